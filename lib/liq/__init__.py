@@ -1,0 +1,1 @@
+"""liq: realtime analytics of crypto liquidations, in Jupyter."""

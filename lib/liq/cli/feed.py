@@ -1,0 +1,5 @@
+"""Simulate exchanges and run producers."""
+
+import typer
+
+app = typer.Typer()

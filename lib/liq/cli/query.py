@@ -1,0 +1,5 @@
+"""List and run the named queries."""
+
+import typer
+
+app = typer.Typer()

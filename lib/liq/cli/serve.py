@@ -1,0 +1,5 @@
+"""Serve the dashboard and JupyterLab."""
+
+import typer
+
+app = typer.Typer()

@@ -1,0 +1,163 @@
+"""Settings: the only reader of the environment.
+
+Every setting is an environment variable ``LIQ_<NAME>``; an unknown one is an error, so a typo
+cannot pass silently. Secrets are generated at first use and kept, readable by their owner only, in
+``<home>/secrets.json``; an environment variable wins over the file.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from platformdirs import user_cache_path, user_data_path
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from liq.errors import ConfigError
+
+_PREFIX = "LIQ_"
+_SECRETS = ("questdb_admin_password", "questdb_reader_password", "token")
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseSettings):
+    """All settings of the stack, its clients and its apps. Build it with `Settings.load`."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
+
+    home: Path = Field(user_data_path("liq"), description="data, logs, pids and secrets")
+    cache: Path = Field(user_cache_path("liq"), description="jars resolved by Maven")
+    queries: Path | None = Field(None, description="a queries.json to use in place of the shipped")
+
+    host: str = Field("127.0.0.1", description="address that local services bind to")
+    kafka_host: str = Field("127.0.0.1", description="broker to connect to")
+    kafka_port: Port = Field(9092, description="Kafka broker")
+    kafka_controller_port: Port = Field(9093, description="Kafka KRaft controller")
+    connect_host: str = Field("127.0.0.1", description="Kafka Connect worker to talk to")
+    connect_port: Port = Field(8083, description="Kafka Connect REST")
+    questdb_host: str = Field("127.0.0.1", description="QuestDB to connect to")
+    questdb_http_port: Port = Field(9000, description="QuestDB HTTP: console, ILP, export")
+    questdb_pg_port: Port = Field(8812, description="QuestDB PostgreSQL wire")
+    questdb_health_port: Port = Field(9003, description="QuestDB health check")
+    dashboard_port: Port = Field(8866, description="Voila dashboard")
+    lab_port: Port = Field(8888, description="JupyterLab")
+    simulator_port: Port = Field(8765, description="simulated exchange websockets")
+
+    topic: str = Field("alt_liquidations", pattern=r"^[A-Za-z0-9._-]+$")
+    dlq_topic: str = Field("alt_liquidations_dlq", pattern=r"^[A-Za-z0-9._-]+$")
+    partitions: int = Field(3, ge=1, le=1000, description="partitions of the topic")
+    table: str = Field("liquidations", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    connector: str = Field("alt-liquidations", pattern=r"^[A-Za-z0-9._-]+$")
+
+    questdb_admin_user: str = "liq_admin"
+    questdb_admin_password: SecretStr = SecretStr("")
+    questdb_reader_user: str = "liq_reader"
+    questdb_reader_password: SecretStr = SecretStr("")
+    token: SecretStr = Field(SecretStr(""), description="opens the dashboard and JupyterLab")
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the environment, then fill missing secrets from (or into) ``secrets.json``.
+
+        Raises `ConfigError` for an unknown ``LIQ_*`` variable or a value out of range.
+        """
+        _refuse_unknown(os.environ, cls.model_fields)
+        try:
+            settings = cls(**overrides)
+        except ValidationError as error:
+            raise ConfigError(_explain(error)) from error
+        missing = [name for name in _SECRETS if not getattr(settings, name).get_secret_value()]
+        if not missing:
+            return settings
+        stored = _stored_secrets(settings.home)
+        return settings.model_copy(update={name: SecretStr(stored[name]) for name in missing})
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """Broker address, ``host:port``."""
+        return f"{self.kafka_host}:{self.kafka_port}"
+
+    @property
+    def connect_url(self) -> str:
+        """Base URL of Kafka Connect's REST API."""
+        return f"http://{self.connect_host}:{self.connect_port}"
+
+    @property
+    def questdb_url(self) -> str:
+        """Base URL of QuestDB's HTTP server."""
+        return f"http://{self.questdb_host}:{self.questdb_http_port}"
+
+    def environ(self) -> dict[str, str]:
+        """Return the ``LIQ_*`` variables that make a child process see these very settings."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {
+            _PREFIX + name.upper(): _plain(value)
+            for name, value in values.items()
+            if value is not None
+        }
+
+
+@cache
+def settings() -> Settings:
+    """Return the process's settings, read once."""
+    return Settings.load()
+
+
+def _plain(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def _refuse_unknown(environ: Mapping[str, str], known: Mapping[str, object]) -> None:
+    valid = {_PREFIX + name.upper() for name in known}
+    unknown = sorted(name for name in environ if name.startswith(_PREFIX) and name not in valid)
+    if unknown:
+        raise ConfigError(
+            f"unknown setting {', '.join(unknown)}; valid are: {', '.join(sorted(valid))}"
+        )
+
+
+def _explain(error: ValidationError) -> str:
+    # pydantic's own text would print the input, and an input may be a password
+    faults = (
+        f"{_PREFIX}{'.'.join(map(str, item['loc'])).upper()}: {item['msg']}"
+        for item in error.errors()
+    )
+    return "bad setting: " + "; ".join(faults)
+
+
+def _stored_secrets(home: Path) -> dict[str, str]:
+    file = home / "secrets.json"
+    if not file.exists():
+        generated = {name: secrets.token_urlsafe(24) for name in _SECRETS}
+        try:
+            _write_once(file, json.dumps(generated))
+        except OSError as error:
+            raise ConfigError(
+                f"cannot write {file}: {error}; set LIQ_HOME to a folder of yours"
+            ) from error
+    return _read_secrets(file)
+
+
+def _write_once(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(dir=file.parent)  # mode 0600
+    with os.fdopen(descriptor, "w") as handle:
+        handle.write(text)
+    # link, unlike rename, never replaces: of two processes that start together the first one wins
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, file)
+    Path(draft).unlink()
+
+
+def _read_secrets(file: Path) -> dict[str, str]:
+    try:
+        stored: dict[str, str] = json.loads(file.read_text())
+        return {name: stored[name] for name in _SECRETS}
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"cannot read {file}: {error}; delete it to have it made anew") from error

@@ -1,0 +1,58 @@
+"""Every error liq raises on purpose.
+
+::
+
+    LiqError                what went wrong, and what to do about it, in one message
+    ├── ConfigError         a setting is unknown, missing or out of range
+    ├── RejectedMessage     a venue's message cannot become a liquidation (it is dead-lettered)
+    ├── FeedError           an exchange websocket cannot be reached or kept
+    ├── KafkaError          the broker is away or refused a request
+    ├── ConnectError        Kafka Connect is away or refused a configuration
+    ├── QuestDBError        QuestDB is away or refused a statement
+    ├── QueryError          an unknown query key, or a wrong parameter
+    ├── StackError          a local service cannot be started or stopped
+    └── ServeError          the dashboard or JupyterLab cannot be served
+
+Errors of third-party clients are turned into these at the module that alone imports the client,
+with ``raise ... from``, so that the cause stays readable.
+"""
+
+
+class LiqError(Exception):
+    """Base of all liq errors; its text names what failed and the mend."""
+
+
+class ConfigError(LiqError):
+    """A setting is unknown, missing or out of range."""
+
+
+class RejectedMessage(LiqError):  # noqa: N818 - it names the message's fate, as the dead-letter topic does
+    """A venue's message cannot become a liquidation; its text is the dead-letter reason."""
+
+
+class FeedError(LiqError):
+    """An exchange websocket cannot be reached or kept."""
+
+
+class KafkaError(LiqError):
+    """The broker is away or refused a request."""
+
+
+class ConnectError(LiqError):
+    """Kafka Connect is away or refused a configuration."""
+
+
+class QuestDBError(LiqError):
+    """QuestDB is away or refused a statement."""
+
+
+class QueryError(LiqError):
+    """An unknown query key, or a parameter that is unknown or out of range."""
+
+
+class StackError(LiqError):
+    """A local service cannot be started or stopped."""
+
+
+class ServeError(LiqError):
+    """The dashboard or JupyterLab cannot be served."""
