@@ -1,0 +1,32 @@
+.DEFAULT_GOAL := help
+LIQ := .venv/bin/liq
+PY := .venv/bin/python
+
+.PHONY: help setup run test lint bench screenshot clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: ## make .venv from uv.lock
+	@tools/setup
+
+run: setup ## start everything and print the URL of the live dashboard
+	@$(LIQ) run
+
+lint: setup ## ruff and mypy
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+test: lint ## lint, the sink's unit tests, then every Python test on real servers
+	mvn --batch-mode --quiet --file connect/pom.xml --projects sink test -Dliq.build=$(CURDIR)/connect/target
+	.venv/bin/pytest
+
+bench: setup ## measure latency, throughput, memory and time to the first bar
+	@$(PY) -m bench
+
+screenshot: setup ## draw the README's pictures from the running dashboard
+	@$(PY) tools/screenshot.py
+
+clean: ## remove what builds and tests leave in the checkout
+	rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis connect/target dist
