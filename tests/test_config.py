@@ -1,0 +1,73 @@
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from liq.config import Settings
+from liq.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LIQ_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_unknown_variable_is_an_error_that_lists_the_valid_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LIQ_KAFKA_PROT", "9092")
+    with pytest.raises(ConfigError, match=r"LIQ_KAFKA_PROT.*LIQ_KAFKA_PORT"):
+        Settings.load()
+
+
+def test_value_out_of_range_names_the_variable_and_hides_the_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LIQ_TABLE", "x; drop table liquidations")
+    with pytest.raises(ConfigError, match="LIQ_TABLE") as caught:
+        Settings.load()
+    assert "drop table" not in str(caught.value)
+
+
+def test_secrets_are_generated_once_and_readable_by_their_owner_only(home: Path) -> None:
+    first, second = Settings.load(), Settings.load()
+    assert first == second
+    assert len(first.token.get_secret_value()) >= 32
+    assert stat.S_IMODE((home / "secrets.json").stat().st_mode) == 0o600
+    stored = json.loads((home / "secrets.json").read_text())
+    assert len(set(stored.values())) == len(stored)
+
+
+def test_environment_wins_over_the_stored_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = Settings.load()
+    monkeypatch.setenv("LIQ_TOKEN", "chosen")
+    assert Settings.load().token == SecretStr("chosen")
+    assert Settings.load().questdb_admin_password == stored.questdb_admin_password
+
+
+def test_unreadable_secrets_file_names_the_mend(home: Path) -> None:
+    home.mkdir()
+    (home / "secrets.json").write_text("{")
+    with pytest.raises(ConfigError, match="delete it"):
+        Settings.load()
+
+
+def test_repr_shows_no_secret() -> None:
+    settings = Settings.load()
+    for name in ("token", "questdb_admin_password", "questdb_reader_password"):
+        assert getattr(settings, name).get_secret_value() not in repr(settings)
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings.load().topic = "other"  # type: ignore[misc]
+
+
+def test_environ_makes_a_child_see_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings.load(kafka_port=19092)
+    for name, value in settings.environ().items():
+        monkeypatch.setenv(name, value)
+    assert Settings.load() == settings
