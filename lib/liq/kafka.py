@@ -1,0 +1,53 @@
+"""The door to Kafka: the only module that imports kafka-python."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError as ClientError
+from kafka.errors import TopicAlreadyExistsError
+
+from liq import config
+from liq.config import Settings
+from liq.errors import KafkaError
+
+_BOOTSTRAP_MS = 5_000
+
+
+def ensure_topics(settings: Settings | None = None) -> None:
+    """Create the topic and its dead-letter topic where they do not exist; leave them otherwise.
+
+    Returns once every partition has a leader. Raises `KafkaError` when the broker cannot be reached
+    or refuses.
+    """
+    settings = settings or config.settings()
+    topics = {settings.topic: settings.partitions, settings.dlq_topic: 1}
+    with _translated(settings):
+        admin = KafkaAdminClient(
+            bootstrap_servers=settings.kafka_bootstrap, bootstrap_timeout_ms=_BOOTSTRAP_MS
+        )
+        try:
+            _create(admin, topics)
+            admin.wait_for_topics(list(topics))
+        finally:
+            admin.close()
+
+
+def _create(admin: KafkaAdminClient, topics: dict[str, int]) -> None:
+    for name, partitions in topics.items():
+        # one broker holds one replica; a cluster's own default is asked for with -1
+        try:
+            admin.create_topics({name: {"num_partitions": partitions, "replication_factor": -1}})
+        except TopicAlreadyExistsError:
+            continue
+
+
+@contextmanager
+def _translated(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        raise KafkaError(
+            f"Kafka at {settings.kafka_bootstrap}: {error}; "
+            "is it running? Start it with `liq up`, or set LIQ_KAFKA_HOST and LIQ_KAFKA_PORT"
+        ) from error
