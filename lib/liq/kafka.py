@@ -1,5 +1,6 @@
 """The door to Kafka: the only module that imports kafka-python."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -45,8 +46,10 @@ def _create(admin: KafkaAdminClient, topics: dict[str, int]) -> None:
 @contextmanager
 def _translated(settings: Settings) -> Iterator[None]:
     try:
+        # kafka-python knocks at a closed port for seconds and then leaks its sockets
+        socket.create_connection((settings.kafka_host, settings.kafka_port), timeout=5).close()
         yield
-    except ClientError as error:
+    except (ClientError, OSError) as error:
         raise KafkaError(
             f"Kafka at {settings.kafka_bootstrap}: {error}; "
             "is it running? Start it with `liq up`, or set LIQ_KAFKA_HOST and LIQ_KAFKA_PORT"
