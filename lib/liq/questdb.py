@@ -90,7 +90,7 @@ def fetch(
     if connection:
         try:
             return _read(connection, login, sql, params)
-        except _ConnectionLost:
+        except _ConnectionLostError:
             pass  # it died while idle, with an earlier QuestDB: once more on a new one
     return _read(_open(login), login, sql, params)
 
@@ -160,7 +160,7 @@ _pool: defaultdict[_Login, deque[_Connection]] = defaultdict(deque)  # idle ones
 atexit.register(close)
 
 
-class _ConnectionLost(QuestDBError):
+class _ConnectionLostError(QuestDBError):
     """QuestDB hung up in the middle of a statement."""
 
 
@@ -195,8 +195,8 @@ def _open(login: _Login) -> _Connection:
 def _unreachable(login: _Login, error: psycopg.OperationalError) -> str:
     if "invalid username/password" in str(error):
         return (
-            f"{login.where} refused the password of {login.user}; is it the QuestDB of this LIQ_HOME?"
-            " `liq status` shows what runs"
+            f"{login.where} refused the password of {login.user};"
+            " is it the QuestDB of this LIQ_HOME? `liq status` shows what runs"
         )
     return f"cannot reach {login.where}; start it with: liq up"
 
@@ -218,7 +218,7 @@ def _translated(connection: _Connection, login: _Login) -> Iterator[None]:
         lost = connection.broken or connection.closed
         connection.close()
         if lost:
-            raise _ConnectionLost(f"{login.where} hung up: {error}") from error
+            raise _ConnectionLostError(f"{login.where} hung up: {error}") from error
         raise QuestDBError(f"QuestDB refused the statement: {error}") from error
 
 
