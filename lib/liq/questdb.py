@@ -11,10 +11,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
-import numpy as np
-import pandas as pd
 import psycopg
 from psycopg.adapt import Loader
 from psycopg.pq import Format
@@ -24,6 +22,9 @@ from liq.config import settings as current_settings
 from liq.errors import QuestDBError
 from liq.model import Liquidation
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Params = Mapping[str, Any] | Sequence[Any] | None
 
 DEDUP_KEYS = ("ts", "exchange", "symbol", "event_id")
@@ -31,7 +32,7 @@ _TIMESTAMPS = ("ts", "recv_ts")
 _POSTGRES_EPOCH_US = 946_684_800_000_000
 _DTYPES = {16: "bool", 20: "int64", 21: "int64", 23: "int64", 700: "float64", 701: "float64"}
 _TIMESTAMP_OID = 1114
-_NAT = np.iinfo(np.int64).min
+_NAT = -(2**63)  # numpy's and pandas' null timestamp
 
 
 class WalState(NamedTuple):
@@ -75,7 +76,7 @@ def _column_type(name: str, kind: type) -> str:
 
 def fetch(
     sql: str, params: Params = None, settings: Settings | None = None, *, timeout: float = 30.0
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Return the rows of a SELECT, run as the read-only user.
 
     Values stand in ``sql`` as ``%s`` or ``%(name)s`` and travel bound; without ``params`` the text
@@ -201,7 +202,7 @@ def _unreachable(login: _Login, error: psycopg.OperationalError) -> str:
     return f"cannot reach {login.where}; start it with: liq up"
 
 
-def _read(connection: _Connection, login: _Login, sql: str, params: Params) -> pd.DataFrame:
+def _read(connection: _Connection, login: _Login, sql: str, params: Params) -> "pd.DataFrame":
     with _translated(connection, login), connection.cursor(binary=True) as cursor:
         cursor.execute(sql, params)
         columns = [(column.name, column.type_code) for column in cursor.description or ()]
@@ -222,14 +223,19 @@ def _translated(connection: _Connection, login: _Login) -> Iterator[None]:
         raise QuestDBError(f"QuestDB refused the statement: {error}") from error
 
 
-def _frame(columns: Sequence[tuple[str, int]], rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+def _frame(columns: Sequence[tuple[str, int]], rows: Sequence[tuple[Any, ...]]) -> "pd.DataFrame":
+    import pandas as pd  # noqa: PLC0415 - creating the table need not wait for it
+
     values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
     return pd.DataFrame(
         {name: _series(oid, column) for (name, oid), column in zip(columns, values, strict=True)}
     )
 
 
-def _series(oid: int, values: Sequence[Any]) -> pd.Series:
+def _series(oid: int, values: Sequence[Any]) -> "pd.Series[Any]":
+    import numpy as np  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415
+
     if oid == _TIMESTAMP_OID:
         micros = np.array([_NAT if value is None else value for value in values], dtype=np.int64)
         return pd.Series(micros.view("datetime64[us]")).dt.tz_localize("UTC")

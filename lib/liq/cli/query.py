@@ -1,5 +1,91 @@
 """List and run the named queries."""
 
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
+from rich.console import Console
+from rich.table import Table
+
+import liq
+from liq.errors import QueryError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from liq.parameters import Parameter
 
 app = typer.Typer()
+
+
+class Format(StrEnum):
+    """How rows are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+@app.command("queries")
+def list_queries() -> None:
+    """List the named queries with their parameters and columns."""
+    from liq.queries import queries  # noqa: PLC0415 - pandas would slow every other command
+
+    table = Table("query", "what it tells", "parameters", "columns", show_lines=True)
+    for query in queries().values():
+        params = "\n".join(_describe(name, param) for name, param in query.params.items())
+        table.add_row(f"[bold]{query.key}[/]", query.description, params, "\n".join(query.columns))
+    Console().print(table)
+
+
+@app.command("hit")
+def hit(
+    key: Annotated[str, typer.Argument(help="a query's name; `liq queries` lists them")],
+    param: Annotated[
+        list[str] | None, typer.Option("--param", "-p", help="name=value, repeatable")
+    ] = None,
+    out: Annotated[Format, typer.Option("--format", "-f", help="how to print")] = Format.TABLE,
+) -> None:
+    """Run a named query and print its rows."""
+    given: dict[str, Any] = dict(_assignment(text) for text in param or ())
+    frame = liq.hit(key, **given)
+    if out is Format.CSV:
+        print(frame.to_csv(index=False), end="")
+    elif out is Format.JSON:
+        # one object a line: what jq, DuckDB and pandas read
+        lines = frame.to_json(
+            orient="records", lines=True, date_format="iso", date_unit="us", double_precision=15
+        )
+        print(lines, end="")
+    else:
+        Console().print(_table(frame))
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise QueryError(f"--param {text!r} has no '='; write --param name=value")
+    return name, value
+
+
+def _describe(name: str, param: "Parameter") -> str:
+    default = "" if param.default in (None, []) else f" = {param.default}"
+    return f"{name}: {param.type}{default}"
+
+
+def _table(frame: "pd.DataFrame") -> Table:
+    units = frame.attrs.get("units", {})
+    table = Table()
+    for name in frame.columns:
+        unit = f" ({units[name]})" if name in units else ""
+        numeric = frame[name].dtype.kind in "if"
+        table.add_column(f"{name}{unit}", justify="right" if numeric else "left")
+    for row in frame.itertuples(index=False):
+        table.add_row(*map(_cell, row))
+    return table
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.2f}" if abs(value) >= 1 else f"{value:g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

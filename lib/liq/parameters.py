@@ -1,0 +1,135 @@
+"""Typed query parameters: from whatever a caller, a command line or a URL gives to a checked value.
+
+========= ================================================= ===============================
+type      accepts                                           value
+========= ================================================= ===============================
+interval  one of ``choices``                                ``str``, an enum: it is syntax
+duration  ``"15m"``, ``"7d"``, seconds or a ``timedelta``   ``timedelta``
+int       an integer, also as text                          ``int``
+float     a finite number, also as text                     ``float``
+timestamp ISO 8601 text or a datetime; without a zone, UTC  ``datetime`` in UTC
+list      strings, or one string with commas                ``list[str]``; empty: no limit
+string    text                                              ``str``
+========= ================================================= ===============================
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from liq.errors import QueryError
+
+Kind = Literal["interval", "duration", "int", "float", "timestamp", "list", "string"]
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+
+
+class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One parameter of a query. A null ``default`` means: no value unless the caller gives one."""
+
+    type: Kind
+    description: str = ""
+    default: Any = None
+    choices: list[str | float] = []
+    min: float | str | None = None
+    max: float | str | None = None
+
+    def value(self, name: str, given: Any) -> Any:
+        """Return ``given`` as this parameter's type. Raises `QueryError` naming what is valid."""
+        if given is None:
+            return None
+        try:
+            value = _PARSERS[self.type](given)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise QueryError(f"{name}={given!r} is no {self.type}: {error}") from error
+        self._check_choice(name, given, value)
+        self._check_bounds(name, given, value)
+        return value
+
+    def check(self, name: str) -> None:
+        """Raise `QueryError` unless the declaration makes sense, its default included."""
+        if self.type == "interval" and not self.choices:
+            raise QueryError(f"parameter {name}: an interval needs choices")
+        if not all(re.fullmatch(r"\d+[smhdwMy]", str(choice)) for choice in self._intervals()):
+            raise QueryError(f"parameter {name}: intervals are like 5s, 1m, 4h or 1d")
+        try:
+            self.value(name, self.default)
+        except (QueryError, TypeError, ValueError) as error:
+            raise QueryError(f"parameter {name}: bad default or bounds: {error}") from error
+
+    def _intervals(self) -> Iterable[str | float]:
+        return self.choices if self.type == "interval" else ()
+
+    def _check_choice(self, name: str, given: Any, value: Any) -> None:
+        if self.choices and value not in [_PARSERS[self.type](choice) for choice in self.choices]:
+            valid = ", ".join(map(str, self.choices))
+            raise QueryError(f"{name}={given!r} is not one of: {valid}")
+
+    def _check_bounds(self, name: str, given: Any, value: Any) -> None:
+        parse = _PARSERS[self.type]
+        if self.min is not None and value < parse(self.min):
+            raise QueryError(f"{name}={given!r} is below the least, {self.min}")
+        if self.max is not None and value > parse(self.max):
+            raise QueryError(f"{name}={given!r} is above the greatest, {self.max}")
+
+
+def duration(given: str | float | timedelta) -> timedelta:
+    """Return a positive span of time from ``"15m"``, seconds or a ``timedelta``.
+
+    Raises `ValueError` for anything else.
+    """
+    if isinstance(given, timedelta):
+        span = given
+    elif isinstance(given, str) and (match := _DURATION.fullmatch(given.strip())):
+        span = timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    else:
+        span = timedelta(seconds=_float(given))
+    if span <= timedelta(0):
+        raise ValueError("a span of time is greater than 0, like 30s, 15m, 4h or 7d")
+    return span
+
+
+def _int(given: Any) -> int:
+    if isinstance(given, float) and not given.is_integer():
+        raise ValueError("it has a fraction")
+    return int(given)
+
+
+def _float(given: Any) -> float:
+    number = float(given)
+    if not math.isfinite(number):
+        raise ValueError("it is not finite")
+    return number
+
+
+def _timestamp(given: Any) -> datetime:
+    moment = datetime.fromisoformat(given) if isinstance(given, str) else given
+    if not isinstance(moment, datetime):
+        raise TypeError("give ISO 8601 text or a datetime")
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _list(given: Any) -> list[str]:
+    items = given.split(",") if isinstance(given, str) else given
+    return [text for text in map(_string, items) if text]
+
+
+def _string(given: Any) -> str:
+    if not isinstance(given, str):
+        raise TypeError("give text")
+    return given.strip()
+
+
+_PARSERS: dict[Kind, Callable[[Any], Any]] = {
+    "interval": _string,
+    "duration": duration,
+    "int": _int,
+    "float": _float,
+    "timestamp": _timestamp,
+    "list": _list,
+    "string": _string,
+}

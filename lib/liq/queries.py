@@ -1,0 +1,106 @@
+"""Run the named queries of ``queries.json``: ``liq.hit("top_symbols", window="15m")``."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from liq import assets, questdb
+from liq.catalogue import IDENTIFIER, OPTIONAL, SINCE, TABLE, VALUE, Query, load
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.errors import QueryError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def hit(key: str, /, *, settings: Settings | None = None, **params: Any) -> "pd.DataFrame":
+    """Run the query ``key`` and return its rows; the columns are those the catalogue declares.
+
+    Timestamps are UTC. ``frame.attrs`` holds the ``query`` key and the ``units`` of its columns.
+    Raises `QueryError` for an unknown key or parameter, or a value out of range (the message lists
+    the valid ones), and `QuestDBError` when QuestDB is away.
+    """
+    settings = settings or current_settings()
+    query = find(key, settings)
+    sql, bound = render(query, _values(query, params), settings.table)
+    frame = questdb.fetch(sql, bound, settings)
+    units = {name: column.unit for name, column in query.columns.items() if column.unit}
+    frame.attrs = {"query": key, "units": units}
+    return frame
+
+
+def queries(settings: Settings | None = None) -> Mapping[str, Query]:
+    """Return the catalogue, read anew when its file has changed. Raises `QueryError`."""
+    path = (settings or current_settings()).queries or assets.path("queries.json")
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise QueryError(f"cannot read {path}: {error}; LIQ_QUERIES names the file") from error
+    return _load(path, state.st_mtime_ns, state.st_size)
+
+
+def find(key: str, settings: Settings | None = None) -> Query:
+    """Return the query named ``key``. Raises `QueryError` listing the valid keys."""
+    known = queries(settings)
+    if key not in known:
+        raise QueryError(f"unknown query {key!r}{_hint(key, known)}")
+    return known[key]
+
+
+def render(
+    query: Query, values: Mapping[str, Any], table: str
+) -> tuple[str, dict[str, Any] | None]:
+    """Return the SQL text and the values to bind (None when there are none).
+
+    ``values`` are checked ones; ``table`` comes from the settings, which allow only identifiers.
+    """
+    identifiers = {**values, TABLE: table}
+    sql = OPTIONAL.sub(lambda match: _kept(match[1], values), query.sql)
+    sql = IDENTIFIER.sub(lambda match: identifiers[match[1]], sql)
+    bound: dict[str, Any] = {}
+    sql = VALUE.sub(lambda match: _bind(match[1], values, bound), sql)
+    return sql, bound or None
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path, _mtime_ns: int, _size: int) -> Mapping[str, Query]:
+    return load(path)
+
+
+def _values(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
+    for name in given:
+        if name not in query.params:
+            raise QueryError(f"{query.key} has no parameter {name!r}{_hint(name, query.params)}")
+    values = {
+        name: param.value(name, given.get(name, param.default))
+        for name, param in query.params.items()
+    }
+    if isinstance(window := values.get("window"), timedelta):
+        values[SINCE] = (values.get("until") or datetime.now(UTC)) - window
+    return values
+
+
+def _hint(name: str, valid: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, valid, n=1)
+    guess = f", did you mean {close[0]!r}?" if close else ";"
+    return f"{guess} valid are: {', '.join(sorted(valid)) or '(none)'}"
+
+
+def _kept(clause: str, values: Mapping[str, Any]) -> str:
+    return clause if all(values[name] not in (None, []) for name in VALUE.findall(clause)) else ""
+
+
+def _bind(name: str, values: Mapping[str, Any], bound: dict[str, Any]) -> str:
+    value = values[name]
+    if isinstance(value, timedelta):
+        value = value // timedelta(microseconds=1)
+    if not isinstance(value, list):
+        bound[name] = value
+        return f"%({name})s"
+    items = {f"{name}_{number}": item for number, item in enumerate(value)}
+    bound |= items
+    return ", ".join(f"%({item})s" for item in items)
