@@ -1,18 +1,43 @@
 """The door to Kafka: the only module that imports kafka-python."""
 
+import asyncio
+import contextlib
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError as ClientError
 from kafka.errors import TopicAlreadyExistsError
+from kafka.partitioner.default import murmur2
 
 from liq import config
 from liq.config import Settings
 from liq.errors import KafkaError
+from liq.model import Liquidation, encode
 
 _BOOTSTRAP_MS = 5_000
+_QUEUE = 20_000  # messages that wait for the sending thread before `publish` waits for it
+_IN_FLIGHT = 20_000  # messages kafka-python holds: its own buffer has no bound
+_HAND_OVER_S = 0.004  # a busy feed wakes the sending thread no more often than this
+_BACKOFF_S = 0.5
+_RAW_LIMIT = 64_000  # characters of a bad message that are kept
+
+# A batch that expires is lost, so none does: an absent broker is waited for.
+_PRODUCER: dict[str, Any] = {
+    "client_id": "liq-producer",
+    "delivery_timeout_ms": float("inf"),
+    "bootstrap_timeout_ms": _BOOTSTRAP_MS,
+    "max_block_ms": 5_000,
+    "reconnect_backoff_max_ms": 1_000,
+    "request_timeout_ms": 10_000,
+    "batch_size": 256 * 1024,
+    "metrics_enabled": False,
+}
 
 
 def ensure_topics(settings: Settings | None = None) -> None:
@@ -43,7 +68,7 @@ def _create(admin: KafkaAdminClient, topics: dict[str, int]) -> None:
             continue
 
 
-@contextmanager
+@contextlib.contextmanager
 def _translated(settings: Settings) -> Iterator[None]:
     try:
         # kafka-python knocks at a closed port for seconds and then leaks its sockets
@@ -54,3 +79,220 @@ def _translated(settings: Settings) -> Iterator[None]:
             f"Kafka at {settings.kafka_bootstrap}: {error}; "
             "is it running? Start it with `liq up`, or set LIQ_KAFKA_HOST and LIQ_KAFKA_PORT"
         ) from error
+
+
+class _Message(NamedTuple):
+    topic: str
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+class _Sent(NamedTuple):
+    future: Any
+    message: _Message
+    at: float
+
+
+class _Connection:
+    """One `KafkaProducer` and what it has not delivered yet; used by one thread."""
+
+    def __init__(self, settings: Settings, on_progress: Callable[[], object]) -> None:
+        self._on_progress = on_progress
+        self._partitions: dict[tuple[str, bytes], int] = {}
+        self.in_flight: deque[_Sent] = deque()
+        with _translated(settings):
+            self._producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, **_PRODUCER)
+
+    def send(self, queue: deque[_Message]) -> None:
+        """Take what the queue holds now; ``on_progress`` is called when it is settled."""
+        last_of_partition = {}
+        now = time.monotonic()
+        for _ in range(min(len(queue), _IN_FLIGHT - len(self.in_flight))):
+            message = queue[0]
+            partition = self._partition(message.topic, message.key)
+            future = self._producer.send(**message._asdict(), partition=partition)
+            self.in_flight.append(_Sent(future, message, now))
+            queue.popleft()
+            last_of_partition[message.topic, partition] = future
+        for future in last_of_partition.values():
+            future.add_both(lambda _: self._on_progress())
+
+    def settled(self) -> Iterator[_Message]:
+        """Yield and forget what the broker has acknowledged; raise what failed."""
+        while self.in_flight and self.in_flight[0].future.is_done:
+            if self.in_flight[0].future.failed():
+                raise self.in_flight[0].future.exception
+            yield self.in_flight.popleft().message
+
+    def close(self) -> None:
+        if self.in_flight:
+            # close() alone would wait for the broker; there is no public way to give up
+            self._producer._sender.force_close()
+        self._producer.close(timeout=5)
+
+    def _partition(self, topic: str, key: bytes) -> int:
+        """Return the partition that Kafka's default gives the key; hashing it in Python is slow."""
+        partition = self._partitions.get((topic, key))
+        if partition is None:
+            count = len(self._producer.partitions_for(topic))
+            partition = self._partitions[topic, key] = (murmur2(key) & 0x7FFFFFFF) % count
+        return partition
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherStats:
+    """What a `Publisher` has done so far, in messages.
+
+    ``sent`` and ``acknowledged`` count liquidations, ``errors`` lost connections and refused
+    batches (all sent again). ``waiting_s`` is how long the oldest unacknowledged message has waited
+    for the broker.
+    """
+
+    sent: int
+    acknowledged: int
+    dead_lettered: int
+    errors: int
+    queued: int
+    in_flight: int
+    waiting_s: float
+    last_error: str
+
+
+class Publisher:
+    """Publishes liquidations to Kafka from an event loop, without loss and without blocking it.
+
+    ``publish`` puts a message into a bounded queue and waits when it is full; one thread owns the
+    `KafkaProducer`, whose ``send`` may block. Delivery is at least once: whatever fails is sent
+    again, and the dedup key of the table makes that exactly once. Use it as ``async with``, or
+    call `start` and `close`.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings or config.settings()
+        self._queue: deque[_Message] = deque()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="liq-kafka", daemon=True)
+        self._connection: _Connection | None = None
+        self._closing = self._abandoned = False
+        self._sent = self._acknowledged = self._dead_lettered = self._errors = 0
+        self._last_error = ""
+
+    async def start(self) -> None:
+        """Connect. Raises `KafkaError` when the broker cannot be reached."""
+        self._connection = await asyncio.to_thread(self._connect)
+        self._thread.start()
+
+    async def publish(self, liquidation: Liquidation) -> None:
+        """Queue one liquidation, keyed ``exchange:symbol``; wait while the queue is full."""
+        key = f"{liquidation.exchange}:{liquidation.symbol}".encode()
+        await self._put(_Message(self._settings.topic, key, encode(liquidation), []))
+        self._sent += 1
+
+    async def dead_letter(self, venue: str, reason: str, raw: str | bytes, recv_ts: int) -> None:
+        """Queue a message that could not be understood for the dead-letter topic.
+
+        Its headers say ``venue``, ``reason`` and ``recv_ts`` (microseconds); raw text beyond
+        64,000 characters is cut.
+        """
+        headers = {"venue": venue, "reason": reason, "recv_ts": str(recv_ts)}
+        encoded = [(name, _bytes(text)) for name, text in headers.items()]
+        value = _bytes(raw[:_RAW_LIMIT])
+        await self._put(_Message(self._settings.dlq_topic, venue.encode(), value, encoded))
+        self._dead_lettered += 1
+
+    def stats(self) -> PublisherStats:
+        """Return the counters now."""
+        connection = self._connection
+        in_flight = connection.in_flight if connection else deque[_Sent]()
+        try:
+            waiting_s = time.monotonic() - in_flight[0].at
+        except IndexError:
+            waiting_s = 0.0
+        return PublisherStats(
+            sent=self._sent,
+            acknowledged=self._acknowledged,
+            dead_lettered=self._dead_lettered,
+            errors=self._errors,
+            queued=len(self._queue),
+            in_flight=len(in_flight),
+            waiting_s=waiting_s,
+            last_error=self._last_error,
+        )
+
+    async def close(self, timeout: float = 10) -> None:
+        """Deliver what is queued, then disconnect.
+
+        Raises `KafkaError` that counts the messages not acknowledged within ``timeout`` seconds.
+        """
+        if not self._thread.is_alive():
+            return
+        self._closing = True
+        self._wake.set()
+        await asyncio.to_thread(self._thread.join, timeout)
+        if self._thread.is_alive():
+            self._abandoned = True
+            self._wake.set()
+            stats = self.stats()
+            raise KafkaError(
+                f"{stats.queued + stats.in_flight} messages are lost: Kafka at "
+                f"{self._settings.kafka_bootstrap} did not acknowledge them within {timeout} s. "
+                f"{self._last_error}"
+            )
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _put(self, message: _Message) -> None:
+        while len(self._queue) >= _QUEUE:  # noqa: ASYNC110 - rare: polling beats signals from thread to loop
+            await asyncio.sleep(_HAND_OVER_S)
+        self._queue.append(message)
+        self._wake.set()
+
+    # What follows runs in the sending thread.
+
+    def _run(self) -> None:
+        while not self._finished():
+            self._wake.wait()
+            self._wake.clear()
+            started = time.monotonic()
+            try:
+                self._deliver()
+            except (ClientError, KafkaError) as error:
+                self._errors += 1
+                self._last_error = str(error)
+                self._start_anew()
+            time.sleep(max(0.0, started + _HAND_OVER_S - time.monotonic()))
+        if self._connection:
+            self._connection.close()
+
+    def _finished(self) -> bool:
+        delivered = not self._queue and not (self._connection and self._connection.in_flight)
+        return self._abandoned or (self._closing and delivered)
+
+    def _deliver(self) -> None:
+        if self._connection is None:
+            self._connection = self._connect()
+        self._connection.send(self._queue)
+        for message in self._connection.settled():
+            self._acknowledged += message.topic == self._settings.topic
+
+    def _start_anew(self) -> None:
+        """Give up the connection, if there is one; queue all that is unacknowledged once more."""
+        if self._connection:
+            self._connection.close()
+            self._queue.extendleft(sent.message for sent in reversed(self._connection.in_flight))
+            self._connection = None
+        time.sleep(_BACKOFF_S)
+        self._wake.set()
+
+    def _connect(self) -> _Connection:
+        return _Connection(self._settings, self._wake.set)
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode(errors="replace")

@@ -1,1 +1,14 @@
-"""TODO."""
+"""The venues liq listens to. A new one is a module with a parser, a recording and a line here."""
+
+from liq.errors import ConfigError
+from liq.venues.base import Venue
+from liq.venues.binance import BINANCE_USDM
+
+VENUES = {venue.name: venue for venue in (BINANCE_USDM,)}
+
+
+def venue(name: str) -> Venue:
+    """Return a venue by name, e.g. ``binance_usdm``; `ConfigError` lists the names otherwise."""
+    if name not in VENUES:
+        raise ConfigError(f"unknown venue {name!r}; valid are: {', '.join(VENUES)}")
+    return VENUES[name]

@@ -1,10 +1,15 @@
 """What a venue is: where its feed is, how to subscribe, and a pure parser of its messages."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from liq.errors import RejectedMessage
 from liq.model import Completeness, Liquidation, Source
+
+_YEAR_2000 = 946_684_800_000
+_YEAR_2100 = 4_102_444_800_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,35 @@ class Parse(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """Where a venue's REST API lists its contracts, and a pure parser of one page of that.
+
+    ``parse`` returns the page's contracts and the query that asks for the next page, "" after the
+    last. It raises ``msgspec.DecodeError`` on anything but the documented payload.
+    """
+
+    urls: tuple[str, ...]
+    parse: Callable[[bytes], tuple[list[Instrument], str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A text frame that the venue wants to hear every so many seconds."""
+
+    seconds: float
+    frame: str
+
+
+def always(*frames: str) -> Callable[[Instruments], Sequence[str]]:
+    """Return a `Venue.subscribe` that sends the same frames whatever the contracts."""
+    return lambda _instruments: frames
+
+
+def _no_reply(_raw: str | bytes) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
 class Venue:
     """One exchange's liquidation feed."""
 
@@ -51,5 +85,32 @@ class Venue:
     documentation: str
     parse: Parse
 
-    # text frames to send once connected; most venues with one stream per URL need none
-    subscribe: Sequence[str] = ()
+    # text frames to send once connected, for the contracts to listen to; a venue with one stream
+    # for all subscribes to that, whatever the contracts
+    subscribe: Callable[[Instruments], Sequence[str]] = always()
+    heartbeat: Heartbeat | None = None
+    # the text frame with which to answer a frame: a venue's own ping, below the websocket's
+    reply: Callable[[str | bytes], str | None] = _no_reply
+    # seconds after which a connection without any frame, ours or a control stream's, is dead
+    silence: float = 60.0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    # None: the contract's name says all
+    listing: Listing | None = None
+
+
+def positive(text: str, meaning: str) -> float:
+    """Return the decimal ``text`` as a number; reject all but finite ones above zero."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise RejectedMessage(f"{meaning} {text!r} is no positive number")
+    return number
+
+
+def microseconds(milliseconds: int) -> int:
+    """Return a venue's milliseconds as microseconds; reject other units and broken clocks."""
+    if not _YEAR_2000 < milliseconds < _YEAR_2100:
+        raise RejectedMessage(f"time {milliseconds} is no time in milliseconds since the epoch")
+    return milliseconds * 1000
