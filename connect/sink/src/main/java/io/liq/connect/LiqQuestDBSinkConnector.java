@@ -1,14 +1,22 @@
 package io.liq.connect;
 
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import org.apache.kafka.common.config.Config;
 import org.apache.kafka.common.config.ConfigDef;
+import org.apache.kafka.common.config.ConfigValue;
 import org.apache.kafka.connect.connector.Task;
 import org.apache.kafka.connect.sink.SinkConnector;
 
-/** Writes Kafka records into QuestDB. */
-public final class LiqQuestDBSinkConnector extends SinkConnector {
+/**
+ * Writes the records of Kafka topics into a QuestDB table over HTTP.
+ *
+ * <p>Takes the configuration keys of the official {@code io.questdb.kafka.QuestDBSinkConnector}, so
+ * that one file configures either; {@link SinkConfig} says which keys it does not take.
+ */
+public class LiqQuestDBSinkConnector extends SinkConnector {
     private Map<String, String> properties;
 
     @Override
@@ -17,11 +25,13 @@ public final class LiqQuestDBSinkConnector extends SinkConnector {
     }
 
     @Override
-    public void stop() {}
+    public void stop() {
+        // the connector itself holds nothing: its tasks do
+    }
 
     @Override
     public Class<? extends Task> taskClass() {
-        return LiqQuestDBSinkTask.class;
+        return QuestDBSinkTask.class;
     }
 
     @Override
@@ -31,11 +41,27 @@ public final class LiqQuestDBSinkConnector extends SinkConnector {
 
     @Override
     public ConfigDef config() {
-        return new ConfigDef();
+        return SinkConfig.DEFINITION;
+    }
+
+    /** Checks what a {@link ConfigDef} cannot, so that a POST of a faulty file is answered with the mend. */
+    @Override
+    public Config validate(Map<String, String> properties) {
+        List<ConfigValue> values = new ArrayList<>(super.validate(properties).configValues());
+        SinkConfig.faults(properties).forEach((key, fault) -> valueOf(values, key).addErrorMessage(fault));
+        return new Config(values);
+    }
+
+    private static ConfigValue valueOf(List<ConfigValue> values, String key) {
+        return values.stream().filter(value -> value.name().equals(key)).findFirst().orElseGet(() -> {
+            ConfigValue added = new ConfigValue(key);
+            values.add(added);
+            return added;
+        });
     }
 
     @Override
     public String version() {
-        return "0.1.0";
+        return QuestDBSinkTask.VERSION;
     }
 }

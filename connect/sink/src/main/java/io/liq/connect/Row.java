@@ -1,0 +1,179 @@
+package io.liq.connect;
+
+import io.questdb.client.Sender;
+import io.questdb.client.cutlass.line.LineSenderException;
+import java.time.temporal.ChronoUnit;
+import java.util.Arrays;
+import java.util.Date;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.connect.data.Field;
+import org.apache.kafka.connect.data.Struct;
+import org.apache.kafka.connect.errors.DataException;
+import org.apache.kafka.connect.sink.SinkRecord;
+
+/**
+ * One record laid out as one row. The object is reused from record to record.
+ *
+ * <p>Nested objects are flattened with {@code _}, as the official connector does. A null field is left
+ * out, which QuestDB stores as NULL.
+ */
+final class Row {
+    private static final char SEPARATOR = '_';
+    private static final long NO_TIMESTAMP = -1;
+
+    private final String table;
+    private final Set<String> symbols;
+    private final Set<String> doubles;
+    private final String timestampField;
+    private final TimeUnit timestampUnit;
+    private final boolean timestampOfKafka;
+    private final boolean includeKey;
+    private final String keyPrefix;
+    private final String valuePrefix;
+    private final boolean skipUnsupported;
+
+    private String[] names = new String[32];
+    private Object[] values = new Object[32];
+    private int size;
+    private long timestamp;
+
+    Row(SinkConfig config) {
+        table = config.getString(SinkConfig.TABLE);
+        symbols = config.names(SinkConfig.SYMBOLS);
+        doubles = config.names(SinkConfig.DOUBLES);
+        timestampField = config.getString(SinkConfig.TIMESTAMP_FIELD);
+        timestampUnit = Timestamps.unit(config.getString(SinkConfig.TIMESTAMP_UNITS));
+        timestampOfKafka = config.getBoolean(SinkConfig.TIMESTAMP_OF_KAFKA);
+        includeKey = config.getBoolean(SinkConfig.INCLUDE_KEY);
+        keyPrefix = config.getString(SinkConfig.KEY_PREFIX);
+        valuePrefix = config.getString(SinkConfig.VALUE_PREFIX);
+        skipUnsupported = config.getBoolean(SinkConfig.SKIP_UNSUPPORTED);
+    }
+
+    /** Adds {@code record} to {@code sender}'s buffer; throws {@link DataException} and adds nothing if it is no row. */
+    void write(SinkRecord record, Sender sender) {
+        lay(record);
+        sender.table(table.isEmpty() ? record.topic() : table);
+        try {
+            // the line protocol wants symbols first
+            for (int i = 0; i < size; i++) {
+                if (symbols.contains(names[i])) {
+                    sender.symbol(names[i], values[i].toString());
+                }
+            }
+            for (int i = 0; i < size; i++) {
+                if (!symbols.contains(names[i])) {
+                    writeColumn(names[i], values[i], sender);
+                }
+            }
+            if (timestamp == NO_TIMESTAMP) {
+                sender.atNow();
+            } else {
+                sender.at(timestamp, ChronoUnit.MICROS);
+            }
+        } catch (LineSenderException | DataException error) {
+            sender.cancelRow();
+            throw new DataException(error.getMessage(), error);
+        }
+    }
+
+    private void lay(SinkRecord record) {
+        size = 0;
+        timestamp = NO_TIMESTAMP;
+        if (record.value() == null) {
+            throw new DataException("the record has no value (a tombstone); a row cannot be deleted through this sink");
+        }
+        if (includeKey && record.key() != null) {
+            add(keyPrefix.isEmpty() ? "key" : keyPrefix, keyPrefix, record.key());
+        }
+        if (!isObject(record.value())) {
+            throw new DataException("the value is no JSON object of columns but a "
+                    + record.value().getClass().getSimpleName());
+        }
+        addFields(valuePrefix, record.value());
+        if (timestampOfKafka) {
+            timestamp = Timestamps.toMicros(record.timestamp(), TimeUnit.MILLISECONDS);
+        }
+        if (timestamp == NO_TIMESTAMP && !timestampField.isEmpty()) {
+            throw new DataException("timestamp field \"" + timestampField + "\" is missing or null");
+        }
+    }
+
+    private static boolean isObject(Object value) {
+        return value instanceof Map || value instanceof Struct;
+    }
+
+    private void addFields(String prefix, Object object) {
+        if (object instanceof Map<?, ?> map) {
+            for (Map.Entry<?, ?> field : map.entrySet()) {
+                addField(prefix, String.valueOf(field.getKey()), field.getValue());
+            }
+        } else {
+            Struct struct = (Struct) object;
+            for (Field field : struct.schema().fields()) {
+                addField(prefix, field.name(), struct.get(field));
+            }
+        }
+    }
+
+    private void addField(String prefix, String field, Object value) {
+        String name = prefix.isEmpty() ? field : prefix + SEPARATOR + field;
+        add(name, name, value);
+    }
+
+    private void add(String name, String prefix, Object value) {
+        if (value == null) {
+            return;
+        }
+        if (isObject(value)) {
+            addFields(prefix, value);
+        } else if (name.equals(timestampField)) {
+            timestamp = designated(value);
+        } else {
+            if (size == names.length) {
+                names = Arrays.copyOf(names, 2 * size);
+                values = Arrays.copyOf(values, 2 * size);
+            }
+            names[size] = name;
+            values[size++] = value;
+        }
+    }
+
+    private long designated(Object value) {
+        if (value instanceof Long || value instanceof Integer) {
+            return Timestamps.toMicros(((Number) value).longValue(), timestampUnit);
+        }
+        if (value instanceof Date date) {
+            return Timestamps.toMicros(date.getTime(), TimeUnit.MILLISECONDS);
+        }
+        throw new DataException("timestamp field \"" + timestampField + "\" must be a whole number, not "
+                + described(value));
+    }
+
+    private void writeColumn(String name, Object value, Sender sender) {
+        if (doubles.contains(name)) {
+            if (!(value instanceof Number number)) {
+                throw new DataException("column \"" + name + "\" takes a number, not " + described(value));
+            }
+            sender.doubleColumn(name, number.doubleValue());
+        } else if (value instanceof String text) {
+            sender.stringColumn(name, text);
+        } else if (value instanceof Double || value instanceof Float) {
+            sender.doubleColumn(name, ((Number) value).doubleValue());
+        } else if (value instanceof Long || value instanceof Integer || value instanceof Short || value instanceof Byte) {
+            sender.longColumn(name, ((Number) value).longValue());
+        } else if (value instanceof Boolean flag) {
+            sender.boolColumn(name, flag);
+        } else if (value instanceof Date date) {
+            sender.timestampColumn(name, date.getTime(), ChronoUnit.MILLIS);
+        } else if (!skipUnsupported) {
+            throw new DataException("no column takes the value of \"" + name + "\", " + described(value));
+        }
+    }
+
+    private static String described(Object value) {
+        return value.getClass().getSimpleName() + " " + value;
+    }
+}

@@ -1,0 +1,241 @@
+"""The door to Kafka Connect; no other module calls its REST API.
+
+The sink that carries the topic into QuestDB is described once, in ``connect/altliqs.json``, which a
+user may post with curl as it stands. `ensure` registers the same description with this stack's
+topic, table and addresses in it. Either sink serves: the official QuestDB connector where it is
+installed, else liq's own, which takes the same configuration.
+"""
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from liq import assets, config
+from liq.config import Settings
+from liq.errors import ConnectError
+
+OFFICIAL = "io.questdb.kafka.QuestDBSinkConnector"
+OWN = "io.liq.connect.LiqQuestDBSinkConnector"
+
+_DESCRIPTION = "connect/altliqs.json"
+_ABSENT, _RUNNING, _FAILED = "ABSENT", "RUNNING", "FAILED"
+_REQUEST_S = 30.0  # a worker's first look at a connector loads its classes
+_POLL_S = 0.1
+_FAILURE_GRACE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStatus:
+    """One task: ``state`` is Connect's (RUNNING, FAILED, ...), ``reason`` why it failed."""
+
+    id: int
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorStatus:
+    """The sink as Connect sees it; ``state`` is ABSENT where no such connector is registered."""
+
+    name: str
+    state: str
+    version: str = ""
+    reason: str = ""
+    tasks: tuple[TaskStatus, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        """Whether the connector and all its tasks run."""
+        return bool(self.tasks) and all(part.state == _RUNNING for part in (self, *self.tasks))
+
+    @property
+    def failures(self) -> list[str]:
+        """What failed and why, one line a part."""
+        parts = [(f"connector {self.name}", self.state, self.reason)]
+        parts += [(f"task {task.id}", task.state, task.reason) for task in self.tasks]
+        return [f"{name}: {reason}" for name, state, reason in parts if state == _FAILED]
+
+
+def ensure(settings: Settings | None = None, *, timeout: float = 60.0) -> ConnectorStatus:
+    """Register the sink, or bring the registered one up to date, and wait until it runs.
+
+    A sink that is registered as it should be is left alone, but for tasks that failed: they are
+    started again. Raises `ConnectError` when Connect is away, refuses the configuration, or has the
+    sink not running after ``timeout`` seconds.
+    """
+    settings = settings or config.settings()
+    deadline = time.monotonic() + timeout
+    wanted = configuration(settings)
+    path = f"/connectors/{settings.connector}"
+    registered = _request(settings, "GET", f"{path}/config", missing_ok=True)
+    if registered != wanted | {"name": settings.connector}:
+        _request(settings, "PUT", f"{path}/config", deadline=deadline, json=wanted)
+    elif status(settings).failures:
+        restart(settings)
+    return _await_running(settings, deadline)
+
+
+def configuration(settings: Settings | None = None) -> dict[str, str]:
+    """Return the sink's configuration: ``connect/altliqs.json`` with the settings filled in.
+
+    The password in it is a reference that the worker resolves. Raises `ConnectError` when the file
+    cannot be used, or when Connect, asked for its plugins, is away or has no sink for QuestDB.
+    """
+    settings = settings or config.settings()
+    described = _described()
+    address = f"{settings.questdb_host}:{settings.questdb_http_port}"
+    client = re.sub(r"\baddr=[^;]*", f"addr={address}", described["client.conf.string"])
+    return described | {
+        "connector.class": _sink_class(settings),
+        "topics": settings.topic,
+        "table": settings.table,
+        "errors.deadletterqueue.topic.name": settings.dlq_topic,
+        "client.conf.string": re.sub(
+            r"\busername=[^;]*", f"username={settings.questdb_admin_user}", client
+        ),
+    }
+
+
+def status(settings: Settings | None = None) -> ConnectorStatus:
+    """Return the state of the sink and its tasks. Raises `ConnectError` when Connect is away."""
+    settings = settings or config.settings()
+    found = _request(settings, "GET", f"/connectors/{settings.connector}/status", missing_ok=True)
+    if found is None:
+        return ConnectorStatus(settings.connector, _ABSENT)
+    connector = found["connector"]
+    return ConnectorStatus(
+        name=settings.connector,
+        state=connector["state"],
+        version=connector.get("version", ""),
+        reason=_root_cause(connector.get("trace", "")),
+        tasks=tuple(
+            TaskStatus(task["id"], task["state"], _root_cause(task.get("trace", "")))
+            for task in found["tasks"]
+        ),
+    )
+
+
+def restart(settings: Settings | None = None) -> None:
+    """Start again whatever part of the sink failed; the rest is left alone.
+
+    Raises `ConnectError` when Connect is away or the sink is not registered.
+    """
+    settings = settings or config.settings()
+    parts = {"includeTasks": "true", "onlyFailed": "true"}
+    _request(settings, "POST", f"/connectors/{settings.connector}/restart", params=parts)
+
+
+def remove(settings: Settings | None = None) -> None:
+    """Unregister the sink, if it is registered. Raises `ConnectError` when Connect is away."""
+    settings = settings or config.settings()
+    _request(settings, "DELETE", f"/connectors/{settings.connector}", missing_ok=True)
+
+
+def _described() -> dict[str, str]:
+    file = assets.path(_DESCRIPTION)
+    try:
+        described: dict[str, str] = json.loads(file.read_text())["config"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ConnectError(f"{file} is no description of a sink: {error!r}") from error
+    faults = _legacy_faults(described)
+    if faults:
+        raise ConnectError(f"{file}: " + "; ".join(faults))
+    return described
+
+
+def _legacy_faults(described: Mapping[str, str]) -> list[str]:
+    """Return what older guides got wrong; the official connector would take it in silence."""
+    faults = [
+        f"{key} is no option of InsertField; rename it to {key[: -len('field')]}timestamp.field"
+        for key in described
+        if re.fullmatch(r"transforms\.[^.]+\.field", key)
+        and "InsertField" in described.get(key[: -len("field")] + "type", "")
+    ]
+    if "client.conf.string" not in described:
+        faults.append(
+            "client.conf.string is missing (host selects the deprecated TCP transport, which drops"
+            ' rows without an error); set "client.conf.string": "http::addr=HOST:9000;"'
+        )
+    return faults
+
+
+def _sink_class(settings: Settings) -> str:
+    plugins = _request(settings, "GET", "/connector-plugins")
+    # liq's sink answers to the official name too, with a version that says so
+    official = {
+        plugin["class"] for plugin in plugins if not plugin.get("version", "").startswith("liq-")
+    }
+    for name in (OFFICIAL, OWN):
+        if name in official:
+            return name
+    raise ConnectError(
+        f"Kafka Connect at {settings.connect_url} has no sink for QuestDB; put the official"
+        " connector or liq's (mvn -f connect/pom.xml package) on its plugin.path"
+    )
+
+
+def _await_running(settings: Settings, deadline: float) -> ConnectorStatus:
+    while not (current := status(settings)).running:
+        now = time.monotonic()
+        if current.failures:
+            # it may be the state before a restart, so not at once
+            deadline = min(deadline, now + _FAILURE_GRACE_S)
+        if now > deadline:
+            why = "; ".join(current.failures) or f"{current.state}, {len(current.tasks)} tasks"
+            raise ConnectError(f"sink {settings.connector} does not run: {why}")
+        time.sleep(_POLL_S)
+    return current
+
+
+def _request(
+    settings: Settings,
+    method: str,
+    path: str,
+    *,
+    missing_ok: bool = False,
+    deadline: float = 0.0,
+    **options: Any,
+) -> Any:
+    """Return the answer's JSON, None for an empty one or an accepted 404."""
+    while True:
+        try:
+            answer = httpx.request(
+                method,
+                settings.connect_url + path,
+                timeout=_REQUEST_S,
+                trust_env=False,
+                **options,
+            )
+        except httpx.HTTPError as error:
+            raise ConnectError(
+                f"Kafka Connect at {settings.connect_url} does not answer ({error!r});"
+                " start it with `liq up`, or set LIQ_CONNECT_HOST and LIQ_CONNECT_PORT"
+            ) from error
+        # 409: the worker is busy with a rebalance
+        if answer.status_code != httpx.codes.CONFLICT or time.monotonic() > deadline:
+            break
+        time.sleep(_POLL_S)
+    if answer.status_code == httpx.codes.NOT_FOUND and missing_ok:
+        return None
+    if answer.is_error:
+        raise ConnectError(f"Kafka Connect refused {method} {path}: {_complaint(answer)}")
+    return answer.json() if answer.content else None
+
+
+def _complaint(answer: httpx.Response) -> str:
+    try:
+        text = str(answer.json()["message"])
+    except (ValueError, KeyError):
+        text = answer.text
+    # Connect ends its list of faults with where to find the same list
+    return " ".join(text.split("\nYou can also find")[0].split())
+
+
+def _root_cause(trace: str) -> str:
+    causes = re.findall(r"^(?:Caused by: )?([\w.$]+(?:Exception|Error)\b.*)$", trace, re.MULTILINE)
+    return causes[-1].split(": ", 1)[-1] if causes else trace.split("\n", 1)[0]
