@@ -17,6 +17,12 @@ Errors of third-party clients are turned into these at the module that alone imp
 with ``raise ... from``, so that the cause stays readable.
 """
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from liq.model import Liquidation
+
 
 class LiqError(Exception):
     """Base of all liq errors; its text names what failed and the mend."""
@@ -27,7 +33,14 @@ class ConfigError(LiqError):
 
 
 class RejectedMessage(LiqError):  # noqa: N818 - it names the message's fate, as the dead-letter topic does
-    """A venue's message cannot become a liquidation; its text is the dead-letter reason."""
+    """A venue's message cannot become a liquidation; its text is the dead-letter reason.
+
+    ``accepted`` holds the liquidations of the same message that could be understood.
+    """
+
+    def __init__(self, reason: str, accepted: Sequence["Liquidation"] = ()) -> None:
+        super().__init__(reason)
+        self.accepted = tuple(accepted)
 
 
 class FeedError(LiqError):

@@ -18,11 +18,16 @@ class Side(StrEnum):
 
 
 class PriceKind(StrEnum):
-    """What the venue's price means."""
+    """What the venue's price means: what was paid, asked, or left of the position.
+
+    ``average`` of the fills, ``limit`` of the closing order, ``bankruptcy`` price at which the
+    venue takes the position over, or the holder's ``entry`` where a venue tells nothing else.
+    """
 
     AVERAGE = "average"
     LIMIT = "limit"
     BANKRUPTCY = "bankruptcy"
+    ENTRY = "entry"
 
 
 class Completeness(StrEnum):

@@ -51,7 +51,7 @@ class Listing:
     """Where a venue's REST API lists its contracts, and a pure parser of one page of that.
 
     ``parse`` returns the page's contracts and the query that asks for the next page, "" after the
-    last. It raises ``msgspec.DecodeError`` on anything but the documented payload.
+    last. It raises `RejectedMessage` on anything but the documented payload.
     """
 
     urls: tuple[str, ...]
@@ -71,6 +71,9 @@ def always(*frames: str) -> Callable[[Instruments], Sequence[str]]:
     return lambda _instruments: frames
 
 
+_stream_is_in_the_url = always()
+
+
 def _no_reply(_raw: str | bytes) -> str | None:
     return None
 
@@ -87,7 +90,7 @@ class Venue:
 
     # text frames to send once connected, for the contracts to listen to; a venue with one stream
     # for all subscribes to that, whatever the contracts
-    subscribe: Callable[[Instruments], Sequence[str]] = always()
+    subscribe: Callable[[Instruments], Sequence[str]] = _stream_is_in_the_url
     heartbeat: Heartbeat | None = None
     # the text frame with which to answer a frame: a venue's own ping, below the websocket's
     reply: Callable[[str | bytes], str | None] = _no_reply

@@ -15,6 +15,8 @@ from liq.errors import RejectedMessage
 from liq.model import Completeness, Liquidation, PriceKind, Side, Source, event_id
 from liq.venues.base import Instrument, Instruments
 
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+
 T = TypeVar("T")
 Row = TypeVar("Row")
 
@@ -60,11 +62,23 @@ def decode(decoder: msgspec.json.Decoder[T], raw: str | bytes | msgspec.Raw) -> 
         raise RejectedMessage(f"not the documented JSON: {error}") from error
 
 
+def array(raw: msgspec.Raw) -> list[msgspec.Raw]:
+    """Return the elements of a JSON array, each to be decoded, or rejected, by itself."""
+    return decode(_array, raw)
+
+
 def side(sides: Mapping[str, Side], raw_side: str) -> Side:
     """Return the liquidated position; an undocumented ``raw_side`` is rejected."""
     if raw_side not in sides:
         raise RejectedMessage(f"unknown side {raw_side!r}; documented are {', '.join(sides)}")
     return sides[raw_side]
+
+
+def integer(text: str, meaning: str) -> int:
+    """Return the digits ``text`` as a number; anything else is rejected."""
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise RejectedMessage(f"{meaning} {text!r} is no whole number")
+    return int(text)
 
 
 def sizes(contract: Instrument, contracts: float, price: float) -> tuple[float, float]:
