@@ -3,8 +3,16 @@
 from liq.errors import ConfigError
 from liq.venues.base import Venue
 from liq.venues.binance import BINANCE_USDM
+from liq.venues.bybit import BYBIT, BYBIT_INVERSE
 
-VENUES = {venue.name: venue for venue in (BINANCE_USDM,)}
+VENUES = {
+    venue.name: venue
+    for venue in (
+        BINANCE_USDM,
+        BYBIT,
+        BYBIT_INVERSE,
+    )
+}
 
 
 def venue(name: str) -> Venue:

@@ -25,8 +25,16 @@ import msgspec
 
 from liq.errors import RejectedMessage
 from liq.model import Completeness, Liquidation, PriceKind, Side, Source
-from liq.venues.base import Instrument, Instruments, microseconds, positive
-from liq.venues.canonical import Context, Report, decode, records, side
+from liq.venues.base import (
+    Heartbeat,
+    Instrument,
+    Instruments,
+    Listing,
+    Venue,
+    microseconds,
+    positive,
+)
+from liq.venues.canonical import Context, Report, array, decode, records, side
 
 _SIDES = {"Buy": Side.LONG, "Sell": Side.SHORT}
 _TOPIC = "allLiquidation."
@@ -53,7 +61,6 @@ class _Frame(msgspec.Struct):
 
 
 _frame = msgspec.json.Decoder(_Frame)
-_rows = msgspec.json.Decoder(list[msgspec.Raw])
 _row = msgspec.json.Decoder(_Row)
 
 
@@ -67,7 +74,7 @@ def _parse(
     frame = decode(_frame, raw)
     if frame.topic.startswith(_TOPIC):
         context = Context(exchange, Completeness.FULL, instruments, recv_ts, source)
-        return records(decode(_rows, frame.data), _read, context)
+        return records(array(frame.data), _read, context)
     if not frame.success:
         raise RejectedMessage(f"the venue refused a request: {frame.ret_msg}")
     if not (frame.op or frame.topic.startswith(_CONTROL)):
@@ -87,3 +94,65 @@ def _read(raw: msgspec.Raw) -> Iterator[Report]:
         contracts=positive(row.v, "size v"),
         raw=(str(row.T), row.s, row.S, row.v, row.p),
     )
+
+
+def _subscribe(control: str, instruments: Instruments) -> Sequence[str]:
+    topics = [control, *(_TOPIC + symbol for symbol in instruments)]
+    batches = (topics[start : start + _BATCH] for start in range(0, len(topics), _BATCH))
+    return [_encode({"op": "subscribe", "args": batch}) for batch in batches]
+
+
+def _encode(request: dict[str, object]) -> str:
+    return msgspec.json.encode(request).decode()
+
+
+class _Contract(msgspec.Struct, rename="camel"):
+    symbol: str
+    base_coin: str
+    quote_coin: str
+
+
+class _Result(msgspec.Struct, rename="camel"):
+    list: list[_Contract]
+    next_page_cursor: str = ""
+
+
+class _Page(msgspec.Struct):
+    result: _Result
+
+
+_page = msgspec.json.Decoder(_Page)
+
+
+def _list(body: bytes, *, inverse: bool) -> tuple[list[Instrument], str]:
+    result = decode(_page, body).result
+    contracts = [
+        Instrument(contract.symbol, contract.base_coin, contract.quote_coin, inverse=inverse)
+        for contract in result.list
+    ]
+    cursor = result.next_page_cursor
+    return contracts, f"&cursor={cursor}" if cursor else ""
+
+
+def _venue(name: str, category: str, control: str, *, inverse: bool) -> Venue:
+    return Venue(
+        name=name,
+        url=f"wss://stream.bybit.com/v5/public/{category}",
+        completeness=Completeness.FULL,
+        documentation="https://bybit-exchange.github.io/docs/v5/websocket/public/all-liquidation",
+        parse=partial(_parse, name),
+        subscribe=partial(_subscribe, control),
+        heartbeat=Heartbeat(seconds=20, frame=_encode({"op": "ping"})),
+        silence=90,
+        listing=Listing(
+            urls=(
+                "https://api.bybit.com/v5/market/instruments-info"
+                f"?category={category}&status=Trading&limit=1000",
+            ),
+            parse=partial(_list, inverse=inverse),
+        ),
+    )
+
+
+BYBIT = _venue("bybit", "linear", "kline.1.BTCUSDT", inverse=False)
+BYBIT_INVERSE = _venue("bybit_inverse", "inverse", "kline.1.BTCUSD", inverse=True)

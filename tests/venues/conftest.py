@@ -1,0 +1,59 @@
+"""Recordings: ``payloads/<venue>.json`` holds what a venue's documentation shows it to send."""
+
+import gzip
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from liq.venues import VENUES
+from liq.venues.base import Instruments
+
+RECV = 1_750_000_000_000_000
+_GZIPPED = ("htx", "htx_inverse")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One venue's frames as they travel, by name, and its listing of contracts."""
+
+    venue: str
+    documents: dict[str, Any]
+    listing: bytes
+
+    @property
+    def frames(self) -> dict[str, bytes]:
+        return {name: self.frame(document) for name, document in self.documents.items()}
+
+    @property
+    def instruments(self) -> Instruments:
+        listing = VENUES[self.venue].listing
+        if listing is None:
+            return {}
+        instruments, _ = listing.parse(self.listing)
+        return {instrument.symbol: instrument for instrument in instruments}
+
+    def frame(self, document: Any) -> bytes:
+        """Return a document as the venue sends it: a bare word, JSON or gzipped JSON."""
+        text = document if document == "pong" else json.dumps(document)
+        return gzip.compress(text.encode()) if self.venue in _GZIPPED else text.encode()
+
+
+def _load(venue: str) -> Recording:
+    file = Path(__file__).parent / "payloads" / f"{venue}.json"
+    content = json.loads(file.read_text())
+    return Recording(venue, content["frames"], json.dumps(content.get("listing")).encode())
+
+
+@pytest.fixture(scope="session")
+def recording_of() -> Callable[[str], Recording]:
+    return _load
+
+
+@pytest.fixture
+def recording(request: pytest.FixtureRequest) -> Recording:
+    """Return the recording that the test module is named after."""
+    return _load(request.module.__name__.rpartition("test_")[2])
