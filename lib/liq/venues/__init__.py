@@ -4,6 +4,7 @@ from liq.errors import ConfigError
 from liq.venues.base import Venue
 from liq.venues.binance import BINANCE_USDM
 from liq.venues.bybit import BYBIT, BYBIT_INVERSE
+from liq.venues.okx import OKX
 
 VENUES = {
     venue.name: venue
@@ -11,6 +12,7 @@ VENUES = {
         BINANCE_USDM,
         BYBIT,
         BYBIT_INVERSE,
+        OKX,
     )
 }
 
