@@ -3,6 +3,7 @@
 from liq.errors import ConfigError
 from liq.venues.base import Venue
 from liq.venues.binance import BINANCE_USDM
+from liq.venues.bitmex import BITMEX
 from liq.venues.bybit import BYBIT, BYBIT_INVERSE
 from liq.venues.okx import OKX
 
@@ -13,6 +14,7 @@ VENUES = {
         BYBIT,
         BYBIT_INVERSE,
         OKX,
+        BITMEX,
     )
 }
 
