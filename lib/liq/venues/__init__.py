@@ -5,6 +5,7 @@ from liq.venues.base import Venue
 from liq.venues.binance import BINANCE_USDM
 from liq.venues.bitmex import BITMEX
 from liq.venues.bybit import BYBIT, BYBIT_INVERSE
+from liq.venues.deribit import DERIBIT
 from liq.venues.okx import OKX
 
 VENUES = {
@@ -15,6 +16,7 @@ VENUES = {
         BYBIT_INVERSE,
         OKX,
         BITMEX,
+        DERIBIT,
     )
 }
 
