@@ -6,6 +6,7 @@ from liq.venues.binance import BINANCE_USDM
 from liq.venues.bitmex import BITMEX
 from liq.venues.bybit import BYBIT, BYBIT_INVERSE
 from liq.venues.deribit import DERIBIT
+from liq.venues.htx import HTX, HTX_INVERSE
 from liq.venues.okx import OKX
 
 VENUES = {
@@ -17,6 +18,8 @@ VENUES = {
         OKX,
         BITMEX,
         DERIBIT,
+        HTX,
+        HTX_INVERSE,
     )
 }
 
