@@ -6,6 +6,7 @@ from liq.venues.binance import BINANCE_USDM
 from liq.venues.bitmex import BITMEX
 from liq.venues.bybit import BYBIT, BYBIT_INVERSE
 from liq.venues.deribit import DERIBIT
+from liq.venues.gate import GATE, GATE_INVERSE
 from liq.venues.htx import HTX, HTX_INVERSE
 from liq.venues.okx import OKX
 
@@ -20,6 +21,8 @@ VENUES = {
         DERIBIT,
         HTX,
         HTX_INVERSE,
+        GATE,
+        GATE_INVERSE,
     )
 }
 
