@@ -3,6 +3,7 @@
 from liq.errors import ConfigError
 from liq.venues.base import Venue
 from liq.venues.binance import BINANCE_USDM
+from liq.venues.bitfinex import BITFINEX
 from liq.venues.bitmex import BITMEX
 from liq.venues.bybit import BYBIT, BYBIT_INVERSE
 from liq.venues.deribit import DERIBIT
@@ -23,6 +24,7 @@ VENUES = {
         HTX_INVERSE,
         GATE,
         GATE_INVERSE,
+        BITFINEX,
     )
 }
 
