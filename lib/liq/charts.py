@@ -106,7 +106,7 @@ def bars(
     ]
     layout = _layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "x unified"}
     layout["xaxis"] = _time_axis(colours, span)
-    layout["yaxis"] = _usd_axis(colours, "liquidated")
+    layout["yaxis"] = _usd_axis(colours, "liquidated", frame)
     return {"data": traces, "layout": layout}
 
 
@@ -133,7 +133,7 @@ def cumulative_net(
     }
     layout = _layout(theme, frame, badge) | {"hovermode": "x unified"}
     layout["xaxis"] = _time_axis(colours, span)
-    layout["yaxis"] = _usd_axis(colours, "cumulative long minus short")
+    layout["yaxis"] = _usd_axis(colours, "cumulative", frame)
     layout["yaxis"] |= {"zeroline": True, "zerolinecolor": colours.muted}
     return {"data": [trace], "layout": layout}
 
@@ -188,7 +188,7 @@ def _ranking(
         _bar("short", colours.short, x=frame["short_usd"], y=names, orientation="h"),
     ]
     layout = _layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "y unified"}
-    layout["xaxis"] = _usd_axis(colours, "liquidated") | {"nticks": 5}
+    layout["xaxis"] = _usd_axis(colours, "liquidated", frame) | {"nticks": 5}
     layout["yaxis"] = {"autorange": "reversed", "type": "category", "automargin": True}
     return {"data": traces, "layout": layout}
 
@@ -212,9 +212,7 @@ def _plain(value: Any) -> Any:
 def _layout(theme: ThemeName, frame: pd.DataFrame, badge: str | None) -> Spec:
     colours = THEMES[theme]
     badge = source_badge(frame) if badge is None else badge
-    notes = [_corner(badge, colours.warning, 1)] if badge and len(frame) else []
-    if note := completeness_note(frame):
-        notes.append(_corner("≥ lower bound", colours.muted, 0) | {"hovertext": note})
+    notes = [_corner(badge, colours.warning)] if badge and len(frame) else []
     if frame.empty:
         notes.append(_centre(EMPTY, colours.muted))
     return {
@@ -236,22 +234,23 @@ def _layout(theme: ThemeName, frame: pd.DataFrame, badge: str | None) -> Spec:
     }
 
 
-def _corner(text: str, colour: str, x: float) -> Spec:
+def _corner(text: str, colour: str) -> Spec:
     return {
         "text": text,
         "font": {"color": colour, "size": 11},
         "xref": "paper",
         "yref": "paper",
-        "x": x,
-        "y": 1.0,
-        "xanchor": "right" if x else "left",
+        "x": 1,
+        "y": 1,
+        "xanchor": "right",
         "yanchor": "bottom",
         "showarrow": False,
     }
 
 
 def _centre(text: str, colour: str) -> Spec:
-    return _corner(text, colour, 0.5) | {
+    return _corner(text, colour) | {
+        "x": 0.5,
         "y": 0.5,
         "xanchor": "center",
         "yanchor": "middle",
@@ -271,9 +270,10 @@ def _time_axis(colours: Theme, span: tuple[Any, Any] | None) -> Spec:
     return axis
 
 
-def _usd_axis(colours: Theme, what: str) -> Spec:
+def _usd_axis(colours: Theme, what: str, frame: pd.DataFrame) -> Spec:
+    unit = "USD, lower bound" if completeness_note(frame) else "USD"
     return {
-        "title": {"text": f"{what} (USD)", "standoff": 6},
+        "title": {"text": f"{what} ({unit})", "standoff": 6},
         "gridcolor": colours.grid,
         "zerolinecolor": colours.grid,
         "tickprefix": "$",

@@ -1,0 +1,147 @@
+"""The dashboard's HTML: pure functions of the model's state. Every text from outside is escaped."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from html import escape
+from typing import Any
+
+from liq.charts import completeness_note, source_badge
+from liq.dashboard.model import DashboardModel, Frames, State
+
+_NOTICES = {
+    State.LOADING: ("Loading", "Asking QuestDB for the first rows."),
+    State.EMPTY: (
+        "No liquidations match",
+        "Widen the window, lower the minimum size or clear the symbols. If nothing was ever"
+        " recorded, start a producer: notebooks/01-start-producers.ipynb or liq run.",
+    ),
+    State.QUIET: (
+        "No new liquidation",
+        "The market may be calm, or a producer has stopped: liq status tells which.",
+    ),
+    State.PAUSED: ("Paused", "What you see does not move. Press Resume to catch up."),
+}
+_WORDS = {State.LIVE: "live", State.QUIET: "quiet", State.EMPTY: "no rows", State.FAILED: "away"}
+
+
+def header(model: DashboardModel) -> str:
+    """Title, source badge, and how fresh the rows are."""
+    badge = source_badge(model.frames.sources) if model.frames else ""
+    mark = f'<span class="liq-badge" title="not from an exchange">{escape(badge)}</span>'
+    return (
+        '<div class="liq-title">Liquidations<small>forced closings of leveraged positions</small>'
+        f"</div>{mark if badge else ''}{_freshness(model)}"
+    )
+
+
+def notice(model: DashboardModel) -> str:
+    """What the state means and what to do; nothing while rows come in."""
+    if model.state is State.FAILED:
+        shown = "What you see is from before. " if model.frames else ""
+        title, text = "Cannot read the data", f"{model.problem}. {shown}Trying again."
+    elif model.state in _NOTICES:
+        title, text = _NOTICES[model.state]
+    else:
+        return ""
+    return (
+        f'<div class="liq-notice liq-{model.state}" role="status">'
+        f"<b>{escape(title)}.</b> {escape(text)}</div>"
+    )
+
+
+def figures(frames: Frames | None) -> str:
+    """The window in five numbers."""
+    cards = _figures(frames) if frames else ((name, "…", "", "") for name in _FIGURES)
+    return "".join(
+        f'<div class="liq-figure {kind}"><label>{name}</label><b>{value}</b>'
+        f"<small>{escape(note)}</small></div>"
+        for name, value, note, kind in cards
+    )
+
+
+def tape(frames: Frames | None) -> str:
+    """The newest prints, newest first."""
+    if frames is None or frames.tape.empty:
+        return '<p class="liq-none">no prints</p>'
+    rows = "".join(_print(row) for row in frames.tape.itertuples(index=False))
+    return (
+        "<table><thead><tr><th>time (UTC)</th><th>side</th><th>symbol</th><th>size (USD)</th>"
+        f"<th>price</th><th>exchange</th></tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def footnote(frames: Frames | None) -> str:
+    """What the numbers leave out."""
+    if frames is None:
+        return ""
+    note = completeness_note(frames.sources)
+    venues = ", ".join(sorted(set(frames.sources["exchange"])))
+    parts = [f"venues: {venues}" if venues else "", f"≥ {note}" if note else ""]
+    return escape(" · ".join(part for part in parts if part))
+
+
+def dollars(amount: float) -> str:
+    """Return a sum in four figures, e.g. ``$1.234M``."""
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(amount) >= size:
+            return f"{'−' if amount < 0 else ''}${abs(amount) / size:.4g}{unit}"  # noqa: RUF001
+    return f"{'−' if amount < 0 else ''}${abs(amount):,.0f}"  # noqa: RUF001
+
+
+def ago(age: timedelta) -> str:
+    """Return an age for people, e.g. ``0.3 s``, ``4 min``."""
+    seconds = age.total_seconds()
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+_FIGURES = ("longs liquidated", "shorts liquidated", "long minus short", "prints", "largest")
+
+
+def _figures(frames: Frames) -> Iterator[tuple[str, str, str, str]]:
+    row: Any = next(frames.totals.itertuples(index=False))
+    both = row.long_usd + row.short_usd
+    values = (
+        (dollars(row.long_usd), f"{row.long_count:,} prints", "liq-long"),
+        (dollars(row.short_usd), f"{row.short_count:,} prints", "liq-short"),
+        (dollars(row.net_usd), _lean(row.net_usd, both), ""),
+        (f"{row.prints:,}", f"{dollars(both)} in all", ""),
+        (dollars(row.largest_usd), "one print", ""),
+    )
+    return ((name, *value) for name, value in zip(_FIGURES, values, strict=True))
+
+
+def _lean(net: float, both: float) -> str:
+    if not both:
+        return "of nothing"
+    return f"{abs(net) / both:.0%} towards {'longs' if net >= 0 else 'shorts'}"
+
+
+def _freshness(model: DashboardModel) -> str:
+    latest, age = model.latest, model.age
+    last = "no rows yet"
+    if latest and latest.ts and age is not None:
+        last = f"last event {_clock(latest.ts)} UTC · {ago(age)} ago"
+    word = _WORDS.get(model.state, str(model.state))
+    return (
+        f'<div class="liq-fresh liq-{model.state}" title="newest row by the venue\'s clock">'
+        f"<i></i><b>{word}</b><span>{last}</span></div>"
+    )
+
+
+def _print(row: Any) -> str:
+    side = escape(str(row.side))
+    big = ' class="liq-big"' if row.notional >= 100_000 else ""
+    return (
+        f'<tr{big}><td>{_clock(row.ts)}</td><td class="liq-{side}">{side}</td>'
+        f"<td>{escape(str(row.symbol))}</td><td>{row.notional:,.0f}</td>"
+        f"<td>{row.price:,.6g}</td><td>{escape(str(row.exchange))}</td></tr>"
+    )
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"

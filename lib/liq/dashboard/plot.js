@@ -1,0 +1,51 @@
+// Draws a plotly figure that the kernel sends as plain data.
+//
+// plotly.js is 4.8 MB, so a page loads it once: a server's template may have set window.Plotly
+// (while the kernel was starting); otherwise one chart asks the kernel for the library's source.
+
+function plotly(model) {
+  if (globalThis.Plotly) return Promise.resolve(globalThis.Plotly);
+  globalThis.liqPlotly ??= new Promise((resolve) => {
+    const take = (message, buffers) => {
+      if (message.type !== "plotly.js") return;
+      model.off("msg:custom", take);
+      new Function(new TextDecoder().decode(buffers[0]))(); // it sets window.Plotly
+      resolve(globalThis.Plotly);
+    };
+    model.on("msg:custom", take);
+    model.send({ type: "plotly.js" });
+  });
+  return globalThis.liqPlotly;
+}
+
+const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+
+function render({ model, el }) {
+  const chart = document.createElement("div");
+  chart.className = "liq-plot";
+  el.append(chart);
+  let waiting = false;
+  let gone = false;
+
+  const draw = () => {
+    if (waiting) return; // the frame to come draws the newest spec
+    waiting = true;
+    requestAnimationFrame(async () => {
+      const Plotly = await plotly(model);
+      waiting = false;
+      if (gone) return;
+      const { data, layout } = model.get("spec");
+      await Plotly.react(chart, data, { autosize: true, ...layout }, CONFIG);
+    });
+  };
+
+  model.on("change:spec", draw);
+  draw();
+  return () => {
+    gone = true;
+    model.off("change:spec", draw);
+    globalThis.Plotly?.purge(chart);
+  };
+}
+
+export default { render };
