@@ -1,0 +1,5 @@
+"""``python -m liq`` is the ``liq`` command."""
+
+from liq.cli import main
+
+main()

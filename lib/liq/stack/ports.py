@@ -1,0 +1,49 @@
+"""Ports: are they free, and if not, whose are they?"""
+
+import contextlib
+import socket
+from collections.abc import Iterable, Mapping
+
+import psutil
+
+from liq.errors import StackError
+
+
+def require_free(host: str, ports: Mapping[str, int]) -> None:
+    """Raise `StackError` if a port (setting's name to number) is in use, saying by whom."""
+    taken = [(name, port) for name, port in ports.items() if not _free(host, port)]
+    if taken:
+        faults = (
+            f"port {port} is taken{_owner(port)}: set LIQ_{name.upper()}" for name, port in taken
+        )
+        raise StackError(f"{'; '.join(faults)} to another port, or end what uses it")
+
+
+def require_distinct(ports: Iterable[tuple[str, int]]) -> None:
+    """Raise `StackError` if two settings choose the same port."""
+    seen: dict[int, str] = {}
+    for name, port in ports:
+        if port in seen:
+            both = f"LIQ_{seen[port].upper()} and LIQ_{name.upper()}"
+            raise StackError(f"{both} are both {port}; give each a port of its own")
+        seen[port] = name
+
+
+def _free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # as the JVM does: a port is free though connections of an ended server linger on it
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _owner(port: int) -> str:
+    with contextlib.suppress(psutil.Error):  # macOS shows the sockets of others to root only
+        for socket_ in psutil.net_connections("tcp"):
+            listens = socket_.status == psutil.CONN_LISTEN and socket_.laddr[1:] == (port,)
+            if listens and socket_.pid:
+                return f" by {psutil.Process(socket_.pid).name()} (pid {socket_.pid})"
+    return ""

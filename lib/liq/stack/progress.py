@@ -1,0 +1,10 @@
+"""How slow steps tell what they are doing."""
+
+from collections.abc import Callable
+
+Report = Callable[[str, str], None]
+"""Called with a subject (``maven``, a service's name) and what is happening to it."""
+
+
+def silent(subject: str, event: str) -> None:
+    """Report nothing."""

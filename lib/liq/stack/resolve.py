@@ -1,0 +1,99 @@
+"""The jars of the stack: built once by Maven from ``connect/``, then kept in the cache.
+
+The folder in the cache is named by a hash of the sources, so a changed pom or sink builds anew, an
+unchanged one never calls Maven, and several versions can be in use side by side.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from liq import assets
+from liq.config import Settings
+from liq.errors import StackError
+from liq.stack import toolchain
+from liq.stack.lock import lock
+from liq.stack.progress import Report
+
+_KEPT = 4  # folders of jars left in the cache, newest use first
+_DOWNLOADED = re.compile(r"Downloaded from \S+ \S+/(\S+\.jar) ")
+
+
+def folder(settings: Settings) -> Path:
+    """Return where the jars are, or will be: folders ``kafka``, ``questdb`` and ``plugins``."""
+    return settings.cache / f"stack-{fingerprint(assets.path('connect'))}"
+
+
+def ensure(settings: Settings, report: Report) -> None:
+    """Build the jars if the cache lacks them; raise `StackError` when Maven is missing or fails."""
+    target = folder(settings)
+    if not target.is_dir():
+        with lock(settings.cache / "lock"):
+            if not target.is_dir():  # another liq may have built it while we waited
+                _build(assets.path("connect"), target, report)
+                _prune(settings.cache)
+    os.utime(target)
+
+
+def fingerprint(source: Path) -> str:
+    """Return a hash of everything under ``source`` that decides what Maven builds."""
+    files = [*source.rglob("pom.xml"), *(f for f in source.rglob("src/main/**/*") if f.is_file())]
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(source)}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def _build(source: Path, target: Path, report: Report) -> None:
+    toolchain.check_java()
+    log = target.parent / "maven.log"
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix="build-") as scratch:
+        draft = Path(scratch, "dist")
+        command = [
+            toolchain.maven(),
+            "--batch-mode",
+            "-Dstyle.color=never",
+            "--file",
+            str(source / "pom.xml"),
+            "package",
+            "-DskipTests",
+            f"-Dliq.dist={draft}",
+            f"-Dliq.build={scratch}/build",
+        ]
+        _run(command, log, report)
+        draft.rename(target)
+    report("maven", f"built {target}")
+
+
+def _run(command: list[str], log: Path, report: Report) -> None:
+    report("maven", "resolving Kafka, Kafka Connect and QuestDB")
+    jars, fault = 0, ""
+    with (
+        log.open("w") as copy,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as mvn,
+    ):
+        for line in mvn.stdout or ():
+            copy.write(line)
+            if match := _DOWNLOADED.search(line):
+                jars += 1
+                report("maven", f"downloaded {jars} jars: {match[1]}")
+            if line.startswith("[ERROR]") and not fault:
+                fault = line.removeprefix("[ERROR]").strip()
+    if mvn.returncode:
+        raise StackError(
+            f"Maven failed ({fault or f'exit code {mvn.returncode}'}); see {log}. "
+            "It needs a JDK and, the first time, a Maven repository within reach"
+        )
+
+
+def _prune(cache: Path) -> None:
+    folders = sorted(cache.glob("stack-*"), key=lambda folder: folder.stat().st_mtime)
+    for stale in folders[:-_KEPT]:
+        shutil.rmtree(stale, ignore_errors=True)

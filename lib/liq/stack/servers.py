@@ -1,0 +1,201 @@
+"""The three servers of the stack, as local JVMs: Kafka, Kafka Connect and QuestDB."""
+
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from pathlib import Path
+
+from liq.config import Settings
+from liq.errors import StackError
+from liq.stack import health, resolve
+from liq.stack.service import Service
+
+KAFKA, CONNECT, QUESTDB = SERVERS = ("kafka", "connect", "questdb")
+
+_LOG4J = Path(__file__).with_name("log4j2.properties")
+_PROVIDERS = "org.apache.kafka.common.config.provider"
+_JVM = (
+    "java",
+    "-XX:+UseSerialGC",
+    "-Xmx512m",
+    "-Djava.net.preferIPv4Stack=true",
+    "-Djava.awt.headless=true",
+)
+
+
+def servers(settings: Settings) -> list[Service]:
+    """Return Kafka, QuestDB and Kafka Connect as services."""
+    jars = resolve.folder(settings)
+    return [_kafka(settings, jars), _questdb(settings, jars), _connect(settings, jars)]
+
+
+def _kafka(settings: Settings, jars: Path) -> Service:
+    data, file = settings.home / "kafka", settings.home / "conf" / "kafka.properties"
+    jvm = _kafka_jvm(jars)
+    listen = f"{settings.host}:{settings.kafka_port}"
+    controller = f"{settings.host}:{settings.kafka_controller_port}"
+    properties = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@{controller}",
+        "listeners": f"PLAINTEXT://{listen},CONTROLLER://{controller}",
+        "advertised.listeners": f"PLAINTEXT://{settings.kafka_bootstrap}",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": data,
+        "auto.create.topics.enable": "false",
+        # one broker: nothing to replicate to, and one partition of each internal topic is plenty
+        "offsets.topic.replication.factor": 1,
+        "offsets.topic.num.partitions": 1,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.num.partitions": 1,
+        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.min.isr": 1,
+        "group.initial.rebalance.delay.ms": 0,
+    }
+
+    def prepare() -> None:
+        _write_properties(file, properties)
+        if not (data / "meta.properties").exists():
+            _format(jvm, file, settings.home / "cluster-id")
+
+    return Service(
+        name=KAFKA,
+        home=settings.home,
+        argv=[*jvm, "kafka.Kafka", str(file)],
+        ports={
+            "kafka_port": settings.kafka_port,
+            "kafka_controller_port": settings.kafka_controller_port,
+        },
+        prepare=prepare,
+        healthy=lambda: health.kafka_ready(settings.kafka_host, settings.kafka_port),
+        address=settings.kafka_bootstrap,
+        stop_timeout=40,
+    )
+
+
+def _connect(settings: Settings, jars: Path) -> Service:
+    file = settings.home / "conf" / "connect.properties"
+    properties = {
+        "bootstrap.servers": settings.kafka_bootstrap,
+        "reconnect.backoff.max.ms": 100,  # it starts beside Kafka and waits for it
+        "group.id": "liq-connect",
+        "listeners": f"http://{settings.host}:{settings.connect_port}",
+        "rest.advertised.host.name": settings.connect_host,
+        "plugin.path": jars / "plugins",
+        "plugin.discovery": "service_load",
+        "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+        "value.converter.schemas.enable": "false",
+        "config.storage.topic": "connect-configs",
+        "config.storage.replication.factor": 1,
+        "offset.storage.topic": "connect-offsets",
+        "offset.storage.replication.factor": 1,
+        "offset.storage.partitions": 1,
+        "status.storage.topic": "connect-status",
+        "status.storage.replication.factor": 1,
+        "status.storage.partitions": 1,
+        "offset.flush.interval.ms": 5000,
+        # one worker: when it comes back after a crash there is no other to wait for
+        "scheduled.rebalance.max.delay.ms": 0,
+        "connector.client.config.override.policy": "All",
+        # lets a connector say ${env:LIQ_QUESTDB_ADMIN_PASSWORD}: Connect then neither stores nor
+        # shows the password
+        "config.providers": "env",
+        "config.providers.env.class": f"{_PROVIDERS}.EnvVarConfigProvider",
+        "config.providers.env.param.allowlist.pattern": "LIQ_QUESTDB_.*",
+    }
+    return Service(
+        name=CONNECT,
+        home=settings.home,
+        argv=[
+            *_kafka_jvm(jars),
+            "org.apache.kafka.connect.cli.ConnectDistributed",
+            str(file),
+        ],
+        env=settings.environ(),
+        ports={"connect_port": settings.connect_port},
+        prepare=lambda: _write_properties(file, properties),
+        healthy=lambda: health.http_ok(settings.connect_host, settings.connect_port, "/health"),
+        address=settings.connect_url,
+    )
+
+
+def _questdb(settings: Settings, jars: Path) -> Service:
+    root = settings.home / "questdb"
+    host, http, pg, probe = (
+        settings.questdb_host,
+        settings.questdb_http_port,
+        settings.questdb_pg_port,
+        settings.questdb_health_port,
+    )
+    admin = (settings.questdb_admin_user, settings.questdb_admin_password.get_secret_value())
+    reader = (settings.questdb_reader_user, settings.questdb_reader_password.get_secret_value())
+    env = {
+        "QDB_HTTP_NET_BIND_TO": f"{settings.host}:{http}",
+        "QDB_HTTP_MIN_NET_BIND_TO": f"{settings.host}:{probe}",
+        "QDB_PG_NET_BIND_TO": f"{settings.host}:{pg}",
+        "QDB_LINE_TCP_ENABLED": "false",
+        "QDB_LINE_AUTO_CREATE_NEW_TABLES": "false",
+        "QDB_LINE_AUTO_CREATE_NEW_COLUMNS": "false",
+        # HTTP asks for the admin's password, also of the sink: without it any web page the user has
+        # open could write to a server on localhost
+        "QDB_HTTP_USER": admin[0],
+        "QDB_HTTP_PASSWORD": admin[1],
+        "QDB_PG_USER": admin[0],
+        "QDB_PG_PASSWORD": admin[1],
+        "QDB_PG_READONLY_USER_ENABLED": "true",
+        "QDB_PG_READONLY_USER": reader[0],
+        "QDB_PG_READONLY_PASSWORD": reader[1],
+        "QDB_HTTP_HEALTH_CHECK_AUTHENTICATION_REQUIRED": "false",
+        "QDB_TELEMETRY_ENABLED": "false",
+        "QDB_LOG_W_STDOUT_LEVEL": "ERROR,CRITICAL,ADVISORY",  # INFO logs every query
+    }
+
+    def healthy() -> bool:
+        return (
+            health.http_ok(host, probe, "/status")
+            and health.accepts(host, http)
+            and health.accepts(host, pg)
+        )
+
+    return Service(
+        name=QUESTDB,
+        home=settings.home,
+        argv=[
+            *_JVM,
+            "-p",
+            str(jars / "questdb"),
+            "-m",
+            "io.questdb/io.questdb.ServerMain",
+            "-d",
+            str(root),
+        ],
+        env=env,
+        ports={"questdb_http_port": http, "questdb_pg_port": pg, "questdb_health_port": probe},
+        prepare=lambda: root.mkdir(parents=True, exist_ok=True),
+        healthy=healthy,
+        address=settings.questdb_url,
+    )
+
+
+def _kafka_jvm(jars: Path) -> list[str]:
+    return [*_JVM, f"-Dlog4j2.configurationFile={_LOG4J}", "-cp", f"{jars}/kafka/*"]
+
+
+def _write_properties(file: Path, properties: Mapping[str, object]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+
+
+def _format(jvm: list[str], properties: Path, id_file: Path) -> None:
+    """Prepare Kafka's empty data folder, for a cluster id that is kept in case of a retry."""
+    if not id_file.exists():
+        id_file.write_text(urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+    command = ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
+    options = [f"--cluster-id={id_file.read_text()}", f"--config={properties}"]
+    done = subprocess.run([*jvm, *command, *options], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StackError(f"cannot format Kafka's storage: {(done.stdout + done.stderr).strip()}")

@@ -1,0 +1,39 @@
+"""What a local service is, as data; `liq.stack.control` runs it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def _nothing() -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One process of the stack.
+
+    ``ports`` maps the setting that chooses a port to its value. ``prepare`` writes what the process
+    reads at its start; ``healthy`` says, at once, whether it does its work. Timeouts are seconds.
+    """
+
+    name: str
+    home: Path
+    argv: Sequence[str]
+    healthy: Callable[[], bool]
+    address: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    ports: Mapping[str, int] = field(default_factory=dict)
+    prepare: Callable[[], None] = _nothing
+    start_timeout: float = 90.0
+    stop_timeout: float = 20.0
+
+    @property
+    def log(self) -> Path:
+        """The file that its output goes to."""
+        return self.home / "logs" / f"{self.name}.log"
+
+    @property
+    def pid_file(self) -> Path:
+        """The file that remembers its process."""
+        return self.home / "run" / f"{self.name}.json"
