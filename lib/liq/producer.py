@@ -1,0 +1,210 @@
+"""From one venue's websocket to Kafka: feed, parser, publisher, and a status to show."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from liq.config import Settings
+from liq.errors import RejectedMessage
+from liq.feed import Feed, FeedStats, Patience
+from liq.kafka import Publisher, PublisherStats
+from liq.model import Liquidation, Source
+from liq.venues import venue as venue_named
+from liq.venues.base import Instruments
+
+_STALLED_S = 2.0  # Kafka acknowledges in milliseconds
+_RATE_WINDOW_S = 5.0
+_SHOW_S = 0.5
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class State(StrEnum):
+    """What a producer is doing."""
+
+    STOPPED = "stopped"
+    CONNECTING = "connecting"  # to the exchange
+    RUNNING = "running"
+    STALLED = "stalled"  # Kafka does not acknowledge; nothing is lost while it is waited for
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A producer at one moment.
+
+    ``received`` counts websocket frames, ``sent`` and ``acknowledged`` liquidations handed to Kafka
+    and confirmed by it, ``errors`` failures of Kafka and of the feed's connections. ``rate`` is in
+    liquidations/s over the last seconds, ``lag_s`` the age of the newest liquidation at receipt.
+    """
+
+    venue: str
+    url: str
+    state: State
+    source: Source | None
+    rate: float
+    received: int
+    sent: int
+    acknowledged: int
+    dead_lettered: int
+    errors: int
+    reconnects: int
+    queued: int
+    in_flight: int
+    last_frame: int
+    lag_s: float | None
+    last_error: str
+
+
+class Producer:
+    """Publishes one venue's liquidations until it is stopped.
+
+    In a notebook ``await producer.start()`` returns once Kafka is reached and leaves a task of the
+    kernel's loop running, which the producer itself keeps alive; ``await producer.stop()`` delivers
+    what is queued. A program calls `run` with it.
+    """
+
+    def __init__(
+        self,
+        venue: str = "binance_usdm",
+        url: str = "",
+        *,
+        instruments: Instruments | None = None,
+        patience: Patience | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self._venue = venue_named(venue)
+        self._instruments = instruments or {}
+        self._feed = Feed(self._venue, self._handle, url, self._instruments, patience)
+        self._settings = settings
+        self._publisher = Publisher(settings)
+        self._task: asyncio.Task[None] | None = None
+        self._received = 0
+        self._newest: Liquidation | None = None
+        self._samples: deque[tuple[float, int]] = deque()
+
+    @property
+    def running(self) -> bool:
+        """Whether it receives, or tries to."""
+        return self._task is not None and not self._task.done()
+
+    async def start(self) -> None:
+        """Connect to Kafka, then receive in the background; does nothing when running.
+
+        Raises `KafkaError` when the broker cannot be reached. The exchange may be away: it is
+        tried until it answers, and `status` says so.
+        """
+        if self.running:
+            return
+        self._publisher = Publisher(self._settings)
+        await self._publisher.start()
+        self._task = asyncio.create_task(self._feed.run(), name=f"liq {self._venue.name}")
+
+    async def stop(self, timeout: float = 10) -> None:
+        """Stop receiving and deliver what is queued; does nothing when stopped.
+
+        Raises `KafkaError` when that takes longer than ``timeout`` seconds, and what made the
+        producer fail.
+        """
+        task, self._task = self._task, None
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.wait({task})
+        await self._publisher.close(timeout)
+        if not task.cancelled() and (failure := task.exception()):
+            raise failure
+
+    def status(self) -> Status:
+        """Return what is going on now; cheap enough to call many times a second."""
+        feed, kafka = self._feed.stats(), self._publisher.stats()
+        newest = self._newest
+        return Status(
+            venue=self._venue.name,
+            url=self._feed.url,
+            state=self._state(feed, kafka),
+            source=newest.source if newest else None,
+            rate=self._rate(kafka.sent),
+            received=self._received,
+            sent=kafka.sent,
+            acknowledged=kafka.acknowledged,
+            dead_lettered=kafka.dead_lettered,
+            errors=kafka.errors + feed.errors,
+            reconnects=feed.reconnects,
+            queued=kafka.queued,
+            in_flight=kafka.in_flight,
+            last_frame=feed.last_frame,
+            lag_s=(newest.recv_ts - newest.ts) / 1e6 if newest else None,
+            last_error=self._failure() or kafka.last_error or feed.last_error,
+        )
+
+    async def _handle(self, raw: bytes, recv_ts: int, source: Source) -> None:
+        self._received += 1
+        for liquidation in await self._parse(raw, recv_ts, source):
+            await self._publisher.publish(liquidation)
+            self._newest = liquidation
+
+    async def _parse(self, raw: bytes, recv_ts: int, source: Source) -> Sequence[Liquidation]:
+        try:
+            return self._venue.parse(raw, self._instruments, recv_ts, source)
+        except RejectedMessage as rejection:
+            reason, accepted = str(rejection), rejection.accepted
+        except Exception as bug:  # a parser's own fault must not end the feed
+            reason, accepted = f"the parser failed: {bug!r}", ()
+        await self._publisher.dead_letter(self._venue.name, reason, raw, recv_ts)
+        return accepted
+
+    def _state(self, feed: FeedStats, kafka: PublisherStats) -> State:
+        if self._task is None:
+            return State.STOPPED
+        if self._task.done():
+            return State.FAILED
+        if kafka.waiting_s > _STALLED_S:
+            return State.STALLED
+        return State.RUNNING if feed.connected else State.CONNECTING
+
+    def _failure(self) -> str:
+        failed = self._task and self._task.done() and not self._task.cancelled()
+        return str(self._task.exception()) if self._task and failed else ""
+
+    def _rate(self, sent: int) -> float:
+        now = time.monotonic()
+        self._samples.append((now, sent))
+        while self._samples[0][0] < now - _RATE_WINDOW_S:
+            self._samples.popleft()
+        then, before = self._samples[0]
+        return (sent - before) / (now - then) if now > then else 0.0
+
+
+async def run(
+    producers: Sequence[Producer], show: Callable[[list[Status]], None] | None = None
+) -> None:
+    """Run producers until SIGINT, SIGTERM or a failure, then deliver what is queued.
+
+    ``show`` gets their statuses twice a second and at the end. Raises what made one fail.
+    """
+    signalled = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, signalled.set)
+    try:
+        for producer in producers:
+            await producer.start()
+        while not signalled.is_set() and all(producer.running for producer in producers):
+            if show:
+                show([producer.status() for producer in producers])
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(signalled.wait(), _SHOW_S)
+    finally:
+        try:
+            for producer in producers:
+                await producer.stop()
+        finally:
+            if show:
+                show([producer.status() for producer in producers])
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
