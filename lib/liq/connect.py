@@ -51,7 +51,8 @@ class ConnectorStatus:
     @property
     def running(self) -> bool:
         """Whether the connector and all its tasks run."""
-        return bool(self.tasks) and all(part.state == _RUNNING for part in (self, *self.tasks))
+        states = {self.state, *(task.state for task in self.tasks)}
+        return bool(self.tasks) and states == {_RUNNING}
 
     @property
     def failures(self) -> list[str]:

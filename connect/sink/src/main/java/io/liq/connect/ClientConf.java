@@ -21,12 +21,13 @@ final class ClientConf {
      *
      * <p>The client retries long enough to replace a kept connection that the server has closed, and so
      * briefly that a worker can stop a task whose QuestDB is away: the long waits are between two puts.
-     * A fixed protocol spares the first row a request, and the client's mistaking a server that shuts
-     * down for an old one.
      */
-    private static final Map<String, String> OURS = Map.of("auto_flush", "off", "retry_timeout", "1000");
-    private static final Map<String, String> DEFAULTS = Map.of("protocol_version", "2");
-    private static final Set<String> DROPPED = Set.of("auto_flush_rows", "auto_flush_interval", "auto_flush_bytes");
+    private static final String OURS = "auto_flush=off;retry_timeout=1000;";
+    private static final Set<String> REPLACED =
+            Set.of("auto_flush", "auto_flush_rows", "auto_flush_interval", "auto_flush_bytes", "retry_timeout");
+
+    /** Detection would cost a request, and takes a server that is shutting down for an old one. */
+    private static final String PROTOCOL = "protocol_version";
 
     private ClientConf() {}
 
@@ -49,12 +50,11 @@ final class ClientConf {
         if (!transport.matches()) {
             throw new IllegalArgumentException(SinkConfig.CLIENT + " selects no HTTP transport");
         }
-        Map<String, String> settings = new LinkedHashMap<>(DEFAULTS);
+        Map<String, String> settings = new LinkedHashMap<>(Map.of(PROTOCOL, "2"));
         SETTING.matcher(transport.group(2)).results().forEach(each -> settings.put(each.group(1), each.group(2)));
-        settings.keySet().removeAll(DROPPED);
-        settings.putAll(OURS);
+        settings.keySet().removeAll(REPLACED);
         return settings.entrySet().stream()
                 .map(setting -> setting.getKey() + "=" + setting.getValue() + ";")
-                .collect(Collectors.joining("", transport.group(1) + "::", ""));
+                .collect(Collectors.joining("", transport.group(1) + "::", OURS));
     }
 }

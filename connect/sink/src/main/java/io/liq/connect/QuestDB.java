@@ -19,9 +19,14 @@ final class QuestDB implements AutoCloseable {
     private final Row row;
     private final Sender sender;
 
-    QuestDB(SinkConfig config) {
-        row = new Row(config);
-        sender = Sender.fromConfig(ClientConf.patch(config.getPassword(SinkConfig.CLIENT).value()));
+    QuestDB(Row row, Sender sender) {
+        this.row = row;
+        this.sender = sender;
+    }
+
+    static QuestDB open(SinkConfig config) {
+        String client = ClientConf.patch(config.getPassword(SinkConfig.CLIENT).value());
+        return new QuestDB(new Row(config), Sender.fromConfig(client));
     }
 
     /**

@@ -34,7 +34,7 @@ public final class QuestDBSinkTask extends SinkTask {
         SinkConfig config = new SinkConfig(properties);
         maxBackoff = config.getLong(SinkConfig.MAX_BACKOFF);
         reporter = context.errantRecordReporter();
-        questdb = new QuestDB(config);
+        questdb = QuestDB.open(config);
     }
 
     @Override

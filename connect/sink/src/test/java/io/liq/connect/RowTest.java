@@ -1,0 +1,135 @@
+package io.liq.connect;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Date;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.kafka.common.record.TimestampType;
+import org.apache.kafka.connect.data.Schema;
+import org.apache.kafka.connect.data.SchemaBuilder;
+import org.apache.kafka.connect.data.Struct;
+import org.apache.kafka.connect.errors.DataException;
+import org.apache.kafka.connect.sink.SinkRecord;
+import org.junit.jupiter.api.Test;
+
+class RowTest {
+    private static final Map<String, String> CONFIG = Map.of(
+            "table", "liquidations", "symbols", "symbol", "doubles", "price", "timestamp.field.name", "ts",
+            "timestamp.units", "micros", "include.key", "false");
+
+    @Test
+    void symbolsComeFirstAndTheTimestampLast() {
+        assertEquals("table[liquidations] symbol[symbol, BTCUSDT] doubleColumn[price, 2.5] at[7, Micros]",
+                written(CONFIG, ordered("ts", 7L, "price", 2.5, "symbol", "BTCUSDT")));
+    }
+
+    @Test
+    void aWholeNumberBecomesADoubleOnlyWhereTold() {
+        assertEquals("table[liquidations] doubleColumn[price, 2.0] longColumn[n, 2] at[7, Micros]",
+                written(CONFIG, ordered("ts", 7L, "price", 2L, "n", 2L)));
+    }
+
+    @Test
+    void aNullIsLeftOut() {
+        assertEquals("table[liquidations] longColumn[n, 2] at[7, Micros]",
+                written(CONFIG, ordered("ts", 7L, "price", null, "symbol", null, "n", 2L)));
+    }
+
+    @Test
+    void nestedObjectsAreFlattened() {
+        assertEquals("table[liquidations] boolColumn[a_b_c, true] at[7, Micros]",
+                written(CONFIG, ordered("ts", 7L, "a", Map.of("b", Map.of("c", true)))));
+    }
+
+    @Test
+    void structsAreTakenLikeMaps() {
+        Schema schema = SchemaBuilder.struct().field("ts", Schema.INT64_SCHEMA).field("n", Schema.INT32_SCHEMA).build();
+        assertEquals("table[liquidations] longColumn[n, 2] at[7, Micros]",
+                written(CONFIG, new Struct(schema).put("ts", 7L).put("n", 2)));
+    }
+
+    @Test
+    void theKeyIsWrittenUnderItsPrefix() {
+        Map<String, String> config = with("include.key", "true");
+        assertEquals("table[liquidations] stringColumn[key, k] longColumn[n, 1] at[7, Micros]",
+                written(config, ordered("ts", 7L, "n", 1L)));
+    }
+
+    @Test
+    void kafkasTimeAndTheTopicsNameAreTakenWhereConfigured() {
+        Map<String, String> config = new HashMap<>(with("timestamp.kafka.native", "true"));
+        config.put("table", "");
+        assertEquals("table[topic] longColumn[n, 1] at[5000, Micros]", written(config, ordered("n", 1L)));
+    }
+
+    @Test
+    void aDateIsATimestamp() {
+        assertEquals("table[liquidations] timestampColumn[seen, 3, Millis] at[2000, Micros]",
+                written(CONFIG, ordered("ts", new Date(2), "seen", new Date(3))));
+    }
+
+    @Test
+    void whatIsNoRowIsRefusedWithTheReason() {
+        assertRefused("tombstone", CONFIG, null);
+        assertRefused("no JSON object", CONFIG, List.of(1L));
+        assertRefused("\"ts\" is missing", CONFIG, ordered("price", 1L));
+        assertRefused("\"ts\" is missing", CONFIG, ordered("ts", null, "price", 1L));
+        assertRefused("must be a whole number, not String 7", CONFIG, ordered("ts", "7", "price", 1L));
+        assertRefused("must be a whole number, not Double", CONFIG, ordered("ts", 7.5, "price", 1L));
+        assertRefused("\"price\" takes a number, not Boolean true", CONFIG, ordered("ts", 7L, "price", true));
+        assertRefused("no column takes the value of \"list\"", CONFIG, ordered("ts", 7L, "list", List.of(1L)));
+        assertRefused("illegal name", CONFIG, ordered("ts", 7L, "what?", 1L));
+    }
+
+    @Test
+    void anUnsupportedFieldCanBeLeftOut() {
+        assertEquals("table[liquidations] longColumn[n, 1] at[7, Micros]",
+                written(with("skip.unsupported.types", "true"), ordered("ts", 7L, "list", List.of(), "n", 1L)));
+    }
+
+    @Test
+    void aRefusedRecordLeavesNothingBehind() {
+        Row row = new Row(new SinkConfig(CONFIG));
+        RecordingSender recording = new RecordingSender(rows -> {});
+        assertThrows(DataException.class,
+                () -> row.write(record(ordered("ts", 7L, "n", 1L, "price", "x")), recording.sender()));
+        row.write(record(ordered("ts", 8L, "price", 1L)), recording.sender());
+        recording.sender().flush();
+        assertEquals(List.of("table[liquidations] doubleColumn[price, 1.0] at[8, Micros]"), recording.stored);
+    }
+
+    private static void assertRefused(String reason, Map<String, String> config, Object value) {
+        DataException refusal = assertThrows(DataException.class, () -> written(config, value));
+        assertTrue(refusal.getMessage().contains(reason), refusal.getMessage());
+    }
+
+    private static String written(Map<String, String> config, Object value) {
+        RecordingSender recording = new RecordingSender(rows -> {});
+        new Row(new SinkConfig(config)).write(record(value), recording.sender());
+        recording.sender().flush();
+        return recording.stored.get(0);
+    }
+
+    private static SinkRecord record(Object value) {
+        return new SinkRecord("topic", 0, null, "k", null, value, 0, 5L, TimestampType.CREATE_TIME);
+    }
+
+    private static Map<String, String> with(String key, String value) {
+        Map<String, String> config = new HashMap<>(CONFIG);
+        config.put(key, value);
+        return config;
+    }
+
+    private static Map<String, Object> ordered(Object... pairs) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        for (int i = 0; i < pairs.length; i += 2) {
+            map.put((String) pairs[i], pairs[i + 1]);
+        }
+        return map;
+    }
+}
