@@ -2,7 +2,7 @@
 
 from liq.errors import ConfigError
 from liq.venues.base import Venue
-from liq.venues.binance import BINANCE_USDM
+from liq.venues.binance import BINANCE_COINM, BINANCE_USDM
 from liq.venues.bitfinex import BITFINEX
 from liq.venues.bitmex import BITMEX
 from liq.venues.bybit import BYBIT, BYBIT_INVERSE
@@ -15,6 +15,7 @@ VENUES = {
     venue.name: venue
     for venue in (
         BINANCE_USDM,
+        BINANCE_COINM,
         BYBIT,
         BYBIT_INVERSE,
         OKX,

@@ -1,13 +1,15 @@
-"""Binance USD-M futures: ``!forceOrder@arr``, the liquidation orders of all contracts.
+"""Binance futures: ``!forceOrder@arr``, the liquidation orders of all contracts.
 
 Source: https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/All-Market-Liquidation-Order-Streams
+and, for COIN-M,
+https://developers.binance.com/docs/derivatives/coin-margined-futures/websocket-market-streams/All-Market-Liquidation-Order-Streams
 One order a message, bare on a raw stream, below ``data`` on a combined one::
 
     {"e": "forceOrder", "E": 1568014460893, "o": {
         "s": "BTCUSDT",      contract
         "S": "SELL",         side of the closing order: SELL closes a long
         "o": "LIMIT", "f": "IOC",
-        "q": "0.014",        ordered quantity, in base
+        "q": "0.014",        ordered quantity, in base (USD-M) or contracts (COIN-M)
         "p": "9910",         limit price: not what was paid
         "ap": "9910",        average price of the fills so far, in quote per base
         "X": "FILLED",       status
@@ -15,22 +17,36 @@ One order a message, bare on a raw stream, below ``data`` on a combined one::
         "z": "0.014",        quantity of all fills so far
         "T": 1568014460893}} time of trade, milliseconds
 
-Notional is ``z`` times ``ap``. An order that is still open is passed over: ``z`` accumulates, so
-its last message tells all of it. One that expired or was cancelled counts as far as it was filled.
+Notional is ``z`` times ``ap`` (USD-M), or ``z`` contracts of 100 USD (BTC) or 10 USD (others) in
+COIN-M, which adds the pair as ``ps``. An order that is still open is passed over: ``z``
+accumulates, so its last message tells all of it. One that expired or was cancelled counts as far as
+it was filled.
 
-Traps: at most the latest order a second a contract is shown, so totals are lower bounds. The URL
-without ``/market`` acknowledges and stays silent since 2026-04-23. A connection lasts 24 hours.
-The mark price of BTCUSDT, every 3 s, tells a quiet market from a dead connection.
+Traps: at most the latest order a second a contract is shown, so totals are lower bounds. The USD-M
+URL without ``/market`` acknowledges and stays silent since 2026-04-23; COIN-M has no such routes. A
+connection lasts 24 hours. The mark price of BTC, every 3 s, tells a quiet market from a dead
+connection.
 """
+
+from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
 from liq.errors import RejectedMessage
 from liq.model import Completeness, Liquidation, PriceKind, Side, Source, event_id
-from liq.venues.base import Instrument, Instruments, Venue, always, microseconds, positive
+from liq.venues.base import (
+    Instrument,
+    Instruments,
+    Listing,
+    Venue,
+    always,
+    microseconds,
+    positive,
+)
+from liq.venues.canonical import decode, known, side, sizes
 
-# a dollar-pegged quote counts as a dollar; a contract quoted in anything else has no USD notional
-_DOLLARS = ("USDT", "USDC", "FDUSD", "BUSD", "USD1")
+_DOLLARS = ("USDT", "USDC", "FDUSD", "BUSD", "USD1")  # how names of USD-M contracts end
 _SIDES = {"SELL": Side.LONG, "BUY": Side.SHORT}
 _OPEN = frozenset({"NEW", "PARTIALLY_FILLED"})
 _CLOSED = frozenset({"FILLED", "EXPIRED", "EXPIRED_IN_MATCH", "CANCELED"})
@@ -60,68 +76,71 @@ class _Frame(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw()
 
 
-_decode_frame = msgspec.json.Decoder(_Frame).decode
-_decode_order = msgspec.json.Decoder(_Order).decode
+_frame = msgspec.json.Decoder(_Frame)
+_order = msgspec.json.Decoder(_Order)
 
 
-def parse(
-    raw: str | bytes, instruments: Instruments, recv_ts: int, source: Source = Source.LIVE
+def _parse(
+    exchange: str,
+    raw: str | bytes,
+    instruments: Instruments,
+    recv_ts: int,
+    source: Source = Source.LIVE,
 ) -> list[Liquidation]:
-    """Parse one frame; see the module for units and `liq.venues.base.Parse` for the contract."""
-    try:
-        frame = _decode_frame(raw)
-        event = frame.data or frame
-        if event.e != "forceOrder":
-            _expect_answer(frame, event)
-            return []
-        order = _decode_order(event.o)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise RejectedMessage(f"not the documented JSON: {error}") from error
-    return _liquidations(order, instruments, recv_ts, source)
+    frame = decode(_frame, raw)
+    event = frame.data or frame
+    if event.e != "forceOrder":
+        _expect_answer(frame, event)
+        return []
+    order = decode(_order, event.o)
+    if not _is_closed(order):
+        return []
+    contract = _CONTRACTS[exchange](order.s, instruments)
+    return [_liquidation(order, exchange, contract, recv_ts, source)]
 
 
 def _expect_answer(frame: _Frame, event: _Frame) -> None:
     if frame.error:
-        raise RejectedMessage("the venue refused a request")
+        raise RejectedMessage(f"the venue refused a request: {bytes(frame.error).decode()}")
     if not event.e and frame.id is msgspec.UNSET:
         raise RejectedMessage("neither an event nor the answer to a request")
 
 
-def _liquidations(
-    order: _Order, instruments: Instruments, recv_ts: int, source: Source
-) -> list[Liquidation]:
-    if order.X in _OPEN:
-        return []
-    if order.X not in _CLOSED:
+def _is_closed(order: _Order) -> bool:
+    if order.X not in _OPEN | _CLOSED:
         raise RejectedMessage(f"unknown order status {order.X!r}")
-    if order.X != "FILLED" and order.z and not order.z.strip("0."):
-        return []  # ended without a fill: nothing was liquidated
-    if order.S not in _SIDES:
-        raise RejectedMessage(f"unknown order side {order.S!r}")
-    quantity = positive(order.z, "filled quantity z")
+    ended_unfilled = order.X != "FILLED" and order.z and not order.z.strip("0.")
+    return order.X in _CLOSED and not ended_unfilled
+
+
+def _liquidation(
+    order: _Order, exchange: str, contract: Instrument, recv_ts: int, source: Source
+) -> Liquidation:
     price = positive(order.ap, "average price ap")
-    contract = instruments.get(order.s) or _instrument(order.s)
-    liquidation = Liquidation(
+    quantity, notional = sizes(contract, positive(order.z, "filled quantity z"), price)
+    return Liquidation(
         ts=microseconds(order.T),
         recv_ts=recv_ts,
-        exchange=BINANCE_USDM.name,
+        exchange=exchange,
         symbol=order.s,
         base=contract.base,
         quote=contract.quote,
-        side=_SIDES[order.S],
+        side=side(_SIDES, order.S),
         raw_side=order.S,
         price=price,
         price_kind=PriceKind.AVERAGE,
         quantity=quantity,
-        notional=quantity * price,
+        notional=notional,
         event_id=event_id(*msgspec.structs.astuple(order)[:-1], str(order.T)),
-        completeness=BINANCE_USDM.completeness,
+        completeness=Completeness.THROTTLED,
         source=source,
     )
-    return [liquidation]
 
 
-def _instrument(symbol: str) -> Instrument:
+def _named(symbol: str, instruments: Instruments) -> Instrument:
+    """Return a USD-M contract, whose size is one of base and whose name tells the rest."""
+    if symbol in instruments:
+        return instruments[symbol]
     pair = symbol.partition("_")[0]  # BTCUSDT_260925 is a delivery contract of BTCUSDT
     for quote in _DOLLARS:
         base = pair.removesuffix(quote)
@@ -129,6 +148,38 @@ def _instrument(symbol: str) -> Instrument:
             return Instrument(symbol, base, quote)
     raise RejectedMessage(f"{symbol!r} is not quoted in a known dollar ({', '.join(_DOLLARS)})")
 
+
+_CONTRACTS: dict[str, Callable[[str, Instruments], Instrument]] = {
+    "binance_usdm": _named,
+    "binance_coinm": known,
+}
+
+
+class _Listed(msgspec.Struct, rename="camel"):
+    symbol: str
+    base_asset: str
+    quote_asset: str
+    contract_size: float
+
+
+class _Page(msgspec.Struct):
+    symbols: list[_Listed]
+
+
+_page = msgspec.json.Decoder(_Page)
+
+
+def _list(body: bytes) -> tuple[list[Instrument], str]:
+    contracts = [
+        Instrument(
+            listed.symbol, listed.base_asset, listed.quote_asset, listed.contract_size, inverse=True
+        )
+        for listed in decode(_page, body).symbols
+    ]
+    return contracts, ""
+
+
+parse = partial(_parse, "binance_usdm")
 
 BINANCE_USDM = Venue(
     name="binance_usdm",
@@ -138,4 +189,15 @@ BINANCE_USDM = Venue(
     parse=parse,
     subscribe=always('{"method":"SUBSCRIBE","params":["btcusdt@markPrice"],"id":1}'),
     silence=30,
+)
+
+BINANCE_COINM = Venue(
+    name="binance_coinm",
+    url="wss://dstream.binance.com/ws/!forceOrder@arr",
+    completeness=Completeness.THROTTLED,
+    documentation="https://developers.binance.com/docs/derivatives/coin-margined-futures",
+    parse=partial(_parse, "binance_coinm"),
+    subscribe=always('{"method":"SUBSCRIBE","params":["btcusd_perp@markPrice"],"id":1}'),
+    silence=30,
+    listing=Listing(urls=("https://dapi.binance.com/dapi/v1/exchangeInfo",), parse=_list),
 )

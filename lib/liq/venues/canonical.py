@@ -58,7 +58,7 @@ def decode(decoder: msgspec.json.Decoder[T], raw: str | bytes | msgspec.Raw) -> 
     """Decode JSON; what is not of the documented shape is rejected."""
     try:
         return decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise RejectedMessage(f"not the documented JSON: {error}") from error
 
 
@@ -81,10 +81,23 @@ def integer(text: str, meaning: str) -> int:
     return int(text)
 
 
+def known(symbol: str, instruments: Instruments) -> Instrument:
+    """Return a listed contract; one that is not, or is quoted in no dollar, is rejected."""
+    contract = instruments.get(symbol)
+    if contract is None:
+        raise RejectedMessage(f"unknown contract {symbol!r}: its size is not guessed")
+    if contract.quote not in DOLLARS:
+        raise RejectedMessage(f"{symbol!r} is quoted in {contract.quote}, which is no dollar")
+    return contract
+
+
 def sizes(contract: Instrument, contracts: float, price: float) -> tuple[float, float]:
     """Return the base quantity and the USD notional of so many contracts at ``price``."""
     size = contracts * contract.multiplier
-    return (size / price, size) if contract.inverse else (size, size * price)
+    quantity, notional = (size / price, size) if contract.inverse else (size, size * price)
+    if not (0 < quantity < math.inf and 0 < notional < math.inf):
+        raise RejectedMessage(f"{contracts:g} contracts at {price:g} have no finite notional")
+    return quantity, notional
 
 
 def records(
@@ -112,10 +125,8 @@ def records(
 
 
 def _record(report: Report, repeat: int, context: Context) -> Liquidation:
-    contract = _contract(report.symbol, context.instruments)
+    contract = known(report.symbol, context.instruments)
     quantity, notional = sizes(contract, report.contracts, report.price)
-    if not (0 < quantity < math.inf and 0 < notional < math.inf):
-        raise RejectedMessage(f"{report.contracts} contracts at {report.price} have no value")
     if report.stated is not None and not math.isclose(notional, report.stated, rel_tol=_TOLERANCE):
         raise RejectedMessage(
             f"{report.symbol}: by its contract size this is {notional:g} USD, by the venue "
@@ -138,12 +149,3 @@ def _record(report: Report, repeat: int, context: Context) -> Liquidation:
         completeness=context.completeness,
         source=context.source,
     )
-
-
-def _contract(symbol: str, instruments: Instruments) -> Instrument:
-    contract = instruments.get(symbol)
-    if contract is None:
-        raise RejectedMessage(f"unknown contract {symbol!r}: its size is not guessed")
-    if contract.quote not in DOLLARS:
-        raise RejectedMessage(f"{symbol!r} is quoted in {contract.quote}, which is no dollar")
-    return contract

@@ -120,8 +120,8 @@ def _read(raw: msgspec.Raw) -> Iterator[Report]:
 def reply(raw: str | bytes) -> str | None:
     """Answer Deribit's test request, without which it closes the connection."""
     try:
-        frame = _frame.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        frame = decode(_frame, raw)
+    except RejectedMessage:
         return None
     return _TEST if frame.method == "heartbeat" and frame.params.type == "test_request" else None
 
