@@ -47,11 +47,13 @@ async def producing(plan: Plan, settings: Settings) -> AsyncIterator[tuple[Simul
     async with Simulator(plan, settings) as simulator:
         producer = Producer(url=simulator.url, settings=settings)
         await producer.start()
-        yield simulator, producer
-        await simulator.finished.wait()
-        frames = plan.count + (plan.count // plan.malformed_every if plan.malformed_every else 0)
-        await reached(lambda: producer.status().received == frames)
-        await producer.stop()
+        try:
+            yield simulator, producer
+            await simulator.finished.wait()
+            bad = plan.count // plan.malformed_every if plan.malformed_every else 0
+            await reached(lambda: producer.status().received == plan.count + bad)
+        finally:
+            await producer.stop()
 
 
 async def reached(condition: Callable[[], bool]) -> None:
