@@ -66,6 +66,11 @@ class _Order(msgspec.Struct, gc=False):
     T: int
 
 
+class _Error(msgspec.Struct):
+    code: int = 0
+    msg: str = ""
+
+
 class _Frame(msgspec.Struct):
     """A bare event, a combined stream's wrapper of one, or the answer to a request."""
 
@@ -73,7 +78,7 @@ class _Frame(msgspec.Struct):
     o: msgspec.Raw = msgspec.Raw()
     data: "_Frame | None" = None
     id: int | str | msgspec.UnsetType | None = msgspec.UNSET
-    error: msgspec.Raw = msgspec.Raw()
+    error: _Error | None = None
 
 
 _frame = msgspec.json.Decoder(_Frame)
@@ -101,7 +106,7 @@ def _parse(
 
 def _expect_answer(frame: _Frame, event: _Frame) -> None:
     if frame.error:
-        raise RejectedMessage(f"the venue refused a request: {bytes(frame.error).decode()}")
+        raise RejectedMessage(f"the venue refused a request: {frame.error.code} {frame.error.msg}")
     if not event.e and frame.id is msgspec.UNSET:
         raise RejectedMessage("neither an event nor the answer to a request")
 
