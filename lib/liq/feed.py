@@ -195,11 +195,11 @@ class Feed:
             await session.connection.close()
 
     async def _fault(self, session: _Session) -> str:
+        asked = time.monotonic()
         answered = await self._ping(session.connection)
         if session.held:  # it is us who do not read, pongs neither
             session.heard = time.monotonic()
-            return ""
-        if not answered:
+        if not answered and session.heard < asked:  # a frame is as good: pongs queue behind frames
             return f"ping unanswered for {self._patience.pong:g} s"
         if time.monotonic() - session.heard > self._venue.silence:
             return f"no frame for {self._venue.silence:g} s"

@@ -12,6 +12,7 @@ from enum import StrEnum
 from liq.config import Settings
 from liq.errors import RejectedMessage
 from liq.feed import Feed, FeedStats, Patience
+from liq.instruments import load
 from liq.kafka import Publisher, PublisherStats
 from liq.model import Liquidation, Source
 from liq.venues import venue as venue_named
@@ -37,9 +38,11 @@ class State(StrEnum):
 class Status:
     """A producer at one moment.
 
-    ``received`` counts websocket frames, ``sent`` and ``acknowledged`` liquidations handed to Kafka
-    and confirmed by it, ``errors`` failures of Kafka and of the feed's connections. ``rate`` is in
-    liquidations/s over the last seconds, ``lag_s`` the age of the newest liquidation at receipt.
+    ``received`` counts messages about liquidations, of which ``dead_lettered`` were not understood,
+    ``sent`` and ``acknowledged`` the liquidations handed to Kafka and confirmed by it, ``errors``
+    failures of Kafka and of the feed's connections. ``rate`` is in liquidations/s over the last
+    seconds, ``lag_s`` the age of the newest liquidation at receipt, ``last_frame`` the time of the
+    last frame of any kind (UTC microseconds, 0 before it).
     """
 
     venue: str
@@ -78,9 +81,11 @@ class Producer:
         settings: Settings | None = None,
     ) -> None:
         self._venue = venue_named(venue)
-        self._instruments = instruments or {}
-        self._feed = Feed(self._venue, self._handle, url, self._instruments, patience)
+        self._url = url
+        self._instruments = instruments
+        self._patience = patience
         self._settings = settings
+        self._feed = self._new_feed()
         self._publisher = Publisher(settings)
         self._task: asyncio.Task[None] | None = None
         self._received = 0
@@ -93,13 +98,17 @@ class Producer:
         return self._task is not None and not self._task.done()
 
     async def start(self) -> None:
-        """Connect to Kafka, then receive in the background; does nothing when running.
+        """Load the contracts, connect to Kafka, then receive in the background.
 
-        Raises `KafkaError` when the broker cannot be reached. The exchange may be away: it is
-        tried until it answers, and `status` says so.
+        Does nothing when running. Raises `KafkaError` when the broker cannot be reached and
+        `FeedError` when the venue's contracts are nowhere to be had. The websocket may be away: it
+        is tried until it answers, and `status` says so.
         """
         if self.running:
             return
+        if self._instruments is None:
+            self._instruments = await asyncio.to_thread(load, self._venue, self._settings)
+        self._feed = self._new_feed()
         self._publisher = Publisher(self._settings)
         await self._publisher.start()
         self._task = asyncio.create_task(self._feed.run(), name=f"liq {self._venue.name}")
@@ -142,19 +151,29 @@ class Producer:
             last_error=self._failure() or kafka.last_error or feed.last_error,
         )
 
+    def _new_feed(self) -> Feed:
+        return Feed(self._venue, self._handle, self._url, self._instruments or {}, self._patience)
+
     async def _handle(self, raw: bytes, recv_ts: int, source: Source) -> None:
-        self._received += 1
-        for liquidation in await self._parse(raw, recv_ts, source):
+        try:
+            liquidations: Sequence[Liquidation] = self._venue.parse(
+                raw, self._instruments or {}, recv_ts, source
+            )
+        except Exception as error:  # a parser's own fault must not end the feed either
+            liquidations = await self._reject(raw, recv_ts, error)
+        else:
+            self._received += bool(liquidations)
+        for liquidation in liquidations:
             await self._publisher.publish(liquidation)
             self._newest = liquidation
 
-    async def _parse(self, raw: bytes, recv_ts: int, source: Source) -> Sequence[Liquidation]:
-        try:
-            return self._venue.parse(raw, self._instruments, recv_ts, source)
-        except RejectedMessage as rejection:
-            reason, accepted = str(rejection), rejection.accepted
-        except Exception as bug:  # a parser's own fault must not end the feed
-            reason, accepted = f"the parser failed: {bug!r}", ()
+    async def _reject(self, raw: bytes, recv_ts: int, error: Exception) -> Sequence[Liquidation]:
+        """Dead-letter a message; return what in it could be understood."""
+        if isinstance(error, RejectedMessage):
+            reason, accepted = str(error), error.accepted
+        else:
+            reason, accepted = f"the parser failed: {error!r}", ()
+        self._received += 1
         await self._publisher.dead_letter(self._venue.name, reason, raw, recv_ts)
         return accepted
 
