@@ -1,5 +1,6 @@
 """The dashboard's HTML: pure functions of the model's state. Every text from outside is escaped."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from html import escape
@@ -13,11 +14,11 @@ _NOTICES = {
     State.EMPTY: (
         "No liquidations match",
         "Widen the window, lower the minimum size or clear the symbols. If nothing was ever"
-        " recorded, start a producer: notebooks/01-start-producers.ipynb or liq run.",
+        " recorded, start a producer: `notebooks/01-start-producers.ipynb` or `liq run`.",
     ),
     State.QUIET: (
         "No new liquidation",
-        "The market may be calm, or a producer has stopped: liq status tells which.",
+        "The market may be calm, or a producer has stopped: `liq status` tells which.",
     ),
     State.PAUSED: ("Paused", "What you see does not move. Press Resume to catch up."),
 }
@@ -45,7 +46,7 @@ def notice(model: DashboardModel) -> str:
         return ""
     return (
         f'<div class="liq-notice liq-{model.state}" role="status">'
-        f"<b>{escape(title)}.</b> {escape(text)}</div>"
+        f"<b>{escape(title)}.</b> {_code(escape(text))}</div>"
     )
 
 
@@ -78,6 +79,12 @@ def footnote(frames: Frames | None) -> str:
     venues = ", ".join(sorted(set(frames.sources["exchange"])))
     parts = [f"venues: {venues}" if venues else "", f"≥ {note}" if note else ""]
     return escape(" · ".join(part for part in parts if part))
+
+
+def bars_title(frames: Frames, asked: str) -> str:
+    """Heading of the bars; says so when the window is too long for the bucket ``asked`` for."""
+    wider = f"<small>{asked} has too many bars for this window</small>"
+    return f"<h3>Liquidated per {frames.bucket}{wider if frames.bucket != asked else ''}</h3>"
 
 
 def dollars(amount: float) -> str:
@@ -117,7 +124,7 @@ def _figures(frames: Frames) -> Iterator[tuple[str, str, str, str]]:
 
 def _lean(net: float, both: float) -> str:
     if not both:
-        return "of nothing"
+        return "nothing to weigh"
     return f"{abs(net) / both:.0%} towards {'longs' if net >= 0 else 'shorts'}"
 
 
@@ -141,6 +148,10 @@ def _print(row: Any) -> str:
         f"<td>{escape(str(row.symbol))}</td><td>{row.notional:,.0f}</td>"
         f"<td>{row.price:,.6g}</td><td>{escape(str(row.exchange))}</td></tr>"
     )
+
+
+def _code(text: str) -> str:
+    return re.sub(r"`(.+?)`", r"<code>\1</code>", text)
 
 
 def _clock(moment: datetime) -> str:

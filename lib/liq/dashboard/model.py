@@ -1,12 +1,13 @@
 """What the dashboard shows, apart from how: controls, the frames they ask for, and their state."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 import pandas as pd
-from traitlets import Bool, Float, HasTraits, Instance, List, Unicode, UseEnum, validate
+from traitlets import Bool, Float, HasTraits, Instance, List, Tuple, Unicode, UseEnum, validate
 
 from liq import queries
 from liq.config import Settings
@@ -18,6 +19,8 @@ MAX_BARS = 1500
 QUIET = timedelta(seconds=60)
 _TAPE_ROWS = 60
 _TOP_SYMBOLS = 12
+_KNOWN_SYMBOLS = 500
+_SYMBOLS_EVERY = 15.0  # seconds
 _SLIDE = timedelta(seconds=5)  # without new rows the window still moves on, this often
 
 
@@ -68,7 +71,7 @@ class Frames:
     exchanges: pd.DataFrame
     tape: pd.DataFrame
     sources: pd.DataFrame
-    bucket: str
+    bucket: str  # the width in use, which the window may have widened
     start: datetime  # of the first bar
     end: datetime  # of the last one
     read: datetime
@@ -81,6 +84,7 @@ class Reading(NamedTuple):
     latest: Latest | None
     frames: Frames | None
     problem: str
+    symbols: tuple[str, ...] | None = None
 
 
 class DashboardModel(HasTraits):
@@ -99,10 +103,12 @@ class DashboardModel(HasTraits):
     latest = Instance(Latest, allow_none=True)
     state = UseEnum(State, default_value=State.LOADING)
     problem = Unicode(help="why the last read failed")
+    known_symbols = Tuple(help="what ``symbols`` may be chosen from: those with prints lately")
 
     def __init__(self, settings: Settings | None = None, **controls: Any) -> None:
         self._settings = settings or current_settings()
         self._shown: Controls | None = None
+        self._symbols_read = float("-inf")
         super().__init__(**controls)
 
     @property
@@ -133,9 +139,10 @@ class DashboardModel(HasTraits):
         try:
             latest = self._latest()
             frames = self._load(controls) if self._outdated(controls, latest) else None
+            symbols = self._symbols(controls)
         except LiqError as error:
             return Reading(controls, None, None, str(error))
-        return Reading(controls, latest, frames, "")
+        return Reading(controls, latest, frames, "", symbols)
 
     def apply(self, reading: Reading) -> bool:
         """Take over what `read` gave; return whether frames changed."""
@@ -144,6 +151,7 @@ class DashboardModel(HasTraits):
             self.latest = reading.latest or self.latest
             if reading.frames is not None:
                 self.frames, self._shown = reading.frames, reading.controls
+            self.known_symbols = reading.symbols or self.known_symbols
             self.state = self._state()
         return reading.frames is not None
 
@@ -198,6 +206,14 @@ class DashboardModel(HasTraits):
             end=pd.Timestamp(end).ceil(width).to_pydatetime(),
             read=end,
         )
+
+    def _symbols(self, controls: Controls) -> tuple[str, ...] | None:
+        """Read now and then what there is to choose from; None in between."""
+        if time.monotonic() - self._symbols_read < _SYMBOLS_EVERY:
+            return None
+        found = self._hit("top_symbols", window=controls.window, limit=_KNOWN_SYMBOLS)
+        self._symbols_read = time.monotonic()
+        return tuple(sorted(found["symbol"]))
 
     def _fitting_bucket(self, controls: Controls) -> str:
         """Return the chosen width of a bar, or the least one that gives a readable number."""

@@ -17,7 +17,7 @@ class Plot(anywidget.AnyWidget):
 
     _esm = Path(__file__).with_name("plot.js")
 
-    spec: traitlets.Dict[str, Any] = traitlets.Dict({"data": [], "layout": {}}).tag(sync=True)
+    spec: "traitlets.Dict[str, Any]" = traitlets.Dict({"data": [], "layout": {}}).tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)

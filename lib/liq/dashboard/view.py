@@ -13,6 +13,7 @@ from liq.config import Settings
 from liq.dashboard import markup
 from liq.dashboard.model import DashboardModel, State
 from liq.dashboard.plot import Plot
+from liq.dashboard.reader import Reader
 from liq.errors import QueryError
 from liq.parameters import duration
 
@@ -46,7 +47,10 @@ class Dashboard:
         self.draw()
 
     def start(self) -> None:
-        """Redraw whenever rows are newer or a control changed, until `stop`."""
+        """Redraw whenever rows are newer or a control changed, until `stop`.
+
+        Rests while nobody looks: see `liq.dashboard.reader`.
+        """
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._live(), name="liq-dashboard")
 
@@ -83,6 +87,7 @@ class Dashboard:
 
     async def _live(self) -> None:
         while True:
+            await self._reader.wait()
             began = time.monotonic()
             self._wake.clear()
             # off the loop: a slow QuestDB must not keep the kernel from hearing the reader
@@ -102,7 +107,9 @@ class Dashboard:
         self._wake.set()
 
     def _build(self) -> None:
-        self._style = widgets.HTML(f"<style>{_CSS.read_text()}</style>")
+        self._reader = Reader()
+        style = widgets.HTML(f"<style>{_CSS.read_text()}</style>")
+        hidden = widgets.Box([self._reader, style]).add_class("liq-hidden")
         self._header, self._notice = _html("liq-header"), _html("liq-notices")
         self._figures, self._tape = _html("liq-figures"), _html("liq-tape")
         self._footnote = _html("liq-footnote")
@@ -119,7 +126,7 @@ class Dashboard:
         ).add_class("liq-board")
         self.widget = widgets.VBox(
             [
-                self._style,
+                hidden,
                 self._header,
                 self._controls(),
                 self._notice,
@@ -140,17 +147,23 @@ class Dashboard:
         least = widgets.BoundedFloatText(
             min=0, max=1e12, step=1000, description="Min size (USD)", continuous_update=False
         )
-        pause = widgets.ToggleButton(description="Pause", icon="pause", tooltip="stop the redraws")
+        pause = widgets.ToggleButton(tooltip="stop and resume the redraws")
         light = widgets.ToggleButton(description="Light", icon="sun-o", tooltip="light or dark")
         for control, trait in ((bucket, "bucket"), (window, "window"), (symbols, "symbols"),
                                (least, "min_notional"), (pause, "paused")):  # fmt: skip
             widgets.link((model, trait), (control, "value"))
         light.value = self.theme == "light"
         light.observe(lambda change: self._set_theme("light" if change["new"] else "dark"), "value")
+        widgets.dlink((model, "paused"), (pause, "description"), _pause_label)
+        widgets.dlink((model, "symbols"), (symbols, "placeholder"), _symbols_hint)
+        widgets.dlink((model, "known_symbols"), (symbols, "allowed_tags"), self._offered)
         label = widgets.Label("Symbols").add_class("liq-label")
         return widgets.Box([bucket, window, label, symbols, least, pause, light]).add_class(
             "liq-controls"
         )
+
+    def _offered(self, known: tuple[str, ...]) -> list[str]:
+        return sorted({*known, *self.model.symbols})  # a chosen one without prints stays valid
 
     def _set_theme(self, theme: charts.ThemeName) -> None:
         self.widget.remove_class(f"liq-{self.theme}").add_class(f"liq-{theme}")
@@ -161,7 +174,7 @@ class Dashboard:
         frames = self.model.frames
         if frames is not None:
             span, theme = (frames.start, frames.end), self.theme
-            self._bars_title.value = f"<h3>Liquidated per {frames.bucket}</h3>"
+            self._bars_title.value = markup.bars_title(frames, self.model.bucket)
             badge = charts.source_badge(frames.sources)
             self.bars.spec = charts.bars.spec(frames.bars, theme, span=span, badge=badge)
             self.net.spec = charts.cumulative_net.spec(frames.net, theme, span=span, badge=badge)
@@ -178,6 +191,14 @@ class Dashboard:
             self.widget.add_class if self.model.state is State.FAILED else self.widget.remove_class
         )
         dim("liq-outdated")
+
+
+def _pause_label(paused: bool) -> str:  # noqa: FBT001 - traitlets calls it with the value
+    return "Resume" if paused else "Pause"
+
+
+def _symbols_hint(chosen: list[str]) -> str:
+    return "add one" if chosen else "all symbols"
 
 
 def _html(css_class: str) -> widgets.HTML:
