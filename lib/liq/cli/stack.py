@@ -1,16 +1,16 @@
-"""Bring the local Kafka, Kafka Connect and QuestDB up and down."""
+"""Bring the local Kafka, Kafka Connect and QuestDB up and down, and all of liq with them."""
 
+import contextlib
+import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 
 from liq import config, stack
-from liq.stack import State
+from liq.stack import ServiceStatus, Source, State
 from liq.stack.progress import Report
 
 app = typer.Typer()
@@ -25,10 +25,39 @@ _COLOURS = {
 
 
 @app.command()
-def up() -> None:
-    """Start Kafka, Kafka Connect and QuestDB, with topics, table and sink; safe to repeat.
+def run(
+    feed: Annotated[
+        Source,
+        typer.Option(help="auto takes the live exchanges, the simulator where none is reached"),
+    ] = Source.AUTO,
+    venue: Annotated[
+        list[str] | None, typer.Option(help="exchange of a live feed, repeatable")
+    ] = None,
+    rate: Annotated[
+        float, typer.Option(help="liquidations a second of the simulator", min=0.01)
+    ] = 5.0,
+    *,
+    open_: Annotated[bool, typer.Option("--open", help="open the dashboard in a browser")] = False,
+) -> None:
+    """Start everything: the servers, a feed, the live dashboard. Print the dashboard's URL.
 
-    The first run downloads them with Maven; later runs start from the cache.
+    It all goes on in the background until `liq down`. Repeat it to change the feed.
+    """
+    with _progress() as report:
+        session = stack.run(source=feed, venues=venue or (), rate=rate, progress=report)
+    status()
+    if session.source is Source.SIMULATOR:
+        _console.print("\nThe liquidations are [bold]simulated[/], not real.")
+    _console.print(f"\nDashboard: [bold]{session.dashboard_url}[/]", soft_wrap=True)
+    if open_:
+        webbrowser.open(session.dashboard_url)
+
+
+@app.command()
+def up() -> None:
+    """Start Kafka, Kafka Connect and QuestDB, with topics, table and sink. Safe to repeat.
+
+    The first time Maven fetches them; later they start from the cache, in seconds.
     """
     with _progress() as report:
         stack.up(progress=report)
@@ -37,32 +66,33 @@ def up() -> None:
 
 @app.command()
 def status() -> None:
-    """Show each service: state, process, memory, address."""
+    """Show what runs: state, process, memory, address."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("service", "state", "pid", "memory", "up", "address"):
+    for column in ("service", "state", "pid", "memory", "up"):
         table.add_column(column, justify="right" if column in ("pid", "memory", "up") else "left")
+    table.add_column("address", overflow="fold")
     for service in stack.status():
-        table.add_row(
-            service.name,
-            f"[{_COLOURS[service.state]}]{service.state}[/]",
-            str(service.pid or ""),
-            f"{service.memory / 2**20:.0f} MB" if service.memory else "",
-            _duration(service.uptime),
-            service.address,
-        )
+        table.add_row(*_row(service))
     _console.print(table)
 
 
 @app.command()
 def logs(
-    service: Annotated[str, typer.Argument(help="kafka, connect, questdb or an app of `liq run`")],
-    lines: Annotated[int, typer.Option("--lines", "-n", help="how many of the last lines")] = 50,
+    service: Annotated[
+        str, typer.Argument(help="kafka, connect, questdb, simulator, producer or dashboard")
+    ],
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, help="how many of the last lines")
+    ] = 50,
     *,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="go on with new lines")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="go on with what is added, until Ctrl-C")
+    ] = False,
 ) -> None:
-    """Show the log of a service."""
-    for line in stack.logs(service, lines=lines, follow=follow):
-        typer.echo(line)
+    """Show the log of a service. The run before is in the same folder, as SERVICE.log.1."""
+    with contextlib.suppress(KeyboardInterrupt):
+        for line in stack.logs(service, lines=lines, follow=follow):
+            typer.echo(line)
 
 
 @app.command()
@@ -75,7 +105,7 @@ def down() -> None:
 
 @app.command()
 def reset(*, yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False) -> None:
-    """End everything and delete all data: topics, table and connectors. Asks first."""
+    """End everything and delete all data: topics, table, connectors. Asks first."""
     home = config.settings().home
     if not yes:
         typer.confirm(f"Delete all liquidations stored under {home}?", abort=True)
@@ -84,27 +114,35 @@ def reset(*, yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")
     _console.print(f"deleted the data under {home}")
 
 
-@contextmanager
+def _row(service: ServiceStatus) -> list[str]:
+    return [
+        service.name,
+        f"[{_COLOURS[service.state]}]{service.state}[/]",
+        str(service.pid or ""),
+        f"{service.memory / 2**20:.0f} MB" if service.memory else "",
+        _duration(service.uptime) if service.uptime is not None else "",
+        service.address,
+    ]
+
+
+def _duration(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}"
+
+
+@contextlib.contextmanager
 def _progress() -> Iterator[Report]:
     """Show the latest event of each subject, in place on a terminal, line by line elsewhere."""
     if not _console.is_terminal:
-        yield lambda subject, event: _console.print(f"{subject}: {event}", highlight=False)
+        yield lambda subject, event: _console.print(
+            f"{subject}: {event}", highlight=False, soft_wrap=True
+        )
         return
     events: dict[str, str] = {}
+    with _console.status("") as line:
 
-    def report(subject: str, event: str) -> None:
-        events[subject] = event
-        table = Table(box=None, show_header=False, pad_edge=False)
-        for row in events.items():
-            table.add_row(*row)
-        live.update(table)
+        def report(subject: str, event: str) -> None:
+            events[subject] = event
+            line.update("   ".join(f"[bold]{who}[/] {what}" for who, what in events.items()))
 
-    with Live(console=_console, transient=True) as live:
         yield report
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    hours, rest = divmod(round(seconds), 3600)
-    return f"{hours}:{rest // 60:02}:{rest % 60:02}"

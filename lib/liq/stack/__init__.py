@@ -1,15 +1,20 @@
 """The local stack: Kafka, Kafka Connect and QuestDB as plain processes of this machine."""
 
-from liq.stack.control import (
-    ServiceStatus,
-    State,
-    down,
-    logs,
-    reset,
-    start,
-    status,
-    stop,
-    up,
-)
+from liq.stack.control import down, reset, start, stop, up
+from liq.stack.session import Session, Source, run
+from liq.stack.state import ServiceStatus, State, logs, status
 
-__all__ = ["ServiceStatus", "State", "down", "logs", "reset", "start", "status", "stop", "up"]
+__all__ = [
+    "ServiceStatus",
+    "Session",
+    "Source",
+    "State",
+    "down",
+    "logs",
+    "reset",
+    "run",
+    "start",
+    "status",
+    "stop",
+    "up",
+]

@@ -1,71 +1,46 @@
-"""Bring the stack up and down, look at it, read its logs, delete its data."""
+"""Bring the stack up and down, and delete its data."""
 
 import os
 import shutil
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
+from contextlib import AbstractContextManager
 
-from liq import config, kafka, questdb
+from liq import config
 from liq.config import Settings
 from liq.errors import StackError
 from liq.stack import ports, process, resolve, toolchain
+from liq.stack.apps import apps
 from liq.stack.lock import lock
 from liq.stack.progress import Report, silent
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB, servers
 from liq.stack.service import Service
+from liq.stack.state import tail
 
 _POLL = 0.05
 _DATA = (KAFKA, QUESTDB, "conf", "cluster-id")
 
 
-class State(StrEnum):
-    """How a service is; a died one ended without being asked to."""
-
-    HEALTHY = "healthy"
-    STARTING = "starting"
-    UNHEALTHY = "unhealthy"
-    DIED = "died"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceStatus:
-    """A service at one moment; ``memory`` is resident bytes, ``uptime`` seconds."""
-
-    name: str
-    state: State
-    address: str
-    pid: int | None = None
-    memory: int | None = None
-    uptime: float | None = None
-
-
 def up(settings: Settings | None = None, *, progress: Report = silent) -> None:
     """Start what is not running, wait until all is healthy; create topics, table and sink.
 
-    Safe to call again, and by several processes at once. Raises `StackError`.
+    Safe to call again, and by several processes at once; a server whose settings changed is started
+    anew. Raises `StackError`, or the error of the server that refused topics, table or sink.
     """
     settings = settings or config.settings()
     resolve.ensure(settings, progress)
     services = servers(settings)
-    launch(settings, services, progress)
-    first: dict[str, Callable[[Settings], None]] = {
-        KAFKA: kafka.ensure_topics,
-        QUESTDB: questdb.ensure_table,
-    }
+    launch(services, settings, progress)
+    furnish = {KAFKA: _create_topics, QUESTDB: _create_table}
 
     def settle(service: Service) -> None:
         wait_healthy(service, progress)
-        if service.name in first:
-            first[service.name](settings)
+        if service.name in furnish:
+            furnish[service.name](settings)
 
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(settle, services))
+    _each(settle, services)
+    _register_sink(settings)
 
 
 def down(settings: Settings | None = None, *, progress: Report = silent) -> list[str]:
@@ -74,93 +49,32 @@ def down(settings: Settings | None = None, *, progress: Report = silent) -> list
     What depends on others goes first, and each may finish its work: Kafka closes its logs.
     """
     settings = settings or config.settings()
-    with lock(_lock_file(settings)):
-        running = sorted(file.stem for file in _run_folder(settings).glob("*.json"))
-        waves = (
-            [name for name in running if name not in (KAFKA, CONNECT, QUESTDB)],
-            [name for name in running if name == CONNECT],
-            [name for name in running if name in (KAFKA, QUESTDB)],
-        )
-        return [name for wave in waves for name in _end(settings, wave, progress)]
+    local = {service.name: service for service in servers(settings)}
+    waves = (apps(settings), [local[CONNECT]], [local[KAFKA], local[QUESTDB]])
+    with _locked(settings):
+        return [name for wave in waves for name in _end(wave, progress)]
 
 
 def start(name: str, settings: Settings | None = None, *, progress: Report = silent) -> None:
     """Start one server and wait until it is healthy. Raises `StackError`."""
     settings = settings or config.settings()
+    resolve.ensure(settings, progress)
     service = _server(settings, name)
-    launch(settings, [service], progress)
+    launch([service], settings, progress)
     wait_healthy(service, progress)
 
 
 def stop(name: str, settings: Settings | None = None, *, progress: Report = silent) -> None:
-    """End one server."""
+    """End one server. Raises `StackError` when there is none of that name."""
     settings = settings or config.settings()
-    with lock(_lock_file(settings)):
-        _end(settings, [_server(settings, name).name], progress)
-
-
-def launch(settings: Settings, services: Iterable[Service], progress: Report = silent) -> None:
-    """Start those of ``services`` that do not run. Raises `StackError`, e.g. for a taken port."""
-    with lock(_lock_file(settings)):
-        absent = [service for service in services if not process.find(service.pid_file)]
-        if not absent:
-            return
-        toolchain.check_java()
-        ports.require_distinct(pair for each in services for pair in each.ports.items())
-        for service in absent:
-            ports.require_free(settings.host, service.ports)
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda service: _spawn(service, progress), absent))
-
-
-def wait_healthy(service: Service, progress: Report = silent) -> None:
-    """Wait until ``service`` is healthy. Raises `StackError` if it ends or takes too long."""
-    begin = time.monotonic()
-    progress(service.name, "starting")
-    while not service.healthy():
-        if not process.find(service.pid_file):
-            raise StackError(f"{service.name} ended while starting; {_last_words(service)}")
-        if time.monotonic() - begin > service.start_timeout:
-            raise StackError(
-                f"{service.name} does not answer after {service.start_timeout:.0f} s; "
-                f"{_last_words(service)}"
-            )
-        time.sleep(_POLL)
-    progress(service.name, f"healthy after {time.monotonic() - begin:.1f} s")
-
-
-def status(settings: Settings | None = None) -> list[ServiceStatus]:
-    """Return the state of each server and of each app that runs beside them."""
-    settings = settings or config.settings()
-    return [_status(service) for service in servers(settings)]
-
-
-def logs(
-    name: str, settings: Settings | None = None, *, lines: int = 50, follow: bool = False
-) -> Iterator[str]:
-    """Yield the last ``lines`` of a service's log; with ``follow``, go on with what is added.
-
-    Raises `StackError` when the service has no log.
-    """
-    folder = (settings or config.settings()).home / "logs"
-    file = folder / f"{name}.log"
-    if not file.exists():
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.log"))) or "none yet"
-        raise StackError(f"{name} has no log; there are: {known}")
-    with file.open(errors="replace") as handle:
-        yield from deque((line.rstrip("\n") for line in handle), maxlen=lines)
-        while follow:
-            if line := handle.readline():
-                yield line.rstrip("\n")
-            else:
-                time.sleep(_POLL)
+    end([_server(settings, name)], settings, progress)
 
 
 def reset(settings: Settings | None = None, *, progress: Report = silent) -> None:
     """End everything and delete all data (topics, table, connectors). Logs and secrets stay."""
     settings = settings or config.settings()
     down(settings, progress=progress)
-    with lock(_lock_file(settings)):
+    with _locked(settings):
         for name in _DATA:
             path = settings.home / name
             if path.is_dir():
@@ -169,62 +83,111 @@ def reset(settings: Settings | None = None, *, progress: Report = silent) -> Non
                 path.unlink(missing_ok=True)
 
 
+def launch(services: Sequence[Service], settings: Settings, progress: Report = silent) -> None:
+    """Start those of ``services`` that do not run, or run by an earlier definition.
+
+    Raises `StackError`, e.g. for a port that is taken.
+    """
+    with _locked(settings):
+        ports.require_distinct(pair for service in services for pair in service.ports.items())
+        stale = [service for service in services if not _current(service)]
+        if any(service.argv[0] == "java" for service in stale):
+            toolchain.check_java()
+        _end(stale, progress)
+        for service in stale:
+            ports.require_free(settings.host, service.ports)
+        _each(lambda service: _spawn(service, progress), stale)
+
+
+def end(services: Sequence[Service], settings: Settings, progress: Report = silent) -> None:
+    """End those of ``services`` that run."""
+    with _locked(settings):
+        _end(services, progress)
+
+
+def wait_healthy(service: Service, progress: Report = silent) -> None:
+    """Wait until ``service`` is healthy. Raises `StackError` if it ends or takes too long."""
+    begin = time.monotonic()
+    while not service.healthy():
+        waited = time.monotonic() - begin
+        if not process.find(service.pid_file):
+            raise StackError(f"{service.name} ended while it started; {_last_words(service)}")
+        if waited > service.start_timeout:
+            raise StackError(
+                f"{service.name} does not answer after {waited:.0f} s; {_last_words(service)}"
+            )
+        time.sleep(_POLL)
+    progress(service.name, "healthy")
+
+
+def _current(service: Service) -> bool:
+    found = process.find(service.pid_file)
+    return found is not None and found.definition == service.definition
+
+
 def _spawn(service: Service, progress: Report) -> None:
-    progress(service.name, "launching")
+    progress(service.name, "starting")
+    for file, text in service.files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
     service.prepare()
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("LIQ_")}
     process.spawn(
-        service.argv, env={**os.environ, **service.env}, log=service.log, pid_file=service.pid_file
+        service.argv,
+        env=inherited | dict(service.env),
+        log=service.log,
+        pid_file=service.pid_file,
+        definition=service.definition,
     )
 
 
-def _end(settings: Settings, names: list[str], progress: Report) -> list[str]:
-    timeouts = {service.name: service.stop_timeout for service in servers(settings)}
+def _end(services: Sequence[Service], progress: Report) -> list[str]:
+    """End ``services``, forget those that had died, and return the names of those that ran."""
+    running = [service for service in services if process.find(service.pid_file)]
 
-    def end(name: str) -> bool:
-        progress(name, "stopping")
-        ended = process.end(_run_folder(settings) / f"{name}.json", timeout=timeouts.get(name, 10))
-        progress(name, "stopped")
-        return ended
+    for service in running:
+        progress(service.name, "stopping")
+    _each(lambda service: process.end(service.pid_file, timeout=service.stop_timeout), services)
+    for service in running:
+        progress(service.name, "stopped")
+    return [service.name for service in running]
 
+
+def _create_topics(settings: Settings) -> None:
+    from liq import kafka  # noqa: PLC0415 - loads while the servers start; `liq status` needs none
+
+    kafka.ensure_topics(settings)
+
+
+def _create_table(settings: Settings) -> None:
+    from liq import questdb  # noqa: PLC0415 - as above
+
+    questdb.ensure_table(settings)
+
+
+def _register_sink(settings: Settings) -> None:
+    from liq import connect  # noqa: PLC0415 - as above
+
+    connect.ensure(settings)
+
+
+def _each(action: Callable[[Service], object], services: Sequence[Service]) -> None:
+    """Do ``action`` for all at once; raise the first error once all have ended."""
     with ThreadPoolExecutor() as pool:
-        return [name for name, ended in zip(names, pool.map(end, names), strict=True) if ended]
-
-
-def _status(service: Service) -> ServiceStatus:
-    running = process.find(service.pid_file)
-    if not running:
-        state = State.DIED if service.pid_file.exists() else State.STOPPED
-        return ServiceStatus(name=service.name, state=state, address=service.address)
-    uptime = time.time() - running.create_time()
-    if service.healthy():
-        state = State.HEALTHY
-    else:
-        state = State.STARTING if uptime < service.start_timeout else State.UNHEALTHY
-    return ServiceStatus(
-        name=service.name,
-        state=state,
-        address=service.address,
-        pid=running.pid,
-        memory=running.memory_info().rss,
-        uptime=uptime,
-    )
+        list(pool.map(action, services))
 
 
 def _server(settings: Settings, name: str) -> Service:
     found = {service.name: service for service in servers(settings)}
     if name not in found:
-        raise StackError(f"no service {name}; there are: {', '.join(found)}")
+        raise StackError(f"there is no server {name}; there are: {', '.join(found)}")
     return found[name]
 
 
 def _last_words(service: Service) -> str:
-    last = "\n".join(logs(service.name, None, lines=5)) if service.log.exists() else ""
-    return f"see {service.log}\n{last}"
+    lines = tail(service.log, 5) if service.log.exists() else []
+    return "\n".join([f"see {service.log}", *lines])
 
 
-def _run_folder(settings: Settings) -> Path:
-    return settings.home / "run"
-
-
-def _lock_file(settings: Settings) -> Path:
-    return _run_folder(settings) / "lock"
+def _locked(settings: Settings) -> AbstractContextManager[None]:
+    return lock(settings.home / "run" / "lock")

@@ -1,11 +1,16 @@
 """Is it answering? Probes that need no client library and take a millisecond."""
 
+import base64
 import contextlib
 import http.client
+import os
 import socket
 import struct
+from http import HTTPStatus
+from urllib.parse import urlsplit
 
 _TIMEOUT = 2.0
+_WEBSOCKET_TIMEOUT = 4.0
 
 
 def http_ok(host: str, port: int, path: str) -> bool:
@@ -14,7 +19,7 @@ def http_ok(host: str, port: int, path: str) -> bool:
     with contextlib.closing(connection):
         try:
             connection.request("GET", path)
-            return connection.getresponse().status == 200
+            return connection.getresponse().status == HTTPStatus.OK
         except (OSError, http.client.HTTPException):
             return False
 
@@ -43,3 +48,23 @@ def kafka_ready(host: str, port: int) -> bool:
     except (OSError, struct.error):
         return False
     return (correlation, brokers > 0) == (7, True)
+
+
+def websocket_ok(url: str) -> bool:
+    """Return whether the server at a ``ws`` or ``wss`` URL opens a websocket to us."""
+    parts = urlsplit(url)
+    secure = parts.scheme == "wss"
+    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=_WEBSOCKET_TIMEOUT)
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
+    }
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", parts.path or "/", headers=headers)
+            return connection.getresponse().status == HTTPStatus.SWITCHING_PROTOCOLS
+        except (OSError, http.client.HTTPException):
+            return False

@@ -7,9 +7,9 @@ again: a file that survived a crash or a reboot must never make `end` hit a stra
 import contextlib
 import json
 import os
-import signal
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -21,16 +21,26 @@ _CLOCK_SLACK = 2.0
 _POLL = 0.02
 
 
-def spawn(argv: Sequence[str], *, env: Mapping[str, str], log: Path, pid_file: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A running process of a pid file; ``definition`` is what `spawn` was given for it."""
+
+    process: psutil.Process
+    definition: str
+
+
+def spawn(
+    argv: Sequence[str], *, env: Mapping[str, str], log: Path, pid_file: Path, definition: str = ""
+) -> None:
     """Start ``argv`` in a session of its own, its output in ``log``, and remember it.
 
-    The log of the run before is kept beside it, as ``<log>.1``.
+    The log of the run before is kept beside it, as ``<log>.1``. Raises `StackError`.
     """
     for folder in (log.parent, pid_file.parent):
         folder.mkdir(parents=True, exist_ok=True)
     if log.exists():
         log.replace(log.with_name(log.name + ".1"))
-    # posix_spawn rather than Popen, which would want to be waited for: this process outlives us
+    # not Popen, which wants to be waited for: this process outlives us
     try:
         pid = os.posix_spawnp(
             argv[0],
@@ -45,28 +55,26 @@ def spawn(argv: Sequence[str], *, env: Mapping[str, str], log: Path, pid_file: P
         )
     except OSError as error:
         raise StackError(f"cannot start {argv[0]}: {error}") from error
-    remember(pid_file, psutil.Process(pid))
-
-
-def remember(pid_file: Path, process: psutil.Process) -> None:
-    """Write ``process`` into ``pid_file``, all or nothing."""
+    entry = {"pid": pid, "created": psutil.Process(pid).create_time(), "definition": definition}
     draft = pid_file.with_suffix(".new")
-    draft.write_text(json.dumps({"pid": process.pid, "created": process.create_time()}))
+    draft.write_text(json.dumps(entry))
     draft.replace(pid_file)
 
 
-def find(pid_file: Path) -> psutil.Process | None:
-    """Return the running process that ``pid_file`` remembers, None if it has ended."""
+def find(pid_file: Path) -> Remembered | None:
+    """Return the running process that ``pid_file`` remembers, None if it has ended.
+
+    Raises `StackError` when the file cannot be read.
+    """
     try:
         entry = json.loads(pid_file.read_text())
         process = psutil.Process(entry["pid"])
-        if abs(process.create_time() - entry["created"]) > _CLOCK_SLACK:
-            return None
+        same = abs(process.create_time() - entry["created"]) < _CLOCK_SLACK
+        return Remembered(process, entry["definition"]) if same and not _ended(process) else None
     except (FileNotFoundError, psutil.NoSuchProcess):
         return None
     except (ValueError, KeyError, TypeError) as error:
-        raise StackError(f"cannot read {pid_file}: {error}; delete it") from error
-    return None if _ended(process) else process
+        raise StackError(f"cannot read {pid_file}: {error!r}; delete it") from error
 
 
 def end(pid_file: Path, *, timeout: float) -> bool:
@@ -74,33 +82,25 @@ def end(pid_file: Path, *, timeout: float) -> bool:
 
     It is asked to end (SIGTERM), and killed ``timeout`` seconds later if it has not.
     """
-    process = find(pid_file)
-    if process:
+    found = find(pid_file)
+    if found:
         with contextlib.suppress(psutil.NoSuchProcess):
-            family = [process, *process.children(recursive=True)]
-            process.terminate()
-            if not _wait(process, timeout):
-                process.kill()
-                _wait(process, timeout)
-            _end_orphans(family[1:])
+            children = found.process.children(recursive=True)
+            _terminate([found.process], timeout)
+            _terminate(children, timeout=2)  # those it left behind
     pid_file.unlink(missing_ok=True)
-    return process is not None
+    return found is not None
 
 
-def _end_orphans(children: list[psutil.Process]) -> None:
-    for child in children:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.send_signal(signal.SIGTERM)
-    for child in psutil.wait_procs(children, timeout=2)[1]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
-
-
-def _wait(process: psutil.Process, timeout: float) -> bool:
-    deadline = time.monotonic() + timeout
-    while not (ended := _ended(process)) and time.monotonic() < deadline:
-        time.sleep(_POLL)
-    return ended
+def _terminate(processes: Sequence[psutil.Process], timeout: float) -> None:
+    for ask in (psutil.Process.terminate, psutil.Process.kill):
+        alive = [process for process in processes if not _ended(process)]
+        for process in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                ask(process)
+        deadline = time.monotonic() + timeout
+        while not all(map(_ended, alive)) and time.monotonic() < deadline:
+            time.sleep(_POLL)
 
 
 def _ended(process: psutil.Process) -> bool:

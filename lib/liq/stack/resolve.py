@@ -72,7 +72,8 @@ def _build(source: Path, target: Path, report: Report) -> None:
 
 def _run(command: list[str], log: Path, report: Report) -> None:
     report("maven", "resolving Kafka, Kafka Connect and QuestDB")
-    jars, fault = 0, ""
+    jars = 0
+    faults: list[str] = []
     with (
         log.open("w") as copy,
         subprocess.Popen(
@@ -84,12 +85,16 @@ def _run(command: list[str], log: Path, report: Report) -> None:
             if match := _DOWNLOADED.search(line):
                 jars += 1
                 report("maven", f"downloaded {jars} jars: {match[1]}")
-            if line.startswith("[ERROR]") and not fault:
-                fault = line.removeprefix("[ERROR]").strip()
+            elif line.startswith("[ERROR] "):
+                faults.append(line.removeprefix("[ERROR] ").strip())
     if mvn.returncode:
+        # the line that sums up follows what the compiler said
+        summary = (
+            [line for line in faults if line.startswith("Failed")] or faults or ["no reason given"]
+        )
         raise StackError(
-            f"Maven failed ({fault or f'exit code {mvn.returncode}'}); see {log}. "
-            "It needs a JDK and, the first time, a Maven repository within reach"
+            f"Maven failed: {summary[0]}; see {log}. "
+            "It needs a JDK, and the first time a Maven repository within reach"
         )
 
 

@@ -33,13 +33,13 @@ def servers(settings: Settings) -> list[Service]:
 def _kafka(settings: Settings, jars: Path) -> Service:
     data, file = settings.home / "kafka", settings.home / "conf" / "kafka.properties"
     jvm = _kafka_jvm(jars)
-    listen = f"{settings.host}:{settings.kafka_port}"
-    controller = f"{settings.host}:{settings.kafka_controller_port}"
+    host, port = settings.host, settings.kafka_port
+    controller = settings.kafka_controller_port
     properties = {
         "process.roles": "broker,controller",
         "node.id": 1,
-        "controller.quorum.voters": f"1@{controller}",
-        "listeners": f"PLAINTEXT://{listen},CONTROLLER://{controller}",
+        "controller.quorum.voters": f"1@{settings.kafka_host}:{controller}",
+        "listeners": f"PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}",
         "advertised.listeners": f"PLAINTEXT://{settings.kafka_bootstrap}",
         "controller.listener.names": "CONTROLLER",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
@@ -57,7 +57,6 @@ def _kafka(settings: Settings, jars: Path) -> Service:
     }
 
     def prepare() -> None:
-        _write_properties(file, properties)
         if not (data / "meta.properties").exists():
             _format(jvm, file, settings.home / "cluster-id")
 
@@ -65,12 +64,10 @@ def _kafka(settings: Settings, jars: Path) -> Service:
         name=KAFKA,
         home=settings.home,
         argv=[*jvm, "kafka.Kafka", str(file)],
-        ports={
-            "kafka_port": settings.kafka_port,
-            "kafka_controller_port": settings.kafka_controller_port,
-        },
+        ports={"kafka_port": port, "kafka_controller_port": controller},
+        files={file: _properties(properties)},
         prepare=prepare,
-        healthy=lambda: health.kafka_ready(settings.kafka_host, settings.kafka_port),
+        healthy=lambda: health.kafka_ready(settings.kafka_host, port),
         address=settings.kafka_bootstrap,
         stop_timeout=40,
     )
@@ -115,9 +112,9 @@ def _connect(settings: Settings, jars: Path) -> Service:
             "org.apache.kafka.connect.cli.ConnectDistributed",
             str(file),
         ],
-        env=settings.environ(),
+        env={key: value for key, value in settings.environ().items() if "_QUESTDB_" in key},
         ports={"connect_port": settings.connect_port},
-        prepare=lambda: _write_properties(file, properties),
+        files={file: _properties(properties)},
         healthy=lambda: health.http_ok(settings.connect_host, settings.connect_port, "/health"),
         address=settings.connect_url,
     )
@@ -185,9 +182,8 @@ def _kafka_jvm(jars: Path) -> list[str]:
     return [*_JVM, f"-Dlog4j2.configurationFile={_LOG4J}", "-cp", f"{jars}/kafka/*"]
 
 
-def _write_properties(file: Path, properties: Mapping[str, object]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+def _properties(properties: Mapping[str, object]) -> str:
+    return "".join(f"{key}={value}\n" for key, value in properties.items())
 
 
 def _format(jvm: list[str], properties: Path, id_file: Path) -> None:

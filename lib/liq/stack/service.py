@@ -1,5 +1,6 @@
 """What a local service is, as data; `liq.stack.control` runs it."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,17 +14,19 @@ def _nothing() -> None:
 class Service:
     """One process of the stack.
 
-    ``ports`` maps the setting that chooses a port to its value. ``prepare`` writes what the process
-    reads at its start; ``healthy`` says, at once, whether it does its work. Timeouts are seconds.
+    ``healthy`` says, at once, whether it does its work. ``ports`` maps the setting that chooses a
+    port to its number, the main one first. Before a start ``files`` are written, then ``prepare``
+    is called. Timeouts are seconds.
     """
 
     name: str
     home: Path
     argv: Sequence[str]
     healthy: Callable[[], bool]
-    address: str
+    address: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
+    files: Mapping[Path, str] = field(default_factory=dict)
     prepare: Callable[[], None] = _nothing
     start_timeout: float = 90.0
     stop_timeout: float = 20.0
@@ -37,3 +40,9 @@ class Service:
     def pid_file(self) -> Path:
         """The file that remembers its process."""
         return self.home / "run" / f"{self.name}.json"
+
+    @property
+    def definition(self) -> str:
+        """A hash of all that it is started with: another one means that it must be started anew."""
+        parts = (list(self.argv), sorted(self.env.items()), sorted(self.files.items()))
+        return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -1,0 +1,58 @@
+"""What `liq run` adds to the servers: a simulated exchange, a producer, the dashboard."""
+
+import sys
+from collections.abc import Sequence
+
+from liq.config import Settings
+from liq.stack import health
+from liq.stack.service import Service
+
+SIMULATOR, PRODUCER, DASHBOARD = "simulator", "producer", "dashboard"
+_STREAM = "/market/ws/!forceOrder@arr"
+
+
+def apps(settings: Settings) -> list[Service]:
+    """Return all apps, as they are by default."""
+    return [simulator(settings), producer(settings), dashboard(settings)]
+
+
+def simulator(settings: Settings, rate: float = 5.0) -> Service:
+    """Return the simulated exchange, sending ``rate`` liquidations a second."""
+    return _app(
+        settings,
+        SIMULATOR,
+        ["simulate", "--rate", str(rate)],
+        "simulator_port",
+        f"ws://{settings.host}:{settings.simulator_port}",
+    )
+
+
+def producer(settings: Settings, venues: Sequence[str] = ()) -> Service:
+    """Return the producer of ``venues``; of the simulated exchange where there are none."""
+    options = [part for venue in venues for part in ("--venue", venue)]
+    simulated = ["--url", simulator(settings).address + _STREAM]
+    return _app(settings, PRODUCER, ["produce", *(options or simulated)])
+
+
+def dashboard(settings: Settings) -> Service:
+    """Return the Voila dashboard."""
+    address = f"http://{settings.host}:{settings.dashboard_port}"
+    return _app(settings, DASHBOARD, ["dashboard", "--no-browser"], "dashboard_port", address)
+
+
+def _app(
+    settings: Settings, name: str, command: list[str], port: str = "", address: str = ""
+) -> Service:
+    ports = {port: int(getattr(settings, port))} if port else {}
+    return Service(
+        name=name,
+        home=settings.home,
+        argv=[sys.executable, "-m", "liq", *command],
+        env=settings.environ(),
+        ports=ports,
+        # an app without a port does its work as long as it runs
+        healthy=lambda: all(health.accepts(settings.host, number) for number in ports.values()),
+        address=address,
+        start_timeout=30,
+        stop_timeout=10,
+    )

@@ -1,0 +1,74 @@
+"""`liq run`: the servers, a feed and the dashboard, in one go."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+
+from liq import config
+from liq.config import Settings
+from liq.errors import FeedError
+from liq.stack import apps, control, health
+from liq.stack.progress import Report, silent
+from liq.venues import venue
+
+_DEFAULT_VENUES = ("binance_usdm",)
+
+
+class Source(StrEnum):
+    """Where liquidations come from; ``auto`` is live, or simulated where no exchange is reached."""
+
+    AUTO = "auto"
+    LIVE = "live"
+    SIMULATOR = "simulator"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What `run` started: the source of its liquidations, and where the dashboard is."""
+
+    source: Source
+    dashboard_url: str
+
+
+def run(
+    settings: Settings | None = None,
+    *,
+    source: Source = Source.AUTO,
+    venues: Sequence[str] = (),
+    rate: float = 5.0,
+    progress: Report = silent,
+) -> Session:
+    """Bring the stack up, and beside it a producer and the dashboard, which `down` ends too.
+
+    ``venues`` are the exchanges of a live source, Binance USD-M by default; a simulated one sends
+    ``rate`` liquidations a second. Safe to call again. Raises `StackError`, or `FeedError` when a
+    live source is out of reach.
+    """
+    settings, venues = settings or config.settings(), venues or _DEFAULT_VENUES
+    simulator = apps.simulator(settings, rate)
+    with ThreadPoolExecutor(1) as pool:
+        choice = pool.submit(_choose, source, venues)  # an exchange may let us wait for seconds
+        control.up(settings, progress=progress)
+    source = choice.result()
+    if source is Source.SIMULATOR:
+        started = [simulator, apps.producer(settings), apps.dashboard(settings)]
+    else:
+        control.end([simulator], settings, progress)
+        started = [apps.producer(settings, venues), apps.dashboard(settings)]
+    control.launch(started, settings, progress)
+    for service in started:
+        control.wait_healthy(service, progress)
+    token = settings.token.get_secret_value()
+    return Session(source, f"{started[-1].address}/?token={token}")
+
+
+def _choose(source: Source, venues: Sequence[str]) -> Source:
+    if source is Source.SIMULATOR:
+        return source
+    urls = [venue(name).url for name in venues]
+    if any(map(health.websocket_ok, urls)):
+        return Source.LIVE
+    if source is Source.LIVE:
+        raise FeedError(f"cannot reach {', '.join(urls)}; try `liq run --feed simulator`")
+    return Source.SIMULATOR

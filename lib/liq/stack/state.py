@@ -1,0 +1,124 @@
+"""Look at the stack: the state of each service, and its log."""
+
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TextIO
+
+import psutil
+
+from liq import config
+from liq.config import Settings
+from liq.errors import StackError
+from liq.stack import process
+from liq.stack.apps import apps
+from liq.stack.servers import servers
+from liq.stack.service import Service
+
+_POLL = 0.1
+
+
+class State(StrEnum):
+    """How a service is; a died one ended without being asked to."""
+
+    HEALTHY = "healthy"
+    STARTING = "starting"
+    UNHEALTHY = "unhealthy"
+    DIED = "died"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStatus:
+    """A service at one moment; ``memory`` is resident bytes, ``uptime`` seconds.
+
+    ``pid``, ``memory`` and ``uptime`` are None where nothing runs, ``port`` where none is used.
+    """
+
+    name: str
+    state: State
+    address: str
+    port: int | None
+    pid: int | None = None
+    memory: int | None = None
+    uptime: float | None = None
+
+
+def status(settings: Settings | None = None) -> list[ServiceStatus]:
+    """Return the state of each server, and of each app that `liq run` started."""
+    settings = settings or config.settings()
+    started = [app for app in apps(settings) if app.pid_file.exists()]
+    return [_status(service) for service in [*servers(settings), *started]]
+
+
+def logs(
+    name: str, settings: Settings | None = None, *, lines: int = 50, follow: bool = False
+) -> Iterator[str]:
+    """Return the last ``lines`` of a service's log; with ``follow``, go on with what is added.
+
+    Raises `StackError` when the service has no log.
+    """
+    folder = (settings or config.settings()).home / "logs"
+    file = folder / f"{name}.log"
+    if not file.exists():
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.log"))) or "none yet"
+        raise StackError(f"{name} has no log; there are: {known}")
+    return _follow(file, lines) if follow else iter(tail(file, lines))
+
+
+def tail(file: Path, lines: int) -> list[str]:
+    """Return the last ``lines`` of a file."""
+    with file.open(errors="replace") as handle:
+        return [line.rstrip("\n") for line in deque(handle, maxlen=lines)]
+
+
+def _follow(file: Path, lines: int) -> Iterator[str]:
+    while True:
+        with file.open(errors="replace") as handle:
+            yield from (line.rstrip("\n") for line in deque(handle, maxlen=lines))
+            yield from _additions(handle, file)
+        lines = sys.maxsize  # the service was started again: all of its new log
+
+
+def _additions(handle: TextIO, file: Path) -> Iterator[str]:
+    """Yield what is added to an open log until ``file`` is another one."""
+    begun = ""
+    while True:
+        part = handle.readline()
+        begun += part
+        if begun.endswith("\n"):
+            yield begun.rstrip("\n")
+            begun = ""
+        elif not part:
+            if file.exists() and not os.path.samestat(file.stat(), os.fstat(handle.fileno())):
+                return
+            time.sleep(_POLL)
+
+
+def _status(service: Service) -> ServiceStatus:
+    absent = ServiceStatus(
+        name=service.name,
+        state=State.DIED if service.pid_file.exists() else State.STOPPED,
+        address=service.address,
+        port=next(iter(service.ports.values()), None),
+    )
+    found = process.find(service.pid_file)
+    if not found:
+        return absent
+    try:
+        uptime = time.time() - found.process.create_time()
+        late = State.STARTING if uptime < service.start_timeout else State.UNHEALTHY
+        return replace(
+            absent,
+            state=State.HEALTHY if service.healthy() else late,
+            pid=found.process.pid,
+            memory=found.process.memory_info().rss,
+            uptime=uptime,
+        )
+    except psutil.NoSuchProcess:
+        return absent
