@@ -9,7 +9,7 @@ installed, else liq's own, which takes the same configuration.
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +23,12 @@ OFFICIAL = "io.questdb.kafka.QuestDBSinkConnector"
 OWN = "io.liq.connect.LiqQuestDBSinkConnector"
 
 _DESCRIPTION = "connect/altliqs.json"
-_ABSENT, _RUNNING, _FAILED = "ABSENT", "RUNNING", "FAILED"
+_ABSENT, _RUNNING, _STOPPED, _FAILED = "ABSENT", "RUNNING", "STOPPED", "FAILED"
 _REQUEST_S = 30.0  # a worker's first look at a connector loads its classes
+_REBALANCE_S = 30.0
 _POLL_S = 0.1
 _FAILURE_GRACE_S = 5.0
+_BOILERPLATE = ("Exiting WorkerSinkTask", "Tolerance exceeded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,13 @@ def ensure(settings: Settings | None = None, *, timeout: float = 60.0) -> Connec
     wanted = configuration(settings)
     path = f"/connectors/{settings.connector}"
     registered = _request(settings, "GET", f"{path}/config", missing_ok=True)
-    if registered != wanted | {"name": settings.connector}:
-        _request(settings, "PUT", f"{path}/config", deadline=deadline, json=wanted)
+    if registered is None:
+        _request(settings, "PUT", f"{path}/config", json=wanted)
+    elif registered != wanted | {"name": settings.connector}:
+        _replace(settings, wanted, deadline)
     elif status(settings).failures:
         restart(settings)
-    return _await_running(settings, deadline)
+    return _await(settings, lambda sink: sink.running, deadline)
 
 
 def configuration(settings: Settings | None = None) -> dict[str, str]:
@@ -113,9 +117,9 @@ def status(settings: Settings | None = None) -> ConnectorStatus:
         name=settings.connector,
         state=connector["state"],
         version=connector.get("version", ""),
-        reason=_root_cause(connector.get("trace", "")),
+        reason=_reason(connector.get("trace", "")),
         tasks=tuple(
-            TaskStatus(task["id"], task["state"], _root_cause(task.get("trace", "")))
+            TaskStatus(task["id"], task["state"], _reason(task.get("trace", "")))
             for task in found["tasks"]
         ),
     )
@@ -180,8 +184,21 @@ def _sink_class(settings: Settings) -> str:
     )
 
 
-def _await_running(settings: Settings, deadline: float) -> ConnectorStatus:
-    while not (current := status(settings)).running:
+def _replace(settings: Settings, wanted: dict[str, str], deadline: float) -> None:
+    """Change the configuration while no task runs: an old one would pass for a new one."""
+    path = f"/connectors/{settings.connector}"
+    _request(settings, "PUT", f"{path}/stop")
+    _await(settings, lambda sink: sink.state == _STOPPED and not sink.tasks, deadline)
+    try:
+        _request(settings, "PUT", f"{path}/config", json=wanted)
+    finally:
+        _request(settings, "PUT", f"{path}/resume")
+
+
+def _await(
+    settings: Settings, reached: Callable[[ConnectorStatus], bool], deadline: float
+) -> ConnectorStatus:
+    while not reached(current := status(settings)):
         now = time.monotonic()
         if current.failures:
             # it may be the state before a restart, so not at once
@@ -194,38 +211,30 @@ def _await_running(settings: Settings, deadline: float) -> ConnectorStatus:
 
 
 def _request(
-    settings: Settings,
-    method: str,
-    path: str,
-    *,
-    missing_ok: bool = False,
-    deadline: float = 0.0,
-    **options: Any,
+    settings: Settings, method: str, path: str, *, missing_ok: bool = False, **options: Any
 ) -> Any:
     """Return the answer's JSON, None for an empty one or an accepted 404."""
-    while True:
-        try:
-            answer = httpx.request(
-                method,
-                settings.connect_url + path,
-                timeout=_REQUEST_S,
-                trust_env=False,
-                **options,
-            )
-        except httpx.HTTPError as error:
-            raise ConnectError(
-                f"Kafka Connect at {settings.connect_url} does not answer ({error!r});"
-                " start it with `liq up`, or set LIQ_CONNECT_HOST and LIQ_CONNECT_PORT"
-            ) from error
-        # 409: the worker is busy with a rebalance
-        if answer.status_code != httpx.codes.CONFLICT or time.monotonic() > deadline:
-            break
-        time.sleep(_POLL_S)
+    deadline = time.monotonic() + _REBALANCE_S
+    answer = _send(settings, method, path, **options)
+    while answer.status_code == httpx.codes.CONFLICT and time.monotonic() < deadline:
+        time.sleep(_POLL_S)  # the worker is busy with a rebalance
+        answer = _send(settings, method, path, **options)
     if answer.status_code == httpx.codes.NOT_FOUND and missing_ok:
         return None
     if answer.is_error:
         raise ConnectError(f"Kafka Connect refused {method} {path}: {_complaint(answer)}")
     return answer.json() if answer.content else None
+
+
+def _send(settings: Settings, method: str, path: str, **options: Any) -> httpx.Response:
+    url = settings.connect_url + path
+    try:
+        return httpx.request(method, url, timeout=_REQUEST_S, trust_env=False, **options)
+    except httpx.HTTPError as error:
+        raise ConnectError(
+            f"Kafka Connect at {settings.connect_url} does not answer ({error!r});"
+            " start it with `liq up`, or set LIQ_CONNECT_HOST and LIQ_CONNECT_PORT"
+        ) from error
 
 
 def _complaint(answer: httpx.Response) -> str:
@@ -237,6 +246,8 @@ def _complaint(answer: httpx.Response) -> str:
     return " ".join(text.split("\nYou can also find")[0].split())
 
 
-def _root_cause(trace: str) -> str:
-    causes = re.findall(r"^(?:Caused by: )?([\w.$]+(?:Exception|Error)\b.*)$", trace, re.MULTILINE)
-    return causes[-1].split(": ", 1)[-1] if causes else trace.split("\n", 1)[0]
+def _reason(trace: str) -> str:
+    """Return the first message of a Java trace that is not Connect's own way of saying "failed"."""
+    messages = re.findall(r"^(?:Caused by: )?[\w.$]+: (.+)$", trace, re.MULTILINE)
+    telling = [message for message in messages if not message.startswith(_BOILERPLATE)]
+    return next(iter(telling or messages), trace)

@@ -60,7 +60,7 @@ final class Row {
             // the line protocol wants symbols first
             for (int i = 0; i < size; i++) {
                 if (symbols.contains(names[i])) {
-                    sender.symbol(names[i], values[i].toString());
+                    sender.symbol(names[i], sendable(values[i].toString()));
                 }
             }
             for (int i = 0; i < size; i++) {
@@ -159,7 +159,7 @@ final class Row {
             }
             sender.doubleColumn(name, number.doubleValue());
         } else if (value instanceof String text) {
-            sender.stringColumn(name, text);
+            sender.stringColumn(name, sendable(text));
         } else if (value instanceof Double || value instanceof Float) {
             sender.doubleColumn(name, ((Number) value).doubleValue());
         } else if (value instanceof Long || value instanceof Integer || value instanceof Short || value instanceof Byte) {
@@ -171,6 +171,16 @@ final class Row {
         } else if (!skipUnsupported) {
             throw new DataException("no column takes the value of \"" + name + "\", " + described(value));
         }
+    }
+
+    /** The client writes a character beyond the basic plane as two question marks. */
+    private static String sendable(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            if (Character.isSurrogate(text.charAt(i))) {
+                throw new DataException("the QuestDB client cannot send the text \"" + text + "\"");
+            }
+        }
+        return text;
     }
 
     private static String described(Object value) {

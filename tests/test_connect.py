@@ -1,0 +1,179 @@
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from conftest import eventually
+from liq import assets, connect, questdb
+from liq.config import Settings
+from liq.errors import ConnectError
+
+# as the original app shipped it
+LEGACY = {
+    "connector.class": "io.questdb.kafka.QuestDBSinkConnector",
+    "tasks.max": "1",
+    "topics": "alt_liquidations",
+    "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+    "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+    "key.converter.schemas.enable": "false",
+    "value.converter.schemas.enable": "false",
+    "host": "questdb",
+    "transforms": "insertTS",
+    "transforms.insertTS.type": "org.apache.kafka.connect.transforms.InsertField$Value",
+    "transforms.insertTS.field": "timestamp",
+}
+
+
+def shipped() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(assets.path("connect/altliqs.json").read_text())
+    return document
+
+
+def test_shipped_columns_are_those_of_the_table() -> None:
+    described, columns = shipped()["config"], questdb.table_columns()
+    of = {kind: [name for name in columns if columns[name] == kind] for kind in columns.values()}
+    assert described["symbols"].split(",") == of["SYMBOL"]
+    assert described["doubles"].split(",") == of["DOUBLE"]
+    assert columns[described["timestamp.field.name"]] == "TIMESTAMP"
+
+
+def test_shipped_names_are_the_default_settings() -> None:
+    described, settings = shipped(), Settings()
+    assert described["name"] == settings.connector
+    assert described["config"]["topics"] == settings.topic
+    assert described["config"]["table"] == settings.table
+    assert described["config"]["errors.deadletterqueue.topic.name"] == settings.dlq_topic
+    client = described["config"]["client.conf.string"]
+    assert f"addr={settings.questdb_host}:{settings.questdb_http_port};" in client
+    assert f"username={settings.questdb_admin_user};" in client
+
+
+def test_absent_connect_is_a_clear_error(unused_tcp_port: int) -> None:
+    settings = Settings(connect_port=unused_tcp_port)
+    for call in (connect.ensure, connect.status, connect.restart, connect.remove):
+        with pytest.raises(ConnectError, match=rf"127.0.0.1:{unused_tcp_port}.*liq up"):
+            call(settings)
+
+
+@pytest.fixture
+def own(stack: Settings) -> Iterator[Settings]:
+    """The stack with a connector of its own, removed after the test."""
+    settings = stack.model_copy(update={"connector": f"connector-{uuid.uuid4().hex[:12]}"})
+    yield settings
+    connect.remove(settings)
+
+
+@pytest.fixture
+def described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The description `ensure` will read; a test may change it before it calls."""
+    config: dict[str, str] = shipped()["config"]
+
+    def path(name: str) -> Path:
+        file = tmp_path / "altliqs.json"
+        file.write_text(json.dumps({"name": "any", "config": config}))
+        return file
+
+    monkeypatch.setattr(assets, "path", path)
+    return config
+
+
+def on_worker(settings: Settings, path: str = "") -> Any:
+    url = f"{settings.connect_url}/connectors/{settings.connector}{path}"
+    return httpx.get(url).raise_for_status().json()
+
+
+@pytest.mark.stack
+def test_ensure_registers_a_sink_that_runs_and_remove_takes_it_away(own: Settings) -> None:
+    assert connect.status(own).state == "ABSENT"
+    assert not connect.status(own).running
+    assert connect.ensure(own).running
+    assert connect.status(own).running
+    connect.remove(own)
+    eventually(lambda: connect.status(own).state == "ABSENT")
+    connect.remove(own)
+
+
+@pytest.mark.stack
+def test_the_password_is_neither_stored_nor_shown(own: Settings) -> None:
+    connect.ensure(own)
+    password = own.questdb_admin_password.get_secret_value()
+    assert len(password) > 10
+    seen = [on_worker(own), on_worker(own, "/tasks"), connect.configuration(own)]
+    assert password not in repr([*seen, connect.status(own)])
+
+
+@pytest.mark.stack
+def test_ensure_brings_a_changed_description_to_the_worker(
+    own: Settings, described: dict[str, str]
+) -> None:
+    connect.ensure(own)
+    before = on_worker(own)
+    assert connect.ensure(own).running
+    assert on_worker(own) == before
+    described["retry.backoff.ms"] = "1234"
+    assert connect.ensure(own).running
+    assert on_worker(own)["config"]["retry.backoff.ms"] == "1234"
+
+
+@pytest.mark.stack
+def test_a_refused_description_is_an_error_with_connects_reason(
+    own: Settings, described: dict[str, str]
+) -> None:
+    described["timestamp.units"] = "weeks"
+    with pytest.raises(ConnectError, match=r"timestamp\.units.*micros"):
+        connect.ensure(own)
+    assert connect.status(own).state == "ABSENT"
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"client.conf.string": "tcp::addr=h:9009;"}, "must select HTTP"),
+        ({"client.conf.string": "http::addr=h:9000;pass=x;"}, "refused by the QuestDB client"),
+        ({"table": "${topic}"}, "templates need the official connector"),
+        ({"timestamp.string.format": "yyyy"}, "not supported by liq's sink"),
+    ],
+)
+def test_what_the_sink_cannot_do_is_refused(
+    own: Settings, change: dict[str, str], reason: str
+) -> None:
+    refusal = post(own, connect.configuration(own) | {"connector.class": connect.OWN} | change)
+    assert refusal.status_code == httpx.codes.BAD_REQUEST
+    assert reason in refusal.json()["message"]
+
+
+@pytest.mark.stack
+def test_the_shipped_file_is_posted_as_it_stands(own: Settings) -> None:
+    answer = post(own, shipped()["config"])
+    assert answer.status_code == httpx.codes.CREATED, answer.text
+    eventually(lambda: connect.status(own).running)
+
+
+@pytest.mark.stack
+def test_whoever_posts_the_old_file_is_told_how_to_mend_it(own: Settings) -> None:
+    refusal = post(own, LEGACY)
+    assert refusal.status_code == httpx.codes.BAD_REQUEST
+    message = refusal.json()["message"]
+    assert '"client.conf.string": "http::addr=questdb:9000;"' in message
+    assert "transforms.insertTS.timestamp.field" in message
+
+
+def test_whoever_ships_the_old_file_is_told_how_to_mend_it(
+    described: dict[str, str],
+) -> None:
+    described.clear()
+    described.update(LEGACY)
+    with pytest.raises(ConnectError) as refusal:
+        connect.configuration(Settings())
+    assert '"client.conf.string": "http::addr=HOST:9000;"' in str(refusal.value)
+    assert "transforms.insertTS.timestamp.field" in str(refusal.value)
+
+
+def post(settings: Settings, config: dict[str, str]) -> httpx.Response:
+    document = {"name": settings.connector, "config": config}
+    return httpx.post(f"{settings.connect_url}/connectors", json=document, timeout=30)

@@ -1,0 +1,314 @@
+"""What the sink promises, on the real servers; it runs against the one `liq.connect` picks."""
+
+import json
+import re
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import httpx
+import msgspec
+import pandas as pd
+import pytest
+from kafka import KafkaConsumer, KafkaProducer
+
+from conftest import eventually
+from liq import connect, kafka, questdb
+from liq import stack as local
+from liq.config import Settings
+from liq.model import Completeness, Liquidation, PriceKind, Side, Source, encode
+
+pytestmark = pytest.mark.stack
+
+TS = 1_732_000_000_000_001
+PRINT = Liquidation(
+    ts=TS,
+    recv_ts=TS + 4_321,
+    exchange="binance_usdm",
+    symbol="BTCUSDT",
+    base="BTC",
+    quote="USDT",
+    side=Side.LONG,
+    raw_side="SELL",
+    price=90_000.5,
+    price_kind=PriceKind.AVERAGE,
+    quantity=0.014,
+    notional=1_260.007,
+    event_id=-1,
+    completeness=Completeness.THROTTLED,
+    source=Source.SIMULATOR,
+)
+
+
+class DeadLetter(NamedTuple):
+    value: bytes | None
+    reason: str
+
+
+class Pipe:
+    """A topic, a dead-letter topic and a table of their own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._producer = KafkaProducer(
+            bootstrap_servers=settings.kafka_bootstrap, metrics_enabled=False
+        )
+        self._ids = iter(range(1, 10**9))
+
+    def close(self) -> None:
+        self._producer.close()
+
+    def send(self, *values: bytes | None) -> None:
+        for value in values:
+            self._producer.send(self.settings.topic, value=value, key=b"key")
+        self._producer.flush()
+
+    def message(self, **changes: Any) -> bytes:
+        """Return a good message with a new event_id, or one spoilt by ``changes``."""
+        fields = {**msgspec.to_builtins(PRINT), "event_id": next(self._ids), **changes}
+        return json.dumps({k: v for k, v in fields.items() if v is not ...}).encode()
+
+    def rows(self, *messages: bytes) -> pd.DataFrame:
+        """Wait for the rows of ``messages`` and return them in the order of event_id."""
+        ids = [json.loads(message)["event_id"] for message in messages]
+        sql = f"SELECT * FROM {self.settings.table} WHERE event_id >= %s AND event_id <= %s"  # noqa: S608 - our own name
+
+        def arrived() -> pd.DataFrame | None:
+            found = questdb.fetch(sql, [min(ids), max(ids)], self.settings)
+            return found if len(found) >= len(ids) else None
+
+        found = eventually(lambda: [frame] if (frame := arrived()) is not None else [])[0]
+        return found.sort_values("event_id", ignore_index=True)
+
+    def count(self) -> int:
+        sql = f"SELECT count() AS n FROM {self.settings.table}"  # noqa: S608 - our own name
+        frame = questdb.fetch(sql, None, self.settings)
+        return int(frame["n"][0])
+
+    def dead_letters(self, count: int) -> list[DeadLetter]:
+        """Wait until the dead-letter topic holds ``count`` messages and return all it holds."""
+        consumer = KafkaConsumer(
+            self.settings.dlq_topic,
+            bootstrap_servers=self.settings.kafka_bootstrap,
+            auto_offset_reset="earliest",
+            metrics_enabled=False,
+        )
+        letters: list[DeadLetter] = []
+
+        def poll() -> bool:
+            for batch in consumer.poll(timeout_ms=200).values():
+                letters.extend(_dead_letter(record) for record in batch)
+            return len(letters) >= count
+
+        try:
+            eventually(poll)
+            consumer.poll(timeout_ms=500)
+        finally:
+            consumer.close()
+        return letters
+
+
+def _dead_letter(record: Any) -> DeadLetter:
+    headers = dict(record.headers)
+    return DeadLetter(record.value, headers["__connect.errors.exception.message"].decode())
+
+
+@contextmanager
+def open_pipe(stack: Settings, **config: str) -> Iterator[Pipe]:
+    """Set up a pipe of its own, with ``config`` over the shipped configuration of the sink."""
+    tag = uuid.uuid4().hex[:12]
+    settings = stack.model_copy(
+        update={
+            "topic": f"topic_{tag}",
+            "dlq_topic": f"dlq_{tag}",
+            "table": f"table_{tag}",
+            "connector": f"connector-{tag}",
+            "partitions": 1,
+        }
+    )
+    kafka.ensure_topics(settings)
+    questdb.ensure_table(settings)
+    pipe = Pipe(settings)
+    try:
+        if config:
+            put(settings, **config)
+        else:
+            connect.ensure(settings)
+        yield pipe
+    finally:
+        pipe.close()
+        connect.remove(settings)
+
+
+def put(settings: Settings, **config: str) -> None:
+    changed = connect.configuration(settings) | {k.replace("_", "."): v for k, v in config.items()}
+    url = f"{settings.connect_url}/connectors/{settings.connector}/config"
+    httpx.put(url, json=changed, timeout=30).raise_for_status()
+
+
+@pytest.fixture(scope="module")
+def pipe(stack: Settings) -> Iterator[Pipe]:
+    with open_pipe(stack) as opened:
+        yield opened
+
+
+def test_every_field_arrives_as_it_was_sent(pipe: Pipe) -> None:
+    pipe.send(encode(PRINT))
+    row = pipe.rows(encode(PRINT)).iloc[0]
+    for name, value in msgspec.to_builtins(PRINT).items():
+        stored = row[name].value // 1000 if name in ("ts", "recv_ts") else row[name]
+        assert stored == value, name
+
+
+def test_a_whole_number_is_as_good_a_price_as_a_fraction(pipe: Pipe) -> None:
+    messages = [pipe.message(price=90_000), pipe.message(price=90_000.25), pipe.message(price=1e-9)]
+    pipe.send(*messages)
+    assert list(pipe.rows(*messages)["price"]) == [90_000.0, 90_000.25, 1e-9]
+
+
+def test_a_null_or_missing_field_is_null(pipe: Pipe) -> None:
+    messages = [pipe.message(price=None, base=None), pipe.message(price=..., base=...)]
+    pipe.send(*messages)
+    assert pipe.rows(*messages)[["price", "base"]].isna().all(axis=None)
+
+
+def test_text_of_any_script_arrives(pipe: Pipe) -> None:
+    names = ["币安", 'a,b c=d"e\\f\ng', ""]
+    messages = [pipe.message(symbol=name) for name in names]
+    pipe.send(*messages)
+    assert list(pipe.rows(*messages)["symbol"]) == names
+
+
+BAD = {
+    "cut short": ({"raw": b'{"ts":17320000'}, "Converting byte\\[\\] to Kafka Connect data failed"),
+    "not JSON": ({"raw": b"hello"}, "Converting byte\\[\\] to Kafka Connect data failed"),
+    "not an object": ({"raw": b"[1,2,3]"}, "no JSON object"),
+    "empty object": ({"raw": b"{}"}, '"ts" is missing'),
+    "only a timestamp": ({"raw": b'{"ts":1732000000000001}'}, "no symbols or columns"),
+    "no timestamp": ({"ts": ...}, '"ts" is missing or null'),
+    "null timestamp": ({"ts": None}, '"ts" is missing or null'),
+    "timestamp as text": ({"ts": "2024-11-19"}, "must be a whole number, not String"),
+    "fraction of a microsecond": ({"ts": TS + 0.5}, "must be a whole number, not Double"),
+    "timestamp before 1970": ({"ts": -1}, "outside the years 1970 to 9999"),
+    "nanoseconds for microseconds": ({"ts": TS * 1000}, "outside the years 1970 to 9999"),
+    "price as text": ({"price": "90000"}, '"price" takes a number, not String'),
+    "price as truth": ({"price": True}, '"price" takes a number, not Boolean'),
+    "fraction for a whole number": ({"event_id": 1.5}, "column: event_id; cast error"),
+    "text for a timestamp column": ({"recv_ts": "now"}, "column: recv_ts; cast error"),
+    "a list": ({"price": [1.0]}, '"price" takes a number'),
+    "text the client would spoil": ({"symbol": "🚀USDT"}, "cannot send the text"),
+    "half a character": ({"symbol": "\ud83d"}, "cannot send the text"),
+    "unknown column": ({"leverage": 20}, "leverage does not exist"),
+    "unknown nested column": ({"order": {"id": 1}}, "order_id does not exist"),
+    "illegal column name": ({"a.b": 1}, "column name contains an illegal char"),
+}
+
+
+@pytest.mark.parametrize(("spoilt", "reason"), BAD.values(), ids=BAD)
+def test_a_bad_record_is_set_aside_alone(pipe: Pipe, spoilt: dict[str, Any], reason: str) -> None:
+    marker = uuid.uuid4().hex
+    bad = spoilt.get("raw") or pipe.message(raw_side=marker, **spoilt)
+    before, after = pipe.message(), pipe.message()
+    pipe.send(before, bad, after)
+    assert len(pipe.rows(before, after)) == 2
+    letter = eventually(lambda: [one for one in pipe.dead_letters(1) if one.value == bad])[0]
+    assert re.search(reason, letter.reason), letter.reason
+
+
+def test_a_tombstone_is_set_aside(pipe: Pipe) -> None:
+    after = pipe.message()
+    pipe.send(None, after)
+    assert len(pipe.rows(after)) == 1
+    letters = [letter for letter in pipe.dead_letters(1) if letter.value is None]
+    assert [letter.reason for letter in letters] == [
+        "the record has no value (a tombstone); a row cannot be deleted through this sink"
+    ]
+
+
+def test_bad_records_in_one_big_batch_cost_no_good_one(stack: Settings) -> None:
+    with open_pipe(stack) as pipe:
+        connect.remove(pipe.settings)
+        messages = [pipe.message() for _ in range(4_000)]
+        bad = {place: pipe.message(event_id=place + 0.5) for place in (0, 1, 1_777, 3_999)}
+        mixed = [bad.get(place, message) for place, message in enumerate(messages)]
+        pipe.send(*mixed)
+        connect.ensure(pipe.settings)
+        assert [letter.value for letter in pipe.dead_letters(4)] == list(bad.values())
+        eventually(lambda: pipe.count() == 3_996)
+
+
+def test_the_unit_of_a_timestamp_is_told_by_its_size(stack: Settings) -> None:
+    with open_pipe(stack, timestamp_units="auto") as pipe:
+        sizes = [1_732_000_000 * 10**digits for digits in (0, 3, 6, 9)]
+        messages = [pipe.message(ts=size) for size in sizes]
+        pipe.send(*messages)
+        assert set(pipe.rows(*messages)["ts"]) == {pd.Timestamp(1_732_000_000, unit="s", tz="UTC")}
+
+
+def test_without_tolerance_a_bad_record_stops_the_task_and_says_why(stack: Settings) -> None:
+    with open_pipe(stack, errors_tolerance="none") as pipe:
+        bad = pipe.message(price="x")
+        pipe.send(bad)
+        failures = eventually(lambda: connect.status(pipe.settings).failures)
+        assert '"price" takes a number, not String x' in failures[0]
+        connect.ensure(pipe.settings)  # the shipped configuration tolerates it
+        assert {letter.value for letter in pipe.dead_letters(1)} == {bad}
+
+
+def test_a_refused_password_stops_the_task_and_loses_nothing(stack: Settings) -> None:
+    with open_pipe(stack) as pipe:
+        stranger = pipe.settings.model_copy(update={"questdb_admin_user": "stranger"})
+        connect.ensure(stranger)
+        message = pipe.message()
+        pipe.send(message)
+        failures = eventually(lambda: connect.status(pipe.settings).failures)
+        assert "refused the username and password" in failures[0]
+        connect.ensure(pipe.settings)
+        assert len(pipe.rows(message)) == 1
+
+
+def test_a_table_that_is_created_late_gets_every_row(stack: Settings) -> None:
+    with open_pipe(stack) as pipe:
+        questdb.execute(f"DROP TABLE {pipe.settings.table}", settings=pipe.settings)
+        message = pipe.message()
+        pipe.send(message)
+        time.sleep(1)  # long enough for the sink to have tried
+        questdb.ensure_table(pipe.settings)
+        assert len(pipe.rows(message)) == 1
+        assert connect.status(pipe.settings).running
+
+
+def test_an_outage_under_load_loses_and_doubles_nothing(stack: Settings) -> None:
+    with open_pipe(stack) as pipe:
+        sent: list[bytes] = []
+        bad: list[bytes] = []
+        stopping = threading.Event()
+
+        def load() -> None:
+            while not stopping.wait(0.01):
+                batch = [pipe.message() for _ in range(5)]
+                sent.extend(batch)
+                if len(sent) % 100 == 0:
+                    bad.append(pipe.message(price="x"))
+                    batch.append(bad[-1])
+                pipe.send(*batch)
+
+        sender = threading.Thread(target=load)
+        sender.start()
+        try:
+            eventually(lambda: pipe.count() > 100)
+            local.stop("questdb", stack)
+            time.sleep(5)  # several of the sink's retries
+            assert connect.status(pipe.settings).running
+            local.start("questdb", stack)
+            eventually(lambda: pipe.count() > 500)
+        finally:
+            stopping.set()
+            sender.join()
+            local.start("questdb", stack)
+        eventually(lambda: pipe.count() >= len(sent))
+        assert list(pipe.rows(*sent)["event_id"]) == sorted(json.loads(m)["event_id"] for m in sent)
+        assert [letter.value for letter in pipe.dead_letters(len(bad))] == bad
