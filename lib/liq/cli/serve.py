@@ -1,5 +1,55 @@
 """Serve the dashboard and JupyterLab."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
+from rich.console import Console
+
+from liq import serve
+from liq.config import Settings
+from liq.config import settings as current_settings
 
 app = typer.Typer()
+Browser = Annotated[bool, typer.Option(help="Open the page in a browser.")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on.")]
+
+
+@app.command()
+def dashboard(
+    *,
+    port: Port = None,
+    browser: Browser = True,
+    show_tracebacks: Annotated[
+        bool, typer.Option(help="Show the notebook's errors in the page.")
+    ] = False,
+    pool: Annotated[int, typer.Option(min=0, help="Kernels to start ahead of visitors.")] = 2,
+) -> None:
+    """Serve the live dashboard and print its address."""
+    settings = _settings("dashboard_port", port)
+    _tell("Dashboard", serve.dashboard_url(settings))
+    serve.dashboard(settings, browser=browser, tracebacks=show_tracebacks, pool=pool)
+
+
+@app.command()
+def lab(
+    *,
+    port: Port = None,
+    browser: Browser = True,
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder of notebooks.", exists=True, file_okay=False)
+    ] = None,
+) -> None:
+    """Open JupyterLab on the notebooks, with the stack's settings in their environment."""
+    settings = _settings("lab_port", port)
+    _tell("JupyterLab", serve.lab_url(settings))
+    serve.lab(settings, browser=browser, folder=folder)
+
+
+def _settings(name: str, port: int | None) -> Settings:
+    settings = current_settings()
+    return settings.model_copy(update={name: port}) if port else settings
+
+
+def _tell(what: str, url: str) -> None:
+    Console().print(f"{what}: {url}", highlight=False, soft_wrap=True)

@@ -1,0 +1,160 @@
+"""Serve the dashboard (Voila) and JupyterLab, on this machine and behind the token.
+
+Both run in this process until it is ended. Their kernels inherit the settings through the
+environment, so a notebook sees the very stack that serves it.
+"""
+
+import hashlib
+import os
+import shutil
+import socket
+from pathlib import Path
+from urllib.parse import urlencode
+
+from traitlets.config import Config
+
+from liq import assets
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.errors import ServeError
+
+IDLE_KERNEL = 120  # seconds without a page, after which a kernel is ended
+
+
+def dashboard(
+    settings: Settings | None = None,
+    *,
+    browser: bool = True,
+    tracebacks: bool = False,
+    pool: int = 2,
+) -> None:
+    """Serve the dashboard notebook as an app until this process is ended.
+
+    ``pool`` kernels run ahead of visitors, so that a page opens at once. ``tracebacks`` shows
+    errors of the notebook in the page; they may tell paths and settings. Raises `ServeError`.
+    """
+    settings = settings or current_settings()
+    _claim(settings.host, settings.dashboard_port, "LIQ_DASHBOARD_PORT")
+    os.environ.update(settings.environ())
+    from liq.voila.server import DashboardServer  # noqa: PLC0415 - takes a second to import
+
+    config = dashboard_config(settings, browser=browser, tracebacks=tracebacks, pool=pool)
+    notebook = assets.path("notebooks") / "dashboard.ipynb"
+    DashboardServer.launch_instance([str(notebook)], config=config)
+
+
+def lab(
+    settings: Settings | None = None, *, browser: bool = True, folder: Path | None = None
+) -> None:
+    """Serve JupyterLab on the notebooks until this process is ended.
+
+    ``folder`` holds the notebooks to work on; by default those of the checkout, or in an
+    installation copies in ``<home>/notebooks``. Raises `ServeError`.
+    """
+    settings = settings or current_settings()
+    _claim(settings.host, settings.lab_port, "LIQ_LAB_PORT")
+    os.environ.update(settings.environ())
+    from jupyterlab.labapp import LabApp  # noqa: PLC0415 - takes a second to import
+
+    folder = folder or notebooks_folder(settings)
+    LabApp.launch_instance([], config=lab_config(settings, folder, browser=browser))
+
+
+def dashboard_url(settings: Settings | None = None) -> str:
+    """Return the dashboard's address, with the token that opens it."""
+    settings = settings or current_settings()
+    return _url(settings, settings.dashboard_port, "/")
+
+
+def lab_url(settings: Settings | None = None) -> str:
+    """Return JupyterLab's address, with the token that opens it."""
+    settings = settings or current_settings()
+    return _url(settings, settings.lab_port, "/lab")
+
+
+def dashboard_config(
+    settings: Settings, *, browser: bool = True, tracebacks: bool = False, pool: int = 2
+) -> Config:
+    """Return Voila's configuration."""
+    token = settings.token.get_secret_value()
+    config = Config()
+    config.Voila.update(
+        ip=settings.host,
+        port=settings.dashboard_port,
+        port_retries=0,
+        open_browser=browser,
+        token=token,
+        # a page that was open before a restart stays logged in
+        cookie_secret=hashlib.sha256(f"cookie {token}".encode()).digest(),
+        config_file_paths=[],
+    )
+    config.VoilaConfiguration.update(
+        show_tracebacks=tracebacks,
+        preheat_kernel=pool > 0,
+        default_pool_size=pool,
+        allow_template_override="NO",
+        allow_theme_override="NO",
+        file_allowlist=[],
+    )
+    config.MappingKernelManager.update(
+        cull_idle_timeout=IDLE_KERNEL,
+        cull_interval=30,
+        # what a live dashboard says to nobody is no sign of life, and not worth keeping
+        untracked_message_types=["comm_msg", "status", "stream", "error"],
+        buffer_offline_messages=False,
+    )
+    return config
+
+
+def lab_config(settings: Settings, folder: Path, *, browser: bool = True) -> Config:
+    """Return JupyterLab's configuration; it asks nothing of other hosts."""
+    config = Config()
+    config.ServerApp.update(
+        ip=settings.host,
+        port=settings.lab_port,
+        port_retries=0,
+        open_browser=browser,
+        root_dir=str(folder),
+    )
+    config.IdentityProvider.token = settings.token.get_secret_value()
+    config.LabApp.update(
+        news_url=None,
+        check_for_updates_class="jupyterlab.NeverCheckForUpdate",
+        extension_manager="readonly",
+    )
+    return config
+
+
+def notebooks_folder(settings: Settings) -> Path:
+    """Return a folder of notebooks that may be written: the checkout's, or copies in home.
+
+    A copy that exists is the user's: it is left as it is.
+    """
+    shipped = assets.path("notebooks")
+    if (shipped.parent / "pyproject.toml").exists() and os.access(shipped, os.W_OK):
+        return shipped
+    mine = settings.home / "notebooks"
+    for file in (file for file in shipped.rglob("*") if file.is_file()):
+        copy = mine / file.relative_to(shipped)
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+    return mine
+
+
+def _url(settings: Settings, port: int, path: str) -> str:
+    query = urlencode({"token": settings.token.get_secret_value()})
+    return f"http://{settings.host}:{port}{path}?{query}"
+
+
+def _claim(host: str, port: int, setting: str) -> None:
+    """Raise `ServeError` if the port is taken: the servers would only log it, or take another."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ServeError(
+                f"cannot listen on {host}:{port}: {error.strerror}; "
+                f"end what runs there, or set {setting} to a free port"
+            ) from error

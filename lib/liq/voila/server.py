@@ -1,0 +1,95 @@
+"""Voila's server, with our page, a health check and files that a browser keeps."""
+
+import gzip
+import hashlib
+import mimetypes
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import widgetsnbextension
+from tornado.web import HTTPError, RequestHandler
+from voila.app import Voila
+from voila.request_info_handler import RequestInfoSocketHandler
+
+from liq.dashboard.plot import plotly_js
+
+_HERE = Path(__file__).parent
+_YEAR = 365 * 24 * 3600
+
+
+class Assets:
+    """The page's files by name, and the version that stands in their URLs."""
+
+    def __init__(self) -> None:
+        files = {file.name: file for file in (_HERE / "static").iterdir()}
+        files["plotly.js"] = plotly_js()
+        files["widgets.js"] = Path(widgetsnbextension.__file__).parent / "static" / "extension.js"
+        files["anywidget.js"] = Path(anywidget.__file__).parent / "nbextension" / "index.js"
+        self.plain = {name: file.read_bytes() for name, file in files.items()}
+        self.zipped = {name: gzip.compress(body, 5, mtime=0) for name, body in self.plain.items()}
+        self.version = hashlib.sha256(b"".join(self.plain.values())).hexdigest()[:16]
+
+
+class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
+    """Voila for one notebook; `liq.serve` configures it."""
+
+    name = "voila"  # in log lines
+
+    @cached_property
+    def assets(self) -> Assets:
+        """The files of the page."""
+        return Assets()
+
+    def initialize(self, argv: list[str] | None = None) -> None:
+        """Tell the template where the page's files are."""
+        super().initialize(argv)
+        self.voila_configuration.page_config_hook = self._locate_assets
+
+    def setup_template_dirs(self) -> None:
+        """Put our page before Voila's."""
+        super().setup_template_dirs()
+        self.template_paths.insert(0, str(_HERE / "templates"))
+
+    def init_handlers(self) -> list[Any]:
+        """Add our routes before Voila's, the last of which takes every path."""
+        ours = [
+            (r"/health", Health),
+            (r"/liq/\w+/([\w.]+)", Asset, {"assets": self.assets}),
+        ]
+        voilas = super().init_handlers()
+        # this one tells a page's query, with the token in it, to whoever knows a kernel's id
+        return ours + [route for route in voilas if route[1] is not RequestInfoSocketHandler]
+
+    def _locate_assets(self, page_config: dict[str, Any], **_context: Any) -> dict[str, Any]:
+        return page_config | {"liqAssets": f"{self.base_url}liq/{self.assets.version}/"}
+
+
+class Asset(RequestHandler):
+    """A file of the page: public, and for ever the same under its URL."""
+
+    def initialize(self, assets: Assets) -> None:
+        """Take what there is to serve."""
+        self.assets = assets
+
+    def get(self, name: str) -> None:
+        """Answer with the file."""
+        zipped = "gzip" in self.request.headers.get("Accept-Encoding", "")
+        files = self.assets.zipped if zipped else self.assets.plain
+        if name not in files:
+            raise HTTPError(404)
+        self.set_header("Content-Type", mimetypes.guess_type(name)[0] or "text/plain")
+        self.set_header("Cache-Control", f"public, max-age={_YEAR}, immutable")
+        self.set_header("Vary", "Accept-Encoding")
+        if zipped:
+            self.set_header("Content-Encoding", "gzip")
+        self.finish(files[name])
+
+
+class Health(RequestHandler):
+    """Says that the server runs; it needs no token and tells nothing else."""
+
+    def get(self) -> None:
+        """Answer ``{"ok": true}``."""
+        self.finish({"ok": True})

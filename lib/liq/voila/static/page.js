@@ -1,0 +1,139 @@
+// Draws the widgets of the notebook's outputs: ipywidgets' own and anywidget's.
+
+import { Kernel } from "./kernel.js";
+
+const VIEW = "application/vnd.jupyter.widget-view+json";
+const { kernel: kernelId, base } = JSON.parse(document.getElementById("liq-page").textContent);
+const widgets = window.amd["@jupyter-widgets/base"]; // with controls and output in one bundle
+const { JupyterLuminoWidget: Lumino } = widgets;
+widgets.load_ipython_extension(); // adds the style sheets
+
+function classOf(name, module) {
+  const found = module.startsWith("@jupyter-widgets/") ? widgets[name] : window.amd[module]?.[name];
+  if (!found) throw new Error(`this page has no ${name} of ${module}; open the notebook in JupyterLab`);
+  return found;
+}
+
+/** Keeps a model in the page for every widget of the kernel, and makes views of them. */
+class WidgetManager {
+  constructor() {
+    this.models = new Map();
+    const origin = location.origin.replace(/^http/, "ws");
+    this.kernel = new Kernel(`${origin}${base}api/kernels/${kernelId}/channels`, {
+      onComm: (comm, message) => this.opened(comm, message),
+      onLost: lost,
+    });
+  }
+
+  /** Make models of all widgets that the kernel has. */
+  async load() {
+    await this.kernel.connected;
+    const control = this.kernel.comm("jupyter.widget.control");
+    await new Promise((resolve) => {
+      control.on_msg(({ content: { data }, buffers }) => {
+        data.buffer_paths.forEach(([id, ...path], i) =>
+          widgets.put_buffers(data.states[id].state, [path], [buffers[i]]),
+        );
+        for (const [id, widget] of Object.entries(data.states)) {
+          this.add(this.kernel.comm("jupyter.widget", id), widget, widget.state);
+        }
+        resolve();
+      });
+      control.open({}, undefined, { version: "1.0.0" });
+      control.send({ method: "request_states" });
+    });
+    control.close();
+  }
+
+  opened(comm, { content, buffers }) {
+    if (comm.target_name !== "jupyter.widget") return;
+    const { state, buffer_paths = [] } = content.data;
+    widgets.put_buffers(state, buffer_paths, buffers);
+    const { _model_name: model_name, _model_module: model_module } = state;
+    this.add(comm, { model_name, model_module }, state);
+  }
+
+  add(comm, { model_name, model_module }, state) {
+    const build = async () => {
+      await null; // until every model of this message has its promise: states refer to each other
+      const Model = classOf(model_name, model_module);
+      const options = { widget_manager: this, model_id: comm.comm_id, comm };
+      const model = new Model(await Model._deserialize_state(state, this), options);
+      model.once("comm:close", () => this.models.delete(comm.comm_id));
+      return Object.assign(model, { name: model_name, module: model_module });
+    };
+    this.models.set(comm.comm_id, build());
+  }
+
+  // what models and views ask of their manager
+
+  get_model(id) {
+    return this.models.get(id) ?? Promise.reject(new Error(`the kernel has no widget ${id}`));
+  }
+
+  async create_view(model, options = {}) {
+    await model.state_change;
+    const View = classOf(model.get("_view_name"), model.get("_view_module"));
+    const view = new View({ model, options });
+    const id = view.cid;
+    model.views[id] = Promise.resolve(view);
+    view.listenTo(model, "destroy", view.remove);
+    view.once("remove", () => delete model.views?.[id]);
+    await view.render();
+    return view;
+  }
+
+  callbacks() {
+    return {};
+  }
+
+  inline_sanitize(text) {
+    const span = document.createElement("span");
+    span.textContent = text;
+    return span.innerHTML;
+  }
+}
+
+async function draw(manager, slot) {
+  const { model_id } = JSON.parse(slot.textContent);
+  const view = await manager.create_view(await manager.get_model(model_id));
+  Lumino.attach(view.luminoWidget, slot.parentElement);
+  addEventListener("resize", () => view.luminoWidget.processMessage(Lumino.ResizeMessage.UnknownSize));
+}
+
+function tell(text) {
+  const notice = document.getElementById("liq-notice");
+  notice.textContent = text;
+  notice.hidden = !text;
+}
+
+/** The kernel is gone: load the page anew, which gets another, once the server answers. */
+async function lost() {
+  if (leaving) return;
+  leaving = true;
+  tell("Connection lost. Trying again…");
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const answer = await fetch(`${base}health`, { cache: "no-store" }).catch(() => null);
+    if (answer?.ok) return location.reload();
+  }
+}
+
+let leaving = false;
+addEventListener("pagehide", () => {
+  leaving = true;
+  const form = new FormData();
+  form.append("_xsrf", document.cookie.match("\\b_xsrf=([^;]*)\\b")?.[1] ?? "");
+  navigator.sendBeacon(`${base}voila/api/shutdown/${kernelId}`, form);
+});
+addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
+
+const manager = new WidgetManager();
+try {
+  await manager.load();
+  await Promise.all(Array.from(document.querySelectorAll(`script[type="${VIEW}"]`), (slot) => draw(manager, slot)));
+  tell("");
+} catch (error) {
+  console.error(error);
+  tell(`The page could not be drawn: ${error.message}`);
+}
