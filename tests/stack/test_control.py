@@ -1,15 +1,235 @@
-import pytest
+"""The real servers, up and down. What would disturb other tests happens to a stack of its own."""
 
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import islice
+
+import httpx
+import psutil
+import pytest
+from kafka import KafkaAdminClient
+from pydantic import SecretStr
+
+from helpers import eventually, free_ports
+from liq import kafka, questdb
 from liq import stack as local
 from liq.config import Settings
+from liq.errors import QuestDBError, StackError
 from liq.stack import State
 
 pytestmark = pytest.mark.stack
 
+HEALTHY = dict.fromkeys(("kafka", "questdb", "connect"), State.HEALTHY)
+STOPPED = dict.fromkeys(HEALTHY, State.STOPPED)
 
-def test_everything_is_healthy_after_up(stack: Settings) -> None:
-    assert {s.name: s.state for s in local.status(stack)} == {
-        "kafka": State.HEALTHY,
-        "questdb": State.HEALTHY,
-        "connect": State.HEALTHY,
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    settings = Settings.load(home=tmp_path_factory.mktemp("own"), **free_ports())
+    yield settings
+    local.down(settings)
+
+
+def liq(settings: Settings, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "liq", *words],
+        env=os.environ | settings.environ(),
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def states(settings: Settings) -> dict[str, State]:
+    return {service.name: service.state for service in local.status(settings)}
+
+
+def processes(settings: Settings) -> dict[str, psutil.Process]:
+    return {each.name: psutil.Process(each.pid) for each in local.status(settings) if each.pid}
+
+
+def jvms(settings: Settings) -> list[int]:
+    """The JVMs whose command line tells that they work for this home."""
+    found = psutil.process_iter(["pid", "name", "cmdline"])
+    lines = {each.pid: " ".join(each.info["cmdline"] or ()) for each in found}
+    return [pid for pid, line in lines.items() if "java" in line and f"{settings.home}/" in line]
+
+
+def post(settings: Settings, path: str, login: tuple[str, str] | None = None) -> int:
+    """Send a row of a new table to QuestDB's HTTP server and return the answer's status."""
+    return httpx.post(settings.questdb_url + path, content="unheard_of x=1", auth=login).status_code
+
+
+def test_all_is_healthy_after_up(stack: Settings) -> None:
+    assert states(stack) == HEALTHY
+    for service in local.status(stack):
+        assert service.port
+        socket.create_connection(("127.0.0.1", service.port)).close()
+        assert service.memory
+        assert 50e6 < service.memory < 2e9
+        assert service.uptime
+        assert service.uptime > 0
+
+
+def test_up_again_leaves_all_alone(stack: Settings) -> None:
+    before = processes(stack)
+    local.up(stack)
+    assert processes(stack) == before
+
+
+def test_each_listens_on_its_ports_of_loopback_only(stack: Settings) -> None:
+    listening = {
+        (name, end.laddr.ip, end.laddr.port)
+        for name, process in processes(stack).items()
+        for end in process.net_connections("tcp")
+        if end.status == psutil.CONN_LISTEN
     }
+    names = ("kafka_port", "kafka_controller_port", "connect_port")
+    names += ("questdb_http_port", "questdb_pg_port", "questdb_health_port")
+    assert listening == {(name.split("_")[0], "127.0.0.1", getattr(stack, name)) for name in names}
+
+
+def test_questdb_http_writes_for_the_admin_only(stack: Settings) -> None:
+    reader = (stack.questdb_reader_user, stack.questdb_reader_password.get_secret_value())
+    for path in ("/write", "/exec?query=drop+table+liquidations", "/imp"):
+        assert post(stack, path) == httpx.codes.UNAUTHORIZED
+        assert post(stack, path, reader) == httpx.codes.UNAUTHORIZED
+
+
+def test_line_protocol_makes_no_tables(stack: Settings) -> None:
+    admin = (stack.questdb_admin_user, stack.questdb_admin_password.get_secret_value())
+    assert post(stack, "/write", admin) == httpx.codes.BAD_REQUEST
+    assert questdb.fetch("select 1 from tables() where table_name = 'unheard_of'", (), stack).empty
+
+
+def test_logs_are_the_last_lines(stack: Settings) -> None:
+    text = (stack.home / "logs" / "kafka.log").read_text().splitlines()
+    assert list(local.logs("kafka", stack, lines=3)) == text[-3:]
+    assert list(islice(local.logs("kafka", stack, lines=2, follow=True), 2)) == text[-2:]
+    with pytest.raises(StackError, match="kafkaesque has no log; there are: connect, kafka, quest"):
+        local.logs("kafkaesque", stack)
+
+
+def test_the_command_says_what_is_where(stack: Settings) -> None:
+    said = liq(stack, "status").communicate()[0]
+    assert said.count("healthy") == 3
+    for address in (stack.kafka_bootstrap, stack.connect_url, stack.questdb_url):
+        assert address in said
+
+
+def test_two_ups_at_once_start_one_stack(own: Settings) -> None:
+    local.down(own)
+    both = [liq(own, "up") for _ in range(2)]
+    said = [each.communicate()[0] for each in both]
+    assert [each.returncode for each in both] == [0, 0], said
+    assert len(jvms(own)) == len(HEALTHY)
+    assert states(own) == HEALTHY
+
+
+def test_data_survives_down_and_up(own: Settings) -> None:
+    local.up(own)
+    questdb.execute("insert into liquidations(ts, symbol) values(0, 'KEPT')", settings=own)
+    kafka.ensure_topics(own.model_copy(update={"topic": "kept"}))
+
+    assert sorted(local.down(own)) == sorted(HEALTHY)
+    assert states(own) == STOPPED
+    assert jvms(own) == []
+    assert (own.home / "kafka" / ".kafka_cleanshutdown").exists()
+    assert local.down(own) == []
+
+    local.up(own)
+    query = "select symbol from liquidations where symbol = 'KEPT'"
+    eventually(lambda: len(questdb.fetch(query, settings=own)) == 1)
+    admin = KafkaAdminClient(bootstrap_servers=own.kafka_bootstrap)
+    try:
+        assert "kept" in admin.list_topics()
+    finally:
+        admin.close()
+
+
+def test_up_starts_a_killed_server_and_leaves_the_others(own: Settings) -> None:
+    local.up(own)
+    before = processes(own)
+    before["questdb"].kill()
+    eventually(lambda: states(own) == HEALTHY | {"questdb": State.DIED})
+    local.up(own)
+    assert states(own) == HEALTHY
+    after = processes(own)
+    assert after.pop("questdb") != before.pop("questdb")
+    assert after == before
+
+
+def test_a_changed_setting_restarts_whom_it_concerns(own: Settings) -> None:
+    local.up(own)
+    before = processes(own)
+    changed = own.model_copy(update={"questdb_reader_password": SecretStr("another")})
+    with pytest.raises(QuestDBError, match="refused the password"):
+        questdb.fetch("select 1", settings=changed)
+    local.up(changed)
+    assert questdb.fetch("select 1 one", settings=changed)["one"].item() == 1
+    assert processes(changed)["kafka"] == before["kafka"]
+
+
+def test_stop_and_start_one(own: Settings) -> None:
+    local.up(own)
+    local.stop("questdb", own)
+    assert states(own) == HEALTHY | {"questdb": State.STOPPED}
+    local.start("questdb", own)
+    assert states(own) == HEALTHY
+    with pytest.raises(StackError, match="no server spark; there are: kafka, questdb, connect"):
+        local.stop("spark", own)
+
+
+def test_down_ends_what_a_killed_liq_had_started(own: Settings) -> None:
+    local.down(own)
+    with liq(own, "up") as starting:
+        eventually(lambda: len(processes(own)) == len(HEALTHY))
+        starting.kill()
+    assert len(jvms(own)) == len(HEALTHY)
+    assert sorted(local.down(own)) == sorted(HEALTHY)
+    assert jvms(own) == []
+
+
+def test_a_taken_port_starts_nothing_and_is_one_clear_error(own: Settings) -> None:
+    local.down(own)
+    with socket.create_server(("127.0.0.1", own.questdb_pg_port)):
+        starting = liq(own, "up")
+        said = starting.communicate()[0]
+    assert starting.returncode == 1
+    assert f"port {own.questdb_pg_port} is taken by" in said
+    assert f"(pid {os.getpid()})" in said
+    assert "LIQ_QUESTDB_PG_PORT" in said
+    assert "Traceback" not in said
+    assert states(own) == STOPPED
+
+
+def test_a_server_that_fails_to_start_shows_its_last_words(own: Settings) -> None:
+    local.down(own)
+    conf = own.home / "questdb" / "conf" / "server.conf"
+    conf.parent.mkdir(parents=True, exist_ok=True)
+    good = conf.read_text() if conf.exists() else ""
+    conf.write_text("shared.worker.count=many\n")
+    try:
+        with pytest.raises(StackError, match=r"questdb ended .*questdb\.log(?s:.*)worker\.count"):
+            local.start("questdb", own)
+    finally:
+        conf.write_text(good)
+
+
+def test_reset_asks_then_deletes_data_and_keeps_secrets(own: Settings) -> None:
+    local.start("questdb", own)
+    secrets = (own.home / "secrets.json").read_text()
+    asked = liq(own, "reset")
+    assert "Delete all liquidations" in asked.communicate("n\n")[0]
+    assert states(own)["questdb"] is State.HEALTHY
+
+    told = liq(own, "reset", "--yes")
+    assert "deleted the data" in told.communicate()[0]
+    assert states(own) == STOPPED
+    assert not (own.home / "questdb").exists()
+    assert not (own.home / "kafka").exists()
+    assert (own.home / "secrets.json").read_text() == secrets

@@ -185,8 +185,9 @@ def _server(settings: Settings, name: str) -> Service:
 
 
 def _last_words(service: Service) -> str:
-    lines = tail(service.log, 5) if service.log.exists() else []
-    return "\n".join([f"see {service.log}", *lines])
+    lines = tail(service.log, 50) if service.log.exists() else []
+    telling = [line for line in lines if not line.startswith("\t")]  # frames of a stack trace do
+    return "\n".join([f"see {service.log}", *telling[-5:]])
 
 
 def _locked(settings: Settings) -> AbstractContextManager[None]:

@@ -1,0 +1,49 @@
+"""Small helpers that several tests share."""
+
+import random
+import socket
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from liq.config import Settings
+
+_T = TypeVar("_T")
+_PORTS = [name for name in Settings.model_fields if name.endswith("_port")]
+
+
+def free_ports() -> dict[str, int]:
+    """Return a port that is free now for each port setting.
+
+    They are below those the system gives to outgoing connections: a client that knocks at a stopped
+    server's port again and again could otherwise be given that very port, and take it.
+    """
+    candidates = iter(random.sample(range(15_000, 32_000), 1_000))
+    return {name: next(port for port in candidates if _free(port)) for name in _PORTS}
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def eventually(attempt: Callable[[], _T], *, deadline: float = 30.0, every: float = 0.05) -> _T:
+    """Call ``attempt`` until it returns something true, and return that; fail at the deadline.
+
+    An `AssertionError` in ``attempt`` means "not yet"; the last one is the failure's cause.
+    """
+    end = time.monotonic() + deadline
+    while True:
+        cause: AssertionError | None = None
+        try:
+            if result := attempt():
+                return result
+        except AssertionError as error:
+            cause = error
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline:.0f} s: {attempt}") from cause
+        time.sleep(every)

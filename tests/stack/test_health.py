@@ -1,0 +1,69 @@
+"""Probes against things that are not what they look for; the real ones are in test_control."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from helpers import free_ports
+from liq.config import Settings
+from liq.simulator.server import Simulator
+from liq.stack import health
+
+HOST = "127.0.0.1"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.load(home=tmp_path, **free_ports())
+
+
+class NotFound(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def web_port() -> Iterator[int]:
+    with ThreadingHTTPServer((HOST, 0), NotFound) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_nobody_there() -> None:
+    port = free_ports()["kafka_port"]
+    assert not health.accepts(HOST, port)
+    assert not health.http_ok(HOST, port, "/")
+    assert not health.kafka_ready(HOST, port)
+    assert not health.websocket_ok(f"ws://{HOST}:{port}/")
+
+
+def test_another_server_there(web_port: int) -> None:
+    assert health.accepts(HOST, web_port)
+    assert not health.http_ok(HOST, web_port, "/health")
+    assert not health.kafka_ready(HOST, web_port)
+    assert not health.websocket_ok(f"ws://{HOST}:{web_port}/")
+    assert not health.websocket_ok(f"wss://{HOST}:{web_port}/")
+
+
+def _hang_up(server: socket.socket) -> None:
+    server.accept()[0].close()
+
+
+def test_one_that_hangs_up() -> None:
+    with socket.create_server((HOST, 0)) as server:
+        threading.Thread(target=_hang_up, args=[server], daemon=True).start()
+        assert not health.kafka_ready(HOST, server.getsockname()[1])
+
+
+async def test_an_exchange_is_told_by_its_websocket(settings: Settings) -> None:
+    async with Simulator(settings=settings) as simulator:
+        assert await asyncio.to_thread(health.websocket_ok, simulator.url)

@@ -1,0 +1,135 @@
+"""Real processes: that they outlive who started them, and that only ours are ended."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from helpers import eventually
+from liq.errors import StackError
+from liq.stack import process
+
+SLEEP = ["sleep", "1000"]
+STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True)"
+PARENT = "import subprocess, time; subprocess.Popen(['sleep', '1000']); print('up', flush=True)"
+FOREVER = "; time.sleep(1000)"
+
+
+@pytest.fixture
+def pid_file(tmp_path: Path) -> Iterator[Path]:
+    file = tmp_path / "run" / "it.json"
+    yield file
+    process.end(file, timeout=1)
+
+
+def spawn(pid_file: Path, argv: list[str]) -> psutil.Process:
+    log = pid_file.parents[1] / "logs" / "it.log"
+    process.spawn(argv, env=os.environ, log=log, pid_file=pid_file, definition="d")
+    found = process.find(pid_file)
+    assert found
+    return found.process
+
+
+def python(pid_file: Path, code: str) -> psutil.Process:
+    """Start Python and wait until it printed something."""
+    started = spawn(pid_file, [sys.executable, "-c", code])
+    log = pid_file.parents[1] / "logs" / "it.log"
+    eventually(log.read_text)
+    return started
+
+
+def ended(one: psutil.Process) -> bool:
+    # an orphan stays a zombie where the first process of a container collects none
+    return not one.is_running() or one.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_started_process_is_found_and_ended(pid_file: Path) -> None:
+    started = spawn(pid_file, SLEEP)
+    found = process.find(pid_file)
+    assert found
+    assert (found.process, found.definition) == (started, "d")
+    assert process.end(pid_file, timeout=5)
+    assert ended(started)
+    assert process.find(pid_file) is None
+    assert not process.end(pid_file, timeout=5)
+
+
+def test_it_has_a_session_of_its_own_and_no_input(pid_file: Path) -> None:
+    started = spawn(pid_file, SLEEP)
+    assert os.getsid(started.pid) == started.pid
+    assert Path(f"/proc/{started.pid}/fd/0").resolve() == Path(os.devnull)
+
+
+def test_both_outputs_go_to_the_log_and_the_log_before_is_kept(pid_file: Path) -> None:
+    log = pid_file.parents[1] / "logs" / "it.log"
+    for text in ("first", "second"):
+        spawn(pid_file, ["sh", "-c", f"echo {text}; echo {text} >&2; exec sleep 1000"])
+        eventually(lambda text=text: log.read_text() == f"{text}\n{text}\n")
+        process.end(pid_file, timeout=5)
+    assert (log.parent / "it.log.1").read_text() == "first\nfirst\n"
+
+
+def test_it_outlives_a_killed_starter_and_is_still_ended(pid_file: Path) -> None:
+    code = (
+        "import os, sys, pathlib, time\n"
+        "from liq.stack import process\n"
+        "file = pathlib.Path(sys.argv[1])\n"
+        "process.spawn(['sleep', '1000'], env=os.environ, log=file.with_suffix('.log'),"
+        " pid_file=file)\n"
+        "time.sleep(1000)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(pid_file)]) as starter:
+        found = eventually(lambda: process.find(pid_file))
+        starter.kill()
+    assert found.process.is_running()
+    assert process.end(pid_file, timeout=5)
+    assert ended(found.process)
+
+
+def test_a_recycled_pid_is_left_alone(pid_file: Path) -> None:
+    stranger = spawn(pid_file, SLEEP)
+    entry = json.loads(pid_file.read_text())
+    stale = pid_file.with_name("stale.json")
+    stale.write_text(json.dumps(entry | {"created": entry["created"] - 3600}))
+    assert process.find(stale) is None
+    assert not process.end(stale, timeout=5)
+    assert stranger.is_running()
+    assert not stale.exists()
+
+
+def test_one_that_ignores_the_request_is_killed_at_the_deadline(pid_file: Path) -> None:
+    stubborn = python(pid_file, STUBBORN + FOREVER)
+    assert process.end(pid_file, timeout=0.3)
+    assert ended(stubborn)
+
+
+def test_children_that_stay_behind_are_ended_too(pid_file: Path) -> None:
+    parent = python(pid_file, PARENT + FOREVER)
+    (child,) = parent.children()
+    process.end(pid_file, timeout=5)
+    assert ended(child)
+
+
+def test_one_that_died_is_not_found(pid_file: Path) -> None:
+    started = spawn(pid_file, SLEEP)
+    os.kill(started.pid, signal.SIGKILL)
+    eventually(lambda: process.find(pid_file) is None)
+
+
+def test_a_missing_program_is_named(pid_file: Path) -> None:
+    with pytest.raises(StackError, match="no-such-program"):
+        spawn(pid_file, ["no-such-program"])
+
+
+def test_an_unreadable_pid_file_is_named(pid_file: Path) -> None:
+    pid_file.parent.mkdir()
+    pid_file.write_text("{")
+    with pytest.raises(StackError, match=f"{pid_file}.*delete it"):
+        process.find(pid_file)
+    pid_file.unlink()

@@ -1,0 +1,113 @@
+"""When Maven is called, and what of its failure the user sees. A shell script stands for Maven."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from liq import assets
+from liq.config import Settings
+from liq.errors import StackError
+from liq.stack import resolve
+from liq.stack.progress import silent
+
+MAVEN = """#!/bin/sh
+echo run >> "$0.runs"
+for word; do case $word in -Dliq.dist=*) dist=${word#-Dliq.dist=};; esac; done
+echo 'Downloaded from central: https://repo/org/apache/kafka/kafka-clients-1.jar (9 MB at 1 MB/s)'
+sleep 0.3
+mkdir -p "$dist/kafka"
+"""
+FAILING = """#!/bin/sh
+echo '[INFO] Scanning for projects'
+echo '[ERROR] COMPILATION ERROR :'
+echo '[ERROR] Failed to execute goal x on project y: Connection refused'
+exit 1
+"""
+
+
+@pytest.fixture
+def maven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    program = tmp_path / "bin" / "mvn"
+    program.parent.mkdir()
+    program.write_text(MAVEN)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    return program
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.load(home=tmp_path / "home", cache=tmp_path / "cache")
+
+
+def runs(maven: Path) -> int:
+    log = Path(f"{maven}.runs")
+    return len(log.read_text().splitlines()) if log.exists() else 0
+
+
+def test_maven_runs_once_and_never_again(maven: Path, settings: Settings) -> None:
+    events: list[tuple[str, str]] = []
+    resolve.ensure(settings, lambda *event: events.append(event))
+    assert (resolve.folder(settings) / "kafka").is_dir()
+    assert ("maven", "downloaded 1 jars: kafka-clients-1.jar") in events
+    resolve.ensure(settings, silent)
+    assert runs(maven) == 1
+    assert sorted(path.name for path in settings.cache.iterdir()) == [
+        "lock",
+        "maven.log",
+        resolve.folder(settings).name,
+    ]
+
+
+def test_two_at_once_build_once(maven: Path, settings: Settings) -> None:
+    code = "from liq.stack import resolve, progress; from liq.config import Settings;"
+    code += "resolve.ensure(Settings.load(), progress.silent)"
+    environment = os.environ | settings.environ()
+    both = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
+    assert [each.wait() for each in both] == [0, 0]
+    assert runs(maven) == 1
+
+
+def test_failure_names_reason_and_log_and_leaves_nothing_behind(
+    maven: Path, settings: Settings
+) -> None:
+    maven.write_text(FAILING)
+    with pytest.raises(StackError) as caught:
+        resolve.ensure(settings, silent)
+    assert "project y: Connection refused" in str(caught.value)
+    assert str(settings.cache / "maven.log") in str(caught.value)
+    assert "Scanning" in (settings.cache / "maven.log").read_text()
+    assert sorted(path.name for path in settings.cache.iterdir()) == ["lock", "maven.log"]
+
+
+def test_unused_folders_go_and_the_latest_used_stay(maven: Path, settings: Settings) -> None:
+    settings.cache.mkdir()
+    for age in range(8):
+        folder = settings.cache / f"stack-{age}"
+        folder.mkdir()
+        os.utime(folder, (1e9 - age, 1e9 - age))
+    resolve.ensure(settings, silent)
+    left = {path.name for path in settings.cache.glob("stack-*")}
+    assert left == {"stack-0", "stack-1", "stack-2", resolve.folder(settings).name}
+
+
+def test_the_name_follows_what_maven_builds_and_nothing_else(tmp_path: Path) -> None:
+    def write(name: str, text: str) -> str:
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return resolve.fingerprint(tmp_path)
+
+    first = write("pom.xml", "1")
+    for irrelevant in ("altliqs.json", "sink/src/test/java/T.java", "sink/target/classes/A.class"):
+        assert write(irrelevant, "x") == first
+    names = [first, write("pom.xml", "2"), write("sink/src/main/java/A.java", "a")]
+    names += [write("sink/src/main/java/A.java", "b"), write("sink/src/main/java/B.java", "b")]
+    assert len(set(names)) == len(names)
+
+
+def test_the_shipped_sources_have_a_name() -> None:
+    assert len(resolve.fingerprint(assets.path("connect"))) == 16
