@@ -133,7 +133,7 @@ def cumulative_net(
     }
     layout = _layout(theme, frame, badge) | {"hovermode": "x unified"}
     layout["xaxis"] = _time_axis(colours, span)
-    layout["yaxis"] = _usd_axis(colours, "cumulative", frame)
+    layout["yaxis"] = _usd_axis(colours, "cumulative", frame, "partial feed")
     layout["yaxis"] |= {"zeroline": True, "zerolinecolor": colours.muted}
     return {"data": [trace], "layout": layout}
 
@@ -272,8 +272,8 @@ def _time_axis(colours: Theme, span: tuple[Any, Any] | None) -> Spec:
     return axis
 
 
-def _usd_axis(colours: Theme, what: str, frame: pd.DataFrame) -> Spec:
-    unit = "USD, lower bound" if completeness_note(frame) else "USD"
+def _usd_axis(colours: Theme, what: str, frame: pd.DataFrame, caveat: str = "lower bound") -> Spec:
+    unit = f"USD, {caveat}" if completeness_note(frame) else "USD"
     return {
         "title": {"text": f"{what} ({unit})", "standoff": 6},
         "gridcolor": colours.grid,

@@ -9,7 +9,7 @@ import atexit
 import contextlib
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
@@ -133,7 +133,7 @@ class _Login:
     host: str
     port: int
     user: str
-    password: str
+    password: str = field(repr=False)
     timeout_ms: int
 
     @property

@@ -112,11 +112,12 @@ _FIGURES = ("longs liquidated", "shorts liquidated", "long minus short", "prints
 def _figures(frames: Frames) -> Iterator[tuple[str, str, str, str]]:
     row: Any = next(frames.totals.itertuples(index=False))
     both = row.long_usd + row.short_usd
+    least = "≥ " if row.partial else ""
     values = (
-        (dollars(row.long_usd), f"{row.long_count:,} prints", "liq-long"),
-        (dollars(row.short_usd), f"{row.short_count:,} prints", "liq-short"),
+        (least + dollars(row.long_usd), f"{row.long_count:,} prints", "liq-long"),
+        (least + dollars(row.short_usd), f"{row.short_count:,} prints", "liq-short"),
         (dollars(row.net_usd), _lean(row.net_usd, both), ""),
-        (f"{row.prints:,}", f"{dollars(both)} in all", ""),
+        (f"{least}{row.prints:,}", f"{dollars(both)} in all", ""),
         (dollars(row.largest_usd), "one print", ""),
     )
     return ((name, *value) for name, value in zip(_FIGURES, values, strict=True))

@@ -107,7 +107,7 @@ class DashboardModel(HasTraits):
 
     def __init__(self, settings: Settings | None = None, **controls: Any) -> None:
         self._settings = settings or current_settings()
-        self._shown: Controls | None = None
+        self._shown: tuple[Controls, Latest | None] | None = None
         self._symbols_read = float("-inf")
         super().__init__(**controls)
 
@@ -150,7 +150,8 @@ class DashboardModel(HasTraits):
             self.problem = reading.problem
             self.latest = reading.latest or self.latest
             if reading.frames is not None:
-                self.frames, self._shown = reading.frames, reading.controls
+                self.frames = reading.frames
+                self._shown = (reading.controls, reading.latest)
             self.known_symbols = reading.symbols or self.known_symbols
             self.state = self._state()
         return reading.frames is not None
@@ -178,11 +179,11 @@ class DashboardModel(HasTraits):
         return State.QUIET if age is None or age > QUIET else State.LIVE
 
     def _outdated(self, controls: Controls, latest: Latest) -> bool:
-        if self.frames is None or controls != self._shown:
+        if self.frames is None or self._shown is None or self._shown[0] != controls:
             return True
         if self.paused:
             return False
-        return latest != self.latest or datetime.now(UTC) - self.frames.read > _SLIDE
+        return self._shown[1] != latest or datetime.now(UTC) - self.frames.read > _SLIDE
 
     def _latest(self) -> Latest:
         row = self._hit("latest_timestamp").iloc[0]

@@ -1,0 +1,105 @@
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from liq.dashboard import markup
+from liq.dashboard.model import DashboardModel, Frames, State
+
+EVIL = "<img src=x onerror=alert(1)>"
+NOW = datetime(2026, 1, 1, 12, 0, 1, 500_000, tzinfo=UTC)
+
+
+def frames(**totals: float) -> Frames:
+    row = {
+        "long_usd": 1_234_567.0, "short_usd": 0.0, "net_usd": 1_234_567.0, "long_count": 3,
+        "short_count": 0, "prints": 3, "largest_usd": 999.0, "not_live": 0, "partial": 0,
+    } | totals  # fmt: skip
+    tape = {
+        "ts": NOW, "exchange": EVIL, "symbol": EVIL, "side": "long", "price": 0.0123,
+        "quantity": 1.0, "notional": 250_000.0, "completeness": "full", "source": "live",
+    }  # fmt: skip
+    sources = {"exchange": EVIL, "source": "simulator", "completeness": "throttled", "prints": 3}
+    nothing = pd.DataFrame()
+    return Frames(
+        bars=nothing, net=nothing, totals=pd.DataFrame([row]), symbols=nothing, exchanges=nothing,
+        tape=pd.DataFrame([tape]), sources=pd.DataFrame([sources]), bucket="10s",
+        start=NOW, end=NOW, read=NOW,
+    )  # fmt: skip
+
+
+def model(state: State, problem: str = "") -> DashboardModel:
+    made = DashboardModel()
+    made.frames, made.state, made.problem = frames(), state, problem
+    return made
+
+
+def test_text_from_outside_is_escaped() -> None:
+    shown = model(State.FAILED, problem=EVIL)
+    pages = [markup.header(shown), markup.notice(shown), markup.tape(frames()),
+             markup.footnote(frames()), markup.figures(frames())]  # fmt: skip
+    assert not any("<img" in page for page in pages)
+    assert sum("&lt;img" in page for page in pages) == 3
+
+
+def test_each_state_but_live_has_a_notice_of_its_own() -> None:
+    notices = {state: markup.notice(model(state, "QuestDB is away")) for state in State}
+    assert notices.pop(State.LIVE) == ""
+    assert len(set(notices.values())) == len(notices)
+    for state, notice in notices.items():
+        assert f"liq-{state}" in notice
+    assert "<code>liq status</code>" in notices[State.QUIET]
+    assert "QuestDB is away" in notices[State.FAILED]
+
+
+def test_header_badges_simulated_data() -> None:
+    assert "SIMULATED DATA" in markup.header(model(State.LIVE))
+    nobody = DashboardModel()
+    assert "liq-badge" not in markup.header(nobody)
+    assert "no rows yet" in markup.header(nobody)
+
+
+def test_figures_have_units_and_lower_bounds_their_mark() -> None:
+    assert "$1.235M" in markup.figures(frames())
+    assert "≥" not in markup.figures(frames())
+    assert markup.figures(frames(partial=1)).count("≥ ") == 3
+    assert "100% towards longs" in markup.figures(frames())
+    assert "nothing to weigh" in markup.figures(frames(long_usd=0.0))
+    assert markup.figures(None).count("liq-figure") == 5
+
+
+def test_tape_rows_are_coloured_by_side_and_large_ones_marked() -> None:
+    page = markup.tape(frames())
+    assert '<td class="liq-long">long</td>' in page
+    assert "12:00:01.500" in page
+    assert "250,000" in page
+    assert 'class="liq-big"' in page
+    assert markup.tape(None) == '<p class="liq-none">no prints</p>'
+
+
+def test_title_says_when_bars_were_widened() -> None:
+    assert markup.bars_title(frames(), "10s") == "<h3>Liquidated per 10s</h3>"
+    assert "1s has too many bars" in markup.bars_title(frames(), "1s")
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(0, "$0"), (999, "$999"), (1500, "$1.5k"), (-2_500_000, "−$2.5M"), (1.5e9, "$1.5B")],  # noqa: RUF001
+)
+def test_dollars(amount: float, text: str) -> None:
+    assert markup.dollars(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.25, "0.2 s"),
+        (42, "42 s"),
+        (119, "119 s"),
+        (300, "5 min"),
+        (7200, "2 h"),
+        (200_000, "2 d"),
+    ],
+)
+def test_ago(seconds: float, text: str) -> None:
+    assert markup.ago(timedelta(seconds=seconds)) == text

@@ -1,0 +1,160 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from traitlets import TraitError
+
+from conftest import free_ports
+from dashboard.conftest import fresh
+from liq.config import Settings
+from liq.dashboard.model import MAX_BARS, DashboardModel, State
+from liq.errors import QueryError
+from liq.parameters import duration
+from proxy import Proxy
+from rows import insert
+
+pytestmark = pytest.mark.stack
+
+
+def sizes(model: DashboardModel) -> list[float]:
+    assert model.frames is not None
+    return model.frames.tape["notional"].tolist()
+
+
+def test_starts_loading_and_tells_an_empty_table(own: Settings) -> None:
+    model = DashboardModel(own)
+    assert (model.state, model.frames, model.age) == (State.LOADING, None, None)
+    assert model.poll()
+    assert (model.state, model.age) == (State.EMPTY, None)
+    assert sizes(model) == []
+
+
+def test_reloads_only_for_newer_rows(own: Settings) -> None:
+    insert(own, [fresh(100, age=10)])
+    model = DashboardModel(own)
+    assert model.poll()
+    assert (model.state, sizes(model)) == (State.LIVE, [100])
+    before = model.frames
+    assert not model.poll()
+    assert model.frames is before
+    insert(own, [fresh(200)])
+    assert model.poll()
+    assert sizes(model) == [200, 100]
+    insert(own, [fresh(300, age=20)])  # older than the newest, but new
+    assert model.poll()
+    assert sizes(model) == [200, 100, 300]
+
+
+def test_frames_of_a_reading_belong_together(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(50, side="short", symbol="ETHUSDT", source="simulator")])
+    model = DashboardModel(own)
+    model.poll()
+    frames = model.frames
+    assert frames is not None
+    assert frames.bars["long_usd"].sum() == 100
+    assert frames.net["cumulative_usd"].iloc[-1] == 50
+    assert frames.totals["prints"].item() == 2
+    assert frames.symbols["symbol"].tolist() == ["BTCUSDT", "ETHUSDT"]
+    assert frames.exchanges["total_usd"].tolist() == [150]
+    assert set(frames.sources["source"]) == {"live", "simulator"}
+    assert frames.start <= frames.bars["ts"].iloc[0] <= frames.read <= frames.end
+    assert model.known_symbols == ("BTCUSDT", "ETHUSDT")
+
+
+def test_a_control_that_changed_reloads(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(5000, symbol="ETHUSDT", age=2), fresh(70, age=120)])
+    model = DashboardModel(own, window="5m")
+    model.poll()
+    assert sizes(model) == [100, 5000, 70]
+    for control, value, shown in (
+        ("window", "1m", [100, 5000]),
+        ("min_notional", 1000.0, [5000]),
+        ("symbols", ["BTCUSDT"], []),
+        ("min_notional", 0.0, [100]),
+    ):
+        model.set_trait(control, value)
+        assert model.poll()
+        assert sizes(model) == shown
+        assert not model.poll()
+    assert model.state is State.LIVE
+    model.symbols = ["NONE"]
+    model.poll()
+    assert model.state is State.EMPTY
+
+
+def test_paused_frames_stand_still_until_resumed(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    model = DashboardModel(own)
+    model.poll()
+    model.paused = True
+    insert(own, [fresh(200)])
+    assert not model.poll()
+    assert (model.state, sizes(model)) == (State.PAUSED, [100])
+    model.paused = False
+    assert model.poll()
+    assert (model.state, sizes(model)) == (State.LIVE, [200, 100])
+
+
+def test_quiet_when_the_newest_row_is_old(own: Settings) -> None:
+    insert(own, [fresh(100, age=300)])
+    model = DashboardModel(own)
+    model.poll()
+    assert model.state is State.QUIET
+    assert model.age is not None
+    assert timedelta(seconds=300) <= model.age < timedelta(seconds=330)
+
+
+def test_the_window_moves_on_without_new_rows(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert(own, [fresh(100)])
+    model = DashboardModel(own)
+    model.poll()
+    assert not model.poll()
+    monkeypatch.setattr("liq.dashboard.model._SLIDE", timedelta(0))
+    assert model.poll()
+
+
+def test_an_outage_keeps_the_frames_and_heals(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    with Proxy(own.questdb_pg_port) as proxy:
+        model = DashboardModel(own.model_copy(update={"questdb_pg_port": proxy.port}))
+        model.poll()
+        proxy.cut()
+        assert not model.poll()
+        assert (model.state, sizes(model)) == (State.FAILED, [100])
+        assert f"127.0.0.1:{proxy.port}" in model.problem
+        insert(own, [fresh(200)])
+        proxy.mend()
+        assert model.poll()
+        assert (model.state, model.problem, sizes(model)) == (State.LIVE, "", [200, 100])
+
+
+def test_without_questdb_it_says_what_to_do(tmp_path: Path) -> None:
+    model = DashboardModel(Settings.load(home=tmp_path, **free_ports()))
+    assert not model.poll()
+    assert (model.state, model.frames) == (State.FAILED, None)
+    assert "liq up" in model.problem
+
+
+@pytest.mark.parametrize("window", ["5m", "1h", "1d", "30d"])
+@pytest.mark.parametrize("bucket", ["1s", "1m", "1h", "1d"])
+def test_bars_are_never_too_many(own: Settings, window: str, bucket: str) -> None:
+    insert(own, [fresh(100)])
+    model = DashboardModel(own, bucket=bucket, window=window)
+    model.poll()
+    assert model.frames is not None
+    used = duration(model.frames.bucket)
+    assert duration(window) / used <= MAX_BARS
+    assert used >= duration(bucket)
+    assert len(model.frames.bars) <= MAX_BARS + 1
+    assert model.bucket == bucket  # what the reader asked for stays
+
+
+def test_senseless_controls_are_refused(own: Settings) -> None:
+    with pytest.raises(QueryError, match="7s"):
+        DashboardModel(own, bucket="7s")
+    with pytest.raises((TraitError, ValueError), match="soon"):
+        DashboardModel(own, window="soon")
+    with pytest.raises(TraitError):
+        DashboardModel(own, min_notional=-1.0)

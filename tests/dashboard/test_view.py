@@ -1,0 +1,194 @@
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import pytest
+
+from conftest import free_ports
+from dashboard.conftest import fresh
+from liq.config import Settings
+from liq.dashboard import Dashboard, State, reader
+from liq.dashboard.plot import Plot, plotly_js
+from liq.dashboard.reader import Reader
+from liq.errors import QueryError
+from proxy import Proxy
+from rows import insert
+
+pytestmark = pytest.mark.stack
+
+
+def everything(widget: Any) -> Iterator[Any]:
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from everything(child)
+
+
+def find(dashboard: Dashboard, kind: type, **traits: Any) -> Any:
+    (found,) = (
+        widget
+        for widget in everything(dashboard.widget)
+        if isinstance(widget, kind)
+        and all(getattr(widget, name) == value for name, value in traits.items())
+    )
+    return found
+
+
+def page(dashboard: Dashboard) -> str:
+    shown = (w.value for w in everything(dashboard.widget) if isinstance(w, widgets.HTML))
+    return "".join(text for text in shown if not text.startswith("<style>"))
+
+
+def drawn(plot: Plot, trace: int = 0) -> list[float]:
+    return [value for value in plot.spec["data"][trace]["y"] if value]
+
+
+def look(dashboard: Dashboard) -> None:
+    """Send what a visible page sends."""
+    find(dashboard, Reader)._handle_custom_msg({"type": "here"}, [])
+
+
+async def reached(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - widgets signal nothing
+            await asyncio.sleep(0.02)
+
+
+def test_first_frames_are_drawn_when_it_is_built(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(40, side="short", source="simulator")])
+    dashboard = Dashboard(settings=own)
+    assert drawn(dashboard.bars) == [100]
+    assert drawn(dashboard.bars, 1) == [40]
+    assert drawn(dashboard.net) == [60]
+    assert dashboard.symbols.spec["data"][0]["y"] == ["BTCUSDT"]
+    assert dashboard.exchanges.spec["data"][0]["y"] == ["≥ binance_usdm"]
+    shown = page(dashboard)
+    for text in ("PARTLY SIMULATED DATA", "$100", "BTCUSDT", "≥ $40", "Liquidated per 1m"):
+        assert text in shown
+    notes = [note["text"] for note in dashboard.bars.spec["layout"]["annotations"]]
+    assert notes == ["PARTLY SIMULATED DATA"]
+
+
+async def test_lives_and_redraws_only_for_newer_rows(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own, interval=0.1)
+    redraws: list[object] = []
+    dashboard.bars.observe(redraws.append, "spec")
+    dashboard.start()
+    dashboard.start()  # once more changes nothing
+    look(dashboard)
+    await asyncio.sleep(1)
+    assert redraws == []
+    await asyncio.to_thread(insert, own, [fresh(200)])
+    await reached(lambda: sum(drawn(dashboard.bars)) == 300)
+    assert len(redraws) == 1
+    dashboard.stop()
+    await asyncio.to_thread(insert, own, [fresh(400)])
+    await asyncio.sleep(0.5)
+    assert sum(drawn(dashboard.bars)) == 300
+
+
+async def test_rests_while_nobody_looks(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    dashboard = Dashboard(settings=own, interval=0.1)
+    dashboard.start()
+    await asyncio.to_thread(insert, own, [fresh(100)])
+    await asyncio.sleep(0.5)
+    assert drawn(dashboard.bars) == []
+    look(dashboard)
+    await reached(lambda: drawn(dashboard.bars) == [100])
+    monkeypatch.setattr(reader, "PATIENCE", 0.0)
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(insert, own, [fresh(200)])
+    await asyncio.sleep(0.5)
+    assert drawn(dashboard.bars) == [100]
+    dashboard.stop()
+
+
+async def test_lives_through_an_outage(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    with Proxy(own.questdb_pg_port) as proxy:
+        settings = own.model_copy(update={"questdb_pg_port": proxy.port})
+        dashboard = Dashboard(settings=settings, interval=0.1)
+        dashboard.start()
+        look(dashboard)
+        proxy.cut()
+        await reached(lambda: dashboard.model.state is State.FAILED)
+        assert "Cannot read the data" in page(dashboard)
+        assert "liq-outdated" in dashboard.widget._dom_classes
+        assert drawn(dashboard.bars) == [100]
+        await asyncio.to_thread(insert, own, [fresh(200)])
+        proxy.mend()
+        await reached(lambda: sum(drawn(dashboard.bars)) == 300)
+        assert "Cannot read the data" not in page(dashboard)
+        assert "liq-outdated" not in dashboard.widget._dom_classes
+        dashboard.stop()
+
+
+async def test_a_control_is_followed_at_once(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(5000, symbol="ETHUSDT")])
+    dashboard = Dashboard(settings=own, interval=60)
+    dashboard.start()
+    look(dashboard)
+    await reached(lambda: dashboard._task is not None and not dashboard._wake.is_set())
+    await asyncio.sleep(0.2)
+    find(dashboard, widgets.BoundedFloatText).value = 1000
+    await reached(lambda: drawn(dashboard.bars) == [5000])
+    find(dashboard, widgets.TagsInput).value = ["BTCUSDT"]
+    await reached(lambda: drawn(dashboard.bars) == [])
+    assert "No liquidations match" in page(dashboard)
+    dashboard.stop()
+
+
+def test_controls_and_model_are_linked_both_ways(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(50, symbol="ETHUSDT")])
+    dashboard = Dashboard(
+        settings=own, bucket="5s", window="2h", symbols=["XRPUSDT"], min_notional=5
+    )
+    assert find(dashboard, widgets.Dropdown, description="Bucket").value == "5s"
+    window = find(dashboard, widgets.Dropdown, description="Window")
+    assert window.value == "2h"  # none of the usual ones, but offered
+    window.value = "15m"
+    assert dashboard.model.window == "15m"
+    symbols = find(dashboard, widgets.TagsInput)
+    assert symbols.allowed_tags == ["BTCUSDT", "ETHUSDT", "XRPUSDT"]
+    pause = find(dashboard, widgets.ToggleButton, description="Pause")
+    pause.value = True
+    assert dashboard.model.paused
+    assert pause.description == "Resume"
+
+
+def test_theme_is_of_page_and_charts(own: Settings) -> None:
+    dashboard = Dashboard(settings=own)
+    dark = dashboard.bars.spec["layout"]["paper_bgcolor"]
+    assert "liq-dark" in dashboard.widget._dom_classes
+    find(dashboard, widgets.ToggleButton, description="Light").value = True
+    assert dashboard.bars.spec["layout"]["paper_bgcolor"] != dark
+    assert "liq-light" in dashboard.widget._dom_classes
+    assert "liq-dark" not in dashboard.widget._dom_classes
+
+
+def test_bounded_run_draws_or_fails(own: Settings, tmp_path: Path) -> None:
+    empty = Dashboard(settings=own, interval=0.1)
+    empty.wait(None)
+    with pytest.raises(QueryError, match=r"nothing to draw after 0\.3 s: .*start a producer"):
+        empty.wait(0.3)
+    insert(own, [fresh(100)])
+    empty.wait(0.3)
+    assert drawn(empty.bars) == [100]
+    away = Dashboard(settings=Settings.load(home=tmp_path, **free_ports()))
+    assert "Cannot read the data" in page(away)
+    with pytest.raises(QueryError, match="liq up"):
+        away.wait(0.1)
+
+
+def test_a_chart_sends_plotly_once_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    plot = Plot()
+    sent: list[tuple[object, list[bytes]]] = []
+    monkeypatch.setattr(plot, "send", lambda content, buffers: sent.append((content, buffers)))
+    plot._handle_custom_msg({"type": "other"}, [])
+    assert sent == []
+    plot._handle_custom_msg({"type": "plotly.js"}, [])
+    assert sent == [({"type": "plotly.js"}, [plotly_js().read_bytes()])]
+    assert b"plotly.js v" in sent[0][1][0][:100]
+    assert len(plot._esm) < 5_000  # and not 4.6 MB with every chart

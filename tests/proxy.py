@@ -1,0 +1,76 @@
+"""A TCP proxy that a test can cut: an outage without stopping the server all tests share."""
+
+import contextlib
+import selectors
+import socket
+import threading
+from typing import Self
+
+
+class Proxy:
+    """Passes bytes to ``target`` from ``port`` on 127.0.0.1, until `cut` and again after `mend`."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._pairs: dict[socket.socket, socket.socket] = {}
+        self._selector = selectors.DefaultSelector()
+        self._lock = threading.Lock()
+        self._open = True
+        self._refusing = False
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._open = False
+        self._thread.join()
+
+    def cut(self) -> None:
+        """Drop every connection and refuse new ones."""
+        with self._lock:
+            self._refusing = True
+            self._drop_all()
+
+    def mend(self) -> None:
+        """Accept connections again."""
+        with self._lock:
+            self._refusing = False
+
+    def _run(self) -> None:
+        while self._open:
+            for key, _ in self._selector.select(timeout=0.1):
+                with self._lock, contextlib.suppress(OSError, KeyError, ValueError):
+                    self._serve(key.fileobj)  # type: ignore[arg-type]
+        self._drop_all()
+        self._listener.close()
+        self._selector.close()
+
+    def _serve(self, ready: socket.socket) -> None:
+        if ready is self._listener:
+            client, _ = ready.accept()
+            if self._refusing:
+                client.close()
+                return
+            server = socket.create_connection(("127.0.0.1", self._target))
+            for one, other in ((client, server), (server, client)):
+                self._pairs[one] = other
+                self._selector.register(one, selectors.EVENT_READ)
+        elif data := ready.recv(65536):
+            self._pairs[ready].sendall(data)
+        else:
+            self._drop(ready)
+
+    def _drop(self, one: socket.socket) -> None:
+        for each in (one, self._pairs[one]):
+            self._selector.unregister(each)
+            self._pairs.pop(each)
+            each.close()
+
+    def _drop_all(self) -> None:
+        while self._pairs:
+            self._drop(next(iter(self._pairs)))

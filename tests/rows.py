@@ -1,0 +1,63 @@
+"""Rows to ask for: written straight into a QuestDB table of the test's own."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from conftest import eventually
+from liq import questdb
+from liq.config import Settings
+from liq.model import Completeness, Liquidation, PriceKind, Side, Source
+
+_NEXT_ID = iter(range(1, 1_000_000))
+
+
+def own_table(stack: Settings) -> Settings:
+    """Return settings with a new, empty table."""
+    settings = stack.model_copy(update={"table": f"liquidations_{uuid.uuid4().hex[:8]}"})
+    questdb.ensure_table(settings)
+    return settings
+
+
+def ask(sql: str, settings: Settings) -> pd.DataFrame:
+    """Fetch ``sql``, in which ``{table}`` is the settings' table."""
+    return questdb.fetch(sql.replace("{table}", settings.table), settings=settings)
+
+
+def liquidation(ts: str | datetime, notional: float, **changes: Any) -> Liquidation:
+    moment = datetime.fromisoformat(ts) if isinstance(ts, str) else ts
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    micros = round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)
+    record = Liquidation(
+        ts=micros,
+        recv_ts=micros + 30_000,
+        exchange="binance_usdm",
+        symbol="BTCUSDT",
+        base="BTC",
+        quote="USDT",
+        side=Side.LONG,
+        raw_side="SELL",
+        price=100.0,
+        price_kind=PriceKind.AVERAGE,
+        quantity=notional / 100.0,
+        notional=notional,
+        event_id=next(_NEXT_ID),
+        completeness=Completeness.THROTTLED,
+        source=Source.LIVE,
+    )
+    return msgspec.structs.replace(record, **changes)
+
+
+def insert(settings: Settings, records: Sequence[Liquidation]) -> None:
+    """Write ``records`` and wait until they show."""
+    columns = questdb.table_columns()
+    row = ", ".join(f"%s::{kind}" if kind == "TIMESTAMP" else "%s" for kind in columns.values())
+    values = [value for record in records for value in msgspec.structs.astuple(record)]
+    sql = f"INSERT INTO {settings.table} VALUES {', '.join([f'({row})'] * len(records))}"  # noqa: S608
+    questdb.execute(sql, [str(v) if isinstance(v, str) else v for v in values], settings)
+    eventually(lambda: questdb.wal_state(settings=settings).pending == 0)

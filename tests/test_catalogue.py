@@ -1,0 +1,92 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from liq import assets, catalogue
+from liq.errors import QueryError
+
+ENTRY: dict[str, Any] = {
+    "sql": "SELECT * FROM {table} WHERE notional > %(least)s",
+    "description": "big ones",
+    "params": {"least": {"type": "float", "default": 1}},
+}
+
+
+def load(folder: Path, entries: object) -> dict[str, catalogue.Query]:
+    file = folder / "queries.json"
+    file.write_text(json.dumps(entries))
+    return catalogue.load(file)
+
+
+def test_shipped_catalogue_follows_the_schema_and_is_complete() -> None:
+    file = assets.path("queries.json")
+    jsonschema.validate(json.loads(file.read_text()), catalogue.json_schema())
+    queries = catalogue.load(file)
+    assert {
+        "latest_timestamp", "liquidations_by_bucket", "cumulative_net", "top_symbols",
+        "largest_prints", "by_exchange",
+    } <= queries.keys()  # fmt: skip
+    for query in queries.values():
+        assert query.description
+        assert query.columns
+        for name, column in query.columns.items():
+            assert not name.endswith("_usd") or column.unit == "USD"
+
+
+def test_plain_string_entry_of_the_original_app_is_valid(tmp_path: Path) -> None:
+    sql = "select * from alt_liquidations where ticker like '%USDT'"
+    query = load(tmp_path, {"all": sql})["all"]
+    assert (query.sql, query.params, query.columns) == (sql, {}, {})
+
+
+def test_lines_are_joined_and_shared_parameters_looked_up(tmp_path: Path) -> None:
+    entries = {
+        "$common": {"least": {"type": "float", "default": 5}},
+        "big": ENTRY | {"sql": ["SELECT *", "FROM x WHERE n > %(least)s"], "common": ["least"]},
+    }
+    del entries["big"]["params"]
+    query = load(tmp_path, entries)["big"]
+    assert query.sql == "SELECT *\nFROM x WHERE n > %(least)s"
+    assert query.params["least"].default == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"sq": "x"}, "unknown field `sq`"),
+        ({"description": ""}, "length >= 1"),
+        ({"sql": 5}, "got `int`"),
+        ({"params": {"least": {"type": "number"}}}, "Invalid enum value 'number'"),
+        ({"params": {}}, "binds least, which params do not declare"),
+        (
+            {"params": {**ENTRY["params"], "more": {"type": "int"}}},
+            "does not use the parameter more",
+        ),
+        ({"sql": ENTRY["sql"] + " {least}"}, r"its sql has \{least\}; only \{table\}"),
+        ({"params": {"least": {"type": "float", "default": "x"}}}, "bad default or bounds"),
+        ({"common": ["window"]}, r"no parameter 'window' in \$common"),
+        ({"columns": {"n": {"dtype": ""}}}, "length >= 1"),
+    ],
+)
+def test_a_wrong_entry_is_named_with_the_reason(
+    tmp_path: Path, change: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(QueryError, match=rf"queries\.json: entry 'big': .*{reason}"):
+        load(tmp_path, {"good": "SELECT 1", "big": ENTRY | change})
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"a": }'])
+def test_a_file_that_is_no_catalogue_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "queries.json"
+    file.write_text(text)
+    with pytest.raises(QueryError, match=r"cannot read .*queries\.json"):
+        catalogue.load(file)
+
+
+def test_schema_refuses_what_loading_refuses() -> None:
+    for wrong in (5, {"sql": "x"}, ENTRY | {"more": 1}, ENTRY | {"params": {"p": {"type": "x"}}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({"big": wrong}, catalogue.json_schema())

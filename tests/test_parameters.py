@@ -1,0 +1,95 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from liq.errors import QueryError
+from liq.parameters import Parameter, duration
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "value"),
+    [
+        ("duration", "90s", timedelta(seconds=90)),
+        ("duration", "1.5h", timedelta(minutes=90)),
+        ("duration", "2w", timedelta(days=14)),
+        ("duration", 60, timedelta(minutes=1)),
+        ("duration", "60", timedelta(minutes=1)),
+        ("duration", timedelta(days=1), timedelta(days=1)),
+        ("int", "5", 5),
+        ("int", 5.0, 5),
+        ("float", "2.5", 2.5),
+        ("timestamp", "2026-01-01", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("timestamp", "2026-01-01T00:00:00.000001Z", datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC)),
+        ("timestamp", "2026-01-01T05:00:00+05:00", datetime(2026, 1, 1, tzinfo=UTC)),
+        (
+            "timestamp",
+            datetime(2026, 1, 1, 5, tzinfo=timezone(timedelta(hours=5))),
+            datetime(2026, 1, 1, tzinfo=UTC),
+        ),
+        ("list", "BTCUSDT, ETHUSDT,", ["BTCUSDT", "ETHUSDT"]),
+        ("list", ("BTCUSDT",), ["BTCUSDT"]),
+        ("list", "", []),
+        ("string", " x ", "x"),
+        ("float", None, None),
+    ],
+)
+def test_value_is_taken_as_its_type(kind: str, given: object, value: object) -> None:
+    assert Parameter(type=kind).value("p", given) == value  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        ("duration", "soon"),
+        ("duration", "0s"),
+        ("duration", -1),
+        ("duration", "nan"),
+        ("int", "5.5"),
+        ("int", 5.5),
+        ("int", "x"),
+        ("float", "inf"),
+        ("float", "x"),
+        ("timestamp", "yesterday"),
+        ("timestamp", 1_700_000_000),
+        ("list", 5),
+        ("list", [5]),
+        ("string", 5),
+    ],
+)
+def test_other_values_are_refused_by_name(kind: str, given: object) -> None:
+    with pytest.raises(QueryError, match=f"^p=.* is no {kind}"):
+        Parameter(type=kind).value("p", given)  # type: ignore[arg-type]
+
+
+def test_bounds_and_choices_are_named() -> None:
+    limit = Parameter(type="int", min=1, max=10)
+    assert [limit.value("limit", edge) for edge in (1, 10)] == [1, 10]
+    with pytest.raises(QueryError, match=r"limit=0 is below the least, 1"):
+        limit.value("limit", 0)
+    with pytest.raises(QueryError, match=r"limit=11 is above the greatest, 10"):
+        limit.value("limit", 11)
+    window = Parameter(type="duration", max="1d")
+    with pytest.raises(QueryError, match="above the greatest, 1d"):
+        window.value("window", "25h")
+    bucket = Parameter(type="interval", choices=["1s", "1m"])
+    with pytest.raises(QueryError, match=r"bucket='1m; DROP' is not one of: 1s, 1m"):
+        bucket.value("bucket", "1m; DROP")
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        Parameter(type="interval"),
+        Parameter(type="interval", choices=["1m) --"]),
+        Parameter(type="int", default=0, min=1),
+        Parameter(type="duration", max="forever", default="1h"),
+    ],
+)
+def test_senseless_declarations_are_refused(declared: Parameter) -> None:
+    with pytest.raises(QueryError, match="parameter p"):
+        declared.check("p")
+
+
+def test_duration_says_what_it_wants() -> None:
+    with pytest.raises(ValueError, match="30s, 15m, 4h or 7d"):
+        duration(0)

@@ -1,0 +1,159 @@
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from conftest import free_ports
+from liq import questdb
+from liq.config import Settings
+from liq.errors import QuestDBError
+from liq.model import Liquidation
+from proxy import Proxy
+from rows import ask, insert, liquidation, own_table
+
+pytestmark = pytest.mark.stack
+SLOW = "SELECT count_distinct(x % 1000003) FROM long_sequence(2000000000)"
+
+
+@pytest.fixture(scope="module")
+def own(stack: Settings) -> Settings:
+    settings = own_table(stack)
+    insert(settings, [liquidation("2026-01-01T00:00:00.123457", 1000.5, event_id=-(2**62) - 1)])
+    return settings
+
+
+def test_table_has_a_column_for_each_field_and_making_it_again_keeps_the_rows(
+    own: Settings,
+) -> None:
+    questdb.ensure_table(own)
+    frame = ask("SELECT * FROM {table}", own)
+    assert list(frame.columns) == list(Liquidation.__struct_fields__)
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == {
+        "ts": "datetime64[us, UTC]", "recv_ts": "datetime64[us, UTC]", "exchange": "str",
+        "symbol": "str", "base": "str", "quote": "str", "side": "str", "raw_side": "str",
+        "price": "float64", "price_kind": "str", "quantity": "float64", "notional": "float64",
+        "event_id": "int64", "completeness": "str", "source": "str",
+    }  # fmt: skip
+    row = frame.iloc[0]
+    assert row["ts"] == datetime(2026, 1, 1, 0, 0, 0, 123457, tzinfo=UTC)
+    assert row["event_id"] == -(2**62) - 1  # exact, where a float would round
+    assert row["notional"] == 1000.5
+
+
+def test_a_row_sent_twice_is_there_once_and_two_events_of_one_moment_are_two(
+    stack: Settings,
+) -> None:
+    settings = own_table(stack)
+    one, other = liquidation("2026-01-01", 5, event_id=1), liquidation("2026-01-01", 5, event_id=2)
+    insert(settings, [one, other])
+    insert(settings, [one])
+    rows = ask("SELECT event_id FROM {table} ORDER BY 1", settings)
+    assert rows["event_id"].tolist() == [1, 2]
+
+
+def test_empty_results_keep_their_dtypes(own: Settings) -> None:
+    sql = "SELECT ts, notional, event_id, symbol FROM {table} WHERE symbol = 'none'"
+    dtypes = ask(sql, own).dtypes.astype(str).tolist()
+    assert dtypes == ["datetime64[us, UTC]", "float64", "int64", "str"]
+
+
+def test_nulls_stay_nulls(stack: Settings) -> None:
+    sql = "SELECT null::timestamp AS t, null::long AS n, null::double AS f, null::string AS s"
+    frame = questdb.fetch(sql, settings=stack)
+    assert frame.isna().all(axis=None)
+    assert frame.dtypes.astype(str).tolist() == ["datetime64[us, UTC]", "Int64", "float64", "str"]
+
+
+def test_values_travel_bound_whatever_they_hold(own: Settings) -> None:
+    sql = f"SELECT count() AS n FROM {own.table} WHERE symbol = %(symbol)s"  # noqa: S608
+    attacks = ["' OR '1'='1", f"'; DROP TABLE {own.table}; --", "BTCUSDT' --", "%s", "\\'", "é\x00"]
+    for attack in attacks[:-1]:
+        assert questdb.fetch(sql, {"symbol": attack}, own)["n"].item() == 0
+    with pytest.raises(QuestDBError):
+        questdb.fetch(sql, {"symbol": attacks[-1]}, own)
+    assert questdb.fetch(sql, {"symbol": "BTCUSDT"}, own)["n"].item() == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO {table} (ts, notional) VALUES (now(), 1)",
+        "UPDATE {table} SET notional = 0",
+        "TRUNCATE TABLE {table}",
+        "DROP TABLE {table}",
+        "ALTER TABLE {table} DROP COLUMN side",
+        "CREATE TABLE {table}_more (a INT)",
+    ],
+)
+def test_reader_cannot_write(own: Settings, statement: str) -> None:
+    with pytest.raises(QuestDBError, match=r"[Ww]rite permission denied"):
+        ask(statement, own)
+    count = ask("SELECT count() AS n FROM {table}", own)
+    assert count["n"].item() == 1
+
+
+def test_a_refused_statement_says_why_and_spoils_nothing(own: Settings) -> None:
+    with pytest.raises(QuestDBError, match=r"refused the statement: table does not exist"):
+        questdb.fetch("SELECT * FROM nowhere", settings=own)
+    assert questdb.fetch("SELECT 1 AS one", settings=own)["one"].item() == 1
+
+
+def test_a_slow_statement_is_given_up(stack: Settings) -> None:
+    with pytest.raises(QuestDBError, match="timeout"):
+        questdb.fetch(SLOW, settings=stack, timeout=0.2)
+
+
+@pytest.mark.parametrize("call", [questdb.ensure_table, lambda away: ask("SELECT 1", away)])
+def test_without_questdb_the_error_names_address_and_mend(
+    tmp_path: Path, call: Callable[[Settings], object]
+) -> None:
+    away = Settings.load(home=tmp_path, **free_ports())
+    where = f"127.0.0.1:{away.questdb_pg_port}"
+    with pytest.raises(QuestDBError, match=f"cannot reach QuestDB at {where}; .*liq up"):
+        call(away)
+
+
+def test_a_wrong_password_is_told_apart(stack: Settings) -> None:
+    settings = stack.model_copy(update={"questdb_reader_user": "nobody"})
+    with pytest.raises(QuestDBError, match="refused the password of nobody"):
+        questdb.fetch("SELECT 1", settings=settings)
+
+
+def test_reading_survives_an_outage(stack: Settings) -> None:
+    with Proxy(stack.questdb_pg_port) as proxy:
+        settings = stack.model_copy(update={"questdb_pg_port": proxy.port})
+        # several idle connections, all of which will be dead
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda _: questdb.fetch("SELECT 1", settings=settings), range(8)))
+        proxy.cut()
+        for _ in range(2):
+            with pytest.raises(QuestDBError):
+                questdb.fetch("SELECT 1", settings=settings)
+        proxy.mend()
+        assert len(questdb.fetch("SELECT 1 AS one", settings=settings)) == 1
+        questdb.close()
+
+
+def test_threads_get_their_own_answers(stack: Settings) -> None:
+    def ask(number: int) -> int:
+        frame = questdb.fetch("SELECT %(n)s::long AS n", {"n": number}, stack)
+        return int(frame["n"].item())
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(ask, range(200))) == list(range(200))
+
+
+def test_wal_state_tells_pending_and_unknown_tables(own: Settings) -> None:
+    assert questdb.wal_state(settings=own) == (False, 0, "")
+    with pytest.raises(QuestDBError, match="has no table nowhere"):
+        questdb.wal_state("nowhere", own)
+
+
+def test_results_are_plain_frames(own: Settings) -> None:
+    frame = ask("SELECT side, notional FROM {table}", own)
+    pd.testing.assert_frame_equal(
+        frame, pd.DataFrame({"side": pd.Series(["long"], dtype="str"), "notional": [1000.5]})
+    )
