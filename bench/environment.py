@@ -1,0 +1,93 @@
+"""What every measurement needs: a stack of its own, child processes, polling."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from liq import connect, kafka, questdb
+from liq import stack as local
+from liq.config import Settings
+
+
+@contextmanager
+def temporary_settings() -> Iterator[Settings]:
+    """Give settings with their own ports and data; jars come from the cache."""
+    with tempfile.TemporaryDirectory(prefix="liq-bench-") as home:
+        yield Settings.load(home=Path(home), **_free_ports())
+
+
+@contextmanager
+def temporary_stack() -> Iterator[Settings]:
+    """Give the settings of a running stack with its own ports and data."""
+    with temporary_settings() as settings:
+        try:
+            local.up(settings)
+            yield settings
+        finally:
+            local.down(settings)
+
+
+def own_names(settings: Settings) -> Settings:
+    """Return the settings with a topic, table and connector that nobody else uses."""
+    own = uuid.uuid4().hex[:8]
+    return settings.model_copy(
+        update={
+            "topic": f"bench_{own}",
+            "dlq_topic": f"bench_dead_{own}",
+            "table": f"bench_{own}",
+            "connector": f"bench-{own}",
+        }
+    )
+
+
+def prepare(settings: Settings) -> None:
+    """Create topic and table and register the sink."""
+    kafka.ensure_topics(settings)
+    questdb.ensure_table(settings)
+    connect.ensure(settings)
+
+
+@contextmanager
+def liq(settings: Settings, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``liq ARGUMENTS`` with these settings until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "liq", *arguments],
+        env={**os.environ, **settings.environ()},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def count(settings: Settings) -> int:
+    """Return how many rows the table holds."""
+    frame = questdb.fetch(f"SELECT count() AS n FROM {settings.table}", None, settings)  # noqa: S608 - our own name
+    return int(frame["n"].item())
+
+
+def wait_until(condition: Callable[[], bool], timeout: float, every: float = 0.01) -> None:
+    """Return when ``condition`` holds; raise `TimeoutError` after ``timeout`` seconds."""
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {timeout:.0f} s")
+        time.sleep(every)
+
+
+def _free_ports() -> dict[str, int]:
+    names = [name for name in Settings.model_fields if name.endswith("_port")]
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in names]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return dict(zip(names, (each.getsockname()[1] for each in sockets), strict=True))
