@@ -167,6 +167,22 @@ def test_a_cut_or_spoilt_frame_is_rejected_or_sound(recording_of, name, data):
         VENUES[name].reply(spoilt)
 
 
+@pytest.mark.parametrize("name", [name for name in VENUES if VENUES[name].listing])
+@SEARCH
+@given(data=st.data())
+def test_a_changed_listing_is_rejected_or_sound(recording_of, name, data):
+    document = json.loads(recording_of(name).listing)
+    path = data.draw(st.sampled_from(list(nodes(document))))
+    put(document, path, data.draw(_JSON))
+    try:
+        found, following = VENUES[name].listing.parse(json.dumps(document).encode())
+    except RejectedMessage:
+        return
+    assert all(0 < one.multiplier < math.inf for one in found)
+    assert all(isinstance(one.symbol, str) for one in found)
+    assert isinstance(following, str)
+
+
 @EVERY
 def test_a_deep_or_huge_frame_ends(name):
     for raw in ("[" * 100_000, '{"data":' * 100_000, "1" * 100_000):

@@ -44,7 +44,7 @@ from liq.venues.base import (
     microseconds,
     positive,
 )
-from liq.venues.canonical import decode, known, side, sizes
+from liq.venues.canonical import array, decode, known, listed, side, sizes
 
 _DOLLARS = ("USDT", "USDC", "FDUSD", "BUSD", "USD1")  # how names of USD-M contracts end
 _SIDES = {"SELL": Side.LONG, "BUY": Side.SHORT}
@@ -160,7 +160,7 @@ _CONTRACTS: dict[str, Callable[[str, Instruments], Instrument]] = {
 }
 
 
-class _Listed(msgspec.Struct, rename="camel"):
+class _Contract(msgspec.Struct, rename="camel"):
     symbol: str
     base_asset: str
     quote_asset: str
@@ -168,20 +168,26 @@ class _Listed(msgspec.Struct, rename="camel"):
 
 
 class _Page(msgspec.Struct):
-    symbols: list[_Listed]
+    symbols: msgspec.Raw
 
 
 _page = msgspec.json.Decoder(_Page)
+_contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes) -> tuple[list[Instrument], str]:
-    contracts = [
-        Instrument(
-            listed.symbol, listed.base_asset, listed.quote_asset, listed.contract_size, inverse=True
-        )
-        for listed in decode(_page, body).symbols
-    ]
-    return contracts, ""
+    return listed(array(decode(_page, body).symbols), _instrument), ""
+
+
+def _instrument(raw: msgspec.Raw) -> Instrument:
+    contract = decode(_contract, raw)
+    return Instrument(
+        contract.symbol,
+        contract.base_asset,
+        contract.quote_asset,
+        contract.contract_size,
+        inverse=True,
+    )
 
 
 parse = partial(_parse, "binance_usdm")

@@ -34,7 +34,7 @@ import msgspec
 from liq.errors import RejectedMessage
 from liq.model import Completeness, Liquidation, PriceKind, Side, Source
 from liq.venues.base import Instrument, Instruments, Listing, Venue, always, microseconds, positive
-from liq.venues.canonical import Context, Report, array, decode, records
+from liq.venues.canonical import Context, Report, array, decode, listed, records
 
 _EVENTS = ("info", "subscribed", "conf", "pong")
 _START = 0
@@ -116,14 +116,16 @@ def _price(row: _Row) -> tuple[Decimal, PriceKind]:
     return row.price_acquired, PriceKind.BANKRUPTCY
 
 
-_pairs = msgspec.json.Decoder(list[list[str]])
+_pair = msgspec.json.Decoder(str)
 
 
 def _list(body: bytes) -> tuple[list[Instrument], str]:
-    return [_instrument(pair) for pairs in decode(_pairs, body) for pair in pairs], ""
+    pairs = (pair for kind in array(body) for pair in array(kind))
+    return listed(pairs, _instrument), ""
 
 
-def _instrument(pair: str) -> Instrument:
+def _instrument(raw: msgspec.Raw) -> Instrument:
+    pair = decode(_pair, raw)
     base, colon, quote = pair.partition(":")  # BTCUSD, DOGE:USD, BTCF0:USTF0
     if not colon:
         base, quote = pair[:-3], pair[-3:]

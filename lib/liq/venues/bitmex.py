@@ -30,7 +30,7 @@ import msgspec
 from liq.errors import RejectedMessage
 from liq.model import Completeness, Liquidation, PriceKind, Side, Source
 from liq.venues.base import Heartbeat, Instrument, Instruments, Listing, Venue, always, positive
-from liq.venues.canonical import Context, Report, array, decode, records, side
+from liq.venues.canonical import Context, Report, array, decode, listed, records, side
 
 _SIDES = {"Sell": Side.LONG, "Buy": Side.SHORT}
 _TABLE = "liquidation"
@@ -103,21 +103,18 @@ class _Contract(msgspec.Struct, rename="camel"):
     underlying_to_position_multiplier: int | None = None
 
 
-_contracts = msgspec.json.Decoder(list[_Contract])
+_contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes) -> tuple[list[Instrument], str]:
-    listed = decode(_contracts, body)
-    return [_instrument(contract) for contract in listed if _is_counted(contract)], ""
+    return listed(array(body), _instrument), ""
 
 
-def _is_counted(contract: _Contract) -> bool:
-    sized = contract.is_inverse or contract.underlying_to_position_multiplier
-    return contract.typ in _FUTURES and not contract.is_quanto and bool(sized)
-
-
-def _instrument(contract: _Contract) -> Instrument:
+def _instrument(raw: msgspec.Raw) -> Instrument:
+    contract = decode(_contract, raw)
     per_base = contract.underlying_to_position_multiplier
+    if contract.typ not in _FUTURES or contract.is_quanto or not (contract.is_inverse or per_base):
+        raise RejectedMessage(f"{contract.symbol} is no future whose size is in base or dollars")
     return Instrument(
         contract.symbol,
         contract.underlying.replace("XBT", "BTC"),

@@ -34,7 +34,7 @@ from liq.venues.base import (
     microseconds,
     positive,
 )
-from liq.venues.canonical import Context, Report, array, decode, records, side
+from liq.venues.canonical import Context, Report, array, decode, listed, records, side
 
 _SIDES = {"Buy": Side.LONG, "Sell": Side.SHORT}
 _TOPIC = "allLiquidation."
@@ -113,7 +113,7 @@ class _Contract(msgspec.Struct, rename="camel"):
 
 
 class _Result(msgspec.Struct, rename="camel"):
-    list: list[_Contract]
+    list: msgspec.Raw
     next_page_cursor: str = ""
 
 
@@ -122,16 +122,19 @@ class _Page(msgspec.Struct):
 
 
 _page = msgspec.json.Decoder(_Page)
+_contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes, *, inverse: bool) -> tuple[list[Instrument], str]:
     result = decode(_page, body).result
-    contracts = [
-        Instrument(contract.symbol, contract.base_coin, contract.quote_coin, inverse=inverse)
-        for contract in result.list
-    ]
     cursor = result.next_page_cursor
+    contracts = listed(array(result.list), partial(_instrument, inverse=inverse))
     return contracts, f"&cursor={cursor}" if cursor else ""
+
+
+def _instrument(raw: msgspec.Raw, *, inverse: bool) -> Instrument:
+    contract = decode(_contract, raw)
+    return Instrument(contract.symbol, contract.base_coin, contract.quote_coin, inverse=inverse)
 
 
 def _venue(name: str, category: str, control: str, *, inverse: bool) -> Venue:

@@ -4,6 +4,7 @@ A venue's module turns its frame into `Report`s, in the venue's own contracts an
 looks the contract up, works out base quantity and USD notional, and refuses what makes no sense.
 """
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -62,7 +63,7 @@ def decode(decoder: msgspec.json.Decoder[T], raw: str | bytes | msgspec.Raw) -> 
         raise RejectedMessage(f"not the documented JSON: {error}") from error
 
 
-def array(raw: msgspec.Raw) -> list[msgspec.Raw]:
+def array(raw: bytes | msgspec.Raw) -> list[msgspec.Raw]:
     """Return the elements of a JSON array, each to be decoded, or rejected, by itself."""
     return decode(_array, raw)
 
@@ -98,6 +99,22 @@ def sizes(contract: Instrument, contracts: float, price: float) -> tuple[float, 
     if not (0 < quantity < math.inf and 0 < notional < math.inf):
         raise RejectedMessage(f"{contracts:g} contracts at {price:g} have no finite notional")
     return quantity, notional
+
+
+def listed(
+    rows: Iterable[msgspec.Raw], read: Callable[[msgspec.Raw], Instrument]
+) -> list[Instrument]:
+    """Return the contracts of a listing, without those that ``read`` rejects.
+
+    One odd contract must not cost the others; its liquidations are rejected as unknown.
+    """
+    found = []
+    for row in rows:
+        with contextlib.suppress(RejectedMessage):
+            instrument = read(row)
+            if 0 < instrument.multiplier < math.inf:
+                found.append(instrument)
+    return found
 
 
 def records(

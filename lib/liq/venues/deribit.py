@@ -33,7 +33,7 @@ import msgspec
 from liq.errors import RejectedMessage
 from liq.model import Completeness, Liquidation, PriceKind, Side, Source
 from liq.venues.base import Instrument, Instruments, Listing, Venue, always, microseconds, positive
-from liq.venues.canonical import Context, Report, array, decode, records, side
+from liq.venues.canonical import Context, Report, array, decode, listed, records, side
 
 _TAKERS = {"sell": Side.LONG, "buy": Side.SHORT}
 _MAKERS = {"sell": Side.SHORT, "buy": Side.LONG}
@@ -134,23 +134,25 @@ class _Contract(msgspec.Struct):
 
 
 class _Page(msgspec.Struct):
-    result: list[_Contract]
+    result: msgspec.Raw
 
 
 _page = msgspec.json.Decoder(_Page)
+_contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes) -> tuple[list[Instrument], str]:
-    contracts = [
-        Instrument(
-            contract.instrument_name,
-            contract.base_currency,
-            contract.quote_currency,
-            inverse=contract.instrument_type == "reversed",
-        )
-        for contract in decode(_page, body).result
-    ]
-    return contracts, ""
+    return listed(array(decode(_page, body).result), _instrument), ""
+
+
+def _instrument(raw: msgspec.Raw) -> Instrument:
+    contract = decode(_contract, raw)
+    return Instrument(
+        contract.instrument_name,
+        contract.base_currency,
+        contract.quote_currency,
+        inverse=contract.instrument_type == "reversed",
+    )
 
 
 def _request(number: int, method: str, **params: object) -> str:

@@ -35,7 +35,7 @@ import msgspec
 from liq.errors import RejectedMessage
 from liq.model import Completeness, Liquidation, PriceKind, Side, Source
 from liq.venues.base import Instrument, Instruments, Listing, Venue, always, microseconds, positive
-from liq.venues.canonical import Context, Report, array, decode, records
+from liq.venues.canonical import Context, Report, array, decode, listed, records
 
 _CHANNEL = "futures.public_liquidates"
 _CONTROL = "futures.tickers"
@@ -118,23 +118,20 @@ class _Contract(msgspec.Struct):
     quanto_multiplier: str
 
 
-_contracts = msgspec.json.Decoder(list[_Contract])
+_contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes, settled_in: str) -> tuple[list[Instrument], str]:
-    listed = decode(_contracts, body)
-    return [_instrument(contract) for contract in listed if _is_counted(contract, settled_in)], ""
+    return listed(array(body), partial(_instrument, settled_in=settled_in)), ""
 
 
-def _is_counted(contract: _Contract, settled_in: str) -> bool:
-    quoted_in = contract.name.split("_")[1].lower()
-    return contract.type == "inverse" or quoted_in == settled_in
-
-
-def _instrument(contract: _Contract) -> Instrument:
-    base, quote = contract.name.split("_")[:2]
+def _instrument(raw: msgspec.Raw, settled_in: str) -> Instrument:
+    contract = decode(_contract, raw)
+    base, _, quote = contract.name.partition("_")
     if contract.type == "inverse":
         return Instrument(contract.name, base, quote, inverse=True)
+    if quote.lower() != settled_in:
+        raise RejectedMessage(f"{contract.name} is quanto: settled in {settled_in}")
     multiplier = positive(contract.quanto_multiplier, "quanto_multiplier")
     return Instrument(contract.name, base, quote, multiplier)
 

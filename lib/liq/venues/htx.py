@@ -33,7 +33,7 @@ import msgspec
 from liq.errors import RejectedMessage
 from liq.model import Completeness, Liquidation, PriceKind, Side, Source
 from liq.venues.base import Instrument, Instruments, Listing, Venue, always, microseconds, positive
-from liq.venues.canonical import Context, Report, array, decode, records, side
+from liq.venues.canonical import Context, Report, array, decode, listed, records, side
 
 _SIDES = {"sell": Side.LONG, "buy": Side.SHORT}
 _TOPIC = ".liquidation_orders"
@@ -129,24 +129,24 @@ class _Contract(msgspec.Struct):
 
 
 class _Page(msgspec.Struct):
-    data: list[_Contract]
+    data: msgspec.Raw
 
 
 _page = msgspec.json.Decoder(_Page)
+_contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes, *, inverse: bool) -> tuple[list[Instrument], str]:
-    contracts = [
-        Instrument(
-            contract.contract_code,
-            contract.symbol,
-            contract.contract_code.split("-")[1],  # BTC-USDT, BTC-USDT-261225, BTC-USD
-            contract.contract_size,
-            inverse=inverse,
-        )
-        for contract in decode(_page, body).data
-    ]
-    return contracts, ""
+    return listed(array(decode(_page, body).data), partial(_instrument, inverse=inverse)), ""
+
+
+def _instrument(raw: msgspec.Raw, *, inverse: bool) -> Instrument:
+    contract = decode(_contract, raw)
+    pair = contract.contract_code.removeprefix(f"{contract.symbol}-")
+    quote = pair.partition("-")[0]  # BTC-USDT, BTC-USDT-261225, BTC-USD
+    return Instrument(
+        contract.contract_code, contract.symbol, quote, contract.contract_size, inverse=inverse
+    )
 
 
 def _venue(name: str, product: str, *, inverse: bool) -> Venue:

@@ -38,7 +38,7 @@ from liq.venues.base import (
     microseconds,
     positive,
 )
-from liq.venues.canonical import Context, Report, decode, integer, records, side
+from liq.venues.canonical import Context, Report, array, decode, integer, listed, records, side
 
 _SIDES = {"sell": Side.LONG, "buy": Side.SHORT}
 _POSITIONS = {"long": Side.LONG, "short": Side.SHORT}
@@ -132,17 +132,19 @@ class _Contract(msgspec.Struct, rename="camel"):
 
 
 class _Page(msgspec.Struct):
-    data: list[_Contract]
+    data: msgspec.Raw
 
 
 _page = msgspec.json.Decoder(_Page)
+_contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes) -> tuple[list[Instrument], str]:
-    return [_instrument(contract) for contract in decode(_page, body).data], ""
+    return listed(array(decode(_page, body).data), _instrument), ""
 
 
-def _instrument(contract: _Contract) -> Instrument:
+def _instrument(raw: msgspec.Raw) -> Instrument:
+    contract = decode(_contract, raw)
     base, _, quote = contract.inst_family.partition("-")
     return Instrument(
         contract.inst_id,
