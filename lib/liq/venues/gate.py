@@ -137,8 +137,8 @@ def _instrument(raw: msgspec.Raw, settled_in: str) -> Instrument:
 
 
 def _subscription(channel: str, *payload: str) -> str:
-    # the time of a request matters in signed ones only
-    request = {"time": 0, "channel": channel, "event": "subscribe", "payload": payload}
+    # the documentation's own time, of 1970: only that of a signed request is checked
+    request = {"time": 123456, "channel": channel, "event": "subscribe", "payload": payload}
     return msgspec.json.encode(request).decode()
 
 
