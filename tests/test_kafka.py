@@ -1,10 +1,228 @@
+import asyncio
+import gc
+import statistics
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import chain, count, islice
+
 import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
 
 from liq import kafka
+from liq import stack as local
 from liq.config import Settings
 from liq.errors import KafkaError
+from liq.kafka import Publisher
+from liq.model import Completeness, Liquidation, PriceKind, Side, decode
+
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT", "BNBUSDT")
 
 
-def test_absent_broker_is_a_clear_error(unused_tcp_port: int) -> None:
+@pytest.fixture
+def broker(stack: Settings) -> Settings:
+    """The session's broker with topics of the test's own, which exist."""
+    own = uuid.uuid4().hex[:8]
+    settings = stack.model_copy(update={"topic": f"topic_{own}", "dlq_topic": f"dead_{own}"})
+    kafka.ensure_topics(settings)
+    return settings
+
+
+def liquidations(start: int = 0) -> Iterator[Liquidation]:
+    for number in count(start):
+        yield Liquidation(
+            ts=1_700_000_000_000_000 + number,
+            recv_ts=1_700_000_000_000_001 + number,
+            exchange="binance_usdm",
+            symbol=SYMBOLS[number % len(SYMBOLS)],
+            base="X",
+            quote="USDT",
+            side=Side.LONG,
+            raw_side="SELL",
+            price=1.5,
+            price_kind=PriceKind.AVERAGE,
+            quantity=2.0,
+            notional=3.0,
+            event_id=number,
+            completeness=Completeness.THROTTLED,
+        )
+
+
+async def publish(publisher: Publisher, stream: Iterator[Liquidation], number: int) -> None:
+    for liquidation in islice(stream, number):
+        await publisher.publish(liquidation)
+
+
+def consume(topic: str, settings: Settings) -> list[ConsumerRecord]:
+    """Return all that a topic holds."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )
+    try:
+        partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic)]
+        consumer.assign(partitions)
+        total = sum(consumer.end_offsets(partitions).values())
+        records: list[ConsumerRecord] = []
+        while len(records) < total:
+            batches = consumer.poll(timeout_ms=10_000)
+            assert batches, f"{len(records)} of {total} records within 10 s"
+            records += chain.from_iterable(batches.values())
+        return records
+    finally:
+        consumer.close()
+
+
+@pytest.mark.stack
+def test_topics_are_created_once_and_then_left_alone(broker: Settings) -> None:
+    kafka.ensure_topics(broker.model_copy(update={"partitions": 7}))
+    admin = KafkaAdminClient(bootstrap_servers=broker.kafka_bootstrap)
+    topics = admin.describe_topics([broker.topic, broker.dlq_topic])
+    admin.close()
+    assert {topic["name"]: len(topic["partitions"]) for topic in topics} == {
+        broker.topic: broker.partitions,
+        broker.dlq_topic: 1,
+    }
+
+
+@pytest.mark.stack
+async def test_every_liquidation_is_published_once_in_order_of_its_contract(
+    broker: Settings,
+) -> None:
+    sent = list(islice(liquidations(), 30_000))
+    async with Publisher(broker) as publisher:
+        await publish(publisher, iter(sent), 30_000)
+    stats = publisher.stats()
+    assert (stats.sent, stats.acknowledged, stats.errors) == (30_000, 30_000, 0)
+    assert (stats.queued, stats.in_flight) == (0, 0)
+
+    records = await asyncio.to_thread(consume, broker.topic, broker)
+    received = [decode(record.value) for record in records]
+    assert sorted(received, key=lambda one: one.event_id) == sent
+    assert all(
+        record.key.decode() == f"binance_usdm:{one.symbol}"
+        for record, one in zip(records, received, strict=True)
+    )
+    for symbol in SYMBOLS:
+        ids = [one.event_id for one in received if one.symbol == symbol]
+        assert ids == sorted(ids)
+
+
+@pytest.mark.stack
+async def test_a_key_goes_where_any_kafka_client_sends_it(broker: Settings) -> None:
+    async with Publisher(broker) as publisher:
+        await publish(publisher, liquidations(), len(SYMBOLS))
+    client = KafkaProducer(bootstrap_servers=broker.kafka_bootstrap)
+    futures = {
+        symbol: client.send(broker.topic, key=f"binance_usdm:{symbol}".encode(), value=b"{}")
+        for symbol in SYMBOLS
+    }
+    partitions = {symbol: future.get(timeout=10).partition for symbol, future in futures.items()}
+    client.close()
+    ours = [record for record in consume(broker.topic, broker) if record.value != b"{}"]
+    assert {decode(one.value).symbol: one.partition for one in ours} == partitions
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("raw", ['{"odd": "\u00e9', b"\x1f\x8b\xff"])
+async def test_dead_letters_say_where_they_are_from_and_why(
+    raw: str | bytes, broker: Settings
+) -> None:
+    async with Publisher(broker) as publisher:
+        await publisher.dead_letter("binance_usdm", "no \u00e9 known", raw, 1_700_000_000_000_000)
+    [record] = consume(broker.dlq_topic, broker)
+    assert record.value == (raw.encode() if isinstance(raw, str) else raw)
+    assert {name: value.decode() for name, value in record.headers} == {
+        "venue": "binance_usdm",
+        "reason": "no \u00e9 known",
+        "recv_ts": "1700000000000000",
+    }
+    assert publisher.stats().dead_lettered == 1
+    assert publisher.stats().acknowledged == 0
+
+
+@pytest.mark.stack
+async def test_dead_letter_of_any_size_is_kept_in_part(broker: Settings) -> None:
+    async with Publisher(broker) as publisher:
+        await publisher.dead_letter("binance_usdm", "too long", "x" * 5_000_000, 0)
+    [record] = consume(broker.dlq_topic, broker)
+    assert record.value == b"x" * 64_000
+
+
+@pytest.mark.stack
+async def test_a_single_liquidation_does_not_wait_for_company(broker: Settings) -> None:
+    stream = liquidations()
+    delays = []
+    async with Publisher(broker) as publisher:
+        for number in range(1, 21):
+            began = time.perf_counter()
+            await publish(publisher, stream, 1)
+            await reached(lambda: publisher.stats().acknowledged == number)  # noqa: B023
+            delays.append(time.perf_counter() - began)
+    assert statistics.median(delays) < 0.05  # some ms; the machine may be busy
+
+
+@pytest.fixture
+def outage(
+    broker: Settings, caplog: pytest.LogCaptureFixture
+) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Give a context manager for a time without broker."""
+
+    @contextmanager
+    def away() -> Iterator[None]:
+        local.stop("kafka", broker)
+        try:
+            yield
+        finally:
+            local.start("kafka", broker)
+
+    # kafka-python leaves refused sockets to the garbage collector; a record of it keeps them open
+    with caplog.at_level("CRITICAL", logger="kafka"):
+        yield away
+    gc.collect()
+
+
+@pytest.mark.stack
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+async def test_broker_away_is_seen_and_loses_nothing_unless_one_gives_up(
+    broker: Settings, outage: Callable[[], AbstractContextManager[None]]
+) -> None:
+    stream = liquidations()
+    patient, hasty = Publisher(broker), Publisher(broker)
+    await patient.start()
+    await hasty.start()
+    await publish(patient, stream, 1_000)
+    with outage():
+        await publish(patient, stream, 5_000)
+        await reached(lambda: patient.stats().waiting_s > 2)
+        with suppress(TimeoutError):  # its buffers are bounded: publishing waits
+            await asyncio.wait_for(publish(patient, stream, 100_000), 2)
+        assert patient.stats().acknowledged < patient.stats().sent < 60_000
+
+        await publish(hasty, liquidations(10**9), 10)
+        with pytest.raises(KafkaError, match=r"10 messages are lost.*within 1 s"):
+            await hasty.close(timeout=1)
+    await patient.close(timeout=60)
+    stats = patient.stats()
+    assert stats.acknowledged == stats.sent
+    ids = {decode(record.value).event_id for record in consume(broker.topic, broker)}
+    assert ids >= set(range(stats.sent))
+
+
+async def test_absent_broker_is_a_clear_error(unused_tcp_port: int) -> None:
+    settings = Settings(kafka_port=unused_tcp_port)
     with pytest.raises(KafkaError, match=rf"127.0.0.1:{unused_tcp_port}.*liq up"):
-        kafka.ensure_topics(Settings(kafka_port=unused_tcp_port))
+        kafka.ensure_topics(settings)
+    publisher = Publisher(settings)
+    with pytest.raises(KafkaError, match=rf"127.0.0.1:{unused_tcp_port}.*liq up"):
+        await publisher.start()
+    await publisher.close()
+
+
+async def reached(condition: Callable[[], bool], deadline: float = 30.0) -> None:
+    async with asyncio.timeout(deadline):
+        while not condition():  # noqa: ASYNC110 - the condition is another thread's doing
+            await asyncio.sleep(0.001)

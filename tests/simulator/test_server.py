@@ -1,0 +1,214 @@
+"""The simulated exchange over a real websocket, as any Binance client sees it."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from liq.config import Settings
+from liq.errors import FeedError, RejectedMessage
+from liq.model import Side
+from liq.simulator.server import Plan, Simulator
+from liq.venues.binance import BINANCE_USDM
+
+ALL = "!forceOrder@arr"
+
+
+@pytest.fixture
+def settings(unused_tcp_port: int, tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path, simulator_port=unused_tcp_port)
+
+
+@asynccontextmanager
+async def client(settings: Settings, target: str) -> AsyncIterator[ClientConnection]:
+    async with connect(f"ws://127.0.0.1:{settings.simulator_port}{target}") as connection:
+        yield connection
+
+
+async def receive(connection: ClientConnection, number: int) -> list[Any]:
+    async with asyncio.timeout(20):
+        return [json.loads(await connection.recv()) for _ in range(number)]
+
+
+async def ask(connection: ClientConnection, method: str, *params: str) -> Any:
+    await connection.send(json.dumps({"method": method, "params": params, "id": 3}))
+    async with asyncio.timeout(10):
+        while True:
+            answer = json.loads(await connection.recv())
+            if "id" in answer:
+                return answer
+
+
+@pytest.mark.parametrize("target", [f"/ws/{ALL}", f"/market/ws/{ALL}", "/ws/%21forceOrder%40arr"])
+async def test_raw_streams_send_bare_events(target: str, settings: Settings) -> None:
+    async with Simulator(Plan(rate=500), settings), client(settings, target) as connection:
+        events = await receive(connection, 50)
+    assert {event["e"] for event in events} == {"forceOrder"}
+    assert set(events[0]["o"]) == set("sSofqpXlzT") | {"ap"}
+
+
+@pytest.mark.parametrize("target", [f"/stream?streams={ALL}", f"/market/stream?streams={ALL}"])
+async def test_combined_streams_wrap_them(target: str, settings: Settings) -> None:
+    async with Simulator(Plan(rate=500), settings), client(settings, target) as connection:
+        messages = await receive(connection, 50)
+    assert {message["stream"] for message in messages} == {ALL}
+    assert {message["data"]["e"] for message in messages} == {"forceOrder"}
+
+
+async def test_one_contract_s_stream_has_only_that(settings: Settings) -> None:
+    async with (
+        Simulator(Plan(rate=500), settings),
+        client(settings, "/ws/ethusdt@forceOrder") as connection,
+    ):
+        events = await receive(connection, 20)
+    assert {event["o"]["s"] for event in events} == {"ETHUSDT"}
+
+
+async def test_requests_are_answered_as_binance_does(settings: Settings) -> None:
+    async with Simulator(Plan(rate=500), settings), client(settings, "/ws") as connection:
+        assert await ask(connection, "LIST_SUBSCRIPTIONS") == {"result": [], "id": 3}
+        assert await ask(connection, "SUBSCRIBE", ALL, "btcusdt@forceOrder") == {
+            "result": None,
+            "id": 3,
+        }
+        assert (await ask(connection, "LIST_SUBSCRIPTIONS"))["result"] == [
+            ALL,
+            "btcusdt@forceOrder",
+        ]
+        assert await receive(connection, 5)
+        assert await ask(connection, "UNSUBSCRIBE", ALL, "btcusdt@forceOrder")
+        assert (await ask(connection, "LIST_SUBSCRIPTIONS"))["result"] == []
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(connection.recv(), 0.2)
+        assert (await ask(connection, "SUBSCRIBE", "nonsense"))["error"]["code"] == 2
+        assert (await ask(connection, "SHOUT"))["error"]["code"] == 2
+        await connection.send("no json")
+        assert json.loads(await connection.recv())["id"] is None
+
+
+async def test_unknown_paths_are_not_found(settings: Settings) -> None:
+    async with Simulator(Plan(), settings):
+        for target in ("/", "/api/v3/time", "/ws/nonsense"):
+            with pytest.raises(InvalidStatus, match="404"):
+                async with client(settings, target):
+                    pass
+
+
+async def test_mark_prices_are_a_control_stream(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liq.simulator.server._MARK_PRICE_S", 0.1)
+    async with (
+        Simulator(Plan(), settings),
+        client(settings, "/ws/btcusdt@markPrice") as connection,
+    ):
+        events = await receive(connection, 3)
+    assert {(event["e"], event["s"]) for event in events} == {("markPriceUpdate", "BTCUSDT")}
+    assert float(events[0]["p"]) == pytest.approx(97_250, rel=0.05)
+    assert BINANCE_USDM.parse(json.dumps(events[0]), {}, 0) == []
+
+
+async def test_what_it_sends_is_what_the_venue_s_parser_reads(settings: Settings) -> None:
+    async with (
+        Simulator(Plan(rate=2_000), settings),
+        client(settings, f"/ws/{ALL}") as connection,
+    ):
+        frames = [await connection.recv() for _ in range(1_000)]
+    liquidations = [one for frame in frames for one in BINANCE_USDM.parse(frame, {}, 0)]
+    assert len(liquidations) == 1_000
+    assert len({one.event_id for one in liquidations}) == 1_000
+    assert {one.side for one in liquidations} == {Side.LONG, Side.SHORT}
+    assert abs(liquidations[0].ts / 1e6 - time.time()) < 60
+
+
+async def test_a_seed_s_orders_begin_with_the_first_listener(settings: Settings) -> None:
+    async def first(number: int) -> list[tuple[str, str]]:
+        async with Simulator(Plan(rate=300, seed=5), settings):
+            await asyncio.sleep(0.3)
+            async with client(settings, f"/ws/{ALL}") as connection:
+                events = await receive(connection, number)
+        return [(event["o"]["s"], event["o"]["q"]) for event in events]
+
+    assert await first(100) == await first(100)
+
+
+async def test_orders_keep_to_their_schedule(settings: Settings) -> None:
+    async with (
+        Simulator(Plan(rate=400), settings),
+        client(settings, f"/ws/{ALL}") as connection,
+    ):
+        delays = []
+        for _ in range(400):
+            event = json.loads(await connection.recv())
+            delays.append(time.time() * 1000 - event["o"]["T"])
+    assert min(delays) >= 0
+    assert sorted(delays)[200] < 20  # milliseconds; some on an idle machine
+
+
+async def test_every_client_gets_every_order_of_its_time(settings: Settings) -> None:
+    async with (
+        Simulator(Plan(rate=500, count=500), settings) as simulator,
+        client(settings, f"/ws/{ALL}") as one,
+        client(settings, f"/stream?streams={ALL}") as two,
+    ):
+        await asyncio.wait_for(simulator.finished.wait(), 20)
+        assert simulator.clients == 2
+        assert simulator.sent == 500
+        events = await receive(one, 500)
+        [first] = await receive(two, 1)
+        expected = events[events.index(first["data"]) + 1 :]
+        assert [message["data"] for message in await receive(two, len(expected))] == expected
+
+
+async def test_the_ledger_holds_every_order_and_no_malformed_message(
+    settings: Settings, tmp_path: Path
+) -> None:
+    plan = Plan(rate=2_000, count=600, malformed_every=50, ledger=tmp_path / "ledger")
+    good, bad = [], []
+    async with (
+        Simulator(plan, settings) as simulator,
+        client(settings, f"/ws/{ALL}") as connection,
+    ):
+        for _ in range(612):
+            frame = await asyncio.wait_for(connection.recv(), 20)
+            try:
+                BINANCE_USDM.parse(frame, {}, 0)
+                good.append(frame)
+            except RejectedMessage as rejection:
+                bad.append(str(rejection))
+        assert simulator.finished.is_set()
+    assert (tmp_path / "ledger").read_text().splitlines() == good
+    assert len(bad) == 12
+    assert len(set(bad)) >= 5
+
+
+async def test_connections_are_closed_after_their_time(settings: Settings) -> None:
+    async with (
+        Simulator(Plan(rate=100, close_after=0.3), settings) as simulator,
+        client(settings, f"/ws/{ALL}") as connection,
+    ):
+        with pytest.raises(ConnectionClosed) as closed:
+            await receive(connection, 10**6)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1001
+        await until(lambda: simulator.clients == 0)
+
+
+async def test_a_taken_port_is_a_clear_error(settings: Settings) -> None:
+    async with Simulator(Plan(), settings):
+        with pytest.raises(FeedError, match="LIQ_SIMULATOR_PORT"):
+            async with Simulator(Plan(), settings):
+                pass
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - the condition is another task's doing
+            await asyncio.sleep(0.01)

@@ -1,0 +1,172 @@
+"""The producer on the real broker, fed by the simulated exchange."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from helpers import free_ports
+from liq import kafka, venues
+from liq.config import Settings
+from liq.errors import ConfigError, FeedError, KafkaError, RejectedMessage
+from liq.feed import Patience
+from liq.model import Liquidation, Source, decode
+from liq.producer import Producer, State
+from liq.simulator.server import Plan, Simulator
+from liq.venues.base import Instruments
+from liq.venues.binance import BINANCE_USDM
+from test_kafka import consume
+
+HASTY = Patience(backoff=0.02, backoff_max=0.1)
+
+
+@pytest.fixture
+def broker(stack: Settings) -> Settings:
+    own = uuid.uuid4().hex[:8]
+    settings = stack.model_copy(
+        update={
+            "topic": f"topic_{own}",
+            "dlq_topic": f"dead_{own}",
+            "simulator_port": free_ports()["simulator_port"],
+        }
+    )
+    kafka.ensure_topics(settings)
+    return settings
+
+
+async def reached(condition: Callable[[], bool], deadline: float = 30.0) -> None:
+    async with asyncio.timeout(deadline):
+        while not condition():  # noqa: ASYNC110 - the condition is another task's doing
+            await asyncio.sleep(0.01)
+
+
+def published(settings: Settings) -> list[Liquidation]:
+    return [decode(record.value) for record in consume(settings.topic, settings)]
+
+
+@pytest.mark.stack
+async def test_what_the_exchange_sent_is_in_the_topic(broker: Settings, tmp_path: Path) -> None:
+    plan = Plan(rate=3_000, count=6_000, ledger=tmp_path / "ledger")
+    async with Simulator(plan, broker) as simulator:
+        producer = Producer(url=simulator.url, settings=broker)
+        await producer.start()
+        await reached(lambda: producer.status().sent == 6_000)
+        status = producer.status()
+        assert status.state is State.RUNNING
+        assert status.source is Source.SIMULATOR
+        assert status.rate > 100
+        assert status.lag_s is not None
+        assert 0 <= status.lag_s < 30
+        await producer.stop()
+    status = producer.status()
+    assert status.state is State.STOPPED
+    assert (status.received, status.sent, status.acknowledged) == (6_000, 6_000, 6_000)
+    assert (status.dead_lettered, status.errors, status.last_error) == (0, 0, "")
+
+    orders = [json.loads(line)["o"] for line in (tmp_path / "ledger").read_text().splitlines()]
+    assert sorted(
+        (one.symbol, one.ts, one.raw_side, one.quantity) for one in published(broker)
+    ) == (sorted((o["s"], o["T"] * 1000, o["S"], float(o["z"])) for o in orders))
+
+
+@pytest.mark.stack
+async def test_bad_messages_are_dead_lettered_and_the_good_go_on(broker: Settings) -> None:
+    async with Simulator(Plan(rate=500, count=300, malformed_every=50), broker) as simulator:
+        producer = Producer(url=simulator.url, settings=broker)
+        await producer.start()
+        await reached(lambda: producer.status().received == 306)
+        await producer.stop()
+    status = producer.status()
+    assert (status.acknowledged, status.dead_lettered) == (300, 6)
+    assert len(published(broker)) == 300
+    for record in consume(broker.dlq_topic, broker):
+        headers = {name: value.decode() for name, value in record.headers}
+        assert headers["venue"] == "binance_usdm"
+        assert headers["reason"]
+        assert int(headers["recv_ts"]) > 0
+        assert b"forceOrder" in record.value
+
+
+@pytest.mark.stack
+async def test_what_a_bad_message_holds_of_good_is_published(
+    broker: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(
+        raw: str | bytes, instruments: Instruments, recv_ts: int, source: Source = Source.LIVE
+    ) -> list[Liquidation]:
+        found = BINANCE_USDM.parse(raw, instruments, recv_ts, source)
+        if b'"BUY"' in bytes(raw):  # type: ignore[arg-type]
+            raise RejectedMessage("the other one is odd", found)
+        if b'"result"' in bytes(raw):  # type: ignore[arg-type]
+            raise ZeroDivisionError
+        return found
+
+    monkeypatch.setitem(venues.VENUES, "odd", replace(BINANCE_USDM, name="odd", parse=odd))
+    async with Simulator(Plan(rate=500, count=100), broker) as simulator:
+        producer = Producer("odd", simulator.url, settings=broker)
+        await producer.start()
+        await reached(lambda: producer.status().sent == 100)
+        await producer.stop()
+    assert producer.status().acknowledged == 100
+    letters = consume(broker.dlq_topic, broker)
+    reasons = {dict(letter.headers)["reason"].decode() for letter in letters}
+    assert reasons == {"the other one is odd", "the parser failed: ZeroDivisionError()"}
+
+
+@pytest.mark.stack
+async def test_it_can_be_started_again_and_twice_is_once(broker: Settings) -> None:
+    async with Simulator(Plan(rate=200), broker) as simulator:
+        producer = Producer(url=simulator.url, settings=broker)
+        assert producer.status().state is State.STOPPED
+        await producer.stop()  # nothing to stop
+        for _ in range(2):
+            await producer.start()
+            await producer.start()
+            await reached(lambda: producer.status().acknowledged > 0)
+            assert simulator.clients == 1
+            await producer.stop()
+            await reached(lambda: simulator.clients == 0)
+
+
+@pytest.mark.stack
+async def test_an_exchange_that_goes_and_comes_is_waited_for(broker: Settings) -> None:
+    async with Simulator(Plan(rate=200), broker) as simulator:
+        url = simulator.url
+    producer = Producer(url=url, patience=HASTY, settings=broker)
+    await producer.start()
+    await reached(lambda: producer.status().errors > 0)
+    assert producer.status().state is State.CONNECTING
+    assert url in producer.status().last_error
+    async with Simulator(Plan(rate=200, close_after=0.5), broker):
+        await reached(lambda: producer.status().reconnects >= 2)
+        assert producer.running
+    await producer.stop()
+    assert producer.status().acknowledged == producer.status().sent > 0
+
+
+@pytest.mark.stack
+async def test_a_hopeless_url_makes_it_fail(broker: Settings) -> None:
+    producer = Producer(url="http://127.0.0.1/", settings=broker)
+    await producer.start()
+    await reached(lambda: not producer.running)
+    assert producer.status().state is State.FAILED
+    assert "no websocket URL" in producer.status().last_error
+    with pytest.raises(FeedError, match="no websocket URL"):
+        await producer.stop()
+    assert producer.status().state is State.STOPPED
+
+
+async def test_without_a_broker_it_does_not_start(unused_tcp_port: int) -> None:
+    producer = Producer(settings=Settings(kafka_port=unused_tcp_port))
+    with pytest.raises(KafkaError, match="liq up"):
+        await producer.start()
+    assert producer.status().state is State.STOPPED
+
+
+def test_an_unknown_venue_is_an_error_that_lists_the_known() -> None:
+    with pytest.raises(ConfigError, match="binance_usdm"):
+        Producer("nowhere")
