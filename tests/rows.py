@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from conftest import eventually
+from helpers import eventually
 from liq import questdb
 from liq.config import Settings
 from liq.model import Completeness, Liquidation, PriceKind, Side, Source

@@ -276,6 +276,21 @@ def test_a_plain_entry_runs(own: Settings, tmp_path: Path) -> None:
     assert set(frame["symbol"]) == {"BTCUSDT", "ETHUSDT"}
 
 
+@pytest.mark.stack
+def test_waiting_for_rows_is_bounded(own: Settings) -> None:
+    queries.wait_for_rows(None, settings=own, symbols=["NONE"])
+    queries.wait_for_rows(0.1, settings=own, **HOUR)
+    with pytest.raises(QueryError, match=r"no liquidations within 0\.1 s; start a producer"):
+        queries.wait_for_rows(0.1, settings=own, symbols=["NONE"], **HOUR)
+
+
+def test_listing_names_every_query_with_parameters_and_columns() -> None:
+    listing = queries.listing().set_index("key")
+    assert list(listing.index) == list(SHIPPED)
+    assert listing.loc["top_symbols", "parameters"].startswith("window, until, symbols")
+    assert listing.loc["latest_timestamp", "columns"] == "ts, rows"
+
+
 def test_importing_liq_loads_neither_pandas_nor_psycopg() -> None:
     code = "import sys, liq, liq.cli; sys.exit(bool({'pandas', 'psycopg'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

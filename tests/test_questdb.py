@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from conftest import free_ports
+from helpers import free_ports
 from liq import questdb
 from liq.config import Settings
 from liq.errors import QuestDBError

@@ -187,7 +187,9 @@ def _ranking(
         _bar("long", colours.long, x=frame["long_usd"], y=names, orientation="h"),
         _bar("short", colours.short, x=frame["short_usd"], y=names, orientation="h"),
     ]
-    layout = _layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "y unified"}
+    # bottom right is free: the last bars are the shortest
+    layout = _layout(theme, frame, badge, badge_height=0)
+    layout |= {"barmode": "stack", "hovermode": "y unified"}
     layout["xaxis"] = _usd_axis(colours, "liquidated", frame) | {"nticks": 5}
     layout["yaxis"] = {"autorange": "reversed", "type": "category", "automargin": True}
     return {"data": traces, "layout": layout}
@@ -209,10 +211,14 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, pd.Series) else value
 
 
-def _layout(theme: ThemeName, frame: pd.DataFrame, badge: str | None) -> Spec:
+def _layout(
+    theme: ThemeName, frame: pd.DataFrame, badge: str | None, badge_height: float = 1
+) -> Spec:
     colours = THEMES[theme]
     badge = source_badge(frame) if badge is None else badge
-    notes = [_corner(badge, colours.warning)] if badge and len(frame) else []
+    notes = []
+    if badge and len(frame):
+        notes.append(_corner(badge, colours.warning) | {"y": badge_height})
     if frame.empty:
         notes.append(_centre(EMPTY, colours.muted))
     return {
@@ -223,7 +229,6 @@ def _layout(theme: ThemeName, frame: pd.DataFrame, badge: str | None) -> Spec:
         "legend": {
             "orientation": "h",
             "traceorder": "normal",
-            "entrywidth": 40,
             "font": {"size": 11},
             "x": 0,
             "y": 1,

@@ -1,6 +1,7 @@
 """Run the named queries of ``queries.json``: ``liq.hit("top_symbols", window="15m")``."""
 
 import difflib
+import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -49,6 +50,34 @@ def find(key: str, settings: Settings | None = None) -> Query:
     if key not in known:
         raise QueryError(f"unknown query {key!r}{_hint(key, known)}")
     return known[key]
+
+
+def listing(settings: Settings | None = None) -> "pd.DataFrame":
+    """Return the catalogue as a frame: key, description, parameters and columns, as text."""
+    import pandas as pd  # noqa: PLC0415 - importing this module stays quick
+
+    rows = [
+        (query.key, query.description, ", ".join(query.params), ", ".join(query.columns))
+        for query in queries(settings).values()
+    ]
+    return pd.DataFrame(rows, columns=["key", "description", "parameters", "columns"])
+
+
+def wait_for_rows(
+    seconds: float | None, *, settings: Settings | None = None, **params: Any
+) -> None:
+    """Wait at most ``seconds`` for a print that ``params`` (those of ``totals``) let through.
+
+    Returns at once when ``seconds`` is None: then charts say themselves that there is nothing.
+    Raises `QueryError` when nothing came.
+    """
+    if seconds is None:
+        return
+    end = time.monotonic() + seconds
+    while not hit("totals", settings=settings, **params)["prints"].sum():
+        if time.monotonic() > end:
+            raise QueryError(f"no liquidations within {seconds:g} s; start a producer: liq run")
+        time.sleep(0.2)
 
 
 def render(

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from traitlets import TraitError
 
-from conftest import free_ports
 from dashboard.conftest import fresh
+from helpers import free_ports
 from liq.config import Settings
 from liq.dashboard.model import MAX_BARS, DashboardModel, State
 from liq.errors import QueryError

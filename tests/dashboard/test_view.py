@@ -6,8 +6,8 @@ from typing import Any
 import ipywidgets as widgets
 import pytest
 
-from conftest import free_ports
 from dashboard.conftest import fresh
+from helpers import free_ports
 from liq.config import Settings
 from liq.dashboard import Dashboard, State, reader
 from liq.dashboard.plot import Plot, plotly_js

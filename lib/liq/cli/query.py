@@ -79,7 +79,11 @@ def _table(frame: "pd.DataFrame") -> Table:
     for name in frame.columns:
         unit = f" ({units[name]})" if name in units else ""
         numeric = frame[name].dtype.kind in "if"
-        table.add_column(f"{name}{unit}", justify="right" if numeric else "left")
+        table.add_column(
+            f"{name}{unit}",
+            justify="right" if numeric else "left",
+            overflow="fold",  # a number cut short would be another number
+        )
     for row in frame.itertuples(index=False):
         table.add_row(*map(_cell, row))
     return table

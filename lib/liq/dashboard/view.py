@@ -148,7 +148,7 @@ class Dashboard:
             min=0, max=1e12, step=1000, description="Min size (USD)", continuous_update=False
         )
         pause = widgets.ToggleButton(tooltip="stop and resume the redraws")
-        light = widgets.ToggleButton(description="Light", icon="sun-o", tooltip="light or dark")
+        light = widgets.ToggleButton(description="Light", tooltip="light or dark")
         for control, trait in ((bucket, "bucket"), (window, "window"), (symbols, "symbols"),
                                (least, "min_notional"), (pause, "paused")):  # fmt: skip
             widgets.link((model, trait), (control, "value"))

@@ -1,0 +1,68 @@
+import io
+import json
+from collections.abc import Iterator
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from liq import config
+from liq.cli import app
+from liq.config import Settings
+from liq.errors import QueryError
+from rows import insert, liquidation, own_table
+
+UNTIL = ["-p", "until=2026-01-02", "-p", "window=1d"]
+
+
+@pytest.fixture(scope="module")
+def own(stack: Settings) -> Iterator[Settings]:
+    """The process's settings are those of a table with two rows."""
+    settings = own_table(stack)
+    insert(settings, [liquidation("2026-01-01T10:00:00.000001", 1234.5, symbol="ETHUSDT"),
+                      liquidation("2026-01-01T11:00:00", 10, side="short")])  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.environ().items():
+            patch.setenv(name, value)
+        config.settings.cache_clear()
+        yield settings
+    config.settings.cache_clear()
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
+
+
+def test_queries_are_listed_with_parameters_and_columns() -> None:
+    listed = run("queries")
+    for text in ("latest_timestamp", "top_symbols", "limit: int = 10", "largest_usd"):
+        assert text in listed
+
+
+@pytest.mark.stack
+def test_rows_are_printed_as_a_table_with_units(own: Settings) -> None:
+    table = run("hit", "top_symbols", *UNTIL)
+    for text in ("symbol", "(USD)", "ETHUSDT", "1,234.5"):
+        assert text in table
+
+
+@pytest.mark.stack
+def test_rows_are_printed_as_csv_and_json(own: Settings) -> None:
+    csv = pd.read_csv(io.StringIO(run("hit", "latest_prints", *UNTIL, "--format", "csv")))
+    assert csv["notional"].tolist() == [10, 1234.5]
+    assert csv["ts"].iloc[1] == "2026-01-01 10:00:00.000001+00:00"
+    lines = run("hit", "latest_prints", *UNTIL, "-p", "symbols=ETHUSDT", "-f", "json").splitlines()
+    (row,) = map(json.loads, lines)
+    assert (row["notional"], row["ts"]) == (1234.5, "2026-01-01T10:00:00.000001Z")
+
+
+def test_wrong_use_is_a_readable_error() -> None:
+    for arguments, reason in (
+        (["hit", "top_symbls"], "did you mean 'top_symbols'"),
+        (["hit", "totals", "-p", "window"], "write --param name=value"),
+        (["hit", "totals", "-p", "window=soon"], "window='soon' is no duration"),
+    ):
+        with pytest.raises(QueryError, match=reason):
+            run(*arguments)
