@@ -11,7 +11,8 @@
     ├── QuestDBError        QuestDB is away or refused a statement
     ├── QueryError          an unknown query key, or a wrong parameter
     ├── StackError          a local service cannot be started or stopped
-    └── ServeError          the dashboard or JupyterLab cannot be served
+    ├── ServeError          the dashboard or JupyterLab cannot be served
+    └── NotebookError       a notebook cannot be run, or failed
 
 Errors of third-party clients are turned into these at the module that alone imports the client,
 with ``raise ... from``, so that the cause stays readable.
@@ -69,3 +70,7 @@ class StackError(LiqError):
 
 class ServeError(LiqError):
     """The dashboard or JupyterLab cannot be served."""
+
+
+class NotebookError(LiqError):
+    """A notebook cannot be run with these parameters, or one of its cells failed."""

@@ -1,0 +1,162 @@
+"""Producers in a notebook: buttons that start and stop them, and what they are doing."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Sequence
+from html import escape
+from pathlib import Path
+
+import ipywidgets as widgets
+
+from liq.charts import LIVE_SOURCES
+from liq.errors import FeedError, LiqError
+from liq.producer import Producer, State, Status
+
+_REFRESH = 0.5  # seconds
+_HISTORY = 240  # rates that a sparkline shows
+_WIDTH, _HEIGHT = 240, 28  # pixels of a sparkline
+_HEADS = ("producer", "rate", "sent", "acknowledged", "waiting", "errors", "reconnects",
+          "dead-lettered", "lag")  # fmt: skip
+_CSS = Path(__file__).with_name("status.css")
+
+
+class ProducerPanel:
+    """Shows producers and runs them as tasks of the kernel: a notebook goes on meanwhile.
+
+    ``widget`` is what a notebook shows. Start and Stop do what `start` and `stop` do.
+    """
+
+    def __init__(self, producers: Sequence[Producer]) -> None:
+        self.producers = producers
+        self._rates: list[deque[float]] = [deque(maxlen=_HISTORY) for _ in producers]
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refreshing: asyncio.Task[None] | None = None
+        self._start = widgets.Button(description="Start", button_style="success")
+        self._stop = widgets.Button(description="Stop")
+        self._start.on_click(lambda _button: self._spawn(self.start()))
+        self._stop.on_click(lambda _button: self._spawn(self.stop()))
+        self._table, self._problem = widgets.HTML(), widgets.HTML()
+        style = widgets.HTML(f"<style>{_CSS.read_text()}</style>")
+        buttons = widgets.HBox([self._start, self._stop])
+        self.widget = widgets.VBox([style, buttons, self._problem, self._table])
+        self.widget.add_class("liq-producers")
+        self.refresh()
+
+    async def start(self) -> None:
+        """Start all producers and keep what is shown up to date. Raises as they do."""
+        for producer in self.producers:
+            await producer.start()
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.create_task(self._refresh(), name="liq-producer-panel")
+
+    async def stop(self) -> None:
+        """Stop all producers, delivering what is queued. Raises as they do."""
+        try:
+            for producer in self.producers:
+                await producer.stop()
+        finally:
+            self.refresh()
+
+    async def run(self, seconds: float | None, *, expect: bool = False) -> None:
+        """Produce for ``seconds`` and stop: for runs without a reader, as papermill's.
+
+        Returns at once when ``seconds`` is None. Raises what made a producer fail, and `FeedError`
+        if one published nothing: always with ``expect``, else unless its venue was merely quiet.
+        """
+        if seconds is None:
+            return
+        await self.start()
+        if self._refreshing:  # it ends early when no producer runs any more
+            await asyncio.wait({self._refreshing}, timeout=seconds)
+        states = [producer.status().state for producer in self.producers]
+        await self.stop()
+        for state, producer in zip(states, self.producers, strict=True):
+            status = producer.status()
+            if not status.acknowledged and (expect or state is not State.RUNNING):
+                raise FeedError(
+                    f"{status.venue} published nothing in {seconds:g} s"
+                    f" ({state}, {status.last_error or 'no error'}); is {status.url} up?"
+                )
+
+    def refresh(self) -> None:
+        """Show the producers as they are now."""
+        statuses = [producer.status() for producer in self.producers]
+        for status, rates in zip(statuses, self._rates, strict=True):
+            rates.append(status.rate)
+        self._table.value = _table(statuses, self._rates)
+        running = self._any_runs()
+        self._start.disabled, self._stop.disabled = running, not running
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display  # noqa: PLC0415
+
+        display(self.widget)  # type: ignore[no-untyped-call]
+
+    def _any_runs(self) -> bool:
+        return any(producer.running for producer in self.producers)
+
+    async def _refresh(self) -> None:
+        while self._any_runs():
+            self.refresh()
+            await asyncio.sleep(_REFRESH)
+        self.refresh()
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        """Run a button's work in the kernel's loop; the set keeps the task alive."""
+        task = asyncio.ensure_future(self._report(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _report(self, work: Awaitable[None]) -> None:
+        self._problem.value = ""
+        self._start.disabled = self._stop.disabled = True
+        try:
+            await work
+        except LiqError as error:
+            self._problem.value = f'<p role="alert">{escape(str(error))}</p>'
+        finally:
+            self.refresh()
+
+
+def _table(statuses: Sequence[Status], rates: Sequence[Sequence[float]]) -> str:
+    rows = "".join(_row(status, rate) for status, rate in zip(statuses, rates, strict=True))
+    heads = "".join(f"<th>{head}</th>" for head in _HEADS)
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _row(status: Status, rates: Sequence[float]) -> str:
+    badge = (
+        f"<mark>{escape(status.source)}</mark>"
+        if status.source and status.source not in LIVE_SOURCES
+        else ""
+    )
+    numbers = (
+        status.sent,
+        status.acknowledged,
+        status.queued + status.in_flight,
+        status.errors,
+        status.reconnects,
+        status.dead_lettered,
+    )
+    cells = "".join(f"<td>{number:,}</td>" for number in numbers)
+    lag = "" if status.lag_s is None else f"{status.lag_s * 1000:,.0f} ms"
+    problem = f"<small>{escape(status.last_error)}</small>" if status.last_error else ""
+    return (
+        f'<tr class="liq-{status.state}"><th scope="row"><b>{escape(status.venue)}</b> '
+        f"<i>{status.state}</i>{badge}<small>{escape(status.url)}</small>{problem}</th>"
+        f"<td>{_sparkline(rates)}{status.rate:,.1f}/s</td>{cells}<td>{lag}</td></tr>"
+    )
+
+
+def _sparkline(rates: Sequence[float]) -> str:
+    """Draw rates, oldest to newest, scaled to their greatest."""
+    top = max(rates, default=0.0) or 1.0
+    step = _WIDTH / (_HISTORY - 1)
+    points = " ".join(
+        f"{i * step:.1f},{(_HEIGHT - 1) * (1 - rate / top) + 0.5:.1f}"
+        for i, rate in enumerate(rates)
+    )
+    return (
+        f'<svg width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="rate of the last'
+        f' {_HISTORY * _REFRESH:.0f} s, at most {top:.1f}/s"><polyline points="{points}"/></svg>'
+    )
