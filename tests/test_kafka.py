@@ -198,9 +198,15 @@ async def test_broker_away_is_seen_and_loses_nothing_unless_one_gives_up(
     with outage():
         await publish(patient, stream, 5_000)
         await reached(lambda: patient.stats().waiting_s > 2)
+        # a topic not written to before: its partitions are asked for in vain, which is an error
+        await patient.dead_letter("binance_usdm", "odd", "{", 0)
+        await reached(lambda: patient.stats().errors > 0)
         with suppress(TimeoutError):  # its buffers are bounded: publishing waits
             await asyncio.wait_for(publish(patient, stream, 100_000), 2)
-        assert patient.stats().acknowledged < patient.stats().sent < 60_000
+        stats = patient.stats()
+        assert stats.acknowledged < stats.sent < 60_000
+        assert stats.waiting_s > 2
+        assert broker.kafka_bootstrap in stats.last_error
 
         await publish(hasty, liquidations(10**9), 10)
         with pytest.raises(KafkaError, match=r"10 messages are lost.*within 1 s"):
@@ -210,6 +216,15 @@ async def test_broker_away_is_seen_and_loses_nothing_unless_one_gives_up(
     assert stats.acknowledged == stats.sent
     ids = {decode(record.value).event_id for record in consume(broker.topic, broker)}
     assert ids >= set(range(stats.sent))
+    assert {record.value for record in consume(broker.dlq_topic, broker)} == {b"{"}
+
+
+@pytest.mark.stack
+async def test_a_closed_publisher_takes_nothing_more(broker: Settings) -> None:
+    async with Publisher(broker) as publisher:
+        pass
+    with pytest.raises(KafkaError, match="closed"):
+        await publish(publisher, liquidations(), 1)
 
 
 async def test_absent_broker_is_a_clear_error(unused_tcp_port: int) -> None:

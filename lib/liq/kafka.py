@@ -111,7 +111,9 @@ class _Connection:
         for _ in range(min(len(queue), _IN_FLIGHT - len(self.in_flight))):
             message = queue[0]
             partition = self._partition(message.topic, message.key)
-            future = self._producer.send(**message._asdict(), partition=partition)
+            future = self._producer.send(
+                message.topic, message.value, message.key, message.headers, partition
+            )
             self.in_flight.append(_Sent(future, message, now))
             queue.popleft()
             last_of_partition[message.topic, partition] = future
@@ -129,7 +131,8 @@ class _Connection:
         if self.in_flight:
             # close() alone would wait for the broker; there is no public way to give up
             self._producer._sender.force_close()
-        self._producer.close(timeout=5)
+        with contextlib.suppress(ClientError):
+            self._producer.close(timeout=5)
 
     def _partition(self, topic: str, key: bytes) -> int:
         """Return the partition that Kafka's default gives the key; hashing it in Python is slow."""
@@ -144,9 +147,8 @@ class _Connection:
 class PublisherStats:
     """What a `Publisher` has done so far, in messages.
 
-    ``sent`` and ``acknowledged`` count liquidations, ``errors`` lost connections and refused
-    batches (all sent again). ``waiting_s`` is how long the oldest unacknowledged message has waited
-    for the broker.
+    ``sent`` and ``acknowledged`` count liquidations, ``errors`` connections given up (what they had
+    not delivered is sent again). ``waiting_s`` is how long the broker has kept us waiting.
     """
 
     sent: int
@@ -174,6 +176,7 @@ class Publisher:
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="liq-kafka", daemon=True)
         self._connection: _Connection | None = None
+        self._down_since: float | None = None
         self._closing = self._abandoned = False
         self._sent = self._acknowledged = self._dead_lettered = self._errors = 0
         self._last_error = ""
@@ -203,12 +206,7 @@ class Publisher:
 
     def stats(self) -> PublisherStats:
         """Return the counters now."""
-        connection = self._connection
-        in_flight = connection.in_flight if connection else deque[_Sent]()
-        try:
-            waiting_s = time.monotonic() - in_flight[0].at
-        except IndexError:
-            waiting_s = 0.0
+        in_flight = self._connection.in_flight if self._connection else ()
         return PublisherStats(
             sent=self._sent,
             acknowledged=self._acknowledged,
@@ -216,7 +214,7 @@ class Publisher:
             errors=self._errors,
             queued=len(self._queue),
             in_flight=len(in_flight),
-            waiting_s=waiting_s,
+            waiting_s=self._waiting_s(),
             last_error=self._last_error,
         )
 
@@ -247,7 +245,15 @@ class Publisher:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def _waiting_s(self) -> float:
+        connection, since = self._connection, self._down_since
+        with contextlib.suppress(IndexError):
+            since = since or (connection.in_flight[0].at if connection else None)
+        return time.monotonic() - since if since else 0.0
+
     async def _put(self, message: _Message) -> None:
+        if self._closing:
+            raise KafkaError("the publisher is closed; start a new one")
         while len(self._queue) >= _QUEUE:  # noqa: ASYNC110 - rare: polling beats signals from thread to loop
             await asyncio.sleep(_HAND_OVER_S)
         self._queue.append(message)
@@ -262,7 +268,7 @@ class Publisher:
             started = time.monotonic()
             try:
                 self._deliver()
-            except (ClientError, KafkaError) as error:
+            except Exception as error:  # whatever it is, all that is unacknowledged is still here
                 self._errors += 1
                 self._last_error = str(error)
                 self._start_anew()
@@ -277,16 +283,18 @@ class Publisher:
     def _deliver(self) -> None:
         if self._connection is None:
             self._connection = self._connect()
+            self._down_since = None
         self._connection.send(self._queue)
         for message in self._connection.settled():
             self._acknowledged += message.topic == self._settings.topic
 
     def _start_anew(self) -> None:
         """Give up the connection, if there is one; queue all that is unacknowledged once more."""
-        if self._connection:
-            self._connection.close()
-            self._queue.extendleft(sent.message for sent in reversed(self._connection.in_flight))
-            self._connection = None
+        self._down_since = self._down_since or time.monotonic()
+        connection, self._connection = self._connection, None
+        if connection:
+            self._queue.extendleft(sent.message for sent in reversed(connection.in_flight))
+            connection.close()
         time.sleep(_BACKOFF_S)
         self._wake.set()
 
