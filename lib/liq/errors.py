@@ -6,6 +6,7 @@
     ├── ConfigError         a setting is unknown, missing or out of range
     ├── RejectedMessage     a venue's message cannot become a liquidation (it is dead-lettered)
     ├── FeedError           an exchange websocket cannot be reached or kept
+    ├── RecordingError      a recording cannot be written or read
     ├── KafkaError          the broker is away or refused a request
     ├── ConnectError        Kafka Connect is away or refused a configuration
     ├── QuestDBError        QuestDB is away or refused a statement
@@ -46,6 +47,10 @@ class RejectedMessage(LiqError):  # noqa: N818 - it names the message's fate, as
 
 class FeedError(LiqError):
     """An exchange websocket cannot be reached or kept."""
+
+
+class RecordingError(LiqError):
+    """A recording of raw frames cannot be written or read."""
 
 
 class KafkaError(LiqError):

@@ -1,27 +1,28 @@
 """From one venue's websocket to Kafka: feed, parser, publisher, and a status to show."""
 
 import asyncio
-import contextlib
-import signal
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
+from liq import signals
 from liq.config import Settings
 from liq.errors import RejectedMessage
 from liq.feed import Feed, FeedStats, Patience
 from liq.instruments import load
 from liq.kafka import Publisher, PublisherStats
 from liq.model import Liquidation, Source
+from liq.recording import Recorder
+from liq.venues import url_of
 from liq.venues import venue as venue_named
-from liq.venues.base import Instruments
+from liq.venues.base import Instruments, Venue
 
 _STALLED_S = 2.0  # Kafka acknowledges in milliseconds
 _RATE_WINDOW_S = 5.0
 _SHOW_S = 0.5
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class State(StrEnum):
@@ -63,8 +64,48 @@ class Status:
     last_error: str
 
 
+class Intake:
+    """A venue's frames, parsed and published; what cannot be understood is dead-lettered.
+
+    ``received`` counts messages about liquidations, bad ones too; ``newest`` is the last published.
+    """
+
+    def __init__(self, venue: Venue, instruments: Instruments, publisher: Publisher) -> None:
+        self._venue = venue
+        self._instruments = instruments
+        self._publisher = publisher
+        self.received = 0
+        self.newest: Liquidation | None = None
+
+    async def take(self, raw: bytes, recv_ts: int, source: Source) -> None:
+        """Publish what is in one frame; wait while Kafka's queue is full."""
+        try:
+            liquidations: Sequence[Liquidation] = self._venue.parse(
+                raw, self._instruments, recv_ts, source
+            )
+        except Exception as error:  # a parser's own fault must not end the feed either
+            liquidations = await self._reject(raw, recv_ts, error)
+        else:
+            self.received += bool(liquidations)
+        for liquidation in liquidations:
+            await self._publisher.publish(liquidation)
+            self.newest = liquidation
+
+    async def _reject(self, raw: bytes, recv_ts: int, error: Exception) -> Sequence[Liquidation]:
+        """Dead-letter a message; return what in it could be understood."""
+        if isinstance(error, RejectedMessage):
+            reason, accepted = str(error), error.accepted
+        else:
+            reason, accepted = f"the parser failed: {error!r}", ()
+        self.received += 1
+        await self._publisher.dead_letter(self._venue.name, reason, raw, recv_ts)
+        return accepted
+
+
 class Producer:
     """Publishes one venue's liquidations until it is stopped.
+
+    ``record`` is a folder in which to keep its raw frames as well, see `liq.recording`.
 
     In a notebook ``await producer.start()`` returns once Kafka is reached and leaves a task of the
     kernel's loop running, which the producer itself keeps alive; ``await producer.stop()`` delivers
@@ -78,18 +119,17 @@ class Producer:
         *,
         instruments: Instruments | None = None,
         patience: Patience | None = None,
+        record: Path | None = None,
         settings: Settings | None = None,
     ) -> None:
         self._venue = venue_named(venue)
-        self._url = url
+        self._url = url_of(venue, url)
         self._instruments = instruments
         self._patience = patience
         self._settings = settings
-        self._feed = self._new_feed()
-        self._publisher = Publisher(settings)
+        self._recorder = Recorder(record, venue) if record else None
         self._task: asyncio.Task[None] | None = None
-        self._received = 0
-        self._newest: Liquidation | None = None
+        self._renew()
         self._samples: deque[tuple[float, int]] = deque()
 
     @property
@@ -108,8 +148,7 @@ class Producer:
             return
         if self._instruments is None:
             self._instruments = await asyncio.to_thread(load, self._venue, self._settings)
-        self._feed = self._new_feed()
-        self._publisher = Publisher(self._settings)
+        self._renew()
         await self._publisher.start()
         self._task = asyncio.create_task(self._feed.run(), name=f"liq {self._venue.name}")
 
@@ -124,21 +163,25 @@ class Producer:
             return
         task.cancel()
         await asyncio.wait({task})
-        await self._publisher.close(timeout)
+        try:
+            await self._publisher.close(timeout)
+        finally:
+            if self._recorder:
+                self._recorder.close()
         if not task.cancelled() and (failure := task.exception()):
             raise failure
 
     def status(self) -> Status:
         """Return what is going on now; cheap enough to call many times a second."""
         feed, kafka = self._feed.stats(), self._publisher.stats()
-        newest = self._newest
+        newest = self._intake.newest
         return Status(
             venue=self._venue.name,
             url=self._feed.url,
             state=self._state(feed, kafka),
             source=newest.source if newest else None,
             rate=self._rate(kafka.sent),
-            received=self._received,
+            received=self._intake.received,
             sent=kafka.sent,
             acknowledged=kafka.acknowledged,
             dead_lettered=kafka.dead_lettered,
@@ -151,31 +194,17 @@ class Producer:
             last_error=self._failure() or kafka.last_error or feed.last_error,
         )
 
-    def _new_feed(self) -> Feed:
-        return Feed(self._venue, self._handle, self._url, self._instruments or {}, self._patience)
+    def _renew(self) -> None:
+        """Begin with a publisher, an intake and a feed that have counted nothing yet."""
+        instruments = self._instruments or {}
+        self._publisher = Publisher(self._settings)
+        self._intake = Intake(self._venue, instruments, self._publisher)
+        self._feed = Feed(self._venue, self._take, self._url, instruments, self._patience)
 
-    async def _handle(self, raw: bytes, recv_ts: int, source: Source) -> None:
-        try:
-            liquidations: Sequence[Liquidation] = self._venue.parse(
-                raw, self._instruments or {}, recv_ts, source
-            )
-        except Exception as error:  # a parser's own fault must not end the feed either
-            liquidations = await self._reject(raw, recv_ts, error)
-        else:
-            self._received += bool(liquidations)
-        for liquidation in liquidations:
-            await self._publisher.publish(liquidation)
-            self._newest = liquidation
-
-    async def _reject(self, raw: bytes, recv_ts: int, error: Exception) -> Sequence[Liquidation]:
-        """Dead-letter a message; return what in it could be understood."""
-        if isinstance(error, RejectedMessage):
-            reason, accepted = str(error), error.accepted
-        else:
-            reason, accepted = f"the parser failed: {error!r}", ()
-        self._received += 1
-        await self._publisher.dead_letter(self._venue.name, reason, raw, recv_ts)
-        return accepted
+    async def _take(self, raw: bytes, recv_ts: int, source: Source) -> None:
+        if self._recorder:
+            self._recorder.write(raw, recv_ts, source)
+        await self._intake.take(raw, recv_ts, source)
 
     def _state(self, feed: FeedStats, kafka: PublisherStats) -> State:
         if self._task is None:
@@ -206,24 +235,24 @@ async def run(
 
     ``show`` gets their statuses twice a second and at the end. Raises what made one fail.
     """
-    signalled = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, signalled.set)
-    try:
-        for producer in producers:
-            await producer.start()
-        while not signalled.is_set() and all(producer.running for producer in producers):
-            if show:
-                show([producer.status() for producer in producers])
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(signalled.wait(), _SHOW_S)
-    finally:
+    with signals.caught() as ended:
         try:
-            for producer in producers:
-                await producer.stop()
+            await _all(producer.start() for producer in producers)
+            while all(producer.running for producer in producers):
+                if show:
+                    show([producer.status() for producer in producers])
+                if await signals.within(_SHOW_S, ended):
+                    break
         finally:
-            if show:
-                show([producer.status() for producer in producers])
-            for number in _SIGNALS:
-                loop.remove_signal_handler(number)
+            try:
+                await _all(producer.stop() for producer in producers)
+            finally:
+                if show:
+                    show([producer.status() for producer in producers])
+
+
+async def _all(works: Iterable[Awaitable[None]]) -> None:
+    """Let all come to their end; raise the first error."""
+    for result in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result

@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from liq.cli import feed, query, serve, stack
+from liq.cli import feed, query, record, serve, stack
 from liq.errors import LiqError
 
 app = typer.Typer(
@@ -14,7 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (stack, feed, query, serve):
+for module in (stack, feed, record, query, serve):
     app.add_typer(module.app)
 
 

@@ -1,20 +1,16 @@
 """Simulate exchanges and run producers."""
 
 import asyncio
-import contextlib
-import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
+from liq import signals
+from liq.cli import progress
 from liq.errors import ConfigError
-from liq.venues import VENUES
+from liq.venues import ALL, VENUES, names
 
 if TYPE_CHECKING:
     from liq.producer import Status
@@ -22,18 +18,28 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-_LOG_EVERY_S = 60
+_SHOW_S = 0.5
+Venues = Annotated[
+    list[str] | None,
+    typer.Option("--venue", help=f"exchange, repeatable; there are: {', '.join([*VENUES, ALL])}"),
+]
+Url = Annotated[
+    str,
+    typer.Option(
+        help="websocket in place of the exchange's own; {venue} in it stands for its name, as in"
+        " the URL that `liq simulate` prints"
+    ),
+]
+_DEFAULT_VENUE = "binance_usdm"
 
 
 @app.command()
 def produce(
-    venue: Annotated[
-        list[str] | None,
-        typer.Option(help=f"exchange, repeatable; there are: {', '.join(VENUES)}"),
+    venue: Venues = None,
+    url: Url = "",
+    record: Annotated[
+        Path | None, typer.Option(help="keep the raw frames too, in files of this folder")
     ] = None,
-    url: Annotated[
-        str, typer.Option(help="websocket in place of the exchange's own, e.g. a simulator's")
-    ] = "",
 ) -> None:
     """Publish liquidations of exchanges to Kafka.
 
@@ -42,11 +48,17 @@ def produce(
     """
     from liq.producer import Producer, run  # noqa: PLC0415 - kafka-python would slow all commands
 
-    venues = venue or ["binance_usdm"]
-    if url and len(venues) > 1:
-        raise ConfigError("--url replaces one exchange's websocket: give one --venue with it")
-    with _progress() as show:
-        asyncio.run(run([Producer(name, url) for name in venues], lambda all_: show(_lines(all_))))
+    producers = [Producer(name, url, record=record) for name in chosen(venue, url)]
+    with progress.in_place() as show:
+        asyncio.run(run(producers, lambda all_: show(_lines(all_))))
+
+
+def chosen(venue: Sequence[str] | None, url: str) -> list[str]:
+    """Return the venues asked for. Raises `ConfigError` for an unknown one, or one URL for many."""
+    asked = names(venue or [_DEFAULT_VENUE])
+    if url and len(asked) > 1 and "{venue}" not in url:
+        raise ConfigError("--url is one exchange's websocket: put {venue} into it for several")
+    return asked
 
 
 @app.command()
@@ -74,49 +86,17 @@ def simulate(
     from liq.simulator.server import Plan  # noqa: PLC0415 - numpy would slow all commands
 
     plan = Plan(rate, seed, count, close_after, malformed_every, ledger)
-    with _progress() as show:
+    with progress.in_place() as show:
         asyncio.run(_simulate(plan, show))
 
 
 async def _simulate(plan: "Plan", show: Callable[[str], None]) -> None:
     from liq.simulator.server import Simulator  # noqa: PLC0415
 
-    signalled = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, signalled.set)
-    async with Simulator(plan) as simulator:
-        while not signalled.is_set():
-            show(f"{simulator.url}  {simulator.clients} connected  {simulator.sent:,} sent")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(signalled.wait(), 0.5)
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """Give a function that shows a text in place; a log file gets it once a minute instead."""
-    console = Console()
-    if not console.is_terminal:
-        log = _Log()
-        yield log.note
-        log.print()
-        return
-    with Live(console=console, auto_refresh=False) as live:
-        yield lambda text: live.update(Text(text), refresh=True)
-
-
-class _Log:
-    def __init__(self) -> None:
-        self._text = ""
-        self._due = 0.0
-
-    def note(self, text: str) -> None:
-        self._text = text
-        if time.monotonic() >= self._due:
-            self._due = time.monotonic() + _LOG_EVERY_S
-            self.print()
-
-    def print(self) -> None:
-        print(self._text, flush=True)
+    with signals.caught() as ended:
+        async with Simulator(plan) as simulator:
+            while not await signals.within(_SHOW_S, ended):
+                show(f"{simulator.url}  {simulator.clients} connected  {simulator.sent:,} sent")
 
 
 def _lines(statuses: Sequence["Status"]) -> str:

@@ -1,5 +1,7 @@
 """The venues liq listens to. A new one is a module with a parser, a recording and a line here."""
 
+from collections.abc import Sequence
+
 from liq.errors import ConfigError
 from liq.venues.base import Venue
 from liq.venues.binance import BINANCE_COINM, BINANCE_USDM
@@ -28,6 +30,22 @@ VENUES = {
         BITFINEX,
     )
 }
+
+
+ALL = "all"  # where names of venues are asked for
+
+
+def names(asked: Sequence[str]) -> list[str]:
+    """Return the venues that ``asked`` names, once each; ``all`` is every one.
+
+    Raises `ConfigError` for an unknown one.
+    """
+    return list(dict.fromkeys(VENUES if ALL in asked else [venue(name).name for name in asked]))
+
+
+def url_of(name: str, url: str) -> str:
+    """Return ``url`` with the venue's name for ``{venue}`` in it, the venue's own URL for ""."""
+    return url.replace("{venue}", name) or venue(name).url
 
 
 def venue(name: str) -> Venue:

@@ -1,0 +1,39 @@
+"""How a command that goes on for long shows what it does."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+_LOG_EVERY_S = 60
+
+
+@contextlib.contextmanager
+def in_place() -> Iterator[Callable[[str], None]]:
+    """Give a function that shows a text in place; a log file gets it once a minute instead."""
+    console = Console()
+    if not console.is_terminal:
+        log = _Log()
+        yield log.note
+        log.print()
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        yield lambda text: live.update(Text(text), refresh=True)
+
+
+class _Log:
+    def __init__(self) -> None:
+        self._text = ""
+        self._due = 0.0
+
+    def note(self, text: str) -> None:
+        self._text = text
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + _LOG_EVERY_S
+            self.print()
+
+    def print(self) -> None:
+        print(self._text, flush=True)

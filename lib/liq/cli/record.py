@@ -1,0 +1,98 @@
+"""Record raw frames and replay them."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from liq import config
+from liq.cli import progress
+from liq.cli.feed import Url, Venues, chosen
+
+if TYPE_CHECKING:
+    from liq.recording import Recorded
+    from liq.replay import Replayed
+
+app = typer.Typer()
+_FULL_SPEED = "max"
+
+
+@app.command()
+def record(
+    venue: Venues = None,
+    url: Url = "",
+    folder: Annotated[
+        Path | None, typer.Option(help="where files go; recordings in LIQ_HOME by default")
+    ] = None,
+) -> None:
+    """Keep raw frames of exchanges, with their time of receipt, in compressed files.
+
+    Kafka is not needed. `liq replay` publishes them later. Ctrl-C or SIGTERM ends it.
+    """
+    from liq.recording import record  # noqa: PLC0415 - websockets would slow all commands
+
+    into = folder or config.settings().home / "recordings"
+    with progress.in_place() as show:
+        asyncio.run(record(chosen(venue, url), into, url, lambda all_: show(_lines(all_))))
+
+
+@app.command()
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="what `liq record` wrote; merged by time")],
+    speed: Annotated[
+        str, typer.Option(help=f"multiple of the recorded speed, or {_FULL_SPEED}")
+    ] = "1",
+) -> None:
+    """Publish recorded frames to Kafka, through the same parsers as live ones.
+
+    Rows carry the source "replay"; what was recorded of a simulator stays "simulator". Replaying
+    what is stored already adds no row. Ctrl-C or SIGTERM ends it.
+    """
+    from liq.replay import Replay  # noqa: PLC0415 - kafka-python would slow all commands
+
+    work = Replay(files, _multiple(speed))
+    columns = (
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(state: "Replayed") -> None:
+            bar.update(task, completed=state.position, total=state.size, description=_line(state))
+
+        asyncio.run(work.run(show))
+
+
+def _multiple(speed: str) -> float | None:
+    if speed == _FULL_SPEED:
+        return None
+    try:
+        multiple = float(speed)
+    except ValueError:
+        multiple = 0.0
+    if not 0 < multiple < float("inf"):
+        raise typer.BadParameter(f"{speed!r} is neither a number above zero nor {_FULL_SPEED}")
+    return multiple
+
+
+def _line(state: "Replayed") -> str:
+    at = datetime.fromtimestamp(state.recv_ts / 1e6, UTC)
+    return (
+        f"{at:%Y-%m-%d %H:%M:%S} UTC  {state.frames:,} frames  {state.liquidations:,} liquidations"
+        f"  {state.dead_lettered:,} dead-lettered"
+    )
+
+
+def _lines(recorded: Mapping[str, "Recorded"]) -> str:
+    return "\n".join(
+        f"{name}  {'connected' if one.feed.connected else 'connecting'}  {one.frames:,} frames"
+        f"  {one.feed.reconnects:,} reconnects  {one.path or one.feed.last_error}"
+        for name, one in recorded.items()
+    )

@@ -1,0 +1,247 @@
+"""Recordings: a venue's raw frames as they came, as compressed lines of JSON.
+
+A file ``<venue>-<UTC time of its first frame>.jsonl.gz`` holds frames in order of receipt::
+
+    {"venue":"okx","source":"live","recv_ts":1750000000000000,"text":"{\\"arg\\":…"}
+
+with ``base64`` in place of ``text`` for a frame that is no text (HTX sends gzip). What was flushed
+can be read whatever comes later: a file that stops in the middle, because its writer died or is
+still at it, is read up to its last whole line.
+"""
+
+import asyncio
+import contextlib
+import gzip
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from liq import signals
+from liq.config import Settings
+from liq.errors import RecordingError
+from liq.feed import Feed, FeedStats
+from liq.instruments import load
+from liq.model import Source
+from liq.venues import url_of, venue
+
+SUFFIX = ".jsonl.gz"
+_FLUSH_S = 1.0
+_SHOW_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """When a file is full: bytes of it on disk, or seconds since its first frame."""
+
+    size: int = 64 * 1024 * 1024
+    seconds: float = 3600
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """One frame: as it came, from which venue, when (UTC microseconds) and from what source."""
+
+    venue: str
+    raw: bytes
+    recv_ts: int
+    source: Source
+
+
+class _Line(msgspec.Struct, omit_defaults=True, gc=False):
+    venue: str
+    source: Source
+    recv_ts: int
+    text: str | None = None
+    base64: bytes | None = None
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(_Line)
+
+
+class Recorder:
+    """Writes one venue's frames into files of ``folder``, which it creates at the first frame.
+
+    A frame is on disk, as far as the system goes, a second after it at the latest if others follow
+    or `flush` is called. All methods raise `RecordingError` when the disk does not take it.
+    """
+
+    def __init__(self, folder: Path, venue: str, rotation: Rotation | None = None) -> None:
+        self._folder = folder
+        self._venue = venue
+        self._rotation = rotation or Rotation()
+        self._file: IO[bytes] | None = None
+        self._lines: gzip.GzipFile | None = None
+        self._opened = self._flushed = 0.0
+        self.path: Path | None = None
+        self.frames = 0
+
+    def write(self, raw: bytes, recv_ts: int, source: Source) -> None:
+        """Add one frame."""
+        with self._disk():
+            if self._full():
+                self._end()
+            if self._lines is None:
+                self._begin(recv_ts)
+            assert self._lines  # noqa: S101 - just begun
+            self._lines.write(_encoder.encode(_line(self._venue, raw, recv_ts, source)) + b"\n")
+        self.frames += 1
+        if time.monotonic() - self._flushed > _FLUSH_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand what was written to the system."""
+        self._flushed = time.monotonic()
+        with self._disk():
+            if self._lines and self._file:
+                self._lines.flush()
+                self._file.flush()
+
+    def close(self) -> None:
+        """End the file; another `write` begins a new one."""
+        with self._disk():
+            self._end()
+
+    @contextlib.contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RecordingError(f"cannot record into {self._folder}: {error}") from error
+
+    def _full(self) -> bool:
+        if self._file is None:
+            return False
+        age = time.monotonic() - self._opened
+        return self._file.tell() >= self._rotation.size or age >= self._rotation.seconds
+
+    def _begin(self, recv_ts: int) -> None:
+        moment = datetime.fromtimestamp(recv_ts / 1e6, UTC)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.path = self._folder / f"{self._venue}-{moment:%Y%m%dT%H%M%S.%fZ}{SUFFIX}"
+        self._file = self.path.open("xb")
+        # level 6 costs a tenth of what parsing and publishing the frame does
+        self._lines = gzip.GzipFile(fileobj=self._file, mode="wb", compresslevel=6)
+        self._opened = time.monotonic()
+
+    def _end(self) -> None:
+        lines, file, self._lines, self._file = self._lines, self._file, None, None
+        if lines and file:
+            lines.close()
+            file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What `record` has of a venue: frames, and the file that they go to at the moment."""
+
+    frames: int
+    path: Path | None
+    feed: FeedStats
+
+
+async def record(
+    venues: Sequence[str],
+    folder: Path,
+    url: str = "",
+    show: Callable[[Mapping[str, Recorded]], None] = lambda _: None,
+    settings: Settings | None = None,
+) -> None:
+    """Record venues until SIGINT or SIGTERM; Kafka is not needed.
+
+    ``url`` is that of `liq.venues.url_of`; ``show`` gets the state of each venue twice a second.
+    Raises `RecordingError` when the disk does not take it, and `FeedError` for a URL that is none.
+    """
+    recorders = {name: Recorder(folder, name) for name in venues}
+    with signals.caught() as ended:
+        feeds = {
+            name: await _feed(name, recorder, url, settings) for name, recorder in recorders.items()
+        }
+        tasks = [asyncio.create_task(feed.run()) for feed in feeds.values()]
+        try:
+            while not (await signals.within(_SHOW_S, ended) or any(task.done() for task in tasks)):
+                for recorder in recorders.values():
+                    recorder.flush()
+                show(
+                    {
+                        name: Recorded(recorder.frames, recorder.path, feeds[name].stats())
+                        for name, recorder in recorders.items()
+                    }
+                )
+        finally:
+            failures = await _cancelled(tasks)
+            for recorder in recorders.values():
+                recorder.close()
+    for failure in failures:
+        raise failure
+
+
+async def _feed(name: str, recorder: Recorder, url: str, settings: Settings | None) -> Feed:
+    async def write(raw: bytes, recv_ts: int, source: Source) -> None:
+        recorder.write(raw, recv_ts, source)
+
+    instruments = await asyncio.to_thread(load, venue(name), settings)
+    return Feed(venue(name), write, url_of(name, url), instruments)
+
+
+async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> list[BaseException]:
+    """Cancel tasks; return what made them end before that."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    return [error for task in tasks if not task.cancelled() and (error := task.exception())]
+
+
+class Recording:
+    """A recorded file; iterate over its `Frame`s. ``position`` of ``size`` bytes are read."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises `RecordingError` if there is no such file."""
+        self.path = path
+        self.position = 0
+        try:
+            self.size = path.stat().st_size
+        except OSError as error:
+            raise RecordingError(f"cannot read {path}: {error}") from error
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames. Raises `RecordingError` for what is no recording."""
+        try:
+            with self.path.open("rb") as file:
+                for number, line in enumerate(_whole_lines(file), 1):
+                    self.position = file.tell()
+                    yield self._frame(number, line)
+        except (OSError, zlib.error) as error:
+            raise RecordingError(f"{self.path} is no recording: {error}") from error
+
+    def _frame(self, number: int, text: bytes) -> Frame:
+        try:
+            line = _decoder.decode(text)
+        except msgspec.DecodeError as error:
+            raise RecordingError(f"{self.path} line {number} is no frame: {error}") from error
+        raw = line.base64 if line.text is None else line.text.encode()
+        if raw is None:
+            raise RecordingError(f"{self.path} line {number} has neither text nor base64")
+        return Frame(line.venue, raw, line.recv_ts, line.source)
+
+
+def _line(venue: str, raw: bytes, recv_ts: int, source: Source) -> _Line:
+    try:
+        return _Line(venue, source, recv_ts, text=raw.decode())
+    except UnicodeDecodeError:
+        return _Line(venue, source, recv_ts, base64=raw)
+
+
+def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:
+    try:
+        with gzip.GzipFile(fileobj=file) as lines:
+            for line in lines:
+                if line.endswith(b"\n"):
+                    yield line
+    except EOFError:
+        return  # its writer died, or has not ended it yet

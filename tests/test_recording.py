@@ -1,0 +1,182 @@
+"""Recordings on a real disk: what goes in comes out, also after a crash."""
+
+import asyncio
+import gzip
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from liq.errors import FeedError, RecordingError
+from liq.model import Source
+from liq.recording import SUFFIX, Frame, Recorder, Recording, Rotation, record
+
+START = 1_750_000_000_000_000
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def frames(folder: Path) -> list[Frame]:
+    return [frame for file in files(folder) for frame in Recording(file)]
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(raws=st.lists(st.binary() | st.text().map(str.encode), min_size=1))
+def test_what_was_written_is_read(tmp_path: Path, raws: list[bytes]) -> None:
+    recorder = Recorder(tmp_path, "htx")
+    for number, raw in enumerate(raws):
+        recorder.write(raw, START + number, Source.LIVE)
+    recorder.close()
+    assert recorder.path
+    assert list(Recording(recorder.path)) == [
+        Frame("htx", raw, START + number, Source.LIVE) for number, raw in enumerate(raws)
+    ]
+    recorder.path.unlink()
+
+
+def test_a_file_is_named_after_venue_and_time_and_any_gzip_reads_it(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "new" / "folder", "okx")
+    recorder.write(b"pong", START, Source.SIMULATOR)
+    recorder.close()
+    [file] = files(tmp_path / "new" / "folder")
+    assert file.name == "okx-20250615T150640.000000Z.jsonl.gz"
+    line = '{"venue":"okx","source":"simulator","recv_ts":1750000000000000,"text":"pong"}\n'
+    assert gzip.decompress(file.read_bytes()).decode() == line
+
+
+def test_a_full_file_is_followed_by_another(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, "okx", Rotation(size=20_000))
+    raws = [os.urandom(1_000).hex().encode() for _ in range(200)]
+    for number, raw in enumerate(raws):
+        recorder.write(raw, START + number, Source.LIVE)
+    recorder.close()
+    assert len(files(tmp_path)) > 3
+    assert all(file.stat().st_size < 60_000 for file in files(tmp_path))
+    assert [frame.raw for frame in frames(tmp_path)] == raws
+
+
+def test_an_old_file_is_followed_by_another(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, "okx", Rotation(seconds=0.05))
+    for number in range(3):
+        recorder.write(b"frame", START + number, Source.LIVE)
+        time.sleep(0.06)
+    recorder.close()
+    assert len(files(tmp_path)) == 3
+    assert len(frames(tmp_path)) == 3
+
+
+def test_a_file_that_is_being_written_can_be_read(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, "okx")
+    recorder.write(b"one", START, Source.LIVE)
+    recorder.flush()
+    assert [frame.raw for frame in frames(tmp_path)] == [b"one"]
+    recorder.write(b"two", START + 1, Source.LIVE)
+    recorder.flush()
+    assert [frame.raw for frame in frames(tmp_path)] == [b"one", b"two"]
+    recorder.close()
+
+
+def test_a_killed_writer_leaves_what_it_flushed(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys; from pathlib import Path;"
+        "from liq.recording import Recorder; from liq.model import Source;"
+        "recorder = Recorder(Path(sys.argv[1]), 'okx');"
+        "[recorder.write(b'%d' % n, n, Source.LIVE) for n in range(1000)]; recorder.flush();"
+        "[recorder.write(b'%d' % n, n, Source.LIVE) for n in range(1000, 1500)];"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    raws = [frame.raw for frame in frames(tmp_path)]
+    assert len(raws) >= 1_000
+    assert raws == [b"%d" % number for number in range(len(raws))]
+
+
+def test_wherever_a_file_is_cut_its_beginning_is_read(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, "okx")
+    raws = [b"frame %d" % number for number in range(50)]
+    for number, raw in enumerate(raws):
+        recorder.write(raw, START + number, Source.LIVE)
+        recorder.flush()
+    recorder.close()
+    [file] = files(tmp_path)
+    whole, longest = file.read_bytes(), 0
+    for size in range(0, len(whole), 7):
+        file.write_bytes(whole[:size])
+        found = [frame.raw for frame in Recording(file)]
+        assert found == raws[: len(found)]
+        longest = max(longest, len(found))
+    assert longest >= 49
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"no gzip at all", "no recording"),
+        (gzip.compress(b"no json\n"), "line 1 is no frame"),
+        (gzip.compress(b'{"venue":"okx","source":"live","recv_ts":1}\n'), "neither text nor"),
+        (gzip.compress(b"x" * 1000)[:-30] + b"\0" * 30, "no recording"),
+    ],
+)
+def test_what_is_no_recording_is_an_error(content: bytes, reason: str, tmp_path: Path) -> None:
+    file = tmp_path / f"odd{SUFFIX}"
+    file.write_bytes(content)
+    with pytest.raises(RecordingError, match=reason):
+        list(Recording(file))
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match="cannot read"):
+        Recording(tmp_path / "none")
+
+
+def test_a_disk_that_does_not_take_it_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RecordingError, match="cannot record into"):
+        Recorder(tmp_path / "file", "okx").write(b"frame", START, Source.LIVE)
+
+
+async def test_venues_are_recorded_until_a_signal_comes(tmp_path: Path) -> None:
+    async def exchange(connection: ServerConnection) -> None:
+        assert connection.request
+        with suppress(ConnectionClosed):
+            for number in count():
+                await connection.send(f"{connection.request.path} {number}")
+                await asyncio.sleep(0.01)
+
+    def look(state: object) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    looks = 0
+    venues = ["binance_usdm", "bitfinex"]
+    async with serve(exchange, "127.0.0.1", 0) as server, asyncio.timeout(30):
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/{{venue}}"
+        await record(venues, tmp_path, url, look)
+    for venue in venues:
+        found = [frame for frame in frames(tmp_path) if frame.venue == venue]
+        assert len(found) > 10
+        assert [frame.raw.decode() for frame in found] == [
+            f"/{venue} {number}" for number in range(len(found))
+        ]
+        assert {frame.source for frame in found} == {Source.SIMULATOR}
+        assert all(abs(frame.recv_ts / 1e6 - time.time()) < 60 for frame in found)
+
+
+async def test_what_ends_a_recording_is_raised(tmp_path: Path) -> None:
+    with pytest.raises(FeedError, match="no websocket URL"):
+        await record(["binance_usdm"], tmp_path, "http://127.0.0.1/")
