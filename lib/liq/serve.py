@@ -57,7 +57,8 @@ def lab(
     from jupyterlab.labapp import LabApp  # noqa: PLC0415 - takes a second to import
 
     folder = folder or notebooks_folder(settings)
-    LabApp.launch_instance([], config=lab_config(settings, folder, browser=browser))
+    config = lab_config(settings, folder, browser=browser)
+    LabApp.initialize_server(config=config).start()
 
 
 def dashboard_url(settings: Settings | None = None) -> str:
@@ -96,6 +97,8 @@ def dashboard_config(
         allow_theme_override="NO",
         file_allowlist=[],
     )
+    # a kernel that starts takes the processor from the page that just got the last one
+    config.VoilaKernelManager.fill_delay = 5
     config.MappingKernelManager.update(
         cull_idle_timeout=IDLE_KERNEL,
         cull_interval=30,
@@ -115,6 +118,7 @@ def lab_config(settings: Settings, folder: Path, *, browser: bool = True) -> Con
         port_retries=0,
         open_browser=browser,
         root_dir=str(folder),
+        allow_root=True,  # containers; it is no more than any other command of liq may do
     )
     config.IdentityProvider.token = settings.token.get_secret_value()
     config.LabApp.update(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
@@ -15,8 +15,6 @@ from liq.producer import Producer, State, Status
 _REFRESH = 0.5  # seconds
 _HISTORY = 240  # rates that a sparkline shows
 _WIDTH, _HEIGHT = 240, 28  # pixels of a sparkline
-_HEADS = ("producer", "rate", "sent", "acknowledged", "waiting", "errors", "reconnects",
-          "dead-lettered", "lag")  # fmt: skip
 _CSS = Path(__file__).with_name("status.css")
 
 
@@ -35,10 +33,10 @@ class ProducerPanel:
         self._stop = widgets.Button(description="Stop")
         self._start.on_click(lambda _button: self._spawn(self.start()))
         self._stop.on_click(lambda _button: self._spawn(self.stop()))
-        self._table, self._problem = widgets.HTML(), widgets.HTML()
+        self._problem, self._statuses = widgets.HTML(), widgets.HTML()
         style = widgets.HTML(f"<style>{_CSS.read_text()}</style>")
         buttons = widgets.HBox([self._start, self._stop])
-        self.widget = widgets.VBox([style, buttons, self._problem, self._table])
+        self.widget = widgets.VBox([style, buttons, self._problem, self._statuses])
         self.widget.add_class("liq-producers")
         self.refresh()
 
@@ -83,7 +81,7 @@ class ProducerPanel:
         statuses = [producer.status() for producer in self.producers]
         for status, rates in zip(statuses, self._rates, strict=True):
             rates.append(status.rate)
-        self._table.value = _table(statuses, self._rates)
+        self._statuses.value = "".join(map(_section, statuses, self._rates))
         running = self._any_runs()
         self._start.disabled, self._stop.disabled = running, not running
 
@@ -118,34 +116,32 @@ class ProducerPanel:
             self.refresh()
 
 
-def _table(statuses: Sequence[Status], rates: Sequence[Sequence[float]]) -> str:
-    rows = "".join(_row(status, rate) for status, rate in zip(statuses, rates, strict=True))
-    heads = "".join(f"<th>{head}</th>" for head in _HEADS)
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _row(status: Status, rates: Sequence[float]) -> str:
-    badge = (
-        f"<mark>{escape(status.source)}</mark>"
-        if status.source and status.source not in LIVE_SOURCES
-        else ""
+def _section(status: Status, rates: Sequence[float]) -> str:
+    simulated = status.source and status.source not in LIVE_SOURCES
+    badge = f"<mark>{escape(str(status.source))}</mark>" if simulated else ""
+    problem = f"<p>last error: {escape(status.last_error)}</p>" if status.last_error else ""
+    numbers = "".join(
+        f"<span><small>{name}</small>{value}</span>" for name, value in _numbers(status)
     )
-    numbers = (
-        status.sent,
-        status.acknowledged,
-        status.queued + status.in_flight,
-        status.errors,
-        status.reconnects,
-        status.dead_lettered,
-    )
-    cells = "".join(f"<td>{number:,}</td>" for number in numbers)
-    lag = "" if status.lag_s is None else f"{status.lag_s * 1000:,.0f} ms"
-    problem = f"<small>{escape(status.last_error)}</small>" if status.last_error else ""
     return (
-        f'<tr class="liq-{status.state}"><th scope="row"><b>{escape(status.venue)}</b> '
-        f"<i>{status.state}</i>{badge}<small>{escape(status.url)}</small>{problem}</th>"
-        f"<td>{_sparkline(rates)}{status.rate:,.1f}/s</td>{cells}<td>{lag}</td></tr>"
+        f'<section class="liq-{status.state}"><header><b>{escape(status.venue)}</b>'
+        f"<i>{status.state}</i>{badge}<small>{escape(status.url)}</small></header>"
+        f'<div class="liq-numbers">{_sparkline(rates)}{numbers}</div>{problem}</section>'
     )
+
+
+def _numbers(status: Status) -> Iterator[tuple[str, str]]:
+    yield "rate", f"{status.rate:,.1f}/s"
+    for name, count in (
+        ("sent", status.sent),
+        ("acknowledged", status.acknowledged),
+        ("waiting", status.queued + status.in_flight),
+        ("errors", status.errors),
+        ("reconnects", status.reconnects),
+        ("dead-lettered", status.dead_lettered),
+    ):
+        yield name, f"{count:,}"
+    yield "lag", "-" if status.lag_s is None else f"{status.lag_s * 1000:,.0f} ms"
 
 
 def _sparkline(rates: Sequence[float]) -> str:
