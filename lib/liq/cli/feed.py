@@ -11,6 +11,7 @@ from liq import signals
 from liq.cli import progress
 from liq.errors import ConfigError
 from liq.venues import ALL, VENUES, names
+from liq.venues.base import Through
 
 if TYPE_CHECKING:
     from liq.producer import Status
@@ -37,6 +38,9 @@ _DEFAULT_VENUE = "binance_usdm"
 def produce(
     venue: Venues = None,
     url: Url = "",
+    through: Annotated[
+        Through, typer.Option(help="whose connections; cryptofeed is an extra: liq[cryptofeed]")
+    ] = Through.DIRECT,
     record: Annotated[
         Path | None, typer.Option(help="keep the raw frames too, in files of this folder")
     ] = None,
@@ -48,7 +52,7 @@ def produce(
     """
     from liq.producer import Producer, run  # noqa: PLC0415 - kafka-python would slow all commands
 
-    producers = [Producer(name, url, record=record) for name in chosen(venue, url)]
+    producers = [Producer(name, url, through=through, record=record) for name in chosen(venue, url)]
     with progress.in_place() as show:
         asyncio.run(run(producers, lambda all_: show(_lines(all_))))
 

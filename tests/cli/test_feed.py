@@ -1,0 +1,118 @@
+"""`liq simulate` and `liq produce` as the processes that users run."""
+
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from helpers import eventually, free_ports
+from liq import kafka
+from liq.cli import app
+from liq.config import Settings
+from liq.errors import ConfigError
+from liq.model import Source, decode
+from liq.venues import VENUES
+from test_kafka import consume
+
+STREAM = "/market/ws/!forceOrder@arr"
+
+
+@pytest.fixture
+def broker(stack: Settings) -> Settings:
+    own = uuid.uuid4().hex[:8]
+    settings = stack.model_copy(
+        update={
+            "topic": f"topic_{own}",
+            "dlq_topic": f"dead_{own}",
+            "simulator_port": free_ports()["simulator_port"],
+        }
+    )
+    kafka.ensure_topics(settings)
+    return settings
+
+
+@contextmanager
+def running(settings: Settings, *argv: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, *argv],
+        env=os.environ | settings.environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def finish(process: subprocess.Popen[str], number: signal.Signals) -> str:
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    return output
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ("produce", "number"),
+    [
+        (["-m", "liq", "produce"], signal.SIGTERM),
+        (["-m", "liq.ws_server"], signal.SIGINT),
+        (["notebooks/work/ws_server.py"], signal.SIGINT),
+    ],
+)
+def test_what_was_sent_is_delivered_when_the_producer_is_told_to_end(
+    produce: list[str], number: signal.Signals, broker: Settings, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger"
+    url = f"ws://127.0.0.1:{broker.simulator_port}{STREAM}"
+    simulate = ["-m", "liq", "simulate", "--rate=500", "--count=400", f"--ledger={ledger}"]
+    with (
+        running(broker, *simulate) as exchange,
+        running(broker, *produce, "--url", url) as producer,
+    ):
+        eventually(lambda: ledger.exists() and len(ledger.read_text().splitlines()) == 400)
+        # the last frames may still be on their way: the topic tells when they have come
+        eventually(lambda: len(consume(broker.topic, broker)) >= 400)
+        told = finish(producer, number)
+        assert "400 sent" in finish(exchange, number)
+    assert "400 acknowledged of 400 sent" in told
+    assert "source simulator" in told
+    sources = {decode(record.value).source for record in consume(broker.topic, broker)}
+    assert sources == {Source.SIMULATOR}
+
+
+@pytest.mark.parametrize("command", ["produce", "simulate"])
+def test_help_says_what_can_be_chosen(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0
+    if command == "produce":
+        assert all(name in result.output for name in VENUES)
+        assert "--url" in result.output
+    else:
+        assert "--malformed-every" in result.output
+
+
+def test_one_url_is_one_venue_s() -> None:
+    argv = ["produce", "--venue", "bybit", "--venue", "okx", "--url", "ws://127.0.0.1/"]
+    result = CliRunner().invoke(app, argv)
+    assert isinstance(result.exception, ConfigError)
+    assert "--url" in str(result.exception)
+
+
+def test_a_broker_that_is_away_is_one_line(unused_tcp_port: int, tmp_path: Path) -> None:
+    settings = Settings.load(home=tmp_path, kafka_port=unused_tcp_port)
+    with running(settings, "-m", "liq", "produce") as producer:
+        output, _ = producer.communicate(timeout=60)
+    assert producer.returncode == 1
+    assert "liq up" in output
+    assert "Traceback" not in output
