@@ -4,6 +4,8 @@ import contextlib
 import selectors
 import socket
 import threading
+import time
+from collections.abc import Sequence
 from typing import Self
 
 
@@ -17,6 +19,7 @@ class Proxy:
         self._lock = threading.Lock()
         self._open = True
         self._refusing = False
+        self._stalled = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._selector.register(self._listener, selectors.EVENT_READ)
@@ -36,19 +39,30 @@ class Proxy:
             self._refusing = True
             self._drop_all()
 
+    def stall(self) -> None:
+        """Keep connections, but pass nothing on until `mend`: a server that hangs."""
+        self._stalled = True
+
     def mend(self) -> None:
-        """Accept connections again."""
+        """Accept connections and pass bytes again."""
         with self._lock:
             self._refusing = False
+        self._stalled = False
 
     def _run(self) -> None:
         while self._open:
-            for key, _ in self._selector.select(timeout=0.1):
+            for key, _ in self._ready():
                 with self._lock, contextlib.suppress(OSError, KeyError, ValueError):
                     self._serve(key.fileobj)  # type: ignore[arg-type]
         self._drop_all()
         self._listener.close()
         self._selector.close()
+
+    def _ready(self) -> Sequence[tuple[selectors.SelectorKey, int]]:
+        if self._stalled:
+            time.sleep(0.01)
+            return ()
+        return self._selector.select(timeout=0.1)
 
     def _serve(self, ready: socket.socket) -> None:
         if ready is self._listener:

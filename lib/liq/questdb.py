@@ -87,12 +87,9 @@ def fetch(
     Raises `QuestDBError` when QuestDB is away or refuses the statement.
     """
     login = _Login.reader(settings or current_settings(), timeout)
-    connection = _pool[login].pop() if _pool[login] else None
-    if connection:
-        try:
-            return _read(connection, login, sql, params)
-        except _ConnectionLostError:
-            pass  # it died while idle, with an earlier QuestDB: once more on a new one
+    # an idle connection may have died with an earlier QuestDB: then once more on a new one
+    with contextlib.suppress(IndexError, _ConnectionLostError):
+        return _read(_pool[login].pop(), login, sql, params)
     return _read(_open(login), login, sql, params)
 
 
@@ -221,6 +218,9 @@ def _translated(connection: _Connection, login: _Login) -> Iterator[None]:
         if lost:
             raise _ConnectionLostError(f"{login.where} hung up: {error}") from error
         raise QuestDBError(f"QuestDB refused the statement: {error}") from error
+    except BaseException:
+        connection.close()  # interrupted: its answer is still to come, so nobody else may have it
+        raise
 
 
 def _frame(columns: Sequence[tuple[str, int]], rows: Sequence[tuple[Any, ...]]) -> "pd.DataFrame":

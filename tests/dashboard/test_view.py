@@ -8,8 +8,9 @@ import pytest
 
 from dashboard.conftest import fresh
 from helpers import free_ports
+from liq import assets
 from liq.config import Settings
-from liq.dashboard import Dashboard, State, reader
+from liq.dashboard import Dashboard, State, reader, view
 from liq.dashboard.plot import Plot, plotly_js
 from liq.dashboard.reader import Reader
 from liq.errors import QueryError
@@ -123,6 +124,39 @@ async def test_lives_through_an_outage(own: Settings) -> None:
         assert "Cannot read the data" not in page(dashboard)
         assert "liq-outdated" not in dashboard.widget._dom_classes
         dashboard.stop()
+
+
+async def test_tells_when_questdb_hangs(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view, "_SLOW", 0.3)
+    insert(own, [fresh(100)])
+    with Proxy(own.questdb_pg_port) as proxy:
+        settings = own.model_copy(update={"questdb_pg_port": proxy.port})
+        dashboard = Dashboard(settings=settings, interval=0.1)
+        dashboard.start()
+        look(dashboard)
+        proxy.stall()
+        await reached(lambda: "QuestDB does not answer" in page(dashboard))
+        proxy.mend()
+        await reached(lambda: dashboard.model.state is State.LIVE)
+        dashboard.stop()
+
+
+async def test_tells_what_it_stumbles_over_and_goes_on(own: Settings, tmp_path: Path) -> None:
+    insert(own, [fresh(100)])
+    shipped = assets.path("queries.json").read_text()
+    catalogue = tmp_path / "queries.json"
+    catalogue.write_text(shipped)
+    settings = own.model_copy(update={"queries": catalogue})
+    dashboard = Dashboard(settings=settings, interval=0.1)
+    dashboard.start()
+    look(dashboard)
+    catalogue.write_text(shipped.replace("AS largest_usd", "AS biggest"))  # a column less
+    await asyncio.to_thread(insert, own, [fresh(200)])
+    await reached(lambda: "stumbled over AttributeError" in page(dashboard))
+    catalogue.write_text(shipped)
+    await reached(lambda: dashboard.model.state is State.LIVE)
+    assert "$300" in page(dashboard)
+    dashboard.stop()
 
 
 async def test_a_control_is_followed_at_once(own: Settings) -> None:

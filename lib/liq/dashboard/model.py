@@ -156,6 +156,12 @@ class DashboardModel(HasTraits):
             self.state = self._state()
         return reading.frames is not None
 
+    def fail(self, problem: str) -> None:
+        """Tell that what is shown cannot be trusted, and why; the next reading starts afresh."""
+        self.problem = problem
+        self._shown = None
+        self.state = self._state()
+
     @validate("window")
     def _valid_window(self, proposal: Any) -> str:
         duration(proposal["value"])

@@ -3,15 +3,15 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import ipywidgets as widgets
 
 from liq import charts
 from liq.config import Settings
 from liq.dashboard import markup
-from liq.dashboard.model import DashboardModel, State
+from liq.dashboard.model import DashboardModel, Reading, State
 from liq.dashboard.plot import Plot
 from liq.dashboard.reader import Reader
 from liq.errors import QueryError
@@ -19,24 +19,32 @@ from liq.parameters import duration
 
 WINDOWS = ("5m", "15m", "1h", "4h", "12h", "1d", "7d", "30d")
 _FASTEST = 0.1  # seconds from one tick to the next, at least
+_SLOW = 3.0  # seconds to wait for an answer before telling so
 _CSS = Path(__file__).with_name("style.css")
 
 
 class Dashboard:
     """The live dashboard. ``start()`` lets it live; ``widget`` is what a notebook shows.
 
-    The first frames are drawn when it is built, so a page has data before the first tick.
+    The controls' first values are given here: width of a bar, how far back, which of the venues'
+    symbols (none: all), least size of a print in USD. The first frames are drawn when it is built,
+    so a page has data before the first tick; ``interval`` is the seconds between looks for more.
     """
 
     def __init__(
         self,
         *,
+        bucket: str = "1m",
+        window: str = "1h",
+        symbols: Iterable[str] = (),
+        min_notional: float = 0.0,
         settings: Settings | None = None,
         interval: float = 0.25,
         theme: charts.ThemeName = "dark",
-        **controls: Any,
     ) -> None:
-        self.model = DashboardModel(settings, **controls)
+        self.model = DashboardModel(
+            settings, bucket=bucket, window=window, symbols=list(symbols), min_notional=min_notional
+        )
         self.theme = theme
         self._interval = max(interval, _FASTEST)
         self._task: asyncio.Task[None] | None = None
@@ -90,15 +98,26 @@ class Dashboard:
             await self._reader.wait()
             began = time.monotonic()
             self._wake.clear()
-            # off the loop: a slow QuestDB must not keep the kernel from hearing the reader
-            self._take(await asyncio.to_thread(self.model.read))
+            try:
+                self._take(await self._read())
+            except Exception as error:  # whatever it is, the reader must not be shown a dead page
+                self.model.fail(f"The dashboard stumbled over {error!r}")
+                self._draw_state()
             pause = max(self._interval, time.monotonic() - began)  # half of the time at most
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
             await asyncio.sleep(max(0.0, began + _FASTEST - time.monotonic()))
 
-    def _take(self, reading: Any) -> None:
+    async def _read(self) -> Reading:
+        # off the loop: a slow QuestDB must not keep the kernel from hearing the reader
+        reading = asyncio.create_task(asyncio.to_thread(self.model.read))
+        while not (await asyncio.wait({reading}, timeout=_SLOW))[0]:
+            self.model.fail("QuestDB does not answer; `liq status` tells whether it runs")
+            self._draw_state()
+        return await reading
+
+    def _take(self, reading: Reading) -> None:
         if self.model.apply(reading):
             self._draw_frames()
         self._draw_state()
