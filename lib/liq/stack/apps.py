@@ -53,6 +53,4 @@ def _app(
         # an app without a port does its work as long as it runs
         healthy=lambda: all(health.accepts(settings.host, number) for number in ports.values()),
         address=address,
-        start_timeout=30,
-        stop_timeout=10,
     )

@@ -132,8 +132,9 @@ def _spawn(service: Service, progress: Report) -> None:
         file.write_text(text)
     service.prepare()
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("LIQ_")}
+    program, *arguments = service.argv
     process.spawn(
-        service.argv,
+        [program, *service.options(), *arguments],
         env=inherited | dict(service.env),
         log=service.log,
         pid_file=service.pid_file,

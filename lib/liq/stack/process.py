@@ -105,7 +105,8 @@ def _terminate(processes: Sequence[psutil.Process], timeout: float) -> None:
 
 def _ended(process: psutil.Process) -> bool:
     try:
-        if process.status() != psutil.STATUS_ZOMBIE:
+        # a killed JVM keeps its ports, as a zombie of several threads, until the last one is gone
+        if process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1:
             return False
         with contextlib.suppress(ChildProcessError):
             os.waitpid(process.pid, os.WNOHANG)  # a child of this very process: collect it

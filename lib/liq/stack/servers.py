@@ -14,6 +14,7 @@ from liq.stack.service import Service
 KAFKA, CONNECT, QUESTDB = SERVERS = ("kafka", "connect", "questdb")
 
 _LOG4J = Path(__file__).with_name("log4j2.properties")
+_STOP = 60.0  # Kafka closes its logs; the first time each JVM writes its class archive
 _PROVIDERS = "org.apache.kafka.common.config.provider"
 _JVM = (
     "java",
@@ -67,9 +68,10 @@ def _kafka(settings: Settings, jars: Path) -> Service:
         ports={"kafka_port": port, "kafka_controller_port": controller},
         files={file: _properties(properties)},
         prepare=prepare,
+        options=lambda: _class_archive(jars, KAFKA),
+        stop_timeout=_STOP,
         healthy=lambda: health.kafka_ready(settings.kafka_host, port),
         address=settings.kafka_bootstrap,
-        stop_timeout=40,
     )
 
 
@@ -115,6 +117,8 @@ def _connect(settings: Settings, jars: Path) -> Service:
         env={key: value for key, value in settings.environ().items() if "_QUESTDB_" in key},
         ports={"connect_port": settings.connect_port},
         files={file: _properties(properties)},
+        options=lambda: _class_archive(jars, CONNECT),
+        stop_timeout=_STOP,
         healthy=lambda: health.http_ok(settings.connect_host, settings.connect_port, "/health"),
         address=settings.connect_url,
     )
@@ -173,6 +177,8 @@ def _questdb(settings: Settings, jars: Path) -> Service:
         env=env,
         ports={"questdb_http_port": http, "questdb_pg_port": pg, "questdb_health_port": probe},
         prepare=lambda: root.mkdir(parents=True, exist_ok=True),
+        options=lambda: _class_archive(jars, QUESTDB),
+        stop_timeout=_STOP,
         healthy=healthy,
         address=settings.questdb_url,
     )
@@ -180,6 +186,23 @@ def _questdb(settings: Settings, jars: Path) -> Service:
 
 def _kafka_jvm(jars: Path) -> list[str]:
     return [*_JVM, f"-Dlog4j2.configurationFile={_LOG4J}", "-cp", f"{jars}/kafka/*"]
+
+
+def _class_archive(jars: Path, name: str) -> list[str]:
+    """Start from the archive of loaded classes that an earlier run left as it ended.
+
+    It halves the CPU time that a start takes. The JVM ignores an archive of another Java.
+    """
+    archive = jars / f"{name}.jsa"
+    use = "SharedArchiveFile" if _complete(archive) else "ArchiveClassesAtExit"
+    return [f"-XX:{use}={archive}"]
+
+
+def _complete(archive: Path) -> bool:
+    if not archive.exists():
+        return False
+    with archive.open("rb") as handle:
+        return any(handle.read(4))  # the JVM writes this head last
 
 
 def _properties(properties: Mapping[str, object]) -> str:

@@ -10,13 +10,18 @@ def _nothing() -> None:
     return
 
 
+def _none() -> Sequence[str]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """One process of the stack.
 
     ``healthy`` says, at once, whether it does its work. ``ports`` maps the setting that chooses a
     port to its number, the main one first. Before a start ``files`` are written, then ``prepare``
-    is called. Timeouts are seconds.
+    is called. ``options`` are more arguments, put after the program, that change nothing but speed.
+    Timeouts are seconds.
     """
 
     name: str
@@ -28,8 +33,9 @@ class Service:
     ports: Mapping[str, int] = field(default_factory=dict)
     files: Mapping[Path, str] = field(default_factory=dict)
     prepare: Callable[[], None] = _nothing
+    options: Callable[[], Sequence[str]] = _none
     start_timeout: float = 90.0
-    stop_timeout: float = 20.0
+    stop_timeout: float = 10.0
 
     @property
     def log(self) -> Path:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
-from liq import config
+from liq import config, serve
 from liq.config import Settings
 from liq.errors import FeedError
 from liq.stack import apps, control, health
@@ -59,8 +59,7 @@ def run(
     control.launch(started, settings, progress)
     for service in started:
         control.wait_healthy(service, progress)
-    token = settings.token.get_secret_value()
-    return Session(source, f"{started[-1].address}/?token={token}")
+    return Session(source, serve.dashboard_url(settings))
 
 
 def _choose(source: Source, venues: Sequence[str]) -> Source:
