@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,9 @@ from liq.cryptofeed import EXCHANGES, CryptoFeed, exchange_class
 from liq.errors import ConfigError, RejectedMessage
 from liq.feed import Feed, Handle
 from liq.model import Liquidation, Source
+from liq.producer import Producer
 from liq.venues import VENUES
+from liq.venues.base import Through
 
 cryptofeed = pytest.importorskip("cryptofeed")
 from cryptofeed.connection import RestEndpoint, Routes, WebsocketEndpoint  # noqa: E402
@@ -187,6 +190,36 @@ async def test_what_the_handler_raises_ends_the_feed():
                 await feed.run()
 
 
+async def test_without_symbols_all_futures_are_asked_for():
+    exchange = exchange_class(VENUES["binance_usdm"])
+    contracts = {"BTC-USDT-PERP": "BTCUSDT", "ETH-USDT-PERP": "ETHUSDT", "BTC-USDT": "x"}
+    kinds = dict(zip(contracts, ("perpetual", "futures", "spot"), strict=True))
+    Symbols.set(EXCHANGES["binance_usdm"], contracts, {"instrument_type": kinds})
+    async with Exchange([]).running() as server:
+        plain = {"ssl": False, "server_hostname": None, "compression": None}
+        endpoint = WebsocketEndpoint(f"wss://127.0.0.1:{server.port}", options=plain)
+        local = type("Local", (exchange,), {"websocket_endpoints": [endpoint]})
+        async with running(partial(CryptoFeed, VENUES["binance_usdm"], exchange=local)):
+            asked = await server.asked.get()
+    assert sorted(asked.partition("=")[2].split("/")) == [
+        "btcusdt@forceOrder",
+        "ethusdt@forceOrder",
+    ]
+
+
 def test_a_venue_that_cryptofeed_lacks_is_told():
     with pytest.raises(ConfigError, match=r"no liquidations of htx, but of .*binance_usdm"):
         exchange_class(VENUES["htx"])
+    with pytest.raises(ConfigError, match="no liquidations of htx"):
+        Producer("htx", through=Through.CRYPTOFEED)
+
+
+def test_a_url_cannot_go_through_cryptofeed():
+    with pytest.raises(ConfigError, match="leave the URL out"):
+        Producer(url="ws://127.0.0.1", through=Through.CRYPTOFEED)
+
+
+def test_without_the_extra_the_mend_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cryptofeed.exchanges", None)
+    with pytest.raises(ConfigError, match=r"pip install 'liq\[cryptofeed\]'"):
+        Producer(through=Through.CRYPTOFEED)

@@ -40,12 +40,13 @@ EXCHANGES = {
 class CryptoFeed:
     """A venue's liquidations through cryptofeed; stands in for `liq.feed.Feed`.
 
-    ``symbols`` are cryptofeed's, e.g. ``BTC-USDT-PERP``: it has no subscription to all of them.
-    ``exchange`` replaces the class that `exchange_class` makes, e.g. by one of other endpoints.
+    ``symbols`` are cryptofeed's, e.g. ``BTC-USDT-PERP``; it has no subscription to all, so all that
+    it knows of are named where none are given. ``exchange`` replaces the class that
+    `exchange_class` makes, e.g. by one of other endpoints.
     """
 
     def __init__(
-        self, venue: Venue, handle: Handle, symbols: Sequence[str], exchange: Any = None
+        self, venue: Venue, handle: Handle, symbols: Sequence[str] = (), exchange: Any = None
     ) -> None:
         self.url = venue.url
         self._handle = handle
@@ -83,7 +84,7 @@ class CryptoFeed:
         from cryptofeed.defines import LIQUIDATIONS  # noqa: PLC0415 - an optional extra
 
         feed = self._exchange(
-            symbols=self._symbols,
+            symbols=self._symbols or _futures(self._exchange),
             channels=[LIQUIDATIONS],
             callbacks={LIQUIDATIONS: self._poll},
             timeout=-1,
@@ -135,6 +136,14 @@ def exchange_class(venue: Venue) -> Any:
     return type(base.__name__, (base,), body)
 
 
+def _futures(exchange: Any) -> list[str]:
+    """Ask the exchange for its contracts, by cryptofeed; return all but options and spot."""
+    from cryptofeed.defines import FUTURES, PERPETUAL  # noqa: PLC0415 - an optional extra
+
+    kinds = exchange.info()["instrument_type"]
+    return [symbol for symbol, kind in kinds.items() if kind in (FUTURES, PERPETUAL)]
+
+
 def _mended(name: str, base: Any) -> dict[str, object]:
     """Return what of version 2 leads nowhere or never ends, put right."""
     from cryptofeed.connection import WebsocketEndpoint  # noqa: PLC0415 - an optional extra
@@ -180,7 +189,9 @@ async def _run(feed: Any, failure: asyncio.Future[None]) -> None:
     if not _is_version_2():
         await _first(asyncio.create_task(feed.run(asyncio.Event())), failure)
         return
+    others = asyncio.all_tasks()
     feed.start(asyncio.get_running_loop())
+    connections = asyncio.all_tasks() - others  # it keeps none, so would leave one half opened
     try:
         await failure
     finally:
@@ -188,6 +199,9 @@ async def _run(feed: Any, failure: asyncio.Future[None]) -> None:
         if poller := getattr(feed, "poller", None):
             poller.cancel()
         await feed.shutdown()
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
 
 
 async def _first(run: asyncio.Task[None], failure: asyncio.Future[None]) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from liq import signals
 from liq.config import Settings
-from liq.errors import RejectedMessage
+from liq.cryptofeed import CryptoFeed
+from liq.errors import ConfigError, RejectedMessage
 from liq.feed import Feed, FeedStats, Patience
 from liq.instruments import load
 from liq.kafka import Publisher, PublisherStats
@@ -18,7 +19,7 @@ from liq.model import Liquidation, Source
 from liq.recording import Recorder
 from liq.venues import url_of
 from liq.venues import venue as venue_named
-from liq.venues.base import Instruments, Venue
+from liq.venues.base import Instruments, Through, Venue
 
 _STALLED_S = 2.0  # Kafka acknowledges in milliseconds
 _RATE_WINDOW_S = 5.0
@@ -105,7 +106,8 @@ class Intake:
 class Producer:
     """Publishes one venue's liquidations until it is stopped.
 
-    ``record`` is a folder in which to keep its raw frames as well, see `liq.recording`.
+    ``record`` is a folder in which to keep its raw frames as well, see `liq.recording`; ``through``
+    is whose connections bring them.
 
     In a notebook ``await producer.start()`` returns once Kafka is reached and leaves a task of the
     kernel's loop running, which the producer itself keeps alive; ``await producer.stop()`` delivers
@@ -119,13 +121,18 @@ class Producer:
         *,
         instruments: Instruments | None = None,
         patience: Patience | None = None,
+        through: Through = Through.DIRECT,
         record: Path | None = None,
         settings: Settings | None = None,
     ) -> None:
+        """Raises `ConfigError` for an unknown venue, or one that cryptofeed does not bring."""
+        if url and through is Through.CRYPTOFEED:
+            raise ConfigError("cryptofeed connects to the exchange itself: leave the URL out")
         self._venue = venue_named(venue)
         self._url = url_of(venue, url)
         self._instruments = instruments
         self._patience = patience
+        self._through = through
         self._settings = settings
         self._recorder = Recorder(record, venue) if record else None
         self._task: asyncio.Task[None] | None = None
@@ -199,7 +206,12 @@ class Producer:
         instruments = self._instruments or {}
         self._publisher = Publisher(self._settings)
         self._intake = Intake(self._venue, instruments, self._publisher)
-        self._feed = Feed(self._venue, self._take, self._url, instruments, self._patience)
+        self._feed = self._new_feed(instruments)
+
+    def _new_feed(self, instruments: Instruments) -> Feed | CryptoFeed:
+        if self._through is Through.CRYPTOFEED:
+            return CryptoFeed(self._venue, self._take)
+        return Feed(self._venue, self._take, self._url, instruments, self._patience)
 
     async def _take(self, raw: bytes, recv_ts: int, source: Source) -> None:
         if self._recorder:

@@ -99,7 +99,9 @@ async def _simulate(plan: "Plan", show: Callable[[str], None]) -> None:
 
     with signals.caught() as ended:
         async with Simulator(plan) as simulator:
-            while not await signals.within(_SHOW_S, ended):
+            over = False
+            while not over:
+                over = await signals.within(_SHOW_S, ended)
                 show(f"{simulator.url}  {simulator.clients} connected  {simulator.sent:,} sent")
 
 

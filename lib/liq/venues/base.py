@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from liq.errors import RejectedMessage
@@ -10,6 +11,13 @@ from liq.model import Completeness, Liquidation, Source
 
 _YEAR_2000 = 946_684_800_000
 _YEAR_2100 = 4_102_444_800_000
+
+
+class Through(StrEnum):
+    """Whose connections bring a venue's frames: ours or cryptofeed's."""
+
+    DIRECT = "direct"
+    CRYPTOFEED = "cryptofeed"
 
 
 @dataclass(frozen=True, slots=True)
