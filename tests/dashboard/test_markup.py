@@ -77,6 +77,13 @@ def test_tape_rows_are_coloured_by_side_and_large_ones_marked() -> None:
     assert markup.tape(None) == '<p class="liq-none">no prints</p>'
 
 
+def test_a_print_that_no_exchange_sent_says_so() -> None:
+    shown = frames()
+    assert "<mark>" not in markup.tape(shown)
+    shown.tape["source"] = "simulator"
+    assert "<mark>simulator</mark>" in markup.tape(shown)
+
+
 def test_title_says_when_bars_were_widened() -> None:
     assert markup.bars_title(frames(), "10s") == "<h3>Liquidated per 10s</h3>"
     assert "1s has too many bars" in markup.bars_title(frames(), "1s")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
-from liq.charts import completeness_note, source_badge
+from liq.charts import LIVE_SOURCES, completeness_note, source_badge
 from liq.dashboard.model import DashboardModel, Frames, State
 
 _NOTICES = {
@@ -147,12 +147,17 @@ def _print(row: Any) -> str:
     return (
         f'<tr{big}><td>{_clock(row.ts)}</td><td class="liq-{side}">{side}</td>'
         f"<td>{escape(str(row.symbol))}</td><td>{row.notional:,.0f}</td>"
-        f"<td>{row.price:,.6g}</td><td>{escape(str(row.exchange))}</td></tr>"
+        f"<td>{row.price:,.6g}</td>"
+        f"<td>{escape(str(row.exchange))}{_source(str(row.source))}</td></tr>"
     )
 
 
 def _code(text: str) -> str:
     return re.sub(r"`(.+?)`", r"<code>\1</code>", text)
+
+
+def _source(source: str) -> str:
+    return "" if source in LIVE_SOURCES else f" <mark>{escape(source)}</mark>"
 
 
 def _clock(moment: datetime) -> str:
