@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import chain, count, islice
 
+import msgspec
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
@@ -89,6 +90,17 @@ def test_topics_are_created_once_and_then_left_alone(broker: Settings) -> None:
 
 
 @pytest.mark.stack
+async def test_a_publisher_creates_its_topics(stack: Settings) -> None:
+    own = uuid.uuid4().hex[:8]
+    settings = stack.model_copy(update={"topic": f"new_{own}", "dlq_topic": f"new_dead_{own}"})
+    async with Publisher(settings):
+        pass
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap)
+    assert len(consumer.partitions_for_topic(settings.topic)) == settings.partitions
+    consumer.close()
+
+
+@pytest.mark.stack
 async def test_every_liquidation_is_published_once_in_order_of_its_contract(
     broker: Settings,
 ) -> None:
@@ -145,11 +157,16 @@ async def test_dead_letters_say_where_they_are_from_and_why(
 
 
 @pytest.mark.stack
-async def test_dead_letter_of_any_size_is_kept_in_part(broker: Settings) -> None:
+async def test_nothing_is_too_large_to_be_dead_lettered(broker: Settings) -> None:
+    huge = msgspec.structs.replace(next(liquidations()), symbol="S" * 2_000_000)
     async with Publisher(broker) as publisher:
-        await publisher.dead_letter("binance_usdm", "too long", "x" * 5_000_000, 0)
-    [record] = consume(broker.dlq_topic, broker)
-    assert record.value == b"x" * 64_000
+        await publisher.publish(huge)
+        await publisher.dead_letter("binance_usdm", "long " * 1_000_000, "x" * 5_000_000, 0)
+    one, other = consume(broker.dlq_topic, broker)
+    assert dict(one.headers)["reason"].endswith(b"bytes are too many for a liquidation")
+    assert other.value == b"x" * 64_000
+    assert dict(other.headers)["reason"] == b"long " * 200
+    assert publisher.stats().sent == 0
 
 
 @pytest.mark.stack

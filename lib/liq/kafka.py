@@ -23,9 +23,12 @@ from liq.model import Liquidation, encode
 _BOOTSTRAP_MS = 5_000
 _QUEUE = 20_000  # messages that wait for the sending thread before `publish` waits for it
 _IN_FLIGHT = 20_000  # messages kafka-python holds: its own buffer has no bound
-_HAND_OVER_S = 0.004  # a busy feed wakes the sending thread no more often than this
+_HAND_OVER_S = 0.002  # a busy feed wakes the sending thread no more often than this
 _BACKOFF_S = 0.5
-_RAW_LIMIT = 64_000  # characters of a bad message that are kept
+# The broker refuses a megabyte, and what it refuses is tried for ever: longer ones are cut, or
+# taken for no liquidation.
+_VALUE_LIMIT = 64_000
+_REASON_LIMIT = 1_000
 
 # A batch that expires is lost, so none does: an absent broker is waited for.
 _PRODUCER: dict[str, Any] = {
@@ -182,25 +185,31 @@ class Publisher:
         self._last_error = ""
 
     async def start(self) -> None:
-        """Connect. Raises `KafkaError` when the broker cannot be reached."""
+        """Connect, and create missing topics. Raises `KafkaError` when there is no broker."""
+        await asyncio.to_thread(ensure_topics, self._settings)
         self._connection = await asyncio.to_thread(self._connect)
         self._thread.start()
 
     async def publish(self, liquidation: Liquidation) -> None:
         """Queue one liquidation, keyed ``exchange:symbol``; wait while the queue is full."""
+        value = encode(liquidation)
+        if len(value) > _VALUE_LIMIT:
+            reason = f"{len(value)} bytes are too many for a liquidation"
+            await self.dead_letter(liquidation.exchange, reason, value, liquidation.recv_ts)
+            return
         key = f"{liquidation.exchange}:{liquidation.symbol}".encode()
-        await self._put(_Message(self._settings.topic, key, encode(liquidation), []))
+        await self._put(_Message(self._settings.topic, key, value, []))
         self._sent += 1
 
     async def dead_letter(self, venue: str, reason: str, raw: str | bytes, recv_ts: int) -> None:
         """Queue a message that could not be understood for the dead-letter topic.
 
-        Its headers say ``venue``, ``reason`` and ``recv_ts`` (microseconds); raw text beyond
-        64,000 characters is cut.
+        Its headers say ``venue``, ``reason`` and ``recv_ts`` (microseconds). More than 64,000
+        characters are cut.
         """
-        headers = {"venue": venue, "reason": reason, "recv_ts": str(recv_ts)}
+        headers = {"venue": venue, "reason": reason[:_REASON_LIMIT], "recv_ts": str(recv_ts)}
         encoded = [(name, _bytes(text)) for name, text in headers.items()]
-        value = _bytes(raw[:_RAW_LIMIT])
+        value = _bytes(raw[:_VALUE_LIMIT])
         await self._put(_Message(self._settings.dlq_topic, venue.encode(), value, encoded))
         self._dead_lettered += 1
 
