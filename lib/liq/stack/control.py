@@ -3,9 +3,10 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from typing import TypeVar
 
 from liq import config
 from liq.config import Settings
@@ -17,22 +18,25 @@ from liq.stack.progress import Report, silent
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB, servers
 from liq.stack.service import Service
 from liq.stack.state import tail
+from liq.streams import STREAMS
+
+T = TypeVar("T")
 
 _POLL = 0.05
 _DATA = (KAFKA, QUESTDB, "conf", "cluster-id")
 
 
 def up(settings: Settings | None = None, *, progress: Report = silent) -> None:
-    """Start what is not running, wait until all is healthy; create topics, table and sink.
+    """Start what is not running, wait until all is healthy; create topics, tables and sinks.
 
     Safe to call again, and by several processes at once; a server whose settings changed is started
-    anew. Raises `StackError`, or the error of the server that refused topics, table or sink.
+    anew. Raises `StackError`, or the error of the server that refused a topic, table or sink.
     """
     settings = settings or config.settings()
     resolve.ensure(settings, progress)
     services = servers(settings)
     launch(services, settings, progress)
-    furnish = {KAFKA: _create_topics, QUESTDB: _create_table}
+    furnish = {KAFKA: _create_topics, QUESTDB: _create_tables}
 
     def settle(service: Service) -> None:
         wait_healthy(service, progress)
@@ -40,7 +44,7 @@ def up(settings: Settings | None = None, *, progress: Report = silent) -> None:
             furnish[service.name](settings)
 
     _each(settle, services)
-    _register_sink(settings)
+    _register_sinks(settings)
 
 
 def down(settings: Settings | None = None, *, progress: Report = silent) -> list[str]:
@@ -160,22 +164,23 @@ def _create_topics(settings: Settings) -> None:
     kafka.ensure_topics(settings)
 
 
-def _create_table(settings: Settings) -> None:
+def _create_tables(settings: Settings) -> None:
     from liq import questdb  # noqa: PLC0415 - as above
 
-    questdb.ensure_table(settings)
+    for stream in STREAMS:
+        questdb.ensure_table(settings, stream)
 
 
-def _register_sink(settings: Settings) -> None:
+def _register_sinks(settings: Settings) -> None:
     from liq import connect  # noqa: PLC0415 - as above
 
-    connect.ensure(settings)
+    _each(lambda stream: connect.ensure(settings, stream), STREAMS)
 
 
-def _each(action: Callable[[Service], object], services: Sequence[Service]) -> None:
+def _each(action: Callable[[T], object], items: Iterable[T]) -> None:
     """Do ``action`` for all at once; raise the first error once all have ended."""
     with ThreadPoolExecutor() as pool:
-        list(pool.map(action, services))
+        list(pool.map(action, items))
 
 
 def _server(settings: Settings, name: str) -> Service:

@@ -33,7 +33,6 @@ def servers(settings: Settings) -> list[Service]:
 
 def _kafka(settings: Settings, jars: Path) -> Service:
     data, file = settings.home / "kafka", settings.home / "conf" / "kafka.properties"
-    jvm = _kafka_jvm(jars)
     host, port = settings.host, settings.kafka_port
     controller = settings.kafka_controller_port
     properties = {
@@ -55,16 +54,17 @@ def _kafka(settings: Settings, jars: Path) -> Service:
         "share.coordinator.state.topic.replication.factor": 1,
         "share.coordinator.state.topic.min.isr": 1,
         "group.initial.rebalance.delay.ms": 0,
+        "metadata.max.idle.interval.ms": 0,  # no record each half second for replicas there are not
     }
 
     def prepare() -> None:
         if not (data / "meta.properties").exists():
-            _format(jvm, file, settings.home / "cluster-id")
+            _format(jars, file, settings.home / "cluster-id")
 
     return Service(
         name=KAFKA,
         home=settings.home,
-        argv=[*jvm, "kafka.Kafka", str(file)],
+        argv=[*_kafka_jvm(jars), "kafka.Kafka", str(file)],
         ports={"kafka_port": port, "kafka_controller_port": controller},
         files={file: _properties(properties)},
         prepare=prepare,
@@ -79,7 +79,7 @@ def _connect(settings: Settings, jars: Path) -> Service:
     file = settings.home / "conf" / "connect.properties"
     properties = {
         "bootstrap.servers": settings.kafka_bootstrap,
-        "reconnect.backoff.max.ms": 100,  # it starts beside Kafka and waits for it
+        "reconnect.backoff.max.ms": 250,  # it starts beside Kafka and waits for it
         "group.id": "liq-connect",
         "listeners": f"http://{settings.host}:{settings.connect_port}",
         "rest.advertised.host.name": settings.connect_host,
@@ -209,12 +209,18 @@ def _properties(properties: Mapping[str, object]) -> str:
     return "".join(f"{key}={value}\n" for key, value in properties.items())
 
 
-def _format(jvm: list[str], properties: Path, id_file: Path) -> None:
+def _format(jars: Path, properties: Path, id_file: Path) -> None:
     """Prepare Kafka's empty data folder, for a cluster id that is kept in case of a retry."""
     if not id_file.exists():
         id_file.write_text(urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+    java, *arguments = _kafka_jvm(jars)
     command = ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
-    options = [f"--cluster-id={id_file.read_text()}", f"--config={properties}"]
-    done = subprocess.run([*jvm, *command, *options], capture_output=True, text=True, check=False)
+    command += [f"--cluster-id={id_file.read_text()}", f"--config={properties}"]
+    done = subprocess.run(
+        [java, f"-XX:SharedArchiveFile={jars}/{KAFKA}.jsa", *arguments, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise StackError(f"cannot format Kafka's storage: {(done.stdout + done.stderr).strip()}")
