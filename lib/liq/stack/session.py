@@ -42,13 +42,14 @@ def run(
     """Bring the stack up, and beside it a producer and the dashboard, which `down` ends too.
 
     ``venues`` are the exchanges of a live source, Binance USD-M by default; a simulated one sends
-    ``rate`` liquidations a second. Safe to call again. Raises `StackError`, or `FeedError` when a
-    live source is out of reach.
+    ``rate`` liquidations a second. Safe to call again. Raises `StackError`, `ConfigError` for an
+    unknown venue, `FeedError` when a live source is out of reach.
     """
-    settings, venues = settings or config.settings(), venues or _DEFAULT_VENUES
+    settings = settings or config.settings()
+    venues = [venue(name).name for name in venues or _DEFAULT_VENUES]
     simulator = apps.simulator(settings, rate)
     with ThreadPoolExecutor(1) as pool:
-        choice = pool.submit(_choose, source, venues)  # an exchange may let us wait for seconds
+        choice = pool.submit(choose, source, venues)  # an exchange may let us wait for seconds
         control.up(settings, progress=progress)
     source = choice.result()
     if source is Source.SIMULATOR:
@@ -62,7 +63,11 @@ def run(
     return Session(source, serve.dashboard_url(settings))
 
 
-def _choose(source: Source, venues: Sequence[str]) -> Source:
+def choose(source: Source, venues: Sequence[str]) -> Source:
+    """Return ``live`` or ``simulator``: what ``source`` means while ``venues`` are as they are.
+
+    Raises `FeedError` when a live source is asked for and out of reach.
+    """
     if source is Source.SIMULATOR:
         return source
     urls = [venue(name).url for name in venues]
