@@ -12,6 +12,7 @@ from helpers import eventually
 from liq import questdb
 from liq.config import Settings
 from liq.model import Completeness, Liquidation, PriceKind, Side, Source
+from liq.streams import LIQUIDATIONS
 
 _NEXT_ID = iter(range(1, 1_000_000))
 
@@ -55,7 +56,7 @@ def liquidation(ts: str | datetime, notional: float, **changes: Any) -> Liquidat
 
 def insert(settings: Settings, records: Sequence[Liquidation]) -> None:
     """Write ``records`` and wait until they show."""
-    columns = questdb.table_columns()
+    columns = LIQUIDATIONS.columns()
     row = ", ".join(f"%s::{kind}" if kind == "TIMESTAMP" else "%s" for kind in columns.values())
     values = [value for record in records for value in msgspec.structs.astuple(record)]
     sql = f"INSERT INTO {settings.table} VALUES {', '.join([f'({row})'] * len(records))}"  # noqa: S608

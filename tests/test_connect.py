@@ -7,10 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from conftest import eventually
-from liq import assets, connect, questdb
+from helpers import eventually
+from liq import assets, connect
 from liq.config import Settings
 from liq.errors import ConnectError
+from liq.streams import LIQUIDATIONS
 
 # as the original app shipped it
 LEGACY = {
@@ -34,7 +35,7 @@ def shipped() -> dict[str, Any]:
 
 
 def test_shipped_columns_are_those_of_the_table() -> None:
-    described, columns = shipped()["config"], questdb.table_columns()
+    described, columns = shipped()["config"], LIQUIDATIONS.columns()
     of = {kind: [name for name in columns if columns[name] == kind] for kind in columns.values()}
     assert described["symbols"].split(",") == of["SYMBOL"]
     assert described["doubles"].split(",") == of["DOUBLE"]

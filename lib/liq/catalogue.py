@@ -3,9 +3,10 @@
 An entry is either a plain SQL string or an object (`Entry`). In its SQL
 
 - ``%(name)s`` is a parameter's value, sent bound; a list becomes ``%(name_0)s, %(name_1)s, …``;
-- ``%(since)s`` is the start of the window: ``window`` before ``until``, or before now;
-- ``{table}`` is the settings' table, ``{name}`` an ``interval`` parameter, one of its choices:
-  these two are syntax in QuestDB and cannot be bound;
+- ``%(end)s`` is the end of the window, ``until`` or now; ``%(since)s`` is ``window`` before that;
+- ``{table}`` is the settings' table of liquidations, ``{health_table}`` that of feed health,
+  ``{name}`` an ``interval`` parameter, one of its choices: these are syntax in QuestDB and cannot
+  be bound;
 - ``[[ … ]]`` is kept only when every parameter in it has a value.
 
 ``$common`` holds parameters that entries share by name.
@@ -23,8 +24,8 @@ from liq.errors import QueryError
 from liq.parameters import Parameter
 
 COMMON = "$common"
-TABLE = "table"
-SINCE = "since"
+TABLES = ("table", "health_table")
+SINCE, END = "since", "end"
 VALUE = re.compile(r"%\((\w+)\)s")
 IDENTIFIER = re.compile(r"\{(\w+)\}")
 OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
@@ -124,12 +125,13 @@ def _shared(name: str, common: Mapping[str, Parameter]) -> Parameter:
 def _faults(query: Query) -> Iterator[str]:
     values, identifiers = set(VALUE.findall(query.sql)), set(IDENTIFIER.findall(query.sql))
     intervals = {name for name, param in query.params.items() if param.type == "interval"}
-    if SINCE in values:
-        values = values - {SINCE} | {"window", "until"}
+    implied = {SINCE: {"window", "until"}, END: {"until"}}
+    for name in values & implied.keys():
+        values = values - {name} | implied[name]
     if unknown := sorted(values - query.params.keys()):
         yield f"its sql binds {', '.join(unknown)}, which params do not declare"
-    if unknown := sorted(identifiers - intervals - {TABLE}):
-        yield f"its sql has {{{unknown[0]}}}; only {{table}} and intervals may stand in braces"
+    if unknown := sorted(identifiers - intervals - set(TABLES)):
+        yield f"its sql has {{{unknown[0]}}}; only tables and intervals may stand in braces"
     if unused := sorted(query.params.keys() - values - identifiers):
         yield f"its sql does not use the parameter {', '.join(unused)}"
     for name, param in query.params.items():

@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     partitions: int = Field(3, ge=1, le=1000, description="partitions of the topic")
     table: str = Field("liquidations", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     connector: str = Field("alt-liquidations", pattern=r"^[A-Za-z0-9._-]+$")
+    health_topic: str = Field("feed_health", pattern=r"^[A-Za-z0-9._-]+$")
+    health_table: str = Field("feed_health", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    health_connector: str = Field("feed-health", pattern=r"^[A-Za-z0-9._-]+$")
 
     questdb_admin_user: str = "liq_admin"
     questdb_admin_password: SecretStr = SecretStr("")

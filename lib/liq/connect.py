@@ -2,8 +2,9 @@
 
 The sink that carries the topic into QuestDB is described once, in ``connect/altliqs.json``, which a
 user may post with curl as it stands. `ensure` registers the same description with this stack's
-topic, table and addresses in it. Either sink serves: the official QuestDB connector where it is
-installed, else liq's own, which takes the same configuration.
+topic, table and addresses in it, for liquidations or another of `liq.streams`. Either sink serves:
+the official QuestDB connector where it is installed, else liq's own, which takes the same
+configuration.
 """
 
 import json
@@ -18,6 +19,7 @@ import httpx
 from liq import assets, config
 from liq.config import Settings
 from liq.errors import ConnectError
+from liq.streams import LIQUIDATIONS, Stream
 
 OFFICIAL = "io.questdb.kafka.QuestDBSinkConnector"
 OWN = "io.liq.connect.LiqQuestDBSinkConnector"
@@ -64,8 +66,10 @@ class ConnectorStatus:
         return [f"{name}: {reason}" for name, state, reason in parts if state == _FAILED]
 
 
-def ensure(settings: Settings | None = None, *, timeout: float = 60.0) -> ConnectorStatus:
-    """Register the sink, or bring the registered one up to date, and wait until it runs.
+def ensure(
+    settings: Settings | None = None, stream: Stream = LIQUIDATIONS, *, timeout: float = 60.0
+) -> ConnectorStatus:
+    """Register the stream's sink, or bring the registered one up to date, and wait until it runs.
 
     A sink that is registered as it should be is left alone, but for tasks that failed: they are
     started again. Raises `ConnectError` when Connect is away, refuses the configuration, or has the
@@ -73,32 +77,36 @@ def ensure(settings: Settings | None = None, *, timeout: float = 60.0) -> Connec
     """
     settings = settings or config.settings()
     deadline = time.monotonic() + timeout
-    wanted = configuration(settings)
-    path = f"/connectors/{settings.connector}"
+    wanted = configuration(settings, stream)
+    path = _path(settings, stream)
     registered = _request(settings, "GET", f"{path}/config", missing_ok=True)
     if registered is None:
         _request(settings, "PUT", f"{path}/config", json=wanted)
-    elif registered != wanted | {"name": settings.connector}:
-        _replace(settings, wanted, deadline)
-    elif status(settings).failures:
-        restart(settings)
-    return _await(settings, lambda sink: sink.running, deadline)
+    elif registered != wanted | {"name": stream.connector(settings)}:
+        _replace(settings, stream, wanted, deadline)
+    elif status(settings, stream).failures:
+        restart(settings, stream)
+    return _await(settings, stream, lambda sink: sink.running, deadline)
 
 
-def configuration(settings: Settings | None = None) -> dict[str, str]:
-    """Return the sink's configuration: ``connect/altliqs.json`` with the settings filled in.
+def configuration(
+    settings: Settings | None = None, stream: Stream = LIQUIDATIONS
+) -> dict[str, str]:
+    """Return a sink's configuration: ``connect/altliqs.json`` with stream and settings filled in.
 
     The password in it is a reference that the worker resolves. Raises `ConnectError` when the file
     cannot be used, or when Connect, asked for its plugins, is away or has no sink for QuestDB.
     """
     settings = settings or config.settings()
-    described = _described()
+    described, columns = _described(), stream.columns()
     address = f"{settings.questdb_host}:{settings.questdb_http_port}"
     client = re.sub(r"\baddr=[^;]*", f"addr={address}", described["client.conf.string"])
     return described | {
         "connector.class": _sink_class(settings),
-        "topics": settings.topic,
-        "table": settings.table,
+        "topics": stream.topic(settings),
+        "table": stream.table(settings),
+        "symbols": ",".join(name for name, kind in columns.items() if kind == "SYMBOL"),
+        "doubles": ",".join(name for name, kind in columns.items() if kind == "DOUBLE"),
         "errors.deadletterqueue.topic.name": settings.dlq_topic,
         "client.conf.string": re.sub(
             r"\busername=[^;]*", f"username={settings.questdb_admin_user}", client
@@ -106,15 +114,15 @@ def configuration(settings: Settings | None = None) -> dict[str, str]:
     }
 
 
-def status(settings: Settings | None = None) -> ConnectorStatus:
+def status(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> ConnectorStatus:
     """Return the state of the sink and its tasks. Raises `ConnectError` when Connect is away."""
     settings = settings or config.settings()
-    found = _request(settings, "GET", f"/connectors/{settings.connector}/status", missing_ok=True)
+    found = _request(settings, "GET", f"{_path(settings, stream)}/status", missing_ok=True)
     if found is None:
-        return ConnectorStatus(settings.connector, _ABSENT)
+        return ConnectorStatus(stream.connector(settings), _ABSENT)
     connector = found["connector"]
     return ConnectorStatus(
-        name=settings.connector,
+        name=stream.connector(settings),
         state=connector["state"],
         version=connector.get("version", ""),
         reason=_reason(connector.get("trace", "")),
@@ -125,20 +133,24 @@ def status(settings: Settings | None = None) -> ConnectorStatus:
     )
 
 
-def restart(settings: Settings | None = None) -> None:
+def restart(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> None:
     """Start again whatever part of the sink failed; the rest is left alone.
 
     Raises `ConnectError` when Connect is away or the sink is not registered.
     """
     settings = settings or config.settings()
     parts = {"includeTasks": "true", "onlyFailed": "true"}
-    _request(settings, "POST", f"/connectors/{settings.connector}/restart", params=parts)
+    _request(settings, "POST", f"{_path(settings, stream)}/restart", params=parts)
 
 
-def remove(settings: Settings | None = None) -> None:
+def remove(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> None:
     """Unregister the sink, if it is registered. Raises `ConnectError` when Connect is away."""
     settings = settings or config.settings()
-    _request(settings, "DELETE", f"/connectors/{settings.connector}", missing_ok=True)
+    _request(settings, "DELETE", _path(settings, stream), missing_ok=True)
+
+
+def _path(settings: Settings, stream: Stream) -> str:
+    return f"/connectors/{stream.connector(settings)}"
 
 
 def _described() -> dict[str, str]:
@@ -184,11 +196,11 @@ def _sink_class(settings: Settings) -> str:
     )
 
 
-def _replace(settings: Settings, wanted: dict[str, str], deadline: float) -> None:
+def _replace(settings: Settings, stream: Stream, wanted: dict[str, str], deadline: float) -> None:
     """Change the configuration while no task runs: an old one would pass for a new one."""
-    path = f"/connectors/{settings.connector}"
+    path = _path(settings, stream)
     _request(settings, "PUT", f"{path}/stop")
-    _await(settings, lambda sink: sink.state == _STOPPED and not sink.tasks, deadline)
+    _await(settings, stream, lambda sink: sink.state == _STOPPED and not sink.tasks, deadline)
     try:
         _request(settings, "PUT", f"{path}/config", json=wanted)
     finally:
@@ -196,16 +208,19 @@ def _replace(settings: Settings, wanted: dict[str, str], deadline: float) -> Non
 
 
 def _await(
-    settings: Settings, reached: Callable[[ConnectorStatus], bool], deadline: float
+    settings: Settings,
+    stream: Stream,
+    reached: Callable[[ConnectorStatus], bool],
+    deadline: float,
 ) -> ConnectorStatus:
-    while not reached(current := status(settings)):
+    while not reached(current := status(settings, stream)):
         now = time.monotonic()
         if current.failures:
             # it may be the state before a restart, so not at once
             deadline = min(deadline, now + _FAILURE_GRACE_S)
         if now > deadline:
             why = "; ".join(current.failures) or f"{current.state}, {len(current.tasks)} tasks"
-            raise ConnectError(f"sink {settings.connector} does not run: {why}")
+            raise ConnectError(f"sink {current.name} does not run: {why}")
         time.sleep(_POLL_S)
     return current
 

@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import importlib.metadata
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,16 +53,21 @@ class CryptoFeed:
         self._handle = handle
         self._symbols = list(symbols)
         self._exchange = exchange or exchange_class(venue)
-        self._last_frame = 0
+        self._opened: Counter[Any] = Counter()  # how often each connection was
+        self._frames = self._last_frame = 0
         self._polled: object = None
         self._failure: asyncio.Future[None] | None = None
 
     def stats(self) -> FeedStats:
-        """Return the state now; what cryptofeed does not tell is 0."""
+        """Return the state now; cryptofeed does not tell why a connection was lost."""
+        lost = self._opened.total() - len(self._opened)
         return FeedStats(
-            connected=self._failure is not None and bool(self._last_frame),
-            reconnects=0,
-            errors=0,
+            source=Source.CRYPTOFEED,
+            connected=bool(self._opened) and all(one.is_open for one in self._opened),
+            frames=self._frames,
+            reconnects=lost,
+            errors=lost,
+            gaps=lost,
             last_frame=self._last_frame,
             last_error="",
         )
@@ -92,11 +98,12 @@ class CryptoFeed:
             config={"log": {"disabled": True}},
         )
         feed.tap = self._tap
+        feed.note_opened = lambda connection: self._opened.update([connection])
         return feed
 
     async def _tap(self, raw: str | bytes, timestamp: float) -> None:
-        recv_ts = int(timestamp * 1e6)
-        self._last_frame = recv_ts
+        self._last_frame = recv_ts = int(timestamp * 1e6)
+        self._frames += 1
         try:
             frame = raw.encode() if isinstance(raw, str) else raw
             await self._handle(frame, recv_ts, Source.CRYPTOFEED)
@@ -118,6 +125,8 @@ class CryptoFeed:
 def exchange_class(venue: Venue) -> Any:
     """Return cryptofeed's class of the venue, with messages going to its attribute ``tap``.
 
+    Its attribute ``note_opened`` is called with each connection whenever that is open.
+
     Raises `ConfigError` if cryptofeed is not installed or does not know the venue.
     """
     try:
@@ -131,9 +140,14 @@ def exchange_class(venue: Venue) -> Any:
     async def message_handler(self: Any, raw: str, _connection: Any, timestamp: float) -> None:
         await self.tap(raw, timestamp)
 
+    async def subscribe(self: Any, connection: Any) -> None:
+        self.note_opened(connection)
+        await mended.subscribe(self, connection)
+
     base = EXCHANGE_MAP[EXCHANGES[venue.name]]
-    body = {"message_handler": message_handler, **_mended(venue.name, base)}
-    return type(base.__name__, (base,), body)
+    mended: Any = type(base.__name__, (base,), _mended(venue.name, base))
+    body = {"message_handler": message_handler, "subscribe": subscribe}
+    return type(base.__name__, (mended,), body)
 
 
 def _futures(exchange: Any) -> list[str]:

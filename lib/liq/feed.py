@@ -45,12 +45,17 @@ class Patience:
 class FeedStats:
     """State of a feed; ``last_frame`` is UTC microseconds, 0 before the first.
 
-    ``reconnects`` counts every connection after the first, ``errors`` lost or refused ones.
+    ``source`` is the one that frames carry, ``frames`` counts them. ``reconnects`` counts every
+    connection after the first, ``errors`` lost or refused ones, ``gaps`` the times that the last
+    one was lost: what a venue told until the next one, nobody heard.
     """
 
+    source: Source
     connected: bool
+    frames: int
     reconnects: int
     errors: int
+    gaps: int
     last_frame: int
     last_error: str
 
@@ -89,7 +94,8 @@ class Feed:
         self._patience = patience or Patience()
         self._loopback = _is_loopback(self.url)
         self._sessions: set[_Session] = set()
-        self._connects = self._errors = 0
+        self._source = Source.SIMULATOR if self._loopback else Source.LIVE
+        self._connects = self._errors = self._frames = self._gaps = 0
         self._failures = 0  # in a row
         self._last_frame = 0
         self._last_error = ""
@@ -97,9 +103,12 @@ class Feed:
     def stats(self) -> FeedStats:
         """Return the state now."""
         return FeedStats(
+            source=self._source,
             connected=bool(self._sessions),
+            frames=self._frames,
             reconnects=max(0, self._connects - 1),
             errors=self._errors,
+            gaps=self._gaps,
             last_frame=self._last_frame,
             last_error=self._last_error,
         )
@@ -158,7 +167,8 @@ class Feed:
         return connection
 
     async def _read(self, connection: ClientConnection) -> None:
-        session = _Session(connection, self._source(connection))
+        session = _Session(connection, self._source_of(connection))
+        self._source = session.source
         self._sessions.add(session)
         watch = asyncio.create_task(self._watch(session))
         beat = asyncio.create_task(_beat(connection, self._venue.heartbeat))
@@ -166,6 +176,7 @@ class Feed:
             while True:
                 await self._receive(session)
         except ConnectionClosed as error:
+            self._gaps += len(self._sessions) == 1
             self._note(FeedError(session.fault) if session.fault else error)
         finally:
             self._sessions.discard(session)
@@ -176,6 +187,7 @@ class Feed:
     async def _receive(self, session: _Session) -> None:
         raw = await session.connection.recv(decode=False)
         self._last_frame = recv_ts = time.time_ns() // 1000
+        self._frames += 1
         self._failures = 0
         session.heard = time.monotonic()
         session.held = True
@@ -218,7 +230,7 @@ class Feed:
         await asyncio.sleep(self._patience.overlap)
         reader.cancel()
 
-    def _source(self, connection: ClientConnection) -> Source:
+    def _source_of(self, connection: ClientConnection) -> Source:
         server = connection.response.headers.get("Server") if connection.response else None
         return Source.SIMULATOR if self._loopback or server == SIMULATOR_SERVER else Source.LIVE
 

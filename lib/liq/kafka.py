@@ -18,7 +18,8 @@ from kafka.partitioner.default import murmur2
 from liq import config
 from liq.config import Settings
 from liq.errors import KafkaError
-from liq.model import Liquidation, encode
+from liq.model import FeedHealth, Liquidation, encode
+from liq.streams import FEED_HEALTH, STREAMS
 
 _BOOTSTRAP_MS = 5_000
 _QUEUE = 20_000  # messages that wait for the sending thread before `publish` waits for it
@@ -44,13 +45,14 @@ _PRODUCER: dict[str, Any] = {
 
 
 def ensure_topics(settings: Settings | None = None) -> None:
-    """Create the topic and its dead-letter topic where they do not exist; leave them otherwise.
+    """Create the streams' topics and the dead-letter topic where they do not exist.
 
     Returns once every partition has a leader. Raises `KafkaError` when the broker cannot be reached
     or refuses.
     """
     settings = settings or config.settings()
-    topics = {settings.topic: settings.partitions, settings.dlq_topic: 1}
+    topics = {stream.topic(settings): settings.partitions for stream in STREAMS}
+    topics[settings.dlq_topic] = 1
     with _translated(settings):
         admin = KafkaAdminClient(
             bootstrap_servers=settings.kafka_bootstrap, bootstrap_timeout_ms=_BOOTSTRAP_MS
@@ -200,6 +202,11 @@ class Publisher:
         key = f"{liquidation.exchange}:{liquidation.symbol}".encode()
         await self._put(_Message(self._settings.topic, key, value, []))
         self._sent += 1
+
+    async def report(self, health: FeedHealth) -> None:
+        """Queue a row about a feed; it counts for nothing in `stats` but ``queued``."""
+        topic = FEED_HEALTH.topic(self._settings)
+        await self._put(_Message(topic, health.exchange.encode(), encode(health), []))
 
     async def dead_letter(self, venue: str, reason: str, raw: str | bytes, recv_ts: int) -> None:
         """Queue a message that could not be understood for the dead-letter topic.

@@ -1,7 +1,7 @@
-"""The canonical liquidation: what travels through Kafka and what a QuestDB row holds.
+"""The canonical records: what travels through Kafka and what a QuestDB row holds.
 
-This module is the only place that knows the schema; the table, the sink's configuration and the
-message codec are all derived from `Liquidation`.
+This module is the only place that knows the schema; tables, the sinks' configuration and the
+message codec are all derived from `Liquidation` and `FeedHealth`.
 """
 
 import hashlib
@@ -87,13 +87,49 @@ class Liquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     source: Source = Source.LIVE
 
 
+class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How a venue's feed fared since the row before, about a second ago.
+
+    Between two rows of an exchange and source, both connected and a second or so apart, with no gap
+    counted in the second, nothing is missing that the venue's feed shows. All else is unknown: no
+    liquidations in it does not mean that there were none. Query ``coverage`` finds those times.
+
+    ============ =========== ================================================================
+    field        type        meaning
+    ============ =========== ================================================================
+    ts           int         now, microseconds since the epoch, UTC
+    exchange     str         venue key
+    source       Source      as of its liquidations
+    completeness Completeness how much of its liquidations the feed shows at best
+    connected    bool        whether a connection is open now
+    messages     int         frames of any kind, since the row before
+    gaps         int         times that the last connection was lost, since the row before
+    reconnects   int         connections after the first, since the row before
+    lag          float|None  seconds between the newest liquidation and its receipt, of those
+                             since the row before; null when there was none
+    queued       int         messages that wait for Kafka: many when the broker is slow or away
+    ============ =========== ================================================================
+    """
+
+    ts: int
+    exchange: str
+    source: Source
+    completeness: Completeness
+    connected: bool
+    messages: int
+    gaps: int
+    reconnects: int
+    lag: float | None
+    queued: int
+
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Liquidation)
 
 
-def encode(liquidation: Liquidation) -> bytes:
+def encode(record: Liquidation | FeedHealth) -> bytes:
     """Return the Kafka message value: a flat JSON object of numbers and strings."""
-    return _encoder.encode(liquidation)
+    return _encoder.encode(record)
 
 
 def decode(message: bytes) -> Liquidation:

@@ -15,7 +15,7 @@ from liq.errors import ConfigError, RejectedMessage
 from liq.feed import Feed, FeedStats, Patience
 from liq.instruments import load
 from liq.kafka import Publisher, PublisherStats
-from liq.model import Liquidation, Source
+from liq.model import FeedHealth, Liquidation, Source
 from liq.recording import Recorder
 from liq.venues import url_of
 from liq.venues import venue as venue_named
@@ -24,6 +24,7 @@ from liq.venues.base import Instruments, Through, Venue
 _STALLED_S = 2.0  # Kafka acknowledges in milliseconds
 _RATE_WINDOW_S = 5.0
 _SHOW_S = 0.5
+_HEALTH_S = 1.0
 
 
 class State(StrEnum):
@@ -107,7 +108,7 @@ class Producer:
     """Publishes one venue's liquidations until it is stopped.
 
     ``record`` is a folder in which to keep its raw frames as well, see `liq.recording`; ``through``
-    is whose connections bring them.
+    is whose connections bring them. Once a second it publishes a `FeedHealth` row too.
 
     In a notebook ``await producer.start()`` returns once Kafka is reached and leaves a task of the
     kernel's loop running, which the producer itself keeps alive; ``await producer.stop()`` delivers
@@ -157,7 +158,7 @@ class Producer:
             self._instruments = await asyncio.to_thread(load, self._venue, self._settings)
         self._renew()
         await self._publisher.start()
-        self._task = asyncio.create_task(self._feed.run(), name=f"liq {self._venue.name}")
+        self._task = asyncio.create_task(self._run(), name=f"liq {self._venue.name}")
 
     async def stop(self, timeout: float = 10) -> None:
         """Stop receiving and deliver what is queued; does nothing when stopped.
@@ -197,7 +198,7 @@ class Producer:
             queued=kafka.queued,
             in_flight=kafka.in_flight,
             last_frame=feed.last_frame,
-            lag_s=(newest.recv_ts - newest.ts) / 1e6 if newest else None,
+            lag_s=_lag_s(newest),
             last_error=self._failure() or kafka.last_error or feed.last_error,
         )
 
@@ -217,6 +218,34 @@ class Producer:
         if self._recorder:
             self._recorder.write(raw, recv_ts, source)
         await self._intake.take(raw, recv_ts, source)
+
+    async def _run(self) -> None:
+        health = asyncio.create_task(self._report_health())
+        try:
+            await self._feed.run()
+        finally:
+            health.cancel()
+
+    async def _report_health(self) -> None:
+        feed, newest = self._feed.stats(), self._intake.newest
+        while True:
+            await asyncio.sleep(_HEALTH_S)
+            before, feed = feed, self._feed.stats()
+            seen, newest = newest, self._intake.newest
+            kafka = self._publisher.stats()
+            health = FeedHealth(
+                ts=time.time_ns() // 1000,
+                exchange=self._venue.name,
+                source=feed.source,
+                completeness=self._venue.completeness,
+                connected=feed.connected,
+                messages=feed.frames - before.frames,
+                gaps=feed.gaps - before.gaps,
+                reconnects=feed.reconnects - before.reconnects,
+                lag=_lag_s(newest) if newest is not seen else None,
+                queued=kafka.queued + kafka.in_flight,
+            )
+            await self._publisher.report(health)
 
     def _state(self, feed: FeedStats, kafka: PublisherStats) -> State:
         if self._task is None:
@@ -238,6 +267,10 @@ class Producer:
             self._samples.popleft()
         then, before = self._samples[0]
         return (sent - before) / (now - then) if now > then else 0.0
+
+
+def _lag_s(liquidation: Liquidation | None) -> float | None:
+    return (liquidation.recv_ts - liquidation.ts) / 1e6 if liquidation else None
 
 
 async def run(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liq import assets, questdb
-from liq.catalogue import IDENTIFIER, OPTIONAL, SINCE, TABLE, VALUE, Query, load
+from liq.catalogue import END, IDENTIFIER, OPTIONAL, SINCE, TABLES, VALUE, Query, load
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import QueryError
@@ -27,7 +27,8 @@ def hit(key: str, /, *, settings: Settings | None = None, **params: Any) -> "pd.
     """
     settings = settings or current_settings()
     query = find(key, settings)
-    sql, bound = render(query, _values(query, params), settings.table)
+    tables = {name: getattr(settings, name) for name in TABLES}
+    sql, bound = render(query, _values(query, params), tables)
     frame = questdb.fetch(sql, bound, settings)
     units = {name: column.unit for name, column in query.columns.items() if column.unit}
     frame.attrs = {"query": key, "units": units}
@@ -81,13 +82,13 @@ def wait_for_rows(
 
 
 def render(
-    query: Query, values: Mapping[str, Any], table: str
+    query: Query, values: Mapping[str, Any], tables: Mapping[str, str]
 ) -> tuple[str, dict[str, Any] | None]:
     """Return the SQL text and the values to bind (None when there are none).
 
-    ``values`` are checked ones; ``table`` comes from the settings, which allow only identifiers.
+    ``values`` are checked ones; ``tables`` come from the settings, which allow only identifiers.
     """
-    identifiers = {**values, TABLE: table}
+    identifiers = {**values, **tables}
     sql = OPTIONAL.sub(lambda match: _kept(match[1], values), query.sql)
     sql = IDENTIFIER.sub(lambda match: identifiers[match[1]], sql)
     bound: dict[str, Any] = {}
@@ -108,8 +109,9 @@ def _values(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
         name: param.value(name, given.get(name, param.default))
         for name, param in query.params.items()
     }
+    values[END] = values.get("until") or datetime.now(UTC)
     if isinstance(window := values.get("window"), timedelta):
-        values[SINCE] = (values.get("until") or datetime.now(UTC)) - window
+        values[SINCE] = values[END] - window
     return values
 
 

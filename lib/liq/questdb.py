@@ -10,8 +10,7 @@ import contextlib
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 from psycopg.adapt import Loader
@@ -20,15 +19,13 @@ from psycopg.pq import Format
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import QuestDBError
-from liq.model import Liquidation
+from liq.streams import LIQUIDATIONS, Stream
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Params = Mapping[str, Any] | Sequence[Any] | None
 
-DEDUP_KEYS = ("ts", "exchange", "symbol", "event_id")
-_TIMESTAMPS = ("ts", "recv_ts")
 _POSTGRES_EPOCH_US = 946_684_800_000_000
 _DTYPES = {16: "bool", 20: "int64", 21: "int64", 23: "int64", 700: "float64", 701: "float64"}
 _TIMESTAMP_OID = 1114
@@ -47,31 +44,19 @@ class WalState(NamedTuple):
     reason: str
 
 
-def ensure_table(settings: Settings | None = None) -> None:
-    """Create the table of liquidations unless it is there. Raises `QuestDBError`."""
-    execute(table_ddl((settings or current_settings()).table), settings=settings)
+def ensure_table(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> None:
+    """Create the table of ``stream`` unless it is there. Raises `QuestDBError`."""
+    settings = settings or current_settings()
+    execute(table_ddl(stream.table(settings), stream), settings=settings)
 
 
-def table_ddl(table: str) -> str:
+def table_ddl(table: str, stream: Stream = LIQUIDATIONS) -> str:
     """Return the statement that creates ``table``, one column for each field of the record."""
-    columns = ", ".join(f"{name} {kind}" for name, kind in table_columns().items())
+    columns = ", ".join(f"{name} {kind}" for name, kind in stream.columns().items())
     return (
         f"CREATE TABLE IF NOT EXISTS {table} ({columns})"
-        f" TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS({', '.join(DEDUP_KEYS)})"
+        f" TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS({', '.join(stream.keys)})"
     )
-
-
-def table_columns() -> dict[str, str]:
-    """Return the QuestDB type of each field of `liq.model.Liquidation`, in order."""
-    return {name: _column_type(name, kind) for name, kind in get_type_hints(Liquidation).items()}
-
-
-def _column_type(name: str, kind: type) -> str:
-    if name in _TIMESTAMPS:
-        return "TIMESTAMP"
-    if issubclass(kind, (str, Enum)):
-        return "SYMBOL"
-    return "DOUBLE" if issubclass(kind, float) else "LONG"
 
 
 def fetch(

@@ -1,0 +1,60 @@
+"""What travels through Kafka into QuestDB: of each stream its record, topic, table and sink."""
+
+from dataclasses import dataclass
+from enum import Enum
+from types import NoneType
+from typing import get_args, get_type_hints
+
+import msgspec
+
+from liq.config import Settings
+from liq.model import FeedHealth, Liquidation
+
+_TIMESTAMPS = ("ts", "recv_ts")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One kind of record; ``keys`` tell a row from every other, ``ts`` is its designated timestamp.
+
+    ``prefix`` begins the names of its settings: ``topic``, ``table`` and ``connector``.
+    """
+
+    record: type[msgspec.Struct]
+    keys: tuple[str, ...]
+    prefix: str = ""
+
+    def topic(self, settings: Settings) -> str:
+        """Return the Kafka topic."""
+        return self._setting("topic", settings)
+
+    def table(self, settings: Settings) -> str:
+        """Return the QuestDB table."""
+        return self._setting("table", settings)
+
+    def connector(self, settings: Settings) -> str:
+        """Return the name of the sink that carries the topic into the table."""
+        return self._setting("connector", settings)
+
+    def columns(self) -> dict[str, str]:
+        """Return the QuestDB type of each field of the record, in order."""
+        return {name: _type(name, hint) for name, hint in get_type_hints(self.record).items()}
+
+    def _setting(self, name: str, settings: Settings) -> str:
+        return str(getattr(settings, self.prefix + name))
+
+
+def _type(name: str, hint: type) -> str:
+    [kind] = {*get_args(hint)} - {NoneType} or {hint}
+    if name in _TIMESTAMPS:
+        return "TIMESTAMP"
+    if issubclass(kind, (str, Enum)):
+        return "SYMBOL"
+    if issubclass(kind, bool):
+        return "BOOLEAN"
+    return "DOUBLE" if issubclass(kind, float) else "LONG"
+
+
+LIQUIDATIONS = Stream(Liquidation, ("ts", "exchange", "symbol", "event_id"))
+FEED_HEALTH = Stream(FeedHealth, ("ts", "exchange", "source"), prefix="health_")
+STREAMS = (LIQUIDATIONS, FEED_HEALTH)
