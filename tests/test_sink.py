@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
 
-from conftest import eventually
+from helpers import eventually
 from liq import connect, kafka, questdb
 from liq import stack as local
 from liq.config import Settings
