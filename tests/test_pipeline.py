@@ -12,7 +12,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer
 
 from conftest import eventually, free_ports
-from liq import connect, kafka, questdb
+from liq import connect, questdb
 from liq import stack as local
 from liq.config import Settings
 from liq.producer import Producer
@@ -25,7 +25,7 @@ COLUMNS = ["symbol", "side", "notional", "ts"]
 
 @pytest.fixture
 def pipeline(stack: Settings) -> Settings:
-    """A topic, table and connector of the test's own, and a port for its simulator."""
+    """Topics, tables and connectors of the test's own, and a port for its simulator."""
     own = uuid.uuid4().hex[:8]
     settings = stack.model_copy(
         update={
@@ -33,12 +33,13 @@ def pipeline(stack: Settings) -> Settings:
             "dlq_topic": f"dead_{own}",
             "table": f"liquidations_{own}",
             "connector": f"sink-{own}",
+            "health_topic": f"health_{own}",
+            "health_table": f"health_{own}",
+            "health_connector": f"health-{own}",
             "simulator_port": free_ports()["simulator_port"],
         }
     )
-    kafka.ensure_topics(settings)
-    questdb.ensure_table(settings)
-    connect.ensure(settings)
+    local.furnish(settings)
     return settings
 
 

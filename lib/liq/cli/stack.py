@@ -65,6 +65,26 @@ def up() -> None:
 
 
 @app.command()
+def init() -> None:
+    """Create topics, tables and sinks in servers that run already, e.g. those of docker-compose.
+
+    `liq up` does it for its own. Safe to repeat.
+    """
+    stack.furnish()
+    _console.print("topics, tables and sinks are there")
+
+
+@app.command()
+def env() -> None:
+    """Print the settings, passwords and token too, as LIQ_* variables.
+
+    Keep what it prints to yourself: `liq env > .env` is what docker-compose.yml reads.
+    """
+    for name, value in config.settings().environ().items():
+        typer.echo(f"{name}={value}")
+
+
+@app.command()
 def status() -> None:
     """Show what runs: state, process, memory, address."""
     table = Table(box=None, header_style="bold", pad_edge=False)

@@ -1,6 +1,6 @@
 """The local stack: Kafka, Kafka Connect and QuestDB as plain processes of this machine."""
 
-from liq.stack.control import down, reset, start, stop, up
+from liq.stack.control import down, furnish, reset, start, stop, up
 from liq.stack.session import Session, Source, run
 from liq.stack.state import ServiceStatus, State, logs, status
 
@@ -10,6 +10,7 @@ __all__ = [
     "Source",
     "State",
     "down",
+    "furnish",
     "logs",
     "reset",
     "run",

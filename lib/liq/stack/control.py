@@ -36,14 +36,25 @@ def up(settings: Settings | None = None, *, progress: Report = silent) -> None:
     resolve.ensure(settings, progress)
     services = servers(settings)
     launch(services, settings, progress)
-    furnish = {KAFKA: _create_topics, QUESTDB: _create_tables}
+    contents = {KAFKA: _create_topics, QUESTDB: _create_tables}
 
     def settle(service: Service) -> None:
         wait_healthy(service, progress)
-        if service.name in furnish:
-            furnish[service.name](settings)
+        if service.name in contents:
+            contents[service.name](settings)
 
     _each(settle, services)
+    _register_sinks(settings)
+
+
+def furnish(settings: Settings | None = None) -> None:
+    """Create topics, tables and sinks in servers that run already, e.g. those of docker-compose.
+
+    Safe to repeat. Raises the error of the server that is away or refuses.
+    """
+    settings = settings or config.settings()
+    _create_topics(settings)
+    _create_tables(settings)
     _register_sinks(settings)
 
 
