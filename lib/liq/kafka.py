@@ -24,7 +24,11 @@ from liq.streams import FEED_HEALTH, STREAMS
 _BOOTSTRAP_MS = 5_000
 _QUEUE = 20_000  # messages that wait for the sending thread before `publish` waits for it
 _IN_FLIGHT = 20_000  # messages kafka-python holds: its own buffer has no bound
-_HAND_OVER_S = 0.002  # a busy feed wakes the sending thread no more often than this
+# The sending thread wakes no more often than this, and rests for longer after so many messages:
+# a few large requests cost all concerned, the broker above all, far less than many small ones.
+_PAUSE_S = 0.002
+_LONG_PAUSE_S = 0.01
+_MANY = 20
 _BACKOFF_S = 0.5
 # The broker refuses a megabyte, and what it refuses is tried for ever: longer ones are cut, or
 # taken for no liquidation.
@@ -271,9 +275,10 @@ class Publisher:
         if self._closing:
             raise KafkaError("the publisher is closed; start a new one")
         while len(self._queue) >= _QUEUE:  # noqa: ASYNC110 - rare: polling beats signals from thread to loop
-            await asyncio.sleep(_HAND_OVER_S)
+            await asyncio.sleep(_PAUSE_S)
         self._queue.append(message)
-        self._wake.set()
+        if not self._wake.is_set():  # which costs less than to set it again
+            self._wake.set()
 
     # What follows runs in the sending thread.
 
@@ -282,13 +287,14 @@ class Publisher:
             self._wake.wait()
             self._wake.clear()
             started = time.monotonic()
+            pause = _LONG_PAUSE_S if len(self._queue) >= _MANY else _PAUSE_S
             try:
                 self._deliver()
             except Exception as error:  # whatever it is, all that is unacknowledged is still here
                 self._errors += 1
                 self._last_error = str(error)
                 self._start_anew()
-            time.sleep(max(0.0, started + _HAND_OVER_S - time.monotonic()))
+            time.sleep(max(0.0, started + pause - time.monotonic()))
         if self._connection:
             self._connection.close()
 
