@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import liq
-from conftest import eventually, free_ports
+from helpers import eventually, free_ports
 from liq import connect, kafka, questdb
 from liq.config import Settings
 from liq.feed import Patience

@@ -63,17 +63,9 @@ async def reached(condition: Callable[[], bool]) -> None:
 
 def expected(ledger: Path) -> pd.DataFrame:
     """What must be stored, computed from the exchange's own ledger without liq's parser."""
-    orders = [json.loads(line)["o"] for line in ledger.read_text().splitlines()]
-    rows = [
-        (
-            order["s"],
-            {"SELL": "long", "BUY": "short"}[order["S"]],
-            float(order["z"]) * float(order["ap"]),
-            pd.Timestamp(order["T"] * 1000, unit="us", tz="UTC"),
-        )
-        for order in orders
-    ]
-    return _sorted(pd.DataFrame(rows, columns=COLUMNS))
+    sent = pd.DataFrame([json.loads(line) for line in ledger.read_text().splitlines()])
+    sent["ts"] = pd.to_datetime(sent["ts"], unit="us", utc=True)
+    return _sorted(sent[COLUMNS])
 
 
 def stored(settings: Settings, count: int) -> pd.DataFrame:

@@ -85,6 +85,12 @@ def load(venue: Venue, settings: Settings | None = None) -> Catalogue:
     return Catalogue(instruments, Origin.REST, now)
 
 
+def shipped(venue: Venue) -> Catalogue | None:
+    """Return the snapshot that ships beside the parsers, if there is one of the venue."""
+    kept = _read(_SNAPSHOTS / f"{venue.name}.json")
+    return Catalogue(kept.instruments, Origin.SNAPSHOT, kept.as_of) if kept else None
+
+
 def fetch(venue: Venue) -> list[Instrument]:
     """Ask the venue's REST API; `FeedError` if it is away or answers anything undocumented."""
     try:
@@ -117,10 +123,11 @@ def _pages(client: httpx.Client, listing: Listing, url: str) -> Iterator[Instrum
 def _without_venue(venue: Venue, cached: _Kept | None, error: FeedError) -> Catalogue:
     if cached:
         return Catalogue(cached.instruments, Origin.STALE_CACHE, cached.as_of, str(error))
-    shipped = _read(_SNAPSHOTS / f"{venue.name}.json")
-    if shipped is None:
+    snapshot = shipped(venue)
+    if snapshot is None:
         raise error
-    return Catalogue(shipped.instruments, Origin.SNAPSHOT, shipped.as_of, str(error))
+    snapshot.fault = str(error)
+    return snapshot
 
 
 def _read(file: Path) -> _Kept | None:

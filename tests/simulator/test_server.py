@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from liq.config import Settings
 from liq.errors import FeedError, RejectedMessage
-from liq.model import Side
+from liq.model import Liquidation, Side
 from liq.simulator.server import Plan, Simulator
 from liq.venues.binance import BINANCE_USDM
 
@@ -104,7 +104,7 @@ async def test_unknown_paths_are_not_found(settings: Settings) -> None:
 async def test_mark_prices_are_a_control_stream(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liq.simulator.server._MARK_PRICE_S", 0.1)
+    monkeypatch.setattr("liq.simulator.floor.CONTROL_S", 0.1)
     async with (
         Simulator(Plan(), settings),
         client(settings, "/ws/btcusdt@markPrice") as connection,
@@ -171,7 +171,8 @@ async def test_the_ledger_holds_every_order_and_no_malformed_message(
     settings: Settings, tmp_path: Path
 ) -> None:
     plan = Plan(rate=2_000, count=600, malformed_every=50, ledger=tmp_path / "ledger")
-    good, bad = [], []
+    good: list[Liquidation] = []
+    bad: list[str] = []
     async with (
         Simulator(plan, settings) as simulator,
         client(settings, f"/ws/{ALL}") as connection,
@@ -179,12 +180,14 @@ async def test_the_ledger_holds_every_order_and_no_malformed_message(
         for _ in range(612):
             frame = await asyncio.wait_for(connection.recv(), 20)
             try:
-                BINANCE_USDM.parse(frame, {}, 0)
-                good.append(frame)
+                good += BINANCE_USDM.parse(frame, {}, 0)
             except RejectedMessage as rejection:
                 bad.append(str(rejection))
         assert simulator.finished.is_set()
-    assert (tmp_path / "ledger").read_text().splitlines() == good
+    ledger = [json.loads(line) for line in (tmp_path / "ledger").read_text().splitlines()]
+    assert [(one["symbol"], one["ts"], one["side"], one["notional"]) for one in ledger] == [
+        (one.symbol, one.ts, one.side, one.notional) for one in good
+    ]
     assert len(bad) == 12
     assert len(set(bad)) >= 5
 

@@ -83,9 +83,11 @@ def simulate(
         Path | None, typer.Option(help="append every order sent to this file, as JSON lines")
     ] = None,
 ) -> None:
-    """Run a simulated exchange: a local websocket that speaks Binance's forceOrder protocol.
+    """Run simulated exchanges: a local websocket server that speaks each venue's protocol.
 
-    Sizes are heavy-tailed, liquidations come in cascades. Ctrl-C or SIGTERM ends it.
+    Binance's streams are where Binance has them, and any venue is below /VENUE: the URL with
+    {venue} in it that this prints makes `liq produce --venue all --url` hear them all. Sizes are
+    heavy-tailed, liquidations come in cascades. Ctrl-C or SIGTERM ends it.
     """
     from liq.simulator.server import Plan  # noqa: PLC0415 - numpy would slow all commands
 
@@ -102,7 +104,10 @@ async def _simulate(plan: "Plan", show: Callable[[str], None]) -> None:
             over = False
             while not over:
                 over = await signals.within(_SHOW_S, ended)
-                show(f"{simulator.url}  {simulator.clients} connected  {simulator.sent:,} sent")
+                show(
+                    f"{simulator.url}  {simulator.clients} connected  {simulator.sent:,} sent  "
+                    f"every venue: {simulator.urls}"
+                )
 
 
 def _lines(statuses: Sequence["Status"]) -> str:

@@ -1,15 +1,17 @@
-"""Binance's side of the forceOrder protocol: stream names, requests, messages.
+"""Binance's side of the forceOrder protocol, USD-M or COIN-M: stream names, requests, messages.
 
 Unlike Binance it shows every liquidation, not the latest in a second, so that it can be fast.
 Source: https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams
 """
 
 import re
+from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from liq.simulator.process import Order
+from liq.simulator.exchange import Event, Plain, Price
+from liq.simulator.process import MARKET, Contract, Order
 
 _ALL = "!forceOrder@arr"
 _STREAM = re.compile(r"!forceOrder@arr|[a-z0-9_]+@(?:forceOrder|markPrice(?:@1s)?)")
@@ -22,14 +24,55 @@ class _Request(msgspec.Struct):
     id: int | str | None = None
 
 
-class Subscription:
+class Binance(Plain):
+    """USD-M or COIN-M contracts, by ``name``."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.market = self.market or MARKET  # the names of USD-M contracts need no snapshot
+
+    def session(self, path: str) -> "_Session":
+        """See `liq.simulator.exchange.Exchange`, as for all that follows."""
+        return _Session(path if path not in ("", "/") else self._path, self.market)
+
+    def price(self, order: Order) -> str:
+        """That of the fills."""
+        return order.average_price
+
+    def row(self, order: Order, time_ms: int) -> bytes:
+        """Return the whole event."""
+        side = "SELL" if order.closes_long else "BUY"
+        pair = f'"ps":"{order.symbol.partition("_")[0]}",' if self.name == "binance_coinm" else ""
+        return (
+            f'{{"e":"forceOrder","E":{time_ms},"o":{{"s":"{order.symbol}",{pair}"S":"{side}",'
+            f'"o":"LIMIT","f":"IOC","q":"{order.quantity}","p":"{order.limit_price}",'
+            f'"ap":"{order.average_price}","X":"FILLED","l":"{order.quantity}",'
+            f'"z":"{order.quantity}","T":{time_ms}}}}}'
+        ).encode()
+
+    def malformed(self, number: int, order: Order, time_ms: int) -> bytes:
+        """Return an event with one of six faults."""
+        good = self.row(order, time_ms)
+        faults = (
+            good[:-7],
+            good.replace(b'"ap":', b'"averagePrice":'),
+            good.replace(b'"S":"', b'"S":"?'),
+            good.replace(order.quantity.encode(), b"many"),
+            good.replace(order.symbol.encode(), b"ETHBTC"),
+            good.replace(b'"T":%d' % time_ms, b'"T":"now"'),
+        )
+        return faults[number % len(faults)]
+
+
+class _Session:
     """What one client listens to; messages of a combined stream name the stream they belong to."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, market: tuple[Contract, ...]) -> None:
         """Read the target of a handshake, e.g. ``/ws/!forceOrder@arr``.
 
         Raises `ValueError` when it is not served.
         """
+        self._market = market
         url = urlsplit(target)
         match = _PATH.fullmatch(unquote(url.path))
         if match is None:
@@ -40,11 +83,12 @@ class Subscription:
 
     @property
     def hears_liquidations(self) -> bool:
-        """Whether any liquidation makes a message for this client."""
         return any("forceOrder" in stream for stream in self.streams)
 
-    def answer(self, text: str | bytes) -> str:
-        """Carry out a request of the client and return the acknowledgement to send."""
+    def greet(self) -> list[bytes]:
+        return []
+
+    def answer(self, text: bytes) -> list[bytes]:
         request = _Request("")
         try:
             request = msgspec.json.decode(text, type=_Request)
@@ -52,16 +96,26 @@ class Subscription:
         except (msgspec.DecodeError, ValueError) as error:
             fault = {"code": 2, "msg": f"Invalid request: {error}"}
             answer = {"error": fault, "id": request.id}
-        return msgspec.json.encode(answer).decode()
+        return [msgspec.json.encode(answer)]
 
-    def liquidations(self, symbol: str, payload: bytes) -> list[bytes]:
-        """Return the messages that a liquidation of ``symbol`` makes for this client."""
-        return self._messages((_ALL, f"{symbol.lower()}@forceOrder"), payload)
+    def liquidations(self, events: Sequence[Event]) -> list[bytes]:
+        if not self.combined and self.streams == {_ALL}:  # the common case, at full speed
+            return [event.row for event in events]
+        return [
+            message
+            for event in events
+            for message in self._messages(
+                (_ALL, f"{event.order.symbol.lower()}@forceOrder"), event.row
+            )
+        ]
 
-    def mark_price(self, symbol: str, payload: bytes) -> list[bytes]:
-        """Return the messages that a mark price of ``symbol`` makes for this client."""
-        stream = f"{symbol.lower()}@markPrice"
-        return self._messages((stream, f"{stream}@1s"), payload)
+    def control(self, price: Price, time_ms: int) -> list[bytes]:
+        frames = []
+        for contract in self._market:
+            stream = f"{contract.symbol.lower()}@markPrice"
+            payload = _mark_price(contract.symbol, price(contract.symbol), time_ms)
+            frames += self._messages((stream, f"{stream}@1s"), payload)
+        return frames
 
     def _messages(self, streams: tuple[str, ...], payload: bytes) -> list[bytes]:
         heard = [stream for stream in streams if stream in self.streams]
@@ -81,17 +135,7 @@ class Subscription:
         return None
 
 
-def force_order(order: Order, time_ms: int) -> bytes:
-    """Return the event that tells of ``order`` at ``time_ms`` (UTC milliseconds)."""
-    side = "SELL" if order.closes_long else "BUY"
-    return (
-        f'{{"e":"forceOrder","E":{time_ms},"o":{{"s":"{order.symbol}","S":"{side}","o":"LIMIT",'
-        f'"f":"IOC","q":"{order.quantity}","p":"{order.limit_price}","ap":"{order.average_price}",'
-        f'"X":"FILLED","l":"{order.quantity}","z":"{order.quantity}","T":{time_ms}}}}}'
-    ).encode()
-
-
-def mark_price(symbol: str, price: float, time_ms: int) -> bytes:
+def _mark_price(symbol: str, price: float, time_ms: int) -> bytes:
     """Return a mark price event; the funding fields are constant."""
     text = f"{price:.8f}"
     return msgspec.json.encode(
@@ -106,20 +150,6 @@ def mark_price(symbol: str, price: float, time_ms: int) -> bytes:
             "T": time_ms - time_ms % 28_800_000 + 28_800_000,
         }
     )
-
-
-def malformed(number: int, order: Order, time_ms: int) -> bytes:
-    """Return a message that no parser can take for a liquidation; ``number`` varies the fault."""
-    good = force_order(order, time_ms)
-    faults = (
-        good[:-7],
-        good.replace(b'"ap":', b'"averagePrice":'),
-        good.replace(b'"S":"', b'"S":"?'),
-        good.replace(order.quantity.encode(), b"many"),
-        good.replace(order.symbol.encode(), b"ETHBTC"),
-        good.replace(b'"T":%d' % time_ms, b'"T":"now"'),
-    )
-    return faults[number % len(faults)]
 
 
 def _known(streams: list[str]) -> set[str]:

@@ -34,13 +34,22 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """A contract of the simulated market; ``weight`` is its share of the liquidations."""
+    """A contract of the simulated market; ``weight`` is its share of the liquidations.
+
+    Quantities count units of ``multiplier`` base, or USD where ``inverse``.
+    """
 
     symbol: str
     price: float
     price_decimals: int
     quantity_decimals: int
     weight: float
+    multiplier: float = 1.0
+    inverse: bool = False
+
+    def unit_usd(self, price: float) -> float:
+        """Return what a quantity of one is worth at ``price``."""
+        return self.multiplier if self.inverse else self.multiplier * price
 
 
 MARKET = (
@@ -156,7 +165,8 @@ class Process:
             *(column.tolist() for column in (*events, usd, prices, limits)), strict=True
         ):
             contract = self._market[index]
-            due, steps = int(time), round(size / price * 10**contract.quantity_decimals) or 1
+            units = size / contract.unit_usd(price)
+            due, steps = int(time), round(units * 10**contract.quantity_decimals) or 1
             while (due, index, steps) in taken:
                 steps += 1
             taken.add((due, index, steps))
