@@ -4,7 +4,11 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from itertools import chain
 from typing import TypeVar
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
 
 from liq.config import Settings
 
@@ -47,3 +51,24 @@ def eventually(attempt: Callable[[], _T], *, deadline: float = 30.0, every: floa
         if time.monotonic() > end:
             raise AssertionError(f"not within {deadline:.0f} s: {attempt}") from cause
         time.sleep(every)
+
+
+def consume(topic: str, settings: Settings) -> list[ConsumerRecord]:
+    """Return all that a topic holds."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )
+    try:
+        partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic)]
+        consumer.assign(partitions)
+        total = sum(consumer.end_offsets(partitions).values())
+        records: list[ConsumerRecord] = []
+        while len(records) < total:
+            batches = consumer.poll(timeout_ms=10_000)
+            assert batches, f"{len(records)} of {total} records within 10 s"
+            records += chain.from_iterable(batches.values())
+        return records
+    finally:
+        consumer.close()

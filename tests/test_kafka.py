@@ -5,13 +5,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from itertools import chain, count, islice
+from itertools import count, islice
 
 import msgspec
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
+from helpers import consume
 from liq import kafka
 from liq import stack as local
 from liq.config import Settings
@@ -54,27 +54,6 @@ def liquidations(start: int = 0) -> Iterator[Liquidation]:
 async def publish(publisher: Publisher, stream: Iterator[Liquidation], number: int) -> None:
     for liquidation in islice(stream, number):
         await publisher.publish(liquidation)
-
-
-def consume(topic: str, settings: Settings) -> list[ConsumerRecord]:
-    """Return all that a topic holds."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap,
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
-    )
-    try:
-        partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic)]
-        consumer.assign(partitions)
-        total = sum(consumer.end_offsets(partitions).values())
-        records: list[ConsumerRecord] = []
-        while len(records) < total:
-            batches = consumer.poll(timeout_ms=10_000)
-            assert batches, f"{len(records)} of {total} records within 10 s"
-            records += chain.from_iterable(batches.values())
-        return records
-    finally:
-        consumer.close()
 
 
 @pytest.mark.stack

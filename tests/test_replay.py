@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from conftest import eventually, free_ports
+from helpers import consume, eventually, free_ports
 from liq import connect, kafka, questdb
 from liq.config import Settings
 from liq.errors import ConfigError, KafkaError, RecordingError
@@ -18,7 +18,6 @@ from liq.producer import Producer
 from liq.recording import Recorder
 from liq.replay import Replay, Replayed
 from liq.simulator.server import Plan, Simulator
-from test_kafka import consume
 
 START = 1_750_000_000_000_000
 ORDER = (

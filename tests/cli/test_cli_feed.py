@@ -12,14 +12,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from helpers import eventually, free_ports
+from helpers import consume, eventually, free_ports
 from liq import kafka
 from liq.cli import app
 from liq.config import Settings
 from liq.errors import ConfigError
 from liq.model import Source, decode
 from liq.venues import VENUES
-from test_kafka import consume
 
 STREAM = "/market/ws/!forceOrder@arr"
 
