@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -63,21 +63,33 @@ class Query:
     columns: Mapping[str, Column]
 
 
-def load(path: Path) -> dict[str, Query]:
-    """Read and check a catalogue. Raises `QueryError` naming the file, the entry and the reason."""
+class Catalogue(NamedTuple):
+    """The checked queries, and of entries that cannot be used the reason.
+
+    A broken entry is no harm to the others: pages that live on them go on while it is edited.
+    """
+
+    queries: Mapping[str, Query]
+    faults: Mapping[str, str]
+
+
+def load(path: Path) -> Catalogue:
+    """Read and check a catalogue. Raises `QueryError` if the file as a whole cannot be read.
+
+    A fault names the file, the entry and the reason.
+    """
     try:
         raw = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+        common = msgspec.json.decode(raw.pop(COMMON, b"{}"), type=dict[_Name, Parameter])
     except (OSError, msgspec.DecodeError) as error:
         raise QueryError(f"cannot read {path}: {error}") from error
-    common = _decode(path, COMMON, raw.pop(COMMON, msgspec.Raw(b"{}")), dict[_Name, Parameter])
-    queries = {}
+    queries, faults = {}, {}
     for key, text in raw.items():
-        entry = _decode(path, key, text, _Text | Entry)
         try:
-            queries[key] = _query(key, entry, common)
-        except QueryError as error:
-            raise _fault(path, key, error) from error
-    return queries
+            queries[key] = _query(key, text, common)
+        except (QueryError, msgspec.DecodeError) as error:
+            faults[key] = f"{path}: entry {key!r}: {error}"
+    return Catalogue(queries, faults)
 
 
 def json_schema() -> dict[str, Any]:
@@ -94,18 +106,8 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _decode(path: Path, key: str, text: msgspec.Raw, kind: Any) -> Any:
-    try:
-        return msgspec.json.decode(text, type=kind)
-    except msgspec.DecodeError as error:
-        raise _fault(path, key, error) from error
-
-
-def _fault(path: Path, key: str, error: Exception) -> QueryError:
-    return QueryError(f"{path}: entry {key!r}: {error}")
-
-
-def _query(key: str, entry: str | Entry, common: Mapping[str, Parameter]) -> Query:
+def _query(key: str, text: msgspec.Raw, common: Mapping[str, Parameter]) -> Query:
+    entry = msgspec.json.decode(text, type=_Text | Entry)
     if isinstance(entry, str):
         entry = Entry(sql=entry, description="")
     shared = {name: _shared(name, common) for name in entry.common}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liq import assets, questdb
-from liq.catalogue import END, IDENTIFIER, OPTIONAL, SINCE, TABLES, VALUE, Query, load
+from liq.catalogue import END, IDENTIFIER, OPTIONAL, SINCE, TABLES, VALUE, Catalogue, Query, load
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import QueryError
@@ -36,7 +36,12 @@ def hit(key: str, /, *, settings: Settings | None = None, **params: Any) -> "pd.
 
 
 def queries(settings: Settings | None = None) -> Mapping[str, Query]:
-    """Return the catalogue, read anew when its file has changed. Raises `QueryError`."""
+    """Return the queries that can be used. Raises `QueryError` if the file cannot be read."""
+    return catalogue(settings).queries
+
+
+def catalogue(settings: Settings | None = None) -> Catalogue:
+    """Return all of ``queries.json``, read anew when it has changed. Raises `QueryError`."""
     path = (settings or current_settings()).queries or assets.path("queries.json")
     try:
         state = path.stat()
@@ -46,8 +51,13 @@ def queries(settings: Settings | None = None) -> Mapping[str, Query]:
 
 
 def find(key: str, settings: Settings | None = None) -> Query:
-    """Return the query named ``key``. Raises `QueryError` listing the valid keys."""
-    known = queries(settings)
+    """Return the query named ``key``.
+
+    Raises `QueryError` listing the valid keys, or saying why that entry cannot be used.
+    """
+    known, faults = catalogue(settings)
+    if key in faults:
+        raise QueryError(faults[key])
     if key not in known:
         raise QueryError(f"unknown query {key!r}{_hint(key, known)}")
     return known[key]
@@ -97,7 +107,7 @@ def render(
 
 
 @lru_cache(maxsize=8)
-def _load(path: Path, _mtime_ns: int, _size: int) -> Mapping[str, Query]:
+def _load(path: Path, _mtime_ns: int, _size: int) -> Catalogue:
     return load(path)
 
 

@@ -1,6 +1,7 @@
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -39,6 +40,18 @@ def test_queries_are_listed_with_parameters_and_columns() -> None:
     listed = run("queries")
     for text in ("latest_timestamp", "top_symbols", "limit: int = 10", "largest_usd"):
         assert text in listed
+
+
+def test_queries_that_cannot_be_used_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.json").write_text('{"good": "SELECT 1", "bad": "SELECT {x}"}')
+    monkeypatch.setattr(
+        "liq.queries.current_settings",
+        lambda: Settings.load(home=tmp_path, queries=tmp_path / "mine.json"),
+    )
+    with pytest.raises(QueryError, match="entry 'bad'"):
+        run("queries")
 
 
 @pytest.mark.stack

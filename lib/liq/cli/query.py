@@ -28,14 +28,17 @@ class Format(StrEnum):
 
 @app.command("queries")
 def list_queries() -> None:
-    """List the named queries with their parameters and columns."""
-    from liq.queries import queries  # noqa: PLC0415 - pandas would slow every other command
+    """List the named queries with their parameters and columns; fail if one cannot be used."""
+    from liq.queries import catalogue  # noqa: PLC0415 - pandas would slow every other command
 
+    queries, faults = catalogue()
     table = Table("query", "what it tells", "parameters", "columns", show_lines=True)
-    for query in queries().values():
+    for query in queries.values():
         params = "\n".join(_describe(name, param) for name, param in query.params.items())
         table.add_row(f"[bold]{query.key}[/]", query.description, params, "\n".join(query.columns))
     Console().print(table)
+    if faults:
+        raise QueryError("\n".join(faults.values()))
 
 
 @app.command("hit")

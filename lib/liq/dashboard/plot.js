@@ -18,7 +18,12 @@ function plotly(model) {
   return globalThis.liqPlotly;
 }
 
-const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+const CONFIG = {
+  responsive: true,
+  displaylogo: false,
+  // named one by one: plotly's own choice has a button that uploads the chart to its cloud
+  modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+};
 
 function render({ model, el }) {
   const chart = document.createElement("div");
