@@ -4,16 +4,16 @@ import gzip
 import hashlib
 import mimetypes
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import anywidget
-import widgetsnbextension
 from tornado.web import HTTPError, RequestHandler
 from voila.app import Voila
 from voila.request_info_handler import RequestInfoSocketHandler
+from voila.tornado.handler import TornadoVoilaHandler
 
-from liq.dashboard.plot import plotly_js
+from liq.errors import ServeError
 
 _HERE = Path(__file__).parent
 _YEAR = 365 * 24 * 3600
@@ -23,13 +23,22 @@ class Assets:
     """The page's files by name, and the version that stands in their URLs."""
 
     def __init__(self) -> None:
-        files = {file.name: file for file in (_HERE / "static").iterdir()}
-        files["plotly.js"] = plotly_js()
-        files["widgets.js"] = Path(widgetsnbextension.__file__).parent / "static" / "extension.js"
-        files["anywidget.js"] = Path(anywidget.__file__).parent / "nbextension" / "index.js"
+        files = {file.name: file for file in (_HERE / "static").iterdir()} | {
+            "plotly.js": _shipped("plotly", "package_data/plotly.min.js"),
+            "widgets.js": _shipped("widgetsnbextension", "static/extension.js"),
+            "anywidget.js": _shipped("anywidget", "nbextension/index.js"),
+        }
         self.plain = {name: file.read_bytes() for name, file in files.items()}
         self.zipped = {name: gzip.compress(body, 5, mtime=0) for name, body in self.plain.items()}
         self.version = hashlib.sha256(b"".join(self.plain.values())).hexdigest()[:16]
+
+
+def _shipped(package: str, path: str) -> Path:
+    """Return a file that a package ships, without importing it: that is the kernels' affair."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ServeError(f"the page needs the package {package}; install liq anew")
+    return Path(spec.origin).parent / path
 
 
 class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
@@ -58,12 +67,24 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
             (r"/health", Health),
             (r"/liq/\w+/([\w.]+)", Asset, {"assets": self.assets}),
         ]
-        voilas = super().init_handlers()
-        # this one tells a page's query, with the token in it, to whoever knows a kernel's id
-        return ours + [route for route in voilas if route[1] is not RequestInfoSocketHandler]
+        return ours + [
+            (path, Page, *options) if handler is TornadoVoilaHandler else (path, handler, *options)
+            for path, handler, *options in super().init_handlers()
+            # tells a page's query, with the token in it, to whoever knows the kernel's id
+            if handler is not RequestInfoSocketHandler
+        ]
 
     def _locate_assets(self, page_config: dict[str, Any], **_context: Any) -> dict[str, Any]:
         return page_config | {"liqAssets": f"{self.base_url}liq/{self.assets.version}/"}
+
+
+class Page(TornadoVoilaHandler):  # type: ignore[misc] # Voila ships no types
+    """The notebook as a page."""
+
+    async def get(self, path: str | None = None) -> None:
+        """Answer with the page, and the cookie that lets it end its kernel when it is left."""
+        _ = self.xsrf_token
+        await super().get(path)
 
 
 class Asset(RequestHandler):

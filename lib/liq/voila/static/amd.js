@@ -7,3 +7,5 @@ window.define = (needs, factory) => {
 const nothing = new Proxy(() => nothing, { get: () => nothing });
 window.Jupyter = { version: "6.5.0" };
 window.requirejs = Object.assign((_names, then) => then?.(nothing, nothing, nothing), { config() {} });
+// anywidget gives a widget's module 2 s to load and else never updates the widget, on a busy machine too
+AbortSignal.timeout = () => new AbortController().signal;

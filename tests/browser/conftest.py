@@ -1,0 +1,165 @@
+"""The dashboard as served, and headless Chromium to look at it."""
+
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+from helpers import eventually, free_ports
+from liq import connect, kafka, questdb, serve
+from liq.config import Settings
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+POOL = 2
+BARS = """Array.from(
+    document.querySelectorAll(".liq-bars .bars .point path"), path => path.getAttribute("d"))"""
+PATIENCE_MS = 60_000  # a busy machine is slow, not broken
+
+
+@pytest.fixture(scope="session")
+def settings(stack: Settings) -> Settings:
+    """A topic, table and connector of these tests' own."""
+    own, ports = uuid.uuid4().hex[:8], free_ports()
+    settings = stack.model_copy(
+        update={
+            "topic": f"liquidations_{own}",
+            "dlq_topic": f"dead_{own}",
+            "table": f"liquidations_{own}",
+            "connector": f"sink-{own}",
+            "dashboard_port": ports["dashboard_port"],
+            "simulator_port": ports["simulator_port"],
+        }
+    )
+    kafka.ensure_topics(settings)
+    questdb.ensure_table(settings)
+    connect.ensure(settings)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[psutil.Popen]:
+    """``liq dashboard``, its kernels preheated while the table is still empty."""
+    log = tmp_path_factory.mktemp("dashboard") / "log"
+    with serving(settings, log, "--pool", str(POOL)) as process:
+        eventually(lambda: "filled with" in log.read_text(), deadline=120)
+        yield process
+
+
+@contextmanager
+def serving(settings: Settings, log: Path, *options: str) -> Iterator[psutil.Popen]:
+    """Run ``liq dashboard`` as a process of its own."""
+    command = [sys.executable, "-m", "liq", "dashboard", "--no-browser", *options]
+    with log.open("w") as output:
+        process = psutil.Popen(command, env=settings.environ(), stdout=output, stderr=output)
+    try:
+        eventually(lambda: _healthy(settings) or process.poll() is not None, deadline=120)
+        assert process.poll() is None, log.read_text()
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _healthy(settings: Settings) -> bool:
+    try:
+        return httpx.get(f"http://{settings.host}:{settings.dashboard_port}/health").is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", headless=True, args=FLAGS
+        )
+        yield browser
+        await browser.close()
+
+
+@dataclass
+class Visit:
+    """A visitor's page, and what it asked and complained of."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def hear(self, line: ConsoleMessage) -> None:
+        """Keep what the console shows in red."""
+        if line.type == "error":
+            self.complaints.append(line.text)
+
+    @property
+    def outside(self) -> list[str]:
+        """What was asked of other hosts than the page's own."""
+        own = urlsplit(self.page.url).netloc
+        remote = (url for url in self.requests if urlsplit(url).scheme not in ("data", "blob"))
+        return [url for url in remote if urlsplit(url).netloc != own]
+
+    async def bars(self) -> list[str]:
+        """Return the outlines of the bars, once some are drawn."""
+        await self.page.wait_for_function(f"{BARS}.length", timeout=PATIENCE_MS)
+        outlines: list[str] = await self.page.evaluate(BARS)
+        return outlines
+
+    async def redraws(self, *, within: float = 15) -> None:
+        """Fail unless the bars change; fresh events come all the time."""
+        before = await self.bars()
+        await self.page.wait_for_function(
+            f"before => {BARS}.join() !== before.join()", arg=before, timeout=within * 1000
+        )
+
+    async def shows(self, text: str, selector: str = "body") -> None:
+        """Fail unless ``text`` comes to stand in an element."""
+        await self.page.locator(selector).filter(has_text=text).first.wait_for(timeout=PATIENCE_MS)
+
+
+Visiting: TypeAlias = Callable[..., AbstractAsyncContextManager[Visit]]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(
+    chromium: Browser, settings: Settings, server: psutil.Popen
+) -> AsyncIterator[Visiting]:
+    """``async with visit() as visitor``: open the dashboard, or ``visit(url)``, as somebody new."""
+
+    @asynccontextmanager
+    async def opened(url: str | None = None) -> AsyncIterator[Visit]:
+        context = await chromium.new_context(viewport={"width": 1280, "height": 900})
+        page = await context.new_page()
+        visitor = Visit(page)
+        page.on("request", lambda request: visitor.requests.append(request.url))
+        page.on("websocket", lambda socket: visitor.requests.append(socket.url))
+        page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
+        page.on("console", visitor.hear)
+        await page.goto(url or serve.dashboard_url(settings), wait_until="commit")
+        try:
+            yield visitor
+        finally:
+            await page.goto("about:blank")  # leave as people do: closing a context tells no page
+            await context.close()
+
+    yield opened

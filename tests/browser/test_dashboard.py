@@ -1,0 +1,122 @@
+"""The dashboard as a visitor sees it: Chromium, Voila, QuestDB, Connect, Kafka, all real."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from browser.conftest import POOL, Visit, Visiting
+from helpers import eventually
+from liq.config import Settings
+from liq.producer import Producer
+from liq.simulator.server import Plan, Simulator
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[Producer]:
+    """A simulated exchange whose liquidations are published; the server is older than they are."""
+    async with Simulator(Plan(rate=20, seed=3), settings) as simulator:
+        producer = Producer(url=simulator.url, settings=settings)
+        await producer.start()
+        yield producer
+        await producer.stop()
+
+
+def kernels(server: psutil.Popen) -> list[psutil.Process]:
+    return server.children()
+
+
+async def kernel_of(visitor: Visit, server: psutil.Popen) -> psutil.Process:
+    page = json.loads(await visitor.page.inner_text("#liq-page"))
+    return next(kernel for kernel in kernels(server) if page["kernel"] in str(kernel.cmdline()))
+
+
+async def test_bars_are_drawn_and_follow_new_events(visit: Visiting, market: Producer) -> None:
+    async with visit() as visitor:
+        await visitor.redraws()
+        await visitor.redraws()
+
+        await visitor.shows("SIMULATED", ".liq-badge")
+        await visitor.shows("simulator", ".liq-prints tbody tr")
+        assert visitor.outside == []
+        assert visitor.complaints == []
+        assert len(visitor.requests) < 20  # Voila's own page asks for a hundred files
+
+
+async def test_two_visitors_at_once_both_see_live_bars(
+    visit: Visiting, market: Producer, server: psutil.Popen
+) -> None:
+    async with visit() as one, visit() as other:
+        await asyncio.gather(one.redraws(), other.redraws())
+        assert await kernel_of(one, server) != await kernel_of(other, server)
+        assert one.complaints == other.complaints == []
+
+
+async def test_a_visitor_who_finds_no_preheated_kernel_waits_for_one(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as _one, visit() as _two, visit() as late:
+        await late.redraws()
+        assert late.complaints == []
+
+
+async def test_controls_reach_the_kernel(visit: Visiting, market: Producer) -> None:
+    async with visit() as visitor:
+        await visitor.redraws()
+        await visitor.page.get_by_label("Bucket").select_option("5m")
+        await visitor.shows("per 5m", ".liq-bars")
+        await visitor.page.get_by_role("button", name="Pause").click()
+        await visitor.shows("Paused", ".liq-notices")
+        assert visitor.complaints == []
+
+
+async def test_a_page_that_is_left_frees_its_kernel(
+    visit: Visiting, market: Producer, server: psutil.Popen
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        kernel = await kernel_of(visitor, server)
+        await visitor.page.goto("about:blank")
+        await asyncio.to_thread(eventually, lambda: not kernel.is_running())
+
+
+async def test_a_page_whose_kernel_died_gets_another(
+    visit: Visiting, market: Producer, server: psutil.Popen
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        kernel = await kernel_of(visitor, server)
+        kernel.kill()
+        await visitor.shows("Connection lost", "#liq-notice")
+        await visitor.page.wait_for_selector("#liq-notice", state="hidden", timeout=60_000)
+        await visitor.redraws()
+        assert await kernel_of(visitor, server) != kernel
+
+
+async def test_the_pool_is_filled_again(visit: Visiting, server: psutil.Popen) -> None:
+    def idle() -> bool:
+        return len(kernels(server)) == POOL
+
+    await asyncio.to_thread(eventually, idle, deadline=180)
+
+
+async def test_the_token_can_be_typed(
+    visit: Visiting, settings: Settings, market: Producer
+) -> None:
+    async with visit(f"http://{settings.host}:{settings.dashboard_port}/") as visitor:
+        await visitor.page.fill("#password_input", "wrong")
+        await visitor.page.click("#login_submit")
+        await visitor.shows("Invalid credentials")
+        await visitor.page.fill("#password_input", settings.token.get_secret_value())
+        await visitor.page.click("#login_submit")
+        assert await visitor.bars()
+        assert visitor.outside == []
