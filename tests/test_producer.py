@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import free_ports
+from helpers import consume, free_ports
 from liq import kafka, venues
 from liq.config import Settings
 from liq.errors import ConfigError, FeedError, KafkaError, RejectedMessage
@@ -19,7 +19,6 @@ from liq.producer import Producer, State
 from liq.simulator.server import Plan, Simulator
 from liq.venues.base import Instruments
 from liq.venues.binance import BINANCE_USDM
-from test_kafka import consume
 
 HASTY = Patience(backoff=0.02, backoff_max=0.1)
 
@@ -67,10 +66,10 @@ async def test_what_the_exchange_sent_is_in_the_topic(broker: Settings, tmp_path
     assert (status.received, status.sent, status.acknowledged) == (6_000, 6_000, 6_000)
     assert (status.dead_lettered, status.errors, status.last_error) == (0, 0, "")
 
-    orders = [json.loads(line)["o"] for line in (tmp_path / "ledger").read_text().splitlines()]
+    ledger = [json.loads(line) for line in (tmp_path / "ledger").read_text().splitlines()]
     assert sorted(
-        (one.symbol, one.ts, one.raw_side, one.quantity) for one in published(broker)
-    ) == (sorted((o["s"], o["T"] * 1000, o["S"], float(o["z"])) for o in orders))
+        (one.symbol, one.ts, one.side, one.quantity) for one in published(broker)
+    ) == sorted((one["symbol"], one["ts"], one["side"], one["quantity"]) for one in ledger)
 
 
 @pytest.mark.stack
