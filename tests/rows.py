@@ -11,16 +11,20 @@ import pandas as pd
 from helpers import eventually
 from liq import questdb
 from liq.config import Settings
-from liq.model import Completeness, Liquidation, PriceKind, Side, Source
-from liq.streams import LIQUIDATIONS
+from liq.model import Completeness, FeedHealth, Liquidation, PriceKind, Side, Source
+from liq.streams import FEED_HEALTH, LIQUIDATIONS, STREAMS, Stream
 
 _NEXT_ID = iter(range(1, 1_000_000))
 
 
 def own_table(stack: Settings) -> Settings:
-    """Return settings with a new, empty table."""
-    settings = stack.model_copy(update={"table": f"liquidations_{uuid.uuid4().hex[:8]}"})
-    questdb.ensure_table(settings)
+    """Return settings with new, empty tables of liquidations and of feed health."""
+    name = uuid.uuid4().hex[:8]
+    settings = stack.model_copy(
+        update={"table": f"liquidations_{name}", "health_table": f"feed_health_{name}"}
+    )
+    for stream in STREAMS:
+        questdb.ensure_table(settings, stream)
     return settings
 
 
@@ -56,9 +60,19 @@ def liquidation(ts: str | datetime, notional: float, **changes: Any) -> Liquidat
 
 def insert(settings: Settings, records: Sequence[Liquidation]) -> None:
     """Write ``records`` and wait until they show."""
-    columns = LIQUIDATIONS.columns()
-    row = ", ".join(f"%s::{kind}" if kind == "TIMESTAMP" else "%s" for kind in columns.values())
+    _insert(settings, LIQUIDATIONS, records)
+
+
+def report(settings: Settings, reports: Sequence[FeedHealth]) -> None:
+    """Write what feeds told of themselves and wait until it shows."""
+    _insert(settings, FEED_HEALTH, reports)
+
+
+def _insert(settings: Settings, stream: Stream, records: Sequence[msgspec.Struct]) -> None:
+    kinds = stream.columns().values()
+    row = ", ".join(f"%s::{kind}" if kind == "TIMESTAMP" else "%s" for kind in kinds)
     values = [value for record in records for value in msgspec.structs.astuple(record)]
-    sql = f"INSERT INTO {settings.table} VALUES {', '.join([f'({row})'] * len(records))}"  # noqa: S608
+    table = stream.table(settings)
+    sql = f"INSERT INTO {table} VALUES {', '.join([f'({row})'] * len(records))}"  # noqa: S608
     questdb.execute(sql, [str(v) if isinstance(v, str) else v for v in values], settings)
-    eventually(lambda: questdb.wal_state(settings=settings).pending == 0)
+    eventually(lambda: questdb.wal_state(table, settings).pending == 0)

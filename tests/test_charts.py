@@ -110,6 +110,16 @@ def test_span_fixes_the_time_axis_in_utc() -> None:
         ]
 
 
+def test_times_that_nobody_heard_are_shaded() -> None:
+    gaps = pd.DataFrame({"from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
+    for chart, frame in ((charts.bars, BARS), (charts.cumulative_net, NET)):
+        figure = chart(frame, gaps=gaps)
+        (shade,) = figure.layout.shapes
+        assert (shade.x0, shade.x1) == ("2026-01-01T00:00:00.000", "2026-01-01T00:01:00.000")
+        assert "shaded: a feed was not heard" in figure.layout.xaxis.title.text
+        assert chart(frame, gaps=gaps.iloc[:0]).layout.shapes == ()
+
+
 def test_cumulative_net_is_a_stepped_line() -> None:
     (line,) = charts.cumulative_net(NET).data
     assert list(line.y) == [-1, -1, 3.5]

@@ -91,11 +91,13 @@ def bars(
     theme: ThemeName = "light",
     *,
     span: tuple[Any, Any] | None = None,
+    gaps: pd.DataFrame | None = None,
     badge: str | None = None,
 ) -> Spec:
     """Stacked long and short notional a bucket, from ``liquidations_by_bucket``.
 
-    ``span`` fixes the time axis; ``badge`` replaces the one derived from the frame.
+    ``span`` fixes the time axis; ``gaps``, from ``coverage``, are shaded: nothing drawn there does
+    not mean that nothing happened; ``badge`` replaces the one derived from the frame.
     """
     colours = THEMES[theme]
     times = _times(frame["ts"])
@@ -105,7 +107,7 @@ def bars(
         _bar("short", colours.short, x=times, y=frame["short_usd"], **period),
     ]
     layout = _layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "x unified"}
-    layout["xaxis"] = _time_axis(colours, span)
+    layout |= _time_axis(colours, span, gaps)
     layout["yaxis"] = _usd_axis(colours, "liquidated", frame)
     return {"data": traces, "layout": layout}
 
@@ -116,9 +118,10 @@ def cumulative_net(
     theme: ThemeName = "light",
     *,
     span: tuple[Any, Any] | None = None,
+    gaps: pd.DataFrame | None = None,
     badge: str | None = None,
 ) -> Spec:
-    """Running long minus short notional, from ``cumulative_net``."""
+    """Running long minus short notional, from ``cumulative_net``; the rest as in `bars`."""
     colours = THEMES[theme]
     trace = {
         "type": "scatter",
@@ -132,7 +135,7 @@ def cumulative_net(
         "hovertemplate": "%{y:$,.0f}<extra>long minus short</extra>",
     }
     layout = _layout(theme, frame, badge) | {"hovermode": "x unified"}
-    layout["xaxis"] = _time_axis(colours, span)
+    layout |= _time_axis(colours, span, gaps)
     layout["yaxis"] = _usd_axis(colours, "cumulative", frame, "partial feed")
     layout["yaxis"] |= {"zeroline": True, "zerolinecolor": colours.muted}
     return {"data": [trace], "layout": layout}
@@ -265,16 +268,34 @@ def _centre(text: str, colour: str) -> Spec:
     }
 
 
-def _time_axis(colours: Theme, span: tuple[Any, Any] | None) -> Spec:
+def _time_axis(colours: Theme, span: tuple[Any, Any] | None, gaps: pd.DataFrame | None) -> Spec:
+    shades = _shades(colours, gaps) if gaps is not None else []
     axis = {
         "type": "date",
-        "title": {"text": "time (UTC)", "standoff": 6},
+        "title": {
+            "text": "time (UTC); shaded: a feed was not heard" if shades else "time (UTC)",
+            "standoff": 6,
+        },
         "gridcolor": colours.grid,
         "linecolor": colours.grid,
     }
     if span:
         axis["range"] = _times(pd.Series(pd.to_datetime(list(span), utc=True)))
-    return axis
+    return {"xaxis": axis, "shapes": shades}
+
+
+def _shades(colours: Theme, gaps: pd.DataFrame) -> list[Spec]:
+    shade = {
+        "type": "rect",
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "fillcolor": _faded(colours.muted, 0.22),
+        "line": {"width": 0},
+        "layer": "below",
+    }
+    spans = zip(_times(gaps["from_ts"]), _times(gaps["to_ts"]), strict=True)
+    return [shade | {"x0": start, "x1": end} for start, end in spans]
 
 
 def _usd_axis(colours: Theme, what: str, frame: pd.DataFrame, caveat: str = "lower bound") -> Spec:
@@ -305,6 +326,6 @@ def _period(moments: pd.Series) -> Spec:
     return {"xperiod": width, "xperiodalignment": "middle", "width": 0.88 * width}
 
 
-def _faded(colour: str) -> str:
+def _faded(colour: str, opacity: float = 0.15) -> str:
     red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.15)"
+    return f"rgba({red},{green},{blue},{opacity})"

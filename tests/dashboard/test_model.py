@@ -1,6 +1,8 @@
+import time
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from traitlets import TraitError
 
@@ -9,9 +11,10 @@ from helpers import free_ports
 from liq.config import Settings
 from liq.dashboard.model import MAX_BARS, DashboardModel, State
 from liq.errors import QueryError
+from liq.model import FeedHealth
 from liq.parameters import duration
 from proxy import Proxy
-from rows import insert
+from rows import insert, report
 
 pytestmark = pytest.mark.stack
 
@@ -80,6 +83,25 @@ def test_a_control_that_changed_reloads(own: Settings) -> None:
     model.symbols = ["NONE"]
     model.poll()
     assert model.state is State.EMPTY
+
+
+def test_tells_when_a_feed_with_prints_was_not_heard(own: Settings) -> None:
+    now = int(time.time())
+    heard = [now - 120, *range(now - 60, now + 1)]  # and nothing in between
+    health = FeedHealth(
+        ts=0, exchange="binance_usdm", source="live", completeness="throttled", connected=True,
+        messages=1, gaps=0, reconnects=0, lag=0.1, queued=0,
+    )  # fmt: skip
+    reports = [msgspec.structs.replace(health, ts=second * 1_000_000) for second in heard]
+    yesterday = msgspec.structs.replace(reports[0], source="simulator", ts=reports[0].ts - 10**11)
+    report(own, [*reports, yesterday])
+    insert(own, [fresh(100)])
+    model = DashboardModel(own, window="5m")
+    model.poll()
+    assert model.gaps is not None
+    spans = [(row.from_ts.timestamp(), row.to_ts.timestamp()) for row in model.gaps.itertuples()]
+    assert (now - 120, now - 60) in spans
+    assert set(model.gaps["source"]) == {"live"}  # a simulator without prints is no loss
 
 
 def test_paused_frames_stand_still_until_resumed(own: Settings) -> None:

@@ -20,7 +20,8 @@ QUIET = timedelta(seconds=60)
 _TAPE_ROWS = 60
 _TOP_SYMBOLS = 12
 _KNOWN_SYMBOLS = 500
-_SYMBOLS_EVERY = 15.0  # seconds
+_LOOK_AROUND = 15.0  # seconds
+_LONGEST_COVERAGE = timedelta(days=1)  # a report a second a feed: more of them take too long
 _SLIDE = timedelta(seconds=5)  # without new rows the window still moves on, this often
 
 
@@ -77,6 +78,13 @@ class Frames:
     read: datetime
 
 
+class Surroundings(NamedTuple):
+    """What changes slowly: symbols with prints lately, and times when a feed was not heard."""
+
+    symbols: tuple[str, ...]
+    gaps: pd.DataFrame
+
+
 class Reading(NamedTuple):
     """What one look at QuestDB gave; ``frames`` is None when there was no need to reload."""
 
@@ -84,7 +92,7 @@ class Reading(NamedTuple):
     latest: Latest | None
     frames: Frames | None
     problem: str
-    symbols: tuple[str, ...] | None = None
+    surroundings: Surroundings | None = None
 
 
 class DashboardModel(HasTraits):
@@ -104,11 +112,12 @@ class DashboardModel(HasTraits):
     state = UseEnum(State, default_value=State.LOADING)
     problem = Unicode(help="why the last read failed")
     known_symbols = Tuple(help="what ``symbols`` may be chosen from: those with prints lately")
+    gaps = Instance(pd.DataFrame, allow_none=True, help="rows of ``coverage``")
 
     def __init__(self, settings: Settings | None = None, **controls: Any) -> None:
         self._settings = settings or current_settings()
         self._shown: tuple[Controls, Latest | None] | None = None
-        self._symbols_read = float("-inf")
+        self._looked_around: tuple[str, float] = ("", 0.0)  # at which window, when
         super().__init__(**controls)
 
     @property
@@ -139,10 +148,10 @@ class DashboardModel(HasTraits):
         try:
             latest = self._latest()
             frames = self._load(controls) if self._outdated(controls, latest) else None
-            symbols = self._symbols(controls)
+            around = self._look_around(controls.window)
         except LiqError as error:
             return Reading(controls, None, None, str(error))
-        return Reading(controls, latest, frames, "", symbols)
+        return Reading(controls, latest, frames, "", around)
 
     def apply(self, reading: Reading) -> bool:
         """Take over what `read` gave; return whether frames changed."""
@@ -152,7 +161,8 @@ class DashboardModel(HasTraits):
             if reading.frames is not None:
                 self.frames = reading.frames
                 self._shown = (reading.controls, reading.latest)
-            self.known_symbols = reading.symbols or self.known_symbols
+            if reading.surroundings is not None:
+                self.known_symbols, self.gaps = reading.surroundings
             self.state = self._state()
         return reading.frames is not None
 
@@ -214,13 +224,25 @@ class DashboardModel(HasTraits):
             read=end,
         )
 
-    def _symbols(self, controls: Controls) -> tuple[str, ...] | None:
-        """Read now and then what there is to choose from; None in between."""
-        if time.monotonic() - self._symbols_read < _SYMBOLS_EVERY:
+    def _look_around(self, window: str) -> Surroundings | None:
+        """Read now and then what changes slowly; None in between."""
+        looked_at, when = self._looked_around
+        if looked_at == window and time.monotonic() - when < _LOOK_AROUND:
             return None
-        found = self._hit("top_symbols", window=controls.window, limit=_KNOWN_SYMBOLS)
-        self._symbols_read = time.monotonic()
-        return tuple(sorted(found["symbol"]))
+        found = self._hit("top_symbols", window=window, limit=_KNOWN_SYMBOLS)
+        around = Surroundings(tuple(sorted(found["symbol"])), self._gaps(window))
+        self._looked_around = (window, time.monotonic())
+        return around
+
+    def _gaps(self, window: str) -> pd.DataFrame:
+        """Read when feeds were not heard that have prints in the window.
+
+        Others are none of the reader's: a simulator of yesterday, say.
+        """
+        looked_at = min(duration(window), _LONGEST_COVERAGE)
+        gaps = self._hit("coverage", window=looked_at)
+        shown = self._hit("sources", window=window)[["exchange", "source"]]
+        return gaps.merge(shown.drop_duplicates(), on=["exchange", "source"])
 
     def _fitting_bucket(self, controls: Controls) -> str:
         """Return the chosen width of a bar, or the least one that gives a readable number."""

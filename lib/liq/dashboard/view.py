@@ -192,11 +192,13 @@ class Dashboard:
     def _draw_frames(self) -> None:
         frames = self.model.frames
         if frames is not None:
-            span, theme = (frames.start, frames.end), self.theme
-            self._bars_title.value = markup.bars_title(frames, self.model.bucket)
+            theme, gaps, span = self.theme, self.model.gaps, (frames.start, frames.end)
             badge = charts.source_badge(frames.sources)
-            self.bars.spec = charts.bars.spec(frames.bars, theme, span=span, badge=badge)
-            self.net.spec = charts.cumulative_net.spec(frames.net, theme, span=span, badge=badge)
+            self._bars_title.value = markup.bars_title(frames, self.model.bucket)
+            self.bars.spec = charts.bars.spec(frames.bars, theme, span=span, gaps=gaps, badge=badge)
+            self.net.spec = charts.cumulative_net.spec(
+                frames.net, theme, span=span, gaps=gaps, badge=badge
+            )
             self.symbols.spec = charts.top_symbols.spec(frames.symbols, theme, badge=badge)
             self.exchanges.spec = charts.by_exchange.spec(frames.exchanges, theme, badge=badge)
         self._figures.value = markup.figures(frames)
