@@ -1,0 +1,144 @@
+"""The dashboard's server: who may see what, and what a browser may keep."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from browser.conftest import serving
+from helpers import free_ports
+from liq import serve
+from liq.config import Settings
+from liq.errors import ServeError
+
+KERNEL = "6454fcb7-dcf1-4e89-9018-e3345cd65ecb"
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings.load(home=tmp_path_factory.mktemp("liq"), **free_ports())
+
+
+@pytest.fixture(scope="module")
+def client(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of a running server that has no kernels ahead, and no QuestDB to read."""
+    log = tmp_path_factory.mktemp("serve") / "log"
+    base = f"http://{settings.host}:{settings.dashboard_port}"
+    with serving(settings, log, "--pool", "0"), httpx.Client(base_url=base, timeout=60) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/", "/?token=wrong", "/dashboard.ipynb", "/voila/tree"])
+def test_without_the_token_a_page_leads_to_the_login(client: httpx.Client, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 302
+    assert answer.headers["location"].startswith("/login")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", f"/api/kernels/{KERNEL}"),
+        ("GET", f"/api/kernels/{KERNEL}/channels"),
+        ("DELETE", f"/api/kernels/{KERNEL}"),
+        ("POST", f"/voila/api/shutdown/{KERNEL}"),
+        ("GET", "/voila/files/dashboard.ipynb"),
+    ],
+)
+def test_without_the_token_kernels_and_files_are_refused(
+    client: httpx.Client, method: str, path: str
+) -> None:
+    assert client.request(method, path).status_code == 403
+
+
+def test_a_page_does_not_tell_its_token_to_whoever_knows_the_kernel(client: httpx.Client) -> None:
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    assert client.get(f"/voila/query/{KERNEL}", headers=upgrade).status_code == 302
+
+
+def test_health_needs_no_token_and_tells_nothing(client: httpx.Client) -> None:
+    assert client.get("/health").json() == {"ok": True}
+
+
+def test_the_page_holds_the_dashboard_and_only_files_of_this_server(
+    client: httpx.Client, settings: Settings
+) -> None:
+    page = client.get(serve.dashboard_url(settings)).text
+    assert "application/vnd.jupyter.widget-view+json" in page
+    assert "http://" not in page
+    assert "https://" not in page
+    assert settings.token.get_secret_value() not in page
+
+
+def test_files_of_the_page_are_zipped_and_kept_for_good(
+    client: httpx.Client, settings: Settings
+) -> None:
+    page = client.get(serve.dashboard_url(settings)).text
+    source = page.split('src="')[1:]
+    files = [part.split('"')[0] for part in source]
+    assert {Path(file).name for file in files} >= {"plotly.js", "widgets.js", "page.js"}
+    for file in files:
+        answer = client.get(file)
+        assert answer.is_success
+        assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers["content-encoding"] == "gzip"
+        assert answer.headers["content-type"].startswith("text/javascript")
+        plain = client.get(file, headers={"Accept-Encoding": "identity"})
+        assert plain.content == answer.content
+        assert "content-encoding" not in plain.headers
+
+
+def test_files_that_are_not_of_the_page_are_not_found(client: httpx.Client) -> None:
+    assert client.get("/liq/x/server.py").status_code == 404
+    assert client.get("/liq/x/..%2Fserver.py").status_code == 302  # no path of ours: the login
+
+
+def test_a_taken_port_is_an_error_that_names_the_setting(
+    client: httpx.Client, settings: Settings
+) -> None:
+    with pytest.raises(ServeError, match=r"set LIQ_DASHBOARD_PORT"):
+        serve.dashboard(settings, browser=False)
+    taken = settings.model_copy(update={"lab_port": settings.dashboard_port})
+    with pytest.raises(ServeError, match=r"set LIQ_LAB_PORT"):
+        serve.lab(taken, browser=False)
+
+
+def test_errors_of_the_notebook_are_hidden_unless_asked_for(settings: Settings) -> None:
+    assert not serve.dashboard_config(settings).VoilaConfiguration.show_tracebacks
+    assert serve.dashboard_config(settings, tracebacks=True).VoilaConfiguration.show_tracebacks
+
+
+def test_an_installation_works_on_copies_of_the_notebooks_and_keeps_edited_ones(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = tmp_path / "notebooks"
+    (shipped / "work").mkdir(parents=True)
+    (shipped / "one.ipynb").write_text("shipped")
+    (shipped / "work" / "two.py").write_text("shipped")
+    monkeypatch.setattr("liq.assets.path", lambda name: tmp_path / name)
+    folder = serve.notebooks_folder(settings)
+    assert folder.is_relative_to(settings.home)
+    (folder / "one.ipynb").write_text("mine")
+    (shipped / "three.ipynb").write_text("new")
+    assert serve.notebooks_folder(settings) == folder
+    assert (folder / "one.ipynb").read_text() == "mine"
+    assert (folder / "work" / "two.py").read_text() == "shipped"
+    assert (folder / "three.ipynb").read_text() == "new"
+
+
+def test_a_checkout_works_on_its_own_notebooks(settings: Settings) -> None:
+    assert (serve.notebooks_folder(settings) / "dashboard.ipynb").samefile(
+        Path(__file__).parents[1] / "notebooks" / "dashboard.ipynb"
+    )
+
+
+def test_addresses_carry_the_token_escaped(settings: Settings) -> None:
+    odd = settings.model_copy(update={"token": type(settings.token)("a&b c")})
+    assert serve.dashboard_url(odd).endswith(f":{odd.dashboard_port}/?token=a%26b+c")
+    assert serve.lab_url(odd).endswith(f":{odd.lab_port}/lab?token=a%26b+c")
