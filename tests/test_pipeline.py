@@ -2,45 +2,31 @@
 
 import asyncio
 import json
-import uuid
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
 
-from conftest import eventually, free_ports
+from helpers import eventually
 from liq import connect, questdb
 from liq import stack as local
 from liq.config import Settings
+from liq.feed import Patience
+from liq.instruments import shipped
+from liq.kafka import Publisher
 from liq.producer import Producer
 from liq.simulator.server import Plan, Simulator
+from liq.venues import VENUES
+from rows import liquidation
 
 pytestmark = pytest.mark.stack
 
 COLUMNS = ["symbol", "side", "notional", "ts"]
-
-
-@pytest.fixture
-def pipeline(stack: Settings) -> Settings:
-    """Topics, tables and connectors of the test's own, and a port for its simulator."""
-    own = uuid.uuid4().hex[:8]
-    settings = stack.model_copy(
-        update={
-            "topic": f"liquidations_{own}",
-            "dlq_topic": f"dead_{own}",
-            "table": f"liquidations_{own}",
-            "connector": f"sink-{own}",
-            "health_topic": f"health_{own}",
-            "health_table": f"health_{own}",
-            "health_connector": f"health-{own}",
-            "simulator_port": free_ports()["simulator_port"],
-        }
-    )
-    local.furnish(settings)
-    return settings
 
 
 @asynccontextmanager
@@ -126,6 +112,66 @@ async def test_closed_connections_lose_only_what_was_sent_to_nobody(
     assert producer.status().reconnects >= 2
     rows = await asyncio.to_thread(stored, pipeline, 1_000)
     pd.testing.assert_frame_equal(rows, expected(tmp_path / "ledger"), check_exact=True)
+
+
+async def test_overlapping_connections_store_each_event_once(
+    pipeline: Settings, tmp_path: Path
+) -> None:
+    plan = Plan(rate=300, seed=6, count=1_500, ledger=tmp_path / "ledger")
+    patience = Patience(max_age=1, overlap=0.5)
+    async with Simulator(plan, pipeline) as simulator:
+        producer = Producer(url=simulator.url, patience=patience, settings=pipeline)
+        await producer.start()
+        await reached(simulator.finished.is_set)
+        await reached(lambda: simulator.clients == 1)  # what the last overlap brought is in
+        await producer.stop()
+    assert producer.status().acknowledged > 1_600
+    rows = await asyncio.to_thread(stored, pipeline, 1_500)
+    pd.testing.assert_frame_equal(rows, expected(tmp_path / "ledger"), check_exact=True)
+
+
+async def test_events_out_of_order_and_doubled_are_stored_once_in_order(pipeline: Settings) -> None:
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    events = [
+        liquidation(start + timedelta(minutes=minute), notional=minute + 1.0)
+        for minute in range(4_000)  # several partitions of the table
+    ]
+    shuffled = random.Random(7).sample([*events, *events], k=8_000)  # noqa: S311 - a shuffle
+    async with Publisher(pipeline) as publisher:
+        for event in shuffled:
+            await publisher.publish(event)
+    await asyncio.to_thread(stored, pipeline, 4_000)
+    sql = f"SELECT ts, notional FROM {pipeline.table}"  # noqa: S608 - our own name
+    rows = questdb.fetch(sql, None, pipeline)
+    assert rows["ts"].is_monotonic_increasing
+    assert list(rows["notional"]) == [event.notional for event in events]
+
+
+async def test_every_venue_is_stored_as_it_was(pipeline: Settings, tmp_path: Path) -> None:
+    plan = Plan(rate=100, seed=8, count=100, ledger=tmp_path / "ledger")
+    async with Simulator(plan, pipeline) as simulator:
+        producers = [
+            Producer(name, simulator.urls, instruments=shipped(venue) or {}, settings=pipeline)
+            for name, venue in VENUES.items()
+        ]
+        await asyncio.gather(*(producer.start() for producer in producers))
+        await reached(lambda: all(producer.status().sent == 100 for producer in producers))
+        await asyncio.gather(*(producer.stop() for producer in producers))
+    assert [producer.status().dead_lettered for producer in producers] == [0] * len(VENUES)
+    await asyncio.to_thread(stored, pipeline, 100 * len(VENUES))
+    columns = [
+        "exchange",
+        "symbol",
+        "side",
+        "quantity",
+        "notional",
+    ]  # BitMEX does not tell the time
+    sql = f"SELECT {', '.join(columns)} FROM {pipeline.table}"  # noqa: S608 - our own name
+    rows = questdb.fetch(sql, None, pipeline).sort_values(columns, ignore_index=True)
+    lines = (tmp_path / "ledger").read_text().splitlines()
+    sent = pd.DataFrame([json.loads(line) for line in lines])[columns]
+    sent = sent.astype({"exchange": str, "symbol": str, "side": str})
+    pd.testing.assert_frame_equal(rows, sent.sort_values(columns, ignore_index=True), rtol=1e-12)
 
 
 async def test_malformed_frame_is_dead_lettered_and_the_next_good_one_arrives(
