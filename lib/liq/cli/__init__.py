@@ -4,6 +4,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from liq.cli import feed, query, record, serve, stack
 from liq.errors import LiqError
@@ -23,5 +24,5 @@ def main() -> None:
     try:
         app()
     except LiqError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False)
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         sys.exit(1)

@@ -8,7 +8,7 @@ from liq.stack import health
 from liq.stack.service import Service
 
 SIMULATOR, PRODUCER, DASHBOARD = "simulator", "producer", "dashboard"
-_STREAM = "/market/ws/!forceOrder@arr"
+DEFAULT_VENUES = ("binance_usdm",)
 
 
 def apps(settings: Settings) -> list[Service]:
@@ -27,11 +27,13 @@ def simulator(settings: Settings, rate: float = 5.0) -> Service:
     )
 
 
-def producer(settings: Settings, venues: Sequence[str] = ()) -> Service:
-    """Return the producer of ``venues``; of the simulated exchange where there are none."""
+def producer(
+    settings: Settings, venues: Sequence[str] = DEFAULT_VENUES, *, simulated: bool = False
+) -> Service:
+    """Return the producer of ``venues``, the exchanges themselves or simulated ones."""
     options = [part for venue in venues for part in ("--venue", venue)]
-    simulated = ["--url", simulator(settings).address + _STREAM]
-    return _app(settings, PRODUCER, ["produce", *(options or simulated)])
+    url = ["--url", simulator(settings).address + "/{venue}"] if simulated else []
+    return _app(settings, PRODUCER, ["produce", *options, *url])
 
 
 def dashboard(settings: Settings) -> Service:

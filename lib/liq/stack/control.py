@@ -36,15 +36,10 @@ def up(settings: Settings | None = None, *, progress: Report = silent) -> None:
     resolve.ensure(settings, progress)
     services = servers(settings)
     launch(services, settings, progress)
-    contents = {KAFKA: _create_topics, QUESTDB: _create_tables}
-
-    def settle(service: Service) -> None:
+    contents = {KAFKA: _create_topics, QUESTDB: _create_tables, CONNECT: _register_sinks}
+    for service in services:
         wait_healthy(service, progress)
-        if service.name in contents:
-            contents[service.name](settings)
-
-    _each(settle, services)
-    _register_sinks(settings)
+        contents[service.name](settings)
 
 
 def furnish(settings: Settings | None = None) -> None:
@@ -160,7 +155,6 @@ def _spawn(service: Service, progress: Report) -> None:
 def _end(services: Sequence[Service], progress: Report) -> list[str]:
     """End ``services``, forget those that had died, and return the names of those that ran."""
     running = [service for service in services if process.find(service.pid_file)]
-
     for service in running:
         progress(service.name, "stopping")
     _each(lambda service: process.end(service.pid_file, timeout=service.stop_timeout), services)

@@ -26,7 +26,7 @@ _JVM = (
 
 
 def servers(settings: Settings) -> list[Service]:
-    """Return Kafka, QuestDB and Kafka Connect as services."""
+    """Return Kafka, QuestDB and Kafka Connect, which needs the others, as services."""
     jars = resolve.folder(settings)
     return [_kafka(settings, jars), _questdb(settings, jars), _connect(settings, jars)]
 

@@ -10,9 +10,7 @@ from liq.config import Settings
 from liq.errors import FeedError
 from liq.stack import apps, control, health
 from liq.stack.progress import Report, silent
-from liq.venues import venue
-
-_DEFAULT_VENUES = ("binance_usdm",)
+from liq.venues import names, venue
 
 
 class Source(StrEnum):
@@ -41,22 +39,22 @@ def run(
 ) -> Session:
     """Bring the stack up, and beside it a producer and the dashboard, which `down` ends too.
 
-    ``venues`` are the exchanges of a live source, Binance USD-M by default; a simulated one sends
-    ``rate`` liquidations a second. Safe to call again. Raises `StackError`, `ConfigError` for an
+    ``venues`` are exchanges, Binance USD-M by default, or ``all``; a simulated one sends ``rate``
+    liquidations a second. Safe to call again. Raises `StackError`, `ConfigError` for an
     unknown venue, `FeedError` when a live source is out of reach.
     """
     settings = settings or config.settings()
-    venues = [venue(name).name for name in venues or _DEFAULT_VENUES]
+    venues = names(venues or apps.DEFAULT_VENUES)
     simulator = apps.simulator(settings, rate)
     with ThreadPoolExecutor(1) as pool:
         choice = pool.submit(choose, source, venues)  # an exchange may let us wait for seconds
         control.up(settings, progress=progress)
     source = choice.result()
-    if source is Source.SIMULATOR:
-        started = [simulator, apps.producer(settings), apps.dashboard(settings)]
-    else:
+    simulated = source is Source.SIMULATOR
+    if not simulated:
         control.end([simulator], settings, progress)
-        started = [apps.producer(settings, venues), apps.dashboard(settings)]
+    producer = apps.producer(settings, venues, simulated=simulated)
+    started = [*([simulator] if simulated else []), producer, apps.dashboard(settings)]
     control.launch(started, settings, progress)
     for service in started:
         control.wait_healthy(service, progress)
