@@ -1,14 +1,16 @@
 """What every test can use: an environment without the developer's settings, and the real stack."""
 
 import os
+import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from helpers import eventually, free_ports
-from liq import config
+from liq import config, connect
 from liq import stack as local
 from liq.config import Settings
+from liq.streams import STREAMS
 
 __all__ = ["eventually", "free_ports"]
 
@@ -36,3 +38,25 @@ def stack(tmp_path_factory: pytest.TempPathFactory, _clean_environment: None) ->
         yield settings
     finally:
         local.down(settings)
+
+
+@pytest.fixture
+def pipeline(stack: Settings) -> Iterator[Settings]:
+    """Topics, tables and connectors of the test's own, and a port for its simulator."""
+    own = uuid.uuid4().hex[:8]
+    settings = stack.model_copy(
+        update={
+            "topic": f"liquidations_{own}",
+            "dlq_topic": f"dead_{own}",
+            "table": f"liquidations_{own}",
+            "connector": f"sink-{own}",
+            "health_topic": f"health_{own}",
+            "health_table": f"health_{own}",
+            "health_connector": f"health-{own}",
+            "simulator_port": free_ports()["simulator_port"],
+        }
+    )
+    local.furnish(settings)
+    yield settings
+    for stream in STREAMS:  # a sink goes on polling
+        connect.remove(settings, stream)

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import liq
-from helpers import eventually, free_ports
-from liq import connect, kafka, questdb
+from helpers import eventually
+from liq import questdb
 from liq.config import Settings
 from liq.feed import Patience
 from liq.producer import Producer
@@ -25,18 +25,8 @@ HASTY = Patience(backoff=0.02, backoff_max=0.1)
 
 @pytest.fixture
 def own(stack: Settings) -> Settings:
-    """Settings with a health topic, table and sink of the test's own, of which the table exists."""
-    name = uuid.uuid4().hex[:8]
-    settings = stack.model_copy(
-        update={
-            "topic": f"liquidations_{name}",
-            "dlq_topic": f"dead_{name}",
-            "health_topic": f"health_{name}",
-            "health_table": f"health_{name}",
-            "health_connector": f"health-{name}",
-            "simulator_port": free_ports()["simulator_port"],
-        }
-    )
+    """Settings with an empty health table of the test's own."""
+    settings = stack.model_copy(update={"health_table": f"health_{uuid.uuid4().hex[:8]}"})
     questdb.ensure_table(settings, FEED_HEALTH)
     return settings
 
@@ -128,7 +118,11 @@ def test_feeds_are_judged_apart(own: Settings) -> None:
     insert(own, [report(second, exchange="gate", source="simulator") for second in range(30)])
     assert gaps(own, 0, 30) == [("bybit", 9, 30)]
     only = liq.hit(
-        "coverage", settings=own, window="1m", exchange=["okx"], until=START + timedelta(minutes=1)
+        "coverage",
+        settings=own,
+        window="1m",
+        exchange=["okx"],
+        until=START + timedelta(minutes=1),
     )
     assert list(only["exchange"]) == ["okx"]
 
@@ -156,15 +150,12 @@ async def reached(condition: Callable[[], bool]) -> None:
     await asyncio.to_thread(eventually, condition, deadline=60)
 
 
-async def test_a_producer_reports_through_kafka(own: Settings) -> None:
-    kafka.ensure_topics(own)
-    await asyncio.to_thread(connect.ensure, own, FEED_HEALTH)
-
+async def test_a_producer_reports_through_kafka(pipeline: Settings) -> None:
     def seen() -> pd.DataFrame:
-        return questdb.fetch(f"SELECT * FROM {own.health_table} ORDER BY ts", None, own)  # noqa: S608
+        return questdb.fetch(f"SELECT * FROM {pipeline.health_table} ORDER BY ts", None, pipeline)  # noqa: S608
 
-    async with Simulator(Plan(rate=50, close_after=3), own) as simulator:
-        producer = Producer(url=simulator.url, patience=HASTY, settings=own)
+    async with Simulator(Plan(rate=50, close_after=3), pipeline) as simulator:
+        producer = Producer(url=simulator.url, patience=HASTY, settings=pipeline)
         await producer.start()
         await reached(lambda: seen()["gaps"].sum() > 0)
         await producer.stop()
@@ -178,5 +169,5 @@ async def test_a_producer_reports_through_kafka(own: Settings) -> None:
     assert rows["reconnects"].sum() == rows["gaps"].sum()
     every = rows["ts"].diff().dropna().dt.total_seconds()
     assert every.median() == pytest.approx(1, abs=0.5)
-    found = liq.hit("coverage", settings=own)
+    found = liq.hit("coverage", settings=pipeline)
     assert len(found) >= 2  # before it began, and the lost connection

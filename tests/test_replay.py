@@ -2,15 +2,14 @@
 
 import asyncio
 import json
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from helpers import consume, eventually, free_ports
-from liq import connect, kafka, questdb
+from helpers import consume, eventually
+from liq import questdb
 from liq.config import Settings
 from liq.errors import ConfigError, KafkaError, RecordingError
 from liq.model import Source
@@ -24,24 +23,6 @@ ORDER = (
     '{"e":"forceOrder","E":%(ms)d,"o":{"s":"BTCUSDT","S":"SELL","o":"LIMIT","f":"IOC","q":"%(q)s",'
     '"p":"9910","ap":"9910","X":"FILLED","l":"0.014","z":"0.014","T":%(ms)d}}'
 )
-
-
-@pytest.fixture
-def pipeline(stack: Settings) -> Settings:
-    own = uuid.uuid4().hex[:8]
-    settings = stack.model_copy(
-        update={
-            "topic": f"liquidations_{own}",
-            "dlq_topic": f"dead_{own}",
-            "table": f"liquidations_{own}",
-            "connector": f"sink-{own}",
-            "simulator_port": free_ports()["simulator_port"],
-        }
-    )
-    kafka.ensure_topics(settings)
-    questdb.ensure_table(settings)
-    connect.ensure(settings)
-    return settings
 
 
 def recorded(

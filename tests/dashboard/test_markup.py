@@ -62,7 +62,7 @@ def test_header_badges_simulated_data() -> None:
 def test_figures_have_units_and_lower_bounds_their_mark() -> None:
     assert "$1.235M" in markup.figures(frames())
     assert "≥" not in markup.figures(frames())
-    assert markup.figures(frames(partial=1)).count("≥ ") == 3
+    assert markup.figures(frames(partial=1)).count("≥ ") == 4
     assert "100% towards longs" in markup.figures(frames())
     assert "nothing to weigh" in markup.figures(frames(long_usd=0.0))
     assert markup.figures(None).count("liq-figure") == 5

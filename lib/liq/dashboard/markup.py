@@ -117,7 +117,7 @@ def _figures(frames: Frames) -> Iterator[tuple[str, str, str, str]]:
         (least + dollars(row.long_usd), f"{row.long_count:,} prints", "liq-long"),
         (least + dollars(row.short_usd), f"{row.short_count:,} prints", "liq-short"),
         (dollars(row.net_usd), _lean(row.net_usd, both), ""),
-        (f"{least}{row.prints:,}", f"{dollars(both)} in all", ""),
+        (f"{least}{row.prints:,}", f"{least}{dollars(both)} in all", ""),
         (dollars(row.largest_usd), "one print", ""),
     )
     return ((name, *value) for name, value in zip(_FIGURES, values, strict=True))

@@ -1,0 +1,81 @@
+"""Every total of the catalogue tells, down to the chart, whether its feeds show everything."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import liq
+from liq import charts
+from liq.charts import completeness_note
+from liq.config import Settings
+from liq.model import Completeness
+from liq.queries import queries
+from liq.streams import LIQUIDATIONS
+from liq.venues import VENUES
+from rows import insert, liquidation, own_table
+
+NOW = datetime.now(UTC)
+OF_NOTIONAL = sorted(key for key, query in queries().items() if "notional" in query.columns)
+TOTALS = sorted(
+    key for key, query in queries().items() if re.search(r"sum\(.*notional", query.sql, re.DOTALL)
+)
+CHARTS = {
+    "liquidations_by_bucket": charts.bars,
+    "cumulative_net": charts.cumulative_net,
+    "top_symbols": charts.top_symbols,
+    "by_exchange": charts.by_exchange,
+}
+
+
+@pytest.fixture(scope="module")
+def tables(stack: Settings) -> dict[str, Settings]:
+    """A table of full feeds only, and one with prints of throttled and sampled ones among them."""
+    full = [liquidation(NOW - timedelta(minutes=1), 10.0, completeness=Completeness.FULL)]
+    mixed = [
+        *full,
+        liquidation(
+            NOW - timedelta(minutes=2), 20.0, exchange="okx", completeness=Completeness.SAMPLED
+        ),
+        liquidation(NOW - timedelta(minutes=3), 30.0, completeness=Completeness.THROTTLED),
+    ]
+    found = {}
+    for name, records in (("full", full), ("mixed", mixed)):
+        found[name] = own_table(stack)
+        insert(found[name], records)
+    return found
+
+
+def test_all_totals_are_looked_at() -> None:
+    assert {"totals", *CHARTS} <= set(TOTALS)
+    assert {"largest_prints", "latest_prints"} <= set(OF_NOTIONAL)
+
+
+def test_a_row_knows_how_complete_its_feed_is() -> None:
+    assert LIQUIDATIONS.columns()["completeness"] == "SYMBOL"
+    assert {venue.completeness for venue in VENUES.values()} == set(Completeness)
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("key", sorted({*TOTALS, *OF_NOTIONAL}))
+def test_a_total_tells_whether_it_is_a_lower_bound(key: str, tables: dict[str, Settings]) -> None:
+    frames = {name: liq.hit(key, settings=table) for name, table in tables.items()}
+    assert {"partial", "completeness"} & set(frames["mixed"].columns)
+    assert completeness_note(frames["full"]) == ""
+    assert completeness_note(frames["mixed"]) == charts.LOWER_BOUND
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("key", CHARTS)
+def test_a_chart_of_partial_feeds_says_so(key: str, tables: dict[str, Settings]) -> None:
+    def words(frame: pd.DataFrame) -> str:
+        layout: dict[str, Any] = CHARTS[key].spec(frame)["layout"]
+        return " ".join(
+            layout[axis].get("title", {}).get("text", "") for axis in ("xaxis", "yaxis")
+        )
+
+    told = re.compile("lower bound|partial feed")
+    assert told.search(words(liq.hit(key, settings=tables["mixed"])))
+    assert not told.search(words(liq.hit(key, settings=tables["full"])))
