@@ -128,7 +128,7 @@ def test_cumulative_net_is_a_stepped_line() -> None:
 
 def test_rankings_put_the_greatest_on_top() -> None:
     figure = charts.top_symbols(SYMBOLS)
-    assert figure.layout.yaxis.autorange == "reversed"
+    assert tuple(figure.layout.yaxis.range) == (3.5, -0.5)
     assert list(figure.data[0].y) == ["A", "B", "C"]
     assert list(figure.data[0].x) == [3, 2, 1]
     assert list(charts.by_exchange(EXCHANGES).data[0].y) == ["A", "≥ B", "≥ C"]

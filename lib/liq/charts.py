@@ -27,6 +27,7 @@ P = ParamSpec("P")
 
 LIVE_SOURCES = (Source.LIVE, Source.CRYPTOFEED)
 LOWER_BOUND = "sums are lower bounds: the venue's feed shows only part of its liquidations"
+_LEAST_LINES = 4
 EMPTY = "no liquidations in this window"
 
 
@@ -194,7 +195,8 @@ def _ranking(
     layout = _layout(theme, frame, badge, badge_height=0)
     layout |= {"barmode": "stack", "hovermode": "y unified"}
     layout["xaxis"] = _usd_axis(colours, "liquidated", frame) | {"nticks": 5}
-    layout["yaxis"] = {"autorange": "reversed", "type": "category", "automargin": True}
+    lines = max(len(names), _LEAST_LINES)  # the first on top; few ones are not blown up
+    layout["yaxis"] = {"range": [lines - 0.5, -0.5], "type": "category", "automargin": True}
     return {"data": traces, "layout": layout}
 
 
@@ -304,7 +306,6 @@ def _usd_axis(colours: Theme, what: str, frame: pd.DataFrame, caveat: str = "low
         "title": {"text": f"{what} ({unit})", "standoff": 6},
         "gridcolor": colours.grid,
         "zerolinecolor": colours.grid,
-        "tickprefix": "$",
         "exponentformat": "B",  # k, M, B
         "minexponent": 3,
         "rangemode": "tozero",
