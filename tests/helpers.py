@@ -1,9 +1,14 @@
 """Small helpers that several tests share."""
 
+import os
 import random
+import signal
 import socket
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import TypeVar
 
@@ -72,3 +77,28 @@ def consume(topic: str, settings: Settings) -> list[ConsumerRecord]:
         return records
     finally:
         consumer.close()
+
+
+@contextmanager
+def running(settings: Settings, *argv: str) -> Iterator[subprocess.Popen[str]]:
+    """Run ``python`` with such arguments and settings; kill it at the end if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, *argv],
+        env=os.environ | settings.environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def finish(process: subprocess.Popen[str], number: signal.Signals) -> str:
+    """Send a signal, wait for an orderly end, and return what the process printed."""
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    return output

@@ -1,18 +1,13 @@
 """`liq simulate` and `liq produce` as the processes that users run."""
 
-import os
 import signal
-import subprocess
-import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from helpers import consume, eventually, free_ports
+from helpers import consume, eventually, finish, free_ports, running
 from liq import kafka
 from liq.cli import app
 from liq.config import Settings
@@ -35,29 +30,6 @@ def broker(stack: Settings) -> Settings:
     )
     kafka.ensure_topics(settings)
     return settings
-
-
-@contextmanager
-def running(settings: Settings, *argv: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, *argv],
-        env=os.environ | settings.environ(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def finish(process: subprocess.Popen[str], number: signal.Signals) -> str:
-    process.send_signal(number)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, output
-    return output
 
 
 @pytest.mark.stack
