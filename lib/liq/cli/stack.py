@@ -31,10 +31,10 @@ def run(
         typer.Option(help="auto takes the live exchanges, the simulator where none is reached"),
     ] = Source.AUTO,
     venue: Annotated[
-        list[str] | None, typer.Option(help="exchange of a live feed, repeatable")
+        list[str] | None, typer.Option(help="exchange, repeatable; all: every one")
     ] = None,
     rate: Annotated[
-        float, typer.Option(help="liquidations a second of the simulator", min=0.01)
+        float, typer.Option(help="liquidations a second of a simulated exchange", min=0.01)
     ] = 5.0,
     *,
     open_: Annotated[bool, typer.Option("--open", help="open the dashboard in a browser")] = False,
