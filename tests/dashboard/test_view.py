@@ -202,6 +202,11 @@ def test_theme_is_of_page_and_charts(own: Settings) -> None:
     assert "liq-dark" not in dashboard.widget._dom_classes
 
 
+def test_unknown_theme_is_answered_with_the_valid_ones(own: Settings) -> None:
+    with pytest.raises(QueryError, match="theme='blue' is not one of: dark, light"):
+        Dashboard(settings=own, theme="blue")  # type: ignore[arg-type]
+
+
 def test_bounded_run_draws_or_fails(own: Settings, tmp_path: Path) -> None:
     empty = Dashboard(settings=own, interval=0.1)
     empty.wait(None)

@@ -42,6 +42,8 @@ class Dashboard:
         interval: float = 0.25,
         theme: charts.ThemeName = "dark",
     ) -> None:
+        if theme not in charts.THEMES:
+            raise QueryError(f"theme={theme!r} is not one of: {', '.join(charts.THEMES)}")
         self.model = DashboardModel(
             settings, bucket=bucket, window=window, symbols=list(symbols), min_notional=min_notional
         )
