@@ -247,7 +247,7 @@ def _send(settings: Settings, method: str, path: str, **options: Any) -> httpx.R
         return httpx.request(method, url, timeout=_REQUEST_S, trust_env=False, **options)
     except httpx.HTTPError as error:
         raise ConnectError(
-            f"Kafka Connect at {settings.connect_url} does not answer ({error!r});"
+            f"Kafka Connect at {settings.connect_url}: {error or type(error).__name__};"
             " start it with `liq up`, or set LIQ_CONNECT_HOST and LIQ_CONNECT_PORT"
         ) from error
 
