@@ -109,9 +109,30 @@ def test_a_taken_port_is_an_error_that_names_the_setting(
         serve.lab(taken, browser=False)
 
 
-def test_errors_of_the_notebook_are_hidden_unless_asked_for(settings: Settings) -> None:
-    assert not serve.dashboard_config(settings).VoilaConfiguration.show_tracebacks
-    assert serve.dashboard_config(settings, tracebacks=True).VoilaConfiguration.show_tracebacks
+@pytest.mark.parametrize("options", [[], ["--show-tracebacks"]])
+def test_errors_of_the_notebook_are_hidden_unless_asked_for(
+    settings: Settings, tmp_path: Path, options: list[str]
+) -> None:
+    (tmp_path / "queries.json").write_text("not JSON")
+    changes = {"queries": tmp_path / "queries.json", **free_ports()}
+    broken = settings.model_copy(update=changes)
+    with serving(broken, tmp_path / "log", "--pool", "0", *options):
+        page = httpx.get(serve.dashboard_url(broken), timeout=60).text
+    assert ("run: liq dashboard --show-tracebacks" in page) == (not options)
+    assert ("QueryError" in page) == bool(options)
+    assert (str(tmp_path) in page) == bool(options)
+
+
+def test_a_live_page_nobody_sees_does_not_keep_its_kernel(settings: Settings) -> None:
+    manager = serve.dashboard_config(settings).MappingKernelManager
+    assert "comm_msg" in manager.untracked_message_types
+    assert not manager.buffer_offline_messages
+    assert manager.cull_idle_timeout <= 300
+
+
+def test_no_page_of_the_server_names_another_host() -> None:
+    for template in (Path(serve.__file__).parent / "voila" / "templates").iterdir():
+        assert "://" not in template.read_text()
 
 
 def test_an_installation_works_on_copies_of_the_notebooks_and_keeps_edited_ones(

@@ -100,6 +100,7 @@ def dashboard_config(
         allow_theme_override="NO",
         file_allowlist=[],
     )
+    config.VoilaExecutor.cell_error_instruction = "To see it, run: liq dashboard --show-tracebacks"
     # a kernel that starts takes the processor from the page that just got the last one
     config.VoilaKernelManager.fill_delay = 5
     config.MappingKernelManager.update(

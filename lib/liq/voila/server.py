@@ -3,10 +3,13 @@
 import gzip
 import hashlib
 import mimetypes
+import threading
+import webbrowser
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from tornado.web import HTTPError, RequestHandler
 from voila.app import Voila
@@ -44,8 +47,6 @@ def _shipped(package: str, path: str) -> Path:
 class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
     """Voila for one notebook; `liq.serve` configures it."""
 
-    name = "voila"  # in log lines
-
     @cached_property
     def assets(self) -> Assets:
         """The files of the page."""
@@ -73,6 +74,11 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
             # tells a page's query, with the token in it, to whoever knows the kernel's id
             if handler is not RequestInfoSocketHandler
         ]
+
+    def launch_browser(self) -> None:
+        """Open the page with the token, which Voila would leave out."""
+        url = f"{self.connection_url}?{urlencode({'token': self.token})}"
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
     def _locate_assets(self, page_config: dict[str, Any], **_context: Any) -> dict[str, Any]:
         return page_config | {"liqAssets": f"{self.base_url}liq/{self.assets.version}/"}
