@@ -142,6 +142,28 @@ async def test_both_paths_make_the_same_records(name):
     assert {one.source for one in adapted} == {Source.CRYPTOFEED}
 
 
+async def test_a_lost_connection_is_told():
+    async def close(connection: ServerConnection) -> None:
+        await connection.recv()
+        await connection.send("{}")
+        await connection.close(1001)
+
+    async with serve(close, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        feed = through_cryptofeed("deribit", port)(lambda *_frame: asyncio.sleep(0))
+        task = asyncio.create_task(feed.run())
+        async with asyncio.timeout(30):
+            while feed.stats().gaps < 1:  # noqa: ASYNC110 - the condition is the feed's doing
+                await asyncio.sleep(0.02)
+        stats = feed.stats()
+        assert stats.source is Source.CRYPTOFEED
+        assert stats.frames >= 1
+        assert stats.reconnects == stats.gaps
+        task.cancel()
+        await asyncio.wait({task})
+        assert not feed.stats().connected
+
+
 @PUSHED
 async def test_cryptofeed_asks_for_liquidations_only(name):
     async with (

@@ -125,7 +125,7 @@ class CryptoFeed:
 def exchange_class(venue: Venue) -> Any:
     """Return cryptofeed's class of the venue, with messages going to its attribute ``tap``.
 
-    Its attribute ``note_opened`` is called with each connection whenever that is open.
+    Its attribute ``note_opened`` is called with each connection whenever that has subscribed.
 
     Raises `ConfigError` if cryptofeed is not installed or does not know the venue.
     """
@@ -141,8 +141,8 @@ def exchange_class(venue: Venue) -> Any:
         await self.tap(raw, timestamp)
 
     async def subscribe(self: Any, connection: Any) -> None:
-        self.note_opened(connection)
         await mended.subscribe(self, connection)
+        self.note_opened(connection)
 
     base = EXCHANGE_MAP[EXCHANGES[venue.name]]
     mended: Any = type(base.__name__, (base,), _mended(venue.name, base))

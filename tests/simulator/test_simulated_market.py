@@ -6,7 +6,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from liq.simulator.exchanges import exchange
 from liq.simulator.process import MARKET, Order, Process
+from liq.venues import VENUES
 
 
 def orders(rate: float, seed: int, number: int) -> list[Order]:
@@ -107,3 +109,20 @@ def test_a_closed_position_gets_a_better_price_than_its_bankruptcy_price() -> No
     for order in orders(100, 12, 2_000):
         average, limit = float(order.average_price), float(order.limit_price)
         assert average > limit if order.closes_long else average < limit
+
+
+@pytest.mark.parametrize("name", VENUES)
+def test_sizes_are_alike_whatever_a_contract_counts(name: str) -> None:
+    market = exchange(name).market
+    contracts = {contract.symbol: contract for contract in market}
+    sample = list(itertools.islice(Process(100, 3, market).orders(), 5_000))
+    worth = [
+        float(order.quantity) * contracts[order.symbol].unit_usd(float(order.average_price))
+        for order in sample
+    ]
+    assert 1_500 < np.median(worth) < 4_000  # US dollars
+    assert {order.symbol for order in sample} == set(contracts)
+    in_base = name.startswith(("binance_usdm", "bybit", "deribit", "bitfinex"))
+    for order in sample:
+        if contracts[order.symbol].inverse or not in_base:
+            assert order.quantity.isdigit()
