@@ -157,7 +157,7 @@ async def test_a_producer_reports_through_kafka(pipeline: Settings) -> None:
     async with Simulator(Plan(rate=50, close_after=3), pipeline) as simulator:
         producer = Producer(url=simulator.url, patience=HASTY, settings=pipeline)
         await producer.start()
-        await reached(lambda: seen()["gaps"].sum() > 0)
+        await reached(lambda: seen()["reconnects"].sum() > 0)
         await producer.stop()
     rows = seen()
     assert set(rows["exchange"]) == {"binance_usdm"}
@@ -166,7 +166,7 @@ async def test_a_producer_reports_through_kafka(pipeline: Settings) -> None:
     assert rows["connected"].any()
     assert rows["messages"].sum() > 50
     assert rows["lag"].dropna().between(0, 30).all()
-    assert rows["reconnects"].sum() == rows["gaps"].sum()
+    assert rows["gaps"].sum() - rows["reconnects"].sum() in (0, 1)  # one may not be mended yet
     every = rows["ts"].diff().dropna().dt.total_seconds()
     assert every.median() == pytest.approx(1, abs=0.5)
     found = liq.hit("coverage", settings=pipeline)
