@@ -11,15 +11,16 @@ from pathlib import Path
 from liq import signals
 from liq.config import Settings
 from liq.cryptofeed import CryptoFeed
-from liq.errors import ConfigError, RejectedMessage
+from liq.errors import ConfigError
 from liq.feed import Feed, FeedStats, Patience
 from liq.instruments import load
+from liq.intake import Intake
 from liq.kafka import Publisher, PublisherStats
 from liq.model import FeedHealth, Liquidation, Source
 from liq.recording import Recorder
 from liq.venues import url_of
 from liq.venues import venue as venue_named
-from liq.venues.base import Instruments, Through, Venue
+from liq.venues.base import Instruments, Through
 
 _STALLED_S = 2.0  # Kafka acknowledges in milliseconds
 _RATE_WINDOW_S = 5.0
@@ -66,44 +67,6 @@ class Status:
     last_error: str
 
 
-class Intake:
-    """A venue's frames, parsed and published; what cannot be understood is dead-lettered.
-
-    ``received`` counts messages about liquidations, bad ones too; ``newest`` is the last published.
-    """
-
-    def __init__(self, venue: Venue, instruments: Instruments, publisher: Publisher) -> None:
-        self._venue = venue
-        self._instruments = instruments
-        self._publisher = publisher
-        self.received = 0
-        self.newest: Liquidation | None = None
-
-    async def take(self, raw: bytes, recv_ts: int, source: Source) -> None:
-        """Publish what is in one frame; wait while Kafka's queue is full."""
-        try:
-            liquidations: Sequence[Liquidation] = self._venue.parse(
-                raw, self._instruments, recv_ts, source
-            )
-        except Exception as error:  # a parser's own fault must not end the feed either
-            liquidations = await self._reject(raw, recv_ts, error)
-        else:
-            self.received += bool(liquidations)
-        for liquidation in liquidations:
-            await self._publisher.publish(liquidation)
-            self.newest = liquidation
-
-    async def _reject(self, raw: bytes, recv_ts: int, error: Exception) -> Sequence[Liquidation]:
-        """Dead-letter a message; return what in it could be understood."""
-        if isinstance(error, RejectedMessage):
-            reason, accepted = str(error), error.accepted
-        else:
-            reason, accepted = f"the parser failed: {error!r}", ()
-        self.received += 1
-        await self._publisher.dead_letter(self._venue.name, reason, raw, recv_ts)
-        return accepted
-
-
 class Producer:
     """Publishes one venue's liquidations until it is stopped.
 
@@ -138,7 +101,6 @@ class Producer:
         self._recorder = Recorder(record, venue) if record else None
         self._task: asyncio.Task[None] | None = None
         self._renew()
-        self._samples: deque[tuple[float, int]] = deque()
 
     @property
     def running(self) -> bool:
@@ -208,6 +170,7 @@ class Producer:
         self._publisher = Publisher(self._settings)
         self._intake = Intake(self._venue, instruments, self._publisher)
         self._feed = self._new_feed(instruments)
+        self._samples: deque[tuple[float, int]] = deque()
 
     def _new_feed(self, instruments: Instruments) -> Feed | CryptoFeed:
         if self._through is Through.CRYPTOFEED:

@@ -10,9 +10,9 @@ from pathlib import Path
 from liq import signals
 from liq.config import Settings
 from liq.instruments import load
+from liq.intake import Intake
 from liq.kafka import Publisher
 from liq.model import Source
-from liq.producer import Intake
 from liq.recording import Frame, Recording
 from liq.venues import venue
 
