@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     questdb_pg_port: Port = Field(8812, description="QuestDB PostgreSQL wire")
     questdb_health_port: Port = Field(9003, description="QuestDB health check")
     dashboard_port: Port = Field(8866, description="Voila dashboard")
+    api_port: Port = Field(8000, description="HTTP API")
     lab_port: Port = Field(8888, description="JupyterLab")
     simulator_port: Port = Field(8765, description="simulated exchange websockets")
 
@@ -62,7 +63,10 @@ class Settings(BaseSettings):
     questdb_admin_password: SecretStr = SecretStr("")
     questdb_reader_user: str = "liq_reader"
     questdb_reader_password: SecretStr = SecretStr("")
-    token: SecretStr = Field(SecretStr(""), description="opens the dashboard and JupyterLab")
+    token: SecretStr = Field(SecretStr(""), description="opens the dashboard, JupyterLab, the API")
+    api_token_required: bool = Field(
+        default=False, description="ask for the token on the API; away from loopback it always does"
+    )
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
@@ -95,6 +99,11 @@ class Settings(BaseSettings):
     def questdb_url(self) -> str:
         """Base URL of QuestDB's HTTP server."""
         return f"http://{self.questdb_host}:{self.questdb_http_port}"
+
+    @property
+    def api_url(self) -> str:
+        """Base URL of the HTTP API."""
+        return f"http://{self.host}:{self.api_port}"
 
     def environ(self) -> dict[str, str]:
         """Return the ``LIQ_*`` variables that make a child process see these very settings."""

@@ -10,6 +10,7 @@
     ├── KafkaError          the broker is away or refused a request
     ├── ConnectError        Kafka Connect is away or refused a configuration
     ├── QuestDBError        QuestDB is away or refused a statement
+    │   └── QuestDBAwayError    it cannot be reached, or hung up
     ├── QueryError          an unknown query key, or a wrong parameter
     ├── StackError          a local service cannot be started or stopped
     ├── ServeError          the dashboard or JupyterLab cannot be served
@@ -63,6 +64,10 @@ class ConnectError(LiqError):
 
 class QuestDBError(LiqError):
     """QuestDB is away or refused a statement."""
+
+
+class QuestDBAwayError(QuestDBError):
+    """QuestDB cannot be reached, or hung up: the same request may succeed later."""
 
 
 class QueryError(LiqError):

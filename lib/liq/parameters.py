@@ -121,6 +121,8 @@ def _list(given: Any) -> list[str]:
 def _string(given: Any) -> str:
     if not isinstance(given, str):
         raise TypeError("give text")
+    if "\0" in given:
+        raise ValueError("text cannot hold a NUL")
     return given.strip()
 
 

@@ -13,6 +13,7 @@ from liq.catalogue import END, IDENTIFIER, OPTIONAL, SINCE, TABLES, VALUE, Catal
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import QueryError
+from liq.parameters import Parameter
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,22 +107,32 @@ def render(
     return sql, bound or None
 
 
+def checked(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a value for each of ``params``: those ``given`` to the query ``key``, or defaults.
+
+    Raises `QueryError` for an unknown name or a value out of range, naming the valid ones.
+    """
+    for name in given:
+        if name not in params:
+            raise QueryError(f"{key} has no parameter {name!r}{_hint(name, params)}")
+    return {
+        name: param.value(name, given.get(name, param.default)) for name, param in params.items()
+    }
+
+
 @lru_cache(maxsize=8)
 def _load(path: Path, _mtime_ns: int, _size: int) -> Catalogue:
     return load(path)
 
 
 def _values(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
-    for name in given:
-        if name not in query.params:
-            raise QueryError(f"{query.key} has no parameter {name!r}{_hint(name, query.params)}")
-    values = {
-        name: param.value(name, given.get(name, param.default))
-        for name, param in query.params.items()
-    }
+    values = checked(query.key, query.params, given)
     values[END] = values.get("until") or datetime.now(UTC)
     if isinstance(window := values.get("window"), timedelta):
-        values[SINCE] = values[END] - window
+        try:
+            values[SINCE] = values[END] - window
+        except OverflowError as error:
+            raise QueryError(f"no window of {window} ends at {values[END]}") from error
     return values
 
 

@@ -18,7 +18,7 @@ from psycopg.pq import Format
 
 from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.errors import QuestDBError
+from liq.errors import QuestDBAwayError, QuestDBError
 from liq.streams import LIQUIDATIONS, Stream
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ _pool: defaultdict[_Login, deque[_Connection]] = defaultdict(deque)  # idle ones
 atexit.register(close)
 
 
-class _ConnectionLostError(QuestDBError):
+class _ConnectionLostError(QuestDBAwayError):
     """QuestDB hung up in the middle of a statement."""
 
 
@@ -170,7 +170,7 @@ def _open(login: _Login) -> _Connection:
             options=f"-c statement_timeout={login.timeout_ms}",
         )
     except psycopg.OperationalError as error:
-        raise QuestDBError(_unreachable(login, error)) from error
+        raise QuestDBAwayError(_unreachable(login, error)) from error
     connection.adapters.register_loader(_TIMESTAMP_OID, _MicrosLoader)
     return connection
 

@@ -1,0 +1,198 @@
+"""The Flask app: routes, checks and errors. It only reads, and only what the catalogue names."""
+
+import hmac
+import ipaddress
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from flask import Flask, Response, abort, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
+
+from liq import queries
+from liq.api import openapi
+from liq.api.endpoint import Endpoint, digest
+from liq.catalogue import Query
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.errors import LiqError, QueryError, QuestDBAwayError
+from liq.formats import MEDIA_TYPES, Format, encode
+
+_LOG = logging.getLogger(__name__)
+_LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
+_RESERVED = ("format", "token")
+_HEADERS = {
+    "Cache-Control": "private, no-cache",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
+    "Referrer-Policy": "no-referrer",  # an address may hold the token
+    "X-Content-Type-Options": "nosniff",
+}
+_RETRY_S = "5"
+
+
+def create_app(settings: Settings | None = None, endpoints: Iterable[Endpoint] = ()) -> Flask:
+    """Return the API as a WSGI app: the catalogue's queries, and ``endpoints`` of your own.
+
+    Edits of ``queries.json`` show at once. An endpoint of your own wins over a query of its name.
+    """
+    settings = settings or current_settings()
+    own = {endpoint.key: endpoint for endpoint in endpoints}
+
+    def known() -> Mapping[str, Endpoint]:
+        found = {key: Endpoint.of(query, settings) for key, query in _queries(settings).items()}
+        return {**found, **own}
+
+    app = Flask(__name__)
+    app.json.sort_keys = False  # type: ignore[attr-defined] # of Flask's default provider
+    _guard(app, settings)
+    _route(app, settings, known)
+    _explain(app)
+
+    @app.after_request
+    def _headers(response: Response) -> Response:
+        response.headers.update(_HEADERS)
+        return response
+
+    return app
+
+
+def token_required(settings: Settings) -> bool:
+    """Return whether requests must carry the token: away from loopback always."""
+    return settings.api_token_required or not _is_loopback(settings.host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _guard(app: Flask, settings: Settings) -> None:
+    if not token_required(settings):
+        # without a token the name of the host is what keeps other sites' pages out: a page cannot
+        # read another origin, but a name that its owner points at 127.0.0.1 would be its own
+        app.config["TRUSTED_HOSTS"] = [*_LOOPBACK, settings.host]
+        return
+    expected = settings.token.get_secret_value().encode()
+
+    @app.before_request
+    def _authorise() -> None:
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        given = bearer or request.args.get("token", "")
+        if not expected or not hmac.compare_digest(given.encode(), expected):
+            abort(401, "give the token: Authorization: Bearer TOKEN, or ?token=TOKEN")
+
+
+def _route(app: Flask, settings: Settings, known: Callable[[], Mapping[str, Endpoint]]) -> None:
+    @app.get("/")
+    def _index() -> Response:
+        return jsonify(
+            endpoints=[openapi.summary(endpoint) for endpoint in known().values()],
+            docs="/docs",
+            openapi="/openapi.json",
+        )
+
+    @app.get("/openapi.json")
+    def _openapi() -> Response:
+        return jsonify(openapi.description(known().values(), token=token_required(settings)))
+
+    @app.get("/docs")
+    def _docs() -> str:
+        token = request.args.get("token", "") if token_required(settings) else ""
+        return render_template(
+            "docs.html", endpoints=known().values(), formats=list(Format), token=token
+        )
+
+    @app.get("/<key>")
+    def _rows(key: str) -> Response:
+        return _answer(_find(key, known(), settings), settings)
+
+
+def _find(key: str, known: Mapping[str, Endpoint], settings: Settings) -> Endpoint:
+    if endpoint := known.get(key):
+        return endpoint
+    if key in queries.catalogue(settings).faults:
+        raise InternalServerError(f"entry {key!r} cannot be used; `liq queries` says why")
+    raise NotFound(f"no endpoint {key!r}; there are: {', '.join(sorted(known))}")
+
+
+def _answer(endpoint: Endpoint, settings: Settings) -> Response:
+    out = _format()
+    values = endpoint.checked(_given(endpoint))
+    version = endpoint.version(values, settings)
+    tag = version and digest(version, endpoint.key, out)
+    if tag and request.if_none_match.contains_weak(tag):
+        return _tagged(Response(status=304), tag)
+    body = encode(endpoint.rows(**values), out)
+    response = Response(body, mimetype=MEDIA_TYPES[out])
+    _tagged(response, tag or digest(body)).make_conditional(request.environ)
+    return response
+
+
+def _tagged(response: Response, tag: str) -> Response:
+    response.set_etag(tag, weak=True)
+    return response
+
+
+def _format() -> Format:
+    name = request.args.get("format") or Format.JSON
+    if name not in list(Format):
+        raise QueryError(f"format={name!r} is not one of: {', '.join(Format)}")
+    return Format(name)
+
+
+def _given(endpoint: Endpoint) -> dict[str, Any]:
+    """Return the request's parameters; an empty one counts as not given, as forms send it."""
+    given: dict[str, Any] = {}
+    for name, texts in request.args.lists():
+        values = [text for text in texts if text]
+        if name in _RESERVED or not values:
+            continue
+        is_list = name in endpoint.params and endpoint.params[name].type == "list"
+        if len(values) > 1 and not is_list:
+            raise QueryError(f"{name} is given {len(values)} times; it takes one value")
+        given[name] = values if len(values) > 1 else values[0]
+    return given
+
+
+def _queries(settings: Settings) -> Mapping[str, Query]:
+    try:
+        return queries.queries(settings)
+    except QueryError:
+        _LOG.exception("the catalogue cannot be read")
+        raise InternalServerError("the catalogue cannot be read; `liq queries` says why") from None
+
+
+def _explain(app: Flask) -> None:
+    """Turn every error into ``{"error": ...}``; what only the host's owner may know is logged."""
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response:
+        response = _error(error.description or error.name, error.code or 500)
+        if isinstance(allowed := getattr(error, "valid_methods", None), Iterable):
+            response.headers["Allow"] = ", ".join(sorted(allowed))
+        if error.code == 401:
+            response.headers["WWW-Authenticate"] = "Bearer"
+        return response
+
+    @app.errorhandler(QueryError)
+    def _query(error: QueryError) -> Response:
+        return _error(str(error), 400)
+
+    @app.errorhandler(QuestDBAwayError)
+    def _away(error: QuestDBAwayError) -> Response:
+        response = _error(str(error), 503)
+        response.headers["Retry-After"] = _RETRY_S
+        return response
+
+    @app.errorhandler(LiqError)
+    def _other(error: LiqError) -> Response:
+        _LOG.error("%s: %s", request.path, error)
+        return _error("QuestDB did not answer this query; the API's log says why", 502)
+
+
+def _error(text: str, status: int) -> Response:
+    response = jsonify(error=text)
+    response.status_code = status
+    return response

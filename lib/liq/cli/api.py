@@ -1,0 +1,25 @@
+"""Serve the HTTP API."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from liq.config import settings as current_settings
+
+app = typer.Typer()
+
+
+@app.command()
+def api(
+    *,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on.")] = None,
+) -> None:
+    """Serve every query of the catalogue over HTTP and print the address of its docs."""
+    from liq.api import run, url  # noqa: PLC0415 - Flask and pandas would slow all commands
+
+    settings = current_settings()
+    if port:
+        settings = settings.model_copy(update={"api_port": port})
+    Console().print(f"API: {url(settings)}", highlight=False, soft_wrap=True)
+    run(settings)
