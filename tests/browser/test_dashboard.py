@@ -3,13 +3,17 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import pytest_asyncio
 
-from browser.conftest import POOL, Visit, Visiting
-from helpers import eventually
+from browser.conftest import POOL, Visit, Visiting, serving
+from helpers import eventually, free_ports
+from liq import serve
 from liq.config import Settings
 from liq.producer import Producer
 from liq.simulator.server import Plan, Simulator
@@ -29,6 +33,16 @@ async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[Prod
         await producer.start()
         yield producer
         await producer.stop()
+
+
+@asynccontextmanager
+async def threaded(manager: AbstractContextManager[Any]) -> AsyncIterator[Any]:
+    """Enter and leave ``manager`` without holding up the loop."""
+    value = await asyncio.to_thread(manager.__enter__)
+    try:
+        yield value
+    finally:
+        await asyncio.to_thread(manager.__exit__, None, None, None)
 
 
 def kernels(server: psutil.Popen) -> list[psutil.Process]:
@@ -100,6 +114,20 @@ async def test_a_page_whose_kernel_died_gets_another(
         await visitor.page.wait_for_selector("#liq-notice", state="hidden", timeout=60_000)
         await visitor.redraws()
         assert await kernel_of(visitor, server) != kernel
+
+
+async def test_an_open_page_outlives_a_restart_of_the_server(
+    visit: Visiting, market: Producer, settings: Settings, tmp_path: Path
+) -> None:
+    own = settings.model_copy(update={"dashboard_port": free_ports()["dashboard_port"]})
+    async with AsyncExitStack() as left:
+        async with threaded(serving(own, tmp_path / "first", "--pool", "0")):
+            visitor = await left.enter_async_context(visit(serve.dashboard_url(own)))
+            await visitor.bars()
+        await visitor.shows("Connection lost", "#liq-notice")
+        async with threaded(serving(own, tmp_path / "second", "--pool", "0")):
+            await visitor.page.wait_for_selector("#liq-notice", state="hidden", timeout=60_000)
+            await visitor.redraws()
 
 
 async def test_the_pool_is_filled_again(visit: Visiting, server: psutil.Popen) -> None:

@@ -32,15 +32,16 @@ class Comm {
 }
 
 export class Kernel {
-  /** `onComm(comm, message)` hears of objects that the kernel makes, `onLost()` of the end. */
+  /** `onComm(comm, message)` hears of objects that the kernel makes, `onLost(reached)` of the end. */
   constructor(url, { onComm, onLost }) {
     Object.assign(this, { onComm, onLost, comms: new Map(), waiting: new Map() });
     this.session = crypto.randomUUID();
     this.socket = new WebSocket(`${url}?session_id=${this.session}`);
     this.socket.binaryType = "arraybuffer";
     this.socket.onmessage = ({ data }) => this.take(parse(data));
-    this.socket.onclose = onLost;
-    this.connected = new Promise((resolve) => (this.socket.onopen = resolve));
+    this.socket.onclose = () => onLost(this.reached);
+    this.reached = false;
+    this.connected = new Promise((resolve) => (this.socket.onopen = resolve)).then(() => (this.reached = true));
   }
 
   comm(target, id = crypto.randomUUID()) {
@@ -79,7 +80,7 @@ export class Kernel {
 
   status(state, request) {
     if (state === "idle") this.waiting.delete(request);
-    if (state === "restarting" || state === "dead") this.onLost();
+    if (state === "restarting" || state === "dead") this.onLost(true);
   }
 }
 

@@ -108,9 +108,10 @@ function tell(text) {
 }
 
 /** The kernel is gone: load the page anew, which gets another, once the server answers. */
-async function lost() {
+async function lost(reached) {
   if (leaving) return;
   leaving = true;
+  if (!reached) return tell("The kernel cannot be reached. Does a proxy on the way refuse websockets?");
   tell("Connection lost. Trying again…");
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, 1000));
