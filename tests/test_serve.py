@@ -21,12 +21,22 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def client(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("serve") / "log"
+
+
+@pytest.fixture(scope="module")
+def client(settings: Settings, log: Path) -> Iterator[httpx.Client]:
     """A client of a running server that has no kernels ahead, and no QuestDB to read."""
-    log = tmp_path_factory.mktemp("serve") / "log"
     base = f"http://{settings.host}:{settings.dashboard_port}"
     with serving(settings, log, "--pool", "0"), httpx.Client(base_url=base, timeout=60) as client:
         yield client
+
+
+def test_the_address_is_printed_with_the_token(
+    client: httpx.Client, settings: Settings, log: Path
+) -> None:
+    assert f"Dashboard: {serve.dashboard_url(settings)}\n" in log.read_text()
 
 
 @pytest.mark.parametrize("path", ["/", "/?token=wrong", "/dashboard.ipynb", "/voila/tree"])
@@ -151,6 +161,21 @@ def test_an_installation_works_on_copies_of_the_notebooks_and_keeps_edited_ones(
     assert (folder / "one.ipynb").read_text() == "mine"
     assert (folder / "work" / "two.py").read_text() == "shipped"
     assert (folder / "three.ipynb").read_text() == "new"
+
+
+def test_jupyterlab_opens_on_the_notebooks_with_the_token(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.ipynb").write_text("{}")
+    log = tmp_path / "log"
+    with serving(settings, log, "--folder", str(tmp_path), command="lab"):
+        base = f"http://{settings.host}:{settings.lab_port}"
+        assert f"JupyterLab: {serve.lab_url(settings)}\n" in log.read_text()
+        assert httpx.get(f"{base}/api/contents").status_code == 403
+        token = {"Authorization": f"token {settings.token.get_secret_value()}"}
+        listed = httpx.get(f"{base}/api/contents", headers=token).json()["content"]
+        assert "mine.ipynb" in [item["name"] for item in listed]
+        assert httpx.get(serve.lab_url(settings), follow_redirects=True).is_success
 
 
 def test_a_checkout_works_on_its_own_notebooks(settings: Settings) -> None:

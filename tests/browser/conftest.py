@@ -1,6 +1,5 @@
 """The dashboard as served, and headless Chromium to look at it."""
 
-import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -8,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 import psutil
@@ -65,26 +64,29 @@ def server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @contextmanager
-def serving(settings: Settings, log: Path, *options: str) -> Iterator[psutil.Popen]:
-    """Run ``liq dashboard`` as a process of its own."""
-    command = [sys.executable, "-m", "liq", "dashboard", "--no-browser", *options]
+def serving(
+    settings: Settings, log: Path, *options: str, command: str = "dashboard"
+) -> Iterator[psutil.Popen]:
+    """Run ``liq dashboard`` (or ``liq lab``) as a process of its own."""
+    argv = [sys.executable, "-m", "liq", command, "--no-browser", *options]
     with log.open("w") as output:
-        process = psutil.Popen(command, env=settings.environ(), stdout=output, stderr=output)
+        process = psutil.Popen(argv, env=settings.environ(), stdout=output, stderr=output)
+    health = {"dashboard": serve.dashboard_url, "lab": serve.lab_url}[command](settings)
     try:
-        eventually(lambda: _healthy(settings) or process.poll() is not None, deadline=120)
+        eventually(lambda: _answers(health) or process.poll() is not None, deadline=120)
         assert process.poll() is None, log.read_text()
         yield process
     finally:
         process.terminate()
         try:
             process.wait(30)
-        except subprocess.TimeoutExpired:
+        except psutil.TimeoutExpired:
             process.kill()
 
 
-def _healthy(settings: Settings) -> bool:
+def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"http://{settings.host}:{settings.dashboard_port}/health").is_success
+        return httpx.get(urljoin(url, "/health")).status_code < 500
     except httpx.TransportError:
         return False
 

@@ -35,7 +35,7 @@ export class Kernel {
   /** `onComm(comm, message)` hears of objects that the kernel makes, `onLost(reached)` of the end. */
   constructor(url, { onComm, onLost }) {
     Object.assign(this, { onComm, onLost, comms: new Map(), waiting: new Map() });
-    this.session = crypto.randomUUID();
+    this.session = uuid();
     this.socket = new WebSocket(`${url}?session_id=${this.session}`);
     this.socket.binaryType = "arraybuffer";
     this.socket.onmessage = ({ data }) => this.take(parse(data));
@@ -44,7 +44,7 @@ export class Kernel {
     this.connected = new Promise((resolve) => (this.socket.onopen = resolve)).then(() => (this.reached = true));
   }
 
-  comm(target, id = crypto.randomUUID()) {
+  comm(target, id = uuid()) {
     const comm = new Comm(this, id, target);
     this.comms.set(id, comm);
     return comm;
@@ -53,7 +53,7 @@ export class Kernel {
   /** Send a message on the shell channel; return its id. `callbacks.iopub` hear of its effects. */
   send(msg_type, content, { callbacks, metadata = {}, buffers = [] } = {}) {
     const header = {
-      msg_id: crypto.randomUUID(), session: this.session, msg_type,
+      msg_id: uuid(), session: this.session, msg_type,
       username: "", version: "5.4", date: new Date().toISOString(),
     };
     if (callbacks?.iopub) this.waiting.set(header.msg_id, callbacks.iopub);
@@ -82,6 +82,11 @@ export class Kernel {
     if (state === "idle") this.waiting.delete(request);
     if (state === "restarting" || state === "dead") this.onLost(true);
   }
+}
+
+// crypto.randomUUID is for secure pages only, which a page from another machine's address is not
+function uuid() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function serialize(message, buffers) {

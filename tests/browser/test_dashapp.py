@@ -1,0 +1,87 @@
+"""The Streamlit app as a visitor sees it: Chromium, Streamlit, the API, QuestDB, all real."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from browser.conftest import PATIENCE_MS, Visit
+from helpers import eventually, free_ports, running
+from liq.config import Settings
+from liq.model import Source
+from rows import insert, liquidation, own_table
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+
+ROOT = Path(__file__).parents[2]
+APP = ".stApp"  # the page's body itself counts as hidden
+BARS = """Array.from(
+    document.querySelectorAll(".js-plotly-plot .bars .point path"),
+    path => path.getAttribute("d")).join()"""
+
+
+@pytest.fixture(scope="module")
+def behind(stack: Settings) -> Iterator[Settings]:
+    """A table with one print, and the API on it."""
+    ports = free_ports()
+    settings = own_table(stack).model_copy(update={"api_port": ports["api_port"]})
+    insert(settings, [liquidation(datetime.now(UTC) - timedelta(minutes=3), 1000)])
+    with running(settings, "-m", "liq", "api"):
+        eventually(lambda: _answers(f"{settings.api_url}/latest_timestamp"), deadline=120)
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def app(behind: Settings) -> Iterator[str]:
+    """The address of ``streamlit run dashapp.py``."""
+    port = free_ports()["lab_port"]
+    url = f"http://127.0.0.1:{port}"
+    command = ["-m", "streamlit", "run", str(ROOT / "dashapp.py"), "--server.port", str(port)]
+    with running(behind, *command) as process:
+        eventually(lambda: _answers(f"{url}/_stcore/health"), deadline=120)
+        sockets = psutil.Process(process.pid).net_connections("tcp")
+        listening = [socket.laddr for socket in sockets if socket.status == psutil.CONN_LISTEN]
+        assert listening == [("127.0.0.1", port)]
+        yield url
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visitor(chromium: Browser, app: str) -> AsyncIterator[Visit]:
+    page = await chromium.new_page(viewport={"width": 1280, "height": 900})
+    visitor = Visit(page)
+    page.on("request", lambda request: visitor.requests.append(request.url))
+    page.on("websocket", lambda socket: visitor.requests.append(socket.url))
+    await page.goto(app, wait_until="commit")
+    yield visitor
+    await page.close()
+
+
+async def test_it_draws_and_follows_new_prints(visitor: Visit, behind: Settings) -> None:
+    await visitor.shows("1 rows", APP)
+    await visitor.page.wait_for_function(f"{BARS}.length > 0", timeout=PATIENCE_MS)
+    before = await visitor.page.evaluate(BARS)
+    now = datetime.now(UTC) - timedelta(minutes=1)
+    insert(behind, [liquidation(now, 25_000, source=Source.SIMULATOR)])
+    await visitor.shows("2 rows", APP)
+    await visitor.shows("26,000", APP)
+    await visitor.shows("SIMULATED", APP)
+    await visitor.page.wait_for_function(
+        f"before => {BARS} !== before", arg=before, timeout=PATIENCE_MS
+    )
+    assert visitor.outside == []
