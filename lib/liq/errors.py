@@ -11,6 +11,7 @@
     ├── ConnectError        Kafka Connect is away or refused a configuration
     ├── QuestDBError        QuestDB is away or refused a statement
     │   └── QuestDBAwayError    it cannot be reached, or hung up
+    ├── ApiError            the HTTP API is away or refused a request
     ├── QueryError          an unknown query key, or a wrong parameter
     ├── StackError          a local service cannot be started or stopped
     ├── ServeError          the dashboard or JupyterLab cannot be served
@@ -68,6 +69,10 @@ class QuestDBError(LiqError):
 
 class QuestDBAwayError(QuestDBError):
     """QuestDB cannot be reached, or hung up: the same request may succeed later."""
+
+
+class ApiError(LiqError):
+    """The HTTP API is away or refused a request."""
 
 
 class QueryError(LiqError):

@@ -80,8 +80,11 @@ async def test_it_draws_and_follows_new_prints(visitor: Visit, behind: Settings)
     insert(behind, [liquidation(now, 25_000, source=Source.SIMULATOR)])
     await visitor.shows("2 rows", APP)
     await visitor.shows("26,000", APP)
-    await visitor.shows("SIMULATED", APP)
+    await visitor.shows("PARTLY SIMULATED DATA", APP)
     await visitor.page.wait_for_function(
         f"before => {BARS} !== before", arg=before, timeout=PATIENCE_MS
     )
+    await visitor.page.get_by_label("Symbols").fill("ETHUSDT")
+    await visitor.page.get_by_label("Symbols").press("Enter")
+    await visitor.shows("no liquidations in this window", APP)
     assert visitor.outside == []

@@ -104,7 +104,7 @@ def _route(app: Flask, settings: Settings, known: Callable[[], Mapping[str, Endp
             "docs.html", endpoints=known().values(), formats=list(Format), token=token
         )
 
-    @app.get("/<key>")
+    @app.get("/<path:key>")
     def _rows(key: str) -> Response:
         return _answer(_find(key, known(), settings), settings)
 

@@ -1,0 +1,87 @@
+"""The dashboard in Streamlit, over the HTTP API: ``streamlit run dashapp.py`` beside ``liq api``.
+
+It asks for the newest row every few seconds and reads the rest only when that has changed.
+"""
+
+import time
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from liq import charts
+from liq.client import Client
+from liq.errors import LiqError
+
+EVERY_S = 2
+SLIDE_S = 10  # without new rows the window still moves on, this often
+FILTERED = ("totals", "top_symbols", "by_exchange", "latest_prints")
+
+
+@st.cache_resource
+def client() -> Client:
+    """Return the connections to the API, shared by all visitors."""
+    return Client()
+
+
+def hitEndpoint(key: str, /, **params: Any) -> pd.DataFrame:  # noqa: N802 - the original app's name
+    """Return the rows of the API's endpoint ``key``."""
+    return client().hit(key, **params)
+
+
+def frames(bucket: str, filters: dict[str, Any]) -> dict[str, pd.DataFrame]:
+    """Return all that is drawn; from the session unless something is newer."""
+    newest = hitEndpoint("latest_timestamp")
+    asked = (newest.to_dict("records"), bucket, filters, int(time.time() // SLIDE_S))
+    state = st.session_state
+    if state.get("asked") != asked:
+        read = {key: hitEndpoint(key, **filters) for key in FILTERED}
+        for key in ("liquidations_by_bucket", "cumulative_net"):
+            read[key] = hitEndpoint(key, bucket=bucket, **filters)
+        for key in ("coverage", "sources"):  # of all feeds
+            read[key] = hitEndpoint(key, window=filters["window"])
+        read["latest_timestamp"] = newest
+        state.asked, state.read = asked, read
+    return dict(state.read)
+
+
+@st.fragment(run_every=EVERY_S)
+def live(bucket: str, filters: dict[str, Any]) -> None:
+    """Draw what there is, again and again."""
+    try:
+        draw(frames(bucket, filters))
+    except LiqError as error:
+        st.error(str(error))
+
+
+def draw(read: dict[str, pd.DataFrame]) -> None:
+    """Draw one reading."""
+    newest, totals = read["latest_timestamp"].iloc[0], read["totals"].iloc[0]
+    st.caption(f"{newest['rows']:,} rows, newest {newest['ts']:%Y-%m-%d %H:%M:%S.%f} UTC")
+    for column, name in zip(st.columns(4), ("long", "short", "net", "largest"), strict=True):
+        column.metric(f"{name}, USD", f"{totals[f'{name}_usd']:,.0f}")
+    theme: charts.ThemeName = "dark" if st.context.theme.type == "dark" else "light"
+    gaps, badge = read["coverage"], charts.source_badge(read["sources"])
+    show("bars", charts.bars(read["liquidations_by_bucket"], theme, gaps=gaps, badge=badge))
+    show("net", charts.cumulative_net(read["cumulative_net"], theme, gaps=gaps, badge=badge))
+    left, right = st.columns(2)
+    with left:
+        show("symbols", charts.top_symbols(read["top_symbols"], theme, badge=badge))
+    with right:
+        show("exchanges", charts.by_exchange(read["by_exchange"], theme, badge=badge))
+    st.dataframe(read["latest_prints"], hide_index=True)
+
+
+def show(key: str, figure: Any) -> None:
+    """Draw a figure in its own colours, in place of the one before."""
+    st.plotly_chart(figure, key=key, theme=None)
+
+
+st.set_page_config(page_title="Liquidations", layout="wide")
+st.title("Liquidations")
+with st.sidebar:
+    window = st.selectbox("Window", ["15m", "1h", "4h", "1d"], index=1)
+    bucket = st.selectbox("Bucket", ["1s", "5s", "30s", "1m", "5m", "15m", "1h"], index=3)
+    symbols = st.text_input("Symbols", placeholder="BTCUSDT,ETHUSDT; empty: all")
+    least = st.number_input("Smallest print, USD", min_value=0.0, step=1000.0)
+live(bucket, {"window": window, "symbols": symbols, "min_notional": least or None})
