@@ -1,8 +1,9 @@
 """From `liq run` on warm caches to the first bar drawn in a browser."""
 
 import time
+from statistics import median
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from bench.environment import temporary_settings
 from bench.memory import memory
@@ -10,29 +11,43 @@ from liq import stack as local
 
 _BAR = ".bars .point path"
 _CHROMIUM = "/usr/bin/chromium"
+_OPENINGS = 5
+_PREHEAT_S = 8  # a kernel is made ready again for the next visitor
 _FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
 
 def first_bar() -> tuple[dict[str, float], dict[str, float]]:
-    """Return seconds (start to dashboard URL, page opening to bar, both), and MiB a process."""
+    """Return seconds, and MiB a process.
+
+    ``run_s`` is from the start to the dashboard's URL, ``total_s`` to the first bar in a page that
+    is opened at once, ``page_s`` the median of later openings, when the dashboard's kernels are up.
+    """
     with temporary_settings() as settings, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=[*_FLAGS])
         begin = time.monotonic()
         try:
             session = local.run(settings, source=local.Source.SIMULATOR)
             running = time.monotonic()
-            page = browser.new_page()
-            page.goto(session.dashboard_url)
-            page.wait_for_selector(_BAR, state="attached", timeout=120_000)
-            drawn = time.monotonic()
-            return (
-                {
-                    "run_s": running - begin,
-                    "page_s": drawn - running,
-                    "total_s": drawn - begin,
-                },
-                memory(settings),
-            )
+            _open(browser, session.dashboard_url)
+            total = time.monotonic() - begin
+            later = [_later(browser, session.dashboard_url) for _ in range(_OPENINGS)]
+            times = {"run_s": running - begin, "total_s": total, "page_s": median(later)}
+            return times, memory(settings)
         finally:
             browser.close()
             local.down(settings)
+
+
+def _later(browser: Browser, url: str) -> float:
+    time.sleep(_PREHEAT_S)
+    return _open(browser, url)
+
+
+def _open(browser: Browser, url: str) -> float:
+    """Open the page as a new visitor; return the seconds until its first bar."""
+    with browser.new_context() as visitor:
+        begin = time.monotonic()
+        page = visitor.new_page()
+        page.goto(url)
+        page.wait_for_selector(_BAR, state="attached", timeout=120_000)
+        return time.monotonic() - begin
