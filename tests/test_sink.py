@@ -193,7 +193,7 @@ def test_text_of_any_script_arrives(pipe: Pipe) -> None:
     assert list(pipe.rows(*messages)["symbol"]) == names
 
 
-NOT_JSON = "Converting byte\\[\\] to Kafka Connect data failed"
+NOT_JSON = "no JSON: Un|Converting byte\\[\\] to Kafka Connect data failed"
 BAD = {
     "cut short": ({"raw": b'{"ts":17320000'}, NOT_JSON),
     "not JSON": ({"raw": b"hello"}, NOT_JSON),
@@ -219,6 +219,7 @@ WORSE = {
     "price as truth": ({"price": True}, '"price" takes a number, not Boolean'),
     "illegal column name": ({"a-b": 1}, "column name contains an illegal char"),
     "text the client would spoil": ({"symbol": "🚀USDT"}, "cannot send the text"),
+    "a number beyond 64 bits": ({"event_id": 2**63}, "out of range of long"),
     "half a character": ({"symbol": "\ud83d"}, "cannot send the text"),
 }
 
@@ -273,6 +274,15 @@ def test_the_unit_of_a_timestamp_is_told_by_its_size(stack: Settings) -> None:
         messages = [pipe.message(ts=size) for size in sizes]
         pipe.send(*messages)
         assert set(pipe.rows(*messages)["ts"]) == {pd.Timestamp(1_732_000_000, unit="s", tz="UTC")}
+
+
+@pytest.mark.usefixtures("own_sink")
+def test_it_takes_what_connects_own_converter_makes_of_json(stack: Settings) -> None:
+    with open_pipe(stack, value_converter="org.apache.kafka.connect.json.JsonConverter") as pipe:
+        good = pipe.message()
+        pipe.send(b"hello", good)
+        assert list(pipe.rows(good)["price"]) == [PRINT.price]
+        assert [letter.value for letter in pipe.dead_letters(1)] == [b"hello"]
 
 
 @pytest.mark.usefixtures("own_sink")

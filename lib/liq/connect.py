@@ -24,10 +24,11 @@ from liq.streams import LIQUIDATIONS, Stream
 OFFICIAL = "io.questdb.kafka.QuestDBSinkConnector"
 OWN = "io.liq.connect.LiqQuestDBSinkConnector"
 
+_BYTES = "org.apache.kafka.connect.converters.ByteArrayConverter"
 _DESCRIPTION = "connect/altliqs.json"
 _ABSENT, _RUNNING, _STOPPED, _FAILED = "ABSENT", "RUNNING", "STOPPED", "FAILED"
 _REQUEST_S = 30.0  # a worker's first look at a connector loads its classes
-_REBALANCE_S = 30.0
+_BUSY_S = 30.0
 _POLL_S = 0.1
 _FAILURE_GRACE_S = 5.0
 _BOILERPLATE = ("Exiting WorkerSinkTask", "Tolerance exceeded")
@@ -102,7 +103,7 @@ def configuration(
     address = f"{settings.questdb_host}:{settings.questdb_http_port}"
     client = re.sub(r"\baddr=[^;]*", f"addr={address}", described["client.conf.string"])
     return described | {
-        "connector.class": _sink_class(settings),
+        **_sink(settings),
         "topics": stream.topic(settings),
         "table": stream.table(settings),
         "symbols": ",".join(name for name, kind in columns.items() if kind == "SYMBOL"),
@@ -181,15 +182,15 @@ def _legacy_faults(described: Mapping[str, str]) -> list[str]:
     return faults
 
 
-def _sink_class(settings: Settings) -> str:
+def _sink(settings: Settings) -> dict[str, str]:
+    """Return the class of the sink that Connect has, and how that one likes its values."""
     plugins = _request(settings, "GET", "/connector-plugins")
     # liq's sink answers to the official name too, with a version that says so
-    official = {
-        plugin["class"] for plugin in plugins if not plugin.get("version", "").startswith("liq-")
-    }
-    for name in (OFFICIAL, OWN):
-        if name in official:
-            return name
+    names = {each["class"] for each in plugins if not each.get("version", "").startswith("liq-")}
+    if OFFICIAL in names:
+        return {"connector.class": OFFICIAL}
+    if OWN in names:
+        return {"connector.class": OWN, "value.converter": _BYTES}  # it reads JSON faster itself
     raise ConnectError(
         f"Kafka Connect at {settings.connect_url} has no sink for QuestDB; put the official"
         " connector or liq's (mvn -f connect/pom.xml package) on its plugin.path"
@@ -229,10 +230,10 @@ def _request(
     settings: Settings, method: str, path: str, *, missing_ok: bool = False, **options: Any
 ) -> Any:
     """Return the answer's JSON, None for an empty one or an accepted 404."""
-    deadline = time.monotonic() + _REBALANCE_S
+    deadline = time.monotonic() + _BUSY_S
     answer = _send(settings, method, path, **options)
-    while answer.status_code == httpx.codes.CONFLICT and time.monotonic() < deadline:
-        time.sleep(_POLL_S)  # the worker is busy with a rebalance
+    while _busy(answer) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
         answer = _send(settings, method, path, **options)
     if answer.status_code == httpx.codes.NOT_FOUND and missing_ok:
         return None
@@ -250,6 +251,12 @@ def _send(settings: Settings, method: str, path: str, **options: Any) -> httpx.R
             f"Kafka Connect at {settings.connect_url}: {error or type(error).__name__};"
             " start it with `liq up`, or set LIQ_CONNECT_HOST and LIQ_CONNECT_PORT"
         ) from error
+
+
+def _busy(answer: httpx.Response) -> bool:
+    """Whether the worker is in a rebalance, or so young that it does not know its own paths."""
+    unknown = answer.status_code == httpx.codes.NOT_FOUND and "html" in answer.text[:20]
+    return unknown or answer.status_code == httpx.codes.CONFLICT
 
 
 def _complaint(answer: httpx.Response) -> str:

@@ -13,6 +13,8 @@ import org.apache.kafka.connect.sink.SinkConnector;
 /**
  * Writes the records of Kafka topics into a QuestDB table over HTTP.
  *
+ * <p>A record is a JSON object, as bytes (ByteArrayConverter) or as any converter's map or struct.
+ *
  * <p>Takes the configuration keys of the official {@code io.questdb.kafka.QuestDBSinkConnector}, so
  * that one file configures either; {@link SinkConfig} says which keys it does not take.
  */

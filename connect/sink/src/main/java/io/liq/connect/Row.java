@@ -5,6 +5,7 @@ import io.questdb.client.cutlass.line.LineSenderException;
 import java.time.temporal.ChronoUnit;
 import java.util.Arrays;
 import java.util.Date;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -34,9 +35,8 @@ final class Row {
     private final String valuePrefix;
     private final boolean skipUnsupported;
 
-    private String[] names = new String[32];
-    private Object[] values = new Object[32];
-    private int size;
+    private final Cells symbolCells = new Cells();
+    private final Cells columnCells = new Cells();
     private long timestamp;
 
     Row(SinkConfig config) {
@@ -52,21 +52,17 @@ final class Row {
         skipUnsupported = config.getBoolean(SinkConfig.SKIP_UNSUPPORTED);
     }
 
-    /** Adds {@code record} to {@code sender}'s buffer; throws {@link DataException} and adds nothing if it is no row. */
+    /** Adds {@code record} to {@code sender}'s buffer; if it is no row, adds nothing and throws {@link DataException}. */
     void write(SinkRecord record, Sender sender) {
         lay(record);
         sender.table(table.isEmpty() ? record.topic() : table);
         try {
             // the line protocol wants symbols first
-            for (int i = 0; i < size; i++) {
-                if (symbols.contains(names[i])) {
-                    sender.symbol(names[i], sendable(values[i].toString()));
-                }
+            for (int i = 0; i < symbolCells.size; i++) {
+                writeSymbol(symbolCells.names[i], symbolCells.values[i], sender);
             }
-            for (int i = 0; i < size; i++) {
-                if (!symbols.contains(names[i])) {
-                    writeColumn(names[i], values[i], sender);
-                }
+            for (int i = 0; i < columnCells.size; i++) {
+                writeColumn(columnCells.names[i], columnCells.values[i], sender);
             }
             if (timestamp == NO_TIMESTAMP) {
                 sender.atNow();
@@ -80,7 +76,8 @@ final class Row {
     }
 
     private void lay(SinkRecord record) {
-        size = 0;
+        symbolCells.size = 0;
+        columnCells.size = 0;
         timestamp = NO_TIMESTAMP;
         if (record.value() == null) {
             throw new DataException("the record has no value (a tombstone); a row cannot be deleted through this sink");
@@ -88,11 +85,13 @@ final class Row {
         if (includeKey && record.key() != null) {
             add(keyPrefix.isEmpty() ? "key" : keyPrefix, keyPrefix, record.key());
         }
-        if (!isObject(record.value())) {
-            throw new DataException("the value is no JSON object of columns but a "
-                    + record.value().getClass().getSimpleName());
+        if (record.value() instanceof byte[] json) {
+            JsonObject.read(json, valuePrefix, this::addField);
+        } else if (isObject(record.value())) {
+            addFields(valuePrefix, record.value());
+        } else {
+            throw new DataException("the value is no JSON object but " + described(record.value()));
         }
-        addFields(valuePrefix, record.value());
         if (timestampOfKafka) {
             timestamp = Timestamps.toMicros(record.timestamp(), TimeUnit.MILLISECONDS);
         }
@@ -119,8 +118,12 @@ final class Row {
     }
 
     private void addField(String prefix, String field, Object value) {
-        String name = prefix.isEmpty() ? field : prefix + SEPARATOR + field;
+        String name = join(prefix, field);
         add(name, name, value);
+    }
+
+    static String join(String prefix, String field) {
+        return prefix.isEmpty() ? field : prefix + SEPARATOR + field;
     }
 
     private void add(String name, String prefix, Object value) {
@@ -132,12 +135,7 @@ final class Row {
         } else if (name.equals(timestampField)) {
             timestamp = designated(value);
         } else {
-            if (size == names.length) {
-                names = Arrays.copyOf(names, 2 * size);
-                values = Arrays.copyOf(values, 2 * size);
-            }
-            names[size] = name;
-            values[size++] = value;
+            (symbols.contains(name) ? symbolCells : columnCells).add(name, value);
         }
     }
 
@@ -152,9 +150,17 @@ final class Row {
                 + described(value));
     }
 
+    private void writeSymbol(String name, Object value, Sender sender) {
+        if (value instanceof String || value instanceof Number || value instanceof Boolean) {
+            sender.symbol(name, sendable(value.toString()));
+        } else {
+            refuseUnsupported(name, value);
+        }
+    }
+
     private void writeColumn(String name, Object value, Sender sender) {
         if (doubles.contains(name)) {
-            if (!(value instanceof Number number)) {
+            if (!(value instanceof Number number) || !Double.isFinite(number.doubleValue())) {
                 throw new DataException("column \"" + name + "\" takes a number, not " + described(value));
             }
             sender.doubleColumn(name, number.doubleValue());
@@ -162,13 +168,20 @@ final class Row {
             sender.stringColumn(name, sendable(text));
         } else if (value instanceof Double || value instanceof Float) {
             sender.doubleColumn(name, ((Number) value).doubleValue());
-        } else if (value instanceof Long || value instanceof Integer || value instanceof Short || value instanceof Byte) {
+        } else if (value instanceof Long || value instanceof Integer
+                || value instanceof Short || value instanceof Byte) {
             sender.longColumn(name, ((Number) value).longValue());
         } else if (value instanceof Boolean flag) {
             sender.boolColumn(name, flag);
         } else if (value instanceof Date date) {
             sender.timestampColumn(name, date.getTime(), ChronoUnit.MILLIS);
-        } else if (!skipUnsupported) {
+        } else {
+            refuseUnsupported(name, value);
+        }
+    }
+
+    private void refuseUnsupported(String name, Object value) {
+        if (!skipUnsupported) {
             throw new DataException("no column takes the value of \"" + name + "\", " + described(value));
         }
     }
@@ -184,6 +197,22 @@ final class Row {
     }
 
     private static String described(Object value) {
-        return value.getClass().getSimpleName() + " " + value;
+        return value instanceof List ? "an array" : value.getClass().getSimpleName() + " " + value;
+    }
+
+    /** Names and values, in a fixed pair of arrays: a row is laid out for each record. */
+    private static final class Cells {
+        private String[] names = new String[16];
+        private Object[] values = new Object[16];
+        private int size;
+
+        void add(String name, Object value) {
+            if (size == names.length) {
+                names = Arrays.copyOf(names, 2 * size);
+                values = Arrays.copyOf(values, 2 * size);
+            }
+            names[size] = name;
+            values[size++] = value;
+        }
     }
 }

@@ -88,8 +88,8 @@ final class SinkConfig extends AbstractConfig {
         }
         for (String key : OFFICIAL_ONLY) {
             if (properties.containsKey(key)) {
-                faults.put(key, key + " is not supported by liq's sink."
-                        + " Remove it (credentials and TLS belong in " + CLIENT + "), or install the official connector");
+                faults.put(key, key + " is not supported by liq's sink. Remove it (credentials and TLS belong in "
+                        + CLIENT + "), or install the official connector");
             }
         }
         insertFieldFaults(properties, faults);
@@ -101,7 +101,8 @@ final class SinkConfig extends AbstractConfig {
         properties.forEach((key, value) -> {
             String transform = key.replaceFirst("\\.type$", "");
             String wrong = transform + ".field";
-            if (key.matches("transforms\\.[^.]+\\.type") && value.contains("InsertField") && properties.containsKey(wrong)) {
+            if (key.matches("transforms\\.[^.]+\\.type") && value.contains("InsertField")
+                    && properties.containsKey(wrong)) {
                 faults.put(wrong, wrong + " is no option of InsertField. Rename it to " + transform
                         + ".timestamp.field; or, as liq's records carry their own time, remove the transform and set \""
                         + TIMESTAMP_FIELD + "\": \"ts\", \"" + TIMESTAMP_UNITS + "\": \"micros\"");

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.charset.StandardCharsets;
 import java.util.Date;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -47,6 +48,26 @@ class RowTest {
     }
 
     @Test
+    void jsonIsTakenLikeTheMapItDescribes() {
+        String json = """
+                {"ts": 7, "symbol": "A\\u00e9", "price": 2, "a": {"b": {"c": true}, "none": null}, "n": -1, "x": 1e-3}""";
+        assertEquals("table[liquidations] symbol[symbol, A\u00e9] doubleColumn[price, 2.0] boolColumn[a_b_c, true]"
+                + " longColumn[n, -1] doubleColumn[x, 0.001] at[7, Micros]", written(CONFIG, bytes(json)));
+    }
+
+    @Test
+    void whatIsNoJsonObjectIsRefusedWithTheReason() {
+        assertRefused("no JSON: Unexpected end-of-input", CONFIG, bytes("{\"ts\": 17"));
+        assertRefused("no JSON: Unrecognized token 'hello'", CONFIG, bytes("hello"));
+        assertRefused("at line: 1, column: 1", CONFIG, bytes("hello"));
+        assertRefused("no JSON object", CONFIG, bytes(""));
+        assertRefused("no JSON object", CONFIG, bytes("[1]"));
+        assertRefused("something follows", CONFIG, bytes("{\"ts\": 7, \"n\": 1} {}"));
+        assertRefused("out of range of long", CONFIG, bytes("{\"ts\": 7, \"n\": 9223372036854775808}"));
+        assertRefused("\"price\" takes a number, not an array", CONFIG, bytes("{\"ts\": 7, \"price\": [[1], {}]}"));
+    }
+
+    @Test
     void structsAreTakenLikeMaps() {
         Schema schema = SchemaBuilder.struct().field("ts", Schema.INT64_SCHEMA).field("n", Schema.INT32_SCHEMA).build();
         assertEquals("table[liquidations] longColumn[n, 2] at[7, Micros]",
@@ -76,13 +97,16 @@ class RowTest {
     @Test
     void whatIsNoRowIsRefusedWithTheReason() {
         assertRefused("tombstone", CONFIG, null);
-        assertRefused("no JSON object", CONFIG, List.of(1L));
+        assertRefused("no JSON object but an array", CONFIG, List.of(1L));
         assertRefused("\"ts\" is missing", CONFIG, ordered("price", 1L));
         assertRefused("\"ts\" is missing", CONFIG, ordered("ts", null, "price", 1L));
         assertRefused("must be a whole number, not String 7", CONFIG, ordered("ts", "7", "price", 1L));
         assertRefused("must be a whole number, not Double", CONFIG, ordered("ts", 7.5, "price", 1L));
         assertRefused("\"price\" takes a number, not Boolean true", CONFIG, ordered("ts", 7L, "price", true));
-        assertRefused("no column takes the value of \"list\"", CONFIG, ordered("ts", 7L, "list", List.of(1L)));
+        assertRefused("\"price\" takes a number, not Double Infinity", CONFIG, ordered("ts", 7L, "price", 1.0 / 0));
+        assertRefused("the value of \"list\", an array", CONFIG, ordered("ts", 7L, "list", List.of(1L)));
+        assertRefused("the value of \"symbol\", an array", CONFIG, ordered("ts", 7L, "symbol", List.of()));
+        assertRefused("cannot send the text", CONFIG, ordered("ts", 7L, "symbol", "\ud83d\ude80"));
         assertRefused("illegal name", CONFIG, ordered("ts", 7L, "what?", 1L));
     }
 
@@ -113,6 +137,10 @@ class RowTest {
         new Row(new SinkConfig(config)).write(record(value), recording.sender());
         recording.sender().flush();
         return recording.stored.get(0);
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
     }
 
     private static SinkRecord record(Object value) {
