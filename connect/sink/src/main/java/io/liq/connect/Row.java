@@ -52,7 +52,11 @@ final class Row {
         skipUnsupported = config.getBoolean(SinkConfig.SKIP_UNSUPPORTED);
     }
 
-    /** Adds {@code record} to {@code sender}'s buffer; if it is no row, adds nothing and throws {@link DataException}. */
+    /**
+     * Adds {@code record} to what {@code sender} will flush.
+     *
+     * @throws DataException if it is no row; then nothing is added
+     */
     void write(SinkRecord record, Sender sender) {
         lay(record);
         sender.table(table.isEmpty() ? record.topic() : table);
