@@ -1,0 +1,46 @@
+"""The README tells of everything that a user can call."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from liq.cli import app
+from liq.queries import queries
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+COMMANDS = sorted(typer.main.get_group(app).commands)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_readme_names_the_command(command: str) -> None:
+    assert re.search(rf"^\| `liq {command}\b", README, re.MULTILINE)
+
+
+def test_readme_names_no_command_that_is_not_there() -> None:
+    assert set(re.findall(r"^\| `liq ([a-z]+)", README, re.MULTILINE)) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("key", sorted(queries()))
+def test_readme_tells_what_the_query_tells(key: str) -> None:
+    assert f"| `{key}` | {queries()[key].description} |" in README
+
+
+@pytest.mark.parametrize("notebook", sorted((ROOT / "notebooks").glob("*.ipynb")))
+def test_readme_names_the_notebook(notebook: Path) -> None:
+    assert f"| `{notebook.stem}` |" in README
+
+
+@pytest.mark.parametrize("document", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]))
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+def test_readme_names_no_setting_that_is_not_there() -> None:
+    from liq.config import Settings  # noqa: PLC0415
+
+    named = set(re.findall(r"LIQ_[A-Z_]+", README))
+    assert named <= {f"LIQ_{name.upper()}" for name in Settings.model_fields}
