@@ -1,26 +1,26 @@
 """What every measurement needs: a stack of its own, child processes, polling."""
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from liq import connect, kafka, questdb
 from liq import stack as local
 from liq.config import Settings
+from liq.stack.ports import free_ports
 
 
 @contextmanager
 def temporary_settings() -> Iterator[Settings]:
     """Give settings with their own ports and data; jars come from the cache."""
     with tempfile.TemporaryDirectory(prefix="liq-bench-") as home:
-        yield Settings.load(home=Path(home), **_free_ports())
+        yield Settings.load(home=Path(home), **free_ports())
 
 
 @contextmanager
@@ -82,12 +82,3 @@ def wait_until(condition: Callable[[], bool], timeout: float, every: float = 0.0
         if time.monotonic() > end:
             raise TimeoutError(f"not within {timeout:.0f} s")
         time.sleep(every)
-
-
-def _free_ports() -> dict[str, int]:
-    names = [name for name in Settings.model_fields if name.endswith("_port")]
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in names]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return dict(zip(names, (each.getsockname()[1] for each in sockets), strict=True))

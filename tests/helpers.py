@@ -1,9 +1,7 @@
 """Small helpers that several tests share."""
 
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,28 +14,9 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from liq.config import Settings
+from liq.stack.ports import free_ports  # noqa: F401 - tests take it from here
 
 _T = TypeVar("_T")
-_PORTS = [name for name in Settings.model_fields if name.endswith("_port")]
-
-
-def free_ports() -> dict[str, int]:
-    """Return a port that is free now for each port setting.
-
-    They are below those the system gives to outgoing connections: a client that knocks at a stopped
-    server's port again and again could otherwise be given that very port, and take it.
-    """
-    candidates = iter(random.sample(range(15_000, 32_000), 1_000))
-    return {name: next(port for port in candidates if _free(port)) for name in _PORTS}
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def eventually(attempt: Callable[[], _T], *, deadline: float = 30.0, every: float = 0.05) -> _T:

@@ -1,12 +1,26 @@
 """Ports: are they free, and if not, whose are they?"""
 
 import contextlib
+import random
 import socket
 from collections.abc import Iterable, Mapping
 
 import psutil
 
+from liq.config import Settings
 from liq.errors import StackError
+
+_LOOPBACK = "127.0.0.1"
+# below those the system gives to outgoing connections: a client that knocks at a stopped server's
+# port again and again could otherwise be given that very port, and take it
+_CHOICE = range(15_000, 32_000)
+
+
+def free_ports() -> dict[str, int]:
+    """Return a free port for each port setting: what a second stack beside a running one needs."""
+    candidates = iter(random.sample(_CHOICE, 1_000))
+    names = (name for name in Settings.model_fields if name.endswith("_port"))
+    return {name: next(port for port in candidates if _free(_LOOPBACK, port)) for name in names}
 
 
 def require_free(host: str, ports: Mapping[str, int]) -> None:
