@@ -6,13 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from helpers import eventually, free_ports
-from liq import config, connect
+from helpers import free_ports
+from liq import config, connect, kafka
 from liq import stack as local
 from liq.config import Settings
 from liq.streams import STREAMS
-
-__all__ = ["eventually", "free_ports"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,6 +36,21 @@ def stack(tmp_path_factory: pytest.TempPathFactory, _clean_environment: None) ->
         yield settings
     finally:
         local.down(settings)
+
+
+@pytest.fixture
+def broker(stack: Settings) -> Settings:
+    """Topics of the test's own, which no sink reads, and a port for its simulator."""
+    own = uuid.uuid4().hex[:8]
+    settings = stack.model_copy(
+        update={
+            "topic": f"topic_{own}",
+            "dlq_topic": f"dead_{own}",
+            "simulator_port": free_ports()["simulator_port"],
+        }
+    )
+    kafka.ensure_topics(settings)
+    return settings
 
 
 @pytest.fixture

@@ -2,15 +2,14 @@
 
 import asyncio
 import json
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from helpers import consume, free_ports
-from liq import kafka, venues
+from helpers import consume
+from liq import venues
 from liq.config import Settings
 from liq.errors import ConfigError, FeedError, KafkaError, RejectedMessage
 from liq.feed import Patience
@@ -21,20 +20,6 @@ from liq.venues.base import Instruments
 from liq.venues.binance import BINANCE_USDM
 
 HASTY = Patience(backoff=0.02, backoff_max=0.1)
-
-
-@pytest.fixture
-def broker(stack: Settings) -> Settings:
-    own = uuid.uuid4().hex[:8]
-    settings = stack.model_copy(
-        update={
-            "topic": f"topic_{own}",
-            "dlq_topic": f"dead_{own}",
-            "simulator_port": free_ports()["simulator_port"],
-        }
-    )
-    kafka.ensure_topics(settings)
-    return settings
 
 
 async def reached(condition: Callable[[], bool], deadline: float = 30.0) -> None:

@@ -1,14 +1,12 @@
 """`liq simulate` and `liq produce` as the processes that users run."""
 
 import signal
-import uuid
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from helpers import consume, eventually, finish, free_ports, running
-from liq import kafka
+from helpers import consume, eventually, finish, running
 from liq.cli import app
 from liq.config import Settings
 from liq.errors import ConfigError
@@ -16,20 +14,6 @@ from liq.model import Source, decode
 from liq.venues import VENUES
 
 STREAM = "/market/ws/!forceOrder@arr"
-
-
-@pytest.fixture
-def broker(stack: Settings) -> Settings:
-    own = uuid.uuid4().hex[:8]
-    settings = stack.model_copy(
-        update={
-            "topic": f"topic_{own}",
-            "dlq_topic": f"dead_{own}",
-            "simulator_port": free_ports()["simulator_port"],
-        }
-    )
-    kafka.ensure_topics(settings)
-    return settings
 
 
 @pytest.mark.stack
