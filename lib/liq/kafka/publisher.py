@@ -1,29 +1,22 @@
-"""The door to Kafka: the only module that imports kafka-python."""
+"""Publishing from an event loop, without loss and without blocking it."""
 
 import asyncio
 import contextlib
-import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
-
-from kafka import KafkaAdminClient, KafkaProducer
-from kafka.errors import KafkaError as ClientError
-from kafka.errors import TopicAlreadyExistsError
-from kafka.partitioner.default import murmur2
+from typing import Self
 
 from liq import config
 from liq.config import Settings
 from liq.errors import KafkaError
+from liq.kafka.connection import Connection, Message
+from liq.kafka.topics import ensure_topics
 from liq.model import FeedHealth, Liquidation, encode
-from liq.streams import FEED_HEALTH, STREAMS
+from liq.streams import FEED_HEALTH
 
-_BOOTSTRAP_MS = 5_000
 _QUEUE = 20_000  # messages that wait for the sending thread before `publish` waits for it
-_IN_FLIGHT = 20_000  # messages kafka-python holds: its own buffer has no bound
 # The sending thread wakes no more often than this, and rests for longer after so many messages:
 # a few large requests cost all concerned, the broker above all, far less than many small ones.
 _PAUSE_S = 0.002
@@ -34,122 +27,6 @@ _BACKOFF_S = 0.5
 # taken for no liquidation.
 _VALUE_LIMIT = 64_000
 _REASON_LIMIT = 1_000
-
-# A batch that expires is lost, so none does: an absent broker is waited for.
-_PRODUCER: dict[str, Any] = {
-    "client_id": "liq-producer",
-    "delivery_timeout_ms": float("inf"),
-    "bootstrap_timeout_ms": _BOOTSTRAP_MS,
-    "max_block_ms": 5_000,
-    "reconnect_backoff_max_ms": 1_000,
-    "request_timeout_ms": 10_000,
-    "batch_size": 256 * 1024,
-    "metrics_enabled": False,
-}
-
-
-def ensure_topics(settings: Settings | None = None) -> None:
-    """Create the streams' topics and the dead-letter topic where they do not exist.
-
-    Returns once every partition has a leader. Raises `KafkaError` when the broker cannot be reached
-    or refuses.
-    """
-    settings = settings or config.settings()
-    topics = {stream.topic(settings): settings.partitions for stream in STREAMS}
-    topics[settings.dlq_topic] = 1
-    with _translated(settings):
-        admin = KafkaAdminClient(
-            bootstrap_servers=settings.kafka_bootstrap, bootstrap_timeout_ms=_BOOTSTRAP_MS
-        )
-        try:
-            _create(admin, topics)
-            admin.wait_for_topics(list(topics))
-        finally:
-            admin.close()
-
-
-def _create(admin: KafkaAdminClient, topics: dict[str, int]) -> None:
-    for name, partitions in topics.items():
-        # one broker holds one replica; a cluster's own default is asked for with -1
-        try:
-            admin.create_topics({name: {"num_partitions": partitions, "replication_factor": -1}})
-        except TopicAlreadyExistsError:
-            continue
-
-
-@contextlib.contextmanager
-def _translated(settings: Settings) -> Iterator[None]:
-    try:
-        # kafka-python knocks at a closed port for seconds and then leaks its sockets
-        socket.create_connection((settings.kafka_host, settings.kafka_port), timeout=5).close()
-        yield
-    except (ClientError, OSError) as error:
-        raise KafkaError(
-            f"Kafka at {settings.kafka_bootstrap}: {error}; "
-            "is it running? Start it with `liq up`, or set LIQ_KAFKA_HOST and LIQ_KAFKA_PORT"
-        ) from error
-
-
-class _Message(NamedTuple):
-    topic: str
-    key: bytes
-    value: bytes
-    headers: list[tuple[str, bytes]]
-
-
-class _Sent(NamedTuple):
-    future: Any
-    message: _Message
-    at: float
-
-
-class _Connection:
-    """One `KafkaProducer` and what it has not delivered yet; used by one thread."""
-
-    def __init__(self, settings: Settings, on_progress: Callable[[], object]) -> None:
-        self._on_progress = on_progress
-        self._partitions: dict[tuple[str, bytes], int] = {}
-        self.in_flight: deque[_Sent] = deque()
-        with _translated(settings):
-            self._producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, **_PRODUCER)
-
-    def send(self, queue: deque[_Message]) -> None:
-        """Take what the queue holds now; ``on_progress`` is called when it is settled."""
-        last_of_partition = {}
-        now = time.monotonic()
-        for _ in range(min(len(queue), _IN_FLIGHT - len(self.in_flight))):
-            message = queue[0]
-            partition = self._partition(message.topic, message.key)
-            future = self._producer.send(
-                message.topic, message.value, message.key, message.headers, partition
-            )
-            self.in_flight.append(_Sent(future, message, now))
-            queue.popleft()
-            last_of_partition[message.topic, partition] = future
-        for future in last_of_partition.values():
-            future.add_both(lambda _: self._on_progress())
-
-    def settled(self) -> Iterator[_Message]:
-        """Yield and forget what the broker has acknowledged; raise what failed."""
-        while self.in_flight and self.in_flight[0].future.is_done:
-            if self.in_flight[0].future.failed():
-                raise self.in_flight[0].future.exception
-            yield self.in_flight.popleft().message
-
-    def close(self) -> None:
-        if self.in_flight:
-            # close() alone would wait for the broker; there is no public way to give up
-            self._producer._sender.force_close()
-        with contextlib.suppress(ClientError):
-            self._producer.close(timeout=5)
-
-    def _partition(self, topic: str, key: bytes) -> int:
-        """Return the partition that Kafka's default gives the key; hashing it in Python is slow."""
-        partition = self._partitions.get((topic, key))
-        if partition is None:
-            count = len(self._producer.partitions_for(topic))
-            partition = self._partitions[topic, key] = (murmur2(key) & 0x7FFFFFFF) % count
-        return partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +58,10 @@ class Publisher:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or config.settings()
-        self._queue: deque[_Message] = deque()
+        self._queue: deque[Message] = deque()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="liq-kafka", daemon=True)
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self._down_since: float | None = None
         self._closing = self._abandoned = False
         self._sent = self._acknowledged = self._dead_lettered = self._errors = 0
@@ -204,13 +81,13 @@ class Publisher:
             await self.dead_letter(liquidation.exchange, reason, value, liquidation.recv_ts)
             return
         key = f"{liquidation.exchange}:{liquidation.symbol}".encode()
-        await self._put(_Message(self._settings.topic, key, value, []))
+        await self._put(Message(self._settings.topic, key, value, []))
         self._sent += 1
 
     async def report(self, health: FeedHealth) -> None:
         """Queue a row about a feed; it counts for nothing in `stats` but ``queued``."""
         topic = FEED_HEALTH.topic(self._settings)
-        await self._put(_Message(topic, health.exchange.encode(), encode(health), []))
+        await self._put(Message(topic, health.exchange.encode(), encode(health), []))
 
     async def dead_letter(self, venue: str, reason: str, raw: str | bytes, recv_ts: int) -> None:
         """Queue a message that could not be understood for the dead-letter topic.
@@ -221,7 +98,7 @@ class Publisher:
         headers = {"venue": venue, "reason": reason[:_REASON_LIMIT], "recv_ts": str(recv_ts)}
         encoded = [(name, _bytes(text)) for name, text in headers.items()]
         value = _bytes(raw[:_VALUE_LIMIT])
-        await self._put(_Message(self._settings.dlq_topic, venue.encode(), value, encoded))
+        await self._put(Message(self._settings.dlq_topic, venue.encode(), value, encoded))
         self._dead_lettered += 1
 
     def stats(self) -> PublisherStats:
@@ -271,7 +148,7 @@ class Publisher:
             since = since or (connection.in_flight[0].at if connection else None)
         return time.monotonic() - since if since else 0.0
 
-    async def _put(self, message: _Message) -> None:
+    async def _put(self, message: Message) -> None:
         if self._closing:
             raise KafkaError("the publisher is closed; start a new one")
         while len(self._queue) >= _QUEUE:  # noqa: ASYNC110 - rare: polling beats signals from thread to loop
@@ -320,8 +197,8 @@ class Publisher:
         time.sleep(_BACKOFF_S)
         self._wake.set()
 
-    def _connect(self) -> _Connection:
-        return _Connection(self._settings, self._wake.set)
+    def _connect(self) -> Connection:
+        return Connection(self._settings, self._wake.set)
 
 
 def _bytes(text: str | bytes) -> bytes:

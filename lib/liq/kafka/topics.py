@@ -1,0 +1,59 @@
+"""Topics, and what every conversation with the broker has in common."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError as ClientError
+from kafka.errors import TopicAlreadyExistsError
+
+from liq import config
+from liq.config import Settings
+from liq.errors import KafkaError
+from liq.streams import STREAMS
+
+BOOTSTRAP_MS = 5_000
+
+
+def ensure_topics(settings: Settings | None = None) -> None:
+    """Create the streams' topics and the dead-letter topic where they do not exist.
+
+    Returns once every partition has a leader. Raises `KafkaError` when the broker cannot be reached
+    or refuses.
+    """
+    settings = settings or config.settings()
+    topics = {stream.topic(settings): settings.partitions for stream in STREAMS}
+    topics[settings.dlq_topic] = 1
+    with translated(settings):
+        admin = KafkaAdminClient(
+            bootstrap_servers=settings.kafka_bootstrap, bootstrap_timeout_ms=BOOTSTRAP_MS
+        )
+        try:
+            _create(admin, topics)
+            admin.wait_for_topics(list(topics))
+        finally:
+            admin.close()
+
+
+def _create(admin: KafkaAdminClient, topics: dict[str, int]) -> None:
+    for name, partitions in topics.items():
+        # one broker holds one replica; a cluster's own default is asked for with -1
+        try:
+            admin.create_topics({name: {"num_partitions": partitions, "replication_factor": -1}})
+        except TopicAlreadyExistsError:
+            continue
+
+
+@contextlib.contextmanager
+def translated(settings: Settings) -> Iterator[None]:
+    """Turn what the client raises into a `KafkaError` that says what to do."""
+    try:
+        # kafka-python knocks at a closed port for seconds and then leaks its sockets
+        socket.create_connection((settings.kafka_host, settings.kafka_port), timeout=5).close()
+        yield
+    except (ClientError, OSError) as error:
+        raise KafkaError(
+            f"Kafka at {settings.kafka_bootstrap}: {error}; "
+            "is it running? Start it with `liq up`, or set LIQ_KAFKA_HOST and LIQ_KAFKA_PORT"
+        ) from error
