@@ -2,7 +2,7 @@
 LIQ := .venv/bin/liq
 PY := .venv/bin/python
 
-.PHONY: help setup run test lint bench screenshot clean
+.PHONY: help setup run test lint docs bench screenshot clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -21,6 +21,9 @@ lint: setup ## ruff and mypy
 test: lint ## lint, the sink's unit tests, then every Python test on real servers
 	mvn --batch-mode --quiet --file connect/pom.xml --projects sink test -Dliq.build=$(CURDIR)/connect/target
 	.venv/bin/pytest
+
+docs: setup ## write what is made from queries.json: the README's table, docs/queries.md, the schema
+	@$(PY) tools/document.py
 
 bench: setup ## measure latency, throughput, memory and time to the first bar
 	@$(PY) -m bench

@@ -27,7 +27,9 @@ def load(folder: Path, entries: object) -> Mapping[str, catalogue.Query]:
 
 def test_shipped_catalogue_follows_the_schema_and_is_complete() -> None:
     file = assets.path("queries.json")
-    jsonschema.validate(json.loads(file.read_text()), catalogue.json_schema())
+    shipped = json.loads(file.read_text())
+    schema = file.parent / shipped["$schema"]  # what editors read
+    jsonschema.validate(shipped, json.loads(schema.read_text()))
     queries, faults = catalogue.load(file)
     assert not faults
     assert {
@@ -74,6 +76,22 @@ def test_lines_are_joined_and_shared_parameters_looked_up(tmp_path: Path) -> Non
         ({"params": {"least": {"type": "float", "default": "x"}}}, "bad default or bounds"),
         ({"common": ["window"]}, r"no parameter 'window' in \$common"),
         ({"columns": {"n": {"dtype": ""}}}, "length >= 1"),
+        ({"params": {"least": {"type": "float", "default": 1, "mn": 0}}}, "unknown field `mn`"),
+        ({"params": {"Least": {"type": "float"}}}, "matching regex"),
+        (
+            {"params": {"least": {"type": "float", "default": 1, "min": 2}}},
+            "parameter least: bad default or bounds: least=1 is below the least, 2",
+        ),
+        *(
+            (
+                {
+                    "params": {**ENTRY["params"], name: {"type": "string", "default": "x"}},
+                    "sql": f"{ENTRY['sql']} AND x = %({name})s",
+                },
+                f"its parameter {name} has a name that liq.hit or the HTTP API uses itself",
+            )
+            for name in catalogue.RESERVED
+        ),
     ],
 )
 def test_a_wrong_entry_is_named_with_the_reason_and_does_no_harm_to_others(
@@ -92,6 +110,17 @@ def test_a_file_that_is_no_catalogue_is_named(tmp_path: Path, text: str) -> None
     file.write_text(text)
     with pytest.raises(QueryError, match=r"cannot read .*queries\.json"):
         catalogue.load(file)
+
+
+@pytest.mark.parametrize("key", catalogue.PAGES)
+def test_no_query_can_have_the_place_of_a_page_of_the_api(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "queries.json"
+    file.write_text(json.dumps({key: "SELECT 1"}))
+    assert "is a page of the HTTP API" in catalogue.load(file).faults[key]
+
+
+def test_an_end_of_statement_is_left_out(tmp_path: Path) -> None:
+    assert load(tmp_path, {"one": "SELECT 1 ;\n"})["one"].sql == "SELECT 1"
 
 
 def test_schema_refuses_what_loading_refuses() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from document import documents
 
 from liq.cli import app
 from liq.queries import queries
@@ -23,9 +24,15 @@ def test_readme_names_no_command_that_is_not_there() -> None:
     assert set(re.findall(r"^\| `liq ([a-z]+)", README, re.MULTILINE)) == set(COMMANDS)
 
 
+def test_what_is_generated_is_up_to_date() -> None:
+    stale = [path.name for path, text in documents().items() if path.read_text() != text]
+    assert not stale, "run: make docs"
+
+
 @pytest.mark.parametrize("key", sorted(queries()))
 def test_readme_tells_what_the_query_tells(key: str) -> None:
-    assert f"| `{key}` | {queries()[key].description} |" in README
+    assert f"| [`{key}`](docs/queries.md#{key}) | {queries()[key].description} |" in README
+    assert f"\n## {key}\n" in (ROOT / "docs" / "queries.md").read_text()
 
 
 @pytest.mark.parametrize("notebook", sorted((ROOT / "notebooks").glob("*.ipynb")))

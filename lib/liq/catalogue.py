@@ -9,7 +9,8 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
   be bound;
 - ``[[ … ]]`` is kept only when every parameter in it has a value.
 
-``$common`` holds parameters that entries share by name.
+``$common`` holds parameters that entries share by name. ``$schema`` may name the JSON schema, which
+ships as ``queries.schema.json``: editors then complete and check entries while they are written.
 """
 
 import re
@@ -23,9 +24,12 @@ import msgspec
 from liq.errors import QueryError
 from liq.parameters import Parameter
 
-COMMON = "$common"
+COMMON, SCHEMA = "$common", "$schema"
 TABLES = ("table", "health_table")
 SINCE, END = "since", "end"
+# arguments of every endpoint of the API, and of `liq.hit`: no parameter can share their names
+RESERVED = ("format", "offset", "rows", "settings", "token")
+PAGES = ("docs", "openapi.json")  # of the API: no query can have their place
 VALUE = re.compile(r"%\((\w+)\)s")
 IDENTIFIER = re.compile(r"\{(\w+)\}")
 OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
@@ -80,6 +84,7 @@ def load(path: Path) -> Catalogue:
     """
     try:
         raw = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+        raw.pop(SCHEMA, None)
         common = msgspec.json.decode(raw.pop(COMMON, b"{}"), type=dict[_Name, Parameter])
     except (OSError, msgspec.DecodeError) as error:
         raise QueryError(f"cannot read {path}: {error}") from error
@@ -100,7 +105,7 @@ def json_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
-        "properties": {COMMON: common},
+        "properties": {SCHEMA: {"type": "string"}, COMMON: common},
         "additionalProperties": entry,
         "$defs": dict(components),
     }
@@ -112,6 +117,7 @@ def _query(key: str, text: msgspec.Raw, common: Mapping[str, Parameter]) -> Quer
         entry = Entry(sql=entry, description="")
     shared = {name: _shared(name, common) for name in entry.common}
     sql = entry.sql if isinstance(entry.sql, str) else "\n".join(entry.sql)
+    sql = sql.rstrip("; \n")  # the API puts it in brackets, to ask for a page of its rows
     query = Query(key, sql, entry.description, {**shared, **entry.params}, entry.columns)
     for fault in _faults(query):
         raise QueryError(fault)
@@ -127,6 +133,13 @@ def _shared(name: str, common: Mapping[str, Parameter]) -> Parameter:
 def _faults(query: Query) -> Iterator[str]:
     values, identifiers = set(VALUE.findall(query.sql)), set(IDENTIFIER.findall(query.sql))
     intervals = {name for name, param in query.params.items() if param.type == "interval"}
+    if query.key in PAGES:
+        yield f"/{query.key} is a page of the HTTP API; give the query another name"
+    if taken := sorted(query.params.keys() & set(RESERVED)):
+        yield (
+            f"its parameter {taken[0]} has a name that liq.hit or the HTTP API uses itself; "
+            f"rename it (taken are: {', '.join(RESERVED)})"
+        )
     implied = {SINCE: {"window", "until"}, END: {"until"}}
     for name in values & implied.keys():
         values = values - {name} | implied[name]

@@ -8,11 +8,15 @@ from rich.console import Console
 from rich.table import Table
 
 import liq
+from liq import reference
 from liq.errors import QueryError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
+    from liq.catalogue import Query
     from liq.parameters import Parameter
 
 app = typer.Typer()
@@ -27,18 +31,27 @@ class Format(StrEnum):
 
 
 @app.command("queries")
-def list_queries() -> None:
+def list_queries(
+    *, markdown: Annotated[bool, typer.Option(help="print a reference in Markdown")] = False
+) -> None:
     """List the named queries with their parameters and columns; fail if one cannot be used."""
     from liq.queries import catalogue  # noqa: PLC0415 - pandas would slow every other command
 
     queries, faults = catalogue()
+    if markdown:
+        print(reference.reference(queries), end="")
+    else:
+        Console().print(_listing(queries))
+    if faults:
+        raise QueryError("\n".join(faults.values()))
+
+
+def _listing(queries: "Mapping[str, Query]") -> Table:
     table = Table("query", "what it tells", "parameters", "columns", show_lines=True)
     for query in queries.values():
         params = "\n".join(_describe(name, param) for name, param in query.params.items())
         table.add_row(f"[bold]{query.key}[/]", query.description, params, "\n".join(query.columns))
-    Console().print(table)
-    if faults:
-        raise QueryError("\n".join(faults.values()))
+    return table
 
 
 @app.command("hit")
