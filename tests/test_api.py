@@ -6,6 +6,7 @@ import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pandas as pd
@@ -24,7 +25,9 @@ from werkzeug.test import TestResponse
 import liq
 from helpers import eventually, free_ports, running
 from liq import api, queries
+from liq.api.endpoint import PAGING
 from liq.config import Settings
+from liq.errors import QueryError
 from liq.formats import MEDIA_TYPES, Format, from_arrow
 from liq.model import Side, Source
 from liq.parameters import Parameter
@@ -37,6 +40,7 @@ ROWS = [
     liquidation("2026-01-01T00:12:00", 250, exchange="bybit", symbol="ETHUSDT"),
 ]
 SHIPPED = queries.queries()
+API_PARAMS = {**PAGING, "format": Parameter(type="string", choices=list(Format))}
 # An empty parameter counts as not given and any text is a list; a schema cannot say how long the
 # longest window is. What is refused and what is not, tests/test_parameters.py tells exactly.
 FORGIVING = [negative_data_rejection, positive_data_acceptance]
@@ -116,6 +120,72 @@ def test_lists_come_with_commas_or_repeated_and_empty_means_unset(client: FlaskC
     assert prints("symbols=ETHUSDT,BTCUSDT") == 3
     assert prints("symbols=ETHUSDT&symbols=BTCUSDT") == 3
     assert prints("symbols=&min_notional=&exchange=") == 3
+
+
+def following(response: TestResponse) -> str:
+    assert response.headers["X-Truncated"] == "true"
+    address, relation = response.headers["Link"].split("; ")
+    assert relation == 'rel="next"'
+    return address.strip("<>")
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("key", SHIPPED)
+def test_every_key_comes_in_pages_that_make_the_whole(client: FlaskClient, key: str) -> None:
+    whole = client.get(f"/{key}", query_string=window(key))
+    address, rows = f"/{key}?rows=2&{urlencode(window(key))}", []
+    while len(rows) + 2 < len(whole.get_json()) and len(rows) < 10:
+        page = client.get(address)
+        assert len(page.get_json()) == 2
+        rows += page.get_json()
+        address = following(page)
+    rows += client.get(address).get_json() if len(rows) < 10 else []
+    assert rows == whole.get_json()[: len(rows)]
+    last = client.get(f"/{key}", query_string={**window(key), "offset": len(whole.get_json())})
+    assert (last.get_json(), "Link" in last.headers) == ([], False)
+
+
+@pytest.mark.stack
+def test_a_plain_query_without_a_limit_is_cut_and_says_so(own: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({"many": "SELECT x FROM long_sequence(25000); "}))
+    client = api.create_app(own.model_copy(update={"queries": file})).test_client()
+    first = client.get("/many?format=csv")
+    second = client.get(following(first))
+    third = client.get(following(second))
+    texts = [part.text.splitlines()[1:] for part in (first, second, third)]
+    assert [int(line) for text in texts for line in text] == list(range(1, 25_001))
+    assert [len(text) for text in texts] == [10_000, 10_000, 5_000]
+    assert "X-Truncated" not in third.headers
+    assert "rows='100001' is above" in fault(client.get("/many?rows=100001"), 400)
+
+
+@pytest.mark.stack
+def test_pages_of_a_window_that_ends_now_are_of_one_window(stack: Settings) -> None:
+    settings, now = own_table(stack), datetime.now(UTC)
+    insert(settings, [liquidation(now - timedelta(seconds=age), age) for age in (5, 4, 3)])
+    client = api.create_app(settings).test_client()
+    first = client.get("/latest_prints?rows=2")
+    insert(settings, [liquidation(datetime.now(UTC), 1)])
+    second = client.get(following(first))
+    assert [row["notional"] for row in first.get_json() + second.get_json()] == [3, 4, 5]
+
+
+@pytest.mark.stack
+def test_a_query_that_takes_too_long_is_given_up(own: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    slow = "SELECT sum(a.x * b.x) FROM long_sequence(1000000) a CROSS JOIN long_sequence(1000000) b"
+    file.write_text(json.dumps({"slow": slow, "quick": "SELECT 1 AS one"}))
+    settings = own.model_copy(update={"queries": file, "query_timeout": 0.5})
+    client = api.create_app(settings).test_client()
+    assert "took longer than 0.5 s: ask for a shorter window" in fault(client.get("/slow"), 504)
+    assert client.get("/quick").get_json() == [{"one": 1}]
+
+
+def test_an_endpoint_cannot_take_the_names_of_the_api() -> None:
+    mine = {"rows": Parameter(type="int")}
+    with pytest.raises(QueryError, match="the API itself uses rows"):
+        api.Endpoint("squares", "Squares.", pd.DataFrame, mine)
 
 
 @pytest.mark.stack
@@ -199,14 +269,15 @@ def test_what_questdb_refuses_is_told_to_the_log_only(
 
 @pytest.mark.stack
 @pytest.mark.parametrize("attack", ["' OR 1=1 --", "x'); DROP TABLE {}; --", "{table}", "%(x)s"])
-@pytest.mark.parametrize("key", [key for key in SHIPPED if SHIPPED[key].params])
+@pytest.mark.parametrize("key", SHIPPED)
 def test_injections_change_nothing_and_leak_nothing(
     own: Settings, client: FlaskClient, key: str, attack: str
 ) -> None:
     attack = attack.replace("{}", own.table)
-    for name, param in SHIPPED[key].params.items():
+    for name, param in {**SHIPPED[key].params, **API_PARAMS}.items():
         response = client.get(f"/{key}", query_string={**window(key), name: attack})
-        assert response.status_code == (200 if param.type in ("list", "string") else 400)
+        text = param.type in ("list", "string") and not param.choices
+        assert response.status_code == (200 if text else 400), name
         if response.status_code == 400:
             assert name in fault(response, 400)
     assert ask("SELECT count() AS n FROM {table}", own)["n"].item() == len(ROWS)
@@ -245,6 +316,9 @@ def test_an_endpoint_of_your_own_is_a_few_lines(offline: Settings) -> None:
     ]
     assert len(client.get("/squares").get_json()) == 3
     assert "above the greatest, 5" in fault(client.get("/squares?upto=6"), 400)
+    part = client.get("/squares?rows=1&offset=1")
+    assert part.get_json() == [{"n": 1, "square": 1}]
+    assert client.get(following(part)).get_json() == [{"n": 2, "square": 4}]
     assert "/squares" in client.get("/openapi.json").get_json()["paths"]
     assert "GET /squares" in client.get("/docs").text
 

@@ -59,6 +59,18 @@ def test_what_the_api_refuses_is_told(served: Settings) -> None:
         stranger.hit("totals")
 
 
+@pytest.mark.stack
+def test_all_pages_are_read_as_one(served: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = {"until": "2026-01-01T01:00:00", "bucket": "1s"}
+    expected = liq.hit("liquidations_by_bucket", settings=served, **params)
+    monkeypatch.setattr("liq.client._PAGE_ROWS", 100)
+    with closing(Client(served)) as client:
+        frame = client.hit("liquidations_by_bucket", **params)
+    assert len(frame) > 500
+    assert_frame_equal(frame, expected, check_exact=True)
+    assert frame.attrs == expected.attrs
+
+
 def test_an_api_that_is_away_is_told_with_the_mend(tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path, **free_ports())
     with (

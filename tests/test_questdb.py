@@ -9,7 +9,7 @@ import pytest
 from helpers import free_ports
 from liq import questdb
 from liq.config import Settings
-from liq.errors import QuestDBError
+from liq.errors import QuestDBError, QuestDBTimeoutError
 from liq.model import Liquidation
 from proxy import Proxy
 from rows import ask, insert, liquidation, own_table
@@ -102,7 +102,7 @@ def test_a_refused_statement_says_why_and_spoils_nothing(own: Settings) -> None:
 
 
 def test_a_slow_statement_is_given_up(stack: Settings) -> None:
-    with pytest.raises(QuestDBError, match="timeout"):
+    with pytest.raises(QuestDBTimeoutError, match=r"longer than 0\.2 s"):
         questdb.fetch(SLOW, settings=stack, timeout=0.2)
 
 

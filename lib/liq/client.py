@@ -1,5 +1,6 @@
 """Ask the HTTP API from Python: what `liq.hit` gives, where QuestDB itself is out of reach."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -13,7 +14,8 @@ from liq.formats import Format, from_arrow
 if TYPE_CHECKING:
     import pandas as pd
 
-_TIMEOUT_S = 40.0  # QuestDB gives up after 30
+_GRACE_S = 10.0  # the API itself gives up after the settings' time
+_PAGE_ROWS = 100_000
 
 
 class Client:
@@ -24,7 +26,7 @@ class Client:
         self._http = httpx.Client(
             base_url=settings.api_url,
             headers={"Authorization": f"Bearer {settings.token.get_secret_value()}"},
-            timeout=_TIMEOUT_S,
+            timeout=settings.query_timeout + _GRACE_S,
             trust_env=False,  # no proxy stands between this machine and itself
         )
 
@@ -32,20 +34,33 @@ class Client:
         """Return the rows of the endpoint ``key``, with dtypes and units as `liq.hit` gives them.
 
         Parameters are those of the query, as text or numbers; None and an empty list: not given.
-        Raises `ApiError`, whose text is the API's own where it answered.
+        All pages are read, however many there are. Raises `ApiError`, whose text is the API's own
+        where it answered.
         """
+        import pandas as pd  # noqa: PLC0415 - importing this module stays quick
+
         given = {name: value for name, value in params.items() if value is not None}
+        given |= {"format": Format.ARROW.value, "rows": _PAGE_ROWS}
+        first, *more = map(from_arrow, self._pages("/" + quote(key, safe=""), given))
+        return pd.concat([first, *more], ignore_index=True) if more else first
+
+    def _pages(self, path: str, params: dict[str, Any]) -> Iterator[bytes]:
+        answer = self._get(path, params)
+        yield answer.content
+        while following := answer.links.get("next"):
+            answer = self._get(following["url"])
+            yield answer.content
+
+    def _get(self, path: str, params: dict[str, Any] | None = None) -> httpx.Response:
         try:
-            response = self._http.get(
-                "/" + quote(key, safe=""), params={**given, "format": Format.ARROW.value}
-            )
+            response = self._http.get(path, params=params)
         except httpx.HTTPError as error:
             raise ApiError(
                 f"cannot reach the API at {self._http.base_url}; start it with: liq api"
             ) from error
         if response.is_error:
             raise ApiError(_reason(response))
-        return from_arrow(response.content)
+        return response
 
     def close(self) -> None:
         """Close the connections."""

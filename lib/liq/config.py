@@ -33,6 +33,9 @@ class Settings(BaseSettings):
 
     home: Path = Field(user_data_path("liq"), description="data, logs, pids and secrets")
     cache: Path = Field(user_cache_path("liq"), description="jars resolved by Maven")
+    query_timeout: float = Field(
+        30.0, gt=0, le=3600, description="seconds after which QuestDB gives a query up"
+    )
     queries: Path | None = Field(None, description="a queries.json to use in place of the shipped")
 
     host: str = Field("127.0.0.1", description="address that local services bind to")
@@ -48,6 +51,7 @@ class Settings(BaseSettings):
     dashboard_port: Port = Field(8866, description="Voila dashboard")
     api_port: Port = Field(8000, description="HTTP API")
     lab_port: Port = Field(8888, description="JupyterLab")
+    streamlit_port: Port = Field(8501, description="Streamlit dashboard")
     simulator_port: Port = Field(8765, description="simulated exchange websockets")
 
     topic: str = Field("alt_liquidations", pattern=r"^[A-Za-z0-9._-]+$")

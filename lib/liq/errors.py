@@ -10,7 +10,8 @@
     ├── KafkaError          the broker is away or refused a request
     ├── ConnectError        Kafka Connect is away or refused a configuration
     ├── QuestDBError        QuestDB is away or refused a statement
-    │   └── QuestDBAwayError    it cannot be reached, or hung up
+    │   ├── QuestDBAwayError    it cannot be reached, or hung up
+    │   └── QuestDBTimeoutError it took too long
     ├── ApiError            the HTTP API is away or refused a request
     ├── QueryError          an unknown query key, or a wrong parameter
     ├── StackError          a local service cannot be started or stopped
@@ -69,6 +70,10 @@ class QuestDBError(LiqError):
 
 class QuestDBAwayError(QuestDBError):
     """QuestDB cannot be reached, or hung up: the same request may succeed later."""
+
+
+class QuestDBTimeoutError(QuestDBError):
+    """QuestDB gave a statement up because it took too long."""
 
 
 class ApiError(LiqError):

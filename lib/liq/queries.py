@@ -27,13 +27,20 @@ def hit(key: str, /, *, settings: Settings | None = None, **params: Any) -> "pd.
     the valid ones), and `QuestDBError` when QuestDB is away.
     """
     settings = settings or current_settings()
-    query = find(key, settings)
-    tables = {name: getattr(settings, name) for name in TABLES}
-    sql, bound = render(query, _values(query, params), tables)
-    frame = questdb.fetch(sql, bound, settings)
-    units = {name: column.unit for name, column in query.columns.items() if column.unit}
-    frame.attrs = {"query": key, "units": units}
-    return frame
+    return _fetch(find(key, settings), params, settings, "{}")
+
+
+def page(
+    key: str, rows: int, offset: int = 0, /, *, settings: Settings | None = None, **params: Any
+) -> "tuple[pd.DataFrame, bool]":
+    """Return at most ``rows`` rows of `hit` after the first ``offset``, and whether more follow.
+
+    QuestDB sends no others. Pages fit together when ``until`` is given: else the window moves on.
+    """
+    settings = settings or current_settings()
+    most = f"SELECT * FROM ({{}}\n) LIMIT {offset}, {offset + rows + 1}"  # noqa: S608 - numbers
+    frame = _fetch(find(key, settings), params, settings, most)
+    return frame.head(rows), len(frame) > rows
 
 
 def queries(settings: Settings | None = None) -> Mapping[str, Query]:
@@ -105,6 +112,17 @@ def render(
     bound: dict[str, Any] = {}
     sql = VALUE.sub(lambda match: _bind(match[1], values, bound), sql)
     return sql, bound or None
+
+
+def _fetch(
+    query: Query, given: Mapping[str, Any], settings: Settings, around: str
+) -> "pd.DataFrame":
+    tables = {name: getattr(settings, name) for name in TABLES}
+    sql, bound = render(query, _values(query, given), tables)
+    frame = questdb.fetch(around.format(sql), bound, settings, timeout=settings.query_timeout)
+    units = {name: column.unit for name, column in query.columns.items() if column.unit}
+    frame.attrs = {"query": query.key, "units": units}
+    return frame
 
 
 def checked(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:

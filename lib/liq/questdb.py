@@ -18,7 +18,7 @@ from psycopg.pq import Format
 
 from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.errors import QuestDBAwayError, QuestDBError
+from liq.errors import QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.streams import LIQUIDATIONS, Stream
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ Params = Mapping[str, Any] | Sequence[Any] | None
 _POSTGRES_EPOCH_US = 946_684_800_000_000
 _DTYPES = {16: "bool", 20: "int64", 21: "int64", 23: "int64", 700: "float64", 701: "float64"}
 _TIMESTAMP_OID = 1114
+_GIVEN_UP = "timeout, query aborted"
 _NAT = -(2**63)  # numpy's and pandas' null timestamp
 
 
@@ -69,7 +70,8 @@ def fetch(
     (``Int64`` when a value is null), DOUBLE as ``float64``, strings as ``str``. The server gives
     up after ``timeout`` seconds. Safe to call from any thread.
 
-    Raises `QuestDBError` when QuestDB is away or refuses the statement.
+    Raises `QuestDBError` when QuestDB is away or refuses the statement, and as
+    `QuestDBTimeoutError` when it has given up.
     """
     login = _Login.reader(settings or current_settings(), timeout)
     # an idle connection may have died with an earlier QuestDB: then once more on a new one
@@ -202,6 +204,11 @@ def _translated(connection: _Connection, login: _Login) -> Iterator[None]:
         connection.close()
         if lost:
             raise _ConnectionLostError(f"{login.where} hung up: {error}") from error
+        if _GIVEN_UP in str(error):
+            raise QuestDBTimeoutError(
+                f"the query took longer than {login.timeout_ms / 1000:g} s:"
+                " ask for a shorter window, or raise LIQ_QUERY_TIMEOUT"
+            ) from error
         raise QuestDBError(f"QuestDB refused the statement: {error}") from error
     except BaseException:
         connection.close()  # interrupted: its answer is still to come, so nobody else may have it

@@ -5,22 +5,22 @@ import ipaddress
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from flask import Flask, Response, abort, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 
 from liq import queries
 from liq.api import openapi
-from liq.api.endpoint import Endpoint, digest
-from liq.catalogue import Query
+from liq.api.endpoint import PAGING, Endpoint, digest
+from liq.catalogue import RESERVED, Query
 from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.errors import LiqError, QueryError, QuestDBAwayError
+from liq.errors import LiqError, QueryError, QuestDBAwayError, QuestDBTimeoutError
 from liq.formats import MEDIA_TYPES, Format, encode
 
 _LOG = logging.getLogger(__name__)
 _LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
-_RESERVED = ("format", "token")
 _HEADERS = {
     "Cache-Control": "private, no-cache",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
@@ -101,7 +101,11 @@ def _route(app: Flask, settings: Settings, known: Callable[[], Mapping[str, Endp
     def _docs() -> str:
         token = request.args.get("token", "") if token_required(settings) else ""
         return render_template(
-            "docs.html", endpoints=known().values(), formats=list(Format), token=token
+            "docs.html",
+            endpoints=known().values(),
+            formats=list(Format),
+            paging=PAGING,
+            token=token,
         )
 
     @app.get("/<path:key>")
@@ -118,16 +122,31 @@ def _find(key: str, known: Mapping[str, Endpoint], settings: Settings) -> Endpoi
 
 
 def _answer(endpoint: Endpoint, settings: Settings) -> Response:
-    out = _format()
+    out, paging = _format(), _paging()
     values = endpoint.checked(_given(endpoint))
     version = endpoint.version(values, settings)
-    tag = version and digest(version, endpoint.key, out)
+    tag = version and digest(version, endpoint.key, out, paging)
     if tag and request.if_none_match.contains_weak(tag):
         return _tagged(Response(status=304), tag)
-    body = encode(endpoint.rows(**values), out)
+    page = endpoint.page(values, **paging, settings=settings)
+    body = encode(page.frame, out)
     response = Response(body, mimetype=MEDIA_TYPES[out])
     _tagged(response, tag or digest(body)).make_conditional(request.environ)
+    if page.next:
+        response.headers["X-Truncated"] = "true"
+        response.headers["Link"] = f'<{_address(page.next)}>; rel="next"'
     return response
+
+
+def _address(changes: Mapping[str, str]) -> str:
+    """Return this request's address with other arguments."""
+    given = {**request.args.to_dict(flat=False), **changes}
+    return f"{quote(request.script_root + request.path)}?{urlencode(given, doseq=True)}"
+
+
+def _paging() -> dict[str, int]:
+    given = {name: text for name in PAGING if (text := request.args.get(name))}
+    return queries.checked("paging", PAGING, given)
 
 
 def _tagged(response: Response, tag: str) -> Response:
@@ -147,7 +166,7 @@ def _given(endpoint: Endpoint) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for name, texts in request.args.lists():
         values = [text for text in texts if text]
-        if name in _RESERVED or not values:
+        if name in RESERVED or not values:
             continue
         is_list = name in endpoint.params and endpoint.params[name].type == "list"
         if len(values) > 1 and not is_list:
@@ -185,6 +204,10 @@ def _explain(app: Flask) -> None:
         response = _error(str(error), 503)
         response.headers["Retry-After"] = _RETRY_S
         return response
+
+    @app.errorhandler(QuestDBTimeoutError)
+    def _slow(error: QuestDBTimeoutError) -> Response:
+        return _error(str(error), 504)
 
     @app.errorhandler(LiqError)
     def _other(error: LiqError) -> Response:

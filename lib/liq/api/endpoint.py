@@ -4,11 +4,13 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq import queries
-from liq.catalogue import IDENTIFIER, Column, Query
+from liq.catalogue import IDENTIFIER, RESERVED, Column, Query
 from liq.config import Settings
+from liq.errors import QueryError
 from liq.parameters import Parameter
 
 if TYPE_CHECKING:
@@ -16,6 +18,28 @@ if TYPE_CHECKING:
 
 LATEST = "latest_timestamp"
 _SLIDE_S = 5  # without new rows a window that ends now still moves on, this often
+
+
+# what every endpoint takes beside its own parameters
+PAGING = {
+    "rows": Parameter(
+        type="int", default=10_000, min=1, max=100_000, description="most rows of an answer"
+    ),
+    "offset": Parameter(
+        type="int",
+        default=0,
+        min=0,
+        max=100_000_000,
+        description="how many rows to leave out first",
+    ),
+}
+
+
+class Page(NamedTuple):
+    """Part of an answer; ``next`` are the arguments that ask for the part after it, if there is."""
+
+    frame: "pd.DataFrame"
+    next: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +65,32 @@ class Endpoint:
 
         return cls(query.key, query.description, rows, query.params, query.columns, query)
 
+    def __post_init__(self) -> None:
+        if taken := sorted(self.params.keys() & set(RESERVED)):
+            raise QueryError(f"the API itself uses {taken[0]}: rename {self.key}'s parameter")
+
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return a value for each parameter. Raises `QueryError` naming what is valid."""
         return queries.checked(self.key, self.params, given)
+
+    def page(self, values: Mapping[str, Any], rows: int, offset: int, settings: Settings) -> Page:
+        """Return the ``rows`` rows after the first ``offset``, for checked ``values``."""
+        if self.query is None:
+            frame = self.rows(**values)
+            more = len(frame) > offset + rows
+            return Page(
+                frame[offset : offset + rows], {"offset": str(offset + rows)} if more else {}
+            )
+        frame, more = queries.page(self.key, rows, offset, settings=settings, **values)
+        if not more:
+            return Page(frame, {})
+        if "until" not in values:
+            return Page(frame, {"offset": str(offset + rows)})
+        if values["until"] is None:
+            # pages must be of one window, so that it ends now for all of them
+            return self.page({**values, "until": datetime.now(UTC)}, rows, offset, settings)
+        until = values["until"].isoformat()
+        return Page(frame, {"offset": str(offset + rows), "until": until})
 
     def version(self, values: Mapping[str, Any], settings: Settings) -> str | None:
         """Return a text that changes when the rows may have: None if that is not cheap to tell.

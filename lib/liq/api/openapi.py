@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
 
-from liq.api.endpoint import Endpoint
+from liq.api.endpoint import PAGING, Endpoint
 from liq.catalogue import Column
 from liq.formats import MEDIA_TYPES, Format
 from liq.parameters import Parameter
@@ -30,8 +30,9 @@ _ERRORS = {
     "400": "a parameter is unknown or out of range; the error lists what is valid",
     "401": "the token is missing",
     "404": "no such endpoint; the error lists those there are",
-    "502": "QuestDB refused the query, or it took too long",
+    "502": "QuestDB refused the query",
     "503": "QuestDB is away; the error says how to mend it",
+    "504": "the query took too long",
 }
 _NOT_MODIFIED = {"description": "nothing newer than the response whose ETag If-None-Match names"}
 
@@ -79,17 +80,25 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     content: dict[str, Any] = {kind: {} for kind in MEDIA_TYPES.values()}
     content[MEDIA_TYPES[Format.JSON]] = {"schema": {"type": "array", "items": row}}
     content[MEDIA_TYPES[Format.CSV]] = {"schema": {"type": "string"}}
-    etag = {"schema": {"type": "string"}, "description": "send it back as If-None-Match"}
-    rows = {"description": "the rows", "headers": {"ETag": etag}, "content": content}
+    rows = {"description": "the rows", "headers": _HEADERS, "content": content}
     errors = {status: {"$ref": f"#/components/responses/{status}"} for status in _ERRORS}
     return {
         "operationId": endpoint.key,
         "summary": endpoint.description,
-        "parameters": [*map(_parameter, endpoint.params.items()), _FORMAT],
+        "parameters": [*map(_parameter, {**endpoint.params, **PAGING}.items()), _FORMAT],
         "responses": {"200": rows, "304": _NOT_MODIFIED, **errors},
     }
 
 
+_TEXT = {"type": "string"}
+_HEADERS = {
+    "ETag": {"schema": _TEXT, "description": "send it back as If-None-Match"},
+    "Link": {
+        "schema": _TEXT,
+        "description": "where the next rows are (rel=next), if there are more",
+    },
+    "X-Truncated": {"schema": _TEXT, "description": "true if there are more rows than these"},
+}
 _FORMAT = {
     "name": "format",
     "in": "query",
