@@ -17,7 +17,7 @@ from liq import stack as local
 from liq.config import Settings
 from liq.errors import KafkaError
 from liq.kafka import Publisher
-from liq.model import Completeness, Liquidation, PriceKind, Side, decode
+from liq.model import Completeness, Liquidation, PriceKind, Side, Source, decode
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT", "BNBUSDT")
 
@@ -123,13 +123,16 @@ async def test_dead_letters_say_where_they_are_from_and_why(
     raw: str | bytes, broker: Settings
 ) -> None:
     async with Publisher(broker) as publisher:
-        await publisher.dead_letter("binance_usdm", "no \u00e9 known", raw, 1_700_000_000_000_000)
+        await publisher.dead_letter(
+            "binance_usdm", "no \u00e9 known", raw, 1_700_000_000_000_000, Source.LIVE
+        )
     [record] = consume(broker.dlq_topic, broker)
     assert record.value == (raw.encode() if isinstance(raw, str) else raw)
     assert {name: value.decode() for name, value in record.headers} == {
         "venue": "binance_usdm",
         "reason": "no \u00e9 known",
         "recv_ts": "1700000000000000",
+        "source": "live",
     }
     assert publisher.stats().dead_lettered == 1
     assert publisher.stats().acknowledged == 0
@@ -140,9 +143,11 @@ async def test_nothing_is_too_large_to_be_dead_lettered(broker: Settings) -> Non
     huge = msgspec.structs.replace(next(liquidations()), symbol="S" * 2_000_000)
     async with Publisher(broker) as publisher:
         await publisher.publish(huge)
-        await publisher.dead_letter("binance_usdm", "long " * 1_000_000, "x" * 5_000_000, 0)
+        await publisher.dead_letter(
+            "binance_usdm", "long " * 1_000_000, "x" * 5_000_000, 0, Source.LIVE
+        )
     one, other = consume(broker.dlq_topic, broker)
-    assert dict(one.headers)["reason"].endswith(b"bytes are too many for a liquidation")
+    assert dict(one.headers)["reason"].endswith(b"bytes are too many for one record")
     assert other.value == b"x" * 64_000
     assert dict(other.headers)["reason"] == b"long " * 200
     assert publisher.stats().sent == 0
@@ -195,7 +200,7 @@ async def test_broker_away_is_seen_and_loses_nothing_unless_one_gives_up(
         await publish(patient, stream, 5_000)
         await reached(lambda: patient.stats().waiting_s > 2)
         # a topic not written to before: its partitions are asked for in vain, which is an error
-        await patient.dead_letter("binance_usdm", "odd", "{", 0)
+        await patient.dead_letter("binance_usdm", "odd", "{", 0, Source.LIVE)
         await reached(lambda: patient.stats().errors > 0)
         with suppress(TimeoutError):  # its buffers are bounded: publishing waits
             await asyncio.wait_for(publish(patient, stream, 100_000), 2)

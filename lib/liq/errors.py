@@ -8,6 +8,7 @@
     ├── FeedError           an exchange websocket cannot be reached or kept
     ├── RecordingError      a recording cannot be written or read
     ├── KafkaError          the broker is away or refused a request
+    ├── DeadLetterError     there is no such dead letter
     ├── ConnectError        Kafka Connect is away or refused a configuration
     ├── QuestDBError        QuestDB is away or refused a statement
     │   ├── QuestDBAwayError    it cannot be reached, or hung up
@@ -58,6 +59,10 @@ class RecordingError(LiqError):
 
 class KafkaError(LiqError):
     """The broker is away or refused a request."""
+
+
+class DeadLetterError(LiqError):
+    """There is no such dead letter."""
 
 
 class ConnectError(LiqError):

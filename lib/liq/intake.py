@@ -28,19 +28,21 @@ class Intake:
                 raw, self._instruments, recv_ts, source
             )
         except Exception as error:  # a parser's own fault must not end the feed either
-            liquidations = await self._reject(raw, recv_ts, error)
+            liquidations = await self._reject(raw, recv_ts, source, error)
         else:
             self.received += bool(liquidations)
         for liquidation in liquidations:
             await self._publisher.publish(liquidation)
             self.newest = liquidation
 
-    async def _reject(self, raw: bytes, recv_ts: int, error: Exception) -> Sequence[Liquidation]:
+    async def _reject(
+        self, raw: bytes, recv_ts: int, source: Source, error: Exception
+    ) -> Sequence[Liquidation]:
         """Dead-letter a message; return what in it could be understood."""
         if isinstance(error, RejectedMessage):
             reason, accepted = str(error), error.accepted
         else:
             reason, accepted = f"the parser failed: {error!r}", ()
         self.received += 1
-        await self._publisher.dead_letter(self._venue.name, reason, raw, recv_ts)
+        await self._publisher.dead_letter(self._venue.name, reason, raw, recv_ts, source)
         return accepted

@@ -6,8 +6,14 @@ message codec are all derived from `Liquidation` and `FeedHealth`.
 
 import hashlib
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+
+# what QuestDB can store as a time; and a number that means something as a price or a size
+Micros = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800_000_000)]
+Long = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Side(StrEnum):
@@ -47,7 +53,7 @@ class Source(StrEnum):
     SIMULATOR = "simulator"
 
 
-class Liquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Liquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """One forced closing of a position.
 
     ========== ======== ====================================================================
@@ -70,24 +76,24 @@ class Liquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ========== ======== ====================================================================
     """
 
-    ts: int
-    recv_ts: int
+    ts: Micros
+    recv_ts: Micros
     exchange: str
     symbol: str
     base: str
     quote: str
     side: Side
     raw_side: str
-    price: float
+    price: Positive
     price_kind: PriceKind
-    quantity: float
-    notional: float
-    event_id: int
+    quantity: Positive
+    notional: Positive
+    event_id: Long
     completeness: Completeness
     source: Source = Source.LIVE
 
 
-class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """How a venue's feed fared since the row before, about a second ago.
 
     Between two rows of an exchange and source, both connected and a second or so apart, with no gap
@@ -111,7 +117,7 @@ class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ============ =========== ================================================================
     """
 
-    ts: int
+    ts: Micros
     exchange: str
     source: Source
     completeness: Completeness

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from types import NoneType
 from typing import get_args, get_type_hints
 
 import msgspec
 
 from liq.config import Settings
+from liq.errors import RejectedMessage
 from liq.model import FeedHealth, Liquidation
 
 _TIMESTAMPS = ("ts", "recv_ts")
@@ -40,8 +42,24 @@ class Stream:
         """Return the QuestDB type of each field of the record, in order."""
         return {name: _type(name, hint) for name, hint in get_type_hints(self.record).items()}
 
+    def decode(self, message: bytes) -> msgspec.Struct:
+        """Return the record that a message of the topic holds.
+
+        Raises `RejectedMessage` on anything else: another type, a number out of range, a field
+        that is missing or unknown.
+        """
+        try:
+            return _decoder(self.record).decode(message)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise RejectedMessage(f"no {self.record.__name__}: {error}") from error
+
     def _setting(self, name: str, settings: Settings) -> str:
         return str(getattr(settings, self.prefix + name))
+
+
+@cache
+def _decoder(record: type[msgspec.Struct]) -> msgspec.json.Decoder[msgspec.Struct]:
+    return msgspec.json.Decoder(record)
 
 
 def _type(name: str, hint: type) -> str:

@@ -1,6 +1,7 @@
 """The door to Kafka; no other package imports kafka-python."""
 
-from liq.kafka.publisher import Publisher, PublisherStats
+from liq.kafka.publisher import Publisher, PublisherStats, key
+from liq.kafka.reading import Record, read
 from liq.kafka.topics import ensure_topics
 
-__all__ = ["Publisher", "PublisherStats", "ensure_topics"]
+__all__ = ["Publisher", "PublisherStats", "Record", "ensure_topics", "key", "read"]

@@ -32,7 +32,7 @@ class Message(NamedTuple):
     """What is sent, to which topic, under which key."""
 
     topic: str
-    key: bytes
+    key: bytes | None
     value: bytes
     headers: list[tuple[str, bytes]]
 
@@ -48,7 +48,7 @@ class Connection:
 
     def __init__(self, settings: Settings, on_progress: Callable[[], object]) -> None:
         self._on_progress = on_progress
-        self._partitions: dict[tuple[str, bytes], int] = {}
+        self._partitions: dict[tuple[str, bytes | None], int] = {}
         self.in_flight: deque[_Sent] = deque()
         with translated(settings):
             self._producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, **_PRODUCER)
@@ -84,10 +84,10 @@ class Connection:
         with contextlib.suppress(ClientError):
             self._producer.close(timeout=5)
 
-    def _partition(self, topic: str, key: bytes) -> int:
+    def _partition(self, topic: str, key: bytes | None) -> int:
         """Return the partition that Kafka's default gives the key; hashing it in Python is slow."""
         partition = self._partitions.get((topic, key))
         if partition is None:
             count = len(self._producer.partitions_for(topic))
-            partition = self._partitions[topic, key] = (murmur2(key) & 0x7FFFFFFF) % count
+            partition = self._partitions[topic, key] = (murmur2(key or b"") & 0x7FFFFFFF) % count
         return partition

@@ -5,16 +5,17 @@ import contextlib
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from liq import config
 from liq.config import Settings
-from liq.errors import KafkaError
+from liq.errors import KafkaError, RejectedMessage
 from liq.kafka.connection import Connection, Message
 from liq.kafka.topics import ensure_topics
-from liq.model import FeedHealth, Liquidation, encode
-from liq.streams import FEED_HEALTH
+from liq.model import FeedHealth, Liquidation, Source, encode
+from liq.streams import FEED_HEALTH, LIQUIDATIONS, Stream
 
 _QUEUE = 20_000  # messages that wait for the sending thread before `publish` waits for it
 # The sending thread wakes no more often than this, and rests for longer after so many messages:
@@ -47,6 +48,11 @@ class PublisherStats:
     last_error: str
 
 
+def key(liquidation: Liquidation) -> bytes:
+    """Return ``exchange:symbol``: the liquidations of a contract keep their order."""
+    return _bytes(f"{liquidation.exchange}:{liquidation.symbol}")
+
+
 class Publisher:
     """Publishes liquidations to Kafka from an event loop, without loss and without blocking it.
 
@@ -65,6 +71,7 @@ class Publisher:
         self._down_since: float | None = None
         self._closing = self._abandoned = False
         self._sent = self._acknowledged = self._dead_lettered = self._errors = 0
+        self._queued = self._settled = 0  # messages of every kind
         self._last_error = ""
 
     async def start(self) -> None:
@@ -74,32 +81,47 @@ class Publisher:
         self._thread.start()
 
     async def publish(self, liquidation: Liquidation) -> None:
-        """Queue one liquidation, keyed ``exchange:symbol``; wait while the queue is full."""
-        value = encode(liquidation)
-        if len(value) > _VALUE_LIMIT:
-            reason = f"{len(value)} bytes are too many for a liquidation"
-            await self.dead_letter(liquidation.exchange, reason, value, liquidation.recv_ts)
-            return
-        key = f"{liquidation.exchange}:{liquidation.symbol}".encode()
-        await self._put(Message(self._settings.topic, key, value, []))
-        self._sent += 1
+        """Queue one liquidation, under its `key`; wait while the queue is full.
+
+        One that its schema does not allow is dead-lettered instead.
+        """
+        self._sent += await self._publish(LIQUIDATIONS, key(liquidation), liquidation)
 
     async def report(self, health: FeedHealth) -> None:
         """Queue a row about a feed; it counts for nothing in `stats` but ``queued``."""
-        topic = FEED_HEALTH.topic(self._settings)
-        await self._put(Message(topic, health.exchange.encode(), encode(health), []))
+        await self._publish(FEED_HEALTH, _bytes(health.exchange), health)
 
-    async def dead_letter(self, venue: str, reason: str, raw: str | bytes, recv_ts: int) -> None:
-        """Queue a message that could not be understood for the dead-letter topic.
+    async def dead_letter(
+        self, venue: str, reason: str, raw: str | bytes, recv_ts: int, source: Source
+    ) -> None:
+        """Queue a frame that could not be understood for the dead-letter topic.
 
-        Its headers say ``venue``, ``reason`` and ``recv_ts`` (microseconds). More than 64,000
-        characters are cut.
+        Its headers say ``venue``, ``reason``, ``recv_ts`` (microseconds) and ``source``. More than
+        64,000 characters are cut.
         """
-        headers = {"venue": venue, "reason": reason[:_REASON_LIMIT], "recv_ts": str(recv_ts)}
-        encoded = [(name, _bytes(text)) for name, text in headers.items()]
-        value = _bytes(raw[:_VALUE_LIMIT])
-        await self._put(Message(self._settings.dlq_topic, venue.encode(), value, encoded))
-        self._dead_lettered += 1
+        await self._set_aside(venue, reason, raw, {"recv_ts": str(recv_ts), "source": source})
+
+    async def put(
+        self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
+        """Queue a message as it stands; the caller has checked it. It does not count as sent."""
+        await self._put(Message(topic, key, value, list(headers)))
+
+    async def flush(self, timeout: float = 60) -> None:
+        """Wait until Kafka has acknowledged all that was queued before.
+
+        Raises `KafkaError` when that takes longer than ``timeout`` seconds.
+        """
+        queued = self._queued
+        try:
+            async with asyncio.timeout(timeout):
+                while self._settled < queued:  # noqa: ASYNC110 - it is another thread that counts
+                    await asyncio.sleep(_PAUSE_S)
+        except TimeoutError:
+            raise KafkaError(
+                f"Kafka at {self._settings.kafka_bootstrap} did not acknowledge"
+                f" {queued - self._settled} messages within {timeout} s. {self._last_error}"
+            ) from None
 
     def stats(self) -> PublisherStats:
         """Return the counters now."""
@@ -148,12 +170,35 @@ class Publisher:
             since = since or (connection.in_flight[0].at if connection else None)
         return time.monotonic() - since if since else 0.0
 
+    async def _publish(self, stream: Stream, key: bytes, record: Liquidation | FeedHealth) -> bool:
+        """Queue a record; one that its topic must not hold is set aside, with the reason."""
+        topic = stream.topic(self._settings)
+        value = _bytes(repr(record))
+        try:
+            value = encode(record)
+            _check(stream, value)
+        except (RejectedMessage, ValueError, TypeError) as error:
+            await self._set_aside(record.exchange, str(error), value, {"topic": topic})
+            return False
+        await self._put(Message(topic, key, value, []))
+        return True
+
+    async def _set_aside(
+        self, venue: str, reason: str, raw: str | bytes, about: Mapping[str, str]
+    ) -> None:
+        headers = {"venue": venue, "reason": reason[:_REASON_LIMIT], **about}
+        encoded = [(name, _bytes(text)) for name, text in headers.items()]
+        value = _bytes(raw[:_VALUE_LIMIT])
+        await self._put(Message(self._settings.dlq_topic, _bytes(venue), value, encoded))
+        self._dead_lettered += 1
+
     async def _put(self, message: Message) -> None:
         if self._closing:
             raise KafkaError("the publisher is closed; start a new one")
         while len(self._queue) >= _QUEUE:  # noqa: ASYNC110 - rare: polling beats signals from thread to loop
             await asyncio.sleep(_PAUSE_S)
         self._queue.append(message)
+        self._queued += 1
         if not self._wake.is_set():  # which costs less than to set it again
             self._wake.set()
 
@@ -185,6 +230,7 @@ class Publisher:
             self._down_since = None
         self._connection.send(self._queue)
         for message in self._connection.settled():
+            self._settled += 1
             self._acknowledged += message.topic == self._settings.topic
 
     def _start_anew(self) -> None:
@@ -199,6 +245,12 @@ class Publisher:
 
     def _connect(self) -> Connection:
         return Connection(self._settings, self._wake.set)
+
+
+def _check(stream: Stream, value: bytes) -> None:
+    stream.decode(value)
+    if len(value) > _VALUE_LIMIT:
+        raise RejectedMessage(f"{len(value)} bytes are too many for one record")
 
 
 def _bytes(text: str | bytes) -> bytes:

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError as ClientError
@@ -19,12 +20,21 @@ BOOTSTRAP_MS = 5_000
 def ensure_topics(settings: Settings | None = None) -> None:
     """Create the streams' topics and the dead-letter topic where they do not exist.
 
+    Dead letters are kept for ever, all else as long as the broker keeps messages by default.
     Returns once every partition has a leader. Raises `KafkaError` when the broker cannot be reached
     or refuses.
     """
     settings = settings or config.settings()
-    topics = {stream.topic(settings): settings.partitions for stream in STREAMS}
-    topics[settings.dlq_topic] = 1
+    # one broker holds one replica; a cluster's own default is asked for with -1
+    topics: dict[str, dict[str, Any]] = {
+        stream.topic(settings): {"num_partitions": settings.partitions, "replication_factor": -1}
+        for stream in STREAMS
+    }
+    topics[settings.dlq_topic] = {
+        "num_partitions": 1,
+        "replication_factor": -1,
+        "configs": {"retention.ms": "-1"},
+    }
     with translated(settings):
         admin = KafkaAdminClient(
             bootstrap_servers=settings.kafka_bootstrap, bootstrap_timeout_ms=BOOTSTRAP_MS
@@ -36,11 +46,10 @@ def ensure_topics(settings: Settings | None = None) -> None:
             admin.close()
 
 
-def _create(admin: KafkaAdminClient, topics: dict[str, int]) -> None:
-    for name, partitions in topics.items():
-        # one broker holds one replica; a cluster's own default is asked for with -1
+def _create(admin: KafkaAdminClient, topics: dict[str, dict[str, Any]]) -> None:
+    for name, options in topics.items():
         try:
-            admin.create_topics({name: {"num_partitions": partitions, "replication_factor": -1}})
+            admin.create_topics({name: options})
         except TopicAlreadyExistsError:
             continue
 

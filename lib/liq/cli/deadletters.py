@@ -1,0 +1,159 @@
+"""List, show and redrive dead letters."""
+
+import asyncio
+import dataclasses
+from base64 import b64encode
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from liq.deadletters import Letter, Redriven
+
+app = typer.Typer()
+dlq = typer.Typer(no_args_is_help=True)
+_console = Console()
+
+Reason = Annotated[str, typer.Option(help="only where the reason has this in it")]
+OfVenue = Annotated[str, typer.Option("--venue", help="only of this exchange")]
+SetAsideBy = Annotated[
+    str, typer.Option("--stage", help="only set aside by: parser, publisher, sink or unknown")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON, one object a line")]
+
+
+@dlq.command("ls")
+def list_letters(
+    reason: Reason = "",
+    venue: OfVenue = "",
+    stage: SetAsideBy = "",
+    limit: Annotated[int, typer.Option(min=0, help="the newest so many; 0: all")] = 50,
+    *,
+    all_: Annotated[bool, typer.Option("--all", help="those redriven already, too")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List dead letters, oldest first: who set them aside, whose they are, and why."""
+    found = _letters(reason, venue, stage, redriven=all_)
+    newest = found[-limit:] if limit else found
+    if as_json:
+        _print_json(map(_plain, newest))
+        return
+    _console.print(_table((one, one.reason) for one in newest))
+    shown = f"the newest {len(newest):,} of " if len(newest) < len(found) else ""
+    _console.print(f"\n{shown}{len(found):,} dead letters; `liq dlq show ID` shows one")
+
+
+@dlq.command()
+def show(
+    number: Annotated[str, typer.Argument(metavar="ID", help="as `liq dlq ls` lists it")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show one dead letter and what it holds."""
+    from liq import deadletters  # noqa: PLC0415 - kafka-python would slow all commands
+
+    one = _plain(deadletters.letter(number))
+    if as_json:
+        _print_json([one])
+        return
+    value = one.pop("value")
+    for name, said in one.items():
+        _console.print(f"[bold]{name:9}[/]", end=" ")
+        _console.print(said, markup=False, highlight=False, soft_wrap=True)
+    _console.print(value, markup=False, soft_wrap=True)
+
+
+@dlq.command()
+def redrive(
+    reason: Reason = "",
+    venue: OfVenue = "",
+    stage: SetAsideBy = "",
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="publish nothing, tell what would become of them")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Try dead letters again: frames by the parsers of today, records by today's schema.
+
+    Those that pass are published and never redriven again; those that fail once more stay, and are
+    listed with the reason. Whenever it is interrupted, nothing is lost and no row doubled.
+    """
+    from liq import deadletters  # noqa: PLC0415 - kafka-python would slow all commands
+
+    chosen = _letters(reason, venue, stage)
+    columns = (TextColumn("redriving"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=len(chosen))
+
+        def progress(state: "Redriven") -> None:
+            bar.update(task, completed=state.letters)
+
+        state = asyncio.run(deadletters.redrive(chosen, show=progress, dry_run=dry_run))
+    if as_json:
+        _print_json({"id": one.id, "reason": why} for one, why in state.failed)
+        return
+    if state.failed:
+        _console.print(_table(state.failed))
+    would = "would pass" if dry_run else "passed"
+    _console.print(
+        f"{state.total - len(state.failed):,} of {state.total:,} dead letters {would},"
+        f" with {state.records:,} records; {len(state.failed):,} failed again"
+    )
+
+
+app.add_typer(dlq, name="dlq", help="Messages that could not become rows: list, show, try again.")
+
+
+def _letters(reason: str, venue: str, stage: str, *, redriven: bool = False) -> "list[Letter]":
+    from liq import deadletters  # noqa: PLC0415 - kafka-python would slow all commands
+
+    stages = [each.value for each in deadletters.Stage]
+    if stage and stage not in stages:
+        raise typer.BadParameter(f"{stage!r} is none of {', '.join(stages)}")
+    chosen = deadletters.Stage(stage) if stage else None
+    return deadletters.letters(reason=reason, venue=venue, stage=chosen, redriven=redriven)
+
+
+def _table(rows: "Iterable[tuple[Letter, str]]") -> Table:
+    table = Table("id", "set aside (UTC)", "by", "venue", "reason", box=None, pad_edge=False)
+    table.columns[-1].overflow = "fold"
+    for one, why in rows:
+        done = "[dim](redriven)[/] " if one.redriven else ""
+        table.add_row(one.id, _time(one.time), one.stage, escape(one.venue), done + escape(why))
+    return table
+
+
+def _plain(one: "Letter") -> dict[str, Any]:
+    """Return a letter as JSON holds it: bytes as text, or base64 where they are none."""
+    plain = dataclasses.asdict(one)
+    plain["key"], plain["value"] = _readable(one.key), _readable(one.value)
+    plain["time"] = _time(one.time)
+    if one.recv_ts is not None:
+        plain["recv_ts"] = _time(one.recv_ts)
+    return plain
+
+
+def _readable(raw: bytes | None) -> str | None:
+    if raw is None:
+        return None
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return "base64:" + b64encode(raw).decode()
+
+
+def _time(micros: int) -> str:
+    return datetime.fromtimestamp(micros / 1e6, UTC).isoformat(" ", "milliseconds")[:-6]
+
+
+def _print_json(items: Iterable[dict[str, Any]]) -> None:
+    for item in items:
+        print(msgspec.json.encode(item).decode())

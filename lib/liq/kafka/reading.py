@@ -1,0 +1,66 @@
+"""Reading a topic from its beginning to where it ends now."""
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from kafka import KafkaConsumer, TopicPartition
+
+from liq.config import Settings
+from liq.errors import KafkaError
+from liq.kafka.topics import BOOTSTRAP_MS, translated
+
+_PATIENCE_S = 30.0
+_POLL_MS = 500
+_READER: dict[str, Any] = {
+    "auto_offset_reset": "earliest",
+    "enable_auto_commit": False,  # no group: reading changes nothing
+    "bootstrap_timeout_ms": BOOTSTRAP_MS,
+    "metrics_enabled": False,
+}
+
+
+class Record(NamedTuple):
+    """A message as it lies in a topic; ``time`` is when it was sent, microseconds since 1970."""
+
+    partition: int
+    offset: int
+    time: int
+    key: bytes | None
+    value: bytes | None
+    headers: Mapping[str, bytes]
+
+
+def read(topic: str, settings: Settings) -> Iterator[Record]:
+    """Yield what ``topic`` holds at this moment, in order within each partition.
+
+    Raises `KafkaError` when the broker cannot be reached, has no such topic, or falls silent.
+    """
+    with translated(settings):
+        consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, **_READER)
+        try:
+            numbers = consumer.partitions_for_topic(topic)
+            if not numbers:
+                raise KafkaError(f"there is no topic {topic}; create it with: liq up")
+            yield from _read(consumer, [TopicPartition(topic, number) for number in numbers])
+        finally:
+            consumer.close()
+
+
+def _read(consumer: KafkaConsumer, partitions: list[TopicPartition]) -> Iterator[Record]:
+    consumer.assign(partitions)
+    ends = consumer.end_offsets(partitions)
+    heard = time.monotonic()
+    while any(consumer.position(each) < ends[each] for each in partitions):
+        batches = consumer.poll(timeout_ms=_POLL_MS)
+        if batches:
+            heard = time.monotonic()
+        elif time.monotonic() > heard + _PATIENCE_S:
+            raise KafkaError(f"{partitions[0].topic} gave nothing for {_PATIENCE_S:.0f} s")
+        for each, records in batches.items():
+            yield from (_record(one) for one in records if one.offset < ends[each])
+
+
+def _record(one: Any) -> Record:
+    headers = dict(one.headers)
+    return Record(one.partition, one.offset, one.timestamp * 1000, one.key, one.value, headers)
