@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from liq.exports import export as export
     from liq.queries import hit as hit
 
-__all__ = ["hit"]
+__all__ = ["export", "hit"]
 
 
 def __getattr__(name: str) -> Any:
@@ -14,4 +15,8 @@ def __getattr__(name: str) -> Any:
         from liq.queries import hit  # noqa: PLC0415
 
         return hit
+    if name == "export":
+        from liq.exports import export  # noqa: PLC0415
+
+        return export
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

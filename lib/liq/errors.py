@@ -15,6 +15,7 @@
     │   └── QuestDBTimeoutError it took too long
     ├── ApiError            the HTTP API is away or refused a request
     ├── QueryError          an unknown query key, or a wrong parameter
+    ├── ExportError         a result or a report cannot be written to a file
     ├── StackError          a local service cannot be started or stopped
     ├── ServeError          the dashboard or JupyterLab cannot be served
     └── NotebookError       a notebook cannot be run, or failed
@@ -87,6 +88,10 @@ class ApiError(LiqError):
 
 class QueryError(LiqError):
     """An unknown query key, or a parameter that is unknown or out of range."""
+
+
+class ExportError(LiqError):
+    """A result or a report cannot be written to a file."""
 
 
 class StackError(LiqError):

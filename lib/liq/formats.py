@@ -6,7 +6,9 @@ nothing.
 """
 
 import io
+from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -47,6 +49,30 @@ def from_arrow(data: bytes) -> pd.DataFrame:
     return frame
 
 
+def parquet(frame: pd.DataFrame, notes: Mapping[str, str] | None = None) -> bytes:
+    """Return ``frame`` as a Parquet file that carries ``notes``, texts by name."""
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    table, sink = _table(frame), io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, **(notes or {})}), sink)
+    return sink.getvalue()
+
+
+def parquet_notes(path: Path) -> dict[str, str]:
+    """Return the notes in a Parquet file. Raises `OSError` or `ValueError` if it is none."""
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    found = pq.read_schema(path).metadata or {}
+    return {name.decode(): text.decode() for name, text in found.items()}
+
+
+def iso(moments: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return times as ISO 8601 text in UTC with microseconds; None for what is missing."""
+    micros = moments.dt.tz_convert("UTC").dt.tz_localize(None) if moments.dt.tz else moments
+    texts = np.datetime_as_string(micros.to_numpy("datetime64[us]"), unit="us")
+    return pd.Series(texts, moments.index, dtype=object).add("Z").where(moments.notna(), None)
+
+
 def _json(frame: pd.DataFrame) -> bytes:
     names = [str(name) for name in frame.columns]
     columns = [_plain(frame[name]) for name in frame.columns]
@@ -56,27 +82,13 @@ def _json(frame: pd.DataFrame) -> bytes:
 
 def _plain(column: "pd.Series[Any]") -> list[Any]:
     if column.dtype.kind == "M":
-        column = _iso(column)
+        column = iso(column)
     return column.astype(object).where(column.notna(), None).tolist()
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
-    texts = {str(name): _iso(frame[name]) for name in frame if frame[name].dtype.kind == "M"}
+    texts = {str(name): iso(frame[name]) for name in frame if frame[name].dtype.kind == "M"}
     return frame.assign(**texts).to_csv(index=False).encode()
-
-
-def _iso(moments: "pd.Series[Any]") -> "pd.Series[Any]":
-    micros = moments.dt.tz_convert("UTC").dt.tz_localize(None) if moments.dt.tz else moments
-    texts = np.datetime_as_string(micros.to_numpy("datetime64[us]"), unit="us")
-    return pd.Series(texts, moments.index, dtype=object).add("Z").where(moments.notna(), None)
-
-
-def _parquet(frame: pd.DataFrame) -> bytes:
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    sink = io.BytesIO()
-    pq.write_table(_table(frame), sink)
-    return sink.getvalue()
 
 
 def _arrow(frame: pd.DataFrame) -> bytes:
@@ -98,6 +110,6 @@ def _table(frame: pd.DataFrame) -> "pa.Table":
 _ENCODERS = {
     Format.JSON: _json,
     Format.CSV: _csv,
-    Format.PARQUET: _parquet,
+    Format.PARQUET: parquet,
     Format.ARROW: _arrow,
 }

@@ -118,7 +118,7 @@ def _fetch(
     query: Query, given: Mapping[str, Any], settings: Settings, around: str
 ) -> "pd.DataFrame":
     tables = {name: getattr(settings, name) for name in TABLES}
-    sql, bound = render(query, _values(query, given), tables)
+    sql, bound = render(query, resolved(query, given), tables)
     frame = questdb.fetch(around.format(sql), bound, settings, timeout=settings.query_timeout)
     units = {name: column.unit for name, column in query.columns.items() if column.unit}
     frame.attrs = {"query": query.key, "units": units}
@@ -138,12 +138,11 @@ def checked(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any])
     }
 
 
-@lru_cache(maxsize=8)
-def _load(path: Path, _mtime_ns: int, _size: int) -> Catalogue:
-    return load(path)
+def resolved(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a value for each parameter, and the times ``end`` and ``since`` of the window.
 
-
-def _values(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
+    Raises `QueryError` as `checked` does.
+    """
     values = checked(query.key, query.params, given)
     values[END] = values.get("until") or datetime.now(UTC)
     if isinstance(window := values.get("window"), timedelta):
@@ -152,6 +151,11 @@ def _values(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
         except OverflowError as error:
             raise QueryError(f"no window of {window} ends at {values[END]}") from error
     return values
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path, _mtime_ns: int, _size: int) -> Catalogue:
+    return load(path)
 
 
 def _hint(name: str, valid: Iterable[str]) -> str:

@@ -71,6 +71,17 @@ def test_rows_are_printed_as_csv_and_json(own: Settings) -> None:
     assert (row["notional"], row["ts"]) == (1234.5, "2026-01-01T10:00:00.000001Z")
 
 
+@pytest.mark.stack
+def test_rows_are_written_to_a_file(own: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "prints.parquet"
+    assert "2 rows, row hash " in run("hit", "latest_prints", *UNTIL, "--out", str(file))
+    assert pd.read_parquet(file)["notional"].tolist() == [10, 1234.5]
+
+
+def test_the_reference_is_printed_as_markdown() -> None:
+    assert "## top_symbols\n" in run("queries", "--markdown")
+
+
 def test_wrong_use_is_a_readable_error() -> None:
     for arguments, reason in (
         (["hit", "top_symbls"], "did you mean 'top_symbols'"),

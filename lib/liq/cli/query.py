@@ -1,6 +1,7 @@
 """List and run the named queries."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -60,14 +61,25 @@ def hit(
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="name=value, repeatable")
     ] = None,
-    out: Annotated[Format, typer.Option("--format", "-f", help="how to print")] = Format.TABLE,
+    form: Annotated[Format, typer.Option("--format", "-f", help="how to print")] = Format.TABLE,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="a .csv or .parquet file to write in place of printing"),
+    ] = None,
 ) -> None:
-    """Run a named query and print its rows."""
+    """Run a named query and print its rows, or write them to a file."""
     given: dict[str, Any] = dict(_assignment(text) for text in param or ())
-    frame = liq.hit(key, **given)
-    if out is Format.CSV:
+    if out:
+        stamp = liq.export(key, out, **given)
+        print(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
+    else:
+        _print(liq.hit(key, **given), form)
+
+
+def _print(frame: "pd.DataFrame", form: Format) -> None:
+    if form is Format.CSV:
         print(frame.to_csv(index=False), end="")
-    elif out is Format.JSON:
+    elif form is Format.JSON:
         # one object a line: what jq, DuckDB and pandas read
         lines = frame.to_json(
             orient="records", lines=True, date_format="iso", date_unit="us", double_precision=15

@@ -1,0 +1,55 @@
+"""Results as files: `liq.export("totals", "totals.parquet", window="1d")`."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from liq.config import Settings
+from liq.errors import ExportError
+from liq.formats import Format, encode, parquet, parquet_notes
+from liq.stamps import Stamp, stamped
+
+_KEY = "liq"
+
+
+def export(
+    key: str, path: str | Path, /, *, settings: Settings | None = None, **params: Any
+) -> Stamp:
+    """Write the rows of the query ``key`` to a ``.csv`` or ``.parquet`` file; return their stamp.
+
+    A Parquet file carries the stamp, for `stamp_of`; a window without an end ends now. The file is
+    there as a whole or not at all. Raises `ExportError` for another suffix or when the file cannot
+    be written, and what `liq.hit` raises.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".parquet"):
+        raise ExportError(f"cannot export to {path.name}: end its name with .csv or .parquet")
+    frame, stamp = stamped(key, settings=settings, **params)
+    if suffix == ".csv":
+        _write(path, encode(frame, Format.CSV))
+    else:
+        _write(path, parquet(frame, {_KEY: msgspec.json.encode(stamp).decode()}))
+    return stamp
+
+
+def stamp_of(path: str | Path) -> Stamp:
+    """Return the stamp that a Parquet file of `export` carries. Raises `ExportError`."""
+    try:
+        return msgspec.json.decode(parquet_notes(Path(path))[_KEY], type=Stamp)
+    except (OSError, ValueError, KeyError) as error:
+        raise ExportError(f"{path} carries no stamp of liq: {error}") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(data)
+        Path(draft).chmod(0o644)
+        Path(draft).replace(path)
+    except OSError as error:
+        raise ExportError(f"cannot write {path}: {error.strerror}") from error
