@@ -46,6 +46,7 @@ def broker(stack: Settings) -> Settings:
         update={
             "topic": f"topic_{own}",
             "dlq_topic": f"dead_{own}",
+            "price_topic": f"prices_{own}",
             "simulator_port": free_ports()["simulator_port"],
         }
     )
@@ -66,6 +67,9 @@ def pipeline(stack: Settings) -> Iterator[Settings]:
             "health_topic": f"health_{own}",
             "health_table": f"health_{own}",
             "health_connector": f"health-{own}",
+            "price_topic": f"prices_{own}",
+            "price_table": f"prices_{own}",
+            "price_connector": f"prices-{own}",
             "simulator_port": free_ports()["simulator_port"],
         }
     )

@@ -11,17 +11,21 @@ import pandas as pd
 from helpers import eventually
 from liq import questdb
 from liq.config import Settings
-from liq.model import Completeness, FeedHealth, Liquidation, PriceKind, Side, Source
-from liq.streams import FEED_HEALTH, LIQUIDATIONS, STREAMS, Stream
+from liq.model import Completeness, FeedHealth, Liquidation, Price, PriceKind, Side, Source
+from liq.streams import FEED_HEALTH, LIQUIDATIONS, PRICES, STREAMS, Stream
 
 _NEXT_ID = iter(range(1, 1_000_000))
 
 
 def own_table(stack: Settings) -> Settings:
-    """Return settings with new, empty tables of liquidations and of feed health."""
+    """Return settings with new, empty tables of liquidations, of feed health and of prices."""
     name = uuid.uuid4().hex[:8]
     settings = stack.model_copy(
-        update={"table": f"liquidations_{name}", "health_table": f"feed_health_{name}"}
+        update={
+            "table": f"liquidations_{name}",
+            "health_table": f"feed_health_{name}",
+            "price_table": f"prices_{name}",
+        }
     )
     for stream in STREAMS:
         questdb.ensure_table(settings, stream)
@@ -33,11 +37,30 @@ def ask(sql: str, settings: Settings) -> pd.DataFrame:
     return questdb.fetch(sql.replace("{table}", settings.table), settings=settings)
 
 
-def liquidation(ts: str | datetime, notional: float, **changes: Any) -> Liquidation:
+def micros_of(ts: str | datetime) -> int:
     moment = datetime.fromisoformat(ts) if isinstance(ts, str) else ts
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    micros = round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)
+    return round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)
+
+
+def price(ts: str | datetime, amount: float, **changes: Any) -> Price:
+    micros = micros_of(ts)
+    record = Price(
+        ts=micros,
+        recv_ts=micros + 30_000,
+        exchange="binance_usdm",
+        symbol="BTCUSDT",
+        base="BTC",
+        quote="USDT",
+        kind=PriceKind.MARK,
+        price=amount,
+    )
+    return msgspec.structs.replace(record, **changes)
+
+
+def liquidation(ts: str | datetime, notional: float, **changes: Any) -> Liquidation:
+    micros = micros_of(ts)
     record = Liquidation(
         ts=micros,
         recv_ts=micros + 30_000,
@@ -66,6 +89,11 @@ def insert(settings: Settings, records: Sequence[Liquidation]) -> None:
 def report(settings: Settings, reports: Sequence[FeedHealth]) -> None:
     """Write what feeds told of themselves and wait until it shows."""
     _insert(settings, FEED_HEALTH, reports)
+
+
+def insert_prices(settings: Settings, prices: Sequence[Price]) -> None:
+    """Write ``prices`` and wait until they show."""
+    _insert(settings, PRICES, prices)
 
 
 def _insert(settings: Settings, stream: Stream, records: Sequence[msgspec.Struct]) -> None:

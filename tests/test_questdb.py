@@ -1,16 +1,18 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from helpers import free_ports
+from helpers import eventually, free_ports
 from liq import questdb
 from liq.config import Settings
 from liq.errors import QuestDBError, QuestDBTimeoutError
 from liq.model import Liquidation
+from liq.streams import FEED_HEALTH, LIQUIDATIONS, PRICES, Stream
 from proxy import Proxy
 from rows import ask, insert, liquidation, own_table
 
@@ -52,6 +54,21 @@ def test_a_row_sent_twice_is_there_once_and_two_events_of_one_moment_are_two(
     insert(settings, [one])
     rows = ask("SELECT event_id FROM {table} ORDER BY 1", settings)
     assert rows["event_id"].tolist() == [1, 2]
+
+
+def test_rows_go_after_as_many_days_as_the_settings_say(stack: Settings) -> None:
+    settings = own_table(stack)
+
+    def kept(stream: Stream, days: int) -> bool:
+        sql = "SELECT ttlValue, ttlUnit FROM tables() WHERE table_name = %s"
+        row = questdb.fetch(sql, [stream.table(settings)], settings).iloc[0]
+        return bool(row["ttlValue"] == days and (row["ttlUnit"] == "DAY" or not days))
+
+    for stream, days in ((LIQUIDATIONS, 0), (FEED_HEALTH, 30), (PRICES, 30)):
+        eventually(partial(kept, stream, days))
+    for days in (5, 0):  # of a table that is there already
+        questdb.ensure_table(settings.model_copy(update={"price_ttl_days": days}), PRICES)
+        eventually(partial(kept, PRICES, days))
 
 
 def test_empty_results_keep_their_dtypes(own: Settings) -> None:

@@ -59,9 +59,21 @@ class Settings(BaseSettings):
     partitions: int = Field(3, ge=1, le=1000, description="partitions of the topic")
     table: str = Field("liquidations", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     connector: str = Field("alt-liquidations", pattern=r"^[A-Za-z0-9._-]+$")
+    ttl_days: int = Field(0, ge=0, description="days to keep liquidations; 0: for ever")
     health_topic: str = Field("feed_health", pattern=r"^[A-Za-z0-9._-]+$")
     health_table: str = Field("feed_health", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     health_connector: str = Field("feed-health", pattern=r"^[A-Za-z0-9._-]+$")
+    health_ttl_days: int = Field(30, ge=0, description="days to keep them; 0: for ever")
+    price_topic: str = Field("mark_prices", pattern=r"^[A-Za-z0-9._-]+$")
+    price_table: str = Field("prices", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    price_connector: str = Field("mark-prices", pattern=r"^[A-Za-z0-9._-]+$")
+    price_ttl_days: int = Field(30, ge=0, description="days to keep them; 0: for ever")
+    price_symbols: str = Field(
+        "BTCUSDT,ETHUSDT,SOLUSDT,XRPUSDT,DOGEUSDT,BNBUSDT,ADAUSDT,LINKUSDT,AVAXUSDT,SUIUSDT,LTCUSDT,"
+        "WIFUSDT,1000PEPEUSDT",
+        pattern=r"^[A-Z0-9_]+(,[A-Z0-9_]+)*$",
+        description="Binance USD-M contracts whose mark price is followed, with commas between",
+    )
 
     questdb_admin_user: str = "liq_admin"
     questdb_admin_password: SecretStr = SecretStr("")

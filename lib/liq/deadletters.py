@@ -18,13 +18,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from liq import config
+from liq import config, model
 from liq.config import Settings
 from liq.errors import DeadLetterError, LiqError, RejectedMessage
 from liq.instruments import load
 from liq.kafka import Publisher, Record, key, read
-from liq.model import Liquidation, Source, encode
-from liq.streams import LIQUIDATIONS, STREAMS
+from liq.model import Source, encode
+from liq.streams import STREAMS, stream_of
 from liq.venues import venue as venue_named
 from liq.venues.base import Instruments
 
@@ -176,14 +176,14 @@ class _Redrive:
 
     def _again(self, one: Letter) -> list[_Message]:
         if one.stage is Stage.PARSER:
-            return [self._message(liquidation) for liquidation in self._parsed(one)]
+            return [self._message(record) for record in self._parsed(one)]
         stream = self._streams.get(one.topic)
         if stream is None or one.value is None:
             raise RejectedMessage("it is no message for a topic of liq's")
         stream.decode(one.value)
         return [_Message(one.topic, one.key, one.value)]
 
-    def _parsed(self, one: Letter) -> list[Liquidation]:
+    def _parsed(self, one: Letter) -> Sequence[model.Record]:
         if one.source is None or one.recv_ts is None or one.value is None:
             raise RejectedMessage("its headers do not tell its source and time of receipt")
         exchange = venue_named(one.venue)
@@ -197,10 +197,10 @@ class _Redrive:
         except Exception as error:  # a parser's own fault must not end the others' redrive
             raise RejectedMessage(f"the parser failed: {error!r}") from error
 
-    def _message(self, liquidation: Liquidation) -> _Message:
-        value = encode(liquidation)
-        LIQUIDATIONS.decode(value)
-        return _Message(self._settings.topic, key(liquidation), value)
+    def _message(self, record: model.Record) -> _Message:
+        value, stream = encode(record), stream_of(record)
+        stream.decode(value)
+        return _Message(stream.topic(self._settings), key(record), value)
 
 
 def _listed(record: Record) -> Sequence[str]:

@@ -4,7 +4,7 @@
 
     LiqError                what went wrong, and what to do about it, in one message
     ├── ConfigError         a setting is unknown, missing or out of range
-    ├── RejectedMessage     a venue's message cannot become a liquidation (it is dead-lettered)
+    ├── RejectedMessage     a venue's message cannot become a record (it is dead-lettered)
     ├── FeedError           an exchange websocket cannot be reached or kept
     ├── RecordingError      a recording cannot be written or read
     ├── KafkaError          the broker is away or refused a request
@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from liq.model import Liquidation
+    from liq.model import Record
 
 
 class LiqError(Exception):
@@ -40,12 +40,12 @@ class ConfigError(LiqError):
 
 
 class RejectedMessage(LiqError):  # noqa: N818 - it names the message's fate, as the dead-letter topic does
-    """A venue's message cannot become a liquidation; its text is the dead-letter reason.
+    """A venue's message cannot become a record; its text is the dead-letter reason.
 
-    ``accepted`` holds the liquidations of the same message that could be understood.
+    ``accepted`` holds the records of the same message that could be understood.
     """
 
-    def __init__(self, reason: str, accepted: Sequence["Liquidation"] = ()) -> None:
+    def __init__(self, reason: str, accepted: Sequence["Record"] = ()) -> None:
         super().__init__(reason)
         self.accepted = tuple(accepted)
 

@@ -71,9 +71,10 @@ def load(venue: Venue, settings: Settings | None = None) -> Catalogue:
     Blocks for as long as the venue's REST API takes. Raises `FeedError` if nothing has them.
     """
     now = datetime.now(UTC)
+    settings = settings or process_settings()
     if venue.listing is None:
-        return Catalogue((), Origin.NAMES, now)
-    file = (settings or process_settings()).cache / "instruments" / f"{venue.name}.json"
+        return Catalogue(venue.chosen(settings), Origin.NAMES, now)
+    file = settings.cache / "instruments" / f"{venue.name}.json"
     cached = _read(file)
     if cached and now - cached.as_of < FRESH:
         return Catalogue(cached.instruments, Origin.CACHE, cached.as_of)

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from liq.errors import RejectedMessage
 from liq.kafka import Publisher
-from liq.model import Liquidation, Source
+from liq.model import Record, Source
 from liq.venues.base import Instruments, Venue
 
 
 class Intake:
     """A venue's frames, parsed and published; what cannot be understood is dead-lettered.
 
-    ``received`` counts messages about liquidations, bad ones too; ``newest`` is the last published.
+    ``received`` counts messages that hold records, bad ones too; ``newest`` is the last published.
     """
 
     def __init__(self, venue: Venue, instruments: Instruments, publisher: Publisher) -> None:
@@ -19,25 +19,23 @@ class Intake:
         self._instruments = instruments
         self._publisher = publisher
         self.received = 0
-        self.newest: Liquidation | None = None
+        self.newest: Record | None = None
 
     async def take(self, raw: bytes, recv_ts: int, source: Source) -> None:
         """Publish what is in one frame; wait while Kafka's queue is full."""
         try:
-            liquidations: Sequence[Liquidation] = self._venue.parse(
-                raw, self._instruments, recv_ts, source
-            )
+            records: Sequence[Record] = self._venue.parse(raw, self._instruments, recv_ts, source)
         except Exception as error:  # a parser's own fault must not end the feed either
-            liquidations = await self._reject(raw, recv_ts, source, error)
+            records = await self._reject(raw, recv_ts, source, error)
         else:
-            self.received += bool(liquidations)
-        for liquidation in liquidations:
-            await self._publisher.publish(liquidation)
-            self.newest = liquidation
+            self.received += bool(records)
+        for record in records:
+            await self._publisher.publish(record)
+            self.newest = record
 
     async def _reject(
         self, raw: bytes, recv_ts: int, source: Source, error: Exception
-    ) -> Sequence[Liquidation]:
+    ) -> Sequence[Record]:
         """Dead-letter a message; return what in it could be understood."""
         if isinstance(error, RejectedMessage):
             reason, accepted = str(error), error.accepted

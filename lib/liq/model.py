@@ -1,7 +1,7 @@
 """The canonical records: what travels through Kafka and what a QuestDB row holds.
 
 This module is the only place that knows the schema; tables, the sinks' configuration and the
-message codec are all derived from `Liquidation` and `FeedHealth`.
+message codec are all derived from `Liquidation`, `Price` and `FeedHealth`.
 """
 
 import hashlib
@@ -28,12 +28,14 @@ class PriceKind(StrEnum):
 
     ``average`` of the fills, ``limit`` of the closing order, ``bankruptcy`` price at which the
     venue takes the position over, or the holder's ``entry`` where a venue tells nothing else.
+    ``mark`` is of no liquidation: the price by which a venue judges positions.
     """
 
     AVERAGE = "average"
     LIMIT = "limit"
     BANKRUPTCY = "bankruptcy"
     ENTRY = "entry"
+    MARK = "mark"
 
 
 class Completeness(StrEnum):
@@ -93,6 +95,38 @@ class Liquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_un
     source: Source = Source.LIVE
 
 
+class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """What one base of a contract cost at a moment.
+
+    ======== ========= =================================================================
+    field    type      meaning
+    ======== ========= =================================================================
+    ts       int       venue time, microseconds since the epoch, UTC
+    recv_ts  int       time of receipt, microseconds since the epoch, UTC
+    exchange str       whose price it is, e.g. ``binance_usdm``
+    symbol   str       the exchange's own name of the contract, e.g. ``BTCUSDT``
+    base     str       base asset: what prices and liquidations of all exchanges are matched by
+    quote    str       quote asset
+    kind     PriceKind what the price means: ``mark``
+    price    float     in quote per base
+    source   Source    where it came from
+    ======== ========= =================================================================
+    """
+
+    ts: int
+    recv_ts: int
+    exchange: str
+    symbol: str
+    base: str
+    quote: str
+    kind: PriceKind
+    price: float
+    source: Source = Source.LIVE
+
+
+Record = Liquidation | Price  # what venues tell
+
+
 class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """How a venue's feed fared since the row before, about a second ago.
 
@@ -133,7 +167,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Liquidation)
 
 
-def encode(record: Liquidation | FeedHealth) -> bytes:
+def encode(record: Record | FeedHealth) -> bytes:
     """Return the Kafka message value: a flat JSON object of numbers and strings."""
     return _encoder.encode(record)
 

@@ -16,9 +16,9 @@ from liq.feed import Feed, FeedStats, Patience
 from liq.instruments import load
 from liq.intake import Intake
 from liq.kafka import Publisher, PublisherStats
-from liq.model import FeedHealth, Liquidation, Source
+from liq.model import Completeness, FeedHealth, Record, Source
 from liq.recording import Recorder
-from liq.venues import url_of
+from liq.venues import PRICE_FEEDS, url_of
 from liq.venues import venue as venue_named
 from liq.venues.base import Instruments, Through
 
@@ -42,11 +42,11 @@ class State(StrEnum):
 class Status:
     """A producer at one moment.
 
-    ``received`` counts messages about liquidations, of which ``dead_lettered`` were not understood,
-    ``sent`` and ``acknowledged`` the liquidations handed to Kafka and confirmed by it, ``errors``
-    failures of Kafka and of the feed's connections. ``rate`` is in liquidations/s over the last
-    seconds, ``lag_s`` the age of the newest liquidation at receipt, ``last_frame`` the time of the
-    last frame of any kind (UTC microseconds, 0 before it).
+    ``received`` counts messages that hold records (liquidations, or prices of a feed of those), of
+    which ``dead_lettered`` were not understood, ``sent`` and ``acknowledged`` the records handed to
+    Kafka and confirmed by it, ``errors`` failures of Kafka and of the feed's connections. ``rate``
+    is in records/s over the last seconds, ``lag_s`` the age of the newest record at receipt,
+    ``last_frame`` the time of the last frame of any kind (UTC microseconds, 0 before it).
     """
 
     venue: str
@@ -68,10 +68,11 @@ class Status:
 
 
 class Producer:
-    """Publishes one venue's liquidations until it is stopped.
+    """Publishes one venue's liquidations, or the prices of a feed of those, until it is stopped.
 
     ``record`` is a folder in which to keep its raw frames as well, see `liq.recording`; ``through``
-    is whose connections bring them. Once a second it publishes a `FeedHealth` row too.
+    is whose connections bring them. Once a second it publishes a `FeedHealth` row of liquidations
+    too: where prices are missing their own rows tell.
 
     In a notebook ``await producer.start()`` returns once Kafka is reached and leaves a task of the
     kernel's loop running, which the producer itself keeps alive; ``await producer.stop()`` delivers
@@ -183,13 +184,15 @@ class Producer:
         await self._intake.take(raw, recv_ts, source)
 
     async def _run(self) -> None:
-        health = asyncio.create_task(self._report_health())
+        health = asyncio.create_task(self._report_health(self._venue.completeness))
         try:
             await self._feed.run()
         finally:
             health.cancel()
 
-    async def _report_health(self) -> None:
+    async def _report_health(self, completeness: Completeness | None) -> None:
+        if completeness is None:
+            return
         feed, newest = self._feed.stats(), self._intake.newest
         while True:
             await asyncio.sleep(_HEALTH_S)
@@ -200,7 +203,7 @@ class Producer:
                 ts=time.time_ns() // 1000,
                 exchange=self._venue.name,
                 source=feed.source,
-                completeness=self._venue.completeness,
+                completeness=completeness,
                 connected=feed.connected,
                 messages=feed.frames - before.frames,
                 gaps=feed.gaps - before.gaps,
@@ -232,8 +235,34 @@ class Producer:
         return (sent - before) / (now - then) if now > then else 0.0
 
 
-def _lag_s(liquidation: Liquidation | None) -> float | None:
-    return (liquidation.recv_ts - liquidation.ts) / 1e6 if liquidation else None
+def _lag_s(record: Record | None) -> float | None:
+    return (record.recv_ts - record.ts) / 1e6 if record else None
+
+
+def producers(
+    venues: Sequence[str],
+    url: str = "",
+    *,
+    prices: bool = True,
+    through: Through = Through.DIRECT,
+    record: Path | None = None,
+    settings: Settings | None = None,
+) -> list[Producer]:
+    """Return a producer of each venue, and one of each feed of prices beside them.
+
+    A ``url`` that is one venue's alone has no prices: the market's own do not belong to what a
+    simulated exchange tells. The rest as in `Producer`. Raises `ConfigError`.
+    """
+    feeds = PRICE_FEEDS if prices and (not url or "{venue}" in url) else ()
+    found = [
+        Producer(name, url, through=through, record=record, settings=settings) for name in venues
+    ]
+    found += [
+        Producer(name, url, record=record, settings=settings)
+        for name in feeds
+        if name not in venues
+    ]
+    return found
 
 
 async def run(

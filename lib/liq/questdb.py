@@ -46,9 +46,14 @@ class WalState(NamedTuple):
 
 
 def ensure_table(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> None:
-    """Create the table of ``stream`` unless it is there. Raises `QuestDBError`."""
+    """Create the table of ``stream`` unless it is there, and have it drop rows past its days.
+
+    Raises `QuestDBError`.
+    """
     settings = settings or current_settings()
-    execute(table_ddl(stream.table(settings), stream), settings=settings)
+    table = stream.table(settings)
+    execute(table_ddl(table, stream), settings=settings)
+    execute(f"ALTER TABLE {table} SET TTL {stream.ttl_days(settings)} DAYS", settings=settings)
 
 
 def table_ddl(table: str, stream: Stream = LIQUIDATIONS) -> str:

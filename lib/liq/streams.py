@@ -10,7 +10,7 @@ import msgspec
 
 from liq.config import Settings
 from liq.errors import RejectedMessage
-from liq.model import FeedHealth, Liquidation
+from liq.model import FeedHealth, Liquidation, Price, Record
 
 _TIMESTAMPS = ("ts", "recv_ts")
 
@@ -19,7 +19,7 @@ _TIMESTAMPS = ("ts", "recv_ts")
 class Stream:
     """One kind of record; ``keys`` tell a row from every other, ``ts`` is its designated timestamp.
 
-    ``prefix`` begins the names of its settings: ``topic``, ``table`` and ``connector``.
+    ``prefix`` begins the names of its settings: ``topic``, ``table``, ``connector``, ``ttl_days``.
     """
 
     record: type[msgspec.Struct]
@@ -37,6 +37,10 @@ class Stream:
     def connector(self, settings: Settings) -> str:
         """Return the name of the sink that carries the topic into the table."""
         return self._setting("connector", settings)
+
+    def ttl_days(self, settings: Settings) -> int:
+        """Return for how many days rows are kept, 0 for ever."""
+        return int(self._setting("ttl_days", settings))
 
     def columns(self) -> dict[str, str]:
         """Return the QuestDB type of each field of the record, in order."""
@@ -75,4 +79,11 @@ def _type(name: str, hint: type) -> str:
 
 LIQUIDATIONS = Stream(Liquidation, ("ts", "exchange", "symbol", "event_id"))
 FEED_HEALTH = Stream(FeedHealth, ("ts", "exchange", "source"), prefix="health_")
-STREAMS = (LIQUIDATIONS, FEED_HEALTH)
+PRICES = Stream(Price, ("ts", "exchange", "symbol", "kind"), prefix="price_")
+STREAMS = (LIQUIDATIONS, FEED_HEALTH, PRICES)
+_OF_RECORD = {stream.record: stream for stream in STREAMS}
+
+
+def stream_of(record: Record) -> Stream:
+    """Return the stream that carries ``record``."""
+    return _OF_RECORD[type(record)]

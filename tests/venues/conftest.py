@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from liq.venues import VENUES
+from liq.venues import venue
 from liq.venues.base import Instruments
 
 RECV = 1_750_000_000_000_000
@@ -30,7 +30,7 @@ class Recording:
 
     @property
     def instruments(self) -> Instruments:
-        listing = VENUES[self.venue].listing
+        listing = venue(self.venue).listing
         if listing is None:
             return {}
         instruments, _ = listing.parse(self.listing)
@@ -42,10 +42,10 @@ class Recording:
         return gzip.compress(text.encode()) if self.venue in _GZIPPED else text.encode()
 
 
-def _load(venue: str) -> Recording:
-    file = Path(__file__).parent / "payloads" / f"{venue}.json"
+def _load(name: str) -> Recording:
+    file = Path(__file__).parent / "payloads" / f"{name}.json"
     content = json.loads(file.read_text())
-    return Recording(venue, content["frames"], json.dumps(content.get("listing")).encode())
+    return Recording(name, content["frames"], json.dumps(content.get("listing")).encode())
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,14 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from liq.feed import Feed
 from liq.model import Source
-from liq.venues import VENUES
+from liq.venues import PRICE_FEEDS, VENUES
+
+FEEDS = VENUES | PRICE_FEEDS
 
 
-@pytest.mark.parametrize("name", VENUES)
+@pytest.mark.parametrize("name", FEEDS)
 async def test_a_venue_is_heard_and_answered(recording_of, name):
-    recording, venue = recording_of(name), VENUES[name]
+    recording, venue = recording_of(name), FEEDS[name]
     frames = list(recording.frames.values())
     asked: asyncio.Queue[str | bytes] = asyncio.Queue()
     heard: asyncio.Queue[tuple[bytes, int, Source]] = asyncio.Queue()

@@ -10,7 +10,7 @@ import typer
 from liq import signals
 from liq.cli import progress
 from liq.errors import ConfigError
-from liq.venues import ALL, VENUES, names
+from liq.venues import ALL, PRICE_FEEDS, VENUES, names
 from liq.venues.base import Through
 
 if TYPE_CHECKING:
@@ -22,7 +22,11 @@ app = typer.Typer()
 _SHOW_S = 0.5
 Venues = Annotated[
     list[str] | None,
-    typer.Option("--venue", help=f"exchange, repeatable; there are: {', '.join([*VENUES, ALL])}"),
+    typer.Option(
+        "--venue",
+        help=f"exchange, repeatable; there are: {', '.join([*VENUES, ALL])}; and of prices"
+        f" {', '.join(PRICE_FEEDS)}",
+    ),
 ]
 Url = Annotated[
     str,
@@ -44,17 +48,21 @@ def produce(
     record: Annotated[
         Path | None, typer.Option(help="keep the raw frames too, in files of this folder")
     ] = None,
+    *,
+    prices: Annotated[
+        bool, typer.Option(help="follow mark prices too, unless --url is one exchange's")
+    ] = True,
 ) -> None:
-    """Publish liquidations of exchanges to Kafka.
+    """Publish liquidations of exchanges to Kafka, and mark prices beside them.
 
     Ctrl-C or SIGTERM stops receiving, delivers what is queued and ends. With the --url that
     `liq simulate` prints it needs no exchange; such rows carry the source "simulator".
     """
-    from liq.producer import Producer, run  # noqa: PLC0415 - kafka-python would slow all commands
+    from liq.producer import producers, run  # noqa: PLC0415 - kafka-python would slow all commands
 
-    producers = [Producer(name, url, through=through, record=record) for name in chosen(venue, url)]
+    started = producers(chosen(venue, url), url, prices=prices, through=through, record=record)
     with progress.in_place() as show:
-        asyncio.run(run(producers, lambda all_: show(_lines(all_))))
+        asyncio.run(run(started, lambda all_: show(_lines(all_))))
 
 
 def chosen(venue: Sequence[str] | None, url: str) -> list[str]:

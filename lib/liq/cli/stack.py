@@ -37,6 +37,7 @@ def run(
         float, typer.Option(help="liquidations a second of a simulated exchange", min=0.01)
     ] = 5.0,
     *,
+    prices: Annotated[bool, typer.Option(help="follow mark prices too")] = True,
     open_: Annotated[bool, typer.Option("--open", help="open the dashboard in a browser")] = False,
 ) -> None:
     """Start everything: the servers, a feed, the live dashboard. Print the dashboard's URL.
@@ -44,7 +45,9 @@ def run(
     It all goes on in the background until `liq down`. Repeat it to change the feed.
     """
     with _progress() as report:
-        session = stack.run(source=feed, venues=venue or (), rate=rate, progress=report)
+        session = stack.run(
+            source=feed, venues=venue or (), rate=rate, prices=prices, progress=report
+        )
     status()
     if session.source is Source.SIMULATOR:
         _console.print("\nThe liquidations are [bold]simulated[/], not real.")

@@ -14,8 +14,8 @@ from liq.config import Settings
 from liq.errors import KafkaError, RejectedMessage
 from liq.kafka.connection import Connection, Message
 from liq.kafka.topics import ensure_topics
-from liq.model import FeedHealth, Liquidation, Source, encode
-from liq.streams import FEED_HEALTH, LIQUIDATIONS, Stream
+from liq.model import FeedHealth, Record, Source, encode
+from liq.streams import FEED_HEALTH, LIQUIDATIONS, PRICES, Stream, stream_of
 
 _QUEUE = 20_000  # messages that wait for the sending thread before `publish` waits for it
 # The sending thread wakes no more often than this, and rests for longer after so many messages:
@@ -25,7 +25,7 @@ _LONG_PAUSE_S = 0.01
 _MANY = 20
 _BACKOFF_S = 0.5
 # The broker refuses a megabyte, and what it refuses is tried for ever: longer ones are cut, or
-# taken for no liquidation.
+# taken for no record.
 _VALUE_LIMIT = 64_000
 _REASON_LIMIT = 1_000
 
@@ -34,7 +34,7 @@ _REASON_LIMIT = 1_000
 class PublisherStats:
     """What a `Publisher` has done so far, in messages.
 
-    ``sent`` and ``acknowledged`` count liquidations, ``errors`` connections given up (what they had
+    ``sent`` and ``acknowledged`` count records, ``errors`` connections given up (what they had
     not delivered is sent again). ``waiting_s`` is how long the broker has kept us waiting.
     """
 
@@ -48,13 +48,13 @@ class PublisherStats:
     last_error: str
 
 
-def key(liquidation: Liquidation) -> bytes:
-    """Return ``exchange:symbol``: the liquidations of a contract keep their order."""
-    return _bytes(f"{liquidation.exchange}:{liquidation.symbol}")
+def key(record: Record) -> bytes:
+    """Return ``exchange:symbol``: the records of a contract keep their order."""
+    return _bytes(f"{record.exchange}:{record.symbol}")
 
 
 class Publisher:
-    """Publishes liquidations to Kafka from an event loop, without loss and without blocking it.
+    """Publishes records to Kafka from an event loop, without loss and without blocking it.
 
     ``publish`` puts a message into a bounded queue and waits when it is full; one thread owns the
     `KafkaProducer`, whose ``send`` may block. Delivery is at least once: whatever fails is sent
@@ -64,6 +64,7 @@ class Publisher:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or config.settings()
+        self._counted = {stream.topic(self._settings) for stream in (LIQUIDATIONS, PRICES)}
         self._queue: deque[Message] = deque()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="liq-kafka", daemon=True)
@@ -80,12 +81,12 @@ class Publisher:
         self._connection = await asyncio.to_thread(self._connect)
         self._thread.start()
 
-    async def publish(self, liquidation: Liquidation) -> None:
-        """Queue one liquidation, under its `key`; wait while the queue is full.
+    async def publish(self, record: Record) -> None:
+        """Queue one record, under its `key`; wait while the queue is full.
 
         One that its schema does not allow is dead-lettered instead.
         """
-        self._sent += await self._publish(LIQUIDATIONS, key(liquidation), liquidation)
+        self._sent += await self._publish(stream_of(record), key(record), record)
 
     async def report(self, health: FeedHealth) -> None:
         """Queue a row about a feed; it counts for nothing in `stats` but ``queued``."""
@@ -170,7 +171,7 @@ class Publisher:
             since = since or (connection.in_flight[0].at if connection else None)
         return time.monotonic() - since if since else 0.0
 
-    async def _publish(self, stream: Stream, key: bytes, record: Liquidation | FeedHealth) -> bool:
+    async def _publish(self, stream: Stream, key: bytes, record: Record | FeedHealth) -> bool:
         """Queue a record; one that its topic must not hold is set aside, with the reason."""
         topic = stream.topic(self._settings)
         value = _bytes(repr(record))
@@ -231,7 +232,7 @@ class Publisher:
         self._connection.send(self._queue)
         for message in self._connection.settled():
             self._settled += 1
-            self._acknowledged += message.topic == self._settings.topic
+            self._acknowledged += message.topic in self._counted
 
     def _start_anew(self) -> None:
         """Give up the connection, if there is one; queue all that is unacknowledged once more."""

@@ -80,6 +80,7 @@ class _Session:
         self.combined = match[1] == "stream"
         listed = unquote(url.query).removeprefix("streams=") if self.combined else match[2]
         self.streams = _known(listed.split("/") if listed else [])
+        self._seconds = 0
 
     @property
     def hears_liquidations(self) -> bool:
@@ -110,11 +111,14 @@ class _Session:
         ]
 
     def control(self, price: Price, time_ms: int) -> list[bytes]:
+        kinds = ("@1s", "") if self._seconds % 3 == 0 else ("@1s",)
+        self._seconds += 1
         frames = []
         for contract in self._market:
-            stream = f"{contract.symbol.lower()}@markPrice"
-            payload = _mark_price(contract.symbol, price(contract.symbol), time_ms)
-            frames += self._messages((stream, f"{stream}@1s"), payload)
+            streams = tuple(f"{contract.symbol.lower()}@markPrice{kind}" for kind in kinds)
+            if self.streams.intersection(streams):
+                payload = _mark_price(contract.symbol, price(contract.symbol), time_ms)
+                frames += self._messages(streams, payload)
         return frames
 
     def _messages(self, streams: tuple[str, ...], payload: bytes) -> list[bytes]:

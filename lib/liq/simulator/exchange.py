@@ -38,7 +38,7 @@ class Session(Protocol):
         """Tell of what this client has subscribed to among ``events``."""
 
     def control(self, price: Price, time_ms: int) -> list[bytes]:
-        """Return what goes on without liquidations, every few seconds: prices, pings."""
+        """Return what goes on without liquidations, every second: prices, pings."""
 
 
 class Exchange(Protocol):

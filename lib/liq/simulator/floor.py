@@ -17,7 +17,7 @@ from liq.simulator.process import Order, Process
 
 _TICK_S = 0.002  # orders due within it are written at once
 _BEHIND = 1_000  # so many are written at once when it is behind its schedule
-CONTROL_S = 3.0
+CONTROL_S = 1.0
 _SLOW_CLIENT_BYTES = 256 * 1024 * 1024
 
 
@@ -98,11 +98,12 @@ class Floor:
                 return
 
     async def send_control(self) -> None:
-        """Send what goes on beside liquidations, for ever."""
+        """Send what goes on beside liquidations, each second on the second, for ever."""
         while True:
-            await asyncio.sleep(CONTROL_S)
+            await asyncio.sleep(CONTROL_S - time.time() % CONTROL_S)
+            time_ms = round(round(time.time() / CONTROL_S) * CONTROL_S * 1000)
             for connection, session in self.clients.items():
-                self._write(connection, session.control(self._process.price, _now_ms()))
+                self._write(connection, session.control(self._process.price, time_ms))
 
     async def _close_in_time(self, connection: ServerConnection) -> None:
         if self._plan.close_after:

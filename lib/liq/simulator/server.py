@@ -15,9 +15,11 @@ from liq.feed import SIMULATOR_SERVER
 from liq.simulator.exchange import Session
 from liq.simulator.exchanges import DEFAULT, exchange
 from liq.simulator.floor import Floor, Plan
-from liq.venues import VENUES
+from liq.venues import PRICE_FEEDS, VENUES
 
 __all__ = ["Plan", "Simulator"]
+
+_SERVED = VENUES | PRICE_FEEDS
 
 
 class Simulator:
@@ -94,7 +96,7 @@ class Simulator:
 
     def _floor(self, name: str) -> Floor:
         if name not in self._floors:
-            seed = self._plan.seed + list(VENUES).index(name)
+            seed = self._plan.seed + list(_SERVED).index(name)
             floor = Floor(exchange(name), self._plan, seed, self._ledger)
             for work in (self._send_liquidations(floor), floor.send_control()):
                 self._exit.callback(self._tasks.create_task(work).cancel)
@@ -103,17 +105,17 @@ class Simulator:
 
     async def _send_liquidations(self, floor: Floor) -> None:
         await floor.send_liquidations()
-        if all(floor.finished for floor in self._floors.values()):
+        if all(floor.finished for name, floor in self._floors.items() if name in VENUES):
             self.finished.set()
 
 
 def _route(target: str) -> tuple[str, Session]:
     """Return the venue that a path asks for, and a session. Raises `ValueError` for an unknown."""
     first, slash, rest = target.removeprefix("/").partition("/")
-    if first in VENUES:
+    if first in _SERVED:
         return first, exchange(first).session(slash + rest)
     if target == "/":
-        raise ValueError(f"there are: {', '.join(f'/{name}' for name in VENUES)}")
+        raise ValueError(f"there are: {', '.join(f'/{name}' for name in _SERVED)}")
     return DEFAULT, exchange(DEFAULT).session(target)
 
 

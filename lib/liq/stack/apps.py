@@ -28,12 +28,17 @@ def simulator(settings: Settings, rate: float = 5.0) -> Service:
 
 
 def producer(
-    settings: Settings, venues: Sequence[str] = DEFAULT_VENUES, *, simulated: bool = False
+    settings: Settings,
+    venues: Sequence[str] = DEFAULT_VENUES,
+    *,
+    simulated: bool = False,
+    prices: bool = True,
 ) -> Service:
-    """Return the producer of ``venues``, the exchanges themselves or simulated ones."""
+    """Return the producer of ``venues``, the exchanges themselves or simulated ones, and prices."""
     options = [part for venue in venues for part in ("--venue", venue)]
     url = ["--url", simulator(settings).address + "/{venue}"] if simulated else []
-    return _app(settings, PRODUCER, ["produce", *options, *url])
+    without = [] if prices else ["--no-prices"]
+    return _app(settings, PRODUCER, ["produce", *options, *url, *without])
 
 
 def dashboard(settings: Settings) -> Service:

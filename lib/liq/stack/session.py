@@ -35,13 +35,16 @@ def run(
     source: Source = Source.AUTO,
     venues: Sequence[str] = (),
     rate: float = 5.0,
+    prices: bool = True,
     progress: Report = silent,
 ) -> Session:
     """Bring the stack up, and beside it a producer and the dashboard, which `down` ends too.
 
     ``venues`` are exchanges, Binance USD-M by default, or ``all``; a simulated one sends ``rate``
-    liquidations a second. Safe to call again. Raises `StackError`, `ConfigError` for an
-    unknown venue, `FeedError` when a live source is out of reach.
+    liquidations a second. ``prices`` are followed beside them. Safe to call again.
+
+    Raises `StackError`, `ConfigError` for an unknown venue, `FeedError` when a live source is out
+    of reach.
     """
     settings = settings or config.settings()
     venues = names(venues or apps.DEFAULT_VENUES)
@@ -53,7 +56,7 @@ def run(
     simulated = source is Source.SIMULATOR
     if not simulated:
         control.end([simulator], settings, progress)
-    producer = apps.producer(settings, venues, simulated=simulated)
+    producer = apps.producer(settings, venues, simulated=simulated, prices=prices)
     started = [*([simulator] if simulated else []), producer, apps.dashboard(settings)]
     control.launch(started, settings, progress)
     for service in started:

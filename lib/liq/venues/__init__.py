@@ -1,10 +1,14 @@
-"""The venues liq listens to. A new one is a module with a parser, a recording and a line here."""
+"""The venues liq listens to. A new one is a module with a parser, a recording and a line here.
+
+`VENUES` tell of liquidations, `PRICE_FEEDS` of the prices that those are seen against.
+"""
 
 from collections.abc import Sequence
 
 from liq.errors import ConfigError
 from liq.venues.base import Venue
 from liq.venues.binance import BINANCE_COINM, BINANCE_USDM
+from liq.venues.binance_mark import BINANCE_USDM_MARK
 from liq.venues.bitfinex import BITFINEX
 from liq.venues.bitmex import BITMEX
 from liq.venues.bybit import BYBIT, BYBIT_INVERSE
@@ -30,13 +34,13 @@ VENUES = {
         BITFINEX,
     )
 }
-
+PRICE_FEEDS = {venue.name: venue for venue in (BINANCE_USDM_MARK,)}
 
 ALL = "all"  # where names of venues are asked for
 
 
 def names(asked: Sequence[str]) -> list[str]:
-    """Return the venues that ``asked`` names, once each; ``all`` is every one.
+    """Return the feeds that ``asked`` names, once each; ``all`` is every one of liquidations.
 
     Raises `ConfigError` for an unknown one.
     """
@@ -49,7 +53,8 @@ def url_of(name: str, url: str) -> str:
 
 
 def venue(name: str) -> Venue:
-    """Return a venue by name, e.g. ``binance_usdm``; `ConfigError` lists the names otherwise."""
-    if name not in VENUES:
-        raise ConfigError(f"unknown venue {name!r}; valid are: {', '.join(VENUES)}")
-    return VENUES[name]
+    """Return a feed by name, e.g. ``binance_usdm``; `ConfigError` lists the names otherwise."""
+    feeds = VENUES | PRICE_FEEDS
+    if name not in feeds:
+        raise ConfigError(f"unknown venue {name!r}; valid are: {', '.join(feeds)}")
+    return feeds[name]

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from liq.config import Settings
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, Source
+from liq.model import Completeness, Record, Source
 
 _YEAR_2000 = 946_684_800_000
 _YEAR_2100 = 4_102_444_800_000
@@ -38,10 +39,10 @@ Instruments = Mapping[str, Instrument]
 
 
 class Parse(Protocol):
-    """A pure parser: one raw websocket frame to the liquidations in it.
+    """A pure parser: one raw websocket frame to the records in it, liquidations or prices.
 
-    Frames that are no liquidation (acknowledgements, heartbeats, snapshots of old ones) give an
-    empty list. Raises `liq.errors.RejectedMessage` when a liquidation cannot be understood.
+    Frames that hold none (acknowledgements, heartbeats, snapshots of old ones) give an empty list.
+    Raises `liq.errors.RejectedMessage` when a record cannot be understood.
     """
 
     def __call__(
@@ -50,7 +51,7 @@ class Parse(Protocol):
         instruments: Instruments,
         recv_ts: int,
         source: Source = Source.LIVE,
-    ) -> list[Liquidation]:
+    ) -> Sequence[Record]:
         """Parse ``raw``, received at ``recv_ts`` (microseconds since the epoch, UTC)."""
 
 
@@ -82,17 +83,21 @@ def always(*frames: str) -> Callable[[Instruments], Sequence[str]]:
 _stream_is_in_the_url = always()
 
 
+def _none(_settings: Settings) -> Sequence[Instrument]:
+    return ()
+
+
 def _no_reply(_raw: str | bytes) -> str | None:
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """One exchange's liquidation feed."""
+    """One feed of an exchange: of its liquidations, or (``completeness`` is None) of prices."""
 
     name: str
     url: str
-    completeness: Completeness
+    completeness: Completeness | None
     documentation: str
     parse: Parse
 
@@ -107,6 +112,8 @@ class Venue:
     headers: Mapping[str, str] = field(default_factory=dict)
     # None: the contract's name says all
     listing: Listing | None = None
+    # the contracts to listen to, where it is the settings that choose them
+    chosen: Callable[[Settings], Sequence[Instrument]] = _none
 
 
 def positive(text: str, meaning: str) -> float:

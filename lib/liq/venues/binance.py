@@ -71,17 +71,17 @@ class _Error(msgspec.Struct):
     msg: str = ""
 
 
-class _Frame(msgspec.Struct):
+class Frame(msgspec.Struct):
     """A bare event, a combined stream's wrapper of one, or the answer to a request."""
 
     e: str = ""
     o: msgspec.Raw = msgspec.Raw()
-    data: "_Frame | None" = None
+    data: "Frame | None" = None
     id: int | str | msgspec.UnsetType | None = msgspec.UNSET
     error: _Error | None = None
 
 
-_frame = msgspec.json.Decoder(_Frame)
+_frame = msgspec.json.Decoder(Frame)
 _order = msgspec.json.Decoder(_Order)
 
 
@@ -95,7 +95,7 @@ def _parse(
     frame = decode(_frame, raw)
     event = frame.data or frame
     if event.e != "forceOrder":
-        _expect_answer(frame, event)
+        expect_answer(frame, event)
         return []
     order = decode(_order, event.o)
     if not _is_closed(order):
@@ -104,7 +104,8 @@ def _parse(
     return [_liquidation(order, exchange, contract, recv_ts, source)]
 
 
-def _expect_answer(frame: _Frame, event: _Frame) -> None:
+def expect_answer(frame: Frame, event: Frame) -> None:
+    """Reject what is neither some other event nor the answer to a request that was carried out."""
     if frame.error:
         raise RejectedMessage(f"the venue refused a request: {frame.error.code} {frame.error.msg}")
     if not event.e and frame.id is msgspec.UNSET:
@@ -142,7 +143,7 @@ def _liquidation(
     )
 
 
-def _named(symbol: str, instruments: Instruments) -> Instrument:
+def named(symbol: str, instruments: Instruments) -> Instrument:
     """Return a USD-M contract, whose size is one of base and whose name tells the rest."""
     if symbol in instruments:
         return instruments[symbol]
@@ -155,7 +156,7 @@ def _named(symbol: str, instruments: Instruments) -> Instrument:
 
 
 _CONTRACTS: dict[str, Callable[[str, Instruments], Instrument]] = {
-    "binance_usdm": _named,
+    "binance_usdm": named,
     "binance_coinm": known,
 }
 

@@ -81,7 +81,7 @@ def parse(
     push = decode(_push, raw)
     if bytes(push.rows) == b'"hb"':
         return []
-    context = Context(BITFINEX.name, BITFINEX.completeness, instruments, recv_ts, source)
+    context = Context(BITFINEX.name, Completeness.FULL, instruments, recv_ts, source)
     return records(array(push.rows), _read, context)
 
 

@@ -75,7 +75,7 @@ def parse(
         raise RejectedMessage("neither liquidations nor the answer to a request")
     if frame.table != _TABLE or frame.action != "insert":
         return []
-    context = Context(BITMEX.name, BITMEX.completeness, instruments, recv_ts, source)
+    context = Context(BITMEX.name, Completeness.FULL, instruments, recv_ts, source)
     return records(array(frame.data), lambda row: _read(row, recv_ts), context)
 
 

@@ -93,7 +93,7 @@ def parse(
         return []
     if frame.method != "subscription" or not frame.params.channel.startswith(_CHANNEL):
         raise RejectedMessage("neither trades nor the answer to a request")
-    context = Context(DERIBIT.name, DERIBIT.completeness, instruments, recv_ts, source)
+    context = Context(DERIBIT.name, Completeness.FULL, instruments, recv_ts, source)
     return records(array(frame.params.data), _read, context)
 
 

@@ -94,7 +94,7 @@ def parse(
         return []
     if frame.arg.channel != _CHANNEL:
         raise RejectedMessage("neither liquidations nor the answer to a request")
-    context = Context(OKX.name, OKX.completeness, instruments, recv_ts, source)
+    context = Context(OKX.name, Completeness.SAMPLED, instruments, recv_ts, source)
     orders = decode(_orders, frame.data)
     rows = ((order.inst_id, detail) for order in orders for detail in order.details)
     return records(rows, lambda row: _read(*row, recv_ts), context)

@@ -1,0 +1,73 @@
+"""Mark prices: through Kafka into QuestDB."""
+
+import asyncio
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from helpers import consume, eventually
+from liq import questdb
+from liq.config import Settings
+from liq.intake import Intake
+from liq.kafka import Publisher
+from liq.model import Source
+from liq.producer import Producer, producers
+from liq.simulator.server import Plan, Simulator
+from liq.venues import PRICE_FEEDS, VENUES
+from liq.venues.binance_mark import BINANCE_USDM_MARK
+
+pytestmark = pytest.mark.stack
+
+
+async def reached(condition: Callable[[], object]) -> None:
+    await asyncio.to_thread(eventually, condition, deadline=60)
+
+
+async def test_prices_of_the_settings_contracts_are_stored(pipeline: Settings) -> None:
+    settings = pipeline.model_copy(update={"price_symbols": "BTCUSDT,ETHUSDT"})
+
+    def stored() -> pd.DataFrame:
+        return questdb.fetch(f"SELECT * FROM {settings.price_table} ORDER BY ts", None, settings)  # noqa: S608
+
+    async with Simulator(Plan(rate=50), settings) as simulator:
+        producer = Producer("binance_usdm_mark", simulator.urls, settings=settings)
+        await producer.start()
+        await reached(lambda: len(stored()) >= 6)
+        await producer.stop()
+    status, rows = producer.status(), stored()
+    assert status.acknowledged == status.sent == len(rows)
+    assert (status.dead_lettered, status.source) == (0, "simulator")
+    names = rows[["exchange", "symbol", "base", "quote", "kind", "source"]]
+    assert set(names.itertuples(index=False, name=None)) == {
+        ("binance_usdm", "BTCUSDT", "BTC", "USDT", "mark", "simulator"),
+        ("binance_usdm", "ETHUSDT", "ETH", "USDT", "mark", "simulator"),
+    }
+    assert rows.loc[rows["base"] == "BTC", "price"].between(90_000, 105_000).all()
+    assert set(rows["ts"].dt.microsecond) == {0}  # each second, on the second
+    # how a feed of liquidations fares is what coverage is judged by, so no other feed tells there
+    assert consume(settings.health_topic, settings) == []
+
+
+async def test_a_price_that_cannot_be_understood_is_dead_lettered(broker: Settings) -> None:
+    bad = b'{"e":"markPriceUpdate","E":1562305380000,"s":"BTCUSDT","p":"dear"}'
+    async with Publisher(broker) as publisher:
+        intake = Intake(BINANCE_USDM_MARK, {}, publisher)
+        await intake.take(bad, 1_562_305_380_050_123, Source.LIVE)
+    [letter] = consume(broker.dlq_topic, broker)
+    headers = {name: value.decode() for name, value in letter.headers}
+    assert letter.value == bad
+    assert headers["venue"] == "binance_usdm_mark"
+    assert headers["reason"] == "mark price p 'dear' is no positive number"
+
+
+@pytest.mark.parametrize("venues", [["binance_usdm"], list(VENUES), ["bybit", *PRICE_FEEDS]])
+def test_prices_are_followed_beside_any_venue(venues: list[str]) -> None:
+    def named(url: str = "", *, prices: bool = True) -> list[str]:
+        return [one.status().venue for one in producers(venues, url, prices=prices)]
+
+    with_prices = list(dict.fromkeys([*venues, *PRICE_FEEDS]))
+    assert named() == named("ws://127.0.0.1/{venue}") == with_prices
+    assert named(prices=False) == venues
+    # the market's prices do not belong to a simulated exchange's liquidations
+    assert named("ws://127.0.0.1/") == venues
