@@ -72,7 +72,7 @@ def test_lines_are_joined_and_shared_parameters_looked_up(tmp_path: Path) -> Non
             {"params": {**ENTRY["params"], "more": {"type": "int"}}},
             "does not use the parameter more",
         ),
-        ({"sql": ENTRY["sql"] + " {least}"}, r"its sql has \{least\}; only tables"),
+        ({"sql": ENTRY["sql"] + " {least}"}, r"its sql has \{least\}; braces are for tables"),
         ({"params": {"least": {"type": "float", "default": "x"}}}, "bad default or bounds"),
         ({"common": ["window"]}, r"no parameter 'window' in \$common"),
         ({"columns": {"n": {"dtype": ""}}}, "length >= 1"),

@@ -23,17 +23,98 @@ SYMBOLS = pd.DataFrame(
 EXCHANGES = SYMBOLS.rename(columns={"symbol": "exchange"}).assign(
     completeness=["full", "throttled", "sampled"]
 )
+SHARES = pd.DataFrame(
+    {
+        "ts": [*TIMES[:2], TIMES[0]],
+        "exchange": ["a", "a", "b"],
+        "total_usd": [3.0, 2.0, 1.0],
+        "share": [0.75, 1.0, 0.25],
+        **COUNTS,
+    }
+)
+CASCADES = pd.DataFrame(
+    {
+        "name": ["BTC", "ETH", "BTC"],
+        "from_ts": TIMES,
+        "to_ts": TIMES,
+        "duration_s": [0.5, 9, 70],
+        "prints": [5, 9, 6],
+        "exchanges": [1, 2, 3],
+        "first_exchange": ["a", "b", "a"],
+        "long_usd": [100.0, 5, 0],
+        "short_usd": [0.0, 15, 30],
+        "total_usd": [100.0, 20, 30],
+        "peak_1s_usd": [100.0, 9, 8],
+        "burst_score": [9.0, 2, 3],
+        **COUNTS,
+    }
+)
+CELLS = pd.DataFrame(
+    {
+        "ts": [*TIMES[:2], TIMES[0]],
+        "price_from": [100.0, 101.0, 105.0],
+        "price_to": [101.0, 102.0, 106.0],
+        "long_usd": [1000.0, 0.0, 10.0],
+        "short_usd": [0.0, 100.0, 0.0],
+        **COUNTS,
+    }
+)
+HOURS = pd.DataFrame(
+    {
+        "weekday": [1, 2, 2],
+        "hour": [0, 0, 23],
+        "hours": [1, 3, 2],
+        "long_usd": [10.0, 2.0, 0.0],
+        "short_usd": [0.0, 4.0, 6.0],
+        **COUNTS,
+    }
+)
 ALL: list[tuple[Chart[Any], pd.DataFrame]] = [
     (charts.bars, BARS),
     (charts.cumulative_net, NET),
     (charts.top_symbols, SYMBOLS),
     (charts.by_exchange, EXCHANGES),
+    (charts.venue_share, SHARES),
+    (charts.cascades, CASCADES),
+    (charts.heatmap, CELLS),
+    (charts.hour_of_day, HOURS),
+]
+TIMELINES = [
+    (charts.bars, BARS),
+    (charts.cumulative_net, NET),
+    (charts.venue_share, SHARES),
+    (charts.cascades, CASCADES),
+    (charts.heatmap, CELLS),
 ]
 each_chart = pytest.mark.parametrize(("chart", "frame"), ALL, ids=[c.__name__ for c, _ in ALL])
 
 
 def texts(figure: go.Figure) -> list[str]:
     return [note.text for note in figure.layout.annotations]
+
+
+def titles(figure: go.Figure) -> str:
+    """Return all that is written at axes, colour bars and legend."""
+    found: list[str] = []
+
+    def look(part: Any, name: str = "") -> None:
+        if isinstance(part, dict):
+            if name == "title":
+                found.append(str(part.get("text")))
+            for key, value in part.items():
+                look(value, key)
+        elif isinstance(part, (list, tuple)):
+            for value in part:
+                look(value)
+
+    look(figure.to_dict())
+    return " ".join(found)
+
+
+def colour_of(trace: Any) -> str:
+    if trace.type == "heatmap":
+        return str(trace.colorscale[-1][1])
+    return str(trace.marker.color or trace.line.color)
 
 
 @each_chart
@@ -47,9 +128,8 @@ def test_a_figure_is_its_spec_checked_by_plotly(chart: Chart[Any], frame: pd.Dat
 @each_chart
 def test_axes_are_titled_with_their_unit(chart: Chart[Any], frame: pd.DataFrame) -> None:
     layout = chart(frame).layout
-    titles = [layout.xaxis.title.text, layout.yaxis.title.text]
-    assert any("(USD" in (title or "") for title in titles)
-    assert "time (UTC)" in titles or layout.yaxis.type == "category"
+    assert "USD" in titles(chart(frame))
+    assert "(UTC)" in (layout.xaxis.title.text or "") or layout.yaxis.type == "category"
 
 
 @each_chart
@@ -57,9 +137,12 @@ def test_axes_are_titled_with_their_unit(chart: Chart[Any], frame: pd.DataFrame)
 def test_colours_follow_the_theme(chart: Chart[Any], frame: pd.DataFrame, theme: Any) -> None:
     figure = chart(frame, theme)
     assert figure.layout.paper_bgcolor == THEMES[theme].card
-    for trace in figure.data:
+    for number, trace in enumerate(figure.data):
+        if chart is charts.venue_share:
+            assert trace.marker.color == THEMES[theme].venues[number]
+            continue
         expected = {"long": THEMES[theme].long, "short": THEMES[theme].short}
-        colour = trace.marker.color or trace.line.color
+        colour = colour_of(trace)
         assert colour == expected.get(trace.name, THEMES[theme].net)
 
 
@@ -77,15 +160,12 @@ def test_simulated_rows_are_badged_without_asking(chart: Chart[Any], frame: pd.D
 
 @each_chart
 def test_partial_feeds_are_told_on_the_axis(chart: Chart[Any], frame: pd.DataFrame) -> None:
-    def titles(of: pd.DataFrame) -> str:
-        layout = chart(of).layout
-        return f"{layout.xaxis.title.text} {layout.yaxis.title.text}"
-
     throttled = frame.assign(partial=1, completeness="throttled")
     # the difference of two lower bounds is no lower bound
-    caveat = "partial feed" if chart is charts.cumulative_net else "lower bound"
-    assert f"(USD, {caveat})" in titles(throttled)
-    assert "(USD)" in titles(frame.assign(partial=0, completeness="full"))
+    caveats: dict[Any, str] = {charts.cumulative_net: "partial feed", charts.venue_share: "partial"}
+    caveat = caveats.get(chart, "USD, lower bound")
+    assert caveat in titles(chart(throttled))
+    assert caveat not in titles(chart(frame.assign(partial=0, completeness="full")))
 
 
 def test_bars_stack_both_sides_over_their_bucket() -> None:
@@ -102,7 +182,7 @@ def test_bars_stack_both_sides_over_their_bucket() -> None:
 
 def test_span_fixes_the_time_axis_in_utc() -> None:
     span = (pd.Timestamp("2026-01-01T02:00+02:00"), pd.Timestamp("2026-01-01T01:00Z"))
-    for chart, frame in ((charts.bars, BARS), (charts.cumulative_net, NET)):
+    for chart, frame in TIMELINES:
         figure = chart(frame, span=span)
         assert list(figure.layout.xaxis.range) == [
             "2026-01-01T00:00:00.000",
@@ -112,7 +192,7 @@ def test_span_fixes_the_time_axis_in_utc() -> None:
 
 def test_times_that_nobody_heard_are_shaded() -> None:
     gaps = pd.DataFrame({"from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
-    for chart, frame in ((charts.bars, BARS), (charts.cumulative_net, NET)):
+    for chart, frame in TIMELINES:
         figure = chart(frame, gaps=gaps)
         (shade,) = figure.layout.shapes
         assert (shade.x0, shade.x1) == ("2026-01-01T00:00:00.000", "2026-01-01T00:01:00.000")
@@ -132,6 +212,59 @@ def test_rankings_put_the_greatest_on_top() -> None:
     assert list(figure.data[0].y) == ["A", "B", "C"]
     assert list(figure.data[0].x) == [3, 2, 1]
     assert list(charts.by_exchange(EXCHANGES).data[0].y) == ["A", "≥ B", "≥ C"]
+
+
+def test_shares_of_a_bucket_are_stacked_to_a_hundred_percent() -> None:
+    first, second = charts.venue_share(SHARES).data
+    assert (first.name, list(first.y)) == ("a", [75, 100])
+    assert (second.name, list(second.y)) == ("b", [25, 0])
+    assert list(first.customdata) == [3, 2]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_venues_without_a_colour_are_the_others(theme: Any) -> None:
+    names = [f"venue{number}" for number in range(12)]
+    sizes = [float(12 - number) for number in range(12)]
+    frame = pd.DataFrame(
+        {"ts": TIMES[0], "exchange": names, "total_usd": sizes, "share": [s / 78 for s in sizes]}
+    )
+    traces = charts.venue_share(frame, theme).data
+    assert [trace.name for trace in traces] == [*names[:7], "others"]
+    assert sum(trace.y[0] for trace in traces) == pytest.approx(100)
+    assert traces[-1].customdata[0] == 5 + 4 + 3 + 2 + 1
+    assert len({trace.marker.color for trace in traces}) == 8
+
+
+def test_cascades_are_bubbles_in_the_colour_of_the_greater_side() -> None:
+    figure = charts.cascades(CASCADES)
+    long, short = figure.data
+    assert (list(long.y), list(long.marker.size)) == (["BTC"], [100])
+    assert (list(short.y), list(short.marker.size)) == (["ETH", "BTC"], [20, 30])
+    assert long.marker.sizeref == short.marker.sizeref  # areas can be compared
+    assert list(figure.layout.yaxis.categoryarray) == ["BTC", "ETH"]
+    many = pd.concat([CASCADES.assign(name=f"n{number}") for number in range(20)])
+    lines = charts.cascades(many).layout.yaxis.categoryarray
+    assert (len(lines), lines[-1]) == (13, "others")
+
+
+def test_heatmap_cells_lie_between_the_edges_of_bucket_and_bin() -> None:
+    figure = charts.heatmap(CELLS)
+    long, short = figure.data
+    assert list(long.y) == [100, 101, 102, 105, 106]
+    assert list(long.x) == [f"2026-01-01T00:0{minute}:00.000" for minute in range(3)]
+    assert [list(row) for row in long.z] == [[3, None], [None, None], [None, None], [1, None]]
+    assert [list(row) for row in short.customdata][1] == [None, 100]
+    assert (long.zmin, long.zmax) == (short.zmin, short.zmax) == (1, 3)  # powers of ten
+    assert long.colorbar.ticktext[long.colorbar.tickvals.index(4)] == "$10k"
+    assert (long.yaxis, short.yaxis) == ("y", "y2")
+    lone = charts.heatmap(CELLS.iloc[:1]).data[0]
+    assert list(lone.x) == ["2026-01-01T00:00:00.000", "2026-01-01T00:01:00.000"]
+
+
+def test_hours_are_means_over_all_weekdays() -> None:
+    long, short = charts.hour_of_day(HOURS).data
+    assert (list(long.x), list(long.y)) == ([0, 23], [3, 0])
+    assert list(short.y) == [1, 3]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +289,7 @@ def test_colours_can_be_read(theme: Any) -> None:
         (colours.text, colours.muted, colours.warning), (colours.page, colours.card)
     ):
         assert contrast(ink, paper) >= 4.5  # WCAG AA, text
-    for fill in (colours.long, colours.short, colours.net):
+    for fill in (colours.long, colours.short, colours.net, *colours.venues):
         assert contrast(fill, colours.card) >= 3  # WCAG AA, graphics
     # told apart without hue: also by those who see none
     assert contrast(colours.long, colours.short) >= 1.3

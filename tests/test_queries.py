@@ -67,9 +67,17 @@ def test_every_query_takes_all_its_parameters_at_once(own: Settings, key: str) -
     everything = {
         "symbols": "BTCUSDT,ETHUSDT",
         "exchange": ["binance_usdm", "bybit"],
+        "bases": "BTC",
+        "base": "BTC",
         "min_notional": "60",
         "bucket": "5m",
         "limit": "3",
+        "min_prints": "2",
+        "gap": "1m",
+        "by": "symbol",
+        "bps": "5",
+        "from_ts": "2026-01-01",
+        "to_ts": END,
     }
     given = {name: value for name, value in everything.items() if name in SHIPPED[key].params}
     assert 1 <= len(hit(key, own, **given)) <= 3
@@ -189,6 +197,8 @@ def test_filters_choose_rows(own: Settings) -> None:
     assert sizes(symbols=["ETHUSDT"]) == [250]
     assert sizes(symbols=["ETHUSDT", "BTC-USDT-SWAP"]) == [250, 5000]
     assert sizes(exchange="bybit") == [50, 250]
+    assert sizes(bases=["ETH"]) == []
+    assert len(sizes(bases=["ETH", "BTC"])) == 5
     assert sizes(min_notional=400) == [400, 1000, 5000]
     assert sizes(min_notional=0) == [50, 250, 400, 1000, 5000]
     assert sizes(window=timedelta(minutes=1)) == [5000]

@@ -5,8 +5,8 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
 - ``%(name)s`` is a parameter's value, sent bound; a list becomes ``%(name_0)s, %(name_1)s, …``;
 - ``%(end)s`` is the end of the window, ``until`` or now; ``%(since)s`` is ``window`` before that;
 - ``{table}`` is the settings' table of liquidations, ``{health_table}`` that of feed health,
-  ``{name}`` an ``interval`` parameter, one of its choices: these are syntax in QuestDB and cannot
-  be bound;
+  ``{name}`` an ``interval`` or ``column`` parameter, one of its choices: these are syntax in
+  QuestDB and cannot be bound;
 - ``[[ … ]]`` is kept only when every parameter in it has a value.
 
 ``$common`` holds parameters that entries share by name. ``$schema`` may name the JSON schema, which
@@ -132,7 +132,7 @@ def _shared(name: str, common: Mapping[str, Parameter]) -> Parameter:
 
 def _faults(query: Query) -> Iterator[str]:
     values, identifiers = set(VALUE.findall(query.sql)), set(IDENTIFIER.findall(query.sql))
-    intervals = {name for name, param in query.params.items() if param.type == "interval"}
+    syntax = {name for name, param in query.params.items() if param.is_syntax}
     if query.key in PAGES:
         yield f"/{query.key} is a page of the HTTP API; give the query another name"
     if taken := sorted(query.params.keys() & set(RESERVED)):
@@ -145,8 +145,8 @@ def _faults(query: Query) -> Iterator[str]:
         values = values - {name} | implied[name]
     if unknown := sorted(values - query.params.keys()):
         yield f"its sql binds {', '.join(unknown)}, which params do not declare"
-    if unknown := sorted(identifiers - intervals - set(TABLES)):
-        yield f"its sql has {{{unknown[0]}}}; only tables and intervals may stand in braces"
+    if unknown := sorted(identifiers - syntax - set(TABLES)):
+        yield f"its sql has {{{unknown[0]}}}; braces are for tables, intervals and columns"
     if unused := sorted(query.params.keys() - values - identifiers):
         yield f"its sql does not use the parameter {', '.join(unused)}"
     for name, param in query.params.items():

@@ -4,6 +4,7 @@
 type      accepts                                           value
 ========= ================================================= ===============================
 interval  one of ``choices``                                ``str``, an enum: it is syntax
+column    one of ``choices``, names of columns              ``str``, an enum: it is syntax
 duration  ``"15m"``, ``"7d"``, seconds or a ``timedelta``   ``timedelta``
 int       an integer, also as text                          ``int``
 float     a finite number, also as text                     ``float``
@@ -15,7 +16,7 @@ string    text                                              ``str``
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -23,8 +24,12 @@ import msgspec
 
 from liq.errors import QueryError
 
-Kind = Literal["interval", "duration", "int", "float", "timestamp", "list", "string"]
+Kind = Literal["interval", "column", "duration", "int", "float", "timestamp", "list", "string"]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SYNTAX: dict[Kind, tuple[str, str]] = {
+    "interval": (r"\d+[smhdwMy]", "5s, 1m, 4h or 1d"),
+    "column": (r"[a-z][a-z0-9_]*", "base or symbol"),
+}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 
 
@@ -52,17 +57,20 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def check(self, name: str) -> None:
         """Raise `QueryError` unless the declaration makes sense, its default included."""
-        if self.type == "interval" and not self.choices:
-            raise QueryError(f"parameter {name}: an interval needs choices")
-        if not all(re.fullmatch(r"\d+[smhdwMy]", str(choice)) for choice in self._intervals()):
-            raise QueryError(f"parameter {name}: intervals are like 5s, 1m, 4h or 1d")
+        if self.is_syntax and not self.choices:
+            raise QueryError(f"parameter {name}: a {self.type} needs choices")
+        pattern, like = _SYNTAX.get(self.type, ("", ""))
+        if pattern and not all(re.fullmatch(pattern, str(choice)) for choice in self.choices):
+            raise QueryError(f"parameter {name}: {self.type}s are like {like}")
         try:
             self.value(name, self.default)
         except (QueryError, TypeError, ValueError) as error:
             raise QueryError(f"parameter {name}: bad default or bounds: {error}") from error
 
-    def _intervals(self) -> Iterable[str | float]:
-        return self.choices if self.type == "interval" else ()
+    @property
+    def is_syntax(self) -> bool:
+        """Whether it stands in the SQL as it is, one of its choices, instead of being bound."""
+        return self.type in _SYNTAX
 
     def _check_choice(self, name: str, given: Any, value: Any) -> None:
         if self.choices and value not in [_PARSERS[self.type](choice) for choice in self.choices]:
@@ -128,6 +136,7 @@ def _string(given: Any) -> str:
 
 _PARSERS: dict[Kind, Callable[[Any], Any]] = {
     "interval": _string,
+    "column": _string,
     "duration": duration,
     "int": _int,
     "float": _float,

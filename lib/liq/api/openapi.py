@@ -19,6 +19,7 @@ _DTYPES: dict[str, dict[str, Any]] = {
 }
 _KINDS: dict[str, dict[str, Any]] = {
     "interval": {"type": "string"},
+    "column": {"type": "string"},
     "duration": {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?[smhdw]?$"},
     "int": {"type": "integer"},
     "float": {"type": "number"},

@@ -1,14 +1,6 @@
-"""Charts of query results: pure functions from a DataFrame to a plotly figure.
+"""What all charts share: themes, badges and notes, axes."""
 
-``bars(frame)`` is a ``plotly.graph_objects.Figure``; ``bars.spec(frame)`` is the same figure as
-plain data, which the live dashboard sends to the browser many times a second without plotly's
-validation in between. Colours are Okabe and Ito's, told apart by the colour-blind as well.
-
-A frame that holds simulated or replayed prints (column ``not_live`` or ``source``) is badged, one
-with prints of throttled or sampled feeds (``partial`` or ``completeness``) noted as lower bounds.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec
@@ -27,7 +19,6 @@ P = ParamSpec("P")
 
 LIVE_SOURCES = (Source.LIVE, Source.CRYPTOFEED)
 LOWER_BOUND = "sums are lower bounds: the venue's feed shows only part of its liquidations"
-_LEAST_LINES = 4
 EMPTY = "no liquidations in this window"
 
 
@@ -44,6 +35,7 @@ class Theme:
     short: str
     net: str
     warning: str
+    venues: tuple[str, ...]  # told apart in this order; the last is for all others
 
 
 THEMES: dict[ThemeName, Theme] = {
@@ -57,6 +49,16 @@ THEMES: dict[ThemeName, Theme] = {
         short="#56b4e9",
         net="#f0e442",
         warning="#e69f00",
+        venues=(
+            "#e69f00",
+            "#56b4e9",
+            "#009e73",
+            "#f0e442",
+            "#cc79a7",
+            "#d55e00",
+            "#4a90d9",
+            "#8b949e",
+        ),
     ),
     "light": Theme(
         page="#f4f6f8",
@@ -68,6 +70,16 @@ THEMES: dict[ThemeName, Theme] = {
         short="#0072b2",
         net="#8a3f72",
         warning="#8a5a00",
+        venues=(
+            "#0072b2",
+            "#d55e00",
+            "#009e73",
+            "#b8568f",
+            "#a67c00",
+            "#3a8fc4",
+            "#5a4a9c",
+            "#6e7781",
+        ),
     ),
 }
 
@@ -84,79 +96,6 @@ class Chart(Generic[P]):
         import plotly.graph_objects as go  # noqa: PLC0415 - the dashboard needs only the spec
 
         return go.Figure(self.spec(*args, **kwargs))
-
-
-@Chart
-def bars(
-    frame: pd.DataFrame,
-    theme: ThemeName = "light",
-    *,
-    span: tuple[Any, Any] | None = None,
-    gaps: pd.DataFrame | None = None,
-    badge: str | None = None,
-) -> Spec:
-    """Stacked long and short notional a bucket, from ``liquidations_by_bucket``.
-
-    ``span`` fixes the time axis; ``gaps``, from ``coverage``, are shaded: nothing drawn there does
-    not mean that nothing happened; ``badge`` replaces the one derived from the frame.
-    """
-    colours = THEMES[theme]
-    times = _times(frame["ts"])
-    period = _period(frame["ts"])
-    traces = [
-        _bar("long", colours.long, x=times, y=frame["long_usd"], **period),
-        _bar("short", colours.short, x=times, y=frame["short_usd"], **period),
-    ]
-    layout = _layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "x unified"}
-    layout |= _time_axis(colours, span, gaps)
-    layout["yaxis"] = _usd_axis(colours, "liquidated", frame)
-    return {"data": traces, "layout": layout}
-
-
-@Chart
-def cumulative_net(
-    frame: pd.DataFrame,
-    theme: ThemeName = "light",
-    *,
-    span: tuple[Any, Any] | None = None,
-    gaps: pd.DataFrame | None = None,
-    badge: str | None = None,
-) -> Spec:
-    """Running long minus short notional, from ``cumulative_net``; the rest as in `bars`."""
-    colours = THEMES[theme]
-    trace = {
-        "type": "scatter",
-        "mode": "lines",
-        "name": "long minus short",
-        "x": _times(frame["ts"]),
-        "y": frame["cumulative_usd"].tolist(),
-        "line": {"color": colours.net, "width": 2, "shape": "hv"},
-        "fill": "tozeroy",
-        "fillcolor": _faded(colours.net),
-        "hovertemplate": "%{y:$,.0f}<extra>long minus short</extra>",
-    }
-    layout = _layout(theme, frame, badge) | {"hovermode": "x unified"}
-    layout |= _time_axis(colours, span, gaps)
-    layout["yaxis"] = _usd_axis(colours, "cumulative", frame, "partial feed")
-    layout["yaxis"] |= {"zeroline": True, "zerolinecolor": colours.muted}
-    return {"data": [trace], "layout": layout}
-
-
-@Chart
-def top_symbols(
-    frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | None = None
-) -> Spec:
-    """Long and short notional a symbol, greatest on top, from ``top_symbols``."""
-    return _ranking(frame, frame["symbol"].tolist(), theme, badge)
-
-
-@Chart
-def by_exchange(
-    frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | None = None
-) -> Spec:
-    """Long and short notional an exchange, from ``by_exchange``; ``≥`` marks lower bounds."""
-    marks = frame["completeness"].map(lambda text: "" if text == Completeness.FULL else "≥ ")
-    return _ranking(frame, (marks + frame["exchange"]).tolist(), theme, badge)
 
 
 def source_badge(frame: pd.DataFrame) -> str:
@@ -183,42 +122,10 @@ def _total(frame: pd.DataFrame, column: str) -> int:
     return int(frame[column].sum()) if column in frame else 0
 
 
-def _ranking(
-    frame: pd.DataFrame, names: Sequence[str], theme: ThemeName, badge: str | None
-) -> Spec:
-    colours = THEMES[theme]
-    traces = [
-        _bar("long", colours.long, x=frame["long_usd"], y=names, orientation="h"),
-        _bar("short", colours.short, x=frame["short_usd"], y=names, orientation="h"),
-    ]
-    # bottom right is free: the last bars are the shortest
-    layout = _layout(theme, frame, badge, badge_height=0)
-    layout |= {"barmode": "stack", "hovermode": "y unified"}
-    layout["xaxis"] = _usd_axis(colours, "liquidated", frame) | {"nticks": 5}
-    lines = max(len(names), _LEAST_LINES)  # the first on top; few ones are not blown up
-    layout["yaxis"] = {"range": [lines - 0.5, -0.5], "type": "category", "automargin": True}
-    return {"data": traces, "layout": layout}
-
-
-def _bar(name: str, colour: str, **more: Any) -> Spec:
-    amount = "x" if more.get("orientation") == "h" else "y"
-    values = {key: _plain(value) for key, value in more.items()}
-    return {
-        "type": "bar",
-        "name": name,
-        "marker": {"color": colour, "line": {"width": 0}},
-        "hovertemplate": f"%{{{amount}:$,.0f}}<extra>{name}</extra>",
-        **values,
-    }
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, pd.Series) else value
-
-
-def _layout(
+def layout(
     theme: ThemeName, frame: pd.DataFrame, badge: str | None, badge_height: float = 1
 ) -> Spec:
+    """Return what all charts share: colours, legend, badge; or that there is nothing."""
     colours = THEMES[theme]
     badge = source_badge(frame) if badge is None else badge
     notes = []
@@ -270,7 +177,8 @@ def _centre(text: str, colour: str) -> Spec:
     }
 
 
-def _time_axis(colours: Theme, span: tuple[Any, Any] | None, gaps: pd.DataFrame | None) -> Spec:
+def time_axis(colours: Theme, span: tuple[Any, Any] | None, gaps: pd.DataFrame | None) -> Spec:
+    """Return the x axis of a timeline, and the shades of ``gaps`` on it."""
     shades = _shades(colours, gaps) if gaps is not None else []
     axis = {
         "type": "date",
@@ -282,7 +190,7 @@ def _time_axis(colours: Theme, span: tuple[Any, Any] | None, gaps: pd.DataFrame 
         "linecolor": colours.grid,
     }
     if span:
-        axis["range"] = _times(pd.Series(pd.to_datetime(list(span), utc=True)))
+        axis["range"] = times(pd.Series(pd.to_datetime(list(span), utc=True)))
     return {"xaxis": axis, "shapes": shades}
 
 
@@ -292,33 +200,41 @@ def _shades(colours: Theme, gaps: pd.DataFrame) -> list[Spec]:
         "yref": "paper",
         "y0": 0,
         "y1": 1,
-        "fillcolor": _faded(colours.muted, 0.22),
+        "fillcolor": faded(colours.muted, 0.22),
         "line": {"width": 0},
         "layer": "below",
     }
-    spans = zip(_times(gaps["from_ts"]), _times(gaps["to_ts"]), strict=True)
+    spans = zip(times(gaps["from_ts"]), times(gaps["to_ts"]), strict=True)
     return [shade | {"x0": start, "x1": end} for start, end in spans]
 
 
-def _usd_axis(colours: Theme, what: str, frame: pd.DataFrame, caveat: str = "lower bound") -> Spec:
+def usd_axis(colours: Theme, what: str, frame: pd.DataFrame, caveat: str = "lower bound") -> Spec:
+    """Return an axis of dollars, which says when sums are lower bounds."""
     unit = f"USD, {caveat}" if completeness_note(frame) else "USD"
-    return {
-        "title": {"text": f"{what} ({unit})", "standoff": 6},
-        "gridcolor": colours.grid,
-        "zerolinecolor": colours.grid,
+    return axis(colours, f"{what} ({unit})") | {
         "exponentformat": "B",  # k, M, B
         "minexponent": 3,
         "rangemode": "tozero",
     }
 
 
-def _times(moments: pd.Series) -> list[str]:
+def axis(colours: Theme, title: str) -> Spec:
+    """Return an axis with a title, which tells its unit."""
+    return {
+        "title": {"text": title, "standoff": 6},
+        "gridcolor": colours.grid,
+        "zerolinecolor": colours.grid,
+    }
+
+
+def times(moments: pd.Series) -> list[str]:
+    """Return moments as plotly draws them, in UTC."""
     naive = moments.dt.tz_convert("UTC").dt.tz_localize(None)  # plotly draws what the text says
     texts = np.datetime_as_string(naive.to_numpy().astype("datetime64[ms]"))
     return [str(text) for text in texts]
 
 
-def _period(moments: pd.Series) -> Spec:
+def period(moments: pd.Series) -> Spec:
     """Draw a bar over all of its bucket, from its start on, and not centred on that."""
     gaps = moments.diff().dropna()
     if gaps.empty:
@@ -327,6 +243,37 @@ def _period(moments: pd.Series) -> Spec:
     return {"xperiod": width, "xperiodalignment": "middle", "width": 0.88 * width}
 
 
-def _faded(colour: str, opacity: float = 0.15) -> str:
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+def blend(paper: str, colour: str, share: float) -> str:
+    """Return ``paper`` with a ``share`` of ``colour`` in it."""
+    mixed = (
+        round(under + share * (over - under))
+        for under, over in zip(_rgb(paper), _rgb(colour), strict=True)
+    )
+    return "rgb({},{},{})".format(*mixed)
+
+
+def _rgb(colour: str) -> tuple[int, ...]:
+    return tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
+
+
+def faded(colour: str, opacity: float = 0.15) -> str:
+    """Return a colour that lets through what is behind."""
+    red, green, blue = _rgb(colour)
     return f"rgba({red},{green},{blue},{opacity})"
+
+
+def bar(name: str, colour: str, **more: Any) -> Spec:
+    """Return a trace of bars with a notional each; ``more`` holds x, y and the like."""
+    amount = "x" if more.get("orientation") == "h" else "y"
+    values = {key: _plain(value) for key, value in more.items()}
+    return {
+        "type": "bar",
+        "name": name,
+        "marker": {"color": colour, "line": {"width": 0}},
+        "hovertemplate": f"%{{{amount}:$,.0f}}<extra>{name}</extra>",
+        **values,
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, pd.Series) else value

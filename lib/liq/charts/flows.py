@@ -1,0 +1,102 @@
+"""What was liquidated when, in which symbol, at which exchange."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from liq.charts import base
+from liq.charts.base import THEMES, Chart, Spec, ThemeName
+from liq.model import Completeness
+
+_LEAST_LINES = 4
+
+
+@Chart
+def bars(
+    frame: pd.DataFrame,
+    theme: ThemeName = "light",
+    *,
+    span: tuple[Any, Any] | None = None,
+    gaps: pd.DataFrame | None = None,
+    badge: str | None = None,
+) -> Spec:
+    """Stacked long and short notional a bucket, from ``liquidations_by_bucket``.
+
+    ``span`` fixes the time axis; ``gaps``, from ``coverage``, are shaded: nothing drawn there does
+    not mean that nothing happened; ``badge`` replaces the one derived from the frame.
+    """
+    colours = THEMES[theme]
+    times = base.times(frame["ts"])
+    period = base.period(frame["ts"])
+    traces = [
+        base.bar("long", colours.long, x=times, y=frame["long_usd"], **period),
+        base.bar("short", colours.short, x=times, y=frame["short_usd"], **period),
+    ]
+    layout = base.layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "x unified"}
+    layout |= base.time_axis(colours, span, gaps)
+    layout["yaxis"] = base.usd_axis(colours, "liquidated", frame)
+    return {"data": traces, "layout": layout}
+
+
+@Chart
+def cumulative_net(
+    frame: pd.DataFrame,
+    theme: ThemeName = "light",
+    *,
+    span: tuple[Any, Any] | None = None,
+    gaps: pd.DataFrame | None = None,
+    badge: str | None = None,
+) -> Spec:
+    """Running long minus short notional, from ``cumulative_net``; the rest as in `bars`."""
+    colours = THEMES[theme]
+    trace = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "long minus short",
+        "x": base.times(frame["ts"]),
+        "y": frame["cumulative_usd"].tolist(),
+        "line": {"color": colours.net, "width": 2, "shape": "hv"},
+        "fill": "tozeroy",
+        "fillcolor": base.faded(colours.net),
+        "hovertemplate": "%{y:$,.0f}<extra>long minus short</extra>",
+    }
+    layout = base.layout(theme, frame, badge) | {"hovermode": "x unified"}
+    layout |= base.time_axis(colours, span, gaps)
+    layout["yaxis"] = base.usd_axis(colours, "cumulative", frame, "partial feed")
+    layout["yaxis"] |= {"zeroline": True, "zerolinecolor": colours.muted}
+    return {"data": [trace], "layout": layout}
+
+
+@Chart
+def top_symbols(
+    frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | None = None
+) -> Spec:
+    """Long and short notional a symbol, greatest on top, from ``top_symbols``."""
+    return _ranking(frame, frame["symbol"].tolist(), theme, badge)
+
+
+@Chart
+def by_exchange(
+    frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | None = None
+) -> Spec:
+    """Long and short notional an exchange, from ``by_exchange``; ``≥`` marks lower bounds."""
+    marks = frame["completeness"].map(lambda text: "" if text == Completeness.FULL else "≥ ")
+    return _ranking(frame, (marks + frame["exchange"]).tolist(), theme, badge)
+
+
+def _ranking(
+    frame: pd.DataFrame, names: Sequence[str], theme: ThemeName, badge: str | None
+) -> Spec:
+    colours = THEMES[theme]
+    traces = [
+        base.bar("long", colours.long, x=frame["long_usd"], y=names, orientation="h"),
+        base.bar("short", colours.short, x=frame["short_usd"], y=names, orientation="h"),
+    ]
+    # bottom right is free: the last bars are the shortest
+    layout = base.layout(theme, frame, badge, badge_height=0)
+    layout |= {"barmode": "stack", "hovermode": "y unified"}
+    layout["xaxis"] = base.usd_axis(colours, "liquidated", frame) | {"nticks": 5}
+    lines = max(len(names), _LEAST_LINES)  # the first on top; few ones are not blown up
+    layout["yaxis"] = {"range": [lines - 0.5, -0.5], "type": "category", "automargin": True}
+    return {"data": traces, "layout": layout}
