@@ -14,6 +14,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from liq.config import Settings
+from liq.kafka import client_options
 from liq.stack.ports import free_ports  # noqa: F401 - tests take it from here
 
 _T = TypeVar("_T")
@@ -40,7 +41,7 @@ def eventually(attempt: Callable[[], _T], *, deadline: float = 30.0, every: floa
 def consume(topic: str, settings: Settings) -> list[ConsumerRecord]:
     """Return all that a topic holds."""
     consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap,
+        **client_options(settings),
         auto_offset_reset="earliest",
         enable_auto_commit=False,
     )

@@ -1,19 +1,27 @@
 """docker-compose.yml runs the embedded stack's very versions, ports and settings.
 
-No Docker engine runs where these tests do: they read the file, they do not run it.
+No Docker engine runs where these tests do: they and Docker's own client read the file, they do not
+run it. What docker-compose.cluster.yml adds `test_cluster` runs.
 """
 
+import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import jsonschema
 import pytest
 import yaml
 
 from liq.config import Settings
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB, servers
 
+_NO_CLIENT = 69  # tools/docker-compose found neither the client nor Go
 ROOT = Path(__file__).parents[1]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
@@ -115,3 +123,109 @@ def test_no_secret_has_a_default() -> None:
 def test_readers_do_not_know_the_admin_password() -> None:
     for name in ("jupyter-client", "dashboard", "producer"):
         assert "LIQ_QUESTDB_ADMIN_PASSWORD" not in SERVICES[name]["environment"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_service_is_confined(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not service.get("privileged")
+    assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
+    assert service["logging"]["options"]["max-size"]
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"init"}))
+def test_each_server_comes_back(name: str) -> None:
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(SERVICES.keys() - {"init", "producer", "simulator", "simulated-producer", "kafka-ui"}),
+)
+def test_each_server_says_whether_it_is_well(name: str) -> None:
+    test = SERVICES[name]["healthcheck"]["test"]
+    assert test[0] == "CMD"  # the images' sh has no /dev/tcp
+
+
+def test_data_is_read_only_after_it_has_been_furnished() -> None:
+    for name in ("jupyter-client", "dashboard", "api", "producer"):
+        assert SERVICES[name]["depends_on"]["init"]["condition"] == "service_completed_successfully"
+
+
+def test_what_liq_runs_can_write_nothing_but_its_home() -> None:
+    for name, service in SERVICES.items():
+        if service["image"].startswith("liq/jupyter"):
+            assert service["read_only"] is True, name
+
+
+COMPOSE_FILES = [
+    ["docker-compose.yml"],
+    ["docker-compose.yml", "docker-compose.cluster.yml"],
+]
+SECRETS = {
+    "LIQ_QUESTDB_ADMIN_PASSWORD": "ADMIN",
+    "LIQ_QUESTDB_READER_PASSWORD": "READER",
+    "LIQ_KAFKA_PASSWORD": "LOGIN",
+    "LIQ_TOKEN": "TOKEN",
+}
+
+
+def client(files: list[str], *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run Docker's compose client; it asks no Docker for this."""
+    options = [part for file in files for part in ("--file", file)]
+    done = subprocess.run(
+        [ROOT / "tools" / "docker-compose", "--env-file", os.devnull, *options, *words],
+        cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if key[:4] != "LIQ_"} | environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == _NO_CLIENT and not os.environ.get("CI"):
+        pytest.skip(done.stderr)
+    return done
+
+
+@pytest.mark.parametrize("files", COMPOSE_FILES)
+def test_composes_own_client_takes_the_files(files: list[str]) -> None:
+    done = client(files, "--profile", "*", "config", "--format", "json", **SECRETS)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    services = json.loads(done.stdout)["services"]
+    for name, service in services.items():
+        for port in service.get("ports", []):
+            assert port["host_ip"] == "127.0.0.1", name
+        for variable, value in (service.get("environment") or {}).items():
+            if value == "ADMIN":
+                assert name in {"questdb", "connect", "connect-2", "init"}, variable
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_composes_own_client_refuses_to_run_without_a_secret(secret: str) -> None:
+    done = client(COMPOSE_FILES[1], "config", "--quiet", **(SECRETS | {secret: ""}))
+    assert done.returncode
+    assert "liq env > .env" in done.stderr
+
+
+@pytest.mark.parametrize("file", COMPOSE_FILES[1])
+def test_the_files_are_what_the_compose_specification_says(file: str) -> None:
+    module = "github.com/compose-spec/compose-go/v2"
+    if not shutil.which("go"):
+        assert not os.environ.get("CI"), "the specification's schema is in a Go module: install Go"
+        pytest.skip("the specification's schema is in a Go module: install Go")
+    download = [["go", "mod", "download", module], ["go", "list", "-m", "-f", "{{.Dir}}", module]]
+    folder = ""
+    for command in download:
+        folder = subprocess.check_output(command, cwd=ROOT / "tools" / "compose", text=True)
+    schema = json.loads((Path(folder.strip()) / "schema" / "compose-spec.json").read_text())
+    text = re.sub("!(override|reset)", "", (ROOT / file).read_text())
+    jsonschema.validate(yaml.safe_load(text), schema)
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("docker/*/Dockerfile")), ids=str)
+def test_dockerfiles_are_clean(file: Path) -> None:
+    linter = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([linter, "--no-color", file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -5,15 +5,14 @@ cannot pass silently. Secrets are generated at first use and kept, readable by t
 ``<home>/secrets.json``; an environment variable wins over the file.
 """
 
-import contextlib
+import fcntl
 import json
 import os
 import secrets
-import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from platformdirs import user_cache_path, user_data_path
 from pydantic import Field, SecretStr, ValidationError
@@ -22,7 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from liq.errors import ConfigError
 
 _PREFIX = "LIQ_"
-_SECRETS = ("questdb_admin_password", "questdb_reader_password", "token")
+_SECRETS = ("questdb_admin_password", "questdb_reader_password", "kafka_password", "token")
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -41,6 +40,21 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address that local services bind to")
     kafka_host: str = Field("127.0.0.1", description="broker to connect to")
     kafka_port: Port = Field(9092, description="Kafka broker")
+    kafka_brokers: str = Field(
+        "",
+        pattern=r"^$|^[^\s:,]+:\d+(,[^\s:,]+:\d+)*$",
+        description="brokers of a cluster, HOST:PORT,HOST:PORT, in place of kafka_host",
+    )
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="SSL encrypts and knows the broker; SASL_SSL also logs in"
+    )
+    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="how SASL_SSL logs in"
+    )
+    kafka_user: str = Field("liq", description="who logs in to Kafka, with kafka_password")
+    kafka_ca: Path | None = Field(
+        None, description="PEM file of who signs the brokers' certificates; none: the system's"
+    )
     kafka_controller_port: Port = Field(9093, description="Kafka KRaft controller")
     connect_host: str = Field("127.0.0.1", description="Kafka Connect worker to talk to")
     connect_port: Port = Field(8083, description="Kafka Connect REST")
@@ -79,6 +93,7 @@ class Settings(BaseSettings):
     questdb_admin_password: SecretStr = SecretStr("")
     questdb_reader_user: str = "liq_reader"
     questdb_reader_password: SecretStr = SecretStr("")
+    kafka_password: SecretStr = Field(SecretStr(""), description="of Kafka's user, for SASL_SSL")
     token: SecretStr = Field(SecretStr(""), description="opens the dashboard, JupyterLab, the API")
     api_token_required: bool = Field(
         default=False, description="ask for the token on the API; away from loopback it always does"
@@ -103,8 +118,8 @@ class Settings(BaseSettings):
 
     @property
     def kafka_bootstrap(self) -> str:
-        """Broker address, ``host:port``."""
-        return f"{self.kafka_host}:{self.kafka_port}"
+        """Addresses of brokers, ``host:port`` and commas between them."""
+        return self.kafka_brokers or f"{self.kafka_host}:{self.kafka_port}"
 
     @property
     def connect_url(self) -> str:
@@ -160,32 +175,29 @@ def _explain(error: ValidationError) -> str:
 
 
 def _stored_secrets(home: Path) -> dict[str, str]:
+    """Return the secrets kept in ``home``; what is missing is made and kept first."""
     file = home / "secrets.json"
-    if not file.exists():
-        generated = {name: secrets.token_urlsafe(24) for name in _SECRETS}
-        try:
-            _write_once(file, json.dumps(generated))
-        except OSError as error:
-            raise ConfigError(
-                f"cannot write {file}: {error}; set LIQ_HOME to a folder of yours"
-            ) from error
-    return _read_secrets(file)
-
-
-def _write_once(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, draft = tempfile.mkstemp(dir=file.parent)  # mode 0600
-    with os.fdopen(descriptor, "w") as handle:
-        handle.write(text)
-    # link, unlike rename, never replaces: of two processes that start together the first one wins
-    with contextlib.suppress(FileExistsError):
-        os.link(draft, file)
-    Path(draft).unlink()
-
-
-def _read_secrets(file: Path) -> dict[str, str]:
     try:
-        stored: dict[str, str] = json.loads(file.read_text())
-        return {name: stored[name] for name in _SECRETS}
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"cannot read {file}: {error}; delete it to have it made anew") from error
+        home.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write {file}: {error}; set LIQ_HOME to a folder of yours"
+        ) from error
+    with os.fdopen(descriptor, "r+") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # of two processes that start together one makes them
+        os.fchmod(descriptor, 0o600)
+        try:
+            text = handle.read()
+            stored: dict[str, str] = json.loads(text) if text else {}
+            made = {name: secrets.token_urlsafe(24) for name in _SECRETS if name not in stored}
+            stored |= made
+        except (ValueError, TypeError) as error:
+            raise ConfigError(
+                f"cannot read {file}: {error}; delete it to have it made anew"
+            ) from error
+        if made:
+            handle.seek(0)
+            handle.write(json.dumps(stored))
+            handle.truncate()
+    return stored

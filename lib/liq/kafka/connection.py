@@ -11,7 +11,7 @@ from kafka.errors import KafkaError as ClientError
 from kafka.partitioner.default import murmur2
 
 from liq.config import Settings
-from liq.kafka.topics import BOOTSTRAP_MS, translated
+from liq.kafka.client import client_options, translated
 
 _IN_FLIGHT = 20_000  # messages kafka-python holds: its own buffer has no bound
 
@@ -19,7 +19,6 @@ _IN_FLIGHT = 20_000  # messages kafka-python holds: its own buffer has no bound
 _PRODUCER: dict[str, Any] = {
     "client_id": "liq-producer",
     "delivery_timeout_ms": float("inf"),
-    "bootstrap_timeout_ms": BOOTSTRAP_MS,
     "max_block_ms": 5_000,
     "reconnect_backoff_max_ms": 1_000,
     "request_timeout_ms": 10_000,
@@ -51,7 +50,7 @@ class Connection:
         self._partitions: dict[tuple[str, bytes | None], int] = {}
         self.in_flight: deque[_Sent] = deque()
         with translated(settings):
-            self._producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, **_PRODUCER)
+            self._producer = KafkaProducer(**client_options(settings), **_PRODUCER)
 
     def send(self, queue: deque[Message]) -> None:
         """Take what the queue holds now; ``on_progress`` is called when it is settled."""

@@ -8,14 +8,13 @@ from kafka import KafkaConsumer, TopicPartition
 
 from liq.config import Settings
 from liq.errors import KafkaError
-from liq.kafka.topics import BOOTSTRAP_MS, translated
+from liq.kafka.client import client_options, translated
 
 _PATIENCE_S = 30.0
 _POLL_MS = 500
 _READER: dict[str, Any] = {
     "auto_offset_reset": "earliest",
     "enable_auto_commit": False,  # no group: reading changes nothing
-    "bootstrap_timeout_ms": BOOTSTRAP_MS,
     "metrics_enabled": False,
 }
 
@@ -37,7 +36,7 @@ def read(topic: str, settings: Settings) -> Iterator[Record]:
     Raises `KafkaError` when the broker cannot be reached, has no such topic, or falls silent.
     """
     with translated(settings):
-        consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, **_READER)
+        consumer = KafkaConsumer(**client_options(settings), **_READER)
         try:
             numbers = consumer.partitions_for_topic(topic)
             if not numbers:

@@ -1,20 +1,14 @@
-"""Topics, and what every conversation with the broker has in common."""
+"""Topics."""
 
-import contextlib
-import socket
-from collections.abc import Iterator
 from typing import Any
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError as ClientError
 from kafka.errors import TopicAlreadyExistsError
 
 from liq import config
 from liq.config import Settings
-from liq.errors import KafkaError
+from liq.kafka.client import client_options, translated
 from liq.streams import STREAMS
-
-BOOTSTRAP_MS = 5_000
 
 
 def ensure_topics(settings: Settings | None = None) -> None:
@@ -36,9 +30,7 @@ def ensure_topics(settings: Settings | None = None) -> None:
         "configs": {"retention.ms": "-1"},
     }
     with translated(settings):
-        admin = KafkaAdminClient(
-            bootstrap_servers=settings.kafka_bootstrap, bootstrap_timeout_ms=BOOTSTRAP_MS
-        )
+        admin = KafkaAdminClient(**client_options(settings))
         try:
             _create(admin, topics)
             admin.wait_for_topics(list(topics))
@@ -52,17 +44,3 @@ def _create(admin: KafkaAdminClient, topics: dict[str, dict[str, Any]]) -> None:
             admin.create_topics({name: options})
         except TopicAlreadyExistsError:
             continue
-
-
-@contextlib.contextmanager
-def translated(settings: Settings) -> Iterator[None]:
-    """Turn what the client raises into a `KafkaError` that says what to do."""
-    try:
-        # kafka-python knocks at a closed port for seconds and then leaks its sockets
-        socket.create_connection((settings.kafka_host, settings.kafka_port), timeout=5).close()
-        yield
-    except (ClientError, OSError) as error:
-        raise KafkaError(
-            f"Kafka at {settings.kafka_bootstrap}: {error}; "
-            "is it running? Start it with `liq up`, or set LIQ_KAFKA_HOST and LIQ_KAFKA_PORT"
-        ) from error
