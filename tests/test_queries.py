@@ -16,7 +16,7 @@ from liq.config import Settings
 from liq.errors import QueryError
 from liq.model import Completeness, Side, Source
 from liq.parameters import Parameter
-from rows import ask, insert, liquidation, own_table
+from rows import ask, insert, insert_prices, liquidation, own_table, price
 
 END = "2026-01-01T01:00:00"
 HOUR = {"window": "1h", "until": END}
@@ -39,6 +39,7 @@ SHIPPED = queries.queries()
 def own(stack: Settings) -> Settings:
     settings = own_table(stack)
     insert(settings, ROWS)
+    insert_prices(settings, [price("2026-01-01T00:10:59.5", 100)])
     return settings
 
 

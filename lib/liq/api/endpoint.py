@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq import queries
-from liq.catalogue import IDENTIFIER, RESERVED, Column, Query
+from liq.catalogue import IDENTIFIER, RESERVED, TABLES, Column, Query
 from liq.config import Settings
 from liq.errors import QueryError
 from liq.parameters import Parameter
@@ -97,7 +97,7 @@ class Endpoint:
 
         It is cheap for queries of the table of liquidations alone, by its newest row.
         """
-        if self.query is None or set(IDENTIFIER.findall(self.query.sql)) & _TABLES != {"table"}:
+        if self.query is None or set(IDENTIFIER.findall(self.query.sql)) & {*TABLES} != {"table"}:
             return None
         if LATEST not in queries.queries(settings):
             return None
@@ -105,9 +105,6 @@ class Endpoint:
         moves = "window" in values and not values.get("until")
         slide = int(time.time() // _SLIDE_S) if moves else 0
         return digest(latest, self.query.sql, settings.table, repr(sorted(values.items())), slide)
-
-
-_TABLES = {"table", "health_table"}
 
 
 def digest(*parts: object) -> str:

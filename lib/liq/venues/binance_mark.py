@@ -75,9 +75,12 @@ def _subscribe(instruments: Instruments) -> Sequence[str]:
 
 def _chosen(settings: Settings) -> list[Instrument]:
     try:
-        return [named(symbol, {}) for symbol in settings.price_symbols.split(",")]
+        chosen = [named(symbol, {}) for symbol in settings.price_symbols.split(",")]
     except RejectedMessage as error:
         raise ConfigError(f"LIQ_PRICE_SYMBOLS: {error}") from error
+    if len({contract.base for contract in chosen}) < len(chosen):
+        raise ConfigError("LIQ_PRICE_SYMBOLS: name one contract a base asset, whose price it is")
+    return chosen
 
 
 BINANCE_USDM_MARK = Venue(
