@@ -70,6 +70,9 @@ def pipeline(stack: Settings) -> Iterator[Settings]:
             "price_topic": f"prices_{own}",
             "price_table": f"prices_{own}",
             "price_connector": f"prices-{own}",
+            "alerts_topic": f"alerts_{own}",
+            "alerts_table": f"alerts_{own}",
+            "alerts_connector": f"alerts-{own}",
             "simulator_port": free_ports()["simulator_port"],
         }
     )

@@ -25,6 +25,7 @@ def own_table(stack: Settings) -> Settings:
             "table": f"liquidations_{name}",
             "health_table": f"feed_health_{name}",
             "price_table": f"prices_{name}",
+            "alerts_table": f"alerts_{name}",
         }
     )
     for stream in STREAMS:

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from liq import catalogue, reference
+from liq import alerts, catalogue, reference
 
 ROOT = Path(__file__).parents[1]
 _TABLE = re.compile(r"(<!-- queries -->\n)(.*?)(<!-- made by `make docs` -->)", re.DOTALL)
@@ -29,6 +29,7 @@ def documents() -> dict[Path, str]:
         readme: _TABLE.sub(lambda found: found[1] + table + found[3], readme.read_text()),
         ROOT / "docs" / "queries.md": _HEAD + reference.reference(queries),
         ROOT / "queries.schema.json": _json(catalogue.json_schema()),
+        ROOT / "alerts.schema.json": _json(alerts.json_schema()),
     }
 
 

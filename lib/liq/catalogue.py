@@ -5,7 +5,8 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
 - ``%(name)s`` is a parameter's value, sent bound; a list becomes ``%(name_0)s, %(name_1)s, …``;
 - ``%(end)s`` is the end of the window, ``until`` or now; ``%(since)s`` is ``window`` before that;
 - ``{table}`` is the settings' table of liquidations, ``{health_table}`` that of feed health,
-  ``{price_table}`` that of prices, ``{name}`` an ``interval`` or ``column`` parameter, one of its
+  ``{price_table}`` that of prices, ``{alerts_table}`` that of alerts,
+  ``{name}`` an ``interval`` or ``column`` parameter, one of its
   choices: these are syntax in QuestDB and cannot be bound;
 - ``[[ … ]]`` is kept only when every parameter in it has a value.
 
@@ -25,7 +26,7 @@ from liq.errors import QueryError
 from liq.parameters import Parameter
 
 COMMON, SCHEMA = "$common", "$schema"
-TABLES = ("table", "health_table", "price_table")
+TABLES = ("table", "health_table", "price_table", "alerts_table")
 SINCE, END = "since", "end"
 # arguments of every endpoint of the API, and of `liq.hit`: no parameter can share their names
 RESERVED = ("format", "offset", "rows", "settings", "token")

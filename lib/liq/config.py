@@ -6,6 +6,7 @@ cannot pass silently. Secrets are generated at first use and kept, readable by t
 """
 
 import fcntl
+import ipaddress
 import json
 import os
 import secrets
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from platformdirs import user_cache_path, user_data_path
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from liq.errors import ConfigError
@@ -36,6 +37,8 @@ class Settings(BaseSettings):
         30.0, gt=0, le=3600, description="seconds after which QuestDB gives a query up"
     )
     queries: Path | None = Field(None, description="a queries.json to use in place of the shipped")
+    alerts: Path | None = Field(None, description="an alerts.json to use in place of the shipped")
+    webhook_url: SecretStr = Field(SecretStr(""), description="where alerts are posted, http(s)")
 
     host: str = Field("127.0.0.1", description="address that local services bind to")
     kafka_host: str = Field("127.0.0.1", description="broker to connect to")
@@ -88,6 +91,10 @@ class Settings(BaseSettings):
         pattern=r"^[A-Z0-9_]+(,[A-Z0-9_]+)*$",
         description="Binance USD-M contracts whose mark price is followed, with commas between",
     )
+    alerts_topic: str = Field("alerts", pattern=r"^[A-Za-z0-9._-]+$")
+    alerts_table: str = Field("alerts", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    alerts_connector: str = Field("alerts", pattern=r"^[A-Za-z0-9._-]+$")
+    alerts_ttl_days: int = Field(0, ge=0, description="days to keep them; 0: for ever")
 
     questdb_admin_user: str = "liq_admin"
     questdb_admin_password: SecretStr = SecretStr("")
@@ -98,6 +105,15 @@ class Settings(BaseSettings):
     api_token_required: bool = Field(
         default=False, description="ask for the token on the API; away from loopback it always does"
     )
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_http(cls, url: SecretStr) -> SecretStr:
+        if url.get_secret_value() and not url.get_secret_value().startswith(
+            ("http://", "https://")
+        ):
+            raise ValueError("give an address that begins with http:// or https://")
+        return url
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
@@ -135,6 +151,19 @@ class Settings(BaseSettings):
     def api_url(self) -> str:
         """Base URL of the HTTP API."""
         return f"http://{self.host}:{self.api_port}"
+
+    @property
+    def streamlit_url(self) -> str:
+        """Base URL of the Streamlit dashboard."""
+        return f"http://{self.host}:{self.streamlit_port}"
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether local services are for this machine only."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     def environ(self) -> dict[str, str]:
         """Return the ``LIQ_*`` variables that make a child process see these very settings."""

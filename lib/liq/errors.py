@@ -16,6 +16,7 @@
     ├── ApiError            the HTTP API is away or refused a request
     ├── QueryError          an unknown query key, or a wrong parameter
     ├── ExportError         a result or a report cannot be written to a file
+    ├── RuleError           an alert rule cannot be used
     ├── StackError          a local service cannot be started or stopped
     ├── ServeError          the dashboard or JupyterLab cannot be served
     └── NotebookError       a notebook cannot be run, or failed
@@ -92,6 +93,10 @@ class QueryError(LiqError):
 
 class ExportError(LiqError):
     """A result or a report cannot be written to a file."""
+
+
+class RuleError(LiqError):
+    """An alert rule, or the file of them, cannot be used."""
 
 
 class StackError(LiqError):

@@ -1,12 +1,12 @@
 """The canonical records: what travels through Kafka and what a QuestDB row holds.
 
 This module is the only place that knows the schema; tables, the sinks' configuration and the
-message codec are all derived from `Liquidation`, `Price` and `FeedHealth`.
+message codec are all derived from `Liquidation`, `Price`, `FeedHealth` and `Alert`.
 """
 
 import hashlib
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NewType
 
 import msgspec
 
@@ -14,6 +14,7 @@ import msgspec
 Micros = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800_000_000)]
 Long = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
+Text = NewType("Text", str)  # for people to read: any number of different ones
 
 
 class Side(StrEnum):
@@ -163,11 +164,48 @@ class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unk
     queued: int
 
 
+class Severity(StrEnum):
+    """How much an alert matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """A rule of ``alerts.json`` that fired.
+
+    ========= ======== =====================================================================
+    field     type     meaning
+    ========= ======== =====================================================================
+    ts        int      when it was evaluated, microseconds since the epoch, UTC
+    rule      str      name of the rule
+    severity  Severity how much it matters
+    query     str      key of the query that the rule reads
+    measure   str      column of that query
+    value     float    what was compared with the threshold, in the column's unit
+    threshold float    the rule's
+    message   Text     what happened, for people
+    live      bool     whether all prints that counted came from exchanges
+    ========= ======== =====================================================================
+    """
+
+    ts: Micros
+    rule: str
+    severity: Severity
+    query: str
+    measure: str
+    value: float
+    threshold: float
+    message: Text
+    live: bool
+
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Liquidation)
 
 
-def encode(record: Record | FeedHealth) -> bytes:
+def encode(record: Record | FeedHealth | Alert) -> bytes:
     """Return the Kafka message value: a flat JSON object of numbers and strings."""
     return _encoder.encode(record)
 

@@ -1,7 +1,8 @@
 """Serve the dashboard (Voila) and JupyterLab, on this machine and behind the token.
 
-Both run in this process until it is ended. Their kernels inherit the settings through the
-environment, so a notebook sees the very stack that serves it.
+All run in this process until it is ended. Their kernels inherit the settings through the
+environment, so a notebook sees the very stack that serves it. The Streamlit dashboard asks for no
+token and is served on loopback only.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import os
 import shutil
 import socket
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -62,6 +64,28 @@ def lab(
     folder = folder or notebooks_folder(settings)
     config = lab_config(settings, folder, browser=browser)
     LabApp.initialize_server(config=config).start()
+
+
+def streamlit(settings: Settings | None = None, *, browser: bool = True) -> None:
+    """Become Streamlit, serving ``dashapp.py``. Raises `ServeError`.
+
+    It asks nobody for the token, so it serves this machine only.
+    """
+    settings = settings or current_settings()
+    if not settings.on_loopback:
+        raise ServeError(f"Streamlit asks for no token: it is not served on {settings.host}")
+    if not find_spec("streamlit"):
+        raise ServeError("Streamlit is not installed; it is an extra: pip install 'liq[streamlit]'")
+    _claim(settings.host, settings.streamlit_port, "LIQ_STREAMLIT_PORT")
+    options = {
+        "server.address": settings.host,
+        "server.port": settings.streamlit_port,
+        "server.headless": str(not browser).lower(),
+        "browser.gatherUsageStats": "false",
+    }
+    command = [sys.executable, "-m", "streamlit", "run", str(assets.path("dashapp.py"))]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    os.execve(sys.executable, command, os.environ | settings.environ())  # noqa: S606 - a list
 
 
 def dashboard_url(settings: Settings | None = None) -> str:

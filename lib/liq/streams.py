@@ -10,7 +10,7 @@ import msgspec
 
 from liq.config import Settings
 from liq.errors import RejectedMessage
-from liq.model import FeedHealth, Liquidation, Price, Record
+from liq.model import Alert, FeedHealth, Liquidation, Price, Record, Text
 
 _TIMESTAMPS = ("ts", "recv_ts")
 
@@ -70,6 +70,8 @@ def _type(name: str, hint: type) -> str:
     [kind] = {*get_args(hint)} - {NoneType} or {hint}
     if name in _TIMESTAMPS:
         return "TIMESTAMP"
+    if kind is Text:
+        return "VARCHAR"
     if issubclass(kind, (str, Enum)):
         return "SYMBOL"
     if issubclass(kind, bool):
@@ -80,7 +82,8 @@ def _type(name: str, hint: type) -> str:
 LIQUIDATIONS = Stream(Liquidation, ("ts", "exchange", "symbol", "event_id"))
 FEED_HEALTH = Stream(FeedHealth, ("ts", "exchange", "source"), prefix="health_")
 PRICES = Stream(Price, ("ts", "exchange", "symbol", "kind"), prefix="price_")
-STREAMS = (LIQUIDATIONS, FEED_HEALTH, PRICES)
+ALERTS = Stream(Alert, ("ts", "rule"), prefix="alerts_")
+STREAMS = (LIQUIDATIONS, FEED_HEALTH, PRICES, ALERTS)
 _OF_RECORD = {stream.record: stream for stream in STREAMS}
 
 

@@ -1,7 +1,6 @@
 """The Flask app: routes, checks and errors. It only reads, and only what the catalogue names."""
 
 import hmac
-import ipaddress
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -58,14 +57,7 @@ def create_app(settings: Settings | None = None, endpoints: Iterable[Endpoint] =
 
 def token_required(settings: Settings) -> bool:
     """Return whether requests must carry the token: away from loopback always."""
-    return settings.api_token_required or not _is_loopback(settings.host)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return settings.api_token_required or not settings.on_loopback
 
 
 def _guard(app: Flask, settings: Settings) -> None:

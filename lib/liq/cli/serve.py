@@ -1,4 +1,4 @@
-"""Serve the dashboard and JupyterLab."""
+"""Serve the dashboard, JupyterLab and the Streamlit dashboard."""
 
 from pathlib import Path
 from typing import Annotated
@@ -44,6 +44,14 @@ def lab(
     settings = _settings("lab_port", port)
     _tell("JupyterLab", serve.lab_url(settings))
     serve.lab(settings, browser=browser, folder=folder)
+
+
+@app.command()
+def streamlit(*, port: Port = None, browser: Browser = True) -> None:
+    """Serve the Streamlit dashboard over the HTTP API (`liq api`) and print its address."""
+    settings = _settings("streamlit_port", port)
+    _tell("Streamlit", settings.streamlit_url)
+    serve.streamlit(settings, browser=browser)
 
 
 def _settings(name: str, port: int | None) -> Settings:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from liq import config, stack
-from liq.stack import ServiceStatus, Source, State
+from liq.stack import Extra, ServiceStatus, Source, State
 from liq.stack.progress import Report
 
 app = typer.Typer()
@@ -36,21 +36,32 @@ def run(
     rate: Annotated[
         float, typer.Option(help="liquidations a second of a simulated exchange", min=0.01)
     ] = 5.0,
+    extras: Annotated[
+        list[Extra] | None,
+        typer.Option("--with", help="start this too, repeatable; streamlit brings the api"),
+    ] = None,
     *,
     prices: Annotated[bool, typer.Option(help="follow mark prices too")] = True,
     open_: Annotated[bool, typer.Option("--open", help="open the dashboard in a browser")] = False,
 ) -> None:
-    """Start everything: the servers, a feed, the live dashboard. Print the dashboard's URL.
+    """Start everything: the servers, a feed, the live dashboard, alerts. Print the dashboard's URL.
 
     It all goes on in the background until `liq down`. Repeat it to change the feed.
     """
     with _progress() as report:
         session = stack.run(
-            source=feed, venues=venue or (), rate=rate, prices=prices, progress=report
+            source=feed,
+            venues=venue or (),
+            rate=rate,
+            prices=prices,
+            extras=extras or (),
+            progress=report,
         )
     status()
     if session.source is Source.SIMULATOR:
         _console.print("\nThe liquidations are [bold]simulated[/], not real.")
+    for extra, url in session.extra_urls.items():
+        _console.print(f"\n{extra}: [bold]{url}[/]", soft_wrap=True)
     _console.print(f"\nDashboard: [bold]{session.dashboard_url}[/]", soft_wrap=True)
     if open_:
         webbrowser.open(session.dashboard_url)
@@ -102,7 +113,7 @@ def status() -> None:
 @app.command()
 def logs(
     service: Annotated[
-        str, typer.Argument(help="kafka, connect, questdb, simulator, producer or dashboard")
+        str, typer.Argument(help="kafka, connect, questdb, producer, dashboard, alerts, ...")
     ],
     lines: Annotated[
         int, typer.Option("--lines", "-n", min=0, help="how many of the last lines")

@@ -7,13 +7,15 @@ from liq.config import Settings
 from liq.stack import health
 from liq.stack.service import Service
 
-SIMULATOR, PRODUCER, DASHBOARD = "simulator", "producer", "dashboard"
+SIMULATOR, PRODUCER, DASHBOARD, ALERTS = "simulator", "producer", "dashboard", "alerts"
+API, STREAMLIT = FACES = ("api", "streamlit")
 DEFAULT_VENUES = ("binance_usdm",)
 
 
 def apps(settings: Settings) -> list[Service]:
     """Return all apps, as they are by default."""
-    return [simulator(settings), producer(settings), dashboard(settings)]
+    first = [simulator(settings), producer(settings), dashboard(settings), alerts(settings)]
+    return [*first, *(face(settings, name) for name in FACES)]
 
 
 def simulator(settings: Settings, rate: float = 5.0) -> Service:
@@ -45,6 +47,18 @@ def dashboard(settings: Settings) -> Service:
     """Return the Voila dashboard."""
     address = f"http://{settings.host}:{settings.dashboard_port}"
     return _app(settings, DASHBOARD, ["dashboard", "--no-browser"], "dashboard_port", address)
+
+
+def alerts(settings: Settings) -> Service:
+    """Return what evaluates the alert rules."""
+    return _app(settings, ALERTS, ["alerts"])
+
+
+def face(settings: Settings, name: str) -> Service:
+    """Return the HTTP API or the Streamlit dashboard over it."""
+    port = f"{name}_port"
+    address = f"http://{settings.host}:{getattr(settings, port)}"
+    return _app(settings, name, [name], port, address)
 
 
 def _app(

@@ -1,6 +1,6 @@
 """`liq run`: the servers, a feed and the dashboard, in one go."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,6 +10,7 @@ from liq.config import Settings
 from liq.errors import FeedError
 from liq.stack import apps, control, health
 from liq.stack.progress import Report, silent
+from liq.stack.service import Service
 from liq.venues import names, venue
 
 
@@ -21,12 +22,20 @@ class Source(StrEnum):
     SIMULATOR = "simulator"
 
 
+class Extra(StrEnum):
+    """What `run` may start beside the dashboard; Streamlit brings the API, which it reads."""
+
+    API = apps.API
+    STREAMLIT = apps.STREAMLIT
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What `run` started: the source of its liquidations, and where the dashboard is."""
+    """What `run` started: the source of its liquidations, and where to look at them."""
 
     source: Source
     dashboard_url: str
+    extra_urls: Mapping[Extra, str]
 
 
 def run(
@@ -36,12 +45,14 @@ def run(
     venues: Sequence[str] = (),
     rate: float = 5.0,
     prices: bool = True,
+    extras: Sequence[Extra] = (),
     progress: Report = silent,
 ) -> Session:
-    """Bring the stack up, and beside it a producer and the dashboard, which `down` ends too.
+    """Bring the stack up; beside it a producer, the dashboard, alerts and ``extras``.
 
-    ``venues`` are exchanges, Binance USD-M by default, or ``all``; a simulated one sends ``rate``
-    liquidations a second. ``prices`` are followed beside them. Safe to call again.
+    `down` ends them all. ``venues`` are exchanges, Binance USD-M by default, or ``all``; a
+    simulated one sends ``rate`` liquidations a second. ``prices`` are followed beside them. Safe to
+    call again.
 
     Raises `StackError`, `ConfigError` for an unknown venue, `FeedError` when a live source is out
     of reach.
@@ -58,10 +69,19 @@ def run(
         control.end([simulator], settings, progress)
     producer = apps.producer(settings, venues, simulated=simulated, prices=prices)
     started = [*([simulator] if simulated else []), producer, apps.dashboard(settings)]
-    control.launch(started, settings, progress)
-    for service in started:
+    _start(started, settings, progress)
+    # nobody waits for these: the dashboard has the processor first
+    beside = sorted({*extras, *([Extra.API] if Extra.STREAMLIT in extras else [])})
+    more = [apps.face(settings, extra) for extra in beside]
+    _start([apps.alerts(settings), *more], settings, progress)
+    urls = {extra: service.address for extra, service in zip(beside, more, strict=True)}
+    return Session(source, serve.dashboard_url(settings), urls)
+
+
+def _start(services: Sequence[Service], settings: Settings, progress: Report) -> None:
+    control.launch(services, settings, progress)
+    for service in services:
         control.wait_healthy(service, progress)
-    return Session(source, serve.dashboard_url(settings))
 
 
 def choose(source: Source, venues: Sequence[str]) -> Source:

@@ -1,0 +1,151 @@
+"""Evaluate all rules every few seconds: log, publish and post what fires."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from liq import queries, questdb, signals
+from liq.alerts.decision import decide, measure
+from liq.alerts.rules import Rule, rules
+from liq.alerts.webhook import Webhook
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.errors import LiqError
+from liq.kafka import Publisher
+from liq.model import Alert, Severity, encode
+from liq.streams import ALERTS
+
+_LOG = logging.getLogger(__name__)
+_GRACE_S = 5.0
+_LEVELS = {
+    Severity.INFO: logging.INFO,
+    Severity.WARNING: logging.WARNING,
+    Severity.CRITICAL: logging.CRITICAL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule now: its value, the alert that it would raise, or what is wrong with it."""
+
+    name: str
+    rule: Rule | None
+    value: float | None = None
+    met: bool = False
+    alert: Alert | None = None
+    fault: str = ""
+
+
+class Evaluator:
+    """Evaluates the settings' rules; an edit of the file shows at the next tick.
+
+    What fired is remembered by the table of alerts, so that a restart does not fire again, and here
+    until it shows there. Nothing that fails, a rule, QuestDB or the webhook, ends it.
+    """
+
+    def __init__(
+        self, publisher: Publisher, settings: Settings, webhook: Webhook | None = None
+    ) -> None:
+        self._publisher = publisher
+        self._settings = settings
+        self._webhook = webhook
+        self._fired: dict[str, datetime] = {}
+        self._told: dict[str, str] = {}
+
+    async def tick(self) -> list[Alert]:
+        """Evaluate every rule once; return the alerts raised."""
+        try:
+            findings = await asyncio.to_thread(check, self._settings, self._fired)
+        except LiqError as error:
+            self._tell("all rules", str(error))
+            return []
+        self._tell("all rules", "")
+        for finding in findings:
+            self._tell(finding.name, finding.fault)
+        fired = [(one.alert, one.rule) for one in findings if one.alert and one.rule]
+        for alert, rule in fired:
+            await self._raise(alert, rule)
+        return [alert for alert, _ in fired]
+
+    async def _raise(self, alert: Alert, rule: Rule) -> None:
+        self._fired[alert.rule] = datetime.fromtimestamp(alert.ts / 1e6, UTC)
+        _LOG.log(_LEVELS[alert.severity], "%s: %s", alert.rule, alert.message)
+        topic = ALERTS.topic(self._settings)
+        await self._publisher.put(topic, alert.rule.encode(), encode(alert))
+        if self._webhook and rule.webhook:
+            self._webhook.send(alert)
+
+    def _tell(self, name: str, fault: str) -> None:
+        """Log what is wrong once, not at every tick."""
+        if fault and self._told.get(name) != fault:
+            _LOG.error("%s cannot be evaluated: %s", name, fault)
+        self._told[name] = fault
+
+
+def check(
+    settings: Settings | None = None, fired: dict[str, datetime] | None = None
+) -> list[Finding]:
+    """Evaluate every rule once, raising nothing; ``fired`` adds to what the table of alerts says.
+
+    Raises `RuleError` if the file cannot be read, `QuestDBError` when QuestDB is away.
+    """
+    settings = settings or current_settings()
+    found, faults = rules(settings)
+    last = _last(settings)
+    for name, moment in (fired or {}).items():
+        last[name] = max(moment, last.get(name, moment))
+    broken = [Finding(name, None, fault=fault) for name, fault in faults.items()]
+    return [_finding(name, rule, last.get(name), settings) for name, rule in found.items()] + broken
+
+
+def _finding(name: str, rule: Rule, fired: datetime | None, settings: Settings) -> Finding:
+    now = datetime.now(UTC)
+    try:
+        frame = queries.hit(rule.query, settings=settings, **rule.given)
+        seen = measure(rule, frame)
+        return Finding(name, rule, seen.value, seen.met, decide(name, rule, frame, now, fired))
+    except LiqError as error:
+        return Finding(name, rule, fault=str(error))
+    except Exception as error:  # one rule's odd rows must not silence the others
+        return Finding(name, rule, fault=repr(error))
+
+
+def _last(settings: Settings) -> dict[str, datetime]:
+    table = ALERTS.table(settings)
+    sql = f"SELECT rule, max(ts) AS ts FROM {table} GROUP BY rule"  # noqa: S608 - the settings' name
+    rows: Iterator[Any] = questdb.fetch(sql, settings=settings).itertuples(index=False)
+    return {row.rule: row.ts.to_pydatetime() for row in rows}
+
+
+async def run(every: float = 5.0, settings: Settings | None = None) -> None:
+    """Evaluate every so many seconds until SIGINT or SIGTERM, then deliver what is queued.
+
+    Raises `KafkaError` when there is no broker to begin with.
+    """
+    settings = settings or current_settings()
+    url = settings.webhook_url
+    webhook = Webhook(url) if url.get_secret_value() else None
+    with signals.caught() as ended:
+        async with Publisher(settings) as publisher, _posting(webhook):
+            evaluator = Evaluator(publisher, settings, webhook)
+            while True:
+                await evaluator.tick()
+                if await signals.within(every, ended):
+                    return
+
+
+@contextlib.asynccontextmanager
+async def _posting(webhook: Webhook | None) -> AsyncIterator[None]:
+    if webhook is None:
+        yield
+        return
+    task = asyncio.create_task(webhook.run())
+    try:
+        yield
+        await webhook.drain(_GRACE_S)
+    finally:
+        task.cancel()

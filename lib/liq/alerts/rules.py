@@ -1,0 +1,139 @@
+"""Alert rules: what an entry of ``alerts.json`` may say, checked at load.
+
+A rule runs a query of the catalogue over its ``window`` and compares a column with a threshold:
+any row of it, or an ``aggregate`` of all rows. Within its ``cool_down`` it does not fire again; one
+at least as long as the window never tells of the same print twice.
+"""
+
+import string
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+
+from liq import assets, queries
+from liq.catalogue import SCHEMA, Query
+from liq.config import Settings
+from liq.errors import LiqError, RuleError
+from liq.model import Severity
+from liq.parameters import duration
+
+Comparison = Literal[">", ">=", "<", "<=", "==", "!="]
+Aggregate = Literal["any", "sum", "mean", "min", "max", "last", "count"]
+MESSAGE = ("rule", "value", "threshold", "window", "rows")  # what every message may name
+
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+_SAMPLES = {"str": "x", "datetime64[us, UTC]": datetime(2026, 1, 1, tzinfo=UTC)}
+_NUMBERS = ("bool", "int64", "Int64", "float64")
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One rule. ``window`` is the query's parameter; ``message`` is a template.
+
+    The template may name `MESSAGE` and, for ``any``, the columns of the row that fired. ``webhook``
+    says whether it is posted to ``LIQ_WEBHOOK_URL`` too, where that is set.
+    """
+
+    description: _Text
+    query: _Text
+    column: _Text
+    comparison: Comparison = msgspec.field(name="is")
+    threshold: float
+    message: _Text
+    window: str = ""
+    params: dict[str, Any] = {}
+    aggregate: Aggregate = "any"
+    cool_down: str = "5m"
+    severity: Severity = Severity.WARNING
+    webhook: bool = True
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The parameters of the query."""
+        return {**self.params, **({"window": self.window} if self.window else {})}
+
+    @property
+    def rest(self) -> timedelta:
+        """For how long it does not fire again."""
+        return duration(self.cool_down)
+
+
+class Rules(NamedTuple):
+    """The checked rules, and of those that cannot be used the reason: no harm to the others."""
+
+    rules: Mapping[str, Rule]
+    faults: Mapping[str, str]
+
+
+def rules(settings: Settings) -> Rules:
+    """Read and check the settings' rules. Raises `RuleError` if the file cannot be read.
+
+    A fault names the file, the rule and the reason.
+    """
+    path = settings.alerts or assets.path("alerts.json")
+    found, faults = {}, {}
+    for name, text in _raw(path).items():
+        try:
+            found[name] = _rule(text, settings)
+        except (LiqError, msgspec.DecodeError, ValueError) as error:
+            faults[name] = f"{path}: rule {name!r}: {error}"
+    return Rules(found, faults)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of ``alerts.json``, for editors and other tools."""
+    (rule,), components = msgspec.json.schema_components([Rule], ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {SCHEMA: {"type": "string"}},
+        "additionalProperties": rule,
+        "$defs": dict(components),
+    }
+
+
+def _raw(path: Path) -> dict[str, msgspec.Raw]:
+    try:
+        raw = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+    except (OSError, msgspec.DecodeError) as error:
+        raise RuleError(f"cannot read {path}: {error}; LIQ_ALERTS names the file") from error
+    raw.pop(SCHEMA, None)
+    return raw
+
+
+def _rule(text: msgspec.Raw, settings: Settings) -> Rule:
+    rule = msgspec.json.decode(text, type=Rule)
+    query = queries.find(rule.query, settings)
+    queries.resolved(query, rule.given)
+    duration(rule.cool_down)
+    _check_column(rule, query)
+    _check_message(rule, query)
+    return rule
+
+
+def _check_column(rule: Rule, query: Query) -> None:
+    if not query.columns:
+        return  # a plain string entry does not say
+    if rule.column not in query.columns:
+        raise RuleError(f"{query.key} has no column {rule.column!r}; has: {_names(query.columns)}")
+    dtype = query.columns[rule.column].dtype
+    if dtype not in _NUMBERS and rule.aggregate != "count":
+        raise RuleError(f"column {rule.column} is {dtype}: only numbers can be compared")
+
+
+def _check_message(rule: Rule, query: Query) -> None:
+    columns = query.columns if rule.aggregate == "any" else {}
+    valid = {name: _SAMPLES.get(column.dtype, 1) for name, column in columns.items()}
+    valid |= {"rule": "x", "window": "x", "value": 1.0, "threshold": 1.0, "rows": 1}
+    named = {name for _, name, _, _ in string.Formatter().parse(rule.message) if name is not None}
+    if (query.columns or rule.aggregate != "any") and (unknown := sorted(named - valid.keys())):
+        raise RuleError(f"its message names {unknown[0]!r}; it may name: {_names(valid)}")
+    if named <= valid.keys():
+        rule.message.format_map(valid)
+
+
+def _names(names: Mapping[str, object]) -> str:
+    return ", ".join(sorted(names))
