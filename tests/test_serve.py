@@ -1,5 +1,6 @@
 """The dashboard's server: who may see what, and what a browser may keep."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -188,3 +189,17 @@ def test_addresses_carry_the_token_escaped(settings: Settings) -> None:
     odd = settings.model_copy(update={"token": type(settings.token)("a&b c")})
     assert serve.dashboard_url(odd).endswith(f":{odd.dashboard_port}/?token=a%26b+c")
     assert serve.lab_url(odd).endswith(f":{odd.lab_port}/lab?token=a%26b+c")
+
+
+def test_streamlit_asks_for_no_token_so_it_serves_this_machine_only(settings: Settings) -> None:
+    wide = settings.model_copy(update={"host": "0.0.0.0"})  # noqa: S104 - nothing is bound
+    with pytest.raises(ServeError, match="asks for no token"):
+        serve.streamlit(wide)
+
+
+def test_a_taken_port_of_streamlit_is_told(settings: Settings) -> None:
+    with (
+        socket.create_server((settings.host, settings.streamlit_port)),
+        pytest.raises(ServeError, match="LIQ_STREAMLIT_PORT"),
+    ):
+        serve.streamlit(settings)

@@ -23,7 +23,8 @@ from liq.venues import VENUES
 from liq.venues.binance import BINANCE_USDM
 
 SERVERS = {"kafka", "questdb", "connect"}
-APPS = {"simulator", "producer", "dashboard"}
+APPS = {"simulator", "producer", "dashboard", "alerts"}
+FACES = {"api", "streamlit"}
 
 
 @pytest.fixture
@@ -71,10 +72,13 @@ def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
 
     after["producer"].kill()
     eventually(lambda: State.DIED in {each.state for each in local.status(own)})
-    liq_run(own, "--rate", "5")
-    assert set(processes(own)) == SERVERS | APPS
+    said = liq_run(own, "--rate", "5", "--with", "streamlit")
+    assert set(processes(own)) == SERVERS | APPS | FACES
+    assert {f"api: {own.api_url}", f"streamlit: {own.streamlit_url}"} <= set(said)
+    assert httpx.get(f"{own.api_url}/latest_timestamp").json()[0]["rows"] > 20
+    assert httpx.get(f"{own.streamlit_url}/_stcore/health").text == "ok"
 
-    assert set(local.down(own)) == SERVERS | APPS
+    assert set(local.down(own)) == SERVERS | APPS | FACES
     assert processes(own) == {}
     assert {each.name for each in local.status(own)} == SERVERS
 
