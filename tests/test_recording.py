@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 
 from liq.errors import FeedError, RecordingError
 from liq.model import Source
-from liq.recording import SUFFIX, Frame, Recorder, Recording, Rotation, record
+from liq.recording import SUFFIX, Frame, Recorder, Recording, Rotation, find, record
 
 START = 1_750_000_000_000_000
 
@@ -54,6 +54,39 @@ def test_a_file_is_named_after_venue_and_time_and_any_gzip_reads_it(tmp_path: Pa
     assert file.name == "okx-20250615T150640.000000Z.jsonl.gz"
     line = '{"venue":"okx","source":"simulator","recv_ts":1750000000000000,"text":"pong"}\n'
     assert gzip.decompress(file.read_bytes()).decode() == line
+
+
+def test_a_frame_is_found_by_its_time_of_receipt(tmp_path: Path) -> None:
+    for begin in (0, 1000, 2000):
+        recorder = Recorder(tmp_path, "okx")
+        for number in range(5):
+            recorder.write(f"{begin + number}".encode(), START + begin + number, Source.LIVE)
+        recorder.close()
+    other = Recorder(tmp_path, "okx_other")
+    other.write(b"another venue's", START + 2500, Source.LIVE)
+    other.close()
+    for recv_ts in (0, 4, 1000, 2004):
+        frame = find(tmp_path, "okx", START + recv_ts)
+        assert frame is not None
+        assert frame.raw == str(recv_ts).encode()
+    assert [find(tmp_path, "okx", START + at) for at in (-1, 5, 2500)] == [None, None, None]
+    assert find(tmp_path / "nowhere", "okx", START) is None
+
+
+def test_only_so_much_is_kept_when_told(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    other = Recorder(tmp_path, "bybit")
+    other.write(b"x" * 1000, START, Source.LIVE)
+    other.close()
+    recorder = Recorder(tmp_path, "okx", Rotation(size=5_000, keep=20_000))
+    for number in range(200):
+        recorder.write(os.urandom(500), START + number * 1_000_000, Source.LIVE)
+    recorder.close()
+    mine = [file for file in files(tmp_path) if file.name.startswith("okx")]
+    assert sum(file.stat().st_size for file in mine[:-1]) <= 20_000
+    assert [frame.recv_ts for frame in Recording(mine[-1])][-1] == START + 199 * 1_000_000
+    assert other.path in files(tmp_path)
+    assert (tmp_path / "notes.txt").exists()
 
 
 def test_a_full_file_is_followed_by_another(tmp_path: Path) -> None:

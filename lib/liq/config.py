@@ -165,6 +165,11 @@ class Settings(BaseSettings):
         except ValueError:
             return self.host == "localhost"
 
+    @property
+    def recordings(self) -> Path:
+        """Folder of raw frames that were kept, see `liq.recording`."""
+        return self.home / "recordings"
+
     def environ(self) -> dict[str, str]:
         """Return the ``LIQ_*`` variables that make a child process see these very settings."""
         values = {name: getattr(self, name) for name in type(self).model_fields}

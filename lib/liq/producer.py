@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from liq import signals
 from liq.config import Settings
@@ -17,7 +18,7 @@ from liq.instruments import load
 from liq.intake import Intake
 from liq.kafka import Publisher, PublisherStats
 from liq.model import Completeness, FeedHealth, Record, Source
-from liq.recording import Recorder
+from liq.recording import Recorder, Rotation
 from liq.venues import PRICE_FEEDS, url_of
 from liq.venues import venue as venue_named
 from liq.venues.base import Instruments, Through
@@ -70,9 +71,10 @@ class Status:
 class Producer:
     """Publishes one venue's liquidations, or the prices of a feed of those, until it is stopped.
 
-    ``record`` is a folder in which to keep its raw frames as well, see `liq.recording`; ``through``
-    is whose connections bring them. Once a second it publishes a `FeedHealth` row of liquidations
-    too: where prices are missing their own rows tell.
+    ``record`` is a folder in which to keep its raw frames as well, ``rotation`` in what files and
+    how many of them, see `liq.recording`; ``through`` is whose connections bring them. Once a
+    second it publishes a `FeedHealth` row of liquidations too: where prices are missing their own
+    rows tell.
 
     In a notebook ``await producer.start()`` returns once Kafka is reached and leaves a task of the
     kernel's loop running, which the producer itself keeps alive; ``await producer.stop()`` delivers
@@ -88,6 +90,7 @@ class Producer:
         patience: Patience | None = None,
         through: Through = Through.DIRECT,
         record: Path | None = None,
+        rotation: Rotation | None = None,
         settings: Settings | None = None,
     ) -> None:
         """Raises `ConfigError` for an unknown venue, or one that cryptofeed does not bring."""
@@ -99,7 +102,7 @@ class Producer:
         self._patience = patience
         self._through = through
         self._settings = settings
-        self._recorder = Recorder(record, venue) if record else None
+        self._recorder = Recorder(record, venue, rotation) if record else None
         self._task: asyncio.Task[None] | None = None
         self._renew()
 
@@ -246,6 +249,7 @@ def producers(
     prices: bool = True,
     through: Through = Through.DIRECT,
     record: Path | None = None,
+    rotation: Rotation | None = None,
     settings: Settings | None = None,
 ) -> list[Producer]:
     """Return a producer of each venue, and one of each feed of prices beside them.
@@ -254,15 +258,11 @@ def producers(
     simulated exchange tells. The rest as in `Producer`. Raises `ConfigError`.
     """
     feeds = PRICE_FEEDS if prices and (not url or "{venue}" in url) else ()
-    found = [
-        Producer(name, url, through=through, record=record, settings=settings) for name in venues
+    kept: dict[str, Any] = {"record": record, "rotation": rotation, "settings": settings}
+    return [
+        *(Producer(name, url, through=through, **kept) for name in venues),
+        *(Producer(name, url, **kept) for name in feeds if name not in venues),
     ]
-    found += [
-        Producer(name, url, record=record, settings=settings)
-        for name in feeds
-        if name not in venues
-    ]
-    return found
 
 
 async def run(

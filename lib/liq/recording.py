@@ -37,10 +37,15 @@ _SHOW_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """When a file is full: bytes of it on disk, or seconds since its first frame."""
+    """When a file is full: bytes of it on disk, or seconds since its first frame.
+
+    ``keep`` is how many bytes of a venue's full files may lie in the folder: before another begins,
+    the oldest of them are deleted down to that. 0 keeps all.
+    """
 
     size: int = 64 * 1024 * 1024
     seconds: float = 3600
+    keep: int = 0
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
@@ -121,13 +126,20 @@ class Recorder:
         return self._file.tell() >= self._rotation.size or age >= self._rotation.seconds
 
     def _begin(self, recv_ts: int) -> None:
-        moment = datetime.fromtimestamp(recv_ts / 1e6, UTC)
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.path = self._folder / f"{self._venue}-{moment:%Y%m%dT%H%M%S.%fZ}{SUFFIX}"
+        self._make_room()
+        self.path = self._folder / _name(self._venue, recv_ts)
         self._file = self.path.open("xb")
         # level 6 costs a tenth of what parsing and publishing the frame does
         self._lines = gzip.GzipFile(fileobj=self._file, mode="wb", compresslevel=6)
         self._opened = time.monotonic()
+
+    def _make_room(self) -> None:
+        if not self._rotation.keep:
+            return
+        files = _files(self._folder, self._venue)
+        while files and sum(file.stat().st_size for file in files) > self._rotation.keep:
+            files.pop(0).unlink()
 
     def _end(self) -> None:
         lines, file, self._lines, self._file = self._lines, self._file, None, None
@@ -228,6 +240,29 @@ class Recording:
         if raw is None:
             raise RecordingError(f"{self.path} line {number} has neither text nor base64")
         return Frame(line.venue, raw, line.recv_ts, line.source)
+
+
+def find(folder: Path, venue: str, recv_ts: int) -> Frame | None:
+    """Return the frame of ``venue`` that was received at ``recv_ts``, None where none was kept.
+
+    Reads at most the two files that it may be in. Raises `RecordingError` for what is no recording.
+    """
+    until = _name(venue, recv_ts)
+    # the second: a producer that overlapped with another may have begun its file meanwhile
+    for file in reversed([file for file in _files(folder, venue) if file.name <= until][-2:]):
+        for frame in Recording(file):
+            if frame.recv_ts == recv_ts:
+                return frame
+    return None
+
+
+def _name(venue: str, recv_ts: int) -> str:
+    return f"{venue}-{datetime.fromtimestamp(recv_ts / 1e6, UTC):%Y%m%dT%H%M%S.%fZ}{SUFFIX}"
+
+
+def _files(folder: Path, venue: str) -> list[Path]:
+    """Return the venue's files, oldest first."""
+    return sorted(folder.glob(f"{venue}-[0-9]*{SUFFIX}"))
 
 
 def _line(venue: str, raw: bytes, recv_ts: int, source: Source) -> _Line:

@@ -36,6 +36,7 @@ Url = Annotated[
     ),
 ]
 _DEFAULT_VENUE = "binance_usdm"
+_MIB = 1024 * 1024
 
 
 @app.command()
@@ -48,6 +49,9 @@ def produce(
     record: Annotated[
         Path | None, typer.Option(help="keep the raw frames too, in files of this folder")
     ] = None,
+    record_keep: Annotated[
+        int, typer.Option(min=0, help="MiB of a venue's frames to keep, deleting older; 0: all")
+    ] = 0,
     *,
     prices: Annotated[
         bool, typer.Option(help="follow mark prices too, unless --url is one exchange's")
@@ -59,8 +63,12 @@ def produce(
     `liq simulate` prints it needs no exchange; such rows carry the source "simulator".
     """
     from liq.producer import producers, run  # noqa: PLC0415 - kafka-python would slow all commands
+    from liq.recording import Rotation  # noqa: PLC0415 - as above
 
-    started = producers(chosen(venue, url), url, prices=prices, through=through, record=record)
+    rotation = Rotation(keep=record_keep * _MIB)
+    started = producers(
+        chosen(venue, url), url, prices=prices, through=through, record=record, rotation=rotation
+    )
     with progress.in_place() as show:
         asyncio.run(run(started, lambda all_: show(_lines(all_))))
 

@@ -35,7 +35,7 @@ def record(
     """
     from liq.recording import record  # noqa: PLC0415 - websockets would slow all commands
 
-    into = folder or config.settings().home / "recordings"
+    into = folder or config.settings().recordings
     with progress.in_place() as show:
         asyncio.run(record(chosen(venue, url), into, url, lambda all_: show(_lines(all_))))
 

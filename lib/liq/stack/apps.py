@@ -10,6 +10,7 @@ from liq.stack.service import Service
 SIMULATOR, PRODUCER, DASHBOARD, ALERTS = "simulator", "producer", "dashboard", "alerts"
 API, STREAMLIT = FACES = ("api", "streamlit")
 DEFAULT_VENUES = ("binance_usdm",)
+_KEEP_MIB = 256  # of a venue's raw frames, so that the dashboard can show what a print was made of
 
 
 def apps(settings: Settings) -> list[Service]:
@@ -36,11 +37,15 @@ def producer(
     simulated: bool = False,
     prices: bool = True,
 ) -> Service:
-    """Return the producer of ``venues``, the exchanges themselves or simulated ones, and prices."""
+    """Return the producer of ``venues``, the exchanges themselves or simulated ones, and prices.
+
+    It keeps the raw frames of late, for whoever asks what a print was made of.
+    """
     options = [part for venue in venues for part in ("--venue", venue)]
     url = ["--url", simulator(settings).address + "/{venue}"] if simulated else []
+    record = ["--record", str(settings.recordings), "--record-keep", str(_KEEP_MIB)]
     without = [] if prices else ["--no-prices"]
-    return _app(settings, PRODUCER, ["produce", *options, *url, *without])
+    return _app(settings, PRODUCER, ["produce", *options, *url, *record, *without])
 
 
 def dashboard(settings: Settings) -> Service:

@@ -1,9 +1,11 @@
 """What a venue is: where its feed is, how to subscribe, and a pure parser of its messages."""
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Protocol
 
 from liq.config import Settings
@@ -114,6 +116,12 @@ class Venue:
     listing: Listing | None = None
     # the contracts to listen to, where it is the settings that choose them
     chosen: Callable[[Settings], Sequence[Instrument]] = _none
+
+    @property
+    def rule(self) -> str:
+        """How messages become liquidations, in words: the docstring of the parser's module."""
+        parser = self.parse.func if isinstance(self.parse, partial) else self.parse
+        return inspect.getdoc(inspect.getmodule(parser)) or ""
 
 
 def positive(text: str, meaning: str) -> float:
