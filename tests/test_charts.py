@@ -200,6 +200,37 @@ def test_times_that_nobody_heard_are_shaded() -> None:
         assert chart(frame, gaps=gaps.iloc[:0]).layout.shapes == ()
 
 
+def test_shades_of_many_feeds_do_not_add_up() -> None:
+    at = [0, 1, 5, 6, 9]
+    gaps = pd.DataFrame(
+        {
+            "from_ts": TIMES[0] + pd.to_timedelta(at, unit="s"),
+            "to_ts": TIMES[0] + pd.to_timedelta([4, 2, 6, 8, 10], unit="s"),
+        }
+    ).sample(frac=1, random_state=1)
+    shades = [
+        (shade.x0[17:19], shade.x1[17:19]) for shade in charts.bars(BARS, gaps=gaps).layout.shapes
+    ]
+    assert shades == [("00", "04"), ("05", "08"), ("09", "10")]
+
+
+def test_coverage_draws_each_feed_and_its_gaps() -> None:
+    feeds = pd.DataFrame({"exchange": ["okx", "okx", "htx"], "source": ["live", "replay", "live"]})
+    gaps = pd.DataFrame(
+        {"exchange": ["htx", "gone"], "source": ["live", "live"],
+         "from_ts": TIMES[:2], "to_ts": TIMES[1:]}
+    )  # fmt: skip
+    figure = charts.coverage(feeds, gaps, span=(TIMES[0], TIMES[2]))
+    heard, unheard = figure.data
+    assert list(heard.y) == ["okx", "okx (replay)", "htx"]
+    assert list(heard.x) == [120_000] * 3
+    assert (list(unheard.y), list(unheard.x)) == (["htx"], [60_000])
+    assert figure.layout.xaxis.title.text == "time (UTC)"
+    assert len(charts.coverage(feeds, None, span=(TIMES[0], TIMES[2])).data) == 1
+    nothing = charts.coverage(feeds.iloc[:0], None, span=(TIMES[0], TIMES[2]))
+    assert texts(nothing) == ["no feed has reported in this window"]
+
+
 def test_cumulative_net_is_a_stepped_line() -> None:
     (line,) = charts.cumulative_net(NET).data
     assert list(line.y) == [-1, -1, 3.5]

@@ -28,12 +28,19 @@ def export(
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise ExportError(f"cannot export to {path.name}: end its name with .csv or .parquet")
-    frame, stamp = stamped(key, settings=settings, **params)
-    if suffix == ".csv":
-        _write(path, encode(frame, Format.CSV))
-    else:
-        _write(path, parquet(frame, {_KEY: msgspec.json.encode(stamp).decode()}))
+    content, stamp = exported(key, Format(suffix[1:]), settings=settings, **params)
+    _write(path, content)
     return stamp
+
+
+def exported(
+    key: str, out: Format, /, *, settings: Settings | None = None, **params: Any
+) -> tuple[bytes, Stamp]:
+    """Return what `export` writes into a file of the format ``out``, and the stamp."""
+    frame, stamp = stamped(key, settings=settings, **params)
+    if out is Format.PARQUET:
+        return parquet(frame, {_KEY: msgspec.json.encode(stamp).decode()}), stamp
+    return encode(frame, out), stamp
 
 
 def stamp_of(path: str | Path) -> Stamp:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanag
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psutil
 import pytest
 import pytest_asyncio
@@ -15,6 +16,7 @@ from browser.conftest import POOL, Visit, Visiting, serving
 from helpers import eventually, free_ports
 from liq import serve
 from liq.config import Settings
+from liq.dashboard.boards import BOARDS
 from liq.producer import Producer
 from liq.simulator.server import Plan, Simulator
 
@@ -91,6 +93,60 @@ async def test_controls_reach_the_kernel(visit: Visiting, market: Producer) -> N
         await visitor.page.get_by_role("button", name="Pause").click()
         await visitor.shows("Paused", ".liq-notices")
         assert visitor.complaints == []
+
+
+async def test_every_board_draws_without_complaint(visit: Visiting, market: Producer) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        for board in BOARDS:
+            await visitor.page.get_by_role("button", name=board, exact=True).click()
+            await visitor.page.wait_for_selector(f".liq-{board.lower()} .plot path, .liq-board svg")
+        assert visitor.complaints == []
+        assert visitor.outside == []
+
+
+async def test_a_range_drawn_on_the_bars_is_looked_at_and_left(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        box = await visitor.page.locator(".liq-bars .nsewdrag").bounding_box()
+        assert box
+        height = box["y"] + box["height"] / 2
+        await visitor.page.mouse.move(box["x"] + 0.3 * box["width"], height)
+        await visitor.page.mouse.down()
+        await visitor.page.mouse.move(box["x"] + 0.6 * box["width"], height, steps=5)
+        await visitor.page.mouse.up()
+        await visitor.shows("No liquidations then", ".liq-notices")
+        await visitor.page.get_by_role("button", name="Live", exact=True).click()
+        await visitor.redraws()
+        assert visitor.complaints == []
+
+
+async def test_a_clicked_print_shows_its_making(visit: Visiting, market: Producer) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.page.get_by_role("button", name="Pause").click()
+        row = visitor.page.locator(".liq-tape tr[data-key]").first
+        symbol = await row.locator("td").nth(2).inner_text()
+        await row.focus()
+        await visitor.page.keyboard.press("Enter")
+        await visitor.shows(symbol, ".liq-inspection")
+        await visitor.shows("forceOrder", ".liq-inspection")
+        await visitor.page.get_by_role("button", name="Close").click()
+        await visitor.page.wait_for_selector(".liq-inspector", state="hidden")
+        assert visitor.complaints == []
+
+
+async def test_prints_are_saved_as_a_file(visit: Visiting, market: Producer) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        async with visitor.page.expect_download() as started:
+            await visitor.page.get_by_role("button", name="CSV").click()
+        download = await started.value
+        prints = pd.read_csv(await download.path())
+        assert download.suggested_filename == "liquidations-1h.csv"
+        assert set(prints["source"]) == {"simulator"}
 
 
 async def test_a_page_that_is_left_frees_its_kernel(

@@ -1,10 +1,13 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
 
 from liq.dashboard import markup
+from liq.dashboard.inspector import Inspection
 from liq.dashboard.model import DashboardModel, Frames, State
+from liq.venues import VENUES
 
 EVIL = "<img src=x onerror=alert(1)>"
 NOW = datetime(2026, 1, 1, 12, 0, 1, 500_000, tzinfo=UTC)
@@ -15,17 +18,20 @@ def frames(**totals: float) -> Frames:
         "long_usd": 1_234_567.0, "short_usd": 0.0, "net_usd": 1_234_567.0, "long_count": 3,
         "short_count": 0, "prints": 3, "largest_usd": 999.0, "not_live": 0, "partial": 0,
     } | totals  # fmt: skip
-    tape = {
-        "ts": NOW, "exchange": EVIL, "symbol": EVIL, "side": "long", "price": 0.0123,
-        "quantity": 1.0, "notional": 250_000.0, "completeness": "full", "source": "live",
-    }  # fmt: skip
     sources = {"exchange": EVIL, "source": "simulator", "completeness": "throttled", "prints": 3}
-    nothing = pd.DataFrame()
     return Frames(
-        bars=nothing, net=nothing, totals=pd.DataFrame([row]), symbols=nothing, exchanges=nothing,
-        tape=pd.DataFrame([tape]), sources=pd.DataFrame([sources]), bucket="10s",
-        start=NOW, end=NOW, read=NOW,
+        totals=pd.DataFrame([row]), sources=pd.DataFrame([sources]), board={},
+        controls=DashboardModel(bucket="1s").controls, bucket="10s", start=NOW, end=NOW, read=NOW,
     )  # fmt: skip
+
+
+def prints(**changes: object) -> pd.DataFrame:
+    row = {
+        "ts": pd.Timestamp(NOW), "exchange": EVIL, "symbol": EVIL, "side": "long", "price": 0.0123,
+        "quantity": 1.0, "notional": 250_000.0, "completeness": "full", "source": "live",
+        "event_id": -5,
+    }  # fmt: skip
+    return pd.DataFrame([row | changes])
 
 
 def model(state: State, problem: str = "") -> DashboardModel:
@@ -36,10 +42,12 @@ def model(state: State, problem: str = "") -> DashboardModel:
 
 def test_text_from_outside_is_escaped() -> None:
     shown = model(State.FAILED, problem=EVIL)
-    pages = [markup.header(shown), markup.notice(shown), markup.tape(frames()),
-             markup.footnote(frames()), markup.figures(frames())]  # fmt: skip
+    found = Inspection({"symbol": EVIL}, {"symbol": EVIL}, None, EVIL)
+    pages = [markup.header(shown), markup.notice(shown), markup.tape(prints()),
+             markup.footnote(frames()), markup.figures(frames()), markup.inspection(found),
+             markup.alert(EVIL), markup.feeds(health(exchange=EVIL))]  # fmt: skip
     assert not any("<img" in page for page in pages)
-    assert sum("&lt;img" in page for page in pages) == 3
+    assert sum("&lt;img" in page for page in pages) == 6
 
 
 def test_each_state_but_live_has_a_notice_of_its_own() -> None:
@@ -69,24 +77,60 @@ def test_figures_have_units_and_lower_bounds_their_mark() -> None:
 
 
 def test_tape_rows_are_coloured_by_side_and_large_ones_marked() -> None:
-    page = markup.tape(frames())
+    page = markup.tape(prints())
     assert '<td class="liq-long">long</td>' in page
     assert "12:00:01.500" in page
     assert "250,000" in page
     assert 'class="liq-big"' in page
-    assert markup.tape(None) == '<p class="liq-none">no prints</p>'
+    assert 'data-key="2026-01-01T12:00:01.500000+00:00/-5/' in page
+    assert markup.tape(prints().iloc[:0]) == '<p class="liq-none">no prints</p>'
 
 
 def test_a_print_that_no_exchange_sent_says_so() -> None:
-    shown = frames()
-    assert "<mark>" not in markup.tape(shown)
-    shown.tape["source"] = "simulator"
-    assert "<mark>simulator</mark>" in markup.tape(shown)
+    assert "<mark>" not in markup.tape(prints())
+    assert "<mark>simulator</mark>" in markup.tape(prints(source="simulator"))
+
+
+def test_an_inspection_shows_values_with_units_the_message_and_the_rule() -> None:
+    row = {"notional": 1234567.5, "ts": NOW, "side": "long"}
+    page = markup.inspection(Inspection(row, {"notional": "USD"}, VENUES["okx"], '{"a": 1}'))
+    for text in ("1,234,567.5<small>USD", "2026-01-01 12:00:01.500000 UTC", "{&quot;a&quot;: 1}",
+                 f'href="{VENUES["okx"].documentation}"', "bankruptcy price"):  # fmt: skip
+        assert text in page
+    unkept = markup.inspection(Inspection(row, {}, None, "", "not kept: `liq run` keeps it"))
+    assert "not kept: <code>liq run</code> keeps it" in unkept
+
+
+def health(**changes: object) -> pd.DataFrame:
+    row = {
+        "exchange": "okx", "source": "live", "completeness": "sampled", "ts": pd.Timestamp(NOW),
+        "connected": True, "messages": 1200, "gaps": 3, "reconnects": 4, "lag_s": 0.0421,
+        "max_lag_s": 12.0, "max_queued": 5000,
+    }  # fmt: skip
+    return pd.DataFrame([row | changes])
+
+
+def test_feeds_are_told_with_units_and_a_lost_one_apart() -> None:
+    page = markup.feeds(health())
+    for text in ("okx", "connected", "sampled", "1,200", "42 ms", "12 s", "5,000", "liq-heard"):
+        assert text in page
+    lost = markup.feeds(health(connected=False, lag_s=None, source="simulator"))
+    for text in ("not heard", "liq-unheard", "<td>-</td>", "<mark>simulator</mark>"):
+        assert text in lost
+    assert "<code>liq run</code>" in markup.feeds(health().iloc[:0])
 
 
 def test_title_says_when_bars_were_widened() -> None:
-    assert markup.bars_title(frames(), "10s") == "<h3>Liquidated per 10s</h3>"
-    assert "1s has too many bars" in markup.bars_title(frames(), "1s")
+    assert "1s has too many bars" in markup.bars_title(frames())
+    shown = replace(frames(), bucket="1s")
+    assert markup.bars_title(shown) == "<h3>Liquidated per 1s</h3>"
+
+
+def test_an_empty_stretch_of_history_leads_back_to_now() -> None:
+    shown = model(State.EMPTY)
+    assert "start a producer" in markup.notice(shown)
+    shown.until = NOW
+    assert "press Live" in markup.notice(shown)
 
 
 @pytest.mark.parametrize(

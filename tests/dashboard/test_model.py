@@ -1,5 +1,5 @@
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -9,6 +9,7 @@ from traitlets import TraitError
 from dashboard.conftest import fresh
 from helpers import free_ports
 from liq.config import Settings
+from liq.dashboard.boards import BOARDS
 from liq.dashboard.model import MAX_BARS, DashboardModel, State
 from liq.errors import QueryError
 from liq.model import FeedHealth
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.stack
 
 def sizes(model: DashboardModel) -> list[float]:
     assert model.frames is not None
-    return model.frames.tape["notional"].tolist()
+    return model.frames.board["tape"]["notional"].tolist()
 
 
 def test_starts_loading_and_tells_an_empty_table(own: Settings) -> None:
@@ -54,14 +55,15 @@ def test_frames_of_a_reading_belong_together(own: Settings) -> None:
     model.poll()
     frames = model.frames
     assert frames is not None
-    assert frames.bars["long_usd"].sum() == 100
-    assert frames.net["cumulative_usd"].iloc[-1] == 50
+    assert frames.board["bars"]["long_usd"].sum() == 100
+    assert frames.board["net"]["cumulative_usd"].iloc[-1] == 50
     assert frames.totals["prints"].item() == 2
-    assert frames.symbols["symbol"].tolist() == ["BTCUSDT", "ETHUSDT"]
-    assert frames.exchanges["total_usd"].tolist() == [150]
+    assert frames.board["symbols"]["symbol"].tolist() == ["BTCUSDT", "ETHUSDT"]
+    assert frames.board["exchanges"]["total_usd"].tolist() == [150]
     assert set(frames.sources["source"]) == {"live", "simulator"}
-    assert frames.start <= frames.bars["ts"].iloc[0] <= frames.read <= frames.end
+    assert frames.start <= frames.board["bars"]["ts"].iloc[0] <= frames.read <= frames.end
     assert model.known_symbols == ("BTCUSDT", "ETHUSDT")
+    assert model.known_exchanges == ("binance_usdm",)
 
 
 def test_a_control_that_changed_reloads(own: Settings) -> None:
@@ -117,6 +119,51 @@ def test_paused_frames_stand_still_until_resumed(own: Settings) -> None:
     assert (model.state, sizes(model)) == (State.LIVE, [200, 100])
 
 
+def test_history_stands_still_until_it_is_left(own: Settings) -> None:
+    insert(own, [fresh(100, age=3600), fresh(50, age=1)])
+    model = DashboardModel(own, window="5m")
+    model.poll()
+    now = datetime.now(UTC)
+    model.travel(now - timedelta(seconds=3660), now - timedelta(seconds=3540))
+    assert model.poll()
+    assert (model.state, model.window, sizes(model)) == (State.HISTORY, "120s", [100])
+    assert model.frames is not None
+    assert model.frames.start < now - timedelta(seconds=3600) < model.frames.end
+    insert(own, [fresh(200)])
+    assert not model.poll()
+    model.step(-1)
+    model.poll()
+    assert (model.state, sizes(model)) == (State.EMPTY, [])
+    model.step(1)
+    model.poll()
+    assert sizes(model) == [100]
+    model.step(1000)  # beyond now: live again
+    model.poll()
+    assert (model.state, model.until, sizes(model)) == (State.LIVE, None, [200, 50])
+
+
+def test_another_board_reads_its_own_frames(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    model = DashboardModel(own)
+    for board in BOARDS:
+        model.board = board
+        assert model.poll()
+        assert model.frames is not None
+        assert model.frames.controls.board == board
+        assert model.frames.totals["prints"].item() == 1
+        assert set(model.frames.board) == set(BOARDS[board](model.controls))
+    with pytest.raises(TraitError, match="Nowhere"):
+        model.board = "Nowhere"
+
+
+def test_venues_can_be_chosen(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(50, exchange="okx")])
+    model = DashboardModel(own, exchanges=["okx"])
+    model.poll()
+    assert sizes(model) == [50]
+    assert model.known_exchanges == ("binance_usdm", "okx")
+
+
 def test_quiet_when_the_newest_row_is_old(own: Settings) -> None:
     insert(own, [fresh(100, age=300)])
     model = DashboardModel(own)
@@ -169,7 +216,7 @@ def test_bars_are_never_too_many(own: Settings, window: str, bucket: str) -> Non
     used = duration(model.frames.bucket)
     assert duration(window) / used <= MAX_BARS
     assert used >= duration(bucket)
-    assert len(model.frames.bars) <= MAX_BARS + 1
+    assert len(model.frames.board["bars"]) <= MAX_BARS + 1
     assert model.bucket == bucket  # what the reader asked for stays
 
 

@@ -1,9 +1,13 @@
 import asyncio
+import io
+import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
+import pandas as pd
 import pytest
 
 from dashboard.conftest import fresh
@@ -11,8 +15,12 @@ from helpers import free_ports
 from liq import assets
 from liq.config import Settings
 from liq.dashboard import Dashboard, State, reader, view
+from liq.dashboard.boards import BOARDS
+from liq.dashboard.download import Download
+from liq.dashboard.panels.overview import Overview
 from liq.dashboard.plot import Plot, plotly_js
 from liq.dashboard.reader import Reader
+from liq.dashboard.table import Table
 from liq.errors import QueryError
 from proxy import Proxy
 from rows import insert
@@ -37,8 +45,18 @@ def find(dashboard: Dashboard, kind: type, **traits: Any) -> Any:
 
 
 def page(dashboard: Dashboard) -> str:
-    shown = (w.value for w in everything(dashboard.widget) if isinstance(w, widgets.HTML))
+    shown = (
+        getattr(w, "html", "") or getattr(w, "value", "")
+        for w in everything(dashboard.widget)
+        if isinstance(w, (widgets.HTML, Table))
+    )
     return "".join(text for text in shown if not text.startswith("<style>"))
+
+
+def overview(dashboard: Dashboard) -> Overview:
+    panel = dashboard.panels["Overview"]
+    assert isinstance(panel, Overview)
+    return panel
 
 
 def drawn(plot: Plot, trace: int = 0) -> list[float]:
@@ -59,15 +77,15 @@ async def reached(condition: Callable[[], bool]) -> None:
 def test_first_frames_are_drawn_when_it_is_built(own: Settings) -> None:
     insert(own, [fresh(100), fresh(40, side="short", source="simulator")])
     dashboard = Dashboard(settings=own)
-    assert drawn(dashboard.bars) == [100]
-    assert drawn(dashboard.bars, 1) == [40]
-    assert drawn(dashboard.net) == [60]
-    assert dashboard.symbols.spec["data"][0]["y"] == ["BTCUSDT"]
-    assert dashboard.exchanges.spec["data"][0]["y"] == ["≥ binance_usdm"]
+    assert drawn(overview(dashboard).bars) == [100]
+    assert drawn(overview(dashboard).bars, 1) == [40]
+    assert drawn(overview(dashboard).net) == [60]
+    assert overview(dashboard).symbols.spec["data"][0]["y"] == ["BTCUSDT"]
+    assert overview(dashboard).exchanges.spec["data"][0]["y"] == ["≥ binance_usdm"]
     shown = page(dashboard)
     for text in ("PARTLY SIMULATED DATA", "$100", "BTCUSDT", "≥ $40", "Liquidated per 1m"):
         assert text in shown
-    notes = [note["text"] for note in dashboard.bars.spec["layout"]["annotations"]]
+    notes = [note["text"] for note in overview(dashboard).bars.spec["layout"]["annotations"]]
     assert notes == ["PARTLY SIMULATED DATA"]
 
 
@@ -75,19 +93,19 @@ async def test_lives_and_redraws_only_for_newer_rows(own: Settings) -> None:
     insert(own, [fresh(100)])
     dashboard = Dashboard(settings=own, interval=0.1)
     redraws: list[object] = []
-    dashboard.bars.observe(redraws.append, "spec")
+    overview(dashboard).bars.observe(redraws.append, "spec")
     dashboard.start()
     dashboard.start()  # once more changes nothing
     look(dashboard)
     await asyncio.sleep(1)
     assert redraws == []
     await asyncio.to_thread(insert, own, [fresh(200)])
-    await reached(lambda: sum(drawn(dashboard.bars)) == 300)
+    await reached(lambda: sum(drawn(overview(dashboard).bars)) == 300)
     assert len(redraws) == 1
     dashboard.stop()
     await asyncio.to_thread(insert, own, [fresh(400)])
     await asyncio.sleep(0.5)
-    assert sum(drawn(dashboard.bars)) == 300
+    assert sum(drawn(overview(dashboard).bars)) == 300
 
 
 async def test_rests_while_nobody_looks(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,14 +113,14 @@ async def test_rests_while_nobody_looks(own: Settings, monkeypatch: pytest.Monke
     dashboard.start()
     await asyncio.to_thread(insert, own, [fresh(100)])
     await asyncio.sleep(0.5)
-    assert drawn(dashboard.bars) == []
+    assert drawn(overview(dashboard).bars) == []
     look(dashboard)
-    await reached(lambda: drawn(dashboard.bars) == [100])
+    await reached(lambda: drawn(overview(dashboard).bars) == [100])
     monkeypatch.setattr(reader, "PATIENCE", 0.0)
     await asyncio.sleep(0.5)
     await asyncio.to_thread(insert, own, [fresh(200)])
     await asyncio.sleep(0.5)
-    assert drawn(dashboard.bars) == [100]
+    assert drawn(overview(dashboard).bars) == [100]
     dashboard.stop()
 
 
@@ -117,10 +135,10 @@ async def test_lives_through_an_outage(own: Settings) -> None:
         await reached(lambda: dashboard.model.state is State.FAILED)
         assert "Cannot read the data" in page(dashboard)
         assert "liq-outdated" in dashboard.widget._dom_classes
-        assert drawn(dashboard.bars) == [100]
+        assert drawn(overview(dashboard).bars) == [100]
         await asyncio.to_thread(insert, own, [fresh(200)])
         proxy.mend()
-        await reached(lambda: sum(drawn(dashboard.bars)) == 300)
+        await reached(lambda: sum(drawn(overview(dashboard).bars)) == 300)
         assert "Cannot read the data" not in page(dashboard)
         assert "liq-outdated" not in dashboard.widget._dom_classes
         dashboard.stop()
@@ -167,9 +185,9 @@ async def test_a_control_is_followed_at_once(own: Settings) -> None:
     await reached(lambda: dashboard._task is not None and not dashboard._wake.is_set())
     await asyncio.sleep(0.2)
     find(dashboard, widgets.BoundedFloatText).value = 1000
-    await reached(lambda: drawn(dashboard.bars) == [5000])
-    find(dashboard, widgets.TagsInput).value = ["BTCUSDT"]
-    await reached(lambda: drawn(dashboard.bars) == [])
+    await reached(lambda: drawn(overview(dashboard).bars) == [5000])
+    find(dashboard, widgets.TagsInput, placeholder="all symbols").value = ["BTCUSDT"]
+    await reached(lambda: drawn(overview(dashboard).bars) == [])
     assert "No liquidations match" in page(dashboard)
     dashboard.stop()
 
@@ -184,7 +202,7 @@ def test_controls_and_model_are_linked_both_ways(own: Settings) -> None:
     assert window.value == "2h"  # none of the usual ones, but offered
     window.value = "15m"
     assert dashboard.model.window == "15m"
-    symbols = find(dashboard, widgets.TagsInput)
+    symbols = find(dashboard, widgets.TagsInput, placeholder="add one")
     assert symbols.allowed_tags == ["BTCUSDT", "ETHUSDT", "XRPUSDT"]
     pause = find(dashboard, widgets.ToggleButton, description="Pause")
     pause.value = True
@@ -194,10 +212,10 @@ def test_controls_and_model_are_linked_both_ways(own: Settings) -> None:
 
 def test_theme_is_of_page_and_charts(own: Settings) -> None:
     dashboard = Dashboard(settings=own)
-    dark = dashboard.bars.spec["layout"]["paper_bgcolor"]
+    dark = overview(dashboard).bars.spec["layout"]["paper_bgcolor"]
     assert "liq-dark" in dashboard.widget._dom_classes
     find(dashboard, widgets.ToggleButton, description="Light").value = True
-    assert dashboard.bars.spec["layout"]["paper_bgcolor"] != dark
+    assert overview(dashboard).bars.spec["layout"]["paper_bgcolor"] != dark
     assert "liq-light" in dashboard.widget._dom_classes
     assert "liq-dark" not in dashboard.widget._dom_classes
 
@@ -207,6 +225,77 @@ def test_unknown_theme_is_answered_with_the_valid_ones(own: Settings) -> None:
         Dashboard(settings=own, theme="blue")  # type: ignore[arg-type]
 
 
+def test_every_board_has_its_panel_and_only_one_is_on_the_page(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own)
+    assert list(dashboard.panels) == list(BOARDS)
+    tabs = find(dashboard, widgets.ToggleButtons)
+    for board, panel in dashboard.panels.items():
+        tabs.value = board
+        dashboard.wait(0.1)
+        assert panel.widget in everything(dashboard.widget)
+        others = [other for other in dashboard.panels.values() if other is not panel]
+        assert not any(other.widget in everything(dashboard.widget) for other in others)
+
+
+def test_a_range_drawn_on_a_chart_becomes_the_window(own: Settings) -> None:
+    insert(own, [fresh(100, age=1800), fresh(7)])
+    dashboard = Dashboard(settings=own)
+    before = overview(dashboard).bars.spec["layout"]["uirevision"]
+    now = time.time() * 1000
+    half_an_hour_ago = {"type": "brush", "from": now - 1_860_000, "to": now - 1_740_000}
+    overview(dashboard).net._handle_custom_msg(half_an_hour_ago, [])
+    assert find(dashboard, widgets.Dropdown, description="Window").value == "120s"
+    dashboard.wait(0.1)
+    assert dashboard.model.state is State.HISTORY
+    assert drawn(overview(dashboard).bars) == [100]
+    assert "The window ends in the past" in page(dashboard)
+    assert overview(dashboard).bars.spec["layout"]["uirevision"] != before
+    find(dashboard, widgets.Button, description="Live").click()
+    dashboard.wait(0.1)
+    assert drawn(overview(dashboard).bars) == [7]
+    find(dashboard, widgets.Button, description="◀").click()
+    assert dashboard.model.until is not None
+    overview(dashboard).bars._handle_custom_msg({"type": "unbrush"}, [])
+    assert dashboard.model.until is None
+
+
+def test_a_picked_print_is_inspected(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own)
+    tape = overview(dashboard).tape
+    (key,) = re.findall('data-key="(.+?)"', tape.html)
+    tape._handle_custom_msg({"type": "pick", "key": key}, [])
+    for text in ("As stored", "not kept here", "the venue's documentation", "forceOrder"):
+        assert text in page(dashboard)
+    tape._handle_custom_msg({"type": "pick", "key": key.replace("USDT", "EUR")}, [])
+    assert "no print of binance_usdm BTCEUR" in page(dashboard)
+    inspector = find(dashboard, widgets.Button, description="Close")
+    inspector.click()
+    assert "liq-hidden" in dashboard._inspector.widget._dom_classes
+
+
+@pytest.mark.parametrize(("kind", "read"), [("CSV", pd.read_csv), ("Parquet", pd.read_parquet)])
+def test_prints_can_be_saved(
+    own: Settings, kind: str, read: Callable[[Any], pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert(own, [fresh(100), fresh(50, symbol="ETHUSDT"), fresh(900)])
+    dashboard = Dashboard(settings=own, symbols=["BTCUSDT"])
+    download = find(dashboard, Download)
+    sent: list[tuple[dict[str, str], list[bytes]]] = []
+    monkeypatch.setattr(
+        download, "send", lambda content, buffers=(): sent.append((content, buffers))
+    )
+    download._handle_custom_msg({"type": "ask", "kind": "exe"}, [])
+    download._handle_custom_msg({"type": "ask", "kind": kind}, [])
+    [(message, [content])] = sent
+    assert message == {"type": "file", "name": f"liquidations-1h.{kind.lower()}"}
+    assert sorted(read(io.BytesIO(content))["notional"]) == [100, 900]
+    dashboard.model.settings = own.model_copy(update=free_ports())
+    download._handle_custom_msg({"type": "ask", "kind": kind}, [])
+    assert "liq up" in sent[-1][0]["text"]
+
+
 def test_bounded_run_draws_or_fails(own: Settings, tmp_path: Path) -> None:
     empty = Dashboard(settings=own, interval=0.1)
     empty.wait(None)
@@ -214,7 +303,7 @@ def test_bounded_run_draws_or_fails(own: Settings, tmp_path: Path) -> None:
         empty.wait(0.3)
     insert(own, [fresh(100)])
     empty.wait(0.3)
-    assert drawn(empty.bars) == [100]
+    assert drawn(overview(empty).bars) == [100]
     away = Dashboard(settings=Settings.load(home=tmp_path, **free_ports()))
     assert "Cannot read the data" in page(away)
     with pytest.raises(QueryError, match="liq up"):

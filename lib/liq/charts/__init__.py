@@ -20,6 +20,7 @@ from liq.charts.base import (
     completeness_note,
     source_badge,
 )
+from liq.charts.feeds import coverage
 from liq.charts.flows import bars, by_exchange, cumulative_net, top_symbols
 from liq.charts.studies import cascades, heatmap, hour_of_day, venue_share
 
@@ -36,6 +37,7 @@ __all__ = [
     "by_exchange",
     "cascades",
     "completeness_note",
+    "coverage",
     "cumulative_net",
     "heatmap",
     "hour_of_day",

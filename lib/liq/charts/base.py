@@ -123,7 +123,11 @@ def _total(frame: pd.DataFrame, column: str) -> int:
 
 
 def layout(
-    theme: ThemeName, frame: pd.DataFrame, badge: str | None, badge_height: float = 1
+    theme: ThemeName,
+    frame: pd.DataFrame,
+    badge: str | None,
+    badge_height: float = 1,
+    empty: str = EMPTY,
 ) -> Spec:
     """Return what all charts share: colours, legend, badge; or that there is nothing."""
     colours = THEMES[theme]
@@ -132,7 +136,7 @@ def layout(
     if badge and len(frame):
         notes.append(_corner(badge, colours.warning) | {"y": badge_height})
     if frame.empty:
-        notes.append(_centre(EMPTY, colours.muted))
+        notes.append(_centre(empty, colours.muted))
     return {
         "paper_bgcolor": colours.card,
         "plot_bgcolor": colours.card,
@@ -204,8 +208,16 @@ def _shades(colours: Theme, gaps: pd.DataFrame) -> list[Spec]:
         "line": {"width": 0},
         "layer": "below",
     }
-    spans = zip(times(gaps["from_ts"]), times(gaps["to_ts"]), strict=True)
-    return [shade | {"x0": start, "x1": end} for start, end in spans]
+    spans = _merged(gaps)
+    shaded = zip(times(spans["from_ts"]), times(spans["to_ts"]), strict=True)
+    return [shade | {"x0": start, "x1": end} for start, end in shaded]
+
+
+def _merged(gaps: pd.DataFrame) -> pd.DataFrame:
+    """Return the times at which any feed has a gap, each once: shades would add up."""
+    ordered = gaps.sort_values("from_ts")
+    begun = ordered["from_ts"] > ordered["to_ts"].cummax().shift()
+    return ordered.groupby(begun.cumsum()).agg({"from_ts": "min", "to_ts": "max"})
 
 
 def usd_axis(colours: Theme, what: str, frame: pd.DataFrame, caveat: str = "lower bound") -> Spec:

@@ -6,8 +6,12 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
+import pandas as pd
+
 from liq.charts import LIVE_SOURCES, completeness_note, source_badge
+from liq.dashboard import inspector
 from liq.dashboard.model import DashboardModel, Frames, State
+from liq.venues.base import Venue
 
 _NOTICES = {
     State.LOADING: ("Loading", "Asking QuestDB for the first rows."),
@@ -20,8 +24,14 @@ _NOTICES = {
         "No new liquidation",
         "The market may be calm, or a producer has stopped: `liq status` tells which.",
     ),
+    State.HISTORY: (
+        "History",
+        "The window ends in the past. Press Live to come back to now; drag over the bars to look"
+        " closer, step with the arrows.",
+    ),
     State.PAUSED: ("Paused", "What you see does not move. Press Resume to catch up."),
 }
+_NOTHING_THEN = ("No liquidations then", "Step with the arrows, or press Live to come back to now.")
 _WORDS = {State.LIVE: "live", State.QUIET: "quiet", State.EMPTY: "no rows", State.FAILED: "away"}
 
 
@@ -40,6 +50,8 @@ def notice(model: DashboardModel) -> str:
     if model.state is State.FAILED:
         shown = "What you see is from before. " if model.frames else ""
         title, text = "Cannot read the data", f"{model.problem}. {shown}Trying again."
+    elif model.state is State.EMPTY and model.until is not None:
+        title, text = _NOTHING_THEN
     elif model.state in _NOTICES:
         title, text = _NOTICES[model.state]
     else:
@@ -60,15 +72,86 @@ def figures(frames: Frames | None) -> str:
     )
 
 
-def tape(frames: Frames | None) -> str:
-    """The newest prints, newest first."""
-    if frames is None or frames.tape.empty:
+def tape(prints: pd.DataFrame) -> str:
+    """The newest prints, newest first; a row's key is that of `liq.dashboard.inspector`."""
+    if prints.empty:
         return '<p class="liq-none">no prints</p>'
-    rows = "".join(_print(row) for row in frames.tape.itertuples(index=False))
+    rows = "".join(_print(row) for row in prints.itertuples(index=False))
     return (
         "<table><thead><tr><th>time (UTC)</th><th>side</th><th>symbol</th><th>size (USD)</th>"
         f"<th>price</th><th>exchange</th></tr></thead><tbody>{rows}</tbody></table>"
     )
+
+
+def inspection(found: inspector.Inspection) -> str:
+    """What a print was made of: the row with its units, the raw message, the venue's rule."""
+    values = "".join(
+        f"<tr><th>{escape(name)}</th><td>{escape(_value(value))}"
+        f"<small>{escape(found.units.get(name, ''))}</small></td></tr>"
+        for name, value in found.row.items()
+    )
+    raw = (
+        f"<pre>{escape(found.raw)}</pre>" if found.raw else f"<p>{_code(escape(found.problem))}</p>"
+    )
+    return (
+        f"<section><h4>As stored</h4><table>{values}</table></section>"
+        f"<section><h4>As the exchange sent it</h4>{raw}</section>"
+        f"<section><h4>Rule{_documentation(found.venue)}</h4>{_rule(found.venue)}</section>"
+    )
+
+
+def feeds(health: pd.DataFrame) -> str:
+    """How each feed fares, from ``feed_health``."""
+    if health.empty:
+        return f'<p class="liq-none">{_code("no feed has reported; start one: `liq run`")}</p>'
+    names = ("feed", "state", "shows", "last report (UTC)", "frames", "gaps", "reconnects",
+             "lag, mean", "lag, worst", "waiting, most")  # fmt: skip
+    head = "".join(f"<th>{name}</th>" for name in names)
+    rows = "".join(_feed(row) for row in health.itertuples(index=False))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _feed(row: Any) -> str:
+    state = "connected" if row.connected else "not heard"
+    cells = (
+        f"{row.messages:,}", f"{row.gaps:,}", f"{row.reconnects:,}",
+        _seconds(row.lag_s), _seconds(row.max_lag_s), f"{row.max_queued:,}",
+    )  # fmt: skip
+    return (
+        f'<tr class="liq-{"heard" if row.connected else "unheard"}">'
+        f"<td>{escape(str(row.exchange))}{_source(str(row.source))}</td><td>{state}</td>"
+        f"<td>{escape(str(row.completeness))}</td><td>{row.ts:%H:%M:%S}</td>"
+        + "".join(f"<td>{cell}</td>" for cell in cells)
+        + "</tr>"
+    )
+
+
+def _seconds(lag: float) -> str:
+    return "-" if pd.isna(lag) else f"{lag * 1000:,.0f} ms" if lag < 10 else f"{lag:,.0f} s"
+
+
+def alert(problem: str) -> str:
+    """What went wrong, where its answer would stand."""
+    return f'<p role="alert">{_code(escape(problem))}</p>'
+
+
+def _documentation(venue: Venue | None) -> str:
+    if venue is None:
+        return ""
+    link = escape(venue.documentation)
+    return (
+        f'<a href="{link}" target="_blank" rel="noopener noreferrer">the venue\'s documentation</a>'
+    )
+
+
+def _rule(venue: Venue | None) -> str:
+    return f"<pre>{escape(venue.rule)}</pre>" if venue else "<p>no venue that liq knows</p>"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S.%f} UTC"
+    return f"{value:,.10g}" if isinstance(value, float) else str(value)
 
 
 def footnote(frames: Frames | None) -> str:
@@ -81,10 +164,11 @@ def footnote(frames: Frames | None) -> str:
     return escape(" · ".join(part for part in parts if part))
 
 
-def bars_title(frames: Frames, asked: str) -> str:
-    """Heading of the bars; says so when the window is too long for the bucket ``asked`` for."""
+def bars_title(frames: Frames) -> str:
+    """Heading of the bars; says so when the window is too long for the bucket asked for."""
+    used, asked = frames.bucket, frames.controls.bucket
     wider = f"<small>{asked} has too many bars for this window</small>"
-    return f"<h3>Liquidated per {frames.bucket}{wider if frames.bucket != asked else ''}</h3>"
+    return f"<h3>Liquidated per {used}{wider if used != asked else ''}</h3>"
 
 
 def dollars(amount: float) -> str:
@@ -145,7 +229,8 @@ def _print(row: Any) -> str:
     side = escape(str(row.side))
     big = ' class="liq-big"' if row.notional >= 100_000 else ""
     return (
-        f'<tr{big}><td>{_clock(row.ts)}</td><td class="liq-{side}">{side}</td>'
+        f'<tr{big} data-key="{escape(inspector.key(row))}" tabindex="0">'
+        f'<td>{_clock(row.ts)}</td><td class="liq-{side}">{side}</td>'
         f"<td>{escape(str(row.symbol))}</td><td>{row.notional:,.0f}</td>"
         f"<td>{row.price:,.6g}</td>"
         f"<td>{escape(str(row.exchange))}{_source(str(row.source))}</td></tr>"

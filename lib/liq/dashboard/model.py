@@ -1,24 +1,35 @@
 """What the dashboard shows, apart from how: controls, the frames they ask for, and their state."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 import pandas as pd
-from traitlets import Bool, Float, HasTraits, Instance, List, Tuple, Unicode, UseEnum, validate
+from traitlets import (
+    Bool,
+    Enum,
+    Float,
+    HasTraits,
+    Instance,
+    List,
+    Tuple,
+    Unicode,
+    UseEnum,
+    validate,
+)
 
 from liq import queries
 from liq.config import Settings
 from liq.config import settings as current_settings
+from liq.dashboard.boards import BOARDS, Ask, Controls
 from liq.errors import LiqError
 from liq.parameters import duration
 
 MAX_BARS = 1500
 QUIET = timedelta(seconds=60)
-_TAPE_ROWS = 60
-_TOP_SYMBOLS = 12
 _KNOWN_SYMBOLS = 500
 _LOOK_AROUND = 15.0  # seconds
 _LONGEST_COVERAGE = timedelta(days=1)  # a report a second a feed: more of them take too long
@@ -33,25 +44,8 @@ class State(StrEnum):
     QUIET = "quiet"  # the newest row is old: nothing happens, or a producer has died
     EMPTY = "empty"  # no row matches the controls
     PAUSED = "paused"
+    HISTORY = "history"  # the window ends in the past
     FAILED = "failed"  # the last read failed; the frames are those of the read before
-
-
-class Controls(NamedTuple):
-    """What the reader asked for."""
-
-    bucket: str
-    window: str
-    symbols: tuple[str, ...]
-    min_notional: float
-
-    @property
-    def filters(self) -> dict[str, Any]:
-        """Parameters that every query of the dashboard shares."""
-        return {
-            "window": self.window,
-            "symbols": list(self.symbols),
-            "min_notional": self.min_notional or None,
-        }
 
 
 class Latest(NamedTuple):
@@ -63,25 +57,31 @@ class Latest(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frames:
-    """One consistent reading: a frame a panel; columns as the catalogue declares them."""
+    """One consistent reading: figures of the window, and the frames of one board by name.
 
-    bars: pd.DataFrame
-    net: pd.DataFrame
+    Columns are as the catalogue declares them; see `liq.dashboard.boards` for the names.
+    """
+
     totals: pd.DataFrame
-    symbols: pd.DataFrame
-    exchanges: pd.DataFrame
-    tape: pd.DataFrame
     sources: pd.DataFrame
+    board: Mapping[str, pd.DataFrame]
+    controls: Controls
     bucket: str  # the width in use, which the window may have widened
     start: datetime  # of the first bar
     end: datetime  # of the last one
     read: datetime
 
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """What a time axis shows."""
+        return self.start, self.end
+
 
 class Surroundings(NamedTuple):
-    """What changes slowly: symbols with prints lately, and times when a feed was not heard."""
+    """What changes slowly: what has prints lately, and times when a feed was not heard."""
 
     symbols: tuple[str, ...]
+    exchanges: tuple[str, ...]
     gaps: pd.DataFrame
 
 
@@ -101,8 +101,11 @@ class DashboardModel(HasTraits):
     `read` may run on any thread; `apply` and the traits belong to one.
     """
 
+    board = Enum(list(BOARDS), default_value=next(iter(BOARDS)), help="what is read")
     bucket = Unicode("1m", help="width of a bar; widened when the window has too many of them")
     window = Unicode("1h", help="how far back")
+    until = Instance(datetime, allow_none=True, help="end of the window; None: now, live")
+    exchanges = List(Unicode(), help="only these; empty: all")
     symbols = List(Unicode(), help="only these; empty: all")
     min_notional = Float(0.0, min=0.0, help="least size of a print, USD")
     paused = Bool(default_value=False)
@@ -112,24 +115,33 @@ class DashboardModel(HasTraits):
     state = UseEnum(State, default_value=State.LOADING)
     problem = Unicode(help="why the last read failed")
     known_symbols = Tuple(help="what ``symbols`` may be chosen from: those with prints lately")
+    known_exchanges = Tuple(help="what ``exchanges`` may be chosen from")
     gaps = Instance(pd.DataFrame, allow_none=True, help="rows of ``coverage``")
 
     def __init__(self, settings: Settings | None = None, **controls: Any) -> None:
-        self._settings = settings or current_settings()
+        self.settings = settings or current_settings()
         self._shown: tuple[Controls, Latest | None] | None = None
-        self._looked_around: tuple[str, float] = ("", 0.0)  # at which window, when
+        self._looked_around: tuple[object, float] = (None, 0.0)  # at which span, when
         super().__init__(**controls)
 
     @property
     def buckets(self) -> list[str]:
         """The widths of a bar that the catalogue allows, narrow to wide."""
-        params = queries.find("liquidations_by_bucket", self._settings).params
+        params = queries.find("liquidations_by_bucket", self.settings).params
         return [str(choice) for choice in params["bucket"].choices]
 
     @property
     def controls(self) -> Controls:
         """The controls as one value."""
-        return Controls(self.bucket, self.window, tuple(self.symbols), self.min_notional)
+        return Controls(
+            board=self.board,
+            bucket=self.bucket,
+            window=self.window,
+            until=self.until,
+            exchanges=tuple(self.exchanges),
+            symbols=tuple(self.symbols),
+            min_notional=self.min_notional,
+        )
 
     @property
     def age(self) -> timedelta | None:
@@ -137,6 +149,17 @@ class DashboardModel(HasTraits):
         if self.latest is None or self.latest.ts is None:
             return None
         return max(datetime.now(UTC) - self.latest.ts, timedelta(0))
+
+    def travel(self, start: datetime, end: datetime) -> None:
+        """Show what was from ``start`` to ``end``; live when that is now or later."""
+        with self.hold_trait_notifications():
+            self.window = f"{max(round((end - start).total_seconds()), 1)}s"
+            self.until = end if end < datetime.now(UTC) else None
+
+    def step(self, windows: int) -> None:
+        """Move by so many windows, back or forth; live when that reaches now."""
+        end = (self.until or datetime.now(UTC)) + windows * duration(self.window)
+        self.until = end if end < datetime.now(UTC) else None
 
     def poll(self) -> bool:
         """Look for newer rows and reload if there are any; return whether frames changed."""
@@ -148,7 +171,7 @@ class DashboardModel(HasTraits):
         try:
             latest = self._latest()
             frames = self._load(controls) if self._outdated(controls, latest) else None
-            around = self._look_around(controls.window)
+            around = self._look_around(controls)
         except LiqError as error:
             return Reading(controls, None, None, str(error))
         return Reading(controls, latest, frames, "", around)
@@ -162,7 +185,7 @@ class DashboardModel(HasTraits):
                 self.frames = reading.frames
                 self._shown = (reading.controls, reading.latest)
             if reading.surroundings is not None:
-                self.known_symbols, self.gaps = reading.surroundings
+                self.known_symbols, self.known_exchanges, self.gaps = reading.surroundings
             self.state = self._state()
         return reading.frames is not None
 
@@ -179,7 +202,7 @@ class DashboardModel(HasTraits):
 
     @validate("bucket")
     def _valid_bucket(self, proposal: Any) -> str:
-        params = queries.find("liquidations_by_bucket", self._settings).params
+        params = queries.find("liquidations_by_bucket", self.settings).params
         return str(params["bucket"].value("bucket", proposal["value"]))
 
     def _state(self) -> State:
@@ -191,13 +214,15 @@ class DashboardModel(HasTraits):
             return State.LOADING
         if not self.frames.totals["prints"].sum():
             return State.EMPTY
+        if self.until is not None:
+            return State.HISTORY
         age = self.age
         return State.QUIET if age is None or age > QUIET else State.LIVE
 
     def _outdated(self, controls: Controls, latest: Latest) -> bool:
         if self.frames is None or self._shown is None or self._shown[0] != controls:
             return True
-        if self.paused:
+        if self.paused or self.until is not None:
             return False
         return self._shown[1] != latest or datetime.now(UTC) - self.frames.read > _SLIDE
 
@@ -207,42 +232,46 @@ class DashboardModel(HasTraits):
         return Latest(ts, int(row["rows"]))
 
     def _load(self, controls: Controls) -> Frames:
-        filters, end = controls.filters, datetime.now(UTC)
+        now = datetime.now(UTC)
+        end = controls.until or now
         bucket = self._fitting_bucket(controls)
         width = duration(bucket)
+        asks = BOARDS[controls.board](controls._replace(bucket=bucket))
         return Frames(
-            bars=self._hit("liquidations_by_bucket", bucket=bucket, **filters),
-            net=self._hit("cumulative_net", bucket=bucket, **filters),
-            totals=self._hit("totals", **filters),
-            symbols=self._hit("top_symbols", limit=_TOP_SYMBOLS, **filters),
-            exchanges=self._hit("by_exchange", **filters),
-            tape=self._hit("latest_prints", limit=_TAPE_ROWS, **filters),
-            sources=self._hit("sources", window=controls.window),
+            totals=self._hit("totals", **controls.filters),
+            sources=self._hit("sources", **controls.span),
+            board={name: self._answer(ask) for name, ask in asks.items()},
+            controls=controls,
             bucket=bucket,
             start=pd.Timestamp(end - duration(controls.window)).floor(width).to_pydatetime(),
             end=pd.Timestamp(end).ceil(width).to_pydatetime(),
-            read=end,
+            read=now,
         )
 
-    def _look_around(self, window: str) -> Surroundings | None:
+    def _look_around(self, controls: Controls) -> Surroundings | None:
         """Read now and then what changes slowly; None in between."""
         looked_at, when = self._looked_around
-        if looked_at == window and time.monotonic() - when < _LOOK_AROUND:
+        if looked_at == controls.span and time.monotonic() - when < _LOOK_AROUND:
             return None
-        found = self._hit("top_symbols", window=window, limit=_KNOWN_SYMBOLS)
-        around = Surroundings(tuple(sorted(found["symbol"])), self._gaps(window))
-        self._looked_around = (window, time.monotonic())
+        symbols = self._hit("top_symbols", limit=_KNOWN_SYMBOLS, **controls.span)["symbol"]
+        sources = self._hit("sources", **controls.span)
+        around = Surroundings(
+            tuple(sorted(symbols)),
+            tuple(sorted(set(sources["exchange"]))),
+            self._gaps(controls, sources),
+        )
+        self._looked_around = (controls.span, time.monotonic())
         return around
 
-    def _gaps(self, window: str) -> pd.DataFrame:
-        """Read when feeds were not heard that have prints in the window.
+    def _gaps(self, controls: Controls, sources: pd.DataFrame) -> pd.DataFrame:
+        """Read when feeds were not heard that have prints in the window, or any if none has.
 
         Others are none of the reader's: a simulator of yesterday, say.
         """
-        looked_at = min(duration(window), _LONGEST_COVERAGE)
-        gaps = self._hit("coverage", window=looked_at)
-        shown = self._hit("sources", window=window)[["exchange", "source"]]
-        return gaps.merge(shown.drop_duplicates(), on=["exchange", "source"])
+        looked_at = min(duration(controls.window), _LONGEST_COVERAGE)
+        gaps = self._hit("coverage", window=looked_at, until=controls.until)
+        shown = sources[["exchange", "source"]].drop_duplicates()
+        return gaps if shown.empty else gaps.merge(shown, on=["exchange", "source"])
 
     def _fitting_bucket(self, controls: Controls) -> str:
         """Return the chosen width of a bar, or the least one that gives a readable number."""
@@ -251,5 +280,8 @@ class DashboardModel(HasTraits):
         chosen = self.buckets[self.buckets.index(controls.bucket) :]
         return next((width for width in chosen if width in wide_enough), self.buckets[-1])
 
+    def _answer(self, ask: Ask) -> pd.DataFrame:
+        return self._hit(ask.key, **ask.params)
+
     def _hit(self, key: str, **params: Any) -> pd.DataFrame:
-        return queries.hit(key, settings=self._settings, **params)
+        return queries.hit(key, settings=self.settings, **params)

@@ -21,9 +21,19 @@ function plotly(model) {
 const CONFIG = {
   responsive: true,
   displaylogo: false,
+  showTips: false,
   // named one by one: plotly's own choice has a button that uploads the chart to its cloud
   modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
 };
+
+/** Tell of a range of time that the reader drew; a redraw of ours changes no range by itself. */
+function brushed(model, change) {
+  const [from, to] = [0, 1].map((end) => change[`xaxis.range[${end}]`]);
+  if (from === undefined || to === undefined) return;
+  model.send({ type: "brush", from: time(from), to: time(to) });
+}
+
+const time = (text) => Date.parse(`${String(text).replace(" ", "T")}Z`); // plotly's dates have no zone
 
 function render({ model, el }) {
   const chart = document.createElement("div");
@@ -41,6 +51,11 @@ function render({ model, el }) {
       if (gone) return;
       const { data, layout } = model.get("spec");
       await Plotly.react(chart, data, { autosize: true, ...layout }, CONFIG);
+      if (model.get("brush") && !chart.liqBrush) {
+        chart.liqBrush = true;
+        chart.on("plotly_relayout", (change) => brushed(model, change));
+        chart.on("plotly_doubleclick", () => model.send({ type: "unbrush" }));
+      }
     });
   };
 

@@ -10,14 +10,17 @@ import ipywidgets as widgets
 
 from liq import charts
 from liq.config import Settings
-from liq.dashboard import markup
+from liq.dashboard import controls, markup
+from liq.dashboard.boards import Controls
 from liq.dashboard.model import DashboardModel, Reading, State
-from liq.dashboard.plot import Plot
+from liq.dashboard.panels.base import Look, Panel, html
+from liq.dashboard.panels.feeds import Feeds
+from liq.dashboard.panels.inspector import Inspector
+from liq.dashboard.panels.overview import Overview
+from liq.dashboard.plot import Span
 from liq.dashboard.reader import Reader
 from liq.errors import QueryError
-from liq.parameters import duration
 
-WINDOWS = ("5m", "15m", "1h", "4h", "12h", "1d", "7d", "30d")
 _FASTEST = 0.1  # seconds from one tick to the next, at least
 _SLOW = 3.0  # seconds to wait for an answer before telling so
 _CSS = Path(__file__).with_name("style.css")
@@ -26,9 +29,10 @@ _CSS = Path(__file__).with_name("style.css")
 class Dashboard:
     """The live dashboard. ``start()`` lets it live; ``widget`` is what a notebook shows.
 
-    The controls' first values are given here: width of a bar, how far back, which of the venues'
-    symbols (none: all), least size of a print in USD. The first frames are drawn when it is built,
-    so a page has data before the first tick; ``interval`` is the seconds between looks for more.
+    The controls' first values are given here: width of a bar, how far back, which venues and which
+    of their symbols (none: all), least size of a print in USD, the board. The first frames are
+    drawn when it is built, so a page has data before the first tick; ``interval`` is the seconds
+    between looks for more.
     """
 
     def __init__(
@@ -38,6 +42,8 @@ class Dashboard:
         window: str = "1h",
         symbols: Iterable[str] = (),
         min_notional: float = 0.0,
+        exchanges: Iterable[str] = (),
+        board: str = "Overview",
         settings: Settings | None = None,
         interval: float = 0.25,
         theme: charts.ThemeName = "dark",
@@ -45,14 +51,20 @@ class Dashboard:
         if theme not in charts.THEMES:
             raise QueryError(f"theme={theme!r} is not one of: {', '.join(charts.THEMES)}")
         self.model = DashboardModel(
-            settings, bucket=bucket, window=window, symbols=list(symbols), min_notional=min_notional
+            settings,
+            bucket=bucket,
+            window=window,
+            symbols=list(symbols),
+            exchanges=list(exchanges),
+            min_notional=min_notional,
+            board=board,
         )
         self.theme = theme
         self._interval = max(interval, _FASTEST)
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._build()
-        self.model.observe(self._nudge, ["bucket", "window", "symbols", "min_notional", "paused"])
+        self.model.observe(self._nudge, [*Controls._fields, "paused"])
         self.model.poll()
         self.draw()
 
@@ -131,60 +143,44 @@ class Dashboard:
         self._reader = Reader()
         style = widgets.HTML(f"<style>{_CSS.read_text()}</style>")
         hidden = widgets.Box([self._reader, style]).add_class("liq-hidden")
-        self._header, self._notice = _html("liq-header"), _html("liq-notices")
-        self._figures, self._tape = _html("liq-figures"), _html("liq-tape")
-        self._footnote = _html("liq-footnote")
-        self.bars, self.net, self.symbols, self.exchanges = Plot(), Plot(), Plot(), Plot()
-        self._bars_title = _html("liq-heading")
-        board = widgets.Box(
-            [
-                _card("liq-bars", self._bars_title, self.bars),
-                _card("liq-net", _heading("Cumulative long minus short"), self.net),
-                _card("liq-symbols", _heading("Top symbols"), self.symbols),
-                _card("liq-exchanges", _heading("By exchange"), self.exchanges),
-                _card("liq-prints", _heading("Tape"), self._tape),
-            ]
-        ).add_class("liq-board")
+        self._header, self._notice = html("liq-header"), html("liq-notices")
+        self._figures, self._footnote = html("liq-figures"), html("liq-footnote")
+        self._inspector = Inspector(self.model.settings)
+        self.panels: dict[str, Panel] = {"Overview": self._overview(), "Feeds": Feeds()}
+        self._page = widgets.Box([]).add_class("liq-page")
         self.widget = widgets.VBox(
             [
                 hidden,
                 self._header,
-                self._controls(),
+                controls.filters(self.model),
+                controls.actions(self.model, self._set_theme, self.theme),
                 self._notice,
                 self._figures,
-                board,
+                self._tabs(),
+                self._page,
+                self._inspector.widget,
                 self._footnote,
             ]
         ).add_class("liq-root")
         self.widget.add_class(f"liq-{self.theme}")
 
-    def _controls(self) -> widgets.Widget:
-        model = self.model
-        bucket = widgets.Dropdown(options=model.buckets, description="Bucket")
-        window = widgets.Dropdown(
-            options=sorted({*WINDOWS, model.window}, key=duration), description="Window"
-        )
-        symbols = widgets.TagsInput(allow_duplicates=False, placeholder="all symbols")
-        least = widgets.BoundedFloatText(
-            min=0, max=1e12, step=1000, description="Min size (USD)", continuous_update=False
-        )
-        pause = widgets.ToggleButton(tooltip="stop and resume the redraws")
-        light = widgets.ToggleButton(description="Light", tooltip="light or dark")
-        for control, trait in ((bucket, "bucket"), (window, "window"), (symbols, "symbols"),
-                               (least, "min_notional"), (pause, "paused")):  # fmt: skip
-            widgets.link((model, trait), (control, "value"))
-        light.value = self.theme == "light"
-        light.observe(lambda change: self._set_theme("light" if change["new"] else "dark"), "value")
-        widgets.dlink((model, "paused"), (pause, "description"), _pause_label)
-        widgets.dlink((model, "symbols"), (symbols, "placeholder"), _symbols_hint)
-        widgets.dlink((model, "known_symbols"), (symbols, "allowed_tags"), self._offered)
-        label = widgets.Label("Symbols").add_class("liq-label")
-        return widgets.Box([bucket, window, label, symbols, least, pause, light]).add_class(
-            "liq-controls"
-        )
+    def _overview(self) -> Overview:
+        overview = Overview()
+        overview.tape.on_pick(self._inspector.show)
+        for plot in (overview.bars, overview.net):
+            plot.on_brush(self._brushed)
+        return overview
 
-    def _offered(self, known: tuple[str, ...]) -> list[str]:
-        return sorted({*known, *self.model.symbols})  # a chosen one without prints stays valid
+    def _tabs(self) -> widgets.Widget:
+        tabs = widgets.ToggleButtons(options=list(self.panels)).add_class("liq-tabs")
+        widgets.link((self.model, "board"), (tabs, "value"))
+        return tabs
+
+    def _brushed(self, span: Span | None) -> None:
+        if span is None:
+            self.model.until = None
+        else:
+            self.model.travel(*span)
 
     def _set_theme(self, theme: charts.ThemeName) -> None:
         self.widget.remove_class(f"liq-{self.theme}").add_class(f"liq-{theme}")
@@ -194,17 +190,11 @@ class Dashboard:
     def _draw_frames(self) -> None:
         frames = self.model.frames
         if frames is not None:
-            theme, gaps, span = self.theme, self.model.gaps, (frames.start, frames.end)
-            badge = charts.source_badge(frames.sources)
-            self._bars_title.value = markup.bars_title(frames, self.model.bucket)
-            self.bars.spec = charts.bars.spec(frames.bars, theme, span=span, gaps=gaps, badge=badge)
-            self.net.spec = charts.cumulative_net.spec(
-                frames.net, theme, span=span, gaps=gaps, badge=badge
-            )
-            self.symbols.spec = charts.top_symbols.spec(frames.symbols, theme, badge=badge)
-            self.exchanges.spec = charts.by_exchange.spec(frames.exchanges, theme, badge=badge)
+            panel = self.panels[frames.controls.board]
+            panel.draw(frames, Look(self.theme, self.model.gaps))
+            if self._page.children != (panel.widget,):
+                self._page.children = [panel.widget]
         self._figures.value = markup.figures(frames)
-        self._tape.value = markup.tape(frames)
         self._footnote.value = markup.footnote(frames)
 
     def _draw_state(self) -> None:
@@ -214,25 +204,3 @@ class Dashboard:
             self.widget.add_class if self.model.state is State.FAILED else self.widget.remove_class
         )
         dim("liq-outdated")
-
-
-def _pause_label(paused: bool) -> str:  # noqa: FBT001 - traitlets calls it with the value
-    return "Resume" if paused else "Pause"
-
-
-def _symbols_hint(chosen: list[str]) -> str:
-    return "add one" if chosen else "all symbols"
-
-
-def _html(css_class: str) -> widgets.HTML:
-    return widgets.HTML().add_class(css_class)
-
-
-def _heading(text: str) -> widgets.HTML:
-    heading = _html("liq-heading")
-    heading.value = f"<h3>{text}</h3>"
-    return heading
-
-
-def _card(css_class: str, *children: widgets.Widget) -> widgets.Box:
-    return widgets.VBox(list(children)).add_class("liq-card").add_class(css_class)

@@ -1,0 +1,105 @@
+"""The dashboard's controls, linked to the traits of its model."""
+
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as widgets
+
+from liq.charts import ThemeName
+from liq.dashboard.download import Download
+from liq.dashboard.model import DashboardModel
+from liq.exports import exported
+from liq.formats import Format
+from liq.parameters import duration
+
+WINDOWS = ("5m", "15m", "1h", "4h", "12h", "1d", "7d", "30d")
+_FILES = {"CSV": Format.CSV, "Parquet": Format.PARQUET}
+
+
+def filters(model: DashboardModel) -> widgets.Widget:
+    """Return what chooses prints: how wide a bar, of which venues and symbols, how large."""
+    bucket = widgets.Dropdown(options=model.buckets, description="Bucket")
+    least = widgets.BoundedFloatText(
+        min=0, max=1e12, step=1000, description="Min size (USD)", continuous_update=False
+    )
+    for control, trait in ((bucket, "bucket"), (least, "min_notional")):
+        widgets.link((model, trait), (control, "value"))
+    venues = _tags(model, "exchanges", "known_exchanges", "all venues")
+    symbols = _tags(model, "symbols", "known_symbols", "all symbols")
+    return _bar(bucket, _window(model), _label("Venues"), venues, _label("Symbols"), symbols, least)
+
+
+def actions(
+    model: DashboardModel, set_theme: Callable[[ThemeName], None], theme: ThemeName
+) -> widgets.Widget:
+    """Return what moves through time, stops the redraws, saves the prints and turns the theme."""
+    pause = widgets.ToggleButton(tooltip="stop and resume the redraws")
+    widgets.link((model, "paused"), (pause, "value"))
+    widgets.dlink(
+        (model, "paused"), (pause, "description"), lambda paused: "Resume" if paused else "Pause"
+    )
+    light = widgets.ToggleButton(
+        value=theme == "light", description="Light", tooltip="light or dark"
+    )
+    light.observe(lambda change: set_theme("light" if change["new"] else "dark"), "value")
+    download = Download(list(_FILES), lambda kind: _file(model, kind)).add_class("liq-download")
+    return _bar(*_travel(model), pause, light, _label("Save prints"), download)
+
+
+def _window(model: DashboardModel) -> widgets.Dropdown:
+    window = widgets.Dropdown(description="Window")
+
+    def choose(change: Any) -> None:
+        model.window = change["new"]
+
+    def show(_change: object = None) -> None:
+        window.unobserve(choose, "value")  # new options choose the first, which nobody asked for
+        window.options = sorted({*WINDOWS, model.window}, key=duration)
+        window.value = model.window
+        window.observe(choose, "value")
+
+    window.observe(choose, "value")
+    model.observe(show, "window")
+    show()
+    return window
+
+
+def _travel(model: DashboardModel) -> tuple[widgets.Widget, ...]:
+    back = widgets.Button(description="◀", tooltip="one window back")
+    forth = widgets.Button(description="▶", tooltip="one window forth")
+    live = widgets.Button(description="Live", tooltip="back to now")
+    back.on_click(lambda _: model.step(-1))
+    forth.on_click(lambda _: model.step(1))
+    live.on_click(lambda _: model.set_trait("until", None))
+    for button in (forth, live):
+        widgets.dlink((model, "until"), (button, "disabled"), lambda until: until is None)
+    return back, live, forth
+
+
+def _tags(model: DashboardModel, trait: str, known: str, hint: str) -> widgets.TagsInput:
+    tags = widgets.TagsInput(allow_duplicates=False, placeholder=hint)
+
+    def offered(values: tuple[str, ...]) -> list[str]:
+        return sorted({*values, *getattr(model, trait)})  # a chosen one without prints stays valid
+
+    widgets.link((model, trait), (tags, "value"))
+    widgets.dlink(
+        (model, trait), (tags, "placeholder"), lambda chosen: "add one" if chosen else hint
+    )
+    widgets.dlink((model, known), (tags, "allowed_tags"), offered)
+    return tags
+
+
+def _file(model: DashboardModel, kind: str) -> tuple[str, bytes]:
+    """Return the prints that match the controls, as a file's name and content."""
+    asked, out = model.controls, _FILES[kind]
+    content, _stamp = exported("prints", out, settings=model.settings, **asked.filters)
+    return f"liquidations-{asked.window}.{out}", content
+
+
+def _label(text: str) -> widgets.Widget:
+    return widgets.Label(text).add_class("liq-label")
+
+
+def _bar(*parts: widgets.Widget) -> widgets.Widget:
+    return widgets.Box(list(parts)).add_class("liq-controls")

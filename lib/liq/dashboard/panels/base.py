@@ -1,0 +1,70 @@
+"""What a board's widgets are, and the parts that all of them are made of."""
+
+from typing import Any, NamedTuple, Protocol
+
+import ipywidgets as widgets
+import pandas as pd
+
+from liq.charts import Spec, ThemeName, source_badge
+from liq.dashboard.model import Frames
+
+
+class Look(NamedTuple):
+    """How to draw: the theme, and the times that charts shade because a feed was not heard."""
+
+    theme: ThemeName
+    gaps: pd.DataFrame | None
+
+
+class Panel(Protocol):
+    """The widgets of one board."""
+
+    widget: widgets.Widget
+
+    def draw(self, frames: Frames, look: Look) -> None:
+        """Show ``frames``, which are those of this board."""
+
+
+class TimeChart(Protocol):
+    """A chart over time, as those of `liq.charts`."""
+
+    def spec(
+        self,
+        frame: pd.DataFrame,
+        theme: ThemeName = ...,
+        *,
+        span: tuple[Any, Any] | None = ...,
+        gaps: pd.DataFrame | None = ...,
+        badge: str | None = ...,
+    ) -> Spec:
+        """Return the figure as plain data."""
+
+
+def timed(chart: TimeChart, frame: pd.DataFrame, frames: Frames, look: Look) -> Spec:
+    """Return ``chart`` of ``frame`` over the window; another window undoes the reader's zoom."""
+    badge = source_badge(frames.sources)
+    spec = chart.spec(frame, look.theme, span=frames.span, gaps=look.gaps, badge=badge)
+    spec["layout"]["uirevision"] = str(frames.controls.span)
+    return spec
+
+
+def html(css_class: str) -> widgets.HTML:
+    """Return an empty piece of HTML, to be filled by `liq.dashboard.markup`."""
+    return widgets.HTML().add_class(css_class)
+
+
+def heading(text: str) -> widgets.HTML:
+    """Return a card's title."""
+    title = html("liq-heading")
+    title.value = f"<h3>{text}</h3>"
+    return title
+
+
+def card(css_class: str, *children: widgets.Widget) -> widgets.Box:
+    """Return a framed part of a board."""
+    return widgets.VBox(list(children)).add_class("liq-card").add_class(css_class)
+
+
+def board(css_class: str, *cards: widgets.Widget) -> widgets.Box:
+    """Return cards side by side, as the style sheet places them."""
+    return widgets.Box(list(cards)).add_class("liq-board").add_class(css_class)

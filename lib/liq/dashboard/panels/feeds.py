@@ -1,0 +1,26 @@
+"""The board of the feeds: how each fares now, and when it was not heard."""
+
+from liq import charts
+from liq.dashboard import markup
+from liq.dashboard.model import Frames
+from liq.dashboard.panels.base import Look, board, card, heading, html
+from liq.dashboard.plot import Plot
+
+
+class Feeds:
+    """A table of the feeds and a line of time for each."""
+
+    def __init__(self) -> None:
+        self.coverage = Plot(brush=True)
+        self.health = html("liq-health")
+        self.widget = board(
+            "liq-feeds",
+            card("liq-coverage", heading("Heard, and not heard"), self.coverage),
+            card("liq-reports", heading("Feeds"), self.health),
+        )
+
+    def draw(self, frames: Frames, look: Look) -> None:
+        """Show the window."""
+        health = frames.board["health"]
+        self.coverage.spec = charts.coverage.spec(health, look.gaps, look.theme, span=frames.span)
+        self.health.value = markup.feeds(health)
