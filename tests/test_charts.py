@@ -1,3 +1,5 @@
+import json
+import math
 import re
 from itertools import product
 from typing import Any
@@ -178,6 +180,77 @@ def test_bars_stack_both_sides_over_their_bucket() -> None:
     assert long.xperiod == 60_000
     assert long.xperiodalignment == "middle"
     assert charts.bars(BARS.iloc[:1]).data[0].xperiod is None
+
+
+PRICES = pd.DataFrame(
+    {
+        "ts": TIMES,
+        "open": [9.0, math.nan, 12.0],
+        "high": [11.0, math.nan, 13.0],
+        "low": [8.0, math.nan, 12.0],
+        "close": [10.0, math.nan, 12.5],
+        "not_live": [0, 0, 0],
+    }
+)
+PATH = pd.DataFrame(
+    {
+        "side": ["long", "long", "short"],
+        "offset_s": [0, 10, 10],
+        "mean_bps": [0.0, 4.0, -1.0],
+        "q1_bps": [0.0, 1.0, -2.0],
+        "median_bps": [0.0, 3.0, -1.0],
+        "q3_bps": [0.0, 6.0, 2.0],
+        "prints": [3, 2, 1],
+        "not_live": [0, 0, 0],
+    }
+)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_price_is_laid_over_bars_on_its_own_axis(theme: Any) -> None:
+    figure = charts.bars(BARS, theme, price=PRICES)
+    line = figure.data[2]
+    assert list(line.y) == [10, None, 12.5]  # a gap, where none was heard
+    assert not line.connectgaps
+    assert (line.yaxis, figure.layout.yaxis2.overlaying, figure.layout.yaxis2.side) == (
+        "y2",
+        "y",
+        "right",
+    )
+    assert (line.xperiod, line.xperiodalignment) == (60_000, "end")
+    assert "(quote per base)" in figure.layout.yaxis2.title.text
+    assert line.line.color == THEMES[theme].text
+    json.dumps(charts.bars.spec(BARS, price=PRICES), allow_nan=False)
+    without = charts.bars(BARS, theme, price=PRICES.iloc[:0])
+    assert without == charts.bars(BARS, theme)
+
+
+def test_a_simulated_price_is_badged_too() -> None:
+    simulated = PRICES.assign(not_live=1)
+    assert texts(charts.bars(BARS, price=simulated)) == ["NOT LIVE DATA"]
+    assert texts(charts.bars(BARS, price=simulated, badge="")) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_path_is_a_mean_in_a_band_of_quartiles(theme: Any) -> None:
+    figure = charts.price_path(PATH, theme)
+    band, mean, *_ = figure.data
+    assert (mean.name, list(mean.x), list(mean.y)) == ("long", [0, 10], [0, 4])
+    assert list(mean.customdata) == [3, 2]
+    assert list(zip(band.x, band.y, strict=True)) == [(0, 0), (10, 6), (10, 1), (0, 0)]
+    assert [trace.line.color for trace in figure.data] == [
+        *[THEMES[theme].long] * 2,
+        *[THEMES[theme].short] * 2,
+    ]
+    assert "(s)" in figure.layout.xaxis.title.text
+    assert "(bps)" in figure.layout.yaxis.title.text
+
+
+def test_a_path_says_when_there_is_none_or_it_is_not_live() -> None:
+    assert texts(charts.price_path(PATH.iloc[:0])) == ["no prints with a price in this window"]
+    assert texts(charts.price_path(PATH.assign(not_live=1))) == ["NOT LIVE DATA"]
+    assert texts(charts.price_path(PATH)) == []
+    assert [trace.name for trace in charts.price_path(PATH.iloc[2:]).data][1:] == ["short"]
 
 
 def test_span_fixes_the_time_axis_in_utc() -> None:

@@ -22,6 +22,7 @@ from liq.charts.base import (
 )
 from liq.charts.feeds import coverage
 from liq.charts.flows import bars, by_exchange, cumulative_net, top_symbols
+from liq.charts.prices import price_path
 from liq.charts.studies import cascades, heatmap, hour_of_day, venue_share
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "cumulative_net",
     "heatmap",
     "hour_of_day",
+    "price_path",
     "source_badge",
     "top_symbols",
     "venue_share",

@@ -7,6 +7,7 @@ import pandas as pd
 
 from liq.charts import base
 from liq.charts.base import THEMES, Chart, Spec, ThemeName
+from liq.charts.prices import overlay
 from liq.model import Completeness
 
 _LEAST_LINES = 4
@@ -20,11 +21,13 @@ def bars(
     span: tuple[Any, Any] | None = None,
     gaps: pd.DataFrame | None = None,
     badge: str | None = None,
+    price: pd.DataFrame | None = None,
 ) -> Spec:
     """Stacked long and short notional a bucket, from ``liquidations_by_bucket``.
 
     ``span`` fixes the time axis; ``gaps``, from ``coverage``, are shaded: nothing drawn there does
-    not mean that nothing happened; ``badge`` replaces the one derived from the frame.
+    not mean that nothing happened; ``badge`` replaces the one derived from the frame. ``price``,
+    from ``price_by_bucket``, is laid over the bars on an axis of its own.
     """
     colours = THEMES[theme]
     times = base.times(frame["ts"])
@@ -33,9 +36,15 @@ def bars(
         base.bar("long", colours.long, x=times, y=frame["long_usd"], **period),
         base.bar("short", colours.short, x=times, y=frame["short_usd"], **period),
     ]
+    if badge is None and price is not None:
+        badge = base.source_badge(frame) or base.source_badge(price)
     layout = base.layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "x unified"}
     layout |= base.time_axis(colours, span, gaps)
     layout["yaxis"] = base.usd_axis(colours, "liquidated", frame)
+    if price is not None and len(price):
+        line, layout["yaxis2"] = overlay(colours, price)
+        traces.append(line)
+        layout["margin"] |= {"r": 72}
     return {"data": traces, "layout": layout}
 
 
