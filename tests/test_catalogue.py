@@ -73,6 +73,8 @@ def test_lines_are_joined_and_shared_parameters_looked_up(tmp_path: Path) -> Non
             "does not use the parameter more",
         ),
         ({"sql": ENTRY["sql"] + " {least}"}, r"its sql has \{least\}; braces are for tables"),
+        ({"sql": ENTRY["sql"] + " {prints}"}, r"its sql has \{prints\} without \{bars\}"),
+        ({"sql": "SELECT 1 FROM {bars}", "params": {}}, "binds until, window, which params do not"),
         ({"params": {"least": {"type": "float", "default": "x"}}}, "bad default or bounds"),
         ({"common": ["window"]}, r"no parameter 'window' in \$common"),
         ({"columns": {"n": {"dtype": ""}}}, "length >= 1"),

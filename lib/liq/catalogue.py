@@ -5,9 +5,10 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
 - ``%(name)s`` is a parameter's value, sent bound; a list becomes ``%(name_0)s, %(name_1)s, …``;
 - ``%(end)s`` is the end of the window, ``until`` or now; ``%(since)s`` is ``window`` before that;
 - ``{table}`` is the settings' table of liquidations, ``{health_table}`` that of feed health,
-  ``{price_table}`` that of prices, ``{alerts_table}`` that of alerts,
-  ``{name}`` an ``interval`` or ``column`` parameter, one of its
-  choices: these are syntax in QuestDB and cannot be bound;
+  ``{price_table}`` that of prices, ``{alerts_table}`` that of alerts, ``{name}`` an ``interval`` or
+  ``column`` parameter, one of its choices: these are syntax in QuestDB and cannot be bound;
+- ``{bars}`` stands for ``{table} WHERE …`` with the window and the filters that the entry declares
+  (`FILTERS`), but may be read from a materialized view; `liq.views` tells how to write for it;
 - ``[[ … ]]`` is kept only when every parameter in it has a value.
 
 ``$common`` holds parameters that entries share by name. ``$schema`` may name the JSON schema, which
@@ -27,6 +28,14 @@ from liq.parameters import Parameter
 
 COMMON, SCHEMA = "$common", "$schema"
 TABLES = ("table", "health_table", "price_table", "alerts_table")
+BARS = ("bars", "prints", "largest", "first", "last")
+FILTERS = {  # parameters that choose rows of {bars}
+    "until": "ts < %(until)s",
+    "symbols": "symbol IN (%(symbols)s)",
+    "bases": "base IN (%(bases)s)",
+    "exchange": "exchange IN (%(exchange)s)",
+    "min_notional": "notional >= %(min_notional)s",
+}
 SINCE, END = "since", "end"
 # arguments of every endpoint of the API, and of `liq.hit`: no parameter can share their names
 RESERVED = ("format", "offset", "rows", "settings", "token")
@@ -132,8 +141,16 @@ def _shared(name: str, common: Mapping[str, Parameter]) -> Parameter:
 
 
 def _faults(query: Query) -> Iterator[str]:
-    values, identifiers = set(VALUE.findall(query.sql)), set(IDENTIFIER.findall(query.sql))
-    syntax = {name for name, param in query.params.items() if param.is_syntax}
+    yield from _name_faults(query)
+    yield from _sql_faults(query)
+    for name, param in query.params.items():
+        try:
+            param.check(name)
+        except QueryError as error:
+            yield str(error)
+
+
+def _name_faults(query: Query) -> Iterator[str]:
     if query.key in PAGES:
         yield f"/{query.key} is a page of the HTTP API; give the query another name"
     if taken := sorted(query.params.keys() & set(RESERVED)):
@@ -141,17 +158,21 @@ def _faults(query: Query) -> Iterator[str]:
             f"its parameter {taken[0]} has a name that liq.hit or the HTTP API uses itself; "
             f"rename it (taken are: {', '.join(RESERVED)})"
         )
+
+
+def _sql_faults(query: Query) -> Iterator[str]:
+    values, identifiers = set(VALUE.findall(query.sql)), set(IDENTIFIER.findall(query.sql))
+    syntax = {name for name, param in query.params.items() if param.is_syntax}
     implied = {SINCE: {"window", "until"}, END: {"until"}}
+    if "bars" in identifiers:
+        values |= {SINCE} | (query.params.keys() & FILTERS.keys())
+    elif alone := sorted(identifiers & set(BARS)):
+        yield f"its sql has {{{alone[0]}}} without {{bars}}"
     for name in values & implied.keys():
         values = values - {name} | implied[name]
     if unknown := sorted(values - query.params.keys()):
         yield f"its sql binds {', '.join(unknown)}, which params do not declare"
-    if unknown := sorted(identifiers - syntax - set(TABLES)):
+    if unknown := sorted(identifiers - syntax - {*TABLES, *BARS}):
         yield f"its sql has {{{unknown[0]}}}; braces are for tables, intervals and columns"
     if unused := sorted(query.params.keys() - values - identifiers):
         yield f"its sql does not use the parameter {', '.join(unused)}"
-    for name, param in query.params.items():
-        try:
-            param.check(name)
-        except QueryError as error:
-            yield str(error)

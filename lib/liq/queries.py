@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from liq import assets, questdb
+from liq import assets, questdb, views
 from liq.catalogue import END, IDENTIFIER, OPTIONAL, SINCE, TABLES, VALUE, Catalogue, Query, load
 from liq.config import Settings
 from liq.config import settings as current_settings
@@ -118,7 +118,8 @@ def _fetch(
     query: Query, given: Mapping[str, Any], settings: Settings, around: str
 ) -> "pd.DataFrame":
     tables = {name: getattr(settings, name) for name in TABLES}
-    sql, bound = render(query, resolved(query, given), tables)
+    expanded, values = views.expand(query, resolved(query, given), settings)
+    sql, bound = render(expanded, values, tables)
     frame = questdb.fetch(around.format(sql), bound, settings, timeout=settings.query_timeout)
     units = {name: column.unit for name, column in query.columns.items() if column.unit}
     frame.attrs = {"query": query.key, "units": units}

@@ -170,10 +170,11 @@ def _create_topics(settings: Settings) -> None:
 
 
 def _create_tables(settings: Settings) -> None:
-    from liq import questdb  # noqa: PLC0415 - as above
+    from liq import questdb, views  # noqa: PLC0415 - as above
 
     for stream in STREAMS:
         questdb.ensure_table(settings, stream)
+    views.ensure(settings)
 
 
 def _register_sinks(settings: Settings) -> None:

@@ -1,0 +1,205 @@
+"""Views give what the table gives: whatever is asked, late, sent twice, or gone wrong."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import liq
+from helpers import eventually
+from liq import queries, questdb, views
+from liq.config import Settings
+from liq.model import Completeness, Liquidation, Side, Source
+from rows import insert, liquidation, own_table
+
+END = datetime(2026, 1, 5, 12, 34, 56, 789_000, tzinfo=UTC)
+BARS = [key for key, query in queries.queries().items() if "{bars}" in query.sql]
+MOST = {"limit": 10_000}
+
+
+def prints(count: int, seed: int) -> list[Liquidation]:
+    """Return prints of the four days before ``END`` and a little after it."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(count):
+        venue = int(rng.integers(3))
+        age = timedelta(microseconds=int(rng.integers(-3_600_000_000, 4 * 86_400_000_000)))
+        record = liquidation(
+            END - age,
+            float(rng.integers(1, 10_000)) / 8,  # sums are exact in any order
+            exchange=("binance_usdm", "bybit", "okx")[venue],
+            symbol=("BTCUSDT", "ETHUSDT")[int(rng.integers(2))],
+            side=(Side.LONG, Side.SHORT)[int(rng.integers(2))],
+            completeness=(Completeness.THROTTLED, Completeness.FULL, Completeness.SAMPLED)[venue],
+            source=(Source.LIVE, Source.SIMULATOR)[int(rng.integers(2))],
+        )
+        found.append(record)
+    return found
+
+
+def _since(days: int) -> int:
+    return round((END - timedelta(days=days)).timestamp() * 1_000_000)
+
+
+FEW = prints(50, seed=2)
+
+
+def refreshed(settings: Settings) -> None:
+    """Have the views follow the table now, and wait until they have."""
+    names = [view.name(settings) for view in views.VIEWS]
+    for name in names:
+        questdb.execute(f"REFRESH MATERIALIZED VIEW {name} INCREMENTAL", None, settings)
+    sql = (
+        "SELECT count() AS n FROM materialized_views() WHERE view_status = 'valid'"
+        " AND refresh_base_table_txn = base_table_txn AND view_name IN (%s, %s)"
+    )
+    eventually(lambda: questdb.fetch(sql, names, settings)["n"].item() == len(names))
+
+
+def read_from(key: str, settings: Settings, **params: Any) -> str:
+    """Return the name of what the query reads."""
+    query = queries.find(key, settings)
+    sql = views.expand(query, queries.resolved(query, params), settings)[0].sql
+    return next((view.name(settings) for view in views.VIEWS if view.name(settings) in sql), "")
+
+
+def same(key: str, settings: Settings, **params: Any) -> pd.DataFrame:
+    """Return the rows, which must be those that the table alone gives."""
+    frame = liq.hit(key, settings=settings, **params)
+    with patch.object(views, "VIEWS", ()):
+        pd.testing.assert_frame_equal(frame, liq.hit(key, settings=settings, **params))
+    return frame
+
+
+@pytest.fixture(scope="module")
+def own(stack: Settings) -> Settings:
+    settings = own_table(stack)
+    views.ensure(settings)
+    views.ensure(settings)  # again does nothing
+    insert(settings, prints(2000, seed=1))
+    refreshed(settings)
+    return settings
+
+
+@pytest.fixture
+def fragile(stack: Settings) -> Settings:
+    settings = own_table(stack)
+    views.ensure(settings)
+    insert(settings, FEW)
+    refreshed(settings)
+    return settings
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("key", BARS)
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"window": timedelta(days=2, seconds=1, microseconds=1)},
+        {"bucket": "5m", "until": END - timedelta(hours=2)},
+        {"bucket": "4h", "exchange": "bybit,okx"},
+        {"bucket": "1d", "symbols": "ETHUSDT"},
+        {"bucket": "30m", "bases": "BTC"},
+        {"min_notional": 500},
+        {"until": datetime(2026, 1, 5, tzinfo=UTC)},
+    ],
+    ids=str,
+)
+def test_a_view_gives_what_the_table_gives(own: Settings, key: str, params: dict[str, Any]) -> None:
+    given = {"window": "3d", "until": END, "bucket": "1h"} | MOST | params
+    taken = queries.find(key, own).params
+    given = {name: value for name, value in given.items() if name in taken}
+    assert len(same(key, own, **given))
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ("key", "params", "width"),
+    [
+        ("totals", {}, "1m"),
+        ("totals", {"window": "1d"}, None),  # the table is quick enough
+        ("totals", {"min_notional": 0}, None),
+        ("totals", {"symbols": ["BTCUSDT"]}, "1h"),
+        ("totals", {"bases": ["BTC"]}, "1h"),
+        ("totals", {"exchange": ["okx"]}, "1m"),
+        ("top_symbols", {}, "1h"),
+        ("by_exchange", {}, "1m"),
+        ("sources", {}, "1m"),
+        ("liquidations_by_bucket", {"bucket": "30s"}, None),
+        ("liquidations_by_bucket", {"bucket": "1m"}, "1m"),
+        ("liquidations_by_bucket", {"bucket": "1d"}, "1m"),
+        ("liquidations_by_bucket", {"bucket": "30m", "symbols": ["BTCUSDT"]}, None),
+        ("liquidations_by_bucket", {"bucket": "4h", "symbols": ["BTCUSDT"]}, "1h"),
+    ],
+)
+def test_a_view_is_read_where_it_can_answer(
+    own: Settings, key: str, params: dict[str, Any], width: str | None
+) -> None:
+    window = {"window": "3d", "until": END}
+    expected = f"{own.table}_{width}" if width else ""
+    assert read_from(key, own, **(window | params)) == expected
+
+
+@pytest.mark.stack
+def test_late_rows_and_rows_sent_twice_count_once_and_at_once(fragile: Settings) -> None:
+    window = {"window": "3d", "until": END}
+    assert read_from("totals", fragile, **window)
+    late = prints(20, seed=3)
+    before = same("totals", fragile, **window)["prints"].item()
+    insert(fragile, [*late, *late, *FEW])
+    assert not read_from("totals", fragile, **window)  # the view has not followed yet
+    between = same("totals", fragile, **window)["prints"].item()
+    seen = [record for record in late if _since(3) <= record.ts < _since(0)]
+    assert between - before == len(seen) > 0
+    refreshed(fragile)
+    assert read_from("totals", fragile, **window)
+    assert same("totals", fragile, **window)["prints"].item() == between
+
+
+@pytest.mark.stack
+def test_new_rows_are_taken_from_the_table(stack: Settings) -> None:
+    settings, now = own_table(stack), datetime.now(UTC)
+    views.ensure(settings)
+    insert(settings, [liquidation(now - timedelta(hours=hours), 1) for hours in range(1, 72)])
+    refreshed(settings)
+    for seconds in (60, 1, -30):
+        insert(settings, [liquidation(now - timedelta(seconds=seconds), 1)])
+    assert read_from("totals", settings, window="7d")  # though it has none of the three
+    assert same("totals", settings, window="7d")["prints"].item() == 74
+    bars = same("liquidations_by_bucket", settings, window="7d", bucket="1h")
+    assert bars["long_count"].sum() == 74
+
+
+@pytest.mark.stack
+def test_without_a_view_the_table_answers(stack: Settings) -> None:
+    settings = own_table(stack)
+    insert(settings, prints(50, seed=4))
+    assert not read_from("totals", settings, window="3d", until=END)
+    assert same("totals", settings, window="3d", until=END)["prints"].item() > 0
+
+
+@pytest.mark.stack
+def test_an_invalid_view_is_passed_over_and_mended(fragile: Settings) -> None:
+    window = {"window": "3d", "until": END}
+    questdb.execute(f"TRUNCATE TABLE {fragile.table}", None, fragile)
+    insert(fragile, prints(50, seed=5))
+    sql = "SELECT view_status AS s FROM materialized_views() WHERE base_table_name = %s"
+
+    def states() -> set[str]:
+        return set(questdb.fetch(sql, [fragile.table], fragile)["s"])
+
+    eventually(lambda: states() == {"invalid"})
+    assert not read_from("totals", fragile, **window)
+    same("totals", fragile, **window)
+    views.ensure(fragile)
+    eventually(lambda: read_from("totals", fragile, **window) != "")
+    same("totals", fragile, **window)
+
+
+def test_what_needs_no_bars_is_left_alone(stack: Settings) -> None:
+    query = queries.find("largest_prints")
+    assert views.expand(query, {}, stack) == (query, {})
