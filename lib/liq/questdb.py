@@ -110,6 +110,22 @@ def wal_state(table: str | None = None, settings: Settings | None = None) -> Wal
     )
 
 
+def suspended_tables(settings: Settings | None = None) -> dict[str, str]:
+    """Return why each suspended table, or view, is: its writes are kept but do not show.
+
+    Raises `QuestDBError`.
+    """
+    login = _Login.admin(settings or current_settings())
+    sql = "SELECT name, errorMessage FROM wal_tables() WHERE suspended"
+    with _open(login) as connection, _translated(connection, login):
+        return {name: reason or "" for name, reason in connection.execute(sql).fetchall()}
+
+
+def resume(table: str, settings: Settings | None = None) -> None:
+    """Apply a suspended table's write-ahead log again. Raises `QuestDBError`."""
+    execute(f'ALTER TABLE "{table}" RESUME WAL', settings=settings)
+
+
 def close() -> None:
     """Close the pooled connections; later calls open new ones."""
     for connections in _pool.values():

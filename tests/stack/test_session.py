@@ -23,7 +23,7 @@ from liq.venues import VENUES
 from liq.venues.binance import BINANCE_USDM
 
 SERVERS = {"kafka", "questdb", "connect"}
-APPS = {"simulator", "producer", "dashboard", "alerts"}
+APPS = {"simulator", "producer", "dashboard", "alerts", "supervisor"}
 FACES = {"api", "streamlit"}
 
 
@@ -70,8 +70,9 @@ def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
     after = processes(own)
     assert {name for name in before if before[name] != after[name]} == {"simulator"}
 
-    after["producer"].kill()
-    eventually(lambda: State.DIED in {each.state for each in local.status(own)})
+    dead = after["producer"]
+    dead.kill()
+    eventually(lambda: processes(own).get("producer", dead) != dead)
     said = liq_run(own, "--rate", "5", "--with", "streamlit")
     assert set(processes(own)) == SERVERS | APPS | FACES
     assert {f"api: {own.api_url}", f"streamlit: {own.streamlit_url}"} <= set(said)

@@ -1,8 +1,12 @@
 """Bring the local Kafka, Kafka Connect and QuestDB up and down, and all of liq with them."""
 
 import contextlib
+import signal
+import threading
+import time
 import webbrowser
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -68,7 +72,12 @@ def run(
 
 
 @app.command()
-def up() -> None:
+def up(
+    *,
+    keep: Annotated[
+        bool, typer.Option("--supervise", help="then stay, as `liq supervise` does")
+    ] = False,
+) -> None:
     """Start Kafka, Kafka Connect and QuestDB, with topics, table and sink. Safe to repeat.
 
     The first time Maven fetches them; later they start from the cache, in seconds.
@@ -76,6 +85,24 @@ def up() -> None:
     with _progress() as report:
         stack.up(progress=report)
     status()
+    if keep:
+        supervise()
+
+
+@app.command()
+def supervise() -> None:
+    """Keep what runs running, and tell what was mended.
+
+    Dead processes are started again, failed tasks of the sinks restarted, suspended tables resumed.
+    `liq run` has one in the background. Ctrl-C ends it, and leaves all else as it is.
+    """
+    ended = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: ended.set())
+
+    def report(subject: str, event: str) -> None:
+        _console.print(f"{_clock(time.time())}  {subject}: {event}", soft_wrap=True, markup=False)
+
+    stack.Supervisor(report=report).run(ended)
 
 
 @app.command()
@@ -108,12 +135,19 @@ def status() -> None:
     for service in stack.status():
         table.add_row(*_row(service))
     _console.print(table)
+    if found := stack.findings():
+        _console.print(
+            "\nmended lately (UTC), oldest first; `liq logs supervisor` goes on", style="dim"
+        )
+        for one in found:
+            line = f"{_clock(one.time)}  {one.subject}: {one.event}"
+            _console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 @app.command()
 def logs(
     service: Annotated[
-        str, typer.Argument(help="kafka, connect, questdb, producer, dashboard, alerts, ...")
+        str, typer.Argument(help="kafka, connect, questdb, producer, dashboard, supervisor, ...")
     ],
     lines: Annotated[
         int, typer.Option("--lines", "-n", min=0, help="how many of the last lines")
@@ -157,6 +191,10 @@ def _row(service: ServiceStatus) -> list[str]:
         _duration(service.uptime) if service.uptime is not None else "",
         service.address,
     ]
+
+
+def _clock(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _duration(seconds: float) -> str:

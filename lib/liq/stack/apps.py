@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from liq.config import Settings
-from liq.stack import health
+from liq.stack import health, process
 from liq.stack.service import Service
 
 SIMULATOR, PRODUCER, DASHBOARD, ALERTS = "simulator", "producer", "dashboard", "alerts"
+SUPERVISOR = "supervisor"
 API, STREAMLIT = FACES = ("api", "streamlit")
 DEFAULT_VENUES = ("binance_usdm",)
 _KEEP_MIB = 256  # of a venue's raw frames, so that the dashboard can show what a print was made of
@@ -16,7 +18,16 @@ _KEEP_MIB = 256  # of a venue's raw frames, so that the dashboard can show what 
 def apps(settings: Settings) -> list[Service]:
     """Return all apps, as they are by default."""
     first = [simulator(settings), producer(settings), dashboard(settings), alerts(settings)]
-    return [*first, *(face(settings, name) for name in FACES)]
+    return [*first, *(face(settings, name) for name in FACES), supervisor(settings)]
+
+
+def started(settings: Settings) -> list[Service]:
+    """Return the apps that were started and not ended on purpose, with what they were given."""
+    return [
+        replace(app, argv=process.argv(app.pid_file))
+        for app in apps(settings)
+        if app.pid_file.exists() and not app.supervisor
+    ]
 
 
 def simulator(settings: Settings, rate: float = 5.0) -> Service:
@@ -64,6 +75,11 @@ def face(settings: Settings, name: str) -> Service:
     port = f"{name}_port"
     address = f"http://{settings.host}:{getattr(settings, port)}"
     return _app(settings, name, [name], port, address)
+
+
+def supervisor(settings: Settings) -> Service:
+    """Return what keeps all others running."""
+    return replace(_app(settings, SUPERVISOR, ["supervise"]), supervisor=True)
 
 
 def _app(

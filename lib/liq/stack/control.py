@@ -23,7 +23,7 @@ from liq.streams import STREAMS
 T = TypeVar("T")
 
 _POLL = 0.05
-_DATA = (KAFKA, QUESTDB, "conf", "cluster-id")
+_DATA = (KAFKA, QUESTDB, "conf", "cluster-id", "journal")
 
 
 def up(settings: Settings | None = None, *, progress: Report = silent) -> None:
@@ -60,7 +60,10 @@ def down(settings: Settings | None = None, *, progress: Report = silent) -> list
     """
     settings = settings or config.settings()
     local = {service.name: service for service in servers(settings)}
-    waves = (apps(settings), [local[CONNECT]], [local[KAFKA], local[QUESTDB]])
+    supervisors = [app for app in apps(settings) if app.supervisor]
+    others = [app for app in apps(settings) if not app.supervisor]
+    waves = (supervisors, others, [local[CONNECT]], [local[KAFKA], local[QUESTDB]])
+    # who holds the lock may end the supervisor at any time: it starts nothing without it
     with _locked(settings):
         return [name for wave in waves for name in _end(wave, progress)]
 
@@ -115,6 +118,37 @@ def end(services: Sequence[Service], settings: Settings, progress: Report = sile
         _end(services, progress)
 
 
+def died(service: Service) -> bool:
+    """Return whether it ended without being asked to."""
+    return service.pid_file.exists() and not process.find(service.pid_file)
+
+
+def revive(service: Service, settings: Settings) -> bool:
+    """Start a died service again; return False if meanwhile somebody ended or started it.
+
+    Raises `StackError` when it cannot be started.
+    """
+    with _locked(settings):
+        if not died(service):
+            return False
+        ports.require_free(settings.host, service.ports)
+        _spawn(service, silent)
+        return True
+
+
+def adopt(service: Service, settings: Settings) -> None:
+    """Remember this very process as ``service``, unless it was started as that.
+
+    Raises `StackError` when another process is.
+    """
+    with _locked(settings):
+        found = process.find(service.pid_file)
+        if found is None:
+            process.remember(os.getpid(), pid_file=service.pid_file, argv=service.argv)
+        elif found.process.pid != os.getpid():
+            raise StackError(f"a {service.name} runs already, pid {found.process.pid}")
+
+
 def wait_healthy(service: Service, progress: Report = silent) -> None:
     """Wait until ``service`` is healthy. Raises `StackError` if it ends or takes too long."""
     begin = time.monotonic()
@@ -157,10 +191,14 @@ def _end(services: Sequence[Service], progress: Report) -> list[str]:
     running = [service for service in services if process.find(service.pid_file)]
     for service in running:
         progress(service.name, "stopping")
-    _each(lambda service: process.end(service.pid_file, timeout=service.stop_timeout), services)
+    _each(_end_one, services)
     for service in running:
         progress(service.name, "stopped")
     return [service.name for service in running]
+
+
+def _end_one(service: Service) -> None:
+    process.end(service.pid_file, timeout=service.stop_timeout, alone=service.supervisor)
 
 
 def _create_topics(settings: Settings) -> None:

@@ -55,10 +55,25 @@ def spawn(
         )
     except OSError as error:
         raise StackError(f"cannot start {argv[0]}: {error}") from error
-    entry = {"pid": pid, "created": psutil.Process(pid).create_time(), "definition": definition}
+    remember(pid, pid_file=pid_file, argv=argv, definition=definition)
+
+
+def remember(pid: int, *, pid_file: Path, argv: Sequence[str], definition: str = "") -> None:
+    """Write a running process and what it was started with into ``pid_file``."""
+    created = psutil.Process(pid).create_time()
+    entry = {"pid": pid, "created": created, "definition": definition, "argv": list(argv)}
+    pid_file.parent.mkdir(parents=True, exist_ok=True)
     draft = pid_file.with_suffix(".new")
     draft.write_text(json.dumps(entry))
     draft.replace(pid_file)
+
+
+def argv(pid_file: Path) -> list[str]:
+    """Return the command line that ``pid_file`` remembers, whether or not it still runs."""
+    try:
+        return [str(word) for word in json.loads(pid_file.read_text())["argv"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StackError(f"cannot read {pid_file}: {error!r}; delete it") from error
 
 
 def find(pid_file: Path) -> Remembered | None:
@@ -77,15 +92,16 @@ def find(pid_file: Path) -> Remembered | None:
         raise StackError(f"cannot read {pid_file}: {error!r}; delete it") from error
 
 
-def end(pid_file: Path, *, timeout: float) -> bool:
+def end(pid_file: Path, *, timeout: float, alone: bool = False) -> bool:
     """End the process ``pid_file`` remembers and its children; return whether there was one.
 
+    With ``alone`` its children are left: they are services of their own.
     It is asked to end (SIGTERM), and killed ``timeout`` seconds later if it has not.
     """
     found = find(pid_file)
     if found:
         with contextlib.suppress(psutil.NoSuchProcess):
-            children = found.process.children(recursive=True)
+            children = [] if alone else found.process.children(recursive=True)
             _terminate([found.process], timeout)
             _terminate(children, timeout=2)  # those it left behind
     pid_file.unlink(missing_ok=True)

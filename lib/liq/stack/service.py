@@ -21,7 +21,7 @@ class Service:
     ``healthy`` says, at once, whether it does its work. ``ports`` maps the setting that chooses a
     port to its number, the main one first. Before a start ``files`` are written, then ``prepare``
     is called. ``options`` are more arguments, put after the program, that change nothing but speed.
-    Timeouts are seconds.
+    Timeouts are seconds. A ``supervisor`` starts others, which do not end with it.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Service:
     options: Callable[[], Sequence[str]] = _none
     start_timeout: float = 90.0
     stop_timeout: float = 10.0
+    supervisor: bool = False
 
     @property
     def log(self) -> Path:

@@ -72,9 +72,9 @@ def run(
     _start(started, settings, progress)
     # nobody waits for these: the dashboard has the processor first
     beside = sorted({*extras, *([Extra.API] if Extra.STREAMLIT in extras else [])})
-    more = [apps.face(settings, extra) for extra in beside]
-    _start([apps.alerts(settings), *more], settings, progress)
-    urls = {extra: service.address for extra, service in zip(beside, more, strict=True)}
+    faces = [apps.face(settings, extra) for extra in beside]
+    _start([apps.alerts(settings), *faces, apps.supervisor(settings)], settings, progress)
+    urls = {extra: service.address for extra, service in zip(beside, faces, strict=True)}
     return Session(source, serve.dashboard_url(settings), urls)
 
 

@@ -17,6 +17,7 @@ from liq.config import Settings
 from liq.errors import StackError
 from liq.stack import process
 from liq.stack.apps import apps
+from liq.stack.history import Finding, newest
 from liq.stack.servers import servers
 from liq.stack.service import Service
 
@@ -54,6 +55,11 @@ def status(settings: Settings | None = None) -> list[ServiceStatus]:
     settings = settings or config.settings()
     started = [app for app in apps(settings) if app.pid_file.exists()]
     return [_status(service) for service in [*servers(settings), *started]]
+
+
+def findings(settings: Settings | None = None, count: int = 10) -> list[Finding]:
+    """Return what the supervisor found and mended last, oldest first."""
+    return newest(settings or config.settings(), count)
 
 
 def logs(

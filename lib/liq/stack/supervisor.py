@@ -1,0 +1,156 @@
+"""Keep what runs running: dead processes, failed tasks of sinks, suspended tables.
+
+A process that ended without being asked to is started again, a failed task restarted, a table whose
+write-ahead log is no longer applied resumed: at once, then after pauses that double. A process that
+dies again and again before it does its work is given up, loudly, until somebody starts it by hand.
+What `liq down` ended stays down.
+"""
+
+import contextlib
+import threading
+import time
+from dataclasses import dataclass
+
+from liq import config
+from liq.config import Settings
+from liq.errors import ConnectError, LiqError, QuestDBError
+from liq.stack import apps, control, history
+from liq.stack.progress import Report, silent
+from liq.stack.servers import servers
+from liq.stack.service import Service
+from liq.streams import STREAMS
+
+_LOOK_S = 1.0
+_ASK_S = 3.0  # between questions to Connect and QuestDB
+_BACKOFF_S = 1.0
+_BACKOFF_MAX_S = 60.0
+_LIVED_S = 10.0
+_QUICK_DEATHS = 5
+
+
+@dataclass(slots=True)
+class _Case:
+    """What was mended and has not proved to be well since; times are monotonic seconds."""
+
+    mends: int = 0
+    last: float = 0.0
+    due: float = 0.0
+
+    def mended(self) -> None:
+        """Note a mend; the next may be after a pause."""
+        self.last = time.monotonic()
+        self.due = self.last + min(_BACKOFF_S * 2.0**self.mends, _BACKOFF_MAX_S)
+        self.mends += 1
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it may be mended now."""
+        return time.monotonic() >= self.due
+
+    @property
+    def lived(self) -> bool:
+        """Whether the last mend was long ago."""
+        return time.monotonic() > self.last + _LIVED_S
+
+
+class Supervisor:
+    """Looks after one stack; ``report`` gets what is told in `liq status` too."""
+
+    def __init__(self, settings: Settings | None = None, report: Report = silent) -> None:
+        self._settings = settings or config.settings()
+        self._report = report
+        self._cases: dict[str, _Case] = {}
+        self._ask_at = 0.0
+
+    def run(self, ended: threading.Event) -> None:
+        """Look after the stack until ``ended`` is set.
+
+        Raises `StackError` when another supervisor does.
+        """
+        control.adopt(apps.supervisor(self._settings), self._settings)
+        while not ended.wait(_LOOK_S):
+            try:
+                self.look()
+            except Exception as error:  # who looks after others must not end by a fault of its own
+                self._tell("supervisor", f"cannot look after all: {error!r}")
+
+    def look(self) -> None:
+        """Mend what is broken now and due."""
+        local = servers(self._settings)
+        for server in local:
+            self._look_after(server)
+        for app in apps.started(self._settings):
+            # without its servers it would die again, and be given up for no fault of its own
+            needed = (server for server in local if server.pid_file.exists())
+            if not control.died(app) or all(server.healthy() for server in needed):
+                self._look_after(app)
+        if time.monotonic() >= self._ask_at:
+            self._ask_at = time.monotonic() + _ASK_S
+            self._look_after_sinks()
+            self._look_after_tables()
+
+    def _look_after(self, service: Service) -> None:
+        case = self._cases.get(service.name)
+        if not control.died(service):
+            if case and service.healthy():
+                self._well(service.name)
+        elif case and case.mends == _QUICK_DEATHS:
+            case.mends += 1
+            self._tell(
+                service.name,
+                f"GIVEN UP: it died {_QUICK_DEATHS} times soon after a start; see {service.log},"
+                " then start it with `liq up` or `liq run`",
+            )
+        elif case is None or (case.mends < _QUICK_DEATHS and case.is_due):
+            self._revive(service)
+
+    def _revive(self, service: Service) -> None:
+        try:
+            if control.revive(service, self._settings):
+                self._mended(service.name, f"died, started again; it ended with {service.log}.1")
+        except LiqError as error:
+            self._mended(service.name, f"died, cannot be started again: {error}")
+
+    def _look_after_sinks(self) -> None:
+        from liq import connect  # noqa: PLC0415 - loads while the servers start
+
+        with contextlib.suppress(ConnectError):  # away or starting: that is its process's matter
+            for stream in STREAMS:
+                name = f"sink {stream.connector(self._settings)}"
+                failures = connect.status(self._settings, stream).failures
+                if not failures:
+                    self._well(name)
+                elif self._due(name):
+                    connect.restart(self._settings, stream)
+                    self._mended(name, f"failed, restarted: {'; '.join(failures)}")
+
+    def _look_after_tables(self) -> None:
+        from liq import questdb  # noqa: PLC0415 - as above
+
+        with contextlib.suppress(QuestDBError):  # as above
+            suspended = questdb.suspended_tables(self._settings)
+            for table, reason in suspended.items():
+                if self._due(f"table {table}"):
+                    questdb.resume(table, self._settings)
+                    self._mended(f"table {table}", f"was suspended, resumed: {reason or 'by hand'}")
+            for name in [name for name in self._cases if name.startswith("table ")]:
+                if name.removeprefix("table ") not in suspended:
+                    self._well(name)
+
+    def _due(self, name: str) -> bool:
+        case = self._cases.get(name)
+        return case is None or case.is_due
+
+    def _mended(self, name: str, event: str) -> None:
+        self._cases.setdefault(name, _Case()).mended()
+        self._tell(name, event)
+
+    def _well(self, name: str) -> None:
+        case = self._cases.get(name)
+        if case and case.lived:
+            del self._cases[name]
+            self._tell(name, "well again")
+
+    def _tell(self, name: str, event: str) -> None:
+        history.add(self._settings, name, event)
+        self._report(name, event)

@@ -1,0 +1,166 @@
+"""The supervisor on a stack of its own: whatever is killed comes back, and data flows."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from helpers import eventually, free_ports, running
+from liq import connect, questdb
+from liq import stack as local
+from liq.config import Settings
+from liq.errors import StackError
+from liq.stack import State, Supervisor, apps, control, process
+from liq.stack.service import Service
+from liq.streams import LIQUIDATIONS
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A running stack with a simulated feed and its supervisor."""
+    settings = Settings.load(home=tmp_path_factory.mktemp("own"), **free_ports())
+    conf = settings.home / "questdb" / "conf" / "server.conf"
+    conf.parent.mkdir(parents=True)
+    conf.write_text("dev.mode.enabled=true\n")  # it takes SUSPEND WAL only then
+    try:
+        local.run(settings, source=local.Source.SIMULATOR, rate=50)
+        yield settings
+    finally:
+        local.down(settings)
+
+
+def processes(settings: Settings) -> dict[str, psutil.Process]:
+    return {each.name: psutil.Process(each.pid) for each in local.status(settings) if each.pid}
+
+
+def newest(settings: Settings) -> int:
+    sql = f"SELECT cast(max(ts) AS LONG) n FROM {settings.table}"  # noqa: S608 - our own name
+    return int(questdb.fetch(sql, None, settings)["n"].fillna(0).item())
+
+
+def await_flow(settings: Settings) -> None:
+    """Wait until a liquidation of after this moment shows."""
+    now = time.time_ns() // 1000
+
+    def flows() -> bool:
+        try:
+            return newest(settings) > now
+        except questdb.QuestDBError as error:
+            raise AssertionError from error
+
+    eventually(flows, deadline=120)
+
+
+def told(settings: Settings, subject: str, text: str) -> bool:
+    found = local.findings(settings, 1_000)
+    return any(one.subject == subject and text in one.event for one in found)
+
+
+def test_whatever_is_killed_comes_back_and_data_flows(own: Settings) -> None:
+    await_flow(own)
+    for names in (["producer", "questdb"], ["connect", "kafka"]):
+        before = processes(own)
+        for name in names:
+            before[name].kill()
+        eventually(
+            lambda: all(processes(own).get(name, before[name]) != before[name] for name in names),  # noqa: B023
+            deadline=60,
+        )
+        await_flow(own)
+        after = processes(own)
+        assert {name for name in after if after[name] != before[name]} == set(names)
+        assert all(told(own, name, "died, started again") for name in names)
+    status = subprocess.run(
+        [sys.executable, "-m", "liq", "status"],
+        env=os.environ | own.environ(),
+        text=True,
+        capture_output=True,
+        check=True,
+    ).stdout
+    assert "questdb: died, started again" in status
+
+
+def test_a_suspended_table_is_resumed(own: Settings) -> None:
+    questdb.execute(f"ALTER TABLE {own.table} SUSPEND WAL", settings=own)
+    eventually(lambda: told(own, f"table {own.table}", "was suspended, resumed"))
+    eventually(lambda: not questdb.wal_state(own.table, own).suspended)
+    await_flow(own)
+
+
+def test_a_failed_task_is_restarted(own: Settings) -> None:
+    stranger = own.model_copy(update={"questdb_admin_user": "stranger"})
+    connect.ensure(stranger)  # QuestDB refuses the login, which fails the task
+    name = f"sink {LIQUIDATIONS.connector(own)}"
+    eventually(lambda: told(own, name, "refused the username"), deadline=60)
+    connect.ensure(own)
+    await_flow(own)
+
+
+def test_what_was_stopped_stays_down(own: Settings) -> None:
+    local.stop("questdb", own)
+    supervisor = Supervisor(own)
+    supervisor.look()
+    assert {each.name: each.state for each in local.status(own)}["questdb"] is State.STOPPED
+    local.start("questdb", own)
+    await_flow(own)
+
+
+def test_there_is_one_supervisor(own: Settings) -> None:
+    with pytest.raises(StackError, match="a supervisor runs already, pid"):
+        Supervisor(own).run(threading.Event())
+    with running(own, "-m", "liq", "supervise") as second:
+        said, _ = second.communicate(timeout=60)
+    assert "runs already" in said
+
+
+def test_down_ends_the_supervisor_first_and_nothing_comes_back(own: Settings) -> None:
+    before = processes(own)
+    before["producer"].kill()
+    before["connect"].kill()  # it is busy while it is ended
+    ended = local.down(own)
+    assert ended[0] == "supervisor"
+    left = [one for one in psutil.process_iter(["cmdline"]) if f"{own.home}/" in str(one.info)]
+    assert left == []
+    assert processes(own) == {}
+
+
+@pytest.mark.stack
+def test_one_that_cannot_live_is_given_up_loudly(tmp_path: Path) -> None:
+    settings = Settings.load(home=tmp_path, **free_ports())
+    broken = apps.producer(settings, ["nowhere"])
+    control.launch([broken], settings)
+    told_: list[str] = []
+    supervisor = Supervisor(settings, lambda name, event: told_.append(f"{name}: {event}"))
+
+    def given_up() -> bool:
+        supervisor.look()
+        return "GIVEN UP" in told_[-1] if told_ else False
+
+    eventually(given_up, deadline=120, every=0.2)
+    assert len(told_) == 6
+    assert str(broken.log) in told_[-1]
+    assert "nowhere" in broken.log.read_text()
+    supervisor.look()
+    assert len(told_) == 6
+    local.down(settings)
+
+
+def test_what_dies_while_it_is_asked_to_end_is_not_revived(tmp_path: Path) -> None:
+    settings = Settings.load(home=tmp_path, **free_ports())
+    service = Service(name="sleep", home=tmp_path, argv=["sleep", "1000"], healthy=lambda: True)
+    control.launch([service], settings)
+    found = process.find(service.pid_file)
+    assert found
+    found.process.kill()
+    eventually(lambda: control.died(service))
+    control.end([service], settings)
+    assert not control.revive(service, settings)
+    assert process.find(service.pid_file) is None
