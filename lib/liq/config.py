@@ -77,6 +77,11 @@ class Settings(BaseSettings):
     table: str = Field("liquidations", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     connector: str = Field("alt-liquidations", pattern=r"^[A-Za-z0-9._-]+$")
     ttl_days: int = Field(0, ge=0, description="days to keep liquidations; 0: for ever")
+    buffer_mb: int = Field(
+        256,
+        ge=0,
+        description="disk for what Kafka has not acknowledged, MB a producer; 0: memory only",
+    )
     health_topic: str = Field("feed_health", pattern=r"^[A-Za-z0-9._-]+$")
     health_table: str = Field("feed_health", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     health_connector: str = Field("feed-health", pattern=r"^[A-Za-z0-9._-]+$")

@@ -8,6 +8,7 @@
     ├── FeedError           an exchange websocket cannot be reached or kept
     ├── RecordingError      a recording cannot be written or read
     ├── KafkaError          the broker is away or refused a request
+    ├── JournalError        the disk does not keep what Kafka has not acknowledged
     ├── DeadLetterError     there is no such dead letter
     ├── ConnectError        Kafka Connect is away or refused a configuration
     ├── QuestDBError        QuestDB is away or refused a statement
@@ -61,6 +62,10 @@ class RecordingError(LiqError):
 
 class KafkaError(LiqError):
     """The broker is away or refused a request."""
+
+
+class JournalError(LiqError):
+    """The disk does not keep what Kafka has not acknowledged."""
 
 
 class DeadLetterError(LiqError):

@@ -28,12 +28,13 @@ _PRODUCER: dict[str, Any] = {
 
 
 class Message(NamedTuple):
-    """What is sent, to which topic, under which key."""
+    """What is sent, to which topic, under which key; ``recovered`` from a dead owner's journal."""
 
     topic: str
     key: bytes | None
     value: bytes
     headers: list[tuple[str, bytes]]
+    recovered: bool = False
 
 
 class _Sent(NamedTuple):

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -13,11 +12,11 @@ from liq import config
 from liq.config import Settings
 from liq.errors import KafkaError, RejectedMessage
 from liq.kafka.connection import Connection, Message
+from liq.kafka.outbox import Outbox
 from liq.kafka.topics import ensure_topics
 from liq.model import FeedHealth, Record, Source, encode
 from liq.streams import FEED_HEALTH, LIQUIDATIONS, PRICES, Stream, stream_of
 
-_QUEUE = 20_000  # messages that wait for the sending thread before `publish` waits for it
 # The sending thread wakes no more often than this, and rests for longer after so many messages:
 # a few large requests cost all concerned, the broker above all, far less than many small ones.
 _PAUSE_S = 0.002
@@ -34,14 +33,16 @@ _REASON_LIMIT = 1_000
 class PublisherStats:
     """What a `Publisher` has done so far, in messages.
 
-    ``sent`` and ``acknowledged`` count records, ``errors`` connections given up (what they had
-    not delivered is sent again). ``waiting_s`` is how long the broker has kept us waiting.
+    ``sent`` and ``acknowledged`` count records, ``errors`` connections given up (what they had not
+    delivered is sent again), ``recovered`` the messages of a killed publisher that were delivered
+    in its place. ``waiting_s`` is how long the broker has kept us waiting.
     """
 
     sent: int
     acknowledged: int
     dead_lettered: int
     errors: int
+    recovered: int
     queued: int
     in_flight: int
     waiting_s: float
@@ -56,30 +57,36 @@ def key(record: Record) -> bytes:
 class Publisher:
     """Publishes records to Kafka from an event loop, without loss and without blocking it.
 
-    ``publish`` puts a message into a bounded queue and waits when it is full; one thread owns the
-    `KafkaProducer`, whose ``send`` may block. Delivery is at least once: whatever fails is sent
-    again, and the dedup key of the table makes that exactly once. Use it as ``async with``, or
-    call `start` and `close`.
+    ``publish`` puts a message into a bounded queue, on disk too, and waits when it is full; one
+    thread owns the `KafkaProducer`, whose ``send`` may block. Delivery is at least once: whatever
+    fails is sent again, what a killed publisher left on disk is sent by the next one of the same
+    ``settings.home``, and the dedup key of the table makes that exactly once. Use it as ``async
+    with``, or call `start` and `close`.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or config.settings()
         self._counted = {stream.topic(self._settings) for stream in (LIQUIDATIONS, PRICES)}
-        self._queue: deque[Message] = deque()
+        self._outbox = Outbox(self._settings)
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="liq-kafka", daemon=True)
         self._connection: Connection | None = None
         self._down_since: float | None = None
         self._closing = self._abandoned = False
         self._sent = self._acknowledged = self._dead_lettered = self._errors = 0
-        self._queued = self._settled = 0  # messages of every kind
+        self._queued = self._settled = self._recovered = 0  # messages of every kind
         self._last_error = ""
 
     async def start(self) -> None:
-        """Connect, and create missing topics. Raises `KafkaError` when there is no broker."""
+        """Connect, and create missing topics.
+
+        Raises `KafkaError` when there is no broker, `JournalError` when there is no disk.
+        """
         await asyncio.to_thread(ensure_topics, self._settings)
         self._connection = await asyncio.to_thread(self._connect)
+        await asyncio.to_thread(self._outbox.open)
         self._thread.start()
+        self._wake.set()  # there may be what an earlier one left
 
     async def publish(self, record: Record) -> None:
         """Queue one record, under its `key`; wait while the queue is full.
@@ -132,7 +139,8 @@ class Publisher:
             acknowledged=self._acknowledged,
             dead_lettered=self._dead_lettered,
             errors=self._errors,
-            queued=len(self._queue),
+            recovered=self._recovered,
+            queued=len(self._outbox.queue) + self._outbox.on_disk,
             in_flight=len(in_flight),
             waiting_s=self._waiting_s(),
             last_error=self._last_error,
@@ -141,7 +149,8 @@ class Publisher:
     async def close(self, timeout: float = 10) -> None:
         """Deliver what is queued, then disconnect.
 
-        Raises `KafkaError` that counts the messages not acknowledged within ``timeout`` seconds.
+        Raises `KafkaError` that counts the messages not acknowledged within ``timeout`` seconds;
+        those are on disk, and the next publisher delivers them.
         """
         if not self._thread.is_alive():
             return
@@ -152,8 +161,9 @@ class Publisher:
             self._abandoned = True
             self._wake.set()
             stats = self.stats()
+            fate = "kept for the next start" if self._settings.buffer_mb else "lost"
             raise KafkaError(
-                f"{stats.queued + stats.in_flight} messages are lost: Kafka at "
+                f"{stats.queued + stats.in_flight} messages are {fate}: Kafka at "
                 f"{self._settings.kafka_bootstrap} did not acknowledge them within {timeout} s. "
                 f"{self._last_error}"
             )
@@ -196,9 +206,9 @@ class Publisher:
     async def _put(self, message: Message) -> None:
         if self._closing:
             raise KafkaError("the publisher is closed; start a new one")
-        while len(self._queue) >= _QUEUE:  # noqa: ASYNC110 - rare: polling beats signals from thread to loop
+        while self._outbox.full:  # noqa: ASYNC110 - rare: polling beats signals from thread to loop
             await asyncio.sleep(_PAUSE_S)
-        self._queue.append(message)
+        self._outbox.add(message)
         self._queued += 1
         if not self._wake.is_set():  # which costs less than to set it again
             self._wake.set()
@@ -210,7 +220,7 @@ class Publisher:
             self._wake.wait()
             self._wake.clear()
             started = time.monotonic()
-            pause = _LONG_PAUSE_S if len(self._queue) >= _MANY else _PAUSE_S
+            pause = _LONG_PAUSE_S if len(self._outbox.queue) >= _MANY else _PAUSE_S
             try:
                 self._deliver()
             except Exception as error:  # whatever it is, all that is unacknowledged is still here
@@ -220,26 +230,31 @@ class Publisher:
             time.sleep(max(0.0, started + pause - time.monotonic()))
         if self._connection:
             self._connection.close()
+        self._outbox.close()
 
     def _finished(self) -> bool:
-        delivered = not self._queue and not (self._connection and self._connection.in_flight)
+        delivered = self._outbox.empty and not (self._connection and self._connection.in_flight)
         return self._abandoned or (self._closing and delivered)
 
     def _deliver(self) -> None:
         if self._connection is None:
             self._connection = self._connect()
             self._down_since = None
-        self._connection.send(self._queue)
+        self._outbox.refill()
+        self._connection.send(self._outbox.queue)
         for message in self._connection.settled():
-            self._settled += 1
-            self._acknowledged += message.topic in self._counted
+            self._outbox.acknowledge(1)
+            self._recovered += message.recovered
+            if not message.recovered:
+                self._settled += 1
+                self._acknowledged += message.topic in self._counted
 
     def _start_anew(self) -> None:
         """Give up the connection, if there is one; queue all that is unacknowledged once more."""
         self._down_since = self._down_since or time.monotonic()
         connection, self._connection = self._connection, None
         if connection:
-            self._queue.extendleft(sent.message for sent in reversed(connection.in_flight))
+            self._outbox.queue.extendleft(sent.message for sent in reversed(connection.in_flight))
             connection.close()
         time.sleep(_BACKOFF_S)
         self._wake.set()
