@@ -10,9 +10,9 @@ from typing import Self
 
 
 class Proxy:
-    """Passes bytes to ``target`` from ``port`` on 127.0.0.1, until `cut` and again after `mend`."""
+    """Passes bytes to ``target`` from ``port`` on ``host``, until `cut` and again after `mend`."""
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, host: str = "127.0.0.1", port: int = 0) -> None:
         self._target = target
         self._pairs: dict[socket.socket, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
@@ -20,7 +20,9 @@ class Proxy:
         self._open = True
         self._refusing = False
         self._stalled = False
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._delay_s = 0.0
+        self.passed = 0  # bytes, in either direction
+        self._listener = socket.create_server((host, port))
         self.port: int = self._listener.getsockname()[1]
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -43,8 +45,18 @@ class Proxy:
         """Keep connections, but pass nothing on until `mend`: a server that hangs."""
         self._stalled = True
 
+    def delay(self, seconds: float) -> None:
+        """Keep every piece that comes for so long: a slow way."""
+        self._delay_s = seconds
+
+    @property
+    def connected(self) -> bool:
+        """Whether anybody is."""
+        return bool(self._pairs)
+
     def mend(self) -> None:
-        """Accept connections and pass bytes again."""
+        """Accept connections and pass bytes again, at once."""
+        self._delay_s = 0.0
         with self._lock:
             self._refusing = False
         self._stalled = False
@@ -70,12 +82,18 @@ class Proxy:
             if self._refusing:
                 client.close()
                 return
-            server = socket.create_connection(("127.0.0.1", self._target))
+            try:
+                server = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
+                client.close()
+                return
             for one, other in ((client, server), (server, client)):
                 self._pairs[one] = other
                 self._selector.register(one, selectors.EVENT_READ)
         elif data := ready.recv(65536):
+            time.sleep(self._delay_s)
             self._pairs[ready].sendall(data)
+            self.passed += len(data)
         else:
             self._drop(ready)
 
