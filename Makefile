@@ -2,7 +2,7 @@
 LIQ := .venv/bin/liq
 PY := .venv/bin/python
 
-.PHONY: help setup run test lint docs bench screenshot clean
+.PHONY: help setup run test lint audit docs bench screenshot clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -24,6 +24,9 @@ test: lint ## lint, the sink's unit tests, then every Python test on real server
 
 docs: setup ## write what is made from queries.json: the README's table, docs/queries.md, the schema
 	@$(PY) tools/document.py
+
+audit: setup ## ask PyPI for known vulnerabilities of what uv.lock pins
+	@tools/audit
 
 bench: setup ## measure latency, throughput, memory and time to the first bar
 	@$(PY) -m bench

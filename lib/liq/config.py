@@ -217,7 +217,7 @@ def _stored_secrets(home: Path) -> dict[str, str]:
     """Return the secrets kept in ``home``; what is missing is made and kept first."""
     file = home / "secrets.json"
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise ConfigError(

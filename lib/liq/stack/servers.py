@@ -83,6 +83,7 @@ def _connect(settings: Settings, jars: Path) -> Service:
         "group.id": "liq-connect",
         "listeners": f"http://{settings.host}:{settings.connect_port}",
         "rest.advertised.host.name": settings.connect_host,
+        "rest.extension.classes": "io.liq.connect.HostGuard",  # against rebound names of web pages
         "plugin.path": jars / "plugins",
         "plugin.discovery": "service_load",
         "key.converter": "org.apache.kafka.connect.storage.StringConverter",
@@ -152,6 +153,9 @@ def _questdb(settings: Settings, jars: Path) -> Service:
         "QDB_PG_READONLY_PASSWORD": reader[1],
         "QDB_HTTP_HEALTH_CHECK_AUTHENTICATION_REQUIRED": "false",
         "QDB_TELEMETRY_ENABLED": "false",
+        # no folder to import from or export to: the reader could list and write files there
+        "QDB_CAIRO_SQL_COPY_ROOT": "",
+        "QDB_CAIRO_SQL_COPY_EXPORT_ROOT": "",
         # by default idle workers spin some 30 ms before they nap (for 1 ms): at 50 events/s that is
         # two thirds of a core, and on a busy machine a latency of half a second now and then
         "QDB_SHARED_WORKER_NAP_THRESHOLD": "20",

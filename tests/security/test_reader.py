@@ -1,0 +1,139 @@
+"""What the reader's password is good for: reading this stack's tables, and nothing else."""
+
+from contextlib import suppress
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from liq import queries, questdb
+from liq.cli import app
+from liq.config import Settings
+from liq.errors import QueryError, QuestDBError
+from liq.queries import hit
+from rows import ask, insert, liquidation, own_table
+
+pytestmark = pytest.mark.stack
+
+INJECTIONS = (
+    "'; DROP TABLE {table}; --",
+    "BTCUSDT'); TRUNCATE TABLE {table}; --",
+    "1; INSERT INTO {table} (ts) VALUES (now())",
+    "0) UNION ALL SELECT * FROM {table} --",
+    "$1",
+    "{{table}}",
+    "%(symbols)s",
+    "\\'; DROP TABLE {table} --",
+    "ts\x00",
+)
+
+
+@pytest.fixture(scope="module")
+def own(stack: Settings) -> Settings:
+    settings = own_table(stack)
+    insert(settings, [liquidation("2026-01-01T10:00:00", 1234.5)])
+    return settings
+
+
+def content(settings: Settings) -> tuple[int, frozenset[str]]:
+    """The number of rows, and the names of all tables there are."""
+    count = ask("SELECT count() AS n FROM {table}", settings)
+    tables = questdb.fetch("SELECT table_name FROM tables()", settings=settings)
+    return int(count["n"][0]), frozenset(tables["table_name"])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO {table} (ts, exchange) VALUES (now(), 'x')",
+        "INSERT INTO {table} SELECT * FROM {table}",
+        "UPDATE {table} SET notional = 0",
+        "DROP TABLE {table}",
+        "DROP ALL TABLES",
+        "TRUNCATE TABLE {table}",
+        "RENAME TABLE {table} TO gone",
+        "CREATE TABLE mine (ts TIMESTAMP) TIMESTAMP(ts)",
+        "CREATE TABLE mine AS (SELECT * FROM {table})",
+        "CREATE MATERIALIZED VIEW mine AS (SELECT ts, count() FROM {table} SAMPLE BY 1h)",
+        "CREATE VIEW mine AS (SELECT * FROM {table})",
+        "ALTER TABLE {table} ADD COLUMN x INT",
+        "ALTER TABLE {table} DROP COLUMN notional",
+        "ALTER TABLE {table} DROP PARTITION LIST '2026-01-01'",
+        "ALTER TABLE {table} SET TTL 1 HOUR",
+        "ALTER TABLE {table} SUSPEND WAL",
+        "ALTER TABLE {table} DEDUP DISABLE",
+        "COPY {table} FROM '/etc/passwd'",
+        "COPY {table} TO 'out' WITH FORMAT PARQUET",
+        "VACUUM TABLE {table}",
+        "REINDEX TABLE {table} LOCK EXCLUSIVE",
+        "CHECKPOINT CREATE",
+        "CHECKPOINT RELEASE",
+        "BACKUP TABLE {table}",
+        "SELECT * FROM {table}; DROP TABLE {table}",
+    ],
+)
+def test_the_reader_cannot_write(statement: str, own: Settings) -> None:
+    before = content(own)
+    with pytest.raises(QuestDBError):
+        questdb.fetch(statement.replace("{table}", own.table), settings=own)
+    assert content(own) == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM read_parquet('/etc/passwd')",
+        "SELECT * FROM read_parquet('../conf/server.conf')",
+        "SELECT * FROM glob('*')",
+        "SELECT * FROM import_files()",
+        "SELECT * FROM export_files()",
+    ],
+)
+def test_the_reader_cannot_read_files(statement: str, own: Settings) -> None:
+    with pytest.raises(QuestDBError):
+        questdb.fetch(statement, settings=own)
+
+
+def test_the_reader_is_not_shown_the_passwords(own: Settings) -> None:
+    shown = questdb.fetch("(SHOW PARAMETERS)", settings=own).to_csv()
+    assert "pg.readonly.user" in shown
+    for secret in ("questdb_admin_password", "questdb_reader_password"):
+        assert getattr(own, secret).get_secret_value() not in shown
+
+
+@pytest.mark.parametrize(
+    ("user", "password"),
+    [
+        ("liq_admin", "wrong"),
+        ("liq_reader", "wrong"),
+        ("liq_reader", ""),
+        ("admin", "quest"),
+        ("user", "quest"),
+    ],
+)
+def test_nobody_gets_in_with_another_password(user: str, password: str, own: Settings) -> None:
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(
+            host=own.questdb_host,
+            port=own.questdb_pg_port,
+            user=user,
+            password=password,
+            dbname="qdb",
+        )
+
+
+@pytest.mark.parametrize("key", queries.queries())
+def test_no_parameter_of_a_query_is_a_way_in(
+    key: str, own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A value is data: it is refused, or compared with, never run."""
+    before = content(own)
+    monkeypatch.setattr("liq.cli.query.hit", lambda key, **given: hit(key, settings=own, **given))
+    for name in queries.queries()[key].params:
+        for injection in INJECTIONS:
+            value = injection.replace("{table}", own.table)
+            with suppress(QueryError):  # and no QuestDBError: then it would have been run
+                hit(key, settings=own, **{name: value})
+            if "\x00" not in value:  # no shell can give one
+                CliRunner().invoke(app, ["hit", key, "-p", f"{name}={value}"])
+    assert content(own) == before
