@@ -9,18 +9,29 @@ from typing import Any, NamedTuple
 
 _TAPE_ROWS = 60
 _TOP_SYMBOLS = 12
+_LARGEST_CASCADES = 200
+_REFERENCE = "BTC"  # whose price is shown where no asset was chosen
 
 
 class Controls(NamedTuple):
-    """What the reader asked for; ``until`` is None for a window that ends now."""
+    """What the reader asked for.
+
+    ``until`` is None for a window that ends now, ``asset`` "" for all.
+    """
 
     board: str
     bucket: str
     window: str
     until: datetime | None
+    asset: str
     exchanges: tuple[str, ...]
     symbols: tuple[str, ...]
     min_notional: float
+
+    @property
+    def focus(self) -> str:
+        """The asset that boards about one of them are about."""
+        return self.asset or _REFERENCE
 
     @property
     def span(self) -> dict[str, Any]:
@@ -32,6 +43,7 @@ class Controls(NamedTuple):
         """The parameters that every query of prints has."""
         return self.span | {
             "symbols": list(self.symbols),
+            "bases": [self.asset] if self.asset else [],
             "exchange": list(self.exchanges),
             "min_notional": self.min_notional or None,
         }
@@ -48,14 +60,37 @@ Board = Callable[[Controls], Mapping[str, Ask]]
 
 
 def overview(asked: Controls) -> Mapping[str, Ask]:
-    """How much of which side, of what and where, and the newest prints."""
+    """How much of which side, of what and where, beside the price, and the newest prints."""
     bars = asked.filters | {"bucket": asked.bucket}
     return {
         "bars": Ask("liquidations_by_bucket", bars),
+        "price": Ask("price_by_bucket", asked.span | {"bucket": asked.bucket, "base": asked.focus}),
         "net": Ask("cumulative_net", bars),
         "symbols": Ask("top_symbols", asked.filters | {"limit": _TOP_SYMBOLS}),
         "exchanges": Ask("by_exchange", asked.filters),
         "tape": Ask("latest_prints", asked.filters | {"limit": _TAPE_ROWS}),
+    }
+
+
+def prices(asked: Controls) -> Mapping[str, Ask]:
+    """At which prices an asset was liquidated, and what its price did after large prints."""
+    return {
+        "heatmap": Ask("heatmap", asked.filters | {"base": asked.focus, "bucket": asked.bucket}),
+        "path": Ask("price_path", asked.span | {"exchange": list(asked.exchanges)}),
+    }
+
+
+def cascades(asked: Controls) -> Mapping[str, Ask]:
+    """Runs of prints that follow each other closely."""
+    return {"cascades": Ask("cascades", asked.filters | {"limit": _LARGEST_CASCADES})}
+
+
+def patterns(asked: Controls) -> Mapping[str, Ask]:
+    """Which venue, at what hour, how large."""
+    return {
+        "share": Ask("venue_share", asked.filters | {"bucket": asked.bucket}),
+        "hours": Ask("hour_of_day", asked.filters),
+        "sizes": Ask("size_distribution", asked.filters),
     }
 
 
@@ -65,4 +100,10 @@ def feeds(asked: Controls) -> Mapping[str, Ask]:
     return {"health": Ask("feed_health", span)}
 
 
-BOARDS: dict[str, Board] = {"Overview": overview, "Feeds": feeds}
+BOARDS: dict[str, Board] = {
+    "Overview": overview,
+    "Prices": prices,
+    "Cascades": cascades,
+    "Patterns": patterns,
+    "Feeds": feeds,
+}

@@ -1,6 +1,6 @@
 """The dashboard's controls, linked to the traits of its model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -26,7 +26,7 @@ def filters(model: DashboardModel) -> widgets.Widget:
         widgets.link((model, trait), (control, "value"))
     venues = _tags(model, "exchanges", "known_exchanges", "all venues")
     symbols = _tags(model, "symbols", "known_symbols", "all symbols")
-    return _bar(bucket, _window(model), _label("Venues"), venues, _label("Symbols"), symbols, least)
+    return _bar(bucket, _window(model), _asset(model), _label("Venues"), venues, _label("Symbols"), symbols, least)
 
 
 def actions(
@@ -47,21 +47,44 @@ def actions(
 
 
 def _window(model: DashboardModel) -> widgets.Dropdown:
-    window = widgets.Dropdown(description="Window")
+    def offered() -> list[str]:
+        return sorted({*WINDOWS, model.window}, key=duration)
+
+    return _choice(model, "Window", "window", offered, ["window"])
+
+
+def _asset(model: DashboardModel) -> widgets.Dropdown:
+    def offered() -> list[tuple[str, str]]:
+        # a chosen one without prints stays valid
+        assets = dict.fromkeys([*model.known_assets, *([model.asset] if model.asset else [])])
+        return [("all", ""), *((asset, asset) for asset in assets)]
+
+    return _choice(model, "Asset", "asset", offered, ["asset", "known_assets"])
+
+
+def _choice(
+    model: DashboardModel,
+    name: str,
+    trait: str,
+    offered: Callable[[], Sequence[object]],
+    changes: list[str],
+) -> widgets.Dropdown:
+    """Return a drop-down of the ``trait``, whose options follow the ``changes`` of others."""
+    control = widgets.Dropdown(description=name)
 
     def choose(change: Any) -> None:
-        model.window = change["new"]
+        model.set_trait(trait, change["new"])
 
     def show(_change: object = None) -> None:
-        window.unobserve(choose, "value")  # new options choose the first, which nobody asked for
-        window.options = sorted({*WINDOWS, model.window}, key=duration)
-        window.value = model.window
-        window.observe(choose, "value")
+        control.unobserve(choose, "value")  # new options choose the first, which nobody asked for
+        control.options = offered()
+        control.value = getattr(model, trait)
+        control.observe(choose, "value")
 
-    window.observe(choose, "value")
-    model.observe(show, "window")
+    control.observe(choose, "value")
+    model.observe(show, changes)
     show()
-    return window
+    return control
 
 
 def _travel(model: DashboardModel) -> tuple[widgets.Widget, ...]:

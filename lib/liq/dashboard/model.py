@@ -81,6 +81,7 @@ class Surroundings(NamedTuple):
     """What changes slowly: what has prints lately, and times when a feed was not heard."""
 
     symbols: tuple[str, ...]
+    assets: tuple[str, ...]
     exchanges: tuple[str, ...]
     gaps: pd.DataFrame
 
@@ -105,6 +106,7 @@ class DashboardModel(HasTraits):
     bucket = Unicode("1m", help="width of a bar; widened when the window has too many of them")
     window = Unicode("1h", help="how far back")
     until = Instance(datetime, allow_none=True, help="end of the window; None: now, live")
+    asset = Unicode(help="only this base asset; empty: all")
     exchanges = List(Unicode(), help="only these; empty: all")
     symbols = List(Unicode(), help="only these; empty: all")
     min_notional = Float(0.0, min=0.0, help="least size of a print, USD")
@@ -115,6 +117,7 @@ class DashboardModel(HasTraits):
     state = UseEnum(State, default_value=State.LOADING)
     problem = Unicode(help="why the last read failed")
     known_symbols = Tuple(help="what ``symbols`` may be chosen from: those with prints lately")
+    known_assets = Tuple(help="what ``asset`` may be chosen from, the greatest first")
     known_exchanges = Tuple(help="what ``exchanges`` may be chosen from")
     gaps = Instance(pd.DataFrame, allow_none=True, help="rows of ``coverage``")
 
@@ -138,6 +141,7 @@ class DashboardModel(HasTraits):
             bucket=self.bucket,
             window=self.window,
             until=self.until,
+            asset=self.asset,
             exchanges=tuple(self.exchanges),
             symbols=tuple(self.symbols),
             min_notional=self.min_notional,
@@ -185,7 +189,9 @@ class DashboardModel(HasTraits):
                 self.frames = reading.frames
                 self._shown = (reading.controls, reading.latest)
             if reading.surroundings is not None:
-                self.known_symbols, self.known_exchanges, self.gaps = reading.surroundings
+                around = reading.surroundings
+                self.known_symbols, self.known_assets = around.symbols, around.assets
+                self.known_exchanges, self.gaps = around.exchanges, around.gaps
             self.state = self._state()
         return reading.frames is not None
 
@@ -254,9 +260,11 @@ class DashboardModel(HasTraits):
         if looked_at == controls.span and time.monotonic() - when < _LOOK_AROUND:
             return None
         symbols = self._hit("top_symbols", limit=_KNOWN_SYMBOLS, **controls.span)["symbol"]
+        assets = self._hit("top_assets", limit=_KNOWN_SYMBOLS, **controls.span)["base"]
         sources = self._hit("sources", **controls.span)
         around = Surroundings(
             tuple(sorted(symbols)),
+            tuple(assets),
             tuple(sorted(set(sources["exchange"]))),
             self._gaps(controls, sources),
         )

@@ -14,9 +14,12 @@ from liq.dashboard import controls, markup
 from liq.dashboard.boards import Controls
 from liq.dashboard.model import DashboardModel, Reading, State
 from liq.dashboard.panels.base import Look, Panel, html
+from liq.dashboard.panels.cascades import Cascades
 from liq.dashboard.panels.feeds import Feeds
 from liq.dashboard.panels.inspector import Inspector
 from liq.dashboard.panels.overview import Overview
+from liq.dashboard.panels.patterns import Patterns
+from liq.dashboard.panels.prices import Prices
 from liq.dashboard.plot import Span
 from liq.dashboard.reader import Reader
 from liq.errors import QueryError
@@ -29,8 +32,8 @@ _CSS = Path(__file__).with_name("style.css")
 class Dashboard:
     """The live dashboard. ``start()`` lets it live; ``widget`` is what a notebook shows.
 
-    The controls' first values are given here: width of a bar, how far back, which venues and which
-    of their symbols (none: all), least size of a print in USD, the board. The first frames are
+    The controls' first values are given here: width of a bar, how far back, which asset, venues and
+    symbols of theirs (none: all), least size of a print in USD, the board. The first frames are
     drawn when it is built, so a page has data before the first tick; ``interval`` is the seconds
     between looks for more.
     """
@@ -43,6 +46,7 @@ class Dashboard:
         symbols: Iterable[str] = (),
         min_notional: float = 0.0,
         exchanges: Iterable[str] = (),
+        asset: str = "",
         board: str = "Overview",
         settings: Settings | None = None,
         interval: float = 0.25,
@@ -56,6 +60,7 @@ class Dashboard:
             window=window,
             symbols=list(symbols),
             exchanges=list(exchanges),
+            asset=asset,
             min_notional=min_notional,
             board=board,
         )
@@ -146,7 +151,18 @@ class Dashboard:
         self._header, self._notice = html("liq-header"), html("liq-notices")
         self._figures, self._footnote = html("liq-figures"), html("liq-footnote")
         self._inspector = Inspector(self.model.settings)
-        self.panels: dict[str, Panel] = {"Overview": self._overview(), "Feeds": Feeds()}
+        self.panels: dict[str, Panel] = {
+            "Overview": Overview(),
+            "Prices": Prices(),
+            "Cascades": Cascades(),
+            "Patterns": Patterns(),
+            "Feeds": Feeds(),
+        }
+        for panel in self.panels.values():
+            for plot in panel.brushes:
+                plot.on_brush(self._brushed)
+            for table in panel.tables:
+                table.on_pick(self._inspector.show)
         self._page = widgets.Box([]).add_class("liq-page")
         self.widget = widgets.VBox(
             [
@@ -163,13 +179,6 @@ class Dashboard:
             ]
         ).add_class("liq-root")
         self.widget.add_class(f"liq-{self.theme}")
-
-    def _overview(self) -> Overview:
-        overview = Overview()
-        overview.tape.on_pick(self._inspector.show)
-        for plot in (overview.bars, overview.net):
-            plot.on_brush(self._brushed)
-        return overview
 
     def _tabs(self) -> widgets.Widget:
         tabs = widgets.ToggleButtons(options=list(self.panels)).add_class("liq-tabs")

@@ -1,5 +1,6 @@
 """What a board's widgets are, and the parts that all of them are made of."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import ipywidgets as widgets
@@ -7,6 +8,8 @@ import pandas as pd
 
 from liq.charts import Spec, ThemeName, source_badge
 from liq.dashboard.model import Frames
+from liq.dashboard.plot import Plot
+from liq.dashboard.table import Table
 
 
 class Look(NamedTuple):
@@ -17,9 +20,14 @@ class Look(NamedTuple):
 
 
 class Panel(Protocol):
-    """The widgets of one board."""
+    """The widgets of one board.
+
+    A range drawn on one of ``brushes`` becomes the window; a row of ``tables`` is a print.
+    """
 
     widget: widgets.Widget
+    brushes: Sequence[Plot]
+    tables: Sequence[Table]
 
     def draw(self, frames: Frames, look: Look) -> None:
         """Show ``frames``, which are those of this board."""
@@ -36,14 +44,15 @@ class TimeChart(Protocol):
         span: tuple[Any, Any] | None = ...,
         gaps: pd.DataFrame | None = ...,
         badge: str | None = ...,
+        **more: Any,
     ) -> Spec:
         """Return the figure as plain data."""
 
 
-def timed(chart: TimeChart, frame: pd.DataFrame, frames: Frames, look: Look) -> Spec:
+def timed(chart: TimeChart, frame: pd.DataFrame, frames: Frames, look: Look, **more: Any) -> Spec:
     """Return ``chart`` of ``frame`` over the window; another window undoes the reader's zoom."""
     badge = source_badge(frames.sources)
-    spec = chart.spec(frame, look.theme, span=frames.span, gaps=look.gaps, badge=badge)
+    spec = chart.spec(frame, look.theme, span=frames.span, gaps=look.gaps, badge=badge, **more)
     spec["layout"]["uirevision"] = str(frames.controls.span)
     return spec
 

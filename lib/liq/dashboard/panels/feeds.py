@@ -12,6 +12,7 @@ class Feeds:
 
     def __init__(self) -> None:
         self.coverage = Plot(brush=True)
+        self.brushes, self.tables = (self.coverage,), ()
         self.health = html("liq-health")
         self.widget = board(
             "liq-feeds",

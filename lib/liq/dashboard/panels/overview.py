@@ -15,6 +15,7 @@ class Overview:
         self.bars, self.net = Plot(brush=True), Plot(brush=True)
         self.symbols, self.exchanges = Plot(), Plot()
         self.tape = Table().add_class("liq-tape")
+        self.brushes, self.tables = (self.bars, self.net), (self.tape,)
         self._title = html("liq-heading")
         self.widget = board(
             "liq-overview",
@@ -33,7 +34,7 @@ class Overview:
         """Show the window."""
         shown, badge = frames.board, charts.source_badge(frames.sources)
         self._title.value = markup.bars_title(frames)
-        self.bars.spec = timed(charts.bars, shown["bars"], frames, look)
+        self.bars.spec = timed(charts.bars, shown["bars"], frames, look, price=shown["price"])
         self.net.spec = timed(charts.cumulative_net, shown["net"], frames, look)
         self.symbols.spec = charts.top_symbols.spec(shown["symbols"], look.theme, badge=badge)
         self.exchanges.spec = charts.by_exchange.spec(shown["exchanges"], look.theme, badge=badge)

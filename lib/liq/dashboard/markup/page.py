@@ -1,0 +1,120 @@
+"""What stands around the boards: title, freshness, notices, figures."""
+
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+from liq.charts import completeness_note, source_badge
+from liq.dashboard.markup.text import ago, clock, code, dollars
+from liq.dashboard.model import DashboardModel, Frames, State
+
+_NOTICES = {
+    State.LOADING: ("Loading", "Asking QuestDB for the first rows."),
+    State.EMPTY: (
+        "No liquidations match",
+        "Widen the window, lower the minimum size or clear the symbols. If nothing was ever"
+        " recorded, start a producer: `notebooks/01-start-producers.ipynb` or `liq run`.",
+    ),
+    State.QUIET: (
+        "No new liquidation",
+        "The market may be calm, or a producer has stopped: `liq status` tells which.",
+    ),
+    State.HISTORY: (
+        "History",
+        "The window ends in the past. Press Live to come back to now; drag over the bars to look"
+        " closer, step with the arrows.",
+    ),
+    State.PAUSED: ("Paused", "What you see does not move. Press Resume to catch up."),
+}
+_NOTHING_THEN = ("No liquidations then", "Step with the arrows, or press Live to come back to now.")
+_WORDS = {State.LIVE: "live", State.QUIET: "quiet", State.EMPTY: "no rows", State.FAILED: "away"}
+
+
+def header(model: DashboardModel) -> str:
+    """Title, source badge, and how fresh the rows are."""
+    badge = source_badge(model.frames.sources) if model.frames else ""
+    mark = f'<span class="liq-badge" title="not from an exchange">{escape(badge)}</span>'
+    return (
+        '<div class="liq-title">Liquidations<small>forced closings of leveraged positions</small>'
+        f"</div>{mark if badge else ''}{_freshness(model)}"
+    )
+
+
+def notice(model: DashboardModel) -> str:
+    """What the state means and what to do; nothing while rows come in."""
+    if model.state is State.FAILED:
+        shown = "What you see is from before. " if model.frames else ""
+        title, text = "Cannot read the data", f"{model.problem}. {shown}Trying again."
+    elif model.state is State.EMPTY and model.until is not None:
+        title, text = _NOTHING_THEN
+    elif model.state in _NOTICES:
+        title, text = _NOTICES[model.state]
+    else:
+        return ""
+    return (
+        f'<div class="liq-notice liq-{model.state}" role="status">'
+        f"<b>{escape(title)}.</b> {code(escape(text))}</div>"
+    )
+
+
+def figures(frames: Frames | None) -> str:
+    """The window in five numbers."""
+    cards = _figures(frames) if frames else ((name, "…", "", "") for name in _FIGURES)
+    return "".join(
+        f'<div class="liq-figure {kind}"><label>{name}</label><b>{value}</b>'
+        f"<small>{escape(note)}</small></div>"
+        for name, value, note, kind in cards
+    )
+
+
+def footnote(frames: Frames | None) -> str:
+    """What the numbers leave out."""
+    if frames is None:
+        return ""
+    note = completeness_note(frames.sources)
+    venues = ", ".join(sorted(set(frames.sources["exchange"])))
+    parts = [f"venues: {venues}" if venues else "", f"≥ {note}" if note else ""]
+    return escape(" · ".join(part for part in parts if part))
+
+
+def bars_title(frames: Frames) -> str:
+    """Heading of the bars; says so when the window is too long for the bucket asked for."""
+    used, asked = frames.bucket, frames.controls.bucket
+    wider = f"; {asked} has too many bars for this window" if used != asked else ""
+    beside = f"and the mark price of {escape(frames.controls.focus)}"
+    return f"<h3>Liquidated per {used}<small>{beside}{wider}</small></h3>"
+
+
+_FIGURES = ("longs liquidated", "shorts liquidated", "long minus short", "prints", "largest")
+
+
+def _figures(frames: Frames) -> Iterator[tuple[str, str, str, str]]:
+    row: Any = next(frames.totals.itertuples(index=False))
+    both = row.long_usd + row.short_usd
+    least = "≥ " if row.partial else ""
+    values = (
+        (least + dollars(row.long_usd), f"{row.long_count:,} prints", "liq-long"),
+        (least + dollars(row.short_usd), f"{row.short_count:,} prints", "liq-short"),
+        (dollars(row.net_usd), _lean(row.net_usd, both), ""),
+        (f"{least}{row.prints:,}", f"{least}{dollars(both)} in all", ""),
+        (dollars(row.largest_usd), "one print", ""),
+    )
+    return ((name, *value) for name, value in zip(_FIGURES, values, strict=True))
+
+
+def _lean(net: float, both: float) -> str:
+    if not both:
+        return "nothing to weigh"
+    return f"{abs(net) / both:.0%} towards {'longs' if net >= 0 else 'shorts'}"
+
+
+def _freshness(model: DashboardModel) -> str:
+    latest, age = model.latest, model.age
+    last = "no rows yet"
+    if latest and latest.ts and age is not None:
+        last = f"last event {clock(latest.ts)} UTC · {ago(age)} ago"
+    word = _WORDS.get(model.state, str(model.state))
+    return (
+        f'<div class="liq-fresh liq-{model.state}" title="newest row by the venue\'s clock">'
+        f"<i></i><b>{word}</b><span>{last}</span></div>"
+    )

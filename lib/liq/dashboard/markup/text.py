@@ -1,0 +1,55 @@
+"""Sums, ages, times and marks as people read them."""
+
+import re
+from datetime import datetime, timedelta
+from html import escape
+
+import pandas as pd
+
+from liq.charts import LIVE_SOURCES
+
+
+def dollars(amount: float) -> str:
+    """Return a sum in four figures, e.g. ``$1.234M``."""
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(amount) >= size:
+            return f"{'−' if amount < 0 else ''}${abs(amount) / size:.4g}{unit}"  # noqa: RUF001
+    return f"{'−' if amount < 0 else ''}${abs(amount):,.0f}"  # noqa: RUF001
+
+
+def ago(age: timedelta) -> str:
+    """Return an age for people, e.g. ``0.3 s``, ``4 min``."""
+    seconds = age.total_seconds()
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def seconds(span: float) -> str:
+    """Return seconds, milliseconds where they are few, and a dash where there are none."""
+    if pd.isna(span):
+        return "-"
+    return f"{span * 1000:,.0f} ms" if span < 10 else f"{span:,.0f} s"
+
+
+def alert(problem: str) -> str:
+    """What went wrong, where its answer would stand."""
+    return f'<p role="alert">{code(escape(problem))}</p>'
+
+
+def code(text: str) -> str:
+    """Return escaped text with `what is in backticks` set as code."""
+    return re.sub(r"`(.+?)`", r"<code>\1</code>", text)
+
+
+def source_mark(source: str) -> str:
+    """Return a mark that says what is not live, "" for what is."""
+    return "" if source in LIVE_SOURCES else f" <mark>{escape(source)}</mark>"
+
+
+def clock(moment: datetime) -> str:
+    """Return the time of day to the millisecond."""
+    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"

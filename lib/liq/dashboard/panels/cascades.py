@@ -1,0 +1,29 @@
+"""The board of cascades: runs of prints that follow each other closely."""
+
+from liq import charts
+from liq.dashboard import markup
+from liq.dashboard.model import Frames
+from liq.dashboard.panels.base import Look, board, card, heading, html, timed
+from liq.dashboard.plot import Plot
+from liq.dashboard.table import Table
+
+
+class Cascades:
+    """When they were, and the greatest of them in figures."""
+
+    def __init__(self) -> None:
+        self.timeline = Plot(brush=True)
+        self.brushes: tuple[Plot, ...] = (self.timeline,)
+        self.tables: tuple[Table, ...] = ()
+        self._list = html("liq-list")
+        self.widget = board(
+            "liq-cascades",
+            card("liq-timeline", heading("Cascades by asset"), self.timeline),
+            card("liq-greatest", heading("The greatest"), self._list),
+        )
+
+    def draw(self, frames: Frames, look: Look) -> None:
+        """Show the window."""
+        found = frames.board["cascades"]
+        self.timeline.spec = timed(charts.cascades, found, frames, look)
+        self._list.value = markup.cascades(found)

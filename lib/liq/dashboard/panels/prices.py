@@ -1,0 +1,33 @@
+"""The board of prices: where an asset was liquidated, and what its price did afterwards."""
+
+from html import escape
+
+from liq import charts
+from liq.dashboard.model import Frames
+from liq.dashboard.panels.base import Look, board, card, heading, html, timed
+from liq.dashboard.plot import Plot
+from liq.dashboard.table import Table
+
+
+class Prices:
+    """Realised liquidations by price and time, and the path of the price around large prints."""
+
+    def __init__(self) -> None:
+        self.heatmap, self.path = Plot(brush=True), Plot()
+        self.brushes: tuple[Plot, ...] = (self.heatmap,)
+        self.tables: tuple[Table, ...] = ()
+        self._title = html("liq-heading")
+        self.widget = board(
+            "liq-prices",
+            card("liq-heatmap", self._title, self.heatmap),
+            card("liq-path", heading("Price around large prints"), self.path),
+        )
+
+    def draw(self, frames: Frames, look: Look) -> None:
+        """Show the window."""
+        asset = frames.controls.focus
+        self._title.value = (
+            f"<h3>{escape(asset)} liquidated, by price<small>realised prints, no model</small></h3>"
+        )
+        self.heatmap.spec = timed(charts.heatmap, frames.board["heatmap"], frames, look)
+        self.path.spec = charts.price_path.spec(frames.board["path"], look.theme)
