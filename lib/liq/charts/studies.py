@@ -39,8 +39,8 @@ def venue_share(
     ]
     layout = base.layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "x unified"}
     layout |= base.time_axis(colours, span, gaps)
-    note = ", partial feeds count too little" if base.completeness_note(frame) else ""
-    layout["yaxis"] = base.axis(colours, f"share of liquidated USD (%{note})")
+    note = ", partial feeds" if base.completeness_note(frame) else ""
+    layout["yaxis"] = base.axis(colours, f"share of USD (%{note})")
     layout["yaxis"] |= {"range": [0, 100]}
     return {"data": traces, "layout": layout}
 
@@ -182,6 +182,7 @@ def _bubbles(side: str, colour: str, frame: pd.DataFrame, own: list[str], greate
         "name": side,
         "x": base.times(frame["from_ts"]),
         "y": names.tolist(),
+        "cliponaxis": False,
         "customdata": frame[_CASCADE_FIELDS].to_numpy(dtype=object).tolist(),
         "hovertemplate": _CASCADE_HOVER + f"<extra>mostly {side}</extra>",
         "marker": {

@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from liq.parameters import duration
+
 _TAPE_ROWS = 60
 _TOP_SYMBOLS = 12
 _LARGEST_CASCADES = 200
+_WEEK = "7d"  # no shorter time tells the hours of a day apart
 _REFERENCE = "BTC"  # whose price is shown where no asset was chosen
 
 
@@ -50,7 +53,7 @@ class Controls(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """A query to run for a board."""
+    """A query to run for a board, with those of the parameters that it has."""
 
     key: str
     params: dict[str, Any]
@@ -76,7 +79,7 @@ def prices(asked: Controls) -> Mapping[str, Ask]:
     """At which prices an asset was liquidated, and what its price did after large prints."""
     return {
         "heatmap": Ask("heatmap", asked.filters | {"base": asked.focus, "bucket": asked.bucket}),
-        "path": Ask("price_path", asked.span | {"exchange": list(asked.exchanges)}),
+        "path": Ask("price_path", asked.filters),
     }
 
 
@@ -87,9 +90,10 @@ def cascades(asked: Controls) -> Mapping[str, Ask]:
 
 def patterns(asked: Controls) -> Mapping[str, Ask]:
     """Which venue, at what hour, how large."""
+    week = {"window": max(asked.window, _WEEK, key=duration)}
     return {
         "share": Ask("venue_share", asked.filters | {"bucket": asked.bucket}),
-        "hours": Ask("hour_of_day", asked.filters),
+        "hours": Ask("hour_of_day", asked.filters | week),
         "sizes": Ask("size_distribution", asked.filters),
     }
 

@@ -26,7 +26,16 @@ def filters(model: DashboardModel) -> widgets.Widget:
         widgets.link((model, trait), (control, "value"))
     venues = _tags(model, "exchanges", "known_exchanges", "all venues")
     symbols = _tags(model, "symbols", "known_symbols", "all symbols")
-    return _bar(bucket, _window(model), _asset(model), _label("Venues"), venues, _label("Symbols"), symbols, least)
+    return _bar(
+        bucket,
+        _window(model),
+        _asset(model),
+        _label("Venues"),
+        venues,
+        _label("Symbols"),
+        symbols,
+        least,
+    )
 
 
 def actions(

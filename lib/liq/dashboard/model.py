@@ -289,7 +289,10 @@ class DashboardModel(HasTraits):
         return next((width for width in chosen if width in wide_enough), self.buckets[-1])
 
     def _answer(self, ask: Ask) -> pd.DataFrame:
-        return self._hit(ask.key, **ask.params)
+        """Run the query with those controls that it knows; its defaults stand for unset ones."""
+        known = queries.find(ask.key, self.settings).params
+        given = {name: value for name, value in ask.params.items() if value is not None}
+        return self._hit(ask.key, **{name: given[name] for name in given.keys() & known.keys()})
 
     def _hit(self, key: str, **params: Any) -> pd.DataFrame:
         return queries.hit(key, settings=self.settings, **params)

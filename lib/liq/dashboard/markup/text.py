@@ -1,10 +1,9 @@
 """Sums, ages, times and marks as people read them."""
 
+import math
 import re
 from datetime import datetime, timedelta
 from html import escape
-
-import pandas as pd
 
 from liq.charts import LIVE_SOURCES
 
@@ -28,9 +27,9 @@ def ago(age: timedelta) -> str:
     return f"{seconds:.0f} s"
 
 
-def seconds(span: float) -> str:
+def seconds(span: float | None) -> str:
     """Return seconds, milliseconds where they are few, and a dash where there are none."""
-    if pd.isna(span):
+    if span is None or math.isnan(span):
         return "-"
     return f"{span * 1000:,.0f} ms" if span < 10 else f"{span:,.0f} s"
 

@@ -1,7 +1,8 @@
 """What a board's widgets are, and the parts that all of them are made of."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import ipywidgets as widgets
 import pandas as pd
@@ -19,40 +20,27 @@ class Look(NamedTuple):
     gaps: pd.DataFrame | None
 
 
-class Panel(Protocol):
+class Panel(ABC):
     """The widgets of one board.
 
     A range drawn on one of ``brushes`` becomes the window; a row of ``tables`` is a print.
     """
 
     widget: widgets.Widget
-    brushes: Sequence[Plot]
-    tables: Sequence[Table]
+    brushes: tuple[Plot, ...] = ()
+    tables: tuple[Table, ...] = ()
 
+    @abstractmethod
     def draw(self, frames: Frames, look: Look) -> None:
         """Show ``frames``, which are those of this board."""
 
 
-class TimeChart(Protocol):
-    """A chart over time, as those of `liq.charts`."""
-
-    def spec(
-        self,
-        frame: pd.DataFrame,
-        theme: ThemeName = ...,
-        *,
-        span: tuple[Any, Any] | None = ...,
-        gaps: pd.DataFrame | None = ...,
-        badge: str | None = ...,
-        **more: Any,
-    ) -> Spec:
-        """Return the figure as plain data."""
-
-
-def timed(chart: TimeChart, frame: pd.DataFrame, frames: Frames, look: Look, **more: Any) -> Spec:
+def timed(
+    chart: Callable[..., Spec], frame: pd.DataFrame, frames: Frames, look: Look, **more: Any
+) -> Spec:
     """Return ``chart`` of ``frame`` over the window; another window undoes the reader's zoom."""
     badge = source_badge(frames.sources)
-    spec = chart.spec(frame, look.theme, span=frames.span, gaps=look.gaps, badge=badge, **more)
+    spec = chart(frame, look.theme, span=frames.span, gaps=look.gaps, badge=badge, **more)
     spec["layout"]["uirevision"] = str(frames.controls.span)
     return spec
 

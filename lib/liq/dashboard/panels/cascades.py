@@ -3,18 +3,16 @@
 from liq import charts
 from liq.dashboard import markup
 from liq.dashboard.model import Frames
-from liq.dashboard.panels.base import Look, board, card, heading, html, timed
+from liq.dashboard.panels.base import Look, Panel, board, card, heading, html, timed
 from liq.dashboard.plot import Plot
-from liq.dashboard.table import Table
 
 
-class Cascades:
+class Cascades(Panel):
     """When they were, and the greatest of them in figures."""
 
     def __init__(self) -> None:
         self.timeline = Plot(brush=True)
-        self.brushes: tuple[Plot, ...] = (self.timeline,)
-        self.tables: tuple[Table, ...] = ()
+        self.brushes = (self.timeline,)
         self._list = html("liq-list")
         self.widget = board(
             "liq-cascades",
@@ -25,5 +23,5 @@ class Cascades:
     def draw(self, frames: Frames, look: Look) -> None:
         """Show the window."""
         found = frames.board["cascades"]
-        self.timeline.spec = timed(charts.cascades, found, frames, look)
+        self.timeline.spec = timed(charts.cascades.spec, found, frames, look)
         self._list.value = markup.cascades(found)

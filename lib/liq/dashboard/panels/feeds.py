@@ -3,16 +3,16 @@
 from liq import charts
 from liq.dashboard import markup
 from liq.dashboard.model import Frames
-from liq.dashboard.panels.base import Look, board, card, heading, html
+from liq.dashboard.panels.base import Look, Panel, board, card, heading, html
 from liq.dashboard.plot import Plot
 
 
-class Feeds:
+class Feeds(Panel):
     """A table of the feeds and a line of time for each."""
 
     def __init__(self) -> None:
         self.coverage = Plot(brush=True)
-        self.brushes, self.tables = (self.coverage,), ()
+        self.brushes = (self.coverage,)
         self.health = html("liq-health")
         self.widget = board(
             "liq-feeds",

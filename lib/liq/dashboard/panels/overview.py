@@ -3,12 +3,12 @@
 from liq import charts
 from liq.dashboard import markup
 from liq.dashboard.model import Frames
-from liq.dashboard.panels.base import Look, board, card, heading, html, timed
+from liq.dashboard.panels.base import Look, Panel, board, card, heading, html, timed
 from liq.dashboard.plot import Plot
 from liq.dashboard.table import Table
 
 
-class Overview:
+class Overview(Panel):
     """Bars, running net, rankings and tape."""
 
     def __init__(self) -> None:
@@ -34,8 +34,8 @@ class Overview:
         """Show the window."""
         shown, badge = frames.board, charts.source_badge(frames.sources)
         self._title.value = markup.bars_title(frames)
-        self.bars.spec = timed(charts.bars, shown["bars"], frames, look, price=shown["price"])
-        self.net.spec = timed(charts.cumulative_net, shown["net"], frames, look)
+        self.bars.spec = timed(charts.bars.spec, shown["bars"], frames, look, price=shown["price"])
+        self.net.spec = timed(charts.cumulative_net.spec, shown["net"], frames, look)
         self.symbols.spec = charts.top_symbols.spec(shown["symbols"], look.theme, badge=badge)
         self.exchanges.spec = charts.by_exchange.spec(shown["exchanges"], look.theme, badge=badge)
         self.tape.html = markup.tape(shown["tape"])

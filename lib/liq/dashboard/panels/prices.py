@@ -4,18 +4,16 @@ from html import escape
 
 from liq import charts
 from liq.dashboard.model import Frames
-from liq.dashboard.panels.base import Look, board, card, heading, html, timed
+from liq.dashboard.panels.base import Look, Panel, board, card, heading, html, timed
 from liq.dashboard.plot import Plot
-from liq.dashboard.table import Table
 
 
-class Prices:
+class Prices(Panel):
     """Realised liquidations by price and time, and the path of the price around large prints."""
 
     def __init__(self) -> None:
         self.heatmap, self.path = Plot(brush=True), Plot()
-        self.brushes: tuple[Plot, ...] = (self.heatmap,)
-        self.tables: tuple[Table, ...] = ()
+        self.brushes = (self.heatmap,)
         self._title = html("liq-heading")
         self.widget = board(
             "liq-prices",
@@ -29,5 +27,5 @@ class Prices:
         self._title.value = (
             f"<h3>{escape(asset)} liquidated, by price<small>realised prints, no model</small></h3>"
         )
-        self.heatmap.spec = timed(charts.heatmap, frames.board["heatmap"], frames, look)
+        self.heatmap.spec = timed(charts.heatmap.spec, frames.board["heatmap"], frames, look)
         self.path.spec = charts.price_path.spec(frames.board["path"], look.theme)
