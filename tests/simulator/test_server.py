@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -113,6 +114,34 @@ async def test_mark_prices_are_a_control_stream(
     assert {(event["e"], event["s"]) for event in events} == {("markPriceUpdate", "BTCUSDT")}
     assert float(events[0]["p"]) == pytest.approx(97_250, rel=0.05)
     assert BINANCE_USDM.parse(json.dumps(events[0]), {}, 0) == []
+
+
+async def test_mark_prices_come_each_second_and_are_those_of_the_orders(
+    settings: Settings,
+) -> None:
+    async with (
+        Simulator(Plan(rate=500), settings),
+        client(settings, "/ws/btcusdt@markPrice@1s/ethusdt@markPrice/btcusdt@forceOrder") as one,
+        client(settings, "/binance_usdm_mark") as other,
+    ):
+        assert await ask(other, "SUBSCRIBE", "btcusdt@markPrice@1s") == {"result": None, "id": 3}
+        events: list[Any] = []
+        while Counter(event.get("s") for event in events)["BTCUSDT"] < 4:
+            events += await receive(one, 1)
+        others = await receive(other, 2)
+    marks = [event for event in events if event["e"] == "markPriceUpdate"]
+    by_moment = {event["E"]: event["p"] for event in marks if event["s"] == "BTCUSDT"}
+    assert [moment - min(by_moment) for moment in by_moment] == [0, 1000, 2000, 3000]
+    assert min(by_moment) % 1000 == 0
+    slow = [event["E"] for event in marks if event["s"] == "ETHUSDT"]
+    assert [moment - slow[0] for moment in slow] in ([0], [0, 3000])
+    assert {event["s"] for event in others} == {"BTCUSDT"}
+    shared = [event for event in others if event["E"] in by_moment]
+    assert shared
+    for event in shared:
+        assert float(event["p"]) == pytest.approx(float(by_moment[event["E"]]), rel=1e-4)
+    paid = [float(event["o"]["ap"]) for event in events if event["e"] == "forceOrder"]
+    assert paid == pytest.approx([float(marks[-1]["p"])] * len(paid), rel=0.01)
 
 
 async def test_what_it_sends_is_what_the_venue_s_parser_reads(settings: Settings) -> None:

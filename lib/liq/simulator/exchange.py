@@ -97,7 +97,7 @@ class Plain:
 def market(name: str, *, whole: bool) -> tuple[Contract, ...]:
     """Return the contracts that a venue's shipped snapshot and `MARKET` both know."""
     listed = shipped(venue(name))
-    models = {one.symbol.removesuffix("USDT"): one for one in MARKET if "_" not in one.symbol}
+    models = {one.base: one for one in reversed(MARKET)}  # the first of each
     return tuple(
         _contract(instrument, models[instrument.base], whole=whole or instrument.inverse)
         for instrument in (listed.values() if listed else ())
@@ -108,6 +108,7 @@ def market(name: str, *, whole: bool) -> tuple[Contract, ...]:
 def _contract(instrument: Instrument, model: Contract, *, whole: bool) -> Contract:
     return Contract(
         instrument.symbol,
+        model.base,
         model.price,
         model.price_decimals,
         0 if whole else model.quantity_decimals,

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +15,7 @@ from websockets.protocol import State
 
 from liq.simulator.exchange import Event, Exchange, Session
 from liq.simulator.process import Order, Process
+from liq.simulator.walk import Walk
 
 _TICK_S = 0.002  # orders due within it are written at once
 _BEHIND = 1_000  # so many are written at once when it is behind its schedule
@@ -48,7 +50,7 @@ class Floor:
     """
 
     def __init__(
-        self, exchange: Exchange, plan: Plan, seed: int, ledger: IO[bytes] | None = None
+        self, exchange: Exchange, plan: Plan, seed: int, walk: Walk, ledger: IO[bytes] | None = None
     ) -> None:
         self.clients: dict[ServerConnection, Session] = {}
         self.sent = 0
@@ -56,7 +58,8 @@ class Floor:
         self._exchange = exchange
         self._plan = plan
         self._ledger = ledger
-        self._process = Process(plan.rate, seed, exchange.market)
+        self._walk = walk
+        self._process = Process(plan.rate, seed, exchange.market, walk)
         self._contracts = {contract.symbol: contract for contract in exchange.market}
         self._listened = asyncio.Event()
 
@@ -86,12 +89,13 @@ class Floor:
         tick_s = max(self._exchange.gathers_s, _TICK_S)
         batch: list[Order] = []
         epoch_ms = await self._pause(_now_ms())
-        for order in self._process.orders():
-            while (ahead := epoch_ms + order.due_ms - _now_ms()) > 0 or len(batch) >= _BEHIND:
+        self._walk.begin(epoch_ms)
+        for draft in self._process.drafts():
+            while (ahead := epoch_ms + int(draft.due_ms) - _now_ms()) > 0 or len(batch) >= _BEHIND:
                 self._send(batch, epoch_ms)
                 await asyncio.sleep(max(ahead / 1000, tick_s) if ahead > 0 else 0)
                 epoch_ms = await self._pause(epoch_ms)
-            batch.append(order)
+            batch.append(self._process.order(draft, epoch_ms))
             if self._plan.count and self.sent + len(batch) >= self._plan.count:
                 self._send(batch, epoch_ms)
                 self.finished = True
@@ -102,8 +106,9 @@ class Floor:
         while True:
             await asyncio.sleep(CONTROL_S - time.time() % CONTROL_S)
             time_ms = round(round(time.time() / CONTROL_S) * CONTROL_S * 1000)
+            price = partial(self._process.price, time_ms=time_ms)
             for connection, session in self.clients.items():
-                self._write(connection, session.control(self._process.price, time_ms))
+                self._write(connection, session.control(price, time_ms))
 
     async def _close_in_time(self, connection: ServerConnection) -> None:
         if self._plan.close_after:
@@ -125,6 +130,8 @@ class Floor:
 
     async def _pause(self, epoch_ms: int) -> int:
         """Wait for a listener; return the epoch moved on by as much."""
+        if self._listened.is_set():
+            return epoch_ms
         before = _now_ms()
         await self._listened.wait()
         return epoch_ms + _now_ms() - before

@@ -15,6 +15,7 @@ from liq.feed import SIMULATOR_SERVER
 from liq.simulator.exchange import Session
 from liq.simulator.exchanges import DEFAULT, exchange
 from liq.simulator.floor import Floor, Plan
+from liq.simulator.walk import Walk
 from liq.venues import PRICE_FEEDS, VENUES
 
 __all__ = ["Plan", "Simulator"]
@@ -26,7 +27,8 @@ class Simulator:
     """Every venue, simulated on ``settings.simulator_port``; use it as ``async with``.
 
     Below ``/<venue>`` it speaks that venue's protocol, below all other paths Binance USD-M's. Each
-    venue goes on for itself, by the same plan, from when it is first asked for.
+    venue goes on for itself, by the same plan, from when it is first asked for; an asset's price is
+    the same at all of them.
     """
 
     def __init__(self, plan: Plan | None = None, settings: Settings | None = None) -> None:
@@ -34,6 +36,7 @@ class Simulator:
         settings = settings or config.settings()
         self._address = (settings.host, settings.simulator_port)
         self._floors: dict[str, Floor] = {}
+        self._walk = Walk(self._plan.seed)
         self._exit = contextlib.AsyncExitStack()
         self._ledger: IO[bytes] | None = None
         self.finished = asyncio.Event()
@@ -97,7 +100,7 @@ class Simulator:
     def _floor(self, name: str) -> Floor:
         if name not in self._floors:
             seed = self._plan.seed + list(_SERVED).index(name)
-            floor = Floor(exchange(name), self._plan, seed, self._ledger)
+            floor = Floor(exchange(name), self._plan, seed, self._walk, self._ledger)
             for work in (self._send_liquidations(floor), floor.send_control()):
                 self._exit.callback(self._tasks.create_task(work).cancel)
             self._floors[name] = floor
