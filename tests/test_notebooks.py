@@ -31,7 +31,12 @@ def code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 
 def test_there_are_notebooks() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["01-start-producers", "02-explore", "dashboard"]
+    assert [path.stem for path in NOTEBOOKS] == [
+        "01-start-producers",
+        "02-explore",
+        "dashboard",
+        "report",
+    ]
 
 
 def test_it_is_a_valid_notebook_without_outputs(notebook: nbformat.NotebookNode) -> None:

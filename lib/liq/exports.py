@@ -29,7 +29,7 @@ def export(
     if suffix not in (".csv", ".parquet"):
         raise ExportError(f"cannot export to {path.name}: end its name with .csv or .parquet")
     content, stamp = exported(key, Format(suffix[1:]), settings=settings, **params)
-    _write(path, content)
+    write_whole(path, content)
     return stamp
 
 
@@ -51,7 +51,8 @@ def stamp_of(path: str | Path) -> Stamp:
         raise ExportError(f"{path} carries no stamp of liq: {error}") from error
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there as a whole or not at all. Raises `ExportError`."""
     try:
         descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(descriptor, "wb") as handle:

@@ -26,12 +26,14 @@ def run(
     *,
     timeout: float = 120,
     settings: Settings | None = None,
+    progress: bool = False,
 ) -> nbformat.NotebookNode:
     """Run a notebook in a kernel of its own and return it with its outputs.
 
     ``notebook`` is the name of a shipped one (``"02-explore"``) or a path. Its kernel sees
-    ``settings`` in its environment. Raises `NotebookError` when it has no ``parameters`` cell, for
-    a parameter that this cell does not set, and when a cell fails or takes over ``timeout`` s.
+    ``settings`` in its environment, and ``progress`` shows a bar. Raises `NotebookError` when it
+    has no ``parameters`` cell, for a parameter that this cell does not set, and when a cell fails
+    or takes over ``timeout`` s.
     """
     path = find(notebook)
     given = parameters or {}
@@ -41,7 +43,12 @@ def run(
     with _environment((settings or current_settings()).environ()):
         try:
             executed: nbformat.NotebookNode = papermill.execute_notebook(
-                path, None, given, cwd=path.parent, progress_bar=False, execution_timeout=timeout
+                path,
+                None,
+                given,
+                cwd=path.parent,
+                progress_bar=progress,
+                execution_timeout=timeout,
             )
         except (PapermillException, TimeoutError) as error:
             raise NotebookError(f"{path.name} failed: {error}") from error

@@ -1,4 +1,4 @@
-"""List and run the named queries."""
+"""List and run the named queries, and report on them."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -74,6 +74,24 @@ def hit(
         print(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
     else:
         _print(liq.hit(key, **given), form)
+
+
+@app.command()
+def report(
+    window: Annotated[str, typer.Option(help="how far back, e.g. 4h, 1d or 7d")] = "1d",
+    until: Annotated[
+        str | None, typer.Option(help="end of the window, ISO 8601 in UTC; now by default")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="file to write")] = Path("report.html"),
+) -> None:
+    """Write the figures of a window, each with what it rests on, as one HTML file.
+
+    It runs the notebook "report"; with the same --until it gives the same row hashes again.
+    """
+    from liq import reports  # noqa: PLC0415 - pandas and papermill would slow all commands
+
+    reports.write(out, window, until, progress=True)
+    print(f"wrote {out}")
 
 
 def _print(frame: "pd.DataFrame", form: Format) -> None:

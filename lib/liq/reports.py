@@ -1,0 +1,174 @@
+"""Reports: figures and tables of one window in absolute time, each stamped with what it rests on.
+
+The notebook ``report`` is made of a `Report`'s pieces; `write` runs it and keeps what it shows as
+one HTML file that needs no other: plotly.js is in it, code is not.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import pandas as pd
+
+from liq import charts, notebooks, queries, stamps
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.exports import write_whole
+from liq.parameters import Parameter, duration
+from liq.stamps import Stamp
+
+_NOTEBOOK = "report"
+_PAGE = Path(__file__).with_name("report.html")
+_WINDOW, _UNTIL = Parameter(type="duration"), Parameter(type="timestamp")
+_MOST_BARS = 400
+_MOST_GAPS = 20
+_CLOCK = "%Y-%m-%d %H:%M:%S.%f"
+
+
+class Piece:
+    """A figure or a table with its stamp, as a notebook shows it."""
+
+    def __init__(self, html: str, stamp: Stamp) -> None:
+        self.html = html
+        self.stamp = stamp
+
+    def _repr_html_(self) -> str:
+        return f'<div class="liq-piece">{self.html}{_stamp(self.stamp)}</div>'
+
+
+class Report:
+    """The pieces of a report over ``window`` before ``until``, by default before now.
+
+    Asked again with the same ``until`` they have the same hashes, unless late rows came. Raises
+    `QueryError` for a wrong window, and what `liq.hit` raises.
+    """
+
+    def __init__(
+        self, window: str = "1d", until: str | None = None, settings: Settings | None = None
+    ) -> None:
+        self._settings = settings or current_settings()
+        end = _UNTIL.value("until", until) or datetime.now(UTC)
+        self._given: dict[str, Any] = {"window": window, "until": end}
+        self._gaps: pd.DataFrame | None = None
+        self._sources, self._stamp = self._ask("sources")
+        if self._stamp.since:
+            self._gaps = stamps.coverage(self._stamp.since, end, self._settings)
+        self._badge = charts.source_badge(self._sources)
+        self._drawn = False
+
+    def heading(self) -> Piece:
+        """Return the window and what its rows come from."""
+        badge = f' <b class="liq-badge">{escape(self._badge)}</b>' if self._badge else ""
+        return Piece(f"<p>{_window(self._stamp)}{badge}</p>{_table(self._sources)}", self._stamp)
+
+    def chart(self, draw: "charts.Chart[Any]", key: str, /, **params: Any) -> Piece:
+        """Return the rows of the query ``key``, drawn; a ``bucket`` is as wide as they need."""
+        query = queries.find(key, self._settings)
+        if "bucket" in query.params:
+            params = {"bucket": self._bucket(query.params["bucket"]), **params}
+        frame, stamp = self._ask(key, **params)
+        options: dict[str, Any] = {"badge": self._badge}
+        if "ts" in frame:
+            options |= {"gaps": self._gaps, "span": (stamp.since, stamp.until)}
+        html = draw(frame, "light", **options).to_html(
+            full_html=False, include_plotlyjs=not self._drawn, config={"displaylogo": False}
+        )
+        self._drawn = True  # plotly.js is in the page: once is enough
+        return Piece(html, stamp)
+
+    def table(self, key: str, /, **params: Any) -> Piece:
+        """Return the rows of the query ``key`` as a table."""
+        frame, stamp = self._ask(key, **params)
+        return Piece(_table(frame), stamp)
+
+    def _ask(self, key: str, **params: Any) -> tuple[pd.DataFrame, Stamp]:
+        given = {**self._given, **params}
+        return stamps.stamped(key, gaps=self._gaps, settings=self._settings, **given)
+
+    def _bucket(self, param: Parameter) -> str:
+        span = duration(self._given["window"])
+        for choice in map(str, param.choices):
+            if span / duration(choice) <= _MOST_BARS:
+                return choice
+        return str(param.choices[-1])
+
+
+def write(
+    out: str | Path,
+    window: str = "1d",
+    until: str | None = None,
+    *,
+    settings: Settings | None = None,
+    progress: bool = False,
+) -> Path:
+    """Run the notebook of the report and write what it shows to the HTML file ``out``.
+
+    ``progress`` shows a bar. Raises `QueryError` for a wrong window, `NotebookError` when a cell
+    fails and `ExportError` when the file cannot be written.
+    """
+    from nbconvert import HTMLExporter  # noqa: PLC0415 - takes a second to import
+
+    out = Path(out)
+    _WINDOW.value("window", window)
+    end = (_UNTIL.value("until", until) or datetime.now(UTC)).isoformat()
+    given = {"window": window, "until": end}
+    ran = notebooks.run(_NOTEBOOK, given, timeout=600, settings=settings, progress=progress)
+    exporter: Any = HTMLExporter(  # type: ignore[no-untyped-call] # of nbconvert
+        template_name="basic", exclude_input=True, exclude_anchor_links=True
+    )
+    body, _ = exporter.from_notebook_node(ran)
+    title = f"Liquidations, {window} to {end}"
+    page = Template(_PAGE.read_text()).substitute(title=escape(title), body=body)
+    write_whole(out, page.encode())
+    return out
+
+
+def _window(stamp: Stamp) -> str:
+    if not stamp.since or not stamp.until:
+        return "no window"
+    return f"{stamp.since:{_CLOCK}} to {stamp.until:{_CLOCK}} UTC"
+
+
+def _table(frame: pd.DataFrame) -> str:
+    if frame.empty:
+        return "<p>no rows</p>"
+    units = frame.attrs.get("units", {})
+    named = {name: f"{name} ({units[name]})" for name in frame.columns if name in units}
+    texts = frame.copy()
+    for name in frame.columns:
+        if frame[name].dtype.kind == "M":
+            texts[name] = frame[name].dt.strftime(_CLOCK)
+        elif frame[name].dtype.kind == "f":
+            texts[name] = frame[name].map("{:,.8g}".format)
+    return str(texts.rename(columns=named).to_html(index=False, border=0, na_rep=""))
+
+
+def _stamp(stamp: Stamp) -> str:
+    facts = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in _facts(stamp))
+    return (
+        f'<details class="liq-stamp" data-query="{escape(stamp.query)}"'
+        f' data-hash="{stamp.row_hash}"><summary>{escape(stamp.query)}: {stamp.rows:,} rows, '
+        f"row hash <code>{stamp.row_hash[:12]}</code>, {_gaps_in_short(stamp)}</summary>"
+        f"<dl>{facts}</dl><pre>{escape(stamp.sql)}</pre></details>"
+    )
+
+
+def _facts(stamp: Stamp) -> Iterator[tuple[str, str]]:
+    given = {name: value for name, value in stamp.params.items() if value not in (None, [])}
+    yield "window", _window(stamp)
+    yield "parameters", ", ".join(escape(f"{name}={value}") for name, value in given.items())
+    yield "row hash", f"<code>{stamp.row_hash}</code>"
+    yield "version", escape(f"liq {stamp.version}")
+    for gap in (stamp.coverage or [])[:_MOST_GAPS]:
+        heard = f"{gap.exchange} ({gap.source}) {gap.from_ts:{_CLOCK}} to {gap.to_ts:{_CLOCK}}"
+        yield "not heard", escape(heard)
+
+
+def _gaps_in_short(stamp: Stamp) -> str:
+    if stamp.coverage is None:
+        return "coverage unknown"
+    missing = sum(gap.missing_s for gap in stamp.coverage)
+    return f"{len(stamp.coverage)} gaps, {missing:,.0f} s" if stamp.coverage else "no gaps"

@@ -1,0 +1,89 @@
+"""Reports of a real QuestDB: the same window gives the same hashes, and the file needs no other."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from liq import charts, reports
+from liq.config import Settings
+from liq.errors import NotebookError, QueryError
+from liq.model import Side, Source
+from liq.reports import Report
+from liq.stamps import row_hash
+from rows import insert, liquidation, own_table
+
+pytestmark = pytest.mark.stack
+
+UNTIL = "2026-01-01T06:00:00"
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def own(stack: Settings) -> Settings:
+    settings = own_table(stack)
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    insert(settings, [
+        liquidation(start + timedelta(minutes=n), 1_000 + n / 7, side=list(Side)[n % 2],
+                    source=Source.SIMULATOR, symbol=EVIL if n == 7 else "BTCUSDT")
+        for n in range(300)
+    ])  # fmt: skip
+    return settings
+
+
+def hashes(page: Path) -> dict[str, str]:
+    found = re.findall(r'data-hash="(\w{64})" data-query="(\w+)"', page.read_text())
+    return {query: value for value, query in found}
+
+
+def test_the_same_window_gives_the_same_hashes(own: Settings, tmp_path: Path) -> None:
+    first, second, later = (tmp_path / f"{name}.html" for name in ("first", "second", "later"))
+    for file in (first, second):
+        reports.write(file, "6h", UNTIL, settings=own)
+    insert(own, [liquidation("2026-01-01T05:59:59", 5)])
+    reports.write(later, "6h", UNTIL, settings=own)
+    assert {"sources", "totals", "liquidations_by_bucket", "largest_prints"} < hashes(first).keys()
+    assert hashes(first) == hashes(second)
+    assert hashes(later)["totals"] != hashes(first)["totals"]
+
+    text = first.read_text()
+    assert "2026-01-01 00:00:00.000000 to 2026-01-01 06:00:00.000000 UTC" in text
+    assert "SIMULATED DATA" in text
+    assert "<img" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    assert "liq.reports" not in text  # code stays out
+
+
+def test_a_piece_is_stamped_with_what_it_rests_on(own: Settings) -> None:
+    report = Report("6h", UNTIL, own)
+    piece = report.chart(charts.bars, "liquidations_by_bucket", symbols=["BTCUSDT"])
+    assert piece.stamp.params["bucket"] == "1m"
+    html = piece._repr_html_()
+    assert "symbols=[&#x27;BTCUSDT&#x27;]" in html
+    assert "FROM {table}" in html
+    assert piece.stamp.row_hash in html
+    assert "plotly.js" in html
+    assert "plotly.js v" not in report.chart(charts.top_symbols, "top_symbols")._repr_html_()
+    table = report.table("largest_prints")
+    assert EVIL not in table._repr_html_()
+    assert table.stamp.row_hash != row_hash(report._sources)
+
+
+@pytest.mark.parametrize(
+    ("window", "bucket"),
+    [("1m", "1s"), ("1h", "10s"), ("1d", "5m"), ("30d", "4h"), ("3660d", "1d")],
+)
+def test_bars_are_as_wide_as_the_window_needs(own: Settings, window: str, bucket: str) -> None:
+    piece = Report(window, UNTIL, own).chart(charts.bars, "liquidations_by_bucket")
+    assert piece.stamp.params["bucket"] == bucket
+
+
+def test_a_wrong_window_or_nothing_to_report_is_told(own: Settings, tmp_path: Path) -> None:
+    with pytest.raises(QueryError, match="window='soon' is no duration"):
+        reports.write(tmp_path / "x.html", "soon", settings=own)
+    with pytest.raises(QueryError, match="until='later' is no timestamp"):
+        reports.write(tmp_path / "x.html", "1h", "later", settings=own)
+    lost = own.model_copy(update={"table": "no_such_table"})
+    with pytest.raises(NotebookError, match=r"report\.ipynb failed"):
+        reports.write(tmp_path / "x.html", "1h", settings=lost)
+    assert not (tmp_path / "x.html").exists()
