@@ -1,17 +1,21 @@
 """``python -m bench [NAME ...]``: measure, and print a table."""
 
+from collections.abc import Collection
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bench.environment import temporary_stack
 from bench.first_bar import first_bar
 from bench.latency import latency
+from bench.queries import measure_queries
 from bench.throughput import drain, live_path
 
-NAMES = ("first-bar", "latency", "live-path", "drain")
+_ON_A_STACK = {"latency": latency, "live-path": live_path, "drain": drain}
+NAMES = ("first-bar", *_ON_A_STACK, "queries")
 
 
 def main(
@@ -23,6 +27,13 @@ def main(
     chosen = names or list(NAMES)
     if unknown := set(chosen) - set(NAMES):
         raise typer.BadParameter(f"unknown {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    if set(chosen) - {"queries"}:
+        Console().print(_pipeline(chosen))
+    if "queries" in chosen:
+        Console().print(_queries())
+
+
+def _pipeline(chosen: Collection[str]) -> Table:
     table = Table("measured", "figure", "value")
     with Console(stderr=True).status("starting") as status:
         if "first-bar" in chosen:
@@ -30,18 +41,26 @@ def main(
             times, memory = first_bar()
             _add(table, "liq run to first bar", times)
             _add(table, "memory, MiB", memory)
-        if set(chosen) - {"first-bar"}:
+        if set(chosen) & set(_ON_A_STACK):
             status.update("starting a stack")
             with temporary_stack() as stack:
-                for name, measure in (
-                    ("latency", latency),
-                    ("live-path", live_path),
-                    ("drain", drain),
-                ):
+                for name, measure in _ON_A_STACK.items():
                     if name in chosen:
                         status.update(name)
                         _add(table, name, measure(stack))
-    Console().print(table)
+    return table
+
+
+def _queries() -> Table:
+    table = Table("query", "window", "p50 ms", "p99 ms", "from the table, p50 ms", "times")
+    bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*bar, console=Console(stderr=True)) as progress:
+        for figure in measure_queries(progress):
+            numbers = [f"{figure.p50:,.1f}", f"{figure.p99:,.1f}"]
+            if figure.table is not None:
+                numbers += [f"{figure.table:,.1f}", f"{figure.table / figure.p50:,.1f}"]
+            table.add_row(figure.key, figure.window, *numbers)
+    return table
 
 
 def _add(table: Table, name: str, figures: dict[str, float]) -> None:

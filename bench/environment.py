@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from liq import connect, kafka, questdb
+from liq import connect, kafka, questdb, views
 from liq import stack as local
 from liq.config import Settings
 from liq.stack.ports import free_ports
@@ -51,6 +51,7 @@ def prepare(settings: Settings) -> None:
     """Create topic and table and register the sink."""
     kafka.ensure_topics(settings)
     questdb.ensure_table(settings)
+    views.ensure(settings)
     connect.ensure(settings)
 
 

@@ -5,7 +5,7 @@ import random
 import time
 
 from bench.environment import count, liq, own_names, prepare, wait_until
-from liq import connect, kafka, questdb
+from liq import connect, kafka, questdb, views
 from liq.config import Settings
 from liq.kafka import Publisher
 from liq.model import Completeness, Liquidation, PriceKind, Side, Source
@@ -43,6 +43,7 @@ def drain(stack: Settings, rows: int = 1_000_000) -> dict[str, float]:
     settings = own_names(stack)
     kafka.ensure_topics(settings)
     questdb.ensure_table(settings)
+    views.ensure(settings)
     asyncio.run(_queue(settings, rows))
     connect.ensure(settings)
     begin = time.monotonic()
