@@ -59,6 +59,8 @@ def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
         SERVERS | APPS, State.HEALTHY
     )
     eventually(lambda: simulated_rows(own) > 20)
+    prices = "select count() n from prices where source = 'simulator'"
+    eventually(lambda: questdb.fetch(prices, settings=own)["n"].item() > 0)
 
     assert any("simulated" in line for line in said)
     url = said[-1].removeprefix("Dashboard: ")

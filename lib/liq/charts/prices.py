@@ -8,6 +8,13 @@ from liq.charts import base
 from liq.charts.base import THEMES, Chart, Spec, Theme, ThemeName
 
 NO_PATH = "no prints with a price in this window"
+_ON_THE_RIGHT = {
+    "overlaying": "y",
+    "side": "right",
+    "showgrid": False,
+    "tickmode": "auto",  # round prices; by default they stand where the other axis has its dollars
+    "tickformat": ",~g",
+}
 
 
 @Chart
@@ -36,6 +43,7 @@ def price_path(
 
 def overlay(colours: Theme, frame: pd.DataFrame) -> tuple[Spec, Spec]:
     """Return the closing prices of ``price_by_bucket`` as a line, and its axis on the right."""
+    low, high = frame["low"], frame["high"]
     line = {
         "type": "scatter",
         "mode": "lines",
@@ -44,7 +52,7 @@ def overlay(colours: Theme, frame: pd.DataFrame) -> tuple[Spec, Spec]:
         "y": _without_nan(frame["close"]),
         "yaxis": "y2",
         "line": {"color": colours.text, "width": 1.5},  # hues are the sides'
-        "customdata": [list(pair) for pair in zip(*map(_without_nan, _range(frame)), strict=True)],
+        "customdata": list(map(list, zip(*map(_without_nan, (low, high)), strict=True))),
         "hovertemplate": "%{y:,.6~g} (%{customdata[0]:,.6~g} to %{customdata[1]:,.6~g})"
         "<extra>mark price</extra>",
     }
@@ -52,11 +60,7 @@ def overlay(colours: Theme, frame: pd.DataFrame) -> tuple[Spec, Spec]:
     if period:  # a bucket closes at its end
         line |= {"xperiod": period["xperiod"], "xperiodalignment": "end"}
     axis = base.axis(colours, "mark price (quote per base)")
-    return line, axis | {"overlaying": "y", "side": "right", "showgrid": False, "tickformat": ",~g"}
-
-
-def _range(frame: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    return frame["low"], frame["high"]
+    return line, axis | _ON_THE_RIGHT
 
 
 def _path(frame: pd.DataFrame, side: str, colour: str) -> list[Spec]:
