@@ -22,8 +22,8 @@ from liq.cli import app
 from liq.config import Settings
 from liq.errors import RuleError
 from liq.kafka import Publisher
-from liq.model import Source
-from rows import insert, liquidation
+from liq.model import Completeness, FeedHealth, Source
+from rows import insert, liquidation, report
 
 pytestmark = pytest.mark.stack
 
@@ -80,7 +80,7 @@ def history(settings: Settings, rule: str) -> pd.DataFrame:
 def test_it_fires_is_stored_posted_and_rests_also_over_a_restart(own: Settings) -> None:
     with running(own, "-m", "liq", "alerts", "--every", "0.1") as process:
         printed(own, 2_500)
-        [row] = eventually(lambda: list(history(own, "burst").itertuples()))
+        [row] = eventually(lambda: list(history(own, "burst").itertuples()), deadline=120)
         assert (row.severity, row.message, row.value) == ("critical", "$2,500", 2_500)
         assert (row.query, row.measure, row.threshold) == ("totals", "long_usd", 1_000)
         assert not row.live
@@ -96,7 +96,7 @@ def test_it_fires_is_stored_posted_and_rests_also_over_a_restart(own: Settings) 
 
     before = len(history(own, "short_rest"))
     with running(own, "-m", "liq", "alerts", "--every", "0.1") as process:
-        eventually(lambda: len(history(own, "short_rest")) >= before + 2)
+        eventually(lambda: len(history(own, "short_rest")) >= before + 2, deadline=120)
         assert SECRET not in finish(process, signal.SIGINT)
     assert len(history(own, "burst")) == 1
     assert history(own, "quiet").empty
@@ -122,6 +122,24 @@ async def test_what_fails_ends_nothing_and_edits_show_at_once(
         told = len(caplog.records)
         assert "burst" not in {alert.rule for alert in await evaluator.tick()}
         assert [each.message for each in caplog.records[told:] if "bad" in each.message] == []
+
+
+def test_the_shipped_rules_can_all_be_evaluated(own: Settings) -> None:
+    shipped = own.model_copy(update={"alerts": None})
+    printed(shipped, 6_000_000)
+    silent = FeedHealth(
+        ts=round(datetime.now(UTC).timestamp() * 1e6) - 60_000_000, exchange="okx",
+        source=Source.LIVE, completeness=Completeness.SAMPLED, connected=True, messages=1, gaps=0,
+        reconnects=0, lag=None, queued=0,
+    )  # fmt: skip
+    report(shipped, [silent])
+    found = {each.name: each for each in check(shipped)}
+    assert [each.fault for each in found.values() if each.fault] == []
+    messages = {name: each.alert.message for name, each in found.items() if each.alert}
+    assert messages["long_burst"] == "$6,000,000 of longs liquidated within 1m"
+    assert messages["great_print"].startswith("$6,000,000 BTCUSDT long liquidated on binance_usdm")
+    assert messages["one_sided"] == "100% of $6,000,000 are longs"
+    assert messages["feed_silent"].startswith("okx (live) is not heard, last report ")
 
 
 def test_check_raises_nothing_and_tells_each_rule(

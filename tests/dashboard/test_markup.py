@@ -156,3 +156,17 @@ def test_dollars(amount: float, text: str) -> None:
 )
 def test_ago(seconds: float, text: str) -> None:
     assert markup.ago(timedelta(seconds=seconds)) == text
+
+
+def test_alerts_are_told_apart_by_severity_escaped_and_marked_when_not_live() -> None:
+    row = {
+        "ts": NOW, "rule": EVIL, "severity": "critical", "message": EVIL, "value": 2_500_000.0,
+        "threshold": 1_000_000.0, "query": "totals", "measure": "long_usd", "live": False,
+    }  # fmt: skip
+    page = markup.alerts(pd.DataFrame([row, row | {"severity": "info", "live": True}]))
+    assert "<img" not in page
+    assert page.count('<li class="liq-critical"') == page.count('<li class="liq-info"') == 1
+    assert page.count("<mark>") == 1
+    assert "totals: long_usd 2.5e+06, threshold 1e+06" in page
+    assert "<time>01-01 12:00:01</time>" in page
+    assert markup.alerts(None) == markup.alerts(pd.DataFrame()) == ""
