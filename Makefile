@@ -2,7 +2,7 @@
 LIQ := .venv/bin/liq
 PY := .venv/bin/python
 
-.PHONY: help setup run test lint audit docs bench screenshot clean
+.PHONY: help setup run test lint audit docs bench chaos screenshot clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -30,6 +30,10 @@ audit: setup ## ask PyPI for known vulnerabilities of what uv.lock pins
 
 bench: setup ## measure latency, throughput, memory and time to the first bar
 	@$(PY) -m bench
+
+chaos: setup ## let everything fail under load for minutes, and print what came of it
+	@PYTHONPATH=tests $(PY) tests/chaos/storm.py $(CHAOS)
+	SINK_ROWS=1000000 .venv/bin/pytest tests/test_sink.py -k great_many
 
 screenshot: setup ## draw the README's pictures from the running dashboard
 	@$(PY) tools/screenshot.py

@@ -122,8 +122,12 @@ def suspended_tables(settings: Settings | None = None) -> dict[str, str]:
 
 
 def resume(table: str, settings: Settings | None = None) -> None:
-    """Apply a suspended table's write-ahead log again. Raises `QuestDBError`."""
-    execute(f'ALTER TABLE "{table}" RESUME WAL', settings=settings)
+    """Apply a suspended table's, or view's, write-ahead log again. Raises `QuestDBError`."""
+    login = _Login.admin(settings or current_settings())
+    sql = "SELECT 1 FROM materialized_views() WHERE view_name = %s"
+    with _open(login) as connection, _translated(connection, login):
+        kind = "MATERIALIZED VIEW" if connection.execute(sql, [table]).fetchall() else "TABLE"
+        connection.execute(f'ALTER {kind} "{table}" RESUME WAL')
 
 
 def close() -> None:

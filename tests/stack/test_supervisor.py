@@ -88,10 +88,13 @@ def test_whatever_is_killed_comes_back_and_data_flows(own: Settings) -> None:
     assert "questdb: died, started again" in status
 
 
-def test_a_suspended_table_is_resumed(own: Settings) -> None:
-    questdb.execute(f"ALTER TABLE {own.table} SUSPEND WAL", settings=own)
-    eventually(lambda: told(own, f"table {own.table}", "was suspended, resumed"))
-    eventually(lambda: not questdb.wal_state(own.table, own).suspended)
+def test_a_suspended_table_or_view_is_resumed(own: Settings) -> None:
+    view = f"{own.table}_1h"
+    for kind, name in (("TABLE", own.table), ("MATERIALIZED VIEW", view)):
+        questdb.execute(f"ALTER {kind} {name} SUSPEND WAL", settings=own)
+    for name in (own.table, view):
+        eventually(lambda: told(own, f"table {name}", "was suspended, resumed"))  # noqa: B023
+        eventually(lambda: not questdb.wal_state(name, own).suspended)  # noqa: B023
     await_flow(own)
 
 

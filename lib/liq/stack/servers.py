@@ -100,6 +100,9 @@ def _connect(settings: Settings, jars: Path) -> Service:
         "offset.flush.interval.ms": 5000,
         # one worker: when it comes back after a crash there is no other to wait for
         "scheduled.rebalance.max.delay.ms": 0,
+        # a sink whose worker or broker was killed goes on after 10 s, not after 45
+        "consumer.session.timeout.ms": 10000,
+        "consumer.reconnect.backoff.max.ms": 250,
         "connector.client.config.override.policy": "All",
         # lets a connector say ${env:LIQ_QUESTDB_ADMIN_PASSWORD}: Connect then neither stores nor
         # shows the password

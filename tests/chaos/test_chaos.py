@@ -1,0 +1,19 @@
+"""A short storm; ``make chaos`` runs a long one."""
+
+from pathlib import Path
+
+import pytest
+
+from chaos.storm import Plan, Storm
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_whatever_fails_every_event_is_stored_once(tmp_path: Path) -> None:
+    outcome = Storm(Plan(seed=7, seconds=60), tmp_path, print).run()
+    assert outcome.recoveries
+    assert (outcome.lost, outcome.duplicates, outcome.foreign) == (0, 0, 0)
+    assert outcome.stored == outcome.sent > 60_000
+    assert outcome.dead_letters == outcome.bad > 120
+    assert outcome.strangers == 0
