@@ -143,7 +143,10 @@ def test_each_server_comes_back(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    sorted(SERVICES.keys() - {"init", "producer", "simulator", "simulated-producer", "kafka-ui"}),
+    sorted(
+        SERVICES.keys()
+        - {"init", "supervisor", "producer", "simulator", "simulated-producer", "kafka-ui"}
+    ),
 )
 def test_each_server_says_whether_it_is_well(name: str) -> None:
     test = SERVICES[name]["healthcheck"]["test"]
@@ -200,7 +203,7 @@ def test_composes_own_client_takes_the_files(files: list[str]) -> None:
             assert port["host_ip"] == "127.0.0.1", name
         for variable, value in (service.get("environment") or {}).items():
             if value == "ADMIN":
-                assert name in {"questdb", "connect", "connect-2", "init"}, variable
+                assert name in {"questdb", "connect", "connect-2", "init", "supervisor"}, variable
 
 
 @pytest.mark.parametrize("secret", SECRETS)
