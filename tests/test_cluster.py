@@ -21,16 +21,20 @@ from kafka.errors import KafkaError as ClientError
 from pydantic import SecretStr
 
 from helpers import consume, eventually, free_ports
-from liq import kafka
+from liq import connect, kafka
 from liq.config import Settings
 from liq.errors import KafkaError
 from liq.kafka import Publisher
 from liq.model import decode
 from liq.stack import control, health, process, resolve
 from liq.stack.service import Service
-from rows import liquidation
+from rows import ask, liquidation, own_table
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.timeout(600),
+    pytest.mark.filterwarnings("ignore:unclosed <:ResourceWarning"),
+]
 
 ROOT = Path(__file__).parents[1]
 BASE, OVERLAY = (
@@ -99,6 +103,29 @@ class Cluster:
             start_timeout=180,
         )
 
+    def worker(self, name: str, stack: Settings) -> Service:
+        """A Connect worker of the overlay, beside the session's QuestDB."""
+        texts = [
+            ROOT / "docker" / "connect" / f"{part}.properties" for part in ("connect", "cluster")
+        ]
+        port = free_ports()["connect_port"]
+        text = self.localised("".join(each.read_text() for each in texts), "clients")
+        text += f"listeners=http://127.0.0.1:{port}\nplugin.path={self.jars}/plugins\n"
+        file = self.home / f"{name}.properties"
+        login = ("LIQ_KAFKA_USER", "LIQ_KAFKA_PASSWORD")
+        return Service(
+            name=name,
+            home=self.home,
+            argv=self.java("org.apache.kafka.connect.cli.ConnectDistributed", str(file)),
+            env=stack.environ()
+            | {key: self.settings.environ()[key] for key in login}
+            | {"HOSTNAME": "127.0.0.1"},
+            healthy=lambda: health.http_ok("127.0.0.1", port, "/health"),
+            ports={"connect_port": port},
+            files={file: text},
+            start_timeout=180,
+        )
+
     def start(self, *names: str) -> None:
         for name in names:
             control.launch([self.services[name]], self.settings)
@@ -124,6 +151,14 @@ def _property(variable: str) -> str:
     """The broker's name of a variable, as apache/kafka's image has it."""
     name = variable.removeprefix("KAFKA_").lower()
     return name.replace("___", "-").replace("__", "\0").replace("_", ".").replace("\0", "_")
+
+
+@pytest.fixture(autouse=True)
+def _leaks(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    # kafka-python leaves refused sockets to the garbage collector; a record of it keeps them open
+    with caplog.at_level("CRITICAL", logger="kafka"):
+        yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -190,12 +225,33 @@ async def test_below_two_replicas_nothing_is_acknowledged_nor_lost(cluster: Clus
     assert {decode(record.value).notional for record in records} == set(range(1, 1_001))
 
 
-@pytest.fixture
-def refused(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    # kafka-python leaves refused sockets to the garbage collector; a record of it keeps them open
-    with caplog.at_level("CRITICAL", logger="kafka"):
-        yield
-    gc.collect()
+async def test_the_other_worker_goes_on_when_one_is_killed(
+    cluster: Cluster, stack: Settings
+) -> None:
+    first, second = workers = [cluster.worker(name, stack) for name in ("connect", "connect-2")]
+    cluster.services |= {each.name: each for each in workers}
+    settings = own_table(stack).model_copy(
+        update={
+            name: getattr(cluster.settings, name)
+            for name in Settings.model_fields
+            if name.startswith("kafka_")
+        }
+        | {"topic": "carried", "connect_port": first.ports["connect_port"]}
+    )
+
+    def stored() -> int:
+        return int(ask("SELECT count() AS n FROM {table}", settings)["n"][0])
+
+    await asyncio.to_thread(cluster.start, first.name, second.name)
+    async with Publisher(settings) as publisher:
+        await asyncio.to_thread(connect.ensure, settings)
+        for number in range(1, 101):
+            await publisher.publish(liquidation("2026-01-01", float(number)))
+        await asyncio.to_thread(eventually, lambda: stored() == 100, deadline=60)
+        cluster.kill(first.name)
+        for number in range(101, 201):
+            await publisher.publish(liquidation("2026-01-01", float(number)))
+        await asyncio.to_thread(eventually, lambda: stored() == 200, deadline=120)
 
 
 @pytest.mark.parametrize(
@@ -207,18 +263,14 @@ def refused(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         {"kafka_security": "SSL"},
     ],
 )
-@pytest.mark.filterwarnings("ignore:unclosed <:ResourceWarning")
-def test_who_cannot_log_in_is_told_so(
-    change: dict[str, Any], cluster: Cluster, refused: None
-) -> None:
+def test_who_cannot_log_in_is_told_so(change: dict[str, Any], cluster: Cluster) -> None:
     settings = cluster.settings.model_copy(update=change)
     with pytest.raises(KafkaError, match="LIQ_KAFKA_CA") as caught:
         kafka.ensure_topics(settings)
     assert settings.kafka_password.get_secret_value() not in str(caught.value)
 
 
-@pytest.mark.filterwarnings("ignore:unclosed <:ResourceWarning")
-def test_brokers_ask_each_other_for_a_certificate(cluster: Cluster, refused: None) -> None:
+def test_brokers_ask_each_other_for_a_certificate(cluster: Cluster) -> None:
     """Else whoever reaches their listener could make itself a user."""
     port = cluster.ports["kafka", BETWEEN_BROKERS]
     with pytest.raises(ClientError):
