@@ -1,8 +1,8 @@
 """Millions of realistic rows: all venues, power-law sizes, wandering prices, bursts."""
 
+import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -147,7 +147,7 @@ def _insert(settings: Settings, stream: Stream, rows: pa.Table) -> None:
     """Write ``rows`` through a file that the embedded QuestDB can read."""
     folder = settings.home / "questdb" / "import"
     folder.mkdir(exist_ok=True)
-    file = Path(folder) / "bench.parquet"
+    file = folder / f"{uuid.uuid4().hex}.parquet"  # QuestDB may still hold an earlier file open
     pq.write_table(rows, file)
     columns = ", ".join(f"{name}::{kind}" for name, kind in stream.columns().items())
     sql = f"INSERT INTO {stream.table(settings)} SELECT {columns} FROM read_parquet('{file.name}')"  # noqa: S608

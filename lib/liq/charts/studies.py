@@ -113,7 +113,7 @@ def heatmap(
         legend = {"colorbar": _log_bar(domain, f"{side} ({unit})")}
         cells = _cells(frame, side, colours.card, colour)
         traces.append(cells | {"yaxis": name} | scale | legend)
-        axis = base.axis(colours, f"{side}: price (quote per base)")
+        axis = base.axis(colours, "price (quote per base)")
         layout["yaxis" + name[1:]] = axis | {"domain": domain, "showgrid": False}
     layout["yaxis2"] |= {"matches": "y"}
     return {"data": traces, "layout": layout}
@@ -188,6 +188,7 @@ def _bubbles(side: str, colour: str, frame: pd.DataFrame, own: list[str], greate
         "marker": {
             "color": colour,
             "opacity": 0.7,
+            "line": {"width": 0},
             "size": frame["total_usd"].tolist(),
             "sizemode": "area",
             "sizeref": 2 * greatest / _LARGEST_BUBBLE**2,
