@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,9 +12,12 @@ from liq import questdb
 from liq.config import Settings
 from liq.intake import Intake
 from liq.kafka import Publisher
-from liq.model import Source
+from liq.model import Price, Source
 from liq.producer import Producer, producers
+from liq.recording import Recorder
+from liq.replay import Replay
 from liq.simulator.server import Plan, Simulator
+from liq.streams import PRICES
 from liq.venues import PRICE_FEEDS, VENUES
 from liq.venues.binance_mark import BINANCE_USDM_MARK
 
@@ -59,6 +63,20 @@ async def test_a_price_that_cannot_be_understood_is_dead_lettered(broker: Settin
     assert letter.value == bad
     assert headers["venue"] == "binance_usdm_mark"
     assert headers["reason"] == "mark price p 'dear' is no positive number"
+
+
+async def test_recorded_prices_are_replayed(broker: Settings, tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, BINANCE_USDM_MARK.name)
+    update = b'{"e":"markPriceUpdate","E":1562305380000,"s":"BTCUSDT","p":"11794.15"}'
+    recorder.write(update, 1_562_305_380_050_123, Source.LIVE)
+    recorder.close()
+    assert recorder.path
+    await Replay([recorder.path], None, broker).run()
+    [message] = consume(broker.price_topic, broker)
+    price = PRICES.decode(message.value)
+    assert isinstance(price, Price)
+    assert (price.price, price.recv_ts, price.source) == (11794.15, 1_562_305_380_050_123, "replay")
+    assert message.key == b"binance_usdm:BTCUSDT"
 
 
 @pytest.mark.parametrize("venues", [["binance_usdm"], list(VENUES), ["bybit", *PRICE_FEEDS]])

@@ -23,7 +23,8 @@ _SHOW_S = 0.1
 class Replayed:
     """How far a replay is: ``position`` of ``size`` bytes of the files, and what they gave.
 
-    ``recv_ts`` is when the last frame was received at the time, UTC microseconds.
+    ``recv_ts`` is when the last frame was received at the time, UTC microseconds;
+    ``liquidations`` counts prices too.
     """
 
     position: int
