@@ -14,7 +14,6 @@ from liq.config import Settings
 from liq.errors import ExportError
 from liq.exports import stamp_of
 from liq.model import Completeness, FeedHealth, Source
-from liq.queries import queries
 from liq.stamps import row_hash
 from rows import insert, liquidation, own_table, report
 
@@ -37,7 +36,8 @@ def test_parquet_is_what_hit_gives_and_carries_the_stamp(own: Settings, tmp_path
     assert_frame_equal(pd.read_parquet(path), frame, check_exact=True)
     assert stamp_of(path) == stamp
     assert stamp.query == "prints"
-    assert stamp.sql == queries(own)["prints"].sql
+    assert f"FROM {own.table}\n" in stamp.sql
+    assert "symbol IN (%(symbols_0)s)" in stamp.sql
     assert stamp.since == datetime(2026, 1, 1, tzinfo=UTC)
     assert stamp.until == datetime(2026, 1, 1, 1, tzinfo=UTC)
     assert (stamp.rows, stamp.row_hash) == (60, row_hash(frame))
@@ -83,6 +83,8 @@ def test_gaps_of_the_window_are_stamped(stack: Settings, tmp_path: Path) -> None
     [gap] = stamp.coverage
     assert (gap.exchange, gap.missing_s) == ("bybit", 301)
     assert gap.from_ts == start + timedelta(seconds=99)
+    before = liq.export("totals", tmp_path / "c.csv", settings=settings, until=start, window="1m")
+    assert before.coverage is None  # nobody listened: that is no complete coverage
     assert liq.export("latest_timestamp", tmp_path / "b.csv", settings=settings).coverage is None
 
 

@@ -49,6 +49,7 @@ def run(
                 cwd=path.parent,
                 progress_bar=progress,
                 execution_timeout=timeout,
+                extra_arguments=["--IPKernelApp.log_level=ERROR"],  # of its own port: it is local
             )
         except (PapermillException, TimeoutError) as error:
             raise NotebookError(f"{path.name} failed: {error}") from error

@@ -114,12 +114,19 @@ def render(
     return sql, bound or None
 
 
+def sent(
+    query: Query, given: Mapping[str, Any], settings: Settings
+) -> tuple[str, dict[str, Any] | None]:
+    """Return what QuestDB is sent for ``given`` parameters: the SQL, and the values to bind."""
+    tables = {name: getattr(settings, name) for name in TABLES}
+    expanded, values = views.expand(query, resolved(query, given), settings)
+    return render(expanded, values, tables)
+
+
 def _fetch(
     query: Query, given: Mapping[str, Any], settings: Settings, around: str
 ) -> "pd.DataFrame":
-    tables = {name: getattr(settings, name) for name in TABLES}
-    expanded, values = views.expand(query, resolved(query, given), settings)
-    sql, bound = render(expanded, values, tables)
+    sql, bound = sent(query, given, settings)
     frame = questdb.fetch(around.format(sql), bound, settings, timeout=settings.query_timeout)
     units = {name: column.unit for name, column in query.columns.items() if column.unit}
     frame.attrs = {"query": query.key, "units": units}

@@ -64,11 +64,13 @@ class Report:
         badge = f' <b class="liq-badge">{escape(self._badge)}</b>' if self._badge else ""
         return Piece(f"<p>{_window(self._stamp)}{badge}</p>{_table(self._sources)}", self._stamp)
 
-    def chart(self, draw: "charts.Chart[Any]", key: str, /, **params: Any) -> Piece:
-        """Return the rows of the query ``key``, drawn; a ``bucket`` is as wide as they need."""
+    def chart(
+        self, draw: "charts.Chart[Any]", key: str, /, *, bars: int = _MOST_BARS, **params: Any
+    ) -> Piece:
+        """Return the rows of the query ``key``, drawn in at most about ``bars`` buckets."""
         query = queries.find(key, self._settings)
         if "bucket" in query.params:
-            params = {"bucket": self._bucket(query.params["bucket"]), **params}
+            params = {"bucket": self._bucket(query.params["bucket"], bars), **params}
         frame, stamp = self._ask(key, **params)
         options: dict[str, Any] = {"badge": self._badge}
         if "ts" in frame:
@@ -88,10 +90,10 @@ class Report:
         given = {**self._given, **params}
         return stamps.stamped(key, gaps=self._gaps, settings=self._settings, **given)
 
-    def _bucket(self, param: Parameter) -> str:
+    def _bucket(self, param: Parameter, bars: int) -> str:
         span = duration(self._given["window"])
         for choice in map(str, param.choices):
-            if span / duration(choice) <= _MOST_BARS:
+            if span / duration(choice) <= bars:
                 return choice
         return str(param.choices[-1])
 
@@ -136,7 +138,7 @@ def _table(frame: pd.DataFrame) -> str:
     if frame.empty:
         return "<p>no rows</p>"
     units = frame.attrs.get("units", {})
-    named = {name: f"{name} ({units[name]})" for name in frame.columns if name in units}
+    named = {name: f"{name} ({unit})" for name, unit in units.items() if name != unit}
     texts = frame.copy()
     for name in frame.columns:
         if frame[name].dtype.kind == "M":
@@ -150,7 +152,7 @@ def _stamp(stamp: Stamp) -> str:
     facts = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in _facts(stamp))
     return (
         f'<details class="liq-stamp" data-query="{escape(stamp.query)}"'
-        f' data-hash="{stamp.row_hash}"><summary>{escape(stamp.query)}: {stamp.rows:,} rows, '
+        f' data-hash="{stamp.row_hash}"><summary>{escape(stamp.query)}: {stamp.rows:,} row(s), '
         f"row hash <code>{stamp.row_hash[:12]}</code>, {_gaps_in_short(stamp)}</summary>"
         f"<dl>{facts}</dl><pre>{escape(stamp.sql)}</pre></details>"
     )

@@ -18,7 +18,7 @@ from liq.formats import iso
 if TYPE_CHECKING:
     import pandas as pd
 
-_COVERAGE = "coverage"
+_COVERAGE, _HEALTH = "coverage", "feed_health"
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -34,9 +34,10 @@ class Gap(msgspec.Struct, frozen=True):
 class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     """Enough to ask for the same rows again, and to tell whether they are the same.
 
-    ``sql`` is the catalogue's text, ``params`` are all parameters as text that `liq.hit` takes.
+    ``sql`` is the text that QuestDB got, values bound by name; ``params`` are all parameters, as
+    text that `liq.hit` takes.
     ``since`` and ``until`` (exclusive) are the window in absolute time, None for a query without
-    one; ``coverage`` holds the gaps in it, None where the catalogue or the window has none.
+    one; ``coverage`` holds the gaps in it, None where no feed has reported and nobody can tell.
     """
 
     query: str
@@ -74,7 +75,7 @@ def stamped(
     frame = queries.hit(key, settings=settings, **params)
     return frame, Stamp(
         query=key,
-        sql=query.sql,
+        sql=queries.sent(query, params, settings)[0],
         params={name: _text(values[name]) for name in query.params},
         since=since,
         until=until,
@@ -86,10 +87,14 @@ def stamped(
 
 
 def coverage(since: datetime, until: datetime, settings: Settings) -> "pd.DataFrame | None":
-    """Return the gaps between two times, or None where the catalogue has no such query."""
-    if _COVERAGE not in queries.queries(settings):
+    """Return the gaps between two times; None if nobody can tell, as no feed reported at all."""
+    if not {_COVERAGE, _HEALTH} <= queries.queries(settings).keys():
         return None
-    return queries.hit(_COVERAGE, settings=settings, window=until - since, until=until)
+    window = {"window": until - since, "until": until}
+    gaps = queries.hit(_COVERAGE, settings=settings, **window)
+    if gaps.empty and queries.hit(_HEALTH, settings=settings, **window).empty:
+        return None
+    return gaps
 
 
 def row_hash(frame: "pd.DataFrame") -> str:
