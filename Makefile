@@ -28,7 +28,7 @@ docs: setup ## write what is made from queries.json: the README's table, docs/qu
 audit: setup ## ask PyPI for known vulnerabilities of what uv.lock pins
 	@tools/audit
 
-bench: setup ## measure latency, throughput, memory and time to the first bar
+bench: setup ## measure latency, throughput, memory, queries and time to the first bar
 	@$(PY) -m bench
 
 chaos: setup ## let everything fail under load for minutes, and print what came of it
