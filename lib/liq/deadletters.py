@@ -138,8 +138,9 @@ async def redrive(
                 for message in messages:
                     await publisher.put(*message)
             await publisher.flush()
-            note = msgspec.json.encode(list(passed))
-            await publisher.put(settings.dlq_topic, None, note, [(_NOTE, b"")])
+            if passed:
+                note = msgspec.json.encode(list(passed))
+                await publisher.put(settings.dlq_topic, None, note, [(_NOTE, b"")])
     return work.state
 
 

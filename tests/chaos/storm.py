@@ -321,7 +321,7 @@ class Storm:
             return all(feed.proxy.connected for feed in self._feeds) and not _unread(ports)
 
         for _ in range(2):
-            eventually(settled, deadline=180)
+            eventually(settled, deadline=600, every=0.5)  # a busy machine is behind
             time.sleep(_QUIET_S)
 
     def _await_rows_after(self, moment: int) -> None:
@@ -341,7 +341,7 @@ class Storm:
             assert not pd.isna(newest)
             return bool(newest >= target)
 
-        eventually(visible, deadline=180)
+        eventually(visible, deadline=300, every=0.2)
 
     # What came of it.
 

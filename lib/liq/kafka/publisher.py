@@ -242,12 +242,20 @@ class Publisher:
             self._down_since = None
         self._outbox.refill()
         self._connection.send(self._outbox.queue)
-        for message in self._connection.settled():
-            self._outbox.acknowledge(1)
-            self._recovered += message.recovered
-            if not message.recovered:
-                self._settled += 1
-                self._acknowledged += message.topic in self._counted
+        settled = 0
+        try:
+            for message in self._connection.settled():
+                settled += 1
+                self._count(message)
+        finally:
+            self._outbox.acknowledge(settled)
+
+    def _count(self, message: Message) -> None:
+        if message.recovered:
+            self._recovered += 1
+        else:
+            self._settled += 1
+            self._acknowledged += message.topic in self._counted
 
     def _start_anew(self) -> None:
         """Give up the connection, if there is one; queue all that is unacknowledged once more."""
