@@ -34,6 +34,7 @@ def test_there_are_notebooks() -> None:
     assert [path.stem for path in NOTEBOOKS] == [
         "01-start-producers",
         "02-explore",
+        "03-pipeline",
         "dashboard",
         "report",
     ]
@@ -133,7 +134,7 @@ async def test_producers_fill_what_the_other_notebooks_show(own: Settings) -> No
         return bool(found["n"].item() > 50 and found["sources"].item() == 1)
 
     await asyncio.to_thread(eventually, stored)
-    for name in ("02-explore", "dashboard"):
+    for name in ("02-explore", "03-pipeline", "dashboard"):
         await asyncio.to_thread(notebooks.run, name, {"run_seconds": 2}, settings=own)
 
 

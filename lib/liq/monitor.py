@@ -1,0 +1,102 @@
+"""The pipeline at one moment: topics, sinks and tables, what lags and what is broken.
+
+What Kafka UI shows, for those who run without Docker. A part that cannot be asked does not hide the
+others: its problem stands in its place.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from liq import connect, deadletters, questdb
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.connect import ConnectorStatus
+from liq.deadletters import Letter
+from liq.errors import LiqError
+from liq.kafka import Partition, offsets
+from liq.questdb import WalState
+from liq.streams import STREAMS, Stream
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A stream on its way: ``partitions`` of its topic, its ``sink``, its table's ``wal``.
+
+    One is None when it could not be asked; ``problems`` say why, and what else is wrong.
+    """
+
+    topic: str
+    table: str
+    partitions: Sequence[Partition] | None
+    sink: ConnectorStatus | None
+    wal: WalState | None
+    problems: Sequence[str]
+
+    @property
+    def messages(self) -> int:
+        """Messages that the topic holds."""
+        return sum(each.end - each.begin for each in self.partitions or ())
+
+    @property
+    def lag(self) -> int:
+        """Messages that the sink has still to take."""
+        return sum(each.lag for each in self.partitions or ())
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """All flows, and the dead letters that were not redriven (None: Kafka is away)."""
+
+    flows: Sequence[Flow]
+    letters: Sequence[Letter] | None
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is broken."""
+        return not any(flow.problems for flow in self.flows)
+
+
+def look(settings: Settings | None = None) -> Pipeline:
+    """Ask Kafka, Kafka Connect and QuestDB. Raises nothing: problems are part of the answer."""
+    settings = settings or current_settings()
+    groups = {stream.topic(settings): f"connect-{stream.connector(settings)}" for stream in STREAMS}
+    partitions, unread = _asked(lambda: offsets(groups, settings))
+    letters, _unread = _asked(lambda: deadletters.letters(settings))
+    return Pipeline([_flow(stream, partitions, unread, settings) for stream in STREAMS], letters)
+
+
+def _flow(
+    stream: Stream, partitions: Sequence[Partition] | None, unread: str, settings: Settings
+) -> Flow:
+    topic, table = stream.topic(settings), stream.table(settings)
+    sink, unregistered = _asked(lambda: connect.status(settings, stream))
+    wal, unwritten = _asked(lambda: questdb.wal_state(table, settings))
+    problems = [unread, unregistered, unwritten]
+    if sink:
+        problems += sink.failures or ([] if sink.running else [f"the sink is {sink.state}"])
+    if wal and wal.suspended:
+        problems.append(f"table {table} is suspended: {wal.reason or 'QuestDB does not say why'}")
+    own = None if partitions is None else [each for each in partitions if each.topic == topic]
+    return Flow(topic, table, own, sink, wal, [problem for problem in problems if problem])
+
+
+def mend(settings: Settings | None = None) -> None:
+    """Register missing sinks, start failed tasks again, and resume suspended tables.
+
+    Raises `ConnectError` or `QuestDBError` when that is not to be had.
+    """
+    settings = settings or current_settings()
+    for table in questdb.suspended_tables(settings):
+        questdb.resume(table, settings)
+    for stream in STREAMS:
+        connect.ensure(settings, stream)
+
+
+def _asked(ask: Callable[[], T]) -> tuple[T | None, str]:
+    try:
+        return ask(), ""
+    except LiqError as error:
+        return None, str(error)

@@ -1,0 +1,62 @@
+"""The pipeline's panel: what it shows, and what its buttons do on real servers."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from liq import connect, deadletters
+from liq.config import Settings
+from liq.dashboard.monitor import PipelineMonitor
+from liq.errors import StackError
+from liq.kafka import Publisher
+from liq.model import Source
+
+pytestmark = pytest.mark.stack
+
+
+def page(monitor: PipelineMonitor) -> str:
+    return "".join(str(getattr(part, "value", "")) for part in monitor.widget.children[2:])
+
+
+async def reached(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - widgets signal nothing
+            await asyncio.sleep(0.05)
+
+
+async def test_it_shows_each_stream_and_what_is_broken_and_mends_it(pipeline: Settings) -> None:
+    monitor = await asyncio.to_thread(PipelineMonitor, pipeline)
+    for text in (pipeline.topic, pipeline.price_topic, "liq-running", "writable", "none"):
+        assert text in page(monitor)
+    assert "liq-failed" not in page(monitor)
+    await asyncio.to_thread(connect.remove, pipeline)
+    monitor.start()
+    await reached(lambda: "the sink is ABSENT" in page(monitor))
+    monitor._mend.click()
+    await reached(lambda: "liq-failed" not in page(monitor))
+    monitor.stop()
+
+
+async def test_dead_letters_are_shown_escaped_and_redriven(pipeline: Settings) -> None:
+    async with Publisher(pipeline) as publisher:
+        await publisher.dead_letter("binance_usdm", "<b>odd</b>", b"{}", 1, Source.SIMULATOR)
+        await publisher.dead_letter("nobody", "odd", b"{}", 1, Source.SIMULATOR)
+    monitor = await asyncio.to_thread(PipelineMonitor, pipeline)
+    assert "&lt;b&gt;odd" in page(monitor)
+    assert "2 not redriven" in page(monitor)
+    monitor._redrive.click()
+    await reached(lambda: "1 not redriven" in page(monitor))
+    assert "1 of 2 failed again" in page(monitor)
+    assert "unknown venue" in page(monitor)
+    left = await asyncio.to_thread(deadletters.letters, pipeline)
+    assert [letter.venue for letter in left] == ["nobody"]
+
+
+async def test_a_bounded_watch_fails_when_something_is_broken(pipeline: Settings) -> None:
+    monitor = await asyncio.to_thread(PipelineMonitor, pipeline)
+    await monitor.watch(None)
+    await monitor.watch(0.01)
+    await asyncio.to_thread(connect.remove, pipeline)
+    with pytest.raises(StackError, match="the sink is ABSENT"):
+        await monitor.watch(0.01)
