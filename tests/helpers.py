@@ -20,6 +20,13 @@ from liq.stack.ports import free_ports  # noqa: F401 - tests take it from here
 _T = TypeVar("_T")
 
 
+def allow_suspending(settings: Settings) -> None:
+    """Let the QuestDB that is to be started take SUSPEND WAL, which it does in no other mode."""
+    conf = settings.home / "questdb" / "conf" / "server.conf"
+    conf.parent.mkdir(parents=True)
+    conf.write_text("dev.mode.enabled=true\n")
+
+
 def eventually(attempt: Callable[[], _T], *, deadline: float = 30.0, every: float = 0.05) -> _T:
     """Call ``attempt`` until it returns something true, and return that; fail at the deadline.
 

@@ -40,7 +40,9 @@ async def test_it_shows_each_stream_and_what_is_broken_and_mends_it(pipeline: Se
 
 async def test_dead_letters_are_shown_escaped_and_redriven(pipeline: Settings) -> None:
     async with Publisher(pipeline) as publisher:
-        await publisher.dead_letter("binance_usdm", "<b>odd</b>", b"{}", 1, Source.SIMULATOR)
+        await publisher.dead_letter(
+            "binance_usdm", "<b>odd</b>", b'{"result":null,"id":1}', 1, Source.SIMULATOR
+        )
         await publisher.dead_letter("nobody", "odd", b"{}", 1, Source.SIMULATOR)
     monitor = await asyncio.to_thread(PipelineMonitor, pipeline)
     assert "&lt;b&gt;odd" in page(monitor)
