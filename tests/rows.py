@@ -11,8 +11,8 @@ import pandas as pd
 from helpers import eventually
 from liq import questdb
 from liq.config import Settings
-from liq.model import Completeness, FeedHealth, Liquidation, Price, PriceKind, Side, Source
-from liq.streams import FEED_HEALTH, LIQUIDATIONS, PRICES, STREAMS, Stream
+from liq.model import Alert, Completeness, FeedHealth, Liquidation, Price, PriceKind, Side, Source
+from liq.streams import ALERTS, FEED_HEALTH, LIQUIDATIONS, PRICES, STREAMS, Stream
 
 _NEXT_ID = iter(range(1, 1_000_000))
 
@@ -95,6 +95,11 @@ def report(settings: Settings, reports: Sequence[FeedHealth]) -> None:
 def insert_prices(settings: Settings, prices: Sequence[Price]) -> None:
     """Write ``prices`` and wait until they show."""
     _insert(settings, PRICES, prices)
+
+
+def insert_alerts(settings: Settings, alerts: Sequence[Alert]) -> None:
+    """Write alerts into the settings' table of those."""
+    _insert(settings, ALERTS, alerts)
 
 
 def _insert(settings: Settings, stream: Stream, records: Sequence[msgspec.Struct]) -> None:

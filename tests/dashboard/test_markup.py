@@ -4,9 +4,11 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
+from liq.alerts import Rule, Rules
 from liq.dashboard import markup
 from liq.dashboard.inspector import Inspection
 from liq.dashboard.model import DashboardModel, Frames, State
+from liq.model import Severity
 from liq.venues import VENUES
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -20,7 +22,8 @@ def frames(**totals: float) -> Frames:
     } | totals  # fmt: skip
     sources = {"exchange": EVIL, "source": "simulator", "completeness": "throttled", "prints": 3}
     return Frames(
-        totals=pd.DataFrame([row]), sources=pd.DataFrame([sources]), board={},
+        totals=pd.DataFrame([row]), sources=pd.DataFrame([sources]), alerts=pd.DataFrame(),
+        board={},
         controls=DashboardModel(bucket="1s").controls, bucket="10s", start=NOW, end=NOW, read=NOW,
     )  # fmt: skip
 
@@ -156,6 +159,18 @@ def test_dollars(amount: float, text: str) -> None:
 )
 def test_ago(seconds: float, text: str) -> None:
     assert markup.ago(timedelta(seconds=seconds)) == text
+
+
+def test_rules_are_told_with_their_conditions_and_faults() -> None:
+    rule = Rule(
+        description=EVIL, query="totals", column="long_usd", comparison=">=", threshold=1e6,
+        message="x", window="1m", aggregate="max", severity=Severity.CRITICAL,
+    )  # fmt: skip
+    page = markup.rules(Rules({"burst": rule}, {"bad": "rule bad: <odd>"}))
+    for text in ("burst", "max of long_usd &gt;= 1,000,000 (totals in 1m)", "5m", "&lt;img",
+                 "liq-critical", "rule bad: &lt;odd&gt;"):  # fmt: skip
+        assert text in page
+    assert "<img" not in page
 
 
 def test_alerts_are_told_apart_by_severity_escaped_and_marked_when_not_live() -> None:

@@ -3,6 +3,7 @@ import io
 import re
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from liq.dashboard.plot import Plot, plotly_js
 from liq.dashboard.reader import Reader
 from liq.dashboard.table import Table
 from liq.errors import QueryError
+from liq.model import Alert, Severity
 from proxy import Proxy
-from rows import insert
+from rows import insert, insert_alerts
 
 pytestmark = pytest.mark.stack
 
@@ -236,6 +238,27 @@ def test_every_board_has_its_panel_and_only_one_is_on_the_page(own: Settings) ->
         assert panel.widget in everything(dashboard.widget)
         others = [other for other in dashboard.panels.values() if other is not panel]
         assert not any(other.widget in everything(dashboard.widget) for other in others)
+
+
+def test_alerts_stand_above_every_board_while_they_are_young(own: Settings) -> None:
+    now = datetime.now(UTC)
+    young, old = (
+        Alert(
+            ts=round((now - age).timestamp() * 1e6), rule=rule, message=f"{rule} fell",
+            severity=Severity.CRITICAL, value=2.0, threshold=1.0, query="totals",
+            measure="long_usd", live=False,
+        )
+        for rule, age in (("young", timedelta(minutes=1)), ("old", timedelta(hours=2)))
+    )  # fmt: skip
+    insert_alerts(own, [young, old])
+    dashboard = Dashboard(settings=own)
+    assert "young fell" in page(dashboard)
+    assert "old fell" not in page(dashboard)
+    dashboard.model.board = "Alerts"
+    assert dashboard.model.poll()
+    dashboard.draw()
+    assert "old fell" in page(dashboard)
+    assert "long_burst" in page(dashboard)
 
 
 def test_a_range_drawn_on_a_chart_becomes_the_window(own: Settings) -> None:

@@ -12,6 +12,8 @@ from liq.parameters import duration
 _TAPE_ROWS = 60
 _TOP_SYMBOLS = 12
 _LARGEST_CASCADES = 200
+_ALERTS = 200
+_DAY = "1d"
 _WEEK = "7d"  # no shorter time tells the hours of a day apart
 _REFERENCE = "BTC"  # whose price is shown where no asset was chosen
 
@@ -98,6 +100,12 @@ def patterns(asked: Controls) -> Mapping[str, Ask]:
     }
 
 
+def alerts(asked: Controls) -> Mapping[str, Ask]:
+    """What the rules raised, over a day at least."""
+    day = max(asked.window, _DAY, key=duration)
+    return {"alerts": Ask("alerts", {"window": day, "until": asked.until, "limit": _ALERTS})}
+
+
 def feeds(asked: Controls) -> Mapping[str, Ask]:
     """How the feeds fare, and when they were not heard."""
     span = asked.span | {"exchange": list(asked.exchanges)}
@@ -109,5 +117,6 @@ BOARDS: dict[str, Board] = {
     "Prices": prices,
     "Cascades": cascades,
     "Patterns": patterns,
+    "Alerts": alerts,
     "Feeds": feeds,
 }

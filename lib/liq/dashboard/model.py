@@ -31,6 +31,8 @@ from liq.parameters import duration
 MAX_BARS = 1500
 QUIET = timedelta(seconds=60)
 _KNOWN_SYMBOLS = 500
+_RECENT = timedelta(minutes=10)  # for so long an alert stands above the board
+_ALERTS = 3
 _LOOK_AROUND = 15.0  # seconds
 _LONGEST_COVERAGE = timedelta(days=1)  # a report a second a feed: more of them take too long
 _SLIDE = timedelta(seconds=5)  # without new rows the window still moves on, this often
@@ -64,6 +66,7 @@ class Frames:
 
     totals: pd.DataFrame
     sources: pd.DataFrame
+    alerts: pd.DataFrame  # of the last minutes
     board: Mapping[str, pd.DataFrame]
     controls: Controls
     bucket: str  # the width in use, which the window may have widened
@@ -246,6 +249,7 @@ class DashboardModel(HasTraits):
         return Frames(
             totals=self._hit("totals", **controls.filters),
             sources=self._hit("sources", **controls.span),
+            alerts=self._hit("alerts", window=_RECENT, until=controls.until, limit=_ALERTS),
             board={name: self._answer(ask) for name, ask in asks.items()},
             controls=controls,
             bucket=bucket,

@@ -13,6 +13,7 @@ from liq.config import Settings
 from liq.dashboard import controls, markup
 from liq.dashboard.boards import Controls
 from liq.dashboard.model import DashboardModel, Reading, State
+from liq.dashboard.panels.alerts import Alerts
 from liq.dashboard.panels.base import Look, Panel, html
 from liq.dashboard.panels.cascades import Cascades
 from liq.dashboard.panels.feeds import Feeds
@@ -150,12 +151,14 @@ class Dashboard:
         hidden = widgets.Box([self._reader, style]).add_class("liq-hidden")
         self._header, self._notice = html("liq-header"), html("liq-notices")
         self._figures, self._footnote = html("liq-figures"), html("liq-footnote")
+        self._alerts = html("liq-recent")
         self._inspector = Inspector(self.model.settings)
         self.panels: dict[str, Panel] = {
             "Overview": Overview(),
             "Prices": Prices(),
             "Cascades": Cascades(),
             "Patterns": Patterns(),
+            "Alerts": Alerts(self.model.settings),
             "Feeds": Feeds(),
         }
         for panel in self.panels.values():
@@ -171,6 +174,7 @@ class Dashboard:
                 controls.filters(self.model),
                 controls.actions(self.model, self._set_theme, self.theme),
                 self._notice,
+                self._alerts,
                 self._figures,
                 self._tabs(),
                 self._page,
@@ -203,6 +207,7 @@ class Dashboard:
             panel.draw(frames, Look(self.theme, self.model.gaps))
             if self._page.children != (panel.widget,):
                 self._page.children = [panel.widget]
+            self._alerts.value = markup.alerts(frames.alerts)
         self._figures.value = markup.figures(frames)
         self._footnote.value = markup.footnote(frames)
 

@@ -1,6 +1,6 @@
 """The dashboard's HTML: pure functions. Every text from outside is escaped."""
 
-from liq.dashboard.markup.alerts import alerts
+from liq.dashboard.markup.alerts import alerts, rules
 from liq.dashboard.markup.inspection import inspection
 from liq.dashboard.markup.page import bars_title, figures, footnote, header, notice
 from liq.dashboard.markup.tables import cascades, feeds, sizes, tape
@@ -19,6 +19,7 @@ __all__ = [
     "header",
     "inspection",
     "notice",
+    "rules",
     "sizes",
     "tape",
 ]

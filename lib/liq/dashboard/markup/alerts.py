@@ -1,9 +1,12 @@
-"""What alert rules raised, as a list."""
+"""Alerts as a list, and their rules as a table."""
 
 from html import escape
 from typing import Any
 
 import pandas as pd
+
+from liq.alerts import Rule, Rules
+from liq.dashboard.markup.text import alert
 
 
 def alerts(raised: pd.DataFrame | None) -> str:
@@ -12,6 +15,25 @@ def alerts(raised: pd.DataFrame | None) -> str:
         return ""
     items = "".join(map(_item, raised.itertuples(index=False)))
     return f'<ol class="liq-alerts" aria-label="alerts">{items}</ol>'
+
+
+def rules(known: Rules) -> str:
+    """What the rules say, and why those that cannot be used are not."""
+    head = "".join(f"<th>{name}</th>" for name in ("rule", "fires when", "rests", "tells"))
+    rows = "".join(_rule(name, rule) for name, rule in known.rules.items())
+    faults = "".join(alert(fault) for fault in known.faults.values())
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{faults}"
+
+
+def _rule(name: str, rule: Rule) -> str:
+    measure = rule.column if rule.aggregate == "any" else f"{rule.aggregate} of {rule.column}"
+    window = f" in {rule.window}" if rule.window else ""
+    condition = f"{measure} {rule.comparison} {rule.threshold:,.10g} ({rule.query}{window})"
+    return (
+        f'<tr><td class="liq-{escape(str(rule.severity))}">{escape(name)}</td>'
+        f"<td>{escape(condition)}</td><td>{escape(rule.cool_down)}</td>"
+        f"<td>{escape(rule.description)}</td></tr>"
+    )
 
 
 def _item(row: Any) -> str:
