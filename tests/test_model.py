@@ -9,21 +9,22 @@ from hypothesis import strategies as st
 from liq import model
 from liq.model import Completeness, Liquidation, PriceKind, Side, Source
 
+MICROS = st.integers(0, 253_402_300_799_999_999)  # to the end of the year 9999
 INT64 = st.integers(-(2**63), 2**63 - 1)
-FINITE = st.floats(allow_nan=False, allow_infinity=False)
+POSITIVE = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
 
 liquidations = st.builds(
     Liquidation,
-    ts=INT64,
-    recv_ts=INT64,
+    ts=MICROS,
+    recv_ts=MICROS,
     exchange=st.text(),
     symbol=st.text(),
     base=st.text(),
     quote=st.text(),
     raw_side=st.text(),
-    price=FINITE,
-    quantity=FINITE,
-    notional=FINITE,
+    price=POSITIVE,
+    quantity=POSITIVE,
+    notional=POSITIVE,
     event_id=INT64,
 )
 fields = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x1f")), min_size=1)
