@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -122,7 +123,7 @@ def test_no_secret_has_a_default() -> None:
 
 
 def test_readers_do_not_know_the_admin_password() -> None:
-    for name in ("jupyter-client", "dashboard", "producer"):
+    for name in ("jupyter-client", "dashboard", "producer", "alerts"):
         assert "LIQ_QUESTDB_ADMIN_PASSWORD" not in SERVICES[name]["environment"]
 
 
@@ -145,7 +146,7 @@ def test_each_server_comes_back(name: str) -> None:
     "name",
     sorted(
         SERVICES.keys()
-        - {"init", "supervisor", "producer", "simulator", "simulated-producer", "kafka-ui"}
+        - {"init", "supervisor", "alerts", "producer", "simulator", "simulated-producer", "kafka-ui"}
     ),
 )
 def test_each_server_says_whether_it_is_well(name: str) -> None:
@@ -154,7 +155,7 @@ def test_each_server_says_whether_it_is_well(name: str) -> None:
 
 
 def test_data_is_read_only_after_it_has_been_furnished() -> None:
-    for name in ("jupyter-client", "dashboard", "api", "producer"):
+    for name in ("jupyter-client", "dashboard", "api", "producer", "alerts"):
         assert SERVICES[name]["depends_on"]["init"]["condition"] == "service_completed_successfully"
 
 
@@ -226,6 +227,17 @@ def test_the_files_are_what_the_compose_specification_says(file: str) -> None:
     schema = json.loads((Path(folder.strip()) / "schema" / "compose-spec.json").read_text())
     text = re.sub("!(override|reset)", "", (ROOT / file).read_text())
     jsonschema.validate(yaml.safe_load(text), schema)
+
+
+def test_the_image_has_whatever_the_package_is_built_of() -> None:
+    dockerfile = (ROOT / "docker" / "jupyter-client" / "Dockerfile").read_text()
+    copied = {
+        word
+        for line in re.findall(r"^COPY (.*)$", dockerfile.partition("uv sync")[0], re.MULTILINE)
+        for word in line.split()[:-1]
+    }
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    assert set(build["targets"]["wheel"]["force-include"]) <= copied
 
 
 @pytest.mark.parametrize("file", sorted(ROOT.glob("docker/*/Dockerfile")), ids=str)
