@@ -146,7 +146,15 @@ def test_each_server_comes_back(name: str) -> None:
     "name",
     sorted(
         SERVICES.keys()
-        - {"init", "supervisor", "alerts", "producer", "simulator", "simulated-producer", "kafka-ui"}
+        - {
+            "init",
+            "supervisor",
+            "alerts",
+            "producer",
+            "simulator",
+            "simulated-producer",
+            "kafka-ui",
+        }
     ),
 )
 def test_each_server_says_whether_it_is_well(name: str) -> None:
