@@ -36,7 +36,7 @@ def price_path(
     layout = base.layout(theme, frame, badge, empty=NO_PATH) | {"hovermode": "x unified"}
     layout["xaxis"] = base.axis(colours, "time since the print (s)")
     layout["xaxis"] |= {"dtick": 60, "zerolinecolor": colours.muted}
-    layout["yaxis"] = base.axis(colours, "moved on as the forced order pushed (bps)")
+    layout["yaxis"] = base.axis(colours, "with the forced order (bps)")
     layout["yaxis"] |= {"zerolinecolor": colours.muted}
     return {"data": traces, "layout": layout}
 
