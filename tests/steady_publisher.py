@@ -1,6 +1,6 @@
 """A program that publishes until it is killed: ``python steady_publisher.py LEDGER FIRST``.
 
-It writes down the number of each liquidation once the publisher has taken it.
+It writes down the number of each liquidation once the publisher has had a turn to keep it.
 """
 
 import asyncio
@@ -39,9 +39,9 @@ async def main(ledger: str, first: int) -> None:
     while True:
         for _ in range(10):
             await publisher.publish(liquidation(number))
-            os.write(file, b"%d\n" % number)
             number += 1
         await asyncio.sleep(0.005)
+        os.write(file, b"".join(b"%d\n" % one for one in range(number - 10, number)))
 
 
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))

@@ -21,6 +21,7 @@ def entries(count: int, start: int = 0) -> list[bytes]:
 def fill(journal: Journal, what: list[bytes], *, held: bool = False) -> None:
     for entry in what:
         journal.append(entry, held=held)
+    journal.flush()
 
 
 def segments(parent: Path) -> list[Path]:
@@ -145,6 +146,7 @@ def test_a_killed_process_loses_nothing(tmp_path: Path) -> None:
         "import os, sys; from pathlib import Path; from liq.journal import Journal\n"
         "journal = Journal(Path(sys.argv[1]), 10**6)\n"
         "for n in range(500): journal.append(f'entry {n}'.encode(), held=True)\n"
+        "journal.flush()\n"
         "os.kill(os.getpid(), 9)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)

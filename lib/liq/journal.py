@@ -53,6 +53,7 @@ class Journal:
         self._parent = parent
         self._folder = parent / f"{time.time_ns()}-{uuid.uuid4().hex[:8]}"  # by age
         self._segments: deque[_Segment] = deque()
+        self._pending: list[bytes] = []  # appended, and not written yet
         self._number = 0
         self._file = -1  # the last segment's
         with self._disk():
@@ -84,15 +85,15 @@ class Journal:
         return self._size >= self._limit
 
     def append(self, entry: bytes, *, held: bool) -> None:
-        """Add an entry; one that the owner holds already is not read again.
+        """Add an entry, to be written by the next `flush`; one that is held is not read again.
 
-        Only an entry without any unread before it can be ``held``.
+        Only an entry without any unread before it can be ``held``, by the owner.
         """
         data = _HEAD.pack(len(entry), zlib.crc32(entry)) + entry
         last = self._segments[-1]
         if last.size >= self._segment_size:
             last = self._begin()
-        self._write(data, last)
+        self._pending.append(data)
         last.size += len(data)
         self._size += len(data)
         if held:
@@ -101,6 +102,7 @@ class Journal:
 
     def read(self, count: int) -> list[bytes]:
         """Return the next entries of one segment, ``count`` at most."""
+        self.flush()
         segment = self._reading
         entries = self._read(segment, count)
         segment.held += len(entries)
@@ -122,6 +124,7 @@ class Journal:
 
     def close(self) -> None:
         """Give the folder up; without entries it is deleted, else the next journal inherits it."""
+        self.flush()
         left = self.unread or any(segment.held for segment in self._segments)
         os.close(self._file)
         with self._disk():
@@ -131,14 +134,19 @@ class Journal:
                 self._folder.rmdir()
         os.close(self._lock)
 
-    def _write(self, data: bytes, last: _Segment) -> None:
+    def flush(self) -> None:
+        """Write what was appended: many at once cost little more than one."""
+        if not self._pending:
+            return
+        data = b"".join(self._pending)
         try:
             written = os.write(self._file, data)
         except OSError as error:
             raise self._failure(error) from error
         if written < len(data):
-            os.ftruncate(self._file, last.size)
+            os.ftruncate(self._file, self._segments[-1].size - len(data))
             raise self._failure(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+        self._pending.clear()
 
     def _read(self, segment: _Segment, count: int) -> list[bytes]:
         found: list[bytes] = []
@@ -173,12 +181,14 @@ class Journal:
             self._segments.popleft()
             first = self._segments[0]
         if len(self._segments) == 1 and not first.held and first.size > _RENEW and not self.unread:
+            self._pending.clear()
             with self._disk():
                 os.ftruncate(self._file, 0)
             self._size = self._offset = first.size = 0
 
     def _begin(self) -> _Segment:
         """Begin a segment to append to."""
+        self.flush()
         path = self._path()
         with self._disk():
             if self._file >= 0:

@@ -1,6 +1,7 @@
 """What waits for the broker: a queue in memory, and on disk what memory has no room for too.
 
-A message is on disk before it may leave, and until Kafka has it: see `liq.journal`. Order is kept
+A message is on disk from the next turn of the event loop on, until Kafka has it: see `liq.journal`.
+A write for each would let go of the interpreter's lock as often, and wait for it. Order is kept
 whatever happens: once a message is left to the disk, all later ones are too until it is read.
 """
 
@@ -10,6 +11,7 @@ from collections import deque
 import msgspec
 
 from liq.config import Settings
+from liq.errors import JournalError
 from liq.journal import Journal
 from liq.kafka.connection import Message
 
@@ -34,6 +36,8 @@ class Outbox:
         self._folder = settings.home / "journal"
         self._limit = settings.buffer_mb * 2**20
         self._journal: Journal | None = None
+        self._unwritten = False
+        self._failure: JournalError | None = None
         self._lock = threading.Lock()  # a message goes to the queue, and to disk, in the same order
 
     def open(self) -> None:
@@ -51,12 +55,17 @@ class Outbox:
         """Whether nothing waits in it, in memory or on disk."""
         return not self.queue and not (self._journal and self._journal.unread)
 
-    def add(self, message: Message) -> None:
-        """Take a message. Raises `JournalError`."""
+    def add(self, message: Message) -> bool:
+        """Take a message; return whether `flush` is to be called, soon, for it and others.
+
+        Raises `JournalError`, also of a flush before.
+        """
         journal = self._journal
         if journal is None:
             self.queue.append(message)
-            return
+            return False
+        if self._failure:
+            raise self._failure
         entry = _encoder.encode(message)
         with self._lock:
             held = not journal.unread and len(self.queue) < _QUEUE
@@ -65,6 +74,18 @@ class Outbox:
                 self.queue.append(message)
             else:
                 self.on_disk += 1
+            first, self._unwritten = not self._unwritten, True
+        return first
+
+    def flush(self) -> None:
+        """Write to disk what was added."""
+        with self._lock:
+            self._unwritten = False
+            try:
+                if self._journal:
+                    self._journal.flush()
+            except JournalError as error:  # nobody waits for this call: the next `add` tells
+                self._failure = error
 
     def refill(self) -> None:
         """Read what memory has room for again. Raises `JournalError`."""

@@ -208,7 +208,8 @@ class Publisher:
             raise KafkaError("the publisher is closed; start a new one")
         while self._outbox.full:  # noqa: ASYNC110 - rare: polling beats signals from thread to loop
             await asyncio.sleep(_PAUSE_S)
-        self._outbox.add(message)
+        if self._outbox.add(message):
+            asyncio.get_running_loop().call_soon(self._outbox.flush)
         self._queued += 1
         if not self._wake.is_set():  # which costs less than to set it again
             self._wake.set()
