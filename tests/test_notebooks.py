@@ -4,17 +4,21 @@ import ast
 import asyncio
 import re
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
+from msgspec.structs import replace
 
 from helpers import eventually, free_ports
 from liq import connect, kafka, notebooks, questdb
 from liq.config import Settings
 from liq.errors import NotebookError
+from liq.model import Completeness, FeedHealth, Source
 from liq.simulator.server import Plan, Simulator
-from rows import ask
+from rows import ask, insert, insert_prices, liquidation, micros_of, own_table, price, report
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -32,9 +36,13 @@ def code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 def test_there_are_notebooks() -> None:
     assert [path.stem for path in NOTEBOOKS] == [
+        "00-start-here",
         "01-start-producers",
         "02-explore",
         "03-pipeline",
+        "04-venues",
+        "05-cascades",
+        "06-backtest",
         "dashboard",
         "report",
     ]
@@ -77,6 +85,13 @@ def _name(node: ast.Name | ast.Attribute) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr
 
 
+def test_the_contents_lead_to_each_with_a_line() -> None:
+    lines = notebooks.contents().splitlines()
+    assert len(lines) == 2 + len(NOTEBOOKS)
+    for path, line in zip(NOTEBOOKS, lines[2:], strict=True):
+        assert re.fullmatch(rf"\| \[{path.stem}\]\({path.name}\) \| .{{20,}} \|", line)
+
+
 def test_a_misspelt_parameter_is_an_error_that_lists_the_valid_ones() -> None:
     with pytest.raises(NotebookError, match=r"no parameter windw; it has: .*window"):
         notebooks.run("dashboard", {"windw": "1h"})
@@ -89,7 +104,7 @@ def test_a_notebook_without_a_parameters_cell_is_an_error(tmp_path: Path) -> Non
 
 
 def test_a_missing_notebook_is_an_error_that_lists_the_shipped_ones() -> None:
-    with pytest.raises(NotebookError, match=r"no notebook 03-nothing; shipped are: 01-start"):
+    with pytest.raises(NotebookError, match=r"no notebook 03-nothing; shipped are: 00-start"):
         notebooks.run("03-nothing")
 
 
@@ -152,6 +167,85 @@ def test_a_dashboard_of_nothing_fails(own: Settings) -> None:
         notebooks.run("dashboard", {"run_seconds": 1}, settings=own)
 
 
+def test_the_tour_works_where_nothing_runs(tmp_path: Path) -> None:
+    settings = Settings.load(home=tmp_path / "home", **free_ports())
+    ran = notebooks.run("00-start-here", settings=settings)
+    assert len(figures(ran)) == 1
+    assert "made up in this kernel, because: cannot reach QuestDB" in str(ran.cells)
+    assert "enter `liq run` in a terminal" in str(ran.cells)
+    assert "[04-venues](04-venues.ipynb)" in str(ran.cells)
+
+
+@pytest.fixture(scope="module")
+def market(stack: Settings) -> Settings:
+    """Cascades over two venues some minutes ago, the prices around them, and what feeds told."""
+    settings, begin = own_table(stack), datetime.now(UTC) - timedelta(minutes=12)
+    second, venues = timedelta(seconds=1), ("binance_usdm", "bybit")
+    insert(
+        settings,
+        [
+            liquidation(begin + (60 * number + step) * second, 90_000 + step, exchange=venue)
+            for number in range(5)
+            for step, venue in enumerate((*venues, *reversed(venues)) * 4)
+        ],
+    )
+    insert_prices(
+        settings, [price(begin + step * second, 100 - step / 100) for step in range(-20, 660)]
+    )
+    health = FeedHealth(
+        ts=0, exchange="bybit", source=Source.LIVE, completeness=Completeness.FULL,
+        connected=True, messages=1, gaps=0, reconnects=0, lag=None, queued=0,
+    )  # fmt: skip
+    report(
+        settings,
+        [replace(health, ts=micros_of(begin + step * second)) for step in range(0, 60, 2)],
+    )
+    return settings
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ("name", "drawn"), [("00-start-here", 1), ("04-venues", 2), ("05-cascades", 4)]
+)
+def test_studies_draw_what_is_stored(market: Settings, name: str, drawn: int) -> None:
+    ran = notebooks.run(name, {"run_seconds": 5, "window": "1h"}, settings=market)
+    assert len(figures(ran)) == drawn
+    assert "kernel, because" not in str(ran.cells)
+
+
+@pytest.mark.stack
+def test_a_rule_is_tried_on_the_past(market: Settings) -> None:
+    given = {"window": "30m", "step": "15s", "run_seconds": 5}
+    ran = notebooks.run("06-backtest", given, settings=market)
+    bars, thresholds = figures(ran)
+    assert bars["data"][-1]["name"] == "alerts (1)"  # of five within the cool-down of five minutes
+    assert len(thresholds["data"][0]["x"]) > 10
+    with pytest.raises(NotebookError, match="there is no rule 'long_brust'"):
+        notebooks.run("06-backtest", given | {"rule": "long_brust"}, settings=market)
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("name", ["04-venues", "05-cascades", "06-backtest"])
+def test_studies_of_nothing_say_so_and_fail_where_rows_are_expected(
+    stack: Settings, name: str
+) -> None:
+    settings = own_table(stack)
+    ran = notebooks.run(name, {"window": "10m"}, settings=settings)
+    assert re.search(r"no \w+ (cascade|liquidations|feed)|no liquidations", str(ran.cells))
+    with pytest.raises(NotebookError, match=r"no liquidations within 0\.1 s"):
+        notebooks.run(name, {"window": "10m", "run_seconds": 0.1}, settings=settings)
+
+
+def figures(ran: nbformat.NotebookNode) -> list[dict[str, Any]]:
+    """Return what was drawn, as plotly's JSON; each figure holds data."""
+    bundles = [output.get("data", {}) for cell in code(ran) for output in cell.outputs]
+    drawn = [bundle[_PLOTLY] for bundle in bundles if _PLOTLY in bundle]
+    for figure in drawn:
+        assert any(len(trace.get("x", ())) for trace in figure["data"]), figure["layout"]
+    return drawn
+
+
+_PLOTLY = "application/vnd.plotly.v1+json"
 _BODY = """import time
 time.sleep(seconds)
 assert not fails, "made on purpose"

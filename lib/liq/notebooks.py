@@ -66,17 +66,31 @@ def find(notebook: str | Path) -> Path:
     raise NotebookError(f"there is no notebook {notebook}; shipped are: {names}")
 
 
+def contents() -> str:
+    """Return the shipped notebooks as a Markdown table: each with a link and what it says first."""
+    lines = ["| notebook | shows |", "|---|---|"]
+    for path in sorted(assets.path("notebooks").glob("*.ipynb")):
+        _, _, about = str(_cells(path)[0].source).partition("\n")
+        first = about.strip().partition("\n")[0]
+        lines.append(f"| [{path.stem}]({path.name}) | {first} |")
+    return "\n".join(lines)
+
+
 def defaults(notebook: str | Path) -> dict[str, str]:
     """Return the parameters of a notebook: their names, and their defaults as source text.
 
     Raises `NotebookError` if no cell is tagged ``parameters``.
     """
     path = find(notebook)
-    cells = nbformat.read(path, as_version=4).cells  # type: ignore[no-untyped-call]
-    if not any("parameters" in cell.metadata.get("tags", ()) for cell in cells):
+    if not any("parameters" in cell.metadata.get("tags", ()) for cell in _cells(path)):
         raise NotebookError(f"no cell of {path.name} is tagged parameters; tag one, even if empty")
     found = papermill.inspect_notebook(path)
     return {name: parameter["default"] for name, parameter in found.items()}
+
+
+def _cells(path: Path) -> list[nbformat.NotebookNode]:
+    cells: list[nbformat.NotebookNode] = nbformat.read(path, as_version=4).cells  # type: ignore[no-untyped-call]
+    return cells
 
 
 @contextlib.contextmanager

@@ -5,7 +5,10 @@ import heapq
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from liq import signals
 from liq.config import Settings
@@ -33,6 +36,38 @@ class Replayed:
     frames: int
     liquidations: int
     dead_lettered: int
+
+
+async def replay(
+    files: Sequence[str | Path], speed: float | None = None, settings: Settings | None = None
+) -> Replayed:
+    """Replay files with a progress bar, in a terminal or a notebook; return how far it came.
+
+    ``speed`` and errors as of `Replay`; by default as fast as Kafka takes them.
+    """
+    work = Replay([Path(file) for file in files], speed, settings)
+    columns = (
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(state: Replayed) -> None:
+            bar.update(task, completed=state.position, total=state.size, description=_line(state))
+
+        await work.run(show)
+    return work.status()
+
+
+def _line(state: Replayed) -> str:
+    at = datetime.fromtimestamp(state.recv_ts / 1e6, UTC)
+    return (
+        f"{at:%Y-%m-%d %H:%M:%S} UTC  {state.frames:,} frames  {state.liquidations:,} liquidations"
+        f"  {state.dead_lettered:,} dead-lettered"
+    )
 
 
 class Replay:

@@ -45,7 +45,7 @@ def measure(rule: Rule, frame: pd.DataFrame) -> Measured:
         return _extreme(rule, frame)
     column = frame[rule.column].dropna()
     value = _aggregated(column, rule.aggregate)
-    met = value is not None and bool(_COMPARE[rule.comparison](value, rule.threshold))
+    met = value is not None and bool(compare(rule.comparison, value, rule.threshold))
     return Measured(value, met, {}, len(frame), _live(frame))
 
 
@@ -73,10 +73,15 @@ def decide(
     )
 
 
+def compare(comparison: Comparison, values: Any, threshold: float) -> Any:
+    """Return whether a number meets the condition, of a column for each of its rows."""
+    return _COMPARE[comparison](values, threshold)
+
+
 def _extreme(rule: Rule, frame: pd.DataFrame) -> Measured:
     """Of the rows that meet the condition the one that does so most; else the nearest."""
     known = frame[frame[rule.column].notna()]
-    hits = known[_COMPARE[rule.comparison](known[rule.column], rule.threshold)]
+    hits = known[compare(rule.comparison, known[rule.column], rule.threshold)]
     chosen = hits if len(hits) else known
     if chosen.empty:
         return Measured(None, met=False, row={}, rows=len(frame), live=_live(frame))

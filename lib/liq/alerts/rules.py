@@ -9,16 +9,20 @@ import string
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
 from liq import assets, queries
 from liq.catalogue import SCHEMA, Query
 from liq.config import Settings
+from liq.config import settings as current_settings
 from liq.errors import LiqError, RuleError
 from liq.model import Severity
 from liq.parameters import duration
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Comparison = Literal[">", ">=", "<", "<=", "==", "!="]
 Aggregate = Literal["any", "sum", "mean", "min", "max", "last", "count"]
@@ -81,6 +85,27 @@ def rules(settings: Settings) -> Rules:
         except (LiqError, msgspec.DecodeError, ValueError) as error:
             faults[name] = f"{path}: rule {name!r}: {error}"
     return Rules(found, faults)
+
+
+def listing(settings: Settings | None = None) -> "pd.DataFrame":
+    """Return the rules as text: ``rule``, what it ``fires_when``, its ``description``, ``fault``.
+
+    A rule with a ``fault`` cannot be used. Raises `RuleError` if the file cannot be read.
+    """
+    import pandas as pd  # noqa: PLC0415 - importing this module stays quick
+
+    found, faults = rules(settings or current_settings())
+    rows = [(name, condition(rule), rule.description, "") for name, rule in found.items()]
+    rows += [(name, "", "", fault) for name, fault in faults.items()]
+    return pd.DataFrame(rows, columns=["rule", "fires_when", "description", "fault"])
+
+
+def condition(rule: Rule) -> str:
+    """Return when a rule fires, in words."""
+    of = "" if rule.aggregate == "any" else f"{rule.aggregate} of "
+    within = f" within {rule.window}" if rule.window else ""
+    told = f"{of}{rule.column} of {rule.query}{within} {rule.comparison} {rule.threshold:,.6g}"
+    return f"{told}, then rests {rule.cool_down}"
 
 
 def json_schema() -> dict[str, Any]:

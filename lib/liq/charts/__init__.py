@@ -21,6 +21,7 @@ from liq.charts.base import (
     source_badge,
 )
 from liq.charts.feeds import coverage
+from liq.charts.findings import cascade, leaders, raised, reactions, thresholds
 from liq.charts.flows import bars, by_exchange, cumulative_net, top_symbols
 from liq.charts.prices import price_path
 from liq.charts.studies import cascades, heatmap, hour_of_day, venue_share
@@ -36,14 +37,19 @@ __all__ = [
     "ThemeName",
     "bars",
     "by_exchange",
+    "cascade",
     "cascades",
     "completeness_note",
     "coverage",
     "cumulative_net",
     "heatmap",
     "hour_of_day",
+    "leaders",
     "price_path",
+    "raised",
+    "reactions",
     "source_badge",
+    "thresholds",
     "top_symbols",
     "venue_share",
 ]

@@ -2,12 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from liq import config
 from liq.cli import progress
@@ -15,7 +13,6 @@ from liq.cli.feed import Url, Venues, chosen
 
 if TYPE_CHECKING:
     from liq.recording import Recorded
-    from liq.replay import Replayed
 
 app = typer.Typer()
 _FULL_SPEED = "max"
@@ -52,22 +49,9 @@ def replay(
     Rows carry the source "replay"; what was recorded of a simulator stays "simulator". Replaying
     what is stored already adds no row. Ctrl-C or SIGTERM ends it.
     """
-    from liq.replay import Replay  # noqa: PLC0415 - kafka-python would slow all commands
+    from liq.replay import replay  # noqa: PLC0415 - kafka-python would slow all commands
 
-    work = Replay(files, _multiple(speed))
-    columns = (
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.description}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as bar:
-        task = bar.add_task("", total=None)
-
-        def show(state: "Replayed") -> None:
-            bar.update(task, completed=state.position, total=state.size, description=_line(state))
-
-        asyncio.run(work.run(show))
+    asyncio.run(replay(files, _multiple(speed)))
 
 
 def _multiple(speed: str) -> float | None:
@@ -80,14 +64,6 @@ def _multiple(speed: str) -> float | None:
     if not 0 < multiple < float("inf"):
         raise typer.BadParameter(f"{speed!r} is neither a number above zero nor {_FULL_SPEED}")
     return multiple
-
-
-def _line(state: "Replayed") -> str:
-    at = datetime.fromtimestamp(state.recv_ts / 1e6, UTC)
-    return (
-        f"{at:%Y-%m-%d %H:%M:%S} UTC  {state.frames:,} frames  {state.liquidations:,} liquidations"
-        f"  {state.dead_lettered:,} dead-lettered"
-    )
 
 
 def _lines(recorded: Mapping[str, "Recorded"]) -> str:

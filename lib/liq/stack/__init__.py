@@ -2,6 +2,7 @@
 
 from liq.stack.control import down, furnish, reset, start, stop, up
 from liq.stack.history import Finding
+from liq.stack.overview import overview
 from liq.stack.session import Extra, Session, Source, run
 from liq.stack.state import ServiceStatus, State, findings, logs, status
 from liq.stack.supervisor import Supervisor
@@ -18,6 +19,7 @@ __all__ = [
     "findings",
     "furnish",
     "logs",
+    "overview",
     "reset",
     "run",
     "start",

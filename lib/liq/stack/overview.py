@@ -1,0 +1,59 @@
+"""What runs, as a table, and what to do next, in words: for notebooks."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from liq.config import Settings
+from liq.stack.state import ServiceStatus, State, status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FEEDS = ("producer", "simulator")
+
+
+def overview(settings: Settings | None = None) -> "pd.DataFrame":
+    """Return each service: ``service``, ``state``, ``pid``, ``memory_mb``, ``up`` and ``address``.
+
+    ``attrs["advice"]`` says what to do next.
+    """
+    import pandas as pd  # noqa: PLC0415 - `liq status` needs none
+
+    found = status(settings)
+    frame = pd.DataFrame(
+        {
+            "service": [one.name for one in found],
+            "state": [str(one.state) for one in found],
+            "pid": pd.array([one.pid for one in found], dtype="Int64"),
+            "memory_mb": pd.array([_megabytes(one.memory) for one in found], dtype="Int64"),
+            "up": pd.to_timedelta([one.uptime for one in found], unit="s").round("s"),
+            "address": [one.address for one in found],
+        }
+    )
+    frame.attrs["advice"] = advice(found)
+    return frame
+
+
+def advice(found: Sequence[ServiceStatus]) -> str:
+    """Return what to do next, seeing the states of services."""
+    states = {one.name: one.state for one in found}
+    ailing = [name for name, state in states.items() if state in (State.DIED, State.UNHEALTHY)]
+    if ailing:
+        return f"{', '.join(ailing)}: look with `liq logs {ailing[0]}`; `liq run` starts it again"
+    if State.STARTING in states.values():
+        return "Some services are still starting: run this cell again in a moment."
+    if State.STOPPED in states.values():
+        return (
+            "Nothing or not everything runs here: enter `liq run` in a terminal. It starts the"
+            " servers, a feed (the live exchanges, or simulated ones where none is reached) and the"
+            " dashboard. Servers elsewhere, as in containers, do not show in this table."
+        )
+    if not any(name.startswith(_FEEDS) for name in states):
+        return (
+            "Nothing feeds the servers: enter `liq run`, or open the notebook 01-start-producers."
+        )
+    return "Everything runs."
+
+
+def _megabytes(size: int | None) -> int | None:
+    return None if size is None else size // 2**20

@@ -1,0 +1,49 @@
+"""What runs, in a table, and what to do next."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from helpers import free_ports
+from liq import stack as local
+from liq.config import Settings
+from liq.stack.overview import advice
+from liq.stack.state import ServiceStatus, State
+
+UP = [
+    ServiceStatus(name=name, state=State.HEALTHY, address="x", port=1)
+    for name in ("kafka", "connect", "questdb")
+]
+PRODUCER = ServiceStatus(name="producer", state=State.HEALTHY, address="", port=None)
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ([*UP, PRODUCER], "Everything runs."),
+        (UP, "Nothing feeds the servers: enter `liq run`"),
+        ([replace(UP[0], state=State.STOPPED), *UP[1:]], "enter `liq run` in a terminal"),
+        ([replace(UP[0], state=State.STARTING), *UP[1:]], "still starting"),
+        ([*UP, replace(PRODUCER, state=State.DIED)], "producer: look with `liq logs producer`"),
+    ],
+)
+def test_the_states_tell_what_to_do(found: list[ServiceStatus], told: str) -> None:
+    assert told in advice(found)
+
+
+def test_a_table_of_what_does_not_run(tmp_path: Path) -> None:
+    frame = local.overview(Settings.load(home=tmp_path, **free_ports()))
+    assert set(frame["service"]) == {"kafka", "connect", "questdb"}
+    assert set(frame["state"]) == {"stopped"}
+    assert frame["memory_mb"].isna().all()
+    assert frame["up"].isna().all()
+    assert "enter `liq run`" in frame.attrs["advice"]
+
+
+@pytest.mark.stack
+def test_a_table_of_what_runs(stack: Settings) -> None:
+    frame = local.overview(stack)
+    assert set(frame["state"]) == {"healthy"}
+    assert (frame["memory_mb"] > 10).all()
+    assert frame.attrs["advice"].startswith("Nothing feeds the servers")
