@@ -17,7 +17,7 @@ import liq
 from alerts.receiver import receiving
 from helpers import eventually, finish, free_ports, running
 from liq import config
-from liq.alerts import Evaluator, check
+from liq.alerts.evaluator import Evaluator, check
 from liq.cli import app
 from liq.config import Settings
 from liq.errors import RuleError

@@ -1,19 +1,10 @@
-"""Alerts: rules over named queries, evaluated again and again; what fires is a stream."""
+"""Alerts: rules over named queries, evaluated again and again; what fires is a stream.
+
+`liq.alerts.evaluator` does that. It is not imported here: to show the rules, as the dashboard does,
+takes no Kafka and no webhook.
+"""
 
 from liq.alerts.backtest import Backtest, backtest
-from liq.alerts.evaluator import Evaluator, Finding, check, run
 from liq.alerts.rules import Rule, Rules, json_schema, listing, rules
 
-__all__ = [
-    "Backtest",
-    "Evaluator",
-    "Finding",
-    "Rule",
-    "Rules",
-    "backtest",
-    "check",
-    "json_schema",
-    "listing",
-    "rules",
-    "run",
-]
+__all__ = ["Backtest", "Rule", "Rules", "backtest", "json_schema", "listing", "rules"]

@@ -11,7 +11,7 @@ from rich.table import Table
 from liq.errors import RuleError
 
 if TYPE_CHECKING:
-    from liq.alerts import Finding
+    from liq.alerts.evaluator import Finding
 
 app = typer.Typer()
 alerts = typer.Typer(invoke_without_command=True)
@@ -30,7 +30,7 @@ def evaluate(
     """
     if context.invoked_subcommand:
         return
-    from liq.alerts import run  # noqa: PLC0415 - pandas would slow all commands
+    from liq.alerts.evaluator import run  # noqa: PLC0415 - pandas would slow all commands
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     asyncio.run(run(every))
@@ -39,7 +39,7 @@ def evaluate(
 @alerts.command("check")
 def once() -> None:
     """Check alerts.json and evaluate each rule once; raise nothing, fail if one cannot be used."""
-    from liq.alerts import check  # noqa: PLC0415 - as above
+    from liq.alerts.evaluator import check  # noqa: PLC0415 - as above
 
     findings = check()
     table = Table("rule", "value", "fires when", "now")
