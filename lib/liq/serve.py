@@ -31,14 +31,15 @@ def dashboard(
     tracebacks: bool = False,
     pool: int = 2,
 ) -> None:
-    """Serve the dashboard notebook as an app until this process is ended.
+    """Serve the dashboard notebook, and the others as a gallery of apps, until this process ends.
 
     ``pool`` kernels run ahead of visitors, so that a page opens at once. ``tracebacks`` shows
     errors of the notebook in the page; they may tell paths and settings. Raises `ServeError`.
     """
     settings = settings or current_settings()
     _claim(settings.host, settings.dashboard_port, "LIQ_DASHBOARD_PORT")
-    os.environ.update(settings.environ())
+    # figures reach the page as data, not as HTML with plotly.js in it: the page has its own
+    os.environ.update(settings.environ(), PLOTLY_RENDERER="plotly_mimetype")
     _spare_grammar()
     from liq.voila.server import DashboardServer  # noqa: PLC0415 - takes a second to import
 
@@ -124,6 +125,16 @@ def dashboard_config(
         allow_theme_override="NO",
         file_allowlist=[],
     )
+    config.NbConvertBase.display_data_priority = [
+        "application/vnd.jupyter.widget-view+json",
+        "application/vnd.plotly.v1+json",
+        "text/html",
+        "text/markdown",
+        "image/svg+xml",
+        "image/png",
+        "image/jpeg",
+        "text/plain",
+    ]
     config.VoilaExecutor.cell_error_instruction = "To see it, run: liq dashboard --show-tracebacks"
     # a kernel that starts takes the processor from the page that just got the last one
     config.VoilaKernelManager.fill_delay = 5

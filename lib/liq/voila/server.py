@@ -1,4 +1,4 @@
-"""Voila's server, with our page, a health check and files that a browser keeps."""
+"""Voila's server, with our page, a gallery of apps, a health check and files to keep."""
 
 import gzip
 import hashlib
@@ -11,26 +11,29 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import HTTPError, RequestHandler, authenticated
 from voila.app import Voila
+from voila.handler import BaseVoilaHandler
 from voila.request_info_handler import RequestInfoSocketHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
 from liq.errors import ServeError
+from liq.voila import gallery
 
 _HERE = Path(__file__).parent
 _YEAR = 365 * 24 * 3600
 
 
 class Assets:
-    """The page's files by name, and the version that stands in their URLs."""
+    """The pages' files by name, and the version that stands in their URLs."""
 
-    def __init__(self) -> None:
+    def __init__(self, pictures: Path) -> None:
         files = {file.name: file for file in (_HERE / "static").iterdir()} | {
             "plotly.js": _shipped("plotly", "package_data/plotly.min.js"),
             "widgets.js": _shipped("widgetsnbextension", "static/extension.js"),
             "anywidget.js": _shipped("anywidget", "nbextension/index.js"),
         }
+        files |= {file.name: file for file in pictures.glob("*.png")}
         self.plain = {name: file.read_bytes() for name, file in files.items()}
         self.zipped = {name: gzip.compress(body, 5, mtime=0) for name, body in self.plain.items()}
         self.version = hashlib.sha256(b"".join(self.plain.values())).hexdigest()[:16]
@@ -45,12 +48,17 @@ def _shipped(package: str, path: str) -> Path:
 
 
 class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
-    """Voila for one notebook; `liq.serve` configures it."""
+    """Voila for one notebook, and for its neighbours as apps; `liq.serve` configures it."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the notebooks are."""
+        return Path(self.notebook_path).parent
 
     @cached_property
     def assets(self) -> Assets:
-        """The files of the page."""
-        return Assets()
+        """The files of the pages."""
+        return Assets(self.folder / gallery.PICTURES)
 
     def initialize(self, argv: list[str] | None = None) -> None:
         """Tell the template where the page's files are."""
@@ -64,15 +72,19 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
 
     def init_handlers(self) -> list[Any]:
         """Add our routes before Voila's, the last of which takes every path."""
-        ours = [
-            (r"/health", Health),
-            (r"/liq/\w+/([\w.]+)", Asset, {"assets": self.assets}),
-        ]
-        return ours + [
-            (path, Page, *options) if handler is TornadoVoilaHandler else (path, handler, *options)
-            for path, handler, *options in super().init_handlers()
+        *voilas, (path, _page, page) = [
+            route
+            for route in super().init_handlers()
             # tells a page's query, with the token in it, to whoever knows the kernel's id
-            if handler is not RequestInfoSocketHandler
+            if route[1] is not RequestInfoSocketHandler
+        ]
+        return [
+            (r"/health", Health),
+            (r"/liq/\w+/([\w.-]+)", Asset, {"assets": self.assets}),
+            (r"/apps/?", Gallery, {"server": self, **page}),
+            (r"/apps/([\w.-]+)", AppPage, {"folder": self.folder, **page}),
+            *voilas,
+            (path, Page, page),
         ]
 
     def launch_browser(self) -> None:
@@ -80,8 +92,16 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
         url = f"{self.connection_url}?{urlencode({'token': self.token})}"
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
-    def _locate_assets(self, page_config: dict[str, Any], **_context: Any) -> dict[str, Any]:
-        return page_config | {"liqAssets": f"{self.base_url}liq/{self.assets.version}/"}
+    @property
+    def assets_url(self) -> str:
+        """Where the pages' files are."""
+        return f"{self.base_url}liq/{self.assets.version}/"
+
+    def _locate_assets(
+        self, page_config: dict[str, Any], *, notebook_path: str, **_context: Any
+    ) -> dict[str, Any]:
+        app = gallery.find(self.folder, Path(notebook_path).stem)
+        return page_config | {"liqAssets": self.assets_url, "liqTitle": app.title if app else "liq"}
 
 
 class Page(TornadoVoilaHandler):  # type: ignore[misc] # Voila ships no types
@@ -91,6 +111,47 @@ class Page(TornadoVoilaHandler):  # type: ignore[misc] # Voila ships no types
         """Answer with the page, and the cookie that lets it end its kernel when it is left."""
         _ = self.xsrf_token
         await super().get(path)
+
+
+class AppPage(Page):
+    """Another notebook as a page. It takes no parameters: its kernel starts with the cell's own."""
+
+    def initialize(self, folder: Path, **options: Any) -> None:
+        """Take where the notebooks are."""
+        super().initialize(**options)
+        self.folder = folder
+
+    @authenticated
+    async def get(self, name: str | None = None) -> None:  # type: ignore[override] # by tornado
+        """Answer with the app, or lead on to its address if another one names it."""
+        app = gallery.find(self.folder, (name or "").removesuffix(".ipynb"))
+        if app is None:
+            raise HTTPError(404, f"{name} is no app; JupyterLab opens every notebook: liq lab")
+        if f"apps/{name}" != app.path:
+            self.redirect(f"{self.base_url}{app.path}")
+            return
+        self.notebook_path = f"{app.name}.ipynb"
+        await super().get()
+
+
+class Gallery(BaseVoilaHandler):  # type: ignore[misc] # Voila ships no types
+    """All apps, each with its picture."""
+
+    def initialize(self, server: DashboardServer, **options: Any) -> None:
+        """Take the server, which knows the apps."""
+        super().initialize(**options)
+        self.server = server
+
+    @authenticated
+    def get(self) -> None:
+        """Answer with the page."""
+        page = self.render_template(
+            "apps.html",
+            apps=gallery.apps(self.server.folder),
+            assets=self.server.assets_url,
+            pictures=self.server.assets.plain,
+        )
+        self.finish(page)
 
 
 class Asset(RequestHandler):

@@ -1,8 +1,9 @@
-// Draws the widgets of the notebook's outputs: ipywidgets' own and anywidget's.
+// Draws what the notebook's outputs hold: plotly's figures, and widgets, ipywidgets' own and anywidget's.
 
 import { Kernel } from "./kernel.js";
 
 const VIEW = "application/vnd.jupyter.widget-view+json";
+const FIGURE = "application/vnd.plotly.v1+json";
 const { kernel: kernelId, base } = JSON.parse(document.getElementById("liq-page").textContent);
 const widgets = window.amd["@jupyter-widgets/base"]; // with controls and output in one bundle
 const { JupyterLuminoWidget: Lumino } = widgets;
@@ -13,6 +14,14 @@ function classOf(name, module) {
   if (!found) throw new Error(`this page has no ${name} of ${module}; open the notebook in JupyterLab`);
   return found;
 }
+
+// as liq.dashboard.plot's: no button uploads a chart to another host
+const FIGURES = {
+  responsive: true,
+  displaylogo: false,
+  showTips: false,
+  modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+};
 
 /** Keeps a model in the page for every widget of the kernel, and makes views of them. */
 class WidgetManager {
@@ -120,19 +129,35 @@ async function lost(reached) {
   }
 }
 
-let leaving = false;
-addEventListener("pagehide", () => {
+async function drawFigure(slot) {
+  const Plotly = await window.liqPlotly;
+  const { data, layout, frames } = JSON.parse(slot.textContent);
+  await Plotly.newPlot(slot.parentElement, { data, layout, frames, config: FIGURES });
+}
+
+/** End the kernel, which serves nobody else. */
+function endKernel() {
   leaving = true;
   const form = new FormData();
   form.append("_xsrf", document.cookie.match("\\b_xsrf=([^;]*)\\b")?.[1] ?? "");
   navigator.sendBeacon(`${base}voila/api/shutdown/${kernelId}`, form);
-});
+}
+
+const slots = (type) => Array.from(document.querySelectorAll(`script[type="${type}"]`));
+
+let leaving = false;
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 
-const manager = new WidgetManager();
-try {
+async function drawWidgets() {
+  if (!slots(VIEW).length) return endKernel(); // all that it had to say stands in the page
+  addEventListener("pagehide", endKernel);
+  const manager = new WidgetManager();
   await manager.load();
-  await Promise.all(Array.from(document.querySelectorAll(`script[type="${VIEW}"]`), (slot) => draw(manager, slot)));
+  await Promise.all(slots(VIEW).map((slot) => draw(manager, slot)));
+}
+
+try {
+  await Promise.all([drawWidgets(), ...slots(FIGURE).map(drawFigure)]);
   tell("");
 } catch (error) {
   console.error(error);

@@ -1,0 +1,131 @@
+"""Each app of the gallery as a visitor sees it: it draws, in silence, with files of its server."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import psutil
+import pytest
+
+from browser.conftest import PATIENCE_MS, Visit, Visiting, serving
+from helpers import eventually, free_ports
+from liq import assets, serve
+from liq.config import Settings
+from liq.model import Completeness, FeedHealth, Side, Source
+from liq.voila import gallery
+from rows import insert, insert_prices, liquidation, micros_of, own_table, price, report
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+
+APPS = [app for app in gallery.apps(assets.path("notebooks")) if app.name != gallery.HOME]
+VENUES = ("binance_usdm", "bybit", "okx")
+# a figure that nothing is drawn in: no bar, line, point, box, or cell of a heatmap
+EMPTY_FIGURES = """Array.from(document.querySelectorAll(".js-plotly-plot"))
+    .filter(figure => !figure.querySelector(".trace path, .hm image")).length"""
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Settings) -> Settings:
+    """Tables with an hour of a market: prints in bursts at several venues, and the price."""
+    settings = own_table(stack).model_copy(
+        update={"dashboard_port": free_ports()["dashboard_port"]}
+    )
+    now = datetime.now(UTC)
+    ago = [timedelta(minutes=2 + n // 8 * 2, seconds=n % 8) for n in range(200)]
+    venues = [VENUES[n % 3] for n in range(200)]
+    insert(
+        settings,
+        [
+            liquidation(
+                now - ago[n],
+                100_000 * (1 + n % 17),
+                exchange=venues[n],
+                side=Side.LONG if n % 5 else Side.SHORT,
+            )
+            for n in range(200)
+        ],
+    )
+    moments = [now - timedelta(seconds=5 * n) for n in range(720)]
+    insert_prices(settings, [price(ts, 100 + n % 13) for n, ts in enumerate(moments)])
+    report(
+        settings, [heard(now - timedelta(seconds=n), venue) for n in range(60) for venue in VENUES]
+    )
+    return settings
+
+
+def heard(ts: datetime, venue: str) -> FeedHealth:
+    return FeedHealth(
+        ts=micros_of(ts),
+        exchange=venue,
+        source=Source.LIVE,
+        completeness=Completeness.FULL,
+        connected=True,
+        messages=1,
+        gaps=0,
+        reconnects=0,
+        lag=0.01,
+        queued=0,
+    )
+
+
+@pytest.fixture(scope="module")
+def server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[psutil.Popen]:
+    """``liq dashboard`` on these tables, no kernel ahead of its visitors."""
+    with serving(settings, tmp_path_factory.mktemp("apps") / "log", "--pool", "0") as process:
+        yield process
+
+
+def address(settings: Settings, path: str) -> str:
+    return serve.dashboard_url(settings).replace("/?", f"/{path}?")
+
+
+async def drawn(visitor: Visit) -> None:
+    await visitor.page.wait_for_selector("#liq-notice", state="hidden", timeout=2 * PATIENCE_MS)
+
+
+@pytest.mark.parametrize("app", APPS, ids=lambda app: app.name)
+async def test_an_app_draws_without_complaint(
+    visit: Visiting, settings: Settings, app: gallery.App
+) -> None:
+    async with visit(address(settings, app.path)) as visitor:
+        await drawn(visitor)
+        assert await visitor.page.title() == app.title
+        await visitor.page.wait_for_function(f"{EMPTY_FIGURES} === 0", timeout=PATIENCE_MS)
+        assert await visitor.page.locator("main table, main .js-plotly-plot").count() > 0
+        assert await visitor.page.locator("text=--show-tracebacks").count() == 0
+        assert visitor.complaints == []
+        assert visitor.outside == []
+
+
+async def test_the_gallery_and_the_apps_lead_to_each_other(
+    visit: Visiting, settings: Settings
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.page.click("text=All apps")
+        await visitor.page.click("text=Explore liquidations")
+        await drawn(visitor)
+        await visitor.page.wait_for_selector(".trace path", state="attached")
+        await visitor.page.click("text=Live dashboard")
+        await visitor.bars()
+        assert visitor.complaints == []
+        assert visitor.outside == []
+
+
+async def test_an_app_without_widgets_keeps_no_kernel(
+    visit: Visiting, settings: Settings, server: psutil.Popen
+) -> None:
+    before = set(server.children())
+    async with visit(address(settings, "apps/02-explore")) as visitor:
+        await drawn(visitor)
+
+        def ended() -> bool:
+            return not [kernel for kernel in server.children() if kernel not in before]
+
+        await asyncio.to_thread(eventually, ended, deadline=60)
+        assert await visitor.page.locator(".js-plotly-plot").count() > 3
+        assert visitor.complaints == []
