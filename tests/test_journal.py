@@ -197,6 +197,18 @@ def test_a_flipped_bit_is_found_and_later_segments_are_read(
     journal.close()
 
 
+def test_damage_to_its_own_file_costs_no_later_entry(journal: Journal, tmp_path: Path) -> None:
+    fill(journal, entries(3))
+    [file] = segments(tmp_path)
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    assert everything(journal) == entries(2)
+    fill(journal, entries(3, 3))
+    assert everything(journal) == entries(3, 3)
+    assert len(journal.damaged) == 1
+
+
 def test_a_disk_that_fails_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalError, match=r"LIQ_BUFFER_MB=0"):

@@ -170,6 +170,8 @@ class Journal:
         segment.path.touch()
         self.damaged.append(kept)
         self._offset = segment.size
+        if segment is self._segments[-1]:
+            self._begin()  # what is appended from now on must not follow it
 
     def _drop(self) -> None:
         """Delete what is read and acknowledged."""
