@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -82,6 +83,32 @@ async def test_a_dead_receiver_is_given_up_and_does_not_hold_back(
         await made.drain(0.01)
         assert "did not take the last alerts in time" in caplog.text
         await asyncio.to_thread(eventually, lambda: "ConnectError; given up" in caplog.text)
+    assert SECRET not in caplog.text
+
+
+async def test_what_cannot_be_sent_holds_up_nothing_else(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with receiving(port) as receiver:
+        async with posting(port) as made:
+            made.send(msgspec.structs.replace(ALERT, value=math.inf))
+            made.send(msgspec.structs.replace(ALERT, rule="next"))
+            [only] = await posted(receiver, 1)
+    assert only["rule"] == "next"
+    assert "did not take big: ValueError; given up" in caplog.text
+
+
+async def test_an_address_that_is_none_is_told_of_each_alert(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made = Webhook(SecretStr(f"http://127.0.0.1:{SECRET}"))
+    task = asyncio.create_task(made.run())
+    for rule in ("first", "second"):
+        made.send(msgspec.structs.replace(ALERT, rule=rule))
+    await made.drain(30)
+    task.cancel()
+    for rule in ("first", "second"):
+        assert f"did not take {rule}: InvalidURL; given up" in caplog.text
     assert SECRET not in caplog.text
 
 

@@ -65,8 +65,9 @@ class Webhook:
         """Return what went wrong, "" if nothing, and whether another attempt makes sense."""
         try:
             answer = await client.post(self._url.get_secret_value(), json=payload(alert))
-        except httpx.HTTPError as error:
-            return type(error).__name__, True  # its text may hold the URL
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            # its text may hold the URL; what is no URL, or no number of JSON's, stays so
+            return type(error).__name__, isinstance(error, httpx.HTTPError)
         if answer.is_success:
             return "", False
         return f"HTTP {answer.status_code}", answer.status_code >= 500 or answer.status_code == 429
