@@ -133,7 +133,6 @@ def test_down_ends_the_supervisor_first_and_nothing_comes_back(own: Settings) ->
     assert processes(own) == {}
 
 
-@pytest.mark.stack
 def test_one_that_cannot_live_is_given_up_loudly(tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path, **free_ports())
     broken = apps.producer(settings, ["nowhere"])
@@ -152,6 +151,34 @@ def test_one_that_cannot_live_is_given_up_loudly(tmp_path: Path) -> None:
     supervisor.look()
     assert len(told_) == 6
     local.down(settings)
+
+
+def test_neither_a_lasting_fault_nor_a_full_disk_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liq.stack.supervisor._LOOK_S", 0.01)
+    settings = Settings.load(home=tmp_path, **free_ports())
+    (tmp_path / "run" / "findings.jsonl").mkdir(parents=True)  # nothing can be written there
+    apps.producer(settings).pid_file.write_text("torn")
+    told_: list[str] = []
+    looks: list[object] = []
+
+    class Watched(Supervisor):
+        def look(self) -> None:
+            looks.append(None)
+            super().look()
+
+    supervisor = Watched(settings, lambda name, event: told_.append(f"{name}: {event}"))
+    ended = threading.Event()
+    thread = threading.Thread(target=supervisor.run, args=(ended,))
+    thread.start()
+    try:
+        eventually(lambda: len(looks) > 3)
+    finally:
+        ended.set()
+        thread.join()
+    [only] = told_
+    assert "supervisor: cannot look after all" in only
 
 
 def test_what_dies_while_it_is_asked_to_end_is_not_revived(tmp_path: Path) -> None:

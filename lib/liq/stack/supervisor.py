@@ -68,11 +68,15 @@ class Supervisor:
         Raises `StackError` when another supervisor does.
         """
         control.adopt(apps.supervisor(self._settings), self._settings)
+        fault = ""
         while not ended.wait(_LOOK_S):
             try:
                 self.look()
+                fault = ""
             except Exception as error:  # who looks after others must not end by a fault of its own
-                self._tell("supervisor", f"cannot look after all: {error!r}")
+                before, fault = fault, f"cannot look after all: {error!r}"
+                if fault != before:
+                    self._tell("supervisor", fault)
 
     def look(self) -> None:
         """Mend what is broken now and due."""
@@ -152,5 +156,6 @@ class Supervisor:
             self._tell(name, "well again")
 
     def _tell(self, name: str, event: str) -> None:
-        history.add(self._settings, name, event)
-        self._report(name, event)
+        with contextlib.suppress(OSError):  # a full disk, say: what is mended matters more
+            self._report(name, event)
+            history.add(self._settings, name, event)
