@@ -12,7 +12,7 @@ from pandas.testing import assert_frame_equal
 import liq
 from liq.config import Settings
 from liq.errors import ExportError
-from liq.exports import stamp_of
+from liq.exports import stamp_of, write_whole
 from liq.model import Completeness, FeedHealth, Source
 from liq.stamps import row_hash
 from rows import insert, liquidation, own_table, report
@@ -94,6 +94,13 @@ def test_a_file_that_cannot_be_written_is_told(own: Settings, tmp_path: Path) ->
         liq.export("totals", tmp_path / "totals.xlsx", settings=own)
     with pytest.raises(ExportError, match=r"cannot write .*No such file"):
         liq.export("totals", tmp_path / "no" / "totals.csv", settings=own)
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "totals.csv").mkdir()
+    with pytest.raises(ExportError, match="cannot write"):
+        write_whole(tmp_path / "totals.csv", b"ts")
+    assert [file.name for file in tmp_path.iterdir()] == ["totals.csv"]
 
 
 def test_a_file_without_a_stamp_is_told(tmp_path: Path) -> None:

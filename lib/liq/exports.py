@@ -54,10 +54,14 @@ def stamp_of(path: str | Path) -> Stamp:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file that is there as a whole or not at all. Raises `ExportError`."""
     try:
-        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(data)
-        Path(draft).chmod(0o644)
-        Path(draft).replace(path)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        draft = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as handle:
+                handle.write(data)
+            draft.chmod(0o644)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
     except OSError as error:
         raise ExportError(f"cannot write {path}: {error.strerror}") from error
