@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liq import model
-from liq.model import Completeness, Liquidation, PriceKind, Side, Source
+from liq.errors import RejectedMessage
+from liq.model import Completeness, Liquidation, Price, PriceKind, Side, Source
+from liq.streams import PRICES
 
 MICROS = st.integers(0, 253_402_300_799_999_999)  # to the end of the year 9999
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -53,6 +55,17 @@ def record(**changes: Any) -> Liquidation:
 @given(liquidations)
 def test_a_record_survives_the_wire(liquidation: Liquidation) -> None:
     assert model.decode(model.encode(liquidation)) == liquidation
+
+
+@pytest.mark.parametrize("changes", [{"price": 0.0}, {"price": -1.0}, {"ts": -1}, {"ts": 10**18}])
+def test_no_price_passes_that_cannot_be_stored_or_means_nothing(changes: dict[str, Any]) -> None:
+    price = Price(
+        ts=1, recv_ts=2, exchange="binance_usdm", symbol="BTCUSDT", base="BTC", quote="USDT",
+        kind=PriceKind.MARK, price=1.0,
+    )  # fmt: skip
+    assert PRICES.decode(model.encode(price)) == price
+    with pytest.raises(RejectedMessage):
+        PRICES.decode(model.encode(msgspec.structs.replace(price, **changes)))
 
 
 def test_the_wire_holds_plain_numbers_and_strings() -> None:

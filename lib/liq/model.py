@@ -114,14 +114,14 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_
     ======== ========= =================================================================
     """
 
-    ts: int
-    recv_ts: int
+    ts: Micros
+    recv_ts: Micros
     exchange: str
     symbol: str
     base: str
     quote: str
     kind: PriceKind
-    price: float
+    price: Positive
     source: Source = Source.LIVE
 
 
