@@ -154,7 +154,7 @@ def test_check_raises_nothing_and_tells_each_rule(
     monkeypatch.setenv("COLUMNS", "200")
     result = CliRunner().invoke(app, ["alerts", "check"], catch_exceptions=False)
     assert result.exit_code == 0
-    for text in ("long_usd >= 1,000", "2,500", "fires", "quiet"):
+    for text in ("long_usd of totals within 10m >= 1,000", "2,500", "fires", "quiet"):
         assert text in result.output
     assert in_process.alerts
     in_process.alerts.write_text(json.dumps({"bad": {}}))

@@ -167,7 +167,7 @@ def test_rules_are_told_with_their_conditions_and_faults() -> None:
         message="x", window="1m", aggregate="max", severity=Severity.CRITICAL,
     )  # fmt: skip
     page = markup.rules(Rules({"burst": rule}, {"bad": "rule bad: <odd>"}))
-    for text in ("burst", "max of long_usd &gt;= 1,000,000 (totals in 1m)", "5m", "&lt;img",
+    for text in ("burst", "max of long_usd of totals within 1m &gt;= 1,000,000", "5m", "&lt;img",
                  "liq-critical", "rule bad: &lt;odd&gt;"):  # fmt: skip
         assert text in page
     assert "<img" not in page

@@ -101,11 +101,15 @@ def listing(settings: Settings | None = None) -> "pd.DataFrame":
 
 
 def condition(rule: Rule) -> str:
-    """Return when a rule fires, in words."""
+    """Return when a rule fires, and for how long it rests then, in words."""
+    return f"{comparison(rule)}, then rests {rule.cool_down}"
+
+
+def comparison(rule: Rule) -> str:
+    """Return what a rule compares with its threshold, in words."""
     of = "" if rule.aggregate == "any" else f"{rule.aggregate} of "
     within = f" within {rule.window}" if rule.window else ""
-    told = f"{of}{rule.column} of {rule.query}{within} {rule.comparison} {rule.threshold:,.6g}"
-    return f"{told}, then rests {rule.cool_down}"
+    return f"{of}{rule.column} of {rule.query}{within} {rule.comparison} {rule.threshold:,.10g}"
 
 
 def json_schema() -> dict[str, Any]:

@@ -51,11 +51,11 @@ def once() -> None:
 
 
 def _row(finding: "Finding") -> tuple[str, str, str, str]:
+    from liq.alerts.rules import comparison  # noqa: PLC0415 - as above
+
     rule = finding.rule
     if rule is None or finding.fault:
         return finding.name, "", "", "[red]cannot be evaluated[/]"
     value = "nothing" if finding.value is None else f"{finding.value:,.6g}"
-    aggregate = "" if rule.aggregate == "any" else f"{rule.aggregate} of "
-    condition = f"{aggregate}{rule.column} {rule.comparison} {rule.threshold:,.6g}"
     state = "fires" if finding.alert else "cools down" if finding.met else "quiet"
-    return finding.name, value, condition, state
+    return finding.name, value, comparison(rule), state

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from liq.alerts import Rule, Rules
+from liq.alerts.rules import comparison
 from liq.dashboard.markup.text import alert
 
 
@@ -26,12 +27,9 @@ def rules(known: Rules) -> str:
 
 
 def _rule(name: str, rule: Rule) -> str:
-    measure = rule.column if rule.aggregate == "any" else f"{rule.aggregate} of {rule.column}"
-    window = f" in {rule.window}" if rule.window else ""
-    condition = f"{measure} {rule.comparison} {rule.threshold:,.10g} ({rule.query}{window})"
     return (
         f'<tr><td class="liq-{escape(str(rule.severity))}">{escape(name)}</td>'
-        f"<td>{escape(condition)}</td><td>{escape(rule.cool_down)}</td>"
+        f"<td>{escape(comparison(rule))}</td><td>{escape(rule.cool_down)}</td>"
         f"<td>{escape(rule.description)}</td></tr>"
     )
 
