@@ -1,9 +1,11 @@
 """Reports of a real QuestDB: the same window gives the same hashes, and the file needs no other."""
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from liq import charts, reports
@@ -52,6 +54,10 @@ def test_the_same_window_gives_the_same_hashes(own: Settings, tmp_path: Path) ->
     assert "SIMULATED DATA" in text
     assert "<img" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
     assert "liq.reports" not in text  # code stays out
+
+
+def test_what_is_missing_is_blank() -> None:
+    assert "nan" not in reports._table(pd.DataFrame({"usd": [1.5, math.nan]})).lower()
 
 
 def test_a_piece_is_stamped_with_what_it_rests_on(own: Settings) -> None:

@@ -144,7 +144,7 @@ def _table(frame: pd.DataFrame) -> str:
         if frame[name].dtype.kind == "M":
             texts[name] = frame[name].dt.strftime(_CLOCK)
         elif frame[name].dtype.kind == "f":
-            texts[name] = frame[name].map("{:,.8g}".format)
+            texts[name] = frame[name].map("{:,.8g}".format, na_action="ignore")
     return str(texts.rename(columns=named).to_html(index=False, border=0, na_rep=""))
 
 

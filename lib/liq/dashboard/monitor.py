@@ -83,10 +83,12 @@ class PipelineMonitor:
         chosen = await asyncio.to_thread(deadletters.letters, self._settings)
         self._progress.max, self._progress.value = max(len(chosen), 1), 0
         self._progress.layout.display = None
-        done = await deadletters.redrive(
-            chosen, self._settings, lambda state: self._advance(state.letters)
-        )
-        self._progress.layout.display = "none"
+        try:
+            done = await deadletters.redrive(
+                chosen, self._settings, lambda state: self._advance(state.letters)
+            )
+        finally:
+            self._progress.layout.display = "none"
         if done.failed:
             reasons = "; ".join(sorted({reason for _, reason in done.failed}))
             self._problem.value = alert(
