@@ -8,27 +8,7 @@ import os
 import sys
 
 from liq.kafka import Publisher
-from liq.model import Completeness, Liquidation, PriceKind, Side, Source
-
-
-def liquidation(number: int) -> Liquidation:
-    return Liquidation(
-        ts=1_700_000_000_000_000 + number,
-        recv_ts=1_700_000_000_000_001 + number,
-        exchange="binance_usdm",
-        symbol="BTCUSDT",
-        base="BTC",
-        quote="USDT",
-        side=Side.LONG,
-        raw_side="SELL",
-        price=1.5,
-        price_kind=PriceKind.AVERAGE,
-        quantity=2.0,
-        notional=3.0,
-        event_id=number,
-        completeness=Completeness.THROTTLED,
-        source=Source.SIMULATOR,
-    )
+from records import numbered
 
 
 async def main(ledger: str, first: int) -> None:
@@ -38,7 +18,7 @@ async def main(ledger: str, first: int) -> None:
     number = first
     while True:
         for _ in range(10):
-            await publisher.publish(liquidation(number))
+            await publisher.publish(numbered(number))
             number += 1
         await asyncio.sleep(0.005)
         os.write(file, b"".join(b"%d\n" % one for one in range(number - 10, number)))

@@ -19,38 +19,15 @@ from liq import stack as local
 from liq.config import Settings
 from liq.errors import KafkaError
 from liq.kafka import Publisher
-from liq.model import Completeness, Liquidation, PriceKind, Side, Source, decode
+from liq.model import Liquidation, Source, decode
+from records import numbered
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT", "BNBUSDT")
 
 
-@pytest.fixture
-def broker(stack: Settings) -> Settings:
-    """The session's broker with topics of the test's own, which exist."""
-    own = uuid.uuid4().hex[:8]
-    settings = stack.model_copy(update={"topic": f"topic_{own}", "dlq_topic": f"dead_{own}"})
-    kafka.ensure_topics(settings)
-    return settings
-
-
 def liquidations(start: int = 0) -> Iterator[Liquidation]:
     for number in count(start):
-        yield Liquidation(
-            ts=1_700_000_000_000_000 + number,
-            recv_ts=1_700_000_000_000_001 + number,
-            exchange="binance_usdm",
-            symbol=SYMBOLS[number % len(SYMBOLS)],
-            base="X",
-            quote="USDT",
-            side=Side.LONG,
-            raw_side="SELL",
-            price=1.5,
-            price_kind=PriceKind.AVERAGE,
-            quantity=2.0,
-            notional=3.0,
-            event_id=number,
-            completeness=Completeness.THROTTLED,
-        )
+        yield numbered(number, SYMBOLS[number % len(SYMBOLS)])
 
 
 async def publish(publisher: Publisher, stream: Iterator[Liquidation], number: int) -> None:
