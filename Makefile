@@ -22,7 +22,7 @@ test: lint ## lint, the sink's unit tests, then every Python test on real server
 	mvn --batch-mode --quiet --file connect/pom.xml --projects sink test -Dliq.build=$(CURDIR)/connect/target
 	.venv/bin/pytest
 
-docs: setup ## write what is made from queries.json: the README's table, docs/queries.md, the schema
+docs: setup ## write what is made from the code: the README's table, docs/queries.md, the schemas
 	@$(PY) tools/document.py
 
 audit: setup ## ask PyPI for known vulnerabilities of what uv.lock pins

@@ -78,7 +78,7 @@ def up(
         bool, typer.Option("--supervise", help="then stay, as `liq supervise` does")
     ] = False,
 ) -> None:
-    """Start Kafka, Kafka Connect and QuestDB, with topics, table and sink. Safe to repeat.
+    """Start Kafka, Kafka Connect and QuestDB, with topics, tables and sinks. Safe to repeat.
 
     The first time Maven fetches them; later they start from the cache, in seconds.
     """
@@ -173,7 +173,10 @@ def down() -> None:
 
 @app.command()
 def reset(*, yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False) -> None:
-    """End everything and delete all data: topics, table, connectors. Asks first."""
+    """End everything and delete all data: topics, tables, sinks, what was not delivered yet.
+
+    Asks first. Logs, recordings and secrets stay.
+    """
     home = config.settings().home
     if not yes:
         typer.confirm(f"Delete all liquidations stored under {home}?", abort=True)

@@ -84,7 +84,10 @@ def stop(name: str, settings: Settings | None = None, *, progress: Report = sile
 
 
 def reset(settings: Settings | None = None, *, progress: Report = silent) -> None:
-    """End everything and delete all data (topics, table, connectors). Logs and secrets stay."""
+    """End everything and delete all data: topics, tables, sinks, what was not delivered yet.
+
+    Logs, recordings and secrets stay.
+    """
     settings = settings or config.settings()
     down(settings, progress=progress)
     with _locked(settings):
