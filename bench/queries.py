@@ -136,7 +136,7 @@ def _params(query: Query, window: str, end: datetime) -> dict[str, Any]:
 
 def _read_from_view(query: Query, params: dict[str, Any], settings: Settings) -> bool:
     resolved = catalogue.resolved(query, params)
-    return "bars_from" in views.expand(query, resolved, settings)[1]
+    return "view_to" in views.expand(query, resolved, settings)[1]
 
 
 def _timed(key: str, params: dict[str, Any], settings: Settings) -> float:

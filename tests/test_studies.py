@@ -162,6 +162,10 @@ def test_buckets_of_a_symbol_at_an_exchange(flows: Settings) -> None:
         ("bybit", "ETHUSDT", "ETH", 50, 0, 1),
     ]
     assert frame["largest_usd"].tolist() == [200, 100, 50, 50]
+    for limit in (1, 2, 3, 4):
+        newest = liq.hit("by_symbol_bucket", settings=flows, **HOUR, limit=limit)
+        expected = frame.tail(limit).reset_index(drop=True)
+        pd.testing.assert_frame_equal(newest, expected)
 
 
 def test_heatmap_sums_by_price_and_time(flows: Settings) -> None:

@@ -13,7 +13,7 @@ from helpers import eventually
 from liq import queries, questdb, views
 from liq.config import Settings
 from liq.model import Completeness, Liquidation, Side, Source
-from rows import insert, liquidation, own_table
+from rows import insert, liquidation, micros_of, own_table
 
 END = datetime(2026, 1, 5, 12, 34, 56, 789_000, tzinfo=UTC)
 BARS = [key for key, query in queries.queries().items() if "{bars}" in query.sql]
@@ -53,10 +53,10 @@ def refreshed(settings: Settings) -> None:
     for name in names:
         questdb.execute(f"REFRESH MATERIALIZED VIEW {name} INCREMENTAL", None, settings)
     sql = (
-        "SELECT count() AS n FROM materialized_views() WHERE view_status = 'valid'"
-        " AND refresh_base_table_txn = base_table_txn AND view_name IN (%s, %s)"
+        "SELECT view_name FROM materialized_views() WHERE view_status = 'valid'"
+        " AND refresh_base_table_txn = base_table_txn"
     )
-    eventually(lambda: questdb.fetch(sql, names, settings)["n"].item() == len(names))
+    eventually(lambda: {*names} <= {*questdb.fetch(sql, None, settings)["view_name"]})
 
 
 def read_from(key: str, settings: Settings, **params: Any) -> str:
@@ -203,3 +203,72 @@ def test_an_invalid_view_is_passed_over_and_mended(fragile: Settings) -> None:
 def test_what_needs_no_bars_is_left_alone(stack: Settings) -> None:
     query = queries.find("largest_prints")
     assert views.expand(query, {}, stack) == (query, {})
+
+
+LISTENED_S = 3 * 3600
+FEEDS = {  # connected, messages, gaps at each second x, and whether there is a report
+    "quiet": ("true", "CASE WHEN x % 90 = 0 THEN 1 ELSE 0 END", "0", "true"),
+    "flaky": ("rnd_int(0, 300, 0) > 0", "rnd_int(0, 2, 0)", "0", "true"),
+    "lossy": ("true", "rnd_int(0, 2, 0)", "CASE WHEN x % 397 = 0 THEN 1 ELSE 0 END", "true"),
+    "absent": ("true", "1", "0", "x % 701 > 5 AND x % 1013 > 4 AND (x < 4000 OR x > 6000)"),
+    "dead": ("false", "0", "0", "true"),
+    "mute": ("true", "0", "CASE WHEN x % 500 = 0 THEN 1 ELSE 0 END", "x % 900 > 8"),
+    "late": ("true", "CASE WHEN x < 5000 OR x > 7000 THEN 1 ELSE 0 END", "0", "x > 600"),
+    "gone": ("x < 5000", "1", "0", "x < 7000"),
+    "before": ("true", "1", "0", "x < 100"),
+}
+
+
+@pytest.fixture(scope="module")
+def listened(stack: Settings) -> Settings:
+    """Feeds with troubles of every kind, heard once a second in the hours before `END`."""
+    settings = own_table(stack)
+    views.ensure(settings)
+    begin = micros_of(END) - LISTENED_S * 1_000_000
+    for seed, (name, (connected, messages, gaps, told)) in enumerate(FEEDS.items()):
+        questdb.execute(
+            f"INSERT INTO {settings.health_table} SELECT"  # noqa: S608 - our own names
+            f" ({begin} + x * 1000000 + rnd_int(0, 900000, 0))::timestamp, '{name}', 'live',"
+            f" 'full', {connected}, {messages}, {gaps}, 0, 0.1, 0"
+            f" FROM long_sequence({LISTENED_S}, {seed}, 1) WHERE {told}",
+            settings=settings,
+        )
+    applied(settings)
+    refreshed(settings)
+    return settings
+
+
+def applied(settings: Settings) -> None:
+    """Wait until all that was written of feeds shows."""
+    eventually(lambda: questdb.wal_state(settings.health_table, settings).pending == 0)
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("until", [timedelta(), timedelta(minutes=17, microseconds=1)], ids=str)
+@pytest.mark.parametrize("window", ["10m", "1h", "2h", "9999s", "3h", "1d"])
+@pytest.mark.parametrize("exchange", [[], ["flaky", "gone"]], ids=str)
+def test_coverage_is_the_same_from_minutes(
+    listened: Settings, window: str, until: timedelta, exchange: list[str]
+) -> None:
+    frame = same("coverage", listened, window=window, until=END - until, exchange=exchange)
+    assert set(frame["exchange"]) >= {"gone"}
+
+
+@pytest.mark.stack
+def test_coverage_is_read_from_minutes_while_they_have_all_reports(listened: Settings) -> None:
+    def sql(window: str) -> str:
+        query = queries.find("coverage", listened)
+        values = queries.resolved(query, {"window": window, "until": END})
+        return views.expand(query, values, listened)[0].sql
+
+    name = f"{listened.health_table}_1m"
+    assert (sql("3h").count(name), sql("10m").count(name)) == (4, 1)
+    begin = micros_of(END) - 3_600_000_000
+    late = f"INSERT INTO {listened.health_table} SELECT {begin}::timestamp, 'new', 'live', 'full',"
+    questdb.execute(f"{late} true, 1, 0, 0, 0.1, 0 FROM long_sequence(1)", settings=listened)
+    applied(listened)
+    assert name not in sql("3h")
+    assert "new" in set(same("coverage", listened, window="3h", until=END)["exchange"])
+    refreshed(listened)
+    assert name in sql("3h")
+    assert "new" in set(same("coverage", listened, window="3h", until=END)["exchange"])

@@ -8,7 +8,8 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
   ``{price_table}`` that of prices, ``{alerts_table}`` that of alerts, ``{name}`` an ``interval`` or
   ``column`` parameter, one of its choices: these are syntax in QuestDB and cannot be bound;
 - ``{bars}`` stands for ``{table} WHERE …`` with the window and the filters that the entry declares
-  (`FILTERS`), but may be read from a materialized view; `liq.views` tells how to write for it;
+  (`FILTERS`), but may be read from a materialized view, and so may ``{reports}`` and ``{told}`` of
+  feed health; `liq.views` tells how to write for them;
 - ``[[ … ]]`` is kept only when every parameter in it has a value.
 
 ``$common`` holds parameters that entries share by name. ``$schema`` may name the JSON schema, which
@@ -29,6 +30,7 @@ from liq.parameters import Parameter
 COMMON, SCHEMA = "$common", "$schema"
 TABLES = ("table", "health_table", "price_table", "alerts_table")
 BARS = ("bars", "prints", "largest", "first", "last")
+REPORTS, TOLD = "reports", "told"
 FILTERS = {  # parameters that choose rows of {bars}
     "until": "ts < %(until)s",
     "symbols": "symbol IN (%(symbols)s)",
@@ -168,11 +170,13 @@ def _sql_faults(query: Query) -> Iterator[str]:
         values |= {SINCE} | (query.params.keys() & FILTERS.keys())
     elif alone := sorted(identifiers & set(BARS)):
         yield f"its sql has {{{alone[0]}}} without {{bars}}"
+    if identifiers & {REPORTS, TOLD}:
+        values |= {SINCE, END} | (query.params.keys() & {"exchange"})
     for name in values & implied.keys():
         values = values - {name} | implied[name]
     if unknown := sorted(values - query.params.keys()):
         yield f"its sql binds {', '.join(unknown)}, which params do not declare"
-    if unknown := sorted(identifiers - syntax - {*TABLES, *BARS}):
+    if unknown := sorted(identifiers - syntax - {*TABLES, *BARS, REPORTS, TOLD}):
         yield f"its sql has {{{unknown[0]}}}; braces are for tables, intervals and columns"
     if unused := sorted(query.params.keys() - values - identifiers):
         yield f"its sql does not use the parameter {', '.join(unused)}"

@@ -1,4 +1,4 @@
-"""Materialized views: sums of liquidations a minute and an hour, which long windows read.
+"""Materialized views: liquidations a minute and an hour, feed health a minute, for long windows.
 
 A catalogue entry says ``FROM {bars}`` where it would say ``FROM {table} WHERE …`` for the window
 and its filters. Then it may be answered from a view, to the same numbers:
@@ -14,6 +14,14 @@ newer than a few minutes, come from the table. QuestDB refreshes views a while a
 each time the prints that the view stands for are counted against the table's: unless it has every
 one, the table is read. Only rows that replace others (a replay of what was live) show up late, by
 a minute at most.
+
+Of feed health there are two such sources, for ``coverage``:
+
+- ``{reports}`` of the window has ``ts``, ``last_ts``, ``exchange``, ``source``, ``broken`` (a gap,
+  or not connected), ``first_heard`` and ``last_heard`` (with messages, else null). A row stands for
+  one report, or for all of a minute in which none was further than 5 s from the next;
+- ``{told}`` has ``ts``, ``exchange``, ``source`` of reports, the last of each feed among them, in
+  the window and the week before it.
 """
 
 import re
@@ -23,13 +31,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from liq import questdb
-from liq.catalogue import BARS, FILTERS, Query
+from liq.catalogue import BARS, FILTERS, REPORTS, TOLD, Query
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import QuestDBAwayError, QuestDBError
 from liq.parameters import duration
+from liq.streams import FEED_HEALTH, LIQUIDATIONS, Stream
 
 _LEAST = timedelta(days=1)  # the table answers shorter windows in no time
+_LEAST_HEALTH = timedelta(hours=1)
+_LOOK_BACK = timedelta(days=7)
 _FRESH = timedelta(minutes=3)  # so long a view may lack new rows without being passed over
 _REFRESH = "1m"  # a view that follows each commit would slow the table's writer
 _SUMS = (
@@ -40,47 +51,69 @@ _RAW_SUMS = (
     "sum(notional) AS notional, count() AS prints, max(notional) AS largest,"
     " min(ts) AS first_ts, max(ts) AS last_ts"
 )
+# Reports in each slot of 2.5 s are nowhere more than 5 s apart.
+_SLOTS = 24
+_HEALTH_SUMS = (
+    "count() AS reports, min(ts) AS first_ts, max(ts) AS last_ts,"
+    " min(CASE WHEN messages > 0 THEN ts END) AS first_heard,"
+    " max(CASE WHEN messages > 0 THEN ts END) AS last_heard,"
+    " sum(CASE WHEN gaps > 0 OR NOT connected THEN 1 ELSE 0 END) AS faults,"
+    " count_distinct(ts::long / 2500000) AS slots"
+)
+_WEEK = "dateadd('d', -7, %(since)s::timestamp)"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIXED = re.compile(r"\d+[smhd]")  # months and years differ in length
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Sums over ``width`` (an interval) of the prints that have the same ``keys``."""
+    """``sums`` over ``width`` (an interval) of the rows that have the same ``keys``.
+
+    The column ``counts`` is how many rows those are.
+    """
 
     width: str
     keys: tuple[str, ...]
+    sums: str = _RAW_SUMS
+    counts: str = "prints"
+    stream: Stream = LIQUIDATIONS
 
     def name(self, settings: Settings) -> str:
         """Return the view's name, derived from the table's."""
-        return f"{settings.table}_{self.width}"
+        return f"{self.stream.table(settings)}_{self.width}"
 
     def ddl(self, settings: Settings) -> str:
         """Return the statement that creates it beside its table."""
+        table = self.stream.table(settings)
         return (
             f"CREATE MATERIALIZED VIEW IF NOT EXISTS {self.name(settings)}"
-            f" WITH BASE {settings.table} REFRESH EVERY {_REFRESH} AS ("
-            f"SELECT ts, {', '.join(self.keys)}, {_RAW_SUMS}"
-            f" FROM {settings.table} SAMPLE BY {self.width})"
+            f" WITH BASE {table} REFRESH EVERY {_REFRESH} AS ("
+            f"SELECT ts, {', '.join(self.keys)}, {self.sums}"
+            f" FROM {table} SAMPLE BY {self.width}) PARTITION BY DAY"
         )
 
 
 _MARKET = ("exchange", "side", "source", "completeness")
 # Of 10 million prints in 30 days the minute by symbol would have 6.8 million rows, the second
 # without symbols 7.1 million: those give nothing.
-VIEWS = (View("1m", _MARKET), View("1h", (*_MARKET, "symbol", "base")))
-_KEYS = VIEWS[-1].keys
+_BARS = (View("1m", _MARKET), View("1h", (*_MARKET, "symbol", "base")))
+_HEALTH = View("1m", ("exchange", "source"), _HEALTH_SUMS, "reports", FEED_HEALTH)
+VIEWS = (*_BARS, _HEALTH)
+_KEYS = _BARS[-1].keys
 _FILTERED = {"symbols": "symbol", "bases": "base", "exchange": "exchange"}
 
 
 def ensure(settings: Settings | None = None) -> None:
     """Create the views unless they are there; mend those that QuestDB declared invalid.
 
-    Raises `QuestDBError`.
+    They drop rows when their tables do. Raises `QuestDBError`.
     """
     settings = settings or current_settings()
     for view in VIEWS:
         questdb.execute(view.ddl(settings), settings=settings)
+        if days := view.stream.ttl_days(settings):
+            sql = f"ALTER MATERIALIZED VIEW {view.name(settings)} SET TTL {days} DAYS"
+            questdb.execute(sql, settings=settings)
         if _status(view, settings) == "invalid":
             questdb.execute(f"REFRESH MATERIALIZED VIEW {view.name(settings)} FULL", None, settings)
 
@@ -88,15 +121,20 @@ def ensure(settings: Settings | None = None) -> None:
 def expand(
     query: Query, values: Mapping[str, Any], settings: Settings
 ) -> tuple[Query, Mapping[str, Any]]:
-    """Return ``query`` with a source in place of ``{bars}``, and ``values`` with its bounds."""
+    """Return ``query`` with sources in place of ``{bars}`` and the like, ``values`` with bounds."""
+    if f"{{{TOLD}}}" in query.sql:
+        return _expand_health(query, values, settings)
     if "{bars}" not in query.sql:
         return query, values
     for view in VIEWS:
-        span = _span(view, query, values)
+        span = _span(view, query, values) if view.stream is LIQUIDATIONS else None
         if span and _has_all(view, span, settings):
-            bounds = {"bars_from": span[0], "bars_to": span[1]}
-            return _from_view(view, query, settings), {**values, **bounds}
+            return _from_view(view, query, settings), {**values, **_bounds(span)}
     return from_table(query), values
+
+
+def _bounds(span: tuple[datetime, datetime]) -> dict[str, datetime]:
+    return {"view_from": span[0], "view_to": span[1]}
 
 
 def from_table(query: Query) -> Query:
@@ -114,9 +152,9 @@ def _from_view(view: View, query: Query, settings: Settings) -> Query:
     table = f"SELECT {columns}, {_RAW_SUMS} FROM {{table}}"
     parts = (
         f"SELECT {columns}, {_SUMS} FROM {view.name(settings)}"
-        f" WHERE ts >= %(bars_from)s AND ts < %(bars_to)s {filters}",
-        f"{table} WHERE ts >= {_start(query)} AND ts < %(bars_from)s {filters}",
-        f"{table} WHERE ts >= %(bars_to)s {filters}",
+        f" WHERE ts >= %(view_from)s AND ts < %(view_to)s {filters}",
+        f"{table} WHERE ts >= {_start(query)} AND ts < %(view_from)s {filters}",
+        f"{table} WHERE ts >= %(view_to)s {filters}",
     )
     order = " ORDER BY ts" if "bucket" in query.params else ""
     source = f"(SELECT * FROM ({' UNION ALL '.join(parts)}){order}) AS bars"
@@ -136,7 +174,11 @@ def _start(query: Query) -> str:
 
 
 def _filters(query: Query) -> str:
-    return " ".join(f"[[ AND {sql} ]]" for name, sql in FILTERS.items() if name in query.params)
+    return " ".join(_only(query, name) for name in FILTERS)
+
+
+def _only(query: Query, name: str) -> str:
+    return f"[[ AND {FILTERS[name]} ]]" if name in query.params else ""
 
 
 def _words(sql: str) -> set[str]:
@@ -159,8 +201,72 @@ def _span(view: View, query: Query, values: Mapping[str, Any]) -> tuple[datetime
     if "bucket" in query.params:
         start = _floor(start, duration(bucket))
     begin = _floor(start + width - timedelta(microseconds=1), width)
-    end = _floor(min(values["end"], datetime.now(UTC) - _FRESH), width)
+    end = _floor(_settled(values), width)
     return (begin, end) if end - begin >= _LEAST else None
+
+
+def _settled(values: Mapping[str, Any]) -> datetime:
+    """Return up to when of the window a view can be expected to have followed."""
+    end: datetime = values["end"]
+    return min(end, datetime.now(UTC) - _FRESH)
+
+
+def _expand_health(
+    query: Query, values: Mapping[str, Any], settings: Settings
+) -> tuple[Query, Mapping[str, Any]]:
+    told, reports = _told(query, _WEEK), _reports(query, "%(since)s", "%(end)s")
+    minute, since = duration(_HEALTH.width), values["since"]
+    begin, end = _floor(since, minute) + minute, _floor(_settled(values), minute)
+    week = _floor(since - _LOOK_BACK, minute)
+    if _HEALTH in VIEWS and end > week and _has_all(_HEALTH, (week, end), settings):
+        name, exchange = _HEALTH.name(settings), _only(query, "exchange")
+        values = {**values, **_bounds((begin, end)), "view_week": week}
+        told = (
+            f"SELECT last_ts AS ts, exchange, source FROM {name}"
+            f" WHERE ts >= %(view_week)s AND ts < %(view_to)s AND last_ts >= {_WEEK} {exchange}"
+            f" UNION ALL {_told(query, '%(view_to)s')}"
+        )
+        if end - begin >= _LEAST_HEALTH:
+            reports = _reports_from_view(query, name)
+    sql = query.sql.replace(f"{{{TOLD}}}", f"({told})").replace(f"{{{REPORTS}}}", f"({reports})")
+    return replace(query, sql=sql), values
+
+
+def _told(query: Query, since: str) -> str:
+    within = f"ts >= {since} AND ts < %(end)s {_only(query, 'exchange')}"
+    return f"SELECT ts, exchange, source FROM {{health_table}} WHERE {within}"
+
+
+def _reports(query: Query, since: str, end: str) -> str:
+    return (
+        "SELECT ts, ts AS last_ts, exchange, source, gaps > 0 OR NOT connected AS broken,"
+        " CASE WHEN messages > 0 THEN ts END AS first_heard,"
+        " CASE WHEN messages > 0 THEN ts END AS last_heard"
+        f" FROM {{health_table}} WHERE ts >= {since} AND ts < {end} {_only(query, 'exchange')}"
+    )
+
+
+def _reports_from_view(query: Query, name: str) -> str:
+    """Return whole minutes where nothing in them matters, and single reports of all others.
+
+    Where nothing was heard it does not matter when in the minute it broke.
+    """
+    whole = f"(faults = 0 AND slots = {_SLOTS} OR faults > 0 AND first_heard IS NULL)"
+    within = f"ts >= %(view_from)s AND ts < %(view_to)s {_only(query, 'exchange')}"
+    torn = f"FROM {name} WHERE {within} AND NOT {whole}"
+    single = _reports(query, "%(view_from)s", "%(view_to)s")
+    parts = (
+        f"SELECT first_ts AS ts, last_ts, exchange, source, faults > 0 AS broken, first_heard,"
+        f" last_heard FROM {name} WHERE {within} AND {whole}",
+        # first by the minute alone: of millions of reports that leaves few, at a third of the cost
+        f"SELECT one.ts, last_ts, one.exchange, one.source, broken, first_heard, last_heard"
+        f" FROM (SELECT timestamp_floor('{_HEALTH.width}', ts) AS minute, * FROM ({single})) one"
+        f" JOIN (SELECT DISTINCT ts AS minute {torn}) minutes ON (minute)"
+        f" JOIN (SELECT ts AS minute, exchange, source {torn}) feeds ON (minute, exchange, source)",
+        _reports(query, "%(since)s", "%(view_from)s"),
+        _reports(query, "%(view_to)s", "%(end)s"),
+    )
+    return " UNION ALL ".join(parts)
 
 
 def _floor(moment: datetime, width: timedelta) -> datetime:
@@ -169,14 +275,15 @@ def _floor(moment: datetime, width: timedelta) -> datetime:
 
 def _has_all(view: View, span: tuple[datetime, datetime], settings: Settings) -> bool:
     """Tell whether ``view`` is there, valid, and stands for each print of ``span``."""
+    table, name = view.stream.table(settings), view.name(settings)
     within = "WHERE ts >= %(begin)s AND ts < %(end)s"
     try:
         if _status(view, settings) in {"", "invalid"}:
             return False
         counts = questdb.fetch(
             f"SELECT stored.n AS stored, coalesce(seen.n, 0) AS seen"
-            f" FROM (SELECT count() AS n FROM {settings.table} {within}) stored"
-            f" CROSS JOIN (SELECT sum(prints) AS n FROM {view.name(settings)} {within}) seen",
+            f" FROM (SELECT count() AS n FROM {table} {within}) stored"
+            f" CROSS JOIN (SELECT sum({view.counts}) AS n FROM {name} {within}) seen",
             {"begin": span[0], "end": span[1]},
             settings,
         )
