@@ -50,7 +50,7 @@ def test_the_shipped_apps_have_titles_and_say_what_they_show() -> None:
     found = {app.name: app for app in gallery.apps(NOTEBOOKS)}
     assert {"dashboard", "02-explore", "report"} <= found.keys()
     assert "01-start-producers" not in found  # to open it would start something
-    assert all(app.title != app.name and app.about.endswith(".") for app in found.values())
+    assert all(app.title != app.name and app.about.endswith((".", "?")) for app in found.values())
 
 
 @pytest.fixture(scope="module")
