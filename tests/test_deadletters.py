@@ -114,6 +114,15 @@ def test_what_was_redriven_is_not_redriven_again(broker: Settings, parser: Parse
     assert len(letters(broker, redriven=True)) == 1_200
 
 
+def test_the_newest_are_told_without_reading_all(broker: Settings, parser: Parser) -> None:
+    asyncio.run(receive(broker, *(frame(number) for number in range(5))))
+    assert [one.id for one in letters(broker, newest=2)] == ["0:3", "0:4"]
+    assert len(letters(broker, newest=9)) == 5
+    parser.broken = False
+    asyncio.run(redrive(letters(broker, newest=1), broker))
+    assert [one.id for one in letters(broker, newest=3)] == ["0:3"]  # the last one is the note
+
+
 def test_a_dry_run_tells_and_does_nothing(broker: Settings, parser: Parser) -> None:
     asyncio.run(receive(broker, frame(1), b"["))
     parser.broken = False

@@ -73,13 +73,15 @@ def letters(
     venue: str = "",
     stage: Stage | None = None,
     redriven: bool = False,
+    newest: int | None = None,
 ) -> list[Letter]:
     """Return dead letters, oldest first; those redriven already only when asked for.
 
-    ``reason`` is a part of theirs, whatever its case. Raises `KafkaError`.
+    ``reason`` is a part of theirs, whatever its case. With ``newest`` only so many messages are
+    read, from the topic's end: it keeps all there ever were. Raises `KafkaError`.
     """
     settings = settings or config.settings()
-    records = list(read(settings.dlq_topic, settings))
+    records = list(read(settings.dlq_topic, settings, newest))
     done = {one for record in records if _NOTE in record.headers for one in _listed(record)}
     found = (_letter(record, done) for record in records if _NOTE not in record.headers)
     return [

@@ -18,6 +18,7 @@ from liq.kafka import Partition, offsets
 from liq.questdb import WalState
 from liq.streams import STREAMS, Stream
 
+NEWEST = 1_000  # messages of the dead-letter topic: all of them may be too many to read each time
 T = TypeVar("T")
 
 
@@ -48,7 +49,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """All flows, and the dead letters that were not redriven (None: Kafka is away)."""
+    """All flows, and what was not redriven of the `NEWEST` dead letters (None: Kafka is away)."""
 
     flows: Sequence[Flow]
     letters: Sequence[Letter] | None
@@ -64,7 +65,7 @@ def look(settings: Settings | None = None) -> Pipeline:
     settings = settings or current_settings()
     groups = {stream.topic(settings): f"connect-{stream.connector(settings)}" for stream in STREAMS}
     partitions, unread = _asked(lambda: offsets(groups, settings))
-    letters, _unread = _asked(lambda: deadletters.letters(settings))
+    letters, _unread = _asked(lambda: deadletters.letters(settings, newest=NEWEST))
     return Pipeline([_flow(stream, partitions, unread, settings) for stream in STREAMS], letters)
 
 

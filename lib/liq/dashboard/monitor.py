@@ -111,7 +111,7 @@ class PipelineMonitor:
     def _show(self, seen: Pipeline) -> None:
         self._flows.value = "".join(map(_flow, seen.flows))
         self._letters.value = _letters(seen)
-        self._redrive.disabled = not seen.letters
+        self._redrive.disabled = seen.letters is None
 
     def _button(
         self, name: str, tooltip: str, work: Callable[[], Coroutine[Any, Any, None]]
@@ -194,6 +194,6 @@ def _letters(seen: Pipeline) -> str:
     head = "<th>id</th><th>set aside by</th><th>venue</th><th>reason</th><th>message</th>"
     table = f"<table><tr>{head}</tr>{rows}</table>" if rows else "<p>none</p>"
     return (
-        f"<section><header><b>dead letters</b><small>{len(seen.letters):,} not redriven</small>"
-        f"</header>{table}</section>"
+        f"<section><header><b>dead letters</b><small>{len(seen.letters):,} not redriven of the"
+        f" newest {monitor.NEWEST:,}</small></header>{table}</section>"
     )

@@ -1,4 +1,4 @@
-"""Reading a topic from its beginning to where it ends now."""
+"""Reading a topic, or the end of it, to where it ends now."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -30,10 +30,11 @@ class Record(NamedTuple):
     headers: Mapping[str, bytes]
 
 
-def read(topic: str, settings: Settings) -> Iterator[Record]:
+def read(topic: str, settings: Settings, newest: int | None = None) -> Iterator[Record]:
     """Yield what ``topic`` holds at this moment, in order within each partition.
 
-    Raises `KafkaError` when the broker cannot be reached, has no such topic, or falls silent.
+    Of each partition only the ``newest`` so many, if that is given. Raises `KafkaError` when the
+    broker cannot be reached, has no such topic, or falls silent.
     """
     with translated(settings):
         consumer = KafkaConsumer(**client_options(settings), **_READER)
@@ -41,14 +42,19 @@ def read(topic: str, settings: Settings) -> Iterator[Record]:
             numbers = consumer.partitions_for_topic(topic)
             if not numbers:
                 raise KafkaError(f"there is no topic {topic}; create it with: liq up")
-            yield from _read(consumer, [TopicPartition(topic, number) for number in numbers])
+            yield from _read(consumer, [TopicPartition(topic, each) for each in numbers], newest)
         finally:
             consumer.close()
 
 
-def _read(consumer: KafkaConsumer, partitions: list[TopicPartition]) -> Iterator[Record]:
+def _read(
+    consumer: KafkaConsumer, partitions: list[TopicPartition], newest: int | None
+) -> Iterator[Record]:
     consumer.assign(partitions)
     ends = consumer.end_offsets(partitions)
+    if newest is not None:
+        for each, begin in consumer.beginning_offsets(partitions).items():
+            consumer.seek(each, max(begin, ends[each] - newest))
     heard = time.monotonic()
     while any(consumer.position(each) < ends[each] for each in partitions):
         batches = consumer.poll(timeout_ms=_POLL_MS)
