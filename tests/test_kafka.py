@@ -2,6 +2,7 @@ import asyncio
 import gc
 import statistics
 import subprocess
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from helpers import consume, eventually, running
 from liq import kafka, questdb
 from liq import stack as local
 from liq.config import Settings
-from liq.errors import KafkaError
+from liq.errors import JournalError, KafkaError
 from liq.kafka import Publisher
 from liq.model import Liquidation, Source, decode
 from records import numbered
@@ -257,6 +258,19 @@ async def test_a_closed_publisher_takes_nothing_more(broker: Settings) -> None:
         pass
     with pytest.raises(KafkaError, match="closed"):
         await publish(publisher, liquidations(), 1)
+
+
+@pytest.mark.stack
+async def test_without_a_disk_it_does_not_begin(broker: Settings, tmp_path: Path) -> None:
+    def senders() -> list[str]:
+        names = [thread.name for thread in threading.enumerate()]
+        return [name for name in names if name.startswith("liq-producer")]
+
+    (tmp_path / "journal").write_text("")
+    before = senders()
+    with pytest.raises(JournalError, match="LIQ_BUFFER_MB=0"):
+        await Publisher(broker.model_copy(update={"home": tmp_path})).start()
+    await reached(lambda: senders() == before)
 
 
 async def test_absent_broker_is_a_clear_error(unused_tcp_port: int) -> None:

@@ -10,7 +10,7 @@ from typing import Self
 
 from liq import config
 from liq.config import Settings
-from liq.errors import KafkaError, RejectedMessage
+from liq.errors import JournalError, KafkaError, RejectedMessage
 from liq.kafka.connection import Connection, Message
 from liq.kafka.outbox import Outbox
 from liq.kafka.topics import ensure_topics
@@ -83,8 +83,13 @@ class Publisher:
         Raises `KafkaError` when there is no broker, `JournalError` when there is no disk.
         """
         await asyncio.to_thread(ensure_topics, self._settings)
-        self._connection = await asyncio.to_thread(self._connect)
-        await asyncio.to_thread(self._outbox.open)
+        connection = await asyncio.to_thread(self._connect)
+        try:
+            await asyncio.to_thread(self._outbox.open)
+        except JournalError:
+            await asyncio.to_thread(connection.close)
+            raise
+        self._connection = connection
         self._thread.start()
         self._wake.set()  # there may be what an earlier one left
 
