@@ -82,6 +82,14 @@ def liquidation(ts: str | datetime, notional: float, **changes: Any) -> Liquidat
     return msgspec.structs.replace(record, **changes)
 
 
+def health(ts: str | datetime, **changes: Any) -> FeedHealth:
+    record = FeedHealth(
+        ts=micros_of(ts), exchange="bybit", source=Source.LIVE, completeness=Completeness.FULL,
+        connected=True, messages=1, gaps=0, reconnects=0, lag=None, queued=0,
+    )  # fmt: skip
+    return msgspec.structs.replace(record, **changes)
+
+
 def insert(settings: Settings, records: Sequence[Liquidation]) -> None:
     """Write ``records`` and wait until they show."""
     _insert(settings, LIQUIDATIONS, records)

@@ -13,9 +13,8 @@ import liq
 from liq.config import Settings
 from liq.errors import ExportError
 from liq.exports import stamp_of, write_whole
-from liq.model import Completeness, FeedHealth, Source
 from liq.stamps import row_hash
-from rows import insert, liquidation, own_table, report
+from rows import health, insert, liquidation, own_table, report
 
 UNTIL = "2026-01-01T01:00:00"
 
@@ -109,11 +108,3 @@ def test_a_file_without_a_stamp_is_told(tmp_path: Path) -> None:
     for name in ("other.parquet", "text.parquet", "none.parquet"):
         with pytest.raises(ExportError, match="carries no stamp"):
             stamp_of(tmp_path / name)
-
-
-def health(moment: datetime) -> FeedHealth:
-    return FeedHealth(
-        ts=round(moment.timestamp() * 1e6), exchange="bybit", source=Source.LIVE,
-        completeness=Completeness.FULL, connected=True, messages=1, gaps=0, reconnects=0, lag=None,
-        queued=0,
-    )  # fmt: skip

@@ -22,8 +22,8 @@ from liq.cli import app
 from liq.config import Settings
 from liq.errors import RuleError
 from liq.kafka import Publisher
-from liq.model import Completeness, FeedHealth, Source
-from rows import insert, liquidation, report
+from liq.model import Source
+from rows import health, insert, liquidation, report
 
 pytestmark = pytest.mark.stack
 
@@ -127,12 +127,7 @@ async def test_what_fails_ends_nothing_and_edits_show_at_once(
 def test_the_shipped_rules_can_all_be_evaluated(own: Settings) -> None:
     shipped = own.model_copy(update={"alerts": None})
     printed(shipped, 6_000_000)
-    silent = FeedHealth(
-        ts=round(datetime.now(UTC).timestamp() * 1e6) - 60_000_000, exchange="okx",
-        source=Source.LIVE, completeness=Completeness.SAMPLED, connected=True, messages=1, gaps=0,
-        reconnects=0, lag=None, queued=0,
-    )  # fmt: skip
-    report(shipped, [silent])
+    report(shipped, [health(datetime.now(UTC) - timedelta(minutes=1), exchange="okx")])
     found = {each.name: each for each in check(shipped)}
     assert [each.fault for each in found.values() if each.fault] == []
     messages = {name: each.alert.message for name, each in found.items() if each.alert}

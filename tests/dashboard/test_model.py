@@ -12,10 +12,9 @@ from liq.config import Settings
 from liq.dashboard.boards import BOARDS
 from liq.dashboard.model import MAX_BARS, DashboardModel, State
 from liq.errors import QueryError
-from liq.model import FeedHealth
 from liq.parameters import duration
 from proxy import Proxy
-from rows import insert, report
+from rows import health, insert, report
 
 pytestmark = pytest.mark.stack
 
@@ -90,11 +89,8 @@ def test_a_control_that_changed_reloads(own: Settings) -> None:
 def test_tells_when_a_feed_with_prints_was_not_heard(own: Settings) -> None:
     now = int(time.time())
     heard = [now - 120, *range(now - 60, now + 1)]  # and nothing in between
-    health = FeedHealth(
-        ts=0, exchange="binance_usdm", source="live", completeness="throttled", connected=True,
-        messages=1, gaps=0, reconnects=0, lag=0.1, queued=0,
-    )  # fmt: skip
-    reports = [msgspec.structs.replace(health, ts=second * 1_000_000) for second in heard]
+    moments = [datetime.fromtimestamp(second, UTC) for second in heard]
+    reports = [health(moment, exchange="binance_usdm") for moment in moments]
     yesterday = msgspec.structs.replace(reports[0], source="simulator", ts=reports[0].ts - 10**11)
     report(own, [*reports, yesterday])
     insert(own, [fresh(100)])
