@@ -11,8 +11,8 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 
 app = typer.Typer()
-Browser = Annotated[bool, typer.Option(help="Open the page in a browser.")]
-Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on.")]
+Browser = Annotated[bool, typer.Option(help="open the page in a browser")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="port to listen on")]
 
 
 @app.command()
@@ -21,9 +21,9 @@ def dashboard(
     port: Port = None,
     browser: Browser = True,
     show_tracebacks: Annotated[
-        bool, typer.Option(help="Show the notebook's errors in the page.")
+        bool, typer.Option(help="show the notebook's errors in the page")
     ] = False,
-    pool: Annotated[int, typer.Option(min=0, help="Kernels to start ahead of visitors.")] = 2,
+    pool: Annotated[int, typer.Option(min=0, help="kernels to start ahead of visitors")] = 2,
 ) -> None:
     """Serve the live dashboard and print its address."""
     settings = _settings("dashboard_port", port)
@@ -37,7 +37,7 @@ def lab(
     port: Port = None,
     browser: Browser = True,
     folder: Annotated[
-        Path | None, typer.Option(help="Folder of notebooks.", exists=True, file_okay=False)
+        Path | None, typer.Option(help="folder of notebooks", exists=True, file_okay=False)
     ] = None,
 ) -> None:
     """Open JupyterLab on the notebooks, with the stack's settings in their environment."""

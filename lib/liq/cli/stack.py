@@ -127,7 +127,7 @@ def env() -> None:
 
 @app.command()
 def status() -> None:
-    """Show what runs: state, process, memory, address."""
+    """Show what runs: state, process, memory, address; and what was mended lately."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("service", "state", "pid", "memory", "up"):
         table.add_column(column, justify="right" if column in ("pid", "memory", "up") else "left")
