@@ -75,9 +75,11 @@ def test_leaders_are_those_of_cascades_over_several_exchanges() -> None:
     assert frame[["exchange", "led", "cascades"]].to_numpy().tolist() == [
         ["bybit", 2, 3],
         ["okx", 1, 3],
+        ["gate", 0, 3],
     ]
-    assert frame["share"].tolist() == pytest.approx([2 / 3, 1 / 3])
-    assert frame["expected"].tolist() == [0.5, 0.3]
+    assert frame["share"].tolist() == pytest.approx([2 / 3, 1 / 3, 0])
+    assert frame["expected"].tolist() == [0.5, 0.3, 0.2]
+    assert frame["low"].iloc[2] == 0 < frame["high"].iloc[2]
     assert (frame["not_live"].iloc[0], frame["partial"].iloc[0]) == (1, 2)
     # Wilson's interval of two in three, as statistics packages give it
     assert frame[["low", "high"]].iloc[0].tolist() == pytest.approx([0.2077, 0.9385], abs=1e-4)
@@ -166,11 +168,11 @@ def test_what_is_not_live_is_badged(case: Any) -> None:
 
 def test_leaders_have_whiskers_and_what_chance_would_give() -> None:
     led, chance = charts.leaders(LEADERS).data
-    assert list(led.y) == ["bybit", "okx"]
-    assert list(led.x) == pytest.approx([200 / 3, 100 / 3])
+    assert list(led.y) == ["bybit", "okx", "gate"]
+    assert list(led.x) == pytest.approx([200 / 3, 100 / 3, 0])
     assert led.x[0] - led.error_x.arrayminus[0] == pytest.approx(20.77, abs=0.01)
     assert led.x[0] + led.error_x.array[0] == pytest.approx(93.85, abs=0.01)
-    assert list(chance.x) == [50, 30]
+    assert list(chance.x) == [50, 30, 20]
     assert "of 3 cascades" in charts.leaders(LEADERS).layout.xaxis.title.text
     assert len(charts.leaders(LEADERS.assign(expected=np.nan)).data) == 1
 
@@ -185,8 +187,15 @@ def test_a_cascade_is_stacked_by_venue_under_the_price() -> None:
     assert "liquidated so far (USD)" in figure.layout.yaxis.title.text
     throttled = charts.cascade(PRINTS.assign(completeness="throttled")).layout
     assert "lower bound" in throttled.yaxis.title.text
-    many = pd.concat([PRINTS.assign(exchange=f"e{number}") for number in range(12)])
-    assert len(charts.cascade(many).data) == 12
+
+
+def test_venues_of_a_cascade_without_a_colour_are_the_others() -> None:
+    many = pd.concat(
+        [PRINTS.assign(exchange=f"e{size}", notional=float(size)) for size in range(1, 13)]
+    )
+    traces = charts.cascade(many).data
+    assert [trace.name for trace in traces] == [*(f"e{size}" for size in range(6, 13)), "others"]
+    assert sum(trace.y[-1] for trace in traces) == 4 * sum(range(1, 13))
 
 
 def test_reactions_are_boxes_that_say_how_many_prints() -> None:
@@ -215,3 +224,6 @@ def test_thresholds_mark_the_one_that_is() -> None:
     assert figure.layout.xaxis.title.text == "threshold (USD)"
     assert figure.layout.shapes[0].x0 == 1.5e6
     assert texts(figure) == ["now"]
+    wide = charts.thresholds(THRESHOLDS.assign(threshold=[1.0, 1e3]), current=100.0)
+    assert wide.layout.xaxis.type == "log"
+    assert (wide.layout.shapes[0].x0, wide.layout.annotations[0].x) == (100, 2)

@@ -13,10 +13,11 @@ import pytest
 from msgspec.structs import replace
 
 from helpers import eventually, free_ports
-from liq import connect, kafka, notebooks, questdb
+from liq import connect, kafka, notebooks, questdb, semantics
 from liq.config import Settings
 from liq.errors import NotebookError
 from liq.model import Completeness, FeedHealth, Source
+from liq.recording import Recorder
 from liq.simulator.server import Plan, Simulator
 from rows import ask, insert, insert_prices, liquidation, micros_of, own_table, price, report
 
@@ -222,6 +223,23 @@ def test_a_rule_is_tried_on_the_past(market: Settings) -> None:
     assert len(thresholds["data"][0]["x"]) > 10
     with pytest.raises(NotebookError, match="there is no rule 'long_brust'"):
         notebooks.run("06-backtest", given | {"rule": "long_brust"}, settings=market)
+
+
+@pytest.mark.stack
+def test_recordings_are_replayed_before_the_rule_is_tried(
+    pipeline: Settings, tmp_path: Path
+) -> None:
+    recorder, begin = Recorder(tmp_path, "binance_usdm"), datetime.now(UTC) - timedelta(minutes=5)
+    raw = semantics.example("binance_usdm").replace('"z": "0.014"', '"z": "500"')
+    for number in range(3):
+        ms = micros_of(begin) // 1000 + number
+        text = raw.replace("1568014460893", str(ms))
+        recorder.write(text.encode(), 1000 * ms, Source.LIVE)
+    recorder.close()
+    given = {"recordings": [str(recorder.path)], "window": "10m", "run_seconds": 60, "step": "20s"}
+    ran = notebooks.run("06-backtest", given, settings=pipeline)
+    assert "liquidations=3" in str(ran.cells)
+    assert figures(ran)[0]["data"][-1]["name"] == "alerts (1)"
 
 
 @pytest.mark.stack

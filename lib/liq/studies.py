@@ -17,18 +17,20 @@ def leaders(cascades: pd.DataFrame, exchanges: pd.DataFrame | None = None) -> pd
     """Return which exchange the first print of cascades came from, most often first.
 
     ``cascades`` is of the query of that name; those of a single exchange have no leader and are
-    left out. Columns: ``exchange``; ``led`` and ``cascades``, counts; ``share``, 0 to 1, and its 95
-    percent interval (Wilson's) ``low`` to ``high``; ``expected``, the exchange's share of all
-    prints by ``exchanges`` (``by_exchange``), which it would lead by chance, NaN without that;
-    ``not_live`` and ``partial``, prints in all those cascades.
+    left out. ``exchanges``, of ``by_exchange``, adds those that never led. Columns: ``exchange``;
+    ``led`` and ``cascades``, counts; ``share``, 0 to 1, and its 95 percent interval (Wilson's)
+    ``low`` to ``high``; ``expected``, the exchange's share of all prints by ``exchanges``, which it
+    would lead by chance, NaN without that; ``not_live`` and ``partial``, prints in those cascades.
     """
     shared = cascades[cascades["exchanges"] > 1]
-    led = shared["first_exchange"].value_counts()
-    frame = pd.DataFrame({"exchange": led.index.astype("str"), "led": led.to_numpy()})
+    expected = _shares(exchanges) if len(shared) else {}
+    led = dict.fromkeys(expected, 0) | shared["first_exchange"].value_counts().to_dict()
+    frame = pd.DataFrame({"exchange": pd.Series(led, dtype="int64").index.astype("str")})
+    frame["led"] = pd.Series(list(led.values()), dtype="int64")
     frame["cascades"] = len(shared)
     frame["share"] = frame["led"] / frame["cascades"]
     frame["low"], frame["high"] = _wilson(frame["share"], len(shared))
-    frame["expected"] = frame["exchange"].map(_shares(exchanges)).astype("float64")
+    frame["expected"] = frame["exchange"].map(expected).astype("float64")
     for column in ("not_live", "partial"):
         frame[column] = int(shared[column].sum())
     return frame.sort_values(["led", "exchange"], ascending=[False, True], ignore_index=True)

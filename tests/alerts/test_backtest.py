@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import liq
-from liq import alerts
+from liq import alerts, config
 from liq.alerts.decision import decide
 from liq.alerts.rules import Rule
+from liq.cli import app
 from liq.config import Settings
 from liq.errors import QueryError, RuleError
 from liq.model import Completeness, FeedHealth, Source
@@ -95,7 +97,7 @@ def test_it_sees_each_moment_and_no_later_row(past: Settings) -> None:
     assert found.values["ts"].iloc[-1] == before(590)
     assert found.values["value"].tolist() == [0] * 59 + [150]
     assert found.unit == "USD"
-    assert "1 alerts from 2026-03-02 00:40:10" in str(found)
+    assert "1 alert(s) from 2026-03-02 00:40:10" in str(found)
 
 
 def test_rules_over_rows_tell_of_the_greatest(past: Settings) -> None:
@@ -105,16 +107,16 @@ def test_rules_over_rows_tell_of_the_greatest(past: Settings) -> None:
 
 
 def test_thresholds_are_those_that_a_backtest_of_each_gives(past: Settings) -> None:
-    found = alerts.backtest("burst", "1h", END, "10s", settings=past)
-    tried = found.thresholds([140, 100, 50, 151])
-    assert tried["threshold"].tolist() == [50, 100, 140, 151]
+    found = alerts.backtest("burst", "1h", END, "30s", settings=past)
+    tried = found.thresholds([140, 50, 151])
+    assert tried["threshold"].tolist() == [50, 140, 151]
     assert tried["per_day"].tolist() == [24 * count for count in tried["alerts"]]
     for threshold, count in zip(tried["threshold"], tried["alerts"], strict=True):
-        other = alerts.backtest(rule(threshold=threshold), "1h", END, "10s", settings=past)
+        other = alerts.backtest(rule(threshold=threshold), "1h", END, "30s", settings=past)
         assert len(other.alerts) == count
     default = found.thresholds()
     assert 100 in default["threshold"].tolist()
-    assert default["threshold"].agg(["min", "max"]).tolist() == [0, 150]
+    assert default["threshold"].agg(["min", "max"]).tolist() == [100, 150]
     below = alerts.backtest("few", "1h", END, "1m", settings=past).thresholds([1, 2])
     assert below["alerts"].tolist() == [12, 12]  # quiet nearly always: as often as it rests
 
@@ -169,3 +171,18 @@ def test_the_listing_says_when_rules_fire_and_which_cannot(past: Settings) -> No
         "long_usd of totals within 1m >= 100, then rests 5m"
     )
     assert "has no column 'none'" in frame.loc["broken", "fault"]
+
+
+def test_the_command_lists_what_would_have_been_raised(
+    past: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in past.environ().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "200")
+    config.settings.cache_clear()
+    command = ["alerts", "backtest", "burst", "--window", "1h", "--until", END.isoformat()]
+    result = CliRunner().invoke(app, [*command, "--step", "10s"], catch_exceptions=False)
+    config.settings.cache_clear()
+    assert result.exit_code == 0
+    for text in ("2026-03-02 00:10:20", "$150 in 1m", "2 alert(s) from 2026-03-02 00:00:00"):
+        assert text in result.output

@@ -55,7 +55,7 @@ class Backtest:
     def __str__(self) -> str:
         span = f"{self.since:%Y-%m-%d %H:%M:%S} to {self.until:%Y-%m-%d %H:%M:%S} UTC"
         return (
-            f"{self.name}: {condition(self.rule)}\n{len(self.alerts):,} alerts from {span},"
+            f"{self.name}: {condition(self.rule)}\n{len(self.alerts):,} alert(s) from {span},"
             f" evaluated every {self.step} ({len(self.values):,} times)"
         )
 
@@ -102,8 +102,12 @@ class Backtest:
         known = self.values["value"].dropna()
         if known.empty:
             return []
-        between = np.linspace(known.min(), known.max(), _CANDIDATES).tolist()
-        return sorted({*between, self.rule.threshold})
+        least, most = known[known > 0].min(), known.max()
+        if known.min() >= 0 and most > 0:  # sizes: few are great
+            between = np.geomspace(least, most, _CANDIDATES)
+        else:
+            between = np.linspace(known.min(), most, _CANDIDATES)
+        return sorted({*between.round(9).tolist(), self.rule.threshold})
 
 
 def backtest(

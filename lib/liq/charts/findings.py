@@ -1,6 +1,6 @@
 """What a study found: who led cascades, how one went, how prices reacted, what a rule would do."""
 
-from collections.abc import Iterator
+import math
 from typing import Any
 
 import pandas as pd
@@ -16,6 +16,8 @@ NO_REACTIONS = "too few prints with a price in this window"
 NO_HISTORY = "the rule's query gave no value in this window"
 _SECONDS = {10: "10 s", 60: "1 min", 300: "5 min"}
 _LEAST_LINES = 4
+_OTHERS = "others"
+_WIDE = 30  # times the least threshold: then the axis is logarithmic
 
 
 @Chart
@@ -36,6 +38,7 @@ def leaders(frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | Non
     }
     led = base.bar("led", colours.venues[0], x=share, y=names, orientation="h", width=0.6) | {
         "error_x": whiskers,
+        "marker": {"color": colours.venues[0], "opacity": 0.7},  # whiskers show on it
         "customdata": frame[["led", "cascades"]].to_numpy().tolist(),
         "hovertemplate": "%{x:.0f} %: %{customdata[0]} of %{customdata[1]}<extra>led</extra>",
     }
@@ -45,7 +48,7 @@ def leaders(frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | Non
     layout = base.layout(theme, frame, badge, badge_height=0, empty=NO_LEADERS)
     count = int(frame["cascades"].iloc[0]) if len(frame) else 0
     layout["xaxis"] = base.axis(colours, f"share of {count} cascades over several exchanges (%)")
-    layout["xaxis"] |= {"range": [0, 100]}
+    layout["xaxis"] |= {"rangemode": "tozero"}
     lines = max(len(names), _LEAST_LINES)
     layout["yaxis"] = {"range": [lines - 0.5, -0.5], "type": "category", "automargin": True}
     return {"data": traces, "layout": layout}
@@ -59,19 +62,24 @@ def cascade(
     *,
     badge: str | None = None,
 ) -> Spec:
-    """How a cascade went: notional so far, stacked by exchange in order of their first print.
+    """How a cascade went: notional so far, stacked by exchange; who began is at the bottom.
 
     From ``cascade_prints``; ``price``, from ``price_by_bucket``, is laid over it. ``badge`` as in
     `bars`.
     """
     colours = THEMES[theme]
-    names = list(prints["exchange"].drop_duplicates())
-    usd = prints.pivot_table(index="ts", columns="exchange", values="notional", aggfunc="sum")
-    summed = usd.fillna(0.0).cumsum()
-    moments = base.times(pd.Series(summed.index)) if names else []
+    *own, others = colours.venues
+    totals = prints.groupby("exchange")["notional"].sum().nlargest(len(own))
+    named = prints["exchange"].where(prints["exchange"].isin(totals.index), _OTHERS)
+    first = prints["exchange"][named != _OTHERS].drop_duplicates().tolist()
+    names = first + [_OTHERS] * bool((named == _OTHERS).any())
+    usd = prints.assign(name=named).pivot_table(
+        index="ts", columns="name", values="notional", aggfunc="sum", fill_value=0.0
+    )
+    moments = base.times(pd.Series(usd.index)) if names else []
     traces = [
-        _layer(name, colour, moments, summed[name])
-        for name, colour in zip(names, _colours(colours), strict=False)
+        _layer(name, others if name == _OTHERS else own[number], moments, usd[name].cumsum())
+        for number, name in enumerate(names)
     ]
     layout = base.layout(theme, prints, badge, empty=NO_CASCADE) | {"hovermode": "x unified"}
     layout |= base.time_axis(colours, None, None)
@@ -171,9 +179,14 @@ def thresholds(
     layout["showlegend"] = False
     layout["xaxis"] = base.axis(colours, f"threshold ({unit})" if unit else "threshold")
     layout["xaxis"] |= {"exponentformat": "B", "minexponent": 3}
+    if len(frame) and frame["threshold"].max() > _WIDE * frame["threshold"].min() > 0:
+        layout["xaxis"] |= {"type": "log", "dtick": "D2"}
     layout["yaxis"] = base.axis(colours, "alerts a day") | {"rangemode": "tozero"}
     if current is not None and len(frame):
         layout["shapes"], note = _mark(colours, current)
+        # plotly takes the place of a line as it is, that of a note as its logarithm
+        if "type" in layout["xaxis"]:
+            note["x"] = math.log10(current)
         layout["annotations"] = [*layout["annotations"], note]
     return {"data": [line], "layout": layout}
 
@@ -193,13 +206,6 @@ def _chance(colours: Theme, names: list[str], expected: pd.Series) -> Spec:
         },
         "hovertemplate": "%{x:.0f} % of all prints<extra>by chance</extra>",
     }
-
-
-def _colours(colours: Theme) -> Iterator[str]:
-    *own, others = colours.venues
-    yield from own
-    while True:
-        yield others
 
 
 def _layer(name: str, colour: str, moments: list[str], usd: "pd.Series[float]") -> Spec:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from liq.errors import RuleError
@@ -48,6 +49,27 @@ def once() -> None:
     Console().print(table)
     if faults := [f"{one.name}: {one.fault}" for one in findings if one.fault]:
         raise RuleError("\n".join(faults))
+
+
+@alerts.command("backtest")
+def over_the_past(
+    rule: Annotated[str, typer.Argument(help="a rule of alerts.json")],
+    window: Annotated[str, typer.Option(help="how much of the past, e.g. 12h or 7d")] = "1d",
+    until: Annotated[str | None, typer.Option(help="its end, ISO 8601 in UTC; now")] = None,
+    step: Annotated[
+        str | None, typer.Option(help="between evaluations, e.g. 10s; by the rule's window")
+    ] = None,
+) -> None:
+    """Evaluate a rule over what is stored: the alerts it would have raised. Raises none."""
+    from liq.alerts import backtest  # noqa: PLC0415 - as above
+
+    past = backtest(rule, window, until, step, progress=True)
+    table = Table("time (UTC)", "value", "message")
+    for one in past.alerts.itertuples():
+        table.add_row(f"{one.ts:%Y-%m-%d %H:%M:%S}", f"{one.value:,.6g}", escape(str(one.message)))
+    console = Console()
+    console.print(table)
+    console.print(str(past), markup=False, highlight=False)
 
 
 def _row(finding: "Finding") -> tuple[str, str, str, str]:

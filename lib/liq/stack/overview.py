@@ -1,6 +1,7 @@
 """What runs, as a table, and what to do next, in words: for notebooks."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from liq.config import Settings
@@ -26,7 +27,7 @@ def overview(settings: Settings | None = None) -> "pd.DataFrame":
             "state": [str(one.state) for one in found],
             "pid": pd.array([one.pid for one in found], dtype="Int64"),
             "memory_mb": pd.array([_megabytes(one.memory) for one in found], dtype="Int64"),
-            "up": pd.to_timedelta([one.uptime for one in found], unit="s").round("s"),
+            "up": [_clock(one.uptime) for one in found],
             "address": [one.address for one in found],
         }
     )
@@ -53,6 +54,10 @@ def advice(found: Sequence[ServiceStatus]) -> str:
             "Nothing feeds the servers: enter `liq run`, or open the notebook 01-start-producers."
         )
     return "Everything runs."
+
+
+def _clock(seconds: float | None) -> str:
+    return "" if seconds is None else str(timedelta(seconds=round(seconds)))
 
 
 def _megabytes(size: int | None) -> int | None:
