@@ -15,7 +15,7 @@ from dashboard.conftest import fresh
 from helpers import free_ports
 from liq import assets
 from liq.config import Settings
-from liq.dashboard import Dashboard, State, reader, view
+from liq.dashboard import Dashboard, State, model, reader, view
 from liq.dashboard.boards import BOARDS
 from liq.dashboard.download import Download
 from liq.dashboard.panels.overview import Overview
@@ -91,7 +91,10 @@ def test_first_frames_are_drawn_when_it_is_built(own: Settings) -> None:
     assert notes == ["PARTLY SIMULATED DATA"]
 
 
-async def test_lives_and_redraws_only_for_newer_rows(own: Settings) -> None:
+async def test_lives_and_redraws_only_for_newer_rows(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "_SLIDE", timedelta(hours=1))  # which would redraw as well
     insert(own, [fresh(100)])
     dashboard = Dashboard(settings=own, interval=0.1)
     redraws: list[object] = []

@@ -20,6 +20,7 @@ P = ParamSpec("P")
 LIVE_SOURCES = (Source.LIVE, Source.CRYPTOFEED)
 LOWER_BOUND = "sums are lower bounds: the venue's feed shows only part of its liquidations"
 EMPTY = "no liquidations in this window"
+_LEAST_LINES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +238,12 @@ def axis(colours: Theme, title: str) -> Spec:
         "gridcolor": colours.grid,
         "zerolinecolor": colours.grid,
     }
+
+
+def lines_axis(count: int) -> Spec:
+    """Return an axis of names, a line each: the first on top, and few ones not blown up."""
+    lines = max(count, _LEAST_LINES)
+    return {"range": [lines - 0.5, -0.5], "type": "category", "automargin": True}
 
 
 def times(moments: pd.Series) -> list[str]:

@@ -15,7 +15,6 @@ NO_CASCADE = "no such cascade in this window"
 NO_REACTIONS = "too few prints with a price in this window"
 NO_HISTORY = "the rule's query gave no value in this window"
 _SECONDS = {10: "10 s", 60: "1 min", 300: "5 min"}
-_LEAST_LINES = 4
 _OTHERS = "others"
 _WIDE = 30  # times the least threshold: then the axis is logarithmic
 
@@ -49,8 +48,7 @@ def leaders(frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | Non
     count = int(frame["cascades"].iloc[0]) if len(frame) else 0
     layout["xaxis"] = base.axis(colours, f"share of {count} cascades over several exchanges (%)")
     layout["xaxis"] |= {"rangemode": "tozero"}
-    lines = max(len(names), _LEAST_LINES)
-    layout["yaxis"] = {"range": [lines - 0.5, -0.5], "type": "category", "automargin": True}
+    layout["yaxis"] = base.lines_axis(len(names))
     return {"data": traces, "layout": layout}
 
 

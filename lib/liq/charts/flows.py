@@ -10,8 +10,6 @@ from liq.charts.base import THEMES, Chart, Spec, ThemeName
 from liq.charts.prices import overlay
 from liq.model import Completeness
 
-_LEAST_LINES = 4
-
 
 @Chart
 def bars(
@@ -106,6 +104,5 @@ def _ranking(
     layout = base.layout(theme, frame, badge, badge_height=0)
     layout |= {"barmode": "stack", "hovermode": "y unified"}
     layout["xaxis"] = base.usd_axis(colours, "liquidated", frame) | {"nticks": 5}
-    lines = max(len(names), _LEAST_LINES)  # the first on top; few ones are not blown up
-    layout["yaxis"] = {"range": [lines - 0.5, -0.5], "type": "category", "automargin": True}
+    layout["yaxis"] = base.lines_axis(len(names))
     return {"data": traces, "layout": layout}

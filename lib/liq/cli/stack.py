@@ -19,6 +19,7 @@ from liq.stack.progress import Report
 
 app = typer.Typer()
 _console = Console()
+_DAY_S = 86_400
 _COLOURS = {
     State.HEALTHY: "green",
     State.STARTING: "yellow",
@@ -135,11 +136,12 @@ def status() -> None:
     for service in stack.status():
         table.add_row(*_row(service))
     _console.print(table)
-    if found := stack.findings():
+    a_day_ago = time.time() - _DAY_S
+    if lately := [one for one in stack.findings() if one.time > a_day_ago]:
         _console.print(
-            "\nmended lately (UTC), oldest first; `liq logs supervisor` goes on", style="dim"
+            "\nmended within a day (UTC), oldest first; `liq logs supervisor` goes on", style="dim"
         )
-        for one in found:
+        for one in lately:
             line = f"{_clock(one.time)}  {one.subject}: {one.event}"
             _console.print(line, soft_wrap=True, markup=False, highlight=False)
 
