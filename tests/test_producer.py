@@ -11,7 +11,7 @@ import pytest
 from helpers import consume
 from liq import venues
 from liq.config import Settings
-from liq.errors import ConfigError, FeedError, KafkaError, RejectedMessage
+from liq.errors import ConfigError, FeedError, JournalError, KafkaError, RejectedMessage
 from liq.feed import Patience
 from liq.model import Liquidation, Source, decode
 from liq.producer import Producer, State
@@ -142,6 +142,20 @@ async def test_a_hopeless_url_makes_it_fail(broker: Settings) -> None:
     with pytest.raises(FeedError, match="no websocket URL"):
         await producer.stop()
     assert producer.status().state is State.STOPPED
+
+
+@pytest.mark.stack
+async def test_a_disk_that_fails_is_told_though_nothing_comes(
+    broker: Settings, unused_tcp_port: int
+) -> None:
+    url = f"ws://127.0.0.1:{unused_tcp_port}"
+    producer = Producer(url=url, settings=broker, patience=HASTY)
+    await producer.start()
+    producer._publisher._outbox._failure = JournalError("the disk is full")
+    await reached(lambda: producer.status().state is State.FAILED)
+    assert producer.status().last_error == "the disk is full"
+    with pytest.raises(JournalError, match="the disk is full"):
+        await producer.stop()
 
 
 async def test_without_a_broker_it_does_not_start(unused_tcp_port: int) -> None:

@@ -187,11 +187,13 @@ class Producer:
         await self._intake.take(raw, recv_ts, source)
 
     async def _run(self) -> None:
-        health = asyncio.create_task(self._report_health(self._venue.completeness))
         try:
-            await self._feed.run()
-        finally:
-            health.cancel()
+            # a disk that fails shows in either: a quiet venue must not hide it
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._feed.run())
+                tasks.create_task(self._report_health(self._venue.completeness))
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
 
     async def _report_health(self, completeness: Completeness | None) -> None:
         if completeness is None:
