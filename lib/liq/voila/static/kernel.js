@@ -1,6 +1,8 @@
 // A kernel behind a websocket, spoken to in Jupyter's messaging protocol.
 // https://jupyter-server.readthedocs.io/en/latest/developers/websocket-protocols.html#default-websocket-protocol
 
+const OUTPUTS = new Set(["stream", "display_data", "execute_result", "error", "clear_output"]);
+
 /** A kernel-side object that messages go to and come from, as widget models expect it. */
 class Comm {
   constructor(kernel, id, target) {
@@ -35,6 +37,7 @@ export class Kernel {
   /** `onComm(comm, message)` hears of objects that the kernel makes, `onLost(reached)` of the end. */
   constructor(url, { onComm, onLost }) {
     Object.assign(this, { onComm, onLost, comms: new Map(), waiting: new Map() });
+    this.captures = new Map(); // by the id of a request: who takes what its work puts out
     this.session = uuid();
     this.socket = new WebSocket(`${url}?session_id=${this.session}`);
     this.socket.binaryType = "arraybuffer";
@@ -67,6 +70,7 @@ export class Kernel {
     const { content, header, parent_header } = message;
     const type = header.msg_type;
     this.waiting.get(parent_header.msg_id)?.[type]?.(message);
+    if (OUTPUTS.has(type)) this.captures.get(parent_header.msg_id)?.(message);
     if (type === "comm_msg") this.comms.get(content.comm_id)?.take(message);
     else if (type === "comm_open") this.onComm(this.comm(content.target_name, content.comm_id), message);
     else if (type === "comm_close") this.end(message);

@@ -1,6 +1,7 @@
 // Draws what the notebook's outputs hold: plotly's figures, and widgets, ipywidgets' own and anywidget's.
 
 import { Kernel } from "./kernel.js";
+import { OutputModel, OutputView, drawFigure } from "./output.js";
 
 const VIEW = "application/vnd.jupyter.widget-view+json";
 const FIGURE = "application/vnd.plotly.v1+json";
@@ -9,19 +10,15 @@ const widgets = window.amd["@jupyter-widgets/base"]; // with controls and output
 const { JupyterLuminoWidget: Lumino } = widgets;
 widgets.load_ipython_extension(); // adds the style sheets
 
+// the bundle's own need the classic notebook around them
+const OWN = { OutputModel, OutputView };
+
 function classOf(name, module) {
-  const found = module.startsWith("@jupyter-widgets/") ? widgets[name] : window.amd[module]?.[name];
+  const shipped = module.startsWith("@jupyter-widgets/") ? widgets : window.amd[module];
+  const found = (module === "@jupyter-widgets/output" ? OWN : shipped)?.[name];
   if (!found) throw new Error(`this page has no ${name} of ${module}; open the notebook in JupyterLab`);
   return found;
 }
-
-// as liq.dashboard.plot's: no button uploads a chart to another host
-const FIGURES = {
-  responsive: true,
-  displaylogo: false,
-  showTips: false,
-  modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
-};
 
 /** Keeps a model in the page for every widget of the kernel, and makes views of them. */
 class WidgetManager {
@@ -129,11 +126,7 @@ async function lost(reached) {
   }
 }
 
-async function drawFigure(slot) {
-  const Plotly = await window.liqPlotly;
-  const { data, layout, frames } = JSON.parse(slot.textContent);
-  await Plotly.newPlot(slot.parentElement, { data, layout, frames, config: FIGURES });
-}
+const drawIn = (slot) => drawFigure(JSON.parse(slot.textContent), slot.parentElement);
 
 /** End the kernel, which serves nobody else. */
 function endKernel() {
@@ -146,18 +139,18 @@ function endKernel() {
 const slots = (type) => Array.from(document.querySelectorAll(`script[type="${type}"]`));
 
 let leaving = false;
-addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 
 async function drawWidgets() {
   if (!slots(VIEW).length) return endKernel(); // all that it had to say stands in the page
   addEventListener("pagehide", endKernel);
+  addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
   const manager = new WidgetManager();
   await manager.load();
   await Promise.all(slots(VIEW).map((slot) => draw(manager, slot)));
 }
 
 try {
-  await Promise.all([drawWidgets(), ...slots(FIGURE).map(drawFigure)]);
+  await Promise.all([drawWidgets(), ...slots(FIGURE).map(drawIn)]);
   tell("");
 } catch (error) {
   console.error(error);
