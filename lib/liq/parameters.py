@@ -104,6 +104,9 @@ def duration(given: str | float | timedelta) -> timedelta:
 def _int(given: Any) -> int:
     if isinstance(given, float) and not given.is_integer():
         raise ValueError("it has a fraction")
+    if isinstance(given, str):
+        whole, _, fraction = given.strip().partition(".")
+        given = given if fraction.strip("0") else whole  # as JSON has it, 5.0 is an integer too
     return int(given)
 
 

@@ -17,6 +17,7 @@ _DTYPES: dict[str, dict[str, Any]] = {
     "str": {"type": ["string", "null"]},
     "datetime64[us, UTC]": {"type": ["string", "null"], "format": "date-time"},
 }
+_WORDS = {"type": "string", "pattern": "^[^\\x00]*$"}
 _KINDS: dict[str, dict[str, Any]] = {
     "interval": {"type": "string"},
     "column": {"type": "string"},
@@ -24,8 +25,8 @@ _KINDS: dict[str, dict[str, Any]] = {
     "int": {"type": "integer"},
     "float": {"type": "number"},
     "timestamp": {"type": "string", "format": "date-time"},
-    "list": {"type": "array", "items": {"type": "string"}},
-    "string": {"type": "string"},
+    "list": {"anyOf": [{"type": "array", "items": _WORDS}, _WORDS]},  # or one text with commas
+    "string": _WORDS,
 }
 _ERRORS = {
     "400": "a parameter is unknown or out of range; the error lists what is valid",
@@ -104,6 +105,7 @@ _FORMAT = {
     "name": "format",
     "in": "query",
     "description": "how the rows travel",
+    "allowEmptyValue": True,
     "schema": {"type": "string", "enum": list(Format), "default": Format.JSON},
 }
 
@@ -127,7 +129,8 @@ def _parameter(item: tuple[str, Parameter]) -> dict[str, Any]:
         schema |= {key: bound for key, bound in bounds.items() if bound is not None}
     if param.default is not None:
         schema["default"] = param.default
-    return {"name": name, "in": "query", "description": param.description, "schema": schema}
+    facts = {"name": name, "in": "query", "description": param.description, "schema": schema}
+    return facts | {"allowEmptyValue": True}  # it counts as not given
 
 
 def _facts(param: Parameter) -> dict[str, Any]:
