@@ -1,5 +1,6 @@
 """``python -m bench [NAME ...]``: measure, and print a table."""
 
+import os
 from collections.abc import Collection
 from typing import Annotated
 
@@ -53,6 +54,7 @@ def _pipeline(chosen: Collection[str]) -> Table:
 
 def _queries() -> Table:
     table = Table("query", "window", "p50 ms", "p99 ms", "from the table, p50 ms", "times")
+    before = os.getloadavg()[0]
     bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*bar, console=Console(stderr=True)) as progress:
         for figure in measure_queries(progress):
@@ -60,6 +62,9 @@ def _queries() -> Table:
             if figure.table is not None:
                 numbers += [f"{figure.table:,.1f}", f"{figure.table / figure.p50:,.1f}"]
             table.add_row(figure.key, figure.window, *numbers)
+    table.caption = (
+        f"{os.cpu_count()} cores, load {before:.1f} before, {os.getloadavg()[0]:.1f} after"
+    )
     return table
 
 

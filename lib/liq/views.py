@@ -8,7 +8,7 @@ and its filters. Then it may be answered from a view, to the same numbers:
 - a row may stand for many prints: ``sum({prints})`` counts them, ``max({largest})`` is the greatest
   in USD, ``min({first})`` and ``max({last})`` are their first and last ``ts``.
 
-A view is read in windows longer than a day, when it has the columns that the SQL names, no
+A view is read in windows longer than two days, when it has the columns that the SQL names, no
 ``min_notional`` is given, and its width divides the bucket. The window's ends, and all that is
 newer than a few minutes, come from the table. QuestDB refreshes views a while after the table, so
 each time the prints that the view stands for are counted against the table's: unless it has every
@@ -38,7 +38,7 @@ from liq.errors import QuestDBAwayError, QuestDBError
 from liq.parameters import duration
 from liq.streams import FEED_HEALTH, LIQUIDATIONS, Stream
 
-_LEAST = timedelta(days=1)  # the table answers shorter windows in no time
+_LEAST = timedelta(days=2)  # the table answers shorter windows in no time
 _LEAST_HEALTH = timedelta(hours=1)
 _LOOK_BACK = timedelta(days=7)
 _FRESH = timedelta(minutes=3)  # so long a view may lack new rows without being passed over
