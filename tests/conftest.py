@@ -74,6 +74,9 @@ def pipeline(stack: Settings) -> Iterator[Settings]:
             "alerts_topic": f"alerts_{own}",
             "alerts_table": f"alerts_{own}",
             "alerts_connector": f"alerts-{own}",
+            "cascades_topic": f"cascades_{own}",
+            "cascades_table": f"cascades_{own}",
+            "cascades_connector": f"cascades-{own}",
             "simulator_port": free_ports()["simulator_port"],
         }
     )

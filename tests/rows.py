@@ -26,6 +26,7 @@ def own_table(stack: Settings) -> Settings:
             "health_table": f"feed_health_{name}",
             "price_table": f"prices_{name}",
             "alerts_table": f"alerts_{name}",
+            "cascades_table": f"cascades_{name}",
         }
     )
     for stream in STREAMS:

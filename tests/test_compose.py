@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -55,6 +56,9 @@ def properties(service: Any) -> dict[str, str]:
 def test_versions_are_those_of_the_pom() -> None:
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{POM['kafka.version']}"
     assert SERVICES["questdb"]["image"] == f"questdb/questdb:{POM['questdb.version']}"
+    for name in ("spark-master", "spark-worker"):
+        assert SERVICES[name]["image"] == f"apache/spark:{POM['spark.version']}"
+    assert version("pyspark") == POM["spark.version"]
     assert SERVICES["connect"]["build"]["args"]["KAFKA_VERSION"] == POM["kafka.version"]
 
 

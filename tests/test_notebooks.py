@@ -44,6 +44,7 @@ def test_there_are_notebooks() -> None:
         "04-venues",
         "05-cascades",
         "06-backtest",
+        "07-spark",
         "dashboard",
         "report",
     ]

@@ -101,6 +101,20 @@ class Settings(BaseSettings):
     alerts_connector: str = Field("alerts", pattern=r"^[A-Za-z0-9._-]+$")
     alerts_ttl_days: int = Field(0, ge=0, description="days to keep them; 0: for ever")
 
+    cascades_topic: str = Field("liquidation_cascades", pattern=r"^[A-Za-z0-9._-]+$")
+    cascades_table: str = Field("liquidation_cascades", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    cascades_connector: str = Field("liquidation-cascades", pattern=r"^[A-Za-z0-9._-]+$")
+    cascades_ttl_days: int = Field(0, ge=0, description="days to keep them; 0: for ever")
+    spark_master: str = Field(
+        "local[*]",
+        pattern=r"^(local(\[.+\])?|spark://.+)$",
+        description="where Spark works: local[*], or spark://HOST:PORT of a cluster",
+    )
+    spark_checkpoints: str = Field(
+        "",
+        description="folder or URL that every machine of Spark's cluster reaches; none: of home",
+    )
+
     questdb_admin_user: str = "liq_admin"
     questdb_admin_password: SecretStr = SecretStr("")
     questdb_reader_user: str = "liq_reader"

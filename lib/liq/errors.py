@@ -19,6 +19,7 @@
     ├── ExportError         a result or a report cannot be written to a file
     ├── RuleError           an alert rule cannot be used
     ├── StackError          a local service cannot be started or stopped
+    ├── SparkError          Spark cannot be started, or a job of its failed
     ├── ServeError          the dashboard or JupyterLab cannot be served
     └── NotebookError       a notebook cannot be run, or failed
 
@@ -106,6 +107,10 @@ class RuleError(LiqError):
 
 class StackError(LiqError):
     """A local service cannot be started or stopped."""
+
+
+class SparkError(LiqError):
+    """Spark cannot be started, or a job of its failed."""
 
 
 class ServeError(LiqError):

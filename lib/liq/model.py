@@ -1,7 +1,7 @@
 """The canonical records: what travels through Kafka and what a QuestDB row holds.
 
 This module is the only place that knows the schema; tables, the sinks' configuration and the
-message codec are all derived from `Liquidation`, `Price`, `FeedHealth` and `Alert`.
+message codec are all derived from `Liquidation`, `Price`, `FeedHealth`, `Alert` and `Cascade`.
 """
 
 import hashlib
@@ -199,6 +199,40 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_
     threshold: float
     message: Text
     live: bool
+
+
+class Cascade(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """A run of prints of one base, across venues, that follow each other within a gap.
+
+    The columns are those of the query ``cascades``, of prints that were not too late for the job.
+
+    ============== ======= ===================================================================
+    field          type    meaning
+    ============== ======= ===================================================================
+    ts, to_ts      int     first and last print, microseconds since the epoch, UTC
+    base           str     base asset
+    gap            int     most seconds between a print and the next
+    prints         int     how many there were
+    exchanges, symbols int  how many different ones
+    first_exchange str     venue of the first print, the first by name of several at once
+    long_usd, short_usd float  liquidated, in USD
+    not_live       int     simulated or replayed prints among them
+    partial        int     prints of throttled or sampled feeds: sums are lower bounds
+    ============== ======= ===================================================================
+    """
+
+    ts: Micros
+    base: str
+    gap: int
+    to_ts: Micros
+    prints: int
+    exchanges: int
+    symbols: int
+    first_exchange: str
+    long_usd: float
+    short_usd: float
+    not_live: int
+    partial: int
 
 
 _encoder = msgspec.json.Encoder()

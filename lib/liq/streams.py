@@ -10,9 +10,9 @@ import msgspec
 
 from liq.config import Settings
 from liq.errors import RejectedMessage
-from liq.model import Alert, FeedHealth, Liquidation, Price, Record, Text
+from liq.model import Alert, Cascade, FeedHealth, Liquidation, Price, Record, Text
 
-_TIMESTAMPS = ("ts", "recv_ts")
+_TIMESTAMPS = ("ts", "recv_ts", "to_ts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ LIQUIDATIONS = Stream(Liquidation, ("ts", "exchange", "symbol", "event_id"))
 FEED_HEALTH = Stream(FeedHealth, ("ts", "exchange", "source"), prefix="health_")
 PRICES = Stream(Price, ("ts", "exchange", "symbol", "kind"), prefix="price_")
 ALERTS = Stream(Alert, ("ts", "rule"), prefix="alerts_")
-STREAMS = (LIQUIDATIONS, FEED_HEALTH, PRICES, ALERTS)
+CASCADES = Stream(Cascade, ("ts", "base", "gap"), prefix="cascades_")
+STREAMS = (LIQUIDATIONS, FEED_HEALTH, PRICES, ALERTS, CASCADES)
 _OF_RECORD = {stream.record: stream for stream in STREAMS}
 
 

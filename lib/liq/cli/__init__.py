@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from liq.cli import alerts, api, deadletters, feed, query, record, serve, stack
+from liq.cli import alerts, api, deadletters, feed, query, record, serve, spark, stack
 from liq.errors import LiqError
 
 app = typer.Typer(
@@ -15,7 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (stack, feed, record, query, serve, api, deadletters, alerts):
+for module in (stack, feed, record, query, serve, api, deadletters, alerts, spark):
     app.add_typer(module.app)
 
 

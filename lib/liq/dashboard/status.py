@@ -13,7 +13,7 @@ from liq.errors import FeedError, LiqError
 from liq.producer import Producer, State, Status
 
 _REFRESH = 0.5  # seconds
-_HISTORY = 240  # rates that a sparkline shows
+HISTORY = 240  # rates that a sparkline shows
 _WIDTH, _HEIGHT = 240, 28  # pixels of a sparkline
 _CSS = Path(__file__).with_name("status.css")
 
@@ -26,7 +26,7 @@ class ProducerPanel:
 
     def __init__(self, producers: Sequence[Producer]) -> None:
         self.producers = producers
-        self._rates: list[deque[float]] = [deque(maxlen=_HISTORY) for _ in producers]
+        self._rates: list[deque[float]] = [deque(maxlen=HISTORY) for _ in producers]
         self._tasks: set[asyncio.Task[None]] = set()
         self._refreshing: asyncio.Task[None] | None = None
         self._start = widgets.Button(description="Start", button_style="success")
@@ -126,7 +126,7 @@ def _section(status: Status, rates: Sequence[float]) -> str:
     return (
         f'<section class="liq-{status.state}"><header><b>{escape(status.venue)}</b>'
         f"<i>{status.state}</i>{badge}<small>{escape(status.url)}</small></header>"
-        f'<div class="liq-numbers">{_sparkline(rates)}{numbers}</div>{problem}</section>'
+        f'<div class="liq-numbers">{sparkline(rates)}{numbers}</div>{problem}</section>'
     )
 
 
@@ -144,15 +144,15 @@ def _numbers(status: Status) -> Iterator[tuple[str, str]]:
     yield "lag", "-" if status.lag_s is None else f"{status.lag_s * 1000:,.0f} ms"
 
 
-def _sparkline(rates: Sequence[float]) -> str:
+def sparkline(rates: Sequence[float]) -> str:
     """Draw rates, oldest to newest, scaled to their greatest."""
     top = max(rates, default=0.0) or 1.0
-    step = _WIDTH / (_HISTORY - 1)
+    step = _WIDTH / (HISTORY - 1)
     points = " ".join(
         f"{i * step:.1f},{(_HEIGHT - 1) * (1 - rate / top) + 0.5:.1f}"
         for i, rate in enumerate(rates)
     )
     return (
         f'<svg width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="rate of the last'
-        f' {_HISTORY * _REFRESH:.0f} s, at most {top:.1f}/s"><polyline points="{points}"/></svg>'
+        f' {HISTORY * _REFRESH:.0f} s, at most {top:.1f}/s"><polyline points="{points}"/></svg>'
     )

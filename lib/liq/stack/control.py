@@ -23,7 +23,7 @@ from liq.streams import STREAMS
 T = TypeVar("T")
 
 _POLL = 0.05
-_DATA = (KAFKA, QUESTDB, "conf", "cluster-id", "journal")
+_DATA = (KAFKA, QUESTDB, "conf", "cluster-id", "journal", "spark")
 
 
 def up(settings: Settings | None = None, *, progress: Report = silent) -> None:

@@ -24,7 +24,7 @@ _DOWNLOADED = re.compile(r"Downloaded from \S+ \S+/(\S+\.jar) ")
 
 
 def folder(settings: Settings) -> Path:
-    """Return where the jars are, or will be: folders ``kafka``, ``questdb`` and ``plugins``."""
+    """Return where the jars are or will be: ``kafka``, ``questdb``, ``spark`` and ``plugins``."""
     return settings.cache / f"stack-{fingerprint(assets.path('connect'))}"
 
 

@@ -1,0 +1,120 @@
+"""A Spark job in a notebook: buttons that start and stop it, and what it is doing."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Iterator
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+
+from liq.dashboard.status import HISTORY, sparkline
+from liq.errors import LiqError
+
+if TYPE_CHECKING:
+    from liq.spark import Job, Progress
+
+_REFRESH = 0.5  # seconds
+_CSS = Path(__file__).with_name("status.css")
+
+
+class JobPanel:
+    """Shows a `liq.spark.Job` and runs it beside the kernel: a notebook goes on meanwhile.
+
+    ``widget`` is what a notebook shows. Start and Stop do what `start` and `stop` do.
+    """
+
+    def __init__(self, job: "Job") -> None:
+        self.job = job
+        self._latest = job.progress()
+        self._rates: deque[float] = deque(maxlen=HISTORY)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refreshing: asyncio.Task[None] | None = None
+        self._start = widgets.Button(description="Start", button_style="success")
+        self._stop = widgets.Button(description="Stop")
+        self._start.on_click(lambda _button: self._spawn(self.start()))
+        self._stop.on_click(lambda _button: self._spawn(self.stop()))
+        self._problem, self._status = widgets.HTML(), widgets.HTML()
+        style = widgets.HTML(f"<style>{_CSS.read_text()}</style>")
+        buttons = widgets.HBox([self._start, self._stop])
+        self.widget = widgets.VBox([style, buttons, self._problem, self._status])
+        self.widget.add_class("liq-producers")
+        self._show("stopped")
+
+    async def start(self) -> None:
+        """Start the job, which takes seconds, and show what it does. Raises as it does."""
+        if not self.job.running:
+            self._show("connecting")
+            await self.job.start()
+            self._refreshing = asyncio.create_task(self._refresh(), name="liq-spark-panel")
+
+    async def stop(self) -> None:
+        """Stop the job; its last figures stay. Raises what made it fail."""
+        if self._refreshing:
+            self._refreshing.cancel()
+        await self.job.stop()
+        self._show("stopped")
+
+    async def run(self, seconds: float | None) -> None:
+        """Run for ``seconds`` from the first batch on, then stop: for runs without a reader.
+
+        Returns at once when ``seconds`` is None. Raises what made the job fail.
+        """
+        if seconds is None:
+            return
+        await self.start()
+        while self.job.running and self._latest.batch < 0:  # noqa: ASYNC110 - it is polled only
+            await asyncio.sleep(_REFRESH)
+        if self._refreshing:  # it ends early when the job does
+            await asyncio.wait({self._refreshing}, timeout=seconds)
+        await self.stop()
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display  # noqa: PLC0415
+
+        display(self.widget)  # type: ignore[no-untyped-call]
+
+    async def _refresh(self) -> None:
+        while self.job.running:
+            self._latest = await asyncio.to_thread(self.job.progress)
+            self._rates.append(self._latest.input_rate)
+            self._show("running" if self._latest.batch >= 0 else "connecting")
+            await asyncio.sleep(_REFRESH)
+        self._show("failed")
+
+    def _show(self, state: str) -> None:
+        numbers = "".join(
+            f"<span><small>{name}</small>{escape(value)}</span>"
+            for name, value in _numbers(self._latest)
+        )
+        self._status.value = (
+            f'<section class="liq-{state}"><header><b>cascades</b><i>{state}</i></header>'
+            f'<div class="liq-numbers">{sparkline(self._rates)}{numbers}</div></section>'
+        )
+        self._start.disabled = state in ("connecting", "running")
+        self._stop.disabled = state in ("stopped", "connecting")
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        """Run a button's work in the kernel's loop; the set keeps the task alive."""
+        task = asyncio.ensure_future(self._report(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _report(self, work: Awaitable[None]) -> None:
+        self._problem.value = ""
+        try:
+            await work
+        except LiqError as error:
+            self._problem.value = f'<p role="alert">{escape(str(error))}</p>'
+            self._show("failed")
+
+
+def _numbers(latest: "Progress") -> Iterator[tuple[str, str]]:
+    yield "arriving", f"{latest.input_rate:,.1f}/s"
+    yield "done at", f"{latest.processed_rate:,.1f}/s"
+    yield "batch", f"{latest.batch:,}" if latest.batch >= 0 else "-"
+    yield "messages in it", f"{latest.rows:,}"
+    yield "state", f"{latest.state:,} rows"
+    yield "memory of state", f"{latest.state_bytes / 1e6:,.1f} MB"
+    yield "watermark", latest.watermark or "-"

@@ -1,0 +1,82 @@
+"""What Spark makes of prints: the same for a stream as for a batch.
+
+A frame of prints has the columns of `liq.model.Liquidation`, ``ts`` as a timestamp.
+"""
+
+from enum import Enum
+from typing import get_type_hints
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as f
+from pyspark.sql.types import DataType, DoubleType, LongType, StringType, StructField, StructType
+
+from liq.model import Cascade, Completeness, Liquidation, Side, Source
+from liq.streams import LIQUIDATIONS
+
+_LIVE = (Source.LIVE, Source.CRYPTOFEED)
+# sums of decimals do not depend on their order: each run of a job finds the very same numbers
+_EXACT = "decimal(38,6)"
+
+
+def parsed(messages: DataFrame) -> DataFrame:
+    """Return the prints in Kafka messages; what is no `Liquidation` is left to the sink to refuse.
+
+    A print ahead of its receipt by more than ten minutes is left out too: it would declare all
+    others late.
+    """
+    fields = f.from_json(f.col("value").cast("string"), _schema()).alias("print")
+    prints = messages.select(fields).select("print.*").dropna()
+    sane = f.col("ts") <= f.col("recv_ts") + 600_000_000
+    return prints.where(sane).withColumn("ts", f.timestamp_micros("ts"))
+
+
+def deduplicated(prints: DataFrame, lateness: float) -> DataFrame:
+    """Return each print once; of a stream those that are at most ``lateness`` seconds late."""
+    return prints.withWatermark("ts", f"{lateness:g} seconds").dropDuplicates(
+        list(LIQUIDATIONS.keys)
+    )
+
+
+def found(prints: DataFrame, gap: int, min_prints: int) -> DataFrame:
+    """Return the cascades in deduplicated prints, columns as in `Cascade`, times in microseconds.
+
+    A stream tells a cascade when no print that is not too late can prolong it any more.
+    """
+    first = f.min(f.struct("ts", "exchange"))
+    runs = prints.groupBy(f.session_window("ts", f"{gap} seconds"), "base").agg(
+        f.unix_micros(first["ts"]).alias("ts"),
+        f.lit(gap).cast("long").alias("gap"),
+        f.unix_micros(f.max("ts")).alias("to_ts"),
+        f.count("*").alias("prints"),
+        f.size(f.collect_set("exchange")).cast("long").alias("exchanges"),
+        f.size(f.collect_set("symbol")).cast("long").alias("symbols"),
+        first["exchange"].alias("first_exchange"),
+        _usd(Side.LONG).alias("long_usd"),
+        _usd(Side.SHORT).alias("short_usd"),
+        f.count_if(~f.col("source").isin(*map(str, _LIVE))).alias("not_live"),
+        f.count_if(f.col("completeness") != str(Completeness.FULL)).alias("partial"),
+    )
+    return runs.where(f.col("prints") >= min_prints).select(*get_type_hints(Cascade))
+
+
+def messages(cascades: DataFrame) -> DataFrame:
+    """Return the Kafka messages of cascades: the base as key, JSON as value."""
+    return cascades.select(
+        f.col("base").alias("key"), f.to_json(f.struct(*cascades.columns)).alias("value")
+    )
+
+
+def _usd(side: Side) -> Column:
+    exact = f.when(f.col("side") == str(side), f.col("notional").try_cast(_EXACT))
+    return f.coalesce(f.sum(exact).cast("double"), f.lit(0.0))
+
+
+def _schema() -> StructType:
+    hints = get_type_hints(Liquidation, include_extras=False)
+    return StructType([StructField(name, _type(hint)) for name, hint in hints.items()])
+
+
+def _type(hint: type) -> DataType:
+    if issubclass(hint, (str, Enum)):
+        return StringType()
+    return DoubleType() if issubclass(hint, float) else LongType()

@@ -1,0 +1,65 @@
+"""Spark itself: started with the jars that read Kafka, bound to this machine, ended again."""
+
+import contextlib
+from collections.abc import Iterator
+
+from py4j.protocol import Py4JError
+from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkException
+from pyspark.java_gateway import launch_gateway
+from pyspark.sql import SparkSession
+
+from liq.config import Settings
+from liq.errors import SparkError
+from liq.stack import resolve
+from liq.stack.progress import Report, silent
+
+
+def start(settings: Settings, *, ui: bool = False, progress: Report = silent) -> SparkSession:
+    """Start Spark and return its session; ``ui`` serves its pages at 127.0.0.1:4040.
+
+    What it logs goes to ``<home>/logs/spark.log``. Raises `SparkError` when it cannot be started
+    or this process has one already, and `StackError` when Java or the jars are missing.
+    """
+    resolve.ensure(settings, progress)
+    conf = SparkConf(loadDefaults=False).setAll(list(_configuration(settings, ui=ui).items()))
+    log = settings.home / "logs" / "spark.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with translated(settings), log.open("ab") as sink:
+        # once a process: Spark's Java goes on, idle, when a session has ended
+        own = {"stdout": sink, "stderr": sink}
+        gateway = SparkContext._gateway or launch_gateway(conf, own)  # type: ignore[no-untyped-call]
+        SparkContext(conf=conf, gateway=gateway)
+    return SparkSession.builder.getOrCreate()
+
+
+@contextlib.contextmanager
+def translated(settings: Settings) -> Iterator[None]:
+    """Turn what Spark raises into a `SparkError` that names its log."""
+    try:
+        yield
+    except (PySparkException, Py4JError, ValueError, OSError) as error:
+        first = str(error).strip().partition("\n")[0]
+        log = settings.home / "logs" / "spark.log"
+        raise SparkError(f"Spark: {first}; see {log}") from error
+
+
+def _configuration(settings: Settings, *, ui: bool) -> dict[str, str]:
+    jars = sorted((resolve.folder(settings) / "spark").glob("*.jar"))
+    local = settings.spark_master.startswith("local")
+    host = "127.0.0.1" if local else settings.host
+    return {
+        "spark.app.name": "liq",
+        "spark.master": settings.spark_master,
+        "spark.jars": ",".join(map(str, jars)),
+        "spark.driver.bindAddress": host,
+        # a cluster's workers call the driver back, by the name of its machine
+        **({"spark.driver.host": host} if local else {}),
+        "spark.authenticate": str(local).lower(),  # by a secret that Spark makes up
+        "spark.ui.enabled": str(ui).lower(),
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        # kept with a checkpoint for good: as many pieces of state as the topic has partitions
+        "spark.sql.shuffle.partitions": str(settings.partitions),
+        "spark.sql.warehouse.dir": str(settings.home / "spark" / "warehouse"),
+    }
