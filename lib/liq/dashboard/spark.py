@@ -1,6 +1,7 @@
 """A Spark job in a notebook: buttons that start and stop it, and what it is doing."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Iterator
 from html import escape
@@ -46,14 +47,16 @@ class JobPanel:
         """Start the job, which takes seconds, and show what it does. Raises as it does."""
         if not self.job.running:
             self._show("connecting")
-            await self.job.start()
+            with self._failing():
+                await self.job.start()
             self._refreshing = asyncio.create_task(self._refresh(), name="liq-spark-panel")
 
     async def stop(self) -> None:
         """Stop the job; its last figures stay. Raises what made it fail."""
         if self._refreshing:
             self._refreshing.cancel()
-        await self.job.stop()
+        with self._failing():
+            await self.job.stop()
         self._show("stopped")
 
     async def run(self, seconds: float | None) -> None:
@@ -107,7 +110,14 @@ class JobPanel:
             await work
         except LiqError as error:
             self._problem.value = f'<p role="alert">{escape(str(error))}</p>'
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except LiqError:
             self._show("failed")
+            raise
 
 
 def _numbers(latest: "Progress") -> Iterator[tuple[str, str]]:
