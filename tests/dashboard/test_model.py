@@ -1,17 +1,20 @@
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import pandas as pd
 import pytest
 from traitlets import TraitError
 
 from dashboard.conftest import fresh
 from helpers import free_ports
+from liq import queries
 from liq.config import Settings
 from liq.dashboard.boards import BOARDS
 from liq.dashboard.model import MAX_BARS, DashboardModel, State
-from liq.errors import QueryError
+from liq.errors import QueryError, QuestDBTimeoutError
 from liq.parameters import duration
 from proxy import Proxy
 from rows import health, insert, report
@@ -193,6 +196,26 @@ def test_an_outage_keeps_the_frames_and_heals(own: Settings) -> None:
         proxy.mend()
         assert model.poll()
         assert (model.state, model.problem, sizes(model)) == (State.LIVE, "", [200, 100])
+
+
+def test_frames_do_not_wait_for_what_is_around_them(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert(own, [fresh(100)])
+    model = DashboardModel(own)
+    hit = queries.hit
+
+    def slow_coverage(key: str, **params: Any) -> pd.DataFrame:
+        if key == "coverage":
+            raise QuestDBTimeoutError("too slow")
+        return hit(key, **params)
+
+    monkeypatch.setattr(queries, "hit", slow_coverage)
+    assert model.poll()
+    assert (model.state, sizes(model), model.gaps) == (State.LIVE, [100], None)
+    monkeypatch.undo()
+    model.poll()
+    assert model.gaps is not None
 
 
 def test_without_questdb_it_says_what_to_do(tmp_path: Path) -> None:

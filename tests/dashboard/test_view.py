@@ -301,25 +301,54 @@ def test_a_picked_print_is_inspected(own: Settings) -> None:
     assert "liq-hidden" in dashboard._inspector.widget._dom_classes
 
 
+Sent = list[tuple[dict[str, str], list[bytes]]]
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
+    """What a download sends to its page."""
+    messages: Sent = []
+    monkeypatch.setattr(
+        Download, "send", lambda _self, content, buffers=(): messages.append((content, buffers))
+    )
+    return messages
+
+
 @pytest.mark.parametrize(("kind", "read"), [("CSV", pd.read_csv), ("Parquet", pd.read_parquet)])
-def test_prints_can_be_saved(
-    own: Settings, kind: str, read: Callable[[Any], pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+async def test_prints_can_be_saved(
+    own: Settings, kind: str, read: Callable[[Any], pd.DataFrame], sent: Sent
 ) -> None:
-    insert(own, [fresh(100), fresh(50, symbol="ETHUSDT"), fresh(900)])
+    await asyncio.to_thread(insert, own, [fresh(100), fresh(50, symbol="ETHUSDT"), fresh(900)])
     dashboard = Dashboard(settings=own, symbols=["BTCUSDT"])
     download = find(dashboard, Download)
-    sent: list[tuple[dict[str, str], list[bytes]]] = []
-    monkeypatch.setattr(
-        download, "send", lambda content, buffers=(): sent.append((content, buffers))
-    )
     download._handle_custom_msg({"type": "ask", "kind": "exe"}, [])
     download._handle_custom_msg({"type": "ask", "kind": kind}, [])
+    await reached(lambda: bool(sent))
     [(message, [content])] = sent
     assert message == {"type": "file", "name": f"liquidations-1h.{kind.lower()}"}
     assert sorted(read(io.BytesIO(content))["notional"]) == [100, 900]
+
+
+async def test_what_cannot_be_saved_says_why(
+    own: Settings, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asyncio.to_thread(insert, own, [fresh(100), fresh(900)])
+    dashboard = Dashboard(settings=own)
+    download = find(dashboard, Download)
+
+    async def answer() -> str:
+        sent.clear()
+        download._handle_custom_msg({"type": "ask", "kind": "CSV"}, [])
+        await reached(lambda: bool(sent))
+        return sent[0][0]["text"]
+
+    with monkeypatch.context() as patch:
+        patch.setattr("liq.dashboard.controls._MOST_PRINTS", 1)
+        assert 'liq.export("prints", "prints.csv", window="1h")' in await answer()
     dashboard.model.settings = own.model_copy(update=free_ports())
-    download._handle_custom_msg({"type": "ask", "kind": kind}, [])
-    assert "liq up" in sent[-1][0]["text"]
+    assert "liq up" in await answer()
+    monkeypatch.setattr(download, "_make", lambda _kind: 1 / 0)
+    assert "ZeroDivisionError" in await answer()
 
 
 def test_bounded_run_draws_or_fails(own: Settings, tmp_path: Path) -> None:

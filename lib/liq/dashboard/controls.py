@@ -8,11 +8,13 @@ import ipywidgets as widgets
 from liq.charts import ThemeName
 from liq.dashboard.download import Download
 from liq.dashboard.model import DashboardModel
+from liq.errors import QueryError
 from liq.exports import exported
 from liq.formats import Format
 from liq.parameters import duration
 
 WINDOWS = ("5m", "15m", "1h", "4h", "12h", "1d", "7d", "30d")
+_MOST_PRINTS = 1_000_000  # some hundred megabytes
 _FILES = {"CSV": Format.CSV, "Parquet": Format.PARQUET}
 
 
@@ -123,8 +125,17 @@ def _tags(model: DashboardModel, trait: str, known: str, hint: str) -> widgets.T
 
 
 def _file(model: DashboardModel, kind: str) -> tuple[str, bytes]:
-    """Return the prints that match the controls, as a file's name and content."""
+    """Return the prints that match the controls, as a file's name and content.
+
+    Raises `QueryError` when they are too many for a page.
+    """
     asked, out = model.controls, _FILES[kind]
+    prints = int(model.frames.totals["prints"].sum()) if model.frames else 0
+    if prints > _MOST_PRINTS:
+        raise QueryError(
+            f"{prints:,} prints are too many for a page: shorten the window, or write them from a"
+            f' notebook: liq.export("prints", "prints.{out}", window="{asked.window}")'
+        )
     content, _stamp = exported("prints", out, settings=model.settings, **asked.filters)
     return f"liquidations-{asked.window}.{out}", content
 

@@ -1,5 +1,6 @@
 """Buttons that save what the kernel makes as a file of the reader's."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from liq.errors import LiqError
 class Download(anywidget.AnyWidget):
     """A button a kind of file; ``make`` returns the file's name and bytes when one is pressed.
 
-    What it raises of `LiqError` stands beside the buttons.
+    It runs on a thread of its own. What it raises stands beside the buttons.
     """
 
     _esm = Path(__file__).with_name("download.js")
@@ -23,15 +24,22 @@ class Download(anywidget.AnyWidget):
     def __init__(self, kinds: Sequence[str], make: Callable[[str], tuple[str, bytes]]) -> None:
         super().__init__(kinds=list(kinds))
         self._make = make
+        self._tasks: set[asyncio.Task[None]] = set()
         self.on_msg(self._hear)
 
     def _hear(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
         kind = message.get("kind")
-        if message.get("type") != "ask" or kind not in self.kinds:
-            return
-        try:
-            name, content = self._make(kind)
+        if message.get("type") == "ask" and kind in self.kinds:
+            task = asyncio.ensure_future(self._answer(str(kind)))
+            self._tasks.add(task)  # keeps it alive
+            task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, kind: str) -> None:
+        try:  # off the loop: a large file must not keep the kernel from hearing the reader
+            name, content = await asyncio.to_thread(self._make, kind)
         except LiqError as error:
             self.send({"type": "problem", "text": str(error)})
+        except Exception as error:  # whatever it is, the buttons must be of use again
+            self.send({"type": "problem", "text": f"No file could be made: {error!r}"})
         else:
             self.send({"type": "file", "name": name}, [content])

@@ -1,5 +1,6 @@
 """What the dashboard shows, apart from how: controls, the frames they ask for, and their state."""
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -178,9 +179,11 @@ class DashboardModel(HasTraits):
         try:
             latest = self._latest()
             frames = self._load(controls) if self._outdated(controls, latest) else None
-            around = self._look_around(controls)
         except LiqError as error:
             return Reading(controls, None, None, str(error))
+        around = None
+        with contextlib.suppress(LiqError):  # the slowest query; what is around can wait
+            around = self._look_around(controls)
         return Reading(controls, latest, frames, "", around)
 
     def apply(self, reading: Reading) -> bool:

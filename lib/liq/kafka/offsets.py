@@ -24,7 +24,8 @@ class Partition(NamedTuple):
     @property
     def lag(self) -> int:
         """Messages that the group has still to read."""
-        return self.end - max(self.begin, self.committed or 0)
+        # a topic that was deleted and made anew ends before what was committed of the old one
+        return max(self.end - max(self.begin, self.committed or 0), 0)
 
 
 def offsets(groups: Mapping[str, str], settings: Settings) -> Sequence[Partition]:
