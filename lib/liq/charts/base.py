@@ -193,6 +193,7 @@ def time_axis(colours: Theme, span: tuple[Any, Any] | None, gaps: pd.DataFrame |
         },
         "gridcolor": colours.grid,
         "linecolor": colours.grid,
+        "automargin": True,  # dates stand below the hours, and the title below both
     }
     if span:
         axis["range"] = times(pd.Series(pd.to_datetime(list(span), utc=True)))

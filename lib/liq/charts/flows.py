@@ -100,8 +100,10 @@ def _ranking(
         base.bar("long", colours.long, x=frame["long_usd"], y=names, orientation="h"),
         base.bar("short", colours.short, x=frame["short_usd"], y=names, orientation="h"),
     ]
-    # bottom right is free: the last bars are the shortest
-    layout = base.layout(theme, frame, badge, badge_height=0)
+    layout = base.layout(theme, frame, badge)
+    for note in layout["annotations"] if len(frame) else ():
+        note["yshift"] = 16  # a narrow chart has no room for it beside the legend
+    layout["margin"] |= {"t": 44}
     layout |= {"barmode": "stack", "hovermode": "y unified"}
     layout["xaxis"] = base.usd_axis(colours, "liquidated", frame) | {"nticks": 5}
     layout["yaxis"] = base.lines_axis(len(names))

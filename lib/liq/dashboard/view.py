@@ -123,7 +123,8 @@ class Dashboard:
             except Exception as error:  # whatever it is, the reader must not be shown a dead page
                 self.model.fail(f"The dashboard stumbled over {error!r}")
                 self._draw_state()
-            pause = max(self._interval, time.monotonic() - began)  # half of the time at most
+            took = time.monotonic() - began
+            pause = max(self._interval - took, took)  # at work half of the time at most
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
