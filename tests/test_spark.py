@@ -20,6 +20,7 @@ from liq import notebooks
 from liq.config import Settings
 from liq.kafka import Publisher
 from liq.model import Completeness, Liquidation, Side, Source
+from liq.spark import job
 from rows import ask, liquidation
 
 CHUNKS, CASCADES_A_CHUNK = 5, 20
@@ -31,9 +32,10 @@ JOB = ("-m", "liq", "spark", "--lateness", f"{LATENESS.total_seconds():.0f}", "-
 
 
 @pytest.fixture(autouse=True)
-def _quick_java(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compile lightly: none of these Javas lives long enough to gain by more."""
-    monkeypatch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+def _quick_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Compile lightly, as no Java lives long here; what a killed one leaves is the test's."""
+    options = f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Djava.io.tmpdir={tmp_path}"
+    monkeypatch.setenv("JDK_JAVA_OPTIONS", options)
 
 
 def market() -> list[list[Liquidation]]:
@@ -146,3 +148,26 @@ def test_the_notebook_runs_a_job(pipeline: Settings) -> None:
     assert "RUNNING" in str(ran.cells)
     checkpoint = pipeline.home / "spark" / f"{pipeline.topic}-5s"
     assert (checkpoint / "commits" / "0").exists()
+
+
+def test_spark_logs_in_to_kafka_as_the_settings_say(tmp_path: Path) -> None:
+    settings = Settings.load(
+        home=tmp_path,
+        kafka_brokers="one:9092,two:9092",
+        kafka_security="SASL_SSL",
+        kafka_ca="/ca.pem",
+        kafka_password='of "quotes"',
+    )
+    assert job._kafka(settings) == {
+        "kafka.bootstrap.servers": "one:9092,two:9092",
+        "kafka.security.protocol": "SASL_SSL",
+        "kafka.ssl.truststore.type": "PEM",
+        "kafka.ssl.truststore.location": "/ca.pem",
+        "kafka.sasl.mechanism": "SCRAM-SHA-512",
+        "kafka.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required"
+        r' username="liq" password="of \"quotes\"";',
+    }
+    assert set(job._kafka(Settings.load(home=tmp_path))) == {
+        "kafka.bootstrap.servers",
+        "kafka.security.protocol",
+    }

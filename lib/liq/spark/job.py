@@ -6,6 +6,8 @@ to the letter, which the table of cascades stores once, by its dedup key.
 """
 
 import asyncio
+import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +17,6 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from liq import config, kafka, signals
 from liq.config import Settings
-from liq.errors import SparkError
 from liq.spark import detection
 from liq.spark.session import start, translated
 from liq.streams import CASCADES, LIQUIDATIONS
@@ -120,15 +121,14 @@ class Job:
 
     def _stop(self, spark: SparkSession, query: StreamingQuery | None) -> None:
         with translated(self._settings):
-            failure = None
             try:
-                if query is not None:
-                    failure = query.exception()
+                failure = query.exception() if query else None
+                if query:
                     query.stop()
             finally:
                 spark.stop()
-            if failure is not None:
-                raise SparkError(f"the job failed: {failure}")
+            if failure:
+                raise failure
 
 
 async def run(job: Job, show: Callable[[Progress], None] | None = None) -> None:
@@ -153,12 +153,16 @@ def _progress(latest: Any) -> Progress:
     return Progress(
         batch=latest["batchId"],
         rows=latest["numInputRows"] or 0,
-        input_rate=latest["inputRowsPerSecond"] or 0.0,
-        processed_rate=latest["processedRowsPerSecond"] or 0.0,
+        input_rate=_rate(latest["inputRowsPerSecond"]),
+        processed_rate=_rate(latest["processedRowsPerSecond"]),
         state=sum(operator["numRowsTotal"] for operator in operators),
         state_bytes=sum(operator["memoryUsedBytes"] for operator in operators),
         watermark=latest["eventTime"].get("watermark", ""),
     )
+
+
+def _rate(found: float | None) -> float:
+    return found if found and math.isfinite(found) else 0.0  # the first batch has none
 
 
 def _kafka(settings: Settings) -> dict[str, str]:
@@ -175,10 +179,13 @@ def _kafka(settings: Settings) -> dict[str, str]:
     if settings.kafka_security == "SASL_SSL":
         plain = settings.kafka_mechanism == "PLAIN"
         module = "plain.PlainLoginModule" if plain else "scram.ScramLoginModule"
-        user, password = settings.kafka_user, settings.kafka_password.get_secret_value()
+        user, password = (
+            json.dumps(text, ensure_ascii=False)  # its escapes are Java's too
+            for text in (settings.kafka_user, settings.kafka_password.get_secret_value())
+        )
         options |= {
             "kafka.sasl.mechanism": settings.kafka_mechanism,
             "kafka.sasl.jaas.config": f"org.apache.kafka.common.security.{module} required"
-            f' username="{user}" password="{password}";',
+            f" username={user} password={password};",
         }
     return options

@@ -1,6 +1,7 @@
 """Spark itself: started with the jars that read Kafka, bound to this machine, ended again."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 
 from py4j.protocol import Py4JError
@@ -21,6 +22,8 @@ def start(settings: Settings, *, ui: bool = False, progress: Report = silent) ->
     What it logs goes to ``<home>/logs/spark.log``. Raises `SparkError` when it cannot be started
     or this process has one already, and `StackError` when Java or the jars are missing.
     """
+    # of frames that Spark hands to pandas, which liq has none of
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     resolve.ensure(settings, progress)
     conf = SparkConf(loadDefaults=False).setAll(list(_configuration(settings, ui=ui).items()))
     log = settings.home / "logs" / "spark.log"
