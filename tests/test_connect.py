@@ -178,3 +178,17 @@ def test_whoever_ships_the_old_file_is_told_how_to_mend_it(
 def post(settings: Settings, config: dict[str, str]) -> httpx.Response:
     document = {"name": settings.connector, "config": config}
     return httpx.post(f"{settings.connect_url}/connectors", json=document, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "busy"),
+    [
+        (409, "Cannot complete request momentarily", True),
+        # of GET /connectors/NAME/config, seen while five sinks were registered at once
+        (500, "Request cannot be completed because a rebalance is expected", True),
+        (500, "Failed to find any class that implements Connector", False),
+    ],
+)
+def test_a_worker_in_a_rebalance_is_waited_for(status: int, message: str, busy: bool) -> None:  # noqa: FBT001 - a case
+    answer = httpx.Response(status, json={"error_code": status, "message": message})
+    assert connect._busy(answer) is busy

@@ -29,6 +29,7 @@ _DESCRIPTION = "connect/altliqs.json"
 _ABSENT, _RUNNING, _STOPPED, _FAILED = "ABSENT", "RUNNING", "STOPPED", "FAILED"
 _REQUEST_S = 30.0  # a worker's first look at a connector loads its classes
 _BUSY_S = 30.0
+_REBALANCE = "Request cannot be completed because a rebalance is expected"
 _POLL_S = 0.1
 _FAILURE_GRACE_S = 5.0
 _BOILERPLATE = ("Exiting WorkerSinkTask", "Tolerance exceeded")
@@ -264,7 +265,8 @@ def _send(settings: Settings, method: str, path: str, **options: Any) -> httpx.R
 def _busy(answer: httpx.Response) -> bool:
     """Whether the worker is in a rebalance, or so young that it does not know its own paths."""
     unknown = answer.status_code == httpx.codes.NOT_FOUND and "html" in answer.text[:20]
-    return unknown or answer.status_code == httpx.codes.CONFLICT
+    rebalancing = answer.is_error and _REBALANCE in answer.text  # some requests say so with a 500
+    return unknown or rebalancing or answer.status_code == httpx.codes.CONFLICT
 
 
 def _complaint(answer: httpx.Response) -> str:
