@@ -28,14 +28,14 @@ docs: setup ## write what is made from the code: the README's table, docs/querie
 audit: setup ## ask PyPI for known vulnerabilities of what uv.lock pins
 	@tools/audit
 
-bench: setup ## measure latency, throughput, memory, queries and time to the first bar
+bench: setup ## measure latency, throughput, paint, visitors, memory, queries, time to the first bar
 	@$(PY) -m bench
 
 chaos: setup ## let everything fail under load for minutes, and print what came of it
 	@PYTHONPATH=tests $(PY) tests/chaos/storm.py $(CHAOS)
 	SINK_ROWS=1000000 .venv/bin/pytest tests/test_sink.py -k great_many
 
-screenshot: setup ## draw the README's pictures from the running dashboard
+screenshot: setup ## draw the README's and the gallery's pictures from the running apps
 	@$(PY) tools/screenshot.py
 
 clean: ## remove what builds and tests leave in the checkout

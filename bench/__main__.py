@@ -12,11 +12,20 @@ from rich.table import Table
 from bench.environment import temporary_stack
 from bench.first_bar import first_bar
 from bench.latency import latency
+from bench.paint import paint
 from bench.queries import measure_queries
 from bench.throughput import drain, live_path
+from bench.updates import updates
+from bench.visitors import visitors
 
-_ON_A_STACK = {"latency": latency, "live-path": live_path, "drain": drain}
-NAMES = ("first-bar", *_ON_A_STACK, "queries")
+_ON_A_STACK = {
+    "latency": latency,
+    "paint": paint,
+    "visitors": visitors,
+    "live-path": live_path,
+    "drain": drain,
+}
+NAMES = ("first-bar", "updates", *_ON_A_STACK, "queries")
 
 
 def main(
@@ -42,6 +51,9 @@ def _pipeline(chosen: Collection[str]) -> Table:
             times, memory = first_bar()
             _add(table, "liq run to first bar", times)
             _add(table, "memory, MiB", memory)
+        if "updates" in chosen:
+            status.update("updates of a chart")
+            _add(table, "an update of 5,000 points", updates())
         if set(chosen) & set(_ON_A_STACK):
             status.update("starting a stack")
             with temporary_stack() as stack:

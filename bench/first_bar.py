@@ -9,11 +9,11 @@ from bench.environment import temporary_settings
 from bench.memory import memory
 from liq import stack as local
 
-_BAR = ".bars .point path"
-_CHROMIUM = "/usr/bin/chromium"
+BAR = ".bars .point path"
+CHROMIUM = "/usr/bin/chromium"
 _OPENINGS = 5
 _PREHEAT_S = 8  # a kernel is made ready again for the next visitor
-_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
 
 def first_bar() -> tuple[dict[str, float], dict[str, float]]:
@@ -23,7 +23,7 @@ def first_bar() -> tuple[dict[str, float], dict[str, float]]:
     is opened at once, ``page_s`` the median of later openings, when the dashboard's kernels are up.
     """
     with temporary_settings() as settings, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=[*_FLAGS])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
         begin = time.monotonic()
         try:
             session = local.run(settings, source=local.Source.SIMULATOR)
@@ -49,5 +49,5 @@ def _open(browser: Browser, url: str) -> float:
         begin = time.monotonic()
         page = visitor.new_page()
         page.goto(url)
-        page.wait_for_selector(_BAR, state="attached", timeout=120_000)
+        page.wait_for_selector(BAR, state="attached", timeout=120_000)
         return time.monotonic() - begin
