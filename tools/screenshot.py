@@ -1,30 +1,103 @@
-"""Draw the README's picture: the running dashboard (`liq run`), as Chromium shows it.
+"""Draw pictures of the running apps (`liq run`) for the README and the gallery, by Chromium.
 
-Usage: tools/screenshot.py [FILE [WIDTH]], by default docs/dashboard.png, 1280 pixels wide.
+Usage: tools/screenshot.py [FOLDER [WIDTH [THEME]]], by default docs, 1280 pixels wide, dark. Every
+board of the dashboard and the gallery go into FOLDER. Apps go, small, into the notebooks' folder
+when that is docs; else whole pages, into FOLDER as well.
 """
 
 import sys
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
-from playwright.sync_api import sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from liq import serve
+from liq import assets, serve
+from liq.dashboard.boards import BOARDS
+from liq.voila import gallery
 
 _SETTLE_MS = 3000  # the second redraw, so that nothing is drawn halfway
+_PATIENCE_MS = 180_000
+_DOCS = Path("docs")
+_NOTEBOOKS = assets.path("notebooks")
 
 
-def main(file: str = "docs/dashboard.png", width: str = "1280") -> None:
-    """Open the dashboard, wait for its bars, and write the whole page to ``file``."""
+def main(folder: str = str(_DOCS), width: str = "1280", theme: str = "dark") -> None:
+    """Open each page, wait until it is drawn, and write its picture."""
+    into = Path(folder)
+    into.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
         )
-        page = browser.new_page(viewport={"width": int(width), "height": 800})
-        page.goto(serve.dashboard_url())
-        page.wait_for_selector(".bars .point path", state="attached", timeout=60_000)
-        page.wait_for_timeout(_SETTLE_MS)
-        page.screenshot(path=Path(file), full_page=True)
+        pictures = _NOTEBOOKS / gallery.PICTURES
+        pictures.mkdir(exist_ok=True)
+        for app in gallery.apps(_NOTEBOOKS):
+            if into == _DOCS:
+                _app(browser, app, pictures, scale=0.5)
+            else:
+                _app(browser, app, into, int(width), whole=True)
+        _boards(browser, into, int(width), theme)
+        page = _open(browser, "apps", int(width))
+        page.wait_for_load_state("networkidle")
+        _save(page, into / "apps.png", whole=True)
         browser.close()
+
+
+def _app(
+    browser: Browser,
+    app: gallery.App,
+    into: Path,
+    width: int = 1280,
+    scale: float = 1,
+    *,
+    whole: bool = False,
+) -> None:
+    page = _open(browser, app.path, width, scale)
+    _drawn(page, live=not app.path)
+    _save(page, into / f"{app.name}.png", whole=whole)
+
+
+def _boards(browser: Browser, into: Path, width: int, theme: str) -> None:
+    page = _open(browser, "", width)
+    _drawn(page, live=True)
+    if theme == "light":
+        page.get_by_role("button", name="Light", exact=True).click()
+    for board in BOARDS:
+        page.get_by_role("button", name=board, exact=True).click()
+        page.wait_for_selector(f".liq-{board.lower()}", timeout=_PATIENCE_MS)
+        page.wait_for_timeout(_SETTLE_MS)
+        name = "dashboard" if board == next(iter(BOARDS)) else f"board-{board.lower()}"
+        _shoot(page, into / f"{name}.png", whole=True)
+    page.goto("about:blank")
+
+
+def _open(browser: Browser, path: str, width: int, scale: float = 1) -> Page:
+    page = browser.new_page(
+        viewport={"width": width, "height": width * 5 // 8}, device_scale_factor=scale
+    )
+    home = serve.dashboard_url()
+    page.goto(urljoin(home, f"/{path}?{urlsplit(home).query}"), timeout=_PATIENCE_MS)
+    return page
+
+
+def _drawn(page: Page, *, live: bool) -> None:
+    page.wait_for_selector("#liq-notice", state="hidden", timeout=_PATIENCE_MS)
+    if live:
+        page.wait_for_selector(".bars .point path", state="attached", timeout=_PATIENCE_MS)
+    page.wait_for_timeout(_SETTLE_MS)
+
+
+def _save(page: Page, file: Path, *, whole: bool) -> None:
+    _shoot(page, file, whole=whole)
+    page.goto("about:blank")  # leave as people do: it ends the kernel
+    page.close()
+
+
+def _shoot(page: Page, file: Path, *, whole: bool) -> None:
+    page.screenshot(path=file, full_page=whole)
+    few = Image.open(file).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    few.save(file, optimize=True)  # a third of the size
     print(file)
 
 
