@@ -16,6 +16,7 @@ from voila.app import Voila
 from voila.handler import BaseVoilaHandler
 from voila.request_info_handler import RequestInfoSocketHandler
 from voila.tornado.handler import TornadoVoilaHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from liq.errors import ServeError
 from liq.voila import gallery
@@ -83,7 +84,12 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
             (r"/liq/\w+/([\w.-]+)", Asset, {"assets": self.assets}),
             (r"/apps/?", Gallery, {"server": self, **page}),
             (r"/apps/([\w.-]+)", AppPage, {"folder": self.folder, **page}),
-            *voilas,
+            *(
+                (path, Channels, *options)
+                if handler is VoilaKernelWebsocketHandler
+                else (path, handler, *options)
+                for path, handler, *options in voilas
+            ),
             (path, Page, page),
         ]
 
@@ -102,6 +108,21 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
     ) -> dict[str, Any]:
         app = gallery.find(self.folder, Path(notebook_path).stem)
         return page_config | {"liqAssets": self.assets_url, "liqTitle": app.title if app else "liq"}
+
+
+class Channels(VoilaKernelWebsocketHandler):  # type: ignore[misc] # Voila ships no types
+    """What a kernel says, for its page."""
+
+    def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> Any:  # noqa: FBT001, FBT002 - tornado's
+        """Send ``message``; bytes as they are.
+
+        Voila looks into bytes for what a page should not see, by a protocol that our page does not
+        speak: it takes the first of them for a count, and fills the memory with that many zeros.
+        What it looks for has no bytes with it.
+        """
+        if isinstance(message, bytes):
+            return super(VoilaKernelWebsocketHandler, self).write_message(message, binary)
+        return super().write_message(message, binary)
 
 
 class Page(TornadoVoilaHandler):  # type: ignore[misc] # Voila ships no types
