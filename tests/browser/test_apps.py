@@ -95,11 +95,8 @@ async def test_an_app_draws_without_complaint(
         await drawn(visitor)
         assert await visitor.page.title() == app.title
         await visitor.page.wait_for_function(f"{EMPTY_FIGURES} === 0", timeout=PATIENCE_MS)
-        assert (
-            await visitor.page.locator(
-                "main table, main .js-plotly-plot, main .jupyter-widgets"
-            ).count()
-            > 0
+        await visitor.page.wait_for_selector(
+            "main table, main .js-plotly-plot, main .jupyter-widgets", timeout=PATIENCE_MS
         )
         assert await visitor.page.locator("text=--show-tracebacks").count() == 0
         assert visitor.complaints == []
