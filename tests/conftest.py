@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from helpers import allow_suspending, free_ports
+from helpers import configure_questdb, free_ports
 from liq import config, connect, kafka
 from liq import stack as local
 from liq.config import Settings
@@ -31,7 +31,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, _clean_environment: None) ->
     Tests share it: work on a topic, table and connector of your own, by ``settings.model_copy``.
     """
     settings = Settings.load(home=tmp_path_factory.mktemp("liq"), **free_ports())
-    allow_suspending(settings)
+    configure_questdb(settings)
     try:
         local.up(settings)
         yield settings

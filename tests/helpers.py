@@ -20,11 +20,20 @@ from liq.stack.ports import free_ports  # noqa: F401 - tests take it from here
 _T = TypeVar("_T")
 
 
-def allow_suspending(settings: Settings) -> None:
-    """Let the QuestDB that is to be started take SUSPEND WAL, which it does in no other mode."""
+def configure_questdb(settings: Settings) -> None:
+    """Let the QuestDB that is to be started take SUSPEND WAL, and soon close what it opened.
+
+    By default it keeps the files of a table open for ten minutes, and tests make hundreds of them.
+    """
     conf = settings.home / "questdb" / "conf" / "server.conf"
     conf.parent.mkdir(parents=True)
-    conf.write_text("dev.mode.enabled=true\n")
+    conf.write_text(
+        "dev.mode.enabled=true\n"
+        "cairo.idle.check.interval=1s\n"
+        "cairo.inactive.reader.ttl=5s\n"
+        "cairo.inactive.writer.ttl=5s\n"
+        "cairo.wal.inactive.writer.ttl=5s\n"
+    )
 
 
 def eventually(attempt: Callable[[], _T], *, deadline: float = 30.0, every: float = 0.05) -> _T:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from helpers import allow_suspending, eventually, free_ports, running
+from helpers import configure_questdb, eventually, free_ports, running
 from liq import connect, questdb
 from liq import stack as local
 from liq.config import Settings
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A running stack with a simulated feed and its supervisor."""
     settings = Settings.load(home=tmp_path_factory.mktemp("own"), **free_ports())
-    allow_suspending(settings)
+    configure_questdb(settings)
     try:
         local.run(settings, source=local.Source.SIMULATOR, rate=50)
         yield settings
