@@ -25,9 +25,10 @@ async def test_it_draws_without_any_other_file(
     insert(settings, [liquidation(until - timedelta(minutes=n + 1), 1_000) for n in range(200)])
     file = reports.write(tmp_path / "r.html", "6h", until.isoformat(), settings=settings)
     page = await chromium.new_page()
-    asked, faults = [], []
+    asked: list[str] = []
+    faults: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", faults.append)
+    page.on("pageerror", lambda error: faults.append(str(error)))
     await page.goto(file.as_uri())
     await page.wait_for_function(
         "document.querySelectorAll('.js-plotly-plot .bars .point path').length > 200",
