@@ -52,7 +52,7 @@ def test_what_the_api_refuses_is_told(served: Settings) -> None:
     with closing(Client(served)) as client:
         with pytest.raises(ApiError, match="did you mean 'window'"):
             client.hit("totals", windw="1h")
-        with pytest.raises(ApiError, match=r"no endpoint 'a/\.\./totals\?b'; there are: by_exch"):
+        with pytest.raises(ApiError, match=r"no endpoint 'a/\.\./totals\?b'; there are: .*by_exch"):
             client.hit("a/../totals?b")
     wrong = served.model_copy(update={"token": SecretStr("wrong")})
     with closing(Client(wrong)) as stranger, pytest.raises(ApiError, match="give the token"):
