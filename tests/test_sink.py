@@ -402,16 +402,21 @@ def test_an_outage_while_bad_rows_are_isolated_sets_aside_no_good_one(stack: Set
         pipe.send(*mixed)
         through = pipe.settings.model_copy(update={"questdb_http_port": proxy.port})
         once = sum(map(len, mixed))
+
+        def done() -> bool:
+            return pipe.count() == len(messages) - len(bad)
+
         connect.ensure(through)
         for attempt in (1.2, 1.5, 1.9, 0.5):  # the batch has gone over once, and in part again
             target = proxy.passed + attempt * once
-            eventually(lambda: proxy.passed > target, every=0.001)  # noqa: B023
+            # on a busy machine it may be done with all before that
+            eventually(lambda: proxy.passed > target or done(), every=0.005)  # noqa: B023
             proxy.cut()
             time.sleep(0.1)  # some of its attempts
             proxy.mend()
         letters = pipe.dead_letters(len(bad))
         assert [letter.value for letter in letters] == list(bad.values())
-        eventually(lambda: pipe.count() == len(messages) - len(bad))
+        eventually(done)
         assert connect.status(pipe.settings).running
 
 
