@@ -22,6 +22,9 @@ OF_NOTIONAL = sorted(key for key, query in queries().items() if "notional" in qu
 TOTALS = sorted(
     key for key, query in queries().items() if re.search(r"sum\(.*notional", query.sql, re.DOTALL)
 )
+# what these three prints give no row of: they ask for one print, for runs of them, for whole hours
+NEEDY = ("print", "cascade_prints", "cascades", "hour_of_day")
+MOVES = ("print_reactions",)  # of prices, which a missing print does not change
 CHARTS = {
     "liquidations_by_bucket": charts.bars,
     "cumulative_net": charts.cumulative_net,
@@ -59,12 +62,17 @@ def test_a_row_knows_how_complete_its_feed_is() -> None:
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize("key", sorted({*TOTALS, *OF_NOTIONAL}))
+@pytest.mark.parametrize("key", sorted({*TOTALS, *OF_NOTIONAL} - {*NEEDY, *MOVES}))
 def test_a_total_tells_whether_it_is_a_lower_bound(key: str, tables: dict[str, Settings]) -> None:
     frames = {name: liq.hit(key, settings=table) for name, table in tables.items()}
     assert {"partial", "completeness"} & set(frames["mixed"].columns)
     assert completeness_note(frames["full"]) == ""
     assert completeness_note(frames["mixed"]) == charts.LOWER_BOUND
+
+
+@pytest.mark.parametrize("key", NEEDY)
+def test_what_needs_more_prints_has_a_column_for_it(key: str) -> None:
+    assert {"partial", "completeness"} & set(queries()[key].columns)
 
 
 @pytest.mark.stack
