@@ -9,7 +9,6 @@ import typer
 from liq import config
 from liq.cli import progress
 from liq.errors import ConfigError
-from liq.exports import write_whole
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -64,7 +63,8 @@ def batch(
     min_prints: MinPrints = 5,
 ) -> None:
     """Find the cascades in exported prints: `liq hit prints -p window=30d --out prints.parquet`."""
-    from liq.formats import Format, encode  # noqa: PLC0415 - pandas would slow all commands
+    from liq.exports import write_whole  # noqa: PLC0415 - pandas would slow all commands
+    from liq.formats import Format, encode  # noqa: PLC0415 - as above
 
     suffix = out.suffix.lower().removeprefix(".")
     if suffix not in (Format.CSV, Format.PARQUET):
