@@ -73,7 +73,7 @@ async def test_a_job_that_does_not_start_says_why() -> None:
     assert "failed" in html(panel)
     start, _ = panel.widget.children[1].children
     start.click()
-    [task] = panel._tasks
+    [task] = panel._tasks._running
     await task
     assert "no &lt;Java&gt;" in panel.widget.children[2].value
     assert not start.disabled

@@ -8,6 +8,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from liq.dashboard.tasks import Tasks
 from liq.errors import LiqError
 
 
@@ -24,15 +25,13 @@ class Download(anywidget.AnyWidget):
     def __init__(self, kinds: Sequence[str], make: Callable[[str], tuple[str, bytes]]) -> None:
         super().__init__(kinds=list(kinds))
         self._make = make
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self.on_msg(self._hear)
 
     def _hear(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
         kind = message.get("kind")
         if message.get("type") == "ask" and kind in self.kinds:
-            task = asyncio.ensure_future(self._answer(str(kind)))
-            self._tasks.add(task)  # keeps it alive
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.spawn(self._answer(str(kind)))
 
     async def _answer(self, kind: str) -> None:
         try:  # off the loop: a large file must not keep the kernel from hearing the reader

@@ -12,6 +12,7 @@ from liq import deadletters, monitor
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.dashboard.markup import alert
+from liq.dashboard.tasks import Tasks
 from liq.errors import LiqError, StackError
 from liq.kafka import Partition
 from liq.monitor import Flow, Pipeline
@@ -30,7 +31,7 @@ class PipelineMonitor:
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or current_settings()
         self._refreshing: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._progress = widgets.IntProgress(layout={"display": "none"}, description="Redriving")
         self._mend = self._button(
             "Mend", "restart failed tasks, resume suspended tables", self.mend
@@ -121,10 +122,7 @@ class PipelineMonitor:
         return button
 
     def _spawn(self, button: widgets.Button, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a button's work in the kernel's loop; the set keeps the task alive."""
-        task = asyncio.ensure_future(self._report(button, work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self._report(button, work))
 
     async def _report(
         self, button: widgets.Button, work: Callable[[], Coroutine[Any, Any, None]]

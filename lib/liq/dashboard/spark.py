@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import ipywidgets as widgets
 
 from liq.dashboard.status import HISTORY, sparkline
+from liq.dashboard.tasks import Tasks
 from liq.errors import LiqError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class JobPanel:
         self.job = job
         self._latest = job.progress()
         self._rates: deque[float] = deque(maxlen=HISTORY)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._refreshing: asyncio.Task[None] | None = None
         self._start = widgets.Button(description="Start", button_style="success")
         self._stop = widgets.Button(description="Stop")
@@ -99,10 +100,7 @@ class JobPanel:
         self._stop.disabled = state in ("stopped", "connecting")
 
     def _spawn(self, work: Awaitable[None]) -> None:
-        """Run a button's work in the kernel's loop; the set keeps the task alive."""
-        task = asyncio.ensure_future(self._report(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self._report(work))
 
     async def _report(self, work: Awaitable[None]) -> None:
         self._problem.value = ""

@@ -9,6 +9,7 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from liq.charts import LIVE_SOURCES
+from liq.dashboard.tasks import Tasks
 from liq.errors import FeedError, LiqError
 from liq.producer import Producer, State, Status
 
@@ -27,7 +28,7 @@ class ProducerPanel:
     def __init__(self, producers: Sequence[Producer]) -> None:
         self.producers = producers
         self._rates: list[deque[float]] = [deque(maxlen=HISTORY) for _ in producers]
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._refreshing: asyncio.Task[None] | None = None
         self._start = widgets.Button(description="Start", button_style="success")
         self._stop = widgets.Button(description="Stop")
@@ -100,10 +101,7 @@ class ProducerPanel:
         self.refresh()
 
     def _spawn(self, work: Awaitable[None]) -> None:
-        """Run a button's work in the kernel's loop; the set keeps the task alive."""
-        task = asyncio.ensure_future(self._report(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self._report(work))
 
     async def _report(self, work: Awaitable[None]) -> None:
         self._problem.value = ""
