@@ -77,7 +77,7 @@ async def test_any_close_is_a_disconnect(code: int, unused_tcp_port: int) -> Non
     frames = Frames()
     async with served(one_frame, unused_tcp_port) as url, feeding(url, frames) as feed:
         await until(lambda: len(frames) >= 3)
-        stats = feed.stats()
+    stats = feed.stats()
     assert stats.reconnects >= 2
     assert stats.errors >= 2
     assert stats.gaps >= 2

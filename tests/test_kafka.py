@@ -196,7 +196,7 @@ async def test_broker_away_is_seen_and_loses_nothing_unless_one_gives_up(
         with pytest.raises(KafkaError, match=r"10 messages are kept for the next.*within 1 s"):
             await hasty.close(timeout=1)
         await publish(forgetful, liquidations(10**10), 5)
-        with pytest.raises(KafkaError, match=r"5 messages are lost.*within 1 s"):
+        with pytest.raises(KafkaError, match=r"5 messages may be lost.*within 1 s"):
             await forgetful.close(timeout=1)
     await patient.close(timeout=60)
     stats = patient.stats()
@@ -205,7 +205,6 @@ async def test_broker_away_is_seen_and_loses_nothing_unless_one_gives_up(
         await reached(lambda: heir.stats().recovered >= 10)
     ids = {decode(record.value).event_id for record in consume(broker.topic, broker)}
     assert ids >= set(range(stats.sent)) | set(range(10**9, 10**9 + 10))
-    assert not ids & set(range(10**10, 10**10 + 5))
     assert {record.value for record in consume(broker.dlq_topic, broker)} == {b"{"}
 
 

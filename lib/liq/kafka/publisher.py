@@ -166,9 +166,9 @@ class Publisher:
             self._abandoned = True
             self._wake.set()
             stats = self.stats()
-            fate = "kept for the next start" if self._settings.buffer_mb else "lost"
+            fate = "are kept for the next start" if self._settings.buffer_mb else "may be lost"
             raise KafkaError(
-                f"{stats.queued + stats.in_flight} messages are {fate}: Kafka at "
+                f"{stats.queued + stats.in_flight} messages {fate}: Kafka at "
                 f"{self._settings.kafka_bootstrap} did not acknowledge them within {timeout} s. "
                 f"{self._last_error}"
             )
