@@ -1,0 +1,142 @@
+"""Comparisons as a table in the terminal, and as a table and a picture in the documentation."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import plotly.graph_objects as go
+from playwright.sync_api import sync_playwright
+from plotly.offline import get_plotlyjs
+from rich.table import Table
+
+from bench.compare import Comparison, Line, Spread, lines
+from bench.first_bar import CHROMIUM, FLAGS
+
+PAGE = Path("docs/performance.md")
+PICTURE = "side-by-side.svg"
+_SECTION = re.compile(r"(?<=<!-- side by side -->\n).*(?=<!-- end of side by side -->)", re.DOTALL)
+_HEAD = ("contender", "figure", "median", "least to most", "liq is ahead", "lost", "doubled")
+_AHEAD, _BEHIND = "#2a9d8f", "#e76f51"
+
+
+def table(comparison: Comparison) -> Table:
+    """Return it for the terminal."""
+    shown = Table(*_HEAD, title=comparison.title, caption=about(comparison))
+    for row in _rows(comparison):
+        shown.add_row(*row)
+    return shown
+
+
+def markdown(comparison: Comparison) -> str:
+    """Return it as a section of a page."""
+    head = [_HEAD, ("---",) * len(_HEAD)]
+    rows = ["| " + " | ".join(row) + " |" for row in [*head, *_rows(comparison)]]
+    return "\n".join([f"### {comparison.title}\n", about(comparison), "", *rows, ""])
+
+
+def about(comparison: Comparison) -> str:
+    """Return how it was measured, in a sentence or two."""
+    before, after = comparison.load
+    return (
+        f"{comparison.note} `bench {comparison.key}`, {len(comparison.rounds)} rounds,"
+        f" {comparison.begun[:16].replace('T', ' ')} UTC, {comparison.cores} cores, load"
+        f" {before:.1f} before and {after:.1f} after."
+    ).strip()
+
+
+def publish(comparisons: Sequence[Comparison], page: Path = PAGE) -> None:
+    """Write the tables into the marked section of ``page``, and the picture beside it."""
+    text = page.read_text()
+    if not _SECTION.search(text):
+        raise ValueError(f"{page} has no section <!-- side by side -->")
+    picture = f"![How many times liq is ahead]({PICTURE})\n\n"
+    section = picture + "\n".join(map(markdown, comparisons))
+    page.write_text(_SECTION.sub(lambda _: section, text))
+    page.with_name(PICTURE).write_text(svg(figure(comparisons)))
+
+
+def figure(comparisons: Sequence[Comparison]) -> go.Figure:
+    """Return a bar for each ratio, on a logarithmic scale: to the right of 1 liq is ahead."""
+    compared = [
+        (f"{comparison.key}, {line.figure.name}: {line.contender}", line.ratio)
+        for comparison in reversed(comparisons)
+        for line in reversed(lines(comparison))
+        if line.ratio
+    ]
+    ratios = [ratio for _, ratio in compared]
+    drawn = go.Figure(
+        go.Bar(
+            y=[name for name, _ in compared],
+            x=[ratio.median for ratio in ratios],
+            orientation="h",
+            marker_color=[_AHEAD if ratio.median >= 1 else _BEHIND for ratio in ratios],
+            text=[_times(ratio.median) for ratio in ratios],
+            textposition="inside",
+            error_x={
+                "array": [ratio.high - ratio.median for ratio in ratios],
+                "arrayminus": [ratio.median - ratio.low for ratio in ratios],
+                "thickness": 1,
+            },
+        )
+    )
+    drawn.update_layout(
+        title="How many times liq is ahead: median of the rounds, least and most",
+        xaxis={"type": "log", "ticksuffix": "x"},
+        yaxis={"automargin": True},
+        template="plotly_white",
+        width=1000,
+        height=120 + 26 * len(compared),
+        showlegend=False,
+    )
+    drawn.add_vline(x=1, line_width=1)
+    return drawn
+
+
+def svg(drawn: go.Figure) -> str:
+    """Return the figure as SVG, drawn by plotly in Chromium."""
+    draw = """async figure => {
+        const url = await Plotly.toImage(figure, {format: "svg", ...figure.layout});
+        return decodeURIComponent(url.slice(url.indexOf(",") + 1));
+    }"""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
+        try:
+            page = browser.new_page()
+            page.add_script_tag(content=get_plotlyjs())
+            return str(page.evaluate(draw, json.loads(drawn.to_json())))
+        finally:
+            browser.close()
+
+
+def _rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
+    before = ""
+    for line in lines(comparison):
+        yield (line.contender if line.contender != before else "", *_cells(line))
+        before = line.contender
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    value, ratio = line.value, line.ratio
+    return (
+        line.figure.name,
+        f"{number(value.median)} {line.figure.unit}",
+        f"{number(value.low)} to {number(value.high)}",
+        f"{_times(ratio.median)} ({_range(ratio)})" if ratio else "",
+        "" if line.lost is None else f"{line.lost:,}",
+        "" if line.doubled is None else f"{line.doubled:,}",
+    )
+
+
+def _range(ratio: Spread) -> str:
+    return f"{number(ratio.low)} to {number(ratio.high)}"
+
+
+def _times(ratio: float) -> str:
+    return f"{number(ratio)}x"
+
+
+def number(value: float) -> str:
+    """Return a figure with as many decimals as say something."""
+    size = abs(value)
+    return f"{value:,.{0 if size >= 100 else 1 if size >= 10 else 2}f}"

@@ -1,0 +1,110 @@
+"""The statistics of a comparison, and how it is told."""
+
+from pathlib import Path
+
+import pytest
+from bench.compare import Comparison, Figure, Row, Spread, lines, load, orders, run, save
+from bench.report import figure, markdown, number, publish
+
+RATE, DELAY = Figure("rate", "rows/s", more_is_better=True), Figure("delay", "ms")
+
+
+def compared(**rounds: list[dict[str, float]]) -> Comparison:
+    """Return the comparison of contenders that give these figures, one round after the other."""
+    turns = {name: iter(figures) for name, figures in rounds.items()}
+    row = Row(
+        key="work",
+        title="Work done",
+        figures=(RATE, DELAY),
+        contenders={name: turn.__next__ for name, turn in turns.items()},
+        note="By hand.",
+    )
+    return run(row, repeat=len(next(iter(rounds.values()))))
+
+
+OURS = [{"rate": 100, "delay": 4}, {"rate": 300, "delay": 2}, {"rate": 200, "delay": 8}]
+THEIRS = [
+    {"rate": 50, "delay": 8, "lost": 0, "doubled": 3},
+    {"rate": 100, "delay": 20, "lost": 7, "doubled": 0},
+    {"rate": 400, "delay": 4, "lost": 1, "doubled": 0},
+]
+
+
+def test_all_have_a_turn_each_round_and_another_one_begins() -> None:
+    assert list(orders(["a", "b", "c"], 4)) == [
+        ["a", "b", "c"],
+        ["b", "c", "a"],
+        ["c", "a", "b"],
+        ["a", "b", "c"],
+    ]
+
+
+def test_contenders_are_run_in_that_order_and_told_so() -> None:
+    ran: list[str] = []
+    heard: list[str] = []
+
+    def contender(name: str) -> dict[str, float]:
+        ran.append(name)
+        return {"delay": 1.0}
+
+    contenders = {"liq": lambda: contender("liq"), "other": lambda: contender("other")}
+    run(Row("work", "Work", (DELAY,), contenders), repeat=2, done=heard.append)
+    assert ran == heard == ["liq", "other", "other", "liq"]
+
+
+def test_a_ratio_is_taken_round_by_round_and_above_one_the_first_is_ahead() -> None:
+    rate, delay = lines(compared(liq=OURS, other=THEIRS))[2:]
+    assert rate.ratio == Spread(2.0, 0.5, 3.0)  # 100 of 50, 300 of 100, 200 of 400 rows/s
+    assert delay.ratio == Spread(2.0, 0.5, 10.0)  # 8 for 4, 20 for 2, 4 for 8 ms
+
+
+def test_a_line_tells_median_least_and_most_and_the_worst_loss() -> None:
+    ours, _, theirs, _ = lines(compared(liq=OURS, other=THEIRS))
+    assert (ours.value, ours.ratio, ours.lost) == (Spread(200, 100, 300), None, None)
+    assert (theirs.value, theirs.lost, theirs.doubled) == (Spread(100, 50, 400), 7, 3)
+
+
+def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
+    comparison = compared(liq=OURS, other=THEIRS)
+    save(comparison, tmp_path / "results")
+    assert load(tmp_path / "results") == [comparison]
+
+
+def test_the_table_says_what_how_and_how_many_times() -> None:
+    told = markdown(compared(liq=OURS, other=THEIRS)).splitlines()
+    assert told[0] == "### Work done"
+    assert told[2].startswith("By hand. `bench work`, 3 rounds, ")
+    assert told[6] == "| liq | rate | 200 rows/s | 100 to 300 |  |  |  |"
+    assert told[8] == "| other | rate | 100 rows/s | 50.0 to 400 | 2.00x (0.50 to 3.00) | 7 | 3 |"
+
+
+def test_only_the_marked_section_is_rewritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.report.svg", lambda _drawn: "<svg/>")
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- side by side -->\nold\n<!-- end of side by side -->\nafter\n")
+    publish([compared(liq=OURS, other=THEIRS)], page)
+    text = page.read_text()
+    assert "### Work done" in text
+    assert "old" not in text
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert (tmp_path / "side-by-side.svg").exists()
+
+
+def test_a_page_without_the_section_is_left_alone(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("nothing marked\n")
+    with pytest.raises(ValueError, match="has no section"):
+        publish([compared(liq=OURS, other=THEIRS)], page)
+
+
+def test_the_picture_has_a_bar_for_each_ratio() -> None:
+    [bars] = figure([compared(liq=OURS, other=THEIRS)]).data
+    assert list(bars.y) == ["work, delay: other", "work, rate: other"]
+    assert list(bars.x) == [2.0, 2.0]
+
+
+def test_numbers_have_as_many_decimals_as_say_something() -> None:
+    assert [number(value) for value in (0.123, 12.34, 1234.5)] == ["0.12", "12.3", "1,234"]
