@@ -1,6 +1,6 @@
 """The dashboard in Streamlit, over the HTTP API: ``streamlit run dashapp.py`` beside ``liq api``.
 
-It asks for the newest row every few seconds and reads the rest only when that has changed.
+It asks for the newest row every second and reads the rest only when that has changed.
 """
 
 import time
@@ -13,7 +13,7 @@ from liq import charts
 from liq.client import Client
 from liq.errors import LiqError
 
-EVERY_S = 2
+EVERY_S = 1
 SLIDE_S = 10  # without new rows the window still moves on, this often
 FILTERED = ("totals", "top_symbols", "by_exchange", "latest_prints")
 

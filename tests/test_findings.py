@@ -202,7 +202,7 @@ def test_reactions_are_boxes_that_say_how_many_prints() -> None:
     ten, minute = charts.reactions(REACTIONS).data
     assert (ten.name, minute.name) == ("after 10 s", "after 1 min")
     assert list(ten.x) == list(minute.x)
-    assert ten.x[0] == "1<br>$1 to<br>$5<br>n=5"
+    assert ten.x[0] == "1<br>1 to<br>5<br>n=5"
     assert (ten.q1[0], ten.median[0], ten.q3[0], ten.mean[0]) == (2, 3, 4, 3)
     half = reacted()
     half.loc[39, "moved_1m_bps"] = np.nan

@@ -88,9 +88,11 @@ def test_every_query_takes_all_its_parameters_at_once(own: Settings, key: str) -
 def test_latest_timestamp(own: Settings, stack: Settings) -> None:
     frame = hit("latest_timestamp", own)
     assert frame["ts"].item() == datetime(2026, 1, 1, 1, tzinfo=UTC)
+    oldest = datetime(2025, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+    assert frame["first_ts"].item() == oldest
     assert frame["rows"].item() == len(ROWS)
     empty = hit("latest_timestamp", own_table(stack))
-    assert empty["ts"].isna().item()
+    assert empty[["ts", "first_ts"]].isna().all(axis=None)
     assert empty["rows"].item() == 0
 
 
@@ -312,7 +314,7 @@ def test_listing_names_every_query_with_parameters_and_columns() -> None:
     listing = queries.listing().set_index("key")
     assert list(listing.index) == list(SHIPPED)
     assert listing.loc["top_symbols", "parameters"].startswith("window, until, symbols")
-    assert listing.loc["latest_timestamp", "columns"] == "ts, rows"
+    assert listing.loc["latest_timestamp", "columns"] == "ts, first_ts, rows"
 
 
 def test_importing_liq_loads_neither_pandas_nor_psycopg() -> None:

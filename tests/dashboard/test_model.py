@@ -63,7 +63,7 @@ def test_frames_of_a_reading_belong_together(own: Settings) -> None:
     assert frames.board["symbols"]["symbol"].tolist() == ["BTCUSDT", "ETHUSDT"]
     assert frames.board["exchanges"]["total_usd"].tolist() == [150]
     assert set(frames.sources["source"]) == {"live", "simulator"}
-    assert frames.start <= frames.board["bars"]["ts"].iloc[0] <= frames.read <= frames.end
+    assert frames.start <= frames.board["bars"]["ts"].iloc[-1] <= frames.read <= frames.end
     assert model.known_symbols == ("BTCUSDT", "ETHUSDT")
     assert model.known_exchanges == ("binance_usdm",)
 
@@ -87,6 +87,22 @@ def test_a_control_that_changed_reloads(own: Settings) -> None:
     model.symbols = ["NONE"]
     model.poll()
     assert model.state is State.EMPTY
+
+
+def test_a_system_just_started_fills_its_picture(own: Settings) -> None:
+    insert(own, [fresh(100, age=1800)])
+    model = DashboardModel(own, window="4h")
+    model.poll()
+    assert model.frames is not None
+    first = model.frames.board["bars"].query("long_usd > 0")["ts"].item()
+    assert model.frames.start == first
+    insert(own, [fresh(100, age=6 * 3600)])
+    model.poll()
+    start, end = model.frames.span
+    assert end - start >= timedelta(hours=4)
+    since, until = model.frames.looked_at
+    assert start <= since
+    assert (until, until - since) == (model.frames.read, timedelta(hours=4))
 
 
 def test_tells_when_a_feed_with_prints_was_not_heard(own: Settings) -> None:

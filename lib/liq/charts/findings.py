@@ -278,5 +278,5 @@ def _mark(colours: Theme, current: float) -> tuple[list[Spec], Spec]:
 def _usd(amount: float) -> str:
     for unit, size in (("M", 1e6), ("k", 1e3)):
         if amount >= size:
-            return f"${amount / size:,.3g}{unit}"
-    return f"${amount:,.3g}"
+            return f"{amount / size:,.3g}{unit}"
+    return f"{amount:,.3g}"

@@ -35,7 +35,8 @@ _KNOWN_SYMBOLS = 500
 _RECENT = timedelta(minutes=10)  # for so long an alert stands above the board
 _ALERTS = 3
 _LOOK_AROUND = 15.0  # seconds
-_LONGEST_COVERAGE = timedelta(days=1)  # a report a second a feed: more of them take too long
+_LONGEST_COVERAGE = timedelta(days=31)  # half a second for a dozen feeds
+_LEAST_BARS = 10
 _SLIDE = timedelta(seconds=5)  # without new rows the window still moves on, this often
 
 
@@ -52,9 +53,10 @@ class State(StrEnum):
 
 
 class Latest(NamedTuple):
-    """The newest venue time (None: no rows at all) and the number of rows."""
+    """The newest and the oldest venue time (None: no rows at all) and the number of rows."""
 
     ts: datetime | None
+    first: datetime | None
     rows: int
 
 
@@ -71,7 +73,7 @@ class Frames:
     board: Mapping[str, pd.DataFrame]
     controls: Controls
     bucket: str  # the width in use, which the window may have widened
-    start: datetime  # of the first bar
+    start: datetime  # of the first bar; where the window is older than all rows, of theirs
     end: datetime  # of the last one
     read: datetime
 
@@ -79,6 +81,13 @@ class Frames:
     def span(self) -> tuple[datetime, datetime]:
         """What a time axis shows."""
         return self.start, self.end
+
+    @property
+    def looked_at(self) -> tuple[datetime, datetime]:
+        """That part of it which is in the window, and not in the future."""
+        end = self.controls.until or self.read
+        since = end - min(duration(self.controls.window), _LONGEST_COVERAGE)
+        return max(self.start, since), min(self.end, end)
 
 
 class Surroundings(NamedTuple):
@@ -178,7 +187,7 @@ class DashboardModel(HasTraits):
         controls = self.controls
         try:
             latest = self._latest()
-            frames = self._load(controls) if self._outdated(controls, latest) else None
+            frames = self._load(controls, latest) if self._outdated(controls, latest) else None
         except LiqError as error:
             return Reading(controls, None, None, str(error))
         around = None
@@ -240,14 +249,19 @@ class DashboardModel(HasTraits):
 
     def _latest(self) -> Latest:
         row = self._hit("latest_timestamp").iloc[0]
-        ts = None if pd.isna(row["ts"]) else row["ts"].to_pydatetime()
-        return Latest(ts, int(row["rows"]))
+        ts, first = (
+            None if pd.isna(row[name]) else row[name].to_pydatetime() for name in ("ts", "first_ts")
+        )
+        return Latest(ts, first, int(row["rows"]))
 
-    def _load(self, controls: Controls) -> Frames:
+    def _load(self, controls: Controls, latest: Latest) -> Frames:
         now = datetime.now(UTC)
         end = controls.until or now
         bucket = self._fitting_bucket(controls)
         width = duration(bucket)
+        since = end - duration(controls.window)
+        # a system just started fills its picture, and not only the right end of it
+        start = min(max(since, latest.first or since), end - _LEAST_BARS * width)
         asks = BOARDS[controls.board](controls._replace(bucket=bucket))
         return Frames(
             totals=self._hit("totals", **controls.filters),
@@ -256,7 +270,7 @@ class DashboardModel(HasTraits):
             board={name: self._answer(ask) for name, ask in asks.items()},
             controls=controls,
             bucket=bucket,
-            start=pd.Timestamp(end - duration(controls.window)).floor(width).to_pydatetime(),
+            start=pd.Timestamp(max(start, since)).floor(width).to_pydatetime(),
             end=pd.Timestamp(end).ceil(width).to_pydatetime(),
             read=now,
         )

@@ -190,7 +190,7 @@ def _letters(seen: Pipeline) -> str:
         for one in newest
     )
     head = "<th>id</th><th>set aside by</th><th>venue</th><th>reason</th><th>message</th>"
-    table = f"<table><tr>{head}</tr>{rows}</table>" if rows else "<p>none</p>"
+    table = f"<table><tr>{head}</tr>{rows}</table>" if rows else "<small>none</small>"
     return (
         f"<section><header><b>dead letters</b><small>{len(seen.letters):,} not redriven of the"
         f" newest {monitor.NEWEST:,}</small></header>{table}</section>"

@@ -23,5 +23,6 @@ class Feeds(Panel):
     def draw(self, frames: Frames, look: Look) -> None:
         """Show the window."""
         health = frames.board["health"]
-        self.coverage.spec = charts.coverage.spec(health, look.gaps, look.theme, span=frames.span)
+        span = frames.looked_at
+        self.coverage.spec = charts.coverage.spec(health, look.gaps, look.theme, span=span)
         self.health.value = markup.feeds(health)
