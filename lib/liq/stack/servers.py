@@ -84,8 +84,7 @@ def _connect(settings: Settings, jars: Path) -> Service:
         "listeners": f"http://{settings.host}:{settings.connect_port}",
         "rest.advertised.host.name": settings.connect_host,
         "rest.extension.classes": "io.liq.connect.HostGuard",  # against rebound names of web pages
-        "plugin.path": jars / "plugins",
-        "plugin.discovery": "service_load",
+        **_plugins(settings, jars),
         "key.converter": "org.apache.kafka.connect.storage.StringConverter",
         "value.converter": "org.apache.kafka.connect.json.JsonConverter",
         "value.converter.schemas.enable": "false",
@@ -126,6 +125,18 @@ def _connect(settings: Settings, jars: Path) -> Service:
         healthy=lambda: health.http_ok(settings.connect_host, settings.connect_port, "/health"),
         address=settings.connect_url,
     )
+
+
+def _plugins(settings: Settings, jars: Path) -> dict[str, object]:
+    """Return where Connect finds plugins: ours, and those that the user has put beside the jars.
+
+    Those need not say what they are by the standard means; to look for it takes a while longer.
+    """
+    users = settings.cache / "plugins"
+    path, discovery = f"{jars / 'plugins'}", "service_load"
+    if users.is_dir():
+        path, discovery = f"{path},{users}", "hybrid_warn"
+    return {"plugin.path": path, "plugin.discovery": discovery}
 
 
 def _questdb(settings: Settings, jars: Path) -> Service:
