@@ -29,7 +29,7 @@ connection.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 import msgspec
 
@@ -50,6 +50,7 @@ _DOLLARS = ("USDT", "USDC", "FDUSD", "BUSD", "USD1")  # how names of USD-M contr
 _SIDES = {"SELL": Side.LONG, "BUY": Side.SHORT}
 _OPEN = frozenset({"NEW", "PARTIALLY_FILLED"})
 _CLOSED = frozenset({"FILLED", "EXPIRED", "EXPIRED_IN_MATCH", "CANCELED"})
+_STATES = _OPEN | _CLOSED
 
 
 class _Order(msgspec.Struct, gc=False):
@@ -113,7 +114,7 @@ def expect_answer(frame: Frame, event: Frame) -> None:
 
 
 def _is_closed(order: _Order) -> bool:
-    if order.X not in _OPEN | _CLOSED:
+    if order.X not in _STATES:
         raise RejectedMessage(f"unknown order status {order.X!r}")
     ended_unfilled = order.X != "FILLED" and order.z and not order.z.strip("0.")
     return order.X in _CLOSED and not ended_unfilled
@@ -145,8 +146,11 @@ def _liquidation(
 
 def named(symbol: str, instruments: Instruments) -> Instrument:
     """Return a USD-M contract, whose size is one of base and whose name tells the rest."""
-    if symbol in instruments:
-        return instruments[symbol]
+    return instruments.get(symbol) or _read(symbol)
+
+
+@lru_cache(maxsize=4096)  # contracts are few, and asked for again and again
+def _read(symbol: str) -> Instrument:
     pair = symbol.partition("_")[0]  # BTCUSDT_260925 is a delivery contract of BTCUSDT
     for quote in _DOLLARS:
         base = pair.removesuffix(quote)
