@@ -28,7 +28,7 @@ docs: setup ## write what is made from the code: the README's table, docs/querie
 audit: setup ## ask PyPI for known vulnerabilities of what uv.lock pins
 	@tools/audit
 
-bench: setup ## measure latency, throughput, paint, visitors, memory, queries, time to the first bar
+bench: setup ## compare liq side by side with others; measure paint, visitors, memory, queries
 	@$(PY) -m bench
 
 chaos: setup ## let everything fail under load for minutes, and print what came of it

@@ -1,51 +1,122 @@
-"""``python -m bench [NAME ...]``: measure, and print a table."""
+"""``python -m bench [NAME ...]``: measure, and print tables."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.status import Status
 from rich.table import Table
 
+from bench import compare, report
+from bench.compare import Row
+from bench.decoding import decoding
+from bench.drain import drain
 from bench.environment import temporary_stack
 from bench.first_bar import first_bar
-from bench.latency import latency
+from bench.latency import latency, stages
 from bench.paint import paint
+from bench.publishing import publishing
 from bench.queries import measure_queries
-from bench.throughput import drain, live_path
+from bench.reading import reading
+from bench.recovery import recovery
+from bench.sizes import Sizes
+from bench.throughput import live_path
 from bench.updates import updates
 from bench.visitors import visitors
+from liq.config import Settings
 
-_ON_A_STACK = {
+# compared side by side: what returns the rows, with a stack or without
+_COMPARED: Mapping[str, Callable[[Settings, Sizes], list[Row]]] = {
     "latency": latency,
-    "paint": paint,
-    "visitors": visitors,
-    "live-path": live_path,
+    "stages": stages,
     "drain": drain,
+    "producer": publishing,
+    "read": reading,
+    "recovery": recovery,
 }
-NAMES = ("first-bar", "updates", *_ON_A_STACK, "queries")
+_COMPARED_ALONE: Mapping[str, Callable[[Sizes], list[Row]]] = {"decode": decoding}
+_ON_A_STACK = {"paint": paint, "visitors": visitors, "live-path": live_path}
+COMPARED = (*_COMPARED, *_COMPARED_ALONE)
+NAMES = (*COMPARED, "first-bar", "updates", *_ON_A_STACK, "queries")
+_BAR = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+_OUT = Path("bench/results")
+_DEFAULT = Sizes()
 
 
 def main(
     names: Annotated[
         list[str] | None, typer.Argument(help=f"what to measure; all: {', '.join(NAMES)}")
     ] = None,
+    *,
+    repeat: Annotated[
+        int, typer.Option(min=1, help="rounds of a comparison; each contender has a turn in each")
+    ] = _DEFAULT.repeat,
+    events: Annotated[
+        int, typer.Option(min=1_000, help="queued events that drain carries into the table")
+    ] = _DEFAULT.drained,
+    away: Annotated[
+        float, typer.Option(min=0, help="seconds that recovery leaves QuestDB killed")
+    ] = _DEFAULT.away,
+    out: Annotated[Path, typer.Option(help="folder that gets each comparison as JSON")] = _OUT,
+    publish: Annotated[
+        bool,
+        typer.Option(
+            "--publish",
+            help=f"then write all comparisons of that folder, as tables and a picture, into"
+            f" {report.PAGE}; without names it makes just the comparisons",
+        ),
+    ] = False,
 ) -> None:
-    """Measure liq on this machine, with a stack of its own, and print the figures."""
-    chosen = names or list(NAMES)
+    """Measure liq on this machine, with a stack of its own, and print the figures.
+
+    Comparisons (latency, stages, drain, producer, read, recovery, decode) let liq and others do the
+    same in turn, round after round: what counts is how many times liq is ahead. The others are
+    figures of liq alone.
+    """
+    chosen = names or list(COMPARED if publish else NAMES)
     if unknown := set(chosen) - set(NAMES):
         raise typer.BadParameter(f"unknown {', '.join(unknown)}; there are {', '.join(NAMES)}")
-    if set(chosen) - {"queries"}:
-        Console().print(_pipeline(chosen))
+    sizes = Sizes(repeat=repeat, drained=events, away=away)
+    _compare(chosen, sizes, out)
+    if others := set(chosen) - {*COMPARED, "queries"}:
+        Console().print(_pipeline(others))
     if "queries" in chosen:
         Console().print(_queries())
+    if publish:
+        report.publish(compare.load(out))
+
+
+def _compare(chosen: Collection[str], sizes: Sizes, out: Path) -> None:
+    for name, rows_of in _COMPARED_ALONE.items():
+        if name in chosen:
+            _run(rows_of(sizes), sizes, out)
+    if set(chosen) & set(_COMPARED):
+        with _status("starting a stack") as status, temporary_stack() as stack:
+            status.stop()
+            for name, rows_on in _COMPARED.items():
+                if name in chosen:
+                    with _status(f"preparing {name}"):
+                        rows = rows_on(stack, sizes)
+                    _run(rows, sizes, out)
+
+
+def _run(rows: Sequence[Row], sizes: Sizes, out: Path) -> None:
+    for row in rows:
+        with Progress(*_BAR, console=Console(stderr=True), transient=True) as progress:
+            total = sizes.repeat * len(row.contenders)
+            task = progress.add_task(row.title, total=total)
+            comparison = compare.run(row, sizes.repeat, lambda _, task=task: progress.advance(task))
+        compare.save(comparison, out)
+        Console().print(report.table(comparison))
 
 
 def _pipeline(chosen: Collection[str]) -> Table:
     table = Table("measured", "figure", "value")
-    with Console(stderr=True).status("starting") as status:
+    with _status("starting") as status:
         if "first-bar" in chosen:
             status.update("time to the first bar, memory")
             times, memory = first_bar()
@@ -78,6 +149,10 @@ def _queries() -> Table:
         f"{os.cpu_count()} cores, load {before:.1f} before, {os.getloadavg()[0]:.1f} after"
     )
     return table
+
+
+def _status(text: str) -> Status:
+    return Console(stderr=True).status(text)
 
 
 def _add(table: Table, name: str, figures: dict[str, float]) -> None:

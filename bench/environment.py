@@ -7,13 +7,15 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from liq import connect, kafka, questdb, views
 from liq import stack as local
 from liq.config import Settings
 from liq.stack.ports import free_ports
+
+_ROOT = Path(__file__).parents[1]
 
 
 @contextmanager
@@ -55,11 +57,17 @@ def prepare(settings: Settings) -> None:
     connect.ensure(settings)
 
 
-@contextmanager
-def liq(settings: Settings, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def liq(settings: Settings, *arguments: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """Run ``liq ARGUMENTS`` with these settings until the block ends."""
+    return module(settings, "liq", *arguments)
+
+
+@contextmanager
+def module(settings: Settings, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``python -m NAME ARGUMENTS`` with these settings until the block ends."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "liq", *arguments],
+        [sys.executable, "-m", name, *arguments],
+        cwd=_ROOT,
         env={**os.environ, **settings.environ()},
         stdout=subprocess.DEVNULL,
     )

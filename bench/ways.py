@@ -1,0 +1,130 @@
+"""Ways of events into QuestDB that are compared, each of them open as long as its block.
+
+From Kafka on there are liq's sink, the official connector with its defaults, and a script; the
+direct way does without Kafka. liq's table deduplicates and has views; a script's is a plain one, as
+its author would make it, in which what is written twice stands twice.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+
+import httpx
+
+from bench.environment import liq, module, wait_until
+from liq import connect, kafka, questdb, views
+from liq.config import Settings
+from liq.streams import LIQUIDATIONS
+
+Way = Callable[[Settings], AbstractContextManager[object]]
+
+_JSON = "org.apache.kafka.connect.json.JsonConverter"
+_OURS = {
+    "connector.class": connect.OWN,
+    "value.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
+}
+# The official one flushes 75,000 rows, or those of a second. Ours keeps none back, so it is given
+# as much by the broker: what came within a second, or a megabyte at once.
+_LIKE_OFFICIAL = {
+    "connector.class": connect.OWN,
+    "value.converter": _JSON,
+    "consumer.override.fetch.min.bytes": "1000000",
+    "consumer.override.fetch.max.wait.ms": "1000",
+    "consumer.override.max.poll.records": "75000",
+}
+_TUNED = ("allowed.lag", "consumer.override.")
+
+
+@contextmanager
+def own_sink(settings: Settings) -> Iterator[None]:
+    """Carry the topic into the table as `liq up` has it done."""
+    with _table(settings), _sink(settings, connect.configuration(settings) | _OURS):
+        yield
+
+
+@contextmanager
+def official_sink(settings: Settings) -> Iterator[None]:
+    """Carry it by the official connector with its defaults, or by ours that batches like it."""
+    described = connect.configuration(settings)
+    plain = {key: value for key, value in described.items() if not key.startswith(_TUNED)}
+    if official(settings):
+        client = plain["client.conf.string"].partition("auto_flush")[0]
+        chosen = plain | {"client.conf.string": client}
+    else:
+        chosen = plain | _LIKE_OFFICIAL
+    with _table(settings), _sink(settings, chosen):
+        yield
+
+
+@contextmanager
+def script(settings: Settings) -> Iterator[None]:
+    """Carry it by kafka-python and psycopg, see `bench.scripts.consumer`."""
+    with _plain_table(settings), module(settings, "bench.scripts.consumer"):
+        yield
+
+
+def official(settings: Settings) -> bool:
+    """Whether the worker has the official connector."""
+    return connect.configuration(settings)["connector.class"] == connect.OFFICIAL
+
+
+def named_official(settings: Settings) -> str:
+    """Return what `official_sink` is."""
+    return "official connector" if official(settings) else "our sink, batching like the official"
+
+
+def through(sink: Way) -> Way:
+    """Return the whole way from the simulated exchange: producer, Kafka, ``sink``."""
+
+    @contextmanager
+    def way(settings: Settings) -> Iterator[None]:
+        kafka.ensure_topics(settings)
+        with sink(settings), liq(settings, "produce", "--url", url(settings)):
+            yield
+
+    return way
+
+
+@contextmanager
+def direct(settings: Settings) -> Iterator[None]:
+    """Carry events without Kafka, see `bench.scripts.direct`."""
+    with _plain_table(settings), module(settings, "bench.scripts.direct", url(settings)):
+        yield
+
+
+def url(settings: Settings) -> str:
+    """Return where the simulated exchange has all liquidations of Binance USD-M."""
+    return f"ws://{settings.host}:{settings.simulator_port}/market/ws/!forceOrder@arr"
+
+
+@contextmanager
+def _sink(settings: Settings, configuration: Mapping[str, str]) -> Iterator[None]:
+    path = f"{settings.connect_url}/connectors/{settings.connector}/config"
+    httpx.put(path, json=configuration, timeout=30, trust_env=False).raise_for_status()
+    try:
+        wait_until(lambda: connect.status(settings).running, timeout=60)
+        yield
+    finally:
+        connect.remove(settings)
+
+
+@contextmanager
+def _table(settings: Settings) -> Iterator[None]:
+    questdb.ensure_table(settings)
+    views.ensure(settings)
+    try:
+        yield
+    finally:
+        for view in views.VIEWS:
+            if view.stream is LIQUIDATIONS:
+                questdb.execute(f"DROP MATERIALIZED VIEW {view.name(settings)}", settings=settings)
+        questdb.execute(f"DROP TABLE {settings.table}", settings=settings)
+
+
+@contextmanager
+def _plain_table(settings: Settings) -> Iterator[None]:
+    ddl = questdb.table_ddl(settings.table).partition(" DEDUP")[0]
+    questdb.execute(ddl, settings=settings)
+    try:
+        yield
+    finally:
+        questdb.execute(f"DROP TABLE {settings.table}", settings=settings)
