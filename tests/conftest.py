@@ -77,6 +77,9 @@ def pipeline(stack: Settings) -> Iterator[Settings]:
             "cascades_topic": f"cascades_{own}",
             "cascades_table": f"cascades_{own}",
             "cascades_connector": f"cascades-{own}",
+            "sums_topic": f"sums_{own}",
+            "sums_table": f"sums_{own}",
+            "sums_connector": f"sums-{own}",
             "simulator_port": free_ports()["simulator_port"],
         }
     )

@@ -11,8 +11,18 @@ import pandas as pd
 from helpers import eventually
 from liq import questdb
 from liq.config import Settings
-from liq.model import Alert, Completeness, FeedHealth, Liquidation, Price, PriceKind, Side, Source
-from liq.streams import ALERTS, FEED_HEALTH, LIQUIDATIONS, PRICES, STREAMS, Stream
+from liq.model import (
+    Alert,
+    Completeness,
+    FeedHealth,
+    Liquidation,
+    Price,
+    PriceKind,
+    Side,
+    Source,
+    Sums,
+)
+from liq.streams import ALERTS, FEED_HEALTH, LIQUIDATIONS, PRICES, STREAMS, SUMS, Stream
 
 _NEXT_ID = iter(range(1, 1_000_000))
 
@@ -27,6 +37,7 @@ def own_table(stack: Settings) -> Settings:
             "price_table": f"prices_{name}",
             "alerts_table": f"alerts_{name}",
             "cascades_table": f"cascades_{name}",
+            "sums_table": f"sums_{name}",
         }
     )
     for stream in STREAMS:
@@ -109,6 +120,11 @@ def insert_prices(settings: Settings, prices: Sequence[Price]) -> None:
 def insert_alerts(settings: Settings, alerts: Sequence[Alert]) -> None:
     """Write alerts into the settings' table of those."""
     _insert(settings, ALERTS, alerts)
+
+
+def insert_sums(settings: Settings, sums: Sequence[Sums]) -> None:
+    """Write what Spark found, into the settings' table of those."""
+    _insert(settings, SUMS, sums)
 
 
 def _insert(settings: Settings, stream: Stream, records: Sequence[msgspec.Struct]) -> None:

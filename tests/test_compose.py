@@ -56,8 +56,6 @@ def properties(service: Any) -> dict[str, str]:
 def test_versions_are_those_of_the_pom() -> None:
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{POM['kafka.version']}"
     assert SERVICES["questdb"]["image"] == f"questdb/questdb:{POM['questdb.version']}"
-    for name in ("spark-master", "spark-worker"):
-        assert SERVICES[name]["image"] == f"apache/spark:{POM['spark.version']}"
     assert version("pyspark") == POM["spark.version"]
     assert SERVICES["connect"]["build"]["args"]["KAFKA_VERSION"] == POM["kafka.version"]
 
@@ -127,7 +125,7 @@ def test_no_secret_has_a_default() -> None:
 
 
 def test_readers_do_not_know_the_admin_password() -> None:
-    for name in ("jupyter-client", "dashboard", "producer", "alerts"):
+    for name in ("jupyter-client", "dashboard", "producer", "alerts", "spark-job"):
         assert "LIQ_QUESTDB_ADMIN_PASSWORD" not in SERVICES[name]["environment"]
 
 
@@ -167,14 +165,23 @@ def test_each_server_says_whether_it_is_well(name: str) -> None:
 
 
 def test_data_is_read_only_after_it_has_been_furnished() -> None:
-    for name in ("jupyter-client", "dashboard", "api", "producer", "alerts"):
+    for name in ("jupyter-client", "dashboard", "api", "producer", "alerts", "spark-job"):
         assert SERVICES[name]["depends_on"]["init"]["condition"] == "service_completed_successfully"
 
 
 def test_what_liq_runs_can_write_nothing_but_its_home() -> None:
     for name, service in SERVICES.items():
-        if service["image"].startswith("liq/jupyter"):
+        if service["image"].startswith(("liq/jupyter", "liq/spark")):
             assert service["read_only"] is True, name
+
+
+def test_sparks_job_and_worker_share_the_checkpoints() -> None:
+    job, worker, master = (SERVICES[f"spark-{name}"] for name in ("job", "worker", "master"))
+    volume = f"checkpoints:{job['environment']['LIQ_SPARK_CHECKPOINTS']}"
+    assert volume in job["volumes"]
+    assert volume in worker["volumes"]
+    assert job["image"] == worker["image"] == master["image"]  # and so users and versions
+    assert job["command"][-1] == worker["command"][-1] == "spark://spark-master:7077"
 
 
 COMPOSE_FILES = [

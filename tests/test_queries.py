@@ -14,9 +14,9 @@ from liq import queries
 from liq.catalogue import Query
 from liq.config import Settings
 from liq.errors import QueryError
-from liq.model import Completeness, Side, Source
+from liq.model import Completeness, Side, Source, Sums
 from liq.parameters import Parameter
-from rows import ask, insert, insert_prices, liquidation, own_table, price
+from rows import ask, insert, insert_prices, insert_sums, liquidation, micros_of, own_table, price
 
 END = "2026-01-01T01:00:00"
 HOUR = {"window": "1h", "until": END}
@@ -32,6 +32,11 @@ ROWS = [
                 completeness=Completeness.SAMPLED, source=Source.REPLAY),
     liquidation("2026-01-01T01:00:00", 7),  # after it: its end is exclusive
 ]  # fmt: skip
+SUMS = Sums(
+    ts=micros_of("2026-01-01T00:10:00"), exchange="binance_usdm", symbol="BTCUSDT", base="BTC",
+    bucket=60, long_usd=1000.0, short_usd=400.0, prints=2, largest_usd=1000.0,
+    not_live=1, partial=2,
+)  # fmt: skip
 SHIPPED = queries.queries()
 
 
@@ -40,6 +45,7 @@ def own(stack: Settings) -> Settings:
     settings = own_table(stack)
     insert(settings, ROWS)
     insert_prices(settings, [price("2026-01-01T00:10:59.5", 100)])
+    insert_sums(settings, [SUMS])
     return settings
 
 
@@ -79,6 +85,7 @@ def test_every_query_takes_all_its_parameters_at_once(own: Settings, key: str) -
         "bps": "5",
         "from_ts": "2026-01-01",
         "to_ts": END,
+        "width": "60",
     }
     given = {name: value for name, value in everything.items() if name in SHIPPED[key].params}
     assert 1 <= len(hit(key, own, **given)) <= 3

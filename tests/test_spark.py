@@ -1,4 +1,4 @@
-"""Cascades on Spark: a killed job's, a batch's and the query's are the same.
+"""Cascades and sums on Spark: a killed job's, a batch's and the queries' are the same.
 
 Spark works in processes of its own, as it does for a user.
 """
@@ -21,13 +21,16 @@ from liq.config import Settings
 from liq.kafka import Publisher
 from liq.model import Completeness, Liquidation, Side, Source
 from liq.spark import job
+from liq.streams import CASCADES, LIQUIDATIONS, SUMS, Stream
 from rows import ask, liquidation
+from spark_cluster import spark_cluster
 
 CHUNKS, CASCADES_A_CHUNK = 5, 20
 BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=16)
 LATENESS = timedelta(hours=1)  # longer than a chunk, which arrives in any order
 CALM = timedelta(hours=2)
 SECOND = timedelta(seconds=1)
+LATE, LAST = "LATE", "LAST"  # bases of prints that the stream leaves out, or waits with
 JOB = ("-m", "liq", "spark", "--lateness", f"{LATENESS.total_seconds():.0f}", "--every", "0")
 
 
@@ -39,7 +42,9 @@ def _quick_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def market() -> list[list[Liquidation]]:
-    """Return chunks of prints with a calm after each, and a last print that ends all cascades.
+    """Return chunks of prints with a calm after each.
+
+    In the last one are a print that is too late, and one that ends all cascades and buckets.
 
     They are what is hard: gaps of exactly five seconds and a microsecond more, prints of several
     venues at once, repeats soon and late, and sums that depend on their order when floats are
@@ -55,7 +60,7 @@ def market() -> list[list[Liquidation]]:
         prints += dice.sample(prints, 20) + (dice.sample(chunks[-1], 20) if chunks else [])
         chunks.append(prints)
         now += CALM
-    chunks[-1].append(liquidation(now, 1.0, base="NONE"))
+    chunks[-1] += [liquidation(BEGIN, 1.0, base=LATE), liquidation(now, 1.0, base=LAST)]
     return chunks
 
 
@@ -96,18 +101,28 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
-def stored(settings: Settings) -> pd.DataFrame:
-    return ask(f"SELECT * FROM {settings.cascades_table} ORDER BY ts, base", settings)  # noqa: S608
+def stored(settings: Settings, stream: Stream) -> pd.DataFrame:
+    keys = ", ".join(stream.keys)
+    return ask(f"SELECT * FROM {stream.table(settings)} ORDER BY {keys}", settings)  # noqa: S608
 
 
-def in_batch(settings: Settings, tmp_path: Path) -> pd.DataFrame:
-    prints, out = tmp_path / "prints.parquet", tmp_path / "cascades.parquet"
+def await_rows(settings: Settings, stream: Stream, number: int) -> None:
+    eventually(lambda: len(stored(settings, stream)) >= number, deadline=500, every=1)
+
+
+def in_batch(settings: Settings, tmp_path: Path) -> list[pd.DataFrame]:
+    """Return cascades, and sums."""
+    prints, *files = (tmp_path / f"{name}.parquet" for name in ("prints", "cascades", "sums"))
     liq.export("prints", prints, window="1d", settings=settings)
-    command = ["-m", "liq", "spark", "batch", str(prints), "--out", str(out)]
-    with running(settings, *command) as process:
+    command = ["spark", "batch", str(prints), "--out", str(files[0]), "--sums", str(files[1])]
+    with running(settings, "-m", "liq", *command) as process:
         output, _ = process.communicate(timeout=500)
     assert process.returncode == 0, output
-    return pd.read_parquet(out)
+    return [pd.read_parquet(file) for file in files]
+
+
+def in_time(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[~frame["base"].isin([LATE, LAST])].reset_index(drop=True)
 
 
 @pytest.mark.stack
@@ -118,25 +133,63 @@ def test_a_killed_job_finds_what_a_batch_and_the_query_find(
     first, second, third, fourth, last = market()
     publish(first + second, pipeline)
     with running(pipeline, *JOB) as process:
-        eventually(lambda: consume(pipeline.cascades_topic, pipeline), deadline=500, every=2)
+        for topic in (pipeline.cascades_topic, pipeline.sums_topic):
+            eventually(lambda: consume(topic, pipeline), deadline=500, every=2)  # noqa: B023
         publish(third, pipeline)
         kill(process)
     publish(fourth, pipeline)
     with running(pipeline, *JOB) as process:
         publish(last, pipeline)
+        different = {each.event_id for each in first + second + third + fourth + last}
+        await_rows(pipeline, LIQUIDATIONS, len(different))
         found = liq.hit("cascades", window="1d", limit=10_000, settings=pipeline)
         assert len(found) > 50
-        eventually(lambda: len(stored(pipeline)) >= len(found), deadline=500, every=2)
+        asked = liq.hit("by_symbol_bucket", bucket="1m", window="1d", settings=pipeline)
+        await_rows(pipeline, CASCADES, len(found))
+        await_rows(pipeline, SUMS, len(in_time(asked)))
         assert "batch" in finish(process, signal.SIGTERM)
 
-    of_stream = stored(pipeline)
-    pd.testing.assert_frame_equal(of_stream, in_batch(pipeline, tmp_path), check_exact=True)
+    of_stream, sums = stored(pipeline, CASCADES), stored(pipeline, SUMS)
+    cascades_of_batch, sums_of_batch = in_batch(pipeline, tmp_path)
+    assert {LATE, LAST} <= set(sums_of_batch["base"])
+    pd.testing.assert_frame_equal(of_stream, cascades_of_batch, check_exact=True)
+    pd.testing.assert_frame_equal(sums, in_time(sums_of_batch), check_exact=True)
+    pd.testing.assert_frame_equal(sums.drop(columns="bucket"), in_time(asked), rtol=1e-9, atol=1e-5)
+    again = liq.hit("stored_sums", window="1d", width=60, settings=pipeline)
+    pd.testing.assert_frame_equal(again, sums, check_exact=True)
     same = found.rename(columns={"name": "base", "from_ts": "ts"}).sort_values(["ts", "base"])
     shared = [name for name in of_stream if name in same and name != "first_exchange"]
     assert len(shared) == len(of_stream.columns) - 2  # and "gap"
     pd.testing.assert_frame_equal(
         of_stream[shared], same[shared].reset_index(drop=True), rtol=1e-9, atol=1e-5
     )
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(600)  # four times Java
+def test_the_same_job_runs_on_a_cluster(pipeline: Settings, tmp_path: Path) -> None:
+    dice = random.Random(3)  # noqa: S311 - no secret
+    prints = [each for n in range(5) for each in burst(dice, BEGIN + n * 60 * SECOND)]
+    prints.append(liquidation(BEGIN + CALM, 1.0, base=LAST))
+    publish(prints, pipeline)
+    await_rows(pipeline, LIQUIDATIONS, len(prints))
+    with spark_cluster(tmp_path) as cluster:
+        there = pipeline.model_copy(update={"spark_master": cluster.address})
+        with running(there, *JOB) as process:
+            asked = {
+                CASCADES: liq.hit("cascades", window="1d", settings=pipeline),
+                SUMS: in_time(liq.hit("by_symbol_bucket", window="1d", settings=pipeline)),
+            }
+            for stream, rows in asked.items():
+                await_rows(pipeline, stream, len(rows))
+            [application] = cluster.state()["activeapps"]
+            assert (application["name"], application["cores"]) == ("liq", 1)
+            finish(process, signal.SIGTERM)
+    for stream, rows in asked.items():
+        found = stored(pipeline, stream)
+        assert len(found) == len(rows) > 0
+        for total in ("prints", "long_usd", "short_usd"):
+            assert found[total].sum() == pytest.approx(rows[total].sum())
 
 
 @pytest.mark.stack
@@ -148,6 +201,7 @@ def test_the_notebook_runs_a_job(pipeline: Settings) -> None:
     assert "RUNNING" in str(ran.cells)
     checkpoint = pipeline.home / "spark" / f"{pipeline.topic}-5s"
     assert (checkpoint / "commits" / "0").exists()
+    assert (checkpoint.with_name(f"{pipeline.topic}-sums-60s") / "commits" / "0").exists()
 
 
 def test_spark_logs_in_to_kafka_as_the_settings_say(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
 - ``%(name)s`` is a parameter's value, sent bound; a list becomes ``%(name_0)s, %(name_1)s, …``;
 - ``%(end)s`` is the end of the window, ``until`` or now; ``%(since)s`` is ``window`` before that;
 - ``{table}`` is the settings' table of liquidations, ``{health_table}`` that of feed health,
-  ``{price_table}`` that of prices, ``{alerts_table}`` that of alerts, ``{cascades_table}`` that
-  of Spark's cascades, ``{name}`` an ``interval`` or ``column`` parameter, one of its choices: these
-  are syntax in QuestDB and cannot be bound;
+  ``{price_table}`` that of prices, ``{alerts_table}`` that of alerts, ``{cascades_table}`` and
+  ``{sums_table}`` those of Spark's cascades and sums, ``{name}`` an ``interval`` or ``column``
+  parameter, one of its choices: these are syntax in QuestDB and cannot be bound;
 - ``{bars}`` stands for ``{table} WHERE …`` with the window and the filters that the entry declares
   (`FILTERS`), but may be read from a materialized view, and so may ``{reports}`` and ``{told}`` of
   feed health; `liq.views` tells how to write for them;
@@ -29,7 +29,14 @@ from liq.errors import QueryError
 from liq.parameters import Parameter
 
 COMMON, SCHEMA = "$common", "$schema"
-TABLES = ("table", "health_table", "price_table", "alerts_table", "cascades_table")
+TABLES = (
+    "table",
+    "health_table",
+    "price_table",
+    "alerts_table",
+    "cascades_table",
+    "sums_table",
+)
 BARS = ("bars", "prints", "largest", "first", "last")
 REPORTS, TOLD = "reports", "told"
 FILTERS = {  # parameters that choose rows of {bars}

@@ -105,6 +105,10 @@ class Settings(BaseSettings):
     cascades_table: str = Field("liquidation_cascades", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     cascades_connector: str = Field("liquidation-cascades", pattern=r"^[A-Za-z0-9._-]+$")
     cascades_ttl_days: int = Field(0, ge=0, description="days to keep them; 0: for ever")
+    sums_topic: str = Field("liquidation_sums", pattern=r"^[A-Za-z0-9._-]+$")
+    sums_table: str = Field("liquidation_sums", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    sums_connector: str = Field("liquidation-sums", pattern=r"^[A-Za-z0-9._-]+$")
+    sums_ttl_days: int = Field(0, ge=0, description="days to keep them; 0: for ever")
     spark_master: str = Field(
         "local[*]",
         pattern=r"^(local(\[.+\])?|spark://.+)$",

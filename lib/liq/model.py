@@ -1,7 +1,8 @@
 """The canonical records: what travels through Kafka and what a QuestDB row holds.
 
 This module is the only place that knows the schema; tables, the sinks' configuration and the
-message codec are all derived from `Liquidation`, `Price`, `FeedHealth`, `Alert` and `Cascade`.
+message codec are all derived from `Liquidation`, `Price`, `FeedHealth`, `Alert`, `Cascade` and
+`Sums`.
 """
 
 import hashlib
@@ -231,6 +232,39 @@ class Cascade(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknow
     first_exchange: str
     long_usd: float
     short_usd: float
+    not_live: int
+    partial: int
+
+
+class Sums(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """What was liquidated of a contract in a bucket of time; there is none without a print.
+
+    The columns are those of the query ``by_symbol_bucket``, of prints that were not too late for
+    the job.
+
+    =================== ===== ================================================================
+    field               type  meaning
+    =================== ===== ================================================================
+    ts                  int   start of the bucket, microseconds since the epoch, UTC
+    exchange, symbol, base str of the contract
+    bucket              int   how many seconds wide, counted from the epoch
+    long_usd, short_usd float liquidated, in USD
+    prints              int   how many there were
+    largest_usd         float the greatest of them, in USD
+    not_live            int   simulated or replayed prints among them
+    partial             int   prints of throttled or sampled feeds: sums are lower bounds
+    =================== ===== ================================================================
+    """
+
+    ts: Micros
+    exchange: str
+    symbol: str
+    base: str
+    bucket: int
+    long_usd: float
+    short_usd: float
+    prints: int
+    largest_usd: float
     not_live: int
     partial: int
 

@@ -10,7 +10,7 @@ import msgspec
 
 from liq.config import Settings
 from liq.errors import RejectedMessage
-from liq.model import Alert, Cascade, FeedHealth, Liquidation, Price, Record, Text
+from liq.model import Alert, Cascade, FeedHealth, Liquidation, Price, Record, Sums, Text
 
 _TIMESTAMPS = ("ts", "recv_ts", "to_ts")
 
@@ -84,7 +84,8 @@ FEED_HEALTH = Stream(FeedHealth, ("ts", "exchange", "source"), prefix="health_")
 PRICES = Stream(Price, ("ts", "exchange", "symbol", "kind"), prefix="price_")
 ALERTS = Stream(Alert, ("ts", "rule"), prefix="alerts_")
 CASCADES = Stream(Cascade, ("ts", "base", "gap"), prefix="cascades_")
-STREAMS = (LIQUIDATIONS, FEED_HEALTH, PRICES, ALERTS, CASCADES)
+SUMS = Stream(Sums, ("ts", "exchange", "symbol", "base", "bucket"), prefix="sums_")
+STREAMS = (LIQUIDATIONS, FEED_HEALTH, PRICES, ALERTS, CASCADES, SUMS)
 _OF_RECORD = {stream.record: stream for stream in STREAMS}
 
 

@@ -1,4 +1,4 @@
-"""Find cascades with Spark, as they happen or in exported history."""
+"""Find cascades and sum liquidations up with Spark, as they happen or in exported history."""
 
 import asyncio
 from pathlib import Path
@@ -13,6 +13,8 @@ from liq.errors import ConfigError
 if TYPE_CHECKING:
     from types import ModuleType
 
+    import pandas as pd
+
     from liq.spark import Progress
 
 app = typer.Typer()
@@ -21,6 +23,7 @@ app.add_typer(spark, name="spark")
 
 Gap = Annotated[int, typer.Option(min=1, max=3600, help="most seconds between prints of a cascade")]
 MinPrints = Annotated[int, typer.Option(min=2, help="least prints of a cascade")]
+Bucket = Annotated[int, typer.Option(min=1, max=86400, help="seconds that are summed up")]
 
 
 @spark.callback()
@@ -29,8 +32,10 @@ def stream(
     *,
     gap: Gap = 5,
     min_prints: MinPrints = 5,
+    bucket: Bucket = 60,
     lateness: Annotated[
-        float, typer.Option(min=0, help="seconds that a print may be late behind the newest")
+        float,
+        typer.Option(min=0, help="seconds a print may be late behind the newest, and still count"),
     ] = 30,
     every: Annotated[float, typer.Option(min=0, help="least seconds between batches")] = 1,
     master: Annotated[
@@ -38,9 +43,10 @@ def stream(
     ] = "",
     ui: Annotated[bool, typer.Option("--ui", help="serve Spark's pages at 127.0.0.1:4040")] = False,
 ) -> None:
-    """Find cascades across venues with Spark, from the topic of liquidations into their own.
+    """Find cascades across venues with Spark, and sum up each contract's longs and shorts.
 
-    A job that ended, in whatever way, goes on where it was. Ctrl-C or SIGTERM ends it.
+    From the topic of liquidations into topics of their own. A job that ended, in whatever way, goes
+    on where it was. Ctrl-C or SIGTERM ends it.
     """
     if context.invoked_subcommand:
         return
@@ -49,7 +55,13 @@ def stream(
     if master:
         settings = config.Settings.load(spark_master=master)
     job = liq_spark.Job(
-        gap=gap, min_prints=min_prints, lateness=lateness, every=every, ui=ui, settings=settings
+        gap=gap,
+        min_prints=min_prints,
+        bucket=bucket,
+        lateness=lateness,
+        every=every,
+        ui=ui,
+        settings=settings,
     )
     with progress.in_place() as show:
         asyncio.run(liq_spark.run(job, lambda now: show(_line(now))))
@@ -57,21 +69,39 @@ def stream(
 
 @spark.command()
 def batch(
+    *,
     files: Annotated[list[Path], typer.Argument(help="Parquet files of the query prints")],
-    out: Annotated[Path, typer.Option(help="where the cascades go: .csv or .parquet")],
+    out: Annotated[
+        Path | None, typer.Option(help="where the cascades go: .csv or .parquet")
+    ] = None,
+    sums: Annotated[Path | None, typer.Option(help="where the sums go: .csv or .parquet")] = None,
     gap: Gap = 5,
     min_prints: MinPrints = 5,
+    bucket: Bucket = 60,
 ) -> None:
-    """Find the cascades in exported prints: `liq hit prints -p window=30d --out prints.parquet`."""
+    """Do the same to exported prints: `liq hit prints -p window=30d --out prints.parquet`.
+
+    Prints are never too late here.
+    """
+    wanted = [file for file in (out, sums) if file]
+    if not wanted:
+        raise typer.BadParameter("say with --out where the cascades go, with --sums the sums")
+    for file in wanted:
+        if file.suffix.lower() not in (".csv", ".parquet"):
+            raise typer.BadParameter(f"end the name of {file.name} with .csv or .parquet")
+    liq_spark = _spark()
+    if out:
+        _save(liq_spark.cascades(files, gap=gap, min_prints=min_prints), "cascades", out)
+    if sums:
+        _save(liq_spark.sums(files, bucket=bucket), "sums", sums)
+
+
+def _save(found: "pd.DataFrame", what: str, file: Path) -> None:
     from liq.exports import write_whole  # noqa: PLC0415 - pandas would slow all commands
     from liq.formats import Format, encode  # noqa: PLC0415 - as above
 
-    suffix = out.suffix.lower().removeprefix(".")
-    if suffix not in (Format.CSV, Format.PARQUET):
-        raise typer.BadParameter(f"end the name of {out.name} with .csv or .parquet")
-    found = _spark().cascades(files, gap=gap, min_prints=min_prints)
-    write_whole(out, encode(found, Format(suffix)))
-    print(f"{len(found):,} cascades -> {out}")
+    write_whole(file, encode(found, Format(file.suffix.lower().removeprefix("."))))
+    print(f"{len(found):,} {what} -> {file}")
 
 
 def _spark() -> "ModuleType":
@@ -86,7 +116,7 @@ def _line(now: "Progress") -> str:
     if now.batch < 0:
         return "starting"
     return (
-        f"batch {now.batch:,}  {now.rows:,} messages  in {now.input_rate:,.1f}/s"
-        f"  done {now.processed_rate:,.1f}/s  state {now.state:,} rows,"
+        f"batch {now.batch:,}  {now.rows:,} messages, {now.late:,} too late"
+        f"  in {now.input_rate:,.1f}/s  done {now.processed_rate:,.1f}/s  state {now.state:,} rows,"
         f" {now.state_bytes / 1e6:,.1f} MB  watermark {now.watermark or '-'}"
     )

@@ -93,7 +93,7 @@ class JobPanel:
             for name, value in _numbers(self._latest)
         )
         self._status.value = (
-            f'<section class="liq-{state}"><header><b>cascades</b><i>{state}</i></header>'
+            f'<section class="liq-{state}"><header><b>cascades and sums</b><i>{state}</i></header>'
             f'<div class="liq-numbers">{sparkline(self._rates)}{numbers}</div></section>'
         )
         self._start.disabled = state in ("connecting", "running")
@@ -123,6 +123,7 @@ def _numbers(latest: "Progress") -> Iterator[tuple[str, str]]:
     yield "done at", f"{latest.processed_rate:,.1f}/s"
     yield "batch", f"{latest.batch:,}" if latest.batch >= 0 else "-"
     yield "messages in it", f"{latest.rows:,}"
+    yield "too late", f"{latest.late:,}"
     yield "state", f"{latest.state:,} rows"
     yield "memory of state", f"{latest.state_bytes / 1e6:,.1f} MB"
     yield "watermark", latest.watermark or "-"

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 from pyspark.sql.types import DataType, DoubleType, LongType, StringType, StructField, StructType
 
-from liq.model import Cascade, Completeness, Liquidation, Side, Source
+from liq.model import Cascade, Completeness, Liquidation, Side, Source, Sums
 from liq.streams import LIQUIDATIONS
 
 _LIVE = (Source.LIVE, Source.CRYPTOFEED)
@@ -51,19 +51,39 @@ def found(prints: DataFrame, gap: int, min_prints: int) -> DataFrame:
         f.size(f.collect_set("exchange")).cast("long").alias("exchanges"),
         f.size(f.collect_set("symbol")).cast("long").alias("symbols"),
         first["exchange"].alias("first_exchange"),
-        _usd(Side.LONG).alias("long_usd"),
-        _usd(Side.SHORT).alias("short_usd"),
-        f.count_if(~f.col("source").isin(*map(str, _LIVE))).alias("not_live"),
-        f.count_if(f.col("completeness") != str(Completeness.FULL)).alias("partial"),
+        *_totals(),
     )
     return runs.where(f.col("prints") >= min_prints).select(*get_type_hints(Cascade))
 
 
-def messages(cascades: DataFrame) -> DataFrame:
-    """Return the Kafka messages of cascades: the base as key, JSON as value."""
-    return cascades.select(
-        f.col("base").alias("key"), f.to_json(f.struct(*cascades.columns)).alias("value")
+def summed(prints: DataFrame, bucket: int) -> DataFrame:
+    """Return what deduplicated prints come to by contract and ``bucket`` seconds, as in `Sums`.
+
+    A stream tells a bucket when it is over for all prints that are not too late.
+    """
+    sums = prints.groupBy(f.window("ts", f"{bucket} seconds"), "exchange", "symbol", "base").agg(
+        f.lit(bucket).cast("long").alias("bucket"),
+        f.count("*").alias("prints"),
+        f.max("notional").alias("largest_usd"),
+        *_totals(),
     )
+    return sums.withColumn("ts", f.unix_micros("window.start")).select(*get_type_hints(Sums))
+
+
+def messages(records: DataFrame, *key: str) -> DataFrame:
+    """Return the Kafka messages of records: the columns ``key`` as ``one:other``, JSON as value."""
+    return records.select(
+        f.concat_ws(":", *key).alias("key"), f.to_json(f.struct(*records.columns)).alias("value")
+    )
+
+
+def _totals() -> list[Column]:
+    return [
+        _usd(Side.LONG).alias("long_usd"),
+        _usd(Side.SHORT).alias("short_usd"),
+        f.count_if(~f.col("source").isin(*map(str, _LIVE))).alias("not_live"),
+        f.count_if(f.col("completeness") != str(Completeness.FULL)).alias("partial"),
+    ]
 
 
 def _usd(side: Side) -> Column:

@@ -1,39 +1,56 @@
-"""Cascades over long history: Parquet files of the query ``prints``."""
+"""Cascades and sums over long history: Parquet files of the query ``prints``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
+from pyspark.sql import DataFrame
 
 from liq import config
 from liq.config import Settings
 from liq.spark import detection
 from liq.spark.session import start, translated
-from liq.streams import CASCADES
+from liq.streams import CASCADES, SUMS, Stream
+
+Files = Sequence[str | Path]
 
 
 def cascades(
-    files: Sequence[str | Path],
-    *,
-    gap: int = 5,
-    min_prints: int = 5,
-    settings: Settings | None = None,
+    files: Files, *, gap: int = 5, min_prints: int = 5, settings: Settings | None = None
 ) -> pd.DataFrame:
     """Return the cascades in files that ``liq.export("prints", …)`` wrote, oldest first.
 
     Files may overlap: a print counts once. Columns as in `liq.model.Cascade`, ``ts`` and ``to_ts``
     as datetime64[us, UTC]. Raises `SparkError` when Spark cannot be started or read a file.
     """
+    return _of(files, CASCADES, lambda prints: detection.found(prints, gap, min_prints), settings)
+
+
+def sums(files: Files, *, bucket: int = 60, settings: Settings | None = None) -> pd.DataFrame:
+    """Return sums by contract and ``bucket`` seconds of such files, oldest first.
+
+    Columns as in `liq.model.Sums`, ``ts`` as datetime64[us, UTC]. Raises as `cascades` does.
+    """
+    return _of(files, SUMS, lambda prints: detection.summed(prints, bucket), settings)
+
+
+def _of(
+    files: Files,
+    stream: Stream,
+    find: Callable[[DataFrame], DataFrame],
+    settings: Settings | None,
+) -> pd.DataFrame:
     settings = settings or config.settings()
     spark = start(settings)
     try:
         with translated(settings):
             prints = spark.read.parquet(*[str(Path(file).absolute()) for file in files])
             once = detection.deduplicated(prints, lateness=0)
-            rows = detection.found(once, gap, min_prints).orderBy("ts", "base").collect()
+            rows = find(once).orderBy(*stream.keys).collect()
     finally:
         spark.stop()
-    frame = pd.DataFrame(rows, columns=list(CASCADES.columns()))
-    for name in ("ts", "to_ts"):
-        frame[name] = frame[name].astype("datetime64[us]").dt.tz_localize("UTC")
+    frame = pd.DataFrame(rows, columns=list(stream.columns()))
+    for name, kind in stream.columns().items():
+        if kind == "TIMESTAMP":
+            frame[name] = frame[name].astype("datetime64[us]").dt.tz_localize("UTC")
     return frame

@@ -1,8 +1,9 @@
-"""The stream: prints from their topic, cascades into theirs, each once in effect.
+"""The stream: prints from their topic, cascades and sums into theirs, each once in effect.
 
-Offsets and state are kept in a checkpoint after each batch of messages. A job that was killed goes
-on from there: messages since then are read again, and what it had written already is written again
-to the letter, which the table of cascades stores once, by its dedup key.
+Both are Spark queries of their own, which read the prints for themselves. Offsets and state are
+kept in a checkpoint after each batch of messages. A job that was killed goes on from there:
+messages since then are read again, and what it had written already is written again to the letter,
+which the tables of cascades and sums store once, by their dedup keys.
 """
 
 import asyncio
@@ -12,30 +13,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from liq import config, kafka, signals
 from liq.config import Settings
 from liq.spark import detection
 from liq.spark.session import start, translated
-from liq.streams import CASCADES, LIQUIDATIONS
+from liq.streams import CASCADES, LIQUIDATIONS, SUMS, Stream
 
 _SHOW_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A job as of its latest batch of messages.
+    """A job as of the latest batches of messages, of which cascades and sums have one each.
 
     ``batch`` counts batches since the checkpoint was made, -1 before the first; ``rows`` are the
-    messages in this one. Rates are in messages/s: what arrived, and what could be done. ``state``
-    is how many prints and open runs are remembered, in ``state_bytes`` of memory. ``watermark`` is
-    the time before which prints are too late, ISO 8601, or nothing.
+    messages in this one, ``late`` those of them that came too late to count. Rates are in
+    messages/s: what arrived, and what could be done. ``state`` is how many prints, open runs and
+    open buckets are remembered, in ``state_bytes`` of memory. ``watermark`` is the time before
+    which prints are too late, ISO 8601, or nothing. Of two numbers it is that of the slower.
     """
 
     batch: int = -1
     rows: int = 0
+    late: int = 0
     input_rate: float = 0.0
     processed_rate: float = 0.0
     state: int = 0
@@ -44,12 +47,13 @@ class Progress:
 
 
 class Job:
-    """Finds cascades in the topic of liquidations until it is stopped.
+    """Finds cascades in the topic of liquidations, and sums them up, until it is stopped.
 
-    ``gap`` is in seconds, ``min_prints`` the least prints of a cascade, ``lateness`` how many
-    seconds a print may be late behind the newest of all: what is told waits for that. ``every`` is
-    the least seconds between batches. Each gap has its own checkpoint, and without one the job
-    begins with the oldest message of the topic.
+    ``gap`` is in seconds, ``min_prints`` the least prints of a cascade, ``bucket`` the seconds that
+    are summed up, ``lateness`` how many seconds a print may be late behind the newest of all: what
+    is told waits for that, and a print that is later does not count. ``every`` is the least seconds
+    between batches. Each gap and bucket has its own checkpoint, and without one the job begins with
+    the oldest message of the topic.
     """
 
     def __init__(
@@ -57,21 +61,22 @@ class Job:
         *,
         gap: int = 5,
         min_prints: int = 5,
+        bucket: int = 60,
         lateness: float = 30,
         every: float = 1,
         ui: bool = False,
         settings: Settings | None = None,
     ) -> None:
-        self._gap, self._min_prints, self._lateness, self._every = gap, min_prints, lateness, every
-        self._ui = ui
+        self._gap, self._min_prints, self._bucket = gap, min_prints, bucket
+        self._lateness, self._every, self._ui = lateness, every, ui
         self._settings = settings or config.settings()
         self._spark: SparkSession | None = None
-        self._query: StreamingQuery | None = None
+        self._queries: list[StreamingQuery] = []
 
     @property
     def running(self) -> bool:
         """Whether it reads and writes, or tries to."""
-        return self._query is not None and self._query.isActive
+        return bool(self._queries) and all(query.isActive for query in self._queries)
 
     async def start(self) -> None:
         """Start Spark and the job; does nothing when running.
@@ -85,50 +90,57 @@ class Job:
 
     async def stop(self) -> None:
         """End the job and Spark; does nothing when stopped. Raises `SparkError` if it failed."""
-        query, self._query = self._query, None
+        queries, self._queries = self._queries, []
         spark, self._spark = self._spark, None
         if spark is not None:
-            await asyncio.to_thread(self._stop, spark, query)
+            await asyncio.to_thread(self._stop, spark, queries)
 
     def progress(self) -> Progress:
-        """Return what the latest batch was like."""
+        """Return what the latest batches were like."""
         with translated(self._settings):
-            latest = self._query.lastProgress if self._query else None
-        return _progress(latest) if latest else Progress()
+            latest = [query.lastProgress for query in self._queries]
+        return _progress(latest) if latest and all(latest) else Progress()
 
     def _start(self) -> None:
         kafka.ensure_topics(self._settings)
         self._spark = start(self._settings, ui=self._ui)
         with translated(self._settings):
-            self._query = self._stream(self._spark)
+            prints = self._prints(self._spark)
+            cascades = detection.found(prints, self._gap, self._min_prints)
+            self._write(detection.messages(cascades, "base"), CASCADES, f"{self._gap}s")
+            sums = detection.summed(prints, self._bucket)
+            self._write(
+                detection.messages(sums, "exchange", "symbol"), SUMS, f"sums-{self._bucket}s"
+            )
 
-    def _stream(self, spark: SparkSession) -> StreamingQuery:
-        options, settings = _kafka(self._settings), self._settings
-        reader = spark.readStream.format("kafka").options(**options)
-        topic = LIQUIDATIONS.topic(settings)
+    def _prints(self, spark: SparkSession) -> DataFrame:
+        reader = spark.readStream.format("kafka").options(**_kafka(self._settings))
+        topic = LIQUIDATIONS.topic(self._settings)
         arriving = reader.options(subscribe=topic, startingOffsets="earliest").load()
-        prints = detection.deduplicated(detection.parsed(arriving), self._lateness)
-        found = detection.found(prints, self._gap, self._min_prints)
-        writer = detection.messages(found).writeStream.format("kafka").options(**options)
+        return detection.deduplicated(detection.parsed(arriving), self._lateness)
+
+    def _write(self, messages: DataFrame, stream: Stream, checkpoint: str) -> None:
+        settings = self._settings
         folder = settings.spark_checkpoints or str(settings.home / "spark")
-        return (
-            writer.option("topic", CASCADES.topic(settings))
-            .option("checkpointLocation", f"{folder}/{topic}-{self._gap}s")
+        self._queries.append(
+            messages.writeStream.format("kafka")
+            .options(**_kafka(settings), topic=stream.topic(settings))
+            .option("checkpointLocation", f"{folder}/{LIQUIDATIONS.topic(settings)}-{checkpoint}")
             .outputMode("append")
             .trigger(processingTime=f"{self._every:g} seconds")
             .start()
         )
 
-    def _stop(self, spark: SparkSession, query: StreamingQuery | None) -> None:
+    def _stop(self, spark: SparkSession, queries: list[StreamingQuery]) -> None:
         with translated(self._settings):
             try:
-                failure = query.exception() if query else None
-                if query:
+                failures = [error for query in queries if (error := query.exception())]
+                for query in queries:
                     query.stop()
             finally:
                 spark.stop()
-            if failure:
-                raise failure
+            if failures:
+                raise failures[0]
 
 
 async def run(job: Job, show: Callable[[Progress], None] | None = None) -> None:
@@ -148,16 +160,17 @@ async def run(job: Job, show: Callable[[Progress], None] | None = None) -> None:
             await job.stop()
 
 
-def _progress(latest: Any) -> Progress:
-    operators = latest["stateOperators"]
+def _progress(latest: list[Any]) -> Progress:
+    operators = [operator for each in latest for operator in each["stateOperators"]]
     return Progress(
-        batch=latest["batchId"],
-        rows=latest["numInputRows"] or 0,
-        input_rate=_rate(latest["inputRowsPerSecond"]),
-        processed_rate=_rate(latest["processedRowsPerSecond"]),
+        batch=min(each["batchId"] for each in latest),
+        rows=max(each["numInputRows"] or 0 for each in latest),
+        late=max(operator["numRowsDroppedByWatermark"] for operator in operators),
+        input_rate=max(_rate(each["inputRowsPerSecond"]) for each in latest),
+        processed_rate=min(_rate(each["processedRowsPerSecond"]) for each in latest),
         state=sum(operator["numRowsTotal"] for operator in operators),
         state_bytes=sum(operator["memoryUsedBytes"] for operator in operators),
-        watermark=latest["eventTime"].get("watermark", ""),
+        watermark=min(each["eventTime"].get("watermark", "") for each in latest),
     )
 
 

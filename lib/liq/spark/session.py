@@ -51,15 +51,17 @@ def _configuration(settings: Settings, *, ui: bool) -> dict[str, str]:
     jars = sorted((resolve.folder(settings) / "spark").glob("*.jar"))
     local = settings.spark_master.startswith("local")
     host = "127.0.0.1" if local else settings.host
+    alone = local or settings.on_loopback
     return {
         "spark.app.name": "liq",
         "spark.master": settings.spark_master,
         "spark.jars": ",".join(map(str, jars)),
         "spark.driver.bindAddress": host,
-        # a cluster's workers call the driver back, by the name of its machine
-        **({"spark.driver.host": host} if local else {}),
+        # workers on other machines call the driver back, by the name of its machine
+        **({"spark.driver.host": host} if alone else {}),
         "spark.authenticate": str(local).lower(),  # by a secret that Spark makes up
         "spark.ui.enabled": str(ui).lower(),
+        "spark.ui.killEnabled": "false",  # its pages ask for no login
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
         # kept with a checkpoint for good: as many pieces of state as the topic has partitions

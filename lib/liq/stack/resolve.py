@@ -4,6 +4,7 @@ The folder in the cache is named by a hash of the sources, so a changed pom or s
 unchanged one never calls Maven, and several versions can be in use side by side.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -36,7 +37,8 @@ def ensure(settings: Settings, report: Report) -> None:
             if not target.is_dir():  # another liq may have built it while we waited
                 _build(assets.path("connect"), target, report)
                 _prune(settings.cache)
-    os.utime(target)
+    with contextlib.suppress(OSError):  # an image's cache cannot be written to
+        os.utime(target)
 
 
 def fingerprint(source: Path) -> str:
