@@ -80,7 +80,7 @@ def cascades(
         "type": "category",
         "categoryorder": "array",
         "categoryarray": lines,
-        "range": [max(len(lines), 1) - 0.5, -1.0],  # room for the largest bubble
+        "range": [max(len(lines), 1) - 0.5, -0.6 - 0.1 * len(lines)],  # room for a large bubble
         "gridcolor": colours.grid,
         "automargin": True,
     }
