@@ -26,7 +26,7 @@ def drain(stack: Settings, sizes: Sizes) -> list[Row]:
     def measure(sink: Way, topic: str, total: int) -> Mapping[str, float]:
         settings = own_names(stack).model_copy(update={"topic": topic})
         with sink(settings):
-            rate = _rate(settings, total)
+            rate = drain_rate(settings, total)
             return {"rate": rate, **faults(settings, total)}
 
     row = Row(
@@ -44,7 +44,7 @@ def drain(stack: Settings, sizes: Sizes) -> list[Row]:
     return [row]
 
 
-def _rate(settings: Settings, total: int) -> float:
+def drain_rate(settings: Settings, total: int) -> float:
     """Return rows/s from the first rows seen to the last, or to the last before none came."""
     seen: list[tuple[float, int]] = [(time.monotonic(), 0)]
     while seen[-1][1] < total and time.monotonic() < seen[-1][0] + _PATIENCE_S:

@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     partitions: int = Field(3, ge=1, le=1000, description="partitions of the topic")
     table: str = Field("liquidations", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     connector: str = Field("alt-liquidations", pattern=r"^[A-Za-z0-9._-]+$")
+    sink_tasks: int | None = Field(
+        None, ge=1, le=1000, description="tasks of each sink; none: as connect/altliqs.json says"
+    )
     ttl_days: int = Field(0, ge=0, description="days to keep liquidations; 0: for ever")
     buffer_mb: int = Field(
         256,

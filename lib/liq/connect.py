@@ -103,8 +103,10 @@ def configuration(
     described, columns = _described(), stream.columns()
     address = f"{settings.questdb_host}:{settings.questdb_http_port}"
     client = re.sub(r"\baddr=[^;]*", f"addr={address}", described["client.conf.string"])
+    tasks = settings.sink_tasks or described["tasks.max"]
     return described | {
         **_sink(settings),
+        "tasks.max": str(tasks),
         "topics": stream.topic(settings),
         "table": stream.table(settings),
         "symbols": ",".join(name for name, kind in columns.items() if kind == "SYMBOL"),

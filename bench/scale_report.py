@@ -1,0 +1,194 @@
+"""What `bench.scale` measured, as tables and a picture, and what that comes to at other rates."""
+
+import re
+from collections.abc import Iterator, Sequence
+from math import ceil
+from pathlib import Path
+from statistics import median
+
+import msgspec
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+from rich.table import Table
+
+from bench.report import number, svg
+from bench.scale import Drained, Scale
+
+PAGE = Path("docs/scale.md")
+PICTURE = "scale.svg"
+_FILE = Path("scale", "scale.json")  # apart from comparisons
+_SIZED = (15_000, 100_000, 300_000)  # events/s
+_REPLICAS = 3
+_CORES = 4  # of a server's machine
+_BUSY = 0.5  # of what can be done that is planned for: bursts come
+_SERVERS = ("producer", "kafka", "connect", "questdb")
+_COLOURS = {"one task": "#888888", "a task a partition": "#0072b2", "two workers": "#d55e00"}
+
+Rows = Sequence[Sequence[str]]
+
+
+def tables(scale: Scale) -> list[Table]:
+    """Return all of it for the terminal."""
+    shown = []
+    for title, (head, *body) in _sections(scale):
+        table = Table(*head, title=title, caption=about(scale))
+        for row in body:
+            table.add_row(*row)
+        shown.append(table)
+    return shown
+
+
+def save(scale: Scale, folder: Path) -> None:
+    """Write it as JSON into ``folder``, in place of an earlier one."""
+    file = folder / _FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(scale), indent=1))
+
+
+def load(folder: Path) -> Scale | None:
+    """Return what was saved in ``folder``, if anything was."""
+    file = folder / _FILE
+    return msgspec.json.decode(file.read_bytes(), type=Scale) if file.exists() else None
+
+
+def about(scale: Scale) -> str:
+    """Return when and on what it was measured."""
+    before, after = scale.load
+    return (
+        f"{scale.begun[:16].replace('T', ' ')} UTC, {scale.cores} cores,"
+        f" load {before:.1f} before and {after:.1f} after."
+    )
+
+
+def publish(scale: Scale, page: Path = PAGE) -> None:
+    """Write the tables into the marked sections of ``page``, and the picture beside it."""
+    text = page.read_text()
+    for title, rows in _sections(scale):
+        mark = re.compile(rf"(?<=<!-- {title} -->\n).*?(?=<!-- end -->)", re.DOTALL)
+        if not mark.search(text):
+            raise ValueError(f"{page} has no section <!-- {title} -->")
+        filled = f"{about(scale)}\n\n{_markdown(rows)}\n"
+        text = mark.sub(lambda _, filled=filled: filled, text, count=1)
+    page.write_text(text)
+    page.with_name(PICTURE).write_text(svg(figure(scale)))
+
+
+def figure(scale: Scale) -> go.Figure:
+    """Return rows/s against partitions, and latency against events/s."""
+    drawn = make_subplots(
+        1, 2, subplot_titles=("draining, rows/s by partitions", "latency, ms by events/s")
+    )
+    for name, drained in _lines(scale):
+        drawn.add_scatter(
+            x=[each.partitions for each in drained],
+            y=[median(each.rates) for each in drained],
+            error_y=_whiskers(drained),
+            name=name,
+            line_color=_COLOURS[name],
+            row=1,
+            col=1,
+        )
+    for which, dash in (("p50", "solid"), ("p99", "dot")):
+        drawn.add_scatter(
+            x=[each.rate for each in scale.offered],
+            y=[getattr(each, which) for each in scale.offered],
+            name=which,
+            line={"color": "#009e73", "dash": dash},
+            row=1,
+            col=2,
+        )
+    drawn.update_yaxes(rangemode="tozero", row=1, col=1)
+    drawn.update_xaxes(tickvals=sorted({each.partitions for each in scale.drained}), row=1, col=1)
+    drawn.update_xaxes(
+        type="log", tickvals=[each.rate for each in scale.offered], tickformat=",", row=1, col=2
+    )
+    drawn.update_yaxes(type="log", row=1, col=2)
+    drawn.update_layout(template="plotly_white", width=1000, height=420)
+    return drawn
+
+
+def _lines(scale: Scale) -> Iterator[tuple[str, list[Drained]]]:
+    yield "one task", [each for each in scale.drained if each.tasks == 1]
+    alone = [each for each in scale.drained if each.workers == 1]
+    yield "a task a partition", [each for each in alone if each.tasks == each.partitions]
+    yield "two workers", [each for each in scale.drained if each.workers > 1]
+
+
+def _whiskers(drained: Sequence[Drained]) -> dict[str, object]:
+    return {
+        "array": [max(each.rates) - median(each.rates) for each in drained],
+        "arrayminus": [median(each.rates) - min(each.rates) for each in drained],
+        "thickness": 1,
+    }
+
+
+def _sections(scale: Scale) -> Iterator[tuple[str, Rows]]:
+    yield "drained", list(_drained(scale))
+    yield "offered", list(_offered(scale))
+    yield "an event", list(_event(scale))
+    yield "calculated", list(_calculated(scale))
+
+
+def _drained(scale: Scale) -> Iterator[Sequence[str]]:
+    yield ("partitions", "tasks", "workers", "rows/s", "least to most", "times", "lost", "doubled")
+    first = median(scale.drained[0].rates)
+    for each in scale.drained:
+        yield (
+            *map(str, (each.partitions, each.tasks, each.workers)),
+            number(median(each.rates)),
+            f"{number(min(each.rates))} to {number(max(each.rates))}",
+            number(median(each.rates) / first),
+            *map(str, (each.lost, each.doubled)),
+        )
+
+
+def _offered(scale: Scale) -> Iterator[Sequence[str]]:
+    yield ("events/s offered", "carried", "p50 ms", "p99 ms", "lost", "doubled")
+    for each in scale.offered:
+        figures = (each.carried, each.p50, each.p99)
+        yield (f"{each.rate:,}", *map(number, figures), *map(str, (each.lost, each.doubled)))
+
+
+def _event(scale: Scale) -> Iterator[Sequence[str]]:
+    processes = [f"CPU of {name}, µs" for name in _SERVERS]
+    yield ("events/s offered", *processes, "bytes in the topic")
+    for each in scale.offered:
+        figures = [each.cpu[name] for name in _SERVERS]
+        yield (f"{each.rate:,}", *map(number, figures), number(each.message_bytes))
+
+
+def _calculated(scale: Scale) -> Iterator[Sequence[str]]:
+    yield ("needed at", *(f"{rate:,} events/s" for rate in _SIZED))
+    sized = [_sizing(scale, rate) for rate in _SIZED]
+    for name in sized[0]:
+        yield (name, *(one[name] for one in sized))
+
+
+def _sizing(scale: Scale, rate: int) -> dict[str, str]:
+    most = scale.offered[-1]  # the greatest batches, and so the least of an event
+    table = median(scale.drained[0].rates)  # rows/s that one took, on a machine shared with all
+    cores = {name: rate * most.cpu[name] / 1e6 for name in _SERVERS}
+    topic, sink = rate * most.message_bytes / 1e6, rate * scale.sink_bytes / 1e6  # MB/s
+    broker_cores = cores["kafka"] * _REPLICAS  # as if a replica cost as much as the first
+    return {
+        "producers, a Python process each": str(ceil(cores["producer"] / _BUSY)),
+        "partitions, and sink tasks": str(max(_REPLICAS, ceil(cores["connect"] / _BUSY))),
+        "Kafka, cores in all": number(broker_cores),
+        f"brokers of {_CORES} cores": str(max(_REPLICAS, ceil(broker_cores / _CORES / _BUSY))),
+        "Connect, cores": number(cores["connect"]),
+        f"Connect workers of {_CORES} cores": str(max(2, ceil(cores["connect"] / _CORES / _BUSY))),
+        "QuestDB, cores": number(cores["questdb"]),
+        "QuestDB servers": str(ceil(rate / table / _BUSY)),
+        "network into Kafka, Mbit/s": number(topic * 8),
+        "between brokers, Mbit/s": number(topic * 8 * (_REPLICAS - 1)),
+        "Kafka to Connect, Mbit/s": number(topic * 8),
+        "Connect to QuestDB, Mbit/s": number(sink * 8),
+        "Kafka's disk a day, three replicas, GB": number(topic * 86.4 * _REPLICAS),
+        "QuestDB's disk a day, GB": number(rate * scale.row_bytes * 86_400 / 1e9),
+    }
+
+
+def _markdown(rows: Rows) -> str:
+    head, *body = rows
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

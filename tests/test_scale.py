@@ -1,0 +1,99 @@
+"""More of everything: producers, partitions, tasks, Connect workers; and one of those killed."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from helpers import eventually, free_ports, running
+from liq import connect, kafka
+from liq.config import Settings
+from liq.stack import control, process
+from liq.stack.servers import CONNECT, servers
+from liq.stack.service import Service
+from rows import ask
+
+pytestmark = pytest.mark.stack
+
+PRODUCERS, EACH, TASKS = 3, 10_000, 6
+DIFFERENT = (PRODUCERS + 1) * EACH // 2  # the latter half of each is the former of the next
+SCRIPT = str(Path(__file__).with_name("bounded_publisher.py"))
+
+
+@pytest.fixture
+def wide(pipeline: Settings) -> Iterator[Settings]:
+    """A topic of six partitions, and a sink of six tasks."""
+    settings = pipeline.model_copy(
+        update={
+            "topic": f"wide_{pipeline.topic}",
+            "connector": f"wide-{pipeline.connector}",
+            "partitions": TASKS,
+            "sink_tasks": TASKS,
+        }
+    )
+    kafka.ensure_topics(settings)
+    yield settings
+    connect.remove(settings)
+
+
+@pytest.fixture
+def second(stack: Settings, tmp_path: Path) -> Iterator[Service]:
+    """A worker in the group of the stack's own."""
+    port = free_ports()["connect_port"]
+    settings = stack.model_copy(update={"home": tmp_path, "connect_port": port})
+    [worker] = [service for service in servers(settings) if service.name == CONNECT]
+    control.launch([worker], settings)
+    control.wait_healthy(worker)
+    yield worker
+    control.end([worker], settings)
+
+
+def workers(settings: Settings) -> list[str]:
+    """Return where each task of the sink runs."""
+    url = f"{settings.connect_url}/connectors/{settings.connector}/status"
+    answer = httpx.get(url, timeout=30)
+    assert answer.is_success  # not while the workers agree who does what
+    return [task["worker_id"] for task in answer.json()["tasks"] if task["state"] == "RUNNING"]
+
+
+def unread(settings: Settings) -> int:
+    group = f"connect-{settings.connector}"
+    return sum(each.lag for each in kafka.offsets({settings.topic: group}, settings))
+
+
+def sent(settings: Settings, topic: str) -> int:
+    return sum(each.end for each in kafka.offsets({topic: "nobody"}, settings))
+
+
+def stored(settings: Settings) -> tuple[int, int]:
+    """Return how many rows there are, and of how many different liquidations."""
+    found = ask("SELECT count() AS n, count_distinct(event_id) AS d FROM {table}", settings)
+    return int(found["n"][0]), int(found["d"][0])
+
+
+def test_with_a_worker_killed_under_load_all_is_stored_once(
+    wide: Settings, second: Service
+) -> None:
+    connect.ensure(wide)
+    eventually(lambda: len(workers(wide)) == TASKS and len(set(workers(wide))) == 2, deadline=60)
+    with ExitStack() as ended:
+        producers = [
+            ended.enter_context(running(wide, SCRIPT, str(number * EACH // 2), str(EACH)))
+            for number in range(PRODUCERS)
+        ]
+        eventually(lambda: stored(wide)[0] > DIFFERENT // 5, deadline=60)
+        killed = process.find(second.pid_file)
+        assert killed
+        killed.process.kill()
+        for producer in producers:
+            output, _ = producer.communicate(timeout=120)
+            assert producer.returncode == 0, output
+    # what the killed one had not committed is read again, and stored once as well
+    eventually(lambda: not unread(wide), deadline=120)
+    eventually(lambda: stored(wide) == (DIFFERENT, DIFFERENT), deadline=30)
+    assert len(workers(wide)) == TASKS
+    assert len(set(workers(wide))) == 1
+    assert sent(wide, wide.topic) >= PRODUCERS * EACH
+    assert sent(wide, wide.dlq_topic) == 0
