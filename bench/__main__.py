@@ -18,7 +18,7 @@ from bench.drain import drain
 from bench.environment import temporary_stack
 from bench.first_bar import first_bar
 from bench.latency import latency, stages
-from bench.paint import paint
+from bench.paint import painting
 from bench.publishing import publishing
 from bench.queries import measure_queries
 from bench.reading import reading
@@ -26,7 +26,7 @@ from bench.recovery import recovery
 from bench.sizes import Sizes
 from bench.throughput import live_path
 from bench.updates import updates
-from bench.visitors import visitors
+from bench.visitors import crowd, opening
 from liq.config import Settings
 
 # compared side by side: what returns the rows, with a stack or without
@@ -37,11 +37,16 @@ _COMPARED: Mapping[str, Callable[[Settings, Sizes], list[Row]]] = {
     "producer": publishing,
     "read": reading,
     "recovery": recovery,
+    "paint": painting,
+    "visitors": opening,
 }
-_COMPARED_ALONE: Mapping[str, Callable[[Sizes], list[Row]]] = {"decode": decoding}
-_ON_A_STACK = {"paint": paint, "visitors": visitors, "live-path": live_path}
+_COMPARED_ALONE: Mapping[str, Callable[[Sizes], list[Row]]] = {
+    "decode": decoding,
+    "updates": updates,
+}
+_ON_A_STACK = {"crowd": crowd, "live-path": live_path}
 COMPARED = (*_COMPARED, *_COMPARED_ALONE)
-NAMES = (*COMPARED, "first-bar", "updates", *_ON_A_STACK, "queries")
+NAMES = (*COMPARED, "first-bar", *_ON_A_STACK, "queries")
 _BAR = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 _OUT = Path("bench/results")
 _DEFAULT = Sizes()
@@ -73,9 +78,9 @@ def main(
 ) -> None:
     """Measure liq on this machine, with a stack of its own, and print the figures.
 
-    Comparisons (latency, stages, drain, producer, read, recovery, decode) let liq and others do the
-    same in turn, round after round: what counts is how many times liq is ahead. The others are
-    figures of liq alone.
+    Most are comparisons, in which liq and others do the same in turn, round after round: what
+    counts is how many times liq is ahead. first-bar, crowd, live-path and queries are figures of
+    liq alone.
     """
     chosen = names or list(COMPARED if publish else NAMES)
     if unknown := set(chosen) - set(NAMES):
@@ -122,9 +127,6 @@ def _pipeline(chosen: Collection[str]) -> Table:
             times, memory = first_bar()
             _add(table, "liq run to first bar", times)
             _add(table, "memory, MiB", memory)
-        if "updates" in chosen:
-            status.update("updates of a chart")
-            _add(table, "an update of 5,000 points", updates())
         if set(chosen) & set(_ON_A_STACK):
             status.update("starting a stack")
             with temporary_stack() as stack:

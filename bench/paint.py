@@ -85,7 +85,7 @@ def _painted(stack: Settings, sizes: Sizes, serving: Serving, newest: str) -> Fi
 
 
 def _figures(settings: Settings, paints: list[tuple[str, float]]) -> Figures:
-    known = pd.to_datetime([text for text, _ in paints], utc=True).as_unit("us")
+    known = pd.to_datetime([text for text, _ in paints], format="ISO8601", utc=True).as_unit("us")
     at = np.maximum.accumulate([ms for _, ms in paints])
     events = questdb.fetch(f"SELECT ts FROM {settings.table}", None, settings)["ts"]  # noqa: S608 - our own name
     events = events[(events > known[0]) & (events <= known.max())]
@@ -94,7 +94,7 @@ def _figures(settings: Settings, paints: list[tuple[str, float]]) -> Figures:
     return {
         "p50": float(np.percentile(delays, 50)),
         "p99": float(np.percentile(delays, 99)),
-        "redraws": 1000 * len(paints) / (at[-1] - at[0]),
+        "redraws": float(1000 * len(paints) / (at[-1] - at[0])),
     }
 
 

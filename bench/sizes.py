@@ -18,6 +18,9 @@ class Sizes:
     decoded: int = 20_000
     stored: int = 100_000  # rows, of queries
     asked: int = 20  # times that a query is
+    painted_s: float = 30  # seconds that a page is watched for
+    visitors: int = 10
+    points: int = 5_000  # of a chart
     away: float = 60  # seconds that QuestDB is
     after: float = 10  # seconds, about, that events go on for when it is back
     away_rate: float = 1_000  # events a second, all the time

@@ -2,9 +2,12 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 import comm
 import numpy as np
@@ -12,12 +15,13 @@ import pandas as pd
 import plotly.graph_objects as go
 from comm.base_comm import BaseComm
 
+from bench.compare import Figure, Figures, Row
+from bench.sizes import Sizes
 from liq import charts
 from liq.charts import Spec
 from liq.dashboard.plot import Plot
 
-_POINTS = 5_000
-_REPETITIONS = 9
+_UPDATES = 5  # of a round
 
 
 class _Counting(BaseComm):
@@ -34,34 +38,63 @@ class _Counting(BaseComm):
         _Counting.size += len(content.encode()) + sum(memoryview(b).nbytes for b in buffers or ())
 
 
-def updates(points: int = _POINTS) -> dict[str, float]:
-    """Return messages, bytes and milliseconds of CPU of an update of longs and shorts, and ratios.
+def _counted() -> AbstractContextManager[object]:
+    """Let widgets that are made meanwhile count what they send."""
+    return patch.object(comm, "create_comm", _Counting)
 
-    The bars' times stay the same, as within a bucket: a FigureWidget does not send them again.
 
-    The figures' data is ready before, and both get the same: what is measured is the widget. A
+def updates(sizes: Sizes) -> list[Row]:
+    """Return the comparison of updates of longs and shorts.
+
+    The bars' times stay the same, as within a bucket: a FigureWidget does not send them again. The
+    figures' data is ready before, and both get the same: what is measured is the widget. A
     FigureWidget also hears from its page what each update changed, which is not counted here.
     """
-    comm.create_comm = _Counting
-    specs = [charts.bars.spec(_frame(points, seed)) for seed in range(_REPETITIONS + 1)]
-    ours, theirs = Plot(), go.FigureWidget(specs[0])
-    opening = [_cost(lambda make=make: make())[1] for make in (Plot, go.FigureWidget)]
-    figures = dict(zip(("Plot bytes to open", "FigureWidget bytes to open"), opening, strict=True))
-    measured: dict[str, list[tuple[float, float, float]]] = {"ours": [], "theirs": []}
-    for spec in specs[1:]:  # interleaved: what else the machine does meets both
-        measured["ours"].append(_cost(lambda spec=spec: ours.set_trait("spec", spec)))
-        measured["theirs"].append(_cost(lambda spec=spec: _assign(theirs, spec)))
-    for at, name in enumerate(("messages", "bytes", "cpu_ms")):
-        plot, widget = (median(row[at] for row in measured[whose]) for whose in ("ours", "theirs"))
-        figures |= {f"Plot {name}": plot, f"FigureWidget {name}": widget}
-        figures |= {f"ratio of {name}": widget / plot}
-    return figures
+    frames = [charts.bars.spec(_frame(sizes.points, seed)) for seed in range(_UPDATES + 1)]
+    with _counted():
+        ours, theirs = Plot(), go.FigureWidget(frames[0])
+
+    def update_ours(spec: Spec) -> None:
+        ours.spec = spec
+
+    def update_theirs(spec: Spec) -> None:
+        with theirs.batch_update():
+            for trace, new in zip(theirs.data, spec["data"], strict=True):
+                trace.x, trace.y = new["x"], new["y"]
+
+    def measured(
+        make: Callable[[], object], update: Callable[[Spec], None]
+    ) -> Callable[[], Figures]:
+        return partial(_measured, make, update, frames)
+
+    return [
+        Row(
+            key="updates",
+            title=f"an update of a chart of {sizes.points:,} points: the kernel's part",
+            figures=(
+                Figure("CPU", "ms"),
+                Figure("messages", ""),
+                Figure("size", "kB"),
+                Figure("size to open", "kB"),
+            ),
+            contenders={
+                "liq Plot": measured(Plot, update_ours),
+                "plotly FigureWidget": measured(lambda: go.FigureWidget(frames[0]), update_theirs),
+            },
+            note=f"Median of {_UPDATES} updates, all values new, times the same.",
+        )
+    ]
 
 
-def _assign(figure: go.FigureWidget, spec: Spec) -> None:
-    with figure.batch_update():
-        for trace, new in zip(figure.data, spec["data"], strict=True):
-            trace.x, trace.y = new["x"], new["y"]
+def _measured(
+    make: Callable[[], object], update: Callable[[Spec], None], frames: Sequence[Spec]
+) -> Figures:
+    with _counted():
+        _, opening, _ = _cost(make)
+    update(frames[0])
+    costs = [_cost(partial(update, frame)) for frame in frames[1:]]
+    messages, size, cpu = (median(column) for column in zip(*costs, strict=True))
+    return {"CPU": cpu, "messages": messages, "size": size / 1e3, "size to open": opening / 1e3}
 
 
 def _cost(update: Callable[[], object]) -> tuple[float, float, float]:

@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, Page
 
 from bench.compare import Figure, Figures, Row
 from bench.environment import own_names, prepare, wait_until
-from bench.paint import BAR, Serving, chromium, dashboard, fed, streamlit
+from bench.first_bar import BAR
+from bench.paint import Serving, chromium, dashboard, fed, streamlit
 from bench.sizes import Sizes
 from liq.config import Settings
 
@@ -70,7 +71,7 @@ def _comers(browser: Browser, url: str, visitors: int) -> Iterator[float]:
         yield time.monotonic() - begin
 
 
-def visitors(stack: Settings, visitors: int = 10) -> dict[str, float]:
+def crowd(stack: Settings, visitors: int = 10) -> dict[str, float]:
     """Let visitors of the dashboard come all at once.
 
     Return seconds until all see bars, how many see them move, and MiB of a visitor's kernel.

@@ -9,10 +9,13 @@ from bench.decoding import decoding
 from bench.drain import drain
 from bench.environment import own_names
 from bench.latency import latency, stages
+from bench.paint import painting
 from bench.publishing import publishing
 from bench.reading import fetch_by_psycopg, fetch_by_rest, load, reading, rest, sql
 from bench.recovery import recovery
 from bench.sizes import Sizes
+from bench.updates import updates
+from bench.visitors import opening
 
 from liq import questdb
 from liq.config import Settings
@@ -29,6 +32,9 @@ LITTLE = Sizes(
     decoded=200,
     stored=10_000,
     asked=1,
+    painted_s=5,
+    visitors=1,
+    points=100,
     away=0.5,
     after=1,
     away_rate=200,
@@ -44,8 +50,19 @@ def check(row: Row) -> None:
     assert figures[ours].get(LOST, 0) == figures[ours].get(DOUBLED, 0) == 0
 
 
-def test_decoding() -> None:
-    for row in decoding(LITTLE):
+@pytest.mark.parametrize("rows", [decoding, updates], ids=lambda rows: rows.__name__)
+def test_a_comparison_without_servers(rows: Callable[[Sizes], list[Row]]) -> None:
+    for row in rows(LITTLE):
+        check(row)
+
+
+@pytest.mark.stack
+@pytest.mark.browser
+@pytest.mark.parametrize("rows", [painting, opening], ids=lambda rows: rows.__name__)
+def test_a_comparison_of_pages(
+    rows: Callable[[Settings, Sizes], list[Row]], stack: Settings
+) -> None:
+    for row in rows(stack, LITTLE):
         check(row)
 
 
