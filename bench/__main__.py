@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.status import Status
 from rich.table import Table
 
-from bench import compare, report
+from bench import compare, report, scale_report
 from bench.compare import Row
 from bench.decoding import decoding
 from bench.drain import drain
@@ -23,6 +23,7 @@ from bench.publishing import publishing
 from bench.queries import measure_queries
 from bench.reading import reading
 from bench.recovery import recovery
+from bench.scale import scale
 from bench.sizes import Sizes
 from bench.throughput import live_path
 from bench.updates import updates
@@ -46,7 +47,7 @@ _COMPARED_ALONE: Mapping[str, Callable[[Sizes], list[Row]]] = {
 }
 _ON_A_STACK = {"crowd": crowd, "live-path": live_path}
 COMPARED = (*_COMPARED, *_COMPARED_ALONE)
-NAMES = (*COMPARED, "first-bar", *_ON_A_STACK, "queries")
+NAMES = (*COMPARED, "first-bar", *_ON_A_STACK, "queries", "scale")
 _BAR = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 _OUT = Path("bench/results")
 _DEFAULT = Sizes()
@@ -72,27 +73,44 @@ def main(
         typer.Option(
             "--publish",
             help=f"then write all comparisons of that folder, as tables and a picture, into"
-            f" {report.PAGE}; without names it makes just the comparisons",
+            f" {report.PAGE}, and what scale measured into {scale_report.PAGE}; without names it"
+            " makes just the comparisons",
         ),
     ] = False,
 ) -> None:
     """Measure liq on this machine, with a stack of its own, and print the figures.
 
     Most are comparisons, in which liq and others do the same in turn, round after round: what
-    counts is how many times liq is ahead. first-bar, crowd, live-path and queries are figures of
-    liq alone.
+    counts is how many times liq is ahead. first-bar, crowd, live-path, queries and scale are
+    figures of liq alone.
     """
     chosen = names or list(COMPARED if publish else NAMES)
     if unknown := set(chosen) - set(NAMES):
         raise typer.BadParameter(f"unknown {', '.join(unknown)}; there are {', '.join(NAMES)}")
     sizes = Sizes(repeat=repeat, drained=events, away=away)
     _compare(chosen, sizes, out)
-    if others := set(chosen) - {*COMPARED, "queries"}:
+    if others := set(chosen) - {*COMPARED, "queries", "scale"}:
         Console().print(_pipeline(others))
     if "queries" in chosen:
         Console().print(_queries())
+    if "scale" in chosen:
+        _scale(out)
     if publish:
-        report.publish(compare.load(out))
+        _publish(out)
+
+
+def _scale(out: Path) -> None:
+    with _status("starting a stack") as status, temporary_stack() as stack:
+        measured = scale(stack, status.update)
+    scale_report.save(measured, out)
+    Console().print(*scale_report.tables(measured))
+
+
+def _publish(out: Path) -> None:
+    if comparisons := compare.load(out):
+        report.publish(comparisons)
+    if measured := scale_report.load(out):
+        scale_report.publish(measured)
 
 
 def _compare(chosen: Collection[str], sizes: Sizes, out: Path) -> None:

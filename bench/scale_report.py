@@ -62,15 +62,22 @@ def about(scale: Scale) -> str:
 
 def publish(scale: Scale, page: Path = PAGE) -> None:
     """Write the tables into the marked sections of ``page``, and the picture beside it."""
-    text = page.read_text()
+    page.write_text(filled(scale, page.read_text()))
+    page.with_name(PICTURE).write_text(svg(figure(scale)))
+
+
+def filled(scale: Scale, page: str) -> str:
+    """Return the text of a page with the tables in its marked sections.
+
+    Raises ValueError when one of these is missing.
+    """
     for title, rows in _sections(scale):
         mark = re.compile(rf"(?<=<!-- {title} -->\n).*?(?=<!-- end -->)", re.DOTALL)
-        if not mark.search(text):
-            raise ValueError(f"{page} has no section <!-- {title} -->")
-        filled = f"{about(scale)}\n\n{_markdown(rows)}\n"
-        text = mark.sub(lambda _, filled=filled: filled, text, count=1)
-    page.write_text(text)
-    page.with_name(PICTURE).write_text(svg(figure(scale)))
+        if not mark.search(page):
+            raise ValueError(f"the page has no section <!-- {title} -->")
+        table = f"{about(scale)}\n\n{_markdown(rows)}\n"
+        page = mark.sub(lambda _, table=table: table, page, count=1)
+    return page
 
 
 def figure(scale: Scale) -> go.Figure:
