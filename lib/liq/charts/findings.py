@@ -226,7 +226,8 @@ def _deciles(frame: pd.DataFrame) -> dict[int, str]:
         {"from_usd": "min", "to_usd": "max", "prints": ["min", "max"]}
     )
     return {
-        int(str(decile)): f"{decile}<br>{_usd(least)} to<br>{_usd(most)}<br>n={_range(few, many)}"
+        int(str(decile)): f"{decile}<br>{base.compact(least)} to<br>{base.compact(most)}<br>"
+        f"n={_range(few, many)}"
         for decile, least, most, few, many in sums.itertuples(name=None)
     }
 
@@ -273,10 +274,3 @@ def _mark(colours: Theme, current: float) -> tuple[list[Spec], Spec]:
         "font": {"color": colours.warning, "size": 11},
     }
     return [line], note
-
-
-def _usd(amount: float) -> str:
-    for unit, size in (("M", 1e6), ("k", 1e3)):
-        if amount >= size:
-            return f"{amount / size:,.3g}{unit}"
-    return f"{amount:,.3g}"

@@ -232,19 +232,12 @@ def _log_bar(domain: list[float], title: str) -> Spec:
     return {
         "title": {"text": title, "side": "right", "font": {"size": 11}},
         "tickvals": list(powers),
-        "ticktext": [_short(10.0**power) for power in powers],
+        "ticktext": [f"${base.compact(10.0**power)}" for power in powers],
         "y": sum(domain) / 2,
         "len": domain[1] - domain[0],
         "thickness": 12,
         "outlinewidth": 0,
     }
-
-
-def _short(usd: float) -> str:
-    for unit, size in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
-        if usd >= size:
-            return f"${usd / size:g}{unit}"
-    return f"${usd:g}"
 
 
 def _without_nan(values: np.ndarray) -> list[list[float | None]]:
