@@ -116,7 +116,7 @@ def _line(now: "Progress") -> str:
     if now.batch < 0:
         return "starting"
     return (
-        f"batch {now.batch:,}  {now.rows:,} messages, {now.late:,} too late"
-        f"  in {now.input_rate:,.1f}/s  done {now.processed_rate:,.1f}/s  state {now.state:,} rows,"
+        f"batch {now.batch:,}  {now.rows:,} messages  in {now.input_rate:,.1f}/s"
+        f"  done {now.processed_rate:,.1f}/s  {now.late:,} too late  state {now.state:,} rows,"
         f" {now.state_bytes / 1e6:,.1f} MB  watermark {now.watermark or '-'}"
     )

@@ -7,8 +7,10 @@ which the tables of cascades and sums store once, by their dedup keys.
 """
 
 import asyncio
+import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -30,10 +32,11 @@ class Progress:
     """A job as of the latest batches of messages, of which cascades and sums have one each.
 
     ``batch`` counts batches since the checkpoint was made, -1 before the first; ``rows`` are the
-    messages in this one, ``late`` those of them that came too late to count. Rates are in
-    messages/s: what arrived, and what could be done. ``state`` is how many prints, open runs and
-    open buckets are remembered, in ``state_bytes`` of memory. ``watermark`` is the time before
-    which prints are too late, ISO 8601, or nothing. Of two numbers it is that of the slower.
+    messages in this one. ``late`` counts the prints that came too late to count, since the job was
+    started. Rates are in messages/s: what arrived, and what could be done. ``state`` is how many
+    prints, open runs and open buckets are remembered, in ``state_bytes`` of memory. ``watermark``
+    is the time before which prints are too late, ISO 8601, or nothing. Of two numbers it is that of
+    the slower.
     """
 
     batch: int = -1
@@ -72,6 +75,8 @@ class Job:
         self._settings = settings or config.settings()
         self._spark: SparkSession | None = None
         self._queries: list[StreamingQuery] = []
+        self._late: Counter[str] = Counter()  # by query
+        self._counted: dict[str, str] = {}  # until when
 
     @property
     def running(self) -> bool:
@@ -98,10 +103,22 @@ class Job:
     def progress(self) -> Progress:
         """Return what the latest batches were like."""
         with translated(self._settings):
-            latest = [query.lastProgress for query in self._queries]
-        return _progress(latest) if latest and all(latest) else Progress()
+            recent = [query.recentProgress for query in self._queries]
+        if not recent or not all(recent):
+            return Progress()
+        for one in itertools.chain.from_iterable(recent):
+            self._count(one)
+        return _progress([each[-1] for each in recent], max(self._late.values()))
+
+    def _count(self, progress: Any) -> None:
+        query, moment = str(progress["id"]), progress["timestamp"]
+        if moment > self._counted.get(query, ""):
+            self._counted[query] = moment
+            dropped = (each["numRowsDroppedByWatermark"] for each in progress["stateOperators"])
+            self._late[query] += sum(dropped)
 
     def _start(self) -> None:
+        self._late.clear()
         kafka.ensure_topics(self._settings)
         self._spark = start(self._settings, ui=self._ui)
         with translated(self._settings):
@@ -160,12 +177,12 @@ async def run(job: Job, show: Callable[[Progress], None] | None = None) -> None:
             await job.stop()
 
 
-def _progress(latest: list[Any]) -> Progress:
+def _progress(latest: list[Any], late: int) -> Progress:
     operators = [operator for each in latest for operator in each["stateOperators"]]
     return Progress(
         batch=min(each["batchId"] for each in latest),
         rows=max(each["numInputRows"] or 0 for each in latest),
-        late=max(operator["numRowsDroppedByWatermark"] for operator in operators),
+        late=late,
         input_rate=max(_rate(each["inputRowsPerSecond"]) for each in latest),
         processed_rate=min(_rate(each["processedRowsPerSecond"]) for each in latest),
         state=sum(operator["numRowsTotal"] for operator in operators),

@@ -64,6 +64,7 @@ def _configuration(settings: Settings, *, ui: bool) -> dict[str, str]:
         "spark.ui.killEnabled": "false",  # its pages ask for no login
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
+        "spark.sql.streaming.numRecentProgressUpdates": "20",  # read twice a second
         # kept with a checkpoint for good: as many pieces of state as the topic has partitions
         "spark.sql.shuffle.partitions": str(settings.partitions),
         "spark.sql.warehouse.dir": str(settings.home / "spark" / "warehouse"),
