@@ -1,18 +1,20 @@
 """Event to paint: from an event's time to the animation frame after the redraw that shows it.
 
-A page tells the newest print it knows of, in a few characters. Whenever those change, the moment
-two animation frames later is noted; by then the charts of a redraw of liq's are drawn (Streamlit
-draws its own after that text, so this is kind to it). An event is painted with the first page that
-knows of it or of a later one.
+A page tells the newest print it knows of, in a few characters. When a message with them comes is
+noted, and when they have changed, two animation frames later: by then the charts of a redraw of
+liq's are drawn (Streamlit draws its own after that text, so this is kind to it). An event has come,
+and is painted, with the first that is no older.
 """
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from typing import NamedTuple
 
 import httpx
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from playwright.sync_api import Browser, sync_playwright
 
@@ -24,78 +26,115 @@ from liq import questdb, serve
 from liq.config import Settings
 
 _WARM_UP_S = 5
-_WATCH = """newest => {
+# notes the text of each message of a websocket, once the page is watched
+_LISTEN = """() => {
+    window.WebSocket = class extends WebSocket {
+        constructor(...given) {
+            super(...given);
+            this.addEventListener("message", ({ data }) => window.heard?.(data));
+        }
+    };
+}"""
+_WATCH = """([newest, told]) => {
+    const read = eval(newest), pattern = new RegExp(told);
+    window.messages = [];
     window.paints = [];
-    let told = newest(), asked = false;
+    window.heard = async data => {
+        const now = Date.now();
+        const text = typeof data === "string" ? data : await new Response(data).text();
+        const found = text.match(pattern);
+        if (found) window.messages.push([found[1], now]);
+    };
+    let shown = read(), asked = false;
     new MutationObserver(() => {
         if (asked) return;
         asked = true;
         requestAnimationFrame(() => requestAnimationFrame(() => {
             asked = false;
-            const now = newest();
-            if (now && now !== told) window.paints.push([told = now, Date.now()]);
+            const now = read();
+            if (now && now !== shown) window.paints.push([shown = now, Date.now()]);
         }));
     }).observe(document.body, { childList: true, subtree: true, characterData: true });
 }"""
-_TAPE = "() => document.querySelector('.liq-tape tr[data-key]')?.dataset.key.split('/')[0]"
-Served = tuple[str, tuple[int, ...]]  # the page's URL, and the ids of the processes behind it
-Serving = Callable[[Settings], AbstractContextManager[Served]]
 
-_CAPTION = """() => document.querySelector('[data-testid=stCaptionContainer]')
-    ?.textContent.match(/newest (.*) UTC/)?.[1]"""
+
+class Page(NamedTuple):
+    """How a page tells its newest print: JavaScript that reads it, a pattern of the message."""
+
+    newest: str
+    message: str
+
+
+_DASHBOARD = Page(
+    "() => document.querySelector('.liq-tape tr[data-key]')?.dataset.key.split('/')[0]",
+    r'data-key=\\?"([^/"]+)/',
+)
+_STREAMLIT = Page(
+    "() => document.querySelector('[data-testid=stCaptionContainer]')"
+    "?.textContent.match(/newest (.*) UTC/)?.[1]",
+    r"newest (\S+ \S+) UTC",
+)
+Served = tuple[str, tuple[int, ...]]  # the page's URL, and the ids of the processes behind it
+Numbers = npt.NDArray[np.int64]
+Serving = Callable[[Settings], AbstractContextManager[Served]]
 
 
 def painting(stack: Settings, sizes: Sizes) -> list[Row]:
     """Return the comparison of our dashboard with Streamlit's."""
 
-    def painted(serving: Serving, newest: str) -> Callable[[], Figures]:
-        return partial(_painted, stack, sizes, serving, newest)
+    def painted(serving: Serving, page: Page) -> Callable[[], Figures]:
+        return partial(_painted, stack, sizes, serving, page)
 
+    names = [f"{what} {name}" for what in ("message", "paint") for name in ("p50", "p99")]
     return [
         Row(
             key="paint",
             title=f"event to paint, {sizes.rate:g} events/s",
             figures=(
-                Figure("p50", "ms"),
-                Figure("p99", "ms"),
+                *(Figure(name, "ms") for name in names),
                 Figure("redraws", "/s", more_is_better=True),
             ),
             contenders={
-                "liq dashboard": painted(dashboard, _TAPE),
-                "liq streamlit, polling each second": painted(streamlit, _CAPTION),
+                "liq dashboard": painted(dashboard, _DASHBOARD),
+                "liq streamlit, polling each second": painted(streamlit, _STREAMLIT),
             },
-            note="From the venue's time of an event to the animation frame that shows it or a later"
-            " one, in Chromium on the same machine.",
+            note="From the venue's time of an event to the message that tells the page of it or of"
+            " a later one, and to the animation frame that shows it; Chromium on the same machine.",
         )
     ]
 
 
-def _painted(stack: Settings, sizes: Sizes, serving: Serving, newest: str) -> Figures:
+def _painted(stack: Settings, sizes: Sizes, serving: Serving, seen: Page) -> Figures:
     settings = own_names(stack)
     prepare(settings)
     with fed(settings, sizes.rate), serving(settings) as (url, _), chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.add_init_script(f"({_LISTEN})()")
         page.goto(url)
         page.wait_for_selector(BAR, state="attached", timeout=120_000)
         time.sleep(_WARM_UP_S)
-        page.evaluate(f"() => ({_WATCH})({newest})")
+        page.evaluate(_WATCH, list(seen))
         time.sleep(sizes.painted_s)
-        paints: list[tuple[str, float]] = page.evaluate("window.paints")
-    return _figures(settings, paints)
-
-
-def _figures(settings: Settings, paints: list[tuple[str, float]]) -> Figures:
-    known = pd.to_datetime([text for text, _ in paints], format="ISO8601", utc=True).as_unit("us")
-    at = np.maximum.accumulate([ms for _, ms in paints])
-    events = questdb.fetch(f"SELECT ts FROM {settings.table}", None, settings)["ts"]  # noqa: S608 - our own name
-    events = events[(events > known[0]) & (events <= known.max())]
-    first = np.searchsorted(np.maximum.accumulate(known.asi8), events.astype("int64"))
-    delays = at[first] - events.astype("int64") / 1000
+        messages, paints = page.evaluate("[window.messages, window.paints]")
+    sql = f"SELECT ts FROM {settings.table}"  # noqa: S608 - our own name
+    events = questdb.fetch(sql, None, settings)["ts"].astype("int64").to_numpy()
+    spent = (paints[-1][1] - paints[0][1]) / 1000
     return {
-        "p50": float(np.percentile(delays, 50)),
-        "p99": float(np.percentile(delays, 99)),
-        "redraws": float(1000 * len(paints) / (at[-1] - at[0])),
+        **_percentiles("message", events, messages),
+        **_percentiles("paint", events, paints),
+        "redraws": len(paints) / spent,
     }
+
+
+def _percentiles(what: str, events: Numbers, told: list[tuple[str, float]]) -> Figures:
+    """Return p50 and p99 of the milliseconds from each event to the first that is no older."""
+    texts = [text for text, _ in told]
+    known = pd.to_datetime(texts, format="ISO8601", utc=True).as_unit("us").asi8
+    at = np.array([ms for _, ms in told])
+    counted = events[(events > known[0]) & (events <= known.max())]
+    first = np.searchsorted(np.maximum.accumulate(known), counted)
+    p50, p99 = np.percentile(at[first] - counted / 1000, [50, 99])
+    return {f"{what} p50": float(p50), f"{what} p99": float(p99)}
 
 
 @contextmanager

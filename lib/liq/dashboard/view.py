@@ -124,7 +124,7 @@ class Dashboard:
                 self.model.fail(f"The dashboard stumbled over {error!r}")
                 self._draw_state()
             took = time.monotonic() - began
-            pause = max(self._interval - took, 3 * took)  # other visitors have the machine too
+            pause = max(self._interval - took, 2 * took)  # other visitors have the machine too
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
