@@ -108,9 +108,14 @@ def _scale(out: Path) -> None:
 
 def _publish(out: Path) -> None:
     if comparisons := compare.load(out):
-        report.publish(comparisons)
+        report.publish(sorted(comparisons, key=_place))
     if measured := scale_report.load(out):
         scale_report.publish(measured)
+
+
+def _place(comparison: compare.Comparison) -> int:
+    """Return where it belongs on the page, whenever it was made."""
+    return next(at for at, name in enumerate([*NAMES, ""]) if comparison.key.startswith(name))
 
 
 def _compare(chosen: Collection[str], sizes: Sizes, out: Path) -> None:

@@ -32,16 +32,17 @@ def markdown(comparison: Comparison) -> str:
     """Return it as a section of a page."""
     head = [_HEAD, ("---",) * len(_HEAD)]
     rows = ["| " + " | ".join(row) + " |" for row in [*head, *_rows(comparison)]]
-    return "\n".join([f"### {comparison.title}\n", about(comparison), "", *rows, ""])
+    title = f"### {comparison.title} (`{comparison.key}`)\n"
+    return "\n".join([title, about(comparison), "", *rows, ""])
 
 
 def about(comparison: Comparison) -> str:
     """Return how it was measured, in a sentence or two."""
     before, after = comparison.load
+    begun = comparison.begun[:16].replace("T", " ")
     return (
-        f"{comparison.note} `bench {comparison.key}`, {len(comparison.rounds)} rounds,"
-        f" {comparison.begun[:16].replace('T', ' ')} UTC, {comparison.cores} cores, load"
-        f" {before:.1f} before and {after:.1f} after."
+        f"{comparison.note} {len(comparison.rounds)} rounds, {begun} UTC,"
+        f" {comparison.cores} cores, load {before:.1f} before and {after:.1f} after."
     ).strip()
 
 
@@ -57,36 +58,42 @@ def publish(comparisons: Sequence[Comparison], page: Path = PAGE) -> None:
 
 
 def figure(comparisons: Sequence[Comparison]) -> go.Figure:
-    """Return a bar for each ratio, on a logarithmic scale: to the right of 1 liq is ahead."""
+    """Return a bar from 1 to each ratio, on a logarithmic scale: to the right liq is ahead."""
     compared = [
         (f"{comparison.key}, {line.figure.name}: {line.contender}", line.ratio)
         for comparison in reversed(comparisons)
         for line in reversed(lines(comparison))
         if line.ratio
     ]
-    ratios = [ratio for _, ratio in compared]
-    drawn = go.Figure(
-        go.Bar(
-            y=[name for name, _ in compared],
-            x=[ratio.median for ratio in ratios],
-            orientation="h",
-            marker_color=[_AHEAD if ratio.median >= 1 else _BEHIND for ratio in ratios],
-            text=[_times(ratio.median) for ratio in ratios],
-            textposition="inside",
-            error_x={
-                "array": [ratio.high - ratio.median for ratio in ratios],
-                "arrayminus": [ratio.median - ratio.low for ratio in ratios],
-                "thickness": 1,
-            },
-        )
+    names, ratios = [name for name, _ in compared], [ratio for _, ratio in compared]
+    bars = go.Bar(
+        y=names,
+        base=1,
+        x=[ratio.median - 1 for ratio in ratios],
+        orientation="h",
+        marker_color=[_AHEAD if ratio.median >= 1 else _BEHIND for ratio in ratios],
+        error_x={
+            "array": [ratio.high - ratio.median for ratio in ratios],
+            "arrayminus": [ratio.median - ratio.low for ratio in ratios],
+            "thickness": 1,
+        },
     )
+    labels = go.Scatter(
+        y=names,
+        x=[max(ratio.high, 1) for ratio in ratios],
+        mode="text",
+        text=[f" {_times(ratio.median)}" for ratio in ratios],
+        textposition="middle right",
+    )
+    drawn = go.Figure([bars, labels])
     drawn.update_layout(
         title="How many times liq is ahead: median of the rounds, least and most",
-        xaxis={"type": "log", "ticksuffix": "x"},
+        xaxis={"type": "log", "ticksuffix": "x", "dtick": 1},
         yaxis={"automargin": True},
         template="plotly_white",
         width=1000,
-        height=120 + 26 * len(compared),
+        height=140 + 26 * len(compared),
+        bargap=0.4,
         showlegend=False,
     )
     drawn.add_vline(x=1, line_width=1)

@@ -72,8 +72,8 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
 
 def test_the_table_says_what_how_and_how_many_times() -> None:
     told = markdown(compared(liq=OURS, other=THEIRS)).splitlines()
-    assert told[0] == "### Work done"
-    assert told[2].startswith("By hand. `bench work`, 3 rounds, ")
+    assert told[0] == "### Work done (`work`)"
+    assert told[2].startswith("By hand. 3 rounds, ")
     assert told[6] == "| liq | rate | 200 rows/s | 100 to 300 |  |  |  |"
     assert told[8] == "| other | rate | 100 rows/s | 50.0 to 400 | 2.00x (0.50 to 3.00) | 7 | 3 |"
 
@@ -100,10 +100,11 @@ def test_a_page_without_the_section_is_left_alone(tmp_path: Path) -> None:
         publish([compared(liq=OURS, other=THEIRS)], page)
 
 
-def test_the_picture_has_a_bar_for_each_ratio() -> None:
-    [bars] = figure([compared(liq=OURS, other=THEIRS)]).data
-    assert list(bars.y) == ["work, delay: other", "work, rate: other"]
-    assert list(bars.x) == [2.0, 2.0]
+def test_the_picture_has_a_bar_from_one_to_each_ratio() -> None:
+    bars, labels = figure([compared(liq=OURS, other=THEIRS)]).data
+    assert list(bars.y) == list(labels.y) == ["work, delay: other", "work, rate: other"]
+    assert [bars.base + length for length in bars.x] == [2.0, 2.0]
+    assert [label.strip() for label in labels.text] == ["2.00x", "2.00x"]
 
 
 def test_numbers_have_as_many_decimals_as_say_something() -> None:
