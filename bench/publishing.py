@@ -33,11 +33,16 @@ def publishing(stack: Settings, sizes: Sizes) -> list[Row]:
 
     def measure(send: Send, sent: Sequence[Liquidation]) -> Figures:
         before = _held(settings)
-        begin = time.perf_counter()
+        begin, busy = time.perf_counter(), time.process_time()
         send(settings, sent)
-        took = time.perf_counter() - begin
+        took, busy = time.perf_counter() - begin, time.process_time() - busy
         more = _held(settings) - before - len(sent)
-        return {"rate": len(sent) / took, "lost": max(0, -more), "doubled": max(0, more)}
+        return {
+            "rate": len(sent) / took,
+            "cpu": 1e6 * busy / len(sent),
+            "lost": max(0, -more),
+            "doubled": max(0, more),
+        }
 
     contenders: Mapping[str, Callable[[], Figures]] = {
         "liq": lambda: measure(publish, many),
@@ -49,7 +54,7 @@ def publishing(stack: Settings, sizes: Sizes) -> list[Row]:
     row = Row(
         key="producer",
         title="Events/s from a program into Kafka",
-        figures=(Figure("rate", "events/s", more_is_better=True),),
+        figures=(Figure("rate", "events/s", more_is_better=True), Figure("cpu", "us/event")),
         contenders=contenders,
         note=f"{sizes.produced:,} events, encoded and sent until all are acknowledged, connecting"
         f" included; {sizes.produced_one_by_one:,} by cryptofeed.",

@@ -50,7 +50,7 @@ def _row(settings: Settings, key: str, size: int, sizes: Sizes) -> Row:
 
     return Row(
         key=f"read-{size}",
-        title=f"`{key}` of {size:,} rows as a DataFrame",
+        title=f"A result of {size:,} {'rows' if size > 1 else 'row'}, `{key}`, as a DataFrame",
         figures=(Figure("time", "ms"),),
         contenders={
             "liq, psycopg": lambda: measure(lambda: fetch_by_psycopg(settings, statement)),
