@@ -32,7 +32,9 @@ from liq.stack.servers import CONNECT, servers
 QUEUED = 400_000
 SECONDS = 10
 RATES = (100, 1_000, 5_000, 10_000, 15_000)
+COMMON_RATE, COMMON_LAYOUT = 1_000, (3, 2, 1)
 _LAYOUTS = ((1, 1), (3, 1), (3, 3), (6, 6), (12, 12))  # partitions, tasks
+_OFFERED_TO = ((1, 1, 1), (6, 6, 1), (12, 12, 1), (6, 6, 2), (12, 12, 2))  # and workers
 _WORKERS = (1, 2, 2, 1)
 _CONTRACTS = 200  # in a backlog, spread over the partitions
 _SAMPLES_PER_S = 200
@@ -53,7 +55,7 @@ class Drained(msgspec.Struct, frozen=True):
 
 
 class Offered(msgspec.Struct, frozen=True):
-    """Events that came ``rate`` a second, from simulator to table.
+    """Events that came ``rate`` a second, from simulator to table, by a layout as of `Drained`.
 
     ``carried`` a second until the last was seen; ``p50`` and ``p99`` are milliseconds from when an
     event was due to the query that showed it. ``cpu`` is microseconds an event, by process,
@@ -61,6 +63,9 @@ class Offered(msgspec.Struct, frozen=True):
     """
 
     rate: int
+    partitions: int
+    tasks: int
+    workers: int
     carried: float
     p50: float
     p99: float
@@ -85,10 +90,13 @@ class Scale(msgspec.Struct, frozen=True):
 def scale(stack: Settings, done: Callable[[str], object] = lambda _: None) -> Scale:
     """Measure on a running stack; ``done`` hears what comes next."""
     begun, before = datetime.now(UTC).isoformat(timespec="seconds"), os.getloadavg()[0]
+    runs = [(rate, COMMON_LAYOUT) for rate in RATES]
+    runs += [(COMMON_RATE, layout) for layout in _OFFERED_TO]
     offered = []
-    for rate in RATES:
-        done(f"{rate:,} events/s")
-        offered.append(_offer(stack, rate))
+    for rate, layout in runs:
+        done(f"{rate:,} events/s by {_described(layout)}")
+        with _workers(stack, layout[-1]):
+            offered.append(_offer(stack, rate, layout))
     drained = _drain_all(stack, done)
     done("bytes of a row")
     row_bytes, sink_bytes = _bytes(stack)
@@ -103,8 +111,14 @@ def scale(stack: Settings, done: Callable[[str], object] = lambda _: None) -> Sc
     )
 
 
-def _offer(stack: Settings, rate: int) -> Offered:
-    settings = own_names(stack)
+def _described(layout: tuple[int, int, int]) -> str:
+    return "{} partitions, {} tasks, {} workers".format(*layout)
+
+
+def _offer(stack: Settings, rate: int, layout: tuple[int, int, int]) -> Offered:
+    partitions, tasks, workers = layout
+    own = {"partitions": partitions, "sink_tasks": tasks}
+    settings = own_names(stack).model_copy(update=own)
     prepare(settings)
     total = rate * SECONDS
     url = f"ws://{settings.host}:{settings.simulator_port}/market/ws/!forceOrder@arr"
@@ -122,6 +136,9 @@ def _offer(stack: Settings, rate: int) -> Offered:
     p50, p99 = np.percentile(delays, [50, 99])
     return Offered(
         rate=rate,
+        partitions=partitions,
+        tasks=tasks,
+        workers=workers,
         carried=(total - lost["lost"]) * 1e6 / (last - first[0]),
         p50=float(p50),
         p99=float(p99),
@@ -178,10 +195,10 @@ def _drain_all(stack: Settings, done: Callable[[str], object]) -> list[Drained]:
         with _workers(stack, workers):
             for partitions, tasks in _LAYOUTS:
                 if tasks >= workers:
-                    done(f"{partitions} partitions, {tasks} tasks, {workers} workers")
-                    drained = _drain(stack, topics[partitions], (partitions, tasks, workers))
-                    key = (partitions, tasks, workers)
-                    found[key] = _both(found[key], drained) if key in found else drained
+                    layout = (partitions, tasks, workers)
+                    done(f"a backlog by {_described(layout)}")
+                    drained = _drain(stack, topics[partitions], layout)
+                    found[layout] = _both(found[layout], drained) if layout in found else drained
     return list(found.values())
 
 

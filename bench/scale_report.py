@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from rich.table import Table
 
 from bench.report import number, svg
-from bench.scale import Drained, Scale
+from bench.scale import COMMON_LAYOUT, COMMON_RATE, Drained, Offered, Scale
 
 PAGE = Path("docs/scale.md")
 PICTURE = "scale.svg"
@@ -23,6 +23,7 @@ _CORES = 4  # of a server's machine
 _BUSY = 0.5  # of what can be done that is planned for: bursts come
 _SERVERS = ("producer", "kafka", "connect", "questdb")
 _COLOURS = {"one task": "#888888", "a task a partition": "#0072b2", "two workers": "#d55e00"}
+_DASHES = {"p50": "solid", "p99": "dot"}
 
 Rows = Sequence[Sequence[str]]
 
@@ -81,10 +82,13 @@ def filled(scale: Scale, page: str) -> str:
 
 
 def figure(scale: Scale) -> go.Figure:
-    """Return rows/s against partitions, and latency against events/s."""
-    drawn = make_subplots(
-        1, 2, subplot_titles=("draining, rows/s by partitions", "latency, ms by events/s")
+    """Return rows/s against partitions, and latency against events/s and partitions."""
+    titles = (
+        "draining, rows/s by partitions",
+        "latency, ms by events/s",
+        f"latency, ms by partitions at {COMMON_RATE:,}/s",
     )
+    drawn = make_subplots(1, 3, subplot_titles=titles)
     for name, drained in _lines(scale):
         drawn.add_scatter(
             x=[each.partitions for each in drained],
@@ -95,22 +99,29 @@ def figure(scale: Scale) -> go.Figure:
             row=1,
             col=1,
         )
-    for which, dash in (("p50", "solid"), ("p99", "dot")):
-        drawn.add_scatter(
-            x=[each.rate for each in scale.offered],
-            y=[getattr(each, which) for each in scale.offered],
-            name=which,
-            line={"color": "#009e73", "dash": dash},
-            row=1,
-            col=2,
-        )
-    drawn.update_yaxes(rangemode="tozero", row=1, col=1)
-    drawn.update_xaxes(tickvals=sorted({each.partitions for each in scale.drained}), row=1, col=1)
-    drawn.update_xaxes(
-        type="log", tickvals=[each.rate for each in scale.offered], tickformat=",", row=1, col=2
-    )
+    by_rate = _by_rate(scale)
+    alone = [each for each in scale.offered if each.rate == COMMON_RATE and each.workers == 1]
+    by_partitions = sorted(alone, key=lambda each: each.partitions)
+    for which, dash in _DASHES.items():
+        line = {"color": "#009e73", "dash": dash}
+        for column, axis, offered in ((2, "rate", by_rate), (3, "partitions", by_partitions)):
+            drawn.add_scatter(
+                x=[getattr(each, axis) for each in offered],
+                y=[getattr(each, which) for each in offered],
+                name=which,
+                line=line,
+                showlegend=column == 2,
+                row=1,
+                col=column,
+            )
+    counts = sorted({each.partitions for each in scale.drained})
+    drawn.update_xaxes(tickvals=counts, row=1)
+    rates = [each.rate for each in by_rate]
+    drawn.update_xaxes(type="log", tickvals=rates, tickformat=",", row=1, col=2)
     drawn.update_yaxes(type="log", row=1, col=2)
-    drawn.update_layout(template="plotly_white", width=1000, height=420)
+    for column in (1, 3):
+        drawn.update_yaxes(rangemode="tozero", row=1, col=column)
+    drawn.update_layout(template="plotly_white", width=1200, height=400)
     return drawn
 
 
@@ -119,6 +130,14 @@ def _lines(scale: Scale) -> Iterator[tuple[str, list[Drained]]]:
     alone = [each for each in scale.drained if each.workers == 1]
     yield "a task a partition", [each for each in alone if each.tasks == each.partitions]
     yield "two workers", [each for each in scale.drained if each.workers > 1]
+
+
+def _by_rate(scale: Scale) -> list[Offered]:
+    return [each for each in scale.offered if _layout(each) == COMMON_LAYOUT]
+
+
+def _layout(each: Drained | Offered) -> tuple[int, int, int]:
+    return each.partitions, each.tasks, each.workers
 
 
 def _whiskers(drained: Sequence[Drained]) -> dict[str, object]:
@@ -141,7 +160,7 @@ def _drained(scale: Scale) -> Iterator[Sequence[str]]:
     first = median(scale.drained[0].rates)
     for each in scale.drained:
         yield (
-            *map(str, (each.partitions, each.tasks, each.workers)),
+            *map(str, _layout(each)),
             number(median(each.rates)),
             f"{number(min(each.rates))} to {number(max(each.rates))}",
             number(median(each.rates) / first),
@@ -150,16 +169,21 @@ def _drained(scale: Scale) -> Iterator[Sequence[str]]:
 
 
 def _offered(scale: Scale) -> Iterator[Sequence[str]]:
-    yield ("events/s offered", "carried", "p50 ms", "p99 ms", "lost", "doubled")
+    layout = ("partitions", "tasks", "workers")
+    yield ("events/s offered", *layout, "carried", "p50 ms", "p99 ms", "lost", "doubled")
     for each in scale.offered:
-        figures = (each.carried, each.p50, each.p99)
-        yield (f"{each.rate:,}", *map(number, figures), *map(str, (each.lost, each.doubled)))
+        yield (
+            f"{each.rate:,}",
+            *map(str, _layout(each)),
+            *map(number, (each.carried, each.p50, each.p99)),
+            *map(str, (each.lost, each.doubled)),
+        )
 
 
 def _event(scale: Scale) -> Iterator[Sequence[str]]:
     processes = [f"CPU of {name}, µs" for name in _SERVERS]
     yield ("events/s offered", *processes, "bytes in the topic")
-    for each in scale.offered:
+    for each in _by_rate(scale):
         figures = [each.cpu[name] for name in _SERVERS]
         yield (f"{each.rate:,}", *map(number, figures), number(each.message_bytes))
 
@@ -172,7 +196,9 @@ def _calculated(scale: Scale) -> Iterator[Sequence[str]]:
 
 
 def _sizing(scale: Scale, rate: int) -> dict[str, str]:
-    most = scale.offered[-1]  # the greatest batches, and so the least of an event
+    most = max(
+        scale.offered, key=lambda each: each.rate
+    )  # the greatest batches, and so the least of an event
     table = median(scale.drained[0].rates)  # rows/s that one took, on a machine shared with all
     cores = {name: rate * most.cpu[name] / 1e6 for name in _SERVERS}
     topic, sink = rate * most.message_bytes / 1e6, rate * scale.sink_bytes / 1e6  # MB/s

@@ -16,7 +16,8 @@ MEASURED = Scale(
     ],
     offered=[
         Offered(
-            rate=15_000, carried=14_900, p50=50, p99=200, lost=0, doubled=0,
+            rate=15_000, partitions=3, tasks=2, workers=1, carried=14_900, p50=50, p99=200,
+            lost=0, doubled=0,
             cpu=CPU, message_bytes=350,
         )
     ],
@@ -33,7 +34,7 @@ PAGE += "<!-- end -->\nC\n<!-- calculated -->\n<!-- end -->\nD\n"
 def test_each_section_gets_its_table_and_the_text_between_stays() -> None:
     text = scale_report.filled(MEASURED, PAGE)
     assert "| 3 | 3 | 2 | 300,000 | 300,000 to 300,000 | 1.50 | 2 | 1 |" in text
-    assert "| 15,000 | 14,900 | 50.0 | 200 | 0 | 0 |" in text
+    assert "| 15,000 | 3 | 2 | 1 | 14,900 | 50.0 | 200 | 0 | 0 |" in text
     assert re.findall(r"^[ABCD]$", text, re.MULTILINE) == ["A", "B", "C", "D"]
     assert scale_report.filled(MEASURED, text) == text
 
@@ -64,5 +65,5 @@ def test_the_page_itself_has_the_sections_and_the_picture_all_lines() -> None:
     assert scale_report.filled(MEASURED, (ROOT / scale_report.PAGE).read_text())
     drawn = scale_report.figure(MEASURED)
     assert [trace.name for trace in drawn.data] == [
-        "one task", "a task a partition", "two workers", "p50", "p99",
+        "one task", "a task a partition", "two workers", "p50", "p50", "p99", "p99",
     ]  # fmt: skip
