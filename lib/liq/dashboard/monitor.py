@@ -1,28 +1,25 @@
 """The pipeline in a notebook: what lags, what is broken, and buttons that mend it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from html import escape
-from pathlib import Path
-from typing import Any
 
 import ipywidgets as widgets
 
 from liq import deadletters, monitor
 from liq.config import Settings
 from liq.config import settings as current_settings
+from liq.dashboard.frame import ButtonPanel
 from liq.dashboard.markup import alert
-from liq.dashboard.tasks import Tasks
-from liq.errors import LiqError, StackError
+from liq.errors import StackError
 from liq.kafka import Partition
 from liq.monitor import Flow, Pipeline
 
 _REFRESH = 2.0  # seconds
 _LETTERS = 50
-_CSS = Path(__file__).with_name("status.css")
 
 
-class PipelineMonitor:
+class PipelineMonitor(ButtonPanel):
     """Shows topics, sinks, tables and dead letters; Mend and Redrive do as they say.
 
     ``widget`` is what a notebook shows, once; `start` keeps it up to date until `stop`.
@@ -31,17 +28,15 @@ class PipelineMonitor:
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or current_settings()
         self._refreshing: asyncio.Task[None] | None = None
-        self._tasks = Tasks()
         self._progress = widgets.IntProgress(layout={"display": "none"}, description="Redriving")
+        self._flows, self._letters = widgets.HTML(), widgets.HTML()
+        super().__init__(self._progress, self._flows, self._letters)
         self._mend = self._button(
-            "Mend", "restart failed tasks, resume suspended tables", self.mend
+            "Mend", self.mend, tooltip="restart failed tasks, resume suspended tables"
         )
-        self._redrive = self._button("Redrive", "take every dead letter again", self.redrive)
-        self._problem, self._flows, self._letters = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        style = widgets.HTML(f"<style>{_CSS.read_text()}</style>")
-        buttons = widgets.HBox([self._mend, self._redrive, self._progress])
-        parts = [style, buttons, self._problem, self._flows, self._letters]
-        self.widget = widgets.VBox(parts).add_class("liq-producers")
+        self._redrive = self._button(
+            "Redrive", self.redrive, tooltip="take every dead letter again"
+        )
         self.refresh()
 
     def refresh(self) -> Pipeline:
@@ -99,11 +94,6 @@ class PipelineMonitor:
     def _advance(self, letters: int) -> None:
         self._progress.value = letters
 
-    def _ipython_display_(self) -> None:
-        from IPython.display import display  # noqa: PLC0415
-
-        display(self.widget)  # type: ignore[no-untyped-call]
-
     async def _live(self) -> None:
         while True:
             self._show(await asyncio.to_thread(monitor.look, self._settings))
@@ -112,29 +102,16 @@ class PipelineMonitor:
     def _show(self, seen: Pipeline) -> None:
         self._flows.value = "".join(map(_flow, seen.flows))
         self._letters.value = _letters(seen)
-        self._redrive.disabled = seen.letters is None
+        if not self._tasks.busy:
+            self._enable(seen)
 
-    def _button(
-        self, name: str, tooltip: str, work: Callable[[], Coroutine[Any, Any, None]]
-    ) -> widgets.Button:
-        button = widgets.Button(description=name, tooltip=tooltip)
-        button.on_click(lambda _button: self._spawn(button, work))
-        return button
+    async def _settle(self) -> None:
+        seen = await asyncio.to_thread(monitor.look, self._settings)
+        self._show(seen)
+        self._enable(seen)
 
-    def _spawn(self, button: widgets.Button, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._tasks.spawn(self._report(button, work))
-
-    async def _report(
-        self, button: widgets.Button, work: Callable[[], Coroutine[Any, Any, None]]
-    ) -> None:
-        self._problem.value, button.disabled = "", True
-        try:
-            await work()
-        except LiqError as error:
-            self._problem.value = alert(str(error))
-        finally:
-            button.disabled = False
-            self._show(await asyncio.to_thread(monitor.look, self._settings))
+    def _enable(self, seen: Pipeline) -> None:
+        self._mend.disabled, self._redrive.disabled = False, seen.letters is None
 
 
 def _flow(flow: Flow) -> str:

@@ -3,25 +3,23 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
+from liq.dashboard.frame import ButtonPanel
 from liq.dashboard.status import HISTORY, sparkline
-from liq.dashboard.tasks import Tasks
 from liq.errors import LiqError
 
 if TYPE_CHECKING:
     from liq.spark import Job, Progress
 
 _REFRESH = 0.5  # seconds
-_CSS = Path(__file__).with_name("status.css")
 
 
-class JobPanel:
+class JobPanel(ButtonPanel):
     """Shows a `liq.spark.Job` and runs it beside the kernel: a notebook goes on meanwhile.
 
     ``widget`` is what a notebook shows. Start and Stop do what `start` and `stop` do.
@@ -31,17 +29,11 @@ class JobPanel:
         self.job = job
         self._latest = job.progress()
         self._rates: deque[float] = deque(maxlen=HISTORY)
-        self._tasks = Tasks()
         self._refreshing: asyncio.Task[None] | None = None
-        self._start = widgets.Button(description="Start", button_style="success")
-        self._stop = widgets.Button(description="Stop")
-        self._start.on_click(lambda _button: self._spawn(self.start()))
-        self._stop.on_click(lambda _button: self._spawn(self.stop()))
-        self._problem, self._status = widgets.HTML(), widgets.HTML()
-        style = widgets.HTML(f"<style>{_CSS.read_text()}</style>")
-        buttons = widgets.HBox([self._start, self._stop])
-        self.widget = widgets.VBox([style, buttons, self._problem, self._status])
-        self.widget.add_class("liq-producers")
+        self._status = widgets.HTML()
+        super().__init__(self._status)
+        self._start = self._button("Start", self.start, button_style="success")
+        self._stop = self._button("Stop", self.stop)
         self._show("stopped")
 
     async def start(self) -> None:
@@ -74,11 +66,6 @@ class JobPanel:
             await asyncio.wait({self._refreshing}, timeout=seconds)
         await self.stop()
 
-    def _ipython_display_(self) -> None:
-        from IPython.display import display  # noqa: PLC0415
-
-        display(self.widget)  # type: ignore[no-untyped-call]
-
     async def _refresh(self) -> None:
         while self.job.running:
             self._latest = await asyncio.to_thread(self.job.progress)
@@ -98,16 +85,6 @@ class JobPanel:
         )
         self._start.disabled = state in ("connecting", "running")
         self._stop.disabled = state in ("stopped", "connecting")
-
-    def _spawn(self, work: Awaitable[None]) -> None:
-        self._tasks.spawn(self._report(work))
-
-    async def _report(self, work: Awaitable[None]) -> None:
-        self._problem.value = ""
-        try:
-            await work
-        except LiqError as error:
-            self._problem.value = f'<p role="alert">{escape(str(error))}</p>'
 
     @contextlib.contextmanager
     def _failing(self) -> Iterator[None]:

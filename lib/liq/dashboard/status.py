@@ -2,24 +2,22 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
-from pathlib import Path
 
 import ipywidgets as widgets
 
 from liq.charts import LIVE_SOURCES
-from liq.dashboard.tasks import Tasks
-from liq.errors import FeedError, LiqError
+from liq.dashboard.frame import ButtonPanel
+from liq.errors import FeedError
 from liq.producer import Producer, State, Status
 
 _REFRESH = 0.5  # seconds
 HISTORY = 240  # rates that a sparkline shows
 _WIDTH, _HEIGHT = 240, 28  # pixels of a sparkline
-_CSS = Path(__file__).with_name("status.css")
 
 
-class ProducerPanel:
+class ProducerPanel(ButtonPanel):
     """Shows producers and runs them as tasks of the kernel: a notebook goes on meanwhile.
 
     ``widget`` is what a notebook shows. Start and Stop do what `start` and `stop` do.
@@ -28,17 +26,11 @@ class ProducerPanel:
     def __init__(self, producers: Sequence[Producer]) -> None:
         self.producers = producers
         self._rates: list[deque[float]] = [deque(maxlen=HISTORY) for _ in producers]
-        self._tasks = Tasks()
         self._refreshing: asyncio.Task[None] | None = None
-        self._start = widgets.Button(description="Start", button_style="success")
-        self._stop = widgets.Button(description="Stop")
-        self._start.on_click(lambda _button: self._spawn(self.start()))
-        self._stop.on_click(lambda _button: self._spawn(self.stop()))
-        self._problem, self._statuses = widgets.HTML(), widgets.HTML()
-        style = widgets.HTML(f"<style>{_CSS.read_text()}</style>")
-        buttons = widgets.HBox([self._start, self._stop])
-        self.widget = widgets.VBox([style, buttons, self._problem, self._statuses])
-        self.widget.add_class("liq-producers")
+        self._statuses = widgets.HTML()
+        super().__init__(self._statuses)
+        self._start = self._button("Start", self.start, button_style="success")
+        self._stop = self._button("Stop", self.stop)
         self.refresh()
 
     async def start(self) -> None:
@@ -86,11 +78,6 @@ class ProducerPanel:
         running = self._any_runs()
         self._start.disabled, self._stop.disabled = running, not running
 
-    def _ipython_display_(self) -> None:
-        from IPython.display import display  # noqa: PLC0415
-
-        display(self.widget)  # type: ignore[no-untyped-call]
-
     def _any_runs(self) -> bool:
         return any(producer.running for producer in self.producers)
 
@@ -100,18 +87,8 @@ class ProducerPanel:
             await asyncio.sleep(_REFRESH)
         self.refresh()
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        self._tasks.spawn(self._report(work))
-
-    async def _report(self, work: Awaitable[None]) -> None:
-        self._problem.value = ""
-        self._start.disabled = self._stop.disabled = True
-        try:
-            await work
-        except LiqError as error:
-            self._problem.value = f'<p role="alert">{escape(str(error))}</p>'
-        finally:
-            self.refresh()
+    async def _settle(self) -> None:
+        self.refresh()
 
 
 def _section(status: Status, rates: Sequence[float]) -> str:

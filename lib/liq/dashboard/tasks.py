@@ -11,6 +11,11 @@ class Tasks:
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
 
+    @property
+    def busy(self) -> bool:
+        """Whether any of them runs."""
+        return bool(self._running)
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work``, which tells itself of what fails."""
         task = asyncio.ensure_future(work)

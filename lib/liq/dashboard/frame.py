@@ -1,0 +1,52 @@
+"""What the panels of notebooks have in common: buttons, what went wrong, and below it the rest."""
+
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+
+from liq.dashboard.markup import alert
+from liq.dashboard.tasks import Tasks
+from liq.errors import LiqError
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+_CSS = Path(__file__).with_name("status.css")
+
+
+class ButtonPanel:
+    """Buttons above what is ``shown``; ``widget`` is what a notebook shows."""
+
+    def __init__(self, *shown: widgets.Widget) -> None:
+        self._tasks = Tasks()
+        self._buttons, self._problem = widgets.HBox(), widgets.HTML()
+        style = widgets.HTML(f"<style>{_CSS.read_text()}</style>")
+        self.widget = widgets.VBox([style, self._buttons, self._problem, *shown])
+        self.widget.add_class("liq-producers")
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display  # noqa: PLC0415
+
+        display(self.widget)  # type: ignore[no-untyped-call]
+
+    def _button(self, name: str, work: Work, **look: Any) -> widgets.Button:
+        """Add a button for ``work``, whose failure is told; no other is pressed meanwhile."""
+        button = widgets.Button(description=name, **look)
+        button.on_click(lambda _button: self._tasks.spawn(self._report(work)))
+        self._buttons.children += (button,)
+        return button
+
+    async def _settle(self) -> None:
+        """Show how things are, and enable what may be pressed: a button's work is done."""
+
+    async def _report(self, work: Work) -> None:
+        self._problem.value = ""
+        for button in self._buttons.children:
+            button.disabled = True
+        try:
+            await work()
+        except LiqError as error:
+            self._problem.value = alert(str(error))
+        finally:
+            await self._settle()
