@@ -108,7 +108,7 @@ class Job:
             return Progress()
         for one in itertools.chain.from_iterable(recent):
             self._count(one)
-        return _progress([each[-1] for each in recent], max(self._late.values()))
+        return _progress([each[-1] for each in recent], max(self._late.values(), default=0))
 
     def _count(self, progress: Any) -> None:
         query, moment = str(progress["id"]), progress["timestamp"]
@@ -123,12 +123,14 @@ class Job:
         self._spark = start(self._settings, ui=self._ui)
         with translated(self._settings):
             prints = self._prints(self._spark)
-            cascades = detection.found(prints, self._gap, self._min_prints)
-            self._write(detection.messages(cascades, "base"), CASCADES, f"{self._gap}s")
-            sums = detection.summed(prints, self._bucket)
-            self._write(
-                detection.messages(sums, "exchange", "symbol"), SUMS, f"sums-{self._bucket}s"
-            )
+            found = detection.found(prints, self._gap, self._min_prints)
+            cascades = detection.messages(found, "base")
+            summed = detection.summed(prints, self._bucket)
+            sums = detection.messages(summed, "exchange", "symbol")
+            self._queries = [  # none, unless both could be started
+                self._query(cascades, CASCADES, f"{self._gap}s"),
+                self._query(sums, SUMS, f"sums-{self._bucket}s"),
+            ]
 
     def _prints(self, spark: SparkSession) -> DataFrame:
         reader = spark.readStream.format("kafka").options(**_kafka(self._settings))
@@ -136,10 +138,10 @@ class Job:
         arriving = reader.options(subscribe=topic, startingOffsets="earliest").load()
         return detection.deduplicated(detection.parsed(arriving), self._lateness)
 
-    def _write(self, messages: DataFrame, stream: Stream, checkpoint: str) -> None:
+    def _query(self, messages: DataFrame, stream: Stream, checkpoint: str) -> StreamingQuery:
         settings = self._settings
         folder = settings.spark_checkpoints or str(settings.home / "spark")
-        self._queries.append(
+        return (
             messages.writeStream.format("kafka")
             .options(**_kafka(settings), topic=stream.topic(settings))
             .option("checkpointLocation", f"{folder}/{LIQUIDATIONS.topic(settings)}-{checkpoint}")
