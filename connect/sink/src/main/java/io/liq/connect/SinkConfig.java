@@ -11,7 +11,7 @@ import org.apache.kafka.common.config.ConfigDef.Range;
 import org.apache.kafka.common.config.ConfigDef.Type;
 import org.apache.kafka.common.config.ConfigDef.ValidString;
 
-/** The sink's configuration: the keys and defaults of the official connector. */
+/** The sink's configuration: the keys of the official connector and, but for one, its defaults. */
 final class SinkConfig extends AbstractConfig {
     static final String CLIENT = "client.conf.string";
     static final String TABLE = "table";
@@ -48,7 +48,8 @@ final class SinkConfig extends AbstractConfig {
             .define(VALUE_PREFIX, Type.STRING, "", Importance.LOW, "Prefix of columns from the value.")
             .define(SKIP_UNSUPPORTED, Type.BOOLEAN, false, Importance.LOW,
                     "Leave out a field of a type no column takes, rather than reject the record.")
-            .define(MAX_BACKOFF, Type.LONG, 3000, Range.atLeast(1), Importance.LOW,
+            // a refused attempt costs next to nothing, and all rows wait for the first that is not
+            .define(MAX_BACKOFF, Type.LONG, 500, Range.atLeast(1), Importance.LOW,
                     "Longest wait in milliseconds between two attempts while QuestDB is away.")
             .define("allowed.lag", Type.INT, 1000, Range.atLeast(1), Importance.LOW,
                     UNUSED + "no row waits in a buffer.")
