@@ -1,13 +1,16 @@
 import asyncio
 import io
+import math
 import re
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -363,6 +366,29 @@ def test_bounded_run_draws_or_fails(own: Settings, tmp_path: Path) -> None:
     assert "Cannot read the data" in page(away)
     with pytest.raises(QueryError, match="liq up"):
         away.wait(0.1)
+
+
+def test_a_chart_sends_long_columns_as_typed_arrays() -> None:
+    moments = pd.date_range("2026-01-01", periods=40, freq="s", tz="UTC")
+    texts = [f"{moment:%Y-%m-%dT%H:%M:%S}.000" for moment in moments]
+    values = [None, *range(39)]
+    names = [f"A{number}" for number in range(40)]
+    trace = {"x": texts, "y": values, "name": "long"}
+    short = {"x": texts[:3], "y": [1, 2, 3]}
+    plot = Plot(spec={"data": [trace, short, {"x": values, "y": names}], "layout": {}})
+    first, second, third = plot.get_state()["spec"]["data"]
+    assert unpacked(first["x"]) == [moment.timestamp() * 1000 for moment in moments]
+    assert math.isnan(unpacked(first["y"])[0])
+    assert unpacked(first["y"])[1:] == values[1:]
+    assert first["name"] == "long"
+    assert second == short
+    assert third["y"] == names
+    assert plot.spec["data"][0] == trace
+
+
+def unpacked(column: dict[str, str]) -> list[float]:
+    assert column["dtype"] == "f8"
+    return list(np.frombuffer(b64decode(column["bdata"]), "<f8"))
 
 
 def test_a_chart_sends_plotly_once_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,17 +3,52 @@
 plotly's ``FigureWidget`` sends the whole plotly.js (4.6 MB) with every instance and validates every
 property of every update in Python. This one sends the figure as plain data and plotly.js at most
 once a page; none at all when the page's server has loaded it already (``window.Plotly``).
+
+Long columns of numbers and times travel as plotly's typed arrays, in half of the bytes of text.
 """
 
+import re
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import anywidget
+import numpy as np
 import traitlets
 
+from liq.charts import Spec
+
 Span = tuple[datetime, datetime]
+
+_LEAST = 32  # shorter columns are as short as text
+_COLUMNS = {"x", "y"}
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT")
+
+
+def packed(spec: Spec) -> Spec:
+    """Return the figure with long columns of its traces as typed arrays, times in milliseconds."""
+    traces = [
+        {name: _packed(values) if name in _COLUMNS else values for name, values in trace.items()}
+        for trace in spec["data"]
+    ]
+    return spec | {"data": traces}
+
+
+def _packed(values: Any) -> Any:
+    if not isinstance(values, list) or len(values) < _LEAST:
+        return values
+    times = isinstance(values[0], str) and _TIME.match(values[0])
+    try:
+        numbers = np.array(values, "datetime64[ms]" if times else "f8").astype("<f8")
+    except ValueError:  # names, as of symbols
+        return values
+    return {"dtype": "f8", "bdata": b64encode(numbers.tobytes()).decode()}
+
+
+def _sent(spec: Spec, _widget: object) -> Spec:
+    return packed(spec)
 
 
 class Plot(anywidget.AnyWidget):
@@ -24,7 +59,9 @@ class Plot(anywidget.AnyWidget):
 
     _esm = Path(__file__).with_name("plot.js")
 
-    spec: "traitlets.Dict[str, Any]" = traitlets.Dict({"data": [], "layout": {}}).tag(sync=True)
+    spec: "traitlets.Dict[str, Any]" = traitlets.Dict({"data": [], "layout": {}}).tag(
+        sync=True, to_json=_sent
+    )
     brush = traitlets.Bool(default_value=False).tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
