@@ -121,10 +121,10 @@ class _Backend(LiquidationsKafka):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(bootstrap_servers=settings.kafka_bootstrap)
-        self._topic = settings.topic
+        self.into = settings.topic
 
     def topic(self, data: dict[str, object]) -> str:  # noqa: ARG002 - its signature
-        return self._topic
+        return self.into
 
 
 async def _send_by_cryptofeed(settings: Settings, sent: Sequence[Theirs]) -> None:
