@@ -20,7 +20,7 @@ from bench.first_bar import first_bar
 from bench.latency import latency, stages
 from bench.paint import painting
 from bench.publishing import publishing
-from bench.queries import measure_queries
+from bench.queries import HEAD, measure_queries
 from bench.reading import reading
 from bench.recovery import recovery
 from bench.scale import scale
@@ -92,7 +92,7 @@ def main(
     if others := set(chosen) - {*COMPARED, "queries", "scale"}:
         Console().print(_pipeline(others))
     if "queries" in chosen:
-        Console().print(_queries())
+        _queries(publish=publish)
     if "scale" in chosen:
         _scale(out)
     if publish:
@@ -160,20 +160,18 @@ def _pipeline(chosen: Collection[str]) -> Table:
     return table
 
 
-def _queries() -> Table:
-    table = Table("query", "window", "p50 ms", "p99 ms", "from the table, p50 ms", "times")
+def _queries(*, publish: bool) -> None:
     before = os.getloadavg()[0]
-    bar = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*bar, console=Console(stderr=True)) as progress:
-        for figure in measure_queries(progress):
-            numbers = [f"{figure.p50:,.1f}", f"{figure.p99:,.1f}"]
-            if figure.table is not None:
-                numbers += [f"{figure.table:,.1f}", f"{figure.table / figure.p50:,.1f}"]
-            table.add_row(figure.key, figure.window, *numbers)
-    table.caption = (
-        f"{os.cpu_count()} cores, load {before:.1f} before, {os.getloadavg()[0]:.1f} after"
-    )
-    return table
+    with Progress(*_BAR, console=Console(stderr=True)) as progress:
+        rows = [figure.cells for figure in measure_queries(progress)]
+    about = f"{os.cpu_count()} cores, load {before:.1f} before and {os.getloadavg()[0]:.1f} after."
+    table = Table(*HEAD, caption=about)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+    if publish:
+        text = f"{about}\n\n{report.grid([HEAD, *rows])}\n"
+        report.PAGE.write_text(report.filled(report.PAGE.read_text(), "queries", text))
 
 
 def _status(text: str) -> Status:

@@ -30,6 +30,9 @@ _ROWS = 10_000  # that are fetched: of larger results the first page, as the API
 _BASE = "A000"
 
 
+HEAD = ("query", "window", "p50 ms", "p99 ms", "from the table, p50 ms", "times")
+
+
 class Figure(NamedTuple):
     """Milliseconds of one query in one window; ``table`` when views are not read, else None."""
 
@@ -38,6 +41,14 @@ class Figure(NamedTuple):
     p50: float
     p99: float
     table: float | None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The figure below `HEAD`, as text."""
+        table = ("", "")
+        if self.table is not None:
+            table = (f"{self.table:,.1f}", f"{self.table / self.p50:,.1f}")
+        return self.key, self.window, f"{self.p50:,.1f}", f"{self.p99:,.1f}", *table
 
 
 @dataclass(frozen=True, slots=True)

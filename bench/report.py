@@ -15,7 +15,7 @@ from bench.first_bar import CHROMIUM, FLAGS
 
 PAGE = Path("docs/performance.md")
 PICTURE = "side-by-side.svg"
-_SECTION = re.compile(r"(?<=<!-- side by side -->\n).*(?=<!-- end of side by side -->)", re.DOTALL)
+_MARK = "side by side"
 _HEAD = ("contender", "figure", "median", "least to most", "liq is ahead", "lost", "doubled")
 _AHEAD, _BEHIND = "#2a9d8f", "#e76f51"
 
@@ -30,10 +30,8 @@ def table(comparison: Comparison) -> Table:
 
 def markdown(comparison: Comparison) -> str:
     """Return it as a section of a page."""
-    head = [_HEAD, ("---",) * len(_HEAD)]
-    rows = ["| " + " | ".join(row) + " |" for row in [*head, *_rows(comparison)]]
-    title = f"### {comparison.title} (`{comparison.key}`)\n"
-    return "\n".join([title, about(comparison), "", *rows, ""])
+    title = f"### {comparison.title} (`{comparison.key}`)"
+    return f"{title}\n\n{about(comparison)}\n\n{grid([_HEAD, *_rows(comparison)])}\n"
 
 
 def about(comparison: Comparison) -> str:
@@ -48,13 +46,28 @@ def about(comparison: Comparison) -> str:
 
 def publish(comparisons: Sequence[Comparison], page: Path = PAGE) -> None:
     """Write the tables into the marked section of ``page``, and the picture beside it."""
-    text = page.read_text()
-    if not _SECTION.search(text):
-        raise ValueError(f"{page} has no section <!-- side by side -->")
     picture = f"![How many times liq is ahead]({PICTURE})\n\n"
     section = picture + "\n".join(map(markdown, comparisons))
-    page.write_text(_SECTION.sub(lambda _: section, text))
+    page.write_text(filled(page.read_text(), _MARK, section))
     page.with_name(PICTURE).write_text(svg(figure(comparisons)))
+
+
+def filled(page: str, mark: str, text: str) -> str:
+    """Return the text of a page with ``text`` between ``<!-- mark -->`` and ``<!-- end -->``.
+
+    Raises ValueError when it has no such section.
+    """
+    section = re.compile(rf"(?<=<!-- {mark} -->\n).*?(?=<!-- end -->)", re.DOTALL)
+    if not section.search(page):
+        raise ValueError(f"the page has no section <!-- {mark} -->")
+    return section.sub(lambda _: text, page, count=1)
+
+
+def grid(rows: Sequence[Sequence[str]]) -> str:
+    """Return a table as Markdown; the first of the ``rows`` is its head."""
+    head, *body = rows
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def figure(comparisons: Sequence[Comparison]) -> go.Figure:

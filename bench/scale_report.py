@@ -1,6 +1,5 @@
 """What `bench.scale` measured, as tables and a picture, and what that comes to at other rates."""
 
-import re
 from collections.abc import Iterator, Sequence
 from math import ceil
 from pathlib import Path
@@ -11,6 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from rich.table import Table
 
+from bench import report
 from bench.report import number, svg
 from bench.scale import COMMON_LAYOUT, COMMON_RATE, Drained, Offered, Scale
 
@@ -73,11 +73,7 @@ def filled(scale: Scale, page: str) -> str:
     Raises ValueError when one of these is missing.
     """
     for title, rows in _sections(scale):
-        mark = re.compile(rf"(?<=<!-- {title} -->\n).*?(?=<!-- end -->)", re.DOTALL)
-        if not mark.search(page):
-            raise ValueError(f"the page has no section <!-- {title} -->")
-        table = f"{about(scale)}\n\n{_markdown(rows)}\n"
-        page = mark.sub(lambda _, table=table: table, page, count=1)
+        page = report.filled(page, title, f"{about(scale)}\n\n{report.grid(rows)}\n")
     return page
 
 
@@ -219,9 +215,3 @@ def _sizing(scale: Scale, rate: int) -> dict[str, str]:
         "Kafka's disk a day, three replicas, GB": number(topic * 86.4 * _REPLICAS),
         "QuestDB's disk a day, GB": number(rate * scale.row_bytes * 86_400 / 1e9),
     }
-
-
-def _markdown(rows: Rows) -> str:
-    head, *body = rows
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -83,7 +83,7 @@ def test_only_the_marked_section_is_rewritten(
 ) -> None:
     monkeypatch.setattr("bench.report.svg", lambda _drawn: "<svg/>")
     page = tmp_path / "page.md"
-    page.write_text("before\n<!-- side by side -->\nold\n<!-- end of side by side -->\nafter\n")
+    page.write_text("before\n<!-- side by side -->\nold\n<!-- end -->\nafter\n")
     publish([compared(liq=OURS, other=THEIRS)], page)
     text = page.read_text()
     assert "### Work done" in text
