@@ -97,6 +97,7 @@ def figure(comparisons: Sequence[Comparison]) -> go.Figure:
         mode="text",
         text=[f" {_times(ratio.median)}" for ratio in ratios],
         textposition="middle right",
+        cliponaxis=False,
     )
     drawn = go.Figure([bars, labels])
     drawn.update_layout(
