@@ -164,7 +164,7 @@ def _queries(*, publish: bool) -> None:
     before = os.getloadavg()[0]
     with Progress(*_BAR, console=Console(stderr=True)) as progress:
         rows = [figure.cells for figure in measure_queries(progress)]
-    about = f"{os.cpu_count()} cores, load {before:.1f} before and {os.getloadavg()[0]:.1f} after."
+    about = report.machine(os.cpu_count() or 0, (before, os.getloadavg()[0]))
     table = Table(*HEAD, caption=about)
     for row in rows:
         table.add_row(*row)

@@ -78,12 +78,6 @@ def module(settings: Settings, name: str, *arguments: str) -> Iterator[subproces
         process.wait(timeout=60)
 
 
-def count(settings: Settings) -> int:
-    """Return how many rows the table holds."""
-    frame = questdb.fetch(f"SELECT count() AS n FROM {settings.table}", None, settings)  # noqa: S608 - our own name
-    return int(frame["n"].item())
-
-
 def wait_until(condition: Callable[[], bool], timeout: float, every: float = 0.01) -> None:
     """Return when ``condition`` holds; raise `TimeoutError` after ``timeout`` seconds."""
     end = time.monotonic() + timeout

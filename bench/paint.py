@@ -18,10 +18,12 @@ import numpy.typing as npt
 import pandas as pd
 from playwright.sync_api import Browser, sync_playwright
 
+from bench import ways
 from bench.compare import Figure, Figures, Row
-from bench.environment import count, liq, own_names, prepare, wait_until
+from bench.environment import liq, own_names, prepare, wait_until
 from bench.first_bar import BAR, CHROMIUM, FLAGS
 from bench.sizes import Sizes
+from bench.watch import rows
 from liq import questdb, serve
 from liq.config import Settings
 
@@ -140,12 +142,11 @@ def _percentiles(what: str, events: Numbers, told: list[tuple[str, float]]) -> F
 @contextmanager
 def fed(settings: Settings, rate: float) -> Iterator[None]:
     """Simulate ``rate`` events a second and publish them until the block ends; wait for a row."""
-    url = f"ws://{settings.host}:{settings.simulator_port}/market/ws/!forceOrder@arr"
     with (
         liq(settings, "simulate", "--rate", str(rate)),
-        liq(settings, "produce", "--no-prices", "--url", url),
+        liq(settings, "produce", "--no-prices", "--url", ways.url(settings)),
     ):
-        wait_until(lambda: count(settings) > 0, timeout=60)
+        wait_until(lambda: rows(settings) > 0, timeout=60)
         yield
 
 

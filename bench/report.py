@@ -36,12 +36,17 @@ def markdown(comparison: Comparison) -> str:
 
 def about(comparison: Comparison) -> str:
     """Return how it was measured, in a sentence or two."""
-    before, after = comparison.load
     begun = comparison.begun[:16].replace("T", " ")
     return (
         f"{comparison.note} {len(comparison.rounds)} rounds, {begun} UTC,"
-        f" {comparison.cores} cores, load {before:.1f} before and {after:.1f} after."
+        f" {machine(comparison.cores, comparison.load)}"
     ).strip()
+
+
+def machine(cores: int, load: tuple[float, float]) -> str:
+    """Return what it was measured on; ``load`` is the average before and after."""
+    before, after = load
+    return f"{cores} cores, load {before:.1f} before and {after:.1f} after."
 
 
 def publish(comparisons: Sequence[Comparison], page: Path = PAGE) -> None:

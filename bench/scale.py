@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 import psutil
 
+from bench import ways
 from bench.drain import drain_rate
 from bench.environment import liq, own_names, prepare
 from bench.events import events
@@ -121,9 +122,8 @@ def _offer(stack: Settings, rate: int, layout: tuple[int, int, int]) -> Offered:
     settings = own_names(stack).model_copy(update=own)
     prepare(settings)
     total = rate * SECONDS
-    url = f"ws://{settings.host}:{settings.simulator_port}/market/ws/!forceOrder@arr"
     with (
-        liq(settings, "produce", "--url", url) as producer,
+        liq(settings, "produce", "--url", ways.url(settings)) as producer,
         liq(settings, "simulate", "--rate", str(rate), "--count", str(total)) as simulator,
     ):
         ours = {"producer": producer.pid, "simulator": simulator.pid}

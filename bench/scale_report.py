@@ -54,11 +54,8 @@ def load(folder: Path) -> Scale | None:
 
 def about(scale: Scale) -> str:
     """Return when and on what it was measured."""
-    before, after = scale.load
-    return (
-        f"{scale.begun[:16].replace('T', ' ')} UTC, {scale.cores} cores,"
-        f" load {before:.1f} before and {after:.1f} after."
-    )
+    begun = scale.begun[:16].replace("T", " ")
+    return f"{begun} UTC, {report.machine(scale.cores, scale.load)}"
 
 
 def publish(scale: Scale, page: Path = PAGE) -> None:

@@ -2,7 +2,9 @@
 
 import time
 
-from bench.environment import count, liq, own_names, prepare, wait_until
+from bench import ways
+from bench.environment import liq, own_names, prepare, wait_until
+from bench.watch import rows
 from liq.config import Settings
 
 
@@ -15,16 +17,15 @@ def live_path(stack: Settings, rate: int = 15_000, seconds: int = 20) -> dict[st
     settings = own_names(stack)
     prepare(settings)
     total = rate * seconds
-    url = f"ws://{settings.host}:{settings.simulator_port}/market/ws/!forceOrder@arr"
     with (
-        liq(settings, "produce", "--url", url),
+        liq(settings, "produce", "--url", ways.url(settings)),
         liq(settings, "simulate", "--rate", str(rate), "--count", str(total)),
     ):
-        wait_until(lambda: count(settings) > 0, timeout=60)
+        wait_until(lambda: rows(settings) > 0, timeout=60)
         begin = time.monotonic()
         _settle(settings, total, timeout=10 * seconds)
         took = time.monotonic() - begin
-    stored = count(settings)
+    stored = rows(settings)
     return {
         "offered_per_s": rate,
         "carried_per_s": stored / took,
@@ -35,6 +36,6 @@ def live_path(stack: Settings, rate: int = 15_000, seconds: int = 20) -> dict[st
 
 def _settle(settings: Settings, total: int, timeout: float) -> None:
     try:
-        wait_until(lambda: count(settings) >= total, timeout, every=0.05)
+        wait_until(lambda: rows(settings) >= total, timeout, every=0.05)
     except TimeoutError:
         return  # the caller reports what is missing

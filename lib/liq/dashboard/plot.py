@@ -27,7 +27,7 @@ _COLUMNS = {"x", "y"}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT")
 
 
-def packed(spec: Spec) -> Spec:
+def _sent(spec: Spec, _widget: object) -> Spec:
     """Return the figure with long columns of its traces as typed arrays, times in milliseconds."""
     traces = [
         {name: _packed(values) if name in _COLUMNS else values for name, values in trace.items()}
@@ -45,10 +45,6 @@ def _packed(values: Any) -> Any:
     except ValueError:  # names, as of symbols
         return values
     return {"dtype": "f8", "bdata": b64encode(numbers.tobytes()).decode()}
-
-
-def _sent(spec: Spec, _widget: object) -> Spec:
-    return packed(spec)
 
 
 class Plot(anywidget.AnyWidget):
