@@ -114,15 +114,17 @@ def _moves(page: Page) -> bool:
 
 
 def _memory(servers: tuple[int, ...]) -> float:
-    return sum(_pss(pid) for server in servers for pid in (server, *_kernels(server)))
+    processes = map(psutil.Process, servers)
+    return sum(_pss(each) for one in processes for each in (one, *one.children(recursive=True)))
 
 
-def _pss(pid: int) -> float:
-    return float(psutil.Process(pid).memory_full_info().pss) / 2**20
+def _pss(process: psutil.Process) -> float:
+    return float(process.memory_full_info().pss) / 2**20
 
 
-def _kernels(server: int) -> list[int]:
-    return [child.pid for child in psutil.Process(server).children()]
+def _kernels(server: int) -> list[psutil.Process]:
+    """Return what the server's fork server has forked."""
+    return [kernel for child in psutil.Process(server).children() for kernel in child.children()]
 
 
 def _seconds(condition: Callable[[], bool]) -> float:

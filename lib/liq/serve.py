@@ -20,6 +20,7 @@ from liq import assets
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ServeError
+from liq.voila import forking
 
 IDLE_KERNEL = 120  # seconds without a page, after which a kernel is ended
 
@@ -41,6 +42,7 @@ def dashboard(
     # figures reach the page as data, not as HTML with plotly.js in it: the page has its own
     os.environ.update(settings.environ(), PLOTLY_RENDERER="plotly_mimetype")
     _spare_grammar()
+    forking.preload()
     from liq.voila.server import DashboardServer  # noqa: PLC0415 - takes a second to import
 
     config = dashboard_config(settings, browser=browser, tracebacks=tracebacks, pool=pool)
@@ -136,6 +138,8 @@ def dashboard_config(
         "text/plain",
     ]
     config.VoilaExecutor.cell_error_instruction = "To see it, run: liq dashboard --show-tracebacks"
+    if forking.SUPPORTED:
+        config.KernelProvisionerFactory.default_provisioner_name = "liq-forked"
     # a kernel that starts takes the processor from the page that just got the last one
     config.VoilaKernelManager.fill_delay = 5
     config.MappingKernelManager.update(

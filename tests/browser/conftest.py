@@ -84,6 +84,11 @@ def serving(
             process.kill()
 
 
+def kernels(server: psutil.Popen) -> list[psutil.Process]:
+    """Return what the server's fork server has forked."""
+    return [kernel for child in server.children() for kernel in child.children()]
+
+
 def _answers(url: str) -> bool:
     try:
         return httpx.get(urljoin(url, "/health")).status_code < 500

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import psutil
 import pytest
 
-from browser.conftest import PATIENCE_MS, Visit, Visiting, serving
+from browser.conftest import PATIENCE_MS, Visit, Visiting, kernels, serving
 from helpers import eventually, free_ports
 from liq import assets, serve
 from liq.config import Settings
@@ -121,12 +121,12 @@ async def test_the_gallery_and_the_apps_lead_to_each_other(
 async def test_an_app_without_widgets_keeps_no_kernel(
     visit: Visiting, settings: Settings, server: psutil.Popen
 ) -> None:
-    before = set(server.children())
+    before = set(kernels(server))
     async with visit(address(settings, "apps/02-explore")) as visitor:
         await drawn(visitor)
 
         def ended() -> bool:
-            return not [kernel for kernel in server.children() if kernel not in before]
+            return not [kernel for kernel in kernels(server) if kernel not in before]
 
         await asyncio.to_thread(eventually, ended, deadline=60)
         assert await visitor.page.locator(".js-plotly-plot").count() > 3

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from browser.conftest import POOL, Visit, Visiting, serving
+from browser.conftest import POOL, Visit, Visiting, kernels, serving
 from helpers import eventually, free_ports
 from liq import serve
 from liq.config import Settings
@@ -47,13 +48,20 @@ async def threaded(manager: AbstractContextManager[Any]) -> AsyncIterator[Any]:
         await asyncio.to_thread(manager.__exit__, None, None, None)
 
 
-def kernels(server: psutil.Popen) -> list[psutil.Process]:
-    return server.children()
-
-
 async def kernel_of(visitor: Visit, server: psutil.Popen) -> psutil.Process:
     page = json.loads(await visitor.page.inner_text("#liq-page"))
-    return next(kernel for kernel in kernels(server) if page["kernel"] in str(kernel.cmdline()))
+    return await asyncio.to_thread(process_of, page["kernel"], server)
+
+
+def process_of(kernel: str, server: psutil.Popen) -> psutil.Process:
+    """Return the kernel's process, by the port it listens on: all have the same command line."""
+    (file,) = Path(tempfile.gettempdir()).glob(f"voila_*/kernel-{kernel}.json")
+    port = json.loads(file.read_text())["shell_port"]
+    return next(
+        process
+        for process in kernels(server)
+        if port in {each.laddr.port for each in process.net_connections() if each.laddr}
+    )
 
 
 async def test_bars_are_drawn_and_follow_new_events(visit: Visiting, market: Producer) -> None:

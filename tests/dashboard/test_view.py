@@ -68,9 +68,16 @@ def drawn(plot: Plot, trace: int = 0) -> list[float]:
     return [value for value in plot.spec["data"][trace]["y"] if value]
 
 
-def look(dashboard: Dashboard) -> None:
-    """Send what a visible page sends."""
-    find(dashboard, Reader)._handle_custom_msg({"type": "here"}, [])
+def look(dashboard: Dashboard, *, paint: bool = True) -> None:
+    """Send what a visible page sends; unless ``paint``, it never shows what came."""
+    found = find(dashboard, Reader)
+    if paint:
+        found.observe(lambda change: painted(found, change["new"]), "sent")
+    found._handle_custom_msg({"type": "here"}, [])
+
+
+def painted(reader: Reader, sent: int) -> None:
+    reader._handle_custom_msg({"type": "painted", "sent": sent}, [])
 
 
 async def reached(condition: Callable[[], bool]) -> None:
@@ -129,6 +136,40 @@ async def test_rests_while_nobody_looks(own: Settings, monkeypatch: pytest.Monke
     await asyncio.to_thread(insert, own, [fresh(200)])
     await asyncio.sleep(0.5)
     assert drawn(overview(dashboard).bars) == [100]
+    dashboard.stop()
+
+
+async def test_a_slow_page_is_sent_no_more_until_it_has_painted(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own, interval=0.1)
+    dashboard.start()
+    look(dashboard, paint=False)
+    page = find(dashboard, Reader)
+    await asyncio.to_thread(insert, own, [fresh(200)])
+    await reached(lambda: sum(drawn(overview(dashboard).bars)) == 300)
+    await asyncio.to_thread(insert, own, [fresh(400)])
+    await asyncio.sleep(1)
+    assert sum(drawn(overview(dashboard).bars)) == 300
+    painted(page, page.sent - 1)  # what it had before
+    await asyncio.sleep(0.5)
+    assert sum(drawn(overview(dashboard).bars)) == 300
+    painted(page, page.sent)
+    await reached(lambda: sum(drawn(overview(dashboard).bars)) == 700)
+    dashboard.stop()
+
+
+async def test_a_page_that_never_tells_of_painting_is_not_waited_for_long(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "PAINTING", 0.2)
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own, interval=0.1)
+    dashboard.start()
+    look(dashboard, paint=False)
+    for more in (200, 400):
+        before = sum(drawn(overview(dashboard).bars))
+        await asyncio.to_thread(insert, own, [fresh(more)])
+        await reached(lambda total=before + more: sum(drawn(overview(dashboard).bars)) == total)
     dashboard.stop()
 
 

@@ -117,16 +117,21 @@ class Dashboard:
         while True:
             await self._reader.wait()
             began = time.monotonic()
+            drawn = False
             self._wake.clear()
             try:
-                self._take(await self._read())
+                drawn = self._take(await self._read())
             except Exception as error:  # whatever it is, the reader must not be shown a dead page
                 self.model.fail(f"The dashboard stumbled over {error!r}")
                 self._draw_state()
+            read = time.monotonic() - began
+            if drawn:
+                await self._reader.painted()
             took = time.monotonic() - began
-            pause = max(self._interval - took, 2 * took)  # other visitors have the machine too
+            # other visitors have the machine too, and the page has more to do than to paint
+            period = max(self._interval, 3 * read, 2 * (took - read))
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(period - took):
                     await self._wake.wait()
             await asyncio.sleep(max(0.0, began + _FASTEST - time.monotonic()))
 
@@ -138,10 +143,12 @@ class Dashboard:
             self._draw_state()
         return await reading
 
-    def _take(self, reading: Reading) -> None:
-        if self.model.apply(reading):
+    def _take(self, reading: Reading) -> bool:
+        """Show what was read; return whether charts had to follow."""
+        if newer := self.model.apply(reading):
             self._draw_frames()
         self._draw_state()
+        return newer
 
     def _nudge(self, _change: object) -> None:
         self._wake.set()

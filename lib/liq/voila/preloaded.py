@@ -1,0 +1,35 @@
+"""What forked kernels share: importing this imports and does what each would at its start.
+
+No thread may run and no connection be open afterwards: a fork takes neither along.
+"""
+
+import gc
+import sys
+from importlib import import_module
+
+# no page debugs its kernel; ipykernel does without where it is missing
+sys.modules.setdefault("debugpy", None)  # type: ignore[arg-type] # read: not installed
+
+for _name in (
+    "ipykernel.kernelapp",
+    # what that imports only as it starts
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+    "ipykernel.debugger",
+    "tornado.platform.asyncio",
+    "faulthandler",
+    "tornado.queues",
+    "liq.dashboard",
+    "liq.reports",
+):
+    import_module(_name)
+
+from liq import charts, tour  # noqa: E402 - after what must not be imported
+
+# plotly finds its classes as they are first used
+charts.bars(tour.by_minute(tour.made_up())).to_json()
+
+gc.collect()
+gc.freeze()  # a collection writes to all it looks at, which would make each kernel copy it
