@@ -72,9 +72,9 @@ def main(
         bool,
         typer.Option(
             "--publish",
-            help=f"then write all comparisons of that folder, as tables and a picture, into"
-            f" {report.PAGE}, and what scale measured into {scale_report.PAGE}; without names it"
-            " makes just the comparisons",
+            help=f"then write the comparisons of that folder, as tables and a picture, into"
+            f" {report.PAGE}, in place of its earlier ones of the same names, and what scale"
+            f" measured into {scale_report.PAGE}; without names it makes just the comparisons",
         ),
     ] = False,
 ) -> None:
@@ -108,14 +108,14 @@ def _scale(out: Path) -> None:
 
 def _publish(out: Path) -> None:
     if comparisons := compare.load(out):
-        report.publish(sorted(comparisons, key=_place))
+        report.publish(comparisons, _place)
     if measured := scale_report.load(out):
         scale_report.publish(measured)
 
 
-def _place(comparison: compare.Comparison) -> int:
-    """Return where it belongs on the page, whenever it was made."""
-    return next(at for at, name in enumerate([*NAMES, ""]) if comparison.key.startswith(name))
+def _place(key: str) -> int:
+    """Return where on the page a comparison belongs, whenever it was made."""
+    return next(at for at, name in enumerate([*NAMES, ""]) if key.startswith(name))
 
 
 def _compare(chosen: Collection[str], sizes: Sizes, out: Path) -> None:

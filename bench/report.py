@@ -1,8 +1,12 @@
-"""Comparisons as a table in the terminal, and as a table and a picture in the documentation."""
+"""Comparisons as a table in the terminal, and as a table and a picture in the documentation.
+
+The page is what is kept of all comparisons: those that were made anew take the place of theirs, and
+the picture is drawn of what stands in the page then.
+"""
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -17,6 +21,11 @@ PAGE = Path("docs/performance.md")
 PICTURE = "side-by-side.svg"
 _MARK = "side by side"
 _HEAD = ("contender", "figure", "median", "least to most", "liq is ahead", "lost", "doubled")
+_COMPARISON = re.compile(
+    r"^### [^\n]*\(`(?P<key>[^`]+)`\)\n.*?(?=^### |\Z)", re.MULTILINE | re.DOTALL
+)
+_NUMBER = r"([\d.,]+)"
+_RATIO = re.compile(rf"\| {_NUMBER}x \({_NUMBER} to {_NUMBER}\) \|")
 _AHEAD, _BEHIND = "#2a9d8f", "#e76f51"
 
 
@@ -49,12 +58,27 @@ def machine(cores: int, load: tuple[float, float]) -> str:
     return f"{cores} cores, load {before:.1f} before and {after:.1f} after."
 
 
-def publish(comparisons: Sequence[Comparison], page: Path = PAGE) -> None:
-    """Write the tables into the marked section of ``page``, and the picture beside it."""
+def publish(
+    comparisons: Sequence[Comparison], place: Callable[[str], int], page: Path = PAGE
+) -> None:
+    """Write the tables into the marked section of ``page``, and the picture beside it.
+
+    Other comparisons that are there stay; ``place`` tells of a key where on the page it belongs.
+    Raises ValueError when it has no such section.
+    """
+    text = page.read_text()
+    made = {comparison.key: markdown(comparison) for comparison in comparisons}
+    tables = dict(sorted((told(text) | made).items(), key=lambda table: place(table[0])))
     picture = f"![How many times liq is ahead]({PICTURE})\n\n"
-    section = picture + "\n".join(map(markdown, comparisons))
-    page.write_text(filled(page.read_text(), _MARK, section))
-    page.with_name(PICTURE).write_text(svg(figure(comparisons)))
+    page.write_text(filled(text, _MARK, picture + "\n".join(tables.values())))
+    page.with_name(PICTURE).write_text(svg(figure(tables)))
+
+
+def told(page: str) -> dict[str, str]:
+    """Return the comparisons that a page tells of, by key, as `markdown` made them."""
+    section = _section(_MARK).search(page)
+    found = _COMPARISON.finditer(section.group() if section else "")
+    return {each["key"]: each.group().rstrip() + "\n" for each in found}
 
 
 def filled(page: str, mark: str, text: str) -> str:
@@ -62,7 +86,7 @@ def filled(page: str, mark: str, text: str) -> str:
 
     Raises ValueError when it has no such section.
     """
-    section = re.compile(rf"(?<=<!-- {mark} -->\n).*?(?=<!-- end -->)", re.DOTALL)
+    section = _section(mark)
     if not section.search(page):
         raise ValueError(f"the page has no section <!-- {mark} -->")
     return section.sub(lambda _: text, page, count=1)
@@ -75,14 +99,15 @@ def grid(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def figure(comparisons: Sequence[Comparison]) -> go.Figure:
-    """Return a bar from 1 to each ratio, on a logarithmic scale: to the right liq is ahead."""
+def figure(tables: Mapping[str, str]) -> go.Figure:
+    """Return a bar from 1 to each ratio, on a logarithmic scale: to the right liq is ahead.
+
+    ``tables`` are comparisons by key, as `markdown` makes them.
+    """
     compared = [
-        (f"{comparison.key}, {line.figure.name}: {line.contender}", line.ratio)
-        for comparison in reversed(comparisons)
-        for line in reversed(lines(comparison))
-        if line.ratio
+        (f"{key}, {name}", ratio) for key, table in tables.items() for name, ratio in _ratios(table)
     ]
+    compared.reverse()
     names, ratios = [name for name, _ in compared], [ratio for _, ratio in compared]
     bars = go.Bar(
         y=names,
@@ -133,6 +158,20 @@ def svg(drawn: go.Figure) -> str:
             return str(page.evaluate(draw, json.loads(drawn.to_json())))
         finally:
             browser.close()
+
+
+def _section(mark: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<=<!-- {mark} -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
+
+def _ratios(table: str) -> Iterator[tuple[str, Spread]]:
+    contender = ""
+    for line in table.splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if ratio := _RATIO.search(line):
+            contender = cells[1] or contender
+            values = [float(value.replace(",", "")) for value in ratio.groups()]
+            yield f"{cells[2]}: {contender}", Spread(*values)
 
 
 def _rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:

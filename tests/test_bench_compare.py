@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from bench.compare import Comparison, Figure, Row, Spread, lines, load, orders, run, save
-from bench.report import figure, markdown, number, publish
+from bench.report import figure, markdown, number, publish, told
+from msgspec.structs import replace
 
 RATE, DELAY = Figure("rate", "rows/s", more_is_better=True), Figure("delay", "ms")
 
@@ -71,40 +72,68 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
 
 
 def test_the_table_says_what_how_and_how_many_times() -> None:
-    told = markdown(compared(liq=OURS, other=THEIRS)).splitlines()
-    assert told[0] == "### Work done (`work`)"
-    assert told[2].startswith("By hand. 3 rounds, ")
-    assert told[6] == "| liq | rate | 200 rows/s | 100 to 300 |  |  |  |"
-    assert told[8] == "| other | rate | 100 rows/s | 50.0 to 400 | 2.00x (0.50 to 3.00) | 7 | 3 |"
+    lines_ = markdown(compared(liq=OURS, other=THEIRS)).splitlines()
+    assert lines_[0] == "### Work done (`work`)"
+    assert lines_[2].startswith("By hand. 3 rounds, ")
+    assert lines_[6] == "| liq | rate | 200 rows/s | 100 to 300 |  |  |  |"
+    assert lines_[8] == "| other | rate | 100 rows/s | 50.0 to 400 | 2.00x (0.50 to 3.00) | 7 | 3 |"
 
 
-def test_only_the_marked_section_is_rewritten(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bench.report.svg", lambda _drawn: "<svg/>")
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A page that tells of a comparison, beside which no picture is really drawn."""
+    monkeypatch.setattr("bench.report.svg", lambda drawn: "\n".join(drawn.data[0].y))
     page = tmp_path / "page.md"
-    page.write_text("before\n<!-- side by side -->\nold\n<!-- end -->\nafter\n")
-    publish([compared(liq=OURS, other=THEIRS)], page)
+    page.write_text("before\n<!-- side by side -->\nold\n<!-- end -->\nafter\n### Not (`one`)\n")
+    publish([compared(liq=OURS, other=THEIRS)], len, page)
+    return page
+
+
+def test_only_the_marked_section_is_rewritten(page: Path) -> None:
     text = page.read_text()
     assert "### Work done" in text
     assert "old" not in text
     assert text.startswith("before\n")
-    assert text.endswith("after\n")
-    assert (tmp_path / "side-by-side.svg").exists()
+    assert text.endswith("after\n### Not (`one`)\n")
+    assert page.with_name("side-by-side.svg").exists()
+
+
+def test_what_was_not_made_anew_stays_on_the_page(page: Path) -> None:
+    before = page.read_text()
+    first = replace(compared(liq=THEIRS, another=OURS), key="a")
+    publish([first], len, page)
+    assert list(told(page.read_text())) == ["a", "work"]
+    assert told(page.read_text())["work"] == told(before)["work"]
+    drawn = page.with_name("side-by-side.svg").read_text().split("\n")
+    assert drawn == [
+        "work, delay: other",
+        "work, rate: other",
+        "a, delay: another",
+        "a, rate: another",
+    ]
+
+
+def test_what_was_made_anew_takes_the_place_of_the_old(page: Path) -> None:
+    publish([compared(liq=OURS[:1], other=THEIRS[:1])], len, page)
+    (table,) = told(page.read_text()).values()
+    assert "1 rounds" in table
+    publish([], len, page)
+    assert told(page.read_text()) == {"work": table}
 
 
 def test_a_page_without_the_section_is_left_alone(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("nothing marked\n")
     with pytest.raises(ValueError, match="has no section"):
-        publish([compared(liq=OURS, other=THEIRS)], page)
+        publish([compared(liq=OURS, other=THEIRS)], len, page)
 
 
 def test_the_picture_has_a_bar_from_one_to_each_ratio() -> None:
-    bars, labels = figure([compared(liq=OURS, other=THEIRS)]).data
+    bars, labels = figure({"work": markdown(compared(liq=OURS, other=THEIRS))}).data
     assert list(bars.y) == list(labels.y) == ["work, delay: other", "work, rate: other"]
     assert [bars.base + length for length in bars.x] == [2.0, 2.0]
     assert [label.strip() for label in labels.text] == ["2.00x", "2.00x"]
+    assert list(bars.error_x["array"]) == [8.0, 1.0]
 
 
 def test_numbers_have_as_many_decimals_as_say_something() -> None:

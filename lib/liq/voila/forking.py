@@ -31,6 +31,7 @@ def preload() -> None:
     if SUPPORTED:
         main = sys.modules["__main__"]
         main.__spec__ = main.__file__ = None
+        atexit.register(_end_all)
         forkserver.set_forkserver_preload(["liq.voila.preloaded"])
         forkserver.ensure_running()
 
@@ -71,8 +72,10 @@ def fork(arguments: Sequence[str], environ: Mapping[str, str], folder: str) -> K
 
 
 def _run(arguments: Sequence[str], environ: Mapping[str, str], folder: str) -> None:
-    from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415 - the server needs none
+    import numpy as np  # noqa: PLC0415 - the server needs neither
+    from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415
 
+    np.random.seed()  # Python's own random numbers start anew by themselves
     os.setsid()  # its group takes the signals, as Jupyter sends them
     os.environ.clear()
     os.environ.update(environ)
@@ -86,6 +89,12 @@ def _run(arguments: Sequence[str], environ: Mapping[str, str], folder: str) -> N
         IPKernelApp.launch_instance([*arguments], config=config)
     finally:
         atexit._run_exitfuncs()  # which a forked process leaves out
+
+
+def _end_all() -> None:
+    """End kernels that the server did not, as those that were starting: its exit would wait."""
+    for kernel in multiprocessing.active_children():
+        kernel.kill()
 
 
 def _end_with_server() -> None:
