@@ -8,6 +8,7 @@ import random
 import re
 import signal
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -98,7 +99,8 @@ def publish(prints: list[Liquidation], settings: Settings) -> None:
 def kill(process: subprocess.Popen[str]) -> None:
     """Kill the driver as ``kill -9`` would, with its Java."""
     for one in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
-        one.kill()
+        with suppress(psutil.NoSuchProcess):  # Java ends by itself when its driver is gone
+            one.kill()
     process.wait()
 
 

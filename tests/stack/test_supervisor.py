@@ -92,8 +92,8 @@ def test_a_suspended_table_or_view_is_resumed(own: Settings) -> None:
     for kind, name in (("TABLE", own.table), ("MATERIALIZED VIEW", view)):
         questdb.execute(f"ALTER {kind} {name} SUSPEND WAL", settings=own)
     for name in (own.table, view):
-        eventually(lambda: told(own, f"table {name}", "was suspended, resumed"))  # noqa: B023
-        eventually(lambda: not questdb.wal_state(name, own).suspended)  # noqa: B023
+        eventually(lambda: told(own, f"table {name}", "was suspended, resumed"), deadline=90)  # noqa: B023
+        eventually(lambda: not questdb.wal_state(name, own).suspended, deadline=90)  # noqa: B023
     await_flow(own)
 
 
