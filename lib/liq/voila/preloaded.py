@@ -24,8 +24,7 @@ for _name in (
 ):
     import_module(_name)
 
-import liq.dashboard  # noqa: E402 - after what must not be imported
-import liq.reports  # noqa: E402, F401
+import liq.dashboard  # noqa: E402, F401 - after what must not be imported
 from liq import charts, tour  # noqa: E402
 
 # plotly finds its classes as they are first used
