@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -88,13 +89,42 @@ def test_whatever_is_killed_comes_back_and_data_flows(own: Settings) -> None:
 
 
 def test_a_suspended_table_or_view_is_resumed(own: Settings) -> None:
-    view = f"{own.table}_1h"
-    for kind, name in (("TABLE", own.table), ("MATERIALIZED VIEW", view)):
+    def resumed(kind: str, name: str) -> bool:
+        if told(own, f"table {name}", "was suspended, resumed"):
+            return True
+        # a commit that QuestDB was at takes the mark away when it ends: so not once only
         questdb.execute(f"ALTER {kind} {name} SUSPEND WAL", settings=own)
-    for name in (own.table, view):
-        eventually(lambda: told(own, f"table {name}", "was suspended, resumed"), deadline=90)  # noqa: B023
-        eventually(lambda: not questdb.wal_state(name, own).suspended, deadline=90)  # noqa: B023
+        return False
+
+    for kind, name in (("TABLE", own.table), ("MATERIALIZED VIEW", f"{own.table}_1h")):
+        eventually(lambda: resumed(kind, name), deadline=60, every=1)  # noqa: B023
+        eventually(lambda: not questdb.wal_state(name, own).suspended, deadline=60)  # noqa: B023
     await_flow(own)
+
+
+def test_a_table_that_cannot_be_resumed_is_told_of_and_keeps_no_other_from_it(
+    stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = [f"{kind}_{uuid.uuid4().hex[:8]}" for kind in ("stuck", "other")]
+    for name in tables:
+        sql = f"CREATE TABLE {name} (ts TIMESTAMP) TIMESTAMP(ts) PARTITION BY DAY WAL"
+        questdb.execute(sql, settings=stack)
+        questdb.execute(f"ALTER TABLE {name} SUSPEND WAL", settings=stack)
+    stuck, other = tables
+    resume = questdb.resume
+
+    def refusing(table: str, settings: Settings) -> None:
+        # the real refusal, of what is no table
+        resume("no_table" if table == stuck else table, settings)
+
+    monkeypatch.setattr(questdb, "resume", refusing)
+    said: list[str] = []
+    Supervisor(stack, lambda name, event: said.append(f"{name}: {event}")).look()
+    [refused] = [line for line in said if stuck in line]
+    assert f"table {stuck}: suspended (by hand), cannot be resumed: " in refused
+    assert "no_table" in refused
+    assert not questdb.wal_state(other, stack).suspended
+    questdb.execute(f"DROP TABLE {stuck}", settings=stack)
 
 
 def test_a_failed_task_is_restarted(own: Settings) -> None:

@@ -135,11 +135,19 @@ class Supervisor:
             suspended = questdb.suspended_tables(self._settings)
             for table, reason in suspended.items():
                 if self._due(f"table {table}"):
-                    questdb.resume(table, self._settings)
-                    self._mended(f"table {table}", f"was suspended, resumed: {reason or 'by hand'}")
+                    self._resume(table, reason or "by hand")
             for name in [name for name in self._cases if name.startswith("table ")]:
                 if name.removeprefix("table ") not in suspended:
                     self._well(name)
+
+    def _resume(self, table: str, reason: str) -> None:
+        from liq import questdb  # noqa: PLC0415 - as above
+
+        try:
+            questdb.resume(table, self._settings)
+            self._mended(f"table {table}", f"was suspended, resumed: {reason}")
+        except QuestDBError as error:  # the next table may not wait for this one
+            self._mended(f"table {table}", f"suspended ({reason}), cannot be resumed: {error}")
 
     def _due(self, name: str) -> bool:
         case = self._cases.get(name)
