@@ -1,6 +1,7 @@
 """What every test can use: an environment without the developer's settings, and the real stack."""
 
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 
@@ -22,6 +23,12 @@ def _clean_environment() -> Iterator[None]:
         config.settings.cache_clear()
         yield
     config.settings.cache_clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _heard_signals() -> None:
+    """Have Ctrl-C reach the programs that tests start, though a shell's ``&`` ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -56,7 +56,7 @@ class Cluster:
         url = f"http://127.0.0.1:{self._pages}/json/"
         try:
             return dict(httpx.get(url, timeout=10).raise_for_status().json())
-        except httpx.TransportError as error:
+        except (httpx.TransportError, ValueError) as error:  # at first it answers with a page
             raise AssertionError("the master is not there yet") from error
 
     def _localised(self, word: str) -> str:

@@ -31,7 +31,7 @@ FLAGS = [
 POOL = 2
 BARS = """Array.from(
     document.querySelectorAll(".liq-bars .bars .point path"), path => path.getAttribute("d"))"""
-PATIENCE_MS = 60_000  # a busy machine is slow, not broken
+PATIENCE_MS = 120_000  # a busy machine is slow, not broken
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,7 @@ def address(settings: Settings, path: str) -> str:
 
 
 async def drawn(visitor: Visit) -> None:
-    await visitor.page.wait_for_selector("#liq-notice", state="hidden", timeout=2 * PATIENCE_MS)
+    await visitor.page.wait_for_selector("#liq-notice", state="hidden", timeout=PATIENCE_MS)
 
 
 @pytest.mark.parametrize("app", APPS, ids=lambda app: app.name)

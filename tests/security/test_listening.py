@@ -1,9 +1,10 @@
 """Who can reach what: the sockets of all that `liq` runs, and each door without its key."""
 
 import base64
+import os
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +85,13 @@ def test_no_process_shows_a_secret_in_its_arguments(apps: Settings) -> None:
 
 
 def test_no_log_and_no_state_file_tells_a_secret(apps: Settings) -> None:
-    files = [each for each in apps.home.rglob("*") if each.is_file() and each.suffix != ".jsa"]
-    texts = [each for each in files if {"logs", "run", "conf"} & set(each.parts)]
+    # not by rglob: it fails when one of the folders goes while it looks, as QuestDB's do
+    files = [Path(folder) / name for folder, _, names in os.walk(apps.home) for name in names]
+    kept = [each for each in files if {"logs", "run", "conf"} & set(each.parts)]
+    texts = {each: text_of(each) for each in kept if each.suffix != ".jsa"}
     assert len(texts) > 5
-    for file in texts:
-        content = file.read_text(errors="replace")
-        assert not [secret for secret in secrets(apps) if secret in content], file
+    for file, text in texts.items():
+        assert not [secret for secret in secrets(apps) if secret in text], file
 
 
 def test_what_is_kept_is_its_owners_only(apps: Settings) -> None:
@@ -101,6 +103,12 @@ def test_what_is_kept_is_its_owners_only(apps: Settings) -> None:
 def test_a_new_home_is_its_owners_only(tmp_path: Path) -> None:
     Settings.load(home=tmp_path / "new")
     assert mode(tmp_path / "new") == 0o700
+
+
+def text_of(file: Path) -> str:
+    with suppress(FileNotFoundError):  # it was a draft
+        return file.read_text(errors="replace")
+    return ""
 
 
 def secrets(settings: Settings) -> list[str]:
