@@ -1,5 +1,6 @@
 """The supervisor on a stack of its own: whatever is killed comes back, and data flows."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -18,9 +19,11 @@ from liq import connect, questdb
 from liq import stack as local
 from liq.config import Settings
 from liq.errors import ConnectError, StackError
+from liq.kafka import Publisher
 from liq.stack import State, Supervisor, apps, control, process
 from liq.stack.service import Service
-from liq.streams import LIQUIDATIONS
+from liq.streams import LIQUIDATIONS, PRICES, Stream
+from rows import liquidation, price
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -121,7 +124,7 @@ def test_a_table_that_cannot_be_resumed_is_told_of_and_keeps_no_other_from_it(
     said: list[str] = []
     Supervisor(stack, lambda name, event: said.append(f"{name}: {event}")).look()
     [refused] = [line for line in said if stuck in line]
-    assert f"table {stuck}: suspended (by hand), cannot be resumed: " in refused
+    assert f"table {stuck}: was suspended (by hand), cannot be resumed: " in refused
     assert "no_table" in refused
     assert not questdb.wal_state(other, stack).suspended
     questdb.execute(f"DROP TABLE {stuck}", settings=stack)
@@ -135,6 +138,39 @@ def test_a_failed_task_is_restarted(own: Settings) -> None:
     eventually(lambda: told(own, name, "refused the username"), deadline=60)
     connect.ensure(own)
     await_flow(own)
+
+
+def test_a_sink_that_cannot_be_restarted_is_told_of_and_keeps_no_other_from_it(
+    pipeline: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def publish() -> None:
+        async with Publisher(pipeline) as publisher:
+            await publisher.publish(liquidation("2026-01-01", 100.0))
+            await publisher.publish(price("2026-01-01", 100.0))
+
+    stranger = pipeline.model_copy(update={"questdb_admin_user": "stranger"})
+    for stream in (LIQUIDATIONS, PRICES):
+        connect.remove(pipeline, stream)
+    asyncio.run(publish())
+    for stream in (LIQUIDATIONS, PRICES):
+        with suppress(ConnectError):
+            connect.ensure(stranger, stream)
+        eventually(lambda: connect.status(pipeline, stream).failures, deadline=60)  # noqa: B023
+    restart = connect.restart
+
+    def refusing(settings: Settings, stream: Stream) -> None:
+        # the real refusal, of what is no connector
+        absent = settings.model_copy(update={"connector": "no-connector"})
+        restart(absent if stream is LIQUIDATIONS else settings, stream)
+
+    monkeypatch.setattr(connect, "restart", refusing)
+    said: list[str] = []
+    Supervisor(pipeline, lambda name, event: said.append(f"{name}: {event}")).look()
+    refused, restarted = (line for line in said if line.startswith("sink "))
+    assert refused.startswith(f"sink {pipeline.connector}: failed (")
+    assert "cannot be restarted: " in refused
+    assert "no-connector" in refused
+    assert restarted.startswith(f"sink {pipeline.price_connector}: failed, restarted: ")
 
 
 def test_what_was_stopped_stays_down(own: Settings) -> None:

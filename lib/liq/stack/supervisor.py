@@ -9,7 +9,9 @@ What `liq down` ended stays down.
 import contextlib
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from liq import config
 from liq.config import Settings
@@ -125,8 +127,8 @@ class Supervisor:
                 if not failures:
                     self._well(name)
                 elif self._due(name):
-                    connect.restart(self._settings, stream)
-                    self._mended(name, f"failed, restarted: {'; '.join(failures)}")
+                    restart = partial(connect.restart, self._settings, stream)
+                    self._mend(name, restart, "failed", "restarted", "; ".join(failures))
 
     def _look_after_tables(self) -> None:
         from liq import questdb  # noqa: PLC0415 - as above
@@ -135,19 +137,20 @@ class Supervisor:
             suspended = questdb.suspended_tables(self._settings)
             for table, reason in suspended.items():
                 if self._due(f"table {table}"):
-                    self._resume(table, reason or "by hand")
+                    resume = partial(questdb.resume, table, self._settings)
+                    why = reason or "by hand"
+                    self._mend(f"table {table}", resume, "was suspended", "resumed", why)
             for name in [name for name in self._cases if name.startswith("table ")]:
                 if name.removeprefix("table ") not in suspended:
                     self._well(name)
 
-    def _resume(self, table: str, reason: str) -> None:
-        from liq import questdb  # noqa: PLC0415 - as above
-
+    def _mend(self, name: str, act: Callable[[], object], found: str, done: str, why: str) -> None:
+        """Mend one part; another one must not wait for what refuses to be mended."""
         try:
-            questdb.resume(table, self._settings)
-            self._mended(f"table {table}", f"was suspended, resumed: {reason}")
-        except QuestDBError as error:  # the next table may not wait for this one
-            self._mended(f"table {table}", f"suspended ({reason}), cannot be resumed: {error}")
+            act()
+            self._mended(name, f"{found}, {done}: {why}")
+        except LiqError as error:
+            self._mended(name, f"{found} ({why}), cannot be {done}: {error}")
 
     def _due(self, name: str) -> bool:
         case = self._cases.get(name)
