@@ -120,6 +120,14 @@ def test_a_failing_or_endless_cell_is_an_error(tmp_path: Path) -> None:
         notebooks.run(path, {"seconds": 60}, timeout=1, settings=settings)
 
 
+def test_what_a_busy_kernel_shows_late_is_not_left_out(tmp_path: Path) -> None:
+    settings = Settings.load(home=tmp_path / "home")
+    path = _write(tmp_path, "", tags=["parameters"], then=_LATE)
+    assert (
+        notebooks.run(path, settings=settings).cells[-1].outputs[0].data["text/plain"] == "'late'"
+    )
+
+
 @pytest.fixture
 def own(stack: Settings) -> Settings:
     """A topic, table and connector of the test's own; the notebook is to ensure the sink."""
@@ -265,6 +273,13 @@ def figures(ran: nbformat.NotebookNode) -> list[dict[str, Any]]:
 
 
 _PLOTLY = "application/vnd.plotly.v1+json"
+# the thread that tells what a cell shows rests for longer than the 4 s of nbclient
+_LATE = """
+import sys, time
+sys.stdout.flush_timeout = sys.stderr.flush_timeout = 0
+get_ipython().kernel.iopub_thread.schedule(lambda: time.sleep(6))
+display("late")
+"""
 _BODY = """import time
 time.sleep(seconds)
 assert not fails, "made on purpose"

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import nbformat
 import pytest
+from voila.execute import VoilaExecutor
 
 from browser.conftest import serving
 from helpers import free_ports
@@ -139,6 +141,12 @@ def test_a_live_page_nobody_sees_does_not_keep_its_kernel(settings: Settings) ->
     assert "comm_msg" in manager.untracked_message_types
     assert not manager.buffer_offline_messages
     assert manager.cull_idle_timeout <= 300
+
+
+def test_what_a_busy_kernel_shows_late_is_waited_for(settings: Settings) -> None:
+    """After nbclient's 4 s a page came without its dashboard, and ended the kernel as unneeded."""
+    executor = VoilaExecutor(nbformat.v4.new_notebook(), config=serve.dashboard_config(settings))
+    assert executor.iopub_timeout == 60
 
 
 def test_no_page_of_the_server_names_another_host() -> None:

@@ -138,6 +138,9 @@ def dashboard_config(
         "text/plain",
     ]
     config.VoilaExecutor.cell_error_instruction = "To see it, run: liq dashboard --show-tracebacks"
+    # by default what a cell shows is left out after 4 s, and the page stays empty; many visitors at
+    # once make a machine slower than that
+    config.VoilaExecutor.iopub_timeout = 60
     if forking.SUPPORTED:
         config.KernelProvisionerFactory.default_provisioner_name = "liq-forked"
     # a kernel that starts takes the processor from the page that just got the last one
