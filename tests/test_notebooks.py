@@ -123,9 +123,8 @@ def test_a_failing_or_endless_cell_is_an_error(tmp_path: Path) -> None:
 def test_what_a_busy_kernel_shows_late_is_not_left_out(tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path / "home")
     path = _write(tmp_path, "", tags=["parameters"], then=_LATE)
-    assert (
-        notebooks.run(path, settings=settings).cells[-1].outputs[0].data["text/plain"] == "'late'"
-    )
+    shown = notebooks.run(path, settings=settings).cells[-1].outputs[0]
+    assert shown.data["text/plain"] == "'late'"
 
 
 @pytest.fixture

@@ -67,6 +67,12 @@ def told(settings: Settings, subject: str, text: str) -> bool:
     return any(one.subject == subject and text in one.event for one in found)
 
 
+def said_of_a_look(settings: Settings) -> list[str]:
+    said: list[str] = []
+    Supervisor(settings, lambda name, event: said.append(f"{name}: {event}")).look()
+    return said
+
+
 def test_whatever_is_killed_comes_back_and_data_flows(own: Settings) -> None:
     await_flow(own)
     for names in (["producer", "questdb"], ["connect", "kafka"]):
@@ -121,9 +127,7 @@ def test_a_table_that_cannot_be_resumed_is_told_of_and_keeps_no_other_from_it(
         resume("no_table" if table == stuck else table, settings)
 
     monkeypatch.setattr(questdb, "resume", refusing)
-    said: list[str] = []
-    Supervisor(stack, lambda name, event: said.append(f"{name}: {event}")).look()
-    [refused] = [line for line in said if stuck in line]
+    [refused] = [line for line in said_of_a_look(stack) if stuck in line]
     assert f"table {stuck}: was suspended (by hand), cannot be resumed: " in refused
     assert "no_table" in refused
     assert not questdb.wal_state(other, stack).suspended
@@ -164,9 +168,7 @@ def test_a_sink_that_cannot_be_restarted_is_told_of_and_keeps_no_other_from_it(
         restart(absent if stream is LIQUIDATIONS else settings, stream)
 
     monkeypatch.setattr(connect, "restart", refusing)
-    said: list[str] = []
-    Supervisor(pipeline, lambda name, event: said.append(f"{name}: {event}")).look()
-    refused, restarted = (line for line in said if line.startswith("sink "))
+    refused, restarted = (line for line in said_of_a_look(pipeline) if line.startswith("sink "))
     assert refused.startswith(f"sink {pipeline.connector}: failed (")
     assert "cannot be restarted: " in refused
     assert "no-connector" in refused

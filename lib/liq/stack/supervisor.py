@@ -136,10 +136,10 @@ class Supervisor:
         with contextlib.suppress(QuestDBError):  # as above
             suspended = questdb.suspended_tables(self._settings)
             for table, reason in suspended.items():
-                if self._due(f"table {table}"):
+                name = f"table {table}"
+                if self._due(name):
                     resume = partial(questdb.resume, table, self._settings)
-                    why = reason or "by hand"
-                    self._mend(f"table {table}", resume, "was suspended", "resumed", why)
+                    self._mend(name, resume, "was suspended", "resumed", reason or "by hand")
             for name in [name for name in self._cases if name.startswith("table ")]:
                 if name.removeprefix("table ") not in suspended:
                     self._well(name)
