@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, WebSocket, async_playwright
 
 from helpers import eventually, free_ports
 from liq import connect, kafka, questdb, serve
@@ -108,11 +108,21 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @dataclass
 class Visit:
-    """A visitor's page, and what it asked and complained of."""
+    """A visitor's page, and what it asked, told its kernel and complained of."""
 
     page: Page
     requests: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+
+    def follow(self, socket: WebSocket) -> None:
+        """Keep what goes out over a connection."""
+        self.requests.append(socket.url)
+        socket.on("framesent", self.tell)
+
+    def tell(self, frame: str | bytes) -> None:
+        """Keep what the page sends, as text."""
+        self.told.append(frame if isinstance(frame, str) else frame.decode(errors="replace"))
 
     def hear(self, line: ConsoleMessage) -> None:
         """Keep what the console shows in red."""
@@ -159,7 +169,7 @@ async def visit(
         page = await context.new_page()
         visitor = Visit(page)
         page.on("request", lambda request: visitor.requests.append(request.url))
-        page.on("websocket", lambda socket: visitor.requests.append(socket.url))
+        page.on("websocket", visitor.follow)
         page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
         page.on("console", visitor.hear)
         await page.goto(url or serve.dashboard_url(settings), wait_until="commit")
