@@ -1,5 +1,6 @@
 """Small helpers that several tests share."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -19,6 +20,8 @@ from liq.stack.ports import free_ports  # noqa: F401 - tests take it from here
 
 _T = TypeVar("_T")
 
+PATIENCE_S = 120.0  # when a wait counts as hung: a busy machine is slow, not broken
+
 
 def configure_questdb(settings: Settings) -> None:
     """Let the QuestDB that is to be started take SUSPEND WAL, and soon close what it opened.
@@ -36,7 +39,9 @@ def configure_questdb(settings: Settings) -> None:
     )
 
 
-def eventually(attempt: Callable[[], _T], *, deadline: float = 30.0, every: float = 0.05) -> _T:
+def eventually(
+    attempt: Callable[[], _T], *, deadline: float = PATIENCE_S, every: float = 0.05
+) -> _T:
     """Call ``attempt`` until it returns something true, and return that; fail at the deadline.
 
     An `AssertionError` in ``attempt`` means "not yet"; the last one is the failure's cause.
@@ -54,6 +59,13 @@ def eventually(attempt: Callable[[], _T], *, deadline: float = 30.0, every: floa
         time.sleep(every)
 
 
+async def reached(condition: Callable[[], object]) -> None:
+    """Wait for ``condition``, which another task or thread fulfils and which is cheap to ask."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - what is waited for signals nothing
+            await asyncio.sleep(0.01)
+
+
 def consume(topic: str, settings: Settings) -> list[ConsumerRecord]:
     """Return all that a topic holds."""
     consumer = KafkaConsumer(
@@ -67,8 +79,8 @@ def consume(topic: str, settings: Settings) -> list[ConsumerRecord]:
         total = sum(consumer.end_offsets(partitions).values())
         records: list[ConsumerRecord] = []
         while len(records) < total:
-            batches = consumer.poll(timeout_ms=10_000)
-            assert batches, f"{len(records)} of {total} records within 10 s"
+            batches = consumer.poll(timeout_ms=int(1_000 * PATIENCE_S))
+            assert batches, f"{len(records)} of {total} records within {PATIENCE_S:.0f} s"
             records += chain.from_iterable(batches.values())
         return records
     finally:
@@ -95,6 +107,6 @@ def running(settings: Settings, *argv: str) -> Iterator[subprocess.Popen[str]]:
 def finish(process: subprocess.Popen[str], number: signal.Signals) -> str:
     """Send a signal, wait for an orderly end, and return what the process printed."""
     process.send_signal(number)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, output
     return output

@@ -72,5 +72,5 @@ def spark_cluster(folder: Path) -> Iterator[Cluster]:
         for process in (cluster.master(), cluster.worker()):
             ended.callback(process.wait, 60)
             ended.callback(process.terminate)
-        eventually(lambda: cluster.state()["aliveworkers"] == 1, deadline=120, every=0.5)
+        eventually(lambda: cluster.state()["aliveworkers"] == 1, every=0.5)
         yield cluster

@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from werkzeug.test import TestResponse
 
 import liq
-from helpers import eventually, free_ports, running
+from helpers import PATIENCE_S, eventually, free_ports, running
 from liq import api, queries
 from liq.api.endpoint import PAGING
 from liq.catalogue import Query
@@ -388,11 +388,11 @@ def test_liq_api_serves_until_it_is_ended(offline: Settings) -> None:
 
         assert eventually(keys) == [f"/{key}" for key in SHIPPED]
         with running(offline, "-m", "liq", "api") as second:
-            output, _ = second.communicate(timeout=60)
+            output, _ = second.communicate(timeout=PATIENCE_S)
             assert second.returncode == 1
             assert "LIQ_API_PORT" in output
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE_S)
 
 
 @pytest.mark.stack

@@ -20,7 +20,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError as ClientError
 from pydantic import SecretStr
 
-from helpers import consume, eventually, free_ports
+from helpers import PATIENCE_S, consume, eventually, free_ports
 from liq import connect, kafka
 from liq.config import Settings
 from liq.errors import KafkaError
@@ -204,7 +204,7 @@ async def test_a_broker_killed_while_publishing_costs_nothing(cluster: Cluster) 
             if sent == number // 2:
                 await asyncio.to_thread(cluster.start, "kafka-2")
             await publisher.publish(liquidation("2026-01-01", 1.0 + sent))
-        await publisher.close(timeout=60)
+        await publisher.close(timeout=PATIENCE_S)
     assert publisher.stats().acknowledged == number
     records = await asyncio.to_thread(consume, cluster.settings.topic, cluster.settings)
     assert sorted(decode(record.value).notional for record in records) == list(range(1, number + 1))
@@ -220,7 +220,7 @@ async def test_below_two_replicas_nothing_is_acknowledged_nor_lost(cluster: Clus
         await asyncio.to_thread(eventually, lambda: publisher.stats().waiting_s > 3)
         assert publisher.stats().acknowledged == 0
         await asyncio.to_thread(cluster.start, "kafka-2", "kafka-3")
-        await publisher.close(timeout=60)
+        await publisher.close(timeout=PATIENCE_S)
     records = await asyncio.to_thread(consume, settings.topic, settings)
     assert {decode(record.value).notional for record in records} == set(range(1, 1_001))
 
@@ -247,11 +247,11 @@ async def test_the_other_worker_goes_on_when_one_is_killed(
         await asyncio.to_thread(connect.ensure, settings)
         for number in range(1, 101):
             await publisher.publish(liquidation("2026-01-01", float(number)))
-        await asyncio.to_thread(eventually, lambda: stored() == 100, deadline=60)
+        await asyncio.to_thread(eventually, lambda: stored() == 100)
         cluster.kill(first.name)
         for number in range(101, 201):
             await publisher.publish(liquidation("2026-01-01", float(number)))
-        await asyncio.to_thread(eventually, lambda: stored() == 200, deadline=120)
+        await asyncio.to_thread(eventually, lambda: stored() == 200)
 
 
 @pytest.mark.parametrize(

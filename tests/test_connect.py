@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from helpers import eventually
+from helpers import PATIENCE_S, eventually
 from liq import assets, connect
 from liq.config import Settings
 from liq.errors import ConnectError
@@ -84,7 +84,7 @@ def described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]
 
 def on_worker(settings: Settings, path: str = "") -> Any:
     url = f"{settings.connect_url}/connectors/{settings.connector}{path}"
-    return httpx.get(url).raise_for_status().json()
+    return httpx.get(url, timeout=PATIENCE_S).raise_for_status().json()
 
 
 @pytest.mark.stack
@@ -177,7 +177,7 @@ def test_whoever_ships_the_old_file_is_told_how_to_mend_it(
 
 def post(settings: Settings, config: dict[str, str]) -> httpx.Response:
     document = {"name": settings.connector, "config": config}
-    return httpx.post(f"{settings.connect_url}/connectors", json=document, timeout=30)
+    return httpx.post(f"{settings.connect_url}/connectors", json=document, timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
+from helpers import PATIENCE_S
 from liq.cryptofeed import EXCHANGES, CryptoFeed, exchange_class
 from liq.errors import ConfigError, RejectedMessage
 from liq.feed import Feed, Handle
@@ -95,11 +96,11 @@ async def running(build: Build) -> AsyncIterator[asyncio.Queue[tuple[bytes, int,
 
     task = asyncio.create_task(build(handle).run())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             yield frames
     finally:
         task.cancel()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await asyncio.gather(*(asyncio.all_tasks() - others), return_exceptions=True)
 
 
@@ -152,7 +153,7 @@ async def test_a_lost_connection_is_told():
         port = next(iter(server.sockets)).getsockname()[1]
         feed = through_cryptofeed("deribit", port)(lambda *_frame: asyncio.sleep(0))
         task = asyncio.create_task(feed.run())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while feed.stats().gaps < 1:  # noqa: ASYNC110 - the condition is the feed's doing
                 await asyncio.sleep(0.02)
         stats = feed.stats()
@@ -207,7 +208,7 @@ async def test_what_the_handler_raises_ends_the_feed():
 
     async with Exchange(recording("deribit")[0]).running() as exchange:
         feed = through_cryptofeed("deribit", exchange.port)(handle)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(RuntimeError, match="Kafka is away"):
                 await feed.run()
 

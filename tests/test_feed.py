@@ -11,6 +11,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from helpers import PATIENCE_S, reached
 from liq.errors import FeedError
 from liq.feed import SIMULATOR_SERVER, Feed, Patience
 from liq.model import Source
@@ -62,12 +63,6 @@ async def feeding(
             await task
 
 
-async def until(condition: Callable[[], bool], deadline: float = 10.0) -> None:
-    async with asyncio.timeout(deadline):
-        while not condition():  # noqa: ASYNC110 - the condition is another task's doing
-            await asyncio.sleep(0.01)
-
-
 @pytest.mark.parametrize("code", [1000, 1001, 1011])
 async def test_any_close_is_a_disconnect(code: int, unused_tcp_port: int) -> None:
     async def one_frame(connection: ServerConnection) -> None:
@@ -76,7 +71,7 @@ async def test_any_close_is_a_disconnect(code: int, unused_tcp_port: int) -> Non
 
     frames = Frames()
     async with served(one_frame, unused_tcp_port) as url, feeding(url, frames) as feed:
-        await until(lambda: len(frames) >= 3)
+        await reached(lambda: len(frames) >= 3)
     stats = feed.stats()
     assert stats.reconnects >= 2
     assert stats.errors >= 2
@@ -92,7 +87,7 @@ async def test_frames_carry_the_time_of_receipt(unused_tcp_port: int) -> None:
 
     frames, before = Frames(), time.time_ns() // 1000
     async with served(one_frame, unused_tcp_port) as url, feeding(url, frames) as feed:
-        await until(lambda: len(frames) == 1)
+        await reached(lambda: len(frames) == 1)
         assert feed.stats().connected
         assert feed.stats().last_frame == frames[0][1]
     assert before <= frames[0][1] <= time.time_ns() // 1000
@@ -119,7 +114,7 @@ async def test_half_open_connection_is_replaced(unused_tcp_port: int) -> None:
 
     server = await asyncio.start_server(deaf, "127.0.0.1", unused_tcp_port)
     async with server, feeding(f"ws://127.0.0.1:{unused_tcp_port}/", Frames()) as feed:
-        await until(lambda: len(connections) >= 3)
+        await reached(lambda: len(connections) >= 3)
         assert "ping unanswered" in feed.stats().last_error
     for writer in connections:
         writer.close()
@@ -133,8 +128,8 @@ async def test_handshake_that_never_completes_is_given_up(unused_tcp_port: int) 
 
     server = await asyncio.start_server(mute, "127.0.0.1", unused_tcp_port)
     async with server, feeding(f"ws://127.0.0.1:{unused_tcp_port}/", Frames()) as feed:
-        await until(lambda: len(accepted) >= 2)
-        await until(lambda: "timed out" in feed.stats().last_error)
+        await reached(lambda: len(accepted) >= 2)
+        await reached(lambda: "timed out" in feed.stats().last_error)
         assert not feed.stats().connected
     for writer in accepted:
         writer.close()
@@ -152,7 +147,7 @@ async def test_server_that_only_answers_pings_is_dead_after_a_while(unused_tcp_p
         served(silent, unused_tcp_port) as url,
         feeding(url, Frames(), venue) as feed,
     ):
-        await until(lambda: len(opened) >= 2)
+        await reached(lambda: len(opened) >= 2)
         assert "no frame for 0.3 s" in feed.stats().last_error
 
 
@@ -190,10 +185,10 @@ async def test_slow_consumer_is_not_taken_for_a_dead_server(unused_tcp_port: int
     feed = Feed(QUIET, held, f"ws://127.0.0.1:{unused_tcp_port}/", patience=patience)
     async with served(flood, unused_tcp_port):
         task = asyncio.create_task(feed.run())
-        await until(lambda: feed.stats().connected)
+        await reached(lambda: feed.stats().connected)
         await asyncio.sleep(3 * (patience.ping_interval + patience.pong))
         gate.set()
-        await until(lambda: len(received) == 20_000, deadline=60)
+        await reached(lambda: len(received) == 20_000)
         task.cancel()
         await asyncio.wait({task})
     assert received == list(range(20_000))
@@ -207,11 +202,11 @@ async def test_server_that_appears_late_is_found(unused_tcp_port: int) -> None:
 
     frames = Frames()
     async with feeding(f"ws://127.0.0.1:{unused_tcp_port}/", frames) as feed:
-        await until(lambda: feed.stats().errors >= 2)
+        await reached(lambda: feed.stats().errors >= 2)
         assert feed.stats().gaps == 0  # there was nothing to lose
         assert str(unused_tcp_port) in feed.stats().last_error
         async with served(one_frame, unused_tcp_port):
-            await until(lambda: len(frames) == 1)
+            await reached(lambda: len(frames) == 1)
 
 
 async def test_failures_in_a_row_are_retried_ever_more_slowly(unused_tcp_port: int) -> None:
@@ -229,7 +224,7 @@ async def test_failures_in_a_row_are_retried_ever_more_slowly(unused_tcp_port: i
         served(note, unused_tcp_port) as url,
         feeding(url, Frames(), patience=patience),
     ):
-        await until(lambda: len(opened) == 5)
+        await reached(lambda: len(opened) == 5)
     gaps = [later - earlier for earlier, later in pairwise(opened)]
     # 0.1 s doubled each time, with jitter down to a half
     assert all(gap >= 0.05 * 2**n for n, gap in enumerate(gaps))
@@ -255,7 +250,7 @@ async def test_old_connection_overlaps_with_its_replacement(unused_tcp_port: int
         served(count, unused_tcp_port) as url,
         feeding(url, frames, patience=patience) as feed,
     ):
-        await until(lambda: feed.stats().reconnects >= 3)
+        await reached(lambda: feed.stats().reconnects >= 3)
         assert (feed.stats().errors, feed.stats().gaps) == (0, 0)
     gaps = [later[1] - earlier[1] for earlier, later in pairwise(frames)]
     assert max(gaps) < 300_000
@@ -277,7 +272,7 @@ async def test_subscriptions_heartbeats_and_replies_are_sent(unused_tcp_port: in
         reply=lambda raw: "pong 7" if b"ping" in bytes(raw) else None,  # type: ignore[arg-type]
     )
     async with served(listen, unused_tcp_port) as url, feeding(url, Frames(), venue):
-        await until(lambda: heard.count("beat") >= 2 and "pong 7" in heard)
+        await reached(lambda: heard.count("beat") >= 2 and "pong 7" in heard)
     assert heard[:2] == ["first", "second"]
 
 
@@ -309,7 +304,7 @@ async def test_simulated_rows_never_look_real(
         served(one_frame, unused_tcp_port, server_header=server),
         feeding(url, frames),
     ):
-        await until(lambda: len(frames) == 1)
+        await reached(lambda: len(frames) == 1)
     assert frames[0][2] is source
 
 
@@ -323,7 +318,7 @@ async def test_consumer_s_own_error_ends_the_feed(unused_tcp_port: int) -> None:
 
     async with served(one_frame, unused_tcp_port) as url:
         with pytest.raises(ZeroDivisionError):
-            await asyncio.wait_for(Feed(QUIET, broken, url, patience=HASTY).run(), 10)
+            await asyncio.wait_for(Feed(QUIET, broken, url, patience=HASTY).run(), PATIENCE_S)
 
 
 async def test_url_that_is_none_is_an_error() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -146,10 +146,6 @@ def test_health_sums_up_the_window(own: Settings) -> None:
     assert not health(30).iloc[1]["connected"], "it no longer reports"
 
 
-async def reached(condition: Callable[[], bool]) -> None:
-    await asyncio.to_thread(eventually, condition, deadline=60)
-
-
 async def test_a_producer_reports_through_kafka(pipeline: Settings) -> None:
     def seen() -> pd.DataFrame:
         return questdb.fetch(f"SELECT * FROM {pipeline.health_table} ORDER BY ts", None, pipeline)  # noqa: S608
@@ -157,7 +153,7 @@ async def test_a_producer_reports_through_kafka(pipeline: Settings) -> None:
     async with Simulator(Plan(rate=50, close_after=3), pipeline) as simulator:
         producer = Producer(url=simulator.url, patience=HASTY, settings=pipeline)
         await producer.start()
-        await reached(lambda: seen()["reconnects"].sum() > 0)
+        await asyncio.to_thread(eventually, lambda: seen()["reconnects"].sum() > 0)
         await producer.stop()
     rows = seen()
     assert set(rows["exchange"]) == {"binance_usdm"}

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from browser.conftest import serving
-from helpers import free_ports
+from helpers import PATIENCE_S, free_ports
 from liq import assets
 from liq.config import Settings
 from liq.voila import gallery
@@ -63,7 +63,10 @@ def client(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """A client of a running server that has no kernels ahead, and no QuestDB to read."""
     base = f"http://{settings.host}:{settings.dashboard_port}"
     log = tmp_path_factory.mktemp("serve") / "log"
-    with serving(settings, log, "--pool", "0"), httpx.Client(base_url=base, timeout=60) as client:
+    with (
+        serving(settings, log, "--pool", "0"),
+        httpx.Client(base_url=base, timeout=PATIENCE_S) as client,
+    ):
         yield client
 
 

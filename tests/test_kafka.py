@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
-from helpers import consume, eventually, running
+from helpers import PATIENCE_S, consume, eventually, reached, running
 from liq import kafka, questdb
 from liq import stack as local
 from liq.config import Settings
@@ -91,7 +91,9 @@ async def test_a_key_goes_where_any_kafka_client_sends_it(broker: Settings) -> N
         symbol: client.send(broker.topic, key=f"binance_usdm:{symbol}".encode(), value=b"{}")
         for symbol in SYMBOLS
     }
-    partitions = {symbol: future.get(timeout=10).partition for symbol, future in futures.items()}
+    partitions = {
+        symbol: future.get(timeout=PATIENCE_S).partition for symbol, future in futures.items()
+    }
     client.close()
     ours = [record for record in consume(broker.topic, broker) if record.value != b"{}"]
     assert {decode(one.value).symbol: one.partition for one in ours} == partitions
@@ -198,7 +200,7 @@ async def test_broker_away_is_seen_and_loses_nothing_unless_one_gives_up(
         await publish(forgetful, liquidations(10**10), 5)
         with pytest.raises(KafkaError, match=r"5 messages may be lost.*within 1 s"):
             await forgetful.close(timeout=1)
-    await patient.close(timeout=60)
+    await patient.close(timeout=PATIENCE_S)
     stats = patient.stats()
     assert stats.acknowledged == stats.sent
     async with Publisher(broker) as heir:
@@ -246,7 +248,7 @@ async def test_killed_publishers_lose_nothing_they_took_broker_or_not(
         return found
 
     # Connect takes its time to find a broker that was away
-    found = await asyncio.to_thread(eventually, stored, deadline=120)
+    found = await asyncio.to_thread(eventually, stored)
     assert len(found) == len(set(found))
     assert len(set(found) - set(sent)) <= 22  # taken in the moment of the kill, not written down
 
@@ -280,9 +282,3 @@ async def test_absent_broker_is_a_clear_error(unused_tcp_port: int) -> None:
     with pytest.raises(KafkaError, match=rf"127.0.0.1:{unused_tcp_port}.*liq up"):
         await publisher.start()
     await publisher.close()
-
-
-async def reached(condition: Callable[[], bool], deadline: float = 30.0) -> None:
-    async with asyncio.timeout(deadline):
-        while not condition():  # noqa: ASYNC110 - the condition is another thread's doing
-            await asyncio.sleep(0.001)

@@ -14,7 +14,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.provisioning import KernelProvisionerFactory
 
 from browser.conftest import kernels, serving
-from helpers import eventually, free_ports
+from helpers import PATIENCE_S, eventually, free_ports
 from liq import serve
 from liq.config import Settings
 from liq.voila import forking
@@ -49,7 +49,7 @@ def kernel(folder: Path) -> Iterator[tuple[KernelManager, BlockingKernelClient]]
     client = manager.client()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=PATIENCE_S)
         yield manager, client
     finally:
         client.stop_channels()
@@ -64,7 +64,7 @@ def answer(client: BlockingKernelClient, code: str) -> str:
     def hear(message: dict[str, dict[str, str]]) -> None:
         said.append(message["content"].get("text") or message["content"].get("ename") or "")
 
-    client.execute_interactive(code, output_hook=hear, timeout=60)
+    client.execute_interactive(code, output_hook=hear, timeout=PATIENCE_S)
     return "".join(said).strip()
 
 
@@ -98,10 +98,10 @@ def test_its_random_numbers_are_its_own(tmp_path: Path) -> None:
 def test_it_is_interrupted(tmp_path: Path) -> None:
     with kernel(tmp_path) as (manager, client):
         asked = client.execute("print('begun'); import time; time.sleep(600)")
-        while client.get_iopub_msg(timeout=60)["content"].get("text") is None:
+        while client.get_iopub_msg(timeout=PATIENCE_S)["content"].get("text") is None:
             pass
         manager.interrupt_kernel()
-        reply = client.get_shell_msg(timeout=60)
+        reply = client.get_shell_msg(timeout=PATIENCE_S)
         assert reply["parent_header"]["msg_id"] == asked
         assert reply["content"]["ename"] == "KeyboardInterrupt"
 
@@ -110,7 +110,7 @@ def test_it_is_started_again(tmp_path: Path) -> None:
     with kernel(tmp_path) as (manager, client):
         before = answer(client, "import os; mine = 1; print(os.getpid())")
         manager.restart_kernel()
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=PATIENCE_S)
         assert answer(client, "mine") == "NameError"
         assert answer(client, "import os; print(os.getpid())") != before
         assert not psutil.pid_exists(int(before))
@@ -162,10 +162,10 @@ def test_a_server_that_ends_leaves_none_behind(
 ) -> None:
     settings = Settings.load(home=tmp_path, **free_ports())
     with serving(settings, tmp_path / "log", "--pool", "2") as server:
-        eventually(lambda: len(kernels(server)) == 2, deadline=120)
+        eventually(lambda: len(kernels(server)) == 2)
         family = server.children(recursive=True)
         end(server)
-        eventually(lambda: not any(map(psutil.Process.is_running, family)), deadline=60)
+        eventually(lambda: not any(map(psutil.Process.is_running, family)))
 
 
 def test_a_script_without_a_guard_can_serve(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
 
-from helpers import eventually
+from helpers import PATIENCE_S, eventually
 from liq import connect, questdb
 from liq import stack as local
 from liq.config import Settings
@@ -62,7 +62,7 @@ def stored(settings: Settings, count: int) -> pd.DataFrame:
         assert rows["n"].item() == count
         return True
 
-    eventually(all_there, deadline=90)
+    eventually(all_there)
     return _sorted(questdb.fetch(sql, None, settings))
 
 
@@ -191,7 +191,7 @@ async def test_malformed_message_in_the_topic_is_dead_lettered_by_the_sink(
     pipeline: Settings, tmp_path: Path
 ) -> None:
     client = KafkaProducer(bootstrap_servers=pipeline.kafka_bootstrap)
-    client.send(pipeline.topic, value=b'{"ts": "not json').get(timeout=10)
+    client.send(pipeline.topic, value=b'{"ts": "not json').get(timeout=PATIENCE_S)
     client.close()
     plan = Plan(rate=100, seed=4, count=20, ledger=tmp_path / "ledger")
     async with producing(plan, pipeline):

@@ -1,7 +1,6 @@
 """Mark prices: through Kafka into QuestDB."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -24,10 +23,6 @@ from liq.venues.binance_mark import BINANCE_USDM_MARK
 pytestmark = pytest.mark.stack
 
 
-async def reached(condition: Callable[[], object]) -> None:
-    await asyncio.to_thread(eventually, condition, deadline=60)
-
-
 async def test_prices_of_the_settings_contracts_are_stored(pipeline: Settings) -> None:
     settings = pipeline.model_copy(update={"price_symbols": "BTCUSDT,ETHUSDT"})
 
@@ -37,7 +32,7 @@ async def test_prices_of_the_settings_contracts_are_stored(pipeline: Settings) -
     async with Simulator(Plan(rate=50), settings) as simulator:
         producer = Producer("binance_usdm_mark", simulator.urls, settings=settings)
         await producer.start()
-        await reached(lambda: len(stored()) >= 6)
+        await asyncio.to_thread(eventually, lambda: len(stored()) >= 6)
         await producer.stop()
     status, rows = producer.status(), stored()
     assert status.acknowledged == status.sent == len(rows)

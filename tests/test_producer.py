@@ -1,14 +1,12 @@
 """The producer on the real broker, fed by the simulated exchange."""
 
-import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from helpers import consume
+from helpers import consume, reached
 from liq import venues
 from liq.config import Settings
 from liq.errors import ConfigError, FeedError, JournalError, KafkaError, RejectedMessage
@@ -20,12 +18,6 @@ from liq.venues.base import Instruments
 from liq.venues.binance import BINANCE_USDM
 
 HASTY = Patience(backoff=0.02, backoff_max=0.1)
-
-
-async def reached(condition: Callable[[], bool], deadline: float = 30.0) -> None:
-    async with asyncio.timeout(deadline):
-        while not condition():  # noqa: ASYNC110 - the condition is another task's doing
-            await asyncio.sleep(0.01)
 
 
 def published(settings: Settings) -> list[Liquidation]:

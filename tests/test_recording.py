@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from helpers import PATIENCE_S
 from liq.errors import FeedError, RecordingError
 from liq.model import Source
 from liq.recording import SUFFIX, Frame, Recorder, Recording, Rotation, find, record
@@ -197,7 +198,7 @@ async def test_venues_are_recorded_until_a_signal_comes(tmp_path: Path) -> None:
 
     looks = 0
     venues = ["binance_usdm", "bitfinex"]
-    async with serve(exchange, "127.0.0.1", 0) as server, asyncio.timeout(30):
+    async with serve(exchange, "127.0.0.1", 0) as server, asyncio.timeout(PATIENCE_S):
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/{{venue}}"
         await record(venues, tmp_path, url, look)
     for venue in venues:

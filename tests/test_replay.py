@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -54,12 +53,8 @@ def rows(settings: Settings, count: int, source: str) -> pd.DataFrame:
         assert (len(found), set(found["source"])) == (count, {source})
         return True
 
-    eventually(all_there, deadline=90)
+    eventually(all_there)
     return questdb.fetch(sql, None, settings)
-
-
-async def reached(condition: Callable[[], bool]) -> None:
-    await asyncio.to_thread(eventually, condition, deadline=60)
 
 
 @pytest.mark.stack
@@ -69,7 +64,7 @@ async def test_replaying_a_producer_s_recording_adds_no_row(
     async with Simulator(Plan(rate=500, count=1_000, malformed_every=100), pipeline) as simulator:
         producer = Producer(url=simulator.url, record=tmp_path, settings=pipeline)
         await producer.start()
-        await reached(lambda: producer.status().received == 1_010)
+        await asyncio.to_thread(eventually, lambda: producer.status().received == 1_010)
         await producer.stop()
     produced = await asyncio.to_thread(rows, pipeline, 1_000, "simulator")
     [file] = tmp_path.iterdir()  # noqa: ASYNC240 - one small folder

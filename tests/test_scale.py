@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from helpers import consume, eventually, free_ports, running
+from helpers import PATIENCE_S, consume, eventually, free_ports, running
 from liq import connect, kafka
 from liq.config import Settings
 from liq.stack import control, process
@@ -53,7 +53,7 @@ def second(stack: Settings, tmp_path: Path) -> Iterator[Service]:
 def workers(settings: Settings) -> list[str]:
     """Return where each task of the sink runs."""
     url = f"{settings.connect_url}/connectors/{settings.connector}/status"
-    answer = httpx.get(url, timeout=30)
+    answer = httpx.get(url, timeout=PATIENCE_S)
     assert answer.is_success  # not while the workers agree who does what
     return [task["worker_id"] for task in answer.json()["tasks"] if task["state"] == "RUNNING"]
 
@@ -73,22 +73,22 @@ def test_with_a_worker_killed_under_load_all_is_stored_once(
     wide: Settings, second: Service
 ) -> None:
     connect.ensure(wide)
-    eventually(lambda: len(workers(wide)) == TASKS and len(set(workers(wide))) == 2, deadline=60)
+    eventually(lambda: len(workers(wide)) == TASKS and len(set(workers(wide))) == 2)
     with ExitStack() as ended:
         producers = [
             ended.enter_context(running(wide, SCRIPT, str(number * EACH // 2), str(EACH)))
             for number in range(PRODUCERS)
         ]
-        eventually(lambda: stored(wide)[0] > DIFFERENT // 5, deadline=60)
+        eventually(lambda: stored(wide)[0] > DIFFERENT // 5)
         killed = process.find(second.pid_file)
         assert killed
         killed.process.kill()
         for producer in producers:
-            output, _ = producer.communicate(timeout=120)
+            output, _ = producer.communicate(timeout=PATIENCE_S)
             assert producer.returncode == 0, output
     # what the killed one had not committed is read again, and stored once as well
-    eventually(lambda: not unread(wide), deadline=120)
-    eventually(lambda: stored(wide) == (DIFFERENT, DIFFERENT), deadline=30)
+    eventually(lambda: not unread(wide))
+    eventually(lambda: stored(wide) == (DIFFERENT, DIFFERENT))
     assert len(workers(wide)) == TASKS
     assert len(set(workers(wide))) == 1
     assert not consume(wide.dlq_topic, wide)

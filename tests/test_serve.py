@@ -10,7 +10,7 @@ import pytest
 from voila.execute import VoilaExecutor
 
 from browser.conftest import serving
-from helpers import free_ports
+from helpers import PATIENCE_S, free_ports
 from liq import serve
 from liq.config import Settings
 from liq.errors import ServeError
@@ -32,7 +32,10 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def client(settings: Settings, log: Path) -> Iterator[httpx.Client]:
     """A client of a running server that has no kernels ahead, and no QuestDB to read."""
     base = f"http://{settings.host}:{settings.dashboard_port}"
-    with serving(settings, log, "--pool", "0"), httpx.Client(base_url=base, timeout=60) as client:
+    with (
+        serving(settings, log, "--pool", "0"),
+        httpx.Client(base_url=base, timeout=PATIENCE_S) as client,
+    ):
         yield client
 
 
@@ -130,7 +133,7 @@ def test_errors_of_the_notebook_are_hidden_unless_asked_for(
     changes = {"queries": tmp_path / "queries.json", **free_ports()}
     broken = settings.model_copy(update=changes)
     with serving(broken, tmp_path / "log", "--pool", "0", *options):
-        page = httpx.get(serve.dashboard_url(broken), timeout=60).text
+        page = httpx.get(serve.dashboard_url(broken), timeout=PATIENCE_S).text
     assert ("run: liq dashboard --show-tracebacks" in page) == (not options)
     assert ("QueryError" in page) == bool(options)
     assert (str(tmp_path) in page) == bool(options)
@@ -178,13 +181,14 @@ def test_jupyterlab_opens_on_the_notebooks_with_the_token(
     (tmp_path / "mine.ipynb").write_text("{}")
     log = tmp_path / "log"
     with serving(settings, log, "--folder", str(tmp_path), command="lab"):
-        base = f"http://{settings.host}:{settings.lab_port}"
         assert f"JupyterLab: {serve.lab_url(settings)}\n" in log.read_text()
-        assert httpx.get(f"{base}/api/contents").status_code == 403
-        token = {"Authorization": f"token {settings.token.get_secret_value()}"}
-        listed = httpx.get(f"{base}/api/contents", headers=token).json()["content"]
-        assert "mine.ipynb" in [item["name"] for item in listed]
-        assert httpx.get(serve.lab_url(settings), follow_redirects=True).is_success
+        base = f"http://{settings.host}:{settings.lab_port}"
+        with httpx.Client(base_url=base, follow_redirects=True, timeout=PATIENCE_S) as client:
+            assert client.get("/api/contents").status_code == 403
+            token = {"Authorization": f"token {settings.token.get_secret_value()}"}
+            listed = client.get("/api/contents", headers=token).json()["content"]
+            assert "mine.ipynb" in [item["name"] for item in listed]
+            assert client.get(serve.lab_url(settings)).is_success
 
 
 def test_a_checkout_works_on_its_own_notebooks(settings: Settings) -> None:

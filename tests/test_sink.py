@@ -21,7 +21,7 @@ import pandas as pd
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
 
-from helpers import eventually
+from helpers import PATIENCE_S, eventually
 from liq import connect, kafka, questdb
 from liq import stack as local
 from liq.config import Settings
@@ -89,7 +89,7 @@ class Pipe:
             frame = questdb.fetch(sql, [min(ids), max(ids)], self.settings)
             return [frame] if len(frame) >= len(ids) else []
 
-        [found] = eventually(all_there, deadline=90)
+        [found] = eventually(all_there)
         return found.sort_values("event_id", ignore_index=True)
 
     def columns(self) -> list[str]:
@@ -117,7 +117,7 @@ class Pipe:
             return len(letters) >= count
 
         try:
-            eventually(poll, deadline=90)
+            eventually(poll)
             consumer.poll(timeout_ms=500)
         finally:
             consumer.close()
@@ -159,7 +159,7 @@ def open_pipe(stack: Settings, *, partitions: int = 1, **config: str) -> Iterato
 def put(settings: Settings, **config: str) -> None:
     changed = connect.configuration(settings) | {k.replace("_", "."): v for k, v in config.items()}
     url = f"{settings.connect_url}/connectors/{settings.connector}/config"
-    httpx.put(url, json=changed, timeout=30).raise_for_status()
+    httpx.put(url, json=changed, timeout=PATIENCE_S).raise_for_status()
 
 
 @pytest.fixture(scope="module")
@@ -465,4 +465,4 @@ def _kill_questdb(settings: Settings) -> None:
 
 def _restart_tasks(settings: Settings) -> None:
     url = f"{settings.connect_url}/connectors/{settings.connector}/restart?includeTasks=true"
-    httpx.post(url, timeout=30).raise_for_status()
+    httpx.post(url, timeout=PATIENCE_S).raise_for_status()

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, WebSocket, async_playwright
 
-from helpers import eventually, free_ports
+from helpers import PATIENCE_S, eventually, free_ports
 from liq import connect, kafka, questdb, serve
 from liq.config import Settings
 
@@ -31,7 +31,6 @@ FLAGS = [
 POOL = 2
 BARS = """Array.from(
     document.querySelectorAll(".liq-bars .bars .point path"), path => path.getAttribute("d"))"""
-PATIENCE_MS = 120_000  # a busy machine is slow, not broken
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +58,7 @@ def server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """``liq dashboard``, its kernels preheated while the table is still empty."""
     log = tmp_path_factory.mktemp("dashboard") / "log"
     with serving(settings, log, "--pool", str(POOL)) as process:
-        eventually(lambda: "filled with" in log.read_text(), deadline=120)
+        eventually(lambda: "filled with" in log.read_text())
         yield process
 
 
@@ -73,7 +72,7 @@ def serving(
         process = psutil.Popen(argv, env=settings.environ(), stdout=output, stderr=output)
     health = {"dashboard": serve.dashboard_url, "lab": serve.lab_url}[command](settings)
     try:
-        eventually(lambda: _answers(health) or process.poll() is not None, deadline=120)
+        eventually(lambda: _answers(health) or process.poll() is not None)
         assert process.poll() is None, log.read_text()
         yield process
     finally:
@@ -138,45 +137,43 @@ class Visit:
 
     async def bars(self) -> list[str]:
         """Return the outlines of the bars, once some are drawn."""
-        await self.page.wait_for_function(f"{BARS}.length", timeout=PATIENCE_MS)
+        await self.page.wait_for_function(f"{BARS}.length")
         outlines: list[str] = await self.page.evaluate(BARS)
         return outlines
 
-    async def redraws(self, *, within: float = 15) -> None:
+    async def redraws(self) -> None:
         """Fail unless the bars change; fresh events come all the time."""
         before = await self.bars()
-        await self.page.wait_for_function(
-            f"before => {BARS}.join() !== before.join()", arg=before, timeout=within * 1000
-        )
+        await self.page.wait_for_function(f"before => {BARS}.join() !== before.join()", arg=before)
 
     async def shows(self, text: str, selector: str = "body") -> None:
         """Fail unless ``text`` comes to stand in an element."""
-        await self.page.locator(selector).filter(has_text=text).first.wait_for(timeout=PATIENCE_MS)
+        await self.page.locator(selector).filter(has_text=text).first.wait_for()
+
+
+@asynccontextmanager
+async def opened(chromium: Browser, url: str) -> AsyncIterator[Visit]:
+    """Open a page as somebody new."""
+    context = await chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(1_000 * PATIENCE_S)
+    page = await context.new_page()
+    visitor = Visit(page)
+    page.on("request", lambda request: visitor.requests.append(request.url))
+    page.on("websocket", visitor.follow)
+    page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
+    page.on("console", visitor.hear)
+    await page.goto(url, wait_until="commit")
+    try:
+        yield visitor
+    finally:
+        await page.goto("about:blank")  # leave as people do: closing a context tells no page
+        await context.close()
 
 
 Visiting: TypeAlias = Callable[..., AbstractAsyncContextManager[Visit]]
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def visit(
-    chromium: Browser, settings: Settings, server: psutil.Popen
-) -> AsyncIterator[Visiting]:
+@pytest.fixture
+def visit(chromium: Browser, settings: Settings, server: psutil.Popen) -> Visiting:
     """``async with visit() as visitor``: open the dashboard, or ``visit(url)``, as somebody new."""
-
-    @asynccontextmanager
-    async def opened(url: str | None = None) -> AsyncIterator[Visit]:
-        context = await chromium.new_context(viewport={"width": 1280, "height": 900})
-        page = await context.new_page()
-        visitor = Visit(page)
-        page.on("request", lambda request: visitor.requests.append(request.url))
-        page.on("websocket", visitor.follow)
-        page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
-        page.on("console", visitor.hear)
-        await page.goto(url or serve.dashboard_url(settings), wait_until="commit")
-        try:
-            yield visitor
-        finally:
-            await page.goto("about:blank")  # leave as people do: closing a context tells no page
-            await context.close()
-
-    yield opened
+    return lambda url=None: opened(chromium, url or serve.dashboard_url(settings))

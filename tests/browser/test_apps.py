@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import psutil
 import pytest
 
-from browser.conftest import PATIENCE_MS, Visit, Visiting, kernels, serving
+from browser.conftest import Visit, Visiting, kernels, serving
 from helpers import eventually, free_ports
 from liq import assets, serve
 from liq.config import Settings
@@ -84,7 +84,7 @@ def address(settings: Settings, path: str) -> str:
 
 
 async def drawn(visitor: Visit) -> None:
-    await visitor.page.wait_for_selector("#liq-notice", state="hidden", timeout=PATIENCE_MS)
+    await visitor.page.wait_for_selector("#liq-notice", state="hidden")
 
 
 @pytest.mark.parametrize("app", APPS, ids=lambda app: app.name)
@@ -94,9 +94,9 @@ async def test_an_app_draws_without_complaint(
     async with visit(address(settings, app.path)) as visitor:
         await drawn(visitor)
         assert await visitor.page.title() == app.title
-        await visitor.page.wait_for_function(f"{EMPTY_FIGURES} === 0", timeout=PATIENCE_MS)
+        await visitor.page.wait_for_function(f"{EMPTY_FIGURES} === 0")
         await visitor.page.wait_for_selector(
-            "main table, main .js-plotly-plot, main .jupyter-widgets", timeout=PATIENCE_MS
+            "main table, main .js-plotly-plot, main .jupyter-widgets"
         )
         assert await visitor.page.locator("text=--show-tracebacks").count() == 0
         assert visitor.complaints == []
@@ -128,6 +128,6 @@ async def test_an_app_without_widgets_keeps_no_kernel(
         def ended() -> bool:
             return not [kernel for kernel in kernels(server) if kernel not in before]
 
-        await asyncio.to_thread(eventually, ended, deadline=60)
+        await asyncio.to_thread(eventually, ended)
         assert await visitor.page.locator(".js-plotly-plot").count() > 3
         assert visitor.complaints == []

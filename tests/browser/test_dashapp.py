@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from browser.conftest import PATIENCE_MS, Visit
+from browser.conftest import Visit, opened
 from helpers import eventually, free_ports, running
 from liq.config import Settings
 from liq.model import Source
@@ -36,7 +36,7 @@ def behind(stack: Settings) -> Iterator[Settings]:
     settings = own_table(stack).model_copy(update={"api_port": ports["api_port"]})
     insert(settings, [liquidation(datetime.now(UTC) - timedelta(minutes=3), 1000)])
     with running(settings, "-m", "liq", "api"):
-        eventually(lambda: _answers(f"{settings.api_url}/latest_timestamp"), deadline=120)
+        eventually(lambda: _answers(f"{settings.api_url}/latest_timestamp"))
         yield settings
 
 
@@ -47,7 +47,7 @@ def app(behind: Settings) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     command = ["-m", "streamlit", "run", str(ROOT / "dashapp.py"), "--server.port", str(port)]
     with running(behind, *command) as process:
-        eventually(lambda: _answers(f"{url}/_stcore/health"), deadline=120)
+        eventually(lambda: _answers(f"{url}/_stcore/health"))
         sockets = psutil.Process(process.pid).net_connections("tcp")
         listening = [socket.laddr for socket in sockets if socket.status == psutil.CONN_LISTEN]
         assert listening == [("127.0.0.1", port)]
@@ -63,27 +63,20 @@ def _answers(url: str) -> bool:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def visitor(chromium: Browser, app: str) -> AsyncIterator[Visit]:
-    page = await chromium.new_page(viewport={"width": 1280, "height": 900})
-    visitor = Visit(page)
-    page.on("request", lambda request: visitor.requests.append(request.url))
-    page.on("websocket", lambda socket: visitor.requests.append(socket.url))
-    await page.goto(app, wait_until="commit")
-    yield visitor
-    await page.close()
+    async with opened(chromium, app) as visitor:
+        yield visitor
 
 
 async def test_it_draws_and_follows_new_prints(visitor: Visit, behind: Settings) -> None:
     await visitor.shows("1 rows", APP)
-    await visitor.page.wait_for_function(f"{BARS}.length > 0", timeout=PATIENCE_MS)
+    await visitor.page.wait_for_function(f"{BARS}.length > 0")
     before = await visitor.page.evaluate(BARS)
     now = datetime.now(UTC) - timedelta(minutes=1)
     insert(behind, [liquidation(now, 25_000, source=Source.SIMULATOR)])
     await visitor.shows("2 rows", APP)
     await visitor.shows("26,000", APP)
     await visitor.shows("PARTLY SIMULATED DATA", APP)
-    await visitor.page.wait_for_function(
-        f"before => {BARS} !== before", arg=before, timeout=PATIENCE_MS
-    )
+    await visitor.page.wait_for_function(f"before => {BARS} !== before", arg=before)
     await visitor.page.get_by_label("Symbols").fill("ETHUSDT")
     await visitor.page.get_by_label("Symbols").press("Enter")
     await visitor.shows("no liquidations in this window", APP)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from browser.conftest import PATIENCE_MS, POOL, Visit, Visiting, kernels, serving
+from browser.conftest import POOL, Visit, Visiting, kernels, serving
 from helpers import eventually, free_ports
 from liq import serve
 from liq.config import Settings
@@ -91,7 +91,7 @@ async def test_visitors_at_once_see_live_bars_and_leave_no_kernel_behind(
 ) -> None:
     async with AsyncExitStack() as left:
         visitors = [await left.enter_async_context(visit()) for _ in range(2 * POOL)]
-        await asyncio.gather(*(visitor.redraws(within=PATIENCE_MS / 1000) for visitor in visitors))
+        await asyncio.gather(*(visitor.redraws() for visitor in visitors))
         used = {await kernel_of(visitor, server) for visitor in visitors}
         assert len(used) == len(visitors)  # those who found none ahead got one too
         assert [visitor.complaints for visitor in visitors] == [[]] * len(visitors)
@@ -99,7 +99,7 @@ async def test_visitors_at_once_see_live_bars_and_leave_no_kernel_behind(
     def ended() -> bool:
         return not any(kernel.is_running() for kernel in used)
 
-    await asyncio.to_thread(eventually, ended, deadline=60)
+    await asyncio.to_thread(eventually, ended)
 
 
 async def test_controls_reach_the_kernel(visit: Visiting, market: Producer) -> None:
@@ -184,7 +184,7 @@ async def test_a_page_whose_kernel_died_gets_another(
         kernel = await kernel_of(visitor, server)
         kernel.kill()
         await visitor.shows("Connection lost", "#liq-notice")
-        await visitor.page.wait_for_selector("#liq-notice", state="hidden", timeout=PATIENCE_MS)
+        await visitor.page.wait_for_selector("#liq-notice", state="hidden")
         await visitor.redraws()
         assert await kernel_of(visitor, server) != kernel
 
@@ -199,7 +199,7 @@ async def test_an_open_page_outlives_a_restart_of_the_server(
             await visitor.bars()
         await visitor.shows("Connection lost", "#liq-notice")
         async with threaded(serving(own, tmp_path / "second", "--pool", "0")):
-            await visitor.page.wait_for_selector("#liq-notice", state="hidden", timeout=PATIENCE_MS)
+            await visitor.page.wait_for_selector("#liq-notice", state="hidden")
             await visitor.redraws()
 
 
@@ -207,7 +207,7 @@ async def test_the_pool_is_filled_again(visit: Visiting, server: psutil.Popen) -
     def idle() -> bool:
         return len(kernels(server)) == POOL
 
-    await asyncio.to_thread(eventually, idle, deadline=180)
+    await asyncio.to_thread(eventually, idle)
 
 
 async def test_the_token_can_be_typed(

@@ -34,7 +34,7 @@ from kafka import KafkaProducer
 from rich.console import Console
 from rich.table import Table
 
-from helpers import eventually, running
+from helpers import PATIENCE_S, eventually, running
 from liq import connect, questdb
 from liq import stack as local
 from liq.config import Settings
@@ -153,7 +153,7 @@ class Disorder:
                 await publisher.publish(event)
             self.sent += 20
             await asyncio.sleep(0.2)
-        await publisher.close(timeout=120)
+        await publisher.close(timeout=PATIENCE_S)
 
 
 class Ledger:
@@ -309,7 +309,7 @@ class Storm:
         number = len(self._corrupt)
         nonsense = [f'{{"ts": {number}', f"chaos {number}", f'{{"ts": {_now()}, "odd": {number}}}']
         for text in nonsense:
-            client.send(self.settings.topic, text.encode()).get(timeout=60)
+            client.send(self.settings.topic, text.encode()).get(timeout=PATIENCE_S)
         client.close()
         self._corrupt |= {text.encode() for text in nonsense}
 
@@ -350,7 +350,7 @@ class Storm:
         outcome.sent = len(self._ledger.read()) + disorder
         outcome.bad = self._total // _EVERY + len(self._corrupt)
         with contextlib.suppress(AssertionError):  # the figures tell what is missing
-            eventually(lambda: self._count() >= outcome.sent, deadline=120, every=0.5)
+            eventually(lambda: self._count() >= outcome.sent, every=0.5)
         sql = (
             "SELECT ts, exchange, symbol, side, notional, event_id"  # noqa: S608 - our own name
             f" FROM {self.settings.table}"
@@ -377,7 +377,7 @@ class Storm:
             return frames, messages, others
 
         with contextlib.suppress(AssertionError):
-            eventually(lambda: sum(map(len, found()[:2])) >= self.outcome.bad, deadline=60, every=1)
+            eventually(lambda: sum(map(len, found()[:2])) >= self.outcome.bad, every=1)
         frames, messages, others = found()
         self.outcome.dead_letters = len(frames) + len(messages)
         self.outcome.strangers = others + len(messages - self._corrupt)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from helpers import consume, eventually, finish, running
+from helpers import PATIENCE_S, consume, eventually, finish, running
 from liq.cli import app
 from liq.config import Settings
 from liq.errors import ConfigError
@@ -67,7 +67,7 @@ def test_one_url_is_one_venue_s() -> None:
 def test_a_broker_that_is_away_is_one_line(unused_tcp_port: int, tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path, kafka_port=unused_tcp_port)
     with running(settings, "-m", "liq", "produce") as producer:
-        output, _ = producer.communicate(timeout=60)
+        output, _ = producer.communicate(timeout=PATIENCE_S)
     assert producer.returncode == 1
     assert "liq up" in output
     assert "Traceback" not in output

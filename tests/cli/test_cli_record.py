@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from helpers import consume, eventually, finish, free_ports, running
+from helpers import PATIENCE_S, consume, eventually, finish, free_ports, running
 from liq.cli import app
 from liq.config import Settings
 from liq.model import Source, decode
@@ -46,7 +46,7 @@ def test_what_was_recorded_is_replayed(stack: Settings, tmp_path: Path) -> None:
     assert all(frame.source is Source.SIMULATOR for file in files for frame in Recording(file))
     argv = ["-m", "liq", "replay", *map(str, files), "--speed", "max"]
     with running(settings, *argv) as replay:
-        output, _ = replay.communicate(timeout=60)
+        output, _ = replay.communicate(timeout=PATIENCE_S)
     assert replay.returncode == 0, output
     assert "100%" in output
     assert "100 liquidations" in output

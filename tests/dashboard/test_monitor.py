@@ -1,10 +1,10 @@
 """The pipeline's panel: what it shows, and what its buttons do on real servers."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
+from helpers import reached
 from liq import connect, deadletters
 from liq.config import Settings
 from liq.dashboard.monitor import PipelineMonitor
@@ -17,12 +17,6 @@ pytestmark = pytest.mark.stack
 
 def page(monitor: PipelineMonitor) -> str:
     return "".join(str(getattr(part, "value", "")) for part in monitor.widget.children[2:])
-
-
-async def reached(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - widgets signal nothing
-            await asyncio.sleep(0.05)
 
 
 async def test_it_shows_each_stream_and_what_is_broken_and_mends_it(pipeline: Settings) -> None:

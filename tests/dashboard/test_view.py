@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from dashboard.conftest import fresh
-from helpers import free_ports
+from helpers import free_ports, reached
 from liq import assets
 from liq.config import Settings
 from liq.dashboard import Dashboard, State, model, reader, view
@@ -78,12 +78,6 @@ def look(dashboard: Dashboard, *, paint: bool = True) -> None:
 
 def painted(reader: Reader, sent: int) -> None:
     reader._handle_custom_msg({"type": "painted", "sent": sent}, [])
-
-
-async def reached(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - widgets signal nothing
-            await asyncio.sleep(0.02)
 
 
 def test_first_frames_are_drawn_when_it_is_built(own: Settings) -> None:

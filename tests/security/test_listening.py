@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from helpers import eventually, free_ports, running
+from helpers import PATIENCE_S, eventually, free_ports, running
 from liq import stack as local
 from liq.config import Settings
 from liq.stack import health
@@ -36,7 +36,7 @@ def apps(stack: Settings) -> Iterator[Settings]:
         stack_.enter_context(running(settings, "-m", "liq", "simulate"))
         for name in (*APPS, "simulator_port"):
             port = getattr(settings, name)
-            eventually(lambda port=port: health.accepts("127.0.0.1", port), deadline=90)  # type: ignore[misc]
+            eventually(lambda port=port: health.accepts("127.0.0.1", port))  # type: ignore[misc]
         yield settings
 
 
@@ -158,7 +158,9 @@ def test_jupyters_servers_open_with_the_token_only(
     name: str, path: str, token: str, apps: Settings
 ) -> None:
     url = f"http://127.0.0.1:{getattr(apps, name)}{path}"
-    answer = httpx.get(url, headers={"Authorization": f"token {token}"} if token else {})
+    answer = httpx.get(
+        url, headers={"Authorization": f"token {token}"} if token else {}, timeout=PATIENCE_S
+    )
     assert answer.status_code in {302, 403, 404}
 
 
@@ -169,8 +171,8 @@ def test_a_name_that_someone_else_points_here_is_refused(name: str, apps: Settin
     path = {"connect_port": "/connectors", "lab_port": "/api/contents", "api_port": "/"}[name]
     token = {"Authorization": f"token {apps.token.get_secret_value()}"} if "lab" in name else {}
     url = f"http://127.0.0.1:{port}{path}"
-    assert httpx.get(url, headers=token).is_success
-    answer = httpx.get(url, headers={"Host": f"{EVIL}:{port}", **token})
+    assert httpx.get(url, headers=token, timeout=PATIENCE_S).is_success
+    answer = httpx.get(url, headers={"Host": f"{EVIL}:{port}", **token}, timeout=PATIENCE_S)
     assert answer.status_code in {400, 403}
 
 
@@ -179,7 +181,9 @@ def test_a_web_page_cannot_register_a_connector(kind: str, stack: Settings) -> N
     """What a page may send elsewhere without asking is not JSON; and asking is of no avail."""
     body = '{"name": "evil", "config": {"connector.class": "x"}}'
     headers = {"Content-Type": kind, "Origin": f"http://{EVIL}"}
-    posted = httpx.post(f"{stack.connect_url}/connectors", content=body, headers=headers)
+    posted = httpx.post(
+        f"{stack.connect_url}/connectors", content=body, headers=headers, timeout=PATIENCE_S
+    )
     assert posted.status_code == 415
     asked = httpx.options(
         f"{stack.connect_url}/connectors",
@@ -190,11 +194,13 @@ def test_a_web_page_cannot_register_a_connector(kind: str, stack: Settings) -> N
         },
     )
     assert "access-control-allow-origin" not in asked.headers
-    assert "evil" not in httpx.get(f"{stack.connect_url}/connectors").json()
+    assert "evil" not in httpx.get(f"{stack.connect_url}/connectors", timeout=PATIENCE_S).json()
 
 
 def test_connect_tells_no_password(stack: Settings) -> None:
-    told = httpx.get(f"{stack.connect_url}/connectors?expand=info&expand=status").text
+    told = httpx.get(
+        f"{stack.connect_url}/connectors?expand=info&expand=status", timeout=PATIENCE_S
+    ).text
     assert stack.connector in told
     assert not [secret for secret in secrets(stack) if secret in told]
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from helpers import PATIENCE_S, reached
 from liq.config import Settings
 from liq.errors import FeedError, RejectedMessage
 from liq.model import Liquidation, Side
@@ -34,13 +35,13 @@ async def client(settings: Settings, target: str) -> AsyncIterator[ClientConnect
 
 
 async def receive(connection: ClientConnection, number: int) -> list[Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         return [json.loads(await connection.recv()) for _ in range(number)]
 
 
 async def ask(connection: ClientConnection, method: str, *params: str) -> Any:
     await connection.send(json.dumps({"method": method, "params": params, "id": 3}))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             answer = json.loads(await connection.recv())
             if "id" in answer:
@@ -187,7 +188,7 @@ async def test_every_client_gets_every_order_of_its_time(settings: Settings) -> 
         client(settings, f"/ws/{ALL}") as one,
         client(settings, f"/stream?streams={ALL}") as two,
     ):
-        await asyncio.wait_for(simulator.finished.wait(), 20)
+        await asyncio.wait_for(simulator.finished.wait(), PATIENCE_S)
         assert simulator.clients == 2
         assert simulator.sent == 500
         events = await receive(one, 500)
@@ -207,7 +208,7 @@ async def test_the_ledger_holds_every_order_and_no_malformed_message(
         client(settings, f"/ws/{ALL}") as connection,
     ):
         for _ in range(612):
-            frame = await asyncio.wait_for(connection.recv(), 20)
+            frame = await asyncio.wait_for(connection.recv(), PATIENCE_S)
             try:
                 good += BINANCE_USDM.parse(frame, {}, 0)
             except RejectedMessage as rejection:
@@ -230,7 +231,7 @@ async def test_connections_are_closed_after_their_time(settings: Settings) -> No
             await receive(connection, 10**6)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1001
-        await until(lambda: simulator.clients == 0)
+        await reached(lambda: simulator.clients == 0)
 
 
 async def test_a_taken_port_is_a_clear_error(settings: Settings) -> None:
@@ -238,9 +239,3 @@ async def test_a_taken_port_is_a_clear_error(settings: Settings) -> None:
         with pytest.raises(FeedError, match="LIQ_SIMULATOR_PORT"):
             async with Simulator(Plan(), settings):
                 pass
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - the condition is another task's doing
-            await asyncio.sleep(0.01)

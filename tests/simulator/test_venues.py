@@ -13,6 +13,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from helpers import PATIENCE_S, reached
 from liq.config import Settings
 from liq.errors import RejectedMessage
 from liq.feed import Feed, Patience
@@ -73,12 +74,6 @@ async def frames_of(connection: ClientConnection) -> AsyncIterator[str | bytes]:
             yield await connection.recv()
 
 
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(40):
-        while not condition():  # noqa: ASYNC110 - the condition is another task's doing
-            await asyncio.sleep(0.01)
-
-
 def told(one: Liquidation) -> dict[str, Any]:
     """Return a record in the terms of the simulator's ledger."""
     return {
@@ -105,7 +100,7 @@ async def test_what_the_exchange_did_is_what_is_read(
         Simulator(plan, settings) as simulator,
         hearing(venue, url_of(venue.name, simulator.urls)) as heard,
     ):
-        await until(lambda: len(heard.liquidations) >= COUNT and len(heard.rejected) > 0)
+        await reached(lambda: len(heard.liquidations) >= COUNT and len(heard.rejected) > 0)
         assert simulator.sent == COUNT
         await asyncio.sleep(0.1)  # anything more would be wrong
     ledger = [json.loads(line) for line in (tmp_path / "ledger").read_text().splitlines()]
@@ -133,10 +128,10 @@ async def test_a_quiet_market_is_told_from_a_dead_connection(
         Simulator(Plan(rate=0.01), settings) as simulator,
         hearing(venue, url_of(venue.name, simulator.urls)) as heard,
     ):
-        await until(lambda: simulator.clients == 1)
+        await reached(lambda: simulator.clients == 1)
         await asyncio.sleep(0.2)
         before = heard.frames
-        await until(lambda: heard.frames >= before + 3)
+        await reached(lambda: heard.frames >= before + 3)
     assert not heard.rejected
     assert not heard.liquidations
 
@@ -158,7 +153,7 @@ async def test_a_client_that_is_silent_is_cut_off(
                 pass
             assert mute.close_code == 1008
         async with hearing(replace(venue, heartbeat=beating), url) as heard:
-            await until(lambda: len(heard.liquidations) > 20)
+            await reached(lambda: len(heard.liquidations) > 20)
             assert simulator.clients == 1
 
 
@@ -173,7 +168,7 @@ async def test_all_venues_are_heard_at_once(settings: Settings, tmp_path: Path) 
             for one in heard
         ]
         tasks = [asyncio.create_task(feed.run()) for feed in feeds]
-        await until(lambda: all(len(one.liquidations) == 50 for one in heard))
+        await reached(lambda: all(len(one.liquidations) == 50 for one in heard))
         assert simulator.finished.is_set()
         for task in tasks:
             task.cancel()
@@ -188,7 +183,7 @@ async def test_odd_requests_and_paths_are_refused(venue: Venue, settings: Settin
         url = url_of(venue.name, simulator.urls)
         with pytest.raises(InvalidStatus, match="404"):
             await connect(url + "/elsewhere")
-        async with connect(url) as client, asyncio.timeout(10):
+        async with connect(url) as client, asyncio.timeout(PATIENCE_S):
             for request in ("no json", "[]", '{"op":"shout","args":["nonsense"],"id":3}'):
                 await client.send(request)
             refused = 0

@@ -13,7 +13,7 @@ import pytest
 from kafka import KafkaAdminClient
 from pydantic import SecretStr
 
-from helpers import eventually, free_ports
+from helpers import PATIENCE_S, eventually, free_ports
 from liq import kafka, questdb
 from liq import stack as local
 from liq.config import Settings
@@ -61,7 +61,9 @@ def jvms(settings: Settings) -> list[int]:
 
 def post(settings: Settings, path: str, login: tuple[str, str] | None = None) -> int:
     """Send a row of a new table to QuestDB's HTTP server and return the answer's status."""
-    return httpx.post(settings.questdb_url + path, content="unheard_of x=1", auth=login).status_code
+    return httpx.post(
+        settings.questdb_url + path, content="unheard_of x=1", auth=login, timeout=PATIENCE_S
+    ).status_code
 
 
 def test_all_is_healthy_after_up(stack: Settings) -> None:

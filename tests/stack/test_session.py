@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from helpers import eventually, free_ports
+from helpers import PATIENCE_S, eventually, free_ports
 from liq import questdb
 from liq import stack as local
 from liq.config import Settings
@@ -64,8 +64,8 @@ def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
 
     assert any("simulated" in line for line in said)
     url = said[-1].removeprefix("Dashboard: ")
-    assert httpx.get(url, follow_redirects=True, timeout=60).status_code == httpx.codes.OK
-    assert httpx.get(url.split("?")[0]).status_code != httpx.codes.OK
+    assert httpx.get(url, follow_redirects=True, timeout=PATIENCE_S).status_code == httpx.codes.OK
+    assert httpx.get(url.split("?")[0], timeout=PATIENCE_S).status_code != httpx.codes.OK
 
     before = processes(own)
     liq_run(own, "--rate", "5")
@@ -78,8 +78,8 @@ def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
     said = liq_run(own, "--rate", "5", "--with", "streamlit")
     assert set(processes(own)) == SERVERS | APPS | FACES
     assert {f"api: {own.api_url}", f"streamlit: {own.streamlit_url}"} <= set(said)
-    assert httpx.get(f"{own.api_url}/latest_timestamp").json()[0]["rows"] > 20
-    assert httpx.get(f"{own.streamlit_url}/_stcore/health").text == "ok"
+    assert httpx.get(f"{own.api_url}/latest_timestamp", timeout=PATIENCE_S).json()[0]["rows"] > 20
+    assert httpx.get(f"{own.streamlit_url}/_stcore/health", timeout=PATIENCE_S).text == "ok"
 
     assert set(local.down(own)) == SERVERS | APPS | FACES
     assert processes(own) == {}

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from helpers import configure_questdb, eventually, free_ports, running
+from helpers import PATIENCE_S, configure_questdb, eventually, free_ports, running
 from liq import connect, questdb
 from liq import stack as local
 from liq.config import Settings
@@ -59,7 +59,7 @@ def await_flow(settings: Settings) -> None:
         except questdb.QuestDBError as error:
             raise AssertionError from error
 
-    eventually(flows, deadline=120)
+    eventually(flows)
 
 
 def told(settings: Settings, subject: str, text: str) -> bool:
@@ -80,8 +80,7 @@ def test_whatever_is_killed_comes_back_and_data_flows(own: Settings) -> None:
         for name in names:
             before[name].kill()
         eventually(
-            lambda: all(processes(own).get(name, before[name]) != before[name] for name in names),  # noqa: B023
-            deadline=60,
+            lambda: all(processes(own).get(name, before[name]) != before[name] for name in names)  # noqa: B023
         )
         await_flow(own)
         after = processes(own)
@@ -106,8 +105,8 @@ def test_a_suspended_table_or_view_is_resumed(own: Settings) -> None:
         return False
 
     for kind, name in (("TABLE", own.table), ("MATERIALIZED VIEW", f"{own.table}_1h")):
-        eventually(lambda: resumed(kind, name), deadline=60, every=1)  # noqa: B023
-        eventually(lambda: not questdb.wal_state(name, own).suspended, deadline=60)  # noqa: B023
+        eventually(lambda: resumed(kind, name), every=1)  # noqa: B023
+        eventually(lambda: not questdb.wal_state(name, own).suspended)  # noqa: B023
     await_flow(own)
 
 
@@ -139,7 +138,7 @@ def test_a_failed_task_is_restarted(own: Settings) -> None:
     with suppress(ConnectError):  # the sooner it fails, the sooner that is told here too
         connect.ensure(stranger)  # QuestDB refuses the login, which fails the task
     name = f"sink {LIQUIDATIONS.connector(own)}"
-    eventually(lambda: told(own, name, "refused the username"), deadline=60)
+    eventually(lambda: told(own, name, "refused the username"))
     connect.ensure(own)
     await_flow(own)
 
@@ -159,7 +158,7 @@ def test_a_sink_that_cannot_be_restarted_is_told_of_and_keeps_no_other_from_it(
     for stream in (LIQUIDATIONS, PRICES):
         with suppress(ConnectError):
             connect.ensure(stranger, stream)
-        eventually(lambda: connect.status(pipeline, stream).failures, deadline=60)  # noqa: B023
+        eventually(lambda: connect.status(pipeline, stream).failures)  # noqa: B023
     restart = connect.restart
 
     def refusing(settings: Settings, stream: Stream) -> None:
@@ -188,7 +187,7 @@ def test_there_is_one_supervisor(own: Settings) -> None:
     with pytest.raises(StackError, match="a supervisor runs already, pid"):
         Supervisor(own).run(threading.Event())
     with running(own, "-m", "liq", "supervise") as second:
-        said, _ = second.communicate(timeout=60)
+        said, _ = second.communicate(timeout=PATIENCE_S)
     assert "runs already" in said
 
 
@@ -214,7 +213,7 @@ def test_one_that_cannot_live_is_given_up_loudly(tmp_path: Path) -> None:
         supervisor.look()
         return "GIVEN UP" in told_[-1] if told_ else False
 
-    eventually(given_up, deadline=120, every=0.2)
+    eventually(given_up, every=0.2)
     assert len(told_) == 6
     assert str(broken.log) in told_[-1]
     assert "nowhere" in broken.log.read_text()

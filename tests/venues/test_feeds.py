@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
+from helpers import PATIENCE_S
 from liq.feed import Feed
 from liq.model import Source
 from liq.venues import PRICE_FEEDS, VENUES
@@ -33,7 +34,7 @@ async def test_a_venue_is_heard_and_answered(recording_of, name):
     async def handle(*frame: Any) -> None:
         heard.put_nowait(frame)
 
-    async with serve(exchange, "127.0.0.1", 0) as server, asyncio.timeout(20):
+    async with serve(exchange, "127.0.0.1", 0) as server, asyncio.timeout(PATIENCE_S):
         port = server.sockets[0].getsockname()[1]
         feed = Feed(venue, handle, f"ws://127.0.0.1:{port}/", recording.instruments)
         task = asyncio.create_task(feed.run())
