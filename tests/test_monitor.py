@@ -7,7 +7,7 @@ import pytest
 from helpers import eventually, free_ports
 from liq import connect, monitor, questdb
 from liq.config import Settings
-from liq.errors import LiqError
+from liq.errors import StackError
 from liq.kafka import Publisher
 from liq.model import Source
 from liq.streams import LIQUIDATIONS, STREAMS
@@ -68,6 +68,15 @@ def test_a_suspended_table_is_told_and_resumed(pipeline: Settings) -> None:
     eventually(lambda: not seen(pipeline).problems)
 
 
+def test_what_cannot_be_mended_keeps_nothing_else_from_it(pipeline: Settings) -> None:
+    connect.remove(pipeline)
+    asyncio.run(send(pipeline, 10))
+    without = pipeline.model_copy(update={"questdb_pg_port": free_ports()["questdb_pg_port"]})
+    with pytest.raises(StackError, match="QuestDB"):
+        monitor.mend(without)
+    eventually(lambda: seen(pipeline).lag == 0)
+
+
 def test_a_part_that_is_away_does_not_hide_the_others(pipeline: Settings) -> None:
     ports = free_ports()
     for port, lost in (
@@ -81,7 +90,7 @@ def test_a_part_that_is_away_does_not_hide_the_others(pipeline: Settings) -> Non
         assert "liq up" in flow.problems[0]
     away = pipeline.model_copy(update=ports)
     assert monitor.look(away).letters is None
-    with pytest.raises(LiqError, match="liq up"):
+    with pytest.raises(StackError, match=r"QuestDB.*liq up.*; .*Connect.*liq up"):
         monitor.mend(away)
 
 

@@ -6,6 +6,7 @@ others: its problem stands in its place.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from liq import connect, deadletters, questdb
@@ -13,7 +14,7 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.connect import ConnectorStatus
 from liq.deadletters import Letter
-from liq.errors import LiqError
+from liq.errors import LiqError, StackError
 from liq.kafka import Partition, offsets
 from liq.questdb import WalState
 from liq.streams import STREAMS, Stream
@@ -87,13 +88,17 @@ def _flow(
 def mend(settings: Settings | None = None) -> None:
     """Register missing sinks, start failed tasks again, and resume suspended tables.
 
-    Raises `ConnectError` or `QuestDBError` when that is not to be had.
+    What refuses keeps nothing else from being mended. Raises `StackError` that tells all refusals.
     """
     settings = settings or current_settings()
-    for table in questdb.suspended_tables(settings):
-        questdb.resume(table, settings)
-    for stream in STREAMS:
-        connect.ensure(settings, stream)
+    suspended, unread = _asked(lambda: questdb.suspended_tables(settings))
+    acts: list[Callable[[], object]] = [
+        *(partial(questdb.resume, table, settings) for table in suspended or ()),
+        *(partial(connect.ensure, settings, stream) for stream in STREAMS),
+    ]
+    refusals = [unread, *(refusal for _, refusal in map(_asked, acts))]
+    if told := "; ".join(dict.fromkeys(filter(None, refusals))):
+        raise StackError(told)
 
 
 def _asked(ask: Callable[[], T]) -> tuple[T | None, str]:
