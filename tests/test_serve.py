@@ -146,10 +146,11 @@ def test_a_live_page_nobody_sees_does_not_keep_its_kernel(settings: Settings) ->
     assert manager.cull_idle_timeout <= 300
 
 
-def test_what_a_busy_kernel_shows_late_is_waited_for(settings: Settings) -> None:
-    """After nbclient's 4 s a page came without its dashboard, and ended the kernel as unneeded."""
+def test_a_busy_kernel_is_waited_for(settings: Settings) -> None:
+    """With nbclient's patience, 4 s for an output and 60 s for a start, pages came empty."""
     executor = VoilaExecutor(nbformat.v4.new_notebook(), config=serve.dashboard_config(settings))
     assert executor.iopub_timeout == 60
+    assert executor.startup_timeout == 300
 
 
 def test_no_page_of_the_server_names_another_host() -> None:

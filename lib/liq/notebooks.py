@@ -49,6 +49,7 @@ def run(
                 cwd=path.parent,
                 progress_bar=progress,
                 execution_timeout=timeout,
+                start_timeout=300,  # a kernel that dies as it starts is noticed at once
                 iopub_timeout=60,  # a cell whose outputs come late, on a busy machine, fails after
                 extra_arguments=["--IPKernelApp.log_level=ERROR"],  # of its own port: it is local
             )

@@ -141,6 +141,8 @@ def dashboard_config(
     # by default what a cell shows is left out after 4 s, and the page stays empty; many visitors at
     # once make a machine slower than that
     config.VoilaExecutor.iopub_timeout = 60
+    # and after 60 s a kernel that is not ready is killed: its page breaks off
+    config.VoilaExecutor.startup_timeout = 300
     if forking.SUPPORTED:
         config.KernelProvisionerFactory.default_provisioner_name = "liq-forked"
     # a kernel that starts takes the processor from the page that just got the last one

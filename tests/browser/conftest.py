@@ -1,12 +1,18 @@
 """The dashboard as served, and headless Chromium to look at it."""
 
+import asyncio
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -64,10 +70,14 @@ def server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @contextmanager
 def serving(
-    settings: Settings, log: Path, *options: str, command: str = "dashboard"
+    settings: Settings,
+    log: Path,
+    *options: str,
+    command: str = "dashboard",
+    program: Sequence[str] = ("-m", "liq"),
 ) -> Iterator[psutil.Popen]:
-    """Run ``liq dashboard`` (or ``liq lab``) as a process of its own."""
-    argv = [sys.executable, "-m", "liq", command, "--no-browser", *options]
+    """Run ``liq dashboard`` (or ``liq lab``, or another ``program``) as a process of its own."""
+    argv = [sys.executable, *program, command, "--no-browser", *options]
     with log.open("w") as output:
         process = psutil.Popen(argv, env=settings.environ(), stdout=output, stderr=output)
     health = {"dashboard": serve.dashboard_url, "lab": serve.lab_url}[command](settings)
@@ -81,6 +91,16 @@ def serving(
             process.wait(30)
         except psutil.TimeoutExpired:
             process.kill()
+
+
+@asynccontextmanager
+async def threaded(manager: AbstractContextManager[Any]) -> AsyncIterator[Any]:
+    """Enter and leave ``manager`` without holding up the loop."""
+    value = await asyncio.to_thread(manager.__enter__)
+    try:
+        yield value
+    finally:
+        await asyncio.to_thread(manager.__exit__, None, None, None)
 
 
 def kernels(server: psutil.Popen) -> list[psutil.Process]:

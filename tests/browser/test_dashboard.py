@@ -5,16 +5,15 @@ import json
 import re
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import psutil
 import pytest
 import pytest_asyncio
 
-from browser.conftest import POOL, Visit, Visiting, kernels, serving
+from browser.conftest import POOL, Visit, Visiting, kernels, serving, threaded
 from helpers import eventually, free_ports
 from liq import serve
 from liq.config import Settings
@@ -37,16 +36,6 @@ async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[Prod
         await producer.start()
         yield producer
         await producer.stop()
-
-
-@asynccontextmanager
-async def threaded(manager: AbstractContextManager[Any]) -> AsyncIterator[Any]:
-    """Enter and leave ``manager`` without holding up the loop."""
-    value = await asyncio.to_thread(manager.__enter__)
-    try:
-        yield value
-    finally:
-        await asyncio.to_thread(manager.__exit__, None, None, None)
 
 
 async def kernel_of(visitor: Visit, server: psutil.Popen) -> psutil.Process:

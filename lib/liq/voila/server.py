@@ -5,15 +5,18 @@ import hashlib
 import mimetypes
 import threading
 import webbrowser
+from collections.abc import AsyncIterator
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import voila.handler
 from tornado.web import HTTPError, RequestHandler, authenticated
 from voila.app import Voila
 from voila.handler import BaseVoilaHandler
+from voila.notebook_renderer import NotebookRenderer
 from voila.request_info_handler import RequestInfoSocketHandler
 from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
@@ -123,6 +126,21 @@ class Channels(VoilaKernelWebsocketHandler):  # type: ignore[misc] # Voila ships
         if isinstance(message, bytes):
             return super(VoilaKernelWebsocketHandler, self).write_message(message, binary)
         return super().write_message(message, binary)
+
+
+class Renderer(NotebookRenderer):  # type: ignore[misc] # Voila ships no types
+    """Makes a page, and ends it when that fails: Voila's would go on loading for ever."""
+
+    async def generate_content_generator(self, *args: Any, **options: Any) -> AsyncIterator[Any]:
+        """Yield the page's pieces; the page knows when it did not get the last one."""
+        try:
+            async for piece in super().generate_content_generator(*args, **options):
+                yield piece
+        except Exception:
+            self.log.exception("A page could not be made to its end")
+
+
+voila.handler.NotebookRenderer = Renderer  # it takes no other
 
 
 class Page(TornadoVoilaHandler):  # type: ignore[misc] # Voila ships no types

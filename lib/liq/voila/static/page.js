@@ -5,13 +5,24 @@ import { OutputModel, OutputView, drawFigure } from "./output.js";
 
 const VIEW = "application/vnd.jupyter.widget-view+json";
 const FIGURE = "application/vnd.plotly.v1+json";
-const { kernel: kernelId, base } = JSON.parse(document.getElementById("liq-page").textContent);
+const TRIES = 3; // to load a page that broke off
+const { base } = document.documentElement.dataset;
+const { kernel: kernelId } = lastSent();
 const widgets = window.amd["@jupyter-widgets/base"]; // with controls and output in one bundle
 const { JupyterLuminoWidget: Lumino } = widgets;
 widgets.load_ipython_extension(); // adds the style sheets
 
 // the bundle's own need the classic notebook around them
 const OWN = { OutputModel, OutputView };
+
+/** What the server sends last; nothing if the page broke off before. */
+function lastSent() {
+  try {
+    return JSON.parse(document.getElementById("liq-page").textContent);
+  } catch {
+    return {};
+  }
+}
 
 function classOf(name, module) {
   const shipped = module.startsWith("@jupyter-widgets/") ? widgets : window.amd[module];
@@ -119,8 +130,27 @@ async function lost(reached) {
   leaving = true;
   if (!reached) return tell("The kernel cannot be reached. Does a proxy on the way refuse websockets?");
   tell("Connection lost. Trying again…");
+  await loadAgain();
+}
+
+/** The page broke off, as when its kernel does not start: load it anew, some times, ever later. */
+async function brokenOff() {
+  const tries = Number(sessionStorage.getItem("liq-tries"));
+  if (tries >= TRIES) {
+    sessionStorage.removeItem("liq-tries");
+    return tell("The server broke this page off. Its log says why: liq logs dashboard");
+  }
+  sessionStorage.setItem("liq-tries", tries + 1);
+  tell("The server broke this page off. Trying again…");
+  await pause(1000 * 2 ** tries);
+  await loadAgain();
+}
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function loadAgain() {
   for (;;) {
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await pause(1000);
     const answer = await fetch(`${base}health`, { cache: "no-store" }).catch(() => null);
     if (answer?.ok) return location.reload();
   }
@@ -149,9 +179,14 @@ async function drawWidgets() {
   await Promise.all(slots(VIEW).map((slot) => draw(manager, slot)));
 }
 
-try {
+async function drawAll() {
+  sessionStorage.removeItem("liq-tries");
   await Promise.all([drawWidgets(), ...slots(FIGURE).map(drawIn)]);
   tell("");
+}
+
+try {
+  await (kernelId ? drawAll() : brokenOff());
 } catch (error) {
   console.error(error);
   tell(`The page could not be drawn: ${error.message}`);

@@ -1,0 +1,62 @@
+"""A page whose kernel does not start: it says so, and is loaded again, but not for ever."""
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser
+
+from browser.conftest import opened, serving, threaded
+from helpers import free_ports
+from liq import serve
+from liq.config import Settings
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+
+# `liq dashboard`, but for the kernels' starts that are to fail, the first of them 0
+_SERVER = """
+from itertools import count
+from voila.execute import VoilaExecutor
+from liq import serve
+
+async def start(self, **options):
+    if next(starts) in {fails}:
+        raise RuntimeError("made on purpose")
+    return await started(self, **options)
+
+starts, started = count(), VoilaExecutor.async_start_new_kernel_client
+VoilaExecutor.async_start_new_kernel_client = start
+serve.dashboard(pool={pool}, browser=False)
+"""
+
+
+@pytest.mark.parametrize("pool", [0, 1])
+async def test_a_page_whose_kernel_does_not_start_is_loaded_again(
+    chromium: Browser, settings: Settings, tmp_path: Path, pool: int
+) -> None:
+    own = settings.model_copy(update={"dashboard_port": free_ports()["dashboard_port"]})
+    program = ("-c", _SERVER.format(fails={0, 1}, pool=pool))
+    async with (
+        threaded(serving(own, tmp_path / "log", program=program)),
+        opened(chromium, serve.dashboard_url(own)) as visitor,
+    ):
+        await visitor.shows("broke this page off. Trying again", "#liq-notice")
+        await visitor.page.wait_for_selector("#liq-notice", state="hidden")
+    assert "made on purpose" in (tmp_path / "log").read_text()
+
+
+async def test_a_page_that_cannot_be_made_says_where_to_look(
+    chromium: Browser, settings: Settings, tmp_path: Path
+) -> None:
+    own = settings.model_copy(update={"dashboard_port": free_ports()["dashboard_port"]})
+    program = ("-c", _SERVER.format(fails=set(range(4)), pool=0))
+    async with (
+        threaded(serving(own, tmp_path / "log", program=program)),
+        opened(chromium, serve.dashboard_url(own)) as visitor,
+    ):
+        await visitor.shows("liq logs dashboard", "#liq-notice")
+        await visitor.page.goto(serve.dashboard_url(own), wait_until="commit")
+        await visitor.page.wait_for_selector("#liq-notice", state="hidden")
