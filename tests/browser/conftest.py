@@ -155,6 +155,10 @@ class Visit:
         remote = (url for url in self.requests if urlsplit(url).scheme not in ("data", "blob"))
         return [url for url in remote if urlsplit(url).netloc != own]
 
+    async def drawn(self) -> None:
+        """Fail unless the page comes to stand as its notebook means it, without a notice."""
+        await self.page.wait_for_selector("#liq-notice", state="hidden")
+
     async def bars(self) -> list[str]:
         """Return the outlines of the bars, once some are drawn."""
         await self.page.wait_for_function(f"{BARS}.length")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import psutil
 import pytest
 
-from browser.conftest import Visit, Visiting, kernels, serving
+from browser.conftest import Visiting, kernels, serving
 from helpers import eventually, free_ports
 from liq import assets, serve
 from liq.config import Settings
@@ -83,16 +83,12 @@ def address(settings: Settings, path: str) -> str:
     return serve.dashboard_url(settings).replace("/?", f"/{path}?")
 
 
-async def drawn(visitor: Visit) -> None:
-    await visitor.page.wait_for_selector("#liq-notice", state="hidden")
-
-
 @pytest.mark.parametrize("app", APPS, ids=lambda app: app.name)
 async def test_an_app_draws_without_complaint(
     visit: Visiting, settings: Settings, app: gallery.App
 ) -> None:
     async with visit(address(settings, app.path)) as visitor:
-        await drawn(visitor)
+        await visitor.drawn()
         assert await visitor.page.title() == app.title
         await visitor.page.wait_for_function(f"{EMPTY_FIGURES} === 0")
         await visitor.page.wait_for_selector(
@@ -110,7 +106,7 @@ async def test_the_gallery_and_the_apps_lead_to_each_other(
         await visitor.bars()
         await visitor.page.click("text=All apps")
         await visitor.page.click("text=Explore liquidations")
-        await drawn(visitor)
+        await visitor.drawn()
         await visitor.page.wait_for_selector(".trace path", state="attached")
         await visitor.page.click("text=Live dashboard")
         await visitor.bars()
@@ -123,7 +119,7 @@ async def test_an_app_without_widgets_keeps_no_kernel(
 ) -> None:
     before = set(kernels(server))
     async with visit(address(settings, "apps/02-explore")) as visitor:
-        await drawn(visitor)
+        await visitor.drawn()
 
         def ended() -> bool:
             return not [kernel for kernel in kernels(server) if kernel not in before]

@@ -1,11 +1,13 @@
 """A page whose kernel does not start: it says so, and is loaded again, but not for ever."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser
 
-from browser.conftest import opened, serving, threaded
+from browser.conftest import Visit, opened, serving, threaded
 from helpers import free_ports
 from liq import serve
 from liq.config import Settings
@@ -33,30 +35,34 @@ serve.dashboard(pool={pool}, browser=False)
 """
 
 
+@asynccontextmanager
+async def visited(
+    chromium: Browser, settings: Settings, log: Path, fails: set[int], pool: int = 0
+) -> AsyncIterator[Visit]:
+    """Open the page of such a server."""
+    own = settings.model_copy(update={"dashboard_port": free_ports()["dashboard_port"]})
+    program = ("-c", _SERVER.format(fails=fails, pool=pool))
+    async with (
+        threaded(serving(own, log, program=program)),
+        opened(chromium, serve.dashboard_url(own)) as visitor,
+    ):
+        yield visitor
+
+
 @pytest.mark.parametrize("pool", [0, 1])
 async def test_a_page_whose_kernel_does_not_start_is_loaded_again(
     chromium: Browser, settings: Settings, tmp_path: Path, pool: int
 ) -> None:
-    own = settings.model_copy(update={"dashboard_port": free_ports()["dashboard_port"]})
-    program = ("-c", _SERVER.format(fails={0, 1}, pool=pool))
-    async with (
-        threaded(serving(own, tmp_path / "log", program=program)),
-        opened(chromium, serve.dashboard_url(own)) as visitor,
-    ):
+    async with visited(chromium, settings, tmp_path / "log", {0, 1}, pool) as visitor:
         await visitor.shows("broke this page off. Trying again", "#liq-notice")
-        await visitor.page.wait_for_selector("#liq-notice", state="hidden")
+        await visitor.drawn()
     assert "made on purpose" in (tmp_path / "log").read_text()
 
 
 async def test_a_page_that_cannot_be_made_says_where_to_look(
     chromium: Browser, settings: Settings, tmp_path: Path
 ) -> None:
-    own = settings.model_copy(update={"dashboard_port": free_ports()["dashboard_port"]})
-    program = ("-c", _SERVER.format(fails=set(range(4)), pool=0))
-    async with (
-        threaded(serving(own, tmp_path / "log", program=program)),
-        opened(chromium, serve.dashboard_url(own)) as visitor,
-    ):
+    async with visited(chromium, settings, tmp_path / "log", {0, 1, 2, 3}) as visitor:
         await visitor.shows("liq logs dashboard", "#liq-notice")
-        await visitor.page.goto(serve.dashboard_url(own), wait_until="commit")
-        await visitor.page.wait_for_selector("#liq-notice", state="hidden")
+        await visitor.page.goto(visitor.page.url, wait_until="commit")
+        await visitor.drawn()

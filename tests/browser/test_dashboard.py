@@ -173,7 +173,7 @@ async def test_a_page_whose_kernel_died_gets_another(
         kernel = await kernel_of(visitor, server)
         kernel.kill()
         await visitor.shows("Connection lost", "#liq-notice")
-        await visitor.page.wait_for_selector("#liq-notice", state="hidden")
+        await visitor.drawn()
         await visitor.redraws()
         assert await kernel_of(visitor, server) != kernel
 
@@ -188,7 +188,7 @@ async def test_an_open_page_outlives_a_restart_of_the_server(
             await visitor.bars()
         await visitor.shows("Connection lost", "#liq-notice")
         async with threaded(serving(own, tmp_path / "second", "--pool", "0")):
-            await visitor.page.wait_for_selector("#liq-notice", state="hidden")
+            await visitor.drawn()
             await visitor.redraws()
 
 
