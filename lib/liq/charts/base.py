@@ -86,11 +86,21 @@ THEMES: dict[ThemeName, Theme] = {
 
 
 class Chart(Generic[P]):
-    """A chart function: call it for a plotly ``Figure``, call ``spec`` for plain data."""
+    """A chart function: call it for a plotly ``Figure``, call ``spec`` for plain data.
 
-    def __init__(self, spec: Callable[P, Spec]) -> None:
-        self.spec = spec
-        update_wrapper(self, spec)
+    Every text of its arguments, those in frames too, is shown as it is: see `literal`. Another
+    chart builds on ``draw``, the function itself, whose arguments are literal already.
+    """
+
+    def __init__(self, draw: Callable[P, Spec]) -> None:
+        self.draw = draw
+        update_wrapper(self, draw)
+
+    def spec(self, *args: P.args, **kwargs: P.kwargs) -> Spec:
+        """Return the figure as plain data."""
+        given: Any = [_literal(value) for value in args]
+        named: Any = {name: _literal(value) for name, value in kwargs.items()}
+        return self.draw(*given, **named)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> "go.Figure":
         """Return the figure, checked by plotly."""
@@ -99,12 +109,37 @@ class Chart(Generic[P]):
         return go.Figure(self.spec(*args, **kwargs))
 
 
+def literal(text: str) -> str:
+    """Return what plotly shows as ``text``.
+
+    In text as it is, plotly takes some characters for tags, entities or TeX, and in a hover
+    template for values to put in.
+    """
+    return text.translate(_LITERAL)
+
+
+# plotly knows few entities by name, and all by number
+_LITERAL = {ord(char): f"&#{ord(char)};" for char in "&<>$%"}
+
+
+def _literal(value: Any) -> Any:
+    if isinstance(value, str):
+        return literal(value)
+    if not isinstance(value, pd.DataFrame):
+        return value
+    shown = value.copy(deep=False)
+    for name in shown.columns[[dtype.kind == "O" for dtype in shown.dtypes]]:
+        shown[name] = shown[name].map(_literal)
+    return shown
+
+
 def source_badge(frame: pd.DataFrame) -> str:
     """Return what must be shown with ``frame`` when not all of its prints are live, else ``""``."""
     if "source" in frame:
         kinds = set(frame["source"]) - set(LIVE_SOURCES)
-        names = {Source.SIMULATOR: "SIMULATED", Source.REPLAY: "REPLAYED"}
-        marked = " + ".join(sorted(names.get(Source(kind), kind.upper()) for kind in kinds))
+        names: dict[str, str] = {Source.SIMULATOR: "SIMULATED", Source.REPLAY: "REPLAYED"}
+        # another program's row may hold any text
+        marked = " + ".join(sorted(names.get(kind, str(kind).upper()) for kind in kinds))
         partly = "PARTLY " if set(frame["source"]) & set(LIVE_SOURCES) else ""
         return f"{partly}{marked} DATA" if marked else ""
     return "NOT LIVE DATA" if _total(frame, "not_live") else ""

@@ -127,7 +127,7 @@ def raised(
     ``alerts`` has ``ts``, ``rule`` and ``message``, as the query ``alerts`` and a backtest give it.
     """
     colours = THEMES[theme]
-    spec = bars.spec(frame, theme, span=span, gaps=gaps, badge=badge)
+    spec = bars.draw(frame, theme, span=span, gaps=gaps, badge=badge)
     spec["layout"]["hovermode"] = "closest"
     totals = (frame["long_usd"] + frame["short_usd"]).tolist()
     places = frame["ts"].searchsorted(alerts["ts"], side="right") - 1
