@@ -6,17 +6,18 @@ one HTML file that needs no other: plotly.js is in it, code is not.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup, escape
 
 from liq import charts, notebooks, queries, stamps
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.exports import write_whole
+from liq.html import join, row, table
 from liq.parameters import Parameter, duration
 from liq.stamps import Stamp
 
@@ -31,12 +32,12 @@ _CLOCK = "%Y-%m-%d %H:%M:%S.%f"
 class Piece:
     """A figure or a table with its stamp, as a notebook shows it."""
 
-    def __init__(self, html: str, stamp: Stamp) -> None:
+    def __init__(self, html: Markup, stamp: Stamp) -> None:
         self.html = html
         self.stamp = stamp
 
-    def _repr_html_(self) -> str:
-        return f'<div class="liq-piece">{self.html}{_stamp(self.stamp)}</div>'
+    def _repr_html_(self) -> Markup:
+        return Markup('<div class="liq-piece">{}{}</div>').format(self.html, _stamp(self.stamp))
 
 
 class Report:
@@ -61,8 +62,9 @@ class Report:
 
     def heading(self) -> Piece:
         """Return the window and what its rows come from."""
-        badge = f' <b class="liq-badge">{escape(self._badge)}</b>' if self._badge else ""
-        return Piece(f"<p>{_window(self._stamp)}{badge}</p>{_table(self._sources)}", self._stamp)
+        badge = Markup(' <b class="liq-badge">{}</b>').format(self._badge) if self._badge else ""
+        html = Markup("<p>{}{}</p>{}").format(_window(self._stamp), badge, _table(self._sources))
+        return Piece(html, self._stamp)
 
     def chart(
         self, draw: "charts.Chart[Any]", key: str, /, *, bars: int = _MOST_BARS, **params: Any
@@ -79,7 +81,7 @@ class Report:
             full_html=False, include_plotlyjs=not self._drawn, config={"displaylogo": False}
         )
         self._drawn = True  # plotly.js is in the page: once is enough
-        return Piece(html, stamp)
+        return Piece(Markup(html), stamp)  # noqa: S704 - plotly's, of a figure whose text is literal
 
     def table(self, key: str, /, **params: Any) -> Piece:
         """Return the rows of the query ``key`` as a table."""
@@ -134,9 +136,9 @@ def _window(stamp: Stamp) -> str:
     return f"{stamp.since:{_CLOCK}} to {stamp.until:{_CLOCK}} UTC"
 
 
-def _table(frame: pd.DataFrame) -> str:
+def _table(frame: pd.DataFrame) -> Markup:
     if frame.empty:
-        return "<p>no rows</p>"
+        return Markup("<p>no rows</p>")
     units = frame.attrs.get("units", {})
     named = {name: f"{name} ({unit})" for name, unit in units.items() if name != unit}
     texts = frame.copy()
@@ -145,28 +147,36 @@ def _table(frame: pd.DataFrame) -> str:
             texts[name] = frame[name].dt.strftime(_CLOCK)
         elif frame[name].dtype.kind == "f":
             texts[name] = frame[name].map("{:,.8g}".format, na_action="ignore")
-    return str(texts.rename(columns=named).to_html(index=False, border=0, na_rep=""))
+    texts = texts.astype(object).where(texts.notna(), "").rename(columns=named)
+    return table(texts.columns, map(row, texts.itertuples(index=False)))
 
 
-def _stamp(stamp: Stamp) -> str:
-    facts = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in _facts(stamp))
-    return (
-        f'<details class="liq-stamp" data-query="{escape(stamp.query)}"'
-        f' data-hash="{stamp.row_hash}"><summary>{escape(stamp.query)}: {stamp.rows:,} row(s), '
-        f"row hash <code>{stamp.row_hash[:12]}</code>, {_gaps_in_short(stamp)}</summary>"
-        f"<dl>{facts}</dl><pre>{escape(stamp.sql)}</pre></details>"
+def _stamp(stamp: Stamp) -> Markup:
+    fact = Markup("<dt>{}</dt><dd>{}</dd>")
+    return Markup(
+        '<details class="liq-stamp" data-query="{query}" data-hash="{hash}"><summary>{query}:'
+        " {rows:,} row(s), row hash <code>{short}</code>, {gaps}</summary>"
+        "<dl>{facts}</dl><pre>{sql}</pre></details>"
+    ).format(
+        query=stamp.query,
+        hash=stamp.row_hash,
+        rows=stamp.rows,
+        short=stamp.row_hash[:12],
+        gaps=_gaps_in_short(stamp),
+        facts=join(fact.format(name, value) for name, value in _facts(stamp)),
+        sql=stamp.sql,
     )
 
 
 def _facts(stamp: Stamp) -> Iterator[tuple[str, str]]:
     given = {name: value for name, value in stamp.params.items() if value not in (None, [])}
     yield "window", _window(stamp)
-    yield "parameters", ", ".join(escape(f"{name}={value}") for name, value in given.items())
-    yield "row hash", f"<code>{stamp.row_hash}</code>"
-    yield "version", escape(f"liq {stamp.version}")
+    yield "parameters", ", ".join(f"{name}={value}" for name, value in given.items())
+    yield "row hash", Markup("<code>{}</code>").format(stamp.row_hash)
+    yield "version", f"liq {stamp.version}"
     for gap in (stamp.coverage or [])[:_MOST_GAPS]:
         heard = f"{gap.exchange} ({gap.source}) {gap.from_ts:{_CLOCK}} to {gap.to_ts:{_CLOCK}}"
-        yield "not heard", escape(heard)
+        yield "not heard", heard
 
 
 def _gaps_in_short(stamp: Stamp) -> str:

@@ -3,11 +3,15 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
+import traitlets
+from markupsafe import Markup
 
 from liq.alerts import Rule, Rules
 from liq.dashboard import markup
+from liq.dashboard.html import Html
 from liq.dashboard.inspector import Inspection
 from liq.dashboard.model import DashboardModel, Frames, State
+from liq.dashboard.table import Table
 from liq.model import Severity
 from liq.venues import VENUES
 
@@ -48,9 +52,40 @@ def test_text_from_outside_is_escaped() -> None:
     found = Inspection({"symbol": EVIL}, {"symbol": EVIL}, None, EVIL)
     pages = [markup.header(shown), markup.notice(shown), markup.tape(prints()),
              markup.footnote(frames()), markup.figures(frames()), markup.inspection(found),
-             markup.alert(EVIL), markup.feeds(health(exchange=EVIL))]  # fmt: skip
+             markup.alert(EVIL), markup.feeds(health(exchange=EVIL)),
+             markup.sizes(quantiles(EVIL)), markup.cascades(cascade(EVIL))]  # fmt: skip
     assert not any("<img" in page for page in pages)
-    assert sum("&lt;img" in page for page in pages) == 6
+    assert sum("&lt;img" in page for page in pages) == 8
+
+
+def quantiles(side: str) -> pd.DataFrame:
+    sums = ("total", "p10", "p25", "p50", "p75", "p90", "p99", "largest")
+    return pd.DataFrame([{"side": side, "prints": 1} | {f"{name}_usd": 1.0 for name in sums}])
+
+
+def cascade(name: str) -> pd.DataFrame:
+    row = {
+        "name": name, "from_ts": pd.Timestamp(NOW), "duration_s": 1.0, "prints": 5, "exchanges": 2,
+        "first_exchange": name, "long_usd": 1.0, "short_usd": 1.0, "peak_1s_usd": 1.0,
+        "burst_score": 1.0,
+    }  # fmt: skip
+    return pd.DataFrame([row])
+
+
+def test_widgets_refuse_html_that_was_not_escaped() -> None:
+    for widget, trait in ((Html(), "value"), (Table(), "html")):
+        setattr(widget, trait, Markup("<b>{}</b>").format(EVIL))
+        with pytest.raises(traitlets.TraitError, match=r"liq\.html"):
+            setattr(widget, trait, f"<b>{EVIL}</b>")
+        assert getattr(widget, trait) == "<b>&lt;img src=x onerror=alert(1)&gt;</b>"
+
+
+def test_rows_of_unknown_sources_and_venues_are_badged_and_not_an_error() -> None:
+    strange = frames()
+    strange.sources["source"] = "<made up>"
+    shown = model(State.LIVE)
+    shown.frames = strange
+    assert "&lt;MADE UP&gt; DATA" in markup.header(shown)
 
 
 def test_each_state_but_live_has_a_notice_of_its_own() -> None:
@@ -97,7 +132,7 @@ def test_a_print_that_no_exchange_sent_says_so() -> None:
 def test_an_inspection_shows_values_with_units_the_message_and_the_rule() -> None:
     row = {"notional": 1234567.5, "ts": NOW, "side": "long"}
     page = markup.inspection(Inspection(row, {"notional": "USD"}, VENUES["okx"], '{"a": 1}'))
-    for text in ("1,234,567.5<small>USD", "2026-01-01 12:00:01.500000 UTC", "{&quot;a&quot;: 1}",
+    for text in ("1,234,567.5<small>USD", "2026-01-01 12:00:01.500000 UTC", "{&#34;a&#34;: 1}",
                  f'href="{VENUES["okx"].documentation}"', "bankruptcy price"):  # fmt: skip
         assert text in page
     unkept = markup.inspection(Inspection(row, {}, None, "", "not kept: `liq run` keeps it"))

@@ -1,18 +1,17 @@
 """What the panels of notebooks have in common: buttons, what went wrong, and below it the rest."""
 
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
+from markupsafe import Markup
 
+from liq.dashboard.html import Html, style_sheet
 from liq.dashboard.markup import alert
 from liq.dashboard.tasks import Tasks
 from liq.errors import LiqError
 
 Work = Callable[[], Coroutine[Any, Any, None]]
-
-_CSS = Path(__file__).with_name("status.css")
 
 
 class ButtonPanel:
@@ -20,8 +19,8 @@ class ButtonPanel:
 
     def __init__(self, *shown: widgets.Widget) -> None:
         self._tasks = Tasks()
-        self._buttons, self._problem = widgets.HBox(), widgets.HTML()
-        style = widgets.HTML(f"<style>{_CSS.read_text()}</style>")
+        self._buttons, self._problem = widgets.HBox(), Html()
+        style = style_sheet("status.css")
         self.widget = widgets.VBox([style, self._buttons, self._problem, *shown])
         self.widget.add_class("liq-producers")
 
@@ -41,7 +40,7 @@ class ButtonPanel:
         """Show how things are, and enable what may be pressed: a button's work is done."""
 
     async def _report(self, work: Work) -> None:
-        self._problem.value = ""
+        self._problem.value = Markup()
         for button in self._buttons.children:
             button.disabled = True
         try:

@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import Iterator
-from html import escape
 
 import ipywidgets as widgets
+from markupsafe import Markup
 
 from liq import deadletters, monitor
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.dashboard.frame import ButtonPanel
+from liq.dashboard.html import Html
 from liq.dashboard.markup import alert
+from liq.dashboard.status import numbers
+from liq.deadletters import Letter
 from liq.errors import StackError
+from liq.html import join, row, table
 from liq.kafka import Partition
 from liq.monitor import Flow, Pipeline
 
@@ -29,7 +33,7 @@ class PipelineMonitor(ButtonPanel):
         self._settings = settings or current_settings()
         self._refreshing: asyncio.Task[None] | None = None
         self._progress = widgets.IntProgress(layout={"display": "none"}, description="Redriving")
-        self._flows, self._letters = widgets.HTML(), widgets.HTML()
+        self._flows, self._letters = Html(), Html()
         super().__init__(self._progress, self._flows, self._letters)
         self._mend = self._button(
             "Mend", self.mend, tooltip="restart failed tasks, resume suspended tables"
@@ -100,7 +104,7 @@ class PipelineMonitor(ButtonPanel):
             await asyncio.sleep(_REFRESH)
 
     def _show(self, seen: Pipeline) -> None:
-        self._flows.value = "".join(map(_flow, seen.flows))
+        self._flows.value = join(map(_flow, seen.flows))
         self._letters.value = _letters(seen)
         if not self._tasks.busy:
             self._enable(seen)
@@ -114,16 +118,19 @@ class PipelineMonitor(ButtonPanel):
         self._mend.disabled, self._redrive.disabled = False, seen.letters is None
 
 
-def _flow(flow: Flow) -> str:
-    state = "running" if not flow.problems else "failed"
-    numbers = "".join(
-        f"<span><small>{name}</small>{value}</span>" for name, value in _numbers(flow)
-    )
-    problems = "".join(f"<p>{escape(problem)}</p>" for problem in flow.problems)
-    return (
-        f'<section class="liq-{state}"><header><b>{escape(flow.topic)}</b><i>{state}</i>'
-        f"<small>into table {escape(flow.table)}</small></header>"
-        f'<div class="liq-numbers">{numbers}</div>{problems}{_partitions(flow)}</section>'
+def _flow(flow: Flow) -> Markup:
+    problem = Markup("<p>{}</p>")
+    return Markup(
+        '<section class="liq-{state}"><header><b>{topic}</b><i>{state}</i>'
+        "<small>into table {table}</small></header>"
+        '<div class="liq-numbers">{numbers}</div>{problems}{partitions}</section>'
+    ).format(
+        state="running" if not flow.problems else "failed",
+        topic=flow.topic,
+        table=flow.table,
+        numbers=numbers(_numbers(flow)),
+        problems=join(map(problem.format, flow.problems)),
+        partitions=_partitions(flow),
     )
 
 
@@ -140,35 +147,32 @@ def _numbers(flow: Flow) -> Iterator[tuple[str, str]]:
         yield "waiting for the table", f"{flow.wal.pending:,} transactions"
 
 
-def _partitions(flow: Flow) -> str:
-    rows = "".join(map(_partition, flow.partitions or ()))
-    head = "<th>partition</th><th>oldest</th><th>next</th><th>read to</th><th>lag</th>"
-    return (
-        f"<details><summary>partitions</summary><table><tr>{head}</tr>{rows}</table></details>"
-        if rows
-        else ""
+def _partitions(flow: Flow) -> Markup:
+    if not flow.partitions:
+        return Markup()
+    shown = table(
+        ("partition", "oldest", "next", "read to", "lag"), map(_partition, flow.partitions)
     )
+    return Markup("<details><summary>partitions</summary>{}</details>").format(shown)
 
 
-def _partition(at: Partition) -> str:
+def _partition(at: Partition) -> Markup:
     read = "-" if at.committed is None else f"{at.committed:,}"
-    cells = (f"{at.number}", f"{at.begin:,}", f"{at.end:,}", read, f"{at.lag:,}")
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    return row((at.number, f"{at.begin:,}", f"{at.end:,}", read, f"{at.lag:,}"))
 
 
-def _letters(seen: Pipeline) -> str:
+def _letters(seen: Pipeline) -> Markup:
     if seen.letters is None:
-        return ""
+        return Markup()
     newest = list(reversed(seen.letters))[:_LETTERS]
-    rows = "".join(
-        f"<tr><td>{escape(one.id)}</td><td>{escape(one.stage)}</td><td>{escape(one.venue)}</td>"
-        f"<td>{escape(one.reason)}</td>"
-        f"<td><code>{escape((one.value or b'')[:200].decode(errors='replace'))}</code></td></tr>"
-        for one in newest
-    )
-    head = "<th>id</th><th>set aside by</th><th>venue</th><th>reason</th><th>message</th>"
-    table = f"<table><tr>{head}</tr>{rows}</table>" if rows else "<small>none</small>"
-    return (
-        f"<section><header><b>dead letters</b><small>{len(seen.letters):,} not redriven of the"
-        f" newest {monitor.NEWEST:,}</small></header>{table}</section>"
-    )
+    head = ("id", "set aside by", "venue", "reason", "message")
+    shown = table(head, map(_letter, newest)) if newest else Markup("<small>none</small>")
+    return Markup(
+        "<section><header><b>dead letters</b><small>{:,} not redriven of the"
+        " newest {:,}</small></header>{}</section>"
+    ).format(len(seen.letters), monitor.NEWEST, shown)
+
+
+def _letter(one: Letter) -> Markup:
+    message = Markup("<code>{}</code>").format((one.value or b"")[:200].decode(errors="replace"))
+    return row((one.id, one.stage, one.venue, one.reason, message))

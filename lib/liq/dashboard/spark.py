@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Iterator
-from html import escape
 from typing import TYPE_CHECKING
 
-import ipywidgets as widgets
+from markupsafe import Markup
 
 from liq.dashboard.frame import ButtonPanel
-from liq.dashboard.status import HISTORY, sparkline
+from liq.dashboard.html import Html
+from liq.dashboard.status import HISTORY, numbers, sparkline
 from liq.errors import LiqError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class JobPanel(ButtonPanel):
         self._latest = job.progress()
         self._rates: deque[float] = deque(maxlen=HISTORY)
         self._refreshing: asyncio.Task[None] | None = None
-        self._status = widgets.HTML()
+        self._status = Html()
         super().__init__(self._status)
         self._start = self._button("Start", self.start, button_style="success")
         self._stop = self._button("Stop", self.stop)
@@ -75,13 +75,13 @@ class JobPanel(ButtonPanel):
         self._show("failed")
 
     def _show(self, state: str) -> None:
-        numbers = "".join(
-            f"<span><small>{name}</small>{escape(value)}</span>"
-            for name, value in _numbers(self._latest)
-        )
-        self._status.value = (
-            f'<section class="liq-{state}"><header><b>cascades and sums</b><i>{state}</i></header>'
-            f'<div class="liq-numbers">{sparkline(self._rates)}{numbers}</div></section>'
+        self._status.value = Markup(
+            '<section class="liq-{state}"><header><b>cascades and sums</b><i>{state}</i></header>'
+            '<div class="liq-numbers">{sparkline}{numbers}</div></section>'
+        ).format(
+            state=state,
+            sparkline=sparkline(self._rates),
+            numbers=numbers(_numbers(self._latest)),
         )
         self._start.disabled = state in ("connecting", "running")
         self._stop.disabled = state in ("stopped", "connecting")

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
-from html import escape
+from collections.abc import Iterable, Iterator, Sequence
 
-import ipywidgets as widgets
+from markupsafe import Markup
 
 from liq.charts import LIVE_SOURCES
 from liq.dashboard.frame import ButtonPanel
+from liq.dashboard.html import Html
 from liq.errors import FeedError
+from liq.html import join
 from liq.producer import Producer, State, Status
 
 _REFRESH = 0.5  # seconds
@@ -27,7 +28,7 @@ class ProducerPanel(ButtonPanel):
         self.producers = producers
         self._rates: list[deque[float]] = [deque(maxlen=HISTORY) for _ in producers]
         self._refreshing: asyncio.Task[None] | None = None
-        self._statuses = widgets.HTML()
+        self._statuses = Html()
         super().__init__(self._statuses)
         self._start = self._button("Start", self.start, button_style="success")
         self._stop = self._button("Stop", self.stop)
@@ -74,7 +75,7 @@ class ProducerPanel(ButtonPanel):
         statuses = [producer.status() for producer in self.producers]
         for status, rates in zip(statuses, self._rates, strict=True):
             rates.append(status.rate)
-        self._statuses.value = "".join(map(_section, statuses, self._rates))
+        self._statuses.value = join(map(_section, statuses, self._rates))
         running = self._any_runs()
         self._start.disabled, self._stop.disabled = running, not running
 
@@ -91,18 +92,29 @@ class ProducerPanel(ButtonPanel):
         self.refresh()
 
 
-def _section(status: Status, rates: Sequence[float]) -> str:
+def _section(status: Status, rates: Sequence[float]) -> Markup:
     simulated = status.source and status.source not in LIVE_SOURCES
-    badge = f"<mark>{escape(str(status.source))}</mark>" if simulated else ""
-    problem = f"<p>last error: {escape(status.last_error)}</p>" if status.last_error else ""
-    numbers = "".join(
-        f"<span><small>{name}</small>{value}</span>" for name, value in _numbers(status)
+    badge = Markup("<mark>{}</mark>").format(status.source) if simulated else Markup()
+    problem = Markup("<p>last error: {}</p>").format(status.last_error)
+    return Markup(
+        '<section class="liq-{state}"><header><b>{venue}</b><i>{state}</i>{badge}'
+        "<small>{url}</small></header>"
+        '<div class="liq-numbers">{sparkline}{numbers}</div>{problem}</section>'
+    ).format(
+        state=status.state,
+        venue=status.venue,
+        badge=badge,
+        url=status.url,
+        sparkline=sparkline(rates),
+        numbers=numbers(_numbers(status)),
+        problem=problem if status.last_error else "",
     )
-    return (
-        f'<section class="liq-{status.state}"><header><b>{escape(status.venue)}</b>'
-        f"<i>{status.state}</i>{badge}<small>{escape(status.url)}</small></header>"
-        f'<div class="liq-numbers">{sparkline(rates)}{numbers}</div>{problem}</section>'
-    )
+
+
+def numbers(named: Iterable[tuple[str, str]]) -> Markup:
+    """Return values, each with its name above it."""
+    one = Markup("<span><small>{}</small>{}</span>")
+    return join(one.format(name, value) for name, value in named)
 
 
 def _numbers(status: Status) -> Iterator[tuple[str, str]]:
@@ -119,7 +131,7 @@ def _numbers(status: Status) -> Iterator[tuple[str, str]]:
     yield "lag", "-" if status.lag_s is None else f"{status.lag_s * 1000:,.0f} ms"
 
 
-def sparkline(rates: Sequence[float]) -> str:
+def sparkline(rates: Sequence[float]) -> Markup:
     """Draw rates, oldest to newest, scaled to their greatest."""
     top = max(rates, default=0.0) or 1.0
     step = _WIDTH / (HISTORY - 1)
@@ -127,7 +139,7 @@ def sparkline(rates: Sequence[float]) -> str:
         f"{i * step:.1f},{(_HEIGHT - 1) * (1 - rate / top) + 0.5:.1f}"
         for i, rate in enumerate(rates)
     )
-    return (
-        f'<svg width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="rate of the last'
-        f' {HISTORY * _REFRESH:.0f} s, at most {top:.1f}/s"><polyline points="{points}"/></svg>'
-    )
+    label = f"rate of the last {HISTORY * _REFRESH:.0f} s, at most {top:.1f}/s"
+    return Markup(
+        '<svg width="{}" height="{}" role="img" aria-label="{}"><polyline points="{}"/></svg>'
+    ).format(_WIDTH, _HEIGHT, label, points)

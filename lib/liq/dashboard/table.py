@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-import traitlets
+
+from liq.dashboard.html import HtmlTrait
 
 
 class Table(anywidget.AnyWidget):
@@ -13,7 +14,7 @@ class Table(anywidget.AnyWidget):
 
     _esm = Path(__file__).with_name("table.js")
 
-    html = traitlets.Unicode().tag(sync=True)
+    html = HtmlTrait().tag(sync=True)
 
     def on_pick(self, pick: Callable[[str], object]) -> None:
         """Call ``pick`` with the key of a row that the reader picked."""

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
 import ipywidgets as widgets
 
@@ -12,9 +11,10 @@ from liq import charts
 from liq.config import Settings
 from liq.dashboard import controls, markup
 from liq.dashboard.boards import Controls
+from liq.dashboard.html import Html, style_sheet
 from liq.dashboard.model import DashboardModel, Reading, State
 from liq.dashboard.panels.alerts import Alerts
-from liq.dashboard.panels.base import Look, Panel, html
+from liq.dashboard.panels.base import Look, Panel
 from liq.dashboard.panels.cascades import Cascades
 from liq.dashboard.panels.feeds import Feeds
 from liq.dashboard.panels.inspector import Inspector
@@ -27,7 +27,6 @@ from liq.errors import QueryError
 
 _FASTEST = 0.1  # seconds from one tick to the next, at least
 _SLOW = 3.0  # seconds to wait for an answer before telling so
-_CSS = Path(__file__).with_name("style.css")
 
 
 class Dashboard:
@@ -155,11 +154,11 @@ class Dashboard:
 
     def _build(self) -> None:
         self._reader = Reader()
-        style = widgets.HTML(f"<style>{_CSS.read_text()}</style>")
-        hidden = widgets.Box([self._reader, style]).add_class("liq-hidden")
-        self._header, self._notice = html("liq-header"), html("liq-notices")
-        self._figures, self._footnote = html("liq-figures"), html("liq-footnote")
-        self._alerts = html("liq-recent")
+        hidden = widgets.Box([self._reader, style_sheet("style.css")]).add_class("liq-hidden")
+        self._header, self._notice = Html(css_class="liq-header"), Html(css_class="liq-notices")
+        self._figures = Html(css_class="liq-figures")
+        self._footnote = Html(css_class="liq-footnote")
+        self._alerts = Html(css_class="liq-recent")
         self._inspector = Inspector(self.model.settings)
         self.panels: dict[str, Panel] = {
             "Overview": Overview(),

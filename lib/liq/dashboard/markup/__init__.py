@@ -1,10 +1,10 @@
-"""The dashboard's HTML: pure functions. Every text from outside is escaped."""
+"""The dashboard's HTML: pure functions. They return `Markup`, which escapes what is put in."""
 
 from liq.dashboard.markup.alerts import alerts, rules
 from liq.dashboard.markup.inspection import inspection
-from liq.dashboard.markup.page import bars_title, figures, footnote, header, notice
+from liq.dashboard.markup.page import bars_title, figures, footnote, header, notice, prices_title
 from liq.dashboard.markup.tables import cascades, feeds, sizes, tape
-from liq.dashboard.markup.text import ago, alert, dollars
+from liq.dashboard.markup.text import ago, alert, dollars, nothing
 
 __all__ = [
     "ago",
@@ -18,7 +18,9 @@ __all__ = [
     "footnote",
     "header",
     "inspection",
+    "nothing",
     "notice",
+    "prices_title",
     "rules",
     "sizes",
     "tape",

@@ -1,45 +1,54 @@
 """Alerts as a list, and their rules as a table."""
 
-from html import escape
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from liq.alerts import Rule, Rules
 from liq.alerts.rules import comparison
 from liq.dashboard.markup.text import alert
+from liq.html import join, table
 
 
-def alerts(raised: pd.DataFrame | None) -> str:
+def alerts(raised: pd.DataFrame | None) -> Markup:
     """What rules raised, newest first, from ``alerts``; nothing where they raised nothing."""
     if raised is None or raised.empty:
-        return ""
-    items = "".join(map(_item, raised.itertuples(index=False)))
-    return f'<ol class="liq-alerts" aria-label="alerts">{items}</ol>'
+        return Markup()
+    items = join(map(_item, raised.itertuples(index=False)))
+    return Markup('<ol class="liq-alerts" aria-label="alerts">{}</ol>').format(items)
 
 
-def rules(known: Rules) -> str:
+def rules(known: Rules) -> Markup:
     """What the rules say, and why those that cannot be used are not."""
-    head = "".join(f"<th>{name}</th>" for name in ("rule", "fires when", "rests", "tells"))
-    rows = "".join(_rule(name, rule) for name, rule in known.rules.items())
-    faults = "".join(alert(fault) for fault in known.faults.values())
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{faults}"
+    rows = (_rule(name, rule) for name, rule in known.rules.items())
+    faults = join(map(alert, known.faults.values()))
+    return table(("rule", "fires when", "rests", "tells"), rows) + faults
 
 
-def _rule(name: str, rule: Rule) -> str:
-    return (
-        f'<tr><td class="liq-{escape(str(rule.severity))}">{escape(name)}</td>'
-        f"<td>{escape(comparison(rule))}</td><td>{escape(rule.cool_down)}</td>"
-        f"<td>{escape(rule.description)}</td></tr>"
+def _rule(name: str, rule: Rule) -> Markup:
+    return Markup(
+        '<tr><td class="liq-{severity}">{name}</td><td>{comparison}</td><td>{cool_down}</td>'
+        "<td>{description}</td></tr>"
+    ).format(
+        severity=rule.severity,
+        name=name,
+        comparison=comparison(rule),
+        cool_down=rule.cool_down,
+        description=rule.description,
     )
 
 
-def _item(row: Any) -> str:
-    severity, measure = escape(str(row.severity)), escape(f"{row.query}: {row.measure}")
-    mark = "" if row.live else " <mark>not live data</mark>"
-    return (
-        f'<li class="liq-{severity}"'
-        f' title="{measure} {row.value:,.6g}, threshold {row.threshold:,.6g}">'
-        f"<time>{row.ts:%m-%d %H:%M:%S}</time><b>{severity}</b>"
-        f"<span>{escape(str(row.rule))}</span>{escape(str(row.message))}{mark}</li>"
+def _item(row: Any) -> Markup:
+    measure = f"{row.query}: {row.measure} {row.value:,.6g}, threshold {row.threshold:,.6g}"
+    return Markup(
+        '<li class="liq-{severity}" title="{measure}"><time>{time}</time><b>{severity}</b>'
+        "<span>{rule}</span>{message}{mark}</li>"
+    ).format(
+        severity=row.severity,
+        measure=measure,
+        time=f"{row.ts:%m-%d %H:%M:%S}",
+        rule=row.rule,
+        message=row.message,
+        mark=Markup("") if row.live else Markup(" <mark>not live data</mark>"),
     )

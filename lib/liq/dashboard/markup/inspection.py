@@ -1,42 +1,48 @@
 """What a print was made of, beside the rule that made it."""
 
 from datetime import datetime
-from html import escape
 from typing import Any
 
+from markupsafe import Markup
+
 from liq.dashboard.inspector import Inspection
-from liq.dashboard.markup.text import code
+from liq.html import join, with_code
 from liq.venues.base import Venue
 
 
-def inspection(found: Inspection) -> str:
+def inspection(found: Inspection) -> Markup:
     """What a print was made of: the row with its units, the raw message, the venue's rule."""
-    values = "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(_value(value))}"
-        f"<small>{escape(found.units.get(name, ''))}</small></td></tr>"
+    field = Markup("<tr><th>{}</th><td>{}<small>{}</small></td></tr>")
+    values = join(
+        field.format(name, _value(value), found.units.get(name, ""))
         for name, value in found.row.items()
     )
     raw = (
-        f"<pre>{escape(found.raw)}</pre>" if found.raw else f"<p>{code(escape(found.problem))}</p>"
+        Markup("<pre>{}</pre>").format(found.raw)
+        if found.raw
+        else Markup("<p>{}</p>").format(with_code(found.problem))
     )
-    return (
-        f"<section><h4>As stored</h4><table>{values}</table></section>"
-        f"<section><h4>As the exchange sent it</h4>{raw}</section>"
-        f"<section><h4>Rule{_documentation(found.venue)}</h4>{_rule(found.venue)}</section>"
+    return Markup(
+        "<section><h4>As stored</h4><table>{values}</table></section>"
+        "<section><h4>As the exchange sent it</h4>{raw}</section>"
+        "<section><h4>Rule{documentation}</h4>{rule}</section>"
+    ).format(
+        values=values, raw=raw, documentation=_documentation(found.venue), rule=_rule(found.venue)
     )
 
 
-def _documentation(venue: Venue | None) -> str:
+def _documentation(venue: Venue | None) -> Markup:
     if venue is None:
-        return ""
-    link = escape(venue.documentation)
-    return (
-        f'<a href="{link}" target="_blank" rel="noopener noreferrer">the venue\'s documentation</a>'
-    )
+        return Markup()
+    return Markup(
+        '<a href="{}" target="_blank" rel="noopener noreferrer">the venue\'s documentation</a>'
+    ).format(venue.documentation)
 
 
-def _rule(venue: Venue | None) -> str:
-    return f"<pre>{escape(venue.rule)}</pre>" if venue else "<p>no venue that liq knows</p>"
+def _rule(venue: Venue | None) -> Markup:
+    if venue is None:
+        return Markup("<p>no venue that liq knows</p>")
+    return Markup("<pre>{}</pre>").format(venue.rule)
 
 
 def _value(value: Any) -> str:

@@ -1,12 +1,14 @@
 """What stands around the boards: title, freshness, notices, figures."""
 
 from collections.abc import Iterator
-from html import escape
 from typing import Any
 
+from markupsafe import Markup, escape
+
 from liq.charts import completeness_note, source_badge
-from liq.dashboard.markup.text import ago, clock, code, dollars
+from liq.dashboard.markup.text import ago, clock, dollars
 from liq.dashboard.model import DashboardModel, Frames, State
+from liq.html import join, with_code
 
 _NOTICES = {
     State.LOADING: ("Loading", "Asking QuestDB for the first rows."),
@@ -30,17 +32,17 @@ _NOTHING_THEN = ("No liquidations then", "Step with the arrows, or press Live to
 _WORDS = {State.LIVE: "live", State.QUIET: "quiet", State.EMPTY: "no rows", State.FAILED: "away"}
 
 
-def header(model: DashboardModel) -> str:
+def header(model: DashboardModel) -> Markup:
     """Title, source badge, and how fresh the rows are."""
     badge = source_badge(model.frames.sources) if model.frames else ""
-    mark = f'<span class="liq-badge" title="not from an exchange">{escape(badge)}</span>'
-    return (
+    mark = Markup('<span class="liq-badge" title="not from an exchange">{}</span>').format(badge)
+    return Markup(
         '<div class="liq-title">Liquidations<small>forced closings of leveraged positions</small>'
-        f"</div>{mark if badge else ''}{_freshness(model)}"
-    )
+        "</div>{}{}"
+    ).format(mark if badge else "", _freshness(model))
 
 
-def notice(model: DashboardModel) -> str:
+def notice(model: DashboardModel) -> Markup:
     """What the state means and what to do; nothing while rows come in."""
     if model.state is State.FAILED:
         shown = "What you see is from before. " if model.frames else ""
@@ -50,39 +52,48 @@ def notice(model: DashboardModel) -> str:
     elif model.state in _NOTICES:
         title, text = _NOTICES[model.state]
     else:
-        return ""
-    return (
-        f'<div class="liq-notice liq-{model.state}" role="status">'
-        f"<b>{escape(title)}.</b> {code(escape(text))}</div>"
+        return Markup()
+    return Markup('<div class="liq-notice liq-{}" role="status"><b>{}.</b> {}</div>').format(
+        model.state, title, with_code(text)
     )
 
 
-def figures(frames: Frames | None) -> str:
+def figures(frames: Frames | None) -> Markup:
     """The window in five numbers."""
     cards = _figures(frames) if frames else ((name, "…", "", "") for name in _FIGURES)
-    return "".join(
-        f'<div class="liq-figure {kind}"><label>{name}</label><b>{value}</b>'
-        f"<small>{escape(note)}</small></div>"
+    card = Markup(
+        '<div class="liq-figure {kind}"><label>{name}</label><b>{value}</b>'
+        "<small>{note}</small></div>"
+    )
+    return join(
+        card.format(name=name, value=value, note=note, kind=kind)
         for name, value, note, kind in cards
     )
 
 
-def footnote(frames: Frames | None) -> str:
+def footnote(frames: Frames | None) -> Markup:
     """What the numbers leave out."""
     if frames is None:
-        return ""
+        return Markup()
     note = completeness_note(frames.sources)
     venues = ", ".join(sorted(set(frames.sources["exchange"])))
     parts = [f"venues: {venues}" if venues else "", f"≥ {note}" if note else ""]
     return escape(" · ".join(part for part in parts if part))
 
 
-def bars_title(frames: Frames) -> str:
+def bars_title(frames: Frames) -> Markup:
     """Heading of the bars; says so when the window is too long for the bucket asked for."""
     used, asked = frames.bucket, frames.controls.bucket
     wider = f"; {asked} has too many bars for this window" if used != asked else ""
-    beside = f"and the mark price of {escape(frames.controls.focus)}"
-    return f"<h3>Liquidated per {used}<small>{beside}{wider}</small></h3>"
+    beside = f"and the mark price of {frames.controls.focus}"
+    return Markup("<h3>Liquidated per {}<small>{}{}</small></h3>").format(used, beside, wider)
+
+
+def prices_title(frames: Frames) -> Markup:
+    """Heading of the prices at which an asset was liquidated."""
+    return Markup(
+        "<h3>{} liquidated, by price<small>realised prints, no model</small></h3>"
+    ).format(frames.controls.focus)
 
 
 _FIGURES = ("longs liquidated", "shorts liquidated", "long minus short", "prints", "largest")
@@ -108,13 +119,13 @@ def _lean(net: float, both: float) -> str:
     return f"{abs(net) / both:.0%} towards {'longs' if net >= 0 else 'shorts'}"
 
 
-def _freshness(model: DashboardModel) -> str:
+def _freshness(model: DashboardModel) -> Markup:
     latest, age = model.latest, model.age
     last = "no rows yet"
     if latest and latest.ts and age is not None:
         last = f"last event {clock(latest.ts)} UTC · {ago(age)} ago"
     word = _WORDS.get(model.state, str(model.state))
-    return (
-        f'<div class="liq-fresh liq-{model.state}" title="newest row by the venue\'s clock">'
-        f"<i></i><b>{word}</b><span>{last}</span></div>"
-    )
+    return Markup(
+        '<div class="liq-fresh liq-{}" title="newest row by the venue\'s clock">'
+        "<i></i><b>{}</b><span>{}</span></div>"
+    ).format(model.state, word, last)

@@ -1,11 +1,12 @@
 """Sums, ages, times and marks as people read them."""
 
 import math
-import re
 from datetime import datetime, timedelta
-from html import escape
+
+from markupsafe import Markup
 
 from liq.charts import LIVE_SOURCES
+from liq.html import with_code
 
 
 def dollars(amount: float) -> str:
@@ -34,19 +35,19 @@ def seconds(span: float | None) -> str:
     return f"{span * 1000:,.0f} ms" if span < 10 else f"{span:,.0f} s"
 
 
-def alert(problem: str) -> str:
+def alert(problem: str) -> Markup:
     """What went wrong, where its answer would stand."""
-    return f'<p role="alert">{code(escape(problem))}</p>'
+    return Markup('<p role="alert">{}</p>').format(with_code(problem))
 
 
-def code(text: str) -> str:
-    """Return escaped text with `what is in backticks` set as code."""
-    return re.sub(r"`(.+?)`", r"<code>\1</code>", text)
+def nothing(text: str) -> Markup:
+    """Say that there is nothing to show, where it would stand."""
+    return Markup('<p class="liq-none">{}</p>').format(with_code(text))
 
 
-def source_mark(source: str) -> str:
+def source_mark(source: str) -> Markup:
     """Return a mark that says what is not live, "" for what is."""
-    return "" if source in LIVE_SOURCES else f" <mark>{escape(source)}</mark>"
+    return Markup() if source in LIVE_SOURCES else Markup(" <mark>{}</mark>").format(source)
 
 
 def clock(moment: datetime) -> str:

@@ -3,8 +3,9 @@
 from liq.alerts import rules
 from liq.config import Settings
 from liq.dashboard import markup
+from liq.dashboard.html import Html
 from liq.dashboard.model import Frames
-from liq.dashboard.panels.base import Look, Panel, board, card, heading, html
+from liq.dashboard.panels.base import Look, Panel, board, card, heading
 from liq.errors import LiqError
 
 
@@ -13,14 +14,13 @@ class Alerts(Panel):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._list, self._rules = html("liq-list"), html("liq-list")
-        told = "<small>of alerts.json; <code>liq alerts</code> evaluates them</small>"
+        self._list, self._rules = Html(css_class="liq-list"), Html(css_class="liq-list")
         self.widget = board(
             "liq-alerting",
-            card("liq-raised", heading("Raised<small>a day at least</small>"), self._list),
+            card("liq-raised", heading("Raised", "a day at least"), self._list),
             card(
                 "liq-rules",
-                heading("Rules" + told),
+                heading("Rules", "of alerts.json; `liq alerts` evaluates them"),
                 self._rules,
             ),
         )
@@ -28,7 +28,7 @@ class Alerts(Panel):
     def draw(self, frames: Frames, look: Look) -> None:  # noqa: ARG002 - HTML takes it from CSS
         """Show the window; the rules are read anew, since they may be edited."""
         raised = markup.alerts(frames.board["alerts"])
-        self._list.value = raised or '<p class="liq-none">no alerts</p>'
+        self._list.value = raised or markup.nothing("no alerts")
         try:
             self._rules.value = markup.rules(rules(self._settings))
         except LiqError as error:

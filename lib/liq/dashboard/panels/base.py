@@ -6,11 +6,14 @@ from typing import Any, NamedTuple
 
 import ipywidgets as widgets
 import pandas as pd
+from markupsafe import Markup
 
 from liq.charts import Spec, ThemeName, source_badge
+from liq.dashboard.html import Html
 from liq.dashboard.model import Frames
 from liq.dashboard.plot import Plot
 from liq.dashboard.table import Table
+from liq.html import with_code
 
 
 class Look(NamedTuple):
@@ -45,16 +48,10 @@ def timed(
     return spec
 
 
-def html(css_class: str) -> widgets.HTML:
-    """Return an empty piece of HTML, to be filled by `liq.dashboard.markup`."""
-    return widgets.HTML().add_class(css_class)
-
-
-def heading(text: str) -> widgets.HTML:
-    """Return a card's title."""
-    title = html("liq-heading")
-    title.value = f"<h3>{text}</h3>"
-    return title
+def heading(title: str, about: str = "") -> Html:
+    """Return a card's title, and in small letters what it is about."""
+    small = Markup("<small>{}</small>").format(with_code(about)) if about else ""
+    return Html(Markup("<h3>{}{}</h3>").format(title, small), "liq-heading")
 
 
 def card(css_class: str, *children: widgets.Widget) -> widgets.Box:

@@ -2,8 +2,9 @@
 
 from liq import charts
 from liq.dashboard import markup
+from liq.dashboard.html import Html
 from liq.dashboard.model import Frames
-from liq.dashboard.panels.base import Look, Panel, board, card, heading, html, timed
+from liq.dashboard.panels.base import Look, Panel, board, card, heading, timed
 from liq.dashboard.plot import Plot
 
 
@@ -13,7 +14,7 @@ class Cascades(Panel):
     def __init__(self) -> None:
         self.timeline = Plot(brush=True)
         self.brushes = (self.timeline,)
-        self._list = html("liq-list")
+        self._list = Html(css_class="liq-list")
         self.widget = board(
             "liq-cascades",
             card("liq-timeline", heading("Cascades by asset"), self.timeline),

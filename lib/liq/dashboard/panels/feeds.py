@@ -2,8 +2,9 @@
 
 from liq import charts
 from liq.dashboard import markup
+from liq.dashboard.html import Html
 from liq.dashboard.model import Frames
-from liq.dashboard.panels.base import Look, Panel, board, card, heading, html
+from liq.dashboard.panels.base import Look, Panel, board, card, heading
 from liq.dashboard.plot import Plot
 
 
@@ -13,7 +14,7 @@ class Feeds(Panel):
     def __init__(self) -> None:
         self.coverage = Plot(brush=True)
         self.brushes = (self.coverage,)
-        self.health = html("liq-health")
+        self.health = Html(css_class="liq-health")
         self.widget = board(
             "liq-feeds",
             card("liq-coverage", heading("Heard, and not heard"), self.coverage),

@@ -4,8 +4,8 @@ import ipywidgets as widgets
 
 from liq.config import Settings
 from liq.dashboard import markup
+from liq.dashboard.html import Html
 from liq.dashboard.inspector import inspect
-from liq.dashboard.panels.base import html
 from liq.errors import LiqError
 
 
@@ -14,7 +14,7 @@ class Inspector:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._content = html("liq-inspection")
+        self._content = Html(css_class="liq-inspection")
         close = widgets.Button(description="Close", tooltip="hide the inspector")
         self.widget = widgets.VBox([close, self._content])
         close.on_click(lambda _: self.widget.add_class("liq-hidden"))

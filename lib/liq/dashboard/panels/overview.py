@@ -2,8 +2,9 @@
 
 from liq import charts
 from liq.dashboard import markup
+from liq.dashboard.html import Html
 from liq.dashboard.model import Frames
-from liq.dashboard.panels.base import Look, Panel, board, card, heading, html, timed
+from liq.dashboard.panels.base import Look, Panel, board, card, heading, timed
 from liq.dashboard.plot import Plot
 from liq.dashboard.table import Table
 
@@ -16,7 +17,7 @@ class Overview(Panel):
         self.symbols, self.exchanges = Plot(), Plot()
         self.tape = Table().add_class("liq-tape")
         self.brushes, self.tables = (self.bars, self.net), (self.tape,)
-        self._title = html("liq-heading")
+        self._title = Html(css_class="liq-heading")
         self.widget = board(
             "liq-overview",
             card("liq-bars", self._title, self.bars),
@@ -25,7 +26,7 @@ class Overview(Panel):
             card("liq-exchanges", heading("By exchange"), self.exchanges),
             card(
                 "liq-prints",
-                heading("Tape<small>click a print to see its making</small>"),
+                heading("Tape", "click a print to see its making"),
                 self.tape,
             ),
         )

@@ -2,8 +2,9 @@
 
 from liq import charts
 from liq.dashboard import markup
+from liq.dashboard.html import Html
 from liq.dashboard.model import Frames
-from liq.dashboard.panels.base import Look, Panel, board, card, heading, html, timed
+from liq.dashboard.panels.base import Look, Panel, board, card, heading, timed
 from liq.dashboard.plot import Plot
 
 
@@ -13,11 +14,11 @@ class Patterns(Panel):
     def __init__(self) -> None:
         self.share, self.hours = Plot(brush=True), Plot()
         self.brushes = (self.share,)
-        self._sizes = html("liq-list")
+        self._sizes = Html(css_class="liq-list")
         self.widget = board(
             "liq-patterns",
             card("liq-share", heading("Venues' share"), self.share),
-            card("liq-hours", heading("Hour of the day<small>a week at least</small>"), self.hours),
+            card("liq-hours", heading("Hour of the day", "a week at least"), self.hours),
             card("liq-sizes", heading("Size of a print (USD)"), self._sizes),
         )
 

@@ -1,10 +1,10 @@
 """The board of prices: where an asset was liquidated, and what its price did afterwards."""
 
-from html import escape
-
 from liq import charts
+from liq.dashboard import markup
+from liq.dashboard.html import Html
 from liq.dashboard.model import Frames
-from liq.dashboard.panels.base import Look, Panel, board, card, heading, html, timed
+from liq.dashboard.panels.base import Look, Panel, board, card, heading, timed
 from liq.dashboard.plot import Plot
 
 
@@ -14,7 +14,7 @@ class Prices(Panel):
     def __init__(self) -> None:
         self.heatmap, self.path = Plot(brush=True), Plot()
         self.brushes = (self.heatmap,)
-        self._title = html("liq-heading")
+        self._title = Html(css_class="liq-heading")
         self.widget = board(
             "liq-prices",
             card("liq-heatmap", self._title, self.heatmap),
@@ -23,9 +23,6 @@ class Prices(Panel):
 
     def draw(self, frames: Frames, look: Look) -> None:
         """Show the window."""
-        asset = frames.controls.focus
-        self._title.value = (
-            f"<h3>{escape(asset)} liquidated, by price<small>realised prints, no model</small></h3>"
-        )
+        self._title.value = markup.prices_title(frames)
         self.heatmap.spec = timed(charts.heatmap.spec, frames.board["heatmap"], frames, look)
         self.path.spec = charts.price_path.spec(frames.board["path"], look.theme)
