@@ -1,12 +1,11 @@
 """The ``liq`` command: one module a group of commands, each a thin face over the library."""
 
+import logging
 import sys
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from liq.cli import alerts, api, deadletters, feed, query, record, serve, spark, stack
+from liq.cli import alerts, api, deadletters, feed, output, query, record, serve, spark, stack
 from liq.errors import LiqError
 
 app = typer.Typer(
@@ -21,8 +20,10 @@ for module in (stack, feed, record, query, serve, api, deadletters, alerts, spar
 
 def main() -> None:
     """Run the command line; a `LiqError` ends it with one readable line and exit code 1."""
+    if logging.lastResort:  # prints the warnings of commands that set up no log
+        logging.lastResort.setFormatter(output.LogFormatter())
     try:
         app()
     except LiqError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        output.errors.print(output.styled("error:", "bold red"), str(error))
         sys.exit(1)

@@ -5,13 +5,14 @@ import logging
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from liq.cli.output import LogFormatter, console, styled
 from liq.errors import RuleError
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from liq.alerts.evaluator import Finding
 
 app = typer.Typer()
@@ -33,7 +34,9 @@ def evaluate(
         return
     from liq.alerts.evaluator import run  # noqa: PLC0415 - pandas would slow all commands
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    log = logging.StreamHandler()
+    log.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[log])
     asyncio.run(run(every))
 
 
@@ -46,7 +49,7 @@ def once() -> None:
     table = Table("rule", "value", "fires when", "now")
     for finding in findings:
         table.add_row(*_row(finding))
-    Console().print(table)
+    console.print(table)
     if faults := [f"{one.name}: {one.fault}" for one in findings if one.fault]:
         raise RuleError("\n".join(faults))
 
@@ -66,18 +69,17 @@ def over_the_past(
     past = backtest(rule, window, until, step, progress=True)
     table = Table("time (UTC)", "value", "message")
     for one in past.alerts.itertuples():
-        table.add_row(f"{one.ts:%Y-%m-%d %H:%M:%S}", f"{one.value:,.6g}", escape(str(one.message)))
-    console = Console()
+        table.add_row(f"{one.ts:%Y-%m-%d %H:%M:%S}", f"{one.value:,.6g}", str(one.message))
     console.print(table)
-    console.print(str(past), markup=False, highlight=False)
+    console.print(str(past))
 
 
-def _row(finding: "Finding") -> tuple[str, str, str, str]:
+def _row(finding: "Finding") -> "tuple[str, str, str, str | Text]":
     from liq.alerts.rules import comparison  # noqa: PLC0415 - as above
 
     rule = finding.rule
     if rule is None or finding.fault:
-        return finding.name, "", "", "[red]cannot be evaluated[/]"
+        return finding.name, "", "", styled("cannot be evaluated", "red")
     value = "nothing" if finding.value is None else f"{finding.value:,.6g}"
     state = "fires" if finding.alert else "cools down" if finding.met else "quiet"
     return finding.name, value, comparison(rule), state

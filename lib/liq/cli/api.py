@@ -3,8 +3,8 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from liq.cli.output import console
 from liq.config import settings as current_settings
 
 app = typer.Typer()
@@ -21,5 +21,5 @@ def api(
     settings = current_settings()
     if port:
         settings = settings.model_copy(update={"api_port": port})
-    Console().print(f"API: {url(settings)}", highlight=False, soft_wrap=True)
+    console.print(f"API: {url(settings)}", soft_wrap=True)
     run(settings)

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from liq.cli.output import beside, console, echo, errors, styled
 
 if TYPE_CHECKING:
     from liq.deadletters import Letter, Redriven
 
 app = typer.Typer()
 dlq = typer.Typer(no_args_is_help=True)
-_console = Console()
 
 Reason = Annotated[str, typer.Option(help="only where the reason has this in it")]
 OfVenue = Annotated[str, typer.Option("--venue", help="only of this exchange")]
@@ -45,9 +44,9 @@ def list_letters(
     if as_json:
         _print_json(map(_plain, newest))
         return
-    _console.print(_table((one, one.reason) for one in newest))
+    console.print(_table((one, one.reason) for one in newest))
     shown = f"the newest {len(newest):,} of " if len(newest) < len(found) else ""
-    _console.print(f"\n{shown}{len(found):,} dead letters; `liq dlq show ID` shows one")
+    console.print(f"\n{shown}{len(found):,} dead letters; `liq dlq show ID` shows one")
 
 
 @dlq.command()
@@ -65,9 +64,9 @@ def show(
         return
     value = one.pop("value")
     for name, said in one.items():
-        _console.print(f"[bold]{name:9}[/]", end=" ")
-        _console.print(said, markup=False, highlight=False, soft_wrap=True)
-    _console.print(value, markup=False, soft_wrap=True)
+        console.print(styled(f"{name:9}", "bold"), end=" ")
+        console.print(said, soft_wrap=True)
+    console.print(value, highlight=True, soft_wrap=True)
 
 
 @dlq.command()
@@ -90,7 +89,7 @@ def redrive(
 
     chosen = _letters(reason, venue, stage)
     columns = (TextColumn("redriving"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=errors) as bar:
         task = bar.add_task("", total=len(chosen))
 
         def progress(state: "Redriven") -> None:
@@ -101,9 +100,9 @@ def redrive(
         _print_json({"id": one.id, "reason": why} for one, why in state.failed)
         return
     if state.failed:
-        _console.print(_table(state.failed))
+        console.print(_table(state.failed))
     would = "would pass" if dry_run else "passed"
-    _console.print(
+    console.print(
         f"{state.total - len(state.failed):,} of {state.total:,} dead letters {would},"
         f" with {state.records:,} records; {len(state.failed):,} failed again"
     )
@@ -126,8 +125,8 @@ def _table(rows: "Iterable[tuple[Letter, str]]") -> Table:
     table = Table("id", "set aside (UTC)", "by", "venue", "reason", box=None, pad_edge=False)
     table.columns[-1].overflow = "fold"
     for one, why in rows:
-        done = "[dim](redriven)[/] " if one.redriven else ""
-        table.add_row(one.id, _time(one.time), one.stage, escape(one.venue), done + escape(why))
+        done = styled("(redriven) " if one.redriven else "", "dim")
+        table.add_row(one.id, _time(one.time), one.stage, one.venue, beside(done, styled(why, "")))
     return table
 
 
@@ -156,4 +155,4 @@ def _time(micros: int) -> str:
 
 def _print_json(items: Iterable[dict[str, Any]]) -> None:
     for item in items:
-        print(msgspec.json.encode(item).decode())
+        echo(msgspec.json.encode(item).decode())

@@ -4,9 +4,9 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
-from rich.console import Console
 from rich.live import Live
-from rich.text import Text
+
+from liq.cli.output import console, echo
 
 _LOG_EVERY_S = 60
 
@@ -14,14 +14,13 @@ _LOG_EVERY_S = 60
 @contextlib.contextmanager
 def in_place() -> Iterator[Callable[[str], None]]:
     """Give a function that shows a text in place; a log file gets it once a minute instead."""
-    console = Console()
     if not console.is_terminal:
         log = _Log()
         yield log.note
         log.print()
         return
     with Live(console=console, auto_refresh=False) as live:
-        yield lambda text: live.update(Text(text), refresh=True)
+        yield lambda text: live.update(text, refresh=True)
 
 
 class _Log:
@@ -36,4 +35,4 @@ class _Log:
             self.print()
 
     def print(self) -> None:
-        print(self._text, flush=True)
+        echo(self._text)

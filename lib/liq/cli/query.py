@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 import liq
 from liq import reference
+from liq.cli.output import console, echo, styled
 from liq.errors import QueryError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Format(StrEnum):
 
     TABLE = "table"
     CSV = "csv"
+    SPREADSHEET = "spreadsheet"
     JSON = "json"
 
 
@@ -40,9 +41,9 @@ def list_queries(
 
     queries, faults = catalogue()
     if markdown:
-        print(reference.reference(queries), end="")
+        echo(reference.reference(queries), end="")
     else:
-        Console().print(_listing(queries))
+        console.print(_listing(queries))
     if faults:
         raise QueryError("\n".join(faults.values()))
 
@@ -51,7 +52,9 @@ def _listing(queries: "Mapping[str, Query]") -> Table:
     table = Table("query", "what it tells", "parameters", "columns", show_lines=True)
     for query in queries.values():
         params = "\n".join(_describe(name, param) for name, param in query.params.items())
-        table.add_row(f"[bold]{query.key}[/]", query.description, params, "\n".join(query.columns))
+        table.add_row(
+            styled(query.key, "bold"), query.description, params, "\n".join(query.columns)
+        )
     return table
 
 
@@ -61,7 +64,9 @@ def hit(
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="name=value, repeatable")
     ] = None,
-    form: Annotated[Format, typer.Option("--format", "-f", help="how to print")] = Format.TABLE,
+    form: Annotated[
+        Format, typer.Option("--format", "-f", help="spreadsheet is CSV without formulas")
+    ] = Format.TABLE,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="a .csv or .parquet file to write in place of printing"),
@@ -70,8 +75,8 @@ def hit(
     """Run a named query and print its rows, or write them to a file."""
     given: dict[str, Any] = dict(_assignment(text) for text in param or ())
     if out:
-        stamp = liq.export(key, out, **given)
-        print(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
+        stamp = liq.export(key, out, spreadsheet=form is Format.SPREADSHEET, **given)
+        echo(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
     else:
         _print(liq.hit(key, **given), form)
 
@@ -91,20 +96,22 @@ def report(
     from liq import reports  # noqa: PLC0415 - pandas and papermill would slow all commands
 
     reports.write(out, window, until, progress=True)
-    print(f"wrote {out}")
+    echo(f"wrote {out}")
 
 
 def _print(frame: "pd.DataFrame", form: Format) -> None:
-    if form is Format.CSV:
-        print(frame.to_csv(index=False), end="")
+    from liq import formats  # noqa: PLC0415 - pandas would slow every other command
+
+    if form in (Format.CSV, Format.SPREADSHEET):
+        echo(formats.encode(frame, formats.Format(form)).decode(), end="")
     elif form is Format.JSON:
         # one object a line: what jq, DuckDB and pandas read
         lines = frame.to_json(
             orient="records", lines=True, date_format="iso", date_unit="us", double_precision=15
         )
-        print(lines, end="")
+        echo(lines, end="")
     else:
-        Console().print(_table(frame))
+        console.print(_table(frame))
 
 
 def _assignment(text: str) -> tuple[str, str]:

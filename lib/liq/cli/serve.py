@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from liq import serve
+from liq.cli.output import console
 from liq.config import Settings
 from liq.config import settings as current_settings
 
@@ -60,4 +60,4 @@ def _settings(name: str, port: int | None) -> Settings:
 
 
 def _tell(what: str, url: str) -> None:
-    Console().print(f"{what}: {url}", highlight=False, soft_wrap=True)
+    console.print(f"{what}: {url}", soft_wrap=True)

@@ -8,6 +8,7 @@ import typer
 
 from liq import config
 from liq.cli import progress
+from liq.cli.output import echo
 from liq.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _save(found: "pd.DataFrame", what: str, file: Path) -> None:
     from liq.formats import Format, encode  # noqa: PLC0415 - as above
 
     write_whole(file, encode(found, Format(file.suffix.lower().removeprefix("."))))
-    print(f"{len(found):,} {what} -> {file}")
+    echo(f"{len(found):,} {what} -> {file}")
 
 
 def _spark() -> "ModuleType":

@@ -7,18 +7,19 @@ import time
 import webbrowser
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from liq import config, stack
+from liq.cli.output import beside, console, echo, styled
 from liq.stack import Extra, ServiceStatus, Source, State
 from liq.stack.progress import Report
 
 app = typer.Typer()
-_console = Console()
 _DAY_S = 86_400
 _COLOURS = {
     State.HEALTHY: "green",
@@ -64,10 +65,10 @@ def run(
         )
     status()
     if session.source is Source.SIMULATOR:
-        _console.print("\nThe liquidations are [bold]simulated[/], not real.")
+        console.print("\nThe liquidations are", styled("simulated,", "bold"), "not real.")
     for extra, url in session.extra_urls.items():
-        _console.print(f"\n{extra}: [bold]{url}[/]", soft_wrap=True)
-    _console.print(f"\nDashboard: [bold]{session.dashboard_url}[/]", soft_wrap=True)
+        console.print(f"\n{extra}:", styled(url, "bold"), soft_wrap=True)
+    console.print("\nDashboard:", styled(session.dashboard_url, "bold"), soft_wrap=True)
     if open_:
         webbrowser.open(session.dashboard_url)
 
@@ -101,7 +102,7 @@ def supervise() -> None:
     signal.signal(signal.SIGINT, lambda *_: ended.set())
 
     def report(subject: str, event: str) -> None:
-        _console.print(f"{_clock(time.time())}  {subject}: {event}", soft_wrap=True, markup=False)
+        console.print(f"{_clock(time.time())}  {subject}: {event}", soft_wrap=True)
 
     stack.Supervisor(report=report).run(ended)
 
@@ -113,7 +114,7 @@ def init() -> None:
     `liq up` does it for its own. Safe to repeat.
     """
     stack.furnish()
-    _console.print("topics, tables and sinks are there")
+    console.print("topics, tables and sinks are there")
 
 
 @app.command()
@@ -123,7 +124,7 @@ def env() -> None:
     Keep what it prints to yourself: `liq env > .env` is what docker-compose.yml reads.
     """
     for name, value in config.settings().environ().items():
-        typer.echo(f"{name}={value}")
+        echo(f"{name}={value}")
 
 
 @app.command()
@@ -135,15 +136,15 @@ def status() -> None:
     table.add_column("address", overflow="fold")
     for service in stack.status():
         table.add_row(*_row(service))
-    _console.print(table)
+    console.print(table)
     a_day_ago = time.time() - _DAY_S
     if lately := [one for one in stack.findings() if one.time > a_day_ago]:
-        _console.print(
+        console.print(
             "\nmended within a day (UTC), oldest first; `liq logs supervisor` goes on", style="dim"
         )
         for one in lately:
             line = f"{_clock(one.time)}  {one.subject}: {one.event}"
-            _console.print(line, soft_wrap=True, markup=False, highlight=False)
+            console.print(line, soft_wrap=True)
 
 
 @app.command()
@@ -162,7 +163,7 @@ def logs(
     """Show the log of a service. The run before is in the same folder, as SERVICE.log.1."""
     with contextlib.suppress(KeyboardInterrupt):
         for line in stack.logs(service, lines=lines, follow=follow):
-            typer.echo(line)
+            echo(line)
 
 
 @app.command()
@@ -170,7 +171,7 @@ def down() -> None:
     """End what liq started, and nothing else. Data stays."""
     with _progress() as report:
         ended = stack.down(progress=report)
-    _console.print(f"ended {', '.join(ended)}" if ended else "nothing was running")
+    console.print(f"ended {', '.join(ended)}" if ended else "nothing was running")
 
 
 @app.command()
@@ -184,13 +185,13 @@ def reset(*, yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")
         typer.confirm(f"Delete all liquidations stored under {home}?", abort=True)
     with _progress() as report:
         stack.reset(progress=report)
-    _console.print(f"deleted the data under {home}")
+    console.print(f"deleted the data under {home}")
 
 
-def _row(service: ServiceStatus) -> list[str]:
+def _row(service: ServiceStatus) -> list[str | Text]:
     return [
         service.name,
-        f"[{_COLOURS[service.state]}]{service.state}[/]",
+        styled(service.state, _COLOURS[service.state]),
         str(service.pid or ""),
         f"{service.memory / 2**20:.0f} MB" if service.memory else "",
         _duration(service.uptime) if service.uptime is not None else "",
@@ -210,16 +211,19 @@ def _duration(seconds: float) -> str:
 @contextlib.contextmanager
 def _progress() -> Iterator[Report]:
     """Show the latest event of each subject, in place on a terminal, line by line elsewhere."""
-    if not _console.is_terminal:
-        yield lambda subject, event: _console.print(
-            f"{subject}: {event}", highlight=False, soft_wrap=True
-        )
+    if not console.is_terminal:
+        yield lambda subject, event: console.print(f"{subject}: {event}", soft_wrap=True)
         return
     events: dict[str, str] = {}
-    with _console.status("") as line:
+    with console.status("") as line:
 
         def report(subject: str, event: str) -> None:
             events[subject] = event
-            line.update("   ".join(f"[bold]{who}[/] {what}" for who, what in events.items()))
+            line.update(beside(*chain.from_iterable(map(_event, events.items()))))
 
         yield report
+
+
+def _event(item: tuple[str, str]) -> tuple[Text, Text]:
+    subject, event = item
+    return styled(f"{subject} ", "bold"), styled(f"{event}   ", "")

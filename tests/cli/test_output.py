@@ -1,0 +1,99 @@
+"""What commands print: text from outside stays text on a terminal."""
+
+import io
+import logging
+import re
+import sys
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+from rich.table import Table
+from typer.testing import CliRunner
+
+import liq
+from liq.cli import app, main, output, query
+from liq.errors import LiqError
+
+TAKEOVER = "\x1b]0;mine\x07\x1b[2J\x9b31m\r\x7f\u202egnp"
+MARKUP = "[bold red]B[/] [link=x]y[/link] :smile: [/]"
+ORDERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Have standard output and errors be a terminal, one without colours.
+
+    That is no fixture: pytest sets the streams anew when those are done.
+    """
+    screen = Terminal()
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(sys, "stderr", screen)
+    return screen
+
+
+def test_a_console_shows_markup_as_text_and_gives_no_orders(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen, table = terminal(monkeypatch), Table(MARKUP)
+    table.add_row(TAKEOVER + MARKUP)
+    table.add_row(output.styled(TAKEOVER + MARKUP, "bold"))
+    output.console.print(TAKEOVER + MARKUP)
+    output.console.print(table)
+    shown = screen.getvalue()
+    assert shown.count(MARKUP) == 4
+    assert "␛]0;mine␇␛[2J\N{REPLACEMENT CHARACTER}31m␍␡\N{REPLACEMENT CHARACTER}gnp" in shown
+    assert not ORDERS.search(shown)
+
+
+def test_text_is_exact_for_a_program_and_printable_for_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen = terminal(monkeypatch)
+    output.echo(TAKEOVER)
+    assert not ORDERS.search(screen.getvalue())
+    monkeypatch.setattr(sys, "stdout", pipe := io.StringIO())
+    output.echo(TAKEOVER)
+    assert pipe.getvalue() == f"{TAKEOVER}\n"
+
+
+@pytest.mark.parametrize("form", query.Format)
+def test_rows_give_a_terminal_no_orders(
+    form: query.Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen, rows = terminal(monkeypatch), pd.DataFrame({"symbol": [TAKEOVER + MARKUP]})
+    monkeypatch.setattr(liq, "hit", lambda *_, **__: rows)
+    query.hit("any", form=form)
+    assert "symbol" in screen.getvalue()
+    assert "[bold red]" in screen.getvalue()
+    assert not ORDERS.search(screen.getvalue())
+
+
+def test_an_error_gives_a_terminal_no_orders(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = terminal(monkeypatch)
+    monkeypatch.setattr("liq.cli.app", raising(LiqError(TAKEOVER + MARKUP)))
+    monkeypatch.setattr(logging, "lastResort", logging.StreamHandler(screen))
+    with pytest.raises(SystemExit):
+        main()
+    assert logging.lastResort
+    logging.lastResort.handle(logging.makeLogRecord({"msg": TAKEOVER}))
+    assert f"error: {output.printable(TAKEOVER + MARKUP)}" in screen.getvalue()
+    assert not ORDERS.search(screen.getvalue())
+
+
+def raising(error: Exception) -> Callable[[], None]:
+    def run() -> None:
+        raise error
+
+    return run
+
+
+def test_rows_are_printed_for_a_spreadsheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(liq, "hit", lambda *_, **__: pd.DataFrame({"symbol": ["=1+1"]}))
+    said = CliRunner().invoke(app, ["hit", "any", "-f", "spreadsheet"], catch_exceptions=False)
+    assert said.output == "symbol\n'=1+1\n"
