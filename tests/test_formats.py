@@ -58,3 +58,28 @@ def test_arrow_and_parquet_keep_dtypes_and_units(frame: pd.DataFrame, rows: int)
 @pytest.mark.parametrize("out", Format)
 def test_no_rows_is_no_error(frame: pd.DataFrame, out: Format) -> None:
     assert encode(frame.head(0), out)
+
+
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "＝1")  # noqa: RUF001 - wide
+
+
+def test_a_spreadsheet_gets_no_formula_and_exact_csv_is_left_as_it_is() -> None:
+    texts = pd.Series([*FORMULAS, "BTC-USDT=", "", None], dtype="str")
+    frame = pd.DataFrame({"=name": texts, "price": -1.5, "count": pd.array([-1] * 11, "Int64")})
+    frame["object"] = texts.astype(object)
+
+    exact = read(encode(frame, Format.CSV))
+    assert exact["=name"].tolist() == [*FORMULAS, "BTC-USDT=", "", ""]
+
+    shown = read(encode(frame, Format.SPREADSHEET))
+    quoted = [*(f"'{text}" for text in FORMULAS), "BTC-USDT=", "", ""]
+    assert list(shown.columns) == ["'=name", "price", "count", "object"]
+    assert shown["'=name"].tolist() == shown["object"].tolist() == quoted
+    assert set(shown["price"]) == {"-1.5"}
+    assert set(shown["count"]) == {"-1"}
+    assert frame["=name"].tolist()[0] == "=1+1"
+
+
+def read(csv: bytes) -> pd.DataFrame:
+    text = io.StringIO(csv.decode(), newline="")
+    return pd.read_csv(text, dtype=str, keep_default_na=False)

@@ -47,8 +47,9 @@ FILTERS = {  # parameters that choose rows of {bars}
     "min_notional": "notional >= %(min_notional)s",
 }
 SINCE, END = "since", "end"
-# arguments of every endpoint of the API, and of `liq.hit`: no parameter can share their names
-RESERVED = ("format", "offset", "rows", "settings", "token")
+# arguments of every endpoint of the API, of `liq.hit` and of `liq.export`: no parameter can share
+# their names
+RESERVED = ("format", "offset", "rows", "settings", "spreadsheet", "token")
 PAGES = ("docs", "openapi.json")  # of the API: no query can have their place
 VALUE = re.compile(r"%\((\w+)\)s")
 IDENTIFIER = re.compile(r"\{(\w+)\}")

@@ -16,19 +16,27 @@ _KEY = "liq"
 
 
 def export(
-    key: str, path: str | Path, /, *, settings: Settings | None = None, **params: Any
+    key: str,
+    path: str | Path,
+    /,
+    *,
+    spreadsheet: bool = False,
+    settings: Settings | None = None,
+    **params: Any,
 ) -> Stamp:
     """Write the rows of the query ``key`` to a ``.csv`` or ``.parquet`` file; return their stamp.
 
-    A Parquet file carries the stamp, for `stamp_of`; a window without an end ends now. The file is
-    there as a whole or not at all. Raises `ExportError` for another suffix or when the file cannot
-    be written, and what `liq.hit` raises.
+    A ``.csv`` file is exact; with ``spreadsheet`` an apostrophe stands before each text that a
+    spreadsheet would run as a formula. A Parquet file carries the stamp, for `stamp_of`; a window
+    without an end ends now. The file is there as a whole or not at all. Raises `ExportError` for
+    another suffix or when the file cannot be written, and what `liq.hit` raises.
     """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise ExportError(f"cannot export to {path.name}: end its name with .csv or .parquet")
-    content, stamp = exported(key, Format(suffix[1:]), settings=settings, **params)
+    out = Format.SPREADSHEET if spreadsheet and suffix == ".csv" else Format(suffix[1:])
+    content, stamp = exported(key, out, settings=settings, **params)
     write_whole(path, content)
     return stamp
 

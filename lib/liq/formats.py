@@ -1,10 +1,11 @@
-"""Query results as bytes and back: JSON rows, CSV, Parquet, Arrow.
+"""Query results as bytes and back: JSON rows, CSV (also for spreadsheets), Parquet, Arrow.
 
 Arrow and Parquet keep every dtype, and ``frame.attrs`` with the columns' units. JSON and CSV give
 timestamps as ISO 8601 in UTC with six digits of microseconds, and what is missing as null or
-nothing.
+nothing. CSV is exact; a spreadsheet runs some texts as formulas, so it has a format of its own.
 """
 
+import csv
 import io
 from collections.abc import Mapping
 from enum import StrEnum
@@ -24,16 +25,27 @@ class Format(StrEnum):
 
     JSON = "json"
     CSV = "csv"
+    SPREADSHEET = "spreadsheet"  # CSV in which no text is a formula
     PARQUET = "parquet"
     ARROW = "arrow"
+
+    @property
+    def suffix(self) -> str:
+        """How the name of a file ends, e.g. ``.csv``."""
+        return ".csv" if self is Format.SPREADSHEET else f".{self.value}"
 
 
 MEDIA_TYPES = {
     Format.JSON: "application/json",
     Format.CSV: "text/csv",
+    Format.SPREADSHEET: "text/csv",
     Format.PARQUET: "application/vnd.apache.parquet",
     Format.ARROW: "application/vnd.apache.arrow.stream",
 }
+
+
+# with which a spreadsheet's formula may begin, or what it makes of it
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - the wide forms of East Asian keyboards
 
 
 def encode(frame: pd.DataFrame, out: Format) -> bytes:
@@ -88,7 +100,29 @@ def _plain(column: "pd.Series[Any]") -> list[Any]:
 
 def _csv(frame: pd.DataFrame) -> bytes:
     texts = {str(name): iso(frame[name]) for name in frame if frame[name].dtype.kind == "M"}
-    return frame.assign(**texts).to_csv(index=False).encode()
+    shown = frame.assign(**texts)
+    # Python's writer does not see that a return in a text would be read as the end of a row
+    returns = any(_has_return(shown[name]) for name in shown if shown[name].dtype.kind == "O")
+    text = shown.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL)
+    return text.encode()
+
+
+def _has_return(column: "pd.Series[Any]") -> bool:
+    return any(isinstance(value, str) and "\r" in value for value in column.unique())
+
+
+def _spreadsheet(frame: pd.DataFrame) -> bytes:
+    shown = frame.rename(columns=_no_formula)
+    for name in shown.columns[[dtype.kind == "O" for dtype in shown.dtypes]]:
+        shown[name] = shown[name].map(_no_formula)
+    return _csv(shown)
+
+
+def _no_formula(value: Any) -> Any:
+    """Return text that begins a formula with an apostrophe before it: a spreadsheet hides that."""
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value
 
 
 def _arrow(frame: pd.DataFrame) -> bytes:
@@ -110,6 +144,7 @@ def _table(frame: pd.DataFrame) -> "pa.Table":
 _ENCODERS = {
     Format.JSON: _json,
     Format.CSV: _csv,
+    Format.SPREADSHEET: _spreadsheet,
     Format.PARQUET: parquet,
     Format.ARROW: _arrow,
 }

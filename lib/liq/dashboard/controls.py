@@ -15,7 +15,7 @@ from liq.parameters import duration
 
 WINDOWS = ("5m", "15m", "1h", "4h", "12h", "1d", "7d", "30d")
 _MOST_PRINTS = 1_000_000  # some hundred megabytes
-_FILES = {"CSV": Format.CSV, "Parquet": Format.PARQUET}
+_FILES = {"CSV": Format.CSV, "Spreadsheet": Format.SPREADSHEET, "Parquet": Format.PARQUET}
 
 
 def filters(model: DashboardModel) -> widgets.Widget:
@@ -134,10 +134,10 @@ def _file(model: DashboardModel, kind: str) -> tuple[str, bytes]:
     if prints > _MOST_PRINTS:
         raise QueryError(
             f"{prints:,} prints are too many for a page: shorten the window, or write them from a"
-            f' notebook: liq.export("prints", "prints.{out}", window="{asked.window}")'
+            f' notebook: liq.export("prints", "prints{out.suffix}", window="{asked.window}")'
         )
     content, _stamp = exported("prints", out, settings=model.settings, **asked.filters)
-    return f"liquidations-{asked.window}.{out}", content
+    return f"liquidations-{asked.window}{out.suffix}", content
 
 
 def _label(text: str) -> widgets.Widget:
