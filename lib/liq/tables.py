@@ -6,14 +6,18 @@ is the same Styler over a template that escapes them, so no later ``format`` can
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
-from jinja2 import ChoiceLoader, DictLoader, Environment, PackageLoader
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader
 from markupsafe import Markup
 from pandas.io.formats.style import Styler
 
 from liq.html import join, link
 
+_TEMPLATES = ChoiceLoader(
+    [FileSystemLoader(Path(__file__).parent), PackageLoader("pandas", "io/formats/templates")]
+)
 _SPAN = re.compile(r'(col|row)span="(\d+)"')
 
 
@@ -22,32 +26,13 @@ def _spans(attributes: str) -> Markup:
     return join(Markup(' {}span="{}"').format(*found) for found in _SPAN.findall(attributes))
 
 
-# pandas' template, but for attributes: it has them as text, which would be escaped too
-_CELL = """
-      <{{c.type}} {%- if c.id is defined %} id="T_{{uuid}}_{{c.id}}" {%- endif %} \
-class="{{c.class}}"{{c.attributes | spans}}>{{c.display_value}}</{{c.type}}>"""
-_ROW = (
-    "    <tr>{% for c in r %}{% if c.is_visible != False %}"
-    + _CELL
-    + "{% endif %}{% endfor %}\n    </tr>"
-)
-_TEMPLATE = (
-    '{% extends "html_table.tpl" %}'
-    "{% block head_tr scoped %}" + _ROW + "{% endblock head_tr %}"
-    "{% block tr scoped %}" + _ROW + "{% endblock tr %}"
-)
-_TEMPLATES = ChoiceLoader(
-    [DictLoader({"table": _TEMPLATE}), PackageLoader("pandas", "io/formats/templates")]
-)
-
-
 class Table(Styler):
     """A Styler that escapes every cell, label and caption, unless it is `Markup`."""
 
     env = Environment(loader=_TEMPLATES, trim_blocks=True, autoescape=True)
     env.filters["spans"] = _spans
     template_html = env.get_template("html.tpl")
-    template_html_table = env.get_template("table")
+    template_html_table = env.get_template("tables.html.j2")
     template_html_style = env.get_template("html_style.tpl")
 
 

@@ -57,7 +57,7 @@ export class OutputView extends widgets.DOMWidgetView {
     else if (data[VIEW]) await this.widget(data[VIEW].model_id, el);
     else if (data[FIGURE]) await drawFigure(data[FIGURE], el);
     else if (data["text/html"]) el.innerHTML = data["text/html"];
-    else if (data["image/png"]) el.innerHTML = `<img src="data:image/png;base64,${data["image/png"]}" alt="">`;
+    else if (data["image/png"]) el.append(picture(data["image/png"]));
     else el.append(pre(data["text/plain"] ?? ""));
     el.className = "jp-RenderedHTMLCommon";
     return el;
@@ -67,6 +67,13 @@ export class OutputView extends widgets.DOMWidgetView {
     const view = await manager.create_view(await manager.get_model(id));
     el.append(view.el);
   }
+}
+
+function picture(png) {
+  const el = document.createElement("img");
+  el.src = `data:image/png;base64,${png}`;
+  el.alt = "";
+  return el;
 }
 
 function pre(text) {
