@@ -51,7 +51,8 @@ def live(bucket: str, filters: dict[str, Any]) -> None:
     try:
         draw(frames(bucket, filters))
     except LiqError as error:
-        st.error(str(error))
+        st.error("Cannot read the data. Trying again.")
+        st.text(str(error))  # st.error would take it for Markdown: links, pictures of other hosts
 
 
 def draw(read: dict[str, pd.DataFrame]) -> None:

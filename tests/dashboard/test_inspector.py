@@ -55,7 +55,7 @@ def test_it_says_why_there_is_no_message(own: Settings, tmp_path: Path) -> None:
 
 def test_a_print_that_is_gone_says_so(own: Settings) -> None:
     with pytest.raises(QueryError, match="no print of okx X"):
-        inspect("2026-01-01T00:00:00+00:00/1/okx/X", own)
+        inspect('["2026-01-01T00:00:00+00:00",1,"okx","X"]', own)
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_tape_rows_are_coloured_by_side_and_large_ones_marked() -> None:
     assert "12:00:01.500" in page
     assert "250,000" in page
     assert 'class="liq-big"' in page
-    assert 'data-key="2026-01-01T12:00:01.500000+00:00/-5/' in page
+    assert 'data-key="[&#34;2026-01-01T12:00:01.500000+00:00&#34;,-5,&#34;' in page
     assert markup.tape(prints().iloc[:0]) == '<p class="liq-none">no prints</p>'
 
 

@@ -13,6 +13,7 @@ import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import Markup
 
 from dashboard.conftest import fresh
 from helpers import free_ports, reached
@@ -328,7 +329,8 @@ def test_a_picked_print_is_inspected(own: Settings) -> None:
     insert(own, [fresh(100)])
     dashboard = Dashboard(settings=own)
     tape = overview(dashboard).tape
-    (key,) = re.findall('data-key="(.+?)"', tape.html)
+    (escaped,) = re.findall('data-key="(.+?)"', tape.html)
+    key = Markup(escaped).unescape()  # noqa: S704 - only to be read
     tape._handle_custom_msg({"type": "pick", "key": key}, [])
     for text in ("As stored", "not kept here", "the venue's documentation", "forceOrder"):
         assert text in page(dashboard)

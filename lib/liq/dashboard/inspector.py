@@ -15,6 +15,7 @@ from liq.venues import VENUES
 from liq.venues.base import Venue
 
 _GZIP = b"\x1f\x8b"
+_key = msgspec.json.Decoder(tuple[str, int, str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ class Inspection:
 
 def key(row: Any) -> str:
     """Return what tells a row of ``latest_prints`` from all others, as text."""
-    return "/".join((row.ts.isoformat(), str(row.event_id), row.exchange, row.symbol))
+    parts = (row.ts.isoformat(), int(row.event_id), str(row.exchange), str(row.symbol))
+    return msgspec.json.encode(parts).decode()
 
 
 def inspect(key: str, settings: Settings | None = None) -> Inspection:
@@ -42,11 +44,11 @@ def inspect(key: str, settings: Settings | None = None) -> Inspection:
     Raises `QueryError` when there is no such print, `QuestDBError` when QuestDB is away.
     """
     settings = settings or current_settings()
-    ts, event_id, exchange, symbol = key.split("/", 3)
+    ts, event_id, exchange, symbol = _key.decode(key)
     found = queries.hit(
         "print",
         ts=datetime.fromisoformat(ts),
-        event_id=int(event_id),
+        event_id=event_id,
         exchange=exchange,
         symbol=symbol,
         settings=settings,

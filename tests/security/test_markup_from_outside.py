@@ -1,0 +1,391 @@
+"""No text from outside runs as code: markup in every text column and topic, every page in Chromium.
+
+Tables, columns, boards, apps, notebooks and endpoints are taken from the code, so a new one is
+tried without a change here. Each payload ends with ¤, the name of its column and ¦: where a page
+shows ¤, the payload must stand before it, literally.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+from urllib.parse import quote
+
+import httpx
+import nbformat
+import pytest
+import pytest_asyncio
+from kafka import KafkaProducer
+from nbformat.sign import NotebookNotary
+from playwright.async_api import Browser, Page
+
+from browser.conftest import serving, threaded
+from helpers import PATIENCE_S, eventually, free_ports, running
+from liq import assets, connect, notebooks, queries, questdb, reports, serve
+from liq import stack as local
+from liq.config import Settings
+from liq.dashboard.boards import BOARDS
+from liq.deadletters import letters
+from liq.kafka import client_options
+from liq.streams import STREAMS, Stream
+from liq.voila import gallery
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+
+ROOT = Path(__file__).parents[2]
+PAYLOADS = (
+    "<img src=x onerror=\"pwned('{}')\">",
+    "<script>pwned('{}')</script>",
+    '"><svg onload="pwned(\'{}\')">',
+    "</script><script>pwned('{}')</script>",
+    "<a href=\"javascript:pwned('{}')\">link</a>",
+    "<b>bold</b>",
+)
+PLAIN = {
+    "exchange": "bybit",
+    "symbol": "BTCUSDT",
+    "base": "BTC",
+    "quote": "USDT",
+    "query": "totals",
+}
+TEXTS = ("SYMBOL", "VARCHAR")
+PRINTS = 6  # at once: a cascade
+APPS = gallery.apps(assets.path("notebooks"))
+# what a page must show, at least; all else it may show or not, but never as markup
+SHOWN = {
+    "Overview": {f"liquidations.{name}" for name in ("exchange", "symbol", "side", "source")},
+    "Prices": set(),
+    "Cascades": {"liquidations.base", "liquidations.exchange"},
+    "Patterns": {"liquidations.exchange", "liquidations.side"},
+    "Alerts": {"alerts.rule", "alerts.severity", "alerts.message"},
+    "Feeds": {f"health.{name}" for name in ("exchange", "source", "completeness")},
+    "02-explore": {f"liquidations.{name}" for name in ("exchange", "symbol", "side", "source")},
+    "03-pipeline": {"letters.value", "letters.key", "letters.reason"},
+    "05-cascades": {"liquidations.base", "liquidations.exchange"},
+    "report": {"liquidations.symbol", "liquidations.exchange", "alerts.message"},
+    "streamlit": {"liquidations.symbol", "liquidations.exchange"},
+    "JupyterLab": {"liquidations.symbol", "liquidations.base", "liquidations.side"},
+}
+LOOK = """payloads => {
+    const heads = payloads.map(text => text.toLowerCase());
+    const found = { shown: [], faults: [], ran: window.liqPwned ?? [] };
+    const nodes = document.createTreeWalker(document, NodeFilter.SHOW_TEXT);
+    while (nodes.nextNode()) {
+        const node = nodes.currentNode;
+        if (["SCRIPT", "STYLE"].includes(node.parentElement?.tagName)) continue;
+        const [first, ...rest] = node.data.toLowerCase().split("¤");
+        let before = first;
+        for (const part of rest) {
+            const name = part.match(/^([a-z_.]*)¦?/)[1];
+            const whole = heads.some(head => before.endsWith(head.replace("{}", name)));
+            if (whole) found.shown.push(name);
+            else found.faults.push(node.data);
+            before = part;
+        }
+    }
+    const made = "[onerror*=pwned], [onload*=pwned], [href*=pwned]";
+    for (const element of document.querySelectorAll(made)) found.faults.push(element.outerHTML);
+    return found;
+}"""
+HOVER = """async () => {
+    for (const plot of document.querySelectorAll(".js-plotly-plot"))
+        for (const curveNumber of (plot.data ?? []).keys())
+            try { window.Plotly?.Fx.hover(plot, [{ curveNumber, pointNumber: 0 }]); } catch {}
+    await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+}"""
+
+
+def payload(kind: int, where: str) -> str:
+    return PAYLOADS[kind % len(PAYLOADS)].format(where) + f"¤{where}¦"
+
+
+def rows(stream: Stream, now: datetime) -> Iterator[dict[str, Any]]:
+    """Yield rows with a payload in each text column alone, then in all; each kind of payload."""
+    columns = stream.columns()
+    texts = [name for name, kind in columns.items() if kind in TEXTS]
+    variants = [(kind, chosen) for kind in range(len(PAYLOADS)) for chosen in ([], *texts, texts)]
+    table = stream.prefix.rstrip("_") or "liquidations"
+    for number, (kind, chosen) in enumerate(variants):
+        for again in range(PRINTS):
+            moment = now - timedelta(seconds=4 * (len(variants) - number), milliseconds=300 * again)
+            yield {
+                name: payload(kind, f"{table}.{name}")
+                if name in chosen
+                else plain(stream, name, moment, PRINTS * number + again)
+                for name in columns
+            }
+
+
+def plain(stream: Stream, name: str, moment: datetime, number: int) -> Any:
+    """Return a value that is in order."""
+    kind, hint = stream.columns()[name], get_type_hints(stream.record)[name]
+    if kind in TEXTS:
+        return next(iter(hint)).value if issubclass_of_enum(hint) else PLAIN.get(name, "plain")
+    return {
+        "TIMESTAMP": moment,
+        "DOUBLE": 150_000.0 + number,
+        "LONG": number + 1,
+        "BOOLEAN": True,
+    }[kind]
+
+
+def issubclass_of_enum(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Enum) and not get_args(hint)
+
+
+def write_rows(settings: Settings, stream: Stream, now: datetime) -> None:
+    """Write straight into QuestDB, past the schema."""
+    given = list(rows(stream, now))
+    names = list(stream.columns())
+    one = f"({', '.join(['%s'] * len(names))})"
+    table = stream.table(settings)
+    sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([one] * len(given))}"  # noqa: S608
+    values = [
+        value.replace(tzinfo=None) if isinstance(value, datetime) else value
+        for row in given
+        for value in row.values()
+    ]
+    questdb.execute(sql, values, settings)
+    eventually(lambda: questdb.wal_state(table, settings).pending == 0)
+
+
+def publish(settings: Settings, now: datetime) -> None:
+    """Write to every topic: records whose every text is markup, and dead letters."""
+    producer = KafkaProducer(**client_options(settings))
+    for kind in range(len(PAYLOADS)):
+        for stream in STREAMS:
+            row = {
+                name: payload(kind, f"{stream.prefix or 'liquidations_'}topic.{name}")
+                if column in TEXTS
+                else plain(stream, name, now, kind)
+                for name, column in stream.columns().items()
+            }
+            text = json.dumps(row, default=lambda moment: round(1e6 * moment.timestamp()))
+            producer.send(
+                stream.topic(settings), text.encode(), payload(kind, "topic.key").encode()
+            )
+        headers = [
+            (name, payload(kind, f"letters.{name}").encode())
+            for name in ("reason", "topic", "source", "recv_ts", "__connect.errors.topic")
+        ]
+        key, value = (payload(kind, f"letters.{name}").encode() for name in ("key", "value"))
+        producer.send(settings.dlq_topic, value, key, headers)
+        producer.send(settings.dlq_topic, value, None, [*headers, ("venue", key)])
+    producer.flush()
+    producer.close()
+
+
+@pytest.fixture(scope="module")
+def hostile(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Tables and topics of this test's own, full of markup."""
+    own, ports = os.urandom(4).hex(), free_ports()
+    names = {
+        stream.prefix + name: f"{stream.prefix}{name}_{own}"
+        for stream in STREAMS
+        for name in ("topic", "table", "connector")
+    }
+    served = ("dashboard_port", "lab_port", "api_port", "streamlit_port", "simulator_port")
+    settings = stack.model_copy(
+        update={**names, "dlq_topic": f"dead_{own}"} | {name: ports[name] for name in served}
+    )
+    local.furnish(settings)
+    now = datetime.now(UTC)
+    for stream in STREAMS:
+        write_rows(settings, stream, now)
+    publish(settings, now)
+    eventually(lambda: len(letters(settings)) >= 2 * len(PAYLOADS))
+    yield settings
+    for stream in STREAMS:
+        connect.remove(settings, stream)
+
+
+@asynccontextmanager
+async def opened(chromium: Browser, url: str) -> AsyncIterator[Page]:
+    """Open a page that keeps what ran."""
+    context = await chromium.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(1_000 * PATIENCE_S)
+    await context.add_init_script(
+        "window.liqPwned = []; window.pwned = name => window.liqPwned.push(name);"
+    )
+    page = await context.new_page()
+    await page.goto(url, wait_until="commit")
+    try:
+        yield page
+    finally:
+        await page.goto("about:blank")
+        await context.close()
+
+
+async def look(page: Page, name: str) -> None:
+    """Fail unless the page shows what it must, all of it as text, and no script of it ran."""
+    wanted = SHOWN.get(name, set())
+    seen: set[str] = set()
+    async with asyncio.timeout(60):
+        while True:
+            await page.evaluate(HOVER)
+            found = await page.evaluate(LOOK, list(PAYLOADS))
+            assert found["ran"] == []
+            assert found["faults"] == []
+            seen |= set(found["shown"])
+            if wanted <= seen:
+                return
+            await asyncio.sleep(0.2)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def dashboard(
+    hostile: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[str]:
+    """The address of ``liq dashboard``."""
+    log = tmp_path_factory.mktemp("markup") / "log"
+    async with threaded(serving(hostile, log, "--pool", "1")):
+        yield serve.dashboard_url(hostile)
+
+
+async def test_every_board_and_the_inspector_show_markup_as_text(
+    chromium: Browser,
+    dashboard: str,
+) -> None:
+    async with opened(chromium, dashboard) as page:
+        for board in BOARDS:
+            await page.get_by_role("button", name=board, exact=True).click()
+            await page.wait_for_selector(f".liq-{board.lower()} .plot, .liq-alerting")
+            await look(page, board)
+        await page.get_by_role("button", name="Overview", exact=True).click()
+        await page.get_by_role("button", name="Pause").click()
+        await page.locator(".liq-tape tr[data-key]", has_text="<script>").first.click()
+        await page.wait_for_selector(".liq-inspection table")
+        await look(page, "Overview")
+
+
+@pytest.mark.parametrize("app", [None, *APPS], ids=lambda app: app.name if app else "gallery")
+async def test_every_app_shows_markup_as_text(
+    chromium: Browser,
+    dashboard: str,
+    app: gallery.App | None,
+) -> None:
+    path = app.path if app else "apps"
+    async with opened(chromium, dashboard.replace("/?", f"/{path}?")) as page:
+        if app:
+            await page.wait_for_selector("#liq-notice", state="hidden")
+        await look(page, app.name if app else "gallery")
+
+
+async def test_every_notebook_shows_markup_as_text_in_jupyterlab(
+    chromium: Browser,
+    hostile: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All are run as one, in one kernel, and opened as a notebook that the reader trusts."""
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("JUPYTERLAB_SETTINGS_DIR", str(tmp_path / "settings"))
+    tracker = tmp_path / "settings" / "@jupyterlab" / "notebook-extension"
+    tracker.mkdir(parents=True)
+    every = {"windowingMode": "none"}  # it draws what is out of sight, too
+    (tracker / "tracker.jupyterlab-settings").write_text(json.dumps(every))
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    ran = await asyncio.to_thread(notebooks.run, together(tmp_path), settings=hostile)
+    file = folder / "every.ipynb"
+    nbformat.write(ran, file)  # type: ignore[no-untyped-call]
+    notary = NotebookNotary()
+    notary.sign(nbformat.read(file, as_version=4))  # type: ignore[no-untyped-call]
+    notary.store.close()
+    argv = ("-m", "liq", "lab", "--no-browser", "--folder", str(folder))
+    async with threaded(running(hostile, *argv)):
+        url = serve.lab_url(hostile)
+        await asyncio.to_thread(eventually, lambda: answers(url))
+        async with opened(chromium, url.replace("/lab?", "/lab/tree/every.ipynb?")) as page:
+            await page.wait_for_selector(".jp-RenderedHTMLCommon table")
+            await look(page, "JupyterLab")
+
+
+def together(folder: Path) -> Path:
+    """Write a notebook of all notebooks' cells, about the last minutes."""
+    cells = []
+    for file in sorted(assets.path("notebooks").glob("*.ipynb")):
+        one = nbformat.read(file, as_version=4)  # type: ignore[no-untyped-call]
+        for cell in one.cells:
+            cells.append(cell)
+            if "parameters" in cell.metadata.get("tags", ()):
+                text = 'window, step = "10m", "30s"'
+                cells.append(nbformat.v4.new_code_cell(text))  # type: ignore[no-untyped-call]
+    for cell in cells:
+        cell.pop("id", None)
+    whole = nbformat.v4.new_notebook(cells=cells, metadata=one.metadata)  # type: ignore[no-untyped-call]
+    path = folder / "every.ipynb"
+    nbformat.write(whole, path)  # type: ignore[no-untyped-call]
+    return path
+
+
+async def test_the_report_shows_markup_as_text(
+    chromium: Browser,
+    hostile: Settings,
+    tmp_path: Path,
+) -> None:
+    write = reports.write
+    file = await asyncio.to_thread(write, tmp_path / "report.html", "10m", settings=hostile)
+    async with opened(chromium, file.as_uri()) as page:
+        await page.wait_for_selector(".js-plotly-plot .plot")
+        await look(page, "report")
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code < 500
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def api(hostile: Settings) -> Iterator[str]:
+    with running(hostile, "-m", "liq", "api"):
+        eventually(lambda: answers(f"{hostile.api_url}/docs"))
+        yield hostile.api_url
+
+
+async def test_the_apis_pages_rows_and_errors_show_markup_as_text(
+    chromium: Browser,
+    api: str,
+) -> None:
+    paths = ["docs", "openapi.json", ""]
+    paths += [f"{key}?rows=50" for key in queries.queries()]
+    for kind in range(len(PAYLOADS)):
+        evil = quote(payload(kind, "request.text"), safe="")
+        paths += [f"docs?token={evil}", evil, f"docs/{evil}", f"totals?{evil}=1"]
+        paths += [f"totals?{name}={evil}" for name in ("window", "symbols", "format", "rows")]
+    async with opened(chromium, "about:blank") as page:
+        for path in paths:
+            answer = await page.goto(f"{api}/{path}")
+            assert answer
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            await look(page, path)
+
+
+async def test_streamlit_shows_markup_as_text(
+    chromium: Browser,
+    api: str,
+    hostile: Settings,
+) -> None:
+    port = str(hostile.streamlit_port)
+    argv = ("-m", "streamlit", "run", str(ROOT / "dashapp.py"), "--server.port", port)
+    async with threaded(running(hostile, *argv)):
+        url = f"http://127.0.0.1:{port}"
+        await asyncio.to_thread(eventually, lambda: answers(f"{url}/_stcore/health"))
+        async with opened(chromium, url) as page:
+            await page.wait_for_selector(".js-plotly-plot .plot")
+            await look(page, "streamlit")
+            # an error of the API, with the reader's text in it
+            await page.get_by_label("Symbols").fill("a" * 20_000 + payload(0, "typed.symbol"))
+            await page.get_by_label("Symbols").press("Enter")
+            await look(page, "streamlit")
