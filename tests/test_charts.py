@@ -1,6 +1,7 @@
 import json
 import math
 import re
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -409,3 +410,27 @@ def luminance(colour: str) -> float:
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     red, green, blue = (p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+# as plotly's own tags, links, entities, TeX and values
+EVIL = '<b>x</b> <a href="javascript:y">&lt; $x^2$ %{y}'
+LITERAL = '&#60;b&#62;x&#60;/b&#62; &#60;a href="javascript:y"&#62;&#38;lt; &#36;x^2&#36; &#37;{y}'
+
+
+@each_chart
+def test_text_of_frames_and_arguments_is_literal(chart: Chart[Any], frame: pd.DataFrame) -> None:
+    texts = [name for name in ("symbol", "exchange", "name", "first_exchange") if name in frame]
+    hostile = frame.assign(**dict.fromkeys(texts, EVIL))
+    drawn = list(strings(chart.spec(hostile, badge=EVIL)))
+    assert LITERAL in drawn  # the badge
+    assert sum(LITERAL in text for text in drawn) > 1 or not texts
+    assert not [text for text in drawn if re.search(r"<a |<b>x|\$x|&lt;", text)]
+    assert all((hostile[name] == EVIL).all() for name in texts)
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from strings(item)
