@@ -11,9 +11,9 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from enum import Enum
+from enum import EnumType
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 from urllib.parse import quote
 
 import httpx
@@ -55,6 +55,7 @@ PLAIN = {
     "symbol": "BTCUSDT",
     "base": "BTC",
     "quote": "USDT",
+    "kind": "mark",
     "query": "totals",
 }
 TEXTS = ("SYMBOL", "VARCHAR")
@@ -129,17 +130,14 @@ def plain(stream: Stream, name: str, moment: datetime, number: int) -> Any:
     """Return a value that is in order."""
     kind, hint = stream.columns()[name], get_type_hints(stream.record)[name]
     if kind in TEXTS:
-        return next(iter(hint)).value if issubclass_of_enum(hint) else PLAIN.get(name, "plain")
+        choices = list(hint) if isinstance(hint, EnumType) else ["plain"]
+        return PLAIN.get(name, str(choices[0]))
     return {
         "TIMESTAMP": moment,
         "DOUBLE": 150_000.0 + number,
         "LONG": number + 1,
         "BOOLEAN": True,
     }[kind]
-
-
-def issubclass_of_enum(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, Enum) and not get_args(hint)
 
 
 def write_rows(settings: Settings, stream: Stream, now: datetime) -> None:
@@ -320,8 +318,8 @@ def together(folder: Path) -> Path:
             if "parameters" in cell.metadata.get("tags", ()):
                 text = 'window, step = "10m", "30s"'
                 cells.append(nbformat.v4.new_code_cell(text))  # type: ignore[no-untyped-call]
-    for cell in cells:
-        cell.pop("id", None)
+    for number, cell in enumerate(cells):
+        cell.id = f"cell-{number}"
     whole = nbformat.v4.new_notebook(cells=cells, metadata=one.metadata)  # type: ignore[no-untyped-call]
     path = folder / "every.ipynb"
     nbformat.write(whole, path)  # type: ignore[no-untyped-call]
