@@ -11,7 +11,9 @@ from helpers import PATIENCE_S, eventually
 from liq import assets, connect
 from liq.config import Settings
 from liq.errors import ConnectError
+from liq.stack import resolve
 from liq.streams import LIQUIDATIONS
+from workers import own_worker
 
 # as the original app shipped it
 LEGACY = {
@@ -135,7 +137,8 @@ def test_a_refused_description_is_an_error_with_connects_reason(
     ("change", "reason"),
     [
         ({"client.conf.string": "tcp::addr=h:9009;"}, "must select HTTP"),
-        ({"client.conf.string": "http::addr=h:9000;pass=x;"}, "refused by the QuestDB client"),
+        ({"client.conf.string": "{http};pass=x;"}, 'takes no "pass"'),
+        ({"client.conf.string": "{http};password=x;"}, "refused by the QuestDB client"),
         ({"table": "${topic}"}, "templates need the official connector"),
         ({"timestamp.string.format": "yyyy"}, "not supported by liq's sink"),
     ],
@@ -143,6 +146,8 @@ def test_a_refused_description_is_an_error_with_connects_reason(
 def test_what_the_sink_cannot_do_is_refused(
     own: Settings, change: dict[str, str], reason: str
 ) -> None:
+    http = f"http::addr={address(own)}"
+    change = {key: value.replace("{http}", http) for key, value in change.items()}
     refusal = post(own, connect.configuration(own) | {"connector.class": connect.OWN} | change)
     assert refusal.status_code == httpx.codes.BAD_REQUEST
     assert reason in refusal.json()["message"]
@@ -150,9 +155,29 @@ def test_what_the_sink_cannot_do_is_refused(
 
 @pytest.mark.stack
 def test_the_shipped_file_is_posted_as_it_stands(own: Settings) -> None:
-    answer = post(own, shipped()["config"])
+    config = shipped()["config"]
+    # the tests' QuestDB has another port
+    client = config["client.conf.string"].replace("127.0.0.1:9000", address(own))
+    answer = post(own, config | {"client.conf.string": client})
     assert answer.status_code == httpx.codes.CREATED, answer.text
     eventually(lambda: connect.status(own).running)
+
+
+@pytest.mark.stack
+def test_a_worker_with_the_users_plugins_resolves_the_password_itself(
+    own: Settings, tmp_path: Path
+) -> None:
+    """The official connector, which may be among them, does not."""
+    jars = resolve.folder(own)
+    (tmp_path / "cache" / "plugins").mkdir(parents=True)
+    (tmp_path / "cache" / jars.name).symlink_to(jars)
+    with own_worker(own, tmp_path / "home", cache=tmp_path / "cache") as settings:
+        connect.ensure(settings)
+        password = own.questdb_admin_password.get_secret_value()
+        seen = [on_worker(settings), on_worker(settings, "/tasks"), connect.status(settings)]
+        assert password not in repr(seen)
+        stolen = post(settings, connect.configuration(settings) | {"table": "${env:PATH}"})
+        assert "reference to a secret" in stolen.json()["message"]
 
 
 @pytest.mark.stack
@@ -160,7 +185,7 @@ def test_whoever_posts_the_old_file_is_told_how_to_mend_it(own: Settings) -> Non
     refusal = post(own, LEGACY)
     assert refusal.status_code == httpx.codes.BAD_REQUEST
     message = refusal.json()["message"]
-    assert '"client.conf.string": "http::addr=questdb:9000;"' in message
+    assert f'"client.conf.string": "http::addr={address(own)};"' in message
     assert "transforms.insertTS.timestamp.field" in message
 
 
@@ -173,6 +198,10 @@ def test_whoever_ships_the_old_file_is_told_how_to_mend_it(
         connect.configuration(Settings())
     assert '"client.conf.string": "http::addr=HOST:9000;"' in str(refusal.value)
     assert "transforms.insertTS.timestamp.field" in str(refusal.value)
+
+
+def address(settings: Settings) -> str:
+    return f"{settings.questdb_host}:{settings.questdb_http_port}"
 
 
 def post(settings: Settings, config: dict[str, str]) -> httpx.Response:

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -28,6 +29,7 @@ from liq.config import Settings
 from liq.model import Completeness, Liquidation, PriceKind, Side, Source, encode
 from liq.stack import State
 from proxy import Proxy
+from workers import own_worker
 
 pytestmark = pytest.mark.stack
 
@@ -392,21 +394,27 @@ def test_an_outage_under_load_loses_and_doubles_nothing(stack: Settings) -> None
 
 
 @pytest.mark.usefixtures("own_sink")
-def test_an_outage_while_bad_rows_are_isolated_sets_aside_no_good_one(stack: Settings) -> None:
+def test_an_outage_while_bad_rows_are_isolated_sets_aside_no_good_one(
+    stack: Settings, tmp_path: Path
+) -> None:
     """QuestDB's verdict on a batch is only "no": each bad row takes a dozen requests to find."""
-    with Proxy(stack.questdb_http_port) as proxy, open_pipe(stack) as pipe:
+    with (
+        Proxy(stack.questdb_http_port) as proxy,
+        # a sink writes to its worker's QuestDB only
+        own_worker(stack, tmp_path, questdb_http_port=proxy.port) as behind,
+        open_pipe(behind) as pipe,
+    ):
         connect.remove(pipe.settings)
         messages = [pipe.message() for _ in range(3_000)]
         bad = {place: pipe.message(event_id=place + 0.5) for place in range(7, 3_000, 300)}
         mixed = [bad.get(place, message) for place, message in enumerate(messages)]
         pipe.send(*mixed)
-        through = pipe.settings.model_copy(update={"questdb_http_port": proxy.port})
         once = sum(map(len, mixed))
 
         def done() -> bool:
             return pipe.count() == len(messages) - len(bad)
 
-        connect.ensure(through)
+        connect.ensure(pipe.settings)
         for attempt in (1.2, 1.5, 1.9, 0.5):  # the batch has gone over once, and in part again
             target = proxy.passed + attempt * once
             # on a busy machine it may be done with all before that

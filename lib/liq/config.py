@@ -22,7 +22,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from liq.errors import ConfigError
 
 _PREFIX = "LIQ_"
-_SECRETS = ("questdb_admin_password", "questdb_reader_password", "kafka_password", "token")
+_SECRETS = (
+    "questdb_admin_password",
+    "questdb_reader_password",
+    "kafka_password",
+    "connect_password",
+    "token",
+)
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -61,6 +67,9 @@ class Settings(BaseSettings):
     kafka_controller_port: Port = Field(9093, description="Kafka KRaft controller")
     connect_host: str = Field("127.0.0.1", description="Kafka Connect worker to talk to")
     connect_port: Port = Field(8083, description="Kafka Connect REST")
+    connect_login: bool = Field(
+        default=False, description="Kafka Connect asks for user liq and connect_password"
+    )
     questdb_host: str = Field("127.0.0.1", description="QuestDB to connect to")
     questdb_http_port: Port = Field(9000, description="QuestDB HTTP: console, ILP, export")
     questdb_pg_port: Port = Field(8812, description="QuestDB PostgreSQL wire")
@@ -127,6 +136,9 @@ class Settings(BaseSettings):
     questdb_reader_user: str = "liq_reader"
     questdb_reader_password: SecretStr = SecretStr("")
     kafka_password: SecretStr = Field(SecretStr(""), description="of Kafka's user, for SASL_SSL")
+    connect_password: SecretStr = Field(
+        SecretStr(""), description="of user liq on Kafka Connect, for connect_login"
+    )
     token: SecretStr = Field(SecretStr(""), description="opens the dashboard, JupyterLab, the API")
     api_token_required: bool = Field(
         default=False, description="ask for the token on the API; away from loopback it always does"

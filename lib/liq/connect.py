@@ -27,6 +27,7 @@ OWN = "io.liq.connect.LiqQuestDBSinkConnector"
 _BYTES = "org.apache.kafka.connect.converters.ByteArrayConverter"
 _DESCRIPTION = "connect/altliqs.json"
 _ABSENT, _RUNNING, _STOPPED, _FAILED = "ABSENT", "RUNNING", "STOPPED", "FAILED"
+_USER = "liq"
 _REQUEST_S = 30.0  # a worker's first look at a connector loads its classes
 _BUSY_S = 30.0
 _REBALANCE = "Request cannot be completed because a rebalance is expected"
@@ -240,6 +241,11 @@ def _request(
         answer = _send(settings, method, path, **options)
     if answer.status_code == httpx.codes.NOT_FOUND and missing_ok:
         return None
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        raise ConnectError(
+            f"Kafka Connect at {settings.connect_url} refused the login: set LIQ_CONNECT_LOGIN=true"
+            " and LIQ_CONNECT_PASSWORD to the worker's password"
+        )
     if answer.is_error:
         raise ConnectError(f"Kafka Connect refused {method} {path}: {_complaint(answer)}")
     return answer.json() if answer.content else None
@@ -253,6 +259,7 @@ def _send(settings: Settings, method: str, path: str, **options: Any) -> httpx.R
             method,
             url,
             timeout=_REQUEST_S,
+            auth=_login(settings),
             trust_env=False,
             verify=False,  # noqa: S501 - no TLS, no certificates
             **options,
@@ -262,6 +269,12 @@ def _send(settings: Settings, method: str, path: str, **options: Any) -> httpx.R
             f"Kafka Connect at {settings.connect_url}: {error or type(error).__name__};"
             " start it with `liq up`, or set LIQ_CONNECT_HOST and LIQ_CONNECT_PORT"
         ) from error
+
+
+def _login(settings: Settings) -> tuple[str, str] | None:
+    if not settings.connect_login:
+        return None
+    return _USER, settings.connect_password.get_secret_value()
 
 
 def _busy(answer: httpx.Response) -> bool:

@@ -206,7 +206,9 @@ class Storm:
         self._tell = tell
         self._random = random.Random(plan.seed)  # noqa: S311 - no secret
         self._total = plan.rate * plan.seconds
-        self.settings = Settings.load(home=home, kafka_host=_FRONT, **free_ports())
+        self.settings = Settings.load(
+            home=home, kafka_host=_FRONT, questdb_host=_FRONT, **free_ports()
+        )
         self._ledger = Ledger(home / "ledger")
         self._corrupt: set[bytes] = set()
         self.outcome = Outcome()
@@ -217,10 +219,13 @@ class Storm:
         with contextlib.ExitStack() as scope:
             self._kafka = scope.enter_context(Proxy(broker, _FRONT, broker))
             scope.enter_context(Proxy(controller, _FRONT, controller))
-            self._questdb = scope.enter_context(Proxy(settings.questdb_http_port))
+            for port in (settings.questdb_pg_port, settings.questdb_health_port):
+                scope.enter_context(Proxy(port, _FRONT, port))
+            http = settings.questdb_http_port
+            self._questdb = scope.enter_context(Proxy(http, _FRONT, http))
             scope.callback(local.down, settings)
             local.up(settings)
-            connect.ensure(settings.model_copy(update={"questdb_http_port": self._questdb.port}))
+            connect.ensure(settings)
             control.launch([apps.supervisor(settings)], settings)
             scope.enter_context(running(settings, "-m", "liq", "simulate", *self._load()))
             eventually(lambda: health.accepts("127.0.0.1", settings.simulator_port))

@@ -15,7 +15,17 @@ KAFKA, CONNECT, QUESTDB = SERVERS = ("kafka", "connect", "questdb")
 
 _LOG4J = Path(__file__).with_name("log4j2.properties")
 _STOP = 60.0  # Kafka closes its logs; the first time each JVM writes its class archive
-_PROVIDERS = "org.apache.kafka.common.config.provider"
+_ENVIRONMENT_PROVIDER = "org.apache.kafka.common.config.provider.EnvVarConfigProvider"
+# which providers a configuration, also a connector's, may bring with it; else it reads any file
+_AUTOMATIC_PROVIDERS = "org.apache.kafka.automatic.config.providers"
+# those that SinkRules.java allows
+_OVERRIDES = (
+    "max.poll.records",
+    "max.partition.fetch.bytes",
+    "fetch.min.bytes",
+    "fetch.max.bytes",
+    "fetch.max.wait.ms",
+)
 _JVM = (
     "java",
     "-XX:+UseSerialGC",
@@ -83,7 +93,8 @@ def _connect(settings: Settings, jars: Path) -> Service:
         "group.id": "liq-connect",
         "listeners": f"http://{settings.host}:{settings.connect_port}",
         "rest.advertised.host.name": settings.connect_host,
-        "rest.extension.classes": "io.liq.connect.HostGuard",  # against rebound names of web pages
+        # refuses web pages, and whatever is not a sink into this stack's QuestDB
+        "rest.extension.classes": "io.liq.connect.RestGuard",
         **_plugins(settings, jars),
         "key.converter": "org.apache.kafka.connect.storage.StringConverter",
         "value.converter": "org.apache.kafka.connect.json.JsonConverter",
@@ -102,22 +113,20 @@ def _connect(settings: Settings, jars: Path) -> Service:
         # a sink whose worker or broker was killed goes on after 10 s, not after 45
         "consumer.session.timeout.ms": 10000,
         "consumer.reconnect.backoff.max.ms": 250,
-        "connector.client.config.override.policy": "All",
-        # lets a connector say ${env:LIQ_QUESTDB_ADMIN_PASSWORD}: Connect then neither stores nor
-        # shows the password
-        "config.providers": "env",
-        "config.providers.env.class": f"{_PROVIDERS}.EnvVarConfigProvider",
-        "config.providers.env.param.allowlist.pattern": "LIQ_QUESTDB_.*",
+        # a connector may size its polls, and cannot have them go to another broker
+        "connector.client.config.override.policy": "Allowlist",
+        "connector.client.config.override.allowlist": ",".join(_OVERRIDES),
     }
     return Service(
         name=CONNECT,
         home=settings.home,
         argv=[
             *_kafka_jvm(jars),
+            f"-D{_AUTOMATIC_PROVIDERS}={_provider(settings) or 'none'}",
             "org.apache.kafka.connect.cli.ConnectDistributed",
             str(file),
         ],
-        env={key: value for key, value in settings.environ().items() if "_QUESTDB_" in key},
+        env=_connect_environ(settings),
         ports={"connect_port": settings.connect_port},
         files={file: _properties(properties)},
         options=lambda: _class_archive(jars, CONNECT),
@@ -132,11 +141,38 @@ def _plugins(settings: Settings, jars: Path) -> dict[str, object]:
 
     Those need not say what they are by the standard means; to look for it takes a while longer.
     """
-    users = settings.cache / "plugins"
-    path, discovery = f"{jars / 'plugins'}", "service_load"
-    if users.is_dir():
-        path, discovery = f"{path},{users}", "hybrid_warn"
-    return {"plugin.path": path, "plugin.discovery": discovery}
+    path = f"{jars / 'plugins'}"
+    if not (provider := _provider(settings)):
+        return {"plugin.path": path, "plugin.discovery": "service_load"}
+    return {
+        "plugin.path": f"{path},{_users_plugins(settings)}",
+        "plugin.discovery": "hybrid_warn",
+        "config.providers": "env",
+        "config.providers.env.class": provider,
+        "config.providers.env.param.allowlist.pattern": "LIQ_QUESTDB_ADMIN_PASSWORD",
+    }
+
+
+def _users_plugins(settings: Settings) -> Path:
+    return settings.cache / "plugins"
+
+
+def _provider(settings: Settings) -> str:
+    """Return the class that puts the password into a sink's configuration, empty if none does.
+
+    The official connector, if the user has installed it, needs one. Liq's sink reads the password
+    itself: the worker then has no means to put it anywhere.
+    """
+    return _ENVIRONMENT_PROVIDER if _users_plugins(settings).is_dir() else ""
+
+
+def _connect_environ(settings: Settings) -> dict[str, str]:
+    """Return what the worker must know: its QuestDB and, where it asks for one, its login."""
+    names = ["questdb_host", "questdb_http_port", "questdb_admin_password"]
+    if settings.connect_login:
+        names += ["connect_login", "connect_password"]
+    environ = settings.environ()
+    return {name: environ[name] for name in (f"LIQ_{each.upper()}" for each in names)}
 
 
 def _questdb(settings: Settings, jars: Path) -> Service:

@@ -23,6 +23,7 @@ public class LiqQuestDBSinkConnector extends SinkConnector {
 
     @Override
     public void start(Map<String, String> properties) {
+        SinkRules.require(properties, StackQuestDB.ofWorker());
         this.properties = properties;
     }
 
@@ -50,7 +51,8 @@ public class LiqQuestDBSinkConnector extends SinkConnector {
     @Override
     public Config validate(Map<String, String> properties) {
         List<ConfigValue> values = new ArrayList<>(super.validate(properties).configValues());
-        SinkConfig.faults(properties).forEach((key, fault) -> valueOf(values, key).addErrorMessage(fault));
+        SinkConfig.faults(properties, StackQuestDB.ofWorker())
+                .forEach((key, fault) -> valueOf(values, key).addErrorMessage(fault));
         return new Config(values);
     }
 

@@ -24,8 +24,9 @@ final class QuestDB implements AutoCloseable {
         this.sender = sender;
     }
 
-    static QuestDB open(SinkConfig config) {
-        String client = ClientConf.patch(config.getPassword(SinkConfig.CLIENT).value());
+    static QuestDB open(SinkConfig config, StackQuestDB stack) {
+        String client =
+                ClientConf.read(config.getPassword(SinkConfig.CLIENT).value(), stack).forSink(stack.password());
         return new QuestDB(new Row(config), Sender.fromConfig(client));
     }
 

@@ -31,10 +31,13 @@ public final class QuestDBSinkTask extends SinkTask {
 
     @Override
     public void start(Map<String, String> properties) {
+        StackQuestDB stack = StackQuestDB.ofWorker();
+        // REST is not the only way in: whoever writes to Connect's topic has no other check to pass
+        SinkRules.require(properties, stack);
         SinkConfig config = new SinkConfig(properties);
         maxBackoff = config.getLong(SinkConfig.MAX_BACKOFF);
         reporter = context.errantRecordReporter();
-        questdb = QuestDB.open(config);
+        questdb = QuestDB.open(config, stack);
     }
 
     @Override

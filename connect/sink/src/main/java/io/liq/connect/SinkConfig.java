@@ -1,6 +1,5 @@
 package io.liq.connect;
 
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -69,17 +68,9 @@ final class SinkConfig extends AbstractConfig {
         return Set.copyOf(getList(key));
     }
 
-    /** Returns, by key, what is wrong with {@code properties} beyond the definition, and the mend. */
-    static Map<String, String> faults(Map<String, String> properties) {
-        Map<String, String> faults = new LinkedHashMap<>();
-        String client = properties.getOrDefault(CLIENT, "");
-        String host = properties.get("host");
-        if (client.isEmpty() && host != null) {
-            faults.put("host", "host selects the deprecated TCP transport, which drops rows without an error."
-                    + " Replace it with \"" + CLIENT + "\": \"http::addr=" + host.replaceFirst(":.*", "") + ":9000;\"");
-        } else {
-            ClientConf.fault(client).ifPresent(fault -> faults.put(CLIENT, fault));
-        }
+    /** Returns, by key, what is wrong with {@code properties} beyond the definition, and how to fix it. */
+    static Map<String, String> faults(Map<String, String> properties, StackQuestDB questdb) {
+        Map<String, String> faults = SinkRules.faults(properties, questdb);
         if (properties.getOrDefault(TABLE, "").contains("$")) {
             faults.put(TABLE, "table is a plain name here; templates need the official connector");
         }
@@ -93,21 +84,6 @@ final class SinkConfig extends AbstractConfig {
                         + CLIENT + "), or install the official connector");
             }
         }
-        insertFieldFaults(properties, faults);
         return faults;
-    }
-
-    /** Older guides give InsertField a {@code field}, an option it never had: the task would die on it. */
-    private static void insertFieldFaults(Map<String, String> properties, Map<String, String> faults) {
-        properties.forEach((key, value) -> {
-            String transform = key.replaceFirst("\\.type$", "");
-            String wrong = transform + ".field";
-            if (key.matches("transforms\\.[^.]+\\.type") && value.contains("InsertField")
-                    && properties.containsKey(wrong)) {
-                faults.put(wrong, wrong + " is no option of InsertField. Rename it to " + transform
-                        + ".timestamp.field; or, as liq's records carry their own time, remove the transform and set \""
-                        + TIMESTAMP_FIELD + "\": \"ts\", \"" + TIMESTAMP_UNITS + "\": \"micros\"");
-            }
-        });
     }
 }
