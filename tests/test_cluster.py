@@ -58,6 +58,7 @@ class Cluster:
             kafka_security="SASL_SSL",
             kafka_user="liq",
             kafka_ca=home / "certificates" / "clients" / "ca.pem",
+            connect_login=OVERLAY["init"]["environment"]["LIQ_CONNECT_LOGIN"],
             partitions=6,
             topic="cluster",
         )
@@ -105,21 +106,25 @@ class Cluster:
 
     def worker(self, name: str, stack: Settings) -> Service:
         """A Connect worker of the overlay, beside the session's QuestDB."""
-        texts = [
-            ROOT / "docker" / "connect" / f"{part}.properties" for part in ("connect", "cluster")
-        ]
+        told = self.settings.environ() | {
+            key: value for key, value in stack.environ().items() if "_QUESTDB_" in key
+        }
+        variables = BASE["connect"]["environment"] | OVERLAY[name]["environment"]
+        environ = {key: told[key] for key in variables if key.startswith("LIQ_")}
         port = free_ports()["connect_port"]
-        text = self.localised("".join(each.read_text() for each in texts), "clients")
+        script = ["sh", ROOT / "docker" / "connect" / "cluster"]
+        printed = subprocess.check_output(
+            script, env=os.environ | environ | {"HOSTNAME": "127.0.0.1"}, text=True
+        )
+        text = self.localised(printed, "clients")
         text += f"listeners=http://127.0.0.1:{port}\nplugin.path={self.jars}/plugins\n"
         file = self.home / f"{name}.properties"
-        login = ("LIQ_KAFKA_USER", "LIQ_KAFKA_PASSWORD")
+        options = variables["KAFKA_OPTS"]
         return Service(
             name=name,
             home=self.home,
-            argv=self.java("org.apache.kafka.connect.cli.ConnectDistributed", str(file)),
-            env=stack.environ()
-            | {key: self.settings.environ()[key] for key in login}
-            | {"HOSTNAME": "127.0.0.1"},
+            argv=self.java(options, "org.apache.kafka.connect.cli.ConnectDistributed", str(file)),
+            env=environ | {"LIQ_QUESTDB_HTTP_PORT": str(stack.questdb_http_port)},
             healthy=lambda: health.http_ok("127.0.0.1", port, "/health"),
             ports={"connect_port": port},
             files={file: text},
@@ -234,7 +239,7 @@ async def test_the_other_worker_goes_on_when_one_is_killed(
         update={
             name: getattr(cluster.settings, name)
             for name in Settings.model_fields
-            if name.startswith("kafka_")
+            if name.startswith(("kafka_", "connect_"))
         }
         | {"topic": "carried", "connect_port": first.ports["connect_port"]}
     )
@@ -245,6 +250,9 @@ async def test_the_other_worker_goes_on_when_one_is_killed(
     await asyncio.to_thread(cluster.start, first.name, second.name)
     async with Publisher(settings) as publisher:
         await asyncio.to_thread(connect.ensure, settings)
+        for tasks, worker in enumerate(workers, 1):  # one of them has to ask the other
+            change = {"connect_port": worker.ports["connect_port"], "sink_tasks": tasks}
+            await asyncio.to_thread(connect.ensure, settings.model_copy(update=change))
         for number in range(1, 101):
             await publisher.publish(liquidation("2026-01-01", float(number)))
         await asyncio.to_thread(eventually, lambda: stored() == 100)

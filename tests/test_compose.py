@@ -78,12 +78,19 @@ def test_kafka_has_the_embedded_settings(embedded: dict[str, Any]) -> None:
 def test_connect_has_the_embedded_settings(embedded: dict[str, Any]) -> None:
     text = (ROOT / "docker" / "connect" / "connect.properties").read_text()
     found = dict(line.split("=", 1) for line in text.splitlines())
-    # the official sink is not a service-loaded jar, and has no guard of ours beside it
-    different = {"plugin.path", "plugin.discovery", "rest.extension.classes"}
     wanted = properties(embedded[CONNECT])
-    assert {n: v for n, v in found.items() if n not in different} == {
-        n: v for n, v in wanted.items() if n not in different
+    assert found | {"plugin.path": ""} == wanted | {"plugin.path": ""}  # another folder there
+
+
+def test_connect_knows_what_the_embedded_one_does_and_no_more(embedded: dict[str, Any]) -> None:
+    found = {name: str(value) for name, value in SERVICES["connect"]["environment"].items()}
+    assert found.pop("KAFKA_OPTS") in embedded[CONNECT].argv
+    del found["KAFKA_HEAP_OPTS"]
+    assert _secret(found["LIQ_QUESTDB_ADMIN_PASSWORD"]) == "ADMIN"
+    wanted = dict(embedded[CONNECT].env) | {
+        "LIQ_QUESTDB_ADMIN_PASSWORD": found["LIQ_QUESTDB_ADMIN_PASSWORD"]
     }
+    assert found | {"LIQ_QUESTDB_HTTP_PORT": "9000"} == wanted
 
 
 def test_questdb_has_the_embedded_settings(embedded: dict[str, Any]) -> None:
@@ -192,6 +199,7 @@ SECRETS = {
     "LIQ_QUESTDB_ADMIN_PASSWORD": "ADMIN",
     "LIQ_QUESTDB_READER_PASSWORD": "READER",
     "LIQ_KAFKA_PASSWORD": "LOGIN",
+    "LIQ_CONNECT_PASSWORD": "CONNECT",
     "LIQ_TOKEN": "TOKEN",
 }
 
@@ -224,6 +232,14 @@ def test_composes_own_client_takes_the_files(files: list[str]) -> None:
         for variable, value in (service.get("environment") or {}).items():
             if value == "ADMIN":
                 assert name in {"questdb", "connect", "connect-2", "init", "supervisor"}, variable
+    logins = {
+        name
+        for name, service in services.items()
+        if "CONNECT" in (service.get("environment") or {}).values()
+    }
+    users = {"init", "supervisor", "jupyter-client", "dashboard", "kafka-ui"}
+    cluster = {"connect", "connect-2", *users}
+    assert logins == (cluster if len(files) > 1 else set())
 
 
 @pytest.mark.parametrize("secret", SECRETS)
