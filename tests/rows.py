@@ -9,10 +9,11 @@ import msgspec
 import pandas as pd
 
 from helpers import eventually
-from liq import questdb
+from liq import questdb, views
 from liq.config import Settings
 from liq.model import (
     Alert,
+    Cascade,
     Completeness,
     FeedHealth,
     Liquidation,
@@ -22,7 +23,7 @@ from liq.model import (
     Source,
     Sums,
 )
-from liq.streams import ALERTS, FEED_HEALTH, LIQUIDATIONS, PRICES, STREAMS, SUMS, Stream
+from liq.streams import ALERTS, CASCADES, FEED_HEALTH, LIQUIDATIONS, PRICES, STREAMS, SUMS, Stream
 
 _NEXT_ID = iter(range(1, 1_000_000))
 
@@ -43,6 +44,18 @@ def own_table(stack: Settings) -> Settings:
     for stream in STREAMS:
         questdb.ensure_table(settings, stream)
     return settings
+
+
+def refresh_views(settings: Settings) -> None:
+    """Have the views follow their tables now, and wait until they have."""
+    names = [view.name(settings) for view in views.VIEWS]
+    for name in names:
+        questdb.execute(f"REFRESH MATERIALIZED VIEW {name} INCREMENTAL", None, settings)
+    sql = (
+        "SELECT view_name FROM materialized_views() WHERE view_status = 'valid'"
+        " AND refresh_base_table_txn = base_table_txn"
+    )
+    eventually(lambda: {*names} <= {*questdb.fetch(sql, None, settings)["view_name"]})
 
 
 def ask(sql: str, settings: Settings) -> pd.DataFrame:
@@ -125,6 +138,34 @@ def insert_alerts(settings: Settings, alerts: Sequence[Alert]) -> None:
 def insert_sums(settings: Settings, sums: Sequence[Sums]) -> None:
     """Write what Spark found, into the settings' table of those."""
     _insert(settings, SUMS, sums)
+
+
+def insert_cascades(settings: Settings, cascades: Sequence[Cascade]) -> None:
+    """Write what Spark found, into the settings' table of those."""
+    _insert(settings, CASCADES, cascades)
+
+
+def insert_one_of_each(settings: Settings, ts: str | datetime) -> None:
+    """Write a row into each table, dated ``ts``."""
+    insert(settings, [liquidation(ts, 1000)])
+    insert_prices(settings, [price(ts, 100)])
+    report(settings, [health(ts)])
+    micros = micros_of(ts)
+    alert = Alert(
+        ts=micros, rule="a", severity="info", message="", value=1.0, threshold=1.0,
+        query="totals", measure="prints", live=True,
+    )  # fmt: skip
+    cascade = Cascade(
+        ts=micros, base="BTC", gap=5, to_ts=micros, prints=5, exchanges=1, symbols=1,
+        first_exchange="bybit", long_usd=1.0, short_usd=0.0, not_live=0, partial=0,
+    )  # fmt: skip
+    sums = Sums(
+        ts=micros, exchange="bybit", symbol="BTCUSDT", base="BTC", bucket=60, long_usd=1.0,
+        short_usd=0.0, prints=1, largest_usd=1.0, not_live=0, partial=0,
+    )  # fmt: skip
+    insert_alerts(settings, [alert])
+    insert_cascades(settings, [cascade])
+    insert_sums(settings, [sums])
 
 
 def _insert(settings: Settings, stream: Stream, records: Sequence[msgspec.Struct]) -> None:

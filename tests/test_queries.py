@@ -2,7 +2,8 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,17 @@ from liq.config import Settings
 from liq.errors import QueryError
 from liq.model import Completeness, Side, Source, Sums
 from liq.parameters import Parameter
-from rows import ask, insert, insert_prices, insert_sums, liquidation, micros_of, own_table, price
+from rows import (
+    ask,
+    insert,
+    insert_one_of_each,
+    insert_prices,
+    insert_sums,
+    liquidation,
+    micros_of,
+    own_table,
+    price,
+)
 
 END = "2026-01-01T01:00:00"
 HOUR = {"window": "1h", "until": END}
@@ -117,10 +128,29 @@ def test_liquidations_by_bucket_are_zero_filled_from_the_windows_start(own: Sett
 
 
 @pytest.mark.stack
-def test_a_window_that_starts_within_a_bucket_takes_all_of_it(own: Settings) -> None:
+def test_a_window_that_starts_within_a_bucket_takes_a_part_of_it(own: Settings) -> None:
     frame = hit("liquidations_by_bucket", own, window="30m", until="2026-01-01T00:40:30")
     assert moments(frame)[0] == "00:10:00.000000"
-    assert frame["long_usd"].iloc[0] == 1000
+    assert frame.iloc[0][["long_usd", "short_usd"]].tolist() == [0, 400]
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("bucket", ["1m", "1h", "1d"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        key
+        for key, query in SHIPPED.items()
+        if "bucket" in query.params and "prints" in query.columns
+    ],
+)
+def test_buckets_hold_what_totals_count(own: Settings, key: str, bucket: str) -> None:
+    window = {"window": "30m", "until": "2026-01-01T00:40:30"}
+    totals = hit("totals", own, **window).iloc[0]
+    frame = hit(key, own, bucket=bucket, **window)
+    for name in ("long_usd", "short_usd", "prints", "not_live", "partial"):
+        assert frame[name].sum() == totals[name]
+    assert totals["prints"] == 3
 
 
 @pytest.mark.stack
@@ -217,14 +247,60 @@ def test_filters_choose_rows(own: Settings) -> None:
 
 
 @pytest.mark.stack
-def test_without_an_end_rows_ahead_of_this_clock_count(stack: Settings) -> None:
+def test_without_an_end_rows_less_than_a_minute_ahead_count(stack: Settings) -> None:
     settings, now = own_table(stack), datetime.now(UTC)
-    ages = (-30, 30, 120)
+    ages = (-90, -30, 30, 120)
     insert(settings, [liquidation(now - timedelta(seconds=age), 100 + age) for age in ages])
     tape = liq.hit("latest_prints", settings=settings, window="1m")
     assert tape["notional"].tolist() == [70, 130]
     bars = liq.hit("liquidations_by_bucket", settings=settings, window="1m", bucket="1s")
     assert bars["long_usd"].sum() == 200
+
+
+NOW = datetime.now(UTC)  # tables of prices and health drop rows that are days old
+
+
+class Clock(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # noqa: ARG003 - datetime's own name
+        return NOW
+
+
+@pytest.fixture(scope="module")
+def future(stack: Settings) -> Iterator[dict[str, tuple[pd.DataFrame, pd.DataFrame]]]:
+    """What each query without an end gives before, and after rows far in the future came."""
+    settings = own_table(stack)
+    given = {"min_prints": 2, "gap": "1h", "min_notional": 0}
+
+    def answers() -> dict[str, pd.DataFrame]:
+        return {
+            key: liq.hit(
+                key, settings=settings, **{n: given[n] for n in given.keys() & query.params}
+            )
+            for key, query in SHIPPED.items()
+            if "until" in query.params
+        }
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(queries, "datetime", Clock)
+        for age in (20, 40, 130):
+            insert_one_of_each(settings, NOW - timedelta(seconds=age))
+        before = answers()
+        for ts in (NOW + timedelta(days=1), datetime(2099, 1, 1, tzinfo=UTC)):
+            insert_one_of_each(settings, ts)
+        yield {key: (before[key], frame) for key, frame in answers().items()}
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("key", [key for key in SHIPPED if "until" in SHIPPED[key].params])
+def test_rows_far_in_the_future_change_nothing(
+    future: dict[str, tuple[pd.DataFrame, pd.DataFrame]], key: str
+) -> None:
+    before, after = future[key]
+    assert len(before) > 0
+    pd.testing.assert_frame_equal(before, after)
 
 
 @pytest.mark.stack
@@ -248,7 +324,7 @@ def test_unknown_names_are_answered_with_the_valid_ones() -> None:
     assert all(key in str(raised.value) for key in SHIPPED)
     with pytest.raises(QueryError, match=r"totals has no parameter 'windw', did you mean 'window'"):
         liq.hit("totals", windw="1h")
-    with pytest.raises(QueryError, match=r"latest_timestamp has no parameter .*\(none\)"):
+    with pytest.raises(QueryError, match=r"latest_timestamp has no parameter .*until"):
         liq.hit("latest_timestamp", window="1h")
     with pytest.raises(QueryError, match=r"bucket='7s' is not one of: 1s, 5s"):
         liq.hit("cumulative_net", bucket="7s")

@@ -204,24 +204,70 @@ def test_quantiles_of_sizes_are_within_a_percent(stack: Settings) -> None:
             assert frame.loc[side, f"p{percent}_usd"] == pytest.approx(exact, rel=0.01)
 
 
-def test_hours_of_the_day_are_whole_ones_that_were_covered(stack: Settings) -> None:
+def test_hours_of_the_day_are_those_of_the_window_that_were_covered(stack: Settings) -> None:
     settings, hour, day = own_table(stack), 3600, 86_400
     insert(
         settings,
         [
-            liquidation(at(-1), 1e6),  # in the hour before that of the window's start
-            liquidation(at(0), 10),  # Monday
+            liquidation(at(1799), 1e6),  # before the window
+            liquidation(at(1800), 10),  # Monday
             liquidation(at(7 * day), 30, side=Side.SHORT),
             liquidation(at(7 * day + 1), 2),
             liquidation(at(14 * day), 5, symbol="ETHUSDT"),  # this hour was covered too
             liquidation(at(day + 23 * hour), 8),  # Tuesday
-            liquidation(at(14 * day + hour), 1e6),  # in the hour under way at the window's end
+            liquidation(at(14 * day + hour), 1),  # in the hour under way at the window's end
         ],
     )
     window = {"window": timedelta(days=14, hours=1), "until": at(14 * day + hour + 1800)}
     frame = liq.hit("hour_of_day", settings=settings, symbols=["BTCUSDT"], **window)
     columns = ("weekday", "hour", "hours", "long_usd", "short_usd", "mean_usd", "prints")
-    assert rows_of(frame, *columns) == [(1, 0, 3, 12, 30, 14, 3), (2, 23, 1, 8, 0, 8, 1)]
+    assert rows_of(frame, *columns) == [
+        (1, 0, 2.5, 12, 30, 42 / 2.5, 3),
+        (1, 1, 0.5, 1, 0, 2, 1),
+        (2, 23, 1, 8, 0, 8, 1),
+    ]
     none = liq.hit("hour_of_day", settings=settings, symbols=["NONE"], **window)
-    assert none["mean_usd"].tolist() == [0, 0]
-    assert none["prints"].tolist() == [0, 0]
+    assert none["mean_usd"].tolist() == [0, 0, 0]
+    assert none["prints"].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {},
+        {"symbols": ["ETHUSDT"]},
+        {"bases": ["ETH"]},
+        {"exchange": ["bybit"]},
+        {"min_notional": 2},
+    ],
+    ids=str,
+)
+def test_hours_of_the_day_hold_what_totals_count(stack: Settings, filters: dict[str, Any]) -> None:
+    """Also with a filter, and with rows at the same hours outside of the window."""
+    settings, day = own_table(stack), 86_400
+    changes = {"symbol": "ETHUSDT", "base": "ETH", "exchange": "bybit"}
+    insert(settings, [liquidation(at(week * 7 * day), 2, **changes) for week in range(4)])
+    window = {"window": "8d", "until": at(15 * day)}
+    totals = liq.hit("totals", settings=settings, **window, **filters)
+    frame = liq.hit("hour_of_day", settings=settings, **window, **filters)
+    assert frame["prints"].sum() == totals["prints"].item() == 2
+    assert frame["long_usd"].sum() == totals["long_usd"].item() == 4
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["one way", "the other way"])
+def test_the_first_of_several_venues_at_once_is_the_first_by_name(
+    stack: Settings, order: int
+) -> None:
+    settings = own_table(stack)
+    for venue in ["okx", "bybit", "deribit", "gate"][::order]:
+        insert(settings, [liquidation(at(1), 5, exchange=venue)])
+    insert(settings, [liquidation(at(2), 5, exchange="binance_usdm")])
+    assert cascades(settings)["first_exchange"].tolist() == ["bybit"]
+
+
+def test_cascades_of_one_size_and_start_are_in_order_of_their_names(stack: Settings) -> None:
+    settings = own_table(stack)
+    bases = ["SOL", "BTC", "ADA", "ETH"]
+    insert(settings, [liquidation(at(1), 5, base=base) for base in bases for _ in range(2)])
+    assert cascades(settings)["name"].tolist() == sorted(bases)
+    assert cascades(settings, limit=2)["name"].tolist() == sorted(bases)[:2]

@@ -13,7 +13,7 @@ from helpers import eventually
 from liq import queries, questdb, views
 from liq.config import Settings
 from liq.model import Completeness, Liquidation, Side, Source
-from rows import insert, liquidation, micros_of, own_table
+from rows import insert, liquidation, micros_of, own_table, refresh_views
 
 END = datetime(2026, 1, 5, 12, 34, 56, 789_000, tzinfo=UTC)
 BARS = [key for key, query in queries.queries().items() if "{bars}" in query.sql]
@@ -47,18 +47,6 @@ def _since(days: int) -> int:
 FEW = prints(50, seed=2)
 
 
-def refreshed(settings: Settings) -> None:
-    """Have the views follow the table now, and wait until they have."""
-    names = [view.name(settings) for view in views.VIEWS]
-    for name in names:
-        questdb.execute(f"REFRESH MATERIALIZED VIEW {name} INCREMENTAL", None, settings)
-    sql = (
-        "SELECT view_name FROM materialized_views() WHERE view_status = 'valid'"
-        " AND refresh_base_table_txn = base_table_txn"
-    )
-    eventually(lambda: {*names} <= {*questdb.fetch(sql, None, settings)["view_name"]})
-
-
 def read_from(key: str, settings: Settings, **params: Any) -> str:
     """Return the name of what the query reads."""
     query = queries.find(key, settings)
@@ -80,7 +68,7 @@ def own(stack: Settings) -> Settings:
     views.ensure(settings)
     views.ensure(settings)  # again does nothing
     insert(settings, prints(2000, seed=1))
-    refreshed(settings)
+    refresh_views(settings)
     return settings
 
 
@@ -89,7 +77,7 @@ def fragile(stack: Settings) -> Settings:
     settings = own_table(stack)
     views.ensure(settings)
     insert(settings, FEW)
-    refreshed(settings)
+    refresh_views(settings)
     return settings
 
 
@@ -155,7 +143,7 @@ def test_late_rows_and_rows_sent_twice_count_once_and_at_once(fragile: Settings)
     between = same("totals", fragile, **window)["prints"].item()
     seen = [record for record in late if _since(3) <= record.ts < _since(0)]
     assert between - before == len(seen) > 0
-    refreshed(fragile)
+    refresh_views(fragile)
     assert read_from("totals", fragile, **window)
     assert same("totals", fragile, **window)["prints"].item() == between
 
@@ -165,7 +153,7 @@ def test_new_rows_are_taken_from_the_table(stack: Settings) -> None:
     settings, now = own_table(stack), datetime.now(UTC)
     views.ensure(settings)
     insert(settings, [liquidation(now - timedelta(hours=hours), 1) for hours in range(1, 72)])
-    refreshed(settings)
+    refresh_views(settings)
     for seconds in (60, 1, -30):
         insert(settings, [liquidation(now - timedelta(seconds=seconds), 1)])
     assert read_from("totals", settings, window="7d")  # though it has none of the three
@@ -234,7 +222,7 @@ def listened(stack: Settings) -> Settings:
             settings=settings,
         )
     applied(settings)
-    refreshed(settings)
+    refresh_views(settings)
     return settings
 
 
@@ -269,6 +257,6 @@ def test_coverage_is_read_from_minutes_while_they_have_all_reports(listened: Set
     applied(listened)
     assert name not in sql("3h")
     assert "new" in set(same("coverage", listened, window="3h", until=END)["exchange"])
-    refreshed(listened)
+    refresh_views(listened)
     assert name in sql("3h")
     assert "new" in set(same("coverage", listened, window="3h", until=END)["exchange"])

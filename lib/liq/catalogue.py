@@ -4,6 +4,7 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
 
 - ``%(name)s`` is a parameter's value, sent bound; a list becomes ``%(name_0)s, %(name_1)s, …``;
 - ``%(end)s`` is the end of the window, ``until`` or now; ``%(since)s`` is ``window`` before that;
+  ``%(until)s`` always has a value: a minute from now when none is given;
 - ``{table}`` is the settings' table of liquidations, ``{health_table}`` that of feed health,
   ``{price_table}`` that of prices, ``{alerts_table}`` that of alerts, ``{cascades_table}`` and
   ``{sums_table}`` those of Spark's cascades and sums, ``{name}`` an ``interval`` or ``column``

@@ -18,6 +18,9 @@ from liq.parameters import Parameter
 if TYPE_CHECKING:
     import pandas as pd
 
+UNTIL = "until"
+AHEAD = timedelta(minutes=1)  # so far may a venue's clock be ahead of ours
+
 
 def hit(key: str, /, *, settings: Settings | None = None, **params: Any) -> "pd.DataFrame":
     """Run the query ``key`` and return its rows; the columns are those the catalogue declares.
@@ -149,10 +152,13 @@ def checked(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any])
 def resolved(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return a value for each parameter, and the times ``end`` and ``since`` of the window.
 
+    ``until`` is `AHEAD` of now where it is not given: a row far in the future is in no window.
     Raises `QueryError` as `checked` does.
     """
     values = checked(query.key, query.params, given)
-    values[END] = values.get("until") or datetime.now(UTC)
+    values[END] = values.get(UNTIL) or datetime.now(UTC)
+    if UNTIL in values:
+        values[UNTIL] = values[UNTIL] or values[END] + AHEAD
     if isinstance(window := values.get("window"), timedelta):
         try:
             values[SINCE] = values[END] - window

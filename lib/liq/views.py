@@ -139,7 +139,7 @@ def _bounds(span: tuple[datetime, datetime]) -> dict[str, datetime]:
 
 def from_table(query: Query) -> Query:
     """Return ``query`` with the table itself in place of ``{bars}``."""
-    source = f"{{table}} WHERE ts >= {_start(query)} {_filters(query)}"
+    source = f"{{table}} WHERE ts >= %(since)s {_filters(query)}"
     return _filled(query, source, "1", "notional", "ts", "ts")
 
 
@@ -153,7 +153,7 @@ def _from_view(view: View, query: Query, settings: Settings) -> Query:
     parts = (
         f"SELECT {columns}, {_SUMS} FROM {view.name(settings)}"
         f" WHERE ts >= %(view_from)s AND ts < %(view_to)s {filters}",
-        f"{table} WHERE ts >= {_start(query)} AND ts < %(view_from)s {filters}",
+        f"{table} WHERE ts >= %(since)s AND ts < %(view_from)s {filters}",
         f"{table} WHERE ts >= %(view_to)s {filters}",
     )
     order = " ORDER BY ts" if "bucket" in query.params else ""
@@ -166,11 +166,6 @@ def _filled(query: Query, *texts: str) -> Query:
     for name, text in zip(BARS, texts, strict=True):
         sql = sql.replace(f"{{{name}}}", text)
     return replace(query, sql=sql)
-
-
-def _start(query: Query) -> str:
-    bucketed = "bucket" in query.params
-    return "timestamp_floor('{bucket}', %(since)s)" if bucketed else "%(since)s"
 
 
 def _filters(query: Query) -> str:
@@ -197,10 +192,7 @@ def _span(view: View, query: Query, values: Mapping[str, Any]) -> tuple[datetime
         or duration(bucket) % width
     ):
         return None
-    start = values["since"]
-    if "bucket" in query.params:
-        start = _floor(start, duration(bucket))
-    begin = _floor(start + width - timedelta(microseconds=1), width)
+    begin = _floor(values["since"] + width - timedelta(microseconds=1), width)
     end = _floor(_settled(values), width)
     return (begin, end) if end - begin >= _LEAST else None
 

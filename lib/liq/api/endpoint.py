@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LATEST = "latest_timestamp"
+_EVER = datetime(9999, 1, 1, tzinfo=UTC)  # a window may be asked for that ends in the future
 _SLIDE_S = 5  # without new rows a window that ends now still moves on, this often
 
 
@@ -99,9 +100,10 @@ class Endpoint:
         """
         if self.query is None or set(IDENTIFIER.findall(self.query.sql)) & {*TABLES} != {"table"}:
             return None
-        if LATEST not in queries.queries(settings):
+        if LATEST not in (known := queries.queries(settings)):
             return None
-        latest = queries.hit(LATEST, settings=settings).to_csv(index=False)
+        whole = {queries.UNTIL: _EVER} if queries.UNTIL in known[LATEST].params else {}
+        latest = queries.hit(LATEST, settings=settings, **whole).to_csv(index=False)
         moves = "window" in values and not values.get("until")
         slide = int(time.time() // _SLIDE_S) if moves else 0
         return digest(latest, self.query.sql, settings.table, repr(sorted(values.items())), slide)
