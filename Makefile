@@ -2,7 +2,7 @@
 LIQ := .venv/bin/liq
 PY := .venv/bin/python
 
-.PHONY: help setup run test lint audit docs bench chaos screenshot clean
+.PHONY: help setup run test lint audit docs bench chaos oracle screenshot clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -34,6 +34,9 @@ bench: setup ## compare liq side by side with others; measure paint, visitors, m
 chaos: setup ## let everything fail under load for minutes, and print what came of it
 	@PYTHONPATH=tests $(PY) tests/chaos/storm.py $(CHAOS)
 	SINK_ROWS=1000000 .venv/bin/pytest tests/test_sink.py -k great_many
+
+oracle: setup ## compare every query with a second computation; ORACLE="--seeds 1000 --seed 7"
+	@PYTHONPATH=tests $(PY) -m oracle $(ORACLE)
 
 screenshot: setup ## draw the README's and the gallery's pictures from the running apps
 	@$(PY) tools/screenshot.py

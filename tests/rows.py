@@ -1,14 +1,17 @@
 """Rows to ask for: written straight into a QuestDB table of the test's own."""
 
+import json
+import re
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import msgspec
 import pandas as pd
 
-from helpers import eventually
+from helpers import PATIENCE_S, eventually
 from liq import questdb, views
 from liq.config import Settings
 from liq.model import (
@@ -25,6 +28,7 @@ from liq.model import (
 )
 from liq.streams import ALERTS, CASCADES, FEED_HEALTH, LIQUIDATIONS, PRICES, STREAMS, SUMS, Stream
 
+_LINE_ESCAPES = re.compile(r"[,= \\]")
 _NEXT_ID = iter(range(1, 1_000_000))
 
 
@@ -166,6 +170,44 @@ def insert_one_of_each(settings: Settings, ts: str | datetime) -> None:
     insert_alerts(settings, [alert])
     insert_cascades(settings, [cascade])
     insert_sums(settings, [sums])
+
+
+def load(settings: Settings, stream: Stream, frame: pd.DataFrame) -> None:
+    """Write the rows of ``frame``, its times in microseconds, in a fraction of `insert`'s time."""
+    kinds, table = stream.columns(), stream.table(settings)
+    names = [name for name, kind in kinds.items() if kind == "SYMBOL"]
+    tags = [f"{name}=" for name in names]
+    fields = [name for name in kinds if name not in (*names, "ts")]
+    lines = []
+    for row in frame.to_dict("records"):
+        tagged = [
+            tag + _LINE_ESCAPES.sub(r"\\\g<0>", row[name])
+            for name, tag in zip(names, tags, strict=True)
+            if isinstance(row[name], str)
+        ]
+        told = [
+            f"{name}={_line_value(row[name], kinds[name])}"
+            for name in fields
+            if row[name] == row[name]
+        ]
+        lines.append(f"{','.join([table, *tagged])} {','.join(told)} {row['ts']}000")
+    user = settings.questdb_admin_user, settings.questdb_admin_password.get_secret_value()
+    for start in range(0, len(lines), 20_000):
+        body = "\n".join(lines[start : start + 20_000]) + "\n"
+        httpx.post(
+            f"{settings.questdb_url}/write", content=body.encode(), auth=user, timeout=PATIENCE_S
+        ).raise_for_status()
+    eventually(lambda: questdb.wal_state(table, settings).pending == 0)
+
+
+def _line_value(value: Any, kind: str) -> str:
+    if kind == "VARCHAR":
+        return json.dumps(value, ensure_ascii=False)
+    if kind == "TIMESTAMP":
+        return f"{value}t"
+    if kind == "LONG":
+        return f"{value}i"
+    return repr(float(value)) if kind == "DOUBLE" else "t" if value else "f"
 
 
 def _insert(settings: Settings, stream: Stream, records: Sequence[msgspec.Struct]) -> None:
