@@ -31,7 +31,7 @@ def test_what_is_generated_is_up_to_date() -> None:
 
 @pytest.mark.parametrize("key", sorted(queries()))
 def test_readme_tells_what_the_query_tells(key: str) -> None:
-    assert f"| [`{key}`](docs/queries.md#{key}) | {queries()[key].description} |" in README
+    assert f"| [`{key}`](docs/queries.md#{key}) | {queries()[key].summary} |" in README
     assert f"\n## {key}\n" in (ROOT / "docs" / "queries.md").read_text()
 
 

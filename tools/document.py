@@ -17,6 +17,10 @@ _HEAD = """# Queries
 Made by `make docs` from `queries.json`. `liq.hit(key, **parameters)` runs one; `liq api` serves it
 at `/key`. Durations are like `90s`, `15m`, `4h` or `7d`; times are UTC.
 
+A window holds the rows from `until` less `window` on, and before `until`. A row hash writes times
+as ISO 8601 with six digits of microseconds and a `Z`. Rows that a query's order does not tell apart
+may come in any order.
+
 """
 
 

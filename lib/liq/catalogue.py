@@ -54,6 +54,7 @@ RESERVED = ("format", "offset", "rows", "settings", "spreadsheet", "token")
 PAGES = ("docs", "openapi.json")  # of the API: no query can have their place
 VALUE = re.compile(r"%\((\w+)\)s")
 IDENTIFIER = re.compile(r"\{(\w+)\}")
+_SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
 OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -87,6 +88,11 @@ class Query:
     description: str
     params: Mapping[str, Parameter]
     columns: Mapping[str, Column]
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the description."""
+        return _SENTENCE_END.split(self.description, maxsplit=1)[0]
 
 
 class Catalogue(NamedTuple):

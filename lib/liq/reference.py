@@ -8,10 +8,8 @@ from liq.parameters import Parameter
 
 
 def table(queries: Mapping[str, Query]) -> str:
-    """Return one line a query: what it tells."""
-    rows = (
-        (f"[`{key}`](docs/queries.md#{key})", each.description) for key, each in queries.items()
-    )
+    """Return one line a query: what it tells, in a sentence."""
+    rows = ((f"[`{key}`](docs/queries.md#{key})", each.summary) for key, each in queries.items())
     return "".join(_lines("query", "tells", rows=rows))
 
 

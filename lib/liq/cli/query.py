@@ -53,7 +53,7 @@ def _listing(queries: "Mapping[str, Query]") -> Table:
     for query in queries.values():
         params = "\n".join(_describe(name, param) for name, param in query.params.items())
         table.add_row(
-            styled(query.key, "bold"), query.description, params, "\n".join(query.columns)
+            styled(query.key, "bold"), query.summary, params, "\n".join(query.columns)
         )
     return table
 
