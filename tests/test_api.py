@@ -206,6 +206,19 @@ def test_polling_is_cheap_until_something_newer_comes(stack: Settings) -> None:
 
 
 @pytest.mark.stack
+def test_polling_sees_rows_ahead_of_now_in_a_window_that_ends_in_the_future(
+    stack: Settings,
+) -> None:
+    settings, tomorrow = own_table(stack), datetime.now(UTC) + timedelta(days=1)
+    client = api.create_app(settings).test_client()
+    path = f"/totals?window=4h&until={tomorrow + timedelta(hours=1):%Y-%m-%dT%H:%M:%S}"
+    tag = client.get(path).headers["ETag"]
+    insert(settings, [liquidation(tomorrow, 5)])
+    again = client.get(path, headers={"If-None-Match": tag})
+    assert again.get_json()[0]["prints"] == 1
+
+
+@pytest.mark.stack
 def test_a_window_that_ends_now_moves_on_without_new_rows(stack: Settings) -> None:
     settings, now = own_table(stack), datetime.now(UTC)
     insert(settings, [liquidation(now - timedelta(seconds=1), 5)])

@@ -91,7 +91,8 @@ def _moments(rng: np.random.Generator, count: int) -> np.ndarray:
     """Return calm ones, bursts that decay within seconds, ties, and a silence of half a day."""
     calm = rng.integers(0, DAYS * DAY, count)
     starts = rng.integers(0, DAYS * DAY, max(count // 100, 1))
-    burst = rng.choice(starts, count) + rng.exponential(4e6, count).astype(np.int64)
+    after = rng.exponential(4e6, count) * (rng.random(count) < 0.8)  # several venues at once
+    burst = rng.choice(starts, count) + after.astype(np.int64)
     moments = np.where(rng.random(count) < 0.6, burst, calm) % (DAYS * DAY)
     moments = np.where(rng.random(count) < 0.1, moments // SECOND * SECOND, moments)
     tied = rng.random(count) < 0.05

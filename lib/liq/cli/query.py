@@ -52,9 +52,7 @@ def _listing(queries: "Mapping[str, Query]") -> Table:
     table = Table("query", "what it tells", "parameters", "columns", show_lines=True)
     for query in queries.values():
         params = "\n".join(_describe(name, param) for name, param in query.params.items())
-        table.add_row(
-            styled(query.key, "bold"), query.summary, params, "\n".join(query.columns)
-        )
+        table.add_row(styled(query.key, "bold"), query.summary, params, "\n".join(query.columns))
     return table
 
 
