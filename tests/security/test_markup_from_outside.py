@@ -84,7 +84,7 @@ LOOK = """payloads => {
         const node = nodes.currentNode;
         if (["SCRIPT", "STYLE"].includes(node.parentElement?.tagName)) continue;
         // JSON has quotes with a backslash
-        const [first, ...rest] = node.data.toLowerCase().replaceAll('\\"', '"').split("¤");
+        const [first, ...rest] = node.data.toLowerCase().replaceAll('\\\\"', '"').split("¤");
         let before = first;
         for (const part of rest) {
             const name = part.match(/^([a-z_.]*)¦?/)[1];
