@@ -4,17 +4,29 @@ It asks for the newest row every second and reads the rest only when that has ch
 """
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
+from starlette.middleware import Middleware
 
-from liq import charts
+from liq import charts, web
 from liq.client import Client
+from liq.config import settings
 from liq.errors import LiqError
 
 EVERY_S = 1
 SLIDE_S = 10  # without new rows the window still moves on, this often
+INDEX = Path(st.__file__).with_name("static") / "index.html"
+POLICY = web.policy(
+    # Streamlit's page has one inline script, and counts in WebAssembly
+    script_src=f"'self' 'wasm-unsafe-eval' {web.allowing(INDEX.read_text())}",
+    style_src="'self' 'unsafe-inline'",
+    img_src="'self' data: blob:",
+    font_src="'self' data:",
+    connect_src="'self'",
+)
 FILTERED = ("totals", "top_symbols", "by_exchange", "latest_prints")
 
 
@@ -78,11 +90,22 @@ def show(key: str, figure: Any) -> None:
     st.plotly_chart(figure, key=key, theme=None)
 
 
-st.set_page_config(page_title="Liquidations", layout="wide")
-st.title("Liquidations")
-with st.sidebar:
-    window = st.selectbox("Window", ["15m", "1h", "4h", "1d"], index=1)
-    bucket = st.selectbox("Bucket", ["1s", "5s", "30s", "1m", "5m", "15m", "1h"], index=3)
-    symbols = st.text_input("Symbols", placeholder="BTCUSDT,ETHUSDT; empty: all")
-    least = st.number_input("Smallest print, USD", min_value=0.0, step=1000.0)
-live(bucket, {"window": window, "symbols": symbols, "min_notional": least or None})
+def page() -> None:
+    """Draw the page, for one visitor."""
+    st.set_page_config(page_title="Liquidations", layout="wide")
+    st.title("Liquidations")
+    with st.sidebar:
+        window = st.selectbox("Window", ["15m", "1h", "4h", "1d"], index=1)
+        bucket = st.selectbox("Bucket", ["1s", "5s", "30s", "1m", "5m", "15m", "1h"], index=3)
+        symbols = st.text_input("Symbols", placeholder="BTCUSDT,ETHUSDT; empty: all")
+        least = st.number_input("Smallest print, USD", min_value=0.0, step=1000.0)
+    live(bucket, {"window": window, "symbols": symbols, "min_notional": least or None})
+
+
+if __name__ == "__main__":  # Streamlit runs this file as a script, for each visitor
+    page()
+else:  # and imports it once, to serve it
+    app = st.App(
+        __file__,
+        middleware=[Middleware(web.Shield, settings=settings(), content_policy=POLICY)],
+    )

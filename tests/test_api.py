@@ -348,6 +348,9 @@ def test_the_docs_ask_nothing_of_other_hosts(offline: Settings) -> None:
     assert all(f"GET /{key}" in response.text for key in SHIPPED)
     assert "http" not in response.text
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    assert "script-src" not in response.headers["Content-Security-Policy"]
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert "Access-Control-Allow-Origin" not in response.headers
 
 
@@ -384,8 +387,12 @@ def test_away_from_loopback_the_token_is_always_asked_for(offline: Settings) -> 
 
 def test_without_a_token_other_names_of_this_host_are_refused(offline: Settings) -> None:
     client = api.create_app(offline).test_client()
-    fault(client.get("/", base_url="http://rebound.example:8000"), 400)
+    fault(client.get("/", base_url="http://rebound.example:8000"), 403)
     assert client.get("/", base_url="http://127.0.0.1:8000").status_code == 200
+    proxied = offline.model_copy(update={"allowed_hosts": "liq.example"})
+    client = api.create_app(proxied).test_client()
+    assert client.get("/", base_url="https://liq.example").status_code == 200
+    fault(client.get("/", base_url="https://liq.example.evil.example"), 403)
 
 
 def test_liq_api_serves_until_it_is_ended(offline: Settings) -> None:

@@ -48,6 +48,42 @@ def test_environment_wins_over_the_stored_secret(monkeypatch: pytest.MonkeyPatch
     assert Settings.load().questdb_admin_password == stored.questdb_admin_password
 
 
+def test_jupyterlabs_token_is_known_only_to_those_who_ask_for_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.load()
+    assert not settings.lab_token.get_secret_value()
+    known = settings.with_lab_token()
+    stored = json.loads((home / "secrets.json").read_text())
+    assert known.lab_token.get_secret_value() == stored["lab_token"]
+    assert known.lab_token != known.token
+    assert known.environ()["LIQ_LAB_TOKEN"] == ""
+    assert known.variables()["LIQ_LAB_TOKEN"] == stored["lab_token"]
+    monkeypatch.setenv("LIQ_LAB_TOKEN", "chosen")
+    assert Settings.load().with_lab_token().lab_token == SecretStr("chosen")
+
+
+def test_a_home_of_an_older_version_gets_jupyterlabs_token(home: Path) -> None:
+    home.mkdir()
+    old = {
+        "questdb_admin_password": "a",
+        "questdb_reader_password": "b",
+        "kafka_password": "c",
+        "token": "d",
+    }
+    (home / "secrets.json").write_text(json.dumps(old))
+    settings = Settings.load().with_lab_token()
+    assert settings.token == SecretStr("d")
+    assert len(settings.lab_token.get_secret_value()) >= 32
+
+
+def test_one_token_for_both_servers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIQ_TOKEN", "same")
+    monkeypatch.setenv("LIQ_LAB_TOKEN", "same")
+    with pytest.raises(ConfigError, match="LIQ_LAB_TOKEN must differ from LIQ_TOKEN"):
+        Settings.load()
+
+
 def test_unreadable_secrets_file_names_the_mend(home: Path) -> None:
     home.mkdir()
     (home / "secrets.json").write_text("{")

@@ -10,24 +10,26 @@ import ipaddress
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from platformdirs import user_cache_path, user_data_path
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from liq.errors import ConfigError
 
 _PREFIX = "LIQ_"
+_LAB = "lab_token"
 _SECRETS = (
     "questdb_admin_password",
     "questdb_reader_password",
     "kafka_password",
     "connect_password",
     "token",
+    _LAB,
 )
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -79,6 +81,12 @@ class Settings(BaseSettings):
     lab_port: Port = Field(8888, description="JupyterLab")
     streamlit_port: Port = Field(8501, description="Streamlit dashboard")
     simulator_port: Port = Field(8765, description="simulated exchange websockets")
+    allowed_hosts: str = Field(
+        "",
+        pattern=r"^$|^[A-Za-z0-9._-]+(,[A-Za-z0-9._-]+)*$",
+        description="more host names that browsers may use for the dashboard, JupyterLab, the API "
+        "and Streamlit, with commas between; IP addresses and localhost always work",
+    )
 
     topic: str = Field("alt_liquidations", pattern=r"^[A-Za-z0-9._-]+$")
     dlq_topic: str = Field("alt_liquidations_dlq", pattern=r"^[A-Za-z0-9._-]+$")
@@ -139,7 +147,10 @@ class Settings(BaseSettings):
     connect_password: SecretStr = Field(
         SecretStr(""), description="of user liq on Kafka Connect, for connect_login"
     )
-    token: SecretStr = Field(SecretStr(""), description="opens the dashboard, JupyterLab, the API")
+    token: SecretStr = Field(SecretStr(""), description="opens the dashboard and the API")
+    lab_token: SecretStr = Field(
+        SecretStr(""), description="opens JupyterLab, and with it a shell; see `with_lab_token`"
+    )
     api_token_required: bool = Field(
         default=False, description="ask for the token on the API; away from loopback it always does"
     )
@@ -153,10 +164,18 @@ class Settings(BaseSettings):
             raise ValueError("give an address that begins with http:// or https://")
         return url
 
+    @model_validator(mode="after")
+    def _has_two_tokens(self) -> Self:
+        lab = self.lab_token.get_secret_value()
+        if lab and lab == self.token.get_secret_value():
+            raise ValueError("LIQ_LAB_TOKEN must differ from LIQ_TOKEN: it opens a shell")
+        return self
+
     @classmethod
     def load(cls, **overrides: Any) -> Self:
         """Read the environment, then fill missing secrets from (or into) ``secrets.json``.
 
+        JupyterLab's token is left out unless the environment has it, see `with_lab_token`.
         Raises `ConfigError` for an unknown ``LIQ_*`` variable or a value out of range.
         """
         _refuse_unknown(os.environ, cls.model_fields)
@@ -164,11 +183,22 @@ class Settings(BaseSettings):
             settings = cls(**overrides)
         except ValidationError as error:
             raise ConfigError(_explain(error)) from error
-        missing = [name for name in _SECRETS if not getattr(settings, name).get_secret_value()]
+        return settings._filled(name for name in _SECRETS if name != _LAB)
+
+    def with_lab_token(self) -> Self:
+        """Return these settings with JupyterLab's token, for the code that serves or opens it.
+
+        The token opens a shell, so the dashboard, its kernels and all other processes do without.
+        """
+        return self._filled([_LAB])
+
+    def _filled(self, names: Iterable[str]) -> Self:
+        """Return a copy whose missing secrets among ``names`` come from ``secrets.json``."""
+        missing = [name for name in names if not getattr(self, name).get_secret_value()]
         if not missing:
-            return settings
-        stored = _stored_secrets(settings.home)
-        return settings.model_copy(update={name: SecretStr(stored[name]) for name in missing})
+            return self
+        stored = _stored_secrets(self.home)
+        return self.model_copy(update={name: SecretStr(stored[name]) for name in missing})
 
     @property
     def kafka_bootstrap(self) -> str:
@@ -209,7 +239,14 @@ class Settings(BaseSettings):
         return self.home / "recordings"
 
     def environ(self) -> dict[str, str]:
-        """Return the ``LIQ_*`` variables that make a child process see these very settings."""
+        """Return the ``LIQ_*`` variables that make a child process see these very settings.
+
+        JupyterLab's token is blank in them, so that no child inherits it from this process.
+        """
+        return {**self.variables(), _PREFIX + _LAB.upper(): ""}
+
+    def variables(self) -> dict[str, str]:
+        """Return all settings as ``LIQ_*`` variables."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return {
             _PREFIX + name.upper(): _plain(value)

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from flask import Flask, Response, abort, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 
-from liq import queries
+from liq import queries, web
 from liq.api import openapi
 from liq.api.endpoint import PAGING, Endpoint, digest
 from liq.catalogue import RESERVED, Query
@@ -19,12 +19,9 @@ from liq.errors import LiqError, QueryError, QuestDBAwayError, QuestDBTimeoutErr
 from liq.formats import MEDIA_TYPES, Format, encode
 
 _LOG = logging.getLogger(__name__)
-_LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
 _HEADERS = {
     "Cache-Control": "private, no-cache",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
-    "Referrer-Policy": "no-referrer",  # an address may hold the token
-    "X-Content-Type-Options": "nosniff",
+    **web.headers(web.policy(style_src="'unsafe-inline'", img_src="data:")),  # the empty icon
 }
 _RETRY_S = "5"
 
@@ -64,7 +61,12 @@ def _guard(app: Flask, settings: Settings) -> None:
     if not token_required(settings):
         # without a token the name of the host is what keeps other sites' pages out: a page cannot
         # read another origin, but a name that its owner points at 127.0.0.1 would be its own
-        app.config["TRUSTED_HOSTS"] = [*_LOOPBACK, settings.host]
+        @app.before_request
+        def _know_host() -> None:
+            host = request.headers.get("Host", "localhost")
+            if not web.is_allowed_host(host, settings):
+                abort(403, web.refusal(host))
+
         return
     expected = settings.token.get_secret_value().encode()
 

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 import waitress
 from flask import Flask
 
+from liq import web
 from liq.api.app import create_app, token_required
 from liq.config import Settings
 from liq.config import settings as current_settings
@@ -20,6 +21,7 @@ def run(settings: Settings | None = None, app: Flask | None = None) -> None:
     """
     settings = settings or current_settings()
     app = app or create_app(settings)
+    web.redact_logs([settings.token.get_secret_value()])
     try:
         server = waitress.create_server(
             app, host=settings.host, port=settings.api_port, threads=_THREADS, ident="liq"

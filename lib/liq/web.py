@@ -1,0 +1,201 @@
+"""The rules that every web server of liq follows: response headers, cookies, host names, logs.
+
+A script that gets into a page in spite of all escaping must not run, and must find nothing to take:
+the content security policy refuses inline scripts, cookies are out of a script's reach, and no
+address or log holds a token.
+"""
+
+import contextlib
+import hashlib
+import ipaddress
+import logging
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote
+
+from liq.config import Settings
+
+_DIRECTIVES = {
+    "default-src": "'none'",
+    "object-src": "'none'",
+    "base-uri": "'none'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+}
+_INLINE_SCRIPT = re.compile(
+    r"<script(?: type=[\"']text/javascript[\"'])?>(.*?)</script>", re.DOTALL
+)
+_HOST = re.compile(r"(?:\[(?P<ipv6>[^\]]*)\]|(?P<name>[^\[\]:]+))(?::\d*)?")
+_LOCAL_NAME = "localhost"
+_CONTROL_CODES = frozenset(map(chr, [*range(32), 127]))
+
+
+def policy(**sources: str) -> str:
+    """Return a content security policy that allows ``sources``, as ``img_src="'self'"``, only."""
+    directives = _DIRECTIVES | {name.replace("_", "-"): value for name, value in sources.items()}
+    return "; ".join(f"{name} {value}" for name, value in directives.items())
+
+
+def allowing(template: str) -> str:
+    """Return the sources of a policy that allow the inline scripts of a file, and no other."""
+    scripts = _INLINE_SCRIPT.findall(template)
+    digests = (b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    return " ".join(f"'sha256-{digest}'" for digest in digests)
+
+
+def headers(content_policy: str, referrer: str = "no-referrer") -> dict[str, str]:
+    """Return the headers of every response."""
+    return {
+        "Content-Security-Policy": content_policy,
+        "Referrer-Policy": referrer,
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+
+
+def is_allowed_host(host: str, settings: Settings) -> bool:
+    """Return whether ``host``, a Host header, names this server.
+
+    A web page whose owner points its own name at this machine is of the same origin as this server,
+    so the browser lets it read everything. Its requests name that other host. An IP address cannot
+    be pointed elsewhere, so it is always allowed.
+    """
+    parts = _HOST.fullmatch(host)
+    if not parts:
+        return False
+    name = (parts["ipv6"] or parts["name"]).lower().rstrip(".")
+    return _is_address(name) or name in _names(settings)
+
+
+def refusal(host: str) -> str:
+    """Return what a client is told that used another name."""
+    return f"{host!r} is not a name of this server; to allow it, add it to LIQ_ALLOWED_HOSTS"
+
+
+def is_clean_path(path: str) -> bool:
+    """Return whether a request's path, percent-encoded, is one that a server may take.
+
+    Not if it has control characters or is no UTF-8: Python's file functions raise for those. Nor if
+    it begins with two slashes, or a backslash for the second one: a browser that is redirected to
+    such a path asks another host.
+    """
+    if path[1:2] in ("/", "\\"):
+        return False
+    try:
+        return not _CONTROL_CODES & set(unquote(path.partition("?")[0], errors="strict"))
+    except UnicodeDecodeError:
+        return False
+
+
+def protect_cookie(cookie: str, *, secure: bool, readable: Iterable[str] = ()) -> str:
+    """Return a Set-Cookie header with the attributes that keep scripts and other sites off.
+
+    Scripts may read the cookies named in ``readable``. ``secure`` cookies travel over TLS only.
+    """
+    name = cookie.partition("=")[0]
+    present = {part.strip().partition("=")[0].lower() for part in cookie.split(";")[1:]}
+    wanted = {"SameSite": "SameSite=Lax"}
+    if name not in readable:
+        wanted["HttpOnly"] = "HttpOnly"
+    if secure:
+        wanted["Secure"] = "Secure"
+    missing = [text for key, text in wanted.items() if key.lower() not in present]
+    return "; ".join([cookie, *missing])
+
+
+def is_encrypted(forwarded_proto: str) -> bool:
+    """Return whether a proxy says by ``X-Forwarded-Proto`` that it got the request over TLS.
+
+    Whoever may say so: all that follows is that cookies get stricter.
+    """
+    return forwarded_proto.rpartition(",")[2].strip().lower() == "https"
+
+
+def cookie_secret(token: str) -> bytes:
+    """Return what signs a server's cookies; the same after a restart, which logs nobody out."""
+    return hashlib.sha256(f"cookie {token}".encode()).digest()
+
+
+def redact_logs(secrets: Iterable[str]) -> None:
+    """Replace ``secrets`` in all that this process logs from now on.
+
+    Servers log addresses, and an address may hold a token, escaped or not.
+    """
+    hidden = {form for each in secrets if each for form in (each, quote(each), quote_plus(each))}
+    make = logging.getLogRecordFactory()
+
+    def redacted(text: str) -> str:
+        for secret in hidden:
+            text = text.replace(secret, "[secret]")
+        return text
+
+    def record(*args: Any, **options: Any) -> logging.LogRecord:
+        made = make(*args, **options)
+        with contextlib.suppress(TypeError, ValueError):  # arguments that do not fit the message
+            text = made.getMessage()
+            if text != (shown := redacted(text)):
+                made.msg, made.args = shown, ()
+        if made.exc_info:
+            made.exc_text = redacted(logging.Formatter().formatException(made.exc_info))
+        return made
+
+    logging.setLogRecordFactory(record)
+
+
+class Shield:
+    """An ASGI application in front of ``app`` that keeps these rules for it."""
+
+    def __init__(self, app: Any, settings: Settings, content_policy: str) -> None:
+        self._app = app
+        self._settings = settings
+        self._headers = headers(content_policy)
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+        """Answer a request, or refuse it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        given = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        host = given.get(b"host", _LOCAL_NAME)
+        secure = is_encrypted(given.get(b"x-forwarded-proto", ""))
+
+        async def answer(message: dict[str, Any]) -> None:
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                message = message | {"headers": self._protected(message["headers"], secure=secure)}
+            await send(message)
+
+        if is_allowed_host(host, self._settings):
+            await self._app(scope, receive, answer)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            plain = [(b"content-type", b"text/plain; charset=utf-8")]
+            await answer({"type": "http.response.start", "status": 403, "headers": plain})
+            await send({"type": "http.response.body", "body": refusal(host).encode()})
+
+    def _protected(
+        self, given: Iterable[tuple[bytes, bytes]], *, secure: bool
+    ) -> list[tuple[bytes, bytes]]:
+        ours = [(name.lower().encode(), value.encode()) for name, value in self._headers.items()]
+        names = {name for name, _ in ours}
+        kept = [(name, value) for name, value in given if name.lower() not in names]
+        return ours + [
+            (name, protect_cookie(value.decode("latin-1"), secure=secure).encode("latin-1"))
+            if name.lower() == b"set-cookie"
+            else (name, value)
+            for name, value in kept
+        ]
+
+
+def _names(settings: Settings) -> set[str]:
+    return {_LOCAL_NAME, settings.host.lower(), *settings.allowed_hosts.lower().split(",")} - {""}
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
