@@ -109,7 +109,8 @@ def crowd(stack: Settings, visitors: int = 10) -> dict[str, float]:
 
 def _moves(page: Page) -> bool:
     before = page.evaluate(_BARS)
-    page.wait_for_function(f"before => {_BARS} !== before", arg=before, timeout=60_000)
+    # not wait_for_function, which evaluates text in the page: its policy refuses that
+    wait_until(lambda: page.evaluate(_BARS) != before, timeout=60)
     return True
 
 

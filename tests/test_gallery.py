@@ -72,7 +72,7 @@ def client(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def token(settings: Settings) -> dict[str, str]:
-    return {"token": settings.token.get_secret_value()}
+    return {"Authorization": f"token {settings.token.get_secret_value()}"}
 
 
 @pytest.mark.parametrize("path", ["/apps", "/apps/", "/apps/02-explore", "/apps/nothing"])
@@ -83,12 +83,12 @@ def test_without_the_token_the_gallery_leads_to_the_login(client: httpx.Client, 
 
 
 def test_the_gallery_leads_to_every_app(client: httpx.Client, token: dict[str, str]) -> None:
-    page = client.get("/apps", params=token).text
+    page = client.get("/apps", headers=token).text
     for app in gallery.apps(NOTEBOOKS):
         assert f'href="/{app.path}"' in page
         assert app.title in page
     assert "://" not in page
-    assert token["token"] not in page
+    assert token["Authorization"].split()[1] not in page
 
 
 @pytest.mark.parametrize(
@@ -98,21 +98,21 @@ def test_the_gallery_leads_to_every_app(client: httpx.Client, token: dict[str, s
 def test_links_between_notebooks_lead_to_their_apps(
     client: httpx.Client, token: dict[str, str], name: str, address: str
 ) -> None:
-    answer = client.get(f"/apps/{name}", params=token)
+    answer = client.get(f"/apps/{name}", headers=token)
     assert answer.status_code == 302
     assert answer.headers["location"] == address
 
 
 @pytest.mark.parametrize("name", ["01-start-producers", "nothing", "...", "work"])
 def test_what_is_no_app_is_not_run(client: httpx.Client, token: dict[str, str], name: str) -> None:
-    answer = client.get(f"/apps/{name}", params=token)
+    answer = client.get(f"/apps/{name}", headers=token)
     assert answer.status_code == 404
 
 
 def test_an_app_hides_its_errors_and_takes_no_parameters_from_the_address(
     client: httpx.Client, token: dict[str, str]
 ) -> None:
-    page = client.get("/apps/02-explore", params=token | {"window": "__import__('os')"}).text
+    page = client.get("/apps/02-explore", params={"window": "__import__('os')"}, headers=token).text
     assert "<title>Explore liquidations</title>" in page
     assert "run: liq dashboard --show-tracebacks" in page  # there is no QuestDB
     assert "Traceback" not in page

@@ -5,7 +5,6 @@ environment, so a notebook sees the very stack that serves it. The Streamlit das
 token and is served on loopback only.
 """
 
-import hashlib
 import os
 import shutil
 import socket
@@ -14,9 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlencode
 
+from pydantic import SecretStr
 from traitlets.config import Config
 
-from liq import assets
+from liq import assets, web
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ServeError
@@ -39,6 +39,7 @@ def dashboard(
     """
     settings = settings or current_settings()
     _claim(settings.host, settings.dashboard_port, "LIQ_DASHBOARD_PORT")
+    web.redact_logs([settings.token.get_secret_value()])
     # figures reach the page as data, not as HTML with plotly.js in it: the page has its own
     os.environ.update(settings.environ(), PLOTLY_RENDERER="plotly_mimetype")
     _spare_grammar()
@@ -58,15 +59,31 @@ def lab(
     ``folder`` holds the notebooks to work on; by default those of the checkout, or in an
     installation copies in ``<home>/notebooks``. Raises `ServeError`.
     """
-    settings = settings or current_settings()
+    settings = (settings or current_settings()).with_lab_token()
     _claim(settings.host, settings.lab_port, "LIQ_LAB_PORT")
-    os.environ.update(settings.environ())
+    web.redact_logs([settings.token.get_secret_value(), settings.lab_token.get_secret_value()])
+    # our configuration switches Voila's extension off: it takes seconds to import and serves more
+    # files; `liq dashboard` is the way to serve notebooks as apps
+    os.environ.update(settings.environ(), JUPYTER_CONFIG_PATH=_lab_config_path())
     _spare_grammar()
-    from jupyterlab.labapp import LabApp  # noqa: PLC0415 - takes a second to import
+    from jupyterlab.commands import get_app_dir  # noqa: PLC0415 - takes a second to import
+    from jupyterlab.labapp import LabApp  # noqa: PLC0415 - as does this
+
+    from liq.jupyter import Guard  # noqa: PLC0415 - as does this
 
     folder = folder or notebooks_folder(settings)
     config = lab_config(settings, folder, browser=browser)
-    LabApp.initialize_server(config=config).start()
+    server = LabApp.initialize_server(config=config)
+    # pages log in by cookie, so that their requests name no token
+    server.web_app.settings["page_config_data"]["token"] = ""
+    headers = web.headers(lab_policy(Path(get_app_dir()) / "static"), referrer="same-origin")
+    server.http_server.request_callback = Guard(
+        server.web_app,
+        settings,
+        headers,
+        readable=["_xsrf"],  # JupyterLab's pages send it back in a header
+    )
+    server.start()
 
 
 def streamlit(settings: Settings | None = None, *, browser: bool = True) -> None:
@@ -94,13 +111,13 @@ def streamlit(settings: Settings | None = None, *, browser: bool = True) -> None
 def dashboard_url(settings: Settings | None = None) -> str:
     """Return the dashboard's address, with the token that opens it."""
     settings = settings or current_settings()
-    return _url(settings, settings.dashboard_port, "/")
+    return _url(settings, settings.dashboard_port, "/", settings.token)
 
 
 def lab_url(settings: Settings | None = None) -> str:
     """Return JupyterLab's address, with the token that opens it."""
-    settings = settings or current_settings()
-    return _url(settings, settings.lab_port, "/lab")
+    settings = (settings or current_settings()).with_lab_token()
+    return _url(settings, settings.lab_port, "/lab", settings.lab_token)
 
 
 def dashboard_config(
@@ -115,10 +132,12 @@ def dashboard_config(
         port_retries=0,
         open_browser=browser,
         token=token,
-        # a page that was open before a restart stays logged in
-        cookie_secret=hashlib.sha256(f"cookie {token}".encode()).digest(),
+        cookie_secret=web.cookie_secret(token),
+        identity_provider_class="liq.jupyter.Login",
         config_file_paths=[],
     )
+    config.DashboardServer.liq_settings = settings
+    config.Login.cookie_name = f"liq-dashboard-{settings.dashboard_port}"
     config.VoilaConfiguration.update(
         show_tracebacks=tracebacks,
         preheat_kernel=pool > 0,
@@ -159,6 +178,7 @@ def dashboard_config(
 
 def lab_config(settings: Settings, folder: Path, *, browser: bool = True) -> Config:
     """Return JupyterLab's configuration; it asks nothing of other hosts."""
+    token = settings.lab_token.get_secret_value()
     config = Config()
     config.ServerApp.update(
         ip=settings.host,
@@ -167,14 +187,45 @@ def lab_config(settings: Settings, folder: Path, *, browser: bool = True) -> Con
         open_browser=browser,
         root_dir=str(folder),
         allow_root=True,  # containers; it is no more than any other command of liq may do
+        allow_remote_access=True,  # which hosts are, `Guard` checks
+        cookie_secret=web.cookie_secret(token),
+        identity_provider_class="liq.jupyter.Login",
     )
-    config.IdentityProvider.token = settings.token.get_secret_value()
+    config.Login.update(
+        token=token,
+        cookie_name=f"liq-lab-{settings.lab_port}",
+        allow_password_change=False,
+    )
     config.LabApp.update(
         news_url=None,
         check_for_updates_class="jupyterlab.NeverCheckForUpdate",
         extension_manager="readonly",
     )
     return config
+
+
+def lab_policy(templates: Path) -> str:
+    """Return JupyterLab's content security policy; its page is in the folder ``templates``.
+
+    JupyterLab needs two things that our own pages do not: it compiles JSON schemas to code
+    (``unsafe-eval``), and anywidget loads a widget's module from memory (``blob:``). A script in a
+    cell's output is refused, as on all our pages.
+    """
+    import jupyter_server  # noqa: PLC0415 - only its folder is needed, and only here
+
+    jupyter = Path(jupyter_server.__file__).parent / "templates"
+    pages = [templates / "index.html", jupyter / "page.html"]
+    scripts = " ".join(web.allowing(page.read_text()) for page in pages)
+    return web.policy(
+        script_src=f"'self' 'unsafe-eval' blob: {scripts}",
+        style_src="'self' 'unsafe-inline'",
+        img_src="'self' data: blob:",
+        font_src="'self' data:",
+        connect_src="'self'",
+        worker_src="'self' blob:",
+        frame_src="'self' blob:",
+        frame_ancestors="'self'",
+    )
 
 
 def notebooks_folder(settings: Settings) -> Path:
@@ -194,6 +245,12 @@ def notebooks_folder(settings: Settings) -> Path:
     return mine
 
 
+def _lab_config_path() -> str:
+    """Return the folders of JupyterLab's configuration files: ours before the user's own."""
+    own = str(Path(__file__).with_name("labconf"))
+    return os.pathsep.join(filter(None, [own, os.environ.get("JUPYTER_CONFIG_PATH")]))
+
+
 def _spare_grammar() -> None:
     """Keep jsonschema from a package with which it could check internationalised URLs.
 
@@ -202,8 +259,8 @@ def _spare_grammar() -> None:
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # read: not installed
 
 
-def _url(settings: Settings, port: int, path: str) -> str:
-    query = urlencode({"token": settings.token.get_secret_value()})
+def _url(settings: Settings, port: int, path: str, token: SecretStr) -> str:
+    query = urlencode({"token": token.get_secret_value()})
     return f"http://{settings.host}:{port}{path}?{query}"
 
 

@@ -155,20 +155,30 @@ class Visit:
         remote = (url for url in self.requests if urlsplit(url).scheme not in ("data", "blob"))
         return [url for url in remote if urlsplit(url).netloc != own]
 
+    async def until(self, expression: str, arg: Any = None) -> None:
+        """Fail unless JavaScript comes to be true.
+
+        Not by Playwright's ``wait_for_function``, whose polling evaluates text in the page: our
+        content security policy refuses that.
+        """
+        async with asyncio.timeout(PATIENCE_S):
+            while not await self.page.evaluate(expression, arg):  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0.05)
+
     async def drawn(self) -> None:
         """Fail unless the page comes to stand as its notebook means it, without a notice."""
         await self.page.wait_for_selector("#liq-notice", state="hidden")
 
     async def bars(self) -> list[str]:
         """Return the outlines of the bars, once some are drawn."""
-        await self.page.wait_for_function(f"{BARS}.length")
+        await self.until(f"{BARS}.length")
         outlines: list[str] = await self.page.evaluate(BARS)
         return outlines
 
     async def redraws(self) -> None:
         """Fail unless the bars change; fresh events come all the time."""
         before = await self.bars()
-        await self.page.wait_for_function(f"before => {BARS}.join() !== before.join()", arg=before)
+        await self.until(f"before => {BARS}.join() !== before.join()", before)
 
     async def shows(self, text: str, selector: str = "body") -> None:
         """Fail unless ``text`` comes to stand in an element."""

@@ -90,7 +90,7 @@ async def test_an_app_draws_without_complaint(
     async with visit(address(settings, app.path)) as visitor:
         await visitor.drawn()
         assert await visitor.page.title() == app.title
-        await visitor.page.wait_for_function(f"{EMPTY_FIGURES} === 0")
+        await visitor.until(f"{EMPTY_FIGURES} === 0")
         await visitor.page.wait_for_selector(
             "main table, main .js-plotly-plot, main .jupyter-widgets"
         )

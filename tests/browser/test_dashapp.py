@@ -69,14 +69,14 @@ async def visitor(chromium: Browser, app: str) -> AsyncIterator[Visit]:
 
 async def test_it_draws_and_follows_new_prints(visitor: Visit, behind: Settings) -> None:
     await visitor.shows("1 rows", APP)
-    await visitor.page.wait_for_function(f"{BARS}.length > 0")
+    await visitor.until(f"{BARS}.length > 0")
     before = await visitor.page.evaluate(BARS)
     now = datetime.now(UTC) - timedelta(minutes=1)
     insert(behind, [liquidation(now, 25_000, source=Source.SIMULATOR)])
     await visitor.shows("2 rows", APP)
     await visitor.shows("26,000", APP)
     await visitor.shows("PARTLY SIMULATED DATA", APP)
-    await visitor.page.wait_for_function(f"before => {BARS} !== before", arg=before)
+    await visitor.until(f"before => {BARS} !== before", before)
     await visitor.page.get_by_label("Symbols").fill("ETHUSDT")
     await visitor.page.get_by_label("Symbols").press("Enter")
     await visitor.shows("no liquidations in this window", APP)

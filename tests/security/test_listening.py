@@ -112,9 +112,16 @@ def text_of(file: Path) -> str:
 
 
 def secrets(settings: Settings) -> list[str]:
-    names = ("questdb_admin_password", "questdb_reader_password", "kafka_password")
-    names += ("connect_password", "token")
-    return [getattr(settings, name).get_secret_value() for name in names]
+    names = (
+        "questdb_admin_password",
+        "questdb_reader_password",
+        "kafka_password",
+        "connect_password",
+        "token",
+        "lab_token",
+    )
+    known = settings.with_lab_token()
+    return [getattr(known, name).get_secret_value() for name in names]
 
 
 def mode(file: Path) -> int:
@@ -170,7 +177,8 @@ def test_a_name_that_someone_else_points_here_is_refused(name: str, apps: Settin
     """A page of that name would otherwise be of this very origin: no browser holds it back."""
     port = getattr(apps, name)
     path = {"connect_port": "/connectors", "lab_port": "/api/contents", "api_port": "/"}[name]
-    token = {"Authorization": f"token {apps.token.get_secret_value()}"} if "lab" in name else {}
+    lab_token = apps.with_lab_token().lab_token.get_secret_value()
+    token = {"Authorization": f"token {lab_token}"} if "lab" in name else {}
     url = f"http://127.0.0.1:{port}{path}"
     assert httpx.get(url, headers=token, timeout=PATIENCE_S).is_success
     answer = httpx.get(url, headers={"Host": f"{EVIL}:{port}", **token}, timeout=PATIENCE_S)
@@ -209,9 +217,11 @@ def test_connect_tells_no_password(stack: Settings) -> None:
 @pytest.mark.parametrize("name", ["lab_port", "dashboard_port"])
 def test_a_page_of_another_origin_reaches_no_kernel(name: str, apps: Settings) -> None:
     port = getattr(apps, name)
+    known = apps.with_lab_token()
+    secret = known.lab_token if name == "lab_port" else known.token
     answer = httpx.get(
         f"http://127.0.0.1:{port}/api/kernels/any/channels",
-        params={"token": apps.token.get_secret_value()},
+        params={"token": secret.get_secret_value()},
         headers={
             "Origin": f"http://{EVIL}",
             "Connection": "Upgrade",

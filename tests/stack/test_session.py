@@ -1,6 +1,7 @@
 """`liq run`: everything at once, from the simulated exchange to the dashboard's door."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -80,6 +81,10 @@ def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
     assert {f"api: {own.api_url}", f"streamlit: {own.streamlit_url}"} <= set(said)
     assert httpx.get(f"{own.api_url}/latest_timestamp", timeout=PATIENCE_S).json()[0]["rows"] > 20
     assert httpx.get(f"{own.streamlit_url}/_stcore/health", timeout=PATIENCE_S).text == "ok"
+
+    secrets = json.loads((own.home / "secrets.json").read_text()).values()
+    for log in (own.home / "logs").iterdir():
+        assert not [secret for secret in secrets if secret in log.read_text()], log
 
     assert set(local.down(own)) == SERVERS | APPS | FACES
     assert processes(own) == {}

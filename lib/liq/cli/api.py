@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from liq.cli.output import console
+from liq.cli.serve import tell_address
 from liq.config import settings as current_settings
 
 app = typer.Typer()
@@ -21,5 +21,5 @@ def api(
     settings = current_settings()
     if port:
         settings = settings.model_copy(update={"api_port": port})
-    console.print(f"API: {url(settings)}", soft_wrap=True)
+    tell_address("API", url(settings), "LIQ_TOKEN")
     run(settings)

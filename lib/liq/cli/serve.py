@@ -1,5 +1,6 @@
 """Serve the dashboard, JupyterLab and the Streamlit dashboard."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +28,7 @@ def dashboard(
 ) -> None:
     """Serve the live dashboard and print its address."""
     settings = _settings("dashboard_port", port)
-    _tell("Dashboard", serve.dashboard_url(settings))
+    tell_address("Dashboard", serve.dashboard_url(settings), "LIQ_TOKEN")
     serve.dashboard(settings, browser=browser, tracebacks=show_tracebacks, pool=pool)
 
 
@@ -42,7 +43,7 @@ def lab(
 ) -> None:
     """Open JupyterLab on the notebooks, with the stack's settings in their environment."""
     settings = _settings("lab_port", port)
-    _tell("JupyterLab", serve.lab_url(settings))
+    tell_address("JupyterLab", serve.lab_url(settings), "LIQ_LAB_TOKEN")
     serve.lab(settings, browser=browser, folder=folder)
 
 
@@ -50,7 +51,7 @@ def lab(
 def streamlit(*, port: Port = None, browser: Browser = True) -> None:
     """Serve the Streamlit dashboard over the HTTP API (`liq api`) and print its address."""
     settings = _settings("streamlit_port", port)
-    _tell("Streamlit", settings.streamlit_url)
+    tell_address("Streamlit", settings.streamlit_url)
     serve.streamlit(settings, browser=browser)
 
 
@@ -59,5 +60,11 @@ def _settings(name: str, port: int | None) -> Settings:
     return settings.model_copy(update={name: port}) if port else settings
 
 
-def _tell(what: str, url: str) -> None:
+def tell_address(what: str, url: str, token: str = "") -> None:
+    """Print where a server is: with the token in ``url`` on a terminal, without it in a log.
+
+    ``token`` is the variable that holds the token.
+    """
+    if "?" in url and not sys.stdout.isatty():
+        url = f"{url.partition('?')[0]} (log in with {token}, which `liq env` prints)"
     console.print(f"{what}: {url}", soft_wrap=True)

@@ -119,11 +119,11 @@ def init() -> None:
 
 @app.command()
 def env() -> None:
-    """Print the settings, passwords and token too, as LIQ_* variables.
+    """Print the settings, passwords and tokens too, as LIQ_* variables.
 
     Keep what it prints to yourself: `liq env > .env` is what docker-compose.yml reads.
     """
-    for name, value in config.settings().environ().items():
+    for name, value in config.settings().with_lab_token().variables().items():
         echo(f"{name}={value}")
 
 

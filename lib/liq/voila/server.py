@@ -6,26 +6,46 @@ import mimetypes
 import threading
 import webbrowser
 from collections.abc import AsyncIterator
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import voila.handler
+from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.auth.login import LoginFormHandler
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.log import log_request
+from tornado.escape import json_encode
 from tornado.web import HTTPError, RequestHandler, authenticated
+from traitlets import Instance
 from voila.app import Voila
 from voila.handler import BaseVoilaHandler
 from voila.notebook_renderer import NotebookRenderer
-from voila.request_info_handler import RequestInfoSocketHandler
+from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
+from liq import web
+from liq.config import Settings
 from liq.errors import ServeError
+from liq.jupyter import Guard
 from liq.voila import gallery
 
 _HERE = Path(__file__).parent
 _YEAR = 365 * 24 * 3600
+_KERNEL = r"(?P<kernel_id>\w+-\w+-\w+-\w+-\w+)"
+_HEARTBEAT = "<script>window.voila_heartbeat()</script>\n"
+
+# Scripts are files of this server only. Widgets, plotly.js and notebooks' tables style themselves.
+POLICY = web.policy(
+    script_src="'self'",
+    style_src="'self' 'unsafe-inline'",
+    img_src="'self' data: blob:",
+    font_src="'self' data:",
+    connect_src="'self'",
+)
 
 
 class Assets:
@@ -33,6 +53,7 @@ class Assets:
 
     def __init__(self, pictures: Path) -> None:
         files = {file.name: file for file in (_HERE / "static").iterdir()} | {
+            **{file.name: file for file in (_HERE.parent / "dashboard").glob("*.js")},
             "plotly.js": _shipped("plotly", "package_data/plotly.min.js"),
             "widgets.js": _shipped("widgetsnbextension", "static/extension.js"),
             "anywidget.js": _shipped("anywidget", "nbextension/index.js"),
@@ -54,6 +75,8 @@ def _shipped(package: str, path: str) -> Path:
 class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
     """Voila for one notebook, and for its neighbours as apps; `liq.serve` configures it."""
 
+    liq_settings = Instance(Settings).tag(config=True)
+
     @property
     def folder(self) -> Path:
         """Where the notebooks are."""
@@ -74,27 +97,41 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
         super().setup_template_dirs()
         self.template_paths.insert(0, str(_HERE / "templates"))
 
+    def init_settings(self) -> dict[str, Any]:
+        """Return tornado's settings."""
+        settings: dict[str, Any] = super().init_settings()
+        return settings | {
+            # of all handlers: jupyter_server's own templates need files that are not served here
+            "jinja2_env": settings["voila_jinja2_env"],
+            # cookies are shared by all ports of a host, so each server has names of its own
+            "xsrf_cookie_name": f"liq-dashboard-xsrf-{self.port}",
+            "log_function": partial(log_request, record_prometheus_metrics=False),
+        }
+
     def init_handlers(self) -> list[Any]:
-        """Add our routes before Voila's, the last of which takes every path."""
-        *voilas, (path, _page, page) = [
-            route
-            for route in super().init_handlers()
-            # tells a page's query, with the token in it, to whoever knows the kernel's id
-            if route[1] is not RequestInfoSocketHandler
-        ]
+        """Return our routes. Voila has more, which serve files that our pages do not use."""
+        voila = {"voila_configuration": self.voila_configuration}
+        page = voila | {
+            "notebook_path": Path(self.notebook_path).name,
+            "template_paths": self.template_paths,
+            "config": self.config,
+        }
         return [
             (r"/health", Health),
             (r"/liq/\w+/([\w.-]+)", Asset, {"assets": self.assets}),
-            (r"/apps/?", Gallery, {"server": self, **page}),
+            (r"/login", LoginPage, {"assets": self.assets_url}),
+            (r"/logout", Logout),
+            (rf"/api/kernels/{_KERNEL}/channels", Channels),
+            (rf"/voila/api/shutdown/{_KERNEL}", VoilaShutdownKernelHandler),
+            (r"/apps/?", Gallery, {"server": self, **voila}),
             (r"/apps/([\w.-]+)", AppPage, {"folder": self.folder, **page}),
-            *(
-                (path, Channels, *options)
-                if handler is VoilaKernelWebsocketHandler
-                else (path, handler, *options)
-                for path, handler, *options in voilas
-            ),
-            (path, Page, page),
+            (r"/(.*)", Page, page),
         ]
+
+    def listen(self) -> None:
+        """Serve until the process is ended, with the guard in front."""
+        self.app: Any = Guard(self.app, self.liq_settings, web.headers(POLICY))
+        super().listen()
 
     def launch_browser(self) -> None:
         """Open the page with the token, which Voila would leave out."""
@@ -147,9 +184,19 @@ class Page(TornadoVoilaHandler):  # type: ignore[misc] # Voila ships no types
     """The notebook as a page."""
 
     async def get(self, path: str | None = None) -> None:
-        """Answer with the page, and the cookie that lets it end its kernel when it is left."""
-        _ = self.xsrf_token
-        await super().get(path)
+        """Answer with the page, and at its end with what lets it end its kernel when it is left."""
+        if path:
+            raise HTTPError(404)
+        visit = {"xsrf": self.xsrf_token.decode()}  # the cookie is out of the page's reach
+        await super().get()
+        if not self._finished:
+            script = f'<script type="application/json" id="liq-visit">{json_encode(visit)}</script>'
+            self.write(f"{script}\n")
+
+    async def get_generator(self, path: str | None = None) -> AsyncIterator[str]:
+        """Yield the page's pieces; a blank keeps the connection alive, in place of a script."""
+        async for piece in super().get_generator(path):
+            yield "\n" if piece == _HEARTBEAT else piece
 
 
 class AppPage(Page):
@@ -191,6 +238,29 @@ class Gallery(BaseVoilaHandler):  # type: ignore[misc] # Voila ships no types
             pictures=self.server.assets.plain,
         )
         self.finish(page)
+
+
+class LoginPage(LoginFormHandler):
+    """Asks for the token."""
+
+    def initialize(self, assets: str) -> None:
+        """Take where the pages' files are."""
+        self.assets = assets
+
+    @property
+    def template_namespace(self) -> dict[str, Any]:
+        """What templates may name."""
+        return super().template_namespace | {"assets": self.assets}
+
+
+class Logout(JupyterHandler):
+    """Forgets a visitor."""
+
+    @allow_unauthenticated
+    def get(self) -> None:
+        """Clear the login and lead to the login page."""
+        self.identity_provider.clear_login_cookie(self)
+        self.redirect(self.get_login_url())
 
 
 class Asset(RequestHandler):

@@ -4,6 +4,12 @@ const FIGURE = "application/vnd.plotly.v1+json";
 const VIEW = "application/vnd.jupyter.widget-view+json";
 const widgets = window.amd["@jupyter-widgets/base"];
 
+// liq.dashboard.plot looks for this promise before it asks the kernel for plotly.js
+window.liqPlotly = new Promise((resolve) => {
+  if (window.Plotly) resolve(window.Plotly);
+  else document.getElementById("liq-plotly").addEventListener("load", () => resolve(window.Plotly));
+});
+
 // as liq.dashboard.plot's: no button uploads a chart to another host
 const CONFIG = {
   responsive: true,

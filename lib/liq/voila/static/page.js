@@ -7,7 +7,7 @@ const VIEW = "application/vnd.jupyter.widget-view+json";
 const FIGURE = "application/vnd.plotly.v1+json";
 const TRIES = 3; // to load a page that broke off
 const { base } = document.documentElement.dataset;
-const { kernel: kernelId } = lastSent();
+const { kernel: kernelId } = sent("liq-page");
 const widgets = window.amd["@jupyter-widgets/base"]; // with controls and output in one bundle
 const { JupyterLuminoWidget: Lumino } = widgets;
 widgets.load_ipython_extension(); // adds the style sheets
@@ -15,10 +15,10 @@ widgets.load_ipython_extension(); // adds the style sheets
 // the bundle's own need the classic notebook around them
 const OWN = { OutputModel, OutputView };
 
-/** What the server sends last; nothing if the page broke off before. */
-function lastSent() {
+/** What the server sends at the end of a page; nothing if the page broke off before. */
+function sent(id) {
   try {
-    return JSON.parse(document.getElementById("liq-page").textContent);
+    return JSON.parse(document.getElementById(id).textContent);
   } catch {
     return {};
   }
@@ -29,6 +29,16 @@ function classOf(name, module) {
   const found = (module === "@jupyter-widgets/output" ? OWN : shipped)?.[name];
   if (!found) throw new Error(`this page has no ${name} of ${module}; open the notebook in JupyterLab`);
   return found;
+}
+
+/**
+ * Have anywidget load a widget's module from this server: the page runs no code that a kernel sends.
+ * Its content security policy would refuse it, too.
+ */
+function serveModule(state) {
+  const [, name] = /^liq\.dashboard\.(\w+)\.\w+$/.exec(state._anywidget_id) ?? [];
+  if (!name) throw new Error(`this page has no ${state._anywidget_id}; open the notebook in JupyterLab`);
+  return { ...state, _esm: new URL(`./${name}.js`, import.meta.url).href };
 }
 
 /** Keeps a model in the page for every widget of the kernel, and makes views of them. */
@@ -75,7 +85,8 @@ class WidgetManager {
       await null; // until every model of this message has its promise: states refer to each other
       const Model = classOf(model_name, model_module);
       const options = { widget_manager: this, model_id: comm.comm_id, comm };
-      const model = new Model(await Model._deserialize_state(state, this), options);
+      const own = model_module === "anywidget" ? serveModule(state) : state;
+      const model = new Model(await Model._deserialize_state(own, this), options);
       model.once("comm:close", () => this.models.delete(comm.comm_id));
       return Object.assign(model, { name: model_name, module: model_module });
     };
@@ -162,8 +173,9 @@ const drawIn = (slot) => drawFigure(JSON.parse(slot.textContent), slot.parentEle
 function endKernel() {
   leaving = true;
   const form = new FormData();
-  form.append("_xsrf", document.cookie.match("\\b_xsrf=([^;]*)\\b")?.[1] ?? "");
-  navigator.sendBeacon(`${base}voila/api/shutdown/${kernelId}`, form);
+  form.append("_xsrf", sent("liq-visit").xsrf);
+  // no beacon: without a referrer that has no origin, which the server checks
+  fetch(`${base}voila/api/shutdown/${kernelId}`, { method: "POST", body: form, keepalive: true });
 }
 
 const slots = (type) => Array.from(document.querySelectorAll(`script[type="${type}"]`));
