@@ -201,6 +201,7 @@ SECRETS = {
     "LIQ_KAFKA_PASSWORD": "LOGIN",
     "LIQ_CONNECT_PASSWORD": "CONNECT",
     "LIQ_TOKEN": "TOKEN",
+    "LIQ_LAB_TOKEN": "LAB",
 }
 
 
@@ -218,6 +219,19 @@ def client(files: list[str], *words: str, **environ: str) -> subprocess.Complete
     if done.returncode == _NO_CLIENT and not os.environ.get("CI"):
         pytest.skip(done.stderr)
     return done
+
+
+def test_each_token_is_known_to_the_servers_that_it_opens() -> None:
+    def knowing(variable: str) -> set[str]:
+        word = "${" + variable + ":?"
+        return {
+            name
+            for name, service in SERVICES.items()
+            if any(str(value).startswith(word) for value in service.get("environment", {}).values())
+        }
+
+    assert knowing("LIQ_LAB_TOKEN") == {"jupyter-client"}
+    assert knowing("LIQ_TOKEN") == {"dashboard", "api", "streamlit", "kafka-ui"}
 
 
 @pytest.mark.parametrize("files", COMPOSE_FILES)
