@@ -381,6 +381,7 @@ def test_hours_are_means_over_all_weekdays() -> None:
         (["replay"], "REPLAYED DATA"),
         (["replay", "simulator"], "REPLAYED + SIMULATED DATA"),
         (["live", "simulator"], "PARTLY SIMULATED DATA"),
+        (["live", "martian", "<b>"], "PARTLY <B> + MARTIAN DATA"),  # rows of another program
     ],
 )
 def test_badge_names_what_is_not_live(sources: list[str], badge: str) -> None:

@@ -10,7 +10,7 @@ configuration.
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,11 +123,31 @@ def status(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> C
     """Return the state of the sink and its tasks. Raises `ConnectError` when Connect is away."""
     settings = settings or config.settings()
     found = _request(settings, "GET", f"{_path(settings, stream)}/status", missing_ok=True)
+    return _status(stream.connector(settings), found)
+
+
+def statuses(
+    settings: Settings, streams: Sequence[Stream], *, timeout: float
+) -> list[ConnectorStatus]:
+    """Return the states of the streams' sinks, asked for in one request.
+
+    Raises `ConnectError` when Connect is away, busy, or takes longer than ``timeout`` seconds for
+    any part of its answer.
+    """
+    answer = _send(settings, "GET", "/connectors", params={"expand": "status"}, timeout=timeout)
+    if answer.is_error:
+        raise ConnectError(f"Kafka Connect refused GET /connectors: {_complaint(answer)}")
+    found = answer.json()
+    names = (stream.connector(settings) for stream in streams)
+    return [_status(name, found[name]["status"] if name in found else None) for name in names]
+
+
+def _status(name: str, found: Any) -> ConnectorStatus:
     if found is None:
-        return ConnectorStatus(stream.connector(settings), _ABSENT)
+        return ConnectorStatus(name, _ABSENT)
     connector = found["connector"]
     return ConnectorStatus(
-        name=stream.connector(settings),
+        name=name,
         state=connector["state"],
         version=connector.get("version", ""),
         reason=_reason(connector.get("trace", "")),
@@ -251,14 +271,16 @@ def _request(
     return answer.json() if answer.content else None
 
 
-def _send(settings: Settings, method: str, path: str, **options: Any) -> httpx.Response:
+def _send(
+    settings: Settings, method: str, path: str, *, timeout: float = _REQUEST_S, **options: Any
+) -> httpx.Response:
     url = settings.connect_url + path
     try:
         # it is plain HTTP: to load certificates for that would take 18 ms each time
         return httpx.request(
             method,
             url,
-            timeout=_REQUEST_S,
+            timeout=timeout,
             auth=_login(settings),
             trust_env=False,
             verify=False,  # noqa: S501 - no TLS, no certificates

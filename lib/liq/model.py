@@ -57,6 +57,9 @@ class Source(StrEnum):
     SIMULATOR = "simulator"
 
 
+LIVE_SOURCES = (Source.LIVE, Source.CRYPTOFEED)
+
+
 class Liquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """One forced closing of a position.
 

@@ -16,15 +16,17 @@ def feed_health(world: World, values: Values) -> Answer:
     reports = window(world.health, values).sort_values("ts")
     if chosen := values["exchange"]:
         reports = reports[reports["exchange"].isin(chosen)]
-    groups = reports.groupby(["exchange", "source"], as_index=False)
+    open_at = reports["ts"].astype("Int64").where(reports["connected"].astype(bool))
+    groups = reports.assign(open_at=open_at).groupby(["exchange", "source"], as_index=False)
     rows = groups.agg(
         completeness=("completeness", "last"), ts=("ts", "max"), connected=("connected", "last"),
+        connected_ts=("open_at", "max"),
         messages=("messages", "sum"), gaps=("gaps", "sum"), reconnects=("reconnects", "sum"),
         lag_s=("lag", "mean"), max_lag_s=("lag", "max"), max_queued=("queued", "max"),
     )  # fmt: skip
     rows["connected"] &= rows["ts"] > until(values) - _LIMIT
     rows = ordered(rows, exchange=True, source=True)
-    return Answer(times(rows, "ts"), ("exchange", "source"))
+    return Answer(times(rows, "ts", "connected_ts"), ("exchange", "source"))
 
 
 def coverage(world: World, values: Values) -> Answer:

@@ -10,7 +10,6 @@ with prints of throttled or sampled feeds (``partial`` or ``completeness``) note
 
 from liq.charts.base import (
     EMPTY,
-    LIVE_SOURCES,
     LOWER_BOUND,
     THEMES,
     Chart,
@@ -25,6 +24,7 @@ from liq.charts.findings import cascade, leaders, raised, reactions, thresholds
 from liq.charts.flows import bars, by_exchange, cumulative_net, top_symbols
 from liq.charts.prices import price_path
 from liq.charts.studies import cascades, heatmap, hour_of_day, venue_share
+from liq.model import LIVE_SOURCES
 
 __all__ = [
     "EMPTY",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec
 import numpy as np
 import pandas as pd
 
-from liq.model import Completeness, Source
+from liq.model import LIVE_SOURCES, Completeness, Source
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -17,7 +17,6 @@ Spec = dict[str, Any]
 ThemeName = Literal["dark", "light"]
 P = ParamSpec("P")
 
-LIVE_SOURCES = (Source.LIVE, Source.CRYPTOFEED)
 LOWER_BOUND = "sums are lower bounds: the venue's feed shows only part of its liquidations"
 EMPTY = "no liquidations in this window"
 _LEAST_LINES = 4

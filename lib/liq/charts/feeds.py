@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 
 from liq.charts import base
-from liq.charts.base import LIVE_SOURCES, THEMES, Chart, Spec, ThemeName
+from liq.charts.base import THEMES, Chart, Spec, ThemeName
+from liq.model import LIVE_SOURCES
 
 
 @Chart

@@ -2,6 +2,7 @@
 
 from liq.kafka.client import client_options
 from liq.kafka.offsets import Partition, offsets
+from liq.kafka.probe import unanswered
 from liq.kafka.publisher import Publisher, PublisherStats, key
 from liq.kafka.reading import Record, read
 from liq.kafka.topics import ensure_topics
@@ -16,4 +17,5 @@ __all__ = [
     "key",
     "offsets",
     "read",
+    "unanswered",
 ]
