@@ -124,6 +124,19 @@ async def test_what_fails_ends_nothing_and_edits_show_at_once(
         assert [each.message for each in caplog.records[told:] if "bad" in each.message] == []
 
 
+async def test_what_nobody_foresaw_ends_no_evaluation(
+    own: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Publisher(own) as publisher:
+        evaluator = Evaluator(publisher, own)
+        with monkeypatch.context() as patch:
+            patch.setattr("liq.alerts.evaluator.check", lambda *_args: {}["nothing"])
+            assert await evaluator.tick() == []
+        assert "all rules cannot be evaluated: KeyError('nothing')" in caplog.text
+        await evaluator.tick()
+    assert evaluator._told["all rules"] == ""
+
+
 def test_the_shipped_rules_can_all_be_evaluated(own: Settings) -> None:
     shipped = own.model_copy(update={"alerts": None})
     printed(shipped, 6_000_000)

@@ -58,6 +58,22 @@ async def test_what_is_posted_says_all_there_is(port: int) -> None:
     assert second["text"].startswith("[NOT LIVE DATA] WARNING")
 
 
+async def test_what_nobody_foresaw_ends_no_posting(
+    port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = webhook.payload
+    monkeypatch.setattr(
+        webhook, "payload", lambda alert: real(alert) if alert.live else {}["nothing"]
+    )
+    with receiving(port) as receiver:
+        async with posting(port) as made:
+            made.send(msgspec.structs.replace(ALERT, live=False))
+            made.send(ALERT)
+            await posted(receiver, 1)
+    assert "big could not be posted" in caplog.text
+    assert "KeyError: 'nothing'" in caplog.text
+
+
 async def test_a_receiver_that_comes_back_gets_what_it_missed(
     port: int, caplog: pytest.LogCaptureFixture
 ) -> None:

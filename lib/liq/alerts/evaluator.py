@@ -60,8 +60,8 @@ class Evaluator:
         """Evaluate every rule once; return the alerts raised."""
         try:
             findings = await asyncio.to_thread(check, self._settings, self._fired)
-        except LiqError as error:
-            self._tell("all rules", str(error))
+        except Exception as error:
+            self._tell("all rules", str(error) if isinstance(error, LiqError) else repr(error))
             return []
         self._tell("all rules", "")
         for finding in findings:

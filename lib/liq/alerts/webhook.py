@@ -40,6 +40,8 @@ class Webhook:
                 alert = await self._queue.get()
                 try:
                     await self._deliver(client, alert)
+                except Exception:
+                    _LOG.exception("%s could not be posted", alert.rule)
                 finally:
                     self._queue.task_done()
 
