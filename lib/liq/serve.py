@@ -156,7 +156,9 @@ def dashboard_config(
         "image/jpeg",
         "text/plain",
     ]
-    config.VoilaExecutor.cell_error_instruction = "To see it, run: liq dashboard --show-tracebacks"
+    config.VoilaExecutor.cell_error_instruction = (
+        "The log says why: liq logs dashboard. To see it here, run: liq dashboard --show-tracebacks"
+    )
     # by default what a cell shows is left out after 4 s, and the page stays empty; many visitors at
     # once make a machine slower than that
     config.VoilaExecutor.iopub_timeout = 60

@@ -16,3 +16,9 @@ def own(stack: Settings) -> Settings:
 def fresh(notional: float = 1000.0, *, age: float = 1.0, **changes: object) -> Liquidation:
     """Return a liquidation of ``age`` seconds ago."""
     return liquidation(datetime.now(UTC) - timedelta(seconds=age), notional, **changes)
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count rows as fresh for a minute: a busy machine takes seconds to write and read one."""
+    monkeypatch.setattr("liq.diagnosis.FRESH", timedelta(minutes=1))

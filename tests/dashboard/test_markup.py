@@ -10,8 +10,9 @@ from liq.alerts import Rule, Rules
 from liq.dashboard import markup
 from liq.dashboard.html import Html
 from liq.dashboard.inspector import Inspection
-from liq.dashboard.model import DashboardModel, Frames, State
+from liq.dashboard.model import Answers, DashboardModel, Frames, State
 from liq.dashboard.table import Table
+from liq.diagnosis import Part, Problem
 from liq.model import Severity
 from liq.venues import VENUES
 
@@ -26,8 +27,11 @@ def frames(**totals: float) -> Frames:
     } | totals  # fmt: skip
     sources = {"exchange": EVIL, "source": "simulator", "completeness": "throttled", "prints": 3}
     return Frames(
-        totals=pd.DataFrame([row]), sources=pd.DataFrame([sources]), alerts=pd.DataFrame(),
-        board={},
+        common=Answers({
+            "totals": pd.DataFrame([row]), "sources": pd.DataFrame([sources]),
+            "alerts": pd.DataFrame(),
+        }),
+        board=Answers({}),
         controls=DashboardModel(bucket="1s").controls, bucket="10s", start=NOW, end=NOW, read=NOW,
     )  # fmt: skip
 
@@ -43,7 +47,8 @@ def prints(**changes: object) -> pd.DataFrame:
 
 def model(state: State, problem: str = "") -> DashboardModel:
     made = DashboardModel()
-    made.frames, made.state, made.problem = frames(), state, problem
+    made.frames, made.state = frames(), state
+    made.trouble = (Problem(Part.QUESTDB, problem, problem),) if problem else ()
     return made
 
 
@@ -55,7 +60,7 @@ def test_text_from_outside_is_escaped() -> None:
              markup.alert(EVIL), markup.feeds(health(exchange=EVIL)),
              markup.sizes(quantiles(EVIL)), markup.cascades(cascade(EVIL))]  # fmt: skip
     assert not any("<img" in page for page in pages)
-    assert sum("&lt;img" in page for page in pages) == 8
+    assert sum("&lt;img" in page for page in pages) == 9
 
 
 def quantiles(side: str) -> pd.DataFrame:
@@ -89,13 +94,18 @@ def test_rows_of_unknown_sources_and_venues_are_badged_and_not_an_error() -> Non
 
 
 def test_each_state_but_live_has_a_notice_of_its_own() -> None:
-    notices = {state: markup.notice(model(state, "QuestDB is away")) for state in State}
+    troubled = {State.FAILED, State.STALE, State.DISCONNECTED, State.BROKEN}
+    notices = {
+        state: markup.notice(model(state, f"{state} for a reason" if state in troubled else ""))
+        for state in State
+    }
     assert notices.pop(State.LIVE) == ""
     assert len(set(notices.values())) == len(notices)
     for state, notice in notices.items():
         assert f"liq-{state}" in notice
-    assert "<code>liq status</code>" in notices[State.QUIET]
-    assert "QuestDB is away" in notices[State.FAILED]
+    assert "feeds are connected" in notices[State.QUIET]
+    for state in troubled:
+        assert f"{state} for a reason" in notices[state]
 
 
 def test_header_badges_simulated_data() -> None:

@@ -9,17 +9,17 @@ import pytest
 from traitlets import TraitError
 
 from dashboard.conftest import fresh
-from helpers import free_ports
+from helpers import eventually, free_ports
 from liq import queries
 from liq.config import Settings
 from liq.dashboard.boards import BOARDS
 from liq.dashboard.model import MAX_BARS, DashboardModel, State
-from liq.errors import QueryError, QuestDBTimeoutError
+from liq.errors import QueryError, QuestDBError, QuestDBTimeoutError
 from liq.parameters import duration
 from proxy import Proxy
 from rows import health, insert, report
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("unhurried")]
 
 
 def sizes(model: DashboardModel) -> list[float]:
@@ -179,13 +179,127 @@ def test_venues_can_be_chosen(own: Settings) -> None:
     assert model.known_exchanges == ("binance_usdm", "okx")
 
 
-def test_quiet_when_the_newest_row_is_old(own: Settings) -> None:
+def after(model: DashboardModel, *states: State) -> str:
+    """Return what is wrong once the model has one of ``states``: services are asked meanwhile."""
+
+    def knows() -> bool:
+        model.poll()
+        return model.state in states and (bool(model.trouble) or State.LIVE in states)
+
+    eventually(knows)
+    return "; ".join(problem.what for problem in model.trouble)
+
+
+def reported(own: Settings, age: float = 0, **changes: Any) -> None:
+    moment = datetime.now(UTC) - timedelta(seconds=age)
+    report(own, [health(moment, exchange="binance_usdm", **changes)])
+
+
+def test_quiet_when_the_newest_row_is_old_and_nobody_ever_reports(own: Settings) -> None:
     insert(own, [fresh(100, age=300)])
     model = DashboardModel(own)
-    model.poll()
-    assert model.state is State.QUIET
+    assert after(model, State.QUIET) == "no producer reports"
     assert model.age is not None
     assert timedelta(seconds=300) <= model.age < timedelta(seconds=330)
+
+
+def test_quiet_while_connected_feeds_report_and_nothing_happens(own: Settings) -> None:
+    insert(own, [fresh(100, age=300)])
+    reported(own)
+    model = DashboardModel(own)
+    model.poll()
+    assert (model.state, model.trouble) == (State.QUIET, ())
+
+
+def test_not_live_when_a_producer_no_longer_reports(own: Settings) -> None:
+    insert(own, [fresh(100, age=90)])
+    reported(own, age=80)
+    model = DashboardModel(own)
+    assert after(model, State.STALE) == "nothing new arrives"  # and why is being found out
+    eventually(lambda: "producer of binance_usdm" in after(model, State.STALE))
+    reported(own)
+    assert after(model, State.QUIET, State.LIVE) == ""
+
+
+def test_not_live_while_a_feed_is_disconnected(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    reported(own)
+    reported(own, connected=False)
+    report(own, [health(datetime.now(UTC), exchange="okx")])
+    model = DashboardModel(own)
+    assert after(model, State.DISCONNECTED) == "disconnected: binance_usdm"
+    model.exchanges = ["okx"]  # the other feed is none of this reader's
+    model.poll()
+    assert model.state is not State.DISCONNECTED
+
+
+def test_rows_dated_in_the_future_are_not_fresh(own: Settings) -> None:
+    insert(own, [fresh(100, age=-7200)])
+    reported(own, age=80)
+    model = DashboardModel(own, window="4h")
+    assert after(model, State.STALE)
+    assert model.age is not None
+    assert model.age < timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("port", "what"),
+    [
+        ("kafka_port", "Kafka does not answer"),
+        ("connect_port", "Kafka Connect does not answer"),
+    ],
+)
+def test_nothing_fresh_names_the_server_that_is_away(own: Settings, port: str, what: str) -> None:
+    insert(own, [fresh(100, age=90)])
+    model = DashboardModel(own.model_copy(update={port: free_ports()[port]}))
+    assert after(model, State.STALE) == what
+    empty = DashboardModel(model.settings, symbols=["NONE"])
+    assert after(empty, State.STALE) == what  # and not only that nothing matches
+
+
+def test_a_query_that_fails_leaves_the_others(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert(own, [fresh(100)])
+    hit = queries.hit
+
+    def partly(key: str, **params: Any) -> pd.DataFrame:
+        if key in ("top_symbols", "sources"):
+            raise {"top_symbols": QuestDBError("refused"), "sources": ValueError("odd")}[key]
+        return hit(key, **params)
+
+    monkeypatch.setattr(queries, "hit", partly)
+    model = DashboardModel(own)
+    model.poll()
+    assert sizes(model) == [100]
+    assert model.frames is not None
+    with pytest.raises(QuestDBError, match="refused"):
+        model.frames.board["symbols"]
+    with pytest.raises(ValueError, match="odd"):
+        model.frames.sources  # noqa: B018 - to take it raises
+    assert model.frames.badge is None
+
+
+def test_a_query_that_nobody_foresaw_to_fail_ends_no_reading(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = DashboardModel(own)
+    monkeypatch.setattr(model, "_latest", lambda: 1 / 0)
+    assert not model.poll()
+    assert model.state is State.FAILED
+    assert "ZeroDivisionError" in model.problem
+    monkeypatch.undo()
+    assert model.poll()
+
+
+def test_a_reading_of_long_ago_is_not_live(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    insert(own, [fresh(100)])
+    model = DashboardModel(own)
+    model.poll()
+    assert model.state is State.LIVE
+    monkeypatch.setattr("liq.dashboard.model._STUCK", timedelta(0))
+    model.judge()
+    assert model.state is State.STALE
 
 
 def test_the_window_moves_on_without_new_rows(
@@ -227,9 +341,10 @@ def test_frames_do_not_wait_for_what_is_around_them(
         return hit(key, **params)
 
     monkeypatch.setattr(queries, "hit", slow_coverage)
+    monkeypatch.setattr("liq.dashboard.model._LOOK_AROUND", 0.0)
     assert model.poll()
     assert (model.state, sizes(model), model.gaps) == (State.LIVE, [100], None)
-    monkeypatch.undo()
+    monkeypatch.setattr(queries, "hit", hit)
     model.poll()
     assert model.gaps is not None
 

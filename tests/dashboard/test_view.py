@@ -16,8 +16,8 @@ import pytest
 from markupsafe import Markup
 
 from dashboard.conftest import fresh
-from helpers import free_ports, reached
-from liq import assets
+from helpers import eventually, free_ports, reached
+from liq import assets, charts, questdb
 from liq.config import Settings
 from liq.dashboard import Dashboard, State, model, reader, view
 from liq.dashboard.boards import BOARDS
@@ -31,7 +31,7 @@ from liq.model import Alert, Severity
 from proxy import Proxy
 from rows import insert, insert_alerts
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("unhurried")]
 
 
 def everything(widget: Any) -> Iterator[Any]:
@@ -214,11 +214,146 @@ async def test_tells_what_it_stumbles_over_and_goes_on(own: Settings, tmp_path: 
     look(dashboard)
     catalogue.write_text(shipped.replace("AS largest_usd", "AS biggest"))  # a column less
     await asyncio.to_thread(insert, own, [fresh(200)])
-    await reached(lambda: "stumbled over AttributeError" in page(dashboard))
+    await reached(lambda: "Figures: AttributeError" in page(dashboard))
+    assert dashboard.model.state is State.BROKEN
     catalogue.write_text(shipped)
     await reached(lambda: dashboard.model.state is State.LIVE)
     assert "$300" in page(dashboard)
     dashboard.stop()
+
+
+def raise_(error: Exception) -> None:
+    raise error
+
+
+async def test_what_a_panel_raises_is_that_panels_and_goes_by_itself(
+    own: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own, interval=0.1)
+    dashboard.start()
+    look(dashboard)
+    await reached(lambda: dashboard.model.state is State.LIVE)
+    with monkeypatch.context() as patch:
+        odd = ValueError("<img src=x onerror=alert(1)>")
+        patch.setattr(charts.top_symbols, "spec", lambda *_args, **_more: raise_(odd))
+        await asyncio.to_thread(insert, own, [fresh(200)])
+        await reached(lambda: sum(drawn(overview(dashboard).bars)) == 300)
+        await reached(lambda: dashboard.model.state is State.BROKEN)
+        shown = page(dashboard)
+        assert "Top symbols: ValueError: &lt;img src=x" in shown
+        assert "<code>liq logs dashboard</code>" in shown
+        assert "part of the page is broken" in shown
+        assert "<b>live</b>" not in shown
+        assert "Traceback" in caplog.text
+        assert "raise error" in caplog.text
+    await asyncio.to_thread(insert, own, [fresh(400)])
+    await reached(lambda: dashboard.model.state is State.LIVE)
+    assert "ValueError" not in page(dashboard)
+    dashboard.stop()
+
+
+@pytest.mark.parametrize("part", ["header", "notice"])
+async def test_a_header_that_raises_does_not_look_live(
+    own: Settings, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own, interval=0.1)
+    dashboard.start()
+    look(dashboard)
+    await reached(lambda: "<b>live</b>" in page(dashboard))
+    with monkeypatch.context() as patch:
+        patch.setattr(f"liq.dashboard.markup.{part}", lambda _model: raise_(KeyError("odd")))
+        await reached(lambda: "the header is broken" in page(dashboard))
+        assert "<b>live</b>" not in page(dashboard)
+        assert "Header: KeyError" in page(dashboard)
+    await reached(lambda: "<b>live</b>" in page(dashboard))
+    dashboard.stop()
+
+
+@pytest.mark.parametrize("step", ["apply", "read"])
+async def test_whatever_the_model_raises_the_page_lives_on(
+    own: Settings, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    insert(own, [fresh(100)])
+    with monkeypatch.context() as patch:
+        patch.setattr(model.DashboardModel, step, lambda *_args: raise_(RuntimeError("odd")))
+        dashboard = Dashboard(settings=own, interval=0.1)
+        assert "RuntimeError: odd" in page(dashboard)
+        dashboard.start()
+        look(dashboard)
+        await asyncio.sleep(0.5)
+        assert "<b>live</b>" not in page(dashboard)
+    await reached(lambda: "<b>live</b>" in page(dashboard))
+    assert drawn(overview(dashboard).bars) == [100]
+    dashboard.stop()
+
+
+def test_what_a_control_raises_is_shown_until_the_next_one_works(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dashboard = Dashboard(settings=own)
+    back = find(dashboard, widgets.Button, description="◀")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            model.DashboardModel, "step", lambda *_args: raise_(OverflowError("too long ago"))
+        )
+        back.click()
+        assert "Controls: OverflowError: too long ago" in page(dashboard)
+    back.click()
+    assert "OverflowError" not in page(dashboard)
+    brush = {"type": "brush", "from": 0, "to": 1e30}
+    overview(dashboard).bars._handle_custom_msg(brush, [])
+    assert "Controls: " in page(dashboard)
+
+
+def test_rows_of_another_program_are_drawn(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    columns = "ts, recv_ts, event_id, notional, source, side, completeness"
+    sql = f"INSERT INTO {own.table} ({columns}) VALUES (now(), now(), 1, 5.0, %s, %s, %s)"  # noqa: S608
+    for odd in (["martian", "sideways", "some"], [None, None, None]):
+        questdb.execute(sql, odd, own)
+    eventually(lambda: questdb.wal_state(own.table, own).pending == 0)
+    dashboard = Dashboard(settings=own)
+    for board in BOARDS:
+        dashboard.model.board = board
+        dashboard.wait(0.1)
+        assert dashboard.model.faults == ()
+        assert "PARTLY MARTIAN + UNKNOWN DATA" in page(dashboard)
+
+
+async def test_the_page_gets_signs_of_life_and_an_age_that_grows(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "_BEAT", 0.05)
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own, interval=60)
+    found = find(dashboard, Reader)
+    dashboard.start()
+    await asyncio.sleep(0.3)
+    assert found.beat == 0  # nobody looks
+    look(dashboard)
+    await reached(lambda: found.beat > 3)
+    before = dashboard._header.value
+    await reached(lambda: dashboard._header.value != before)
+    dashboard.stop()
+
+
+async def test_a_page_is_built_though_questdb_hangs(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "_FIRST", 0.3)
+    insert(own, [fresh(100)])
+    with Proxy(own.questdb_pg_port) as proxy:
+        proxy.stall()
+        settings = own.model_copy(update={"questdb_pg_port": proxy.port})
+        dashboard = await asyncio.to_thread(Dashboard, settings=settings, interval=0.1)
+        assert "QuestDB does not answer" in page(dashboard)
+        proxy.mend()
+        dashboard.start()
+        look(dashboard)
+        await reached(lambda: dashboard.model.state is State.LIVE)
+        dashboard.stop()
 
 
 async def test_a_control_is_followed_at_once(own: Settings) -> None:
@@ -226,7 +361,7 @@ async def test_a_control_is_followed_at_once(own: Settings) -> None:
     dashboard = Dashboard(settings=own, interval=60)
     dashboard.start()
     look(dashboard)
-    await reached(lambda: dashboard._task is not None and not dashboard._wake.is_set())
+    await reached(lambda: dashboard._tasks and not dashboard._wake.is_set())
     await asyncio.sleep(0.2)
     find(dashboard, widgets.BoundedFloatText).value = 1000
     await reached(lambda: drawn(overview(dashboard).bars) == [5000])
@@ -325,17 +460,21 @@ def test_a_range_drawn_on_a_chart_becomes_the_window(own: Settings) -> None:
     assert dashboard.model.until is None
 
 
-def test_a_picked_print_is_inspected(own: Settings) -> None:
-    insert(own, [fresh(100)])
+async def test_a_picked_print_is_inspected(own: Settings) -> None:
+    await asyncio.to_thread(insert, own, [fresh(100)])
     dashboard = Dashboard(settings=own)
     tape = overview(dashboard).tape
     (escaped,) = re.findall('data-key="(.+?)"', tape.html)
     key = Markup(escaped).unescape()  # noqa: S704 - only to be read
     tape._handle_custom_msg({"type": "pick", "key": key}, [])
-    for text in ("As stored", "not kept here", "the venue's documentation", "forceOrder"):
+    await reached(lambda: "As stored" in page(dashboard))
+    for text in ("not kept here", "the venue's documentation", "forceOrder"):
         assert text in page(dashboard)
     tape._handle_custom_msg({"type": "pick", "key": key.replace("USDT", "EUR")}, [])
-    assert "no print of binance_usdm BTCEUR" in page(dashboard)
+    await reached(lambda: "no print of binance_usdm BTCEUR" in page(dashboard))
+    assert "As stored" not in page(dashboard)
+    tape._handle_custom_msg({"type": "pick", "key": "no key"}, [])
+    await reached(lambda: "Inspector: ValueError" in page(dashboard))
     inspector = find(dashboard, widgets.Button, description="Close")
     inspector.click()
     assert "liq-hidden" in dashboard._inspector.widget._dom_classes

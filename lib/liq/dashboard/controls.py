@@ -7,6 +7,7 @@ import ipywidgets as widgets
 
 from liq.charts import ThemeName
 from liq.dashboard.download import Download
+from liq.dashboard.guard import Guard
 from liq.dashboard.model import DashboardModel
 from liq.errors import QueryError
 from liq.exports import exported
@@ -18,20 +19,23 @@ _MOST_PRINTS = 1_000_000  # some hundred megabytes
 _FILES = {"CSV": Format.CSV, "Spreadsheet": Format.SPREADSHEET, "Parquet": Format.PARQUET}
 
 
-def filters(model: DashboardModel) -> widgets.Widget:
-    """Return what chooses prints: how wide a bar, of which venues and symbols, how large."""
+def filters(model: DashboardModel, guard: Guard) -> widgets.Widget:
+    """Return what chooses prints: how wide a bar, of which venues and symbols, how large.
+
+    ``guard`` shows what a choice of the reader raises.
+    """
     bucket = widgets.Dropdown(options=model.buckets, description="Bucket")
     least = widgets.BoundedFloatText(
         min=0, max=1e12, step=1000, description="Min size (USD)", continuous_update=False
     )
     for control, trait in ((bucket, "bucket"), (least, "min_notional")):
-        widgets.link((model, trait), (control, "value"))
-    venues = _tags(model, "exchanges", "known_exchanges", "all venues")
-    symbols = _tags(model, "symbols", "known_symbols", "all symbols")
+        bind(model, trait, control, guard)
+    venues = _tags(model, "exchanges", "known_exchanges", "all venues", guard)
+    symbols = _tags(model, "symbols", "known_symbols", "all symbols", guard)
     return _bar(
         bucket,
-        _window(model),
-        _asset(model),
+        _window(model, guard),
+        _asset(model, guard),
         _label("Venues"),
         venues,
         _label("Symbols"),
@@ -41,36 +45,58 @@ def filters(model: DashboardModel) -> widgets.Widget:
 
 
 def actions(
-    model: DashboardModel, set_theme: Callable[[ThemeName], None], theme: ThemeName
+    model: DashboardModel,
+    set_theme: Callable[[ThemeName], None],
+    theme: ThemeName,
+    guard: Guard,
 ) -> widgets.Widget:
-    """Return what moves through time, stops the redraws, saves the prints and turns the theme."""
+    """Return what moves through time, stops the redraws, saves the prints and turns the theme.
+
+    ``guard`` shows what a press of the reader raises.
+    """
     pause = widgets.ToggleButton(tooltip="stop and resume the redraws")
-    widgets.link((model, "paused"), (pause, "value"))
+    bind(model, "paused", pause, guard)
     widgets.dlink(
         (model, "paused"), (pause, "description"), lambda paused: "Resume" if paused else "Pause"
     )
     light = widgets.ToggleButton(
         value=theme == "light", description="Light", tooltip="light or dark"
     )
-    light.observe(lambda change: set_theme("light" if change["new"] else "dark"), "value")
+    turn = guard.wrap(lambda change: set_theme("light" if change["new"] else "dark"))
+    light.observe(turn, "value")
     download = Download(list(_FILES), lambda kind: _file(model, kind)).add_class("liq-download")
-    return _bar(*_travel(model), pause, light, _label("Save prints"), download)
+    return _bar(*_travel(model, guard), pause, light, _label("Save prints"), download)
 
 
-def _window(model: DashboardModel) -> widgets.Dropdown:
+def bind(model: DashboardModel, trait: str, control: widgets.Widget, guard: Guard) -> None:
+    """Keep a control's value and a trait of the model alike; ``guard`` shows a refused choice."""
+
+    @guard.wrap
+    def choose(change: Any) -> None:
+        model.set_trait(trait, change["new"])
+
+    def show(change: Any) -> None:
+        control.value = change["new"]
+
+    control.value = getattr(model, trait)
+    control.observe(choose, "value")
+    model.observe(show, trait)
+
+
+def _window(model: DashboardModel, guard: Guard) -> widgets.Dropdown:
     def offered() -> list[str]:
         return sorted({*WINDOWS, model.window}, key=duration)
 
-    return _choice(model, "Window", "window", offered, ["window"])
+    return _choice(model, "Window", "window", offered, ["window"], guard=guard)
 
 
-def _asset(model: DashboardModel) -> widgets.Dropdown:
+def _asset(model: DashboardModel, guard: Guard) -> widgets.Dropdown:
     def offered() -> list[tuple[str, str]]:
         # a chosen one without prints stays valid
         assets = dict.fromkeys([*model.known_assets, *([model.asset] if model.asset else [])])
         return [("all", ""), *((asset, asset) for asset in assets)]
 
-    return _choice(model, "Asset", "asset", offered, ["asset", "known_assets"])
+    return _choice(model, "Asset", "asset", offered, ["asset", "known_assets"], guard=guard)
 
 
 def _choice(
@@ -79,10 +105,13 @@ def _choice(
     trait: str,
     offered: Callable[[], Sequence[object]],
     changes: list[str],
+    *,
+    guard: Guard,
 ) -> widgets.Dropdown:
     """Return a drop-down of the ``trait``, whose options follow the ``changes`` of others."""
     control = widgets.Dropdown(description=name)
 
+    @guard.wrap
     def choose(change: Any) -> None:
         model.set_trait(trait, change["new"])
 
@@ -98,25 +127,27 @@ def _choice(
     return control
 
 
-def _travel(model: DashboardModel) -> tuple[widgets.Widget, ...]:
+def _travel(model: DashboardModel, guard: Guard) -> tuple[widgets.Widget, ...]:
     back = widgets.Button(description="◀", tooltip="one window back")
     forth = widgets.Button(description="▶", tooltip="one window forth")
     live = widgets.Button(description="Live", tooltip="back to now")
-    back.on_click(lambda _: model.step(-1))
-    forth.on_click(lambda _: model.step(1))
-    live.on_click(lambda _: model.set_trait("until", None))
+    back.on_click(guard.wrap(lambda _: model.step(-1)))
+    forth.on_click(guard.wrap(lambda _: model.step(1)))
+    live.on_click(guard.wrap(lambda _: model.set_trait("until", None)))
     for button in (forth, live):
         widgets.dlink((model, "until"), (button, "disabled"), lambda until: until is None)
     return back, live, forth
 
 
-def _tags(model: DashboardModel, trait: str, known: str, hint: str) -> widgets.TagsInput:
+def _tags(
+    model: DashboardModel, trait: str, known: str, hint: str, guard: Guard
+) -> widgets.TagsInput:
     tags = widgets.TagsInput(allow_duplicates=False, placeholder=hint)
 
     def offered(values: tuple[str, ...]) -> list[str]:
         return sorted({*values, *getattr(model, trait)})  # a chosen one without prints stays valid
 
-    widgets.link((model, trait), (tags, "value"))
+    bind(model, trait, tags, guard)
     widgets.dlink(
         (model, trait), (tags, "placeholder"), lambda chosen: "add one" if chosen else hint
     )

@@ -8,6 +8,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from liq.dashboard.faults import explain, log
 from liq.dashboard.tasks import Tasks
 from liq.errors import LiqError
 
@@ -39,6 +40,8 @@ class Download(anywidget.AnyWidget):
         except LiqError as error:
             self.send({"type": "problem", "text": str(error)})
         except Exception as error:  # whatever it is, the buttons must be of use again
-            self.send({"type": "problem", "text": f"No file could be made: {error!r}"})
+            log("download", error)
+            text = f"No file could be made: {explain(error)}; see `liq logs dashboard`"
+            self.send({"type": "problem", "text": text})
         else:
             self.send({"type": "file", "name": name}, [content])

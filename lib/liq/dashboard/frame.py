@@ -6,10 +6,11 @@ from typing import Any
 import ipywidgets as widgets
 from markupsafe import Markup
 
+from liq.dashboard.faults import explain, log
+from liq.dashboard.guard import Guard
 from liq.dashboard.html import Html, style_sheet
 from liq.dashboard.markup import alert
 from liq.dashboard.tasks import Tasks
-from liq.errors import LiqError
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -20,8 +21,16 @@ class ButtonPanel:
     def __init__(self, *shown: widgets.Widget) -> None:
         self._tasks = Tasks()
         self._buttons, self._problem = widgets.HBox(), Html()
-        style = style_sheet("status.css")
-        self.widget = widgets.VBox([style, self._buttons, self._problem, *shown])
+        self._display = Guard("What is shown may be old")  # of what keeps it up to date
+        self.widget = widgets.VBox(
+            [
+                style_sheet("status.css"),
+                self._buttons,
+                self._problem,
+                self._display.place,
+                *shown,
+            ]
+        )
         self.widget.add_class("liq-producers")
 
     def _ipython_display_(self) -> None:
@@ -30,7 +39,7 @@ class ButtonPanel:
         display(self.widget)  # type: ignore[no-untyped-call]
 
     def _button(self, name: str, work: Work, **look: Any) -> widgets.Button:
-        """Add a button for ``work``, whose failure is told; no other is pressed meanwhile."""
+        """Add a button for ``work``, whose failure is shown; no other is pressed meanwhile."""
         button = widgets.Button(description=name, **look)
         button.on_click(lambda _button: self._tasks.spawn(self._report(work)))
         self._buttons.children += (button,)
@@ -45,7 +54,9 @@ class ButtonPanel:
             button.disabled = True
         try:
             await work()
-        except LiqError as error:
-            self._problem.value = alert(str(error))
+        except Exception as error:
+            log("a button", error)
+            self._problem.value = alert(explain(error))
         finally:
-            await self._settle()
+            with self._display:
+                await self._settle()

@@ -1,8 +1,7 @@
 """What the dashboard shows, apart from how: controls, the frames they ask for, and their state."""
 
-import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -22,11 +21,14 @@ from traitlets import (
     validate,
 )
 
-from liq import queries
+from liq import diagnosis, queries
+from liq.charts import source_badge
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.dashboard.boards import BOARDS, Ask, Controls
-from liq.errors import LiqError
+from liq.dashboard.faults import explain, log
+from liq.diagnosis import Examiner, Feed, Part, Problem, Pulse
+from liq.errors import LiqError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.parameters import duration
 
 MAX_BARS = 1500
@@ -38,14 +40,20 @@ _LOOK_AROUND = 15.0  # seconds
 _LONGEST_COVERAGE = timedelta(days=31)  # half a second for a dozen feeds
 _LEAST_BARS = 10
 _SLIDE = timedelta(seconds=5)  # without new rows the window still moves on, this often
+_REPORTS = 1.0  # seconds between questions about the feeds' reports
+_NOT_GIVEN = "unknown"  # stands for a name that a row lacks
+_STUCK = timedelta(seconds=10)  # without a reading
 
 
 class State(StrEnum):
     """What a reader may trust of what is drawn."""
 
     LOADING = "loading"  # nothing was read yet
-    LIVE = "live"
-    QUIET = "quiet"  # the newest row is old: nothing happens, or a producer has died
+    LIVE = "live"  # fresh rows or fresh reports of all feeds arrive
+    QUIET = "quiet"  # the feeds report, but nothing was liquidated for a while; or none ever did
+    STALE = "stale"  # nothing fresh arrives; ``trouble`` says why
+    DISCONNECTED = "disconnected"  # some feed is not heard, though reports of others may arrive
+    BROKEN = "broken"  # a part of the page could not be read or drawn; the others are live
     EMPTY = "empty"  # no row matches the controls
     PAUSED = "paused"
     HISTORY = "history"  # the window ends in the past
@@ -60,22 +68,72 @@ class Latest(NamedTuple):
     rows: int
 
 
+class Answers(Mapping[str, pd.DataFrame]):
+    """Frames by name; to take one whose query failed raises what the query raised."""
+
+    def __init__(self, answers: Mapping[str, pd.DataFrame | Exception]) -> None:
+        self._answers = answers
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        """Return the frame, or raise why there is none."""
+        answer = self._answers[name]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of all queries."""
+        return iter(self._answers)
+
+    def __len__(self) -> int:
+        """Return how many queries there were."""
+        return len(self._answers)
+
+    def has(self, name: str) -> bool:
+        """Whether the query did not fail."""
+        return not isinstance(self._answers[name], Exception)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frames:
     """One consistent reading: figures of the window, and the frames of one board by name.
 
-    Columns are as the catalogue declares them; see `liq.dashboard.boards` for the names.
+    Columns are as the catalogue declares them; see `liq.dashboard.boards` for the names. To take a
+    frame whose query failed raises what the query raised.
     """
 
-    totals: pd.DataFrame
-    sources: pd.DataFrame
-    alerts: pd.DataFrame  # of the last minutes
-    board: Mapping[str, pd.DataFrame]
+    common: Answers  # totals, sources, alerts
+    board: Answers
     controls: Controls
     bucket: str  # the width in use, which the window may have widened
     start: datetime  # of the first bar; where the window is older than all rows, of theirs
     end: datetime  # of the last one
     read: datetime
+
+    @property
+    def totals(self) -> pd.DataFrame:
+        """The window in figures, one row."""
+        return self.common["totals"]
+
+    @property
+    def sources(self) -> pd.DataFrame:
+        """What the window's rows come from."""
+        return self.common["sources"]
+
+    @property
+    def alerts(self) -> pd.DataFrame:
+        """The alerts of the last minutes."""
+        return self.common["alerts"]
+
+    @property
+    def empty(self) -> bool:
+        """Whether it is known that no print matches the controls."""
+        return self.common.has("totals") and not self.totals["prints"].sum()
+
+    @property
+    def badge(self) -> str | None:
+        """What must be shown with prints that are not live; None if the sources are not known."""
+        return source_badge(self.sources) if self.common.has("sources") else None
 
     @property
     def span(self) -> tuple[datetime, datetime]:
@@ -100,13 +158,17 @@ class Surroundings(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What one look at QuestDB gave; ``frames`` is None when there was no need to reload."""
+    """What one look at QuestDB gave; ``frames`` is None when there was no need to reload.
+
+    ``failure`` is why it gave nothing at all; ``surroundings`` may be why those could not be read.
+    """
 
     controls: Controls
-    latest: Latest | None
-    frames: Frames | None
-    problem: str
-    surroundings: Surroundings | None = None
+    latest: Latest | None = None
+    frames: Frames | None = None
+    pulse: Pulse | None = None
+    failure: Problem | None = None
+    surroundings: Surroundings | Exception | None = None
 
 
 class DashboardModel(HasTraits):
@@ -128,7 +190,8 @@ class DashboardModel(HasTraits):
     frames = Instance(Frames, allow_none=True)
     latest = Instance(Latest, allow_none=True)
     state = UseEnum(State, default_value=State.LOADING)
-    problem = Unicode(help="why the last read failed")
+    trouble = Tuple(help="what keeps the state from being live, of `Problem`, the cause first")
+    faults = Tuple(help="names of the parts of the page that could not be read or drawn")
     known_symbols = Tuple(help="what ``symbols`` may be chosen from: those with prints lately")
     known_assets = Tuple(help="what ``asset`` may be chosen from, the greatest first")
     known_exchanges = Tuple(help="what ``exchanges`` may be chosen from")
@@ -138,6 +201,10 @@ class DashboardModel(HasTraits):
         self.settings = settings or current_settings()
         self._shown: tuple[Controls, Latest | None] | None = None
         self._looked_around: tuple[object, float] = (None, 0.0)  # at which span, when
+        self._failure: Problem | None = None
+        self._pulse: Pulse | None = None
+        self._feeds: tuple[Sequence[Feed], float] = ((), float("-inf"))  # and when they were read
+        self._examiner = Examiner(self.settings)
         super().__init__(**controls)
 
     @property
@@ -162,10 +229,18 @@ class DashboardModel(HasTraits):
 
     @property
     def age(self) -> timedelta | None:
-        """How old the newest row is, by the venue's clock; None without rows."""
+        """How old the newest row is, by the venue's clock; None without rows.
+
+        It is negative where the row is dated in the future.
+        """
         if self.latest is None or self.latest.ts is None:
             return None
-        return max(datetime.now(UTC) - self.latest.ts, timedelta(0))
+        return datetime.now(UTC) - self.latest.ts
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, in sentences; "" when nothing is."""
+        return "; ".join(problem.detail for problem in self.trouble)
 
     def travel(self, start: datetime, end: datetime) -> None:
         """Show what was from ``start`` to ``end``; live when that is now or later."""
@@ -183,38 +258,50 @@ class DashboardModel(HasTraits):
         return self.apply(self.read())
 
     def read(self) -> Reading:
-        """Ask QuestDB, reloading only when rows are newer, a control or the window moved on."""
+        """Ask QuestDB, reloading only when rows are newer, a control or the window moved on.
+
+        Raises nothing: what fails is part of the reading.
+        """
         controls = self.controls
         try:
             latest = self._latest()
+            pulse = self._feel(latest)
             frames = self._load(controls, latest) if self._outdated(controls, latest) else None
-        except LiqError as error:
-            return Reading(controls, None, None, str(error))
-        around = None
-        with contextlib.suppress(LiqError):  # the slowest query; what is around can wait
-            around = self._look_around(controls)
-        return Reading(controls, latest, frames, "", around)
+        except Exception as error:
+            return Reading(controls, failure=_failure(error))
+        return Reading(controls, latest, frames, pulse, None, self._around(controls))
 
     def apply(self, reading: Reading) -> bool:
         """Take over what `read` gave; return whether frames changed."""
         with self.hold_trait_notifications():
-            self.problem = reading.problem
+            self._failure = reading.failure
+            self._pulse = reading.pulse or self._pulse
             self.latest = reading.latest or self.latest
             if reading.frames is not None:
                 self.frames = reading.frames
                 self._shown = (reading.controls, reading.latest)
-            if reading.surroundings is not None:
+            if isinstance(reading.surroundings, Surroundings):
                 around = reading.surroundings
                 self.known_symbols, self.known_assets = around.symbols, around.assets
                 self.known_exchanges, self.gaps = around.exchanges, around.gaps
-            self.state = self._state()
+            self.judge()
         return reading.frames is not None
 
-    def fail(self, problem: str) -> None:
-        """Tell that what is shown cannot be trusted, and why; the next reading starts afresh."""
-        self.problem = problem
+    def fail(self, failure: Problem) -> None:
+        """Say that what is shown cannot be trusted, and why; the next reading starts afresh."""
+        self._failure = failure
         self._shown = None
-        self.state = self._state()
+        self.judge()
+
+    def judge(self) -> None:
+        """Set ``state`` and ``trouble`` to what is known now; time alone may change them."""
+        with self.hold_trait_notifications():
+            self.state, self.trouble = self._judged()
+
+    def examine(self) -> list[Problem]:
+        """Have the services asked in the background; return what is known to be wrong so far."""
+        self._examiner.ask()
+        return self._examiner.found or []
 
     @validate("window")
     def _valid_window(self, proposal: Any) -> str:
@@ -226,19 +313,41 @@ class DashboardModel(HasTraits):
         params = queries.find("liquidations_by_bucket", self.settings).params
         return str(params["bucket"].value("bucket", proposal["value"]))
 
-    def _state(self) -> State:
-        if self.problem:
-            return State.FAILED
+    def _judged(self) -> tuple[State, tuple[Problem, ...]]:
+        if self._failure:
+            return State.FAILED, (self._failure,)
         if self.paused:
-            return State.PAUSED
-        if self.frames is None:
-            return State.LOADING
-        if not self.frames.totals["prints"].sum():
-            return State.EMPTY
+            return State.PAUSED, ()
+        if self.frames is None or self._pulse is None:
+            return State.LOADING, ()
         if self.until is not None:
-            return State.HISTORY
-        age = self.age
-        return State.QUIET if age is None or age > QUIET else State.LIVE
+            return (State.EMPTY if self.frames.empty else State.HISTORY), ()
+        return self._judged_now(self._pulse, self.frames)
+
+    def _judged_now(self, pulse: Pulse, frames: Frames) -> tuple[State, tuple[Problem, ...]]:
+        if datetime.now(UTC) - pulse.at > _STUCK:
+            return State.STALE, (_NOT_READ,)
+        if not pulse.fresh:
+            return self._stale(pulse.feeds, empty=frames.empty)
+        self._examiner.forget()
+        return self._arriving(pulse, frames)
+
+    def _stale(self, feeds: Sequence[Feed], *, empty: bool) -> tuple[State, tuple[Problem, ...]]:
+        found = tuple(self.examine())
+        if not feeds and all(problem.part is Part.PRODUCER for problem in found):
+            # nobody promised to report: rows of another program, or of the past
+            return (State.EMPTY if empty else State.QUIET), found
+        return State.STALE, found or (_UNKNOWN,)
+
+    def _arriving(self, pulse: Pulse, frames: Frames) -> tuple[State, tuple[Problem, ...]]:
+        if unheard := pulse.unheard(self.exchanges):
+            return State.DISCONNECTED, tuple(unheard)
+        if self.faults:
+            return State.BROKEN, (_broken(self.faults),)
+        if frames.empty:
+            return State.EMPTY, ()
+        quiet = self.age is None or self.age > QUIET
+        return (State.QUIET if quiet else State.LIVE), ()
 
     def _outdated(self, controls: Controls, latest: Latest) -> bool:
         if self.frames is None or self._shown is None or self._shown[0] != controls:
@@ -263,11 +372,15 @@ class DashboardModel(HasTraits):
         # a system just started fills its picture, and not only the right end of it
         start = min(max(since, latest.first or since), end - _LEAST_BARS * width)
         asks = BOARDS[controls.board](controls._replace(bucket=bucket))
+        common = {
+            "totals": Ask("totals", controls.filters),
+            "sources": Ask("sources", controls.span),
+            "alerts": Ask("alerts", {"window": _RECENT, "until": controls.until, "limit": _ALERTS}),
+        }
+        end_by = time.monotonic() + self.settings.query_timeout
         return Frames(
-            totals=self._hit("totals", **controls.filters),
-            sources=self._hit("sources", **controls.span),
-            alerts=self._hit("alerts", window=_RECENT, until=controls.until, limit=_ALERTS),
-            board={name: self._answer(ask) for name, ask in asks.items()},
+            common=self._answers(common, end_by),
+            board=self._answers(asks, end_by),
             controls=controls,
             bucket=bucket,
             start=pd.Timestamp(max(start, since)).floor(width).to_pydatetime(),
@@ -275,22 +388,40 @@ class DashboardModel(HasTraits):
             read=now,
         )
 
+    def _feel(self, latest: Latest) -> Pulse:
+        """Return what proves that rows arrive; the feeds' reports are read once a second."""
+        feeds, read = self._feeds
+        if time.monotonic() - read > _REPORTS:
+            try:
+                feeds = diagnosis.feeds(self.settings)
+            except (QuestDBAwayError, QuestDBTimeoutError):
+                raise
+            except LiqError:  # e.g. no such table: what is around the frames says so
+                feeds = ()
+            self._feeds = (feeds, time.monotonic())
+        return Pulse(datetime.now(UTC), latest.ts, feeds)
+
+    def _around(self, controls: Controls) -> Surroundings | Exception | None:
+        try:
+            return self._look_around(controls)
+        except Exception as error:
+            return error
+
     def _look_around(self, controls: Controls) -> Surroundings | None:
         """Read now and then what changes slowly; None in between."""
         looked_at, when = self._looked_around
         if looked_at == controls.span and time.monotonic() - when < _LOOK_AROUND:
             return None
+        self._looked_around = (controls.span, time.monotonic())  # also for what fails: it is slow
         symbols = self._hit("top_symbols", limit=_KNOWN_SYMBOLS, **controls.span)["symbol"]
         assets = self._hit("top_assets", limit=_KNOWN_SYMBOLS, **controls.span)["base"]
         sources = self._hit("sources", **controls.span)
-        around = Surroundings(
+        return Surroundings(
             tuple(sorted(symbols)),
             tuple(assets),
             tuple(sorted(set(sources["exchange"]))),
             self._gaps(controls, sources),
         )
-        self._looked_around = (controls.span, time.monotonic())
-        return around
 
     def _gaps(self, controls: Controls, sources: pd.DataFrame) -> pd.DataFrame:
         """Read when feeds were not heard that have prints in the window, or any if none has.
@@ -309,6 +440,20 @@ class DashboardModel(HasTraits):
         chosen = self.buckets[self.buckets.index(controls.bucket) :]
         return next((width for width in chosen if width in wide_enough), self.buckets[-1])
 
+    def _answers(self, asks: Mapping[str, Ask], end_by: float) -> Answers:
+        """Run each query; one that fails leaves the others. Raises if QuestDB itself is away."""
+        return Answers({name: self._attempt(ask, end_by) for name, ask in asks.items()})
+
+    def _attempt(self, ask: Ask, end_by: float) -> pd.DataFrame | Exception:
+        if time.monotonic() > end_by:
+            return QuestDBTimeoutError("not read: the queries before it took all the time there is")
+        try:
+            return self._answer(ask)
+        except QuestDBAwayError:
+            raise
+        except Exception as error:
+            return error
+
     def _answer(self, ask: Ask) -> pd.DataFrame:
         """Run the query with those controls that it knows; its defaults stand for unset ones."""
         known = queries.find(ask.key, self.settings).params
@@ -316,4 +461,41 @@ class DashboardModel(HasTraits):
         return self._hit(ask.key, **{name: given[name] for name in given.keys() & known.keys()})
 
     def _hit(self, key: str, **params: Any) -> pd.DataFrame:
-        return queries.hit(key, settings=self.settings, **params)
+        frame = queries.hit(key, settings=self.settings, **params)
+        # rows of another program may lack what liq always writes
+        lacking = [name for name in frame if frame[name].dtype == "str" and frame[name].hasnans]
+        return frame.fillna(dict.fromkeys(lacking, _NOT_GIVEN)) if lacking else frame
+
+
+_UNKNOWN = Problem(
+    Part.DASHBOARD,
+    "nothing new arrives",
+    f"No row and no report of a feed was dated within the last {diagnosis.FRESH.seconds} s. If all"
+    " parts answer, rows are late, or the clocks of the machines differ",
+)
+_NOT_READ = Problem(
+    Part.DASHBOARD,
+    "not read lately",
+    f"Nothing was read for more than {_STUCK.seconds} s; see `liq logs dashboard`",
+)
+
+
+def _broken(parts: Sequence[str]) -> Problem:
+    return Problem(
+        Part.DASHBOARD,
+        "part of the page is broken",
+        f"{', '.join(parts)} could not be read or drawn; see `liq logs dashboard`",
+    )
+
+
+def _failure(error: Exception) -> Problem:
+    """Return why a reading gave nothing; what nobody foresaw is logged."""
+    if isinstance(error, QuestDBAwayError):
+        return Problem(Part.QUESTDB, "QuestDB is away", str(error))
+    if isinstance(error, QuestDBTimeoutError):
+        return Problem(Part.QUESTDB, "QuestDB does not answer", str(error))
+    if isinstance(error, QuestDBError):
+        return Problem(Part.QUESTDB, "QuestDB fails", str(error))
+    if not isinstance(error, LiqError):
+        log("reading", error)
+    return Problem(Part.DASHBOARD, "reading fails", f"{explain(error)}; see `liq logs dashboard`")

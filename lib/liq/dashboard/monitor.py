@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import ipywidgets as widgets
 from markupsafe import Markup
 
-from liq import deadletters, monitor
+from liq import deadletters, diagnosis, monitor
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.dashboard.frame import ButtonPanel
@@ -20,6 +20,7 @@ from liq.kafka import Partition
 from liq.monitor import Flow, Pipeline
 
 _REFRESH = 2.0  # seconds
+_SLOW = 3.0  # seconds to wait for an answer before saying so
 _LETTERS = 50
 
 
@@ -100,8 +101,18 @@ class PipelineMonitor(ButtonPanel):
 
     async def _live(self) -> None:
         while True:
-            self._show(await asyncio.to_thread(monitor.look, self._settings))
+            with self._display:
+                self._show(await self._look())
             await asyncio.sleep(_REFRESH)
+
+    async def _look(self) -> Pipeline:
+        """Return the pipeline as it is now; say what keeps that waiting while something does."""
+        looking = asyncio.create_task(asyncio.to_thread(monitor.look, self._settings))
+        while not (await asyncio.wait({looking}, timeout=_SLOW))[0]:
+            found = await asyncio.to_thread(diagnosis.problems, self._settings)
+            why = "; ".join(problem.what for problem in found) or "it takes long to ask all parts"
+            self._display.show(StackError(why))
+        return await looking
 
     def _show(self, seen: Pipeline) -> None:
         self._flows.value = join(map(_flow, seen.flows))
@@ -110,7 +121,7 @@ class PipelineMonitor(ButtonPanel):
             self._enable(seen)
 
     async def _settle(self) -> None:
-        seen = await asyncio.to_thread(monitor.look, self._settings)
+        seen = await self._look()
         self._show(seen)
         self._enable(seen)
 

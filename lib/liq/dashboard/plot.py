@@ -19,6 +19,7 @@ import numpy as np
 import traitlets
 
 from liq.charts import Spec
+from liq.dashboard.guard import Guard
 
 Span = tuple[datetime, datetime]
 
@@ -64,9 +65,13 @@ class Plot(anywidget.AnyWidget):
         super().__init__(**traits)
         self.on_msg(self._answer)
 
-    def on_brush(self, brushed: Callable[[Span | None], object]) -> None:
-        """Call ``brushed`` with the start and end that a reader marked; None: all again."""
+    def on_brush(self, brushed: Callable[[Span | None], object], guard: Guard) -> None:
+        """Call ``brushed`` with the start and end that a reader marked; None: all again.
 
+        ``guard`` shows what it raises.
+        """
+
+        @guard.wrap
         def hear(_widget: object, message: dict[str, Any], _buffers: object) -> None:
             if message.get("type") == "brush":
                 brushed((_moment(message["from"]), _moment(message["to"])))

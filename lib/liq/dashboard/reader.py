@@ -19,14 +19,16 @@ PAINTING = 5.0  # seconds that a page has to paint
 
 
 class Reader(anywidget.AnyWidget):
-    """An invisible widget: its page sends a sign of life every 5 s while it is visible.
+    """A widget whose page sends a sign of life every 5 s while it is visible.
 
-    ``sent`` counts what `painted` asks of the page.
+    ``sent`` counts what `painted` asks of the page, ``beat`` the kernel's own signs of life: a page
+    that gets none says so, and the widget is invisible otherwise.
     """
 
     _esm = Path(__file__).with_name("reader.js")
 
     sent = traitlets.Int(0).tag(sync=True)
+    beat = traitlets.Int(0).tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)

@@ -68,9 +68,10 @@ class JobPanel(ButtonPanel):
 
     async def _refresh(self) -> None:
         while self.job.running:
-            self._latest = await asyncio.to_thread(self.job.progress)
-            self._rates.append(self._latest.input_rate)
-            self._show("running" if self._latest.batch >= 0 else "connecting")
+            with self._display:
+                self._latest = await asyncio.to_thread(self.job.progress)
+                self._rates.append(self._latest.input_rate)
+                self._show("running" if self._latest.batch >= 0 else "connecting")
             await asyncio.sleep(_REFRESH)
         self._show("failed")
 

@@ -84,9 +84,11 @@ class ProducerPanel(ButtonPanel):
 
     async def _refresh(self) -> None:
         while self._any_runs():
-            self.refresh()
+            with self._display:
+                self.refresh()
             await asyncio.sleep(_REFRESH)
-        self.refresh()
+        with self._display:
+            self.refresh()
 
     async def _settle(self) -> None:
         self.refresh()

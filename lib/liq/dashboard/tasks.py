@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+from liq.dashboard.faults import log
+
 
 class Tasks:
     """Tasks that run until they are done; without it they might be collected before."""
@@ -17,7 +19,12 @@ class Tasks:
         return bool(self._running)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run ``work``, which tells itself of what fails."""
+        """Run ``work``, which shows what fails; what it does not expect is logged."""
         task = asyncio.ensure_future(work)
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log("a task", error)

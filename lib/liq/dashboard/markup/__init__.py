@@ -2,7 +2,16 @@
 
 from liq.dashboard.markup.alerts import alerts, rules
 from liq.dashboard.markup.inspection import inspection
-from liq.dashboard.markup.page import bars_title, figures, footnote, header, notice, prices_title
+from liq.dashboard.markup.page import (
+    bars_title,
+    broken_header,
+    figures,
+    footnote,
+    header,
+    notice,
+    prices_title,
+    warning,
+)
 from liq.dashboard.markup.tables import cascades, feeds, sizes, tape
 from liq.dashboard.markup.text import ago, alert, dollars, nothing
 
@@ -11,6 +20,7 @@ __all__ = [
     "alert",
     "alerts",
     "bars_title",
+    "broken_header",
     "cascades",
     "dollars",
     "feeds",
@@ -24,4 +34,5 @@ __all__ = [
     "rules",
     "sizes",
     "tape",
+    "warning",
 ]

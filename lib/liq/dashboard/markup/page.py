@@ -1,13 +1,15 @@
 """What stands around the boards: title, freshness, notices, figures."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from markupsafe import Markup, escape
 
-from liq.charts import completeness_note, source_badge
+from liq.charts import completeness_note
 from liq.dashboard.markup.text import ago, clock, dollars
 from liq.dashboard.model import DashboardModel, Frames, State
+from liq.diagnosis import Problem
 from liq.html import join, with_code
 
 _NOTICES = {
@@ -17,10 +19,7 @@ _NOTICES = {
         "Widen the window, lower the minimum size or clear the symbols. If nothing was ever"
         " recorded, start a producer: `notebooks/01-start-producers.ipynb` or `liq run`.",
     ),
-    State.QUIET: (
-        "No new liquidation",
-        "The market may be calm, or a producer has stopped: `liq status` tells which.",
-    ),
+    State.QUIET: ("Quiet market", "No new liquidation, but the feeds are connected and report."),
     State.HISTORY: (
         "History",
         "The window ends in the past. Press Live to come back to now; drag over the bars to look"
@@ -29,24 +28,42 @@ _NOTICES = {
     State.PAUSED: ("Paused", "What you see does not move. Press Resume to catch up."),
 }
 _NOTHING_THEN = ("No liquidations then", "Step with the arrows, or press Live to come back to now.")
-_WORDS = {State.LIVE: "live", State.QUIET: "quiet", State.EMPTY: "no rows", State.FAILED: "away"}
+_WORDS = {State.EMPTY: "no rows"}
+_SKEW = timedelta(seconds=2)  # clocks differ by so much without being wrong
+_OLD = "What you see is from before. "
+_TITLE = Markup(
+    '<div class="liq-title">Liquidations<small>forced closings of leveraged positions</small></div>'
+)
 
 
 def header(model: DashboardModel) -> Markup:
     """Title, source badge, and how fresh the rows are."""
-    badge = source_badge(model.frames.sources) if model.frames else ""
-    mark = Markup('<span class="liq-badge" title="not from an exchange">{}</span>').format(badge)
-    return Markup(
-        '<div class="liq-title">Liquidations<small>forced closings of leveraged positions</small>'
-        "</div>{}{}"
-    ).format(mark if badge else "", _freshness(model))
+    badge = model.frames.badge if model.frames else ""
+    text = "SOURCE UNKNOWN" if badge is None else badge
+    mark = Markup('<span class="liq-badge" title="not from an exchange">{}</span>').format(text)
+    return join([_TITLE, mark if text else "", _freshness(model)])
+
+
+def broken_header(fault: str) -> Markup:
+    """What stands for a `header` that could not be drawn."""
+    state = Markup(
+        '<div class="liq-fresh liq-failed" title="{}"><i></i><b>the header is broken</b>'
+        "<span>{}</span></div>"
+    )
+    return join([_TITLE, state.format(fault, with_code("see `liq logs dashboard`"))])
 
 
 def notice(model: DashboardModel) -> Markup:
     """What the state means and what to do; nothing while rows come in."""
     if model.state is State.FAILED:
-        shown = "What you see is from before. " if model.frames else ""
-        title, text = "Cannot read the data", f"{model.problem}. {shown}Trying again."
+        shown = _OLD if model.frames else ""
+        why = f": {model.trouble[0].what}" if model.trouble else ""
+        title, text = f"Cannot read the data{why}", f"{model.problem}. {shown}Trying again."
+    elif model.trouble:
+        cause, *_ = model.trouble
+        shown = _OLD if model.state is State.STALE else ""
+        title = cause.what[:1].upper() + cause.what[1:]
+        text = f"{model.problem}. {shown}"
     elif model.state is State.EMPTY and model.until is not None:
         title, text = _NOTHING_THEN
     elif model.state in _NOTICES:
@@ -55,6 +72,16 @@ def notice(model: DashboardModel) -> Markup:
         return Markup()
     return Markup('<div class="liq-notice liq-{}" role="status"><b>{}.</b> {}</div>').format(
         model.state, title, with_code(text)
+    )
+
+
+def warning(problem: Problem | None) -> Markup:
+    """What does not keep anything from being live, but soon may; nothing without a problem."""
+    if problem is None:
+        return Markup()
+    title = problem.what[:1].upper() + problem.what[1:]
+    return Markup('<div class="liq-notice liq-warning" role="status"><b>{}.</b> {}.</div>').format(
+        title, with_code(problem.detail)
     )
 
 
@@ -123,9 +150,15 @@ def _freshness(model: DashboardModel) -> Markup:
     latest, age = model.latest, model.age
     last = "no rows yet"
     if latest and latest.ts and age is not None:
-        last = f"last event {clock(latest.ts)} UTC · {ago(age)} ago"
-    word = _WORDS.get(model.state, str(model.state))
+        last = f"last event {clock(latest.ts)} UTC · {_aged(age)}"
+    word = model.trouble[0].what if model.trouble else _WORDS.get(model.state, str(model.state))
     return Markup(
         '<div class="liq-fresh liq-{}" title="newest row by the venue\'s clock">'
         "<i></i><b>{}</b><span>{}</span></div>"
     ).format(model.state, word, last)
+
+
+def _aged(age: timedelta) -> str:
+    if age < -_SKEW:
+        return f"{ago(-age)} in the future: a clock is wrong"
+    return f"{ago(max(age, timedelta(0)))} ago"

@@ -1,14 +1,15 @@
 """What a board's widgets are, and the parts that all of them are made of."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import ipywidgets as widgets
 import pandas as pd
 from markupsafe import Markup
 
-from liq.charts import Spec, ThemeName, source_badge
+from liq.charts import Spec, ThemeName
+from liq.dashboard.guard import Guard
 from liq.dashboard.html import Html
 from liq.dashboard.model import Frames
 from liq.dashboard.plot import Plot
@@ -30,20 +31,45 @@ class Panel(ABC):
     """
 
     widget: widgets.Widget
+    cards: "tuple[Card, ...]"
     brushes: tuple[Plot, ...] = ()
     tables: tuple[Table, ...] = ()
 
     @abstractmethod
     def draw(self, frames: Frames, look: Look) -> None:
-        """Show ``frames``, which are those of this board."""
+        """Show ``frames``, which are those of this board, each card guarding what it shows."""
+
+    @property
+    def faults(self) -> list[str]:
+        """The names of the cards that could not be drawn."""
+        return [card.name for card in self.cards if card.fault]
+
+
+class Card(Guard):
+    """A framed part of a board: ``with card:`` shows over it what is raised meanwhile.
+
+    ``title`` is its name unless a widget is given, ``note`` stands beside that in small print.
+    """
+
+    def __init__(
+        self,
+        css_class: str,
+        name: str,
+        content: widgets.Widget,
+        *,
+        title: widgets.Widget | None = None,
+        note: str = "",
+    ) -> None:
+        super().__init__(name)
+        parts = [self.place, title or heading(name, note), content]
+        self.widget = widgets.VBox(parts).add_class("liq-card").add_class(css_class)
 
 
 def timed(
     chart: Callable[..., Spec], frame: pd.DataFrame, frames: Frames, look: Look, **more: Any
 ) -> Spec:
     """Return ``chart`` of ``frame`` over the window; another window undoes the reader's zoom."""
-    badge = source_badge(frames.sources)
-    spec = chart(frame, look.theme, span=frames.span, gaps=look.gaps, badge=badge, **more)
+    spec = chart(frame, look.theme, span=frames.span, gaps=look.gaps, badge=frames.badge, **more)
     spec["layout"]["uirevision"] = str(frames.controls.span)
     return spec
 
@@ -54,11 +80,6 @@ def heading(title: str, about: str = "") -> Html:
     return Html(Markup("<h3>{}{}</h3>").format(title, small), "liq-heading")
 
 
-def card(css_class: str, *children: widgets.Widget) -> widgets.Box:
-    """Return a framed part of a board."""
-    return widgets.VBox(list(children)).add_class("liq-card").add_class(css_class)
-
-
-def board(css_class: str, *cards: widgets.Widget) -> widgets.Box:
+def board(css_class: str, cards: Sequence[Card]) -> widgets.Box:
     """Return cards side by side, as the style sheet places them."""
-    return widgets.Box(list(cards)).add_class("liq-board").add_class(css_class)
+    return widgets.Box([card.widget for card in cards]).add_class("liq-board").add_class(css_class)

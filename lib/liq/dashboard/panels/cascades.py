@@ -4,7 +4,7 @@ from liq import charts
 from liq.dashboard import markup
 from liq.dashboard.html import Html
 from liq.dashboard.model import Frames
-from liq.dashboard.panels.base import Look, Panel, board, card, heading, timed
+from liq.dashboard.panels.base import Card, Look, Panel, board, timed
 from liq.dashboard.plot import Plot
 
 
@@ -15,14 +15,17 @@ class Cascades(Panel):
         self.timeline = Plot(brush=True)
         self.brushes = (self.timeline,)
         self._list = Html(css_class="liq-list")
-        self.widget = board(
-            "liq-cascades",
-            card("liq-timeline", heading("Cascades by asset"), self.timeline),
-            card("liq-greatest", heading("The greatest"), self._list),
+        self.cards = (
+            Card("liq-timeline", "Cascades by asset", self.timeline),
+            Card("liq-greatest", "The greatest", self._list),
         )
+        self.widget = board("liq-cascades", self.cards)
 
     def draw(self, frames: Frames, look: Look) -> None:
         """Show the window."""
-        found = frames.board["cascades"]
-        self.timeline.spec = timed(charts.cascades.spec, found, frames, look)
-        self._list.value = markup.cascades(found)
+        timeline, greatest = self.cards
+        with timeline:
+            found = frames.board["cascades"]
+            self.timeline.spec = timed(charts.cascades.spec, found, frames, look)
+        with greatest:
+            self._list.value = markup.cascades(frames.board["cascades"])

@@ -4,7 +4,7 @@ from liq import charts
 from liq.dashboard import markup
 from liq.dashboard.html import Html
 from liq.dashboard.model import Frames
-from liq.dashboard.panels.base import Look, Panel, board, card, heading
+from liq.dashboard.panels.base import Card, Look, Panel, board
 from liq.dashboard.plot import Plot
 
 
@@ -15,15 +15,17 @@ class Feeds(Panel):
         self.coverage = Plot(brush=True)
         self.brushes = (self.coverage,)
         self.health = Html(css_class="liq-health")
-        self.widget = board(
-            "liq-feeds",
-            card("liq-coverage", heading("Heard, and not heard"), self.coverage),
-            card("liq-reports", heading("Feeds"), self.health),
+        self.cards = (
+            Card("liq-coverage", "Heard, and not heard", self.coverage),
+            Card("liq-reports", "Feeds", self.health),
         )
+        self.widget = board("liq-feeds", self.cards)
 
     def draw(self, frames: Frames, look: Look) -> None:
         """Show the window."""
-        health = frames.board["health"]
-        span = frames.looked_at
-        self.coverage.spec = charts.coverage.spec(health, look.gaps, look.theme, span=span)
-        self.health.value = markup.feeds(health)
+        coverage, reports = self.cards
+        with coverage:
+            health, span = frames.board["health"], frames.looked_at
+            self.coverage.spec = charts.coverage.spec(health, look.gaps, look.theme, span=span)
+        with reports:
+            self.health.value = markup.feeds(frames.board["health"])

@@ -4,7 +4,7 @@ from liq import charts
 from liq.dashboard import markup
 from liq.dashboard.html import Html
 from liq.dashboard.model import Frames
-from liq.dashboard.panels.base import Look, Panel, board, card, heading, timed
+from liq.dashboard.panels.base import Card, Look, Panel, board, timed
 from liq.dashboard.plot import Plot
 from liq.dashboard.table import Table
 
@@ -18,25 +18,29 @@ class Overview(Panel):
         self.tape = Table().add_class("liq-tape")
         self.brushes, self.tables = (self.bars, self.net), (self.tape,)
         self._title = Html(css_class="liq-heading")
-        self.widget = board(
-            "liq-overview",
-            card("liq-bars", self._title, self.bars),
-            card("liq-net", heading("Cumulative long minus short"), self.net),
-            card("liq-symbols", heading("Top symbols"), self.symbols),
-            card("liq-exchanges", heading("By exchange"), self.exchanges),
-            card(
-                "liq-prints",
-                heading("Tape", "click a print to see its making"),
-                self.tape,
-            ),
+        self.cards = (
+            Card("liq-bars", "Liquidated per bucket", self.bars, title=self._title),
+            Card("liq-net", "Cumulative long minus short", self.net),
+            Card("liq-symbols", "Top symbols", self.symbols),
+            Card("liq-exchanges", "By exchange", self.exchanges),
+            Card("liq-prints", "Tape", self.tape, note="click a print to see its making"),
         )
+        self.widget = board("liq-overview", self.cards)
 
     def draw(self, frames: Frames, look: Look) -> None:
         """Show the window."""
-        shown, badge = frames.board, charts.source_badge(frames.sources)
-        self._title.value = markup.bars_title(frames)
-        self.bars.spec = timed(charts.bars.spec, shown["bars"], frames, look, price=shown["price"])
-        self.net.spec = timed(charts.cumulative_net.spec, shown["net"], frames, look)
-        self.symbols.spec = charts.top_symbols.spec(shown["symbols"], look.theme, badge=badge)
-        self.exchanges.spec = charts.by_exchange.spec(shown["exchanges"], look.theme, badge=badge)
-        self.tape.html = markup.tape(shown["tape"])
+        shown, badge, theme = frames.board, frames.badge, look.theme
+        bars, net, symbols, exchanges, tape = self.cards
+        with bars:
+            self._title.value = markup.bars_title(frames)
+            self.bars.spec = timed(
+                charts.bars.spec, shown["bars"], frames, look, price=shown["price"]
+            )
+        with net:
+            self.net.spec = timed(charts.cumulative_net.spec, shown["net"], frames, look)
+        with symbols:
+            self.symbols.spec = charts.top_symbols.spec(shown["symbols"], theme, badge=badge)
+        with exchanges:
+            self.exchanges.spec = charts.by_exchange.spec(shown["exchanges"], theme, badge=badge)
+        with tape:
+            self.tape.html = markup.tape(shown["tape"])

@@ -4,7 +4,7 @@ from liq import charts
 from liq.dashboard import markup
 from liq.dashboard.html import Html
 from liq.dashboard.model import Frames
-from liq.dashboard.panels.base import Look, Panel, board, card, heading, timed
+from liq.dashboard.panels.base import Card, Look, Panel, board, timed
 from liq.dashboard.plot import Plot
 
 
@@ -15,16 +15,22 @@ class Patterns(Panel):
         self.share, self.hours = Plot(brush=True), Plot()
         self.brushes = (self.share,)
         self._sizes = Html(css_class="liq-list")
-        self.widget = board(
-            "liq-patterns",
-            card("liq-share", heading("Venues' share"), self.share),
-            card("liq-hours", heading("Hour of the day", "a week at least"), self.hours),
-            card("liq-sizes", heading("Size of a print (USD)"), self._sizes),
+        self.cards = (
+            Card("liq-share", "Venues' share", self.share),
+            Card("liq-hours", "Hour of the day", self.hours, note="a week at least"),
+            Card("liq-sizes", "Size of a print (USD)", self._sizes),
         )
+        self.widget = board("liq-patterns", self.cards)
 
     def draw(self, frames: Frames, look: Look) -> None:
         """Show the window."""
-        badge = charts.source_badge(frames.sources)
-        self.share.spec = timed(charts.venue_share.spec, frames.board["share"], frames, look)
-        self.hours.spec = charts.hour_of_day.spec(frames.board["hours"], look.theme, badge=badge)
-        self._sizes.value = markup.sizes(frames.board["sizes"])
+        shown = frames.board
+        share, hours, sizes = self.cards
+        with share:
+            self.share.spec = timed(charts.venue_share.spec, shown["share"], frames, look)
+        with hours:
+            self.hours.spec = charts.hour_of_day.spec(
+                shown["hours"], look.theme, badge=frames.badge
+            )
+        with sizes:
+            self._sizes.value = markup.sizes(shown["sizes"])

@@ -4,7 +4,7 @@ from liq import charts
 from liq.dashboard import markup
 from liq.dashboard.html import Html
 from liq.dashboard.model import Frames
-from liq.dashboard.panels.base import Look, Panel, board, card, heading, timed
+from liq.dashboard.panels.base import Card, Look, Panel, board, timed
 from liq.dashboard.plot import Plot
 
 
@@ -15,14 +15,17 @@ class Prices(Panel):
         self.heatmap, self.path = Plot(brush=True), Plot()
         self.brushes = (self.heatmap,)
         self._title = Html(css_class="liq-heading")
-        self.widget = board(
-            "liq-prices",
-            card("liq-heatmap", self._title, self.heatmap),
-            card("liq-path", heading("Price around large prints"), self.path),
+        self.cards = (
+            Card("liq-heatmap", "Liquidated by price", self.heatmap, title=self._title),
+            Card("liq-path", "Price around large prints", self.path),
         )
+        self.widget = board("liq-prices", self.cards)
 
     def draw(self, frames: Frames, look: Look) -> None:
         """Show the window."""
-        self._title.value = markup.prices_title(frames)
-        self.heatmap.spec = timed(charts.heatmap.spec, frames.board["heatmap"], frames, look)
-        self.path.spec = charts.price_path.spec(frames.board["path"], look.theme)
+        heatmap, path = self.cards
+        with heatmap:
+            self._title.value = markup.prices_title(frames)
+            self.heatmap.spec = timed(charts.heatmap.spec, frames.board["heatmap"], frames, look)
+        with path:
+            self.path.spec = charts.price_path.spec(frames.board["path"], look.theme)

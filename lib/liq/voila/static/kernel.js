@@ -34,9 +34,12 @@ class Comm {
 }
 
 export class Kernel {
-  /** `onComm(comm, message)` hears of objects that the kernel makes, `onLost(reached)` of the end. */
-  constructor(url, { onComm, onLost }) {
-    Object.assign(this, { onComm, onLost, comms: new Map(), waiting: new Map() });
+  /**
+   * `onComm(comm, message)` gets objects that the kernel makes, `onLost(reached)` is called at the
+   * end, `onError(content)` gets what the kernel raised where no output shows it.
+   */
+  constructor(url, { onComm, onLost, onError }) {
+    Object.assign(this, { onComm, onLost, onError, comms: new Map(), waiting: new Map() });
     this.captures = new Map(); // by the id of a request: who takes what its work puts out
     this.session = uuid();
     this.socket = new WebSocket(`${url}?session_id=${this.session}`);
@@ -70,7 +73,9 @@ export class Kernel {
     const { content, header, parent_header } = message;
     const type = header.msg_type;
     this.waiting.get(parent_header.msg_id)?.[type]?.(message);
-    if (OUTPUTS.has(type)) this.captures.get(parent_header.msg_id)?.(message);
+    const capture = this.captures.get(parent_header.msg_id);
+    if (OUTPUTS.has(type)) capture?.(message);
+    if (type === "error" && !capture) this.onError(content);
     if (type === "comm_msg") this.comms.get(content.comm_id)?.take(message);
     else if (type === "comm_open") this.onComm(this.comm(content.target_name, content.comm_id), message);
     else if (type === "comm_close") this.end(message);

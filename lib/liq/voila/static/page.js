@@ -49,6 +49,7 @@ class WidgetManager {
     this.kernel = new Kernel(`${origin}${base}api/kernels/${kernelId}/channels`, {
       onComm: (comm, message) => this.opened(comm, message),
       onLost: lost,
+      onError: ({ ename, evalue }) => tell(`This page's kernel raised ${ename}: ${evalue}`),
     });
   }
 

@@ -1,0 +1,274 @@
+"""The dashboard says LIVE only while it is: Chromium, Voila, and servers that stop or die."""
+
+import asyncio
+import json
+import signal
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from browser.conftest import Visit, kernels, opened, serving, threaded
+from helpers import free_ports, running
+from liq import assets, connect, questdb, serve
+from liq import stack as local
+from liq.config import Settings
+from liq.simulator.server import Plan, Simulator
+from liq.streams import LIQUIDATIONS, STREAMS
+from rows import micros_of
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+
+PROMISE_S = 10.0  # of the issue: by then the header says what is wrong
+HEADER = ".liq-fresh b"
+
+
+@dataclass
+class Pipeline:
+    """A simulated exchange, its producer as a process, the dashboard, and a page of it."""
+
+    settings: Settings
+    producer: "Process"
+    server: psutil.Popen
+    log: Path
+    visitor: Visit
+
+    def process(self, name: str) -> psutil.Process:
+        """Return a process of the pipeline by its name."""
+        if name == "producer":
+            return psutil.Process(self.producer.pid)
+        remembered = json.loads((self.settings.home / "run" / f"{name}.json").read_text())
+        return psutil.Process(remembered["pid"])
+
+    def start(self, name: str) -> None:
+        """Start a killed process again."""
+        if name == "producer":
+            self.producer.start()
+        else:
+            local.start(name, self.settings)
+
+
+@dataclass
+class Process:
+    """A program that may be killed and started again."""
+
+    settings: Settings
+    argv: list[str]
+    pid: int = 0
+    _left: list[Any] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start it."""
+        self.stop()
+        manager = running(self.settings, *self.argv)
+        self.pid = manager.__enter__().pid
+        self._left.append(manager)
+
+    def stop(self) -> None:
+        """End it."""
+        while self._left:
+            self._left.pop().__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def own(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Topics, tables and sinks of these tests' own, and a catalogue that they may break."""
+    name, ports = uuid.uuid4().hex[:8], free_ports()
+    catalogue = tmp_path_factory.mktemp("liveness") / "queries.json"
+    catalogue.write_text(assets.path("queries.json").read_text())
+    names = {
+        f"{stream.prefix}{kind}": f"{kind}_{number}_{name}"
+        for number, stream in enumerate(STREAMS)
+        for kind in ("topic", "table", "connector")
+    }
+    chosen = {one: ports[one] for one in ("dashboard_port", "simulator_port")}
+    settings = stack.model_copy(update=names | chosen | {"queries": catalogue})
+    local.furnish(settings)
+    yield settings
+    for stream in STREAMS:
+        connect.remove(settings, stream)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def pipeline(
+    own: Settings, chromium: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Pipeline]:
+    """All of it, with one page for all tests, which is live."""
+    log = tmp_path_factory.mktemp("dashboard") / "log"
+    async with Simulator(Plan(rate=5, seed=3), own) as simulator:
+        producer = Process(own, ["-m", "liq", "produce", "--url", simulator.url])
+        await asyncio.to_thread(producer.start)
+        try:
+            async with (
+                threaded(serving(own, log, "--pool", "1")) as server,
+                opened(chromium, serve.dashboard_url(own)) as visitor,
+            ):
+                yield Pipeline(own, producer, server, log, visitor)
+        finally:
+            await asyncio.to_thread(producer.stop)
+
+
+async def live(pipeline: Pipeline) -> None:
+    """Fail unless the page becomes live."""
+    await pipeline.visitor.page.locator(HEADER).get_by_text("live", exact=True).wait_for()
+
+
+async def says(pipeline: Pipeline, text: str, selector: str = HEADER) -> None:
+    """Fail unless the page says so as soon as the issue promises."""
+    place = pipeline.visitor.page.locator(selector).filter(has_text=text).first
+    await place.wait_for(timeout=1_000 * PROMISE_S)
+
+
+@contextmanager
+def stopped(process: psutil.Process) -> Iterator[None]:
+    """Stop a process as a machine that swaps or a debugger does: it listens, and never answers."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+FAULTS = {
+    "kafka": "Kafka does not answer",
+    "connect": "Kafka Connect does not answer",
+    "questdb": "QuestDB",
+    "producer": "does not report",
+}
+
+
+@pytest.mark.parametrize(("name", "reason"), FAULTS.items())
+async def test_the_header_names_what_is_stopped_and_is_live_again(
+    pipeline: Pipeline, name: str, reason: str
+) -> None:
+    await live(pipeline)
+    with stopped(pipeline.process(name)):
+        await says(pipeline, reason)
+    await live(pipeline)
+
+
+@pytest.mark.parametrize(("name", "reason"), FAULTS.items())
+async def test_the_header_names_what_is_dead_and_is_live_again(
+    pipeline: Pipeline, name: str, reason: str
+) -> None:
+    await live(pipeline)
+    pipeline.process(name).kill()
+    try:
+        await says(pipeline, reason)
+    finally:
+        await asyncio.to_thread(pipeline.start, name)
+    await live(pipeline)
+
+
+async def test_the_header_names_a_paused_sink(pipeline: Pipeline) -> None:
+    await live(pipeline)
+    path = f"/connectors/{pipeline.settings.health_connector}"
+    both = (path, f"/connectors/{pipeline.settings.connector}")
+    try:
+        for each in both:
+            await asyncio.to_thread(connect._request, pipeline.settings, "PUT", f"{each}/pause")
+        await says(pipeline, "is paused")
+    finally:
+        for each in both:
+            await asyncio.to_thread(connect._request, pipeline.settings, "PUT", f"{each}/resume")
+    await live(pipeline)
+
+
+async def test_a_page_whose_kernel_or_server_hangs_does_not_look_live(pipeline: Pipeline) -> None:
+    def busy() -> list[psutil.Process]:
+        return kernels(pipeline.server)
+
+    for hanging in (await asyncio.to_thread(busy), [pipeline.server]):
+        await live(pipeline)
+        for process in hanging:
+            process.send_signal(signal.SIGSTOP)
+        try:
+            await says(pipeline, "Not live", ".liq-reader")
+            assert not await pipeline.visitor.page.locator(HEADER).is_visible()
+        finally:
+            for process in hanging:
+                process.send_signal(signal.SIGCONT)
+        await pipeline.visitor.page.wait_for_selector(".liq-reader .liq-notice", state="detached")
+        await live(pipeline)
+
+
+async def test_a_row_that_liq_cannot_know_freezes_nothing(
+    pipeline: Pipeline, chromium: Browser
+) -> None:
+    await live(pipeline)
+    await asyncio.to_thread(insert_foreign_row, pipeline.settings)
+    await pipeline.visitor.shows("MARTIAN", ".liq-badge")
+    await live(pipeline)
+    await pipeline.visitor.redraws()
+    async with opened(chromium, serve.dashboard_url(pipeline.settings)) as another:
+        await another.page.locator(HEADER).get_by_text("live", exact=True).wait_for()
+        await another.shows("MARTIAN", ".liq-badge")
+        assert await another.bars()
+
+
+def insert_foreign_row(settings: Settings) -> None:
+    """Write a row as another program may: enumerations that liq does not have, or nothing."""
+    kinds, now = LIQUIDATIONS.columns(), micros_of(datetime.now(UTC))
+    odd: dict[str, Any] = {"ts": now, "recv_ts": now, "event_id": 1, "source": "martian"}
+    odd |= {"side": "sideways", "completeness": "some", "price_kind": "odd", "notional": 5.0}
+    values = [odd.get(name) for name in kinds]
+    row = ", ".join("%s::TIMESTAMP" if kind == "TIMESTAMP" else "%s" for kind in kinds.values())
+    names = ", ".join(kinds)
+    sql = f"INSERT INTO {settings.table} ({names}) VALUES ({row})"  # noqa: S608 - names of ours
+    questdb.execute(sql, values, settings)
+
+
+@contextmanager
+def broken_catalogue(settings: Settings, query: str) -> Iterator[None]:
+    """Have a query give a column of another name, so that nothing can draw its rows."""
+    assert settings.queries
+    sound = settings.queries.read_text()
+    entries = json.loads(sound)
+    first, *others = entries[query]["sql"]
+    entries[query]["sql"] = [first.replace(",", " AS nonsense,", 1), *others]
+    settings.queries.write_text(json.dumps(entries))
+    try:
+        yield
+    finally:
+        settings.queries.write_text(sound)
+
+
+async def test_what_cannot_be_drawn_is_one_panels_fault_with_its_reason(
+    pipeline: Pipeline, chromium: Browser
+) -> None:
+    await live(pipeline)
+    page = pipeline.visitor.page
+    with broken_catalogue(pipeline.settings, "top_symbols"):
+        await says(pipeline, "Top symbols: ", ".liq-symbols .liq-fault")
+        await says(pipeline, "liq logs dashboard", ".liq-symbols .liq-fault")
+        await says(pipeline, "broken")
+        await pipeline.visitor.redraws()  # the other panels go on
+        assert await page.locator(".liq-exchanges .liq-fault p").count() == 0
+        async with opened(chromium, serve.dashboard_url(pipeline.settings)) as another:
+            await another.shows("Top symbols: ", ".liq-symbols .liq-fault")
+            assert await another.bars()
+    await live(pipeline)
+    await page.wait_for_selector(".liq-symbols .liq-fault p", state="detached")
+    log = pipeline.log.read_text()
+    assert "Top symbols: " in log
+    assert "Traceback (most recent call last)" in log
+
+
+async def test_a_page_opened_without_questdb_says_so(pipeline: Pipeline, chromium: Browser) -> None:
+    await live(pipeline)
+    with stopped(pipeline.process("questdb")):
+        async with opened(chromium, serve.dashboard_url(pipeline.settings)) as another:
+            await another.shows("QuestDB", HEADER)
+    await live(pipeline)
