@@ -13,9 +13,10 @@ from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.provisioning import KernelProvisionerFactory
 
-from browser.conftest import kernels, serving
+from browser.conftest import kernels as forked
+from browser.conftest import serving
 from helpers import PATIENCE_S, eventually, free_ports
-from liq import serve
+from liq import kernels, serve
 from liq.config import Settings
 from liq.voila import forking
 from liq.voila.kernels import Forked
@@ -44,17 +45,21 @@ def kernel(folder: Path) -> Iterator[tuple[KernelManager, BlockingKernelClient]]
     config = serve.dashboard_config(Settings.load(home=folder, **free_ports()))
     KernelProvisionerFactory.clear_instance()
     KernelProvisionerFactory.instance(config=config)
-    manager = KernelManager(kernel_name="python3", config=config)
-    manager.start_kernel(cwd=str(folder), env={"LIQ_MINE": "here"})
-    client = manager.client()
-    client.start_channels()
-    try:
-        client.wait_for_ready(timeout=PATIENCE_S)
-        yield manager, client
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
-        KernelProvisionerFactory.clear_instance()
+    with pytest.MonkeyPatch.context() as patch, kernels.private_folder() as private:
+        for name, value in kernels.environ().items():
+            patch.setenv(name, value)
+        config.KernelManager.connection_file = str(private / "kernel.json")
+        manager = KernelManager(kernel_name="python3", config=config)
+        manager.start_kernel(cwd=str(folder), env={"LIQ_MINE": "here"})
+        client = manager.client()
+        client.start_channels()
+        try:
+            client.wait_for_ready(timeout=PATIENCE_S)
+            yield manager, client
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+            KernelProvisionerFactory.clear_instance()
 
 
 def answer(client: BlockingKernelClient, code: str) -> str:
@@ -151,9 +156,17 @@ async def test_where_none_can_be_forked_one_is_started(
         raise EOFError
 
     monkeypatch.setattr(forking, "fork", fail)
-    command = [sys.executable, "-m", "ipykernel_launcher", "--version"]
+    command = [sys.executable, "-m", "liq.kernels.program", "--version"]
     await provisioner.launch_kernel(command, env={}, cwd=str(tmp_path))
     assert await provisioner.wait() == 0
+
+
+def test_its_forked_children_print(tmp_path: Path) -> None:
+    code = """import multiprocessing
+child = multiprocessing.get_context("fork").Process(target=print, args=("from a child",))
+child.start(); child.join()"""
+    with kernel(tmp_path) as (_, client):
+        assert answer(client, code) == "from a child"
 
 
 @pytest.mark.parametrize("end", [psutil.Process.terminate, psutil.Process.kill])
@@ -162,7 +175,7 @@ def test_a_server_that_ends_leaves_none_behind(
 ) -> None:
     settings = Settings.load(home=tmp_path, **free_ports())
     with serving(settings, tmp_path / "log", "--pool", "2") as server:
-        eventually(lambda: len(kernels(server)) == 2)
+        eventually(lambda: len(forked(server)) == 2)
         family = server.children(recursive=True)
         end(server)
         eventually(lambda: not any(map(psutil.Process.is_running, family)))

@@ -6,6 +6,7 @@ does not set: a misspelt one would run the notebook with its default. Here both 
 
 import contextlib
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillException
 
-from liq import assets
+from liq import assets, kernels
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import NotebookError
@@ -40,7 +41,10 @@ def run(
     if unknown := sorted(given.keys() - defaults(path).keys()):
         valid = ", ".join(defaults(path))
         raise NotebookError(f"{path.name} has no parameter {', '.join(unknown)}; it has: {valid}")
-    with _environment((settings or current_settings()).environ()):
+    variables = (settings or current_settings()).environ() | kernels.environ()
+    with _environment(variables), kernels.private_folder() as folder:
+        config = kernels.transport()
+        config.KernelManager.connection_file = str(folder / f"kernel-{uuid.uuid4()}.json")
         try:
             executed: nbformat.NotebookNode = papermill.execute_notebook(
                 path,
@@ -48,10 +52,10 @@ def run(
                 given,
                 cwd=path.parent,
                 progress_bar=progress,
+                config=config,
                 execution_timeout=timeout,
                 start_timeout=300,  # a kernel that dies as it starts is noticed at once
                 iopub_timeout=60,  # a cell whose outputs come late, on a busy machine, fails after
-                extra_arguments=["--IPKernelApp.log_level=ERROR"],  # of its own port: it is local
             )
         except (PapermillException, TimeoutError) as error:
             raise NotebookError(f"{path.name} failed: {error}") from error

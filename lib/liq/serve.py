@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from pydantic import SecretStr
 from traitlets.config import Config
 
-from liq import assets, web
+from liq import assets, kernels, web
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ServeError
@@ -41,14 +41,16 @@ def dashboard(
     _claim(settings.host, settings.dashboard_port, "LIQ_DASHBOARD_PORT")
     web.redact_logs([settings.token.get_secret_value()])
     # figures reach the page as data, not as HTML with plotly.js in it: the page has its own
-    os.environ.update(settings.environ(), PLOTLY_RENDERER="plotly_mimetype")
+    os.environ.update(settings.environ() | kernels.environ(), PLOTLY_RENDERER="plotly_mimetype")
     _spare_grammar()
     forking.preload()
     from liq.voila.server import DashboardServer  # noqa: PLC0415 - takes a second to import
 
     config = dashboard_config(settings, browser=browser, tracebacks=tracebacks, pool=pool)
     notebook = assets.path("notebooks") / "dashboard.ipynb"
-    DashboardServer.launch_instance([str(notebook)], config=config)
+    with kernels.private_folder() as private:
+        config.Voila.connection_dir_root = str(private)
+        DashboardServer.launch_instance([str(notebook)], config=config)
 
 
 def lab(
@@ -64,7 +66,8 @@ def lab(
     web.redact_logs([settings.token.get_secret_value(), settings.lab_token.get_secret_value()])
     # our configuration switches Voila's extension off: it takes seconds to import and serves more
     # files; `liq dashboard` is the way to serve notebooks as apps
-    os.environ.update(settings.environ(), JUPYTER_CONFIG_PATH=_lab_config_path())
+    variables = settings.environ() | kernels.environ()
+    os.environ.update(variables, JUPYTER_CONFIG_PATH=_lab_config_path())
     _spare_grammar()
     from jupyterlab.commands import get_app_dir  # noqa: PLC0415 - takes a second to import
     from jupyterlab.labapp import LabApp  # noqa: PLC0415 - as does this
@@ -73,17 +76,18 @@ def lab(
 
     folder = folder or notebooks_folder(settings)
     config = lab_config(settings, folder, browser=browser)
-    server = LabApp.initialize_server(config=config)
-    # pages log in by cookie, so that their requests name no token
-    server.web_app.settings["page_config_data"]["token"] = ""
-    headers = web.headers(lab_policy(Path(get_app_dir()) / "static"), referrer="same-origin")
-    server.http_server.request_callback = Guard(
-        server.web_app,
-        settings,
-        headers,
-        readable=["_xsrf"],  # JupyterLab's pages send it back in a header
-    )
-    server.start()
+    with kernels.private_folder() as private:
+        server = LabApp.initialize_server(config=config, runtime_dir=str(private))
+        # pages log in by cookie, so that their requests name no token
+        server.web_app.settings["page_config_data"]["token"] = ""
+        headers = web.headers(lab_policy(Path(get_app_dir()) / "static"), referrer="same-origin")
+        server.http_server.request_callback = Guard(
+            server.web_app,
+            settings,
+            headers,
+            readable=["_xsrf"],  # JupyterLab's pages send it back in a header
+        )
+        server.start()
 
 
 def streamlit(settings: Settings | None = None, *, browser: bool = True) -> None:
@@ -125,7 +129,7 @@ def dashboard_config(
 ) -> Config:
     """Return Voila's configuration."""
     token = settings.token.get_secret_value()
-    config = Config()
+    config = kernels.transport()
     config.Voila.update(
         ip=settings.host,
         port=settings.dashboard_port,
@@ -181,7 +185,7 @@ def dashboard_config(
 def lab_config(settings: Settings, folder: Path, *, browser: bool = True) -> Config:
     """Return JupyterLab's configuration; it asks nothing of other hosts."""
     token = settings.lab_token.get_secret_value()
-    config = Config()
+    config = kernels.transport()
     config.ServerApp.update(
         ip=settings.host,
         port=settings.lab_port,

@@ -61,7 +61,7 @@ class Kernel:
 
 
 def fork(arguments: Sequence[str], environ: Mapping[str, str], folder: str) -> Kernel:
-    """Return a new kernel, as ``python -m ipykernel_launcher ARGUMENTS`` in ``folder`` is one.
+    """Return a new kernel, as ``python -m liq.kernels.program ARGUMENTS`` in ``folder`` is one.
 
     A first one waits until all is imported. Raises OSError or EOFError where none can be had.
     """
@@ -73,20 +73,21 @@ def fork(arguments: Sequence[str], environ: Mapping[str, str], folder: str) -> K
 
 def _run(arguments: Sequence[str], environ: Mapping[str, str], folder: str) -> None:
     import numpy as np  # noqa: PLC0415 - the server needs neither
-    from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415
+
+    from liq.kernels import program  # noqa: PLC0415
 
     np.random.seed()  # Python's own random numbers start anew by themselves
     os.setsid()  # its group takes the signals, as Jupyter sends them
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(folder)
-    sys.argv = ["ipykernel_launcher", *arguments]
+    sys.argv = ["liq.kernels.program", *arguments]
     threading.Thread(target=_end_with_server, daemon=True).start()
     config = Config()
     config.IPKernelApp.extensions = ["ipywidgets"]  # it hears its page only where it is loaded
     config.HistoryManager.enabled = False  # nobody types
     try:
-        IPKernelApp.launch_instance([*arguments], config=config)
+        program.launch(arguments, config=config)
     finally:
         atexit._run_exitfuncs()  # which a forked process leaves out
 

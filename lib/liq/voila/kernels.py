@@ -13,7 +13,7 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from liq.voila import forking
 
-_LAUNCHER = ["-m", "ipykernel_launcher"]
+_LAUNCHER = ["-m", "liq.kernels.program"]
 
 
 class Forked(LocalProvisioner):

@@ -4,14 +4,10 @@ No thread may run and no connection be open afterwards: a fork takes neither alo
 """
 
 import gc
-import sys
 from importlib import import_module
 
-# no page debugs its kernel; ipykernel does without where it is missing
-sys.modules.setdefault("debugpy", None)  # type: ignore[arg-type] # read: not installed
-
 for _name in (
-    "ipykernel.kernelapp",
+    "liq.kernels.program",
     # what that imports only as it starts
     "IPython.core.completerlib",
     "IPython.core.debugger",
