@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,7 @@ from jupyter_client import BlockingKernelClient
 
 from browser.conftest import kernels as forked
 from browser.conftest import serving
-from helpers import PATIENCE_S, eventually, free_ports
+from helpers import PATIENCE_S, eventually, free_ports, running
 from liq import kernels, notebooks
 from liq.config import Settings
 
@@ -156,29 +155,17 @@ def test_jupyterlab_kernels_restart_and_answer(settings: Settings, tmp_path: Pat
 def test_kernels_of_papermill_and_reports_are_private(settings: Settings, tmp_path: Path) -> None:
     """`liq report` runs its notebook by the same function."""
     go = tmp_path / "go"
-    notebook = waiting_notebook(tmp_path, go)
-    failures: list[Exception] = []
-
-    def run() -> None:
-        try:
-            notebooks.run(notebook, settings=settings, timeout=PATIENCE_S)
-        except Exception as error:
-            failures.append(error)
-
-    runs = [threading.Thread(target=run) for _ in range(2)]
-    for each in runs:
-        each.start()
-    try:
-        mine = eventually(
-            lambda: found if len(found := started(psutil.Process())) == len(runs) else None
-        )
-        folders = {assert_private(kernel) for kernel in mine}
+    code = f"from liq import notebooks; notebooks.run({str(waiting_notebook(tmp_path, go))!r})"
+    with running(settings, "-c", code) as one, running(settings, "-c", code) as other:
+        folders = set()
+        for process in (one, other):
+            (kernel,) = eventually(lambda pid=process.pid: started(psutil.Process(pid)))  # type: ignore[misc]
+            folders.add(assert_private(kernel))
         assert len(folders) == 2
-    finally:
         go.touch()
-        for each in runs:
-            each.join()
-    assert not failures
+        for process in (one, other):
+            output, _ = process.communicate(timeout=PATIENCE_S)
+            assert process.returncode == 0, output
     assert not [each for each in folders if each.exists()]
 
 
