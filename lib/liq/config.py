@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     questdb_pg_port: Port = Field(8812, description="QuestDB PostgreSQL wire")
     questdb_health_port: Port = Field(9003, description="QuestDB health check")
     dashboard_port: Port = Field(8866, description="Voila dashboard")
+    dashboard_kernels: int = Field(
+        12, ge=1, le=1000, description="kernels of the dashboard at most; further visitors queue"
+    )
     api_port: Port = Field(8000, description="HTTP API")
     lab_port: Port = Field(8888, description="JupyterLab")
     streamlit_port: Port = Field(8501, description="Streamlit dashboard")

@@ -140,12 +140,12 @@ def dashboard_config(
         identity_provider_class="liq.jupyter.Login",
         config_file_paths=[],
     )
-    config.DashboardServer.liq_settings = settings
+    config.DashboardServer.update(liq_settings=settings, places=settings.dashboard_kernels)
     config.Login.cookie_name = f"liq-dashboard-{settings.dashboard_port}"
     config.VoilaConfiguration.update(
         show_tracebacks=tracebacks,
         preheat_kernel=pool > 0,
-        default_pool_size=pool,
+        default_pool_size=min(pool, settings.dashboard_kernels),
         allow_template_override="NO",
         allow_theme_override="NO",
         file_allowlist=[],

@@ -48,7 +48,7 @@ pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can become a
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings.load(home=tmp_path / "home", **free_ports())
+    return Settings.load(home=tmp_path / "home", **free_ports()).with_lab_token()
 
 
 def as_nobody(paths: list[str]) -> dict[str, str]:
@@ -245,7 +245,7 @@ def lab(settings: Settings, folder: Path) -> Iterator[tuple[psutil.Popen, httpx.
     """Run JupyterLab on an empty folder; yield its process and a client that has the token."""
     notebooks_folder = folder / "notebooks"
     notebooks_folder.mkdir()
-    token = {"Authorization": f"token {settings.token.get_secret_value()}"}
+    token = {"Authorization": f"token {settings.lab_token.get_secret_value()}"}
     base = f"http://{settings.host}:{settings.lab_port}"
     with (
         serving(

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import mimetypes
+import resource
 import threading
 import webbrowser
 from collections.abc import AsyncIterator
@@ -19,24 +20,26 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.log import log_request
 from tornado.escape import json_encode
 from tornado.web import HTTPError, RequestHandler, authenticated
-from traitlets import Instance
+from traitlets import Instance, Integer
 from voila.app import Voila
 from voila.handler import BaseVoilaHandler
 from voila.notebook_renderer import NotebookRenderer
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
-from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from liq import web
 from liq.config import Settings
 from liq.errors import ServeError
 from liq.jupyter import Guard
-from liq.voila import gallery
+from liq.voila import exporter, gallery
+from liq.voila.admission import Admission, QueuedPage
 
 _HERE = Path(__file__).parent
 _YEAR = 365 * 24 * 3600
 _KERNEL = r"(?P<kernel_id>\w+-\w+-\w+-\w+-\w+)"
 _HEARTBEAT = "<script>window.voila_heartbeat()</script>\n"
+IDLE_S = 20.0  # how long a connection may have no request, or an unfinished one
+LONGEST_BODY = 2**20  # bytes; by default a stranger may have 100 MB kept on each connection
 
 # Scripts are files of this server only. Widgets, plotly.js and notebooks' tables style themselves.
 POLICY = web.policy(
@@ -64,6 +67,12 @@ class Assets:
         self.version = hashlib.sha256(b"".join(self.plain.values())).hexdigest()[:16]
 
 
+def allow_many_files() -> None:
+    """Let this process have as many open files as it may: each kernel and visitor takes some."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _shipped(package: str, path: str) -> Path:
     """Return a file that a package ships, without importing it: that is the kernels' affair."""
     spec = find_spec(package)
@@ -76,6 +85,7 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
     """Voila for one notebook, and for its neighbours as apps; `liq.serve` configures it."""
 
     liq_settings = Instance(Settings).tag(config=True)
+    places = Integer(12, config=True, help="kernels at most, see liq.voila.queue")
 
     @property
     def folder(self) -> Path:
@@ -111,10 +121,13 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
     def init_handlers(self) -> list[Any]:
         """Return our routes. Voila has more, which serve files that our pages do not use."""
         voila = {"voila_configuration": self.voila_configuration}
+        notebook = Path(self.notebook_path).name
         page = voila | {
-            "notebook_path": Path(self.notebook_path).name,
+            "notebook_path": notebook,
             "template_paths": self.template_paths,
             "config": self.config,
+            "admission": self._admission(notebook),
+            "assets_url": self.assets_url,
         }
         return [
             (r"/health", Health),
@@ -129,9 +142,30 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
         ]
 
     def listen(self) -> None:
-        """Serve until the process is ended, with the guard in front."""
+        """Serve until the process is ended, with the guard in front.
+
+        Connections that say nothing are closed: they cost a file descriptor each.
+        """
+        allow_many_files()
+        exporter.Exporter(
+            template_paths=self.template_paths,
+            template_name=self.voila_configuration.template,
+            config=self.config,
+        ).compile()
         self.app: Any = Guard(self.app, self.liq_settings, web.headers(POLICY))
+        self.app.listen = partial(  # type: ignore[method-assign] # Voila passes no options
+            self.app.listen,
+            idle_connection_timeout=IDLE_S,
+            body_timeout=IDLE_S,
+            max_body_size=LONGEST_BODY,
+        )
         super().listen()
+
+    def _admission(self, notebook: str) -> Admission:
+        options = self.voila_configuration
+        preheated = options.default_pool_size if options.preheat_kernel else 0
+        visitors = f"liq-visitor-{self.port}"  # cookies are shared by all ports of a host
+        return Admission(self.kernel_manager, self.places, preheated, notebook, visitors)
 
     def launch_browser(self) -> None:
         """Open the page with the token, which Voila would leave out."""
@@ -178,9 +212,10 @@ class Renderer(NotebookRenderer):  # type: ignore[misc] # Voila ships no types
 
 
 voila.handler.NotebookRenderer = Renderer  # it takes no other
+exporter.install()
 
 
-class Page(TornadoVoilaHandler):  # type: ignore[misc] # Voila ships no types
+class Page(QueuedPage):
     """The notebook as a page."""
 
     async def get(self, path: str | None = None) -> None:
@@ -188,7 +223,7 @@ class Page(TornadoVoilaHandler):  # type: ignore[misc] # Voila ships no types
         if path:
             raise HTTPError(404)
         visit = {"xsrf": self.xsrf_token.decode()}  # the cookie is out of the page's reach
-        await super().get()
+        await super().get()  # type: ignore[misc] # authenticated may return None
         if not self._finished:
             script = f'<script type="application/json" id="liq-visit">{json_encode(visit)}</script>'
             self.write(f"{script}\n")
@@ -202,7 +237,7 @@ class Page(TornadoVoilaHandler):  # type: ignore[misc] # Voila ships no types
 class AppPage(Page):
     """Another notebook as a page. It takes no parameters: its kernel starts with the cell's own."""
 
-    def initialize(self, folder: Path, **options: Any) -> None:
+    def initialize(self, folder: Path, **options: Any) -> None:  # type: ignore[override] # by tornado
         """Take where the notebooks are."""
         super().initialize(**options)
         self.folder = folder

@@ -1,0 +1,60 @@
+"""The page of a visitor who waits: it shows the place in the queue, then becomes the dashboard."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from browser.conftest import opened, serving, threaded
+from helpers import PATIENCE_S, free_ports
+from liq import serve
+from liq.config import Settings
+
+pytestmark = pytest.mark.browser
+
+KERNEL, XSRF = r'id="liq-page">\{"kernel": "([^"]+)"', r'id="liq-visit">\{"xsrf": "([^"]+)"'
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def settings(tmp_path: Path) -> AsyncIterator[Settings]:
+    """A dashboard of one kernel; it has no QuestDB to read."""
+    settings = Settings.load(home=tmp_path, dashboard_kernels=1, **free_ports())
+    async with threaded(serving(settings, tmp_path / "log", "--pool", "0")):
+        yield settings
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_the_queue_page_turns_into_the_dashboard(
+    chromium: Browser, settings: Settings
+) -> None:
+    url = serve.dashboard_url(settings)
+    inside, before = (httpx.AsyncClient(timeout=PATIENCE_S, follow_redirects=True) for _ in "12")
+    async with inside, before:
+        page = (await inside.get(url)).text
+        assert (await before.get(url)).status_code == 503
+        async with opened(chromium, url) as visitor:
+            await visitor.shows("1 before you", "h1")
+            assert "1 before you" in await visitor.page.title()
+            await visitor.shows("You are next", "h1")  # the other one does not ask any more
+            kernel, xsrf = (re.findall(pattern, page)[0] for pattern in (KERNEL, XSRF))
+            end = httpx.URL(url).join(f"/voila/api/shutdown/{kernel}")
+            (await inside.post(end, data={"_xsrf": xsrf})).raise_for_status()
+            await visitor.page.wait_for_selector(".liq-root")
+            assert not visitor.outside
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_closed_page_lets_the_next_visitor_in(
+    chromium: Browser, settings: Settings
+) -> None:
+    url = serve.dashboard_url(settings)
+    async with opened(chromium, url) as first:
+        await first.page.wait_for_selector(".liq-root")
+        async with opened(chromium, url) as second:
+            await second.shows("You are next", "h1")
+            await first.page.goto("about:blank")
+            await second.page.wait_for_selector(".liq-root")
