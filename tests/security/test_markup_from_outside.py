@@ -87,10 +87,12 @@ LOOK = """payloads => {
         const [first, ...rest] = node.data.toLowerCase().replaceAll('\\\\"', '"').split("¤");
         let before = first;
         for (const part of rest) {
-            const name = part.match(/^([a-z_.]*)¦?/)[1];
-            const whole = heads.some(head => before.endsWith(head.replace("{}", name)));
-            if (whole) found.shown.push(name);
-            else found.faults.push(node.data);
+            const [, name, end] = part.match(/^([a-z_.]*)(.?)/);
+            const cut = end !== "¦"; // as pandas does with long text
+            const stands = head => before.endsWith(head.replace("{}", name));
+            if (!heads.some(cut ? head => before.includes(head.split("{}")[0]) : stands))
+                found.faults.push(node.data);
+            else if (!cut) found.shown.push(name);
             before = part;
         }
     }
