@@ -83,8 +83,9 @@ LOOK = """payloads => {
     while (nodes.nextNode()) {
         const node = nodes.currentNode;
         if (["SCRIPT", "STYLE"].includes(node.parentElement?.tagName)) continue;
-        // JSON has quotes with a backslash
-        const [first, ...rest] = node.data.toLowerCase().replaceAll('\\\\"', '"').split("¤");
+        // JSON has a backslash before quotes, a drop-down blanks that do not break
+        const text = node.data.toLowerCase().replaceAll('\\\\"', '"').replaceAll("\\u00a0", " ");
+        const [first, ...rest] = text.split("¤");
         let before = first;
         for (const part of rest) {
             const [, name, end] = part.match(/^([a-z_.]*)(.?)/);
