@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import httpx
 
+from liq import http
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ApiError
@@ -23,10 +24,10 @@ class Client:
 
     def __init__(self, settings: Settings | None = None) -> None:
         settings = settings or current_settings()
-        self._http = httpx.Client(
+        self._http = http.Client(
+            settings.query_timeout + _GRACE_S,
             base_url=settings.api_url,
             headers={"Authorization": f"Bearer {settings.token.get_secret_value()}"},
-            timeout=settings.query_timeout + _GRACE_S,
             trust_env=False,  # no proxy stands between this machine and itself
         )
 
@@ -54,6 +55,11 @@ class Client:
     def _get(self, path: str, params: dict[str, Any] | None = None) -> httpx.Response:
         try:
             response = self._http.get(path, params=params)
+        except httpx.ReadTimeout as error:
+            raise ApiError(
+                f"the API at {self._http.base_url} did not answer in time;"
+                " `liq status` shows whether it runs, `liq logs api` what it does"
+            ) from error
         except httpx.HTTPError as error:
             raise ApiError(
                 f"cannot reach the API at {self._http.base_url}; start it with: liq api"

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from liq import assets, config
+from liq import assets, config, http
 from liq.config import Settings
 from liq.errors import ConnectError
 from liq.streams import LIQUIDATIONS, Stream
@@ -28,8 +28,9 @@ _BYTES = "org.apache.kafka.connect.converters.ByteArrayConverter"
 _DESCRIPTION = "connect/altliqs.json"
 _ABSENT, _RUNNING, _STOPPED, _FAILED = "ABSENT", "RUNNING", "STOPPED", "FAILED"
 _USER = "liq"
-_REQUEST_S = 30.0  # a worker's first look at a connector loads its classes
-_BUSY_S = 30.0
+_REQUEST_S = 40.0  # a worker's first look at a connector loads its classes; rebalances take a while
+_STATE_S = 10.0  # whoever asks for the state asks again soon
+_LAST_LOOK_S = 5.0
 _REBALANCE = "Request cannot be completed because a rebalance is expected"
 _POLL_S = 0.1
 _FAILURE_GRACE_S = 5.0
@@ -79,7 +80,11 @@ def ensure(
     sink not running after ``timeout`` seconds.
     """
     settings = settings or config.settings()
-    deadline = time.monotonic() + timeout
+    with http.within(timeout + _LAST_LOOK_S):
+        return _ensure(settings, stream, time.monotonic() + timeout)
+
+
+def _ensure(settings: Settings, stream: Stream, deadline: float) -> ConnectorStatus:
     wanted = configuration(settings, stream)
     path = _path(settings, stream)
     registered = _request(settings, "GET", f"{path}/config", missing_ok=True)
@@ -120,9 +125,14 @@ def configuration(
 
 
 def status(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> ConnectorStatus:
-    """Return the state of the sink and its tasks. Raises `ConnectError` when Connect is away."""
+    """Return the state of the sink and its tasks.
+
+    Raises `ConnectError` when Connect is away, or does not answer within 10 seconds.
+    """
     settings = settings or config.settings()
-    found = _request(settings, "GET", f"{_path(settings, stream)}/status", missing_ok=True)
+    path = f"{_path(settings, stream)}/status"
+    with http.within(_STATE_S):
+        found = _request(settings, "GET", path, missing_ok=True)
     return _status(stream.connector(settings), found)
 
 
@@ -131,10 +141,10 @@ def statuses(
 ) -> list[ConnectorStatus]:
     """Return the states of the streams' sinks, asked for in one request.
 
-    Raises `ConnectError` when Connect is away, busy, or takes longer than ``timeout`` seconds for
-    any part of its answer.
+    Raises `ConnectError` when Connect is away, busy, or takes longer than ``timeout`` seconds.
     """
-    answer = _send(settings, "GET", "/connectors", params={"expand": "status"}, timeout=timeout)
+    with http.within(timeout):
+        answer = _send(settings, "GET", "/connectors", params={"expand": "status"})
     if answer.is_error:
         raise ConnectError(f"Kafka Connect refused GET /connectors: {_complaint(answer)}")
     found = answer.json()
@@ -254,11 +264,11 @@ def _request(
     settings: Settings, method: str, path: str, *, missing_ok: bool = False, **options: Any
 ) -> Any:
     """Return the answer's JSON, None for an empty one or an accepted 404."""
-    deadline = time.monotonic() + _BUSY_S
-    answer = _send(settings, method, path, **options)
-    while _busy(answer) and time.monotonic() < deadline:
-        time.sleep(_POLL_S)
+    with http.within(_REQUEST_S):
         answer = _send(settings, method, path, **options)
+        while _busy(answer) and http.time_left() > _POLL_S:
+            time.sleep(_POLL_S)
+            answer = _send(settings, method, path, **options)
     if answer.status_code == httpx.codes.NOT_FOUND and missing_ok:
         return None
     if answer.status_code == httpx.codes.UNAUTHORIZED:
@@ -271,21 +281,14 @@ def _request(
     return answer.json() if answer.content else None
 
 
-def _send(
-    settings: Settings, method: str, path: str, *, timeout: float = _REQUEST_S, **options: Any
-) -> httpx.Response:
+def _send(settings: Settings, method: str, path: str, **options: Any) -> httpx.Response:
     url = settings.connect_url + path
     try:
         # it is plain HTTP: to load certificates for that would take 18 ms each time
-        return httpx.request(
-            method,
-            url,
-            timeout=timeout,
-            auth=_login(settings),
-            trust_env=False,
-            verify=False,  # noqa: S501 - no TLS, no certificates
-            **options,
-        )
+        with http.Client(
+            _REQUEST_S, auth=_login(settings), trust_env=False, verify=False
+        ) as client:
+            return client.request(method, url, **options)
     except httpx.HTTPError as error:
         raise ConnectError(
             f"Kafka Connect at {settings.connect_url}: {error or type(error).__name__};"

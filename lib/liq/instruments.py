@@ -16,13 +16,15 @@ from pathlib import Path
 import httpx
 import msgspec
 
+from liq import http
 from liq.config import Settings
 from liq.config import settings as process_settings
 from liq.errors import FeedError, RejectedMessage
 from liq.venues.base import Instrument, Listing, Venue
 
 FRESH = timedelta(hours=6)
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 10.0  # for a page
+_ALL_S = 60.0
 _PAGES = 50  # of 1,000 contracts: a venue that goes on is broken
 _SNAPSHOTS = Path(__file__).parent / "venues" / "snapshots"
 
@@ -68,7 +70,8 @@ class _Kept:
 def load(venue: Venue, settings: Settings | None = None) -> Catalogue:
     """Return the venue's contracts: fresh cache, else REST, else stale cache, else snapshot.
 
-    Blocks for as long as the venue's REST API takes. Raises `FeedError` if nothing has them.
+    Blocks while the venue's REST API is read, a minute at most. Raises `FeedError` if nothing has
+    them.
     """
     now = datetime.now(UTC)
     settings = settings or process_settings()
@@ -95,7 +98,8 @@ def shipped(venue: Venue) -> Catalogue | None:
 def fetch(venue: Venue) -> list[Instrument]:
     """Ask the venue's REST API; `FeedError` if it is away or answers anything undocumented."""
     try:
-        listed = list(_listed(venue.listing)) if venue.listing else []
+        with http.within(_ALL_S):
+            listed = list(_listed(venue.listing)) if venue.listing else []
     except (httpx.HTTPError, httpx.InvalidURL, RejectedMessage) as error:
         raise FeedError(f"{venue.name} does not list its contracts: {error}") from error
     if not listed:
@@ -104,12 +108,12 @@ def fetch(venue: Venue) -> list[Instrument]:
 
 
 def _listed(listing: Listing) -> Iterator[Instrument]:
-    with httpx.Client(timeout=_TIMEOUT_S, follow_redirects=True) as client:
+    with http.Client(_TIMEOUT_S, follow_redirects=True) as client:
         for url in listing.urls:
             yield from _pages(client, listing, url)
 
 
-def _pages(client: httpx.Client, listing: Listing, url: str) -> Iterator[Instrument]:
+def _pages(client: http.Client, listing: Listing, url: str) -> Iterator[Instrument]:
     following = ""
     for _ in range(_PAGES):
         response = client.get(url + following)

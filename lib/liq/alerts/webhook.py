@@ -66,7 +66,10 @@ class Webhook:
     async def _post(self, client: httpx.AsyncClient, alert: Alert) -> tuple[str, bool]:
         """Return what went wrong, "" if nothing, and whether another attempt makes sense."""
         try:
-            answer = await client.post(self._url.get_secret_value(), json=payload(alert))
+            async with asyncio.timeout(_TIMEOUT_S):  # httpx's own begins again with every byte
+                answer = await client.post(self._url.get_secret_value(), json=payload(alert))
+        except TimeoutError:
+            return f"no answer within {_TIMEOUT_S:.0f} s", True
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             # its text may hold the URL; what is no URL, or no number of JSON's, stays so
             return type(error).__name__, isinstance(error, httpx.HTTPError)

@@ -2,6 +2,8 @@
 
 import contextlib
 import socket
+import ssl
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,11 @@ from kafka.errors import KafkaError as ClientError
 from liq.config import Settings
 from liq.errors import KafkaError
 
+TIMEOUT_MS = 10_000  # for a request's answer; kafka-python repeats some requests once
+CLOSE_MS = 2_000
+_KNOCK_S = 5.0
+_API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)  # size, key, version, correlation, client
+_FROZEN = f"it takes connections, but did not answer within {_KNOCK_S:g} s"
 _AWAY = "is it running? Start it with `liq up`, or set LIQ_KAFKA_HOST and LIQ_KAFKA_PORT"
 _LOGIN = (
     "it listens, but lets nobody in like this: are LIQ_KAFKA_SECURITY, LIQ_KAFKA_USER,"
@@ -24,6 +31,7 @@ def client_options(settings: Settings) -> dict[str, Any]:
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap.split(","),
         "bootstrap_timeout_ms": 5_000,
+        "request_timeout_ms": TIMEOUT_MS,
         "security_protocol": settings.kafka_security,
     }
     if settings.kafka_security != "PLAINTEXT":
@@ -41,7 +49,7 @@ def client_options(settings: Settings) -> dict[str, Any]:
 def translated(settings: Settings) -> Iterator[None]:
     """Turn what the client raises into a `KafkaError` that says what to do."""
     try:
-        _knock(settings.kafka_bootstrap)
+        _knock(settings.kafka_bootstrap, plain=settings.kafka_security == "PLAINTEXT")
         yield
     except (ClientError, OSError) as error:
         shut_out = isinstance(error, _SHUT_OUT) and settings.kafka_security != "PLAINTEXT"
@@ -50,12 +58,40 @@ def translated(settings: Settings) -> Iterator[None]:
         ) from error
 
 
-def _knock(brokers: str) -> None:
-    """Raise `OSError` if none is there: kafka-python tries for seconds, then leaks its sockets."""
+def _knock(brokers: str, *, plain: bool) -> None:
+    """Raise `OSError` if none answers: kafka-python tries for seconds, then leaks its sockets."""
     for address in brokers.split(","):
         host, port = address.rsplit(":", 1)
         try:
-            return socket.create_connection((host, int(port)), timeout=5).close()
+            with socket.create_connection((host, int(port)), timeout=_KNOCK_S) as connection:
+                if plain:
+                    return _ask_versions(connection)
+                return _shake_hands(connection)
         except OSError as error:
             refusal = error
     raise refusal
+
+
+def _ask_versions(connection: socket.socket) -> None:
+    """Raise `OSError` unless a broker answers: for a frozen one the system takes connections."""
+    connection.sendall(_API_VERSIONS)
+    try:
+        answer = connection.recv(1)
+    except TimeoutError as error:
+        raise TimeoutError(_FROZEN) from error
+    if not answer:
+        raise ConnectionError("it hung up")
+
+
+def _shake_hands(connection: socket.socket) -> None:
+    """Raise `OSError` unless the broker speaks TLS: kafka-python waits for that without an end.
+
+    Who the broker is makes no difference here. kafka-python checks it, and sends the password.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with contextlib.suppress(ssl.SSLError):  # kafka-python says better what is wrong
+            context.wrap_socket(connection).close()
+    except TimeoutError as error:
+        raise TimeoutError(_FROZEN) from error

@@ -21,7 +21,6 @@ _PRODUCER: dict[str, Any] = {
     "delivery_timeout_ms": float("inf"),
     "max_block_ms": 5_000,
     "reconnect_backoff_max_ms": 1_000,
-    "request_timeout_ms": 10_000,
     "batch_size": 256 * 1024,
     "metrics_enabled": False,
 }

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from kafka import KafkaConsumer, TopicPartition
 
 from liq.config import Settings
-from liq.kafka.client import client_options, translated
+from liq.kafka.client import CLOSE_MS, TIMEOUT_MS, client_options, translated
 
 
 class Partition(NamedTuple):
@@ -54,8 +54,14 @@ def _partitions(topic: str, group: str, settings: Settings) -> Sequence[Partitio
         places = [TopicPartition(topic, number) for number in numbers]
         begins, ends = consumer.beginning_offsets(places), consumer.end_offsets(places)
         return [
-            Partition(topic, at.partition, begins[at], ends[at], consumer.committed(at))
+            Partition(
+                topic,
+                at.partition,
+                begins[at],
+                ends[at],
+                consumer.committed(at, timeout_ms=TIMEOUT_MS),
+            )
             for at in places
         ]
     finally:
-        consumer.close()
+        consumer.close(timeout_ms=CLOSE_MS)

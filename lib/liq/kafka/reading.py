@@ -8,7 +8,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from liq.config import Settings
 from liq.errors import KafkaError
-from liq.kafka.client import client_options, translated
+from liq.kafka.client import CLOSE_MS, TIMEOUT_MS, client_options, translated
 
 _PATIENCE_S = 30.0
 _POLL_MS = 500
@@ -44,7 +44,7 @@ def read(topic: str, settings: Settings, newest: int | None = None) -> Iterator[
                 raise KafkaError(f"there is no topic {topic}; create it with: liq up")
             yield from _read(consumer, [TopicPartition(topic, each) for each in numbers], newest)
         finally:
-            consumer.close()
+            consumer.close(timeout_ms=CLOSE_MS)
 
 
 def _read(
@@ -56,7 +56,7 @@ def _read(
         for each, begin in consumer.beginning_offsets(partitions).items():
             consumer.seek(each, max(begin, ends[each] - newest))
     heard = time.monotonic()
-    while any(consumer.position(each) < ends[each] for each in partitions):
+    while any(_position(consumer, each) < ends[each] for each in partitions):
         batches = consumer.poll(timeout_ms=_POLL_MS)
         if batches:
             heard = time.monotonic()
@@ -64,6 +64,13 @@ def _read(
             raise KafkaError(f"{partitions[0].topic} gave nothing for {_PATIENCE_S:.0f} s")
         for each, records in batches.items():
             yield from (_record(one) for one in records if one.offset < ends[each])
+
+
+def _position(consumer: KafkaConsumer, partition: TopicPartition) -> int:
+    position: int | None = consumer.position(partition, timeout_ms=TIMEOUT_MS)
+    if position is None:
+        raise KafkaError(f"{partition.topic} did not tell where it begins; `liq status`")
+    return position
 
 
 def _record(one: Any) -> Record:

@@ -1,21 +1,58 @@
 """A lock between processes, freed by the system even when its holder crashes."""
 
 import fcntl
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+import psutil
 
 from liq.errors import StackError
 
+_PATIENCE_S = 300.0  # servers may take a minute each to end
+_POLL_S = 0.02
+
 
 @contextmanager
-def lock(file: Path) -> Iterator[None]:
-    """Hold ``file`` against other processes; wait for the one that holds it."""
+def lock(file: Path, seconds: float = _PATIENCE_S) -> Iterator[None]:
+    """Hold ``file`` against other processes; wait for the one that holds it.
+
+    Raises `StackError`, which names that process, after so many ``seconds``.
+    """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle = file.open("w")
+        handle = file.open("a+")
     except OSError as error:
         raise StackError(f"cannot write {file}: {error}; set LIQ_HOME and LIQ_CACHE") from error
     with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _acquire(handle, file, seconds)
+        handle.truncate(0)
+        handle.write(str(os.getpid()))  # for those that wait in vain
+        handle.flush()
         yield
+
+
+def _acquire(handle: TextIO, file: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"{_holder(handle)} has held {file} for {seconds:.0f} s;"
+                    " wait for it, or end it and try again"
+                ) from None
+            time.sleep(_POLL_S)
+
+
+def _holder(handle: TextIO) -> str:
+    handle.seek(0)
+    number = handle.read()
+    try:
+        return f"process {number} ({' '.join(psutil.Process(int(number)).cmdline())})"
+    except (ValueError, psutil.Error):
+        return "another process"

@@ -11,6 +11,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from liq import assets
@@ -21,6 +23,7 @@ from liq.stack.lock import lock
 from liq.stack.progress import Report
 
 _KEPT = 4  # folders of jars left in the cache, newest use first
+_BUILD_S = 3600.0
 _DOWNLOADED = re.compile(r"Downloaded from \S+ \S+/(\S+\.jar) ")
 
 
@@ -33,7 +36,7 @@ def ensure(settings: Settings, report: Report) -> None:
     """Build the jars if the cache lacks them; raise `StackError` when Maven is missing or fails."""
     target = folder(settings)
     if not target.is_dir():
-        with lock(settings.cache / "lock"):
+        with lock(settings.cache / "lock", _BUILD_S):
             if not target.is_dir():  # another liq may have built it while we waited
                 _build(assets.path("connect"), target, report)
                 _prune(settings.cache)
@@ -64,6 +67,9 @@ def _build(source: Path, target: Path, report: Report) -> None:
             str(source / "pom.xml"),
             "package",
             "-DskipTests",
+            # a download that stands still is given up; by default half an hour later
+            "-Daether.connector.connectTimeout=10000",
+            "-Daether.connector.requestTimeout=60000",
             f"-Dliq.dist={draft}",
             f"-Dliq.build={scratch}/build",
         ]
@@ -81,6 +87,7 @@ def _run(command: list[str], log: Path, report: Report) -> None:
         subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as mvn,
+        _killed_after(mvn, _BUILD_S) as late,
     ):
         for line in mvn.stdout or ():
             copy.write(line)
@@ -89,6 +96,8 @@ def _run(command: list[str], log: Path, report: Report) -> None:
                 report("maven", f"downloaded {jars} jars: {match[1]}")
             elif line.startswith("[ERROR] "):
                 faults.append(line.removeprefix("[ERROR] ").strip())
+    if late.is_set():
+        raise StackError(f"Maven did not end within {_BUILD_S / 60:.0f} minutes; see {log}")
     if mvn.returncode:
         # the line that sums up follows what the compiler said
         summary = (
@@ -98,6 +107,24 @@ def _run(command: list[str], log: Path, report: Report) -> None:
             f"Maven failed: {summary[0]}; see {log}. "
             "It needs a JDK, and the first time a Maven repository within reach"
         )
+
+
+@contextlib.contextmanager
+def _killed_after(process: subprocess.Popen[str], seconds: float) -> Iterator[threading.Event]:
+    """Kill ``process`` unless the block ends before; the event says that it was."""
+    late = threading.Event()
+
+    def kill() -> None:
+        late.set()
+        process.kill()
+
+    timer = threading.Timer(seconds, kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()
 
 
 def _prune(cache: Path) -> None:
