@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import TypeVar
 
+import psutil
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from liq.config import Settings
 from liq.kafka import client_options
+from liq.stack import process as pids
 from liq.stack.ports import free_ports  # noqa: F401 - tests take it from here
 
 _T = TypeVar("_T")
@@ -102,6 +104,19 @@ def running(settings: Settings, *argv: str) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.kill()
         process.communicate()
+
+
+@contextmanager
+def stopped(settings: Settings, name: str) -> Iterator[None]:
+    """Freeze a server of the stack: its system accepts connections for it, nobody answers them."""
+    found = pids.find(settings.home / "run" / f"{name}.json")
+    assert found
+    found.process.suspend()
+    try:
+        eventually(lambda: found.process.status() == psutil.STATUS_STOPPED)
+        yield
+    finally:
+        found.process.resume()
 
 
 def finish(process: subprocess.Popen[str], number: signal.Signals) -> str:

@@ -1,5 +1,9 @@
-from collections.abc import Callable
+import multiprocessing
+import time
+import warnings
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -7,11 +11,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from helpers import eventually, free_ports
+from helpers import PATIENCE_S, eventually, free_ports, stopped
 from liq import questdb
 from liq.config import Settings
 from liq.errors import QuestDBError, QuestDBTimeoutError
 from liq.model import Liquidation
+from liq.stack.servers import QUESTDB
 from liq.streams import FEED_HEALTH, LIQUIDATIONS, PRICES, Stream
 from proxy import Proxy
 from rows import ask, insert, liquidation, own_table
@@ -167,6 +172,65 @@ def test_wal_state_tells_pending_and_unknown_tables(own: Settings) -> None:
     assert questdb.wal_state(settings=own) == (False, 0, "")
     with pytest.raises(QuestDBError, match="has no table nowhere"):
         questdb.wal_state("nowhere", own)
+
+
+def test_a_frozen_questdb_is_given_up_on_a_connection_that_it_answered_before(
+    stack: Settings,
+) -> None:
+    questdb.fetch("SELECT 1", settings=stack, timeout=1)  # its connection is idle from here on
+    with stopped(stack, QUESTDB):
+        begin = time.monotonic()
+        with pytest.raises(QuestDBTimeoutError, match=r"did not answer within 1 s; `liq status`"):
+            questdb.fetch("SELECT 1", settings=stack, timeout=1)
+        assert 1 < time.monotonic() - begin < 5
+    assert len(questdb.fetch("SELECT 1", settings=stack, timeout=1)) == 1
+
+
+def test_reads_of_one_block_share_its_time(stack: Settings) -> None:
+    begin = time.monotonic()
+    with questdb.within(1.0):
+        for _ in range(3):
+            with pytest.raises(QuestDBTimeoutError, match="did not answer within 1 s"):
+                questdb.fetch(SLOW, settings=stack)
+    assert time.monotonic() - begin < 5
+
+
+def test_a_process_has_so_many_connections_and_no_more(stack: Settings) -> None:
+    places = questdb._CONNECTIONS
+    busy = questdb.fetch, "SELECT count_distinct(x % 1000003) FROM long_sequence(200000000)"
+    with ThreadPoolExecutor(places + 1) as threads:
+        fetch, sql = busy
+        slow = [threads.submit(fetch, sql, None, stack, timeout=2.0) for _ in range(places)]
+        time.sleep(0.5)
+        with pytest.raises(QuestDBTimeoutError, match=f"all {places} connections"):
+            threads.submit(fetch, "SELECT 1", None, stack, timeout=0.1).result()
+        for each in slow:
+            each.exception()
+
+
+def test_a_forked_process_leaves_the_connections_of_its_parent_alone(stack: Settings) -> None:
+    questdb.fetch("SELECT 1", settings=stack)
+    child = multiprocessing.get_context("fork").Process(target=_fetch_and_close, args=(stack,))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it has threads, none of which is in the way here
+        child.start()
+    child.join(PATIENCE_S)
+    assert child.exitcode == 0
+    with no_new_connection():
+        assert len(questdb.fetch("SELECT 1", settings=stack)) == 1
+
+
+def _fetch_and_close(settings: Settings) -> None:
+    assert not questdb._pool._idle
+    questdb.fetch("SELECT 1", settings=settings)
+    questdb.close()
+
+
+@contextmanager
+def no_new_connection() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(questdb, "_open", None)
+        yield
 
 
 def test_results_are_plain_frames(own: Settings) -> None:

@@ -44,6 +44,11 @@ class Settings(BaseSettings):
     query_timeout: float = Field(
         30.0, gt=0, le=3600, description="seconds after which QuestDB gives a query up"
     )
+    questdb_memory_mb: int = Field(
+        1024,
+        ge=256,
+        description="memory of QuestDB beside its heap, MB; a query beyond it fails",
+    )
     queries: Path | None = Field(None, description="a queries.json to use in place of the shipped")
     alerts: Path | None = Field(None, description="an alerts.json to use in place of the shipped")
     webhook_url: SecretStr = Field(SecretStr(""), description="where alerts are posted, http(s)")

@@ -13,7 +13,8 @@
     ├── ConnectError        Kafka Connect is away or refused a configuration
     ├── QuestDBError        QuestDB is away or refused a statement
     │   ├── QuestDBAwayError    it cannot be reached, or hung up
-    │   └── QuestDBTimeoutError it took too long
+    │   ├── QuestDBMemoryError  a statement needs more memory than QuestDB may take
+    │   └── QuestDBTimeoutError it took too long, or does not answer
     ├── ApiError            the HTTP API is away or refused a request
     ├── QueryError          an unknown query key, or a wrong parameter
     ├── ExportError         a result or a report cannot be written to a file
@@ -85,8 +86,12 @@ class QuestDBAwayError(QuestDBError):
     """QuestDB cannot be reached, or hung up: the same request may succeed later."""
 
 
+class QuestDBMemoryError(QuestDBError):
+    """A statement needs more memory than QuestDB may take."""
+
+
 class QuestDBTimeoutError(QuestDBError):
-    """QuestDB gave a statement up because it took too long."""
+    """A statement took too long: QuestDB gave it up, or did not answer at all."""
 
 
 class ApiError(LiqError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from liq import connect, deadletters, questdb
+from liq import connect, deadletters, http, questdb
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.connect import ConnectorStatus
@@ -20,6 +20,7 @@ from liq.questdb import WalState
 from liq.streams import STREAMS, Stream
 
 NEWEST = 1_000  # messages of the dead-letter topic: all of them may be too many to read each time
+_LOOK_S = 10.0  # for what each server is asked, all together
 T = TypeVar("T")
 
 
@@ -67,15 +68,29 @@ def look(settings: Settings | None = None) -> Pipeline:
     groups = {stream.topic(settings): f"connect-{stream.connector(settings)}" for stream in STREAMS}
     partitions, unread = _asked(lambda: offsets(groups, settings))
     letters, _unread = _asked(lambda: deadletters.letters(settings, newest=NEWEST))
-    return Pipeline([_flow(stream, partitions, unread, settings) for stream in STREAMS], letters)
+    with http.within(_LOOK_S):
+        sinks = [_asked(partial(connect.status, settings, stream)) for stream in STREAMS]
+    with questdb.within(_LOOK_S):
+        tables = [stream.table(settings) for stream in STREAMS]
+        wals = [_asked(partial(questdb.wal_state, table, settings)) for table in tables]
+    flows = [
+        _flow(stream, (partitions, unread), sink, wal, settings)
+        for stream, sink, wal in zip(STREAMS, sinks, wals, strict=True)
+    ]
+    return Pipeline(flows, letters)
 
 
 def _flow(
-    stream: Stream, partitions: Sequence[Partition] | None, unread: str, settings: Settings
+    stream: Stream,
+    asked_partitions: tuple[Sequence[Partition] | None, str],
+    asked_sink: tuple[ConnectorStatus | None, str],
+    asked_wal: tuple[WalState | None, str],
+    settings: Settings,
 ) -> Flow:
     topic, table = stream.topic(settings), stream.table(settings)
-    sink, unregistered = _asked(lambda: connect.status(settings, stream))
-    wal, unwritten = _asked(lambda: questdb.wal_state(table, settings))
+    partitions, unread = asked_partitions
+    sink, unregistered = asked_sink
+    wal, unwritten = asked_wal
     problems = [unread, unregistered, unwritten]
     if sink:
         problems += sink.failures or ([] if sink.running else [f"the sink is {sink.state}"])

@@ -129,8 +129,10 @@ def sent(
 def _fetch(
     query: Query, given: Mapping[str, Any], settings: Settings, around: str
 ) -> "pd.DataFrame":
-    sql, bound = sent(query, given, settings)
-    frame = questdb.fetch(around.format(sql), bound, settings, timeout=settings.query_timeout)
+    # the looks at a view that may come first are of the same time
+    with questdb.within(settings.query_timeout):
+        sql, bound = sent(query, given, settings)
+        frame = questdb.fetch(around.format(sql), bound, settings, timeout=settings.query_timeout)
     units = {name: column.unit for name, column in query.columns.items() if column.unit}
     frame.attrs = {"query": query.key, "units": units}
     return frame

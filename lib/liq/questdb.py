@@ -3,34 +3,54 @@
 Reads go out as the read-only user over pooled connections with the binary protocol and bound
 values; statements that change something go out as the admin, each on a connection of its own.
 Rows are written by the Kafka Connect sink, never from here.
+
+No call waits for ever. QuestDB itself gives a slow statement up. A QuestDB that does not even do
+that (it is stopped, or swapped out) is given up here, a second later.
 """
 
 import atexit
 import contextlib
-from collections import defaultdict, deque
+import math
+import os
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
+import httpx
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.adapt import Loader
 from psycopg.pq import Format
 
+from liq import http
 from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.errors import QuestDBAwayError, QuestDBError, QuestDBTimeoutError
+from liq.errors import QuestDBAwayError, QuestDBError, QuestDBMemoryError, QuestDBTimeoutError
 from liq.streams import LIQUIDATIONS, Stream
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Params = Mapping[str, Any] | Sequence[Any] | None
+T = TypeVar("T")
 
 _POSTGRES_EPOCH_US = 946_684_800_000_000
 _DTYPES = {16: "bool", 20: "int64", 21: "int64", 23: "int64", 700: "float64", 701: "float64"}
 _TIMESTAMP_OID = 1114
 _GIVEN_UP = "timeout, query aborted"
+_NO_MEMORY = "memory limit exceeded"
 _NAT = -(2**63)  # numpy's and pandas' null timestamp
+
+_CONNECTIONS = 16  # of one process at once
+_ADMIN_S = 60.0
+_STATE_S = 10.0  # for the state of tables: whoever asks asks again soon
+_OVERDUE_S = 5.0
+_GRACE_S = 1.0  # QuestDB itself gives up first, which says more and keeps the connection
+_LOGIN_S = 3
+_LEAST_LOGIN_S = 2  # psycopg, as libpq, waits no less
 
 
 class WalState(NamedTuple):
@@ -73,22 +93,36 @@ def fetch(
     Values stand in ``sql`` as ``%s`` or ``%(name)s`` and travel bound; without ``params`` the text
     is taken as it is. TIMESTAMP columns come as ``datetime64[us, UTC]``, LONG and INT as ``int64``
     (``Int64`` when a value is null), DOUBLE as ``float64``, strings as ``str``. The server gives
-    up after ``timeout`` seconds. Safe to call from any thread.
+    up after ``timeout`` seconds, or this call a second later. Safe to call from any thread.
 
     Raises `QuestDBError` when QuestDB is away or refuses the statement, and as
-    `QuestDBTimeoutError` when it has given up.
+    `QuestDBTimeoutError` when it has given up or does not answer.
     """
-    login = _Login.reader(settings or current_settings(), timeout)
-    # an idle connection may have died with an earlier QuestDB: then once more on a new one
-    with contextlib.suppress(IndexError, _ConnectionLostError):
-        return _read(_pool[login].pop(), login, sql, params)
-    return _read(_open(login), login, sql, params)
+    login, deadline = _Login.reader(settings or current_settings(), timeout), _Deadline.of(timeout)
+    with _pool.place(login, deadline):
+        if idle := _pool.take(login):
+            # it may have died with an earlier QuestDB: then once more on a new one
+            with contextlib.suppress(_ConnectionLostError):
+                return _read(idle, login, sql, params, deadline)
+        return _read(_open(login, deadline), login, sql, params, deadline)
+
+
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Give all reads of this block (and thread) ``seconds`` together, and a second of grace.
+
+    Blocks within blocks only shorten the time.
+    """
+    token = _limit.set(min(_limit.get(), (time.monotonic() + seconds, seconds)))
+    try:
+        yield
+    finally:
+        _limit.reset(token)
 
 
 def execute(sql: str, params: Params = None, settings: Settings | None = None) -> None:
     """Run a statement that changes something, as the admin. Raises `QuestDBError`."""
-    login = _Login.admin(settings or current_settings())
-    with _open(login) as connection, _translated(connection, login):
+    with _as_admin(settings, _ADMIN_S) as connection:
         connection.execute(sql, params)
 
 
@@ -99,7 +133,8 @@ def wal_state(table: str | None = None, settings: Settings | None = None) -> Wal
     """
     settings = settings or current_settings()
     table = table or settings.table
-    rows = fetch("SELECT * FROM wal_tables() WHERE name = %s", [table], settings)
+    sql = "SELECT * FROM wal_tables() WHERE name = %s"
+    rows = fetch(sql, [table], settings, timeout=_STATE_S)
     if rows.empty:
         raise QuestDBError(f"QuestDB has no table {table}; create it with: liq up")
     row = rows.iloc[0]
@@ -115,26 +150,61 @@ def suspended_tables(settings: Settings | None = None) -> dict[str, str]:
 
     Raises `QuestDBError`.
     """
-    login = _Login.admin(settings or current_settings())
     sql = "SELECT name, errorMessage FROM wal_tables() WHERE suspended"
-    with _open(login) as connection, _translated(connection, login):
+    with _as_admin(settings, _STATE_S) as connection:
         return {name: reason or "" for name, reason in connection.execute(sql).fetchall()}
 
 
 def resume(table: str, settings: Settings | None = None) -> None:
     """Apply a suspended table's, or view's, write-ahead log again. Raises `QuestDBError`."""
-    login = _Login.admin(settings or current_settings())
     sql = "SELECT 1 FROM materialized_views() WHERE view_name = %s"
-    with _open(login) as connection, _translated(connection, login):
+    with _as_admin(settings, _ADMIN_S) as connection:
         kind = "MATERIALIZED VIEW" if connection.execute(sql, [table]).fetchall() else "TABLE"
         connection.execute(f'ALTER {kind} "{table}" RESUME WAL')
 
 
+def cancel_overdue(settings: Settings | None = None) -> list[str]:
+    """Cancel statements that run for far longer than anybody's time limit; return their SQL.
+
+    A client of QuestDB 9.3 may raise its own limit as it logs in, whatever the server's is. QuestDB
+    does not tell its users apart there, so statements of the admin must have had their time too.
+    HTTP is asked, since such statements may hold all threads of the PostgreSQL wire.
+
+    Raises `QuestDBError`.
+    """
+    settings = settings or current_settings()
+    limit = math.ceil(max(settings.query_timeout, _ADMIN_S) + _OVERDUE_S)
+    activity = "query_id, query, datediff('s', query_start, now()) age FROM query_activity()"
+    with http.within(_STATE_S):
+        rows = _over_http(f"SELECT {activity} WHERE NOT is_wal", settings)
+        overdue = [(int(number), str(text)) for number, text, age in rows if age > limit]
+        for number, _ in overdue:
+            with contextlib.suppress(QuestDBError):  # it has just ended
+                _over_http(f"CANCEL QUERY {number}", settings)
+    return [text for _, text in overdue]
+
+
+def _over_http(sql: str, settings: Settings) -> list[list[Any]]:
+    user, password = settings.questdb_admin_user, settings.questdb_admin_password
+    try:
+        with http.Client(
+            _STATE_S, trust_env=False, verify=False, auth=(user, password.get_secret_value())
+        ) as client:
+            answer = client.get(f"{settings.questdb_url}/exec", params={"query": sql})
+    except httpx.HTTPError as error:
+        raise QuestDBAwayError(
+            f"QuestDB at {settings.questdb_url}: {error or type(error).__name__};"
+            " `liq status` shows whether it runs"
+        ) from error
+    if answer.is_error:
+        raise QuestDBError(f"QuestDB refused the statement: {answer.text}")
+    rows: list[list[Any]] = answer.json().get("dataset", [])
+    return rows
+
+
 def close() -> None:
     """Close the pooled connections; later calls open new ones."""
-    for connections in _pool.values():
-        while connections:
-            connections.pop().close()
+    _pool.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +225,9 @@ class _Login:
         return cls._of(settings, settings.questdb_reader_user, password, timeout)
 
     @classmethod
-    def admin(cls, settings: Settings) -> "_Login":
+    def admin(cls, settings: Settings, timeout: float) -> "_Login":
         password = settings.questdb_admin_password.get_secret_value()
-        return cls._of(settings, settings.questdb_admin_user, password, timeout=60)
+        return cls._of(settings, settings.questdb_admin_user, password, timeout)
 
     @classmethod
     def _of(cls, settings: Settings, user: str, password: str, timeout: float) -> "_Login":
@@ -165,9 +235,102 @@ class _Login:
         return cls(host, port, user, password, timeout_ms=round(timeout * 1000))
 
 
-_Connection = psycopg.Connection[tuple[Any, ...]]
-_pool: defaultdict[_Login, deque[_Connection]] = defaultdict(deque)  # idle ones, by login
+class _Deadline(NamedTuple):
+    """When a call ends, by `time.monotonic`, after it was given ``seconds``."""
+
+    at: float
+    seconds: float
+
+    @classmethod
+    def of(cls, seconds: float) -> Self:
+        """Return the one in ``seconds``, or sooner if `within` says so; both with their grace."""
+        end, seconds = min((time.monotonic() + seconds, seconds), _limit.get())
+        return cls(end + _GRACE_S, seconds)
+
+    @property
+    def left(self) -> float:
+        return max(self.at - time.monotonic(), 0.0)
+
+    def missed(self, login: "_Login") -> QuestDBTimeoutError:
+        return QuestDBTimeoutError(
+            f"{login.where} did not answer within {self.seconds:.3g} s; `liq status` shows whether"
+            " it runs. If it does: ask for a shorter window, or raise LIQ_QUERY_TIMEOUT"
+        )
+
+
+_limit: ContextVar[tuple[float, float]] = ContextVar("limit", default=(math.inf, math.inf))
+
+
+class _Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection on which whatever is waited for comes before ``deadline``."""
+
+    deadline: _Deadline
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """Wait as psycopg does; ``timeout`` is what itself gives, for a cancellation."""
+        left = self.deadline.left
+        return super().wait(gen, interval, left if timeout is None else min(timeout, left))
+
+
+class _Pool:
+    """The idle connections of this process, and the places for those that work."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(_CONNECTIONS)
+        self._idle: list[tuple[_Login, _Connection]] = []  # the oldest first
+
+    @contextlib.contextmanager
+    def place(self, login: _Login, deadline: _Deadline) -> Iterator[None]:
+        """Wait for one of the places, at most until ``deadline``."""
+        if not self._places.acquire(timeout=deadline.left):
+            raise QuestDBTimeoutError(
+                f"all {_CONNECTIONS} connections to {login.where} were in use for"
+                f" {deadline.seconds:.3g} s; `liq status` shows whether it runs"
+            )
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    def take(self, login: _Login) -> _Connection | None:
+        """Return an idle connection of ``login``, the one last used, None if there is none."""
+        with self._lock:
+            for index in reversed(range(len(self._idle))):
+                if self._idle[index][0] == login:
+                    return self._idle.pop(index)[1]
+        return None
+
+    def give(self, login: _Login, connection: _Connection) -> None:
+        """Keep a connection; close the one that nobody has used for longest if they are many."""
+        with self._lock:
+            self._idle.append((login, connection))
+            surplus = self._idle[:-_CONNECTIONS]
+            del self._idle[:-_CONNECTIONS]
+        for _, each in surplus:
+            each.close()
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for _, each in idle:
+            each.close()
+
+
+_pool = _Pool()
+_parents: list[_Pool] = []
 atexit.register(close)
+
+
+def _begin_in_child() -> None:
+    """Leave the parent's connections to the parent, and its locks, which nobody here would free."""
+    global _pool  # noqa: PLW0603 - a fork copies it, whoever else could hold it
+    _parents.append(_pool)  # kept, since what is collected is closed
+    _pool = _Pool()
+
+
+os.register_at_fork(after_in_child=_begin_in_child)
 
 
 class _ConnectionLostError(QuestDBAwayError):
@@ -183,23 +346,39 @@ class _MicrosLoader(Loader):
         return int.from_bytes(data, "big", signed=True) + _POSTGRES_EPOCH_US
 
 
-def _open(login: _Login) -> _Connection:
+def _open(login: _Login, deadline: _Deadline) -> _Connection:
+    patience = max(_LEAST_LOGIN_S, min(_LOGIN_S, int(deadline.left)))
+    if deadline.left < _GRACE_S:
+        raise deadline.missed(login)
     try:
-        connection = psycopg.connect(
+        connection = _Connection.connect(
             host=login.host,
             port=login.port,
             user=login.user,
             password=login.password,
             dbname="qdb",
             autocommit=True,
-            connect_timeout=3,
+            connect_timeout=patience,
             prepare_threshold=None,  # QuestDB caches plans by text; a name would pin a stale one
             options=f"-c statement_timeout={login.timeout_ms}",
         )
+    except psycopg.errors.ConnectionTimeout as error:
+        raise QuestDBTimeoutError(
+            f"{login.where} did not answer a login within {patience} s;"
+            " `liq status` shows whether it runs"
+        ) from error
     except psycopg.OperationalError as error:
         raise QuestDBAwayError(_unreachable(login, error)) from error
+    connection.deadline = deadline
     connection.adapters.register_loader(_TIMESTAMP_OID, _MicrosLoader)
     return connection
+
+
+@contextlib.contextmanager
+def _as_admin(settings: Settings | None, seconds: float) -> Iterator[_Connection]:
+    login, deadline = _Login.admin(settings or current_settings(), seconds), _Deadline.of(seconds)
+    with _open(login, deadline) as connection, _translated(connection, login):
+        yield connection
 
 
 def _unreachable(login: _Login, error: psycopg.OperationalError) -> str:
@@ -211,12 +390,15 @@ def _unreachable(login: _Login, error: psycopg.OperationalError) -> str:
     return f"cannot reach {login.where}; start it with: liq up"
 
 
-def _read(connection: _Connection, login: _Login, sql: str, params: Params) -> "pd.DataFrame":
+def _read(
+    connection: _Connection, login: _Login, sql: str, params: Params, deadline: _Deadline
+) -> "pd.DataFrame":
+    connection.deadline = deadline
     with _translated(connection, login), connection.cursor(binary=True) as cursor:
         cursor.execute(sql, params)
         columns = [(column.name, column.type_code) for column in cursor.description or ()]
         rows = cursor.fetchall() if columns else []
-    _pool[login].append(connection)
+    _pool.give(login, connection)
     return _frame(columns, rows)
 
 
@@ -224,6 +406,9 @@ def _read(connection: _Connection, login: _Login, sql: str, params: Params) -> "
 def _translated(connection: _Connection, login: _Login) -> Iterator[None]:
     try:
         yield
+    except psycopg.errors._WaitTimeout as error:  # which psycopg gives no public name
+        connection.close()
+        raise connection.deadline.missed(login) from error
     except psycopg.Error as error:
         lost = connection.broken or connection.closed
         connection.close()
@@ -233,6 +418,11 @@ def _translated(connection: _Connection, login: _Login) -> Iterator[None]:
             raise QuestDBTimeoutError(
                 f"the query took longer than {login.timeout_ms / 1000:g} s:"
                 " ask for a shorter window, or raise LIQ_QUERY_TIMEOUT"
+            ) from error
+        if _NO_MEMORY in str(error):
+            raise QuestDBMemoryError(
+                "QuestDB has too little memory for this query: ask for a shorter window, or raise"
+                " LIQ_QUESTDB_MEMORY_MB"
             ) from error
         raise QuestDBError(f"QuestDB refused the statement: {error}") from error
     except BaseException:

@@ -34,7 +34,7 @@ from liq import questdb
 from liq.catalogue import BARS, FILTERS, REPORTS, TOLD, Query
 from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.errors import QuestDBAwayError, QuestDBError
+from liq.errors import QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.parameters import duration
 from liq.streams import FEED_HEALTH, LIQUIDATIONS, Stream
 
@@ -279,8 +279,8 @@ def _has_all(view: View, span: tuple[datetime, datetime], settings: Settings) ->
             {"begin": span[0], "end": span[1]},
             settings,
         )
-    except QuestDBAwayError:
-        raise
+    except (QuestDBAwayError, QuestDBTimeoutError):
+        raise  # the table would not answer sooner
     except QuestDBError:
         return False  # e.g. dropped in between
     return bool((counts["stored"] == counts["seen"]).all())

@@ -15,6 +15,7 @@ KAFKA, CONNECT, QUESTDB = SERVERS = ("kafka", "connect", "questdb")
 
 _LOG4J = Path(__file__).with_name("log4j2.properties")
 _STOP = 60.0  # Kafka closes its logs; the first time each JVM writes its class archive
+_FORMAT_S = 120.0
 _ENVIRONMENT_PROVIDER = "org.apache.kafka.common.config.provider.EnvVarConfigProvider"
 # which providers a configuration, also a connector's, may bring with it; else it reads any file
 _AUTOMATIC_PROVIDERS = "org.apache.kafka.automatic.config.providers"
@@ -206,6 +207,23 @@ def _questdb(settings: Settings, jars: Path) -> Service:
         # no folder to import from or export to: the reader could list and write files there
         "QDB_CAIRO_SQL_COPY_ROOT": "",
         "QDB_CAIRO_SQL_COPY_EXPORT_ROOT": "",
+        # one query cannot take the machine's memory or a processor for ever. A client may raise its
+        # own time as it logs in: those are cancelled by the supervisor
+        "QDB_RAM_USAGE_LIMIT_BYTES": str(settings.questdb_memory_mb * 2**20),
+        "QDB_QUERY_TIMEOUT": f"{round(settings.query_timeout * 1000)}",
+        # readers' statements keep only these threads busy: HTTP, by which rows come in and the
+        # supervisor cancels what takes too long, has its own
+        "QDB_PG_WORKER_COUNT": "4",
+        "QDB_PG_WORKER_NAP_THRESHOLD": "20",
+        "QDB_HTTP_WORKER_COUNT": "2",
+        "QDB_HTTP_WORKER_NAP_THRESHOLD": "20",
+        # connections that ask nothing are dropped soon, so that they keep nobody out
+        "QDB_HTTP_NET_CONNECTION_LIMIT": "128",
+        "QDB_HTTP_NET_CONNECTION_TIMEOUT": "10000",
+        "QDB_HTTP_MIN_NET_CONNECTION_LIMIT": "64",
+        "QDB_HTTP_MIN_NET_CONNECTION_TIMEOUT": "10000",
+        "QDB_PG_NET_CONNECTION_LIMIT": "128",
+        "QDB_PG_NET_CONNECTION_TIMEOUT": "10000",
         # by default idle workers spin some 30 ms before they nap (for 1 ms): at 50 events/s that is
         # two thirds of a core, and on a busy machine a latency of half a second now and then
         "QDB_SHARED_WORKER_NAP_THRESHOLD": "20",
@@ -274,11 +292,17 @@ def _format(jars: Path, properties: Path, id_file: Path) -> None:
     java, *arguments = _kafka_jvm(jars)
     command = ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
     command += [f"--cluster-id={id_file.read_text()}", f"--config={properties}"]
-    done = subprocess.run(
-        [java, f"-XX:SharedArchiveFile={jars}/{KAFKA}.jsa", *arguments, *command],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [java, f"-XX:SharedArchiveFile={jars}/{KAFKA}.jsa", *arguments, *command],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_FORMAT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StackError(
+            f"formatting Kafka's storage did not end within {_FORMAT_S:.0f} s; try again"
+        ) from error
     if done.returncode:
         raise StackError(f"cannot format Kafka's storage: {(done.stdout + done.stderr).strip()}")

@@ -1,4 +1,4 @@
-"""Keep what runs running: dead processes, failed tasks of sinks, suspended tables.
+"""Keep what runs running: dead processes, failed tasks of sinks, suspended tables, long queries.
 
 A process that ended without being asked to is started again, a failed task restarted, a table whose
 write-ahead log is no longer applied resumed: at once, then after pauses that double. A process that
@@ -18,7 +18,7 @@ from liq.config import Settings
 from liq.errors import ConnectError, LiqError, QuestDBError
 from liq.stack import apps, control, history
 from liq.stack.progress import Report, silent
-from liq.stack.servers import servers
+from liq.stack.servers import QUESTDB, servers
 from liq.stack.service import Service
 from liq.streams import STREAMS
 
@@ -94,6 +94,7 @@ class Supervisor:
             self._ask_at = time.monotonic() + _ASK_S
             self._look_after_sinks()
             self._look_after_tables()
+            self._look_after_queries()
 
     def _look_after(self, service: Service) -> None:
         case = self._cases.get(service.name)
@@ -143,6 +144,14 @@ class Supervisor:
             for name in [name for name in self._cases if name.startswith("table ")]:
                 if name.removeprefix("table ") not in suspended:
                     self._well(name)
+
+    def _look_after_queries(self) -> None:
+        from liq import questdb  # noqa: PLC0415 - as above
+
+        with contextlib.suppress(QuestDBError):  # as above
+            for sql in questdb.cancel_overdue(self._settings):
+                text = " ".join(sql.split())[:200]
+                self._tell(QUESTDB, f"a query took too long, cancelled: {text}")
 
     def _mend(self, name: str, act: Callable[[], object], found: str, done: str, why: str) -> None:
         """Mend one part; another one must not wait for what refuses to be mended."""
