@@ -9,21 +9,28 @@ from urllib.parse import quote, urlencode
 from flask import Flask, Response, abort, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 
-from liq import queries, web
+from liq import queries, questdb, web
 from liq.api import openapi
 from liq.api.endpoint import PAGING, Endpoint, digest
+from liq.api.gate import RETRY_S, Gate
 from liq.catalogue import RESERVED, Query
 from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.errors import LiqError, QueryError, QuestDBAwayError, QuestDBTimeoutError
+from liq.errors import (
+    LiqError,
+    QueryError,
+    QuestDBAwayError,
+    QuestDBMemoryError,
+    QuestDBTimeoutError,
+)
 from liq.formats import MEDIA_TYPES, Format, encode
 
 _LOG = logging.getLogger(__name__)
+_WAY_S = 0.5
 _HEADERS = {
     "Cache-Control": "private, no-cache",
     **web.headers(web.policy(style_src="'unsafe-inline'", img_src="data:")),  # the empty icon
 }
-_RETRY_S = "5"
 
 
 def create_app(settings: Settings | None = None, endpoints: Iterable[Endpoint] = ()) -> Flask:
@@ -102,9 +109,17 @@ def _route(app: Flask, settings: Settings, known: Callable[[], Mapping[str, Endp
             token=token,
         )
 
+    gate = Gate()
+
     @app.get("/<path:key>")
     def _rows(key: str) -> Response:
-        return _answer(_find(key, known(), settings), settings)
+        endpoint = _find(key, known(), settings)
+        with (
+            gate.enter(settings.query_timeout) as left,
+            # what is left is QuestDB's time, less a little for the answer's way to the client
+            questdb.within(max(left - _WAY_S, left / 2)),
+        ):
+            return _answer(endpoint, settings)
 
 
 def _find(key: str, known: Mapping[str, Endpoint], settings: Settings) -> Endpoint:
@@ -185,6 +200,8 @@ def _explain(app: Flask) -> None:
         response = _error(error.description or error.name, error.code or 500)
         if isinstance(allowed := getattr(error, "valid_methods", None), Iterable):
             response.headers["Allow"] = ", ".join(sorted(allowed))
+        if error.code in (503, 504):
+            response.headers["Retry-After"] = str(RETRY_S)
         if error.code == 401:
             response.headers["WWW-Authenticate"] = "Bearer"
         return response
@@ -193,10 +210,11 @@ def _explain(app: Flask) -> None:
     def _query(error: QueryError) -> Response:
         return _error(str(error), 400)
 
+    @app.errorhandler(QuestDBMemoryError)
     @app.errorhandler(QuestDBAwayError)
-    def _away(error: QuestDBAwayError) -> Response:
+    def _away(error: QuestDBAwayError | QuestDBMemoryError) -> Response:
         response = _error(str(error), 503)
-        response.headers["Retry-After"] = _RETRY_S
+        response.headers["Retry-After"] = str(RETRY_S)
         return response
 
     @app.errorhandler(QuestDBTimeoutError)
