@@ -65,7 +65,7 @@ def test_a_piece_is_stamped_with_what_it_rests_on(own: Settings) -> None:
     piece = report.chart(charts.bars, "liquidations_by_bucket", symbols=["BTCUSDT"])
     assert piece.stamp.params["bucket"] == "1m"
     html = piece._repr_html_()
-    assert "symbols=[&#x27;BTCUSDT&#x27;]" in html
+    assert "symbols=[&#39;BTCUSDT&#39;]" in html
     assert f"FROM {own.table}" in html
     assert "coverage unknown" in html  # no feed reported
     assert piece.stamp.row_hash in html

@@ -65,7 +65,7 @@ def test_rows_are_printed_as_a_table_with_units(own: Settings) -> None:
 def test_rows_are_printed_as_csv_and_json(own: Settings) -> None:
     csv = pd.read_csv(io.StringIO(run("hit", "latest_prints", *UNTIL, "--format", "csv")))
     assert csv["notional"].tolist() == [10, 1234.5]
-    assert csv["ts"].iloc[1] == "2026-01-01 10:00:00.000001+00:00"
+    assert csv["ts"].iloc[1] == "2026-01-01T10:00:00.000001Z"
     lines = run("hit", "latest_prints", *UNTIL, "-p", "symbols=ETHUSDT", "-f", "json").splitlines()
     (row,) = map(json.loads, lines)
     assert (row["notional"], row["ts"]) == (1234.5, "2026-01-01T10:00:00.000001Z")
