@@ -1,11 +1,15 @@
 """Reports: figures and tables of one window in absolute time, each stamped with what it rests on.
 
 The notebook ``report`` is made of a `Report`'s pieces; `write` runs it and keeps what it shows as
-one HTML file that needs no other: plotly.js is in it, code is not.
+one HTML file that needs no other: plotly.js is in it, code is not. Its policy lets no other script
+run than plotly.js and ``report.js``.
 """
 
+import json
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -22,22 +26,37 @@ from liq.parameters import Parameter, duration
 from liq.stamps import Stamp
 
 _NOTEBOOK = "report"
-_PAGE = Path(__file__).with_name("report.html")
+_PAGE, _SCRIPT = (Path(__file__).with_name(f"report.{kind}") for kind in ("html", "js"))
+_FIGURE, _HTML = "application/vnd.plotly.v1+json", "text/html"
 _WINDOW, _UNTIL = Parameter(type="duration"), Parameter(type="timestamp")
 _MOST_BARS = 400
 _MOST_GAPS = 20
 _CLOCK = "%Y-%m-%d %H:%M:%S.%f"
+_NOTHING = Markup()
 
 
 class Piece:
-    """A figure or a table with its stamp, as a notebook shows it."""
+    """A figure or a table with its stamp, as a notebook shows it.
 
-    def __init__(self, html: Markup, stamp: Stamp) -> None:
+    ``figure`` is plotly's description of a figure, ``html`` what stands in place of one.
+    """
+
+    def __init__(
+        self, stamp: Stamp, *, figure: dict[str, Any] | None = None, html: Markup = _NOTHING
+    ) -> None:
+        self.figure = figure
         self.html = html
         self.stamp = stamp
 
     def _repr_html_(self) -> Markup:
         return Markup('<div class="liq-piece">{}{}</div>').format(self.html, _stamp(self.stamp))
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display  # noqa: PLC0415
+
+        if self.figure is not None:  # as data: no page of ours runs a script within HTML
+            display({_FIGURE: self.figure}, raw=True)  # type: ignore[no-untyped-call]
+        display({_HTML: str(self._repr_html_())}, raw=True)  # type: ignore[no-untyped-call]
 
 
 class Report:
@@ -58,13 +77,12 @@ class Report:
         if self._stamp.since:
             self._gaps = stamps.coverage(self._stamp.since, end, self._settings)
         self._badge = charts.source_badge(self._sources)
-        self._drawn = False
 
     def heading(self) -> Piece:
         """Return the window and what its rows come from."""
         badge = Markup(' <b class="liq-badge">{}</b>').format(self._badge) if self._badge else ""
         html = Markup("<p>{}{}</p>{}").format(_window(self._stamp), badge, _table(self._sources))
-        return Piece(html, self._stamp)
+        return Piece(self._stamp, html=html)
 
     def chart(
         self, draw: "charts.Chart[Any]", key: str, /, *, bars: int = _MOST_BARS, **params: Any
@@ -77,16 +95,13 @@ class Report:
         options: dict[str, Any] = {"badge": self._badge}
         if "ts" in frame:
             options |= {"gaps": self._gaps, "span": (stamp.since, stamp.until)}
-        html = draw(frame, "light", **options).to_html(
-            full_html=False, include_plotlyjs=not self._drawn, config={"displaylogo": False}
-        )
-        self._drawn = True  # plotly.js is in the page: once is enough
-        return Piece(Markup(html), stamp)  # noqa: S704 - plotly's, of a figure whose text is literal
+        figure = json.loads(draw(frame, "light", **options).to_json())
+        return Piece(stamp, figure=figure)
 
     def table(self, key: str, /, **params: Any) -> Piece:
         """Return the rows of the query ``key`` as a table."""
         frame, stamp = self._ask(key, **params)
-        return Piece(_table(frame), stamp)
+        return Piece(stamp, html=_table(frame))
 
     def _ask(self, key: str, **params: Any) -> tuple[pd.DataFrame, Stamp]:
         given = {**self._given, **params}
@@ -123,11 +138,34 @@ def write(
     exporter: Any = HTMLExporter(  # type: ignore[no-untyped-call] # of nbconvert
         template_name="basic", exclude_input=True, exclude_anchor_links=True
     )
+    for output in (output for cell in ran.cells for output in cell.get("outputs", ())):
+        if figure := output.get("data", {}).get(_FIGURE):
+            output.data = {_HTML: str(_embedded(figure))}
     body, _ = exporter.from_notebook_node(ran)
     title = f"Liquidations, {window} to {end}"
-    page = Template(_PAGE.read_text()).substitute(title=escape(title), body=body)
-    write_whole(out, page.encode())
+    write_whole(out, _page(title, body).encode())
     return out
+
+
+def _embedded(figure: dict[str, Any]) -> Markup:
+    """Return an element that ``report.js`` draws the figure in."""
+    data = json.dumps(figure).replace("<", "\\u003c")  # nothing in it ends the script
+    template = Markup('<div class="liq-figure"><script type="{}">{}</script></div>')
+    return template.format(_FIGURE, Markup(data))  # noqa: S704 - JSON without a "<"
+
+
+def _page(title: str, body: str) -> str:
+    from plotly.offline import get_plotlyjs  # noqa: PLC0415 - only a file needs it
+
+    scripts = (get_plotlyjs(), _SCRIPT.read_text())
+    digests = (b64encode(sha256(text.encode()).digest()).decode() for text in scripts)
+    return Template(_PAGE.read_text()).substitute(
+        title=escape(title),
+        allowed=" ".join(f"'sha256-{digest}'" for digest in digests),
+        body=body,
+        plotly=scripts[0],
+        script=scripts[1],
+    )
 
 
 def _window(stamp: Stamp) -> str:
