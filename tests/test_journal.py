@@ -1,15 +1,19 @@
 """The journal on a real disk: order, limits, rotation, dead owners, torn and damaged files."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from disk import KINDS, Disk, small_disk
+from helpers import eventually
 from liq.errors import JournalError
 from liq.journal import Journal
 
@@ -30,8 +34,9 @@ def segments(parent: Path) -> list[Path]:
 
 def die(journal: Journal) -> None:
     """End like a killed owner: the system frees its lock, nothing else is done."""
-    os.close(journal._file)
-    os.close(journal._lock)
+    if journal._file >= 0:
+        os.close(journal._file)
+    journal._unlock()
 
 
 def everything(journal: Journal) -> list[bytes]:
@@ -99,6 +104,7 @@ def test_an_acknowledged_file_does_not_grow_for_ever(tmp_path: Path) -> None:
     journal = Journal(tmp_path, limit=10**9)
     for _ in range(1_000):
         journal.append(b"x" * 1_000, held=True)
+        journal.flush()
         journal.acknowledge(1)
     [file] = segments(tmp_path)
     assert file.stat().st_size < 100_000
@@ -213,3 +219,198 @@ def test_a_disk_that_fails_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalError, match=r"LIQ_BUFFER_MB=0"):
         Journal(tmp_path / "file", limit=1)
+
+
+@pytest.fixture(params=KINDS)
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
+    with small_disk(request.param, tmp_path / "disk") as made:
+        yield made
+
+
+def open_journal(disk: Disk, limit: int = 10**9) -> Journal:
+    return Journal(disk.path / "journal", limit, segment=1_000)
+
+
+def test_a_full_disk_leaves_new_entries_in_memory_until_there_is_room(disk: Disk) -> None:
+    journal = open_journal(disk)
+    fill(journal, entries(10), held=True)
+    disk.fill()
+    fill(journal, entries(500, 10), held=True)
+    assert journal.fault
+    assert "free disk" in str(journal.fault)
+    assert 0 < journal.unwritten <= 500
+    journal.acknowledge(300)  # of which memory must not keep any
+    assert journal.unwritten <= 210
+    disk.free()
+    eventually(lambda: journal.flush() or not journal.fault)
+    assert journal.unwritten == 0
+    die(journal)
+    heir = open_journal(disk)
+    assert everything(heir)[-210:] == entries(210, 300)
+    heir.acknowledge(510)
+    heir.close()
+
+
+def test_entries_that_a_full_disk_left_in_memory_are_read_in_order(disk: Disk) -> None:
+    journal = open_journal(disk)
+    fill(journal, entries(10))
+    disk.fill()
+    fill(journal, entries(200, 10))
+    assert journal.read(7) == entries(7)
+    assert everything(journal) == entries(203, 7)
+    journal.append(b"one more", held=True)
+    journal.acknowledge(205)
+    disk.free()
+    journal.flush(insist=True)
+    die(journal)
+    heir = open_journal(disk)
+    assert everything(heir)[-6:] == [*entries(5, 205), b"one more"]
+    heir.acknowledge(1_000)
+    heir.close()
+
+
+def test_a_full_disk_bounds_what_memory_holds(disk: Disk) -> None:
+    journal = open_journal(disk)
+    disk.fill()
+    count = 0
+    while not journal.full:
+        fill(journal, [b"x" * 10_000], held=True)
+        count += 1
+    assert 400 < count < 450  # of 4 MiB
+    journal.acknowledge(1)
+    assert not journal.full
+    journal.acknowledge(count)
+    assert journal.unwritten == 0
+    journal.close()
+
+
+def test_an_acknowledged_journal_gives_a_full_disk_its_room_back(disk: Disk) -> None:
+    journal = open_journal(disk)
+    fill(journal, [b"x" * 200_000], held=True)
+    disk.fill()
+    fill(journal, entries(10), held=True)
+    assert journal.fault
+    journal.acknowledge(1)
+    if disk.path.is_mount():
+        fill(journal, entries(10, 10), held=True)
+        eventually(lambda: journal.flush() or not journal.fault)
+    journal.acknowledge(20)
+    journal.close()
+
+
+def test_what_a_dead_owner_left_on_a_full_disk_is_inherited(disk: Disk) -> None:
+    dead = open_journal(disk)
+    fill(dead, entries(100))
+    die(dead)
+    disk.fill()
+    heir = open_journal(disk)
+    fill(heir, entries(50, 100))
+    assert everything(heir) == entries(150)
+    heir.acknowledge(150)
+    heir.close()
+    assert segments(disk.path / "journal") == []
+
+
+def test_a_journal_begins_on_a_full_disk_without_a_folder(tmp_path: Path) -> None:
+    with small_disk("tmpfs", tmp_path / "disk") as disk:
+        for number in count():  # folders need inodes, which a filler does not take
+            try:
+                (disk.path / f"{number}").mkdir()
+            except OSError:
+                break
+        journal = open_journal(disk)
+        fill(journal, entries(3))
+        assert journal.fault
+        assert everything(journal) == entries(3)
+        journal.acknowledge(3)
+        (disk.path / "0").rmdir()
+        (disk.path / "1").rmdir()
+        (disk.path / "2").rmdir()
+        fill(journal, entries(3))
+        eventually(lambda: journal.flush() or not journal.fault)
+        die(journal)
+
+
+def test_a_journal_whose_folder_is_deleted_begins_another(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal", limit=10_000)
+    fill(journal, entries(10), held=True)
+    shutil.rmtree(tmp_path / "journal")
+    fill(journal, entries(10, 10))
+    assert everything(journal) == entries(10, 10)
+    fill(journal, entries(10, 20))
+    journal.acknowledge(15)
+    die(journal)
+    heir = Journal(tmp_path / "journal", limit=10_000)
+    assert everything(heir) == entries(20, 10)
+    heir.acknowledge(20)
+    heir.close()
+
+
+def test_unread_entries_that_somebody_deleted_hold_nothing_up(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal", limit=10_000, segment=100)
+    fill(journal, entries(20))
+    shutil.rmtree(tmp_path / "journal")
+    fill(journal, entries(5, 20))
+    assert everything(journal) == entries(5, 20)
+    assert journal.damaged
+    journal.acknowledge(5)
+    journal.close()
+
+
+def test_zeros_that_a_power_loss_left_are_no_entries(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, limit=10_000)
+    fill(journal, entries(3))
+    die(journal)
+    [file] = segments(tmp_path)
+    with file.open("ab") as torn:
+        torn.write(bytes(64))
+    heir = Journal(tmp_path, limit=10_000)
+    assert everything(heir) == entries(3)
+    assert heir.damaged
+    heir.acknowledge(3)
+    heir.close()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_whatever_the_disk_does_order_and_count_hold(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Entries go out in order, once; what was written and not acknowledged, the heir has."""
+    folder = tmp_path_factory.mktemp("journal") / "here"
+    journal = Journal(folder, limit=10**6, segment=60)
+    with small_disk("limit", folder.with_name("disk")) as disk:
+        added = handed = acknowledged = 0
+        for step in data.draw(st.lists(st.sampled_from("aaarrkkfFw"), max_size=60)):
+            match step:
+                case "a":
+                    held = not journal.unread
+                    journal.append(f"entry {added}".encode(), held=held)
+                    added += 1
+                    handed += held
+                case "r":
+                    found = journal.read(data.draw(st.integers(1, 5)))
+                    assert found == entries(len(found), handed)
+                    handed += len(found)
+                case "k":
+                    done = data.draw(st.integers(0, handed - acknowledged))
+                    journal.acknowledge(done)
+                    acknowledged += done
+                case "f":
+                    journal.flush(insist=data.draw(st.booleans()))
+                case "F":
+                    disk.fill()
+                case "w":
+                    disk.free()
+            assert journal.unread == (handed < added)
+        unwritten = journal.unwritten
+        die(journal)
+        disk.free()
+    heir = Journal(folder, limit=10**6)
+    kept = everything(heir)
+    expected = entries(added - unwritten - acknowledged, acknowledged)
+    assert kept[len(kept) - len(expected) :] == expected
+    assert not heir.damaged
+    heir.acknowledge(len(kept))
+    heir.close()
+    assert list(folder.iterdir()) == []

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
+from disk import KINDS, small_disk
 from helpers import PATIENCE_S, consume, eventually, reached, running
 from liq import kafka, questdb
 from liq import stack as local
@@ -245,6 +246,73 @@ async def test_killed_publishers_lose_nothing_they_took_broker_or_not(
     found = await asyncio.to_thread(eventually, stored)
     assert len(found) == len(set(found))
     assert len(set(found) - set(sent)) <= 22  # taken in the moment of the kill, not written down
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+async def test_a_full_journal_disk_holds_publishing_back_only_while_kafka_is_away(
+    kind: str,
+    broker: Settings,
+    outage: Callable[[], AbstractContextManager[None]],
+    tmp_path: Path,
+) -> None:
+    stream = liquidations()
+    with small_disk(kind, tmp_path / "disk", megabytes=32) as disk:
+        publisher = Publisher(broker.model_copy(update={"home": disk.path}))
+        await publisher.start()
+        await publish(publisher, stream, 1_000)
+        disk.fill()
+        await publish(publisher, stream, 30_000)
+        await reached(lambda: publisher.stats().acknowledged == 31_000)
+        assert "free disk" in publisher.stats().warning
+        with outage():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(publish(publisher, stream, 100_000), 4)
+            held_back = publisher.stats()
+            assert 31_000 < held_back.sent < 60_000  # what memory holds
+            assert held_back.waiting_s > 2
+            assert "messages are in memory only" in held_back.warning
+            disk.free()
+            await asyncio.wait_for(publish(publisher, stream, 5_000), PATIENCE_S)
+            await reached(lambda: not publisher.stats().warning)
+        await publisher.close(timeout=PATIENCE_S)
+    stats = publisher.stats()
+    assert stats.acknowledged == stats.sent
+    records = await asyncio.to_thread(consume, broker.topic, broker)
+    accepted = set(range(stats.sent + 1)) - {held_back.sent}  # which was refused at the time limit
+    assert {decode(record.value).event_id for record in records} == accepted
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+async def test_a_publisher_that_ends_says_what_a_full_disk_did_not_keep(
+    kind: str,
+    broker: Settings,
+    outage: Callable[[], AbstractContextManager[None]],
+    tmp_path: Path,
+) -> None:
+    with small_disk(kind, tmp_path / "disk") as disk:
+        settings = broker.model_copy(update={"home": disk.path})
+        publisher = Publisher(settings)
+        await publisher.start()
+        await publish(publisher, liquidations(), 1)
+        await publisher.flush()
+        with outage():
+            await publish(publisher, liquidations(1), 7)
+            await asyncio.sleep(0)  # the loop's turn in which they go to disk
+            disk.fill()
+            await publish(publisher, liquidations(8), 40)
+            with pytest.raises(
+                KafkaError, match=r"47 messages are kept for the next.*40 of them may be lost.*disk"
+            ):
+                await publisher.close(timeout=1)
+            disk.free()
+        async with Publisher(settings) as heir:
+            await reached(lambda: heir.stats().recovered >= 7)
+    records = await asyncio.to_thread(consume, broker.topic, broker)
+    assert {decode(record.value).event_id for record in records} >= set(range(8))
 
 
 @pytest.mark.stack

@@ -11,7 +11,6 @@ from collections import deque
 import msgspec
 
 from liq.config import Settings
-from liq.errors import JournalError
 from liq.journal import Journal
 from liq.kafka.connection import Message
 
@@ -27,7 +26,7 @@ class Outbox:
 
     ``queue`` holds what goes out next, ``on_disk`` counts the messages that wait behind it there,
     without those of an earlier owner. Without a journal (`Settings.buffer_mb` is 0) what the queue
-    holds is all.
+    holds is all. While the journal's disk takes nothing, memory holds some in its place.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -36,8 +35,7 @@ class Outbox:
         self._folder = settings.home / "journal"
         self._limit = settings.buffer_mb * 2**20
         self._journal: Journal | None = None
-        self._unwritten = False
-        self._failure: JournalError | None = None
+        self._flush_due = False
         self._lock = threading.Lock()  # a message goes to the queue, and to disk, in the same order
 
     def open(self) -> None:
@@ -55,17 +53,33 @@ class Outbox:
         """Whether nothing waits in it, in memory or on disk."""
         return not self.queue and not (self._journal and self._journal.unread)
 
-    def add(self, message: Message) -> bool:
-        """Take a message; return whether `flush` is to be called, soon, for it and others.
+    @property
+    def unwritten(self) -> int:
+        """How many messages the journal's disk did not take so far."""
+        return self._journal.unwritten if self._journal else 0
 
-        Raises `JournalError`, also of a flush before.
-        """
+    @property
+    def failing(self) -> bool:
+        """Whether the journal's disk took nothing the last time."""
+        return self._journal is not None and self._journal.fault is not None
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with the journal, and how to repair it; empty if nothing is."""
+        journal = self._journal
+        if journal is None:
+            return ""
+        parts = [f"the journal passed over a damaged file, {path}" for path in journal.damaged]
+        if fault := journal.fault:
+            parts.append(f"{fault}; {journal.unwritten:,} messages are in memory only")
+        return "; ".join(parts)
+
+    def add(self, message: Message) -> bool:
+        """Take a message; return whether `flush` is to be called, soon, for it and others."""
         journal = self._journal
         if journal is None:
             self.queue.append(message)
             return False
-        if self._failure:
-            raise self._failure
         entry = _encoder.encode(message)
         with self._lock:
             held = not journal.unread and len(self.queue) < _QUEUE
@@ -74,18 +88,15 @@ class Outbox:
                 self.queue.append(message)
             else:
                 self.on_disk += 1
-            first, self._unwritten = not self._unwritten, True
+            first, self._flush_due = not self._flush_due, True
         return first
 
-    def flush(self) -> None:
-        """Write to disk what was added."""
+    def flush(self, *, insist: bool = False) -> None:
+        """Write to disk what was added, see `Journal.flush`."""
         with self._lock:
-            self._unwritten = False
-            try:
-                if self._journal:
-                    self._journal.flush()
-            except JournalError as error:  # nobody waits for this call: the next `add` tells
-                self._failure = error
+            self._flush_due = False
+            if self._journal:
+                self._journal.flush(insist=insist)
 
     def refill(self) -> None:
         """Read what memory has room for again. Raises `JournalError`."""
@@ -99,12 +110,13 @@ class Outbox:
                 self.queue.extend(each._replace(recovered=inherited) for each in messages)
 
     def acknowledge(self, count: int) -> None:
-        """Forget the oldest ``count`` of those that left the queue. Raises `JournalError`."""
+        """Forget the oldest ``count`` of those that left the queue."""
         if self._journal and count:
             with self._lock:
                 self._journal.acknowledge(count)
 
     def close(self) -> None:
-        """Keep on disk what is left, for the next owner. Raises `JournalError`."""
-        if self._journal:
-            self._journal.close()
+        """Keep on disk what is left, for the next owner."""
+        with self._lock:
+            if self._journal:
+                self._journal.close()

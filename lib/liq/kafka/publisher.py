@@ -23,6 +23,7 @@ _PAUSE_S = 0.002
 _LONG_PAUSE_S = 0.01
 _MANY = 20
 _BACKOFF_S = 0.5
+_DISK_RETRY_S = 1.0
 # The broker refuses a megabyte, and what it refuses is tried for ever: longer ones are cut, or
 # taken for no record.
 _VALUE_LIMIT = 64_000
@@ -35,7 +36,8 @@ class PublisherStats:
 
     ``sent`` and ``acknowledged`` count records, ``errors`` connections given up (what they had not
     delivered is sent again), ``recovered`` the messages of a killed publisher that were delivered
-    in its place. ``waiting_s`` is how long the broker has kept us waiting.
+    in its place. ``waiting_s`` is how long the broker has kept us waiting, ``warning`` what keeps
+    the messages from being journaled now.
     """
 
     sent: int
@@ -47,6 +49,7 @@ class PublisherStats:
     in_flight: int
     waiting_s: float
     last_error: str
+    warning: str
 
 
 def key(record: Record) -> bytes:
@@ -80,7 +83,8 @@ class Publisher:
     async def start(self) -> None:
         """Connect, and create missing topics.
 
-        Raises `KafkaError` when there is no broker, `JournalError` when there is no disk.
+        Raises `KafkaError` when there is no broker, `JournalError` when there can be no journal. A
+        full disk is no reason not to start, `stats` warns of it.
         """
         await asyncio.to_thread(ensure_topics, self._settings)
         connection = await asyncio.to_thread(self._connect)
@@ -149,6 +153,7 @@ class Publisher:
             in_flight=len(in_flight),
             waiting_s=self._waiting_s(),
             last_error=self._last_error,
+            warning=self._outbox.warning,
         )
 
     async def close(self, timeout: float = 10) -> None:
@@ -165,13 +170,21 @@ class Publisher:
         if self._thread.is_alive():
             self._abandoned = True
             self._wake.set()
+            await asyncio.to_thread(self._outbox.flush, insist=True)
             stats = self.stats()
-            fate = "are kept for the next start" if self._settings.buffer_mb else "may be lost"
             raise KafkaError(
-                f"{stats.queued + stats.in_flight} messages {fate}: Kafka at "
+                f"{stats.queued + stats.in_flight} messages {self._fate()}: Kafka at "
                 f"{self._settings.kafka_bootstrap} did not acknowledge them within {timeout} s. "
                 f"{self._last_error}"
             )
+
+    def _fate(self) -> str:
+        """Say what becomes of the messages that Kafka did not acknowledge in time."""
+        if not self._settings.buffer_mb:
+            return "may be lost"
+        kept = "are kept for the next start"
+        lost = self._outbox.unwritten
+        return f"{kept}, but {lost} of them may be lost ({self._outbox.warning})" if lost else kept
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -211,8 +224,9 @@ class Publisher:
     async def _put(self, message: Message) -> None:
         if self._closing:
             raise KafkaError("the publisher is closed; start a new one")
-        while self._outbox.full:  # noqa: ASYNC110 - rare: polling beats signals from thread to loop
+        while self._outbox.full:  # rare: polling beats signals from thread to loop
             await asyncio.sleep(_PAUSE_S)
+            self._outbox.flush()  # its disk may have room again
         if self._outbox.add(message):
             asyncio.get_running_loop().call_soon(self._outbox.flush)
         self._queued += 1
@@ -223,7 +237,7 @@ class Publisher:
 
     def _run(self) -> None:
         while not self._finished():
-            self._wake.wait()
+            self._wake.wait(_DISK_RETRY_S if self._outbox.failing else None)
             self._wake.clear()
             started = time.monotonic()
             pause = _LONG_PAUSE_S if len(self._outbox.queue) >= _MANY else _PAUSE_S
@@ -246,6 +260,8 @@ class Publisher:
         if self._connection is None:
             self._connection = self._connect()
             self._down_since = None
+        if self._outbox.failing:
+            self._outbox.flush()
         self._outbox.refill()
         self._connection.send(self._outbox.queue)
         settled = 0
