@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from disk import small_disk
 from liq.config import Settings
 from liq.errors import ConfigError
 
@@ -89,6 +90,22 @@ def test_unreadable_secrets_file_names_the_mend(home: Path) -> None:
     (home / "secrets.json").write_text("{")
     with pytest.raises(ConfigError, match="delete it"):
         Settings.load()
+
+
+def test_a_full_disk_is_one_clear_error_and_costs_no_secret(home: Path, tmp_path: Path) -> None:
+    home.mkdir()
+    file = home / "secrets.json"
+    for kept in ("", '{"token": "mine"}'):
+        file.write_text(kept)
+        with small_disk("limit", tmp_path / f"disk{len(kept)}") as disk:
+            disk.fill()
+            with pytest.raises(ConfigError, match=r"secrets\.json.*free some"):
+                Settings.load()
+            disk.free()
+        assert (
+            Settings.load().token.get_secret_value()
+            == json.loads(kept or file.read_text())["token"]
+        )
 
 
 def test_repr_shows_no_secret() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from disk import small_disk
 from liq import instruments
 from liq.config import Settings
 from liq.errors import FeedError
@@ -169,3 +170,13 @@ def test_each_snapshot_agrees_with_what_the_venue_s_documentation_shows(exchange
     assert common
     assert [shipped[one.symbol] for one in common] == common
     assert all(one.multiplier > 0 for one in shipped.values())
+
+
+def test_a_full_disk_keeps_no_venue_from_being_asked(exchange: Exchange, tmp_path: Path) -> None:
+    venue = exchange.serve(LISTED[0])
+    settings = Settings.load(home=tmp_path / "home", cache=tmp_path / "cache")
+    with small_disk("limit", tmp_path / "disk") as disk:
+        disk.fill()
+        found = load(venue, settings)
+    assert found.origin is Origin.REST
+    assert list((tmp_path / "cache" / "instruments").iterdir()) == []

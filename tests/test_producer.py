@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from disk import KINDS, small_disk
 from helpers import consume, reached
 from liq import venues
 from liq.config import Settings
-from liq.errors import ConfigError, FeedError, JournalError, KafkaError, RejectedMessage
+from liq.errors import ConfigError, FeedError, KafkaError, RejectedMessage
 from liq.feed import Patience
 from liq.model import Liquidation, Source, decode
 from liq.producer import Producer, State
@@ -137,17 +138,30 @@ async def test_a_hopeless_url_makes_it_fail(broker: Settings) -> None:
 
 
 @pytest.mark.stack
-async def test_a_disk_that_fails_is_told_though_nothing_comes(
-    broker: Settings, unused_tcp_port: int
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_full_disk_is_shown_and_does_not_end_it(
+    kind: str, broker: Settings, tmp_path: Path
 ) -> None:
-    url = f"ws://127.0.0.1:{unused_tcp_port}"
-    producer = Producer(url=url, settings=broker, patience=HASTY)
-    await producer.start()
-    producer._publisher._outbox._failure = JournalError("the disk is full")
-    await reached(lambda: producer.status().state is State.FAILED)
-    assert producer.status().last_error == "the disk is full"
-    with pytest.raises(JournalError, match="the disk is full"):
-        await producer.stop()
+    with small_disk(kind, tmp_path / "disk") as disk:
+        settings = broker.model_copy(update={"home": disk.path})
+        async with Simulator(Plan(rate=500), settings) as simulator:
+            kept = disk.path / "recordings"
+            producer = Producer(url=simulator.url, record=kept, settings=settings)
+            await producer.start()
+            await reached(lambda: producer.status().acknowledged > 100)
+            assert producer.status().warning == ""
+            disk.fill()
+            await reached(lambda: "frames are not recorded" in producer.status().warning)
+            await reached(lambda: "unacknowledged messages" in producer.status().warning)
+            before = producer.status().acknowledged
+            await reached(lambda: producer.status().acknowledged > before + 500)
+            assert producer.status().state is State.RUNNING
+            disk.free()
+            await reached(lambda: producer.status().warning == "")
+            disk.fill()
+            await producer.stop()
+    status = producer.status()
+    assert (status.sent, status.errors) == (status.acknowledged, 0)
 
 
 async def test_without_a_broker_it_does_not_start(unused_tcp_port: int) -> None:

@@ -17,10 +17,20 @@ from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from disk import KINDS, small_disk
 from helpers import PATIENCE_S
 from liq.errors import FeedError, RecordingError
 from liq.model import Source
-from liq.recording import SUFFIX, Frame, Recorder, Recording, Rotation, find, record
+from liq.recording import (
+    SUFFIX,
+    Frame,
+    Recorder,
+    Recording,
+    Rotation,
+    SideRecorder,
+    find,
+    record,
+)
 
 START = 1_750_000_000_000_000
 
@@ -180,6 +190,35 @@ def test_a_disk_that_does_not_take_it_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RecordingError, match="cannot record into"):
         Recorder(tmp_path / "file", "okx").write(b"frame", START, Source.LIVE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_beside_other_work_a_full_disk_costs_frames_that_are_counted(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liq.recording._FLUSH_S", 0)
+    monkeypatch.setattr("liq.recording._RETRY_S", 0)
+    with small_disk(kind, tmp_path / "disk") as disk:
+        folder = disk.path / "recordings"
+        recorder = SideRecorder(Recorder(folder, "okx"))
+        recorder.write(b"first", 1, Source.LIVE)
+        disk.fill()
+        for number in range(2, 200):
+            recorder.write(os.urandom(100), number, Source.LIVE)
+        assert 150 < recorder.missed <= 198
+        assert f"{folder}" in recorder.warning
+        assert f"{recorder.missed} frames are not recorded" in recorder.warning
+        disk.free()
+        recorder.write(b"last", 200, Source.LIVE)
+        assert recorder.warning == ""
+        disk.fill()
+        recorder.write(os.urandom(9_000), 201, Source.LIVE)
+        recorder.close()
+        disk.free()
+        frames = [frame.raw for file in sorted(folder.iterdir()) for frame in Recording(file)]
+    assert frames[0] == b"first"
+    assert b"last" in frames
+    assert len(frames) < 60  # and no file for each frame that was missed
 
 
 async def test_venues_are_recorded_until_a_signal_comes(tmp_path: Path) -> None:

@@ -313,8 +313,17 @@ def _stored_secrets(home: Path) -> dict[str, str]:
             raise ConfigError(
                 f"cannot read {file}: {error}; delete it to have it made anew"
             ) from error
-        if made:
-            handle.seek(0)
-            handle.write(json.dumps(stored))
-            handle.truncate()
+        if made and not _overwrite(descriptor, json.dumps(stored).encode()):
+            _overwrite(descriptor, text.encode())  # what was there has its room still
+            raise ConfigError(f"cannot write {file}: the disk is full; free some")
     return stored
+
+
+def _overwrite(descriptor: int, data: bytes) -> bool:
+    """Replace the text of a file; return False if the disk has no room."""
+    try:
+        written = os.pwrite(descriptor, data, 0)
+        os.ftruncate(descriptor, written)
+    except OSError:
+        return False
+    return written == len(data)

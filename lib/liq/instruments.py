@@ -5,6 +5,7 @@ asks nothing; while the venue is out of reach an old answer serves, and without 
 that ships beside the parsers, which holds the main contracts. `Catalogue` tells which it was.
 """
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -85,7 +86,8 @@ def load(venue: Venue, settings: Settings | None = None) -> Catalogue:
         instruments = fetch(venue)
     except FeedError as error:
         return _without_venue(venue, cached, error)
-    _write(file, _Kept(f"contracts of {venue.name}", now, instruments))
+    with contextlib.suppress(OSError):  # a full disk: the answer is good without a cache
+        _write(file, _Kept(f"contracts of {venue.name}", now, instruments))
     return Catalogue(instruments, Origin.REST, now)
 
 
@@ -145,6 +147,9 @@ def _read(file: Path) -> _Kept | None:
 def _write(file: Path, kept: _Kept) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor, draft = tempfile.mkstemp(dir=file.parent)
-    with os.fdopen(descriptor, "wb") as handle:
-        handle.write(msgspec.json.format(msgspec.json.encode(kept)))
-    Path(draft).replace(file)  # whole or not at all, whoever reads
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(msgspec.json.format(msgspec.json.encode(kept)))
+        Path(draft).replace(file)  # whole or not at all, whoever reads
+    finally:
+        Path(draft).unlink(missing_ok=True)

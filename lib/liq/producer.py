@@ -18,7 +18,7 @@ from liq.instruments import load
 from liq.intake import Intake
 from liq.kafka import Publisher, PublisherStats
 from liq.model import Completeness, FeedHealth, Record, Source
-from liq.recording import Recorder, Rotation
+from liq.recording import Recorder, Rotation, SideRecorder
 from liq.venues import PRICE_FEEDS, url_of
 from liq.venues import venue as venue_named
 from liq.venues.base import Instruments, Through
@@ -48,6 +48,7 @@ class Status:
     Kafka and confirmed by it, ``errors`` failures of Kafka and of the feed's connections. ``rate``
     is in records/s over the last seconds, ``lag_s`` the age of the newest record at receipt,
     ``last_frame`` the time of the last frame of any kind (UTC microseconds, 0 before it).
+    ``warning`` is what is wrong now though the producer goes on, as a full disk.
     """
 
     venue: str
@@ -66,6 +67,7 @@ class Status:
     last_frame: int
     lag_s: float | None
     last_error: str
+    warning: str = ""
 
 
 class Producer:
@@ -102,7 +104,7 @@ class Producer:
         self._patience = patience
         self._through = through
         self._settings = settings
-        self._recorder = Recorder(record, venue, rotation) if record else None
+        self._recorder = SideRecorder(Recorder(record, venue, rotation)) if record else None
         self._task: asyncio.Task[None] | None = None
         self._renew()
 
@@ -166,6 +168,7 @@ class Producer:
             last_frame=feed.last_frame,
             lag_s=_lag_s(newest),
             last_error=self._failure() or kafka.last_error or feed.last_error,
+            warning="; ".join(filter(None, (kafka.warning, self._recorder_warning()))),
         )
 
     def _renew(self) -> None:
@@ -188,7 +191,6 @@ class Producer:
 
     async def _run(self) -> None:
         try:
-            # a disk that fails shows in either: a quiet venue must not hide it
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._feed.run())
                 tasks.create_task(self._report_health(self._venue.completeness))
@@ -226,6 +228,9 @@ class Producer:
         if kafka.waiting_s > _STALLED_S:
             return State.STALLED
         return State.RUNNING if feed.connected else State.CONNECTING
+
+    def _recorder_warning(self) -> str:
+        return self._recorder.warning if self._recorder else ""
 
     def _failure(self) -> str:
         failed = self._task and self._task.done() and not self._task.cancelled()

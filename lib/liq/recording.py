@@ -33,6 +33,7 @@ from liq.venues import url_of, venue
 SUFFIX = ".jsonl.gz"
 _FLUSH_S = 1.0
 _SHOW_S = 0.5
+_RETRY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,20 @@ class Recorder:
         with self._disk():
             self._end()
 
+    def abandon(self) -> None:
+        """Give up a file that could not be written; another `write` begins a new one.
+
+        What was flushed of it stays. It is deleted if that is nothing.
+        """
+        lines, file, self._lines, self._file = self._lines, self._file, None, None
+        for one in (lines, file):
+            with contextlib.suppress(OSError):
+                if one:
+                    one.close()
+        with contextlib.suppress(OSError):
+            if self.path and not self.path.stat().st_size:
+                self.path.unlink()
+
     @contextlib.contextmanager
     def _disk(self) -> Iterator[None]:
         try:
@@ -146,6 +161,51 @@ class Recorder:
         if lines and file:
             lines.close()
             file.close()
+
+
+class SideRecorder:
+    """Records frames beside more important work, which a full disk must not end.
+
+    ``missed`` counts the frames that the disk did not take, ``warning`` says why while it does not.
+    It is tried again every few seconds.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._retry_at = 0.0
+        self._fault = ""
+        self.missed = 0
+
+    @property
+    def warning(self) -> str:
+        """What is wrong now, empty if nothing is."""
+        return f"{self._fault}; {self.missed:,} frames are not recorded" if self._fault else ""
+
+    def write(self, raw: bytes, recv_ts: int, source: Source) -> None:
+        """Add one frame, or count it as missed."""
+        if self._fault and time.monotonic() < self._retry_at:
+            self.missed += 1
+            return
+        try:
+            self._recorder.write(raw, recv_ts, source)
+            if self._fault:
+                self._recorder.flush()  # a small frame would stay in a buffer, full disk or not
+            self._fault = ""
+        except RecordingError as error:
+            self._fail(error)
+
+    def close(self) -> None:
+        """End the file as well as the disk allows."""
+        try:
+            self._recorder.close()
+        except RecordingError as error:
+            self._fail(error)
+
+    def _fail(self, error: RecordingError) -> None:
+        self.missed += 1
+        self._fault = str(error)
+        self._retry_at = time.monotonic() + _RETRY_S
+        self._recorder.abandon()
 
 
 @dataclass(frozen=True, slots=True)

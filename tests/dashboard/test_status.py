@@ -57,6 +57,11 @@ def test_every_number_is_shown() -> None:
     assert "last error" not in page
 
 
+def test_a_warning_is_shown_beside_the_last_error() -> None:
+    page = shown(panel(warning="the disk is <full>", last_error="gone"))
+    assert "<p>warning: the disk is &lt;full&gt;</p><p>last error: gone</p>" in page
+
+
 def test_what_is_simulated_says_so() -> None:
     assert "<mark>simulator</mark>" in shown(panel(source=Source.SIMULATOR))
 

@@ -143,6 +143,8 @@ def _line(status: "Status") -> str:
         parts.append(f"lag {status.lag_s * 1000:,.0f} ms")
     if status.source is not None:
         parts.append(f"source {status.source}")
+    if status.warning:
+        parts.append(f"WARNING: {status.warning}")
     if status.last_error:
         parts.append(f"last error: {status.last_error}")
     return "  ".join(parts)

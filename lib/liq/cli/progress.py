@@ -35,4 +35,5 @@ class _Log:
             self.print()
 
     def print(self) -> None:
-        echo(self._text)
+        with contextlib.suppress(OSError):  # a log on a full disk must not end what it reports
+            echo(self._text)

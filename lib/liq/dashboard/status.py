@@ -97,11 +97,14 @@ class ProducerPanel(ButtonPanel):
 def _section(status: Status, rates: Sequence[float]) -> Markup:
     simulated = status.source and status.source not in LIVE_SOURCES
     badge = Markup("<mark>{}</mark>").format(status.source) if simulated else Markup()
-    problem = Markup("<p>last error: {}</p>").format(status.last_error)
+    problems = {"warning": status.warning, "last error": status.last_error}
+    shown = Markup().join(
+        Markup("<p>{}: {}</p>").format(name, text) for name, text in problems.items() if text
+    )
     return Markup(
         '<section class="liq-{state}"><header><b>{venue}</b><i>{state}</i>{badge}'
         "<small>{url}</small></header>"
-        '<div class="liq-numbers">{sparkline}{numbers}</div>{problem}</section>'
+        '<div class="liq-numbers">{sparkline}{numbers}</div>{problems}</section>'
     ).format(
         state=status.state,
         venue=status.venue,
@@ -109,7 +112,7 @@ def _section(status: Status, rates: Sequence[float]) -> Markup:
         url=status.url,
         sparkline=sparkline(rates),
         numbers=numbers(_numbers(status)),
-        problem=problem if status.last_error else "",
+        problems=shown,
     )
 
 

@@ -1,5 +1,6 @@
 """A lock between processes, freed by the system even when its holder crashes."""
 
+import contextlib
 import fcntl
 import os
 import time
@@ -29,9 +30,9 @@ def lock(file: Path, seconds: float = _PATIENCE_S) -> Iterator[None]:
         raise StackError(f"cannot write {file}: {error}; set LIQ_HOME and LIQ_CACHE") from error
     with handle:
         _acquire(handle, file, seconds)
-        handle.truncate(0)
-        handle.write(str(os.getpid()))  # for those that wait in vain
-        handle.flush()
+        with contextlib.suppress(OSError):  # on a full disk the lock is as good without a name
+            os.ftruncate(handle.fileno(), 0)
+            os.write(handle.fileno(), str(os.getpid()).encode())  # for those that wait in vain
         yield
 
 
