@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from disk import small_disk
 from helpers import eventually
 from liq.errors import StackError
 from liq.stack import process
@@ -96,11 +97,36 @@ def test_a_recycled_pid_is_left_alone(pid_file: Path) -> None:
     stranger = spawn(pid_file, SLEEP)
     entry = json.loads(pid_file.read_text())
     stale = pid_file.with_name("stale.json")
-    stale.write_text(json.dumps(entry | {"created": entry["created"] - 3600}))
+    stale.write_text(json.dumps(entry | {"born": "", "created": entry["created"] - 3600}))
     assert process.find(stale) is None
     assert not process.end(stale, timeout=5)
     assert stranger.is_running()
     assert not stale.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have only the clock")
+def test_a_clock_that_is_set_makes_no_stranger_of_a_process(pid_file: Path) -> None:
+    ours = spawn(pid_file, SLEEP)
+    entry = json.loads(pid_file.read_text())
+    pid_file.write_text(json.dumps(entry | {"created": entry["created"] + 3600}))
+    found = process.find(pid_file)
+    assert found
+    assert found.process == ours
+    pid_file.write_text(json.dumps(entry | {"born": "another-boot 1234"}))
+    assert process.find(pid_file) is None
+    pid_file.write_text(json.dumps(entry))
+
+
+def test_a_process_that_a_full_disk_cannot_remember_is_not_left_behind(
+    pid_file: Path, tmp_path: Path
+) -> None:
+    argv = ["sleep", f"10{os.getpid()}"]
+    with small_disk("limit", tmp_path / "disk") as disk:
+        disk.fill()
+        with pytest.raises(StackError, match=f"{pid_file}.*free disk"):
+            spawn(pid_file, argv)
+    assert not pid_file.exists()
+    assert argv not in [one.info["cmdline"] for one in psutil.process_iter(["cmdline"])]
 
 
 def test_one_that_ignores_the_request_is_killed_at_the_deadline(pid_file: Path) -> None:

@@ -1,22 +1,24 @@
 """Processes that outlive liq: started detached, remembered in pid files, ended only if still ours.
 
-A pid file holds the pid and the time the process was created, because the system gives a pid away
-again: a file that survived a crash or a reboot must never make `end` hit a stranger.
+A pid file holds the pid and when the process began, because the system gives a pid away again: a
+file that survived a crash or a reboot must never make `end` hit a stranger.
 """
 
 import contextlib
 import json
 import os
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from liq.errors import StackError
 
-# The creation time is derived from the clock at boot, which time synchronisation can move a little.
+# Without /proc the creation time is derived from the clock, which somebody can set.
 _CLOCK_SLACK = 2.0
 _POLL = 0.02
 
@@ -55,25 +57,41 @@ def spawn(
         )
     except OSError as error:
         raise StackError(f"cannot start {argv[0]}: {error}") from error
-    remember(pid, pid_file=pid_file, argv=argv, definition=definition)
+    try:
+        remember(pid, pid_file=pid_file, argv=argv, definition=definition)
+    except OSError as error:  # nobody would know the process, nor be able to end it
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise StackError(f"cannot write {pid_file}: {error}; free disk") from error
 
 
 def remember(pid: int, *, pid_file: Path, argv: Sequence[str], definition: str = "") -> None:
     """Write a running process and what it was started with into ``pid_file``."""
     created = psutil.Process(pid).create_time()
-    entry = {"pid": pid, "created": created, "definition": definition, "argv": list(argv)}
+    entry = {
+        "pid": pid,
+        "created": created,
+        "born": _born(pid),
+        "definition": definition,
+        "argv": list(argv),
+    }
     pid_file.parent.mkdir(parents=True, exist_ok=True)
     draft = pid_file.with_suffix(".new")
-    draft.write_text(json.dumps(entry))
-    draft.replace(pid_file)
+    try:
+        draft.write_text(json.dumps(entry))
+        draft.replace(pid_file)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def argv(pid_file: Path) -> list[str]:
     """Return the command line that ``pid_file`` remembers, whether or not it still runs."""
-    try:
-        return [str(word) for word in json.loads(pid_file.read_text())["argv"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StackError(f"cannot read {pid_file}: {error!r}; delete it") from error
+    return [str(word) for word in _entry(pid_file, "argv")]
+
+
+def definition(pid_file: Path) -> str:
+    """Return what `spawn` was given for it, whether or not it still runs."""
+    return str(_entry(pid_file, "definition"))
 
 
 def find(pid_file: Path) -> Remembered | None:
@@ -84,12 +102,29 @@ def find(pid_file: Path) -> Remembered | None:
     try:
         entry = json.loads(pid_file.read_text())
         process = psutil.Process(entry["pid"])
-        same = abs(process.create_time() - entry["created"]) < _CLOCK_SLACK
+        same = _is_same(process, entry.get("born", ""), entry["created"])
         return Remembered(process, entry["definition"]) if same and not _ended(process) else None
     except (FileNotFoundError, psutil.NoSuchProcess):
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StackError(f"cannot read {pid_file}: {error!r}; delete it") from error
+
+
+def forget(pid_file: Path) -> None:
+    """Forget this very process, if ``pid_file`` remembers it."""
+    found = find(pid_file)
+    if found and found.process.pid == os.getpid():
+        pid_file.unlink(missing_ok=True)
+
+
+def kill(pid_file: Path, *, timeout: float) -> None:
+    """Kill the process ``pid_file`` remembers, not its children, and wait until it is gone."""
+    if found := find(pid_file):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.process.kill()
+        deadline = time.monotonic() + timeout
+        while not _ended(found.process) and time.monotonic() < deadline:
+            time.sleep(_POLL)
 
 
 def end(pid_file: Path, *, timeout: float, alone: bool = False) -> bool:
@@ -106,6 +141,35 @@ def end(pid_file: Path, *, timeout: float, alone: bool = False) -> bool:
             _terminate(children, timeout=2)  # those it left behind
     pid_file.unlink(missing_ok=True)
     return found is not None
+
+
+def _entry(pid_file: Path, name: str) -> Any:
+    try:
+        return json.loads(pid_file.read_text())[name]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StackError(f"cannot read {pid_file}: {error!r}; delete it") from error
+
+
+def _is_same(process: psutil.Process, born: str, created: float) -> bool:
+    """Return whether a process of a remembered pid is the one that was remembered."""
+    now = _born(process.pid)
+    if born and now:
+        return born == now
+    return abs(process.create_time() - created) < _CLOCK_SLACK
+
+
+def _born(pid: int) -> str:
+    """Return when a process began, in a clock that nobody can set; empty where there is none.
+
+    Linux counts the ticks since the machine's boot, which has an id of its own.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        # the fields after the program's name, which may hold spaces and brackets: 22 is the 20th
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return f"{boot} {fields[19]}"
+    except (OSError, IndexError):
+        return ""
 
 
 def _terminate(processes: Sequence[psutil.Process], timeout: float) -> None:
