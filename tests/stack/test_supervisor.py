@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from liq.config import Settings
 from liq.errors import ConnectError, StackError
 from liq.kafka import Publisher
 from liq.stack import State, Supervisor, apps, control, process
+from liq.stack.servers import servers
 from liq.stack.service import Service
 from liq.streams import LIQUIDATIONS, PRICES, Stream
 from rows import liquidation, price
@@ -247,7 +249,63 @@ def test_neither_a_lasting_fault_nor_a_full_disk_ends_it(
         ended.set()
         thread.join()
     [only] = told_
-    assert "supervisor: cannot look after all" in only
+    assert only.startswith("producer: cannot be looked after: cannot read ")
+
+
+def test_a_fault_with_one_service_keeps_no_other_from_being_started_again(tmp_path: Path) -> None:
+    settings = Settings.load(home=tmp_path, **free_ports())
+    simulator = apps.simulator(settings)
+    control.launch([simulator], settings)
+    for torn in (apps.producer(settings), *servers(settings)):
+        torn.pid_file.write_text("torn")
+    shown = {one.name: one for one in local.status(settings)}
+    assert shown["kafka"].state is State.UNHEALTHY
+    assert "delete it" in shown["kafka"].fault
+    found = process.find(simulator.pid_file)
+    assert found
+    found.process.kill()
+    eventually(lambda: control.died(simulator))
+    (tmp_path / "run" / "findings.jsonl").write_text('[1, "torn')
+    said: list[str] = []
+    supervisor = Supervisor(settings, lambda name, event: said.append(f"{name}: {event}"))
+    for torn in (apps.producer(settings), *servers(settings)):
+        torn.pid_file.write_text("torn")
+    supervisor.look()
+    supervisor.look()
+    assert sorted(line.partition(":")[0] for line in said) == [
+        "connect",
+        "kafka",
+        "producer",
+        "questdb",
+    ]
+    for torn in servers(settings):
+        torn.pid_file.unlink()
+    eventually(lambda: supervisor.look() or process.find(simulator.pid_file), every=0.2)
+    assert told(settings, "simulator", "died, started again")
+    apps.producer(settings).pid_file.unlink()
+    local.down(settings)
+
+
+def test_one_that_cannot_be_started_is_not_given_up(tmp_path: Path) -> None:
+    """A full disk or a taken port is no death: it is started as soon as it can be."""
+    settings = Settings.load(home=tmp_path, **free_ports())
+    simulator = apps.simulator(settings)
+    control.launch([simulator], settings)
+    found = process.find(simulator.pid_file)
+    assert found
+    found.process.kill()
+    eventually(lambda: control.died(simulator))
+    supervisor = Supervisor(settings)
+    with socket.create_server((settings.host, settings.simulator_port)):
+        for _ in range(7):
+            supervisor.look()
+            for case in supervisor._cases.values():
+                case.due = 0.0
+    assert told(settings, "simulator", "cannot be started again: port")
+    assert not told(settings, "simulator", "GIVEN UP")
+    supervisor.look()
+    assert process.find(simulator.pid_file)
+    local.down(settings)
 
 
 def test_what_dies_while_it_is_asked_to_end_is_not_revived(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import sys
 import threading
 import time
 import webbrowser
@@ -15,11 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from liq import config, stack
-from liq.cli.output import beside, console, echo, styled
+from liq.cli.output import beside, console, echo, errors, styled
+from liq.errors import LiqError
 from liq.stack import Extra, ServiceStatus, Source, State
 from liq.stack.progress import Report
 
 app = typer.Typer()
+AILING = 3  # exit code of `liq status`
 _DAY_S = 86_400
 _COLOURS = {
     State.HEALTHY: "green",
@@ -63,7 +66,7 @@ def run(
             extras=extras or (),
             progress=report,
         )
-    status()
+    _show_status()
     if session.source is Source.SIMULATOR:
         console.print("\nThe liquidations are", styled("simulated,", "bold"), "not real.")
     for extra, url in session.extra_urls.items():
@@ -86,7 +89,7 @@ def up(
     """
     with _progress() as report:
         stack.up(progress=report)
-    status()
+    _show_status()
     if keep:
         supervise()
 
@@ -100,6 +103,7 @@ def supervise() -> None:
     """
     ended = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: ended.set())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # at once, whatever it is doing
 
     def report(subject: str, event: str) -> None:
         console.print(f"{_clock(time.time())}  {subject}: {event}", soft_wrap=True)
@@ -129,12 +133,34 @@ def env() -> None:
 
 @app.command()
 def status() -> None:
-    """Show what runs: state, process, memory, address; and what was mended lately."""
+    """Show what runs: state, process, memory, address; and what was mended lately.
+
+    Exits with 3 if anything that should run died, hangs or was given up, the supervisor too.
+    """
+    ailing = [service for service in _show_status() if service.is_ailing]
+    if ailing:
+        console.print(f"\n{stack.repair(ailing)}", style="red", soft_wrap=True)
+        revive_supervisor()
+        raise typer.Exit(AILING)
+
+
+def revive_supervisor() -> None:
+    """Start the supervisor again if it died or hangs, and say so on stderr."""
+    try:
+        said = stack.revive_supervisor()
+    except (LiqError, OSError) as error:
+        said = f"the supervisor died or hangs, and cannot be started again: {error}"
+    if said:
+        errors.print(said, soft_wrap=True)
+
+
+def _show_status() -> list[ServiceStatus]:
+    found = stack.status()
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("service", "state", "pid", "memory", "up"):
         table.add_column(column, justify="right" if column in ("pid", "memory", "up") else "left")
     table.add_column("address", overflow="fold")
-    for service in stack.status():
+    for service in found:
         table.add_row(*_row(service))
     console.print(table)
     a_day_ago = time.time() - _DAY_S
@@ -145,6 +171,7 @@ def status() -> None:
         for one in lately:
             line = f"{_clock(one.time)}  {one.subject}: {one.event}"
             console.print(line, soft_wrap=True)
+    return found
 
 
 @app.command()

@@ -2,10 +2,11 @@
 
 from liq.stack.control import down, furnish, reset, start, stop, up
 from liq.stack.history import Finding
-from liq.stack.overview import overview
+from liq.stack.overview import overview, repair
 from liq.stack.session import Extra, Session, Source, run
 from liq.stack.state import ServiceStatus, State, findings, logs, status
 from liq.stack.supervisor import Supervisor
+from liq.stack.watch import revive_supervisor
 
 __all__ = [
     "Extra",
@@ -20,7 +21,9 @@ __all__ = [
     "furnish",
     "logs",
     "overview",
+    "repair",
     "reset",
+    "revive_supervisor",
     "run",
     "start",
     "status",

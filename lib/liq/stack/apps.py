@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from liq.config import Settings
-from liq.stack import health, process
+from liq.stack import health, heartbeat, process
 from liq.stack.service import Service
 
 SIMULATOR, PRODUCER, DASHBOARD, ALERTS = "simulator", "producer", "dashboard", "alerts"
@@ -21,13 +22,9 @@ def apps(settings: Settings) -> list[Service]:
     return [*first, *(face(settings, name) for name in FACES), supervisor(settings)]
 
 
-def started(settings: Settings) -> list[Service]:
-    """Return the apps that were started and not ended on purpose, with what they were given."""
-    return [
-        replace(app, argv=process.argv(app.pid_file))
-        for app in apps(settings)
-        if app.pid_file.exists() and not app.supervisor
-    ]
+def as_started(app: Service) -> Service | None:
+    """Return an app with what it was given, None if it was not started or was ended on purpose."""
+    return replace(app, argv=process.argv(app.pid_file)) if app.pid_file.exists() else None
 
 
 def simulator(settings: Settings, rate: float = 5.0) -> Service:
@@ -78,8 +75,19 @@ def face(settings: Settings, name: str) -> Service:
 
 
 def supervisor(settings: Settings) -> Service:
-    """Return what keeps all others running."""
-    return replace(_app(settings, SUPERVISOR, ["supervise"]), supervisor=True)
+    """Return what keeps all others running; it is healthy as long as its heart beats."""
+    beats = heartbeat_file(settings)
+    return replace(
+        _app(settings, SUPERVISOR, ["supervise"]),
+        supervisor=True,
+        prepare=lambda: beats.unlink(missing_ok=True),  # those of the one before
+        healthy=lambda: not heartbeat.silence_s(beats),
+    )
+
+
+def heartbeat_file(settings: Settings) -> Path:
+    """Return the file that the supervisor's heart beats in."""
+    return settings.home / "run" / f"{SUPERVISOR}.beat"
 
 
 def _app(

@@ -139,8 +139,8 @@ def revive(service: Service, settings: Settings) -> bool:
         return True
 
 
-def adopt(service: Service, settings: Settings) -> None:
-    """Remember this very process as ``service``, unless it was started as that.
+def adopt(service: Service, settings: Settings) -> bool:
+    """Remember this very process as ``service``; return False if it was started as that.
 
     Raises `StackError` when another process is.
     """
@@ -148,8 +148,10 @@ def adopt(service: Service, settings: Settings) -> None:
         found = process.find(service.pid_file)
         if found is None:
             process.remember(os.getpid(), pid_file=service.pid_file, argv=service.argv)
-        elif found.process.pid != os.getpid():
+            return True
+        if found.process.pid != os.getpid():
             raise StackError(f"a {service.name} runs already, pid {found.process.pid}")
+        return False
 
 
 def wait_healthy(service: Service, progress: Report = silent) -> None:

@@ -1,6 +1,7 @@
 """What the supervisor found and mended, kept for `liq status`: a line of JSON each."""
 
 import json
+import os
 import time
 from collections import deque
 from pathlib import Path
@@ -20,23 +21,35 @@ class Finding(NamedTuple):
 
 
 def add(settings: Settings, subject: str, event: str) -> None:
-    """Keep one more; old ones go once there are many."""
+    """Keep one more; old ones go once there are many. Raises `OSError`, as for a full disk."""
     kept = newest(settings, _KEPT)
     kept.append(Finding(time.time(), subject, event))
     file = _file(settings)
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".new")
-    draft.write_text("".join(json.dumps(one) + "\n" for one in kept[-_KEPT:]))
-    draft.replace(file)
+    draft = file.with_name(f"{file.name}.{os.getpid()}.new")  # commands add some too
+    try:
+        draft.write_text("".join(json.dumps(one) + "\n" for one in kept[-_KEPT:]))
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def newest(settings: Settings, count: int) -> list[Finding]:
     """Return the newest ``count``, oldest first."""
     try:
         with _file(settings).open() as lines:
-            return [Finding(*json.loads(line)) for line in deque(lines, maxlen=count)]
+            return [one for line in deque(lines, maxlen=count) if (one := _finding(line))]
     except FileNotFoundError:
         return []
+
+
+def _finding(line: str) -> Finding | None:
+    """Return what a line says, None for one that a crash or a full disk tore."""
+    try:
+        then, subject, event = json.loads(line)
+        return Finding(float(then), str(subject), str(event))
+    except (ValueError, TypeError):
+        return None
 
 
 def _file(settings: Settings) -> Path:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from liq.config import Settings
+from liq.stack.apps import SUPERVISOR
 from liq.stack.state import ServiceStatus, State, status
 
 if TYPE_CHECKING:
@@ -38,9 +39,8 @@ def overview(settings: Settings | None = None) -> "pd.DataFrame":
 def advice(found: Sequence[ServiceStatus]) -> str:
     """Return what to do next, seeing the states of services."""
     states = {one.name: one.state for one in found}
-    ailing = [name for name, state in states.items() if state in (State.DIED, State.UNHEALTHY)]
-    if ailing:
-        return f"{', '.join(ailing)}: look with `liq logs {ailing[0]}`; `liq run` starts it again"
+    if ailing := [one for one in found if one.is_ailing]:
+        return repair(ailing)
     if State.STARTING in states.values():
         return "Some services are still starting: run this cell again in a moment."
     if State.STOPPED in states.values():
@@ -54,6 +54,23 @@ def advice(found: Sequence[ServiceStatus]) -> str:
             "Nothing feeds the servers: enter `liq run`, or open the notebook 01-start-producers."
         )
     return "Everything runs."
+
+
+def repair(ailing: Sequence[ServiceStatus]) -> str:
+    """Return what to do about services that died or are not healthy."""
+    names = [one.name for one in ailing]
+    others = [name for name in names if name != SUPERVISOR]
+    parts = [f"{one.name}: {one.fault}" for one in ailing if one.fault]
+    if others:
+        parts.append(
+            f"{', '.join(others)}: look with `liq logs {others[0]}`; `liq run` starts it again"
+        )
+    if len(others) < len(names):
+        parts.append(
+            "the supervisor died or hangs, so nothing that dies is started again; the next `liq`"
+            " command starts it again if `liq run` had started it"
+        )
+    return "; ".join(parts)
 
 
 def _clock(seconds: float | None) -> str:

@@ -39,6 +39,7 @@ class ServiceStatus:
     """A service at one moment; ``memory`` is resident bytes, ``uptime`` seconds.
 
     ``pid``, ``memory`` and ``uptime`` are None where nothing runs, ``port`` where none is used.
+    ``fault`` says what is wrong where the state does not.
     """
 
     name: str
@@ -48,6 +49,12 @@ class ServiceStatus:
     pid: int | None = None
     memory: int | None = None
     uptime: float | None = None
+    fault: str = ""
+
+    @property
+    def is_ailing(self) -> bool:
+        """Whether it should run, and does not, or not as it should."""
+        return self.state in (State.DIED, State.UNHEALTHY)
 
 
 def status(settings: Settings | None = None) -> list[ServiceStatus]:
@@ -113,15 +120,24 @@ def _status(service: Service) -> ServiceStatus:
         address=service.address,
         port=next(iter(service.ports.values()), None),
     )
-    found = process.find(service.pid_file)
+    try:
+        found = process.find(service.pid_file)
+    except StackError as error:  # the others can be shown
+        return replace(absent, state=State.UNHEALTHY, fault=str(error))
     if not found:
         return absent
     try:
         uptime = time.time() - found.process.create_time()
-        late = State.STARTING if uptime < service.start_timeout else State.UNHEALTHY
+        starts = uptime < service.start_timeout and not service.supervisor  # it is there or hangs
+        late = State.STARTING if starts else State.UNHEALTHY
+        fault = ""
+        if found.process.status() == psutil.STATUS_STOPPED:
+            late = State.UNHEALTHY
+            fault = f"it is stopped: `kill -CONT {found.process.pid}` lets it go on"
         return replace(
             absent,
-            state=State.HEALTHY if service.healthy() else late,
+            state=State.HEALTHY if not fault and service.healthy() else late,
+            fault=fault,
             pid=found.process.pid,
             memory=found.process.memory_info().rss,
             uptime=uptime,

@@ -9,14 +9,14 @@ What `liq down` ended stays down.
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from liq import config
 from liq.config import Settings
 from liq.errors import ConnectError, LiqError, QuestDBError
-from liq.stack import apps, control, history
+from liq.stack import apps, control, heartbeat, history, process
 from liq.stack.progress import Report, silent
 from liq.stack.servers import QUESTDB, servers
 from liq.stack.service import Service
@@ -27,14 +27,20 @@ _ASK_S = 3.0  # between questions to Connect and QuestDB
 _BACKOFF_S = 1.0
 _BACKOFF_MAX_S = 60.0
 _LIVED_S = 10.0
+_LOOK_MAX_S = 900.0  # one look that takes longer hangs; it may wait for the lock, minutes each time
 _QUICK_DEATHS = 5
 
 
 @dataclass(slots=True)
 class _Case:
-    """What was mended and has not proved to be well since; times are monotonic seconds."""
+    """What was mended and has not proved to be well since; times are monotonic seconds.
+
+    ``starts`` counts the mends that were starts of a dead process.
+    """
 
     mends: int = 0
+    starts: int = 0
+    given_up: bool = False
     last: float = 0.0
     due: float = 0.0
 
@@ -62,60 +68,97 @@ class Supervisor:
         self._settings = settings or config.settings()
         self._report = report
         self._cases: dict[str, _Case] = {}
+        self._faults: dict[str, str] = {}  # why one cannot be looked after
         self._ask_at = 0.0
+        self._looked_at = time.monotonic()
 
     def run(self, ended: threading.Event) -> None:
         """Look after the stack until ``ended`` is set.
 
         Raises `StackError` when another supervisor does.
         """
-        control.adopt(apps.supervisor(self._settings), self._settings)
-        fault = ""
-        while not ended.wait(_LOOK_S):
-            try:
-                self.look()
-                fault = ""
-            except Exception as error:  # who looks after others must not end by a fault of its own
-                before, fault = fault, f"cannot look after all: {error!r}"
-                if fault != before:
-                    self._tell("supervisor", fault)
+        supervisor = apps.supervisor(self._settings)
+        adopted = control.adopt(supervisor, self._settings)
+        over = threading.Event()
+        heart = threading.Thread(target=self._beat, args=(over,), name="liq-heart", daemon=True)
+        heart.start()
+        try:
+            while not ended.wait(_LOOK_S):
+                self._guard("supervisor", self.look)
+        finally:
+            over.set()
+            heart.join()
+            if adopted:  # whoever runs it in the foreground has ended it, it did not die
+                process.forget(supervisor.pid_file)
 
     def look(self) -> None:
         """Mend what is broken now and due."""
+        self._looked_at = time.monotonic()
         local = servers(self._settings)
         for server in local:
-            self._look_after(server)
-        for app in apps.started(self._settings):
-            # without its servers it would die again, and be given up for no fault of its own
-            needed = (server for server in local if server.pid_file.exists())
-            if not control.died(app) or all(server.healthy() for server in needed):
-                self._look_after(app)
+            self._guard(server.name, partial(self._look_after, server))
+        for app in apps.apps(self._settings):
+            if not app.supervisor:
+                self._guard(app.name, partial(self._look_after_app, app, local))
         if time.monotonic() >= self._ask_at:
             self._ask_at = time.monotonic() + _ASK_S
-            self._look_after_sinks()
-            self._look_after_tables()
-            self._look_after_queries()
+            self._guard("sinks", self._look_after_sinks)
+            self._guard("tables", self._look_after_tables)
+            self._guard("queries", self._look_after_queries)
+
+    def _beat(self, over: threading.Event) -> None:
+        """Show that this process is alive, as long as its looks come to an end."""
+        file = apps.heartbeat_file(self._settings)
+        while True:
+            if time.monotonic() - self._looked_at < _LOOK_MAX_S:
+                with contextlib.suppress(OSError):
+                    heartbeat.beat(file)
+            if over.wait(heartbeat.BEAT_S):
+                return
+
+    def _guard(self, name: str, act: Callable[[], object]) -> None:
+        """Do one part: no fault in it may end the supervisor, or keep the other parts from it."""
+        try:
+            act()
+            self._faults.pop(name, None)
+        except Exception as error:
+            fault = f"cannot be looked after: {error}"
+            if self._faults.get(name) != fault:
+                self._faults[name] = fault
+                self._tell(name, fault)
+
+    def _look_after_app(self, app: Service, local: Sequence[Service]) -> None:
+        started = apps.as_started(app)
+        if started is None:
+            return
+        # without its servers it would die again, and be given up for no fault of its own
+        needed = (server for server in local if server.pid_file.exists())
+        if not control.died(started) or all(server.healthy() for server in needed):
+            self._look_after(started)
 
     def _look_after(self, service: Service) -> None:
         case = self._cases.get(service.name)
         if not control.died(service):
             if case and service.healthy():
                 self._well(service.name)
-        elif case and case.mends == _QUICK_DEATHS:
-            case.mends += 1
+        elif case and case.starts == _QUICK_DEATHS:
+            if case.given_up:
+                return
+            case.given_up = True
             self._tell(
                 service.name,
                 f"GIVEN UP: it died {_QUICK_DEATHS} times soon after a start; see {service.log},"
                 " then start it with `liq up` or `liq run`",
             )
-        elif case is None or (case.mends < _QUICK_DEATHS and case.is_due):
+        elif case is None or case.is_due:
             self._revive(service)
 
     def _revive(self, service: Service) -> None:
         try:
             if control.revive(service, self._settings):
                 self._mended(service.name, f"died, started again; it ended with {service.log}.1")
-        except LiqError as error:
+                self._cases[service.name].starts += 1
+        except (LiqError, OSError) as error:  # a taken port, a full disk: it is tried again
             self._mended(service.name, f"died, cannot be started again: {error}")
 
     def _look_after_sinks(self) -> None:
@@ -176,6 +219,8 @@ class Supervisor:
             self._tell(name, "well again")
 
     def _tell(self, name: str, event: str) -> None:
-        with contextlib.suppress(OSError):  # a full disk, say: what is mended matters more
+        # a full disk or a closed terminal, say: what is mended matters more
+        with contextlib.suppress(OSError, ValueError):
             self._report(name, event)
+        with contextlib.suppress(OSError):
             history.add(self._settings, name, event)

@@ -1,0 +1,214 @@
+"""Who watches the supervisor: real processes, and a simulated exchange to look after."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from helpers import PATIENCE_S, eventually, finish, free_ports, running
+from liq import stack as local
+from liq.config import Settings
+from liq.stack import State, Supervisor, apps, control, heartbeat, process
+from liq.stack.service import Service
+
+pytestmark = pytest.mark.timeout(600)
+AILING = 3
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    made = Settings.load(home=tmp_path / "home", **free_ports())
+    yield made
+    local.down(made)
+
+
+@pytest.fixture
+def supervised(settings: Settings) -> Settings:
+    """A running supervisor, and a simulated exchange that it looks after."""
+    control.launch([apps.simulator(settings), apps.supervisor(settings)], settings)
+    for service in (apps.simulator(settings), apps.supervisor(settings)):
+        control.wait_healthy(service)
+    eventually(apps.heartbeat_file(settings).exists)
+    return settings
+
+
+def liq(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "liq", *words],
+        env=os.environ | settings.environ() | {"COLUMNS": "200"},
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+
+
+def process_of(service: Service) -> psutil.Process | None:
+    found = process.find(service.pid_file)
+    return found.process if found else None
+
+
+def kill(service: Service) -> psutil.Process:
+    killed = process_of(service)
+    assert killed
+    killed.kill()
+    eventually(lambda: process_of(service) is None)
+    return killed
+
+
+def supervisors(settings: Settings) -> list[int]:
+    def is_one(each: psutil.Process) -> bool:
+        try:
+            ours = each.environ().get("LIQ_HOME") == str(settings.home)
+            return ours and each.cmdline()[-1:] == ["supervise"]
+        except psutil.Error:
+            return False
+
+    return [each.pid for each in psutil.process_iter() if is_one(each)]
+
+
+def test_status_names_what_died_then_starts_the_supervisor_which_starts_the_rest(
+    supervised: Settings,
+) -> None:
+    assert liq(supervised, "status").returncode == 0
+    kill(apps.supervisor(supervised))
+    kill(apps.simulator(supervised))
+    first = liq(supervised, "status")
+    assert first.returncode == AILING
+    assert "simulator: look with `liq logs simulator`" in first.stdout
+    assert "the supervisor died or hangs" in first.stdout
+    assert first.stderr == "the supervisor died; started it again\n"
+    eventually(lambda: process_of(apps.simulator(supervised)))
+    eventually(lambda: liq(supervised, "status").returncode == 0, every=0.5)
+    told = [f"{one.subject}: {one.event}" for one in local.findings(supervised)]
+    assert "supervisor: died, started again" in told
+    assert any(line.startswith("simulator: died, started again") for line in told)
+
+
+def test_any_command_that_uses_the_stack_starts_a_killed_supervisor(supervised: Settings) -> None:
+    kill(apps.supervisor(supervised))
+    for words in (["logs", "--help"], ["env"], ["--help"]):
+        assert liq(supervised, *words).stderr == ""
+    assert supervisors(supervised) == []
+    done = liq(supervised, "logs", "simulator")
+    assert done.returncode == 0
+    assert done.stderr == "the supervisor died; started it again\n"
+    assert liq(supervised, "logs", "simulator").stderr == ""
+    assert len(supervisors(supervised)) == 1
+
+
+def test_a_stopped_supervisor_is_shown_and_replaced_once_it_is_silent(
+    supervised: Settings,
+) -> None:
+    stopped = process_of(apps.supervisor(supervised))
+    assert stopped
+    stopped.send_signal(signal.SIGSTOP)
+    shown = liq(supervised, "status")
+    assert shown.returncode == AILING
+    assert f"supervisor: it is stopped: `kill -CONT {stopped.pid}`" in shown.stdout
+    assert stopped.is_running()
+    before = time.monotonic_ns() - 40 * 10**9
+    os.utime(apps.heartbeat_file(supervised), ns=(before, before))
+    done = liq(supervised, "status")
+    assert done.returncode == AILING
+    assert "the supervisor did not respond for 4" in done.stderr
+    assert [stopped.pid] != supervisors(supervised)
+    assert len(supervisors(supervised)) == 1
+    assert liq(supervised, "status").returncode == 0
+
+
+def test_commands_at_once_start_one_supervisor(supervised: Settings) -> None:
+    kill(apps.supervisor(supervised))
+    with ThreadPoolExecutor() as pool:
+        done = list(pool.map(lambda _: liq(supervised, "logs", "simulator"), range(5)))
+    assert sorted(one.stderr for one in done)[-2:] == [
+        "",
+        "the supervisor died; started it again\n",
+    ]
+    assert len(supervisors(supervised)) == 1
+
+
+def test_what_was_ended_or_never_ran_is_not_started(settings: Settings) -> None:
+    assert liq(settings, "status").returncode == 0
+    control.launch([apps.supervisor(settings)], settings)
+    assert liq(settings, "down").returncode == 0
+    done = liq(settings, "status")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert supervisors(settings) == []
+
+
+def test_a_supervisor_with_other_settings_is_left_to_liq_run(supervised: Settings) -> None:
+    kill(apps.supervisor(supervised))
+    other = supervised.model_copy(update={"query_timeout": 7.0})
+    done = liq(other, "logs", "simulator")
+    assert done.stderr.startswith("the supervisor died, so nothing that dies is started again")
+    assert "`liq run`" in done.stderr
+    assert supervisors(supervised) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_supervisor_in_the_foreground_leaves_nothing_when_it_is_ended(
+    settings: Settings, number: signal.Signals
+) -> None:
+    with running(settings, "-m", "liq", "supervise") as foreground:
+        eventually(apps.heartbeat_file(settings).exists)
+        finish(foreground, number)
+    assert not apps.supervisor(settings).pid_file.exists()
+    assert liq(settings, "status").returncode == 0
+
+
+def test_a_killed_supervisor_of_a_terminal_or_container_is_not_started_in_the_background(
+    settings: Settings,
+) -> None:
+    with running(settings, "-m", "liq", "supervise") as foreground:
+        eventually(apps.heartbeat_file(settings).exists)
+        foreground.kill()
+        foreground.wait()
+    done = liq(settings, "status")
+    assert done.returncode == AILING
+    assert "the supervisor died, so nothing that dies is started again" in done.stderr
+    assert supervisors(settings) == []
+
+
+def test_a_supervisor_that_hangs_in_a_look_falls_silent(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liq.stack.supervisor._LOOK_S", 0.01)
+    monkeypatch.setattr("liq.stack.supervisor._LOOK_MAX_S", 0.2)
+    monkeypatch.setattr("liq.stack.heartbeat.BEAT_S", 0.01)
+    monkeypatch.setattr("liq.stack.heartbeat.STALE_S", 0.5)
+    ended, released = threading.Event(), threading.Event()
+
+    class Hanging(Supervisor):
+        def look(self) -> None:
+            super().look()
+            released.wait(PATIENCE_S)
+
+    thread = threading.Thread(target=Hanging(settings).run, args=(ended,))
+    thread.start()
+    try:
+        beats = apps.heartbeat_file(settings)
+        eventually(lambda: heartbeat.silence_s(beats) > 0.5)
+        [shown] = [one for one in local.status(settings) if one.name == "supervisor"]
+        assert shown.state is State.UNHEALTHY
+    finally:
+        ended.set()
+        released.set()
+        thread.join()
+
+
+def test_a_clock_that_is_set_changes_no_heartbeat(tmp_path: Path) -> None:
+    file = tmp_path / "beat"
+    assert heartbeat.silence_s(file) == 0
+    heartbeat.beat(file)
+    assert heartbeat.silence_s(file) == 0
+    # the file's time is no time of day: it is that since the machine's boot, without its sleep
+    assert abs(file.stat().st_mtime - time.monotonic()) < PATIENCE_S
