@@ -2,7 +2,7 @@
 LIQ := .venv/bin/liq
 PY := .venv/bin/python
 
-.PHONY: help setup run test lint audit docs bench chaos oracle screenshot clean
+.PHONY: help setup run test lint sbom audit docs bench chaos oracle screenshot clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -25,8 +25,11 @@ test: lint ## lint, the sink's unit tests, then every Python test on real server
 docs: setup ## write what is made from the code: the README's table, docs/queries.md, the schemas
 	@$(PY) tools/document.py
 
-audit: setup ## ask PyPI for known vulnerabilities of what uv.lock pins
-	@tools/audit
+sbom: setup ## list the Python packages and jars in dist/*.cdx.json, CycloneDX 1.6
+	@$(PY) tools/sbom.py
+
+audit: sbom ## look for known vulnerabilities: ask OSV, or read ADVISORIES="DIR ZIP ..."
+	@$(PY) tools/audit.py $(addprefix --advisories ,$(ADVISORIES))
 
 bench: setup ## compare liq side by side with others; measure paint, visitors, memory, queries
 	@$(PY) -m bench

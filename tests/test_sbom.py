@@ -1,0 +1,66 @@
+"""The bills of materials, as `make sbom` writes them, against CycloneDX's schema."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import audit
+import pytest
+import sbom
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+
+def valid(file: Path, every: int = 1) -> dict[str, Any]:
+    """Return a bill whose head, and one of so many components, the schema allows."""
+    bill: dict[str, Any] = json.loads(file.read_text())
+    # the validator takes a tenth of a second for each address
+    some = json.dumps({**bill, "components": bill["components"][::every]})
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(some) is None
+    assert "serialNumber" not in bill
+    assert "timestamp" not in bill["metadata"]
+    return bill
+
+
+@pytest.fixture(scope="module")
+def python_bill(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("sbom") / "python.cdx.json"
+    sbom.python(file)
+    return file
+
+
+def test_the_python_bill_is_valid_and_has_licences_and_hashes(python_bill: Path) -> None:
+    bill = valid(python_bill, every=20)
+    packages = {one["name"].lower(): one for one in bill["components"]}
+    flask = packages["flask"]
+    assert flask["purl"].startswith("pkg:pypi/flask@")
+    assert flask["licenses"][0]["license"]["id"] == "BSD-3-Clause"
+    files = [one for one in flask["externalReferences"] if one["type"] == "distribution"]
+    assert len(files) == 2
+    assert all(
+        one["hashes"][0]["alg"] == "SHA-256" and len(one["hashes"][0]["content"]) == 64
+        for one in files
+    )
+
+
+def test_the_same_packages_give_the_same_bytes(python_bill: Path, tmp_path: Path) -> None:
+    sbom.python(tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == python_bill.read_bytes()
+
+
+@pytest.mark.skipif(not shutil.which("mvn"), reason="jars are listed by Maven")
+@pytest.mark.timeout(600)
+def test_the_bill_of_jars_is_valid_and_is_what_the_audit_reads(tmp_path: Path) -> None:
+    file = tmp_path / "jars.cdx.json"
+    sbom.jars(file)
+    bill = valid(file)
+    names = {package.name for package in audit.jars(file)}
+    assert {"org.apache.kafka:connect-runtime", "org.questdb:questdb"} <= names
+    assert not any(name.startswith("io.liq:") for name in names)
+    for one in bill["components"]:
+        if one.get("group") == "io.liq":
+            continue
+        assert any(each["alg"] == "SHA-256" for each in one["hashes"]), one["name"]
+        assert one["purl"].startswith("pkg:maven/")
+    assert sum(bool(one.get("licenses")) for one in bill["components"]) > 80
