@@ -12,6 +12,7 @@ from liq.queries import queries
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+SECURITY = (ROOT / "docs" / "security.md").read_text()
 COMMANDS = sorted(typer.main.get_group(app).commands)
 
 
@@ -44,6 +45,17 @@ def test_readme_names_the_notebook(notebook: Path) -> None:
 def test_links_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\((?!http)([^)#]+)", document.read_text()):
         assert (document.parent / target).exists(), target
+
+
+def test_each_promise_of_security_names_a_test_that_is_there() -> None:
+    promises, _, _ = SECURITY.partition("\n## What does not hold\n")
+    assert promises != SECURITY
+    for line in re.findall(r"^(?:- |\| (?!port|---)).*", promises, re.MULTILINE):
+        named = re.findall(r"`([\w/]+\.py)::(\w+)`", line)
+        assert named, f"this promise names no test: {line}"
+        for file, test in named:
+            code = (ROOT / "tests" / file).read_text()
+            assert re.search(rf"^(?:async )?def {test}\(", code, re.MULTILINE), f"{file}::{test}"
 
 
 def test_readme_names_no_setting_that_is_not_there() -> None:
