@@ -19,7 +19,14 @@ import httpx
 import psutil
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Page, WebSocket, async_playwright
+from playwright.async_api import (
+    Browser,
+    ConsoleMessage,
+    Error,
+    Page,
+    WebSocket,
+    async_playwright,
+)
 
 from helpers import PATIENCE_S, eventually, free_ports
 from liq import connect, kafka, questdb, serve
@@ -159,11 +166,20 @@ class Visit:
         """Fail unless JavaScript comes to be true.
 
         Not by Playwright's ``wait_for_function``, whose polling evaluates text in the page: our
-        content security policy refuses that.
+        content security policy refuses that. A page may give way to another meanwhile, as the
+        queue's does to the dashboard.
         """
         async with asyncio.timeout(PATIENCE_S):
-            while not await self.page.evaluate(expression, arg):  # noqa: ASYNC110 - no event tells
+            while not await self._holds(expression, arg):  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.05)
+
+    async def _holds(self, expression: str, arg: Any) -> bool:
+        try:
+            return bool(await self.page.evaluate(expression, arg))
+        except Error as error:
+            if "context was destroyed" not in str(error):
+                raise
+            return False
 
     async def drawn(self) -> None:
         """Fail unless the page comes to stand as its notebook means it, without a notice."""

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -44,13 +43,11 @@ async def kernel_of(visitor: Visit, server: psutil.Popen) -> psutil.Process:
 
 
 def process_of(kernel: str, server: psutil.Popen) -> psutil.Process:
-    """Return the kernel's process, by the port it listens on: all have the same command line."""
-    (file,) = Path(tempfile.gettempdir()).glob(f"voila_*/kernel-{kernel}.json")
-    port = json.loads(file.read_text())["shell_port"]
+    """Return the kernel's process, by its unix sockets: all have the same command line."""
     return next(
         process
         for process in kernels(server)
-        if port in {each.laddr.port for each in process.net_connections() if each.laddr}
+        if any(kernel in str(each.laddr) for each in process.net_connections("unix"))
     )
 
 
