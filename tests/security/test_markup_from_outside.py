@@ -101,6 +101,7 @@ LOOK = """payloads => {
     for (const element of document.querySelectorAll(made)) found.faults.push(element.outerHTML);
     return found;
 }"""
+CHART = ".js-plotly-plot .cartesianlayer .subplot"  # a chart that is drawn
 HOVER = """async () => {
     for (const plot of document.querySelectorAll(".js-plotly-plot"))
         for (const curveNumber of (plot.data ?? []).keys())
@@ -264,7 +265,7 @@ async def test_every_board_and_the_inspector_show_markup_as_text(
     async with opened(chromium, dashboard) as page:
         for board in BOARDS:
             await page.get_by_role("button", name=board, exact=True).click()
-            drawn = f".liq-{board.lower()} .plot, .liq-alerting"
+            drawn = f".liq-{board.lower()} {CHART}, .liq-alerting"
             await page.wait_for_selector(drawn, state="attached")
             await look(page, board)
         await page.get_by_role("button", name="Overview", exact=True).click()
@@ -343,7 +344,7 @@ async def test_the_report_shows_markup_as_text(
     write = reports.write
     file = await asyncio.to_thread(write, tmp_path / "report.html", "10m", settings=hostile)
     async with opened(chromium, file.as_uri()) as page:
-        await page.wait_for_selector(".js-plotly-plot .plot", state="attached")
+        await page.wait_for_selector(CHART, state="attached")
         await look(page, "report")
 
 
@@ -390,7 +391,7 @@ async def test_streamlit_shows_markup_as_text(
         url = f"http://127.0.0.1:{port}"
         await asyncio.to_thread(eventually, lambda: answers(f"{url}/_stcore/health"))
         async with opened(chromium, url) as page:
-            await page.wait_for_selector(".js-plotly-plot .plot", state="attached")
+            await page.wait_for_selector(CHART, state="attached")
             await look(page, "streamlit")
             await page.get_by_label("Symbols").fill(payload(0, "typed.symbol"))
             await page.get_by_label("Symbols").press("Enter")
