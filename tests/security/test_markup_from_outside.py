@@ -268,6 +268,7 @@ async def test_every_board_and_the_inspector_show_markup_as_text(
             drawn = f".liq-{board.lower()} {CHART}, .liq-alerting"
             await page.wait_for_selector(drawn, state="attached")
             await look(page, board)
+            assert not "".join(await page.locator(".liq-fault").all_inner_texts())
         await page.get_by_role("button", name="Overview", exact=True).click()
         await page.get_by_role("button", name="Pause").click()
         await page.locator(".liq-tape tr[data-key]", has_text="<script>").first.click()
@@ -314,7 +315,7 @@ async def test_every_notebook_shows_markup_as_text_in_jupyterlab(
         url = serve.lab_url(hostile)
         await asyncio.to_thread(eventually, lambda: answers(url))
         async with opened(chromium, url.replace("/lab?", "/lab/tree/every.ipynb?")) as page:
-            await page.wait_for_selector(".jp-RenderedHTMLCommon table")
+            await page.wait_for_selector(".jp-RenderedHTMLCommon table", state="attached")
             await look(page, "JupyterLab")
 
 
