@@ -304,7 +304,7 @@ async def test_every_notebook_shows_markup_as_text_in_jupyterlab(
     (tracker / "tracker.jupyterlab-settings").write_text(json.dumps(every))
     folder = tmp_path / "notebooks"
     folder.mkdir()
-    ran = await asyncio.to_thread(notebooks.run, together(tmp_path), settings=hostile)
+    ran = notebooks.run(together(tmp_path), settings=hostile)
     file = folder / "every.ipynb"
     nbformat.write(ran, file)  # type: ignore[no-untyped-call]
     notary = NotebookNotary()
@@ -342,8 +342,7 @@ async def test_the_report_shows_markup_as_text(
     hostile: Settings,
     tmp_path: Path,
 ) -> None:
-    write = reports.write
-    file = await asyncio.to_thread(write, tmp_path / "report.html", "10m", settings=hostile)
+    file = reports.write(tmp_path / "report.html", "10m", settings=hostile)
     async with opened(chromium, file.as_uri()) as page:
         await page.wait_for_selector(CHART, state="attached")
         await look(page, "report")
