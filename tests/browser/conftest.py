@@ -151,8 +151,8 @@ class Visit:
         self.told.append(frame if isinstance(frame, str) else frame.decode(errors="replace"))
 
     def hear(self, line: ConsoleMessage) -> None:
-        """Keep what the console shows in red."""
-        if line.type == "error":
+        """Keep what the console shows in red, but for the queue's page, whose status is 503."""
+        if line.type == "error" and "status of 503" not in line.text:
             self.complaints.append(line.text)
 
     @property
