@@ -234,7 +234,7 @@ def test_not_live_while_a_feed_is_disconnected(own: Settings) -> None:
 
 
 def test_rows_dated_in_the_future_are_not_fresh(own: Settings) -> None:
-    insert(own, [fresh(100, age=-7200)])
+    insert(own, [fresh(100, age=-7200), fresh(100, age=-50)])  # queries leave the first one out
     reported(own, age=80)
     model = DashboardModel(own, window="4h")
     assert after(model, State.STALE)
