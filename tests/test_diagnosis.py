@@ -1,18 +1,14 @@
 """What keeps liquidations from arriving is named, soon, and on real servers that hang."""
 
-import json
 import os
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import psutil
 import pytest
 
-from helpers import eventually, free_ports
+from helpers import eventually, free_ports, stopped
 from liq import connect, diagnosis, kafka, questdb
 from liq.config import Settings
 from liq.diagnosis import Examiner, Feed, Part, Pulse
@@ -67,18 +63,6 @@ def test_feeds_that_are_not_heard_are_named_with_the_time() -> None:
     assert Pulse(NOW, None, many).unheard()[0].what == "disconnected: 9 feeds"
 
 
-@contextmanager
-def stopped(settings: Settings, *names: str) -> Iterator[None]:
-    """Stop servers, so that they listen and never answer."""
-    with ExitStack() as left:
-        for name in names:
-            remembered = json.loads((settings.home / "run" / f"{name}.json").read_text())
-            process = psutil.Process(remembered["pid"])
-            process.send_signal(signal.SIGSTOP)
-            left.callback(process.send_signal, signal.SIGCONT)
-        yield
-
-
 def found(settings: Settings) -> list[tuple[Part, str]]:
     return [(problem.part, problem.what) for problem in diagnosis.problems(settings)]
 
@@ -97,7 +81,9 @@ def found(settings: Settings) -> list[tuple[Part, str]]:
 def test_servers_that_hang_are_named_in_a_few_seconds(
     pipeline: Settings, names: list[str], parts: list[Part]
 ) -> None:
-    with stopped(pipeline, *names):
+    with ExitStack() as left:
+        for name in names:
+            left.enter_context(stopped(pipeline, name))
         began = time.monotonic()
         hanging = diagnosis.problems(pipeline)
         assert time.monotonic() - began < 10
