@@ -474,7 +474,7 @@ async def test_a_picked_print_is_inspected(own: Settings) -> None:
     await reached(lambda: "no print of binance_usdm BTCEUR" in page(dashboard))
     assert "As stored" not in page(dashboard)
     tape._handle_custom_msg({"type": "pick", "key": "no key"}, [])
-    await reached(lambda: "Inspector: ValueError" in page(dashboard))
+    await reached(lambda: "Inspector: DecodeError" in page(dashboard))
     inspector = find(dashboard, widgets.Button, description="Close")
     inspector.click()
     assert "liq-hidden" in dashboard._inspector.widget._dom_classes
