@@ -158,7 +158,9 @@ def test_a_link_with_the_token_leads_to_no_other_host(
     client: httpx.Client, name: str, settings: Settings
 ) -> None:
     for path in ("//evil.example/", "/\\evil.example/", "/%2f/evil.example/"):
-        answer = client.get(f"{base(name, settings)}{path}?token={token(name, settings)}")
+        url = f"{base(name, settings)}{path}?token={token(name, settings)}"
+        # a server may hang up after it refused: the next request takes another connection
+        answer = client.get(url, headers={"Connection": "close"})
         assert not answer.headers.get("location", "/x").startswith(("//", "/\\", "http"))
 
 
