@@ -19,6 +19,7 @@ from liq import config, connect, kafka, queries, questdb
 from liq.config import Settings
 from liq.connect import ConnectorStatus
 from liq.errors import LiqError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
+from liq.heartbeat import silence_s
 from liq.model import LIVE_SOURCES
 from liq.streams import FEED_HEALTH, LIQUIDATIONS
 
@@ -27,7 +28,6 @@ _AHEAD = timedelta(seconds=2)  # clocks differ; what is dated later than that pr
 _REMEMBERED = timedelta(minutes=10)  # for so long a feed that no longer reports is missed
 _PATIENCE_S = 2.0
 _AGAIN_S = 2.0
-_BEAT_S = 15.0  # the supervisor beats every second, but a busy machine lets it wait
 _FEW = 3  # feeds that a headline names
 _STREAMS = (LIQUIDATIONS, FEED_HEALTH)  # without one of them nothing fresh arrives
 
@@ -126,12 +126,8 @@ def unwatched(settings: Settings) -> Problem | None:
     time; ``liq.stack`` writes it.
     """
     run = settings.home / "run"
-    try:
-        silence = time.monotonic() - (run / "supervisor.beat").stat().st_mtime_ns / 1e9
-        silent = silence > _BEAT_S and (run / "supervisor.json").exists()  # not ended on purpose
-    except FileNotFoundError:
-        return None
-    if not silent:
+    silence = silence_s(run / "supervisor.beat")
+    if not silence or not (run / "supervisor.json").exists():  # the latter: ended on purpose
         return None
     return Problem(
         Part.SUPERVISOR,

@@ -14,9 +14,10 @@ import psutil
 import pytest
 
 from helpers import PATIENCE_S, eventually, finish, free_ports, running
+from liq import heartbeat
 from liq import stack as local
 from liq.config import Settings
-from liq.stack import State, Supervisor, apps, control, heartbeat, process
+from liq.stack import State, Supervisor, apps, control, process
 from liq.stack.service import Service
 
 pytestmark = pytest.mark.timeout(600)
@@ -183,8 +184,8 @@ def test_a_supervisor_that_hangs_in_a_look_falls_silent(
 ) -> None:
     monkeypatch.setattr("liq.stack.supervisor._LOOK_S", 0.01)
     monkeypatch.setattr("liq.stack.supervisor._LOOK_MAX_S", 0.2)
-    monkeypatch.setattr("liq.stack.heartbeat.BEAT_S", 0.01)
-    monkeypatch.setattr("liq.stack.heartbeat.STALE_S", 0.5)
+    monkeypatch.setattr("liq.heartbeat.BEAT_S", 0.01)
+    monkeypatch.setattr("liq.heartbeat.STALE_S", 0.5)
     ended, released = threading.Event(), threading.Event()
 
     class Hanging(Supervisor):

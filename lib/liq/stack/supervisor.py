@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from liq import config
+from liq import config, heartbeat
 from liq.config import Settings
 from liq.errors import ConnectError, LiqError, QuestDBError
-from liq.stack import apps, control, heartbeat, history, process
+from liq.stack import apps, control, history, process
 from liq.stack.progress import Report, silent
 from liq.stack.servers import QUESTDB, servers
 from liq.stack.service import Service

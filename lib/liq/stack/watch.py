@@ -5,9 +5,9 @@ ended on purpose or never ran is not there to be watched. One that somebody runs
 container is theirs, or the container's, to start again.
 """
 
-from liq import config
+from liq import config, heartbeat
 from liq.config import Settings
-from liq.stack import apps, control, heartbeat, history, process
+from liq.stack import apps, control, history, process
 from liq.stack.service import Service
 
 _KILL_S = 5.0
