@@ -7,11 +7,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from disk import lift_limit
 from helpers import configure_questdb, free_ports
 from liq import config, connect, kafka
 from liq import stack as local
 from liq.config import Settings
 from liq.streams import STREAMS
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport() -> None:
+    """End a full disk with its test: pytest writes the result ahead of the fixtures' end."""
+    lift_limit()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -39,8 +39,13 @@ class LimitedDisk(Disk):
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
 
     def free(self) -> None:
-        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        lift_limit()
+
+
+def lift_limit() -> None:
+    """Let this process write files again."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
 
 
 @contextlib.contextmanager
