@@ -138,7 +138,13 @@ class _Request(HTTPMessageDelegate):
         self._refused = True
         body = reason.encode()
         headers = HTTPHeaders(
-            {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body))}
+            {
+                "Content-Type": "text/plain; charset=utf-8",
+                "Content-Length": str(len(body)),
+                # tornado hangs up on a request whose body it did not read, and does not say so:
+                # a client that goes on over the same connection would lose its next request
+                "Connection": "close",
+            }
         )
         self._connection.write_headers(answer, headers, body if line.method != "HEAD" else None)
         self._connection.finish()

@@ -159,8 +159,7 @@ def test_a_link_with_the_token_leads_to_no_other_host(
 ) -> None:
     for path in ("//evil.example/", "/\\evil.example/", "/%2f/evil.example/"):
         url = f"{base(name, settings)}{path}?token={token(name, settings)}"
-        # a server may hang up after it refused: the next request takes another connection
-        answer = client.get(url, headers={"Connection": "close"})
+        answer = client.get(url)
         assert not answer.headers.get("location", "/x").startswith(("//", "/\\", "http"))
 
 
@@ -272,6 +271,7 @@ def test_a_name_that_someone_else_points_here_is_refused(
         answer = visitor.get(path, headers={"Host": host})
         assert answer.status_code == 403
         assert "LIQ_ALLOWED_HOSTS" in answer.text
+        assert answer.headers["connection"] == "close"  # else the next request would be lost
         check(answer, name)
     for host in (f"localhost:{port}", "127.0.0.1", "192.168.1.5:80", "liq.example"):
         assert visitor.get(path, headers={"Host": host}).status_code != 403 or path[:4] == "/api"
