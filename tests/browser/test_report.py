@@ -25,7 +25,7 @@ async def test_it_draws_without_any_other_file(
     insert(settings, [liquidation(until - timedelta(minutes=n + 1), 1_000) for n in range(200)])
     file = reports.write(tmp_path / "r.html", "6h", until.isoformat(), settings=settings)
     async with opened(chromium, file.as_uri()) as visitor:
-        await visitor.page.wait_for_function(
+        await visitor.until(
             "document.querySelectorAll('.js-plotly-plot .bars .point path').length > 200"
         )
         await visitor.page.wait_for_load_state()
