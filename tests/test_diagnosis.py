@@ -46,6 +46,16 @@ def test_a_fresh_row_or_report_proves_that_all_parts_work(
     assert Pulse(NOW, row, feeds).fresh is fresh
 
 
+@pytest.mark.parametrize(
+    ("row", "feeds", "late"),
+    [(ago(2), [], False), (ago(3), [], True), (ago(3), [feed(1)], False), (None, [], True)],
+)
+def test_what_is_overdue_is_late_before_it_is_missing(
+    row: datetime | None, feeds: list[Feed], *, late: bool
+) -> None:
+    assert Pulse(NOW, row, feeds).late is late
+
+
 def test_feeds_that_are_not_heard_are_named_with_the_time() -> None:
     well = feed(exchange="bybit")
     assert Pulse(NOW, None, [well]).unheard() == []

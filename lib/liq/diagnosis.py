@@ -24,6 +24,7 @@ from liq.model import LIVE_SOURCES
 from liq.streams import FEED_HEALTH, LIQUIDATIONS
 
 FRESH = timedelta(seconds=5)
+_LATE = FRESH / 2  # from then on it is worth asking, so that the reason is there when it is due
 _AHEAD = timedelta(seconds=2)  # clocks differ; what is dated later than that proves nothing
 _REMEMBERED = timedelta(minutes=10)  # for so long a feed that no longer reports is missed
 _PATIENCE_S = 2.0
@@ -79,7 +80,12 @@ class Pulse(NamedTuple):
     @property
     def fresh(self) -> bool:
         """Whether a row or a report is so new that all parts work."""
-        return self._is_fresh(self.row) or any(self._is_fresh(feed.reported) for feed in self.feeds)
+        return self._has_newer(FRESH)
+
+    @property
+    def late(self) -> bool:
+        """Whether the next row or report is overdue, though not yet missing."""
+        return not self._has_newer(_LATE)
 
     def unheard(self, exchanges: Sequence[str] = ()) -> list[Problem]:
         """Return what is wrong with feeds, of ``exchanges`` only if any are given."""
@@ -88,8 +94,12 @@ class Pulse(NamedTuple):
         lost = [feed for feed in chosen if feed not in silent and not feed.connected]
         return [*_disconnected(lost), *_silent(silent, self.at)]
 
-    def _is_fresh(self, moment: datetime | None) -> bool:
-        return moment is not None and -_AHEAD <= self.at - moment <= FRESH
+    def _has_newer(self, age: timedelta) -> bool:
+        moments = [self.row, *(feed.reported for feed in self.feeds)]
+        return any(self._is_fresh(moment, age) for moment in moments)
+
+    def _is_fresh(self, moment: datetime | None, age: timedelta = FRESH) -> bool:
+        return moment is not None and -_AHEAD <= self.at - moment <= age
 
 
 def feeds(settings: Settings | None = None) -> Sequence[Feed]:

@@ -14,6 +14,7 @@ from liq import queries
 from liq.config import Settings
 from liq.dashboard.boards import BOARDS
 from liq.dashboard.model import MAX_BARS, DashboardModel, State
+from liq.diagnosis import Pulse
 from liq.errors import QueryError, QuestDBError, QuestDBTimeoutError
 from liq.parameters import duration
 from proxy import Proxy
@@ -255,6 +256,18 @@ def test_nothing_fresh_names_the_server_that_is_away(own: Settings, port: str, w
     assert after(model, State.STALE) == what
     empty = DashboardModel(model.settings, symbols=["NONE"])
     assert after(empty, State.STALE) == what  # and not only that nothing matches
+
+
+def test_the_servers_are_asked_as_soon_as_something_is_overdue(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    model = DashboardModel(own)
+    model.poll()
+    for age, asked in ((1, False), (3, True)):
+        now = datetime.now(UTC)
+        model._pulse = Pulse(now, now - timedelta(seconds=age), [])
+        model.judge()
+        assert model.state in (State.LIVE, State.QUIET)
+        assert (model._examiner._running is not None) is asked
 
 
 def test_a_query_that_fails_leaves_the_others(

@@ -329,7 +329,10 @@ class DashboardModel(HasTraits):
             return State.STALE, (_NOT_READ,)
         if not pulse.fresh:
             return self._stale(pulse.feeds, empty=frames.empty)
-        self._examiner.forget()
+        if pulse.late:
+            self.examine()
+        else:
+            self._examiner.forget()
         return self._arriving(pulse, frames)
 
     def _stale(self, feeds: Sequence[Feed], *, empty: bool) -> tuple[State, tuple[Problem, ...]]:
