@@ -395,6 +395,24 @@ def test_without_a_token_other_names_of_this_host_are_refused(offline: Settings)
     fault(client.get("/", base_url="https://liq.example.evil.example"), 403)
 
 
+@pytest.mark.parametrize(
+    ("site", "mode", "status"),
+    [
+        ("cross-site", "no-cors", 403),
+        ("cross-site", "cors", 403),
+        ("cross-site", "navigate", 200),
+        ("same-site", "cors", 200),
+        ("none", "navigate", 200),
+    ],
+)
+def test_a_page_of_another_site_has_no_query_run(
+    offline: Settings, site: str, mode: str, status: int
+) -> None:
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+    answer = api.create_app(offline).test_client().get("/", headers=headers)
+    assert answer.status_code == status
+
+
 def test_liq_api_serves_until_it_is_ended(offline: Settings) -> None:
     with running(offline, "-m", "liq", "api") as process:
         assert process.stdout

@@ -73,6 +73,10 @@ def _guard(app: Flask, settings: Settings) -> None:
             host = request.headers.get("Host", "localhost")
             if not web.is_allowed_host(host, settings):
                 abort(403, web.refusal(host))
+            # it would not read the answer, but have QuestDB work for it; a link may lead here
+            site, mode = (request.headers.get(f"Sec-Fetch-{name}", "") for name in ("Site", "Mode"))
+            if site == "cross-site" and mode != "navigate":
+                abort(403, "a page of another site may not ask this API")
 
         return
     expected = settings.token.get_secret_value().encode()
