@@ -48,6 +48,6 @@ def _open(browser: Browser, url: str) -> float:
     with browser.new_context() as visitor:
         begin = time.monotonic()
         page = visitor.new_page()
-        page.goto(url)
+        page.goto(url, wait_until="commit")
         page.wait_for_selector(BAR, state="attached", timeout=120_000)
         return time.monotonic() - begin

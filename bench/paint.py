@@ -113,7 +113,7 @@ def _painted(stack: Settings, sizes: Sizes, serving: Serving, seen: Page) -> Fig
     with fed(settings, sizes.rate), serving(settings) as (url, _), chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.add_init_script(f"({_LISTEN})()")
-        page.goto(url)
+        page.goto(url, wait_until="commit")
         page.wait_for_selector(BAR, state="attached", timeout=120_000)
         time.sleep(_WARM_UP_S)
         page.evaluate(_WATCH % seen.newest, seen.message)
