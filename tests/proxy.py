@@ -92,10 +92,14 @@ class Proxy:
                 self._selector.register(one, selectors.EVENT_READ)
         elif data := ready.recv(65536):
             time.sleep(self._delay_s)
+            self._look(ready, data)
             self._pairs[ready].sendall(data)
             self.passed += len(data)
         else:
             self._drop(ready)
+
+    def _look(self, _sender: socket.socket, _data: bytes) -> None:
+        """See a piece before it is passed on."""
 
     def _drop(self, one: socket.socket) -> None:
         for each in (one, self._pairs[one]):
@@ -106,3 +110,26 @@ class Proxy:
     def _drop_all(self) -> None:
         while self._pairs:
             self._drop(next(iter(self._pairs)))
+
+
+class Statements(Proxy):
+    """A proxy before a PostgreSQL wire that notes the ``texts`` of statements that pass."""
+
+    def __init__(self, target: int) -> None:
+        super().__init__(target)
+        self.texts: list[str] = []
+        self._unread: dict[socket.socket, bytes] = {}
+
+    def _look(self, sender: socket.socket, data: bytes) -> None:
+        if sender.getsockname()[1] != self.port:
+            return  # an answer
+        data = self._unread.get(sender, b"") + data
+        while len(data) >= 5:
+            start = 1 if data[0] else 0  # the first ones, about TLS and of login, have no type
+            end = start + int.from_bytes(data[start : start + 4])
+            if len(data) < end:
+                break
+            kind, body, data = data[:start], data[start + 4 : end], data[end:]
+            if kind == b"P":  # Parse: the statement's name, its text
+                self.texts.append(body.split(b"\0")[1].decode())
+        self._unread[sender] = data

@@ -18,6 +18,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
+from msgspec.structs import replace
 from pandas.testing import assert_frame_equal
 from schemathesis import CheckFunction, GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -25,7 +26,7 @@ from werkzeug.test import TestResponse
 
 import liq
 from helpers import PATIENCE_S, eventually, free_ports, running
-from liq import api, queries
+from liq import api, queries, views
 from liq.api.endpoint import PAGING
 from liq.catalogue import Query
 from liq.config import Settings
@@ -33,7 +34,8 @@ from liq.errors import QueryError
 from liq.formats import MEDIA_TYPES, Format, from_arrow
 from liq.model import Side, Source
 from liq.parameters import Parameter
-from rows import ask, insert, liquidation, own_table
+from proxy import Statements
+from rows import ask, insert, liquidation, own_table, refresh_views
 
 END = "2026-01-01T01:00:00"
 ROWS = [
@@ -203,6 +205,61 @@ def test_polling_is_cheap_until_something_newer_comes(stack: Settings) -> None:
         again = client.get(path, headers={"If-None-Match": tag})
         assert again.status_code == 200
         assert again.headers["ETag"] != tag
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("key", [key for key in SHIPPED if SHIPPED[key].reads == {"table"}])
+def test_a_poll_costs_questdb_one_cheap_statement(stack: Settings, key: str) -> None:
+    settings = own_table(stack)
+    views.ensure(settings)
+    insert(settings, [liquidation(f"2026-01-0{day}T00:10:00", 5) for day in range(1, 5)])
+    refresh_views(settings)
+    given = {"window": "3d", "until": "2026-01-04T12:00:00"}
+    given = {name: value for name, value in given.items() if name in SHIPPED[key].params}
+    with Statements(settings.questdb_pg_port) as wire:
+        tapped = settings.model_copy(update={"questdb_pg_port": wire.port})
+        client = api.create_app(tapped).test_client()
+        tag = client.get(f"/{key}", query_string=given).headers["ETag"]
+        asked = len(wire.texts)
+        again = client.get(f"/{key}", query_string=given, headers={"If-None-Match": tag})
+        assert (again.status_code, again.headers["ETag"]) == (304, tag)
+        [cheap] = wire.texts[asked:]
+    assert "FROM wal_tables()" in cheap
+    assert "WHERE ts" not in cheap  # of the table its size and its newest row, no scan
+
+
+@pytest.mark.stack
+def test_rows_that_replace_others_end_what_a_poll_had(stack: Settings) -> None:
+    settings = own_table(stack)
+    print_ = liquidation("2026-01-01T00:10:00", 5)
+    insert(settings, [print_])
+    client = api.create_app(settings).test_client()
+    path = f"/sources?until={END}"
+    tag = client.get(path).headers["ETag"]
+    insert(settings, [replace(print_, source=Source.REPLAY)])
+    again = client.get(path, headers={"If-None-Match": tag})
+    assert [row["source"] for row in again.get_json()] == ["replay"]
+
+
+@pytest.mark.stack
+def test_what_asks_the_clock_or_another_table_is_run_at_each_poll(
+    stack: Settings, tmp_path: Path
+) -> None:
+    settings = own_table(stack)
+    other = own_table(stack)
+    file = tmp_path / "mine.json"
+    mine = {
+        "clock": "SELECT micros(now()) AS t, count() AS n FROM {table}",
+        "other": f"SELECT count() AS n FROM {{table}} CROSS JOIN {other.table}",  # noqa: S608
+    }
+    file.write_text(json.dumps(mine))
+    client = api.create_app(settings.model_copy(update={"queries": file})).test_client()
+    tags = {key: client.get(f"/{key}").headers["ETag"] for key in mine}
+    insert(settings, [liquidation("2026-01-01T00:10:00", 5)])
+    tags["other"] = client.get("/other").headers["ETag"]
+    insert(other, [liquidation("2026-01-01T00:10:00", 5)])
+    for key, tag in tags.items():
+        assert client.get(f"/{key}", headers={"If-None-Match": tag}).status_code == 200
 
 
 @pytest.mark.stack

@@ -125,6 +125,26 @@ def test_an_end_of_statement_is_left_out(tmp_path: Path) -> None:
     assert load(tmp_path, {"one": "SELECT 1 ;\n"})["one"].sql == "SELECT 1"
 
 
+@pytest.mark.parametrize(
+    ("sql", "tables"),
+    [
+        ("SELECT * FROM {table}", {"table"}),
+        ("SELECT extract(hour FROM ts) AS h FROM {table}", {"table"}),
+        ("SELECT count() FROM {table} SAMPLE BY 1h FROM '2026-01-01'", {"table"}),
+        ("WITH one AS (SELECT * FROM {table}) SELECT * FROM one JOIN (SELECT 1) b", {"table"}),
+        ("SELECT * FROM {table} ASOF JOIN {price_table} ON (base)", {"table", "price_table"}),
+        ("SELECT * FROM {table} JOIN trades ON (base)", set()),
+        ("SELECT * from trades", set()),
+        ("SELECT count() FROM wal_tables()", set()),
+        ("SELECT * FROM {table} WHERE ts > dateadd('h', -1, now())", set()),
+        ("SELECT * FROM {table} WHERE ts IN today()", set()),
+        ("SELECT rnd_int() FROM {table}", set()),
+    ],
+)
+def test_a_query_tells_what_its_answer_rests_on(tmp_path: Path, sql: str, tables: set[str]) -> None:
+    assert load(tmp_path, {"one": sql})["one"].reads == tables
+
+
 def test_schema_refuses_what_loading_refuses() -> None:
     for wrong in (5, {"sql": "x"}, ENTRY | {"more": 1}, ENTRY | {"params": {"p": {"type": "x"}}}):
         with pytest.raises(jsonschema.ValidationError):

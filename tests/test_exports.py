@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import liq
+from liq import views
 from liq.config import Settings
 from liq.errors import ExportError
 from liq.exports import stamp_of, write_whole
 from liq.stamps import row_hash
-from rows import health, insert, liquidation, own_table, report
+from proxy import Statements
+from rows import health, insert, liquidation, own_table, refresh_views, report
 
 UNTIL = "2026-01-01T01:00:00"
 
@@ -43,6 +46,22 @@ def test_parquet_is_what_hit_gives_and_carries_the_stamp(own: Settings, tmp_path
     assert stamp.version
     again = liq.hit("prints", settings=own, **stamp.params)
     assert row_hash(again) == stamp.row_hash
+
+
+@pytest.mark.stack
+def test_the_stamp_has_the_text_that_ran(stack: Settings, tmp_path: Path) -> None:
+    settings = own_table(stack)
+    views.ensure(settings)
+    insert(settings, [liquidation(f"2026-01-0{day}T00:10:00", 5) for day in range(1, 5)])
+    refresh_views(settings)
+    with Statements(settings.questdb_pg_port) as wire:
+        tapped = settings.model_copy(update={"questdb_pg_port": wire.port})
+        stamp = liq.export(
+            "totals", tmp_path / "totals.csv", settings=tapped, window="3d", until="2026-01-04"
+        )
+    assert f"FROM {settings.table}_1m" in stamp.sql
+    # the last statement: what is asked after it may get another answer, and so another text
+    assert re.sub(r"\$\d+", "?", wire.texts[-1]) == re.sub(r"%\(\w+\)s", "?", stamp.sql)
 
 
 @pytest.mark.stack

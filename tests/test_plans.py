@@ -43,7 +43,7 @@ def own(stack: Settings) -> Settings:
 
 def plan(query: Query, given: dict[str, Any], settings: Settings) -> str:
     """Return how QuestDB would answer, as text."""
-    sql, bound = queries.sent(query, given, settings)
+    sql, bound = queries.sent(query, queries.resolved(query, given), settings)
     return "\n".join(questdb.fetch(f"EXPLAIN {sql}", bound, settings).iloc[:, 0])
 
 

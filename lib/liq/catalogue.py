@@ -56,6 +56,14 @@ VALUE = re.compile(r"%\((\w+)\)s")
 IDENTIFIER = re.compile(r"\{(\w+)\}")
 _SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
 OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
+_NO_SOURCE = re.compile(r"\b(?:SAMPLE BY \S+|RANGE|extract\(\w+) FROM\b", re.IGNORECASE)
+_SOURCE = re.compile(r"\b(?:FROM|JOIN)\s+([^\s()]+)", re.IGNORECASE)
+_NAMED = re.compile(r"\b(\w+) AS \(", re.IGNORECASE)  # WITH name AS (…
+# what gives other rows while no table changes
+_CLOCK = re.compile(
+    r"\b(?:now|systimestamp\w*|sysdate|today|tomorrow|yesterday|rnd_\w+)\b", re.IGNORECASE
+)
+_TABLE_OF = {"bars": "table", REPORTS: "health_table", TOLD: "health_table"}
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -93,6 +101,17 @@ class Query:
     def summary(self) -> str:
         """The first sentence of the description."""
         return _SENTENCE_END.split(self.description, maxsplit=1)[0]
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Those of `TABLES` whose rows and the parameters alone make the answer.
+
+        Empty where that is not certain: the SQL reads something else too, or asks the clock.
+        """
+        sources = {*_SOURCE.findall(_NO_SOURCE.sub("", self.sql))} - {*_NAMED.findall(self.sql)}
+        names = {_TABLE_OF.get(source[1:-1], source[1:-1]) for source in sources}
+        certain = names <= {*TABLES} and all(source[:1] == "{" for source in sources)
+        return frozenset() if not certain or _CLOCK.search(self.sql) else frozenset(names)
 
 
 class Catalogue(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq import assets, questdb, views
 from liq.catalogue import END, IDENTIFIER, OPTIONAL, SINCE, TABLES, VALUE, Catalogue, Query, load
@@ -22,6 +22,13 @@ UNTIL = "until"
 AHEAD = timedelta(minutes=1)  # so far may a venue's clock be ahead of ours
 
 
+class Run(NamedTuple):
+    """What a query gave, and the text that QuestDB ran for it, values bound by name."""
+
+    frame: "pd.DataFrame"
+    sql: str
+
+
 def hit(key: str, /, *, settings: Settings | None = None, **params: Any) -> "pd.DataFrame":
     """Run the query ``key`` and return its rows; the columns are those the catalogue declares.
 
@@ -30,7 +37,8 @@ def hit(key: str, /, *, settings: Settings | None = None, **params: Any) -> "pd.
     the valid ones), and `QuestDBError` when QuestDB is away.
     """
     settings = settings or current_settings()
-    return _fetch(find(key, settings), params, settings, "{}")
+    query = find(key, settings)
+    return ran(query, resolved(query, params), settings).frame
 
 
 def page(
@@ -42,7 +50,8 @@ def page(
     """
     settings = settings or current_settings()
     most = f"SELECT * FROM ({{}}\n) LIMIT {offset}, {offset + rows + 1}"  # noqa: S608 - numbers
-    frame = _fetch(find(key, settings), params, settings, most)
+    query = find(key, settings)
+    frame = ran(query, resolved(query, params), settings, most).frame
     return frame.head(rows), len(frame) > rows
 
 
@@ -118,24 +127,30 @@ def render(
 
 
 def sent(
-    query: Query, given: Mapping[str, Any], settings: Settings
+    query: Query, values: Mapping[str, Any], settings: Settings
 ) -> tuple[str, dict[str, Any] | None]:
-    """Return what QuestDB is sent for ``given`` parameters: the SQL, and the values to bind."""
+    """Return what QuestDB is sent for `resolved` values: the SQL, and the values to bind.
+
+    Asked again it may be another text, as a view may answer now that did not a moment before.
+    """
     tables = {name: getattr(settings, name) for name in TABLES}
-    expanded, values = views.expand(query, resolved(query, given), settings)
+    expanded, values = views.expand(query, values, settings)
     return render(expanded, values, tables)
 
 
-def _fetch(
-    query: Query, given: Mapping[str, Any], settings: Settings, around: str
-) -> "pd.DataFrame":
+def ran(query: Query, values: Mapping[str, Any], settings: Settings, around: str = "{}") -> Run:
+    """Run ``query`` with `resolved` values; ``around`` is what its text stands in, at ``{}``.
+
+    Raises `QuestDBError`.
+    """
     # the looks at a view that may come first are of the same time
     with questdb.within(settings.query_timeout):
-        sql, bound = sent(query, given, settings)
-        frame = questdb.fetch(around.format(sql), bound, settings, timeout=settings.query_timeout)
+        text, bound = sent(query, values, settings)
+        sql = around.format(text)
+        frame = questdb.fetch(sql, bound, settings, timeout=settings.query_timeout)
     units = {name: column.unit for name, column in query.columns.items() if column.unit}
     frame.attrs = {"query": query.key, "units": units}
-    return frame
+    return Run(frame, sql)
 
 
 def checked(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -126,6 +126,16 @@ def execute(sql: str, params: Params = None, settings: Settings | None = None) -
         connection.execute(sql, params)
 
 
+def version(table: str, settings: Settings | None = None) -> str:
+    """Return a text that changes with each transaction of ``table`` that shows, by one statement.
+
+    Rows that replace others change it too, and so does a table made anew. Raises `QuestDBError`.
+    """
+    rows = f"(SELECT max(ts) AS newest, count() AS rows FROM {table})"  # noqa: S608 - an identifier
+    sql = "SELECT writerTxn, newest, rows FROM wal_tables() CROSS JOIN {} WHERE name = %s"
+    return fetch(sql.format(rows), [table], settings, timeout=_STATE_S).to_csv(index=False)
+
+
 def wal_state(table: str | None = None, settings: Settings | None = None) -> WalState:
     """Return how far the write-ahead log of ``table`` (the settings' one) is applied.
 

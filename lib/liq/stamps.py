@@ -34,8 +34,8 @@ class Gap(msgspec.Struct, frozen=True):
 class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     """Enough to ask for the same rows again, and to tell whether they are the same.
 
-    ``sql`` is the text that QuestDB got, values bound by name; ``params`` are all parameters, as
-    text that `liq.hit` takes.
+    ``sql`` is the text that QuestDB ran for them, values bound by name; ``params`` are all
+    parameters, as text that `liq.hit` takes.
     ``since`` and ``until`` (exclusive) are the window in absolute time, None for a query without
     one; ``coverage`` holds the gaps in it, None where no feed has reported and nobody can tell.
     """
@@ -72,10 +72,10 @@ def stamped(
     until = values[END] if since else None
     if gaps is None and since and until:
         gaps = coverage(since, until, settings)
-    frame = queries.hit(key, settings=settings, **params)
+    frame, sql = queries.ran(query, values, settings)
     return frame, Stamp(
         query=key,
-        sql=queries.sent(query, params, settings)[0],
+        sql=sql,
         params={name: _text(values[name]) for name in query.params},
         since=since,
         until=until,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from liq import queries
-from liq.catalogue import IDENTIFIER, RESERVED, TABLES, Column, Query
+from liq import queries, questdb
+from liq.catalogue import RESERVED, Column, Query
 from liq.config import Settings
 from liq.errors import QueryError
 from liq.parameters import Parameter
@@ -16,8 +16,7 @@ from liq.parameters import Parameter
 if TYPE_CHECKING:
     import pandas as pd
 
-LATEST = "latest_timestamp"
-_EVER = datetime(9999, 1, 1, tzinfo=UTC)  # a window may be asked for that ends in the future
+_RESTLESS = {"health_table", "price_table"}  # they get rows each second: that saves nothing
 _SLIDE_S = 5  # without new rows a window that ends now still moves on, this often
 
 
@@ -96,17 +95,16 @@ class Endpoint:
     def version(self, values: Mapping[str, Any], settings: Settings) -> str | None:
         """Return a text that changes when the rows may have: None if that is not cheap to tell.
 
-        It is cheap for queries of the table of liquidations alone, by its newest row.
+        It takes a statement a table that the query reads, which is one for all but a few.
         """
-        if self.query is None or set(IDENTIFIER.findall(self.query.sql)) & {*TABLES} != {"table"}:
+        reads = self.query.reads if self.query else frozenset()
+        if self.query is None or not reads or reads & _RESTLESS:
             return None
-        if LATEST not in (known := queries.queries(settings)):
-            return None
-        whole = {queries.UNTIL: _EVER} if queries.UNTIL in known[LATEST].params else {}
-        latest = queries.hit(LATEST, settings=settings, **whole).to_csv(index=False)
-        moves = "window" in values and not values.get("until")
+        names = sorted(str(getattr(settings, table)) for table in reads)
+        tables = [(name, questdb.version(name, settings)) for name in names]
+        moves = "until" in values and values["until"] is None
         slide = int(time.time() // _SLIDE_S) if moves else 0
-        return digest(latest, self.query.sql, settings.table, repr(sorted(values.items())), slide)
+        return digest(tables, self.query.sql, repr(sorted(values.items())), slide)
 
 
 def digest(*parts: object) -> str:
