@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mentions import mentions
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "lib" / "liq"
 ROWS = re.findall(
@@ -74,12 +76,82 @@ def test_one_door_imports_the_client(package: str) -> None:
     assert users == {DOORS[package]}
 
 
+@pytest.mark.parametrize(
+    "way",
+    [
+        "import os; x = os.environ.get('X')",
+        "import os; x = os.environ['X']",
+        "import os; x = os.getenv('X')",
+        "import os; x = os.getenvb(b'X')",
+        "import os; x = os.environb[b'X']",
+        "import os; x = dict(os.environ)",
+        "import os; x = {**os.environ}",
+        "import os; x = os.environ | {}",
+        "import os; x = [*os.environ.items()]",
+        "import os; x = 'X' in os.environ",
+        "import os; x = os.environ.copy()",
+        "import os; x = os.path.expandvars('$X')",
+        "import os; x = getattr(os, 'environ')",
+        "import os; x = vars(os)['environ']",
+        "import os; x = os.__dict__['environ']",
+        "import os as system; x = system.environ",
+        "import os.path; x = os.environ",
+        "import posix; x = posix.environ",
+        "from os import environ",
+        "from os import environ as e; x = e['X']",
+        "from os import getenv as get",
+        "from os import *",
+        "from os.path import expandvars",
+        "import importlib; x = importlib.import_module('os').environ",
+        "x = __import__('os').environ",
+        "import sys; x = sys.modules['os'].environ",
+        "import psutil; x = psutil.Process().environ()",
+        "from pathlib import Path; x = Path('/proc/self/environ').read_bytes()",
+        "import typer; x = typer.Option(envvar='X')",
+    ],
+)
+def test_no_way_to_read_the_environment_is_overlooked(way: str) -> None:
+    assert mentions(ast.parse(way)) == {""}
+    inner = f"class A:\n def b(self):\n  {way}"
+    if "*" not in way.partition("import")[2][:3]:
+        assert mentions(ast.parse(inner)) == {"A.b"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "import os; x = os.getpid()",
+        "import os; x = os.path.join('a', 'b')",
+        "from os import getpid",
+        "environ = {}; x = environ['X']",
+        "x = settings.environ() | kernels.environ()",
+        "x = (settings or current_settings()).environ()",
+        "x = request.environ",
+    ],
+)
+def test_what_is_no_environment_of_the_process_is_none(other: str) -> None:
+    assert mentions(ast.parse(other)) == set()
+
+
+HANDED_ON = {
+    "kernels.environ": "Jupyter finds our kernels beside those that its user has",
+    "notebooks._environment": "papermill's kernels inherit it, and take no variables",
+    "serve._lab_config_path": "JupyterLab takes our configuration beside its user's",
+    "serve.dashboard": "Voila gives its own environment to its kernels",
+    "serve.lab": "JupyterLab gives its own environment to its kernels",
+    "serve.streamlit": "the process becomes Streamlit",
+    "stack.control._spawn": "a service has its starter's PATH and JAVA_HOME",
+    "voila.forking._run": "a forked kernel takes the environment that it was given",
+    "voila.kernels.Forked.launch_kernel": "a kernel that is given none has its server's",
+}
+
+
 def test_only_settings_read_the_environment() -> None:
-    readers = {
-        home
-        for home, tree in modules()
-        for node in ast.walk(tree)
-        if (isinstance(node, ast.Attribute) and node.attr in {"getenv", "environb"})
-        or (isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ")
+    """What is handed on to other programs has its reason in `HANDED_ON`."""
+    found = {
+        ".".join([*file.relative_to(PACKAGE).with_suffix("").parts, place])
+        for file in sorted(PACKAGE.rglob("*.py"))
+        for place in mentions(ast.parse(file.read_text()))
     }
-    assert readers <= {"config"}
+    found = {place.replace(".__init__.", ".") for place in found}
+    assert {place for place in found if not place.startswith("config.")} == HANDED_ON.keys()
