@@ -12,7 +12,7 @@ from liq import assets, connect
 from liq.config import Settings
 from liq.errors import ConnectError
 from liq.stack import resolve
-from liq.streams import LIQUIDATIONS
+from liq.streams import LIQUIDATIONS, STREAMS, Stream
 from workers import own_worker
 
 # as the original app shipped it
@@ -46,7 +46,7 @@ def test_shipped_columns_are_those_of_the_table() -> None:
 
 def test_shipped_names_are_the_default_settings() -> None:
     described, settings = shipped(), Settings()
-    assert described["name"] == settings.connector
+    assert described["name"] == settings.connector == LIQUIDATIONS.connector(settings)
     assert described["config"]["topics"] == settings.topic
     assert described["config"]["table"] == settings.table
     assert described["config"]["errors.deadletterqueue.topic.name"] == settings.dlq_topic
@@ -120,6 +120,51 @@ def test_ensure_brings_a_changed_description_to_the_worker(
     described["retry.backoff.ms"] = "1234"
     assert connect.ensure(own).running
     assert on_worker(own)["config"]["retry.backoff.ms"] == "1234"
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("name", ["topic", "table"])
+def test_a_sink_is_not_pointed_elsewhere_unless_that_is_asked_for(own: Settings, name: str) -> None:
+    connect.ensure(own)
+    before = on_worker(own)
+    elsewhere = own.model_copy(update={name: f"mine_{uuid.uuid4().hex[:8]}"})
+    with pytest.raises(ConnectError) as refusal:
+        connect.ensure(elsewhere)
+    assert f"carries {own.topic} into {own.table}" in str(refusal.value)
+    assert f"would carry {elsewhere.topic} into {elsewhere.table}" in str(refusal.value)
+    assert "LIQ_CONNECTOR=NAME liq init" in str(refusal.value)
+    assert "liq init --force" in str(refusal.value)
+    assert on_worker(own) == before
+    assert connect.ensure(elsewhere, repoint=True).running
+    key = "topics" if name == "topic" else name
+    assert on_worker(own)["config"][key] == getattr(elsewhere, name)
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("key", ["topics", "topics.regex"])
+def test_any_sink_that_reads_a_topic_counts(own: Settings, key: str) -> None:
+    topic = f"mine_{uuid.uuid4().hex[:8]}"
+    mine = own.model_copy(update={"topic": topic})
+    assert f"no sink reads topic {topic}: `liq init`" in connect.unread(mine, [LIQUIDATIONS])
+    config = connect.configuration(mine)
+    del config["topics"]
+    value = f"a, {topic}" if key == "topics" else "mine_.*"
+    assert post(own, config | {key: value}).status_code == httpx.codes.CREATED
+    assert eventually(lambda: connect.unread(mine, [LIQUIDATIONS]) == "")
+
+
+def test_a_worker_that_is_away_says_nothing_of_topics(unused_tcp_port: int) -> None:
+    assert connect.unread(Settings(connect_port=unused_tcp_port), [LIQUIDATIONS]) == ""
+
+
+@pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.record.__name__)
+def test_a_topic_of_ones_own_has_a_sink_of_its_own(stream: Stream) -> None:
+    settings = Settings()
+    name = stream.connector(settings)
+    mine = settings.model_copy(update={f"{stream.prefix}topic": "mine"})
+    assert stream.connector(mine) == f"{name}-mine"
+    named = mine.model_copy(update={f"{stream.prefix}connector": "x"})
+    assert stream.connector(named) == "x"
 
 
 @pytest.mark.stack

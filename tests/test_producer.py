@@ -140,10 +140,10 @@ async def test_a_hopeless_url_makes_it_fail(broker: Settings) -> None:
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_full_disk_is_shown_and_does_not_end_it(
-    kind: str, broker: Settings, tmp_path: Path
+    kind: str, pipeline: Settings, tmp_path: Path
 ) -> None:
     with small_disk(kind, tmp_path / "disk") as disk:
-        settings = broker.model_copy(update={"home": disk.path})
+        settings = pipeline.model_copy(update={"home": disk.path})
         async with Simulator(Plan(rate=500), settings) as simulator:
             kept = disk.path / "recordings"
             producer = Producer(url=simulator.url, record=kept, settings=settings)

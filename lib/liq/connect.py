@@ -10,7 +10,7 @@ configuration.
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ _USER = "liq"
 _REQUEST_S = 40.0  # a worker's first look at a connector loads its classes; rebalances take a while
 _STATE_S = 10.0  # whoever asks for the state asks again soon
 _LAST_LOOK_S = 5.0
+_GLANCE_S = 2.0  # the end of a producer waits for it
 _REBALANCE = "Request cannot be completed because a rebalance is expected"
 _POLL_S = 0.1
 _FAILURE_GRACE_S = 5.0
@@ -71,30 +72,56 @@ class ConnectorStatus:
 
 
 def ensure(
-    settings: Settings | None = None, stream: Stream = LIQUIDATIONS, *, timeout: float = 60.0
+    settings: Settings | None = None,
+    stream: Stream = LIQUIDATIONS,
+    *,
+    repoint: bool = False,
+    timeout: float = 60.0,
 ) -> ConnectorStatus:
     """Register the stream's sink, or bring the registered one up to date, and wait until it runs.
 
     A sink that is registered as it should be is left alone, but for tasks that failed: they are
-    started again. Raises `ConnectError` when Connect is away, refuses the configuration, or has the
+    started again. One that reads another topic, or into another table, is changed only if it is to
+    ``repoint``: the rows of whoever publishes there would reach QuestDB no more. Raises
+    `ConnectError` for such a sink, and when Connect is away, refuses the configuration, or has the
     sink not running after ``timeout`` seconds.
     """
     settings = settings or config.settings()
     with http.within(timeout + _LAST_LOOK_S):
-        return _ensure(settings, stream, time.monotonic() + timeout)
+        return _ensure(settings, stream, time.monotonic() + timeout, repoint=repoint)
 
 
-def _ensure(settings: Settings, stream: Stream, deadline: float) -> ConnectorStatus:
+def _ensure(
+    settings: Settings, stream: Stream, deadline: float, *, repoint: bool
+) -> ConnectorStatus:
     wanted = configuration(settings, stream)
     path = _path(settings, stream)
     registered = _request(settings, "GET", f"{path}/config", missing_ok=True)
     if registered is None:
         _request(settings, "PUT", f"{path}/config", json=wanted)
     elif registered != wanted | {"name": stream.connector(settings)}:
+        if not repoint:
+            _check_way(registered, wanted, settings, stream)
         _replace(settings, stream, wanted, deadline)
     elif status(settings, stream).failures:
         restart(settings, stream)
     return _await(settings, stream, lambda sink: sink.running, deadline)
+
+
+def _check_way(
+    registered: Mapping[str, str], wanted: Mapping[str, str], settings: Settings, stream: Stream
+) -> None:
+    now, then = (
+        " into ".join(str(each.get(key)) for key in ("topics", "table"))
+        for each in (registered, wanted)
+    )
+    if now != then:
+        variable = f"LIQ_{stream.prefix}connector".upper()
+        raise ConnectError(
+            f"sink {stream.connector(settings)} carries {now}; by these settings it would carry"
+            f" {then}, and no more what it carries now. Let a second sink carry that:"
+            f" {variable}=NAME liq init; or change this one: liq init --force"
+        )
 
 
 def configuration(
@@ -143,13 +170,42 @@ def statuses(
 
     Raises `ConnectError` when Connect is away, busy, or takes longer than ``timeout`` seconds.
     """
-    with http.within(timeout):
-        answer = _send(settings, "GET", "/connectors", params={"expand": "status"})
-    if answer.is_error:
-        raise ConnectError(f"Kafka Connect refused GET /connectors: {_complaint(answer)}")
-    found = answer.json()
+    found = _connectors(settings, "status", timeout)
     names = (stream.connector(settings) for stream in streams)
     return [_status(name, found[name]["status"] if name in found else None) for name in names]
+
+
+def unread(settings: Settings, streams: Iterable[Stream]) -> str:
+    """Return a warning if no sink into QuestDB, whatever its name, reads a stream's topic, or "".
+
+    A worker that is away or does not answer within 2 seconds says nothing of that.
+    """
+    try:
+        found = _connectors(settings, "info", _GLANCE_S)
+    except ConnectError:
+        return ""
+    sinks = [each["info"]["config"] for each in found.values()]
+    sinks = [each for each in sinks if each["connector.class"] in (OFFICIAL, OWN)]
+    topics = [stream.topic(settings) for stream in streams]
+    lost = [topic for topic in topics if not any(_reads(sink, topic) for sink in sinks)]
+    if not lost:
+        return ""
+    names = ", ".join(lost)
+    return f"no sink reads topic {names}: `liq init` with the same settings registers one"
+
+
+def _reads(sink: Mapping[str, str], topic: str) -> bool:
+    named = {name.strip() for name in sink.get("topics", "").split(",")}
+    return topic in named or bool(re.fullmatch(sink.get("topics.regex", "(?!)"), topic))
+
+
+def _connectors(settings: Settings, expand: str, timeout: float) -> dict[str, Any]:
+    with http.within(timeout):
+        answer = _send(settings, "GET", "/connectors", params={"expand": expand})
+    if answer.is_error:
+        raise ConnectError(f"Kafka Connect refused GET /connectors: {_complaint(answer)}")
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 def _status(name: str, found: Any) -> ConnectorStatus:

@@ -9,8 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from liq import signals
+from liq import connect, signals
 from liq.config import Settings
+from liq.config import settings as current_settings
 from liq.cryptofeed import CryptoFeed
 from liq.errors import ConfigError
 from liq.feed import Feed, FeedStats, Patience
@@ -19,6 +20,7 @@ from liq.intake import Intake
 from liq.kafka import Publisher, PublisherStats
 from liq.model import Completeness, FeedHealth, Record, Source
 from liq.recording import Recorder, Rotation, SideRecorder
+from liq.streams import FEED_HEALTH, LIQUIDATIONS, PRICES
 from liq.venues import PRICE_FEEDS, url_of
 from liq.venues import venue as venue_named
 from liq.venues.base import Instruments, Through
@@ -27,6 +29,7 @@ _STALLED_S = 2.0  # Kafka acknowledges in milliseconds
 _RATE_WINDOW_S = 5.0
 _SHOW_S = 0.5
 _HEALTH_S = 1.0
+_SINKS_S = 15.0
 
 
 class State(StrEnum):
@@ -48,7 +51,8 @@ class Status:
     Kafka and confirmed by it, ``errors`` failures of Kafka and of the feed's connections. ``rate``
     is in records/s over the last seconds, ``lag_s`` the age of the newest record at receipt,
     ``last_frame`` the time of the last frame of any kind (UTC microseconds, 0 before it).
-    ``warning`` is what is wrong now though the producer goes on, as a full disk.
+    ``warning`` is what is wrong now though the producer goes on: a full disk, a topic that no sink
+    reads.
     """
 
     venue: str
@@ -168,7 +172,9 @@ class Producer:
             last_frame=feed.last_frame,
             lag_s=_lag_s(newest),
             last_error=self._failure() or kafka.last_error or feed.last_error,
-            warning="; ".join(filter(None, (kafka.warning, self._recorder_warning()))),
+            warning="; ".join(
+                filter(None, (kafka.warning, self._recorder_warning(), self._unread))
+            ),
         )
 
     def _renew(self) -> None:
@@ -178,6 +184,7 @@ class Producer:
         self._intake = Intake(self._venue, instruments, self._publisher)
         self._feed = self._new_feed(instruments)
         self._samples: deque[tuple[float, int]] = deque()
+        self._unread = ""
 
     def _new_feed(self, instruments: Instruments) -> Feed | CryptoFeed:
         if self._through is Through.CRYPTOFEED:
@@ -194,8 +201,17 @@ class Producer:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._feed.run())
                 tasks.create_task(self._report_health(self._venue.completeness))
+                tasks.create_task(self._look_for_sinks())
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
+
+    async def _look_for_sinks(self) -> None:
+        """Know whether somebody carries on what is published."""
+        settings = self._settings or current_settings()
+        streams = [LIQUIDATIONS, FEED_HEALTH] if self._venue.completeness else [PRICES]
+        while True:
+            self._unread = await asyncio.to_thread(connect.unread, settings, streams)
+            await asyncio.sleep(_SINKS_S)
 
     async def _report_health(self, completeness: Completeness | None) -> None:
         if completeness is None:

@@ -35,8 +35,14 @@ class Stream:
         return self._setting("table", settings)
 
     def connector(self, settings: Settings) -> str:
-        """Return the name of the sink that carries the topic into the table."""
-        return self._setting("connector", settings)
+        """Return the name of the sink that carries the topic into the table.
+
+        A topic of one's own has a sink of its own, unless the settings name that too: the stream's
+        sink goes on reading the topic that it reads.
+        """
+        name, topic = self._setting("connector", settings), self.topic(settings)
+        is_own = topic != self._default("topic") and name == self._default("connector")
+        return f"{name}-{topic}" if is_own else name
 
     def ttl_days(self, settings: Settings) -> int:
         """Return for how many days rows are kept, 0 for ever."""
@@ -59,6 +65,9 @@ class Stream:
 
     def _setting(self, name: str, settings: Settings) -> str:
         return str(getattr(settings, self.prefix + name))
+
+    def _default(self, name: str) -> str:
+        return str(Settings.model_fields[self.prefix + name].default)
 
 
 @cache

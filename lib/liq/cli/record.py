@@ -10,6 +10,8 @@ import typer
 from liq import config
 from liq.cli import progress
 from liq.cli.feed import Url, Venues, chosen
+from liq.cli.output import errors
+from liq.streams import LIQUIDATIONS
 
 if TYPE_CHECKING:
     from liq.recording import Recorded
@@ -49,8 +51,11 @@ def replay(
     Rows carry the source "replay"; what was recorded of a simulator stays "simulator". Replaying
     what is stored already adds no row. Ctrl-C or SIGTERM ends it.
     """
-    from liq.replay import replay  # noqa: PLC0415 - kafka-python would slow all commands
+    from liq import connect  # noqa: PLC0415 - httpx would slow all commands
+    from liq.replay import replay  # noqa: PLC0415 - as would kafka-python
 
+    if warning := connect.unread(config.settings(), [LIQUIDATIONS]):
+        errors.print(f"WARNING: {warning}", soft_wrap=True)
     asyncio.run(replay(files, _multiple(speed)))
 
 

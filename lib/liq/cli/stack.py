@@ -20,6 +20,7 @@ from liq.cli.output import beside, console, echo, errors, styled
 from liq.errors import LiqError
 from liq.stack import Extra, ServiceStatus, Source, State
 from liq.stack.progress import Report
+from liq.streams import STREAMS
 
 app = typer.Typer()
 AILING = 3  # exit code of `liq status`
@@ -112,13 +113,22 @@ def supervise() -> None:
 
 
 @app.command()
-def init() -> None:
+def init(
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="change the topic or table of a sink that is there")
+    ] = False,
+) -> None:
     """Create topics, tables and sinks in servers that run already, e.g. those of docker-compose.
 
-    `liq up` does it for its own. Safe to repeat.
+    `liq up` does it for its own. Safe to repeat. With LIQ_TOPIC it gives a topic of your own a sink
+    of its own, beside the one that is there.
     """
-    stack.furnish()
-    console.print("topics, tables and sinks are there")
+    stack.furnish(repoint=force)
+    for stream in STREAMS:
+        names = (stream.topic, stream.connector, stream.table)
+        topic, sink, table = (name(config.settings()) for name in names)
+        console.print(f"topic {topic}, by sink {sink} into table {table}", soft_wrap=True)
 
 
 @app.command()

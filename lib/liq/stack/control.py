@@ -42,15 +42,16 @@ def up(settings: Settings | None = None, *, progress: Report = silent) -> None:
         contents[service.name](settings)
 
 
-def furnish(settings: Settings | None = None) -> None:
+def furnish(settings: Settings | None = None, *, repoint: bool = False) -> None:
     """Create topics, tables and sinks in servers that run already, e.g. those of docker-compose.
 
-    Safe to repeat. Raises the error of the server that is away or refuses.
+    Safe to repeat. ``repoint`` lets it change the topic or the table of a sink that is there.
+    Raises the error of the server that is away or refuses.
     """
     settings = settings or config.settings()
     _create_topics(settings)
     _create_tables(settings)
-    _register_sinks(settings)
+    _register_sinks(settings, repoint=repoint)
 
 
 def down(settings: Settings | None = None, *, progress: Report = silent) -> list[str]:
@@ -220,10 +221,10 @@ def _create_tables(settings: Settings) -> None:
     views.ensure(settings)
 
 
-def _register_sinks(settings: Settings) -> None:
+def _register_sinks(settings: Settings, *, repoint: bool = False) -> None:
     from liq import connect  # noqa: PLC0415 - as above
 
-    _each(lambda stream: connect.ensure(settings, stream), STREAMS)
+    _each(lambda stream: connect.ensure(settings, stream, repoint=repoint), STREAMS)
 
 
 def _each(action: Callable[[T], object], items: Iterable[T]) -> None:

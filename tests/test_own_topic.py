@@ -1,0 +1,65 @@
+"""A topic of one's own: the original's "change the topic, and configure a sink with that topic"."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from helpers import PATIENCE_S, eventually, free_ports, reached, running
+from liq import connect, questdb
+from liq.config import Settings
+from liq.producer import Producer
+from liq.simulator.server import Plan, Simulator
+from liq.streams import LIQUIDATIONS
+
+
+@pytest.fixture
+def mine(stack: Settings) -> Iterator[Settings]:
+    """The stack by ``LIQ_TOPIC`` and ``LIQ_TABLE`` alone."""
+    name = uuid.uuid4().hex[:8]
+    changes = {"topic": f"mine.{name}", "table": f"mine_{name}"}
+    settings = stack.model_copy(update=changes | {"simulator_port": free_ports()["simulator_port"]})
+    yield settings
+    connect.remove(settings)
+
+
+def stored(settings: Settings) -> int:
+    frame = questdb.fetch(f"SELECT count() AS n FROM {settings.table}", None, settings)  # noqa: S608
+    return int(frame["n"].item())
+
+
+@pytest.mark.stack
+async def test_one_command_gives_it_a_sink_and_until_then_the_producer_warns(
+    stack: Settings, mine: Settings
+) -> None:
+    async with Simulator(Plan(rate=50), mine) as simulator:
+        producer = Producer(url=simulator.url, settings=mine)
+        await producer.start()
+        try:
+            await reached(lambda: f"no sink reads topic {mine.topic}" in producer.status().warning)
+            with running(mine, "-m", "liq", "init") as process:
+                output, _ = process.communicate(timeout=PATIENCE_S)
+            assert process.returncode == 0, output
+            sink = f"alt-liquidations-{mine.topic}"
+            assert f"topic {mine.topic}, by sink {sink} into table {mine.table}" in output
+            await reached(lambda: producer.status().warning == "")
+            await reached(lambda: producer.status().acknowledged > 10)
+        finally:
+            await producer.stop()
+    acknowledged = producer.status().acknowledged
+    eventually(lambda: stored(mine) == acknowledged)  # also what came before there was a sink
+    shared = connect.status(stack, LIQUIDATIONS)
+    assert (shared.name, shared.running) == ("alt-liquidations", True)
+    assert "alt_liquidations" not in connect.unread(stack, [LIQUIDATIONS])
+
+
+@pytest.mark.stack
+def test_init_does_not_point_a_sink_elsewhere(stack: Settings) -> None:
+    elsewhere = stack.model_copy(update={"table": f"mine_{uuid.uuid4().hex[:8]}"})
+    with running(elsewhere, "-m", "liq", "init") as process:
+        output, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1
+    words = " ".join(output.split())
+    assert "sink alt-liquidations carries alt_liquidations into liquidations" in words
+    assert "liq init --force" in words
+    assert connect.status(stack, LIQUIDATIONS).running
