@@ -43,6 +43,8 @@ def report(second: float, **changes: Any) -> dict[str, Any]:
         "reconnects": 0,
         "lag": 0.25,
         "queued": 0,
+        "passed": 0,
+        "too_old": 0,
     }
     return fields | changes
 

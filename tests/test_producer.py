@@ -1,22 +1,28 @@
 """The producer on the real broker, fed by the simulated exchange."""
 
+import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import liq
 from disk import KINDS, small_disk
-from helpers import consume, reached
-from liq import venues
+from helpers import PATIENCE_S, consume, eventually, reached, running
+from liq import questdb, venues
+from liq.cli.feed import _line
 from liq.config import Settings
 from liq.errors import ConfigError, FeedError, KafkaError, RejectedMessage
 from liq.feed import Patience
-from liq.model import Liquidation, Source, decode
+from liq.instruments import shipped
+from liq.model import Liquidation, Record, Source, decode
 from liq.producer import Producer, State
 from liq.simulator.server import Plan, Simulator
-from liq.venues.base import Instruments
+from liq.venues.base import Instruments, Passed
 from liq.venues.binance import BINANCE_USDM
+from liq.venues.okx import OKX
 
 HASTY = Patience(backoff=0.02, backoff_max=0.1)
 
@@ -92,6 +98,39 @@ async def test_what_a_bad_message_holds_of_good_is_published(
     letters = consume(broker.dlq_topic, broker)
     reasons = {dict(letter.headers)["reason"].decode() for letter in letters}
     assert reasons == {"the other one is odd", "the parser failed: ZeroDivisionError()"}
+
+
+@pytest.mark.stack
+async def test_what_a_fast_clock_makes_of_news_is_counted_and_shown(
+    pipeline: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fast(
+        raw: str | bytes, instruments: Instruments, recv_ts: int, source: Source = Source.LIVE
+    ) -> Sequence[Record]:
+        return OKX.parse(raw, instruments, recv_ts + 3_600_000_000, source)
+
+    monkeypatch.setitem(venues.VENUES, "okx", replace(OKX, parse=fast))
+    async with Simulator(Plan(rate=200), pipeline) as simulator:
+        url = simulator.urls.replace("{venue}", "okx")
+        producer = Producer("okx", url, instruments=shipped(OKX), settings=pipeline)
+        await producer.start()
+        await reached(lambda: producer.status().passed.get(Passed.OLD, 0) > 100)
+        await asyncio.to_thread(eventually, lambda: questdb.passed_over(pipeline))
+        await producer.stop()
+    status = producer.status()
+    assert (status.sent, status.dead_lettered, status.received) == (0, 0, 0)
+
+    def told() -> bool:
+        row = liq.hit("feed_health", window="10m", settings=pipeline).iloc[0]
+        return bool(0 < row["passed"] == row["too_old"] <= status.passed[Passed.OLD])
+
+    await asyncio.to_thread(eventually, told)
+    [feed] = questdb.passed_over(pipeline)
+    assert (feed.exchange, feed.passed) == ("okx", feed.too_old)
+    assert "passed over on purpose" in _line(status)
+    with running(pipeline, "-m", "liq", "status") as process:
+        output, _ = process.communicate(timeout=PATIENCE_S)
+    assert f"okx: {feed.passed:,}, {feed.too_old:,} as too old: is this clock fast?" in output
 
 
 @pytest.mark.stack

@@ -57,7 +57,7 @@ def test_a_message_that_holds_nothing_says_so() -> None:
     frame = semantics.explain("binance_usdm", '{"result":null,"id":1}')
     assert frame["field"].tolist() == ["nothing to store"]
     old = semantics.example("okx")
-    assert semantics.explain("okx", old)["field"].tolist() == ["nothing to store"]  # history by now
+    assert semantics.explain("okx", old)["field"].tolist() == ["passed over"]  # history by now
 
 
 def test_the_listing_tells_how_venues_differ() -> None:

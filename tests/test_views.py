@@ -217,7 +217,7 @@ def listened(stack: Settings) -> Settings:
         questdb.execute(
             f"INSERT INTO {settings.health_table} SELECT"  # noqa: S608 - our own names
             f" ({begin} + x * 1000000 + rnd_int(0, 900000, 0))::timestamp, '{name}', 'live',"
-            f" 'full', {connected}, {messages}, {gaps}, 0, 0.1, 0"
+            f" 'full', {connected}, {messages}, {gaps}, 0, 0.1, 0, 0, 0"
             f" FROM long_sequence({LISTENED_S}, {seed}, 1) WHERE {told}",
             settings=settings,
         )
@@ -253,7 +253,7 @@ def test_coverage_is_read_from_minutes_while_they_have_all_reports(listened: Set
     assert (sql("3h").count(name), sql("10m").count(name)) == (4, 1)
     begin = micros_of(END) - 3_600_000_000
     late = f"INSERT INTO {listened.health_table} SELECT {begin}::timestamp, 'new', 'live', 'full',"
-    questdb.execute(f"{late} true, 1, 0, 0, 0.1, 0 FROM long_sequence(1)", settings=listened)
+    questdb.execute(f"{late} true, 1, 0, 0, 0.1, 0, 0, 0 FROM long_sequence(1)", settings=listened)
     applied(listened)
     assert name not in sql("3h")
     assert "new" in set(same("coverage", listened, window="3h", until=END)["exchange"])

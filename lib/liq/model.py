@@ -153,6 +153,10 @@ class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unk
     lag          float|None  seconds between the newest liquidation and its receipt, of those
                              since the row before; null when there was none
     queued       int         messages that wait for Kafka: many when the broker is slow or away
+    passed       int         what was told of liquidations and passed over on purpose, since the row
+                             before
+    too_old      int         those of them that were too old at receipt: if that goes on, our clock
+                             is fast
     ============ =========== ================================================================
     """
 
@@ -166,6 +170,8 @@ class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unk
     reconnects: int
     lag: float | None
     queued: int
+    passed: int = 0
+    too_old: int = 0
 
 
 class Severity(StrEnum):

@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from liq.recording import Recorder, Rotation, SideRecorder
 from liq.streams import FEED_HEALTH, LIQUIDATIONS, PRICES
 from liq.venues import PRICE_FEEDS, url_of
 from liq.venues import venue as venue_named
-from liq.venues.base import Instruments, Through
+from liq.venues.base import Instruments, Passed, Through
 
 _STALLED_S = 2.0  # Kafka acknowledges in milliseconds
 _RATE_WINDOW_S = 5.0
@@ -51,6 +51,7 @@ class Status:
     Kafka and confirmed by it, ``errors`` failures of Kafka and of the feed's connections. ``rate``
     is in records/s over the last seconds, ``lag_s`` the age of the newest record at receipt,
     ``last_frame`` the time of the last frame of any kind (UTC microseconds, 0 before it).
+    ``passed`` counts what was told of liquidations and passed over on purpose, by the reason.
     ``warning`` is what is wrong now though the producer goes on: a full disk, a topic that no sink
     reads.
     """
@@ -72,6 +73,7 @@ class Status:
     lag_s: float | None
     last_error: str
     warning: str = ""
+    passed: Mapping[Passed, int] = field(default_factory=dict)
 
 
 class Producer:
@@ -175,6 +177,7 @@ class Producer:
             warning="; ".join(
                 filter(None, (kafka.warning, self._recorder_warning(), self._unread))
             ),
+            passed=dict(self._intake.passed),
         )
 
     def _renew(self) -> None:
@@ -217,10 +220,12 @@ class Producer:
         if completeness is None:
             return
         feed, newest = self._feed.stats(), self._intake.newest
+        passed = self._intake.passed.copy()
         while True:
             await asyncio.sleep(_HEALTH_S)
             before, feed = feed, self._feed.stats()
             seen, newest = newest, self._intake.newest
+            skipped, passed = self._intake.passed - passed, self._intake.passed.copy()
             kafka = self._publisher.stats()
             health = FeedHealth(
                 ts=time.time_ns() // 1000,
@@ -233,6 +238,8 @@ class Producer:
                 reconnects=feed.reconnects - before.reconnects,
                 lag=_lag_s(newest) if newest is not seen else None,
                 queued=kafka.queued + kafka.in_flight,
+                passed=skipped.total(),
+                too_old=skipped[Passed.OLD],
             )
             await self._publisher.report(health)
 

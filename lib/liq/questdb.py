@@ -165,6 +165,27 @@ def suspended_tables(settings: Settings | None = None) -> dict[str, str]:
         return {name: reason or "" for name, reason in connection.execute(sql).fetchall()}
 
 
+class PassedOver(NamedTuple):
+    """How much a feed told of liquidations that was passed over on purpose, or as too old."""
+
+    exchange: str
+    passed: int
+    too_old: int
+
+
+def passed_over(settings: Settings | None = None) -> list[PassedOver]:
+    """Return what feeds passed over within the hour, those that did, in no more than 10 s.
+
+    Raises `QuestDBError`.
+    """
+    settings = settings or current_settings()
+    since = "ts > dateadd('h', -1, now()) AND passed > 0"
+    sums = f"exchange, sum(passed), sum(too_old) FROM {settings.health_table} WHERE {since}"
+    sql = f"SELECT {sums} GROUP BY exchange ORDER BY exchange"
+    with http.within(_STATE_S):
+        return [PassedOver(*row) for row in _over_http(sql, settings)]
+
+
 def resume(table: str, settings: Settings | None = None) -> None:
     """Apply a suspended table's, or view's, write-ahead log again. Raises `QuestDBError`."""
     sql = "SELECT 1 FROM materialized_views() WHERE view_name = %s"

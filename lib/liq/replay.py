@@ -27,7 +27,7 @@ class Replayed:
     """How far a replay is: ``position`` of ``size`` bytes of the files, and what they gave.
 
     ``recv_ts`` is when the last frame was received at the time, UTC microseconds;
-    ``liquidations`` counts prices too.
+    ``liquidations`` counts prices too, ``passed`` what was passed over on purpose.
     """
 
     position: int
@@ -36,6 +36,7 @@ class Replayed:
     frames: int
     liquidations: int
     dead_lettered: int
+    passed: int = 0
 
 
 async def replay(
@@ -66,7 +67,7 @@ def _line(state: Replayed) -> str:
     at = datetime.fromtimestamp(state.recv_ts / 1e6, UTC)
     return (
         f"{at:%Y-%m-%d %H:%M:%S} UTC  {state.frames:,} frames  {state.liquidations:,} liquidations"
-        f"  {state.dead_lettered:,} dead-lettered"
+        f"  {state.dead_lettered:,} dead-lettered  {state.passed:,} passed over on purpose"
     )
 
 
@@ -105,6 +106,7 @@ class Replay:
             frames=self._frames,
             liquidations=stats.sent,
             dead_lettered=stats.dead_lettered,
+            passed=sum(intake.passed.total() for intake in self._intakes.values()),
         )
 
     async def run(self, show: Callable[[Replayed], None] | None = None) -> None:

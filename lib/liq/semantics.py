@@ -16,6 +16,7 @@ from liq.errors import RejectedMessage
 from liq.instruments import shipped
 from liq.model import Completeness, Record
 from liq.venues import PRICE_FEEDS, VENUES, venue
+from liq.venues.base import Parsed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,25 +62,27 @@ def explain(name: str, raw: str | bytes = "", recv_ts: int | None = None) -> "pd
 
     ``raw`` is the venue's `example` when it is ""; ``recv_ts`` is when it was received, UTC
     microseconds, by default now (parsers know old news by it). Contract sizes are those that ship
-    with liq. A message that is rejected, or holds nothing to store, has a row that says so, with
-    the reason as its value. Raises `ConfigError` for an unknown venue.
+    with liq. A message that is rejected, passed over, or holds nothing to store, has a row that
+    says so, with the reason as its value. Raises `ConfigError` for an unknown venue.
     """
     import pandas as pd  # noqa: PLC0415 - as above
 
     rows: list[tuple[int, str, Any, str]] = []
     try:
         records = _parsed(name, raw, recv_ts)
-        if not records:
-            rows.append((0, "nothing to store", _NOTHING, ""))
     except RejectedMessage as rejection:
         records = rejection.accepted
         rows.append((0, "rejected", str(rejection), ""))
+    passed = records.passed if isinstance(records, Parsed) else {}
+    rows += [(0, "passed over", f"{count}: {reason}", "") for reason, count in passed.items()]
+    if not records and not rows:
+        rows.append((0, "nothing to store", _NOTHING, ""))
     for number, record in enumerate(records, 1):
         rows += [(number, *row) for row in _fields(record)]
     return pd.DataFrame(rows, columns=["record", "field", "value", "unit"])
 
 
-_NOTHING = "an answer, a heartbeat, an order still open, or old news: see the venue's rule"
+_NOTHING = "an answer or a heartbeat: see the venue's rule"
 
 
 def _parsed(name: str, raw: str | bytes, recv_ts: int | None) -> Sequence[Record]:

@@ -153,14 +153,15 @@ def health(**changes: object) -> pd.DataFrame:
     row = {
         "exchange": "okx", "source": "live", "completeness": "sampled", "ts": pd.Timestamp(NOW),
         "connected": True, "messages": 1200, "gaps": 3, "reconnects": 4, "lag_s": 0.0421,
-        "max_lag_s": 12.0, "max_queued": 5000,
+        "max_lag_s": 12.0, "max_queued": 5000, "passed": 1234, "too_old": 77,
     }  # fmt: skip
     return pd.DataFrame([row | changes])
 
 
 def test_feeds_are_told_with_units_and_a_lost_one_apart() -> None:
     page = markup.feeds(health())
-    for text in ("okx", "connected", "sampled", "1,200", "42 ms", "12 s", "5,000", "liq-heard"):
+    for text in ("okx", "connected", "sampled", "1,200", "42 ms", "12 s", "5,000", "1,234", "77",
+                 "passed over", "too old", "liq-heard"):  # fmt: skip
         assert text in page
     lost = markup.feeds(health(connected=False, lag_s=None, source="simulator"))
     for text in ("not heard", "liq-unheard", "<td>-</td>", "<mark>simulator</mark>"):

@@ -23,6 +23,7 @@ def feed_health(world: World, values: Values) -> Answer:
         connected_ts=("open_at", "max"),
         messages=("messages", "sum"), gaps=("gaps", "sum"), reconnects=("reconnects", "sum"),
         lag_s=("lag", "mean"), max_lag_s=("lag", "max"), max_queued=("queued", "max"),
+        passed=("passed", "sum"), too_old=("too_old", "sum"),
     )  # fmt: skip
     rows["connected"] &= rows["ts"] > until(values) - _LIMIT
     rows = ordered(rows, exchange=True, source=True)

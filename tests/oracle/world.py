@@ -193,6 +193,8 @@ def _health(rng: np.random.Generator, count: int) -> pd.DataFrame:
                     "reconnects": (rng.random(rows) < 5e-4).astype(np.int64),
                     "lag": np.where(rng.random(rows) < 0.3, np.nan, rng.exponential(0.03, rows)),
                     "queued": rng.poisson(0.1, rows),
+                    "passed": rng.poisson(0.2, rows),
+                    "too_old": rng.poisson(0.1, rows),
                 }
             )
         )  # fmt: skip

@@ -111,7 +111,6 @@ def test_the_same_order_received_twice_has_one_id():
             "refused a request.*unknown stream",
         ),
         (order(s="ETHBTC"), "'ETHBTC' is not quoted in a known dollar"),
-        (order(s="BTCUSD_PERP"), "not quoted in a known dollar"),
         (order(s="USDT"), "not quoted in a known dollar"),
         (order(S="HOLD"), "side 'HOLD'"),
         (order(X="NEW_INSURANCE"), "status 'NEW_INSURANCE'"),

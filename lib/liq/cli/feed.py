@@ -139,6 +139,9 @@ def _line(status: "Status") -> str:
         f"{status.reconnects:,} reconnects",
         f"{status.queued + status.in_flight:,} queued",
     ]
+    if status.passed:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in status.passed.items())
+        parts.append(f"passed over on purpose: {reasons}")
     if status.lag_s is not None:
         parts.append(f"lag {status.lag_s * 1000:,.0f} ms")
     if status.source is not None:

@@ -17,9 +17,10 @@ from rich.text import Text
 
 from liq import config, stack
 from liq.cli.output import beside, console, echo, errors, styled
-from liq.errors import LiqError
+from liq.errors import LiqError, QuestDBError
 from liq.stack import Extra, ServiceStatus, Source, State
 from liq.stack.progress import Report
+from liq.stack.servers import QUESTDB
 from liq.streams import STREAMS
 
 app = typer.Typer()
@@ -181,7 +182,25 @@ def _show_status() -> list[ServiceStatus]:
         for one in lately:
             line = f"{_clock(one.time)}  {one.subject}: {one.event}"
             console.print(line, soft_wrap=True)
+    if any(one.name == QUESTDB and one.state is State.HEALTHY for one in found):
+        _show_passed()
     return found
+
+
+def _show_passed() -> None:
+    from liq import questdb  # noqa: PLC0415 - psycopg would slow all commands
+
+    with contextlib.suppress(QuestDBError):  # no table yet; its other faults are told elsewhere
+        if passed := questdb.passed_over():
+            console.print(
+                "\npassed over on purpose within the hour, of what exchanges told; `liq logs"
+                " producer` says why",
+                style="dim",
+                soft_wrap=True,
+            )
+            for one in passed:
+                old = f", {one.too_old:,} as too old: is this clock fast?" if one.too_old else ""
+                console.print(f"{one.exchange}: {one.passed:,}{old}", soft_wrap=True)
 
 
 @app.command()

@@ -97,7 +97,12 @@ class ProducerPanel(ButtonPanel):
 def _section(status: Status, rates: Sequence[float]) -> Markup:
     simulated = status.source and status.source not in LIVE_SOURCES
     badge = Markup("<mark>{}</mark>").format(status.source) if simulated else Markup()
-    problems = {"warning": status.warning, "last error": status.last_error}
+    passed = ", ".join(f"{count:,} {reason}" for reason, count in status.passed.items())
+    problems = {
+        "passed over on purpose": passed,
+        "warning": status.warning,
+        "last error": status.last_error,
+    }
     shown = Markup().join(
         Markup("<p>{}: {}</p>").format(name, text) for name, text in problems.items() if text
     )

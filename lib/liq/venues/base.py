@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -40,11 +40,31 @@ class Instrument:
 Instruments = Mapping[str, Instrument]
 
 
+class Passed(StrEnum):
+    """Why what a venue tells of a liquidation is passed over: on purpose it makes no record."""
+
+    OLD = "older than 10 minutes at receipt"
+    EARLIER = "open before we came"
+    OTHER_KIND = "of the other kind of contract"
+    STILL_OPEN = "still open: its last message tells all of it"
+    UNFILLED = "ended without a fill"
+    FOLLOW_UP = "of a liquidation that was told already"
+
+
+class Parsed(list[Record]):
+    """The records of a frame in which ``passed`` tells how much was passed over, and why."""
+
+    def __init__(self, records: Iterable[Record], passed: Mapping[Passed, int]) -> None:
+        super().__init__(records)
+        self.passed = passed
+
+
 class Parse(Protocol):
     """A pure parser: one raw websocket frame to the records in it, liquidations or prices.
 
-    Frames that hold none (acknowledgements, heartbeats, snapshots of old ones) give an empty list.
-    Raises `liq.errors.RejectedMessage` when a record cannot be understood.
+    Frames that tell of none (acknowledgements, heartbeats) give an empty list, those that tell what
+    is passed over a `Parsed`. Raises `liq.errors.RejectedMessage` when a record cannot be
+    understood.
     """
 
     def __call__(

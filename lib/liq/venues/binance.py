@@ -22,35 +22,42 @@ COIN-M, which adds the pair as ``ps``. An order that is still open is passed ove
 accumulates, so its last message tells all of it. One that expired or was cancelled counts as far as
 it was filled.
 
+Since 2026-06-30 the stream carries both kinds of contract, with ``"st"`` 1 for USD-M and 2 for
+COIN-M: orders of the other kind are passed over, as the other feed tells them.
+
 Traps: at most the latest order a second a contract is shown, so totals are lower bounds. The USD-M
 URL without ``/market`` acknowledges and stays silent since 2026-04-23; COIN-M has no such routes. A
 connection lasts 24 hours. The mark price of BTC, every 3 s, tells a quiet market from a dead
 connection.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 
 import msgspec
 
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, PriceKind, Side, Source, event_id
+from liq.model import Completeness, Liquidation, PriceKind, Record, Side, Source, event_id
 from liq.venues.base import (
     Instrument,
     Instruments,
     Listing,
+    Passed,
     Venue,
     always,
     microseconds,
     positive,
 )
-from liq.venues.canonical import array, decode, known, listed, side, sizes
+from liq.venues.canonical import array, decode, known, listed, pass_over, side, sizes
 
 _DOLLARS = ("USDT", "USDC", "FDUSD", "BUSD", "USD1")  # how names of USD-M contracts end
 _SIDES = {"SELL": Side.LONG, "BUY": Side.SHORT}
 _OPEN = frozenset({"NEW", "PARTIALLY_FILLED"})
 _CLOSED = frozenset({"FILLED", "EXPIRED", "EXPIRED_IN_MATCH", "CANCELED"})
 _STATES = _OPEN | _CLOSED
+_KINDS = {1: "binance_usdm", 2: "binance_coinm"}  # by st
+_COINM_NAME = re.compile(r".+USD_(PERP|\d{6})")
 
 
 class _Order(msgspec.Struct, gc=False):
@@ -65,6 +72,7 @@ class _Order(msgspec.Struct, gc=False):
     l: str  # noqa: E741 - the venue's name
     z: str
     T: int
+    st: int | str | None = None
 
 
 class _Error(msgspec.Struct):
@@ -92,15 +100,17 @@ def _parse(
     instruments: Instruments,
     recv_ts: int,
     source: Source = Source.LIVE,
-) -> list[Liquidation]:
+) -> Sequence[Record]:
     frame = decode(_frame, raw)
     event = frame.data or frame
     if event.e != "forceOrder":
         expect_answer(frame, event)
         return []
     order = decode(_order, event.o)
-    if not _is_closed(order):
-        return []
+    if _kind(order) not in (None, exchange):
+        return pass_over(Passed.OTHER_KIND)
+    if why := _not_closed(order):
+        return pass_over(why)
     contract = _CONTRACTS[exchange](order.s, instruments)
     return [_liquidation(order, exchange, contract, recv_ts, source)]
 
@@ -113,11 +123,21 @@ def expect_answer(frame: Frame, event: Frame) -> None:
         raise RejectedMessage("neither an event nor the answer to a request")
 
 
-def _is_closed(order: _Order) -> bool:
+def _kind(order: _Order) -> str | None:
+    """Return the feed that the order belongs to, by ``st`` or else by the contract's name."""
+    if isinstance(order.st, int):
+        return _KINDS.get(order.st)
+    return _KINDS[2 if _COINM_NAME.fullmatch(order.s) else 1]
+
+
+def _not_closed(order: _Order) -> Passed | None:
+    """Return why an order gives no record, None for one that was closed with a fill."""
     if order.X not in _STATES:
         raise RejectedMessage(f"unknown order status {order.X!r}")
+    if order.X in _OPEN:
+        return Passed.STILL_OPEN
     ended_unfilled = order.X != "FILLED" and order.z and not order.z.strip("0.")
-    return order.X in _CLOSED and not ended_unfilled
+    return Passed.UNFILLED if ended_unfilled else None
 
 
 def _liquidation(
@@ -138,7 +158,7 @@ def _liquidation(
         price_kind=PriceKind.AVERAGE,
         quantity=quantity,
         notional=notional,
-        event_id=event_id(*msgspec.structs.astuple(order)[:-1], str(order.T)),
+        event_id=event_id(*msgspec.structs.astuple(order)[:-2], str(order.T)),
         completeness=Completeness.THROTTLED,
         source=source,
     )

@@ -26,14 +26,23 @@ rejected. UST is Tether (USDT); a derivative is called F0, as in tBTCF0:USTF0.
 The venue sends ``[channel, "hb"]`` every 15 s on a quiet channel.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, PriceKind, Side, Source
-from liq.venues.base import Instrument, Instruments, Listing, Venue, always, microseconds, positive
+from liq.model import Completeness, PriceKind, Record, Side, Source
+from liq.venues.base import (
+    Instrument,
+    Instruments,
+    Listing,
+    Passed,
+    Venue,
+    always,
+    microseconds,
+    positive,
+)
 from liq.venues.canonical import Context, Report, array, decode, listed, records
 
 _EVENTS = ("info", "subscribed", "conf", "pong")
@@ -73,7 +82,7 @@ _row = msgspec.json.Decoder(_Row)
 
 def parse(
     raw: str | bytes, instruments: Instruments, recv_ts: int, source: Source = Source.LIVE
-) -> list[Liquidation]:
+) -> Sequence[Record]:
     """Parse one frame; see the module for units and `liq.venues.base.Parse` for the contract."""
     if raw[:1] in ("{", b"{"):
         _expect_answer(decode(_event, raw))
@@ -90,11 +99,12 @@ def _expect_answer(answer: _Event) -> None:
         raise RejectedMessage(f"the venue refused a request: {answer.code} {answer.msg}")
 
 
-def _read(raw: msgspec.Raw) -> Iterator[Report]:
+def _read(raw: msgspec.Raw) -> Iterator[Report | Passed]:
     row = decode(_row, raw)
     if row.kind != "pos":
         raise RejectedMessage(f"unknown kind {row.kind!r} of status")
     if row.is_match != _START:
+        yield Passed.FOLLOW_UP
         return
     price, price_kind = _price(row)
     amount = str(row.amount)

@@ -22,15 +22,33 @@ Quanto contracts (settled in a third currency) and spot are no part of the listi
 One candle of XBTUSD a minute tells a quiet market from a dead connection.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, PriceKind, Side, Source
-from liq.venues.base import Heartbeat, Instrument, Instruments, Listing, Venue, always, positive
-from liq.venues.canonical import Context, Report, array, decode, listed, records, side
+from liq.model import Completeness, PriceKind, Record, Side, Source
+from liq.venues.base import (
+    Heartbeat,
+    Instrument,
+    Instruments,
+    Listing,
+    Passed,
+    Venue,
+    always,
+    positive,
+)
+from liq.venues.canonical import (
+    Context,
+    Report,
+    array,
+    decode,
+    listed,
+    pass_over,
+    records,
+    side,
+)
 
 _SIDES = {"Sell": Side.LONG, "Buy": Side.SHORT}
 _TABLE = "liquidation"
@@ -64,7 +82,7 @@ _row = msgspec.json.Decoder(_Row)
 
 def parse(
     raw: str | bytes, instruments: Instruments, recv_ts: int, source: Source = Source.LIVE
-) -> list[Liquidation]:
+) -> Sequence[Record]:
     """Parse one frame; see the module for units and `liq.venues.base.Parse` for the contract."""
     if raw in _PONG:
         return []
@@ -73,10 +91,18 @@ def parse(
         raise RejectedMessage(f"the venue refused a request: {frame.error}")
     if frame.table not in (_TABLE, _CONTROL) and not (frame.info or frame.subscribe):
         raise RejectedMessage("neither liquidations nor the answer to a request")
-    if frame.table != _TABLE or frame.action != "insert":
+    if frame.table != _TABLE:
         return []
+    if frame.action != "insert":
+        return _passed(frame)
     context = Context(BITMEX.name, Completeness.FULL, instruments, recv_ts, source)
     return records(array(frame.data), lambda row: _read(row, recv_ts), context)
+
+
+def _passed(frame: _Frame) -> Sequence[Record]:
+    why = Passed.EARLIER if frame.action == "partial" else Passed.FOLLOW_UP
+    count = len(array(frame.data)) if frame.data else 0
+    return pass_over(why, count) if count else []
 
 
 def _read(raw: msgspec.Raw, recv_ts: int) -> Iterator[Report]:

@@ -24,7 +24,7 @@ from functools import partial
 import msgspec
 
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, PriceKind, Side, Source
+from liq.model import Completeness, PriceKind, Record, Side, Source
 from liq.venues.base import (
     Heartbeat,
     Instrument,
@@ -70,7 +70,7 @@ def _parse(
     instruments: Instruments,
     recv_ts: int,
     source: Source = Source.LIVE,
-) -> list[Liquidation]:
+) -> Sequence[Record]:
     frame = decode(_frame, raw)
     if frame.topic.startswith(_TOPIC):
         context = Context(exchange, Completeness.FULL, instruments, recv_ts, source)

@@ -6,14 +6,14 @@ looks the contract up, works out base quantity and USD notional, and refuses wha
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, PriceKind, Side, Source, event_id
-from liq.venues.base import Instrument, Instruments
+from liq.model import Completeness, Liquidation, PriceKind, Record, Side, Source, event_id
+from liq.venues.base import Instrument, Instruments, Parsed, Passed
 
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -117,28 +117,40 @@ def listed(
 
 
 def records(
-    rows: Iterable[Row], read: Callable[[Row], Iterable[Report]], context: Context
-) -> list[Liquidation]:
+    rows: Iterable[Row], read: Callable[[Row], Iterable[Report | Passed]], context: Context
+) -> Sequence[Record]:
     """Return the liquidations of a message's rows.
+
+    ``read`` yields what a row reports, or why it is passed over.
 
     Rows alike in every field are different liquidations (two positions of one size can go in one
     millisecond), so the second such row of a message is numbered and keeps an id of its own. A bad
     row rejects itself only: `RejectedMessage.accepted` holds the good ones.
     """
-    accepted: list[Liquidation] = []
+    accepted: list[Record] = []
+    passed: dict[Passed, int] = {}
     reasons: list[str] = []
     seen: dict[tuple[str, ...], int] = {}  # a Counter takes a microsecond to make
     for row in rows:
         try:
             for report in read(row):
+                if isinstance(report, Passed):
+                    passed[report] = passed.get(report, 0) + 1
+                    continue
                 repeat = seen.get(report.raw, 0)
                 accepted.append(_record(report, repeat, context))
                 seen[report.raw] = repeat + 1
         except RejectedMessage as error:
             reasons.append(str(error))
+    found = Parsed(accepted, passed) if passed else accepted
     if reasons:
-        raise RejectedMessage("; ".join(reasons), accepted)
-    return accepted
+        raise RejectedMessage("; ".join(reasons), found)
+    return found
+
+
+def pass_over(why: Passed, count: int = 1) -> Parsed:
+    """Return no record, and that so much was passed over."""
+    return Parsed((), {why: count})
 
 
 def _record(report: Report, repeat: int, context: Context) -> Liquidation:

@@ -25,13 +25,13 @@ The trades themselves tell a living connection, besides Deribit's own heartbeat,
 must be answered.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, PriceKind, Side, Source
+from liq.model import Completeness, PriceKind, Record, Side, Source
 from liq.venues.base import Instrument, Instruments, Listing, Venue, always, microseconds, positive
 from liq.venues.canonical import Context, Report, array, decode, listed, records, side
 
@@ -82,7 +82,7 @@ _trade = msgspec.json.Decoder(_Trade)
 
 def parse(
     raw: str | bytes, instruments: Instruments, recv_ts: int, source: Source = Source.LIVE
-) -> list[Liquidation]:
+) -> Sequence[Record]:
     """Parse one frame; see the module for units and `liq.venues.base.Parse` for the contract."""
     frame = decode(_frame, raw)
     if frame.error:

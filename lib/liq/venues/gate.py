@@ -33,7 +33,7 @@ from functools import partial
 import msgspec
 
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, PriceKind, Side, Source
+from liq.model import Completeness, PriceKind, Record, Side, Source
 from liq.venues.base import Instrument, Instruments, Listing, Venue, always, microseconds, positive
 from liq.venues.canonical import Context, Report, array, decode, listed, records
 
@@ -74,7 +74,7 @@ def _parse(
     instruments: Instruments,
     recv_ts: int,
     source: Source = Source.LIVE,
-) -> list[Liquidation]:
+) -> Sequence[Record]:
     frame = decode(_frame, raw)
     if frame.error:
         raise RejectedMessage(

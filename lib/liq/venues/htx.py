@@ -24,14 +24,14 @@ The server sends a ping every 5 s, which must be answered; it tells a living con
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import partial
 
 import msgspec
 
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, PriceKind, Side, Source
+from liq.model import Completeness, PriceKind, Record, Side, Source
 from liq.venues.base import Instrument, Instruments, Listing, Venue, always, microseconds, positive
 from liq.venues.canonical import Context, Report, array, decode, listed, records, side
 
@@ -73,7 +73,7 @@ def _parse(
     instruments: Instruments,
     recv_ts: int,
     source: Source = Source.LIVE,
-) -> list[Liquidation]:
+) -> Sequence[Record]:
     frame = decode(_frame, _unpacked(raw))
     if frame.error or frame.op in ("error", "close"):
         raise RejectedMessage(f"the venue refused a request: {frame.error} {frame.reason}")

@@ -16,23 +16,25 @@ Several contracts in a message and several orders of a contract::
 Traps: the venue shows a sample of its liquidations, at most one a second a contract, and not in
 order of time. It ignores ``instId`` in a subscription. The first message after subscribing is
 history; it is told by age, because a parser that counted messages would throw away a real one after
-each reconnect. Young history is kept: it is true, and dedup absorbs what was already seen.
+each reconnect. Young history is kept: it is true, and dedup absorbs what was already seen. What is
+passed over is counted: if that goes on, this machine's clock is fast.
 
 The open interest of BTC, pushed every 3 s, tells a quiet market from a dead connection. OKX drops
 a connection over which nothing went for 30 s; its ping and pong are bare words.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, PriceKind, Side, Source
+from liq.model import Completeness, PriceKind, Record, Side, Source
 from liq.venues.base import (
     Heartbeat,
     Instrument,
     Instruments,
     Listing,
+    Passed,
     Venue,
     always,
     microseconds,
@@ -83,7 +85,7 @@ _detail = msgspec.json.Decoder(_Detail)
 
 def parse(
     raw: str | bytes, instruments: Instruments, recv_ts: int, source: Source = Source.LIVE
-) -> list[Liquidation]:
+) -> Sequence[Record]:
     """Parse one frame; see the module for units and `liq.venues.base.Parse` for the contract."""
     if raw in _PONG:
         return []
@@ -100,10 +102,11 @@ def parse(
     return records(rows, lambda row: _read(*row, recv_ts), context)
 
 
-def _read(symbol: str, raw: msgspec.Raw, recv_ts: int) -> Iterator[Report]:
+def _read(symbol: str, raw: msgspec.Raw, recv_ts: int) -> Iterator[Report | Passed]:
     detail = decode(_detail, raw)
     ts = microseconds(integer(detail.ts, "time ts"))
     if recv_ts - ts > _HISTORY:
+        yield Passed.OLD
         return
     yield Report(
         symbol=symbol,

@@ -23,7 +23,7 @@ def feeds(health: pd.DataFrame) -> Markup:
     if health.empty:
         return nothing("no feed has reported; start one: `liq run`")
     names = ("feed", "state", "shows", "last report (UTC)", "frames", "gaps", "reconnects",
-             "lag, mean", "lag, worst", "waiting, most")  # fmt: skip
+             "lag, mean", "lag, worst", "waiting, most", "passed over", "too old")  # fmt: skip
     return table(names, map(_feed, health.itertuples(index=False)))
 
 
@@ -33,6 +33,7 @@ def _feed(feed: Any) -> Markup:
         "connected" if feed.connected else "not heard", feed.completeness, f"{feed.ts:%H:%M:%S}",
         f"{feed.messages:,}", f"{feed.gaps:,}", f"{feed.reconnects:,}",
         seconds(feed.lag_s), seconds(feed.max_lag_s), f"{feed.max_queued:,}",
+        f"{feed.passed:,}", f"{feed.too_old:,}",
     )  # fmt: skip
     state = "heard" if feed.connected else "unheard"
     return Markup('<tr class="liq-{}">{}</tr>').format(state, cells(values))
