@@ -38,7 +38,7 @@ def client() -> Client:
 
 def hitEndpoint(key: str, /, **params: Any) -> pd.DataFrame:  # noqa: N802 - the original app's name
     """Return the rows of the API's endpoint ``key``."""
-    return client().hit(key, **params)
+    return client().asked(key, **params)
 
 
 def frames(bucket: str, filters: dict[str, Any]) -> dict[str, pd.DataFrame]:
@@ -70,6 +70,8 @@ def live(bucket: str, filters: dict[str, Any]) -> None:
 def draw(read: dict[str, pd.DataFrame]) -> None:
     """Draw one reading."""
     newest, totals = read["latest_timestamp"].iloc[0], read["totals"].iloc[0]
+    for note in read["totals"].attrs.get("notes", ()):
+        st.text(f"Note: {note}")  # as it is: a name is no Markdown
     st.caption(f"{newest['rows']:,} rows, newest {newest['ts']:%Y-%m-%d %H:%M:%S.%f} UTC")
     for column, name in zip(st.columns(4), ("long", "short", "net", "largest"), strict=True):
         column.metric(f"{name}, USD", f"{totals[f'{name}_usd']:,.0f}")

@@ -79,6 +79,38 @@ def test_bounds_and_choices_are_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "given", "forms"),
+    [
+        ("duration", "1hh", "a span of time is like 30s, 15m, 4h, 7d or 2w, or a number of sec"),
+        ("duration", "15M", "a span of time is like 30s, 15m, 4h, 7d or 2w"),  # or months?
+        ("duration", [], "a span of time is like 30s, 15m, 4h, 7d or 2w"),
+        ("int", "five", "give a whole number, like 5"),
+        ("float", "1,5", r"give a number, like 5 or 0\.5"),
+        ("timestamp", "1/2/2026", r"give ISO 8601, like 2026-01-31T12:00 \(UTC unless"),
+        ("timestamp", 5, "give ISO 8601"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_the_valid_forms(
+    kind: str, given: object, forms: str
+) -> None:
+    with pytest.raises(QueryError, match=f"^p=.* is no {kind}: {forms}"):
+        Parameter(type=kind).value("p", given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", ["4H", "4 h", " 4h "])
+def test_the_case_of_a_span_does_not_matter(given: str) -> None:
+    assert duration(given) == timedelta(hours=4)
+
+
+def test_the_case_of_a_choice_does_not_matter_if_one_alone_is_alike() -> None:
+    bucket = Parameter(type="interval", choices=["1m", "1h", "1M"])
+    assert [bucket.value("bucket", given) for given in ("1H", "1M", "1m")] == ["1h", "1M", "1m"]
+    by = Parameter(type="string", choices=["Base", "BASE"])
+    with pytest.raises(QueryError, match="by='base' is not one of: Base, BASE"):
+        by.value("by", "base")
+
+
+@pytest.mark.parametrize(
     "declared",
     [
         Parameter(type="interval"),
@@ -93,5 +125,5 @@ def test_senseless_declarations_are_refused(declared: Parameter) -> None:
 
 
 def test_duration_says_what_it_wants() -> None:
-    with pytest.raises(ValueError, match="30s, 15m, 4h or 7d"):
+    with pytest.raises(ValueError, match=r"30s, 15m, 4h, 7d or 2w.*greater than 0"):
         duration(0)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import liq
+from liq import queries
 from liq.config import Settings
 from liq.model import Completeness, Side, Source
 from rows import insert, liquidation, own_table
@@ -226,7 +227,7 @@ def test_hours_of_the_day_are_those_of_the_window_that_were_covered(stack: Setti
         (1, 1, 0.5, 1, 0, 2, 1),
         (2, 23, 1, 8, 0, 8, 1),
     ]
-    none = liq.hit("hour_of_day", settings=settings, symbols=["NONE"], **window)
+    none = queries.asked("hour_of_day", settings, symbols=["NONE"], **window)
     assert none["mean_usd"].tolist() == [0, 0, 0]
     assert none["prints"].tolist() == [0, 0, 0]
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import httpx
 
-from liq import http
+from liq import http, queries
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ApiError
@@ -35,15 +35,25 @@ class Client:
         """Return the rows of the endpoint ``key``, with dtypes and units as `liq.hit` gives them.
 
         Parameters are those of the query, as text or numbers; None and an empty list: not given.
-        All pages are read, however many there are. Raises `ApiError`, whose text is the API's own
-        where it answered.
+        All pages are read, however many there are. It warns as `liq.hit` of names that no row has.
+        Raises `ApiError`, whose text is the API's own where it answered.
         """
+        frame = self.asked(key, **params)
+        queries.warn(frame.attrs.get("notes", ()))
+        return frame
+
+    def asked(self, key: str, /, **params: Any) -> "pd.DataFrame":
+        """Return what `hit` does, for callers that show ``attrs["notes"]`` themselves."""
         import pandas as pd  # noqa: PLC0415 - importing this module stays quick
 
         given = {name: value for name, value in params.items() if value is not None}
         given |= {"format": Format.ARROW.value, "rows": _PAGE_ROWS}
         first, *more = map(from_arrow, self._pages("/" + quote(key, safe=""), given))
-        return pd.concat([first, *more], ignore_index=True) if more else first
+        if not more:
+            return first
+        frame = pd.concat([first, *more], ignore_index=True)
+        frame.attrs = first.attrs
+        return frame
 
     def _pages(self, path: str, params: dict[str, Any]) -> Iterator[bytes]:
         answer = self._get(path, params)

@@ -39,6 +39,10 @@ class LiqError(Exception):
     """Base of all liq errors; its text names what failed and the mend."""
 
 
+class LiqWarning(UserWarning):
+    """What was asked for can be answered, but is hardly what was meant; its text says why."""
+
+
 class ConfigError(LiqError):
     """A setting is unknown, missing or out of range."""
 
@@ -46,12 +50,13 @@ class ConfigError(LiqError):
 class RejectedMessage(LiqError):  # noqa: N818 - it names the message's fate, as the dead-letter topic does
     """A venue's message cannot become a record; its text is the dead-letter reason.
 
-    ``accepted`` holds the records of the same message that could be understood.
+    ``accepted`` holds the records of the same message that could be understood, as a parser would
+    return them.
     """
 
     def __init__(self, reason: str, accepted: Sequence["Record"] = ()) -> None:
         super().__init__(reason)
-        self.accepted = tuple(accepted)
+        self.accepted = accepted
 
 
 class FeedError(LiqError):

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from liq import queries
 from liq.config import Settings
 from liq.errors import ExportError
 from liq.formats import Format, encode, parquet, parquet_notes
@@ -28,7 +29,8 @@ def export(
 
     A ``.csv`` file is exact; with ``spreadsheet`` an apostrophe stands before each text that a
     spreadsheet would run as a formula. A Parquet file carries the stamp, for `stamp_of`; a window
-    without an end ends now. The file is there as a whole or not at all. Raises `ExportError` for
+    without an end ends now. The file is there as a whole or not at all. It warns as `liq.hit` of
+    names that no row has. Raises `ExportError` for
     another suffix or when the file cannot be written, and what `liq.hit` raises.
     """
     path = Path(path)
@@ -38,6 +40,7 @@ def export(
     out = Format.SPREADSHEET if spreadsheet and suffix == ".csv" else Format(suffix[1:])
     content, stamp = exported(key, out, settings=settings, **params)
     write_whole(path, content)
+    queries.warn(stamp.notes)
     return stamp
 
 

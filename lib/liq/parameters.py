@@ -23,20 +23,29 @@ from typing import Any, Literal
 import msgspec
 
 from liq.errors import QueryError
+from liq.spelling import match
 
 Kind = Literal["interval", "column", "duration", "int", "float", "timestamp", "list", "string"]
+Names = Literal["", "symbol", "base", "exchange", "rule"]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SYNTAX: dict[Kind, tuple[str, str]] = {
     "interval": (r"\d+[smhdwMy]", "5s, 1m, 4h or 1d"),
     "column": (r"[a-z][a-z0-9_]*", "base or symbol"),
 }
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+# an M may be meant as minutes or as months
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdwSHDW])")
+_SPANS = "a span of time is like 30s, 15m, 4h, 7d or 2w, or a number of seconds"
+_MOMENTS = "give ISO 8601, like 2026-01-31T12:00 (UTC unless it names a zone)"
 
 
 class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One parameter of a query. A null ``default`` means: no value unless the caller gives one."""
+    """One parameter of a query. A null ``default`` means: no value unless the caller gives one.
+
+    ``names`` is the column of whose names its values are, see `liq.names`.
+    """
 
     type: Kind
+    names: Names = ""
     description: str = ""
     default: Any = None
     choices: list[str | float] = []
@@ -51,12 +60,14 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             value = _PARSERS[self.type](given)
         except (TypeError, ValueError, OverflowError) as error:
             raise QueryError(f"{name}={given!r} is no {self.type}: {error}") from error
-        self._check_choice(name, given, value)
+        value = self._chosen(name, given, value)
         self._check_bounds(name, given, value)
         return value
 
     def check(self, name: str) -> None:
         """Raise `QueryError` unless the declaration makes sense, its default included."""
+        if self.names and self.type not in ("list", "string"):
+            raise QueryError(f"parameter {name}: names are texts, a list or a string")
         if self.is_syntax and not self.choices:
             raise QueryError(f"parameter {name}: a {self.type} needs choices")
         pattern, like = _SYNTAX.get(self.type, ("", ""))
@@ -72,10 +83,16 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether it stands in the SQL as it is, one of its choices, instead of being bound."""
         return self.type in _SYNTAX
 
-    def _check_choice(self, name: str, given: Any, value: Any) -> None:
-        if self.choices and value not in [_PARSERS[self.type](choice) for choice in self.choices]:
-            valid = ", ".join(map(str, self.choices))
-            raise QueryError(f"{name}={given!r} is not one of: {valid}")
+    def _chosen(self, name: str, given: Any, value: Any) -> Any:
+        """Return the choice that ``value`` is, in another case if just one is meant."""
+        choices = [_PARSERS[self.type](choice) for choice in self.choices]
+        if not choices or value in choices:
+            return value
+        texts = [choice for choice in choices if isinstance(choice, str)]
+        if isinstance(value, str) and (meant := match(value, texts)):
+            return meant
+        valid = ", ".join(map(str, self.choices))
+        raise QueryError(f"{name}={given!r} is not one of: {valid}")
 
     def _check_bounds(self, name: str, given: Any, value: Any) -> None:
         parse = _PARSERS[self.type]
@@ -93,11 +110,14 @@ def duration(given: str | float | timedelta) -> timedelta:
     if isinstance(given, timedelta):
         span = given
     elif isinstance(given, str) and (match := _DURATION.fullmatch(given.strip())):
-        span = timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+        span = timedelta(seconds=float(match[1]) * _UNITS[match[2].lower()])
     else:
-        span = timedelta(seconds=_float(given))
+        try:
+            span = timedelta(seconds=_float(given))
+        except (TypeError, ValueError) as error:
+            raise ValueError(_SPANS) from error
     if span <= timedelta(0):
-        raise ValueError("a span of time is greater than 0, like 30s, 15m, 4h or 7d")
+        raise ValueError(f"{_SPANS}; greater than 0")
     return span
 
 
@@ -107,20 +127,29 @@ def _int(given: Any) -> int:
     if isinstance(given, str):
         whole, _, fraction = given.strip().partition(".")
         given = given if fraction.strip("0") else whole  # as JSON has it, 5.0 is an integer too
-    return int(given)
+    try:
+        return int(given)
+    except ValueError as error:
+        raise ValueError("give a whole number, like 5") from error
 
 
 def _float(given: Any) -> float:
-    number = float(given)
+    try:
+        number = float(given)
+    except ValueError as error:
+        raise ValueError("give a number, like 5 or 0.5") from error
     if not math.isfinite(number):
         raise ValueError("it is not finite")
     return number
 
 
 def _timestamp(given: Any) -> datetime:
-    moment = datetime.fromisoformat(given) if isinstance(given, str) else given
+    try:
+        moment = datetime.fromisoformat(given) if isinstance(given, str) else given
+    except ValueError as error:
+        raise ValueError(_MOMENTS) from error
     if not isinstance(moment, datetime):
-        raise TypeError("give ISO 8601 text or a datetime")
+        raise TypeError(f"{_MOMENTS}, or a datetime")
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 

@@ -1,19 +1,21 @@
 """Run the named queries of ``queries.json``: ``liq.hit("top_symbols", window="15m")``."""
 
-import difflib
+import sys
 import time
+import warnings
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from liq import assets, questdb, views
+from liq import assets, names, questdb, views
 from liq.catalogue import END, IDENTIFIER, OPTIONAL, SINCE, TABLES, VALUE, Catalogue, Query, load
 from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.errors import QueryError
+from liq.errors import LiqWarning, QueryError
 from liq.parameters import Parameter
+from liq.spelling import hint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,22 +25,49 @@ AHEAD = timedelta(minutes=1)  # so far may a venue's clock be ahead of ours
 
 
 class Run(NamedTuple):
-    """What a query gave, and the text that QuestDB ran for it, values bound by name."""
+    """What a query gave for which values, and the text that QuestDB ran, values bound by name.
+
+    ``notes`` say what of the question is hardly what was meant; ``frame.attrs`` has them too.
+    """
 
     frame: "pd.DataFrame"
     sql: str
+    values: Mapping[str, Any]
+    notes: list[str]
 
 
 def hit(key: str, /, *, settings: Settings | None = None, **params: Any) -> "pd.DataFrame":
     """Run the query ``key`` and return its rows; the columns are those the catalogue declares.
 
     Timestamps are UTC. ``frame.attrs`` holds the ``query`` key and the ``units`` of its columns.
+    Names of symbols and the like are taken in any case; one that no row has is told by a
+    `LiqWarning` with the nearest ones, and by ``frame.attrs["notes"]``.
     Raises `QueryError` for an unknown key or parameter, or a value out of range (the message lists
     the valid ones), and `QuestDBError` when QuestDB is away.
     """
+    frame = asked(key, settings, **params)
+    warn(frame.attrs.get("notes", ()))
+    return frame
+
+
+def asked(key: str, settings: Settings | None = None, /, **params: Any) -> "pd.DataFrame":
+    """Return what `hit` does, for callers that show ``attrs["notes"]`` themselves."""
     settings = settings or current_settings()
     query = find(key, settings)
     return ran(query, resolved(query, params), settings).frame
+
+
+def warn(notes: Iterable[str]) -> None:
+    """Warn of each of ``notes`` as of the line that called our caller, each time it is run."""
+    caller = sys._getframe(2)
+    for note in notes:
+        warnings.warn_explicit(
+            note,
+            LiqWarning,
+            caller.f_code.co_filename,
+            caller.f_lineno,
+            registry={},  # the line's own would keep a cell that is run again silent
+        )
 
 
 def page(
@@ -79,7 +108,7 @@ def find(key: str, settings: Settings | None = None) -> Query:
     if key in faults:
         raise QueryError(faults[key])
     if key not in known:
-        raise QueryError(f"unknown query {key!r}{_hint(key, known)}")
+        raise QueryError(f"unknown query {key!r}{hint(key, sorted(known))}")
     return known[key]
 
 
@@ -105,7 +134,7 @@ def wait_for_rows(
     if seconds is None:
         return
     end = time.monotonic() + seconds
-    while not hit("totals", settings=settings, **params)["prints"].sum():
+    while not asked("totals", settings, **params)["prints"].sum():
         if time.monotonic() > end:
             raise QueryError(f"no liquidations within {seconds:g} s; start a producer: liq run")
         time.sleep(0.2)
@@ -143,14 +172,15 @@ def ran(query: Query, values: Mapping[str, Any], settings: Settings, around: str
 
     Raises `QuestDBError`.
     """
-    # the looks at a view that may come first are of the same time
+    # the looks at names and views that may come first are of the same time
     with questdb.within(settings.query_timeout):
+        values, notes = names.stored(query, values, settings)
         text, bound = sent(query, values, settings)
         sql = around.format(text)
         frame = questdb.fetch(sql, bound, settings, timeout=settings.query_timeout)
     units = {name: column.unit for name, column in query.columns.items() if column.unit}
-    frame.attrs = {"query": query.key, "units": units}
-    return Run(frame, sql)
+    frame.attrs = {"query": query.key, "units": units, **({"notes": notes} if notes else {})}
+    return Run(frame, sql, values, notes)
 
 
 def checked(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,7 +190,7 @@ def checked(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any])
     """
     for name in given:
         if name not in params:
-            raise QueryError(f"{key} has no parameter {name!r}{_hint(name, params)}")
+            raise QueryError(f"{key} has no parameter {name!r}{hint(name, sorted(params))}")
     return {
         name: param.value(name, given.get(name, param.default)) for name, param in params.items()
     }
@@ -187,12 +217,6 @@ def resolved(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
 @lru_cache(maxsize=8)
 def _load(path: Path, _mtime_ns: int, _size: int) -> Catalogue:
     return load(path)
-
-
-def _hint(name: str, valid: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, valid, n=1)
-    guess = f", did you mean {close[0]!r}?" if close else ";"
-    return f"{guess} valid are: {', '.join(sorted(valid)) or '(none)'}"
 
 
 def _kept(clause: str, values: Mapping[str, Any]) -> str:

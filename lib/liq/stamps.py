@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,7 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     parameters, as text that `liq.hit` takes.
     ``since`` and ``until`` (exclusive) are the window in absolute time, None for a query without
     one; ``coverage`` holds the gaps in it, None where no feed has reported and nobody can tell.
+    ``notes`` say which names no row has.
     """
 
     query: str
@@ -49,6 +50,7 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     row_hash: str
     version: str
+    notes: list[str] = []
 
 
 def stamped(
@@ -67,12 +69,12 @@ def stamped(
     query = queries.find(key, settings)
     if "until" in query.params and params.get("until") is None:
         params["until"] = datetime.now(UTC)
-    values = queries.resolved(query, params)
+    values: Mapping[str, Any] = queries.resolved(query, params)
     since = values.get(SINCE) if "until" in query.params else None
     until = values[END] if since else None
     if gaps is None and since and until:
         gaps = coverage(since, until, settings)
-    frame, sql = queries.ran(query, values, settings)
+    frame, sql, values, notes = queries.ran(query, values, settings)
     return frame, Stamp(
         query=key,
         sql=sql,
@@ -83,6 +85,7 @@ def stamped(
         rows=len(frame),
         row_hash=row_hash(frame),
         version=version("liq"),
+        notes=notes,
     )
 
 

@@ -6,7 +6,6 @@ from unittest.mock import patch
 
 import numpy as np
 
-import liq
 from liq import queries, views
 from liq.config import Settings
 from oracle.answers import ANSWERS
@@ -39,9 +38,9 @@ def _round(
         answer = ANSWERS[key](world, values)
     except AmbiguousError:
         return given, {}
-    wrong = {"table or view": differences(answer, liq.hit(key, settings=settings, **given))}
+    wrong = {"table or view": differences(answer, queries.asked(key, settings, **given))}
     if "view_to" in views.expand(query, values, settings)[1]:
         with patch.object(views, "VIEWS", ()):
-            frame = liq.hit(key, settings=settings, **given)
+            frame = queries.asked(key, settings, **given)
         wrong["table, beside a view"] = differences(answer, frame)
     return given, {place: text for place, text in wrong.items() if text}

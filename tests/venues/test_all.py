@@ -196,5 +196,8 @@ def test_a_deep_or_huge_frame_ends(name):
 
 
 def test_an_unknown_venue_is_told_which_there_are():
-    with pytest.raises(ConfigError, match="unknown venue 'binance'; valid are: binance_usdm, "):
+    with pytest.raises(
+        ConfigError,
+        match="unknown venue 'binance', did you mean 'binance_usdm'\\? valid are: binance_usdm, ",
+    ):
         venue("binance")

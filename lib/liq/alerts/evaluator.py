@@ -30,7 +30,10 @@ _LEVELS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule now: its value, the alert that it would raise, or what is wrong with it."""
+    """A rule now: its value, the alert that it would raise, or what is wrong with it.
+
+    ``notes`` say which names in its parameters no row has: it can hardly fire.
+    """
 
     name: str
     rule: Rule | None
@@ -38,6 +41,7 @@ class Finding:
     met: bool = False
     alert: Alert | None = None
     fault: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Evaluator:
@@ -55,6 +59,7 @@ class Evaluator:
         self._webhook = webhook
         self._fired: dict[str, datetime] = {}
         self._told: dict[str, str] = {}
+        self._hinted: dict[str, tuple[str, ...]] = {}
 
     async def tick(self) -> list[Alert]:
         """Evaluate every rule once; return the alerts raised."""
@@ -66,6 +71,7 @@ class Evaluator:
         self._tell("all rules", "")
         for finding in findings:
             self._tell(finding.name, finding.fault)
+            self._hint(finding.name, finding.notes)
         fired = [(one.alert, one.rule) for one in findings if one.alert and one.rule]
         for alert, rule in fired:
             await self._raise(alert, rule)
@@ -84,6 +90,11 @@ class Evaluator:
         if fault and self._told.get(name) != fault:
             _LOG.error("%s cannot be evaluated: %s", name, fault)
         self._told[name] = fault
+
+    def _hint(self, name: str, notes: tuple[str, ...]) -> None:
+        if notes and self._hinted.get(name) != notes:
+            _LOG.warning("%s: %s", name, "; ".join(notes))
+        self._hinted[name] = notes
 
 
 def check(
@@ -105,9 +116,10 @@ def check(
 def _finding(name: str, rule: Rule, fired: datetime | None, settings: Settings) -> Finding:
     now = datetime.now(UTC)
     try:
-        frame = queries.hit(rule.query, settings=settings, **rule.given)
+        frame = queries.asked(rule.query, settings, **rule.given)
         seen = measure(rule, frame)
-        return Finding(name, rule, seen.value, seen.met, decide(name, rule, frame, now, fired))
+        alert, notes = decide(name, rule, frame, now, fired), frame.attrs.get("notes", ())
+        return Finding(name, rule, seen.value, seen.met, alert, notes=tuple(notes))
     except LiqError as error:
         return Finding(name, rule, fault=str(error))
     except Exception as error:  # one rule's odd rows must not silence the others

@@ -1,6 +1,7 @@
 """The Flask app: routes, checks and errors. It only reads, and only what the catalogue names."""
 
 import hmac
+import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -145,6 +146,8 @@ def _answer(endpoint: Endpoint, settings: Settings) -> Response:
     body = encode(page.frame, out)
     response = Response(body, mimetype=MEDIA_TYPES[out])
     _tagged(response, tag or digest(body)).make_conditional(request.environ)
+    if notes := page.frame.attrs.get("notes"):
+        response.headers["X-Notes"] = json.dumps(notes)  # ASCII, whatever the names are
     if page.next:
         response.headers["X-Truncated"] = "true"
         response.headers["Link"] = f'<{_address(page.next)}>; rel="next"'
@@ -168,9 +171,10 @@ def _tagged(response: Response, tag: str) -> Response:
 
 
 def _format() -> Format:
-    name = request.args.get("format") or Format.JSON
+    given = request.args.get("format") or Format.JSON
+    name = given.lower()
     if name not in list(Format):
-        raise QueryError(f"format={name!r} is not one of: {', '.join(Format)}")
+        raise QueryError(f"format={given!r} is not one of: {', '.join(Format)}")
     return Format(name)
 
 

@@ -99,6 +99,10 @@ _HEADERS = {
         "schema": _TEXT,
         "description": "where the next rows are (rel=next), if there are more",
     },
+    "X-Notes": {
+        "schema": _TEXT,
+        "description": "a JSON array of texts: names that no row has, with the nearest ones",
+    },
     "X-Truncated": {"schema": _TEXT, "description": "true if there are more rows than these"},
 }
 _FORMAT = {

@@ -1,5 +1,6 @@
 """List and run the named queries, and report on them."""
 
+import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,11 +10,11 @@ from rich.table import Table
 
 import liq
 from liq import reference
-from liq.cli.output import console, echo, styled
-from liq.errors import QueryError
+from liq.cli.output import console, echo, errors, styled
+from liq.errors import LiqWarning, QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
 
@@ -73,10 +74,16 @@ def hit(
     """Run a named query and print its rows, or write them to a file."""
     given: dict[str, Any] = dict(_assignment(text) for text in param or ())
     if out:
-        stamp = liq.export(key, out, spreadsheet=form is Format.SPREADSHEET, **given)
+        with warnings.catch_warnings(action="ignore", category=LiqWarning):
+            stamp = liq.export(key, out, spreadsheet=form is Format.SPREADSHEET, **given)
         echo(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
+        _note(stamp.notes)
     else:
-        _print(liq.hit(key, **given), form)
+        from liq.queries import asked  # noqa: PLC0415 - pandas would slow every other command
+
+        frame = asked(key, **given)
+        _print(frame, form)
+        _note(frame.attrs.get("notes", ()))
 
 
 @app.command()
@@ -95,6 +102,11 @@ def report(
 
     reports.write(out, window, until, progress=True)
     echo(f"wrote {out}")
+
+
+def _note(notes: "Iterable[str]") -> None:
+    for note in notes:
+        errors.print(styled("note:", "bold yellow"), note, soft_wrap=True)
 
 
 def _print(frame: "pd.DataFrame", form: Format) -> None:

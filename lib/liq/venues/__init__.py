@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 
 from liq.errors import ConfigError
+from liq.spelling import hint, match
 from liq.venues.base import Venue
 from liq.venues.binance import BINANCE_COINM, BINANCE_USDM
 from liq.venues.binance_mark import BINANCE_USDM_MARK
@@ -44,17 +45,21 @@ def names(asked: Sequence[str]) -> list[str]:
 
     Raises `ConfigError` for an unknown one.
     """
-    return list(dict.fromkeys(VENUES if ALL in asked else [venue(name).name for name in asked]))
+    every = any(name.casefold() == ALL for name in asked)
+    return list(dict.fromkeys(VENUES if every else [venue(name).name for name in asked]))
 
 
 def url_of(name: str, url: str) -> str:
     """Return ``url`` with the venue's name for ``{venue}`` in it, the venue's own URL for ""."""
-    return url.replace("{venue}", name) or venue(name).url
+    return url.replace("{venue}", venue(name).name) or venue(name).url
 
 
 def venue(name: str) -> Venue:
-    """Return a feed by name, e.g. ``binance_usdm``; `ConfigError` lists the names otherwise."""
+    """Return a feed by name, e.g. ``binance_usdm``, whatever its case.
+
+    Raises `ConfigError`, which lists the names, for an unknown one.
+    """
     feeds = VENUES | PRICE_FEEDS
-    if name not in feeds:
-        raise ConfigError(f"unknown venue {name!r}; valid are: {', '.join(feeds)}")
-    return feeds[name]
+    if found := match(name, feeds):
+        return feeds[found]
+    raise ConfigError(f"unknown venue {name!r}{hint(name, feeds)}")

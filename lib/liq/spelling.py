@@ -1,0 +1,49 @@
+"""Which of several names is meant: the one alike but for case, and the nearest ones."""
+
+import difflib
+from collections.abc import Collection, Iterable
+
+_NEAR = 0.5  # of difflib's ratios
+_LONGEST = 40  # characters that are compared
+
+
+class Spellings:
+    """Names, each also found by another case if it is the only one of that."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = set(names)
+        self._by_fold: dict[str, list[str]] = {}
+        for name in self._names:
+            self._by_fold.setdefault(name.casefold(), []).append(name)
+
+    def match(self, text: str) -> str | None:
+        """Return the name that ``text`` is, or the one that differs by case alone."""
+        if text in self._names:
+            return text
+        found = self.alike(text)
+        return found[0] if len(found) == 1 else None
+
+    def alike(self, text: str) -> list[str]:
+        """Return the names that ``text`` is but for case."""
+        return sorted(self._by_fold.get(text.casefold(), ()))
+
+
+def match(text: str, names: Iterable[str]) -> str | None:
+    """Return the one of ``names`` that ``text`` is, or that alone differs by case."""
+    return Spellings(names).match(text)
+
+
+def nearest(text: str, names: Collection[str], most: int = 3) -> list[str]:
+    """Return at most so many names that are most like ``text``, whatever their case."""
+    folded = text.casefold()[:_LONGEST]
+    by_fold = {name.casefold(): name for name in names}
+    begun = sorted((fold for fold in by_fold if folded and fold.startswith(folded)), key=len)
+    close = difflib.get_close_matches(folded, by_fold, n=most, cutoff=_NEAR)
+    return [by_fold[fold] for fold in dict.fromkeys([*begun[:most], *close])][:most]
+
+
+def hint(text: str, names: Collection[str]) -> str:
+    """Return which name may be meant, and all that are valid, for the end of an error."""
+    found = nearest(text, names, 1)
+    guess = f", did you mean {found[0]!r}?" if found else ";"
+    return f"{guess} valid are: {', '.join(names) or '(none)'}"
