@@ -2,12 +2,20 @@
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.status import Status
 from rich.table import Table
 
@@ -45,7 +53,10 @@ _COMPARED_ALONE: Mapping[str, Callable[[Sizes], list[Row]]] = {
     "decode": decoding,
     "updates": updates,
 }
-_ON_A_STACK = {"crowd": crowd, "live-path": live_path}
+_ON_A_STACK: dict[str, Callable[[Settings], dict[str, float]]] = {
+    "crowd": crowd,
+    "live-path": live_path,
+}
 COMPARED = (*_COMPARED, *_COMPARED_ALONE)
 NAMES = (*COMPARED, "first-bar", *_ON_A_STACK, "queries", "scale")
 _BAR = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -137,9 +148,13 @@ def _run(rows: Sequence[Row], sizes: Sizes, out: Path) -> None:
         with Progress(*_BAR, console=Console(stderr=True), transient=True) as progress:
             total = sizes.repeat * len(row.contenders)
             task = progress.add_task(row.title, total=total)
-            comparison = compare.run(row, sizes.repeat, lambda _, task=task: progress.advance(task))
+            comparison = compare.run(row, sizes.repeat, partial(_advance, progress, task))
         compare.save(comparison, out)
         Console().print(report.table(comparison))
+
+
+def _advance(progress: Progress, task: TaskID, _done: str) -> None:
+    progress.advance(task)
 
 
 def _pipeline(chosen: Collection[str]) -> Table:

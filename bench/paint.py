@@ -120,7 +120,7 @@ def _painted(stack: Settings, sizes: Sizes, serving: Serving, seen: Page) -> Fig
         time.sleep(sizes.painted_s)
         messages, paints = page.evaluate("[window.messages, window.paints]")
     sql = f"SELECT ts FROM {settings.table}"  # noqa: S608 - our own name
-    events = questdb.fetch(sql, None, settings)["ts"].astype("int64").to_numpy()
+    events: Numbers = questdb.fetch(sql, None, settings)["ts"].to_numpy(np.int64)
     spent = (paints[-1][1] - paints[0][1]) / 1000
     return {
         **_percentiles("message", events, messages),

@@ -116,7 +116,7 @@ async def _publish(settings: Settings, sent: Iterable[Liquidation]) -> None:
     await publisher.close(_PATIENCE_S)
 
 
-class _Backend(LiquidationsKafka):
+class _Backend(LiquidationsKafka):  # type: ignore[misc] # cryptofeed ships no types
     """Into one topic of ours; by default it has one for each contract."""
 
     def __init__(self, settings: Settings) -> None:

@@ -100,7 +100,7 @@ def _load(settings: Settings, rows: int, progress: Progress) -> Loaded:
 def _built(settings: Settings) -> bool:
     states = questdb.fetch("SELECT * FROM materialized_views()", None, settings)
     behind = states["refresh_base_table_txn"] < states["base_table_txn"]
-    return not behind.any() and (states["view_status"] == "valid").all()
+    return bool(not behind.any() and (states["view_status"] == "valid").all())
 
 
 def _measure(loaded: Loaded, progress: Progress) -> Iterator[Figure]:

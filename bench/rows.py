@@ -91,7 +91,8 @@ def _moments(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _price(ts: np.ndarray, asset: np.ndarray) -> np.ndarray:
-    return 90_000 / (1 + asset) ** 2 * (1 + 0.03 * np.sin(ts / _DAY_US + asset))
+    price: np.ndarray = 90_000 / (1 + asset) ** 2 * (1 + 0.03 * np.sin(ts / _DAY_US + asset))
+    return price
 
 
 def _prices(rng: np.random.Generator, start: datetime) -> pa.Table:

@@ -17,10 +17,12 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from liq.config import Settings
 from liq.kafka import client_options
+from liq.stack import ports
 from liq.stack import process as pids
-from liq.stack.ports import free_ports  # noqa: F401 - tests take it from here
 
 _T = TypeVar("_T")
+
+free_ports = ports.free_ports  # tests take it from here
 
 PATIENCE_S = 120.0  # when a wait counts as hung: a busy machine is slow, not broken
 

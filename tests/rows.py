@@ -22,9 +22,11 @@ from liq.model import (
     Liquidation,
     Price,
     PriceKind,
+    Severity,
     Side,
     Source,
     Sums,
+    Text,
 )
 from liq.streams import ALERTS, CASCADES, FEED_HEALTH, LIQUIDATIONS, PRICES, STREAMS, SUMS, Stream
 
@@ -156,7 +158,7 @@ def insert_one_of_each(settings: Settings, ts: str | datetime) -> None:
     report(settings, [health(ts)])
     micros = micros_of(ts)
     alert = Alert(
-        ts=micros, rule="a", severity="info", message="", value=1.0, threshold=1.0,
+        ts=micros, rule="a", severity=Severity.INFO, message=Text(""), value=1.0, threshold=1.0,
         query="totals", measure="prints", live=True,
     )  # fmt: skip
     cascade = Cascade(

@@ -134,7 +134,8 @@ def following(response: TestResponse) -> str:
 @pytest.mark.parametrize("key", SHIPPED)
 def test_every_key_comes_in_pages_that_make_the_whole(client: FlaskClient, key: str) -> None:
     whole = client.get(f"/{key}", query_string=window(key))
-    address, rows = f"/{key}?rows=2&{urlencode(window(key))}", []
+    address = f"/{key}?rows=2&{urlencode(window(key))}"
+    rows: list[dict[str, Any]] = []
     while len(rows) + 2 < len(whole.get_json()) and len(rows) < 10:
         page = client.get(address)
         assert len(page.get_json()) == 2
@@ -500,13 +501,13 @@ def test_the_api_does_what_its_description_says(app: Flask, key: str, mode: Gene
         max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
     )
     @given(case=described.as_strategy(generation_mode=mode))
-    def holds(case: schemathesis.Case) -> None:
+    def holds(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(excluded_checks=list(beyond_schemas(case, SHIPPED[key])))
 
     holds()
 
 
-def beyond_schemas(case: schemathesis.Case, query: Query) -> Iterator[CheckFunction]:
+def beyond_schemas(case: schemathesis.Case[Any], query: Query) -> Iterator[CheckFunction]:
     """Give the check of what must be accepted, where a JSON schema cannot say that it must not.
 
     It has no words for the shortest and the longest span of time, nor for a window that would begin

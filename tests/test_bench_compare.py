@@ -1,5 +1,6 @@
 """The statistics of a comparison, and how it is told."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,9 @@ from msgspec.structs import replace
 RATE, DELAY = Figure("rate", "rows/s", more_is_better=True), Figure("delay", "ms")
 
 
-def compared(**rounds: list[dict[str, float]]) -> Comparison:
+def compared(**rounds: Sequence[Mapping[str, float]]) -> Comparison:
     """Return the comparison of contenders that give these figures, one round after the other."""
-    turns = {name: iter(figures) for name, figures in rounds.items()}
+    turns = {name: map(dict, figures) for name, figures in rounds.items()}
     row = Row(
         key="work",
         title="Work done",

@@ -82,7 +82,7 @@ ALL: list[tuple[Chart[Any], pd.DataFrame]] = [
     (charts.heatmap, CELLS),
     (charts.hour_of_day, HOURS),
 ]
-TIMELINES = [
+TIMELINES: list[tuple[Chart[Any], pd.DataFrame]] = [
     (charts.bars, BARS),
     (charts.cumulative_net, NET),
     (charts.venue_share, SHARES),

@@ -112,7 +112,7 @@ class Cluster:
         variables = BASE["connect"]["environment"] | OVERLAY[name]["environment"]
         environ = {key: told[key] for key in variables if key.startswith("LIQ_")}
         port = free_ports()["connect_port"]
-        script = ["sh", ROOT / "docker" / "connect" / "cluster"]
+        script = ["sh", str(ROOT / "docker" / "connect" / "cluster")]
         printed = subprocess.check_output(
             script, env=os.environ | environ | {"HOSTNAME": "127.0.0.1"}, text=True
         )

@@ -10,6 +10,7 @@ import pytest
 import liq
 from liq import charts
 from liq.charts import completeness_note
+from liq.charts.base import Chart
 from liq.config import Settings
 from liq.model import Completeness
 from liq.queries import queries
@@ -25,7 +26,7 @@ TOTALS = sorted(
 # what these three prints give no row of: they ask for one print, for runs of them, for whole hours
 NEEDY = ("print", "cascade_prints", "cascades", "hour_of_day")
 MOVES = ("print_reactions",)  # of prices, which a missing print does not change
-CHARTS = {
+CHARTS: dict[str, Chart[Any]] = {
     "liquidations_by_bucket": charts.bars,
     "cumulative_net": charts.cumulative_net,
     "top_symbols": charts.top_symbols,

@@ -21,7 +21,7 @@ from liq.feed import Feed, Handle
 from liq.model import Liquidation, Source
 from liq.producer import Producer
 from liq.venues import VENUES
-from liq.venues.base import Through
+from liq.venues.base import Instrument, Through
 
 cryptofeed = pytest.importorskip("cryptofeed")
 from cryptofeed.connection import RestEndpoint, Routes, WebsocketEndpoint  # noqa: E402
@@ -66,7 +66,7 @@ class Exchange:
             self.asked.put_nowait(str(request))
 
 
-def recording(name: str) -> tuple[list[str], dict[str, object]]:
+def recording(name: str) -> tuple[list[str], dict[str, Instrument]]:
     """Return a venue's recorded frames, as text, and its contracts."""
     content = json.loads((PAYLOADS / f"{name}.json").read_text())
     frames = [one if one == "pong" else json.dumps(one) for one in content["frames"].values()]
@@ -77,9 +77,10 @@ def recording(name: str) -> tuple[list[str], dict[str, object]]:
 
 def parsed(name: str, raw: bytes, recv_ts: int, source: Source) -> list[Liquidation]:
     try:
-        return VENUES[name].parse(raw, recording(name)[1], recv_ts, source)
+        found = VENUES[name].parse(raw, recording(name)[1], recv_ts, source)
     except RejectedMessage as rejection:
-        return list(rejection.accepted)
+        found = rejection.accepted
+    return [one for one in found if isinstance(one, Liquidation)]
 
 
 Build = Callable[[Handle], Feed | CryptoFeed]
@@ -131,7 +132,7 @@ def told(liquidation: Liquidation) -> dict[str, object]:
 
 
 @PUSHED
-async def test_both_paths_make_the_same_records(name):
+async def test_both_paths_make_the_same_records(name: str) -> None:
     frames, _ = recording(name)
     async with Exchange(frames).running() as exchange:
         url = f"ws://127.0.0.1:{exchange.port}/"
@@ -143,7 +144,7 @@ async def test_both_paths_make_the_same_records(name):
     assert {one.source for one in adapted} == {Source.CRYPTOFEED}
 
 
-async def test_a_lost_connection_is_told():
+async def test_a_lost_connection_is_told() -> None:
     async def close(connection: ServerConnection) -> None:
         await connection.recv()
         await connection.send("{}")
@@ -166,7 +167,7 @@ async def test_a_lost_connection_is_told():
 
 
 @PUSHED
-async def test_cryptofeed_asks_for_liquidations_only(name):
+async def test_cryptofeed_asks_for_liquidations_only(name: str) -> None:
     async with (
         Exchange(recording(name)[0]).running() as exchange,
         running(through_cryptofeed(name, exchange.port)),
@@ -175,7 +176,7 @@ async def test_cryptofeed_asks_for_liquidations_only(name):
             pass
 
 
-async def test_okx_is_polled_over_rest():
+async def test_okx_is_polled_over_rest() -> None:
     frame = json.loads((PAYLOADS / "okx.json").read_text())["frames"]["documented"]
     answer = json.dumps({"code": "0", "msg": "", "data": frame["data"]})
 
@@ -202,7 +203,7 @@ async def test_okx_is_polled_over_rest():
     assert [one.source for one in adapted] == [Source.CRYPTOFEED]
 
 
-async def test_what_the_handler_raises_ends_the_feed():
+async def test_what_the_handler_raises_ends_the_feed() -> None:
     async def handle(*_frame: Any) -> None:
         raise RuntimeError("Kafka is away")
 
@@ -213,7 +214,7 @@ async def test_what_the_handler_raises_ends_the_feed():
                 await feed.run()
 
 
-async def test_without_symbols_all_futures_are_asked_for():
+async def test_without_symbols_all_futures_are_asked_for() -> None:
     exchange = exchange_class(VENUES["binance_usdm"])
     contracts = {"BTC-USDT-PERP": "BTCUSDT", "ETH-USDT-PERP": "ETHUSDT", "BTC-USDT": "x"}
     kinds = dict(zip(contracts, ("perpetual", "futures", "spot"), strict=True))
@@ -230,19 +231,19 @@ async def test_without_symbols_all_futures_are_asked_for():
     ]
 
 
-def test_a_venue_that_cryptofeed_lacks_is_told():
+def test_a_venue_that_cryptofeed_lacks_is_told() -> None:
     with pytest.raises(ConfigError, match=r"no liquidations of htx, but of .*binance_usdm"):
         exchange_class(VENUES["htx"])
     with pytest.raises(ConfigError, match="no liquidations of htx"):
         Producer("htx", through=Through.CRYPTOFEED)
 
 
-def test_a_url_cannot_go_through_cryptofeed():
+def test_a_url_cannot_go_through_cryptofeed() -> None:
     with pytest.raises(ConfigError, match="leave the URL out"):
         Producer(url="ws://127.0.0.1", through=Through.CRYPTOFEED)
 
 
-def test_without_the_extra_the_mend_is_told(monkeypatch):
+def test_without_the_extra_the_mend_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cryptofeed.exchanges", None)
     with pytest.raises(ConfigError, match=r"pip install 'liq\[cryptofeed\]'"):
         Producer(through=Through.CRYPTOFEED)

@@ -6,8 +6,9 @@ import math
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,7 +21,7 @@ from liq.deadletters import Letter, Redriven, Stage, letters, redrive
 from liq.errors import DeadLetterError, RejectedMessage
 from liq.intake import Intake
 from liq.kafka import Publisher
-from liq.model import Liquidation, Source, decode, encode
+from liq.model import Liquidation, Record, Source, decode, encode
 from liq.venues.base import Instruments
 from liq.venues.binance import BINANCE_USDM
 from rows import liquidation
@@ -30,7 +31,14 @@ RECEIVED = 1_750_000_000_123_456
 
 
 def frame(number: int, symbol: str = "BTCUSDT") -> bytes:
-    order = {"s": symbol, "S": "SELL", "o": "LIMIT", "f": "IOC", "q": str(number + 1), "p": "2"}
+    order: dict[str, object] = {
+        "s": symbol,
+        "S": "SELL",
+        "o": "LIMIT",
+        "f": "IOC",
+        "q": str(number + 1),
+        "p": "2",
+    }
     order |= {"ap": "2", "X": "FILLED", "l": "1", "z": str(number + 1), "T": 1_750_000_000_000}
     return json.dumps({"e": "forceOrder", "E": 1_750_000_000_001, "o": order}).encode()
 
@@ -42,7 +50,7 @@ class Parser:
 
     def __call__(
         self, raw: str | bytes, instruments: Instruments, recv_ts: int, source: Source = Source.LIVE
-    ) -> list[Liquidation]:
+    ) -> Sequence[Record]:
         if self.broken:
             raise RejectedMessage("not known yet")
         return BINANCE_USDM.parse(raw, instruments, recv_ts, source)
@@ -67,7 +75,7 @@ def found(settings: Settings, **which: str) -> list[Letter]:
     return letters(settings, **which)  # type: ignore[arg-type]
 
 
-def again(settings: Settings, **options: bool) -> Redriven:
+def again(settings: Settings, **options: Any) -> Redriven:
     return asyncio.run(redrive(letters(settings), settings, **options))
 
 
@@ -168,7 +176,8 @@ def test_what_the_sink_refused_is_checked_then_published_again(pipeline: Setting
     for value in (encode(good), b'{"ts": 1', extra, None):
         client.send(pipeline.topic, key=b"binance_usdm:BTCUSDT", value=value)
     client.close()
-    kept = eventually(lambda: len(all_ := found(pipeline)) == 4 and all_)
+    eventually(lambda: len(found(pipeline)) == 4)
+    kept = found(pipeline)
     assert {(one.stage, one.venue, one.topic) for one in kept} == {
         (Stage.SINK, "binance_usdm", pipeline.topic)
     }

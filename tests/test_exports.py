@@ -5,6 +5,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -32,7 +33,7 @@ def own(stack: Settings) -> Settings:
 @pytest.mark.stack
 def test_parquet_is_what_hit_gives_and_carries_the_stamp(own: Settings, tmp_path: Path) -> None:
     path = tmp_path / "prints.parquet"
-    given = {"until": UNTIL, "window": "1h", "symbols": "BTCUSDT"}
+    given: dict[str, Any] = {"until": UNTIL, "window": "1h", "symbols": "BTCUSDT"}
     stamp = liq.export("prints", path, settings=own, **given)
     frame = liq.hit("prints", settings=own, **given)
     assert_frame_equal(pd.read_parquet(path), frame, check_exact=True)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import count, pairwise
+from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, broadcast, serve
@@ -32,7 +33,7 @@ Handler = Callable[[ServerConnection], Awaitable[None]]
 
 
 @asynccontextmanager
-async def served(handler: Handler, port: int, **options: object) -> AsyncIterator[str]:
+async def served(handler: Handler, port: int, **options: Any) -> AsyncIterator[str]:
     async with serve(handler, "127.0.0.1", port, ping_interval=None, close_timeout=0.2, **options):
         yield f"ws://127.0.0.1:{port}/"
 

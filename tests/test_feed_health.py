@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -66,9 +66,10 @@ def gaps(settings: Settings, since: float, until: float) -> list[tuple[str, floa
         window=timedelta(seconds=until - since),
         until=START + timedelta(seconds=until),
     )
+    rows: Iterator[Any] = found.itertuples()
     spans = [
         (row.exchange, *((moment - START).total_seconds() for moment in (row.from_ts, row.to_ts)))
-        for row in found.itertuples()
+        for row in rows
     ]
     assert [end - start for _, start, end in spans] == pytest.approx(list(found["missing_s"]))
     return spans

@@ -1,5 +1,6 @@
 import io
 import json
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -11,7 +12,7 @@ from liq.formats import Format, encode, from_arrow
 
 @pytest.fixture
 def frame() -> pd.DataFrame:
-    moments = ["2026-01-01T00:10:05.000001Z", "2026-01-01T00:00:00Z", None]
+    moments: list[Any] = ["2026-01-01T00:10:05.000001Z", "2026-01-01T00:00:00Z", None]
     frame = pd.DataFrame(
         {
             "ts": pd.Series(pd.to_datetime(moments, format="ISO8601")).astype(

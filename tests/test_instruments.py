@@ -14,10 +14,16 @@ from liq.config import Settings
 from liq.errors import FeedError
 from liq.instruments import FRESH, Origin, fetch, load
 from liq.venues import VENUES
-from liq.venues.base import Instrument, Venue
+from liq.venues.base import Instrument, Listing, Venue
 
 PAYLOADS = Path(__file__).parent / "venues" / "payloads"
 LISTED = sorted(name for name, venue in VENUES.items() if venue.listing)
+
+
+def listing_of(name: str) -> Listing:
+    listing = VENUES[name].listing
+    assert listing
+    return listing
 
 
 @dataclass
@@ -29,7 +35,7 @@ class Exchange:
     asked: list[str] = field(default_factory=list)
 
     def venue(self, name: str, *paths: str) -> Venue:
-        listing = replace(VENUES[name].listing, urls=tuple(self.url + path for path in paths))
+        listing = replace(listing_of(name), urls=tuple(self.url + path for path in paths))
         return replace(VENUES[name], listing=listing)
 
     def serve(self, name: str) -> Venue:
@@ -75,7 +81,7 @@ def age(settings: Settings, venue: str, by: timedelta) -> None:
     file.write_text(json.dumps(kept))
 
 
-def test_rest_is_asked_once_and_then_the_cache(exchange, settings):
+def test_rest_is_asked_once_and_then_the_cache(exchange: Exchange, settings: Settings) -> None:
     venue = exchange.serve("okx")
     first, second = load(venue, settings), load(venue, settings)
     assert (first.origin, second.origin) == (Origin.REST, Origin.CACHE)
@@ -84,14 +90,16 @@ def test_rest_is_asked_once_and_then_the_cache(exchange, settings):
     assert len(exchange.asked) == 1
 
 
-def test_an_old_cache_is_refreshed(exchange, settings):
+def test_an_old_cache_is_refreshed(exchange: Exchange, settings: Settings) -> None:
     venue = exchange.serve("gate")
     load(venue, settings)
     age(settings, "gate", FRESH + timedelta(minutes=1))
     assert load(venue, settings).origin is Origin.REST
 
 
-def test_an_old_cache_serves_while_the_venue_is_away(exchange, settings):
+def test_an_old_cache_serves_while_the_venue_is_away(
+    exchange: Exchange, settings: Settings
+) -> None:
     venue = exchange.serve("gate")
     load(venue, settings)
     age(settings, "gate", timedelta(days=9))
@@ -102,7 +110,7 @@ def test_an_old_cache_serves_while_the_venue_is_away(exchange, settings):
     assert "gate does not list its contracts: Server error '503" in str(found)
 
 
-def test_the_snapshot_serves_a_first_start_offline(exchange, settings):
+def test_the_snapshot_serves_a_first_start_offline(exchange: Exchange, settings: Settings) -> None:
     found = load(exchange.venue("bitmex", "/away"), settings)
     assert found.origin is Origin.SNAPSHOT
     assert found["XBTUSDT"] == Instrument("XBTUSDT", "BTC", "USDT", 1e-06)
@@ -110,20 +118,22 @@ def test_the_snapshot_serves_a_first_start_offline(exchange, settings):
     assert not (settings.cache / "instruments").exists()  # a snapshot never turns into a cache
 
 
-def test_without_a_snapshot_there_is_an_error(exchange, settings, tmp_path, monkeypatch):
+def test_without_a_snapshot_there_is_an_error(
+    exchange: Exchange, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(instruments, "_SNAPSHOTS", tmp_path)
     with pytest.raises(FeedError, match="bitmex does not list its contracts"):
         load(exchange.venue("bitmex", "/away"), settings)
 
 
-def test_a_spoilt_cache_is_none(exchange, settings):
+def test_a_spoilt_cache_is_none(exchange: Exchange, settings: Settings) -> None:
     venue = exchange.serve("gate")
     load(venue, settings)
     (settings.cache / "instruments" / "gate.json").write_text("{")
     assert load(venue, settings).origin is Origin.REST
 
 
-def test_pages_are_followed_to_the_last(exchange, settings):
+def test_pages_are_followed_to_the_last(exchange: Exchange, settings: Settings) -> None:
     first = json.loads((PAYLOADS / "bybit.json").read_text())["listing"]
     last = {"result": {"list": [{"symbol": "XUSDT", "baseCoin": "X", "quoteCoin": "USDT"}]}}
     exchange.bodies["/linear?limit=2"] = json.dumps(first).encode()
@@ -132,7 +142,7 @@ def test_pages_are_followed_to_the_last(exchange, settings):
     assert [one.symbol for one in found] == ["BTCUSDT", "ROSEUSDT", "XUSDT"]
 
 
-def test_pages_without_end_are_an_error(exchange):
+def test_pages_without_end_are_an_error(exchange: Exchange) -> None:
     body = json.dumps(json.loads((PAYLOADS / "bybit.json").read_text())["listing"]).encode()
     exchange.bodies["/linear?limit=2"] = body
     exchange.bodies["/linear?limit=2&cursor=first%3DROSEUSDT"] = body
@@ -144,26 +154,28 @@ def test_pages_without_end_are_an_error(exchange):
     ("body", "reason"),
     [(b"<html>", "not the documented JSON"), (b'{"data":[]}', "okx lists no contracts")],
 )
-def test_an_undocumented_answer_is_an_error(exchange, body, reason):
+def test_an_undocumented_answer_is_an_error(exchange: Exchange, body: bytes, reason: str) -> None:
     exchange.bodies["/swaps"] = body
     with pytest.raises(FeedError, match=reason):
         fetch(exchange.venue("okx", "/swaps"))
 
 
-def test_a_venue_that_is_not_there_is_an_error():
-    listing = replace(VENUES["okx"].listing, urls=("http://127.0.0.1:9/",))
+def test_a_venue_that_is_not_there_is_an_error() -> None:
+    listing = replace(listing_of("okx"), urls=("http://127.0.0.1:9/",))
     with pytest.raises(FeedError, match="okx does not list its contracts"):
         fetch(replace(VENUES["okx"], listing=listing))
 
 
-def test_a_venue_whose_names_say_all_is_not_asked(settings):
+def test_a_venue_whose_names_say_all_is_not_asked(settings: Settings) -> None:
     assert load(VENUES["binance_usdm"], settings).origin is Origin.NAMES
 
 
 @pytest.mark.parametrize("name", LISTED)
-def test_each_snapshot_agrees_with_what_the_venue_s_documentation_shows(exchange, settings, name):
+def test_each_snapshot_agrees_with_what_the_venue_s_documentation_shows(
+    exchange: Exchange, settings: Settings, name: str
+) -> None:
     shipped = load(exchange.venue(name, "/away"), settings)
-    documented, _ = VENUES[name].listing.parse(
+    documented, _ = listing_of(name).parse(
         json.dumps(json.loads((PAYLOADS / f"{name}.json").read_text())["listing"]).encode()
     )
     common = [one for one in documented if one.symbol in shipped]

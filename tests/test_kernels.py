@@ -6,12 +6,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
-from jupyter_client import BlockingKernelClient, KernelManager
+from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.provisioning import KernelProvisionerFactory
+from jupyter_client.manager import KernelManager
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
 
 from browser.conftest import kernels as forked
 from browser.conftest import serving
@@ -73,6 +75,12 @@ def answer(client: BlockingKernelClient, code: str) -> str:
     return "".join(said).strip()
 
 
+def provisioner_of(manager: KernelManager) -> Any:
+    """Return what started the manager's kernel: one of ours."""
+    assert manager.provisioner
+    return manager.provisioner
+
+
 def shared(process: psutil.Process) -> float:
     """Return the MiB of memory that is no file's and yet another process's too."""
     maps = process.memory_maps(grouped=False)
@@ -89,7 +97,7 @@ def test_it_has_its_own_folder_and_environment(tmp_path: Path) -> None:
 def test_it_has_imported_already_and_shares_what_it_has(tmp_path: Path) -> None:
     with kernel(tmp_path) as (manager, client):
         assert answer(client, "import sys; print('liq.dashboard' in sys.modules)") == "True"
-        assert shared(psutil.Process(manager.provisioner.pid)) > 20
+        assert shared(psutil.Process(provisioner_of(manager).pid)) > 20
 
 
 def test_its_random_numbers_are_its_own(tmp_path: Path) -> None:
@@ -130,9 +138,9 @@ def test_it_does_what_is_to_be_done_at_exit(tmp_path: Path) -> None:
 
 def test_it_says_when_it_died(tmp_path: Path) -> None:
     with kernel(tmp_path) as (manager, _):
-        psutil.Process(manager.provisioner.pid).kill()
+        psutil.Process(provisioner_of(manager).pid).kill()
         eventually(lambda: not manager.is_alive())
-        assert manager.provisioner.process.poll() == -signal.SIGKILL
+        assert provisioner_of(manager).process.poll() == -signal.SIGKILL
 
 
 def test_it_may_start_processes_of_its_own(tmp_path: Path) -> None:

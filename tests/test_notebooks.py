@@ -28,7 +28,8 @@ SQL = re.compile(r"\b(SELECT\b.+\bFROM|INSERT\s+INTO|SAMPLE\s+BY|CREATE\s+TABLE)
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
 def notebook(request: pytest.FixtureRequest) -> nbformat.NotebookNode:
-    return nbformat.read(request.param, as_version=4)
+    found: nbformat.NotebookNode = nbformat.read(request.param, as_version=4)
+    return found
 
 
 def code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:

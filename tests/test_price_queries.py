@@ -80,10 +80,10 @@ def test_the_path_takes_large_and_the_newest_prints(own: Settings) -> None:
 def test_reactions_are_null_where_no_young_price_of_the_kind_is_known(own: Settings) -> None:
     found = hit("print_reactions", own).set_index("base")
     assert len(found) == 9
-    assert found.loc["BTC", ["price", "mark_price", "notional"]].tolist() == [100, 100, LARGE]
+    assert [*found.loc["BTC", ["price", "mark_price", "notional"]]] == [100, 100, LARGE]
     moves = ["moved_10s_bps", "moved_1m_bps", "moved_5m_bps"]
-    assert found.loc["BTC", moves].tolist() == pytest.approx([0, 200, 50])
-    assert found.loc["ETH", moves].tolist() == pytest.approx([100, np.nan, np.nan], nan_ok=True)
+    assert [*found.loc["BTC", moves]] == pytest.approx([0, 200, 50])
+    assert [*found.loc["ETH", moves]] == pytest.approx([100, np.nan, np.nan], nan_ok=True)
     for base in ("OLD", "SIM", "NONE"):
         assert found.loc[base, ["mark_price", *moves]].isna().all()
     patient = hit("print_reactions", own, tolerance="6s").set_index("base")

@@ -80,7 +80,7 @@ async def test_what_a_bad_message_holds_of_good_is_published(
 ) -> None:
     def odd(
         raw: str | bytes, instruments: Instruments, recv_ts: int, source: Source = Source.LIVE
-    ) -> list[Liquidation]:
+    ) -> Sequence[Record]:
         found = BINANCE_USDM.parse(raw, instruments, recv_ts, source)
         if b'"BUY"' in bytes(raw):  # type: ignore[arg-type]
             raise RejectedMessage("the other one is odd", found)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 import pytest
@@ -264,8 +264,8 @@ class Clock(datetime):
     """A clock that stands still."""
 
     @classmethod
-    def now(cls, tz: tzinfo | None = None) -> datetime:  # noqa: ARG003 - datetime's own name
-        return NOW
+    def now(cls, tz: tzinfo | None = None) -> Self:  # noqa: ARG003 - datetime's own name
+        return cls.fromtimestamp(NOW.timestamp(), UTC)
 
 
 @pytest.fixture(scope="module")
@@ -396,7 +396,7 @@ def test_waiting_for_rows_is_bounded(own: Settings) -> None:
 def test_listing_names_every_query_with_parameters_and_columns() -> None:
     listing = queries.listing().set_index("key")
     assert list(listing.index) == list(SHIPPED)
-    assert listing.loc["top_symbols", "parameters"].startswith("window, until, symbols")
+    assert str(listing.loc["top_symbols", "parameters"]).startswith("window, until, symbols")
     assert listing.loc["latest_timestamp", "columns"] == "ts, first_ts, rows"
 
 

@@ -229,13 +229,12 @@ async def test_venues_are_recorded_until_a_signal_comes(tmp_path: Path) -> None:
                 await connection.send(f"{connection.request.path} {number}")
                 await asyncio.sleep(0.01)
 
-    def look(state: object) -> None:
-        nonlocal looks
-        looks += 1
-        if looks == 3:
+    looks = count(1)
+
+    def look(_state: object) -> None:
+        if next(looks) == 3:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    looks = 0
     venues = ["binance_usdm", "bitfinex"]
     async with serve(exchange, "127.0.0.1", 0) as server, asyncio.timeout(PATIENCE_S):
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/{{venue}}"

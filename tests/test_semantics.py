@@ -1,5 +1,8 @@
 """What venues' messages mean: every venue has an example that its own parser understands."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pandas as pd
 import pytest
 
@@ -12,7 +15,8 @@ FEEDS = VENUES | PRICE_FEEDS
 
 def fields(frame: pd.DataFrame, record: int = 1) -> dict[str, tuple[object, str]]:
     part = frame[frame["record"] == record]
-    return {row.field: (row.value, row.unit) for row in part.itertuples()}
+    rows: Iterator[Any] = part.itertuples()
+    return {row.field: (row.value, row.unit) for row in rows}
 
 
 @pytest.mark.parametrize("name", FEEDS)
@@ -63,13 +67,11 @@ def test_a_message_that_holds_nothing_says_so() -> None:
 def test_the_listing_tells_how_venues_differ() -> None:
     frame = semantics.listing().set_index("venue")
     assert list(frame.index) == list(FEEDS)
-    assert frame.loc["binance_usdm", ["completeness", "price_kind"]].tolist() == [
-        "throttled",
-        "average",
-    ]
-    assert frame.loc["bybit", ["completeness", "price_kind"]].tolist() == ["full", "bankruptcy"]
+    kinds = frame[["completeness", "price_kind"]].agg(tuple, axis=1)
+    assert kinds["binance_usdm"] == ("throttled", "average")
+    assert kinds["bybit"] == ("full", "bankruptcy")
     assert frame.loc["okx", "shows"] == "some of its liquidations: sums are lower bounds"
-    assert frame.loc["binance_usdm_mark", ["completeness", "price_kind"]].tolist() == ["", "mark"]
+    assert kinds["binance_usdm_mark"] == ("", "mark")
     assert frame["documentation"].str.startswith("https://").all()
 
 

@@ -1,11 +1,15 @@
+from typing import Any
+
 import pandas as pd
 import pytest
 
 from liq.stamps import row_hash
 
+MOMENTS: list[Any] = ["2026-01-01T00:00:00.000001Z", None]
+OTHERS: list[Any] = ["2026-01-01T00:00:00.000002Z", None]
 FRAME = pd.DataFrame(
     {
-        "ts": pd.to_datetime(["2026-01-01T00:00:00.000001Z", None]).astype("datetime64[us, UTC]"),
+        "ts": pd.to_datetime(MOMENTS).astype("datetime64[us, UTC]"),
         "symbol": ["BTCUSDT", None],
         "count": pd.array([1, None], dtype="Int64"),
         "usd": [0.1 + 0.2, float("nan")],
@@ -36,7 +40,7 @@ def test_the_order_of_rows_and_the_last_bits_of_sums_do_not_count() -> None:
         {"symbol": ["BTCUSDT", "ETHUSDT"]},
         {"count": [1, 0]},
         {"on": [True, True]},
-        {"ts": pd.to_datetime(["2026-01-01T00:00:00.000002Z", None])},
+        {"ts": pd.to_datetime(OTHERS)},
     ],
 )
 def test_every_value_counts(change: dict[str, list[object]]) -> None:

@@ -14,7 +14,7 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
   feed health; `liq.views` tells how to write for them;
 - ``[[ … ]]`` is kept only when every parameter in it has a value.
 
-A parameter whose ``names`` is ``symbol``, ``base``, ``exchange`` or ``rule`` takes the names of that
+A parameter whose ``names`` is ``symbol``, ``base``, ``exchange`` or ``rule`` takes names of that
 column in any case, and wrong ones are told (`liq.names`).
 
 ``$common`` holds parameters that entries share by name. ``$schema`` may name the JSON schema, which

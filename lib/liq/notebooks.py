@@ -95,7 +95,7 @@ def defaults(notebook: str | Path) -> dict[str, str]:
 
 
 def _cells(path: Path) -> list[nbformat.NotebookNode]:
-    cells: list[nbformat.NotebookNode] = nbformat.read(path, as_version=4).cells  # type: ignore[no-untyped-call]
+    cells: list[nbformat.NotebookNode] = nbformat.read(path, as_version=4).cells
     return cells
 
 

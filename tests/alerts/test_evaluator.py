@@ -130,7 +130,7 @@ async def test_what_nobody_foresaw_ends_no_evaluation(
     async with Publisher(own) as publisher:
         evaluator = Evaluator(publisher, own)
         with monkeypatch.context() as patch:
-            patch.setattr("liq.alerts.evaluator.check", lambda *_args: {}["nothing"])
+            patch.setattr("liq.alerts.evaluator.check", lambda *_args: dict[str, Any]()["nothing"])
             assert await evaluator.tick() == []
         assert "all rules cannot be evaluated: KeyError('nothing')" in caplog.text
         await evaluator.tick()

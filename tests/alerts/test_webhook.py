@@ -63,7 +63,7 @@ async def test_what_nobody_foresaw_ends_no_posting(
 ) -> None:
     real = webhook.payload
     monkeypatch.setattr(
-        webhook, "payload", lambda alert: real(alert) if alert.live else {}["nothing"]
+        webhook, "payload", lambda alert: real(alert) if alert.live else dict[str, Any]()["nothing"]
     )
     with receiving(port) as receiver:
         async with posting(port) as made:

@@ -1,4 +1,5 @@
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def test_a_control_that_changed_reloads(own: Settings) -> None:
         assert model.poll()
         assert sizes(model) == shown
         assert not model.poll()
-    assert model.state is State.LIVE
+    assert model.state == State.LIVE
     model.symbols = ["NONE"]
     model.poll()
     assert model.state is State.EMPTY
@@ -117,7 +118,8 @@ def test_tells_when_a_feed_with_prints_was_not_heard(own: Settings) -> None:
     model = DashboardModel(own, window="5m")
     model.poll()
     assert model.gaps is not None
-    spans = [(row.from_ts.timestamp(), row.to_ts.timestamp()) for row in model.gaps.itertuples()]
+    rows: Iterator[Any] = model.gaps.itertuples()
+    spans = [(row.from_ts.timestamp(), row.to_ts.timestamp()) for row in rows]
     assert (now - 120, now - 60) in spans
     assert set(model.gaps["source"]) == {"live"}  # a simulator without prints is no loss
 
@@ -309,7 +311,7 @@ def test_a_reading_of_long_ago_is_not_live(own: Settings, monkeypatch: pytest.Mo
     insert(own, [fresh(100)])
     model = DashboardModel(own)
     model.poll()
-    assert model.state is State.LIVE
+    assert model.state == State.LIVE
     monkeypatch.setattr("liq.dashboard.model._STUCK", timedelta(0))
     model.judge()
     assert model.state is State.STALE

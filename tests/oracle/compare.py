@@ -113,7 +113,8 @@ def _plain(column: "pd.Series[Any]") -> "pd.Series[Any]":
 def _wrong(expected: "pd.Series[Any]", found: "pd.Series[Any]", relative: float) -> np.ndarray:
     if expected.dtype.kind == "f" or found.dtype.kind == "f":
         one, other = (column.to_numpy(dtype=float, na_value=np.nan) for column in (expected, found))
-        return ~np.isclose(one, other, rtol=relative, atol=_ABSOLUTE, equal_nan=True)
+        differs: np.ndarray = ~np.isclose(one, other, rtol=relative, atol=_ABSOLUTE, equal_nan=True)
+        return differs
     pairs = zip(_values(expected), _values(found), strict=True)
     return np.array([one != other for one, other in pairs])
 

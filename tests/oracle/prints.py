@@ -58,8 +58,8 @@ def by_exchange(world: World, values: Values) -> Answer:
 
 def sources(world: World, values: Values) -> Answer:
     keys = ["exchange", "source", "completeness"]
-    groups = window(world.prints, values).groupby(keys, as_index=False)["ts"]
-    rows = groups.agg(prints="count", first_ts="min", last_ts="max")
+    groups = window(world.prints, values).groupby(keys, as_index=False)
+    rows = groups.agg(prints=("ts", "count"), first_ts=("ts", "min"), last_ts=("ts", "max"))
     rows = ordered(rows, prints=False, exchange=True, source=True, completeness=True)
     return Answer(times(rows, "first_ts", "last_ts"), ("prints", *keys))
 

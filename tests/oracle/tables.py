@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -85,7 +85,7 @@ def ordered(frame: pd.DataFrame, **directions: bool) -> pd.DataFrame:
     """Return the rows in order of columns, ascending where true; nulls are less than all else."""
     frame = frame.reset_index(drop=True)
     for name, ascending in reversed(directions.items()):
-        first = "first" if ascending else "last"
+        first: Literal["first", "last"] = "first" if ascending else "last"
         frame = frame.sort_values(
             name, ascending=ascending, kind="stable", na_position=first, ignore_index=True
         )

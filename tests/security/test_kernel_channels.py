@@ -15,7 +15,7 @@ import httpx
 import nbformat
 import psutil
 import pytest
-from jupyter_client import BlockingKernelClient
+from jupyter_client.blocking.client import BlockingKernelClient
 
 from browser.conftest import kernels as forked
 from browser.conftest import serving
@@ -73,7 +73,7 @@ def listening_on_tcp(process: psutil.Process) -> list[tuple[str, int]]:
 
 
 def socket_paths(process: psutil.Process) -> set[str]:
-    return {each.laddr for each in process.net_connections("unix") if each.laddr}
+    return {str(each.laddr) for each in process.net_connections("unix") if each.laddr}
 
 
 def connection_file(process: psutil.Process) -> Path:

@@ -306,9 +306,9 @@ async def test_every_notebook_shows_markup_as_text_in_jupyterlab(
     folder.mkdir()
     ran = notebooks.run(together(tmp_path), settings=hostile)
     file = folder / "every.ipynb"
-    nbformat.write(ran, file)  # type: ignore[no-untyped-call]
+    nbformat.write(ran, file)
     notary = NotebookNotary()
-    notary.sign(nbformat.read(file, as_version=4))  # type: ignore[no-untyped-call]
+    notary.sign(nbformat.read(file, as_version=4))
     notary.store.close()
     argv = ("-m", "liq", "lab", "--no-browser", "--folder", str(folder))
     async with threaded(running(hostile, *argv)):
@@ -323,17 +323,17 @@ def together(folder: Path) -> Path:
     """Write a notebook of all notebooks' cells, about the last minutes."""
     cells = []
     for file in sorted(assets.path("notebooks").glob("*.ipynb")):
-        one = nbformat.read(file, as_version=4)  # type: ignore[no-untyped-call]
+        one = nbformat.read(file, as_version=4)
         for cell in one.cells:
             cells.append(cell)
             if "parameters" in cell.metadata.get("tags", ()):
                 text = 'window, step = "10m", "30s"'
-                cells.append(nbformat.v4.new_code_cell(text))  # type: ignore[no-untyped-call]
+                cells.append(nbformat.v4.new_code_cell(text))
     for number, cell in enumerate(cells):
         cell.id = f"cell-{number}"
-    whole = nbformat.v4.new_notebook(cells=cells, metadata=one.metadata)  # type: ignore[no-untyped-call]
+    whole = nbformat.v4.new_notebook(cells=cells, metadata=one.metadata)
     path = folder / "every.ipynb"
-    nbformat.write(whole, path)  # type: ignore[no-untyped-call]
+    nbformat.write(whole, path)
     return path
 
 

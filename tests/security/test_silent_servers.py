@@ -37,7 +37,7 @@ from liq.errors import (
     StackError,
 )
 from liq.kafka import Publisher
-from liq.model import Alert, Severity
+from liq.model import Alert, Severity, Text
 from liq.stack import health
 from liq.stack.lock import lock
 from liq.venues import venue
@@ -126,7 +126,7 @@ def post_alert(settings: Settings) -> None:
                 measure="notional",
                 value=1.0,
                 threshold=1.0,
-                message="message",
+                message=Text("message"),
                 live=True,
             )
         )
@@ -207,7 +207,7 @@ def outcomes(
     """All calls to both servers, which are under way."""
     servers = []
     threads = ThreadPoolExecutor(len(CALLS) * len(KINDS))
-    begun = {}
+    begun: dict[tuple[str, str], Future[Outcome]] = {}
     for kind in KINDS:
         ports: dict[str, Any] = {}
         for name in free_ports():

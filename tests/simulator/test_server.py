@@ -104,6 +104,11 @@ async def test_unknown_paths_are_not_found(settings: Settings) -> None:
                     pass
 
 
+def parsed(frame: str | bytes) -> list[Liquidation]:
+    records = BINANCE_USDM.parse(frame, {}, 0)
+    return [one for one in records if isinstance(one, Liquidation)]
+
+
 async def test_mark_prices_are_a_control_stream(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,7 +157,7 @@ async def test_what_it_sends_is_what_the_venue_s_parser_reads(settings: Settings
         client(settings, f"/ws/{ALL}") as connection,
     ):
         frames = [await connection.recv() for _ in range(1_000)]
-    liquidations = [one for frame in frames for one in BINANCE_USDM.parse(frame, {}, 0)]
+    liquidations = [one for frame in frames for one in parsed(frame)]
     assert len(liquidations) == 1_000
     assert len({one.event_id for one in liquidations}) == 1_000
     assert {one.side for one in liquidations} == {Side.LONG, Side.SHORT}
@@ -216,7 +221,7 @@ async def test_the_ledger_holds_every_order_and_no_malformed_message(
         for _ in range(612):
             frame = await asyncio.wait_for(connection.recv(), PATIENCE_S)
             try:
-                good += BINANCE_USDM.parse(frame, {}, 0)
+                good += parsed(frame)
             except RejectedMessage as rejection:
                 bad.append(str(rejection))
         assert simulator.finished.is_set()

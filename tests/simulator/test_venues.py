@@ -52,7 +52,7 @@ class Heard:
         except RejectedMessage as rejection:
             self.rejected.append(str(rejection))
             found = list(rejection.accepted)
-        self.liquidations += found
+        self.liquidations += [one for one in found if isinstance(one, Liquidation)]
 
 
 @asynccontextmanager

@@ -74,11 +74,13 @@ def test_large_liquidations_show_in_what_prices_did_after_them() -> None:
     walk = begun(3)
     process = Process(5, 3, walk=walk)
     hours = itertools.takewhile(lambda one: one.due_ms < 4 * 3_600_000, process.drafts())
-    moves, waiting = [], []
+    moves: list[list[float]] = []
+    waiting: list[tuple[float, str, int, float, float]] = []
     for draft in hours:
         while waiting and waiting[0][0] <= draft.due_ms:
-            due, base, sign, before, at = waiting.pop(0)
-            moves.append([at - before, sign * math.log(walk.factor(base, due)) - before])
+            then, its_base, its_sign, its_before, its_at = waiting.pop(0)
+            later = its_sign * math.log(walk.factor(its_base, then))
+            moves.append([its_at - its_before, later - its_before])
         base, due = draft.contract.base, draft.due_ms
         sign = -1 if draft.closes_long else 1
         before = sign * math.log(walk.factor(base, due))

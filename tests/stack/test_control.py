@@ -90,8 +90,8 @@ def test_each_listens_on_its_ports_of_loopback_only(stack: Settings) -> None:
         for end in process.net_connections("tcp")
         if end.status == psutil.CONN_LISTEN
     }
-    names = ("kafka_port", "kafka_controller_port", "connect_port")
-    names += ("questdb_http_port", "questdb_pg_port", "questdb_health_port")
+    names = ["kafka_port", "kafka_controller_port", "connect_port"]
+    names += ["questdb_http_port", "questdb_pg_port", "questdb_health_port"]
     assert listening == {(name.split("_")[0], "127.0.0.1", getattr(stack, name)) for name in names}
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -71,9 +72,13 @@ def test_both_outputs_go_to_the_log_and_the_log_before_is_kept(pid_file: Path) -
     log = pid_file.parents[1] / "logs" / "it.log"
     for text in ("first", "second"):
         spawn(pid_file, ["sh", "-c", f"echo {text}; echo {text} >&2; exec sleep 1000"])
-        eventually(lambda text=text: log.read_text() == f"{text}\n{text}\n")
+        eventually(partial(_says, log, f"{text}\n{text}\n"))
         process.end(pid_file, timeout=5)
     assert (log.parent / "it.log.1").read_text() == "first\nfirst\n"
+
+
+def _says(log: Path, text: str) -> bool:
+    return log.read_text() == text
 
 
 def test_it_outlives_a_killed_starter_and_is_still_ended(pid_file: Path) -> None:
@@ -88,6 +93,7 @@ def test_it_outlives_a_killed_starter_and_is_still_ended(pid_file: Path) -> None
     with subprocess.Popen([sys.executable, "-c", code, str(pid_file)]) as starter:
         found = eventually(lambda: process.find(pid_file))
         starter.kill()
+    assert found
     assert found.process.is_running()
     assert process.end(pid_file, timeout=5)
     assert ended(found.process)

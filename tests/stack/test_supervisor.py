@@ -19,7 +19,7 @@ from helpers import PATIENCE_S, configure_questdb, eventually, free_ports, runni
 from liq import connect, questdb
 from liq import stack as local
 from liq.config import Settings
-from liq.errors import ConnectError, StackError
+from liq.errors import ConnectError, QuestDBError, StackError
 from liq.kafka import Publisher
 from liq.stack import State, Supervisor, apps, control, process
 from liq.stack.servers import servers
@@ -58,7 +58,7 @@ def await_flow(settings: Settings) -> None:
     def flows() -> bool:
         try:
             return newest(settings) > now
-        except questdb.QuestDBError as error:
+        except QuestDBError as error:
             raise AssertionError from error
 
     eventually(flows)
@@ -280,7 +280,12 @@ def test_a_fault_with_one_service_keeps_no_other_from_being_started_again(tmp_pa
     ]
     for torn in servers(settings):
         torn.pid_file.unlink()
-    eventually(lambda: supervisor.look() or process.find(simulator.pid_file), every=0.2)
+
+    def revived() -> bool:
+        supervisor.look()
+        return process.find(simulator.pid_file) is not None
+
+    eventually(revived, every=0.2)
     assert told(settings, "simulator", "died, started again")
     apps.producer(settings).pid_file.unlink()
     local.down(settings)

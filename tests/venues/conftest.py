@@ -2,15 +2,17 @@
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from liq.errors import RejectedMessage
+from liq.model import Liquidation, Record, Source
 from liq.venues import venue
-from liq.venues.base import Instruments
+from liq.venues.base import Instrument, Instruments, Venue
 
 RECV = 1_750_000_000_000_000
 _GZIPPED = ("htx", "htx_inverse")
@@ -42,6 +44,39 @@ class Recording:
         return gzip.compress(text.encode()) if self.venue in _GZIPPED else text.encode()
 
 
+RecordingOf = Callable[[str], Recording]
+
+
+def liquidations(
+    feed: Venue,
+    raw: str | bytes,
+    instruments: Instruments,
+    recv_ts: int,
+    source: Source = Source.LIVE,
+) -> list[Liquidation]:
+    """Parse a frame that holds nothing but liquidations."""
+    return _all(feed.parse(raw, instruments, recv_ts, source))
+
+
+def accepted(rejection: RejectedMessage) -> list[Liquidation]:
+    """Return what a rejected message held of liquidations."""
+    return _all(rejection.accepted)
+
+
+def _all(records: Iterable[Record]) -> list[Liquidation]:
+    found = []
+    for one in records:
+        assert isinstance(one, Liquidation)
+        found.append(one)
+    return found
+
+
+def listed(feed: Venue, page: bytes) -> tuple[list[Instrument], str]:
+    """Parse a page of the venue's listing."""
+    assert feed.listing
+    return feed.listing.parse(page)
+
+
 def _load(name: str) -> Recording:
     file = Path(__file__).parent / "payloads" / f"{name}.json"
     content = json.loads(file.read_text())
@@ -49,7 +84,7 @@ def _load(name: str) -> Recording:
 
 
 @pytest.fixture(scope="session")
-def recording_of() -> Callable[[str], Recording]:
+def recording_of() -> RecordingOf:
     return _load
 
 

@@ -8,6 +8,7 @@ import math
 import sys
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from liq.instruments import Origin, load
 from liq.model import Liquidation, Record, Side, Source, decode, encode
 from liq.venues import PRICE_FEEDS, VENUES, venue
 from liq.venues.base import Instrument
+from venues.conftest import RecordingOf, listed
 
 RECV = 1_692_266_435_000_000  # just after the documented orders of OKX, whose old ones are history
 # a loaded machine is slow at random, which is no fault of a parser
@@ -72,20 +74,23 @@ def put(document: Any, path: tuple[Any, ...], value: Any) -> None:
 
 
 @EVERY
-def test_a_venue_names_its_documentation(name):
+def test_a_venue_names_its_documentation(name: str) -> None:
     parse = FEEDS[name].parse
     module = sys.modules[(parse.func if isinstance(parse, partial) else parse).__module__]
-    assert "Source: https://" in inspect.getdoc(module)
+    assert "Source: https://" in (inspect.getdoc(module) or "")
     assert FEEDS[name].documentation.startswith("https://")
     assert FEEDS[name].url.startswith("wss://")
     assert all(url.startswith("https://") for url in getattr(FEEDS[name].listing, "urls", ()))
 
 
 @pytest.mark.parametrize("name", VENUES)
-def test_a_recording_shows_both_sides(recording_of, name):
+def test_a_recording_shows_both_sides(recording_of: RecordingOf, name: str) -> None:
     recording = recording_of(name)
     found = [
-        one for raw in recording.frames.values() for one in parsed(name, raw, recording.instruments)
+        one
+        for raw in recording.frames.values()
+        for one in parsed(name, raw, recording.instruments)
+        if isinstance(one, Liquidation)
     ]
     assert {one.side for one in found} == {Side.LONG, Side.SHORT}
     assert {one.exchange for one in found} == {name}
@@ -94,7 +99,7 @@ def test_a_recording_shows_both_sides(recording_of, name):
 
 
 @EVERY
-def test_the_source_is_what_the_caller_says(recording_of, name):
+def test_the_source_is_what_the_caller_says(recording_of: RecordingOf, name: str) -> None:
     recording = recording_of(name)
     for raw in recording.frames.values():
         live = parsed(name, raw, recording.instruments)
@@ -109,7 +114,7 @@ def test_the_source_is_what_the_caller_says(recording_of, name):
 
 
 @EVERY
-def test_requests_are_text(name):
+def test_requests_are_text(name: str) -> None:
     frames = list(FEEDS[name].subscribe({"BTCUSDT": Instrument("BTCUSDT", "BTC", "USDT")}))
     if heartbeat := FEEDS[name].heartbeat:
         frames.append(heartbeat.frame)
@@ -118,7 +123,9 @@ def test_requests_are_text(name):
 
 
 @EVERY
-def test_a_first_start_offline_has_contracts(tmp_path, monkeypatch, name):
+def test_a_first_start_offline_has_contracts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setattr("liq.instruments.fetch", unreachable)
     found = load(FEEDS[name], Settings(cache=tmp_path))
     assert found.origin is (Origin.SNAPSHOT if FEEDS[name].listing else Origin.NAMES)
@@ -131,14 +138,16 @@ def unreachable(_venue: Any) -> Any:
 @EVERY
 @SEARCH
 @given(raw=st.binary(max_size=64) | st.text(max_size=64))
-def test_noise_is_rejected(name, raw):
+def test_noise_is_rejected(name: str, raw: Any) -> None:
     assert parsed(name, raw, {}) is not None
 
 
 @EVERY
 @SEARCH
 @given(document=_JSON)
-def test_any_json_is_rejected_or_holds_nothing(recording_of, name, document):
+def test_any_json_is_rejected_or_holds_nothing(
+    recording_of: RecordingOf, name: str, document: Any
+) -> None:
     recording = recording_of(name)
     assert_sound(parsed(name, recording.frame(document), recording.instruments))
 
@@ -146,7 +155,9 @@ def test_any_json_is_rejected_or_holds_nothing(recording_of, name, document):
 @EVERY
 @SEARCH
 @given(data=st.data())
-def test_a_changed_message_is_rejected_or_sound(recording_of, name, data):
+def test_a_changed_message_is_rejected_or_sound(
+    recording_of: RecordingOf, name: str, data: st.DataObject
+) -> None:
     recording = recording_of(name)
     changeable = [one for one in recording.documents.values() if isinstance(one, dict | list)]
     document = copy.deepcopy(data.draw(st.sampled_from(changeable)))
@@ -161,7 +172,9 @@ def test_a_changed_message_is_rejected_or_sound(recording_of, name, data):
 @EVERY
 @SEARCH
 @given(data=st.data())
-def test_a_cut_or_spoilt_frame_is_rejected_or_sound(recording_of, name, data):
+def test_a_cut_or_spoilt_frame_is_rejected_or_sound(
+    recording_of: RecordingOf, name: str, data: st.DataObject
+) -> None:
     recording = recording_of(name)
     raw = bytearray(data.draw(st.sampled_from(list(recording.frames.values()))))
     position = data.draw(st.integers(0, len(raw) - 1))
@@ -175,12 +188,14 @@ def test_a_cut_or_spoilt_frame_is_rejected_or_sound(recording_of, name, data):
 @pytest.mark.parametrize("name", [name for name in FEEDS if FEEDS[name].listing])
 @SEARCH
 @given(data=st.data())
-def test_a_changed_listing_is_rejected_or_sound(recording_of, name, data):
+def test_a_changed_listing_is_rejected_or_sound(
+    recording_of: RecordingOf, name: str, data: st.DataObject
+) -> None:
     document = json.loads(recording_of(name).listing)
     path = data.draw(st.sampled_from(list(nodes(document))))
     put(document, path, data.draw(_JSON))
     try:
-        found, following = FEEDS[name].listing.parse(json.dumps(document).encode())
+        found, following = listed(FEEDS[name], json.dumps(document).encode())
     except RejectedMessage:
         return
     assert all(0 < one.multiplier < math.inf for one in found)
@@ -189,13 +204,13 @@ def test_a_changed_listing_is_rejected_or_sound(recording_of, name, data):
 
 
 @EVERY
-def test_a_deep_or_huge_frame_ends(name):
+def test_a_deep_or_huge_frame_ends(name: str) -> None:
     for raw in ("[" * 100_000, '{"data":' * 100_000, "1" * 100_000):
         assert not list(parsed(name, raw, {}))
         assert not list(parsed(name, gzip.compress(raw.encode()), {}))
 
 
-def test_an_unknown_venue_is_told_which_there_are():
+def test_an_unknown_venue_is_told_which_there_are() -> None:
     with pytest.raises(
         ConfigError,
         match="unknown venue 'binance', did you mean 'binance_usdm'\\? valid are: binance_usdm, ",

@@ -4,12 +4,15 @@ from liq.errors import RejectedMessage
 from liq.model import Completeness, Liquidation, PriceKind, Side
 from liq.venues.base import Instrument
 from liq.venues.binance import BINANCE_COINM
+from venues.conftest import Recording, liquidations, listed
 
 RECV = 1_591_154_241_000_000
 
 
-def test_the_documented_long_is_a_contract_of_100_dollars(recording):
-    assert BINANCE_COINM.parse(recording.frames["documented"], recording.instruments, RECV) == [
+def test_the_documented_long_is_a_contract_of_100_dollars(recording: Recording) -> None:
+    assert liquidations(
+        BINANCE_COINM, recording.frames["documented"], recording.instruments, RECV
+    ) == [
         Liquidation(
             ts=1_591_154_240_949_000,
             recv_ts=RECV,
@@ -29,23 +32,23 @@ def test_the_documented_long_is_a_contract_of_100_dollars(recording):
     ]
 
 
-def test_a_short_counts_what_was_filled_at_what_was_paid(recording):
-    (short,) = BINANCE_COINM.parse(recording.frames["short"], recording.instruments, RECV)
+def test_a_short_counts_what_was_filled_at_what_was_paid(recording: Recording) -> None:
+    (short,) = liquidations(BINANCE_COINM, recording.frames["short"], recording.instruments, RECV)
     assert (short.side, short.notional, short.quantity) == (Side.SHORT, 400.0, 2.0)
 
 
 @pytest.mark.parametrize("frame", ["open", "subscribed", "control"])
-def test_other_frames_hold_nothing(recording, frame):
-    assert BINANCE_COINM.parse(recording.frames[frame], recording.instruments, RECV) == []
+def test_other_frames_hold_nothing(recording: Recording, frame: str) -> None:
+    assert liquidations(BINANCE_COINM, recording.frames[frame], recording.instruments, RECV) == []
 
 
-def test_the_size_of_an_unknown_contract_is_not_guessed(recording):
+def test_the_size_of_an_unknown_contract_is_not_guessed(recording: Recording) -> None:
     with pytest.raises(RejectedMessage, match="unknown contract 'NEWUSD_PERP'"):
-        BINANCE_COINM.parse(recording.frames["unknown"], recording.instruments, RECV)
+        liquidations(BINANCE_COINM, recording.frames["unknown"], recording.instruments, RECV)
 
 
-def test_the_listing_tells_contract_sizes(recording):
-    assert BINANCE_COINM.listing.parse(recording.listing)[0] == [
+def test_the_listing_tells_contract_sizes(recording: Recording) -> None:
+    assert listed(BINANCE_COINM, recording.listing)[0] == [
         Instrument("BTCUSD_200925", "BTC", "USD", 100.0, inverse=True),
         Instrument("BTCUSD_PERP", "BTC", "USD", 100.0, inverse=True),
         Instrument("ETHUSD_PERP", "ETH", "USD", 10.0, inverse=True),

@@ -1,6 +1,7 @@
 import contextlib
 import json
 import math
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from liq.errors import RejectedMessage
 from liq.model import Completeness, Liquidation, PriceKind, Side, Source
 from liq.venues.base import Instrument
 from liq.venues.binance import BINANCE_USDM
+from venues.conftest import Recording, liquidations
 
-parse = BINANCE_USDM.parse
+parse = partial(liquidations, BINANCE_USDM)
 RECV = 1_568_014_460_901_234
 SNAPSHOT = Liquidation(
     ts=1_568_014_460_893_000,
@@ -39,12 +41,14 @@ def order(**changes: Any) -> bytes:
 
 
 @pytest.mark.parametrize("frame", ["documented", "combined"])
-def test_the_documented_long_bare_and_in_a_combined_stream(recording, frame):
+def test_the_documented_long_bare_and_in_a_combined_stream(
+    recording: Recording, frame: str
+) -> None:
     assert parse(recording.frames[frame], {}, RECV) == [SNAPSHOT]
     assert parse(recording.frames[frame].decode(), {}, RECV) == [SNAPSHOT]
 
 
-def test_a_bought_back_position_was_short(recording):
+def test_a_bought_back_position_was_short(recording: Recording) -> None:
     (short,) = parse(recording.frames["short"], {}, RECV)
     assert (short.side, short.raw_side) == (Side.SHORT, "BUY")
     assert (short.base, short.quote) == ("1000PEPE", "USDC")
@@ -52,17 +56,17 @@ def test_a_bought_back_position_was_short(recording):
     assert (short.quantity, short.price, short.notional) == (9000.0, 0.0189, 9000 * 0.0189)
 
 
-def test_a_delivery_contract_is_of_its_pair(recording):
+def test_a_delivery_contract_is_of_its_pair(recording: Recording) -> None:
     (one,) = parse(recording.frames["delivery"], {}, RECV)
     assert (one.symbol, one.base, one.quote) == ("ETHUSDT_260925", "ETH", "USDT")
 
 
-def test_the_source_is_kept(recording):
+def test_the_source_is_kept(recording: Recording) -> None:
     (one,) = parse(recording.frames["documented"], {}, RECV, Source.SIMULATOR)
     assert one.source is Source.SIMULATOR
 
 
-def test_an_order_counts_once_and_as_far_as_it_was_filled(recording):
+def test_an_order_counts_once_and_as_far_as_it_was_filled(recording: Recording) -> None:
     assert parse(recording.frames["partial"], {}, RECV) == []
     assert parse(recording.frames["unfilled"], {}, RECV) == []
     (expired,) = parse(recording.frames["expired"], {}, RECV)
@@ -70,11 +74,11 @@ def test_an_order_counts_once_and_as_far_as_it_was_filled(recording):
 
 
 @pytest.mark.parametrize("frame", ["acknowledged", "control"])
-def test_other_frames_hold_nothing(recording, frame):
+def test_other_frames_hold_nothing(recording: Recording, frame: str) -> None:
     assert parse(recording.frames[frame], {}, RECV) == []
 
 
-def test_a_given_instrument_wins_over_the_name():
+def test_a_given_instrument_wins_over_the_name() -> None:
     instruments = {"BTCUSDT": Instrument("BTCUSDT", "XBT", "USDT")}
     (one,) = parse(order(), instruments, RECV)
     assert one.base == "XBT"
@@ -83,7 +87,7 @@ def test_a_given_instrument_wins_over_the_name():
 @pytest.mark.parametrize(
     "field", ["s", "S", "o", "f", "q", "p", "ap", "l", "z", "T"], ids=lambda name: f"other-{name}"
 )
-def test_orders_that_differ_in_one_raw_field_have_ids_of_their_own(field):
+def test_orders_that_differ_in_one_raw_field_have_ids_of_their_own(field: str) -> None:
     other = {"s": "ETHUSDT", "S": "BUY", "o": "MARKET", "f": "GTC", "T": 1568014460894}
     (one,), (two,) = (
         parse(order(), {}, RECV),
@@ -92,7 +96,7 @@ def test_orders_that_differ_in_one_raw_field_have_ids_of_their_own(field):
     assert one.event_id != two.event_id
 
 
-def test_the_same_order_received_twice_has_one_id():
+def test_the_same_order_received_twice_has_one_id() -> None:
     (one,), (two,) = parse(order(), {}, RECV), parse(order(), {}, RECV + 1)
     assert one.event_id == two.event_id
 
@@ -125,7 +129,7 @@ def test_the_same_order_received_twice_has_one_id():
         (order(T=1568014460893000), "no time in milliseconds"),
     ],
 )
-def test_what_is_not_understood_is_rejected_with_its_reason(raw, reason):
+def test_what_is_not_understood_is_rejected_with_its_reason(raw: Any, reason: str) -> None:
     with pytest.raises(RejectedMessage, match=reason):
         parse(raw, {}, RECV)
 
@@ -136,7 +140,7 @@ def accepts_or_rejects(raw: str | bytes) -> None:
 
 
 @given(st.one_of(st.binary(), st.text()))
-def test_no_bytes_crash_it(raw):
+def test_no_bytes_crash_it(raw: Any) -> None:
     accepts_or_rejects(raw)
 
 
@@ -158,11 +162,11 @@ NUMBER = st.decimals().map(str) | st.text()
         },
     )
 )
-def test_no_order_crashes_it(changes):
+def test_no_order_crashes_it(changes: dict[str, Any]) -> None:
     accepts_or_rejects(order(**changes))
 
 
-def test_the_feed_is_told_apart_from_a_dead_one_by_a_control_stream():
+def test_the_feed_is_told_apart_from_a_dead_one_by_a_control_stream() -> None:
     (request,) = BINANCE_USDM.subscribe({})
     assert json.loads(request)["params"] == ["btcusdt@markPrice"]
     assert BINANCE_USDM.url == "wss://fstream.binance.com/market/ws/!forceOrder@arr"

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from liq.errors import ConfigError, RejectedMessage
 from liq.instruments import load
 from liq.model import Price, PriceKind, Source
 from liq.venues.binance_mark import BINANCE_USDM_MARK
+from venues.conftest import Recording
 
 parse = BINANCE_USDM_MARK.parse
 RECV = 1_562_305_380_050_123
@@ -29,17 +31,19 @@ def update(**changes: Any) -> bytes:
 
 
 @pytest.mark.parametrize("frame", ["documented", "combined"])
-def test_the_documented_price_bare_and_in_a_combined_stream(recording, frame):
+def test_the_documented_price_bare_and_in_a_combined_stream(
+    recording: Recording, frame: str
+) -> None:
     assert parse(recording.frames[frame], {}, RECV) == [DOCUMENTED]
 
 
-def test_a_price_is_of_the_base_that_its_liquidations_name(recording):
+def test_a_price_is_of_the_base_that_its_liquidations_name(recording: Recording) -> None:
     (pepe,) = parse(recording.frames["thousand"], {}, RECV, Source.SIMULATOR)
     assert (pepe.base, pepe.quote, pepe.price) == ("1000PEPE", "USDC", 0.0189)
     assert pepe.source is Source.SIMULATOR
 
 
-def test_an_acknowledgement_holds_nothing_and_a_refusal_is_told(recording):
+def test_an_acknowledgement_holds_nothing_and_a_refusal_is_told(recording: Recording) -> None:
     assert parse(recording.frames["acknowledged"], {}, RECV) == []
     with pytest.raises(RejectedMessage, match="refused a request: 2 Invalid request"):
         parse(recording.frames["refused"], {}, RECV)
@@ -55,12 +59,12 @@ def test_an_acknowledgement_holds_nothing_and_a_refusal_is_told(recording):
         (update(s="ETHBTC"), "not quoted in a known dollar"),
     ],
 )
-def test_what_is_no_price_is_rejected(raw, reason):
+def test_what_is_no_price_is_rejected(raw: Any, reason: str) -> None:
     with pytest.raises(RejectedMessage, match=reason):
         parse(raw, {}, RECV)
 
 
-def test_the_settings_name_the_contracts(tmp_path):
+def test_the_settings_name_the_contracts(tmp_path: Path) -> None:
     chosen = load(BINANCE_USDM_MARK, Settings(home=tmp_path, price_symbols="BTCUSDT,ETHUSDC"))
     assert list(chosen) == ["BTCUSDT", "ETHUSDC"]
     [request] = map(json.loads, BINANCE_USDM_MARK.subscribe(chosen))

@@ -4,12 +4,13 @@ from liq.errors import RejectedMessage
 from liq.model import Completeness, Liquidation, PriceKind, Side
 from liq.venues.base import Instrument
 from liq.venues.bitfinex import BITFINEX
+from venues.conftest import Recording, accepted, liquidations, listed
 
 RECV = 1_594_036_711_000_000
 
 
-def test_a_long_taken_over_by_the_venue(recording):
-    assert BITFINEX.parse(recording.frames["taken_over"], recording.instruments, RECV) == [
+def test_a_long_taken_over_by_the_venue(recording: Recording) -> None:
+    assert liquidations(BITFINEX, recording.frames["taken_over"], recording.instruments, RECV) == [
         Liquidation(
             ts=1_593_522_802_742_000,
             recv_ts=RECV,
@@ -29,30 +30,30 @@ def test_a_long_taken_over_by_the_venue(recording):
     ]
 
 
-def test_a_short_sold_in_the_market_counts_once_at_its_entry_price(recording):
-    (short,) = BITFINEX.parse(recording.frames["sold"], recording.instruments, RECV)
+def test_a_short_sold_in_the_market_counts_once_at_its_entry_price(recording: Recording) -> None:
+    (short,) = liquidations(BITFINEX, recording.frames["sold"], recording.instruments, RECV)
     assert (short.side, short.raw_side, short.quantity) == (Side.SHORT, "-", 8.6007)
     assert (short.price, short.price_kind) == (222.248906484356, PriceKind.ENTRY)
 
 
-def test_a_pair_quoted_in_bitcoin_rejects_only_itself(recording):
+def test_a_pair_quoted_in_bitcoin_rejects_only_itself(recording: Recording) -> None:
     with pytest.raises(RejectedMessage, match="'tETHBTC' is quoted in BTC") as caught:
-        BITFINEX.parse(recording.frames["not_in_dollars"], recording.instruments, RECV)
-    assert [(one.symbol, one.notional) for one in caught.value.accepted] == [("tBSVUSD", 225.0)]
+        liquidations(BITFINEX, recording.frames["not_in_dollars"], recording.instruments, RECV)
+    assert [(one.symbol, one.notional) for one in accepted(caught.value)] == [("tBSVUSD", 225.0)]
 
 
 @pytest.mark.parametrize("frame", ["match", "heartbeat", "info", "subscribed"])
-def test_other_frames_hold_nothing(recording, frame):
-    assert BITFINEX.parse(recording.frames[frame], recording.instruments, RECV) == []
+def test_other_frames_hold_nothing(recording: Recording, frame: str) -> None:
+    assert liquidations(BITFINEX, recording.frames[frame], recording.instruments, RECV) == []
 
 
-def test_a_refused_request_is_told(recording):
+def test_a_refused_request_is_told(recording: Recording) -> None:
     with pytest.raises(RejectedMessage, match="refused a request: 10300 status: invalid"):
-        BITFINEX.parse(recording.frames["refused"], recording.instruments, RECV)
+        liquidations(BITFINEX, recording.frames["refused"], recording.instruments, RECV)
 
 
-def test_the_listing_reads_all_ways_to_write_a_pair(recording):
-    contracts, _ = BITFINEX.listing.parse(recording.listing)
+def test_the_listing_reads_all_ways_to_write_a_pair(recording: Recording) -> None:
+    contracts, _ = listed(BITFINEX, recording.listing)
     assert contracts == [
         Instrument("tBSVUSD", "BSV", "USD"),
         Instrument("tBTCUSD", "BTC", "USD"),

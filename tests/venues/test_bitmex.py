@@ -4,12 +4,13 @@ from liq.errors import RejectedMessage
 from liq.model import Completeness, Liquidation, PriceKind, Side
 from liq.venues.base import Instrument
 from liq.venues.bitmex import BITMEX
+from venues.conftest import Recording, liquidations, listed
 
 RECV = 1_537_800_000_000_000
 
 
-def test_the_documented_short_of_an_inverse_contract(recording):
-    assert BITMEX.parse(recording.frames["documented"], recording.instruments, RECV) == [
+def test_the_documented_short_of_an_inverse_contract(recording: Recording) -> None:
+    assert liquidations(BITMEX, recording.frames["documented"], recording.instruments, RECV) == [
         Liquidation(
             ts=RECV,
             recv_ts=RECV,
@@ -29,33 +30,33 @@ def test_the_documented_short_of_an_inverse_contract(recording):
     ]
 
 
-def test_several_inverse_and_linear(recording):
-    found = BITMEX.parse(recording.frames["several"], recording.instruments, RECV)
+def test_several_inverse_and_linear(recording: Recording) -> None:
+    found = liquidations(BITMEX, recording.frames["several"], recording.instruments, RECV)
     assert [(one.symbol, one.side, one.quantity, one.notional) for one in found] == [
         ("XBTUSD", Side.LONG, pytest.approx(2020 / 6833.5), 2020.0),
         ("XBTUSDT", Side.LONG, 0.25, 15000.0),
     ]
 
 
-def test_a_contract_quoted_in_bitcoin_has_no_dollars(recording):
+def test_a_contract_quoted_in_bitcoin_has_no_dollars(recording: Recording) -> None:
     with pytest.raises(RejectedMessage, match="'ETHXBT' is quoted in BTC"):
-        BITMEX.parse(recording.frames["not_in_dollars"], recording.instruments, RECV)
+        liquidations(BITMEX, recording.frames["not_in_dollars"], recording.instruments, RECV)
 
 
 @pytest.mark.parametrize(
     "frame", ["partial", "update", "delete", "greeting", "subscribed", "pong", "control"]
 )
-def test_only_inserts_are_liquidations(recording, frame):
-    assert BITMEX.parse(recording.frames[frame], recording.instruments, RECV) == []
+def test_only_inserts_are_liquidations(recording: Recording, frame: str) -> None:
+    assert liquidations(BITMEX, recording.frames[frame], recording.instruments, RECV) == []
 
 
-def test_a_refused_request_is_told(recording):
+def test_a_refused_request_is_told(recording: Recording) -> None:
     with pytest.raises(RejectedMessage, match="refused a request: Unknown or expired symbol"):
-        BITMEX.parse(recording.frames["refused"], recording.instruments, RECV)
+        liquidations(BITMEX, recording.frames["refused"], recording.instruments, RECV)
 
 
-def test_the_listing_leaves_out_quanto_contracts_and_spot(recording):
-    contracts, _ = BITMEX.listing.parse(recording.listing)
+def test_the_listing_leaves_out_quanto_contracts_and_spot(recording: Recording) -> None:
+    contracts, _ = listed(BITMEX, recording.listing)
     assert contracts == [
         Instrument("XBTUSD", "BTC", "USD", 1.0, inverse=True),
         Instrument("XBTUSDT", "BTC", "USDT", 1e-06),

@@ -10,12 +10,13 @@ from helpers import PATIENCE_S
 from liq.feed import Feed
 from liq.model import Source
 from liq.venues import PRICE_FEEDS, VENUES
+from venues.conftest import RecordingOf
 
 FEEDS = VENUES | PRICE_FEEDS
 
 
 @pytest.mark.parametrize("name", FEEDS)
-async def test_a_venue_is_heard_and_answered(recording_of, name):
+async def test_a_venue_is_heard_and_answered(recording_of: RecordingOf, name: str) -> None:
     recording, venue = recording_of(name), FEEDS[name]
     frames = list(recording.frames.values())
     asked: asyncio.Queue[str | bytes] = asyncio.Queue()

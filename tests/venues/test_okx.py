@@ -6,12 +6,13 @@ from liq.errors import RejectedMessage
 from liq.model import Completeness, Liquidation, PriceKind, Side
 from liq.venues.base import Instrument
 from liq.venues.okx import OKX
+from venues.conftest import Recording, accepted, liquidations, listed
 
 RECV = 1_692_266_435_000_000
 
 
-def test_the_documented_short(recording):
-    assert OKX.parse(recording.frames["documented"], recording.instruments, RECV) == [
+def test_the_documented_short(recording: Recording) -> None:
+    assert liquidations(OKX, recording.frames["documented"], recording.instruments, RECV) == [
         Liquidation(
             ts=1_692_266_434_010_000,
             recv_ts=RECV,
@@ -31,8 +32,8 @@ def test_the_documented_short(recording):
     ]
 
 
-def test_several_contracts_linear_and_inverse(recording):
-    found = OKX.parse(recording.frames["several"], recording.instruments, RECV)
+def test_several_contracts_linear_and_inverse(recording: Recording) -> None:
+    found = liquidations(OKX, recording.frames["several"], recording.instruments, RECV)
     assert [(one.symbol, one.side, one.quantity, one.notional) for one in found] == [
         ("BTC-USDT-SWAP", Side.LONG, 10.0, pytest.approx(635_246)),
         ("BTC-USDT-SWAP", Side.LONG, pytest.approx(2.4627), pytest.approx(156_248.95674)),
@@ -40,28 +41,30 @@ def test_several_contracts_linear_and_inverse(recording):
     ]
 
 
-def test_history_is_passed_over(recording):
+def test_history_is_passed_over(recording: Recording) -> None:
     an_hour_later = RECV + 3_600_000_000
-    assert OKX.parse(recording.frames["several"], recording.instruments, an_hour_later) == []
+    assert (
+        liquidations(OKX, recording.frames["several"], recording.instruments, an_hour_later) == []
+    )
 
 
-def test_an_order_that_closes_no_such_position_rejects_only_itself(recording):
+def test_an_order_that_closes_no_such_position_rejects_only_itself(recording: Recording) -> None:
     with pytest.raises(RejectedMessage, match="a sell order closes no short position") as caught:
-        OKX.parse(recording.frames["contradictory"], recording.instruments, RECV)
-    assert [one.side for one in caught.value.accepted] == [Side.LONG]
+        liquidations(OKX, recording.frames["contradictory"], recording.instruments, RECV)
+    assert [one.side for one in accepted(caught.value)] == [Side.LONG]
 
 
 @pytest.mark.parametrize("frame", ["subscribed", "pong", "control"])
-def test_other_frames_hold_nothing(recording, frame):
-    assert OKX.parse(recording.frames[frame], recording.instruments, RECV) == []
+def test_other_frames_hold_nothing(recording: Recording, frame: str) -> None:
+    assert liquidations(OKX, recording.frames[frame], recording.instruments, RECV) == []
 
 
-def test_a_refused_request_is_told(recording):
+def test_a_refused_request_is_told(recording: Recording) -> None:
     with pytest.raises(RejectedMessage, match="refused a request: 60018"):
-        OKX.parse(recording.frames["refused"], recording.instruments, RECV)
+        liquidations(OKX, recording.frames["refused"], recording.instruments, RECV)
 
 
-def test_all_contracts_are_one_subscription_a_kind():
+def test_all_contracts_are_one_subscription_a_kind() -> None:
     (frame,) = OKX.subscribe({})
     assert json.loads(frame)["args"] == [
         {"channel": "liquidation-orders", "instType": "SWAP"},
@@ -70,8 +73,8 @@ def test_all_contracts_are_one_subscription_a_kind():
     ]
 
 
-def test_the_listing_tells_contract_sizes(recording):
-    assert OKX.listing.parse(recording.listing) == (
+def test_the_listing_tells_contract_sizes(recording: Recording) -> None:
+    assert listed(OKX, recording.listing) == (
         [
             Instrument("BTC-USDT-SWAP", "BTC", "USDT", 0.01),
             Instrument("BTC-USD-SWAP", "BTC", "USD", 100.0, inverse=True),

@@ -91,6 +91,8 @@ class Chart(Generic[P]):
     chart builds on ``draw``, the function itself, whose arguments are literal already.
     """
 
+    __name__: str
+
     def __init__(self, draw: Callable[P, Spec]) -> None:
         self.draw = draw
         update_wrapper(self, draw)
