@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from liq import questdb
 from liq.catalogue import Query
 from liq.config import Settings
-from liq.errors import QuestDBError
+from liq.errors import QueryError, QuestDBError
 from liq.spelling import Spellings, nearest
 from liq.venues import VENUES
 
@@ -48,10 +48,23 @@ def stored(query: Query, values: Mapping[str, Any], settings: Settings) -> Names
             texts = given if isinstance(given, list) else [given]
             meant, unknown, known = _meant(texts, param.names, settings)
             found[name] = meant if isinstance(given, list) else meant[0]
-            notes += [_note(name, text, param.names, known) for text in unknown[:_MOST]]
+            told = [_unknown(text, param.names, known) for text in unknown[:_MOST]]
+            notes += [f"{name}: {note}" for note in told]
             if len(unknown) > _MOST:
                 notes.append(f"{name}: {len(unknown) - _MOST} more that no row has")
     return Names(found, notes)
+
+
+def chosen(text: str, column: str, settings: Settings) -> list[str]:
+    """Return the names that a reader typed, with commas between.
+
+    Raises `QueryError` for one that no row has, with the nearest ones.
+    """
+    texts = [part for part in map(str.strip, text.split(",")) if part]
+    meant, unknown, known = _meant(texts, column, settings)
+    if unknown:
+        raise QueryError("; ".join(_unknown(name, column, known) for name in unknown[:_MOST]))
+    return meant
 
 
 def _meant(
@@ -71,11 +84,11 @@ def _meant(
     return meant, unknown if answered else [], known
 
 
-def _note(parameter: str, text: str, column: str, known: Set[str]) -> str:
+def _unknown(text: str, column: str, known: Set[str]) -> str:
     shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
     near = Spellings(known).alike(text) or nearest(text, known)
     hint = f"; nearest: {', '.join(near)}" if near else ""
-    return f"{parameter}: no row has the {column} {shown!r}{hint}"
+    return f"no row has the {column} {shown!r}{hint}"
 
 
 class _Seen(NamedTuple):

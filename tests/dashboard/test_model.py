@@ -13,6 +13,7 @@ from dashboard.conftest import fresh
 from helpers import eventually, free_ports
 from liq import queries
 from liq.config import Settings
+from liq.dashboard import markup
 from liq.dashboard.boards import BOARDS
 from liq.dashboard.model import MAX_BARS, DashboardModel, State
 from liq.diagnosis import Pulse
@@ -89,6 +90,7 @@ def test_a_control_that_changed_reloads(own: Settings) -> None:
     model.symbols = ["NONE"]
     model.poll()
     assert model.state is State.EMPTY
+    assert "no row has the symbol &#39;NONE&#39;" in markup.notice(model)
 
 
 def test_a_system_just_started_fills_its_picture(own: Settings) -> None:

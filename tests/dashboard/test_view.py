@@ -370,7 +370,7 @@ async def test_a_control_is_followed_at_once(own: Settings) -> None:
     await asyncio.sleep(0.2)
     find(dashboard, widgets.BoundedFloatText).value = 1000
     await reached(lambda: drawn(overview(dashboard).bars) == [5000])
-    find(dashboard, widgets.TagsInput, placeholder="all symbols").value = ["BTCUSDT"]
+    find(dashboard, widgets.Combobox, placeholder="all symbols").value = "btcusdt"
     await reached(lambda: drawn(overview(dashboard).bars) == [])
     assert "No liquidations match" in page(dashboard)
     dashboard.stop()
@@ -386,12 +386,30 @@ def test_controls_and_model_are_linked_both_ways(own: Settings) -> None:
     assert window.value == "2h"  # none of the usual ones, but offered
     window.value = "15m"
     assert dashboard.model.window == "15m"
-    symbols = find(dashboard, widgets.TagsInput, placeholder="add one")
-    assert symbols.allowed_tags == ["BTCUSDT", "ETHUSDT", "XRPUSDT"]
+    symbols = find(dashboard, widgets.Combobox, placeholder="add one")
+    assert symbols.options == ("BTCUSDT", "ETHUSDT")
+    find(dashboard, widgets.TagsInput, value=["XRPUSDT"]).value = []
+    assert dashboard.model.symbols == []
     pause = find(dashboard, widgets.ToggleButton, description="Pause")
     pause.value = True
     assert dashboard.model.paused
     assert pause.description == "Resume"
+
+
+def test_a_name_is_typed_in_any_case_and_a_wrong_one_is_told(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(50, symbol="ETHUSDT")])
+    dashboard = Dashboard(settings=own)
+    symbols = find(dashboard, widgets.Combobox, placeholder="all symbols")
+    symbols.value = "ethusdt, BTCUSDT"
+    assert dashboard.model.symbols == ["ETHUSDT", "BTCUSDT"]
+    assert symbols.value == ""
+    symbols.value = "ETHUSDT"  # once is enough
+    symbols.value = "ETHUSD"
+    assert dashboard.model.symbols == ["ETHUSDT", "BTCUSDT"]
+    assert "no row has the symbol &#39;ETHUSD&#39;; nearest: ETHUSDT" in page(dashboard)
+    find(dashboard, widgets.Combobox, placeholder="all venues").value = "ByBit"
+    assert dashboard.model.exchanges == ["bybit"]
+    assert "no row has" not in page(dashboard)
 
 
 def test_theme_is_of_page_and_charts(own: Settings) -> None:

@@ -12,6 +12,7 @@ from liq.dashboard.model import DashboardModel
 from liq.errors import QueryError
 from liq.exports import exported
 from liq.formats import Format
+from liq.names import chosen
 from liq.parameters import duration
 
 WINDOWS = ("5m", "15m", "1h", "4h", "12h", "1d", "7d", "30d")
@@ -30,8 +31,8 @@ def filters(model: DashboardModel, guard: Guard) -> widgets.Widget:
     )
     for control, trait in ((bucket, "bucket"), (least, "min_notional")):
         bind(model, trait, control, guard)
-    venues = _tags(model, "exchanges", "known_exchanges", "all venues", guard)
-    symbols = _tags(model, "symbols", "known_symbols", "all symbols", guard)
+    venues = _picker(model, "exchanges", "exchange", "all venues", guard)
+    symbols = _picker(model, "symbols", "symbol", "all symbols", guard)
     return _bar(
         bucket,
         _window(model, guard),
@@ -139,20 +140,31 @@ def _travel(model: DashboardModel, guard: Guard) -> tuple[widgets.Widget, ...]:
     return back, live, forth
 
 
-def _tags(
-    model: DashboardModel, trait: str, known: str, hint: str, guard: Guard
-) -> widgets.TagsInput:
-    tags = widgets.TagsInput(allow_duplicates=False, placeholder=hint)
+def _picker(
+    model: DashboardModel, trait: str, column: str, hint: str, guard: Guard
+) -> widgets.Widget:
+    """Return the chosen names, each to be removed, and a field that offers and takes others.
 
-    def offered(values: tuple[str, ...]) -> list[str]:
-        return sorted({*values, *getattr(model, trait)})  # a chosen one without prints stays valid
-
+    A name is taken in any case that is plain; ``guard`` shows one that no row has. The field of
+    `TagsInput` itself drops such names without a word, so it is not shown.
+    """
+    tags = widgets.TagsInput(allow_duplicates=False)
     bind(model, trait, tags, guard)
+    entry = widgets.Combobox(placeholder=hint, continuous_update=False)
+
+    @guard.wrap
+    def add(change: Any) -> None:
+        if typed := change["new"]:
+            entry.value = ""
+            names = chosen(typed, column, model.settings)
+            model.set_trait(trait, list(dict.fromkeys([*getattr(model, trait), *names])))
+
+    entry.observe(add, "value")
     widgets.dlink(
-        (model, trait), (tags, "placeholder"), lambda chosen: "add one" if chosen else hint
+        (model, trait), (entry, "placeholder"), lambda chosen: "add one" if chosen else hint
     )
-    widgets.dlink((model, known), (tags, "allowed_tags"), offered)
-    return tags
+    widgets.dlink((model, f"known_{trait}"), (entry, "options"), sorted)
+    return widgets.Box([tags, entry]).add_class("liq-picker")
 
 
 def _file(model: DashboardModel, kind: str) -> tuple[str, bytes]:

@@ -70,9 +70,16 @@ def notice(model: DashboardModel) -> Markup:
         title, text = _NOTICES[model.state]
     else:
         return Markup()
-    return Markup('<div class="liq-notice liq-{}" role="status"><b>{}.</b> {}</div>').format(
-        model.state, title, with_code(text)
+    return Markup('<div class="liq-notice liq-{}" role="status"><b>{}.</b> {} {}</div>').format(
+        model.state, title, with_code(text), _names(model)
     )
+
+
+def _names(model: DashboardModel) -> str:
+    """Which of the chosen names no row has."""
+    if model.state is not State.EMPTY or model.frames is None:
+        return ""
+    return "; ".join(model.frames.totals.attrs.get("notes", ()))
 
 
 def warning(problem: Problem | None) -> Markup:
