@@ -1,6 +1,7 @@
 """What the monitor sees of real servers, and mends."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,7 +12,7 @@ from liq.errors import StackError
 from liq.kafka import Publisher
 from liq.model import Source
 from liq.streams import LIQUIDATIONS, STREAMS
-from rows import liquidation
+from rows import health, liquidation, report
 
 pytestmark = pytest.mark.stack
 NOON = "2026-01-01T12:00:00Z"
@@ -44,6 +45,13 @@ def test_it_counts_what_is_kept_read_and_set_aside(pipeline: Settings) -> None:
     assert not flow.wal.suspended
     assert found.letters is not None
     assert [letter.reason for letter in found.letters] == ["odd", "odd"]
+
+
+def test_it_tells_what_feeds_passed_over(pipeline: Settings) -> None:
+    now = datetime.now(UTC)
+    report(pipeline, [health(now, exchange="okx", passed=1_234, too_old=7), health(now)])
+    [feed] = monitor.look(pipeline).passed or ()
+    assert feed == ("okx", 1_234, 7)
 
 
 def test_a_missing_sink_lags_and_is_registered_again(pipeline: Settings) -> None:

@@ -16,7 +16,7 @@ from liq.connect import ConnectorStatus
 from liq.deadletters import Letter
 from liq.errors import LiqError, StackError
 from liq.kafka import Partition, offsets
-from liq.questdb import WalState
+from liq.questdb import PassedOver, WalState
 from liq.streams import STREAMS, Stream
 
 NEWEST = 1_000  # messages of the dead-letter topic: all of them may be too many to read each time
@@ -51,10 +51,14 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """All flows, and what was not redriven of the `NEWEST` dead letters (None: Kafka is away)."""
+    """All flows, what was not redriven of the `NEWEST` dead letters, and what was passed over.
+
+    ``letters`` are None while Kafka is away, ``passed`` (within the hour) while QuestDB is.
+    """
 
     flows: Sequence[Flow]
     letters: Sequence[Letter] | None
+    passed: Sequence[PassedOver] | None = ()
 
     @property
     def well(self) -> bool:
@@ -73,11 +77,12 @@ def look(settings: Settings | None = None) -> Pipeline:
     with questdb.within(_LOOK_S):
         tables = [stream.table(settings) for stream in STREAMS]
         wals = [_asked(partial(questdb.wal_state, table, settings)) for table in tables]
+        passed, _untold = _asked(lambda: questdb.passed_over(settings))
     flows = [
         _flow(stream, (partitions, unread), sink, wal, settings)
         for stream, sink, wal in zip(STREAMS, sinks, wals, strict=True)
     ]
-    return Pipeline(flows, letters)
+    return Pipeline(flows, letters, passed)
 
 
 def _flow(

@@ -93,6 +93,13 @@ async def test_controls_reach_the_kernel(visit: Visiting, market: Producer) -> N
         await visitor.redraws()
         await visitor.page.get_by_label("Bucket").select_option("5m")
         await visitor.shows("per 5m", ".liq-bars")
+        symbols = visitor.page.locator(".liq-picker").nth(1).get_by_role("combobox")
+        await symbols.fill("btcusdt")
+        await symbols.press("Enter")
+        await visitor.shows("BTCUSDT", ".liq-picker .jupyter-widget-tag")
+        await symbols.fill("BTCUSDX")
+        await symbols.press("Enter")
+        await visitor.shows("no row has the symbol 'BTCUSDX'; nearest: BTCUSDT", ".liq-fault")
         await visitor.page.get_by_role("button", name="Pause").click()
         await visitor.shows("Paused", ".liq-notices")
         assert visitor.complaints == []

@@ -34,8 +34,8 @@ class PipelineMonitor(ButtonPanel):
         self._settings = settings or current_settings()
         self._refreshing: asyncio.Task[None] | None = None
         self._progress = widgets.IntProgress(layout={"display": "none"}, description="Redriving")
-        self._flows, self._letters = Html(), Html()
-        super().__init__(self._progress, self._flows, self._letters)
+        self._flows, self._letters, self._passed = Html(), Html(), Html()
+        super().__init__(self._progress, self._flows, self._letters, self._passed)
         self._mend = self._button(
             "Mend", self.mend, tooltip="restart failed tasks, resume suspended tables"
         )
@@ -117,6 +117,7 @@ class PipelineMonitor(ButtonPanel):
     def _show(self, seen: Pipeline) -> None:
         self._flows.value = join(map(_flow, seen.flows))
         self._letters.value = _letters(seen)
+        self._passed.value = _passed(seen)
         if not self._tasks.busy:
             self._enable(seen)
 
@@ -127,6 +128,14 @@ class PipelineMonitor(ButtonPanel):
 
     def _enable(self, seen: Pipeline) -> None:
         self._mend.disabled, self._redrive.disabled = False, seen.letters is None
+
+
+def _passed(seen: Pipeline) -> Markup:
+    if not seen.passed:
+        return Markup()
+    names = ("feed", "passed over on purpose within the hour", "of these too old at receipt")
+    rows = (row((one.exchange, f"{one.passed:,}", f"{one.too_old:,}")) for one in seen.passed)
+    return table(names, rows)
 
 
 def _flow(flow: Flow) -> Markup:
