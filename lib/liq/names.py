@@ -85,10 +85,13 @@ def _meant(
 
 
 def _unknown(text: str, column: str, known: Set[str]) -> str:
-    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
     near = Spellings(known).alike(text) or nearest(text, known)
-    hint = f"; nearest: {', '.join(near)}" if near else ""
-    return f"no row has the {column} {shown!r}{hint}"
+    hint = f"; nearest: {', '.join(map(_short, near))}" if near else ""
+    return f"no row has the {column} {_short(text)!r}{hint}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 class _Seen(NamedTuple):
