@@ -115,7 +115,7 @@ def duration(given: str | float | timedelta) -> timedelta:
         try:
             span = timedelta(seconds=_float(given))
         except (TypeError, ValueError) as error:
-            raise ValueError(_SPANS) from error
+            raise ValueError(f"{_SPANS}; not {given!r}") from error
     if span <= timedelta(0):
         raise ValueError(f"{_SPANS}; greater than 0")
     return span

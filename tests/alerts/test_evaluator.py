@@ -13,10 +13,9 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-import liq
 from alerts.receiver import receiving
 from helpers import eventually, finish, free_ports, running
-from liq import config
+from liq import config, queries
 from liq.alerts.evaluator import Evaluator, check
 from liq.cli import app
 from liq.config import Settings
@@ -74,7 +73,7 @@ def printed(settings: Settings, usd: float) -> None:
 
 
 def history(settings: Settings, rule: str) -> pd.DataFrame:
-    return liq.hit("alerts", settings=settings, rules=[rule])
+    return queries.asked("alerts", settings, rules=[rule])
 
 
 def test_it_fires_is_stored_posted_and_rests_also_over_a_restart(own: Settings) -> None:

@@ -278,14 +278,14 @@ def test_a_query_that_fails_leaves_the_others(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     insert(own, [fresh(100)])
-    hit = queries.hit
+    asked = queries.asked
 
-    def partly(key: str, **params: Any) -> pd.DataFrame:
+    def partly(key: str, settings: Settings, **params: Any) -> pd.DataFrame:
         if key in ("top_symbols", "sources"):
             raise {"top_symbols": QuestDBError("refused"), "sources": ValueError("odd")}[key]
-        return hit(key, **params)
+        return asked(key, settings, **params)
 
-    monkeypatch.setattr(queries, "hit", partly)
+    monkeypatch.setattr(queries, "asked", partly)
     model = DashboardModel(own)
     model.poll()
     assert sizes(model) == [100]
@@ -350,18 +350,18 @@ def test_frames_do_not_wait_for_what_is_around_them(
 ) -> None:
     insert(own, [fresh(100)])
     model = DashboardModel(own)
-    hit = queries.hit
+    asked = queries.asked
 
-    def slow_coverage(key: str, **params: Any) -> pd.DataFrame:
+    def slow_coverage(key: str, settings: Settings, **params: Any) -> pd.DataFrame:
         if key == "coverage":
             raise QuestDBTimeoutError("too slow")
-        return hit(key, **params)
+        return asked(key, settings, **params)
 
-    monkeypatch.setattr(queries, "hit", slow_coverage)
+    monkeypatch.setattr(queries, "asked", slow_coverage)
     monkeypatch.setattr("liq.dashboard.model._LOOK_AROUND", 0.0)
     assert model.poll()
     assert (model.state, sizes(model), model.gaps) == (State.LIVE, [100], None)
-    monkeypatch.setattr(queries, "hit", hit)
+    monkeypatch.setattr(queries, "asked", asked)
     model.poll()
     assert model.gaps is not None
 

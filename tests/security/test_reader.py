@@ -10,7 +10,6 @@ from liq import queries, questdb
 from liq.cli import app
 from liq.config import Settings
 from liq.errors import QueryError, QuestDBError
-from liq.queries import hit
 from rows import ask, insert, liquidation, own_table
 
 pytestmark = pytest.mark.stack
@@ -129,12 +128,14 @@ def test_no_parameter_of_a_query_is_a_way_in(
 ) -> None:
     """A value is data: it is refused, or compared with, never run."""
     before = content(own)
-    monkeypatch.setattr("liq.cli.query.hit", lambda key, **given: hit(key, settings=own, **given))
+    asked = queries.asked
+    # what the command runs, here with these settings
+    monkeypatch.setattr(queries, "asked", lambda key, **given: asked(key, own, **given))
     for name in queries.queries()[key].params:
         for injection in INJECTIONS:
             value = injection.replace("{table}", own.table)
             with suppress(QueryError):  # and no QuestDBError: then it would have been run
-                hit(key, settings=own, **{name: value})
+                asked(key, own, **{name: value})
             if "\x00" not in value:  # no shell can give one
                 CliRunner().invoke(app, ["hit", key, "-p", f"{name}={value}"])
     assert content(own) == before

@@ -45,13 +45,13 @@ def inspect(key: str, settings: Settings | None = None) -> Inspection:
     """
     settings = settings or current_settings()
     ts, event_id, exchange, symbol = _key.decode(key)
-    found = queries.hit(
+    found = queries.asked(
         "print",
+        settings,
         ts=datetime.fromisoformat(ts),
         event_id=event_id,
         exchange=exchange,
         symbol=symbol,
-        settings=settings,
     )
     if found.empty:
         raise QueryError(f"no print of {exchange} {symbol} at {ts}: its partition was dropped")
