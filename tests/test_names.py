@@ -104,6 +104,11 @@ def test_a_name_counts_from_its_first_row_on(stack: Settings) -> None:
 
 
 @pytest.mark.stack
+def test_a_default_that_no_row_has_is_no_wrong_name(stack: Settings) -> None:
+    assert liq.hit("heatmap", settings=own_table(stack)).empty  # of BTC, which nobody asked for
+
+
+@pytest.mark.stack
 def test_many_names_cost_one_look_each_time_and_known_ones_none(own: Settings) -> None:
     with Statements(own.questdb_pg_port) as wire:
         tapped = own.model_copy(update={"questdb_pg_port": wire.port})

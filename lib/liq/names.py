@@ -44,7 +44,8 @@ def stored(query: Query, values: Mapping[str, Any], settings: Settings) -> Names
     """
     found, notes = dict(values), []
     for name, param in query.params.items():
-        if param.names and (given := values.get(name)):
+        given = values.get(name)
+        if param.names and given and given != param.default:  # which nobody typed
             texts = given if isinstance(given, list) else [given]
             meant, unknown, known = _meant(texts, param.names, settings)
             found[name] = meant if isinstance(given, list) else meant[0]
