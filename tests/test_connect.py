@@ -1,7 +1,9 @@
 import json
 import uuid
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -151,6 +153,31 @@ def test_any_sink_that_reads_a_topic_counts(own: Settings, key: str) -> None:
     value = f"a, {topic}" if key == "topics" else "mine_.*"
     assert post(own, config | {key: value}).status_code == httpx.codes.CREATED
     assert eventually(lambda: connect.unread(mine, [LIQUIDATIONS]) == "")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]"])
+def test_what_is_no_worker_says_nothing_of_topics(body: bytes) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            settings = Settings(connect_port=server.server_port)
+            assert connect.unread(settings, [LIQUIDATIONS]) == ""
+            with pytest.raises(ConnectError, match="not as Kafka Connect does"):
+                connect.statuses(settings, [LIQUIDATIONS], timeout=5)
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_worker_that_is_away_says_nothing_of_topics(unused_tcp_port: int) -> None:

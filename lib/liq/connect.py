@@ -204,7 +204,12 @@ def _connectors(settings: Settings, expand: str, timeout: float) -> dict[str, An
         answer = _send(settings, "GET", "/connectors", params={"expand": expand})
     if answer.is_error:
         raise ConnectError(f"Kafka Connect refused GET /connectors: {_complaint(answer)}")
-    found: dict[str, Any] = answer.json()
+    try:
+        found = answer.json()
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConnectError(f"{settings.connect_url} answers, but not as Kafka Connect does")
     return found
 
 
