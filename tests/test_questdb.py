@@ -226,6 +226,37 @@ def _fetch_and_close(settings: Settings) -> None:
     questdb.close()
 
 
+def test_a_connection_that_questdb_closed_meanwhile_is_not_used_again(stack: Settings) -> None:
+    with Proxy(stack.questdb_pg_port) as proxy:
+        settings = stack.model_copy(update={"questdb_pg_port": proxy.port})
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda _: questdb.fetch("SELECT 1", settings=settings), range(8)))
+        mine = [each for each in questdb._pool._idle if each.login.port == proxy.port]
+        assert mine
+        proxy.cut()
+        eventually(lambda: not any(each.is_fit(time.monotonic()) for each in mine))
+        proxy.mend()
+        assert len(questdb.fetch("SELECT 1", settings=settings)) == 1
+        (fresh,) = [each for each in questdb._pool._idle if each.login.port == proxy.port]
+        assert fresh not in mine
+        assert all(each.connection.closed for each in mine)
+        questdb.close()
+
+
+def test_a_connection_is_not_used_for_ever(
+    stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questdb, "_LIFETIME_S", 0.0)
+    questdb.close()
+    questdb.fetch("SELECT 1", settings=stack)
+    (old,) = questdb._pool._idle
+    questdb.fetch("SELECT 1", settings=stack)
+    (new,) = questdb._pool._idle
+    assert new.connection is not old.connection
+    assert old.connection.closed
+    questdb.close()
+
+
 @contextmanager
 def no_new_connection() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:

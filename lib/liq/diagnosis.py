@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from liq import config, connect, kafka, queries, questdb
+from liq import config, connect, forks, kafka, queries, questdb
 from liq.config import Settings
 from liq.connect import ConnectorStatus
 from liq.errors import LiqError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
@@ -152,10 +152,14 @@ class Examiner:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.found: list[Problem] | None = None
+        self._begin()
+        forks.in_child(self, Examiner._begin)  # the thread stays with the parent
+
+    def _begin(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="liq-examiner")
         self._running: Future[list[Problem]] | None = None
         self._ended = float("-inf")
-        self.found: list[Problem] | None = None
 
     def ask(self) -> None:
         """Look again, unless that is being done or was a moment ago; ``found`` gets the result."""

@@ -6,6 +6,7 @@ say, is thus waited for as long as it likes. `Client` is an `httpx.Client` witho
 
 import contextlib
 import math
+import os
 import ssl
 import time
 from collections.abc import Iterator
@@ -21,12 +22,19 @@ _ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
 class Client(httpx.Client):
     """A client each of whose requests, redirects and all, is over after ``seconds``.
 
-    Raises what httpx does: a deadline that passes is an `httpx.TimeoutException`.
+    Raises what httpx does: a deadline that passes is an `httpx.TimeoutException`. A process that is
+    forked from this one gets connections of its own.
     """
 
     def __init__(self, seconds: float, **options: Any) -> None:
         super().__init__(timeout=seconds, **options)
         self._seconds = seconds
+        self._options = options
+        self._owner = os.getpid()
+        self._parents: list[object] = []
+        self._limit_waits()
+
+    def _limit_waits(self) -> None:
         # httpx 0.28 has no public way to its connections; tests/security/test_silent_servers.py
         # fails if these names go
         for transport in (self._transport, *self._mounts.values()):
@@ -39,8 +47,18 @@ class Client(httpx.Client):
 
         The answer is whole: it is not to be streamed.
         """
+        if self._owner != os.getpid():
+            self._renew()
         with within(self._seconds):
             return super().send(request, **options)
+
+    def _renew(self) -> None:
+        """Leave all connections to the parent; two threads that do so at once do no harm."""
+        fresh = httpx.Client(timeout=self._seconds, **self._options)
+        self._parents += [self._transport, self._mounts]  # what is collected is closed
+        self._transport, self._mounts = fresh._transport, fresh._mounts
+        self._limit_waits()
+        self._owner = os.getpid()
 
 
 @contextlib.contextmanager

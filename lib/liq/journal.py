@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from liq.errors import JournalError
+from liq.forks import Private
 
 SEGMENT = 4 * 1024 * 1024
 _HEAD = struct.Struct("<II")  # length, CRC-32
@@ -59,7 +60,7 @@ class Journal:
         self._segment_size = segment
         self._parent = parent
         self._folder = parent / f"{time.time_ns()}-{uuid.uuid4().hex[:8]}"  # by age
-        self._locks: dict[Path, int] = {}  # of the own folder and of inherited ones
+        self._locks: dict[Path, Private] = {}  # of the own folder and of inherited ones
         self._segments: deque[_Segment] = deque()
         self._current: _Segment | None = None  # the own one that is written to
         self._file = -1
@@ -257,7 +258,7 @@ class Journal:
             return
         with contextlib.suppress(OSError):
             folder.rmdir()
-        os.close(self._locks.pop(folder))
+        self._locks.pop(folder).close()
 
     def _writable(self) -> _Segment:
         """Return the segment to append to, a new one where there is none or it is full or gone."""
@@ -288,9 +289,9 @@ class Journal:
             self._folder.mkdir()
             lock = _locked(self._folder)
         finally:
-            os.close(others)
+            others.close()
         if self._folder in self._locks:  # of the folder that somebody deleted
-            os.close(self._locks[self._folder])
+            self._locks[self._folder].close()
         self._locks[self._folder] = lock
 
     def _inherit(self) -> None:
@@ -313,11 +314,11 @@ class Journal:
                 if not found:
                     self._leave(folder)
         finally:
-            os.close(others)
+            others.close()
 
     def _unlock(self) -> None:
         for lock in self._locks.values():
-            os.close(lock)
+            lock.close()
         self._locks.clear()
 
     def _fail(self, error: OSError) -> None:
@@ -331,7 +332,7 @@ class Journal:
         )
 
 
-def _locked(folder: Path, how: int = fcntl.LOCK_EX | fcntl.LOCK_NB) -> int:
+def _locked(folder: Path, how: int = fcntl.LOCK_EX | fcntl.LOCK_NB) -> Private:
     """Return a handle that holds a folder's lock; `BlockingIOError` if another one does."""
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -339,4 +340,4 @@ def _locked(folder: Path, how: int = fcntl.LOCK_EX | fcntl.LOCK_NB) -> int:
     except BlockingIOError:
         os.close(handle)
         raise
-    return handle
+    return Private(handle)

@@ -11,7 +11,7 @@ that (it is stopped, or swapped out) is given up here, a second later.
 import atexit
 import contextlib
 import math
-import os
+import select
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from psycopg.abc import PQGen
 from psycopg.adapt import Loader
 from psycopg.pq import Format
 
-from liq import http
+from liq import forks, http
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import QuestDBAwayError, QuestDBError, QuestDBMemoryError, QuestDBTimeoutError
@@ -45,6 +45,8 @@ _NO_MEMORY = "memory limit exceeded"
 _NAT = -(2**63)  # numpy's and pandas' null timestamp
 
 _CONNECTIONS = 16  # of one process at once
+_IDLE_S = 60.0  # a local QuestDB hangs up sooner, see `liq.stack.servers`
+_LIFETIME_S = 1800.0  # so that no server behind a name that moved is asked for ever
 _ADMIN_S = 60.0
 _STATE_S = 10.0  # for the state of tables: whoever asks asks again soon
 _OVERDUE_S = 5.0
@@ -296,6 +298,7 @@ class _Connection(psycopg.Connection[tuple[Any, ...]]):
     """A connection on which whatever is waited for comes before ``deadline``."""
 
     deadline: _Deadline
+    expires_at: float
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Wait as psycopg does; ``timeout`` is what itself gives, for a cancellation."""
@@ -303,18 +306,54 @@ class _Connection(psycopg.Connection[tuple[Any, ...]]):
         return super().wait(gen, interval, left if timeout is None else min(timeout, left))
 
 
+class _Idle(NamedTuple):
+    """A connection that waits for its next statement, and since when, by `time.monotonic`."""
+
+    login: _Login
+    connection: _Connection
+    since: float
+
+    def is_fit(self, now: float) -> bool:
+        """Return whether it is to be used again: QuestDB has not hung up, and it is not too old."""
+        return (
+            now < min(self.since + _IDLE_S, self.connection.expires_at)
+            and not self.connection.closed
+            and not _has_input(self.connection)  # one that idles gets nothing but the end
+        )
+
+
+def _has_input(connection: _Connection) -> bool:
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
 class _Pool:
-    """The idle connections of this process, and the places for those that work."""
+    """The idle connections of this process, and the places for those that work.
+
+    It has no threads: a connection is made, checked and closed by who asks for it. psycopg_pool
+    makes them on threads, which cannot tell who waits why there is none, and counts checks that
+    fail as attempts to connect, with growing pauses: docs/architecture.md has the figures.
+    """
 
     def __init__(self) -> None:
+        self._parents: list[list[_Idle]] = []  # kept, since what is collected is closed
+        self._idle: list[_Idle] = []  # the one last used is the last
+        self._renew()
+        forks.in_child(self, _Pool._renew)
+
+    def _renew(self) -> None:
+        """Begin anew, as a forked child does: nobody would free the locks, or share connections."""
+        self._parents.append(self._idle)
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(_CONNECTIONS)
-        self._idle: list[tuple[_Login, _Connection]] = []  # the oldest first
+        self._idle = []
 
     @contextlib.contextmanager
     def place(self, login: _Login, deadline: _Deadline) -> Iterator[None]:
         """Wait for one of the places, at most until ``deadline``."""
-        if not self._places.acquire(timeout=deadline.left):
+        places = self._places
+        if not places.acquire(timeout=deadline.left):
             raise QuestDBTimeoutError(
                 f"all {_CONNECTIONS} connections to {login.where} were in use for"
                 f" {deadline.seconds:.3g} s; `liq status` shows whether it runs"
@@ -322,46 +361,42 @@ class _Pool:
         try:
             yield
         finally:
-            self._places.release()
+            places.release()
 
     def take(self, login: _Login) -> _Connection | None:
-        """Return an idle connection of ``login``, the one last used, None if there is none."""
+        """Return the idle connection of ``login`` that was used last, None if there is none.
+
+        Those that QuestDB has closed meanwhile, and those too old, are closed.
+        """
+        now = time.monotonic()
         with self._lock:
-            for index in reversed(range(len(self._idle))):
-                if self._idle[index][0] == login:
-                    return self._idle.pop(index)[1]
-        return None
+            fit = [each for each in self._idle if each.is_fit(now)]
+            unfit = [each for each in self._idle if each not in fit]
+            found = next((each for each in reversed(fit) if each.login == login), None)
+            self._idle = [each for each in fit if each is not found]
+        for each in unfit:
+            each.connection.close()
+        return found.connection if found else None
 
     def give(self, login: _Login, connection: _Connection) -> None:
         """Keep a connection; close the one that nobody has used for longest if they are many."""
         with self._lock:
-            self._idle.append((login, connection))
+            self._idle.append(_Idle(login, connection, time.monotonic()))
             surplus = self._idle[:-_CONNECTIONS]
             del self._idle[:-_CONNECTIONS]
-        for _, each in surplus:
-            each.close()
+        for each in surplus:
+            each.connection.close()
 
     def close(self) -> None:
         """Close all idle connections."""
         with self._lock:
             idle, self._idle = self._idle, []
-        for _, each in idle:
-            each.close()
+        for each in idle:
+            each.connection.close()
 
 
 _pool = _Pool()
-_parents: list[_Pool] = []
 atexit.register(close)
-
-
-def _begin_in_child() -> None:
-    """Leave the parent's connections to the parent, and its locks, which nobody here would free."""
-    global _pool  # noqa: PLW0603 - a fork copies it, whoever else could hold it
-    _parents.append(_pool)  # kept, since what is collected is closed
-    _pool = _Pool()
-
-
-os.register_at_fork(after_in_child=_begin_in_child)
 
 
 class _ConnectionLostError(QuestDBAwayError):
@@ -401,6 +436,7 @@ def _open(login: _Login, deadline: _Deadline) -> _Connection:
     except psycopg.OperationalError as error:
         raise QuestDBAwayError(_unreachable(login, error)) from error
     connection.deadline = deadline
+    connection.expires_at = time.monotonic() + _LIFETIME_S
     connection.adapters.register_loader(_TIMESTAMP_OID, _MicrosLoader)
     return connection
 

@@ -26,6 +26,7 @@ from liq import signals
 from liq.config import Settings
 from liq.errors import RecordingError
 from liq.feed import Feed, FeedStats
+from liq.forks import Private, in_child
 from liq.instruments import load
 from liq.model import Source
 from liq.venues import url_of, venue
@@ -83,9 +84,11 @@ class Recorder:
         self._rotation = rotation or Rotation()
         self._file: IO[bytes] | None = None
         self._lines: gzip.GzipFile | None = None
+        self._private: Private | None = None
         self._opened = self._flushed = 0.0
         self.path: Path | None = None
         self.frames = 0
+        in_child(self, Recorder._forget)
 
     def write(self, raw: bytes, recv_ts: int, source: Source) -> None:
         """Add one frame."""
@@ -118,7 +121,7 @@ class Recorder:
 
         What was flushed of it stays. It is deleted if that is nothing.
         """
-        lines, file, self._lines, self._file = self._lines, self._file, None, None
+        lines, file = self._forget()
         for one in (lines, file):
             with contextlib.suppress(OSError):
                 if one:
@@ -145,6 +148,7 @@ class Recorder:
         self._make_room()
         self.path = self._folder / _name(self._venue, recv_ts)
         self._file = self.path.open("xb")
+        self._private = Private(self._file.fileno())  # a child has the same bytes in its buffers
         # level 6 costs a tenth of what parsing and publishing the frame does
         self._lines = gzip.GzipFile(fileobj=self._file, mode="wb", compresslevel=6)
         self._opened = time.monotonic()
@@ -156,8 +160,13 @@ class Recorder:
         while files and sum(file.stat().st_size for file in files) > self._rotation.keep:
             files.pop(0).unlink()
 
-    def _end(self) -> None:
+    def _forget(self) -> tuple[gzip.GzipFile | None, IO[bytes] | None]:
         lines, file, self._lines, self._file = self._lines, self._file, None, None
+        self._private = None
+        return lines, file
+
+    def _end(self) -> None:
+        lines, file = self._forget()
         if lines and file:
             lines.close()
             file.close()

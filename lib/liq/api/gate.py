@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 from werkzeug.exceptions import GatewayTimeout, ServiceUnavailable
 
+from liq import forks
+
 RUNNING = 8
 WAITING = 32
 RETRY_S = 5
@@ -21,8 +23,12 @@ class Gate:
     """Lets ``running`` queries work, and holds ``waiting`` more until one of them ends."""
 
     def __init__(self, running: int = RUNNING, waiting: int = WAITING) -> None:
-        self._all = threading.BoundedSemaphore(running + waiting)
-        self._running = threading.BoundedSemaphore(running)
+        self._bounds = running + waiting, running
+        self._renew()
+        forks.in_child(self, Gate._renew)  # there is none of its threads to leave
+
+    def _renew(self) -> None:
+        self._all, self._running = map(threading.BoundedSemaphore, self._bounds)
 
     @contextlib.contextmanager
     def enter(self, seconds: float) -> Iterator[float]:

@@ -1,6 +1,7 @@
 """What every conversation with the broker has in common: how it is reached, and its errors."""
 
 import contextlib
+import os
 import socket
 import ssl
 import struct
@@ -56,6 +57,15 @@ def translated(settings: Settings) -> Iterator[None]:
         raise KafkaError(
             f"Kafka at {settings.kafka_bootstrap}: {error}; {_LOGIN if shut_out else _AWAY}"
         ) from error
+
+
+def require_own(owner: int, what: str) -> None:
+    """Raise `KafkaError` in a process forked from ``owner``, which has ``what`` of Kafka open.
+
+    Two processes on one connection read each other's answers, and a fork has none of the threads.
+    """
+    if os.getpid() != owner:
+        raise KafkaError(f"process {owner} has this {what} open; start one in this process")
 
 
 def _knock(brokers: str, *, plain: bool) -> None:

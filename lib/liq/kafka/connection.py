@@ -10,6 +10,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError as ClientError
 from kafka.partitioner.default import murmur2
 
+from liq import forks
 from liq.config import Settings
 from liq.kafka.client import client_options, translated
 
@@ -51,6 +52,11 @@ class Connection:
         self.in_flight: deque[_Sent] = deque()
         with translated(settings):
             self._producer = KafkaProducer(**client_options(settings), **_PRODUCER)
+        forks.in_child(self, Connection._leave)
+
+    def _leave(self) -> None:
+        """Take it for closed: at its end a child would wait for a thread that it does not have."""
+        self._producer._closed = True
 
     def send(self, queue: deque[Message]) -> None:
         """Take what the queue holds now; ``on_progress`` is called when it is settled."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Self
 from liq import config
 from liq.config import Settings
 from liq.errors import JournalError, KafkaError, RejectedMessage
+from liq.kafka.client import require_own
 from liq.kafka.connection import Connection, Message
 from liq.kafka.outbox import Outbox
 from liq.kafka.topics import ensure_topics
@@ -69,6 +71,7 @@ class Publisher:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or config.settings()
+        self._owner = os.getpid()
         self._counted = {stream.topic(self._settings) for stream in (LIQUIDATIONS, PRICES)}
         self._outbox = Outbox(self._settings)
         self._wake = threading.Event()
@@ -86,6 +89,7 @@ class Publisher:
         Raises `KafkaError` when there is no broker, `JournalError` when there can be no journal. A
         full disk is no reason not to start, `stats` warns of it.
         """
+        require_own(self._owner, "publisher")
         await asyncio.to_thread(ensure_topics, self._settings)
         connection = await asyncio.to_thread(self._connect)
         try:
@@ -129,6 +133,7 @@ class Publisher:
 
         Raises `KafkaError` when that takes longer than ``timeout`` seconds.
         """
+        require_own(self._owner, "publisher")
         queued = self._queued
         try:
             async with asyncio.timeout(timeout):
@@ -222,6 +227,7 @@ class Publisher:
         self._dead_lettered += 1
 
     async def _put(self, message: Message) -> None:
+        require_own(self._owner, "publisher")
         if self._closing:
             raise KafkaError("the publisher is closed; start a new one")
         while self._outbox.full:  # rare: polling beats signals from thread to loop

@@ -1,5 +1,6 @@
 """Reading a topic, or the end of it, to where it ends now."""
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -8,7 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from liq.config import Settings
 from liq.errors import KafkaError
-from liq.kafka.client import CLOSE_MS, TIMEOUT_MS, client_options, translated
+from liq.kafka.client import CLOSE_MS, TIMEOUT_MS, client_options, require_own, translated
 
 _PATIENCE_S = 30.0
 _POLL_MS = 500
@@ -34,17 +35,22 @@ def read(topic: str, settings: Settings, newest: int | None = None) -> Iterator[
     """Yield what ``topic`` holds at this moment, in order within each partition.
 
     Of each partition only the ``newest`` so many, if that is given. Raises `KafkaError` when the
-    broker cannot be reached, has no such topic, or falls silent.
+    broker cannot be reached, has no such topic, or falls silent, and in a process that was forked
+    since the first record.
     """
+    owner = os.getpid()
     with translated(settings):
         consumer = KafkaConsumer(**client_options(settings), **_READER)
         try:
             numbers = consumer.partitions_for_topic(topic)
             if not numbers:
                 raise KafkaError(f"there is no topic {topic}; create it with: liq up")
-            yield from _read(consumer, [TopicPartition(topic, each) for each in numbers], newest)
+            for record in _read(consumer, [TopicPartition(topic, n) for n in numbers], newest):
+                yield record
+                require_own(owner, "reader")
         finally:
-            consumer.close(timeout_ms=CLOSE_MS)
+            if os.getpid() == owner:
+                consumer.close(timeout_ms=CLOSE_MS)
 
 
 def _read(

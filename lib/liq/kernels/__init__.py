@@ -17,6 +17,8 @@ from pathlib import Path
 import zmq
 from traitlets.config import Config
 
+from liq.forks import Private
+
 _LOG = logging.getLogger(__name__)
 _SPECS = Path(__file__).with_name("jupyter")
 _PREFIX = "liq-kernels-"
@@ -64,7 +66,7 @@ def private_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        lock.close()
 
 
 def _root() -> Path:
@@ -74,7 +76,7 @@ def _root() -> Path:
     return root if fits else Path("/tmp")  # noqa: S108 - a folder of mode 0700 is made in it
 
 
-def _locked_folder(root: Path) -> tuple[Path, int]:
+def _locked_folder(root: Path) -> tuple[Path, Private]:
     """Make a folder and lock it: no other process takes it for a leftover."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
@@ -82,7 +84,7 @@ def _locked_folder(root: Path) -> tuple[Path, int]:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(lock, fcntl.LOCK_EX)
             if folder.exists():  # another process may have removed it before it was locked
-                return folder, lock
+                return folder, Private(lock)
             os.close(lock)
 
 

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 import psutil
 
+from liq import forks
 from liq.errors import StackError
 
 _PATIENCE_S = 300.0  # servers may take a minute each to end
@@ -25,18 +25,18 @@ def lock(file: Path, seconds: float = _PATIENCE_S) -> Iterator[None]:
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle = file.open("a+")
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
     except OSError as error:
         raise StackError(f"cannot write {file}: {error}; set LIQ_HOME and LIQ_CACHE") from error
-    with handle:
-        _acquire(handle, file, seconds)
+    with contextlib.closing(forks.Private(descriptor)):
+        _acquire(descriptor, file, seconds)
         with contextlib.suppress(OSError):  # on a full disk the lock is as good without a name
-            os.ftruncate(handle.fileno(), 0)
-            os.write(handle.fileno(), str(os.getpid()).encode())  # for those that wait in vain
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, str(os.getpid()).encode())  # for those that wait in vain
         yield
 
 
-def _acquire(handle: TextIO, file: Path, seconds: float) -> None:
+def _acquire(handle: int, file: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -44,15 +44,14 @@ def _acquire(handle: TextIO, file: Path, seconds: float) -> None:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"{_holder(handle)} has held {file} for {seconds:.0f} s;"
+                    f"{_holder(file)} has held {file} for {seconds:.0f} s;"
                     " wait for it, or end it and try again"
                 ) from None
             time.sleep(_POLL_S)
 
 
-def _holder(handle: TextIO) -> str:
-    handle.seek(0)
-    number = handle.read()
+def _holder(file: Path) -> str:
+    number = file.read_text(errors="replace")
     try:
         return f"process {number} ({' '.join(psutil.Process(int(number)).cmdline())})"
     except (ValueError, psutil.Error):
