@@ -141,6 +141,7 @@ HANDED_ON = {
     "serve.lab": "JupyterLab gives its own environment to its kernels",
     "serve.streamlit": "the process becomes Streamlit",
     "stack.control._spawn": "a service has its starter's PATH and JAVA_HOME",
+    "stack.identity._marked": "another process's, which has the mark that we gave it",
     "voila.forking._run": "a forked kernel takes the environment that it was given",
     "voila.kernels.Forked.launch_kernel": "a kernel that is given none has its server's",
 }

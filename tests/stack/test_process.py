@@ -15,7 +15,7 @@ import pytest
 from disk import small_disk
 from helpers import eventually
 from liq.errors import StackError
-from liq.stack import process
+from liq.stack import identity, process
 
 SLEEP = ["sleep", "1000"]
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True)"
@@ -160,8 +160,52 @@ def test_a_missing_program_is_named(pid_file: Path) -> None:
 
 
 def test_an_unreadable_pid_file_is_named(pid_file: Path) -> None:
-    pid_file.parent.mkdir()
-    pid_file.write_text("{")
-    with pytest.raises(StackError, match=f"{pid_file}.*delete it"):
+    pid_file.mkdir(parents=True)
+    with pytest.raises(StackError, match=f"cannot read {pid_file}"):
         process.find(pid_file)
+    pid_file.rmdir()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"pid": "x"}', '{"pid": 1}', "\0" * 99])
+def test_a_damaged_pid_file_is_written_anew_by_its_process(pid_file: Path, text: str) -> None:
+    started = spawn(pid_file, SLEEP)
+    before = pid_file.read_text()
+    pid_file.write_text(text)
+    found = process.find(pid_file)
+    assert found
+    assert (found.process, found.definition) == (started, "d")
+    assert pid_file.read_text() == before
+    process.end(pid_file, timeout=5)
+    pid_file.write_text(text)
+    assert process.find(pid_file) is None
+    assert not process.end(pid_file, timeout=5)
+    assert not pid_file.exists()
+
+
+def test_a_process_whose_pid_file_is_gone_is_found_its_children_and_namesakes_are_not(
+    pid_file: Path,
+) -> None:
+    started = python(pid_file, PARENT + FOREVER)
+    (child,) = started.children()
+    before = pid_file.read_text()
     pid_file.unlink()
+    assert process.find(pid_file) is None  # it was ended on purpose, for all that this tells
+    stranger = pid_file.with_name("stranger.json")
+    found = process.recover([pid_file, stranger])
+    assert {file: one.process for file, one in found.items()} == {pid_file: started}
+    assert pid_file.read_text() == before
+    assert child.is_running()
+
+
+def test_a_container_with_the_same_folders_is_another_ones(pid_file: Path) -> None:
+    mark = identity.mark(pid_file, "d")
+    argv = ["unshare", "--pid", "--fork", "--kill-child", *SLEEP]
+    allowed = subprocess.run([*argv[:-2], "true"], capture_output=True, check=False)
+    if allowed.returncode:
+        pytest.skip("this user may not make namespaces")
+    with subprocess.Popen(argv, env=os.environ | mark) as outside:
+        (inside,) = eventually(psutil.Process(outside.pid).children)
+        outside_mark = [one.process.pid for one in identity.marked() if one.pid_file == pid_file]
+        assert outside_mark == [outside.pid]
+        assert identity._marked(inside) is None
+        outside.kill()

@@ -256,11 +256,11 @@ def test_a_fault_with_one_service_keeps_no_other_from_being_started_again(tmp_pa
     settings = Settings.load(home=tmp_path, **free_ports())
     simulator = apps.simulator(settings)
     control.launch([simulator], settings)
-    for torn in (apps.producer(settings), *servers(settings)):
-        torn.pid_file.write_text("torn")
+    for each in (apps.producer(settings), *servers(settings)):
+        each.pid_file.mkdir()  # nobody can read it
     shown = {one.name: one for one in local.status(settings)}
     assert shown["kafka"].state is State.UNHEALTHY
-    assert "delete it" in shown["kafka"].fault
+    assert "cannot read" in shown["kafka"].fault
     found = process.find(simulator.pid_file)
     assert found
     found.process.kill()
@@ -268,8 +268,6 @@ def test_a_fault_with_one_service_keeps_no_other_from_being_started_again(tmp_pa
     (tmp_path / "run" / "findings.jsonl").write_text('[1, "torn')
     said: list[str] = []
     supervisor = Supervisor(settings, lambda name, event: said.append(f"{name}: {event}"))
-    for torn in (apps.producer(settings), *servers(settings)):
-        torn.pid_file.write_text("torn")
     supervisor.look()
     supervisor.look()
     assert sorted(line.partition(":")[0] for line in said) == [
@@ -278,8 +276,8 @@ def test_a_fault_with_one_service_keeps_no_other_from_being_started_again(tmp_pa
         "producer",
         "questdb",
     ]
-    for torn in servers(settings):
-        torn.pid_file.unlink()
+    for each in servers(settings):
+        each.pid_file.rmdir()
 
     def revived() -> bool:
         supervisor.look()
@@ -287,7 +285,7 @@ def test_a_fault_with_one_service_keeps_no_other_from_being_started_again(tmp_pa
 
     eventually(revived, every=0.2)
     assert told(settings, "simulator", "died, started again")
-    apps.producer(settings).pid_file.unlink()
+    apps.producer(settings).pid_file.rmdir()
     local.down(settings)
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TypeVar
 
 from liq import config
@@ -66,6 +67,7 @@ def down(settings: Settings | None = None, *, progress: Report = silent) -> list
     waves = (supervisors, others, [local[CONNECT]], [local[KAFKA], local[QUESTDB]])
     # who holds the lock may end the supervisor at any time: it starts nothing without it
     with _locked(settings):
+        process.recover([service.pid_file for wave in waves for service in wave])
         return [name for wave in waves for name in _end(wave, progress)]
 
 
@@ -106,6 +108,7 @@ def launch(services: Sequence[Service], settings: Settings, progress: Report = s
     Raises `StackError`, e.g. for a port that is taken.
     """
     with _locked(settings):
+        process.recover([service.pid_file for service in services])
         ports.require_distinct(pair for service in services for pair in service.ports.items())
         stale = [service for service in services if not _current(service)]
         if any(service.argv[0] == "java" for service in stale):
@@ -119,6 +122,7 @@ def launch(services: Sequence[Service], settings: Settings, progress: Report = s
 def end(services: Sequence[Service], settings: Settings, progress: Report = silent) -> None:
     """End those of ``services`` that run."""
     with _locked(settings):
+        process.recover([service.pid_file for service in services])
         _end(services, progress)
 
 
@@ -177,10 +181,12 @@ def _current(service: Service) -> bool:
 
 def _spawn(service: Service, progress: Report) -> None:
     progress(service.name, "starting")
-    for file, text in service.files.items():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-    service.prepare()
+    try:
+        for file, text in service.files.items():
+            _write(file, text)
+        service.prepare()
+    except OSError as error:
+        raise StackError(f"cannot prepare {service.name}: {error}") from error
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("LIQ_")}
     program, *arguments = service.argv
     process.spawn(
@@ -190,6 +196,17 @@ def _spawn(service: Service, progress: Report) -> None:
         pid_file=service.pid_file,
         definition=service.definition,
     )
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a file as a whole or, on a full disk say, not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f"{file.name}.new")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _end(services: Sequence[Service], progress: Report) -> list[str]:

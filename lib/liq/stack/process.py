@@ -1,7 +1,8 @@
 """Processes that outlive liq: started detached, remembered in pid files, ended only if still ours.
 
 A pid file holds the pid and when the process began, because the system gives a pid away again: a
-file that survived a crash or a reboot must never make `end` hit a stranger.
+file that survived a crash or a reboot must never make `end` hit a stranger. What a file that cannot
+be read does not tell, the process itself does: see `liq.stack.identity`.
 """
 
 import contextlib
@@ -17,10 +18,10 @@ from typing import Any
 import psutil
 
 from liq.errors import StackError
+from liq.stack import identity
 
-# Without /proc the creation time is derived from the clock, which somebody can set.
-_CLOCK_SLACK = 2.0
 _POLL = 0.02
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError)  # what reading a damaged file raises
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def spawn(
         pid = os.posix_spawnp(
             argv[0],
             list(argv),
-            env,
+            {**env, **identity.mark(pid_file, definition)},
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
@@ -59,55 +60,105 @@ def spawn(
         raise StackError(f"cannot start {argv[0]}: {error}") from error
     try:
         remember(pid, pid_file=pid_file, argv=argv, definition=definition)
-    except OSError as error:  # nobody would know the process, nor be able to end it
+    except StackError:  # nobody would know the process, nor be able to end it
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        raise StackError(f"cannot write {pid_file}: {error}; free disk") from error
+        raise
 
 
 def remember(pid: int, *, pid_file: Path, argv: Sequence[str], definition: str = "") -> None:
-    """Write a running process and what it was started with into ``pid_file``."""
+    """Write a running process and what it was started with into ``pid_file``.
+
+    Raises `StackError` when the disk does not take it.
+    """
     created = psutil.Process(pid).create_time()
     entry = {
         "pid": pid,
         "created": created,
-        "born": _born(pid),
+        "born": identity.born(pid),
         "definition": definition,
         "argv": list(argv),
     }
-    pid_file.parent.mkdir(parents=True, exist_ok=True)
     draft = pid_file.with_suffix(".new")
     try:
-        draft.write_text(json.dumps(entry))
-        draft.replace(pid_file)
-    finally:
-        draft.unlink(missing_ok=True)
+        pid_file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.write_text(json.dumps(entry))
+            draft.replace(pid_file)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise StackError(f"cannot write {pid_file}: {error}; free disk") from error
 
 
 def argv(pid_file: Path) -> list[str]:
     """Return the command line that ``pid_file`` remembers, whether or not it still runs."""
-    return [str(word) for word in _entry(pid_file, "argv")]
+    return [str(word) for word in _entry(pid_file)["argv"]]
 
 
 def definition(pid_file: Path) -> str:
     """Return what `spawn` was given for it, whether or not it still runs."""
-    return str(_entry(pid_file, "definition"))
+    return str(_entry(pid_file)["definition"])
 
 
 def find(pid_file: Path) -> Remembered | None:
     """Return the running process that ``pid_file`` remembers, None if it has ended.
 
-    Raises `StackError` when the file cannot be read.
+    A file that is empty or damaged is written anew if its process is found by its mark. Raises
+    `StackError` when the file may not be read.
     """
     try:
-        entry = json.loads(pid_file.read_text())
-        process = psutil.Process(entry["pid"])
-        same = _is_same(process, entry.get("born", ""), entry["created"])
-        return Remembered(process, entry["definition"]) if same and not _ended(process) else None
-    except (FileNotFoundError, psutil.NoSuchProcess):
+        found = _remembered(pid_file)
+    except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StackError(f"cannot read {pid_file}: {error!r}; delete it") from error
+    except OSError as error:
+        raise StackError(f"cannot read {pid_file}: {error}") from error
+    except _DAMAGE:
+        found = recover([pid_file]).get(pid_file)
+    return None if found is None or _ended(found.process) else found
+
+
+def recover(pid_files: Sequence[Path]) -> dict[Path, Remembered]:
+    """Find running processes whose pid files are gone or damaged, and write those files anew."""
+    lost = {file.absolute(): file for file in pid_files if not _is_whole(file)}
+    found: dict[Path, Remembered] = {}
+    for process, absolute, definition in identity.marked() if lost else ():
+        file = lost.get(absolute)
+        if file is None or _ended(process):
+            continue
+        found[file] = Remembered(process, definition)
+        with contextlib.suppress(
+            StackError, psutil.Error
+        ):  # on a full disk it is found by its mark
+            remember(process.pid, pid_file=file, argv=process.cmdline(), definition=definition)
+    return found
+
+
+def _remembered(pid_file: Path) -> Remembered | None:
+    entry = _read(pid_file)
+    try:
+        process = psutil.Process(entry["pid"])
+        same = identity.is_same(process, entry.get("born", ""), entry["created"])
+    except psutil.NoSuchProcess:
+        return None
+    return Remembered(process, entry["definition"]) if same else None
+
+
+def _read(pid_file: Path) -> dict[str, Any]:
+    """Return what a pid file holds. Raises `OSError`, or one of ``_DAMAGE``."""
+    entry = json.loads(pid_file.read_text())
+    types: dict[str, Any] = {"pid": int, "created": float | int, "definition": str, "argv": list}
+    if not all(isinstance(entry[name], kind) for name, kind in types.items()):
+        raise TypeError(f"it holds {entry}")
+    return dict(entry)
+
+
+def _is_whole(pid_file: Path) -> bool:
+    try:
+        _remembered(pid_file)
+    except (OSError, *_DAMAGE):
+        return False
+    return True
 
 
 def forget(pid_file: Path) -> None:
@@ -143,33 +194,16 @@ def end(pid_file: Path, *, timeout: float, alone: bool = False) -> bool:
     return found is not None
 
 
-def _entry(pid_file: Path, name: str) -> Any:
+def _entry(pid_file: Path) -> Mapping[str, Any]:
+    """Return what a pid file holds, or its process tells. Raises `StackError` if neither does."""
     try:
-        return json.loads(pid_file.read_text())[name]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StackError(f"cannot read {pid_file}: {error!r}; delete it") from error
-
-
-def _is_same(process: psutil.Process, born: str, created: float) -> bool:
-    """Return whether a process of a remembered pid is the one that was remembered."""
-    now = _born(process.pid)
-    if born and now:
-        return born == now
-    return abs(process.create_time() - created) < _CLOCK_SLACK
-
-
-def _born(pid: int) -> str:
-    """Return when a process began, in a clock that nobody can set; empty where there is none.
-
-    Linux counts the ticks since the machine's boot, which has an id of its own.
-    """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        # the fields after the program's name, which may hold spaces and brackets: 22 is the 20th
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return f"{boot} {fields[19]}"
-    except (OSError, IndexError):
-        return ""
+        return _read(pid_file)
+    except (OSError, *_DAMAGE) as error:
+        if found := recover([pid_file]).get(pid_file):
+            return {"argv": found.process.cmdline(), "definition": found.definition}
+        raise StackError(
+            f"cannot read {pid_file}: {error!r}; `liq run` starts what it stands for anew"
+        ) from error
 
 
 def _terminate(processes: Sequence[psutil.Process], timeout: float) -> None:

@@ -15,7 +15,7 @@ import psutil
 from liq import config
 from liq.config import Settings
 from liq.errors import StackError
-from liq.stack import process
+from liq.stack import identity, process
 from liq.stack.apps import apps
 from liq.stack.history import Finding, newest
 from liq.stack.servers import servers
@@ -127,7 +127,7 @@ def _status(service: Service) -> ServiceStatus:
     if not found:
         return absent
     try:
-        uptime = time.time() - found.process.create_time()
+        uptime = identity.uptime(found.process)
         starts = uptime < service.start_timeout and not service.supervisor  # it is there or hangs
         late = State.STARTING if starts else State.UNHEALTHY
         fault = ""

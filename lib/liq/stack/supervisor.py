@@ -71,6 +71,7 @@ class Supervisor:
         self._faults: dict[str, str] = {}  # why one cannot be looked after
         self._ask_at = 0.0
         self._looked_at = time.monotonic()
+        self._adopted = False
 
     def run(self, ended: threading.Event) -> None:
         """Look after the stack until ``ended`` is set.
@@ -78,7 +79,7 @@ class Supervisor:
         Raises `StackError` when another supervisor does.
         """
         supervisor = apps.supervisor(self._settings)
-        adopted = control.adopt(supervisor, self._settings)
+        adopted = self._adopted = control.adopt(supervisor, self._settings)
         over = threading.Event()
         heart = threading.Thread(target=self._beat, args=(over,), name="liq-heart", daemon=True)
         heart.start()
@@ -94,6 +95,7 @@ class Supervisor:
     def look(self) -> None:
         """Mend what is broken now and due."""
         self._looked_at = time.monotonic()
+        self._guard("supervisor", self._stay_known)
         local = servers(self._settings)
         for server in local:
             self._guard(server.name, partial(self._look_after, server))
@@ -105,6 +107,12 @@ class Supervisor:
             self._guard("sinks", self._look_after_sinks)
             self._guard("tables", self._look_after_tables)
             self._guard("queries", self._look_after_queries)
+
+    def _stay_known(self) -> None:
+        """Write the pid file anew if it is damaged: without a mark nobody else can."""
+        supervisor = apps.supervisor(self._settings)
+        if self._adopted and process.find(supervisor.pid_file) is None:
+            control.adopt(supervisor, self._settings)
 
     def _beat(self, over: threading.Event) -> None:
         """Show that this process is alive, as long as its looks come to an end."""

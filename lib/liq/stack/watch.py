@@ -7,6 +7,7 @@ container is theirs, or the container's, to start again.
 
 from liq import config, heartbeat
 from liq.config import Settings
+from liq.errors import StackError
 from liq.stack import apps, control, history, process
 from liq.stack.service import Service
 
@@ -23,7 +24,7 @@ def revive_supervisor(settings: Settings | None = None) -> str:
     fault = _fault(supervisor, settings) if supervisor.pid_file.exists() else ""
     if not fault:
         return ""
-    if process.definition(supervisor.pid_file) != supervisor.definition:
+    if not _is_as_started(supervisor):
         return (
             f"the supervisor {fault}, so nothing that dies is started again;"
             " `liq run` starts it with these settings"
@@ -41,3 +42,11 @@ def _fault(supervisor: Service, settings: Settings) -> str:
         return "died" if supervisor.pid_file.exists() else ""
     silence = heartbeat.silence_s(apps.heartbeat_file(settings))
     return f"did not respond for {silence:.0f} s" if silence else ""
+
+
+def _is_as_started(supervisor: Service) -> bool:
+    """Return whether the settings are those that it was started with, as far as its file tells."""
+    try:
+        return process.definition(supervisor.pid_file) == supervisor.definition
+    except StackError:
+        return False

@@ -1,0 +1,103 @@
+"""Who a process is, by what nobody can set: the boot and tick of its start, and a mark from us.
+
+The clock is no witness: it is stepped by hours where a laptop slept or a board has no clock of its
+own. The mark is a variable of the environment that a process was started with. By it a process is
+found again whose pid file is empty, damaged or gone.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+_MARK = "_LIQ_PROCESS"
+# Without /proc the creation time is derived from the clock, which somebody can set.
+_CLOCK_SLACK_S = 2.0
+
+
+class Marked(NamedTuple):
+    """A running process of ours, the pid file that it was started for and by which definition."""
+
+    process: psutil.Process
+    pid_file: Path
+    definition: str
+
+
+def mark(pid_file: Path, definition: str) -> Mapping[str, str]:
+    """Return the variable by which a process is found though its ``pid_file`` tells nothing."""
+    return {_MARK: f"{definition}:{pid_file.absolute()}"}
+
+
+def marked() -> Iterator[Marked]:
+    """Yield this user's running processes that have a mark, without their children."""
+    found = {each.process.pid: each for each in map(_marked, psutil.process_iter()) if each}
+    for each in found.values():
+        with contextlib.suppress(psutil.Error):
+            # a child has its parent's variables
+            if not any(
+                parent.pid in found and _same(each, found[parent.pid])
+                for parent in each.process.parents()
+            ):
+                yield each
+
+
+def born(pid: int) -> str:
+    """Return when a process began, in a clock that nobody can set; empty where there is none.
+
+    Linux counts the ticks since the machine's boot, which has an id of its own.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {_ticks(pid)}"
+    except (OSError, IndexError, ValueError):
+        return ""
+
+
+def is_same(process: psutil.Process, then: str, created: float) -> bool:
+    """Return whether a process is the one that was `born` then, or else created at that time."""
+    now = born(process.pid)
+    if then and now:
+        return then == now
+    return abs(process.create_time() - created) < _CLOCK_SLACK_S
+
+
+def uptime(process: psutil.Process) -> float:
+    """Return for how many seconds a process has been there, whatever the clock says."""
+    try:
+        begin = _ticks(process.pid) / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - begin
+    except (OSError, IndexError, ValueError, AttributeError):
+        return time.time() - process.create_time()
+
+
+def _ticks(pid: int) -> int:
+    # the fields after the program's name, which may hold spaces and brackets: 22 is the 20th
+    fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    return int(fields[19])
+
+
+def _marked(process: psutil.Process) -> Marked | None:
+    try:
+        text = process.environ().get(_MARK)
+        if text is None or process.uids().real != os.getuid() or not _is_near(process.pid):
+            return None
+        definition, _, file = text.partition(":")
+        return Marked(process, Path(file), definition)
+    except (psutil.Error, OSError):  # another user's, or it has just ended
+        return None
+
+
+def _is_near(pid: int) -> bool:
+    """Return whether it is in no container, whose folders may be others of the same name."""
+    try:
+        return Path(f"/proc/{pid}/ns/pid").readlink() == Path("/proc/self/ns/pid").readlink()
+    except FileNotFoundError:  # a system without
+        return True
+
+
+def _same(one: Marked, other: Marked) -> bool:
+    return one.pid_file == other.pid_file

@@ -1,0 +1,260 @@
+"""No fault of clock, disk, pid file or machine starts twice, leaves behind, or hits a stranger.
+
+Private mounts stand for a clock that was stepped and for another boot: the machine's own stay.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from disk import KINDS, small_disk
+from helpers import PATIENCE_S, eventually, free_ports, running
+from liq import questdb
+from liq import stack as local
+from liq.config import Settings
+from liq.errors import StackError
+from liq.stack import State, apps, control, process
+from liq.stack.servers import SERVERS
+from liq.stack.service import Service
+
+pytestmark = pytest.mark.timeout(900)
+DAMAGES = ["", "{", '{"pid": 1', "[]", "\0" * 200, None]  # None: the file is gone
+SLEEP = ["sleep", "1000"]
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    made = Settings.load(home=tmp_path / "home", **free_ports())
+    yield made
+    local.down(made)
+
+
+@pytest.fixture
+def own(settings: Settings) -> Settings:
+    """A running supervisor, and a simulated exchange that it looks after."""
+    services = [apps.simulator(settings), apps.supervisor(settings)]
+    control.launch(services, settings)
+    for service in services:
+        control.wait_healthy(service)
+    eventually(apps.heartbeat_file(settings).exists)
+    return settings
+
+
+def liq(
+    settings: Settings, *words: str, mounted: tuple[Path, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command; ``mounted`` is a file that it sees in place of one of the system's."""
+    inside = []
+    if mounted:
+        file, place = mounted
+        script = 'mount --bind "$0" "$1" && shift && exec "$@"'
+        inside = ["unshare", "--mount", "sh", "-c", script, str(file), place]
+        if subprocess.run([*inside, "true"], capture_output=True, check=False).returncode:
+            pytest.skip("this user may not mount, test_process.py edits pid files instead")
+    return subprocess.run(
+        [*inside, sys.executable, "-m", "liq", *words],
+        env=os.environ | settings.environ() | {"COLUMNS": "200"},
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+
+
+def stepped(folder: Path, hours: int) -> tuple[Path, str]:
+    """Return /proc/stat as it is once the clock was stepped by so many hours."""
+    lines = Path("/proc/stat").read_text().splitlines()
+    lines = [
+        f"btime {int(line.split()[1]) + 3600 * hours}" if line.startswith("btime") else line
+        for line in lines
+    ]
+    file = folder / f"stat{hours}"
+    file.write_text("\n".join(lines) + "\n")
+    return file, "/proc/stat"
+
+
+def another_boot(folder: Path) -> tuple[Path, str]:
+    file = folder / "boot_id"
+    file.write_text("00000000-0000-4000-8000-000000000000\n")
+    return file, BOOT_ID
+
+
+def pids(settings: Settings) -> dict[str, int]:
+    return {each.name: each.pid for each in local.status(settings) if each.pid}
+
+
+def states(settings: Settings) -> set[State]:
+    return {each.state for each in local.status(settings)}
+
+
+def of_home(settings: Settings) -> list[int]:
+    """All processes that work for this home, whatever pid files say."""
+
+    def is_one(each: psutil.Process) -> bool:
+        try:
+            words = " ".join(each.cmdline())
+            home = each.environ().get("LIQ_HOME") == str(settings.home)
+            return each.status() != psutil.STATUS_ZOMBIE and (
+                home or (f"{settings.home}/" in words and "java" in words)
+            )
+        except psutil.Error:
+            return False
+
+    return sorted(each.pid for each in psutil.process_iter() if is_one(each))
+
+
+def damage(service: Service, text: str | None) -> None:
+    if text is None:
+        service.pid_file.unlink()
+    else:
+        service.pid_file.write_text(text)
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_a_stepped_clock_changes_nothing(own: Settings, hours: int, tmp_path: Path) -> None:
+    before, clock = pids(own), stepped(tmp_path, hours)
+    done = liq(own, "status", mounted=clock)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("healthy") == len(before)
+    assert done.stdout.count("  0:0") == len(before), done.stdout  # up for minutes, not for hours
+    done = liq(own, "supervise", mounted=clock)  # it finds that there is one
+    assert "a supervisor runs already" in done.stderr, done
+    assert (pids(own), of_home(own)) == (before, sorted(before.values()))
+    assert liq(own, "down", mounted=clock).returncode == 0
+    assert of_home(own) == []
+
+
+@pytest.mark.parametrize("text", DAMAGES)
+def test_damaged_pid_files_lose_no_process_and_double_none(own: Settings, text: str | None) -> None:
+    services = [apps.simulator(own), apps.supervisor(own)]
+    before = pids(own)
+    for service in services:
+        damage(service, text)
+    if text is not None:
+        assert liq(own, "status").returncode == 0
+        assert pids(own) == before
+        for service in services:
+            damage(service, text)
+    control.launch(services, own)
+    assert (pids(own), of_home(own)) == (before, sorted(before.values()))
+    for service in services:
+        damage(service, text)
+    assert sorted(local.down(own)) == sorted(before)
+    assert of_home(own) == []
+
+
+def test_the_supervisor_does_not_start_anew_what_runs_by_a_damaged_pid_file(own: Settings) -> None:
+    before = pids(own)
+    beats = apps.heartbeat_file(own)
+    for _ in range(3):
+        damage(apps.simulator(own), "")
+        begin = beats.stat().st_mtime_ns
+        eventually(apps.simulator(own).pid_file.read_text)
+        eventually(lambda: beats.stat().st_mtime_ns > begin + 2e9)  # noqa: B023
+    assert (pids(own), of_home(own)) == (before, sorted(before.values()))
+
+
+def test_a_supervisor_in_the_foreground_writes_its_own_damaged_pid_file_anew(
+    settings: Settings,
+) -> None:
+    file = apps.supervisor(settings).pid_file
+    with running(settings, "-m", "liq", "supervise") as supervisor:
+        for text in ("", "{", None):
+            eventually(lambda: process.find(file))
+            damage(apps.supervisor(settings), text)
+            found = eventually(lambda: process.find(file))
+            assert found
+            assert found.process.pid == supervisor.pid
+        assert local.down(settings) == ["supervisor"]
+        supervisor.wait(PATIENCE_S)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_full_disk_leaves_no_process_that_nobody_knows(settings: Settings, kind: str) -> None:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    simulator = apps.simulator(settings)
+    with small_disk(kind, settings.home / "run") as disk:
+        control.launch([simulator], settings)
+        control.end([simulator], settings)
+        disk.fill()
+        with pytest.raises(StackError, match=r"free disk|No space left|File too large"):
+            control.launch([simulator], settings)
+        with pytest.raises(StackError, match=r"free disk|No space left|File too large"):
+            control.adopt(apps.supervisor(settings), settings)
+        assert of_home(settings) == []
+        assert not simulator.pid_file.exists()
+        disk.free()
+        control.launch([simulator], settings)
+        disk.fill()  # what runs is known, and can be ended, without a byte of room
+        assert list(pids(settings)) == ["simulator"]
+        damage(simulator, "")
+        assert list(pids(settings)) == ["simulator"]
+        assert local.down(settings) == ["simulator"]
+        assert of_home(settings) == []
+
+
+def test_after_a_reboot_strangers_with_the_old_pids_are_left_alone(
+    own: Settings, tmp_path: Path
+) -> None:
+    boot, strangers = another_boot(tmp_path), of_home(own)
+    done = liq(own, "status", mounted=boot)
+    assert done.returncode == 3, done.stdout  # all of it died with the machine
+    assert "simulator" in done.stdout
+    for pid in set(of_home(own)) - set(strangers):  # `status` started the supervisor again
+        psutil.Process(pid).kill()
+    done = liq(own, "down", mounted=boot)
+    assert done.returncode == 0, done.stderr
+    assert set(strangers) <= set(of_home(own))
+    for pid in of_home(own):
+        psutil.Process(pid).kill()
+
+
+@pytest.mark.stack
+def test_a_real_stack_goes_through_a_stepped_clock_damage_a_kill_and_a_reboot(
+    settings: Settings, tmp_path: Path
+) -> None:
+    local.up(settings)
+    questdb.execute("insert into liquidations(ts, symbol) values(0, 'KEPT')", settings=settings)
+    before, clock = pids(settings), stepped(tmp_path, 7)
+    assert set(before) == set(SERVERS)
+
+    done = liq(settings, "status", mounted=clock)
+    assert done.stdout.count("healthy") == len(SERVERS), done.stdout
+    for text in ("", None):
+        for name in SERVERS:
+            file = settings.home / "run" / f"{name}.json"
+            file.unlink() if text is None else file.write_text(text)
+        done = liq(settings, "up", mounted=clock)
+        assert done.returncode == 0, done.stderr
+        assert (pids(settings), of_home(settings)) == (before, sorted(before.values()))
+
+    for pid in before.values():
+        psutil.Process(pid).kill()
+    eventually(lambda: states(settings) == {State.DIED})
+    assert of_home(settings) == []
+    assert liq(settings, "down").returncode == 0  # nothing is left of it, so it is down
+    assert states(settings) == {State.STOPPED}
+
+    # as after a boot: other processes have the pids by now
+    strangers = [subprocess.Popen(SLEEP) for _ in SERVERS]
+    for name, stranger in zip(SERVERS, strangers, strict=True):
+        entry = {"pid": stranger.pid, "created": 0, "born": "then 1", "definition": "", "argv": []}
+        (settings.home / "run" / f"{name}.json").write_text(json.dumps(entry))
+    assert states(settings) == {State.DIED}
+    assert liq(settings, "up", mounted=clock).returncode == 0
+    assert len(of_home(settings)) == len(SERVERS)
+    sql = "select symbol from liquidations where symbol = 'KEPT'"
+    eventually(lambda: len(questdb.fetch(sql, settings=settings)) == 1)
+    assert liq(settings, "down", mounted=clock).returncode == 0
+    assert of_home(settings) == []
+    assert all(stranger.poll() is None for stranger in strangers)
+    for stranger in strangers:
+        stranger.kill()
+        stranger.wait()
