@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from platformdirs import user_cache_path, user_data_path
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from liq.errors import ConfigError
@@ -39,8 +46,12 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
 
-    home: Path = Field(user_data_path("liq"), description="data, logs, pids and secrets")
-    cache: Path = Field(user_cache_path("liq"), description="jars resolved by Maven")
+    home: Path = Field(
+        user_data_path("liq"), validate_default=True, description="data, logs, pids and secrets"
+    )
+    cache: Path = Field(
+        user_cache_path("liq"), validate_default=True, description="jars resolved by Maven"
+    )
     query_timeout: float = Field(
         30.0, gt=0, le=3600, description="seconds after which QuestDB gives a query up"
     )
@@ -162,6 +173,20 @@ class Settings(BaseSettings):
     api_token_required: bool = Field(
         default=False, description="ask for the token on the API; away from loopback it always does"
     )
+
+    @field_validator("home", "cache")
+    @classmethod
+    def _can_be_named(cls, folder: Path, info: ValidationInfo) -> Path:
+        """Refuse what Java's lists of folders cannot hold; take all else, ``~`` included."""
+        path = folder.expanduser().absolute()
+        separators = "," if info.field_name == "home" else ",:"
+        if found := [each for each in separators if each in str(path)]:
+            raise ValueError(f"Java reads {found[0]!r} as the end of a folder's name; give another")
+        if info.field_name == "cache" and max(str(path)) > "\uffff":
+            raise ValueError(f"Java finds no jar below a {max(str(path))}; give another")
+        if not str(path).isprintable():
+            raise ValueError(f"{str(path)!a} is no text that can be printed; give another")
+        return path
 
     @field_validator("webhook_url")
     @classmethod
@@ -316,6 +341,7 @@ def _stored_secrets(home: Path) -> dict[str, str]:
         if made and not _overwrite(descriptor, json.dumps(stored).encode()):
             _overwrite(descriptor, text.encode())  # what was there has its room still
             raise ConfigError(f"cannot write {file}: the disk is full; free some")
+        fcntl.flock(handle, fcntl.LOCK_UN)  # a child that was forked just now holds it too
     return stored
 
 

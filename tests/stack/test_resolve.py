@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from homes import ODD
 from liq import assets
 from liq.config import Settings
 from liq.errors import StackError
-from liq.stack import resolve
+from liq.stack import resolve, toolchain
 from liq.stack.progress import silent
 
 MAVEN = """#!/bin/sh
@@ -60,6 +61,23 @@ def test_maven_runs_once_and_never_again(maven: Path, settings: Settings) -> Non
         "maven.log",
         resolve.folder(settings).name,
     ]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_maven_gets_paths_that_it_cannot_misread(name: str, maven: Path, tmp_path: Path) -> None:
+    maven.write_text(MAVEN + f'for word; do printf "%s\\n" "$word" >> {maven}.words; done')
+    settings = Settings.load(home=tmp_path, cache=tmp_path / name)
+    resolve.ensure(settings, silent)
+    words = Path(f"{maven}.words").read_text().splitlines()
+    paths = [word.partition("=")[2] for word in words if word.startswith("-Dliq.")]
+    assert len(paths) == 2
+    assert all(map(toolchain.is_plain, map(Path, paths)))
+    assert (resolve.folder(settings) / "kafka").is_dir()
+    assert {each.name for each in settings.cache.iterdir()} == {
+        "lock",
+        "maven.log",
+        resolve.folder(settings).name,
+    }
 
 
 def test_two_at_once_build_once(maven: Path, settings: Settings) -> None:

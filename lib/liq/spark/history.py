@@ -1,5 +1,6 @@
 """Cascades and sums over long history: Parquet files of the query ``prints``."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def _of(
     spark = start(settings)
     try:
         with translated(settings):
-            prints = spark.read.parquet(*[str(Path(file).absolute()) for file in files])
+            prints = spark.read.parquet(*map(_literal, files))
             once = detection.deduplicated(prints, lateness=0)
             rows = find(once).orderBy(*stream.keys).collect()
     finally:
@@ -54,3 +55,8 @@ def _of(
         if kind == "TIMESTAMP":
             frame[name] = frame[name].astype("datetime64[us]").dt.tz_localize("UTC")
     return frame
+
+
+def _literal(file: str | Path) -> str:
+    """Return a file's path so that Spark takes no character of it for a pattern."""
+    return re.sub(r"[\\*?\[\]{}]", r"\\\g<0>", str(Path(file).absolute()))

@@ -1,5 +1,6 @@
 """Spark itself: started with the jars that read Kafka, bound to this machine, ended again."""
 
+import atexit
 import contextlib
 import warnings
 from collections.abc import Iterator
@@ -12,8 +13,11 @@ from pyspark.sql import SparkSession
 
 from liq.config import Settings
 from liq.errors import SparkError
-from liq.stack import resolve
+from liq.stack import resolve, toolchain
 from liq.stack.progress import Report, silent
+
+_links = contextlib.ExitStack()
+atexit.register(_links.close)
 
 
 def start(settings: Settings, *, ui: bool = False, progress: Report = silent) -> SparkSession:
@@ -48,14 +52,17 @@ def translated(settings: Settings) -> Iterator[None]:
 
 
 def _configuration(settings: Settings, *, ui: bool) -> dict[str, str]:
-    jars = sorted((resolve.folder(settings) / "spark").glob("*.jar"))
+    # Java goes on while this process does
+    folder = _links.enter_context(toolchain.plain_path(resolve.folder(settings) / "spark"))
+    jars = sorted(folder.glob("*.jar"))
     local = settings.spark_master.startswith("local")
     host = "127.0.0.1" if local else settings.host
     alone = local or settings.on_loopback
     return {
         "spark.app.name": "liq",
         "spark.master": settings.spark_master,
-        "spark.jars": ",".join(map(str, jars)),
+        # addresses: of a path Spark would follow the link
+        "spark.jars": ",".join(jar.as_uri() for jar in jars),
         "spark.driver.bindAddress": host,
         # workers on other machines call the driver back, by the name of its machine
         **({"spark.driver.host": host} if alone else {}),

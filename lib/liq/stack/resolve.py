@@ -57,24 +57,29 @@ def fingerprint(source: Path) -> str:
 def _build(source: Path, target: Path, report: Report) -> None:
     toolchain.check_java()
     log = target.parent / "maven.log"
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="build-") as scratch:
-        draft = Path(scratch, "dist")
+    with (
+        tempfile.TemporaryDirectory(dir=target.parent, prefix="build-") as scratch,
+        toolchain.plain_path(Path(scratch)) as built,
+        toolchain.plain_path(source) as sources,
+    ):
         command = [
+            "env",
+            *(f"{name}={value}" for name, value in toolchain.LOCALE.items()),
             toolchain.maven(),
             "--batch-mode",
             "-Dstyle.color=never",
             "--file",
-            str(source / "pom.xml"),
+            str(sources / "pom.xml"),
             "package",
             "-DskipTests",
             # a download that stands still is given up; by default half an hour later
             "-Daether.connector.connectTimeout=10000",
             "-Daether.connector.requestTimeout=60000",
-            f"-Dliq.dist={draft}",
-            f"-Dliq.build={scratch}/build",
+            f"-Dliq.dist={built}/dist",
+            f"-Dliq.build={built}/build",
         ]
         _run(command, log, report)
-        draft.rename(target)
+        Path(scratch, "dist").rename(target)
     report("maven", f"built {target}")
 
 

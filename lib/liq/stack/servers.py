@@ -3,12 +3,11 @@
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
 from pathlib import Path
 
 from liq.config import Settings
 from liq.errors import StackError
-from liq.stack import health, resolve
+from liq.stack import health, properties, resolve, toolchain
 from liq.stack.service import Service
 
 KAFKA, CONNECT, QUESTDB = SERVERS = ("kafka", "connect", "questdb")
@@ -46,7 +45,7 @@ def _kafka(settings: Settings, jars: Path) -> Service:
     data, file = settings.home / "kafka", settings.home / "conf" / "kafka.properties"
     host, port = settings.host, settings.kafka_port
     controller = settings.kafka_controller_port
-    properties = {
+    options = {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.voters": f"1@{settings.kafka_host}:{controller}",
@@ -76,8 +75,9 @@ def _kafka(settings: Settings, jars: Path) -> Service:
         name=KAFKA,
         home=settings.home,
         argv=[*_kafka_jvm(jars), "kafka.Kafka", str(file)],
+        env=toolchain.LOCALE,
         ports={"kafka_port": port, "kafka_controller_port": controller},
-        files={file: _properties(properties)},
+        files={file: properties.render(options)},
         prepare=prepare,
         options=lambda: _class_archive(jars, KAFKA),
         stop_timeout=_STOP,
@@ -88,7 +88,7 @@ def _kafka(settings: Settings, jars: Path) -> Service:
 
 def _connect(settings: Settings, jars: Path) -> Service:
     file = settings.home / "conf" / "connect.properties"
-    properties = {
+    options = {
         "bootstrap.servers": settings.kafka_bootstrap,
         "reconnect.backoff.max.ms": 250,  # it starts beside Kafka and waits for it
         "group.id": "liq-connect",
@@ -129,7 +129,7 @@ def _connect(settings: Settings, jars: Path) -> Service:
         ],
         env=_connect_environ(settings),
         ports={"connect_port": settings.connect_port},
-        files={file: _properties(properties)},
+        files={file: properties.render(options)},
         options=lambda: _class_archive(jars, CONNECT),
         stop_timeout=_STOP,
         healthy=lambda: health.http_ok(settings.connect_host, settings.connect_port, "/health"),
@@ -173,7 +173,8 @@ def _connect_environ(settings: Settings) -> dict[str, str]:
     if settings.connect_login:
         names += ["connect_login", "connect_password"]
     environ = settings.environ()
-    return {name: environ[name] for name in (f"LIQ_{each.upper()}" for each in names)}
+    told = {name: environ[name] for name in (f"LIQ_{each.upper()}" for each in names)}
+    return {**told, **toolchain.LOCALE}
 
 
 def _questdb(settings: Settings, jars: Path) -> Service:
@@ -187,6 +188,7 @@ def _questdb(settings: Settings, jars: Path) -> Service:
     admin = (settings.questdb_admin_user, settings.questdb_admin_password.get_secret_value())
     reader = (settings.questdb_reader_user, settings.questdb_reader_password.get_secret_value())
     env = {
+        **toolchain.LOCALE,
         "QDB_HTTP_NET_BIND_TO": f"{settings.host}:{http}",
         "QDB_HTTP_MIN_NET_BIND_TO": f"{settings.host}:{probe}",
         "QDB_PG_NET_BIND_TO": f"{settings.host}:{pg}",
@@ -261,14 +263,17 @@ def _questdb(settings: Settings, jars: Path) -> Service:
 
 
 def _kafka_jvm(jars: Path) -> list[str]:
-    return [*_JVM, f"-Dlog4j2.configurationFile={_LOG4J}", "-cp", f"{jars}/kafka/*"]
+    return [*_JVM, f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}", "-cp", f"{jars}/kafka/*"]
 
 
 def _class_archive(jars: Path, name: str) -> list[str]:
     """Start from the archive of loaded classes that an earlier run left as it ended.
 
-    It halves the CPU time that a start takes. The JVM ignores an archive of another Java.
+    It halves the CPU time that a start takes. The JVM ignores an archive of another Java, and fails
+    to write one of jars whose path an address would escape.
     """
+    if not toolchain.is_plain(jars):
+        return []
     archive = jars / f"{name}.jsa"
     use = "SharedArchiveFile" if _complete(archive) else "ArchiveClassesAtExit"
     return [f"-XX:{use}={archive}"]
@@ -281,24 +286,18 @@ def _complete(archive: Path) -> bool:
         return any(handle.read(4))  # the JVM writes this head last
 
 
-def _properties(properties: Mapping[str, object]) -> str:
-    return "".join(f"{key}={value}\n" for key, value in properties.items())
-
-
-def _format(jars: Path, properties: Path, id_file: Path) -> None:
+def _format(jars: Path, config: Path, id_file: Path) -> None:
     """Prepare Kafka's empty data folder, for a cluster id that is kept in case of a retry."""
     if not id_file.exists():
         id_file.write_text(urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
     java, *arguments = _kafka_jvm(jars)
-    command = ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
-    command += [f"--cluster-id={id_file.read_text()}", f"--config={properties}"]
+    command = ["env", *(f"{name}={value}" for name, value in toolchain.LOCALE.items())]
+    command += [java, f"-XX:SharedArchiveFile={jars}/{KAFKA}.jsa", *arguments]
+    command += ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
+    command += [f"--cluster-id={id_file.read_text()}", f"--config={config}"]
     try:
         done = subprocess.run(
-            [java, f"-XX:SharedArchiveFile={jars}/{KAFKA}.jsa", *arguments, *command],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_FORMAT_S,
+            command, capture_output=True, text=True, check=False, timeout=_FORMAT_S
         )
     except subprocess.TimeoutExpired as error:
         raise StackError(

@@ -1,12 +1,41 @@
 """The Java and the Maven found on this machine."""
 
+import contextlib
 import re
 import shutil
 import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import quote
 
 from liq.errors import StackError
 
 JAVA = 17
+# Java names files by the locale and finds none with an umlaut where that is C; Python does not ask
+_UTF8 = sys.getfilesystemencoding() == "utf-8"
+LOCALE: Mapping[str, str] = {"LC_ALL": "C.UTF-8"} if _UTF8 else {}
+
+
+def is_plain(path: Path) -> bool:
+    """Return whether a path is the same in an address, so that no reader of one can misread it."""
+    return quote(str(path)) == str(path)
+
+
+@contextlib.contextmanager
+def plain_path(folder: Path) -> Iterator[Path]:
+    """Give a path to ``folder`` that no program misreads: a link's, where its own has a blank, say.
+
+    Maven takes a backslash for a slash, and Spark parts of a name for a pattern.
+    """
+    if is_plain(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="liq-") as place:
+        link = Path(place, "link")
+        link.symlink_to(folder)
+        yield link
 
 
 def check_java() -> None:
