@@ -18,7 +18,7 @@ from liq.errors import QuestDBError, QuestDBTimeoutError
 from liq.model import Liquidation
 from liq.stack.servers import QUESTDB
 from liq.streams import FEED_HEALTH, LIQUIDATIONS, PRICES, Stream
-from proxy import Proxy
+from proxy import Proxy, Statements
 from rows import ask, insert, liquidation, own_table
 
 pytestmark = pytest.mark.stack
@@ -200,12 +200,25 @@ def test_a_process_has_so_many_connections_and_no_more(stack: Settings) -> None:
     busy = questdb.fetch, "SELECT count_distinct(x % 1000003) FROM long_sequence(200000000)"
     with ThreadPoolExecutor(places + 1) as threads:
         fetch, sql = busy
-        slow = [threads.submit(fetch, sql, None, stack, timeout=2.0) for _ in range(places)]
-        time.sleep(0.5)
+        slow = [threads.submit(fetch, sql, None, stack, timeout=5.0) for _ in range(places)]
+        eventually(lambda: not questdb._pool._places._value, every=0.01)
         with pytest.raises(QuestDBTimeoutError, match=f"all {places} connections"):
             threads.submit(fetch, "SELECT 1", None, stack, timeout=0.1).result()
         for each in slow:
             each.exception()
+
+
+def test_a_statement_at_which_questdb_fails_inside_is_sent_once_more(stack: Settings) -> None:
+    failing = "SELECT 1 OVER"  # of which it fails at each
+    with Statements(stack.questdb_pg_port) as proxy:
+        settings = stack.model_copy(update={"questdb_pg_port": proxy.port})
+        questdb.fetch("SELECT 1", settings=settings)
+        for _ in range(2):  # then there is no idle connection, and no reason to hope
+            with pytest.raises(
+                QuestDBError, match="failed at the statement: Cannot invoke"
+            ):
+                questdb.fetch(failing, settings=settings)
+        assert proxy.texts.count(failing) == 3
 
 
 def test_a_forked_process_leaves_the_connections_of_its_parent_alone(stack: Settings) -> None:
