@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 from starlette.middleware import Middleware
 
-from liq import charts, web
+from liq import charts, coverage, web
 from liq.client import Client
 from liq.config import settings
 from liq.errors import LiqError
@@ -27,6 +27,7 @@ POLICY = web.policy(
     font_src="'self' data:",
     connect_src="'self'",
 )
+NAMES = ("long", "short", "net", "largest")
 FILTERED = ("totals", "top_symbols", "by_exchange", "latest_prints")
 
 
@@ -50,7 +51,7 @@ def frames(bucket: str, filters: dict[str, Any]) -> dict[str, pd.DataFrame]:
         read = {key: hitEndpoint(key, **filters) for key in FILTERED}
         for key in ("liquidations_by_bucket", "cumulative_net"):
             read[key] = hitEndpoint(key, bucket=bucket, **filters)
-        for key in ("coverage", "sources"):  # of all feeds
+        for key in ("coverage", "feed_coverage", "sources"):  # of all feeds
             read[key] = hitEndpoint(key, window=filters["window"])
         read["latest_timestamp"] = newest
         state.asked, state.read = asked, read
@@ -73,17 +74,20 @@ def draw(read: dict[str, pd.DataFrame]) -> None:
     for note in read["totals"].attrs.get("notes", ()):
         st.text(f"Note: {note}")  # as it is: a name is no Markdown
     st.caption(f"{newest['rows']:,} rows, newest {newest['ts']:%Y-%m-%d %H:%M:%S.%f} UTC")
-    for column, name in zip(st.columns(4), ("long", "short", "net", "largest"), strict=True):
-        column.metric(f"{name}, USD", f"{totals[f'{name}_usd']:,.0f}")
-    theme: charts.ThemeName = "dark" if st.context.theme.type == "dark" else "light"
     gaps, badge = read["coverage"], charts.source_badge(read["sources"])
+    if line := coverage.summary(read["feed_coverage"]):
+        st.text(f"≥ {line}")  # plain text: a feed's name may be anything
+    least = {"net": ""} if totals["partial"] or len(gaps) else dict.fromkeys(NAMES, "")
+    for column, name in zip(st.columns(len(NAMES)), NAMES, strict=True):
+        column.metric(f"{name}, USD", f"{least.get(name, '≥ ')}{totals[f'{name}_usd']:,.0f}")
+    theme: charts.ThemeName = "dark" if st.context.theme.type == "dark" else "light"
     show("bars", charts.bars(read["liquidations_by_bucket"], theme, gaps=gaps, badge=badge))
     show("net", charts.cumulative_net(read["cumulative_net"], theme, gaps=gaps, badge=badge))
     left, right = st.columns(2)
     with left:
-        show("symbols", charts.top_symbols(read["top_symbols"], theme, badge=badge))
+        show("symbols", charts.top_symbols(read["top_symbols"], theme, gaps=gaps, badge=badge))
     with right:
-        show("exchanges", charts.by_exchange(read["by_exchange"], theme, badge=badge))
+        show("exchanges", charts.by_exchange(read["by_exchange"], theme, gaps=gaps, badge=badge))
     st.dataframe(read["latest_prints"], hide_index=True)
 
 

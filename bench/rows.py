@@ -132,6 +132,7 @@ def _health(rng: np.random.Generator, start: datetime) -> pa.Table:
             "reconnects": lost.astype(np.int64),
             "lag": rng.exponential(0.03, count),
             "queued": np.zeros(count, np.int64),
+            "stopped": np.zeros(count, bool),
         }
     )
 

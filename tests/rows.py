@@ -31,6 +31,7 @@ from liq.model import (
 from liq.streams import ALERTS, CASCADES, FEED_HEALTH, LIQUIDATIONS, PRICES, STREAMS, SUMS, Stream
 
 _LINE_ESCAPES = re.compile(r"[,= \\]")
+_AT_ONCE = 1_000  # rows a statement: QuestDB takes some ten thousand values
 _NEXT_ID = iter(range(1, 1_000_000))
 
 
@@ -215,8 +216,10 @@ def _line_value(value: Any, kind: str) -> str:
 def _insert(settings: Settings, stream: Stream, records: Sequence[msgspec.Struct]) -> None:
     kinds = stream.columns().values()
     row = ", ".join(f"%s::{kind}" if kind == "TIMESTAMP" else "%s" for kind in kinds)
-    values = [value for record in records for value in msgspec.structs.astuple(record)]
     table = stream.table(settings)
-    sql = f"INSERT INTO {table} VALUES {', '.join([f'({row})'] * len(records))}"  # noqa: S608
-    questdb.execute(sql, [str(v) if isinstance(v, str) else v for v in values], settings)
+    for start in range(0, len(records), _AT_ONCE):
+        some = records[start : start + _AT_ONCE]
+        values = [value for record in some for value in msgspec.structs.astuple(record)]
+        sql = f"INSERT INTO {table} VALUES {', '.join([f'({row})'] * len(some))}"  # noqa: S608
+        questdb.execute(sql, [str(v) if isinstance(v, str) else v for v in values], settings)
     eventually(lambda: questdb.wal_state(table, settings).pending == 0)

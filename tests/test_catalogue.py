@@ -114,6 +114,15 @@ def test_a_file_that_is_no_catalogue_is_named(tmp_path: Path, text: str) -> None
         catalogue.load(file)
 
 
+def test_parts_stand_in_place_of_their_names(tmp_path: Path) -> None:
+    parts = {"one": ["SELECT 1", "AS x"], "two": "SELECT x FROM {one}"}
+    sql = load(tmp_path, {"$parts": parts, "all": "SELECT * FROM {two} JOIN {table}"})["all"].sql
+    assert sql == "SELECT * FROM (\nSELECT x FROM (\nSELECT 1\nAS x\n)\n) JOIN {table}"
+    file = tmp_path / "queries.json"
+    file.write_text(json.dumps({"$parts": {"later": "{one}", "one": "1"}, "all": "{later}"}))
+    assert "has {one}" in catalogue.load(file).faults["all"]
+
+
 @pytest.mark.parametrize("key", catalogue.PAGES)
 def test_no_query_can_have_the_place_of_a_page_of_the_api(tmp_path: Path, key: str) -> None:
     file = tmp_path / "queries.json"

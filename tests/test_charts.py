@@ -67,6 +67,7 @@ HOURS = pd.DataFrame(
         "weekday": [1, 2, 2],
         "hour": [0, 0, 23],
         "hours": [1, 3, 2],
+        "covered": [1, 0.75, 0.5],
         "long_usd": [10.0, 2.0, 0.0],
         "short_usd": [0.0, 4.0, 6.0],
         **COUNTS,
@@ -289,18 +290,34 @@ def test_shades_of_many_feeds_do_not_add_up() -> None:
 
 
 def test_coverage_draws_each_feed_and_its_gaps() -> None:
-    feeds = pd.DataFrame({"exchange": ["okx", "okx", "htx"], "source": ["live", "replay", "live"]})
+    first, middle, last = TIMES
+    feeds = pd.DataFrame(
+        {
+            "exchange": ["okx", "okx", "htx", "gate", "gone"],
+            "source": ["live", "replay", "live", "live", "live"],
+            "first_ts": [first, first, first, first, pd.NaT],
+            "ts": [last, middle, last, last, first - pd.Timedelta("1h")],
+        }
+    )
+    second = pd.Timedelta("1s")
     gaps = pd.DataFrame(
-        {"exchange": ["htx", "gone"], "source": ["live", "live"],
-         "from_ts": TIMES[:2], "to_ts": TIMES[1:]}
-    )  # fmt: skip
-    figure = charts.coverage(feeds, gaps, span=(TIMES[0], TIMES[2]))
+        {
+            "exchange": ["htx", "htx", "gate", "gone"],
+            "source": "live",
+            "from_ts": [first + second, middle, first, first],
+            "to_ts": [first + 3 * second, last, last, last],
+        }
+    )
+    figure = charts.coverage(feeds, gaps, span=(first, last))
     heard, unheard = figure.data
-    assert list(heard.y) == ["okx", "okx (replay)", "htx"]
-    assert list(heard.x) == [120_000] * 3
-    assert (list(unheard.y), list(unheard.x)) == (["htx"], [60_000])
+    # gate never connected, gone did not report
+    assert list(heard.y) == ["okx", "okx (replay)", "htx", "htx"]
+    assert list(heard.x) == [120_000, 60_000, 1_000, 57_000]
+    assert list(unheard.y) == ["htx", "htx", "gate", "gone"]
+    assert list(unheard.x) == [2_000, 60_000, 120_000, 120_000]
     assert figure.layout.xaxis.title.text == "time (UTC)"
-    assert len(charts.coverage(feeds, None, span=(TIMES[0], TIMES[2])).data) == 1
+    unknown = charts.coverage(feeds, None, span=(first, last))
+    assert (len(unknown.data), texts(unknown)) == (0, ["when feeds were heard is not known yet"])
     nothing = charts.coverage(feeds.iloc[:0], None, span=(TIMES[0], TIMES[2]))
     assert texts(nothing) == ["no feed has reported in this window"]
 
@@ -370,6 +387,25 @@ def test_hours_are_means_over_all_weekdays() -> None:
     long, short = charts.hour_of_day(HOURS).data
     assert (list(long.x), list(long.y)) == ([0, 23], [3, 0])
     assert list(short.y) == [1, 3]
+    assert [list(hours) for hours in long.customdata] == [[4, 5], [2, 4]]
+    bare = HOURS.assign(hours=[0, 0, 2], covered=[0, 0, 1])
+    assert list(charts.hour_of_day(bare).data[0].y) == [None, 0]  # nobody listened: no mean
+
+
+def test_sums_are_lower_bounds_where_a_feed_was_not_heard() -> None:
+    gaps = pd.DataFrame({"exchange": ["okx"], "from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
+    full = EXCHANGES.assign(completeness="full", exchange=["okx", "bybit", "gate"])
+    marked = charts.by_exchange(full, gaps=gaps)
+    assert [name for name in marked.data[0].y if name.startswith("≥ ")] == ["≥ okx"]
+    for chart, frame in (
+        (charts.by_exchange, full),
+        (charts.top_symbols, SYMBOLS),
+        (charts.bars, BARS),
+    ):
+        whole = frame.drop(columns="partial", errors="ignore")
+        title = "xaxis" if chart is not charts.bars else "yaxis"
+        assert "lower bound" in chart(whole, gaps=gaps).layout[title].title.text
+        assert "lower bound" not in chart(whole, gaps=gaps.head(0)).layout[title].title.text
 
 
 @pytest.mark.parametrize(

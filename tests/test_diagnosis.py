@@ -166,10 +166,13 @@ def test_reports_are_read_with_the_time_of_the_last_connection(stack: Settings) 
             health(now - timedelta(seconds=3), exchange="okx"),
             health(now - timedelta(seconds=1), exchange="okx", connected=False),
             health(now - timedelta(seconds=1), exchange="gate", connected=False),
-            health(now - timedelta(hours=1), exchange="bybit"),  # long forgotten
+            health(now - timedelta(hours=13), exchange="bybit"),  # long forgotten
+            health(now - timedelta(seconds=2), exchange="deribit", stopped=True),  # on purpose
+            health(now - timedelta(hours=3), exchange="htx"),  # killed
         ],
     )
-    gate, okx = diagnosis.feeds(settings)
+    gate, htx, okx = diagnosis.feeds(settings)
+    assert (htx.connected, htx.connected_at) == (False, None)
     assert (gate.exchange, gate.connected, gate.connected_at) == ("gate", False, None)
     assert (okx.exchange, okx.connected) == ("okx", False)
     assert okx.connected_at == now - timedelta(seconds=3)

@@ -1,6 +1,7 @@
 """What the feeds tell of themselves: through Kafka into QuestDB, and what a reader learns of it."""
 
 import asyncio
+import signal
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 import liq
-from helpers import eventually
+from helpers import PATIENCE_S, eventually, running
 from liq import questdb
 from liq.config import Settings
 from liq.feed import Patience
@@ -26,7 +27,10 @@ HASTY = Patience(backoff=0.02, backoff_max=0.1)
 @pytest.fixture
 def own(stack: Settings) -> Settings:
     """Settings with an empty health table of the test's own."""
-    settings = stack.model_copy(update={"health_table": f"health_{uuid.uuid4().hex[:8]}"})
+    name = uuid.uuid4().hex[:8]
+    settings = stack.model_copy(
+        update={"health_table": f"health_{name}", "table": f"prints_{name}"}
+    )
     questdb.ensure_table(settings, FEED_HEALTH)
     return settings
 
@@ -45,6 +49,7 @@ def report(second: float, **changes: Any) -> dict[str, Any]:
         "queued": 0,
         "passed": 0,
         "too_old": 0,
+        "stopped": False,
     }
     return fields | changes
 
@@ -52,10 +57,16 @@ def report(second: float, **changes: Any) -> dict[str, Any]:
 def insert(settings: Settings, reports: Sequence[dict[str, Any]]) -> None:
     names = list(FEED_HEALTH.columns())
     row = f"(%s::TIMESTAMP, {', '.join(['%s'] * (len(names) - 1))})"
-    values = [one[name] for one in reports for name in names]
-    sql = f"INSERT INTO {settings.health_table} VALUES {', '.join([row] * len(reports))}"  # noqa: S608
-    questdb.execute(sql, values, settings)
+    for start in range(0, len(reports), 1_000):  # more values a statement QuestDB does not take
+        some = reports[start : start + 1_000]
+        values = [one[name] for one in some for name in names]
+        sql = f"INSERT INTO {settings.health_table} VALUES {', '.join([row] * len(some))}"  # noqa: S608
+        questdb.execute(sql, values, settings)
     eventually(lambda: questdb.wal_state(settings.health_table, settings).pending == 0)
+
+
+def at(second: float) -> datetime:
+    return START + timedelta(seconds=second)
 
 
 def gaps(settings: Settings, since: float, until: float) -> list[tuple[str, float, float]]:
@@ -115,6 +126,83 @@ def test_a_producer_that_was_away_leaves_a_gap(own: Settings) -> None:
     assert gaps(own, 100, 160) == [("okx", 100, 160)]
 
 
+def test_a_feed_is_missed_however_long_it_has_been_away(own: Settings) -> None:
+    insert(own, [report(second) for second in range(180)])
+    insert(own, [report(second, exchange="gate", connected=False, messages=0) for second in (0, 1)])
+    hour = 3600
+    both = [("gate", hour, 2 * hour), ("okx", hour, 2 * hour)]
+    assert gaps(own, hour, 2 * hour) == both
+    assert [row[1:] for row in gaps(own, 11 * hour, 12 * hour)] == [(11 * hour, 12 * hour)] * 2
+    assert gaps(own, 13 * hour, 14 * hour) == []  # nobody waits for it any more
+    waiting = liq.hit(
+        "feed_health",
+        settings=own,
+        window="5m",
+        until=START + timedelta(hours=14),
+        look_back="1d",
+    )
+    assert waiting["exchange"].tolist() == ["gate", "okx"]
+    assert not waiting["connected"].any()
+    assert waiting["ts"].tolist() == [START + timedelta(seconds=second) for second in (1, 179)]
+    assert waiting["first_ts"].isna().all()
+    assert waiting["completeness"].isna().all()
+
+
+def test_a_stop_on_purpose_ends_what_is_expected(own: Settings) -> None:
+    insert(own, [report(second, stopped=second == 39) for second in range(40)])
+    assert gaps(own, 0, 60) == []
+    assert gaps(own, -60, 60) == [("okx", -60, 0)]
+    assert gaps(own, 60, 120) == []
+    assert liq.hit("feed_health", settings=own, window="1m", until=at(120)).empty
+    [row] = liq.hit("feed_health", settings=own, window="1m", until=at(60)).itertuples()
+    assert (row.stopped, row.connected) == (True, False)
+    insert(own, [report(second) for second in range(43, 120)])
+    assert gaps(own, 0, 60) == [("okx", 39, 43)]  # less than 5 s, but nobody listened
+    assert gaps(own, 41, 60) == []
+    assert gaps(own, 60, 120) == []
+
+
+def test_a_feed_stopped_while_disconnected_was_not_heard_up_to_then(own: Settings) -> None:
+    lost = {"connected": False, "messages": 0}
+    insert(own, [report(second, **(lost if second > 9 else {})) for second in range(20)])
+    insert(own, [report(20, stopped=True, **lost)])
+    assert gaps(own, 0, 60) == [("okx", 9, 20)]
+
+
+def test_a_summary_names_the_feeds_and_how_much_is_missing(own: Settings) -> None:
+    insert(own, [report(second) for second in range(60)])
+    insert(own, [report(second, exchange="bybit") for second in range(15)])
+    insert(own, [report(second, exchange="gate", stopped=second == 29) for second in range(30)])
+    found = liq.hit("feed_coverage", settings=own, window="1m", until=at(60))
+    assert found["exchange"].tolist() == ["bybit", "gate", "okx"]
+    assert found["heard"].tolist() == [False, False, True]
+    assert found["stopped"].tolist() == [False, True, False]
+    assert found["missing_s"].tolist() == [46, 0, 0]
+    assert found["missing"].tolist() == [pytest.approx(46 / 60), 0, 0]
+
+
+def covered(settings: Settings, window: str, until: float, **params: Any) -> list[list[float]]:
+    """Return the seconds of each hour, and those of them that were covered."""
+    given = {"window": window, "until": at(until)} | params
+    frame = liq.hit("covered", settings=settings, **given)
+    return [list(row) for row in zip(frame["window_s"], frame["covered_s"], strict=True)]
+
+
+def test_what_was_covered_is_told_by_the_hour(own: Settings) -> None:
+    questdb.ensure_table(own)
+    assert covered(own, "1h", 0) == [[3600, 0]]
+    insert(own, [report(second) for second in range(1800, 5401)])
+    insert(own, [report(second, exchange="bybit") for second in range(1800, 3601)])
+    assert covered(own, "90m", 5400) == [[3600, 1800], [1800, 900]]
+    assert covered(own, "1h", 5400) == [[1800, 1800], [1800, 900]]
+    assert covered(own, "90m", 5400, exchange=["okx"]) == [[3600, 1800], [1800, 1800]]
+    insert(own, [report(3601, exchange="bybit", stopped=True)])
+    [_, [_, rest]] = covered(own, "90m", 5400)
+    assert rest == pytest.approx(1800, abs=1)  # the other one alone is expected then
+    insert(own, [report(5401, stopped=True)])
+    assert covered(own, "2h", 7200)[1][1] == pytest.approx(1801, abs=1)  # then nobody is
+
+
 def test_feeds_are_judged_apart(own: Settings) -> None:
     insert(own, [report(second) for second in range(30)])
     insert(own, [report(second, exchange="bybit") for second in range(10)])
@@ -158,7 +246,10 @@ async def test_a_producer_reports_through_kafka(pipeline: Settings) -> None:
         await producer.start()
         await asyncio.to_thread(eventually, lambda: seen()["reconnects"].sum() > 0)
         await producer.stop()
+    await asyncio.to_thread(eventually, lambda: seen()["stopped"].sum() > 0)
     rows = seen()
+    assert rows["stopped"].tolist() == [False] * (len(rows) - 1) + [True]
+    assert rows["connected"].iloc[-1]  # it was heard up to the end
     assert set(rows["exchange"]) == {"binance_usdm"}
     assert set(rows["source"]) == {"simulator"}
     assert set(rows["completeness"]) == {"throttled"}
@@ -170,3 +261,62 @@ async def test_a_producer_reports_through_kafka(pipeline: Settings) -> None:
     assert every.median() == pytest.approx(1, abs=0.5)
     found = liq.hit("coverage", settings=pipeline)
     assert len(found) >= 2  # before it began, and the lost connection
+
+
+async def test_only_who_is_stopped_on_purpose_says_so(pipeline: Settings) -> None:
+    def last() -> bool:
+        return bool(rows(pipeline)["stopped"].iloc[-1])
+
+    async with Simulator(Plan(rate=50), pipeline) as simulator:
+        for stop, on_purpose in ((Producer.stop, True), (_cancel, True), (_fail, False)):
+            before = len(rows(pipeline))
+            producer = Producer(url=simulator.url, patience=HASTY, settings=pipeline)
+            await producer.start()
+            await asyncio.to_thread(eventually, lambda n=before: len(rows(pipeline)) > n)
+            await stop(producer)
+            await asyncio.to_thread(
+                eventually, lambda: questdb.wal_state(pipeline.health_table, pipeline).pending == 0
+            )
+            if on_purpose:
+                await asyncio.to_thread(eventually, last)
+            else:
+                await asyncio.sleep(1)
+                assert not last()
+
+
+async def _cancel(producer: Producer) -> None:
+    assert producer._task
+    producer._task.cancel()
+    await producer.stop()
+
+
+async def _fail(producer: Producer) -> None:
+    """Stop a producer because another one of the program failed."""
+    await producer.stop(on_purpose=False)
+
+
+def rows(settings: Settings) -> pd.DataFrame:
+    return questdb.fetch(f"SELECT * FROM {settings.health_table} ORDER BY ts", None, settings)  # noqa: S608
+
+
+@pytest.mark.parametrize(
+    ("number", "says_so"), [(signal.SIGTERM, True), (signal.SIGINT, True), (signal.SIGKILL, False)]
+)
+async def test_a_killed_producer_is_missed_and_one_that_is_ended_is_not(
+    pipeline: Settings, number: signal.Signals, *, says_so: bool
+) -> None:
+    def connected() -> bool:
+        return bool(liq.hit("feed_health", settings=pipeline, window="1m")["connected"].any())
+
+    async with Simulator(Plan(rate=50), pipeline) as simulator:
+        with running(pipeline, "-m", "liq", "produce", "--url", simulator.url) as producer:
+            await asyncio.to_thread(eventually, lambda: rows(pipeline)["connected"].sum() > 2)
+            producer.send_signal(number)
+            await asyncio.to_thread(producer.wait, PATIENCE_S)
+    if says_so:
+        await asyncio.to_thread(eventually, lambda: rows(pipeline)["stopped"].iloc[-1])
+    await asyncio.to_thread(eventually, lambda: not connected())
+    [feed] = liq.hit("feed_coverage", settings=pipeline, window="1m").itertuples()
+    assert (feed.stopped, feed.heard) == (says_so, False)
+    [state] = liq.hit("feed_health", settings=pipeline, window="1m").itertuples()
+    assert (state.stopped, state.silent) == (says_so, not says_so)

@@ -25,7 +25,9 @@ FILTERS = {
     "width": 60,
 }
 # no row is read before the window and after it but these, by the query's own text
-LOOK_BACK = {"coverage": timedelta(days=7)}
+LOOK_BACK = {
+    key: timedelta(hours=12) for key, query in SHIPPED.items() if "look_back" in query.params
+}
 PRICES_AROUND = timedelta(minutes=61)
 
 

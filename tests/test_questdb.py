@@ -1,5 +1,6 @@
 import multiprocessing
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,16 +11,17 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 
 from helpers import PATIENCE_S, eventually, free_ports, stopped
 from liq import questdb
 from liq.config import Settings
 from liq.errors import QuestDBError, QuestDBTimeoutError
-from liq.model import Liquidation
+from liq.model import Alert, Liquidation, Severity, Text
 from liq.stack.servers import QUESTDB
-from liq.streams import FEED_HEALTH, LIQUIDATIONS, PRICES, Stream
+from liq.streams import ALERTS, FEED_HEALTH, LIQUIDATIONS, PRICES, Stream
 from proxy import Proxy, Statements
-from rows import ask, insert, liquidation, own_table
+from rows import ask, health, insert, insert_alerts, liquidation, own_table, report
 
 pytestmark = pytest.mark.stack
 SLOW = "SELECT count_distinct(x % 1000003) FROM long_sequence(2000000000)"
@@ -59,6 +61,38 @@ def test_a_row_sent_twice_is_there_once_and_two_events_of_one_moment_are_two(
     insert(settings, [one])
     rows = ask("SELECT event_id FROM {table} ORDER BY 1", settings)
     assert rows["event_id"].tolist() == [1, 2]
+
+
+def test_a_table_of_an_older_version_gets_what_it_lacks_and_keeps_its_rows(stack: Settings) -> None:
+    settings = stack.model_copy(
+        update={name: f"{name}_{uuid.uuid4().hex[:8]}" for name in ("health_table", "alerts_table")}
+    )
+    for stream, new, keys in ((FEED_HEALTH, "stopped", "ts, exchange, source"),
+                              (ALERTS, "subject", "ts, rule")):  # fmt: skip
+        table = stream.table(settings)
+        columns = {name: kind for name, kind in stream.columns().items() if name != new}
+        typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        questdb.execute(
+            f"CREATE TABLE {table} ({typed}) TIMESTAMP(ts) PARTITION BY DAY WAL"
+            f" DEDUP UPSERT KEYS({keys})",
+            settings=settings,
+        )
+        questdb.execute(f"INSERT INTO {table} (ts) VALUES (0)", settings=settings)  # noqa: S608
+        questdb.ensure_table(settings, stream)
+        questdb.ensure_table(settings, stream)  # again does nothing
+    report(settings, [health("2026-01-01"), health("2026-01-02", stopped=True)])
+    sql = f"SELECT stopped FROM {settings.health_table} ORDER BY ts"  # noqa: S608
+    assert questdb.fetch(sql, settings=settings)["stopped"].tolist() == [False, False, True]
+    alert = Alert(
+        ts=1, rule="a", severity=Severity.INFO, query="q", measure="m", value=1, threshold=1,
+        message=Text(""), live=True,
+    )  # fmt: skip
+    subjects = ("okx, live", "gate, live", "okx, live", None, None)
+    insert_alerts(settings, [replace(alert, subject=subject) for subject in subjects])
+    sql = f"SELECT subject FROM {settings.alerts_table} WHERE rule = 'a' ORDER BY subject"  # noqa: S608
+    found = questdb.fetch(sql, settings=settings)["subject"]
+    assert [value for value in found if isinstance(value, str)] == ["gate, live", "okx, live"]
+    assert len(found) == 3
 
 
 def test_rows_go_after_as_many_days_as_the_settings_say(stack: Settings) -> None:

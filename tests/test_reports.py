@@ -14,7 +14,7 @@ from liq.errors import NotebookError, QueryError
 from liq.model import Side, Source
 from liq.reports import Report
 from liq.stamps import row_hash
-from rows import insert, liquidation, own_table
+from rows import health, insert, liquidation, own_table, report
 
 pytestmark = pytest.mark.stack
 
@@ -75,6 +75,24 @@ def test_a_piece_is_stamped_with_what_it_rests_on(own: Settings) -> None:
     table = report.table("largest_prints")
     assert EVIL not in table._repr_html_()
     assert table.stamp.row_hash != row_hash(report._sources)
+
+
+def test_feeds_that_were_not_heard_are_told_by_name_and_share(stack: Settings) -> None:
+    settings, end = own_table(stack), datetime(2026, 1, 1, tzinfo=UTC)
+    insert(settings, [liquidation(end - timedelta(seconds=30), 153_312_710.5)])
+    moments = [end - timedelta(seconds=second) for second in range(1, 101)]
+    report(settings, [health(moment, exchange="okx") for moment in moments])
+    report(settings, [health(moment, exchange="gate") for moment in moments[75:]])
+    report(settings, [health(end - timedelta(hours=2), exchange="htx")])
+    made = Report("100s", end.isoformat(), settings)
+    heading = made.heading()._repr_html_()
+    assert "<b>≥</b> 2 of 3 feeds disconnected: gate, htx: sums are lower bounds" in heading
+    assert "not heard: htx 100 %, gate 76 % of the window" in heading
+    assert "153,312,710.50" in made.table("totals")._repr_html_()
+    for draw, key in ((charts.by_exchange, "by_exchange"), (charts.top_symbols, "top_symbols")):
+        figure = made.chart(draw, key).figure
+        assert figure
+        assert "lower bound" in figure["layout"]["xaxis"]["title"]["text"]
 
 
 @pytest.mark.parametrize(

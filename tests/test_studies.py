@@ -1,5 +1,6 @@
 """The numbers of the catalogue's studies, against those of pandas or of a hand."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import liq
 from liq import queries
 from liq.config import Settings
 from liq.model import Completeness, Side, Source
-from rows import insert, liquidation, own_table
+from rows import health, insert, liquidation, own_table, report
 
 pytestmark = pytest.mark.stack
 START, END = "2026-03-02T00:00:00", "2026-03-02T01:00:00"  # a Monday
@@ -68,11 +69,43 @@ def test_a_cascade_ends_where_the_gap_is_greater(run: Settings) -> None:
         "total_usd": 650,
         "peak_1s_usd": 500,  # what is a second and a microsecond apart is not within a second
         "burst_score": pytest.approx(650 / 6.000001 / (651 / 3600)),
+        "covered": 1,
         "not_live": 1,
         "partial": 2,
     }
     assert (eth["name"], eth["prints"], eth["duration_s"], eth["peak_1s_usd"]) == ("ETH", 2, 0, 15)
     assert eth["burst_score"] == pytest.approx(15 / 1 / (15 / 3600))  # of at least a second
+
+
+def test_a_score_is_the_same_however_long_the_window_was_before_anybody_listened(
+    stack: Settings,
+) -> None:
+    settings, end = own_table(stack), 400 * 3600 + 1234
+    burst = [liquidation(at(end - 600 + second), 500) for second in range(6)]
+    calm = [liquidation(at(end - second), 10) for second in range(5, 3600, 40)]
+    insert(settings, burst + calm)
+    report(settings, [health(at(second)) for second in range(end - 3600, end)])
+    report(settings, [health(at(end - 3600 * 400), exchange="okx", stopped=True)])
+    found = [
+        cascades(settings, window=window, until=at(end), min_prints=6, gap="1s")
+        for window in ("1h", "4h", "1d", "7d")
+    ]
+    scores = [frame["burst_score"].item() for frame in found]
+    assert scores == pytest.approx([scores[0]] * 4, rel=0.01)
+    parts = [frame["covered"].item() for frame in found]
+    assert parts == pytest.approx([1, 1 / 4, 1 / 24, 1 / 168], rel=0.01)
+
+
+def test_two_covered_minutes_are_no_hour(stack: Settings) -> None:
+    settings = own_table(stack)
+    insert(settings, [liquidation(at(second), 10) for second in (10, 50, 110)])
+    report(settings, [health(at(second), stopped=second == 120) for second in range(121)])
+    window = {"window": "7d", "until": at(3600)}
+    rows: Iterator[Any] = liq.hit("hour_of_day", settings=settings, **window).itertuples()
+    [row] = rows
+    assert row.hours == pytest.approx(120 / 3600)
+    assert row.covered == pytest.approx(120 / 3600)  # of the one such hour
+    assert (row.long_usd, row.mean_usd) == (30, pytest.approx(30 * 30))
 
 
 def test_what_makes_a_cascade_can_be_chosen(run: Settings) -> None:

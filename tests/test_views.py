@@ -1,5 +1,6 @@
 """Views give what the table gives: whatever is asked, late, sent twice, or gone wrong."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
@@ -13,7 +14,7 @@ from helpers import eventually
 from liq import queries, questdb, views
 from liq.config import Settings
 from liq.model import Completeness, Liquidation, Side, Source
-from rows import insert, liquidation, micros_of, own_table, refresh_views
+from rows import health, insert, liquidation, micros_of, own_table, refresh_views, report
 
 END = datetime(2026, 1, 5, 12, 34, 56, 789_000, tzinfo=UTC)
 BARS = [key for key, query in queries.queries().items() if "{bars}" in query.sql]
@@ -171,6 +172,27 @@ def test_without_a_view_the_table_answers(stack: Settings) -> None:
 
 
 @pytest.mark.stack
+def test_a_view_of_another_version_is_passed_over_and_made_anew(stack: Settings) -> None:
+    settings = own_table(stack)
+    name = views._HEALTH.name(settings)
+    older = replace(views._HEALTH, sums="count() AS reports, max(ts) AS last_ts")
+    questdb.execute(older.ddl(settings), settings=settings)
+    report(settings, [health(END - timedelta(seconds=second)) for second in range(200)])
+    given = {"window": "1h", "until": END}
+
+    def reads() -> bool:
+        query = queries.find("coverage", settings)
+        return name in queries.sent(query, queries.resolved(query, given), settings)[0]
+
+    assert not reads()
+    before = liq.hit("coverage", settings=settings, **given)
+    views.ensure(settings)
+    refresh_views(settings)
+    assert reads()
+    pd.testing.assert_frame_equal(same("coverage", settings, **given), before)
+
+
+@pytest.mark.stack
 def test_an_invalid_view_is_passed_over_and_mended(fragile: Settings) -> None:
     window = {"window": "3d", "until": END}
     questdb.execute(f"TRUNCATE TABLE {fragile.table}", None, fragile)
@@ -204,7 +226,10 @@ FEEDS = {  # connected, messages, gaps at each second x, and whether there is a 
     "late": ("true", "CASE WHEN x < 5000 OR x > 7000 THEN 1 ELSE 0 END", "0", "x > 600"),
     "gone": ("x < 5000", "1", "0", "x < 7000"),
     "before": ("true", "1", "0", "x < 100"),
+    "ended": ("true", "1", "0", "x < 7001"),  # with a stop at 7000, as at each thousandth second
+    "restarted": ("x % 3000 > 2", "rnd_int(0, 1, 0)", "0", "x < 6001 OR x > 6003"),
 }
+STOPS = {"ended": "x % 1000 = 0", "restarted": "x % 3000 = 0"}
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +242,8 @@ def listened(stack: Settings) -> Settings:
         questdb.execute(
             f"INSERT INTO {settings.health_table} SELECT"  # noqa: S608 - our own names
             f" ({begin} + x * 1000000 + rnd_int(0, 900000, 0))::timestamp, '{name}', 'live',"
-            f" 'full', {connected}, {messages}, {gaps}, 0, 0.1, 0, 0, 0"
+            f" 'full', {connected}, {messages}, {gaps}, 0, 0.1, 0, 0, 0,"
+            f" {STOPS.get(name, 'false')}"
             f" FROM long_sequence({LISTENED_S}, {seed}, 1) WHERE {told}",
             settings=settings,
         )
@@ -238,8 +264,10 @@ def applied(settings: Settings) -> None:
 def test_coverage_is_the_same_from_minutes(
     listened: Settings, window: str, until: timedelta, exchange: list[str]
 ) -> None:
-    frame = same("coverage", listened, window=window, until=END - until, exchange=exchange)
-    assert set(frame["exchange"]) >= {"gone"}
+    given = {"window": window, "until": END - until, "exchange": exchange}
+    assert set(same("coverage", listened, **given)["exchange"]) >= {"gone"}
+    for key in ("feed_coverage", "feed_health", "covered"):
+        assert len(same(key, listened, **given))
 
 
 @pytest.mark.stack
@@ -253,7 +281,8 @@ def test_coverage_is_read_from_minutes_while_they_have_all_reports(listened: Set
     assert (sql("3h").count(name), sql("10m").count(name)) == (4, 1)
     begin = micros_of(END) - 3_600_000_000
     late = f"INSERT INTO {listened.health_table} SELECT {begin}::timestamp, 'new', 'live', 'full',"
-    questdb.execute(f"{late} true, 1, 0, 0, 0.1, 0, 0, 0 FROM long_sequence(1)", settings=listened)
+    values = "true, 1, 0, 0, 0.1, 0, 0, 0, false"
+    questdb.execute(f"{late} {values} FROM long_sequence(1)", settings=listened)
     applied(listened)
     assert name not in sql("3h")
     assert "new" in set(same("coverage", listened, window="3h", until=END)["exchange"])

@@ -17,8 +17,10 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
 A parameter whose ``names`` is ``symbol``, ``base``, ``exchange`` or ``rule`` takes names of that
 column in any case, and wrong ones are told (`liq.names`).
 
-``$common`` holds parameters that entries share by name. ``$schema`` may name the JSON schema, which
-ships as ``queries.schema.json``: editors then complete and check entries while they are written.
+``$common`` holds parameters that entries share by name, ``$parts`` SQL: a part stands in brackets
+in place of its ``{name}``, in entries and in the parts after it. ``$schema`` may name the JSON
+schema, which ships as ``queries.schema.json``: editors then complete and check entries while they
+are written.
 """
 
 import re
@@ -32,7 +34,7 @@ import msgspec
 from liq.errors import QueryError
 from liq.parameters import Parameter
 
-COMMON, SCHEMA = "$common", "$schema"
+COMMON, PARTS, SCHEMA = "$common", "$parts", "$schema"
 TABLES = (
     "table",
     "health_table",
@@ -51,6 +53,7 @@ FILTERS = {  # parameters that choose rows of {bars}
     "min_notional": "notional >= %(min_notional)s",
 }
 SINCE, END = "since", "end"
+LOOK_BACK = "look_back"  # how long before the window a feed's last report may be, for {told}
 # arguments of every endpoint of the API, of `liq.hit` and of `liq.export`: no parameter can share
 # their names
 RESERVED = ("format", "offset", "rows", "settings", "spreadsheet", "token")
@@ -72,6 +75,9 @@ _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
+_Sql = _Text | Annotated[list[str], msgspec.Meta(min_length=1)]
+
+
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A result column: its pandas dtype and, for a measure, its unit."""
 
@@ -83,7 +89,7 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One named query as ``queries.json`` spells it; ``sql`` may be a list of lines."""
 
-    sql: _Text | Annotated[list[str], msgspec.Meta(min_length=1)]
+    sql: _Sql
     description: _Text
     common: list[_Name] = []
     params: dict[_Name, Parameter] = {}
@@ -136,12 +142,13 @@ def load(path: Path) -> Catalogue:
         raw = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
         raw.pop(SCHEMA, None)
         common = msgspec.json.decode(raw.pop(COMMON, b"{}"), type=dict[_Name, Parameter])
+        parts = _parts(msgspec.json.decode(raw.pop(PARTS, b"{}"), type=dict[_Name, _Sql]))
     except (OSError, msgspec.DecodeError) as error:
         raise QueryError(f"cannot read {path}: {error}") from error
     queries, faults = {}, {}
     for key, text in raw.items():
         try:
-            queries[key] = _query(key, text, common)
+            queries[key] = _query(key, text, common, parts)
         except (QueryError, msgspec.DecodeError) as error:
             faults[key] = f"{path}: entry {key!r}: {error}"
     return Catalogue(queries, faults)
@@ -149,29 +156,44 @@ def load(path: Path) -> Catalogue:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of ``queries.json``, for editors and other tools."""
-    (common, entry), components = msgspec.json.schema_components(
-        (dict[_Name, Parameter], _Text | Entry), ref_template="#/$defs/{name}"
+    (common, parts, entry), components = msgspec.json.schema_components(
+        (dict[_Name, Parameter], dict[_Name, _Sql], _Text | Entry), ref_template="#/$defs/{name}"
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
-        "properties": {SCHEMA: {"type": "string"}, COMMON: common},
+        "properties": {SCHEMA: {"type": "string"}, COMMON: common, PARTS: parts},
         "additionalProperties": entry,
         "$defs": dict(components),
     }
 
 
-def _query(key: str, text: msgspec.Raw, common: Mapping[str, Parameter]) -> Query:
+def _query(
+    key: str, text: msgspec.Raw, common: Mapping[str, Parameter], parts: Mapping[str, str]
+) -> Query:
     entry = msgspec.json.decode(text, type=_Text | Entry)
     if isinstance(entry, str):
         entry = Entry(sql=entry, description="")
     shared = {name: _shared(name, common) for name in entry.common}
-    sql = entry.sql if isinstance(entry.sql, str) else "\n".join(entry.sql)
-    sql = sql.rstrip("; \n")  # the API puts it in brackets, to ask for a page of its rows
+    sql = _whole(entry.sql, parts)
     query = Query(key, sql, entry.description, {**shared, **entry.params}, entry.columns)
     for fault in _faults(query):
         raise QueryError(fault)
     return query
+
+
+def _parts(spelled: Mapping[str, _Sql]) -> dict[str, str]:
+    """Return each part with those before it put in."""
+    parts: dict[str, str] = {}
+    for name, sql in spelled.items():
+        parts[name] = f"(\n{_whole(sql, parts)}\n)"
+    return parts
+
+
+def _whole(sql: _Sql, parts: Mapping[str, str]) -> str:
+    text = sql if isinstance(sql, str) else "\n".join(sql)
+    # without an end: the API puts it in brackets, to ask for a page of its rows
+    return IDENTIFIER.sub(lambda match: parts.get(match[1], match[0]), text.rstrip("; \n"))
 
 
 def _shared(name: str, common: Mapping[str, Parameter]) -> Parameter:
@@ -209,7 +231,7 @@ def _sql_faults(query: Query) -> Iterator[str]:
     elif alone := sorted(identifiers & set(BARS)):
         yield f"its sql has {{{alone[0]}}} without {{bars}}"
     if identifiers & {REPORTS, TOLD}:
-        values |= {SINCE, END} | (query.params.keys() & {"exchange"})
+        values |= {SINCE, END, LOOK_BACK} | (query.params.keys() & {"exchange"})
     for name in values & implied.keys():
         values = values - {name} | implied[name]
     if unknown := sorted(values - query.params.keys()):

@@ -18,15 +18,15 @@ import pandas as pd
 from liq import config, connect, forks, kafka, queries, questdb
 from liq.config import Settings
 from liq.connect import ConnectorStatus
+from liq.coverage import feed_name
 from liq.errors import LiqError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.heartbeat import silence_s
-from liq.model import LIVE_SOURCES
 from liq.streams import FEED_HEALTH, LIQUIDATIONS
 
 FRESH = timedelta(seconds=5)
 _LATE = FRESH / 2  # from then on it is worth asking, so that the reason is there when it is due
 _AHEAD = timedelta(seconds=2)  # clocks differ; what is dated later than that proves nothing
-_REMEMBERED = timedelta(minutes=10)  # for so long a feed that no longer reports is missed
+_REMEMBERED = timedelta(minutes=10)  # of so long ago it is known when a feed was connected
 _PATIENCE_S = 2.0
 _AGAIN_S = 2.0
 _FEW = 3  # feeds that a headline names
@@ -67,7 +67,7 @@ class Feed(NamedTuple):
     @property
     def name(self) -> str:
         """The exchange, and the source unless that is live."""
-        return self.exchange if self.source in LIVE_SOURCES else f"{self.exchange} ({self.source})"
+        return feed_name(self.exchange, self.source)
 
 
 class Pulse(NamedTuple):
@@ -103,9 +103,12 @@ class Pulse(NamedTuple):
 
 
 def feeds(settings: Settings | None = None) -> Sequence[Feed]:
-    """Return the feeds that reported within the last ten minutes. Raises `QuestDBError`."""
+    """Return the feeds that are expected now, by the query ``feed_health``.
+
+    Raises `QuestDBError`.
+    """
     found = queries.hit("feed_health", window=_REMEMBERED, settings=settings)
-    return [_feed(row) for row in found.itertuples(index=False)]
+    return [_feed(row) for row in found.itertuples(index=False) if not row.stopped]
 
 
 def problems(settings: Settings | None = None) -> list[Problem]:
@@ -250,8 +253,8 @@ def _producers(settings: Settings) -> list[Problem]:
             Problem(
                 Part.PRODUCER,
                 "no producer reports",
-                "None has for ten minutes, so nothing tells a calm market from a stopped"
-                " publisher. `liq run` starts a producer",
+                "None has for hours, but such as were stopped: nothing tells a calm market from a"
+                " stopped publisher. `liq run` starts a producer",
             )
         ]
     return Pulse(datetime.now(UTC), None, reported).unheard()

@@ -157,6 +157,8 @@ class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unk
                              before
     too_old      int         those of them that were too old at receipt: if that goes on, our clock
                              is fast
+    stopped      bool        the last row of a producer that was ended on purpose: until another
+                             row nobody is expected to listen
     ============ =========== ================================================================
     """
 
@@ -172,6 +174,7 @@ class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unk
     queued: int
     passed: int = 0
     too_old: int = 0
+    stopped: bool = False
 
 
 class Severity(StrEnum):
@@ -197,6 +200,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_
     threshold float    the rule's
     message   Text     what happened, for people
     live      bool     whether all prints that counted came from exchanges
+    subject   str|None of a rule with ``by`` the values that it fired for, joined by ", "
     ========= ======== =====================================================================
     """
 
@@ -209,6 +213,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_
     threshold: float
     message: Text
     live: bool
+    subject: str | None = None
 
 
 class Cascade(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):

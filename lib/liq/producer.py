@@ -1,13 +1,16 @@
 """From one venue's websocket to Kafka: feed, parser, publisher, and a status to show."""
 
 import asyncio
+import contextlib
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from liq import connect, signals
 from liq.config import Settings
@@ -30,6 +33,7 @@ _RATE_WINDOW_S = 5.0
 _SHOW_S = 0.5
 _HEALTH_S = 1.0
 _SINKS_S = 15.0
+_SAY_S = 1.0  # for so long a last word waits for room
 
 
 class State(StrEnum):
@@ -82,7 +86,8 @@ class Producer:
     ``record`` is a folder in which to keep its raw frames as well, ``rotation`` in what files and
     how many of them, see `liq.recording`; ``through`` is whose connections bring them. Once a
     second it publishes a `FeedHealth` row of liquidations too: where prices are missing their own
-    rows tell.
+    rows tell. The last of them says ``stopped`` where somebody ended the producer: one that fails,
+    or is killed, is missed.
 
     In a notebook ``await producer.start()`` returns once Kafka is reached and leaves a task of the
     kernel's loop running, which the producer itself keeps alive; ``await producer.stop()`` delivers
@@ -134,15 +139,17 @@ class Producer:
         await self._publisher.start()
         self._task = asyncio.create_task(self._run(), name=f"liq {self._venue.name}")
 
-    async def stop(self, timeout: float = 10) -> None:
+    async def stop(self, timeout: float = 10, *, on_purpose: bool = True) -> None:
         """Stop receiving and deliver what is queued; does nothing when stopped.
 
-        Raises `KafkaError` when that takes longer than ``timeout`` seconds, and what made the
-        producer fail.
+        Unless it is ``on_purpose``, the feed stays expected, as that of a killed producer. Raises
+        `KafkaError` when that takes longer than ``timeout`` seconds, and what made the producer
+        fail.
         """
         task, self._task = self._task, None
         if task is None:
             return
+        self._on_purpose = on_purpose
         task.cancel()
         await asyncio.wait({task})
         try:
@@ -188,6 +195,8 @@ class Producer:
         self._feed = self._new_feed(instruments)
         self._samples: deque[tuple[float, int]] = deque()
         self._unread = ""
+        self._told: FeedHealth | None = None
+        self._on_purpose = True
 
     def _new_feed(self, instruments: Instruments) -> Feed | CryptoFeed:
         if self._through is Through.CRYPTOFEED:
@@ -200,13 +209,20 @@ class Producer:
         await self._intake.take(raw, recv_ts, source)
 
     async def _run(self) -> None:
+        completeness = self._venue.completeness
+        health = self._health(completeness) if completeness else None
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._feed.run())
-                tasks.create_task(self._report_health(self._venue.completeness))
+                if health:
+                    tasks.create_task(self._report(health))
                 tasks.create_task(self._look_for_sinks())
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
+        except asyncio.CancelledError:
+            if health and self._told and self._on_purpose:
+                await self._say_stopped(next(health), self._told)
+            raise
 
     async def _look_for_sinks(self) -> None:
         """Know whether somebody carries on what is published."""
@@ -216,18 +232,33 @@ class Producer:
             self._unread = await asyncio.to_thread(connect.unread, settings, streams)
             await asyncio.sleep(_SINKS_S)
 
-    async def _report_health(self, completeness: Completeness | None) -> None:
-        if completeness is None:
-            return
+    async def _report(self, health: Iterator[FeedHealth]) -> None:
+        next(health)  # it counts from now on
+        while True:
+            await asyncio.sleep(_HEALTH_S)
+            before, self._told = self._told, next(health)
+            if before and before.source != self._told.source:  # a handshake tells of a simulator
+                await self._publisher.report(replace(before, ts=self._told.ts, stopped=True))
+            await self._publisher.report(self._told)
+
+    async def _say_stopped(self, rest: FeedHealth, told: FeedHealth) -> None:
+        """Say that nobody listens from now on: ``rest`` is since ``told``, the row before."""
+        # by now the connection is closed, but up to now it was heard
+        last = replace(rest, connected=told.connected and not rest.gaps, stopped=True)
+        with contextlib.suppress(TimeoutError):  # a full journal must not keep it from ending
+            async with asyncio.timeout(_SAY_S):
+                await self._publisher.report(last)
+
+    def _health(self, completeness: Completeness) -> Iterator[FeedHealth]:
+        """Yield again and again how the feed fared since the time before."""
         feed, newest = self._feed.stats(), self._intake.newest
         passed = self._intake.passed.copy()
         while True:
-            await asyncio.sleep(_HEALTH_S)
             before, feed = feed, self._feed.stats()
             seen, newest = newest, self._intake.newest
             skipped, passed = self._intake.passed - passed, self._intake.passed.copy()
             kafka = self._publisher.stats()
-            health = FeedHealth(
+            yield FeedHealth(
                 ts=time.time_ns() // 1000,
                 exchange=self._venue.name,
                 source=feed.source,
@@ -241,7 +272,6 @@ class Producer:
                 passed=skipped.total(),
                 too_old=skipped[Passed.OLD],
             )
-            await self._publisher.report(health)
 
     def _state(self, feed: FeedStats, kafka: PublisherStats) -> State:
         if self._task is None:
@@ -300,8 +330,10 @@ async def run(
 ) -> None:
     """Run producers until SIGINT, SIGTERM or a failure, then deliver what is queued.
 
-    ``show`` gets their statuses twice a second and at the end. Raises what made one fail.
+    ``show`` gets their statuses twice a second and at the end. Raises what made one fail: then the
+    others are not stopped on purpose.
     """
+    on_purpose = False
     with signals.caught() as ended:
         try:
             await _all(producer.start() for producer in producers)
@@ -309,10 +341,14 @@ async def run(
                 if show:
                     show([producer.status() for producer in producers])
                 if await signals.within(_SHOW_S, ended):
+                    on_purpose = True
                     break
+        except asyncio.CancelledError:
+            on_purpose = True
+            raise
         finally:
             try:
-                await _all(producer.stop() for producer in producers)
+                await _all(producer.stop(on_purpose=on_purpose) for producer in producers)
             finally:
                 if show:
                     show([producer.status() for producer in producers])

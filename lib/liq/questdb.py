@@ -51,6 +51,8 @@ _LIFETIME_S = 1800.0  # so that no server behind a name that moved is asked for 
 _ADMIN_S = 60.0
 _STATE_S = 10.0  # for the state of tables: whoever asks asks again soon
 _OVERDUE_S = 5.0
+_AMENDED_S = 10.0  # a suspended table does not show what was changed
+_NO_OP = "statement is either no-op"
 _GRACE_S = 1.0  # QuestDB itself gives up first, which says more and keeps the connection
 _LOGIN_S = 3
 _LEAST_LOGIN_S = 2  # psycopg, as libpq, waits no less
@@ -71,11 +73,12 @@ class WalState(NamedTuple):
 def ensure_table(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> None:
     """Create the table of ``stream`` unless it is there, and have it drop rows past its days.
 
-    Raises `QuestDBError`.
+    A table of an older version gets the columns and keys that it lacks. Raises `QuestDBError`.
     """
     settings = settings or current_settings()
     table = stream.table(settings)
     execute(table_ddl(table, stream), settings=settings)
+    _amend(table, stream, settings)
     execute(f"ALTER TABLE {table} SET TTL {stream.ttl_days(settings)} DAYS", settings=settings)
 
 
@@ -86,6 +89,31 @@ def table_ddl(table: str, stream: Stream = LIQUIDATIONS) -> str:
         f"CREATE TABLE IF NOT EXISTS {table} ({columns})"
         f" TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS({', '.join(stream.keys)})"
     )
+
+
+def _amend(table: str, stream: Stream, settings: Settings) -> None:
+    """Bring a table up to date, and wait until it shows: views are made of its columns."""
+    for sql in _amendments(table, stream, settings):
+        try:
+            execute(sql, settings=settings)
+        except QuestDBError as error:
+            if _NO_OP not in str(error):  # else it waits in the table's log
+                raise
+    end = time.monotonic() + _AMENDED_S
+    while [*_amendments(table, stream, settings)] and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+def _amendments(table: str, stream: Stream, settings: Settings) -> Iterator[str]:
+    """Yield the statements that bring a table up to date; its rows stay as they are."""
+    sql = f"SELECT \"column\" AS name, upsertKey AS is_key FROM table_columns('{table}')"  # noqa: S608
+    there = fetch(sql, settings=settings)
+    for name, kind in stream.columns().items():
+        if name not in set(there["name"]):
+            yield f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {name} {kind}"
+    keys = set(there["name"][there["is_key"]])
+    if keys and not {*stream.keys} <= keys:  # without any it is not of our making
+        yield f"ALTER TABLE {table} DEDUP ENABLE UPSERT KEYS({', '.join(stream.keys)})"
 
 
 def fetch(

@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
+from inspect import signature
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from liq import charts, notebooks, queries, stamps
+from liq import charts, coverage, notebooks, queries, stamps
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.exports import write_whole
@@ -81,7 +82,9 @@ class Report:
     def heading(self) -> Piece:
         """Return the window and what its rows come from."""
         badge = Markup(' <b class="liq-badge">{}</b>').format(self._badge) if self._badge else ""
-        html = Markup("<p>{}{}</p>{}").format(_window(self._stamp), badge, _table(self._sources))
+        html = Markup("<p>{}{}</p>{}{}").format(
+            _window(self._stamp), badge, self._unheard(), _table(self._sources)
+        )
         return Piece(self._stamp, html=html)
 
     def chart(
@@ -92,9 +95,13 @@ class Report:
         if "bucket" in query.params:
             params = {"bucket": self._bucket(query.params["bucket"], bars), **params}
         frame, stamp = self._ask(key, **params)
-        options: dict[str, Any] = {"badge": self._badge}
-        if "ts" in frame:
-            options |= {"gaps": self._gaps, "span": (stamp.since, stamp.until)}
+        options: dict[str, Any] = {
+            "badge": self._badge,
+            "gaps": self._gaps,
+            "span": (stamp.since, stamp.until),
+        }
+        taken = signature(draw.draw).parameters.keys()
+        options = {name: value for name, value in options.items() if name in taken}
         figure = json.loads(draw(frame, "light", **options).to_json())
         return Piece(stamp, figure=figure)
 
@@ -106,6 +113,15 @@ class Report:
     def _ask(self, key: str, **params: Any) -> tuple[pd.DataFrame, Stamp]:
         given = {**self._given, **params}
         return stamps.stamped(key, gaps=self._gaps, settings=self._settings, **given)
+
+    def _unheard(self) -> Markup:
+        if "feed_coverage" not in queries.queries(self._settings):
+            return _NOTHING
+        feeds = queries.hit("feed_coverage", settings=self._settings, **self._given)
+        line = coverage.summary(feeds)
+        return (
+            Markup("<p><b>≥</b> {}: sums are lower bounds</p>").format(line) if line else _NOTHING
+        )
 
     def _bucket(self, param: Parameter, bars: int) -> str:
         span = duration(self._given["window"])
@@ -184,9 +200,13 @@ def _table(frame: pd.DataFrame) -> Markup:
         if frame[name].dtype.kind == "M":
             texts[name] = frame[name].dt.strftime(_CLOCK)
         elif frame[name].dtype.kind == "f":
-            texts[name] = frame[name].map("{:,.8g}".format, na_action="ignore")
+            texts[name] = frame[name].map(_number(units.get(name, "")).format, na_action="ignore")
     texts = texts.astype(object).where(texts.notna(), "").rename(columns=named)
     return table(texts.columns, map(row, texts.itertuples(index=False)))
+
+
+def _number(unit: str) -> str:
+    return "{:,.2f}" if unit == "USD" else "{:,.8g}"
 
 
 def _stamp(stamp: Stamp) -> Markup:
@@ -220,5 +240,7 @@ def _facts(stamp: Stamp) -> Iterator[tuple[str, str]]:
 def _gaps_in_short(stamp: Stamp) -> str:
     if stamp.coverage is None:
         return "coverage unknown"
-    missing = sum(gap.missing_s for gap in stamp.coverage)
-    return f"{len(stamp.coverage)} gaps, {missing:,.0f} s" if stamp.coverage else "no gaps"
+    if not stamp.coverage or not stamp.since or not stamp.until:
+        return "no gaps"
+    window_s = (stamp.until - stamp.since).total_seconds()
+    return f"not heard: {coverage.missing(stamp.coverage, window_s)} of the window"

@@ -91,7 +91,7 @@ def _type(name: str, hint: type) -> str:
 LIQUIDATIONS = Stream(Liquidation, ("ts", "exchange", "symbol", "event_id"))
 FEED_HEALTH = Stream(FeedHealth, ("ts", "exchange", "source"), prefix="health_")
 PRICES = Stream(Price, ("ts", "exchange", "symbol", "kind"), prefix="price_")
-ALERTS = Stream(Alert, ("ts", "rule"), prefix="alerts_")
+ALERTS = Stream(Alert, ("ts", "rule", "subject"), prefix="alerts_")
 CASCADES = Stream(Cascade, ("ts", "base", "gap"), prefix="cascades_")
 SUMS = Stream(Sums, ("ts", "exchange", "symbol", "base", "bucket"), prefix="sums_")
 STREAMS = (LIQUIDATIONS, FEED_HEALTH, PRICES, ALERTS, CASCADES, SUMS)

@@ -15,13 +15,14 @@ each time the prints that the view stands for are counted against the table's: u
 one, the table is read. Only rows that replace others (a replay of what was live) show up late, by
 a minute at most.
 
-Of feed health there are two such sources, for ``coverage``:
+Of feed health there are two such sources, for ``coverage`` and what rests on it:
 
 - ``{reports}`` of the window has ``ts``, ``last_ts``, ``exchange``, ``source``, ``broken`` (a gap,
-  or not connected), ``first_heard`` and ``last_heard`` (with messages, else null). A row stands for
-  one report, or for all of a minute in which none was further than 5 s from the next;
-- ``{told}`` has ``ts``, ``exchange``, ``source`` of reports, the last of each feed among them, in
-  the window and the week before it.
+  or not connected), ``first_heard`` and ``last_heard`` (with messages, or stopped while connected,
+  else null), ``stops`` (1 or 0). A row stands for one report, or for all of a minute in which none
+  was further than 5 s from the next;
+- ``{told}`` has ``ts``, ``exchange``, ``source``, ``stopped`` of reports in the window and
+  ``look_back`` before it: of each feed the last, and of each hour at least one if there is any.
 """
 
 import re
@@ -31,7 +32,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from liq import questdb
-from liq.catalogue import BARS, FILTERS, REPORTS, TOLD, Query
+from liq.catalogue import BARS, FILTERS, LOOK_BACK, REPORTS, TOLD, Query
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import QuestDBAwayError, QuestDBError, QuestDBTimeoutError
@@ -40,7 +41,7 @@ from liq.streams import FEED_HEALTH, LIQUIDATIONS, Stream
 
 _LEAST = timedelta(days=2)  # the table answers shorter windows in no time
 _LEAST_HEALTH = timedelta(hours=1)
-_LOOK_BACK = timedelta(days=7)
+_OUTDATED = "outdated"
 _FRESH = timedelta(minutes=3)  # so long a view may lack new rows without being passed over
 _REFRESH = "1m"  # a view that follows each commit would slow the table's writer
 _SUMS = (
@@ -53,14 +54,14 @@ _RAW_SUMS = (
 )
 # Reports in each slot of 2.5 s are nowhere more than 5 s apart.
 _SLOTS = 24
+_HEARD = "CASE WHEN messages > 0 OR (stopped AND connected) THEN ts END"
 _HEALTH_SUMS = (
     "count() AS reports, min(ts) AS first_ts, max(ts) AS last_ts,"
-    " min(CASE WHEN messages > 0 THEN ts END) AS first_heard,"
-    " max(CASE WHEN messages > 0 THEN ts END) AS last_heard,"
-    " sum(CASE WHEN gaps > 0 OR NOT connected THEN 1 ELSE 0 END) AS faults,"
+    f" min({_HEARD}) AS first_heard, max({_HEARD}) AS last_heard,"
+    " max(CASE WHEN stopped THEN ts END) AS stopped_ts,"
+    " sum(CASE WHEN gaps > 0 OR stopped OR NOT connected THEN 1 ELSE 0 END) AS faults,"
     " count_distinct(ts::long / 2500000) AS slots"
 )
-_WEEK = "dateadd('d', -7, %(since)s::timestamp)"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIXED = re.compile(r"\d+[smhd]")  # months and years differ in length
 
@@ -87,9 +88,15 @@ class View:
         table = self.stream.table(settings)
         return (
             f"CREATE MATERIALIZED VIEW IF NOT EXISTS {self.name(settings)}"
-            f" WITH BASE {table} REFRESH EVERY {_REFRESH} AS ("
+            f" WITH BASE {table} REFRESH EVERY {_REFRESH} AS ({self.sql(settings)})"
+            " PARTITION BY DAY"
+        )
+
+    def sql(self, settings: Settings) -> str:
+        """Return the query whose rows it holds."""
+        return (
             f"SELECT ts, {', '.join(self.keys)}, {self.sums}"
-            f" FROM {table} SAMPLE BY {self.width}) PARTITION BY DAY"
+            f" FROM {self.stream.table(settings)} SAMPLE BY {self.width}"
         )
 
 
@@ -106,10 +113,13 @@ _FILTERED = {"symbols": "symbol", "bases": "base", "exchange": "exchange"}
 def ensure(settings: Settings | None = None) -> None:
     """Create the views unless they are there; mend those that QuestDB declared invalid.
 
-    They drop rows when their tables do. Raises `QuestDBError`.
+    Those of another version are made anew. They drop rows when their tables do. Raises
+    `QuestDBError`.
     """
     settings = settings or current_settings()
     for view in VIEWS:
+        if _status(view, settings) == _OUTDATED:
+            questdb.execute(f"DROP MATERIALIZED VIEW {view.name(settings)}", settings=settings)
         questdb.execute(view.ddl(settings), settings=settings)
         if days := view.stream.ttl_days(settings):
             sql = f"ALTER MATERIALIZED VIEW {view.name(settings)} SET TTL {days} DAYS"
@@ -206,16 +216,18 @@ def _settled(values: Mapping[str, Any]) -> datetime:
 def _expand_health(
     query: Query, values: Mapping[str, Any], settings: Settings
 ) -> tuple[Query, Mapping[str, Any]]:
-    told, reports = _told(query, _WEEK), _reports(query, "%(since)s", "%(end)s")
+    told, reports = _told(query, "%(told_from)s"), _reports(query, "%(since)s", "%(end)s")
     minute, since = duration(_HEALTH.width), values["since"]
     begin, end = _floor(since, minute) + minute, _floor(_settled(values), minute)
-    week = _floor(since - _LOOK_BACK, minute)
-    if _HEALTH in VIEWS and end > week and _has_all(_HEALTH, (week, end), settings):
+    values = {**values, "told_from": since - values[LOOK_BACK]}
+    first = _floor(values["told_from"], minute)
+    if _HEALTH in VIEWS and end > first and _has_all(_HEALTH, (first, end), settings):
         name, exchange = _HEALTH.name(settings), _only(query, "exchange")
-        values = {**values, **_bounds((begin, end)), "view_week": week}
+        values = {**values, **_bounds((begin, end)), "view_first": first}
         told = (
-            f"SELECT last_ts AS ts, exchange, source FROM {name}"
-            f" WHERE ts >= %(view_week)s AND ts < %(view_to)s AND last_ts >= {_WEEK} {exchange}"
+            f"SELECT last_ts AS ts, exchange, source, stopped_ts = last_ts AS stopped FROM {name}"
+            f" WHERE ts >= %(view_first)s AND ts < %(view_to)s"
+            f" AND last_ts >= %(told_from)s {exchange}"
             f" UNION ALL {_told(query, '%(view_to)s')}"
         )
         if end - begin >= _LEAST_HEALTH:
@@ -226,14 +238,14 @@ def _expand_health(
 
 def _told(query: Query, since: str) -> str:
     within = f"ts >= {since} AND ts < %(end)s {_only(query, 'exchange')}"
-    return f"SELECT ts, exchange, source FROM {{health_table}} WHERE {within}"
+    return f"SELECT ts, exchange, source, stopped FROM {{health_table}} WHERE {within}"
 
 
 def _reports(query: Query, since: str, end: str) -> str:
     return (
         "SELECT ts, ts AS last_ts, exchange, source, gaps > 0 OR NOT connected AS broken,"
-        " CASE WHEN messages > 0 THEN ts END AS first_heard,"
-        " CASE WHEN messages > 0 THEN ts END AS last_heard"
+        f" {_HEARD} AS first_heard, {_HEARD} AS last_heard,"
+        " CASE WHEN stopped THEN 1 ELSE 0 END AS stops"
         f" FROM {{health_table}} WHERE ts >= {since} AND ts < {end} {_only(query, 'exchange')}"
     )
 
@@ -249,9 +261,9 @@ def _reports_from_view(query: Query, name: str) -> str:
     single = _reports(query, "%(view_from)s", "%(view_to)s")
     parts = (
         f"SELECT first_ts AS ts, last_ts, exchange, source, faults > 0 AS broken, first_heard,"
-        f" last_heard FROM {name} WHERE {within} AND {whole}",
+        f" last_heard, 0 AS stops FROM {name} WHERE {within} AND {whole}",
         # first by the minute alone: of millions of reports that leaves few, at a third of the cost
-        f"SELECT one.ts, last_ts, one.exchange, one.source, broken, first_heard, last_heard"
+        f"SELECT one.ts, last_ts, one.exchange, one.source, broken, first_heard, last_heard, stops"
         f" FROM (SELECT timestamp_floor('{_HEALTH.width}', ts) AS minute, * FROM ({single})) one"
         f" JOIN (SELECT DISTINCT ts AS minute {torn}) minutes ON (minute)"
         f" JOIN (SELECT ts AS minute, exchange, source {torn}) feeds ON (minute, exchange, source)",
@@ -270,7 +282,7 @@ def _has_all(view: View, span: tuple[datetime, datetime], settings: Settings) ->
     table, name = view.stream.table(settings), view.name(settings)
     within = "WHERE ts >= %(begin)s AND ts < %(end)s"
     try:
-        if _status(view, settings) in {"", "invalid"}:
+        if _status(view, settings) in {"", "invalid", _OUTDATED}:
             return False
         counts = questdb.fetch(
             f"SELECT stored.n AS stored, coalesce(seen.n, 0) AS seen"
@@ -287,6 +299,10 @@ def _has_all(view: View, span: tuple[datetime, datetime], settings: Settings) ->
 
 
 def _status(view: View, settings: Settings) -> str:
-    sql = "SELECT view_status AS status FROM materialized_views() WHERE view_name = %s"
+    """Return what QuestDB says, or that it is of another definition; "" if there is none."""
+    sql = "SELECT view_status AS status, view_sql FROM materialized_views() WHERE view_name = %s"
     frame = questdb.fetch(sql, [view.name(settings)], settings)
-    return str(frame["status"].iloc[0]) if len(frame) else ""
+    if frame.empty:
+        return ""
+    status, definition = frame.iloc[0]
+    return str(status) if definition == view.sql(settings) else _OUTDATED

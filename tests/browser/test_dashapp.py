@@ -14,7 +14,7 @@ from browser.conftest import Visit, opened
 from helpers import eventually, free_ports, running
 from liq.config import Settings
 from liq.model import Source
-from rows import insert, liquidation, own_table
+from rows import health, insert, liquidation, own_table, report
 
 pytestmark = [
     pytest.mark.stack,
@@ -77,6 +77,9 @@ async def test_it_draws_and_follows_new_prints(visitor: Visit, behind: Settings)
     await visitor.shows("26,000", APP)
     await visitor.shows("PARTLY SIMULATED DATA", APP)
     await visitor.until(f"before => {BARS} !== before", before)
+    report(behind, [health(now - timedelta(hours=2), exchange="okx")])  # killed then
+    await visitor.shows("≥ 1 of 1 feed disconnected: okx", APP)
+    await visitor.shows("≥ 26,000", APP)
     await visitor.page.get_by_label("Symbols").fill("ETHUSDT")
     await visitor.page.get_by_label("Symbols").press("Enter")
     await visitor.shows("no liquidations in this window", APP)

@@ -58,9 +58,10 @@ def test_text_from_outside_is_escaped() -> None:
     pages = [markup.header(shown), markup.notice(shown), markup.tape(prints()),
              markup.footnote(frames()), markup.figures(frames()), markup.inspection(found),
              markup.alert(EVIL), markup.feeds(health(exchange=EVIL)),
-             markup.sizes(quantiles(EVIL)), markup.cascades(cascade(EVIL))]  # fmt: skip
+             markup.sizes(quantiles(EVIL)), markup.cascades(cascade(EVIL)),
+             markup.unheard(EVIL)]  # fmt: skip
     assert not any("<img" in page for page in pages)
-    assert sum("&lt;img" in page for page in pages) == 9
+    assert sum("&lt;img" in page for page in pages) == 10
 
 
 def quantiles(side: str) -> pd.DataFrame:
@@ -72,7 +73,7 @@ def cascade(name: str) -> pd.DataFrame:
     row = {
         "name": name, "from_ts": pd.Timestamp(NOW), "duration_s": 1.0, "prints": 5, "exchanges": 2,
         "first_exchange": name, "long_usd": 1.0, "short_usd": 1.0, "peak_1s_usd": 1.0,
-        "burst_score": 1.0,
+        "burst_score": float("nan"), "covered": 0.25,
     }  # fmt: skip
     return pd.DataFrame([row])
 
@@ -118,7 +119,10 @@ def test_header_badges_simulated_data() -> None:
 def test_figures_have_units_and_lower_bounds_their_mark() -> None:
     assert "$1.235M" in markup.figures(frames())
     assert "≥" not in markup.figures(frames())
-    assert markup.figures(frames(partial=1)).count("≥ ") == 4
+    assert markup.figures(frames(partial=1)).count("≥ ") == 5
+    assert markup.figures(frames(), pd.DataFrame({"exchange": ["okx"]})).count("≥ ") == 5
+    assert "≥ " not in markup.figures(frames(), pd.DataFrame({"exchange": []}))
+    assert "25 % covered" in markup.cascades(cascade("BTC"))
     assert "100% towards longs" in markup.figures(frames())
     assert "nothing to weigh" in markup.figures(frames(long_usd=0.0))
     assert markup.figures(None).count("liq-figure") == 5
@@ -153,7 +157,8 @@ def health(**changes: object) -> pd.DataFrame:
     row = {
         "exchange": "okx", "source": "live", "completeness": "sampled", "ts": pd.Timestamp(NOW),
         "connected": True, "messages": 1200, "gaps": 3, "reconnects": 4, "lag_s": 0.0421,
-        "max_lag_s": 12.0, "max_queued": 5000, "passed": 1234, "too_old": 77,
+        "max_lag_s": 12.0, "max_queued": 5000, "passed": 1234, "too_old": 77, "stopped": False,
+        "silent": False,
     }  # fmt: skip
     return pd.DataFrame([row | changes])
 
@@ -163,10 +168,26 @@ def test_feeds_are_told_with_units_and_a_lost_one_apart() -> None:
     for text in ("okx", "connected", "sampled", "1,200", "42 ms", "12 s", "5,000", "1,234", "77",
                  "passed over", "too old", "liq-heard"):  # fmt: skip
         assert text in page
-    lost = markup.feeds(health(connected=False, lag_s=None, source="simulator"))
+    lost = markup.feeds(health(connected=False, silent=True, lag_s=None, source="simulator"))
     for text in ("not heard", "liq-unheard", "<td>-</td>", "<mark>simulator</mark>"):
         assert text in lost
+    ended = markup.feeds(health(connected=False, stopped=True))
+    assert "stopped" in ended
+    assert "liq-unheard" not in ended
     assert "<code>liq run</code>" in markup.feeds(health().iloc[:0])
+
+
+def test_feeds_that_were_not_heard_stand_in_one_line() -> None:
+    line = markup.unheard("2 of 3 feeds disconnected: okx, gate")
+    assert "<b>≥</b> 2 of 3 feeds disconnected: okx, gate." in line
+    assert markup.unheard("") == ""
+
+
+def test_history_tells_its_window_and_not_how_old_the_newest_row_is() -> None:
+    shown = model(State.HISTORY)
+    shown.until = NOW
+    assert "ago" not in markup.header(shown)
+    assert f"to {NOW:%Y-%m-%d %H:%M:%S} UTC" in markup.header(shown)
 
 
 def test_title_says_when_bars_were_widened() -> None:

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pandas as pd
 import pytest
 from traitlets import TraitError
@@ -109,13 +108,15 @@ def test_a_system_just_started_fills_its_picture(own: Settings) -> None:
     assert (until, until - since) == (model.frames.read, timedelta(hours=4))
 
 
-def test_tells_when_a_feed_with_prints_was_not_heard(own: Settings) -> None:
+def test_tells_when_a_feed_was_not_heard(own: Settings) -> None:
     now = int(time.time())
     heard = [now - 120, *range(now - 60, now + 1)]  # and nothing in between
     moments = [datetime.fromtimestamp(second, UTC) for second in heard]
     reports = [health(moment, exchange="binance_usdm") for moment in moments]
-    yesterday = msgspec.structs.replace(reports[0], source="simulator", ts=reports[0].ts - 10**11)
-    report(own, [*reports, yesterday])
+    gone = health(moments[0] - timedelta(hours=3), exchange="okx")  # killed, and no print of it
+    ended = health(moments[0] - timedelta(hours=3), exchange="gate", stopped=True)
+    yesterday = health(moments[0] - timedelta(hours=30), exchange="htx")
+    report(own, [*reports, gone, ended, yesterday])
     insert(own, [fresh(100)])
     model = DashboardModel(own, window="5m")
     model.poll()
@@ -123,7 +124,11 @@ def test_tells_when_a_feed_with_prints_was_not_heard(own: Settings) -> None:
     rows: Iterator[Any] = model.gaps.itertuples()
     spans = [(row.from_ts.timestamp(), row.to_ts.timestamp()) for row in rows]
     assert (now - 120, now - 60) in spans
-    assert set(model.gaps["source"]) == {"live"}  # a simulator without prints is no loss
+    assert set(model.gaps["exchange"]) == {"binance_usdm", "okx"}
+    assert model.unheard.startswith("1 of 2 feeds disconnected: okx; not heard for a part of the")
+    model.exchanges = ["gate"]  # what others miss is none of this reader's
+    model.poll()
+    assert (len(model.gaps), model.unheard) == (0, "")
 
 
 def test_paused_frames_stand_still_until_resumed(own: Settings) -> None:

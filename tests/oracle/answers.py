@@ -36,4 +36,6 @@ ANSWERS: dict[str, Callable[[World, Values], Answer]] = {
     "sources": prints.sources,
     "feed_health": feeds.feed_health,
     "coverage": feeds.coverage,
+    "feed_coverage": feeds.feed_coverage,
+    "covered": feeds.covered,
 }

@@ -99,6 +99,7 @@ _DRAWS: dict[str, Callable[[Query, np.random.Generator, World], Any]] = {
     "bucket": _choice("bucket"),
     "by": _choice("by"),
     "gap": _gap,
+    "look_back": lambda _query, rng, _world: timedelta(hours=float(rng.integers(1, 200))),
     "tolerance": _gap,
     "min_prints": lambda _query, rng, _world: int(rng.integers(2, 12)),
     "base": _among(*BASES, "NOPE"),

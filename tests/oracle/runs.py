@@ -4,31 +4,35 @@ import numpy as np
 import pandas as pd
 
 from oracle.compare import Answer
+from oracle.feeds import covered_hours
 from oracle.tables import Values, filtered, measured, ordered, span, times, window
 from oracle.world import World, micros
 
 _SECOND = 1_000_000
 _COLUMNS = (
     "name", "from_ts", "to_ts", "duration_s", "prints", "exchanges", "symbols", "first_exchange",
-    "long_usd", "short_usd", "total_usd", "peak_1s_usd", "burst_score", "not_live", "partial",
+    "long_usd", "short_usd", "total_usd", "peak_1s_usd", "burst_score", "covered", "not_live",
+    "partial",
 )  # fmt: skip
 
 
 def cascades(world: World, values: Values) -> Answer:
     found = measured(filtered(window(world.prints, values), values)).sort_values("ts")
+    hours = covered_hours(world, values)[["window_s", "covered_s"]].sum()
+    seconds, part = hours["covered_s"], hours["covered_s"] / hours["window_s"]
     rows = []
     for name, prints in found.groupby(values["by"], dropna=False):
-        mean = prints["notional"].sum() / (span(values["window"]) / _SECOND)
+        mean = prints["notional"].sum() / seconds if seconds else np.nan
         for _, run in prints.groupby((prints["ts"].diff() > span(values["gap"])).cumsum()):
             if len(run) >= values["min_prints"]:
-                rows.append(_cascade(name, run, mean))
+                rows.append(_cascade(name, run, mean, part))
     table = pd.DataFrame(rows, columns=list(_COLUMNS))
     table = ordered(table, total_usd=False, from_ts=True, name=True)
     table = times(table, "from_ts", "to_ts")
     return Answer(table, ("total_usd", "from_ts", "name"), values["limit"])
 
 
-def _cascade(name: object, run: pd.DataFrame, mean: float) -> tuple[object, ...]:
+def _cascade(name: object, run: pd.DataFrame, mean: float, part: float) -> tuple[object, ...]:
     ts, usd = run["ts"].to_numpy(), run["notional"].to_numpy()
     seconds = (ts[-1] - ts[0]) / _SECOND
     upto = np.concatenate([[0.0], np.cumsum(usd)])
@@ -39,7 +43,7 @@ def _cascade(name: object, run: pd.DataFrame, mean: float) -> tuple[object, ...]
     return (
         name, ts[0], ts[-1], seconds, len(run), run["exchange"].nunique(), run["symbol"].nunique(),
         first, long, short, total, (upto[ends] - upto[begins]).max(),
-        total / max(seconds, 1.0) / mean, run["not_live"].sum(), run["partial"].sum(),
+        total / max(seconds, 1.0) / mean, part, run["not_live"].sum(), run["partial"].sum(),
     )  # fmt: skip
 
 

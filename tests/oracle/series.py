@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from oracle.compare import Answer
+from oracle.feeds import covered_hours
 from oracle.tables import (
     Values,
     bucketed,
@@ -11,9 +12,7 @@ from oracle.tables import (
     filtered,
     grouped,
     ordered,
-    since,
     times,
-    until,
     window,
 )
 from oracle.world import World
@@ -67,23 +66,25 @@ def heatmap(world: World, values: Values) -> Answer:
 
 
 def hour_of_day(world: World, values: Values) -> Answer:
-    every = _hours(window(world.prints, values))
-    begins = np.sort(every["begin"].unique())
-    within = np.minimum(begins + _HOUR, until(values)) - np.maximum(begins, since(values))
-    slots = _hours(pd.DataFrame({"ts": begins})).assign(hours=within / _HOUR)
-    covered = slots.groupby(["weekday", "hour"], as_index=False)["hours"].sum()
+    hours = _hours(covered_hours(world, values)).groupby(["weekday", "hour"], as_index=False)
+    slots = hours.agg(seconds=("covered_s", "sum"), window_s=("window_s", "sum"))
+    slots.insert(2, "hours", slots["seconds"] / 3600)
+    slots.insert(3, "covered", slots["seconds"] / slots["window_s"])
     names = ("long_usd", "short_usd", "prints", "not_live", "partial")
     chosen = _hours(filtered(window(world.prints, values), values))
     sums = grouped(chosen, "weekday", "hour", sums=names)
-    rows = covered.merge(sums, on=["weekday", "hour"], how="left").fillna(0)
-    rows.insert(5, "mean_usd", (rows["long_usd"] + rows["short_usd"]) / rows["hours"])
+    rows = slots.drop(columns=["seconds", "window_s"])
+    rows = rows.merge(sums, on=["weekday", "hour"], how="left").fillna(0)
+    rows = rows[(rows["hours"] > 0) | (rows["prints"] > 0)]
+    both = rows["long_usd"] + rows["short_usd"]
+    rows.insert(6, "mean_usd", both / rows["hours"].where(rows["hours"] > 0))
     return Answer(ordered(rows, weekday=True, hour=True), ("weekday", "hour"))
 
 
 def _hours(frame: pd.DataFrame) -> pd.DataFrame:
-    begin = frame["ts"] // _HOUR
+    begin = frame["ts"] // _HOUR  # hours since 1970
     weekday = (begin // 24 + 3) % 7 + 1  # 1970 began on a Thursday
-    return frame.assign(begin=begin * _HOUR, weekday=weekday, hour=begin % 24)
+    return frame.assign(weekday=weekday, hour=begin % 24)
 
 
 def price_by_bucket(world: World, values: Values) -> Answer:

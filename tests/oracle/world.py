@@ -195,10 +195,18 @@ def _health(rng: np.random.Generator, count: int) -> pd.DataFrame:
                     "queued": rng.poisson(0.1, rows),
                     "passed": rng.poisson(0.2, rows),
                     "too_old": rng.poisson(0.1, rows),
+                    # some spells are ended on purpose, and one producer of two
+                    "stopped": _ends(seconds) & (rng.random(rows) < 0.5)
+                    | (rng.random(rows) < 2e-4),
                 }
             )
         )  # fmt: skip
     return pd.concat(found, ignore_index=True)
+
+
+def _ends(seconds: np.ndarray) -> np.ndarray:
+    """Return which are the last before a minute without any."""
+    return np.append(np.diff(seconds) > 60, True)
 
 
 def _alerts(rng: np.random.Generator) -> pd.DataFrame:
@@ -211,9 +219,10 @@ def _alerts(rng: np.random.Generator) -> pd.DataFrame:
             "message": [f"alert {number}, \"it's\"" for number in range(count)],
             "value": rng.random(count), "threshold": 0.5, "query": "totals", "measure": "prints",
             "live": rng.random(count) < 0.5,
+            "subject": rng.choice(np.array(["bybit, live", "okx, live", None], object), count),
         }
     )  # fmt: skip
-    return frame.drop_duplicates(["ts", "rule"], ignore_index=True)
+    return frame.drop_duplicates(["ts", "rule", "subject"], ignore_index=True)
 
 
 def _cascades(rng: np.random.Generator) -> pd.DataFrame:

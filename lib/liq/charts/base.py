@@ -258,9 +258,22 @@ def _merged(gaps: pd.DataFrame) -> pd.DataFrame:
     return ordered.groupby(begun.cumsum()).agg({"from_ts": "min", "to_ts": "max"})
 
 
-def usd_axis(colours: Theme, what: str, frame: pd.DataFrame, caveat: str = "lower bound") -> Spec:
+def is_missing(gaps: pd.DataFrame | None) -> bool:
+    """Tell whether a feed was not heard for a part of the window, so that sums are lower bounds."""
+    return gaps is not None and len(gaps) > 0
+
+
+def usd_axis(
+    colours: Theme,
+    what: str,
+    frame: pd.DataFrame,
+    caveat: str = "lower bound",
+    *,
+    gaps: pd.DataFrame | None = None,
+) -> Spec:
     """Return an axis of dollars, which says when sums are lower bounds."""
-    unit = f"USD, {caveat}" if completeness_note(frame) else "USD"
+    bound = completeness_note(frame) or is_missing(gaps)
+    unit = f"USD, {caveat}" if bound else "USD"
     return axis(colours, f"{what} ({unit})") | {
         "exponentformat": "B",  # k, M, B
         "minexponent": 3,

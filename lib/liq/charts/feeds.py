@@ -1,12 +1,16 @@
 """When which feed was heard."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
 from liq.charts import base
 from liq.charts.base import THEMES, Chart, Spec, ThemeName
-from liq.model import LIVE_SOURCES
+from liq.coverage import feed_name
+
+UNKNOWN = "when feeds were heard is not known yet"
+_COLUMNS = ["name", "from_ts", "to_ts"]
 
 
 @Chart
@@ -17,36 +21,57 @@ def coverage(
     *,
     span: tuple[Any, Any],
 ) -> Spec:
-    """When each of ``feeds`` (``feed_health``) was heard, and when not: ``coverage``."""
+    """When each of ``feeds`` (``feed_health``) was heard, and when not: ``coverage``.
+
+    A feed is drawn as heard from its first report of the window to its last, but for its gaps. What
+    is neither was not expected.
+    """
     colours = THEMES[theme]
-    ends = pd.to_datetime(pd.Series(list(span)), utc=True)
-    names = _names(feeds)
-    traces = [_spans("heard", colours.muted, names, ends[[0] * len(names)], ends[[1] * len(names)])]
+    traces = []
     if gaps is not None:
-        shown = gaps[_names(gaps).isin(names)]
-        traces.append(
-            _spans("not heard", colours.warning, _names(shown), shown["from_ts"], shown["to_ts"])
-        )
-    layout = base.layout(theme, feeds, "", empty="no feed has reported in this window")
+        lost = _named(gaps, gaps["from_ts"], gaps["to_ts"])
+        told = _named(feeds, feeds["first_ts"], feeds["ts"]).dropna()
+        heard = pd.DataFrame(list(_heard(told, lost)), columns=_COLUMNS)
+        traces = [
+            _spans("heard", colours.muted, heard),
+            _spans("not heard", colours.warning, lost),
+        ]
+    empty = "no feed has reported in this window" if feeds.empty else UNKNOWN
+    layout = base.layout(theme, feeds if traces else feeds.head(0), "", empty=empty)
     layout |= {"barmode": "overlay", "hovermode": "closest"} | base.time_axis(colours, span, None)
     layout["yaxis"] = {"type": "category", "automargin": True, "autorange": "reversed"}
+    names = pd.unique(pd.concat([one["name"] for one in (told, lost)])) if traces else []
+    layout["yaxis"] |= {"categoryorder": "array", "categoryarray": list(names)}
     return {"data": traces, "layout": layout}
 
 
-def _names(frame: pd.DataFrame) -> "pd.Series[str]":
-    marks = frame["source"].map(lambda source: "" if source in LIVE_SOURCES else f" ({source})")
-    return (frame["exchange"] + marks).astype("str")
+def _named(frame: pd.DataFrame, begin: "pd.Series[Any]", end: "pd.Series[Any]") -> pd.DataFrame:
+    names = [feed_name(*feed) for feed in zip(frame["exchange"], frame["source"], strict=True)]
+    return pd.DataFrame({"name": names, "from_ts": begin.array, "to_ts": end.array})
 
 
-def _spans(
-    name: str, colour: str, rows: "pd.Series[str]", begin: pd.Series, end: pd.Series
-) -> Spec:
+def _heard(told: pd.DataFrame, lost: pd.DataFrame) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the spans of ``told`` without those of ``lost``."""
+    feeds: Iterator[Any] = told.itertuples(index=False)
+    for feed in feeds:
+        start = feed.from_ts
+        own: Iterator[Any] = lost[lost["name"] == feed.name].sort_values("from_ts").itertuples()
+        for gap in own:
+            if start < min(gap.from_ts, feed.to_ts):
+                yield str(feed.name), start, min(gap.from_ts, feed.to_ts)
+            start = max(start, gap.to_ts)
+        if start < feed.to_ts:
+            yield str(feed.name), start, feed.to_ts
+
+
+def _spans(name: str, colour: str, rows: pd.DataFrame) -> Spec:
+    begin, end = (pd.to_datetime(rows[column], utc=True) for column in ("from_ts", "to_ts"))
     lengths = [span / pd.Timedelta(milliseconds=1) for span in end.array - begin.array]
     return {
         "type": "bar",
         "orientation": "h",
         "name": name,
-        "y": rows.tolist(),
+        "y": rows["name"].tolist(),
         "base": base.times(begin),
         "x": lengths,
         "width": 0.5,

@@ -38,7 +38,7 @@ def bars(
         badge = base.source_badge(frame) or base.source_badge(price)
     layout = base.layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "x unified"}
     layout |= base.time_axis(colours, span, gaps)
-    layout["yaxis"] = base.usd_axis(colours, "liquidated", frame)
+    layout["yaxis"] = base.usd_axis(colours, "liquidated", frame, gaps=gaps)
     if price is not None and len(price):
         line, layout["yaxis2"] = overlay(colours, price)
         traces.append(line)
@@ -70,30 +70,50 @@ def cumulative_net(
     }
     layout = base.layout(theme, frame, badge) | {"hovermode": "x unified"}
     layout |= base.time_axis(colours, span, gaps)
-    layout["yaxis"] = base.usd_axis(colours, "cumulative", frame, "partial feed")
+    layout["yaxis"] = base.usd_axis(colours, "cumulative", frame, "partial feed", gaps=gaps)
     layout["yaxis"] |= {"zeroline": True, "zerolinecolor": colours.muted}
     return {"data": [trace], "layout": layout}
 
 
 @Chart
 def top_symbols(
-    frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | None = None
+    frame: pd.DataFrame,
+    theme: ThemeName = "light",
+    *,
+    gaps: pd.DataFrame | None = None,
+    badge: str | None = None,
 ) -> Spec:
-    """Long and short notional a symbol, greatest on top, from ``top_symbols``."""
-    return _ranking(frame, frame["symbol"].tolist(), theme, badge)
+    """Long and short notional a symbol, greatest on top, from ``top_symbols``.
+
+    With ``gaps``, from ``coverage``, the sums are lower bounds.
+    """
+    return _ranking(frame, frame["symbol"].tolist(), theme, gaps, badge)
 
 
 @Chart
 def by_exchange(
-    frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | None = None
+    frame: pd.DataFrame,
+    theme: ThemeName = "light",
+    *,
+    gaps: pd.DataFrame | None = None,
+    badge: str | None = None,
 ) -> Spec:
-    """Long and short notional an exchange, from ``by_exchange``; ``≥`` marks lower bounds."""
-    marks = frame["completeness"].map(lambda text: "" if text == Completeness.FULL else "≥ ")
-    return _ranking(frame, (marks + frame["exchange"]).tolist(), theme, badge)
+    """Long and short notional an exchange, from ``by_exchange``; ``≥`` marks lower bounds.
+
+    Those are of feeds that show only a part, and of those that have ``gaps``, from ``coverage``.
+    """
+    away = set() if gaps is None else set(gaps["exchange"])
+    whole = (frame["completeness"] == Completeness.FULL) & ~frame["exchange"].isin(list(away))
+    marks = whole.map({True: "", False: "≥ "})
+    return _ranking(frame, (marks + frame["exchange"]).tolist(), theme, gaps, badge)
 
 
 def _ranking(
-    frame: pd.DataFrame, names: Sequence[str], theme: ThemeName, badge: str | None
+    frame: pd.DataFrame,
+    names: Sequence[str],
+    theme: ThemeName,
+    gaps: pd.DataFrame | None,
+    badge: str | None,
 ) -> Spec:
     colours = THEMES[theme]
     traces = [
@@ -105,6 +125,6 @@ def _ranking(
         note["yshift"] = 16  # a narrow chart has no room for it beside the legend
     layout["margin"] |= {"t": 44}
     layout |= {"barmode": "stack", "hovermode": "y unified"}
-    layout["xaxis"] = base.usd_axis(colours, "liquidated", frame) | {"nticks": 5}
+    layout["xaxis"] = base.usd_axis(colours, "liquidated", frame, gaps=gaps) | {"nticks": 5}
     layout["yaxis"] = base.lines_axis(len(names))
     return {"data": traces, "layout": layout}

@@ -71,7 +71,8 @@ def cascades(
     ]
     layout = base.layout(theme, frame, badge) | {"hovermode": "closest"}
     layout |= base.time_axis(colours, span, gaps)
-    unit = "USD, lower bound" if base.completeness_note(frame) else "USD"
+    bound = base.completeness_note(frame) or base.is_missing(gaps)
+    unit = "USD, lower bound" if bound else "USD"
     layout["legend"] |= {
         "title": {"text": f"area: liquidated ({unit})", "font": {"size": 11}},
         "itemsizing": "constant",
@@ -102,7 +103,8 @@ def heatmap(
     ``span``, ``gaps`` and ``badge`` as in `bars`.
     """
     colours = THEMES[theme]
-    unit = "USD, lower bound" if base.completeness_note(frame) else "USD"
+    bound = base.completeness_note(frame) or base.is_missing(gaps)
+    unit = "USD, lower bound" if bound else "USD"
     scale = _log_scale(frame)
     panels = (("long", colours.long, "y", [0.53, 1.0]), ("short", colours.short, "y2", [0.0, 0.47]))
     layout = base.layout(theme, frame, badge) | base.time_axis(colours, span, gaps)
@@ -125,23 +127,33 @@ def hour_of_day(
 ) -> Spec:
     """Mean long and short notional by hour of the day (UTC), from ``hour_of_day``.
 
-    Weekdays are taken together; choose some of the frame's rows to see those alone.
+    The mean is of the time that was covered; hovering tells how much that was. Weekdays are taken
+    together; choose some of the frame's rows to see those alone.
     """
     colours = THEMES[theme]
-    sums = frame.groupby("hour")[["long_usd", "short_usd", "hours"]].sum()
-    hours = sums.index.tolist()
+    named = ["long_usd", "short_usd", "hours", "window"]
+    sums = frame.assign(window=frame["hours"] / frame["covered"]).groupby("hour")[named].sum()
+    covered = sums["hours"].where(sums["hours"] > 0)
     traces = [
-        base.bar("long", colours.long, x=hours, y=sums["long_usd"] / sums["hours"]),
-        base.bar("short", colours.short, x=hours, y=sums["short_usd"] / sums["hours"]),
+        base.bar(side, colour, x=sums.index.tolist(), y=_plain(sums[f"{side}_usd"] / covered))
+        | {
+            "customdata": sums[["hours", "window"]].to_numpy().tolist(),
+            "hovertemplate": _HOUR_HOVER.format(side),
+        }
+        for side, colour in (("long", colours.long), ("short", colours.short))
     ]
     layout = base.layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "x unified"}
     layout["xaxis"] = base.axis(colours, "hour of the day (UTC)")
     layout["xaxis"] |= {"range": [-0.5, 23.5], "dtick": 3, "showgrid": False}
-    layout["yaxis"] = base.usd_axis(colours, "mean of an hour", frame)
+    layout["yaxis"] = base.usd_axis(colours, "mean of a covered hour", frame)
     return {"data": traces, "layout": layout}
 
 
 _SHARE_HOVER = "%{{y:.1f}} % (%{{customdata:$,.0f}})<extra>{}</extra>"
+_HOUR_HOVER = (
+    "%{{y:$,.0f}}, of %{{customdata[0]:.3~g}} h covered in %{{customdata[1]:.3~g}} h"
+    "<extra>{}</extra>"
+)
 _CASCADE_HOVER = (
     "<b>%{customdata[0]}</b> %{x}, %{customdata[1]:,.1f} s<br>"
     "%{customdata[2]:$,.0f} in %{customdata[3]:,} prints, peak %{customdata[4]:$,.0f} in 1 s<br>"
@@ -152,6 +164,10 @@ _CASCADE_FIELDS = [
     "name", "duration_s", "total_usd", "prints", "peak_1s_usd", "long_usd", "short_usd",
     "exchanges", "first_exchange", "burst_score",
 ]  # fmt: skip
+
+
+def _plain(column: "pd.Series[float]") -> list[float | None]:
+    return [None if pd.isna(value) else value for value in column]
 
 
 def _with_others(frame: pd.DataFrame, by: str, most: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -21,7 +21,7 @@ from traitlets import (
     validate,
 )
 
-from liq import diagnosis, queries
+from liq import coverage, diagnosis, queries
 from liq.charts import source_badge
 from liq.config import Settings
 from liq.config import settings as current_settings
@@ -155,6 +155,7 @@ class Surroundings(NamedTuple):
     assets: tuple[str, ...]
     exchanges: tuple[str, ...]
     gaps: pd.DataFrame
+    unheard: str
 
 
 class Reading(NamedTuple):
@@ -196,6 +197,7 @@ class DashboardModel(HasTraits):
     known_assets = Tuple(help="what ``asset`` may be chosen from, the greatest first")
     known_exchanges = Tuple(help="what ``exchanges`` may be chosen from")
     gaps = Instance(pd.DataFrame, allow_none=True, help="rows of ``coverage``")
+    unheard = Unicode(help="which feeds were not heard in the window, in a line; empty: none")
 
     def __init__(self, settings: Settings | None = None, **controls: Any) -> None:
         self.settings = settings or current_settings()
@@ -284,6 +286,7 @@ class DashboardModel(HasTraits):
                 around = reading.surroundings
                 self.known_symbols, self.known_assets = around.symbols, around.assets
                 self.known_exchanges, self.gaps = around.exchanges, around.gaps
+                self.unheard = around.unheard
             self.judge()
         return reading.frames is not None
 
@@ -413,9 +416,15 @@ class DashboardModel(HasTraits):
     def _look_around(self, controls: Controls) -> Surroundings | None:
         """Read now and then what changes slowly; None in between."""
         looked_at, when = self._looked_around
-        if looked_at == controls.span and time.monotonic() - when < _LOOK_AROUND:
+        wanted = (controls.span, controls.exchanges)
+        if looked_at == wanted and time.monotonic() - when < _LOOK_AROUND:
             return None
-        self._looked_around = (controls.span, time.monotonic())  # also for what fails: it is slow
+        self._looked_around = (wanted, time.monotonic())  # also for what fails: it is slow
+        feeds = {
+            "window": min(duration(controls.window), _LONGEST_COVERAGE),
+            "until": controls.until or datetime.now(UTC),
+            "exchange": list(controls.exchanges),
+        }
         symbols = self._hit("top_symbols", limit=_KNOWN_SYMBOLS, **controls.span)["symbol"]
         assets = self._hit("top_assets", limit=_KNOWN_SYMBOLS, **controls.span)["base"]
         sources = self._hit("sources", **controls.span)
@@ -423,18 +432,9 @@ class DashboardModel(HasTraits):
             tuple(sorted(symbols)),
             tuple(assets),
             tuple(sorted(set(sources["exchange"]))),
-            self._gaps(controls, sources),
+            self._hit("coverage", **feeds),
+            coverage.summary(self._hit("feed_coverage", **feeds)),
         )
-
-    def _gaps(self, controls: Controls, sources: pd.DataFrame) -> pd.DataFrame:
-        """Read when feeds were not heard that have prints in the window, or any if none has.
-
-        Others are none of the reader's: a simulator of yesterday, say.
-        """
-        looked_at = min(duration(controls.window), _LONGEST_COVERAGE)
-        gaps = self._hit("coverage", window=looked_at, until=controls.until)
-        shown = sources[["exchange", "source"]].drop_duplicates()
-        return gaps if shown.empty else gaps.merge(shown, on=["exchange", "source"])
 
     def _fitting_bucket(self, controls: Controls) -> str:
         """Return the chosen width of a bar, or the least one that gives a readable number."""

@@ -205,7 +205,7 @@ class Dashboard:
             self._around.show(reading.surroundings)
         elif isinstance(reading.surroundings, Surroundings):
             self._around.clear()
-        if newer:
+        if newer or isinstance(reading.surroundings, Surroundings):  # both tell of gaps
             self._draw_frames()
         self._note_faults()
         self._draw_state()
@@ -228,6 +228,7 @@ class Dashboard:
         self._figures = Html(css_class="liq-figures")
         self._footnote = Html(css_class="liq-footnote")
         self._watch, self._alerts = Html(css_class="liq-watch"), Html(css_class="liq-recent")
+        self._unheard = Html(css_class="liq-lost")
         self._header_guard, self._actions = Guard("Header"), Guard("Controls")
         self._around = Guard("Coverage of the feeds, and what may be chosen")
         self._alerts_guard, self._figures_guard = Guard("Alerts"), Guard("Figures")
@@ -258,6 +259,7 @@ class Dashboard:
                 self._actions.place,
                 self._notice,
                 self._watch,
+                self._unheard,
                 *(guard.place for guard in self._guards()),
                 self._alerts,
                 self._figures,
@@ -299,7 +301,7 @@ class Dashboard:
             with self._alerts_guard:
                 self._alerts.value = markup.alerts(frames.alerts)
         with self._figures_guard:
-            self._figures.value = markup.figures(frames)
+            self._figures.value = markup.figures(frames, self.model.gaps)
         with self._footnote_guard:
             self._footnote.value = markup.footnote(frames)
 
@@ -308,6 +310,7 @@ class Dashboard:
             self._header.value = markup.header(self.model)
             self._notice.value = markup.notice(self.model)
             self._watch.value = markup.warning(diagnosis.unwatched(self.model.settings))
+            self._unheard.value = markup.unheard(self.model.unheard)
         if self._header_guard.fault:
             self._header.value = markup.broken_header(self._header_guard.fault)
         outdated = self.model.state in (State.FAILED, State.STALE)

@@ -10,6 +10,7 @@ from liq.dashboard.markup.page import (
     header,
     notice,
     prices_title,
+    unheard,
     warning,
 )
 from liq.dashboard.markup.tables import cascades, feeds, sizes, tape
@@ -34,5 +35,6 @@ __all__ = [
     "rules",
     "sizes",
     "tape",
+    "unheard",
     "warning",
 ]

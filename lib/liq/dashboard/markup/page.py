@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import pandas as pd
 from markupsafe import Markup, escape
 
 from liq.charts import completeness_note
+from liq.charts.base import is_missing
 from liq.dashboard.markup.text import ago, clock, dollars
 from liq.dashboard.model import DashboardModel, Frames, State
 from liq.diagnosis import Problem
 from liq.html import join, with_code
+from liq.parameters import duration
 
 _NOTICES = {
     State.LOADING: ("Loading", "Asking QuestDB for the first rows."),
@@ -92,9 +95,20 @@ def warning(problem: Problem | None) -> Markup:
     )
 
 
-def figures(frames: Frames | None) -> Markup:
-    """The window in five numbers."""
-    cards = _figures(frames) if frames else ((name, "…", "", "") for name in _FIGURES)
+def unheard(feeds: str) -> Markup:
+    """Which feeds were not heard, from `liq.coverage.summary`; nothing where all were."""
+    if not feeds:
+        return Markup()
+    return Markup('<div class="liq-notice liq-warning" role="status"><b>≥</b> {}.</div>').format(
+        feeds
+    )
+
+
+def figures(frames: Frames | None, gaps: pd.DataFrame | None = None) -> Markup:
+    """The window in five numbers; with ``gaps``, from ``coverage``, they are lower bounds."""
+    cards = (
+        _figures(frames, is_missing(gaps)) if frames else ((name, "…", "", "") for name in _FIGURES)
+    )
     card = Markup(
         '<div class="liq-figure {kind}"><label>{name}</label><b>{value}</b>'
         "<small>{note}</small></div>"
@@ -133,16 +147,16 @@ def prices_title(frames: Frames) -> Markup:
 _FIGURES = ("longs liquidated", "shorts liquidated", "long minus short", "prints", "largest")
 
 
-def _figures(frames: Frames) -> Iterator[tuple[str, str, str, str]]:
+def _figures(frames: Frames, missing: bool) -> Iterator[tuple[str, str, str, str]]:  # noqa: FBT001 - of this module
     row: Any = next(frames.totals.itertuples(index=False))
     both = row.long_usd + row.short_usd
-    least = "≥ " if row.partial else ""
+    least = "≥ " if row.partial or missing else ""
     values = (
         (least + dollars(row.long_usd), f"{row.long_count:,} prints", "liq-long"),
         (least + dollars(row.short_usd), f"{row.short_count:,} prints", "liq-short"),
         (dollars(row.net_usd), _lean(row.net_usd, both), ""),
         (f"{least}{row.prints:,}", f"{least}{dollars(both)} in all", ""),
-        (dollars(row.largest_usd), "one print", ""),
+        (least + dollars(row.largest_usd), "one print", ""),
     )
     return ((name, *value) for name, value in zip(_FIGURES, values, strict=True))
 
@@ -156,7 +170,10 @@ def _lean(net: float, both: float) -> str:
 def _freshness(model: DashboardModel) -> Markup:
     latest, age = model.latest, model.age
     last = "no rows yet"
-    if latest and latest.ts and age is not None:
+    if model.until is not None:
+        start = model.until - duration(model.window)
+        last = f"{start:%Y-%m-%d %H:%M:%S} to {model.until:%Y-%m-%d %H:%M:%S} UTC"
+    elif latest and latest.ts and age is not None:
         last = f"last event {clock(latest.ts)} UTC · {_aged(age)}"
     word = model.trouble[0].what if model.trouble else _WORDS.get(model.state, str(model.state))
     return Markup(

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from liq.coverage import share
 from liq.dashboard import inspector
 from liq.dashboard.markup.text import clock, dollars, nothing, seconds, source_mark
 from liq.html import cells, row, table
@@ -28,23 +29,25 @@ def feeds(health: pd.DataFrame) -> Markup:
 
 
 def _feed(feed: Any) -> Markup:
+    state = "connected" if feed.connected else "stopped" if feed.stopped else "not heard"
     values = (
         Markup("{}{}").format(feed.exchange, source_mark(feed.source)),
-        "connected" if feed.connected else "not heard", feed.completeness, f"{feed.ts:%H:%M:%S}",
+        state, feed.completeness, f"{feed.ts:%m-%d %H:%M:%S}",
         f"{feed.messages:,}", f"{feed.gaps:,}", f"{feed.reconnects:,}",
         seconds(feed.lag_s), seconds(feed.max_lag_s), f"{feed.max_queued:,}",
         f"{feed.passed:,}", f"{feed.too_old:,}",
     )  # fmt: skip
-    state = "heard" if feed.connected else "unheard"
-    return Markup('<tr class="liq-{}">{}</tr>').format(state, cells(values))
+    kind = "unheard" if feed.silent else "heard"
+    return Markup('<tr class="liq-{}">{}</tr>').format(kind, cells(values))
 
 
 def cascades(found: pd.DataFrame) -> Markup:
     """The greatest cascades, from ``cascades``."""
     if found.empty:
         return nothing("no cascades in this window")
+    covered = share(found["covered"].iloc[0])
     names = ("asset", "began (UTC)", "lasted", "prints", "venues", "first", "longs", "shorts",
-             "peak in 1 s", "burst score")  # fmt: skip
+             "peak in 1 s", f"burst score ({covered} covered)")  # fmt: skip
     return table(names, map(_cascade, found.itertuples(index=False)))
 
 
@@ -71,7 +74,7 @@ def _cascade(run: Any) -> Markup:
     values = (
         f"{run.from_ts:%m-%d %H:%M:%S}", seconds(run.duration_s), f"{run.prints:,}",
         run.exchanges, run.first_exchange, dollars(run.long_usd), dollars(run.short_usd),
-        dollars(run.peak_1s_usd), f"{run.burst_score:,.1f}",
+        dollars(run.peak_1s_usd), "-" if pd.isna(run.burst_score) else f"{run.burst_score:,.1f}",
     )  # fmt: skip
     side = "long" if run.long_usd >= run.short_usd else "short"
     template = Markup('<tr><td class="liq-{}">{}</td>{}</tr>')

@@ -39,8 +39,12 @@ class Overview(Panel):
         with net:
             self.net.spec = timed(charts.cumulative_net.spec, shown["net"], frames, look)
         with symbols:
-            self.symbols.spec = charts.top_symbols.spec(shown["symbols"], theme, badge=badge)
+            self.symbols.spec = charts.top_symbols.spec(
+                shown["symbols"], theme, gaps=look.gaps, badge=badge
+            )
         with exchanges:
-            self.exchanges.spec = charts.by_exchange.spec(shown["exchanges"], theme, badge=badge)
+            self.exchanges.spec = charts.by_exchange.spec(
+                shown["exchanges"], theme, gaps=look.gaps, badge=badge
+            )
         with tape:
             self.tape.html = markup.tape(shown["tape"])
