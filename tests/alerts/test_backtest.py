@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import liq
 from liq import alerts, config
-from liq.alerts.decision import decide
+from liq.alerts.decision import decide, measures
 from liq.alerts.rules import Rule
 from liq.cli import app
 from liq.config import Settings
@@ -32,6 +32,16 @@ RULES: dict[str, Any] = {
     "few": RULE | {"column": "prints", "is": "<", "threshold": 1},
     "silent": RULE
     | {"query": "feed_health", "column": "connected", "is": "==", "threshold": 0, "window": "5m"},
+    "feeds": RULE
+    | {
+        "query": "feed_health",
+        "column": "silent",
+        "is": ">=",
+        "threshold": 1,
+        "window": "5m",
+        "by": ["exchange", "source"],
+        "message": "{exchange}",
+    },
     "now": RULE | {"query": "latest_timestamp", "column": "rows", "window": ""},
     "broken": RULE | {"column": "none"},
 }
@@ -65,7 +75,10 @@ def past(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
         completeness=Completeness.FULL, connected=True, messages=1, gaps=0, reconnects=0,
         lag=None, queued=0,
     )  # fmt: skip
-    report(settings, [health])
+    report(
+        settings,
+        [health, msgspec.structs.replace(health, ts=health.ts - 500_000_000, exchange="okx")],
+    )
     return settings
 
 
@@ -80,14 +93,16 @@ def test_it_raises_what_it_would_have_raised_live(past: Settings) -> None:
         "threshold": 100,
         "message": "$150 in 1m",
         "live": False,
+        "subject": None,
     }
     assert (second["ts"], second["live"]) == (pd.Timestamp(before(590)), True)
-    fired, live = None, []
+    fired: dict[str | None, datetime] = {}
+    live = []
     for moment in found.values["ts"]:
         frame = liq.hit("totals", settings=past, window="1m", until=moment)
-        if decide("burst", found.rule, frame, moment.to_pydatetime(), fired):
-            fired = moment.to_pydatetime()
-            live.append(fired)
+        if decide("burst", found.rule, measures(found.rule, frame), moment, fired):
+            fired[None] = moment
+            live.append(moment)
     assert found.alerts["ts"].tolist() == live
 
 
@@ -123,9 +138,20 @@ def test_thresholds_are_those_that_a_backtest_of_each_gives(past: Settings) -> N
 
 def test_a_rule_of_equality_has_no_other_thresholds(past: Settings) -> None:
     found = alerts.backtest("silent", "20m", END, "30s", settings=past)
-    assert found.alerts["ts"].tolist() == [before(990)]  # told 10 s after its last report
+    assert found.alerts["ts"].tolist() == [before(1170), before(870), before(570), before(270)]
     with pytest.raises(RuleError, match="silent asks for equality"):
         found.thresholds()
+
+
+def test_each_value_of_a_rule_rests_alone(past: Settings) -> None:
+    found = alerts.backtest("feeds", "30m", END, "30s", settings=past)
+    told = [(row.ts, row.subject, row.message) for row in found.alerts.itertuples()]
+    assert told[0] == (before(1470), "okx, live", "okx")
+    first = [moment for moment, subject, _ in told if subject == "bybit, live"]
+    assert first == [before(990 - 300 * times) for times in range(4)]  # while okx rests
+    [row] = found.thresholds([1]).itertuples()
+    assert row.alerts == len(told)
+    assert set(found.values["subject"]) == {"bybit, live", "okx, live"}
 
 
 def test_the_step_follows_the_rule_and_the_time(past: Settings) -> None:
@@ -139,7 +165,7 @@ def test_the_step_follows_the_rule_and_the_time(past: Settings) -> None:
 @pytest.mark.parametrize(
     ("name", "window", "step", "problem"),
     [
-        ("brust", "1h", None, r"there is no rule 'brust'; there are: burst, few, great"),
+        ("brust", "1h", None, r"there is no rule 'brust'; there are: burst, feeds, few"),
         ("broken", "1h", None, "rule 'broken': totals has no column 'none'"),
         ("now", "1h", None, "now cannot be tried on the past: latest_timestamp takes no window"),
         ("burst", "1h", "2h", r"0 steps of 2:00:00: choose one that gives 1 to 20,000"),

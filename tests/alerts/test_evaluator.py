@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from liq.cli import app
 from liq.config import Settings
 from liq.errors import RuleError
 from liq.kafka import Publisher
-from liq.model import Source
+from liq.model import Alert, Source
 from rows import health, insert, liquidation, report
 
 pytestmark = pytest.mark.stack
@@ -142,11 +142,35 @@ def test_the_shipped_rules_can_all_be_evaluated(own: Settings) -> None:
     report(shipped, [health(datetime.now(UTC) - timedelta(minutes=1), exchange="okx")])
     found = {each.name: each for each in check(shipped)}
     assert [each.fault for each in found.values() if each.fault] == []
-    messages = {name: each.alert.message for name, each in found.items() if each.alert}
+    messages = {name: each.alerts[0].message for name, each in found.items() if each.alerts}
     assert messages["long_burst"] == "$6,000,000 of longs liquidated within 1m"
     assert messages["great_print"].startswith("$6,000,000 BTCUSDT long liquidated on binance_usdm")
     assert messages["one_sided"] == "100% of $6,000,000 are longs"
     assert messages["feed_silent"].startswith("okx (live) is not heard, last report ")
+
+
+async def test_each_dead_feed_is_told_once_also_over_a_restart(own: Settings) -> None:
+    shipped = own.model_copy(update={"alerts": None})
+    long_ago = datetime.now(UTC) - timedelta(minutes=20)
+    venues = [f"venue{number}" for number in range(11)]
+    dead = [health(long_ago, exchange=name, connected=number % 2 == 0)
+            for number, name in enumerate(venues)]  # fmt: skip
+    ended = [health(long_ago, exchange="ended", stopped=True)]
+    await asyncio.to_thread(report, shipped, dead + ended)
+
+    def told(alerts: Sequence[Alert]) -> list[str]:
+        return sorted(alert.subject or "" for alert in alerts if alert.rule == "feed_silent")
+
+    async with Publisher(shipped) as publisher:
+        first = Evaluator(publisher, shipped)
+        assert told(await first.tick()) == sorted(f"{name}, live" for name in venues)
+        assert told(await first.tick()) == []
+        await asyncio.to_thread(eventually, lambda: len(history(shipped, "feed_silent")) == 11)
+        stored = history(shipped, "feed_silent")
+        assert set(stored["subject"]) == {f"{name}, live" for name in venues}
+        another = [health(long_ago, exchange="another")]
+        await asyncio.to_thread(report, shipped, another)
+        assert told(await Evaluator(publisher, shipped).tick()) == ["another, live"]
 
 
 def test_check_raises_nothing_and_tells_each_rule(

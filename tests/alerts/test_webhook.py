@@ -46,16 +46,17 @@ async def test_what_is_posted_says_all_there_is(port: int) -> None:
     with receiving(port) as receiver:
         async with posting(port) as made:
             made.send(ALERT)
-            made.send(msgspec.structs.replace(ALERT, live=False))
+            made.send(msgspec.structs.replace(ALERT, live=False, subject="okx, live"))
             first, second = await posted(receiver, 2)
     assert first == {
         "id": "big-1767225600000001", "path": f"/{SECRET}",
         "ts": "2026-01-01T00:00:00.000001+00:00",
         "text": "WARNING big: two and a half", "rule": "big", "severity": "warning",
         "query": "totals", "measure": "long_usd", "value": 2.5, "threshold": 1.0,
-        "message": "two and a half", "live": True,
+        "message": "two and a half", "live": True, "subject": None,
     }  # fmt: skip
     assert second["text"].startswith("[NOT LIVE DATA] WARNING")
+    assert second["id"] == "big okx, live-1767225600000001"
 
 
 async def test_what_nobody_foresaw_ends_no_posting(

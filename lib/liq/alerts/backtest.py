@@ -12,7 +12,7 @@ import msgspec
 from rich.progress import track
 
 from liq import queries
-from liq.alerts.decision import compare, decide, measure
+from liq.alerts.decision import Measured, compare, decide, measures, rests
 from liq.alerts.rules import Rule, condition, rules
 from liq.config import Settings
 from liq.config import settings as current_settings
@@ -39,8 +39,9 @@ class Backtest:
     """A rule over a stretch of history.
 
     ``alerts`` are those it would have raised: ``ts``, ``rule``, ``severity``, ``value``,
-    ``threshold``, ``message``, ``live``, oldest first. ``values`` is what it saw: ``ts`` and
-    ``value`` (NaN where there was none), every ``step``. ``unit`` is that of value and threshold.
+    ``threshold``, ``message``, ``live``, ``subject``, oldest first. ``values`` is what it saw:
+    ``ts``, ``subject`` and ``value`` (NaN where there was none), every ``step``; of a rule with
+    ``by`` a row for each subject. ``unit`` is that of value and threshold.
     """
 
     name: str
@@ -56,7 +57,7 @@ class Backtest:
         span = f"{self.since:%Y-%m-%d %H:%M:%S} to {self.until:%Y-%m-%d %H:%M:%S} UTC"
         return (
             f"{self.name}: {condition(self.rule)}\n{len(self.alerts):,} alert(s) from {span},"
-            f" evaluated every {self.step} ({len(self.values):,} times)"
+            f" evaluated every {self.step} ({self.values['ts'].nunique():,} times)"
         )
 
     @property
@@ -90,10 +91,10 @@ class Backtest:
 
     def _count(self, threshold: float) -> int:
         met = self.values[compare(self.rule.comparison, self.values["value"], threshold)]
-        count, rested = 0, None
-        for moment in met["ts"]:
-            if rested is None or moment >= rested:
-                count, rested = count + 1, moment + self.rule.rest
+        count, fired = 0, dict[str | None, datetime]()
+        for moment, subject in zip(met["ts"], met["subject"], strict=True):
+            if not rests(self.rule, subject, moment, fired):
+                count, fired[subject] = count + 1, moment
         return count
 
     def _candidates(self) -> list[float]:
@@ -140,9 +141,9 @@ def backtest(
     begin = end - _DURATION.value("window", window)
     each = _DURATION.value("step", step) or _step(end - begin, rule)
     moments = _moments(begin, end, each)
-    alerts, values = _evaluated(name, rule, moments, settings, progress=progress)
+    alerts, history = _evaluated(name, rule, moments, settings, progress=progress)
     unit = query.columns[rule.column].unit if rule.column in query.columns else ""
-    return Backtest(name, rule, begin, end, each, unit, _table(alerts), _history(moments, values))
+    return Backtest(name, rule, begin, end, each, unit, _table(alerts), history)
 
 
 def _named(name: str, settings: Settings) -> Rule:
@@ -170,18 +171,19 @@ def _moments(begin: datetime, end: datetime, step: timedelta) -> list[datetime]:
 
 def _evaluated(
     name: str, rule: Rule, moments: Sequence[datetime], settings: Settings, *, progress: bool
-) -> tuple[list[Alert], list[float | None]]:
+) -> "tuple[list[Alert], pd.DataFrame]":
     alerts: list[Alert] = []
-    values: list[float | None] = []
-    fired: datetime | None = None
+    history: list[tuple[datetime, Sequence[Measured]]] = []
+    fired: dict[str | None, datetime] = {}
     past = zip(moments, _frames(rule, moments, settings), strict=True)
     shown = track(past, f"{name} over the past", total=len(moments), disable=not progress)
     for moment, frame in shown:
-        values.append(measure(rule, frame).value)
-        if alert := decide(name, rule, frame, moment, fired):
-            alerts.append(alert)
-            fired = moment
-    return alerts, values
+        seen = measures(rule, frame)
+        history.append((moment, seen))
+        raised = decide(name, rule, seen, moment, fired)
+        alerts += raised
+        fired |= {alert.subject: moment for alert in raised}
+    return alerts, _history(history)
 
 
 def _frames(
@@ -199,7 +201,7 @@ def _frames(
 def _table(alerts: Sequence[Alert]) -> "pd.DataFrame":
     import pandas as pd  # noqa: PLC0415 - as above
 
-    columns = ["ts", "rule", "severity", "value", "threshold", "message", "live"]
+    columns = ["ts", "rule", "severity", "value", "threshold", "message", "live", "subject"]
     rows = [msgspec.structs.asdict(alert) for alert in alerts]
     frame = pd.DataFrame(rows, columns=columns)
     frame["ts"] = pd.to_datetime(frame["ts"].astype("int64"), unit="us", utc=True)
@@ -207,9 +209,10 @@ def _table(alerts: Sequence[Alert]) -> "pd.DataFrame":
     return frame
 
 
-def _history(moments: Sequence[datetime], values: Sequence[float | None]) -> "pd.DataFrame":
-    import numpy as np  # noqa: PLC0415 - as above
-    import pandas as pd  # noqa: PLC0415
+def _history(history: Sequence[tuple[datetime, Sequence[Measured]]]) -> "pd.DataFrame":
+    import pandas as pd  # noqa: PLC0415 - as above
 
-    seen = np.array(values, dtype="float64")  # None: NaN
-    return pd.DataFrame({"ts": pd.to_datetime(list(moments), utc=True), "value": seen})
+    rows = [(moment, one.subject, one.value) for moment, seen in history for one in seen]
+    frame = pd.DataFrame(rows, columns=["ts", "subject", "value"])
+    frame["ts"] = pd.to_datetime(frame["ts"], utc=True)
+    return frame.astype({"subject": object, "value": "float64"})  # None: NaN

@@ -1,8 +1,8 @@
 """From the rows of a rule's query to an alert or none: pure functions."""
 
 import operator
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,7 +27,8 @@ _COMPARE: dict[Comparison, Callable[[Any, Any], Any]] = {
 class Measured:
     """What a rule sees: a value (None: nothing to compare), whether it is met, the row, if any.
 
-    ``live`` is whether all prints that count came from exchanges.
+    ``live`` is whether all prints that count came from exchanges, ``subject`` the values of the
+    columns that the rule goes by; None if it goes by none.
     """
 
     value: float | None
@@ -35,12 +36,39 @@ class Measured:
     row: Mapping[str, Any]
     rows: int
     live: bool
+    subject: str | None = None
 
 
-def measure(rule: Rule, frame: pd.DataFrame) -> Measured:
-    """Return what the rows mean to ``rule``. Raises `RuleError` if they lack its column."""
-    if rule.column not in frame:
-        raise RuleError(f"{rule.query} gave no column {rule.column!r}")
+Fired = Mapping[str | None, datetime]  # when a rule fired last, by its subject
+
+
+def measures(rule: Rule, frame: pd.DataFrame) -> list[Measured]:
+    """Return what the rows mean to ``rule``, of each of its subjects.
+
+    Raises `RuleError` if they lack a column that it names.
+    """
+    for column in (rule.column, *rule.by):
+        if column not in frame:
+            raise RuleError(f"{rule.query} gave no column {column!r}")
+    return list(_apart(rule, frame)) if rule.by else [_measure(rule, frame)]
+
+
+def nearest(rule: Rule, seen: Sequence[Measured]) -> Measured | None:
+    """Return the one of ``seen`` that a condition is met by most, or missed by least."""
+    known = [one for one in seen if one.value is not None]
+    best = min if rule.comparison in ("<", "<=") else max
+    chosen = [one for one in known if one.met] or known
+    return best(chosen, key=lambda one: one.value or 0.0) if chosen else None
+
+
+def _apart(rule: Rule, frame: pd.DataFrame) -> Iterator[Measured]:
+    for values, rows in frame.groupby(list(rule.by), sort=True, dropna=False):
+        seen = _measure(rule, rows)
+        named = dict(zip(rule.by, values, strict=True))
+        yield replace(seen, row={**named, **seen.row}, subject=", ".join(map(str, values)))
+
+
+def _measure(rule: Rule, frame: pd.DataFrame) -> Measured:
     if rule.aggregate == "any":
         return _extreme(rule, frame)
     column = frame[rule.column].dropna()
@@ -50,26 +78,37 @@ def measure(rule: Rule, frame: pd.DataFrame) -> Measured:
 
 
 def decide(
-    name: str, rule: Rule, frame: pd.DataFrame, now: datetime, fired: datetime | None
-) -> Alert | None:
-    """Return the alert that ``rule`` raises at ``now``: none if it fired within its cool-down.
+    name: str, rule: Rule, seen: Sequence[Measured], now: datetime, fired: Fired
+) -> list[Alert]:
+    """Return the alerts that ``rule`` raises at ``now`` of what it has ``seen``.
 
-    ``frame`` holds the rows of its query, ``fired`` is when it fired last. Raises `RuleError` if
-    the rows lack what the rule names.
+    None of a subject that fired within its cool-down. Raises `RuleError` if the rows lack what the
+    message names.
     """
-    seen = measure(rule, frame)
-    if not seen.met or seen.value is None or (fired and now - fired < rule.rest):
-        return None
+    return [
+        _alert(name, rule, one, one.value, now)
+        for one in seen
+        if one.met and one.value is not None and not rests(rule, one.subject, now, fired)
+    ]
+
+
+def rests(rule: Rule, subject: str | None, now: datetime, fired: Fired) -> bool:
+    """Tell whether ``rule`` fired for ``subject`` within its cool-down."""
+    return subject in fired and now - fired[subject] < rule.rest
+
+
+def _alert(name: str, rule: Rule, seen: Measured, value: float, now: datetime) -> Alert:
     return Alert(
         ts=round(now.timestamp() * 1_000_000),
         rule=name,
         severity=rule.severity,
         query=rule.query,
         measure=rule.column,
-        value=seen.value,
+        value=value,
         threshold=rule.threshold,
         message=Text(_message(name, rule, seen)),
         live=seen.live,
+        subject=seen.subject,
     )
 
 

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from liq import queries, questdb, signals
-from liq.alerts.decision import decide, measure
+from liq.alerts.decision import Fired, decide, measures, nearest
 from liq.alerts.rules import Rule, rules
 from liq.alerts.webhook import Webhook
 from liq.config import Settings
@@ -30,16 +31,18 @@ _LEVELS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule now: its value, the alert that it would raise, or what is wrong with it.
+    """A rule now: its value, the alerts that it would raise, or what is wrong with it.
 
-    ``notes`` say which names in its parameters no row has: it can hardly fire.
+    Of a rule with ``by`` it is the value of the subject nearest to firing; ``met`` counts those
+    that meet the condition. ``notes`` say which names in its parameters no row has: it can hardly
+    fire.
     """
 
     name: str
     rule: Rule | None
     value: float | None = None
-    met: bool = False
-    alert: Alert | None = None
+    met: int = 0
+    alerts: Sequence[Alert] = ()
     fault: str = ""
     notes: tuple[str, ...] = ()
 
@@ -57,7 +60,7 @@ class Evaluator:
         self._publisher = publisher
         self._settings = settings
         self._webhook = webhook
-        self._fired: dict[str, datetime] = {}
+        self._fired: dict[str, dict[str | None, datetime]] = defaultdict(dict)
         self._told: dict[str, str] = {}
         self._hinted: dict[str, tuple[str, ...]] = {}
 
@@ -72,13 +75,13 @@ class Evaluator:
         for finding in findings:
             self._tell(finding.name, finding.fault)
             self._hint(finding.name, finding.notes)
-        fired = [(one.alert, one.rule) for one in findings if one.alert and one.rule]
+        fired = [(alert, one.rule) for one in findings if one.rule for alert in one.alerts]
         for alert, rule in fired:
             await self._raise(alert, rule)
         return [alert for alert, _ in fired]
 
     async def _raise(self, alert: Alert, rule: Rule) -> None:
-        self._fired[alert.rule] = datetime.fromtimestamp(alert.ts / 1e6, UTC)
+        self._fired[alert.rule][alert.subject] = datetime.fromtimestamp(alert.ts / 1e6, UTC)
         _LOG.log(_LEVELS[alert.severity], "%s: %s", alert.rule, alert.message)
         topic = ALERTS.topic(self._settings)
         await self._publisher.put(topic, alert.rule.encode(), encode(alert))
@@ -98,7 +101,7 @@ class Evaluator:
 
 
 def check(
-    settings: Settings | None = None, fired: dict[str, datetime] | None = None
+    settings: Settings | None = None, fired: Mapping[str, Fired] | None = None
 ) -> list[Finding]:
     """Evaluate every rule once, raising nothing; ``fired`` adds to what the table of alerts says.
 
@@ -107,30 +110,38 @@ def check(
     settings = settings or current_settings()
     found, faults = rules(settings)
     last = _last(settings)
-    for name, moment in (fired or {}).items():
-        last[name] = max(moment, last.get(name, moment))
+    for name, moments in (fired or {}).items():
+        for subject, moment in moments.items():
+            last[name][subject] = max(moment, last[name].get(subject, moment))
     broken = [Finding(name, None, fault=fault) for name, fault in faults.items()]
-    return [_finding(name, rule, last.get(name), settings) for name, rule in found.items()] + broken
+    return [_finding(name, rule, last[name], settings) for name, rule in found.items()] + broken
 
 
-def _finding(name: str, rule: Rule, fired: datetime | None, settings: Settings) -> Finding:
+def _finding(name: str, rule: Rule, fired: Fired, settings: Settings) -> Finding:
     now = datetime.now(UTC)
     try:
         frame = queries.asked(rule.query, settings, **rule.given)
-        seen = measure(rule, frame)
-        alert, notes = decide(name, rule, frame, now, fired), frame.attrs.get("notes", ())
-        return Finding(name, rule, seen.value, seen.met, alert, notes=tuple(notes))
+        seen, notes = measures(rule, frame), tuple(frame.attrs.get("notes", ()))
+        near = nearest(rule, seen)
+        met = sum(one.met for one in seen)
+        alerts = decide(name, rule, seen, now, fired)
+        return Finding(name, rule, near.value if near else None, met, alerts, notes=notes)
     except LiqError as error:
         return Finding(name, rule, fault=str(error))
     except Exception as error:  # one rule's odd rows must not silence the others
         return Finding(name, rule, fault=repr(error))
 
 
-def _last(settings: Settings) -> dict[str, datetime]:
+def _last(settings: Settings) -> dict[str, dict[str | None, datetime]]:
     table = ALERTS.table(settings)
-    sql = f"SELECT rule, max(ts) AS ts FROM {table} GROUP BY rule"  # noqa: S608 - the settings' name
+    sql = f"SELECT rule, subject, max(ts) AS ts FROM {table} GROUP BY rule, subject"  # noqa: S608 - the settings' name
+    found: dict[str, dict[str | None, datetime]] = defaultdict(dict)
     rows: Iterator[Any] = questdb.fetch(sql, settings=settings).itertuples(index=False)
-    return {row.rule: row.ts.to_pydatetime() for row in rows}
+    for row in rows:
+        found[row.rule][row.subject if isinstance(row.subject, str) else None] = (
+            row.ts.to_pydatetime()
+        )
+    return found
 
 
 async def run(every: float = 5.0, settings: Settings | None = None) -> None:

@@ -2,7 +2,8 @@
 
 A rule runs a query of the catalogue over its ``window`` and compares a column with a threshold:
 any row of it, or an ``aggregate`` of all rows. Within its ``cool_down`` it does not fire again; one
-at least as long as the window never tells of the same print twice.
+at least as long as the window never tells of the same print twice. With ``by`` it looks at the rows
+of each value of these columns, a feed for example, apart: each fires, and then rests, alone.
 """
 
 import string
@@ -37,8 +38,8 @@ _NUMBERS = ("bool", "int64", "Int64", "float64")
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One rule. ``window`` is the query's parameter; ``message`` is a template.
 
-    The template may name `MESSAGE` and, for ``any``, the columns of the row that fired. ``webhook``
-    says whether it is posted to ``LIQ_WEBHOOK_URL`` too, where that is set.
+    The template may name `MESSAGE`, the columns in ``by`` and, for ``any``, all columns of the row
+    that fired. ``webhook`` says whether it is posted to ``LIQ_WEBHOOK_URL`` too, where that is set.
     """
 
     description: _Text
@@ -50,6 +51,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     window: str = ""
     params: dict[str, Any] = {}
     aggregate: Aggregate = "any"
+    by: tuple[_Text, ...] = ()
     cool_down: str = "5m"
     severity: Severity = Severity.WARNING
     webhook: bool = True
@@ -102,14 +104,17 @@ def listing(settings: Settings | None = None) -> "pd.DataFrame":
 
 def condition(rule: Rule) -> str:
     """Return when a rule fires, and for how long it rests then, in words."""
-    return f"{comparison(rule)}, then rests {rule.cool_down}"
+    alone = " alone" if rule.by else ""
+    return f"{comparison(rule)}, then rests {rule.cool_down}{alone}"
 
 
 def comparison(rule: Rule) -> str:
     """Return what a rule compares with its threshold, in words."""
     of = "" if rule.aggregate == "any" else f"{rule.aggregate} of "
     within = f" within {rule.window}" if rule.window else ""
-    return f"{of}{rule.column} of {rule.query}{within} {rule.comparison} {rule.threshold:,.10g}"
+    each = f" for each {', '.join(rule.by)}" if rule.by else ""
+    what = f"{of}{rule.column} of {rule.query}{within}"
+    return f"{what} {rule.comparison} {rule.threshold:,.10g}{each}"
 
 
 def json_schema() -> dict[str, Any]:
@@ -146,15 +151,17 @@ def _rule(text: msgspec.Raw, settings: Settings) -> Rule:
 def _check_column(rule: Rule, query: Query) -> None:
     if not query.columns:
         return  # a plain string entry does not say
-    if rule.column not in query.columns:
-        raise RuleError(f"{query.key} has no column {rule.column!r}; has: {_names(query.columns)}")
+    for column in (rule.column, *rule.by):
+        if column not in query.columns:
+            raise RuleError(f"{query.key} has no column {column!r}; has: {_names(query.columns)}")
     dtype = query.columns[rule.column].dtype
     if dtype not in _NUMBERS and rule.aggregate != "count":
         raise RuleError(f"column {rule.column} is {dtype}: only numbers can be compared")
 
 
 def _check_message(rule: Rule, query: Query) -> None:
-    columns = query.columns if rule.aggregate == "any" else {}
+    named_by = {name: column for name, column in query.columns.items() if name in rule.by}
+    columns = query.columns if rule.aggregate == "any" else named_by
     valid = {name: _SAMPLES.get(column.dtype, 1) for name, column in columns.items()}
     valid |= {"rule": "x", "window": "x", "value": 1.0, "threshold": 1.0, "rows": 1}
     named = {name for _, name, _, _ in string.Formatter().parse(rule.message) if name is not None}

@@ -81,9 +81,10 @@ class Webhook:
 def payload(alert: Alert) -> dict[str, Any]:
     """Return what is posted; ``text`` is what chat services show, ``id`` tells repeats."""
     moment = datetime.fromtimestamp(alert.ts / 1e6, UTC)
+    about = f" {alert.subject}" if alert.subject else ""
     mark = "" if alert.live else "[NOT LIVE DATA] "
     return {
-        "id": f"{alert.rule}-{alert.ts}",
+        "id": f"{alert.rule}{about}-{alert.ts}",
         "text": f"{mark}{alert.severity.upper()} {alert.rule}: {alert.message}",
         "ts": moment.isoformat(timespec="microseconds"),
         "rule": alert.rule,
@@ -94,4 +95,5 @@ def payload(alert: Alert) -> dict[str, Any]:
         "threshold": alert.threshold,
         "message": alert.message,
         "live": alert.live,
+        "subject": alert.subject,
     }

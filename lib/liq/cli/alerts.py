@@ -84,5 +84,7 @@ def _row(finding: "Finding") -> "tuple[str, str, str, str | Text]":
     if rule is None or finding.fault:
         return finding.name, "", "", styled("cannot be evaluated", "red")
     value = "nothing" if finding.value is None else f"{finding.value:,.6g}"
-    state = "fires" if finding.alert else "cools down" if finding.met else "quiet"
+    state = "fires" if finding.alerts else "cools down" if finding.met else "quiet"
+    if rule.by and finding.met:
+        state = f"{state} for {len(finding.alerts) or finding.met}"
     return finding.name, value, comparison(rule), state
