@@ -95,6 +95,7 @@ def _rows_of(result: msgspec.Raw) -> Sequence[msgspec.Raw]:
 def _read(raw: msgspec.Raw) -> Iterator[Report]:
     row = decode(_row, raw)
     size = str(row.size)
+    contracts = positive(size.removeprefix("-"), "size")  # first: what is no number has no sign
     yield Report(
         symbol=row.contract,
         ts=microseconds(_milliseconds(row)),
@@ -102,7 +103,7 @@ def _read(raw: msgspec.Raw) -> Iterator[Report]:
         raw_side="-" if row.size < 0 else "+",
         price=positive(str(row.price), "price"),
         price_kind=PriceKind.LIMIT,
-        contracts=positive(size.removeprefix("-"), "size"),
+        contracts=contracts,
         raw=(row.contract, str(_milliseconds(row)), size, str(row.price)),
     )
 
