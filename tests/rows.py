@@ -88,6 +88,7 @@ def price(ts: str | datetime, amount: float, **changes: Any) -> Price:
         quote="USDT",
         kind=PriceKind.MARK,
         price=amount,
+        source=Source.LIVE,
     )
     return msgspec.structs.replace(record, **changes)
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from helpers import PATIENCE_S, eventually
-from liq import assets, connect
+from liq import assets, connect, rules
 from liq.config import Settings
 from liq.errors import ConnectError
 from liq.stack import resolve
@@ -43,6 +43,7 @@ def test_shipped_columns_are_those_of_the_table() -> None:
     of = {kind: [name for name in columns if columns[name] == kind] for kind in columns.values()}
     assert described["symbols"].split(",") == of["SYMBOL"]
     assert described["doubles"].split(",") == of["DOUBLE"]
+    assert described[rules.RULES] == rules.described(LIQUIDATIONS.record)
     assert columns[described["timestamp.field.name"]] == "TIMESTAMP"
 
 

@@ -11,19 +11,21 @@ from liq.errors import RejectedMessage
 from liq.model import Completeness, Liquidation, Price, PriceKind, Side, Source
 from liq.streams import PRICES
 
-MICROS = st.integers(0, 253_402_300_799_999_999)  # to the end of the year 9999
-INT64 = st.integers(-(2**63), 2**63 - 1)
-POSITIVE = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
+MICROS = st.integers(1_262_304_000_000_000, 253_402_300_799_999_999)  # 2010 to 9999
+INT64 = st.integers(-(2**63) + 1, 2**63 - 1)
+POSITIVE = st.floats(0, 1e18, exclude_min=True, exclude_max=True)
+MOMENT = 1_568_014_460_893_000
+NAMES = st.text(min_size=1, max_size=100)
 
 liquidations = st.builds(
     Liquidation,
     ts=MICROS,
     recv_ts=MICROS,
-    exchange=st.text(),
-    symbol=st.text(),
-    base=st.text(),
-    quote=st.text(),
-    raw_side=st.text(),
+    exchange=NAMES,
+    symbol=NAMES,
+    base=NAMES,
+    quote=NAMES,
+    raw_side=NAMES,
     price=POSITIVE,
     quantity=POSITIVE,
     notional=POSITIVE,
@@ -48,6 +50,7 @@ def record(**changes: Any) -> Liquidation:
         "notional": 138.74,
         "event_id": -42,
         "completeness": Completeness.THROTTLED,
+        "source": Source.LIVE,
     }
     return Liquidation(**{**fields, **changes})
 
@@ -60,8 +63,8 @@ def test_a_record_survives_the_wire(liquidation: Liquidation) -> None:
 @pytest.mark.parametrize("changes", [{"price": 0.0}, {"price": -1.0}, {"ts": -1}, {"ts": 10**18}])
 def test_no_price_passes_that_cannot_be_stored_or_means_nothing(changes: dict[str, Any]) -> None:
     price = Price(
-        ts=1, recv_ts=2, exchange="binance_usdm", symbol="BTCUSDT", base="BTC", quote="USDT",
-        kind=PriceKind.MARK, price=1.0,
+        ts=MOMENT, recv_ts=MOMENT + 1, exchange="binance_usdm", symbol="BTCUSDT", base="BTC",
+        quote="USDT", kind=PriceKind.MARK, price=1.0, source=Source.LIVE,
     )  # fmt: skip
     assert PRICES.decode(model.encode(price)) == price
     with pytest.raises(RejectedMessage):

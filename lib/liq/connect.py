@@ -4,7 +4,7 @@ The sink that carries the topic into QuestDB is described once, in ``connect/alt
 user may post with curl as it stands. `ensure` registers the same description with this stack's
 topic, table and addresses in it, for liquidations or another of `liq.streams`. Either sink serves:
 the official QuestDB connector where it is installed, else liq's own, which takes the same
-configuration.
+configuration. Only liq's own checks records by the rules in it.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from liq import assets, config, http
+from liq import assets, config, http, rules
 from liq.config import Settings
 from liq.errors import ConnectError
 from liq.streams import LIQUIDATIONS, Stream
@@ -144,6 +144,7 @@ def configuration(
         "table": stream.table(settings),
         "symbols": ",".join(name for name, kind in columns.items() if kind == "SYMBOL"),
         "doubles": ",".join(name for name, kind in columns.items() if kind == "DOUBLE"),
+        rules.RULES: rules.described(stream.record),
         "errors.deadletterqueue.topic.name": settings.dlq_topic,
         "client.conf.string": re.sub(
             r"\busername=[^;]*", f"username={settings.questdb_admin_user}", client

@@ -183,8 +183,8 @@ class _Redrive:
         stream = self._streams.get(one.topic)
         if stream is None or one.value is None:
             raise RejectedMessage("it is no message for a topic of liq's")
-        stream.decode(one.value)
-        return [_Message(one.topic, one.key, one.value)]
+        # anew, since a field may have been there twice, of which the sink takes neither
+        return [_Message(one.topic, one.key, msgspec.json.encode(stream.decode(one.value)))]
 
     def _parsed(self, one: Letter) -> Sequence[model.Record]:
         if one.source is None or one.recv_ts is None or one.value is None:

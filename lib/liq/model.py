@@ -2,7 +2,7 @@
 
 This module is the only place that knows the schema; tables, the sinks' configuration and the
 message codec are all derived from `Liquidation`, `Price`, `FeedHealth`, `Alert`, `Cascade` and
-`Sums`.
+`Sums`. So is what a field may hold (`liq.rules`): publisher, sink and readers check the same.
 """
 
 import hashlib
@@ -11,10 +11,22 @@ from typing import Annotated, NewType
 
 import msgspec
 
-# what QuestDB can store as a time; and a number that means something as a price or a size
-Micros = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800_000_000)]
-Long = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-Positive = Annotated[float, msgspec.Meta(gt=0)]
+EARLIEST = 1_262_304_000_000_000  # 2010: no market of these is older
+_10000 = 253_402_300_800_000_000
+_DAY = 86_400_000_000
+_LONG = 2**63 - 1  # -(2**63) is QuestDB's null
+
+# A time is of these markets and of what QuestDB can store. How far it may be "ahead" of now, in
+# microseconds, no type can say: `liq.rules` does.
+Micros = Annotated[int, msgspec.Meta(ge=EARLIEST, lt=_10000, extra={"ahead": _DAY})]
+Long = Annotated[int, msgspec.Meta(ge=-_LONG, le=_LONG)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=_LONG)]
+# a number that means something as a price or a size: sums of many stay finite, and exact in Spark
+LARGEST = 1e18
+Positive = Annotated[float, msgspec.Meta(gt=0, lt=LARGEST)]
+Amount = Annotated[float, msgspec.Meta(ge=0, lt=1e30)]
+Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 Text = NewType("Text", str)  # for people to read: any number of different ones
 
 
@@ -85,19 +97,19 @@ class Liquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_un
 
     ts: Micros
     recv_ts: Micros
-    exchange: str
-    symbol: str
-    base: str
-    quote: str
+    exchange: Name
+    symbol: Name
+    base: Name
+    quote: Name
     side: Side
-    raw_side: str
+    raw_side: Name
     price: Positive
     price_kind: PriceKind
     quantity: Positive
     notional: Positive
     event_id: Long
     completeness: Completeness
-    source: Source = Source.LIVE
+    source: Source
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
@@ -120,13 +132,13 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_
 
     ts: Micros
     recv_ts: Micros
-    exchange: str
-    symbol: str
-    base: str
-    quote: str
+    exchange: Name
+    symbol: Name
+    base: Name
+    quote: Name
     kind: PriceKind
     price: Positive
-    source: Source = Source.LIVE
+    source: Source
 
 
 Record = Liquidation | Price  # what venues tell
@@ -163,17 +175,17 @@ class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unk
     """
 
     ts: Micros
-    exchange: str
+    exchange: Name
     source: Source
     completeness: Completeness
     connected: bool
-    messages: int
-    gaps: int
-    reconnects: int
-    lag: float | None
-    queued: int
-    passed: int = 0
-    too_old: int = 0
+    messages: Count
+    gaps: Count
+    reconnects: Count
+    lag: Finite | None
+    queued: Count
+    passed: Count = 0
+    too_old: Count = 0
     stopped: bool = False
 
 
@@ -205,13 +217,13 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_
     """
 
     ts: Micros
-    rule: str
+    rule: Name
     severity: Severity
-    query: str
-    measure: str
-    value: float
-    threshold: float
-    message: Text
+    query: Name
+    measure: Name
+    value: Finite
+    threshold: Finite
+    message: Annotated[Text, msgspec.Meta(max_length=10_000)]
     live: bool
     subject: str | None = None
 
@@ -237,17 +249,17 @@ class Cascade(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknow
     """
 
     ts: Micros
-    base: str
-    gap: int
+    base: Name
+    gap: Count
     to_ts: Micros
-    prints: int
-    exchanges: int
-    symbols: int
-    first_exchange: str
-    long_usd: float
-    short_usd: float
-    not_live: int
-    partial: int
+    prints: Count
+    exchanges: Count
+    symbols: Count
+    first_exchange: Name
+    long_usd: Amount
+    short_usd: Amount
+    not_live: Count
+    partial: Count
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
@@ -271,16 +283,16 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_f
     """
 
     ts: Micros
-    exchange: str
-    symbol: str
-    base: str
-    bucket: int
-    long_usd: float
-    short_usd: float
-    prints: int
-    largest_usd: float
-    not_live: int
-    partial: int
+    exchange: Name
+    symbol: Name
+    base: Name
+    bucket: Count
+    long_usd: Amount
+    short_usd: Amount
+    prints: Count
+    largest_usd: Positive
+    not_live: Count
+    partial: Count
 
 
 _encoder = msgspec.json.Encoder()
@@ -303,8 +315,9 @@ def decode(message: bytes) -> Liquidation:
 def event_id(*raw_fields: str) -> int:
     """Return a stable signed 64-bit id of a venue's raw fields.
 
-    Two records are the same liquidation only if every raw field is the same, so the dedup key
-    never merges two real ones.
+    Two records are taken for the same liquidation only if every raw field is the same. Two real
+    ones that are alike in all of them are merged if they come in two messages, and a venue gives
+    its liquidations no id: nothing tells them from one that was sent twice.
     """
     digest = hashlib.blake2b("\x1f".join(raw_fields).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)

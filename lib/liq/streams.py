@@ -1,6 +1,7 @@
 """What travels through Kafka into QuestDB: of each stream its record, topic, table and sink."""
 
 from dataclasses import dataclass
+from datetime import date
 from enum import Enum
 from functools import cache
 from types import NoneType
@@ -8,11 +9,15 @@ from typing import get_args, get_type_hints
 
 import msgspec
 
+from liq import rules
 from liq.config import Settings
 from liq.errors import RejectedMessage
-from liq.model import Alert, Cascade, FeedHealth, Liquidation, Price, Record, Sums, Text
+from liq.model import EARLIEST, Alert, Cascade, FeedHealth, Liquidation, Price, Record, Sums, Text
 
 _TIMESTAMPS = ("ts", "recv_ts", "to_ts")
+# what is dated otherwise the rules refuse
+_DATED = f"ts >= {rules.moment_of(EARLIEST)} AND ts <= dateadd('d', 1, now())"
+_MISDATED = f"(ts < {rules.moment_of(EARLIEST)} OR ts > dateadd('d', 1, now()))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,51 @@ class Stream:
         """Return the record that a message of the topic holds.
 
         Raises `RejectedMessage` on anything else: another type, a number out of range, a field
-        that is missing or unknown.
+        that is missing or unknown, or whatever else `liq.rules` does not allow.
         """
         try:
-            return _decoder(self.record).decode(message)
+            record = _decoder(self.record).decode(message)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise RejectedMessage(f"no {self.record.__name__}: {error}") from error
+        rules.check(record, message)
+        return record
+
+    @property
+    def kind(self) -> str:
+        """The name of its table, as shipped."""
+        return str(Settings.model_fields[f"{self.prefix}table"].default)
+
+    @property
+    def kept(self) -> str:
+        """The SQL condition of rows that break no rule: only those count."""
+        return f"{rules.kept(self.record)} AND {_DATED}"
+
+    def odd_rows(self, settings: Settings) -> str:
+        """Return what stands in ``FROM`` for rows that break `liq.rules`, written past the sink.
+
+        Columns are ``ts``, ``broken`` (names of the fields) and ``told`` (all the fields).
+        """
+        broken, told = rules.broken(self.record), rules.told(self.record)
+        return (
+            f"(SELECT ts, CASE WHEN {_MISDATED} THEN 'ts' ELSE {broken} END AS broken,"  # noqa: S608 - our own texts
+            f" {told} AS told FROM {self.table(settings)}"
+            f" WHERE {_MISDATED} OR {rules.left_out(self.record)})"
+        )
+
+    def removal(self, day: date, settings: Settings) -> list[str]:
+        """Return the statements that take the odd rows of a day out of the table.
+
+        QuestDB deletes nothing less than a partition, a day: the others are put aside, and back.
+        What the sink writes meanwhile would be lost.
+        """
+        table, aside = self.table(settings), f"{self.table(settings)}_{day:%Y%m%d}"
+        kept = f"ts IN '{day}' AND {self.kept}"
+        return [
+            f"CREATE TABLE {aside} AS (SELECT * FROM {table} WHERE {kept})",  # noqa: S608 - our own texts
+            f"ALTER TABLE {table} DROP PARTITION LIST '{day}'",
+            f"INSERT INTO {table} SELECT * FROM {aside}",  # noqa: S608 - our own texts
+            f"DROP TABLE {aside}",
+        ]
 
     def _setting(self, name: str, settings: Settings) -> str:
         return str(getattr(settings, self.prefix + name))

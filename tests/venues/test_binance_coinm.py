@@ -1,7 +1,7 @@
 import pytest
 
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, PriceKind, Side
+from liq.model import Completeness, Liquidation, PriceKind, Side, Source
 from liq.venues.base import Instrument
 from liq.venues.binance import BINANCE_COINM
 from venues.conftest import Recording, liquidations, listed
@@ -28,6 +28,7 @@ def test_the_documented_long_is_a_contract_of_100_dollars(recording: Recording) 
             notional=100.0,
             event_id=-4_144_562_071_078_785_285,
             completeness=Completeness.THROTTLED,
+            source=Source.LIVE,
         )
     ]
 

@@ -22,6 +22,7 @@ DOCUMENTED = Price(
     quote="USDT",
     kind=PriceKind.MARK,
     price=11794.15,
+    source=Source.LIVE,
 )
 
 

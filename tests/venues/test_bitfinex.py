@@ -1,7 +1,7 @@
 import pytest
 
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, PriceKind, Side
+from liq.model import Completeness, Liquidation, PriceKind, Side, Source
 from liq.venues.base import Instrument
 from liq.venues.bitfinex import BITFINEX
 from venues.conftest import Recording, accepted, liquidations, listed
@@ -26,6 +26,7 @@ def test_a_long_taken_over_by_the_venue(recording: Recording) -> None:
             notional=0.00268657 * 9080,
             event_id=-5_538_984_328_287_301_068,
             completeness=Completeness.FULL,
+            source=Source.LIVE,
         )
     ]
 

@@ -1,7 +1,7 @@
 import pytest
 
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, PriceKind, Side
+from liq.model import Completeness, Liquidation, PriceKind, Side, Source
 from liq.venues.base import Instrument
 from liq.venues.bitmex import BITMEX
 from venues.conftest import Recording, liquidations, listed
@@ -26,6 +26,7 @@ def test_the_documented_short_of_an_inverse_contract(recording: Recording) -> No
             notional=30000.0,
             event_id=-7_758_068_046_267_840_509,
             completeness=Completeness.FULL,
+            source=Source.LIVE,
         )
     ]
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, PriceKind, Side
+from liq.model import Completeness, Liquidation, PriceKind, Side, Source
 from liq.venues.base import Instrument
 from liq.venues.bybit import BYBIT, BYBIT_INVERSE
 from venues.conftest import Recording, RecordingOf, accepted, liquidations, listed
@@ -28,6 +28,7 @@ def test_the_documented_short(recording: Recording) -> None:
             notional=20000 * 0.04499,
             event_id=-6_561_916_271_848_605_295,
             completeness=Completeness.FULL,
+            source=Source.LIVE,
         )
     ]
 

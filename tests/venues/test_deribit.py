@@ -3,7 +3,7 @@ import json
 import pytest
 
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, PriceKind, Side
+from liq.model import Completeness, Liquidation, PriceKind, Side, Source
 from liq.venues.base import Instrument
 from liq.venues.deribit import DERIBIT
 from venues.conftest import Recording, liquidations, listed
@@ -28,6 +28,7 @@ def test_a_liquidated_taker_who_sold_was_long(recording: Recording) -> None:
             notional=1120.0,
             event_id=-133_259_806_436_700_177,
             completeness=Completeness.FULL,
+            source=Source.LIVE,
         )
     ]
 

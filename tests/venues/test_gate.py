@@ -3,7 +3,7 @@ import json
 import pytest
 
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, PriceKind, Side
+from liq.model import Completeness, Liquidation, PriceKind, Side, Source
 from liq.venues.base import Instrument
 from liq.venues.gate import GATE, GATE_INVERSE
 from venues.conftest import Recording, RecordingOf, liquidations, listed
@@ -28,6 +28,7 @@ def test_the_documented_longs(recording: Recording) -> None:
         notional=124.5 * 0.0001 * 215.1,
         event_id=5_127_912_799_701_947_980,
         completeness=Completeness.FULL,
+        source=Source.LIVE,
     )
     assert (second.ts, second.side) == (1_541_486_601_456_000, Side.LONG)
 

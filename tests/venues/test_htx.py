@@ -4,7 +4,7 @@ import json
 import pytest
 
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, PriceKind, Side
+from liq.model import Completeness, Liquidation, PriceKind, Side, Source
 from liq.venues.base import Instrument
 from liq.venues.htx import HTX, HTX_INVERSE
 from venues.conftest import Recording, RecordingOf, liquidations, listed
@@ -29,6 +29,7 @@ def test_the_documented_long(recording: Recording) -> None:
             notional=5300.5635,
             event_id=5_670_909_688_428_816_744,
             completeness=Completeness.FULL,
+            source=Source.LIVE,
         )
     ]
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, PriceKind, Side
+from liq.model import Completeness, Liquidation, PriceKind, Side, Source
 from liq.venues.base import Instrument
 from liq.venues.okx import OKX
 from venues.conftest import Recording, accepted, liquidations, listed
@@ -28,6 +28,7 @@ def test_the_documented_short(recording: Recording) -> None:
             notional=13000 * 0.007831,
             event_id=-643_845_146_813_553_265,
             completeness=Completeness.SAMPLED,
+            source=Source.LIVE,
         )
     ]
 

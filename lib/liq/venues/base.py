@@ -10,9 +10,8 @@ from typing import Protocol
 
 from liq.config import Settings
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Record, Source
+from liq.model import EARLIEST, LARGEST, Completeness, Record, Source
 
-_YEAR_2000 = 946_684_800_000
 _YEAR_2100 = 4_102_444_800_000
 
 
@@ -145,18 +144,18 @@ class Venue:
 
 
 def positive(text: str, meaning: str) -> float:
-    """Return the decimal ``text`` as a number; reject all but finite ones above zero."""
+    """Return the decimal ``text`` as a number; reject those that no record can have."""
     try:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not 0 < number < math.inf:
+    if not 0 < number < LARGEST:
         raise RejectedMessage(f"{meaning} {text!r} is no positive number")
     return number
 
 
 def microseconds(milliseconds: int) -> int:
     """Return a venue's milliseconds as microseconds; reject other units and broken clocks."""
-    if not _YEAR_2000 < milliseconds < _YEAR_2100:
+    if not EARLIEST // 1000 <= milliseconds < _YEAR_2100:
         raise RejectedMessage(f"time {milliseconds} is no time in milliseconds since the epoch")
     return milliseconds * 1000

@@ -12,7 +12,8 @@ Batches of up to half a second, one contract a message::
 
 Traps: ``S`` is the position, the opposite of most venues' order side. Every message is of type
 "snapshot", yet all are new. There is no topic for all contracts: each one is subscribed to. The old
-topic ``liquidation.SYMBOL`` is deprecated, it showed one order a second.
+topic ``liquidation.SYMBOL`` is deprecated, it showed one order a second. Nothing names a
+liquidation: two that are alike in all four fields are two within a message, one in two messages.
 
 A candle of BTC, pushed at least once a minute, tells a quiet market from a dead connection. Bybit
 drops a client that does not ping every 20 s.

@@ -18,7 +18,7 @@ Traps: frames are gzip on top of the websocket's own compression. Units of the s
 between HTX's API versions (in REST v5 ``amount`` counts contracts): where there is a turnover, it
 must agree with volume, contract size and price, or the order is rejected. The documentation says
 "Long or short" of ``direction``, whose values are buy and sell; with ``offset`` close a sell can
-only end a long.
+only end a long. Nothing names an order: two alike in all fields are two within a frame, one in two.
 
 The server sends a ping every 5 s, which must be answered; it tells a living connection too.
 """

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import java.io.IOException;
 import java.util.List;
+import java.util.Map;
 import org.apache.kafka.connect.errors.DataException;
 
 /**
@@ -23,7 +24,10 @@ final class JsonObject {
 
     /** Takes the fields one by one. */
     interface Fields {
-        /** {@code value} is null, a String, Boolean, Long or Double; an empty List stands for any array. */
+        /**
+         * {@code value} is null, a String, Boolean, Long or Double; an empty List stands for any array. An empty Map
+         * stands for an object, whose fields follow with its name as their prefix.
+         */
         void add(String prefix, String name, Object value);
     }
 
@@ -52,6 +56,7 @@ final class JsonObject {
         while (parser.nextToken() != JsonToken.END_OBJECT) {
             String name = parser.currentName();
             if (parser.nextToken() == JsonToken.START_OBJECT) {
+                fields.add(prefix, name, Map.of());
                 readFields(parser, Row.join(prefix, name), fields);
             } else {
                 fields.add(prefix, name, value(parser));

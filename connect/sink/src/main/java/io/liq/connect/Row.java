@@ -5,6 +5,8 @@ import io.questdb.client.cutlass.line.LineSenderException;
 import java.time.temporal.ChronoUnit;
 import java.util.Arrays;
 import java.util.Date;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -25,8 +27,7 @@ final class Row {
     private static final long NO_TIMESTAMP = -1;
 
     private final String table;
-    private final Set<String> symbols;
-    private final Set<String> doubles;
+    private final Map<String, Column> columns = new HashMap<>();
     private final String timestampField;
     private final TimeUnit timestampUnit;
     private final boolean timestampOfKafka;
@@ -34,6 +35,7 @@ final class Row {
     private final String keyPrefix;
     private final String valuePrefix;
     private final boolean skipUnsupported;
+    private final Rules rules;
 
     private final Cells symbolCells = new Cells();
     private final Cells columnCells = new Cells();
@@ -41,8 +43,6 @@ final class Row {
 
     Row(SinkConfig config) {
         table = config.getString(SinkConfig.TABLE);
-        symbols = config.names(SinkConfig.SYMBOLS);
-        doubles = config.names(SinkConfig.DOUBLES);
         timestampField = config.getString(SinkConfig.TIMESTAMP_FIELD);
         timestampUnit = Timestamps.unit(config.getString(SinkConfig.TIMESTAMP_UNITS));
         timestampOfKafka = config.getBoolean(SinkConfig.TIMESTAMP_OF_KAFKA);
@@ -50,6 +50,27 @@ final class Row {
         keyPrefix = config.getString(SinkConfig.KEY_PREFIX);
         valuePrefix = config.getString(SinkConfig.VALUE_PREFIX);
         skipUnsupported = config.getBoolean(SinkConfig.SKIP_UNSUPPORTED);
+        rules = Rules.of(config.getList(SinkConfig.RULES));
+        Set<String> symbols = config.names(SinkConfig.SYMBOLS);
+        Set<String> doubles = config.names(SinkConfig.DOUBLES);
+        Set<String> names = new HashSet<>(symbols);
+        names.addAll(doubles);
+        names.add(timestampField);
+        if (rules != null) {
+            names.addAll(rules.names());
+        }
+        for (String name : names) {
+            columns.put(name, new Column(name, symbols.contains(name), doubles.contains(name),
+                    name.equals(timestampField), rules == null ? null : rules.of(name)));
+        }
+    }
+
+    /** Where a field goes, looked up once: there are many fields in a poll. */
+    private record Column(String name, boolean isSymbol, boolean isDouble, boolean isTime, Rules.Rule rule) {}
+
+    private Column column(String name) {
+        Column known = columns.get(name);
+        return known == null ? new Column(name, false, false, false, null) : known;
     }
 
     /**
@@ -63,10 +84,10 @@ final class Row {
         try {
             // the line protocol wants symbols first
             for (int i = 0; i < symbolCells.size; i++) {
-                writeSymbol(symbolCells.names[i], symbolCells.values[i], sender);
+                writeSymbol(symbolCells.columns[i].name(), symbolCells.values[i], sender);
             }
             for (int i = 0; i < columnCells.size; i++) {
-                writeColumn(columnCells.names[i], columnCells.values[i], sender);
+                writeColumn(columnCells.columns[i], columnCells.values[i], sender);
             }
             if (timestamp == NO_TIMESTAMP) {
                 sender.atNow();
@@ -87,7 +108,10 @@ final class Row {
             throw new DataException("the record has no value (a tombstone); a row cannot be deleted through this sink");
         }
         if (includeKey && record.key() != null) {
-            add(keyPrefix.isEmpty() ? "key" : keyPrefix, keyPrefix, record.key());
+            add(column(keyPrefix.isEmpty() ? "key" : keyPrefix), keyPrefix, record.key());
+        }
+        if (rules != null) {
+            rules.begin();
         }
         if (record.value() instanceof byte[] json) {
             JsonObject.read(json, valuePrefix, this::addField);
@@ -95,6 +119,9 @@ final class Row {
             addFields(valuePrefix, record.value());
         } else {
             throw new DataException("the value is no JSON object but " + described(record.value()));
+        }
+        if (rules != null) {
+            rules.end();
         }
         if (timestampOfKafka) {
             timestamp = Timestamps.toMicros(record.timestamp(), TimeUnit.MILLISECONDS);
@@ -122,24 +149,28 @@ final class Row {
     }
 
     private void addField(String prefix, String field, Object value) {
-        String name = join(prefix, field);
-        add(name, name, value);
+        Column column = column(join(prefix, field));
+        if (rules != null) {
+            // the time, in whatever unit it comes, as it will be stored
+            rules.check(column.name(), column.rule(), column.isTime() && value != null ? (Object) designated(value) : value);
+        }
+        add(column, column.name(), value);
     }
 
     static String join(String prefix, String field) {
         return prefix.isEmpty() ? field : prefix + SEPARATOR + field;
     }
 
-    private void add(String name, String prefix, Object value) {
+    private void add(Column column, String prefix, Object value) {
         if (value == null) {
             return;
         }
         if (isObject(value)) {
             addFields(prefix, value);
-        } else if (name.equals(timestampField)) {
+        } else if (column.isTime()) {
             timestamp = designated(value);
         } else {
-            (symbols.contains(name) ? symbolCells : columnCells).add(name, value);
+            (column.isSymbol() ? symbolCells : columnCells).add(column, value);
         }
     }
 
@@ -162,8 +193,9 @@ final class Row {
         }
     }
 
-    private void writeColumn(String name, Object value, Sender sender) {
-        if (doubles.contains(name)) {
+    private void writeColumn(Column column, Object value, Sender sender) {
+        String name = column.name();
+        if (column.isDouble()) {
             if (!(value instanceof Number number) || !Double.isFinite(number.doubleValue())) {
                 throw new DataException("column \"" + name + "\" takes a number, not " + described(value));
             }
@@ -204,18 +236,18 @@ final class Row {
         return value instanceof List ? "an array" : value.getClass().getSimpleName() + " " + value;
     }
 
-    /** Names and values, in a fixed pair of arrays: a row is laid out for each record. */
+    /** Columns and values, in a fixed pair of arrays: a row is laid out for each record. */
     private static final class Cells {
-        private String[] names = new String[16];
+        private Column[] columns = new Column[16];
         private Object[] values = new Object[16];
         private int size;
 
-        void add(String name, Object value) {
-            if (size == names.length) {
-                names = Arrays.copyOf(names, 2 * size);
+        void add(Column column, Object value) {
+            if (size == columns.length) {
+                columns = Arrays.copyOf(columns, 2 * size);
                 values = Arrays.copyOf(values, 2 * size);
             }
-            names[size] = name;
+            columns[size] = column;
             values[size++] = value;
         }
     }

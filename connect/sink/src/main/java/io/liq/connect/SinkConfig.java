@@ -22,6 +22,7 @@ final class SinkConfig extends AbstractConfig {
     static final String INCLUDE_KEY = "include.key";
     static final String KEY_PREFIX = "key.prefix";
     static final String VALUE_PREFIX = "value.prefix";
+    static final String RULES = "record.rules";
     static final String SKIP_UNSUPPORTED = "skip.unsupported.types";
     static final String MAX_BACKOFF = "retry.backoff.ms";
 
@@ -45,6 +46,8 @@ final class SinkConfig extends AbstractConfig {
             .define(INCLUDE_KEY, Type.BOOLEAN, true, Importance.MEDIUM, "Write the record's key too.")
             .define(KEY_PREFIX, Type.STRING, "key", Importance.LOW, "Prefix of columns from the key.")
             .define(VALUE_PREFIX, Type.STRING, "", Importance.LOW, "Prefix of columns from the value.")
+            .define(RULES, Type.LIST, "", Importance.MEDIUM,
+                    "What each field of a record may hold; any other record is rejected. No rules, no check.")
             .define(SKIP_UNSUPPORTED, Type.BOOLEAN, false, Importance.LOW,
                     "Leave out a field of a type no column takes, rather than reject the record.")
             // a refused attempt costs next to nothing, and all rows wait for the first that is not
@@ -77,6 +80,9 @@ final class SinkConfig extends AbstractConfig {
         if (properties.getOrDefault(TIMESTAMP_FIELD, "").contains(",")) {
             faults.put(TIMESTAMP_FIELD,
                     TIMESTAMP_FIELD + " is one field here; to join several needs the official connector");
+        }
+        if (!properties.getOrDefault(RULES, "").isEmpty() && !properties.getOrDefault(VALUE_PREFIX, "").isEmpty()) {
+            faults.put(VALUE_PREFIX, "the rules of " + RULES + " know fields by their plain names; remove " + VALUE_PREFIX);
         }
         for (String key : OFFICIAL_ONLY) {
             if (properties.containsKey(key)) {

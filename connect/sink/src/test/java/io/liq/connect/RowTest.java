@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.kafka.common.config.ConfigException;
 import org.apache.kafka.common.record.TimestampType;
 import org.apache.kafka.connect.data.Schema;
 import org.apache.kafka.connect.data.SchemaBuilder;
@@ -108,6 +109,47 @@ class RowTest {
         assertRefused("the value of \"symbol\", an array", CONFIG, ordered("ts", 7L, "symbol", List.of()));
         assertRefused("cannot send the text", CONFIG, ordered("ts", 7L, "symbol", "\ud83d\ude80"));
         assertRefused("illegal name", CONFIG, ordered("ts", 7L, "what?", 1L));
+    }
+
+    @Test
+    void aRecordThatBreaksARuleIsRefusedWithTheReason() {
+        Map<String, String> config = with("record.rules", "ts time >=5 <=now+1000000, price number >0 <1e+18,"
+                + " symbol text >=1 <=3, side one long short, n? whole >=0, live flag");
+        assertEquals("table[liquidations] symbol[symbol, BTC] doubleColumn[price, 2.0] stringColumn[side, long]"
+                + " boolColumn[live, true] at[7, Micros]", written(config, good()));
+        assertRefused("\"side\" takes one of long short, not String SELL", config, changed("side", "SELL"));
+        assertRefused("\"side\" takes one of long short, not null", config, changed("side", null));
+        assertRefused("\"price\" takes a number >0 <1e+18, not Double 0.0", config, changed("price", 0.0));
+        assertRefused("not Double 1.0E18", config, changed("price", 1e18));
+        assertRefused("\"symbol\" takes a text of >=1 <=3 characters, not String ", config, changed("symbol", ""));
+        assertRefused("not String BTCU", config, changed("symbol", "BTCU"));
+        assertRefused("\"n\" takes a whole number >=0, not Long -1", config, changed("n", -1L));
+        assertRefused("\"live\" takes true or false, not String true", config, changed("live", "true"));
+        assertRefused("\"ts\" takes a whole number of microseconds >=5 <=now+1000000, not Long 4", config,
+                changed("ts", 4L));
+        assertRefused("not Long", config, changed("ts", 1000 * System.currentTimeMillis() + 60_000_000));
+        assertRefused("\"leverage\" is no field", config, changed("leverage", 1L));
+        assertRefused("\"a\" is no field", config, changed("a", Map.of()));
+        assertRefused("\"n\" is missing", config, ordered("ts", 7L, "price", 2L, "symbol", "BTC", "side", "long",
+                "live", true));
+        assertRefused("\"ts\" is there twice", config, bytes("{\"ts\": 7, \"ts\": 8}"));
+    }
+
+    private static Map<String, Object> good() {
+        return ordered("ts", 7L, "price", 2L, "symbol", "BTC", "side", "long", "n", null, "live", true);
+    }
+
+    private static Map<String, Object> changed(String name, Object value) {
+        Map<String, Object> record = good();
+        record.put(name, value);
+        return record;
+    }
+
+    @Test
+    void whatIsNoRuleIsRefused() {
+        for (String text : List.of("ts", "ts clock", "n whole 5", "n whole >x", "? text")) {
+            assertThrows(ConfigException.class, () -> new Row(new SinkConfig(with("record.rules", text))), text);
+        }
     }
 
     @Test
