@@ -51,7 +51,7 @@ def frames(bucket: str, filters: dict[str, Any]) -> dict[str, pd.DataFrame]:
         read = {key: hitEndpoint(key, **filters) for key in FILTERED}
         for key in ("liquidations_by_bucket", "cumulative_net"):
             read[key] = hitEndpoint(key, bucket=bucket, **filters)
-        for key in ("coverage", "feed_coverage", "sources"):  # of all feeds
+        for key in ("coverage", "feed_coverage", "sources", "left_out"):  # of all feeds
             read[key] = hitEndpoint(key, window=filters["window"])
         read["latest_timestamp"] = newest
         state.asked, state.read = asked, read
@@ -73,7 +73,10 @@ def draw(read: dict[str, pd.DataFrame]) -> None:
     newest, totals = read["latest_timestamp"].iloc[0], read["totals"].iloc[0]
     for note in read["totals"].attrs.get("notes", ()):
         st.text(f"Note: {note}")  # as it is: a name is no Markdown
-    st.caption(f"{newest['rows']:,} rows, newest {newest['ts']:%Y-%m-%d %H:%M:%S.%f} UTC")
+    odd = read["left_out"]["rows"].sum()
+    left_out = f"; {odd:,} odd row(s) of the window left out, see `liq odd`" if odd else ""
+    when = "none" if pd.isna(newest["ts"]) else f"{newest['ts']:%Y-%m-%d %H:%M:%S.%f} UTC"
+    st.caption(f"{newest['rows']:,} rows, newest {when}{left_out}")
     gaps, badge = read["coverage"], charts.source_badge(read["sources"])
     if line := coverage.summary(read["feed_coverage"]):
         st.text(f"≥ {line}")  # plain text: a feed's name may be anything

@@ -5,6 +5,7 @@ import pytest
 
 from liq import coverage
 from liq.stamps import Gap
+from liq.venues import VENUES
 
 MOMENT = pd.Timestamp("2026-01-01", tz="UTC").to_pydatetime()
 
@@ -16,13 +17,15 @@ def feeds(*rows: tuple[str, str, bool, bool, float]) -> pd.DataFrame:
 
 
 def test_lost_feeds_are_named_and_counted_among_the_expected() -> None:
-    names = [f"venue{number}" for number in range(11)]
+    names = sorted(VENUES.keys() - {"binance_usdm", "gate"})
     lost = [(name, "live", False, False, 1.0) for name in names]
     well = ("binance_usdm", "live", False, True, 0.0)
     ended = ("gate", "simulator", True, False, 0.0)
     assert coverage.summary(feeds(*lost, well, ended)) == (
-        f"11 of 12 feeds disconnected: {', '.join(names)}"
+        f"{len(names)} of {len(names) + 1} feeds disconnected: {', '.join(names)}"
     )
+    stranger = ("nobody", "live", False, False, 1.0)  # whoever wrote that
+    assert coverage.summary(feeds(stranger, well)) == ""
     assert coverage.summary(feeds(well, ended)) == ""
     assert coverage.summary(feeds()) == ""
 

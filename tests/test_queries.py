@@ -299,7 +299,7 @@ def test_rows_far_in_the_future_change_nothing(
     future: dict[str, tuple[pd.DataFrame, pd.DataFrame]], key: str
 ) -> None:
     before, after = future[key]
-    assert len(before) > 0
+    assert (len(before) > 0) == (key not in ("left_out", "odd_rows"))
     pd.testing.assert_frame_equal(before, after)
 
 

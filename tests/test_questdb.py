@@ -248,9 +248,7 @@ def test_a_statement_at_which_questdb_fails_inside_is_sent_once_more(stack: Sett
         settings = stack.model_copy(update={"questdb_pg_port": proxy.port})
         questdb.fetch("SELECT 1", settings=settings)
         for _ in range(2):  # then there is no idle connection, and no reason to hope
-            with pytest.raises(
-                QuestDBError, match="failed at the statement: Cannot invoke"
-            ):
+            with pytest.raises(QuestDBError, match="failed at the statement: Cannot invoke"):
                 questdb.fetch(failing, settings=settings)
         assert proxy.texts.count(failing) == 3
 

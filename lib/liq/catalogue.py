@@ -7,8 +7,11 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
   ``%(until)s`` always has a value: a minute from now when none is given;
 - ``{table}`` is the settings' table of liquidations, ``{health_table}`` that of feed health,
   ``{price_table}`` that of prices, ``{alerts_table}`` that of alerts, ``{cascades_table}`` and
-  ``{sums_table}`` those of Spark's cascades and sums, ``{name}`` an ``interval`` or ``column``
-  parameter, one of its choices: these are syntax in QuestDB and cannot be bound;
+  ``{sums_table}`` those of Spark's cascades and sums; of each only the rows that keep to
+  `liq.rules`. ``{odd_table}`` and so on are the others, with the columns ``ts``, ``broken`` and
+  ``told``; ``{any_table}`` and so on the tables themselves;
+- ``{name}`` is an ``interval`` or ``column`` parameter, one of its choices: these are syntax in
+  QuestDB and cannot be bound;
 - ``{bars}`` stands for ``{table} WHERE …`` with the window and the filters that the entry declares
   (`FILTERS`), but may be read from a materialized view, and so may ``{reports}`` and ``{told}`` of
   feed health; `liq.views` tells how to write for them;
@@ -43,6 +46,7 @@ TABLES = (
     "cascades_table",
     "sums_table",
 )
+ODD, ANY = "odd_", "any_"  # before their names: the rows that break a rule, and all
 BARS = ("bars", "prints", "largest", "first", "last")
 REPORTS, TOLD = "reports", "told"
 FILTERS = {  # parameters that choose rows of {bars}
@@ -60,6 +64,7 @@ RESERVED = ("format", "offset", "rows", "settings", "spreadsheet", "token")
 PAGES = ("docs", "openapi.json")  # of the API: no query can have their place
 VALUE = re.compile(r"%\((\w+)\)s")
 IDENTIFIER = re.compile(r"\{(\w+)\}")
+TABLE = re.compile(r"\{((?:\w+_)?table)\}(\s+WHERE\b)?", re.IGNORECASE)  # and what follows it
 _SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
 OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 _NO_SOURCE = re.compile(r"\b(?:SAMPLE BY \S+|RANGE|extract\(\w+) FROM\b", re.IGNORECASE)
@@ -119,6 +124,7 @@ class Query:
         """
         sources = {*_SOURCE.findall(_NO_SOURCE.sub("", self.sql))} - {*_NAMED.findall(self.sql)}
         names = {_TABLE_OF.get(source[1:-1], source[1:-1]) for source in sources}
+        names = {name.removeprefix(ANY).removeprefix(ODD) for name in names}
         certain = names <= {*TABLES} and all(source[:1] == "{" for source in sources)
         return frozenset() if not certain or _CLOCK.search(self.sql) else frozenset(names)
 
@@ -236,7 +242,8 @@ def _sql_faults(query: Query) -> Iterator[str]:
         values = values - {name} | implied[name]
     if unknown := sorted(values - query.params.keys()):
         yield f"its sql binds {', '.join(unknown)}, which params do not declare"
-    if unknown := sorted(identifiers - syntax - {*TABLES, *BARS, REPORTS, TOLD}):
+    tables = {f"{which}{name}" for which in ("", ODD, ANY) for name in TABLES}
+    if unknown := sorted(identifiers - syntax - {*tables, *BARS, REPORTS, TOLD}):
         yield f"its sql has {{{unknown[0]}}}; braces are for tables, intervals and columns"
     if unused := sorted(query.params.keys() - values - identifiers):
         yield f"its sql does not use the parameter {', '.join(unused)}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from liq.model import LIVE_SOURCES
+from liq.venues import is_known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,9 +24,11 @@ def summary(feeds: "pd.DataFrame") -> str:
     """Return one line about the rows of ``feed_coverage``, "" if all was heard.
 
     For example ``11 of 12 feeds disconnected: okx, gate, …``, and of feeds that are heard again, or
-    were stopped on purpose, for how much of the window they were not.
+    were stopped on purpose, for how much of the window they were not. Exchanges that liq does not
+    know are left out: anybody may have written of them.
     """
-    rows: list[Any] = list(feeds.itertuples(index=False))
+    known = feeds[feeds["exchange"].map(is_known).astype(bool)]
+    rows: list[Any] = list(known.itertuples(index=False))
     expected = [row for row in rows if not row.stopped]
     lost = [row for row in expected if not row.heard]
     partly = [row for row in rows if row not in lost and row.missing_s > 0]

@@ -225,7 +225,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_
     threshold: Finite
     message: Annotated[Text, msgspec.Meta(max_length=10_000)]
     live: bool
-    subject: str | None = None
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)] | None = None
 
 
 class Cascade(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):

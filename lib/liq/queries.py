@@ -1,5 +1,6 @@
 """Run the named queries of ``queries.json``: ``liq.hit("top_symbols", window="15m")``."""
 
+import re
 import sys
 import time
 import warnings
@@ -10,17 +11,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq import assets, names, questdb, views
-from liq.catalogue import END, IDENTIFIER, OPTIONAL, SINCE, TABLES, VALUE, Catalogue, Query, load
+from liq.catalogue import (
+    ANY,
+    END,
+    IDENTIFIER,
+    ODD,
+    OPTIONAL,
+    SINCE,
+    TABLE,
+    VALUE,
+    Catalogue,
+    Query,
+    load,
+)
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import LiqWarning, QueryError
 from liq.parameters import Parameter
 from liq.spelling import hint
+from liq.streams import STREAMS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 UNTIL = "until"
+_WORDS = re.compile(r"[()]|\w+")
+_CLAUSES = {"GROUP", "ORDER", "SAMPLE", "LATEST", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "WINDOW"}
 AHEAD = timedelta(minutes=1)  # so far may a venue's clock be ahead of ours
 
 
@@ -141,14 +157,19 @@ def wait_for_rows(
 
 
 def render(
-    query: Query, values: Mapping[str, Any], tables: Mapping[str, str]
+    query: Query,
+    values: Mapping[str, Any],
+    tables: Mapping[str, str],
+    conditions: Mapping[str, str] | None = None,
 ) -> tuple[str, dict[str, Any] | None]:
     """Return the SQL text and the values to bind (None when there are none).
 
-    ``values`` are checked ones; ``tables`` come from the settings, which allow only identifiers.
+    ``values`` are checked ones; ``tables`` are SQL of our own around the settings' names, which can
+    be only identifiers. Of a table that has one of ``conditions`` only the rows that meet it count.
     """
     identifiers = {**values, **tables}
     sql = OPTIONAL.sub(lambda match: _kept(match[1], values), query.sql)
+    sql = TABLE.sub(lambda match: _rows(match, tables, conditions or {}), sql)
     sql = IDENTIFIER.sub(lambda match: identifiers[match[1]], sql)
     bound: dict[str, Any] = {}
     sql = VALUE.sub(lambda match: _bind(match[1], values, bound), sql)
@@ -162,9 +183,19 @@ def sent(
 
     Asked again it may be another text, as a view may answer now that did not a moment before.
     """
-    tables = {name: getattr(settings, name) for name in TABLES}
     expanded, values = views.expand(query, values, settings)
-    return render(expanded, values, tables)
+    return render(expanded, values, *_tables(settings))
+
+
+def _tables(settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what the names of tables stand for in an entry's SQL, and which rows of them count."""
+    tables, conditions = {}, {}
+    for stream in STREAMS:
+        name = f"{stream.prefix}table"
+        tables[name] = tables[ANY + name] = stream.table(settings)
+        tables[ODD + name] = stream.odd_rows(settings)
+        conditions[name] = stream.kept
+    return tables, conditions
 
 
 def ran(query: Query, values: Mapping[str, Any], settings: Settings, around: str = "{}") -> Run:
@@ -221,6 +252,33 @@ def _load(path: Path, _mtime_ns: int, _size: int) -> Catalogue:
 
 def _kept(clause: str, values: Mapping[str, Any]) -> str:
     return clause if all(values[name] not in (None, []) for name in VALUE.findall(clause)) else ""
+
+
+def _rows(match: re.Match[str], tables: Mapping[str, str], conditions: Mapping[str, str]) -> str:
+    """Return a table in FROM, and the WHERE after it if there is one, with its condition.
+
+    It stands beside the entry's own terms, so that QuestDB still sees one scan of one table; some
+    of its clauses need that. Only beside an ``OR`` it would change what the terms mean.
+    """
+    name, where = match[1], match[2]
+    table, condition = tables[name], conditions.get(name)
+    if condition is None:
+        return f"{table}{where or ''}"
+    if where and not _has_alternatives(match.string[match.end() :]):
+        return f"{table}{where} {condition} AND"
+    return f"(SELECT * FROM {table} WHERE {condition}){where or ''}"  # noqa: S608 - our own texts
+
+
+def _has_alternatives(sql: str) -> bool:
+    """Whether the terms that ``sql`` begins with are joined by ``OR``, outside of brackets."""
+    depth = 0
+    for word in _WORDS.findall(sql.upper()):
+        depth += (word == "(") - (word == ")")
+        if depth < 0 or (depth == 0 and word in _CLAUSES):
+            return False
+        if depth == 0 and word == "OR":
+            return True
+    return False
 
 
 def _bind(name: str, values: Mapping[str, Any], bound: dict[str, Any]) -> str:

@@ -29,7 +29,7 @@ from liq import forks, http
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import QuestDBAwayError, QuestDBError, QuestDBMemoryError, QuestDBTimeoutError
-from liq.streams import LIQUIDATIONS, Stream
+from liq.streams import FEED_HEALTH, LIQUIDATIONS, Stream
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -210,7 +210,7 @@ def passed_over(settings: Settings | None = None) -> list[PassedOver]:
     Raises `QuestDBError`.
     """
     settings = settings or current_settings()
-    since = "ts > dateadd('h', -1, now()) AND passed > 0"
+    since = f"ts > dateadd('h', -1, now()) AND passed > 0 AND {FEED_HEALTH.kept}"
     sums = f"exchange, sum(passed), sum(too_old) FROM {settings.health_table} WHERE {since}"
     sql = f"SELECT {sums} GROUP BY exchange ORDER BY exchange"
     with http.within(_STATE_S):

@@ -75,15 +75,21 @@ class Report:
         self._given: dict[str, Any] = {"window": window, "until": end}
         self._gaps: pd.DataFrame | None = None
         self._sources, self._stamp = self._ask("sources")
+        left_out = queries.hit("left_out", settings=self._settings, **self._given)
+        self._left_out = int(left_out["rows"].sum())
         if self._stamp.since:
             self._gaps = stamps.coverage(self._stamp.since, end, self._settings)
         self._badge = charts.source_badge(self._sources)
 
     def heading(self) -> Piece:
-        """Return the window and what its rows come from."""
+        """Return the window, what its rows come from, and how many are left out as odd."""
         badge = Markup(' <b class="liq-badge">{}</b>').format(self._badge) if self._badge else ""
         html = Markup("<p>{}{}</p>{}{}").format(
-            _window(self._stamp), badge, self._unheard(), _table(self._sources)
+            _window(self._stamp),
+            badge,
+            self._unheard(),
+            _table(self._sources),
+            _odd(self._left_out),
         )
         return Piece(self._stamp, html=html)
 
@@ -207,6 +213,12 @@ def _table(frame: pd.DataFrame) -> Markup:
 
 def _number(unit: str) -> str:
     return "{:,.2f}" if unit == "USD" else "{:,.8g}"
+
+
+def _odd(rows: int) -> Markup:
+    if not rows:
+        return Markup()
+    return Markup("<p>{:,} odd row(s) left out: <code>liq odd</code> shows them</p>").format(rows)
 
 
 def _stamp(stamp: Stamp) -> Markup:

@@ -80,9 +80,8 @@ def check(record: msgspec.Struct, message: bytes) -> None:
     if message.isascii() and b"\\" not in message:
         return
     for rule in named:
-        if rule.kind == "text" and max(getattr(record, rule.name), default="") > (
-            _LAST_OF_BASIC_PLANE
-        ):
+        text = getattr(record, rule.name) if rule.kind == "text" else None
+        if text and max(text) > _LAST_OF_BASIC_PLANE:
             raise RejectedMessage(f"{rule.name} has characters that QuestDB's client cannot send")
 
 

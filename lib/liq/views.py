@@ -31,7 +31,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from liq import questdb
+from liq import questdb, rules
 from liq.catalogue import BARS, FILTERS, LOOK_BACK, REPORTS, TOLD, Query
 from liq.config import Settings
 from liq.config import settings as current_settings
@@ -70,7 +70,8 @@ _FIXED = re.compile(r"\d+[smhd]")  # months and years differ in length
 class View:
     """``sums`` over ``width`` (an interval) of the rows that have the same ``keys``.
 
-    The column ``counts`` is how many rows those are.
+    The column ``counts`` is how many rows those are. Rows that break `liq.rules` are summed up
+    apart, with ``odd`` set: so a look at counts tells whether any row is missing.
     """
 
     width: str
@@ -85,17 +86,17 @@ class View:
 
     def ddl(self, settings: Settings) -> str:
         """Return the statement that creates it beside its table."""
-        table = self.stream.table(settings)
         return (
             f"CREATE MATERIALIZED VIEW IF NOT EXISTS {self.name(settings)}"
-            f" WITH BASE {table} REFRESH EVERY {_REFRESH} AS ({self.sql(settings)})"
-            " PARTITION BY DAY"
+            f" WITH BASE {self.stream.table(settings)} REFRESH EVERY {_REFRESH} AS ("
+            f"{self.sql(settings)}) PARTITION BY DAY"
         )
 
     def sql(self, settings: Settings) -> str:
-        """Return the query whose rows it holds."""
+        """Return what it selects."""
+        odd = f"CASE WHEN {rules.kept(self.stream.record)} THEN false ELSE true END AS odd"
         return (
-            f"SELECT ts, {', '.join(self.keys)}, {self.sums}"
+            f"SELECT ts, {', '.join(self.keys)}, {odd}, {self.sums}"
             f" FROM {self.stream.table(settings)} SAMPLE BY {self.width}"
         )
 
@@ -113,8 +114,8 @@ _FILTERED = {"symbols": "symbol", "bases": "base", "exchange": "exchange"}
 def ensure(settings: Settings | None = None) -> None:
     """Create the views unless they are there; mend those that QuestDB declared invalid.
 
-    Those of another version are made anew. They drop rows when their tables do. Raises
-    `QuestDBError`.
+    One that an earlier version made otherwise is made anew. They drop rows when their tables do.
+    Raises `QuestDBError`.
     """
     settings = settings or current_settings()
     for view in VIEWS:
@@ -162,7 +163,7 @@ def _from_view(view: View, query: Query, settings: Settings) -> Query:
     table = f"SELECT {columns}, {_RAW_SUMS} FROM {{table}}"
     parts = (
         f"SELECT {columns}, {_SUMS} FROM {view.name(settings)}"
-        f" WHERE ts >= %(view_from)s AND ts < %(view_to)s {filters}",
+        f" WHERE ts >= %(view_from)s AND ts < %(view_to)s AND odd = false {filters}",
         f"{table} WHERE ts >= %(since)s AND ts < %(view_from)s {filters}",
         f"{table} WHERE ts >= %(view_to)s {filters}",
     )
@@ -226,7 +227,7 @@ def _expand_health(
         values = {**values, **_bounds((begin, end)), "view_first": first}
         told = (
             f"SELECT last_ts AS ts, exchange, source, stopped_ts = last_ts AS stopped FROM {name}"
-            f" WHERE ts >= %(view_first)s AND ts < %(view_to)s"
+            f" WHERE ts >= %(view_first)s AND ts < %(view_to)s AND odd = false"
             f" AND last_ts >= %(told_from)s {exchange}"
             f" UNION ALL {_told(query, '%(view_to)s')}"
         )
@@ -256,7 +257,7 @@ def _reports_from_view(query: Query, name: str) -> str:
     Where nothing was heard it does not matter when in the minute it broke.
     """
     whole = f"(faults = 0 AND slots = {_SLOTS} OR faults > 0 AND first_heard IS NULL)"
-    within = f"ts >= %(view_from)s AND ts < %(view_to)s {_only(query, 'exchange')}"
+    within = f"ts >= %(view_from)s AND ts < %(view_to)s AND odd = false {_only(query, 'exchange')}"
     torn = f"FROM {name} WHERE {within} AND NOT {whole}"
     single = _reports(query, "%(view_from)s", "%(view_to)s")
     parts = (

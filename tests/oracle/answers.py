@@ -34,6 +34,7 @@ ANSWERS: dict[str, Callable[[World, Values], Answer]] = {
     "stored_sums": series.stored_sums,
     "alerts": feeds.alerts,
     "sources": prints.sources,
+    "left_out": prints.left_out,
     "feed_health": feeds.feed_health,
     "coverage": feeds.coverage,
     "feed_coverage": feeds.feed_coverage,

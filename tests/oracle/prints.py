@@ -14,8 +14,20 @@ _TAPE = [
 
 def latest_timestamp(world: World, values: Values) -> Answer:
     seen = world.prints["ts"][world.prints["ts"] < micros(values["until"])]
-    row = pd.DataFrame({"ts": [seen.max()], "first_ts": [seen.min()], "rows": [len(seen)]})
+    rows = len(seen) + int((world.odd["ts"] < micros(values["until"])).sum())
+    row = pd.DataFrame({"ts": [seen.max()], "first_ts": [seen.min()], "rows": [rows]})
     return Answer(times(row, "ts", "first_ts"))
+
+
+def left_out(world: World, values: Values) -> Answer:
+    found = window(world.odd, values).assign(kind="liquidations")
+    counted = found.groupby(["kind", "broken"], as_index=False).agg(
+        rows=("ts", "size"), first_ts=("ts", "min"), last_ts=("ts", "max")
+    )
+    ordered_rows = counted.sort_values(
+        ["rows", "kind", "broken"], ascending=[False, True, True], ignore_index=True
+    )
+    return Answer(times(ordered_rows, "first_ts", "last_ts"), ("rows", "kind", "broken"))
 
 
 def totals(world: World, values: Values) -> Answer:

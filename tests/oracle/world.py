@@ -40,6 +40,7 @@ class World:
     alerts: pd.DataFrame
     cascades: pd.DataFrame
     sums: pd.DataFrame
+    odd: pd.DataFrame  # prints that no query counts, with the fields that are ``broken``
 
     def of(self, stream: Stream) -> pd.DataFrame:
         """Return the rows of ``stream``."""
@@ -57,8 +58,11 @@ class World:
 def world(seed: int, rows: int = 30_000) -> World:
     """Return rows that depend on ``seed`` alone."""
     rng = np.random.default_rng(seed)
+    prints = _prints(rng, rows)
+    in_order = prints["broken"] == ""
     return World(
-        prints=_prints(rng, rows),
+        prints=prints[in_order].drop(columns="broken"),
+        odd=prints[~in_order],
         prices=_prices(rng),
         health=_health(rng, rows * 3),
         alerts=_alerts(rng),
@@ -72,6 +76,7 @@ def loaded(stack: Settings, rows: World) -> Settings:
     forever = {f"{stream.prefix}ttl_days": 0 for stream in STREAMS}
     settings = own_table(stack.model_copy(update=forever))
     views.ensure(settings)
+    load(settings, LIQUIDATIONS, rows.odd.drop(columns="broken"))
     for stream in STREAMS:
         frame = rows.of(stream)
         late = np.random.default_rng(5).random(len(frame)) < 0.1
@@ -134,6 +139,13 @@ def _prints(rng: np.random.Generator, count: int) -> pd.DataFrame:
     frame.loc[foreign[2], "completeness"] = "some"
     frame.loc[foreign[3], "symbol"] = None
     frame.loc[foreign[4], ["base", "symbol"]] = ["Ünï,c=o de", "a b,c=d"]
+    marks = {"symbol": 3, "side": 0, "completeness": 2, "source": 1}  # in the order of the columns
+    frame["symbol"] = frame["symbol"].astype(object)
+    broken = pd.Series("", index=frame.index)
+    for name, number in marks.items():
+        is_broken = foreign[number] & (frame["symbol"].isna() if name == "symbol" else True)
+        broken += np.where(is_broken, f"{name} ", "")
+    frame["broken"] = broken.str.strip()
     return frame.sort_values("ts", ignore_index=True)
 
 

@@ -61,16 +61,18 @@ PLAIN = {
 TEXTS = ("SYMBOL", "VARCHAR")
 PRINTS = 6  # at once: a cascade
 APPS = gallery.apps(assets.path("notebooks"))
-# what a page must show, at least; all else it may show or not, but never as markup
+# What a page must show, at least; all else it may show or not, but never as markup. A row whose
+# side, source or the like is none of those that there are is in no query but that of odd rows.
 SHOWN = {
-    "Overview": {f"liquidations.{name}" for name in ("exchange", "symbol", "side", "source")},
+    "Overview": {f"liquidations.{name}" for name in ("exchange", "symbol")},
     "Prices": set(),
     "Cascades": {"liquidations.base", "liquidations.exchange"},
-    "Patterns": {"liquidations.exchange", "liquidations.side"},
-    "Alerts": {"alerts.rule", "alerts.severity", "alerts.message"},
-    "Feeds": {f"health.{name}" for name in ("exchange", "source", "completeness")},
-    "02-explore": {f"liquidations.{name}" for name in ("exchange", "symbol", "side", "source")},
-    "03-pipeline": {"letters.value", "letters.key", "letters.reason"},
+    "Patterns": {"liquidations.exchange"},
+    "Alerts": {"alerts.rule", "alerts.message"},
+    "Feeds": {"health.exchange"},
+    "02-explore": {f"liquidations.{name}" for name in ("exchange", "symbol")},
+    "03-pipeline": {"letters.value", "letters.key", "letters.reason"}
+    | {f"liquidations.{name}" for name in ("side", "source", "completeness", "price_kind")},
     "05-cascades": {"liquidations.base", "liquidations.exchange"},
     "report": {"liquidations.symbol", "liquidations.exchange", "alerts.message"},
     "streamlit": {"liquidations.symbol", "liquidations.exchange"},

@@ -134,7 +134,8 @@ def _finding(name: str, rule: Rule, fired: Fired, settings: Settings) -> Finding
 
 def _last(settings: Settings) -> dict[str, dict[str | None, datetime]]:
     table = ALERTS.table(settings)
-    sql = f"SELECT rule, subject, max(ts) AS ts FROM {table} GROUP BY rule, subject"  # noqa: S608 - the settings' name
+    kept = f"{table} WHERE {ALERTS.kept}"
+    sql = f"SELECT rule, subject, max(ts) AS ts FROM {kept} GROUP BY rule, subject"  # noqa: S608 - our own texts
     found: dict[str, dict[str | None, datetime]] = defaultdict(dict)
     rows: Iterator[Any] = questdb.fetch(sql, settings=settings).itertuples(index=False)
     for row in rows:

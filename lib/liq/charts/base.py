@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from liq.model import LIVE_SOURCES, Completeness, Source
+from liq.venues import is_known
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -219,7 +220,12 @@ def _centre(text: str, colour: str) -> Spec:
 
 
 def time_axis(colours: Theme, span: tuple[Any, Any] | None, gaps: pd.DataFrame | None) -> Spec:
-    """Return the x axis of a timeline, and the shades of ``gaps`` on it."""
+    """Return the x axis of a timeline, and the shades of ``gaps`` on it.
+
+    A gap of an exchange that liq does not know shades nothing: none of its feeds was not heard.
+    """
+    if gaps is not None and "exchange" in gaps:
+        gaps = gaps[gaps["exchange"].map(is_known).astype(bool)]
     shades = _shades(colours, gaps) if gaps is not None else []
     axis = {
         "type": "date",

@@ -9,9 +9,10 @@ import typer
 from rich.table import Table
 
 import liq
-from liq import reference
+from liq import config, reference
 from liq.cli.output import console, echo, errors, styled
 from liq.errors import LiqWarning, QueryError
+from liq.streams import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -84,6 +85,40 @@ def hit(
         frame = asked(key, **given)
         _print(frame, form)
         _note(frame.attrs.get("notes", ()))
+
+
+@app.command()
+def odd(
+    window: Annotated[str, typer.Option(help="how far back, e.g. 4h, 1d or 7d")] = "1d",
+    until: Annotated[
+        str | None, typer.Option(help="end of the window, ISO 8601 in UTC; now by default")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="newest rows to show")] = 20,
+) -> None:
+    """Show rows that no query counts, as fields of theirs are odd, and how to remove them.
+
+    With --window 3660d --until 2100-01-01 also those that are dated in the future.
+    """
+    counts = liq.hit("left_out", window=window, until=until)
+    if counts.empty:
+        echo(f"no odd row in {window}")
+        return
+    console.print(_table(counts))
+    rows = liq.hit("odd_rows", window=window, until=until, limit=limit)
+    console.print(_table(rows))
+    settings = config.settings()
+    echo(
+        "\nA later row with the same key replaces one that is wrong, and UPDATE corrects it."
+        "\nQuestDB has no DELETE. To remove them: pause the sink, `curl -X PUT"
+        f" {settings.connect_url}/connectors/NAME/pause`, run these"
+        f"\nas the admin at {settings.questdb_url}, in their order, resume the sink, then `liq up`."
+    )
+    days = sorted(set(zip(rows["kind"], rows["ts"].dt.date, strict=True)))
+    for kind, day in days:
+        stream = next(each for each in STREAMS if each.kind == kind)
+        echo(f"\n{day} of {stream.table(settings)}, sink {stream.connector(settings)}:")
+        for statement in stream.removal(day, settings):
+            echo(f"{statement};")
 
 
 @app.command()

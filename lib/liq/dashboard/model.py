@@ -14,6 +14,7 @@ from traitlets import (
     Float,
     HasTraits,
     Instance,
+    Int,
     List,
     Tuple,
     Unicode,
@@ -38,6 +39,7 @@ _RECENT = timedelta(minutes=10)  # for so long an alert stands above the board
 _ALERTS = 3
 _LOOK_AROUND = 15.0  # seconds
 _LONGEST_COVERAGE = timedelta(days=31)  # half a second for a dozen feeds
+_LONGEST_LEFT_OUT = timedelta(days=2)  # these are counted row by row
 _LEAST_BARS = 10
 _SLIDE = timedelta(seconds=5)  # without new rows the window still moves on, this often
 _REPORTS = 1.0  # seconds between questions about the feeds' reports
@@ -149,13 +151,17 @@ class Frames:
 
 
 class Surroundings(NamedTuple):
-    """What changes slowly: what has prints lately, and times when a feed was not heard."""
+    """What changes slowly: what has prints lately, and times when a feed was not heard.
+
+    ``left_out`` is the number of odd rows, which nothing of it counts.
+    """
 
     symbols: tuple[str, ...]
     assets: tuple[str, ...]
     exchanges: tuple[str, ...]
     gaps: pd.DataFrame
     unheard: str
+    left_out: int
 
 
 class Reading(NamedTuple):
@@ -198,6 +204,7 @@ class DashboardModel(HasTraits):
     known_exchanges = Tuple(help="what ``exchanges`` may be chosen from")
     gaps = Instance(pd.DataFrame, allow_none=True, help="rows of ``coverage``")
     unheard = Unicode(help="which feeds were not heard in the window, in a line; empty: none")
+    left_out = Int(help="rows that no query counts, since they break `liq.rules`")
 
     def __init__(self, settings: Settings | None = None, **controls: Any) -> None:
         self.settings = settings or current_settings()
@@ -287,6 +294,7 @@ class DashboardModel(HasTraits):
                 self.known_symbols, self.known_assets = around.symbols, around.assets
                 self.known_exchanges, self.gaps = around.exchanges, around.gaps
                 self.unheard = around.unheard
+                self.left_out = around.left_out
             self.judge()
         return reading.frames is not None
 
@@ -434,7 +442,12 @@ class DashboardModel(HasTraits):
             tuple(sorted(set(sources["exchange"]))),
             self._hit("coverage", **feeds),
             coverage.summary(self._hit("feed_coverage", **feeds)),
+            self._left_out(controls),
         )
+
+    def _left_out(self, controls: Controls) -> int:
+        looked_at = min(duration(controls.window), _LONGEST_LEFT_OUT)
+        return int(self._hit("left_out", window=looked_at, until=controls.until)["rows"].sum())
 
     def _fitting_bucket(self, controls: Controls) -> str:
         """Return the chosen width of a bar, or the least one that gives a readable number."""

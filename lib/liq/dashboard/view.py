@@ -303,7 +303,7 @@ class Dashboard:
         with self._figures_guard:
             self._figures.value = markup.figures(frames, self.model.gaps)
         with self._footnote_guard:
-            self._footnote.value = markup.footnote(frames)
+            self._footnote.value = markup.footnote(frames, self.model.left_out)
 
     def _draw_state(self) -> None:
         with self._header_guard:

@@ -10,7 +10,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 from pyspark.sql.types import DataType, DoubleType, LongType, StringType, StructField, StructType
 
-from liq.model import Cascade, Completeness, Liquidation, Side, Source, Sums
+from liq import rules
+from liq.model import EARLIEST, Cascade, Completeness, Liquidation, Side, Source, Sums
 from liq.streams import LIQUIDATIONS
 
 _LIVE = (Source.LIVE, Source.CRYPTOFEED)
@@ -25,9 +26,14 @@ def parsed(messages: DataFrame) -> DataFrame:
     others late.
     """
     fields = f.from_json(f.col("value").cast("string"), _schema()).alias("print")
-    prints = messages.select(fields).select("print.*").dropna()
-    sane = f.col("ts") <= f.col("recv_ts") + 600_000_000
+    prints = messages.select(fields).select("print.*").where(rules.kept(Liquidation, moment=str))
+    sane = f.col("ts").between(EARLIEST, f.col("recv_ts") + 600_000_000)
     return prints.where(sane).withColumn("ts", f.timestamp_micros("ts"))
+
+
+def kept(stored: DataFrame) -> DataFrame:
+    """Return the exported prints that break no rule: an earlier version exported others too."""
+    return stored.where(rules.kept(Liquidation, moment="timestamp_micros({})".format))
 
 
 def deduplicated(prints: DataFrame, lateness: float) -> DataFrame:

@@ -45,8 +45,8 @@ def _of(
     spark = start(settings)
     try:
         with translated(settings):
-            prints = spark.read.parquet(*map(_literal, files))
-            once = detection.deduplicated(prints, lateness=0)
+            stored = spark.read.parquet(*map(_literal, files))
+            once = detection.deduplicated(detection.kept(stored), lateness=0)
             rows = find(once).orderBy(*stream.keys).collect()
     finally:
         spark.stop()

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from liq.charts import completeness_note
 from liq.charts.base import is_missing
@@ -119,14 +119,15 @@ def figures(frames: Frames | None, gaps: pd.DataFrame | None = None) -> Markup:
     )
 
 
-def footnote(frames: Frames | None) -> Markup:
-    """What the numbers leave out."""
+def footnote(frames: Frames | None, left_out: int = 0) -> Markup:
+    """What the numbers leave out, ``left_out`` odd rows among it."""
     if frames is None:
         return Markup()
     note = completeness_note(frames.sources)
     venues = ", ".join(sorted(set(frames.sources["exchange"])))
-    parts = [f"venues: {venues}" if venues else "", f"≥ {note}" if note else ""]
-    return escape(" · ".join(part for part in parts if part))
+    odd = f"{left_out:,} odd row(s) left out: `liq odd` shows them" if left_out else ""
+    parts = [f"venues: {venues}" if venues else "", f"≥ {note}" if note else "", odd]
+    return with_code(" · ".join(part for part in parts if part))
 
 
 def bars_title(frames: Frames) -> Markup:
