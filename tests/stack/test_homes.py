@@ -90,7 +90,6 @@ def test_a_row_goes_through_a_stack_with_all_odd_characters_and_reset_deletes_al
     home, cache = tmp_path / f"home {ALL}{BEYOND}", tmp_path / f"cache {ALL}"
     settings = Settings.load(home=home, cache=cache, **free_ports())
     jars = with_jars_of(stack, settings)
-    begun = {each.pid for each in psutil.process_iter()}
 
     def command(*words: str) -> str:
         done = subprocess.run(
@@ -122,8 +121,8 @@ def test_a_row_goes_through_a_stack_with_all_odd_characters_and_reset_deletes_al
         assert {each.name for each in home.iterdir()} <= STAYS
         # nothing was written anywhere else
         assert {each.name for each in tmp_path.iterdir()} == {home.name, cache.name, out.name}
-        left = {each.pid for each in psutil.process_iter()} - begun
-        assert not [pid for pid in left if "java" in psutil.Process(pid).name()]
+        lines = [each.info["cmdline"] or () for each in psutil.process_iter(["cmdline"])]
+        assert not [line for line in lines if str(home) in " ".join(line)]
     finally:
         local.down(settings)
 
