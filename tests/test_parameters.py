@@ -56,6 +56,9 @@ def test_value_is_taken_as_its_type(kind: str, given: object, value: object) -> 
         ("list", 5),
         ("list", [5]),
         ("string", 5),
+        ("string", "a\0b"),
+        ("string", "🚀"),
+        ("list", "BTCUSDT,rv\U00097560"),
     ],
 )
 def test_other_values_are_refused_by_name(kind: str, given: object) -> None:

@@ -163,6 +163,8 @@ def _string(given: Any) -> str:
         raise TypeError("give text")
     if "\0" in given:
         raise ValueError("text cannot hold a NUL")
+    if max(given, default="") > "\uffff":  # such text is never stored, and QuestDB misreads some
+        raise ValueError("no row has characters beyond U+FFFF")
     return given.strip()
 
 

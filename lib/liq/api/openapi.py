@@ -17,7 +17,7 @@ _DTYPES: dict[str, dict[str, Any]] = {
     "str": {"type": ["string", "null"]},
     "datetime64[us, UTC]": {"type": ["string", "null"], "format": "date-time"},
 }
-_WORDS = {"type": "string", "pattern": "^[^\\x00]*$"}
+_WORDS = {"type": "string", "pattern": r"^[\u0001-\uffff]*$"}
 _KINDS: dict[str, dict[str, Any]] = {
     "interval": {"type": "string"},
     "column": {"type": "string"},
