@@ -77,7 +77,7 @@ def test_a_table_of_an_older_version_gets_what_it_lacks_and_keeps_its_rows(stack
             f" DEDUP UPSERT KEYS({keys})",
             settings=settings,
         )
-        questdb.execute(f"INSERT INTO {table} (ts) VALUES (0)", settings=settings)  # noqa: S608
+        questdb.execute(f"INSERT INTO {table} (ts) VALUES ('2025-12-31')", settings=settings)  # noqa: S608
         questdb.ensure_table(settings, stream)
         questdb.ensure_table(settings, stream)  # again does nothing
     report(settings, [health("2026-01-01"), health("2026-01-02", stopped=True)])
