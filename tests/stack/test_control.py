@@ -19,6 +19,8 @@ from liq import stack as local
 from liq.config import Settings
 from liq.errors import QuestDBError, StackError
 from liq.stack import State
+from liq.stack.control import wait_healthy
+from liq.stack.service import Service
 
 pytestmark = pytest.mark.stack
 
@@ -220,6 +222,21 @@ def test_a_server_that_fails_to_start_shows_its_last_words(own: Settings) -> Non
             local.start("questdb", own)
     finally:
         conf.write_text(good)
+
+
+def test_last_words_are_not_the_class_archive(own: Settings) -> None:
+    file = own.home / "logs" / "connect.log"
+    before = file.read_bytes() if file.exists() else b""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    archive = "[95.6s][warning][cds] Skipping org/slf4j/impl/StaticMarkerBinder: Old class\n"
+    file.write_text("ERROR cannot connect to Kafka\n\tat a.frame\n" + archive * 9)
+    gone = Service(name="connect", home=own.home, argv=[], healthy=lambda: False)
+    try:
+        with pytest.raises(StackError, match="cannot connect to Kafka") as refused:
+            wait_healthy(gone)
+    finally:
+        file.write_bytes(before)
+    assert "[cds]" not in str(refused.value)
 
 
 def test_reset_asks_then_deletes_data_and_keeps_secrets(own: Settings) -> None:

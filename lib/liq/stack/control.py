@@ -259,7 +259,8 @@ def _server(settings: Settings, name: str) -> Service:
 
 def _last_words(service: Service) -> str:
     lines = tail(service.log, 50) if service.log.exists() else []
-    telling = [line for line in lines if not line.startswith("\t")]  # frames of a stack trace do
+    # without the frames of stack traces, and what the JVM says of its archive of classes
+    telling = [line for line in lines if not line.startswith("\t") and "[cds]" not in line]
     return "\n".join([f"see {service.log}", *telling[-5:]])
 
 
