@@ -118,9 +118,9 @@ def _check_way(
     if now != then:
         variable = f"LIQ_{stream.prefix}connector".upper()
         raise ConnectError(
-            f"sink {stream.connector(settings)} carries {now}; by these settings it would carry"
-            f" {then}, and no more what it carries now. Let a second sink carry that:"
-            f" {variable}=NAME liq init; or change this one: liq init --force"
+            f"sink {stream.connector(settings)} carries {now}; with these settings it would carry"
+            f" {then} instead. To keep it and add a second sink:"
+            f" {variable}=NAME liq init; to change this one: liq init --force"
         )
 
 
