@@ -1,4 +1,4 @@
-"""Feeds that were not heard, in words."""
+"""Feeds that were disconnected, in words."""
 
 import pandas as pd
 import pytest
@@ -11,7 +11,7 @@ MOMENT = pd.Timestamp("2026-01-01", tz="UTC").to_pydatetime()
 
 
 def feeds(*rows: tuple[str, str, bool, bool, float]) -> pd.DataFrame:
-    columns = ["exchange", "source", "stopped", "heard", "missing"]
+    columns = ["exchange", "source", "stopped", "connected", "missing"]
     frame = pd.DataFrame(list(rows), columns=columns)
     return frame.assign(missing_s=frame["missing"] * 3600)
 
@@ -38,7 +38,7 @@ def test_feeds_that_missed_a_part_are_told_with_their_share() -> None:
     ]
     assert coverage.summary(feeds(*partly)) == (
         "1 of 2 feeds disconnected: bybit;"
-        " not heard for a part of the window: okx 12.5 %, gate (simulator) < 0.1 %"
+        " disconnected for a part of the window: okx 12.5 %, gate (simulator) < 0.1 %"
     )
 
 

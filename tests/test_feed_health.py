@@ -175,7 +175,7 @@ def test_a_summary_names_the_feeds_and_how_much_is_missing(own: Settings) -> Non
     insert(own, [report(second, exchange="gate", stopped=second == 29) for second in range(30)])
     found = liq.hit("feed_coverage", settings=own, window="1m", until=at(60))
     assert found["exchange"].tolist() == ["bybit", "gate", "okx"]
-    assert found["heard"].tolist() == [False, False, True]
+    assert found["connected"].tolist() == [False, False, True]
     assert found["stopped"].tolist() == [False, True, False]
     assert found["missing_s"].tolist() == [46, 0, 0]
     assert found["missing"].tolist() == [pytest.approx(46 / 60), 0, 0]
@@ -317,6 +317,6 @@ async def test_a_killed_producer_is_missed_and_one_that_is_ended_is_not(
         await asyncio.to_thread(eventually, lambda: rows(pipeline)["stopped"].iloc[-1])
     await asyncio.to_thread(eventually, lambda: not connected())
     [feed] = liq.hit("feed_coverage", settings=pipeline, window="1m").itertuples()
-    assert (feed.stopped, feed.heard) == (says_so, False)
+    assert (feed.stopped, feed.connected) == (says_so, False)
     [state] = liq.hit("feed_health", settings=pipeline, window="1m").itertuples()
     assert (state.stopped, state.silent) == (says_so, not says_so)

@@ -87,7 +87,7 @@ def test_feeds_that_were_not_heard_are_told_by_name_and_share(stack: Settings) -
     made = Report("100s", end.isoformat(), settings)
     heading = made.heading()._repr_html_()
     assert "<b>≥</b> 2 of 3 feeds disconnected: gate, htx: sums are lower bounds" in heading
-    assert "not heard: htx 100 %, gate 76 % of the window" in heading
+    assert "disconnected: htx 100 %, gate 76 % of the window" in heading
     assert "153,312,710.50" in made.table("totals")._repr_html_()
     for draw, key in ((charts.by_exchange, "by_exchange"), (charts.top_symbols, "top_symbols")):
         figure = made.chart(draw, key).figure

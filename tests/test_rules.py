@@ -262,9 +262,9 @@ def test_what_is_left_out_is_told_by_its_fields(spoilt: Settings) -> None:
     assert found == expected | {"feed_health: source": 1, "prices: price": 1}
     rows = liq.hit("odd_rows", settings=spoilt)
     assert len(rows) == sum(found.values())
-    [told] = rows["told"][rows["broken"] == "source"][rows["kind"] == "liquidations"]
-    assert "source=mybot" in told
-    assert "symbol=BTCUSDT" in told
+    [fields] = rows["fields"][rows["broken"] == "source"][rows["kind"] == "liquidations"]
+    assert "source=mybot" in fields
+    assert "symbol=BTCUSDT" in fields
 
 
 @pytest.mark.stack

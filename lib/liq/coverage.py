@@ -1,4 +1,4 @@
-"""Which feeds were not heard, and for how much of a window, in words.
+"""Which feeds were disconnected, and for how much of a window, in words.
 
 The rule itself is in the catalogue: the queries ``coverage``, ``feed_coverage`` and ``covered``.
 """
@@ -21,16 +21,16 @@ def feed_name(exchange: str, source: str) -> str:
 
 
 def summary(feeds: "pd.DataFrame") -> str:
-    """Return one line about the rows of ``feed_coverage``, "" if all was heard.
+    """Return one line about the rows of ``feed_coverage``, "" if none was disconnected.
 
-    For example ``11 of 12 feeds disconnected: okx, gate, …``, and of feeds that are heard again, or
-    were stopped on purpose, for how much of the window they were not. Exchanges that liq does not
-    know are left out: anybody may have written of them.
+    For example ``11 of 12 feeds disconnected: okx, gate, …``, and of feeds that are connected
+    again, or were stopped on purpose, for how much of the window they were not. Exchanges that
+    liq does not know are left out: anybody may have written of them.
     """
     known = feeds[feeds["exchange"].map(is_known).astype(bool)]
     rows: list[Any] = list(known.itertuples(index=False))
     expected = [row for row in rows if not row.stopped]
-    lost = [row for row in expected if not row.heard]
+    lost = [row for row in expected if not row.connected]
     partly = [row for row in rows if row not in lost and row.missing_s > 0]
     texts = []
     if lost:
@@ -38,12 +38,12 @@ def summary(feeds: "pd.DataFrame") -> str:
         texts.append(f"{len(lost)} of {_feeds(len(expected))} disconnected: {names}")
     if partly:
         shares = ((feed_name(row.exchange, row.source), row.missing) for row in partly)
-        texts.append(f"not heard for a part of the window: {_listed(shares)}")
+        texts.append(f"disconnected for a part of the window: {_listed(shares)}")
     return "; ".join(texts)
 
 
 def missing(gaps: Iterable[Any], window_s: float) -> str:
-    """Return each feed of ``gaps`` with the share of the window that it was not heard.
+    """Return each feed of ``gaps`` with the share of the window that it was disconnected.
 
     They are rows of ``coverage``; "" if there are none.
     """

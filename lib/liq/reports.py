@@ -245,8 +245,8 @@ def _facts(stamp: Stamp) -> Iterator[tuple[str, str]]:
     yield "row hash", Markup("<code>{}</code>").format(stamp.row_hash)
     yield "version", f"liq {stamp.version}"
     for gap in (stamp.coverage or [])[:_MOST_GAPS]:
-        heard = f"{gap.exchange} ({gap.source}) {gap.from_ts:{_CLOCK}} to {gap.to_ts:{_CLOCK}}"
-        yield "not heard", heard
+        gone = f"{gap.exchange} ({gap.source}) {gap.from_ts:{_CLOCK}} to {gap.to_ts:{_CLOCK}}"
+        yield "disconnected", gone
 
 
 def _gaps_in_short(stamp: Stamp) -> str:
@@ -255,4 +255,4 @@ def _gaps_in_short(stamp: Stamp) -> str:
     if not stamp.coverage or not stamp.since or not stamp.until:
         return "no gaps"
     window_s = (stamp.until - stamp.since).total_seconds()
-    return f"not heard: {coverage.missing(stamp.coverage, window_s)} of the window"
+    return f"disconnected: {coverage.missing(stamp.coverage, window_s)} of the window"

@@ -124,7 +124,7 @@ def broken(record: type[msgspec.Struct]) -> str:
     return f"trim(concat({', '.join(parts)}))"
 
 
-def told(record: type[msgspec.Struct]) -> str:
+def fields(record: type[msgspec.Struct]) -> str:
     """Return the SQL text of all fields of a row but ``ts``, each with its name."""
     parts = (f"'{rule.name}=', {rule.name}, ' '" for rule in rules(record) if rule.name != "ts")
     return f"trim(concat({', '.join(parts)}))"

@@ -22,7 +22,7 @@ _COVERAGE, _HEALTH = "coverage", "feed_health"
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """A time in the window when a feed was not heard."""
+    """A time in the window when a feed was disconnected."""
 
     exchange: str
     source: str

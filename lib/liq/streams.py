@@ -83,12 +83,12 @@ class Stream:
     def odd_rows(self, settings: Settings) -> str:
         """Return what stands in ``FROM`` for rows that break `liq.rules`, written past the sink.
 
-        Columns are ``ts``, ``broken`` (names of the fields) and ``told`` (all the fields).
+        Columns are ``ts``, ``broken`` (names of the fields) and ``fields`` (all, as name=value).
         """
-        broken, told = rules.broken(self.record), rules.told(self.record)
+        broken, fields = rules.broken(self.record), rules.fields(self.record)
         return (
             f"(SELECT ts, CASE WHEN {_MISDATED} THEN 'ts' ELSE {broken} END AS broken,"  # noqa: S608 - our own texts
-            f" {told} AS told FROM {self.table(settings)}"
+            f" {fields} AS fields FROM {self.table(settings)}"
             f" WHERE {_MISDATED} OR {rules.left_out(self.record)})"
         )
 

@@ -193,9 +193,7 @@ def test_a_failing_query_ends_it_at_once(past: Settings, tmp_path: Path) -> None
 
 def test_the_listing_says_when_rules_fire_and_which_cannot(past: Settings) -> None:
     frame = alerts.listing(past).set_index("rule")
-    assert frame.loc["burst", "fires_when"] == (
-        "long_usd of totals within 1m >= 100, then rests 5m"
-    )
+    assert frame.loc["burst", "fires_when"] == ("long_usd of totals within 1m >= 100, cool-down 5m")
     assert "has no column 'none'" in str(frame.loc["broken", "fault"])
 
 

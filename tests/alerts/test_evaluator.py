@@ -146,7 +146,7 @@ def test_the_shipped_rules_can_all_be_evaluated(own: Settings) -> None:
     assert messages["long_burst"] == "$6,000,000 of longs liquidated within 1m"
     assert messages["great_print"].startswith("$6,000,000 BTCUSDT long liquidated on binance_usdm")
     assert messages["one_sided"] == "100% of $6,000,000 are longs"
-    assert messages["feed_silent"].startswith("okx (live) is not heard, last report ")
+    assert messages["feed_silent"].startswith("okx (live) is disconnected, last report ")
 
 
 async def test_each_dead_feed_is_told_once_also_over_a_restart(own: Settings) -> None:

@@ -169,7 +169,7 @@ def test_feeds_are_told_with_units_and_a_lost_one_apart() -> None:
                  "passed over", "too old", "liq-heard"):  # fmt: skip
         assert text in page
     lost = markup.feeds(health(connected=False, silent=True, lag_s=None, source="simulator"))
-    for text in ("not heard", "liq-unheard", "<td>-</td>", "<mark>simulator</mark>"):
+    for text in ("disconnected", "liq-unheard", "<td>-</td>", "<mark>simulator</mark>"):
         assert text in lost
     ended = markup.feeds(health(connected=False, stopped=True))
     assert "stopped" in ended

@@ -125,7 +125,7 @@ def test_tells_when_a_feed_was_not_heard(own: Settings) -> None:
     spans = [(row.from_ts.timestamp(), row.to_ts.timestamp()) for row in rows]
     assert (now - 120, now - 60) in spans
     assert set(model.gaps["exchange"]) == {"binance_usdm", "okx"}
-    assert model.unheard.startswith("1 of 2 feeds disconnected: okx; not heard for a part of the")
+    assert model.unheard.startswith("1 of 2 feeds disconnected: okx; disconnected for a part of")
     model.exchanges = ["gate"]  # what others miss is none of this reader's
     model.poll()
     assert (len(model.gaps), model.unheard) == (0, "")

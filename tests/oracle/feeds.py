@@ -50,10 +50,10 @@ def feed_coverage(world: World, values: Values) -> Answer:
     lost = _lost(world, values).groupby(["exchange", "source"], as_index=False)
     sums = lost.agg(missing_s=("missing_s", "sum"), lost_to=("to_ts", "max"))
     rows = _expected(world, values).merge(sums, on=["exchange", "source"], how="left")
-    rows["heard"] = ~rows["stopped"] & (rows["lost_to"] != rows["expected_to"])
+    rows["connected"] = ~rows["stopped"] & (rows["lost_to"] != rows["expected_to"])
     rows["missing_s"] = rows["missing_s"].astype(float).fillna(0)
     rows["missing"] = rows["missing_s"] * 1e6 / (until(values) - since(values))
-    names = ["exchange", "source", "ts", "stopped", "heard", "missing_s", "missing"]
+    names = ["exchange", "source", "ts", "stopped", "connected", "missing_s", "missing"]
     rows = ordered(rows[names], exchange=True, source=True)
     return Answer(times(rows, "ts"), ("exchange", "source"))
 

@@ -103,9 +103,9 @@ def listing(settings: Settings | None = None) -> "pd.DataFrame":
 
 
 def condition(rule: Rule) -> str:
-    """Return when a rule fires, and for how long it rests then, in words."""
-    alone = " alone" if rule.by else ""
-    return f"{comparison(rule)}, then rests {rule.cool_down}{alone}"
+    """Describe when a rule fires, and its cool-down."""
+    each = " each" if rule.by else ""
+    return f"{comparison(rule)}, cool-down {rule.cool_down}{each}"
 
 
 def comparison(rule: Rule) -> str:

@@ -222,7 +222,7 @@ def _centre(text: str, colour: str) -> Spec:
 def time_axis(colours: Theme, span: tuple[Any, Any] | None, gaps: pd.DataFrame | None) -> Spec:
     """Return the x axis of a timeline, and the shades of ``gaps`` on it.
 
-    A gap of an exchange that liq does not know shades nothing: none of its feeds was not heard.
+    A gap of an exchange that liq does not know shades nothing: none of its feeds is expected.
     """
     if gaps is not None and "exchange" in gaps:
         gaps = gaps[gaps["exchange"].map(is_known).astype(bool)]
@@ -230,7 +230,7 @@ def time_axis(colours: Theme, span: tuple[Any, Any] | None, gaps: pd.DataFrame |
     axis = {
         "type": "date",
         "title": {
-            "text": "time (UTC); shaded: a feed was not heard" if shades else "time (UTC)",
+            "text": "time (UTC); shaded: a feed was disconnected" if shades else "time (UTC)",
             "standoff": 6,
         },
         "gridcolor": colours.grid,
@@ -265,7 +265,7 @@ def _merged(gaps: pd.DataFrame) -> pd.DataFrame:
 
 
 def is_missing(gaps: pd.DataFrame | None) -> bool:
-    """Tell whether a feed was not heard for a part of the window, so that sums are lower bounds."""
+    """Tell whether a feed was disconnected in the window, so that sums are lower bounds."""
     return gaps is not None and len(gaps) > 0
 
 

@@ -1,4 +1,4 @@
-"""When which feed was heard."""
+"""When which feed was connected."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from liq.charts import base
 from liq.charts.base import THEMES, Chart, Spec, ThemeName
 from liq.coverage import feed_name
 
-UNKNOWN = "when feeds were heard is not known yet"
+UNKNOWN = "when feeds were connected is not known yet"
 _COLUMNS = ["name", "from_ts", "to_ts"]
 
 
@@ -21,26 +21,26 @@ def coverage(
     *,
     span: tuple[Any, Any],
 ) -> Spec:
-    """When each of ``feeds`` (``feed_health``) was heard, and when not: ``coverage``.
+    """When each of ``feeds`` (``feed_health``) was connected, and when not: ``coverage``.
 
-    A feed is drawn as heard from its first report of the window to its last, but for its gaps. What
-    is neither was not expected.
+    A feed is drawn as connected from its first report of the window to its last, but for its
+    gaps. What is neither was not expected.
     """
     colours = THEMES[theme]
     traces = []
     if gaps is not None:
         lost = _named(gaps, gaps["from_ts"], gaps["to_ts"])
-        told = _named(feeds, feeds["first_ts"], feeds["ts"]).dropna()
-        heard = pd.DataFrame(list(_heard(told, lost)), columns=_COLUMNS)
+        reported = _named(feeds, feeds["first_ts"], feeds["ts"]).dropna()
+        connected = pd.DataFrame(list(_connected(reported, lost)), columns=_COLUMNS)
         traces = [
-            _spans("heard", colours.muted, heard),
-            _spans("not heard", colours.warning, lost),
+            _spans("connected", colours.muted, connected),
+            _spans("disconnected", colours.warning, lost),
         ]
     empty = "no feed has reported in this window" if feeds.empty else UNKNOWN
     layout = base.layout(theme, feeds if traces else feeds.head(0), "", empty=empty)
     layout |= {"barmode": "overlay", "hovermode": "closest"} | base.time_axis(colours, span, None)
     layout["yaxis"] = {"type": "category", "automargin": True, "autorange": "reversed"}
-    names = pd.unique(pd.concat([one["name"] for one in (told, lost)])) if traces else []
+    names = pd.unique(pd.concat([one["name"] for one in (reported, lost)])) if traces else []
     layout["yaxis"] |= {"categoryorder": "array", "categoryarray": list(names)}
     return {"data": traces, "layout": layout}
 
@@ -50,9 +50,9 @@ def _named(frame: pd.DataFrame, begin: "pd.Series[Any]", end: "pd.Series[Any]") 
     return pd.DataFrame({"name": names, "from_ts": begin.array, "to_ts": end.array})
 
 
-def _heard(told: pd.DataFrame, lost: pd.DataFrame) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the spans of ``told`` without those of ``lost``."""
-    feeds: Iterator[Any] = told.itertuples(index=False)
+def _connected(reported: pd.DataFrame, lost: pd.DataFrame) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the spans of ``reported`` without those of ``lost``."""
+    feeds: Iterator[Any] = reported.itertuples(index=False)
     for feed in feeds:
         start = feed.from_ts
         own: Iterator[Any] = lost[lost["name"] == feed.name].sort_values("from_ts").itertuples()

@@ -144,7 +144,7 @@ def env() -> None:
 
 @app.command()
 def status() -> None:
-    """Show what runs: state, process, memory, address; and what was mended lately.
+    """Show what runs: state, process, memory, address; and recent repairs.
 
     Exits with 3 if anything that should run died, hangs or was given up, the supervisor too.
     """
@@ -193,8 +193,8 @@ def _show_passed() -> None:
     with contextlib.suppress(QuestDBError):  # no table yet; its other faults are told elsewhere
         if passed := questdb.passed_over():
             console.print(
-                "\npassed over on purpose within the hour, of what exchanges told; `liq logs"
-                " producer` says why",
+                "\nreported by exchanges and passed over on purpose within the hour; `liq logs"
+                " producer` gives the reasons",
                 style="dim",
                 soft_wrap=True,
             )

@@ -107,7 +107,7 @@ def alerts(asked: Controls) -> Mapping[str, Ask]:
 
 
 def feeds(asked: Controls) -> Mapping[str, Ask]:
-    """How the feeds fare, and when they were not heard."""
+    """The state of the feeds, and when they were disconnected."""
     span = asked.span | {"exchange": list(asked.exchanges)}
     return {"health": Ask("feed_health", span)}
 

@@ -54,7 +54,7 @@ class State(StrEnum):
     LIVE = "live"  # fresh rows or fresh reports of all feeds arrive
     QUIET = "quiet"  # the feeds report, but nothing was liquidated for a while; or none ever did
     STALE = "stale"  # nothing fresh arrives; ``trouble`` says why
-    DISCONNECTED = "disconnected"  # some feed is not heard, though reports of others may arrive
+    DISCONNECTED = "disconnected"  # some feed is disconnected, though reports of others may arrive
     BROKEN = "broken"  # a part of the page could not be read or drawn; the others are live
     EMPTY = "empty"  # no row matches the controls
     PAUSED = "paused"
@@ -151,7 +151,7 @@ class Frames:
 
 
 class Surroundings(NamedTuple):
-    """What changes slowly: what has prints lately, and times when a feed was not heard.
+    """What changes slowly: what has prints lately, and times when a feed was disconnected.
 
     ``left_out`` is the number of odd rows, which nothing of it counts.
     """
@@ -203,7 +203,7 @@ class DashboardModel(HasTraits):
     known_assets = Tuple(help="what ``asset`` may be chosen from, the greatest first")
     known_exchanges = Tuple(help="what ``exchanges`` may be chosen from")
     gaps = Instance(pd.DataFrame, allow_none=True, help="rows of ``coverage``")
-    unheard = Unicode(help="which feeds were not heard in the window, in a line; empty: none")
+    unheard = Unicode(help="which feeds were disconnected in the window, in a line; empty: none")
     left_out = Int(help="rows that no query counts, since they break `liq.rules`")
 
     def __init__(self, settings: Settings | None = None, **controls: Any) -> None:

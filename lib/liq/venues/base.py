@@ -43,11 +43,11 @@ class Passed(StrEnum):
     """Why what a venue tells of a liquidation is passed over: on purpose it makes no record."""
 
     OLD = "older than 10 minutes at receipt"
-    EARLIER = "open before we came"
+    EARLIER = "open before we connected"
     OTHER_KIND = "of the other kind of contract"
-    STILL_OPEN = "still open: its last message tells all of it"
+    STILL_OPEN = "still open: its last message has all of it"
     UNFILLED = "ended without a fill"
-    FOLLOW_UP = "of a liquidation that was told already"
+    FOLLOW_UP = "of a liquidation that was reported already"
 
 
 class Parsed(list[Record]):

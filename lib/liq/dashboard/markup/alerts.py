@@ -23,7 +23,7 @@ def rules(known: Rules) -> Markup:
     """What the rules say, and why those that cannot be used are not."""
     rows = (_rule(name, rule) for name, rule in known.rules.items())
     faults = join(map(alert, known.faults.values()))
-    return table(("rule", "fires when", "rests", "tells"), rows) + faults
+    return table(("rule", "fires when", "cool-down", "description"), rows) + faults
 
 
 def _rule(name: str, rule: Rule) -> Markup:

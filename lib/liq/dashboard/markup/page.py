@@ -96,7 +96,7 @@ def warning(problem: Problem | None) -> Markup:
 
 
 def unheard(feeds: str) -> Markup:
-    """Which feeds were not heard, from `liq.coverage.summary`; nothing where all were."""
+    """Which feeds were disconnected, from `liq.coverage.summary`; nothing where all were."""
     if not feeds:
         return Markup()
     return Markup('<div class="liq-notice liq-warning" role="status"><b>≥</b> {}.</div>').format(

@@ -30,7 +30,7 @@ def feeds(health: pd.DataFrame) -> Markup:
 
 
 def _feed(feed: Any) -> Markup:
-    state = "connected" if feed.connected else "stopped" if feed.stopped else "not heard"
+    state = "connected" if feed.connected else "stopped" if feed.stopped else "disconnected"
     values = (
         Markup("{}{}{}").format(feed.exchange, source_mark(feed.source), _unknown(feed.exchange)),
         state, feed.completeness, f"{feed.ts:%m-%d %H:%M:%S}",

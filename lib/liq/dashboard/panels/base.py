@@ -18,7 +18,7 @@ from liq.html import with_code
 
 
 class Look(NamedTuple):
-    """How to draw: the theme, and the times that charts shade because a feed was not heard."""
+    """How to draw: the theme, and the times that charts shade because a feed was disconnected."""
 
     theme: ThemeName
     gaps: pd.DataFrame | None

@@ -1,4 +1,4 @@
-"""The board of the feeds: how each fares now, and when it was not heard."""
+"""The board of the feeds: the state of each now, and when it was disconnected."""
 
 from liq import charts
 from liq.dashboard import markup
@@ -16,7 +16,7 @@ class Feeds(Panel):
         self.brushes = (self.coverage,)
         self.health = Html(css_class="liq-health")
         self.cards = (
-            Card("liq-coverage", "Heard, and not heard", self.coverage),
+            Card("liq-coverage", "Feed coverage", self.coverage),
             Card("liq-reports", "Feeds", self.health),
         )
         self.widget = board("liq-feeds", self.cards)
