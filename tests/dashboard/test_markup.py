@@ -179,7 +179,7 @@ def test_feeds_are_told_with_units_and_a_lost_one_apart() -> None:
 
 def test_feeds_that_were_not_heard_stand_in_one_line() -> None:
     line = markup.unheard("2 of 3 feeds disconnected: okx, gate")
-    assert "<b>≥</b> 2 of 3 feeds disconnected: okx, gate." in line
+    assert "<b>≥</b> 2 of 3 feeds disconnected: okx, gate: sums are lower bounds." in line
     assert markup.unheard("") == ""
 
 

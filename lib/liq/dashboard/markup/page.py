@@ -96,12 +96,13 @@ def warning(problem: Problem | None) -> Markup:
 
 
 def unheard(feeds: str) -> Markup:
-    """Which feeds were disconnected, from `liq.coverage.summary`; nothing where all were."""
+    """Which feeds were disconnected, from `liq.coverage.summary`; nothing where none was."""
     if not feeds:
         return Markup()
-    return Markup('<div class="liq-notice liq-warning" role="status"><b>≥</b> {}.</div>').format(
-        feeds
-    )
+    return Markup(
+        '<div class="liq-notice liq-warning" role="status">'
+        "<b>≥</b> {}: sums are lower bounds.</div>"
+    ).format(feeds)
 
 
 def figures(frames: Frames | None, gaps: pd.DataFrame | None = None) -> Markup:
