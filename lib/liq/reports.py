@@ -84,7 +84,7 @@ class Report:
     def heading(self) -> Piece:
         """Return the window, what its rows come from, and how many are left out as odd."""
         badge = Markup(' <b class="liq-badge">{}</b>').format(self._badge) if self._badge else ""
-        html = Markup("<p>{}{}</p>{}{}").format(
+        html = Markup("<p>{}{}</p>{}{}{}").format(
             _window(self._stamp),
             badge,
             self._unheard(),

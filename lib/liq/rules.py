@@ -149,8 +149,8 @@ def _rule(name: str, kind: Any) -> Rule:
 
 
 def _described(rule: Rule) -> str:
-    mark = "?" if rule.nullable else "*" if rule.later else ""
-    words = [f"{rule.name}{mark}", rule.kind, *rule.choices]
+    marks = "?" * rule.nullable + "*" * rule.later
+    words = [f"{rule.name}{marks}", rule.kind, *rule.choices]
     words += [f"{sign}{bound}" for sign, bound in rule.bounds]
     words += [f"<=now+{rule.ahead}"] if rule.ahead else []
     return " ".join(words)

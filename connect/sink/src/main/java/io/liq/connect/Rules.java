@@ -11,9 +11,9 @@ import org.apache.kafka.connect.errors.DataException;
  * What the fields of a record may hold. The Python side has the rules from its record types
  * ({@code liq.rules}), checks what it publishes by them, and writes them into the configuration.
  *
- * <p>A rule is a name, with {@code ?} if the field may be null and {@code *} if it may be missing, its kind, and bounds of the value, or of a text's
- * length: {@code price number >0 <1e+18}, {@code symbol text >=1 <=100}, {@code side one long short},
- * {@code connected flag}, {@code event_id whole}, {@code ts time >=1262304000000000 <=now+86400000000}.
+ * <p>A rule is a name, with {@code ?} if the field may be null and {@code *} if it may be missing, its kind, and
+ * bounds of the value, or of a text's length: {@code price number >0 <1e+18},
+ * {@code symbol text >=1 <=100}, {@code side one long short}, {@code connected flag}, {@code event_id whole}, {@code ts time >=1262304000000000 <=now+86400000000}.
  */
 final class Rules {
     private static final String AHEAD = "<=now+";
@@ -106,9 +106,9 @@ final class Rules {
 
         private Rule(String[] words, long bit) {
             this.bit = bit;
-            nullable = words[0].endsWith("?");
-            later = words[0].endsWith("*");
-            name = nullable || later ? words[0].substring(0, words[0].length() - 1) : words[0];
+            name = words[0].replaceAll("[?*]+$", "");
+            nullable = words[0].indexOf('?', name.length()) >= 0;
+            later = words[0].indexOf('*', name.length()) >= 0;
             if (name.isEmpty()) {
                 throw new IllegalArgumentException("no name");
             }
