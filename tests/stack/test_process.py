@@ -118,9 +118,9 @@ def test_a_clock_that_is_set_makes_no_stranger_of_a_process(pid_file: Path) -> N
     found = process.find(pid_file)
     assert found
     assert found.process == ours
-    pid_file.write_text(json.dumps(entry | {"born": "another-boot 1234"}))
-    assert process.find(pid_file) is None
-    pid_file.write_text(json.dumps(entry))
+    stale = pid_file.with_name("stale.json")
+    stale.write_text(json.dumps(entry | {"born": "another-boot 1234"}))
+    assert process.find(stale) is None
 
 
 def test_a_process_that_a_full_disk_cannot_remember_is_not_left_behind(
@@ -180,6 +180,24 @@ def test_a_damaged_pid_file_is_written_anew_by_its_process(pid_file: Path, text:
     assert process.find(pid_file) is None
     assert not process.end(pid_file, timeout=5)
     assert not pid_file.exists()
+
+
+def test_a_pid_file_of_one_before_is_written_anew_but_not_for_a_child_that_outlived_it(
+    pid_file: Path,
+) -> None:
+    started = python(pid_file, PARENT + FOREVER)
+    (child,) = started.children()
+    before = pid_file.read_text()
+    pid_file.write_text(before.replace(f'"pid": {started.pid}', f'"pid": {os.getpid()}'))
+    found = process.find(pid_file)
+    assert found
+    assert found.process == started
+    assert pid_file.read_text() == before
+    started.kill()
+    eventually(lambda: ended(started))
+    assert process.find(pid_file) is None
+    assert child.is_running()
+    child.kill()
 
 
 def test_a_process_whose_pid_file_is_gone_is_found_its_children_and_namesakes_are_not(

@@ -104,8 +104,8 @@ def definition(pid_file: Path) -> str:
 def find(pid_file: Path) -> Remembered | None:
     """Return the running process that ``pid_file`` remembers, None if it has ended.
 
-    A file that is empty or damaged is written anew if its process is found by its mark. Raises
-    `StackError` when the file may not be read.
+    A file that is empty, damaged or of one before it is written anew if its process is found by its
+    mark. Raises `StackError` when the file may not be read.
     """
     try:
         found = _remembered(pid_file)
@@ -114,17 +114,21 @@ def find(pid_file: Path) -> Remembered | None:
     except OSError as error:
         raise StackError(f"cannot read {pid_file}: {error}") from error
     except _DAMAGE:
-        found = recover([pid_file]).get(pid_file)
+        found = None
+    found = found or recover([pid_file]).get(pid_file)
     return None if found is None or _ended(found.process) else found
 
 
 def recover(pid_files: Sequence[Path]) -> dict[Path, Remembered]:
-    """Find running processes whose pid files are gone or damaged, and write those files anew."""
+    """Find running processes whose pid files are gone, damaged or of one that has ended.
+
+    Those files are written anew.
+    """
     lost = {file.absolute(): file for file in pid_files if not _is_whole(file)}
     found: dict[Path, Remembered] = {}
     for process, absolute, definition in identity.marked() if lost else ():
         file = lost.get(absolute)
-        if file is None or _ended(process):
+        if file is None or _ended(process) or not _may_be_of(process, file):
             continue
         found[file] = Remembered(process, definition)
         with contextlib.suppress(
@@ -155,10 +159,19 @@ def _read(pid_file: Path) -> dict[str, Any]:
 
 def _is_whole(pid_file: Path) -> bool:
     try:
-        _remembered(pid_file)
+        return _remembered(pid_file) is not None
     except (OSError, *_DAMAGE):
         return False
-    return True
+
+
+def _may_be_of(process: psutil.Process, pid_file: Path) -> bool:
+    """Whether a marked process is what ``pid_file`` stands for, not a child that outlived it."""
+    try:
+        return bool(_read(pid_file)["argv"] == process.cmdline())
+    except (OSError, *_DAMAGE):  # the file does not tell
+        return True
+    except psutil.Error:
+        return False
 
 
 def forget(pid_file: Path) -> None:
