@@ -204,10 +204,6 @@ async def test_a_page_whose_kernel_or_server_hangs_does_not_look_live(pipeline: 
         await live(pipeline)
 
 
-@pytest.mark.xfail(
-    reason="issue 14, 5: a second page was once not live within 120 s, after the test before it on"
-    " a machine at load 30; alone it passes"
-)
 async def test_a_row_that_liq_cannot_know_freezes_nothing(
     pipeline: Pipeline, chromium: Browser
 ) -> None:
