@@ -130,7 +130,7 @@ async def test_what_a_fast_clock_makes_of_news_is_counted_and_shown(
     assert "passed over on purpose" in _line(status)
     with running(pipeline, "-m", "liq", "status") as process:
         output, _ = process.communicate(timeout=PATIENCE_S)
-    assert f"okx: {feed.passed:,}, {feed.too_old:,} as too old: history, or a fast clock here" in output
+    assert f"okx: {feed.passed:,}, {feed.too_old:,} as too old (or our clock is fast)" in output
 
 
 @pytest.mark.stack

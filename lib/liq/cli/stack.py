@@ -199,7 +199,7 @@ def _show_passed() -> None:
                 soft_wrap=True,
             )
             for one in passed:
-                old = f", {one.too_old:,} as too old: history, or a fast clock here" if one.too_old else ""
+                old = f", {one.too_old:,} as too old (or our clock is fast)" if one.too_old else ""
                 console.print(f"{one.exchange}: {one.passed:,}{old}", soft_wrap=True)
 
 
