@@ -91,6 +91,7 @@ def _connect(settings: Settings, jars: Path) -> Service:
     options = {
         "bootstrap.servers": settings.kafka_bootstrap,
         "reconnect.backoff.max.ms": 250,  # it starts beside Kafka and waits for it
+        "default.api.timeout.ms": 90_000,  # for as long as Kafka may take; by default 60 s
         "group.id": "liq-connect",
         "listeners": f"http://{settings.host}:{settings.connect_port}",
         "rest.advertised.host.name": settings.connect_host,
