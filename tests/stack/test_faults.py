@@ -19,7 +19,7 @@ from liq import questdb
 from liq import stack as local
 from liq.config import Settings
 from liq.errors import StackError
-from liq.stack import State, apps, control, process
+from liq.stack import State, apps, control, identity, process
 from liq.stack.servers import SERVERS
 from liq.stack.service import Service
 
@@ -203,17 +203,24 @@ def test_a_full_disk_leaves_no_process_that_nobody_knows(settings: Settings, kin
 def test_after_a_reboot_strangers_with_the_old_pids_are_left_alone(
     own: Settings, tmp_path: Path
 ) -> None:
-    boot, strangers = another_boot(tmp_path), of_home(own)
+    boot, files = another_boot(tmp_path), sorted((own.home / "run").glob("*.json"))
+    for pid in of_home(own):
+        psutil.Process(pid).kill()
+    strangers = [subprocess.Popen(SLEEP) for _ in files]
+    for file, stranger in zip(files, strangers, strict=True):
+        # it began at the same tick, but of this boot
+        begun = {"pid": stranger.pid, "born": identity.born(stranger.pid)}
+        file.write_text(json.dumps(json.loads(file.read_text()) | begun))
     done = liq(own, "status", mounted=boot)
     assert done.returncode == 3, done.stdout  # all of it died with the machine
     assert "simulator" in done.stdout
-    for pid in set(of_home(own)) - set(strangers):  # `status` started the supervisor again
-        psutil.Process(pid).kill()
     done = liq(own, "down", mounted=boot)
     assert done.returncode == 0, done.stderr
-    assert set(strangers) <= set(of_home(own))
-    for pid in of_home(own):
-        psutil.Process(pid).kill()
+    assert of_home(own) == []
+    assert all(stranger.poll() is None for stranger in strangers)
+    for stranger in strangers:
+        stranger.kill()
+        stranger.wait()
 
 
 @pytest.mark.stack
