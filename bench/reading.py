@@ -63,7 +63,8 @@ def _row(settings: Settings, key: str, size: int, sizes: Sizes) -> Row:
 def sql(settings: Settings, key: str, size: int) -> Sql:
     """Return what QuestDB is asked for the first ``size`` rows of a day's query."""
     given = {"window": "1d", "until": datetime.now(UTC)}
-    text, bound = catalogue.sent(catalogue.find(key, settings), given, settings)
+    query = catalogue.find(key, settings)
+    text, bound = catalogue.sent(query, catalogue.resolved(query, given), settings)
     return f"SELECT * FROM ({text}) LIMIT {size}", bound or {}  # noqa: S608 - a number
 
 
