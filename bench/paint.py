@@ -69,8 +69,8 @@ class Page(NamedTuple):
 
 
 _DASHBOARD = Page(
-    "() => document.querySelector('.liq-tape tr[data-key]')?.dataset.key.split('/')[0]",
-    r'data-key=\\?"([^/"]+)/',
+    "() => JSON.parse(document.querySelector('.liq-tape tr[data-key]')?.dataset.key ?? '[]')[0]",
+    r'data-key=\\?"\[&#34;([^&]+)&#34;',
 )
 _STREAMLIT = Page(
     "() => document.querySelector('[data-testid=stCaptionContainer]')"
