@@ -94,6 +94,7 @@ def described(record: type[msgspec.Struct]) -> str:
     return ",".join(_described(rule) for rule in rules(record))
 
 
+@cache
 def kept(record: type[msgspec.Struct], moment: Callable[[int], str] = moment_of) -> str:
     """Return the SQL condition that rows of ``record`` meet which break no rule.
 
@@ -106,6 +107,7 @@ def kept(record: type[msgspec.Struct], moment: Callable[[int], str] = moment_of)
     return " AND ".join(term for rule in rules(record) for term in _kept(rule, moment))
 
 
+@cache
 def left_out(record: type[msgspec.Struct]) -> str:
     """Return the SQL condition that all other rows meet.
 
@@ -114,6 +116,7 @@ def left_out(record: type[msgspec.Struct]) -> str:
     return " OR ".join(term for rule in rules(record) for term in _left_out(rule))
 
 
+@cache
 def broken(record: type[msgspec.Struct]) -> str:
     """Return the SQL text that names the fields by which a row breaks a rule."""
     parts = [
@@ -124,6 +127,7 @@ def broken(record: type[msgspec.Struct]) -> str:
     return f"trim(concat({', '.join(parts)}))"
 
 
+@cache
 def fields(record: type[msgspec.Struct]) -> str:
     """Return the SQL text of all fields of a row but ``ts``, each with its name."""
     parts = (f"'{rule.name}=', {rule.name}, ' '" for rule in rules(record) if rule.name != "ts")
