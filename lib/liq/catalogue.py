@@ -9,7 +9,7 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
   ``{price_table}`` that of prices, ``{alerts_table}`` that of alerts, ``{cascades_table}`` and
   ``{sums_table}`` those of Spark's cascades and sums; of each only the rows that keep to
   `liq.rules`. ``{odd_table}`` and so on are the others, with the columns ``ts``, ``broken`` and
-  ``told``; ``{any_table}`` and so on the tables themselves;
+  ``fields``; ``{any_table}`` and so on the tables themselves;
 - ``{name}`` is an ``interval`` or ``column`` parameter, one of its choices: these are syntax in
   QuestDB and cannot be bound;
 - ``{bars}`` stands for ``{table} WHERE …`` with the window and the filters that the entry declares
