@@ -18,11 +18,10 @@ import pandas as pd
 from liq import config, connect, forks, kafka, queries, questdb
 from liq.config import Settings
 from liq.connect import ConnectorStatus
-from liq.coverage import feed_name
+from liq.coverage import feed_name, of_known
 from liq.errors import LiqError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.heartbeat import silence_s
 from liq.streams import FEED_HEALTH, LIQUIDATIONS
-from liq.venues import is_known
 
 FRESH = timedelta(seconds=5)
 _LATE = FRESH / 2  # from then on it is worth asking, so that the reason is there when it is due
@@ -106,12 +105,10 @@ class Pulse(NamedTuple):
 def feeds(settings: Settings | None = None) -> Sequence[Feed]:
     """Return the feeds that are expected now, by the query ``feed_health``.
 
-    Those of exchanges that liq does not know count for nothing: anybody may have written of them.
-    Raises `QuestDBError`.
+    Only those of exchanges that are known count. Raises `QuestDBError`.
     """
     found = queries.hit("feed_health", window=_REMEMBERED, settings=settings)
-    known = found[found["exchange"].map(is_known).astype(bool)]
-    return [_feed(row) for row in known.itertuples(index=False) if not row.stopped]
+    return [_feed(row) for row in of_known(found).itertuples(index=False) if not row.stopped]
 
 
 def problems(settings: Settings | None = None) -> list[Problem]:

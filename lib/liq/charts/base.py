@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec
 import numpy as np
 import pandas as pd
 
+from liq.coverage import of_known
 from liq.model import LIVE_SOURCES, Completeness, Source
-from liq.venues import is_known
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -225,7 +225,7 @@ def time_axis(colours: Theme, span: tuple[Any, Any] | None, gaps: pd.DataFrame |
     A gap of an exchange that liq does not know shades nothing: none of its feeds is expected.
     """
     if gaps is not None and "exchange" in gaps:
-        gaps = gaps[gaps["exchange"].map(is_known).astype(bool)]
+        gaps = of_known(gaps)
     shades = _shades(colours, gaps) if gaps is not None else []
     axis = {
         "type": "date",
@@ -269,6 +269,13 @@ def is_missing(gaps: pd.DataFrame | None) -> bool:
     return gaps is not None and len(gaps) > 0
 
 
+def usd_unit(
+    frame: pd.DataFrame, gaps: pd.DataFrame | None = None, caveat: str = "lower bound"
+) -> str:
+    """Return the unit of sums of ``frame``, with the ``caveat`` where they are lower bounds."""
+    return f"USD, {caveat}" if completeness_note(frame) or is_missing(gaps) else "USD"
+
+
 def usd_axis(
     colours: Theme,
     what: str,
@@ -278,9 +285,7 @@ def usd_axis(
     gaps: pd.DataFrame | None = None,
 ) -> Spec:
     """Return an axis of dollars, which says when sums are lower bounds."""
-    bound = completeness_note(frame) or is_missing(gaps)
-    unit = f"USD, {caveat}" if bound else "USD"
-    return axis(colours, f"{what} ({unit})") | {
+    return axis(colours, f"{what} ({usd_unit(frame, gaps, caveat)})") | {
         "exponentformat": "B",  # k, M, B
         "minexponent": 3,
         "rangemode": "tozero",

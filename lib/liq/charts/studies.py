@@ -71,8 +71,7 @@ def cascades(
     ]
     layout = base.layout(theme, frame, badge) | {"hovermode": "closest"}
     layout |= base.time_axis(colours, span, gaps)
-    bound = base.completeness_note(frame) or base.is_missing(gaps)
-    unit = "USD, lower bound" if bound else "USD"
+    unit = base.usd_unit(frame, gaps)
     layout["legend"] |= {
         "title": {"text": f"area: liquidated ({unit})", "font": {"size": 11}},
         "itemsizing": "constant",
@@ -103,8 +102,7 @@ def heatmap(
     ``span``, ``gaps`` and ``badge`` as in `bars`.
     """
     colours = THEMES[theme]
-    bound = base.completeness_note(frame) or base.is_missing(gaps)
-    unit = "USD, lower bound" if bound else "USD"
+    unit = base.usd_unit(frame, gaps)
     scale = _log_scale(frame)
     panels = (("long", colours.long, "y", [0.53, 1.0]), ("short", colours.short, "y2", [0.0, 0.47]))
     layout = base.layout(theme, frame, badge) | base.time_axis(colours, span, gaps)
