@@ -79,6 +79,11 @@ class Status:
     warning: str = ""
     passed: Mapping[Passed, int] = field(default_factory=dict)
 
+    @property
+    def passed_text(self) -> str:
+        """``passed`` in words, "" if that is nothing."""
+        return ", ".join(f"{count:,} {reason}" for reason, count in self.passed.items())
+
 
 class Producer:
     """Publishes one venue's liquidations, or the prices of a feed of those, until it is stopped.

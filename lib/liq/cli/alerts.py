@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from liq.cli.output import LogFormatter, console, errors, styled
+from liq.cli.output import LogFormatter, console, notes, styled
 from liq.errors import RuleError
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ def once() -> None:
         table.add_row(*_row(finding))
     console.print(table)
     for one in findings:
-        for note in one.notes:
-            errors.print(styled(f"note: {one.name}:", "bold yellow"), note, soft_wrap=True)
+        notes(one.notes, one.name)
     if faults := [f"{one.name}: {one.fault}" for one in findings if one.fault]:
         raise RuleError("\n".join(faults))
 

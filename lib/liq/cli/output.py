@@ -7,6 +7,7 @@ let neither through; what is styled says so with `styled`.
 
 import logging
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import rich.console
@@ -51,6 +52,13 @@ console, errors = Console(), Console(stderr=True)
 def echo(text: str, end: str = "\n") -> None:
     """Print ``text`` as it is; to a terminal, what is `printable` of it."""
     print(printable(text) if sys.stdout.isatty() else text, end=end, flush=True)
+
+
+def notes(texts: Iterable[str], about: str = "") -> None:
+    """Print what is to be noted, of ``about`` if that is given, beside the output."""
+    for text in texts:
+        label = f"note: {about}:" if about else "note:"
+        errors.print(styled(label, "bold yellow"), text, soft_wrap=True)
 
 
 class LogFormatter(logging.Formatter):

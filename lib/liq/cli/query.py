@@ -10,12 +10,12 @@ from rich.table import Table
 
 import liq
 from liq import config, reference
-from liq.cli.output import console, echo, errors, styled
+from liq.cli.output import console, echo, notes, styled
 from liq.errors import LiqWarning, QueryError
 from liq.streams import STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     import pandas as pd
 
@@ -78,13 +78,13 @@ def hit(
         with warnings.catch_warnings(action="ignore", category=LiqWarning):
             stamp = liq.export(key, out, spreadsheet=form is Format.SPREADSHEET, **given)
         echo(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
-        _note(stamp.notes)
+        notes(stamp.notes)
     else:
         from liq.queries import asked  # noqa: PLC0415 - pandas would slow every other command
 
         frame = asked(key, **given)
         _print(frame, form)
-        _note(frame.attrs.get("notes", ()))
+        notes(frame.attrs.get("notes", ()))
 
 
 @app.command()
@@ -137,11 +137,6 @@ def report(
 
     reports.write(out, window, until, progress=True)
     echo(f"wrote {out}")
-
-
-def _note(notes: "Iterable[str]") -> None:
-    for note in notes:
-        errors.print(styled("note:", "bold yellow"), note, soft_wrap=True)
 
 
 def _print(frame: "pd.DataFrame", form: Format) -> None:

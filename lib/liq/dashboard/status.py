@@ -97,9 +97,8 @@ class ProducerPanel(ButtonPanel):
 def _section(status: Status, rates: Sequence[float]) -> Markup:
     simulated = status.source and status.source not in LIVE_SOURCES
     badge = Markup("<mark>{}</mark>").format(status.source) if simulated else Markup()
-    passed = ", ".join(f"{count:,} {reason}" for reason, count in status.passed.items())
     problems = {
-        "passed over on purpose": passed,
+        "passed over on purpose": status.passed_text,
         "warning": status.warning,
         "last error": status.last_error,
     }
