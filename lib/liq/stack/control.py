@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TypeVar
 
 from liq import config
@@ -14,6 +13,7 @@ from liq.config import Settings
 from liq.errors import StackError
 from liq.stack import ports, process, resolve, toolchain
 from liq.stack.apps import apps
+from liq.stack.files import write_whole
 from liq.stack.lock import lock
 from liq.stack.progress import Report, silent
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB, servers
@@ -183,7 +183,7 @@ def _spawn(service: Service, progress: Report) -> None:
     progress(service.name, "starting")
     try:
         for file, text in service.files.items():
-            _write(file, text)
+            write_whole(file, text)
         service.prepare()
     except OSError as error:
         raise StackError(f"cannot prepare {service.name}: {error}") from error
@@ -196,17 +196,6 @@ def _spawn(service: Service, progress: Report) -> None:
         pid_file=service.pid_file,
         definition=service.definition,
     )
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a file as a whole or, on a full disk say, not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f"{file.name}.new")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _end(services: Sequence[Service], progress: Report) -> list[str]:

@@ -1,13 +1,13 @@
 """What the supervisor found and mended, kept for `liq status`: a line of JSON each."""
 
 import json
-import os
 import time
 from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
 from liq.config import Settings
+from liq.stack.files import write_whole
 
 _KEPT = 1_000
 
@@ -24,14 +24,7 @@ def add(settings: Settings, subject: str, event: str) -> None:
     """Keep one more; old ones go once there are many. Raises `OSError`, as for a full disk."""
     kept = newest(settings, _KEPT)
     kept.append(Finding(time.time(), subject, event))
-    file = _file(settings)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f"{file.name}.{os.getpid()}.new")  # commands add some too
-    try:
-        draft.write_text("".join(json.dumps(one) + "\n" for one in kept[-_KEPT:]))
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(_file(settings), "".join(json.dumps(one) + "\n" for one in kept[-_KEPT:]))
 
 
 def newest(settings: Settings, count: int) -> list[Finding]:

@@ -19,6 +19,7 @@ import psutil
 
 from liq.errors import StackError
 from liq.stack import identity
+from liq.stack.files import write_whole
 
 _POLL = 0.02
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError)  # what reading a damaged file raises
@@ -79,14 +80,8 @@ def remember(pid: int, *, pid_file: Path, argv: Sequence[str], definition: str =
         "definition": definition,
         "argv": list(argv),
     }
-    draft = pid_file.with_suffix(".new")
     try:
-        pid_file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            draft.write_text(json.dumps(entry))
-            draft.replace(pid_file)
-        finally:
-            draft.unlink(missing_ok=True)
+        write_whole(pid_file, json.dumps(entry))
     except OSError as error:
         raise StackError(f"cannot write {pid_file}: {error}; free disk") from error
 
