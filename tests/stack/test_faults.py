@@ -4,17 +4,14 @@ Private mounts stand for a clock that was stepped and for another boot: the mach
 """
 
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from disk import KINDS, small_disk
-from helpers import PATIENCE_S, eventually, free_ports, running
+from helpers import PATIENCE_S, eventually, running
 from liq import questdb
 from liq import stack as local
 from liq.config import Settings
@@ -22,6 +19,7 @@ from liq.errors import StackError
 from liq.stack import State, apps, control, identity, process
 from liq.stack.servers import SERVERS
 from liq.stack.service import Service
+from stack.conftest import liq
 
 pytestmark = pytest.mark.timeout(900)
 DAMAGES = ["", "{", '{"pid": 1', "[]", "\0" * 200, None]  # None: the file is gone
@@ -29,47 +27,17 @@ SLEEP = ["sleep", "1000"]
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Iterator[Settings]:
-    made = Settings.load(home=tmp_path / "home", **free_ports())
-    yield made
-    local.down(made)
+def mounted(file: Path, place: str) -> list[str]:
+    """Return the program within which others see ``file`` in place of one of the system's."""
+    script = 'mount --bind "$0" "$1" && shift && exec "$@"'
+    within = ["unshare", "--mount", "sh", "-c", script, str(file), place]
+    if subprocess.run([*within, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount, test_process.py edits pid files instead")
+    return within
 
 
-@pytest.fixture
-def own(settings: Settings) -> Settings:
-    """A running supervisor, and a simulated exchange that it looks after."""
-    services = [apps.simulator(settings), apps.supervisor(settings)]
-    control.launch(services, settings)
-    for service in services:
-        control.wait_healthy(service)
-    eventually(apps.heartbeat_file(settings).exists)
-    return settings
-
-
-def liq(
-    settings: Settings, *words: str, mounted: tuple[Path, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run a command; ``mounted`` is a file that it sees in place of one of the system's."""
-    inside = []
-    if mounted:
-        file, place = mounted
-        script = 'mount --bind "$0" "$1" && shift && exec "$@"'
-        inside = ["unshare", "--mount", "sh", "-c", script, str(file), place]
-        if subprocess.run([*inside, "true"], capture_output=True, check=False).returncode:
-            pytest.skip("this user may not mount, test_process.py edits pid files instead")
-    return subprocess.run(
-        [*inside, sys.executable, "-m", "liq", *words],
-        env=os.environ | settings.environ() | {"COLUMNS": "200"},
-        text=True,
-        capture_output=True,
-        check=False,
-        timeout=PATIENCE_S,
-    )
-
-
-def stepped(folder: Path, hours: int) -> tuple[Path, str]:
-    """Return /proc/stat as it is once the clock was stepped by so many hours."""
+def stepped(folder: Path, hours: int) -> list[str]:
+    """Return the program within which the clock was stepped by so many hours, by /proc/stat."""
     lines = Path("/proc/stat").read_text().splitlines()
     lines = [
         f"btime {int(line.split()[1]) + 3600 * hours}" if line.startswith("btime") else line
@@ -77,13 +45,14 @@ def stepped(folder: Path, hours: int) -> tuple[Path, str]:
     ]
     file = folder / f"stat{hours}"
     file.write_text("\n".join(lines) + "\n")
-    return file, "/proc/stat"
+    return mounted(file, "/proc/stat")
 
 
-def another_boot(folder: Path) -> tuple[Path, str]:
+def another_boot(folder: Path) -> list[str]:
+    """Return the program within which the machine has another boot's id."""
     file = folder / "boot_id"
     file.write_text("00000000-0000-4000-8000-000000000000\n")
-    return file, BOOT_ID
+    return mounted(file, BOOT_ID)
 
 
 def pids(settings: Settings) -> dict[str, int]:
@@ -118,47 +87,51 @@ def damage(service: Service, text: str | None) -> None:
 
 
 @pytest.mark.parametrize("hours", [-5, 5])
-def test_a_stepped_clock_changes_nothing(own: Settings, hours: int, tmp_path: Path) -> None:
-    before, clock = pids(own), stepped(tmp_path, hours)
-    done = liq(own, "status", mounted=clock)
+def test_a_stepped_clock_changes_nothing(supervised: Settings, hours: int, tmp_path: Path) -> None:
+    before, clock = pids(supervised), stepped(tmp_path, hours)
+    done = liq(supervised, "status", within=clock)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("healthy") == len(before)
     assert done.stdout.count("  0:0") == len(before), done.stdout  # up for minutes, not for hours
-    done = liq(own, "supervise", mounted=clock)  # it finds that there is one
+    done = liq(supervised, "supervise", within=clock)  # it finds that there is one
     assert "a supervisor runs already" in done.stderr, done
-    assert (pids(own), of_home(own)) == (before, sorted(before.values()))
-    assert liq(own, "down", mounted=clock).returncode == 0
-    assert of_home(own) == []
+    assert (pids(supervised), of_home(supervised)) == (before, sorted(before.values()))
+    assert liq(supervised, "down", within=clock).returncode == 0
+    assert of_home(supervised) == []
 
 
 @pytest.mark.parametrize("text", DAMAGES)
-def test_damaged_pid_files_lose_no_process_and_double_none(own: Settings, text: str | None) -> None:
-    services = [apps.simulator(own), apps.supervisor(own)]
-    before = pids(own)
+def test_damaged_pid_files_lose_no_process_and_double_none(
+    supervised: Settings, text: str | None
+) -> None:
+    services = [apps.simulator(supervised), apps.supervisor(supervised)]
+    before = pids(supervised)
     for service in services:
         damage(service, text)
     if text is not None:
-        assert liq(own, "status").returncode == 0
-        assert pids(own) == before
+        assert liq(supervised, "status").returncode == 0
+        assert pids(supervised) == before
         for service in services:
             damage(service, text)
-    control.launch(services, own)
-    assert (pids(own), of_home(own)) == (before, sorted(before.values()))
+    control.launch(services, supervised)
+    assert (pids(supervised), of_home(supervised)) == (before, sorted(before.values()))
     for service in services:
         damage(service, text)
-    assert sorted(local.down(own)) == sorted(before)
-    assert of_home(own) == []
+    assert sorted(local.down(supervised)) == sorted(before)
+    assert of_home(supervised) == []
 
 
-def test_the_supervisor_does_not_start_anew_what_runs_by_a_damaged_pid_file(own: Settings) -> None:
-    before = pids(own)
-    beats = apps.heartbeat_file(own)
+def test_the_supervisor_does_not_start_anew_what_runs_by_a_damaged_pid_file(
+    supervised: Settings,
+) -> None:
+    before = pids(supervised)
+    beats = apps.heartbeat_file(supervised)
     for _ in range(3):
-        damage(apps.simulator(own), "")
+        damage(apps.simulator(supervised), "")
         begin = beats.stat().st_mtime_ns
-        eventually(apps.simulator(own).pid_file.read_text)
+        eventually(apps.simulator(supervised).pid_file.read_text)
         eventually(lambda: beats.stat().st_mtime_ns > begin + 2e9)  # noqa: B023
-    assert (pids(own), of_home(own)) == (before, sorted(before.values()))
+    assert (pids(supervised), of_home(supervised)) == (before, sorted(before.values()))
 
 
 def test_a_supervisor_in_the_foreground_writes_its_own_damaged_pid_file_anew(
@@ -201,22 +174,22 @@ def test_a_full_disk_leaves_no_process_that_nobody_knows(settings: Settings, kin
 
 
 def test_after_a_reboot_strangers_with_the_old_pids_are_left_alone(
-    own: Settings, tmp_path: Path
+    supervised: Settings, tmp_path: Path
 ) -> None:
-    boot, files = another_boot(tmp_path), sorted((own.home / "run").glob("*.json"))
-    for pid in of_home(own):
+    boot, files = another_boot(tmp_path), sorted((supervised.home / "run").glob("*.json"))
+    for pid in of_home(supervised):
         psutil.Process(pid).kill()
     strangers = [subprocess.Popen(SLEEP) for _ in files]
     for file, stranger in zip(files, strangers, strict=True):
         # it began at the same tick, but of this boot
         begun = {"pid": stranger.pid, "born": identity.born(stranger.pid)}
         file.write_text(json.dumps(json.loads(file.read_text()) | begun))
-    done = liq(own, "status", mounted=boot)
+    done = liq(supervised, "status", within=boot)
     assert done.returncode == 3, done.stdout  # all of it died with the machine
     assert "simulator" in done.stdout
-    done = liq(own, "down", mounted=boot)
+    done = liq(supervised, "down", within=boot)
     assert done.returncode == 0, done.stderr
-    assert of_home(own) == []
+    assert of_home(supervised) == []
     assert all(stranger.poll() is None for stranger in strangers)
     for stranger in strangers:
         stranger.kill()
@@ -232,13 +205,13 @@ def test_a_real_stack_goes_through_a_stepped_clock_damage_a_kill_and_a_reboot(
     before, clock = pids(settings), stepped(tmp_path, 7)
     assert set(before) == set(SERVERS)
 
-    done = liq(settings, "status", mounted=clock)
+    done = liq(settings, "status", within=clock)
     assert done.stdout.count("healthy") == len(SERVERS), done.stdout
     for text in ("", None):
         for name in SERVERS:
             file = settings.home / "run" / f"{name}.json"
             file.unlink() if text is None else file.write_text(text)
-        done = liq(settings, "up", mounted=clock)
+        done = liq(settings, "up", within=clock)
         assert done.returncode == 0, done.stderr
         assert (pids(settings), of_home(settings)) == (before, sorted(before.values()))
 
@@ -255,11 +228,11 @@ def test_a_real_stack_goes_through_a_stepped_clock_damage_a_kill_and_a_reboot(
         entry = {"pid": stranger.pid, "created": 0, "born": "then 1", "definition": "", "argv": []}
         (settings.home / "run" / f"{name}.json").write_text(json.dumps(entry))
     assert states(settings) == {State.DIED}
-    assert liq(settings, "up", mounted=clock).returncode == 0
+    assert liq(settings, "up", within=clock).returncode == 0
     assert len(of_home(settings)) == len(SERVERS)
     sql = "select symbol from liquidations where symbol = 'KEPT'"
     eventually(lambda: len(questdb.fetch(sql, settings=settings)) == 1)
-    assert liq(settings, "down", mounted=clock).returncode == 0
+    assert liq(settings, "down", within=clock).returncode == 0
     assert of_home(settings) == []
     assert all(stranger.poll() is None for stranger in strangers)
     for stranger in strangers:

@@ -2,54 +2,24 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
-from helpers import PATIENCE_S, eventually, finish, free_ports, running
+from helpers import PATIENCE_S, eventually, finish, running
 from liq import heartbeat
 from liq import stack as local
 from liq.config import Settings
 from liq.stack import State, Supervisor, apps, control, process
 from liq.stack.service import Service
+from stack.conftest import liq
 
 pytestmark = pytest.mark.timeout(600)
 AILING = 3
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Iterator[Settings]:
-    made = Settings.load(home=tmp_path / "home", **free_ports())
-    yield made
-    local.down(made)
-
-
-@pytest.fixture
-def supervised(settings: Settings) -> Settings:
-    """A running supervisor, and a simulated exchange that it looks after."""
-    control.launch([apps.simulator(settings), apps.supervisor(settings)], settings)
-    for service in (apps.simulator(settings), apps.supervisor(settings)):
-        control.wait_healthy(service)
-    eventually(apps.heartbeat_file(settings).exists)
-    return settings
-
-
-def liq(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "liq", *words],
-        env=os.environ | settings.environ() | {"COLUMNS": "200"},
-        text=True,
-        capture_output=True,
-        check=False,
-        timeout=PATIENCE_S,
-    )
 
 
 def process_of(service: Service) -> psutil.Process | None:
