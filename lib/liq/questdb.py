@@ -106,12 +106,11 @@ def _amend(table: str, stream: Stream, settings: Settings) -> None:
 
 def _amendments(table: str, stream: Stream, settings: Settings) -> Iterator[str]:
     """Yield the statements that bring a table up to date; its rows stay as they are."""
-    sql = f"SELECT \"column\" AS name, upsertKey AS is_key FROM table_columns('{table}')"  # noqa: S608
-    there = fetch(sql, settings=settings)
+    there = fetch(f"SELECT * FROM table_columns('{table}')", settings=settings)  # noqa: S608
     for name, kind in stream.columns().items():
-        if name not in set(there["name"]):
+        if name not in set(there["column"]):
             yield f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {name} {kind}"
-    keys = set(there["name"][there["is_key"]])
+    keys = set(there["column"][there["upsertKey"]])
     if keys and not {*stream.keys} <= keys:  # without any it is not of our making
         yield f"ALTER TABLE {table} DEDUP ENABLE UPSERT KEYS({', '.join(stream.keys)})"
 

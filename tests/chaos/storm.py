@@ -147,7 +147,7 @@ class Disorder:
         publisher = Publisher(self._settings)
         await publisher.start()
         while not self._ended.is_set():
-            moments = [start + timedelta(minutes=self.sent + n) for n in range(20)]
+            moments = [start + timedelta(seconds=self.sent + n) for n in range(20)]
             batch: list[Liquidation] = [liquidation(at, 1.0, exchange="chaos") for at in moments]
             for event in self._random.sample(batch * 2, 40):
                 await publisher.publish(event)

@@ -130,8 +130,10 @@ def test_a_query_that_wants_all_memory_fails_alone(sql: str, own: Settings) -> N
     done = threading.Event()
 
     def watch(server: psutil.Process) -> None:
-        while not done.wait(0.1):
+        while True:
             seen.append(server.memory_info().rss / 2**20)
+            if done.wait(0.1):
+                return
 
     def inserted() -> bool:
         try:
