@@ -22,6 +22,7 @@ from liq.model import (
     Liquidation,
     Price,
     PriceKind,
+    ReferenceKind,
     Severity,
     Side,
     Source,
@@ -86,7 +87,7 @@ def price(ts: str | datetime, amount: float, **changes: Any) -> Price:
         symbol="BTCUSDT",
         base="BTC",
         quote="USDT",
-        kind=PriceKind.MARK,
+        kind=ReferenceKind.MARK,
         price=amount,
         source=Source.LIVE,
     )

@@ -8,12 +8,22 @@ from hypothesis import strategies as st
 
 from liq import model
 from liq.errors import RejectedMessage
-from liq.model import Completeness, Liquidation, Price, PriceKind, Side, Source
+from liq.model import (
+    LARGEST,
+    SMALLEST,
+    Completeness,
+    Liquidation,
+    Price,
+    PriceKind,
+    ReferenceKind,
+    Side,
+    Source,
+)
 from liq.streams import PRICES
 
 MICROS = st.integers(1_262_304_000_000_000, 253_402_300_799_999_999)  # 2010 to 9999
 INT64 = st.integers(-(2**63) + 1, 2**63 - 1)
-POSITIVE = st.floats(0, 1e18, exclude_min=True, exclude_max=True)
+POSITIVE = st.floats(SMALLEST, LARGEST, exclude_max=True)
 MOMENT = 1_568_014_460_893_000
 NAMES = st.text(min_size=1, max_size=100)
 
@@ -64,7 +74,7 @@ def test_a_record_survives_the_wire(liquidation: Liquidation) -> None:
 def test_no_price_passes_that_cannot_be_stored_or_means_nothing(changes: dict[str, Any]) -> None:
     price = Price(
         ts=MOMENT, recv_ts=MOMENT + 1, exchange="binance_usdm", symbol="BTCUSDT", base="BTC",
-        quote="USDT", kind=PriceKind.MARK, price=1.0, source=Source.LIVE,
+        quote="USDT", kind=ReferenceKind.MARK, price=1.0, source=Source.LIVE,
     )  # fmt: skip
     assert PRICES.decode(model.encode(price)) == price
     with pytest.raises(RejectedMessage):

@@ -234,7 +234,7 @@ WORSE = {
     "only a timestamp": ({"raw": b'{"ts":1732000000000001}'}, '"recv_ts" is missing'),
     "no timestamp": ({"ts": ...}, '"ts" is missing'),
     "nanoseconds for microseconds": ({"ts": TS * 1000}, "outside the years 1970 to 9999"),
-    "price as truth": ({"price": True}, '"price" takes a number >0 .*, not Boolean'),
+    "price as truth": ({"price": True}, '"price" takes a number >=2e-10 .*, not Boolean'),
     "illegal column name": ({"a-b": 1}, '"a-b" is no field'),
     "text the client would spoil": ({"symbol": "🚀USDT"}, "cannot send the text"),
     "a number beyond 64 bits": ({"event_id": 2**63}, "out of range of long"),
@@ -337,7 +337,7 @@ def test_without_tolerance_a_bad_record_stops_the_task_and_says_why(stack: Setti
         bad = pipe.message(price="x")
         pipe.send(bad)
         failures = eventually(lambda: connect.status(pipe.settings).failures)
-        assert '"price" takes a number >0 <1e+18, not String x' in failures[0]
+        assert '"price" takes a number >=2e-10 <1e+18, not String x' in failures[0]
         connect.ensure(pipe.settings)  # the shipped configuration tolerates it
         assert {letter.value for letter in pipe.dead_letters(1)} == {bad}
 

@@ -23,7 +23,9 @@ Long = Annotated[int, msgspec.Meta(ge=-_LONG, le=_LONG)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=_LONG)]
 # a number that means something as a price or a size: sums of many stay finite, and exact in Spark
 LARGEST = 1e18
-Positive = Annotated[float, msgspec.Meta(gt=0, lt=LARGEST)]
+# QuestDB takes numbers within 1e-10 of each other for equal, so anything smaller for nothing
+SMALLEST = 2e-10
+Positive = Annotated[float, msgspec.Meta(ge=SMALLEST, lt=LARGEST)]
 Amount = Annotated[float, msgspec.Meta(ge=0, lt=1e30)]
 Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
@@ -41,14 +43,18 @@ class PriceKind(StrEnum):
     """What the venue's price means: what was paid, asked, or left of the position.
 
     ``average`` of the fills, ``limit`` of the closing order, ``bankruptcy`` price at which the
-    venue takes the position over, or the holder's ``entry`` where a venue tells nothing else.
-    ``mark`` is of no liquidation: the price by which a venue judges positions.
+    venue takes the position over, or the holder's ``entry`` where a venue publishes nothing else.
     """
 
     AVERAGE = "average"
     LIMIT = "limit"
     BANKRUPTCY = "bankruptcy"
     ENTRY = "entry"
+
+
+class ReferenceKind(StrEnum):
+    """Which of a venue's reference prices it is: the ``mark`` price decides on liquidations."""
+
     MARK = "mark"
 
 
@@ -124,7 +130,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_
     symbol   str       the exchange's own name of the contract, e.g. ``BTCUSDT``
     base     str       base asset: what prices and liquidations of all exchanges are matched by
     quote    str       quote asset
-    kind     PriceKind what the price means: ``mark``
+    kind     ReferenceKind ``mark``
     price    float     in quote per base
     source   Source    where it came from
     ======== ========= =================================================================
@@ -136,7 +142,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_
     symbol: Name
     base: Name
     quote: Name
-    kind: PriceKind
+    kind: ReferenceKind
     price: Positive
     source: Source
 

@@ -27,6 +27,8 @@ _KINDS: dict[Any, str] = {
 }
 _TIME = "time"
 _LARGEST_LONG = 2**63 - 1
+_BLANK_FIRST = b'" '  # a text that begins so, or JSON with room between its parts
+_BLANKS = "".join(map(chr, range(33)))
 _LAST_OF_BASIC_PLANE = "\uffff"  # QuestDB's client spoils what is beyond it
 
 
@@ -40,9 +42,10 @@ class Rule:
     """What one field may hold.
 
     ``kind`` is time, whole, number, text, one or flag. ``bounds`` are of the value, or of a text's
-    length in characters: comparison and number. ``choices`` are the values of a field of kind one.
-    A time, in microseconds, may be ``ahead`` of now by so many. A ``nullable`` field may be null, a
-    ``later`` one missing: earlier versions had none, and where they stored a row it is null.
+    length in characters: comparison and number. A text that must not be empty has more than blanks.
+    ``choices`` are the values of a field of kind one. A time, in microseconds, may be ``ahead`` of
+    now by so many. A ``nullable`` field may be null, a ``later`` one missing: earlier versions had
+    none, and where they stored a row it is null.
     """
 
     name: str
@@ -77,16 +80,18 @@ def check(record: msgspec.Struct, message: bytes) -> None:
                 f"{rule.name} is {getattr(record, rule.name)}, more than"
                 f" {rule.ahead // 1_000_000} s ahead of now"
             )
-    if message.isascii() and b"\\" not in message:
+    if message.isascii() and b"\\" not in message and _BLANK_FIRST not in message:
         return
     for rule in named:
         text = getattr(record, rule.name) if rule.kind == "text" else None
         if text and max(text) > _LAST_OF_BASIC_PLANE:
             raise RejectedMessage(f"{rule.name} has characters that QuestDB's client cannot send")
+        if text and (">=", 1) in rule.bounds and not text.strip(_BLANKS):
+            raise RejectedMessage(f"{rule.name} has nothing but blanks")
 
 
 def described(record: type[msgspec.Struct]) -> str:
-    """Return the rules as the sink's configuration has them: ``price number >0 <1e+18,…``.
+    """Return the rules as the sink's configuration has them: ``price number >=2e-10 <1e+18,…``.
 
     ``?`` stands after the name of a field that may be null, ``*`` after one that may be missing;
     ``now+`` begins a bound in microseconds.

@@ -7,7 +7,7 @@ import pytest
 from liq.config import Settings
 from liq.errors import ConfigError, RejectedMessage
 from liq.instruments import load
-from liq.model import Price, PriceKind, Source
+from liq.model import Price, ReferenceKind, Source
 from liq.venues.binance_mark import BINANCE_USDM_MARK
 from venues.conftest import Recording
 
@@ -20,7 +20,7 @@ DOCUMENTED = Price(
     symbol="BTCUSDT",
     base="BTC",
     quote="USDT",
-    kind=PriceKind.MARK,
+    kind=ReferenceKind.MARK,
     price=11794.15,
     source=Source.LIVE,
 )

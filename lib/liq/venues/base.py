@@ -10,7 +10,7 @@ from typing import Protocol
 
 from liq.config import Settings
 from liq.errors import RejectedMessage
-from liq.model import EARLIEST, LARGEST, Completeness, Record, Source
+from liq.model import EARLIEST, LARGEST, SMALLEST, Completeness, Record, Source
 
 _YEAR_2100 = 4_102_444_800_000
 
@@ -149,7 +149,7 @@ def positive(text: str, meaning: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not 0 < number < LARGEST:
+    if not SMALLEST <= number < LARGEST:
         raise RejectedMessage(f"{meaning} {text!r} is no positive number")
     return number
 

@@ -27,7 +27,7 @@ import msgspec
 
 from liq.config import Settings
 from liq.errors import ConfigError, RejectedMessage
-from liq.model import Price, PriceKind, Source
+from liq.model import Price, ReferenceKind, Source
 from liq.venues.base import Instrument, Instruments, Venue, microseconds, positive
 from liq.venues.binance import BINANCE_USDM, Frame, expect_answer, named
 from liq.venues.canonical import decode
@@ -60,7 +60,7 @@ def parse(
         symbol=event.s,
         base=contract.base,
         quote=contract.quote,
-        kind=PriceKind.MARK,
+        kind=ReferenceKind.MARK,
         price=positive(event.p, "mark price p"),
         source=source,
     )

@@ -12,7 +12,17 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from liq.errors import RejectedMessage
-from liq.model import LARGEST, Completeness, Liquidation, PriceKind, Record, Side, Source, event_id
+from liq.model import (
+    LARGEST,
+    SMALLEST,
+    Completeness,
+    Liquidation,
+    PriceKind,
+    Record,
+    Side,
+    Source,
+    event_id,
+)
 from liq.venues.base import Instrument, Instruments, Parsed, Passed
 
 _array = msgspec.json.Decoder(list[msgspec.Raw])
@@ -95,7 +105,7 @@ def sizes(contract: Instrument, contracts: float, price: float) -> tuple[float, 
     """Return the base quantity and the USD notional of so many contracts at ``price``."""
     size = contracts * contract.multiplier
     quantity, notional = (size / price, size) if contract.inverse else (size, size * price)
-    if not (0 < quantity < LARGEST and 0 < notional < LARGEST):
+    if not (SMALLEST <= quantity < LARGEST and SMALLEST <= notional < LARGEST):
         raise RejectedMessage(f"{contracts:g} contracts at {price:g} have no finite notional")
     return quantity, notional
 

@@ -12,7 +12,7 @@ import org.apache.kafka.connect.errors.DataException;
  * ({@code liq.rules}), checks what it publishes by them, and writes them into the configuration.
  *
  * <p>A rule is a name, with {@code ?} if the field may be null and {@code *} if it may be missing, its kind, and
- * bounds of the value, or of a text's length: {@code price number >0 <1e+18},
+ * bounds of the value, or of a text's length: {@code price number >=2e-10 <1e+18},
  * {@code symbol text >=1 <=100}, {@code side one long short}, {@code connected flag}, {@code event_id whole}, {@code ts time >=1262304000000000 <=now+86400000000}.
  */
 final class Rules {
@@ -146,7 +146,8 @@ final class Rules {
 
         boolean allows(Object value) {
             return switch (kind) {
-                case TEXT -> value instanceof String text && text.length() >= least && text.length() <= most;
+                case TEXT -> value instanceof String text && text.length() >= least && text.length() <= most
+                        && (least < 1 || !isBlank(text));
                 case ONE -> value instanceof String text && choices.contains(text);
                 case FLAG -> value instanceof Boolean;
                 case NUMBER -> value instanceof Number number
@@ -155,6 +156,11 @@ final class Rules {
                 case TIME -> isWhole(value) && inBounds(((Number) value).longValue())
                         && isPast(((Number) value).longValue());
             };
+        }
+
+        /** The first character decides, but for the few texts that begin with a blank. */
+        private static boolean isBlank(String text) {
+            return text.charAt(0) <= ' ' && text.trim().isEmpty();
         }
 
         private static boolean isWhole(Object value) {

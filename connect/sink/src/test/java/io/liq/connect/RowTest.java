@@ -113,16 +113,17 @@ class RowTest {
 
     @Test
     void aRecordThatBreaksARuleIsRefusedWithTheReason() {
-        Map<String, String> config = with("record.rules", "ts time >=5 <=now+1000000, price number >0 <1e+18,"
+        Map<String, String> config = with("record.rules", "ts time >=5 <=now+1000000, price number >=2e-10 <1e+18,"
                 + " symbol text >=1 <=3, side one long short, n? whole >=0, live flag");
         assertEquals("table[liquidations] symbol[symbol, BTC] doubleColumn[price, 2.0] stringColumn[side, long]"
                 + " boolColumn[live, true] at[7, Micros]", written(config, good()));
         assertRefused("\"side\" takes one of long short, not String SELL", config, changed("side", "SELL"));
         assertRefused("\"side\" takes one of long short, not null", config, changed("side", null));
-        assertRefused("\"price\" takes a number >0 <1e+18, not Double 0.0", config, changed("price", 0.0));
+        assertRefused("\"price\" takes a number >=2e-10 <1e+18, not Double 0.0", config, changed("price", 0.0));
         assertRefused("not Double 1.0E18", config, changed("price", 1e18));
         assertRefused("\"symbol\" takes a text of >=1 <=3 characters, not String ", config, changed("symbol", ""));
         assertRefused("not String BTCU", config, changed("symbol", "BTCU"));
+        assertRefused("not String  \t", config, changed("symbol", " \t"));
         assertRefused("\"n\" takes a whole number >=0, not Long -1", config, changed("n", -1L));
         assertRefused("\"live\" takes true or false, not String true", config, changed("live", "true"));
         assertRefused("\"ts\" takes a whole number of microseconds >=5 <=now+1000000, not Long 4", config,
