@@ -35,6 +35,7 @@ def drain(stack: Settings, sizes: Sizes) -> list[Row]:
         figures=(Figure("rate", "rows/s", more_is_better=True),),
         contenders={
             "liq": lambda: measure(ways.own_sink, full, sizes.drained),
+            "liq, without its rules": lambda: measure(ways.unchecked_sink, full, sizes.drained),
             ways.named_official(stack): lambda: measure(ways.official_sink, full, sizes.drained),
             "kafka-python to psycopg": lambda: measure(ways.script, small, sizes.drained_by_script),
         },

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 import httpx
 
 from bench.environment import liq, module, wait_until
-from liq import connect, kafka, questdb, views
+from liq import connect, kafka, questdb, rules, views
 from liq.config import Settings
 from liq.streams import LIQUIDATIONS
 
@@ -38,6 +38,15 @@ _TUNED = ("allowed.lag", "consumer.override.")
 def own_sink(settings: Settings) -> Iterator[None]:
     """Carry the topic into the table as `liq up` has it done."""
     with _table(settings), _sink(settings, connect.configuration(settings) | _OURS):
+        yield
+
+
+@contextmanager
+def unchecked_sink(settings: Settings) -> Iterator[None]:
+    """Carry it by liq's sink without the rules of the record, to see what the rules cost."""
+    described = connect.configuration(settings) | _OURS
+    del described[rules.RULES]
+    with _table(settings), _sink(settings, described):
         yield
 
 
