@@ -293,10 +293,11 @@ def test_coverage_draws_each_feed_and_its_gaps() -> None:
     first, middle, last = TIMES
     feeds = pd.DataFrame(
         {
-            "exchange": ["okx", "okx", "htx", "gate", "gone"],
-            "source": ["live", "replay", "live", "live", "live"],
-            "first_ts": [first, first, first, first, pd.NaT],
-            "ts": [last, middle, last, last, first - pd.Timedelta("1h")],
+            "exchange": ["okx", "okx", "htx", "gate", "gone", "nowhere"],
+            "source": ["live", "replay", "live", "live", "live", "live"],
+            "known": [True, True, True, True, True, False],
+            "first_ts": [first, first, first, first, pd.NaT, first],
+            "ts": [last, middle, last, last, first - pd.Timedelta("1h"), last],
         }
     )
     second = pd.Timedelta("1s")
@@ -310,7 +311,7 @@ def test_coverage_draws_each_feed_and_its_gaps() -> None:
     )
     figure = charts.coverage(feeds, gaps, span=(first, last))
     heard, unheard = figure.data
-    # gate never connected, gone did not report
+    # gate never connected, gone did not report, nowhere is of nobody we know
     assert list(heard.y) == ["okx", "okx (replay)", "htx", "htx"]
     assert list(heard.x) == [120_000, 60_000, 1_000, 57_000]
     assert list(unheard.y) == ["htx", "htx", "gate", "gone"]

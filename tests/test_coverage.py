@@ -24,8 +24,6 @@ def test_lost_feeds_are_named_and_counted_among_the_expected() -> None:
     assert coverage.summary(feeds(*lost, well, ended)) == (
         f"{len(names)} of {len(names) + 1} feeds disconnected: {', '.join(names)}"
     )
-    stranger = ("nobody", "live", False, False, 1.0)  # whoever wrote that
-    assert coverage.summary(feeds(stranger, well)) == ""
     assert coverage.summary(feeds(well, ended)) == ""
     assert coverage.summary(feeds()) == ""
 

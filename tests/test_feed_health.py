@@ -4,6 +4,7 @@ import asyncio
 import signal
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,12 +13,13 @@ import pytest
 
 import liq
 from helpers import PATIENCE_S, eventually, running
-from liq import questdb
+from liq import questdb, stamps
 from liq.config import Settings
 from liq.feed import Patience
 from liq.producer import Producer
 from liq.simulator.server import Plan, Simulator
 from liq.streams import FEED_HEALTH
+from liq.venues import VENUES
 
 pytestmark = pytest.mark.stack
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -201,6 +203,34 @@ def test_what_was_covered_is_told_by_the_hour(own: Settings) -> None:
     assert rest == pytest.approx(1800, abs=1)  # the other one alone is expected then
     insert(own, [report(5401, stopped=True)])
     assert covered(own, "2h", 7200)[1][1] == pytest.approx(1801, abs=1)  # then nobody is
+
+
+def test_a_feed_of_an_exchange_that_liq_does_not_know_is_listed_and_never_missed(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questdb.ensure_table(own)
+    insert(own, [report(second) for second in range(1801)])
+    before = covered(own, "2h", 3600)
+    insert(own, [report(second, exchange="mine") for second in range(-900, -600)])
+    assert gaps(own, -3600, 3600) == [("okx", -3600, 0), ("okx", 1800, 3600)]
+    assert covered(own, "2h", 3600) == before
+    assert covered(own, "2h", 3600, exchange=["mine"]) == [[3600, 0], [3600, 0]]
+
+    def silent() -> dict[str, bool]:
+        found = liq.hit("feed_health", settings=own, window="5m", until=at(3600))
+        return dict(zip(found["exchange"], found["silent"], strict=True))
+
+    def expected() -> list[str]:
+        found = liq.hit("feed_coverage", settings=own, window="5m", until=at(3600))
+        return found["exchange"].tolist()
+
+    assert silent() == {"mine": False, "okx": True}
+    assert expected() == ["okx"]
+    _, stamp = stamps.stamped("covered", settings=own, window="5m", until=at(-600), look_back="1s")
+    assert stamp.coverage is None  # a stranger's report proves nothing
+    monkeypatch.setitem(VENUES, "mine", replace(VENUES["okx"], name="mine"))  # as docs say
+    assert silent() == {"mine": True, "okx": True}
+    assert expected() == ["mine", "okx"]
 
 
 def test_feeds_are_judged_apart(own: Settings) -> None:

@@ -14,6 +14,7 @@ from helpers import eventually
 from liq import queries, questdb, views
 from liq.config import Settings
 from liq.model import Completeness, Liquidation, Side, Source
+from liq.venues import VENUES
 from rows import health, insert, liquidation, micros_of, own_table, refresh_views, report
 
 END = datetime(2026, 1, 5, 12, 34, 56, 789_000, tzinfo=UTC)
@@ -232,6 +233,13 @@ FEEDS = {  # connected, messages, gaps at each second x, and whether there is a 
 STOPS = {"ended": "x % 1000 = 0", "restarted": "x % 3000 = 0"}
 
 
+@pytest.fixture
+def of_venues(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the feeds for those of venues that liq knows: of no other ones a feed is expected."""
+    for name in (*FEEDS, "new"):
+        monkeypatch.setitem(VENUES, name, replace(VENUES["okx"], name=name))
+
+
 @pytest.fixture(scope="module")
 def listened(stack: Settings) -> Settings:
     """Feeds with troubles of every kind, heard once a second in the hours before `END`."""
@@ -258,6 +266,7 @@ def applied(settings: Settings) -> None:
 
 
 @pytest.mark.stack
+@pytest.mark.usefixtures("of_venues")
 @pytest.mark.parametrize("until", [timedelta(), timedelta(minutes=17, microseconds=1)], ids=str)
 @pytest.mark.parametrize("window", ["10m", "1h", "2h", "9999s", "3h", "1d"])
 @pytest.mark.parametrize("exchange", [[], ["flaky", "gone"]], ids=str)
@@ -271,6 +280,7 @@ def test_coverage_is_the_same_from_minutes(
 
 
 @pytest.mark.stack
+@pytest.mark.usefixtures("of_venues")
 def test_coverage_is_read_from_minutes_while_they_have_all_reports(listened: Settings) -> None:
     def sql(window: str) -> str:
         query = queries.find("coverage", listened)

@@ -5,6 +5,8 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
 - ``%(name)s`` is a parameter's value, sent bound; a list becomes ``%(name_0)s, %(name_1)s, …``;
 - ``%(end)s`` is the end of the window, ``until`` or now; ``%(since)s`` is ``window`` before that;
   ``%(until)s`` always has a value: a minute from now when none is given;
+- ``%(known_exchanges)s`` are the exchanges that liq knows (`liq.venues.known`), your own ones too:
+  no feed of another is expected;
 - ``{table}`` is the settings' table of liquidations, ``{health_table}`` that of feed health,
   ``{price_table}`` that of prices, ``{alerts_table}`` that of alerts, ``{cascades_table}`` and
   ``{sums_table}`` those of Spark's cascades and sums; of each only the rows that keep to
@@ -56,7 +58,7 @@ FILTERS = {  # parameters that choose rows of {bars}
     "exchange": "exchange IN (%(exchange)s)",
     "min_notional": "notional >= %(min_notional)s",
 }
-SINCE, END = "since", "end"
+SINCE, END, KNOWN = "since", "end", "known_exchanges"
 LOOK_BACK = "look_back"  # how long before the window a feed's last report may be, for {told}
 # arguments of every endpoint of the API, of `liq.hit` and of `liq.export`: no parameter can share
 # their names
@@ -231,7 +233,7 @@ def _name_faults(query: Query) -> Iterator[str]:
 def _sql_faults(query: Query) -> Iterator[str]:
     values, identifiers = set(VALUE.findall(query.sql)), set(IDENTIFIER.findall(query.sql))
     syntax = {name for name, param in query.params.items() if param.is_syntax}
-    implied = {SINCE: {"window", "until"}, END: {"until"}}
+    implied = {SINCE: {"window", "until"}, END: {"until"}, KNOWN: set()}
     if "bars" in identifiers:
         values |= {SINCE} | (query.params.keys() & FILTERS.keys())
     elif alone := sorted(identifiers & set(BARS)):

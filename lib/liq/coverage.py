@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from liq.model import LIVE_SOURCES
-from liq.venues import is_known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,19 +19,13 @@ def feed_name(exchange: str, source: str) -> str:
     return exchange if source in LIVE_SOURCES else f"{exchange} ({source})"
 
 
-def of_known(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the rows of exchanges that liq knows: anybody may have written of others."""
-    return frame[frame["exchange"].map(is_known).astype(bool)]
-
-
 def summary(feeds: "pd.DataFrame") -> str:
     """Return one line about the rows of ``feed_coverage``, "" if none was disconnected.
 
     For example ``11 of 12 feeds disconnected: okx, gate, …``, and of feeds that are connected
-    again, or were stopped on purpose, for how much of the window they were not. Only exchanges
-    that are known (`of_known`) are among them.
+    again, or were stopped on purpose, for how much of the window they were not.
     """
-    rows: list[Any] = list(of_known(feeds).itertuples(index=False))
+    rows: list[Any] = list(feeds.itertuples(index=False))
     expected = [row for row in rows if not row.stopped]
     lost = [row for row in expected if not row.connected]
     partly = [row for row in rows if row not in lost and row.missing_s > 0]

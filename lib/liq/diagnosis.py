@@ -7,7 +7,7 @@ answers none.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -18,7 +18,7 @@ import pandas as pd
 from liq import config, connect, forks, kafka, queries, questdb
 from liq.config import Settings
 from liq.connect import ConnectorStatus
-from liq.coverage import feed_name, of_known
+from liq.coverage import feed_name
 from liq.errors import LiqError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.heartbeat import silence_s
 from liq.streams import FEED_HEALTH, LIQUIDATIONS
@@ -103,12 +103,10 @@ class Pulse(NamedTuple):
 
 
 def feeds(settings: Settings | None = None) -> Sequence[Feed]:
-    """Return the feeds that are expected now, by the query ``feed_health``.
-
-    Only those of exchanges that are known count. Raises `QuestDBError`.
-    """
+    """Return the feeds that are expected now, by ``feed_health``. Raises `QuestDBError`."""
     found = queries.hit("feed_health", window=_REMEMBERED, settings=settings)
-    return [_feed(row) for row in of_known(found).itertuples(index=False) if not row.stopped]
+    rows: Iterator[Any] = found.itertuples(index=False)
+    return [_feed(row) for row in rows if row.known and not row.stopped]
 
 
 def problems(settings: Settings | None = None) -> list[Problem]:

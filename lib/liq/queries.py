@@ -10,11 +10,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from liq import assets, names, questdb, views
+from liq import assets, names, questdb, venues, views
 from liq.catalogue import (
     ANY,
     END,
     IDENTIFIER,
+    KNOWN,
     ODD,
     OPTIONAL,
     SINCE,
@@ -228,12 +229,13 @@ def checked(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any])
 
 
 def resolved(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a value for each parameter, and the times ``end`` and ``since`` of the window.
+    """Return a value for each parameter, for ``end`` and ``since``, and the known exchanges.
 
     ``until`` is `AHEAD` of now where it is not given: a row far in the future is in no window.
     Raises `QueryError` as `checked` does.
     """
     values = checked(query.key, query.params, given)
+    values[KNOWN] = venues.known()
     values[END] = values.get(UNTIL) or datetime.now(UTC)
     if UNTIL in values:
         values[UNTIL] = values[UNTIL] or values[END] + AHEAD

@@ -18,7 +18,7 @@ from liq.formats import iso
 if TYPE_CHECKING:
     import pandas as pd
 
-_COVERAGE, _HEALTH = "coverage", "feed_health"
+_COVERAGE, _FEEDS = "coverage", "feed_coverage"
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     ``sql`` is the text that QuestDB ran for them, values bound by name; ``params`` are all
     parameters, as text that `liq.hit` takes.
     ``since`` and ``until`` (exclusive) are the window in absolute time, None for a query without
-    one; ``coverage`` holds the gaps in it, None where no feed has reported and nobody can tell.
+    one; ``coverage`` holds the gaps in it, None where no feed was expected and nobody can tell.
     ``notes`` say which names no row has.
     """
 
@@ -90,12 +90,12 @@ def stamped(
 
 
 def coverage(since: datetime, until: datetime, settings: Settings) -> "pd.DataFrame | None":
-    """Return the gaps between two times; None if nobody can tell, as no feed reported at all."""
-    if not {_COVERAGE, _HEALTH} <= queries.queries(settings).keys():
+    """Return the gaps between two times; None if nobody can tell, as no feed was expected."""
+    if not {_COVERAGE, _FEEDS} <= queries.queries(settings).keys():
         return None
     window = {"window": until - since, "until": until}
     gaps = queries.hit(_COVERAGE, settings=settings, **window)
-    if gaps.empty and queries.hit(_HEALTH, settings=settings, **window).empty:
+    if gaps.empty and queries.hit(_FEEDS, settings=settings, **window).empty:
         return None
     return gaps
 

@@ -155,8 +155,9 @@ def test_an_inspection_shows_values_with_units_the_message_and_the_rule() -> Non
 
 def health(**changes: object) -> pd.DataFrame:
     row = {
-        "exchange": "okx", "source": "live", "completeness": "sampled", "ts": pd.Timestamp(NOW),
-        "connected": True, "messages": 1200, "gaps": 3, "reconnects": 4, "lag_s": 0.0421,
+        "exchange": "okx", "source": "live", "known": True, "completeness": "sampled",
+        "ts": pd.Timestamp(NOW), "connected": True, "messages": 1200, "gaps": 3,
+        "reconnects": 4, "lag_s": 0.0421,
         "max_lag_s": 12.0, "max_queued": 5000, "passed": 1234, "too_old": 77, "stopped": False,
         "silent": False,
     }  # fmt: skip

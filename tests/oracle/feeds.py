@@ -8,14 +8,15 @@ import pandas as pd
 
 from oracle.compare import Answer
 from oracle.tables import Values, ordered, since, span, times, until, window
-from oracle.world import World
+from oracle.world import VENUES, World
 
 _LIMIT = 5_000_000  # microseconds without a report after which a feed counts as lost
 _HOUR = 3_600_000_000
 
 
 def feed_health(world: World, values: Values) -> Answer:
-    feeds = _expected(world, values)
+    feeds = _reporting(world, values)
+    feeds["known"] = feeds["exchange"].isin(VENUES)
     reports = window(world.health, values).sort_values("ts")
     open_at = reports["ts"].astype("Int64").where(reports["connected"].astype(bool))
     groups = reports.assign(open_at=open_at).groupby(["exchange", "source"], as_index=False)
@@ -29,13 +30,13 @@ def feed_health(world: World, values: Values) -> Answer:
     rows = feeds.merge(fared, on=["exchange", "source"], how="left")
     young = rows["ts"] > until(values) - _LIMIT
     rows["connected"] = (rows["open"] == 1) & young & ~rows["stopped"]
-    rows["silent"] = ~rows["connected"] & ~rows["stopped"]
+    rows["silent"] = rows["known"] & ~rows["connected"] & ~rows["stopped"]
     counts = ["messages", "gaps", "reconnects", "max_queued", "passed", "too_old"]
     rows[counts] = rows[counts].fillna(0).astype(np.int64)
     names = [
-        "exchange", "source", "completeness", "ts", "connected", "connected_ts", "stopped",
-        "silent", "first_ts", "messages", "gaps", "reconnects", "lag_s", "max_lag_s", "max_queued",
-        "passed", "too_old",
+        "exchange", "source", "known", "completeness", "ts", "connected", "connected_ts",
+        "stopped", "silent", "first_ts", "messages", "gaps", "reconnects", "lag_s", "max_lag_s",
+        "max_queued", "passed", "too_old",
     ]  # fmt: skip
     rows = ordered(rows[names], exchange=True, source=True)
     return Answer(times(rows, "ts", "connected_ts", "first_ts"), ("exchange", "source"))
@@ -68,7 +69,7 @@ def covered_hours(world: World, values: Values) -> pd.DataFrame:
     feeds, lost = _expected(world, values), _lost(world, values)
     reported, printed = (
         set(_chosen(window(frame, values), values)["ts"] // _HOUR * _HOUR)
-        for frame in (world.health, world.prints)
+        for frame in (_of_venues(world.health), world.prints)
     )
     rows = []
     for hour in range(begin // _HOUR * _HOUR, end, _HOUR):
@@ -87,7 +88,12 @@ def _chosen(frame: pd.DataFrame, values: Values) -> pd.DataFrame:
     return frame[frame["exchange"].isin(values["exchange"])] if values["exchange"] else frame
 
 
-def _known(world: World, values: Values) -> pd.DataFrame:
+def _of_venues(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of exchanges that liq knows: of no other one a feed is expected."""
+    return frame[frame["exchange"].isin(VENUES)]
+
+
+def _told(world: World, values: Values) -> pd.DataFrame:
     """Return the reports that tell of the window's feeds, those of before it too."""
     health = _chosen(world.health, values)
     begin = since(values) - span(values["look_back"])
@@ -95,11 +101,16 @@ def _known(world: World, values: Values) -> pd.DataFrame:
 
 
 def _expected(world: World, values: Values) -> pd.DataFrame:
+    """Return those of `_reporting` that are missed when they are away."""
+    return _of_venues(_reporting(world, values))
+
+
+def _reporting(world: World, values: Values) -> pd.DataFrame:
     """Return the feeds, their last report, whether it tells of a stop, and up to when they count.
 
     A stop before the window ends all.
     """
-    groups = _known(world, values).groupby(["exchange", "source"], as_index=False)
+    groups = _told(world, values).groupby(["exchange", "source"], as_index=False)
     feeds = groups.agg(ts=("ts", "last"), stopped=("stopped", "last"))
     feeds = feeds[~feeds["stopped"].astype(bool) | (feeds["ts"] >= since(values))]
     stopped = feeds["stopped"].astype(bool)
@@ -107,13 +118,13 @@ def _expected(world: World, values: Values) -> pd.DataFrame:
 
 
 def _lost(world: World, values: Values) -> pd.DataFrame:
-    known = _known(world, values)
+    told = _told(world, values)
     feeds: Iterator[Any] = _expected(world, values).itertuples()
     rows = [
         (feed.exchange, feed.source, begin, end, (end - begin) / 1e6)
         for feed in feeds
         for begin, end in _gaps(
-            known[(known["exchange"] == feed.exchange) & (known["source"] == feed.source)],
+            told[(told["exchange"] == feed.exchange) & (told["source"] == feed.source)],
             since(values),
             feed.expected_to,
         )

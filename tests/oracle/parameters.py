@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from liq.catalogue import Query
-from oracle.world import BASES, DAYS, END, START, VENUES, World
+from oracle.world import BASES, DAYS, END, START, STRANGER, VENUES, World
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WIDTHS = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
@@ -92,7 +92,7 @@ _DRAWS: dict[str, Callable[[Query, np.random.Generator, World], Any]] = {
     "to_ts": _moment,
     "symbols": _some(sorted(set(_SYMBOLS))),
     "bases": _some([*BASES, "NOPE"]),
-    "exchange": _some([*VENUES, "NOPE"]),
+    "exchange": _some([*VENUES, STRANGER, "NOPE"]),
     "rules": _some(["burst", "feed_silent", "large", "NOPE"]),
     "min_notional": _least,
     "limit": _limit,

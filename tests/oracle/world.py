@@ -21,6 +21,7 @@ VENUES = {  # their feeds' completeness, and how they spell a contract
     "okx": ("sampled", "{}-USDT-SWAP"),
     "bitmex": ("full", "{}USD"),
 }
+STRANGER = "nowhere"  # reports, though liq knows no such exchange
 BASES = ["BTC", "ETH", "SOL", "XRP", "1000PEPE"]
 PRICE = {"BTC": 90_000.0, "ETH": 3_000.0, "SOL": 150.0, "XRP": 2.0, "1000PEPE": 0.007}
 # of prices: seconds between two, and on which day they begin
@@ -182,7 +183,10 @@ def _without(moments: np.ndarray, holes: np.ndarray, lengths: np.ndarray) -> np.
 
 def _health(rng: np.random.Generator, count: int) -> pd.DataFrame:
     """Return a report a second of each feed, in spells of up to two hours, with all troubles."""
-    feeds = [("binance_usdm", "live"), ("bybit", "live"), ("okx", "live"), ("okx", "simulator")]
+    feeds = [
+        ("binance_usdm", "live"), ("bybit", "live"), ("okx", "live"), ("okx", "simulator"),
+        (STRANGER, "live"),
+    ]  # fmt: skip
     found = []
     for number, (exchange, source) in enumerate(feeds):
         begins = rng.integers(0, DAYS * 86_400, 6)
@@ -199,7 +203,7 @@ def _health(rng: np.random.Generator, count: int) -> pd.DataFrame:
             pd.DataFrame(
                 {
                     "ts": np.sort(ts), "exchange": exchange, "source": source,
-                    "completeness": VENUES[exchange][0], "connected": ~lost,
+                    "completeness": VENUES.get(exchange, ("full",))[0], "connected": ~lost,
                     "messages": np.where(lost | quiet, 0, rng.poisson(1.5, rows)),
                     "gaps": (rng.random(rows) < 5e-4).astype(np.int64),
                     "reconnects": (rng.random(rows) < 5e-4).astype(np.int64),

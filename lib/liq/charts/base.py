@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec
 import numpy as np
 import pandas as pd
 
-from liq.coverage import of_known
 from liq.model import LIVE_SOURCES, Completeness, Source
 
 if TYPE_CHECKING:
@@ -220,12 +219,7 @@ def _centre(text: str, colour: str) -> Spec:
 
 
 def time_axis(colours: Theme, span: tuple[Any, Any] | None, gaps: pd.DataFrame | None) -> Spec:
-    """Return the x axis of a timeline, and the shades of ``gaps`` on it.
-
-    A gap of an exchange that liq does not know shades nothing: none of its feeds is expected.
-    """
-    if gaps is not None and "exchange" in gaps:
-        gaps = of_known(gaps)
+    """Return the x axis of a timeline, and the shades of ``gaps`` on it."""
     shades = _shades(colours, gaps) if gaps is not None else []
     axis = {
         "type": "date",

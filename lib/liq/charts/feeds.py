@@ -24,8 +24,9 @@ def coverage(
     """When each of ``feeds`` (``feed_health``) was connected, and when not: ``coverage``.
 
     A feed is drawn as connected from its first report of the window to its last, but for its
-    gaps. What is neither was not expected.
+    gaps. What is neither was not expected, as are all feeds of exchanges that liq does not know.
     """
+    feeds = feeds[feeds["known"]]
     colours = THEMES[theme]
     traces = []
     if gaps is not None:

@@ -54,9 +54,9 @@ def url_of(name: str, url: str) -> str:
     return url.replace("{venue}", venue(name).name) or venue(name).url
 
 
-def is_known(name: str) -> bool:
-    """Whether ``name`` is a feed of liq's. Rows may name any other: of another program, say."""
-    return name in VENUES or name in PRICE_FEEDS
+def known() -> list[str]:
+    """Return the names of all feeds of liq's. Rows may name any other: of another program, say."""
+    return [*VENUES, *PRICE_FEEDS]
 
 
 def venue(name: str) -> Venue:

@@ -9,7 +9,6 @@ from liq.coverage import share
 from liq.dashboard import inspector
 from liq.dashboard.markup.text import clock, dollars, nothing, seconds, source_mark
 from liq.html import cells, row, table
-from liq.venues import is_known
 
 
 def tape(prints: pd.DataFrame) -> Markup:
@@ -32,7 +31,7 @@ def feeds(health: pd.DataFrame) -> Markup:
 def _feed(feed: Any) -> Markup:
     state = "connected" if feed.connected else "stopped" if feed.stopped else "disconnected"
     values = (
-        Markup("{}{}{}").format(feed.exchange, source_mark(feed.source), _unknown(feed.exchange)),
+        Markup("{}{}{}").format(feed.exchange, source_mark(feed.source), _unknown(feed.known)),
         state, feed.completeness, f"{feed.ts:%m-%d %H:%M:%S}",
         f"{feed.messages:,}", f"{feed.gaps:,}", f"{feed.reconnects:,}",
         seconds(feed.lag_s), seconds(feed.max_lag_s), f"{feed.max_queued:,}",
@@ -42,8 +41,8 @@ def _feed(feed: Any) -> Markup:
     return Markup('<tr class="liq-{}">{}</tr>').format(kind, cells(values))
 
 
-def _unknown(exchange: str) -> Markup:
-    return Markup() if is_known(exchange) else Markup(" <mark>unknown exchange</mark>")
+def _unknown(known: bool) -> Markup:  # noqa: FBT001 - a column's value
+    return Markup() if known else Markup(" <mark>unknown exchange</mark>")
 
 
 def cascades(found: pd.DataFrame) -> Markup:
