@@ -81,7 +81,7 @@ def of_home(settings: Settings) -> list[int]:
 
 def damage(service: Service, text: str | None) -> None:
     if text is None:
-        service.pid_file.unlink()
+        service.pid_file.unlink(missing_ok=True)
     else:
         service.pid_file.write_text(text)
 
@@ -108,11 +108,11 @@ def test_damaged_pid_files_lose_no_process_and_double_none(
     before = pids(supervised)
     for service in services:
         damage(service, text)
-    if text is not None:
-        assert liq(supervised, "status").returncode == 0
-        assert pids(supervised) == before
-        for service in services:
-            damage(service, text)
+    done = liq(supervised, "status")
+    assert (done.returncode, done.stdout.count("healthy")) == (0, len(before)), done
+    assert pids(supervised) == before
+    for service in services:
+        damage(service, text)
     control.launch(services, supervised)
     assert (pids(supervised), of_home(supervised)) == (before, sorted(before.values()))
     for service in services:
@@ -132,6 +132,11 @@ def test_the_supervisor_does_not_start_anew_what_runs_by_a_damaged_pid_file(
         eventually(apps.simulator(supervised).pid_file.read_text)
         eventually(lambda: beats.stat().st_mtime_ns > begin + 2e9)  # noqa: B023
     assert (pids(supervised), of_home(supervised)) == (before, sorted(before.values()))
+
+
+def test_there_is_one_supervisor_though_its_pid_file_is_gone(supervised: Settings) -> None:
+    damage(apps.supervisor(supervised), None)
+    assert "a supervisor runs already" in liq(supervised, "supervise").stderr
 
 
 def test_a_supervisor_in_the_foreground_writes_its_own_damaged_pid_file_anew(

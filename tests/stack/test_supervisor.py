@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -21,7 +21,7 @@ from liq import stack as local
 from liq.config import Settings
 from liq.errors import ConnectError, QuestDBError, StackError
 from liq.kafka import Publisher
-from liq.stack import State, Supervisor, apps, control, process
+from liq.stack import State, Supervisor, apps, control, identity, process
 from liq.stack.servers import servers
 from liq.stack.service import Service
 from liq.streams import LIQUIDATIONS, PRICES, Stream
@@ -219,9 +219,43 @@ def test_one_that_cannot_live_is_given_up_loudly(tmp_path: Path) -> None:
     assert len(told_) == 6
     assert str(broken.log) in told_[-1]
     assert "nowhere" in broken.log.read_text()
-    supervisor.look()
-    assert len(told_) == 6
+    with searches() as made:
+        supervisor.look()
+    assert (len(told_), len(made)) == (6, 0)
     local.down(settings)
+
+
+@contextmanager
+def searches() -> Iterator[list[None]]:
+    """Give a list with an item for each look at all processes of the machine."""
+    made: list[None] = []
+    marked = identity.marked
+
+    def counted() -> Iterator[identity.Marked]:
+        made.append(None)
+        return marked()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identity, "marked", counted)
+        yield made
+
+
+def test_all_processes_are_looked_at_once_for_a_status_and_for_looks_in_a_row(
+    tmp_path: Path,
+) -> None:
+    settings = Settings.load(home=tmp_path, **free_ports())
+    supervisor = Supervisor(settings)
+    (tmp_path / "run").mkdir()
+    apps.producer(settings).pid_file.write_text("torn")
+    with searches() as made:
+        for _ in range(3):
+            supervisor.look()
+    assert len(made) == 1
+    for app in (apps.simulator(settings), apps.alerts(settings)):
+        app.pid_file.write_text('{"pid": 0, "created": 0, "definition": "", "argv": []}')
+    with searches() as made:
+        local.status(settings)
+    assert len(made) == 1
 
 
 def test_neither_a_lasting_fault_nor_a_full_disk_ends_it(

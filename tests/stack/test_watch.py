@@ -14,7 +14,7 @@ from helpers import PATIENCE_S, eventually, finish, running
 from liq import heartbeat
 from liq import stack as local
 from liq.config import Settings
-from liq.stack import State, Supervisor, apps, control, process
+from liq.stack import State, Supervisor, apps, control, process, watch
 from liq.stack.service import Service
 from stack.conftest import liq
 
@@ -104,6 +104,22 @@ def test_commands_at_once_start_one_supervisor(supervised: Settings) -> None:
         "",
         "the supervisor died; started it again\n",
     ]
+    assert len(supervisors(supervised)) == 1
+
+
+def test_who_comes_late_leaves_the_new_supervisor_alone(
+    supervised: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill(apps.supervisor(supervised))
+    is_as_started = watch._is_as_started
+
+    def overtaken(supervisor: Service) -> bool:
+        assert control.revive(supervisor, supervised)  # as another command may do just then
+        return is_as_started(supervisor)
+
+    monkeypatch.setattr(watch, "_is_as_started", overtaken)
+    assert watch.revive_supervisor(supervised) == ""
+    assert process_of(apps.supervisor(supervised))
     assert len(supervisors(supervised)) == 1
 
 

@@ -127,17 +127,17 @@ def end(services: Sequence[Service], settings: Settings, progress: Report = sile
 
 
 def died(service: Service) -> bool:
-    """Return whether it ended without being asked to."""
-    return service.pid_file.exists() and not process.find(service.pid_file)
+    """Return whether it ended without being asked to, as far as its pid file tells."""
+    return service.pid_file.exists() and not process.known(service.pid_file)
 
 
 def revive(service: Service, settings: Settings) -> bool:
-    """Start a died service again; return False if meanwhile somebody ended or started it.
+    """Start a died service again; return False if somebody ended or started it, or it runs.
 
     Raises `StackError` when it cannot be started.
     """
     with _locked(settings):
-        if not died(service):
+        if not service.pid_file.exists() or process.find(service.pid_file):
             return False
         ports.require_free(settings.host, service.ports)
         _spawn(service, silent)
@@ -147,9 +147,10 @@ def revive(service: Service, settings: Settings) -> bool:
 def adopt(service: Service, settings: Settings) -> bool:
     """Remember this very process as ``service``; return False if it was started as that.
 
-    Raises `StackError` when another process is.
+    Raises `StackError` when another process is, also one whose pid file is gone.
     """
     with _locked(settings):
+        process.recover([service.pid_file])
         found = process.find(service.pid_file)
         if found is None:
             process.remember(os.getpid(), pid_file=service.pid_file, argv=service.argv)

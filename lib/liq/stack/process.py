@@ -11,9 +11,8 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -25,8 +24,7 @@ _POLL = 0.02
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError)  # what reading a damaged file raises
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(NamedTuple):
     """A running process of a pid file; ``definition`` is what `spawn` was given for it."""
 
     process: psutil.Process
@@ -100,7 +98,17 @@ def find(pid_file: Path) -> Remembered | None:
     """Return the running process that ``pid_file`` remembers, None if it has ended.
 
     A file that is empty, damaged or of one before it is written anew if its process is found by its
-    mark. Raises `StackError` when the file may not be read.
+    mark, for which all processes are looked at. Raises `StackError` when the file may not be read.
+    """
+    if found := known(pid_file):
+        return found
+    return recover([pid_file]).get(pid_file) if pid_file.exists() else None
+
+
+def known(pid_file: Path) -> Remembered | None:
+    """Return what `find` does as far as the file alone tells, at the cost of reading it.
+
+    Raises `StackError` when the file may not be read.
     """
     try:
         found = _remembered(pid_file)
@@ -109,28 +117,32 @@ def find(pid_file: Path) -> Remembered | None:
     except OSError as error:
         raise StackError(f"cannot read {pid_file}: {error}") from error
     except _DAMAGE:
-        found = None
-    found = found or recover([pid_file]).get(pid_file)
+        return None
     return None if found is None or _ended(found.process) else found
 
 
 def recover(pid_files: Sequence[Path]) -> dict[Path, Remembered]:
-    """Find running processes whose pid files are gone, damaged or of one that has ended.
-
-    Those files are written anew.
-    """
-    lost = {file.absolute(): file for file in pid_files if not _is_whole(file)}
-    found: dict[Path, Remembered] = {}
-    for process, absolute, definition in identity.marked() if lost else ():
-        file = lost.get(absolute)
-        if file is None or _ended(process) or not _may_be_of(process, file):
-            continue
-        found[file] = Remembered(process, definition)
+    """Return what `search` does, and write those files anew."""
+    found = search(pid_files)
+    for file, (process, definition) in found.items():
         with contextlib.suppress(
             StackError, psutil.Error
         ):  # on a full disk it is found by its mark
             remember(process.pid, pid_file=file, argv=process.cmdline(), definition=definition)
     return found
+
+
+def search(pid_files: Sequence[Path]) -> dict[Path, Remembered]:
+    """Find running processes whose pid files are gone, damaged or of one that has ended.
+
+    All processes are looked at, once, if there is any such file.
+    """
+    lost = {file.absolute(): file for file in pid_files if not _is_whole(file)}
+    return {
+        lost[absolute]: Remembered(process, definition)
+        for process, absolute, definition in (identity.marked() if lost else ())
+        if absolute in lost and not _ended(process) and _may_be_of(process, lost[absolute])
+    }
 
 
 def _remembered(pid_file: Path) -> Remembered | None:
@@ -176,14 +188,13 @@ def forget(pid_file: Path) -> None:
         pid_file.unlink(missing_ok=True)
 
 
-def kill(pid_file: Path, *, timeout: float) -> None:
-    """Kill the process ``pid_file`` remembers, not its children, and wait until it is gone."""
-    if found := find(pid_file):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            found.process.kill()
-        deadline = time.monotonic() + timeout
-        while not _ended(found.process) and time.monotonic() < deadline:
-            time.sleep(_POLL)
+def kill(process: psutil.Process, *, timeout: float) -> None:
+    """Kill a process, not its children, and wait until it is gone."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.kill()
+    deadline = time.monotonic() + timeout
+    while not _ended(process) and time.monotonic() < deadline:
+        time.sleep(_POLL)
 
 
 def end(pid_file: Path, *, timeout: float, alone: bool = False) -> bool:

@@ -58,10 +58,16 @@ class ServiceStatus:
 
 
 def status(settings: Settings | None = None) -> list[ServiceStatus]:
-    """Return the state of each server, and of each app that `liq run` started."""
+    """Return the state of each server, and of each app that `liq run` started.
+
+    One that runs though its pid file is damaged or gone is among them.
+    """
     settings = settings or config.settings()
-    started = [app for app in apps(settings) if app.pid_file.exists()]
-    return [_status(service) for service in [*servers(settings), *started]]
+    local, others = servers(settings), apps(settings)
+    # nothing is written: who ends services at this moment must not find a file again
+    lost = process.search([service.pid_file for service in (*local, *others)])
+    started = [app for app in others if app.pid_file.exists() or app.pid_file in lost]
+    return [_status(service, lost.get(service.pid_file)) for service in (*local, *started)]
 
 
 def findings(settings: Settings | None = None, count: int = 10) -> list[Finding]:
@@ -113,7 +119,8 @@ def _additions(handle: TextIO, file: Path) -> Iterator[str]:
             time.sleep(_POLL)
 
 
-def _status(service: Service) -> ServiceStatus:
+def _status(service: Service, lost: process.Remembered | None) -> ServiceStatus:
+    """Return the state of ``service``, whose process is ``lost`` if its pid file does not tell."""
     absent = ServiceStatus(
         name=service.name,
         state=State.DIED if service.pid_file.exists() else State.STOPPED,
@@ -121,7 +128,7 @@ def _status(service: Service) -> ServiceStatus:
         port=next(iter(service.ports.values()), None),
     )
     try:
-        found = process.find(service.pid_file)
+        found = lost or process.known(service.pid_file)
     except StackError as error:  # the others can be shown
         return replace(absent, state=State.UNHEALTHY, fault=str(error))
     if not found:

@@ -68,7 +68,8 @@ class Supervisor:
         self._settings = settings or config.settings()
         self._report = report
         self._cases: dict[str, _Case] = {}
-        self._faults: dict[str, str] = {}  # why one cannot be looked after
+        # why one cannot be looked after, and when that is tried again
+        self._faults: dict[str, tuple[str, float]] = {}
         self._ask_at = 0.0
         self._looked_at = time.monotonic()
         self._adopted = False
@@ -125,14 +126,20 @@ class Supervisor:
                 return
 
     def _guard(self, name: str, act: Callable[[], object]) -> None:
-        """Do one part: no fault in it may end the supervisor, or keep the other parts from it."""
+        """Do one part: no fault in it may end the supervisor, or keep the other parts from it.
+
+        After a fault it has a pause: what finds one may have looked at all processes.
+        """
+        before, due = self._faults.get(name, ("", 0.0))
+        if time.monotonic() < due:
+            return
         try:
             act()
             self._faults.pop(name, None)
         except Exception as error:
             fault = f"cannot be looked after: {error}"
-            if self._faults.get(name) != fault:
-                self._faults[name] = fault
+            self._faults[name] = fault, time.monotonic() + _ASK_S
+            if fault != before:
                 self._tell(name, fault)
 
     def _look_after_app(self, app: Service, local: Sequence[Service]) -> None:

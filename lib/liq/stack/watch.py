@@ -21,7 +21,10 @@ def revive_supervisor(settings: Settings | None = None) -> str:
     """
     settings = settings or config.settings()
     supervisor = apps.supervisor(settings)
-    fault = _fault(supervisor, settings) if supervisor.pid_file.exists() else ""
+    if not supervisor.pid_file.exists():
+        return ""
+    found = process.find(supervisor.pid_file)
+    fault = _fault(found, supervisor, settings)
     if not fault:
         return ""
     if not _is_as_started(supervisor):
@@ -29,16 +32,17 @@ def revive_supervisor(settings: Settings | None = None) -> str:
             f"the supervisor {fault}, so nothing that dies is started again;"
             " `liq run` starts it with these settings"
         )
-    process.kill(supervisor.pid_file, timeout=_KILL_S)
+    if found:  # this very one, not the one that another command has started meanwhile
+        process.kill(found.process, timeout=_KILL_S)
     if not control.revive(supervisor, settings):  # another command was faster, or `liq down`
         return ""
     history.add(settings, supervisor.name, f"{fault}, started again")
     return f"the supervisor {fault}; started it again"
 
 
-def _fault(supervisor: Service, settings: Settings) -> str:
+def _fault(found: process.Remembered | None, supervisor: Service, settings: Settings) -> str:
     """Return what is wrong with the supervisor, nothing if it works or is starting."""
-    if process.find(supervisor.pid_file) is None:
+    if found is None:
         return "died" if supervisor.pid_file.exists() else ""
     silence = heartbeat.silence_s(apps.heartbeat_file(settings))
     return f"did not respond for {silence:.0f} s" if silence else ""
