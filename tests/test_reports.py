@@ -1,5 +1,6 @@
 """Reports of a real QuestDB: the same window gives the same hashes, and the file needs no other."""
 
+import json
 import math
 import re
 from datetime import UTC, datetime, timedelta
@@ -8,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from liq import charts, reports
+from liq import assets, charts, reports
 from liq.config import Settings
 from liq.errors import NotebookError, QueryError
 from liq.model import Side, Source
@@ -93,6 +94,21 @@ def test_feeds_that_were_not_heard_are_told_by_name_and_share(stack: Settings) -
         figure = made.chart(draw, key).figure
         assert figure
         assert "lower bound" in figure["layout"]["xaxis"]["title"]["text"]
+
+
+@pytest.mark.parametrize("key", ["left_out", "feed_coverage", "coverage"])
+def test_a_catalogue_that_lacks_a_query_makes_a_report_that_says_so(
+    own: Settings, tmp_path: Path, key: str
+) -> None:
+    entries = json.loads(assets.path("queries.json").read_text())
+    del entries[key]
+    mine = tmp_path / "mine.json"
+    mine.write_text(json.dumps(entries))
+    made = Report("6h", UNTIL, own.model_copy(update={"queries": mine}))
+    heading = made.heading()._repr_html_()
+    assert "SIMULATED DATA" in heading
+    assert f"the catalogue has no query <code>{key}</code>" in heading
+    assert "coverage unknown" in made.table("totals")._repr_html_()
 
 
 @pytest.mark.parametrize(

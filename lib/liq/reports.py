@@ -7,7 +7,7 @@ run than plotly.js and ``report.js``.
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from inspect import signature
@@ -75,8 +75,6 @@ class Report:
         self._given: dict[str, Any] = {"window": window, "until": end}
         self._gaps: pd.DataFrame | None = None
         self._sources, self._stamp = self._ask("sources")
-        left_out = queries.hit("left_out", settings=self._settings, **self._given)
-        self._left_out = int(left_out["rows"].sum())
         if self._stamp.since:
             self._gaps = stamps.coverage(self._stamp.since, end, self._settings)
         self._badge = charts.source_badge(self._sources)
@@ -84,12 +82,13 @@ class Report:
     def heading(self) -> Piece:
         """Return the window, what its rows come from, and how many are left out as odd."""
         badge = Markup(' <b class="liq-badge">{}</b>').format(self._badge) if self._badge else ""
-        html = Markup("<p>{}{}</p>{}{}{}").format(
+        html = Markup("<p>{}{}</p>{}{}{}{}").format(
             _window(self._stamp),
             badge,
-            self._unheard(),
+            self._told("feed_coverage", "which feeds were disconnected", _unheard),
+            self._lacking("coverage", "when feeds were disconnected"),
             _table(self._sources),
-            _odd(self._left_out),
+            self._told("left_out", "how many odd rows are left out", _odd),
         )
         return Piece(self._stamp, html=html)
 
@@ -120,14 +119,18 @@ class Report:
         given = {**self._given, **params}
         return stamps.stamped(key, gaps=self._gaps, settings=self._settings, **given)
 
-    def _unheard(self) -> Markup:
-        if "feed_coverage" not in queries.queries(self._settings):
+    def _told(self, key: str, what: str, told: Callable[[pd.DataFrame], Markup]) -> Markup:
+        """Return what ``told`` makes of the rows of a query, or that there is no such query."""
+        if lacking := self._lacking(key, what):
+            return lacking
+        return told(queries.hit(key, settings=self._settings, **self._given))
+
+    def _lacking(self, key: str, what: str) -> Markup:
+        """Return what is not known if the catalogue, which may be the user's own, lacks a query."""
+        if key in queries.queries(self._settings):
             return _NOTHING
-        feeds = queries.hit("feed_coverage", settings=self._settings, **self._given)
-        line = coverage.summary(feeds)
-        return (
-            Markup("<p><b>≥</b> {}: sums are lower bounds</p>").format(line) if line else _NOTHING
-        )
+        template = Markup("<p>the catalogue has no query <code>{}</code>: {} is not known</p>")
+        return template.format(key, what)
 
     def _bucket(self, param: Parameter, bars: int) -> str:
         span = duration(self._given["window"])
@@ -215,9 +218,14 @@ def _number(unit: str) -> str:
     return "{:,.2f}" if unit == "USD" else "{:,.8g}"
 
 
-def _odd(rows: int) -> Markup:
-    if not rows:
-        return Markup()
+def _unheard(feeds: pd.DataFrame) -> Markup:
+    line = coverage.summary(feeds)
+    return Markup("<p><b>≥</b> {}: sums are lower bounds</p>").format(line) if line else _NOTHING
+
+
+def _odd(left_out: pd.DataFrame) -> Markup:
+    if not (rows := int(left_out["rows"].sum())):
+        return _NOTHING
     return Markup("<p>{:,} odd row(s) left out: <code>liq odd</code> shows them</p>").format(rows)
 
 
