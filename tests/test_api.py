@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from msgspec.structs import replace
 from pandas.testing import assert_frame_equal
+from pydantic import SecretStr
 from schemathesis import CheckFunction, GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from werkzeug.test import TestResponse
@@ -317,6 +318,14 @@ def test_unknown_names_are_answered_with_the_valid_ones(offline: Settings) -> No
 @pytest.mark.stack
 def test_no_window_reaches_before_the_calendar(client: FlaskClient) -> None:
     assert "no window of" in fault(client.get("/totals?until=0001-01-01T00:00:00"), 400)
+
+
+@pytest.mark.stack
+def test_a_refused_password_is_told_with_its_mend(stack: Settings) -> None:
+    wrong = stack.model_copy(update={"questdb_reader_password": SecretStr("wrong")})
+    told = fault(api.create_app(wrong).test_client().get("/totals"), 503)
+    assert "refused the password" in told
+    assert "set LIQ_QUESTDB_READER_PASSWORD" in told
 
 
 def test_while_questdb_is_away_the_mend_is_told(offline: Settings) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from helpers import eventually, free_ports, stopped
 from liq import connect, diagnosis, kafka, questdb
@@ -113,6 +114,14 @@ def test_servers_that_are_away_are_named(pipeline: Settings) -> None:
         (Part.CONNECT, "Kafka Connect does not answer"),
     ]
     assert "liq up" in diagnosis.problems(away)[0].detail
+
+
+@pytest.mark.stack
+def test_a_refused_password_is_no_questdb_that_is_away(pipeline: Settings) -> None:
+    wrong = pipeline.model_copy(update={"questdb_reader_password": SecretStr("wrong")})
+    [problem] = diagnosis.problems(wrong)
+    assert problem[:2] == (Part.QUESTDB, "QuestDB refuses the password")
+    assert "set LIQ_QUESTDB_READER_PASSWORD" in problem.detail
 
 
 @pytest.mark.stack

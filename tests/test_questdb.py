@@ -12,11 +12,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from msgspec.structs import replace
+from pydantic import SecretStr
 
 from helpers import PATIENCE_S, eventually, free_ports, stopped
 from liq import questdb
 from liq.config import Settings
-from liq.errors import QuestDBError, QuestDBTimeoutError
+from liq.errors import QuestDBError, QuestDBLoginError, QuestDBTimeoutError
 from liq.model import Alert, Liquidation, Severity, Text
 from liq.stack.servers import QUESTDB
 from liq.streams import ALERTS, FEED_HEALTH, LIQUIDATIONS, PRICES, Stream
@@ -172,10 +173,27 @@ def test_without_questdb_the_error_names_address_and_mend(
         call(away)
 
 
-def test_a_wrong_password_is_told_apart(stack: Settings) -> None:
+def test_a_wrong_user_is_told_apart(stack: Settings) -> None:
     settings = stack.model_copy(update={"questdb_reader_user": "nobody"})
-    with pytest.raises(QuestDBError, match="refused the password of nobody"):
+    with pytest.raises(QuestDBLoginError, match="refused the password of nobody"):
         questdb.fetch("SELECT 1", settings=settings)
+
+
+@pytest.mark.parametrize("password", ["wrong", ""])
+def test_a_wrong_password_is_told_apart_with_its_mend(stack: Settings, password: str) -> None:
+    calls: dict[str, list[Callable[[Settings], object]]] = {
+        "reader": [lambda settings: ask("SELECT 1", settings)],
+        "admin": [questdb.suspended_tables, questdb.passed_over],
+    }
+    for role, some in calls.items():
+        name = f"questdb_{role}_password"
+        settings = stack.model_copy(update={name: SecretStr(password)})
+        for call in (*some, questdb.check_logins):
+            with pytest.raises(
+                QuestDBLoginError, match=f"refused the password of .*: set LIQ_{name.upper()}"
+            ):
+                call(settings)
+    questdb.check_logins(stack)
 
 
 def test_reading_survives_an_outage(stack: Settings) -> None:

@@ -19,7 +19,13 @@ from liq import config, connect, forks, kafka, queries, questdb
 from liq.config import Settings
 from liq.connect import ConnectorStatus
 from liq.coverage import feed_name
-from liq.errors import LiqError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
+from liq.errors import (
+    LiqError,
+    QuestDBAwayError,
+    QuestDBError,
+    QuestDBLoginError,
+    QuestDBTimeoutError,
+)
 from liq.heartbeat import silence_s
 from liq.streams import FEED_HEALTH, LIQUIDATIONS
 
@@ -107,6 +113,18 @@ def feeds(settings: Settings | None = None) -> Sequence[Feed]:
     found = queries.hit("feed_health", window=_REMEMBERED, settings=settings)
     rows: Iterator[Any] = found.itertuples(index=False)
     return [_feed(row) for row in rows if row.known and not row.stopped]
+
+
+def failure(error: QuestDBError) -> Problem:
+    """Return what is wrong with QuestDB, which answered nothing but this ``error``."""
+    kinds = {
+        QuestDBLoginError: "QuestDB refuses the password",
+        QuestDBAwayError: "QuestDB is away",
+        QuestDBTimeoutError: "QuestDB does not answer",
+        QuestDBError: "QuestDB fails",
+    }
+    what = next(what for kind, what in kinds.items() if isinstance(error, kind))
+    return Problem(Part.QUESTDB, what, str(error))
 
 
 def problems(settings: Settings | None = None) -> list[Problem]:
@@ -197,10 +215,8 @@ def _questdb(settings: Settings) -> list[Problem]:
         suspended = questdb.fetch(sql, settings=settings, timeout=1.0)
     except QuestDBTimeoutError as error:
         return [_silence(Part.QUESTDB, str(error))]
-    except QuestDBAwayError as error:
-        return [Problem(Part.QUESTDB, "QuestDB is away", str(error))]
     except QuestDBError as error:
-        return [Problem(Part.QUESTDB, "QuestDB fails", str(error))]
+        return [failure(error)]
     reasons = dict(zip(suspended["name"], suspended["errorMessage"], strict=True))
     return [
         Problem(

@@ -13,6 +13,7 @@
     ├── ConnectError        Kafka Connect is away or refused a configuration
     ├── QuestDBError        QuestDB is away or refused a statement
     │   ├── QuestDBAwayError    it cannot be reached, or hung up
+    │   │   └── QuestDBLoginError   it is there, and refuses the password
     │   ├── QuestDBMemoryError  a statement needs more memory than QuestDB may take
     │   └── QuestDBTimeoutError it took too long, or does not answer
     ├── ApiError            the HTTP API is away or refused a request
@@ -89,6 +90,10 @@ class QuestDBError(LiqError):
 
 class QuestDBAwayError(QuestDBError):
     """QuestDB cannot be reached, or hung up: the same request may succeed later."""
+
+
+class QuestDBLoginError(QuestDBAwayError):
+    """QuestDB refused a user or the password: it is away for us until the settings are right."""
 
 
 class QuestDBMemoryError(QuestDBError):

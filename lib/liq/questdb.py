@@ -24,11 +24,18 @@ import psycopg
 from psycopg.abc import PQGen
 from psycopg.adapt import Loader
 from psycopg.pq import Format
+from pydantic import SecretStr
 
 from liq import forks, http
 from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.errors import QuestDBAwayError, QuestDBError, QuestDBMemoryError, QuestDBTimeoutError
+from liq.errors import (
+    QuestDBAwayError,
+    QuestDBError,
+    QuestDBLoginError,
+    QuestDBMemoryError,
+    QuestDBTimeoutError,
+)
 from liq.streams import FEED_HEALTH, LIQUIDATIONS, Stream
 
 if TYPE_CHECKING:
@@ -52,6 +59,7 @@ _ADMIN_S = 60.0
 _STATE_S = 10.0  # for the state of tables: whoever asks asks again soon
 _OVERDUE_S = 5.0
 _AMENDED_S = 10.0  # a suspended table does not show what was changed
+_REFUSED = ("invalid username/password", "no password supplied")
 _NO_OP = "statement is either no-op"
 _GRACE_S = 1.0  # QuestDB itself gives up first, which says more and keeps the connection
 _LOGIN_S = 3
@@ -125,8 +133,8 @@ def fetch(
     (``Int64`` when a value is null), DOUBLE as ``float64``, strings as ``str``. The server gives
     up after ``timeout`` seconds, or this call a second later. Safe to call from any thread.
 
-    Raises `QuestDBError` when QuestDB is away or refuses the statement, and as
-    `QuestDBTimeoutError` when it has given up or does not answer.
+    Raises `QuestDBError` when QuestDB is away or refuses the statement, as `QuestDBLoginError` when
+    it refuses the password, and as `QuestDBTimeoutError` when it has given up or does not answer.
     """
     login, deadline = _Login.reader(settings or current_settings(), timeout), _Deadline.of(timeout)
     with _pool.place(login, deadline):
@@ -164,6 +172,16 @@ def version(table: str, settings: Settings | None = None) -> str:
     rows = f"(SELECT max(ts) AS newest, count() AS rows FROM {table})"  # noqa: S608 - an identifier
     sql = "SELECT writerTxn, newest, rows FROM wal_tables() CROSS JOIN {} WHERE name = %s"
     return fetch(sql.format(rows), [table], settings, timeout=_STATE_S).to_csv(index=False)
+
+
+def check_logins(settings: Settings | None = None) -> None:
+    """Log in as the reader and as the admin, on new connections.
+
+    Raises `QuestDBLoginError` when QuestDB refuses one of them, `QuestDBError` when it is away.
+    """
+    settings = settings or current_settings()
+    for login in (_Login.reader(settings, _STATE_S), _Login.admin(settings, _STATE_S)):
+        _open(login, _Deadline.of(_STATE_S)).close()
 
 
 def wal_state(table: str | None = None, settings: Settings | None = None) -> WalState:
@@ -257,6 +275,8 @@ def _over_http(sql: str, settings: Settings) -> list[list[Any]]:
             f"QuestDB at {settings.questdb_url}: {error or type(error).__name__};"
             " `liq status` shows whether it runs"
         ) from error
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        raise _Login.admin(settings, _STATE_S).refused()
     if answer.is_error:
         raise QuestDBError(f"QuestDB refused the statement: {answer.text}")
     rows: list[list[Any]] = answer.json().get("dataset", [])
@@ -275,25 +295,37 @@ class _Login:
     user: str
     password: str = field(repr=False)
     timeout_ms: int
+    setting: str  # of the password
 
     @property
     def where(self) -> str:
         return f"QuestDB at {self.host}:{self.port}"
 
+    def refused(self) -> QuestDBLoginError:
+        return QuestDBLoginError(
+            f"{self.where} refused the password of {self.user}: set {self.setting} to the one that"
+            " it was started with. If it is that of this LIQ_HOME, `liq up` starts it with yours"
+        )
+
     @classmethod
     def reader(cls, settings: Settings, timeout: float) -> "_Login":
-        password = settings.questdb_reader_password.get_secret_value()
-        return cls._of(settings, settings.questdb_reader_user, password, timeout)
+        return cls._of(settings, "reader", timeout)
 
     @classmethod
     def admin(cls, settings: Settings, timeout: float) -> "_Login":
-        password = settings.questdb_admin_password.get_secret_value()
-        return cls._of(settings, settings.questdb_admin_user, password, timeout)
+        return cls._of(settings, "admin", timeout)
 
     @classmethod
-    def _of(cls, settings: Settings, user: str, password: str, timeout: float) -> "_Login":
-        host, port = settings.questdb_host, settings.questdb_pg_port
-        return cls(host, port, user, password, timeout_ms=round(timeout * 1000))
+    def _of(cls, settings: Settings, role: str, timeout: float) -> "_Login":
+        password: SecretStr = getattr(settings, f"questdb_{role}_password")
+        return cls(
+            settings.questdb_host,
+            settings.questdb_pg_port,
+            getattr(settings, f"questdb_{role}_user"),
+            password.get_secret_value(),
+            timeout_ms=round(timeout * 1000),
+            setting=f"LIQ_QUESTDB_{role.upper()}_PASSWORD",
+        )
 
 
 class _Deadline(NamedTuple):
@@ -469,7 +501,7 @@ def _open(login: _Login, deadline: _Deadline) -> _Connection:
             " `liq status` shows whether it runs"
         ) from error
     except psycopg.OperationalError as error:
-        raise QuestDBAwayError(_unreachable(login, error)) from error
+        raise _unreachable(login, error) from error
     connection.deadline = deadline
     connection.expires_at = time.monotonic() + _LIFETIME_S
     connection.adapters.register_loader(_TIMESTAMP_OID, _MicrosLoader)
@@ -483,13 +515,10 @@ def _as_admin(settings: Settings | None, seconds: float) -> Iterator[_Connection
         yield connection
 
 
-def _unreachable(login: _Login, error: psycopg.OperationalError) -> str:
-    if "invalid username/password" in str(error):
-        return (
-            f"{login.where} refused the password of {login.user};"
-            " is it the QuestDB of this LIQ_HOME? `liq status` shows what runs"
-        )
-    return f"cannot reach {login.where}; start it with: liq up"
+def _unreachable(login: _Login, error: psycopg.OperationalError) -> QuestDBAwayError:
+    if any(words in str(error) for words in _REFUSED):
+        return login.refused()
+    return QuestDBAwayError(f"cannot reach {login.where}; start it with: liq up")
 
 
 def _read(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from pydantic import SecretStr
 from traitlets import TraitError
 
 from dashboard.conftest import fresh
@@ -265,6 +266,13 @@ def test_nothing_fresh_names_the_server_that_is_away(own: Settings, port: str, w
     assert after(model, State.STALE) == what
     empty = DashboardModel(model.settings, symbols=["NONE"])
     assert after(empty, State.STALE) == what  # and not only that nothing matches
+
+
+def test_a_refused_password_is_told_with_its_mend(own: Settings) -> None:
+    wrong = {"questdb_reader_password": SecretStr("wrong")}
+    model = DashboardModel(own.model_copy(update=wrong))
+    assert after(model, State.FAILED) == "QuestDB refuses the password"
+    assert "set LIQ_QUESTDB_READER_PASSWORD" in model.problem
 
 
 def test_the_servers_are_asked_as_soon_as_something_is_overdue(own: Settings) -> None:

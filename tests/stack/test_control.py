@@ -125,6 +125,15 @@ def test_the_command_says_what_is_where(stack: Settings) -> None:
         assert address in said
 
 
+def test_the_command_says_that_questdb_refuses_the_password(stack: Settings) -> None:
+    wrong = stack.model_copy(update={"questdb_reader_password": SecretStr("wrong")})
+    with liq(wrong, "status") as command:
+        said = command.communicate()[0]
+    assert "questdb: QuestDB at" in said
+    assert "set LIQ_QUESTDB_READER_PASSWORD" in said
+    assert (said.count("unhealthy"), command.returncode) == (1, 3)
+
+
 def test_two_ups_at_once_start_one_stack(own: Settings) -> None:
     local.down(own)
     both = [liq(own, "up") for _ in range(2)]

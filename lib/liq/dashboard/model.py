@@ -506,12 +506,8 @@ def _broken(parts: Sequence[str]) -> Problem:
 
 def _failure(error: Exception) -> Problem:
     """Return why a reading gave nothing; what nobody foresaw is logged."""
-    if isinstance(error, QuestDBAwayError):
-        return Problem(Part.QUESTDB, "QuestDB is away", str(error))
-    if isinstance(error, QuestDBTimeoutError):
-        return Problem(Part.QUESTDB, "QuestDB does not answer", str(error))
     if isinstance(error, QuestDBError):
-        return Problem(Part.QUESTDB, "QuestDB fails", str(error))
+        return diagnosis.failure(error)
     if not isinstance(error, LiqError):
         log("reading", error)
     return Problem(Part.DASHBOARD, "reading fails", f"{explain(error)}; see `liq logs dashboard`")

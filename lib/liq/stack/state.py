@@ -14,11 +14,11 @@ import psutil
 
 from liq import config
 from liq.config import Settings
-from liq.errors import StackError
+from liq.errors import QuestDBError, QuestDBLoginError, StackError
 from liq.stack import identity, process
 from liq.stack.apps import apps
 from liq.stack.history import Finding, newest
-from liq.stack.servers import servers
+from liq.stack.servers import QUESTDB, servers
 from liq.stack.service import Service
 
 _POLL = 0.1
@@ -67,7 +67,8 @@ def status(settings: Settings | None = None) -> list[ServiceStatus]:
     # nothing is written: who ends services at this moment must not find a file again
     lost = process.search([service.pid_file for service in (*local, *others)])
     started = [app for app in others if app.pid_file.exists() or app.pid_file in lost]
-    return [_status(service, lost.get(service.pid_file)) for service in (*local, *started)]
+    found = [_status(service, lost.get(service.pid_file)) for service in (*local, *started)]
+    return [_of_login(one, settings) if one.name == QUESTDB else one for one in found]
 
 
 def findings(settings: Settings | None = None, count: int = 10) -> list[Finding]:
@@ -117,6 +118,21 @@ def _additions(handle: TextIO, file: Path) -> Iterator[str]:
             if file.exists() and not os.path.samestat(file.stat(), os.fstat(handle.fileno())):
                 return
             time.sleep(_POLL)
+
+
+def _of_login(found: ServiceStatus, settings: Settings) -> ServiceStatus:
+    """Return the state of QuestDB: it is of no use where it refuses our passwords."""
+    if found.state is not State.HEALTHY:
+        return found
+    from liq import questdb  # noqa: PLC0415 - psycopg takes its time, and nothing may run
+
+    try:
+        questdb.check_logins(settings)
+    except QuestDBLoginError as error:
+        return replace(found, state=State.UNHEALTHY, fault=str(error))
+    except QuestDBError:  # e.g. all of its connections are taken
+        pass
+    return found
 
 
 def _status(service: Service, lost: process.Remembered | None) -> ServiceStatus:
