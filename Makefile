@@ -36,7 +36,7 @@ bench: setup ## compare liq side by side with others; measure paint, visitors, m
 
 chaos: setup ## let everything fail under load for minutes, and print what came of it
 	@PYTHONPATH=tests $(PY) tests/chaos/storm.py $(CHAOS)
-	SINK_ROWS=1000000 .venv/bin/pytest tests/test_sink.py -k great_many
+	SINK_ROWS=1000000 .venv/bin/pytest tests/delivery/test_sink.py -k great_many
 
 oracle: setup ## compare every query with a second computation; ORACLE="--seeds 1000 --seed 7"
 	@PYTHONPATH=tests $(PY) -m oracle $(ORACLE)

@@ -11,10 +11,12 @@ import pandas as pd
 import streamlit as st
 from starlette.middleware import Middleware
 
-from liq import charts, coverage, web
-from liq.client import Client
+from liq.analysis import charts
+from liq.common import web
 from liq.config import settings
 from liq.errors import LiqError
+from liq.query import coverage
+from liq.web.client import Client
 
 EVERY_S = 1
 SLIDE_S = 10  # without new rows the window still moves on, this often

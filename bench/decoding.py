@@ -20,16 +20,16 @@ from cryptofeed.symbols import Symbols
 from bench.compare import Figure, Figures, Row
 from bench.environment import module, temporary_settings, wait_until
 from bench.sizes import Sizes
-from liq.cryptofeed import EXCHANGES, _run
-from liq.feed import Feed
-from liq.instruments import shipped
-from liq.model import Source
-from liq.simulator.exchange import Event
-from liq.simulator.exchanges import exchange
-from liq.simulator.process import Process
+from liq.ingest.feed import Feed
+from liq.ingest.instruments import shipped
+from liq.ingest.simulator.exchange import Event
+from liq.ingest.simulator.exchanges import exchange
+from liq.ingest.simulator.process import Process
+from liq.ingest.venues import venue
+from liq.ingest.venues.base import Instruments
+from liq.ingest.via_cryptofeed import EXCHANGES, _run
+from liq.records.model import Source
 from liq.stack.health import accepts
-from liq.venues import venue
-from liq.venues.base import Instruments
 
 Receive = Callable[[int, "_Counter"], Coroutine[Any, Any, None]]
 

@@ -11,8 +11,8 @@ from bench.publishing import send
 from bench.sizes import Sizes
 from bench.watch import faults, rows
 from bench.ways import Way
-from liq import kafka
 from liq.config import Settings
+from liq.delivery import messaging
 
 _POLL_S = 0.02
 _PATIENCE_S = 120.0
@@ -62,6 +62,6 @@ def drain_rate(settings: Settings, total: int) -> float:
 def _queued(stack: Settings, count: int) -> str:
     """Return a topic of its own that holds ``count`` events."""
     settings = own_names(stack)
-    kafka.ensure_topics(settings)
+    messaging.ensure_topics(settings)
     send(settings, events(count))
     return settings.topic

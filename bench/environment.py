@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from liq import connect, kafka, questdb, views
 from liq import stack as local
 from liq.config import Settings
+from liq.delivery import connect, messaging
+from liq.query import questdb, views
 from liq.stack.ports import free_ports
 
 _ROOT = Path(__file__).parents[1]
@@ -51,7 +52,7 @@ def own_names(settings: Settings) -> Settings:
 
 def prepare(settings: Settings) -> None:
     """Create topic and table and register the sink."""
-    kafka.ensure_topics(settings)
+    messaging.ensure_topics(settings)
     questdb.ensure_table(settings)
     views.ensure(settings)
     connect.ensure(settings)

@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Iterator
 
-from liq.model import Completeness, Liquidation, PriceKind, Side, Source
+from liq.records.model import Completeness, Liquidation, PriceKind, Side, Source
 
 
 def events(count: int) -> Iterator[Liquidation]:

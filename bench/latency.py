@@ -17,9 +17,9 @@ from bench.environment import liq, own_names
 from bench.sizes import Sizes
 from bench.watch import Seen, faults, watch
 from bench.ways import Way
-from liq import kafka
 from liq.config import Settings
-from liq.model import decode
+from liq.delivery import messaging
+from liq.records.model import decode
 
 _PATIENCE_S = 60
 _STAGES = ("due to received", "received to broker", "broker to visible", "due to visible")
@@ -68,7 +68,7 @@ def _stages(stack: Settings, sizes: Sizes) -> Figures:
     seen, figures = _run(settings, ways.through(ways.own_sink), sizes)
     appended = {
         decode(record.value).event_id: record.time + 500  # in the middle of its millisecond
-        for record in kafka.read(settings.topic, settings)
+        for record in messaging.read(settings.topic, settings)
         if record.value
     }
     moments = [(one.due, one.received, appended[event], one.visible) for event, one in seen.items()]
@@ -96,7 +96,7 @@ def _percentiles(prefix: str, delays: Sequence[int] | npt.NDArray[np.int64]) -> 
 
 
 def _stamped_topic(settings: Settings) -> None:
-    admin = KafkaAdminClient(**kafka.client_options(settings))
+    admin = KafkaAdminClient(**messaging.client_options(settings))
     try:
         options = {
             "num_partitions": settings.partitions,

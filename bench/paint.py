@@ -24,8 +24,9 @@ from bench.environment import liq, own_names, prepare, wait_until
 from bench.first_bar import BAR, CHROMIUM, FLAGS
 from bench.sizes import Sizes
 from bench.watch import rows
-from liq import questdb, serve
 from liq.config import Settings
+from liq.query import questdb
+from liq.web import serve
 
 _WARM_UP_S = 5
 # notes the text of each message of a websocket, once the page is watched

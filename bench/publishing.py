@@ -15,10 +15,10 @@ from bench.compare import Figure, Figures, Row
 from bench.environment import own_names
 from bench.events import events
 from bench.sizes import Sizes
-from liq import kafka
 from liq.config import Settings
-from liq.kafka import Publisher, key
-from liq.model import Liquidation, encode
+from liq.delivery import messaging
+from liq.delivery.messaging import Publisher, key
+from liq.records.model import Liquidation, encode
 
 Send = Callable[[Settings, Sequence[Liquidation]], None]
 _PATIENCE_S = 120
@@ -27,7 +27,7 @@ _PATIENCE_S = 120
 def publishing(stack: Settings, sizes: Sizes) -> list[Row]:
     """Compare liq's `Publisher` with bare clients, and with cryptofeed's backend."""
     settings = own_names(stack)
-    kafka.ensure_topics(settings)
+    messaging.ensure_topics(settings)
     many = list(events(sizes.produced))
     few = many[: sizes.produced_one_by_one]
 
@@ -74,7 +74,7 @@ def publish_from_memory(settings: Settings, sent: Iterable[Liquidation]) -> None
 
 def send_by_kafka_python(settings: Settings, sent: Iterable[Liquidation]) -> None:
     """Send by what liq's publisher is built on."""
-    producer = KafkaProducer(**kafka.client_options(settings))
+    producer = KafkaProducer(**messaging.client_options(settings))
     for event in sent:
         producer.send(settings.topic, encode(event), key(event))
     producer.flush()
@@ -157,5 +157,5 @@ def _theirs(event: Liquidation) -> Theirs:
 
 
 def _held(settings: Settings) -> int:
-    held = kafka.offsets({settings.topic: settings.connector}, settings)
+    held = messaging.offsets({settings.topic: settings.connector}, settings)
     return sum(partition.end for partition in held)

@@ -12,16 +12,16 @@ from rich.progress import Progress
 
 from bench.environment import temporary_settings, wait_until
 from bench.rows import load_health, load_liquidations, load_prices
-from liq import queries as catalogue
-from liq import questdb, views
 from liq import stack as local
-from liq.catalogue import Query
 from liq.config import Settings
+from liq.query import queries as catalogue
+from liq.query import questdb, views
+from liq.query.catalogue import Query
+from liq.records.streams import STREAMS
 from liq.stack import resolve
 from liq.stack.control import launch, wait_healthy
 from liq.stack.progress import silent
 from liq.stack.servers import QUESTDB, servers
-from liq.streams import STREAMS
 
 _DAYS, _OTHER_DAYS = 30, 7  # of liquidations; of feed health and prices
 _WINDOWS = {"1h": "1m", "1d": "15m", "30d": "1h"}  # with the width of a bar that suits it

@@ -17,9 +17,9 @@ from bench.events import events
 from bench.scripts.direct import line
 from bench.sizes import Sizes
 from bench.watch import rows
-from liq import queries as catalogue
-from liq import questdb
 from liq.config import Settings
+from liq.query import queries as catalogue
+from liq.query import questdb
 
 # the query that gives so many rows
 _QUERIES = {1: "totals", 1_000: "prints", 10_000: "prints"}

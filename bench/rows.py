@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from liq import questdb
 from liq.config import Settings
-from liq.streams import FEED_HEALTH, LIQUIDATIONS, PRICES, Stream
-from liq.venues import VENUES
+from liq.ingest.venues import VENUES
+from liq.query import questdb
+from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, PRICES, Stream
 
 _SYMBOLS = 200  # a venue
 _BASES = [f"A{number:03}" for number in range(_SYMBOLS)]

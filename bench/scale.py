@@ -22,10 +22,11 @@ from bench.environment import liq, own_names, prepare
 from bench.events import events
 from bench.publishing import send
 from bench.watch import faults, rows
-from liq import connect, kafka, questdb, views
 from liq import stack as local
 from liq.config import Settings
-from liq.model import Liquidation
+from liq.delivery import connect, messaging
+from liq.query import questdb, views
+from liq.records.model import Liquidation
 from liq.stack import control
 from liq.stack.ports import free_ports
 from liq.stack.servers import CONNECT, servers
@@ -245,7 +246,7 @@ def _workers(stack: Settings, number: int) -> Iterator[None]:
 def _queued(stack: Settings, partitions: int) -> str:
     """Return a topic of its own that holds a backlog."""
     settings = own_names(stack).model_copy(update={"partitions": partitions})
-    kafka.ensure_topics(settings)
+    messaging.ensure_topics(settings)
     send(settings, _spread(QUEUED))
     return settings.topic
 
@@ -259,7 +260,7 @@ def _spread(count: int) -> Iterator[Liquidation]:
 def _bytes(stack: Settings) -> tuple[float, float]:
     """Return the bytes of a row on disk, of a day that is over, and from Connect to QuestDB."""
     settings = own_names(stack)
-    kafka.ensure_topics(settings)
+    messaging.ensure_topics(settings)
     questdb.ensure_table(settings)
     day = 86_400_000_000
     past = [msgspec.structs.replace(each, ts=each.ts - 2 * day) for each in _spread(QUEUED)]

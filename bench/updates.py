@@ -17,9 +17,9 @@ from comm.base_comm import BaseComm
 
 from bench.compare import Figure, Figures, Row
 from bench.sizes import Sizes
-from liq import charts
-from liq.charts import Spec
-from liq.dashboard.plot import Plot
+from liq.analysis import charts
+from liq.analysis.charts import Spec
+from liq.web.dashboard.plot import Plot
 
 _UPDATES = 5  # of a round
 

@@ -3,9 +3,9 @@
 import time
 from typing import NamedTuple
 
-from liq import questdb
 from liq.config import Settings
 from liq.errors import QuestDBAwayError
+from liq.query import questdb
 
 _RECENT_S = 5
 _ALL_EVERY_S = 1.0

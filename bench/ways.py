@@ -11,9 +11,11 @@ from contextlib import AbstractContextManager, contextmanager
 import httpx
 
 from bench.environment import liq, module, wait_until
-from liq import connect, kafka, questdb, rules, views
 from liq.config import Settings
-from liq.streams import LIQUIDATIONS
+from liq.delivery import connect, messaging
+from liq.query import questdb, views
+from liq.records import rules
+from liq.records.streams import LIQUIDATIONS
 
 Way = Callable[[Settings], AbstractContextManager[object]]
 
@@ -86,7 +88,7 @@ def through(sink: Way) -> Way:
 
     @contextmanager
     def way(settings: Settings) -> Iterator[None]:
-        kafka.ensure_topics(settings)
+        messaging.ensure_topics(settings)
         with sink(settings), liq(settings, "produce", "--url", url(settings)):
             yield
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from disk import lift_limit
-from helpers import configure_questdb, free_ports
-from liq import config, connect, kafka
+from liq import config
 from liq import stack as local
 from liq.config import Settings
-from liq.streams import STREAMS
+from liq.delivery import connect, messaging
+from liq.records.streams import STREAMS
+from support.disk import lift_limit
+from support.helpers import configure_questdb, free_ports
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -65,7 +66,7 @@ def broker(stack: Settings) -> Settings:
             "simulator_port": free_ports()["simulator_port"],
         }
     )
-    kafka.ensure_topics(settings)
+    messaging.ensure_topics(settings)
     return settings
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mentions import mentions
+from support.mentions import mentions
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "lib" / "liq"
 ROWS = re.findall(
-    r"^\| `liq\.(\w+)` \|.*\|(.*)\|$",
+    r"^\| `liq\.([\w.]+)` \|.*\|(.*)\|$",
     (ROOT / "docs" / "architecture.md").read_text(),
     re.MULTILINE,
 )
@@ -26,10 +26,20 @@ DOORS = {
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
+    """Yield each module of a folder, by the name that has a line in the list, and its code."""
     for file in sorted(PACKAGE.rglob("*.py")):
-        home = file.relative_to(PACKAGE).with_suffix("").parts[0]
-        if not home.startswith("__"):
-            yield home, ast.parse(file.read_text())
+        parts = file.relative_to(PACKAGE).with_suffix("").parts
+        if not parts[0].startswith("__") and (len(parts) > 2 or parts[-1] != "__init__"):
+            yield home_of(".".join(parts)), ast.parse(file.read_text())
+        elif len(parts) == 2 and parts[0] in ORDER:
+            yield parts[0], ast.parse(file.read_text())
+
+
+def home_of(name: str) -> str:
+    """Return the line of the list that module ``name`` belongs to, else its first two parts."""
+    parts = name.split(".")
+    candidates = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+    return next((each for each in candidates if each in ORDER), ".".join(parts[:2]))
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
@@ -53,13 +63,30 @@ def test_every_module_has_its_line() -> None:
     assert {home for home, _ in modules()} == set(ORDER)
 
 
+def test_each_folder_says_what_comes_in_what_goes_out_and_which_is_next() -> None:
+    for folder in (path for path in PACKAGE.iterdir() if (path / "__init__.py").exists()):
+        documentation = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+        assert {"In:", "Out:"} <= set(documentation.split()), folder.name
+        assert f"| `{folder.name}` |" in (ROOT / "docs" / "architecture.md").read_text()
+
+
+def test_the_top_of_the_package_has_sixteen_entries_at_most() -> None:
+    assert len([path for path in PACKAGE.iterdir() if path.name != "__pycache__"]) <= 16
+
+
+def test_folders_of_stages_import_nothing_themselves() -> None:
+    """Importing one module of a stage imports no other."""
+    for folder in {home.split(".")[0] for home in ORDER if "." in home}:
+        assert not [*imported(ast.parse((PACKAGE / folder / "__init__.py").read_text()))]
+
+
 def test_imports_point_one_way() -> None:
     wrong = {
         (home, name)
         for home, tree in modules()
         for name in imported(tree)
         if name.startswith("liq.")
-        and (target := name.split(".")[1]) in ORDER
+        and (target := home_of(name.removeprefix("liq."))) in ORDER
         and ORDER.index(target) > ORDER.index(home)
         and home != "cli"
     }
@@ -134,16 +161,16 @@ def test_what_is_no_environment_of_the_process_is_none(other: str) -> None:
 
 
 HANDED_ON = {
-    "kernels.environ": "Jupyter finds our kernels beside those that its user has",
-    "notebooks._environment": "papermill's kernels inherit it, and take no variables",
-    "serve._lab_config_path": "JupyterLab takes our configuration beside its user's",
-    "serve.dashboard": "Voila gives its own environment to its kernels",
-    "serve.lab": "JupyterLab gives its own environment to its kernels",
-    "serve.streamlit": "the process becomes Streamlit",
+    "common.kernels.environ": "Jupyter finds our kernels beside those that its user has",
+    "notebook.notebooks._environment": "papermill's kernels inherit it, and take no variables",
+    "web.serve._lab_config_path": "JupyterLab takes our configuration beside its user's",
+    "web.serve.dashboard": "Voila gives its own environment to its kernels",
+    "web.serve.lab": "JupyterLab gives its own environment to its kernels",
+    "web.serve.streamlit": "the process becomes Streamlit",
     "stack.control._spawn": "a service has its starter's PATH and JAVA_HOME",
     "stack.identity._marked": "another process's, which has the mark that we gave it",
-    "voila.forking._run": "a forked kernel takes the environment that it was given",
-    "voila.kernels.Forked.launch_kernel": "a kernel that is given none has its server's",
+    "web.voila_app.forking._run": "a forked kernel takes the environment that it was given",
+    "web.voila_app.kernels.Forked.launch_kernel": "a kernel that is given none has its server's",
 }
 
 

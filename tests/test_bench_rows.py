@@ -17,8 +17,8 @@ from bench.sizes import Sizes
 from bench.updates import updates
 from bench.visitors import opening
 
-from liq import questdb
 from liq.config import Settings
+from liq.query import questdb
 
 LITTLE = Sizes(
     repeat=1,

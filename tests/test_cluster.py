@@ -20,15 +20,15 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError as ClientError
 from pydantic import SecretStr
 
-from helpers import PATIENCE_S, consume, eventually, free_ports
-from liq import connect, kafka
 from liq.config import Settings
+from liq.delivery import connect, messaging
+from liq.delivery.messaging import Publisher
 from liq.errors import KafkaError
-from liq.kafka import Publisher
-from liq.model import decode
+from liq.records.model import decode
 from liq.stack import control, health, process, resolve
 from liq.stack.service import Service
-from rows import ask, liquidation, own_table
+from support.helpers import PATIENCE_S, consume, eventually, free_ports
+from support.rows import ask, liquidation, own_table
 
 pytestmark = [
     pytest.mark.stack,
@@ -186,14 +186,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             LIQ_KAFKA_USER="liq",
             LIQ_KAFKA_PASSWORD=cluster.settings.kafka_password.get_secret_value(),
         )
-        kafka.ensure_topics(cluster.settings)
+        messaging.ensure_topics(cluster.settings)
         yield cluster
     finally:
         control.end(list(cluster.services.values()), cluster.settings)
 
 
 def test_topics_have_three_replicas(cluster: Cluster) -> None:
-    admin = KafkaAdminClient(**kafka.client_options(cluster.settings))
+    admin = KafkaAdminClient(**messaging.client_options(cluster.settings))
     [topic] = admin.describe_topics([cluster.settings.topic])
     admin.close()
     assert len(topic["partitions"]) == 6
@@ -274,7 +274,7 @@ async def test_the_other_worker_goes_on_when_one_is_killed(
 def test_who_cannot_log_in_is_told_so(change: dict[str, Any], cluster: Cluster) -> None:
     settings = cluster.settings.model_copy(update=change)
     with pytest.raises(KafkaError, match="LIQ_KAFKA_CA") as caught:
-        kafka.ensure_topics(settings)
+        messaging.ensure_topics(settings)
     assert settings.kafka_password.get_secret_value() not in str(caught.value)
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from disk import small_disk
 from liq.config import Settings
 from liq.errors import ConfigError
+from support.disk import small_disk
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import typer
 from document import documents
 
 from liq.cli import app
-from liq.queries import queries
+from liq.query.queries import queries
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

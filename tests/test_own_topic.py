@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from helpers import PATIENCE_S, eventually, free_ports, reached, running
-from liq import connect, questdb
 from liq.config import Settings
-from liq.producer import Producer
-from liq.simulator.server import Plan, Simulator
-from liq.streams import LIQUIDATIONS
+from liq.delivery import connect
+from liq.delivery.producer import Producer
+from liq.ingest.simulator.server import Plan, Simulator
+from liq.query import questdb
+from liq.records.streams import LIQUIDATIONS
+from support.helpers import PATIENCE_S, eventually, free_ports, reached, running
 
 
 @pytest.fixture

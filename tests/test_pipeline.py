@@ -12,17 +12,18 @@ import pandas as pd
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
 
-from helpers import PATIENCE_S, eventually
-from liq import connect, questdb
 from liq import stack as local
 from liq.config import Settings
-from liq.feed import Patience
-from liq.instruments import shipped
-from liq.kafka import Publisher
-from liq.producer import Producer
-from liq.simulator.server import Plan, Simulator
-from liq.venues import VENUES
-from rows import liquidation
+from liq.delivery import connect
+from liq.delivery.messaging import Publisher
+from liq.delivery.producer import Producer
+from liq.ingest.feed import Patience
+from liq.ingest.instruments import shipped
+from liq.ingest.simulator.server import Plan, Simulator
+from liq.ingest.venues import VENUES
+from liq.query import questdb
+from support.helpers import PATIENCE_S, eventually
+from support.rows import liquidation
 
 pytestmark = pytest.mark.stack
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from helpers import PATIENCE_S, consume, eventually, free_ports, running
-from liq import connect, kafka
 from liq.config import Settings
+from liq.delivery import connect, messaging
 from liq.stack import control, process
 from liq.stack.servers import CONNECT, servers
 from liq.stack.service import Service
-from rows import ask
+from support.helpers import PATIENCE_S, consume, eventually, free_ports, running
+from support.rows import ask
 
 pytestmark = pytest.mark.stack
 
@@ -33,7 +33,7 @@ def wide(pipeline: Settings) -> Iterator[Settings]:
             "sink_tasks": TASKS,
         }
     )
-    kafka.ensure_topics(settings)
+    messaging.ensure_topics(settings)
     yield settings
     connect.remove(settings)
 
@@ -60,7 +60,7 @@ def workers(settings: Settings) -> list[str]:
 
 def unread(settings: Settings) -> int:
     group = f"connect-{settings.connector}"
-    return sum(each.lag for each in kafka.offsets({settings.topic: group}, settings))
+    return sum(each.lag for each in messaging.offsets({settings.topic: group}, settings))
 
 
 def stored(settings: Settings) -> tuple[int, int]:

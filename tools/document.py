@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from liq import alerts, catalogue, reference
+from liq.analysis import alerts
+from liq.query import catalogue, reference
 
 ROOT = Path(__file__).parents[1]
 _TABLE = re.compile(r"(<!-- queries -->\n)(.*?)(<!-- made by `make docs` -->)", re.DOTALL)

@@ -12,9 +12,10 @@ from urllib.parse import urljoin, urlsplit
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from liq import assets, serve
-from liq.dashboard.boards import BOARDS
-from liq.voila import gallery
+from liq.common import assets
+from liq.web import serve
+from liq.web.dashboard.boards import BOARDS
+from liq.web.voila_app import gallery
 
 _SETTLE_MS = 3000  # the second redraw, so that nothing is drawn halfway
 _PATIENCE_MS = 180_000

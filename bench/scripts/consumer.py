@@ -13,8 +13,8 @@ import psycopg
 from kafka import KafkaConsumer
 
 from liq.config import Settings
-from liq.kafka import client_options
-from liq.streams import LIQUIDATIONS
+from liq.delivery.messaging import client_options
+from liq.records.streams import LIQUIDATIONS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RETRY_S = 0.5

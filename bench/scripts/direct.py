@@ -11,10 +11,10 @@ import httpx
 import msgspec
 
 from liq.config import Settings
-from liq.feed import Feed
-from liq.model import Record, Source
-from liq.streams import LIQUIDATIONS
-from liq.venues import venue
+from liq.ingest.feed import Feed
+from liq.ingest.venues import venue
+from liq.records.model import Record, Source
+from liq.records.streams import LIQUIDATIONS
 
 _BINANCE = venue("binance_usdm")
 _KINDS = {name: kind for name, kind in LIQUIDATIONS.columns().items() if name != "ts"}

@@ -268,7 +268,7 @@ class Settings(BaseSettings):
 
     @property
     def recordings(self) -> Path:
-        """Folder of raw frames that were kept, see `liq.recording`."""
+        """Folder of raw frames that were kept, see `liq.ingest.recording`."""
         return self.home / "recordings"
 
     def environ(self) -> dict[str, str]:

@@ -33,7 +33,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from liq.model import Record
+    from liq.records.model import Record
 
 
 class LiqError(Exception):

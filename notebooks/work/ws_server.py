@@ -1,5 +1,8 @@
 """Publish Binance's liquidations to Kafka: ``python ws_server.py``, or with ``--help``."""
 
-from runpy import run_module
+import sys
 
-run_module("liq.ws_server", run_name="__main__")
+from liq.cli import main
+
+sys.argv.insert(1, "produce")
+main()

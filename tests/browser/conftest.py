@@ -28,9 +28,11 @@ from playwright.async_api import (
     async_playwright,
 )
 
-from helpers import PATIENCE_S, eventually, free_ports
-from liq import connect, kafka, questdb, serve
 from liq.config import Settings
+from liq.delivery import connect, messaging
+from liq.query import questdb
+from liq.web import serve
+from support.helpers import PATIENCE_S, eventually, free_ports
 
 FLAGS = [
     "--no-sandbox",
@@ -60,7 +62,7 @@ def settings(stack: Settings) -> Settings:
             "simulator_port": ports["simulator_port"],
         }
     )
-    kafka.ensure_topics(settings)
+    messaging.ensure_topics(settings)
     questdb.ensure_table(settings)
     connect.ensure(settings)
     return settings

@@ -8,12 +8,13 @@ import psutil
 import pytest
 
 from browser.conftest import Visiting, kernels, serving
-from helpers import eventually, free_ports
-from liq import assets, serve
+from liq.common import assets
 from liq.config import Settings
-from liq.model import Completeness, FeedHealth, Side, Source
-from liq.voila import gallery
-from rows import insert, insert_prices, liquidation, micros_of, own_table, price, report
+from liq.records.model import Completeness, FeedHealth, Side, Source
+from liq.web import serve
+from liq.web.voila_app import gallery
+from support.helpers import eventually, free_ports
+from support.rows import insert, insert_prices, liquidation, micros_of, own_table, price, report
 
 pytestmark = [
     pytest.mark.stack,

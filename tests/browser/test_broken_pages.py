@@ -8,9 +8,9 @@ import pytest
 from playwright.async_api import Browser
 
 from browser.conftest import Visit, opened, serving, threaded
-from helpers import free_ports
-from liq import serve
 from liq.config import Settings
+from liq.web import serve
+from support.helpers import free_ports
 
 pytestmark = [
     pytest.mark.stack,
@@ -22,7 +22,7 @@ pytestmark = [
 _SERVER = """
 from itertools import count
 from voila.execute import VoilaExecutor
-from liq import serve
+from liq.web import serve
 
 async def start(self, **options):
     if next(starts) in {fails}:

@@ -11,10 +11,10 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from browser.conftest import Visit, opened
-from helpers import eventually, free_ports, running
 from liq.config import Settings
-from liq.model import Source
-from rows import health, insert, liquidation, own_table, report
+from liq.records.model import Source
+from support.helpers import eventually, free_ports, running
+from support.rows import health, insert, liquidation, own_table, report
 
 pytestmark = [
     pytest.mark.stack,

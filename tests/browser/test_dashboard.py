@@ -13,12 +13,12 @@ import pytest
 import pytest_asyncio
 
 from browser.conftest import POOL, Visit, Visiting, kernels, serving, threaded
-from helpers import eventually, free_ports
-from liq import serve
 from liq.config import Settings
-from liq.dashboard.boards import BOARDS
-from liq.producer import Producer
-from liq.simulator.server import Plan, Simulator
+from liq.delivery.producer import Producer
+from liq.ingest.simulator.server import Plan, Simulator
+from liq.web import serve
+from liq.web.dashboard.boards import BOARDS
+from support.helpers import eventually, free_ports
 
 pytestmark = [
     pytest.mark.stack,

@@ -17,13 +17,16 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from browser.conftest import Visit, kernels, opened, serving, threaded
-from helpers import free_ports, running
-from liq import assets, connect, questdb, serve
 from liq import stack as local
+from liq.common import assets
 from liq.config import Settings
-from liq.simulator.server import Plan, Simulator
-from liq.streams import LIQUIDATIONS, STREAMS
-from rows import micros_of
+from liq.delivery import connect
+from liq.ingest.simulator.server import Plan, Simulator
+from liq.query import questdb
+from liq.records.streams import LIQUIDATIONS, STREAMS
+from liq.web import serve
+from support.helpers import free_ports, running
+from support.rows import micros_of
 
 pytestmark = [
     pytest.mark.stack,

@@ -10,10 +10,10 @@ import pytest
 from playwright.async_api import Browser
 
 from browser.conftest import Visit, opened, serving
-from helpers import eventually, free_ports, running
-from liq import api, serve
 from liq.config import Settings
 from liq.stack import health
+from liq.web import api, serve
+from support.helpers import eventually, free_ports, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -58,14 +58,15 @@ display(ipywidgets.HTML(attack), ipywidgets.Label("drawn"))
 """
 DRAWING = """
 import plotly.graph_objects as go
-from liq.dashboard.plot import Plot
+from liq.web.dashboard.plot import Plot
 figure = {"data": [{"type": "bar", "y": [1, 2]}], "layout": {}}
 display(go.Figure(figure), Plot(spec=figure))
 """
 BARS = "document.querySelectorAll('.js-plotly-plot .bars .point path').length"
 _SERVER = """
 from pathlib import Path
-from liq import assets, serve
+from liq.common import assets
+from liq.web import serve
 assets.path = lambda name: Path({folder!r})
 serve.dashboard(pool=0, browser=False)
 """

@@ -10,9 +10,9 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from browser.conftest import opened, serving, threaded
-from helpers import PATIENCE_S, free_ports
-from liq import serve
 from liq.config import Settings
+from liq.web import serve
+from support.helpers import PATIENCE_S, free_ports
 
 pytestmark = pytest.mark.browser
 

@@ -7,9 +7,9 @@ import pytest
 from playwright.async_api import Browser
 
 from browser.conftest import opened
-from liq import reports
 from liq.config import Settings
-from rows import insert, liquidation, own_table
+from liq.notebook import reports
+from support.rows import insert, liquidation, own_table
 
 pytestmark = [
     pytest.mark.stack,

@@ -34,18 +34,19 @@ from kafka import KafkaProducer
 from rich.console import Console
 from rich.table import Table
 
-from helpers import PATIENCE_S, eventually, running
-from liq import connect, questdb
 from liq import stack as local
 from liq.config import Settings
-from liq.deadletters import Stage, letters
+from liq.delivery import connect
+from liq.delivery.deadletters import Stage, letters
+from liq.delivery.messaging import Publisher
 from liq.errors import QuestDBError
-from liq.kafka import Publisher
-from liq.model import Liquidation
+from liq.query import questdb
+from liq.records.model import Liquidation
 from liq.stack import apps, control, health
 from liq.stack.ports import free_ports
-from proxy import Proxy
-from rows import liquidation
+from support.helpers import PATIENCE_S, eventually, running
+from support.proxy import Proxy
+from support.rows import liquidation
 
 _FRONT = "127.0.0.2"  # where clients find Kafka: a proxy, in front of the broker on 127.0.0.1
 _EVERY = 500  # good messages of the exchange between two malformed ones

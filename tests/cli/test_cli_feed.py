@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from helpers import PATIENCE_S, consume, eventually, finish, running
 from liq.cli import app
 from liq.config import Settings
 from liq.errors import ConfigError
-from liq.model import Source, decode
-from liq.venues import VENUES
+from liq.ingest.venues import VENUES
+from liq.records.model import Source, decode
+from support.helpers import PATIENCE_S, consume, eventually, finish, running
 
 STREAM = "/market/ws/!forceOrder@arr"
 
@@ -21,7 +21,6 @@ STREAM = "/market/ws/!forceOrder@arr"
     ("produce", "number"),
     [
         (["-m", "liq", "produce"], signal.SIGTERM),
-        (["-m", "liq.ws_server"], signal.SIGINT),
         (["notebooks/work/ws_server.py"], signal.SIGINT),
     ],
 )

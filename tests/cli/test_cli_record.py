@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from helpers import PATIENCE_S, consume, eventually, finish, free_ports, running
 from liq.cli import app
 from liq.config import Settings
-from liq.model import Source, decode
-from liq.recording import Recording
+from liq.ingest.recording import Recording
+from liq.records.model import Source, decode
+from support.helpers import PATIENCE_S, consume, eventually, finish, free_ports, running
 
 
 def recorded(folder: Path, settings: Settings) -> list[Path]:

@@ -11,7 +11,7 @@ from liq import config
 from liq.cli import app
 from liq.config import Settings
 from liq.errors import QueryError
-from rows import insert, liquidation, own_table
+from support.rows import insert, liquidation, own_table
 
 UNTIL = ["-p", "until=2026-01-02", "-p", "window=1d"]
 
@@ -47,7 +47,7 @@ def test_queries_that_cannot_be_used_are_told(
 ) -> None:
     (tmp_path / "mine.json").write_text('{"good": "SELECT 1", "bad": "SELECT {x}"}')
     monkeypatch.setattr(
-        "liq.queries.current_settings",
+        "liq.query.queries.current_settings",
         lambda: Settings.load(home=tmp_path, queries=tmp_path / "mine.json"),
     )
     with pytest.raises(QueryError, match="entry 'bad'"):

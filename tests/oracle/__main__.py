@@ -5,7 +5,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from helpers import free_ports
 from liq import stack as local
 from liq.config import Settings
 from liq.stack import resolve
@@ -15,6 +14,7 @@ from liq.stack.servers import QUESTDB, servers
 from oracle.answers import ANSWERS
 from oracle.rounds import faults
 from oracle.world import loaded, world
+from support.helpers import free_ports
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from liq.catalogue import Query
+from liq.query.catalogue import Query
 from oracle.world import BASES, DAYS, END, START, STRANGER, VENUES, World
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -6,8 +6,8 @@ from unittest.mock import patch
 
 import numpy as np
 
-from liq import queries, views
 from liq.config import Settings
+from liq.query import queries, views
 from oracle.answers import ANSWERS
 from oracle.compare import differences
 from oracle.parameters import drawn

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from liq.parameters import duration
+from liq.query.parameters import duration
 from oracle.world import micros
 
 Values = Mapping[str, Any]

@@ -7,10 +7,19 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from liq import views
 from liq.config import Settings
-from liq.streams import ALERTS, CASCADES, FEED_HEALTH, LIQUIDATIONS, PRICES, STREAMS, SUMS, Stream
-from rows import load, own_table, refresh_views
+from liq.query import views
+from liq.records.streams import (
+    ALERTS,
+    CASCADES,
+    FEED_HEALTH,
+    LIQUIDATIONS,
+    PRICES,
+    STREAMS,
+    SUMS,
+    Stream,
+)
+from support.rows import load, own_table, refresh_views
 
 END = datetime(2026, 1, 10, 7, 23, 45, 678_901, tzinfo=UTC)
 DAYS = 9

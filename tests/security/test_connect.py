@@ -16,12 +16,14 @@ import pytest
 from kafka import KafkaProducer
 from pydantic import SecretStr
 
-from helpers import PATIENCE_S, eventually
-from liq import assets, connect, monitor
 from liq import stack as local
+from liq.common import assets
 from liq.config import Settings
+from liq.delivery import connect
 from liq.errors import ConnectError
-from workers import own_worker
+from liq.monitoring import monitor
+from support.helpers import PATIENCE_S, eventually
+from support.workers import own_worker
 
 pytestmark = pytest.mark.stack
 

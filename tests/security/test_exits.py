@@ -19,14 +19,14 @@ PAGES = sorted({*PACKAGE.rglob("*.js"), *PACKAGE.rglob("*.html"), *PACKAGE.rglob
 TAG = re.compile(
     r"(?<!\(\?P)</?[a-z][a-z0-9]*(\s[^<>]*)?/?>|<[a-z]+\s+[a-z-]+=|<!--|<!DOCTYPE", re.IGNORECASE
 )
-# plotly's own tags: liq.charts escapes what is put beside them
+# plotly's own tags: liq.analysis.charts escapes what is put beside them
 PLOTLY = re.compile(r"</?(b|extra|br)>")
 # the pages' own scripts; tornado's json_encode lets no text end the one that holds data
 SCRIPTS = {
-    ("lib/liq/voila/server.py", "<script>window.voila_heartbeat()</script>\n"),
-    ("lib/liq/voila/server.py", '<script type="application/json" id="liq-visit">'),
-    ("lib/liq/voila/server.py", "</script>"),
-    ("lib/liq/web.py", r"<script(?: type=[\"']text/javascript[\"'])?>(.*?)</script>"),
+    ("lib/liq/web/voila_app/server.py", "<script>window.voila_heartbeat()</script>\n"),
+    ("lib/liq/web/voila_app/server.py", '<script type="application/json" id="liq-visit">'),
+    ("lib/liq/web/voila_app/server.py", "</script>"),
+    ("lib/liq/common/web.py", r"<script(?: type=[\"']text/javascript[\"'])?>(.*?)</script>"),
 }
 # scripts may write such HTML alone: made of Markup by the kernel, or shown by the notebook's author
 WRITERS = {
@@ -70,7 +70,9 @@ def test_there_is_code_to_look_at() -> None:
 
 
 def test_pandas_styler_is_used_in_its_wrapper_only() -> None:
-    assert attributes("style", "Styler") - {"lib/liq/cli/stack.py"} == {"lib/liq/tables.py"}
+    assert attributes("style", "Styler") - {"lib/liq/cli/stack.py"} == {
+        "lib/liq/analysis/tables.py"
+    }
     # rich's style of a line
     assert ".style" not in (PACKAGE / "cli" / "stack.py").read_text()
 
@@ -94,7 +96,9 @@ def test_streamlit_is_given_no_html() -> None:
 
 
 def test_notebooks_show_no_html_of_their_own() -> None:
-    assert attributes("HTML", "Javascript", "display_html", "SVG") == {"lib/liq/dashboard/html.py"}
+    assert attributes("HTML", "Javascript", "display_html", "SVG") == {
+        "lib/liq/web/dashboard/html.py"
+    }
 
 
 def docstrings(tree: ast.Module) -> set[ast.expr]:
@@ -138,8 +142,8 @@ def test_only_text_that_is_known_to_be_escaped_is_declared_to_be_html() -> None:
         if not isinstance(argument, ast.Constant)
     }
     assert declared == {
-        ("lib/liq/dashboard/html.py", "css"),  # a file of the package
-        ("lib/liq/reports.py", "data"),  # JSON without a "<"
+        ("lib/liq/web/dashboard/html.py", "css"),  # a file of the package
+        ("lib/liq/notebook/reports.py", "data"),  # JSON without a "<"
     }
 
 

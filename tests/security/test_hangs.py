@@ -9,13 +9,14 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from helpers import PATIENCE_S, eventually, free_ports, running, stopped
-from liq import connect, kafka, questdb
-from liq.api.gate import RUNNING
 from liq.config import Settings
+from liq.delivery import connect, messaging
 from liq.errors import ConnectError, KafkaError, LiqError, QuestDBTimeoutError
+from liq.query import questdb
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB
-from rows import insert, liquidation, own_table
+from liq.web.api.gate import RUNNING
+from support.helpers import PATIENCE_S, eventually, free_ports, running, stopped
+from support.rows import insert, liquidation, own_table
 
 pytestmark = pytest.mark.stack
 
@@ -87,8 +88,8 @@ def test_more_queries_than_may_wait_are_refused_at_once(served: Settings) -> Non
 @pytest.mark.parametrize(
     ("server", "call", "error"),
     [
-        (KAFKA, kafka.ensure_topics, KafkaError),
-        (KAFKA, lambda settings: list(kafka.read(settings.topic, settings)), KafkaError),
+        (KAFKA, messaging.ensure_topics, KafkaError),
+        (KAFKA, lambda settings: list(messaging.read(settings.topic, settings)), KafkaError),
         (CONNECT, connect.status, ConnectError),
         (QUESTDB, questdb.suspended_tables, QuestDBTimeoutError),
     ],

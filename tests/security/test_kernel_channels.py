@@ -19,9 +19,10 @@ from jupyter_client.blocking.client import BlockingKernelClient
 
 from browser.conftest import kernels as forked
 from browser.conftest import serving
-from helpers import PATIENCE_S, eventually, free_ports, running
-from liq import kernels, notebooks
+from liq.common import kernels
 from liq.config import Settings
+from liq.notebook import notebooks
+from support.helpers import PATIENCE_S, eventually, free_ports, running
 
 CHANNELS = 5  # shell, iopub, stdin, control, heartbeat
 # the interpreter may be where nobody cannot go: it starts as root, then becomes nobody
@@ -171,7 +172,7 @@ def test_kernels_of_papermill_and_reports_are_private(settings: Settings, tmp_pa
 
 def test_folders_of_killed_processes_are_removed_and_others_are_kept() -> None:
     code = """import time
-from liq import kernels
+from liq.common import kernels
 with kernels.private_folder() as folder:
     print(folder, flush=True)
     time.sleep(600)
@@ -269,7 +270,7 @@ def started(process: psutil.Process) -> list[psutil.Process]:
 
     def is_kernel(child: psutil.Process) -> bool:
         try:
-            return "liq.kernels.program" in child.cmdline()
+            return "liq.common.kernels.program" in child.cmdline()
         except psutil.NoSuchProcess:
             return False
 

@@ -12,10 +12,10 @@ import httpx
 import psutil
 import pytest
 
-from helpers import PATIENCE_S, eventually, free_ports, running
 from liq import stack as local
 from liq.config import Settings
 from liq.stack import health
+from support.helpers import PATIENCE_S, eventually, free_ports, running
 
 pytestmark = pytest.mark.stack
 

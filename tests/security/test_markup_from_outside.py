@@ -25,15 +25,19 @@ from nbformat.sign import NotebookNotary
 from playwright.async_api import Browser, Page
 
 from browser.conftest import serving, threaded
-from helpers import PATIENCE_S, eventually, free_ports, running
-from liq import assets, connect, notebooks, queries, questdb, reports, serve
 from liq import stack as local
+from liq.common import assets
 from liq.config import Settings
-from liq.dashboard.boards import BOARDS
-from liq.deadletters import letters
-from liq.kafka import client_options
-from liq.streams import STREAMS, Stream
-from liq.voila import gallery
+from liq.delivery import connect
+from liq.delivery.deadletters import letters
+from liq.delivery.messaging import client_options
+from liq.notebook import notebooks, reports
+from liq.query import queries, questdb
+from liq.records.streams import STREAMS, Stream
+from liq.web import serve
+from liq.web.dashboard.boards import BOARDS
+from liq.web.voila_app import gallery
+from support.helpers import PATIENCE_S, eventually, free_ports, running
 
 pytestmark = [
     pytest.mark.stack,

@@ -15,15 +15,16 @@ import psutil
 import psycopg
 import pytest
 
-from helpers import PATIENCE_S, configure_questdb, eventually, free_ports
-from liq import api, questdb
 from liq import stack as local
 from liq.config import Settings
 from liq.errors import QuestDBError, QuestDBMemoryError
+from liq.query import questdb
 from liq.stack import health, process
 from liq.stack.servers import QUESTDB
 from liq.stack.supervisor import Supervisor
-from rows import ask, insert, liquidation
+from liq.web import api
+from support.helpers import PATIENCE_S, configure_questdb, eventually, free_ports
+from support.rows import ask, insert, liquidation
 
 pytestmark = pytest.mark.stack
 
@@ -58,7 +59,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 def log_in(settings: Settings, options: str = "") -> psycopg.Connection[tuple[object, ...]]:
-    """A connection of the reader that `liq.questdb` has no say in."""
+    """A connection of the reader that `liq.query.questdb` has no say in."""
     return psycopg.connect(
         host=settings.questdb_host,
         port=settings.questdb_pg_port,

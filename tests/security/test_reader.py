@@ -6,11 +6,11 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from liq import queries, questdb
 from liq.cli import app
 from liq.config import Settings
 from liq.errors import QueryError, QuestDBError
-from rows import ask, insert, liquidation, own_table
+from liq.query import queries, questdb
+from support.rows import ask, insert, liquidation, own_table
 
 pytestmark = pytest.mark.stack
 

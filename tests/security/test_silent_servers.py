@@ -22,11 +22,10 @@ import pytest
 from pydantic import SecretStr
 
 import liq
-from helpers import PATIENCE_S, free_ports
-from liq import connect, instruments, kafka, monitor, questdb
-from liq.alerts.webhook import Webhook
-from liq.client import Client
+from liq.analysis.alerts.webhook import Webhook
 from liq.config import Settings
+from liq.delivery import connect, messaging
+from liq.delivery.messaging import Publisher
 from liq.errors import (
     ApiError,
     ConnectError,
@@ -36,11 +35,15 @@ from liq.errors import (
     QuestDBTimeoutError,
     StackError,
 )
-from liq.kafka import Publisher
-from liq.model import Alert, Severity, Text
+from liq.ingest import instruments
+from liq.ingest.venues import venue
+from liq.monitoring import monitor
+from liq.query import questdb
+from liq.records.model import Alert, Severity, Text
 from liq.stack import health
 from liq.stack.lock import lock
-from liq.venues import venue
+from liq.web.client import Client
+from support.helpers import PATIENCE_S, free_ports
 
 QUERY_S = 3.0
 SLACK_S = 8.0  # all calls are made at once, by a busy machine
@@ -166,10 +169,10 @@ CALLS = [
     Call("suspended_tables", questdb.suspended_tables, LOGIN_S, QuestDBTimeoutError),
     Call("resume", lambda s: questdb.resume("x", s), LOGIN_S, QuestDBTimeoutError),
     Call("hit", lambda s: liq.hit("totals", settings=s), LOGIN_S, QuestDBTimeoutError),
-    Call("ensure_topics", kafka.ensure_topics, KAFKA_S, KafkaError),
-    Call("ensure_topics TLS", lambda s: kafka.ensure_topics(over_tls(s)), KAFKA_S, KafkaError),
-    Call("offsets", lambda s: kafka.offsets({"x": "y"}, s), KAFKA_S, KafkaError),
-    Call("read", lambda s: list(kafka.read("x", s)), KAFKA_S, KafkaError),
+    Call("ensure_topics", messaging.ensure_topics, KAFKA_S, KafkaError),
+    Call("ensure_topics TLS", lambda s: messaging.ensure_topics(over_tls(s)), KAFKA_S, KafkaError),
+    Call("offsets", lambda s: messaging.offsets({"x": "y"}, s), KAFKA_S, KafkaError),
+    Call("read", lambda s: list(messaging.read("x", s)), KAFKA_S, KafkaError),
     Call("Publisher", start_publisher, KAFKA_S, KafkaError),
     Call("connect.status", connect.status, 10, ConnectError),
     Call("connect.ensure", lambda s: connect.ensure(s, timeout=3), 3 + 5, ConnectError),

@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from browser.conftest import serving
-from helpers import PATIENCE_S, eventually, free_ports, running
 from liq.config import Settings
 from liq.stack import health
+from support.helpers import PATIENCE_S, eventually, free_ports, running
 
 EVIL = "evil.example"
 KERNEL = "6454fcb7-dcf1-4e89-9018-e3345cd65ecb"

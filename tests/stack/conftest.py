@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from helpers import PATIENCE_S, eventually, free_ports
 from liq import stack as local
 from liq.config import Settings
 from liq.stack import apps, control
+from support.helpers import PATIENCE_S, eventually, free_ports
 
 
 @pytest.fixture

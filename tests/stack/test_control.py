@@ -13,14 +13,15 @@ import pytest
 from kafka import KafkaAdminClient
 from pydantic import SecretStr
 
-from helpers import PATIENCE_S, eventually, free_ports
-from liq import kafka, questdb
 from liq import stack as local
 from liq.config import Settings
+from liq.delivery import messaging
 from liq.errors import QuestDBError, StackError
+from liq.query import questdb
 from liq.stack import State
 from liq.stack.control import wait_healthy
 from liq.stack.service import Service
+from support.helpers import PATIENCE_S, eventually, free_ports
 
 pytestmark = pytest.mark.stack
 
@@ -146,7 +147,7 @@ def test_two_ups_at_once_start_one_stack(own: Settings) -> None:
 def test_data_survives_down_and_up(own: Settings) -> None:
     local.up(own)
     questdb.execute("insert into liquidations(ts, symbol) values(0, 'KEPT')", settings=own)
-    kafka.ensure_topics(own.model_copy(update={"topic": "kept"}))
+    messaging.ensure_topics(own.model_copy(update={"topic": "kept"}))
 
     assert sorted(local.down(own)) == sorted(HEALTHY)
     assert states(own) == STOPPED

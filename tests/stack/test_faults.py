@@ -10,16 +10,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from disk import KINDS, small_disk
-from helpers import PATIENCE_S, eventually, running
-from liq import questdb
 from liq import stack as local
 from liq.config import Settings
 from liq.errors import StackError
+from liq.query import questdb
 from liq.stack import State, apps, control, identity, process
 from liq.stack.servers import SERVERS
 from liq.stack.service import Service
 from stack.conftest import liq
+from support.disk import KINDS, small_disk
+from support.helpers import PATIENCE_S, eventually, running
 
 pytestmark = pytest.mark.timeout(900)
 DAMAGES = ["", "{", '{"pid": 1', "[]", "\0" * 200, None]  # None: the file is gone

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from helpers import free_ports
 from liq.config import Settings
-from liq.simulator.server import Simulator
+from liq.ingest.simulator.server import Simulator
 from liq.stack import health
+from support.helpers import free_ports
 
 HOST = "127.0.0.1"
 

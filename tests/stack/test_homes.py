@@ -13,16 +13,16 @@ import psutil
 import pytest
 
 import liq
-from helpers import PATIENCE_S, consume, eventually, finish, free_ports, running
-from homes import ALL, BEYOND, ODD
-from liq import queries, questdb
 from liq import stack as local
 from liq.config import Settings
+from liq.delivery.messaging import Publisher
 from liq.errors import ConfigError
-from liq.kafka import Publisher
+from liq.query import queries, questdb
 from liq.stack import resolve
 from liq.stack.servers import SERVERS, servers
-from rows import liquidation
+from support.helpers import PATIENCE_S, consume, eventually, finish, free_ports, running
+from support.homes import ALL, BEYOND, ODD
+from support.rows import liquidation
 
 STAYS = {"logs", "run", "secrets.json"}
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from disk import small_disk
 from liq.stack.lock import lock
+from support.disk import small_disk
 
 
 def test_a_full_disk_keeps_nobody_from_the_lock(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from helpers import free_ports
 from liq import stack as local
 from liq.config import Settings
 from liq.stack.overview import advice
 from liq.stack.state import ServiceStatus, State
+from support.helpers import free_ports
 
 UP = [
     ServiceStatus(name=name, state=State.HEALTHY, address="x", port=1)

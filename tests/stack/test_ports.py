@@ -3,9 +3,9 @@ import socket
 
 import pytest
 
-from helpers import free_ports
 from liq.errors import StackError
 from liq.stack import ports
+from support.helpers import free_ports
 
 
 def test_free_ports_pass() -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from disk import small_disk
-from helpers import eventually
 from liq.errors import StackError
 from liq.stack import identity, process
+from support.disk import small_disk
+from support.helpers import eventually
 
 SLEEP = ["sleep", "1000"]
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True)"

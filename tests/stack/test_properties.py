@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from homes import ODD
 from liq.stack import properties
+from support.homes import ODD
 
 READER = """
 import java.nio.charset.StandardCharsets;

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from homes import ODD
-from liq import assets
+from liq.common import assets
 from liq.config import Settings
 from liq.errors import StackError
 from liq.stack import resolve, toolchain
 from liq.stack.progress import silent
+from support.homes import ODD
 
 MAVEN = """#!/bin/sh
 echo run >> "$0.runs"

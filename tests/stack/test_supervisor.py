@@ -15,17 +15,19 @@ from pathlib import Path
 import psutil
 import pytest
 
-from helpers import PATIENCE_S, configure_questdb, eventually, free_ports, running
-from liq import connect, questdb
 from liq import stack as local
+from liq.cli import session
 from liq.config import Settings
+from liq.delivery import connect
+from liq.delivery.messaging import Publisher
 from liq.errors import ConnectError, QuestDBError, StackError
-from liq.kafka import Publisher
+from liq.query import questdb
+from liq.records.streams import LIQUIDATIONS, PRICES, Stream
 from liq.stack import State, Supervisor, apps, control, identity, process
 from liq.stack.servers import servers
 from liq.stack.service import Service
-from liq.streams import LIQUIDATIONS, PRICES, Stream
-from rows import liquidation, price
+from support.helpers import PATIENCE_S, configure_questdb, eventually, free_ports, running
+from support.rows import liquidation, price
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -36,7 +38,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     settings = Settings.load(home=tmp_path_factory.mktemp("own"), **free_ports())
     configure_questdb(settings)
     try:
-        local.run(settings, source=local.Source.SIMULATOR, rate=50)
+        session.run(settings, source=session.Source.SIMULATOR, rate=50)
         yield settings
     finally:
         local.down(settings)

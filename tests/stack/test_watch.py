@@ -10,13 +10,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from helpers import PATIENCE_S, eventually, finish, running
-from liq import heartbeat
 from liq import stack as local
+from liq.common import heartbeat
 from liq.config import Settings
 from liq.stack import State, Supervisor, apps, control, process, watch
 from liq.stack.service import Service
 from stack.conftest import liq
+from support.helpers import PATIENCE_S, eventually, finish, running
 
 pytestmark = pytest.mark.timeout(600)
 AILING = 3
@@ -170,8 +170,8 @@ def test_a_supervisor_that_hangs_in_a_look_falls_silent(
 ) -> None:
     monkeypatch.setattr("liq.stack.supervisor._LOOK_S", 0.01)
     monkeypatch.setattr("liq.stack.supervisor._LOOK_MAX_S", 0.2)
-    monkeypatch.setattr("liq.heartbeat.BEAT_S", 0.01)
-    monkeypatch.setattr("liq.heartbeat.STALE_S", 0.5)
+    monkeypatch.setattr("liq.common.heartbeat.BEAT_S", 0.01)
+    monkeypatch.setattr("liq.common.heartbeat.STALE_S", 0.5)
     ended, released = threading.Event(), threading.Event()
 
     class Hanging(Supervisor):

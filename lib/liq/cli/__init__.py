@@ -1,4 +1,7 @@
-"""The ``liq`` command: one module a group of commands, each a thin face over the library."""
+"""The ``liq`` command: one module a group of commands, each thin.
+
+In: what a user types. Out: calls of all other folders, and what they return as text.
+"""
 
 import contextlib
 import logging

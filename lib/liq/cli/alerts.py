@@ -13,7 +13,7 @@ from liq.errors import RuleError
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from liq.alerts.evaluator import Finding
+    from liq.analysis.alerts.evaluator import Finding
 
 app = typer.Typer()
 alerts = typer.Typer(invoke_without_command=True)
@@ -32,7 +32,7 @@ def evaluate(
     """
     if context.invoked_subcommand:
         return
-    from liq.alerts.evaluator import run  # noqa: PLC0415 - pandas would slow all commands
+    from liq.analysis.alerts.evaluator import run  # noqa: PLC0415 - pandas would slow all commands
 
     log = logging.StreamHandler()
     log.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(message)s"))
@@ -43,7 +43,7 @@ def evaluate(
 @alerts.command("check")
 def once() -> None:
     """Check alerts.json and evaluate each rule once; raise nothing, fail if one cannot be used."""
-    from liq.alerts.evaluator import check  # noqa: PLC0415 - as above
+    from liq.analysis.alerts.evaluator import check  # noqa: PLC0415 - as above
 
     findings = check()
     table = Table("rule", "value", "fires when", "now")
@@ -66,7 +66,7 @@ def over_the_past(
     ] = None,
 ) -> None:
     """Evaluate a rule over what is stored: the alerts it would have raised. Raises none."""
-    from liq.alerts import backtest  # noqa: PLC0415 - as above
+    from liq.analysis.alerts import backtest  # noqa: PLC0415 - as above
 
     past = backtest(rule, window, until, step, progress=True)
     table = Table("time (UTC)", "value", "message")
@@ -77,7 +77,7 @@ def over_the_past(
 
 
 def _row(finding: "Finding") -> "tuple[str, str, str, str | Text]":
-    from liq.alerts.rules import comparison  # noqa: PLC0415 - as above
+    from liq.analysis.alerts.rules import comparison  # noqa: PLC0415 - as above
 
     rule = finding.rule
     if rule is None or finding.fault:

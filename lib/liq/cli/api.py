@@ -16,7 +16,7 @@ def api(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="port to listen on")] = None,
 ) -> None:
     """Serve every query of the catalogue over HTTP and print the address of its docs."""
-    from liq.api import run, url  # noqa: PLC0415 - Flask and pandas would slow all commands
+    from liq.web.api import run, url  # noqa: PLC0415 - Flask and pandas would slow all commands
 
     settings = current_settings()
     if port:

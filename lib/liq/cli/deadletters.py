@@ -15,7 +15,7 @@ from rich.table import Table
 from liq.cli.output import beside, console, echo, errors, styled
 
 if TYPE_CHECKING:
-    from liq.deadletters import Letter, Redriven
+    from liq.delivery.deadletters import Letter, Redriven
 
 app = typer.Typer()
 dlq = typer.Typer(no_args_is_help=True)
@@ -56,7 +56,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one dead letter and what it holds."""
-    from liq import deadletters  # noqa: PLC0415 - kafka-python would slow all commands
+    from liq.delivery import deadletters  # noqa: PLC0415 - kafka-python would slow all commands
 
     one = _plain(deadletters.letter(number))
     if as_json:
@@ -85,7 +85,7 @@ def redrive(
     Those that pass are published and never redriven again; those that fail once more stay, and are
     listed with the reason. Whenever it is interrupted, nothing is lost and no row doubled.
     """
-    from liq import deadletters  # noqa: PLC0415 - kafka-python would slow all commands
+    from liq.delivery import deadletters  # noqa: PLC0415 - kafka-python would slow all commands
 
     chosen = _letters(reason, venue, stage)
     columns = (TextColumn("redriving"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -112,7 +112,7 @@ app.add_typer(dlq, name="dlq", help="Messages that could not become rows: list, 
 
 
 def _letters(reason: str, venue: str, stage: str, *, redriven: bool = False) -> "list[Letter]":
-    from liq import deadletters  # noqa: PLC0415 - kafka-python would slow all commands
+    from liq.delivery import deadletters  # noqa: PLC0415 - kafka-python would slow all commands
 
     stages = [each.value for each in deadletters.Stage]
     if stage and stage not in stages:

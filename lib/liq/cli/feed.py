@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liq import signals
 from liq.cli import progress
+from liq.common import signals
 from liq.errors import ConfigError
-from liq.venues import ALL, PRICE_FEEDS, VENUES, names
-from liq.venues.base import Through
+from liq.ingest.venues import ALL, PRICE_FEEDS, VENUES, names
+from liq.ingest.venues.base import Through
 
 if TYPE_CHECKING:
-    from liq.producer import Status
-    from liq.simulator.server import Plan
+    from liq.delivery.producer import Status
+    from liq.ingest.simulator.server import Plan
 
 app = typer.Typer()
 
@@ -62,8 +62,8 @@ def produce(
     Ctrl-C or SIGTERM stops receiving, delivers what is queued and ends. With the --url that
     `liq simulate` prints it needs no exchange; such rows carry the source "simulator".
     """
-    from liq.producer import producers, run  # noqa: PLC0415 - kafka-python would slow all commands
-    from liq.recording import Rotation  # noqa: PLC0415 - as above
+    from liq.delivery.producer import producers, run  # noqa: PLC0415 - kafka-python would slow all commands
+    from liq.ingest.recording import Rotation  # noqa: PLC0415 - as above
 
     rotation = Rotation(keep=record_keep * _MIB)
     started = producers(
@@ -105,7 +105,7 @@ def simulate(
     {venue} in it that this prints makes `liq produce --venue all --url` hear them all. Sizes are
     heavy-tailed, liquidations come in cascades. Ctrl-C or SIGTERM ends it.
     """
-    from liq.simulator.server import Plan  # noqa: PLC0415 - numpy would slow all commands
+    from liq.ingest.simulator.server import Plan  # noqa: PLC0415 - numpy would slow all commands
 
     plan = Plan(rate, seed, count, close_after, malformed_every, ledger)
     with progress.in_place() as show:
@@ -113,7 +113,7 @@ def simulate(
 
 
 async def _simulate(plan: "Plan", show: Callable[[str], None]) -> None:
-    from liq.simulator.server import Simulator  # noqa: PLC0415
+    from liq.ingest.simulator.server import Simulator  # noqa: PLC0415
 
     with signals.caught() as ended:
         async with Simulator(plan) as simulator:

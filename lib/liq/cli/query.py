@@ -9,18 +9,19 @@ import typer
 from rich.table import Table
 
 import liq
-from liq import config, reference
+from liq import config
 from liq.cli.output import console, echo, notes, styled
 from liq.errors import LiqWarning, QueryError
-from liq.streams import STREAMS
+from liq.query import reference
+from liq.records.streams import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
-    from liq.catalogue import Query
-    from liq.parameters import Parameter
+    from liq.query.catalogue import Query
+    from liq.query.parameters import Parameter
 
 app = typer.Typer()
 
@@ -39,7 +40,7 @@ def list_queries(
     *, markdown: Annotated[bool, typer.Option(help="print a reference in Markdown")] = False
 ) -> None:
     """List the named queries with their parameters and columns; fail if one cannot be used."""
-    from liq.queries import catalogue  # noqa: PLC0415 - pandas would slow every other command
+    from liq.query.queries import catalogue  # noqa: PLC0415 - pandas would slow every other command
 
     queries, faults = catalogue()
     if markdown:
@@ -80,7 +81,7 @@ def hit(
         echo(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
         notes(stamp.notes)
     else:
-        from liq.queries import asked  # noqa: PLC0415 - pandas would slow every other command
+        from liq.query.queries import asked  # noqa: PLC0415 - pandas would slow every other command
 
         frame = asked(key, **given)
         _print(frame, form)
@@ -133,14 +134,14 @@ def report(
 
     It runs the notebook "report"; with the same --until it gives the same row hashes again.
     """
-    from liq import reports  # noqa: PLC0415 - pandas and papermill would slow all commands
+    from liq.notebook import reports  # noqa: PLC0415 - pandas and papermill would slow all commands
 
     reports.write(out, window, until, progress=True)
     echo(f"wrote {out}")
 
 
 def _print(frame: "pd.DataFrame", form: Format) -> None:
-    from liq import formats  # noqa: PLC0415 - pandas would slow every other command
+    from liq.query import formats  # noqa: PLC0415 - pandas would slow every other command
 
     if form in (Format.CSV, Format.SPREADSHEET):
         echo(formats.encode(frame, formats.Format(form)).decode(), end="")

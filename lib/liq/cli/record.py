@@ -11,10 +11,10 @@ from liq import config
 from liq.cli import progress
 from liq.cli.feed import Url, Venues, chosen
 from liq.cli.output import errors
-from liq.streams import LIQUIDATIONS
+from liq.records.streams import LIQUIDATIONS
 
 if TYPE_CHECKING:
-    from liq.recording import Recorded
+    from liq.ingest.recording import Recorded
 
 app = typer.Typer()
 _FULL_SPEED = "max"
@@ -32,7 +32,7 @@ def record(
 
     Kafka is not needed. `liq replay` publishes them later. Ctrl-C or SIGTERM ends it.
     """
-    from liq.recording import record  # noqa: PLC0415 - websockets would slow all commands
+    from liq.ingest.recording import record  # noqa: PLC0415 - websockets would slow all commands
 
     into = folder or config.settings().recordings
     with progress.in_place() as show:
@@ -51,8 +51,8 @@ def replay(
     Rows carry the source "replay"; what was recorded of a simulator stays "simulator". Replaying
     what is stored already adds no row. Ctrl-C or SIGTERM ends it.
     """
-    from liq import connect  # noqa: PLC0415 - httpx would slow all commands
-    from liq.replay import replay  # noqa: PLC0415 - as would kafka-python
+    from liq.delivery import connect  # noqa: PLC0415 - httpx would slow all commands
+    from liq.delivery.replay import replay  # noqa: PLC0415 - as would kafka-python
 
     if warning := connect.unread(config.settings(), [LIQUIDATIONS]):
         errors.print(f"WARNING: {warning}", soft_wrap=True)

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from liq import serve
 from liq.cli.output import console
 from liq.config import Settings
 from liq.config import settings as current_settings
+from liq.web import serve
 
 app = typer.Typer()
 Browser = Annotated[bool, typer.Option(help="open the page in a browser")]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from liq.spark import Progress
+    from liq.analysis.spark import Progress
 
 app = typer.Typer()
 spark = typer.Typer(invoke_without_command=True)
@@ -98,8 +98,8 @@ def batch(
 
 
 def _save(found: "pd.DataFrame", what: str, file: Path) -> None:
-    from liq.exports import write_whole  # noqa: PLC0415 - pandas would slow all commands
-    from liq.formats import Format, encode  # noqa: PLC0415 - as above
+    from liq.query.exports import write_whole  # noqa: PLC0415 - pandas would slow all commands
+    from liq.query.formats import Format, encode  # noqa: PLC0415 - as above
 
     write_whole(file, encode(found, Format(file.suffix.lower().removeprefix("."))))
     echo(f"{len(found):,} {what} -> {file}")
@@ -107,10 +107,10 @@ def _save(found: "pd.DataFrame", what: str, file: Path) -> None:
 
 def _spark() -> "ModuleType":
     try:
-        import liq.spark  # noqa: PLC0415 - an optional extra
+        import liq.analysis.spark  # noqa: PLC0415 - an optional extra
     except ImportError as error:
         raise ConfigError("pyspark is not installed: pip install 'liq[spark]'") from error
-    return liq.spark
+    return liq.analysis.spark
 
 
 def _line(now: "Progress") -> str:

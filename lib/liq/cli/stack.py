@@ -16,12 +16,14 @@ from rich.table import Table
 from rich.text import Text
 
 from liq import config, stack
+from liq.cli import session as sessions
 from liq.cli.output import beside, console, echo, errors, styled
+from liq.cli.session import Extra, Source
 from liq.errors import LiqError, QuestDBError
-from liq.stack import Extra, ServiceStatus, Source, State
+from liq.records.streams import STREAMS
+from liq.stack import ServiceStatus, State
 from liq.stack.progress import Report
 from liq.stack.servers import QUESTDB
-from liq.streams import STREAMS
 
 app = typer.Typer()
 AILING = 3  # exit code of `liq status`
@@ -60,7 +62,7 @@ def run(
     It all goes on in the background until `liq down`. Repeat it to change the feed.
     """
     with _progress() as report:
-        session = stack.run(
+        session = sessions.run(
             source=feed,
             venues=venue or (),
             rate=rate,
@@ -188,7 +190,7 @@ def _show_status() -> list[ServiceStatus]:
 
 
 def _show_passed() -> None:
-    from liq import questdb  # noqa: PLC0415 - psycopg would slow all commands
+    from liq.query import questdb  # noqa: PLC0415 - psycopg would slow all commands
 
     with contextlib.suppress(QuestDBError):  # no table yet; its other faults are told elsewhere
         if passed := questdb.passed_over():

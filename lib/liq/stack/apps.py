@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from liq import heartbeat
+from liq.common import heartbeat
 from liq.config import Settings
 from liq.stack import health, process
 from liq.stack.service import Service

@@ -11,6 +11,7 @@ from typing import TypeVar
 from liq import config
 from liq.config import Settings
 from liq.errors import StackError
+from liq.records.streams import STREAMS
 from liq.stack import ports, process, resolve, toolchain
 from liq.stack.apps import apps
 from liq.stack.files import write_whole
@@ -19,7 +20,6 @@ from liq.stack.progress import Report, silent
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB, servers
 from liq.stack.service import Service
 from liq.stack.state import tail
-from liq.streams import STREAMS
 
 T = TypeVar("T")
 
@@ -215,13 +215,13 @@ def _end_one(service: Service) -> None:
 
 
 def _create_topics(settings: Settings) -> None:
-    from liq import kafka  # noqa: PLC0415 - loads while the servers start; `liq status` needs none
+    from liq.delivery import messaging  # noqa: PLC0415 - loads while the servers start; `liq status` needs none
 
-    kafka.ensure_topics(settings)
+    messaging.ensure_topics(settings)
 
 
 def _create_tables(settings: Settings) -> None:
-    from liq import questdb, views  # noqa: PLC0415 - as above
+    from liq.query import questdb, views  # noqa: PLC0415 - as above
 
     for stream in STREAMS:
         questdb.ensure_table(settings, stream)
@@ -229,7 +229,7 @@ def _create_tables(settings: Settings) -> None:
 
 
 def _register_sinks(settings: Settings, *, repoint: bool = False) -> None:
-    from liq import connect  # noqa: PLC0415 - as above
+    from liq.delivery import connect  # noqa: PLC0415 - as above
 
     _each(lambda stream: connect.ensure(settings, stream, repoint=repoint), STREAMS)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from liq import forks
+from liq.common import forks
 from liq.errors import StackError
 
 _PATIENCE_S = 300.0  # servers may take a minute each to end

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from liq import assets
+from liq.common import assets
 from liq.config import Settings
 from liq.errors import StackError
 from liq.stack import toolchain

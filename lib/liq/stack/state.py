@@ -124,7 +124,7 @@ def _of_login(found: ServiceStatus, settings: Settings) -> ServiceStatus:
     """Return the state of QuestDB: it is of no use where it refuses our passwords."""
     if found.state is not State.HEALTHY:
         return found
-    from liq import questdb  # noqa: PLC0415 - psycopg takes its time, and nothing may run
+    from liq.query import questdb  # noqa: PLC0415 - psycopg takes its time, and nothing may run
 
     try:
         questdb.check_logins(settings)

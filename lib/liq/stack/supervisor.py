@@ -13,14 +13,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from liq import config, heartbeat
+from liq import config
+from liq.common import heartbeat
 from liq.config import Settings
 from liq.errors import ConnectError, LiqError, QuestDBError
+from liq.records.streams import STREAMS
 from liq.stack import apps, control, history, process
 from liq.stack.progress import Report, silent
 from liq.stack.servers import QUESTDB, servers
 from liq.stack.service import Service
-from liq.streams import STREAMS
 
 _LOOK_S = 1.0
 _ASK_S = 3.0  # between questions to Connect and QuestDB
@@ -177,7 +178,7 @@ class Supervisor:
             self._mended(service.name, f"died, cannot be started again: {error}")
 
     def _look_after_sinks(self) -> None:
-        from liq import connect  # noqa: PLC0415 - loads while the servers start
+        from liq.delivery import connect  # noqa: PLC0415 - loads while the servers start
 
         with contextlib.suppress(ConnectError):  # away or starting: that is its process's matter
             for stream in STREAMS:
@@ -190,7 +191,7 @@ class Supervisor:
                     self._mend(name, restart, "failed", "restarted", "; ".join(failures))
 
     def _look_after_tables(self) -> None:
-        from liq import questdb  # noqa: PLC0415 - as above
+        from liq.query import questdb  # noqa: PLC0415 - as above
 
         with contextlib.suppress(QuestDBError):  # as above
             suspended = questdb.suspended_tables(self._settings)
@@ -204,7 +205,7 @@ class Supervisor:
                     self._well(name)
 
     def _look_after_queries(self) -> None:
-        from liq import questdb  # noqa: PLC0415 - as above
+        from liq.query import questdb  # noqa: PLC0415 - as above
 
         with contextlib.suppress(QuestDBError):  # as above
             for sql in questdb.cancel_overdue(self._settings):

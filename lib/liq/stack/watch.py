@@ -5,7 +5,8 @@ ended on purpose or never ran is not there to be watched. One that somebody runs
 container is theirs, or the container's, to start again.
 """
 
-from liq import config, heartbeat
+from liq import config
+from liq.common import heartbeat
 from liq.config import Settings
 from liq.errors import StackError
 from liq.stack import apps, control, history, process

@@ -9,7 +9,7 @@ import org.apache.kafka.connect.errors.DataException;
 
 /**
  * What the fields of a record may hold. The Python side has the rules from its record types
- * ({@code liq.rules}), checks what it publishes by them, and writes them into the configuration.
+ * ({@code liq.records.rules}), checks what it publishes by them, and writes them into the configuration.
  *
  * <p>A rule is a name, with {@code ?} if the field may be null and {@code *} if it may be missing, its kind, and
  * bounds of the value, or of a text's length: {@code price number >=2e-10 <1e+18},

@@ -1,0 +1,218 @@
+"""What a rule would have done: evaluated over history as it is live, and at other thresholds."""
+
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+from rich.progress import track
+
+from liq.analysis.alerts.decision import Measured, compare, decide, measures, rests
+from liq.analysis.alerts.rules import Rule, condition, rules
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.errors import RuleError
+from liq.query import queries
+from liq.query.parameters import Parameter, duration
+from liq.records.model import Alert
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MOST = 20_000  # steps: some minutes
+_USUAL = 2_000
+_LIVE = timedelta(seconds=5)
+_AT_ONCE = 4
+_CANDIDATES = 25  # thresholds
+_BUCKETS = ("1s", "5s", "10s", "30s", "1m", "5m", "15m", "30m", "1h", "4h", "1d")
+_BARS = 300
+_DURATION = Parameter(type="duration")
+_MOMENT = Parameter(type="timestamp")
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """A rule over a stretch of history.
+
+    ``alerts`` are those it would have raised: ``ts``, ``rule``, ``severity``, ``value``,
+    ``threshold``, ``message``, ``live``, ``subject``, oldest first. ``values`` is what it saw:
+    ``ts``, ``subject`` and ``value`` (NaN where there was none), every ``step``; of a rule with
+    ``by`` a row for each subject. ``unit`` is that of value and threshold.
+    """
+
+    name: str
+    rule: Rule
+    since: datetime
+    until: datetime
+    step: timedelta
+    unit: str
+    alerts: "pd.DataFrame"
+    values: "pd.DataFrame"
+
+    def __str__(self) -> str:
+        span = f"{self.since:%Y-%m-%d %H:%M:%S} to {self.until:%Y-%m-%d %H:%M:%S} UTC"
+        return (
+            f"{self.name}: {condition(self.rule)}\n{len(self.alerts):,} alert(s) from {span},"
+            f" evaluated every {self.step} ({self.values['ts'].nunique():,} times)"
+        )
+
+    @property
+    def bucket(self) -> str:
+        """The narrowest bucket with which the whole time has no more than 300 bars."""
+        spans = ((text, duration(text)) for text in _BUCKETS)
+        fitting = (text for text, span in spans if (self.until - self.since) / span <= _BARS)
+        return next(fitting, _BUCKETS[-1])
+
+    def thresholds(self, candidates: Sequence[float] = ()) -> "pd.DataFrame":
+        """Return how often the rule would have fired at other thresholds, its cool-down included.
+
+        By default some between the least and the greatest value seen. Columns: ``threshold``,
+        ``alerts`` in the whole time, ``per_day``. Raises `RuleError` for a rule that asks for
+        equality.
+        """
+        import pandas as pd  # noqa: PLC0415 - importing this module stays quick
+
+        if self.rule.comparison in ("==", "!="):
+            raise RuleError(f"{self.name} asks for equality: no other threshold is alike")
+        days = (self.until - self.since) / timedelta(days=1)
+        chosen = sorted(candidates) or self._candidates()
+        counts = [self._count(threshold) for threshold in chosen]
+        return pd.DataFrame(
+            {
+                "threshold": pd.Series(chosen, dtype="float64"),
+                "alerts": pd.Series(counts, dtype="int64"),
+                "per_day": pd.Series([count / days for count in counts], dtype="float64"),
+            }
+        )
+
+    def _count(self, threshold: float) -> int:
+        met = self.values[compare(self.rule.comparison, self.values["value"], threshold)]
+        count, fired = 0, dict[str | None, datetime]()
+        for moment, subject in zip(met["ts"], met["subject"], strict=True):
+            if not rests(self.rule, subject, moment, fired):
+                count, fired[subject] = count + 1, moment
+        return count
+
+    def _candidates(self) -> list[float]:
+        import numpy as np  # noqa: PLC0415 - as above
+
+        known = self.values["value"].dropna()
+        if known.empty:
+            return []
+        least, most = known[known > 0].min(), known.max()
+        if known.min() >= 0 and most > 0:  # sizes: few are great
+            between = np.geomspace(least, most, _CANDIDATES)
+        else:
+            between = np.linspace(known.min(), most, _CANDIDATES)
+        return sorted({*between.round(9).tolist(), self.rule.threshold})
+
+
+def backtest(
+    rule: str | Rule,
+    window: str | timedelta = "1d",
+    until: str | datetime | None = None,
+    step: str | timedelta | None = None,
+    *,
+    settings: Settings | None = None,
+    progress: bool = False,
+) -> Backtest:
+    """Evaluate a rule (of ``alerts.json``, by name, or any other) every ``step`` of the past.
+
+    ``window`` is how much of the past, ending at ``until`` (now). Each step is one run of the
+    rule's query as of that moment, through the code that decides live, where they are 5 s apart.
+    Without a ``step`` it is a quarter of the rule's own window; in long times more, for about 2,000
+    runs, but at most that window, so that each print is seen. Between two steps a sum may have been
+    greater for a moment. Rows count from their venue's time on, live only once they arrive.
+    ``progress`` shows a bar.
+
+    Raises `RuleError` for a rule that is unknown, or of a query without window or ``until``, or
+    more than 20,000 steps; `QueryError` and `QuestDBError` as `liq.hit`.
+    """
+    settings = settings or current_settings()
+    name, rule = ("rule", rule) if isinstance(rule, Rule) else (rule, _named(rule, settings))
+    query = queries.find(rule.query, settings)
+    if not (rule.window and "until" in query.params):
+        raise RuleError(f"{name} cannot be tried on the past: {query.key} takes no window or until")
+    end = _MOMENT.value("until", until) or datetime.now(UTC)
+    begin = end - _DURATION.value("window", window)
+    each = _DURATION.value("step", step) or _step(end - begin, rule)
+    moments = _moments(begin, end, each)
+    alerts, history = _evaluated(name, rule, moments, settings, progress=progress)
+    unit = query.columns[rule.column].unit if rule.column in query.columns else ""
+    return Backtest(name, rule, begin, end, each, unit, _table(alerts), history)
+
+
+def _named(name: str, settings: Settings) -> Rule:
+    """Return a rule of the settings' file. Raises `RuleError` if there is none, or a faulty one."""
+    found, faults = rules(settings)
+    if name in faults:
+        raise RuleError(faults[name])
+    if name not in found:
+        raise RuleError(f"there is no rule {name!r}; there are: {', '.join(sorted(found))}")
+    return found[name]
+
+
+def _step(span: timedelta, rule: Rule) -> timedelta:
+    own = duration(rule.window)
+    step = max(_LIVE, min(max(own / 4, span / _USUAL), own))
+    return timedelta(seconds=math.ceil(step.total_seconds()))
+
+
+def _moments(begin: datetime, end: datetime, step: timedelta) -> list[datetime]:
+    count = (end - begin) // step
+    if not 1 <= count <= _MOST:
+        raise RuleError(f"{count:,} steps of {step}: choose one that gives 1 to {_MOST:,} of them")
+    return [end - step * number for number in reversed(range(count))]
+
+
+def _evaluated(
+    name: str, rule: Rule, moments: Sequence[datetime], settings: Settings, *, progress: bool
+) -> "tuple[list[Alert], pd.DataFrame]":
+    alerts: list[Alert] = []
+    history: list[tuple[datetime, Sequence[Measured]]] = []
+    fired: dict[str | None, datetime] = {}
+    past = zip(moments, _frames(rule, moments, settings), strict=True)
+    shown = track(past, f"{name} over the past", total=len(moments), disable=not progress)
+    for moment, frame in shown:
+        seen = measures(rule, frame)
+        history.append((moment, seen))
+        raised = decide(name, rule, seen, moment, fired)
+        alerts += raised
+        fired |= {alert.subject: moment for alert in raised}
+    return alerts, _history(history)
+
+
+def _frames(
+    rule: Rule, moments: Sequence[datetime], settings: Settings
+) -> Iterator["pd.DataFrame"]:
+    """Yield the rows of the rule's query as of each moment."""
+    run = partial(queries.hit, rule.query, settings=settings)
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    try:
+        yield from pool.map(lambda moment: run(**rule.given | {"until": moment}), moments)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _table(alerts: Sequence[Alert]) -> "pd.DataFrame":
+    import pandas as pd  # noqa: PLC0415 - as above
+
+    columns = ["ts", "rule", "severity", "value", "threshold", "message", "live", "subject"]
+    rows = [msgspec.structs.asdict(alert) for alert in alerts]
+    frame = pd.DataFrame(rows, columns=columns)
+    frame["ts"] = pd.to_datetime(frame["ts"].astype("int64"), unit="us", utc=True)
+    frame["severity"] = frame["severity"].astype("str")
+    return frame
+
+
+def _history(history: Sequence[tuple[datetime, Sequence[Measured]]]) -> "pd.DataFrame":
+    import pandas as pd  # noqa: PLC0415 - as above
+
+    rows = [(moment, one.subject, one.value) for moment, seen in history for one in seen]
+    frame = pd.DataFrame(rows, columns=["ts", "subject", "value"])
+    frame["ts"] = pd.to_datetime(frame["ts"], utc=True)
+    return frame.astype({"subject": object, "value": "float64"})  # None: NaN

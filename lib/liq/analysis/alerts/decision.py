@@ -1,0 +1,161 @@
+"""From the rows of a rule's query to an alert or none: pure functions."""
+
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from liq.analysis.alerts.rules import Comparison, Rule
+from liq.analysis.charts import LIVE_SOURCES
+from liq.errors import RuleError
+from liq.records.model import Alert, Text
+
+_COMPARE: dict[Comparison, Callable[[Any, Any], Any]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a rule sees: a value (None: nothing to compare), whether it is met, the row, if any.
+
+    ``live`` is whether all prints that count came from exchanges, ``subject`` the values of the
+    columns that the rule goes by; None if it goes by none.
+    """
+
+    value: float | None
+    met: bool
+    row: Mapping[str, Any]
+    rows: int
+    live: bool
+    subject: str | None = None
+
+
+Fired = Mapping[str | None, datetime]  # when a rule fired last, by its subject
+
+
+def measures(rule: Rule, frame: pd.DataFrame) -> list[Measured]:
+    """Return what the rows mean to ``rule``, of each of its subjects.
+
+    Raises `RuleError` if they lack a column that it names.
+    """
+    for column in (rule.column, *rule.by):
+        if column not in frame:
+            raise RuleError(f"{rule.query} gave no column {column!r}")
+    return list(_apart(rule, frame)) if rule.by else [_measure(rule, frame)]
+
+
+def nearest(rule: Rule, seen: Sequence[Measured]) -> Measured | None:
+    """Return the one of ``seen`` that a condition is met by most, or missed by least."""
+    known = [one for one in seen if one.value is not None]
+    best = min if rule.comparison in ("<", "<=") else max
+    chosen = [one for one in known if one.met] or known
+    return best(chosen, key=lambda one: one.value or 0.0) if chosen else None
+
+
+def _apart(rule: Rule, frame: pd.DataFrame) -> Iterator[Measured]:
+    for values, rows in frame.groupby(list(rule.by), sort=True, dropna=False):
+        seen = _measure(rule, rows)
+        named = dict(zip(rule.by, values, strict=True))
+        yield replace(seen, row={**named, **seen.row}, subject=", ".join(map(str, values)))
+
+
+def _measure(rule: Rule, frame: pd.DataFrame) -> Measured:
+    if rule.aggregate == "any":
+        return _extreme(rule, frame)
+    column = frame[rule.column].dropna()
+    value = _aggregated(column, rule.aggregate)
+    met = value is not None and bool(compare(rule.comparison, value, rule.threshold))
+    return Measured(value, met, {}, len(frame), _live(frame))
+
+
+def decide(
+    name: str, rule: Rule, seen: Sequence[Measured], now: datetime, fired: Fired
+) -> list[Alert]:
+    """Return the alerts that ``rule`` raises at ``now`` of what it has ``seen``.
+
+    None of a subject that fired within its cool-down. Raises `RuleError` if the rows lack what the
+    message names.
+    """
+    return [
+        _alert(name, rule, one, one.value, now)
+        for one in seen
+        if one.met and one.value is not None and not rests(rule, one.subject, now, fired)
+    ]
+
+
+def rests(rule: Rule, subject: str | None, now: datetime, fired: Fired) -> bool:
+    """Tell whether ``rule`` fired for ``subject`` within its cool-down."""
+    return subject in fired and now - fired[subject] < rule.rest
+
+
+def _alert(name: str, rule: Rule, seen: Measured, value: float, now: datetime) -> Alert:
+    return Alert(
+        ts=round(now.timestamp() * 1_000_000),
+        rule=name,
+        severity=rule.severity,
+        query=rule.query,
+        measure=rule.column,
+        value=value,
+        threshold=rule.threshold,
+        message=Text(_message(name, rule, seen)),
+        live=seen.live,
+        subject=seen.subject,
+    )
+
+
+def compare(comparison: Comparison, values: Any, threshold: float) -> Any:
+    """Return whether a number meets the condition, of a column for each of its rows."""
+    return _COMPARE[comparison](values, threshold)
+
+
+def _extreme(rule: Rule, frame: pd.DataFrame) -> Measured:
+    """Of the rows that meet the condition the one that does so most; else the nearest."""
+    known = frame[frame[rule.column].notna()]
+    hits = known[compare(rule.comparison, known[rule.column], rule.threshold)]
+    chosen = hits if len(hits) else known
+    if chosen.empty:
+        return Measured(None, met=False, row={}, rows=len(frame), live=_live(frame))
+    ordered = chosen.sort_values(
+        rule.column, ascending=rule.comparison in ("<", "<="), kind="stable"
+    )
+    row = {str(column): value for column, value in ordered.iloc[0].items()}
+    return Measured(float(row[rule.column]), bool(len(hits)), row, len(frame), _live(ordered[:1]))
+
+
+def _aggregated(column: "pd.Series[Any]", aggregate: str) -> float | None:
+    if aggregate == "count":
+        return float(len(column))
+    if column.empty:
+        return 0.0 if aggregate == "sum" else None
+    value = column.iloc[-1] if aggregate == "last" else column.agg(aggregate)
+    return float(value)
+
+
+def _live(frame: pd.DataFrame) -> bool:
+    if "source" in frame:
+        return bool(frame["source"].isin(LIVE_SOURCES).all())
+    return "not_live" not in frame or not frame["not_live"].fillna(0).any()
+
+
+def _message(name: str, rule: Rule, seen: Measured) -> str:
+    about = {
+        **seen.row,
+        "rule": name,
+        "value": seen.value,
+        "threshold": rule.threshold,
+        "window": rule.window,
+        "rows": seen.rows,
+    }
+    try:
+        return rule.message.format_map(about)
+    except (LookupError, ValueError, TypeError) as error:
+        raise RuleError(f"its message cannot be written: {error!r}") from error

@@ -1,0 +1,176 @@
+"""Evaluate all rules every few seconds: log, publish and post what fires."""
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from liq.analysis.alerts.decision import Fired, decide, measures, nearest
+from liq.analysis.alerts.rules import Rule, rules
+from liq.analysis.alerts.webhook import Webhook
+from liq.common import signals
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.delivery.messaging import Publisher
+from liq.errors import LiqError
+from liq.query import queries, questdb
+from liq.records.model import Alert, Severity, encode
+from liq.records.streams import ALERTS
+
+_LOG = logging.getLogger(__name__)
+_GRACE_S = 5.0
+_LEVELS = {
+    Severity.INFO: logging.INFO,
+    Severity.WARNING: logging.WARNING,
+    Severity.CRITICAL: logging.CRITICAL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule now: its value, the alerts that it would raise, or what is wrong with it.
+
+    Of a rule with ``by`` it is the value of the subject nearest to firing; ``met`` counts those
+    that meet the condition. ``notes`` say which names in its parameters no row has: it can hardly
+    fire.
+    """
+
+    name: str
+    rule: Rule | None
+    value: float | None = None
+    met: int = 0
+    alerts: Sequence[Alert] = ()
+    fault: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class Evaluator:
+    """Evaluates the settings' rules; an edit of the file shows at the next tick.
+
+    What fired is remembered by the table of alerts, so that a restart does not fire again, and here
+    until it shows there. Nothing that fails, a rule, QuestDB or the webhook, ends it.
+    """
+
+    def __init__(
+        self, publisher: Publisher, settings: Settings, webhook: Webhook | None = None
+    ) -> None:
+        self._publisher = publisher
+        self._settings = settings
+        self._webhook = webhook
+        self._fired: dict[str, dict[str | None, datetime]] = defaultdict(dict)
+        self._told: dict[str, str] = {}
+        self._hinted: dict[str, tuple[str, ...]] = {}
+
+    async def tick(self) -> list[Alert]:
+        """Evaluate every rule once; return the alerts raised."""
+        try:
+            findings = await asyncio.to_thread(check, self._settings, self._fired)
+        except Exception as error:
+            self._tell("all rules", str(error) if isinstance(error, LiqError) else repr(error))
+            return []
+        self._tell("all rules", "")
+        for finding in findings:
+            self._tell(finding.name, finding.fault)
+            self._hint(finding.name, finding.notes)
+        fired = [(alert, one.rule) for one in findings if one.rule for alert in one.alerts]
+        for alert, rule in fired:
+            await self._raise(alert, rule)
+        return [alert for alert, _ in fired]
+
+    async def _raise(self, alert: Alert, rule: Rule) -> None:
+        self._fired[alert.rule][alert.subject] = datetime.fromtimestamp(alert.ts / 1e6, UTC)
+        _LOG.log(_LEVELS[alert.severity], "%s: %s", alert.rule, alert.message)
+        topic = ALERTS.topic(self._settings)
+        await self._publisher.put(topic, alert.rule.encode(), encode(alert))
+        if self._webhook and rule.webhook:
+            self._webhook.send(alert)
+
+    def _tell(self, name: str, fault: str) -> None:
+        """Log what is wrong once, not at every tick."""
+        if fault and self._told.get(name) != fault:
+            _LOG.error("%s cannot be evaluated: %s", name, fault)
+        self._told[name] = fault
+
+    def _hint(self, name: str, notes: tuple[str, ...]) -> None:
+        if notes and self._hinted.get(name) != notes:
+            _LOG.warning("%s: %s", name, "; ".join(notes))
+        self._hinted[name] = notes
+
+
+def check(
+    settings: Settings | None = None, fired: Mapping[str, Fired] | None = None
+) -> list[Finding]:
+    """Evaluate every rule once, raising nothing; ``fired`` adds to what the table of alerts says.
+
+    Raises `RuleError` if the file cannot be read, `QuestDBError` when QuestDB is away.
+    """
+    settings = settings or current_settings()
+    found, faults = rules(settings)
+    last = _last(settings)
+    for name, moments in (fired or {}).items():
+        for subject, moment in moments.items():
+            last[name][subject] = max(moment, last[name].get(subject, moment))
+    broken = [Finding(name, None, fault=fault) for name, fault in faults.items()]
+    return [_finding(name, rule, last[name], settings) for name, rule in found.items()] + broken
+
+
+def _finding(name: str, rule: Rule, fired: Fired, settings: Settings) -> Finding:
+    now = datetime.now(UTC)
+    try:
+        frame = queries.asked(rule.query, settings, **rule.given)
+        seen, notes = measures(rule, frame), tuple(frame.attrs.get("notes", ()))
+        near = nearest(rule, seen)
+        met = sum(one.met for one in seen)
+        alerts = decide(name, rule, seen, now, fired)
+        return Finding(name, rule, near.value if near else None, met, alerts, notes=notes)
+    except LiqError as error:
+        return Finding(name, rule, fault=str(error))
+    except Exception as error:  # one rule's odd rows must not silence the others
+        return Finding(name, rule, fault=repr(error))
+
+
+def _last(settings: Settings) -> dict[str, dict[str | None, datetime]]:
+    table = ALERTS.table(settings)
+    kept = f"{table} WHERE {ALERTS.kept}"
+    sql = f"SELECT rule, subject, max(ts) AS ts FROM {kept} GROUP BY rule, subject"  # noqa: S608 - our own texts
+    found: dict[str, dict[str | None, datetime]] = defaultdict(dict)
+    rows: Iterator[Any] = questdb.fetch(sql, settings=settings).itertuples(index=False)
+    for row in rows:
+        found[row.rule][row.subject if isinstance(row.subject, str) else None] = (
+            row.ts.to_pydatetime()
+        )
+    return found
+
+
+async def run(every: float = 5.0, settings: Settings | None = None) -> None:
+    """Evaluate every so many seconds until SIGINT or SIGTERM, then deliver what is queued.
+
+    Raises `KafkaError` when there is no broker to begin with.
+    """
+    settings = settings or current_settings()
+    url = settings.webhook_url
+    webhook = Webhook(url) if url.get_secret_value() else None
+    with signals.caught() as ended:
+        async with Publisher(settings) as publisher, _posting(webhook):
+            evaluator = Evaluator(publisher, settings, webhook)
+            while True:
+                await evaluator.tick()
+                if await signals.within(every, ended):
+                    return
+
+
+@contextlib.asynccontextmanager
+async def _posting(webhook: Webhook | None) -> AsyncIterator[None]:
+    if webhook is None:
+        yield
+        return
+    task = asyncio.create_task(webhook.run())
+    try:
+        yield
+        await webhook.drain(_GRACE_S)
+    finally:
+        task.cancel()

@@ -1,0 +1,176 @@
+"""Alert rules: what an entry of ``alerts.json`` may say, checked at load.
+
+A rule runs a query of the catalogue over its ``window`` and compares a column with a threshold:
+any row of it, or an ``aggregate`` of all rows. Within its ``cool_down`` it does not fire again; one
+at least as long as the window never tells of the same print twice. With ``by`` it looks at the rows
+of each value of these columns, a feed for example, apart: each fires, and then rests, alone.
+"""
+
+import string
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+import msgspec
+
+from liq.common import assets
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.errors import LiqError, RuleError
+from liq.query import queries
+from liq.query.catalogue import SCHEMA, Query
+from liq.query.parameters import duration
+from liq.records.model import Severity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Comparison = Literal[">", ">=", "<", "<=", "==", "!="]
+Aggregate = Literal["any", "sum", "mean", "min", "max", "last", "count"]
+MESSAGE = ("rule", "value", "threshold", "window", "rows")  # what every message may name
+
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+_SAMPLES = {"str": "x", "datetime64[us, UTC]": datetime(2026, 1, 1, tzinfo=UTC)}
+_NUMBERS = ("bool", "int64", "Int64", "float64")
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One rule. ``window`` is the query's parameter; ``message`` is a template.
+
+    The template may name `MESSAGE`, the columns in ``by`` and, for ``any``, all columns of the row
+    that fired. ``webhook`` says whether it is posted to ``LIQ_WEBHOOK_URL`` too, where that is set.
+    """
+
+    description: _Text
+    query: _Text
+    column: _Text
+    comparison: Comparison = msgspec.field(name="is")
+    threshold: float
+    message: _Text
+    window: str = ""
+    params: dict[str, Any] = {}
+    aggregate: Aggregate = "any"
+    by: tuple[_Text, ...] = ()
+    cool_down: str = "5m"
+    severity: Severity = Severity.WARNING
+    webhook: bool = True
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The parameters of the query."""
+        return {**self.params, **({"window": self.window} if self.window else {})}
+
+    @property
+    def rest(self) -> timedelta:
+        """For how long it does not fire again."""
+        return duration(self.cool_down)
+
+
+class Rules(NamedTuple):
+    """The checked rules, and of those that cannot be used the reason: no harm to the others."""
+
+    rules: Mapping[str, Rule]
+    faults: Mapping[str, str]
+
+
+def rules(settings: Settings) -> Rules:
+    """Read and check the settings' rules. Raises `RuleError` if the file cannot be read.
+
+    A fault names the file, the rule and the reason.
+    """
+    path = settings.alerts or assets.path("alerts.json")
+    found, faults = {}, {}
+    for name, text in _raw(path).items():
+        try:
+            found[name] = _rule(text, settings)
+        except (LiqError, msgspec.DecodeError, ValueError) as error:
+            faults[name] = f"{path}: rule {name!r}: {error}"
+    return Rules(found, faults)
+
+
+def listing(settings: Settings | None = None) -> "pd.DataFrame":
+    """Return the rules as text: ``rule``, what it ``fires_when``, its ``description``, ``fault``.
+
+    A rule with a ``fault`` cannot be used. Raises `RuleError` if the file cannot be read.
+    """
+    import pandas as pd  # noqa: PLC0415 - importing this module stays quick
+
+    found, faults = rules(settings or current_settings())
+    rows = [(name, condition(rule), rule.description, "") for name, rule in found.items()]
+    rows += [(name, "", "", fault) for name, fault in faults.items()]
+    return pd.DataFrame(rows, columns=["rule", "fires_when", "description", "fault"])
+
+
+def condition(rule: Rule) -> str:
+    """Describe when a rule fires, and its cool-down."""
+    each = " each" if rule.by else ""
+    return f"{comparison(rule)}, cool-down {rule.cool_down}{each}"
+
+
+def comparison(rule: Rule) -> str:
+    """Return what a rule compares with its threshold, in words."""
+    of = "" if rule.aggregate == "any" else f"{rule.aggregate} of "
+    within = f" within {rule.window}" if rule.window else ""
+    each = f" for each {', '.join(rule.by)}" if rule.by else ""
+    what = f"{of}{rule.column} of {rule.query}{within}"
+    return f"{what} {rule.comparison} {rule.threshold:,.10g}{each}"
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of ``alerts.json``, for editors and other tools."""
+    (rule,), components = msgspec.json.schema_components([Rule], ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {SCHEMA: {"type": "string"}},
+        "additionalProperties": rule,
+        "$defs": dict(components),
+    }
+
+
+def _raw(path: Path) -> dict[str, msgspec.Raw]:
+    try:
+        raw = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+    except (OSError, msgspec.DecodeError) as error:
+        raise RuleError(f"cannot read {path}: {error}; LIQ_ALERTS names the file") from error
+    raw.pop(SCHEMA, None)
+    return raw
+
+
+def _rule(text: msgspec.Raw, settings: Settings) -> Rule:
+    rule = msgspec.json.decode(text, type=Rule)
+    query = queries.find(rule.query, settings)
+    queries.resolved(query, rule.given)
+    duration(rule.cool_down)
+    _check_column(rule, query)
+    _check_message(rule, query)
+    return rule
+
+
+def _check_column(rule: Rule, query: Query) -> None:
+    if not query.columns:
+        return  # a plain string entry does not say
+    for column in (rule.column, *rule.by):
+        if column not in query.columns:
+            raise RuleError(f"{query.key} has no column {column!r}; has: {_names(query.columns)}")
+    dtype = query.columns[rule.column].dtype
+    if dtype not in _NUMBERS and rule.aggregate != "count":
+        raise RuleError(f"column {rule.column} is {dtype}: only numbers can be compared")
+
+
+def _check_message(rule: Rule, query: Query) -> None:
+    named_by = {name: column for name, column in query.columns.items() if name in rule.by}
+    columns = query.columns if rule.aggregate == "any" else named_by
+    valid = {name: _SAMPLES.get(column.dtype, 1) for name, column in columns.items()}
+    valid |= {"rule": "x", "window": "x", "value": 1.0, "threshold": 1.0, "rows": 1}
+    named = {name for _, name, _, _ in string.Formatter().parse(rule.message) if name is not None}
+    if (query.columns or rule.aggregate != "any") and (unknown := sorted(named - valid.keys())):
+        raise RuleError(f"its message names {unknown[0]!r}; it may name: {_names(valid)}")
+    if named <= valid.keys():
+        rule.message.format_map(valid)
+
+
+def _names(names: Mapping[str, object]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,55 @@
+"""Charts of query results: pure functions from a DataFrame to a plotly figure.
+
+``bars(frame)`` is a ``plotly.graph_objects.Figure``; ``bars.spec(frame)`` is the same figure as
+plain data, which the live dashboard sends to the browser many times a second without plotly's
+validation in between. Colours are Okabe and Ito's, told apart by the colour-blind as well.
+
+A frame that holds simulated or replayed prints (column ``not_live`` or ``source``) is badged, one
+with prints of throttled or sampled feeds (``partial`` or ``completeness``) noted as lower bounds.
+"""
+
+from liq.analysis.charts.base import (
+    EMPTY,
+    LOWER_BOUND,
+    THEMES,
+    Chart,
+    Spec,
+    Theme,
+    ThemeName,
+    completeness_note,
+    source_badge,
+)
+from liq.analysis.charts.feeds import coverage
+from liq.analysis.charts.findings import cascade, leaders, raised, reactions, thresholds
+from liq.analysis.charts.flows import bars, by_exchange, cumulative_net, top_symbols
+from liq.analysis.charts.prices import price_path
+from liq.analysis.charts.studies import cascades, heatmap, hour_of_day, venue_share
+from liq.records.model import LIVE_SOURCES
+
+__all__ = [
+    "EMPTY",
+    "LIVE_SOURCES",
+    "LOWER_BOUND",
+    "THEMES",
+    "Chart",
+    "Spec",
+    "Theme",
+    "ThemeName",
+    "bars",
+    "by_exchange",
+    "cascade",
+    "cascades",
+    "completeness_note",
+    "coverage",
+    "cumulative_net",
+    "heatmap",
+    "hour_of_day",
+    "leaders",
+    "price_path",
+    "raised",
+    "reactions",
+    "source_badge",
+    "thresholds",
+    "top_symbols",
+    "venue_share",
+]

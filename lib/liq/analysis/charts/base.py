@@ -1,0 +1,361 @@
+"""What all charts share: themes, badges and notes, axes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec
+
+import numpy as np
+import pandas as pd
+
+from liq.records.model import LIVE_SOURCES, Completeness, Source
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+Spec = dict[str, Any]
+ThemeName = Literal["dark", "light"]
+P = ParamSpec("P")
+
+LOWER_BOUND = "sums are lower bounds: the venue's feed shows only part of its liquidations"
+EMPTY = "no liquidations in this window"
+_LEAST_LINES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """The colours of a page and its charts."""
+
+    page: str
+    card: str
+    text: str
+    muted: str
+    grid: str
+    long: str
+    short: str
+    net: str
+    warning: str
+    venues: tuple[str, ...]  # told apart in this order; the last is for all others
+
+
+THEMES: dict[ThemeName, Theme] = {
+    "dark": Theme(
+        page="#0e1116",
+        card="#161b22",
+        text="#e6edf3",
+        muted="#9aa4b0",
+        grid="#2a313b",
+        long="#e8702a",
+        short="#56b4e9",
+        net="#f0e442",
+        warning="#e69f00",
+        venues=(
+            "#e69f00",
+            "#56b4e9",
+            "#009e73",
+            "#f0e442",
+            "#cc79a7",
+            "#d55e00",
+            "#4a90d9",
+            "#8b949e",
+        ),
+    ),
+    "light": Theme(
+        page="#f4f6f8",
+        card="#ffffff",
+        text="#1c2430",
+        muted="#5a6675",
+        grid="#e3e7ec",
+        long="#d55e00",
+        short="#0072b2",
+        net="#8a3f72",
+        warning="#8a5a00",
+        venues=(
+            "#0072b2",
+            "#d55e00",
+            "#009e73",
+            "#b8568f",
+            "#a67c00",
+            "#3a8fc4",
+            "#5a4a9c",
+            "#6e7781",
+        ),
+    ),
+}
+
+
+class Chart(Generic[P]):
+    """A chart function: call it for a plotly ``Figure``, call ``spec`` for plain data.
+
+    Every text of its arguments, those in frames too, is shown as it is: see `literal`. Another
+    chart builds on ``draw``, the function itself, whose arguments are literal already.
+    """
+
+    __name__: str
+
+    def __init__(self, draw: Callable[P, Spec]) -> None:
+        self.draw = draw
+        update_wrapper(self, draw)
+
+    def spec(self, *args: P.args, **kwargs: P.kwargs) -> Spec:
+        """Return the figure as plain data."""
+        given: Any = [_literal(value) for value in args]
+        named: Any = {name: _literal(value) for name, value in kwargs.items()}
+        return self.draw(*given, **named)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> "go.Figure":
+        """Return the figure, checked by plotly."""
+        import plotly.graph_objects as go  # noqa: PLC0415 - the dashboard needs only the spec
+
+        return go.Figure(self.spec(*args, **kwargs))
+
+
+def literal(text: str) -> str:
+    """Return what plotly shows as ``text``.
+
+    In text as it is, plotly takes some characters for tags, entities or TeX, and in a hover
+    template for values to put in.
+    """
+    return text.translate(_LITERAL)
+
+
+# plotly knows few entities by name, and all by number
+_LITERAL = {ord(char): f"&#{ord(char)};" for char in "&<>$%"}
+
+
+def _literal(value: Any) -> Any:
+    if isinstance(value, str):
+        return literal(value)
+    if not isinstance(value, pd.DataFrame):
+        return value
+    shown = value.copy(deep=False)
+    for name in shown.columns[[dtype.kind == "O" for dtype in shown.dtypes]]:
+        shown[name] = shown[name].map(_literal)
+    return shown
+
+
+def source_badge(frame: pd.DataFrame) -> str:
+    """Return what must be shown with ``frame`` when not all of its prints are live, else ``""``."""
+    if "source" in frame:
+        kinds = set(frame["source"]) - set(LIVE_SOURCES)
+        names: dict[str, str] = {Source.SIMULATOR: "SIMULATED", Source.REPLAY: "REPLAYED"}
+        # another program's row may hold any text
+        marked = " + ".join(sorted(names.get(kind, str(kind).upper()) for kind in kinds))
+        partly = "PARTLY " if set(frame["source"]) & set(LIVE_SOURCES) else ""
+        return f"{partly}{marked} DATA" if marked else ""
+    return "NOT LIVE DATA" if _total(frame, "not_live") else ""
+
+
+def completeness_note(frame: pd.DataFrame) -> str:
+    """Return the note that sums of ``frame`` are lower bounds, or ``""`` if its feeds are full."""
+    if "completeness" in frame:
+        partial = bool((frame["completeness"] != Completeness.FULL).any())
+    else:
+        partial = _total(frame, "partial") > 0
+    return LOWER_BOUND if partial else ""
+
+
+def _total(frame: pd.DataFrame, column: str) -> int:
+    return int(frame[column].sum()) if column in frame else 0
+
+
+def layout(
+    theme: ThemeName,
+    frame: pd.DataFrame,
+    badge: str | None,
+    badge_height: float = 1,
+    empty: str = EMPTY,
+) -> Spec:
+    """Return what all charts share: colours, legend, badge; or that there is nothing."""
+    colours = THEMES[theme]
+    badge = source_badge(frame) if badge is None else badge
+    notes = []
+    if badge and len(frame):
+        notes.append(_corner(badge, colours.warning) | {"y": badge_height})
+    if frame.empty:
+        notes.append(_centre(empty, colours.muted))
+    return {
+        "paper_bgcolor": colours.card,
+        "plot_bgcolor": colours.card,
+        "font": {"color": colours.text, "family": "Inter, system-ui, sans-serif", "size": 12},
+        "margin": {"l": 64, "r": 16, "t": 28, "b": 42},
+        "legend": {
+            "orientation": "h",
+            "traceorder": "normal",
+            "font": {"size": 11},
+            "x": 0,
+            "y": 1,
+            "yanchor": "bottom",
+        },
+        "hoverlabel": {"bgcolor": colours.page, "font": {"color": colours.text}},
+        "bargap": 0.12,
+        "annotations": notes,
+        "uirevision": "kept",  # a redraw keeps the reader's zoom
+    }
+
+
+def _corner(text: str, colour: str) -> Spec:
+    return {
+        "text": text,
+        "font": {"color": colour, "size": 11},
+        "xref": "paper",
+        "yref": "paper",
+        "x": 1,
+        "y": 1,
+        "xanchor": "right",
+        "yanchor": "bottom",
+        "showarrow": False,
+    }
+
+
+def _centre(text: str, colour: str) -> Spec:
+    return _corner(text, colour) | {
+        "x": 0.5,
+        "y": 0.5,
+        "xanchor": "center",
+        "yanchor": "middle",
+        "font": {"color": colour, "size": 15},
+    }
+
+
+def time_axis(colours: Theme, span: tuple[Any, Any] | None, gaps: pd.DataFrame | None) -> Spec:
+    """Return the x axis of a timeline, and the shades of ``gaps`` on it."""
+    shades = _shades(colours, gaps) if gaps is not None else []
+    axis = {
+        "type": "date",
+        "title": {
+            "text": "time (UTC); shaded: a feed was disconnected" if shades else "time (UTC)",
+            "standoff": 6,
+        },
+        "gridcolor": colours.grid,
+        "linecolor": colours.grid,
+        "automargin": True,  # dates stand below the hours, and the title below both
+    }
+    if span:
+        axis["range"] = times(pd.Series(pd.to_datetime(list(span), utc=True)))
+    return {"xaxis": axis, "shapes": shades}
+
+
+def _shades(colours: Theme, gaps: pd.DataFrame) -> list[Spec]:
+    shade = {
+        "type": "rect",
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "fillcolor": faded(colours.muted, 0.22),
+        "line": {"width": 0},
+        "layer": "below",
+    }
+    spans = _merged(gaps)
+    shaded = zip(times(spans["from_ts"]), times(spans["to_ts"]), strict=True)
+    return [shade | {"x0": start, "x1": end} for start, end in shaded]
+
+
+def _merged(gaps: pd.DataFrame) -> pd.DataFrame:
+    """Return the times at which any feed has a gap, each once: shades would add up."""
+    ordered = gaps.sort_values("from_ts")
+    begun = ordered["from_ts"] > ordered["to_ts"].cummax().shift()
+    return ordered.groupby(begun.cumsum()).agg({"from_ts": "min", "to_ts": "max"})
+
+
+def is_missing(gaps: pd.DataFrame | None) -> bool:
+    """Tell whether a feed was disconnected in the window, so that sums are lower bounds."""
+    return gaps is not None and len(gaps) > 0
+
+
+def usd_unit(
+    frame: pd.DataFrame, gaps: pd.DataFrame | None = None, caveat: str = "lower bound"
+) -> str:
+    """Return the unit of sums of ``frame``, with the ``caveat`` where they are lower bounds."""
+    return f"USD, {caveat}" if completeness_note(frame) or is_missing(gaps) else "USD"
+
+
+def usd_axis(
+    colours: Theme,
+    what: str,
+    frame: pd.DataFrame,
+    caveat: str = "lower bound",
+    *,
+    gaps: pd.DataFrame | None = None,
+) -> Spec:
+    """Return an axis of dollars, which says when sums are lower bounds."""
+    return axis(colours, f"{what} ({usd_unit(frame, gaps, caveat)})") | {
+        "exponentformat": "B",  # k, M, B
+        "minexponent": 3,
+        "rangemode": "tozero",
+    }
+
+
+def axis(colours: Theme, title: str) -> Spec:
+    """Return an axis with a title, which tells its unit."""
+    return {
+        "title": {"text": title, "standoff": 6},
+        "gridcolor": colours.grid,
+        "zerolinecolor": colours.grid,
+    }
+
+
+def lines_axis(count: int) -> Spec:
+    """Return an axis of names, a line each: the first on top, and few ones not blown up."""
+    lines = max(count, _LEAST_LINES)
+    return {"range": [lines - 0.5, -0.5], "type": "category", "automargin": True}
+
+
+def times(moments: pd.Series) -> list[str]:
+    """Return moments as plotly draws them, in UTC."""
+    naive = moments.dt.tz_convert("UTC").dt.tz_localize(None)  # plotly draws what the text says
+    texts = np.datetime_as_string(naive.to_numpy().astype("datetime64[ms]"))
+    return [str(text) for text in texts]
+
+
+def compact(amount: float) -> str:
+    """Return an amount in three figures, e.g. ``1.23M``."""
+    for unit, size in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if amount >= size:
+            return f"{amount / size:.3g}{unit}"
+    return f"{amount:.3g}"
+
+
+def period(moments: pd.Series) -> Spec:
+    """Draw a bar over all of its bucket, from its start on, and not centred on that."""
+    gaps = moments.diff().dropna()
+    if gaps.empty:
+        return {}
+    width = gaps.min() / pd.Timedelta(milliseconds=1)
+    return {"xperiod": width, "xperiodalignment": "middle", "width": 0.88 * width}
+
+
+def blend(paper: str, colour: str, share: float) -> str:
+    """Return ``paper`` with a ``share`` of ``colour`` in it."""
+    mixed = (
+        round(under + share * (over - under))
+        for under, over in zip(_rgb(paper), _rgb(colour), strict=True)
+    )
+    return "rgb({},{},{})".format(*mixed)
+
+
+def _rgb(colour: str) -> tuple[int, ...]:
+    return tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
+
+
+def faded(colour: str, opacity: float = 0.15) -> str:
+    """Return a colour that lets through what is behind."""
+    red, green, blue = _rgb(colour)
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+def bar(name: str, colour: str, **more: Any) -> Spec:
+    """Return a trace of bars with a notional each; ``more`` holds x, y and the like."""
+    amount = "x" if more.get("orientation") == "h" else "y"
+    values = {key: _plain(value) for key, value in more.items()}
+    return {
+        "type": "bar",
+        "name": name,
+        "marker": {"color": colour, "line": {"width": 0}},
+        "hovertemplate": f"%{{{amount}:$,.0f}}<extra>{name}</extra>",
+        **values,
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, pd.Series) else value

@@ -1,0 +1,82 @@
+"""When which feed was connected."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from liq.analysis.charts import base
+from liq.analysis.charts.base import THEMES, Chart, Spec, ThemeName
+from liq.query.coverage import feed_name
+
+UNKNOWN = "when feeds were connected is not known yet"
+_COLUMNS = ["name", "from_ts", "to_ts"]
+
+
+@Chart
+def coverage(
+    feeds: pd.DataFrame,
+    gaps: pd.DataFrame | None,
+    theme: ThemeName = "light",
+    *,
+    span: tuple[Any, Any],
+) -> Spec:
+    """When each of ``feeds`` (``feed_health``) was connected, and when not: ``coverage``.
+
+    A feed is drawn as connected from its first report of the window to its last, but for its
+    gaps. What is neither was not expected, as are all feeds of exchanges that liq does not know.
+    """
+    feeds = feeds[feeds["known"]]
+    colours = THEMES[theme]
+    traces = []
+    if gaps is not None:
+        lost = _named(gaps, gaps["from_ts"], gaps["to_ts"])
+        reported = _named(feeds, feeds["first_ts"], feeds["ts"]).dropna()
+        connected = pd.DataFrame(list(_connected(reported, lost)), columns=_COLUMNS)
+        traces = [
+            _spans("connected", colours.muted, connected),
+            _spans("disconnected", colours.warning, lost),
+        ]
+    empty = "no feed has reported in this window" if feeds.empty else UNKNOWN
+    layout = base.layout(theme, feeds if traces else feeds.head(0), "", empty=empty)
+    layout |= {"barmode": "overlay", "hovermode": "closest"} | base.time_axis(colours, span, None)
+    layout["yaxis"] = {"type": "category", "automargin": True, "autorange": "reversed"}
+    names = pd.unique(pd.concat([one["name"] for one in (reported, lost)])) if traces else []
+    layout["yaxis"] |= {"categoryorder": "array", "categoryarray": list(names)}
+    return {"data": traces, "layout": layout}
+
+
+def _named(frame: pd.DataFrame, begin: "pd.Series[Any]", end: "pd.Series[Any]") -> pd.DataFrame:
+    names = [feed_name(*feed) for feed in zip(frame["exchange"], frame["source"], strict=True)]
+    return pd.DataFrame({"name": names, "from_ts": begin.array, "to_ts": end.array})
+
+
+def _connected(reported: pd.DataFrame, lost: pd.DataFrame) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the spans of ``reported`` without those of ``lost``."""
+    feeds: Iterator[Any] = reported.itertuples(index=False)
+    for feed in feeds:
+        start = feed.from_ts
+        own: Iterator[Any] = lost[lost["name"] == feed.name].sort_values("from_ts").itertuples()
+        for gap in own:
+            if start < min(gap.from_ts, feed.to_ts):
+                yield str(feed.name), start, min(gap.from_ts, feed.to_ts)
+            start = max(start, gap.to_ts)
+        if start < feed.to_ts:
+            yield str(feed.name), start, feed.to_ts
+
+
+def _spans(name: str, colour: str, rows: pd.DataFrame) -> Spec:
+    begin, end = (pd.to_datetime(rows[column], utc=True) for column in ("from_ts", "to_ts"))
+    lengths = [span / pd.Timedelta(milliseconds=1) for span in end.array - begin.array]
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": name,
+        "y": rows["name"].tolist(),
+        "base": base.times(begin),
+        "x": lengths,
+        "width": 0.5,
+        "marker": {"color": colour, "line": {"width": 0}},
+        "customdata": base.times(end),
+        "hovertemplate": f"%{{base}} to %{{customdata}} UTC<extra>{name}</extra>",
+    }

@@ -1,0 +1,280 @@
+"""What a study found: who led cascades, how one went, how prices reacted, what a rule would do."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from liq.analysis.charts import base
+from liq.analysis.charts.base import THEMES, Chart, Spec, Theme, ThemeName
+from liq.analysis.charts.flows import bars
+from liq.analysis.charts.prices import overlay
+
+NO_LEADERS = "no cascade over several exchanges in this window"
+NO_CASCADE = "no such cascade in this window"
+NO_REACTIONS = "too few prints with a price in this window"
+NO_HISTORY = "the rule's query gave no value in this window"
+_SECONDS = {10: "10 s", 60: "1 min", 300: "5 min"}
+_OTHERS = "others"
+_WIDE = 30  # times the least threshold: then the axis is logarithmic
+
+
+@Chart
+def leaders(frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | None = None) -> Spec:
+    """How often each exchange led, in percent of cascades, from ``liq.analysis.studies.leaders``.
+
+    The whiskers are 95 percent intervals. A diamond is the exchange's share of all prints: so often
+    it would lead by chance. ``badge`` as in `bars`.
+    """
+    colours = THEMES[theme]
+    names, share = frame["exchange"].tolist(), 100 * frame["share"]
+    whiskers = {
+        "type": "data",
+        "symmetric": False,
+        "array": (100 * frame["high"] - share).tolist(),
+        "arrayminus": (share - 100 * frame["low"]).tolist(),
+        "color": colours.text,
+    }
+    led = base.bar("led", colours.venues[0], x=share, y=names, orientation="h", width=0.6) | {
+        "error_x": whiskers,
+        "marker": {"color": colours.venues[0], "opacity": 0.7},  # whiskers show on it
+        "customdata": frame[["led", "cascades"]].to_numpy().tolist(),
+        "hovertemplate": "%{x:.0f} %: %{customdata[0]} of %{customdata[1]}<extra>led</extra>",
+    }
+    traces = [led]
+    if frame["expected"].notna().any():
+        traces.append(_chance(colours, names, frame["expected"]))
+    layout = base.layout(theme, frame, badge, badge_height=0, empty=NO_LEADERS)
+    count = int(frame["cascades"].iloc[0]) if len(frame) else 0
+    layout["xaxis"] = base.axis(colours, f"share of {count} cascades over several exchanges (%)")
+    layout["xaxis"] |= {"rangemode": "tozero"}
+    layout["yaxis"] = base.lines_axis(len(names))
+    return {"data": traces, "layout": layout}
+
+
+@Chart
+def cascade(
+    prints: pd.DataFrame,
+    price: pd.DataFrame | None = None,
+    theme: ThemeName = "light",
+    *,
+    badge: str | None = None,
+) -> Spec:
+    """How a cascade went: notional so far, stacked by exchange; who began is at the bottom.
+
+    From ``cascade_prints``; ``price``, from ``price_by_bucket``, is laid over it. ``badge`` as in
+    `bars`.
+    """
+    colours = THEMES[theme]
+    *own, others = colours.venues
+    totals = prints.groupby("exchange")["notional"].sum().nlargest(len(own))
+    named = prints["exchange"].where(prints["exchange"].isin(totals.index), _OTHERS)
+    first = prints["exchange"][named != _OTHERS].drop_duplicates().tolist()
+    names = first + [_OTHERS] * bool((named == _OTHERS).any())
+    usd = prints.assign(name=named).pivot_table(
+        index="ts", columns="name", values="notional", aggfunc="sum", fill_value=0.0
+    )
+    moments = base.times(pd.Series(usd.index)) if names else []
+    traces = [
+        _layer(name, others if name == _OTHERS else own[number], moments, usd[name].cumsum())
+        for number, name in enumerate(names)
+    ]
+    layout = base.layout(theme, prints, badge, empty=NO_CASCADE) | {"hovermode": "x unified"}
+    layout |= base.time_axis(colours, None, None)
+    layout["yaxis"] = base.usd_axis(colours, "liquidated so far", prints)
+    if names and price is not None and len(price):
+        line, layout["yaxis2"] = overlay(colours, price)
+        traces.append(line)
+        layout["margin"] |= {"r": 72}
+    return {"data": traces, "layout": layout}
+
+
+@Chart
+def reactions(frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | None = None) -> Spec:
+    """How far the price moved on after prints, in bps by decile of size.
+
+    ``frame`` is of ``liq.analysis.studies.reactions``.
+
+    A box holds the middle half of the prints, its line is the median, the dashed one the mean; each
+    decile says how many prints (n) there are. ``badge`` as in `bars`.
+    """
+    colours = THEMES[theme]
+    labels = _deciles(frame)
+    traces = [
+        _boxes(colours.venues[number], f"after {name}", part, labels)
+        for number, (seconds, name) in enumerate(_SECONDS.items())
+        if len(part := frame[frame["horizon_s"] == seconds])
+    ]
+    layout = base.layout(theme, frame, badge, empty=NO_REACTIONS) | {"boxmode": "group"}
+    layout["xaxis"] = base.axis(colours, "decile of size: notional of the prints (USD)")
+    layout["xaxis"] |= {"type": "category", "showgrid": False}
+    layout["yaxis"] = base.axis(colours, "moved on as the forced order pushed (bps)")
+    layout["yaxis"] |= {"zerolinecolor": colours.muted, "zerolinewidth": 1.5}
+    layout["margin"] |= {"b": 84}
+    return {"data": traces, "layout": layout}
+
+
+@Chart
+def raised(
+    frame: pd.DataFrame,
+    alerts: pd.DataFrame,
+    theme: ThemeName = "light",
+    *,
+    span: tuple[Any, Any] | None = None,
+    gaps: pd.DataFrame | None = None,
+    badge: str | None = None,
+) -> Spec:
+    """Longs and shorts a bucket, as `bars`, and on top of them when alerts were raised.
+
+    ``alerts`` has ``ts``, ``rule`` and ``message``, as the query ``alerts`` and a backtest give it.
+    """
+    colours = THEMES[theme]
+    spec = bars.draw(frame, theme, span=span, gaps=gaps, badge=badge)
+    spec["layout"]["hovermode"] = "closest"
+    totals = (frame["long_usd"] + frame["short_usd"]).tolist()
+    places = frame["ts"].searchsorted(alerts["ts"], side="right") - 1
+    marks = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": f"alerts ({len(alerts)})",
+        "x": base.times(alerts["ts"]),
+        "y": [totals[place] if totals and place >= 0 else 0.0 for place in places],
+        "cliponaxis": False,
+        "customdata": alerts[["rule", "message"]].to_numpy(dtype=object).tolist(),
+        "hovertemplate": "<b>%{customdata[0]}</b> %{x}<br>%{customdata[1]}<extra></extra>",
+        "marker": {
+            "symbol": "triangle-down",
+            "size": 12,
+            "color": colours.net,
+            "line": {"color": colours.text, "width": 1},
+        },
+    }
+    return {"data": [*spec["data"], marks], "layout": spec["layout"]}
+
+
+@Chart
+def thresholds(
+    frame: pd.DataFrame,
+    theme: ThemeName = "light",
+    *,
+    unit: str = "",
+    current: float | None = None,
+) -> Spec:
+    """How many alerts a day there would be, by threshold.
+
+    ``frame`` is of `liq.analysis.alerts.Backtest.thresholds`.
+
+    ``unit`` is that of the threshold, e.g. ``USD``; ``current`` is marked.
+    """
+    colours = THEMES[theme]
+    line = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": "alerts",
+        "x": frame["threshold"].tolist(),
+        "y": frame["per_day"].tolist(),
+        "line": {"color": colours.venues[0], "width": 2},
+        "customdata": frame["alerts"].tolist(),
+        "hovertemplate": "%{x:,.6~g}: %{y:,.3~g} a day (%{customdata:,} here)<extra></extra>",
+    }
+    layout = base.layout(theme, frame, "", empty=NO_HISTORY) | {"hovermode": "closest"}
+    layout["showlegend"] = False
+    layout["xaxis"] = base.axis(colours, f"threshold ({unit})" if unit else "threshold")
+    layout["xaxis"] |= {"exponentformat": "B", "minexponent": 3}
+    if len(frame) and frame["threshold"].max() > _WIDE * frame["threshold"].min() > 0:
+        layout["xaxis"] |= {"type": "log", "dtick": "D2"}
+    layout["yaxis"] = base.axis(colours, "alerts a day") | {"rangemode": "tozero"}
+    if current is not None and len(frame):
+        layout["shapes"], note = _mark(colours, current)
+        # plotly takes the place of a line as it is, that of a note as its logarithm
+        if "type" in layout["xaxis"]:
+            note["x"] = math.log10(current)
+        layout["annotations"] = [*layout["annotations"], note]
+    return {"data": [line], "layout": layout}
+
+
+def _chance(colours: Theme, names: list[str], expected: pd.Series) -> Spec:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "by chance: share of all prints",
+        "x": [None if pd.isna(share) else 100 * share for share in expected],
+        "y": names,
+        "marker": {
+            "symbol": "diamond",
+            "size": 11,
+            "color": colours.venues[1],
+            "line": {"color": colours.text, "width": 1},
+        },
+        "hovertemplate": "%{x:.0f} % of all prints<extra>by chance</extra>",
+    }
+
+
+def _layer(name: str, colour: str, moments: list[str], usd: "pd.Series[float]") -> Spec:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": moments,
+        "y": usd.tolist(),
+        "stackgroup": "exchanges",
+        "line": {"color": colour, "width": 1, "shape": "hv"},
+        "fillcolor": base.faded(colour, 0.6),
+        "hovertemplate": f"%{{y:$,.0f}}<extra>{name}</extra>",
+    }
+
+
+def _deciles(frame: pd.DataFrame) -> dict[int, str]:
+    """Return what stands below each decile: its sizes, and how many prints it has."""
+    sums = frame.groupby("decile").agg(
+        {"from_usd": "min", "to_usd": "max", "prints": ["min", "max"]}
+    )
+    return {
+        int(str(decile)): f"{decile}<br>{base.compact(least)} to<br>{base.compact(most)}<br>"
+        f"n={_range(few, many)}"
+        for decile, least, most, few, many in sums.itertuples(name=None)
+    }
+
+
+def _range(least: int, most: int) -> str:
+    return f"{most:,}" if least == most else f"{least:,}-{most:,}"
+
+
+def _boxes(colour: str, name: str, frame: pd.DataFrame, labels: dict[int, str]) -> Spec:
+    return {
+        "type": "box",
+        "name": name,
+        "x": [labels[decile] for decile in frame["decile"]],
+        "q1": frame["q1_bps"].tolist(),
+        "median": frame["median_bps"].tolist(),
+        "q3": frame["q3_bps"].tolist(),
+        "mean": frame["mean_bps"].tolist(),
+        # no whiskers: the extremes are those of single prints
+        "lowerfence": frame["q1_bps"].tolist(),
+        "upperfence": frame["q3_bps"].tolist(),
+        "boxmean": True,
+        "fillcolor": base.faded(colour, 0.35),
+        "line": {"color": colour, "width": 1.5},
+    }
+
+
+def _mark(colours: Theme, current: float) -> tuple[list[Spec], Spec]:
+    line = {
+        "type": "line",
+        "x0": current,
+        "x1": current,
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": colours.warning, "width": 2, "dash": "dot"},
+    }
+    note = {
+        "text": "now",
+        "x": current,
+        "yref": "paper",
+        "y": 1,
+        "yanchor": "bottom",
+        "showarrow": False,
+        "font": {"color": colours.warning, "size": 11},
+    }
+    return [line], note

@@ -1,0 +1,130 @@
+"""What was liquidated when, in which symbol, at which exchange."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from liq.analysis.charts import base
+from liq.analysis.charts.base import THEMES, Chart, Spec, ThemeName
+from liq.analysis.charts.prices import overlay
+from liq.records.model import Completeness
+
+
+@Chart
+def bars(
+    frame: pd.DataFrame,
+    theme: ThemeName = "light",
+    *,
+    span: tuple[Any, Any] | None = None,
+    gaps: pd.DataFrame | None = None,
+    badge: str | None = None,
+    price: pd.DataFrame | None = None,
+) -> Spec:
+    """Stacked long and short notional a bucket, from ``liquidations_by_bucket``.
+
+    ``span`` fixes the time axis; ``gaps``, from ``coverage``, are shaded: nothing drawn there does
+    not mean that nothing happened; ``badge`` replaces the one derived from the frame. ``price``,
+    from ``price_by_bucket``, is laid over the bars on an axis of its own.
+    """
+    colours = THEMES[theme]
+    times = base.times(frame["ts"])
+    period = base.period(frame["ts"])
+    traces = [
+        base.bar("long", colours.long, x=times, y=frame["long_usd"], **period),
+        base.bar("short", colours.short, x=times, y=frame["short_usd"], **period),
+    ]
+    if badge is None and price is not None:
+        badge = base.source_badge(frame) or base.source_badge(price)
+    layout = base.layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "x unified"}
+    layout |= base.time_axis(colours, span, gaps)
+    layout["yaxis"] = base.usd_axis(colours, "liquidated", frame, gaps=gaps)
+    if price is not None and len(price):
+        line, layout["yaxis2"] = overlay(colours, price)
+        traces.append(line)
+        layout["margin"] |= {"r": 72}
+    return {"data": traces, "layout": layout}
+
+
+@Chart
+def cumulative_net(
+    frame: pd.DataFrame,
+    theme: ThemeName = "light",
+    *,
+    span: tuple[Any, Any] | None = None,
+    gaps: pd.DataFrame | None = None,
+    badge: str | None = None,
+) -> Spec:
+    """Running long minus short notional, from ``cumulative_net``; the rest as in `bars`."""
+    colours = THEMES[theme]
+    trace = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "long minus short",
+        "x": base.times(frame["ts"]),
+        "y": frame["cumulative_usd"].tolist(),
+        "line": {"color": colours.net, "width": 2, "shape": "hv"},
+        "fill": "tozeroy",
+        "fillcolor": base.faded(colours.net),
+        "hovertemplate": "%{y:$,.0f}<extra>long minus short</extra>",
+    }
+    layout = base.layout(theme, frame, badge) | {"hovermode": "x unified"}
+    layout |= base.time_axis(colours, span, gaps)
+    layout["yaxis"] = base.usd_axis(colours, "cumulative", frame, "partial feed", gaps=gaps)
+    layout["yaxis"] |= {"zeroline": True, "zerolinecolor": colours.muted}
+    return {"data": [trace], "layout": layout}
+
+
+@Chart
+def top_symbols(
+    frame: pd.DataFrame,
+    theme: ThemeName = "light",
+    *,
+    gaps: pd.DataFrame | None = None,
+    badge: str | None = None,
+) -> Spec:
+    """Long and short notional a symbol, greatest on top, from ``top_symbols``.
+
+    With ``gaps``, from ``coverage``, the sums are lower bounds.
+    """
+    return _ranking(frame, frame["symbol"].tolist(), theme, gaps, badge)
+
+
+@Chart
+def by_exchange(
+    frame: pd.DataFrame,
+    theme: ThemeName = "light",
+    *,
+    gaps: pd.DataFrame | None = None,
+    badge: str | None = None,
+) -> Spec:
+    """Long and short notional an exchange, from ``by_exchange``; ``≥`` marks lower bounds.
+
+    Those are of feeds that show only a part, and of those that have ``gaps``, from ``coverage``.
+    """
+    away = set() if gaps is None else set(gaps["exchange"])
+    whole = (frame["completeness"] == Completeness.FULL) & ~frame["exchange"].isin(list(away))
+    marks = whole.map({True: "", False: "≥ "})
+    return _ranking(frame, (marks + frame["exchange"]).tolist(), theme, gaps, badge)
+
+
+def _ranking(
+    frame: pd.DataFrame,
+    names: Sequence[str],
+    theme: ThemeName,
+    gaps: pd.DataFrame | None,
+    badge: str | None,
+) -> Spec:
+    colours = THEMES[theme]
+    traces = [
+        base.bar("long", colours.long, x=frame["long_usd"], y=names, orientation="h"),
+        base.bar("short", colours.short, x=frame["short_usd"], y=names, orientation="h"),
+    ]
+    layout = base.layout(theme, frame, badge)
+    for note in layout["annotations"] if len(frame) else ():
+        note["yshift"] = 16  # a narrow chart has no room for it beside the legend
+    layout["margin"] |= {"t": 44}
+    layout |= {"barmode": "stack", "hovermode": "y unified"}
+    layout["xaxis"] = base.usd_axis(colours, "liquidated", frame, gaps=gaps) | {"nticks": 5}
+    layout["yaxis"] = base.lines_axis(len(names))
+    return {"data": traces, "layout": layout}

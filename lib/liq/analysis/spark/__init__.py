@@ -1,0 +1,9 @@
+"""Cascades and sums on Spark: a stream from Kafka to Kafka, and files that `liq.export` wrote.
+
+The only importer of pyspark, which is an extra: ``liq[spark]``. It needs Java 17 or later.
+"""
+
+from liq.analysis.spark.history import cascades, sums
+from liq.analysis.spark.job import Job, Progress, run
+
+__all__ = ["Job", "Progress", "cascades", "run", "sums"]

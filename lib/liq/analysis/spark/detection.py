@@ -1,0 +1,108 @@
+"""What Spark makes of prints: the same for a stream as for a batch.
+
+A frame of prints has the columns of `liq.records.model.Liquidation`, ``ts`` as a timestamp.
+"""
+
+from enum import Enum
+from typing import get_type_hints
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as f
+from pyspark.sql.types import DataType, DoubleType, LongType, StringType, StructField, StructType
+
+from liq.records import rules
+from liq.records.model import EARLIEST, Cascade, Completeness, Liquidation, Side, Source, Sums
+from liq.records.streams import LIQUIDATIONS
+
+_LIVE = (Source.LIVE, Source.CRYPTOFEED)
+# sums of decimals do not depend on their order: each run of a job finds the very same numbers
+_EXACT = "decimal(38,6)"
+
+
+def parsed(messages: DataFrame) -> DataFrame:
+    """Return the prints in Kafka messages; what is no `Liquidation` is left to the sink to refuse.
+
+    A print ahead of its receipt by more than ten minutes is left out too: it would declare all
+    others late.
+    """
+    fields = f.from_json(f.col("value").cast("string"), _schema()).alias("print")
+    prints = messages.select(fields).select("print.*").where(rules.kept(Liquidation, moment=str))
+    sane = f.col("ts").between(EARLIEST, f.col("recv_ts") + 600_000_000)
+    return prints.where(sane).withColumn("ts", f.timestamp_micros("ts"))
+
+
+def kept(stored: DataFrame) -> DataFrame:
+    """Return the exported prints that break no rule: an earlier version exported others too."""
+    return stored.where(rules.kept(Liquidation, moment="timestamp_micros({})".format))
+
+
+def deduplicated(prints: DataFrame, lateness: float) -> DataFrame:
+    """Return each print once; of a stream those that are at most ``lateness`` seconds late."""
+    return prints.withWatermark("ts", f"{lateness:g} seconds").dropDuplicates(
+        list(LIQUIDATIONS.keys)
+    )
+
+
+def found(prints: DataFrame, gap: int, min_prints: int) -> DataFrame:
+    """Return the cascades in deduplicated prints, columns as in `Cascade`, times in microseconds.
+
+    A stream tells a cascade when no print that is not too late can prolong it any more.
+    """
+    first = f.min(f.struct("ts", "exchange"))
+    runs = prints.groupBy(f.session_window("ts", f"{gap} seconds"), "base").agg(
+        f.unix_micros(first["ts"]).alias("ts"),
+        f.lit(gap).cast("long").alias("gap"),
+        f.unix_micros(f.max("ts")).alias("to_ts"),
+        f.count("*").alias("prints"),
+        f.size(f.collect_set("exchange")).cast("long").alias("exchanges"),
+        f.size(f.collect_set("symbol")).cast("long").alias("symbols"),
+        first["exchange"].alias("first_exchange"),
+        *_totals(),
+    )
+    return runs.where(f.col("prints") >= min_prints).select(*get_type_hints(Cascade))
+
+
+def summed(prints: DataFrame, bucket: int) -> DataFrame:
+    """Return what deduplicated prints come to by contract and ``bucket`` seconds, as in `Sums`.
+
+    A stream tells a bucket when it is over for all prints that are not too late.
+    """
+    sums = prints.groupBy(f.window("ts", f"{bucket} seconds"), "exchange", "symbol", "base").agg(
+        f.lit(bucket).cast("long").alias("bucket"),
+        f.count("*").alias("prints"),
+        f.max("notional").alias("largest_usd"),
+        *_totals(),
+    )
+    return sums.withColumn("ts", f.unix_micros("window.start")).select(*get_type_hints(Sums))
+
+
+def messages(records: DataFrame, *key: str) -> DataFrame:
+    """Return the Kafka messages of records: the columns ``key`` as ``one:other``, JSON as value."""
+    return records.select(
+        f.concat_ws(":", *key).alias("key"), f.to_json(f.struct(*records.columns)).alias("value")
+    )
+
+
+def _totals() -> list[Column]:
+    return [
+        _usd(Side.LONG).alias("long_usd"),
+        _usd(Side.SHORT).alias("short_usd"),
+        f.count_if(~f.col("source").isin(*map(str, _LIVE))).alias("not_live"),
+        f.count_if(f.col("completeness") != str(Completeness.FULL)).alias("partial"),
+    ]
+
+
+def _usd(side: Side) -> Column:
+    exact = f.when(f.col("side") == str(side), f.col("notional").try_cast(_EXACT))
+    return f.coalesce(f.sum(exact).cast("double"), f.lit(0.0))
+
+
+def _schema() -> StructType:
+    hints = get_type_hints(Liquidation, include_extras=False)
+    return StructType([StructField(name, _type(hint)) for name, hint in hints.items()])
+
+
+def _type(hint: type) -> DataType:
+    if issubclass(hint, (str, Enum)):
+        return StringType()
+    return DoubleType() if issubclass(hint, float) else LongType()

@@ -1,0 +1,63 @@
+"""Cascades and sums over long history: Parquet files of the query ``prints``."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+from pyspark.sql import DataFrame
+
+from liq import config
+from liq.analysis.spark import detection
+from liq.analysis.spark.session import start, translated
+from liq.config import Settings
+from liq.records.streams import CASCADES, SUMS, Stream
+
+Files = Sequence[str | Path]
+
+
+def cascades(
+    files: Files, *, gap: int = 5, min_prints: int = 5, settings: Settings | None = None
+) -> pd.DataFrame:
+    """Return the cascades in files that ``liq.export("prints", …)`` wrote, oldest first.
+
+    Files may overlap: a print counts once. Columns as in `liq.records.model.Cascade`, ``ts`` and
+    ``to_ts`` as datetime64[us, UTC]. Raises `SparkError` when Spark cannot be started or read a
+    file.
+    """
+    return _of(files, CASCADES, lambda prints: detection.found(prints, gap, min_prints), settings)
+
+
+def sums(files: Files, *, bucket: int = 60, settings: Settings | None = None) -> pd.DataFrame:
+    """Return sums by contract and ``bucket`` seconds of such files, oldest first.
+
+    Columns as in `liq.records.model.Sums`, ``ts`` as datetime64[us, UTC]. Raises like `cascades`.
+    """
+    return _of(files, SUMS, lambda prints: detection.summed(prints, bucket), settings)
+
+
+def _of(
+    files: Files,
+    stream: Stream,
+    find: Callable[[DataFrame], DataFrame],
+    settings: Settings | None,
+) -> pd.DataFrame:
+    settings = settings or config.settings()
+    spark = start(settings)
+    try:
+        with translated(settings):
+            stored = spark.read.parquet(*map(_literal, files))
+            once = detection.deduplicated(detection.kept(stored), lateness=0)
+            rows = find(once).orderBy(*stream.keys).collect()
+    finally:
+        spark.stop()
+    frame = pd.DataFrame(rows, columns=list(stream.columns()))
+    for name, kind in stream.columns().items():
+        if kind == "TIMESTAMP":
+            frame[name] = frame[name].astype("datetime64[us]").dt.tz_localize("UTC")
+    return frame
+
+
+def _literal(file: str | Path) -> str:
+    """Return a file's path so that Spark takes no character of it for a pattern."""
+    return re.sub(r"[\\*?\[\]{}]", r"\\\g<0>", str(Path(file).absolute()))

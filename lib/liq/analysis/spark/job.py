@@ -1,0 +1,226 @@
+"""The stream: prints from their topic, cascades and sums into theirs, each once in effect.
+
+Both are Spark queries of their own, which read the prints for themselves. Offsets and state are
+kept in a checkpoint after each batch of messages. A job that was killed goes on from there:
+messages since then are read again, and what it had written already is written again to the letter,
+which the tables of cascades and sums store once, by their dedup keys.
+"""
+
+import asyncio
+import itertools
+import json
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from liq import config
+from liq.analysis.spark import detection
+from liq.analysis.spark.session import start, translated
+from liq.common import signals
+from liq.config import Settings
+from liq.delivery import messaging
+from liq.records.streams import CASCADES, LIQUIDATIONS, SUMS, Stream
+
+_SHOW_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A job as of the latest batches of messages, of which cascades and sums have one each.
+
+    ``batch`` counts batches since the checkpoint was made, -1 before the first; ``rows`` are the
+    messages in this one. ``late`` counts the prints that came too late to count, since the job was
+    started. Rates are in messages/s: what arrived, and what could be done. ``state`` is how many
+    prints, open runs and open buckets are remembered, in ``state_bytes`` of memory. ``watermark``
+    is the time before which prints are too late, ISO 8601, or nothing. Of two numbers it is that of
+    the slower.
+    """
+
+    batch: int = -1
+    rows: int = 0
+    late: int = 0
+    input_rate: float = 0.0
+    processed_rate: float = 0.0
+    state: int = 0
+    state_bytes: int = 0
+    watermark: str = ""
+
+
+class Job:
+    """Finds cascades in the topic of liquidations, and sums them up, until it is stopped.
+
+    ``gap`` is in seconds, ``min_prints`` the least prints of a cascade, ``bucket`` the seconds that
+    are summed up, ``lateness`` how many seconds a print may be late behind the newest of all: what
+    is told waits for that, and a print that is later does not count. ``every`` is the least seconds
+    between batches. Each gap and bucket has its own checkpoint, and without one the job begins with
+    the oldest message of the topic.
+    """
+
+    def __init__(
+        self,
+        *,
+        gap: int = 5,
+        min_prints: int = 5,
+        bucket: int = 60,
+        lateness: float = 30,
+        every: float = 1,
+        ui: bool = False,
+        settings: Settings | None = None,
+    ) -> None:
+        self._gap, self._min_prints, self._bucket = gap, min_prints, bucket
+        self._lateness, self._every, self._ui = lateness, every, ui
+        self._settings = settings or config.settings()
+        self._spark: SparkSession | None = None
+        self._queries: list[StreamingQuery] = []
+        self._late: Counter[str] = Counter()  # by query
+        self._counted: dict[str, str] = {}  # until when
+
+    @property
+    def running(self) -> bool:
+        """Whether it reads and writes, or tries to."""
+        return bool(self._queries) and all(query.isActive for query in self._queries)
+
+    async def start(self) -> None:
+        """Start Spark and the job; does nothing when running.
+
+        Raises `KafkaError` when the broker cannot be reached, else as
+        `liq.analysis.spark.session.start`.
+        """
+        if not self.running:
+            await self.stop()
+            # off the main thread, on which Spark would take SIGINT for itself
+            await asyncio.to_thread(self._start)
+
+    async def stop(self) -> None:
+        """End the job and Spark; does nothing when stopped. Raises `SparkError` if it failed."""
+        queries, self._queries = self._queries, []
+        spark, self._spark = self._spark, None
+        if spark is not None:
+            await asyncio.to_thread(self._stop, spark, queries)
+
+    def progress(self) -> Progress:
+        """Return what the latest batches were like."""
+        with translated(self._settings):
+            recent = [query.recentProgress for query in self._queries]
+        if not recent or not all(recent):
+            return Progress()
+        for one in itertools.chain.from_iterable(recent):
+            self._count(one)
+        return _progress([each[-1] for each in recent], max(self._late.values(), default=0))
+
+    def _count(self, progress: Any) -> None:
+        query, moment = str(progress["id"]), progress["timestamp"]
+        if moment > self._counted.get(query, ""):
+            self._counted[query] = moment
+            dropped = (each["numRowsDroppedByWatermark"] for each in progress["stateOperators"])
+            self._late[query] += sum(dropped)
+
+    def _start(self) -> None:
+        self._late.clear()
+        messaging.ensure_topics(self._settings)
+        self._spark = start(self._settings, ui=self._ui)
+        with translated(self._settings):
+            prints = self._prints(self._spark)
+            found = detection.found(prints, self._gap, self._min_prints)
+            cascades = detection.messages(found, "base")
+            summed = detection.summed(prints, self._bucket)
+            sums = detection.messages(summed, "exchange", "symbol")
+            self._queries = [  # none, unless both could be started
+                self._query(cascades, CASCADES, f"{self._gap}s"),
+                self._query(sums, SUMS, f"sums-{self._bucket}s"),
+            ]
+
+    def _prints(self, spark: SparkSession) -> DataFrame:
+        reader = spark.readStream.format("kafka").options(**_kafka(self._settings))
+        topic = LIQUIDATIONS.topic(self._settings)
+        arriving = reader.options(subscribe=topic, startingOffsets="earliest").load()
+        return detection.deduplicated(detection.parsed(arriving), self._lateness)
+
+    def _query(self, messages: DataFrame, stream: Stream, checkpoint: str) -> StreamingQuery:
+        settings = self._settings
+        folder = settings.spark_checkpoints or str(settings.home / "spark")
+        return (
+            messages.writeStream.format("kafka")
+            .options(**_kafka(settings), topic=stream.topic(settings))
+            .option("checkpointLocation", f"{folder}/{LIQUIDATIONS.topic(settings)}-{checkpoint}")
+            .outputMode("append")
+            .trigger(processingTime=f"{self._every:g} seconds")
+            .start()
+        )
+
+    def _stop(self, spark: SparkSession, queries: list[StreamingQuery]) -> None:
+        with translated(self._settings):
+            try:
+                failures = [error for query in queries if (error := query.exception())]
+                for query in queries:
+                    query.stop()
+            finally:
+                spark.stop()
+            if failures:
+                raise failures[0]
+
+
+async def run(job: Job, show: Callable[[Progress], None] | None = None) -> None:
+    """Run a job until SIGINT, SIGTERM or a failure. Raises what made it fail.
+
+    ``show`` gets its progress twice a second.
+    """
+    with signals.caught() as ended:
+        try:
+            await job.start()
+            while job.running:
+                if show:
+                    show(await asyncio.to_thread(job.progress))
+                if await signals.within(_SHOW_S, ended):
+                    break
+        finally:
+            await job.stop()
+
+
+def _progress(latest: list[Any], late: int) -> Progress:
+    operators = [operator for each in latest for operator in each["stateOperators"]]
+    return Progress(
+        batch=min(each["batchId"] for each in latest),
+        rows=max(each["numInputRows"] or 0 for each in latest),
+        late=late,
+        input_rate=max(_rate(each["inputRowsPerSecond"]) for each in latest),
+        processed_rate=min(_rate(each["processedRowsPerSecond"]) for each in latest),
+        state=sum(operator["numRowsTotal"] for operator in operators),
+        state_bytes=sum(operator["memoryUsedBytes"] for operator in operators),
+        watermark=min(each["eventTime"].get("watermark", "") for each in latest),
+    )
+
+
+def _rate(found: float | None) -> float:
+    return found if found and math.isfinite(found) else 0.0  # the first batch has none
+
+
+def _kafka(settings: Settings) -> dict[str, str]:
+    """Return how Kafka's Java client, in Spark, reaches the broker and logs in there."""
+    options = {
+        "kafka.bootstrap.servers": settings.kafka_bootstrap,
+        "kafka.security.protocol": settings.kafka_security,
+    }
+    if settings.kafka_security != "PLAINTEXT" and settings.kafka_ca:
+        options |= {
+            "kafka.ssl.truststore.type": "PEM",
+            "kafka.ssl.truststore.location": str(settings.kafka_ca),
+        }
+    if settings.kafka_security == "SASL_SSL":
+        plain = settings.kafka_mechanism == "PLAIN"
+        module = "plain.PlainLoginModule" if plain else "scram.ScramLoginModule"
+        user, password = (
+            json.dumps(text, ensure_ascii=False)  # its escapes are Java's too
+            for text in (settings.kafka_user, settings.kafka_password.get_secret_value())
+        )
+        options |= {
+            "kafka.sasl.mechanism": settings.kafka_mechanism,
+            "kafka.sasl.jaas.config": f"org.apache.kafka.common.security.{module} required"
+            f" username={user} password={password};",
+        }
+    return options

@@ -1,0 +1,58 @@
+"""DataFrames as tables in a notebook: ``tables.styled(frame, precision=2)``.
+
+pandas' own ``frame.style`` writes cells and labels into the page as they are, a script too. `Table`
+is the same Styler over a template that escapes them, so no later ``format`` can undo it.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader
+from markupsafe import Markup
+from pandas.io.formats.style import Styler
+
+from liq.common.html import join, link
+
+_TEMPLATES = ChoiceLoader(
+    [FileSystemLoader(Path(__file__).parent), PackageLoader("pandas", "io/formats/templates")]
+)
+_SPAN = re.compile(r'(col|row)span="(\d+)"')
+
+
+def _spans(attributes: str) -> Markup:
+    """Return over how many rows or columns a label goes; pandas itself says nothing else."""
+    return join(Markup(' {}span="{}"').format(*found) for found in _SPAN.findall(attributes))
+
+
+class Table(Styler):
+    """A Styler that escapes every cell, label and caption, unless it is `Markup`."""
+
+    env = Environment(loader=_TEMPLATES, trim_blocks=True, autoescape=True)
+    env.filters["spans"] = _spans
+    template_html = env.get_template("html.tpl")
+    template_html_table = env.get_template("tables.html.j2")
+    template_html_style = env.get_template("html_style.tpl")
+
+
+def styled(
+    frame: pd.DataFrame,
+    *,
+    precision: int | None = None,
+    index: bool = False,
+    links: Sequence[str] = (),
+) -> Table:
+    """Return ``frame`` as a table, numbers with ``precision`` digits and thousands apart.
+
+    ``index`` shows the row labels too. Web addresses in the columns ``links`` become links.
+    """
+    table = Table(frame)
+    table.format(precision=precision, thousands=",")
+    # JupyterLab sets what stands between two dollars as a formula
+    table.set_table_attributes(Markup('class="mathjax_ignore tex2jax_ignore"'))
+    if links:
+        table.format(link, subset=list(links))
+    if not index:
+        table.hide(axis="index")
+    return table

@@ -1,6 +1,0 @@
-"""The live dashboard: a model that reads (`model`), widgets that show it (`view`)."""
-
-from liq.dashboard.model import DashboardModel, Frames, State
-from liq.dashboard.view import Dashboard
-
-__all__ = ["Dashboard", "DashboardModel", "Frames", "State"]

@@ -1,1 +1,0 @@
-"""The boards' widgets: a module a board draws the frames that `liq.dashboard.boards` names."""

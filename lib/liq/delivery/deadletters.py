@@ -1,0 +1,248 @@
+"""Dead letters: what could not become a row, why, and another try at it.
+
+Three set messages aside, into one topic. The ``parser`` rejects an exchange's raw frame, the
+``publisher`` a record that the schema of its topic does not allow, and the ``sink`` a message of a
+topic that is no row. `redrive` takes each again at that place: a frame through the parser of today,
+as of its own time of receipt; a record through the schema of today.
+
+A dead letter stays where it is. That it was redriven is noted in the same topic, by a message that
+lists such letters, once Kafka has acknowledged what became of them. A redrive that is killed before
+that is repeated for some letters, which the dedup keys of the tables take without a trace.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from liq import config
+from liq.config import Settings
+from liq.delivery.messaging import Publisher, Record, key, read
+from liq.errors import DeadLetterError, LiqError, RejectedMessage
+from liq.ingest.instruments import load
+from liq.ingest.venues import venue as venue_named
+from liq.ingest.venues.base import Instruments
+from liq.records import model
+from liq.records.model import Source, encode
+from liq.records.streams import STREAMS, stream_of
+
+_NOTE = "redriven"  # the header of a message that lists letters
+_CONNECT = "__connect.errors."
+_TOGETHER = 500  # letters between two notes
+
+_ids = msgspec.json.Decoder(list[str])
+
+
+class Stage(StrEnum):
+    """Who set a message aside; ``unknown`` are letters of other programs."""
+
+    PARSER = "parser"
+    PUBLISHER = "publisher"
+    SINK = "sink"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One dead letter.
+
+    ``id`` is its place in the topic, ``time`` when it was set aside (microseconds, UTC), ``venue``
+    whose message it is, "" where a foreign producer gave no key. ``topic`` is where a record was
+    bound; a frame has ``recv_ts`` (microseconds, UTC) and ``source`` instead.
+    """
+
+    id: str
+    time: int
+    stage: Stage
+    venue: str
+    reason: str
+    value: bytes | None
+    key: bytes | None = None
+    topic: str = ""
+    recv_ts: int | None = None
+    source: Source | None = None
+    redriven: bool = False
+
+
+def letters(
+    settings: Settings | None = None,
+    *,
+    reason: str = "",
+    venue: str = "",
+    stage: Stage | None = None,
+    redriven: bool = False,
+    newest: int | None = None,
+) -> list[Letter]:
+    """Return dead letters, oldest first; those redriven already only when asked for.
+
+    ``reason`` is a part of theirs, whatever its case. With ``newest`` only so many messages are
+    read, from the topic's end: it keeps all there ever were. Raises `KafkaError`.
+    """
+    settings = settings or config.settings()
+    records = list(read(settings.dlq_topic, settings, newest))
+    done = {one for record in records if _NOTE in record.headers for one in _listed(record)}
+    found = (_letter(record, done) for record in records if _NOTE not in record.headers)
+    return [
+        letter
+        for letter in found
+        if (redriven or not letter.redriven)
+        and reason.casefold() in letter.reason.casefold()
+        and venue in ("", letter.venue)
+        and stage in (None, letter.stage)
+    ]
+
+
+def letter(id: str, settings: Settings | None = None) -> Letter:  # noqa: A002 - what it is called
+    """Return one dead letter. Raises `DeadLetterError` where there is none, `KafkaError`."""
+    found = [one for one in letters(settings, redriven=True) if one.id == id]
+    if not found:
+        raise DeadLetterError(f"there is no dead letter {id!r}; `liq dlq ls --all` lists them")
+    return found[0]
+
+
+@dataclass(slots=True)
+class Redriven:
+    """How far `redrive` is.
+
+    ``letters`` of ``total`` are done with, of which ``failed`` failed again, for the reason given;
+    the others gave ``records`` for the topics.
+    """
+
+    total: int
+    letters: int = 0
+    records: int = 0
+    failed: list[tuple[Letter, str]] = field(default_factory=list)
+
+
+async def redrive(
+    chosen: Sequence[Letter],
+    settings: Settings | None = None,
+    show: Callable[[Redriven], object] = lambda _: None,
+    *,
+    dry_run: bool = False,
+) -> Redriven:
+    """Take ``chosen`` letters again; those that fail once more stay as they are.
+
+    With ``dry_run`` it only tells what would become of them. ``show`` is called after each letter.
+    Raises `KafkaError`; what was not noted by then is redriven the next time.
+    """
+    settings = settings or config.settings()
+    work = _Redrive(settings, Redriven(len(chosen)), show)
+    if dry_run:
+        await work.messages(chosen)
+        return work.state
+    async with Publisher(settings) as publisher:
+        for start in range(0, len(chosen), _TOGETHER):
+            passed = await work.messages(chosen[start : start + _TOGETHER])
+            for messages in passed.values():
+                for message in messages:
+                    await publisher.put(*message)
+            await publisher.flush()
+            if passed:
+                note = msgspec.json.encode(list(passed))
+                await publisher.put(settings.dlq_topic, None, note, [(_NOTE, b"")])
+    return work.state
+
+
+class _Message(NamedTuple):
+    topic: str
+    key: bytes | None
+    value: bytes
+
+
+class _Redrive:
+    """Finds out what letters become today."""
+
+    def __init__(
+        self, settings: Settings, state: Redriven, show: Callable[[Redriven], object]
+    ) -> None:
+        self.state = state
+        self._settings = settings
+        self._show = show
+        self._streams = {stream.topic(settings): stream for stream in STREAMS}
+        self._contracts: dict[str, Instruments] = {}
+
+    async def messages(self, chosen: Sequence[Letter]) -> dict[str, list[_Message]]:
+        """Return the messages for the topics, by id of the letters that do not fail again."""
+        passed = {}
+        for one in chosen:
+            try:
+                passed[one.id] = await asyncio.to_thread(self._again, one)
+                self.state.records += len(passed[one.id])
+            except LiqError as error:
+                self.state.failed.append((one, str(error)))
+            self.state.letters += 1
+            self._show(self.state)
+        return passed
+
+    def _again(self, one: Letter) -> list[_Message]:
+        if one.stage is Stage.PARSER:
+            return [self._message(record) for record in self._parsed(one)]
+        stream = self._streams.get(one.topic)
+        if stream is None or one.value is None:
+            raise RejectedMessage("it is no message for a topic of liq's")
+        # anew, since a field may have been there twice, of which the sink takes neither
+        return [_Message(one.topic, one.key, msgspec.json.encode(stream.decode(one.value)))]
+
+    def _parsed(self, one: Letter) -> Sequence[model.Record]:
+        if one.source is None or one.recv_ts is None or one.value is None:
+            raise RejectedMessage("its headers do not tell its source and time of receipt")
+        exchange = venue_named(one.venue)
+        contracts = self._contracts.get(one.venue)
+        if contracts is None:
+            contracts = self._contracts[one.venue] = load(exchange, self._settings)
+        try:
+            return exchange.parse(one.value, contracts, one.recv_ts, one.source)
+        except RejectedMessage:
+            raise
+        except Exception as error:  # a parser's own fault must not end the others' redrive
+            raise RejectedMessage(f"the parser failed: {error!r}") from error
+
+    def _message(self, record: model.Record) -> _Message:
+        value, stream = encode(record), stream_of(record)
+        stream.decode(value)
+        return _Message(stream.topic(self._settings), key(record), value)
+
+
+def _listed(record: Record) -> Sequence[str]:
+    try:
+        return _ids.decode(record.value or b"")
+    except msgspec.DecodeError:
+        return ()
+
+
+def _letter(record: Record, done: Collection[str]) -> Letter:
+    headers = {name: value.decode(errors="replace") for name, value in record.headers.items()}
+    key = (record.key or b"").decode(errors="replace")
+    number = f"{record.partition}:{record.offset}"
+    recv_ts, source = headers.get("recv_ts", ""), headers.get("source")
+    return Letter(
+        id=number,
+        time=record.time,
+        stage=_stage(headers),
+        # keys begin with the venue
+        venue=headers.get("venue", key.partition(":")[0]),
+        reason=headers.get("reason") or _reason(headers),
+        value=record.value,
+        key=record.key,
+        topic=headers.get("topic", headers.get(_CONNECT + "topic", "")),
+        recv_ts=int(recv_ts) if recv_ts.isdecimal() else None,
+        source=Source(source) if source in list(Source) else None,
+        redriven=number in done,
+    )
+
+
+def _stage(headers: Mapping[str, str]) -> Stage:
+    if _CONNECT + "topic" in headers:
+        return Stage.SINK
+    if "venue" in headers:
+        return Stage.PUBLISHER if "topic" in headers else Stage.PARSER
+    return Stage.UNKNOWN
+
+
+def _reason(headers: Mapping[str, str]) -> str:
+    said = headers.get(_CONNECT + "exception.message", "")
+    return said or headers.get(_CONNECT + "exception.class.name", "it does not say why")

@@ -1,0 +1,52 @@
+"""From a venue's raw frames to Kafka: what live feeds and replays have in common."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from liq.delivery.messaging import Publisher
+from liq.errors import RejectedMessage
+from liq.ingest.venues.base import Instruments, Parsed, Passed, Venue
+from liq.records.model import Record, Source
+
+
+class Intake:
+    """A venue's frames, parsed and published; what cannot be understood is dead-lettered.
+
+    ``received`` counts messages that hold records, bad ones too; ``newest`` is the last published;
+    ``passed`` counts what messages told of liquidations and the parser passed over, by the reason.
+    """
+
+    def __init__(self, venue: Venue, instruments: Instruments, publisher: Publisher) -> None:
+        self._venue = venue
+        self._instruments = instruments
+        self._publisher = publisher
+        self.received = 0
+        self.newest: Record | None = None
+        self.passed: Counter[Passed] = Counter()
+
+    async def take(self, raw: bytes, recv_ts: int, source: Source) -> None:
+        """Publish what is in one frame; wait while Kafka's queue is full."""
+        try:
+            records: Sequence[Record] = self._venue.parse(raw, self._instruments, recv_ts, source)
+        except Exception as error:  # a parser's own fault must not end the feed either
+            records = await self._reject(raw, recv_ts, source, error)
+        else:
+            self.received += bool(records)
+        if isinstance(records, Parsed):
+            self.passed.update(records.passed)
+        for record in records:
+            await self._publisher.publish(record)
+            self.newest = record
+
+    async def _reject(
+        self, raw: bytes, recv_ts: int, source: Source, error: Exception
+    ) -> Sequence[Record]:
+        """Dead-letter a message; return what in it could be understood."""
+        accepted: Sequence[Record] = ()
+        if isinstance(error, RejectedMessage):
+            reason, accepted = str(error), error.accepted
+        else:
+            reason = f"the parser failed: {error!r}"
+        self.received += 1
+        await self._publisher.dead_letter(self._venue.name, reason, raw, recv_ts, source)
+        return accepted

@@ -1,0 +1,98 @@
+"""A connection of the publisher to the broker, which it gives up when anything fails."""
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError as ClientError
+from kafka.partitioner.default import murmur2
+
+from liq.common import forks
+from liq.config import Settings
+from liq.delivery.messaging.client import client_options, translated
+
+_IN_FLIGHT = 20_000  # messages kafka-python holds: its own buffer has no bound
+
+# A batch that expires is lost, so none does: an absent broker is waited for.
+_PRODUCER: dict[str, Any] = {
+    "client_id": "liq-producer",
+    "delivery_timeout_ms": float("inf"),
+    "max_block_ms": 5_000,
+    "reconnect_backoff_max_ms": 1_000,
+    "batch_size": 256 * 1024,
+    "metrics_enabled": False,
+}
+
+
+class Message(NamedTuple):
+    """What is sent, to which topic, under which key; ``recovered`` from a dead owner's journal."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, bytes]]
+    recovered: bool = False
+
+
+class _Sent(NamedTuple):
+    future: Any
+    message: Message
+    at: float
+
+
+class Connection:
+    """One `KafkaProducer` and what it has not delivered yet; used by one thread."""
+
+    def __init__(self, settings: Settings, on_progress: Callable[[], object]) -> None:
+        self._on_progress = on_progress
+        self._partitions: dict[tuple[str, bytes | None], int] = {}
+        self.in_flight: deque[_Sent] = deque()
+        with translated(settings):
+            self._producer = KafkaProducer(**client_options(settings), **_PRODUCER)
+        forks.in_child(self, Connection._leave)
+
+    def _leave(self) -> None:
+        """Take it for closed: at its end a child would wait for a thread that it does not have."""
+        self._producer._closed = True
+
+    def send(self, queue: deque[Message]) -> None:
+        """Take what the queue holds now; ``on_progress`` is called when it is settled."""
+        last_of_partition = {}
+        now = time.monotonic()
+        for _ in range(min(len(queue), _IN_FLIGHT - len(self.in_flight))):
+            message = queue[0]
+            partition = self._partition(message.topic, message.key)
+            future = self._producer.send(
+                message.topic, message.value, message.key, message.headers, partition
+            )
+            self.in_flight.append(_Sent(future, message, now))
+            queue.popleft()
+            last_of_partition[message.topic, partition] = future
+        for future in last_of_partition.values():
+            future.add_both(lambda _: self._on_progress())
+
+    def settled(self) -> Iterator[Message]:
+        """Yield and forget what the broker has acknowledged; raise what failed."""
+        while self.in_flight and self.in_flight[0].future.is_done:
+            if self.in_flight[0].future.failed():
+                raise self.in_flight[0].future.exception
+            yield self.in_flight.popleft().message
+
+    def close(self) -> None:
+        """Disconnect at once; what is in flight is left to the caller."""
+        if self.in_flight:
+            # close() alone would wait for the broker; there is no public way to give up
+            self._producer._sender.force_close()
+        with contextlib.suppress(ClientError):
+            self._producer.close(timeout=5)
+
+    def _partition(self, topic: str, key: bytes | None) -> int:
+        """Return the partition that Kafka's default gives the key; hashing it in Python is slow."""
+        partition = self._partitions.get((topic, key))
+        if partition is None:
+            count = len(self._producer.partitions_for(topic))
+            partition = self._partitions[topic, key] = (murmur2(key or b"") & 0x7FFFFFFF) % count
+        return partition

@@ -1,0 +1,309 @@
+"""Publishing from an event loop, without loss and without blocking it."""
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from liq import config
+from liq.config import Settings
+from liq.delivery.messaging.client import require_own
+from liq.delivery.messaging.connection import Connection, Message
+from liq.delivery.messaging.outbox import Outbox
+from liq.delivery.messaging.topics import ensure_topics
+from liq.errors import JournalError, KafkaError, RejectedMessage
+from liq.records.model import FeedHealth, Record, Source, encode
+from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, PRICES, Stream, stream_of
+
+# The sending thread wakes no more often than this, and rests for longer after so many messages:
+# a few large requests cost all concerned, the broker above all, far less than many small ones.
+_PAUSE_S = 0.002
+_LONG_PAUSE_S = 0.01
+_MANY = 20
+_BACKOFF_S = 0.5
+_DISK_RETRY_S = 1.0
+# The broker refuses a megabyte, and what it refuses is tried for ever: longer ones are cut, or
+# taken for no record.
+_VALUE_LIMIT = 64_000
+_REASON_LIMIT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherStats:
+    """What a `Publisher` has done so far, in messages.
+
+    ``sent`` and ``acknowledged`` count records, ``errors`` connections given up (what they had not
+    delivered is sent again), ``recovered`` the messages of a killed publisher that were delivered
+    in its place. ``waiting_s`` is how long the broker has kept us waiting, ``warning`` what keeps
+    the messages from being journaled now.
+    """
+
+    sent: int
+    acknowledged: int
+    dead_lettered: int
+    errors: int
+    recovered: int
+    queued: int
+    in_flight: int
+    waiting_s: float
+    last_error: str
+    warning: str
+
+
+def key(record: Record) -> bytes:
+    """Return ``exchange:symbol``: the records of a contract keep their order."""
+    return _bytes(f"{record.exchange}:{record.symbol}")
+
+
+class Publisher:
+    """Publishes records to Kafka from an event loop, without loss and without blocking it.
+
+    ``publish`` puts a message into a bounded queue, on disk too, and waits when it is full; one
+    thread owns the `KafkaProducer`, whose ``send`` may block. Delivery is at least once: whatever
+    fails is sent again, what a killed publisher left on disk is sent by the next one of the same
+    ``settings.home``, and the dedup key of the table makes that exactly once. Use it as ``async
+    with``, or call `start` and `close`.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings or config.settings()
+        self._owner = os.getpid()
+        self._counted = {stream.topic(self._settings) for stream in (LIQUIDATIONS, PRICES)}
+        self._outbox = Outbox(self._settings)
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="liq-kafka", daemon=True)
+        self._connection: Connection | None = None
+        self._down_since: float | None = None
+        self._closing = self._abandoned = False
+        self._sent = self._acknowledged = self._dead_lettered = self._errors = 0
+        self._queued = self._settled = self._recovered = 0  # messages of every kind
+        self._last_error = ""
+
+    async def start(self) -> None:
+        """Connect, and create missing topics.
+
+        Raises `KafkaError` when there is no broker, `JournalError` when there can be no journal. A
+        full disk is no reason not to start, `stats` warns of it.
+        """
+        require_own(self._owner, "publisher")
+        await asyncio.to_thread(ensure_topics, self._settings)
+        connection = await asyncio.to_thread(self._connect)
+        try:
+            await asyncio.to_thread(self._outbox.open)
+        except JournalError:
+            await asyncio.to_thread(connection.close)
+            raise
+        self._connection = connection
+        self._thread.start()
+        self._wake.set()  # there may be what an earlier one left
+
+    async def publish(self, record: Record) -> None:
+        """Queue one record, under its `key`; wait while the queue is full.
+
+        One that its schema does not allow is dead-lettered instead.
+        """
+        self._sent += await self._publish(stream_of(record), key(record), record)
+
+    async def report(self, health: FeedHealth) -> None:
+        """Queue a row about a feed; it counts for nothing in `stats` but ``queued``."""
+        await self._publish(FEED_HEALTH, _bytes(health.exchange), health)
+
+    async def dead_letter(
+        self, venue: str, reason: str, raw: str | bytes, recv_ts: int, source: Source
+    ) -> None:
+        """Queue a frame that could not be understood for the dead-letter topic.
+
+        Its headers say ``venue``, ``reason``, ``recv_ts`` (microseconds) and ``source``. More than
+        64,000 characters are cut.
+        """
+        await self._set_aside(venue, reason, raw, {"recv_ts": str(recv_ts), "source": source})
+
+    async def put(
+        self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
+        """Queue a message as it stands; the caller has checked it. It does not count as sent."""
+        await self._put(Message(topic, key, value, list(headers)))
+
+    async def flush(self, timeout: float = 60) -> None:
+        """Wait until Kafka has acknowledged all that was queued before.
+
+        Raises `KafkaError` when that takes longer than ``timeout`` seconds.
+        """
+        require_own(self._owner, "publisher")
+        queued = self._queued
+        try:
+            async with asyncio.timeout(timeout):
+                while self._settled < queued:  # noqa: ASYNC110 - it is another thread that counts
+                    await asyncio.sleep(_PAUSE_S)
+        except TimeoutError:
+            raise KafkaError(
+                f"Kafka at {self._settings.kafka_bootstrap} did not acknowledge"
+                f" {queued - self._settled} messages within {timeout} s. {self._last_error}"
+            ) from None
+
+    def stats(self) -> PublisherStats:
+        """Return the counters now."""
+        in_flight = self._connection.in_flight if self._connection else ()
+        return PublisherStats(
+            sent=self._sent,
+            acknowledged=self._acknowledged,
+            dead_lettered=self._dead_lettered,
+            errors=self._errors,
+            recovered=self._recovered,
+            queued=len(self._outbox.queue) + self._outbox.on_disk,
+            in_flight=len(in_flight),
+            waiting_s=self._waiting_s(),
+            last_error=self._last_error,
+            warning=self._outbox.warning,
+        )
+
+    async def close(self, timeout: float = 10) -> None:
+        """Deliver what is queued, then disconnect.
+
+        Raises `KafkaError` that counts the messages not acknowledged within ``timeout`` seconds;
+        those are on disk, and the next publisher delivers them.
+        """
+        if not self._thread.is_alive():
+            return
+        self._closing = True
+        self._wake.set()
+        await asyncio.to_thread(self._thread.join, timeout)
+        if self._thread.is_alive():
+            self._abandoned = True
+            self._wake.set()
+            await asyncio.to_thread(self._outbox.flush, insist=True)
+            stats = self.stats()
+            raise KafkaError(
+                f"{stats.queued + stats.in_flight} messages {self._fate()}: Kafka at "
+                f"{self._settings.kafka_bootstrap} did not acknowledge them within {timeout} s. "
+                f"{self._last_error}"
+            )
+
+    def _fate(self) -> str:
+        """Say what becomes of the messages that Kafka did not acknowledge in time."""
+        if not self._settings.buffer_mb:
+            return "may be lost"
+        kept = "are kept for the next start"
+        lost = self._outbox.unwritten
+        return f"{kept}, but {lost} of them may be lost ({self._outbox.warning})" if lost else kept
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def _waiting_s(self) -> float:
+        connection, since = self._connection, self._down_since
+        with contextlib.suppress(IndexError):
+            since = since or (connection.in_flight[0].at if connection else None)
+        return time.monotonic() - since if since else 0.0
+
+    async def _publish(self, stream: Stream, key: bytes, record: Record | FeedHealth) -> bool:
+        """Queue a record; one that its topic must not hold is set aside, with the reason."""
+        topic = stream.topic(self._settings)
+        value = _bytes(repr(record))
+        try:
+            value = encode(record)
+            _check(stream, value)
+        except (RejectedMessage, ValueError, TypeError) as error:
+            await self._set_aside(record.exchange, str(error), value, {"topic": topic})
+            return False
+        await self._put(Message(topic, key, value, []))
+        return True
+
+    async def _set_aside(
+        self, venue: str, reason: str, raw: str | bytes, about: Mapping[str, str]
+    ) -> None:
+        headers = {"venue": venue, "reason": reason[:_REASON_LIMIT], **about}
+        encoded = [(name, _bytes(text)) for name, text in headers.items()]
+        value = _bytes(raw[:_VALUE_LIMIT])
+        await self._put(Message(self._settings.dlq_topic, _bytes(venue), value, encoded))
+        self._dead_lettered += 1
+
+    async def _put(self, message: Message) -> None:
+        require_own(self._owner, "publisher")
+        if self._closing:
+            raise KafkaError("the publisher is closed; start a new one")
+        while self._outbox.full:  # rare: polling beats signals from thread to loop
+            await asyncio.sleep(_PAUSE_S)
+            self._outbox.flush()  # its disk may have room again
+        if self._outbox.add(message):
+            asyncio.get_running_loop().call_soon(self._outbox.flush)
+        self._queued += 1
+        if not self._wake.is_set():  # which costs less than to set it again
+            self._wake.set()
+
+    # What follows runs in the sending thread.
+
+    def _run(self) -> None:
+        while not self._finished():
+            self._wake.wait(_DISK_RETRY_S if self._outbox.failing else None)
+            self._wake.clear()
+            started = time.monotonic()
+            pause = _LONG_PAUSE_S if len(self._outbox.queue) >= _MANY else _PAUSE_S
+            try:
+                self._deliver()
+            except Exception as error:  # whatever it is, all that is unacknowledged is still here
+                self._errors += 1
+                self._last_error = str(error)
+                self._start_anew()
+            time.sleep(max(0.0, started + pause - time.monotonic()))
+        if self._connection:
+            self._connection.close()
+        self._outbox.close()
+
+    def _finished(self) -> bool:
+        delivered = self._outbox.empty and not (self._connection and self._connection.in_flight)
+        return self._abandoned or (self._closing and delivered)
+
+    def _deliver(self) -> None:
+        if self._connection is None:
+            self._connection = self._connect()
+            self._down_since = None
+        if self._outbox.failing:
+            self._outbox.flush()
+        self._outbox.refill()
+        self._connection.send(self._outbox.queue)
+        settled = 0
+        try:
+            for message in self._connection.settled():
+                settled += 1
+                self._count(message)
+        finally:
+            self._outbox.acknowledge(settled)
+
+    def _count(self, message: Message) -> None:
+        if message.recovered:
+            self._recovered += 1
+        else:
+            self._settled += 1
+            self._acknowledged += message.topic in self._counted
+
+    def _start_anew(self) -> None:
+        """Give up the connection, if there is one; queue all that is unacknowledged once more."""
+        self._down_since = self._down_since or time.monotonic()
+        connection, self._connection = self._connection, None
+        if connection:
+            self._outbox.queue.extendleft(sent.message for sent in reversed(connection.in_flight))
+            connection.close()
+        time.sleep(_BACKOFF_S)
+        self._wake.set()
+
+    def _connect(self) -> Connection:
+        return Connection(self._settings, self._wake.set)
+
+
+def _check(stream: Stream, value: bytes) -> None:
+    stream.decode(value)
+    if len(value) > _VALUE_LIMIT:
+        raise RejectedMessage(f"{len(value)} bytes are too many for one record")
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode(errors="replace")

@@ -1,0 +1,367 @@
+"""From one venue's websocket to Kafka: feed, parser, publisher, and a status to show."""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from liq.common import signals
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.delivery import connect
+from liq.delivery.intake import Intake
+from liq.delivery.messaging import Publisher, PublisherStats
+from liq.errors import ConfigError
+from liq.ingest.feed import Feed, FeedStats, Patience
+from liq.ingest.instruments import load
+from liq.ingest.recording import Recorder, Rotation, SideRecorder
+from liq.ingest.venues import PRICE_FEEDS, url_of
+from liq.ingest.venues import venue as venue_named
+from liq.ingest.venues.base import Instruments, Passed, Through
+from liq.ingest.via_cryptofeed import CryptoFeed
+from liq.records.model import Completeness, FeedHealth, Record, Source
+from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, PRICES
+
+_STALLED_S = 2.0  # Kafka acknowledges in milliseconds
+_RATE_WINDOW_S = 5.0
+_SHOW_S = 0.5
+_HEALTH_S = 1.0
+_SINKS_S = 15.0
+_SAY_S = 1.0  # for so long a last word waits for room
+
+
+class State(StrEnum):
+    """What a producer is doing."""
+
+    STOPPED = "stopped"
+    CONNECTING = "connecting"  # to the exchange
+    RUNNING = "running"
+    STALLED = "stalled"  # Kafka does not acknowledge; nothing is lost while it is waited for
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A producer at one moment.
+
+    ``received`` counts messages that hold records (liquidations, or prices of a feed of those), of
+    which ``dead_lettered`` were not understood, ``sent`` and ``acknowledged`` the records handed to
+    Kafka and confirmed by it, ``errors`` failures of Kafka and of the feed's connections. ``rate``
+    is in records/s over the last seconds, ``lag_s`` the age of the newest record at receipt,
+    ``last_frame`` the time of the last frame of any kind (UTC microseconds, 0 before it).
+    ``passed`` counts what was told of liquidations and passed over on purpose, by the reason.
+    ``warning`` is what is wrong now though the producer goes on: a full disk, a topic that no sink
+    reads.
+    """
+
+    venue: str
+    url: str
+    state: State
+    source: Source | None
+    rate: float
+    received: int
+    sent: int
+    acknowledged: int
+    dead_lettered: int
+    errors: int
+    reconnects: int
+    queued: int
+    in_flight: int
+    last_frame: int
+    lag_s: float | None
+    last_error: str
+    warning: str = ""
+    passed: Mapping[Passed, int] = field(default_factory=dict)
+
+    @property
+    def passed_text(self) -> str:
+        """``passed`` in words, "" if that is nothing."""
+        return ", ".join(f"{count:,} {reason}" for reason, count in self.passed.items())
+
+
+class Producer:
+    """Publishes one venue's liquidations, or the prices of a feed of those, until it is stopped.
+
+    ``record`` is a folder in which to keep its raw frames as well, ``rotation`` in what files and
+    how many of them, see `liq.ingest.recording`; ``through`` is whose connections bring them. Once
+    a second it publishes a `FeedHealth` row of liquidations too: where prices are missing their own
+    rows tell. The last of them says ``stopped`` where somebody ended the producer: one that fails,
+    or is killed, is missed.
+
+    In a notebook ``await producer.start()`` returns once Kafka is reached and leaves a task of the
+    kernel's loop running, which the producer itself keeps alive; ``await producer.stop()`` delivers
+    what is queued. A program calls `run` with it.
+    """
+
+    def __init__(
+        self,
+        venue: str = "binance_usdm",
+        url: str = "",
+        *,
+        instruments: Instruments | None = None,
+        patience: Patience | None = None,
+        through: Through = Through.DIRECT,
+        record: Path | None = None,
+        rotation: Rotation | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        """Raises `ConfigError` for an unknown venue, or one that cryptofeed does not bring."""
+        if url and through is Through.CRYPTOFEED:
+            raise ConfigError("cryptofeed connects to the exchange itself: leave the URL out")
+        self._venue = venue_named(venue)
+        self._url = url_of(venue, url)
+        self._instruments = instruments
+        self._patience = patience
+        self._through = through
+        self._settings = settings
+        self._recorder = SideRecorder(Recorder(record, venue, rotation)) if record else None
+        self._task: asyncio.Task[None] | None = None
+        self._renew()
+
+    @property
+    def running(self) -> bool:
+        """Whether it receives, or tries to."""
+        return self._task is not None and not self._task.done()
+
+    async def start(self) -> None:
+        """Load the contracts, connect to Kafka, then receive in the background.
+
+        Does nothing when running. Raises `KafkaError` when the broker cannot be reached and
+        `FeedError` when the venue's contracts are nowhere to be had. The websocket may be away: it
+        is tried until it answers, and `status` says so.
+        """
+        if self.running:
+            return
+        if self._instruments is None:
+            self._instruments = await asyncio.to_thread(load, self._venue, self._settings)
+        self._renew()
+        await self._publisher.start()
+        self._task = asyncio.create_task(self._run(), name=f"liq {self._venue.name}")
+
+    async def stop(self, timeout: float = 10, *, on_purpose: bool = True) -> None:
+        """Stop receiving and deliver what is queued; does nothing when stopped.
+
+        Unless it is ``on_purpose``, the feed stays expected, as that of a killed producer. Raises
+        `KafkaError` when that takes longer than ``timeout`` seconds, and what made the producer
+        fail.
+        """
+        task, self._task = self._task, None
+        if task is None:
+            return
+        self._on_purpose = on_purpose
+        task.cancel()
+        await asyncio.wait({task})
+        try:
+            await self._publisher.close(timeout)
+        finally:
+            if self._recorder:
+                self._recorder.close()
+        if not task.cancelled() and (failure := task.exception()):
+            raise failure
+
+    def status(self) -> Status:
+        """Return what is going on now; cheap enough to call many times a second."""
+        feed, kafka = self._feed.stats(), self._publisher.stats()
+        newest = self._intake.newest
+        return Status(
+            venue=self._venue.name,
+            url=self._feed.url,
+            state=self._state(feed, kafka),
+            source=newest.source if newest else None,
+            rate=self._rate(kafka.sent),
+            received=self._intake.received,
+            sent=kafka.sent,
+            acknowledged=kafka.acknowledged,
+            dead_lettered=kafka.dead_lettered,
+            errors=kafka.errors + feed.errors,
+            reconnects=feed.reconnects,
+            queued=kafka.queued,
+            in_flight=kafka.in_flight,
+            last_frame=feed.last_frame,
+            lag_s=_lag_s(newest),
+            last_error=self._failure() or kafka.last_error or feed.last_error,
+            warning="; ".join(
+                filter(None, (kafka.warning, self._recorder_warning(), self._unread))
+            ),
+            passed=dict(self._intake.passed),
+        )
+
+    def _renew(self) -> None:
+        """Begin with a publisher, an intake and a feed that have counted nothing yet."""
+        instruments = self._instruments or {}
+        self._publisher = Publisher(self._settings)
+        self._intake = Intake(self._venue, instruments, self._publisher)
+        self._feed = self._new_feed(instruments)
+        self._samples: deque[tuple[float, int]] = deque()
+        self._unread = ""
+        self._told: FeedHealth | None = None
+        self._on_purpose = True
+
+    def _new_feed(self, instruments: Instruments) -> Feed | CryptoFeed:
+        if self._through is Through.CRYPTOFEED:
+            return CryptoFeed(self._venue, self._take)
+        return Feed(self._venue, self._take, self._url, instruments, self._patience)
+
+    async def _take(self, raw: bytes, recv_ts: int, source: Source) -> None:
+        if self._recorder:
+            self._recorder.write(raw, recv_ts, source)
+        await self._intake.take(raw, recv_ts, source)
+
+    async def _run(self) -> None:
+        completeness = self._venue.completeness
+        health = self._health(completeness) if completeness else None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._feed.run())
+                if health:
+                    tasks.create_task(self._report(health))
+                tasks.create_task(self._look_for_sinks())
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        except asyncio.CancelledError:
+            if health and self._told and self._on_purpose:
+                await self._say_stopped(next(health), self._told)
+            raise
+
+    async def _look_for_sinks(self) -> None:
+        """Know whether somebody carries on what is published."""
+        settings = self._settings or current_settings()
+        streams = [LIQUIDATIONS, FEED_HEALTH] if self._venue.completeness else [PRICES]
+        while True:
+            self._unread = await asyncio.to_thread(connect.unread, settings, streams)
+            await asyncio.sleep(_SINKS_S)
+
+    async def _report(self, health: Iterator[FeedHealth]) -> None:
+        next(health)  # it counts from now on
+        while True:
+            await asyncio.sleep(_HEALTH_S)
+            before, self._told = self._told, next(health)
+            if before and before.source != self._told.source:  # a handshake tells of a simulator
+                await self._publisher.report(replace(before, ts=self._told.ts, stopped=True))
+            await self._publisher.report(self._told)
+
+    async def _say_stopped(self, rest: FeedHealth, told: FeedHealth) -> None:
+        """Say that nobody listens from now on: ``rest`` is since ``told``, the row before."""
+        # by now the connection is closed, but up to now it was heard
+        last = replace(rest, connected=told.connected and not rest.gaps, stopped=True)
+        with contextlib.suppress(TimeoutError):  # a full journal must not keep it from ending
+            async with asyncio.timeout(_SAY_S):
+                await self._publisher.report(last)
+
+    def _health(self, completeness: Completeness) -> Iterator[FeedHealth]:
+        """Yield again and again how the feed fared since the time before."""
+        feed, newest = self._feed.stats(), self._intake.newest
+        passed = self._intake.passed.copy()
+        while True:
+            before, feed = feed, self._feed.stats()
+            seen, newest = newest, self._intake.newest
+            skipped, passed = self._intake.passed - passed, self._intake.passed.copy()
+            kafka = self._publisher.stats()
+            yield FeedHealth(
+                ts=time.time_ns() // 1000,
+                exchange=self._venue.name,
+                source=feed.source,
+                completeness=completeness,
+                connected=feed.connected,
+                messages=feed.frames - before.frames,
+                gaps=feed.gaps - before.gaps,
+                reconnects=feed.reconnects - before.reconnects,
+                lag=_lag_s(newest) if newest is not seen else None,
+                queued=kafka.queued + kafka.in_flight,
+                passed=skipped.total(),
+                too_old=skipped[Passed.OLD],
+            )
+
+    def _state(self, feed: FeedStats, kafka: PublisherStats) -> State:
+        if self._task is None:
+            return State.STOPPED
+        if self._task.done():
+            return State.FAILED
+        if kafka.waiting_s > _STALLED_S:
+            return State.STALLED
+        return State.RUNNING if feed.connected else State.CONNECTING
+
+    def _recorder_warning(self) -> str:
+        return self._recorder.warning if self._recorder else ""
+
+    def _failure(self) -> str:
+        failed = self._task and self._task.done() and not self._task.cancelled()
+        return str(self._task.exception()) if self._task and failed else ""
+
+    def _rate(self, sent: int) -> float:
+        now = time.monotonic()
+        self._samples.append((now, sent))
+        while self._samples[0][0] < now - _RATE_WINDOW_S:
+            self._samples.popleft()
+        then, before = self._samples[0]
+        return (sent - before) / (now - then) if now > then else 0.0
+
+
+def _lag_s(record: Record | None) -> float | None:
+    return (record.recv_ts - record.ts) / 1e6 if record else None
+
+
+def producers(
+    venues: Sequence[str],
+    url: str = "",
+    *,
+    prices: bool = True,
+    through: Through = Through.DIRECT,
+    record: Path | None = None,
+    rotation: Rotation | None = None,
+    settings: Settings | None = None,
+) -> list[Producer]:
+    """Return a producer of each venue, and one of each feed of prices beside them.
+
+    A ``url`` that is one venue's alone has no prices: the market's own do not belong to what a
+    simulated exchange tells. The rest as in `Producer`. Raises `ConfigError`.
+    """
+    feeds = PRICE_FEEDS if prices and (not url or "{venue}" in url) else ()
+    kept: dict[str, Any] = {"record": record, "rotation": rotation, "settings": settings}
+    return [
+        *(Producer(name, url, through=through, **kept) for name in venues),
+        *(Producer(name, url, **kept) for name in feeds if name not in venues),
+    ]
+
+
+async def run(
+    producers: Sequence[Producer], show: Callable[[list[Status]], None] | None = None
+) -> None:
+    """Run producers until SIGINT, SIGTERM or a failure, then deliver what is queued.
+
+    ``show`` gets their statuses twice a second and at the end. Raises what made one fail: then the
+    others are not stopped on purpose.
+    """
+    on_purpose = False
+    with signals.caught() as ended:
+        try:
+            await _all(producer.start() for producer in producers)
+            while all(producer.running for producer in producers):
+                if show:
+                    show([producer.status() for producer in producers])
+                if await signals.within(_SHOW_S, ended):
+                    on_purpose = True
+                    break
+        except asyncio.CancelledError:
+            on_purpose = True
+            raise
+        finally:
+            try:
+                await _all(producer.stop(on_purpose=on_purpose) for producer in producers)
+            finally:
+                if show:
+                    show([producer.status() for producer in producers])
+
+
+async def _all(works: Iterable[Awaitable[None]]) -> None:
+    """Let all come to their end; raise the first error."""
+    for result in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result

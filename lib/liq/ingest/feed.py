@@ -1,0 +1,256 @@
+"""The door to exchange websockets: a venue's raw frames with their time of receipt, for ever.
+
+A connection is lost in many ways and none of them ends the feed: an error, a close (1000 and 1001
+too: they end the frames as surely as a fault does), a half-open socket (pings unanswered), a
+handshake that never completes, a server that answers pings and sends nothing more. That there is
+nothing to liquidate is no fault, so venues are asked for a control stream beside the liquidations.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
+
+from liq.errors import FeedError
+from liq.ingest.venues.base import Heartbeat, Instruments, Venue
+from liq.records.model import Source
+
+# how a simulated exchange names itself in the handshake
+SIMULATOR_SERVER = "liq-simulator"
+
+Handle = Callable[[bytes, int, Source], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a feed waits for what, in seconds."""
+
+    handshake: float = 10
+    ping_interval: float = 10
+    pong: float = 10
+    backoff: float = 0.25  # doubled with each failure in a row
+    backoff_max: float = 30
+    max_age: float = 23.5 * 3600  # Binance cuts a connection at 24 h: replace it before that
+    overlap: float = 5  # old and new connection both deliver; the dedup key absorbs the doubles
+
+
+@dataclass(frozen=True, slots=True)
+class FeedStats:
+    """State of a feed; ``last_frame`` is UTC microseconds, 0 before the first.
+
+    ``source`` is the one that frames carry, ``frames`` counts them. ``reconnects`` counts every
+    connection after the first, ``errors`` lost or refused ones, ``gaps`` the times that the last
+    one was lost: what a venue told until the next one, nobody heard.
+    """
+
+    source: Source
+    connected: bool
+    frames: int
+    reconnects: int
+    errors: int
+    gaps: int
+    last_frame: int
+    last_error: str
+
+
+@dataclass(eq=False, slots=True)
+class _Session:
+    """One connection while it is read."""
+
+    connection: ClientConnection
+    source: Source
+    heard: float = field(default_factory=time.monotonic)  # when the last frame came
+    held: bool = False  # the consumer holds the last frame
+    fault: str = ""  # why we closed it
+
+
+class Feed:
+    """One venue's websocket, kept connected; each frame goes to ``handle(raw, recv_ts, source)``.
+
+    ``url`` replaces the venue's own, e.g. by a simulator's. Frames of a simulator, told by its
+    handshake or by a loopback address, carry `Source.SIMULATOR`. While ``handle`` waits nothing is
+    read, so a slow consumer slows the sender instead of losing frames.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        handle: Handle,
+        url: str = "",
+        instruments: Instruments | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self.url = url or venue.url
+        self._venue = venue
+        self._handle = handle
+        self._subscriptions: Sequence[str] = venue.subscribe(instruments or {})
+        self._patience = patience or Patience()
+        self._loopback = _is_loopback(self.url)
+        self._sessions: set[_Session] = set()
+        self._source = Source.SIMULATOR if self._loopback else Source.LIVE
+        self._connects = self._errors = self._frames = self._gaps = 0
+        self._failures = 0  # in a row
+        self._last_frame = 0
+        self._last_error = ""
+
+    def stats(self) -> FeedStats:
+        """Return the state now."""
+        return FeedStats(
+            source=self._source,
+            connected=bool(self._sessions),
+            frames=self._frames,
+            reconnects=max(0, self._connects - 1),
+            errors=self._errors,
+            gaps=self._gaps,
+            last_frame=self._last_frame,
+            last_error=self._last_error,
+        )
+
+    async def run(self) -> None:
+        """Receive until cancelled.
+
+        Raises `FeedError` for a URL that is none, and whatever ``handle`` raises.
+        """
+        old = None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    connection = await self._connect()
+                    reader = tasks.create_task(self._read(connection))
+                    if old:
+                        tasks.create_task(self._retire(old))
+                    lost, _ = await asyncio.wait({reader}, timeout=self._patience.max_age)
+                    old = None if lost else reader
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    async def _connect(self) -> ClientConnection:
+        while True:
+            await asyncio.sleep(self._backoff())
+            self._failures += 1  # until a frame proves the connection good
+            try:
+                connection = await self._handshake()
+            except InvalidURI as error:
+                raise FeedError(f"{self.url} is no websocket URL: {error}") from error
+            except (OSError, WebSocketException) as error:
+                self._note(error)
+            else:
+                self._connects += 1
+                return connection
+
+    def _backoff(self) -> float:
+        if not self._failures:
+            return 0
+        doubled = self._patience.backoff * float(2 ** min(self._failures - 1, 20))
+        return min(doubled, self._patience.backoff_max) * random.uniform(0.5, 1)  # noqa: S311 - jitter
+
+    async def _handshake(self) -> ClientConnection:
+        connection = await connect(
+            self.url,
+            additional_headers=self._venue.headers,
+            open_timeout=self._patience.handshake,
+            ping_interval=None,  # `_watch` pings: the library's own pings kill a slow consumer
+            close_timeout=1,
+            compression=None,  # small frames: inflating them costs more than their bytes
+            max_queue=1024,
+            proxy=None if self._loopback else True,
+        )
+        for frame in self._subscriptions:
+            await connection.send(frame)
+        return connection
+
+    async def _read(self, connection: ClientConnection) -> None:
+        session = _Session(connection, self._source_of(connection))
+        self._source = session.source
+        self._sessions.add(session)
+        watch = asyncio.create_task(self._watch(session))
+        beat = asyncio.create_task(_beat(connection, self._venue.heartbeat))
+        try:
+            while True:
+                await self._receive(session)
+        except ConnectionClosed as error:
+            self._gaps += len(self._sessions) == 1
+            self._note(FeedError(session.fault) if session.fault else error)
+        finally:
+            self._sessions.discard(session)
+            watch.cancel()
+            beat.cancel()
+            await connection.close()
+
+    async def _receive(self, session: _Session) -> None:
+        raw = await session.connection.recv(decode=False)
+        self._last_frame = recv_ts = time.time_ns() // 1000
+        self._frames += 1
+        self._failures = 0
+        session.heard = time.monotonic()
+        session.held = True
+        if answer := self._venue.reply(raw):
+            await session.connection.send(answer)
+        await self._handle(raw, recv_ts, session.source)
+        session.held = False
+
+    async def _watch(self, session: _Session) -> None:
+        """Close the connection when it is dead, which ends its reader."""
+        fault = ""
+        with contextlib.suppress(ConnectionClosed):
+            while not fault:
+                await asyncio.sleep(self._patience.ping_interval)
+                fault = await self._fault(session)
+            session.fault = fault
+            await session.connection.close()
+
+    async def _fault(self, session: _Session) -> str:
+        asked = time.monotonic()
+        answered = await self._ping(session.connection)
+        if session.held:  # it is us who do not read, pongs neither
+            session.heard = time.monotonic()
+        if not answered and session.heard < asked:  # a frame is as good: pongs queue behind frames
+            return f"ping unanswered for {self._patience.pong:g} s"
+        if time.monotonic() - session.heard > self._venue.silence:
+            return f"no frame for {self._venue.silence:g} s"
+        return ""
+
+    async def _ping(self, connection: ClientConnection) -> bool:
+        pong = await connection.ping()
+        try:
+            async with asyncio.timeout(self._patience.pong):
+                await pong
+        except TimeoutError:
+            return False
+        return True
+
+    async def _retire(self, reader: asyncio.Task[None]) -> None:
+        await asyncio.sleep(self._patience.overlap)
+        reader.cancel()
+
+    def _source_of(self, connection: ClientConnection) -> Source:
+        server = connection.response.headers.get("Server") if connection.response else None
+        return Source.SIMULATOR if self._loopback or server == SIMULATOR_SERVER else Source.LIVE
+
+    def _note(self, error: Exception) -> None:
+        self._errors += 1
+        self._last_error = f"{self.url}: {error or type(error).__name__}"
+
+
+async def _beat(connection: ClientConnection, heartbeat: Heartbeat | None) -> None:
+    if heartbeat is None:
+        return
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            await asyncio.sleep(heartbeat.seconds)
+            await connection.send(heartbeat.frame)
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -1,0 +1,155 @@
+"""The contracts of a venue and their sizes: from its REST API, a cache on disk or a snapshot.
+
+The one place that asks a venue's REST API. What it answers is kept for hours, so that a restart
+asks nothing; while the venue is out of reach an old answer serves, and without any the snapshot
+that ships beside the parsers, which holds the main contracts. `Catalogue` tells which it was.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from liq.common import http
+from liq.config import Settings
+from liq.config import settings as process_settings
+from liq.errors import FeedError, RejectedMessage
+from liq.ingest.venues.base import Instrument, Listing, Venue
+
+FRESH = timedelta(hours=6)
+_TIMEOUT_S = 10.0  # for a page
+_ALL_S = 60.0
+_PAGES = 50  # of 1,000 contracts: a venue that goes on is broken
+_SNAPSHOTS = Path(__file__).parent / "venues" / "snapshots"
+
+
+class Origin(StrEnum):
+    """Where a catalogue came from."""
+
+    REST = "REST"
+    CACHE = "cache"
+    STALE_CACHE = "stale cache"
+    SNAPSHOT = "snapshot"
+    NAMES = "names"  # the venue needs no catalogue: a contract's name says all
+
+
+class Catalogue(dict[str, Instrument]):
+    """A venue's contracts by symbol, and where they came from.
+
+    ``as_of`` is when the venue told them, ``fault`` why it was not asked successfully just now.
+    """
+
+    def __init__(
+        self, instruments: Iterable[Instrument], origin: Origin, as_of: datetime, fault: str = ""
+    ) -> None:
+        super().__init__((instrument.symbol, instrument) for instrument in instruments)
+        self.origin = origin
+        self.as_of = as_of
+        self.fault = fault
+
+    def __str__(self) -> str:
+        told = f"{len(self)} contracts from the {self.origin} of {self.as_of:%Y-%m-%d %H:%M} UTC"
+        return f"{told} ({self.fault})" if self.fault else told
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A cached answer or a shipped snapshot, as it stands in its file."""
+
+    header: str
+    as_of: datetime
+    instruments: list[Instrument]
+
+
+def load(venue: Venue, settings: Settings | None = None) -> Catalogue:
+    """Return the venue's contracts: fresh cache, else REST, else stale cache, else snapshot.
+
+    Blocks while the venue's REST API is read, a minute at most. Raises `FeedError` if nothing has
+    them.
+    """
+    now = datetime.now(UTC)
+    settings = settings or process_settings()
+    if venue.listing is None:
+        return Catalogue(venue.chosen(settings), Origin.NAMES, now)
+    file = settings.cache / "instruments" / f"{venue.name}.json"
+    cached = _read(file)
+    if cached and now - cached.as_of < FRESH:
+        return Catalogue(cached.instruments, Origin.CACHE, cached.as_of)
+    try:
+        instruments = fetch(venue)
+    except FeedError as error:
+        return _without_venue(venue, cached, error)
+    with contextlib.suppress(OSError):  # a full disk: the answer is good without a cache
+        _write(file, _Kept(f"contracts of {venue.name}", now, instruments))
+    return Catalogue(instruments, Origin.REST, now)
+
+
+def shipped(venue: Venue) -> Catalogue | None:
+    """Return the snapshot that ships beside the parsers, if there is one of the venue."""
+    kept = _read(_SNAPSHOTS / f"{venue.name}.json")
+    return Catalogue(kept.instruments, Origin.SNAPSHOT, kept.as_of) if kept else None
+
+
+def fetch(venue: Venue) -> list[Instrument]:
+    """Ask the venue's REST API; `FeedError` if it is away or answers anything undocumented."""
+    try:
+        with http.within(_ALL_S):
+            listed = list(_listed(venue.listing)) if venue.listing else []
+    except (httpx.HTTPError, httpx.InvalidURL, RejectedMessage) as error:
+        raise FeedError(f"{venue.name} does not list its contracts: {error}") from error
+    if not listed:
+        raise FeedError(f"{venue.name} lists no contracts")
+    return listed
+
+
+def _listed(listing: Listing) -> Iterator[Instrument]:
+    with http.Client(_TIMEOUT_S, follow_redirects=True) as client:
+        for url in listing.urls:
+            yield from _pages(client, listing, url)
+
+
+def _pages(client: http.Client, listing: Listing, url: str) -> Iterator[Instrument]:
+    following = ""
+    for _ in range(_PAGES):
+        response = client.get(url + following)
+        response.raise_for_status()
+        instruments, following = listing.parse(response.content)
+        yield from instruments
+        if not following:
+            return
+    raise RejectedMessage(f"{url} has no last page")
+
+
+def _without_venue(venue: Venue, cached: _Kept | None, error: FeedError) -> Catalogue:
+    if cached:
+        return Catalogue(cached.instruments, Origin.STALE_CACHE, cached.as_of, str(error))
+    snapshot = shipped(venue)
+    if snapshot is None:
+        raise error
+    snapshot.fault = str(error)
+    return snapshot
+
+
+def _read(file: Path) -> _Kept | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=_Kept)
+    except (OSError, msgspec.DecodeError):
+        return None  # a cache that cannot be read is no cache
+
+
+def _write(file: Path, kept: _Kept) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(msgspec.json.format(msgspec.json.encode(kept)))
+        Path(draft).replace(file)  # whole or not at all, whoever reads
+    finally:
+        Path(draft).unlink(missing_ok=True)

@@ -1,0 +1,122 @@
+"""What venues' messages mean: how their feeds differ, and one message explained field by field.
+
+``venues/examples.json`` holds a message of each venue: the one that its documentation shows, or one
+of that shape where none is shown, or of a contract that liq's snapshots do not know.
+"""
+
+import time
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from liq.errors import RejectedMessage
+from liq.ingest.instruments import shipped
+from liq.ingest.venues import PRICE_FEEDS, VENUES, venue
+from liq.ingest.venues.base import Parsed
+from liq.records.model import Completeness, Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_EXAMPLES = Path(__file__).parent / "venues" / "examples.json"
+_TIMES = ("ts", "recv_ts")
+_SHOWS = {
+    None: "prices, every one",
+    Completeness.FULL: "every liquidation",
+    Completeness.THROTTLED: "at most one a second a contract: sums are lower bounds",
+    Completeness.SAMPLED: "some of its liquidations: sums are lower bounds",
+}
+
+
+class _Example(msgspec.Struct):
+    recv_ts: int
+    message: msgspec.Raw
+
+
+def listing() -> "pd.DataFrame":
+    """Return all feeds: ``venue``, ``completeness``, what it ``shows``, ``price_kind`` (its
+    example's), ``documentation`` (a URL). A feed of prices has no completeness.
+    """
+    import pandas as pd  # noqa: PLC0415 - importing this module stays quick
+
+    rows = []
+    for name, feed in (VENUES | PRICE_FEEDS).items():
+        record = _parsed(name, "", None)[0]
+        kind = getattr(record, "price_kind", None) or getattr(record, "kind", "")
+        shows = _SHOWS[feed.completeness]
+        rows.append((name, str(feed.completeness or ""), shows, str(kind), feed.documentation))
+    columns = ["venue", "completeness", "shows", "price_kind", "documentation"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def example(name: str) -> str:
+    """Return the venue's example as indented JSON. Raises `ConfigError` for an unknown venue."""
+    return msgspec.json.format(bytes(_examples()[venue(name).name].message), indent=2).decode()
+
+
+def explain(name: str, raw: str | bytes = "", recv_ts: int | None = None) -> "pd.DataFrame":
+    """Parse a message as the producer would: ``record`` (from 1), ``field``, ``value``, ``unit``.
+
+    ``raw`` is the venue's `example` when it is ""; ``recv_ts`` is when it was received, UTC
+    microseconds, by default now (parsers know old news by it). Contract sizes are those that ship
+    with liq. A message that is rejected, passed over, or holds nothing to store, has a row that
+    says so, with the reason as its value. Raises `ConfigError` for an unknown venue.
+    """
+    import pandas as pd  # noqa: PLC0415 - as above
+
+    rows: list[tuple[int, str, Any, str]] = []
+    try:
+        records = _parsed(name, raw, recv_ts)
+    except RejectedMessage as rejection:
+        records = rejection.accepted
+        rows.append((0, "rejected", str(rejection), ""))
+    passed = records.passed if isinstance(records, Parsed) else {}
+    rows += [(0, "passed over", f"{count}: {reason}", "") for reason, count in passed.items()]
+    if not records and not rows:
+        rows.append((0, "nothing to store", _NOTHING, ""))
+    for number, record in enumerate(records, 1):
+        rows += [(number, *row) for row in _fields(record)]
+    return pd.DataFrame(rows, columns=["record", "field", "value", "unit"])
+
+
+_NOTHING = "an answer or a heartbeat: see the venue's rule"
+
+
+def _parsed(name: str, raw: str | bytes, recv_ts: int | None) -> Sequence[Record]:
+    feed = venue(name)
+    if not raw:
+        kept = _examples()[name]
+        raw, recv_ts = bytes(kept.message), recv_ts or kept.recv_ts
+    now = time.time_ns() // 1000
+    return feed.parse(raw, shipped(feed) or {}, now if recv_ts is None else recv_ts)
+
+
+@cache
+def _examples() -> dict[str, _Example]:
+    return msgspec.json.decode(_EXAMPLES.read_bytes(), type=dict[str, _Example])
+
+
+def _fields(record: Record) -> list[tuple[str, Any, str]]:
+    import pandas as pd  # noqa: PLC0415 - as above
+
+    units = {
+        "price": f"{record.quote} per {record.base}",
+        "quantity": record.base,
+        "notional": "USD",
+        **dict.fromkeys(_TIMES, "UTC"),
+    }
+    return [
+        (
+            field,
+            pd.Timestamp(value, unit="us", tz="UTC") if field in _TIMES else _plain(value),
+            units.get(field, ""),
+        )
+        for field, value in msgspec.structs.asdict(record).items()
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, str) else value

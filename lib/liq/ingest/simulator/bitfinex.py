@@ -1,0 +1,66 @@
+"""Bitfinex's side of ``status``, key ``liq:global``: numbered channels, starts and their matches.
+
+Source: https://docs.bitfinex.com/reference/ws-public-status
+"""
+
+from collections.abc import Sequence
+
+from liq.ingest.simulator.exchange import Event, Plain, Price, decode, encode, number
+from liq.ingest.simulator.process import Order
+
+_CHANNEL = 91684
+_KEY = "liq:global"
+
+
+class Bitfinex(Plain):
+    """Margin pairs and derivatives."""
+
+    whole = False
+
+    def session(self, path: str) -> "_Session":
+        """See `liq.ingest.simulator.exchange.Exchange`, as for all that follows."""
+        self.check(path)
+        return _Session()
+
+    def row(self, order: Order, time_ms: int) -> bytes:
+        """A position is told twice: when its liquidation starts, and when it is matched."""
+        return b"%b,%b" % (_told(order, time_ms, 0), _told(order, time_ms, 1))
+
+    def malformed(self, _number: int, _order: Order, _time_ms: int) -> bytes:
+        """See `liq.ingest.simulator.exchange.Exchange`."""
+        return b'["pos","?"]'
+
+
+class _Session:
+    def __init__(self) -> None:
+        self._subscribed = False
+
+    @property
+    def hears_liquidations(self) -> bool:
+        return self._subscribed
+
+    def greet(self) -> list[bytes]:
+        return [encode({"event": "info", "version": 2, "platform": {"status": 1}})]
+
+    def answer(self, request: bytes) -> list[bytes]:
+        message = decode(request)
+        if message.get("event") == "ping":
+            return [encode({**message, "event": "pong"})]
+        if (message.get("event"), message.get("key")) != ("subscribe", _KEY):
+            return [encode({"event": "error", "msg": "unknown request", "code": 10300})]
+        self._subscribed = True
+        return [encode({**message, "event": "subscribed", "chanId": _CHANNEL})]
+
+    def liquidations(self, events: Sequence[Event]) -> list[bytes]:
+        return [b"[%d,[%b]]" % (_CHANNEL, b",".join(event.row for event in events))]
+
+    def control(self, _price: Price, _time_ms: int) -> list[bytes]:
+        return [encode([_CHANNEL, "hb"])] if self._subscribed else []
+
+
+def _told(order: Order, time_ms: int, matched: int) -> bytes:
+    sign = "" if order.closes_long else "-"
+    return (
+        f'["pos",{number(order, time_ms)},{time_ms},null,"{order.symbol}",{sign}{order.quantity},'
+        f"{order.average_price},null,{matched},{matched},null,{order.limit_price}]"
+    ).encode()

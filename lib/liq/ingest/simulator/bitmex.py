@@ -1,0 +1,105 @@
+"""BitMEX's side of the table ``liquidation``: what is open first, then inserts, updates, deletes.
+
+Source: https://www.bitmex.com/app/wsAPI
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import NAMESPACE_OID, uuid5
+
+from liq.ingest.simulator.exchange import Event, Plain, Price, decode, encode, number, rows
+from liq.ingest.simulator.process import Order
+
+_TABLE = "liquidation"
+_CONTROL = "tradeBin1m"
+
+
+class Bitmex(Plain):
+    """Inverse and linear perpetuals."""
+
+    def session(self, path: str) -> "_Session":
+        """See `liq.ingest.simulator.exchange.Exchange`, as for all that follows."""
+        self.check(path)
+        return _Session()
+
+    def row(self, order: Order, time_ms: int) -> bytes:
+        """There is no time in it."""
+        return (
+            f'{{"orderID":"{_id(order, time_ms)}","symbol":"{order.symbol}",'
+            f'"side":"{"Sell" if order.closes_long else "Buy"}","price":{order.limit_price},'
+            f'"leavesQty":{order.quantity}}}'
+        ).encode()
+
+
+class _Session:
+    def __init__(self) -> None:
+        self._tables: set[str] = set()
+
+    @property
+    def hears_liquidations(self) -> bool:
+        return _TABLE in self._tables
+
+    def greet(self) -> list[bytes]:
+        info = "Welcome to the BitMEX Realtime API."
+        return [
+            encode({"info": info, "version": "2.0.0", "docs": "https://www.bitmex.com/app/wsAPI"})
+        ]
+
+    def answer(self, request: bytes) -> list[bytes]:
+        if request == b"ping":
+            return [b"pong"]
+        message = decode(request)
+        tables = message.get("args")
+        if message.get("op") != "subscribe" or not isinstance(tables, list):
+            return [encode({"status": 400, "error": "Invalid request"})]
+        return [frame for table in tables for frame in self._subscribe(str(table))]
+
+    def _subscribe(self, table: str) -> list[bytes]:
+        name = table.partition(":")[0]
+        if name not in (_TABLE, _CONTROL):
+            return [encode({"status": 400, "error": f"Unknown table: {name}"})]
+        self._tables.add(table)
+        acknowledged = encode({"success": True, "subscribe": table})
+        return [acknowledged, _change(name, "partial", _OPEN if name == _TABLE else b"[]")]
+
+    def liquidations(self, events: Sequence[Event]) -> list[bytes]:
+        filled = [{"orderID": _id(*event[:2]), "symbol": event.order.symbol} for event in events]
+        updates = encode([{**order, "leavesQty": 1} for order in filled])
+        return [
+            _change(_TABLE, "insert", rows(events)),
+            _change(_TABLE, "update", updates),
+            _change(_TABLE, "delete", encode(filled)),
+        ]
+
+    def control(self, price: Price, time_ms: int) -> list[bytes]:
+        moment = datetime.fromtimestamp(time_ms / 1000, UTC).isoformat()
+        symbols = [table.partition(":")[2] for table in self._tables if _CONTROL in table]
+        return [
+            _change(
+                _CONTROL,
+                "insert",
+                encode([{"timestamp": moment, "symbol": symbol, "close": price(symbol)}]),
+            )
+            for symbol in symbols
+        ]
+
+
+def _id(order: Order, time_ms: int) -> str:
+    return str(uuid5(NAMESPACE_OID, f"{order.symbol}{number(order, time_ms)}"))
+
+
+def _change(table: str, action: str, data: bytes) -> bytes:
+    return b'{"table":"%b","action":"%b","data":%b}' % (table.encode(), action.encode(), data)
+
+
+_OPEN = encode(
+    [
+        {
+            "orderID": "de709f12-2f24-9a36-b047-ab0ff090f0bb",
+            "symbol": "XBTUSD",
+            "side": "Buy",
+            "price": 5698.5,
+            "leavesQty": 123000,
+        }
+    ]
+)

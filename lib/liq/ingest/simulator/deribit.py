@@ -1,0 +1,93 @@
+"""Deribit's side of ``trades``: JSON-RPC, heartbeats, liquidations among ordinary trades.
+
+Source: https://docs.deribit.com/#trades-kind-currency-interval
+"""
+
+from collections.abc import Sequence
+
+from liq.ingest.simulator.exchange import Event, Plain, Price, decode, encode, number
+from liq.ingest.simulator.process import Order
+
+_FLIPPED = {"buy": "sell", "sell": "buy"}
+
+
+class Deribit(Plain):
+    """Futures; now the taker of a trade is liquidated, now its maker."""
+
+    whole = False
+    gathers_s = 0.1
+    cuts_s = 60.0
+
+    def session(self, path: str) -> "_Session":
+        """See `liq.ingest.simulator.exchange.Exchange`, as for all that follows."""
+        self.check(path)
+        return _Session(self.market[0].symbol)
+
+    def price(self, order: Order) -> str:
+        """That of the trade."""
+        return order.average_price
+
+    def row(self, order: Order, time_ms: int) -> bytes:
+        """The direction is the taker's: a maker's liquidation shows the other one."""
+        closing = "sell" if order.closes_long else "buy"
+        maker = time_ms % 2 == 1
+        return _trade(
+            order, time_ms, _FLIPPED[closing] if maker else closing, "M" if maker else "T"
+        )
+
+
+class _Session:
+    def __init__(self, some_symbol: str) -> None:
+        self._some_symbol = some_symbol
+        self._channels: list[str] = []
+        self._beats = False
+
+    @property
+    def hears_liquidations(self) -> bool:
+        return bool(self._channels)
+
+    def greet(self) -> list[bytes]:
+        return []
+
+    def answer(self, request: bytes) -> list[bytes]:
+        message = decode(request)
+        method, params = message.get("method"), message.get("params")
+        result: object = "ok"
+        if method == "public/set_heartbeat":
+            self._beats = True
+        elif method == "public/test":
+            result = {"version": "1.2.26"}
+        elif method == "public/subscribe" and isinstance(params, dict):
+            result = self._channels = [str(channel) for channel in params.get("channels", ())]
+        else:
+            error = {"code": -32601, "message": "Method not found"}
+            return [encode({"jsonrpc": "2.0", "id": message.get("id"), "error": error})]
+        return [encode({"jsonrpc": "2.0", "id": message.get("id"), "result": result})]
+
+    def liquidations(self, events: Sequence[Event]) -> list[bytes]:
+        first = events[0]
+        return self._push([_trade(first.order, first.time_ms, "buy"), *(e.row for e in events)])
+
+    def control(self, price: Price, time_ms: int) -> list[bytes]:
+        beat = {"jsonrpc": "2.0", "method": "heartbeat", "params": {"type": "test_request"}}
+        order = Order(0, self._some_symbol, False, "10", *[f"{price(self._some_symbol):.1f}"] * 2)  # noqa: FBT003
+        trade = _trade(order, time_ms, "sell")
+        return [*([encode(beat)] if self._beats else []), *self._push([trade])]
+
+    def _push(self, trades: Sequence[bytes]) -> list[bytes]:
+        return [
+            b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"%b","data":[%b]}}'
+            % (channel.encode(), b",".join(trades))
+            for channel in self._channels
+        ]
+
+
+def _trade(order: Order, time_ms: int, direction: str, mark: str = "") -> bytes:
+    marked = f',"liquidation":"{mark}"' if mark else ""
+    price = order.average_price
+    return (
+        f'{{"trade_seq":{time_ms},"trade_id":"{number(order, time_ms)}","timestamp":{time_ms},'
+        f'"tick_direction":0,"price":{price},"index_price":{price},'
+        f'"instrument_name":"{order.symbol}","direction":"{direction}","amount":{order.quantity}'
+        f"{marked}}}"
+    ).encode()

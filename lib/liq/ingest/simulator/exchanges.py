@@ -1,0 +1,23 @@
+"""The exchanges that the simulator stands in for, by venue."""
+
+from functools import cache
+
+from liq.ingest.simulator.binance import Binance
+from liq.ingest.simulator.bitfinex import Bitfinex
+from liq.ingest.simulator.bitmex import Bitmex
+from liq.ingest.simulator.bybit import Bybit
+from liq.ingest.simulator.deribit import Deribit
+from liq.ingest.simulator.exchange import Exchange
+from liq.ingest.simulator.gate import Gate
+from liq.ingest.simulator.htx import Htx
+from liq.ingest.simulator.okx import Okx
+
+DEFAULT = "binance_usdm"
+_EXCHANGES = (Binance, Bybit, Okx, Bitmex, Deribit, Htx, Gate, Bitfinex)
+
+
+@cache
+def exchange(venue: str) -> Exchange:
+    """Return the exchange that speaks as ``venue`` does; `KeyError` if there is no such venue."""
+    kinds = {kind.__name__.lower(): kind for kind in _EXCHANGES}
+    return kinds[venue.partition("_")[0]](venue)

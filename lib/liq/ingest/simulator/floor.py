@@ -1,0 +1,196 @@
+"""One venue of the simulator: its process sends orders on time to all who listen."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
+
+from liq.ingest.simulator.exchange import Event, Exchange, Session
+from liq.ingest.simulator.process import Order, Process
+from liq.ingest.simulator.walk import Walk
+
+_TICK_S = 0.002  # orders due within it are written at once
+_BEHIND = 1_000  # so many are written at once when it is behind its schedule
+CONTROL_S = 1.0
+_SLOW_CLIENT_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a simulated venue sends.
+
+    ``rate`` is in liquidations a second, ``count`` ends the stream (connections stay),
+    ``close_after`` closes each connection after so many seconds, ``malformed_every`` adds a bad
+    message after so many good ones; 0 means not. ``ledger`` gets each order sent as a line of JSON,
+    in canonical terms: exchange, symbol, side, ts (microseconds), price, quantity (base), notional
+    (USD).
+    """
+
+    rate: float = 5.0
+    seed: int = 0
+    count: int = 0
+    close_after: float = 0.0
+    malformed_every: int = 0
+    ledger: Path | None = None
+
+
+class Floor:
+    """An exchange at work.
+
+    Orders are due at the process's own times, whether clients keep up or not. While nobody listens
+    the process waits, so that the first client sees a seed's orders from the first one on.
+    """
+
+    def __init__(
+        self, exchange: Exchange, plan: Plan, seed: int, walk: Walk, ledger: IO[bytes] | None = None
+    ) -> None:
+        self.clients: dict[ServerConnection, Session] = {}
+        self.sent = 0
+        self.finished = False
+        self._exchange = exchange
+        self._plan = plan
+        self._ledger = ledger
+        self._walk = walk
+        self._process = Process(plan.rate, seed, exchange.market, walk)
+        self._contracts = {contract.symbol: contract for contract in exchange.market}
+        self._listened = asyncio.Event()
+
+    async def serve(self, connection: ServerConnection, session: Session) -> None:
+        """Talk with a client until it goes, or is cut off."""
+        self.clients[connection] = session
+        closing = asyncio.create_task(self._close_in_time(connection))
+        try:
+            self._write(connection, session.greet())
+            self._note_listeners()
+            while True:
+                async with asyncio.timeout(self._exchange.cuts_s or None):
+                    request = await connection.recv(decode=False)
+                self._write(connection, session.answer(request))
+                self._note_listeners()
+        except ConnectionClosed:
+            pass
+        except TimeoutError:
+            await connection.close(1008, "nothing heard")
+        finally:
+            closing.cancel()
+            del self.clients[connection]
+            self._note_listeners()
+
+    async def send_liquidations(self) -> None:
+        """Send the process's orders when they are due, until the plan's count is reached."""
+        tick_s = max(self._exchange.gathers_s, _TICK_S)
+        batch: list[Order] = []
+        epoch_ms = await self._pause(_now_ms())
+        self._walk.begin(epoch_ms)
+        for draft in self._process.drafts():
+            while (ahead := epoch_ms + int(draft.due_ms) - _now_ms()) > 0 or len(batch) >= _BEHIND:
+                self._send(batch, epoch_ms)
+                await asyncio.sleep(max(ahead / 1000, tick_s) if ahead > 0 else 0)
+                epoch_ms = await self._pause(epoch_ms)
+            batch.append(self._process.order(draft, epoch_ms))
+            if self._plan.count and self.sent + len(batch) >= self._plan.count:
+                self._send(batch, epoch_ms)
+                self.finished = True
+                return
+
+    async def send_control(self) -> None:
+        """Send what goes on beside liquidations, each second on the second, for ever."""
+        while True:
+            await asyncio.sleep(CONTROL_S - time.time() % CONTROL_S)
+            time_ms = round(round(time.time() / CONTROL_S) * CONTROL_S * 1000)
+            price = partial(self._process.price, time_ms=time_ms)
+            for connection, session in self.clients.items():
+                self._write(connection, session.control(price, time_ms))
+
+    async def _close_in_time(self, connection: ServerConnection) -> None:
+        if self._plan.close_after:
+            await asyncio.sleep(self._plan.close_after)
+            await connection.close(1001, "maximum connection time")
+
+    def _listeners(self) -> list[tuple[ServerConnection, Session]]:
+        return [
+            (connection, session)
+            for connection, session in self.clients.items()
+            if session.hears_liquidations and connection.state is State.OPEN
+        ]
+
+    def _note_listeners(self) -> None:
+        if self._listeners():
+            self._listened.set()
+        else:
+            self._listened.clear()
+
+    async def _pause(self, epoch_ms: int) -> int:
+        """Wait for a listener; return the epoch moved on by as much."""
+        if self._listened.is_set():
+            return epoch_ms
+        before = _now_ms()
+        await self._listened.wait()
+        return epoch_ms + _now_ms() - before
+
+    def _send(self, batch: list[Order], epoch_ms: int) -> None:
+        listeners = self._listeners()
+        if batch and listeners:
+            events = list(self._events(batch, epoch_ms))
+            for connection, session in listeners:
+                self._write(connection, session.liquidations(events))
+        batch.clear()
+
+    def _events(self, batch: list[Order], epoch_ms: int) -> Iterator[Event]:
+        """Yield the orders' events, the planned malformed ones between them."""
+        for order in batch:
+            time_ms = epoch_ms + order.due_ms
+            if self._ledger:
+                self._ledger.write(self._entry(order, time_ms))
+            yield Event(order, time_ms, self._exchange.row(order, time_ms))
+            self.sent += 1
+            every = self._plan.malformed_every
+            if every and self.sent % every == 0:
+                bad = self._exchange.malformed(self.sent // every, order, time_ms)
+                yield Event(order, time_ms, bad)
+        if self._ledger:
+            self._ledger.flush()
+
+    def _entry(self, order: Order, time_ms: int) -> bytes:
+        contract, price = self._contracts[order.symbol], float(self._exchange.price(order))
+        size = float(order.quantity) * contract.multiplier
+        entry = {
+            "exchange": self._exchange.name,
+            "symbol": order.symbol,
+            "side": "long" if order.closes_long else "short",
+            "ts": time_ms * 1000,
+            "price": price,
+            "quantity": size / price if contract.inverse else size,
+            "notional": size if contract.inverse else size * price,
+        }
+        return json.dumps(entry).encode() + b"\n"
+
+    def _write(self, connection: ServerConnection, messages: Iterable[bytes]) -> None:
+        """Write frames at once: a send for each would cost more than all else here."""
+        opcode = b"\x82" if self._exchange.binary else b"\x81"
+        data = b"".join(opcode + _length(message) + message for message in messages)
+        if data and connection.state is State.OPEN:
+            connection.transport.write(data)
+            if connection.transport.get_write_buffer_size() > _SLOW_CLIENT_BYTES:
+                connection.transport.abort()
+
+
+def _length(payload: bytes) -> bytes:
+    size = len(payload)
+    if size < 126:
+        return b"%c" % size
+    return (
+        b"\x7e" + size.to_bytes(2, "big") if size < 1 << 16 else b"\x7f" + size.to_bytes(8, "big")
+    )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,130 @@
+"""The simulated exchanges: one local websocket server, with a path for each venue."""
+
+import asyncio
+import contextlib
+from http import HTTPStatus
+from typing import IO, Self
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from liq import config
+from liq.config import Settings
+from liq.errors import FeedError
+from liq.ingest.feed import SIMULATOR_SERVER
+from liq.ingest.simulator.exchange import Session
+from liq.ingest.simulator.exchanges import DEFAULT, exchange
+from liq.ingest.simulator.floor import Floor, Plan
+from liq.ingest.simulator.walk import Walk
+from liq.ingest.venues import PRICE_FEEDS, VENUES
+
+__all__ = ["Plan", "Simulator"]
+
+_SERVED = VENUES | PRICE_FEEDS
+
+
+class Simulator:
+    """Every venue, simulated on ``settings.simulator_port``; use it as ``async with``.
+
+    Below ``/<venue>`` it speaks that venue's protocol, below all other paths Binance USD-M's. Each
+    venue goes on for itself, by the same plan, from when it is first asked for; an asset's price is
+    the same at all of them.
+    """
+
+    def __init__(self, plan: Plan | None = None, settings: Settings | None = None) -> None:
+        self._plan = plan or Plan()
+        settings = settings or config.settings()
+        self._address = (settings.host, settings.simulator_port)
+        self._floors: dict[str, Floor] = {}
+        self._walk = Walk(self._plan.seed)
+        self._exit = contextlib.AsyncExitStack()
+        self._ledger: IO[bytes] | None = None
+        self.finished = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        """Where all Binance USD-M liquidations are."""
+        host, port = self._address
+        return f"ws://{host}:{port}/market/ws/!forceOrder@arr"
+
+    @property
+    def urls(self) -> str:
+        """Where each venue is: its name belongs in place of ``{venue}``."""
+        host, port = self._address
+        return f"ws://{host}:{port}/{{venue}}"
+
+    @property
+    def clients(self) -> int:
+        """How many connections there are."""
+        return sum(len(floor.clients) for floor in self._floors.values())
+
+    @property
+    def sent(self) -> int:
+        """How many liquidations there were."""
+        return sum(floor.sent for floor in self._floors.values())
+
+    async def __aenter__(self) -> Self:
+        """Listen. Raises `FeedError` when the port is taken."""
+        host, port = self._address
+        server = serve(
+            self._serve,
+            host,
+            port,
+            process_request=_refuse_unknown,
+            compression=None,
+            close_timeout=1,
+            ping_interval=180,  # as Binance does
+            ping_timeout=600,
+            server_header=SIMULATOR_SERVER,
+        )
+        try:
+            if self._plan.ledger:
+                self._ledger = self._exit.enter_context(self._plan.ledger.open("ab"))
+            await self._exit.enter_async_context(server)
+        except OSError as error:
+            raise FeedError(
+                f"cannot simulate an exchange on {host}:{port}: {error}; "
+                "is LIQ_SIMULATOR_PORT another one's, or the ledger not writable?"
+            ) from error
+        self._tasks = await self._exit.enter_async_context(asyncio.TaskGroup())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._exit.aclose()
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        assert connection.request  # noqa: S101 - the handshake is over
+        name, session = _route(connection.request.path)
+        await self._floor(name).serve(connection, session)
+
+    def _floor(self, name: str) -> Floor:
+        if name not in self._floors:
+            seed = self._plan.seed + list(_SERVED).index(name)
+            floor = Floor(exchange(name), self._plan, seed, self._walk, self._ledger)
+            for work in (self._send_liquidations(floor), floor.send_control()):
+                self._exit.callback(self._tasks.create_task(work).cancel)
+            self._floors[name] = floor
+        return self._floors[name]
+
+    async def _send_liquidations(self, floor: Floor) -> None:
+        await floor.send_liquidations()
+        if all(floor.finished for name, floor in self._floors.items() if name in VENUES):
+            self.finished.set()
+
+
+def _route(target: str) -> tuple[str, Session]:
+    """Return the venue that a path asks for, and a session. Raises `ValueError` for an unknown."""
+    first, slash, rest = target.removeprefix("/").partition("/")
+    if first in _SERVED:
+        return first, exchange(first).session(slash + rest)
+    if target == "/":
+        raise ValueError(f"there are: {', '.join(f'/{name}' for name in _SERVED)}")
+    return DEFAULT, exchange(DEFAULT).session(target)
+
+
+def _refuse_unknown(connection: ServerConnection, request: Request) -> Response | None:
+    try:
+        _route(request.path)
+    except ValueError as error:
+        return connection.respond(HTTPStatus.NOT_FOUND, f"{error}\n")
+    return None

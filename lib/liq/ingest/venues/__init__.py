@@ -1,0 +1,70 @@
+"""The venues liq listens to. A new one is a module with a parser, a recording and a line here.
+
+`VENUES` tell of liquidations, `PRICE_FEEDS` of the prices that those are seen against.
+"""
+
+from collections.abc import Sequence
+
+from liq.common.spelling import hint, match
+from liq.errors import ConfigError
+from liq.ingest.venues.base import Venue
+from liq.ingest.venues.binance import BINANCE_COINM, BINANCE_USDM
+from liq.ingest.venues.binance_mark import BINANCE_USDM_MARK
+from liq.ingest.venues.bitfinex import BITFINEX
+from liq.ingest.venues.bitmex import BITMEX
+from liq.ingest.venues.bybit import BYBIT, BYBIT_INVERSE
+from liq.ingest.venues.deribit import DERIBIT
+from liq.ingest.venues.gate import GATE, GATE_INVERSE
+from liq.ingest.venues.htx import HTX, HTX_INVERSE
+from liq.ingest.venues.okx import OKX
+
+VENUES = {
+    venue.name: venue
+    for venue in (
+        BINANCE_USDM,
+        BINANCE_COINM,
+        BYBIT,
+        BYBIT_INVERSE,
+        OKX,
+        BITMEX,
+        DERIBIT,
+        HTX,
+        HTX_INVERSE,
+        GATE,
+        GATE_INVERSE,
+        BITFINEX,
+    )
+}
+PRICE_FEEDS = {venue.name: venue for venue in (BINANCE_USDM_MARK,)}
+
+ALL = "all"  # where names of venues are asked for
+
+
+def names(asked: Sequence[str]) -> list[str]:
+    """Return the feeds that ``asked`` names, once each; ``all`` is every one of liquidations.
+
+    Raises `ConfigError` for an unknown one.
+    """
+    every = any(name.casefold() == ALL for name in asked)
+    return list(dict.fromkeys(VENUES if every else [venue(name).name for name in asked]))
+
+
+def url_of(name: str, url: str) -> str:
+    """Return ``url`` with the venue's name for ``{venue}`` in it, the venue's own URL for ""."""
+    return url.replace("{venue}", venue(name).name) or venue(name).url
+
+
+def known() -> list[str]:
+    """Return the names of all feeds of liq's. Rows may name any other: of another program, say."""
+    return [*VENUES, *PRICE_FEEDS]
+
+
+def venue(name: str) -> Venue:
+    """Return a feed by name, e.g. ``binance_usdm``, whatever its case.
+
+    Raises `ConfigError`, which lists the names, for an unknown one.
+    """
+    feeds = VENUES | PRICE_FEEDS
+    if found := match(name, feeds):
+        return feeds[found]
+    raise ConfigError(f"unknown venue {name!r}{hint(name, feeds)}")

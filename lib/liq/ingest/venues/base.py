@@ -1,0 +1,161 @@
+"""What a venue is: where its feed is, how to subscribe, and a pure parser of its messages."""
+
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from typing import Protocol
+
+from liq.config import Settings
+from liq.errors import RejectedMessage
+from liq.records.model import EARLIEST, LARGEST, SMALLEST, Completeness, Record, Source
+
+_YEAR_2100 = 4_102_444_800_000
+
+
+class Through(StrEnum):
+    """Whose connections bring a venue's frames: ours or cryptofeed's."""
+
+    DIRECT = "direct"
+    CRYPTOFEED = "cryptofeed"
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """What a venue says of one of its contracts.
+
+    ``multiplier`` is base per contract (linear) or USD per contract (inverse).
+    """
+
+    symbol: str
+    base: str
+    quote: str
+    multiplier: float = 1.0
+    inverse: bool = False
+
+
+Instruments = Mapping[str, Instrument]
+
+
+class Passed(StrEnum):
+    """Why what a venue tells of a liquidation is passed over: on purpose it makes no record."""
+
+    OLD = "older than 10 minutes at receipt"
+    EARLIER = "open before we connected"
+    OTHER_KIND = "of the other kind of contract"
+    STILL_OPEN = "still open: its last message has all of it"
+    UNFILLED = "ended without a fill"
+    FOLLOW_UP = "of a liquidation that was reported already"
+
+
+class Parsed(list[Record]):
+    """The records of a frame in which ``passed`` tells how much was passed over, and why."""
+
+    def __init__(self, records: Iterable[Record], passed: Mapping[Passed, int]) -> None:
+        super().__init__(records)
+        self.passed = passed
+
+
+class Parse(Protocol):
+    """A pure parser: one raw websocket frame to the records in it, liquidations or prices.
+
+    Frames that tell of none (acknowledgements, heartbeats) give an empty list, those that tell what
+    is passed over a `Parsed`. Raises `liq.errors.RejectedMessage` when a record cannot be
+    understood.
+    """
+
+    def __call__(
+        self,
+        raw: str | bytes,
+        instruments: Instruments,
+        recv_ts: int,
+        source: Source = Source.LIVE,
+    ) -> Sequence[Record]:
+        """Parse ``raw``, received at ``recv_ts`` (microseconds since the epoch, UTC)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Where a venue's REST API lists its contracts, and a pure parser of one page of that.
+
+    ``parse`` returns the page's contracts and the query that asks for the next page, "" after the
+    last. It raises `RejectedMessage` on anything but the documented payload.
+    """
+
+    urls: tuple[str, ...]
+    parse: Callable[[bytes], tuple[list[Instrument], str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A text frame that the venue wants to hear every so many seconds."""
+
+    seconds: float
+    frame: str
+
+
+def always(*frames: str) -> Callable[[Instruments], Sequence[str]]:
+    """Return a `Venue.subscribe` that sends the same frames whatever the contracts."""
+    return lambda _instruments: frames
+
+
+_stream_is_in_the_url = always()
+
+
+def _none(_settings: Settings) -> Sequence[Instrument]:
+    return ()
+
+
+def _no_reply(_raw: str | bytes) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """One feed of an exchange: of its liquidations, or (``completeness`` is None) of prices."""
+
+    name: str
+    url: str
+    completeness: Completeness | None
+    documentation: str
+    parse: Parse
+
+    # text frames to send once connected, for the contracts to listen to; a venue with one stream
+    # for all subscribes to that, whatever the contracts
+    subscribe: Callable[[Instruments], Sequence[str]] = _stream_is_in_the_url
+    heartbeat: Heartbeat | None = None
+    # the text frame with which to answer a frame: a venue's own ping, below the websocket's
+    reply: Callable[[str | bytes], str | None] = _no_reply
+    # seconds after which a connection without any frame, ours or a control stream's, is dead
+    silence: float = 60.0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    # None: the contract's name says all
+    listing: Listing | None = None
+    # the contracts to listen to, where it is the settings that choose them
+    chosen: Callable[[Settings], Sequence[Instrument]] = _none
+
+    @property
+    def rule(self) -> str:
+        """How messages become liquidations, in words: the docstring of the parser's module."""
+        parser = self.parse.func if isinstance(self.parse, partial) else self.parse
+        return inspect.getdoc(inspect.getmodule(parser)) or ""
+
+
+def positive(text: str, meaning: str) -> float:
+    """Return the decimal ``text`` as a number; reject those that no record can have."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not SMALLEST <= number < LARGEST:
+        raise RejectedMessage(f"{meaning} {text!r} is no positive number")
+    return number
+
+
+def microseconds(milliseconds: int) -> int:
+    """Return a venue's milliseconds as microseconds; reject other units and broken clocks."""
+    if not EARLIEST // 1000 <= milliseconds < _YEAR_2100:
+        raise RejectedMessage(f"time {milliseconds} is no time in milliseconds since the epoch")
+    return milliseconds * 1000

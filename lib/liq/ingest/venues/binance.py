@@ -1,0 +1,239 @@
+"""Binance futures: ``!forceOrder@arr``, the liquidation orders of all contracts.
+
+Source: https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/All-Market-Liquidation-Order-Streams
+and, for COIN-M,
+https://developers.binance.com/docs/derivatives/coin-margined-futures/websocket-market-streams/All-Market-Liquidation-Order-Streams
+One order a message, bare on a raw stream, below ``data`` on a combined one::
+
+    {"e": "forceOrder", "E": 1568014460893, "o": {
+        "s": "BTCUSDT",      contract
+        "S": "SELL",         side of the closing order: SELL closes a long
+        "o": "LIMIT", "f": "IOC",
+        "q": "0.014",        ordered quantity, in base (USD-M) or contracts (COIN-M)
+        "p": "9910",         limit price: not what was paid
+        "ap": "9910",        average price of the fills so far, in quote per base
+        "X": "FILLED",       status
+        "l": "0.014",        quantity of the last fill
+        "z": "0.014",        quantity of all fills so far
+        "T": 1568014460893}} time of trade, milliseconds
+
+Notional is ``z`` times ``ap`` (USD-M), or ``z`` contracts of 100 USD (BTC) or 10 USD (others) in
+COIN-M, which adds the pair as ``ps``. An order that is still open is passed over: ``z``
+accumulates, so its last message tells all of it. One that expired or was cancelled counts as far as
+it was filled.
+
+Since 2026-06-30 the stream carries both kinds of contract, with ``"st"`` 1 for USD-M and 2 for
+COIN-M: orders of the other kind are passed over, as the other feed tells them.
+
+Traps: at most the latest order a second a contract is shown, so totals are lower bounds. The USD-M
+URL without ``/market`` acknowledges and stays silent since 2026-04-23; COIN-M has no such routes. A
+connection lasts 24 hours. The mark price of BTC, every 3 s, tells a quiet market from a dead
+connection.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+
+import msgspec
+
+from liq.errors import RejectedMessage
+from liq.ingest.venues.base import (
+    Instrument,
+    Instruments,
+    Listing,
+    Passed,
+    Venue,
+    always,
+    microseconds,
+    positive,
+)
+from liq.ingest.venues.canonical import array, decode, known, listed, pass_over, side, sizes
+from liq.records.model import Completeness, Liquidation, PriceKind, Record, Side, Source, event_id
+
+_DOLLARS = ("USDT", "USDC", "FDUSD", "BUSD", "USD1")  # how names of USD-M contracts end
+_SIDES = {"SELL": Side.LONG, "BUY": Side.SHORT}
+_OPEN = frozenset({"NEW", "PARTIALLY_FILLED"})
+_CLOSED = frozenset({"FILLED", "EXPIRED", "EXPIRED_IN_MATCH", "CANCELED"})
+_STATES = _OPEN | _CLOSED
+_KINDS = {1: "binance_usdm", 2: "binance_coinm"}  # by st
+_COINM_NAME = re.compile(r".+USD_(PERP|\d{6})")
+
+
+class _Order(msgspec.Struct, gc=False):
+    s: str
+    S: str
+    o: str
+    f: str
+    q: str
+    p: str
+    ap: str
+    X: str
+    l: str  # noqa: E741 - the venue's name
+    z: str
+    T: int
+    st: int | str | None = None
+
+
+class _Error(msgspec.Struct):
+    code: int = 0
+    msg: str = ""
+
+
+class Frame(msgspec.Struct):
+    """A bare event, a combined stream's wrapper of one, or the answer to a request."""
+
+    e: str = ""
+    o: msgspec.Raw = msgspec.Raw()
+    data: "Frame | None" = None
+    id: int | str | msgspec.UnsetType | None = msgspec.UNSET
+    error: _Error | None = None
+
+
+_frame = msgspec.json.Decoder(Frame)
+_order = msgspec.json.Decoder(_Order)
+
+
+def _parse(
+    exchange: str,
+    raw: str | bytes,
+    instruments: Instruments,
+    recv_ts: int,
+    source: Source = Source.LIVE,
+) -> Sequence[Record]:
+    frame = decode(_frame, raw)
+    event = frame.data or frame
+    if event.e != "forceOrder":
+        expect_answer(frame, event)
+        return []
+    order = decode(_order, event.o)
+    if _kind(order) not in (None, exchange):
+        return pass_over(Passed.OTHER_KIND)
+    if why := _not_closed(order):
+        return pass_over(why)
+    contract = _CONTRACTS[exchange](order.s, instruments)
+    return [_liquidation(order, exchange, contract, recv_ts, source)]
+
+
+def expect_answer(frame: Frame, event: Frame) -> None:
+    """Reject what is neither some other event nor the answer to a request that was carried out."""
+    if frame.error:
+        raise RejectedMessage(f"the venue refused a request: {frame.error.code} {frame.error.msg}")
+    if not event.e and frame.id is msgspec.UNSET:
+        raise RejectedMessage("neither an event nor the answer to a request")
+
+
+def _kind(order: _Order) -> str | None:
+    """Return the feed that the order belongs to, by ``st`` or else by the contract's name."""
+    if isinstance(order.st, int):
+        return _KINDS.get(order.st)
+    return _KINDS[2 if _COINM_NAME.fullmatch(order.s) else 1]
+
+
+def _not_closed(order: _Order) -> Passed | None:
+    """Return why an order gives no record, None for one that was closed with a fill."""
+    if order.X not in _STATES:
+        raise RejectedMessage(f"unknown order status {order.X!r}")
+    if order.X in _OPEN:
+        return Passed.STILL_OPEN
+    ended_unfilled = order.X != "FILLED" and order.z and not order.z.strip("0.")
+    return Passed.UNFILLED if ended_unfilled else None
+
+
+def _liquidation(
+    order: _Order, exchange: str, contract: Instrument, recv_ts: int, source: Source
+) -> Liquidation:
+    price = positive(order.ap, "average price ap")
+    quantity, notional = sizes(contract, positive(order.z, "filled quantity z"), price)
+    return Liquidation(
+        ts=microseconds(order.T),
+        recv_ts=recv_ts,
+        exchange=exchange,
+        symbol=order.s,
+        base=contract.base,
+        quote=contract.quote,
+        side=side(_SIDES, order.S),
+        raw_side=order.S,
+        price=price,
+        price_kind=PriceKind.AVERAGE,
+        quantity=quantity,
+        notional=notional,
+        event_id=event_id(*msgspec.structs.astuple(order)[:-2], str(order.T)),
+        completeness=Completeness.THROTTLED,
+        source=source,
+    )
+
+
+def named(symbol: str, instruments: Instruments) -> Instrument:
+    """Return a USD-M contract, whose size is one of base and whose name tells the rest."""
+    return instruments.get(symbol) or _read(symbol)
+
+
+@lru_cache(maxsize=4096)  # contracts are few, and asked for again and again
+def _read(symbol: str) -> Instrument:
+    pair = symbol.partition("_")[0]  # BTCUSDT_260925 is a delivery contract of BTCUSDT
+    for quote in _DOLLARS:
+        base = pair.removesuffix(quote)
+        if base and base != pair:
+            return Instrument(symbol, base, quote)
+    raise RejectedMessage(f"{symbol!r} is not quoted in a known dollar ({', '.join(_DOLLARS)})")
+
+
+_CONTRACTS: dict[str, Callable[[str, Instruments], Instrument]] = {
+    "binance_usdm": named,
+    "binance_coinm": known,
+}
+
+
+class _Contract(msgspec.Struct, rename="camel"):
+    symbol: str
+    base_asset: str
+    quote_asset: str
+    contract_size: float
+
+
+class _Page(msgspec.Struct):
+    symbols: msgspec.Raw
+
+
+_page = msgspec.json.Decoder(_Page)
+_contract = msgspec.json.Decoder(_Contract)
+
+
+def _list(body: bytes) -> tuple[list[Instrument], str]:
+    return listed(array(decode(_page, body).symbols), _instrument), ""
+
+
+def _instrument(raw: msgspec.Raw) -> Instrument:
+    contract = decode(_contract, raw)
+    return Instrument(
+        contract.symbol,
+        contract.base_asset,
+        contract.quote_asset,
+        contract.contract_size,
+        inverse=True,
+    )
+
+
+parse = partial(_parse, "binance_usdm")
+
+BINANCE_USDM = Venue(
+    name="binance_usdm",
+    url="wss://fstream.binance.com/market/ws/!forceOrder@arr",
+    completeness=Completeness.THROTTLED,
+    documentation="https://developers.binance.com/docs/derivatives/usds-margined-futures",
+    parse=parse,
+    subscribe=always('{"method":"SUBSCRIBE","params":["btcusdt@markPrice"],"id":1}'),
+    silence=30,
+)
+
+BINANCE_COINM = Venue(
+    name="binance_coinm",
+    url="wss://dstream.binance.com/ws/!forceOrder@arr",
+    completeness=Completeness.THROTTLED,
+    documentation="https://developers.binance.com/docs/derivatives/coin-margined-futures",
+    parse=partial(_parse, "binance_coinm"),
+    subscribe=always('{"method":"SUBSCRIBE","params":["btcusd_perp@markPrice"],"id":1}'),
+    silence=30,
+    listing=Listing(urls=("https://dapi.binance.com/dapi/v1/exchangeInfo",), parse=_list),
+)

@@ -1,0 +1,157 @@
+"""Bitfinex margin and derivatives: ``status`` of key ``liq:global``, all liquidations.
+
+Source: https://docs.bitfinex.com/reference/ws-public-status
+Arrays on a numbered channel, several positions a message::
+
+    [91684, [["pos",
+        142397657,        position
+        1574697680828,    time, milliseconds
+        null,
+        "tBSVUSD",        pair
+        -2.62932,         size of the position in base: above zero a long, below a short
+        91.5838,          price at which the holder entered, in quote per base
+        null,
+        1,                0 the liquidation starts, 1 a match of it in the market
+        1,                0 the venue takes the position over, 1 it is sold in the market
+        null,
+        112.27]]]         price at which it was taken over, or null
+
+Only starts count: the matches that follow tell the same position again, in parts. The price is that
+of the take-over; where there is none (sold in the market) it is the holder's entry price, marked
+``entry``, so that notional is what the position cost, not what it brought.
+
+Traps: the sign is the position's, not an order's. Many pairs are quoted in BTC or euros: those are
+rejected. UST is Tether (USDT); a derivative is called F0, as in tBTCF0:USTF0.
+
+The venue sends ``[channel, "hb"]`` every 15 s on a quiet channel.
+"""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from liq.errors import RejectedMessage
+from liq.ingest.venues.base import (
+    Instrument,
+    Instruments,
+    Listing,
+    Passed,
+    Venue,
+    always,
+    microseconds,
+    positive,
+)
+from liq.ingest.venues.canonical import Context, Report, array, decode, listed, records
+from liq.records.model import Completeness, PriceKind, Record, Side, Source
+
+_EVENTS = ("info", "subscribed", "conf", "pong")
+_START = 0
+
+
+class _Row(msgspec.Struct, array_like=True):
+    kind: str
+    position: int
+    mts: Decimal
+    _3: msgspec.Raw
+    pair: str
+    amount: Decimal
+    entry_price: Decimal
+    _7: msgspec.Raw
+    is_match: int
+    is_market_sold: int
+    _10: msgspec.Raw
+    price_acquired: Decimal | None = None
+
+
+class _Push(msgspec.Struct, array_like=True):
+    channel: int
+    rows: msgspec.Raw
+
+
+class _Event(msgspec.Struct):
+    event: str
+    code: int = 0
+    msg: str = ""
+
+
+_push = msgspec.json.Decoder(_Push)
+_event = msgspec.json.Decoder(_Event)
+_row = msgspec.json.Decoder(_Row)
+
+
+def parse(
+    raw: str | bytes, instruments: Instruments, recv_ts: int, source: Source = Source.LIVE
+) -> Sequence[Record]:
+    """Parse one frame: units are in the module, the contract in `liq.ingest.venues.base.Parse`."""
+    if raw[:1] in ("{", b"{"):
+        _expect_answer(decode(_event, raw))
+        return []
+    push = decode(_push, raw)
+    if bytes(push.rows) == b'"hb"':
+        return []
+    context = Context(BITFINEX.name, Completeness.FULL, instruments, recv_ts, source)
+    return records(array(push.rows), _read, context)
+
+
+def _expect_answer(answer: _Event) -> None:
+    if answer.event not in _EVENTS:
+        raise RejectedMessage(f"the venue refused a request: {answer.code} {answer.msg}")
+
+
+def _read(raw: msgspec.Raw) -> Iterator[Report | Passed]:
+    row = decode(_row, raw)
+    if row.kind != "pos":
+        raise RejectedMessage(f"unknown kind {row.kind!r} of status")
+    if row.is_match != _START:
+        yield Passed.FOLLOW_UP
+        return
+    price, price_kind = _price(row)
+    amount = str(row.amount)
+    yield Report(
+        symbol=row.pair,
+        ts=microseconds(int(row.mts)),
+        side=Side.LONG if row.amount > 0 else Side.SHORT,
+        raw_side="+" if row.amount > 0 else "-",
+        price=positive(str(price), "price"),
+        price_kind=price_kind,
+        contracts=positive(amount.removeprefix("-"), "amount"),
+        raw=(str(row.position), str(row.mts), row.pair, amount, str(price)),
+    )
+
+
+def _price(row: _Row) -> tuple[Decimal, PriceKind]:
+    if row.price_acquired is None:
+        return row.entry_price, PriceKind.ENTRY
+    return row.price_acquired, PriceKind.BANKRUPTCY
+
+
+_pair = msgspec.json.Decoder(str)
+
+
+def _list(body: bytes) -> tuple[list[Instrument], str]:
+    pairs = (pair for kind in array(body) for pair in array(kind))
+    return listed(pairs, _instrument), ""
+
+
+def _instrument(raw: msgspec.Raw) -> Instrument:
+    pair = decode(_pair, raw)
+    base, colon, quote = pair.partition(":")  # BTCUSD, DOGE:USD, BTCF0:USTF0
+    if not colon:
+        base, quote = pair[:-3], pair[-3:]
+    base, quote = base.removesuffix("F0"), quote.removesuffix("F0")
+    return Instrument(f"t{pair}", base, {"UST": "USDT", "UDC": "USDC"}.get(quote, quote))
+
+
+BITFINEX = Venue(
+    name="bitfinex",
+    url="wss://api-pub.bitfinex.com/ws/2",
+    completeness=Completeness.FULL,
+    documentation="https://docs.bitfinex.com/reference/ws-public-status",
+    parse=parse,
+    subscribe=always('{"event":"subscribe","channel":"status","key":"liq:global"}'),
+    listing=Listing(
+        urls=("https://api-pub.bitfinex.com/v2/conf/pub:list:pair:margin,pub:list:pair:futures",),
+        parse=_list,
+    ),
+)

@@ -1,0 +1,190 @@
+"""From what a venue reports to the canonical record: the steps that all parsers share.
+
+A venue's module turns its frame into `Report`s, in the venue's own contracts and units; `records`
+looks the contract up, works out base quantity and USD notional, and refuses what makes no sense.
+"""
+
+import contextlib
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from liq.errors import RejectedMessage
+from liq.ingest.venues.base import Instrument, Instruments, Parsed, Passed
+from liq.records.model import (
+    LARGEST,
+    SMALLEST,
+    Completeness,
+    Liquidation,
+    PriceKind,
+    Record,
+    Side,
+    Source,
+    event_id,
+)
+
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+
+T = TypeVar("T")
+Row = TypeVar("Row")
+
+# a dollar-pegged quote counts as a dollar; a contract quoted in anything else has no USD notional
+DOLLARS = frozenset({"USD", "USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USDE", "USD1"})
+_TOLERANCE = 0.01  # between a venue's own notional and ours: a wrong contract size is off by more
+
+
+class Report(NamedTuple):
+    """One liquidation in its venue's terms.
+
+    ``ts`` is in microseconds, ``contracts`` in the unit that `Instrument.multiplier` counts,
+    ``raw`` the fields that tell it from every other one, as text, ``stated`` the venue's own USD
+    notional where it sends one.
+    """
+
+    symbol: str
+    ts: int
+    side: Side
+    raw_side: str
+    price: float
+    price_kind: PriceKind
+    contracts: float
+    raw: tuple[str, ...]
+    stated: float | None = None
+
+
+class Context(NamedTuple):
+    """What a parser was given besides the frame, and which venue it is."""
+
+    exchange: str
+    completeness: Completeness
+    instruments: Instruments
+    recv_ts: int
+    source: Source
+
+
+def decode(decoder: msgspec.json.Decoder[T], raw: str | bytes | msgspec.Raw) -> T:
+    """Decode JSON; what is not of the documented shape is rejected."""
+    try:
+        return decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise RejectedMessage(f"not the documented JSON: {error}") from error
+
+
+def array(raw: bytes | msgspec.Raw) -> list[msgspec.Raw]:
+    """Return the elements of a JSON array, each to be decoded, or rejected, by itself."""
+    return decode(_array, raw)
+
+
+def side(sides: Mapping[str, Side], raw_side: str) -> Side:
+    """Return the liquidated position; an undocumented ``raw_side`` is rejected."""
+    if raw_side not in sides:
+        raise RejectedMessage(f"unknown side {raw_side!r}; documented are {', '.join(sides)}")
+    return sides[raw_side]
+
+
+def integer(text: str, meaning: str) -> int:
+    """Return the digits ``text`` as a number; anything else is rejected."""
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise RejectedMessage(f"{meaning} {text!r} is no whole number")
+    return int(text)
+
+
+def known(symbol: str, instruments: Instruments) -> Instrument:
+    """Return a listed contract; one that is not, or is quoted in no dollar, is rejected."""
+    contract = instruments.get(symbol)
+    if contract is None:
+        raise RejectedMessage(f"unknown contract {symbol!r}: its size is not guessed")
+    if contract.quote not in DOLLARS:
+        raise RejectedMessage(f"{symbol!r} is quoted in {contract.quote}, which is no dollar")
+    return contract
+
+
+def sizes(contract: Instrument, contracts: float, price: float) -> tuple[float, float]:
+    """Return the base quantity and the USD notional of so many contracts at ``price``."""
+    size = contracts * contract.multiplier
+    quantity, notional = (size / price, size) if contract.inverse else (size, size * price)
+    if not (SMALLEST <= quantity < LARGEST and SMALLEST <= notional < LARGEST):
+        raise RejectedMessage(f"{contracts:g} contracts at {price:g} have no finite notional")
+    return quantity, notional
+
+
+def listed(
+    rows: Iterable[msgspec.Raw], read: Callable[[msgspec.Raw], Instrument]
+) -> list[Instrument]:
+    """Return the contracts of a listing, without those that ``read`` rejects.
+
+    One odd contract must not cost the others; its liquidations are rejected as unknown.
+    """
+    found = []
+    for row in rows:
+        with contextlib.suppress(RejectedMessage):
+            instrument = read(row)
+            if 0 < instrument.multiplier < math.inf:
+                found.append(instrument)
+    return found
+
+
+def records(
+    rows: Iterable[Row], read: Callable[[Row], Iterable[Report | Passed]], context: Context
+) -> Sequence[Record]:
+    """Return the liquidations of a message's rows.
+
+    ``read`` yields what a row reports, or why it is passed over.
+
+    Rows alike in every field are different liquidations (two positions of one size can go in one
+    millisecond), so the second such row of a message is numbered and keeps an id of its own. A bad
+    row rejects itself only: `RejectedMessage.accepted` holds the good ones.
+    """
+    accepted: list[Record] = []
+    passed: dict[Passed, int] = {}
+    reasons: list[str] = []
+    seen: dict[tuple[str, ...], int] = {}  # a Counter takes a microsecond to make
+    for row in rows:
+        try:
+            for report in read(row):
+                if isinstance(report, Passed):
+                    passed[report] = passed.get(report, 0) + 1
+                    continue
+                repeat = seen.get(report.raw, 0)
+                accepted.append(_record(report, repeat, context))
+                seen[report.raw] = repeat + 1
+        except RejectedMessage as error:
+            reasons.append(str(error))
+    found = Parsed(accepted, passed) if passed else accepted
+    if reasons:
+        raise RejectedMessage("; ".join(reasons), found)
+    return found
+
+
+def pass_over(why: Passed, count: int = 1) -> Parsed:
+    """Return no record, and that so much was passed over."""
+    return Parsed((), {why: count})
+
+
+def _record(report: Report, repeat: int, context: Context) -> Liquidation:
+    contract = known(report.symbol, context.instruments)
+    quantity, notional = sizes(contract, report.contracts, report.price)
+    if report.stated is not None and not math.isclose(notional, report.stated, rel_tol=_TOLERANCE):
+        raise RejectedMessage(
+            f"{report.symbol}: by its contract size this is {notional:g} USD, by the venue "
+            f"{report.stated:g} USD; refresh the instruments"
+        )
+    return Liquidation(
+        ts=report.ts,
+        recv_ts=context.recv_ts,
+        exchange=context.exchange,
+        symbol=report.symbol,
+        base=contract.base,
+        quote=contract.quote,
+        side=report.side,
+        raw_side=report.raw_side,
+        price=report.price,
+        price_kind=report.price_kind,
+        quantity=quantity,
+        notional=notional,
+        event_id=event_id(*report.raw, *([str(repeat)] if repeat else [])),
+        completeness=context.completeness,
+        source=context.source,
+    )

@@ -1,0 +1,171 @@
+"""Gate futures: ``futures.public_liquidates``, the liquidation orders of all contracts.
+
+Source: https://www.gate.com/docs/developers/futures/ws/en/#public-liquidates-order-api
+Batches of up to a second or 20 orders, one contract a message (since 2026-08-20)::
+
+    {"channel": "futures.public_liquidates", "event": "update",
+     "time": 1541505434, "time_ms": 1541505434123, "result": [{
+        "contract": "BTC_USDT",
+        "size": "-124.5",       contracts of quanto_multiplier base each; below zero is a sell
+        "price": "215.1",       price of the liquidation order, in quote per base
+        "time": 1541486601123   time, milliseconds
+    }]}
+
+The sign of ``size`` is that of the closing *order*: a sell, below zero, closes a long. The
+documentation does not say so, and the REST history ``liq_orders`` has the opposite sign, because
+its ``size`` is the position. Certainty: good, not official. A public report of 2026-08 paired six
+orders of this channel with their REST rows (every sign opposite, every ``price`` the REST
+``order_price`` to the digit) and found longs in falling markets; the sign was asked of Gate in
+gateio/WebSocket-API issue 132, unanswered.
+
+Traps: before 2026-08-20 the venue showed one order a second, ``result`` was a bare object, and
+``time`` was documented in seconds with ``time_ms`` beside it: all of these are read. Without the
+header ``X-Gate-Size-Decimal: 1`` a size loses its decimals. An inverse contract has a
+quanto_multiplier of 0 and is 1 USD. BTC-settled contracts on other coins (quanto) are left out.
+
+The ticker of BTC tells a quiet market from a dead connection. The server pings below the messages.
+"""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from functools import partial
+
+import msgspec
+
+from liq.errors import RejectedMessage
+from liq.ingest.venues.base import (
+    Instrument,
+    Instruments,
+    Listing,
+    Venue,
+    always,
+    microseconds,
+    positive,
+)
+from liq.ingest.venues.canonical import Context, Report, array, decode, listed, records
+from liq.records.model import Completeness, PriceKind, Record, Side, Source
+
+_CHANNEL = "futures.public_liquidates"
+_CONTROL = "futures.tickers"
+_SECONDS = 100_000_000_000  # a time below this is in seconds
+
+
+class _Row(msgspec.Struct, gc=False):
+    contract: str
+    size: Decimal
+    price: Decimal
+    time: int
+    time_ms: int | None = None
+
+
+class _Error(msgspec.Struct):
+    code: int = 0
+    message: str = ""
+
+
+class _Frame(msgspec.Struct):
+    """A push (event ``update``) or the answer to a request."""
+
+    channel: str = ""
+    event: str = ""
+    error: _Error | None = None
+    result: msgspec.Raw = msgspec.Raw()
+
+
+_frame = msgspec.json.Decoder(_Frame)
+_row = msgspec.json.Decoder(_Row)
+
+
+def _parse(
+    exchange: str,
+    raw: str | bytes,
+    instruments: Instruments,
+    recv_ts: int,
+    source: Source = Source.LIVE,
+) -> Sequence[Record]:
+    frame = decode(_frame, raw)
+    if frame.error:
+        raise RejectedMessage(
+            f"the venue refused a request: {frame.error.code} {frame.error.message}"
+        )
+    if not frame.channel.startswith("futures."):
+        raise RejectedMessage("neither liquidations nor the answer to a request")
+    if frame.channel != _CHANNEL or frame.event != "update":
+        return []
+    context = Context(exchange, Completeness.FULL, instruments, recv_ts, source)
+    return records(_rows_of(frame.result), _read, context)
+
+
+def _rows_of(result: msgspec.Raw) -> Sequence[msgspec.Raw]:
+    return [result] if bytes(result).startswith(b"{") else array(result)
+
+
+def _read(raw: msgspec.Raw) -> Iterator[Report]:
+    row = decode(_row, raw)
+    size = str(row.size)
+    contracts = positive(size.removeprefix("-"), "size")  # first: what is no number has no sign
+    yield Report(
+        symbol=row.contract,
+        ts=microseconds(_milliseconds(row)),
+        side=Side.LONG if row.size < 0 else Side.SHORT,
+        raw_side="-" if row.size < 0 else "+",
+        price=positive(str(row.price), "price"),
+        price_kind=PriceKind.LIMIT,
+        contracts=contracts,
+        raw=(row.contract, str(_milliseconds(row)), size, str(row.price)),
+    )
+
+
+def _milliseconds(row: _Row) -> int:
+    time = row.time if row.time_ms is None else row.time_ms
+    return time * 1000 if time < _SECONDS else time
+
+
+class _Contract(msgspec.Struct):
+    name: str
+    type: str
+    quanto_multiplier: str
+
+
+_contract = msgspec.json.Decoder(_Contract)
+
+
+def _list(body: bytes, settled_in: str) -> tuple[list[Instrument], str]:
+    return listed(array(body), partial(_instrument, settled_in=settled_in)), ""
+
+
+def _instrument(raw: msgspec.Raw, settled_in: str) -> Instrument:
+    contract = decode(_contract, raw)
+    base, _, quote = contract.name.partition("_")
+    if contract.type == "inverse":
+        return Instrument(contract.name, base, quote, inverse=True)
+    if quote.lower() != settled_in:
+        raise RejectedMessage(f"{contract.name} is quanto: settled in {settled_in}")
+    multiplier = positive(contract.quanto_multiplier, "quanto_multiplier")
+    return Instrument(contract.name, base, quote, multiplier)
+
+
+def _subscription(channel: str, *payload: str) -> str:
+    # the documentation's own time, of 1970: only that of a signed request is checked
+    request = {"time": 123456, "channel": channel, "event": "subscribe", "payload": payload}
+    return msgspec.json.encode(request).decode()
+
+
+def _venue(name: str, settle: str, control: str) -> Venue:
+    return Venue(
+        name=name,
+        url=f"wss://fx-ws.gateio.ws/v4/ws/{settle}",
+        completeness=Completeness.FULL,
+        documentation="https://www.gate.com/docs/developers/futures/ws/en/#public-liquidates-order-api",
+        parse=partial(_parse, name),
+        subscribe=always(_subscription(_CHANNEL, "!all"), _subscription(_CONTROL, control)),
+        headers={"X-Gate-Size-Decimal": "1"},
+        listing=Listing(
+            urls=(f"https://api.gateio.ws/api/v4/futures/{settle}/contracts",),
+            parse=partial(_list, settled_in=settle),
+        ),
+    )
+
+
+GATE = _venue("gate", "usdt", "BTC_USDT")
+GATE_INVERSE = _venue("gate_inverse", "btc", "BTC_USD")

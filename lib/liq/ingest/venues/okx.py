@@ -1,0 +1,194 @@
+"""OKX perpetual and delivery futures: ``liquidation-orders``, recent liquidations of all contracts.
+
+Source: https://www.okx.com/docs-v5/en/#public-data-websocket-liquidation-orders-channel
+Several contracts in a message and several orders of a contract::
+
+    {"arg": {"channel": "liquidation-orders", "instType": "SWAP"}, "data": [{
+        "instId": "IOST-USDT-SWAP", "instType": "SWAP", "uly": "IOST-USDT", "details": [{
+            "side": "buy",         side of the closing order: sell closes a long
+            "posSide": "short",    position: long, short, or net in one-way mode
+            "bkPx": "0.007831",    bankruptcy price, in quote per base
+            "sz": "13",            contracts, of ctVal base (linear) or USD (inverse) each
+            "bkLoss": "0", "ccy": "",
+            "ts": "1692266434010"  time, milliseconds
+    }]}]}
+
+Traps: the venue shows a sample of its liquidations, at most one a second a contract, and not in
+order of time. It ignores ``instId`` in a subscription. The first message after subscribing is
+history; it is told by age, because a parser that counted messages would throw away a real one after
+each reconnect. Young history is kept: it is true, and dedup absorbs what was already seen. What is
+passed over is counted: if that goes on, this machine's clock is fast.
+
+The open interest of BTC, pushed every 3 s, tells a quiet market from a dead connection. OKX drops
+a connection over which nothing went for 30 s; its ping and pong are bare words.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from liq.errors import RejectedMessage
+from liq.ingest.venues.base import (
+    Heartbeat,
+    Instrument,
+    Instruments,
+    Listing,
+    Passed,
+    Venue,
+    always,
+    microseconds,
+    positive,
+)
+from liq.ingest.venues.canonical import (
+    Context,
+    Report,
+    array,
+    decode,
+    integer,
+    listed,
+    records,
+    side,
+)
+from liq.records.model import Completeness, PriceKind, Record, Side, Source
+
+_SIDES = {"sell": Side.LONG, "buy": Side.SHORT}
+_POSITIONS = {"long": Side.LONG, "short": Side.SHORT}
+_CHANNEL = "liquidation-orders"
+_CONTROL = "open-interest"
+_HISTORY = 600_000_000  # microseconds: an older order was closed before we subscribed
+_PONG = ("pong", b"pong")
+
+
+class _Detail(msgspec.Struct, rename="camel", gc=False):
+    side: str
+    pos_side: str
+    bk_px: str
+    sz: str
+    ts: str
+    bk_loss: str = ""
+
+
+class _Order(msgspec.Struct, rename="camel"):
+    inst_id: str
+    details: list[msgspec.Raw]
+
+
+class _Arg(msgspec.Struct):
+    channel: str = ""
+
+
+class _Frame(msgspec.Struct):
+    """A push (``arg`` and ``data``) or the answer to a request (``event``)."""
+
+    arg: _Arg = msgspec.field(default_factory=_Arg)
+    data: msgspec.Raw = msgspec.Raw()
+    event: str = ""
+    code: str = ""
+    msg: str = ""
+
+
+_frame = msgspec.json.Decoder(_Frame)
+_orders = msgspec.json.Decoder(list[_Order])
+_detail = msgspec.json.Decoder(_Detail)
+
+
+def parse(
+    raw: str | bytes, instruments: Instruments, recv_ts: int, source: Source = Source.LIVE
+) -> Sequence[Record]:
+    """Parse one frame: units are in the module, the contract in `liq.ingest.venues.base.Parse`."""
+    if raw in _PONG:
+        return []
+    frame = decode(_frame, raw)
+    if frame.event == "error":
+        raise RejectedMessage(f"the venue refused a request: {frame.code} {frame.msg}")
+    if frame.event or frame.arg.channel == _CONTROL:
+        return []
+    if frame.arg.channel != _CHANNEL:
+        raise RejectedMessage("neither liquidations nor the answer to a request")
+    context = Context(OKX.name, Completeness.SAMPLED, instruments, recv_ts, source)
+    orders = decode(_orders, frame.data)
+    rows = ((order.inst_id, detail) for order in orders for detail in order.details)
+    return records(rows, lambda row: _read(*row, recv_ts), context)
+
+
+def _read(symbol: str, raw: msgspec.Raw, recv_ts: int) -> Iterator[Report | Passed]:
+    detail = decode(_detail, raw)
+    ts = microseconds(integer(detail.ts, "time ts"))
+    if recv_ts - ts > _HISTORY:
+        yield Passed.OLD
+        return
+    yield Report(
+        symbol=symbol,
+        ts=ts,
+        side=_side(detail),
+        raw_side=detail.side,
+        price=positive(detail.bk_px, "bankruptcy price bkPx"),
+        price_kind=PriceKind.BANKRUPTCY,
+        contracts=positive(detail.sz, "size sz"),
+        raw=(symbol, *msgspec.structs.astuple(detail)),
+    )
+
+
+def _side(detail: _Detail) -> Side:
+    closed = side(_SIDES, detail.side)
+    if _POSITIONS.get(detail.pos_side, closed) is not closed:
+        raise RejectedMessage(f"a {detail.side} order closes no {detail.pos_side} position")
+    return closed
+
+
+class _Contract(msgspec.Struct, rename="camel"):
+    inst_id: str
+    inst_family: str
+    ct_val: str
+    ct_type: str
+
+
+class _Page(msgspec.Struct):
+    data: msgspec.Raw
+
+
+_page = msgspec.json.Decoder(_Page)
+_contract = msgspec.json.Decoder(_Contract)
+
+
+def _list(body: bytes) -> tuple[list[Instrument], str]:
+    return listed(array(decode(_page, body).data), _instrument), ""
+
+
+def _instrument(raw: msgspec.Raw) -> Instrument:
+    contract = decode(_contract, raw)
+    base, _, quote = contract.inst_family.partition("-")
+    return Instrument(
+        contract.inst_id,
+        base,
+        quote.partition("_")[0],  # BTC-USD_UM is quoted in USD
+        positive(contract.ct_val, "contract value ctVal"),
+        inverse=contract.ct_type == "inverse",
+    )
+
+
+_KINDS = ("SWAP", "FUTURES")
+_SUBSCRIPTION = {
+    "op": "subscribe",
+    "args": [
+        *({"channel": _CHANNEL, "instType": kind} for kind in _KINDS),
+        {"channel": _CONTROL, "instId": "BTC-USDT-SWAP"},
+    ],
+}
+
+OKX = Venue(
+    name="okx",
+    url="wss://ws.okx.com:8443/ws/v5/public",
+    completeness=Completeness.SAMPLED,
+    documentation="https://www.okx.com/docs-v5/en/#public-data-websocket-liquidation-orders-channel",
+    parse=parse,
+    subscribe=always(msgspec.json.encode(_SUBSCRIPTION).decode()),
+    heartbeat=Heartbeat(seconds=20, frame="ping"),
+    silence=30,
+    listing=Listing(
+        urls=tuple(
+            f"https://www.okx.com/api/v5/public/instruments?instType={kind}" for kind in _KINDS
+        ),
+        parse=_list,
+    ),
+)

@@ -1,0 +1,228 @@
+"""The door to cryptofeed: its connections, our parsers.
+
+cryptofeed knows the exchanges' websockets too, but passes sides and contracts through unconverted,
+takes ordered quantities and limit prices for what was filled and paid, and gives no id. So only its
+connections and subscriptions are used: each raw message goes to the venue's own parser, marked
+`Source.CRYPTOFEED`, and becomes the record that the venue's direct feed makes of it. Its timeout
+takes a quiet market for a dead connection, and is off.
+
+An optional extra, ``liq[cryptofeed]``: version 2.4.1 below Python 3.13, from there version 3, whose
+licence is AGPL-3.0-or-later. Three routes that 2.4.1 takes are closed
+today, and mended here. OKX is
+polled over REST once a minute, by either version.
+"""
+
+import asyncio
+import contextlib
+import importlib.metadata
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from liq.errors import ConfigError, FeedError
+from liq.ingest.feed import FeedStats, Handle
+from liq.ingest.venues.base import Venue
+from liq.records.model import Source
+
+# a venue's name and cryptofeed's
+EXCHANGES = {
+    "binance_usdm": "BINANCE_FUTURES",
+    "binance_coinm": "BINANCE_DELIVERY",
+    "bybit": "BYBIT",
+    "okx": "OKX",
+    "deribit": "DERIBIT",
+    "bitmex": "BITMEX",  # up to version 2
+}
+
+
+class CryptoFeed:
+    """A venue's liquidations through cryptofeed; stands in for `liq.ingest.feed.Feed`.
+
+    ``symbols`` are cryptofeed's, e.g. ``BTC-USDT-PERP``; it has no subscription to all, so all that
+    it knows of are named where none are given. ``exchange`` replaces the class that
+    `exchange_class` makes, e.g. by one of other endpoints.
+    """
+
+    def __init__(
+        self, venue: Venue, handle: Handle, symbols: Sequence[str] = (), exchange: Any = None
+    ) -> None:
+        self.url = venue.url
+        self._handle = handle
+        self._symbols = list(symbols)
+        self._exchange = exchange or exchange_class(venue)
+        self._opened: Counter[Any] = Counter()  # how often each connection was
+        self._frames = self._last_frame = 0
+        self._polled: object = None
+        self._failure: asyncio.Future[None] | None = None
+
+    def stats(self) -> FeedStats:
+        """Return the state now; cryptofeed does not tell why a connection was lost."""
+        lost = self._opened.total() - len(self._opened)
+        return FeedStats(
+            source=Source.CRYPTOFEED,
+            connected=bool(self._opened) and all(one.is_open for one in self._opened),
+            frames=self._frames,
+            reconnects=lost,
+            errors=lost,
+            gaps=lost,
+            last_frame=self._last_frame,
+            last_error="",
+        )
+
+    async def run(self) -> None:
+        """Receive until cancelled.
+
+        Raises `FeedError` when cryptofeed gives up, and whatever ``handle`` raises.
+        """
+        self._failure = asyncio.get_running_loop().create_future()
+        try:
+            feed = await asyncio.to_thread(self._build)  # version 2 asks for the symbols here
+            await _run(feed, self._failure)
+        except (OSError, ValueError, KeyError) as error:
+            raise FeedError(f"cryptofeed failed: {error!r}") from error
+        finally:
+            self._failure = None
+
+    def _build(self) -> Any:
+        from cryptofeed.defines import LIQUIDATIONS  # noqa: PLC0415 - an optional extra
+
+        feed = self._exchange(
+            symbols=self._symbols or _futures(self._exchange),
+            channels=[LIQUIDATIONS],
+            callbacks={LIQUIDATIONS: self._poll},
+            timeout=-1,
+            retries=-1,
+            config={"log": {"disabled": True}},
+        )
+        feed.tap = self._tap
+        feed.note_opened = lambda connection: self._opened.update([connection])
+        return feed
+
+    async def _tap(self, raw: str | bytes, timestamp: float) -> None:
+        self._last_frame = recv_ts = int(timestamp * 1e6)
+        self._frames += 1
+        try:
+            frame = raw.encode() if isinstance(raw, str) else raw
+            await self._handle(frame, recv_ts, Source.CRYPTOFEED)
+        except Exception as error:
+            # cryptofeed would take it for the connection's fault and reconnect for ever
+            if self._failure and not self._failure.done():
+                self._failure.set_exception(error)
+            raise
+
+    async def _poll(self, liquidation: Any, _receipt: float) -> None:
+        """Take an answer of OKX's REST, the same for each order in it, for one push."""
+        if liquidation.raw is self._polled:
+            return
+        self._polled = liquidation.raw
+        push = {"arg": {"channel": "liquidation-orders"}, "data": liquidation.raw["data"]}
+        await self._tap(msgspec.json.encode(push), time.time())
+
+
+def exchange_class(venue: Venue) -> Any:
+    """Return cryptofeed's class of the venue, with messages going to its attribute ``tap``.
+
+    Its attribute ``note_opened`` is called with each connection whenever that has subscribed.
+
+    Raises `ConfigError` if cryptofeed is not installed or does not know the venue.
+    """
+    try:
+        from cryptofeed.exchanges import EXCHANGE_MAP  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        raise ConfigError("cryptofeed is not installed: pip install 'liq[cryptofeed]'") from error
+    known = [name for name, exchange in EXCHANGES.items() if exchange in EXCHANGE_MAP]
+    if venue.name not in known:
+        raise ConfigError(f"cryptofeed has no liquidations of {venue.name}, but of {known}")
+
+    async def message_handler(self: Any, raw: str, _connection: Any, timestamp: float) -> None:
+        await self.tap(raw, timestamp)
+
+    async def subscribe(self: Any, connection: Any) -> None:
+        await mended.subscribe(self, connection)
+        self.note_opened(connection)
+
+    base = EXCHANGE_MAP[EXCHANGES[venue.name]]
+    mended: Any = type(base.__name__, (base,), _mended(venue.name, base))
+    body = {"message_handler": message_handler, "subscribe": subscribe}
+    return type(base.__name__, (mended,), body)
+
+
+def _futures(exchange: Any) -> list[str]:
+    """Ask the exchange for its contracts, by cryptofeed; return all but options and spot."""
+    from cryptofeed.defines import FUTURES, PERPETUAL  # noqa: PLC0415 - an optional extra
+
+    kinds = exchange.info()["instrument_type"]
+    return [symbol for symbol, kind in kinds.items() if kind in (FUTURES, PERPETUAL)]
+
+
+def _mended(name: str, base: Any) -> dict[str, object]:
+    """Return what of version 2 leads nowhere or never ends, put right."""
+    from cryptofeed.connection import WebsocketEndpoint  # noqa: PLC0415 - an optional extra
+    from cryptofeed.defines import LIQUIDATIONS  # noqa: PLC0415 - an optional extra
+
+    async def public_trades(self: Any, connection: Any) -> None:
+        channels = [f"trades.{contract}.100ms" for contract in self.subscription["trades"]]
+        request = {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "public/subscribe",
+            "params": {"channels": channels},
+        }
+        await connection.write(msgspec.json.encode(request).decode())
+
+    async def poll(self: Any, pairs: list[str]) -> None:
+        self.poller = asyncio.current_task()
+        await base._liquidations(self, pairs)
+
+    mends: dict[str, dict[str, object]] = {
+        # an URL without a route acknowledges and stays silent
+        "binance_usdm": {
+            "websocket_endpoints": [WebsocketEndpoint("wss://fstream.binance.com/market")],
+        },
+        # the topic it knows is deprecated
+        "bybit": {
+            "websocket_channels": {**base.websocket_channels, LIQUIDATIONS: "allLiquidation"},
+            "websocket_endpoints": [WebsocketEndpoint("wss://stream.bybit.com/v5/public/linear")],
+        },
+        # raw trades are for logged-in users
+        "deribit": {"subscribe": public_trades},
+        # nobody keeps the task that polls, so it would outlive the feed
+        "okx": {"_liquidations": poll},
+    }
+    return mends.get(name, {}) if _is_version_2() else {}
+
+
+def _is_version_2() -> bool:
+    return importlib.metadata.version("cryptofeed").startswith("2.")
+
+
+async def _run(feed: Any, failure: asyncio.Future[None]) -> None:
+    if not _is_version_2():
+        await _first(asyncio.create_task(feed.run(asyncio.Event())), failure)
+        return
+    others = asyncio.all_tasks()
+    feed.start(asyncio.get_running_loop())
+    connections = asyncio.all_tasks() - others  # it keeps none, so would leave one half opened
+    try:
+        await failure
+    finally:
+        feed.stop()
+        if poller := getattr(feed, "poller", None):
+            poller.cancel()
+        await feed.shutdown()
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+
+
+async def _first(run: asyncio.Task[None], failure: asyncio.Future[None]) -> None:
+    try:
+        await asyncio.wait({run, failure}, return_when=asyncio.FIRST_COMPLETED)
+        await (failure if failure.done() else run)
+    finally:
+        run.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await run

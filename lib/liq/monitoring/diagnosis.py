@@ -1,0 +1,322 @@
+"""Whether liquidations arrive, and what is wrong when they do not.
+
+Each producer reports once a second, by the way that liquidations take: Kafka, Kafka Connect,
+QuestDB. A fresh report or a fresh row proves that all of them work. Only when nothing fresh arrives
+are they asked, all at once and for two seconds at most: a stopped process accepts connections and
+answers none.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from liq import config
+from liq.common import forks
+from liq.common.heartbeat import silence_s
+from liq.config import Settings
+from liq.delivery import connect, messaging
+from liq.delivery.connect import ConnectorStatus
+from liq.errors import (
+    LiqError,
+    QuestDBAwayError,
+    QuestDBError,
+    QuestDBLoginError,
+    QuestDBTimeoutError,
+)
+from liq.query import queries, questdb
+from liq.query.coverage import feed_name
+from liq.records.streams import FEED_HEALTH, LIQUIDATIONS
+
+FRESH = timedelta(seconds=5)
+_LATE = FRESH / 2  # from then on it is worth asking, so that the reason is there when it is due
+_AHEAD = timedelta(seconds=2)  # clocks differ; what is dated later than that proves nothing
+_REMEMBERED = timedelta(minutes=10)  # of so long ago it is known when a feed was connected
+_PATIENCE_S = 2.0
+_AGAIN_S = 2.0
+_FEW = 3  # feeds that a headline names
+_STREAMS = (LIQUIDATIONS, FEED_HEALTH)  # without one of them nothing fresh arrives
+
+
+class Part(StrEnum):
+    """A part of the pipeline, in the order in which a fault of one is a fault of the next."""
+
+    QUESTDB = "QuestDB"
+    KAFKA = "Kafka"
+    CONNECT = "Kafka Connect"
+    SINK = "sink"
+    TABLE = "table"
+    PRODUCER = "producer"
+    FEED = "feed"
+    SUPERVISOR = "supervisor"
+    DASHBOARD = "dashboard"
+
+
+class Problem(NamedTuple):
+    """What is wrong: ``what`` in a few words, ``detail`` in sentences, with `code` in backticks."""
+
+    part: Part
+    what: str
+    detail: str
+
+
+class Feed(NamedTuple):
+    """What a feed last reported: when, whether it was connected, and when it last was."""
+
+    exchange: str
+    source: str
+    reported: datetime
+    connected: bool
+    connected_at: datetime | None
+
+    @property
+    def name(self) -> str:
+        """The exchange, and the source unless that is live."""
+        return feed_name(self.exchange, self.source)
+
+
+class Pulse(NamedTuple):
+    """What proves that the pipeline works: the newest row and the feeds' reports, as of ``at``."""
+
+    at: datetime
+    row: datetime | None
+    feeds: Sequence[Feed]
+
+    @property
+    def fresh(self) -> bool:
+        """Whether a row or a report is so new that all parts work."""
+        return self._has_newer(FRESH)
+
+    @property
+    def late(self) -> bool:
+        """Whether the next row or report is overdue, though not yet missing."""
+        return not self._has_newer(_LATE)
+
+    def unheard(self, exchanges: Sequence[str] = ()) -> list[Problem]:
+        """Return what is wrong with feeds, of ``exchanges`` only if any are given."""
+        chosen = [feed for feed in self.feeds if not exchanges or feed.exchange in exchanges]
+        silent = [feed for feed in chosen if not self._is_fresh(feed.reported)]
+        lost = [feed for feed in chosen if feed not in silent and not feed.connected]
+        return [*_disconnected(lost), *_silent(silent, self.at)]
+
+    def _has_newer(self, age: timedelta) -> bool:
+        moments = [self.row, *(feed.reported for feed in self.feeds)]
+        return any(self._is_fresh(moment, age) for moment in moments)
+
+    def _is_fresh(self, moment: datetime | None, age: timedelta = FRESH) -> bool:
+        return moment is not None and -_AHEAD <= self.at - moment <= age
+
+
+def feeds(settings: Settings | None = None) -> Sequence[Feed]:
+    """Return the feeds that are expected now, by ``feed_health``. Raises `QuestDBError`."""
+    found = queries.hit("feed_health", window=_REMEMBERED, settings=settings)
+    rows: Iterator[Any] = found.itertuples(index=False)
+    return [_feed(row) for row in rows if row.known and not row.stopped]
+
+
+def failure(error: QuestDBError) -> Problem:
+    """Return what is wrong with QuestDB, which answered nothing but this ``error``."""
+    kinds = {
+        QuestDBLoginError: "QuestDB refuses the password",
+        QuestDBAwayError: "QuestDB is away",
+        QuestDBTimeoutError: "QuestDB does not answer",
+        QuestDBError: "QuestDB fails",
+    }
+    what = next(what for kind, what in kinds.items() if isinstance(error, kind))
+    return Problem(Part.QUESTDB, what, str(error))
+
+
+def problems(settings: Settings | None = None) -> list[Problem]:
+    """Return what keeps liquidations from arriving, the cause first; nothing when all is well.
+
+    Takes two seconds at most, whatever hangs. Raises nothing that a service's fault causes.
+    """
+    settings = settings or config.settings()
+    probes: dict[Part, Callable[[], list[Problem]]] = {
+        Part.QUESTDB: lambda: _questdb(settings),
+        Part.KAFKA: lambda: _kafka(settings),
+        Part.CONNECT: lambda: _connect(settings),
+    }
+    pool = ThreadPoolExecutor(len(probes) + 1)
+    answers = {part: pool.submit(probe) for part, probe in probes.items()}
+    reported = pool.submit(_producers, settings)
+    wait([*answers.values(), reported], _PATIENCE_S)
+    pool.shutdown(wait=False)  # what hangs ends by deadlines of its own
+    found = [problem for part, answer in answers.items() for problem in _answered(part, answer)]
+    # producers that cannot deliver are not to blame
+    return found or _answered(Part.QUESTDB, reported)
+
+
+def unwatched(settings: Settings) -> Problem | None:
+    """Return what is wrong with the supervisor of a local stack, None if it works or there is none.
+
+    While it works it touches a file every second, whose time of change is the machine's monotonic
+    time; ``liq.stack`` writes it.
+    """
+    run = settings.home / "run"
+    silence = silence_s(run / "supervisor.beat")
+    if not silence or not (run / "supervisor.json").exists():  # the latter: ended on purpose
+        return None
+    return Problem(
+        Part.SUPERVISOR,
+        "nobody watches the stack",
+        f"The supervisor has given no sign of life for {silence:.0f} s: what dies now stays dead."
+        " Enter `liq status`, which starts it again",
+    )
+
+
+class Examiner:
+    """Finds `problems` on a thread of its own, for those who must not wait."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.found: list[Problem] | None = None
+        self._begin()
+        forks.in_child(self, Examiner._begin)  # the thread stays with the parent
+
+    def _begin(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="liq-examiner")
+        self._running: Future[list[Problem]] | None = None
+        self._ended = float("-inf")
+
+    def ask(self) -> None:
+        """Look again, unless that is being done or was a moment ago; ``found`` gets the result."""
+        if self._running is not None and self._running.done():
+            self.found, self._running = self._running.result(), None
+            self._ended = time.monotonic()
+        if self._running is None and time.monotonic() - self._ended > _AGAIN_S:
+            self._running = self._pool.submit(problems, self._settings)
+
+    def forget(self) -> None:
+        """All is well: what was found is of the past."""
+        self.found, self._running, self._ended = None, None, float("-inf")
+
+
+def _feed(row: Any) -> Feed:
+    reported = row.ts.to_pydatetime()
+    last = None if pd.isna(row.connected_ts) else row.connected_ts.to_pydatetime()
+    return Feed(str(row.exchange), str(row.source), reported, last == reported, last)
+
+
+def _answered(part: Part, answer: Future[list[Problem]]) -> list[Problem]:
+    if answer.done():
+        return answer.result()
+    return [_silence(part, f"No answer within {_PATIENCE_S:g} s")]
+
+
+def _silence(part: Part, why: str) -> Problem:
+    return Problem(part, f"{part} does not answer", f"{why}; `liq status` shows whether it runs")
+
+
+def _questdb(settings: Settings) -> list[Problem]:
+    sql = "SELECT name, errorMessage FROM wal_tables() WHERE suspended"
+    try:
+        suspended = questdb.fetch(sql, settings=settings, timeout=1.0)
+    except QuestDBTimeoutError as error:
+        return [_silence(Part.QUESTDB, str(error))]
+    except QuestDBError as error:
+        return [failure(error)]
+    reasons = dict(zip(suspended["name"], suspended["errorMessage"], strict=True))
+    return [
+        Problem(
+            Part.TABLE,
+            f"table {table} is suspended",
+            f"QuestDB keeps its rows but does not show them: {reasons[table] or 'no reason given'}",
+        )
+        for table in (stream.table(settings) for stream in _STREAMS)
+        if table in reasons
+    ]
+
+
+def _kafka(settings: Settings) -> list[Problem]:
+    silent = messaging.unanswered(settings, timeout=_PATIENCE_S - 0.5)
+    if not silent:
+        return []
+    some = len(silent) < len(settings.kafka_bootstrap.split(","))
+    who = f"{len(silent)} of Kafka's brokers" if some else Part.KAFKA
+    verb = "do" if some and len(silent) > 1 else "does"
+    why = "; ".join(f"{broker}: {reason}" for broker, reason in silent.items())
+    return [_silence(Part.KAFKA, why)._replace(what=f"{who} {verb} not answer")]
+
+
+def _connect(settings: Settings) -> list[Problem]:
+    try:
+        sinks = connect.statuses(settings, _STREAMS, timeout=_PATIENCE_S - 0.5)
+    except LiqError as error:
+        return [_silence(Part.CONNECT, str(error))]
+    return [_sink(sink) for sink in sinks if not sink.running]
+
+
+def _sink(sink: ConnectorStatus) -> Problem:
+    if sink.failures:
+        return Problem(Part.SINK, f"sink {sink.name} failed", "; ".join(sink.failures))
+    states = {sink.state, *(task.state for task in sink.tasks)} - {"RUNNING"}
+    state = ", ".join(sorted(states)).lower() or "without a task"
+    how = f"PUT /connectors/{sink.name}/resume resumes a paused sink, `liq up` registers one"
+    return Problem(Part.SINK, f"sink {sink.name} is {state}", f"No row reaches QuestDB. {how}")
+
+
+def _producers(settings: Settings) -> list[Problem]:
+    try:
+        reported = feeds(settings)
+    except LiqError as error:
+        return [Problem(Part.TABLE, "feed health cannot be read", str(error))]
+    if not reported:
+        return [
+            Problem(
+                Part.PRODUCER,
+                "no producer reports",
+                "None has for hours, but such as were stopped: nothing tells a calm market from a"
+                " stopped publisher. `liq run` starts a producer",
+            )
+        ]
+    return Pulse(datetime.now(UTC), None, reported).unheard()
+
+
+def _disconnected(lost: Sequence[Feed]) -> list[Problem]:
+    if not lost:
+        return []
+    since = (
+        f"{feed.name} since {_clock(feed.connected_at)} UTC"
+        if feed.connected_at
+        else f"{feed.name} for more than {_REMEMBERED // timedelta(minutes=1)} minutes"
+        for feed in lost
+    )
+    names = _named(lost)
+    return [
+        Problem(
+            Part.FEED,
+            f"disconnected: {names}",
+            f"No connection to {', '.join(since)}. Its liquidations since then are missing;"
+            " `liq logs producer` shows why",
+        )
+    ]
+
+
+def _silent(silent: Sequence[Feed], now: datetime) -> list[Problem]:
+    if not silent:
+        return []
+    last = ", ".join(
+        f"{feed.name} {(now - feed.reported).total_seconds():.0f} s ago" for feed in silent
+    )
+    names = _named(silent)
+    return [
+        Problem(
+            Part.PRODUCER,
+            f"producer of {names} does not report",
+            f"Reports are due every second; the last came from {last}. `liq status` shows whether"
+            " it runs, `liq logs producer` what it says",
+        )
+    ]
+
+
+def _named(feeds: Sequence[Feed]) -> str:
+    return ", ".join(feed.name for feed in feeds) if len(feeds) <= _FEW else f"{len(feeds)} feeds"
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%H:%M:%S}"

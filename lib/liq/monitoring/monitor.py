@@ -1,0 +1,130 @@
+"""The pipeline at one moment: topics, sinks and tables, what lags and what is broken.
+
+What Kafka UI shows, for those who run without Docker. A part that cannot be asked does not hide the
+others: its problem stands in its place.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from liq.common import http
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.delivery import connect, deadletters
+from liq.delivery.connect import ConnectorStatus
+from liq.delivery.deadletters import Letter
+from liq.delivery.messaging import Partition, offsets
+from liq.errors import LiqError, StackError
+from liq.query import questdb
+from liq.query.questdb import PassedOver, WalState
+from liq.records.streams import STREAMS, Stream
+
+NEWEST = 1_000  # messages of the dead-letter topic: all of them may be too many to read each time
+_LOOK_S = 10.0  # for what each server is asked, all together
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A stream on its way: ``partitions`` of its topic, its ``sink``, its table's ``wal``.
+
+    One is None when it could not be asked; ``problems`` say why, and what else is wrong.
+    """
+
+    topic: str
+    table: str
+    partitions: Sequence[Partition] | None
+    sink: ConnectorStatus | None
+    wal: WalState | None
+    problems: Sequence[str]
+
+    @property
+    def messages(self) -> int:
+        """Messages that the topic holds."""
+        return sum(each.end - each.begin for each in self.partitions or ())
+
+    @property
+    def lag(self) -> int:
+        """Messages that the sink has still to take."""
+        return sum(each.lag for each in self.partitions or ())
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """All flows, what was not redriven of the `NEWEST` dead letters, and what was passed over.
+
+    ``letters`` are None while Kafka is away, ``passed`` (within the hour) while QuestDB is.
+    """
+
+    flows: Sequence[Flow]
+    letters: Sequence[Letter] | None
+    passed: Sequence[PassedOver] | None = ()
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is broken."""
+        return not any(flow.problems for flow in self.flows)
+
+
+def look(settings: Settings | None = None) -> Pipeline:
+    """Ask Kafka, Kafka Connect and QuestDB. Raises nothing: problems are part of the answer."""
+    settings = settings or current_settings()
+    groups = {stream.topic(settings): f"connect-{stream.connector(settings)}" for stream in STREAMS}
+    partitions, unread = _asked(lambda: offsets(groups, settings))
+    letters, _unread = _asked(lambda: deadletters.letters(settings, newest=NEWEST))
+    with http.within(_LOOK_S):
+        sinks = [_asked(partial(connect.status, settings, stream)) for stream in STREAMS]
+    with questdb.within(_LOOK_S):
+        tables = [stream.table(settings) for stream in STREAMS]
+        wals = [_asked(partial(questdb.wal_state, table, settings)) for table in tables]
+        passed, _untold = _asked(lambda: questdb.passed_over(settings))
+    flows = [
+        _flow(stream, (partitions, unread), sink, wal, settings)
+        for stream, sink, wal in zip(STREAMS, sinks, wals, strict=True)
+    ]
+    return Pipeline(flows, letters, passed)
+
+
+def _flow(
+    stream: Stream,
+    asked_partitions: tuple[Sequence[Partition] | None, str],
+    asked_sink: tuple[ConnectorStatus | None, str],
+    asked_wal: tuple[WalState | None, str],
+    settings: Settings,
+) -> Flow:
+    topic, table = stream.topic(settings), stream.table(settings)
+    partitions, unread = asked_partitions
+    sink, unregistered = asked_sink
+    wal, unwritten = asked_wal
+    problems = [unread, unregistered, unwritten]
+    if sink:
+        problems += sink.failures or ([] if sink.running else [f"the sink is {sink.state}"])
+    if wal and wal.suspended:
+        problems.append(f"table {table} is suspended: {wal.reason or 'QuestDB does not say why'}")
+    own = None if partitions is None else [each for each in partitions if each.topic == topic]
+    return Flow(topic, table, own, sink, wal, [problem for problem in problems if problem])
+
+
+def mend(settings: Settings | None = None) -> None:
+    """Register missing sinks, start failed tasks again, and resume suspended tables.
+
+    What refuses keeps nothing else from being mended. Raises `StackError` that tells all refusals.
+    """
+    settings = settings or current_settings()
+    suspended, unread = _asked(lambda: questdb.suspended_tables(settings))
+    acts: list[Callable[[], object]] = [
+        *(partial(questdb.resume, table, settings) for table in suspended or ()),
+        *(partial(connect.ensure, settings, stream) for stream in STREAMS),
+    ]
+    refusals = [unread, *(refusal for _, refusal in map(_asked, acts))]
+    if told := "; ".join(dict.fromkeys(filter(None, refusals))):
+        raise StackError(told)
+
+
+def _asked(ask: Callable[[], T]) -> tuple[T | None, str]:
+    try:
+        return ask(), ""
+    except LiqError as error:
+        return None, str(error)

@@ -1,0 +1,111 @@
+"""Run a notebook from its first cell to its last, as papermill does, and stricter.
+
+papermill only warns of a notebook without a ``parameters`` cell, or of a parameter that this cell
+does not set: a misspelt one would run the notebook with its default. Here both are errors.
+"""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from papermill.exceptions import PapermillException
+
+from liq.common import assets, kernels
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.errors import NotebookError
+
+
+def run(
+    notebook: str | Path,
+    parameters: dict[str, Any] | None = None,
+    *,
+    timeout: float = 120,
+    settings: Settings | None = None,
+    progress: bool = False,
+) -> nbformat.NotebookNode:
+    """Run a notebook in a kernel of its own and return it with its outputs.
+
+    ``notebook`` is the name of a shipped one (``"02-explore"``) or a path. Its kernel sees
+    ``settings`` in its environment, and ``progress`` shows a bar. Raises `NotebookError` when it
+    has no ``parameters`` cell, for a parameter that this cell does not set, and when a cell fails
+    or takes over ``timeout`` s.
+    """
+    path = find(notebook)
+    given = parameters or {}
+    if unknown := sorted(given.keys() - defaults(path).keys()):
+        valid = ", ".join(defaults(path))
+        raise NotebookError(f"{path.name} has no parameter {', '.join(unknown)}; it has: {valid}")
+    variables = (settings or current_settings()).environ() | kernels.environ()
+    with _environment(variables), kernels.private_folder() as folder:
+        config = kernels.transport()
+        config.KernelManager.connection_file = str(folder / f"kernel-{uuid.uuid4()}.json")
+        try:
+            executed: nbformat.NotebookNode = papermill.execute_notebook(
+                path,
+                None,
+                given,
+                cwd=path.parent,
+                progress_bar=progress,
+                config=config,
+                execution_timeout=timeout,
+                start_timeout=300,  # a kernel that dies as it starts is noticed at once
+                iopub_timeout=60,  # a cell whose outputs come late, on a busy machine, fails after
+            )
+        except (PapermillException, TimeoutError) as error:
+            raise NotebookError(f"{path.name} failed: {error}") from error
+    return executed
+
+
+def find(notebook: str | Path) -> Path:
+    """Return a notebook's path. Raises `NotebookError` if there is none."""
+    shipped = assets.path("notebooks")
+    for path in (Path(notebook), shipped / f"{notebook}.ipynb"):
+        if path.is_file():
+            return path
+    names = ", ".join(path.stem for path in sorted(shipped.glob("*.ipynb")))
+    raise NotebookError(f"there is no notebook {notebook}; shipped are: {names}")
+
+
+def contents() -> str:
+    """Return the shipped notebooks as a Markdown table: each with a link and what it says first."""
+    lines = ["| notebook | shows |", "|---|---|"]
+    for path in sorted(assets.path("notebooks").glob("*.ipynb")):
+        _, _, about = str(_cells(path)[0].source).partition("\n")
+        first = about.strip().partition("\n")[0]
+        lines.append(f"| [{path.stem}]({path.name}) | {first} |")
+    return "\n".join(lines)
+
+
+def defaults(notebook: str | Path) -> dict[str, str]:
+    """Return the parameters of a notebook: their names, and their defaults as source text.
+
+    Raises `NotebookError` if no cell is tagged ``parameters``.
+    """
+    path = find(notebook)
+    if not any("parameters" in cell.metadata.get("tags", ()) for cell in _cells(path)):
+        raise NotebookError(f"no cell of {path.name} is tagged parameters; tag one, even if empty")
+    found = papermill.inspect_notebook(path)
+    return {name: parameter["default"] for name, parameter in found.items()}
+
+
+def _cells(path: Path) -> list[nbformat.NotebookNode]:
+    cells: list[nbformat.NotebookNode] = nbformat.read(path, as_version=4).cells
+    return cells
+
+
+@contextlib.contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set variables for kernels to inherit; papermill has no other way to give them any."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

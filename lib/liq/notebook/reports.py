@@ -1,0 +1,268 @@
+"""Reports: figures and tables of one window in absolute time, each stamped with what it rests on.
+
+The notebook ``report`` is made of a `Report`'s pieces; `write` runs it and keeps what it shows as
+one HTML file that needs no other: plotly.js is in it, code is not. Its policy lets no other script
+run than plotly.js and ``report.js``.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from inspect import signature
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup, escape
+
+from liq.analysis import charts
+from liq.common.html import join, row, table
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.notebook import notebooks
+from liq.query import coverage, queries, stamps
+from liq.query.exports import write_whole
+from liq.query.parameters import Parameter, duration
+from liq.query.stamps import Stamp
+
+_NOTEBOOK = "report"
+_PAGE, _SCRIPT = (Path(__file__).with_name(f"report.{kind}") for kind in ("html", "js"))
+_FIGURE, _HTML = "application/vnd.plotly.v1+json", "text/html"
+_WINDOW, _UNTIL = Parameter(type="duration"), Parameter(type="timestamp")
+_MOST_BARS = 400
+_MOST_GAPS = 20
+_CLOCK = "%Y-%m-%d %H:%M:%S.%f"
+_NOTHING = Markup()
+
+
+class Piece:
+    """A figure or a table with its stamp, as a notebook shows it.
+
+    ``figure`` is plotly's description of a figure, ``html`` what stands in place of one.
+    """
+
+    def __init__(
+        self, stamp: Stamp, *, figure: dict[str, Any] | None = None, html: Markup = _NOTHING
+    ) -> None:
+        self.figure = figure
+        self.html = html
+        self.stamp = stamp
+
+    def _repr_html_(self) -> Markup:
+        return Markup('<div class="liq-piece">{}{}</div>').format(self.html, _stamp(self.stamp))
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display  # noqa: PLC0415
+
+        if self.figure is not None:  # as data: no page of ours runs a script within HTML
+            display({_FIGURE: self.figure}, raw=True)  # type: ignore[no-untyped-call]
+        display({_HTML: str(self._repr_html_())}, raw=True)  # type: ignore[no-untyped-call]
+
+
+class Report:
+    """The pieces of a report over ``window`` before ``until``, by default before now.
+
+    Asked again with the same ``until`` they have the same hashes, unless late rows came. Raises
+    `QueryError` for a wrong window, and what `liq.hit` raises.
+    """
+
+    def __init__(
+        self, window: str = "1d", until: str | None = None, settings: Settings | None = None
+    ) -> None:
+        self._settings = settings or current_settings()
+        end = _UNTIL.value("until", until) or datetime.now(UTC)
+        self._given: dict[str, Any] = {"window": window, "until": end}
+        self._gaps: pd.DataFrame | None = None
+        self._sources, self._stamp = self._ask("sources")
+        if self._stamp.since:
+            self._gaps = stamps.coverage(self._stamp.since, end, self._settings)
+        self._badge = charts.source_badge(self._sources)
+
+    def heading(self) -> Piece:
+        """Return the window, what its rows come from, and how many are left out as odd."""
+        badge = Markup(' <b class="liq-badge">{}</b>').format(self._badge) if self._badge else ""
+        html = Markup("<p>{}{}</p>{}{}{}{}").format(
+            _window(self._stamp),
+            badge,
+            self._told("feed_coverage", "which feeds were disconnected", _unheard),
+            self._lacking("coverage", "when feeds were disconnected"),
+            _table(self._sources),
+            self._told("left_out", "how many odd rows are left out", _odd),
+        )
+        return Piece(self._stamp, html=html)
+
+    def chart(
+        self, draw: "charts.Chart[Any]", key: str, /, *, bars: int = _MOST_BARS, **params: Any
+    ) -> Piece:
+        """Return the rows of the query ``key``, drawn in at most about ``bars`` buckets."""
+        query = queries.find(key, self._settings)
+        if "bucket" in query.params:
+            params = {"bucket": self._bucket(query.params["bucket"], bars), **params}
+        frame, stamp = self._ask(key, **params)
+        options: dict[str, Any] = {
+            "badge": self._badge,
+            "gaps": self._gaps,
+            "span": (stamp.since, stamp.until),
+        }
+        taken = signature(draw.draw).parameters.keys()
+        options = {name: value for name, value in options.items() if name in taken}
+        figure = json.loads(draw(frame, "light", **options).to_json())
+        return Piece(stamp, figure=figure)
+
+    def table(self, key: str, /, **params: Any) -> Piece:
+        """Return the rows of the query ``key`` as a table."""
+        frame, stamp = self._ask(key, **params)
+        return Piece(stamp, html=_table(frame))
+
+    def _ask(self, key: str, **params: Any) -> tuple[pd.DataFrame, Stamp]:
+        given = {**self._given, **params}
+        return stamps.stamped(key, gaps=self._gaps, settings=self._settings, **given)
+
+    def _told(self, key: str, what: str, told: Callable[[pd.DataFrame], Markup]) -> Markup:
+        """Return what ``told`` makes of the rows of a query, or that there is no such query."""
+        if lacking := self._lacking(key, what):
+            return lacking
+        return told(queries.hit(key, settings=self._settings, **self._given))
+
+    def _lacking(self, key: str, what: str) -> Markup:
+        """Return what is not known if the catalogue, which may be the user's own, lacks a query."""
+        if key in queries.queries(self._settings):
+            return _NOTHING
+        template = Markup("<p>the catalogue has no query <code>{}</code>: {} is not known</p>")
+        return template.format(key, what)
+
+    def _bucket(self, param: Parameter, bars: int) -> str:
+        span = duration(self._given["window"])
+        for choice in map(str, param.choices):
+            if span / duration(choice) <= bars:
+                return choice
+        return str(param.choices[-1])
+
+
+def write(
+    out: str | Path,
+    window: str = "1d",
+    until: str | None = None,
+    *,
+    settings: Settings | None = None,
+    progress: bool = False,
+) -> Path:
+    """Run the notebook of the report and write what it shows to the HTML file ``out``.
+
+    ``progress`` shows a bar. Raises `QueryError` for a wrong window, `NotebookError` when a cell
+    fails and `ExportError` when the file cannot be written.
+    """
+    from nbconvert import HTMLExporter  # noqa: PLC0415 - takes a second to import
+
+    out = Path(out)
+    _WINDOW.value("window", window)
+    end = (_UNTIL.value("until", until) or datetime.now(UTC)).isoformat()
+    given = {"window": window, "until": end}
+    ran = notebooks.run(_NOTEBOOK, given, timeout=600, settings=settings, progress=progress)
+    exporter: Any = HTMLExporter(  # type: ignore[no-untyped-call] # of nbconvert
+        template_name="basic", exclude_input=True, exclude_anchor_links=True
+    )
+    for output in (output for cell in ran.cells for output in cell.get("outputs", ())):
+        if figure := output.get("data", {}).get(_FIGURE):
+            output.data = {_HTML: str(_embedded(figure))}
+    body, _ = exporter.from_notebook_node(ran)
+    title = f"Liquidations, {window} to {end}"
+    write_whole(out, _page(title, body).encode())
+    return out
+
+
+def _embedded(figure: dict[str, Any]) -> Markup:
+    """Return an element that ``report.js`` draws the figure in."""
+    data = json.dumps(figure).replace("<", "\\u003c")  # nothing in it ends the script
+    template = Markup('<div class="liq-figure"><script type="{}">{}</script></div>')
+    return template.format(_FIGURE, Markup(data))  # noqa: S704 - JSON without a "<"
+
+
+def _page(title: str, body: str) -> str:
+    from plotly.offline import get_plotlyjs  # noqa: PLC0415 - only a file needs it
+
+    scripts = (get_plotlyjs(), _SCRIPT.read_text())
+    digests = (b64encode(sha256(text.encode()).digest()).decode() for text in scripts)
+    return Template(_PAGE.read_text()).substitute(
+        title=escape(title),
+        allowed=" ".join(f"'sha256-{digest}'" for digest in digests),
+        body=body,
+        plotly=scripts[0],
+        script=scripts[1],
+    )
+
+
+def _window(stamp: Stamp) -> str:
+    if not stamp.since or not stamp.until:
+        return "no window"
+    return f"{stamp.since:{_CLOCK}} to {stamp.until:{_CLOCK}} UTC"
+
+
+def _table(frame: pd.DataFrame) -> Markup:
+    if frame.empty:
+        return Markup("<p>no rows</p>")
+    units = frame.attrs.get("units", {})
+    named = {name: f"{name} ({unit})" for name, unit in units.items() if name != unit}
+    texts = frame.copy()
+    for name in frame.columns:
+        if frame[name].dtype.kind == "M":
+            texts[name] = frame[name].dt.strftime(_CLOCK)
+        elif frame[name].dtype.kind == "f":
+            texts[name] = frame[name].map(_number(units.get(name, "")).format, na_action="ignore")
+    texts = texts.astype(object).where(texts.notna(), "").rename(columns=named)
+    return table(texts.columns, map(row, texts.itertuples(index=False)))
+
+
+def _number(unit: str) -> str:
+    return "{:,.2f}" if unit == "USD" else "{:,.8g}"
+
+
+def _unheard(feeds: pd.DataFrame) -> Markup:
+    line = coverage.summary(feeds)
+    return Markup("<p><b>≥</b> {}: sums are lower bounds</p>").format(line) if line else _NOTHING
+
+
+def _odd(left_out: pd.DataFrame) -> Markup:
+    if not (rows := int(left_out["rows"].sum())):
+        return _NOTHING
+    return Markup("<p>{:,} odd row(s) left out: <code>liq odd</code> shows them</p>").format(rows)
+
+
+def _stamp(stamp: Stamp) -> Markup:
+    fact = Markup("<dt>{}</dt><dd>{}</dd>")
+    return Markup(
+        '<details class="liq-stamp" data-query="{query}" data-hash="{hash}"><summary>{query}:'
+        " {rows:,} row(s), row hash <code>{short}</code>, {gaps}</summary>"
+        "<dl>{facts}</dl><pre>{sql}</pre></details>"
+    ).format(
+        query=stamp.query,
+        hash=stamp.row_hash,
+        rows=stamp.rows,
+        short=stamp.row_hash[:12],
+        gaps=_gaps_in_short(stamp),
+        facts=join(fact.format(name, value) for name, value in _facts(stamp)),
+        sql=stamp.sql,
+    )
+
+
+def _facts(stamp: Stamp) -> Iterator[tuple[str, str]]:
+    given = {name: value for name, value in stamp.params.items() if value not in (None, [])}
+    yield "window", _window(stamp)
+    yield "parameters", ", ".join(f"{name}={value}" for name, value in given.items())
+    yield "row hash", Markup("<code>{}</code>").format(stamp.row_hash)
+    yield "version", f"liq {stamp.version}"
+    for gap in (stamp.coverage or [])[:_MOST_GAPS]:
+        gone = f"{gap.exchange} ({gap.source}) {gap.from_ts:{_CLOCK}} to {gap.to_ts:{_CLOCK}}"
+        yield "disconnected", gone
+
+
+def _gaps_in_short(stamp: Stamp) -> str:
+    if stamp.coverage is None:
+        return "coverage unknown"
+    if not stamp.coverage or not stamp.since or not stamp.until:
+        return "no gaps"
+    window_s = (stamp.until - stamp.since).total_seconds()
+    return f"disconnected: {coverage.missing(stamp.coverage, window_s)} of the window"

@@ -1,0 +1,251 @@
+"""The catalogue of named queries: what an entry of ``queries.json`` may say, checked at load.
+
+An entry is either a plain SQL string or an object (`Entry`). In its SQL
+
+- ``%(name)s`` is a parameter's value, sent bound; a list becomes ``%(name_0)s, %(name_1)s, …``;
+- ``%(end)s`` is the end of the window, ``until`` or now; ``%(since)s`` is ``window`` before that;
+  ``%(until)s`` always has a value: a minute from now when none is given;
+- ``%(known_exchanges)s`` are the exchanges that liq knows (`liq.ingest.venues.known`), your own
+  ones too: no feed of another is expected;
+- ``{table}`` is the settings' table of liquidations, ``{health_table}`` that of feed health,
+  ``{price_table}`` that of prices, ``{alerts_table}`` that of alerts, ``{cascades_table}`` and
+  ``{sums_table}`` those of Spark's cascades and sums; of each only the rows that keep to
+  `liq.records.rules`. ``{odd_table}`` and so on are the others, with the columns ``ts``, ``broken``
+  and ``fields``; ``{any_table}`` and so on the tables themselves;
+- ``{name}`` is an ``interval`` or ``column`` parameter, one of its choices: these are syntax in
+  QuestDB and cannot be bound;
+- ``{bars}`` stands for ``{table} WHERE …`` with the window and the filters that the entry declares
+  (`FILTERS`), but may be read from a materialized view, and so may ``{reports}`` and ``{told}`` of
+  feed health; `liq.query.views` tells how to write for them;
+- ``[[ … ]]`` is kept only when every parameter in it has a value.
+
+A parameter whose ``names`` is ``symbol``, ``base``, ``exchange`` or ``rule`` takes names of that
+column in any case, and wrong ones are told (`liq.query.names`).
+
+``$common`` holds parameters that entries share by name, ``$parts`` SQL: a part stands in brackets
+in place of its ``{name}``, in entries and in the parts after it. ``$schema`` may name the JSON
+schema, which ships as ``queries.schema.json``: editors then complete and check entries while they
+are written.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from liq.errors import QueryError
+from liq.query.parameters import Parameter
+
+COMMON, PARTS, SCHEMA = "$common", "$parts", "$schema"
+TABLES = (
+    "table",
+    "health_table",
+    "price_table",
+    "alerts_table",
+    "cascades_table",
+    "sums_table",
+)
+ODD, ANY = "odd_", "any_"  # before their names: the rows that break a rule, and all
+BARS = ("bars", "prints", "largest", "first", "last")
+REPORTS, TOLD = "reports", "told"
+FILTERS = {  # parameters that choose rows of {bars}
+    "until": "ts < %(until)s",
+    "symbols": "symbol IN (%(symbols)s)",
+    "bases": "base IN (%(bases)s)",
+    "exchange": "exchange IN (%(exchange)s)",
+    "min_notional": "notional >= %(min_notional)s",
+}
+SINCE, END, KNOWN = "since", "end", "known_exchanges"
+LOOK_BACK = "look_back"  # how long before the window a feed's last report may be, for {told}
+# arguments of every endpoint of the API, of `liq.hit` and of `liq.export`: no parameter can share
+# their names
+RESERVED = ("format", "offset", "rows", "settings", "spreadsheet", "token")
+PAGES = ("docs", "openapi.json")  # of the API: no query can have their place
+VALUE = re.compile(r"%\((\w+)\)s")
+IDENTIFIER = re.compile(r"\{(\w+)\}")
+TABLE = re.compile(r"\{((?:\w+_)?table)\}(\s+WHERE\b)?", re.IGNORECASE)  # and what follows it
+_SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
+OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
+_NO_SOURCE = re.compile(r"\b(?:SAMPLE BY \S+|RANGE|extract\(\w+) FROM\b", re.IGNORECASE)
+_SOURCE = re.compile(r"\b(?:FROM|JOIN)\s+([^\s()]+)", re.IGNORECASE)
+_NAMED = re.compile(r"\b(\w+) AS \(", re.IGNORECASE)  # WITH name AS (…
+# what gives other rows while no table changes
+_CLOCK = re.compile(
+    r"\b(?:now|systimestamp\w*|sysdate|today|tomorrow|yesterday|rnd_\w+)\b", re.IGNORECASE
+)
+_TABLE_OF = {"bars": "table", REPORTS: "health_table", TOLD: "health_table"}
+
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+_Sql = _Text | Annotated[list[str], msgspec.Meta(min_length=1)]
+
+
+class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A result column: its pandas dtype and, for a measure, its unit."""
+
+    dtype: _Text
+    unit: str = ""
+    description: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One named query as ``queries.json`` spells it; ``sql`` may be a list of lines."""
+
+    sql: _Sql
+    description: _Text
+    common: list[_Name] = []
+    params: dict[_Name, Parameter] = {}
+    columns: dict[str, Column] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A checked query; a plain string entry has no params and says nothing of its columns."""
+
+    key: str
+    sql: str
+    description: str
+    params: Mapping[str, Parameter]
+    columns: Mapping[str, Column]
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the description."""
+        return _SENTENCE_END.split(self.description, maxsplit=1)[0]
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Those of `TABLES` whose rows and the parameters alone make the answer.
+
+        Empty where that is not certain: the SQL reads something else too, or asks the clock.
+        """
+        sources = {*_SOURCE.findall(_NO_SOURCE.sub("", self.sql))} - {*_NAMED.findall(self.sql)}
+        names = {_TABLE_OF.get(source[1:-1], source[1:-1]) for source in sources}
+        names = {name.removeprefix(ANY).removeprefix(ODD) for name in names}
+        certain = names <= {*TABLES} and all(source[:1] == "{" for source in sources)
+        return frozenset() if not certain or _CLOCK.search(self.sql) else frozenset(names)
+
+
+class Catalogue(NamedTuple):
+    """The checked queries, and of entries that cannot be used the reason.
+
+    A broken entry is no harm to the others: pages that live on them go on while it is edited.
+    """
+
+    queries: Mapping[str, Query]
+    faults: Mapping[str, str]
+
+
+def load(path: Path) -> Catalogue:
+    """Read and check a catalogue. Raises `QueryError` if the file as a whole cannot be read.
+
+    A fault names the file, the entry and the reason.
+    """
+    try:
+        raw = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+        raw.pop(SCHEMA, None)
+        common = msgspec.json.decode(raw.pop(COMMON, b"{}"), type=dict[_Name, Parameter])
+        parts = _parts(msgspec.json.decode(raw.pop(PARTS, b"{}"), type=dict[_Name, _Sql]))
+    except (OSError, msgspec.DecodeError) as error:
+        raise QueryError(f"cannot read {path}: {error}") from error
+    queries, faults = {}, {}
+    for key, text in raw.items():
+        try:
+            queries[key] = _query(key, text, common, parts)
+        except (QueryError, msgspec.DecodeError) as error:
+            faults[key] = f"{path}: entry {key!r}: {error}"
+    return Catalogue(queries, faults)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of ``queries.json``, for editors and other tools."""
+    (common, parts, entry), components = msgspec.json.schema_components(
+        (dict[_Name, Parameter], dict[_Name, _Sql], _Text | Entry), ref_template="#/$defs/{name}"
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {SCHEMA: {"type": "string"}, COMMON: common, PARTS: parts},
+        "additionalProperties": entry,
+        "$defs": dict(components),
+    }
+
+
+def _query(
+    key: str, text: msgspec.Raw, common: Mapping[str, Parameter], parts: Mapping[str, str]
+) -> Query:
+    entry = msgspec.json.decode(text, type=_Text | Entry)
+    if isinstance(entry, str):
+        entry = Entry(sql=entry, description="")
+    shared = {name: _shared(name, common) for name in entry.common}
+    sql = _whole(entry.sql, parts)
+    query = Query(key, sql, entry.description, {**shared, **entry.params}, entry.columns)
+    for fault in _faults(query):
+        raise QueryError(fault)
+    return query
+
+
+def _parts(spelled: Mapping[str, _Sql]) -> dict[str, str]:
+    """Return each part with those before it put in."""
+    parts: dict[str, str] = {}
+    for name, sql in spelled.items():
+        parts[name] = f"(\n{_whole(sql, parts)}\n)"
+    return parts
+
+
+def _whole(sql: _Sql, parts: Mapping[str, str]) -> str:
+    text = sql if isinstance(sql, str) else "\n".join(sql)
+    # without an end: the API puts it in brackets, to ask for a page of its rows
+    return IDENTIFIER.sub(lambda match: parts.get(match[1], match[0]), text.rstrip("; \n"))
+
+
+def _shared(name: str, common: Mapping[str, Parameter]) -> Parameter:
+    if name not in common:
+        raise QueryError(f"no parameter {name!r} in {COMMON}; it has: {', '.join(sorted(common))}")
+    return common[name]
+
+
+def _faults(query: Query) -> Iterator[str]:
+    yield from _name_faults(query)
+    yield from _sql_faults(query)
+    for name, param in query.params.items():
+        try:
+            param.check(name)
+        except QueryError as error:
+            yield str(error)
+
+
+def _name_faults(query: Query) -> Iterator[str]:
+    if query.key in PAGES:
+        yield f"/{query.key} is a page of the HTTP API; give the query another name"
+    if taken := sorted(query.params.keys() & set(RESERVED)):
+        yield (
+            f"its parameter {taken[0]} has a name that liq.hit or the HTTP API uses itself; "
+            f"rename it (taken are: {', '.join(RESERVED)})"
+        )
+
+
+def _sql_faults(query: Query) -> Iterator[str]:
+    values, identifiers = set(VALUE.findall(query.sql)), set(IDENTIFIER.findall(query.sql))
+    syntax = {name for name, param in query.params.items() if param.is_syntax}
+    implied = {SINCE: {"window", "until"}, END: {"until"}, KNOWN: set()}
+    if "bars" in identifiers:
+        values |= {SINCE} | (query.params.keys() & FILTERS.keys())
+    elif alone := sorted(identifiers & set(BARS)):
+        yield f"its sql has {{{alone[0]}}} without {{bars}}"
+    if identifiers & {REPORTS, TOLD}:
+        values |= {SINCE, END, LOOK_BACK} | (query.params.keys() & {"exchange"})
+    for name in values & implied.keys():
+        values = values - {name} | implied[name]
+    if unknown := sorted(values - query.params.keys()):
+        yield f"its sql binds {', '.join(unknown)}, which params do not declare"
+    tables = {f"{which}{name}" for which in ("", ODD, ANY) for name in TABLES}
+    if unknown := sorted(identifiers - syntax - {*tables, *BARS, REPORTS, TOLD}):
+        yield f"its sql has {{{unknown[0]}}}; braces are for tables, intervals and columns"
+    if unused := sorted(query.params.keys() - values - identifiers):
+        yield f"its sql does not use the parameter {', '.join(unused)}"

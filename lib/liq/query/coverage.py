@@ -1,0 +1,65 @@
+"""Which feeds were disconnected, and for how much of a window, in words.
+
+The rule itself is in the catalogue: the queries ``coverage``, ``feed_coverage`` and ``covered``.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from liq.records.model import LIVE_SOURCES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LEAST = 0.001
+
+
+def feed_name(exchange: str, source: str) -> str:
+    """Return the exchange, and the source unless that is live."""
+    return exchange if source in LIVE_SOURCES else f"{exchange} ({source})"
+
+
+def summary(feeds: "pd.DataFrame") -> str:
+    """Return one line about the rows of ``feed_coverage``, "" if none was disconnected.
+
+    For example ``11 of 12 feeds disconnected: okx, gate, …``, and of feeds that are connected
+    again, or were stopped on purpose, for how much of the window they were not.
+    """
+    rows: list[Any] = list(feeds.itertuples(index=False))
+    expected = [row for row in rows if not row.stopped]
+    lost = [row for row in expected if not row.connected]
+    partly = [row for row in rows if row not in lost and row.missing_s > 0]
+    texts = []
+    if lost:
+        names = ", ".join(feed_name(row.exchange, row.source) for row in lost)
+        texts.append(f"{len(lost)} of {_feeds(len(expected))} disconnected: {names}")
+    if partly:
+        shares = ((feed_name(row.exchange, row.source), row.missing) for row in partly)
+        texts.append(f"disconnected for a part of the window: {_listed(shares)}")
+    return "; ".join(texts)
+
+
+def missing(gaps: Iterable[Any], window_s: float) -> str:
+    """Return each feed of ``gaps`` with the share of the window that it was disconnected.
+
+    They are rows of ``coverage``; "" if there are none.
+    """
+    seconds: dict[str, float] = {}
+    for gap in gaps:
+        name = feed_name(gap.exchange, gap.source)
+        seconds[name] = seconds.get(name, 0.0) + gap.missing_s
+    ordered = sorted(seconds.items(), key=lambda item: (-item[1], item[0]))
+    return _listed((name, missed / window_s) for name, missed in ordered)
+
+
+def share(part: float) -> str:
+    """Return a part of one, e.g. ``46.8 %``."""
+    return f"< {_LEAST:.1%}".replace("%", " %") if 0 < part < _LEAST else f"{100 * part:.3g} %"
+
+
+def _listed(shares: Iterable[tuple[str, float]]) -> str:
+    return ", ".join(f"{name} {share(part)}" for name, part in shares)
+
+
+def _feeds(count: int) -> str:
+    return f"{count} feed" if count == 1 else f"{count} feeds"

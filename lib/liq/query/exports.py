@@ -1,0 +1,78 @@
+"""Results as files: `liq.export("totals", "totals.parquet", window="1d")`."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from liq.config import Settings
+from liq.errors import ExportError
+from liq.query import queries
+from liq.query.formats import Format, encode, parquet, parquet_notes
+from liq.query.stamps import Stamp, stamped
+
+_KEY = "liq"
+
+
+def export(
+    key: str,
+    path: str | Path,
+    /,
+    *,
+    spreadsheet: bool = False,
+    settings: Settings | None = None,
+    **params: Any,
+) -> Stamp:
+    """Write the rows of the query ``key`` to a ``.csv`` or ``.parquet`` file; return their stamp.
+
+    A ``.csv`` file is exact; with ``spreadsheet`` an apostrophe stands before each text that a
+    spreadsheet would run as a formula. A Parquet file carries the stamp, for `stamp_of`; a window
+    without an end ends now. The file is there as a whole or not at all. It warns as `liq.hit` of
+    names that no row has. Raises `ExportError` for
+    another suffix or when the file cannot be written, and what `liq.hit` raises.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".parquet"):
+        raise ExportError(f"cannot export to {path.name}: end its name with .csv or .parquet")
+    out = Format.SPREADSHEET if spreadsheet and suffix == ".csv" else Format(suffix[1:])
+    content, stamp = exported(key, out, settings=settings, **params)
+    write_whole(path, content)
+    queries.warn(stamp.notes)
+    return stamp
+
+
+def exported(
+    key: str, out: Format, /, *, settings: Settings | None = None, **params: Any
+) -> tuple[bytes, Stamp]:
+    """Return what `export` writes into a file of the format ``out``, and the stamp."""
+    frame, stamp = stamped(key, settings=settings, **params)
+    if out is Format.PARQUET:
+        return parquet(frame, {_KEY: msgspec.json.encode(stamp).decode()}), stamp
+    return encode(frame, out), stamp
+
+
+def stamp_of(path: str | Path) -> Stamp:
+    """Return the stamp that a Parquet file of `export` carries. Raises `ExportError`."""
+    try:
+        return msgspec.json.decode(parquet_notes(Path(path))[_KEY], type=Stamp)
+    except (OSError, ValueError, KeyError) as error:
+        raise ExportError(f"{path} carries no stamp of liq: {error}") from error
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there as a whole or not at all. Raises `ExportError`."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        draft = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as handle:
+                handle.write(data)
+            draft.chmod(0o644)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise ExportError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,126 @@
+"""The names that rows have: a wrong one is told with those nearest to it, a wrong case is mended.
+
+A parameter of the catalogue says by ``names`` of which column its values are names. A name that no
+row has is taken for the one that differs from it by case alone, if there is just one. Else it stays
+as it is, which may mean no rows, and a note says so.
+"""
+
+import time
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, NamedTuple
+
+from liq.common.spelling import Spellings, nearest
+from liq.config import Settings
+from liq.errors import QueryError, QuestDBError
+from liq.ingest.venues import VENUES
+from liq.query import questdb
+from liq.query.catalogue import Query
+
+# where a column's names are, the quick and likely table first
+_TABLES = {
+    "symbol": ("table",),
+    "base": ("table", "price_table"),
+    "exchange": ("table", "health_table"),
+    "rule": ("alerts_table",),
+}
+_BUILT_IN = {"exchange": VENUES.keys()}
+_SHOWN = 40  # characters of a name
+_MOST = 5  # notes
+_KEPT_S = 60.0  # a name of another case that is stored meanwhile is seen after so long
+
+
+class Names(NamedTuple):
+    """A query's values with names as they are stored, and what is to be said of the others."""
+
+    values: Mapping[str, Any]
+    notes: list[str]
+
+
+def stored(query: Query, values: Mapping[str, Any], settings: Settings) -> Names:
+    """Return ``values`` with the names that rows have, as far as it is plain which are meant.
+
+    It asks QuestDB only for names that it has not seen lately, and raises nothing: a QuestDB that
+    is away is told by the query itself.
+    """
+    found, notes = dict(values), []
+    for name, param in query.params.items():
+        given = values.get(name)
+        if param.names and given and given != param.default:  # which nobody typed
+            texts = given if isinstance(given, list) else [given]
+            meant, unknown, known = _meant(texts, param.names, settings)
+            found[name] = meant if isinstance(given, list) else meant[0]
+            told = [_unknown(text, param.names, known) for text in unknown[:_MOST]]
+            notes += [f"{name}: {note}" for note in told]
+            if len(unknown) > _MOST:
+                notes.append(f"{name}: {len(unknown) - _MOST} more that no row has")
+    return Names(found, notes)
+
+
+def chosen(text: str, column: str, settings: Settings) -> list[str]:
+    """Return the names that a reader typed, with commas between.
+
+    Raises `QueryError` for one that no row has, with the nearest ones.
+    """
+    texts = [part for part in map(str.strip, text.split(",")) if part]
+    meant, unknown, known = _meant(texts, column, settings)
+    if unknown:
+        raise QueryError("; ".join(_unknown(name, column, known) for name in unknown[:_MOST]))
+    return meant
+
+
+def _meant(
+    texts: Sequence[str], column: str, settings: Settings
+) -> tuple[list[str], list[str], Set[str]]:
+    """Return the names that are meant, the texts that are none, and all names of the column."""
+    known, answered = set(_BUILT_IN.get(column, ())), True
+    found = Spellings(known)
+    for table in _TABLES[column]:
+        if all(map(found.match, texts)):
+            break
+        names = _names(str(getattr(settings, table)), column, texts, settings)
+        answered &= names is not None
+        found = Spellings(known := known | (names or set()))
+    unknown = [text for text in dict.fromkeys(texts) if not found.match(text)]
+    meant = list(dict.fromkeys(found.match(text) or text for text in texts))
+    return meant, unknown if answered else [], known
+
+
+def _unknown(text: str, column: str, known: Set[str]) -> str:
+    near = Spellings(known).alike(text) or nearest(text, known)
+    hint = f"; nearest: {', '.join(map(_short, near))}" if near else ""
+    return f"no row has the {column} {_short(text)!r}{hint}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+class _Seen(NamedTuple):
+    """The names of a column, and when they were read, by `time.monotonic`."""
+
+    names: Set[str]
+    read: float
+
+
+_seen: dict[tuple[str, int, str, str], _Seen] = {}
+
+
+def _names(table: str, column: str, texts: Sequence[str], settings: Settings) -> Set[str] | None:
+    """Return a column's names, read anew unless all ``texts`` are some; None if that fails."""
+    key = (settings.questdb_host, settings.questdb_pg_port, table, column)
+    if (seen := _seen.get(key)) and _has_all(seen, texts):
+        return seen.names
+    sql = f"SELECT DISTINCT {column} AS name FROM {table}"  # noqa: S608 - identifiers of ours
+    try:
+        names = questdb.fetch(sql, None, settings, timeout=settings.query_timeout)["name"].dropna()
+    except QuestDBError:
+        return None
+    _seen[key] = _Seen(frozenset(names), time.monotonic())
+    return _seen[key].names
+
+
+def _has_all(seen: _Seen, texts: Sequence[str]) -> bool:
+    if seen.names >= set(texts):
+        return True
+    is_fresh = time.monotonic() - seen.read < _KEPT_S
+    return is_fresh and all(map(Spellings(seen.names).match, texts))

@@ -1,0 +1,180 @@
+"""Typed query parameters: from whatever a caller, a command line or a URL gives to a checked value.
+
+========= ================================================= ===============================
+type      accepts                                           value
+========= ================================================= ===============================
+interval  one of ``choices``                                ``str``, an enum: it is syntax
+column    one of ``choices``, names of columns              ``str``, an enum: it is syntax
+duration  ``"15m"``, ``"7d"``, seconds or a ``timedelta``   ``timedelta``
+int       an integer, also as text                          ``int``
+float     a finite number, also as text                     ``float``
+timestamp ISO 8601 text or a datetime; without a zone, UTC  ``datetime`` in UTC
+list      strings, or one string with commas                ``list[str]``; empty: no limit
+string    text                                              ``str``
+========= ================================================= ===============================
+"""
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from liq.common.spelling import match
+from liq.errors import QueryError
+
+Kind = Literal["interval", "column", "duration", "int", "float", "timestamp", "list", "string"]
+Names = Literal["", "symbol", "base", "exchange", "rule"]
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SYNTAX: dict[Kind, tuple[str, str]] = {
+    "interval": (r"\d+[smhdwMy]", "5s, 1m, 4h or 1d"),
+    "column": (r"[a-z][a-z0-9_]*", "base or symbol"),
+}
+# an M may be meant as minutes or as months
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdwSHDW])")
+_SPANS = "a span of time is like 30s, 15m, 4h, 7d or 2w, or a number of seconds"
+_MOMENTS = "give ISO 8601, like 2026-01-31T12:00 (UTC unless it names a zone)"
+
+
+class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One parameter of a query. A null ``default`` means: no value unless the caller gives one.
+
+    ``names`` is the column of whose names its values are, see `liq.query.names`.
+    """
+
+    type: Kind
+    names: Names = ""
+    description: str = ""
+    default: Any = None
+    choices: list[str | float] = []
+    min: float | str | None = None
+    max: float | str | None = None
+
+    def value(self, name: str, given: Any) -> Any:
+        """Return ``given`` as this parameter's type. Raises `QueryError` naming what is valid."""
+        if given is None:
+            return None
+        try:
+            value = _PARSERS[self.type](given)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise QueryError(f"{name}={given!r} is no {self.type}: {error}") from error
+        value = self._chosen(name, given, value)
+        self._check_bounds(name, given, value)
+        return value
+
+    def check(self, name: str) -> None:
+        """Raise `QueryError` unless the declaration makes sense, its default included."""
+        if self.names and self.type not in ("list", "string"):
+            raise QueryError(f"parameter {name}: names are texts, a list or a string")
+        if self.is_syntax and not self.choices:
+            raise QueryError(f"parameter {name}: a {self.type} needs choices")
+        pattern, like = _SYNTAX.get(self.type, ("", ""))
+        if pattern and not all(re.fullmatch(pattern, str(choice)) for choice in self.choices):
+            raise QueryError(f"parameter {name}: {self.type}s are like {like}")
+        try:
+            self.value(name, self.default)
+        except (QueryError, TypeError, ValueError) as error:
+            raise QueryError(f"parameter {name}: bad default or bounds: {error}") from error
+
+    @property
+    def is_syntax(self) -> bool:
+        """Whether it stands in the SQL as it is, one of its choices, instead of being bound."""
+        return self.type in _SYNTAX
+
+    def _chosen(self, name: str, given: Any, value: Any) -> Any:
+        """Return the choice that ``value`` is, in another case if just one is meant."""
+        choices = [_PARSERS[self.type](choice) for choice in self.choices]
+        if not choices or value in choices:
+            return value
+        texts = [choice for choice in choices if isinstance(choice, str)]
+        if isinstance(value, str) and (meant := match(value, texts)):
+            return meant
+        valid = ", ".join(map(str, self.choices))
+        raise QueryError(f"{name}={given!r} is not one of: {valid}")
+
+    def _check_bounds(self, name: str, given: Any, value: Any) -> None:
+        parse = _PARSERS[self.type]
+        if self.min is not None and value < parse(self.min):
+            raise QueryError(f"{name}={given!r} is below the least, {self.min}")
+        if self.max is not None and value > parse(self.max):
+            raise QueryError(f"{name}={given!r} is above the greatest, {self.max}")
+
+
+def duration(given: str | float | timedelta) -> timedelta:
+    """Return a positive span of time from ``"15m"``, seconds or a ``timedelta``.
+
+    Raises `ValueError` for anything else.
+    """
+    if isinstance(given, timedelta):
+        span = given
+    elif isinstance(given, str) and (match := _DURATION.fullmatch(given.strip())):
+        span = timedelta(seconds=float(match[1]) * _UNITS[match[2].lower()])
+    else:
+        try:
+            span = timedelta(seconds=_float(given))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{_SPANS}; not {given!r}") from error
+    if span <= timedelta(0):
+        raise ValueError(f"{_SPANS}; greater than 0")
+    return span
+
+
+def _int(given: Any) -> int:
+    if isinstance(given, float) and not given.is_integer():
+        raise ValueError("it has a fraction")
+    if isinstance(given, str):
+        whole, _, fraction = given.strip().partition(".")
+        given = given if fraction.strip("0") else whole  # as JSON has it, 5.0 is an integer too
+    try:
+        return int(given)
+    except ValueError as error:
+        raise ValueError("give a whole number, like 5") from error
+
+
+def _float(given: Any) -> float:
+    try:
+        number = float(given)
+    except ValueError as error:
+        raise ValueError("give a number, like 5 or 0.5") from error
+    if not math.isfinite(number):
+        raise ValueError("it is not finite")
+    return number
+
+
+def _timestamp(given: Any) -> datetime:
+    try:
+        moment = datetime.fromisoformat(given) if isinstance(given, str) else given
+    except ValueError as error:
+        raise ValueError(_MOMENTS) from error
+    if not isinstance(moment, datetime):
+        raise TypeError(f"{_MOMENTS}, or a datetime")
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _list(given: Any) -> list[str]:
+    items = given.split(",") if isinstance(given, str) else given
+    return [text for text in map(_string, items) if text]
+
+
+def _string(given: Any) -> str:
+    if not isinstance(given, str):
+        raise TypeError("give text")
+    if "\0" in given:
+        raise ValueError("text cannot hold a NUL")
+    if max(given, default="") > "\uffff":  # such text is never stored, and QuestDB misreads some
+        raise ValueError("no row has characters beyond U+FFFF")
+    return given.strip()
+
+
+_PARSERS: dict[Kind, Callable[[Any], Any]] = {
+    "interval": _string,
+    "column": _string,
+    "duration": duration,
+    "int": _int,
+    "float": _float,
+    "timestamp": _timestamp,
+    "list": _list,
+    "string": _string,
+}

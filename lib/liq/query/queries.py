@@ -1,0 +1,297 @@
+"""Run the named queries of ``queries.json``: ``liq.hit("top_symbols", window="15m")``."""
+
+import re
+import sys
+import time
+import warnings
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from liq.common import assets
+from liq.common.spelling import hint
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.errors import LiqWarning, QueryError
+from liq.ingest import venues
+from liq.query import names, questdb, views
+from liq.query.catalogue import (
+    ANY,
+    END,
+    IDENTIFIER,
+    KNOWN,
+    ODD,
+    OPTIONAL,
+    SINCE,
+    TABLE,
+    VALUE,
+    Catalogue,
+    Query,
+    load,
+)
+from liq.query.parameters import Parameter
+from liq.records.streams import STREAMS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNTIL = "until"
+_WORDS = re.compile(r"[()]|\w+")
+_CLAUSES = {"GROUP", "ORDER", "SAMPLE", "LATEST", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "WINDOW"}
+AHEAD = timedelta(minutes=1)  # so far may a venue's clock be ahead of ours
+
+
+class Run(NamedTuple):
+    """What a query gave for which values, and the text that QuestDB ran, values bound by name.
+
+    ``notes`` say what of the question is hardly what was meant; ``frame.attrs`` has them too.
+    """
+
+    frame: "pd.DataFrame"
+    sql: str
+    values: Mapping[str, Any]
+    notes: list[str]
+
+
+def hit(key: str, /, *, settings: Settings | None = None, **params: Any) -> "pd.DataFrame":
+    """Run the query ``key`` and return its rows; the columns are those the catalogue declares.
+
+    Timestamps are UTC. ``frame.attrs`` holds the ``query`` key and the ``units`` of its columns.
+    Names of symbols and the like are taken in any case; one that no row has is told by a
+    `LiqWarning` with the nearest ones, and by ``frame.attrs["notes"]``.
+    Raises `QueryError` for an unknown key or parameter, or a value out of range (the message lists
+    the valid ones), and `QuestDBError` when QuestDB is away.
+    """
+    frame = asked(key, settings, **params)
+    warn(frame.attrs.get("notes", ()))
+    return frame
+
+
+def asked(key: str, settings: Settings | None = None, /, **params: Any) -> "pd.DataFrame":
+    """Return what `hit` does, for callers that show ``attrs["notes"]`` themselves."""
+    settings = settings or current_settings()
+    query = find(key, settings)
+    return ran(query, resolved(query, params), settings).frame
+
+
+def warn(notes: Iterable[str]) -> None:
+    """Warn of each of ``notes`` as of the line that called our caller, each time it is run."""
+    caller = sys._getframe(2)
+    for note in notes:
+        warnings.warn_explicit(
+            note,
+            LiqWarning,
+            caller.f_code.co_filename,
+            caller.f_lineno,
+            registry={},  # the line's own would keep a cell that is run again silent
+        )
+
+
+def page(
+    key: str, rows: int, offset: int = 0, /, *, settings: Settings | None = None, **params: Any
+) -> "tuple[pd.DataFrame, bool]":
+    """Return at most ``rows`` rows of `hit` after the first ``offset``, and whether more follow.
+
+    QuestDB sends no others. Pages fit together when ``until`` is given: else the window moves on.
+    """
+    settings = settings or current_settings()
+    most = f"SELECT * FROM ({{}}\n) LIMIT {offset}, {offset + rows + 1}"  # noqa: S608 - numbers
+    query = find(key, settings)
+    frame = ran(query, resolved(query, params), settings, most).frame
+    return frame.head(rows), len(frame) > rows
+
+
+def queries(settings: Settings | None = None) -> Mapping[str, Query]:
+    """Return the queries that can be used. Raises `QueryError` if the file cannot be read."""
+    return catalogue(settings).queries
+
+
+def catalogue(settings: Settings | None = None) -> Catalogue:
+    """Return all of ``queries.json``, read anew when it has changed. Raises `QueryError`."""
+    path = (settings or current_settings()).queries or assets.path("queries.json")
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise QueryError(f"cannot read {path}: {error}; LIQ_QUERIES names the file") from error
+    return _load(path, state.st_mtime_ns, state.st_size)
+
+
+def find(key: str, settings: Settings | None = None) -> Query:
+    """Return the query named ``key``.
+
+    Raises `QueryError` listing the valid keys, or saying why that entry cannot be used.
+    """
+    known, faults = catalogue(settings)
+    if key in faults:
+        raise QueryError(faults[key])
+    if key not in known:
+        raise QueryError(f"unknown query {key!r}{hint(key, sorted(known))}")
+    return known[key]
+
+
+def listing(settings: Settings | None = None) -> "pd.DataFrame":
+    """Return the catalogue as a frame: key, description, parameters and columns, as text."""
+    import pandas as pd  # noqa: PLC0415 - importing this module stays quick
+
+    rows = [
+        (query.key, query.description, ", ".join(query.params), ", ".join(query.columns))
+        for query in queries(settings).values()
+    ]
+    return pd.DataFrame(rows, columns=["key", "description", "parameters", "columns"])
+
+
+def wait_for_rows(
+    seconds: float | None, *, settings: Settings | None = None, **params: Any
+) -> None:
+    """Wait at most ``seconds`` for a print that ``params`` (those of ``totals``) let through.
+
+    Returns at once when ``seconds`` is None: then charts say themselves that there is nothing.
+    Raises `QueryError` when nothing came.
+    """
+    if seconds is None:
+        return
+    end = time.monotonic() + seconds
+    while not asked("totals", settings, **params)["prints"].sum():
+        if time.monotonic() > end:
+            raise QueryError(f"no liquidations within {seconds:g} s; start a producer: liq run")
+        time.sleep(0.2)
+
+
+def render(
+    query: Query,
+    values: Mapping[str, Any],
+    tables: Mapping[str, str],
+    conditions: Mapping[str, str] | None = None,
+) -> tuple[str, dict[str, Any] | None]:
+    """Return the SQL text and the values to bind (None when there are none).
+
+    ``values`` are checked ones; ``tables`` are SQL of our own around the settings' names, which can
+    be only identifiers. Of a table that has one of ``conditions`` only the rows that meet it count.
+    """
+    identifiers = {**values, **tables}
+    sql = OPTIONAL.sub(lambda match: _kept(match[1], values), query.sql)
+    sql = TABLE.sub(lambda match: _rows(match, tables, conditions or {}), sql)
+    sql = IDENTIFIER.sub(lambda match: identifiers[match[1]], sql)
+    bound: dict[str, Any] = {}
+    sql = VALUE.sub(lambda match: _bind(match[1], values, bound), sql)
+    return sql, bound or None
+
+
+def sent(
+    query: Query, values: Mapping[str, Any], settings: Settings
+) -> tuple[str, dict[str, Any] | None]:
+    """Return what QuestDB is sent for `resolved` values: the SQL, and the values to bind.
+
+    Asked again it may be another text, as a view may answer now that did not a moment before.
+    """
+    expanded, values = views.expand(query, values, settings)
+    return render(expanded, values, *_tables(settings))
+
+
+def _tables(settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what the names of tables stand for in an entry's SQL, and which rows of them count."""
+    tables, conditions = {}, {}
+    for stream in STREAMS:
+        name = f"{stream.prefix}table"
+        tables[name] = tables[ANY + name] = stream.table(settings)
+        tables[ODD + name] = stream.odd_rows(settings)
+        conditions[name] = stream.kept
+    return tables, conditions
+
+
+def ran(query: Query, values: Mapping[str, Any], settings: Settings, around: str = "{}") -> Run:
+    """Run ``query`` with `resolved` values; ``around`` is what its text stands in, at ``{}``.
+
+    Raises `QuestDBError`.
+    """
+    # the looks at names and views that may come first are of the same time
+    with questdb.within(settings.query_timeout):
+        values, notes = names.stored(query, values, settings)
+        text, bound = sent(query, values, settings)
+        sql = around.format(text)
+        frame = questdb.fetch(sql, bound, settings, timeout=settings.query_timeout)
+    units = {name: column.unit for name, column in query.columns.items() if column.unit}
+    frame.attrs = {"query": query.key, "units": units, **({"notes": notes} if notes else {})}
+    return Run(frame, sql, values, notes)
+
+
+def checked(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a value for each of ``params``: those ``given`` to the query ``key``, or defaults.
+
+    Raises `QueryError` for an unknown name or a value out of range, naming the valid ones.
+    """
+    for name in given:
+        if name not in params:
+            raise QueryError(f"{key} has no parameter {name!r}{hint(name, sorted(params))}")
+    return {
+        name: param.value(name, given.get(name, param.default)) for name, param in params.items()
+    }
+
+
+def resolved(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a value for each parameter, for ``end`` and ``since``, and the known exchanges.
+
+    ``until`` is `AHEAD` of now where it is not given: a row far in the future is in no window.
+    Raises `QueryError` as `checked` does.
+    """
+    values = checked(query.key, query.params, given)
+    values[KNOWN] = venues.known()
+    values[END] = values.get(UNTIL) or datetime.now(UTC)
+    if UNTIL in values:
+        values[UNTIL] = values[UNTIL] or values[END] + AHEAD
+    if isinstance(window := values.get("window"), timedelta):
+        try:
+            values[SINCE] = values[END] - window
+        except OverflowError as error:
+            raise QueryError(f"no window of {window} ends at {values[END]}") from error
+    return values
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path, _mtime_ns: int, _size: int) -> Catalogue:
+    return load(path)
+
+
+def _kept(clause: str, values: Mapping[str, Any]) -> str:
+    return clause if all(values[name] not in (None, []) for name in VALUE.findall(clause)) else ""
+
+
+def _rows(match: re.Match[str], tables: Mapping[str, str], conditions: Mapping[str, str]) -> str:
+    """Return a table in FROM, and the WHERE after it if there is one, with its condition.
+
+    It stands beside the entry's own terms, so that QuestDB still sees one scan of one table; some
+    of its clauses need that. Only beside an ``OR`` it would change what the terms mean.
+    """
+    name, where = match[1], match[2]
+    table, condition = tables[name], conditions.get(name)
+    if condition is None:
+        return f"{table}{where or ''}"
+    if where and not _has_alternatives(match.string[match.end() :]):
+        return f"{table}{where} {condition} AND"
+    return f"(SELECT * FROM {table} WHERE {condition}){where or ''}"  # noqa: S608 - our own texts
+
+
+def _has_alternatives(sql: str) -> bool:
+    """Whether the terms that ``sql`` begins with are joined by ``OR``, outside of brackets."""
+    depth = 0
+    for word in _WORDS.findall(sql.upper()):
+        depth += (word == "(") - (word == ")")
+        if depth < 0 or (depth == 0 and word in _CLAUSES):
+            return False
+        if depth == 0 and word == "OR":
+            return True
+    return False
+
+
+def _bind(name: str, values: Mapping[str, Any], bound: dict[str, Any]) -> str:
+    value = values[name]
+    if isinstance(value, timedelta):
+        value = value // timedelta(microseconds=1)
+    if not isinstance(value, list):
+        bound[name] = value
+        return f"%({name})s"
+    items = {f"{name}_{number}": item for number, item in enumerate(value)}
+    bound |= items
+    return ", ".join(f"%({item})s" for item in items)

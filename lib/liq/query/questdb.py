@@ -1,0 +1,585 @@
+"""The door to QuestDB's PostgreSQL wire; no other module imports psycopg.
+
+Reads go out as the read-only user over pooled connections with the binary protocol and bound
+values; statements that change something go out as the admin, each on a connection of its own.
+Rows are written by the Kafka Connect sink, never from here.
+
+No call waits for ever. QuestDB itself gives a slow statement up. A QuestDB that does not even do
+that (it is stopped, or swapped out) is given up here, a second later.
+"""
+
+import atexit
+import contextlib
+import math
+import select
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+
+import httpx
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.adapt import Loader
+from psycopg.pq import Format
+from pydantic import SecretStr
+
+from liq.common import forks, http
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.errors import (
+    QuestDBAwayError,
+    QuestDBError,
+    QuestDBLoginError,
+    QuestDBMemoryError,
+    QuestDBTimeoutError,
+)
+from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, Stream
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Params = Mapping[str, Any] | Sequence[Any] | None
+T = TypeVar("T")
+
+_POSTGRES_EPOCH_US = 946_684_800_000_000
+_DTYPES = {16: "bool", 20: "int64", 21: "int64", 23: "int64", 700: "float64", 701: "float64"}
+_TIMESTAMP_OID = 1114
+_GIVEN_UP = "timeout, query aborted"
+_NO_MEMORY = "memory limit exceeded"
+_FAILED_INSIDE = "Cannot invoke"  # Java's NullPointerException
+_NAT = -(2**63)  # numpy's and pandas' null timestamp
+
+_CONNECTIONS = 16  # of one process at once
+_IDLE_S = 60.0  # a local QuestDB hangs up sooner, see `liq.stack.servers`
+_LIFETIME_S = 1800.0  # so that no server behind a name that moved is asked for ever
+_ADMIN_S = 60.0
+_STATE_S = 10.0  # for the state of tables: whoever asks asks again soon
+_OVERDUE_S = 5.0
+_AMENDED_S = 10.0  # a suspended table does not show what was changed
+_REFUSED = ("invalid username/password", "no password supplied")
+_NO_OP = "statement is either no-op"
+_GRACE_S = 1.0  # QuestDB itself gives up first, which says more and keeps the connection
+_LOGIN_S = 3
+_LEAST_LOGIN_S = 2  # psycopg, as libpq, waits no less
+
+
+class WalState(NamedTuple):
+    """How far a table's write-ahead log is applied.
+
+    ``pending`` transactions are acknowledged but not yet visible; a ``suspended`` table takes
+    writes that never show until ``ALTER TABLE … RESUME WAL``, and ``reason`` says why.
+    """
+
+    suspended: bool
+    pending: int
+    reason: str
+
+
+def ensure_table(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> None:
+    """Create the table of ``stream`` unless it is there, and have it drop rows past its days.
+
+    A table of an older version gets the columns and keys that it lacks. Raises `QuestDBError`.
+    """
+    settings = settings or current_settings()
+    table = stream.table(settings)
+    execute(table_ddl(table, stream), settings=settings)
+    _amend(table, stream, settings)
+    execute(f"ALTER TABLE {table} SET TTL {stream.ttl_days(settings)} DAYS", settings=settings)
+
+
+def table_ddl(table: str, stream: Stream = LIQUIDATIONS) -> str:
+    """Return the statement that creates ``table``, one column for each field of the record."""
+    columns = ", ".join(f"{name} {kind}" for name, kind in stream.columns().items())
+    return (
+        f"CREATE TABLE IF NOT EXISTS {table} ({columns})"
+        f" TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS({', '.join(stream.keys)})"
+    )
+
+
+def _amend(table: str, stream: Stream, settings: Settings) -> None:
+    """Bring a table up to date, and wait until it shows: views are made of its columns."""
+    for sql in _amendments(table, stream, settings):
+        try:
+            execute(sql, settings=settings)
+        except QuestDBError as error:
+            if _NO_OP not in str(error):  # else it waits in the table's log
+                raise
+    end = time.monotonic() + _AMENDED_S
+    while [*_amendments(table, stream, settings)] and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+def _amendments(table: str, stream: Stream, settings: Settings) -> Iterator[str]:
+    """Yield the statements that bring a table up to date; its rows stay as they are."""
+    there = fetch(f"SELECT * FROM table_columns('{table}')", settings=settings)  # noqa: S608
+    for name, kind in stream.columns().items():
+        if name not in set(there["column"]):
+            yield f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {name} {kind}"
+    keys = set(there["column"][there["upsertKey"]])
+    if keys and not {*stream.keys} <= keys:  # without any it is not of our making
+        yield f"ALTER TABLE {table} DEDUP ENABLE UPSERT KEYS({', '.join(stream.keys)})"
+
+
+def fetch(
+    sql: str, params: Params = None, settings: Settings | None = None, *, timeout: float = 30.0
+) -> "pd.DataFrame":
+    """Return the rows of a SELECT, run as the read-only user.
+
+    Values stand in ``sql`` as ``%s`` or ``%(name)s`` and travel bound; without ``params`` the text
+    is taken as it is. TIMESTAMP columns come as ``datetime64[us, UTC]``, LONG and INT as ``int64``
+    (``Int64`` when a value is null), DOUBLE as ``float64``, strings as ``str``. The server gives
+    up after ``timeout`` seconds, or this call a second later. Safe to call from any thread.
+
+    Raises `QuestDBError` when QuestDB is away or refuses the statement, as `QuestDBLoginError` when
+    it refuses the password, and as `QuestDBTimeoutError` when it has given up or does not answer.
+    """
+    login, deadline = _Login.reader(settings or current_settings(), timeout), _Deadline.of(timeout)
+    with _pool.place(login, deadline):
+        if idle := _pool.take(login):
+            # it may have died with an earlier QuestDB: then once more on a new one
+            with contextlib.suppress(_ConnectionLostError, _FailedInsideError):
+                return _read(idle, login, sql, params, deadline)
+        return _read(_open(login, deadline), login, sql, params, deadline)
+
+
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Give all reads of this block (and thread) ``seconds`` together, and a second of grace.
+
+    Blocks within blocks only shorten the time.
+    """
+    token = _limit.set(min(_limit.get(), (time.monotonic() + seconds, seconds)))
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def execute(sql: str, params: Params = None, settings: Settings | None = None) -> None:
+    """Run a statement that changes something, as the admin. Raises `QuestDBError`."""
+    with _as_admin(settings, _ADMIN_S) as connection:
+        connection.execute(sql, params)
+
+
+def version(table: str, settings: Settings | None = None) -> str:
+    """Return a text that changes with each transaction of ``table`` that shows, by one statement.
+
+    Rows that replace others change it too, and so does a table made anew. Raises `QuestDBError`.
+    """
+    rows = f"(SELECT max(ts) AS newest, count() AS rows FROM {table})"  # noqa: S608 - an identifier
+    sql = "SELECT writerTxn, newest, rows FROM wal_tables() CROSS JOIN {} WHERE name = %s"
+    return fetch(sql.format(rows), [table], settings, timeout=_STATE_S).to_csv(index=False)
+
+
+def check_logins(settings: Settings | None = None) -> None:
+    """Log in as the reader and as the admin, on new connections.
+
+    Raises `QuestDBLoginError` when QuestDB refuses one of them, `QuestDBError` when it is away.
+    """
+    settings = settings or current_settings()
+    for login in (_Login.reader(settings, _STATE_S), _Login.admin(settings, _STATE_S)):
+        _open(login, _Deadline.of(_STATE_S)).close()
+
+
+def wal_state(table: str | None = None, settings: Settings | None = None) -> WalState:
+    """Return how far the write-ahead log of ``table`` (the settings' one) is applied.
+
+    Raises `QuestDBError` when there is no such table.
+    """
+    settings = settings or current_settings()
+    table = table or settings.table
+    sql = "SELECT * FROM wal_tables() WHERE name = %s"
+    rows = fetch(sql, [table], settings, timeout=_STATE_S)
+    if rows.empty:
+        raise QuestDBError(f"QuestDB has no table {table}; create it with: liq up")
+    row = rows.iloc[0]
+    return WalState(
+        suspended=bool(row["suspended"]),
+        pending=int(row["sequencerTxn"] - row["writerTxn"]),
+        reason=str(row["errorMessage"] or ""),
+    )
+
+
+def suspended_tables(settings: Settings | None = None) -> dict[str, str]:
+    """Return why each suspended table, or view, is: its writes are kept but do not show.
+
+    Raises `QuestDBError`.
+    """
+    sql = "SELECT name, errorMessage FROM wal_tables() WHERE suspended"
+    with _as_admin(settings, _STATE_S) as connection:
+        return {name: reason or "" for name, reason in connection.execute(sql).fetchall()}
+
+
+class PassedOver(NamedTuple):
+    """How much a feed told of liquidations that was passed over on purpose, or as too old."""
+
+    exchange: str
+    passed: int
+    too_old: int
+
+
+def passed_over(settings: Settings | None = None) -> list[PassedOver]:
+    """Return what feeds passed over within the hour, those that did, in no more than 10 s.
+
+    Raises `QuestDBError`.
+    """
+    settings = settings or current_settings()
+    since = f"ts > dateadd('h', -1, now()) AND passed > 0 AND {FEED_HEALTH.kept}"
+    sums = f"exchange, sum(passed), sum(too_old) FROM {settings.health_table} WHERE {since}"
+    sql = f"SELECT {sums} GROUP BY exchange ORDER BY exchange"
+    with http.within(_STATE_S):
+        return [PassedOver(*row) for row in _over_http(sql, settings)]
+
+
+def resume(table: str, settings: Settings | None = None) -> None:
+    """Apply a suspended table's, or view's, write-ahead log again. Raises `QuestDBError`."""
+    sql = "SELECT 1 FROM materialized_views() WHERE view_name = %s"
+    with _as_admin(settings, _ADMIN_S) as connection:
+        kind = "MATERIALIZED VIEW" if connection.execute(sql, [table]).fetchall() else "TABLE"
+        connection.execute(f'ALTER {kind} "{table}" RESUME WAL')
+
+
+def cancel_overdue(settings: Settings | None = None) -> list[str]:
+    """Cancel statements that run for far longer than anybody's time limit; return their SQL.
+
+    A client of QuestDB 9.3 may raise its own limit as it logs in, whatever the server's is. QuestDB
+    does not tell its users apart there, so statements of the admin must have had their time too.
+    HTTP is asked, since such statements may hold all threads of the PostgreSQL wire.
+
+    Raises `QuestDBError`.
+    """
+    settings = settings or current_settings()
+    limit = math.ceil(max(settings.query_timeout, _ADMIN_S) + _OVERDUE_S)
+    activity = "query_id, query, datediff('s', query_start, now()) age FROM query_activity()"
+    with http.within(_STATE_S):
+        rows = _over_http(f"SELECT {activity} WHERE NOT is_wal", settings)
+        overdue = [(int(number), str(text)) for number, text, age in rows if age > limit]
+        for number, _ in overdue:
+            with contextlib.suppress(QuestDBError):  # it has just ended
+                _over_http(f"CANCEL QUERY {number}", settings)
+    return [text for _, text in overdue]
+
+
+def _over_http(sql: str, settings: Settings) -> list[list[Any]]:
+    user, password = settings.questdb_admin_user, settings.questdb_admin_password
+    try:
+        with http.Client(
+            _STATE_S, trust_env=False, verify=False, auth=(user, password.get_secret_value())
+        ) as client:
+            answer = client.get(f"{settings.questdb_url}/exec", params={"query": sql})
+    except httpx.HTTPError as error:
+        raise QuestDBAwayError(
+            f"QuestDB at {settings.questdb_url}: {error or type(error).__name__};"
+            " `liq status` shows whether it runs"
+        ) from error
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        raise _Login.admin(settings, _STATE_S).refused()
+    if answer.is_error:
+        raise QuestDBError(f"QuestDB refused the statement: {answer.text}")
+    rows: list[list[Any]] = answer.json().get("dataset", [])
+    return rows
+
+
+def close() -> None:
+    """Close the pooled connections; later calls open new ones."""
+    _pool.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Login:
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    timeout_ms: int
+    setting: str  # of the password
+
+    @property
+    def where(self) -> str:
+        return f"QuestDB at {self.host}:{self.port}"
+
+    def refused(self) -> QuestDBLoginError:
+        return QuestDBLoginError(
+            f"{self.where} refused the password of {self.user}: set {self.setting} to the one that"
+            " it was started with. If it is that of this LIQ_HOME, `liq up` starts it with yours"
+        )
+
+    @classmethod
+    def reader(cls, settings: Settings, timeout: float) -> "_Login":
+        return cls._of(settings, "reader", timeout)
+
+    @classmethod
+    def admin(cls, settings: Settings, timeout: float) -> "_Login":
+        return cls._of(settings, "admin", timeout)
+
+    @classmethod
+    def _of(cls, settings: Settings, role: str, timeout: float) -> "_Login":
+        password: SecretStr = getattr(settings, f"questdb_{role}_password")
+        return cls(
+            settings.questdb_host,
+            settings.questdb_pg_port,
+            getattr(settings, f"questdb_{role}_user"),
+            password.get_secret_value(),
+            timeout_ms=round(timeout * 1000),
+            setting=f"LIQ_QUESTDB_{role.upper()}_PASSWORD",
+        )
+
+
+class _Deadline(NamedTuple):
+    """When a call ends, by `time.monotonic`, after it was given ``seconds``."""
+
+    at: float
+    seconds: float
+
+    @classmethod
+    def of(cls, seconds: float) -> Self:
+        """Return the one in ``seconds``, or sooner if `within` says so; both with their grace."""
+        end, seconds = min((time.monotonic() + seconds, seconds), _limit.get())
+        return cls(end + _GRACE_S, seconds)
+
+    @property
+    def left(self) -> float:
+        return max(self.at - time.monotonic(), 0.0)
+
+    def missed(self, login: "_Login") -> QuestDBTimeoutError:
+        return QuestDBTimeoutError(
+            f"{login.where} did not answer within {self.seconds:.3g} s; `liq status` shows whether"
+            " it runs. If it does: ask for a shorter window, or raise LIQ_QUERY_TIMEOUT"
+        )
+
+
+_limit: ContextVar[tuple[float, float]] = ContextVar("limit", default=(math.inf, math.inf))
+
+
+class _Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection on which whatever is waited for comes before ``deadline``."""
+
+    deadline: _Deadline
+    expires_at: float
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """Wait as psycopg does; ``timeout`` is what itself gives, for a cancellation."""
+        left = self.deadline.left
+        return super().wait(gen, interval, left if timeout is None else min(timeout, left))
+
+
+class _Idle(NamedTuple):
+    """A connection that waits for its next statement, and since when, by `time.monotonic`."""
+
+    login: _Login
+    connection: _Connection
+    since: float
+
+    def is_fit(self, now: float) -> bool:
+        """Return whether it is to be used again: QuestDB has not hung up, and it is not too old."""
+        return (
+            now < min(self.since + _IDLE_S, self.connection.expires_at)
+            and not self.connection.closed
+            and not _has_input(self.connection)  # one that idles gets nothing but the end
+        )
+
+
+def _has_input(connection: _Connection) -> bool:
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+class _Pool:
+    """The idle connections of this process, and the places for those that work.
+
+    It has no threads: a connection is made, checked and closed by who asks for it. psycopg_pool
+    makes them on threads, which cannot tell who waits why there is none, and counts checks that
+    fail as attempts to connect, with growing pauses: docs/architecture.md has the figures.
+    """
+
+    def __init__(self) -> None:
+        self._parents: list[list[_Idle]] = []  # kept, since what is collected is closed
+        self._idle: list[_Idle] = []  # the one last used is the last
+        self._renew()
+        forks.in_child(self, _Pool._renew)
+
+    def _renew(self) -> None:
+        """Begin anew, as a forked child does: nobody would free the locks, or share connections."""
+        self._parents.append(self._idle)
+        self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(_CONNECTIONS)
+        self._idle = []
+
+    @contextlib.contextmanager
+    def place(self, login: _Login, deadline: _Deadline) -> Iterator[None]:
+        """Wait for one of the places, at most until ``deadline``."""
+        places = self._places
+        if not places.acquire(timeout=deadline.left):
+            raise QuestDBTimeoutError(
+                f"all {_CONNECTIONS} connections to {login.where} were in use for"
+                f" {deadline.seconds:.3g} s; `liq status` shows whether it runs"
+            )
+        try:
+            yield
+        finally:
+            places.release()
+
+    def take(self, login: _Login) -> _Connection | None:
+        """Return the idle connection of ``login`` that was used last, None if there is none.
+
+        Those that QuestDB has closed meanwhile, and those too old, are closed.
+        """
+        now = time.monotonic()
+        with self._lock:
+            fit = [each for each in self._idle if each.is_fit(now)]
+            unfit = [each for each in self._idle if each not in fit]
+            found = next((each for each in reversed(fit) if each.login == login), None)
+            self._idle = [each for each in fit if each is not found]
+        for each in unfit:
+            each.connection.close()
+        return found.connection if found else None
+
+    def give(self, login: _Login, connection: _Connection) -> None:
+        """Keep a connection; close the one that nobody has used for longest if they are many."""
+        with self._lock:
+            self._idle.append(_Idle(login, connection, time.monotonic()))
+            surplus = self._idle[:-_CONNECTIONS]
+            del self._idle[:-_CONNECTIONS]
+        for each in surplus:
+            each.connection.close()
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for each in idle:
+            each.connection.close()
+
+
+_pool = _Pool()
+atexit.register(close)
+
+
+class _ConnectionLostError(QuestDBAwayError):
+    """QuestDB hung up in the middle of a statement."""
+
+
+class _FailedInsideError(QuestDBError):
+    """QuestDB failed at a statement that it takes at another time.
+
+    9.3.4 does so now and then, in about one of a thousand texts that it was not asked before.
+    """
+
+
+class _MicrosLoader(Loader):
+    """A TIMESTAMP as integer microseconds since 1970: exact, and what numpy wants."""
+
+    format = Format.BINARY
+
+    def load(self, data: bytes | bytearray | memoryview) -> int:
+        return int.from_bytes(data, "big", signed=True) + _POSTGRES_EPOCH_US
+
+
+def _open(login: _Login, deadline: _Deadline) -> _Connection:
+    patience = max(_LEAST_LOGIN_S, min(_LOGIN_S, int(deadline.left)))
+    if deadline.left < _GRACE_S:
+        raise deadline.missed(login)
+    try:
+        connection = _Connection.connect(
+            host=login.host,
+            port=login.port,
+            user=login.user,
+            password=login.password,
+            dbname="qdb",
+            autocommit=True,
+            connect_timeout=patience,
+            prepare_threshold=None,  # QuestDB caches plans by text; a name would pin a stale one
+            options=f"-c statement_timeout={login.timeout_ms}",
+        )
+    except psycopg.errors.ConnectionTimeout as error:
+        raise QuestDBTimeoutError(
+            f"{login.where} did not answer a login within {patience} s;"
+            " `liq status` shows whether it runs"
+        ) from error
+    except psycopg.OperationalError as error:
+        raise _unreachable(login, error) from error
+    connection.deadline = deadline
+    connection.expires_at = time.monotonic() + _LIFETIME_S
+    connection.adapters.register_loader(_TIMESTAMP_OID, _MicrosLoader)
+    return connection
+
+
+@contextlib.contextmanager
+def _as_admin(settings: Settings | None, seconds: float) -> Iterator[_Connection]:
+    login, deadline = _Login.admin(settings or current_settings(), seconds), _Deadline.of(seconds)
+    with _open(login, deadline) as connection, _translated(connection, login):
+        yield connection
+
+
+def _unreachable(login: _Login, error: psycopg.OperationalError) -> QuestDBAwayError:
+    if any(words in str(error) for words in _REFUSED):
+        return login.refused()
+    return QuestDBAwayError(f"cannot reach {login.where}; start it with: liq up")
+
+
+def _read(
+    connection: _Connection, login: _Login, sql: str, params: Params, deadline: _Deadline
+) -> "pd.DataFrame":
+    connection.deadline = deadline
+    with _translated(connection, login), connection.cursor(binary=True) as cursor:
+        cursor.execute(sql, params)
+        columns = [(column.name, column.type_code) for column in cursor.description or ()]
+        rows = cursor.fetchall() if columns else []
+    _pool.give(login, connection)
+    return _frame(columns, rows)
+
+
+@contextlib.contextmanager
+def _translated(connection: _Connection, login: _Login) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors._WaitTimeout as error:  # which psycopg gives no public name
+        connection.close()
+        raise connection.deadline.missed(login) from error
+    except psycopg.Error as error:
+        lost = connection.broken or connection.closed
+        connection.close()
+        if lost:
+            raise _ConnectionLostError(f"{login.where} hung up: {error}") from error
+        if _FAILED_INSIDE in str(error):
+            raise _FailedInsideError(f"QuestDB failed at the statement: {error}") from error
+        if _GIVEN_UP in str(error):
+            raise QuestDBTimeoutError(
+                f"the query took longer than {login.timeout_ms / 1000:g} s:"
+                " ask for a shorter window, or raise LIQ_QUERY_TIMEOUT"
+            ) from error
+        if _NO_MEMORY in str(error):
+            raise QuestDBMemoryError(
+                "QuestDB has too little memory for this query: ask for a shorter window, or raise"
+                " LIQ_QUESTDB_MEMORY_MB"
+            ) from error
+        raise QuestDBError(f"QuestDB refused the statement: {error}") from error
+    except BaseException:
+        connection.close()  # interrupted: its answer is still to come, so nobody else may have it
+        raise
+
+
+def _frame(columns: Sequence[tuple[str, int]], rows: Sequence[tuple[Any, ...]]) -> "pd.DataFrame":
+    import pandas as pd  # noqa: PLC0415 - creating the table need not wait for it
+
+    values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+    return pd.DataFrame(
+        {name: _series(oid, column) for (name, oid), column in zip(columns, values, strict=True)}
+    )
+
+
+def _series(oid: int, values: Sequence[Any]) -> "pd.Series[Any]":
+    import numpy as np  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415
+
+    if oid == _TIMESTAMP_OID:
+        micros = np.array([_NAT if value is None else value for value in values], dtype=np.int64)
+        return pd.Series(micros.view("datetime64[us]")).dt.tz_localize("UTC")
+    dtype = _DTYPES.get(oid, "str")
+    if dtype == "int64" and None in values:
+        dtype = "Int64"
+    return pd.Series(values, dtype=dtype)

@@ -1,0 +1,310 @@
+"""Materialized views: liquidations a minute and an hour, feed health a minute, for long windows.
+
+A catalogue entry says ``FROM {bars}`` where it would say ``FROM {table} WHERE …`` for the window
+and its filters. Then it may be answered from a view, to the same numbers:
+
+- ``{bars}`` has columns ``ts`` (start of the bucket), ``exchange``, ``symbol``, ``base``, ``side``,
+  ``source``, ``completeness``, ``notional`` (USD); ``ts`` only where there is a ``bucket``;
+- a row may stand for many prints: ``sum({prints})`` counts them, ``max({largest})`` is the greatest
+  in USD, ``min({first})`` and ``max({last})`` are their first and last ``ts``.
+
+A view is read in windows longer than two days, when it has the columns that the SQL names, no
+``min_notional`` is given, and its width divides the bucket. The window's ends, and all that is
+newer than a few minutes, come from the table. QuestDB refreshes views a while after the table, so
+each time the prints that the view stands for are counted against the table's: unless it has every
+one, the table is read. Only rows that replace others (a replay of what was live) show up late, by
+a minute at most.
+
+Of feed health there are two such sources, for ``coverage`` and what rests on it:
+
+- ``{reports}`` of the window has ``ts``, ``last_ts``, ``exchange``, ``source``, ``broken`` (a gap,
+  or not connected), ``first_heard`` and ``last_heard`` (with messages, or stopped while connected,
+  else null), ``stops`` (1 or 0). A row stands for one report, or for all of a minute in which none
+  was further than 5 s from the next;
+- ``{told}`` has ``ts``, ``exchange``, ``source``, ``stopped`` of reports in the window and
+  ``look_back`` before it: of each feed the last, and of each hour at least one if there is any.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.errors import QuestDBAwayError, QuestDBError, QuestDBTimeoutError
+from liq.query import questdb
+from liq.query.catalogue import BARS, FILTERS, LOOK_BACK, REPORTS, TOLD, Query
+from liq.query.parameters import duration
+from liq.records import rules
+from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, Stream
+
+_LEAST = timedelta(days=2)  # the table answers shorter windows in no time
+_LEAST_HEALTH = timedelta(hours=1)
+_OUTDATED = "outdated"
+_FRESH = timedelta(minutes=3)  # so long a view may lack new rows without being passed over
+_REFRESH = "1m"  # a view that follows each commit would slow the table's writer
+_SUMS = (
+    "sum(notional) AS notional, sum(prints) AS prints, max(largest) AS largest,"
+    " min(first_ts) AS first_ts, max(last_ts) AS last_ts"
+)
+_RAW_SUMS = (
+    "sum(notional) AS notional, count() AS prints, max(notional) AS largest,"
+    " min(ts) AS first_ts, max(ts) AS last_ts"
+)
+# Reports in each slot of 2.5 s are nowhere more than 5 s apart.
+_SLOTS = 24
+_HEARD = "CASE WHEN messages > 0 OR (stopped AND connected) THEN ts END"
+_HEALTH_SUMS = (
+    "count() AS reports, min(ts) AS first_ts, max(ts) AS last_ts,"
+    f" min({_HEARD}) AS first_heard, max({_HEARD}) AS last_heard,"
+    " max(CASE WHEN stopped THEN ts END) AS stopped_ts,"
+    " sum(CASE WHEN gaps > 0 OR stopped OR NOT connected THEN 1 ELSE 0 END) AS faults,"
+    " count_distinct(ts::long / 2500000) AS slots"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIXED = re.compile(r"\d+[smhd]")  # months and years differ in length
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """``sums`` over ``width`` (an interval) of the rows that have the same ``keys``.
+
+    The column ``counts`` is how many rows those are. Rows that break `liq.records.rules` are summed
+    up apart, with ``odd`` set: so a look at counts tells whether any row is missing.
+    """
+
+    width: str
+    keys: tuple[str, ...]
+    sums: str = _RAW_SUMS
+    counts: str = "prints"
+    stream: Stream = LIQUIDATIONS
+
+    def name(self, settings: Settings) -> str:
+        """Return the view's name, derived from the table's."""
+        return f"{self.stream.table(settings)}_{self.width}"
+
+    def ddl(self, settings: Settings) -> str:
+        """Return the statement that creates it beside its table."""
+        return (
+            f"CREATE MATERIALIZED VIEW IF NOT EXISTS {self.name(settings)}"
+            f" WITH BASE {self.stream.table(settings)} REFRESH EVERY {_REFRESH} AS ("
+            f"{self.sql(settings)}) PARTITION BY DAY"
+        )
+
+    def sql(self, settings: Settings) -> str:
+        """Return what it selects."""
+        odd = f"CASE WHEN {rules.kept(self.stream.record)} THEN false ELSE true END AS odd"
+        return (
+            f"SELECT ts, {', '.join(self.keys)}, {odd}, {self.sums}"
+            f" FROM {self.stream.table(settings)} SAMPLE BY {self.width}"
+        )
+
+
+_MARKET = ("exchange", "side", "source", "completeness")
+# Of 10 million prints in 30 days the minute by symbol would have 6.8 million rows, the second
+# without symbols 7.1 million: those give nothing.
+_BARS = (View("1m", _MARKET), View("1h", (*_MARKET, "symbol", "base")))
+_HEALTH = View("1m", ("exchange", "source"), _HEALTH_SUMS, "reports", FEED_HEALTH)
+VIEWS = (*_BARS, _HEALTH)
+_KEYS = _BARS[-1].keys
+_FILTERED = {"symbols": "symbol", "bases": "base", "exchange": "exchange"}
+
+
+def ensure(settings: Settings | None = None) -> None:
+    """Create the views unless they are there; mend those that QuestDB declared invalid.
+
+    One that an earlier version made otherwise is made anew. They drop rows when their tables do.
+    Raises `QuestDBError`.
+    """
+    settings = settings or current_settings()
+    for view in VIEWS:
+        if _status(view, settings) == _OUTDATED:
+            questdb.execute(f"DROP MATERIALIZED VIEW {view.name(settings)}", settings=settings)
+        questdb.execute(view.ddl(settings), settings=settings)
+        if days := view.stream.ttl_days(settings):
+            sql = f"ALTER MATERIALIZED VIEW {view.name(settings)} SET TTL {days} DAYS"
+            questdb.execute(sql, settings=settings)
+        if _status(view, settings) == "invalid":
+            questdb.execute(f"REFRESH MATERIALIZED VIEW {view.name(settings)} FULL", None, settings)
+
+
+def expand(
+    query: Query, values: Mapping[str, Any], settings: Settings
+) -> tuple[Query, Mapping[str, Any]]:
+    """Return ``query`` with sources in place of ``{bars}`` and the like, ``values`` with bounds."""
+    if f"{{{TOLD}}}" in query.sql:
+        return _expand_health(query, values, settings)
+    if "{bars}" not in query.sql:
+        return query, values
+    for view in VIEWS:
+        span = _span(view, query, values) if view.stream is LIQUIDATIONS else None
+        if span and _has_all(view, span, settings):
+            return _from_view(view, query, settings), {**values, **_bounds(span)}
+    return from_table(query), values
+
+
+def _bounds(span: tuple[datetime, datetime]) -> dict[str, datetime]:
+    return {"view_from": span[0], "view_to": span[1]}
+
+
+def from_table(query: Query) -> Query:
+    """Return ``query`` with the table itself in place of ``{bars}``."""
+    source = f"{{table}} WHERE ts >= %(since)s {_filters(query)}"
+    return _filled(query, source, "1", "notional", "ts", "ts")
+
+
+def _from_view(view: View, query: Query, settings: Settings) -> Query:
+    named = _words(query.sql)
+    keys = [key for key in view.keys if key in named]
+    if "bucket" in query.params:
+        keys.insert(0, "timestamp_floor('{bucket}', ts) AS ts")
+    columns, filters = ", ".join(keys), _filters(query)
+    table = f"SELECT {columns}, {_RAW_SUMS} FROM {{table}}"
+    parts = (
+        f"SELECT {columns}, {_SUMS} FROM {view.name(settings)}"
+        f" WHERE ts >= %(view_from)s AND ts < %(view_to)s AND odd = false {filters}",
+        f"{table} WHERE ts >= %(since)s AND ts < %(view_from)s {filters}",
+        f"{table} WHERE ts >= %(view_to)s {filters}",
+    )
+    order = " ORDER BY ts" if "bucket" in query.params else ""
+    source = f"(SELECT * FROM ({' UNION ALL '.join(parts)}){order}) AS bars"
+    return _filled(query, source, "prints", "largest", "first_ts", "last_ts")
+
+
+def _filled(query: Query, *texts: str) -> Query:
+    sql = query.sql
+    for name, text in zip(BARS, texts, strict=True):
+        sql = sql.replace(f"{{{name}}}", text)
+    return replace(query, sql=sql)
+
+
+def _filters(query: Query) -> str:
+    return " ".join(_only(query, name) for name in FILTERS)
+
+
+def _only(query: Query, name: str) -> str:
+    return f"[[ AND {FILTERS[name]} ]]" if name in query.params else ""
+
+
+def _words(sql: str) -> set[str]:
+    return set(re.findall(r"\w+", sql))
+
+
+def _span(view: View, query: Query, values: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
+    """Return from when to when ``view`` could be read; None when it cannot answer ``query``."""
+    width, bucket = duration(view.width), values.get("bucket", view.width)
+    needed = _words(query.sql) & set(_KEYS)
+    needed |= {column for name, column in _FILTERED.items() if values.get(name)}
+    if (
+        not needed <= set(view.keys)
+        or values.get("min_notional") is not None
+        or not _FIXED.fullmatch(bucket)
+        or duration(bucket) % width
+    ):
+        return None
+    begin = _floor(values["since"] + width - timedelta(microseconds=1), width)
+    end = _floor(_settled(values), width)
+    return (begin, end) if end - begin >= _LEAST else None
+
+
+def _settled(values: Mapping[str, Any]) -> datetime:
+    """Return up to when of the window a view can be expected to have followed."""
+    end: datetime = values["end"]
+    return min(end, datetime.now(UTC) - _FRESH)
+
+
+def _expand_health(
+    query: Query, values: Mapping[str, Any], settings: Settings
+) -> tuple[Query, Mapping[str, Any]]:
+    told, reports = _told(query, "%(told_from)s"), _reports(query, "%(since)s", "%(end)s")
+    minute, since = duration(_HEALTH.width), values["since"]
+    begin, end = _floor(since, minute) + minute, _floor(_settled(values), minute)
+    values = {**values, "told_from": since - values[LOOK_BACK]}
+    first = _floor(values["told_from"], minute)
+    if _HEALTH in VIEWS and end > first and _has_all(_HEALTH, (first, end), settings):
+        name, exchange = _HEALTH.name(settings), _only(query, "exchange")
+        values = {**values, **_bounds((begin, end)), "view_first": first}
+        told = (
+            f"SELECT last_ts AS ts, exchange, source, stopped_ts = last_ts AS stopped FROM {name}"
+            f" WHERE ts >= %(view_first)s AND ts < %(view_to)s AND odd = false"
+            f" AND last_ts >= %(told_from)s {exchange}"
+            f" UNION ALL {_told(query, '%(view_to)s')}"
+        )
+        if end - begin >= _LEAST_HEALTH:
+            reports = _reports_from_view(query, name)
+    sql = query.sql.replace(f"{{{TOLD}}}", f"({told})").replace(f"{{{REPORTS}}}", f"({reports})")
+    return replace(query, sql=sql), values
+
+
+def _told(query: Query, since: str) -> str:
+    within = f"ts >= {since} AND ts < %(end)s {_only(query, 'exchange')}"
+    return f"SELECT ts, exchange, source, stopped FROM {{health_table}} WHERE {within}"
+
+
+def _reports(query: Query, since: str, end: str) -> str:
+    return (
+        "SELECT ts, ts AS last_ts, exchange, source, gaps > 0 OR NOT connected AS broken,"
+        f" {_HEARD} AS first_heard, {_HEARD} AS last_heard,"
+        " CASE WHEN stopped THEN 1 ELSE 0 END AS stops"
+        f" FROM {{health_table}} WHERE ts >= {since} AND ts < {end} {_only(query, 'exchange')}"
+    )
+
+
+def _reports_from_view(query: Query, name: str) -> str:
+    """Return whole minutes where nothing in them matters, and single reports of all others.
+
+    Where nothing was heard it does not matter when in the minute it broke.
+    """
+    whole = f"(faults = 0 AND slots = {_SLOTS} OR faults > 0 AND first_heard IS NULL)"
+    within = f"ts >= %(view_from)s AND ts < %(view_to)s AND odd = false {_only(query, 'exchange')}"
+    torn = f"FROM {name} WHERE {within} AND NOT {whole}"
+    single = _reports(query, "%(view_from)s", "%(view_to)s")
+    parts = (
+        f"SELECT first_ts AS ts, last_ts, exchange, source, faults > 0 AS broken, first_heard,"
+        f" last_heard, 0 AS stops FROM {name} WHERE {within} AND {whole}",
+        # first by the minute alone: of millions of reports that leaves few, at a third of the cost
+        f"SELECT one.ts, last_ts, one.exchange, one.source, broken, first_heard, last_heard, stops"
+        f" FROM (SELECT timestamp_floor('{_HEALTH.width}', ts) AS minute, * FROM ({single})) one"
+        f" JOIN (SELECT DISTINCT ts AS minute {torn}) minutes ON (minute)"
+        f" JOIN (SELECT ts AS minute, exchange, source {torn}) feeds ON (minute, exchange, source)",
+        _reports(query, "%(since)s", "%(view_from)s"),
+        _reports(query, "%(view_to)s", "%(end)s"),
+    )
+    return " UNION ALL ".join(parts)
+
+
+def _floor(moment: datetime, width: timedelta) -> datetime:
+    return moment - (moment - _EPOCH) % width
+
+
+def _has_all(view: View, span: tuple[datetime, datetime], settings: Settings) -> bool:
+    """Tell whether ``view`` is there, valid, and stands for each print of ``span``."""
+    table, name = view.stream.table(settings), view.name(settings)
+    within = "WHERE ts >= %(begin)s AND ts < %(end)s"
+    try:
+        if _status(view, settings) in {"", "invalid", _OUTDATED}:
+            return False
+        counts = questdb.fetch(
+            f"SELECT stored.n AS stored, coalesce(seen.n, 0) AS seen"
+            f" FROM (SELECT count() AS n FROM {table} {within}) stored"
+            f" CROSS JOIN (SELECT sum({view.counts}) AS n FROM {name} {within}) seen",
+            {"begin": span[0], "end": span[1]},
+            settings,
+        )
+    except (QuestDBAwayError, QuestDBTimeoutError):
+        raise  # the table would not answer sooner
+    except QuestDBError:
+        return False  # e.g. dropped in between
+    return bool((counts["stored"] == counts["seen"]).all())
+
+
+def _status(view: View, settings: Settings) -> str:
+    """Return what QuestDB says, or that it is of another definition; "" if there is none."""
+    sql = "SELECT view_status AS status, view_sql FROM materialized_views() WHERE view_name = %s"
+    frame = questdb.fetch(sql, [view.name(settings)], settings)
+    if frame.empty:
+        return ""
+    status, definition = frame.iloc[0]
+    return str(status) if definition == view.sql(settings) else _OUTDATED

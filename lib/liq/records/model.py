@@ -1,0 +1,330 @@
+"""The canonical records: what travels through Kafka and what a QuestDB row holds.
+
+This module is the only place that knows the schema; tables, the sinks' configuration and the
+message codec are all derived from `Liquidation`, `Price`, `FeedHealth`, `Alert`, `Cascade` and
+`Sums`. So is what a field may hold (`liq.records.rules`): publisher, sink and readers check the
+same.
+"""
+
+import hashlib
+from enum import StrEnum
+from typing import Annotated, NewType
+
+import msgspec
+
+EARLIEST = 1_262_304_000_000_000  # 2010: no market of these is older
+_10000 = 253_402_300_800_000_000
+_DAY = 86_400_000_000
+_LONG = 2**63 - 1  # -(2**63) is QuestDB's null
+
+# A time is of these markets and of what QuestDB can store. How far it may be "ahead" of now, in
+# microseconds, no type can say: `liq.records.rules` does.
+Micros = Annotated[int, msgspec.Meta(ge=EARLIEST, lt=_10000, extra={"ahead": _DAY})]
+Long = Annotated[int, msgspec.Meta(ge=-_LONG, le=_LONG)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=_LONG)]
+# a number that means something as a price or a size: sums of many stay finite, and exact in Spark
+LARGEST = 1e18
+# QuestDB takes numbers within 1e-10 of each other for equal, so anything smaller for nothing
+SMALLEST = 2e-10
+Positive = Annotated[float, msgspec.Meta(ge=SMALLEST, lt=LARGEST)]
+Amount = Annotated[float, msgspec.Meta(ge=0, lt=1e30)]
+Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Text = NewType("Text", str)  # for people to read: any number of different ones
+
+
+class Side(StrEnum):
+    """The position that was liquidated (not the side of the closing order)."""
+
+    LONG = "long"
+    SHORT = "short"
+
+
+class PriceKind(StrEnum):
+    """What the venue's price means: what was paid, asked, or left of the position.
+
+    ``average`` of the fills, ``limit`` of the closing order, ``bankruptcy`` price at which the
+    venue takes the position over, or the holder's ``entry`` where a venue publishes nothing else.
+    """
+
+    AVERAGE = "average"
+    LIMIT = "limit"
+    BANKRUPTCY = "bankruptcy"
+    ENTRY = "entry"
+
+
+class ReferenceKind(StrEnum):
+    """Which of a venue's reference prices it is: the ``mark`` price decides on liquidations."""
+
+    MARK = "mark"
+
+
+class Completeness(StrEnum):
+    """How much of the venue's liquidations its feed shows."""
+
+    FULL = "full"
+    THROTTLED = "throttled"
+    SAMPLED = "sampled"
+
+
+class Source(StrEnum):
+    """Where a record came from; everything but ``live`` and ``cryptofeed`` is marked when shown."""
+
+    LIVE = "live"
+    CRYPTOFEED = "cryptofeed"
+    REPLAY = "replay"
+    SIMULATOR = "simulator"
+
+
+LIVE_SOURCES = (Source.LIVE, Source.CRYPTOFEED)
+
+
+class Liquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """One forced closing of a position.
+
+    ========== ======== ====================================================================
+    field      type     meaning
+    ========== ======== ====================================================================
+    ts         int      venue time, microseconds since the epoch, UTC
+    recv_ts    int      time of receipt, microseconds since the epoch, UTC
+    exchange   str      venue key, e.g. ``binance_usdm``
+    symbol     str      the venue's own name of the contract, e.g. ``BTCUSDT``
+    base       str      base asset, e.g. ``BTC``
+    quote      str      quote asset, e.g. ``USDT``
+    side       Side     liquidated position
+    raw_side   str      side as the venue sent it
+    price      float    in quote per base
+    price_kind PriceKind what ``price`` means at this venue
+    quantity   float    in base
+    notional   float    in USD (a dollar-pegged quote counts as a dollar)
+    event_id   int      int64 hash of the venue's raw fields; part of the dedup key
+    completeness, source  see their enums
+    ========== ======== ====================================================================
+    """
+
+    ts: Micros
+    recv_ts: Micros
+    exchange: Name
+    symbol: Name
+    base: Name
+    quote: Name
+    side: Side
+    raw_side: Name
+    price: Positive
+    price_kind: PriceKind
+    quantity: Positive
+    notional: Positive
+    event_id: Long
+    completeness: Completeness
+    source: Source
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """What one base of a contract cost at a moment.
+
+    ======== ========= =================================================================
+    field    type      meaning
+    ======== ========= =================================================================
+    ts       int       venue time, microseconds since the epoch, UTC
+    recv_ts  int       time of receipt, microseconds since the epoch, UTC
+    exchange str       whose price it is, e.g. ``binance_usdm``
+    symbol   str       the exchange's own name of the contract, e.g. ``BTCUSDT``
+    base     str       base asset: what prices and liquidations of all exchanges are matched by
+    quote    str       quote asset
+    kind     ReferenceKind ``mark``
+    price    float     in quote per base
+    source   Source    where it came from
+    ======== ========= =================================================================
+    """
+
+    ts: Micros
+    recv_ts: Micros
+    exchange: Name
+    symbol: Name
+    base: Name
+    quote: Name
+    kind: ReferenceKind
+    price: Positive
+    source: Source
+
+
+Record = Liquidation | Price  # what venues tell
+
+
+class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """How a venue's feed fared since the row before, about a second ago.
+
+    Between two rows of an exchange and source, both connected and a second or so apart, with no gap
+    counted in the second, nothing is missing that the venue's feed shows. All else is unknown: no
+    liquidations in it does not mean that there were none. Query ``coverage`` finds those times.
+
+    ============ =========== ================================================================
+    field        type        meaning
+    ============ =========== ================================================================
+    ts           int         now, microseconds since the epoch, UTC
+    exchange     str         venue key
+    source       Source      as of its liquidations
+    completeness Completeness how much of its liquidations the feed shows at best
+    connected    bool        whether a connection is open now
+    messages     int         frames of any kind, since the row before
+    gaps         int         times that the last connection was lost, since the row before
+    reconnects   int         connections after the first, since the row before
+    lag          float|None  seconds between the newest liquidation and its receipt, of those
+                             since the row before; null when there was none
+    queued       int         messages that wait for Kafka: many when the broker is slow or away
+    passed       int         what was told of liquidations and passed over on purpose, since the row
+                             before
+    too_old      int         those of them that were too old at receipt: if that goes on, our clock
+                             is fast
+    stopped      bool        the last row of a producer that was ended on purpose: until another
+                             row nobody is expected to listen
+    ============ =========== ================================================================
+    """
+
+    ts: Micros
+    exchange: Name
+    source: Source
+    completeness: Completeness
+    connected: bool
+    messages: Count
+    gaps: Count
+    reconnects: Count
+    lag: Finite | None
+    queued: Count
+    passed: Count = 0
+    too_old: Count = 0
+    stopped: bool = False
+
+
+class Severity(StrEnum):
+    """How much an alert matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """A rule of ``alerts.json`` that fired.
+
+    ========= ======== =====================================================================
+    field     type     meaning
+    ========= ======== =====================================================================
+    ts        int      when it was evaluated, microseconds since the epoch, UTC
+    rule      str      name of the rule
+    severity  Severity how much it matters
+    query     str      key of the query that the rule reads
+    measure   str      column of that query
+    value     float    what was compared with the threshold, in the column's unit
+    threshold float    the rule's
+    message   Text     what happened, for people
+    live      bool     whether all prints that counted came from exchanges
+    subject   str|None of a rule with ``by`` the values that it fired for, joined by ", "
+    ========= ======== =====================================================================
+    """
+
+    ts: Micros
+    rule: Name
+    severity: Severity
+    query: Name
+    measure: Name
+    value: Finite
+    threshold: Finite
+    message: Annotated[Text, msgspec.Meta(max_length=10_000)]
+    live: bool
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)] | None = None
+
+
+class Cascade(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """A run of prints of one base, across venues, that follow each other within a gap.
+
+    The columns are those of the query ``cascades``, of prints that were not too late for the job.
+
+    ============== ======= ===================================================================
+    field          type    meaning
+    ============== ======= ===================================================================
+    ts, to_ts      int     first and last print, microseconds since the epoch, UTC
+    base           str     base asset
+    gap            int     most seconds between a print and the next
+    prints         int     how many there were
+    exchanges, symbols int  how many different ones
+    first_exchange str     venue of the first print, the first by name of several at once
+    long_usd, short_usd float  liquidated, in USD
+    not_live       int     simulated or replayed prints among them
+    partial        int     prints of throttled or sampled feeds: sums are lower bounds
+    ============== ======= ===================================================================
+    """
+
+    ts: Micros
+    base: Name
+    gap: Count
+    to_ts: Micros
+    prints: Count
+    exchanges: Count
+    symbols: Count
+    first_exchange: Name
+    long_usd: Amount
+    short_usd: Amount
+    not_live: Count
+    partial: Count
+
+
+class Sums(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """What was liquidated of a contract in a bucket of time; there is none without a print.
+
+    The columns are those of the query ``by_symbol_bucket``, of prints that were not too late for
+    the job.
+
+    =================== ===== ================================================================
+    field               type  meaning
+    =================== ===== ================================================================
+    ts                  int   start of the bucket, microseconds since the epoch, UTC
+    exchange, symbol, base str of the contract
+    bucket              int   how many seconds wide, counted from the epoch
+    long_usd, short_usd float liquidated, in USD
+    prints              int   how many there were
+    largest_usd         float the greatest of them, in USD
+    not_live            int   simulated or replayed prints among them
+    partial             int   prints of throttled or sampled feeds: sums are lower bounds
+    =================== ===== ================================================================
+    """
+
+    ts: Micros
+    exchange: Name
+    symbol: Name
+    base: Name
+    bucket: Count
+    long_usd: Amount
+    short_usd: Amount
+    prints: Count
+    largest_usd: Positive
+    not_live: Count
+    partial: Count
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Liquidation)
+
+
+def encode(record: Record | FeedHealth | Alert) -> bytes:
+    """Return the Kafka message value: a flat JSON object of numbers and strings."""
+    return _encoder.encode(record)
+
+
+def decode(message: bytes) -> Liquidation:
+    """Return the record a Kafka message value holds.
+
+    Raises ``msgspec.DecodeError`` (``ValidationError`` for a wrong type) on anything else.
+    """
+    return _decoder.decode(message)
+
+
+def event_id(*raw_fields: str) -> int:
+    """Return a stable signed 64-bit id of a venue's raw fields.
+
+    Two records are taken for the same liquidation only if every raw field is the same. Two real
+    ones that are alike in all of them are merged if they come in two messages, and a venue gives
+    its liquidations no id: nothing tells them from one that was sent twice.
+    """
+    digest = hashlib.blake2b("\x1f".join(raw_fields).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

@@ -1,0 +1,215 @@
+"""What the fields of a record may hold: one set of rules, for all who check them.
+
+The rules are the types of `liq.records.model`, and are read from there. Who publishes, or redrives,
+has `check`. The sink gets `described` as a part of its configuration. Readers put `kept` beside
+their window, so that a row that came into a table by another way breaks none of them.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from liq.errors import RejectedMessage
+
+RULES = "record.rules"  # the sink's key
+_BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "min_length": ">=", "max_length": "<="}
+_KINDS: dict[Any, str] = {
+    inspect.IntType: "whole",
+    inspect.FloatType: "number",
+    inspect.StrType: "text",
+    inspect.EnumType: "one",
+    inspect.BoolType: "flag",
+}
+_TIME = "time"
+_LARGEST_LONG = 2**63 - 1
+_BLANK_FIRST = b'" '  # a text that begins so, or JSON with room between its parts
+_BLANKS = "".join(map(chr, range(33)))
+_LAST_OF_BASIC_PLANE = "\uffff"  # QuestDB's client spoils what is beyond it
+
+
+def moment_of(micros: int) -> str:
+    """Return microseconds as QuestDB reads a time."""
+    return f"'{time.strftime('%Y-%m-%dT%H:%M:%S.000000Z', time.gmtime(micros // 1_000_000))}'"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one field may hold.
+
+    ``kind`` is time, whole, number, text, one or flag. ``bounds`` are of the value, or of a text's
+    length in characters: comparison and number. A text that must not be empty has more than blanks.
+    ``choices`` are the values of a field of kind one. A time, in microseconds, may be ``ahead`` of
+    now by so many. A ``nullable`` field may be null, a ``later`` one missing: earlier versions had
+    none, and where they stored a row it is null.
+    """
+
+    name: str
+    kind: str
+    bounds: tuple[tuple[str, float], ...] = ()
+    choices: tuple[str, ...] = ()
+    ahead: int = 0
+    nullable: bool = False
+    later: bool = False
+
+
+@cache
+def rules(record: type[msgspec.Struct]) -> tuple[Rule, ...]:
+    """Return the rule of each field of ``record``, in order."""
+    info = inspect.type_info(record)
+    assert isinstance(info, inspect.StructType)  # noqa: S101 - for the type checker
+    return tuple(
+        replace(_rule(field.name, field.type), later=not field.required) for field in info.fields
+    )
+
+
+def check(record: msgspec.Struct, message: bytes) -> None:
+    """Raise `RejectedMessage` if ``record``, just decoded, breaks a rule that no type can tell.
+
+    ``message`` is what it was decoded from.
+    """
+    named = rules(type(record))
+    now = time.time_ns() // 1000
+    for rule in named:
+        if rule.ahead and getattr(record, rule.name) > now + rule.ahead:
+            raise RejectedMessage(
+                f"{rule.name} is {getattr(record, rule.name)}, more than"
+                f" {rule.ahead // 1_000_000} s ahead of now"
+            )
+    if message.isascii() and b"\\" not in message and _BLANK_FIRST not in message:
+        return
+    for rule in named:
+        text = getattr(record, rule.name) if rule.kind == "text" else None
+        if text and max(text) > _LAST_OF_BASIC_PLANE:
+            raise RejectedMessage(f"{rule.name} has characters that QuestDB's client cannot send")
+        if text and (">=", 1) in rule.bounds and not text.strip(_BLANKS):
+            raise RejectedMessage(f"{rule.name} has nothing but blanks")
+
+
+def described(record: type[msgspec.Struct]) -> str:
+    """Return the rules as the sink's configuration has them: ``price number >=2e-10 <1e+18,…``.
+
+    ``?`` stands after the name of a field that may be null, ``*`` after one that may be missing;
+    ``now+`` begins a bound in microseconds.
+    """
+    return ",".join(_described(rule) for rule in rules(record))
+
+
+@cache
+def kept(record: type[msgspec.Struct], moment: Callable[[int], str] = moment_of) -> str:
+    """Return the SQL condition that rows of ``record`` meet which break no rule.
+
+    ``moment`` writes microseconds as a time, for others than QuestDB.
+    It says nothing of ``ts``, of which readers have their window, and a key of a view cannot be
+    made: QuestDB 9.3 then groups by the other columns in it too. Nor of texts that are too long:
+    those break no reader, and cost the most to find. That names are not empty must stay in it:
+    QuestDB cannot compile this to machine code, and 9.3 crashes as it compiles so many terms.
+    """
+    return " AND ".join(term for rule in rules(record) for term in _kept(rule, moment))
+
+
+@cache
+def left_out(record: type[msgspec.Struct]) -> str:
+    """Return the SQL condition that all other rows meet.
+
+    ``NOT`` of the one would not do: QuestDB turns it into other comparisons, which null fails too.
+    """
+    return " OR ".join(term for rule in rules(record) for term in _left_out(rule))
+
+
+@cache
+def broken(record: type[msgspec.Struct]) -> str:
+    """Return the SQL text that names the fields by which a row breaks a rule."""
+    parts = [
+        f"CASE WHEN {' OR '.join(terms)} THEN '{rule.name} ' ELSE '' END"
+        for rule in rules(record)
+        if (terms := _left_out(rule))
+    ]
+    return f"trim(concat({', '.join(parts)}))"
+
+
+@cache
+def fields(record: type[msgspec.Struct]) -> str:
+    """Return the SQL text of all fields of a row but ``ts``, each with its name."""
+    parts = (f"'{rule.name}=', {rule.name}, ' '" for rule in rules(record) if rule.name != "ts")
+    return f"trim(concat({', '.join(parts)}))"
+
+
+def _rule(name: str, kind: Any) -> Rule:
+    extra: dict[str, Any] = {}
+    nullable = isinstance(kind, inspect.UnionType)
+    if nullable:
+        [kind] = [each for each in kind.types if not isinstance(each, inspect.NoneType)]
+    if isinstance(kind, inspect.Metadata):
+        kind, extra = kind.type, kind.extra or {}
+    bounds = tuple(
+        (sign, bound)
+        for key, sign in _BOUNDS.items()
+        if (bound := getattr(kind, key, None)) is not None
+    )
+    choices = tuple(map(str, kind.cls)) if isinstance(kind, inspect.EnumType) else ()
+    ahead = extra.get("ahead", 0)
+    named = _TIME if ahead else _KINDS[type(kind)]
+    return Rule(name, named, bounds, choices, ahead, nullable)
+
+
+def _described(rule: Rule) -> str:
+    marks = "?" * rule.nullable + "*" * rule.later
+    words = [f"{rule.name}{marks}", rule.kind, *rule.choices]
+    words += [f"{sign}{bound}" for sign, bound in rule.bounds]
+    words += [f"<=now+{rule.ahead}"] if rule.ahead else []
+    return " ".join(words)
+
+
+def _judged(rule: Rule) -> bool:
+    """Whether readers look at the field: a flag is never odd in a table, and ``ts`` is apart."""
+    return not (rule.nullable or rule.later or rule.kind == "flag" or rule.name == "ts")
+
+
+def _kept(rule: Rule, moment: Callable[[int], str]) -> Iterator[str]:
+    if not _judged(rule):
+        return
+    if rule.kind == "one":
+        yield f"{rule.name} IN ({_quoted(rule)})"
+    bounds = _bounds(rule, moment)
+    if rule.kind == "text" and (">=", 1) in rule.bounds:
+        yield f"{rule.name} != ''"
+    if rule.kind != "one" and not bounds:
+        yield f"{rule.name} IS NOT NULL"
+    for sign, bound in bounds:
+        yield f"{rule.name} {sign} {bound}"
+
+
+def _left_out(rule: Rule) -> list[str]:
+    if not _judged(rule):
+        return []
+    terms = [f"{rule.name} IS NULL"]
+    if rule.kind == "text" and (">=", 1) in rule.bounds:
+        terms.append(f"{rule.name} = ''")
+    if rule.kind == "one":
+        terms.append(f"{rule.name} NOT IN ({_quoted(rule)})")
+    opposite = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
+    return terms + [
+        f"{rule.name} {opposite[sign]} {bound}" for sign, bound in _bounds(rule, moment_of)
+    ]
+
+
+def _bounds(rule: Rule, moment: Callable[[int], str]) -> list[tuple[str, str]]:
+    """Return the bounds that a stored value could break, as SQL."""
+    if rule.kind == _TIME:
+        return [(">=", moment(int(bound))) for sign, bound in rule.bounds if sign == ">="]
+    if rule.kind == "text":
+        return []
+    return [
+        (sign, f"{bound}".replace("e+", "e"))
+        for sign, bound in rule.bounds
+        if abs(bound) != _LARGEST_LONG
+    ]
+
+
+def _quoted(rule: Rule) -> str:
+    return ", ".join(f"'{choice}'" for choice in rule.choices)

@@ -1,0 +1,5 @@
+"""What a browser opens.
+
+In: DataFrames and figures. Out: the dashboard, the HTTP API, Voila and JupyterLab. Next: `liq.cli`,
+which starts them.
+"""

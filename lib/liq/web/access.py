@@ -1,0 +1,176 @@
+"""What the two Jupyter servers of liq, Voila and JupyterLab, share: a guard and a login.
+
+The guard keeps the rules of `liq.common.web` for every response, whichever handler makes it. The
+login takes the token out of the address before a page is made.
+"""
+
+from collections.abc import Awaitable, Iterable
+from typing import Any, cast
+from urllib.parse import parse_qsl, urlencode
+
+from jupyter_server.auth.identity import PasswordIdentityProvider, User
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
+from tornado.concurrent import Future
+from tornado.httpserver import HTTPServer
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerConnectionDelegate,
+    RequestStartLine,
+    ResponseStartLine,
+)
+from tornado.web import Finish
+
+from liq.common import web
+from liq.config import Settings
+
+_Line = RequestStartLine | ResponseStartLine
+
+
+class Guard(HTTPServerConnectionDelegate):
+    """Stands between the HTTP server and a tornado ``application``.
+
+    It refuses foreign host names, and puts ``headers`` and cookie attributes on every response. A
+    page's scripts may read the cookies in ``readable``.
+    """
+
+    def __init__(
+        self,
+        application: HTTPServerConnectionDelegate,
+        settings: Settings,
+        headers: dict[str, str],
+        *,
+        readable: Iterable[str] = (),
+    ) -> None:
+        self._application = application
+        self._liq_settings = settings
+        self._headers = headers
+        self._readable = frozenset(readable)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._application, name)
+
+    def listen(self, port: int, address: str, **options: Any) -> HTTPServer:
+        """Serve, as tornado's `Application.listen` does; ``options`` are `HTTPServer`'s."""
+        server = HTTPServer(self, **options)
+        server.listen(port, address)
+        return server
+
+    def start_request(
+        self, server_conn: object, request_conn: HTTPConnection
+    ) -> HTTPMessageDelegate:
+        """Pass a request on to the application, or refuse it."""
+        connection = _Connection(request_conn, self._headers, self._readable)
+        delegate = self._application.start_request(server_conn, connection)
+        return _Request(delegate, connection, self._liq_settings)
+
+
+class _Connection(HTTPConnection):
+    """A connection whose responses have our headers and cookie attributes."""
+
+    secure = False
+
+    def __init__(
+        self, connection: HTTPConnection, headers: dict[str, str], readable: frozenset[str]
+    ) -> None:
+        self._connection = connection
+        self._headers = headers
+        self._readable = readable
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def write_headers(
+        self, start_line: _Line, headers: HTTPHeaders, chunk: bytes | None = None
+    ) -> Future[None]:
+        for name, value in self._headers.items():
+            headers[name] = value
+        if cookies := headers.get_list("Set-Cookie"):
+            del headers["Set-Cookie"]
+            for cookie in cookies:
+                protected = web.protect_cookie(cookie, secure=self.secure, readable=self._readable)
+                headers.add("Set-Cookie", protected)
+        return self._connection.write_headers(start_line, headers, chunk)
+
+    def write(self, chunk: bytes) -> Future[None]:
+        return self._connection.write(chunk)
+
+    def finish(self) -> None:
+        self._connection.finish()
+
+
+class _Request(HTTPMessageDelegate):
+    """A request on its way to the application; one that is refused does not get there."""
+
+    def __init__(
+        self, application: HTTPMessageDelegate, connection: _Connection, settings: Settings
+    ) -> None:
+        self._application = application
+        self._connection = connection
+        self._settings = settings
+        self._refused = False
+
+    def headers_received(self, start_line: _Line, headers: HTTPHeaders) -> Awaitable[None] | None:
+        self._connection.secure = web.is_encrypted(headers.get("X-Forwarded-Proto", ""))
+        line, host = cast("RequestStartLine", start_line), headers.get("Host", "localhost")
+        if not web.is_allowed_host(host, self._settings):
+            self._refuse(line, ResponseStartLine("HTTP/1.1", 403, "Forbidden"), web.refusal(host))
+            return None
+        if not web.is_clean_path(line.path):
+            bad = ResponseStartLine("HTTP/1.1", 400, "Bad Request")
+            self._refuse(line, bad, "this is no path of this server")
+            return None
+        return self._application.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return None if self._refused else self._application.data_received(chunk)
+
+    def finish(self) -> None:
+        if not self._refused:
+            self._application.finish()
+
+    def on_connection_close(self) -> None:
+        if not self._refused:
+            self._application.on_connection_close()
+
+    def _refuse(self, line: RequestStartLine, answer: ResponseStartLine, reason: str) -> None:
+        self._refused = True
+        body = reason.encode()
+        headers = HTTPHeaders(
+            {
+                "Content-Type": "text/plain; charset=utf-8",
+                "Content-Length": str(len(body)),
+                # tornado hangs up on a request whose body it did not read, and does not say so:
+                # a client that goes on over the same connection would lose its next request
+                "Connection": "close",
+            }
+        )
+        self._connection.write_headers(answer, headers, body if line.method != "HEAD" else None)
+        self._connection.finish()
+
+
+class Login(PasswordIdentityProvider):
+    """A login by token. A page that is asked for with the token leads on to its plain address."""
+
+    async def get_user(self, handler: JupyterHandler) -> User | None:  # type: ignore[override]
+        """Return the user of a request; redirect one whose address holds a token."""
+        user = await self._get_user(handler)
+        request = handler.request
+        is_page = request.method in ("GET", "HEAD") and not isinstance(handler, APIHandler)
+        if not is_page or "Upgrade" in request.headers or "token" not in request.query_arguments:
+            return user
+        address, login = _without_token(request.uri or "/"), handler.get_login_url()
+        if user is None and request.path != login:
+            address = f"{login}?{urlencode({'next': address})}"
+        handler.redirect(address)
+        raise Finish
+
+
+def _without_token(uri: str) -> str:
+    """Return the path and query of an address, without the token."""
+    path, _, query = uri.partition("?")
+    given = parse_qsl(query, keep_blank_values=True)
+    kept = urlencode([(name, value) for name, value in given if name != "token"])
+    path = "/" + path.lstrip("/\\")  # two slashes would lead to another host
+    return f"{path}?{kept}" if kept else path

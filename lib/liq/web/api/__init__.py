@@ -1,0 +1,7 @@
+"""The HTTP API: every query of the catalogue is an endpoint, ``GET /<key>?param=value``."""
+
+from liq.web.api.app import create_app
+from liq.web.api.endpoint import Endpoint
+from liq.web.api.server import run, url
+
+__all__ = ["Endpoint", "create_app", "run", "url"]

@@ -1,0 +1,242 @@
+"""The Flask app: routes, checks and errors. It only reads, and only what the catalogue names."""
+
+import hmac
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from flask import Flask, Response, abort, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
+
+from liq.common import web
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.errors import (
+    LiqError,
+    QueryError,
+    QuestDBAwayError,
+    QuestDBMemoryError,
+    QuestDBTimeoutError,
+)
+from liq.query import queries, questdb
+from liq.query.catalogue import RESERVED, Query
+from liq.query.formats import MEDIA_TYPES, Format, encode
+from liq.web.api import openapi
+from liq.web.api.endpoint import PAGING, Endpoint, digest
+from liq.web.api.gate import RETRY_S, Gate
+
+_LOG = logging.getLogger(__name__)
+_WAY_S = 0.5
+_HEADERS = {
+    "Cache-Control": "private, no-cache",
+    **web.headers(web.policy(style_src="'unsafe-inline'", img_src="data:")),  # the empty icon
+}
+
+
+def create_app(settings: Settings | None = None, endpoints: Iterable[Endpoint] = ()) -> Flask:
+    """Return the API as a WSGI app: the catalogue's queries, and ``endpoints`` of your own.
+
+    Edits of ``queries.json`` show at once. An endpoint of your own wins over a query of its name.
+    """
+    settings = settings or current_settings()
+    own = {endpoint.key: endpoint for endpoint in endpoints}
+
+    def known() -> Mapping[str, Endpoint]:
+        found = {key: Endpoint.of(query, settings) for key, query in _queries(settings).items()}
+        return {**found, **own}
+
+    app = Flask(__name__)
+    app.json.sort_keys = False  # type: ignore[attr-defined] # of Flask's default provider
+    _guard(app, settings)
+    _route(app, settings, known)
+    _explain(app)
+
+    @app.after_request
+    def _headers(response: Response) -> Response:
+        response.headers.update(_HEADERS)
+        return response
+
+    return app
+
+
+def token_required(settings: Settings) -> bool:
+    """Return whether requests must carry the token: away from loopback always."""
+    return settings.api_token_required or not settings.on_loopback
+
+
+def _guard(app: Flask, settings: Settings) -> None:
+    if not token_required(settings):
+        # without a token the name of the host is what keeps other sites' pages out: a page cannot
+        # read another origin, but a name that its owner points at 127.0.0.1 would be its own
+        @app.before_request
+        def _know_host() -> None:
+            host = request.headers.get("Host", "localhost")
+            if not web.is_allowed_host(host, settings):
+                abort(403, web.refusal(host))
+            # it would not read the answer, but have QuestDB work for it; a link may lead here
+            site, mode = (request.headers.get(f"Sec-Fetch-{name}", "") for name in ("Site", "Mode"))
+            if site == "cross-site" and mode != "navigate":
+                abort(403, "a page of another site may not ask this API")
+
+        return
+    expected = settings.token.get_secret_value().encode()
+
+    @app.before_request
+    def _authorise() -> None:
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        given = bearer or request.args.get("token", "")
+        if not expected or not hmac.compare_digest(given.encode(), expected):
+            abort(401, "give the token: Authorization: Bearer TOKEN, or ?token=TOKEN")
+
+
+def _route(app: Flask, settings: Settings, known: Callable[[], Mapping[str, Endpoint]]) -> None:
+    @app.get("/")
+    def _index() -> Response:
+        return jsonify(
+            endpoints=[openapi.summary(endpoint) for endpoint in known().values()],
+            docs="/docs",
+            openapi="/openapi.json",
+        )
+
+    @app.get("/openapi.json")
+    def _openapi() -> Response:
+        return jsonify(openapi.description(known().values(), token=token_required(settings)))
+
+    @app.get("/docs")
+    def _docs() -> str:
+        token = request.args.get("token", "") if token_required(settings) else ""
+        return render_template(
+            "docs.html",
+            endpoints=known().values(),
+            formats=list(Format),
+            paging=PAGING,
+            token=token,
+        )
+
+    gate = Gate()
+
+    @app.get("/<path:key>")
+    def _rows(key: str) -> Response:
+        endpoint = _find(key, known(), settings)
+        with (
+            gate.enter(settings.query_timeout) as left,
+            # what is left is QuestDB's time, less a little for the answer's way to the client
+            questdb.within(max(left - _WAY_S, left / 2)),
+        ):
+            return _answer(endpoint, settings)
+
+
+def _find(key: str, known: Mapping[str, Endpoint], settings: Settings) -> Endpoint:
+    if endpoint := known.get(key):
+        return endpoint
+    if key in queries.catalogue(settings).faults:
+        raise InternalServerError(f"entry {key!r} cannot be used; `liq queries` says why")
+    raise NotFound(f"no endpoint {key!r}; there are: {', '.join(sorted(known))}")
+
+
+def _answer(endpoint: Endpoint, settings: Settings) -> Response:
+    out, paging = _format(), _paging()
+    values = endpoint.checked(_given(endpoint))
+    version = endpoint.version(values, settings)
+    tag = version and digest(version, endpoint.key, out, paging)
+    if tag and request.if_none_match.contains_weak(tag):
+        return _tagged(Response(status=304), tag)
+    page = endpoint.page(values, **paging, settings=settings)
+    body = encode(page.frame, out)
+    response = Response(body, mimetype=MEDIA_TYPES[out])
+    _tagged(response, tag or digest(body)).make_conditional(request.environ)
+    if notes := page.frame.attrs.get("notes"):
+        response.headers["X-Notes"] = json.dumps(notes)  # ASCII, whatever the names are
+    if page.next:
+        response.headers["X-Truncated"] = "true"
+        response.headers["Link"] = f'<{_address(page.next)}>; rel="next"'
+    return response
+
+
+def _address(changes: Mapping[str, str]) -> str:
+    """Return this request's address with other arguments."""
+    given = {**request.args.to_dict(flat=False), **changes}
+    return f"{quote(request.script_root + request.path)}?{urlencode(given, doseq=True)}"
+
+
+def _paging() -> dict[str, int]:
+    given = {name: text for name in PAGING if (text := request.args.get(name))}
+    return queries.checked("paging", PAGING, given)
+
+
+def _tagged(response: Response, tag: str) -> Response:
+    response.set_etag(tag, weak=True)
+    return response
+
+
+def _format() -> Format:
+    given = request.args.get("format") or Format.JSON
+    name = given.lower()
+    if name not in list(Format):
+        raise QueryError(f"format={given!r} is not one of: {', '.join(Format)}")
+    return Format(name)
+
+
+def _given(endpoint: Endpoint) -> dict[str, Any]:
+    """Return the request's parameters; an empty one counts as not given, as forms send it."""
+    given: dict[str, Any] = {}
+    for name, texts in request.args.lists():
+        values = [text for text in texts if text]
+        if name in RESERVED or not values:
+            continue
+        is_list = name in endpoint.params and endpoint.params[name].type == "list"
+        if len(values) > 1 and not is_list:
+            raise QueryError(f"{name} is given {len(values)} times; it takes one value")
+        given[name] = values if len(values) > 1 else values[0]
+    return given
+
+
+def _queries(settings: Settings) -> Mapping[str, Query]:
+    try:
+        return queries.queries(settings)
+    except QueryError:
+        _LOG.exception("the catalogue cannot be read")
+        raise InternalServerError("the catalogue cannot be read; `liq queries` says why") from None
+
+
+def _explain(app: Flask) -> None:
+    """Turn every error into ``{"error": ...}``; what only the host's owner may know is logged."""
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response:
+        response = _error(error.description or error.name, error.code or 500)
+        if isinstance(allowed := getattr(error, "valid_methods", None), Iterable):
+            response.headers["Allow"] = ", ".join(sorted(allowed))
+        if error.code in (503, 504):
+            response.headers["Retry-After"] = str(RETRY_S)
+        if error.code == 401:
+            response.headers["WWW-Authenticate"] = "Bearer"
+        return response
+
+    @app.errorhandler(QueryError)
+    def _query(error: QueryError) -> Response:
+        return _error(str(error), 400)
+
+    @app.errorhandler(QuestDBMemoryError)
+    @app.errorhandler(QuestDBAwayError)
+    def _away(error: QuestDBAwayError | QuestDBMemoryError) -> Response:
+        response = _error(str(error), 503)
+        response.headers["Retry-After"] = str(RETRY_S)
+        return response
+
+    @app.errorhandler(QuestDBTimeoutError)
+    def _slow(error: QuestDBTimeoutError) -> Response:
+        return _error(str(error), 504)
+
+    @app.errorhandler(LiqError)
+    def _other(error: LiqError) -> Response:
+        _LOG.error("%s: %s", request.path, error)
+        return _error("QuestDB did not answer this query; the API's log says why", 502)
+
+
+def _error(text: str, status: int) -> Response:
+    response = jsonify(error=text)
+    response.status_code = status
+    return response

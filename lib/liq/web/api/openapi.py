@@ -1,0 +1,155 @@
+"""The API's description, OpenAPI 3.1, made from its endpoints."""
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any
+
+from liq.query.catalogue import Column
+from liq.query.formats import MEDIA_TYPES, Format
+from liq.query.parameters import Parameter
+from liq.web.api.endpoint import PAGING, Endpoint
+
+_DTYPES: dict[str, dict[str, Any]] = {
+    "bool": {"type": "boolean"},
+    "int64": {"type": "integer"},
+    "Int64": {"type": ["integer", "null"]},
+    "float64": {"type": ["number", "null"]},
+    "str": {"type": ["string", "null"]},
+    "datetime64[us, UTC]": {"type": ["string", "null"], "format": "date-time"},
+}
+_WORDS = {"type": "string", "pattern": r"^[\u0001-\uffff]*$"}
+_KINDS: dict[str, dict[str, Any]] = {
+    "interval": {"type": "string"},
+    "column": {"type": "string"},
+    "duration": {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?[smhdw]?$"},
+    "int": {"type": "integer"},
+    "float": {"type": "number"},
+    "timestamp": {"type": "string", "format": "date-time"},
+    "list": {"anyOf": [{"type": "array", "items": _WORDS}, _WORDS]},  # or one text with commas
+    "string": _WORDS,
+}
+_ERRORS = {
+    "400": "a parameter is unknown or out of range; the error lists what is valid",
+    "401": "the token is missing",
+    "404": "no such endpoint; the error lists those there are",
+    "502": "QuestDB refused the query",
+    "503": "QuestDB is away, short of memory or refuses the password, or too many wait;"
+    " the error says what to do",
+    "504": "the query took too long, or QuestDB does not answer",
+}
+_NOT_MODIFIED = {"description": "nothing newer than the response whose ETag If-None-Match names"}
+
+
+def summary(endpoint: Endpoint) -> dict[str, Any]:
+    """Return what the API's index says of an endpoint."""
+    return {
+        "path": f"/{endpoint.key}",
+        "description": endpoint.description,
+        "parameters": {name: _facts(param) for name, param in endpoint.params.items()},
+        "columns": {name: column.dtype for name, column in endpoint.columns.items()},
+    }
+
+
+def description(endpoints: Iterable[Endpoint], *, token: bool) -> dict[str, Any]:
+    """Return the OpenAPI document; with ``token``, requests must carry it."""
+    components: dict[str, Any] = {
+        "schemas": {
+            "Error": {
+                "type": "object",
+                "properties": {"error": {"type": "string"}},
+                "required": ["error"],
+            }
+        },
+        "responses": {status: _error(text) for status, text in _ERRORS.items()},
+    }
+    document: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "liq",
+            "version": version("liq"),
+            "description": "Crypto liquidations. Sizes are USD notional, times UTC.",
+        },
+        "paths": {f"/{endpoint.key}": {"get": _operation(endpoint)} for endpoint in endpoints},
+        "components": components,
+    }
+    if token:
+        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"token": []}]
+    return document
+
+
+def _operation(endpoint: Endpoint) -> dict[str, Any]:
+    row = {"type": "object", "properties": _row(endpoint), "required": list(endpoint.columns)}
+    content: dict[str, Any] = {kind: {} for kind in MEDIA_TYPES.values()}
+    content[MEDIA_TYPES[Format.JSON]] = {"schema": {"type": "array", "items": row}}
+    content[MEDIA_TYPES[Format.CSV]] = {"schema": {"type": "string"}}
+    rows = {"description": "the rows", "headers": _HEADERS, "content": content}
+    errors = {status: {"$ref": f"#/components/responses/{status}"} for status in _ERRORS}
+    return {
+        "operationId": endpoint.key,
+        "summary": endpoint.description,
+        "parameters": [*map(_parameter, {**endpoint.params, **PAGING}.items()), _FORMAT],
+        "responses": {"200": rows, "304": _NOT_MODIFIED, **errors},
+    }
+
+
+_TEXT = {"type": "string"}
+_HEADERS = {
+    "ETag": {"schema": _TEXT, "description": "send it back as If-None-Match"},
+    "Link": {
+        "schema": _TEXT,
+        "description": "where the next rows are (rel=next), if there are more",
+    },
+    "X-Notes": {
+        "schema": _TEXT,
+        "description": "a JSON array of texts: names that no row has, with the nearest ones",
+    },
+    "X-Truncated": {"schema": _TEXT, "description": "true if there are more rows than these"},
+}
+_FORMAT = {
+    "name": "format",
+    "in": "query",
+    "description": "how the rows travel",
+    "allowEmptyValue": True,
+    "schema": {"type": "string", "enum": list(Format), "default": Format.JSON},
+}
+
+
+def _row(endpoint: Endpoint) -> dict[str, Any]:
+    return {name: _column(column) for name, column in endpoint.columns.items()}
+
+
+def _column(column: Column) -> dict[str, Any]:
+    text = ", ".join(filter(None, (column.unit, column.description)))
+    return _DTYPES.get(column.dtype, {}) | ({"description": text} if text else {})
+
+
+def _parameter(item: tuple[str, Parameter]) -> dict[str, Any]:
+    name, param = item
+    schema = dict(_KINDS[param.type])
+    if param.choices:
+        schema["enum"] = param.choices
+    if param.type in ("int", "float"):
+        bounds = {"minimum": param.min, "maximum": param.max}
+        schema |= {key: bound for key, bound in bounds.items() if bound is not None}
+    if param.default is not None:
+        schema["default"] = param.default
+    facts = {"name": name, "in": "query", "description": param.description, "schema": schema}
+    return facts | {"allowEmptyValue": True}  # it counts as not given
+
+
+def _facts(param: Parameter) -> dict[str, Any]:
+    facts = {
+        "type": param.type,
+        "default": param.default,
+        "choices": param.choices,
+        "min": param.min,
+        "max": param.max,
+        "description": param.description,
+    }
+    return {name: fact for name, fact in facts.items() if fact not in (None, [], "")}
+
+
+def _error(text: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Error"}
+    return {"description": text, "content": {"application/json": {"schema": schema}}}

@@ -1,0 +1,191 @@
+"""The dashboard's controls, linked to the traits of its model."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+
+from liq.analysis.charts import ThemeName
+from liq.errors import QueryError
+from liq.query.exports import exported
+from liq.query.formats import Format
+from liq.query.names import chosen
+from liq.query.parameters import duration
+from liq.web.dashboard.download import Download
+from liq.web.dashboard.guard import Guard
+from liq.web.dashboard.model import DashboardModel
+
+WINDOWS = ("5m", "15m", "1h", "4h", "12h", "1d", "7d", "30d")
+_MOST_PRINTS = 1_000_000  # some hundred megabytes
+_FILES = {"CSV": Format.CSV, "Spreadsheet": Format.SPREADSHEET, "Parquet": Format.PARQUET}
+
+
+def filters(model: DashboardModel, guard: Guard) -> widgets.Widget:
+    """Return what chooses prints: how wide a bar, of which venues and symbols, how large.
+
+    ``guard`` shows what a choice of the reader raises.
+    """
+    bucket = widgets.Dropdown(options=model.buckets, description="Bucket")
+    least = widgets.BoundedFloatText(
+        min=0, max=1e12, step=1000, description="Min size (USD)", continuous_update=False
+    )
+    for control, trait in ((bucket, "bucket"), (least, "min_notional")):
+        bind(model, trait, control, guard)
+    venues = _picker(model, "exchanges", "exchange", "all venues", guard)
+    symbols = _picker(model, "symbols", "symbol", "all symbols", guard)
+    return _bar(
+        bucket,
+        _window(model, guard),
+        _asset(model, guard),
+        _label("Venues"),
+        venues,
+        _label("Symbols"),
+        symbols,
+        least,
+    )
+
+
+def actions(
+    model: DashboardModel,
+    set_theme: Callable[[ThemeName], None],
+    theme: ThemeName,
+    guard: Guard,
+) -> widgets.Widget:
+    """Return what moves through time, stops the redraws, saves the prints and turns the theme.
+
+    ``guard`` shows what a press of the reader raises.
+    """
+    pause = widgets.ToggleButton(tooltip="stop and resume the redraws")
+    bind(model, "paused", pause, guard)
+    widgets.dlink(
+        (model, "paused"), (pause, "description"), lambda paused: "Resume" if paused else "Pause"
+    )
+    light = widgets.ToggleButton(
+        value=theme == "light", description="Light", tooltip="light or dark"
+    )
+    turn = guard.wrap(lambda change: set_theme("light" if change["new"] else "dark"))
+    light.observe(turn, "value")
+    download = Download(list(_FILES), lambda kind: _file(model, kind)).add_class("liq-download")
+    return _bar(*_travel(model, guard), pause, light, _label("Save prints"), download)
+
+
+def bind(model: DashboardModel, trait: str, control: widgets.Widget, guard: Guard) -> None:
+    """Keep a control's value and a trait of the model alike; ``guard`` shows a refused choice."""
+
+    @guard.wrap
+    def choose(change: Any) -> None:
+        model.set_trait(trait, change["new"])
+
+    def show(change: Any) -> None:
+        control.value = change["new"]
+
+    control.value = getattr(model, trait)
+    control.observe(choose, "value")
+    model.observe(show, trait)
+
+
+def _window(model: DashboardModel, guard: Guard) -> widgets.Dropdown:
+    def offered() -> list[str]:
+        return sorted({*WINDOWS, model.window}, key=duration)
+
+    return _choice(model, "Window", "window", offered, ["window"], guard=guard)
+
+
+def _asset(model: DashboardModel, guard: Guard) -> widgets.Dropdown:
+    def offered() -> list[tuple[str, str]]:
+        # a chosen one without prints stays valid
+        assets = dict.fromkeys([*model.known_assets, *([model.asset] if model.asset else [])])
+        return [("all", ""), *((asset, asset) for asset in assets)]
+
+    return _choice(model, "Asset", "asset", offered, ["asset", "known_assets"], guard=guard)
+
+
+def _choice(
+    model: DashboardModel,
+    name: str,
+    trait: str,
+    offered: Callable[[], Sequence[object]],
+    changes: list[str],
+    *,
+    guard: Guard,
+) -> widgets.Dropdown:
+    """Return a drop-down of the ``trait``, whose options follow the ``changes`` of others."""
+    control = widgets.Dropdown(description=name)
+
+    @guard.wrap
+    def choose(change: Any) -> None:
+        model.set_trait(trait, change["new"])
+
+    def show(_change: object = None) -> None:
+        control.unobserve(choose, "value")  # new options choose the first, which nobody asked for
+        control.options = offered()
+        control.value = getattr(model, trait)
+        control.observe(choose, "value")
+
+    control.observe(choose, "value")
+    model.observe(show, changes)
+    show()
+    return control
+
+
+def _travel(model: DashboardModel, guard: Guard) -> tuple[widgets.Widget, ...]:
+    back = widgets.Button(description="◀", tooltip="one window back")
+    forth = widgets.Button(description="▶", tooltip="one window forth")
+    live = widgets.Button(description="Live", tooltip="back to now")
+    back.on_click(guard.wrap(lambda _: model.step(-1)))
+    forth.on_click(guard.wrap(lambda _: model.step(1)))
+    live.on_click(guard.wrap(lambda _: model.set_trait("until", None)))
+    for button in (forth, live):
+        widgets.dlink((model, "until"), (button, "disabled"), lambda until: until is None)
+    return back, live, forth
+
+
+def _picker(
+    model: DashboardModel, trait: str, column: str, hint: str, guard: Guard
+) -> widgets.Widget:
+    """Return the chosen names, each to be removed, and a field that offers and takes others.
+
+    A name is taken in any case that is plain; ``guard`` shows one that no row has. The field of
+    `TagsInput` itself drops such names without a word, so it is not shown.
+    """
+    tags = widgets.TagsInput(allow_duplicates=False)
+    bind(model, trait, tags, guard)
+    entry = widgets.Combobox(placeholder=hint, continuous_update=False)
+
+    @guard.wrap
+    def add(change: Any) -> None:
+        if typed := change["new"]:
+            entry.value = ""
+            names = chosen(typed, column, model.settings)
+            model.set_trait(trait, list(dict.fromkeys([*getattr(model, trait), *names])))
+
+    entry.observe(add, "value")
+    widgets.dlink(
+        (model, trait), (entry, "placeholder"), lambda chosen: "add one" if chosen else hint
+    )
+    widgets.dlink((model, f"known_{trait}"), (entry, "options"), sorted)
+    return widgets.Box([tags, entry]).add_class("liq-picker")
+
+
+def _file(model: DashboardModel, kind: str) -> tuple[str, bytes]:
+    """Return the prints that match the controls, as a file's name and content.
+
+    Raises `QueryError` when they are too many for a page.
+    """
+    asked, out = model.controls, _FILES[kind]
+    prints = int(model.frames.totals["prints"].sum()) if model.frames else 0
+    if prints > _MOST_PRINTS:
+        raise QueryError(
+            f"{prints:,} prints are too many for a page: shorten the window, or write them from a"
+            f' notebook: liq.export("prints", "prints{out.suffix}", window="{asked.window}")'
+        )
+    content, _stamp = exported("prints", out, settings=model.settings, **asked.filters)
+    return f"liquidations-{asked.window}{out.suffix}", content
+
+
+def _label(text: str) -> widgets.Widget:
+    return widgets.Label(text).add_class("liq-label")
+
+
+def _bar(*parts: widgets.Widget) -> widgets.Widget:
+    return widgets.Box(list(parts)).add_class("liq-controls")

@@ -1,0 +1,199 @@
+"""The pipeline in a notebook: what lags, what is broken, and buttons that mend it."""
+
+import asyncio
+from collections.abc import Iterator
+
+import ipywidgets as widgets
+from markupsafe import Markup
+
+from liq.common.html import join, row, table
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.delivery import deadletters
+from liq.delivery.deadletters import Letter
+from liq.delivery.messaging import Partition
+from liq.errors import StackError
+from liq.monitoring import diagnosis, monitor
+from liq.monitoring.monitor import Flow, Pipeline
+from liq.web.dashboard.frame import ButtonPanel
+from liq.web.dashboard.html import Html
+from liq.web.dashboard.markup import alert
+from liq.web.dashboard.status import numbers
+
+_REFRESH = 2.0  # seconds
+_SLOW = 3.0  # seconds to wait for an answer before saying so
+_LETTERS = 50
+
+
+class PipelineMonitor(ButtonPanel):
+    """Shows topics, sinks, tables and dead letters; Mend and Redrive do as they say.
+
+    ``widget`` is what a notebook shows, once; `start` keeps it up to date until `stop`.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings or current_settings()
+        self._refreshing: asyncio.Task[None] | None = None
+        self._progress = widgets.IntProgress(layout={"display": "none"}, description="Redriving")
+        self._flows, self._letters, self._passed = Html(), Html(), Html()
+        super().__init__(self._progress, self._flows, self._letters, self._passed)
+        self._mend = self._button(
+            "Mend", self.mend, tooltip="restart failed tasks, resume suspended tables"
+        )
+        self._redrive = self._button(
+            "Redrive", self.redrive, tooltip="take every dead letter again"
+        )
+        self.refresh()
+
+    def refresh(self) -> Pipeline:
+        """Show the pipeline as it is now, and return it."""
+        seen = monitor.look(self._settings)
+        self._show(seen)
+        return seen
+
+    def start(self) -> None:
+        """Keep what is shown up to date, in the kernel's loop."""
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.get_running_loop().create_task(self._live())
+
+    def stop(self) -> None:
+        """Leave what is shown as it is."""
+        if self._refreshing:
+            self._refreshing.cancel()
+            self._refreshing = None
+
+    async def watch(self, seconds: float | None) -> None:
+        """Watch for ``seconds`` and stop: for runs without a reader, as papermill's.
+
+        Returns at once when ``seconds`` is None. Raises `StackError` if something is broken then.
+        """
+        if seconds is None:
+            return
+        await asyncio.sleep(seconds)
+        self.stop()
+        seen = await asyncio.to_thread(monitor.look, self._settings)
+        problems = [problem for flow in seen.flows for problem in flow.problems]
+        if problems:
+            raise StackError("; ".join(problems))
+
+    async def mend(self) -> None:
+        """Register missing sinks, start failed tasks again, resume suspended tables."""
+        await asyncio.to_thread(monitor.mend, self._settings)
+
+    async def redrive(self) -> None:
+        """Take every dead letter again; those that fail once more stay."""
+        chosen = await asyncio.to_thread(deadletters.letters, self._settings)
+        self._progress.max, self._progress.value = max(len(chosen), 1), 0
+        self._progress.layout.display = None
+        try:
+            done = await deadletters.redrive(
+                chosen, self._settings, lambda state: self._advance(state.letters)
+            )
+        finally:
+            self._progress.layout.display = "none"
+        if done.failed:
+            reasons = "; ".join(sorted({reason for _, reason in done.failed}))
+            self._problem.value = alert(
+                f"{len(done.failed)} of {done.total} failed again: {reasons}"
+            )
+
+    def _advance(self, letters: int) -> None:
+        self._progress.value = letters
+
+    async def _live(self) -> None:
+        while True:
+            with self._display:
+                self._show(await self._look())
+            await asyncio.sleep(_REFRESH)
+
+    async def _look(self) -> Pipeline:
+        """Return the pipeline as it is now; say what keeps that waiting while something does."""
+        looking = asyncio.create_task(asyncio.to_thread(monitor.look, self._settings))
+        while not (await asyncio.wait({looking}, timeout=_SLOW))[0]:
+            found = await asyncio.to_thread(diagnosis.problems, self._settings)
+            why = "; ".join(problem.what for problem in found) or "it takes long to ask all parts"
+            self._display.show(StackError(why))
+        return await looking
+
+    def _show(self, seen: Pipeline) -> None:
+        self._flows.value = join(map(_flow, seen.flows))
+        self._letters.value = _letters(seen)
+        self._passed.value = _passed(seen)
+        if not self._tasks.busy:
+            self._enable(seen)
+
+    async def _settle(self) -> None:
+        seen = await self._look()
+        self._show(seen)
+        self._enable(seen)
+
+    def _enable(self, seen: Pipeline) -> None:
+        self._mend.disabled, self._redrive.disabled = False, seen.letters is None
+
+
+def _passed(seen: Pipeline) -> Markup:
+    if not seen.passed:
+        return Markup()
+    names = ("feed", "passed over on purpose within the hour", "of these too old at receipt")
+    rows = (row((one.exchange, f"{one.passed:,}", f"{one.too_old:,}")) for one in seen.passed)
+    return table(names, rows)
+
+
+def _flow(flow: Flow) -> Markup:
+    problem = Markup("<p>{}</p>")
+    return Markup(
+        '<section class="liq-{state}"><header><b>{topic}</b><i>{state}</i>'
+        "<small>into table {table}</small></header>"
+        '<div class="liq-numbers">{numbers}</div>{problems}{partitions}</section>'
+    ).format(
+        state="running" if not flow.problems else "failed",
+        topic=flow.topic,
+        table=flow.table,
+        numbers=numbers(_numbers(flow)),
+        problems=join(map(problem.format, flow.problems)),
+        partitions=_partitions(flow),
+    )
+
+
+def _numbers(flow: Flow) -> Iterator[tuple[str, str]]:
+    if flow.partitions is not None:
+        yield "messages kept", f"{flow.messages:,}"
+        yield "sink's lag", f"{flow.lag:,}"
+    if flow.sink:
+        running = sum(task.state == "RUNNING" for task in flow.sink.tasks)
+        yield "sink", flow.sink.state.lower()
+        yield "tasks running", f"{running} of {len(flow.sink.tasks)}"
+    if flow.wal:
+        yield "table", "suspended" if flow.wal.suspended else "writable"
+        yield "waiting for the table", f"{flow.wal.pending:,} transactions"
+
+
+def _partitions(flow: Flow) -> Markup:
+    if not flow.partitions:
+        return Markup()
+    shown = table(
+        ("partition", "oldest", "next", "read to", "lag"), map(_partition, flow.partitions)
+    )
+    return Markup("<details><summary>partitions</summary>{}</details>").format(shown)
+
+
+def _partition(at: Partition) -> Markup:
+    read = "-" if at.committed is None else f"{at.committed:,}"
+    return row((at.number, f"{at.begin:,}", f"{at.end:,}", read, f"{at.lag:,}"))
+
+
+def _letters(seen: Pipeline) -> Markup:
+    if seen.letters is None:
+        return Markup()
+    newest = list(reversed(seen.letters))[:_LETTERS]
+    head = ("id", "set aside by", "venue", "reason", "message")
+    shown = table(head, map(_letter, newest)) if newest else Markup("<small>none</small>")
+    return Markup(
+        "<section><header><b>dead letters</b><small>{:,} not redriven of the"
+        " newest {:,}</small></header>{}</section>"
+    ).format(len(seen.letters), monitor.NEWEST, shown)
+
+
+def _letter(one: Letter) -> Markup:
+    message = Markup("<code>{}</code>").format((one.value or b"")[:200].decode(errors="replace"))
+    return row((one.id, one.stage, one.venue, one.reason, message))

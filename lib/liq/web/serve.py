@@ -1,0 +1,283 @@
+"""Serve the dashboard (Voila) and JupyterLab, on this machine and behind the token.
+
+All run in this process until it is ended. Their kernels inherit the settings through the
+environment, so a notebook sees the very stack that serves it. The Streamlit dashboard asks for no
+token and is served on loopback only.
+"""
+
+import os
+import shutil
+import socket
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlencode
+
+from pydantic import SecretStr
+from traitlets.config import Config
+
+from liq.common import assets, kernels, web
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.errors import ServeError
+from liq.web.voila_app import forking
+
+IDLE_KERNEL = 120  # seconds without a page, after which a kernel is ended
+
+
+def dashboard(
+    settings: Settings | None = None,
+    *,
+    browser: bool = True,
+    tracebacks: bool = False,
+    pool: int = 2,
+) -> None:
+    """Serve the dashboard notebook, and the others as a gallery of apps, until this process ends.
+
+    ``pool`` kernels run ahead of visitors, so that a page opens at once. ``tracebacks`` shows
+    errors of the notebook in the page; they may tell paths and settings. Raises `ServeError`.
+    """
+    settings = settings or current_settings()
+    _claim(settings.host, settings.dashboard_port, "LIQ_DASHBOARD_PORT")
+    web.redact_logs([settings.token.get_secret_value()])
+    # figures reach the page as data, not as HTML with plotly.js in it: the page has its own
+    os.environ.update(settings.environ() | kernels.environ(), PLOTLY_RENDERER="plotly_mimetype")
+    _spare_grammar()
+    forking.preload()
+    from liq.web.voila_app.server import DashboardServer  # noqa: PLC0415 - takes a second to import
+
+    config = dashboard_config(settings, browser=browser, tracebacks=tracebacks, pool=pool)
+    notebook = assets.path("notebooks") / "dashboard.ipynb"
+    with kernels.private_folder() as private:
+        config.Voila.connection_dir_root = str(private)
+        DashboardServer.launch_instance([str(notebook)], config=config)
+
+
+def lab(
+    settings: Settings | None = None, *, browser: bool = True, folder: Path | None = None
+) -> None:
+    """Serve JupyterLab on the notebooks until this process is ended.
+
+    ``folder`` holds the notebooks to work on; by default those of the checkout, or in an
+    installation copies in ``<home>/notebooks``. Raises `ServeError`.
+    """
+    settings = (settings or current_settings()).with_lab_token()
+    _claim(settings.host, settings.lab_port, "LIQ_LAB_PORT")
+    web.redact_logs([settings.token.get_secret_value(), settings.lab_token.get_secret_value()])
+    # our configuration switches Voila's extension off: it takes seconds to import and serves more
+    # files; `liq dashboard` is the way to serve notebooks as apps
+    variables = settings.environ() | kernels.environ()
+    os.environ.update(variables, JUPYTER_CONFIG_PATH=_lab_config_path())
+    _spare_grammar()
+    from jupyterlab.commands import get_app_dir  # noqa: PLC0415 - takes a second to import
+    from jupyterlab.labapp import LabApp  # noqa: PLC0415 - as does this
+
+    from liq.web.access import Guard  # noqa: PLC0415 - as does this
+
+    folder = folder or notebooks_folder(settings)
+    config = lab_config(settings, folder, browser=browser)
+    with kernels.private_folder() as private:
+        server = LabApp.initialize_server(config=config, runtime_dir=str(private))
+        # pages log in by cookie, so that their requests name no token
+        server.web_app.settings["page_config_data"]["token"] = ""
+        headers = web.headers(lab_policy(Path(get_app_dir()) / "static"), referrer="same-origin")
+        server.http_server.request_callback = Guard(
+            server.web_app,
+            settings,
+            headers,
+            readable=["_xsrf"],  # JupyterLab's pages send it back in a header
+        )
+        server.start()
+
+
+def streamlit(settings: Settings | None = None, *, browser: bool = True) -> None:
+    """Become Streamlit, serving ``dashapp.py``. Raises `ServeError`.
+
+    It asks nobody for the token, so it serves this machine only.
+    """
+    settings = settings or current_settings()
+    if not settings.on_loopback:
+        raise ServeError(f"Streamlit asks for no token: it is not served on {settings.host}")
+    if not find_spec("streamlit"):
+        raise ServeError("Streamlit is not installed; it is an extra: pip install 'liq[streamlit]'")
+    _claim(settings.host, settings.streamlit_port, "LIQ_STREAMLIT_PORT")
+    options = {
+        "server.address": settings.host,
+        "server.port": settings.streamlit_port,
+        "server.headless": str(not browser).lower(),
+        "browser.gatherUsageStats": "false",
+    }
+    command = [sys.executable, "-m", "streamlit", "run", str(assets.path("dashapp.py"))]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    os.execve(sys.executable, command, os.environ | settings.environ())  # noqa: S606 - a list
+
+
+def dashboard_url(settings: Settings | None = None) -> str:
+    """Return the dashboard's address, with the token that opens it."""
+    settings = settings or current_settings()
+    return _url(settings, settings.dashboard_port, "/", settings.token)
+
+
+def lab_url(settings: Settings | None = None) -> str:
+    """Return JupyterLab's address, with the token that opens it."""
+    settings = (settings or current_settings()).with_lab_token()
+    return _url(settings, settings.lab_port, "/lab", settings.lab_token)
+
+
+def dashboard_config(
+    settings: Settings, *, browser: bool = True, tracebacks: bool = False, pool: int = 2
+) -> Config:
+    """Return Voila's configuration."""
+    token = settings.token.get_secret_value()
+    config = kernels.transport()
+    config.Voila.update(
+        ip=settings.host,
+        port=settings.dashboard_port,
+        port_retries=0,
+        open_browser=browser,
+        token=token,
+        cookie_secret=web.cookie_secret(token),
+        identity_provider_class="liq.web.access.Login",
+        config_file_paths=[],
+    )
+    config.DashboardServer.update(liq_settings=settings, places=settings.dashboard_kernels)
+    config.Login.cookie_name = f"liq-dashboard-{settings.dashboard_port}"
+    config.VoilaConfiguration.update(
+        show_tracebacks=tracebacks,
+        preheat_kernel=pool > 0,
+        default_pool_size=min(pool, settings.dashboard_kernels),
+        allow_template_override="NO",
+        allow_theme_override="NO",
+        file_allowlist=[],
+    )
+    config.NbConvertBase.display_data_priority = [
+        "application/vnd.jupyter.widget-view+json",
+        "application/vnd.plotly.v1+json",
+        "text/html",
+        "text/markdown",
+        "image/svg+xml",
+        "image/png",
+        "image/jpeg",
+        "text/plain",
+    ]
+    config.VoilaExecutor.cell_error_instruction = (
+        "The log says why: liq logs dashboard. To see it here, run: liq dashboard --show-tracebacks"
+    )
+    # by default what a cell shows is left out after 4 s, and the page stays empty; many visitors at
+    # once make a machine slower than that
+    config.VoilaExecutor.iopub_timeout = 60
+    # and after 60 s a kernel that is not ready is killed: its page breaks off
+    config.VoilaExecutor.startup_timeout = 300
+    if forking.SUPPORTED:
+        config.KernelProvisionerFactory.default_provisioner_name = "liq-forked"
+    # a kernel that starts takes the processor from the page that just got the last one
+    config.VoilaKernelManager.fill_delay = 5
+    config.MappingKernelManager.update(
+        cull_idle_timeout=IDLE_KERNEL,
+        cull_interval=30,
+        # what a live dashboard says to nobody is no sign of life, and not worth keeping
+        untracked_message_types=["comm_msg", "status", "stream", "error"],
+        buffer_offline_messages=False,
+    )
+    return config
+
+
+def lab_config(settings: Settings, folder: Path, *, browser: bool = True) -> Config:
+    """Return JupyterLab's configuration; it asks nothing of other hosts."""
+    token = settings.lab_token.get_secret_value()
+    config = kernels.transport()
+    config.ServerApp.update(
+        ip=settings.host,
+        port=settings.lab_port,
+        port_retries=0,
+        open_browser=browser,
+        root_dir=str(folder),
+        allow_root=True,  # containers; it is no more than any other command of liq may do
+        allow_remote_access=True,  # which hosts are, `Guard` checks
+        cookie_secret=web.cookie_secret(token),
+        identity_provider_class="liq.web.access.Login",
+    )
+    config.Login.update(
+        token=token,
+        cookie_name=f"liq-lab-{settings.lab_port}",
+        allow_password_change=False,
+    )
+    config.LabApp.update(
+        news_url=None,
+        check_for_updates_class="jupyterlab.NeverCheckForUpdate",
+        extension_manager="readonly",
+    )
+    return config
+
+
+def lab_policy(templates: Path) -> str:
+    """Return JupyterLab's content security policy; its page is in the folder ``templates``.
+
+    JupyterLab needs two things that our own pages do not: it compiles JSON schemas to code
+    (``unsafe-eval``), and anywidget loads a widget's module from memory (``blob:``). A script in a
+    cell's output is refused, as on all our pages.
+    """
+    import jupyter_server  # noqa: PLC0415 - only its folder is needed, and only here
+
+    jupyter = Path(jupyter_server.__file__).parent / "templates"
+    pages = [templates / "index.html", jupyter / "page.html"]
+    scripts = " ".join(web.allowing(page.read_text()) for page in pages)
+    return web.policy(
+        script_src=f"'self' 'unsafe-eval' blob: {scripts}",
+        style_src="'self' 'unsafe-inline'",
+        img_src="'self' data: blob:",
+        font_src="'self' data:",
+        connect_src="'self'",
+        worker_src="'self' blob:",
+        frame_src="'self' blob:",
+        frame_ancestors="'self'",
+    )
+
+
+def notebooks_folder(settings: Settings) -> Path:
+    """Return a folder of notebooks that may be written: the checkout's, or copies in home.
+
+    A copy that exists is the user's: it is left as it is.
+    """
+    shipped = assets.path("notebooks")
+    if (shipped.parent / "pyproject.toml").exists() and os.access(shipped, os.W_OK):
+        return shipped
+    mine = settings.home / "notebooks"
+    for file in (file for file in shipped.rglob("*") if file.is_file()):
+        copy = mine / file.relative_to(shipped)
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+    return mine
+
+
+def _lab_config_path() -> str:
+    """Return the folders of JupyterLab's configuration files: ours before the user's own."""
+    own = str(Path(__file__).with_name("labconf"))
+    return os.pathsep.join(filter(None, [own, os.environ.get("JUPYTER_CONFIG_PATH")]))
+
+
+def _spare_grammar() -> None:
+    """Keep jsonschema from a package with which it could check internationalised URLs.
+
+    Importing it builds a grammar, which is four fifths of the time that a server takes to start.
+    """
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # read: not installed
+
+
+def _url(settings: Settings, port: int, path: str, token: SecretStr) -> str:
+    query = urlencode({"token": token.get_secret_value()})
+    return f"http://{settings.host}:{port}{path}?{query}"
+
+
+def _claim(host: str, port: int, setting: str) -> None:
+    """Raise `ServeError` if the port is taken: the servers would only log it, or take another."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ServeError(
+                f"cannot listen on {host}:{port}: {error.strerror}; "
+                f"end what runs there, or set {setting} to a free port"
+            ) from error

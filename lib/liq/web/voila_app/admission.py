@@ -1,0 +1,171 @@
+"""Pages that wait for their turn: the queue in front of Voila's notebook pages."""
+
+import asyncio
+import os
+import secrets
+from http import HTTPStatus
+from typing import Any
+
+from tornado.web import authenticated
+from voila.tornado.handler import TornadoVoilaHandler
+
+from liq.web.voila_app.queue import Place, Queue
+
+NEXT = 5  # so many of the visitors ask often, as their turn comes soon
+SOON_S, LATER_S = 2, 5
+
+
+class Admission:
+    """Lets pages in, as the queue says, and keeps preheated kernels within the same bound.
+
+    No more than ``places`` kernels run, the ``preheated`` ones that wait for visitors included.
+    Visitors are known by the ``cookie`` of that name.
+    """
+
+    def __init__(
+        self, manager: Any, places: int, preheated: int, notebook: str, cookie: str
+    ) -> None:
+        self.manager = manager
+        self.queue = Queue(places, os.cpu_count() or 1, manager.__contains__)
+        self.preheated = min(preheated, places)
+        self.notebook = notebook
+        self.cookie = cookie
+
+    def admit(self, visitor: str) -> "PageKernels | None":
+        """Return the kernels for a page of this visitor, or None if the visitor has to wait."""
+        place = self.queue.admit(visitor)
+        if place is None:
+            return None
+        self.size_pool()
+        return PageKernels(self, place)
+
+    @property
+    def pool(self) -> list[asyncio.Task[Any]]:
+        """Voila's preheated kernels, ready or not."""
+        return self.manager._pools.get(self.notebook, []) if self.preheated else []
+
+    def size_pool(self) -> None:
+        """Have kernels preheated when there is time and room for them."""
+        if not self.preheated:
+            return
+        room = self.queue.places - self.queue.taken
+        size = min(self.preheated, room) if self.queue.is_idle else 0
+        self.manager.kernel_pools_config = {"default": {"pool_size": size}}
+        self.manager.fill_if_needed(notebook_name=self.notebook)
+
+    async def make_room(self) -> None:
+        """End preheated kernels until one more kernel may start."""
+        while self.pool and self.queue.taken + len(self.pool) > self.queue.places:
+            preheated = self.pool.pop()
+            await asyncio.wait([preheated])
+            if not preheated.exception():
+                await self.manager.shutdown_kernel(preheated.result()["kernel_id"], now=True)
+
+
+class PageKernels:
+    """The kernel manager as one page sees it: the kernel that the page gets has its place."""
+
+    def __init__(self, admission: Admission, place: Place) -> None:
+        self._admission = admission
+        self._manager = admission.manager
+        self.place = place
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._manager, name)
+
+    def get_pool_size(self, notebook: str) -> int:
+        """Return how many preheated kernels are there; one that yet starts is not waited for."""
+        pool = self._admission.pool if notebook == self._admission.notebook else []
+        return len(pool) if pool and pool[0].done() else 0
+
+    async def get_rendered_notebook(self, **options: Any) -> Any:
+        """Return a preheated kernel with what it has rendered."""
+        rendered = await self._manager.get_rendered_notebook(**options)
+        self.place.kernel = rendered[-1]
+        return rendered
+
+    async def start_kernel(self, **options: Any) -> str:
+        """Start a kernel and return its id."""
+        await self._admission.make_room()
+        self.place.kernel = await self._manager.start_kernel(**options)
+        return self.place.kernel
+
+    async def finish(self, *, is_left: bool) -> None:
+        """Note that the page has been made; end its kernel if the visitor ``is_left``."""
+        self.place.is_starting = False
+        if self.place.kernel is None:
+            self._admission.queue.release(self.place)
+        elif is_left and self.place.kernel in self._manager:
+            await self._manager.shutdown_kernel(self.place.kernel)
+        self._admission.size_pool()
+
+
+class QueuedPage(TornadoVoilaHandler):  # type: ignore[misc] # Voila ships no types
+    """A notebook as a page, once it is the visitor's turn; before that, a page that says so."""
+
+    _kernels: PageKernels | None = None
+    _is_left = False
+
+    def initialize(self, admission: Admission, assets_url: str, **options: Any) -> None:
+        """Take the queue, and where the files of pages are."""
+        super().initialize(**options)
+        self._admission = admission
+        self._assets_url = assets_url
+
+    @property
+    def kernel_manager(self) -> Any:
+        """The kernels that Voila starts and finds; with the page's place while it is made."""
+        return self._kernels or self._admission.manager
+
+    def on_connection_close(self) -> None:
+        """Note that the visitor does not wait for the page any more."""
+        self._is_left = True
+        super().on_connection_close()
+
+    @authenticated
+    async def get(self) -> None:
+        """Answer with the page, or with the visitor's place in the queue."""
+        visitor = self._visitor()
+        self._kernels = self._admission.admit(visitor)
+        if self._kernels is None:
+            self._show_queue(visitor)
+            return
+        is_made = False
+        try:
+            await super().get()
+            is_made = True
+        finally:
+            await self._kernels.finish(is_left=self._is_left or not is_made)
+
+    def _log(self) -> None:
+        """Log the request as tornado does, but not each time that a waiting visitor asks."""
+        if self.get_status() != HTTPStatus.SERVICE_UNAVAILABLE:
+            super()._log()
+
+    def _visitor(self) -> str:
+        """Return who asks, by a cookie that only this server can make."""
+        if known := self.get_signed_cookie(self._admission.cookie):
+            return str(known.decode())
+        visitor = secrets.token_urlsafe(16)
+        self.set_signed_cookie(self._admission.cookie, visitor, expires_days=None)
+        return visitor
+
+    def _show_queue(self, visitor: str) -> None:
+        queue = self._admission.queue
+        ahead = queue.ahead_of(visitor)
+        seconds = SOON_S if ahead < NEXT else LATER_S
+        self.set_status(HTTPStatus.SERVICE_UNAVAILABLE)
+        self.set_header("Retry-After", str(seconds))
+        self.set_header("Cache-Control", "no-store")
+        self.finish(
+            self.render_template(
+                "queue.html",
+                dark=self.notebook_path == self._admission.notebook,
+                ahead=ahead,
+                has_share=queue.has_share(visitor),
+                places=queue.places,
+                taken=queue.taken,
+                seconds=seconds,
+                assets=self._assets_url,
+            )
+        )

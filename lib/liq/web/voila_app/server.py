@@ -1,0 +1,327 @@
+"""Voila's server, with our page, a gallery of apps, a health check and files to keep."""
+
+import gzip
+import hashlib
+import mimetypes
+import resource
+import threading
+import webbrowser
+from collections.abc import AsyncIterator
+from functools import cached_property, partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import voila.handler
+from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.auth.login import LoginFormHandler
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.log import log_request
+from tornado.escape import json_encode
+from tornado.web import HTTPError, RequestHandler, authenticated
+from traitlets import Instance, Integer
+from voila.app import Voila
+from voila.handler import BaseVoilaHandler
+from voila.notebook_renderer import NotebookRenderer
+from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
+
+from liq.common import web
+from liq.config import Settings
+from liq.errors import ServeError
+from liq.web.access import Guard
+from liq.web.voila_app import exporter, gallery
+from liq.web.voila_app.admission import Admission, QueuedPage
+
+_HERE = Path(__file__).parent
+_YEAR = 365 * 24 * 3600
+_KERNEL = r"(?P<kernel_id>\w+-\w+-\w+-\w+-\w+)"
+_HEARTBEAT = "<script>window.voila_heartbeat()</script>\n"
+IDLE_S = 20.0  # how long a connection may have no request, or an unfinished one
+LONGEST_BODY = 2**20  # bytes; by default a stranger may have 100 MB kept on each connection
+
+# Scripts are files of this server only. Widgets, plotly.js and notebooks' tables style themselves.
+POLICY = web.policy(
+    script_src="'self'",
+    style_src="'self' 'unsafe-inline'",
+    img_src="'self' data: blob:",
+    font_src="'self' data:",
+    connect_src="'self'",
+)
+
+
+class Assets:
+    """The pages' files by name, and the version that stands in their URLs."""
+
+    def __init__(self, pictures: Path) -> None:
+        files = {file.name: file for file in (_HERE / "static").iterdir()} | {
+            **{file.name: file for file in (_HERE.parent / "dashboard").glob("*.js")},
+            "plotly.js": _shipped("plotly", "package_data/plotly.min.js"),
+            "widgets.js": _shipped("widgetsnbextension", "static/extension.js"),
+            "anywidget.js": _shipped("anywidget", "nbextension/index.js"),
+        }
+        files |= {file.name: file for file in pictures.glob("*.png")}
+        self.plain = {name: file.read_bytes() for name, file in files.items()}
+        self.zipped = {name: gzip.compress(body, 5, mtime=0) for name, body in self.plain.items()}
+        self.version = hashlib.sha256(b"".join(self.plain.values())).hexdigest()[:16]
+
+
+def allow_many_files() -> None:
+    """Let this process have as many open files as it may: each kernel and visitor takes some."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _shipped(package: str, path: str) -> Path:
+    """Return a file that a package ships, without importing it: that is the kernels' affair."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ServeError(f"the page needs the package {package}; install liq anew")
+    return Path(spec.origin).parent / path
+
+
+class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
+    """Voila for one notebook, and for its neighbours as apps; `liq.web.serve` configures it."""
+
+    liq_settings = Instance(Settings).tag(config=True)
+    places = Integer(12, config=True, help="kernels at most, see liq.web.voila_app.queue")
+
+    @property
+    def folder(self) -> Path:
+        """Where the notebooks are."""
+        return Path(self.notebook_path).parent
+
+    @cached_property
+    def assets(self) -> Assets:
+        """The files of the pages."""
+        return Assets(self.folder / gallery.PICTURES)
+
+    def initialize(self, argv: list[str] | None = None) -> None:
+        """Tell the template where the page's files are."""
+        super().initialize(argv)
+        self.voila_configuration.page_config_hook = self._locate_assets
+
+    def setup_template_dirs(self) -> None:
+        """Put our page before Voila's."""
+        super().setup_template_dirs()
+        self.template_paths.insert(0, str(_HERE / "templates"))
+
+    def init_settings(self) -> dict[str, Any]:
+        """Return tornado's settings."""
+        settings: dict[str, Any] = super().init_settings()
+        return settings | {
+            # of all handlers: jupyter_server's own templates need files that are not served here
+            "jinja2_env": settings["voila_jinja2_env"],
+            # cookies are shared by all ports of a host, so each server has names of its own
+            "xsrf_cookie_name": f"liq-dashboard-xsrf-{self.port}",
+            "log_function": partial(log_request, record_prometheus_metrics=False),
+        }
+
+    def init_handlers(self) -> list[Any]:
+        """Return our routes. Voila has more, which serve files that our pages do not use."""
+        voila = {"voila_configuration": self.voila_configuration}
+        notebook = Path(self.notebook_path).name
+        page = voila | {
+            "notebook_path": notebook,
+            "template_paths": self.template_paths,
+            "config": self.config,
+            "admission": self._admission(notebook),
+            "assets_url": self.assets_url,
+        }
+        return [
+            (r"/health", Health),
+            (r"/liq/\w+/([\w.-]+)", Asset, {"assets": self.assets}),
+            (r"/login", LoginPage, {"assets": self.assets_url}),
+            (r"/logout", Logout),
+            (rf"/api/kernels/{_KERNEL}/channels", Channels),
+            (rf"/voila/api/shutdown/{_KERNEL}", VoilaShutdownKernelHandler),
+            (r"/apps/?", Gallery, {"server": self, **voila}),
+            (r"/apps/([\w.-]+)", AppPage, {"folder": self.folder, **page}),
+            (r"/(.*)", Page, page),
+        ]
+
+    def listen(self) -> None:
+        """Serve until the process is ended, with the guard in front.
+
+        Connections that say nothing are closed: they cost a file descriptor each.
+        """
+        allow_many_files()
+        exporter.Exporter(
+            template_paths=self.template_paths,
+            template_name=self.voila_configuration.template,
+            config=self.config,
+        ).compile()
+        self.app: Any = Guard(self.app, self.liq_settings, web.headers(POLICY))
+        self.app.listen = partial(  # type: ignore[method-assign] # Voila passes no options
+            self.app.listen,
+            idle_connection_timeout=IDLE_S,
+            body_timeout=IDLE_S,
+            max_body_size=LONGEST_BODY,
+        )
+        super().listen()
+
+    def _admission(self, notebook: str) -> Admission:
+        options = self.voila_configuration
+        preheated = options.default_pool_size if options.preheat_kernel else 0
+        visitors = f"liq-visitor-{self.port}"  # cookies are shared by all ports of a host
+        return Admission(self.kernel_manager, self.places, preheated, notebook, visitors)
+
+    def launch_browser(self) -> None:
+        """Open the page with the token, which Voila would leave out."""
+        url = f"{self.connection_url}?{urlencode({'token': self.token})}"
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+    @property
+    def assets_url(self) -> str:
+        """Where the pages' files are."""
+        return f"{self.base_url}liq/{self.assets.version}/"
+
+    def _locate_assets(
+        self, page_config: dict[str, Any], *, notebook_path: str, **_context: Any
+    ) -> dict[str, Any]:
+        app = gallery.find(self.folder, Path(notebook_path).stem)
+        return page_config | {"liqAssets": self.assets_url, "liqTitle": app.title if app else "liq"}
+
+
+class Channels(VoilaKernelWebsocketHandler):  # type: ignore[misc] # Voila ships no types
+    """What a kernel says, for its page."""
+
+    def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> Any:  # noqa: FBT001, FBT002 - tornado's
+        """Send ``message``; bytes as they are.
+
+        Voila looks into bytes for what a page should not see, by a protocol that our page does not
+        speak: it takes the first of them for a count, and fills the memory with that many zeros.
+        What it looks for has no bytes with it.
+        """
+        if isinstance(message, bytes):
+            return super(VoilaKernelWebsocketHandler, self).write_message(message, binary)
+        return super().write_message(message, binary)
+
+
+class Renderer(NotebookRenderer):  # type: ignore[misc] # Voila ships no types
+    """Makes a page, and ends it when that fails: Voila's would go on loading for ever."""
+
+    async def generate_content_generator(self, *args: Any, **options: Any) -> AsyncIterator[Any]:
+        """Yield the page's pieces; the page knows when it did not get the last one."""
+        try:
+            async for piece in super().generate_content_generator(*args, **options):
+                yield piece
+        except Exception:
+            self.log.exception("A page could not be made to its end")
+
+
+voila.handler.NotebookRenderer = Renderer  # it takes no other
+exporter.install()
+
+
+class Page(QueuedPage):
+    """The notebook as a page."""
+
+    async def get(self, path: str | None = None) -> None:
+        """Answer with the page, and at its end with what lets it end its kernel when it is left."""
+        if path:
+            raise HTTPError(404)
+        visit = {"xsrf": self.xsrf_token.decode()}  # the cookie is out of the page's reach
+        await super().get()  # type: ignore[misc] # authenticated may return None
+        if not self._finished:
+            script = f'<script type="application/json" id="liq-visit">{json_encode(visit)}</script>'
+            self.write(f"{script}\n")
+
+    async def get_generator(self, path: str | None = None) -> AsyncIterator[str]:
+        """Yield the page's pieces; a blank keeps the connection alive, in place of a script."""
+        async for piece in super().get_generator(path):
+            yield "\n" if piece == _HEARTBEAT else piece
+
+
+class AppPage(Page):
+    """Another notebook as a page. It takes no parameters: its kernel starts with the cell's own."""
+
+    def initialize(self, folder: Path, **options: Any) -> None:  # type: ignore[override] # by tornado
+        """Take where the notebooks are."""
+        super().initialize(**options)
+        self.folder = folder
+
+    @authenticated
+    async def get(self, name: str | None = None) -> None:  # type: ignore[override] # by tornado
+        """Answer with the app, or lead on to its address if another one names it."""
+        app = gallery.find(self.folder, (name or "").removesuffix(".ipynb"))
+        if app is None:
+            raise HTTPError(404, f"{name} is no app; JupyterLab opens every notebook: liq lab")
+        if f"apps/{name}" != app.path:
+            self.redirect(f"{self.base_url}{app.path}")
+            return
+        self.notebook_path = f"{app.name}.ipynb"
+        await super().get()
+
+
+class Gallery(BaseVoilaHandler):  # type: ignore[misc] # Voila ships no types
+    """All apps, each with its picture."""
+
+    def initialize(self, server: DashboardServer, **options: Any) -> None:
+        """Take the server, which knows the apps."""
+        super().initialize(**options)
+        self.server = server
+
+    @authenticated
+    def get(self) -> None:
+        """Answer with the page."""
+        page = self.render_template(
+            "apps.html",
+            apps=gallery.apps(self.server.folder),
+            assets=self.server.assets_url,
+            pictures=self.server.assets.plain,
+        )
+        self.finish(page)
+
+
+class LoginPage(LoginFormHandler):
+    """Asks for the token."""
+
+    def initialize(self, assets: str) -> None:
+        """Take where the pages' files are."""
+        self.assets = assets
+
+    @property
+    def template_namespace(self) -> dict[str, Any]:
+        """What templates may name."""
+        return super().template_namespace | {"assets": self.assets}
+
+
+class Logout(JupyterHandler):
+    """Forgets a visitor."""
+
+    @allow_unauthenticated
+    def get(self) -> None:
+        """Clear the login and lead to the login page."""
+        self.identity_provider.clear_login_cookie(self)
+        self.redirect(self.get_login_url())
+
+
+class Asset(RequestHandler):
+    """A file of the page: public, and for ever the same under its URL."""
+
+    def initialize(self, assets: Assets) -> None:
+        """Take what there is to serve."""
+        self.assets = assets
+
+    def get(self, name: str) -> None:
+        """Answer with the file."""
+        zipped = "gzip" in self.request.headers.get("Accept-Encoding", "")
+        files = self.assets.zipped if zipped else self.assets.plain
+        if name not in files:
+            raise HTTPError(404)
+        self.set_header("Content-Type", mimetypes.guess_type(name)[0] or "text/plain")
+        self.set_header("Cache-Control", f"public, max-age={_YEAR}, immutable")
+        self.set_header("Vary", "Accept-Encoding")
+        if zipped:
+            self.set_header("Content-Encoding", "gzip")
+        self.finish(files[name])
+
+
+class Health(RequestHandler):
+    """Says that the server runs; it needs no token and tells nothing else."""
+
+    def get(self) -> None:
+        """Answer ``{"ok": true}``."""
+        self.finish({"ok": True})

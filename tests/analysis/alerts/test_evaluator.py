@@ -1,0 +1,197 @@
+"""Alerts end to end: rows in QuestDB, `liq alerts`, Kafka, the table, a real receiver."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from pydantic import SecretStr
+from typer.testing import CliRunner
+
+from analysis.alerts.receiver import receiving
+from liq import config
+from liq.analysis.alerts.evaluator import Evaluator, check
+from liq.cli import app
+from liq.config import Settings
+from liq.delivery.messaging import Publisher
+from liq.errors import RuleError
+from liq.ingest.venues import VENUES
+from liq.query import queries
+from liq.records.model import Alert, Source
+from support.helpers import eventually, finish, free_ports, running
+from support.rows import health, insert, liquidation, report
+
+pytestmark = pytest.mark.stack
+
+SECRET = "path-of-a-secret"
+RULES: dict[str, Any] = {
+    "burst": {
+        "description": "x", "query": "totals", "window": "10m", "column": "long_usd", "is": ">=",
+        "threshold": 1000, "cool_down": "1h", "severity": "critical", "message": "${value:,.0f}",
+    },
+    "short_rest": {
+        "description": "x", "query": "largest_prints", "window": "10m", "column": "notional",
+        "is": ">=", "threshold": 1000, "cool_down": "1s", "message": "{symbol} {source}",
+        "webhook": False,
+    },
+    "quiet": {
+        "description": "x", "query": "totals", "window": "10m", "column": "short_usd", "is": ">",
+        "threshold": 0, "message": "x",
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def own(pipeline: Settings, tmp_path: Path) -> Settings:
+    """Topics, tables and sinks of the test's own, with rules and a receiver's address."""
+    file, port = tmp_path / "alerts.json", free_ports()["api_port"]
+    file.write_text(json.dumps(RULES))
+    url = SecretStr(f"http://127.0.0.1:{port}/{SECRET}")
+    return pipeline.model_copy(update={"alerts": file, "webhook_url": url})
+
+
+@pytest.fixture
+def in_process(own: Settings) -> Iterator[Settings]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in own.environ().items():
+            patch.setenv(name, value)
+        config.settings.cache_clear()
+        yield own
+    config.settings.cache_clear()
+
+
+def port_of(settings: Settings) -> int:
+    return int(settings.webhook_url.get_secret_value().split(":")[2].split("/")[0])
+
+
+def printed(settings: Settings, usd: float) -> None:
+    now = datetime.now(UTC) - timedelta(seconds=1)
+    insert(settings, [liquidation(now, usd, source=Source.SIMULATOR)])
+
+
+def history(settings: Settings, rule: str) -> pd.DataFrame:
+    return queries.asked("alerts", settings, rules=[rule])
+
+
+def test_it_fires_is_stored_posted_and_rests_also_over_a_restart(own: Settings) -> None:
+    with running(own, "-m", "liq", "alerts", "--every", "0.1") as process:
+        printed(own, 2_500)
+        [row] = eventually(lambda: list(history(own, "burst").itertuples()))
+        assert (row.severity, row.message, row.value) == ("critical", "$2,500", 2_500)
+        assert (row.query, row.measure, row.threshold) == ("totals", "long_usd", 1_000)
+        assert not row.live
+        eventually(lambda: len(history(own, "short_rest")) >= 3)
+        with receiving(port_of(own)) as receiver:  # only now: it was down when the rule fired
+            eventually(lambda: receiver.posted)
+            log = finish(process, signal.SIGTERM)
+    assert [(each["rule"], each["value"]) for each in receiver.posted] == [("burst", 2_500)]
+    assert receiver.posted[0]["text"].startswith("[NOT LIVE DATA] CRITICAL burst")
+    assert "CRITICAL burst: $2,500" in log
+    assert "the webhook did not take burst: ConnectError; trying again" in log
+    assert SECRET not in log
+
+    before = len(history(own, "short_rest"))
+    with running(own, "-m", "liq", "alerts", "--every", "0.1") as process:
+        eventually(lambda: len(history(own, "short_rest")) >= before + 2)
+        assert SECRET not in finish(process, signal.SIGINT)
+    assert len(history(own, "burst")) == 1
+    assert history(own, "quiet").empty
+    assert history(own, "short_rest")["message"].unique().tolist() == ["BTCUSDT simulator"]
+
+
+async def test_what_fails_ends_nothing_and_edits_show_at_once(
+    own: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert own.alerts
+    await asyncio.to_thread(printed, own, 2_500)
+    lost = own.model_copy(update={"questdb_pg_port": free_ports()["questdb_pg_port"]})
+    async with Publisher(own) as publisher:
+        assert await Evaluator(publisher, lost).tick() == []
+        assert "all rules cannot be evaluated: cannot reach QuestDB" in caplog.text
+        evaluator = Evaluator(publisher, own)
+        own.alerts.write_text("{")
+        assert await evaluator.tick() == []
+        own.alerts.write_text(json.dumps({"bad": RULES["burst"] | {"query": "x"}, **RULES}))
+        fired = {alert.rule for alert in await evaluator.tick()}
+        assert fired == {"burst", "short_rest"}
+        assert "bad cannot be evaluated: " in caplog.text
+        told = len(caplog.records)
+        assert "burst" not in {alert.rule for alert in await evaluator.tick()}
+        assert [each.message for each in caplog.records[told:] if "bad" in each.message] == []
+
+
+async def test_what_nobody_foresaw_ends_no_evaluation(
+    own: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Publisher(own) as publisher:
+        evaluator = Evaluator(publisher, own)
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                "liq.analysis.alerts.evaluator.check", lambda *_args: dict[str, Any]()["nothing"]
+            )
+            assert await evaluator.tick() == []
+        assert "all rules cannot be evaluated: KeyError('nothing')" in caplog.text
+        await evaluator.tick()
+    assert evaluator._told["all rules"] == ""
+
+
+def test_the_shipped_rules_can_all_be_evaluated(own: Settings) -> None:
+    shipped = own.model_copy(update={"alerts": None})
+    printed(shipped, 6_000_000)
+    report(shipped, [health(datetime.now(UTC) - timedelta(minutes=1), exchange="okx")])
+    found = {each.name: each for each in check(shipped)}
+    assert [each.fault for each in found.values() if each.fault] == []
+    messages = {name: each.alerts[0].message for name, each in found.items() if each.alerts}
+    assert messages["long_burst"] == "$6,000,000 of longs liquidated within 1m"
+    assert messages["great_print"].startswith("$6,000,000 BTCUSDT long liquidated on binance_usdm")
+    assert messages["one_sided"] == "100% of $6,000,000 are longs"
+    assert messages["feed_silent"].startswith("okx (live) is disconnected, last report ")
+
+
+async def test_each_dead_feed_is_told_once_also_over_a_restart(own: Settings) -> None:
+    shipped = own.model_copy(update={"alerts": None})
+    long_ago = datetime.now(UTC) - timedelta(minutes=20)
+    another, ended, *venues = VENUES
+    dead = [health(long_ago, exchange=name, connected=number % 2 == 0)
+            for number, name in enumerate(venues)]  # fmt: skip
+    # nobody misses the last one, whoever reported of it
+    rest = [health(long_ago, exchange=ended, stopped=True), health(long_ago, exchange="nowhere")]
+    await asyncio.to_thread(report, shipped, dead + rest)
+
+    def told(alerts: Sequence[Alert]) -> list[str]:
+        return sorted(alert.subject or "" for alert in alerts if alert.rule == "feed_silent")
+
+    async with Publisher(shipped) as publisher:
+        first = Evaluator(publisher, shipped)
+        assert told(await first.tick()) == sorted(f"{name}, live" for name in venues)
+        assert told(await first.tick()) == []
+        await asyncio.to_thread(eventually, lambda: len(history(shipped, "feed_silent")) == 10)
+        stored = history(shipped, "feed_silent")
+        assert set(stored["subject"]) == {f"{name}, live" for name in venues}
+        await asyncio.to_thread(report, shipped, [health(long_ago, exchange=another)])
+        assert told(await Evaluator(publisher, shipped).tick()) == [f"{another}, live"]
+
+
+def test_check_raises_nothing_and_tells_each_rule(
+    in_process: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed(in_process, 2_500)
+    found = {each.name: each for each in check(in_process)}
+    assert {name: each.met for name, each in found.items()} == {
+        "burst": True, "short_rest": True, "quiet": False,
+    }  # fmt: skip
+    assert history(in_process, "burst").empty
+    monkeypatch.setenv("COLUMNS", "200")
+    result = CliRunner().invoke(app, ["alerts", "check"], catch_exceptions=False)
+    assert result.exit_code == 0
+    for text in ("long_usd of totals within 10m >= 1,000", "2,500", "fires", "quiet"):
+        assert text in result.output
+    assert in_process.alerts
+    in_process.alerts.write_text(json.dumps({"bad": {}}))
+    with pytest.raises(RuleError, match=r"rule 'bad': .*missing required field"):
+        CliRunner().invoke(app, ["alerts", "check"], catch_exceptions=False)

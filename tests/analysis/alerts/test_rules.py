@@ -1,0 +1,90 @@
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from liq.analysis.alerts import json_schema, rules
+from liq.common import assets
+from liq.config import Settings
+from liq.errors import ConfigError, RuleError
+
+RULE: dict[str, Any] = {
+    "description": "big",
+    "query": "totals",
+    "column": "long_usd",
+    "is": ">=",
+    "threshold": 1,
+    "window": "1m",
+    "message": "${value:,.0f} in {window}",
+}
+
+
+def settings(home: Path, entries: object) -> Settings:
+    file = home / "alerts.json"
+    file.write_text(json.dumps(entries))
+    return Settings.load(home=home, alerts=file)
+
+
+def test_shipped_rules_can_be_used_and_follow_the_schema(tmp_path: Path) -> None:
+    found, faults = rules(Settings.load(home=tmp_path))
+    assert not faults
+    assert {"long_burst", "great_print", "one_sided", "feed_silent"} <= found.keys()
+    file = assets.path("alerts.json")
+    shipped = json.loads(file.read_text())
+    schema = file.parent / shipped["$schema"]  # what editors read
+    jsonschema.validate(shipped, json.loads(schema.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"query": "totls"}, "unknown query 'totls', did you mean 'totals'"),
+        ({"column": "longs"}, "totals has no column 'longs'; has: .*long_usd"),
+        ({"query": "largest_prints", "column": "symbol"}, "column symbol is str: only numbers"),
+        ({"params": {"limit": 5}}, "totals has no parameter 'limit'"),
+        ({"window": "soon"}, "window='soon' is no duration"),
+        ({"cool_down": "0s"}, "greater than 0"),
+        ({"is": "=>"}, "Invalid enum value '=>'"),
+        ({"threshold": "x"}, "got `str`"),
+        ({"severity": "fatal"}, "Invalid enum value 'fatal'"),
+        ({"message": "{longs}"}, "its message names 'longs'; it may name: .*value"),
+        ({"message": "{value.real}"}, "its message names 'value.real'"),
+        ({"message": "{value:x}"}, "Unknown format code 'x'"),
+        ({"message": "{value"}, "expected '}'"),
+        ({"message": "{prints}", "aggregate": "sum"}, "its message names 'prints'"),
+        ({"mesage": ""}, "unknown field `mesage`"),
+    ],
+)
+def test_a_wrong_rule_is_named_with_the_reason_and_does_no_harm_to_others(
+    tmp_path: Path, change: dict[str, Any], reason: str
+) -> None:
+    entries = {"$schema": "./alerts.schema.json", "good": RULE, "bad": RULE | change}
+    found, faults = rules(settings(tmp_path, entries))
+    assert list(found) == ["good"]
+    assert re.search(rf"alerts\.json: rule 'bad': .*{reason}", faults["bad"])
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{"])
+def test_a_file_that_holds_no_rules_is_named(tmp_path: Path, text: str) -> None:
+    own = settings(tmp_path, {})
+    assert own.alerts
+    own.alerts.write_text(text)
+    with pytest.raises(RuleError, match=r"cannot read .*alerts\.json.*LIQ_ALERTS"):
+        rules(own)
+
+
+def test_the_schema_refuses_what_loading_refuses() -> None:
+    for wrong in (5, {}, RULE | {"more": 1}, RULE | {"is": "~"}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({"bad": wrong}, json_schema())
+
+
+def test_an_address_for_the_webhook_is_checked_and_kept_secret(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"LIQ_WEBHOOK_URL: .*begins with http") as caught:
+        Settings.load(home=tmp_path, webhook_url="ftp://secret")
+    assert "secret" not in str(caught.value)
+    loaded = Settings.load(home=tmp_path, webhook_url="https://chat.example/secret")
+    assert "secret" not in repr(loaded)

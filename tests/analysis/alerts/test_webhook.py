@@ -1,0 +1,142 @@
+"""Webhooks to a real receiver: down, up again, refusing."""
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+from pydantic import SecretStr
+
+from analysis.alerts.receiver import Receiver, receiving
+from liq.analysis.alerts import webhook
+from liq.analysis.alerts.webhook import Webhook
+from liq.records.model import Alert, Severity, Text
+from support.helpers import eventually, free_ports
+
+SECRET = "path-of-a-secret"
+ALERT = Alert(
+    ts=1_767_225_600_000_001, rule="big", severity=Severity.WARNING, query="totals",
+    measure="long_usd", value=2.5, threshold=1.0, message=Text("two and a half"), live=True,
+)  # fmt: skip
+
+
+@pytest.fixture
+def port() -> int:
+    return free_ports()["api_port"]
+
+
+@asynccontextmanager
+async def posting(port: int) -> AsyncIterator[Webhook]:
+    made = Webhook(SecretStr(f"http://127.0.0.1:{port}/{SECRET}"), backoff=0.05)
+    task = asyncio.create_task(made.run())
+    yield made
+    task.cancel()
+
+
+async def posted(receiver: Receiver, count: int) -> list[dict[str, Any]]:
+    await asyncio.to_thread(eventually, lambda: len(receiver.posted) >= count)
+    return receiver.posted
+
+
+async def test_what_is_posted_says_all_there_is(port: int) -> None:
+    with receiving(port) as receiver:
+        async with posting(port) as made:
+            made.send(ALERT)
+            made.send(msgspec.structs.replace(ALERT, live=False, subject="okx, live"))
+            first, second = await posted(receiver, 2)
+    assert first == {
+        "id": "big-1767225600000001", "path": f"/{SECRET}",
+        "ts": "2026-01-01T00:00:00.000001+00:00",
+        "text": "WARNING big: two and a half", "rule": "big", "severity": "warning",
+        "query": "totals", "measure": "long_usd", "value": 2.5, "threshold": 1.0,
+        "message": "two and a half", "live": True, "subject": None,
+    }  # fmt: skip
+    assert second["text"].startswith("[NOT LIVE DATA] WARNING")
+    assert second["id"] == "big okx, live-1767225600000001"
+
+
+async def test_what_nobody_foresaw_ends_no_posting(
+    port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = webhook.payload
+    monkeypatch.setattr(
+        webhook, "payload", lambda alert: real(alert) if alert.live else dict[str, Any]()["nothing"]
+    )
+    with receiving(port) as receiver:
+        async with posting(port) as made:
+            made.send(msgspec.structs.replace(ALERT, live=False))
+            made.send(ALERT)
+            await posted(receiver, 1)
+    assert "big could not be posted" in caplog.text
+    assert "KeyError: 'nothing'" in caplog.text
+
+
+async def test_a_receiver_that_comes_back_gets_what_it_missed(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "liq")
+    async with posting(port) as made:
+        made.send(ALERT)
+        await asyncio.to_thread(eventually, lambda: "ConnectError; trying again" in caplog.text)
+        with receiving(port) as receiver:
+            receiver.answers = [503, 429]
+            assert len(await posted(receiver, 1)) == 1
+    assert "HTTP 503; trying again" in caplog.text
+    assert SECRET not in caplog.text
+
+
+async def test_a_dead_receiver_is_given_up_and_does_not_hold_back(
+    port: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "_ATTEMPTS", 2)
+    async with posting(port) as made:
+        for _ in range(150):  # more than wait in line
+            made.send(ALERT)
+        assert "too far behind: big is not posted" in caplog.text
+        await made.drain(0.01)
+        assert "did not take the last alerts in time" in caplog.text
+        await asyncio.to_thread(eventually, lambda: "ConnectError; given up" in caplog.text)
+    assert SECRET not in caplog.text
+
+
+async def test_what_cannot_be_sent_holds_up_nothing_else(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with receiving(port) as receiver:
+        async with posting(port) as made:
+            made.send(msgspec.structs.replace(ALERT, value=math.inf))
+            made.send(msgspec.structs.replace(ALERT, rule="next"))
+            [only] = await posted(receiver, 1)
+    assert only["rule"] == "next"
+    assert "did not take big: ValueError; given up" in caplog.text
+
+
+async def test_an_address_that_is_none_is_told_of_each_alert(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made = Webhook(SecretStr(f"http://127.0.0.1:{SECRET}"))
+    task = asyncio.create_task(made.run())
+    for rule in ("first", "second"):
+        made.send(msgspec.structs.replace(ALERT, rule=rule))
+    await made.drain(30)
+    task.cancel()
+    for rule in ("first", "second"):
+        assert f"did not take {rule}: InvalidURL; given up" in caplog.text
+    assert SECRET not in caplog.text
+
+
+async def test_what_a_receiver_refuses_is_not_tried_again(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with receiving(port) as receiver:
+        receiver.answers = [400]
+        async with posting(port) as made:
+            made.send(ALERT)
+            made.send(msgspec.structs.replace(ALERT, rule="next"))
+            [only] = await posted(receiver, 1)
+    assert only["rule"] == "next"
+    assert "did not take big: HTTP 400; given up" in caplog.text

@@ -1,0 +1,475 @@
+import json
+import math
+import re
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from liq.analysis import charts
+from liq.analysis.charts import THEMES, Chart
+
+TIMES = pd.to_datetime(["2026-01-01T00:00Z", "2026-01-01T00:01Z", "2026-01-01T00:02Z"])
+COUNTS = {"not_live": [0, 0, 0], "partial": [0, 0, 0]}
+BARS = pd.DataFrame(
+    {"ts": TIMES, "long_usd": [1.0, 0.0, 5.0], "short_usd": [2.0, 0.0, 0.5], **COUNTS}
+)
+NET = pd.DataFrame(
+    {"ts": TIMES, "net_usd": [-1.0, 0, 4.5], "cumulative_usd": [-1.0, -1, 3.5], **COUNTS}
+)
+SYMBOLS = pd.DataFrame(
+    {"symbol": ["A", "B", "C"], "long_usd": [3.0, 2, 1], "short_usd": [1.0, 1, 1], **COUNTS}
+)
+EXCHANGES = SYMBOLS.rename(columns={"symbol": "exchange"}).assign(
+    completeness=["full", "throttled", "sampled"]
+)
+SHARES = pd.DataFrame(
+    {
+        "ts": [*TIMES[:2], TIMES[0]],
+        "exchange": ["a", "a", "b"],
+        "total_usd": [3.0, 2.0, 1.0],
+        "share": [0.75, 1.0, 0.25],
+        **COUNTS,
+    }
+)
+CASCADES = pd.DataFrame(
+    {
+        "name": ["BTC", "ETH", "BTC"],
+        "from_ts": TIMES,
+        "to_ts": TIMES,
+        "duration_s": [0.5, 9, 70],
+        "prints": [5, 9, 6],
+        "exchanges": [1, 2, 3],
+        "first_exchange": ["a", "b", "a"],
+        "long_usd": [100.0, 5, 0],
+        "short_usd": [0.0, 15, 30],
+        "total_usd": [100.0, 20, 30],
+        "peak_1s_usd": [100.0, 9, 8],
+        "burst_score": [9.0, 2, 3],
+        **COUNTS,
+    }
+)
+CELLS = pd.DataFrame(
+    {
+        "ts": [*TIMES[:2], TIMES[0]],
+        "price_from": [100.0, 101.0, 105.0],
+        "price_to": [101.0, 102.0, 106.0],
+        "long_usd": [1000.0, 0.0, 10.0],
+        "short_usd": [0.0, 100.0, 0.0],
+        **COUNTS,
+    }
+)
+HOURS = pd.DataFrame(
+    {
+        "weekday": [1, 2, 2],
+        "hour": [0, 0, 23],
+        "hours": [1, 3, 2],
+        "covered": [1, 0.75, 0.5],
+        "long_usd": [10.0, 2.0, 0.0],
+        "short_usd": [0.0, 4.0, 6.0],
+        **COUNTS,
+    }
+)
+ALL: list[tuple[Chart[Any], pd.DataFrame]] = [
+    (charts.bars, BARS),
+    (charts.cumulative_net, NET),
+    (charts.top_symbols, SYMBOLS),
+    (charts.by_exchange, EXCHANGES),
+    (charts.venue_share, SHARES),
+    (charts.cascades, CASCADES),
+    (charts.heatmap, CELLS),
+    (charts.hour_of_day, HOURS),
+]
+TIMELINES: list[tuple[Chart[Any], pd.DataFrame]] = [
+    (charts.bars, BARS),
+    (charts.cumulative_net, NET),
+    (charts.venue_share, SHARES),
+    (charts.cascades, CASCADES),
+    (charts.heatmap, CELLS),
+]
+each_chart = pytest.mark.parametrize(("chart", "frame"), ALL, ids=[c.__name__ for c, _ in ALL])
+
+
+def texts(figure: go.Figure) -> list[str]:
+    return [note.text for note in figure.layout.annotations]
+
+
+def titles(figure: go.Figure) -> str:
+    """Return all that is written at axes, colour bars and legend."""
+    found: list[str] = []
+
+    def look(part: Any, name: str = "") -> None:
+        if isinstance(part, dict):
+            if name == "title":
+                found.append(str(part.get("text")))
+            for key, value in part.items():
+                look(value, key)
+        elif isinstance(part, (list, tuple)):
+            for value in part:
+                look(value)
+
+    look(figure.to_dict())
+    return " ".join(found)
+
+
+def colour_of(trace: Any) -> str:
+    if trace.type == "heatmap":
+        return str(trace.colorscale[-1][1])
+    return str(trace.marker.color or trace.line.color)
+
+
+@each_chart
+def test_a_figure_is_its_spec_checked_by_plotly(chart: Chart[Any], frame: pd.DataFrame) -> None:
+    figure = chart(frame)
+    assert isinstance(figure, go.Figure)
+    assert figure == go.Figure(chart.spec(frame))
+    assert "``" in (chart.__doc__ or "")
+
+
+@each_chart
+def test_axes_are_titled_with_their_unit(chart: Chart[Any], frame: pd.DataFrame) -> None:
+    layout = chart(frame).layout
+    assert "USD" in titles(chart(frame))
+    assert "(UTC)" in (layout.xaxis.title.text or "") or layout.yaxis.type == "category"
+
+
+@each_chart
+@pytest.mark.parametrize("theme", THEMES)
+def test_colours_follow_the_theme(chart: Chart[Any], frame: pd.DataFrame, theme: Any) -> None:
+    figure = chart(frame, theme)
+    assert figure.layout.paper_bgcolor == THEMES[theme].card
+    for number, trace in enumerate(figure.data):
+        if chart is charts.venue_share:
+            assert trace.marker.color == THEMES[theme].venues[number]
+            continue
+        expected = {"long": THEMES[theme].long, "short": THEMES[theme].short}
+        colour = colour_of(trace)
+        assert colour == expected.get(trace.name, THEMES[theme].net)
+
+
+@each_chart
+def test_no_rows_say_so(chart: Chart[Any], frame: pd.DataFrame) -> None:
+    assert texts(chart(frame.iloc[:0])) == ["no liquidations in this window"]
+    assert texts(chart(frame)) == []
+
+
+@each_chart
+def test_simulated_rows_are_badged_without_asking(chart: Chart[Any], frame: pd.DataFrame) -> None:
+    assert texts(chart(frame.assign(not_live=[0, 1, 0]))) == ["NOT LIVE DATA"]
+    assert texts(chart(frame, badge="SIMULATED DATA")) == ["SIMULATED DATA"]
+
+
+@each_chart
+def test_partial_feeds_are_told_on_the_axis(chart: Chart[Any], frame: pd.DataFrame) -> None:
+    throttled = frame.assign(partial=1, completeness="throttled")
+    # the difference of two lower bounds is no lower bound
+    caveats: dict[Any, str] = {charts.cumulative_net: "partial feed", charts.venue_share: "partial"}
+    caveat = caveats.get(chart, "USD, lower bound")
+    assert caveat in titles(chart(throttled))
+    assert caveat not in titles(chart(frame.assign(partial=0, completeness="full")))
+
+
+def test_bars_stack_both_sides_over_their_bucket() -> None:
+    figure = charts.bars(BARS)
+    long, short = figure.data
+    assert figure.layout.barmode == "stack"
+    assert (long.name, list(long.y)) == ("long", [1, 0, 5])
+    assert (short.name, list(short.y)) == ("short", [2, 0, 0.5])
+    assert list(long.x) == [f"2026-01-01T00:0{minute}:00.000" for minute in range(3)]
+    assert long.xperiod == 60_000
+    assert long.xperiodalignment == "middle"
+    assert charts.bars(BARS.iloc[:1]).data[0].xperiod is None
+
+
+PRICES = pd.DataFrame(
+    {
+        "ts": TIMES,
+        "open": [9.0, math.nan, 12.0],
+        "high": [11.0, math.nan, 13.0],
+        "low": [8.0, math.nan, 12.0],
+        "close": [10.0, math.nan, 12.5],
+        "not_live": [0, 0, 0],
+    }
+)
+PATH = pd.DataFrame(
+    {
+        "side": ["long", "long", "short"],
+        "offset_s": [0, 10, 10],
+        "mean_bps": [0.0, 4.0, -1.0],
+        "q1_bps": [0.0, 1.0, -2.0],
+        "median_bps": [0.0, 3.0, -1.0],
+        "q3_bps": [0.0, 6.0, 2.0],
+        "prints": [3, 2, 1],
+        "not_live": [0, 0, 0],
+    }
+)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_price_is_laid_over_bars_on_its_own_axis(theme: Any) -> None:
+    figure = charts.bars(BARS, theme, price=PRICES)
+    line = figure.data[2]
+    assert list(line.y) == [10, None, 12.5]  # a gap, where none was heard
+    assert not line.connectgaps
+    assert (line.yaxis, figure.layout.yaxis2.overlaying, figure.layout.yaxis2.side) == (
+        "y2",
+        "y",
+        "right",
+    )
+    assert (line.xperiod, line.xperiodalignment) == (60_000, "end")
+    assert "(quote per base)" in figure.layout.yaxis2.title.text
+    assert line.line.color == THEMES[theme].text
+    json.dumps(charts.bars.spec(BARS, price=PRICES), allow_nan=False)
+    without = charts.bars(BARS, theme, price=PRICES.iloc[:0])
+    assert without == charts.bars(BARS, theme)
+
+
+def test_a_simulated_price_is_badged_too() -> None:
+    simulated = PRICES.assign(not_live=1)
+    assert texts(charts.bars(BARS, price=simulated)) == ["NOT LIVE DATA"]
+    assert texts(charts.bars(BARS, price=simulated, badge="")) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_path_is_a_mean_in_a_band_of_quartiles(theme: Any) -> None:
+    figure = charts.price_path(PATH, theme)
+    band, mean, *_ = figure.data
+    assert (mean.name, list(mean.x), list(mean.y)) == ("long", [0, 10], [0, 4])
+    assert list(mean.customdata) == [3, 2]
+    assert list(zip(band.x, band.y, strict=True)) == [(0, 0), (10, 6), (10, 1), (0, 0)]
+    assert [trace.line.color for trace in figure.data] == [
+        *[THEMES[theme].long] * 2,
+        *[THEMES[theme].short] * 2,
+    ]
+    assert "(s)" in figure.layout.xaxis.title.text
+    assert "(bps)" in figure.layout.yaxis.title.text
+
+
+def test_a_path_says_when_there_is_none_or_it_is_not_live() -> None:
+    assert texts(charts.price_path(PATH.iloc[:0])) == ["no prints with a price in this window"]
+    assert texts(charts.price_path(PATH.assign(not_live=1))) == ["NOT LIVE DATA"]
+    assert texts(charts.price_path(PATH)) == []
+    assert [trace.name for trace in charts.price_path(PATH.iloc[2:]).data][1:] == ["short"]
+
+
+def test_span_fixes_the_time_axis_in_utc() -> None:
+    span = (pd.Timestamp("2026-01-01T02:00+02:00"), pd.Timestamp("2026-01-01T01:00Z"))
+    for chart, frame in TIMELINES:
+        figure = chart(frame, span=span)
+        assert list(figure.layout.xaxis.range) == [
+            "2026-01-01T00:00:00.000",
+            "2026-01-01T01:00:00.000",
+        ]
+
+
+def test_times_that_nobody_heard_are_shaded() -> None:
+    gaps = pd.DataFrame({"from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
+    for chart, frame in TIMELINES:
+        figure = chart(frame, gaps=gaps)
+        (shade,) = figure.layout.shapes
+        assert (shade.x0, shade.x1) == ("2026-01-01T00:00:00.000", "2026-01-01T00:01:00.000")
+        assert "shaded: a feed was disconnected" in figure.layout.xaxis.title.text
+        assert chart(frame, gaps=gaps.iloc[:0]).layout.shapes == ()
+
+
+def test_shades_of_many_feeds_do_not_add_up() -> None:
+    at = [0, 1, 5, 6, 9]
+    gaps = pd.DataFrame(
+        {
+            "from_ts": TIMES[0] + pd.to_timedelta(at, unit="s"),
+            "to_ts": TIMES[0] + pd.to_timedelta([4, 2, 6, 8, 10], unit="s"),
+        }
+    ).sample(frac=1, random_state=1)
+    shades = [
+        (shade.x0[17:19], shade.x1[17:19]) for shade in charts.bars(BARS, gaps=gaps).layout.shapes
+    ]
+    assert shades == [("00", "04"), ("05", "08"), ("09", "10")]
+
+
+def test_coverage_draws_each_feed_and_its_gaps() -> None:
+    first, middle, last = TIMES
+    feeds = pd.DataFrame(
+        {
+            "exchange": ["okx", "okx", "htx", "gate", "gone", "nowhere"],
+            "source": ["live", "replay", "live", "live", "live", "live"],
+            "known": [True, True, True, True, True, False],
+            "first_ts": [first, first, first, first, pd.NaT, first],
+            "ts": [last, middle, last, last, first - pd.Timedelta("1h"), last],
+        }
+    )
+    second = pd.Timedelta("1s")
+    gaps = pd.DataFrame(
+        {
+            "exchange": ["htx", "htx", "gate", "gone"],
+            "source": "live",
+            "from_ts": [first + second, middle, first, first],
+            "to_ts": [first + 3 * second, last, last, last],
+        }
+    )
+    figure = charts.coverage(feeds, gaps, span=(first, last))
+    heard, unheard = figure.data
+    # gate never connected, gone did not report, nowhere is of nobody we know
+    assert list(heard.y) == ["okx", "okx (replay)", "htx", "htx"]
+    assert list(heard.x) == [120_000, 60_000, 1_000, 57_000]
+    assert list(unheard.y) == ["htx", "htx", "gate", "gone"]
+    assert list(unheard.x) == [2_000, 60_000, 120_000, 120_000]
+    assert figure.layout.xaxis.title.text == "time (UTC)"
+    unknown = charts.coverage(feeds, None, span=(first, last))
+    assert len(unknown.data) == 0
+    assert texts(unknown) == ["when feeds were connected is not known yet"]
+    nothing = charts.coverage(feeds.iloc[:0], None, span=(TIMES[0], TIMES[2]))
+    assert texts(nothing) == ["no feed has reported in this window"]
+
+
+def test_cumulative_net_is_a_stepped_line() -> None:
+    (line,) = charts.cumulative_net(NET).data
+    assert list(line.y) == [-1, -1, 3.5]
+    assert line.line.shape == "hv"
+
+
+def test_rankings_put_the_greatest_on_top() -> None:
+    figure = charts.top_symbols(SYMBOLS)
+    assert tuple(figure.layout.yaxis.range) == (3.5, -0.5)
+    assert list(figure.data[0].y) == ["A", "B", "C"]
+    assert list(figure.data[0].x) == [3, 2, 1]
+    assert list(charts.by_exchange(EXCHANGES).data[0].y) == ["A", "≥ B", "≥ C"]
+
+
+def test_shares_of_a_bucket_are_stacked_to_a_hundred_percent() -> None:
+    first, second = charts.venue_share(SHARES).data
+    assert (first.name, list(first.y)) == ("a", [75, 100])
+    assert (second.name, list(second.y)) == ("b", [25, 0])
+    assert list(first.customdata) == [3, 2]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_venues_without_a_colour_are_the_others(theme: Any) -> None:
+    names = [f"venue{number}" for number in range(12)]
+    sizes = [float(12 - number) for number in range(12)]
+    frame = pd.DataFrame(
+        {"ts": TIMES[0], "exchange": names, "total_usd": sizes, "share": [s / 78 for s in sizes]}
+    )
+    traces = charts.venue_share(frame, theme).data
+    assert [trace.name for trace in traces] == [*names[:7], "others"]
+    assert sum(trace.y[0] for trace in traces) == pytest.approx(100)
+    assert traces[-1].customdata[0] == 5 + 4 + 3 + 2 + 1
+    assert len({trace.marker.color for trace in traces}) == 8
+
+
+def test_cascades_are_bubbles_in_the_colour_of_the_greater_side() -> None:
+    figure = charts.cascades(CASCADES)
+    long, short = figure.data
+    assert (list(long.y), list(long.marker.size)) == (["BTC"], [100])
+    assert (list(short.y), list(short.marker.size)) == (["ETH", "BTC"], [20, 30])
+    assert long.marker.sizeref == short.marker.sizeref  # areas can be compared
+    assert list(figure.layout.yaxis.categoryarray) == ["BTC", "ETH"]
+    many = pd.concat([CASCADES.assign(name=f"n{number}") for number in range(20)])
+    lines = charts.cascades(many).layout.yaxis.categoryarray
+    assert (len(lines), lines[-1]) == (13, "others")
+
+
+def test_heatmap_cells_lie_between_the_edges_of_bucket_and_bin() -> None:
+    figure = charts.heatmap(CELLS)
+    long, short = figure.data
+    assert list(long.y) == [100, 101, 102, 105, 106]
+    assert list(long.x) == [f"2026-01-01T00:0{minute}:00.000" for minute in range(3)]
+    assert [list(row) for row in long.z] == [[3, None], [None, None], [None, None], [1, None]]
+    assert [list(row) for row in short.customdata][1] == [None, 100]
+    assert (long.zmin, long.zmax) == (short.zmin, short.zmax) == (1, 3)  # powers of ten
+    assert long.colorbar.ticktext[long.colorbar.tickvals.index(4)] == "$10k"
+    assert (long.yaxis, short.yaxis) == ("y", "y2")
+    lone = charts.heatmap(CELLS.iloc[:1]).data[0]
+    assert list(lone.x) == ["2026-01-01T00:00:00.000", "2026-01-01T00:01:00.000"]
+
+
+def test_hours_are_means_over_all_weekdays() -> None:
+    long, short = charts.hour_of_day(HOURS).data
+    assert (list(long.x), list(long.y)) == ([0, 23], [3, 0])
+    assert list(short.y) == [1, 3]
+    assert [list(hours) for hours in long.customdata] == [[4, 5], [2, 4]]
+    bare = HOURS.assign(hours=[0, 0, 2], covered=[0, 0, 1])
+    assert list(charts.hour_of_day(bare).data[0].y) == [None, 0]  # nobody listened: no mean
+
+
+def test_sums_are_lower_bounds_where_a_feed_was_not_heard() -> None:
+    gaps = pd.DataFrame({"exchange": ["okx"], "from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
+    full = EXCHANGES.assign(completeness="full", exchange=["okx", "bybit", "gate"])
+    marked = charts.by_exchange(full, gaps=gaps)
+    assert [name for name in marked.data[0].y if name.startswith("≥ ")] == ["≥ okx"]
+    for chart, frame in (
+        (charts.by_exchange, full),
+        (charts.top_symbols, SYMBOLS),
+        (charts.bars, BARS),
+    ):
+        whole = frame.drop(columns="partial", errors="ignore")
+        title = "xaxis" if chart is not charts.bars else "yaxis"
+        assert "lower bound" in chart(whole, gaps=gaps).layout[title].title.text
+        assert "lower bound" not in chart(whole, gaps=gaps.head(0)).layout[title].title.text
+
+
+@pytest.mark.parametrize(
+    ("sources", "badge"),
+    [
+        ([], ""),
+        (["live", "cryptofeed"], ""),
+        (["simulator", "simulator"], "SIMULATED DATA"),
+        (["replay"], "REPLAYED DATA"),
+        (["replay", "simulator"], "REPLAYED + SIMULATED DATA"),
+        (["live", "simulator"], "PARTLY SIMULATED DATA"),
+        (["live", "martian", "<b>"], "PARTLY <B> + MARTIAN DATA"),  # rows of another program
+    ],
+)
+def test_badge_names_what_is_not_live(sources: list[str], badge: str) -> None:
+    assert charts.source_badge(pd.DataFrame({"source": sources})) == badge
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_colours_can_be_read(theme: Any) -> None:
+    colours = THEMES[theme]
+    for ink, paper in product(
+        (colours.text, colours.muted, colours.warning), (colours.page, colours.card)
+    ):
+        assert contrast(ink, paper) >= 4.5  # WCAG AA, text
+    for fill in (colours.long, colours.short, colours.net, *colours.venues):
+        assert contrast(fill, colours.card) >= 3  # WCAG AA, graphics
+    # told apart without hue: also by those who see none
+    assert contrast(colours.long, colours.short) >= 1.3
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    assert re.fullmatch(r"#[0-9a-f]{6}", colour)
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+# as plotly's own tags, links, entities, TeX and values
+EVIL = '<b>x</b> <a href="javascript:y">&lt; $x^2$ %{y}'
+LITERAL = '&#60;b&#62;x&#60;/b&#62; &#60;a href="javascript:y"&#62;&#38;lt; &#36;x^2&#36; &#37;{y}'
+
+
+@each_chart
+def test_text_of_frames_and_arguments_is_literal(chart: Chart[Any], frame: pd.DataFrame) -> None:
+    texts = [name for name in ("symbol", "exchange", "name", "first_exchange") if name in frame]
+    hostile = frame.assign(**dict.fromkeys(texts, EVIL))
+    drawn = list(strings(chart.spec(hostile, badge=EVIL)))
+    assert LITERAL in drawn  # the badge
+    assert sum(LITERAL in text for text in drawn) > 1 or not texts
+    assert not [text for text in drawn if re.search(r"<a |<b>x|\$x|&lt;", text)]
+    assert all((hostile[name] == EVIL).all() for name in texts)
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from strings(item)

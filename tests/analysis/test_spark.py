@@ -1,0 +1,230 @@
+"""Cascades and sums on Spark: a killed job's, a batch's and the queries' are the same.
+
+Spark works in processes of its own, as it does for a user.
+"""
+
+import asyncio
+import random
+import re
+import signal
+import subprocess
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+import liq
+from liq.analysis.spark import job
+from liq.config import Settings
+from liq.delivery.messaging import Publisher
+from liq.notebook import notebooks
+from liq.records.model import Completeness, Liquidation, Side, Source
+from liq.records.streams import CASCADES, LIQUIDATIONS, SUMS, Stream
+from support.helpers import consume, eventually, finish, running
+from support.rows import ask, liquidation
+from support.spark_cluster import spark_cluster
+
+CHUNKS, CASCADES_A_CHUNK = 5, 20
+BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=16)
+LATENESS = timedelta(hours=1)  # longer than a chunk, which arrives in any order
+CALM = timedelta(hours=2)
+SECOND = timedelta(seconds=1)
+LATE, LAST = "LATE", "LAST"  # bases of prints that the stream leaves out, or waits with
+JOB = ("-m", "liq", "spark", "--lateness", f"{LATENESS.total_seconds():.0f}", "--every", "0")
+
+
+@pytest.fixture(autouse=True)
+def _quick_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Compile lightly, as no Java lives long here; what a killed one leaves is the test's."""
+    options = f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Djava.io.tmpdir={tmp_path}"
+    monkeypatch.setenv("JDK_JAVA_OPTIONS", options)
+
+
+def market() -> list[list[Liquidation]]:
+    """Return chunks of prints with a calm after each.
+
+    In the last one are a print that is too late, and one that ends all cascades and buckets.
+
+    They are what is hard: gaps of exactly five seconds and a microsecond more, prints of several
+    venues at once, repeats soon and late, and sums that depend on their order when floats are
+    added.
+    """
+    dice, now = random.Random(7), BEGIN  # noqa: S311 - no secret
+    chunks: list[list[Liquidation]] = []
+    for _ in range(CHUNKS):
+        prints: list[Liquidation] = []
+        for _ in range(CASCADES_A_CHUNK):
+            prints += burst(dice, now)
+            now += timedelta(minutes=1)
+        prints += dice.sample(prints, 20) + (dice.sample(chunks[-1], 20) if chunks else [])
+        chunks.append(prints)
+        now += CALM
+    chunks[-1] += [liquidation(BEGIN, 1.0, base=LATE), liquidation(now, 1.0, base=LAST)]
+    return chunks
+
+
+def burst(dice: random.Random, now: datetime) -> list[Liquidation]:
+    steps = [0 * SECOND, 0.2 * SECOND, SECOND, 5 * SECOND, 5 * SECOND + timedelta(microseconds=1)]
+    base, prints = dice.choice(["BTC", "ETH", "SOL"]), []
+    for _ in range(dice.randint(2, 40)):
+        prints.append(
+            liquidation(
+                now,
+                dice.lognormvariate(8, 2),
+                exchange=dice.choice(["binance_usdm", "bybit", "okx"]),
+                symbol=base + dice.choice(["USDT", "USDC"]),
+                base=base,
+                side=dice.choice(list(Side)),
+                completeness=dice.choice(list(Completeness)),
+                source=dice.choice([Source.LIVE, Source.REPLAY]),
+            )
+        )
+        [step] = dice.choices(steps, weights=[2, 4, 8, 2, 1])
+        now += step
+    return prints
+
+
+def publish(prints: list[Liquidation], settings: Settings) -> None:
+    async def all_() -> None:
+        async with Publisher(settings) as publisher:
+            for each in prints:
+                await publisher.publish(each)
+
+    asyncio.run(all_())
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kill the driver as ``kill -9`` would, with its Java."""
+    for one in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):  # Java ends by itself when its driver is gone
+            one.kill()
+    process.wait()
+
+
+def stored(settings: Settings, stream: Stream) -> pd.DataFrame:
+    keys = ", ".join(stream.keys)
+    return ask(f"SELECT * FROM {stream.table(settings)} ORDER BY {keys}", settings)  # noqa: S608
+
+
+def await_rows(settings: Settings, stream: Stream, number: int) -> None:
+    eventually(lambda: len(stored(settings, stream)) >= number, deadline=500, every=1)
+
+
+def in_batch(settings: Settings, tmp_path: Path) -> list[pd.DataFrame]:
+    """Return cascades, and sums."""
+    prints, *files = (tmp_path / f"{name}.parquet" for name in ("prints", "cascades", "sums"))
+    liq.export("prints", prints, window="1d", settings=settings)
+    command = ["spark", "batch", str(prints), "--out", str(files[0]), "--sums", str(files[1])]
+    with running(settings, "-m", "liq", *command) as process:
+        output, _ = process.communicate(timeout=500)
+    assert process.returncode == 0, output
+    return [pd.read_parquet(file) for file in files]
+
+
+def in_time(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[~frame["base"].isin([LATE, LAST])].reset_index(drop=True)
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(1800)  # it starts Java three times
+def test_a_killed_job_finds_what_a_batch_and_the_query_find(
+    pipeline: Settings, tmp_path: Path
+) -> None:
+    first, second, third, fourth, last = market()
+    publish(first + second, pipeline)
+    with running(pipeline, *JOB) as process:
+        for topic in (pipeline.cascades_topic, pipeline.sums_topic):
+            eventually(lambda: consume(topic, pipeline), deadline=500, every=2)  # noqa: B023
+        publish(third, pipeline)
+        kill(process)
+    publish(fourth, pipeline)
+    with running(pipeline, *JOB) as process:
+        publish(last, pipeline)
+        different = {each.event_id for each in first + second + third + fourth + last}
+        await_rows(pipeline, LIQUIDATIONS, len(different))
+        found = liq.hit("cascades", window="1d", limit=10_000, settings=pipeline)
+        assert len(found) > 50
+        asked = liq.hit("by_symbol_bucket", bucket="1m", window="1d", settings=pipeline)
+        await_rows(pipeline, CASCADES, len(found))
+        await_rows(pipeline, SUMS, len(in_time(asked)))
+        assert re.search(r"[1-9]\d* too late", finish(process, signal.SIGTERM))
+
+    of_stream, sums = stored(pipeline, CASCADES), stored(pipeline, SUMS)
+    cascades_of_batch, sums_of_batch = in_batch(pipeline, tmp_path)
+    assert {LATE, LAST} <= set(sums_of_batch["base"])
+    pd.testing.assert_frame_equal(of_stream, cascades_of_batch, check_exact=True)
+    pd.testing.assert_frame_equal(sums, in_time(sums_of_batch), check_exact=True)
+    pd.testing.assert_frame_equal(sums.drop(columns="bucket"), in_time(asked), rtol=1e-9, atol=1e-5)
+    again = liq.hit("stored_sums", window="1d", width=60, settings=pipeline)
+    pd.testing.assert_frame_equal(again, sums, check_exact=True)
+    same = found.rename(columns={"name": "base", "from_ts": "ts"}).sort_values(["ts", "base"])
+    shared = [name for name in of_stream if name in same and name != "first_exchange"]
+    assert len(shared) == len(of_stream.columns) - 2  # and "gap"
+    pd.testing.assert_frame_equal(
+        of_stream[shared], same[shared].reset_index(drop=True), rtol=1e-9, atol=1e-5
+    )
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(600)  # four times Java
+def test_the_same_job_runs_on_a_cluster(pipeline: Settings, tmp_path: Path) -> None:
+    dice = random.Random(3)  # noqa: S311 - no secret
+    prints = [each for n in range(5) for each in burst(dice, BEGIN + n * 60 * SECOND)]
+    prints.append(liquidation(BEGIN + CALM, 1.0, base=LAST))
+    publish(prints, pipeline)
+    await_rows(pipeline, LIQUIDATIONS, len(prints))
+    with spark_cluster(tmp_path) as cluster:
+        there = pipeline.model_copy(update={"spark_master": cluster.address})
+        with running(there, *JOB) as process:
+            asked = {
+                CASCADES: liq.hit("cascades", window="1d", settings=pipeline),
+                SUMS: in_time(liq.hit("by_symbol_bucket", window="1d", settings=pipeline)),
+            }
+            for stream, rows in asked.items():
+                await_rows(pipeline, stream, len(rows))
+            [application] = cluster.state()["activeapps"]
+            assert (application["name"], application["cores"]) == ("liq", 1)
+            finish(process, signal.SIGTERM)
+    for stream, rows in asked.items():
+        found = stored(pipeline, stream)
+        assert len(found) == len(rows) > 0
+        for total in ("prints", "long_usd", "short_usd"):
+            assert found[total].sum() == pytest.approx(rows[total].sum())
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(900)  # Java in the notebook's kernel
+def test_the_notebook_runs_a_job(pipeline: Settings) -> None:
+    prints = burst(random.Random(1), BEGIN)  # noqa: S311 - no secret
+    publish(prints, pipeline)
+    ran = notebooks.run("07-spark", {"run_seconds": 2}, settings=pipeline)
+    assert "RUNNING" in str(ran.cells)
+    checkpoint = pipeline.home / "spark" / f"{pipeline.topic}-5s"
+    assert (checkpoint / "commits" / "0").exists()
+    assert (checkpoint.with_name(f"{pipeline.topic}-sums-60s") / "commits" / "0").exists()
+
+
+def test_spark_logs_in_to_kafka_as_the_settings_say(tmp_path: Path) -> None:
+    settings = Settings.load(
+        home=tmp_path,
+        kafka_brokers="one:9092,two:9092",
+        kafka_security="SASL_SSL",
+        kafka_ca="/ca.pem",
+        kafka_password='of "quotes"',
+    )
+    assert job._kafka(settings) == {
+        "kafka.bootstrap.servers": "one:9092,two:9092",
+        "kafka.security.protocol": "SASL_SSL",
+        "kafka.ssl.truststore.type": "PEM",
+        "kafka.ssl.truststore.location": "/ca.pem",
+        "kafka.sasl.mechanism": "SCRAM-SHA-512",
+        "kafka.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required"
+        r' username="liq" password="of \"quotes\"";',
+    }
+    assert set(job._kafka(Settings.load(home=tmp_path))) == {
+        "kafka.bootstrap.servers",
+        "kafka.security.protocol",
+    }

@@ -1,0 +1,119 @@
+"""`liq run`: everything at once, from the simulated exchange to the dashboard's door."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from liq import stack as local
+from liq.cli import session
+from liq.cli.session import Source
+from liq.config import Settings
+from liq.errors import ConfigError, FeedError
+from liq.ingest.simulator.server import Simulator
+from liq.ingest.venues import VENUES
+from liq.ingest.venues.binance import BINANCE_USDM
+from liq.query import questdb
+from liq.stack import State
+from support.helpers import PATIENCE_S, eventually, free_ports
+
+SERVERS = {"kafka", "questdb", "connect"}
+APPS = {"simulator", "producer", "dashboard", "alerts", "supervisor"}
+FACES = {"api", "streamlit"}
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Settings]:
+    settings = Settings.load(home=tmp_path, **free_ports())
+    yield settings
+    local.down(settings)
+
+
+def liq_run(settings: Settings, *options: str) -> list[str]:
+    """Run ``liq run`` and return what it says, line by line."""
+    command = [sys.executable, "-m", "liq", "run", "--feed", "simulator", *options]
+    environment = os.environ | settings.environ()
+    return subprocess.run(
+        command, env=environment, text=True, capture_output=True, check=True
+    ).stdout.splitlines()
+
+
+def processes(settings: Settings) -> dict[str, psutil.Process]:
+    return {each.name: psutil.Process(each.pid) for each in local.status(settings) if each.pid}
+
+
+def simulated_rows(settings: Settings) -> int:
+    query = "select count() n from liquidations where source = 'simulator'"
+    return int(questdb.fetch(query, settings=settings)["n"].item())
+
+
+@pytest.mark.stack
+def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
+    said = liq_run(own, "--rate", "50")
+    assert {each.name: each.state for each in local.status(own)} == dict.fromkeys(
+        SERVERS | APPS, State.HEALTHY
+    )
+    eventually(lambda: simulated_rows(own) > 20)
+    prices = "select count() n from prices where source = 'simulator'"
+    eventually(lambda: questdb.fetch(prices, settings=own)["n"].item() > 0)
+
+    assert any("simulated" in line for line in said)
+    url = said[-1].removeprefix("Dashboard: ")
+    assert httpx.get(url, follow_redirects=True, timeout=PATIENCE_S).status_code == httpx.codes.OK
+    assert httpx.get(url.split("?")[0], timeout=PATIENCE_S).status_code != httpx.codes.OK
+
+    before = processes(own)
+    liq_run(own, "--rate", "5")
+    after = processes(own)
+    assert {name for name in before if before[name] != after[name]} == {"simulator"}
+
+    dead = after["producer"]
+    dead.kill()
+    eventually(lambda: processes(own).get("producer", dead) != dead)
+    said = liq_run(own, "--rate", "5", "--with", "streamlit")
+    assert set(processes(own)) == SERVERS | APPS | FACES
+    assert {f"api: {own.api_url}", f"streamlit: {own.streamlit_url}"} <= set(said)
+    assert httpx.get(f"{own.api_url}/latest_timestamp", timeout=PATIENCE_S).json()[0]["rows"] > 20
+    assert httpx.get(f"{own.streamlit_url}/_stcore/health", timeout=PATIENCE_S).text == "ok"
+
+    secrets = json.loads((own.home / "secrets.json").read_text()).values()
+    for log in (own.home / "logs").iterdir():
+        assert not [secret for secret in secrets if secret in log.read_text()], log
+
+    assert set(local.down(own)) == SERVERS | APPS | FACES
+    assert processes(own) == {}
+    assert {each.name for each in local.status(own)} == SERVERS
+
+
+async def test_auto_takes_a_live_exchange_where_one_answers(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Simulator(settings=own) as simulator:
+        monkeypatch.setitem(VENUES, "here", replace(BINANCE_USDM, url=simulator.url))
+        for source in (Source.AUTO, Source.LIVE):
+            assert await asyncio.to_thread(session.choose, source, ["here"]) is Source.LIVE
+
+
+def test_without_an_exchange_auto_simulates_and_live_says_what_it_tried(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"ws://127.0.0.1:{own.simulator_port}/ws"
+    monkeypatch.setitem(VENUES, "away", replace(BINANCE_USDM, url=url))
+    assert session.choose(Source.AUTO, ["away"]) is Source.SIMULATOR
+    assert session.choose(Source.SIMULATOR, ["away"]) is Source.SIMULATOR
+    with pytest.raises(FeedError, match=rf"{url}.*--feed simulator"):
+        session.choose(Source.LIVE, ["away"])
+
+
+def test_an_unknown_venue_starts_nothing(own: Settings) -> None:
+    with pytest.raises(ConfigError, match="unknown venue 'mtgox'"):
+        session.run(own, venues=["mtgox"])
+    assert processes(own) == {}

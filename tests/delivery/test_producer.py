@@ -1,0 +1,216 @@
+"""The producer on the real broker, fed by the simulated exchange."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import liq
+from liq.cli.feed import _line
+from liq.config import Settings
+from liq.delivery.producer import Producer, State
+from liq.errors import ConfigError, FeedError, KafkaError, RejectedMessage
+from liq.ingest import venues
+from liq.ingest.feed import Patience
+from liq.ingest.instruments import shipped
+from liq.ingest.simulator.server import Plan, Simulator
+from liq.ingest.venues.base import Instruments, Passed
+from liq.ingest.venues.binance import BINANCE_USDM
+from liq.ingest.venues.okx import OKX
+from liq.query import questdb
+from liq.records.model import Liquidation, Record, Source, decode
+from support.disk import KINDS, small_disk
+from support.helpers import PATIENCE_S, consume, eventually, reached, running
+
+HASTY = Patience(backoff=0.02, backoff_max=0.1)
+
+
+def published(settings: Settings) -> list[Liquidation]:
+    return [decode(record.value) for record in consume(settings.topic, settings)]
+
+
+@pytest.mark.stack
+async def test_what_the_exchange_sent_is_in_the_topic(broker: Settings, tmp_path: Path) -> None:
+    plan = Plan(rate=3_000, count=6_000, ledger=tmp_path / "ledger")
+    async with Simulator(plan, broker) as simulator:
+        producer = Producer(url=simulator.url, settings=broker)
+        await producer.start()
+        await reached(lambda: producer.status().sent == 6_000)
+        status = producer.status()
+        assert status.state is State.RUNNING
+        assert status.source is Source.SIMULATOR
+        assert status.rate > 100
+        assert status.lag_s is not None
+        assert 0 <= status.lag_s < 30
+        await producer.stop()
+    status = producer.status()
+    assert status.state is State.STOPPED
+    assert (status.received, status.sent, status.acknowledged) == (6_000, 6_000, 6_000)
+    assert (status.dead_lettered, status.errors, status.last_error) == (0, 0, "")
+
+    ledger = [json.loads(line) for line in (tmp_path / "ledger").read_text().splitlines()]
+    assert sorted(
+        (one.symbol, one.ts, one.side, one.quantity) for one in published(broker)
+    ) == sorted((one["symbol"], one["ts"], one["side"], one["quantity"]) for one in ledger)
+
+
+@pytest.mark.stack
+async def test_bad_messages_are_dead_lettered_and_the_good_go_on(broker: Settings) -> None:
+    async with Simulator(Plan(rate=500, count=300, malformed_every=50), broker) as simulator:
+        producer = Producer(url=simulator.url, settings=broker)
+        await producer.start()
+        await reached(lambda: producer.status().received == 306)
+        await producer.stop()
+    status = producer.status()
+    assert (status.acknowledged, status.dead_lettered) == (300, 6)
+    assert len(published(broker)) == 300
+    for record in consume(broker.dlq_topic, broker):
+        headers = {name: value.decode() for name, value in record.headers}
+        assert headers["venue"] == "binance_usdm"
+        assert headers["reason"]
+        assert int(headers["recv_ts"]) > 0
+        assert b"forceOrder" in record.value
+
+
+@pytest.mark.stack
+async def test_what_a_bad_message_holds_of_good_is_published(
+    broker: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(
+        raw: str | bytes, instruments: Instruments, recv_ts: int, source: Source = Source.LIVE
+    ) -> Sequence[Record]:
+        found = BINANCE_USDM.parse(raw, instruments, recv_ts, source)
+        if b'"BUY"' in bytes(raw):  # type: ignore[arg-type]
+            raise RejectedMessage("the other one is odd", found)
+        if b'"result"' in bytes(raw):  # type: ignore[arg-type]
+            raise ZeroDivisionError
+        return found
+
+    monkeypatch.setitem(venues.VENUES, "odd", replace(BINANCE_USDM, name="odd", parse=odd))
+    async with Simulator(Plan(rate=500, count=100), broker) as simulator:
+        producer = Producer("odd", simulator.url, settings=broker)
+        await producer.start()
+        await reached(lambda: producer.status().sent == 100)
+        await producer.stop()
+    assert producer.status().acknowledged == 100
+    letters = consume(broker.dlq_topic, broker)
+    reasons = {dict(letter.headers)["reason"].decode() for letter in letters}
+    assert reasons == {"the other one is odd", "the parser failed: ZeroDivisionError()"}
+
+
+@pytest.mark.stack
+async def test_what_a_fast_clock_makes_of_news_is_counted_and_shown(
+    pipeline: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fast(
+        raw: str | bytes, instruments: Instruments, recv_ts: int, source: Source = Source.LIVE
+    ) -> Sequence[Record]:
+        return OKX.parse(raw, instruments, recv_ts + 3_600_000_000, source)
+
+    monkeypatch.setitem(venues.VENUES, "okx", replace(OKX, parse=fast))
+    async with Simulator(Plan(rate=200), pipeline) as simulator:
+        url = simulator.urls.replace("{venue}", "okx")
+        producer = Producer("okx", url, instruments=shipped(OKX), settings=pipeline)
+        await producer.start()
+        await reached(lambda: producer.status().passed.get(Passed.OLD, 0) > 100)
+        await asyncio.to_thread(eventually, lambda: questdb.passed_over(pipeline))
+        await producer.stop()
+    status = producer.status()
+    assert (status.sent, status.dead_lettered, status.received) == (0, 0, 0)
+
+    def told() -> bool:
+        row = liq.hit("feed_health", window="10m", settings=pipeline).iloc[0]
+        return bool(0 < row["passed"] == row["too_old"] <= status.passed[Passed.OLD])
+
+    await asyncio.to_thread(eventually, told)
+    [feed] = questdb.passed_over(pipeline)
+    assert (feed.exchange, feed.passed) == ("okx", feed.too_old)
+    assert "passed over on purpose" in _line(status)
+    with running(pipeline, "-m", "liq", "status") as process:
+        output, _ = process.communicate(timeout=PATIENCE_S)
+    assert f"okx: {feed.passed:,}, {feed.too_old:,} as too old (or our clock is fast)" in output
+
+
+@pytest.mark.stack
+async def test_it_can_be_started_again_and_twice_is_once(broker: Settings) -> None:
+    async with Simulator(Plan(rate=200), broker) as simulator:
+        producer = Producer(url=simulator.url, settings=broker)
+        assert producer.status().state is State.STOPPED
+        await producer.stop()  # nothing to stop
+        for _ in range(2):
+            await producer.start()
+            await producer.start()
+            await reached(lambda: producer.status().acknowledged > 0)
+            assert simulator.clients == 1
+            await producer.stop()
+            await reached(lambda: simulator.clients == 0)
+
+
+@pytest.mark.stack
+async def test_an_exchange_that_goes_and_comes_is_waited_for(broker: Settings) -> None:
+    async with Simulator(Plan(rate=200), broker) as simulator:
+        url = simulator.url
+    producer = Producer(url=url, patience=HASTY, settings=broker)
+    await producer.start()
+    await reached(lambda: producer.status().errors > 0)
+    assert producer.status().state is State.CONNECTING
+    assert url in producer.status().last_error
+    async with Simulator(Plan(rate=200, close_after=0.5), broker):
+        await reached(lambda: producer.status().reconnects >= 2)
+        assert producer.running
+    await producer.stop()
+    assert producer.status().acknowledged == producer.status().sent > 0
+
+
+@pytest.mark.stack
+async def test_a_hopeless_url_makes_it_fail(broker: Settings) -> None:
+    producer = Producer(url="http://127.0.0.1/", settings=broker)
+    await producer.start()
+    await reached(lambda: not producer.running)
+    assert producer.status().state is State.FAILED
+    assert "no websocket URL" in producer.status().last_error
+    with pytest.raises(FeedError, match="no websocket URL"):
+        await producer.stop()
+    assert producer.status().state is State.STOPPED
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_full_disk_is_shown_and_does_not_end_it(
+    kind: str, pipeline: Settings, tmp_path: Path
+) -> None:
+    with small_disk(kind, tmp_path / "disk") as disk:
+        settings = pipeline.model_copy(update={"home": disk.path})
+        async with Simulator(Plan(rate=500), settings) as simulator:
+            kept = disk.path / "recordings"
+            producer = Producer(url=simulator.url, record=kept, settings=settings)
+            await producer.start()
+            await reached(lambda: producer.status().acknowledged > 100)
+            assert producer.status().warning == ""
+            disk.fill()
+            await reached(lambda: "frames are not recorded" in producer.status().warning)
+            await reached(lambda: "unacknowledged messages" in producer.status().warning)
+            before = producer.status().acknowledged
+            await reached(lambda: producer.status().acknowledged > before + 500)
+            assert producer.status().state is State.RUNNING
+            disk.free()
+            await reached(lambda: producer.status().warning == "")
+            disk.fill()
+            await producer.stop()
+    status = producer.status()
+    assert (status.sent, status.errors) == (status.acknowledged, 0)
+
+
+async def test_without_a_broker_it_does_not_start(unused_tcp_port: int) -> None:
+    producer = Producer(settings=Settings(kafka_port=unused_tcp_port))
+    with pytest.raises(KafkaError, match="liq up"):
+        await producer.start()
+    assert producer.status().state is State.STOPPED
+
+
+def test_an_unknown_venue_is_an_error_that_lists_the_known() -> None:
+    with pytest.raises(ConfigError, match="binance_usdm"):
+        Producer("nowhere")

@@ -1,0 +1,194 @@
+"""Every venue's protocol, both its sides, over a real websocket: what was sent is what is read."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from liq.config import Settings
+from liq.errors import RejectedMessage
+from liq.ingest.feed import Feed, Patience
+from liq.ingest.instruments import shipped
+from liq.ingest.simulator.server import Plan, Simulator
+from liq.ingest.venues import VENUES, url_of
+from liq.ingest.venues.base import Instruments, Venue
+from liq.records.model import Liquidation, Side, Source
+from support.helpers import PATIENCE_S, reached
+
+COUNT = 300
+every_venue = pytest.mark.parametrize("venue", VENUES.values(), ids=VENUES)
+
+
+@pytest.fixture
+def settings(unused_tcp_port: int, tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path, simulator_port=unused_tcp_port)
+
+
+def instruments(venue: Venue) -> Instruments:
+    return shipped(venue) or {}
+
+
+@dataclass
+class Heard:
+    """What a venue's own feed and parser make of the frames."""
+
+    venue: Venue
+    liquidations: list[Liquidation] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+    frames: int = 0
+
+    async def take(self, raw: bytes, recv_ts: int, source: Source) -> None:
+        self.frames += 1
+        try:
+            found = self.venue.parse(raw, instruments(self.venue), recv_ts, source)
+        except RejectedMessage as rejection:
+            self.rejected.append(str(rejection))
+            found = list(rejection.accepted)
+        self.liquidations += [one for one in found if isinstance(one, Liquidation)]
+
+
+@asynccontextmanager
+async def hearing(venue: Venue, url: str, **patience: float) -> AsyncIterator[Heard]:
+    heard = Heard(venue)
+    feed = Feed(venue, heard.take, url, instruments(venue), Patience(backoff=0.02, **patience))
+    task = asyncio.create_task(feed.run())
+    try:
+        yield heard
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def frames_of(connection: ClientConnection) -> AsyncIterator[str | bytes]:
+    with suppress(ConnectionClosed):
+        while True:
+            yield await connection.recv()
+
+
+def told(one: Liquidation) -> dict[str, Any]:
+    """Return a record in the terms of the simulator's ledger."""
+    return {
+        "exchange": one.exchange,
+        "symbol": one.symbol,
+        "side": one.side.value,
+        "ts": one.ts,
+        "price": one.price,
+        "quantity": pytest.approx(one.quantity),
+        "notional": pytest.approx(one.notional),
+    }
+
+
+def by_symbol_and_time(entry: dict[str, Any]) -> tuple[Any, ...]:
+    return entry["symbol"], entry["ts"], entry["side"], entry["price"]
+
+
+@every_venue
+async def test_what_the_exchange_did_is_what_is_read(
+    venue: Venue, settings: Settings, tmp_path: Path
+) -> None:
+    plan = Plan(rate=2_000, count=COUNT, malformed_every=50, ledger=tmp_path / "ledger")
+    async with (
+        Simulator(plan, settings) as simulator,
+        hearing(venue, url_of(venue.name, simulator.urls)) as heard,
+    ):
+        await reached(lambda: len(heard.liquidations) >= COUNT and len(heard.rejected) > 0)
+        assert simulator.sent == COUNT
+        await asyncio.sleep(0.1)  # anything more would be wrong
+    ledger = [json.loads(line) for line in (tmp_path / "ledger").read_text().splitlines()]
+    assert len(ledger) == COUNT
+    read = [told(one) for one in heard.liquidations]
+    if venue.name == "bitmex":  # it does not tell the time
+        for sent, one in zip(ledger, heard.liquidations, strict=True):
+            assert 0 <= one.ts - sent["ts"] < PATIENCE_S * 1_000_000
+            sent["ts"] = one.ts
+    key = by_symbol_and_time
+    assert sorted(read, key=key) == sorted(ledger, key=key)
+    assert len({(one.ts, one.symbol, one.event_id) for one in heard.liquidations}) == COUNT
+    assert {one.side for one in heard.liquidations} == {Side.LONG, Side.SHORT}
+    assert {one.source for one in heard.liquidations} == {Source.SIMULATOR}
+    assert {one.completeness for one in heard.liquidations} == {venue.completeness}
+    assert 1 <= len(heard.rejected) <= 6
+
+
+@every_venue
+async def test_a_quiet_market_is_told_from_a_dead_connection(
+    venue: Venue, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liq.ingest.simulator.floor.CONTROL_S", 0.05)
+    async with (
+        Simulator(Plan(rate=0.01), settings) as simulator,
+        hearing(venue, url_of(venue.name, simulator.urls)) as heard,
+    ):
+        await reached(lambda: simulator.clients == 1)
+        await asyncio.sleep(0.2)
+        before = heard.frames
+        await reached(lambda: heard.frames >= before + 3)
+    assert not heard.rejected
+    assert not heard.liquidations
+
+
+@pytest.mark.parametrize("name", ["okx", "bybit", "htx", "deribit"])
+async def test_a_client_that_is_silent_is_cut_off(
+    name: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from liq.ingest.simulator.exchanges import exchange  # noqa: PLC0415
+
+    monkeypatch.setattr(type(exchange(name)), "cuts_s", 0.5)
+    monkeypatch.setattr("liq.ingest.simulator.floor.CONTROL_S", 0.1)
+    venue = VENUES[name]
+    beating = replace(venue.heartbeat, seconds=0.1) if venue.heartbeat else None
+    async with Simulator(Plan(rate=10), settings) as simulator:
+        url = url_of(name, simulator.urls)
+        async with connect(url) as mute:
+            async for _ in frames_of(mute):
+                pass
+            assert mute.close_code == 1008
+        async with hearing(replace(venue, heartbeat=beating), url) as heard:
+            await reached(lambda: len(heard.liquidations) > 20)
+            assert simulator.clients == 1
+
+
+async def test_all_venues_are_heard_at_once(settings: Settings, tmp_path: Path) -> None:
+    plan = Plan(rate=200, count=50, ledger=tmp_path / "ledger")
+    async with Simulator(plan, settings) as simulator, asyncio.timeout(60):
+        heard = [Heard(venue) for venue in VENUES.values()]
+        feeds = [
+            Feed(
+                one.venue, one.take, url_of(one.venue.name, simulator.urls), instruments(one.venue)
+            )
+            for one in heard
+        ]
+        tasks = [asyncio.create_task(feed.run()) for feed in feeds]
+        await reached(lambda: all(len(one.liquidations) == 50 for one in heard))
+        assert simulator.finished.is_set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    lines = (tmp_path / "ledger").read_text().splitlines()
+    assert Counter(json.loads(line)["exchange"] for line in lines) == dict.fromkeys(VENUES, 50)
+
+
+@every_venue
+async def test_odd_requests_and_paths_are_refused(venue: Venue, settings: Settings) -> None:
+    async with Simulator(Plan(), settings) as simulator:
+        url = url_of(venue.name, simulator.urls)
+        with pytest.raises(InvalidStatus, match="404"):
+            await connect(url + "/elsewhere")
+        async with connect(url) as client, asyncio.timeout(PATIENCE_S):
+            for request in ("no json", "[]", '{"op":"shout","args":["nonsense"],"id":3}'):
+                await client.send(request)
+            refused = 0
+            while refused < 3:
+                try:
+                    VENUES[venue.name].parse(await client.recv(), {}, 0)
+                except RejectedMessage:
+                    refused += 1

@@ -1,0 +1,336 @@
+"""The feed against real local websocket servers that fail in the ways an exchange does."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from itertools import count, pairwise
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection, broadcast, serve
+from websockets.exceptions import ConnectionClosed
+
+from liq.errors import FeedError
+from liq.ingest.feed import SIMULATOR_SERVER, Feed, Patience
+from liq.ingest.venues.base import Heartbeat, Venue, always
+from liq.ingest.venues.binance import BINANCE_USDM
+from liq.records.model import Source
+from support.helpers import PATIENCE_S, reached
+
+HASTY = Patience(
+    handshake=0.5,
+    ping_interval=0.1,
+    pong=0.3,
+    backoff=0.02,
+    backoff_max=0.1,
+    max_age=3600,
+    overlap=0.2,
+)
+QUIET = replace(BINANCE_USDM, subscribe=always(), silence=60.0)
+Handler = Callable[[ServerConnection], Awaitable[None]]
+
+
+@asynccontextmanager
+async def served(handler: Handler, port: int, **options: Any) -> AsyncIterator[str]:
+    async with serve(handler, "127.0.0.1", port, ping_interval=None, close_timeout=0.2, **options):
+        yield f"ws://127.0.0.1:{port}/"
+
+
+class Frames(list[tuple[bytes, int, Source]]):
+    """What a feed received."""
+
+    async def add(self, raw: bytes, recv_ts: int, source: Source) -> None:
+        self.append((raw, recv_ts, source))
+
+    @property
+    def texts(self) -> list[str]:
+        return [raw.decode() for raw, _, _ in self]
+
+
+@asynccontextmanager
+async def feeding(
+    url: str, frames: Frames, venue: Venue = QUIET, patience: Patience = HASTY
+) -> AsyncIterator[Feed]:
+    feed = Feed(venue, frames.add, url, patience=patience)
+    task = asyncio.create_task(feed.run())
+    try:
+        yield feed
+        assert not task.done(), "nothing a server does ends a feed"
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1011])
+async def test_any_close_is_a_disconnect(code: int, unused_tcp_port: int) -> None:
+    async def one_frame(connection: ServerConnection) -> None:
+        await connection.send("frame")
+        await connection.close(code, "over")
+
+    frames = Frames()
+    async with served(one_frame, unused_tcp_port) as url, feeding(url, frames) as feed:
+        await reached(lambda: len(frames) >= 3)
+    stats = feed.stats()
+    assert stats.reconnects >= 2
+    assert stats.errors >= 2
+    assert stats.gaps >= 2
+    assert stats.frames == len(frames)
+    assert str(code) in stats.last_error
+
+
+async def test_frames_carry_the_time_of_receipt(unused_tcp_port: int) -> None:
+    async def one_frame(connection: ServerConnection) -> None:
+        await connection.send("frame")
+        await connection.wait_closed()
+
+    frames, before = Frames(), time.time_ns() // 1000
+    async with served(one_frame, unused_tcp_port) as url, feeding(url, frames) as feed:
+        await reached(lambda: len(frames) == 1)
+        assert feed.stats().connected
+        assert feed.stats().last_frame == frames[0][1]
+    assert before <= frames[0][1] <= time.time_ns() // 1000
+    assert not feed.stats().connected
+
+
+async def test_half_open_connection_is_replaced(unused_tcp_port: int) -> None:
+    connections = []
+
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # complete the handshake by the book, then neither read nor write again
+        from websockets.server import ServerProtocol  # noqa: PLC0415 - only here
+
+        protocol = ServerProtocol()
+        while not connections_open(protocol):
+            protocol.receive_data(await reader.read(4096))
+            for request in protocol.events_received():
+                protocol.send_response(protocol.accept(request))  # type: ignore[arg-type]
+                writer.write(b"".join(protocol.data_to_send()))
+        connections.append(writer)
+
+    def connections_open(protocol: object) -> bool:
+        return protocol.state.name == "OPEN"  # type: ignore[attr-defined,no-any-return]
+
+    server = await asyncio.start_server(deaf, "127.0.0.1", unused_tcp_port)
+    async with server, feeding(f"ws://127.0.0.1:{unused_tcp_port}/", Frames()) as feed:
+        await reached(lambda: len(connections) >= 3)
+        assert "ping unanswered" in feed.stats().last_error
+    for writer in connections:
+        writer.close()
+
+
+async def test_handshake_that_never_completes_is_given_up(unused_tcp_port: int) -> None:
+    accepted = []
+
+    async def mute(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.append(writer)
+
+    server = await asyncio.start_server(mute, "127.0.0.1", unused_tcp_port)
+    async with server, feeding(f"ws://127.0.0.1:{unused_tcp_port}/", Frames()) as feed:
+        await reached(lambda: len(accepted) >= 2)
+        await reached(lambda: "timed out" in feed.stats().last_error)
+        assert not feed.stats().connected
+    for writer in accepted:
+        writer.close()
+
+
+async def test_server_that_only_answers_pings_is_dead_after_a_while(unused_tcp_port: int) -> None:
+    opened = []
+
+    async def silent(connection: ServerConnection) -> None:
+        opened.append(connection)
+        await connection.wait_closed()
+
+    venue = replace(QUIET, silence=0.3)
+    async with (
+        served(silent, unused_tcp_port) as url,
+        feeding(url, Frames(), venue) as feed,
+    ):
+        await reached(lambda: len(opened) >= 2)
+        assert "no frame for 0.3 s" in feed.stats().last_error
+
+
+async def test_quiet_market_is_no_fault(unused_tcp_port: int) -> None:
+    opened = []
+
+    async def silent(connection: ServerConnection) -> None:
+        opened.append(connection)
+        await connection.wait_closed()
+
+    patience = replace(HASTY, handshake=PATIENCE_S, pong=PATIENCE_S)
+    async with (
+        served(silent, unused_tcp_port) as url,
+        feeding(url, Frames(), patience=patience) as feed,
+    ):
+        await reached(lambda: feed.stats().connected)
+        await asyncio.sleep(10 * patience.ping_interval)
+        assert feed.stats().connected
+        assert feed.stats().errors == 0
+    assert len(opened) == 1
+
+
+async def test_slow_consumer_is_not_taken_for_a_dead_server(unused_tcp_port: int) -> None:
+    opened = []
+
+    async def flood(connection: ServerConnection) -> None:
+        opened.append(connection)
+        with suppress(ConnectionClosed):
+            for number in range(20_000):
+                await connection.send(f"{number:0500}")
+        await connection.wait_closed()
+
+    gate, received = asyncio.Event(), []
+
+    async def held(raw: bytes, _recv_ts: int, _source: Source) -> None:
+        await gate.wait()
+        received.append(int(raw))
+
+    patience = replace(HASTY, handshake=PATIENCE_S, pong=1)  # nor is a busy machine, for a second
+    feed = Feed(QUIET, held, f"ws://127.0.0.1:{unused_tcp_port}/", patience=patience)
+    async with served(flood, unused_tcp_port):
+        task = asyncio.create_task(feed.run())
+        await reached(lambda: feed.stats().connected)
+        await asyncio.sleep(3 * (patience.ping_interval + patience.pong))
+        gate.set()
+        await reached(lambda: len(received) == 20_000)
+        task.cancel()
+        await asyncio.wait({task})
+    assert received == list(range(20_000))
+    assert len(opened) == 1
+
+
+async def test_server_that_appears_late_is_found(unused_tcp_port: int) -> None:
+    async def one_frame(connection: ServerConnection) -> None:
+        await connection.send("frame")
+        await connection.wait_closed()
+
+    frames = Frames()
+    async with feeding(f"ws://127.0.0.1:{unused_tcp_port}/", frames) as feed:
+        await reached(lambda: feed.stats().errors >= 2)
+        assert feed.stats().gaps == 0  # there was nothing to lose
+        assert str(unused_tcp_port) in feed.stats().last_error
+        async with served(one_frame, unused_tcp_port):
+            await reached(lambda: len(frames) == 1)
+
+
+async def test_failures_in_a_row_are_retried_ever_more_slowly(unused_tcp_port: int) -> None:
+    async def refuse(connection: ServerConnection) -> None:
+        await connection.close(1013, "try again later")
+
+    patience = replace(HASTY, backoff=0.1, backoff_max=10)
+    opened: list[float] = []
+
+    async def note(connection: ServerConnection) -> None:
+        opened.append(time.monotonic())
+        await refuse(connection)
+
+    async with (
+        served(note, unused_tcp_port) as url,
+        feeding(url, Frames(), patience=patience),
+    ):
+        await reached(lambda: len(opened) == 5)
+    gaps = [later - earlier for earlier, later in pairwise(opened)]
+    # 0.1 s doubled each time, with jitter down to a half
+    assert all(gap >= 0.05 * 2**n for n, gap in enumerate(gaps))
+
+
+async def test_old_connection_overlaps_with_its_replacement(unused_tcp_port: int) -> None:
+    alive: set[ServerConnection] = set()
+    most = 0
+
+    async def listen(connection: ServerConnection) -> None:
+        nonlocal most
+        alive.add(connection)
+        most = max(most, len(alive))
+        await connection.wait_closed()
+        alive.discard(connection)
+
+    async def tell() -> None:
+        for number in count():
+            broadcast(alive, str(number))
+            await asyncio.sleep(0.02)
+
+    frames = Frames()
+    patience = replace(HASTY, max_age=0.5, overlap=0.2, handshake=PATIENCE_S, pong=PATIENCE_S)
+    async with (
+        served(listen, unused_tcp_port) as url,
+        feeding(url, frames, patience=patience) as feed,
+    ):
+        telling = asyncio.create_task(tell())
+        await reached(lambda: feed.stats().reconnects >= 3)
+        telling.cancel()
+        assert (feed.stats().errors, feed.stats().gaps) == (0, 0)
+    heard = set(map(int, frames.texts))
+    assert heard == set(range(min(heard), max(heard) + 1))
+    assert most == 2
+
+
+async def test_subscriptions_heartbeats_and_replies_are_sent(unused_tcp_port: int) -> None:
+    heard: list[str] = []
+
+    async def listen(connection: ServerConnection) -> None:
+        await connection.send('{"ping":7}')
+        while True:
+            heard.append(str(await connection.recv()))
+
+    venue = replace(
+        QUIET,
+        subscribe=always("first", "second"),
+        heartbeat=Heartbeat(0.05, "beat"),
+        reply=lambda raw: "pong 7" if b"ping" in bytes(raw) else None,  # type: ignore[arg-type]
+    )
+    async with served(listen, unused_tcp_port) as url, feeding(url, Frames(), venue):
+        await reached(lambda: heard.count("beat") >= 2 and "pong 7" in heard)
+    assert heard[:2] == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("host", "server", "source"),
+    [
+        ("127.0.0.1", "nginx", Source.SIMULATOR),
+        ("localhost", "nginx", Source.SIMULATOR),
+        ("elsewhere.test", SIMULATOR_SERVER, Source.SIMULATOR),
+        ("elsewhere.test", "nginx", Source.LIVE),
+    ],
+)
+async def test_simulated_rows_never_look_real(
+    host: str, server: str, source: Source, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def one_frame(connection: ServerConnection) -> None:
+        await connection.send("frame")
+        await connection.wait_closed()
+
+    lookup = asyncio.get_running_loop().getaddrinfo
+
+    async def local(_host: str, *args: object, **options: object) -> object:
+        return await lookup("127.0.0.1", *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", local)
+    frames = Frames()
+    url = f"ws://{host}:{unused_tcp_port}/"
+    async with (
+        served(one_frame, unused_tcp_port, server_header=server),
+        feeding(url, frames),
+    ):
+        await reached(lambda: len(frames) == 1)
+    assert frames[0][2] is source
+
+
+async def test_consumer_s_own_error_ends_the_feed(unused_tcp_port: int) -> None:
+    async def one_frame(connection: ServerConnection) -> None:
+        await connection.send("frame")
+        await connection.wait_closed()
+
+    async def broken(_raw: bytes, _recv_ts: int, _source: Source) -> None:
+        raise ZeroDivisionError
+
+    async with served(one_frame, unused_tcp_port) as url:
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(Feed(QUIET, broken, url, patience=HASTY).run(), PATIENCE_S)
+
+
+async def test_url_that_is_none_is_an_error() -> None:
+    with pytest.raises(FeedError, match="no websocket URL"):
+        await Feed(QUIET, Frames().add, "http://127.0.0.1/").run()

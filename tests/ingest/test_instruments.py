@@ -1,0 +1,194 @@
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from liq.config import Settings
+from liq.errors import FeedError
+from liq.ingest import instruments
+from liq.ingest.instruments import FRESH, Origin, fetch, load
+from liq.ingest.venues import VENUES
+from liq.ingest.venues.base import Instrument, Listing, Venue
+from support.disk import small_disk
+
+PAYLOADS = Path(__file__).parent / "venues" / "payloads"
+LISTED = sorted(name for name, venue in VENUES.items() if venue.listing)
+
+
+def listing_of(name: str) -> Listing:
+    listing = VENUES[name].listing
+    assert listing
+    return listing
+
+
+@dataclass
+class Exchange:
+    """A real HTTP server that answers paths with bodies, and counts."""
+
+    url: str
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def venue(self, name: str, *paths: str) -> Venue:
+        listing = replace(listing_of(name), urls=tuple(self.url + path for path in paths))
+        return replace(VENUES[name], listing=listing)
+
+    def serve(self, name: str) -> Venue:
+        """Serve the listing of a venue's recording."""
+        document = json.loads((PAYLOADS / f"{name}.json").read_text())["listing"]
+        self.bodies[f"/{name}?a=1"] = json.dumps(document).encode()
+        return self.venue(name, f"/{name}?a=1")
+
+
+@pytest.fixture
+def exchange() -> Iterator[Exchange]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            served.asked.append(self.path)
+            body = served.bodies.get(self.path)
+            self.send_response(503 if body is None else 200)
+            self.send_header("Content-Length", str(len(body or b"")))
+            self.end_headers()
+            self.wfile.write(body or b"")
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    served = Exchange(f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield served
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(cache=tmp_path)
+
+
+def age(settings: Settings, venue: str, by: timedelta) -> None:
+    file = settings.cache / "instruments" / f"{venue}.json"
+    kept = json.loads(file.read_text())
+    kept["as_of"] = (datetime.now(UTC) - by).isoformat()
+    file.write_text(json.dumps(kept))
+
+
+def test_rest_is_asked_once_and_then_the_cache(exchange: Exchange, settings: Settings) -> None:
+    venue = exchange.serve("okx")
+    first, second = load(venue, settings), load(venue, settings)
+    assert (first.origin, second.origin) == (Origin.REST, Origin.CACHE)
+    assert first == second
+    assert first["BTC-USD-SWAP"] == Instrument("BTC-USD-SWAP", "BTC", "USD", 100.0, inverse=True)
+    assert len(exchange.asked) == 1
+
+
+def test_an_old_cache_is_refreshed(exchange: Exchange, settings: Settings) -> None:
+    venue = exchange.serve("gate")
+    load(venue, settings)
+    age(settings, "gate", FRESH + timedelta(minutes=1))
+    assert load(venue, settings).origin is Origin.REST
+
+
+def test_an_old_cache_serves_while_the_venue_is_away(
+    exchange: Exchange, settings: Settings
+) -> None:
+    venue = exchange.serve("gate")
+    load(venue, settings)
+    age(settings, "gate", timedelta(days=9))
+    exchange.bodies.clear()
+    found = load(venue, settings)
+    assert found.origin is Origin.STALE_CACHE
+    assert "HEI_USDT" in found
+    assert "gate does not list its contracts: Server error '503" in str(found)
+
+
+def test_the_snapshot_serves_a_first_start_offline(exchange: Exchange, settings: Settings) -> None:
+    found = load(exchange.venue("bitmex", "/away"), settings)
+    assert found.origin is Origin.SNAPSHOT
+    assert found["XBTUSDT"] == Instrument("XBTUSDT", "BTC", "USDT", 1e-06)
+    assert str(found).startswith(f"{len(found)} contracts from the snapshot of 2026-")
+    assert not (settings.cache / "instruments").exists()  # a snapshot never turns into a cache
+
+
+def test_without_a_snapshot_there_is_an_error(
+    exchange: Exchange, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instruments, "_SNAPSHOTS", tmp_path)
+    with pytest.raises(FeedError, match="bitmex does not list its contracts"):
+        load(exchange.venue("bitmex", "/away"), settings)
+
+
+def test_a_spoilt_cache_is_none(exchange: Exchange, settings: Settings) -> None:
+    venue = exchange.serve("gate")
+    load(venue, settings)
+    (settings.cache / "instruments" / "gate.json").write_text("{")
+    assert load(venue, settings).origin is Origin.REST
+
+
+def test_pages_are_followed_to_the_last(exchange: Exchange, settings: Settings) -> None:
+    first = json.loads((PAYLOADS / "bybit.json").read_text())["listing"]
+    last = {"result": {"list": [{"symbol": "XUSDT", "baseCoin": "X", "quoteCoin": "USDT"}]}}
+    exchange.bodies["/linear?limit=2"] = json.dumps(first).encode()
+    exchange.bodies["/linear?limit=2&cursor=first%3DROSEUSDT"] = json.dumps(last).encode()
+    found = fetch(exchange.venue("bybit", "/linear?limit=2"))
+    assert [one.symbol for one in found] == ["BTCUSDT", "ROSEUSDT", "XUSDT"]
+
+
+def test_pages_without_end_are_an_error(exchange: Exchange) -> None:
+    body = json.dumps(json.loads((PAYLOADS / "bybit.json").read_text())["listing"]).encode()
+    exchange.bodies["/linear?limit=2"] = body
+    exchange.bodies["/linear?limit=2&cursor=first%3DROSEUSDT"] = body
+    with pytest.raises(FeedError, match="has no last page"):
+        fetch(exchange.venue("bybit", "/linear?limit=2"))
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [(b"<html>", "not the documented JSON"), (b'{"data":[]}', "okx lists no contracts")],
+)
+def test_an_undocumented_answer_is_an_error(exchange: Exchange, body: bytes, reason: str) -> None:
+    exchange.bodies["/swaps"] = body
+    with pytest.raises(FeedError, match=reason):
+        fetch(exchange.venue("okx", "/swaps"))
+
+
+def test_a_venue_that_is_not_there_is_an_error() -> None:
+    listing = replace(listing_of("okx"), urls=("http://127.0.0.1:9/",))
+    with pytest.raises(FeedError, match="okx does not list its contracts"):
+        fetch(replace(VENUES["okx"], listing=listing))
+
+
+def test_a_venue_whose_names_say_all_is_not_asked(settings: Settings) -> None:
+    assert load(VENUES["binance_usdm"], settings).origin is Origin.NAMES
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_each_snapshot_agrees_with_what_the_venue_s_documentation_shows(
+    exchange: Exchange, settings: Settings, name: str
+) -> None:
+    shipped = load(exchange.venue(name, "/away"), settings)
+    documented, _ = listing_of(name).parse(
+        json.dumps(json.loads((PAYLOADS / f"{name}.json").read_text())["listing"]).encode()
+    )
+    common = [one for one in documented if one.symbol in shipped]
+    assert common
+    assert [shipped[one.symbol] for one in common] == common
+    assert all(one.multiplier > 0 for one in shipped.values())
+
+
+def test_a_full_disk_keeps_no_venue_from_being_asked(exchange: Exchange, tmp_path: Path) -> None:
+    venue = exchange.serve(LISTED[0])
+    settings = Settings.load(home=tmp_path / "home", cache=tmp_path / "cache")
+    with small_disk("limit", tmp_path / "disk") as disk:
+        disk.fill()
+        found = load(venue, settings)
+    assert found.origin is Origin.REST
+    assert list((tmp_path / "cache" / "instruments").iterdir()) == []

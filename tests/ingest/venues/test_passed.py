@@ -1,0 +1,97 @@
+"""What a venue tells of liquidations and a parser passes over on purpose is counted, each time."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from liq.delivery.intake import Intake
+from liq.delivery.messaging import Publisher
+from liq.errors import RejectedMessage
+from liq.ingest.venues import VENUES
+from liq.ingest.venues.base import Parsed, Passed
+from liq.records.model import Source
+
+HOUR = 3_600_000_000
+RECV = 1_692_266_435_000_000
+
+
+def passed(venue: str, raw: bytes, instruments: Any, recv_ts: int = RECV) -> dict[Passed, int]:
+    try:
+        found = VENUES[venue].parse(raw, instruments, recv_ts)
+    except RejectedMessage as rejection:
+        found = rejection.accepted
+    return dict(found.passed) if isinstance(found, Parsed) else {}
+
+
+@pytest.mark.parametrize(
+    ("venue", "frame", "recv_ts", "expected"),
+    [
+        ("okx", "several", RECV, {}),
+        ("okx", "several", RECV + HOUR, {Passed.OLD: 3}),
+        ("okx", "contradictory", RECV + HOUR, {Passed.OLD: 2}),
+        ("okx", "control", RECV, {}),
+        ("binance_usdm", "documented", RECV, {}),
+        ("binance_usdm", "partial", RECV, {Passed.STILL_OPEN: 1}),
+        ("binance_usdm", "unfilled", RECV, {Passed.UNFILLED: 1}),
+        ("binance_usdm", "acknowledged", RECV, {}),
+        ("binance_coinm", "open", RECV, {Passed.STILL_OPEN: 1}),
+        ("bitmex", "partial", RECV, {Passed.EARLIER: 1}),
+        ("bitmex", "update", RECV, {Passed.FOLLOW_UP: 1}),
+        ("bitmex", "delete", RECV, {Passed.FOLLOW_UP: 1}),
+        ("bitmex", "control", RECV, {}),
+        ("bitfinex", "match", RECV, {Passed.FOLLOW_UP: 1}),
+        ("bitfinex", "heartbeat", RECV, {}),
+    ],
+)
+def test_what_is_passed_over_has_its_reason(
+    recording_of: Callable[[str], Any],
+    venue: str,
+    frame: str,
+    recv_ts: int,
+    expected: dict[Passed, int],
+) -> None:
+    recording = recording_of(venue)
+    found = passed(venue, recording.frames[frame], recording.instruments, recv_ts)
+    assert found == expected
+
+
+ORDER = {"S": "SELL", "o": "LIMIT", "f": "IOC", "q": "1", "p": "9", "ap": "9", "X": "FILLED",
+         "l": "1", "z": "1", "T": RECV // 1000}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("symbol", "kind", "owner"),
+    [
+        ("BTCUSDT", {"st": 1, "ps": "BTCUSDT"}, "binance_usdm"),
+        ("BTCUSDT", {}, "binance_usdm"),
+        ("BTCUSDT_260925", {}, "binance_usdm"),
+        ("BTCUSD_PERP", {"st": 2, "ps": "BTCUSD"}, "binance_coinm"),
+        ("BTCUSD_PERP", {}, "binance_coinm"),
+        ("BTCUSD_200925", {}, "binance_coinm"),
+        ("BTCUSD_200925", {"st": "2"}, "binance_coinm"),  # of no documented type: by the name
+    ],
+)
+def test_each_of_binances_feeds_takes_its_own_kind_alone(
+    recording_of: Callable[[str], Any], symbol: str, kind: dict[str, Any], owner: str
+) -> None:
+    raw = json.dumps({"e": "forceOrder", "E": 1, "o": {"s": symbol, **ORDER, **kind}}).encode()
+    instruments = dict(recording_of("binance_coinm").instruments)
+    instruments["BTCUSD_PERP"] = instruments["BTCUSD_200925"]
+    for venue in ("binance_usdm", "binance_coinm"):
+        records = VENUES[venue].parse(raw, instruments, RECV)
+        assert [one.symbol for one in records] == ([symbol] if venue == owner else [])
+        expected = {} if venue == owner else {Passed.OTHER_KIND: 1}
+        assert passed(venue, raw, instruments) == expected
+
+
+async def test_an_intake_counts_over_frames_and_beside_what_is_rejected(
+    recording_of: Callable[[str], Any],
+) -> None:
+    recording = recording_of("okx")
+    intake = Intake(VENUES["okx"], recording.instruments, Publisher())
+    for _ in range(2):
+        await intake.take(recording.frames["several"], RECV + HOUR, Source.LIVE)
+    assert intake.passed == {Passed.OLD: 6}
+    assert intake.newest is None

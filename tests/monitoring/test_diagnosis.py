@@ -1,0 +1,229 @@
+"""What keeps liquidations from arriving is named, soon, and on real servers that hang."""
+
+import os
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from liq.config import Settings
+from liq.delivery import connect, messaging
+from liq.monitoring import diagnosis
+from liq.monitoring.diagnosis import Examiner, Feed, Part, Pulse
+from liq.query import questdb
+from support.helpers import eventually, free_ports, stopped
+from support.rows import health, own_table, report
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def feed(age: float = 1, *, connected: bool = True, exchange: str = "okx") -> Feed:
+    return Feed(exchange, "live", ago(age), connected, ago(age if connected else 90))
+
+
+@pytest.mark.parametrize(
+    ("row", "feeds", "fresh"),
+    [
+        (ago(1), [], True),  # rows of a program that does not report
+        (ago(6), [], False),
+        (None, [], False),
+        (ago(60), [feed(1)], True),  # a quiet market
+        (ago(60), [feed(1, connected=False)], True),  # the pipeline works, the feed does not
+        (ago(60), [feed(6), feed(1)], True),
+        (ago(60), [feed(6)], False),
+        (ago(-1), [], True),  # clocks differ a little
+        (ago(-3600), [], False),  # dated in the future: it proves nothing
+        (ago(-3600), [feed(1)], True),
+    ],
+)
+def test_a_fresh_row_or_report_proves_that_all_parts_work(
+    row: datetime | None, feeds: list[Feed], *, fresh: bool
+) -> None:
+    assert Pulse(NOW, row, feeds).fresh is fresh
+
+
+@pytest.mark.parametrize(
+    ("row", "feeds", "late"),
+    [(ago(2), [], False), (ago(3), [], True), (ago(3), [feed(1)], False), (None, [], True)],
+)
+def test_what_is_overdue_is_late_before_it_is_missing(
+    row: datetime | None, feeds: list[Feed], *, late: bool
+) -> None:
+    assert Pulse(NOW, row, feeds).late is late
+
+
+def test_feeds_that_are_not_heard_are_named_with_the_time() -> None:
+    well = feed(exchange="bybit")
+    assert Pulse(NOW, None, [well]).unheard() == []
+    lost = feed(connected=False)
+    silent = Feed("gate", "simulator", ago(42), connected=True, connected_at=ago(42))
+    disconnected, producer = Pulse(NOW, None, [well, lost, silent]).unheard()
+    assert disconnected.what == "disconnected: okx"
+    assert "okx since 11:58:30 UTC" in disconnected.detail
+    assert producer.what == "producer of gate (simulator) does not report"
+    assert "the last came from gate (simulator) 42 s ago" in producer.detail
+    assert Pulse(NOW, None, [well, lost, silent]).unheard(["bybit"]) == []  # what a reader looks at
+    never = Feed("okx", "live", ago(1), connected=False, connected_at=None)
+    assert "for more than 10 minutes" in Pulse(NOW, None, [never]).unheard()[0].detail
+    many = [feed(connected=False, exchange=f"venue{number}") for number in range(9)]
+    assert Pulse(NOW, None, many).unheard()[0].what == "disconnected: 9 feeds"
+
+
+def found(settings: Settings) -> list[tuple[Part, str]]:
+    return [(problem.part, problem.what) for problem in diagnosis.problems(settings)]
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ("names", "parts"),
+    [
+        (["kafka"], [Part.KAFKA]),
+        (["connect"], [Part.CONNECT]),
+        (["questdb"], [Part.QUESTDB]),
+        (["questdb", "kafka", "connect"], [Part.QUESTDB, Part.KAFKA, Part.CONNECT]),
+    ],
+    ids=", ".join,
+)
+def test_servers_that_hang_are_named_in_a_few_seconds(
+    pipeline: Settings, names: list[str], parts: list[Part]
+) -> None:
+    with ExitStack() as left:
+        for name in names:
+            left.enter_context(stopped(pipeline, name))
+        began = time.monotonic()
+        hanging = diagnosis.problems(pipeline)
+        assert time.monotonic() - began < 10
+        # Connect may wait for a broker that hangs
+        assert [problem.part for problem in hanging if problem.part in parts] == parts
+        assert hanging[0].part is parts[0]
+        assert all("does not answer" in problem.what for problem in hanging)
+    eventually(lambda: found(pipeline) == [(Part.PRODUCER, "no producer reports")])
+
+
+@pytest.mark.stack
+def test_servers_that_are_away_are_named(pipeline: Settings) -> None:
+    away = pipeline.model_copy(update=free_ports())
+    assert found(away) == [
+        (Part.QUESTDB, "QuestDB is away"),
+        (Part.KAFKA, "Kafka does not answer"),
+        (Part.CONNECT, "Kafka Connect does not answer"),
+    ]
+    assert "liq up" in diagnosis.problems(away)[0].detail
+
+
+@pytest.mark.stack
+def test_a_refused_password_is_no_questdb_that_is_away(pipeline: Settings) -> None:
+    wrong = pipeline.model_copy(update={"questdb_reader_password": SecretStr("wrong")})
+    [problem] = diagnosis.problems(wrong)
+    assert problem[:2] == (Part.QUESTDB, "QuestDB refuses the password")
+    assert "set LIQ_QUESTDB_READER_PASSWORD" in problem.detail
+
+
+@pytest.mark.stack
+def test_one_broker_of_several_that_is_away_is_named(stack: Settings) -> None:
+    port = free_ports()["kafka_port"]
+    both = f"{stack.kafka_bootstrap},127.0.0.1:{port}"
+    some = stack.model_copy(update={"kafka_brokers": both})
+    assert messaging.unanswered(stack, timeout=10) == {}
+    assert list(messaging.unanswered(some, timeout=10)) == [f"127.0.0.1:{port}"]
+    (problem,) = [each for each in diagnosis.problems(some) if each.part is Part.KAFKA]
+    assert problem.what == "1 of Kafka's brokers does not answer"
+
+
+@pytest.mark.stack
+def test_what_answers_in_kafkas_place_is_not_taken_for_it(stack: Settings) -> None:
+    other = stack.model_copy(update={"kafka_port": stack.questdb_http_port})
+    assert list(messaging.unanswered(other, timeout=2)) == [f"127.0.0.1:{stack.questdb_http_port}"]
+
+
+@pytest.mark.stack
+def test_a_sink_that_is_paused_or_missing_and_a_suspended_table_are_named(
+    pipeline: Settings,
+) -> None:
+    name = pipeline.health_connector
+    connect._request(pipeline, "PUT", f"/connectors/{name}/pause")
+    eventually(lambda: (Part.SINK, f"sink {name} is paused") in found(pipeline))
+    connect.remove(pipeline)
+    eventually(lambda: (Part.SINK, f"sink {pipeline.connector} is absent") in found(pipeline))
+    questdb.execute(f"ALTER TABLE {pipeline.table} SUSPEND WAL", settings=pipeline)
+    eventually(lambda: (Part.TABLE, f"table {pipeline.table} is suspended") in found(pipeline))
+
+
+@pytest.mark.stack
+def test_producers_are_blamed_only_when_all_else_answers(stack: Settings) -> None:
+    settings = own_table(stack)
+    assert found(settings) == [(Part.PRODUCER, "no producer reports")]
+    now = datetime.now(UTC)
+    report(settings, [health(now - timedelta(seconds=30), exchange="okx")])
+    assert found(settings) == [(Part.PRODUCER, "producer of okx does not report")]
+    away = settings.model_copy(update={"connect_port": free_ports()["connect_port"]})
+    assert [part for part, _ in found(away)] == [Part.CONNECT]
+
+
+@pytest.mark.stack
+def test_reports_are_read_with_the_time_of_the_last_connection(stack: Settings) -> None:
+    settings = own_table(stack)
+    now = datetime.now(UTC)
+    report(
+        settings,
+        [
+            health(now - timedelta(seconds=3), exchange="okx"),
+            health(now - timedelta(seconds=1), exchange="okx", connected=False),
+            health(now - timedelta(seconds=1), exchange="gate", connected=False),
+            health(now - timedelta(hours=13), exchange="bybit"),  # long forgotten
+            health(now - timedelta(seconds=2), exchange="deribit", stopped=True),  # on purpose
+            health(now - timedelta(hours=3), exchange="htx"),  # killed
+        ],
+    )
+    gate, htx, okx = diagnosis.feeds(settings)
+    assert (htx.connected, htx.connected_at) == (False, None)
+    assert (gate.exchange, gate.connected, gate.connected_at) == ("gate", False, None)
+    assert (okx.exchange, okx.connected) == ("okx", False)
+    assert okx.connected_at == now - timedelta(seconds=3)
+    assert okx.reported == now - timedelta(seconds=1)
+
+
+def test_a_supervisor_that_gives_no_sign_of_life_is_missed(tmp_path: Path) -> None:
+    settings = Settings.load(home=tmp_path)
+    assert diagnosis.unwatched(settings) is None  # none is here
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "supervisor.json").write_text("{}")
+    beat = run / "supervisor.beat"
+
+    def beaten(seconds: float) -> None:
+        then = time.monotonic_ns() - int(seconds * 1e9)
+        beat.touch()
+        os.utime(beat, ns=(then, then))
+
+    beaten(0)
+    assert diagnosis.unwatched(settings) is None
+    beaten(60)
+    problem = diagnosis.unwatched(settings)
+    assert problem is not None
+    assert "no sign of life for 60 s" in problem.detail
+    (run / "supervisor.json").unlink()  # as `liq down` does
+    assert diagnosis.unwatched(settings) is None
+
+
+def test_an_examiner_asks_in_the_background_and_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = Settings.load(**free_ports())
+    monkeypatch.setattr(diagnosis, "_AGAIN_S", 0.0)
+    examiner = Examiner(away)
+
+    def knows() -> bool:
+        examiner.ask()
+        return bool(examiner.found)
+
+    examiner.ask()
+    assert examiner.found is None  # nobody waited
+    eventually(knows)
+    examiner.forget()
+    assert examiner.found is None

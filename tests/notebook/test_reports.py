@@ -1,0 +1,133 @@
+"""Reports of a real QuestDB: the same window gives the same hashes, and the file needs no other."""
+
+import json
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from liq.analysis import charts
+from liq.common import assets
+from liq.config import Settings
+from liq.errors import NotebookError, QueryError
+from liq.notebook import reports
+from liq.notebook.reports import Report
+from liq.query.stamps import row_hash
+from liq.records.model import Side, Source
+from support.rows import health, insert, liquidation, own_table, report
+
+pytestmark = pytest.mark.stack
+
+UNTIL = "2026-01-01T06:00:00"
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def own(stack: Settings) -> Settings:
+    settings = own_table(stack)
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    insert(settings, [
+        liquidation(start + timedelta(minutes=n), 1_000 + n / 7, side=list(Side)[n % 2],
+                    source=Source.SIMULATOR, symbol=EVIL if n == 7 else "BTCUSDT")
+        for n in range(300)
+    ])  # fmt: skip
+    return settings
+
+
+def hashes(page: Path) -> dict[str, str]:
+    found = re.findall(r'data-hash="(\w{64})" data-query="(\w+)"', page.read_text())
+    return {query: value for value, query in found}
+
+
+def test_the_same_window_gives_the_same_hashes(own: Settings, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.html", tmp_path / "second.html"
+    for file in (first, second):
+        reports.write(file, "6h", UNTIL, settings=own)
+    insert(own, [liquidation("2026-01-01T05:59:59", 5)])
+    later = Report("6h", UNTIL, own).table("totals").stamp.row_hash
+    assert {"sources", "totals", "liquidations_by_bucket", "largest_prints"} < hashes(first).keys()
+    assert hashes(first) == hashes(second)
+    assert later != hashes(first)["totals"]
+
+    text = first.read_text()
+    assert "2026-01-01 00:00:00.000000 to 2026-01-01 06:00:00.000000 UTC" in text
+    assert "SIMULATED DATA" in text
+    assert "<img" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    assert "liq.notebook.reports" not in text  # code stays out
+
+
+def test_what_is_missing_is_blank() -> None:
+    assert "nan" not in reports._table(pd.DataFrame({"usd": [1.5, math.nan]})).lower()
+
+
+def test_a_piece_is_stamped_with_what_it_rests_on(own: Settings) -> None:
+    report = Report("6h", UNTIL, own)
+    piece = report.chart(charts.bars, "liquidations_by_bucket", symbols=["BTCUSDT"])
+    assert piece.stamp.params["bucket"] == "1m"
+    html = piece._repr_html_()
+    assert "symbols=[&#39;BTCUSDT&#39;]" in html
+    assert f"FROM {own.table}" in html
+    assert "coverage unknown" in html  # no feed reported
+    assert piece.stamp.row_hash in html
+    assert piece.figure is not None
+    assert piece.figure["data"][0]["type"] == "bar"
+    assert "<script" not in html
+    table = report.table("largest_prints")
+    assert EVIL not in table._repr_html_()
+    assert table.stamp.row_hash != row_hash(report._sources)
+
+
+def test_feeds_that_were_not_heard_are_told_by_name_and_share(stack: Settings) -> None:
+    settings, end = own_table(stack), datetime(2026, 1, 1, tzinfo=UTC)
+    insert(settings, [liquidation(end - timedelta(seconds=30), 153_312_710.5)])
+    moments = [end - timedelta(seconds=second) for second in range(1, 101)]
+    report(settings, [health(moment, exchange="okx") for moment in moments])
+    report(settings, [health(moment, exchange="gate") for moment in moments[75:]])
+    report(settings, [health(end - timedelta(hours=2), exchange="htx")])
+    made = Report("100s", end.isoformat(), settings)
+    heading = made.heading()._repr_html_()
+    assert "<b>≥</b> 2 of 3 feeds disconnected: gate, htx: sums are lower bounds" in heading
+    assert "disconnected: htx 100 %, gate 76 % of the window" in heading
+    assert "153,312,710.50" in made.table("totals")._repr_html_()
+    for draw, key in ((charts.by_exchange, "by_exchange"), (charts.top_symbols, "top_symbols")):
+        figure = made.chart(draw, key).figure
+        assert figure
+        assert "lower bound" in figure["layout"]["xaxis"]["title"]["text"]
+
+
+@pytest.mark.parametrize("key", ["left_out", "feed_coverage", "coverage"])
+def test_a_catalogue_that_lacks_a_query_makes_a_report_that_says_so(
+    own: Settings, tmp_path: Path, key: str
+) -> None:
+    entries = json.loads(assets.path("queries.json").read_text())
+    del entries[key]
+    mine = tmp_path / "mine.json"
+    mine.write_text(json.dumps(entries))
+    made = Report("6h", UNTIL, own.model_copy(update={"queries": mine}))
+    heading = made.heading()._repr_html_()
+    assert "SIMULATED DATA" in heading
+    assert f"the catalogue has no query <code>{key}</code>" in heading
+    assert "coverage unknown" in made.table("totals")._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("window", "bucket"),
+    [("1m", "1s"), ("1h", "10s"), ("1d", "5m"), ("30d", "4h"), ("3660d", "1d")],
+)
+def test_bars_are_as_wide_as_the_window_needs(own: Settings, window: str, bucket: str) -> None:
+    piece = Report(window, UNTIL, own).chart(charts.bars, "liquidations_by_bucket")
+    assert piece.stamp.params["bucket"] == bucket
+
+
+def test_a_wrong_window_or_nothing_to_report_is_told(own: Settings, tmp_path: Path) -> None:
+    with pytest.raises(QueryError, match="window='soon' is no duration"):
+        reports.write(tmp_path / "x.html", "soon", settings=own)
+    with pytest.raises(QueryError, match="until='later' is no timestamp"):
+        reports.write(tmp_path / "x.html", "1h", "later", settings=own)
+    lost = own.model_copy(update={"table": "no_such_table"})
+    with pytest.raises(NotebookError, match=r"report\.ipynb failed"):
+        reports.write(tmp_path / "x.html", "1h", settings=lost)
+    assert not (tmp_path / "x.html").exists()

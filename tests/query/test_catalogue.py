@@ -1,0 +1,161 @@
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from liq.common import assets
+from liq.errors import QueryError
+from liq.query import catalogue
+
+ENTRY: dict[str, Any] = {
+    "sql": "SELECT * FROM {table} WHERE notional > %(least)s",
+    "description": "big ones",
+    "params": {"least": {"type": "float", "default": 1}},
+}
+
+
+def load(folder: Path, entries: object) -> Mapping[str, catalogue.Query]:
+    file = folder / "queries.json"
+    file.write_text(json.dumps(entries))
+    queries, faults = catalogue.load(file)
+    assert not faults
+    return queries
+
+
+def test_shipped_catalogue_follows_the_schema_and_is_complete() -> None:
+    file = assets.path("queries.json")
+    shipped = json.loads(file.read_text())
+    schema = file.parent / shipped["$schema"]  # what editors read
+    jsonschema.validate(shipped, json.loads(schema.read_text()))
+    queries, faults = catalogue.load(file)
+    assert not faults
+    assert {
+        "latest_timestamp", "liquidations_by_bucket", "cumulative_net", "top_symbols",
+        "largest_prints", "by_exchange",
+    } <= queries.keys()  # fmt: skip
+    for query in queries.values():
+        assert query.description
+        assert query.columns
+        for name, column in query.columns.items():
+            assert not name.endswith("_usd") or column.unit == "USD"
+
+
+def test_plain_string_entry_of_the_original_app_is_valid(tmp_path: Path) -> None:
+    sql = "select * from alt_liquidations where ticker like '%USDT'"
+    query = load(tmp_path, {"all": sql})["all"]
+    assert (query.sql, query.params, query.columns) == (sql, {}, {})
+
+
+def test_lines_are_joined_and_shared_parameters_looked_up(tmp_path: Path) -> None:
+    entries = {
+        "$common": {"least": {"type": "float", "default": 5}},
+        "big": ENTRY | {"sql": ["SELECT *", "FROM x WHERE n > %(least)s"], "common": ["least"]},
+    }
+    del entries["big"]["params"]
+    query = load(tmp_path, entries)["big"]
+    assert query.sql == "SELECT *\nFROM x WHERE n > %(least)s"
+    assert query.params["least"].default == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"sq": "x"}, "unknown field `sq`"),
+        ({"description": ""}, "length >= 1"),
+        ({"sql": 5}, "got `int`"),
+        ({"params": {"least": {"type": "number"}}}, "Invalid enum value 'number'"),
+        ({"params": {}}, "binds least, which params do not declare"),
+        (
+            {"params": {**ENTRY["params"], "more": {"type": "int"}}},
+            "does not use the parameter more",
+        ),
+        ({"sql": ENTRY["sql"] + " {least}"}, r"its sql has \{least\}; braces are for tables"),
+        ({"sql": ENTRY["sql"] + " {prints}"}, r"its sql has \{prints\} without \{bars\}"),
+        ({"sql": "SELECT 1 FROM {bars}", "params": {}}, "binds until, window, which params do not"),
+        ({"params": {"least": {"type": "float", "default": "x"}}}, "bad default or bounds"),
+        ({"common": ["window"]}, r"no parameter 'window' in \$common"),
+        ({"columns": {"n": {"dtype": ""}}}, "length >= 1"),
+        ({"params": {"least": {"type": "float", "default": 1, "mn": 0}}}, "unknown field `mn`"),
+        ({"params": {"Least": {"type": "float"}}}, "matching regex"),
+        (
+            {"params": {"least": {"type": "float", "default": 1, "min": 2}}},
+            "parameter least: bad default or bounds: least=1 is below the least, 2",
+        ),
+        *(
+            (
+                {
+                    "params": {**ENTRY["params"], name: {"type": "string", "default": "x"}},
+                    "sql": f"{ENTRY['sql']} AND x = %({name})s",
+                },
+                f"its parameter {name} has a name that liq.hit or the HTTP API uses itself",
+            )
+            for name in catalogue.RESERVED
+        ),
+    ],
+)
+def test_a_wrong_entry_is_named_with_the_reason_and_does_no_harm_to_others(
+    tmp_path: Path, change: dict[str, Any], reason: str
+) -> None:
+    file = tmp_path / "queries.json"
+    file.write_text(json.dumps({"good": "SELECT 1", "big": ENTRY | change}))
+    queries, faults = catalogue.load(file)
+    assert re.search(rf"queries\.json: entry 'big': .*{reason}", faults["big"])
+    assert list(queries) == ["good"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"a": }', '{"$common": {"a": {"type": "x"}}}'])
+def test_a_file_that_is_no_catalogue_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "queries.json"
+    file.write_text(text)
+    with pytest.raises(QueryError, match=r"cannot read .*queries\.json"):
+        catalogue.load(file)
+
+
+def test_parts_stand_in_place_of_their_names(tmp_path: Path) -> None:
+    parts = {"one": ["SELECT 1", "AS x"], "two": "SELECT x FROM {one}"}
+    sql = load(tmp_path, {"$parts": parts, "all": "SELECT * FROM {two} JOIN {table}"})["all"].sql
+    assert sql == "SELECT * FROM (\nSELECT x FROM (\nSELECT 1\nAS x\n)\n) JOIN {table}"
+    file = tmp_path / "queries.json"
+    file.write_text(json.dumps({"$parts": {"later": "{one}", "one": "1"}, "all": "{later}"}))
+    assert "has {one}" in catalogue.load(file).faults["all"]
+
+
+@pytest.mark.parametrize("key", catalogue.PAGES)
+def test_no_query_can_have_the_place_of_a_page_of_the_api(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "queries.json"
+    file.write_text(json.dumps({key: "SELECT 1"}))
+    assert "is a page of the HTTP API" in catalogue.load(file).faults[key]
+
+
+def test_an_end_of_statement_is_left_out(tmp_path: Path) -> None:
+    assert load(tmp_path, {"one": "SELECT 1 ;\n"})["one"].sql == "SELECT 1"
+
+
+@pytest.mark.parametrize(
+    ("sql", "tables"),
+    [
+        ("SELECT * FROM {table}", {"table"}),
+        ("SELECT extract(hour FROM ts) AS h FROM {table}", {"table"}),
+        ("SELECT count() FROM {table} SAMPLE BY 1h FROM '2026-01-01'", {"table"}),
+        ("WITH one AS (SELECT * FROM {table}) SELECT * FROM one JOIN (SELECT 1) b", {"table"}),
+        ("SELECT * FROM {table} ASOF JOIN {price_table} ON (base)", {"table", "price_table"}),
+        ("SELECT * FROM {table} JOIN trades ON (base)", set()),
+        ("SELECT * from trades", set()),
+        ("SELECT count() FROM wal_tables()", set()),
+        ("SELECT * FROM {table} WHERE ts > dateadd('h', -1, now())", set()),
+        ("SELECT * FROM {table} WHERE ts IN today()", set()),
+        ("SELECT rnd_int() FROM {table}", set()),
+    ],
+)
+def test_a_query_tells_what_its_answer_rests_on(tmp_path: Path, sql: str, tables: set[str]) -> None:
+    assert load(tmp_path, {"one": sql})["one"].reads == tables
+
+
+def test_schema_refuses_what_loading_refuses() -> None:
+    for wrong in (5, {"sql": "x"}, ENTRY | {"more": 1}, ENTRY | {"params": {"p": {"type": "x"}}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({"big": wrong}, catalogue.json_schema())

@@ -1,0 +1,58 @@
+"""Feeds that were disconnected, in words."""
+
+import pandas as pd
+import pytest
+
+from liq.ingest.venues import VENUES
+from liq.query import coverage
+from liq.query.stamps import Gap
+
+MOMENT = pd.Timestamp("2026-01-01", tz="UTC").to_pydatetime()
+
+
+def feeds(*rows: tuple[str, str, bool, bool, float]) -> pd.DataFrame:
+    columns = ["exchange", "source", "stopped", "connected", "missing"]
+    frame = pd.DataFrame(list(rows), columns=columns)
+    return frame.assign(missing_s=frame["missing"] * 3600)
+
+
+def test_lost_feeds_are_named_and_counted_among_the_expected() -> None:
+    names = sorted(VENUES.keys() - {"binance_usdm", "gate"})
+    lost = [(name, "live", False, False, 1.0) for name in names]
+    well = ("binance_usdm", "live", False, True, 0.0)
+    ended = ("gate", "simulator", True, False, 0.0)
+    assert coverage.summary(feeds(*lost, well, ended)) == (
+        f"{len(names)} of {len(names) + 1} feeds disconnected: {', '.join(names)}"
+    )
+    assert coverage.summary(feeds(well, ended)) == ""
+    assert coverage.summary(feeds()) == ""
+
+
+def test_feeds_that_missed_a_part_are_told_with_their_share() -> None:
+    partly = [
+        ("okx", "live", False, True, 0.125),
+        ("gate", "simulator", True, False, 0.0001),
+        ("bybit", "live", False, False, 0.5),
+    ]
+    assert coverage.summary(feeds(*partly)) == (
+        "1 of 2 feeds disconnected: bybit;"
+        " disconnected for a part of the window: okx 12.5 %, gate (simulator) < 0.1 %"
+    )
+
+
+def test_gaps_are_summed_up_by_feed_and_share_of_the_window() -> None:
+    gaps = [
+        Gap(exchange=exchange, source=source, from_ts=MOMENT, to_ts=MOMENT, missing_s=missing)
+        for exchange, source, missing in (
+            ("okx", "live", 20.0), ("gate", "simulator", 60.0), ("okx", "live", 10.0),
+        )
+    ]  # fmt: skip
+    assert coverage.missing(gaps, 100) == "gate (simulator) 60 %, okx 30 %"
+    assert coverage.missing([], 100) == ""
+
+
+@pytest.mark.parametrize(
+    ("part", "text"), [(1, "100 %"), (0.4678, "46.8 %"), (0, "0 %"), (0.0005, "< 0.1 %")]
+)
+def test_shares_have_three_figures(part: float, text: str) -> None:
+    assert coverage.share(part) == text

@@ -1,0 +1,130 @@
+"""Files of results, from a real QuestDB."""
+
+import io
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+import liq
+from liq.config import Settings
+from liq.errors import ExportError
+from liq.query import views
+from liq.query.exports import stamp_of, write_whole
+from liq.query.stamps import row_hash
+from support.proxy import Statements
+from support.rows import health, insert, liquidation, own_table, refresh_views, report
+
+UNTIL = "2026-01-01T01:00:00"
+
+
+@pytest.fixture(scope="module")
+def own(stack: Settings) -> Settings:
+    settings = own_table(stack)
+    insert(settings, [liquidation(f"2026-01-01T00:10:{n:02}.000001", n + 0.1) for n in range(60)])
+    return settings
+
+
+@pytest.mark.stack
+def test_parquet_is_what_hit_gives_and_carries_the_stamp(own: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "prints.parquet"
+    given: dict[str, Any] = {"until": UNTIL, "window": "1h", "symbols": "BTCUSDT"}
+    stamp = liq.export("prints", path, settings=own, **given)
+    frame = liq.hit("prints", settings=own, **given)
+    assert_frame_equal(pd.read_parquet(path), frame, check_exact=True)
+    assert stamp_of(path) == stamp
+    assert stamp.query == "prints"
+    assert f"FROM {own.table}\n" in stamp.sql
+    assert "symbol IN (%(symbols_0)s)" in stamp.sql
+    assert stamp.since == datetime(2026, 1, 1, tzinfo=UTC)
+    assert stamp.until == datetime(2026, 1, 1, 1, tzinfo=UTC)
+    assert (stamp.rows, stamp.row_hash) == (60, row_hash(frame))
+    assert stamp.version
+    again = liq.hit("prints", settings=own, **stamp.params)
+    assert row_hash(again) == stamp.row_hash
+
+
+@pytest.mark.stack
+def test_the_stamp_has_the_text_that_ran(stack: Settings, tmp_path: Path) -> None:
+    settings = own_table(stack)
+    views.ensure(settings)
+    insert(settings, [liquidation(f"2026-01-0{day}T00:10:00", 5) for day in range(1, 5)])
+    refresh_views(settings)
+    with Statements(settings.questdb_pg_port) as wire:
+        tapped = settings.model_copy(update={"questdb_pg_port": wire.port})
+        stamp = liq.export(
+            "totals", tmp_path / "totals.csv", settings=tapped, window="3d", until="2026-01-04"
+        )
+    assert f"FROM {settings.table}_1m" in stamp.sql
+    # the last statement: what is asked after it may get another answer, and so another text
+    assert re.sub(r"\$\d+", "?", wire.texts[-1]) == re.sub(r"%\(\w+\)s", "?", stamp.sql)
+
+
+@pytest.mark.stack
+def test_csv_is_exact(own: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "prints.CSV"
+    stamp = liq.export("prints", path, settings=own, until=UNTIL)
+    frame = pd.read_csv(io.StringIO(path.read_text()))
+    assert frame["ts"].iloc[-1] == "2026-01-01T00:10:59.000001Z"
+    assert frame["notional"].tolist() == [n + 0.1 for n in range(60)]
+    assert stamp.rows == 60
+    assert [file.name for file in tmp_path.iterdir()] == ["prints.CSV"]
+
+
+@pytest.mark.stack
+def test_a_window_without_an_end_ends_now_and_stays_so(own: Settings, tmp_path: Path) -> None:
+    before = datetime.now(UTC)
+    stamp = liq.export("totals", tmp_path / "totals.csv", settings=own, window="15m")
+    assert stamp.until
+    assert stamp.since
+    assert before <= stamp.until <= datetime.now(UTC)
+    assert stamp.until - stamp.since == timedelta(minutes=15)
+    assert stamp.params["until"] == stamp.until.isoformat()
+
+
+@pytest.mark.stack
+def test_gaps_of_the_window_are_stamped(stack: Settings, tmp_path: Path) -> None:
+    settings = own_table(stack)
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    report(
+        settings, [health(start + timedelta(seconds=n)) for n in (*range(100), *range(400, 600))]
+    )
+    stamp = liq.export(
+        "totals", tmp_path / "a.parquet", settings=settings, until=start + timedelta(seconds=600),
+        window="10m",
+    )  # fmt: skip
+    assert stamp.coverage
+    [gap] = stamp.coverage
+    assert (gap.exchange, gap.missing_s) == ("bybit", 301)
+    assert gap.from_ts == start + timedelta(seconds=99)
+    before = liq.export("totals", tmp_path / "c.csv", settings=settings, until=start, window="1m")
+    assert before.coverage is None  # nobody listened: that is no complete coverage
+    assert liq.export("latest_timestamp", tmp_path / "b.csv", settings=settings).coverage is None
+
+
+@pytest.mark.stack
+def test_a_file_that_cannot_be_written_is_told(own: Settings, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"end its name with \.csv or \.parquet"):
+        liq.export("totals", tmp_path / "totals.xlsx", settings=own)
+    with pytest.raises(ExportError, match=r"cannot write .*No such file"):
+        liq.export("totals", tmp_path / "no" / "totals.csv", settings=own)
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "totals.csv").mkdir()
+    with pytest.raises(ExportError, match="cannot write"):
+        write_whole(tmp_path / "totals.csv", b"ts")
+    assert [file.name for file in tmp_path.iterdir()] == ["totals.csv"]
+
+
+def test_a_file_without_a_stamp_is_told(tmp_path: Path) -> None:
+    pd.DataFrame({"n": [1]}).to_parquet(tmp_path / "other.parquet")
+    (tmp_path / "text.parquet").write_text(json.dumps("x"))
+    for name in ("other.parquet", "text.parquet", "none.parquet"):
+        with pytest.raises(ExportError, match="carries no stamp"):
+            stamp_of(tmp_path / name)

@@ -1,0 +1,86 @@
+import io
+import json
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from pandas.testing import assert_frame_equal
+
+from liq.query.formats import Format, encode, from_arrow
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    moments: list[Any] = ["2026-01-01T00:10:05.000001Z", "2026-01-01T00:00:00Z", None]
+    frame = pd.DataFrame(
+        {
+            "ts": pd.Series(pd.to_datetime(moments, format="ISO8601")).astype(
+                "datetime64[us, UTC]"
+            ),
+            "symbol": pd.Series(["BTCUSDT", 'a"b,ü\n', None], dtype="str"),
+            "event_id": pd.Series([2**62 + 1, -1, 0], dtype="int64"),
+            "price": pd.Series([0.1, 1e300, None], dtype="float64"),
+            "count": pd.Series([1, None, 3], dtype="Int64"),
+            "live": pd.Series([True, False, True], dtype="bool"),
+        }
+    )
+    frame.attrs = {"query": "q", "units": {"price": "USD"}}
+    return frame
+
+
+def test_json_keeps_every_microsecond_digit_and_number(frame: pd.DataFrame) -> None:
+    assert json.loads(encode(frame, Format.JSON)) == [
+        {"ts": "2026-01-01T00:10:05.000001Z", "symbol": "BTCUSDT", "event_id": 2**62 + 1,
+         "price": 0.1, "count": 1, "live": True},
+        {"ts": "2026-01-01T00:00:00.000000Z", "symbol": 'a"b,ü\n', "event_id": -1,
+         "price": 1e300, "count": None, "live": False},
+        {"ts": None, "symbol": None, "event_id": 0, "price": None, "count": 3, "live": True},
+    ]  # fmt: skip
+
+
+def test_csv_reads_back(frame: pd.DataFrame) -> None:
+    back = pd.read_csv(io.BytesIO(encode(frame, Format.CSV)), dtype={"count": "Int64"})
+    assert back["ts"].tolist()[:2] == ["2026-01-01T00:10:05.000001Z", "2026-01-01T00:00:00.000000Z"]
+    back["ts"] = pd.to_datetime(back["ts"], format="ISO8601").astype("datetime64[us, UTC]")
+    assert_frame_equal(back, frame, check_exact=True)
+
+
+@pytest.mark.parametrize("rows", [3, 0])
+def test_arrow_and_parquet_keep_dtypes_and_units(frame: pd.DataFrame, rows: int) -> None:
+    frame = frame.head(rows)
+    arrow = from_arrow(encode(frame, Format.ARROW))
+    parquet = pq.read_table(io.BytesIO(encode(frame, Format.PARQUET))).to_pandas()
+    for back in (arrow, parquet):
+        assert_frame_equal(back, frame, check_exact=True)
+        assert back.attrs == frame.attrs
+
+
+@pytest.mark.parametrize("out", Format)
+def test_no_rows_is_no_error(frame: pd.DataFrame, out: Format) -> None:
+    assert encode(frame.head(0), out)
+
+
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "＝1")  # noqa: RUF001 - wide
+
+
+def test_a_spreadsheet_gets_no_formula_and_exact_csv_is_left_as_it_is() -> None:
+    texts = pd.Series([*FORMULAS, "BTC-USDT=", "", None], dtype="str")
+    frame = pd.DataFrame({"=name": texts, "price": -1.5, "count": pd.array([-1] * 11, "Int64")})
+    frame["object"] = texts.astype(object)
+
+    exact = read(encode(frame, Format.CSV))
+    assert exact["=name"].tolist() == [*FORMULAS, "BTC-USDT=", "", ""]
+
+    shown = read(encode(frame, Format.SPREADSHEET))
+    quoted = [*(f"'{text}" for text in FORMULAS), "BTC-USDT=", "", ""]
+    assert list(shown.columns) == ["'=name", "price", "count", "object"]
+    assert shown["'=name"].tolist() == shown["object"].tolist() == quoted
+    assert set(shown["price"]) == {"-1.5"}
+    assert set(shown["count"]) == {"-1"}
+    assert frame["=name"].tolist()[0] == "=1+1"
+
+
+def read(csv: bytes) -> pd.DataFrame:
+    text = io.StringIO(csv.decode(), newline="")
+    return pd.read_csv(text, dtype=str, keep_default_na=False)

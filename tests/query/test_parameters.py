@@ -1,0 +1,132 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from liq.errors import QueryError
+from liq.query.parameters import Parameter, duration
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "value"),
+    [
+        ("duration", "90s", timedelta(seconds=90)),
+        ("duration", "1.5h", timedelta(minutes=90)),
+        ("duration", "2w", timedelta(days=14)),
+        ("duration", 60, timedelta(minutes=1)),
+        ("duration", "60", timedelta(minutes=1)),
+        ("duration", timedelta(days=1), timedelta(days=1)),
+        ("int", "5", 5),
+        ("int", 5.0, 5),
+        ("int", "5.0", 5),
+        ("float", "2.5", 2.5),
+        ("timestamp", "2026-01-01", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("timestamp", "2026-01-01T00:00:00.000001Z", datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC)),
+        ("timestamp", "2026-01-01T05:00:00+05:00", datetime(2026, 1, 1, tzinfo=UTC)),
+        (
+            "timestamp",
+            datetime(2026, 1, 1, 5, tzinfo=timezone(timedelta(hours=5))),
+            datetime(2026, 1, 1, tzinfo=UTC),
+        ),
+        ("list", "BTCUSDT, ETHUSDT,", ["BTCUSDT", "ETHUSDT"]),
+        ("list", ("BTCUSDT",), ["BTCUSDT"]),
+        ("list", "", []),
+        ("string", " x ", "x"),
+        ("float", None, None),
+    ],
+)
+def test_value_is_taken_as_its_type(kind: str, given: object, value: object) -> None:
+    assert Parameter(type=kind).value("p", given) == value  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        ("duration", "soon"),
+        ("duration", "0s"),
+        ("duration", -1),
+        ("duration", "nan"),
+        ("int", "5.5"),
+        ("int", 5.5),
+        ("int", "."),
+        ("int", "x"),
+        ("float", "inf"),
+        ("float", "x"),
+        ("timestamp", "yesterday"),
+        ("timestamp", 1_700_000_000),
+        ("list", 5),
+        ("list", [5]),
+        ("string", 5),
+        ("string", "a\0b"),
+        ("string", "🚀"),
+        ("list", "BTCUSDT,rv\U00097560"),
+    ],
+)
+def test_other_values_are_refused_by_name(kind: str, given: object) -> None:
+    with pytest.raises(QueryError, match=f"^p=.* is no {kind}"):
+        Parameter(type=kind).value("p", given)  # type: ignore[arg-type]
+
+
+def test_bounds_and_choices_are_named() -> None:
+    limit = Parameter(type="int", min=1, max=10)
+    assert [limit.value("limit", edge) for edge in (1, 10)] == [1, 10]
+    with pytest.raises(QueryError, match=r"limit=0 is below the least, 1"):
+        limit.value("limit", 0)
+    with pytest.raises(QueryError, match=r"limit=11 is above the greatest, 10"):
+        limit.value("limit", 11)
+    window = Parameter(type="duration", max="1d")
+    with pytest.raises(QueryError, match="above the greatest, 1d"):
+        window.value("window", "25h")
+    bucket = Parameter(type="interval", choices=["1s", "1m"])
+    with pytest.raises(QueryError, match=r"bucket='1m; DROP' is not one of: 1s, 1m"):
+        bucket.value("bucket", "1m; DROP")
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "forms"),
+    [
+        ("duration", "1hh", "a span of time is like 30s, 15m, 4h, 7d or 2w, or a number of sec"),
+        ("duration", "15M", "a span of time is like 30s, 15m, 4h, 7d or 2w"),  # or months?
+        ("duration", [], "a span of time is like 30s, 15m, 4h, 7d or 2w"),
+        ("int", "five", "give a whole number, like 5"),
+        ("float", "1,5", r"give a number, like 5 or 0\.5"),
+        ("timestamp", "1/2/2026", r"give ISO 8601, like 2026-01-31T12:00 \(UTC unless"),
+        ("timestamp", 5, "give ISO 8601"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_the_valid_forms(
+    kind: str, given: object, forms: str
+) -> None:
+    with pytest.raises(QueryError, match=f"^p=.* is no {kind}: {forms}"):
+        Parameter(type=kind).value("p", given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", ["4H", "4 h", " 4h "])
+def test_the_case_of_a_span_does_not_matter(given: str) -> None:
+    assert duration(given) == timedelta(hours=4)
+
+
+def test_the_case_of_a_choice_does_not_matter_if_one_alone_is_alike() -> None:
+    bucket = Parameter(type="interval", choices=["1m", "1h", "1M"])
+    assert [bucket.value("bucket", given) for given in ("1H", "1M", "1m")] == ["1h", "1M", "1m"]
+    by = Parameter(type="string", choices=["Base", "BASE"])
+    with pytest.raises(QueryError, match="by='base' is not one of: Base, BASE"):
+        by.value("by", "base")
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        Parameter(type="interval"),
+        Parameter(type="interval", choices=["1m) --"]),
+        Parameter(type="int", default=0, min=1),
+        Parameter(type="duration", max="forever", default="1h"),
+    ],
+)
+def test_senseless_declarations_are_refused(declared: Parameter) -> None:
+    with pytest.raises(QueryError, match="parameter p"):
+        declared.check("p")
+
+
+def test_duration_says_what_it_wants() -> None:
+    with pytest.raises(ValueError, match=r"30s, 15m, 4h, 7d or 2w.*greater than 0"):
+        duration(0)

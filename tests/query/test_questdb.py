@@ -1,0 +1,334 @@
+import multiprocessing
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from msgspec.structs import replace
+from pydantic import SecretStr
+
+from liq.config import Settings
+from liq.errors import QuestDBError, QuestDBLoginError, QuestDBTimeoutError
+from liq.query import questdb
+from liq.records.model import Alert, Liquidation, Severity, Text
+from liq.records.streams import ALERTS, FEED_HEALTH, LIQUIDATIONS, PRICES, Stream
+from liq.stack.servers import QUESTDB
+from support.helpers import PATIENCE_S, eventually, free_ports, stopped
+from support.proxy import Proxy, Statements
+from support.rows import ask, health, insert, insert_alerts, liquidation, own_table, report
+
+pytestmark = pytest.mark.stack
+SLOW = "SELECT count_distinct(x % 1000003) FROM long_sequence(2000000000)"
+
+
+@pytest.fixture(scope="module")
+def own(stack: Settings) -> Settings:
+    settings = own_table(stack)
+    insert(settings, [liquidation("2026-01-01T00:00:00.123457", 1000.5, event_id=-(2**62) - 1)])
+    return settings
+
+
+def test_table_has_a_column_for_each_field_and_making_it_again_keeps_the_rows(
+    own: Settings,
+) -> None:
+    questdb.ensure_table(own)
+    frame = ask("SELECT * FROM {table}", own)
+    assert list(frame.columns) == list(Liquidation.__struct_fields__)
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == {
+        "ts": "datetime64[us, UTC]", "recv_ts": "datetime64[us, UTC]", "exchange": "str",
+        "symbol": "str", "base": "str", "quote": "str", "side": "str", "raw_side": "str",
+        "price": "float64", "price_kind": "str", "quantity": "float64", "notional": "float64",
+        "event_id": "int64", "completeness": "str", "source": "str",
+    }  # fmt: skip
+    row = frame.iloc[0]
+    assert row["ts"] == datetime(2026, 1, 1, 0, 0, 0, 123457, tzinfo=UTC)
+    assert row["event_id"] == -(2**62) - 1  # exact, where a float would round
+    assert row["notional"] == 1000.5
+
+
+def test_a_row_sent_twice_is_there_once_and_two_events_of_one_moment_are_two(
+    stack: Settings,
+) -> None:
+    settings = own_table(stack)
+    one, other = liquidation("2026-01-01", 5, event_id=1), liquidation("2026-01-01", 5, event_id=2)
+    insert(settings, [one, other])
+    insert(settings, [one])
+    rows = ask("SELECT event_id FROM {table} ORDER BY 1", settings)
+    assert rows["event_id"].tolist() == [1, 2]
+
+
+def test_a_table_of_an_older_version_gets_what_it_lacks_and_keeps_its_rows(stack: Settings) -> None:
+    settings = stack.model_copy(
+        update={name: f"{name}_{uuid.uuid4().hex[:8]}" for name in ("health_table", "alerts_table")}
+    )
+    for stream, new, keys in ((FEED_HEALTH, "stopped", "ts, exchange, source"),
+                              (ALERTS, "subject", "ts, rule")):  # fmt: skip
+        table = stream.table(settings)
+        columns = {name: kind for name, kind in stream.columns().items() if name != new}
+        typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        questdb.execute(
+            f"CREATE TABLE {table} ({typed}) TIMESTAMP(ts) PARTITION BY DAY WAL"
+            f" DEDUP UPSERT KEYS({keys})",
+            settings=settings,
+        )
+        questdb.execute(f"INSERT INTO {table} (ts) VALUES ('2025-12-31')", settings=settings)  # noqa: S608
+        questdb.ensure_table(settings, stream)
+        questdb.ensure_table(settings, stream)  # again does nothing
+    report(settings, [health("2026-01-01"), health("2026-01-02", stopped=True)])
+    sql = f"SELECT stopped FROM {settings.health_table} ORDER BY ts"  # noqa: S608
+    assert questdb.fetch(sql, settings=settings)["stopped"].tolist() == [False, False, True]
+    alert = Alert(
+        ts=1, rule="a", severity=Severity.INFO, query="q", measure="m", value=1, threshold=1,
+        message=Text(""), live=True,
+    )  # fmt: skip
+    subjects = ("okx, live", "gate, live", "okx, live", None, None)
+    insert_alerts(settings, [replace(alert, subject=subject) for subject in subjects])
+    sql = f"SELECT subject FROM {settings.alerts_table} WHERE rule = 'a' ORDER BY subject"  # noqa: S608
+    found = questdb.fetch(sql, settings=settings)["subject"]
+    assert [value for value in found if isinstance(value, str)] == ["gate, live", "okx, live"]
+    assert len(found) == 3
+
+
+def test_rows_go_after_as_many_days_as_the_settings_say(stack: Settings) -> None:
+    settings = own_table(stack)
+
+    def kept(stream: Stream, days: int) -> bool:
+        sql = "SELECT ttlValue, ttlUnit FROM tables() WHERE table_name = %s"
+        row = questdb.fetch(sql, [stream.table(settings)], settings).iloc[0]
+        return bool(row["ttlValue"] == days and (row["ttlUnit"] == "DAY" or not days))
+
+    for stream, days in ((LIQUIDATIONS, 0), (FEED_HEALTH, 30), (PRICES, 30)):
+        eventually(partial(kept, stream, days))
+    for days in (5, 0):  # of a table that is there already
+        questdb.ensure_table(settings.model_copy(update={"price_ttl_days": days}), PRICES)
+        eventually(partial(kept, PRICES, days))
+
+
+def test_empty_results_keep_their_dtypes(own: Settings) -> None:
+    sql = "SELECT ts, notional, event_id, symbol FROM {table} WHERE symbol = 'none'"
+    dtypes = ask(sql, own).dtypes.astype(str).tolist()
+    assert dtypes == ["datetime64[us, UTC]", "float64", "int64", "str"]
+
+
+def test_nulls_stay_nulls(stack: Settings) -> None:
+    sql = "SELECT null::timestamp AS t, null::long AS n, null::double AS f, null::string AS s"
+    frame = questdb.fetch(sql, settings=stack)
+    assert frame.isna().all(axis=None)
+    assert frame.dtypes.astype(str).tolist() == ["datetime64[us, UTC]", "Int64", "float64", "str"]
+
+
+def test_values_travel_bound_whatever_they_hold(own: Settings) -> None:
+    sql = f"SELECT count() AS n FROM {own.table} WHERE symbol = %(symbol)s"  # noqa: S608
+    attacks = ["' OR '1'='1", f"'; DROP TABLE {own.table}; --", "BTCUSDT' --", "%s", "\\'", "é\x00"]
+    for attack in attacks[:-1]:
+        assert questdb.fetch(sql, {"symbol": attack}, own)["n"].item() == 0
+    with pytest.raises(QuestDBError):
+        questdb.fetch(sql, {"symbol": attacks[-1]}, own)
+    assert questdb.fetch(sql, {"symbol": "BTCUSDT"}, own)["n"].item() == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO {table} (ts, notional) VALUES (now(), 1)",
+        "UPDATE {table} SET notional = 0",
+        "TRUNCATE TABLE {table}",
+        "DROP TABLE {table}",
+        "ALTER TABLE {table} DROP COLUMN side",
+        "CREATE TABLE {table}_more (a INT)",
+    ],
+)
+def test_reader_cannot_write(own: Settings, statement: str) -> None:
+    with pytest.raises(QuestDBError, match=r"[Ww]rite permission denied"):
+        ask(statement, own)
+    count = ask("SELECT count() AS n FROM {table}", own)
+    assert count["n"].item() == 1
+
+
+def test_a_refused_statement_says_why_and_spoils_nothing(own: Settings) -> None:
+    with pytest.raises(QuestDBError, match=r"refused the statement: table does not exist"):
+        questdb.fetch("SELECT * FROM nowhere", settings=own)
+    assert questdb.fetch("SELECT 1 AS one", settings=own)["one"].item() == 1
+
+
+def test_a_slow_statement_is_given_up(stack: Settings) -> None:
+    with pytest.raises(QuestDBTimeoutError, match=r"longer than 0\.2 s"):
+        questdb.fetch(SLOW, settings=stack, timeout=0.2)
+
+
+@pytest.mark.parametrize("call", [questdb.ensure_table, lambda away: ask("SELECT 1", away)])
+def test_without_questdb_the_error_names_address_and_mend(
+    tmp_path: Path, call: Callable[[Settings], object]
+) -> None:
+    away = Settings.load(home=tmp_path, **free_ports())
+    where = f"127.0.0.1:{away.questdb_pg_port}"
+    with pytest.raises(QuestDBError, match=f"cannot reach QuestDB at {where}; .*liq up"):
+        call(away)
+
+
+def test_a_wrong_user_is_told_apart(stack: Settings) -> None:
+    settings = stack.model_copy(update={"questdb_reader_user": "nobody"})
+    with pytest.raises(QuestDBLoginError, match="refused the password of nobody"):
+        questdb.fetch("SELECT 1", settings=settings)
+
+
+@pytest.mark.parametrize("password", ["wrong", ""])
+def test_a_wrong_password_is_told_apart_with_its_mend(stack: Settings, password: str) -> None:
+    calls: dict[str, list[Callable[[Settings], object]]] = {
+        "reader": [lambda settings: ask("SELECT 1", settings)],
+        "admin": [questdb.suspended_tables, questdb.passed_over],
+    }
+    for role, some in calls.items():
+        name = f"questdb_{role}_password"
+        settings = stack.model_copy(update={name: SecretStr(password)})
+        for call in (*some, questdb.check_logins):
+            with pytest.raises(
+                QuestDBLoginError, match=f"refused the password of .*: set LIQ_{name.upper()}"
+            ):
+                call(settings)
+    questdb.check_logins(stack)
+
+
+def test_reading_survives_an_outage(stack: Settings) -> None:
+    with Proxy(stack.questdb_pg_port) as proxy:
+        settings = stack.model_copy(update={"questdb_pg_port": proxy.port})
+        # several idle connections, all of which will be dead
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda _: questdb.fetch("SELECT 1", settings=settings), range(8)))
+        proxy.cut()
+        for _ in range(2):
+            with pytest.raises(QuestDBError):
+                questdb.fetch("SELECT 1", settings=settings)
+        proxy.mend()
+        assert len(questdb.fetch("SELECT 1 AS one", settings=settings)) == 1
+        questdb.close()
+
+
+def test_threads_get_their_own_answers(stack: Settings) -> None:
+    def ask(number: int) -> int:
+        frame = questdb.fetch("SELECT %(n)s::long AS n", {"n": number}, stack)
+        return int(frame["n"].item())
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(ask, range(200))) == list(range(200))
+
+
+def test_wal_state_tells_pending_and_unknown_tables(own: Settings) -> None:
+    assert questdb.wal_state(settings=own) == (False, 0, "")
+    with pytest.raises(QuestDBError, match="has no table nowhere"):
+        questdb.wal_state("nowhere", own)
+
+
+def test_a_frozen_questdb_is_given_up_on_a_connection_that_it_answered_before(
+    stack: Settings,
+) -> None:
+    questdb.fetch("SELECT 1", settings=stack, timeout=1)  # its connection is idle from here on
+    with stopped(stack, QUESTDB):
+        begin = time.monotonic()
+        with pytest.raises(QuestDBTimeoutError, match=r"did not answer within 1 s; `liq status`"):
+            questdb.fetch("SELECT 1", settings=stack, timeout=1)
+        assert 1 < time.monotonic() - begin < 5
+    assert len(questdb.fetch("SELECT 1", settings=stack, timeout=1)) == 1
+
+
+def test_reads_of_one_block_share_its_time(stack: Settings) -> None:
+    begin = time.monotonic()
+    with questdb.within(1.0):
+        for _ in range(3):
+            with pytest.raises(QuestDBTimeoutError, match="did not answer within 1 s"):
+                questdb.fetch(SLOW, settings=stack)
+    assert time.monotonic() - begin < 5
+
+
+def test_a_process_has_so_many_connections_and_no_more(stack: Settings) -> None:
+    places = questdb._CONNECTIONS
+    busy = questdb.fetch, "SELECT count_distinct(x % 1000003) FROM long_sequence(200000000)"
+    with ThreadPoolExecutor(places + 1) as threads:
+        fetch, sql = busy
+        slow = [threads.submit(fetch, sql, None, stack, timeout=5.0) for _ in range(places)]
+        eventually(lambda: not questdb._pool._places._value, every=0.01)
+        with pytest.raises(QuestDBTimeoutError, match=f"all {places} connections"):
+            threads.submit(fetch, "SELECT 1", None, stack, timeout=0.1).result()
+        for each in slow:
+            each.exception()
+
+
+def test_a_statement_at_which_questdb_fails_inside_is_sent_once_more(stack: Settings) -> None:
+    failing = "SELECT 1 OVER"  # of which it fails at each
+    with Statements(stack.questdb_pg_port) as proxy:
+        settings = stack.model_copy(update={"questdb_pg_port": proxy.port})
+        questdb.fetch("SELECT 1", settings=settings)
+        for _ in range(2):  # then there is no idle connection, and no reason to hope
+            with pytest.raises(QuestDBError, match="failed at the statement: Cannot invoke"):
+                questdb.fetch(failing, settings=settings)
+        assert proxy.texts.count(failing) == 3
+
+
+def test_a_forked_process_leaves_the_connections_of_its_parent_alone(stack: Settings) -> None:
+    questdb.fetch("SELECT 1", settings=stack)
+    child = multiprocessing.get_context("fork").Process(target=_fetch_and_close, args=(stack,))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it has threads, none of which is in the way here
+        child.start()
+    child.join(PATIENCE_S)
+    assert child.exitcode == 0
+    with no_new_connection():
+        assert len(questdb.fetch("SELECT 1", settings=stack)) == 1
+
+
+def _fetch_and_close(settings: Settings) -> None:
+    assert not questdb._pool._idle
+    questdb.fetch("SELECT 1", settings=settings)
+    questdb.close()
+
+
+def test_a_connection_that_questdb_closed_meanwhile_is_not_used_again(stack: Settings) -> None:
+    with Proxy(stack.questdb_pg_port) as proxy:
+        settings = stack.model_copy(update={"questdb_pg_port": proxy.port})
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda _: questdb.fetch("SELECT 1", settings=settings), range(8)))
+        mine = [each for each in questdb._pool._idle if each.login.port == proxy.port]
+        assert mine
+        proxy.cut()
+        eventually(lambda: not any(each.is_fit(time.monotonic()) for each in mine))
+        proxy.mend()
+        assert len(questdb.fetch("SELECT 1", settings=settings)) == 1
+        (fresh,) = [each for each in questdb._pool._idle if each.login.port == proxy.port]
+        assert fresh not in mine
+        assert all(each.connection.closed for each in mine)
+        questdb.close()
+
+
+def test_a_connection_is_not_used_for_ever(
+    stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questdb, "_LIFETIME_S", 0.0)
+    questdb.close()
+    questdb.fetch("SELECT 1", settings=stack)
+    (old,) = questdb._pool._idle
+    questdb.fetch("SELECT 1", settings=stack)
+    (new,) = questdb._pool._idle
+    assert new.connection is not old.connection
+    assert old.connection.closed
+    questdb.close()
+
+
+@contextmanager
+def no_new_connection() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(questdb, "_open", None)
+        yield
+
+
+def test_results_are_plain_frames(own: Settings) -> None:
+    frame = ask("SELECT side, notional FROM {table}", own)
+    pd.testing.assert_frame_equal(
+        frame, pd.DataFrame({"side": pd.Series(["long"], dtype="str"), "notional": [1000.5]})
+    )

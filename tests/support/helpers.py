@@ -1,0 +1,129 @@
+"""Small helpers that several tests share."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import TypeVar
+
+import psutil
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+
+from liq.config import Settings
+from liq.delivery.messaging import client_options
+from liq.stack import ports
+from liq.stack import process as pids
+
+_T = TypeVar("_T")
+
+free_ports = ports.free_ports  # tests take it from here
+
+PATIENCE_S = 120.0  # when a wait counts as hung: a busy machine is slow, not broken
+
+
+def configure_questdb(settings: Settings) -> None:
+    """Let the QuestDB that is to be started take SUSPEND WAL, and soon close what it opened.
+
+    By default it keeps the files of a table open for ten minutes, and tests make hundreds of them.
+    """
+    conf = settings.home / "questdb" / "conf" / "server.conf"
+    conf.parent.mkdir(parents=True)
+    conf.write_text(
+        "dev.mode.enabled=true\n"
+        "cairo.idle.check.interval=1s\n"
+        "cairo.inactive.reader.ttl=5s\n"
+        "cairo.inactive.writer.ttl=5s\n"
+        "cairo.wal.inactive.writer.ttl=5s\n"
+    )
+
+
+def eventually(
+    attempt: Callable[[], _T], *, deadline: float = PATIENCE_S, every: float = 0.05
+) -> _T:
+    """Call ``attempt`` until it returns something true, and return that; fail at the deadline.
+
+    An `AssertionError` in ``attempt`` means "not yet"; the last one is the failure's cause.
+    """
+    end = time.monotonic() + deadline
+    while True:
+        cause: AssertionError | None = None
+        try:
+            if result := attempt():
+                return result
+        except AssertionError as error:
+            cause = error
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline:.0f} s: {attempt}") from cause
+        time.sleep(every)
+
+
+async def reached(condition: Callable[[], object]) -> None:
+    """Wait for ``condition``, which another task or thread fulfils and which is cheap to ask."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - what is waited for signals nothing
+            await asyncio.sleep(0.01)
+
+
+def consume(topic: str, settings: Settings) -> list[ConsumerRecord]:
+    """Return all that a topic holds."""
+    consumer = KafkaConsumer(
+        **client_options(settings),
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )
+    try:
+        partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic)]
+        consumer.assign(partitions)
+        total = sum(consumer.end_offsets(partitions).values())
+        records: list[ConsumerRecord] = []
+        while len(records) < total:
+            batches = consumer.poll(timeout_ms=int(1_000 * PATIENCE_S))
+            assert batches, f"{len(records)} of {total} records within {PATIENCE_S:.0f} s"
+            records += chain.from_iterable(batches.values())
+        return records
+    finally:
+        consumer.close()
+
+
+@contextmanager
+def running(settings: Settings, *argv: str) -> Iterator[subprocess.Popen[str]]:
+    """Run ``python`` with such arguments and settings; kill it at the end if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, *argv],
+        env=os.environ | settings.environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextmanager
+def stopped(settings: Settings, name: str) -> Iterator[None]:
+    """Freeze a server of the stack: its system accepts connections for it, nobody answers them."""
+    found = pids.find(settings.home / "run" / f"{name}.json")
+    assert found
+    found.process.suspend()
+    try:
+        eventually(lambda: found.process.status() == psutil.STATUS_STOPPED)
+        yield
+    finally:
+        found.process.resume()
+
+
+def finish(process: subprocess.Popen[str], number: signal.Signals) -> str:
+    """Send a signal, wait for an orderly end, and return what the process printed."""
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, output
+    return output

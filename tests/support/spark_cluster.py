@@ -1,0 +1,76 @@
+"""docker-compose.yml's very master and worker of Spark, as processes of this machine.
+
+What its containers are told these JVMs are told, but that all listen on ports of 127.0.0.1.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from support.helpers import eventually, free_ports
+
+ROOT = Path(__file__).parents[2]
+SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+
+
+class Cluster:
+    """A master and a worker of one core."""
+
+    def __init__(self, folder: Path) -> None:
+        ports = free_ports().values()
+        self._folder = folder
+        self._port, self._pages, self._worker_pages, *_ = ports
+        self.address = f"spark://127.0.0.1:{self._port}"
+
+    def start(self, name: str, *options: str) -> subprocess.Popen[bytes]:
+        programs = Path(sys.executable).parent
+        program, main, *words = SERVICES[name]["command"]
+        command = [str(programs / program), main, *options]
+        told = {key: str(value) for key, value in SERVICES[name]["environment"].items()}
+        told |= {"PATH": f"{programs}:{os.environ['PATH']}", "SPARK_LOCAL_IP": "127.0.0.1"}
+        with (self._folder / f"{name}.log").open("wb") as log:
+            return subprocess.Popen(
+                [*command, *map(self._localised, words)],
+                env=os.environ | told,
+                stdout=log,
+                stderr=log,
+            )
+
+    def master(self) -> subprocess.Popen[bytes]:
+        ports = ("--port", f"{self._port}", "--webui-port", f"{self._pages}")
+        return self.start("spark-master", *ports)
+
+    def worker(self) -> subprocess.Popen[bytes]:
+        options = ("--host", "127.0.0.1", "--webui-port", f"{self._worker_pages}")
+        return self.start("spark-worker", *options)
+
+    def state(self) -> dict[str, Any]:
+        """Return what the master tells of its workers and of what runs on them."""
+        url = f"http://127.0.0.1:{self._pages}/json/"
+        try:
+            return dict(httpx.get(url, timeout=10).raise_for_status().json())
+        except (httpx.TransportError, ValueError) as error:  # at first it answers with a page
+            raise AssertionError("the master is not there yet") from error
+
+    def _localised(self, word: str) -> str:
+        word = word.replace("spark://spark-master:7077", self.address)
+        return word.replace("spark-master", "127.0.0.1").replace("/tmp", str(self._folder))  # noqa: S108
+
+
+@contextmanager
+def spark_cluster(folder: Path) -> Iterator[Cluster]:
+    """Run one, its logs and what it writes in ``folder``, until the block ends."""
+    cluster = Cluster(folder)
+    with ExitStack() as ended:
+        for process in (cluster.master(), cluster.worker()):
+            ended.callback(process.wait, 60)
+            ended.callback(process.terminate)
+        eventually(lambda: cluster.state()["aliveworkers"] == 1, every=0.5)
+        yield cluster

@@ -1,0 +1,31 @@
+"""A Connect worker of a test's own, on the session's Kafka and QuestDB."""
+
+import dataclasses
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from liq.config import Settings
+from liq.stack import control
+from liq.stack.servers import CONNECT, servers
+from support.helpers import free_ports
+
+
+@contextmanager
+def own_worker(stack: Settings, home: Path, **changes: object) -> Iterator[Settings]:
+    """Start a worker that shares no connector with the stack's, and return its settings."""
+    port = free_ports()["connect_port"]
+    settings = stack.model_copy(update={"home": home, "connect_port": port, **changes})
+    [worker] = [service for service in servers(settings) if service.name == CONNECT]
+    [(file, text)] = worker.files.items()
+    own = uuid.uuid4().hex[:8]
+    for name in ("liq-connect", "connect-configs", "connect-offsets", "connect-status"):
+        text = text.replace(f"={name}\n", f"={name}-{own}\n")
+    worker = dataclasses.replace(worker, files={file: text})
+    control.launch([worker], settings)
+    try:
+        control.wait_healthy(worker)
+        yield settings
+    finally:
+        control.end([worker], settings)

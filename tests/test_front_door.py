@@ -1,0 +1,29 @@
+"""What `import liq` offers, and how little it loads."""
+
+import subprocess
+import sys
+
+import liq
+
+OFFERED = [
+    "Dashboard", "LiqError", "Producer", "Settings", "__version__", "alerts", "charts", "export",
+    "hit", "queries",
+]  # fmt: skip
+
+
+def test_the_front_door_offers_these_names_and_nothing_else() -> None:
+    assert dir(liq) == OFFERED
+    assert all(getattr(liq, name) is not None for name in OFFERED)
+
+
+def test_importing_liq_loads_no_pandas_and_no_client() -> None:
+    heavy = "{'pandas', 'numpy', 'plotly', 'psycopg', 'kafka', 'msgspec', 'pydantic', 'ipywidgets'}"
+    program = f"import sys, liq; print(sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_an_unknown_name_of_liq_is_an_attribute_error() -> None:
+    assert not hasattr(liq, "no_such_name")

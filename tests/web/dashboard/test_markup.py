@@ -1,0 +1,255 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+import traitlets
+from markupsafe import Markup
+
+from liq.analysis.alerts import Rule, Rules
+from liq.ingest.venues import VENUES
+from liq.monitoring.diagnosis import Part, Problem
+from liq.records.model import Severity
+from liq.web.dashboard import markup
+from liq.web.dashboard.html import Html
+from liq.web.dashboard.inspector import Inspection
+from liq.web.dashboard.model import Answers, DashboardModel, Frames, State
+from liq.web.dashboard.table import Table
+
+EVIL = "<img src=x onerror=alert(1)>"
+NOW = datetime(2026, 1, 1, 12, 0, 1, 500_000, tzinfo=UTC)
+
+
+def frames(**totals: float) -> Frames:
+    row = {
+        "long_usd": 1_234_567.0, "short_usd": 0.0, "net_usd": 1_234_567.0, "long_count": 3,
+        "short_count": 0, "prints": 3, "largest_usd": 999.0, "not_live": 0, "partial": 0,
+    } | totals  # fmt: skip
+    sources = {"exchange": EVIL, "source": "simulator", "completeness": "throttled", "prints": 3}
+    return Frames(
+        common=Answers({
+            "totals": pd.DataFrame([row]), "sources": pd.DataFrame([sources]),
+            "alerts": pd.DataFrame(),
+        }),
+        board=Answers({}),
+        controls=DashboardModel(bucket="1s").controls, bucket="10s", start=NOW, end=NOW, read=NOW,
+    )  # fmt: skip
+
+
+def prints(**changes: object) -> pd.DataFrame:
+    row = {
+        "ts": pd.Timestamp(NOW), "exchange": EVIL, "symbol": EVIL, "side": "long", "price": 0.0123,
+        "quantity": 1.0, "notional": 250_000.0, "completeness": "full", "source": "live",
+        "event_id": -5,
+    }  # fmt: skip
+    return pd.DataFrame([row | changes])
+
+
+def model(state: State, problem: str = "") -> DashboardModel:
+    made = DashboardModel()
+    made.frames, made.state = frames(), state
+    made.trouble = (Problem(Part.QUESTDB, problem, problem),) if problem else ()
+    return made
+
+
+def test_text_from_outside_is_escaped() -> None:
+    shown = model(State.FAILED, problem=EVIL)
+    found = Inspection({"symbol": EVIL}, {"symbol": EVIL}, None, EVIL)
+    pages = [markup.header(shown), markup.notice(shown), markup.tape(prints()),
+             markup.footnote(frames()), markup.figures(frames()), markup.inspection(found),
+             markup.alert(EVIL), markup.feeds(health(exchange=EVIL)),
+             markup.sizes(quantiles(EVIL)), markup.cascades(cascade(EVIL)),
+             markup.unheard(EVIL)]  # fmt: skip
+    assert not any("<img" in page for page in pages)
+    assert sum("&lt;img" in page for page in pages) == 10
+
+
+def quantiles(side: str) -> pd.DataFrame:
+    sums = ("total", "p10", "p25", "p50", "p75", "p90", "p99", "largest")
+    return pd.DataFrame([{"side": side, "prints": 1} | {f"{name}_usd": 1.0 for name in sums}])
+
+
+def cascade(name: str) -> pd.DataFrame:
+    row = {
+        "name": name, "from_ts": pd.Timestamp(NOW), "duration_s": 1.0, "prints": 5, "exchanges": 2,
+        "first_exchange": name, "long_usd": 1.0, "short_usd": 1.0, "peak_1s_usd": 1.0,
+        "burst_score": float("nan"), "covered": 0.25,
+    }  # fmt: skip
+    return pd.DataFrame([row])
+
+
+def test_widgets_refuse_html_that_was_not_escaped() -> None:
+    for widget, trait in ((Html(), "value"), (Table(), "html")):
+        setattr(widget, trait, Markup("<b>{}</b>").format(EVIL))
+        with pytest.raises(traitlets.TraitError, match=r"liq\.html"):
+            setattr(widget, trait, f"<b>{EVIL}</b>")
+        assert getattr(widget, trait) == "<b>&lt;img src=x onerror=alert(1)&gt;</b>"
+
+
+def test_rows_of_unknown_sources_and_venues_are_badged_and_not_an_error() -> None:
+    strange = frames()
+    strange.sources["source"] = "<made up>"
+    shown = model(State.LIVE)
+    shown.frames = strange
+    assert "&lt;MADE UP&gt; DATA" in markup.header(shown)
+
+
+def test_each_state_but_live_has_a_notice_of_its_own() -> None:
+    troubled = {State.FAILED, State.STALE, State.DISCONNECTED, State.BROKEN}
+    notices = {
+        state: markup.notice(model(state, f"{state} for a reason" if state in troubled else ""))
+        for state in State
+    }
+    assert notices.pop(State.LIVE) == ""
+    assert len(set(notices.values())) == len(notices)
+    for state, notice in notices.items():
+        assert f"liq-{state}" in notice
+    assert "feeds are connected" in notices[State.QUIET]
+    for state in troubled:
+        assert f"{state} for a reason" in notices[state]
+
+
+def test_header_badges_simulated_data() -> None:
+    assert "SIMULATED DATA" in markup.header(model(State.LIVE))
+    nobody = DashboardModel()
+    assert "liq-badge" not in markup.header(nobody)
+    assert "no rows yet" in markup.header(nobody)
+
+
+def test_figures_have_units_and_lower_bounds_their_mark() -> None:
+    assert "$1.235M" in markup.figures(frames())
+    assert "≥" not in markup.figures(frames())
+    assert markup.figures(frames(partial=1)).count("≥ ") == 5
+    assert markup.figures(frames(), pd.DataFrame({"exchange": ["okx"]})).count("≥ ") == 5
+    assert "≥ " not in markup.figures(frames(), pd.DataFrame({"exchange": []}))
+    assert "25 % covered" in markup.cascades(cascade("BTC"))
+    assert "100% towards longs" in markup.figures(frames())
+    assert "nothing to weigh" in markup.figures(frames(long_usd=0.0))
+    assert markup.figures(None).count("liq-figure") == 5
+
+
+def test_tape_rows_are_coloured_by_side_and_large_ones_marked() -> None:
+    page = markup.tape(prints())
+    assert '<td class="liq-long">long</td>' in page
+    assert "12:00:01.500" in page
+    assert "250,000" in page
+    assert 'class="liq-big"' in page
+    assert 'data-key="[&#34;2026-01-01T12:00:01.500000+00:00&#34;,-5,&#34;' in page
+    assert markup.tape(prints().iloc[:0]) == '<p class="liq-none">no prints</p>'
+
+
+def test_a_print_that_no_exchange_sent_says_so() -> None:
+    assert "<mark>" not in markup.tape(prints())
+    assert "<mark>simulator</mark>" in markup.tape(prints(source="simulator"))
+
+
+def test_an_inspection_shows_values_with_units_the_message_and_the_rule() -> None:
+    row = {"notional": 1234567.5, "ts": NOW, "side": "long"}
+    page = markup.inspection(Inspection(row, {"notional": "USD"}, VENUES["okx"], '{"a": 1}'))
+    for text in ("1,234,567.5<small>USD", "2026-01-01 12:00:01.500000 UTC", "{&#34;a&#34;: 1}",
+                 f'href="{VENUES["okx"].documentation}"', "bankruptcy price"):  # fmt: skip
+        assert text in page
+    unkept = markup.inspection(Inspection(row, {}, None, "", "not kept: `liq run` keeps it"))
+    assert "not kept: <code>liq run</code> keeps it" in unkept
+
+
+def health(**changes: object) -> pd.DataFrame:
+    row = {
+        "exchange": "okx", "source": "live", "known": True, "completeness": "sampled",
+        "ts": pd.Timestamp(NOW), "connected": True, "messages": 1200, "gaps": 3,
+        "reconnects": 4, "lag_s": 0.0421,
+        "max_lag_s": 12.0, "max_queued": 5000, "passed": 1234, "too_old": 77, "stopped": False,
+        "silent": False,
+    }  # fmt: skip
+    return pd.DataFrame([row | changes])
+
+
+def test_feeds_are_told_with_units_and_a_lost_one_apart() -> None:
+    page = markup.feeds(health())
+    for text in ("okx", "connected", "sampled", "1,200", "42 ms", "12 s", "5,000", "1,234", "77",
+                 "passed over", "too old", "liq-heard"):  # fmt: skip
+        assert text in page
+    lost = markup.feeds(health(connected=False, silent=True, lag_s=None, source="simulator"))
+    for text in ("disconnected", "liq-unheard", "<td>-</td>", "<mark>simulator</mark>"):
+        assert text in lost
+    ended = markup.feeds(health(connected=False, stopped=True))
+    assert "stopped" in ended
+    assert "liq-unheard" not in ended
+    assert "<code>liq run</code>" in markup.feeds(health().iloc[:0])
+
+
+def test_feeds_that_were_not_heard_stand_in_one_line() -> None:
+    line = markup.unheard("2 of 3 feeds disconnected: okx, gate")
+    assert "<b>≥</b> 2 of 3 feeds disconnected: okx, gate: sums are lower bounds." in line
+    assert markup.unheard("") == ""
+
+
+def test_history_tells_its_window_and_not_how_old_the_newest_row_is() -> None:
+    shown = model(State.HISTORY)
+    shown.until = NOW
+    assert "ago" not in markup.header(shown)
+    assert f"to {NOW:%Y-%m-%d %H:%M:%S} UTC" in markup.header(shown)
+
+
+def test_title_says_when_bars_were_widened() -> None:
+    assert "1s has too many bars" in markup.bars_title(frames())
+    shown = replace(frames(), bucket="1s")
+    assert "too many" not in markup.bars_title(shown)
+    assert "Liquidated per 1s" in markup.bars_title(shown)
+    assert "mark price of BTC" in markup.bars_title(shown)
+
+
+def test_an_empty_stretch_of_history_leads_back_to_now() -> None:
+    shown = model(State.EMPTY)
+    assert "start a producer" in markup.notice(shown)
+    shown.until = NOW
+    assert "press Live" in markup.notice(shown)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(0, "$0"), (999, "$999"), (1500, "$1.5k"), (-2_500_000, "−$2.5M"), (1.5e9, "$1.5B")],  # noqa: RUF001
+)
+def test_dollars(amount: float, text: str) -> None:
+    assert markup.dollars(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.25, "0.2 s"),
+        (42, "42 s"),
+        (119, "119 s"),
+        (300, "5 min"),
+        (7200, "2 h"),
+        (200_000, "2 d"),
+    ],
+)
+def test_ago(seconds: float, text: str) -> None:
+    assert markup.ago(timedelta(seconds=seconds)) == text
+
+
+def test_rules_are_told_with_their_conditions_and_faults() -> None:
+    rule = Rule(
+        description=EVIL, query="totals", column="long_usd", comparison=">=", threshold=1e6,
+        message="x", window="1m", aggregate="max", severity=Severity.CRITICAL,
+    )  # fmt: skip
+    page = markup.rules(Rules({"burst": rule}, {"bad": "rule bad: <odd>"}))
+    for text in ("burst", "max of long_usd of totals within 1m &gt;= 1,000,000", "5m", "&lt;img",
+                 "liq-critical", "rule bad: &lt;odd&gt;"):  # fmt: skip
+        assert text in page
+    assert "<img" not in page
+
+
+def test_alerts_are_told_apart_by_severity_escaped_and_marked_when_not_live() -> None:
+    row = {
+        "ts": NOW, "rule": EVIL, "severity": "critical", "message": EVIL, "value": 2_500_000.0,
+        "threshold": 1_000_000.0, "query": "totals", "measure": "long_usd", "live": False,
+    }  # fmt: skip
+    page = markup.alerts(pd.DataFrame([row, row | {"severity": "info", "live": True}]))
+    assert "<img" not in page
+    assert page.count('<li class="liq-critical"') == page.count('<li class="liq-info"') == 1
+    assert page.count("<mark>") == 1
+    assert "totals: long_usd 2.5e+06, threshold 1e+06" in page
+    assert "<time>01-01 12:00:01</time>" in page
+    assert markup.alerts(None) == markup.alerts(pd.DataFrame()) == ""

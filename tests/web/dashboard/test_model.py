@@ -1,0 +1,409 @@
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from pydantic import SecretStr
+from traitlets import TraitError
+
+from liq.config import Settings
+from liq.errors import QueryError, QuestDBError, QuestDBTimeoutError
+from liq.monitoring.diagnosis import Pulse
+from liq.query import queries
+from liq.query.parameters import duration
+from liq.web.dashboard import markup
+from liq.web.dashboard.boards import BOARDS
+from liq.web.dashboard.model import MAX_BARS, DashboardModel, State
+from support.helpers import eventually, free_ports
+from support.proxy import Proxy
+from support.rows import health, insert, report
+from web.dashboard.conftest import fresh
+
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("unhurried")]
+
+
+def sizes(model: DashboardModel) -> list[float]:
+    assert model.frames is not None
+    return model.frames.board["tape"]["notional"].tolist()
+
+
+def test_starts_loading_and_tells_an_empty_table(own: Settings) -> None:
+    model = DashboardModel(own)
+    assert (model.state, model.frames, model.age) == (State.LOADING, None, None)
+    assert model.poll()
+    assert (model.state, model.age) == (State.EMPTY, None)
+    assert sizes(model) == []
+
+
+def test_reloads_only_for_newer_rows(own: Settings) -> None:
+    insert(own, [fresh(100, age=10)])
+    model = DashboardModel(own)
+    assert model.poll()
+    assert (model.state, sizes(model)) == (State.LIVE, [100])
+    before = model.frames
+    assert not model.poll()
+    assert model.frames is before
+    insert(own, [fresh(200)])
+    assert model.poll()
+    assert sizes(model) == [200, 100]
+    insert(own, [fresh(300, age=20)])  # older than the newest, but new
+    assert model.poll()
+    assert sizes(model) == [200, 100, 300]
+
+
+def test_frames_of_a_reading_belong_together(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(50, side="short", symbol="ETHUSDT", source="simulator")])
+    model = DashboardModel(own)
+    model.poll()
+    frames = model.frames
+    assert frames is not None
+    assert frames.board["bars"]["long_usd"].sum() == 100
+    assert frames.board["net"]["cumulative_usd"].iloc[-1] == 50
+    assert frames.totals["prints"].item() == 2
+    assert frames.board["symbols"]["symbol"].tolist() == ["BTCUSDT", "ETHUSDT"]
+    assert frames.board["exchanges"]["total_usd"].tolist() == [150]
+    assert set(frames.sources["source"]) == {"live", "simulator"}
+    assert frames.start <= frames.board["bars"]["ts"].iloc[-1] <= frames.read <= frames.end
+    assert model.known_symbols == ("BTCUSDT", "ETHUSDT")
+    assert model.known_exchanges == ("binance_usdm",)
+
+
+def test_a_control_that_changed_reloads(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(5000, symbol="ETHUSDT", age=2), fresh(70, age=120)])
+    model = DashboardModel(own, window="5m")
+    model.poll()
+    assert sizes(model) == [100, 5000, 70]
+    for control, value, shown in (
+        ("window", "1m", [100, 5000]),
+        ("min_notional", 1000.0, [5000]),
+        ("symbols", ["BTCUSDT"], []),
+        ("min_notional", 0.0, [100]),
+    ):
+        model.set_trait(control, value)
+        assert model.poll()
+        assert sizes(model) == shown
+        assert not model.poll()
+    assert model.state == State.LIVE
+    model.symbols = ["NONE"]
+    model.poll()
+    assert model.state is State.EMPTY
+    assert "no row has the symbol &#39;NONE&#39;" in markup.notice(model)
+
+
+def test_a_system_just_started_fills_its_picture(own: Settings) -> None:
+    insert(own, [fresh(100, age=1800)])
+    model = DashboardModel(own, window="4h")
+    model.poll()
+    assert model.frames is not None
+    first = model.frames.board["bars"].query("long_usd > 0")["ts"].item()
+    assert model.frames.start == first
+    insert(own, [fresh(100, age=6 * 3600)])
+    model.poll()
+    start, end = model.frames.span
+    assert end - start >= timedelta(hours=4)
+    since, until = model.frames.looked_at
+    assert start <= since
+    assert (until, until - since) == (model.frames.read, timedelta(hours=4))
+
+
+def test_tells_when_a_feed_was_not_heard(own: Settings) -> None:
+    now = int(time.time())
+    heard = [now - 120, *range(now - 60, now + 1)]  # and nothing in between
+    moments = [datetime.fromtimestamp(second, UTC) for second in heard]
+    reports = [health(moment, exchange="binance_usdm") for moment in moments]
+    gone = health(moments[0] - timedelta(hours=3), exchange="okx")  # killed, and no print of it
+    ended = health(moments[0] - timedelta(hours=3), exchange="gate", stopped=True)
+    yesterday = health(moments[0] - timedelta(hours=30), exchange="htx")
+    report(own, [*reports, gone, ended, yesterday])
+    insert(own, [fresh(100)])
+    model = DashboardModel(own, window="5m")
+    model.poll()
+    assert model.gaps is not None
+    rows: Iterator[Any] = model.gaps.itertuples()
+    spans = [(row.from_ts.timestamp(), row.to_ts.timestamp()) for row in rows]
+    assert (now - 120, now - 60) in spans
+    assert set(model.gaps["exchange"]) == {"binance_usdm", "okx"}
+    assert model.unheard.startswith("1 of 2 feeds disconnected: okx; disconnected for a part of")
+    model.exchanges = ["gate"]  # what others miss is none of this reader's
+    model.poll()
+    assert (len(model.gaps), model.unheard) == (0, "")
+
+
+def test_paused_frames_stand_still_until_resumed(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    model = DashboardModel(own)
+    model.poll()
+    model.paused = True
+    insert(own, [fresh(200)])
+    assert not model.poll()
+    assert (model.state, sizes(model)) == (State.PAUSED, [100])
+    model.paused = False
+    assert model.poll()
+    assert (model.state, sizes(model)) == (State.LIVE, [200, 100])
+
+
+def test_history_stands_still_until_it_is_left(own: Settings) -> None:
+    insert(own, [fresh(100, age=3600), fresh(50, age=1)])
+    model = DashboardModel(own, window="5m")
+    model.poll()
+    now = datetime.now(UTC)
+    model.travel(now - timedelta(seconds=3660), now - timedelta(seconds=3540))
+    assert model.poll()
+    assert (model.state, model.window, sizes(model)) == (State.HISTORY, "120s", [100])
+    assert model.frames is not None
+    assert model.frames.start < now - timedelta(seconds=3600) < model.frames.end
+    insert(own, [fresh(200)])
+    assert not model.poll()
+    model.step(-1)
+    model.poll()
+    assert (model.state, sizes(model)) == (State.EMPTY, [])
+    model.step(1)
+    model.poll()
+    assert sizes(model) == [100]
+    model.step(1000)  # beyond now: live again
+    model.poll()
+    assert (model.state, model.until, sizes(model)) == (State.LIVE, None, [200, 50])
+
+
+def test_another_board_reads_its_own_frames(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    model = DashboardModel(own)
+    for board in BOARDS:
+        model.board = board
+        assert model.poll()
+        assert model.frames is not None
+        assert model.frames.controls.board == board
+        assert model.frames.totals["prints"].item() == 1
+        assert set(model.frames.board) == set(BOARDS[board](model.controls))
+    with pytest.raises(TraitError, match="Nowhere"):
+        model.board = "Nowhere"
+
+
+def test_venues_can_be_chosen(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(50, exchange="okx")])
+    model = DashboardModel(own, exchanges=["okx"])
+    model.poll()
+    assert sizes(model) == [50]
+    assert model.known_exchanges == ("binance_usdm", "okx")
+
+
+def after(model: DashboardModel, *states: State) -> str:
+    """Return what is wrong once the model has one of ``states``: services are asked meanwhile."""
+
+    def knows() -> bool:
+        model.poll()
+        return model.state in states and (bool(model.trouble) or State.LIVE in states)
+
+    eventually(knows)
+    return "; ".join(problem.what for problem in model.trouble)
+
+
+def reported(own: Settings, age: float = 0, **changes: Any) -> None:
+    moment = datetime.now(UTC) - timedelta(seconds=age)
+    report(own, [health(moment, exchange="binance_usdm", **changes)])
+
+
+def test_quiet_when_the_newest_row_is_old_and_nobody_ever_reports(own: Settings) -> None:
+    insert(own, [fresh(100, age=300)])
+    model = DashboardModel(own)
+    assert after(model, State.QUIET) == "no producer reports"
+    assert model.age is not None
+    assert timedelta(seconds=300) <= model.age < timedelta(seconds=330)
+
+
+def test_quiet_while_connected_feeds_report_and_nothing_happens(own: Settings) -> None:
+    insert(own, [fresh(100, age=300)])
+    reported(own)
+    model = DashboardModel(own)
+    model.poll()
+    assert (model.state, model.trouble) == (State.QUIET, ())
+
+
+def test_not_live_when_a_producer_no_longer_reports(own: Settings) -> None:
+    insert(own, [fresh(100, age=90)])
+    reported(own, age=80)
+    model = DashboardModel(own)
+    assert after(model, State.STALE) == "nothing new arrives"  # and why is being found out
+    eventually(lambda: "producer of binance_usdm" in after(model, State.STALE))
+    reported(own)
+    assert after(model, State.QUIET, State.LIVE) == ""
+
+
+def test_not_live_while_a_feed_is_disconnected(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    reported(own)
+    reported(own, connected=False)
+    report(own, [health(datetime.now(UTC), exchange="okx")])
+    model = DashboardModel(own)
+    assert after(model, State.DISCONNECTED) == "disconnected: binance_usdm"
+    model.exchanges = ["okx"]  # the other feed is none of this reader's
+    model.poll()
+    assert model.state is not State.DISCONNECTED
+
+
+def test_rows_dated_in_the_future_are_not_fresh(own: Settings) -> None:
+    insert(own, [fresh(100, age=-7200), fresh(100, age=-50)])  # queries leave the first one out
+    reported(own, age=80)
+    model = DashboardModel(own, window="4h")
+    assert after(model, State.STALE)
+    assert model.age is not None
+    assert model.age < timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("port", "what"),
+    [
+        ("kafka_port", "Kafka does not answer"),
+        ("connect_port", "Kafka Connect does not answer"),
+    ],
+)
+def test_nothing_fresh_names_the_server_that_is_away(own: Settings, port: str, what: str) -> None:
+    insert(own, [fresh(100, age=90)])
+    model = DashboardModel(own.model_copy(update={port: free_ports()[port]}))
+    assert after(model, State.STALE) == what
+    empty = DashboardModel(model.settings, symbols=["NONE"])
+    assert after(empty, State.STALE) == what  # and not only that nothing matches
+
+
+def test_a_refused_password_is_told_with_its_mend(own: Settings) -> None:
+    wrong = {"questdb_reader_password": SecretStr("wrong")}
+    model = DashboardModel(own.model_copy(update=wrong))
+    assert after(model, State.FAILED) == "QuestDB refuses the password"
+    assert "set LIQ_QUESTDB_READER_PASSWORD" in model.problem
+
+
+def test_the_servers_are_asked_as_soon_as_something_is_overdue(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    model = DashboardModel(own)
+    model.poll()
+    for age, asked in ((1, False), (3, True)):
+        now = datetime.now(UTC)
+        model._pulse = Pulse(now, now - timedelta(seconds=age), [])
+        model.judge()
+        assert model.state in (State.LIVE, State.QUIET)
+        assert (model._examiner._running is not None) is asked
+
+
+def test_a_query_that_fails_leaves_the_others(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert(own, [fresh(100)])
+    asked = queries.asked
+
+    def partly(key: str, settings: Settings, **params: Any) -> pd.DataFrame:
+        if key in ("top_symbols", "sources"):
+            raise {"top_symbols": QuestDBError("refused"), "sources": ValueError("odd")}[key]
+        return asked(key, settings, **params)
+
+    monkeypatch.setattr(queries, "asked", partly)
+    model = DashboardModel(own)
+    model.poll()
+    assert sizes(model) == [100]
+    assert model.frames is not None
+    with pytest.raises(QuestDBError, match="refused"):
+        model.frames.board["symbols"]
+    with pytest.raises(ValueError, match="odd"):
+        model.frames.sources  # noqa: B018 - to take it raises
+    assert model.frames.badge is None
+
+
+def test_a_query_that_nobody_foresaw_to_fail_ends_no_reading(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = DashboardModel(own)
+    monkeypatch.setattr(model, "_latest", lambda: 1 / 0)
+    assert not model.poll()
+    assert model.state is State.FAILED
+    assert "ZeroDivisionError" in model.problem
+    monkeypatch.undo()
+    assert model.poll()
+
+
+def test_a_reading_of_long_ago_is_not_live(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    insert(own, [fresh(100)])
+    model = DashboardModel(own)
+    model.poll()
+    assert model.state == State.LIVE
+    monkeypatch.setattr("liq.web.dashboard.model._STUCK", timedelta(0))
+    model.judge()
+    assert model.state is State.STALE
+
+
+def test_the_window_moves_on_without_new_rows(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert(own, [fresh(100)])
+    model = DashboardModel(own)
+    model.poll()
+    assert not model.poll()
+    monkeypatch.setattr("liq.web.dashboard.model._SLIDE", timedelta(0))
+    assert model.poll()
+
+
+def test_an_outage_keeps_the_frames_and_heals(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    with Proxy(own.questdb_pg_port) as proxy:
+        model = DashboardModel(own.model_copy(update={"questdb_pg_port": proxy.port}))
+        model.poll()
+        proxy.cut()
+        assert not model.poll()
+        assert (model.state, sizes(model)) == (State.FAILED, [100])
+        assert f"127.0.0.1:{proxy.port}" in model.problem
+        insert(own, [fresh(200)])
+        proxy.mend()
+        assert model.poll()
+        assert (model.state, model.problem, sizes(model)) == (State.LIVE, "", [200, 100])
+
+
+def test_frames_do_not_wait_for_what_is_around_them(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert(own, [fresh(100)])
+    model = DashboardModel(own)
+    asked = queries.asked
+
+    def slow_coverage(key: str, settings: Settings, **params: Any) -> pd.DataFrame:
+        if key == "coverage":
+            raise QuestDBTimeoutError("too slow")
+        return asked(key, settings, **params)
+
+    monkeypatch.setattr(queries, "asked", slow_coverage)
+    monkeypatch.setattr("liq.web.dashboard.model._LOOK_AROUND", 0.0)
+    assert model.poll()
+    assert (model.state, sizes(model), model.gaps) == (State.LIVE, [100], None)
+    monkeypatch.setattr(queries, "asked", asked)
+    model.poll()
+    assert model.gaps is not None
+
+
+def test_without_questdb_it_says_what_to_do(tmp_path: Path) -> None:
+    model = DashboardModel(Settings.load(home=tmp_path, **free_ports()))
+    assert not model.poll()
+    assert (model.state, model.frames) == (State.FAILED, None)
+    assert "liq up" in model.problem
+
+
+@pytest.mark.parametrize("window", ["5m", "1h", "1d", "30d"])
+@pytest.mark.parametrize("bucket", ["1s", "1m", "1h", "1d"])
+def test_bars_are_never_too_many(own: Settings, window: str, bucket: str) -> None:
+    insert(own, [fresh(100)])
+    model = DashboardModel(own, bucket=bucket, window=window)
+    model.poll()
+    assert model.frames is not None
+    used = duration(model.frames.bucket)
+    assert duration(window) / used <= MAX_BARS
+    assert used >= duration(bucket)
+    assert len(model.frames.board["bars"]) <= MAX_BARS + 1
+    assert model.bucket == bucket  # what the reader asked for stays
+
+
+def test_senseless_controls_are_refused(own: Settings) -> None:
+    with pytest.raises(QueryError, match="7s"):
+        DashboardModel(own, bucket="7s")
+    with pytest.raises((TraitError, ValueError), match="soon"):
+        DashboardModel(own, window="soon")
+    with pytest.raises(TraitError):
+        DashboardModel(own, min_notional=-1.0)

@@ -1,0 +1,604 @@
+import asyncio
+import io
+import math
+import re
+import time
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+import pytest
+from markupsafe import Markup
+
+from liq.analysis import charts
+from liq.common import assets
+from liq.config import Settings
+from liq.errors import QueryError
+from liq.query import questdb
+from liq.records.model import Alert, Severity, Text
+from liq.web.dashboard import Dashboard, State, model, reader, view
+from liq.web.dashboard.boards import BOARDS
+from liq.web.dashboard.download import Download
+from liq.web.dashboard.panels.overview import Overview
+from liq.web.dashboard.plot import Plot, plotly_js
+from liq.web.dashboard.reader import Reader
+from liq.web.dashboard.table import Table
+from support.helpers import eventually, free_ports, reached
+from support.proxy import Proxy
+from support.rows import insert, insert_alerts
+from web.dashboard.conftest import fresh
+
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("unhurried")]
+
+
+def everything(widget: Any) -> Iterator[Any]:
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from everything(child)
+
+
+def find(dashboard: Dashboard, kind: type, **traits: Any) -> Any:
+    (found,) = (
+        widget
+        for widget in everything(dashboard.widget)
+        if isinstance(widget, kind)
+        and all(getattr(widget, name) == value for name, value in traits.items())
+    )
+    return found
+
+
+def page(dashboard: Dashboard) -> str:
+    shown = (
+        getattr(w, "html", "") or getattr(w, "value", "")
+        for w in everything(dashboard.widget)
+        if isinstance(w, (widgets.HTML, Table))
+    )
+    return "".join(text for text in shown if not text.startswith("<style>"))
+
+
+def overview(dashboard: Dashboard) -> Overview:
+    panel = dashboard.panels["Overview"]
+    assert isinstance(panel, Overview)
+    return panel
+
+
+def drawn(plot: Plot, trace: int = 0) -> list[float]:
+    return [value for value in plot.spec["data"][trace]["y"] if value]
+
+
+def look(dashboard: Dashboard, *, paint: bool = True) -> None:
+    """Send what a visible page sends; unless ``paint``, it never shows what came."""
+    found = find(dashboard, Reader)
+    if paint:
+        found.observe(lambda change: painted(found, change["new"]), "sent")
+    found._handle_custom_msg({"type": "here"}, [])
+
+
+def painted(reader: Reader, sent: int) -> None:
+    reader._handle_custom_msg({"type": "painted", "sent": sent}, [])
+
+
+def test_first_frames_are_drawn_when_it_is_built(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(40, side="short", source="simulator")])
+    dashboard = Dashboard(settings=own)
+    assert drawn(overview(dashboard).bars) == [100]
+    assert drawn(overview(dashboard).bars, 1) == [40]
+    assert drawn(overview(dashboard).net) == [60]
+    assert overview(dashboard).symbols.spec["data"][0]["y"] == ["BTCUSDT"]
+    assert overview(dashboard).exchanges.spec["data"][0]["y"] == ["≥ binance_usdm"]
+    shown = page(dashboard)
+    for text in ("PARTLY SIMULATED DATA", "$100", "BTCUSDT", "≥ $40", "Liquidated per 1m"):
+        assert text in shown
+    notes = [note["text"] for note in overview(dashboard).bars.spec["layout"]["annotations"]]
+    assert notes == ["PARTLY SIMULATED DATA"]
+
+
+async def test_lives_and_redraws_only_for_newer_rows(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "_SLIDE", timedelta(hours=1))  # which would redraw as well
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own, interval=0.1)
+    redraws: list[object] = []
+    overview(dashboard).bars.observe(redraws.append, "spec")
+    dashboard.start()
+    dashboard.start()  # once more changes nothing
+    look(dashboard)
+    await asyncio.sleep(1)
+    assert redraws == []
+    await asyncio.to_thread(insert, own, [fresh(200)])
+    await reached(lambda: sum(drawn(overview(dashboard).bars)) == 300)
+    assert len(redraws) == 1
+    dashboard.stop()
+    await asyncio.to_thread(insert, own, [fresh(400)])
+    await asyncio.sleep(0.5)
+    assert sum(drawn(overview(dashboard).bars)) == 300
+
+
+async def test_rests_while_nobody_looks(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    dashboard = Dashboard(settings=own, interval=0.1)
+    dashboard.start()
+    await asyncio.to_thread(insert, own, [fresh(100)])
+    await asyncio.sleep(0.5)
+    assert drawn(overview(dashboard).bars) == []
+    look(dashboard)
+    await reached(lambda: drawn(overview(dashboard).bars) == [100])
+    monkeypatch.setattr(reader, "PATIENCE", 0.0)
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(insert, own, [fresh(200)])
+    await asyncio.sleep(0.5)
+    assert drawn(overview(dashboard).bars) == [100]
+    dashboard.stop()
+
+
+async def test_a_slow_page_is_sent_no_more_until_it_has_painted(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own, interval=0.1)
+    dashboard.start()
+    look(dashboard, paint=False)
+    page = find(dashboard, Reader)
+    await asyncio.to_thread(insert, own, [fresh(200)])
+    await reached(lambda: sum(drawn(overview(dashboard).bars)) == 300)
+    await asyncio.to_thread(insert, own, [fresh(400)])
+    await asyncio.sleep(1)
+    assert sum(drawn(overview(dashboard).bars)) == 300
+    painted(page, page.sent - 1)  # what it had before
+    await asyncio.sleep(0.5)
+    assert sum(drawn(overview(dashboard).bars)) == 300
+    painted(page, page.sent)
+    await reached(lambda: sum(drawn(overview(dashboard).bars)) == 700)
+    dashboard.stop()
+
+
+async def test_a_page_that_never_tells_of_painting_is_not_waited_for_long(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "PAINTING", 0.2)
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own, interval=0.1)
+    dashboard.start()
+    look(dashboard, paint=False)
+    for more in (200, 400):
+        total = sum(drawn(overview(dashboard).bars)) + more
+        await asyncio.to_thread(insert, own, [fresh(more)])
+        await reached(partial(_adds_up_to, dashboard, total))
+    dashboard.stop()
+
+
+def _adds_up_to(dashboard: Dashboard, total: float) -> bool:
+    return sum(drawn(overview(dashboard).bars)) == total
+
+
+async def test_lives_through_an_outage(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    with Proxy(own.questdb_pg_port) as proxy:
+        settings = own.model_copy(update={"questdb_pg_port": proxy.port})
+        dashboard = Dashboard(settings=settings, interval=0.1)
+        dashboard.start()
+        look(dashboard)
+        proxy.cut()
+        await reached(lambda: dashboard.model.state is State.FAILED)
+        assert "Cannot read the data" in page(dashboard)
+        assert "liq-outdated" in dashboard.widget._dom_classes
+        assert drawn(overview(dashboard).bars) == [100]
+        await asyncio.to_thread(insert, own, [fresh(200)])
+        proxy.mend()
+        await reached(lambda: sum(drawn(overview(dashboard).bars)) == 300)
+        assert "Cannot read the data" not in page(dashboard)
+        assert "liq-outdated" not in dashboard.widget._dom_classes
+        dashboard.stop()
+
+
+async def test_tells_when_questdb_hangs(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view, "_SLOW", 0.3)
+    insert(own, [fresh(100)])
+    with Proxy(own.questdb_pg_port) as proxy:
+        settings = own.model_copy(update={"questdb_pg_port": proxy.port})
+        dashboard = Dashboard(settings=settings, interval=0.1)
+        dashboard.start()
+        look(dashboard)
+        proxy.stall()
+        await reached(lambda: "QuestDB does not answer" in page(dashboard))
+        proxy.mend()
+        await reached(lambda: dashboard.model.state is State.LIVE)
+        dashboard.stop()
+
+
+async def test_tells_what_it_stumbles_over_and_goes_on(own: Settings, tmp_path: Path) -> None:
+    insert(own, [fresh(100)])
+    shipped = assets.path("queries.json").read_text()
+    catalogue = tmp_path / "queries.json"
+    catalogue.write_text(shipped)
+    settings = own.model_copy(update={"queries": catalogue})
+    dashboard = Dashboard(settings=settings, interval=0.1)
+    dashboard.start()
+    look(dashboard)
+    catalogue.write_text(shipped.replace("AS largest_usd", "AS biggest"))  # a column less
+    await asyncio.to_thread(insert, own, [fresh(200)])
+    await reached(lambda: "Figures: AttributeError" in page(dashboard))
+    assert dashboard.model.state is State.BROKEN
+    catalogue.write_text(shipped)
+    await reached(lambda: dashboard.model.state is State.LIVE)
+    assert "$300" in page(dashboard)
+    dashboard.stop()
+
+
+def raise_(error: Exception) -> None:
+    raise error
+
+
+async def test_what_a_panel_raises_is_that_panels_and_goes_by_itself(
+    own: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own, interval=0.1)
+    dashboard.start()
+    look(dashboard)
+    await reached(lambda: dashboard.model.state is State.LIVE)
+    with monkeypatch.context() as patch:
+        odd = ValueError("<img src=x onerror=alert(1)>")
+        patch.setattr(charts.top_symbols, "spec", lambda *_args, **_more: raise_(odd))
+        await asyncio.to_thread(insert, own, [fresh(200)])
+        await reached(lambda: sum(drawn(overview(dashboard).bars)) == 300)
+        await reached(lambda: dashboard.model.state is State.BROKEN)
+        shown = page(dashboard)
+        assert "Top symbols: ValueError: &lt;img src=x" in shown
+        assert "<code>liq logs dashboard</code>" in shown
+        assert "part of the page is broken" in shown
+        assert "<b>live</b>" not in shown
+        assert "Traceback" in caplog.text
+        assert "raise error" in caplog.text
+    await asyncio.to_thread(insert, own, [fresh(400)])
+    await reached(lambda: dashboard.model.state is State.LIVE)
+    assert "ValueError" not in page(dashboard)
+    dashboard.stop()
+
+
+@pytest.mark.parametrize("part", ["header", "notice"])
+async def test_a_header_that_raises_does_not_look_live(
+    own: Settings, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own, interval=0.1)
+    dashboard.start()
+    look(dashboard)
+    await reached(lambda: "<b>live</b>" in page(dashboard))
+    with monkeypatch.context() as patch:
+        patch.setattr(f"liq.web.dashboard.markup.{part}", lambda _model: raise_(KeyError("odd")))
+        await reached(lambda: "the header is broken" in page(dashboard))
+        assert "<b>live</b>" not in page(dashboard)
+        assert "Header: KeyError" in page(dashboard)
+    await reached(lambda: "<b>live</b>" in page(dashboard))
+    dashboard.stop()
+
+
+@pytest.mark.parametrize("step", ["apply", "read"])
+async def test_whatever_the_model_raises_the_page_lives_on(
+    own: Settings, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    insert(own, [fresh(100)])
+    with monkeypatch.context() as patch:
+        patch.setattr(model.DashboardModel, step, lambda *_args: raise_(RuntimeError("odd")))
+        dashboard = Dashboard(settings=own, interval=0.1)
+        assert "RuntimeError: odd" in page(dashboard)
+        dashboard.start()
+        look(dashboard)
+        await asyncio.sleep(0.5)
+        assert "<b>live</b>" not in page(dashboard)
+    await reached(lambda: "<b>live</b>" in page(dashboard))
+    assert drawn(overview(dashboard).bars) == [100]
+    dashboard.stop()
+
+
+def test_what_a_control_raises_is_shown_until_the_next_one_works(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dashboard = Dashboard(settings=own)
+    back = find(dashboard, widgets.Button, description="◀")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            model.DashboardModel, "step", lambda *_args: raise_(OverflowError("too long ago"))
+        )
+        back.click()
+        assert "Controls: OverflowError: too long ago" in page(dashboard)
+    back.click()
+    assert "OverflowError" not in page(dashboard)
+    brush = {"type": "brush", "from": 0, "to": 1e30}
+    overview(dashboard).bars._handle_custom_msg(brush, [])
+    assert "Controls: " in page(dashboard)
+
+
+def test_odd_rows_of_another_program_are_counted_and_stop_nothing(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    columns = "ts, recv_ts, event_id, notional, source, side, completeness"
+    sql = f"INSERT INTO {own.table} ({columns}) VALUES (now(), now(), 1, 5.0, %s, %s, %s)"  # noqa: S608
+    for odd in (["martian", "sideways", "some"], [None, None, None]):
+        questdb.execute(sql, odd, own)
+    eventually(lambda: questdb.wal_state(own.table, own).pending == 0)
+    dashboard = Dashboard(settings=own)
+    for board in BOARDS:
+        dashboard.model.board = board
+        dashboard.wait(0.1)
+        assert dashboard.model.faults == ()
+        assert "2 odd row(s) left out" in page(dashboard)
+
+
+async def test_the_page_gets_signs_of_life_and_an_age_that_grows(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "_BEAT", 0.05)
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own, interval=60)
+    found = find(dashboard, Reader)
+    dashboard.start()
+    await asyncio.sleep(0.3)
+    assert found.beat == 0  # nobody looks
+    look(dashboard)
+    await reached(lambda: found.beat > 3)
+    before = dashboard._header.value
+    await reached(lambda: dashboard._header.value != before)
+    dashboard.stop()
+
+
+async def test_a_page_is_built_though_questdb_hangs(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "_FIRST", 0.3)
+    insert(own, [fresh(100)])
+    with Proxy(own.questdb_pg_port) as proxy:
+        proxy.stall()
+        settings = own.model_copy(update={"questdb_pg_port": proxy.port})
+        dashboard = await asyncio.to_thread(Dashboard, settings=settings, interval=0.1)
+        assert "QuestDB does not answer" in page(dashboard)
+        proxy.mend()
+        dashboard.start()
+        look(dashboard)
+        await reached(lambda: dashboard.model.state is State.LIVE)
+        dashboard.stop()
+
+
+async def test_a_control_is_followed_at_once(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(5000, symbol="ETHUSDT")])
+    dashboard = Dashboard(settings=own, interval=60)
+    dashboard.start()
+    look(dashboard)
+    await reached(lambda: dashboard._tasks and not dashboard._wake.is_set())
+    await asyncio.sleep(0.2)
+    find(dashboard, widgets.BoundedFloatText).value = 1000
+    await reached(lambda: drawn(overview(dashboard).bars) == [5000])
+    find(dashboard, widgets.Combobox, placeholder="all symbols").value = "btcusdt"
+    await reached(lambda: drawn(overview(dashboard).bars) == [])
+    assert "No liquidations match" in page(dashboard)
+    dashboard.stop()
+
+
+def test_controls_and_model_are_linked_both_ways(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(50, symbol="ETHUSDT")])
+    dashboard = Dashboard(
+        settings=own, bucket="5s", window="2h", symbols=["XRPUSDT"], min_notional=5
+    )
+    assert find(dashboard, widgets.Dropdown, description="Bucket").value == "5s"
+    window = find(dashboard, widgets.Dropdown, description="Window")
+    assert window.value == "2h"  # none of the usual ones, but offered
+    window.value = "15m"
+    assert dashboard.model.window == "15m"
+    symbols = find(dashboard, widgets.Combobox, placeholder="add one")
+    assert symbols.options == ("BTCUSDT", "ETHUSDT")
+    find(dashboard, widgets.TagsInput, value=["XRPUSDT"]).value = []
+    assert dashboard.model.symbols == []
+    pause = find(dashboard, widgets.ToggleButton, description="Pause")
+    pause.value = True
+    assert dashboard.model.paused
+    assert pause.description == "Resume"
+
+
+def test_a_name_is_typed_in_any_case_and_a_wrong_one_is_told(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(50, symbol="ETHUSDT")])
+    dashboard = Dashboard(settings=own)
+    symbols = find(dashboard, widgets.Combobox, placeholder="all symbols")
+    symbols.value = "ethusdt, BTCUSDT"
+    assert dashboard.model.symbols == ["ETHUSDT", "BTCUSDT"]
+    assert symbols.value == ""
+    symbols.value = "ETHUSDT"  # once is enough
+    symbols.value = "ETHUSD"
+    assert dashboard.model.symbols == ["ETHUSDT", "BTCUSDT"]
+    assert "no row has the symbol &#39;ETHUSD&#39;; nearest: ETHUSDT" in page(dashboard)
+    find(dashboard, widgets.Combobox, placeholder="all venues").value = "ByBit"
+    assert dashboard.model.exchanges == ["bybit"]
+    assert "no row has" not in page(dashboard)
+
+
+def test_theme_is_of_page_and_charts(own: Settings) -> None:
+    dashboard = Dashboard(settings=own)
+    dark = overview(dashboard).bars.spec["layout"]["paper_bgcolor"]
+    assert "liq-dark" in dashboard.widget._dom_classes
+    find(dashboard, widgets.ToggleButton, description="Light").value = True
+    assert overview(dashboard).bars.spec["layout"]["paper_bgcolor"] != dark
+    assert "liq-light" in dashboard.widget._dom_classes
+    assert "liq-dark" not in dashboard.widget._dom_classes
+
+
+def test_unknown_theme_is_answered_with_the_valid_ones(own: Settings) -> None:
+    with pytest.raises(QueryError, match="theme='blue' is not one of: dark, light"):
+        Dashboard(settings=own, theme="blue")  # type: ignore[arg-type]
+
+
+def test_every_board_has_its_panel_and_only_one_is_on_the_page(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own)
+    assert list(dashboard.panels) == list(BOARDS)
+    tabs = find(dashboard, widgets.ToggleButtons)
+    for board, panel in dashboard.panels.items():
+        tabs.value = board
+        dashboard.wait(0.1)
+        assert panel.widget in everything(dashboard.widget)
+        others = [other for other in dashboard.panels.values() if other is not panel]
+        assert not any(other.widget in everything(dashboard.widget) for other in others)
+
+
+def test_alerts_stand_above_every_board_while_they_are_young(own: Settings) -> None:
+    now = datetime.now(UTC)
+    young, old = (
+        Alert(
+            ts=round((now - age).timestamp() * 1e6), rule=rule, message=Text(f"{rule} fell"),
+            severity=Severity.CRITICAL, value=2.0, threshold=1.0, query="totals",
+            measure="long_usd", live=False,
+        )
+        for rule, age in (("young", timedelta(minutes=1)), ("old", timedelta(hours=2)))
+    )  # fmt: skip
+    insert_alerts(own, [young, old])
+    dashboard = Dashboard(settings=own)
+    assert "young fell" in page(dashboard)
+    assert "old fell" not in page(dashboard)
+    dashboard.model.board = "Alerts"
+    assert dashboard.model.poll()
+    dashboard.draw()
+    assert "old fell" in page(dashboard)
+    assert "long_burst" in page(dashboard)
+
+
+def test_a_range_drawn_on_a_chart_becomes_the_window(own: Settings) -> None:
+    insert(own, [fresh(100, age=1800), fresh(7)])
+    dashboard = Dashboard(settings=own)
+    before = overview(dashboard).bars.spec["layout"]["uirevision"]
+    now = time.time() * 1000
+    half_an_hour_ago = {"type": "brush", "from": now - 1_860_000, "to": now - 1_740_000}
+    overview(dashboard).net._handle_custom_msg(half_an_hour_ago, [])
+    assert find(dashboard, widgets.Dropdown, description="Window").value == "120s"
+    dashboard.wait(0.1)
+    assert dashboard.model.state is State.HISTORY
+    assert drawn(overview(dashboard).bars) == [100]
+    assert "The window ends in the past" in page(dashboard)
+    assert overview(dashboard).bars.spec["layout"]["uirevision"] != before
+    find(dashboard, widgets.Button, description="Live").click()
+    dashboard.wait(0.1)
+    assert drawn(overview(dashboard).bars) == [7]
+    find(dashboard, widgets.Button, description="◀").click()
+    assert dashboard.model.until is not None
+    overview(dashboard).bars._handle_custom_msg({"type": "unbrush"}, [])
+    assert dashboard.model.until is None
+
+
+async def test_a_picked_print_is_inspected(own: Settings) -> None:
+    await asyncio.to_thread(insert, own, [fresh(100)])
+    dashboard = Dashboard(settings=own)
+    tape = overview(dashboard).tape
+    (escaped,) = re.findall('data-key="(.+?)"', tape.html)
+    key = Markup(escaped).unescape()  # noqa: S704 - only to be read
+    tape._handle_custom_msg({"type": "pick", "key": key}, [])
+    await reached(lambda: "As stored" in page(dashboard))
+    for text in ("not kept here", "the venue's documentation", "forceOrder"):
+        assert text in page(dashboard)
+    tape._handle_custom_msg({"type": "pick", "key": key.replace("USDT", "EUR")}, [])
+    await reached(lambda: "no print of binance_usdm BTCEUR" in page(dashboard))
+    assert "As stored" not in page(dashboard)
+    tape._handle_custom_msg({"type": "pick", "key": "no key"}, [])
+    await reached(lambda: "Inspector: DecodeError" in page(dashboard))
+    inspector = find(dashboard, widgets.Button, description="Close")
+    inspector.click()
+    assert "liq-hidden" in dashboard._inspector.widget._dom_classes
+
+
+Sent = list[tuple[dict[str, str], list[bytes]]]
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
+    """What a download sends to its page."""
+    messages: Sent = []
+    monkeypatch.setattr(
+        Download, "send", lambda _self, content, buffers=(): messages.append((content, buffers))
+    )
+    return messages
+
+
+@pytest.mark.parametrize(("kind", "read"), [("CSV", pd.read_csv), ("Parquet", pd.read_parquet)])
+async def test_prints_can_be_saved(
+    own: Settings, kind: str, read: Callable[[Any], pd.DataFrame], sent: Sent
+) -> None:
+    await asyncio.to_thread(insert, own, [fresh(100), fresh(50, symbol="ETHUSDT"), fresh(900)])
+    dashboard = Dashboard(settings=own, symbols=["BTCUSDT"])
+    download = find(dashboard, Download)
+    download._handle_custom_msg({"type": "ask", "kind": "exe"}, [])
+    download._handle_custom_msg({"type": "ask", "kind": kind}, [])
+    await reached(lambda: bool(sent))
+    [(message, [content])] = sent
+    assert message == {"type": "file", "name": f"liquidations-1h.{kind.lower()}"}
+    assert sorted(read(io.BytesIO(content))["notional"]) == [100, 900]
+
+
+async def test_what_cannot_be_saved_says_why(
+    own: Settings, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asyncio.to_thread(insert, own, [fresh(100), fresh(900)])
+    dashboard = Dashboard(settings=own)
+    download = find(dashboard, Download)
+
+    async def answer() -> str:
+        sent.clear()
+        download._handle_custom_msg({"type": "ask", "kind": "CSV"}, [])
+        await reached(lambda: bool(sent))
+        return sent[0][0]["text"]
+
+    with monkeypatch.context() as patch:
+        patch.setattr("liq.web.dashboard.controls._MOST_PRINTS", 1)
+        assert 'liq.export("prints", "prints.csv", window="1h")' in await answer()
+    dashboard.model.settings = own.model_copy(update=free_ports())
+    assert "liq up" in await answer()
+    monkeypatch.setattr(download, "_make", lambda _kind: 1 / 0)
+    assert "ZeroDivisionError" in await answer()
+
+
+def test_bounded_run_draws_or_fails(own: Settings, tmp_path: Path) -> None:
+    empty = Dashboard(settings=own, interval=0.1)
+    empty.wait(None)
+    with pytest.raises(QueryError, match=r"nothing to draw after 0\.3 s: .*start a producer"):
+        empty.wait(0.3)
+    insert(own, [fresh(100)])
+    empty.wait(0.3)
+    assert drawn(overview(empty).bars) == [100]
+    away = Dashboard(settings=Settings.load(home=tmp_path, **free_ports()))
+    assert "Cannot read the data" in page(away)
+    with pytest.raises(QueryError, match="liq up"):
+        away.wait(0.1)
+
+
+def test_a_chart_sends_long_columns_as_typed_arrays() -> None:
+    moments = pd.date_range("2026-01-01", periods=40, freq="s", tz="UTC")
+    texts = [f"{moment:%Y-%m-%dT%H:%M:%S}.000" for moment in moments]
+    values = [None, *range(39)]
+    names = [f"A{number}" for number in range(40)]
+    trace = {"x": texts, "y": values, "name": "long"}
+    short = {"x": texts[:3], "y": [1, 2, 3]}
+    plot = Plot(spec={"data": [trace, short, {"x": values, "y": names}], "layout": {}})
+    first, second, third = plot.get_state()["spec"]["data"]
+    assert unpacked(first["x"]) == [moment.timestamp() * 1000 for moment in moments]
+    assert math.isnan(unpacked(first["y"])[0])
+    assert unpacked(first["y"])[1:] == values[1:]
+    assert first["name"] == "long"
+    assert second == short
+    assert third["y"] == names
+    assert plot.spec["data"][0] == trace
+
+
+def unpacked(column: dict[str, str]) -> list[float]:
+    assert column["dtype"] == "f8"
+    return list(np.frombuffer(b64decode(column["bdata"]), "<f8"))
+
+
+def test_a_chart_sends_plotly_once_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    plot = Plot()
+    sent: list[tuple[object, list[bytes]]] = []
+    monkeypatch.setattr(plot, "send", lambda content, buffers: sent.append((content, buffers)))
+    plot._handle_custom_msg({"type": "other"}, [])
+    assert sent == []
+    plot._handle_custom_msg({"type": "plotly.js"}, [])
+    assert sent == [({"type": "plotly.js"}, [plotly_js().read_bytes()])]
+    assert b"plotly.js v" in sent[0][1][0][:100]
+    assert len(str(plot._esm)) < 5_000  # and not 4.6 MB with every chart
