@@ -36,7 +36,7 @@ function classOf(name, module) {
  * Its content security policy would refuse it, too.
  */
 function serveModule(state) {
-  const [, name] = /^liq\.dashboard\.(\w+)\.\w+$/.exec(state._anywidget_id) ?? [];
+  const [, name] = /^liq\.web\.dashboard\.(\w+)\.\w+$/.exec(state._anywidget_id) ?? [];
   if (!name) throw new Error(`this page has no ${state._anywidget_id}; open the notebook in JupyterLab`);
   return { ...state, _esm: new URL(`./${name}.js`, import.meta.url).href };
 }
