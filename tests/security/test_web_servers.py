@@ -322,7 +322,7 @@ def test_the_token_is_printed_on_a_terminal_only(settings: Settings, logs: Path)
         assert f"log in with {variable}" in (logs / name).read_text().splitlines()[0]
         here, there = pty.openpty()
         program = (
-            "from liq import serve; from liq.cli import app;"
+            "from liq.web import serve; from liq.cli import app;"
             "serve.dashboard = serve.lab = lambda *_, **__: None;"
             f"app(['{name}', '--no-browser'])"
         )
