@@ -19,11 +19,11 @@ from liq.analysis.charts.base import (
     completeness_note,
     source_badge,
 )
+from liq.analysis.charts.breakdowns import cascades, heatmap, hour_of_day, venue_share
 from liq.analysis.charts.feeds import coverage
-from liq.analysis.charts.findings import cascade, leaders, raised, reactions, thresholds
 from liq.analysis.charts.flows import bars, by_exchange, cumulative_net, top_symbols
 from liq.analysis.charts.prices import price_path
-from liq.analysis.charts.studies import cascades, heatmap, hour_of_day, venue_share
+from liq.analysis.charts.studies import cascade, leaders, raised, reactions, thresholds
 from liq.records.model import LIVE_SOURCES
 
 __all__ = [

@@ -1,258 +1,280 @@
-"""Closer looks: venues' shares, cascades, realised prices, hours of the day."""
+"""Charts of `liq.analysis.studies`: who led cascades, how one went, how prices reacted, alerts."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from liq.analysis.charts import base
 from liq.analysis.charts.base import THEMES, Chart, Spec, Theme, ThemeName
+from liq.analysis.charts.flows import bars
+from liq.analysis.charts.prices import overlay
 
-_ROWS = 12  # of the timeline of cascades
-_LARGEST_BUBBLE = 44  # pixels across
+NO_LEADERS = "no cascade over several exchanges in this window"
+NO_CASCADE = "no such cascade in this window"
+NO_REACTIONS = "too few prints with a price in this window"
+NO_HISTORY = "the rule's query gave no value in this window"
+_SECONDS = {10: "10 s", 60: "1 min", 300: "5 min"}
 _OTHERS = "others"
+_WIDE = 30  # times the least threshold: then the axis is logarithmic
 
 
 @Chart
-def venue_share(
-    frame: pd.DataFrame,
-    theme: ThemeName = "light",
-    *,
-    span: tuple[Any, Any] | None = None,
-    gaps: pd.DataFrame | None = None,
-    badge: str | None = None,
-) -> Spec:
-    """Each exchange's share of a bucket's notional in percent, stacked, from ``venue_share``.
+def leaders(frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | None = None) -> Spec:
+    """How often each exchange led, in percent of cascades, from ``liq.analysis.studies.leaders``.
 
-    The greatest of the window come first; what has no colour left is one of the others.
-    ``span``, ``gaps`` and ``badge`` as in `bars`.
+    The whiskers are 95 percent intervals. A diamond is the exchange's share of all prints: so often
+    it would lead by chance. ``badge`` as in `bars`.
     """
     colours = THEMES[theme]
-    usd, share = _with_others(frame, "exchange", len(colours.venues) - 1)
-    times = pd.Series(share.index)
-    traces = [
-        base.bar(venue, colour, x=base.times(times), y=100 * share[venue], **base.period(times))
-        | {"customdata": usd[venue].tolist(), "hovertemplate": _SHARE_HOVER.format(venue)}
-        for venue, colour in _coloured(colours, share.columns.tolist())
-    ]
-    layout = base.layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "x unified"}
-    layout |= base.time_axis(colours, span, gaps)
-    note = ", partial feeds" if base.completeness_note(frame) else ""
-    layout["yaxis"] = base.axis(colours, f"share of USD (%{note})")
-    layout["yaxis"] |= {"range": [0, 100]}
-    return {"data": traces, "layout": layout}
-
-
-@Chart
-def cascades(
-    frame: pd.DataFrame,
-    theme: ThemeName = "light",
-    *,
-    span: tuple[Any, Any] | None = None,
-    gaps: pd.DataFrame | None = None,
-    badge: str | None = None,
-) -> Spec:
-    """When cascades began, a line for each name, from ``cascades``.
-
-    A bubble's area is the notional in USD, its colour the side with more of it. The names with most
-    notional have lines of their own. ``span``, ``gaps`` and ``badge`` as in `bars`.
-    """
-    colours = THEMES[theme]
-    totals = frame.groupby("name")["total_usd"].sum().sort_values(ascending=False)
-    own = list(totals.index[:_ROWS])
-    lines = own + [_OTHERS] * (len(totals) > _ROWS)
-    long = frame["long_usd"] >= frame["short_usd"]
-    greatest = float(frame["total_usd"].max()) if len(frame) else 1.0
-    traces = [
-        _bubbles("long", colours.long, frame[long], own, greatest),
-        _bubbles("short", colours.short, frame[~long], own, greatest),
-    ]
-    layout = base.layout(theme, frame, badge) | {"hovermode": "closest"}
-    layout |= base.time_axis(colours, span, gaps)
-    unit = base.usd_unit(frame, gaps)
-    layout["legend"] |= {
-        "title": {"text": f"area: liquidated ({unit})", "font": {"size": 11}},
-        "itemsizing": "constant",
+    names, share = frame["exchange"].tolist(), 100 * frame["share"]
+    whiskers = {
+        "type": "data",
+        "symmetric": False,
+        "array": (100 * frame["high"] - share).tolist(),
+        "arrayminus": (share - 100 * frame["low"]).tolist(),
+        "color": colours.text,
     }
-    layout["yaxis"] = {
-        "type": "category",
-        "categoryorder": "array",
-        "categoryarray": lines,
-        "range": [max(len(lines), 1) - 0.5, -0.6 - 0.1 * len(lines)],  # room for a large bubble
-        "gridcolor": colours.grid,
-        "automargin": True,
+    led = base.bar("led", colours.venues[0], x=share, y=names, orientation="h", width=0.6) | {
+        "error_x": whiskers,
+        "marker": {"color": colours.venues[0], "opacity": 0.7},  # whiskers show on it
+        "customdata": frame[["led", "cascades"]].to_numpy().tolist(),
+        "hovertemplate": "%{x:.0f} %: %{customdata[0]} of %{customdata[1]}<extra>led</extra>",
     }
+    traces = [led]
+    if frame["expected"].notna().any():
+        traces.append(_chance(colours, names, frame["expected"]))
+    layout = base.layout(theme, frame, badge, badge_height=0, empty=NO_LEADERS)
+    count = int(frame["cascades"].iloc[0]) if len(frame) else 0
+    layout["xaxis"] = base.axis(colours, f"share of {count} cascades over several exchanges (%)")
+    layout["xaxis"] |= {"rangemode": "tozero"}
+    layout["yaxis"] = base.lines_axis(len(names))
     return {"data": traces, "layout": layout}
 
 
 @Chart
-def heatmap(
-    frame: pd.DataFrame,
+def cascade(
+    prints: pd.DataFrame,
+    price: pd.DataFrame | None = None,
     theme: ThemeName = "light",
     *,
-    span: tuple[Any, Any] | None = None,
-    gaps: pd.DataFrame | None = None,
     badge: str | None = None,
 ) -> Spec:
-    """Where longs (above) and shorts (below) were liquidated, by price and time, from ``heatmap``.
+    """How a cascade went: notional so far, stacked by exchange; who began is at the bottom.
 
-    Colour is notional in USD on a logarithmic scale that both panels share; no colour is no print.
-    ``span``, ``gaps`` and ``badge`` as in `bars`.
+    From ``cascade_prints``; ``price``, from ``price_by_bucket``, is laid over it. ``badge`` as in
+    `bars`.
     """
     colours = THEMES[theme]
-    unit = base.usd_unit(frame, gaps)
-    scale = _log_scale(frame)
-    panels = (("long", colours.long, "y", [0.53, 1.0]), ("short", colours.short, "y2", [0.0, 0.47]))
-    layout = base.layout(theme, frame, badge) | base.time_axis(colours, span, gaps)
-    layout |= {"hovermode": "closest", "margin": layout["margin"] | {"r": 88}}
-    layout["xaxis"] |= {"anchor": "y2", "showgrid": False}
-    traces = []
-    for side, colour, name, domain in panels:
-        legend = {"colorbar": _log_bar(domain, f"{side} ({unit})")}
-        cells = _cells(frame, side, colours.card, colour)
-        traces.append(cells | {"yaxis": name} | scale | legend)
-        axis = base.axis(colours, "price (quote per base)")
-        layout["yaxis" + name[1:]] = axis | {"domain": domain, "showgrid": False}
-    layout["yaxis2"] |= {"matches": "y"}
-    return {"data": traces, "layout": layout}
-
-
-@Chart
-def hour_of_day(
-    frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | None = None
-) -> Spec:
-    """Mean long and short notional by hour of the day (UTC), from ``hour_of_day``.
-
-    The mean is of the time that was covered; hovering tells how much that was. Weekdays are taken
-    together; choose some of the frame's rows to see those alone.
-    """
-    colours = THEMES[theme]
-    named = ["long_usd", "short_usd", "hours", "window"]
-    sums = frame.assign(window=frame["hours"] / frame["covered"]).groupby("hour")[named].sum()
-    covered = sums["hours"].where(sums["hours"] > 0)
-    traces = [
-        base.bar(side, colour, x=sums.index.tolist(), y=_plain(sums[f"{side}_usd"] / covered))
-        | {
-            "customdata": sums[["hours", "window"]].to_numpy().tolist(),
-            "hovertemplate": _HOUR_HOVER.format(side),
-        }
-        for side, colour in (("long", colours.long), ("short", colours.short))
-    ]
-    layout = base.layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "x unified"}
-    layout["xaxis"] = base.axis(colours, "hour of the day (UTC)")
-    layout["xaxis"] |= {"range": [-0.5, 23.5], "dtick": 3, "showgrid": False}
-    layout["yaxis"] = base.usd_axis(colours, "mean of a covered hour", frame)
-    return {"data": traces, "layout": layout}
-
-
-_SHARE_HOVER = "%{{y:.1f}} % (%{{customdata:$,.0f}})<extra>{}</extra>"
-_HOUR_HOVER = (
-    "%{{y:$,.0f}}, of %{{customdata[0]:.3~g}} h covered in %{{customdata[1]:.3~g}} h"
-    "<extra>{}</extra>"
-)
-_CASCADE_HOVER = (
-    "<b>%{customdata[0]}</b> %{x}, %{customdata[1]:,.1f} s<br>"
-    "%{customdata[2]:$,.0f} in %{customdata[3]:,} prints, peak %{customdata[4]:$,.0f} in 1 s<br>"
-    "long %{customdata[5]:$,.0f}, short %{customdata[6]:$,.0f}<br>"
-    "%{customdata[7]} exchanges, %{customdata[8]} first; burst score %{customdata[9]:,.1f}"
-)
-_CASCADE_FIELDS = [
-    "name", "duration_s", "total_usd", "prints", "peak_1s_usd", "long_usd", "short_usd",
-    "exchanges", "first_exchange", "burst_score",
-]  # fmt: skip
-
-
-def _plain(column: "pd.Series[float]") -> list[float | None]:
-    return [None if pd.isna(value) else value for value in column]
-
-
-def _with_others(frame: pd.DataFrame, by: str, most: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return USD and share a moment, a column for each of the ``most`` greatest and the others."""
-    totals = frame.groupby(by)["total_usd"].sum().sort_values(ascending=False)
-    names = frame[by].where(frame[by].isin(totals.index[:most]), _OTHERS)
-    order = [name for name in (*totals.index[:most], _OTHERS) if (names == name).any()]
-    usd, share = (
-        frame.assign(name=names)
-        .pivot_table(index="ts", columns="name", values=column, aggfunc="sum", fill_value=0.0)
-        .reindex(columns=order)
-        for column in ("total_usd", "share")
-    )
-    return usd, share
-
-
-def _coloured(colours: Theme, names: list[str]) -> Iterator[tuple[str, str]]:
     *own, others = colours.venues
-    for number, name in enumerate(names):
-        yield name, others if name == _OTHERS else own[number]
+    totals = prints.groupby("exchange")["notional"].sum().nlargest(len(own))
+    named = prints["exchange"].where(prints["exchange"].isin(totals.index), _OTHERS)
+    first = prints["exchange"][named != _OTHERS].drop_duplicates().tolist()
+    names = first + [_OTHERS] * bool((named == _OTHERS).any())
+    usd = prints.assign(name=named).pivot_table(
+        index="ts", columns="name", values="notional", aggfunc="sum", fill_value=0.0
+    )
+    moments = base.times(pd.Series(usd.index)) if names else []
+    traces = [
+        _layer(name, others if name == _OTHERS else own[number], moments, usd[name].cumsum())
+        for number, name in enumerate(names)
+    ]
+    layout = base.layout(theme, prints, badge, empty=NO_CASCADE) | {"hovermode": "x unified"}
+    layout |= base.time_axis(colours, None, None)
+    layout["yaxis"] = base.usd_axis(colours, "liquidated so far", prints)
+    if names and price is not None and len(price):
+        line, layout["yaxis2"] = overlay(colours, price)
+        traces.append(line)
+        layout["margin"] |= {"r": 72}
+    return {"data": traces, "layout": layout}
 
 
-def _bubbles(side: str, colour: str, frame: pd.DataFrame, own: list[str], greatest: float) -> Spec:
-    names = frame["name"].where(frame["name"].isin(own), _OTHERS)
+@Chart
+def reactions(frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | None = None) -> Spec:
+    """How far the price moved on after prints, in bps by decile of size.
+
+    ``frame`` is of ``liq.analysis.studies.reactions``.
+
+    A box holds the middle half of the prints, its line is the median, the dashed one the mean; each
+    decile says how many prints (n) there are. ``badge`` as in `bars`.
+    """
+    colours = THEMES[theme]
+    labels = _deciles(frame)
+    traces = [
+        _boxes(colours.venues[number], f"after {name}", part, labels)
+        for number, (seconds, name) in enumerate(_SECONDS.items())
+        if len(part := frame[frame["horizon_s"] == seconds])
+    ]
+    layout = base.layout(theme, frame, badge, empty=NO_REACTIONS) | {"boxmode": "group"}
+    layout["xaxis"] = base.axis(colours, "decile of size: notional of the prints (USD)")
+    layout["xaxis"] |= {"type": "category", "showgrid": False}
+    layout["yaxis"] = base.axis(colours, "moved on as the forced order pushed (bps)")
+    layout["yaxis"] |= {"zerolinecolor": colours.muted, "zerolinewidth": 1.5}
+    layout["margin"] |= {"b": 84}
+    return {"data": traces, "layout": layout}
+
+
+@Chart
+def raised(
+    frame: pd.DataFrame,
+    alerts: pd.DataFrame,
+    theme: ThemeName = "light",
+    *,
+    span: tuple[Any, Any] | None = None,
+    gaps: pd.DataFrame | None = None,
+    badge: str | None = None,
+) -> Spec:
+    """Longs and shorts a bucket, as `bars`, and on top of them when alerts were raised.
+
+    ``alerts`` has ``ts``, ``rule`` and ``message``, as the query ``alerts`` and a backtest give it.
+    """
+    colours = THEMES[theme]
+    spec = bars.draw(frame, theme, span=span, gaps=gaps, badge=badge)
+    spec["layout"]["hovermode"] = "closest"
+    totals = (frame["long_usd"] + frame["short_usd"]).tolist()
+    places = frame["ts"].searchsorted(alerts["ts"], side="right") - 1
+    marks = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": f"alerts ({len(alerts)})",
+        "x": base.times(alerts["ts"]),
+        "y": [totals[place] if totals and place >= 0 else 0.0 for place in places],
+        "cliponaxis": False,
+        "customdata": alerts[["rule", "message"]].to_numpy(dtype=object).tolist(),
+        "hovertemplate": "<b>%{customdata[0]}</b> %{x}<br>%{customdata[1]}<extra></extra>",
+        "marker": {
+            "symbol": "triangle-down",
+            "size": 12,
+            "color": colours.net,
+            "line": {"color": colours.text, "width": 1},
+        },
+    }
+    return {"data": [*spec["data"], marks], "layout": spec["layout"]}
+
+
+@Chart
+def thresholds(
+    frame: pd.DataFrame,
+    theme: ThemeName = "light",
+    *,
+    unit: str = "",
+    current: float | None = None,
+) -> Spec:
+    """How many alerts a day there would be, by threshold.
+
+    ``frame`` is of `liq.analysis.alerts.Backtest.thresholds`.
+
+    ``unit`` is that of the threshold, e.g. ``USD``; ``current`` is marked.
+    """
+    colours = THEMES[theme]
+    line = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": "alerts",
+        "x": frame["threshold"].tolist(),
+        "y": frame["per_day"].tolist(),
+        "line": {"color": colours.venues[0], "width": 2},
+        "customdata": frame["alerts"].tolist(),
+        "hovertemplate": "%{x:,.6~g}: %{y:,.3~g} a day (%{customdata:,} here)<extra></extra>",
+    }
+    layout = base.layout(theme, frame, "", empty=NO_HISTORY) | {"hovermode": "closest"}
+    layout["showlegend"] = False
+    layout["xaxis"] = base.axis(colours, f"threshold ({unit})" if unit else "threshold")
+    layout["xaxis"] |= {"exponentformat": "B", "minexponent": 3}
+    if len(frame) and frame["threshold"].max() > _WIDE * frame["threshold"].min() > 0:
+        layout["xaxis"] |= {"type": "log", "dtick": "D2"}
+    layout["yaxis"] = base.axis(colours, "alerts a day") | {"rangemode": "tozero"}
+    if current is not None and len(frame):
+        layout["shapes"], note = _mark(colours, current)
+        # plotly takes the place of a line as it is, that of a note as its logarithm
+        if "type" in layout["xaxis"]:
+            note["x"] = math.log10(current)
+        layout["annotations"] = [*layout["annotations"], note]
+    return {"data": [line], "layout": layout}
+
+
+def _chance(colours: Theme, names: list[str], expected: pd.Series) -> Spec:
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": side,
-        "x": base.times(frame["from_ts"]),
-        "y": names.tolist(),
-        "cliponaxis": False,
-        "customdata": frame[_CASCADE_FIELDS].to_numpy(dtype=object).tolist(),
-        "hovertemplate": _CASCADE_HOVER + f"<extra>mostly {side}</extra>",
+        "name": "by chance: share of all prints",
+        "x": [None if pd.isna(share) else 100 * share for share in expected],
+        "y": names,
         "marker": {
-            "color": colour,
-            "opacity": 0.7,
-            "line": {"width": 0},
-            "size": frame["total_usd"].tolist(),
-            "sizemode": "area",
-            "sizeref": 2 * greatest / _LARGEST_BUBBLE**2,
-            "sizemin": 2,
+            "symbol": "diamond",
+            "size": 11,
+            "color": colours.venues[1],
+            "line": {"color": colours.text, "width": 1},
         },
+        "hovertemplate": "%{x:.0f} % of all prints<extra>by chance</extra>",
     }
 
 
-def _cells(frame: pd.DataFrame, side: str, paper: str, colour: str) -> Spec:
-    """Return a panel: cells between the edges of buckets and bins; nothing where none are."""
-    starts = frame["ts"].drop_duplicates().sort_values()
-    width = starts.diff().min() if len(starts) > 1 else pd.Timedelta(minutes=1)
-    moments = pd.concat([starts, starts + width]).drop_duplicates().sort_values()
-    prices = np.unique(frame[["price_from", "price_to"]].to_numpy())
-    usd = np.full((max(len(prices) - 1, 0), max(len(moments) - 1, 0)), np.nan)
-    rows = np.searchsorted(prices, frame["price_from"])
-    columns = np.searchsorted(moments.to_numpy(), frame["ts"].to_numpy())
-    usd[rows, columns] = frame[f"{side}_usd"].where(frame[f"{side}_usd"] > 0)
+def _layer(name: str, colour: str, moments: list[str], usd: "pd.Series[float]") -> Spec:
     return {
-        "type": "heatmap",
-        "name": side,
-        "x": base.times(moments),
-        "y": prices.tolist(),
-        "z": _without_nan(np.log10(usd)),
-        "customdata": _without_nan(usd),
-        "colorscale": [[0, base.blend(paper, colour, 0.25)], [1, colour]],
-        "hovertemplate": f"%{{x}}<br>%{{y:,.6~g}}: %{{customdata:$,.0f}}<extra>{side}</extra>",
-        "hoverongaps": False,
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": moments,
+        "y": usd.tolist(),
+        "stackgroup": "exchanges",
+        "line": {"color": colour, "width": 1, "shape": "hv"},
+        "fillcolor": base.faded(colour, 0.6),
+        "hovertemplate": f"%{{y:$,.0f}}<extra>{name}</extra>",
     }
 
 
-def _log_scale(frame: pd.DataFrame) -> Spec:
-    usd = frame[["long_usd", "short_usd"]].to_numpy()
-    least, most = (usd[usd > 0].min(), usd.max()) if (usd > 0).any() else (1.0, 10.0)
-    low, high = math.floor(math.log10(least)), math.ceil(math.log10(most))
-    return {"zmin": low, "zmax": max(high, low + 1)}
-
-
-def _log_bar(domain: list[float], title: str) -> Spec:
-    powers = range(-2, 13)
+def _deciles(frame: pd.DataFrame) -> dict[int, str]:
+    """Return what stands below each decile: its sizes, and how many prints it has."""
+    sums = frame.groupby("decile").agg(
+        {"from_usd": "min", "to_usd": "max", "prints": ["min", "max"]}
+    )
     return {
-        "title": {"text": title, "side": "right", "font": {"size": 11}},
-        "tickvals": list(powers),
-        "ticktext": [f"${base.compact(10.0**power)}" for power in powers],
-        "y": sum(domain) / 2,
-        "len": domain[1] - domain[0],
-        "thickness": 12,
-        "outlinewidth": 0,
+        int(str(decile)): f"{decile}<br>{base.compact(least)} to<br>{base.compact(most)}<br>"
+        f"n={_range(few, many)}"
+        for decile, least, most, few, many in sums.itertuples(name=None)
     }
 
 
-def _without_nan(values: np.ndarray) -> list[list[float | None]]:
-    return [[None if math.isnan(value) else value for value in row] for row in values.tolist()]
+def _range(least: int, most: int) -> str:
+    return f"{most:,}" if least == most else f"{least:,}-{most:,}"
+
+
+def _boxes(colour: str, name: str, frame: pd.DataFrame, labels: dict[int, str]) -> Spec:
+    return {
+        "type": "box",
+        "name": name,
+        "x": [labels[decile] for decile in frame["decile"]],
+        "q1": frame["q1_bps"].tolist(),
+        "median": frame["median_bps"].tolist(),
+        "q3": frame["q3_bps"].tolist(),
+        "mean": frame["mean_bps"].tolist(),
+        # no whiskers: the extremes are those of single prints
+        "lowerfence": frame["q1_bps"].tolist(),
+        "upperfence": frame["q3_bps"].tolist(),
+        "boxmean": True,
+        "fillcolor": base.faded(colour, 0.35),
+        "line": {"color": colour, "width": 1.5},
+    }
+
+
+def _mark(colours: Theme, current: float) -> tuple[list[Spec], Spec]:
+    line = {
+        "type": "line",
+        "x0": current,
+        "x1": current,
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": colours.warning, "width": 2, "dash": "dot"},
+    }
+    note = {
+        "text": "now",
+        "x": current,
+        "yref": "paper",
+        "y": 1,
+        "yanchor": "bottom",
+        "showarrow": False,
+        "font": {"color": colours.warning, "size": 11},
+    }
+    return [line], note

@@ -1,0 +1,258 @@
+"""Charts by venue, by price, by time and by hour of the day, and when cascades began."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from liq.analysis.charts import base
+from liq.analysis.charts.base import THEMES, Chart, Spec, Theme, ThemeName
+
+_ROWS = 12  # of the timeline of cascades
+_LARGEST_BUBBLE = 44  # pixels across
+_OTHERS = "others"
+
+
+@Chart
+def venue_share(
+    frame: pd.DataFrame,
+    theme: ThemeName = "light",
+    *,
+    span: tuple[Any, Any] | None = None,
+    gaps: pd.DataFrame | None = None,
+    badge: str | None = None,
+) -> Spec:
+    """Each exchange's share of a bucket's notional in percent, stacked, from ``venue_share``.
+
+    The greatest of the window come first; what has no colour left is one of the others.
+    ``span``, ``gaps`` and ``badge`` as in `bars`.
+    """
+    colours = THEMES[theme]
+    usd, share = _with_others(frame, "exchange", len(colours.venues) - 1)
+    times = pd.Series(share.index)
+    traces = [
+        base.bar(venue, colour, x=base.times(times), y=100 * share[venue], **base.period(times))
+        | {"customdata": usd[venue].tolist(), "hovertemplate": _SHARE_HOVER.format(venue)}
+        for venue, colour in _coloured(colours, share.columns.tolist())
+    ]
+    layout = base.layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "x unified"}
+    layout |= base.time_axis(colours, span, gaps)
+    note = ", partial feeds" if base.completeness_note(frame) else ""
+    layout["yaxis"] = base.axis(colours, f"share of USD (%{note})")
+    layout["yaxis"] |= {"range": [0, 100]}
+    return {"data": traces, "layout": layout}
+
+
+@Chart
+def cascades(
+    frame: pd.DataFrame,
+    theme: ThemeName = "light",
+    *,
+    span: tuple[Any, Any] | None = None,
+    gaps: pd.DataFrame | None = None,
+    badge: str | None = None,
+) -> Spec:
+    """When cascades began, a line for each name, from ``cascades``.
+
+    A bubble's area is the notional in USD, its colour the side with more of it. The names with most
+    notional have lines of their own. ``span``, ``gaps`` and ``badge`` as in `bars`.
+    """
+    colours = THEMES[theme]
+    totals = frame.groupby("name")["total_usd"].sum().sort_values(ascending=False)
+    own = list(totals.index[:_ROWS])
+    lines = own + [_OTHERS] * (len(totals) > _ROWS)
+    long = frame["long_usd"] >= frame["short_usd"]
+    greatest = float(frame["total_usd"].max()) if len(frame) else 1.0
+    traces = [
+        _bubbles("long", colours.long, frame[long], own, greatest),
+        _bubbles("short", colours.short, frame[~long], own, greatest),
+    ]
+    layout = base.layout(theme, frame, badge) | {"hovermode": "closest"}
+    layout |= base.time_axis(colours, span, gaps)
+    unit = base.usd_unit(frame, gaps)
+    layout["legend"] |= {
+        "title": {"text": f"area: liquidated ({unit})", "font": {"size": 11}},
+        "itemsizing": "constant",
+    }
+    layout["yaxis"] = {
+        "type": "category",
+        "categoryorder": "array",
+        "categoryarray": lines,
+        "range": [max(len(lines), 1) - 0.5, -0.6 - 0.1 * len(lines)],  # room for a large bubble
+        "gridcolor": colours.grid,
+        "automargin": True,
+    }
+    return {"data": traces, "layout": layout}
+
+
+@Chart
+def heatmap(
+    frame: pd.DataFrame,
+    theme: ThemeName = "light",
+    *,
+    span: tuple[Any, Any] | None = None,
+    gaps: pd.DataFrame | None = None,
+    badge: str | None = None,
+) -> Spec:
+    """Where longs (above) and shorts (below) were liquidated, by price and time, from ``heatmap``.
+
+    Colour is notional in USD on a logarithmic scale that both panels share; no colour is no print.
+    ``span``, ``gaps`` and ``badge`` as in `bars`.
+    """
+    colours = THEMES[theme]
+    unit = base.usd_unit(frame, gaps)
+    scale = _log_scale(frame)
+    panels = (("long", colours.long, "y", [0.53, 1.0]), ("short", colours.short, "y2", [0.0, 0.47]))
+    layout = base.layout(theme, frame, badge) | base.time_axis(colours, span, gaps)
+    layout |= {"hovermode": "closest", "margin": layout["margin"] | {"r": 88}}
+    layout["xaxis"] |= {"anchor": "y2", "showgrid": False}
+    traces = []
+    for side, colour, name, domain in panels:
+        legend = {"colorbar": _log_bar(domain, f"{side} ({unit})")}
+        cells = _cells(frame, side, colours.card, colour)
+        traces.append(cells | {"yaxis": name} | scale | legend)
+        axis = base.axis(colours, "price (quote per base)")
+        layout["yaxis" + name[1:]] = axis | {"domain": domain, "showgrid": False}
+    layout["yaxis2"] |= {"matches": "y"}
+    return {"data": traces, "layout": layout}
+
+
+@Chart
+def hour_of_day(
+    frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | None = None
+) -> Spec:
+    """Mean long and short notional by hour of the day (UTC), from ``hour_of_day``.
+
+    The mean is of the time that was covered; hovering tells how much that was. Weekdays are taken
+    together; choose some of the frame's rows to see those alone.
+    """
+    colours = THEMES[theme]
+    named = ["long_usd", "short_usd", "hours", "window"]
+    sums = frame.assign(window=frame["hours"] / frame["covered"]).groupby("hour")[named].sum()
+    covered = sums["hours"].where(sums["hours"] > 0)
+    traces = [
+        base.bar(side, colour, x=sums.index.tolist(), y=_plain(sums[f"{side}_usd"] / covered))
+        | {
+            "customdata": sums[["hours", "window"]].to_numpy().tolist(),
+            "hovertemplate": _HOUR_HOVER.format(side),
+        }
+        for side, colour in (("long", colours.long), ("short", colours.short))
+    ]
+    layout = base.layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "x unified"}
+    layout["xaxis"] = base.axis(colours, "hour of the day (UTC)")
+    layout["xaxis"] |= {"range": [-0.5, 23.5], "dtick": 3, "showgrid": False}
+    layout["yaxis"] = base.usd_axis(colours, "mean of a covered hour", frame)
+    return {"data": traces, "layout": layout}
+
+
+_SHARE_HOVER = "%{{y:.1f}} % (%{{customdata:$,.0f}})<extra>{}</extra>"
+_HOUR_HOVER = (
+    "%{{y:$,.0f}}, of %{{customdata[0]:.3~g}} h covered in %{{customdata[1]:.3~g}} h"
+    "<extra>{}</extra>"
+)
+_CASCADE_HOVER = (
+    "<b>%{customdata[0]}</b> %{x}, %{customdata[1]:,.1f} s<br>"
+    "%{customdata[2]:$,.0f} in %{customdata[3]:,} prints, peak %{customdata[4]:$,.0f} in 1 s<br>"
+    "long %{customdata[5]:$,.0f}, short %{customdata[6]:$,.0f}<br>"
+    "%{customdata[7]} exchanges, %{customdata[8]} first; burst score %{customdata[9]:,.1f}"
+)
+_CASCADE_FIELDS = [
+    "name", "duration_s", "total_usd", "prints", "peak_1s_usd", "long_usd", "short_usd",
+    "exchanges", "first_exchange", "burst_score",
+]  # fmt: skip
+
+
+def _plain(column: "pd.Series[float]") -> list[float | None]:
+    return [None if pd.isna(value) else value for value in column]
+
+
+def _with_others(frame: pd.DataFrame, by: str, most: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return USD and share a moment, a column for each of the ``most`` greatest and the others."""
+    totals = frame.groupby(by)["total_usd"].sum().sort_values(ascending=False)
+    names = frame[by].where(frame[by].isin(totals.index[:most]), _OTHERS)
+    order = [name for name in (*totals.index[:most], _OTHERS) if (names == name).any()]
+    usd, share = (
+        frame.assign(name=names)
+        .pivot_table(index="ts", columns="name", values=column, aggfunc="sum", fill_value=0.0)
+        .reindex(columns=order)
+        for column in ("total_usd", "share")
+    )
+    return usd, share
+
+
+def _coloured(colours: Theme, names: list[str]) -> Iterator[tuple[str, str]]:
+    *own, others = colours.venues
+    for number, name in enumerate(names):
+        yield name, others if name == _OTHERS else own[number]
+
+
+def _bubbles(side: str, colour: str, frame: pd.DataFrame, own: list[str], greatest: float) -> Spec:
+    names = frame["name"].where(frame["name"].isin(own), _OTHERS)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": side,
+        "x": base.times(frame["from_ts"]),
+        "y": names.tolist(),
+        "cliponaxis": False,
+        "customdata": frame[_CASCADE_FIELDS].to_numpy(dtype=object).tolist(),
+        "hovertemplate": _CASCADE_HOVER + f"<extra>mostly {side}</extra>",
+        "marker": {
+            "color": colour,
+            "opacity": 0.7,
+            "line": {"width": 0},
+            "size": frame["total_usd"].tolist(),
+            "sizemode": "area",
+            "sizeref": 2 * greatest / _LARGEST_BUBBLE**2,
+            "sizemin": 2,
+        },
+    }
+
+
+def _cells(frame: pd.DataFrame, side: str, paper: str, colour: str) -> Spec:
+    """Return a panel: cells between the edges of buckets and bins; nothing where none are."""
+    starts = frame["ts"].drop_duplicates().sort_values()
+    width = starts.diff().min() if len(starts) > 1 else pd.Timedelta(minutes=1)
+    moments = pd.concat([starts, starts + width]).drop_duplicates().sort_values()
+    prices = np.unique(frame[["price_from", "price_to"]].to_numpy())
+    usd = np.full((max(len(prices) - 1, 0), max(len(moments) - 1, 0)), np.nan)
+    rows = np.searchsorted(prices, frame["price_from"])
+    columns = np.searchsorted(moments.to_numpy(), frame["ts"].to_numpy())
+    usd[rows, columns] = frame[f"{side}_usd"].where(frame[f"{side}_usd"] > 0)
+    return {
+        "type": "heatmap",
+        "name": side,
+        "x": base.times(moments),
+        "y": prices.tolist(),
+        "z": _without_nan(np.log10(usd)),
+        "customdata": _without_nan(usd),
+        "colorscale": [[0, base.blend(paper, colour, 0.25)], [1, colour]],
+        "hovertemplate": f"%{{x}}<br>%{{y:,.6~g}}: %{{customdata:$,.0f}}<extra>{side}</extra>",
+        "hoverongaps": False,
+    }
+
+
+def _log_scale(frame: pd.DataFrame) -> Spec:
+    usd = frame[["long_usd", "short_usd"]].to_numpy()
+    least, most = (usd[usd > 0].min(), usd.max()) if (usd > 0).any() else (1.0, 10.0)
+    low, high = math.floor(math.log10(least)), math.ceil(math.log10(most))
+    return {"zmin": low, "zmax": max(high, low + 1)}
+
+
+def _log_bar(domain: list[float], title: str) -> Spec:
+    powers = range(-2, 13)
+    return {
+        "title": {"text": title, "side": "right", "font": {"size": 11}},
+        "tickvals": list(powers),
+        "ticktext": [f"${base.compact(10.0**power)}" for power in powers],
+        "y": sum(domain) / 2,
+        "len": domain[1] - domain[0],
+        "thickness": 12,
+        "outlinewidth": 0,
+    }
+
+
+def _without_nan(values: np.ndarray) -> list[list[float | None]]:
+    return [[None if math.isnan(value) else value for value in row] for row in values.tolist()]
