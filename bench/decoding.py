@@ -24,7 +24,7 @@ from liq.ingest.feed import Feed
 from liq.ingest.instruments import shipped
 from liq.ingest.simulator.exchange import Event
 from liq.ingest.simulator.exchanges import exchange
-from liq.ingest.simulator.process import Process
+from liq.ingest.simulator.hawkes import HawkesProcess
 from liq.ingest.venues import venue
 from liq.ingest.venues.base import Instruments
 from liq.ingest.via_cryptofeed import EXCHANGES, _run
@@ -144,7 +144,7 @@ def _frames(name: str, total: int) -> list[bytes]:
     path, request = _ASKED[name]
     session = simulated.session(path)
     session.answer(request)
-    orders = Process(1_000, 1, simulated.market).orders()
+    orders = HawkesProcess(1_000, 1, simulated.market).orders()
     moments = ((order, _START_MS + order.due_ms) for order in itertools.islice(orders, total))
     events = (Event(order, time_ms, simulated.row(order, time_ms)) for order, time_ms in moments)
     return [frame for event in events for frame in session.liquidations([event])]

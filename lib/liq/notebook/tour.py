@@ -9,7 +9,7 @@ import pandas as pd
 from liq.config import Settings
 from liq.errors import QuestDBError
 from liq.ingest.simulator.exchanges import DEFAULT, exchange
-from liq.ingest.simulator.process import Process
+from liq.ingest.simulator.hawkes import HawkesProcess
 from liq.ingest.venues import venue
 from liq.query import queries
 from liq.records.model import Record, Source
@@ -40,7 +40,7 @@ def made_up(span: timedelta = timedelta(hours=1), seed: int = 1) -> pd.DataFrame
     feed, market = venue(DEFAULT), exchange(DEFAULT)
     begin_ms = time.time_ns() // 1_000_000 - round(span.total_seconds() * 1000)
     records: list[Record] = []
-    for order in Process(_RATE, seed, market.market).orders():
+    for order in HawkesProcess(_RATE, seed, market.market).orders():
         if order.due_ms >= span.total_seconds() * 1000:
             break
         moment = begin_ms + order.due_ms

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from liq.ingest.simulator.exchanges import exchange
-from liq.ingest.simulator.process import MARKET, Order, Process
+from liq.ingest.simulator.hawkes import MARKET, HawkesProcess, Order
 from liq.ingest.venues import VENUES
 
 
 def orders(rate: float, seed: int, number: int) -> list[Order]:
-    return list(itertools.islice(Process(rate, seed).orders(), number))
+    return list(itertools.islice(HawkesProcess(rate, seed).orders(), number))
 
 
 def usd(order: Order) -> float:
@@ -83,7 +83,7 @@ def test_liquidated_longs_push_the_price_down_and_shorts_up() -> None:
 
 
 def test_prices_wander_near_where_they_began_for_days() -> None:
-    process = Process(0.5, seed=6)
+    process = HawkesProcess(0.5, seed=6)
     *_, last = itertools.islice(process.orders(), 100_000)  # 55 hours
     for contract in MARKET:
         assert process.price(contract.symbol, last.due_ms) == pytest.approx(
@@ -116,7 +116,7 @@ def test_a_closed_position_gets_a_better_price_than_its_bankruptcy_price() -> No
 def test_sizes_are_alike_whatever_a_contract_counts(name: str) -> None:
     market = exchange(name).market
     contracts = {contract.symbol: contract for contract in market}
-    sample = list(itertools.islice(Process(100, 3, market).orders(), 5_000))
+    sample = list(itertools.islice(HawkesProcess(100, 3, market).orders(), 5_000))
     worth = [
         float(order.quantity) * contracts[order.symbol].unit_usd(float(order.average_price))
         for order in sample

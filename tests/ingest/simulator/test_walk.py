@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from liq.ingest.simulator.exchanges import exchange
-from liq.ingest.simulator.process import Draft, Process
+from liq.ingest.simulator.hawkes import Draft, HawkesProcess
 from liq.ingest.simulator.walk import Walk
 
 
@@ -59,7 +59,7 @@ def test_pushes_out_of_order_add_up() -> None:
 def test_exchanges_share_the_price_of_an_asset() -> None:
     walk = begun()
     binance, bybit = (
-        Process(100, seed, exchange(name).market, walk)
+        HawkesProcess(100, seed, exchange(name).market, walk)
         for seed, name in enumerate(["binance_usdm", "bybit"])
     )
     before = bybit.price("BTCUSDT", 60_000)
@@ -72,7 +72,7 @@ def test_exchanges_share_the_price_of_an_asset() -> None:
 
 def test_large_liquidations_show_in_what_prices_did_after_them() -> None:
     walk = begun(3)
-    process = Process(5, 3, walk=walk)
+    process = HawkesProcess(5, 3, walk=walk)
     hours = itertools.takewhile(lambda one: one.due_ms < 4 * 3_600_000, process.drafts())
     moves: list[list[float]] = []
     waiting: list[tuple[float, str, int, float, float]] = []

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from liq.ingest.simulator.exchange import Event, Plain, Price
-from liq.ingest.simulator.process import MARKET, Contract, Order
+from liq.ingest.simulator.hawkes import MARKET, Contract, Order
 
 _ALL = "!forceOrder@arr"
 _STREAM = re.compile(r"!forceOrder@arr|[a-z0-9_]+@(?:forceOrder|markPrice(?:@1s)?)")

@@ -6,7 +6,7 @@ Source: https://docs.bitfinex.com/reference/ws-public-status
 from collections.abc import Sequence
 
 from liq.ingest.simulator.exchange import Event, Plain, Price, decode, encode, number
-from liq.ingest.simulator.process import Order
+from liq.ingest.simulator.hawkes import Order
 
 _CHANNEL = 91684
 _KEY = "liq:global"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from uuid import NAMESPACE_OID, uuid5
 
 from liq.ingest.simulator.exchange import Event, Plain, Price, decode, encode, number, rows
-from liq.ingest.simulator.process import Order
+from liq.ingest.simulator.hawkes import Order
 
 _TABLE = "liquidation"
 _CONTROL = "tradeBin1m"

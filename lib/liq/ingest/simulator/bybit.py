@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 from liq.ingest.simulator.exchange import Event, Plain, Price, by_symbol, decode, encode, rows
-from liq.ingest.simulator.process import Order
+from liq.ingest.simulator.hawkes import Order
 
 _TOPIC = "allLiquidation."
 _KINDS = (_TOPIC, "kline.")

@@ -6,7 +6,7 @@ Source: https://docs.deribit.com/#trades-kind-currency-interval
 from collections.abc import Sequence
 
 from liq.ingest.simulator.exchange import Event, Plain, Price, decode, encode, number
-from liq.ingest.simulator.process import Order
+from liq.ingest.simulator.hawkes import Order
 
 _FLIPPED = {"buy": "sell", "sell": "buy"}
 

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from liq.ingest.instruments import shipped
-from liq.ingest.simulator.process import MARKET, Contract, Order
+from liq.ingest.simulator.hawkes import MARKET, Contract, Order
 from liq.ingest.venues import venue
 from liq.ingest.venues.base import Instrument
 

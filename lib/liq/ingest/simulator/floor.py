@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from liq.ingest.simulator.exchange import Event, Exchange, Session
-from liq.ingest.simulator.process import Order, Process
+from liq.ingest.simulator.hawkes import HawkesProcess, Order
 from liq.ingest.simulator.walk import Walk
 
 _TICK_S = 0.002  # orders due within it are written at once
@@ -59,7 +59,7 @@ class Floor:
         self._plan = plan
         self._ledger = ledger
         self._walk = walk
-        self._process = Process(plan.rate, seed, exchange.market, walk)
+        self._orders = HawkesProcess(plan.rate, seed, exchange.market, walk)
         self._contracts = {contract.symbol: contract for contract in exchange.market}
         self._listened = asyncio.Event()
 
@@ -90,12 +90,12 @@ class Floor:
         batch: list[Order] = []
         epoch_ms = await self._pause(_now_ms())
         self._walk.begin(epoch_ms)
-        for draft in self._process.drafts():
+        for draft in self._orders.drafts():
             while (ahead := epoch_ms + int(draft.due_ms) - _now_ms()) > 0 or len(batch) >= _BEHIND:
                 self._send(batch, epoch_ms)
                 await asyncio.sleep(max(ahead / 1000, tick_s) if ahead > 0 else 0)
                 epoch_ms = await self._pause(epoch_ms)
-            batch.append(self._process.order(draft, epoch_ms))
+            batch.append(self._orders.order(draft, epoch_ms))
             if self._plan.count and self.sent + len(batch) >= self._plan.count:
                 self._send(batch, epoch_ms)
                 self.finished = True
@@ -106,7 +106,7 @@ class Floor:
         while True:
             await asyncio.sleep(CONTROL_S - time.time() % CONTROL_S)
             time_ms = round(round(time.time() / CONTROL_S) * CONTROL_S * 1000)
-            price = partial(self._process.price, time_ms=time_ms)
+            price = partial(self._orders.price, time_ms=time_ms)
             for connection, session in self.clients.items():
                 self._write(connection, session.control(price, time_ms))
 

@@ -6,7 +6,7 @@ Source: https://www.gate.com/docs/developers/futures/ws/en/#public-liquidates-or
 from collections.abc import Sequence
 
 from liq.ingest.simulator.exchange import Event, Plain, Price, by_symbol, decode, encode, rows
-from liq.ingest.simulator.process import Order
+from liq.ingest.simulator.hawkes import Order
 
 _CHANNEL = "futures.public_liquidates"
 _CONTROL = "futures.tickers"

@@ -7,7 +7,7 @@ import gzip
 from collections.abc import Sequence
 
 from liq.ingest.simulator.exchange import Event, Plain, Price, by_symbol, decode, encode, rows
-from liq.ingest.simulator.process import Order
+from liq.ingest.simulator.hawkes import Order
 
 _TOPIC = ".liquidation_orders"
 

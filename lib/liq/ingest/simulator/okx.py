@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from liq.ingest.simulator.exchange import Event, Plain, Price, by_symbol, decode, encode
-from liq.ingest.simulator.process import Order
+from liq.ingest.simulator.hawkes import Order
 
 _CHANNEL = "liquidation-orders"
 _CONTROL = "open-interest"

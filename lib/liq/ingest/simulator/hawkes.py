@@ -104,7 +104,7 @@ class _Events(NamedTuple):
 _NO_EVENTS = _Events(np.empty(0), np.empty(0, np.int64), np.empty(0, np.bool_))
 
 
-class Process:
+class HawkesProcess:
     """Endless liquidation orders, ``rate`` a second on average, due at times from 0 on."""
 
     def __init__(
