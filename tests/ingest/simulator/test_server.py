@@ -112,7 +112,7 @@ def parsed(frame: str | bytes) -> list[Liquidation]:
 async def test_mark_prices_are_a_control_stream(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liq.ingest.simulator.floor.CONTROL_S", 0.1)
+    monkeypatch.setattr("liq.ingest.simulator.venue.CONTROL_S", 0.1)
     async with (
         Simulator(Plan(), settings),
         client(settings, "/ws/btcusdt@markPrice") as connection,

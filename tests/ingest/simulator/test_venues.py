@@ -123,7 +123,7 @@ async def test_what_the_exchange_did_is_what_is_read(
 async def test_a_quiet_market_is_told_from_a_dead_connection(
     venue: Venue, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liq.ingest.simulator.floor.CONTROL_S", 0.05)
+    monkeypatch.setattr("liq.ingest.simulator.venue.CONTROL_S", 0.05)
     async with (
         Simulator(Plan(rate=0.01), settings) as simulator,
         hearing(venue, url_of(venue.name, simulator.urls)) as heard,
@@ -143,7 +143,7 @@ async def test_a_client_that_is_silent_is_cut_off(
     from liq.ingest.simulator.exchanges import exchange  # noqa: PLC0415
 
     monkeypatch.setattr(type(exchange(name)), "cuts_s", 0.5)
-    monkeypatch.setattr("liq.ingest.simulator.floor.CONTROL_S", 0.1)
+    monkeypatch.setattr("liq.ingest.simulator.venue.CONTROL_S", 0.1)
     venue = VENUES[name]
     beating = replace(venue.heartbeat, seconds=0.1) if venue.heartbeat else None
     async with Simulator(Plan(rate=10), settings) as simulator:

@@ -14,7 +14,7 @@ from liq.errors import FeedError
 from liq.ingest.feed import SIMULATOR_SERVER
 from liq.ingest.simulator.exchange import Session
 from liq.ingest.simulator.exchanges import DEFAULT, exchange
-from liq.ingest.simulator.floor import Floor, Plan
+from liq.ingest.simulator.venue import Plan, SimulatedVenue
 from liq.ingest.simulator.walk import Walk
 from liq.ingest.venues import PRICE_FEEDS, VENUES
 
@@ -35,7 +35,7 @@ class Simulator:
         self._plan = plan or Plan()
         settings = settings or config.settings()
         self._address = (settings.host, settings.simulator_port)
-        self._floors: dict[str, Floor] = {}
+        self._venues: dict[str, SimulatedVenue] = {}
         self._walk = Walk(self._plan.seed)
         self._exit = contextlib.AsyncExitStack()
         self._ledger: IO[bytes] | None = None
@@ -56,12 +56,12 @@ class Simulator:
     @property
     def clients(self) -> int:
         """How many connections there are."""
-        return sum(len(floor.clients) for floor in self._floors.values())
+        return sum(len(venue.clients) for venue in self._venues.values())
 
     @property
     def sent(self) -> int:
         """How many liquidations there were."""
-        return sum(floor.sent for floor in self._floors.values())
+        return sum(venue.sent for venue in self._venues.values())
 
     async def __aenter__(self) -> Self:
         """Listen. Raises `FeedError` when the port is taken."""
@@ -95,20 +95,20 @@ class Simulator:
     async def _serve(self, connection: ServerConnection) -> None:
         assert connection.request  # noqa: S101 - the handshake is over
         name, session = _route(connection.request.path)
-        await self._floor(name).serve(connection, session)
+        await self._venue(name).serve(connection, session)
 
-    def _floor(self, name: str) -> Floor:
-        if name not in self._floors:
+    def _venue(self, name: str) -> SimulatedVenue:
+        if name not in self._venues:
             seed = self._plan.seed + list(_SERVED).index(name)
-            floor = Floor(exchange(name), self._plan, seed, self._walk, self._ledger)
-            for work in (self._send_liquidations(floor), floor.send_control()):
+            venue = SimulatedVenue(exchange(name), self._plan, seed, self._walk, self._ledger)
+            for work in (self._send_liquidations(venue), venue.send_control()):
                 self._exit.callback(self._tasks.create_task(work).cancel)
-            self._floors[name] = floor
-        return self._floors[name]
+            self._venues[name] = venue
+        return self._venues[name]
 
-    async def _send_liquidations(self, floor: Floor) -> None:
-        await floor.send_liquidations()
-        if all(floor.finished for name, floor in self._floors.items() if name in VENUES):
+    async def _send_liquidations(self, venue: SimulatedVenue) -> None:
+        await venue.send_liquidations()
+        if all(venue.finished for name, venue in self._venues.items() if name in VENUES):
             self.finished.set()
 
 

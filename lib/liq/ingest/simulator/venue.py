@@ -42,7 +42,7 @@ class Plan:
     ledger: Path | None = None
 
 
-class Floor:
+class SimulatedVenue:
     """An exchange at work.
 
     Orders are due at the process's own times, whether clients keep up or not. While nobody listens
