@@ -1,8 +1,9 @@
 """The contracts of a venue and their sizes: from its REST API, a cache on disk or a snapshot.
 
-The one place that asks a venue's REST API. What it answers is kept for hours, so that a restart
-asks nothing; while the venue is out of reach an old answer serves, and without any the snapshot
-that ships beside the parsers, which holds the main contracts. `Catalogue` tells which it was.
+This module alone calls a venue's REST API. Its answer is cached for hours, so a restart asks
+nothing. While the venue is out of reach, an older cached answer is used. Without a cached answer,
+the snapshot that ships beside the parsers is used: it has the main contracts only.
+`ListedInstruments.origin` names the source.
 """
 
 import contextlib
@@ -40,7 +41,7 @@ class Origin(StrEnum):
     NAMES = "names"  # the venue needs no catalogue: a contract's name says all
 
 
-class Catalogue(dict[str, Instrument]):
+class ListedInstruments(dict[str, Instrument]):
     """A venue's contracts by symbol, and where they came from.
 
     ``as_of`` is when the venue told them, ``fault`` why it was not asked successfully just now.
@@ -68,7 +69,7 @@ class _Kept:
     instruments: list[Instrument]
 
 
-def load(venue: Venue, settings: Settings | None = None) -> Catalogue:
+def load(venue: Venue, settings: Settings | None = None) -> ListedInstruments:
     """Return the venue's contracts: fresh cache, else REST, else stale cache, else snapshot.
 
     Blocks while the venue's REST API is read, a minute at most. Raises `FeedError` if nothing has
@@ -77,24 +78,24 @@ def load(venue: Venue, settings: Settings | None = None) -> Catalogue:
     now = datetime.now(UTC)
     settings = settings or process_settings()
     if venue.listing is None:
-        return Catalogue(venue.chosen(settings), Origin.NAMES, now)
+        return ListedInstruments(venue.chosen(settings), Origin.NAMES, now)
     file = settings.cache / "instruments" / f"{venue.name}.json"
     cached = _read(file)
     if cached and now - cached.as_of < FRESH:
-        return Catalogue(cached.instruments, Origin.CACHE, cached.as_of)
+        return ListedInstruments(cached.instruments, Origin.CACHE, cached.as_of)
     try:
         instruments = fetch(venue)
     except FeedError as error:
         return _without_venue(venue, cached, error)
     with contextlib.suppress(OSError):  # a full disk: the answer is good without a cache
         _write(file, _Kept(f"contracts of {venue.name}", now, instruments))
-    return Catalogue(instruments, Origin.REST, now)
+    return ListedInstruments(instruments, Origin.REST, now)
 
 
-def shipped(venue: Venue) -> Catalogue | None:
+def shipped(venue: Venue) -> ListedInstruments | None:
     """Return the snapshot that ships beside the parsers, if there is one of the venue."""
     kept = _read(_SNAPSHOTS / f"{venue.name}.json")
-    return Catalogue(kept.instruments, Origin.SNAPSHOT, kept.as_of) if kept else None
+    return ListedInstruments(kept.instruments, Origin.SNAPSHOT, kept.as_of) if kept else None
 
 
 def fetch(venue: Venue) -> list[Instrument]:
@@ -127,9 +128,9 @@ def _pages(client: http.Client, listing: Listing, url: str) -> Iterator[Instrume
     raise RejectedMessage(f"{url} has no last page")
 
 
-def _without_venue(venue: Venue, cached: _Kept | None, error: FeedError) -> Catalogue:
+def _without_venue(venue: Venue, cached: _Kept | None, error: FeedError) -> ListedInstruments:
     if cached:
-        return Catalogue(cached.instruments, Origin.STALE_CACHE, cached.as_of, str(error))
+        return ListedInstruments(cached.instruments, Origin.STALE_CACHE, cached.as_of, str(error))
     snapshot = shipped(venue)
     if snapshot is None:
         raise error
