@@ -175,7 +175,7 @@ async def test_a_child_is_refused_the_records_that_its_parent_reads(broker: Sett
     assert ids == set(range(10))
 
 
-def _refused(reader: Iterator[messaging.Record]) -> list[str]:
+def _refused(reader: Iterator[messaging.StoredMessage]) -> list[str]:
     try:
         next(reader)
     except KafkaError as error:

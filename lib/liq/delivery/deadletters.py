@@ -20,7 +20,7 @@ import msgspec
 
 from liq import config
 from liq.config import Settings
-from liq.delivery.messaging import Publisher, Record, key, read
+from liq.delivery.messaging import Publisher, StoredMessage, key, read
 from liq.errors import DeadLetterError, LiqError, RejectedMessage
 from liq.ingest.instruments import load
 from liq.ingest.venues import venue as venue_named
@@ -207,14 +207,14 @@ class _Redrive:
         return _Message(stream.topic(self._settings), key(record), value)
 
 
-def _listed(record: Record) -> Sequence[str]:
+def _listed(record: StoredMessage) -> Sequence[str]:
     try:
         return _ids.decode(record.value or b"")
     except msgspec.DecodeError:
         return ()
 
 
-def _letter(record: Record, done: Collection[str]) -> Letter:
+def _letter(record: StoredMessage, done: Collection[str]) -> Letter:
     headers = {name: value.decode(errors="replace") for name, value in record.headers.items()}
     key = (record.key or b"").decode(errors="replace")
     number = f"{record.partition}:{record.offset}"

@@ -4,14 +4,14 @@ from liq.delivery.messaging.client import client_options
 from liq.delivery.messaging.offsets import Partition, offsets
 from liq.delivery.messaging.probe import unanswered
 from liq.delivery.messaging.publisher import Publisher, PublisherStats, key
-from liq.delivery.messaging.reading import Record, read
+from liq.delivery.messaging.reading import StoredMessage, read
 from liq.delivery.messaging.topics import ensure_topics
 
 __all__ = [
     "Partition",
     "Publisher",
     "PublisherStats",
-    "Record",
+    "StoredMessage",
     "client_options",
     "ensure_topics",
     "key",

@@ -26,7 +26,7 @@ _READER: dict[str, Any] = {
 }
 
 
-class Record(NamedTuple):
+class StoredMessage(NamedTuple):
     """A message as it lies in a topic; ``time`` is when it was sent, microseconds since 1970."""
 
     partition: int
@@ -37,7 +37,7 @@ class Record(NamedTuple):
     headers: Mapping[str, bytes]
 
 
-def read(topic: str, settings: Settings, newest: int | None = None) -> Iterator[Record]:
+def read(topic: str, settings: Settings, newest: int | None = None) -> Iterator[StoredMessage]:
     """Yield what ``topic`` holds at this moment, in order within each partition.
 
     Of each partition only the ``newest`` so many, if that is given. Raises `KafkaError` when the
@@ -61,7 +61,7 @@ def read(topic: str, settings: Settings, newest: int | None = None) -> Iterator[
 
 def _read(
     consumer: KafkaConsumer, partitions: list[TopicPartition], newest: int | None
-) -> Iterator[Record]:
+) -> Iterator[StoredMessage]:
     consumer.assign(partitions)
     ends = consumer.end_offsets(partitions)
     if newest is not None:
@@ -85,6 +85,8 @@ def _position(consumer: KafkaConsumer, partition: TopicPartition) -> int:
     return position
 
 
-def _record(one: Any) -> Record:
+def _record(one: Any) -> StoredMessage:
     headers = dict(one.headers)
-    return Record(one.partition, one.offset, one.timestamp * 1000, one.key, one.value, headers)
+    return StoredMessage(
+        one.partition, one.offset, one.timestamp * 1000, one.key, one.value, headers
+    )
