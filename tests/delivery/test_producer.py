@@ -11,7 +11,7 @@ import pytest
 import liq
 from liq.cli.feed import _line
 from liq.config import Settings
-from liq.delivery.producer import Producer, State
+from liq.delivery.producer import FeedState, Producer
 from liq.errors import ConfigError, FeedError, KafkaError, RejectedMessage
 from liq.ingest import venues
 from liq.ingest.feed import Patience
@@ -40,14 +40,14 @@ async def test_what_the_exchange_sent_is_in_the_topic(broker: Settings, tmp_path
         await producer.start()
         await reached(lambda: producer.status().sent == 6_000)
         status = producer.status()
-        assert status.state is State.RUNNING
+        assert status.state is FeedState.RUNNING
         assert status.source is Source.SIMULATOR
         assert status.rate > 100
         assert status.lag_s is not None
         assert 0 <= status.lag_s < 30
         await producer.stop()
     status = producer.status()
-    assert status.state is State.STOPPED
+    assert status.state is FeedState.STOPPED
     assert (status.received, status.sent, status.acknowledged) == (6_000, 6_000, 6_000)
     assert (status.dead_lettered, status.errors, status.last_error) == (0, 0, "")
 
@@ -138,7 +138,7 @@ async def test_what_a_fast_clock_makes_of_news_is_counted_and_shown(
 async def test_it_can_be_started_again_and_twice_is_once(broker: Settings) -> None:
     async with Simulator(Plan(rate=200), broker) as simulator:
         producer = Producer(url=simulator.url, settings=broker)
-        assert producer.status().state is State.STOPPED
+        assert producer.status().state is FeedState.STOPPED
         await producer.stop()  # nothing to stop
         for _ in range(2):
             await producer.start()
@@ -156,7 +156,7 @@ async def test_an_exchange_that_goes_and_comes_is_waited_for(broker: Settings) -
     producer = Producer(url=url, patience=HASTY, settings=broker)
     await producer.start()
     await reached(lambda: producer.status().errors > 0)
-    assert producer.status().state is State.CONNECTING
+    assert producer.status().state is FeedState.CONNECTING
     assert url in producer.status().last_error
     async with Simulator(Plan(rate=200, close_after=0.5), broker):
         await reached(lambda: producer.status().reconnects >= 2)
@@ -170,11 +170,11 @@ async def test_a_hopeless_url_makes_it_fail(broker: Settings) -> None:
     producer = Producer(url="http://127.0.0.1/", settings=broker)
     await producer.start()
     await reached(lambda: not producer.running)
-    assert producer.status().state is State.FAILED
+    assert producer.status().state is FeedState.FAILED
     assert "no websocket URL" in producer.status().last_error
     with pytest.raises(FeedError, match="no websocket URL"):
         await producer.stop()
-    assert producer.status().state is State.STOPPED
+    assert producer.status().state is FeedState.STOPPED
 
 
 @pytest.mark.stack
@@ -195,7 +195,7 @@ async def test_a_full_disk_is_shown_and_does_not_end_it(
             await reached(lambda: "unacknowledged messages" in producer.status().warning)
             before = producer.status().acknowledged
             await reached(lambda: producer.status().acknowledged > before + 500)
-            assert producer.status().state is State.RUNNING
+            assert producer.status().state is FeedState.RUNNING
             disk.free()
             await reached(lambda: producer.status().warning == "")
             disk.fill()
@@ -208,7 +208,7 @@ async def test_without_a_broker_it_does_not_start(unused_tcp_port: int) -> None:
     producer = Producer(settings=Settings(kafka_port=unused_tcp_port))
     with pytest.raises(KafkaError, match="liq up"):
         await producer.start()
-    assert producer.status().state is State.STOPPED
+    assert producer.status().state is FeedState.STOPPED
 
 
 def test_an_unknown_venue_is_an_error_that_lists_the_known() -> None:

@@ -37,7 +37,7 @@ _SINKS_S = 15.0
 _SAY_S = 1.0  # for so long a last word waits for room
 
 
-class State(StrEnum):
+class FeedState(StrEnum):
     """What a producer is doing."""
 
     STOPPED = "stopped"
@@ -63,7 +63,7 @@ class Status:
 
     venue: str
     url: str
-    state: State
+    state: FeedState
     source: Source | None
     rate: float
     received: int
@@ -279,14 +279,14 @@ class Producer:
                 too_old=skipped[Passed.OLD],
             )
 
-    def _state(self, feed: FeedStats, kafka: PublisherStats) -> State:
+    def _state(self, feed: FeedStats, kafka: PublisherStats) -> FeedState:
         if self._task is None:
-            return State.STOPPED
+            return FeedState.STOPPED
         if self._task.done():
-            return State.FAILED
+            return FeedState.FAILED
         if kafka.waiting_s > _STALLED_S:
-            return State.STALLED
-        return State.RUNNING if feed.connected else State.CONNECTING
+            return FeedState.STALLED
+        return FeedState.RUNNING if feed.connected else FeedState.CONNECTING
 
     def _recorder_warning(self) -> str:
         return self._recorder.warning if self._recorder else ""

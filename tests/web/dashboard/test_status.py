@@ -7,14 +7,14 @@ from typing import Any, cast
 import pytest
 
 from liq.config import Settings
-from liq.delivery.producer import Producer, State, Status
+from liq.delivery.producer import FeedState, Producer, Status
 from liq.errors import FeedError, KafkaError
 from liq.records.model import Source
 from liq.web.dashboard.status import ProducerPanel
 from support.helpers import eventually, free_ports
 
 STATUS = Status(
-    venue="binance_usdm", url="ws://127.0.0.1/ws", state=State.RUNNING, source=Source.LIVE,
+    venue="binance_usdm", url="ws://127.0.0.1/ws", state=FeedState.RUNNING, source=Source.LIVE,
     rate=12.5, received=1250, sent=1240, acknowledged=1234, dead_lettered=10, errors=3,
     reconnects=2, queued=4, in_flight=2, last_frame=0, lag_s=0.0421, last_error="",
 )  # fmt: skip
@@ -28,7 +28,9 @@ class Steady:
         self.running = False
 
     def status(self) -> Status:
-        return replace(self._status, state=self._status.state if self.running else State.STOPPED)
+        return replace(
+            self._status, state=self._status.state if self.running else FeedState.STOPPED
+        )
 
     async def start(self) -> None:
         self.running = True
@@ -103,14 +105,14 @@ async def test_a_run_without_seconds_leaves_the_producers_to_the_buttons() -> No
 @pytest.mark.parametrize(
     ("state", "acknowledged", "expect", "fails"),
     [
-        (State.RUNNING, 1, True, False),
-        (State.RUNNING, 0, False, False),  # a live venue may be quiet
-        (State.RUNNING, 0, True, True),
-        (State.CONNECTING, 0, False, True),
+        (FeedState.RUNNING, 1, True, False),
+        (FeedState.RUNNING, 0, False, False),  # a live venue may be quiet
+        (FeedState.RUNNING, 0, True, True),
+        (FeedState.CONNECTING, 0, False, True),
     ],
 )
 async def test_a_run_that_publishes_nothing_fails(
-    *, state: State, acknowledged: int, expect: bool, fails: bool
+    *, state: FeedState, acknowledged: int, expect: bool, fails: bool
 ) -> None:
     made = panel(state=state, acknowledged=acknowledged, last_error="refused")
     if not fails:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from liq.analysis.charts import LIVE_SOURCES
 from liq.common.html import join
-from liq.delivery.producer import Producer, State, Status
+from liq.delivery.producer import FeedState, Producer, Status
 from liq.errors import FeedError
 from liq.web.dashboard.frame import ButtonPanel
 from liq.web.dashboard.html import Html
@@ -64,7 +64,7 @@ class ProducerPanel(ButtonPanel):
         await self.stop()
         for state, producer in zip(states, self.producers, strict=True):
             status = producer.status()
-            if not status.acknowledged and (expect or state is not State.RUNNING):
+            if not status.acknowledged and (expect or state is not FeedState.RUNNING):
                 raise FeedError(
                     f"{status.venue} published nothing in {seconds:g} s"
                     f" ({state}, {status.last_error or 'no error'}); is {status.url} up?"
