@@ -22,7 +22,7 @@ from liq.ingest.simulator.server import Simulator
 from liq.ingest.venues import VENUES
 from liq.ingest.venues.binance import BINANCE_USDM
 from liq.query import questdb
-from liq.stack import State
+from liq.stack import ServiceState
 from support.helpers import PATIENCE_S, eventually, free_ports
 
 SERVERS = {"kafka", "questdb", "connect"}
@@ -59,7 +59,7 @@ def simulated_rows(settings: Settings) -> int:
 def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
     said = liq_run(own, "--rate", "50")
     assert {each.name: each.state for each in local.status(own)} == dict.fromkeys(
-        SERVERS | APPS, State.HEALTHY
+        SERVERS | APPS, ServiceState.HEALTHY
     )
     eventually(lambda: simulated_rows(own) > 20)
     prices = "select count() n from prices where source = 'simulator'"

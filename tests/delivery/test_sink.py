@@ -27,7 +27,7 @@ from liq.config import Settings
 from liq.delivery import connect, messaging
 from liq.query import questdb
 from liq.records.model import Completeness, Liquidation, PriceKind, Side, Source, encode
-from liq.stack import State
+from liq.stack import ServiceState
 from support.helpers import PATIENCE_S, eventually
 from support.proxy import Proxy
 from support.workers import own_worker
@@ -476,7 +476,7 @@ def test_a_great_many_rows_arrive_once_whatever_restarts(stack: Settings) -> Non
 def _kill_questdb(settings: Settings) -> None:
     [pid] = [one.pid for one in local.status(settings) if one.name == "questdb" and one.pid]
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: State.DIED in {one.state for one in local.status(settings)})
+    eventually(lambda: ServiceState.DIED in {one.state for one in local.status(settings)})
     local.start("questdb", settings)
 
 

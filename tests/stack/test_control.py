@@ -18,15 +18,15 @@ from liq.config import Settings
 from liq.delivery import messaging
 from liq.errors import QuestDBError, StackError
 from liq.query import questdb
-from liq.stack import State
+from liq.stack import ServiceState
 from liq.stack.control import wait_healthy
 from liq.stack.service import Service
 from support.helpers import PATIENCE_S, eventually, free_ports
 
 pytestmark = pytest.mark.stack
 
-HEALTHY = dict.fromkeys(("kafka", "questdb", "connect"), State.HEALTHY)
-STOPPED = dict.fromkeys(HEALTHY, State.STOPPED)
+HEALTHY = dict.fromkeys(("kafka", "questdb", "connect"), ServiceState.HEALTHY)
+STOPPED = dict.fromkeys(HEALTHY, ServiceState.STOPPED)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def liq(settings: Settings, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def states(settings: Settings) -> dict[str, State]:
+def states(settings: Settings) -> dict[str, ServiceState]:
     return {service.name: service.state for service in local.status(settings)}
 
 
@@ -169,7 +169,7 @@ def test_up_starts_a_killed_server_and_leaves_the_others(own: Settings) -> None:
     local.up(own)
     before = processes(own)
     before["questdb"].kill()
-    eventually(lambda: states(own) == HEALTHY | {"questdb": State.DIED})
+    eventually(lambda: states(own) == HEALTHY | {"questdb": ServiceState.DIED})
     local.up(own)
     assert states(own) == HEALTHY
     after = processes(own)
@@ -191,7 +191,7 @@ def test_a_changed_setting_restarts_whom_it_concerns(own: Settings) -> None:
 def test_stop_and_start_one(own: Settings) -> None:
     local.up(own)
     local.stop("questdb", own)
-    assert states(own) == HEALTHY | {"questdb": State.STOPPED}
+    assert states(own) == HEALTHY | {"questdb": ServiceState.STOPPED}
     local.start("questdb", own)
     assert states(own) == HEALTHY
     with pytest.raises(StackError, match="no server spark; there are: kafka, questdb, connect"):
@@ -254,7 +254,7 @@ def test_reset_asks_then_deletes_data_and_keeps_secrets(own: Settings) -> None:
     secrets = (own.home / "secrets.json").read_text()
     asked = liq(own, "reset")
     assert "Delete all liquidations" in asked.communicate("n\n")[0]
-    assert states(own)["questdb"] is State.HEALTHY
+    assert states(own)["questdb"] is ServiceState.HEALTHY
 
     told = liq(own, "reset", "--yes")
     assert "deleted the data" in told.communicate()[0]

@@ -14,7 +14,7 @@ from liq import stack as local
 from liq.config import Settings
 from liq.errors import StackError
 from liq.query import questdb
-from liq.stack import State, apps, control, identity, process
+from liq.stack import ServiceState, apps, control, identity, process
 from liq.stack.servers import SERVERS
 from liq.stack.service import Service
 from stack.conftest import liq
@@ -59,7 +59,7 @@ def pids(settings: Settings) -> dict[str, int]:
     return {each.name: each.pid for each in local.status(settings) if each.pid}
 
 
-def states(settings: Settings) -> set[State]:
+def states(settings: Settings) -> set[ServiceState]:
     return {each.state for each in local.status(settings)}
 
 
@@ -222,17 +222,17 @@ def test_a_real_stack_goes_through_a_stepped_clock_damage_a_kill_and_a_reboot(
 
     for pid in before.values():
         psutil.Process(pid).kill()
-    eventually(lambda: states(settings) == {State.DIED})
+    eventually(lambda: states(settings) == {ServiceState.DIED})
     assert of_home(settings) == []
     assert liq(settings, "down").returncode == 0  # nothing is left of it, so it is down
-    assert states(settings) == {State.STOPPED}
+    assert states(settings) == {ServiceState.STOPPED}
 
     # as after a boot: other processes have the pids by now
     strangers = [subprocess.Popen(SLEEP) for _ in SERVERS]
     for name, stranger in zip(SERVERS, strangers, strict=True):
         entry = {"pid": stranger.pid, "created": 0, "born": "then 1", "definition": "", "argv": []}
         (settings.home / "run" / f"{name}.json").write_text(json.dumps(entry))
-    assert states(settings) == {State.DIED}
+    assert states(settings) == {ServiceState.DIED}
     assert liq(settings, "up", within=clock).returncode == 0
     assert len(of_home(settings)) == len(SERVERS)
     sql = "select symbol from liquidations where symbol = 'KEPT'"

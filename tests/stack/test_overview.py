@@ -8,14 +8,14 @@ import pytest
 from liq import stack as local
 from liq.config import Settings
 from liq.stack.overview import advice
-from liq.stack.state import ServiceStatus, State
+from liq.stack.state import ServiceState, ServiceStatus
 from support.helpers import free_ports
 
 UP = [
-    ServiceStatus(name=name, state=State.HEALTHY, address="x", port=1)
+    ServiceStatus(name=name, state=ServiceState.HEALTHY, address="x", port=1)
     for name in ("kafka", "connect", "questdb")
 ]
-PRODUCER = ServiceStatus(name="producer", state=State.HEALTHY, address="", port=None)
+PRODUCER = ServiceStatus(name="producer", state=ServiceState.HEALTHY, address="", port=None)
 
 
 @pytest.mark.parametrize(
@@ -23,9 +23,12 @@ PRODUCER = ServiceStatus(name="producer", state=State.HEALTHY, address="", port=
     [
         ([*UP, PRODUCER], "Everything runs."),
         (UP, "Nothing feeds the servers: enter `liq run`"),
-        ([replace(UP[0], state=State.STOPPED), *UP[1:]], "enter `liq run` in a terminal"),
-        ([replace(UP[0], state=State.STARTING), *UP[1:]], "still starting"),
-        ([*UP, replace(PRODUCER, state=State.DIED)], "producer: look with `liq logs producer`"),
+        ([replace(UP[0], state=ServiceState.STOPPED), *UP[1:]], "enter `liq run` in a terminal"),
+        ([replace(UP[0], state=ServiceState.STARTING), *UP[1:]], "still starting"),
+        (
+            [*UP, replace(PRODUCER, state=ServiceState.DIED)],
+            "producer: look with `liq logs producer`",
+        ),
     ],
 )
 def test_the_states_tell_what_to_do(found: list[ServiceStatus], told: str) -> None:

@@ -23,7 +23,7 @@ from liq.delivery.messaging import Publisher
 from liq.errors import ConnectError, QuestDBError, StackError
 from liq.query import questdb
 from liq.records.streams import LIQUIDATIONS, PRICES, Stream
-from liq.stack import State, Supervisor, apps, control, identity, process
+from liq.stack import ServiceState, Supervisor, apps, control, identity, process
 from liq.stack.servers import servers
 from liq.stack.service import Service
 from support.helpers import PATIENCE_S, configure_questdb, eventually, free_ports, running
@@ -182,7 +182,7 @@ def test_what_was_stopped_stays_down(own: Settings) -> None:
     local.stop("questdb", own)
     supervisor = Supervisor(own)
     supervisor.look()
-    assert {each.name: each.state for each in local.status(own)}["questdb"] is State.STOPPED
+    assert {each.name: each.state for each in local.status(own)}["questdb"] is ServiceState.STOPPED
     local.start("questdb", own)
     await_flow(own)
 
@@ -295,7 +295,7 @@ def test_a_fault_with_one_service_keeps_no_other_from_being_started_again(tmp_pa
     for each in (apps.producer(settings), *servers(settings)):
         each.pid_file.mkdir()  # nobody can read it
     shown = {one.name: one for one in local.status(settings)}
-    assert shown["kafka"].state is State.UNHEALTHY
+    assert shown["kafka"].state is ServiceState.UNHEALTHY
     assert "cannot read" in shown["kafka"].fault
     found = process.find(simulator.pid_file)
     assert found

@@ -13,7 +13,7 @@ import pytest
 from liq import stack as local
 from liq.common import heartbeat
 from liq.config import Settings
-from liq.stack import State, Supervisor, apps, control, process, watch
+from liq.stack import ServiceState, Supervisor, apps, control, process, watch
 from liq.stack.service import Service
 from stack.conftest import liq
 from support.helpers import PATIENCE_S, eventually, finish, running
@@ -185,7 +185,7 @@ def test_a_supervisor_that_hangs_in_a_look_falls_silent(
         beats = apps.heartbeat_file(settings)
         eventually(lambda: heartbeat.silence_s(beats) > 0.5)
         [shown] = [one for one in local.status(settings) if one.name == "supervisor"]
-        assert shown.state is State.UNHEALTHY
+        assert shown.state is ServiceState.UNHEALTHY
     finally:
         ended.set()
         released.set()

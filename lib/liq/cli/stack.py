@@ -21,7 +21,7 @@ from liq.cli.output import beside, console, echo, errors, styled
 from liq.cli.session import Extra, Source
 from liq.errors import LiqError, QuestDBError
 from liq.records.streams import STREAMS
-from liq.stack import ServiceStatus, State
+from liq.stack import ServiceState, ServiceStatus
 from liq.stack.progress import Report
 from liq.stack.servers import QUESTDB
 
@@ -29,11 +29,11 @@ app = typer.Typer()
 AILING = 3  # exit code of `liq status`
 _DAY_S = 86_400
 _COLOURS = {
-    State.HEALTHY: "green",
-    State.STARTING: "yellow",
-    State.UNHEALTHY: "red",
-    State.DIED: "red",
-    State.STOPPED: "dim",
+    ServiceState.HEALTHY: "green",
+    ServiceState.STARTING: "yellow",
+    ServiceState.UNHEALTHY: "red",
+    ServiceState.DIED: "red",
+    ServiceState.STOPPED: "dim",
 }
 
 
@@ -184,7 +184,7 @@ def _show_status() -> list[ServiceStatus]:
         for one in lately:
             line = f"{_clock(one.time)}  {one.subject}: {one.event}"
             console.print(line, soft_wrap=True)
-    if any(one.name == QUESTDB and one.state is State.HEALTHY for one in found):
+    if any(one.name == QUESTDB and one.state is ServiceState.HEALTHY for one in found):
         _show_passed()
     return found
 

@@ -7,14 +7,14 @@ which starts and ends it.
 from liq.stack.control import down, furnish, reset, start, stop, up
 from liq.stack.history import Finding
 from liq.stack.overview import overview, repair
-from liq.stack.state import ServiceStatus, State, findings, logs, status
+from liq.stack.state import ServiceState, ServiceStatus, findings, logs, status
 from liq.stack.supervisor import Supervisor
 from liq.stack.watch import revive_supervisor
 
 __all__ = [
     "Finding",
     "ServiceStatus",
-    "State",
+    "ServiceState",
     "Supervisor",
     "down",
     "findings",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from liq.config import Settings
 from liq.stack.apps import SUPERVISOR
-from liq.stack.state import ServiceStatus, State, status
+from liq.stack.state import ServiceState, ServiceStatus, status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,9 +41,9 @@ def advice(found: Sequence[ServiceStatus]) -> str:
     states = {one.name: one.state for one in found}
     if ailing := [one for one in found if one.is_ailing]:
         return repair(ailing)
-    if State.STARTING in states.values():
+    if ServiceState.STARTING in states.values():
         return "Some services are still starting: run this cell again in a moment."
-    if State.STOPPED in states.values():
+    if ServiceState.STOPPED in states.values():
         return (
             "Nothing or not everything runs here: enter `liq run` in a terminal. It starts the"
             " servers, a feed (the live exchanges, or simulated ones where none is reached) and the"

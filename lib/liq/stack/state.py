@@ -24,7 +24,7 @@ from liq.stack.service import Service
 _POLL = 0.1
 
 
-class State(StrEnum):
+class ServiceState(StrEnum):
     """How a service is; a died one ended without being asked to."""
 
     HEALTHY = "healthy"
@@ -43,7 +43,7 @@ class ServiceStatus:
     """
 
     name: str
-    state: State
+    state: ServiceState
     address: str
     port: int | None
     pid: int | None = None
@@ -54,7 +54,7 @@ class ServiceStatus:
     @property
     def is_ailing(self) -> bool:
         """Whether it should run, and does not, or not as it should."""
-        return self.state in (State.DIED, State.UNHEALTHY)
+        return self.state in (ServiceState.DIED, ServiceState.UNHEALTHY)
 
 
 def status(settings: Settings | None = None) -> list[ServiceStatus]:
@@ -122,14 +122,14 @@ def _additions(handle: TextIO, file: Path) -> Iterator[str]:
 
 def _of_login(found: ServiceStatus, settings: Settings) -> ServiceStatus:
     """Return the state of QuestDB: it is of no use where it refuses our passwords."""
-    if found.state is not State.HEALTHY:
+    if found.state is not ServiceState.HEALTHY:
         return found
     from liq.query import questdb  # noqa: PLC0415 - psycopg takes its time, and nothing may run
 
     try:
         questdb.check_logins(settings)
     except QuestDBLoginError as error:
-        return replace(found, state=State.UNHEALTHY, fault=str(error))
+        return replace(found, state=ServiceState.UNHEALTHY, fault=str(error))
     except QuestDBError:  # e.g. all of its connections are taken
         pass
     return found
@@ -139,27 +139,27 @@ def _status(service: Service, lost: process.Remembered | None) -> ServiceStatus:
     """Return the state of ``service``, whose process is ``lost`` if its pid file does not tell."""
     absent = ServiceStatus(
         name=service.name,
-        state=State.DIED if service.pid_file.exists() else State.STOPPED,
+        state=ServiceState.DIED if service.pid_file.exists() else ServiceState.STOPPED,
         address=service.address,
         port=next(iter(service.ports.values()), None),
     )
     try:
         found = lost or process.known(service.pid_file)
     except StackError as error:  # the others can be shown
-        return replace(absent, state=State.UNHEALTHY, fault=str(error))
+        return replace(absent, state=ServiceState.UNHEALTHY, fault=str(error))
     if not found:
         return absent
     try:
         uptime = identity.uptime(found.process)
         starts = uptime < service.start_timeout and not service.supervisor  # it is there or hangs
-        late = State.STARTING if starts else State.UNHEALTHY
+        late = ServiceState.STARTING if starts else ServiceState.UNHEALTHY
         fault = ""
         if found.process.status() == psutil.STATUS_STOPPED:
-            late = State.UNHEALTHY
+            late = ServiceState.UNHEALTHY
             fault = f"it is stopped: `kill -CONT {found.process.pid}` lets it go on"
         return replace(
             absent,
-            state=State.HEALTHY if not fault and service.healthy() else late,
+            state=ServiceState.HEALTHY if not fault and service.healthy() else late,
             fault=fault,
             pid=found.process.pid,
             memory=found.process.memory_info().rss,
