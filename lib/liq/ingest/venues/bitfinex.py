@@ -42,7 +42,7 @@ from liq.ingest.venues.base import (
     microseconds,
     positive,
 )
-from liq.ingest.venues.canonical import Context, Report, array, decode, listed, records
+from liq.ingest.venues.canonical import Context, RawLiquidation, array, decode, listed, records
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
 _EVENTS = ("info", "subscribed", "conf", "pong")
@@ -99,7 +99,7 @@ def _expect_answer(answer: _Event) -> None:
         raise RejectedMessage(f"the venue refused a request: {answer.code} {answer.msg}")
 
 
-def _read(raw: msgspec.Raw) -> Iterator[Report | Passed]:
+def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation | Passed]:
     row = decode(_row, raw)
     if row.kind != "pos":
         raise RejectedMessage(f"unknown kind {row.kind!r} of status")
@@ -108,7 +108,7 @@ def _read(raw: msgspec.Raw) -> Iterator[Report | Passed]:
         return
     price, price_kind = _price(row)
     amount = str(row.amount)
-    yield Report(
+    yield RawLiquidation(
         symbol=row.pair,
         ts=microseconds(int(row.mts)),
         side=Side.LONG if row.amount > 0 else Side.SHORT,

@@ -40,7 +40,7 @@ from liq.ingest.venues.base import (
 )
 from liq.ingest.venues.canonical import (
     Context,
-    Report,
+    RawLiquidation,
     array,
     decode,
     listed,
@@ -105,9 +105,9 @@ def _passed(frame: _Frame) -> Sequence[Record]:
     return pass_over(why, count) if count else []
 
 
-def _read(raw: msgspec.Raw, recv_ts: int) -> Iterator[Report]:
+def _read(raw: msgspec.Raw, recv_ts: int) -> Iterator[RawLiquidation]:
     row = decode(_row, raw)
-    yield Report(
+    yield RawLiquidation(
         symbol=row.symbol,
         ts=recv_ts,
         side=side(_SIDES, row.side),

@@ -34,7 +34,15 @@ from liq.ingest.venues.base import (
     microseconds,
     positive,
 )
-from liq.ingest.venues.canonical import Context, Report, array, decode, listed, records, side
+from liq.ingest.venues.canonical import (
+    Context,
+    RawLiquidation,
+    array,
+    decode,
+    listed,
+    records,
+    side,
+)
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
 _SIDES = {"Buy": Side.LONG, "Sell": Side.SHORT}
@@ -83,9 +91,9 @@ def _parse(
     return []
 
 
-def _read(raw: msgspec.Raw) -> Iterator[Report]:
+def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
     row = decode(_row, raw)
-    yield Report(
+    yield RawLiquidation(
         symbol=row.s,
         ts=microseconds(row.T),
         side=side(_SIDES, row.S),

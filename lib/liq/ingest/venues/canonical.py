@@ -1,7 +1,8 @@
 """From what a venue reports to the canonical record: the steps that all parsers share.
 
-A venue's module turns its frame into `Report`s, in the venue's own contracts and units; `records`
-looks the contract up, works out base quantity and USD notional, and refuses what makes no sense.
+A venue's module turns its frame into `RawLiquidation`s, in the venue's own contracts and units.
+`records` looks up the contract, computes base quantity and USD notional, and rejects impossible
+values.
 """
 
 import contextlib
@@ -35,7 +36,7 @@ DOLLARS = frozenset({"USD", "USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USDE", "US
 _TOLERANCE = 0.01  # between a venue's own notional and ours: a wrong contract size is off by more
 
 
-class Report(NamedTuple):
+class RawLiquidation(NamedTuple):
     """One liquidation in its venue's terms.
 
     ``ts`` is in microseconds, ``contracts`` in the unit that `Instrument.multiplier` counts,
@@ -127,7 +128,7 @@ def listed(
 
 
 def records(
-    rows: Iterable[Row], read: Callable[[Row], Iterable[Report | Passed]], context: Context
+    rows: Iterable[Row], read: Callable[[Row], Iterable[RawLiquidation | Passed]], context: Context
 ) -> Sequence[Record]:
     """Return the liquidations of a message's rows.
 
@@ -163,7 +164,7 @@ def pass_over(why: Passed, count: int = 1) -> Parsed:
     return Parsed((), {why: count})
 
 
-def _record(report: Report, repeat: int, context: Context) -> Liquidation:
+def _record(report: RawLiquidation, repeat: int, context: Context) -> Liquidation:
     contract = known(report.symbol, context.instruments)
     quantity, notional = sizes(contract, report.contracts, report.price)
     if report.stated is not None and not math.isclose(notional, report.stated, rel_tol=_TOLERANCE):

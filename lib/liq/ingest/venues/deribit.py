@@ -40,7 +40,15 @@ from liq.ingest.venues.base import (
     microseconds,
     positive,
 )
-from liq.ingest.venues.canonical import Context, Report, array, decode, listed, records, side
+from liq.ingest.venues.canonical import (
+    Context,
+    RawLiquidation,
+    array,
+    decode,
+    listed,
+    records,
+    side,
+)
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
 _TAKERS = {"sell": Side.LONG, "buy": Side.SHORT}
@@ -105,7 +113,7 @@ def parse(
     return records(array(frame.params.data), _read, context)
 
 
-def _read(raw: msgspec.Raw) -> Iterator[Report]:
+def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
     if decode(_mark, raw).liquidation is None:
         return
     trade = decode(_trade, raw)
@@ -113,7 +121,7 @@ def _read(raw: msgspec.Raw) -> Iterator[Report]:
         raise RejectedMessage(f"unknown liquidation mark {trade.liquidation!r}")
     for sides in _LIQUIDATED[trade.liquidation]:
         closed = side(sides, trade.direction)
-        yield Report(
+        yield RawLiquidation(
             symbol=trade.instrument_name,
             ts=microseconds(trade.timestamp),
             side=closed,

@@ -42,7 +42,7 @@ from liq.ingest.venues.base import (
     microseconds,
     positive,
 )
-from liq.ingest.venues.canonical import Context, Report, array, decode, listed, records
+from liq.ingest.venues.canonical import Context, RawLiquidation, array, decode, listed, records
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
 _CHANNEL = "futures.public_liquidates"
@@ -100,11 +100,11 @@ def _rows_of(result: msgspec.Raw) -> Sequence[msgspec.Raw]:
     return [result] if bytes(result).startswith(b"{") else array(result)
 
 
-def _read(raw: msgspec.Raw) -> Iterator[Report]:
+def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
     row = decode(_row, raw)
     size = str(row.size)
     contracts = positive(size.removeprefix("-"), "size")  # first: what is no number has no sign
-    yield Report(
+    yield RawLiquidation(
         symbol=row.contract,
         ts=microseconds(_milliseconds(row)),
         side=Side.LONG if row.size < 0 else Side.SHORT,

@@ -40,7 +40,15 @@ from liq.ingest.venues.base import (
     microseconds,
     positive,
 )
-from liq.ingest.venues.canonical import Context, Report, array, decode, listed, records, side
+from liq.ingest.venues.canonical import (
+    Context,
+    RawLiquidation,
+    array,
+    decode,
+    listed,
+    records,
+    side,
+)
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
 _SIDES = {"sell": Side.LONG, "buy": Side.SHORT}
@@ -102,9 +110,9 @@ def _unpacked(raw: str | bytes) -> str | bytes:
         raise RejectedMessage(f"no gzip: {error}") from error
 
 
-def _read(raw: msgspec.Raw) -> Iterator[Report]:
+def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
     row = decode(_row, raw)
-    yield Report(
+    yield RawLiquidation(
         symbol=row.contract_code,
         ts=microseconds(row.created_at),
         side=side(_SIDES, row.direction),

@@ -41,7 +41,7 @@ from liq.ingest.venues.base import (
 )
 from liq.ingest.venues.canonical import (
     Context,
-    Report,
+    RawLiquidation,
     array,
     decode,
     integer,
@@ -111,13 +111,13 @@ def parse(
     return records(rows, lambda row: _read(*row, recv_ts), context)
 
 
-def _read(symbol: str, raw: msgspec.Raw, recv_ts: int) -> Iterator[Report | Passed]:
+def _read(symbol: str, raw: msgspec.Raw, recv_ts: int) -> Iterator[RawLiquidation | Passed]:
     detail = decode(_detail, raw)
     ts = microseconds(integer(detail.ts, "time ts"))
     if recv_ts - ts > _HISTORY:
         yield Passed.OLD
         return
-    yield Report(
+    yield RawLiquidation(
         symbol=symbol,
         ts=ts,
         side=_side(detail),
