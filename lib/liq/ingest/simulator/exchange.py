@@ -21,7 +21,7 @@ class Event(NamedTuple):
     row: bytes
 
 
-class Session(Protocol):
+class ClientSession(Protocol):
     """One client's connection, in its exchange's protocol; methods return the frames to send."""
 
     @property
@@ -54,7 +54,7 @@ class Exchange(Protocol):
     binary: bool
     cuts_s: float
 
-    def session(self, path: str) -> Session:
+    def session(self, path: str) -> ClientSession:
         """Begin with a client that asked for ``path``. Raises `ValueError` for an unknown one."""
 
     def price(self, order: Order) -> str:

@@ -12,7 +12,7 @@ from liq import config
 from liq.config import Settings
 from liq.errors import FeedError
 from liq.ingest.feed import SIMULATOR_SERVER
-from liq.ingest.simulator.exchange import Session
+from liq.ingest.simulator.exchange import ClientSession
 from liq.ingest.simulator.exchanges import DEFAULT, exchange
 from liq.ingest.simulator.venue import Plan, SimulatedVenue
 from liq.ingest.simulator.walk import Walk
@@ -112,7 +112,7 @@ class Simulator:
             self.finished.set()
 
 
-def _route(target: str) -> tuple[str, Session]:
+def _route(target: str) -> tuple[str, ClientSession]:
     """Return the venue that a path asks for, and a session. Raises `ValueError` for an unknown."""
     first, slash, rest = target.removeprefix("/").partition("/")
     if first in _SERVED:

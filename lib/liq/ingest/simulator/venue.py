@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
-from liq.ingest.simulator.exchange import Event, Exchange, Session
+from liq.ingest.simulator.exchange import ClientSession, Event, Exchange
 from liq.ingest.simulator.hawkes import HawkesProcess, Order
 from liq.ingest.simulator.walk import Walk
 
@@ -52,7 +52,7 @@ class SimulatedVenue:
     def __init__(
         self, exchange: Exchange, plan: Plan, seed: int, walk: Walk, ledger: IO[bytes] | None = None
     ) -> None:
-        self.clients: dict[ServerConnection, Session] = {}
+        self.clients: dict[ServerConnection, ClientSession] = {}
         self.sent = 0
         self.finished = False
         self._exchange = exchange
@@ -63,7 +63,7 @@ class SimulatedVenue:
         self._contracts = {contract.symbol: contract for contract in exchange.market}
         self._listened = asyncio.Event()
 
-    async def serve(self, connection: ServerConnection, session: Session) -> None:
+    async def serve(self, connection: ServerConnection, session: ClientSession) -> None:
         """Talk with a client until it goes, or is cut off."""
         self.clients[connection] = session
         closing = asyncio.create_task(self._close_in_time(connection))
@@ -115,7 +115,7 @@ class SimulatedVenue:
             await asyncio.sleep(self._plan.close_after)
             await connection.close(1001, "maximum connection time")
 
-    def _listeners(self) -> list[tuple[ServerConnection, Session]]:
+    def _listeners(self) -> list[tuple[ServerConnection, ClientSession]]:
         return [
             (connection, session)
             for connection, session in self.clients.items()
