@@ -13,7 +13,7 @@ from liq.errors import RuleError
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from liq.analysis.alerts.evaluator import Finding
+    from liq.analysis.alerts.evaluator import Evaluation
 
 app = typer.Typer()
 alerts = typer.Typer(invoke_without_command=True)
@@ -76,7 +76,7 @@ def over_the_past(
     console.print(str(past))
 
 
-def _row(finding: "Finding") -> "tuple[str, str, str, str | Text]":
+def _row(finding: "Evaluation") -> "tuple[str, str, str, str | Text]":
     from liq.analysis.alerts.rules import comparison  # noqa: PLC0415 - as above
 
     rule = finding.rule

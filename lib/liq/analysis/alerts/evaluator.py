@@ -31,7 +31,7 @@ _LEVELS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Evaluation:
     """A rule now: its value, the alerts that it would raise, or what is wrong with it.
 
     Of a rule with ``by`` it is the value of the subject nearest to firing; ``met`` counts those
@@ -103,7 +103,7 @@ class Evaluator:
 
 def check(
     settings: Settings | None = None, fired: Mapping[str, Fired] | None = None
-) -> list[Finding]:
+) -> list[Evaluation]:
     """Evaluate every rule once, raising nothing; ``fired`` adds to what the table of alerts says.
 
     Raises `RuleError` if the file cannot be read, `QuestDBError` when QuestDB is away.
@@ -114,11 +114,11 @@ def check(
     for name, moments in (fired or {}).items():
         for subject, moment in moments.items():
             last[name][subject] = max(moment, last[name].get(subject, moment))
-    broken = [Finding(name, None, fault=fault) for name, fault in faults.items()]
+    broken = [Evaluation(name, None, fault=fault) for name, fault in faults.items()]
     return [_finding(name, rule, last[name], settings) for name, rule in found.items()] + broken
 
 
-def _finding(name: str, rule: Rule, fired: Fired, settings: Settings) -> Finding:
+def _finding(name: str, rule: Rule, fired: Fired, settings: Settings) -> Evaluation:
     now = datetime.now(UTC)
     try:
         frame = queries.asked(rule.query, settings, **rule.given)
@@ -126,11 +126,11 @@ def _finding(name: str, rule: Rule, fired: Fired, settings: Settings) -> Finding
         near = nearest(rule, seen)
         met = sum(one.met for one in seen)
         alerts = decide(name, rule, seen, now, fired)
-        return Finding(name, rule, near.value if near else None, met, alerts, notes=notes)
+        return Evaluation(name, rule, near.value if near else None, met, alerts, notes=notes)
     except LiqError as error:
-        return Finding(name, rule, fault=str(error))
+        return Evaluation(name, rule, fault=str(error))
     except Exception as error:  # one rule's odd rows must not silence the others
-        return Finding(name, rule, fault=repr(error))
+        return Evaluation(name, rule, fault=repr(error))
 
 
 def _last(settings: Settings) -> dict[str, dict[str | None, datetime]]:
