@@ -67,7 +67,7 @@ def await_flow(settings: Settings) -> None:
 
 
 def told(settings: Settings, subject: str, text: str) -> bool:
-    found = local.findings(settings, 1_000)
+    found = local.recent_events(settings, 1_000)
     return any(one.subject == subject and text in one.event for one in found)
 
 

@@ -177,7 +177,7 @@ def _show_status() -> list[ServiceStatus]:
         table.add_row(*_row(service))
     console.print(table)
     a_day_ago = time.time() - _DAY_S
-    if lately := [one for one in stack.findings() if one.time > a_day_ago]:
+    if lately := [one for one in stack.recent_events() if one.time > a_day_ago]:
         console.print(
             "\nmended within a day (UTC), oldest first; `liq logs supervisor` goes on", style="dim"
         )

@@ -5,22 +5,22 @@ which starts and ends it.
 """
 
 from liq.stack.control import down, furnish, reset, start, stop, up
-from liq.stack.history import Finding
+from liq.stack.history import StackEvent
 from liq.stack.overview import overview, repair
-from liq.stack.state import ServiceState, ServiceStatus, findings, logs, status
+from liq.stack.state import ServiceState, ServiceStatus, logs, recent_events, status
 from liq.stack.supervisor import Supervisor
 from liq.stack.watch import revive_supervisor
 
 __all__ = [
-    "Finding",
-    "ServiceStatus",
     "ServiceState",
+    "ServiceStatus",
+    "StackEvent",
     "Supervisor",
     "down",
-    "findings",
     "furnish",
     "logs",
     "overview",
+    "recent_events",
     "repair",
     "reset",
     "revive_supervisor",

@@ -12,7 +12,7 @@ from liq.stack.files import write_whole
 _KEPT = 1_000
 
 
-class Finding(NamedTuple):
+class StackEvent(NamedTuple):
     """What happened to whom, at ``time`` (seconds since 1970)."""
 
     time: float
@@ -23,11 +23,11 @@ class Finding(NamedTuple):
 def add(settings: Settings, subject: str, event: str) -> None:
     """Keep one more; old ones go once there are many. Raises `OSError`, as for a full disk."""
     kept = newest(settings, _KEPT)
-    kept.append(Finding(time.time(), subject, event))
+    kept.append(StackEvent(time.time(), subject, event))
     write_whole(_file(settings), "".join(json.dumps(one) + "\n" for one in kept[-_KEPT:]))
 
 
-def newest(settings: Settings, count: int) -> list[Finding]:
+def newest(settings: Settings, count: int) -> list[StackEvent]:
     """Return the newest ``count``, oldest first."""
     try:
         with _file(settings).open() as lines:
@@ -36,11 +36,11 @@ def newest(settings: Settings, count: int) -> list[Finding]:
         return []
 
 
-def _finding(line: str) -> Finding | None:
+def _finding(line: str) -> StackEvent | None:
     """Return what a line says, None for one that a crash or a full disk tore."""
     try:
         then, subject, event = json.loads(line)
-        return Finding(float(then), str(subject), str(event))
+        return StackEvent(float(then), str(subject), str(event))
     except (ValueError, TypeError):
         return None
 

@@ -17,7 +17,7 @@ from liq.config import Settings
 from liq.errors import QuestDBError, QuestDBLoginError, StackError
 from liq.stack import identity, process
 from liq.stack.apps import apps
-from liq.stack.history import Finding, newest
+from liq.stack.history import StackEvent, newest
 from liq.stack.servers import QUESTDB, servers
 from liq.stack.service import Service
 
@@ -71,7 +71,7 @@ def status(settings: Settings | None = None) -> list[ServiceStatus]:
     return [_of_login(one, settings) if one.name == QUESTDB else one for one in found]
 
 
-def findings(settings: Settings | None = None, count: int = 10) -> list[Finding]:
+def recent_events(settings: Settings | None = None, count: int = 10) -> list[StackEvent]:
     """Return what the supervisor found and mended last, oldest first."""
     return newest(settings or config.settings(), count)
 
