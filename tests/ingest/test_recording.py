@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from liq.errors import FeedError, RecordingError
 from liq.ingest.recording import (
     SUFFIX,
-    Frame,
+    RecordedFrame,
     Recorder,
     Recording,
     Rotation,
@@ -39,7 +39,7 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{SUFFIX}"))
 
 
-def frames(folder: Path) -> list[Frame]:
+def frames(folder: Path) -> list[RecordedFrame]:
     return [frame for file in files(folder) for frame in Recording(file)]
 
 
@@ -52,7 +52,7 @@ def test_what_was_written_is_read(tmp_path: Path, raws: list[bytes]) -> None:
     recorder.close()
     assert recorder.path
     assert list(Recording(recorder.path)) == [
-        Frame("htx", raw, START + number, Source.LIVE) for number, raw in enumerate(raws)
+        RecordedFrame("htx", raw, START + number, Source.LIVE) for number, raw in enumerate(raws)
     ]
     recorder.path.unlink()
 

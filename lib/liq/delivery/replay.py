@@ -15,7 +15,7 @@ from liq.config import Settings
 from liq.delivery.intake import Intake
 from liq.delivery.messaging import Publisher
 from liq.ingest.instruments import load
-from liq.ingest.recording import Frame, Recording
+from liq.ingest.recording import RecordedFrame, Recording
 from liq.ingest.venues import venue
 from liq.records.model import Source
 
@@ -144,7 +144,7 @@ class Replay:
             await signals.within(min(due - now, _SHOW_S), ended)
         return True
 
-    async def _take(self, frame: Frame) -> None:
+    async def _take(self, frame: RecordedFrame) -> None:
         intake = self._intakes.get(frame.venue) or await self._open(frame.venue)
         simulated = frame.source is Source.SIMULATOR
         source = Source.SIMULATOR if simulated else Source.REPLAY

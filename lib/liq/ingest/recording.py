@@ -50,7 +50,7 @@ class Rotation:
     keep: int = 0
 
 
-class Frame(msgspec.Struct, frozen=True, gc=False):
+class RecordedFrame(msgspec.Struct, frozen=True, gc=False):
     """One frame: as it came, from which venue, when (UTC microseconds) and from what source."""
 
     venue: str
@@ -280,7 +280,7 @@ async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> list[BaseException]
 
 
 class Recording:
-    """A recorded file; iterate over its `Frame`s. ``position`` of ``size`` bytes are read."""
+    """A recorded file; iterate over its frames. ``position`` of ``size`` bytes are read."""
 
     def __init__(self, path: Path) -> None:
         """Raises `RecordingError` if there is no such file."""
@@ -291,7 +291,7 @@ class Recording:
         except OSError as error:
             raise RecordingError(f"cannot read {path}: {error}") from error
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[RecordedFrame]:
         """Yield the frames. Raises `RecordingError` for what is no recording."""
         try:
             with self.path.open("rb") as file:
@@ -301,7 +301,7 @@ class Recording:
         except (OSError, zlib.error) as error:
             raise RecordingError(f"{self.path} is no recording: {error}") from error
 
-    def _frame(self, number: int, text: bytes) -> Frame:
+    def _frame(self, number: int, text: bytes) -> RecordedFrame:
         try:
             line = _decoder.decode(text)
         except msgspec.DecodeError as error:
@@ -309,10 +309,10 @@ class Recording:
         raw = line.base64 if line.text is None else line.text.encode()
         if raw is None:
             raise RecordingError(f"{self.path} line {number} has neither text nor base64")
-        return Frame(line.venue, raw, line.recv_ts, line.source)
+        return RecordedFrame(line.venue, raw, line.recv_ts, line.source)
 
 
-def find(folder: Path, venue: str, recv_ts: int) -> Frame | None:
+def find(folder: Path, venue: str, recv_ts: int) -> RecordedFrame | None:
     """Return the frame of ``venue`` that was received at ``recv_ts``, None where none was kept.
 
     Reads at most the two files that it may be in. Raises `RecordingError` for what is no recording.
