@@ -339,19 +339,19 @@ def test_optional_clauses_stay_only_with_their_values() -> None:
         columns={},
     )
     values = {"bucket": "1m", "a": 1, "b": ["x", "y"], "c": None}
-    sql, bound = queries.render(query, values, {"table": "t"})
+    sql, bound = queries.substitute(query, values, {"table": "t"})
     assert sql == "SELECT 1m FROM t WHERE a > %(a)s  AND b IN (%(b_0)s, %(b_1)s)  "
     assert bound == {"a": 1, "b_0": "x", "b_1": "y"}
 
 
 def test_plain_text_is_sent_as_it_is() -> None:
     query = Query("q", "SELECT * FROM t WHERE s LIKE '%USDT'", "", {}, {})
-    assert queries.render(query, {}, {"table": "t"}) == (query.sql, None)
+    assert queries.substitute(query, {}, {"table": "t"}) == (query.sql, None)
 
 
 def test_durations_are_bound_as_microseconds() -> None:
     query = Query("q", "SELECT %(gap)s", "", {"gap": Parameter(type="duration")}, {})
-    assert queries.render(query, {"gap": timedelta(seconds=2)}, {"table": "t"})[1] == {
+    assert queries.substitute(query, {"gap": timedelta(seconds=2)}, {"table": "t"})[1] == {
         "gap": 2_000_000
     }
 

@@ -183,7 +183,7 @@ def test_a_view_of_another_version_is_passed_over_and_made_anew(stack: Settings)
 
     def reads() -> bool:
         query = queries.find("coverage", settings)
-        return name in queries.sent(query, queries.resolved(query, given), settings)[0]
+        return name in queries.render_sql(query, queries.resolved(query, given), settings)[0]
 
     assert not reads()
     before = liq.hit("coverage", settings=settings, **given)

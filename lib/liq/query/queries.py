@@ -159,7 +159,7 @@ def wait_for_rows(
         time.sleep(0.2)
 
 
-def render(
+def substitute(
     query: Query,
     values: Mapping[str, Any],
     tables: Mapping[str, str],
@@ -179,7 +179,7 @@ def render(
     return sql, bound or None
 
 
-def sent(
+def render_sql(
     query: Query, values: Mapping[str, Any], settings: Settings
 ) -> tuple[str, dict[str, Any] | None]:
     """Return what QuestDB is sent for `resolved` values: the SQL, and the values to bind.
@@ -187,7 +187,7 @@ def sent(
     Asked again it may be another text, as a view may answer now that did not a moment before.
     """
     expanded, values = views.expand(query, values, settings)
-    return render(expanded, values, *_tables(settings))
+    return substitute(expanded, values, *_tables(settings))
 
 
 def _tables(settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
@@ -209,7 +209,7 @@ def ran(query: Query, values: Mapping[str, Any], settings: Settings, around: str
     # the looks at names and views that may come first are of the same time
     with questdb.within(settings.query_timeout):
         values, notes = names.stored(query, values, settings)
-        text, bound = sent(query, values, settings)
+        text, bound = render_sql(query, values, settings)
         sql = around.format(text)
         frame = questdb.fetch(sql, bound, settings, timeout=settings.query_timeout)
     units = {name: column.unit for name, column in query.columns.items() if column.unit}
