@@ -146,7 +146,7 @@ def _params(query: Query, window: str, end: datetime) -> dict[str, Any]:
 
 
 def _read_from_view(query: Query, params: dict[str, Any], settings: Settings) -> bool:
-    resolved = catalogue.resolved(query, params)
+    resolved = catalogue.resolve(query, params)
     return "view_to" in views.expand(query, resolved, settings)[1]
 
 

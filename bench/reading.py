@@ -64,7 +64,7 @@ def sql(settings: Settings, key: str, size: int) -> Sql:
     """Return what QuestDB is asked for the first ``size`` rows of a day's query."""
     given = {"window": "1d", "until": datetime.now(UTC)}
     query = catalogue.find(key, settings)
-    text, bound = catalogue.render_sql(query, catalogue.resolved(query, given), settings)
+    text, bound = catalogue.render_sql(query, catalogue.resolve(query, given), settings)
     return f"SELECT * FROM ({text}) LIMIT {size}", bound or {}  # noqa: S608 - a number
 
 

@@ -260,7 +260,7 @@ def test_hours_of_the_day_are_those_of_the_window_that_were_covered(stack: Setti
         (1, 1, 0.5, 1, 0, 2, 1),
         (2, 23, 1, 8, 0, 8, 1),
     ]
-    none = queries.asked("hour_of_day", settings, symbols=["NONE"], **window)
+    none = queries.fetch("hour_of_day", settings, symbols=["NONE"], **window)
     assert none["mean_usd"].tolist() == [0, 0, 0]
     assert none["prints"].tolist() == [0, 0, 0]
 

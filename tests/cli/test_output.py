@@ -66,7 +66,7 @@ def test_rows_give_a_terminal_no_orders(
     form: query.Format, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     screen, rows = terminal(monkeypatch), pd.DataFrame({"symbol": [TAKEOVER + MARKUP]})
-    monkeypatch.setattr("liq.query.queries.asked", lambda *_, **__: rows)
+    monkeypatch.setattr("liq.query.queries.fetch", lambda *_, **__: rows)
     query.hit("any", form=form)
     assert "symbol" in screen.getvalue()
     assert "[bold red]" in screen.getvalue()
@@ -94,7 +94,7 @@ def raising(error: Exception) -> Callable[[], None]:
 
 def test_rows_are_printed_for_a_spreadsheet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "liq.query.queries.asked", lambda *_, **__: pd.DataFrame({"symbol": ["=1+1"]})
+        "liq.query.queries.fetch", lambda *_, **__: pd.DataFrame({"symbol": ["=1+1"]})
     )
     said = CliRunner().invoke(app, ["hit", "any", "-f", "spreadsheet"], catch_exceptions=False)
     assert said.output == "symbol\n'=1+1\n"

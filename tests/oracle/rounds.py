@@ -33,14 +33,14 @@ def _round(
     # each query has its own numbers, whatever other queries there are
     rng = np.random.default_rng([seed, *key.encode()])
     given = drawn(query, rng, world)
-    values = queries.resolved(query, given)
+    values = queries.resolve(query, given)
     try:
         answer = ANSWERS[key](world, values)
     except AmbiguousError:
         return given, {}
-    wrong = {"table or view": differences(answer, queries.asked(key, settings, **given))}
+    wrong = {"table or view": differences(answer, queries.fetch(key, settings, **given))}
     if "view_to" in views.expand(query, values, settings)[1]:
         with patch.object(views, "VIEWS", ()):
-            frame = queries.asked(key, settings, **given)
+            frame = queries.fetch(key, settings, **given)
         wrong["table, beside a view"] = differences(answer, frame)
     return given, {place: text for place, text in wrong.items() if text}

@@ -116,7 +116,7 @@ def test_many_names_cost_one_look_each_time_and_known_ones_none(own: Settings) -
 
         def asked(*symbols: str) -> int:
             before = len(wire.texts)
-            queries.asked("totals", tapped, until=END, symbols=symbols)
+            queries.fetch("totals", tapped, until=END, symbols=symbols)
             return len(wire.texts) - before
 
         assert [asked("BTCUSDT"), asked("BTCUSDT", "ETHUSDT"), asked("btcusdt")] == [2, 1, 1]
@@ -126,7 +126,7 @@ def test_many_names_cost_one_look_each_time_and_known_ones_none(own: Settings) -
 @pytest.mark.stack
 def test_the_notes_are_few_and_short(own: Settings) -> None:
     wrong = ["x" * 10_000, *(f"NOPE{number}" for number in range(300))]
-    notes = queries.asked("totals", own, until=END, symbols=wrong).attrs["notes"]
+    notes = queries.fetch("totals", own, until=END, symbols=wrong).attrs["notes"]
     assert notes[-1] == "symbols: 296 more that no row has"
     assert len(notes) == 6
     assert max(map(len, notes)) < 200
@@ -216,7 +216,7 @@ def test_a_rule_that_can_hardly_fire_is_told(own: Settings, tmp_path: Path) -> N
 def test_a_questdb_that_is_away_is_told_by_the_query_alone(unused_tcp_port: int) -> None:
     settings = Settings(questdb_pg_port=unused_tcp_port)
     query = queries.find("totals", settings)
-    values = queries.resolved(query, {"bases": "btc"})
+    values = queries.resolve(query, {"bases": "btc"})
     assert names.stored(query, values, settings) == (values, [])
 
 

@@ -45,7 +45,7 @@ def own(stack: Settings) -> Settings:
 
 def plan(query: Query, given: dict[str, Any], settings: Settings) -> str:
     """Return how QuestDB would answer, as text."""
-    sql, bound = queries.render_sql(query, queries.resolved(query, given), settings)
+    sql, bound = queries.render_sql(query, queries.resolve(query, given), settings)
     return "\n".join(questdb.fetch(f"EXPLAIN {sql}", bound, settings).iloc[:, 0])
 
 

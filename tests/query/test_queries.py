@@ -62,7 +62,7 @@ def own(stack: Settings) -> Settings:
 
 def hit(key: str, settings: Settings, **params: Any) -> pd.DataFrame:
     window = HOUR if "window" in SHIPPED[key].params else {}
-    return queries.asked(key, settings, **(window | params))
+    return queries.fetch(key, settings, **(window | params))
 
 
 def moments(frame: pd.DataFrame, column: str = "ts") -> list[str]:

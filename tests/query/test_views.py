@@ -52,7 +52,7 @@ FEW = prints(50, seed=2)
 def read_from(key: str, settings: Settings, **params: Any) -> str:
     """Return the name of what the query reads."""
     query = queries.find(key, settings)
-    sql = views.expand(query, queries.resolved(query, params), settings)[0].sql
+    sql = views.expand(query, queries.resolve(query, params), settings)[0].sql
     return next((view.name(settings) for view in views.VIEWS if view.name(settings) in sql), "")
 
 
@@ -183,7 +183,7 @@ def test_a_view_of_another_version_is_passed_over_and_made_anew(stack: Settings)
 
     def reads() -> bool:
         query = queries.find("coverage", settings)
-        return name in queries.render_sql(query, queries.resolved(query, given), settings)[0]
+        return name in queries.render_sql(query, queries.resolve(query, given), settings)[0]
 
     assert not reads()
     before = liq.hit("coverage", settings=settings, **given)
@@ -284,7 +284,7 @@ def test_coverage_is_the_same_from_minutes(
 def test_coverage_is_read_from_minutes_while_they_have_all_reports(listened: Settings) -> None:
     def sql(window: str) -> str:
         query = queries.find("coverage", listened)
-        values = queries.resolved(query, {"window": window, "until": END})
+        values = queries.resolve(query, {"window": window, "until": END})
         return views.expand(query, values, listened)[0].sql
 
     name = f"{listened.health_table}_1m"

@@ -128,9 +128,9 @@ def test_no_parameter_of_a_query_is_a_way_in(
 ) -> None:
     """A value is data: it is refused, or compared with, never run."""
     before = content(own)
-    asked = queries.asked
+    asked = queries.fetch
     # what the command runs, here with these settings
-    monkeypatch.setattr(queries, "asked", lambda key, **given: asked(key, own, **given))
+    monkeypatch.setattr(queries, "fetch", lambda key, **given: asked(key, own, **given))
     for name in queries.queries()[key].params:
         for injection in INJECTIONS:
             value = injection.replace("{table}", own.table)

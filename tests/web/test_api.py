@@ -529,6 +529,6 @@ def beyond_schemas(case: schemathesis.Case[Any], query: Query) -> Iterator[Check
         if name in query.params and query.params[name].type in ("duration", "timestamp")
     }
     try:
-        queries.resolved(query, spans)
+        queries.resolve(query, spans)
     except QueryError:
         yield positive_data_acceptance

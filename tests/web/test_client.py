@@ -41,7 +41,7 @@ def served(stack: Settings) -> Iterator[Settings]:
 def test_rows_come_as_from_hit(served: Settings) -> None:
     params = {"until": "2026-01-01T01:00:00", "symbols": ["BTCUSDT", "ETHUSDT"]}
     for key in ("latest_prints", "top_symbols", "liquidations_by_bucket"):
-        direct = queries.asked(key, served, **params)
+        direct = queries.fetch(key, served, **params)
         with closing(Client(served)) as client:
             over_http = client.asked(key, **params, min_notional=None, exchange=[])
         assert_frame_equal(over_http, direct, check_exact=True)

@@ -81,9 +81,9 @@ def hit(
         echo(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
         notes(stamp.notes)
     else:
-        from liq.query.queries import asked  # noqa: PLC0415 - pandas would slow every other command
+        from liq.query.queries import fetch  # noqa: PLC0415 - pandas would slow every other command
 
-        frame = asked(key, **given)
+        frame = fetch(key, **given)
         _print(frame, form)
         notes(frame.attrs.get("notes", ()))
 

@@ -64,16 +64,16 @@ def hit(key: str, /, *, settings: Settings | None = None, **params: Any) -> "pd.
     Raises `QueryError` for an unknown key or parameter, or a value out of range (the message lists
     the valid ones), and `QuestDBError` when QuestDB is away.
     """
-    frame = asked(key, settings, **params)
+    frame = fetch(key, settings, **params)
     warn(frame.attrs.get("notes", ()))
     return frame
 
 
-def asked(key: str, settings: Settings | None = None, /, **params: Any) -> "pd.DataFrame":
+def fetch(key: str, settings: Settings | None = None, /, **params: Any) -> "pd.DataFrame":
     """Return what `hit` does, for callers that show ``attrs["notes"]`` themselves."""
     settings = settings or current_settings()
     query = find(key, settings)
-    return ran(query, resolved(query, params), settings).frame
+    return execute(query, resolve(query, params), settings).frame
 
 
 def warn(notes: Iterable[str]) -> None:
@@ -99,7 +99,7 @@ def page(
     settings = settings or current_settings()
     most = f"SELECT * FROM ({{}}\n) LIMIT {offset}, {offset + rows + 1}"  # noqa: S608 - numbers
     query = find(key, settings)
-    frame = ran(query, resolved(query, params), settings, most).frame
+    frame = execute(query, resolve(query, params), settings, most).frame
     return frame.head(rows), len(frame) > rows
 
 
@@ -153,7 +153,7 @@ def wait_for_rows(
     if seconds is None:
         return
     end = time.monotonic() + seconds
-    while not asked("totals", settings, **params)["prints"].sum():
+    while not fetch("totals", settings, **params)["prints"].sum():
         if time.monotonic() > end:
             raise QueryError(f"no liquidations within {seconds:g} s; start a producer: liq run")
         time.sleep(0.2)
@@ -182,7 +182,7 @@ def substitute(
 def render_sql(
     query: Query, values: Mapping[str, Any], settings: Settings
 ) -> tuple[str, dict[str, Any] | None]:
-    """Return what QuestDB is sent for `resolved` values: the SQL, and the values to bind.
+    """Return what QuestDB is sent for `resolve` values: the SQL, and the values to bind.
 
     Asked again it may be another text, as a view may answer now that did not a moment before.
     """
@@ -201,8 +201,8 @@ def _tables(settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
     return tables, conditions
 
 
-def ran(query: Query, values: Mapping[str, Any], settings: Settings, around: str = "{}") -> Run:
-    """Run ``query`` with `resolved` values; ``around`` is what its text stands in, at ``{}``.
+def execute(query: Query, values: Mapping[str, Any], settings: Settings, around: str = "{}") -> Run:
+    """Run ``query`` with `resolve` values; ``around`` is what its text stands in, at ``{}``.
 
     Raises `QuestDBError`.
     """
@@ -217,7 +217,7 @@ def ran(query: Query, values: Mapping[str, Any], settings: Settings, around: str
     return Run(frame, sql, values, notes)
 
 
-def checked(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
+def validate(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return a value for each of ``params``: those ``given`` to the query ``key``, or defaults.
 
     Raises `QueryError` for an unknown name or a value out of range, naming the valid ones.
@@ -230,13 +230,13 @@ def checked(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any])
     }
 
 
-def resolved(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
+def resolve(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return a value for each parameter, for ``end`` and ``since``, and the known exchanges.
 
     ``until`` is `AHEAD` of now where it is not given: a row far in the future is in no window.
-    Raises `QueryError` as `checked` does.
+    Raises `QueryError` as `validate` does.
     """
-    values = checked(query.key, query.params, given)
+    values = validate(query.key, query.params, given)
     values[KNOWN] = venues.known()
     values[END] = values.get(UNTIL) or datetime.now(UTC)
     if UNTIL in values:

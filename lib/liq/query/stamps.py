@@ -69,12 +69,12 @@ def stamped(
     query = queries.find(key, settings)
     if "until" in query.params and params.get("until") is None:
         params["until"] = datetime.now(UTC)
-    values: Mapping[str, Any] = queries.resolved(query, params)
+    values: Mapping[str, Any] = queries.resolve(query, params)
     since = values.get(SINCE) if "until" in query.params else None
     until = values[END] if since else None
     if gaps is None and since and until:
         gaps = coverage(since, until, settings)
-    frame, sql, values, notes = queries.ran(query, values, settings)
+    frame, sql, values, notes = queries.execute(query, values, settings)
     return frame, Stamp(
         query=key,
         sql=sql,

@@ -75,7 +75,7 @@ def printed(settings: Settings, usd: float) -> None:
 
 
 def history(settings: Settings, rule: str) -> pd.DataFrame:
-    return queries.asked("alerts", settings, rules=[rule])
+    return queries.fetch("alerts", settings, rules=[rule])
 
 
 def test_it_fires_is_stored_posted_and_rests_also_over_a_restart(own: Settings) -> None:

@@ -291,14 +291,14 @@ def test_a_query_that_fails_leaves_the_others(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     insert(own, [fresh(100)])
-    asked = queries.asked
+    asked = queries.fetch
 
     def partly(key: str, settings: Settings, **params: Any) -> pd.DataFrame:
         if key in ("top_symbols", "sources"):
             raise {"top_symbols": QuestDBError("refused"), "sources": ValueError("odd")}[key]
         return asked(key, settings, **params)
 
-    monkeypatch.setattr(queries, "asked", partly)
+    monkeypatch.setattr(queries, "fetch", partly)
     model = DashboardModel(own)
     model.poll()
     assert sizes(model) == [100]
@@ -363,18 +363,18 @@ def test_frames_do_not_wait_for_what_is_around_them(
 ) -> None:
     insert(own, [fresh(100)])
     model = DashboardModel(own)
-    asked = queries.asked
+    asked = queries.fetch
 
     def slow_coverage(key: str, settings: Settings, **params: Any) -> pd.DataFrame:
         if key == "coverage":
             raise QuestDBTimeoutError("too slow")
         return asked(key, settings, **params)
 
-    monkeypatch.setattr(queries, "asked", slow_coverage)
+    monkeypatch.setattr(queries, "fetch", slow_coverage)
     monkeypatch.setattr("liq.web.dashboard.model._LOOK_AROUND", 0.0)
     assert model.poll()
     assert (model.state, sizes(model), model.gaps) == (State.LIVE, [100], None)
-    monkeypatch.setattr(queries, "asked", asked)
+    monkeypatch.setattr(queries, "fetch", asked)
     model.poll()
     assert model.gaps is not None
 

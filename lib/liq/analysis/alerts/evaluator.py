@@ -121,7 +121,7 @@ def check(
 def _finding(name: str, rule: Rule, fired: Fired, settings: Settings) -> Evaluation:
     now = datetime.now(UTC)
     try:
-        frame = queries.asked(rule.query, settings, **rule.given)
+        frame = queries.fetch(rule.query, settings, **rule.given)
         seen, notes = measures(rule, frame), tuple(frame.attrs.get("notes", ()))
         near = nearest(rule, seen)
         met = sum(one.met for one in seen)

@@ -142,7 +142,7 @@ def _raw(path: Path) -> dict[str, msgspec.Raw]:
 def _rule(text: msgspec.Raw, settings: Settings) -> Rule:
     rule = msgspec.json.decode(text, type=Rule)
     query = queries.find(rule.query, settings)
-    queries.resolved(query, rule.given)
+    queries.resolve(query, rule.given)
     duration(rule.cool_down)
     _check_column(rule, query)
     _check_message(rule, query)

@@ -163,7 +163,7 @@ def _address(changes: Mapping[str, str]) -> str:
 
 def _paging() -> dict[str, int]:
     given = {name: text for name in PAGING if (text := request.args.get(name))}
-    return queries.checked("paging", PAGING, given)
+    return queries.validate("paging", PAGING, given)
 
 
 def _tagged(response: Response, tag: str) -> Response:

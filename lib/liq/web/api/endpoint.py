@@ -71,7 +71,7 @@ class Endpoint:
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return a value for each parameter. Raises `QueryError` naming what is valid."""
-        return queries.checked(self.key, self.params, given)
+        return queries.validate(self.key, self.params, given)
 
     def page(self, values: Mapping[str, Any], rows: int, offset: int, settings: Settings) -> Page:
         """Return the ``rows`` rows after the first ``offset``, for checked ``values``."""

@@ -46,7 +46,7 @@ def inspect(key: str, settings: Settings | None = None) -> Inspection:
     """
     settings = settings or current_settings()
     ts, event_id, exchange, symbol = _key.decode(key)
-    found = queries.asked(
+    found = queries.fetch(
         "print",
         settings,
         ts=datetime.fromisoformat(ts),

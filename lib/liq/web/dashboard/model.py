@@ -478,7 +478,7 @@ class DashboardModel(HasTraits):
         return self._hit(ask.key, **{name: given[name] for name in given.keys() & known.keys()})
 
     def _hit(self, key: str, **params: Any) -> pd.DataFrame:
-        frame = queries.asked(key, self.settings, **params)
+        frame = queries.fetch(key, self.settings, **params)
         # rows of another program may lack what liq always writes
         lacking = [name for name in frame if frame[name].dtype == "str" and frame[name].hasnans]
         return frame.fillna(dict.fromkeys(lacking, _NOT_GIVEN)) if lacking else frame
