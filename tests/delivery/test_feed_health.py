@@ -226,7 +226,9 @@ def test_a_feed_of_an_exchange_that_liq_does_not_know_is_listed_and_never_missed
 
     assert silent() == {"mine": False, "okx": True}
     assert expected() == ["okx"]
-    _, stamp = stamps.stamped("covered", settings=own, window="5m", until=at(-600), look_back="1s")
+    _, stamp = stamps.fetch_stamped(
+        "covered", settings=own, window="5m", until=at(-600), look_back="1s"
+    )
     assert stamp.coverage is None  # a stranger's report proves nothing
     monkeypatch.setitem(VENUES, "mine", replace(VENUES["okx"], name="mine"))  # as docs say
     assert silent() == {"mine": True, "okx": True}

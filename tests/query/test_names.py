@@ -217,7 +217,7 @@ def test_a_questdb_that_is_away_is_told_by_the_query_alone(unused_tcp_port: int)
     settings = Settings(questdb_pg_port=unused_tcp_port)
     query = queries.find("totals", settings)
     values = queries.resolve(query, {"bases": "btc"})
-    assert names.stored(query, values, settings) == (values, [])
+    assert names.match_stored(query, values, settings) == (values, [])
 
 
 def test_only_texts_can_be_names(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ class Report:
 
     def _ask(self, key: str, **params: Any) -> tuple[pd.DataFrame, Stamp]:
         given = {**self._given, **params}
-        return stamps.stamped(key, gaps=self._gaps, settings=self._settings, **given)
+        return stamps.fetch_stamped(key, gaps=self._gaps, settings=self._settings, **given)
 
     def _told(self, key: str, what: str, told: Callable[[pd.DataFrame], Markup]) -> Markup:
         """Return what ``told`` makes of the rows of a query, or that there is no such query."""

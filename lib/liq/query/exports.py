@@ -11,7 +11,7 @@ from liq.config import Settings
 from liq.errors import ExportError
 from liq.query import queries
 from liq.query.formats import Format, encode, parquet, parquet_notes
-from liq.query.stamps import Stamp, stamped
+from liq.query.stamps import Stamp, fetch_stamped
 
 _KEY = "liq"
 
@@ -38,17 +38,17 @@ def export(
     if suffix not in (".csv", ".parquet"):
         raise ExportError(f"cannot export to {path.name}: end its name with .csv or .parquet")
     out = Format.SPREADSHEET if spreadsheet and suffix == ".csv" else Format(suffix[1:])
-    content, stamp = exported(key, out, settings=settings, **params)
+    content, stamp = export_bytes(key, out, settings=settings, **params)
     write_whole(path, content)
     queries.warn(stamp.notes)
     return stamp
 
 
-def exported(
+def export_bytes(
     key: str, out: Format, /, *, settings: Settings | None = None, **params: Any
 ) -> tuple[bytes, Stamp]:
     """Return what `export` writes into a file of the format ``out``, and the stamp."""
-    frame, stamp = stamped(key, settings=settings, **params)
+    frame, stamp = fetch_stamped(key, settings=settings, **params)
     if out is Format.PARQUET:
         return parquet(frame, {_KEY: msgspec.json.encode(stamp).decode()}), stamp
     return encode(frame, out), stamp

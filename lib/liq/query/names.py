@@ -36,7 +36,7 @@ class Names(NamedTuple):
     notes: list[str]
 
 
-def stored(query: Query, values: Mapping[str, Any], settings: Settings) -> Names:
+def match_stored(query: Query, values: Mapping[str, Any], settings: Settings) -> Names:
     """Return ``values`` with the names that rows have, as far as it is plain which are meant.
 
     It asks QuestDB only for names that it has not seen lately, and raises nothing: a QuestDB that
@@ -56,7 +56,7 @@ def stored(query: Query, values: Mapping[str, Any], settings: Settings) -> Names
     return Names(found, notes)
 
 
-def chosen(text: str, column: str, settings: Settings) -> list[str]:
+def parse_names(text: str, column: str, settings: Settings) -> list[str]:
     """Return the names that a reader typed, with commas between.
 
     Raises `QueryError` for one that no row has, with the nearest ones.

@@ -208,7 +208,7 @@ def execute(query: Query, values: Mapping[str, Any], settings: Settings, around:
     """
     # the looks at names and views that may come first are of the same time
     with questdb.within(settings.query_timeout):
-        values, notes = names.stored(query, values, settings)
+        values, notes = names.match_stored(query, values, settings)
         text, bound = render_sql(query, values, settings)
         sql = around.format(text)
         frame = questdb.fetch(sql, bound, settings, timeout=settings.query_timeout)

@@ -53,7 +53,7 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str] = []
 
 
-def stamped(
+def fetch_stamped(
     key: str,
     /,
     *,

@@ -7,9 +7,9 @@ import ipywidgets as widgets
 
 from liq.analysis.charts import ThemeName
 from liq.errors import QueryError
-from liq.query.exports import exported
+from liq.query.exports import export_bytes
 from liq.query.formats import Format
-from liq.query.names import chosen
+from liq.query.names import parse_names
 from liq.query.parameters import duration
 from liq.web.dashboard.download import Download
 from liq.web.dashboard.guard import Guard
@@ -156,7 +156,7 @@ def _picker(
     def add(change: Any) -> None:
         if typed := change["new"]:
             entry.value = ""
-            names = chosen(typed, column, model.settings)
+            names = parse_names(typed, column, model.settings)
             model.set_trait(trait, list(dict.fromkeys([*getattr(model, trait), *names])))
 
     entry.observe(add, "value")
@@ -179,7 +179,7 @@ def _file(model: DashboardModel, kind: str) -> tuple[str, bytes]:
             f"{prints:,} prints are too many for a page: shorten the window, or write them from a"
             f' notebook: liq.export("prints", "prints{out.suffix}", window="{asked.window}")'
         )
-    content, _stamp = exported("prints", out, settings=model.settings, **asked.filters)
+    content, _stamp = export_bytes("prints", out, settings=model.settings, **asked.filters)
     return f"liquidations-{asked.window}{out.suffix}", content
 
 
