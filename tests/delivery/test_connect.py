@@ -45,7 +45,7 @@ def test_shipped_columns_are_those_of_the_table() -> None:
     of = {kind: [name for name in columns if columns[name] == kind] for kind in columns.values()}
     assert described["symbols"].split(",") == of["SYMBOL"]
     assert described["doubles"].split(",") == of["DOUBLE"]
-    assert described[rules.RULES] == rules.described(LIQUIDATIONS.record)
+    assert described[rules.RULES] == rules.describe(LIQUIDATIONS.record)
     assert columns[described["timestamp.field.name"]] == "TIMESTAMP"
 
 

@@ -146,7 +146,7 @@ def configuration(
         "table": stream.table(settings),
         "symbols": ",".join(name for name, kind in columns.items() if kind == "SYMBOL"),
         "doubles": ",".join(name for name, kind in columns.items() if kind == "DOUBLE"),
-        rules.RULES: rules.described(stream.record),
+        rules.RULES: rules.describe(stream.record),
         "errors.deadletterqueue.topic.name": settings.dlq_topic,
         "client.conf.string": re.sub(
             r"\busername=[^;]*", f"username={settings.questdb_admin_user}", client

@@ -197,7 +197,7 @@ def _tables(settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
         name = f"{stream.prefix}table"
         tables[name] = tables[ANY + name] = stream.table(settings)
         tables[ODD + name] = stream.odd_rows(settings)
-        conditions[name] = stream.kept
+        conditions[name] = stream.valid_condition
     return tables, conditions
 
 

@@ -227,7 +227,7 @@ def passed_over(settings: Settings | None = None) -> list[PassedOver]:
     Raises `QuestDBError`.
     """
     settings = settings or current_settings()
-    since = f"ts > dateadd('h', -1, now()) AND passed > 0 AND {FEED_HEALTH.kept}"
+    since = f"ts > dateadd('h', -1, now()) AND passed > 0 AND {FEED_HEALTH.valid_condition}"
     sums = f"exchange, sum(passed), sum(too_old) FROM {settings.health_table} WHERE {since}"
     sql = f"SELECT {sums} GROUP BY exchange ORDER BY exchange"
     with http.within(_STATE_S):

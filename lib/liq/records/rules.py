@@ -1,8 +1,8 @@
 """What the fields of a record may hold: one set of rules, for all who check them.
 
-The rules are the types of `liq.records.model`, and are read from there. Who publishes, or redrives,
-has `check`. The sink gets `described` as a part of its configuration. Readers put `kept` beside
-their window, so that a row that came into a table by another way breaks none of them.
+The rules are the types of `liq.records.model`. Publishers and redrives call `check`. The sink gets
+`describe` as a part of its configuration. Readers add `valid_condition` to their window, so rows
+that another program wrote into a table break no rule either.
 """
 
 import time
@@ -90,17 +90,17 @@ def check(record: msgspec.Struct, message: bytes) -> None:
             raise RejectedMessage(f"{rule.name} has nothing but blanks")
 
 
-def described(record: type[msgspec.Struct]) -> str:
+def describe(record: type[msgspec.Struct]) -> str:
     """Return the rules as the sink's configuration has them: ``price number >=2e-10 <1e+18,…``.
 
     ``?`` stands after the name of a field that may be null, ``*`` after one that may be missing;
     ``now+`` begins a bound in microseconds.
     """
-    return ",".join(_described(rule) for rule in rules(record))
+    return ",".join(_describe(rule) for rule in rules(record))
 
 
 @cache
-def kept(record: type[msgspec.Struct], moment: Callable[[int], str] = moment_of) -> str:
+def valid_condition(record: type[msgspec.Struct], moment: Callable[[int], str] = moment_of) -> str:
     """Return the SQL condition that rows of ``record`` meet which break no rule.
 
     ``moment`` writes microseconds as a time, for others than QuestDB.
@@ -109,25 +109,25 @@ def kept(record: type[msgspec.Struct], moment: Callable[[int], str] = moment_of)
     those break no reader, and cost the most to find. That names are not empty must stay in it:
     QuestDB cannot compile this to machine code, and 9.3 crashes as it compiles so many terms.
     """
-    return " AND ".join(term for rule in rules(record) for term in _kept(rule, moment))
+    return " AND ".join(term for rule in rules(record) for term in _valid_terms(rule, moment))
 
 
 @cache
-def left_out(record: type[msgspec.Struct]) -> str:
+def odd_condition(record: type[msgspec.Struct]) -> str:
     """Return the SQL condition that all other rows meet.
 
     ``NOT`` of the one would not do: QuestDB turns it into other comparisons, which null fails too.
     """
-    return " OR ".join(term for rule in rules(record) for term in _left_out(rule))
+    return " OR ".join(term for rule in rules(record) for term in _odd_terms(rule))
 
 
 @cache
-def broken(record: type[msgspec.Struct]) -> str:
+def broken_fields(record: type[msgspec.Struct]) -> str:
     """Return the SQL text that names the fields by which a row breaks a rule."""
     parts = [
         f"CASE WHEN {' OR '.join(terms)} THEN '{rule.name} ' ELSE '' END"
         for rule in rules(record)
-        if (terms := _left_out(rule))
+        if (terms := _odd_terms(rule))
     ]
     return f"trim(concat({', '.join(parts)}))"
 
@@ -157,7 +157,7 @@ def _rule(name: str, kind: Any) -> Rule:
     return Rule(name, named, bounds, choices, ahead, nullable)
 
 
-def _described(rule: Rule) -> str:
+def _describe(rule: Rule) -> str:
     marks = "?" * rule.nullable + "*" * rule.later
     words = [f"{rule.name}{marks}", rule.kind, *rule.choices]
     words += [f"{sign}{bound}" for sign, bound in rule.bounds]
@@ -165,13 +165,13 @@ def _described(rule: Rule) -> str:
     return " ".join(words)
 
 
-def _judged(rule: Rule) -> bool:
+def _is_checked(rule: Rule) -> bool:
     """Whether readers look at the field: a flag is never odd in a table, and ``ts`` is apart."""
     return not (rule.nullable or rule.later or rule.kind == "flag" or rule.name == "ts")
 
 
-def _kept(rule: Rule, moment: Callable[[int], str]) -> Iterator[str]:
-    if not _judged(rule):
+def _valid_terms(rule: Rule, moment: Callable[[int], str]) -> Iterator[str]:
+    if not _is_checked(rule):
         return
     if rule.kind == "one":
         yield f"{rule.name} IN ({_quoted(rule)})"
@@ -184,8 +184,8 @@ def _kept(rule: Rule, moment: Callable[[int], str]) -> Iterator[str]:
         yield f"{rule.name} {sign} {bound}"
 
 
-def _left_out(rule: Rule) -> list[str]:
-    if not _judged(rule):
+def _odd_terms(rule: Rule) -> list[str]:
+    if not _is_checked(rule):
         return []
     terms = [f"{rule.name} IS NULL"]
     if rule.kind == "text" and (">=", 1) in rule.bounds:

@@ -86,9 +86,9 @@ class Stream:
         return str(Settings.model_fields[f"{self.prefix}table"].default)
 
     @property
-    def kept(self) -> str:
+    def valid_condition(self) -> str:
         """The SQL condition of rows that break no rule: only those count."""
-        return f"{rules.kept(self.record)} AND {_DATED}"
+        return f"{rules.valid_condition(self.record)} AND {_DATED}"
 
     def odd_rows(self, settings: Settings) -> str:
         """Return what stands in ``FROM`` for rows that break `liq.records.rules`, written past the
@@ -96,11 +96,11 @@ class Stream:
 
         Columns are ``ts``, ``broken`` (names of the fields) and ``fields`` (all, as name=value).
         """
-        broken, fields = rules.broken(self.record), rules.fields(self.record)
+        broken, fields = rules.broken_fields(self.record), rules.fields(self.record)
         return (
             f"(SELECT ts, CASE WHEN {_MISDATED} THEN 'ts' ELSE {broken} END AS broken,"  # noqa: S608 - our own texts
             f" {fields} AS fields FROM {self.table(settings)}"
-            f" WHERE {_MISDATED} OR {rules.left_out(self.record)})"
+            f" WHERE {_MISDATED} OR {rules.odd_condition(self.record)})"
         )
 
     def removal(self, day: date, settings: Settings) -> list[str]:
@@ -110,7 +110,7 @@ class Stream:
         What the sink writes meanwhile would be lost.
         """
         table, aside = self.table(settings), f"{self.table(settings)}_{day:%Y%m%d}"
-        kept = f"ts IN '{day}' AND {self.kept}"
+        kept = f"ts IN '{day}' AND {self.valid_condition}"
         return [
             f"CREATE TABLE {aside} AS (SELECT * FROM {table} WHERE {kept})",  # noqa: S608 - our own texts
             f"ALTER TABLE {table} DROP PARTITION LIST '{day}'",

@@ -135,7 +135,7 @@ def _finding(name: str, rule: Rule, fired: Fired, settings: Settings) -> Evaluat
 
 def _last(settings: Settings) -> dict[str, dict[str | None, datetime]]:
     table = ALERTS.table(settings)
-    kept = f"{table} WHERE {ALERTS.kept}"
+    kept = f"{table} WHERE {ALERTS.valid_condition}"
     sql = f"SELECT rule, subject, max(ts) AS ts FROM {kept} GROUP BY rule, subject"  # noqa: S608 - our own texts
     found: dict[str, dict[str | None, datetime]] = defaultdict(dict)
     rows: Iterator[Any] = questdb.fetch(sql, settings=settings).itertuples(index=False)

@@ -26,14 +26,18 @@ def parsed(messages: DataFrame) -> DataFrame:
     others late.
     """
     fields = f.from_json(f.col("value").cast("string"), _schema()).alias("print")
-    prints = messages.select(fields).select("print.*").where(rules.kept(Liquidation, moment=str))
+    prints = (
+        messages.select(fields)
+        .select("print.*")
+        .where(rules.valid_condition(Liquidation, moment=str))
+    )
     sane = f.col("ts").between(EARLIEST, f.col("recv_ts") + 600_000_000)
     return prints.where(sane).withColumn("ts", f.timestamp_micros("ts"))
 
 
 def kept(stored: DataFrame) -> DataFrame:
     """Return the exported prints that break no rule: an earlier version exported others too."""
-    return stored.where(rules.kept(Liquidation, moment="timestamp_micros({})".format))
+    return stored.where(rules.valid_condition(Liquidation, moment="timestamp_micros({})".format))
 
 
 def deduplicated(prints: DataFrame, lateness: float) -> DataFrame:
