@@ -19,7 +19,7 @@ _LIVE = (Source.LIVE, Source.CRYPTOFEED)
 _EXACT = "decimal(38,6)"
 
 
-def parsed(messages: DataFrame) -> DataFrame:
+def parse(messages: DataFrame) -> DataFrame:
     """Return the prints in Kafka messages; what is no `Liquidation` is left to the sink to refuse.
 
     A print ahead of its receipt by more than ten minutes is left out too: it would declare all
@@ -35,19 +35,19 @@ def parsed(messages: DataFrame) -> DataFrame:
     return prints.where(sane).withColumn("ts", f.timestamp_micros("ts"))
 
 
-def kept(stored: DataFrame) -> DataFrame:
+def keep_valid(stored: DataFrame) -> DataFrame:
     """Return the exported prints that break no rule: an earlier version exported others too."""
     return stored.where(rules.valid_condition(Liquidation, moment="timestamp_micros({})".format))
 
 
-def deduplicated(prints: DataFrame, lateness: float) -> DataFrame:
+def deduplicate(prints: DataFrame, lateness: float) -> DataFrame:
     """Return each print once; of a stream those that are at most ``lateness`` seconds late."""
     return prints.withWatermark("ts", f"{lateness:g} seconds").dropDuplicates(
         list(LIQUIDATIONS.keys)
     )
 
 
-def found(prints: DataFrame, gap: int, min_prints: int) -> DataFrame:
+def find_cascades(prints: DataFrame, gap: int, min_prints: int) -> DataFrame:
     """Return the cascades in deduplicated prints, columns as in `Cascade`, times in microseconds.
 
     A stream tells a cascade when no print that is not too late can prolong it any more.
@@ -66,7 +66,7 @@ def found(prints: DataFrame, gap: int, min_prints: int) -> DataFrame:
     return runs.where(f.col("prints") >= min_prints).select(*get_type_hints(Cascade))
 
 
-def summed(prints: DataFrame, bucket: int) -> DataFrame:
+def sum_buckets(prints: DataFrame, bucket: int) -> DataFrame:
     """Return what deduplicated prints come to by contract and ``bucket`` seconds, as in `Sums`.
 
     A stream tells a bucket when it is over for all prints that are not too late.

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 
 from liq import config
 from liq.analysis.spark import detection
-from liq.analysis.spark.session import start, translated
+from liq.analysis.spark.session import start, translate_errors
 from liq.config import Settings
 from liq.records.streams import CASCADES, SUMS, Stream
 
@@ -25,7 +25,9 @@ def cascades(
     ``to_ts`` as datetime64[us, UTC]. Raises `SparkError` when Spark cannot be started or read a
     file.
     """
-    return _of(files, CASCADES, lambda prints: detection.found(prints, gap, min_prints), settings)
+    return _of(
+        files, CASCADES, lambda prints: detection.find_cascades(prints, gap, min_prints), settings
+    )
 
 
 def sums(files: Files, *, bucket: int = 60, settings: Settings | None = None) -> pd.DataFrame:
@@ -33,7 +35,7 @@ def sums(files: Files, *, bucket: int = 60, settings: Settings | None = None) ->
 
     Columns as in `liq.records.model.Sums`, ``ts`` as datetime64[us, UTC]. Raises like `cascades`.
     """
-    return _of(files, SUMS, lambda prints: detection.summed(prints, bucket), settings)
+    return _of(files, SUMS, lambda prints: detection.sum_buckets(prints, bucket), settings)
 
 
 def _of(
@@ -45,9 +47,9 @@ def _of(
     settings = settings or config.settings()
     spark = start(settings)
     try:
-        with translated(settings):
+        with translate_errors(settings):
             stored = spark.read.parquet(*map(_literal, files))
-            once = detection.deduplicated(detection.kept(stored), lateness=0)
+            once = detection.deduplicate(detection.keep_valid(stored), lateness=0)
             rows = find(once).orderBy(*stream.keys).collect()
     finally:
         spark.stop()

@@ -20,7 +20,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from liq import config
 from liq.analysis.spark import detection
-from liq.analysis.spark.session import start, translated
+from liq.analysis.spark.session import start, translate_errors
 from liq.common import signals
 from liq.config import Settings
 from liq.delivery import messaging
@@ -105,7 +105,7 @@ class Job:
 
     def progress(self) -> Progress:
         """Return what the latest batches were like."""
-        with translated(self._settings):
+        with translate_errors(self._settings):
             recent = [query.recentProgress for query in self._queries]
         if not recent or not all(recent):
             return Progress()
@@ -124,11 +124,11 @@ class Job:
         self._late.clear()
         messaging.ensure_topics(self._settings)
         self._spark = start(self._settings, ui=self._ui)
-        with translated(self._settings):
+        with translate_errors(self._settings):
             prints = self._prints(self._spark)
-            found = detection.found(prints, self._gap, self._min_prints)
+            found = detection.find_cascades(prints, self._gap, self._min_prints)
             cascades = detection.messages(found, "base")
-            summed = detection.summed(prints, self._bucket)
+            summed = detection.sum_buckets(prints, self._bucket)
             sums = detection.messages(summed, "exchange", "symbol")
             self._queries = [  # none, unless both could be started
                 self._query(cascades, CASCADES, f"{self._gap}s"),
@@ -139,7 +139,7 @@ class Job:
         reader = spark.readStream.format("kafka").options(**_kafka(self._settings))
         topic = LIQUIDATIONS.topic(self._settings)
         arriving = reader.options(subscribe=topic, startingOffsets="earliest").load()
-        return detection.deduplicated(detection.parsed(arriving), self._lateness)
+        return detection.deduplicate(detection.parse(arriving), self._lateness)
 
     def _query(self, messages: DataFrame, stream: Stream, checkpoint: str) -> StreamingQuery:
         settings = self._settings
@@ -154,7 +154,7 @@ class Job:
         )
 
     def _stop(self, spark: SparkSession, queries: list[StreamingQuery]) -> None:
-        with translated(self._settings):
+        with translate_errors(self._settings):
             try:
                 failures = [error for query in queries if (error := query.exception())]
                 for query in queries:

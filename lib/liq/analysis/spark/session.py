@@ -32,7 +32,7 @@ def start(settings: Settings, *, ui: bool = False, progress: Report = silent) ->
     conf = SparkConf(loadDefaults=False).setAll(list(_configuration(settings, ui=ui).items()))
     log = settings.home / "logs" / "spark.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with translated(settings), log.open("ab") as sink:
+    with translate_errors(settings), log.open("ab") as sink:
         # once a process: Spark's Java goes on, idle, when a session has ended
         own = {"stdout": sink, "stderr": sink}
         gateway = SparkContext._gateway or launch_gateway(conf, own)  # type: ignore[no-untyped-call]
@@ -41,7 +41,7 @@ def start(settings: Settings, *, ui: bool = False, progress: Report = silent) ->
 
 
 @contextlib.contextmanager
-def translated(settings: Settings) -> Iterator[None]:
+def translate_errors(settings: Settings) -> Iterator[None]:
     """Turn what Spark raises into a `SparkError` that names its log."""
     try:
         yield
