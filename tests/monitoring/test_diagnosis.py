@@ -131,8 +131,8 @@ def test_one_broker_of_several_that_is_away_is_named(stack: Settings) -> None:
     port = free_ports()["kafka_port"]
     both = f"{stack.kafka_bootstrap},127.0.0.1:{port}"
     some = stack.model_copy(update={"kafka_brokers": both})
-    assert messaging.unanswered(stack, timeout=10) == {}
-    assert list(messaging.unanswered(some, timeout=10)) == [f"127.0.0.1:{port}"]
+    assert messaging.probe_brokers(stack, timeout=10) == {}
+    assert list(messaging.probe_brokers(some, timeout=10)) == [f"127.0.0.1:{port}"]
     (problem,) = [each for each in diagnosis.problems(some) if each.part is Part.KAFKA]
     assert problem.what == "1 of Kafka's brokers does not answer"
 
@@ -140,7 +140,9 @@ def test_one_broker_of_several_that_is_away_is_named(stack: Settings) -> None:
 @pytest.mark.stack
 def test_what_answers_in_kafkas_place_is_not_taken_for_it(stack: Settings) -> None:
     other = stack.model_copy(update={"kafka_port": stack.questdb_http_port})
-    assert list(messaging.unanswered(other, timeout=2)) == [f"127.0.0.1:{stack.questdb_http_port}"]
+    assert list(messaging.probe_brokers(other, timeout=2)) == [
+        f"127.0.0.1:{stack.questdb_http_port}"
+    ]
 
 
 @pytest.mark.stack

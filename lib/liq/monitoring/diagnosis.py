@@ -233,7 +233,7 @@ def _questdb(settings: Settings) -> list[Problem]:
 
 
 def _kafka(settings: Settings) -> list[Problem]:
-    silent = messaging.unanswered(settings, timeout=_PATIENCE_S - 0.5)
+    silent = messaging.probe_brokers(settings, timeout=_PATIENCE_S - 0.5)
     if not silent:
         return []
     some = len(silent) < len(settings.kafka_bootstrap.split(","))

@@ -16,9 +16,9 @@ from liq.errors import KafkaError
 
 TIMEOUT_MS = 10_000  # for a request's answer; kafka-python repeats some requests once
 CLOSE_MS = 2_000
-_KNOCK_S = 5.0
+_PROBE_S = 5.0
 _API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)  # size, key, version, correlation, client
-_FROZEN = f"it takes connections, but did not answer within {_KNOCK_S:g} s"
+_FROZEN = f"it takes connections, but did not answer within {_PROBE_S:g} s"
 _AWAY = "is it running? Start it with `liq up`, or set LIQ_KAFKA_HOST and LIQ_KAFKA_PORT"
 _LOGIN = (
     "it listens, but lets nobody in like this: are LIQ_KAFKA_SECURITY, LIQ_KAFKA_USER,"
@@ -47,10 +47,10 @@ def client_options(settings: Settings) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def translated(settings: Settings) -> Iterator[None]:
+def translate_errors(settings: Settings) -> Iterator[None]:
     """Turn what the client raises into a `KafkaError` that says what to do."""
     try:
-        _knock(settings.kafka_bootstrap, plain=settings.kafka_security == "PLAINTEXT")
+        _probe(settings.kafka_bootstrap, plain=settings.kafka_security == "PLAINTEXT")
         yield
     except (ClientError, OSError) as error:
         shut_out = isinstance(error, _SHUT_OUT) and settings.kafka_security != "PLAINTEXT"
@@ -68,12 +68,12 @@ def require_own(owner: int, what: str) -> None:
         raise KafkaError(f"process {owner} has this {what} open; start one in this process")
 
 
-def _knock(brokers: str, *, plain: bool) -> None:
+def _probe(brokers: str, *, plain: bool) -> None:
     """Raise `OSError` if none answers: kafka-python tries for seconds, then leaks its sockets."""
     for address in brokers.split(","):
         host, port = address.rsplit(":", 1)
         try:
-            with socket.create_connection((host, int(port)), timeout=_KNOCK_S) as connection:
+            with socket.create_connection((host, int(port)), timeout=_PROBE_S) as connection:
                 if plain:
                     return _ask_versions(connection)
                 return _shake_hands(connection)

@@ -12,7 +12,7 @@ from kafka.partitioner.default import murmur2
 
 from liq.common import forks
 from liq.config import Settings
-from liq.delivery.messaging.client import client_options, translated
+from liq.delivery.messaging.client import client_options, translate_errors
 
 _IN_FLIGHT = 20_000  # messages kafka-python holds: its own buffer has no bound
 
@@ -50,7 +50,7 @@ class Connection:
         self._on_progress = on_progress
         self._partitions: dict[tuple[str, bytes | None], int] = {}
         self.in_flight: deque[_Sent] = deque()
-        with translated(settings):
+        with translate_errors(settings):
             self._producer = KafkaProducer(**client_options(settings), **_PRODUCER)
         forks.in_child(self, Connection._leave)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from kafka import KafkaConsumer, TopicPartition
 
 from liq.config import Settings
-from liq.delivery.messaging.client import CLOSE_MS, TIMEOUT_MS, client_options, translated
+from liq.delivery.messaging.client import CLOSE_MS, TIMEOUT_MS, client_options, translate_errors
 
 
 class Partition(NamedTuple):
@@ -33,7 +33,7 @@ def offsets(groups: Mapping[str, str], settings: Settings) -> Sequence[Partition
 
     A topic that does not exist has none. Raises `KafkaError` when the broker cannot be reached.
     """
-    with translated(settings):
+    with translate_errors(settings):
         return [
             partition
             for topic, group in groups.items()

@@ -15,7 +15,7 @@ _API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 7, -1)
 _HEAD = struct.Struct(">ii")  # length and correlation id
 
 
-def unanswered(settings: Settings, timeout: float) -> Mapping[str, str]:
+def probe_brokers(settings: Settings, timeout: float) -> Mapping[str, str]:
     """Return the address of each broker that does not answer within ``timeout`` s, and why."""
     brokers = settings.kafka_bootstrap.split(",")
     with ThreadPoolExecutor(len(brokers)) as pool:

@@ -13,7 +13,7 @@ from liq.delivery.messaging.client import (
     TIMEOUT_MS,
     client_options,
     require_own,
-    translated,
+    translate_errors,
 )
 from liq.errors import KafkaError
 
@@ -45,7 +45,7 @@ def read(topic: str, settings: Settings, newest: int | None = None) -> Iterator[
     since the first record.
     """
     owner = os.getpid()
-    with translated(settings):
+    with translate_errors(settings):
         consumer = KafkaConsumer(**client_options(settings), **_READER)
         try:
             numbers = consumer.partitions_for_topic(topic)

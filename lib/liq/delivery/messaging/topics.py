@@ -7,7 +7,7 @@ from kafka.errors import TopicAlreadyExistsError
 
 from liq import config
 from liq.config import Settings
-from liq.delivery.messaging.client import client_options, translated
+from liq.delivery.messaging.client import client_options, translate_errors
 from liq.records.streams import STREAMS
 
 
@@ -29,7 +29,7 @@ def ensure_topics(settings: Settings | None = None) -> None:
         "replication_factor": -1,
         "configs": {"retention.ms": "-1"},
     }
-    with translated(settings):
+    with translate_errors(settings):
         admin = KafkaAdminClient(**client_options(settings))
         try:
             _create(admin, topics)
