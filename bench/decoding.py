@@ -21,7 +21,7 @@ from bench.compare import Figure, Figures, Row
 from bench.environment import module, temporary_settings, wait_until
 from bench.sizes import Sizes
 from liq.ingest.feed import Feed
-from liq.ingest.instruments import shipped
+from liq.ingest.instruments import load_snapshot
 from liq.ingest.simulator.exchange import Event
 from liq.ingest.simulator.exchanges import exchange
 from liq.ingest.simulator.hawkes import HawkesProcess
@@ -83,7 +83,7 @@ class _Counter:
 
 def _ours(name: str) -> Receive:
     found = venue(name)
-    instruments: Instruments = shipped(found) or {}
+    instruments: Instruments = load_snapshot(found) or {}
 
     async def receive(port: int, counter: _Counter) -> None:
         async def handle(raw: bytes, recv_ts: int, source: Source) -> None:

@@ -18,7 +18,7 @@ from liq.delivery import connect
 from liq.delivery.messaging import Publisher
 from liq.delivery.producer import Producer
 from liq.ingest.feed import Patience
-from liq.ingest.instruments import shipped
+from liq.ingest.instruments import load_snapshot
 from liq.ingest.simulator.server import Plan, Simulator
 from liq.ingest.venues import VENUES
 from liq.query import questdb
@@ -152,7 +152,9 @@ async def test_every_venue_is_stored_as_it_was(pipeline: Settings, tmp_path: Pat
     plan = Plan(rate=100, seed=8, count=100, ledger=tmp_path / "ledger")
     async with Simulator(plan, pipeline) as simulator:
         producers = [
-            Producer(name, simulator.urls, instruments=shipped(venue) or {}, settings=pipeline)
+            Producer(
+                name, simulator.urls, instruments=load_snapshot(venue) or {}, settings=pipeline
+            )
             for name, venue in VENUES.items()
         ]
         await asyncio.gather(*(producer.start() for producer in producers))

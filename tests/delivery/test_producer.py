@@ -15,7 +15,7 @@ from liq.delivery.producer import FeedState, Producer
 from liq.errors import ConfigError, FeedError, KafkaError, RejectedMessage
 from liq.ingest import venues
 from liq.ingest.feed import Patience
-from liq.ingest.instruments import shipped
+from liq.ingest.instruments import load_snapshot
 from liq.ingest.simulator.server import Plan, Simulator
 from liq.ingest.venues.base import Instruments, Passed
 from liq.ingest.venues.binance import BINANCE_USDM
@@ -113,7 +113,7 @@ async def test_what_a_fast_clock_makes_of_news_is_counted_and_shown(
     monkeypatch.setitem(venues.VENUES, "okx", replace(OKX, parse=fast))
     async with Simulator(Plan(rate=200), pipeline) as simulator:
         url = simulator.urls.replace("{venue}", "okx")
-        producer = Producer("okx", url, instruments=shipped(OKX), settings=pipeline)
+        producer = Producer("okx", url, instruments=load_snapshot(OKX), settings=pipeline)
         await producer.start()
         await reached(lambda: producer.status().passed.get(Passed.OLD, 0) > 100)
         await asyncio.to_thread(eventually, lambda: questdb.passed_over(pipeline))

@@ -92,7 +92,7 @@ def load(venue: Venue, settings: Settings | None = None) -> ListedInstruments:
     return ListedInstruments(instruments, Origin.REST, now)
 
 
-def shipped(venue: Venue) -> ListedInstruments | None:
+def load_snapshot(venue: Venue) -> ListedInstruments | None:
     """Return the snapshot that ships beside the parsers, if there is one of the venue."""
     kept = _read(_SNAPSHOTS / f"{venue.name}.json")
     return ListedInstruments(kept.instruments, Origin.SNAPSHOT, kept.as_of) if kept else None
@@ -131,7 +131,7 @@ def _pages(client: http.Client, listing: Listing, url: str) -> Iterator[Instrume
 def _without_venue(venue: Venue, cached: _Kept | None, error: FeedError) -> ListedInstruments:
     if cached:
         return ListedInstruments(cached.instruments, Origin.STALE_CACHE, cached.as_of, str(error))
-    snapshot = shipped(venue)
+    snapshot = load_snapshot(venue)
     if snapshot is None:
         raise error
     snapshot.fault = str(error)

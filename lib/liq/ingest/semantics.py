@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from liq.errors import RejectedMessage
-from liq.ingest.instruments import shipped
+from liq.ingest.instruments import load_snapshot
 from liq.ingest.venues import PRICE_FEEDS, VENUES, venue
 from liq.ingest.venues.base import Parsed
 from liq.records.model import Completeness, Record
@@ -91,7 +91,7 @@ def _parsed(name: str, raw: str | bytes, recv_ts: int | None) -> Sequence[Record
         kept = _examples()[name]
         raw, recv_ts = bytes(kept.message), recv_ts or kept.recv_ts
     now = time.time_ns() // 1000
-    return feed.parse(raw, shipped(feed) or {}, now if recv_ts is None else recv_ts)
+    return feed.parse(raw, load_snapshot(feed) or {}, now if recv_ts is None else recv_ts)
 
 
 @cache

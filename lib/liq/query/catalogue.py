@@ -5,8 +5,8 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
 - ``%(name)s`` is a parameter's value, sent bound; a list becomes ``%(name_0)s, %(name_1)s, …``;
 - ``%(end)s`` is the end of the window, ``until`` or now; ``%(since)s`` is ``window`` before that;
   ``%(until)s`` always has a value: a minute from now when none is given;
-- ``%(known_exchanges)s`` are the exchanges that liq knows (`liq.ingest.venues.known`), your own
-  ones too: no feed of another is expected;
+- ``%(known_exchanges)s`` are all exchanges of `liq.ingest.venues.known_exchanges`, your own ones
+  too: only their feeds are expected;
 - ``{table}`` is the settings' table of liquidations, ``{health_table}`` that of feed health,
   ``{price_table}`` that of prices, ``{alerts_table}`` that of alerts, ``{cascades_table}`` and
   ``{sums_table}`` those of Spark's cascades and sums; of each only the rows that keep to

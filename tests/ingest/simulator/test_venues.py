@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from liq.config import Settings
 from liq.errors import RejectedMessage
 from liq.ingest.feed import Feed, Patience
-from liq.ingest.instruments import shipped
+from liq.ingest.instruments import load_snapshot
 from liq.ingest.simulator.server import Plan, Simulator
 from liq.ingest.venues import VENUES, url_of
 from liq.ingest.venues.base import Instruments, Venue
@@ -33,7 +33,7 @@ def settings(unused_tcp_port: int, tmp_path: Path) -> Settings:
 
 
 def instruments(venue: Venue) -> Instruments:
-    return shipped(venue) or {}
+    return load_snapshot(venue) or {}
 
 
 @dataclass

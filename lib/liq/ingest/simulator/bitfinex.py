@@ -24,7 +24,7 @@ class Bitfinex(Plain):
 
     def row(self, order: Order, time_ms: int) -> bytes:
         """A position is told twice: when its liquidation starts, and when it is matched."""
-        return b"%b,%b" % (_told(order, time_ms, 0), _told(order, time_ms, 1))
+        return b"%b,%b" % (_position_row(order, time_ms, 0), _position_row(order, time_ms, 1))
 
     def malformed(self, _number: int, _order: Order, _time_ms: int) -> bytes:
         """See `liq.ingest.simulator.exchange.Exchange`."""
@@ -58,7 +58,7 @@ class _Session:
         return [encode([_CHANNEL, "hb"])] if self._subscribed else []
 
 
-def _told(order: Order, time_ms: int, matched: int) -> bytes:
+def _position_row(order: Order, time_ms: int, matched: int) -> bytes:
     sign = "" if order.closes_long else "-"
     return (
         f'["pos",{number(order, time_ms)},{time_ms},null,"{order.symbol}",{sign}{order.quantity},'

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from liq.ingest.instruments import shipped
+from liq.ingest.instruments import load_snapshot
 from liq.ingest.simulator.hawkes import MARKET, Contract, Order
 from liq.ingest.venues import venue
 from liq.ingest.venues.base import Instrument
@@ -96,7 +96,7 @@ class Plain:
 
 def market(name: str, *, whole: bool) -> tuple[Contract, ...]:
     """Return the contracts that a venue's shipped snapshot and `MARKET` both know."""
-    listed = shipped(venue(name))
+    listed = load_snapshot(venue(name))
     models = {one.base: one for one in reversed(MARKET)}  # the first of each
     return tuple(
         _contract(instrument, models[instrument.base], whole=whole or instrument.inverse)

@@ -54,7 +54,7 @@ def url_of(name: str, url: str) -> str:
     return url.replace("{venue}", venue(name).name) or venue(name).url
 
 
-def known() -> list[str]:
+def known_exchanges() -> list[str]:
     """Return the names of all feeds of liq's. Rows may name any other: of another program, say."""
     return [*VENUES, *PRICE_FEEDS]
 

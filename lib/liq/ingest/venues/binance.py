@@ -48,7 +48,15 @@ from liq.ingest.venues.base import (
     microseconds,
     positive,
 )
-from liq.ingest.venues.canonical import array, decode, known, listed, pass_over, side, sizes
+from liq.ingest.venues.canonical import (
+    array,
+    decode,
+    find_contract,
+    parse_listing,
+    pass_over,
+    side,
+    sizes,
+)
 from liq.records.model import Completeness, Liquidation, PriceKind, Record, Side, Source, event_id
 
 _DOLLARS = ("USDT", "USDC", "FDUSD", "BUSD", "USD1")  # how names of USD-M contracts end
@@ -164,7 +172,7 @@ def _liquidation(
     )
 
 
-def named(symbol: str, instruments: Instruments) -> Instrument:
+def usdm_contract(symbol: str, instruments: Instruments) -> Instrument:
     """Return a USD-M contract, whose size is one of base and whose name tells the rest."""
     return instruments.get(symbol) or _read(symbol)
 
@@ -180,8 +188,8 @@ def _read(symbol: str) -> Instrument:
 
 
 _CONTRACTS: dict[str, Callable[[str, Instruments], Instrument]] = {
-    "binance_usdm": named,
-    "binance_coinm": known,
+    "binance_usdm": usdm_contract,
+    "binance_coinm": find_contract,
 }
 
 
@@ -201,7 +209,7 @@ _contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes) -> tuple[list[Instrument], str]:
-    return listed(array(decode(_page, body).symbols), _instrument), ""
+    return parse_listing(array(decode(_page, body).symbols), _instrument), ""
 
 
 def _instrument(raw: msgspec.Raw) -> Instrument:

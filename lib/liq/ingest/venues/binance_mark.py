@@ -28,7 +28,7 @@ import msgspec
 from liq.config import Settings
 from liq.errors import ConfigError, RejectedMessage
 from liq.ingest.venues.base import Instrument, Instruments, Venue, microseconds, positive
-from liq.ingest.venues.binance import BINANCE_USDM, Frame, expect_answer, named
+from liq.ingest.venues.binance import BINANCE_USDM, Frame, expect_answer, usdm_contract
 from liq.ingest.venues.canonical import decode
 from liq.records.model import Price, ReferenceKind, Source
 
@@ -52,7 +52,7 @@ def parse(
     if event.e != "markPriceUpdate":
         expect_answer(frame, event)
         return []
-    contract = named(event.s, instruments)
+    contract = usdm_contract(event.s, instruments)
     price = Price(
         ts=microseconds(event.E),
         recv_ts=recv_ts,
@@ -75,7 +75,7 @@ def _subscribe(instruments: Instruments) -> Sequence[str]:
 
 def _chosen(settings: Settings) -> list[Instrument]:
     try:
-        chosen = [named(symbol, {}) for symbol in settings.price_symbols.split(",")]
+        chosen = [usdm_contract(symbol, {}) for symbol in settings.price_symbols.split(",")]
     except RejectedMessage as error:
         raise ConfigError(f"LIQ_PRICE_SYMBOLS: {error}") from error
     if len({contract.base for contract in chosen}) < len(chosen):

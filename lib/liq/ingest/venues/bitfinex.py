@@ -42,7 +42,14 @@ from liq.ingest.venues.base import (
     microseconds,
     positive,
 )
-from liq.ingest.venues.canonical import Context, RawLiquidation, array, decode, listed, records
+from liq.ingest.venues.canonical import (
+    Context,
+    RawLiquidation,
+    array,
+    decode,
+    parse_listing,
+    records,
+)
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
 _EVENTS = ("info", "subscribed", "conf", "pong")
@@ -131,7 +138,7 @@ _pair = msgspec.json.Decoder(str)
 
 def _list(body: bytes) -> tuple[list[Instrument], str]:
     pairs = (pair for kind in array(body) for pair in array(kind))
-    return listed(pairs, _instrument), ""
+    return parse_listing(pairs, _instrument), ""
 
 
 def _instrument(raw: msgspec.Raw) -> Instrument:

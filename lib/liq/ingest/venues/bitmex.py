@@ -43,7 +43,7 @@ from liq.ingest.venues.canonical import (
     RawLiquidation,
     array,
     decode,
-    listed,
+    parse_listing,
     pass_over,
     records,
     side,
@@ -133,7 +133,7 @@ _contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes) -> tuple[list[Instrument], str]:
-    return listed(array(body), _instrument), ""
+    return parse_listing(array(body), _instrument), ""
 
 
 def _instrument(raw: msgspec.Raw) -> Instrument:

@@ -39,7 +39,7 @@ from liq.ingest.venues.canonical import (
     RawLiquidation,
     array,
     decode,
-    listed,
+    parse_listing,
     records,
     side,
 )
@@ -137,7 +137,7 @@ _contract = msgspec.json.Decoder(_Contract)
 def _list(body: bytes, *, inverse: bool) -> tuple[list[Instrument], str]:
     result = decode(_page, body).result
     cursor = result.next_page_cursor
-    contracts = listed(array(result.list), partial(_instrument, inverse=inverse))
+    contracts = parse_listing(array(result.list), partial(_instrument, inverse=inverse))
     return contracts, f"&cursor={cursor}" if cursor else ""
 
 

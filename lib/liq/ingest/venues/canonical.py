@@ -92,7 +92,7 @@ def integer(text: str, meaning: str) -> int:
     return int(text)
 
 
-def known(symbol: str, instruments: Instruments) -> Instrument:
+def find_contract(symbol: str, instruments: Instruments) -> Instrument:
     """Return a listed contract; one that is not, or is quoted in no dollar, is rejected."""
     contract = instruments.get(symbol)
     if contract is None:
@@ -111,7 +111,7 @@ def sizes(contract: Instrument, contracts: float, price: float) -> tuple[float, 
     return quantity, notional
 
 
-def listed(
+def parse_listing(
     rows: Iterable[msgspec.Raw], read: Callable[[msgspec.Raw], Instrument]
 ) -> list[Instrument]:
     """Return the contracts of a listing, without those that ``read`` rejects.
@@ -165,7 +165,7 @@ def pass_over(why: Passed, count: int = 1) -> Parsed:
 
 
 def _record(report: RawLiquidation, repeat: int, context: Context) -> Liquidation:
-    contract = known(report.symbol, context.instruments)
+    contract = find_contract(report.symbol, context.instruments)
     quantity, notional = sizes(contract, report.contracts, report.price)
     if report.stated is not None and not math.isclose(notional, report.stated, rel_tol=_TOLERANCE):
         raise RejectedMessage(

@@ -42,7 +42,14 @@ from liq.ingest.venues.base import (
     microseconds,
     positive,
 )
-from liq.ingest.venues.canonical import Context, RawLiquidation, array, decode, listed, records
+from liq.ingest.venues.canonical import (
+    Context,
+    RawLiquidation,
+    array,
+    decode,
+    parse_listing,
+    records,
+)
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
 _CHANNEL = "futures.public_liquidates"
@@ -131,7 +138,7 @@ _contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes, settled_in: str) -> tuple[list[Instrument], str]:
-    return listed(array(body), partial(_instrument, settled_in=settled_in)), ""
+    return parse_listing(array(body), partial(_instrument, settled_in=settled_in)), ""
 
 
 def _instrument(raw: msgspec.Raw, settled_in: str) -> Instrument:

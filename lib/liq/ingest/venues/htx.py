@@ -45,7 +45,7 @@ from liq.ingest.venues.canonical import (
     RawLiquidation,
     array,
     decode,
-    listed,
+    parse_listing,
     records,
     side,
 )
@@ -153,7 +153,7 @@ _contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes, *, inverse: bool) -> tuple[list[Instrument], str]:
-    return listed(array(decode(_page, body).data), partial(_instrument, inverse=inverse)), ""
+    return parse_listing(array(decode(_page, body).data), partial(_instrument, inverse=inverse)), ""
 
 
 def _instrument(raw: msgspec.Raw, *, inverse: bool) -> Instrument:

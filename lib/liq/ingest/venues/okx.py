@@ -45,7 +45,7 @@ from liq.ingest.venues.canonical import (
     array,
     decode,
     integer,
-    listed,
+    parse_listing,
     records,
     side,
 )
@@ -152,7 +152,7 @@ _contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes) -> tuple[list[Instrument], str]:
-    return listed(array(decode(_page, body).data), _instrument), ""
+    return parse_listing(array(decode(_page, body).data), _instrument), ""
 
 
 def _instrument(raw: msgspec.Raw) -> Instrument:
