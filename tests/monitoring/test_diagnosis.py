@@ -194,7 +194,7 @@ def test_reports_are_read_with_the_time_of_the_last_connection(stack: Settings) 
 
 def test_a_supervisor_that_gives_no_sign_of_life_is_missed(tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path)
-    assert diagnosis.unwatched(settings) is None  # none is here
+    assert diagnosis.check_supervisor(settings) is None  # none is here
     run = tmp_path / "run"
     run.mkdir()
     (run / "supervisor.json").write_text("{}")
@@ -206,13 +206,13 @@ def test_a_supervisor_that_gives_no_sign_of_life_is_missed(tmp_path: Path) -> No
         os.utime(beat, ns=(then, then))
 
     beaten(0)
-    assert diagnosis.unwatched(settings) is None
+    assert diagnosis.check_supervisor(settings) is None
     beaten(60)
-    problem = diagnosis.unwatched(settings)
+    problem = diagnosis.check_supervisor(settings)
     assert problem is not None
     assert "no sign of life for 60 s" in problem.detail
     (run / "supervisor.json").unlink()  # as `liq down` does
-    assert diagnosis.unwatched(settings) is None
+    assert diagnosis.check_supervisor(settings) is None
 
 
 def test_an_examiner_asks_in_the_background_and_forgets(monkeypatch: pytest.MonkeyPatch) -> None:

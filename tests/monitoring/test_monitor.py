@@ -29,13 +29,13 @@ async def send(settings: Settings, count: int, *, bad: int = 0) -> None:
 
 
 def seen(settings: Settings) -> monitor.Flow:
-    return next(flow for flow in monitor.look(settings).flows if flow.table == settings.table)
+    return next(flow for flow in monitor.check(settings).flows if flow.table == settings.table)
 
 
 def test_it_counts_what_is_kept_read_and_set_aside(pipeline: Settings) -> None:
     asyncio.run(send(pipeline, 30, bad=2))
     eventually(lambda: seen(pipeline).lag == 0)
-    found = monitor.look(pipeline)
+    found = monitor.check(pipeline)
     assert found.well
     assert len(found.flows) == len(STREAMS)
     flow = seen(pipeline)
@@ -52,7 +52,7 @@ def test_it_counts_what_is_kept_read_and_set_aside(pipeline: Settings) -> None:
 def test_it_tells_what_feeds_passed_over(pipeline: Settings) -> None:
     now = datetime.now(UTC)
     report(pipeline, [health(now, exchange="okx", passed=1_234, too_old=7), health(now)])
-    [feed] = monitor.look(pipeline).passed or ()
+    [feed] = monitor.check(pipeline).passed or ()
     assert feed == ("okx", 1_234, 7)
 
 
@@ -62,10 +62,10 @@ def test_a_missing_sink_lags_and_is_registered_again(pipeline: Settings) -> None
     flow = seen(pipeline)
     assert flow.lag == 10
     assert flow.problems == ["the sink is ABSENT"]
-    assert not monitor.look(pipeline).well
-    monitor.mend(pipeline)
+    assert not monitor.check(pipeline).well
+    monitor.repair(pipeline)
     eventually(lambda: seen(pipeline).lag == 0)
-    assert monitor.look(pipeline).well
+    assert monitor.check(pipeline).well
 
 
 def test_a_suspended_table_is_told_and_resumed(pipeline: Settings) -> None:
@@ -74,7 +74,7 @@ def test_a_suspended_table_is_told_and_resumed(pipeline: Settings) -> None:
     questdb.execute(f"ALTER TABLE {pipeline.table} SUSPEND WAL", settings=pipeline)
     eventually(lambda: seen(pipeline).problems)
     assert f"table {pipeline.table} is suspended" in seen(pipeline).problems[0]
-    monitor.mend(pipeline)
+    monitor.repair(pipeline)
     eventually(lambda: not seen(pipeline).problems)
 
 
@@ -83,7 +83,7 @@ def test_what_cannot_be_mended_keeps_nothing_else_from_it(pipeline: Settings) ->
     asyncio.run(send(pipeline, 10))
     without = pipeline.model_copy(update={"questdb_pg_port": free_ports()["questdb_pg_port"]})
     with pytest.raises(StackError, match="QuestDB"):
-        monitor.mend(without)
+        monitor.repair(without)
     eventually(lambda: seen(pipeline).lag == 0)
 
 
@@ -99,9 +99,9 @@ def test_a_part_that_is_away_does_not_hide_the_others(pipeline: Settings) -> Non
         assert [name for name, part in parts.items() if part is None] == [lost]
         assert "liq up" in flow.problems[0]
     away = pipeline.model_copy(update=ports)
-    assert monitor.look(away).letters is None
+    assert monitor.check(away).letters is None
     with pytest.raises(StackError, match=r"QuestDB.*liq up.*; .*Connect.*liq up"):
-        monitor.mend(away)
+        monitor.repair(away)
 
 
 def test_a_topic_that_is_not_there_has_no_partitions(pipeline: Settings) -> None:

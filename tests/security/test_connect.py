@@ -487,7 +487,7 @@ def test_who_does_not_log_in_learns_nothing(options: list[str], locked: Settings
 
 def test_liq_logs_in_and_names_the_setting_where_it_cannot(locked: Settings) -> None:
     assert connect.ensure(locked).running
-    assert not monitor.look(locked).flows[0].problems
+    assert not monitor.check(locked).flows[0].problems
     password = locked.connect_password.get_secret_value()
     shown = curl(f"{locked.connect_url}/connectors", "--user", f"liq:{password}")
     assert json.loads(shown.text) == [locked.connector]

@@ -152,7 +152,7 @@ def probe_websocket(settings: Settings) -> None:
 
 
 def look(settings: Settings) -> None:
-    assert not monitor.look(settings).well
+    assert not monitor.check(settings).well
 
 
 def over_tls(settings: Settings) -> Settings:

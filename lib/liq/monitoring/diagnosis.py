@@ -151,7 +151,7 @@ def problems(settings: Settings | None = None) -> list[Problem]:
     return found or _answered(Part.QUESTDB, reported)
 
 
-def unwatched(settings: Settings) -> Problem | None:
+def check_supervisor(settings: Settings) -> Problem | None:
     """Return what is wrong with the supervisor of a local stack, None if it works or there is none.
 
     While it works it touches a file every second, whose time of change is the machine's monotonic

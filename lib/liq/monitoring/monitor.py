@@ -22,7 +22,7 @@ from liq.query.questdb import PassedOver, WalState
 from liq.records.streams import STREAMS, Stream
 
 NEWEST = 1_000  # messages of the dead-letter topic: all of them may be too many to read each time
-_LOOK_S = 10.0  # for what each server is asked, all together
+_CHECK_S = 10.0  # for what each server is asked, all together
 T = TypeVar("T")
 
 
@@ -68,18 +68,18 @@ class Pipeline:
         return not any(flow.problems for flow in self.flows)
 
 
-def look(settings: Settings | None = None) -> Pipeline:
+def check(settings: Settings | None = None) -> Pipeline:
     """Ask Kafka, Kafka Connect and QuestDB. Raises nothing: problems are part of the answer."""
     settings = settings or current_settings()
     groups = {stream.topic(settings): f"connect-{stream.connector(settings)}" for stream in STREAMS}
-    partitions, unread = _asked(lambda: offsets(groups, settings))
-    letters, _unread = _asked(lambda: deadletters.letters(settings, newest=NEWEST))
-    with http.within(_LOOK_S):
-        sinks = [_asked(partial(connect.status, settings, stream)) for stream in STREAMS]
-    with questdb.within(_LOOK_S):
+    partitions, unread = _ask(lambda: offsets(groups, settings))
+    letters, _unread = _ask(lambda: deadletters.letters(settings, newest=NEWEST))
+    with http.within(_CHECK_S):
+        sinks = [_ask(partial(connect.status, settings, stream)) for stream in STREAMS]
+    with questdb.within(_CHECK_S):
         tables = [stream.table(settings) for stream in STREAMS]
-        wals = [_asked(partial(questdb.wal_state, table, settings)) for table in tables]
-        passed, _untold = _asked(lambda: questdb.passed_over(settings))
+        wals = [_ask(partial(questdb.wal_state, table, settings)) for table in tables]
+        passed, _untold = _ask(lambda: questdb.passed_over(settings))
     flows = [
         _flow(stream, (partitions, unread), sink, wal, settings)
         for stream, sink, wal in zip(STREAMS, sinks, wals, strict=True)
@@ -107,23 +107,23 @@ def _flow(
     return Flow(topic, table, own, sink, wal, [problem for problem in problems if problem])
 
 
-def mend(settings: Settings | None = None) -> None:
+def repair(settings: Settings | None = None) -> None:
     """Register missing sinks, start failed tasks again, and resume suspended tables.
 
     What refuses keeps nothing else from being mended. Raises `StackError` that tells all refusals.
     """
     settings = settings or current_settings()
-    suspended, unread = _asked(lambda: questdb.suspended_tables(settings))
+    suspended, unread = _ask(lambda: questdb.suspended_tables(settings))
     acts: list[Callable[[], object]] = [
         *(partial(questdb.resume, table, settings) for table in suspended or ()),
         *(partial(connect.ensure, settings, stream) for stream in STREAMS),
     ]
-    refusals = [unread, *(refusal for _, refusal in map(_asked, acts))]
+    refusals = [unread, *(refusal for _, refusal in map(_ask, acts))]
     if told := "; ".join(dict.fromkeys(filter(None, refusals))):
         raise StackError(told)
 
 
-def _asked(ask: Callable[[], T]) -> tuple[T | None, str]:
+def _ask(ask: Callable[[], T]) -> tuple[T | None, str]:
     try:
         return ask(), ""
     except LiqError as error:

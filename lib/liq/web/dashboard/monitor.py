@@ -47,7 +47,7 @@ class PipelineMonitor(ButtonPanel):
 
     def refresh(self) -> Pipeline:
         """Show the pipeline as it is now, and return it."""
-        seen = monitor.look(self._settings)
+        seen = monitor.check(self._settings)
         self._show(seen)
         return seen
 
@@ -71,14 +71,14 @@ class PipelineMonitor(ButtonPanel):
             return
         await asyncio.sleep(seconds)
         self.stop()
-        seen = await asyncio.to_thread(monitor.look, self._settings)
+        seen = await asyncio.to_thread(monitor.check, self._settings)
         problems = [problem for flow in seen.flows for problem in flow.problems]
         if problems:
             raise StackError("; ".join(problems))
 
     async def mend(self) -> None:
         """Register missing sinks, start failed tasks again, resume suspended tables."""
-        await asyncio.to_thread(monitor.mend, self._settings)
+        await asyncio.to_thread(monitor.repair, self._settings)
 
     async def redrive(self) -> None:
         """Take every dead letter again; those that fail once more stay."""
@@ -108,7 +108,7 @@ class PipelineMonitor(ButtonPanel):
 
     async def _look(self) -> Pipeline:
         """Return the pipeline as it is now; say what keeps that waiting while something does."""
-        looking = asyncio.create_task(asyncio.to_thread(monitor.look, self._settings))
+        looking = asyncio.create_task(asyncio.to_thread(monitor.check, self._settings))
         while not (await asyncio.wait({looking}, timeout=_SLOW))[0]:
             found = await asyncio.to_thread(diagnosis.problems, self._settings)
             why = "; ".join(problem.what for problem in found) or "it takes long to ask all parts"

@@ -310,7 +310,7 @@ class Dashboard:
         with self._header_guard:
             self._header.value = markup.header(self.model)
             self._notice.value = markup.notice(self.model)
-            self._watch.value = markup.warning(diagnosis.unwatched(self.model.settings))
+            self._watch.value = markup.warning(diagnosis.check_supervisor(self.model.settings))
             self._unheard.value = markup.unheard(self.model.unheard)
         if self._header_guard.fault:
             self._header.value = markup.broken_header(self._header_guard.fault)
