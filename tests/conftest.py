@@ -98,7 +98,7 @@ def pipeline(stack: Settings) -> Iterator[Settings]:
             "simulator_port": free_ports()["simulator_port"],
         }
     )
-    local.furnish(settings)
+    local.provision(settings)
     yield settings
     for stream in STREAMS:  # a sink goes on polling
         connect.remove(settings, stream)

@@ -98,7 +98,7 @@ def own(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     }
     chosen = {one: ports[one] for one in ("dashboard_port", "simulator_port")}
     settings = stack.model_copy(update=names | chosen | {"queries": catalogue})
-    local.furnish(settings)
+    local.provision(settings)
     yield settings
     for stream in STREAMS:
         connect.remove(settings, stream)

@@ -210,7 +210,7 @@ def hostile(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     settings = stack.model_copy(
         update={**names, "dlq_topic": f"dead_{own}"} | {name: ports[name] for name in served}
     )
-    local.furnish(settings)
+    local.provision(settings)
     now = datetime.now(UTC)
     for stream in STREAMS:
         write_rows(settings, stream, now)

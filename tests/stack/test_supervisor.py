@@ -300,7 +300,7 @@ def test_a_fault_with_one_service_keeps_no_other_from_being_started_again(tmp_pa
     found = process.find(simulator.pid_file)
     assert found
     found.process.kill()
-    eventually(lambda: control.died(simulator))
+    eventually(lambda: control.has_died(simulator))
     (tmp_path / "run" / "findings.jsonl").write_text('[1, "torn')
     said: list[str] = []
     supervisor = Supervisor(settings, lambda name, event: said.append(f"{name}: {event}"))
@@ -333,7 +333,7 @@ def test_one_that_cannot_be_started_is_not_given_up(tmp_path: Path) -> None:
     found = process.find(simulator.pid_file)
     assert found
     found.process.kill()
-    eventually(lambda: control.died(simulator))
+    eventually(lambda: control.has_died(simulator))
     supervisor = Supervisor(settings)
     with socket.create_server((settings.host, settings.simulator_port)):
         for _ in range(7):
@@ -354,7 +354,7 @@ def test_what_dies_while_it_is_asked_to_end_is_not_revived(tmp_path: Path) -> No
     found = process.find(service.pid_file)
     assert found
     found.process.kill()
-    eventually(lambda: control.died(service))
+    eventually(lambda: control.has_died(service))
     control.end([service], settings)
     assert not control.revive(service, settings)
     assert process.find(service.pid_file) is None

@@ -127,7 +127,7 @@ def init(
     `liq up` does it for its own. Safe to repeat. With LIQ_TOPIC it gives a topic of your own a sink
     of its own, beside the one that is there.
     """
-    stack.furnish(repoint=force)
+    stack.provision(repoint=force)
     for stream in STREAMS:
         names = (stream.topic, stream.connector, stream.table)
         topic, sink, table = (name(config.settings()) for name in names)

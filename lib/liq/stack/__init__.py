@@ -4,7 +4,7 @@ In: settings. Out: servers and apps that run, and a supervisor that restarts the
 which starts and ends it.
 """
 
-from liq.stack.control import down, furnish, reset, start, stop, up
+from liq.stack.control import down, provision, reset, start, stop, up
 from liq.stack.history import StackEvent
 from liq.stack.overview import overview, repair
 from liq.stack.state import ServiceState, ServiceStatus, logs, recent_events, status
@@ -17,9 +17,9 @@ __all__ = [
     "StackEvent",
     "Supervisor",
     "down",
-    "furnish",
     "logs",
     "overview",
+    "provision",
     "recent_events",
     "repair",
     "reset",

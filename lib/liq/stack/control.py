@@ -43,7 +43,7 @@ def up(settings: Settings | None = None, *, progress: Report = silent) -> None:
         contents[service.name](settings)
 
 
-def furnish(settings: Settings | None = None, *, repoint: bool = False) -> None:
+def provision(settings: Settings | None = None, *, repoint: bool = False) -> None:
     """Create topics, tables and sinks in servers that run already, e.g. those of docker-compose.
 
     Safe to repeat. ``repoint`` lets it change the topic or the table of a sink that is there.
@@ -126,7 +126,7 @@ def end(services: Sequence[Service], settings: Settings, progress: Report = sile
         _end(services, progress)
 
 
-def died(service: Service) -> bool:
+def has_died(service: Service) -> bool:
     """Return whether it ended without being asked to, as far as its pid file tells."""
     return service.pid_file.exists() and not process.known(service.pid_file)
 

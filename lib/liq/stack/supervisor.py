@@ -149,12 +149,12 @@ class Supervisor:
             return
         # without its servers it would die again, and be given up for no fault of its own
         needed = (server for server in local if server.pid_file.exists())
-        if not control.died(started) or all(server.healthy() for server in needed):
+        if not control.has_died(started) or all(server.healthy() for server in needed):
             self._look_after(started)
 
     def _look_after(self, service: Service) -> None:
         case = self._cases.get(service.name)
-        if not control.died(service):
+        if not control.has_died(service):
             if case and service.healthy():
                 self._well(service.name)
         elif case and case.starts == _QUICK_DEATHS:
