@@ -114,7 +114,7 @@ def test_queries_whose_time_was_raised_at_the_login_are_cancelled_by_the_supervi
         running: list[Future[None]] = [pool.submit(run_endless) for _ in range(6)]
 
         def all_ended() -> bool:
-            supervisor.look()
+            supervisor.check()
             return all(each.done() for each in running)
 
         eventually(all_ended, every=0.5)

@@ -73,7 +73,7 @@ def told(settings: Settings, subject: str, text: str) -> bool:
 
 def said_of_a_look(settings: Settings) -> list[str]:
     said: list[str] = []
-    Supervisor(settings, lambda name, event: said.append(f"{name}: {event}")).look()
+    Supervisor(settings, lambda name, event: said.append(f"{name}: {event}")).check()
     return said
 
 
@@ -181,7 +181,7 @@ def test_a_sink_that_cannot_be_restarted_is_told_of_and_keeps_no_other_from_it(
 def test_what_was_stopped_stays_down(own: Settings) -> None:
     local.stop("questdb", own)
     supervisor = Supervisor(own)
-    supervisor.look()
+    supervisor.check()
     assert {each.name: each.state for each in local.status(own)}["questdb"] is ServiceState.STOPPED
     local.start("questdb", own)
     await_flow(own)
@@ -214,7 +214,7 @@ def test_one_that_cannot_live_is_given_up_loudly(tmp_path: Path) -> None:
     supervisor = Supervisor(settings, lambda name, event: told_.append(f"{name}: {event}"))
 
     def given_up() -> bool:
-        supervisor.look()
+        supervisor.check()
         return "GIVEN UP" in told_[-1] if told_ else False
 
     eventually(given_up, every=0.2)
@@ -222,7 +222,7 @@ def test_one_that_cannot_live_is_given_up_loudly(tmp_path: Path) -> None:
     assert str(broken.log) in told_[-1]
     assert "nowhere" in broken.log.read_text()
     with searches() as made:
-        supervisor.look()
+        supervisor.check()
     assert (len(told_), len(made)) == (6, 0)
     local.down(settings)
 
@@ -251,7 +251,7 @@ def test_all_processes_are_looked_at_once_for_a_status_and_for_looks_in_a_row(
     apps.producer(settings).pid_file.write_text("torn")
     with searches() as made:
         for _ in range(3):
-            supervisor.look()
+            supervisor.check()
     assert len(made) == 1
     for app in (apps.simulator(settings), apps.alerts(settings)):
         app.pid_file.write_text('{"pid": 0, "created": 0, "definition": "", "argv": []}')
@@ -263,7 +263,7 @@ def test_all_processes_are_looked_at_once_for_a_status_and_for_looks_in_a_row(
 def test_neither_a_lasting_fault_nor_a_full_disk_ends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liq.stack.supervisor._LOOK_S", 0.01)
+    monkeypatch.setattr("liq.stack.supervisor._CHECK_S", 0.01)
     settings = Settings.load(home=tmp_path, **free_ports())
     (tmp_path / "run" / "findings.jsonl").mkdir(parents=True)  # nothing can be written there
     apps.producer(settings).pid_file.write_text("torn")
@@ -273,7 +273,7 @@ def test_neither_a_lasting_fault_nor_a_full_disk_ends_it(
     class Watched(Supervisor):
         def look(self) -> None:
             looks.append(None)
-            super().look()
+            super().check()
 
     supervisor = Watched(settings, lambda name, event: told_.append(f"{name}: {event}"))
     ended = threading.Event()
@@ -304,8 +304,8 @@ def test_a_fault_with_one_service_keeps_no_other_from_being_started_again(tmp_pa
     (tmp_path / "run" / "findings.jsonl").write_text('[1, "torn')
     said: list[str] = []
     supervisor = Supervisor(settings, lambda name, event: said.append(f"{name}: {event}"))
-    supervisor.look()
-    supervisor.look()
+    supervisor.check()
+    supervisor.check()
     assert sorted(line.partition(":")[0] for line in said) == [
         "connect",
         "kafka",
@@ -316,7 +316,7 @@ def test_a_fault_with_one_service_keeps_no_other_from_being_started_again(tmp_pa
         each.pid_file.rmdir()
 
     def revived() -> bool:
-        supervisor.look()
+        supervisor.check()
         return process.find(simulator.pid_file) is not None
 
     eventually(revived, every=0.2)
@@ -337,12 +337,12 @@ def test_one_that_cannot_be_started_is_not_given_up(tmp_path: Path) -> None:
     supervisor = Supervisor(settings)
     with socket.create_server((settings.host, settings.simulator_port)):
         for _ in range(7):
-            supervisor.look()
+            supervisor.check()
             for case in supervisor._cases.values():
                 case.due = 0.0
     assert told(settings, "simulator", "cannot be started again: port")
     assert not told(settings, "simulator", "GIVEN UP")
-    supervisor.look()
+    supervisor.check()
     assert process.find(simulator.pid_file)
     local.down(settings)
 

@@ -168,15 +168,15 @@ def test_a_killed_supervisor_of_a_terminal_or_container_is_not_started_in_the_ba
 def test_a_supervisor_that_hangs_in_a_look_falls_silent(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liq.stack.supervisor._LOOK_S", 0.01)
-    monkeypatch.setattr("liq.stack.supervisor._LOOK_MAX_S", 0.2)
+    monkeypatch.setattr("liq.stack.supervisor._CHECK_S", 0.01)
+    monkeypatch.setattr("liq.stack.supervisor._CHECK_MAX_S", 0.2)
     monkeypatch.setattr("liq.common.heartbeat.BEAT_S", 0.01)
     monkeypatch.setattr("liq.common.heartbeat.STALE_S", 0.5)
     ended, released = threading.Event(), threading.Event()
 
     class Hanging(Supervisor):
         def look(self) -> None:
-            super().look()
+            super().check()
             released.wait(PATIENCE_S)
 
     thread = threading.Thread(target=Hanging(settings).run, args=(ended,))

@@ -23,12 +23,14 @@ from liq.stack.progress import Report, silent
 from liq.stack.servers import QUESTDB, servers
 from liq.stack.service import Service
 
-_LOOK_S = 1.0
+_CHECK_S = 1.0
 _ASK_S = 3.0  # between questions to Connect and QuestDB
 _BACKOFF_S = 1.0
 _BACKOFF_MAX_S = 60.0
-_LIVED_S = 10.0
-_LOOK_MAX_S = 900.0  # one look that takes longer hangs; it may wait for the lock, minutes each time
+_LASTED_S = 10.0
+_CHECK_MAX_S = (
+    900.0  # one look that takes longer hangs; it may wait for the lock, minutes each time
+)
 _QUICK_DEATHS = 5
 
 
@@ -36,20 +38,20 @@ _QUICK_DEATHS = 5
 class _Case:
     """What was mended and has not proved to be well since; times are monotonic seconds.
 
-    ``starts`` counts the mends that were starts of a dead process.
+    ``starts`` counts the repairs that were starts of a dead process.
     """
 
-    mends: int = 0
+    repairs: int = 0
     starts: int = 0
     given_up: bool = False
     last: float = 0.0
     due: float = 0.0
 
-    def mended(self) -> None:
+    def note_repair(self) -> None:
         """Note a mend; the next may be after a pause."""
         self.last = time.monotonic()
-        self.due = self.last + min(_BACKOFF_S * 2.0**self.mends, _BACKOFF_MAX_S)
-        self.mends += 1
+        self.due = self.last + min(_BACKOFF_S * 2.0**self.repairs, _BACKOFF_MAX_S)
+        self.repairs += 1
 
     @property
     def is_due(self) -> bool:
@@ -57,9 +59,9 @@ class _Case:
         return time.monotonic() >= self.due
 
     @property
-    def lived(self) -> bool:
+    def has_lasted(self) -> bool:
         """Whether the last mend was long ago."""
-        return time.monotonic() > self.last + _LIVED_S
+        return time.monotonic() > self.last + _LASTED_S
 
 
 class Supervisor:
@@ -72,7 +74,7 @@ class Supervisor:
         # why one cannot be looked after, and when that is tried again
         self._faults: dict[str, tuple[str, float]] = {}
         self._ask_at = 0.0
-        self._looked_at = time.monotonic()
+        self._checked_at = time.monotonic()
         self._adopted = False
 
     def run(self, ended: threading.Event) -> None:
@@ -86,17 +88,17 @@ class Supervisor:
         heart = threading.Thread(target=self._beat, args=(over,), name="liq-heart", daemon=True)
         heart.start()
         try:
-            while not ended.wait(_LOOK_S):
-                self._guard("supervisor", self.look)
+            while not ended.wait(_CHECK_S):
+                self._guard("supervisor", self.check)
         finally:
             over.set()
             heart.join()
             if adopted:  # whoever runs it in the foreground has ended it, it did not die
                 process.forget(supervisor.pid_file)
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Mend what is broken now and due."""
-        self._looked_at = time.monotonic()
+        self._checked_at = time.monotonic()
         self._guard("supervisor", self._stay_known)
         local = servers(self._settings)
         for server in local:
@@ -120,7 +122,7 @@ class Supervisor:
         """Show that this process is alive, as long as its looks come to an end."""
         file = apps.heartbeat_file(self._settings)
         while True:
-            if time.monotonic() - self._looked_at < _LOOK_MAX_S:
+            if time.monotonic() - self._checked_at < _CHECK_MAX_S:
                 with contextlib.suppress(OSError):
                     heartbeat.beat(file)
             if over.wait(heartbeat.BEAT_S):
@@ -141,7 +143,7 @@ class Supervisor:
             fault = f"cannot be looked after: {error}"
             self._faults[name] = fault, time.monotonic() + _ASK_S
             if fault != before:
-                self._tell(name, fault)
+                self._log_event(name, fault)
 
     def _look_after_app(self, app: Service, local: Sequence[Service]) -> None:
         started = apps.as_started(app)
@@ -161,7 +163,7 @@ class Supervisor:
             if case.given_up:
                 return
             case.given_up = True
-            self._tell(
+            self._log_event(
                 service.name,
                 f"GIVEN UP: it died {_QUICK_DEATHS} times soon after a start; see {service.log},"
                 " then start it with `liq up` or `liq run`",
@@ -172,10 +174,12 @@ class Supervisor:
     def _revive(self, service: Service) -> None:
         try:
             if control.revive(service, self._settings):
-                self._mended(service.name, f"died, started again; it ended with {service.log}.1")
+                self._note_repair(
+                    service.name, f"died, started again; it ended with {service.log}.1"
+                )
                 self._cases[service.name].starts += 1
         except (LiqError, OSError) as error:  # a taken port, a full disk: it is tried again
-            self._mended(service.name, f"died, cannot be started again: {error}")
+            self._note_repair(service.name, f"died, cannot be started again: {error}")
 
     def _look_after_sinks(self) -> None:
         from liq.delivery import connect  # noqa: PLC0415 - loads while the servers start
@@ -188,7 +192,7 @@ class Supervisor:
                     self._well(name)
                 elif self._due(name):
                     restart = partial(connect.restart, self._settings, stream)
-                    self._mend(name, restart, "failed", "restarted", "; ".join(failures))
+                    self._repair(name, restart, "failed", "restarted", "; ".join(failures))
 
     def _look_after_tables(self) -> None:
         from liq.query import questdb  # noqa: PLC0415 - as above
@@ -199,7 +203,7 @@ class Supervisor:
                 name = f"table {table}"
                 if self._due(name):
                     resume = partial(questdb.resume, table, self._settings)
-                    self._mend(name, resume, "was suspended", "resumed", reason or "by hand")
+                    self._repair(name, resume, "was suspended", "resumed", reason or "by hand")
             for name in [name for name in self._cases if name.startswith("table ")]:
                 if name.removeprefix("table ") not in suspended:
                     self._well(name)
@@ -210,31 +214,33 @@ class Supervisor:
         with contextlib.suppress(QuestDBError):  # as above
             for sql in questdb.cancel_overdue(self._settings):
                 text = " ".join(sql.split())[:200]
-                self._tell(QUESTDB, f"a query took too long, cancelled: {text}")
+                self._log_event(QUESTDB, f"a query took too long, cancelled: {text}")
 
-    def _mend(self, name: str, act: Callable[[], object], found: str, done: str, why: str) -> None:
+    def _repair(
+        self, name: str, act: Callable[[], object], found: str, done: str, why: str
+    ) -> None:
         """Mend one part; another one must not wait for what refuses to be mended."""
         try:
             act()
-            self._mended(name, f"{found}, {done}: {why}")
+            self._note_repair(name, f"{found}, {done}: {why}")
         except LiqError as error:
-            self._mended(name, f"{found} ({why}), cannot be {done}: {error}")
+            self._note_repair(name, f"{found} ({why}), cannot be {done}: {error}")
 
     def _due(self, name: str) -> bool:
         case = self._cases.get(name)
         return case is None or case.is_due
 
-    def _mended(self, name: str, event: str) -> None:
-        self._cases.setdefault(name, _Case()).mended()
-        self._tell(name, event)
+    def _note_repair(self, name: str, event: str) -> None:
+        self._cases.setdefault(name, _Case()).note_repair()
+        self._log_event(name, event)
 
     def _well(self, name: str) -> None:
         case = self._cases.get(name)
-        if case and case.lived:
+        if case and case.has_lasted:
             del self._cases[name]
-            self._tell(name, "well again")
+            self._log_event(name, "well again")
 
-    def _tell(self, name: str, event: str) -> None:
+    def _log_event(self, name: str, event: str) -> None:
         # a full disk or a closed terminal, say: what is mended matters more
         with contextlib.suppress(OSError, ValueError):
             self._report(name, event)
