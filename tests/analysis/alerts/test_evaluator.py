@@ -137,7 +137,7 @@ async def test_what_nobody_foresaw_ends_no_evaluation(
             assert await evaluator.tick() == []
         assert "all rules cannot be evaluated: KeyError('nothing')" in caplog.text
         await evaluator.tick()
-    assert evaluator._told["all rules"] == ""
+    assert evaluator._logged["all rules"] == ""
 
 
 def test_the_shipped_rules_can_all_be_evaluated(own: Settings) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.progress import track
 
-from liq.analysis.alerts.decision import Measured, compare, decide, measures, rests
+from liq.analysis.alerts.decision import Measured, compare, decide, is_cooling_down, measures
 from liq.analysis.alerts.rules import Rule, condition, rules
 from liq.config import Settings
 from liq.config import settings as current_settings
@@ -93,7 +93,7 @@ class Backtest:
         met = self.values[compare(self.rule.comparison, self.values["value"], threshold)]
         count, fired = 0, dict[str | None, datetime]()
         for moment, subject in zip(met["ts"], met["subject"], strict=True):
-            if not rests(self.rule, subject, moment, fired):
+            if not is_cooling_down(self.rule, subject, moment, fired):
                 count, fired[subject] = count + 1, moment
         return count
 

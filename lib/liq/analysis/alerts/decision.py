@@ -88,11 +88,11 @@ def decide(
     return [
         _alert(name, rule, one, one.value, now)
         for one in seen
-        if one.met and one.value is not None and not rests(rule, one.subject, now, fired)
+        if one.met and one.value is not None and not is_cooling_down(rule, one.subject, now, fired)
     ]
 
 
-def rests(rule: Rule, subject: str | None, now: datetime, fired: Fired) -> bool:
+def is_cooling_down(rule: Rule, subject: str | None, now: datetime, fired: Fired) -> bool:
     """Tell whether ``rule`` fired for ``subject`` within its cool-down."""
     return subject in fired and now - fired[subject] < rule.rest
 

@@ -62,7 +62,7 @@ class Evaluator:
         self._settings = settings
         self._webhook = webhook
         self._fired: dict[str, dict[str | None, datetime]] = defaultdict(dict)
-        self._told: dict[str, str] = {}
+        self._logged: dict[str, str] = {}
         self._hinted: dict[str, tuple[str, ...]] = {}
 
     async def tick(self) -> list[Alert]:
@@ -70,11 +70,11 @@ class Evaluator:
         try:
             findings = await asyncio.to_thread(check, self._settings, self._fired)
         except Exception as error:
-            self._tell("all rules", str(error) if isinstance(error, LiqError) else repr(error))
+            self._log_fault("all rules", str(error) if isinstance(error, LiqError) else repr(error))
             return []
-        self._tell("all rules", "")
+        self._log_fault("all rules", "")
         for finding in findings:
-            self._tell(finding.name, finding.fault)
+            self._log_fault(finding.name, finding.fault)
             self._hint(finding.name, finding.notes)
         fired = [(alert, one.rule) for one in findings if one.rule for alert in one.alerts]
         for alert, rule in fired:
@@ -89,11 +89,11 @@ class Evaluator:
         if self._webhook and rule.webhook:
             self._webhook.send(alert)
 
-    def _tell(self, name: str, fault: str) -> None:
+    def _log_fault(self, name: str, fault: str) -> None:
         """Log what is wrong once, not at every tick."""
-        if fault and self._told.get(name) != fault:
+        if fault and self._logged.get(name) != fault:
             _LOG.error("%s cannot be evaluated: %s", name, fault)
-        self._told[name] = fault
+        self._logged[name] = fault
 
     def _hint(self, name: str, notes: tuple[str, ...]) -> None:
         if notes and self._hinted.get(name) != notes:
