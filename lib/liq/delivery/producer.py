@@ -201,7 +201,7 @@ class Producer:
         self._feed = self._new_feed(instruments)
         self._samples: deque[tuple[float, int]] = deque()
         self._unread = ""
-        self._told: FeedHealth | None = None
+        self._last_health: FeedHealth | None = None
         self._on_purpose = True
 
     def _new_feed(self, instruments: Instruments) -> Feed | CryptoFeed:
@@ -226,8 +226,8 @@ class Producer:
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
         except asyncio.CancelledError:
-            if health and self._told and self._on_purpose:
-                await self._say_stopped(next(health), self._told)
+            if health and self._last_health and self._on_purpose:
+                await self._report_stopped(next(health), self._last_health)
             raise
 
     async def _look_for_sinks(self) -> None:
@@ -242,15 +242,16 @@ class Producer:
         next(health)  # it counts from now on
         while True:
             await asyncio.sleep(_HEALTH_S)
-            before, self._told = self._told, next(health)
-            if before and before.source != self._told.source:  # a handshake tells of a simulator
-                await self._publisher.report(replace(before, ts=self._told.ts, stopped=True))
-            await self._publisher.report(self._told)
+            before, row = self._last_health, next(health)
+            self._last_health = row
+            if before and before.source != row.source:  # the handshake showed a simulator
+                await self._publisher.report(replace(before, ts=row.ts, stopped=True))
+            await self._publisher.report(row)
 
-    async def _say_stopped(self, rest: FeedHealth, told: FeedHealth) -> None:
-        """Say that nobody listens from now on: ``rest`` is since ``told``, the row before."""
-        # by now the connection is closed, but up to now it was heard
-        last = replace(rest, connected=told.connected and not rest.gaps, stopped=True)
+    async def _report_stopped(self, row: FeedHealth, before: FeedHealth) -> None:
+        """Report that the feed was stopped on purpose: ``row`` is the time since ``before``."""
+        # the connection is closed by now, but it was open until now
+        last = replace(row, connected=before.connected and not row.gaps, stopped=True)
         with contextlib.suppress(TimeoutError):  # a full journal must not keep it from ending
             async with asyncio.timeout(_SAY_S):
                 await self._publisher.report(last)
