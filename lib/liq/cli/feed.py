@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from liq.cli import progress
-from liq.common import signals
+from liq.common import shutdown
 from liq.errors import ConfigError
 from liq.ingest.venues import ALL, PRICE_FEEDS, VENUES, names
 from liq.ingest.venues.base import Through
@@ -115,11 +115,11 @@ def simulate(
 async def _simulate(plan: "Plan", show: Callable[[str], None]) -> None:
     from liq.ingest.simulator.server import Simulator  # noqa: PLC0415
 
-    with signals.caught() as ended:
+    with shutdown.catch_signals() as ended:
         async with Simulator(plan) as simulator:
             over = False
             while not over:
-                over = await signals.within(_SHOW_S, ended)
+                over = await shutdown.wait(_SHOW_S, ended)
                 show(
                     f"{simulator.url}  {simulator.clients} connected  {simulator.sent:,} sent  "
                     f"every venue: {simulator.urls}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from liq.common import signals
+from liq.common import shutdown
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.delivery import connect
@@ -341,13 +341,13 @@ async def run(
     others are not stopped on purpose.
     """
     on_purpose = False
-    with signals.caught() as ended:
+    with shutdown.catch_signals() as ended:
         try:
             await _all(producer.start() for producer in producers)
             while all(producer.running for producer in producers):
                 if show:
                     show([producer.status() for producer in producers])
-                if await signals.within(_SHOW_S, ended):
+                if await shutdown.wait(_SHOW_S, ended):
                     on_purpose = True
                     break
         except asyncio.CancelledError:

@@ -22,7 +22,7 @@ from typing import IO
 
 import msgspec
 
-from liq.common import signals
+from liq.common import shutdown
 from liq.common.forks import Private, in_child
 from liq.config import Settings
 from liq.errors import RecordingError
@@ -240,13 +240,13 @@ async def record(
     is none.
     """
     recorders = {name: Recorder(folder, name) for name in venues}
-    with signals.caught() as ended:
+    with shutdown.catch_signals() as ended:
         feeds = {
             name: await _feed(name, recorder, url, settings) for name, recorder in recorders.items()
         }
         tasks = [asyncio.create_task(feed.run()) for feed in feeds.values()]
         try:
-            while not (await signals.within(_SHOW_S, ended) or any(task.done() for task in tasks)):
+            while not (await shutdown.wait(_SHOW_S, ended) or any(task.done() for task in tasks)):
                 for recorder in recorders.values():
                     recorder.flush()
                 show(

@@ -21,7 +21,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from liq import config
 from liq.analysis.spark import detection
 from liq.analysis.spark.session import start, translate_errors
-from liq.common import signals
+from liq.common import shutdown
 from liq.config import Settings
 from liq.delivery import messaging
 from liq.records.streams import CASCADES, LIQUIDATIONS, SUMS, Stream
@@ -170,13 +170,13 @@ async def run(job: Job, show: Callable[[Progress], None] | None = None) -> None:
 
     ``show`` gets its progress twice a second.
     """
-    with signals.caught() as ended:
+    with shutdown.catch_signals() as ended:
         try:
             await job.start()
             while job.running:
                 if show:
                     show(await asyncio.to_thread(job.progress))
-                if await signals.within(_SHOW_S, ended):
+                if await shutdown.wait(_SHOW_S, ended):
                     break
         finally:
             await job.stop()

@@ -9,7 +9,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
-def caught() -> Iterator[asyncio.Event]:
+def catch_signals() -> Iterator[asyncio.Event]:
     """Give an event that Ctrl-C and SIGTERM set, in place of what they else do to the program."""
     loop, event = asyncio.get_running_loop(), asyncio.Event()
     for number in _SIGNALS:
@@ -21,7 +21,7 @@ def caught() -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-async def within(seconds: float, event: asyncio.Event) -> bool:
+async def wait(seconds: float, event: asyncio.Event) -> bool:
     """Wait for ``event`` at most so long; return whether it is set."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
