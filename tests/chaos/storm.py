@@ -396,12 +396,12 @@ class Storm:
 def _faults_of(name: str, proxy: Proxy) -> list[Fault]:
     def half_open() -> None:
         proxy.cut()  # the server learns nothing before the client comes again
-        proxy.mend()
+        proxy.restore()
 
     return [
-        Fault(f"cut {name}", proxy.cut, proxy.mend),
-        Fault(f"slow {name}", lambda: proxy.delay(0.02), proxy.mend),
-        Fault(f"stall {name}", proxy.stall, proxy.mend),
+        Fault(f"cut {name}", proxy.cut, proxy.restore),
+        Fault(f"slow {name}", lambda: proxy.delay(0.02), proxy.restore),
+        Fault(f"stall {name}", proxy.stall, proxy.restore),
         Fault(f"half-open {name}", proxy.stall, half_open),
     ]
 

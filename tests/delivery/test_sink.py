@@ -430,7 +430,7 @@ def test_an_outage_while_bad_rows_are_isolated_sets_aside_no_good_one(
             eventually(lambda: proxy.passed > target or done(), every=0.005)  # noqa: B023
             proxy.cut()
             time.sleep(0.1)  # some of its attempts
-            proxy.mend()
+            proxy.restore()
         letters = pipe.dead_letters(len(bad))
         assert [letter.value for letter in letters] == list(bad.values())
         eventually(done)

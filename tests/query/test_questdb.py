@@ -206,7 +206,7 @@ def test_reading_survives_an_outage(stack: Settings) -> None:
         for _ in range(2):
             with pytest.raises(QuestDBError):
                 questdb.fetch("SELECT 1", settings=settings)
-        proxy.mend()
+        proxy.restore()
         assert len(questdb.fetch("SELECT 1 AS one", settings=settings)) == 1
         questdb.close()
 
@@ -298,7 +298,7 @@ def test_a_connection_that_questdb_closed_meanwhile_is_not_used_again(stack: Set
         assert mine
         proxy.cut()
         eventually(lambda: not any(each.is_fit(time.monotonic()) for each in mine))
-        proxy.mend()
+        proxy.restore()
         assert len(questdb.fetch("SELECT 1", settings=settings)) == 1
         (fresh,) = [each for each in questdb._pool._idle if each.login.port == proxy.port]
         assert fresh not in mine

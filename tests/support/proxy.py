@@ -10,7 +10,7 @@ from typing import Self
 
 
 class Proxy:
-    """Passes bytes to ``target`` from ``port`` on ``host``, until `cut` and again after `mend`."""
+    """Passes bytes from ``port`` on ``host`` to ``target``, until `cut` and after `restore`."""
 
     def __init__(self, target: int, host: str = "127.0.0.1", port: int = 0) -> None:
         self._target = target
@@ -42,7 +42,7 @@ class Proxy:
             self._drop_all()
 
     def stall(self) -> None:
-        """Keep connections, but pass nothing on until `mend`: a server that hangs."""
+        """Keep connections, but pass nothing on until `restore`, as a hung server."""
         self._stalled = True
 
     def delay(self, seconds: float) -> None:
@@ -54,7 +54,7 @@ class Proxy:
         """Whether anybody is."""
         return bool(self._pairs)
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Accept connections and pass bytes again, at once."""
         self._delay_s = 0.0
         with self._lock:

@@ -353,7 +353,7 @@ def test_an_outage_keeps_the_frames_and_heals(own: Settings) -> None:
         assert (model.state, sizes(model)) == (State.FAILED, [100])
         assert f"127.0.0.1:{proxy.port}" in model.problem
         insert(own, [fresh(200)])
-        proxy.mend()
+        proxy.restore()
         assert model.poll()
         assert (model.state, model.problem, sizes(model)) == (State.LIVE, "", [200, 100])
 

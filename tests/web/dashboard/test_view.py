@@ -188,7 +188,7 @@ async def test_lives_through_an_outage(own: Settings) -> None:
         assert "liq-outdated" in dashboard.widget._dom_classes
         assert drawn(overview(dashboard).bars) == [100]
         await asyncio.to_thread(insert, own, [fresh(200)])
-        proxy.mend()
+        proxy.restore()
         await reached(lambda: sum(drawn(overview(dashboard).bars)) == 300)
         assert "Cannot read the data" not in page(dashboard)
         assert "liq-outdated" not in dashboard.widget._dom_classes
@@ -205,7 +205,7 @@ async def test_tells_when_questdb_hangs(own: Settings, monkeypatch: pytest.Monke
         look(dashboard)
         proxy.stall()
         await reached(lambda: "QuestDB does not answer" in page(dashboard))
-        proxy.mend()
+        proxy.restore()
         await reached(lambda: dashboard.model.state is State.LIVE)
         dashboard.stop()
 
@@ -356,7 +356,7 @@ async def test_a_page_is_built_though_questdb_hangs(
         settings = own.model_copy(update={"questdb_pg_port": proxy.port})
         dashboard = await asyncio.to_thread(Dashboard, settings=settings, interval=0.1)
         assert "QuestDB does not answer" in page(dashboard)
-        proxy.mend()
+        proxy.restore()
         dashboard.start()
         look(dashboard)
         await reached(lambda: dashboard.model.state is State.LIVE)
