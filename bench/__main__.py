@@ -186,7 +186,7 @@ def _queries(*, publish: bool) -> None:
     Console().print(table)
     if publish:
         text = f"{about}\n\n{report.grid([HEAD, *rows])}\n"
-        report.PAGE.write_text(report.filled(report.PAGE.read_text(), "queries", text))
+        report.PAGE.write_text(report.fill(report.PAGE.read_text(), "queries", text))
 
 
 def _status(text: str) -> Status:

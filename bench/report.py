@@ -68,20 +68,20 @@ def publish(
     """
     text = page.read_text()
     made = {comparison.key: markdown(comparison) for comparison in comparisons}
-    tables = dict(sorted((told(text) | made).items(), key=lambda table: place(table[0])))
+    tables = dict(sorted((parse_tables(text) | made).items(), key=lambda table: place(table[0])))
     picture = f"![How many times liq is ahead]({PICTURE})\n\n"
-    page.write_text(filled(text, _MARK, picture + "\n".join(tables.values())))
+    page.write_text(fill(text, _MARK, picture + "\n".join(tables.values())))
     page.with_name(PICTURE).write_text(svg(figure(tables)))
 
 
-def told(page: str) -> dict[str, str]:
+def parse_tables(page: str) -> dict[str, str]:
     """Return the comparisons that a page tells of, by key, as `markdown` made them."""
     section = _section(_MARK).search(page)
     found = _COMPARISON.finditer(section.group() if section else "")
     return {each["key"]: each.group().rstrip() + "\n" for each in found}
 
 
-def filled(page: str, mark: str, text: str) -> str:
+def fill(page: str, mark: str, text: str) -> str:
     """Return the text of a page with ``text`` between ``<!-- mark -->`` and ``<!-- end -->``.
 
     Raises ValueError when it has no such section.

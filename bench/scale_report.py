@@ -60,17 +60,17 @@ def about(scale: Scale) -> str:
 
 def publish(scale: Scale, page: Path = PAGE) -> None:
     """Write the tables into the marked sections of ``page``, and the picture beside it."""
-    page.write_text(filled(scale, page.read_text()))
+    page.write_text(fill(scale, page.read_text()))
     page.with_name(PICTURE).write_text(svg(figure(scale)))
 
 
-def filled(scale: Scale, page: str) -> str:
+def fill(scale: Scale, page: str) -> str:
     """Return the text of a page with the tables in its marked sections.
 
     Raises ValueError when one of these is missing.
     """
     for title, rows in _sections(scale):
-        page = report.filled(page, title, f"{about(scale)}\n\n{report.grid(rows)}\n")
+        page = report.fill(page, title, f"{about(scale)}\n\n{report.grid(rows)}\n")
     return page
 
 

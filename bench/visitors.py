@@ -18,7 +18,7 @@ from liq.config import Settings
 _POOL = 2
 _RATE = 20.0  # events a second
 _REST_S = 3  # from one visitor to the next
-_TOLD = (1, 5, 10)  # of which visitors, and after how many
+_REPORTED = (1, 5, 10)  # of which visitors, and after how many
 _BARS = f"Array.from(document.querySelectorAll('{BAR}'), bar => bar.getAttribute('d')).join()"
 
 
@@ -28,9 +28,9 @@ def opening(stack: Settings, sizes: Sizes) -> list[Row]:
     def opened(serving: Serving) -> Callable[[], Figures]:
         return partial(_opened, stack, sizes, serving)
 
-    told = [number for number in _TOLD if number <= sizes.visitors]
-    figures = [Figure(f"first chart of visitor {number}", "s") for number in told]
-    figures += [Figure(f"a visitor of {number}", "MiB") for number in told]
+    reported = [number for number in _REPORTED if number <= sizes.visitors]
+    figures = [Figure(f"first chart of visitor {number}", "s") for number in reported]
+    figures += [Figure(f"a visitor of {number}", "MiB") for number in reported]
     return [
         Row(
             key="visitors",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from bench.compare import Comparison, Figure, Row, Spread, lines, load, orders, run, save
-from bench.report import figure, markdown, number, publish, told
+from bench.report import figure, markdown, number, parse_tables, publish
 from msgspec.structs import replace
 
 RATE, DELAY = Figure("rate", "rows/s", more_is_better=True), Figure("delay", "ms")
@@ -103,8 +103,8 @@ def test_what_was_not_made_anew_stays_on_the_page(page: Path) -> None:
     before = page.read_text()
     first = replace(compared(liq=THEIRS, another=OURS), key="a")
     publish([first], len, page)
-    assert list(told(page.read_text())) == ["a", "work"]
-    assert told(page.read_text())["work"] == told(before)["work"]
+    assert list(parse_tables(page.read_text())) == ["a", "work"]
+    assert parse_tables(page.read_text())["work"] == parse_tables(before)["work"]
     drawn = page.with_name("side-by-side.svg").read_text().split("\n")
     assert drawn == [
         "work, delay: other",
@@ -116,10 +116,10 @@ def test_what_was_not_made_anew_stays_on_the_page(page: Path) -> None:
 
 def test_what_was_made_anew_takes_the_place_of_the_old(page: Path) -> None:
     publish([compared(liq=OURS[:1], other=THEIRS[:1])], len, page)
-    (table,) = told(page.read_text()).values()
+    (table,) = parse_tables(page.read_text()).values()
     assert "1 rounds" in table
     publish([], len, page)
-    assert told(page.read_text()) == {"work": table}
+    assert parse_tables(page.read_text()) == {"work": table}
 
 
 def test_a_page_without_the_section_is_left_alone(tmp_path: Path) -> None:

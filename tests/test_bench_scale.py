@@ -32,15 +32,15 @@ PAGE += "<!-- end -->\nC\n<!-- calculated -->\n<!-- end -->\nD\n"
 
 
 def test_each_section_gets_its_table_and_the_text_between_stays() -> None:
-    text = scale_report.filled(MEASURED, PAGE)
+    text = scale_report.fill(MEASURED, PAGE)
     assert "| 3 | 3 | 2 | 300,000 | 300,000 to 300,000 | 1.50 | 2 | 1 |" in text
     assert "| 15,000 | 3 | 2 | 1 | 14,900 | 50.0 | 200 | 0 | 0 |" in text
     assert re.findall(r"^[ABCD]$", text, re.MULTILINE) == ["A", "B", "C", "D"]
-    assert scale_report.filled(MEASURED, text) == text
+    assert scale_report.fill(MEASURED, text) == text
 
 
 def test_what_a_rate_needs_is_what_an_event_costs_times_events() -> None:
-    text = scale_report.filled(MEASURED, PAGE)
+    text = scale_report.fill(MEASURED, PAGE)
     cells = [line.strip("| ").split(" | ") for line in text.splitlines()]
     at_100_000 = {row[0]: row[2] for row in cells if len(row) == 4}
     assert at_100_000["producers, a Python process each"] == "8"  # 4 cores, half used
@@ -52,7 +52,7 @@ def test_what_a_rate_needs_is_what_an_event_costs_times_events() -> None:
 
 def test_a_page_without_a_section_is_refused() -> None:
     with pytest.raises(ValueError, match="no section <!-- offered -->"):
-        scale_report.filled(MEASURED, "<!-- drained -->\n<!-- end -->\n")
+        scale_report.fill(MEASURED, "<!-- drained -->\n<!-- end -->\n")
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
 
 
 def test_the_page_itself_has_the_sections_and_the_picture_all_lines() -> None:
-    assert scale_report.filled(MEASURED, (ROOT / scale_report.PAGE).read_text())
+    assert scale_report.fill(MEASURED, (ROOT / scale_report.PAGE).read_text())
     drawn = scale_report.figure(MEASURED)
     assert [trace.name for trace in drawn.data] == [
         "one task", "a task a partition", "two workers", "p50", "p50", "p99", "p99",

@@ -93,7 +93,7 @@ def _of_venues(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["exchange"].isin(VENUES)]
 
 
-def _told(world: World, values: Values) -> pd.DataFrame:
+def _reports_of_window(world: World, values: Values) -> pd.DataFrame:
     """Return the reports that tell of the window's feeds, those of before it too."""
     health = _chosen(world.health, values)
     begin = since(values) - span(values["look_back"])
@@ -110,7 +110,7 @@ def _reporting(world: World, values: Values) -> pd.DataFrame:
 
     A stop before the window ends all.
     """
-    groups = _told(world, values).groupby(["exchange", "source"], as_index=False)
+    groups = _reports_of_window(world, values).groupby(["exchange", "source"], as_index=False)
     feeds = groups.agg(ts=("ts", "last"), stopped=("stopped", "last"))
     feeds = feeds[~feeds["stopped"].astype(bool) | (feeds["ts"] >= since(values))]
     stopped = feeds["stopped"].astype(bool)
@@ -118,13 +118,13 @@ def _reporting(world: World, values: Values) -> pd.DataFrame:
 
 
 def _lost(world: World, values: Values) -> pd.DataFrame:
-    told = _told(world, values)
+    reports = _reports_of_window(world, values)
     feeds: Iterator[Any] = _expected(world, values).itertuples()
     rows = [
         (feed.exchange, feed.source, begin, end, (end - begin) / 1e6)
         for feed in feeds
         for begin, end in _gaps(
-            told[(told["exchange"] == feed.exchange) & (told["source"] == feed.source)],
+            reports[(reports["exchange"] == feed.exchange) & (reports["source"] == feed.source)],
             since(values),
             feed.expected_to,
         )
