@@ -72,7 +72,7 @@ class Finding:
 
 
 @dataclass
-class Source:
+class AdvisorySource:
     """Advisories from one place: all that may concern the packages, and what to say of the place.
 
     ``newest`` is the day of its newest change. ``unclear`` lists advisories that cannot be read.
@@ -94,7 +94,7 @@ class Accepted:
     until: date
 
 
-def locked(file: Path = LOCK) -> list[Package]:
+def read_lock(file: Path = LOCK) -> list[Package]:
     """Return the packages of an index that uv.lock pins, for every platform and extra."""
     entries = tomllib.loads(file.read_text())["package"]
     return sorted(
@@ -118,13 +118,13 @@ def _jar(purl: str) -> Package:
     return Package(MAVEN, unquote(path.replace("/", ":")), unquote(version))
 
 
-def read(place: Path, packages: Iterable[Package]) -> Source:
+def read(place: Path, packages: Iterable[Package]) -> AdvisorySource:
     """Read advisories in OSV's format, YAML or JSON, from a file, a folder or a zip file.
 
     Raises `AuditError` where there are none.
     """
     wanted = {package.name.lower() for package in packages}
-    source = Source(str(place), 0, None, [], [])
+    source = AdvisorySource(str(place), 0, None, [], [])
     for name, text in _texts(place):
         source.count += 1
         days = [date.fromisoformat(day) for day in _MODIFIED.findall(text)]
@@ -164,7 +164,7 @@ def _texts(place: Path) -> Iterator[tuple[str, str]]:
         raise AuditError(f"there is no {place}")
 
 
-def ask(packages: Sequence[Package], url: str = OSV) -> Source:
+def ask(packages: Sequence[Package], url: str = OSV) -> AdvisorySource:
     """Ask OSV's API about the packages. Raises `AuditError` if it cannot be asked."""
     try:
         with httpx.Client(base_url=url, timeout=_TIMEOUT_S) as client:
@@ -172,7 +172,7 @@ def ask(packages: Sequence[Package], url: str = OSV) -> Source:
             advisories = [_answer(client.get(f"/v1/vulns/{one}")) for one in ids]
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise AuditError(f"{url} cannot be asked: {error}") from error
-    return Source(url, len(advisories), datetime.now(UTC).date(), advisories, [])
+    return AdvisorySource(url, len(advisories), datetime.now(UTC).date(), advisories, [])
 
 
 def _ids(client: httpx.Client, packages: Sequence[Package]) -> Iterator[str]:
@@ -194,7 +194,7 @@ def _answer(response: httpx.Response) -> dict[str, Any]:
     return dict(response.json())
 
 
-def find(packages: Iterable[Package], sources: Iterable[Source]) -> list[Finding]:
+def find(packages: Iterable[Package], sources: Iterable[AdvisorySource]) -> list[Finding]:
     """Return which advisories concern which packages; the same fault of two sources comes once.
 
     An advisory whose versions cannot be compared is added to what is unclear of its source.
@@ -279,7 +279,7 @@ def _order(ecosystem: str) -> Callable[[str], Any]:
     return lambda text: MavenVersion(_RELEASE.sub("", text))
 
 
-def accepted(file: Path = ACCEPTED) -> list[Accepted]:
+def read_accepted(file: Path = ACCEPTED) -> list[Accepted]:
     """Return what was accepted. Raises `AuditError` for an entry without reason or day."""
     entries = tomllib.loads(file.read_text()).get("accepted", []) if file.exists() else []
     try:
@@ -315,7 +315,7 @@ def report(findings: Sequence[Finding], excuses: Sequence[Accepted], today: date
 
 def sources(
     places: Sequence[Path], packages: Sequence[Package], url: str, today: date
-) -> list[Source]:
+) -> list[AdvisorySource]:
     """Return the advisories, and print what they are: files if there are, else those of the API."""
     if places:
         found = [read(place, packages) for place in places]
@@ -351,10 +351,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     today = datetime.now(UTC).date()
     try:
-        python, java = locked(given.lock), jars(given.jars)
+        python, java = read_lock(given.lock), jars(given.jars)
         if not java:
             print("jars: NOT AUDITED, `make sbom` lists them first", file=sys.stderr)
-        excuses = accepted(given.accepted)
+        excuses = read_accepted(given.accepted)
         found = sources(given.advisories, [*python, *java], given.osv, today)
     except (AuditError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
