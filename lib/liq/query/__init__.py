@@ -1,5 +1,5 @@
 """From table to DataFrame.
 
-In: names of queries in ``queries.json`` and their parameters. Out: DataFrames, stamped, exported.
-Next: `liq.analysis`, which draws and judges them.
+In: names of queries in ``queries.json`` and their parameters. Out: DataFrames, stamps and exported
+files. Next: `liq.analysis`, which draws them and evaluates rules.
 """

@@ -7,25 +7,24 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
   ``%(until)s`` always has a value: a minute from now when none is given;
 - ``%(known_exchanges)s`` are all exchanges of `liq.ingest.venues.known_exchanges`, your own ones
   too: only their feeds are expected;
-- ``{table}`` is the settings' table of liquidations, ``{health_table}`` that of feed health,
-  ``{price_table}`` that of prices, ``{alerts_table}`` that of alerts, ``{cascades_table}`` and
-  ``{sums_table}`` those of Spark's cascades and sums; of each only the rows that keep to
-  `liq.records.rules`. ``{odd_table}`` and so on are the others, with the columns ``ts``, ``broken``
-  and ``fields``; ``{any_table}`` and so on the tables themselves;
+- ``{table}`` is the settings' table of liquidations, ``{health_table}`` the table of feed health.
+  ``{price_table}``, ``{alerts_table}``, ``{cascades_table}`` and ``{sums_table}`` are the tables
+  of prices, alerts and Spark's results. Each shows only the rows that keep `liq.records.rules`.
+  ``{odd_table}`` and so on show the other rows, with the columns ``ts``, ``broken`` and
+  ``fields``. ``{any_table}`` and so on show all rows;
 - ``{name}`` is an ``interval`` or ``column`` parameter, one of its choices: these are syntax in
   QuestDB and cannot be bound;
 - ``{bars}`` stands for ``{table} WHERE …`` with the window and the filters that the entry declares
   (`FILTERS`), but may be read from a materialized view, and so may ``{reports}`` and ``{told}`` of
-  feed health; `liq.query.views` tells how to write for them;
+  feed health; `liq.query.views` describes how to write for them;
 - ``[[ … ]]`` is kept only when every parameter in it has a value.
 
 A parameter whose ``names`` is ``symbol``, ``base``, ``exchange`` or ``rule`` takes names of that
-column in any case, and wrong ones are told (`liq.query.names`).
+column in any case, and a note reports unknown names (`liq.query.names`).
 
-``$common`` holds parameters that entries share by name, ``$parts`` SQL: a part stands in brackets
-in place of its ``{name}``, in entries and in the parts after it. ``$schema`` may name the JSON
-schema, which ships as ``queries.schema.json``: editors then complete and check entries while they
-are written.
+``$common`` holds parameters that entries share by name. ``$parts`` holds SQL that entries share:
+``{name}`` is replaced by the part in brackets, in entries and in later parts. ``$schema`` may name
+the JSON schema, which ships as ``queries.schema.json``, so that editors complete and check entries.
 """
 
 import re
@@ -105,7 +104,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A checked query; a plain string entry has no params and says nothing of its columns."""
+    """A validated query; a plain string entry declares no parameters and no columns."""
 
     key: str
     sql: str
@@ -132,9 +131,9 @@ class Query:
 
 
 class Catalogue(NamedTuple):
-    """The checked queries, and of entries that cannot be used the reason.
+    """The validated queries, and the faults of invalid entries by key.
 
-    A broken entry is no harm to the others: pages that live on them go on while it is edited.
+    An invalid entry does not affect the others, so pages keep working while it is edited.
     """
 
     queries: Mapping[str, Query]

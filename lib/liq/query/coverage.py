@@ -15,15 +15,15 @@ _LEAST = 0.001
 
 
 def feed_name(exchange: str, source: str) -> str:
-    """Return the exchange, and the source unless that is live."""
+    """Return the exchange, followed by the source unless the source is live."""
     return exchange if source in LIVE_SOURCES else f"{exchange} ({source})"
 
 
 def summary(feeds: "pd.DataFrame") -> str:
     """Return one line about the rows of ``feed_coverage``, "" if none was disconnected.
 
-    For example ``11 of 12 feeds disconnected: okx, gate, …``, and of feeds that are connected
-    again, or were stopped on purpose, for how much of the window they were not.
+    For example ``11 of 12 feeds disconnected: okx, gate, …``. For feeds that reconnected or were
+    stopped on purpose, it names the share of the window without a connection.
     """
     rows: list[Any] = list(feeds.itertuples(index=False))
     expected = [row for row in rows if not row.stopped]

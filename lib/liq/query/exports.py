@@ -25,13 +25,27 @@ def export(
     settings: Settings | None = None,
     **params: Any,
 ) -> Stamp:
-    """Write the rows of the query ``key`` to a ``.csv`` or ``.parquet`` file; return their stamp.
+    """Write the rows of the query ``key`` to a ``.csv`` or ``.parquet`` file.
 
-    A ``.csv`` file is exact; with ``spreadsheet`` an apostrophe stands before each text that a
-    spreadsheet would run as a formula. A Parquet file carries the stamp, for `stamp_of`; a window
-    without an end ends now. The file is there as a whole or not at all. It warns as `liq.hit` of
-    names that no row has. Raises `ExportError` for
-    another suffix or when the file cannot be written, and what `liq.hit` raises.
+    A ``.csv`` file is exact. A Parquet file carries the stamp, which `stamp_of` reads. The file is
+    written whole or not at all. A window without an end ends now.
+
+    Args:
+        key: A query of the catalogue.
+        path: The file; its suffix is the format.
+        spreadsheet: Put an apostrophe before each text that a spreadsheet would run as a formula.
+        settings: The process's settings by default.
+        params: Parameters of the query, as for `liq.hit`.
+
+    Returns:
+        The stamp of the rows.
+
+    Raises:
+        ExportError: The suffix is unknown, or the file cannot be written.
+        LiqError: As for `liq.hit`.
+
+    Example:
+        >>> liq.export("totals", "totals.parquet", window="1d")  # doctest: +SKIP
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -47,7 +61,7 @@ def export(
 def export_bytes(
     key: str, out: Format, /, *, settings: Settings | None = None, **params: Any
 ) -> tuple[bytes, Stamp]:
-    """Return what `export` writes into a file of the format ``out``, and the stamp."""
+    """Return the bytes that `export` writes in the format ``out``, and the stamp."""
     frame, stamp = fetch_stamped(key, settings=settings, **params)
     if out is Format.PARQUET:
         return parquet(frame, {_KEY: msgspec.json.encode(stamp).decode()}), stamp
@@ -63,7 +77,7 @@ def stamp_of(path: str | Path) -> Stamp:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is there as a whole or not at all. Raises `ExportError`."""
+    """Write a file whole or not at all. Raises `ExportError`."""
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         draft = Path(name)

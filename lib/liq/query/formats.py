@@ -1,8 +1,8 @@
 """Query results as bytes and back: JSON rows, CSV (also for spreadsheets), Parquet, Arrow.
 
-Arrow and Parquet keep every dtype, and ``frame.attrs`` with the columns' units. JSON and CSV give
-timestamps as ISO 8601 in UTC with six digits of microseconds, and what is missing as null or
-nothing. CSV is exact; a spreadsheet runs some texts as formulas, so it has a format of its own.
+Arrow and Parquet keep every dtype, and ``frame.attrs`` with the columns' units. JSON and CSV write
+timestamps as ISO 8601 in UTC with six digits of microseconds. A missing value is null in JSON and
+empty in CSV. CSV is exact. Spreadsheets run some texts as formulas, so they have their own format.
 """
 
 import csv
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How rows travel."""
+    """A format of rows."""
 
     JSON = "json"
     CSV = "csv"

@@ -1,8 +1,8 @@
-"""The names that rows have: a wrong one is told with those nearest to it, a wrong case is mended.
+"""Names that rows have: correct the case of a given name, report unknown names with near ones.
 
-A parameter of the catalogue says by ``names`` of which column its values are names. A name that no
-row has is taken for the one that differs from it by case alone, if there is just one. Else it stays
-as it is, which may mean no rows, and a note says so.
+``names`` of a parameter is the column whose names its values are. If no row has a given name, and
+exactly one stored name differs from it by case only, the stored name is used. Any other unknown
+name stays unchanged, which may give no rows, and a note reports it.
 """
 
 import time
@@ -30,17 +30,17 @@ _KEPT_S = 60.0  # a name of another case that is stored meanwhile is seen after 
 
 
 class Names(NamedTuple):
-    """A query's values with names as they are stored, and what is to be said of the others."""
+    """A query's values with names as they are stored, and notes about unknown names."""
 
     values: Mapping[str, Any]
     notes: list[str]
 
 
 def match_stored(query: Query, values: Mapping[str, Any], settings: Settings) -> Names:
-    """Return ``values`` with the names that rows have, as far as it is plain which are meant.
+    """Return ``values`` with names as rows have them, where the match is unambiguous.
 
-    It asks QuestDB only for names that it has not seen lately, and raises nothing: a QuestDB that
-    is away is told by the query itself.
+    It queries QuestDB only for names that it has not seen lately. It raises nothing: if QuestDB is
+    away, the query itself raises.
     """
     found, notes = dict(values), []
     for name, param in query.params.items():
@@ -57,7 +57,7 @@ def match_stored(query: Query, values: Mapping[str, Any], settings: Settings) ->
 
 
 def parse_names(text: str, column: str, settings: Settings) -> list[str]:
-    """Return the names that a reader typed, with commas between.
+    """Return the names in a text that a reader typed, separated by commas.
 
     Raises `QueryError` for one that no row has, with the nearest ones.
     """
@@ -71,7 +71,7 @@ def parse_names(text: str, column: str, settings: Settings) -> list[str]:
 def _meant(
     texts: Sequence[str], column: str, settings: Settings
 ) -> tuple[list[str], list[str], Set[str]]:
-    """Return the names that are meant, the texts that are none, and all names of the column."""
+    """Return the matched names, the texts without a match, and all names of the column."""
     known, answered = set(_BUILT_IN.get(column, ())), True
     found = Spellings(known)
     for table in _TABLES[column]:
@@ -106,7 +106,7 @@ _seen: dict[tuple[str, int, str, str], _Seen] = {}
 
 
 def _names(table: str, column: str, texts: Sequence[str], settings: Settings) -> Set[str] | None:
-    """Return a column's names, read anew unless all ``texts`` are some; None if that fails."""
+    """Return a column's names, from the cache if it has all ``texts``; None if reading fails."""
     key = (settings.questdb_host, settings.questdb_pg_port, table, column)
     if (seen := _seen.get(key)) and _has_all(seen, texts):
         return seen.names

@@ -1,4 +1,4 @@
-"""Typed query parameters: from whatever a caller, a command line or a URL gives to a checked value.
+"""Typed query parameters: validate the value of a caller, a command line or a URL.
 
 ========= ================================================= ===============================
 type      accepts                                           value
@@ -41,7 +41,7 @@ _MOMENTS = "give ISO 8601, like 2026-01-31T12:00 (UTC unless it names a zone)"
 class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One parameter of a query. A null ``default`` means: no value unless the caller gives one.
 
-    ``names`` is the column of whose names its values are, see `liq.query.names`.
+    ``names`` is the column whose names its values are, see `liq.query.names`.
     """
 
     type: Kind
@@ -80,7 +80,7 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def is_syntax(self) -> bool:
-        """Whether it stands in the SQL as it is, one of its choices, instead of being bound."""
+        """Whether its value, one of its choices, is put into the SQL text instead of bound."""
         return self.type in _SYNTAX
 
     def _chosen(self, name: str, given: Any, value: Any) -> Any:

@@ -44,9 +44,9 @@ AHEAD = timedelta(minutes=1)  # so far may a venue's clock be ahead of ours
 
 
 class Run(NamedTuple):
-    """What a query gave for which values, and the text that QuestDB ran, values bound by name.
+    """The rows of a query, the SQL text that QuestDB ran, and the values it was given.
 
-    ``notes`` say what of the question is hardly what was meant; ``frame.attrs`` has them too.
+    ``notes`` report names that no row has; ``frame.attrs["notes"]`` has them too.
     """
 
     frame: "pd.DataFrame"
@@ -56,13 +56,27 @@ class Run(NamedTuple):
 
 
 def hit(key: str, /, *, settings: Settings | None = None, **params: Any) -> "pd.DataFrame":
-    """Run the query ``key`` and return its rows; the columns are those the catalogue declares.
+    """Run the query ``key`` of the catalogue and return its rows.
 
     Timestamps are UTC. ``frame.attrs`` holds the ``query`` key and the ``units`` of its columns.
-    Names of symbols and the like are taken in any case; one that no row has is told by a
-    `LiqWarning` with the nearest ones, and by ``frame.attrs["notes"]``.
-    Raises `QueryError` for an unknown key or parameter, or a value out of range (the message lists
-    the valid ones), and `QuestDBError` when QuestDB is away.
+    Names of symbols and the like match in any case. If no row has a given name, a `LiqWarning` and
+    ``frame.attrs["notes"]`` report it with the nearest names.
+
+    Args:
+        key: A query of the catalogue; `queries` lists them.
+        settings: The process's settings by default.
+        params: Parameters of the query, e.g. ``window="15m"``.
+
+    Returns:
+        The rows, with the columns that the catalogue declares.
+
+    Raises:
+        QueryError: The key or a parameter is unknown, or a value is out of range. The message
+            lists the valid ones.
+        QuestDBError: QuestDB is away.
+
+    Example:
+        >>> liq.hit("top_symbols", window="15m")  # doctest: +SKIP
     """
     frame = fetch(key, settings, **params)
     warn(frame.attrs.get("notes", ()))
@@ -70,14 +84,14 @@ def hit(key: str, /, *, settings: Settings | None = None, **params: Any) -> "pd.
 
 
 def fetch(key: str, settings: Settings | None = None, /, **params: Any) -> "pd.DataFrame":
-    """Return what `hit` does, for callers that show ``attrs["notes"]`` themselves."""
+    """Return the rows of `hit` without its warnings; callers show ``attrs["notes"]`` themselves."""
     settings = settings or current_settings()
     query = find(key, settings)
     return execute(query, resolve(query, params), settings).frame
 
 
 def warn(notes: Iterable[str]) -> None:
-    """Warn of each of ``notes`` as of the line that called our caller, each time it is run."""
+    """Emit a warning for each note, located at the line that called our caller."""
     caller = sys._getframe(2)
     for note in notes:
         warnings.warn_explicit(
@@ -85,7 +99,7 @@ def warn(notes: Iterable[str]) -> None:
             LiqWarning,
             caller.f_code.co_filename,
             caller.f_lineno,
-            registry={},  # the line's own would keep a cell that is run again silent
+            registry={},  # the line's own registry would silence a cell that is run again
         )
 
 
@@ -94,7 +108,7 @@ def page(
 ) -> "tuple[pd.DataFrame, bool]":
     """Return at most ``rows`` rows of `hit` after the first ``offset``, and whether more follow.
 
-    QuestDB sends no others. Pages fit together when ``until`` is given: else the window moves on.
+    QuestDB sends only these rows. Pages of one result need a fixed ``until``.
     """
     settings = settings or current_settings()
     most = f"SELECT * FROM ({{}}\n) LIMIT {offset}, {offset + rows + 1}"  # noqa: S608 - numbers
@@ -109,7 +123,7 @@ def queries(settings: Settings | None = None) -> Mapping[str, Query]:
 
 
 def catalogue(settings: Settings | None = None) -> Catalogue:
-    """Return all of ``queries.json``, read anew when it has changed. Raises `QueryError`."""
+    """Return all of ``queries.json``, reloaded when the file has changed. Raises `QueryError`."""
     path = (settings or current_settings()).queries or assets.path("queries.json")
     try:
         state = path.stat()
@@ -145,10 +159,9 @@ def listing(settings: Settings | None = None) -> "pd.DataFrame":
 def wait_for_rows(
     seconds: float | None, *, settings: Settings | None = None, **params: Any
 ) -> None:
-    """Wait at most ``seconds`` for a print that ``params`` (those of ``totals``) let through.
+    """Wait at most ``seconds`` for a print that matches ``params``, parameters of ``totals``.
 
-    Returns at once when ``seconds`` is None: then charts say themselves that there is nothing.
-    Raises `QueryError` when nothing came.
+    Returns at once when ``seconds`` is None. Raises `QueryError` if no print arrives.
     """
     if seconds is None:
         return
@@ -167,8 +180,8 @@ def substitute(
 ) -> tuple[str, dict[str, Any] | None]:
     """Return the SQL text and the values to bind (None when there are none).
 
-    ``values`` are checked ones; ``tables`` are SQL of our own around the settings' names, which can
-    be only identifiers. Of a table that has one of ``conditions`` only the rows that meet it count.
+    ``values`` are validated. ``tables`` is SQL of our own around table names of the settings, which
+    are identifiers. A table with an entry in ``conditions`` shows only the rows that meet it.
     """
     identifiers = {**values, **tables}
     sql = OPTIONAL.sub(lambda match: _kept(match[1], values), query.sql)
@@ -182,16 +195,16 @@ def substitute(
 def render_sql(
     query: Query, values: Mapping[str, Any], settings: Settings
 ) -> tuple[str, dict[str, Any] | None]:
-    """Return what QuestDB is sent for `resolve` values: the SQL, and the values to bind.
+    """Return the SQL and the bound values for values of `resolve`.
 
-    Asked again it may be another text, as a view may answer now that did not a moment before.
+    A later call may return another text, because a view may have become usable meanwhile.
     """
     expanded, values = views.expand(query, values, settings)
     return substitute(expanded, values, *_tables(settings))
 
 
 def _tables(settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
-    """Return what the names of tables stand for in an entry's SQL, and which rows of them count."""
+    """Return the SQL of each table placeholder, and the condition that its rows must meet."""
     tables, conditions = {}, {}
     for stream in STREAMS:
         name = f"{stream.prefix}table"
@@ -202,11 +215,11 @@ def _tables(settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def execute(query: Query, values: Mapping[str, Any], settings: Settings, around: str = "{}") -> Run:
-    """Run ``query`` with `resolve` values; ``around`` is what its text stands in, at ``{}``.
+    """Run ``query`` with values of `resolve`; ``{}`` in ``around`` is replaced by its SQL.
 
     Raises `QuestDBError`.
     """
-    # the looks at names and views that may come first are of the same time
+    # one time limit for all reads: names and views may be queried first
     with questdb.within(settings.query_timeout):
         values, notes = names.match_stored(query, values, settings)
         text, bound = render_sql(query, values, settings)
@@ -218,7 +231,7 @@ def execute(query: Query, values: Mapping[str, Any], settings: Settings, around:
 
 
 def validate(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a value for each of ``params``: those ``given`` to the query ``key``, or defaults.
+    """Return a value for each of ``params``: the ``given`` value, or the default.
 
     Raises `QueryError` for an unknown name or a value out of range, naming the valid ones.
     """
@@ -231,9 +244,9 @@ def validate(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any]
 
 
 def resolve(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a value for each parameter, for ``end`` and ``since``, and the known exchanges.
+    """Return values for all parameters, ``end``, ``since`` and the known exchanges.
 
-    ``until`` is `AHEAD` of now where it is not given: a row far in the future is in no window.
+    Without a given ``until`` it is `AHEAD` of now, so no window holds a row far in the future.
     Raises `QueryError` as `validate` does.
     """
     values = validate(query.key, query.params, given)
@@ -259,10 +272,10 @@ def _kept(clause: str, values: Mapping[str, Any]) -> str:
 
 
 def _rows(match: re.Match[str], tables: Mapping[str, str], conditions: Mapping[str, str]) -> str:
-    """Return a table in FROM, and the WHERE after it if there is one, with its condition.
+    """Return a table in FROM with its condition, and the WHERE after it if there is one.
 
-    It stands beside the entry's own terms, so that QuestDB still sees one scan of one table; some
-    of its clauses need that. Only beside an ``OR`` it would change what the terms mean.
+    Some clauses of QuestDB need a single scan of one table, so the condition is put beside the
+    entry's own terms. Beside an ``OR`` it would change their meaning, so it gets a subquery there.
     """
     name, where = match[1], match[2]
     table, condition = tables[name], conditions.get(name)

@@ -1,11 +1,11 @@
 """The door to QuestDB's PostgreSQL wire; no other module imports psycopg.
 
-Reads go out as the read-only user over pooled connections with the binary protocol and bound
-values; statements that change something go out as the admin, each on a connection of its own.
-Rows are written by the Kafka Connect sink, never from here.
+Reads use the read-only user, pooled connections, the binary protocol and bound values. Statements
+that change something use the admin, each on a connection of its own. Only the Kafka Connect sink
+writes rows.
 
-No call waits for ever. QuestDB itself gives a slow statement up. A QuestDB that does not even do
-that (it is stopped, or swapped out) is given up here, a second later.
+Every call has a time limit. QuestDB cancels a slow statement itself. If it does not (it is stopped
+or swapped out), this module gives up a second later.
 """
 
 import atexit
@@ -53,10 +53,10 @@ _FAILED_INSIDE = "Cannot invoke"  # Java's NullPointerException
 _NAT = -(2**63)  # numpy's and pandas' null timestamp
 
 _CONNECTIONS = 16  # of one process at once
-_IDLE_S = 60.0  # a local QuestDB hangs up sooner, see `liq.stack.servers`
-_LIFETIME_S = 1800.0  # so that no server behind a name that moved is asked for ever
+_IDLE_S = 60.0  # a local QuestDB disconnects sooner, see `liq.stack.servers`
+_LIFETIME_S = 1800.0  # so that a host name that moved to another server is noticed
 _ADMIN_S = 60.0
-_STATE_S = 10.0  # for the state of tables: whoever asks asks again soon
+_STATE_S = 10.0  # for the state of tables, which callers poll
 _OVERDUE_S = 5.0
 _AMENDED_S = 10.0  # a suspended table does not show what was changed
 _REFUSED = ("invalid username/password", "no password supplied")
@@ -69,8 +69,8 @@ _LEAST_LOGIN_S = 2  # psycopg, as libpq, waits no less
 class WalState(NamedTuple):
     """How far a table's write-ahead log is applied.
 
-    ``pending`` transactions are acknowledged but not yet visible; a ``suspended`` table takes
-    writes that never show until ``ALTER TABLE … RESUME WAL``, and ``reason`` says why.
+    ``pending`` transactions are acknowledged but not yet visible. A ``suspended`` table accepts
+    writes but does not show them until ``ALTER TABLE … RESUME WAL``; ``reason`` says why.
     """
 
     suspended: bool
@@ -79,7 +79,7 @@ class WalState(NamedTuple):
 
 
 def ensure_table(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> None:
-    """Create the table of ``stream`` unless it is there, and have it drop rows past its days.
+    """Create the table of ``stream`` unless it exists, and set its retention.
 
     A table of an older version gets the columns and keys that it lacks. Raises `QuestDBError`.
     """
@@ -100,7 +100,7 @@ def table_ddl(table: str, stream: Stream = LIQUIDATIONS) -> str:
 
 
 def _amend(table: str, stream: Stream, settings: Settings) -> None:
-    """Bring a table up to date, and wait until it shows: views are made of its columns."""
+    """Add missing columns and keys, and wait until they are visible, since views need them."""
     for sql in _amendments(table, stream, settings):
         try:
             execute(sql, settings=settings)
@@ -128,10 +128,10 @@ def fetch(
 ) -> "pd.DataFrame":
     """Return the rows of a SELECT, run as the read-only user.
 
-    Values stand in ``sql`` as ``%s`` or ``%(name)s`` and travel bound; without ``params`` the text
-    is taken as it is. TIMESTAMP columns come as ``datetime64[us, UTC]``, LONG and INT as ``int64``
-    (``Int64`` when a value is null), DOUBLE as ``float64``, strings as ``str``. The server gives
-    up after ``timeout`` seconds, or this call a second later. Safe to call from any thread.
+    ``%s`` or ``%(name)s`` in ``sql`` is a bound value; without ``params`` the text is sent
+    unchanged. TIMESTAMP columns become ``datetime64[us, UTC]``, LONG and INT ``int64`` (``Int64``
+    when a value is null), DOUBLE ``float64``, strings ``str``. The server gives up after
+    ``timeout`` seconds, or this call a second later. Safe to call from any thread.
 
     Raises `QuestDBError` when QuestDB is away or refuses the statement, as `QuestDBLoginError` when
     it refuses the password, and as `QuestDBTimeoutError` when it has given up or does not answer.
@@ -139,7 +139,7 @@ def fetch(
     login, deadline = _Login.reader(settings or current_settings(), timeout), _Deadline.of(timeout)
     with _pool.place(login, deadline):
         if idle := _pool.take(login):
-            # it may have died with an earlier QuestDB: then once more on a new one
+            # the connection may be to an earlier QuestDB process: retry on a new one
             with contextlib.suppress(_ConnectionLostError, _FailedInsideError):
                 return _read(idle, login, sql, params, deadline)
         return _read(_open(login, deadline), login, sql, params, deadline)
@@ -147,9 +147,9 @@ def fetch(
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Give all reads of this block (and thread) ``seconds`` together, and a second of grace.
+    """Limit all reads of this block (and thread) to ``seconds`` in total, plus a second of grace.
 
-    Blocks within blocks only shorten the time.
+    A nested block can only shorten the time.
     """
     token = _limit.set(min(_limit.get(), (time.monotonic() + seconds, seconds)))
     try:
@@ -167,7 +167,7 @@ def execute(sql: str, params: Params = None, settings: Settings | None = None) -
 def version(table: str, settings: Settings | None = None) -> str:
     """Return a text that changes with each transaction of ``table`` that shows, by one statement.
 
-    Rows that replace others change it too, and so does a table made anew. Raises `QuestDBError`.
+    Replaced rows and a recreated table change it too. Raises `QuestDBError`.
     """
     rows = f"(SELECT max(ts) AS newest, count() AS rows FROM {table})"  # noqa: S608 - an identifier
     sql = "SELECT writerTxn, newest, rows FROM wal_tables() CROSS JOIN {} WHERE name = %s"
@@ -204,9 +204,9 @@ def wal_state(table: str | None = None, settings: Settings | None = None) -> Wal
 
 
 def suspended_tables(settings: Settings | None = None) -> dict[str, str]:
-    """Return why each suspended table, or view, is: its writes are kept but do not show.
+    """Return the suspended tables and views, each with the reason.
 
-    Raises `QuestDBError`.
+    Their writes are kept but not visible. Raises `QuestDBError`.
     """
     sql = "SELECT name, errorMessage FROM wal_tables() WHERE suspended"
     with _as_admin(settings, _STATE_S) as connection:
@@ -214,7 +214,7 @@ def suspended_tables(settings: Settings | None = None) -> dict[str, str]:
 
 
 class PassedOver(NamedTuple):
-    """How much a feed told of liquidations that was passed over on purpose, or as too old."""
+    """How many reports of liquidations a feed skipped on purpose, or because they were too old."""
 
     exchange: str
     passed: int
@@ -222,7 +222,7 @@ class PassedOver(NamedTuple):
 
 
 def passed_over(settings: Settings | None = None) -> list[PassedOver]:
-    """Return what feeds passed over within the hour, those that did, in no more than 10 s.
+    """Return the feeds that skipped reports within the hour; takes 10 s at most.
 
     Raises `QuestDBError`.
     """
@@ -243,11 +243,11 @@ def resume(table: str, settings: Settings | None = None) -> None:
 
 
 def cancel_overdue(settings: Settings | None = None) -> list[str]:
-    """Cancel statements that run for far longer than anybody's time limit; return their SQL.
+    """Cancel statements that run far longer than every user's time limit; return their SQL.
 
     A client of QuestDB 9.3 may raise its own limit as it logs in, whatever the server's is. QuestDB
-    does not tell its users apart there, so statements of the admin must have had their time too.
-    HTTP is asked, since such statements may hold all threads of the PostgreSQL wire.
+    does not report whose statement it is, so the admin's limit must have passed too. HTTP is used,
+    since such statements may hold all threads of the PostgreSQL wire.
 
     Raises `QuestDBError`.
     """
@@ -336,7 +336,7 @@ class _Deadline(NamedTuple):
 
     @classmethod
     def of(cls, seconds: float) -> Self:
-        """Return the one in ``seconds``, or sooner if `within` says so; both with their grace."""
+        """Return the deadline in ``seconds``, or sooner by `within`; both with their grace."""
         end, seconds = min((time.monotonic() + seconds, seconds), _limit.get())
         return cls(end + _GRACE_S, seconds)
 
@@ -355,7 +355,7 @@ _limit: ContextVar[tuple[float, float]] = ContextVar("limit", default=(math.inf,
 
 
 class _Connection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection on which whatever is waited for comes before ``deadline``."""
+    """A connection whose waits end at ``deadline``."""
 
     deadline: _Deadline
     expires_at: float
@@ -389,11 +389,11 @@ def _has_input(connection: _Connection) -> bool:
 
 
 class _Pool:
-    """The idle connections of this process, and the places for those that work.
+    """The idle connections of this process, and a limited number of places for busy ones.
 
-    It has no threads: a connection is made, checked and closed by who asks for it. psycopg_pool
-    makes them on threads, which cannot tell who waits why there is none, and counts checks that
-    fail as attempts to connect, with growing pauses: docs/architecture.md has the figures.
+    It has no threads: the caller opens, checks and closes a connection. psycopg_pool opens
+    connections on threads, so a caller does not learn why there is none. It also counts failed
+    checks as connection attempts, with growing pauses. docs/architecture.md has the figures.
     """
 
     def __init__(self) -> None:
@@ -403,7 +403,7 @@ class _Pool:
         forks.in_child(self, _Pool._renew)
 
     def _renew(self) -> None:
-        """Begin anew, as a forked child does: nobody would free the locks, or share connections."""
+        """Reset in a forked child, which must not share connections and cannot free the locks."""
         self._parents.append(self._idle)
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(_CONNECTIONS)
@@ -439,7 +439,7 @@ class _Pool:
         return found.connection if found else None
 
     def give(self, login: _Login, connection: _Connection) -> None:
-        """Keep a connection; close the one that nobody has used for longest if they are many."""
+        """Keep a connection; close the least recently used one if there are too many."""
         with self._lock:
             self._idle.append(_Idle(login, connection, time.monotonic()))
             surplus = self._idle[:-_CONNECTIONS]
@@ -460,13 +460,13 @@ atexit.register(close)
 
 
 class _ConnectionLostError(QuestDBAwayError):
-    """QuestDB hung up in the middle of a statement."""
+    """QuestDB disconnected in the middle of a statement."""
 
 
 class _FailedInsideError(QuestDBError):
-    """QuestDB failed at a statement that it takes at another time.
+    """QuestDB failed at a statement that works when it is repeated.
 
-    9.3.4 does so now and then, in about one of a thousand texts that it was not asked before.
+    QuestDB 9.3.4 does so in about one of a thousand texts that it runs for the first time.
     """
 
 
@@ -559,7 +559,7 @@ def _translated(connection: _Connection, login: _Login) -> Iterator[None]:
             ) from error
         raise QuestDBError(f"QuestDB refused the statement: {error}") from error
     except BaseException:
-        connection.close()  # interrupted: its answer is still to come, so nobody else may have it
+        connection.close()  # interrupted: its answer is still to come, so it cannot be reused
         raise
 
 

@@ -8,13 +8,13 @@ from liq.query.parameters import Parameter
 
 
 def table(queries: Mapping[str, Query]) -> str:
-    """Return one line a query: what it tells, in a sentence."""
+    """Return a Markdown table with one line for each query: its summary."""
     rows = ((f"[`{key}`](docs/queries.md#{key})", each.summary) for key, each in queries.items())
     return "".join(_lines("query", "tells", rows=rows))
 
 
 def reference(queries: Mapping[str, Query]) -> str:
-    """Return a section a query: what it tells, its parameters and its columns."""
+    """Return a section for each query: its description, parameters and columns."""
     return "\n".join(_section(query) for query in queries.values())
 
 

@@ -1,4 +1,4 @@
-"""What a result rests on: query, parameters, window, coverage, and a hash of its rows."""
+"""The origin of a result: query, parameters, window, coverage, and a hash of its rows."""
 
 import hashlib
 import math
@@ -32,13 +32,12 @@ class Gap(msgspec.Struct, frozen=True):
 
 
 class Stamp(msgspec.Struct, frozen=True, kw_only=True):
-    """Enough to ask for the same rows again, and to tell whether they are the same.
+    """Enough to run a query again and to compare the rows.
 
-    ``sql`` is the text that QuestDB ran for them, values bound by name; ``params`` are all
-    parameters, as text that `liq.hit` takes.
-    ``since`` and ``until`` (exclusive) are the window in absolute time, None for a query without
-    one; ``coverage`` holds the gaps in it, None where no feed was expected and nobody can tell.
-    ``notes`` say which names no row has.
+    ``sql`` is the text that QuestDB ran, with values bound by name. ``params`` are all parameters,
+    as text that `liq.hit` accepts. ``since`` and ``until`` (exclusive) are the window in absolute
+    time, None for a query without a window. ``coverage`` holds the gaps in the window, None if no
+    feed was expected, because gaps are then unknown. ``notes`` report names that no row has.
     """
 
     query: str
@@ -63,7 +62,8 @@ def fetch_stamped(
 ) -> "tuple[pd.DataFrame, Stamp]":
     """Return the rows of `liq.hit` with their stamp; a window without an end ends now.
 
-    ``gaps`` are the window's, from the query ``coverage``, if they are known. Raises as `liq.hit`.
+    ``gaps`` are the rows of the query ``coverage`` for the window, if the caller has them.
+    Raises as `liq.hit`.
     """
     settings = settings or current_settings()
     query = queries.find(key, settings)
@@ -90,7 +90,7 @@ def fetch_stamped(
 
 
 def coverage(since: datetime, until: datetime, settings: Settings) -> "pd.DataFrame | None":
-    """Return the gaps between two times; None if nobody can tell, as no feed was expected."""
+    """Return the gaps between two times; None if no feed was expected, so gaps are unknown."""
     if not {_COVERAGE, _FEEDS} <= queries.queries(settings).keys():
         return None
     window = {"window": until - since, "until": until}
@@ -103,10 +103,10 @@ def coverage(since: datetime, until: datetime, settings: Settings) -> "pd.DataFr
 def row_hash(frame: "pd.DataFrame") -> str:
     """Return the SHA-256 of the rows, in hex: equal rows give equal hashes, on any machine.
 
-    It is that of UTF-8 lines, each a JSON array of strings ended by a newline: the columns' names,
-    then the rows, sorted, as QuestDB may give equal ones in any order. Times are ISO 8601 in UTC
-    with six digits of microseconds, nulls empty; floats have nine significant digits, because the
-    last ones of a sum depend on the order in which QuestDB's threads add.
+    The hashed text has UTF-8 lines, each a JSON array of strings ended by a newline. The first line
+    holds the column names, the others hold the rows, sorted, since QuestDB may return them in any
+    order. Times are ISO 8601 in UTC with six digits of microseconds, and nulls are empty. Floats
+    have nine significant digits, because the last ones of a sum depend on QuestDB's threads.
     """
     columns = [_texts(frame[name]) for name in frame.columns]
     lines = sorted(msgspec.json.encode(row) for row in zip(*columns, strict=True))

@@ -1,28 +1,27 @@
 """Materialized views: liquidations a minute and an hour, feed health a minute, for long windows.
 
-A catalogue entry says ``FROM {bars}`` where it would say ``FROM {table} WHERE …`` for the window
-and its filters. Then it may be answered from a view, to the same numbers:
+A catalogue entry writes ``FROM {bars}`` instead of ``FROM {table} WHERE …`` for the window and its
+filters. The entry may then be answered from a view, with the same numbers:
 
 - ``{bars}`` has columns ``ts`` (start of the bucket), ``exchange``, ``symbol``, ``base``, ``side``,
   ``source``, ``completeness``, ``notional`` (USD); ``ts`` only where there is a ``bucket``;
-- a row may stand for many prints: ``sum({prints})`` counts them, ``max({largest})`` is the greatest
+- a row may summarise many prints: ``sum({prints})`` counts them, ``max({largest})`` is the greatest
   in USD, ``min({first})`` and ``max({last})`` are their first and last ``ts``.
 
-A view is read in windows longer than two days, when it has the columns that the SQL names, no
-``min_notional`` is given, and its width divides the bucket. The window's ends, and all that is
-newer than a few minutes, come from the table. QuestDB refreshes views a while after the table, so
-each time the prints that the view stands for are counted against the table's: unless it has every
-one, the table is read. Only rows that replace others (a replay of what was live) show up late, by
-a minute at most.
+A view is read for windows longer than two days, if it has the columns that the SQL names, no
+``min_notional`` is given, and its width divides the bucket. The window's ends, and the last few
+minutes, come from the table. QuestDB refreshes views later than the table. So each query compares
+the count of prints in the view with the table, and reads the table unless they are equal. Only rows
+that replace others (a replay of live rows) show up late, by a minute at most.
 
-Of feed health there are two such sources, for ``coverage`` and what rests on it:
+Feed health has two such sources, for ``coverage`` and the queries that use it:
 
 - ``{reports}`` of the window has ``ts``, ``last_ts``, ``exchange``, ``source``, ``broken`` (a gap,
   or not connected), ``first_heard`` and ``last_heard`` (with messages, or stopped while connected,
-  else null), ``stops`` (1 or 0). A row stands for one report, or for all of a minute in which none
-  was further than 5 s from the next;
+  else null), ``stops`` (1 or 0). A row is one report, or all reports of a minute in which no two
+  neighbours were more than 5 s apart;
 - ``{told}`` has ``ts``, ``exchange``, ``source``, ``stopped`` of reports in the window and
-  ``look_back`` before it: of each feed the last, and of each hour at least one if there is any.
+  ``look_back`` before it: the last report of each feed, and at least one of each hour that has any.
 """
 
 import re
@@ -43,7 +42,7 @@ from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, Stream
 _LEAST = timedelta(days=2)  # the table answers shorter windows in no time
 _LEAST_HEALTH = timedelta(hours=1)
 _OUTDATED = "outdated"
-_FRESH = timedelta(minutes=3)  # so long a view may lack new rows without being passed over
+_FRESH = timedelta(minutes=3)  # newer rows come from the table, since a view may lack them
 _REFRESH = "1m"  # a view that follows each commit would slow the table's writer
 _SUMS = (
     "sum(notional) AS notional, sum(prints) AS prints, max(largest) AS largest,"
@@ -71,8 +70,8 @@ _FIXED = re.compile(r"\d+[smhd]")  # months and years differ in length
 class View:
     """``sums`` over ``width`` (an interval) of the rows that have the same ``keys``.
 
-    The column ``counts`` is how many rows those are. Rows that break `liq.records.rules` are summed
-    up apart, with ``odd`` set: so a look at counts tells whether any row is missing.
+    The column ``counts`` is the number of rows. Rows that break `liq.records.rules` are summed
+    separately, with ``odd`` set, so that the counts show whether a row is missing.
     """
 
     width: str
@@ -115,9 +114,9 @@ _FILTERED = {"symbols": "symbol", "bases": "base", "exchange": "exchange"}
 
 
 def ensure(settings: Settings | None = None) -> None:
-    """Create the views unless they are there; mend those that QuestDB declared invalid.
+    """Create missing views and repair views that QuestDB declared invalid.
 
-    One that an earlier version made otherwise is made anew. They drop rows when their tables do.
+    A view with an earlier definition is recreated. Views have the retention of their tables.
     Raises `QuestDBError`.
     """
     settings = settings or current_settings()
@@ -195,7 +194,7 @@ def _words(sql: str) -> set[str]:
 
 
 def _span(view: View, query: Query, values: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
-    """Return from when to when ``view`` could be read; None when it cannot answer ``query``."""
+    """Return the span that ``view`` could answer; None when it cannot answer ``query``."""
     width, bucket = duration(view.width), values.get("bucket", view.width)
     needed = _words(query.sql) & set(_KEYS)
     needed |= {column for name, column in _FILTERED.items() if values.get(name)}
@@ -212,7 +211,7 @@ def _span(view: View, query: Query, values: Mapping[str, Any]) -> tuple[datetime
 
 
 def _settled(values: Mapping[str, Any]) -> datetime:
-    """Return up to when of the window a view can be expected to have followed."""
+    """Return the end of the part of the window that a view should have by now."""
     end: datetime = values["end"]
     return min(end, datetime.now(UTC) - _FRESH)
 
@@ -255,9 +254,9 @@ def _reports(query: Query, since: str, end: str) -> str:
 
 
 def _reports_from_view(query: Query, name: str) -> str:
-    """Return whole minutes where nothing in them matters, and single reports of all others.
+    """Return one row for a minute without faults, and single reports of all other minutes.
 
-    Where nothing was heard it does not matter when in the minute it broke.
+    A minute without any message is one row too: the time of a fault in it makes no difference.
     """
     whole = f"(faults = 0 AND slots = {_SLOTS} OR faults > 0 AND first_heard IS NULL)"
     within = f"ts >= %(view_from)s AND ts < %(view_to)s AND odd = false {_only(query, 'exchange')}"
@@ -266,7 +265,7 @@ def _reports_from_view(query: Query, name: str) -> str:
     parts = (
         f"SELECT first_ts AS ts, last_ts, exchange, source, faults > 0 AS broken, first_heard,"
         f" last_heard, 0 AS stops FROM {name} WHERE {within} AND {whole}",
-        # first by the minute alone: of millions of reports that leaves few, at a third of the cost
+        # joining by the minute first leaves few of millions of reports, at a third of the cost
         f"SELECT one.ts, last_ts, one.exchange, one.source, broken, first_heard, last_heard, stops"
         f" FROM (SELECT timestamp_floor('{_HEALTH.width}', ts) AS minute, * FROM ({single})) one"
         f" JOIN (SELECT DISTINCT ts AS minute {torn}) minutes ON (minute)"
@@ -282,7 +281,7 @@ def _floor(moment: datetime, width: timedelta) -> datetime:
 
 
 def _has_all(view: View, span: tuple[datetime, datetime], settings: Settings) -> bool:
-    """Tell whether ``view`` is there, valid, and stands for each print of ``span``."""
+    """Return True if the view exists, is valid and covers every row of ``span``."""
     table, name = view.stream.table(settings), view.name(settings)
     within = "WHERE ts >= %(begin)s AND ts < %(end)s"
     try:
@@ -296,14 +295,14 @@ def _has_all(view: View, span: tuple[datetime, datetime], settings: Settings) ->
             settings,
         )
     except (QuestDBAwayError, QuestDBTimeoutError):
-        raise  # the table would not answer sooner
+        raise  # reading the table would take as long
     except QuestDBError:
         return False  # e.g. dropped in between
     return bool((counts["stored"] == counts["seen"]).all())
 
 
 def _status(view: View, settings: Settings) -> str:
-    """Return what QuestDB says, or that it is of another definition; "" if there is none."""
+    """Return the view's status, `_OUTDATED` for another definition, "" if there is no view."""
     sql = "SELECT view_status AS status, view_sql FROM materialized_views() WHERE view_name = %s"
     frame = questdb.fetch(sql, [view.name(settings)], settings)
     if frame.empty:
