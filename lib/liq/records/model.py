@@ -22,7 +22,7 @@ _LONG = 2**63 - 1  # -(2**63) is QuestDB's null
 Micros = Annotated[int, msgspec.Meta(ge=EARLIEST, lt=_10000, extra={"ahead": _DAY})]
 Long = Annotated[int, msgspec.Meta(ge=-_LONG, le=_LONG)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=_LONG)]
-# a number that means something as a price or a size: sums of many stay finite, and exact in Spark
+# bounds of a plausible price or size: sums of many stay finite, and exact in Spark
 LARGEST = 1e18
 # QuestDB takes numbers within 1e-10 of each other for equal, so anything smaller for nothing
 SMALLEST = 2e-10
@@ -148,15 +148,15 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_
     source: Source
 
 
-Record = Liquidation | Price  # what venues tell
+Record = Liquidation | Price  # the records that venues publish
 
 
 class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
-    """How a venue's feed fared since the row before, about a second ago.
+    """Feed health over the last second.
 
-    Between two rows of an exchange and source, both connected and a second or so apart, with no gap
-    counted in the second, nothing is missing that the venue's feed shows. All else is unknown: no
-    liquidations in it does not mean that there were none. Query ``coverage`` finds those times.
+    Coverage is complete between two rows of an exchange and source if both are connected, about a
+    second apart, and the second row counts no gap. All other time is a coverage gap: liquidations
+    may be missing. The query ``coverage`` returns the gaps.
 
     ============ =========== ================================================================
     field        type        meaning
@@ -172,12 +172,12 @@ class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unk
     lag          float|None  seconds between the newest liquidation and its receipt, of those
                              since the row before; null when there was none
     queued       int         messages that wait for Kafka: many when the broker is slow or away
-    passed       int         what was told of liquidations and passed over on purpose, since the row
+    passed       int         reports of liquidations that were skipped on purpose, since the row
                              before
-    too_old      int         those of them that were too old at receipt: if that goes on, our clock
-                             is fast
-    stopped      bool        the last row of a producer that was ended on purpose: until another
-                             row nobody is expected to listen
+    too_old      int         reports among them that were too old at receipt: if that goes on, our
+                             clock is fast
+    stopped      bool        the last row of a producer that was stopped on purpose: no feed is
+                             expected until the next row
     ============ =========== ================================================================
     """
 
@@ -270,7 +270,7 @@ class Cascade(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknow
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
-    """What was liquidated of a contract in a bucket of time; there is none without a print.
+    """Sums of a contract's liquidations in a bucket of time; a bucket without prints has no record.
 
     The columns are those of the query ``by_symbol_bucket``, of prints that were not too late for
     the job.
@@ -322,9 +322,9 @@ def decode(message: bytes) -> Liquidation:
 def event_id(*raw_fields: str) -> int:
     """Return a stable signed 64-bit id of a venue's raw fields.
 
-    Two records are taken for the same liquidation only if every raw field is the same. Two real
-    ones that are alike in all of them are merged if they come in two messages, and a venue gives
-    its liquidations no id: nothing tells them from one that was sent twice.
+    Two records are the same liquidation only if every raw field is the same. Two real liquidations
+    with equal fields are merged if they arrive in two messages and the venue sends no id. They
+    cannot be distinguished from one liquidation that was sent twice.
     """
     digest = hashlib.blake2b("\x1f".join(raw_fields).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)

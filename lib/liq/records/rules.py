@@ -1,4 +1,4 @@
-"""What the fields of a record may hold: one set of rules, for all who check them.
+"""Rules of the fields of records: one set for publishers, the sink and readers.
 
 The rules are the types of `liq.records.model`. Publishers and redrives call `check`. The sink gets
 `describe` as a part of its configuration. Readers add `valid_condition` to their window, so rows
@@ -39,13 +39,13 @@ def moment_of(micros: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What one field may hold.
+    """The rule of one field.
 
-    ``kind`` is time, whole, number, text, one or flag. ``bounds`` are of the value, or of a text's
-    length in characters: comparison and number. A text that must not be empty has more than blanks.
-    ``choices`` are the values of a field of kind one. A time, in microseconds, may be ``ahead`` of
-    now by so many. A ``nullable`` field may be null, a ``later`` one missing: earlier versions had
-    none, and where they stored a row it is null.
+    ``kind`` is time, whole, number, text, one or flag. ``bounds`` are pairs of comparison and
+    number, for the value or for a text's length in characters. A text that must not be empty has
+    more than blanks. ``choices`` are the values of a field of kind one. A time may be at most
+    ``ahead`` microseconds after now. A ``nullable`` field may be null. A ``later`` field may be
+    missing, since earlier versions did not have it; in their rows it is null.
     """
 
     name: str
@@ -68,7 +68,7 @@ def rules(record: type[msgspec.Struct]) -> tuple[Rule, ...]:
 
 
 def check(record: msgspec.Struct, message: bytes) -> None:
-    """Raise `RejectedMessage` if ``record``, just decoded, breaks a rule that no type can tell.
+    """Raise `RejectedMessage` if ``record``, just decoded, breaks a rule that no type expresses.
 
     ``message`` is what it was decoded from.
     """
@@ -91,32 +91,32 @@ def check(record: msgspec.Struct, message: bytes) -> None:
 
 
 def describe(record: type[msgspec.Struct]) -> str:
-    """Return the rules as the sink's configuration has them: ``price number >=2e-10 <1e+18,…``.
+    """Return the rules for the sink's configuration, e.g. ``price number >=2e-10 <1e+18,…``.
 
-    ``?`` stands after the name of a field that may be null, ``*`` after one that may be missing;
-    ``now+`` begins a bound in microseconds.
+    ``?`` after a field's name means that it may be null, ``*`` that it may be missing. ``now+``
+    begins a bound in microseconds.
     """
     return ",".join(_describe(rule) for rule in rules(record))
 
 
 @cache
 def valid_condition(record: type[msgspec.Struct], moment: Callable[[int], str] = moment_of) -> str:
-    """Return the SQL condition that rows of ``record`` meet which break no rule.
+    """Return the SQL condition of rows of ``record`` that break no rule.
 
-    ``moment`` writes microseconds as a time, for others than QuestDB.
-    It says nothing of ``ts``, of which readers have their window, and a key of a view cannot be
-    made: QuestDB 9.3 then groups by the other columns in it too. Nor of texts that are too long:
-    those break no reader, and cost the most to find. That names are not empty must stay in it:
-    QuestDB cannot compile this to machine code, and 9.3 crashes as it compiles so many terms.
+    ``moment`` writes microseconds as a time, for engines other than QuestDB. The condition leaves
+    out ``ts``: readers have their window, and in a view's key QuestDB 9.3 would then group by the
+    other columns too. It leaves out texts that are too long, which break no reader and cost most
+    to find. It must check that names are not empty: this keeps QuestDB from compiling the terms
+    to machine code, and 9.3 crashes when it compiles that many.
     """
     return " AND ".join(term for rule in rules(record) for term in _valid_terms(rule, moment))
 
 
 @cache
 def odd_condition(record: type[msgspec.Struct]) -> str:
-    """Return the SQL condition that all other rows meet.
+    """Return the SQL condition of rows of ``record`` that break a rule.
 
-    ``NOT`` of the one would not do: QuestDB turns it into other comparisons, which null fails too.
+    ``NOT`` of `valid_condition` misses nulls, because QuestDB rewrites it into other comparisons.
     """
     return " OR ".join(term for rule in rules(record) for term in _odd_terms(rule))
 
@@ -166,7 +166,7 @@ def _describe(rule: Rule) -> str:
 
 
 def _is_checked(rule: Rule) -> bool:
-    """Whether readers look at the field: a flag is never odd in a table, and ``ts`` is apart."""
+    """Return True if readers check the field; flags are never odd, and ``ts`` has its own check."""
     return not (rule.nullable or rule.later or rule.kind == "flag" or rule.name == "ts")
 
 

@@ -1,4 +1,4 @@
-"""What travels through Kafka into QuestDB: of each stream its record, topic, table and sink."""
+"""The streams from Kafka into QuestDB: the record, topic, table and sink of each."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -32,7 +32,7 @@ _MISDATED = f"(ts < {rules.moment_of(EARLIEST)} OR ts > dateadd('d', 1, now()))"
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One kind of record; ``keys`` tell a row from every other, ``ts`` is its designated timestamp.
+    """One kind of record; ``keys`` identify a row, ``ts`` is its designated timestamp.
 
     ``prefix`` begins the names of its settings: ``topic``, ``table``, ``connector``, ``ttl_days``.
     """
@@ -52,8 +52,8 @@ class Stream:
     def connector(self, settings: Settings) -> str:
         """Return the name of the sink that carries the topic into the table.
 
-        A topic of one's own has a sink of its own, unless the settings name that too: the stream's
-        sink goes on reading the topic that it reads.
+        A topic with a name of its own gets its own sink, unless the settings name the sink too, so
+        that the stream's usual sink keeps reading its usual topic.
         """
         name, topic = self._setting("connector", settings), self.topic(settings)
         is_own = topic != self._default("topic") and name == self._default("connector")
@@ -87,14 +87,14 @@ class Stream:
 
     @property
     def valid_condition(self) -> str:
-        """The SQL condition of rows that break no rule: only those count."""
+        """The SQL condition of rows that break no rule; queries count only these."""
         return f"{rules.valid_condition(self.record)} AND {_DATED}"
 
     def odd_rows(self, settings: Settings) -> str:
-        """Return what stands in ``FROM`` for rows that break `liq.records.rules`, written past the
-        sink.
+        """Return a subquery for ``FROM`` of rows that break `liq.records.rules`.
 
-        Columns are ``ts``, ``broken`` (names of the fields) and ``fields`` (all, as name=value).
+        Other programs wrote them, since the sink rejects them. Columns are ``ts``, ``broken``
+        (names of the fields) and ``fields`` (all, as name=value).
         """
         broken, fields = rules.broken_fields(self.record), rules.fields(self.record)
         return (
@@ -106,8 +106,8 @@ class Stream:
     def removal(self, day: date, settings: Settings) -> list[str]:
         """Return the statements that take the odd rows of a day out of the table.
 
-        QuestDB deletes nothing less than a partition, a day: the others are put aside, and back.
-        What the sink writes meanwhile would be lost.
+        QuestDB deletes whole partitions only, a day each. So the valid rows are copied to another
+        table and back. Rows that the sink writes meanwhile would be lost.
         """
         table, aside = self.table(settings), f"{self.table(settings)}_{day:%Y%m%d}"
         kept = f"ts IN '{day}' AND {self.valid_condition}"
