@@ -1,10 +1,10 @@
 """The door to Kafka Connect; no other module calls its REST API.
 
-The sink that carries the topic into QuestDB is described once, in ``connect/altliqs.json``, which a
-user may post with curl as it stands. `ensure` registers the same description with this stack's
-topic, table and addresses in it, for liquidations or another of `liq.records.streams`. Either sink
-serves: the official QuestDB connector where it is installed, else liq's own, which takes the same
-configuration. Only liq's own checks records by the rules in it.
+The sink that carries a topic into QuestDB is described once, in ``connect/altliqs.json``, which a
+user may post unchanged with curl. `ensure` registers the same description with this stack's topic,
+table and addresses, for any stream of `liq.records.streams`. The official QuestDB connector is used
+where it is installed, else liq's own sink, which takes the same configuration. Only liq's own sink
+checks records by the rules in it.
 """
 
 import json
@@ -30,8 +30,8 @@ _BYTES = "org.apache.kafka.connect.converters.ByteArrayConverter"
 _DESCRIPTION = "connect/altliqs.json"
 _ABSENT, _RUNNING, _STOPPED, _FAILED = "ABSENT", "RUNNING", "STOPPED", "FAILED"
 _USER = "liq"
-_REQUEST_S = 40.0  # a worker's first look at a connector loads its classes; rebalances take a while
-_STATE_S = 10.0  # whoever asks for the state asks again soon
+_REQUEST_S = 40.0  # the first request for a connector loads its classes; rebalances take a while
+_STATE_S = 10.0  # for the state, which callers poll
 _LAST_LOOK_S = 5.0
 _GLANCE_S = 2.0  # the end of a producer waits for it
 _REBALANCE = "Request cannot be completed because a rebalance is expected"
@@ -82,11 +82,13 @@ def ensure(
 ) -> ConnectorStatus:
     """Register the stream's sink, or bring the registered one up to date, and wait until it runs.
 
-    A sink that is registered as it should be is left alone, but for tasks that failed: they are
-    started again. One that reads another topic, or into another table, is changed only if it is to
-    ``repoint``: the rows of whoever publishes there would reach QuestDB no more. Raises
-    `ConnectError` for such a sink, and when Connect is away, refuses the configuration, or has the
-    sink not running after ``timeout`` seconds.
+    If the registered configuration is right, only failed tasks are restarted. A sink with another
+    topic or table is changed only with ``repoint``, since rows of its present topic would no longer
+    reach QuestDB.
+
+    Raises:
+        ConnectError: The sink has another topic or table, Connect is away or refuses the
+            configuration, or the sink does not run after ``timeout`` seconds.
     """
     settings = settings or config.settings()
     with http.within(timeout + _LAST_LOOK_S):
@@ -181,7 +183,7 @@ def statuses(
 def unread(settings: Settings, streams: Iterable[Stream]) -> str:
     """Return a warning if no sink into QuestDB, whatever its name, reads a stream's topic, or "".
 
-    A worker that is away or does not answer within 2 seconds says nothing of that.
+    The text is empty too if the worker is away or does not answer within 2 seconds.
     """
     try:
         found = _connectors(settings, "info", _GLANCE_S)
@@ -233,7 +235,7 @@ def _status(name: str, found: Any) -> ConnectorStatus:
 
 
 def restart(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> None:
-    """Start again whatever part of the sink failed; the rest is left alone.
+    """Restart the failed parts of the sink only.
 
     Raises `ConnectError` when Connect is away or the sink is not registered.
     """
@@ -265,7 +267,7 @@ def _described() -> dict[str, str]:
 
 
 def _legacy_faults(described: Mapping[str, str]) -> list[str]:
-    """Return what older guides got wrong; the official connector would take it in silence."""
+    """Return mistakes of older guides, which the official connector accepts without a message."""
     faults = [
         f"{key} is no option of InsertField; rename it to {key[: -len('field')]}timestamp.field"
         for key in described
@@ -281,7 +283,7 @@ def _legacy_faults(described: Mapping[str, str]) -> list[str]:
 
 
 def _sink(settings: Settings) -> dict[str, str]:
-    """Return the class of the sink that Connect has, and how that one likes its values."""
+    """Return the class of the sink that Connect has, and the value converter that it needs."""
     plugins = _request(settings, "GET", "/connector-plugins")
     # liq's sink answers to the official name too, with a version that says so
     names = {each["class"] for each in plugins if not each.get("version", "").startswith("liq-")}
@@ -296,7 +298,7 @@ def _sink(settings: Settings) -> dict[str, str]:
 
 
 def _replace(settings: Settings, stream: Stream, wanted: dict[str, str], deadline: float) -> None:
-    """Change the configuration while no task runs: an old one would pass for a new one."""
+    """Change the configuration while no task runs, so that no old task is taken for a new one."""
     path = _path(settings, stream)
     _request(settings, "PUT", f"{path}/stop")
     _await(settings, stream, lambda sink: sink.state == _STOPPED and not sink.tasks, deadline)
@@ -315,7 +317,7 @@ def _await(
     while not reached(current := status(settings, stream)):
         now = time.monotonic()
         if current.failures:
-            # it may be the state before a restart, so not at once
+            # the answer may be the state before a restart, so ask again
             deadline = min(deadline, now + _FAILURE_GRACE_S)
         if now > deadline:
             why = "; ".join(current.failures) or f"{current.state}, {len(current.tasks)} tasks"
@@ -385,5 +387,5 @@ def _complaint(answer: httpx.Response) -> str:
 def _reason(trace: str) -> str:
     """Return the first message of a Java trace that is not Connect's own way of saying "failed"."""
     messages = re.findall(r"^(?:Caused by: )?[\w.$]+: (.+)$", trace, re.MULTILINE)
-    telling = [message for message in messages if not message.startswith(_BOILERPLATE)]
-    return next(iter(telling or messages), trace)
+    specific = [message for message in messages if not message.startswith(_BOILERPLATE)]
+    return next(iter(specific or messages), trace)

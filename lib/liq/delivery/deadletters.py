@@ -1,13 +1,13 @@
-"""Dead letters: what could not become a row, why, and another try at it.
+"""Dead letters: messages that could not become rows, the reason, and how to redrive them.
 
-Three set messages aside, into one topic. The ``parser`` rejects an exchange's raw frame, the
-``publisher`` a record that the schema of its topic does not allow, and the ``sink`` a message of a
-topic that is no row. `redrive` takes each again at that place: a frame through the parser of today,
-as of its own time of receipt; a record through the schema of today.
+Three stages send messages to one topic. The ``parser`` rejects an exchange's raw frame. The
+``publisher`` rejects a record that breaks the schema of its topic. The ``sink`` rejects a message
+that is no row. `redrive` repeats that stage: a frame goes through today's parser, as of its own
+time of receipt; a record goes through today's schema.
 
-A dead letter stays where it is. That it was redriven is noted in the same topic, by a message that
-lists such letters, once Kafka has acknowledged what became of them. A redrive that is killed before
-that is repeated for some letters, which the dedup keys of the tables take without a trace.
+Dead letters are not deleted. Once Kafka has acknowledged the redriven records, a message in the
+same topic lists the redriven letters. If a redrive is killed before, some letters are redriven
+twice, and the dedup keys of the tables drop the copies.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _ids = msgspec.json.Decoder(list[str])
 
 
 class Stage(StrEnum):
-    """Who set a message aside; ``unknown`` are letters of other programs."""
+    """The stage that rejected a message; ``unknown`` for letters of other programs."""
 
     PARSER = "parser"
     PUBLISHER = "publisher"
@@ -49,9 +49,9 @@ class Stage(StrEnum):
 class Letter:
     """One dead letter.
 
-    ``id`` is its place in the topic, ``time`` when it was set aside (microseconds, UTC), ``venue``
-    whose message it is, "" where a foreign producer gave no key. ``topic`` is where a record was
-    bound; a frame has ``recv_ts`` (microseconds, UTC) and ``source`` instead.
+    ``id`` is its place in the topic, ``time`` when it was rejected (microseconds, UTC). ``venue``
+    is the venue of the message, "" if another program gave no key. ``topic`` is the topic that a
+    record was meant for; a frame has ``recv_ts`` (microseconds, UTC) and ``source`` instead.
     """
 
     id: str
@@ -78,8 +78,8 @@ def letters(
 ) -> list[Letter]:
     """Return dead letters, oldest first; those redriven already only when asked for.
 
-    ``reason`` is a part of theirs, whatever its case. With ``newest`` only so many messages are
-    read, from the topic's end: it keeps all there ever were. Raises `KafkaError`.
+    ``reason`` is a part of the letters' reason, in any case. ``newest`` limits how many messages
+    are read, from the topic's end, since the topic keeps them for ever. Raises `KafkaError`.
     """
     settings = settings or config.settings()
     records = list(read(settings.dlq_topic, settings, newest))
@@ -107,8 +107,8 @@ def letter(id: str, settings: Settings | None = None) -> Letter:  # noqa: A002 -
 class Redriven:
     """How far `redrive` is.
 
-    ``letters`` of ``total`` are done with, of which ``failed`` failed again, for the reason given;
-    the others gave ``records`` for the topics.
+    ``letters`` of ``total`` are processed, of which ``failed`` failed again, for the reason given.
+    The others became ``records`` for the topics.
     """
 
     total: int
@@ -124,10 +124,10 @@ async def redrive(
     *,
     dry_run: bool = False,
 ) -> Redriven:
-    """Take ``chosen`` letters again; those that fail once more stay as they are.
+    """Redrive the ``chosen`` letters; letters that fail again stay as they are.
 
-    With ``dry_run`` it only tells what would become of them. ``show`` is called after each letter.
-    Raises `KafkaError`; what was not noted by then is redriven the next time.
+    ``dry_run`` publishes nothing and only reports the outcome. ``show`` is called after each
+    letter. Raises `KafkaError`; letters not listed as redriven by then are redriven the next time.
     """
     settings = settings or config.settings()
     work = _Redrive(settings, Redriven(len(chosen)), show)
@@ -154,7 +154,7 @@ class _Message(NamedTuple):
 
 
 class _Redrive:
-    """Finds out what letters become today."""
+    """Parses letters with today's parsers and schemas."""
 
     def __init__(
         self, settings: Settings, state: Redriven, show: Callable[[Redriven], object]
@@ -184,12 +184,12 @@ class _Redrive:
         stream = self._streams.get(one.topic)
         if stream is None or one.value is None:
             raise RejectedMessage("it is no message for a topic of liq's")
-        # anew, since a field may have been there twice, of which the sink takes neither
+        # encoded again, since the sink rejects a message that has a field twice
         return [_Message(one.topic, one.key, msgspec.json.encode(stream.decode(one.value)))]
 
     def _parsed(self, one: Letter) -> Sequence[model.Record]:
         if one.source is None or one.recv_ts is None or one.value is None:
-            raise RejectedMessage("its headers do not tell its source and time of receipt")
+            raise RejectedMessage("its headers lack its source and time of receipt")
         exchange = venue_named(one.venue)
         contracts = self._contracts.get(one.venue)
         if contracts is None:

@@ -1,4 +1,4 @@
-"""From a venue's raw frames to Kafka: what live feeds and replays have in common."""
+"""From a venue's raw frames to Kafka, for live feeds and replays."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,10 +10,11 @@ from liq.records.model import Record, Source
 
 
 class Intake:
-    """A venue's frames, parsed and published; what cannot be understood is dead-lettered.
+    """Parses a venue's frames and publishes the records; invalid messages become dead letters.
 
-    ``received`` counts messages that hold records, bad ones too; ``newest`` is the last published;
-    ``passed`` counts what messages told of liquidations and the parser passed over, by the reason.
+    ``received`` counts messages that hold records, including invalid ones. ``newest`` is the last
+    published record. ``passed`` counts reports of liquidations that the parser skipped on purpose,
+    by the reason.
     """
 
     def __init__(self, venue: Venue, instruments: Instruments, publisher: Publisher) -> None:
@@ -25,7 +26,7 @@ class Intake:
         self.passed: Counter[Passed] = Counter()
 
     async def take(self, raw: bytes, recv_ts: int, source: Source) -> None:
-        """Publish what is in one frame; wait while Kafka's queue is full."""
+        """Publish the records of one frame; wait while Kafka's queue is full."""
         try:
             records: Sequence[Record] = self._venue.parse(raw, self._instruments, recv_ts, source)
         except Exception as error:  # a parser's own fault must not end the feed either
@@ -41,7 +42,7 @@ class Intake:
     async def _reject(
         self, raw: bytes, recv_ts: int, source: Source, error: Exception
     ) -> Sequence[Record]:
-        """Dead-letter a message; return what in it could be understood."""
+        """Send a message to the dead letters; return the valid records in it."""
         accepted: Sequence[Record] = ()
         if isinstance(error, RejectedMessage):
             reason, accepted = str(error), error.accepted

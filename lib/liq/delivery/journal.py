@@ -1,16 +1,15 @@
-"""A queue on disk for what its owner has not delivered yet, so that a killed process loses nothing.
+"""A queue on disk for undelivered entries, so that a killed process loses nothing.
 
-Entries are appended to segment files, read back in order, and gone once acknowledged, oldest first;
-a segment is deleted when its last entry is. An entry is its length and CRC-32, then its bytes.
-Nothing is synced: the system writes the pages of a killed process, though not those of a machine
-that loses power.
+Entries are appended to segment files, read back in order, and removed once acknowledged, oldest
+first. A segment is deleted with its last entry. An entry is its length and CRC-32, then its bytes.
+Nothing is synced: the system writes the pages of a killed process, but a power failure loses them.
 
-Each open journal has a folder of its own, locked while its owner lives. A new one takes over what
-dead owners left, ahead of its own entries. Of that some was delivered already: a segment is kept as
-a whole. Used by one thread at a time.
+Each open journal has its own folder, locked while its owner lives. A new journal takes over the
+segments of dead owners, ahead of its own entries. Segments are kept whole, so some of these entries
+are delivered twice. One thread uses a journal at a time.
 
-A disk that fails while the journal is open ends nothing. The newest entries stay in memory, the
-tail, until a later `Journal.flush` can write them; `Journal.fault` says why they are there.
+A failing disk does not stop the journal. The newest entries stay in memory, the tail, until a later
+`Journal.flush` writes them. `Journal.fault` is the disk's error.
 """
 
 import contextlib
@@ -34,7 +33,7 @@ _SUFFIX = ".log"
 _RENEW = 64 * 1024  # an acknowledged segment is emptied when it has grown to this
 _TAIL = 4 * 1024 * 1024  # bytes kept in memory while the disk takes nothing
 _RETRY_S = 1.0
-# the disk's faults, which somebody can repair while the owner goes on; others are wrong settings
+# faults of the disk, which a user can repair while the owner runs; others are wrong settings
 _PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 _GONE = (errno.ENOENT, errno.EIO)  # of a segment: reading it again gives nothing either
 
@@ -50,8 +49,8 @@ class _Segment:
 class Journal:
     """One owner's queue below ``parent``, of ``limit`` bytes at most.
 
-    ``damaged`` lists files that could not be read to their end, which are kept where the disk
-    allows it. Opening one raises `JournalError` when ``parent`` cannot be a folder of ours.
+    ``damaged`` lists files that could not be read to their end; they are kept if the disk allows
+    it. The constructor raises `JournalError` if ``parent`` cannot be used as a folder.
     """
 
     def __init__(self, parent: Path, limit: int, segment: int = SEGMENT) -> None:
@@ -89,19 +88,19 @@ class Journal:
 
     @property
     def inheriting(self) -> bool:
-        """Whether the entries read next are those of an earlier owner."""
+        """Whether the next entries belong to an earlier owner."""
         return self._reading is not None and self._reading.inherited
 
     @property
     def full(self) -> bool:
-        """Whether it holds as much as it may, on disk or, while that fails, in memory."""
+        """Whether it has reached its limit, on disk or, while the disk fails, in memory."""
         return self._size >= self._limit or (
             self._error is not None and self._tail_size >= min(_TAIL, self._limit)
         )
 
     @property
     def fault(self) -> JournalError | None:
-        """Why the disk took nothing the last time, None if it did."""
+        """Why the last write to disk failed, None if it succeeded."""
         return self._failure(self._error) if self._error else None
 
     @property
@@ -110,9 +109,9 @@ class Journal:
         return len(self._tail)
 
     def append(self, entry: bytes, *, held: bool) -> None:
-        """Add an entry, to be written by the next `flush`; one that is held is not read again.
+        """Add an entry, which the next `flush` writes; a ``held`` entry is not read back.
 
-        Only an entry without any unread before it can be ``held``, by the owner.
+        The owner may hold an entry only if no unread entry precedes it.
         """
         data = _HEAD.pack(len(entry), zlib.crc32(entry)) + entry
         self._tail.append(data)
@@ -165,9 +164,9 @@ class Journal:
         self._drop()
 
     def flush(self, *, insist: bool = False) -> None:
-        """Write what was appended: many at once cost little more than one.
+        """Write the appended entries; many at once cost little more than one.
 
-        After a fault it is tried once a second at most, unless the caller does ``insist``.
+        After a fault it retries once a second at most, unless the caller sets ``insist``.
         """
         if not self._tail or (self._error and not insist and time.monotonic() < self._retry_at):
             return
@@ -188,10 +187,10 @@ class Journal:
         self._tail_size = self._handed = 0
 
     def close(self) -> None:
-        """Give the folder up; without entries it is deleted, else the next journal inherits it."""
+        """Release the folder: delete it if empty, else the next journal inherits it."""
         self.flush(insist=True)
         if self._reading is None and not any(segment.held for segment in self._segments):
-            with contextlib.suppress(OSError):  # what stays is delivered twice, which does no harm
+            with contextlib.suppress(OSError):  # a kept segment is delivered twice, harmlessly
                 for segment in self._segments:
                     segment.path.unlink(missing_ok=True)
                 for folder in self._locks:
@@ -219,7 +218,7 @@ class Journal:
         return found
 
     def _give_up(self, segment: _Segment) -> None:
-        """Pass over the rest of a segment that was torn by a crash, is damaged, or is gone."""
+        """Skip the rest of a segment that a crash truncated, or that is damaged or missing."""
         kept = self._parent / f"{segment.path.parent.name}-{segment.path.stem}.damaged"
         try:
             segment.path.rename(kept)
@@ -231,7 +230,7 @@ class Journal:
             self._current = None  # what is appended from now on must not follow it
 
     def _drop(self) -> None:
-        """Delete what is read and acknowledged."""
+        """Delete segments that are read and acknowledged."""
         while self._segments:
             first = self._segments[0]
             if first.held or first is self._reading:
@@ -244,7 +243,7 @@ class Journal:
                         first.size = 0
                     return
                 first.path.unlink(missing_ok=True)
-            except OSError as error:  # what stays is delivered twice, which does no harm
+            except OSError as error:  # a segment that stays is delivered twice, harmlessly
                 self._fail(error)
                 if first is self._current:
                     return
@@ -284,23 +283,23 @@ class Journal:
 
     def _make_folder(self) -> None:
         self._parent.mkdir(parents=True, exist_ok=True)
-        others = _locked(self._parent, fcntl.LOCK_EX)  # who looks for dead owners at this moment
+        others = _locked(self._parent, fcntl.LOCK_EX)  # others may look for dead owners now
         try:
             self._folder.mkdir()
             lock = _locked(self._folder)
         finally:
             others.close()
-        if self._folder in self._locks:  # of the folder that somebody deleted
+        if self._folder in self._locks:  # the lock of a folder that was deleted
             self._locks[self._folder].close()
         self._locks[self._folder] = lock
 
     def _inherit(self) -> None:
-        """Take over the segments of dead owners, where they are: a full disk has no room to move.
+        """Take over the segments of dead owners in place, since a full disk has no room to move.
 
-        They are locked as the own folder is, until they are delivered.
+        Their folders stay locked until they are delivered.
         """
         self._parent.mkdir(parents=True, exist_ok=True)
-        others = _locked(self._parent, fcntl.LOCK_EX)  # who opens one at this moment, too
+        others = _locked(self._parent, fcntl.LOCK_EX)  # another journal may open now too
         try:
             folders = [path for path in self._parent.iterdir() if path.is_dir()]
             for folder in sorted(folders, key=lambda path: path.name):

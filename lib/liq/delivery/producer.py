@@ -34,7 +34,7 @@ _RATE_WINDOW_S = 5.0
 _SHOW_S = 0.5
 _HEALTH_S = 1.0
 _SINKS_S = 15.0
-_SAY_S = 1.0  # for so long a last word waits for room
+_SAY_S = 1.0  # how long the last row of health waits for room
 
 
 class FeedState(StrEnum):
@@ -51,14 +51,13 @@ class FeedState(StrEnum):
 class Status:
     """A producer at one moment.
 
-    ``received`` counts messages that hold records (liquidations, or prices of a feed of those), of
-    which ``dead_lettered`` were not understood, ``sent`` and ``acknowledged`` the records handed to
-    Kafka and confirmed by it, ``errors`` failures of Kafka and of the feed's connections. ``rate``
-    is in records/s over the last seconds, ``lag_s`` the age of the newest record at receipt,
-    ``last_frame`` the time of the last frame of any kind (UTC microseconds, 0 before it).
-    ``passed`` counts what was told of liquidations and passed over on purpose, by the reason.
-    ``warning`` is what is wrong now though the producer goes on: a full disk, a topic that no sink
-    reads.
+    ``received`` counts messages that hold records (liquidations, or prices of a price feed), of
+    which ``dead_lettered`` were invalid. ``sent`` and ``acknowledged`` count records that Kafka was
+    given and confirmed. ``errors`` counts failures of Kafka and of the feed's connections. ``rate``
+    is in records/s over the last seconds, ``lag_s`` the age of the newest record at receipt.
+    ``last_frame`` is the time of the last frame of any kind (UTC microseconds, 0 before it).
+    ``passed`` counts reports of liquidations that were skipped on purpose, by the reason.
+    ``warning`` is a fault that does not stop the producer: a full disk, a topic that no sink reads.
     """
 
     venue: str
@@ -82,22 +81,25 @@ class Status:
 
     @property
     def passed_text(self) -> str:
-        """``passed`` in words, "" if that is nothing."""
+        """``passed`` as text, "" if nothing was skipped."""
         return ", ".join(f"{count:,} {reason}" for reason, count in self.passed.items())
 
 
 class Producer:
-    """Publishes one venue's liquidations, or the prices of a feed of those, until it is stopped.
+    """Publishes one venue's liquidations, or the prices of a price feed, until it is stopped.
 
-    ``record`` is a folder in which to keep its raw frames as well, ``rotation`` in what files and
-    how many of them, see `liq.ingest.recording`; ``through`` is whose connections bring them. Once
-    a second it publishes a `FeedHealth` row of liquidations too: where prices are missing their own
-    rows tell. The last of them says ``stopped`` where somebody ended the producer: one that fails,
-    or is killed, is missed.
+    Once a second it publishes a `FeedHealth` row for a feed of liquidations; a price feed needs
+    none, since gaps show in its rows. If the producer is stopped on purpose, its last row has
+    ``stopped`` set. After a failure or a kill the feed stays expected, so the time is a gap.
 
-    In a notebook ``await producer.start()`` returns once Kafka is reached and leaves a task of the
-    kernel's loop running, which the producer itself keeps alive; ``await producer.stop()`` delivers
-    what is queued. A program calls `run` with it.
+    In a notebook ``await producer.start()`` returns once Kafka is reached; the producer keeps a
+    task of the kernel's loop running. ``await producer.stop()`` delivers queued messages. A program
+    passes it to `run`.
+
+    Args:
+        record: A folder for the raw frames; they are not recorded by default.
+        rotation: The size, age and number of recorded files, see `liq.ingest.recording`.
+        through: Whether liq's own feed or cryptofeed connects.
     """
 
     def __init__(
@@ -112,7 +114,7 @@ class Producer:
         rotation: Rotation | None = None,
         settings: Settings | None = None,
     ) -> None:
-        """Raises `ConfigError` for an unknown venue, or one that cryptofeed does not bring."""
+        """Raises `ConfigError` for a venue that is unknown, or that cryptofeed does not support."""
         if url and through is Through.CRYPTOFEED:
             raise ConfigError("cryptofeed connects to the exchange itself: leave the URL out")
         self._venue = venue_named(venue)
@@ -133,9 +135,12 @@ class Producer:
     async def start(self) -> None:
         """Load the contracts, connect to Kafka, then receive in the background.
 
-        Does nothing when running. Raises `KafkaError` when the broker cannot be reached and
-        `FeedError` when the venue's contracts are nowhere to be had. The websocket may be away: it
-        is tried until it answers, and `status` says so.
+        Does nothing when running. The websocket may be away: it is retried until it answers, and
+        `status` says so.
+
+        Raises:
+            KafkaError: The broker cannot be reached.
+            FeedError: No source has the venue's contracts.
         """
         if self.running:
             return
@@ -146,11 +151,13 @@ class Producer:
         self._task = asyncio.create_task(self._run(), name=f"liq {self._venue.name}")
 
     async def stop(self, timeout: float = 10, *, on_purpose: bool = True) -> None:
-        """Stop receiving and deliver what is queued; does nothing when stopped.
+        """Stop receiving and deliver queued messages; does nothing when stopped.
 
-        Unless it is ``on_purpose``, the feed stays expected, as that of a killed producer. Raises
-        `KafkaError` when that takes longer than ``timeout`` seconds, and what made the producer
-        fail.
+        With ``on_purpose=False`` the feed stays expected, as after a kill.
+
+        Raises:
+            KafkaError: Delivery takes longer than ``timeout`` seconds.
+            LiqError: The error that made the producer fail.
         """
         task, self._task = self._task, None
         if task is None:
@@ -167,7 +174,7 @@ class Producer:
             raise failure
 
     def status(self) -> Status:
-        """Return what is going on now; cheap enough to call many times a second."""
+        """Return the status now; cheap enough to call many times a second."""
         feed, kafka = self._feed.stats(), self._publisher.stats()
         newest = self._intake.newest
         return Status(
@@ -194,7 +201,7 @@ class Producer:
         )
 
     def _renew(self) -> None:
-        """Begin with a publisher, an intake and a feed that have counted nothing yet."""
+        """Create a publisher, an intake and a feed with counters at zero."""
         instruments = self._instruments or {}
         self._publisher = Publisher(self._settings)
         self._intake = Intake(self._venue, instruments, self._publisher)
@@ -231,7 +238,7 @@ class Producer:
             raise
 
     async def _look_for_sinks(self) -> None:
-        """Know whether somebody carries on what is published."""
+        """Note a warning if no sink reads the topic."""
         settings = self._settings or current_settings()
         streams = [LIQUIDATIONS, FEED_HEALTH] if self._venue.completeness else [PRICES]
         while True:
@@ -257,7 +264,7 @@ class Producer:
                 await self._publisher.report(last)
 
     def _health(self, completeness: Completeness) -> Iterator[FeedHealth]:
-        """Yield again and again how the feed fared since the time before."""
+        """Yield feed health since the previous row, for ever."""
         feed, newest = self._feed.stats(), self._intake.newest
         passed = self._intake.passed.copy()
         while True:
@@ -319,10 +326,10 @@ def producers(
     rotation: Rotation | None = None,
     settings: Settings | None = None,
 ) -> list[Producer]:
-    """Return a producer of each venue, and one of each feed of prices beside them.
+    """Return a producer for each venue, and one for each price feed.
 
-    A ``url`` that is one venue's alone has no prices: the market's own do not belong to what a
-    simulated exchange tells. The rest as in `Producer`. Raises `ConfigError`.
+    With a ``url`` of a single venue there are no price feeds, since prices of the real market do
+    not fit a simulated exchange. Other arguments are as in `Producer`. Raises `ConfigError`.
     """
     feeds = PRICE_FEEDS if prices and (not url or "{venue}" in url) else ()
     kept: dict[str, Any] = {"record": record, "rotation": rotation, "settings": settings}
@@ -335,10 +342,10 @@ def producers(
 async def run(
     producers: Sequence[Producer], show: Callable[[list[Status]], None] | None = None
 ) -> None:
-    """Run producers until SIGINT, SIGTERM or a failure, then deliver what is queued.
+    """Run producers until SIGINT, SIGTERM or a failure, then deliver queued messages.
 
-    ``show`` gets their statuses twice a second and at the end. Raises what made one fail: then the
-    others are not stopped on purpose.
+    ``show`` gets their statuses twice a second and at the end. Raises the error of a failed
+    producer; the feeds of the other producers then stay expected.
     """
     on_purpose = False
     with shutdown.catch_signals() as ended:
@@ -362,7 +369,7 @@ async def run(
 
 
 async def _all(works: Iterable[Awaitable[None]]) -> None:
-    """Let all come to their end; raise the first error."""
+    """Wait until all are done; raise the first error."""
     for result in await asyncio.gather(*works, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result

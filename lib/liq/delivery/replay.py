@@ -24,10 +24,10 @@ _SHOW_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """How far a replay is: ``position`` of ``size`` bytes of the files, and what they gave.
+    """Progress of a replay: ``position`` of ``size`` bytes of the files, and counts.
 
-    ``recv_ts`` is when the last frame was received at the time, UTC microseconds;
-    ``liquidations`` counts prices too, ``passed`` what was passed over on purpose.
+    ``recv_ts`` is the recorded time of receipt of the last frame, UTC microseconds.
+    ``liquidations`` counts prices too. ``passed`` counts reports that were skipped on purpose.
     """
 
     position: int
@@ -42,9 +42,9 @@ class Replayed:
 async def replay(
     files: Sequence[str | Path], speed: float | None = None, settings: Settings | None = None
 ) -> Replayed:
-    """Replay files with a progress bar, in a terminal or a notebook; return how far it came.
+    """Replay files with a progress bar, in a terminal or a notebook; return the final state.
 
-    ``speed`` and errors as of `Replay`; by default as fast as Kafka takes them.
+    ``speed`` and errors are as in `Replay`; the default is as fast as Kafka accepts messages.
     """
     work = Replay([Path(file) for file in files], speed, settings)
     columns = (
@@ -75,18 +75,18 @@ def _line(state: Replayed) -> str:
 class Replay:
     """Publishes recorded frames of any venues, merged by time of receipt.
 
-    They are parsed as of their own time of receipt, so that a liquidation has the ``ts`` and
-    ``event_id`` it had when it was recorded, and takes the place of its own row where that is there
-    already. Rows are marked `Source.REPLAY`; what was recorded of a simulator stays
-    `Source.SIMULATOR`, so that it never passes for a market's. Contract sizes are those of today.
+    Frames are parsed as of their own time of receipt. So a liquidation has the ``ts`` and
+    ``event_id`` of the live run, and replaces its own row if that exists. Rows are marked
+    `Source.REPLAY`, but rows of a recorded simulator stay `Source.SIMULATOR`, so they never look
+    like a real market's. Contract sizes are today's.
     """
 
     def __init__(
         self, files: Sequence[Path], speed: float | None = 1.0, settings: Settings | None = None
     ) -> None:
-        """``speed`` is a multiple of the recorded one, None for as fast as Kafka takes them.
+        """``speed`` is a multiple of the recorded speed, None for as fast as Kafka accepts.
 
-        Raises `RecordingError` for a file that is not there.
+        Raises `RecordingError` if a file does not exist.
         """
         self._recordings = [Recording(file) for file in files]
         self._speed = speed
@@ -98,7 +98,7 @@ class Replay:
         self._shown = 0.0
 
     def status(self) -> Replayed:
-        """Return how far it is."""
+        """Return the progress."""
         stats = self._publisher.stats()
         return Replayed(
             position=sum(recording.position for recording in self._recordings),
@@ -111,10 +111,10 @@ class Replay:
         )
 
     async def run(self, show: Callable[[Replayed], None] | None = None) -> None:
-        """Publish all frames, or those until SIGINT or SIGTERM, and wait for Kafka to have them.
+        """Publish all frames until the end, SIGINT or SIGTERM, and wait until Kafka has them.
 
         ``show`` gets the state ten times a second and at the end. Raises `KafkaError`, and
-        `RecordingError` for what is no recording.
+        `RecordingError` for a file that is no recording.
         """
         self._show = show or self._show
         with shutdown.catch_signals() as ended:
@@ -132,7 +132,7 @@ class Replay:
             await self._take(frame)
 
     async def _ended_before(self, due: float, ended: asyncio.Event) -> bool:
-        """Wait until a frame is due; return whether it is all over before that."""
+        """Wait until a frame is due; return True if the replay was ended before."""
         while not ended.is_set():
             now = time.monotonic()
             if now - self._shown >= _SHOW_S:

@@ -1,4 +1,4 @@
-"""What every conversation with the broker has in common: how it is reached, and its errors."""
+"""Connection options and errors of all Kafka clients."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ _SHUT_OUT = (KafkaTimeoutError, KafkaConnectionError, SaslAuthenticationFailedEr
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
-    """Return what every client of kafka-python needs to reach the broker, and to log in there."""
+    """Return the options with which every client of kafka-python connects and logs in."""
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap.split(","),
         "bootstrap_timeout_ms": 5_000,
@@ -48,7 +48,7 @@ def client_options(settings: Settings) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def translate_errors(settings: Settings) -> Iterator[None]:
-    """Turn what the client raises into a `KafkaError` that says what to do."""
+    """Turn the client's exceptions into a `KafkaError` that names the fix."""
     try:
         _probe(settings.kafka_bootstrap, plain=settings.kafka_security == "PLAINTEXT")
         yield
@@ -69,7 +69,10 @@ def require_own(owner: int, what: str) -> None:
 
 
 def _probe(brokers: str, *, plain: bool) -> None:
-    """Raise `OSError` if none answers: kafka-python tries for seconds, then leaks its sockets."""
+    """Probe the brokers with a TCP connection; raise `OSError` if none answers.
+
+    kafka-python retries for seconds and leaks sockets when no broker is up.
+    """
     for address in brokers.split(","):
         host, port = address.rsplit(":", 1)
         try:
@@ -83,7 +86,7 @@ def _probe(brokers: str, *, plain: bool) -> None:
 
 
 def _ask_versions(connection: socket.socket) -> None:
-    """Raise `OSError` unless a broker answers: for a frozen one the system takes connections."""
+    """Raise `OSError` unless the broker answers; the system accepts connections of a frozen one."""
     connection.sendall(_API_VERSIONS)
     try:
         answer = connection.recv(1)
@@ -94,9 +97,9 @@ def _ask_versions(connection: socket.socket) -> None:
 
 
 def _shake_hands(connection: socket.socket) -> None:
-    """Raise `OSError` unless the broker speaks TLS: kafka-python waits for that without an end.
+    """Raise `OSError` unless the broker speaks TLS, for which kafka-python waits without a limit.
 
-    Who the broker is makes no difference here. kafka-python checks it, and sends the password.
+    The certificate is not verified here. kafka-python verifies it before it sends the password.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

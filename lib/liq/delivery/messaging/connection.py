@@ -1,4 +1,4 @@
-"""A connection of the publisher to the broker, which it gives up when anything fails."""
+"""A connection of the publisher to the broker; the publisher drops it when anything fails."""
 
 import contextlib
 import time
@@ -16,7 +16,7 @@ from liq.delivery.messaging.client import client_options, translate_errors
 
 _IN_FLIGHT = 20_000  # messages kafka-python holds: its own buffer has no bound
 
-# A batch that expires is lost, so none does: an absent broker is waited for.
+# An expired batch would be lost, so batches do not expire while the broker is away.
 _PRODUCER: dict[str, Any] = {
     "client_id": "liq-producer",
     "delivery_timeout_ms": float("inf"),
@@ -28,7 +28,7 @@ _PRODUCER: dict[str, Any] = {
 
 
 class Message(NamedTuple):
-    """What is sent, to which topic, under which key; ``recovered`` from a dead owner's journal."""
+    """A message with its topic and key; ``recovered`` if it comes from a dead owner's journal."""
 
     topic: str
     key: bytes | None
@@ -55,11 +55,11 @@ class Connection:
         forks.in_child(self, Connection._leave)
 
     def _leave(self) -> None:
-        """Take it for closed: at its end a child would wait for a thread that it does not have."""
+        """Mark it closed in a forked child, which would else wait for a thread that it lacks."""
         self._producer._closed = True
 
     def send(self, queue: deque[Message]) -> None:
-        """Take what the queue holds now; ``on_progress`` is called when it is settled."""
+        """Send the queue's messages; ``on_progress`` is called when they are settled."""
         last_of_partition = {}
         now = time.monotonic()
         for _ in range(min(len(queue), _IN_FLIGHT - len(self.in_flight))):
@@ -75,14 +75,14 @@ class Connection:
             future.add_both(lambda _: self._on_progress())
 
     def settled(self) -> Iterator[Message]:
-        """Yield and forget what the broker has acknowledged; raise what failed."""
+        """Yield and forget acknowledged messages; raise the error of a failed message."""
         while self.in_flight and self.in_flight[0].future.is_done:
             if self.in_flight[0].future.failed():
                 raise self.in_flight[0].future.exception
             yield self.in_flight.popleft().message
 
     def close(self) -> None:
-        """Disconnect at once; what is in flight is left to the caller."""
+        """Disconnect at once; the caller sends messages in flight again."""
         if self.in_flight:
             # close() alone would wait for the broker; there is no public way to give up
             self._producer._sender.force_close()
@@ -90,7 +90,7 @@ class Connection:
             self._producer.close(timeout=5)
 
     def _partition(self, topic: str, key: bytes | None) -> int:
-        """Return the partition that Kafka's default gives the key; hashing it in Python is slow."""
+        """Return the key's partition by Kafka's default; cached, since Python hashes slowly."""
         partition = self._partitions.get((topic, key))
         if partition is None:
             count = len(self._producer.partitions_for(topic))

@@ -24,7 +24,7 @@ class Partition(NamedTuple):
     @property
     def lag(self) -> int:
         """Messages that the group has still to read."""
-        # a topic that was deleted and made anew ends before what was committed of the old one
+        # a recreated topic ends before the offset that was committed for the deleted one
         return max(self.end - max(self.begin, self.committed or 0), 0)
 
 
@@ -42,7 +42,7 @@ def offsets(groups: Mapping[str, str], settings: Settings) -> Sequence[Partition
 
 
 def _partitions(topic: str, group: str, settings: Settings) -> Sequence[Partition]:
-    # it asks for the group's offsets without joining it, which would take partitions from the sink
+    # joining the group would take partitions from the sink, so only its offsets are requested
     consumer = KafkaConsumer(
         **client_options(settings),
         group_id=group,

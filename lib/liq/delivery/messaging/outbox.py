@@ -1,9 +1,9 @@
-"""What waits for the broker: a queue in memory, and on disk what memory has no room for too.
+"""Messages that wait for the broker: a queue in memory, and the journal on disk.
 
-A message is on disk from the next turn of the event loop on, until Kafka has it: see
-`liq.delivery.journal`. A write for each would let go of the interpreter's lock as often, and wait
-for it. Order is kept whatever happens: once a message is left to the disk, all later ones are too
-until it is read.
+A message is on disk from the next turn of the event loop until Kafka acknowledges it, see
+`liq.delivery.journal`. Messages are written in groups, since each write releases the interpreter's
+lock and waits for it. Order is kept: once a message is on disk only, all later ones are too until
+it is read.
 """
 
 import threading
@@ -23,11 +23,11 @@ _decoder = msgspec.msgpack.Decoder(Message)
 
 
 class Outbox:
-    """Filled by one thread, emptied by another one.
+    """One thread adds messages, another one takes them.
 
-    ``queue`` holds what goes out next, ``on_disk`` counts the messages that wait behind it there,
-    without those of an earlier owner. Without a journal (`Settings.buffer_mb` is 0) what the queue
-    holds is all. While the journal's disk takes nothing, memory holds some in its place.
+    ``queue`` holds the next messages. ``on_disk`` counts the messages behind them on disk, without
+    messages of an earlier owner. Without a journal (`Settings.buffer_mb` is 0) there is only the
+    queue. While the disk fails, memory holds some messages in its place.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -40,7 +40,7 @@ class Outbox:
         self._lock = threading.Lock()  # a message goes to the queue, and to disk, in the same order
 
     def open(self) -> None:
-        """Begin, with what earlier owners left. Raises `JournalError`."""
+        """Open the journal and inherit messages of earlier owners. Raises `JournalError`."""
         if self._limit:
             self._journal = Journal(self._folder, self._limit)
 
@@ -56,12 +56,12 @@ class Outbox:
 
     @property
     def unwritten(self) -> int:
-        """How many messages the journal's disk did not take so far."""
+        """How many messages are not on disk yet."""
         return self._journal.unwritten if self._journal else 0
 
     @property
     def failing(self) -> bool:
-        """Whether the journal's disk took nothing the last time."""
+        """Whether the last write to the journal's disk failed."""
         return self._journal is not None and self._journal.fault is not None
 
     @property
@@ -93,14 +93,14 @@ class Outbox:
         return first
 
     def flush(self, *, insist: bool = False) -> None:
-        """Write to disk what was added, see `Journal.flush`."""
+        """Write the added messages to disk, see `Journal.flush`."""
         with self._lock:
             self._flush_due = False
             if self._journal:
                 self._journal.flush(insist=insist)
 
     def refill(self) -> None:
-        """Read what memory has room for again. Raises `JournalError`."""
+        """Read messages from disk while the queue has room. Raises `JournalError`."""
         journal = self._journal
         while journal and journal.unread and len(self.queue) < _QUEUE // 2:
             with self._lock:
@@ -111,13 +111,13 @@ class Outbox:
                 self.queue.extend(each._replace(recovered=inherited) for each in messages)
 
     def acknowledge(self, count: int) -> None:
-        """Forget the oldest ``count`` of those that left the queue."""
+        """Forget the oldest ``count`` messages that left the queue."""
         if self._journal and count:
             with self._lock:
                 self._journal.acknowledge(count)
 
     def close(self) -> None:
-        """Keep on disk what is left, for the next owner."""
+        """Leave the remaining messages on disk for the next owner."""
         with self._lock:
             if self._journal:
                 self._journal.close()

@@ -1,4 +1,4 @@
-"""Whether brokers answer, without a client: kafka-python leaks a thread for each that does not."""
+"""Probe brokers without a client, since kafka-python leaks a thread for each silent broker."""
 
 import socket
 import ssl

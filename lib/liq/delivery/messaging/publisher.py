@@ -19,15 +19,15 @@ from liq.errors import JournalError, KafkaError, RejectedMessage
 from liq.records.model import FeedHealth, Record, Source, encode
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, PRICES, Stream, stream_of
 
-# The sending thread wakes no more often than this, and rests for longer after so many messages:
-# a few large requests cost all concerned, the broker above all, far less than many small ones.
+# A few large requests cost far less than many small ones, above all at the broker. So the sending
+# thread wakes no more often than this, and pauses for longer after this number of messages.
 _PAUSE_S = 0.002
 _LONG_PAUSE_S = 0.01
 _MANY = 20
 _BACKOFF_S = 0.5
 _DISK_RETRY_S = 1.0
-# The broker refuses a megabyte, and what it refuses is tried for ever: longer ones are cut, or
-# taken for no record.
+# The broker refuses a megabyte, and a refused message is retried for ever. So longer frames are
+# cut, and longer records are rejected.
 _VALUE_LIMIT = 64_000
 _REASON_LIMIT = 1_000
 
@@ -36,10 +36,10 @@ _REASON_LIMIT = 1_000
 class PublisherStats:
     """What a `Publisher` has done so far, in messages.
 
-    ``sent`` and ``acknowledged`` count records, ``errors`` connections given up (what they had not
-    delivered is sent again), ``recovered`` the messages of a killed publisher that were delivered
-    in its place. ``waiting_s`` is how long the broker has kept us waiting, ``warning`` what keeps
-    the messages from being journaled now.
+    ``sent`` and ``acknowledged`` count records. ``errors`` counts dropped connections, whose
+    undelivered messages are sent again. ``recovered`` counts delivered messages of a killed
+    publisher. ``waiting_s`` is how long the broker has not acknowledged anything. ``warning`` says
+    why messages cannot be journaled now.
     """
 
     sent: int
@@ -55,18 +55,18 @@ class PublisherStats:
 
 
 def key(record: Record) -> bytes:
-    """Return ``exchange:symbol``: the records of a contract keep their order."""
+    """Return ``exchange:symbol``, so that the records of a contract keep their order."""
     return _bytes(f"{record.exchange}:{record.symbol}")
 
 
 class Publisher:
     """Publishes records to Kafka from an event loop, without loss and without blocking it.
 
-    ``publish`` puts a message into a bounded queue, on disk too, and waits when it is full; one
-    thread owns the `KafkaProducer`, whose ``send`` may block. Delivery is at least once: whatever
-    fails is sent again, what a killed publisher left on disk is sent by the next one of the same
-    ``settings.home``, and the dedup key of the table makes that exactly once. Use it as ``async
-    with``, or call `start` and `close`.
+    ``publish`` puts a message into a bounded queue, which is also on disk, and waits when it is
+    full. One thread owns the `KafkaProducer`, whose ``send`` may block. Delivery is at least once:
+    failed messages are sent again, and the next publisher of the same ``settings.home`` sends
+    messages that a killed one left on disk. The table's dedup key makes that exactly once. Use it
+    as ``async with``, or call `start` and `close`.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -86,8 +86,8 @@ class Publisher:
     async def start(self) -> None:
         """Connect, and create missing topics.
 
-        Raises `KafkaError` when there is no broker, `JournalError` when there can be no journal. A
-        full disk is no reason not to start, `stats` warns of it.
+        Raises `KafkaError` when no broker answers, `JournalError` when the journal cannot be
+        created. With a full disk it starts, and `stats` has a warning.
         """
         require_own(self._owner, "publisher")
         await asyncio.to_thread(ensure_topics, self._settings)
@@ -99,37 +99,37 @@ class Publisher:
             raise
         self._connection = connection
         self._thread.start()
-        self._wake.set()  # there may be what an earlier one left
+        self._wake.set()  # an earlier publisher may have left messages
 
     async def publish(self, record: Record) -> None:
         """Queue one record, under its `key`; wait while the queue is full.
 
-        One that its schema does not allow is dead-lettered instead.
+        A record that breaks its schema becomes a dead letter instead.
         """
         self._sent += await self._publish(stream_of(record), key(record), record)
 
     async def report(self, health: FeedHealth) -> None:
-        """Queue a row about a feed; it counts for nothing in `stats` but ``queued``."""
+        """Queue a row of feed health; `stats` counts it in ``queued`` only."""
         await self._publish(FEED_HEALTH, _bytes(health.exchange), health)
 
     async def dead_letter(
         self, venue: str, reason: str, raw: str | bytes, recv_ts: int, source: Source
     ) -> None:
-        """Queue a frame that could not be understood for the dead-letter topic.
+        """Queue an invalid frame for the dead-letter topic.
 
-        Its headers say ``venue``, ``reason``, ``recv_ts`` (microseconds) and ``source``. More than
-        64,000 characters are cut.
+        Its headers are ``venue``, ``reason``, ``recv_ts`` (microseconds) and ``source``. It is cut
+        after 64,000 characters.
         """
         await self._set_aside(venue, reason, raw, {"recv_ts": str(recv_ts), "source": source})
 
     async def put(
         self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()
     ) -> None:
-        """Queue a message as it stands; the caller has checked it. It does not count as sent."""
+        """Queue a message unchanged, validated by the caller. It does not count as sent."""
         await self._put(Message(topic, key, value, list(headers)))
 
     async def flush(self, timeout: float = 60) -> None:
-        """Wait until Kafka has acknowledged all that was queued before.
+        """Wait until Kafka has acknowledged all messages that are queued now.
 
         Raises `KafkaError` when that takes longer than ``timeout`` seconds.
         """
@@ -164,8 +164,8 @@ class Publisher:
     async def close(self, timeout: float = 10) -> None:
         """Deliver what is queued, then disconnect.
 
-        Raises `KafkaError` that counts the messages not acknowledged within ``timeout`` seconds;
-        those are on disk, and the next publisher delivers them.
+        Raises `KafkaError` with the number of messages not acknowledged within ``timeout`` seconds.
+        They are on disk, and the next publisher delivers them.
         """
         if not self._thread.is_alive():
             return
@@ -184,7 +184,7 @@ class Publisher:
             )
 
     def _fate(self) -> str:
-        """Say what becomes of the messages that Kafka did not acknowledge in time."""
+        """Describe what happens to the messages that Kafka did not acknowledge in time."""
         if not self._settings.buffer_mb:
             return "may be lost"
         kept = "are kept for the next start"
@@ -205,7 +205,7 @@ class Publisher:
         return time.monotonic() - since if since else 0.0
 
     async def _publish(self, stream: Stream, key: bytes, record: Record | FeedHealth) -> bool:
-        """Queue a record; one that its topic must not hold is set aside, with the reason."""
+        """Queue a record, or a dead letter with the reason if it breaks its topic's schema."""
         topic = stream.topic(self._settings)
         value = _bytes(repr(record))
         try:
@@ -249,7 +249,7 @@ class Publisher:
             pause = _LONG_PAUSE_S if len(self._outbox.queue) >= _MANY else _PAUSE_S
             try:
                 self._deliver()
-            except Exception as error:  # whatever it is, all that is unacknowledged is still here
+            except Exception as error:  # unacknowledged messages are still here, whatever failed
                 self._errors += 1
                 self._last_error = str(error)
                 self._start_anew()
@@ -286,7 +286,7 @@ class Publisher:
             self._acknowledged += message.topic in self._counted
 
     def _start_anew(self) -> None:
-        """Give up the connection, if there is one; queue all that is unacknowledged once more."""
+        """Drop the connection, if there is one, and queue unacknowledged messages again."""
         self._down_since = self._down_since or time.monotonic()
         connection, self._connection = self._connection, None
         if connection:

@@ -1,4 +1,4 @@
-"""Reading a topic, or the end of it, to where it ends now."""
+"""Read a topic, or its newest messages, up to its present end."""
 
 import os
 import time
@@ -27,7 +27,7 @@ _READER: dict[str, Any] = {
 
 
 class StoredMessage(NamedTuple):
-    """A message as it lies in a topic; ``time`` is when it was sent, microseconds since 1970."""
+    """A message of a topic; ``time`` is when it was sent, microseconds since 1970."""
 
     partition: int
     offset: int
@@ -38,11 +38,11 @@ class StoredMessage(NamedTuple):
 
 
 def read(topic: str, settings: Settings, newest: int | None = None) -> Iterator[StoredMessage]:
-    """Yield what ``topic`` holds at this moment, in order within each partition.
+    """Yield the messages that ``topic`` holds now, in order within each partition.
 
-    Of each partition only the ``newest`` so many, if that is given. Raises `KafkaError` when the
-    broker cannot be reached, has no such topic, or falls silent, and in a process that was forked
-    since the first record.
+    ``newest`` limits how many are read of each partition. Raises `KafkaError` when the broker
+    cannot be reached, has no such topic, or stops answering, and in a process that was forked since
+    the first message.
     """
     owner = os.getpid()
     with translate_errors(settings):
@@ -67,12 +67,12 @@ def _read(
     if newest is not None:
         for each, begin in consumer.beginning_offsets(partitions).items():
             consumer.seek(each, max(begin, ends[each] - newest))
-    heard = time.monotonic()
+    received = time.monotonic()
     while any(_position(consumer, each) < ends[each] for each in partitions):
         batches = consumer.poll(timeout_ms=_POLL_MS)
         if batches:
-            heard = time.monotonic()
-        elif time.monotonic() > heard + _PATIENCE_S:
+            received = time.monotonic()
+        elif time.monotonic() > received + _PATIENCE_S:
             raise KafkaError(f"{partitions[0].topic} gave nothing for {_PATIENCE_S:.0f} s")
         for each, records in batches.items():
             yield from (_record(one) for one in records if one.offset < ends[each])
@@ -81,7 +81,7 @@ def _read(
 def _position(consumer: KafkaConsumer, partition: TopicPartition) -> int:
     position: int | None = consumer.position(partition, timeout_ms=TIMEOUT_MS)
     if position is None:
-        raise KafkaError(f"{partition.topic} did not tell where it begins; `liq status`")
+        raise KafkaError(f"{partition.topic} gave no offset of its begin; `liq status`")
     return position
 
 

@@ -19,7 +19,7 @@ def ensure_topics(settings: Settings | None = None) -> None:
     or refuses.
     """
     settings = settings or config.settings()
-    # one broker holds one replica; a cluster's own default is asked for with -1
+    # one broker holds one replica; -1 requests a cluster's own default
     topics: dict[str, dict[str, Any]] = {
         stream.topic(settings): {"num_partitions": settings.partitions, "replication_factor": -1}
         for stream in STREAMS
