@@ -1,5 +1,5 @@
 """From exchange to record.
 
 In: frames of exchanges, live, recorded or simulated. Out: records of `liq.records`. Next:
-`liq.delivery`, which carries them.
+`liq.delivery`, which publishes them.
 """

@@ -1,9 +1,9 @@
-"""The door to exchange websockets: a venue's raw frames with their time of receipt, for ever.
+"""The door to exchange websockets: a venue's raw frames with their time of receipt.
 
-A connection is lost in many ways and none of them ends the feed: an error, a close (1000 and 1001
-too: they end the frames as surely as a fault does), a half-open socket (pings unanswered), a
-handshake that never completes, a server that answers pings and sends nothing more. That there is
-nothing to liquidate is no fault, so venues are asked for a control stream beside the liquidations.
+The feed reconnects after every loss of a connection: an error, a close (also 1000 and 1001), a
+half-open socket (pings unanswered), a handshake that never completes, or a server that answers
+pings and sends no frames. A quiet market is no fault, so the feed also subscribes to a control
+stream.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ Handle = Callable[[bytes, int, Source], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a feed waits for what, in seconds."""
+    """Time limits of a feed, in seconds."""
 
     handshake: float = 10
     ping_interval: float = 10
@@ -45,9 +45,9 @@ class Patience:
 class FeedStats:
     """State of a feed; ``last_frame`` is UTC microseconds, 0 before the first.
 
-    ``source`` is the one that frames carry, ``frames`` counts them. ``reconnects`` counts every
-    connection after the first, ``errors`` lost or refused ones, ``gaps`` the times that the last
-    one was lost: what a venue told until the next one, nobody heard.
+    ``source`` is the source of its frames, ``frames`` their number. ``reconnects`` counts
+    connections after the first, ``errors`` lost or refused connections. ``gaps`` counts
+    disconnections that left no open connection; liquidations published in between are missing.
     """
 
     source: Source
@@ -66,7 +66,7 @@ class _Session:
 
     connection: ClientConnection
     source: Source
-    heard: float = field(default_factory=time.monotonic)  # when the last frame came
+    received: float = field(default_factory=time.monotonic)  # when the last frame came
     held: bool = False  # the consumer holds the last frame
     fault: str = ""  # why we closed it
 
@@ -74,9 +74,9 @@ class _Session:
 class Feed:
     """One venue's websocket, kept connected; each frame goes to ``handle(raw, recv_ts, source)``.
 
-    ``url`` replaces the venue's own, e.g. by a simulator's. Frames of a simulator, told by its
-    handshake or by a loopback address, carry `Source.SIMULATOR`. While ``handle`` waits nothing is
-    read, so a slow consumer slows the sender instead of losing frames.
+    ``url`` replaces the venue's own URL, e.g. with a simulator's. Frames of a simulator carry
+    `Source.SIMULATOR`; it is recognised by its handshake or a loopback address. While ``handle``
+    waits, nothing is read, so a slow consumer slows the sender instead of losing frames.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Feed:
     async def run(self) -> None:
         """Receive until cancelled.
 
-        Raises `FeedError` for a URL that is none, and whatever ``handle`` raises.
+        Raises `FeedError` for an invalid URL, and the errors of ``handle``.
         """
         old = None
         try:
@@ -189,7 +189,7 @@ class Feed:
         self._last_frame = recv_ts = time.time_ns() // 1000
         self._frames += 1
         self._failures = 0
-        session.heard = time.monotonic()
+        session.received = time.monotonic()
         session.held = True
         if answer := self._venue.reply(raw):
             await session.connection.send(answer)
@@ -209,11 +209,11 @@ class Feed:
     async def _fault(self, session: _Session) -> str:
         asked = time.monotonic()
         answered = await self._ping(session.connection)
-        if session.held:  # it is us who do not read, pongs neither
-            session.heard = time.monotonic()
-        if not answered and session.heard < asked:  # a frame is as good: pongs queue behind frames
+        if session.held:  # the consumer holds up reading, also of pongs
+            session.received = time.monotonic()
+        if not answered and session.received < asked:  # a frame counts too: pongs queue behind it
             return f"ping unanswered for {self._patience.pong:g} s"
-        if time.monotonic() - session.heard > self._venue.silence:
+        if time.monotonic() - session.received > self._venue.silence:
             return f"no frame for {self._venue.silence:g} s"
         return ""
 

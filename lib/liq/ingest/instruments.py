@@ -32,19 +32,19 @@ _SNAPSHOTS = Path(__file__).parent / "venues" / "snapshots"
 
 
 class Origin(StrEnum):
-    """Where a catalogue came from."""
+    """The origin of a venue's contracts."""
 
     REST = "REST"
     CACHE = "cache"
     STALE_CACHE = "stale cache"
     SNAPSHOT = "snapshot"
-    NAMES = "names"  # the venue needs no catalogue: a contract's name says all
+    NAMES = "names"  # the venue needs no list: the contract's name has all details
 
 
 class ListedInstruments(dict[str, Instrument]):
-    """A venue's contracts by symbol, and where they came from.
+    """A venue's contracts by symbol, and their origin.
 
-    ``as_of`` is when the venue told them, ``fault`` why it was not asked successfully just now.
+    ``as_of`` is when the venue sent them, ``fault`` why the request just now failed.
     """
 
     def __init__(
@@ -56,13 +56,13 @@ class ListedInstruments(dict[str, Instrument]):
         self.fault = fault
 
     def __str__(self) -> str:
-        told = f"{len(self)} contracts from the {self.origin} of {self.as_of:%Y-%m-%d %H:%M} UTC"
-        return f"{told} ({self.fault})" if self.fault else told
+        text = f"{len(self)} contracts from the {self.origin} of {self.as_of:%Y-%m-%d %H:%M} UTC"
+        return f"{text} ({self.fault})" if self.fault else text
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A cached answer or a shipped snapshot, as it stands in its file."""
+    """The content of a file with a cached answer or a shipped snapshot."""
 
     header: str
     as_of: datetime
@@ -72,7 +72,7 @@ class _Kept:
 def load(venue: Venue, settings: Settings | None = None) -> ListedInstruments:
     """Return the venue's contracts: fresh cache, else REST, else stale cache, else snapshot.
 
-    Blocks while the venue's REST API is read, a minute at most. Raises `FeedError` if nothing has
+    Blocks while the venue's REST API is read, a minute at most. Raises `FeedError` if no source has
     them.
     """
     now = datetime.now(UTC)
@@ -99,7 +99,10 @@ def load_snapshot(venue: Venue) -> ListedInstruments | None:
 
 
 def fetch(venue: Venue) -> list[Instrument]:
-    """Ask the venue's REST API; `FeedError` if it is away or answers anything undocumented."""
+    """Request the contracts from the venue's REST API.
+
+    Raises `FeedError` if it is away or its answer is undocumented.
+    """
     try:
         with http.within(_ALL_S):
             listed = list(_listed(venue.listing)) if venue.listing else []

@@ -1,12 +1,12 @@
-"""Recordings: a venue's raw frames as they came, as compressed lines of JSON.
+"""Recordings: a venue's raw frames, unchanged, as compressed lines of JSON.
 
 A file ``<venue>-<UTC time of its first frame>.jsonl.gz`` holds frames in order of receipt::
 
     {"venue":"okx","source":"live","recv_ts":1750000000000000,"text":"{\\"arg\\":…"}
 
-with ``base64`` in place of ``text`` for a frame that is no text (HTX sends gzip). What was flushed
-can be read whatever comes later: a file that stops in the middle, because its writer died or is
-still at it, is read up to its last whole line.
+with ``base64`` in place of ``text`` for a binary frame (HTX sends gzip). Flushed frames can always
+be read. If a file stops in the middle, because its writer died or still writes, it is read up to
+its last whole line.
 """
 
 import asyncio
@@ -39,10 +39,10 @@ _RETRY_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """When a file is full: bytes of it on disk, or seconds since its first frame.
+    """When a file is full: its bytes on disk, or the seconds since its first frame.
 
-    ``keep`` is how many bytes of a venue's full files may lie in the folder: before another begins,
-    the oldest of them are deleted down to that. 0 keeps all.
+    ``keep`` limits the bytes of a venue's full files in the folder. Before a new file begins, the
+    oldest are deleted down to that limit. 0 keeps all.
     """
 
     size: int = 64 * 1024 * 1024
@@ -51,7 +51,7 @@ class Rotation:
 
 
 class RecordedFrame(msgspec.Struct, frozen=True, gc=False):
-    """One frame: as it came, from which venue, when (UTC microseconds) and from what source."""
+    """One frame, unchanged, with its venue, time of receipt (UTC microseconds) and source."""
 
     venue: str
     raw: bytes
@@ -74,8 +74,8 @@ _decoder = msgspec.json.Decoder(_Line)
 class Recorder:
     """Writes one venue's frames into files of ``folder``, which it creates at the first frame.
 
-    A frame is on disk, as far as the system goes, a second after it at the latest if others follow
-    or `flush` is called. All methods raise `RecordingError` when the disk does not take it.
+    A frame is handed to the system within a second if others follow or `flush` is called. All
+    methods raise `RecordingError` if writing fails.
     """
 
     def __init__(self, folder: Path, venue: str, rotation: Rotation | None = None) -> None:
@@ -104,7 +104,7 @@ class Recorder:
             self.flush()
 
     def flush(self) -> None:
-        """Hand what was written to the system."""
+        """Hand the written frames to the system."""
         self._flushed = time.monotonic()
         with self._disk():
             if self._lines and self._file:
@@ -119,7 +119,7 @@ class Recorder:
     def abandon(self) -> None:
         """Give up a file that could not be written; another `write` begins a new one.
 
-        What was flushed of it stays. It is deleted if that is nothing.
+        Flushed frames of it stay. A file without any is deleted.
         """
         lines, file = self._forget()
         for one in (lines, file):
@@ -173,10 +173,10 @@ class Recorder:
 
 
 class SideRecorder:
-    """Records frames beside more important work, which a full disk must not end.
+    """Records frames beside more important work, which a full disk must not stop.
 
-    ``missed`` counts the frames that the disk did not take, ``warning`` says why while it does not.
-    It is tried again every few seconds.
+    ``missed`` counts the frames that could not be written, ``warning`` is the reason while writing
+    fails. It retries every few seconds.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -219,7 +219,7 @@ class SideRecorder:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What `record` has of a venue: frames, and the file that they go to at the moment."""
+    """The state of `record` for a venue: the number of frames, and the present file."""
 
     frames: int
     path: Path | None
@@ -235,9 +235,8 @@ async def record(
 ) -> None:
     """Record venues until SIGINT or SIGTERM; Kafka is not needed.
 
-    ``url`` is that of `liq.ingest.venues.url_of`; ``show`` gets the state of each venue twice a
-    second. Raises `RecordingError` when the disk does not take it, and `FeedError` for a URL that
-    is none.
+    ``url`` is as in `liq.ingest.venues.url_of`. ``show`` gets the state of each venue twice a
+    second. Raises `RecordingError` if writing fails, and `FeedError` for an invalid URL.
     """
     recorders = {name: Recorder(folder, name) for name in venues}
     with shutdown.catch_signals() as ended:
@@ -272,7 +271,7 @@ async def _feed(name: str, recorder: Recorder, url: str, settings: Settings | No
 
 
 async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> list[BaseException]:
-    """Cancel tasks; return what made them end before that."""
+    """Cancel tasks; return the errors of tasks that had failed before."""
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)

@@ -1,4 +1,4 @@
-"""What venues' messages mean: how their feeds differ, and one message explained field by field.
+"""The meaning of venues' messages: how feeds differ, and a message explained field by field.
 
 ``venues/examples.json`` holds a message of each venue: the one that its documentation shows, or one
 of that shape where none is shown, or of a contract that liq's snapshots do not know.
@@ -60,10 +60,17 @@ def example(name: str) -> str:
 def explain(name: str, raw: str | bytes = "", recv_ts: int | None = None) -> "pd.DataFrame":
     """Parse a message as the producer would: ``record`` (from 1), ``field``, ``value``, ``unit``.
 
-    ``raw`` is the venue's `example` when it is ""; ``recv_ts`` is when it was received, UTC
-    microseconds, by default now (parsers know old news by it). Contract sizes are those that ship
-    with liq. A message that is rejected, passed over, or holds nothing to store, has a row that
-    says so, with the reason as its value. Raises `ConfigError` for an unknown venue.
+    Contract sizes come from the snapshots that ship with liq. A message that is rejected, skipped
+    or empty gives a row with the reason as its value.
+
+    Args:
+        name: The venue.
+        raw: The message; the venue's `example` if it is empty.
+        recv_ts: The time of receipt, UTC microseconds, by which parsers reject old news. The
+            default is now.
+
+    Raises:
+        ConfigError: The venue is unknown.
     """
     import pandas as pd  # noqa: PLC0415 - as above
 

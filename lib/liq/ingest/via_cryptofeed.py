@@ -1,15 +1,14 @@
 """The door to cryptofeed: its connections, our parsers.
 
-cryptofeed knows the exchanges' websockets too, but passes sides and contracts through unconverted,
-takes ordered quantities and limit prices for what was filled and paid, and gives no id. So only its
-connections and subscriptions are used: each raw message goes to the venue's own parser, marked
-`Source.CRYPTOFEED`, and becomes the record that the venue's direct feed makes of it. Its timeout
-takes a quiet market for a dead connection, and is off.
+cryptofeed passes sides and contracts through unconverted, reports ordered quantities and limit
+prices as filled and paid ones, and has no id. So only its connections and subscriptions are used.
+Each raw message goes to the venue's own parser, marked `Source.CRYPTOFEED`, and becomes the same
+record as from the venue's direct feed. cryptofeed's timeout takes a quiet market for a dead
+connection, so it is off.
 
-An optional extra, ``liq[cryptofeed]``: version 2.4.1 below Python 3.13, from there version 3, whose
-licence is AGPL-3.0-or-later. Three routes that 2.4.1 takes are closed
-today, and mended here. OKX is
-polled over REST once a minute, by either version.
+An optional extra, ``liq[cryptofeed]``: version 2.4.1 below Python 3.13, else version 3, whose
+licence is AGPL-3.0-or-later. Three routes of 2.4.1 are closed today and are repaired here. Both
+versions poll OKX over REST once a minute.
 """
 
 import asyncio
@@ -39,11 +38,11 @@ EXCHANGES = {
 
 
 class CryptoFeed:
-    """A venue's liquidations through cryptofeed; stands in for `liq.ingest.feed.Feed`.
+    """A venue's liquidations through cryptofeed, with the interface of `liq.ingest.feed.Feed`.
 
-    ``symbols`` are cryptofeed's, e.g. ``BTC-USDT-PERP``; it has no subscription to all, so all that
-    it knows of are named where none are given. ``exchange`` replaces the class that
-    `exchange_class` makes, e.g. by one of other endpoints.
+    ``symbols`` are cryptofeed's, e.g. ``BTC-USDT-PERP``; the default is all symbols it knows, since
+    it has no subscription to all. ``exchange`` replaces the class of `exchange_class`, e.g. with
+    one for other endpoints.
     """
 
     def __init__(
@@ -59,7 +58,7 @@ class CryptoFeed:
         self._failure: asyncio.Future[None] | None = None
 
     def stats(self) -> FeedStats:
-        """Return the state now; cryptofeed does not tell why a connection was lost."""
+        """Return the state now; cryptofeed does not report why a connection was lost."""
         lost = self._opened.total() - len(self._opened)
         return FeedStats(
             source=Source.CRYPTOFEED,
@@ -75,7 +74,7 @@ class CryptoFeed:
     async def run(self) -> None:
         """Receive until cancelled.
 
-        Raises `FeedError` when cryptofeed gives up, and whatever ``handle`` raises.
+        Raises `FeedError` when cryptofeed gives up, and the errors of ``handle``.
         """
         self._failure = asyncio.get_running_loop().create_future()
         try:
@@ -114,7 +113,7 @@ class CryptoFeed:
             raise
 
     async def _poll(self, liquidation: Any, _receipt: float) -> None:
-        """Take an answer of OKX's REST, the same for each order in it, for one push."""
+        """Treat OKX's REST answer as one push, though cryptofeed passes it once for each order."""
         if liquidation.raw is self._polled:
             return
         self._polled = liquidation.raw
@@ -159,7 +158,7 @@ def _futures(exchange: Any) -> list[str]:
 
 
 def _mended(name: str, base: Any) -> dict[str, object]:
-    """Return what of version 2 leads nowhere or never ends, put right."""
+    """Return repaired attributes for version 2: closed routes and endless tasks."""
     from cryptofeed.connection import WebsocketEndpoint  # noqa: PLC0415 - an optional extra
     from cryptofeed.defines import LIQUIDATIONS  # noqa: PLC0415 - an optional extra
 

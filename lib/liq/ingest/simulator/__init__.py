@@ -1,1 +1,1 @@
-"""A local exchange that speaks the venues' own protocols: the whole pipeline runs without one."""
+"""A local exchange with the venues' own protocols, so that the pipeline runs without a real one."""

@@ -23,7 +23,7 @@ class Bitfinex(Plain):
         return _Session()
 
     def row(self, order: Order, time_ms: int) -> bytes:
-        """A position is told twice: when its liquidation starts, and when it is matched."""
+        """A position is sent twice: when its liquidation starts, and when it is matched."""
         return b"%b,%b" % (_position_row(order, time_ms, 0), _position_row(order, time_ms, 1))
 
     def malformed(self, _number: int, _order: Order, _time_ms: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What a simulated exchange is: its market, and its side of the protocol with each client."""
+"""A simulated exchange: its market, and its side of the protocol with each client."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ Price = Callable[[str], float]
 
 
 class Event(NamedTuple):
-    """An order at its time (UTC milliseconds), and the row of JSON that tells of it."""
+    """An order, its time (UTC milliseconds), and its row of JSON."""
 
     order: Order
     time_ms: int
@@ -29,23 +29,23 @@ class ClientSession(Protocol):
         """Whether any liquidation makes a frame for this client."""
 
     def greet(self) -> list[bytes]:
-        """Return what the exchange says first."""
+        """Return the first frames that the exchange sends."""
 
     def answer(self, request: bytes) -> list[bytes]:
-        """Carry out what the client sent."""
+        """Carry out a request of the client."""
 
     def liquidations(self, events: Sequence[Event]) -> list[bytes]:
-        """Tell of what this client has subscribed to among ``events``."""
+        """Return the frames of ``events`` to which this client has subscribed."""
 
     def control(self, price: Price, time_ms: int) -> list[bytes]:
-        """Return what goes on without liquidations, every second: prices, pings."""
+        """Return the frames that are sent every second without liquidations: prices, pings."""
 
 
 class Exchange(Protocol):
     """One venue of the simulator.
 
-    ``gathers_s`` is for how long orders are gathered into a message, ``binary`` whether frames are,
-    ``cuts_s`` after how long without a frame a client is cut off; 0 means not.
+    ``gathers_s`` is how long orders are gathered into a message. ``binary`` is whether frames are
+    binary. ``cuts_s`` is the silence after which a client is disconnected, 0 for never.
     """
 
     name: str
@@ -55,16 +55,16 @@ class Exchange(Protocol):
     cuts_s: float
 
     def session(self, path: str) -> ClientSession:
-        """Begin with a client that asked for ``path``. Raises `ValueError` for an unknown one."""
+        """Return the session of a client at ``path``. Raises `ValueError` for an unknown path."""
 
     def price(self, order: Order) -> str:
-        """Return the price of an order that the venue tells."""
+        """Return the price of an order that the venue publishes."""
 
     def row(self, order: Order, time_ms: int) -> bytes:
-        """Return the JSON that tells of an order, as it stands in a message."""
+        """Return the JSON of an order in a message."""
 
     def malformed(self, number: int, order: Order, time_ms: int) -> bytes:
-        """Return a row that no parser can take for a liquidation; ``number`` varies the fault."""
+        """Return a row that every parser rejects; ``number`` varies the fault."""
 
 
 class Plain:

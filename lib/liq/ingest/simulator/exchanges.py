@@ -1,4 +1,4 @@
-"""The exchanges that the simulator stands in for, by venue."""
+"""The simulated exchanges, by venue."""
 
 from functools import cache
 

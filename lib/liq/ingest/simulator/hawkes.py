@@ -1,11 +1,11 @@
-"""The random process behind the simulated exchange: when, which side, how large, at what price.
+"""The random process of the simulated exchange: times, sides, sizes and prices of liquidations.
 
-Times are a Hawkes process: each liquidation may set off others, mostly in the same contract and all
-in the same direction, so that they come in cascades. Sizes are lognormal with a Pareto tail. The
-price is that of the base asset, on which each of them pushes: longs down, shorts up.
+Times are a Hawkes process: each liquidation may trigger others, mostly in the same contract and all
+in the same direction, so that they come in cascades. Sizes are lognormal with a Pareto tail. Each
+liquidation moves the price of its base asset: longs down, shorts up.
 
-Equal seeds give equal orders, whatever the clock does; where several exchanges share the price, but
-for what the others push it by.
+Equal seeds give equal orders, whatever the clock does. If several exchanges share the price, their
+orders move it too.
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from liq.ingest.simulator.walk import Walk
 
-_BRANCHING = 0.6  # liquidations that one sets off, on average
-_DECAY_MS = 400.0  # mean delay of those
-_CONTAGION = 0.25  # share of those in another contract
+_BRANCHING = 0.6  # liquidations that one triggers, on average
+_DECAY_MS = 400.0  # mean delay of triggered ones
+_CONTAGION = 0.25  # share of triggered ones in another contract
 _MEDIAN_USD = 2_500.0
 _SIGMA = 1.6
 _TAIL_SHARE = 0.01
@@ -86,7 +86,7 @@ class Order(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """What is known of an order before it is due: all but its price."""
+    """An order before it is due: all but its price."""
 
     due_ms: float
     contract: Contract

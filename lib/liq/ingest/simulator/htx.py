@@ -24,7 +24,7 @@ class Htx(Plain):
         return _Session()
 
     def row(self, order: Order, time_ms: int) -> bytes:
-        """Volume counts contracts; only a linear one tells its turnover."""
+        """Volume counts contracts; only linear contracts have a turnover."""
         [contract] = [one for one in self.market if one.symbol == order.symbol]
         price, size = float(order.limit_price), float(order.quantity) * contract.multiplier
         row = {

@@ -26,7 +26,7 @@ class Okx(Plain):
         return _Session(self.market[0].symbol)
 
     def row(self, order: Order, time_ms: int) -> bytes:
-        """Some positions are of one-way mode, which tells no side."""
+        """Some positions are in one-way mode, which has no side."""
         return _detail(order.closes_long, order.quantity, order.limit_price, time_ms)
 
 

@@ -25,13 +25,13 @@ _SLOW_CLIENT_BYTES = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a simulated venue sends.
+    """The schedule of a simulated venue.
 
-    ``rate`` is in liquidations a second, ``count`` ends the stream (connections stay),
-    ``close_after`` closes each connection after so many seconds, ``malformed_every`` adds a bad
-    message after so many good ones; 0 means not. ``ledger`` gets each order sent as a line of JSON,
-    in canonical terms: exchange, symbol, side, ts (microseconds), price, quantity (base), notional
-    (USD).
+    ``rate`` is in liquidations a second, ``count`` ends the stream (connections stay).
+    ``close_after`` closes each connection after that many seconds, ``malformed_every`` adds a bad
+    message after that many good ones, 0 for never. ``ledger`` gets each sent order as a line of
+    JSON, in canonical terms: exchange, symbol, side, ts (microseconds), price, quantity (base),
+    notional (USD).
     """
 
     rate: float = 5.0
@@ -78,7 +78,7 @@ class SimulatedVenue:
         except ConnectionClosed:
             pass
         except TimeoutError:
-            await connection.close(1008, "nothing heard")
+            await connection.close(1008, "no frame received")
         finally:
             closing.cancel()
             del self.clients[connection]

@@ -1,6 +1,6 @@
-"""The venues liq listens to. A new one is a module with a parser, a recording and a line here.
+"""The venues of liq. A new one is a module with a parser, a recording and a line here.
 
-`VENUES` tell of liquidations, `PRICE_FEEDS` of the prices that those are seen against.
+`VENUES` are feeds of liquidations, `PRICE_FEEDS` are feeds of prices to compare them with.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ ALL = "all"  # where names of venues are asked for
 
 
 def names(asked: Sequence[str]) -> list[str]:
-    """Return the feeds that ``asked`` names, once each; ``all`` is every one of liquidations.
+    """Return the feeds that ``asked`` names, once each; ``all`` names all feeds of liquidations.
 
     Raises `ConfigError` for an unknown one.
     """
@@ -55,7 +55,7 @@ def url_of(name: str, url: str) -> str:
 
 
 def known_exchanges() -> list[str]:
-    """Return the names of all feeds of liq's. Rows may name any other: of another program, say."""
+    """Return the names of all feeds of liq. Rows of other programs may have other names."""
     return [*VENUES, *PRICE_FEEDS]
 
 

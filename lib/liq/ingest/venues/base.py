@@ -40,7 +40,7 @@ Instruments = Mapping[str, Instrument]
 
 
 class Passed(StrEnum):
-    """Why what a venue tells of a liquidation is passed over: on purpose it makes no record."""
+    """Why a report of a liquidation is skipped on purpose, without a record."""
 
     OLD = "older than 10 minutes at receipt"
     EARLIER = "open before we connected"
@@ -51,7 +51,7 @@ class Passed(StrEnum):
 
 
 class Parsed(list[Record]):
-    """The records of a frame in which ``passed`` tells how much was passed over, and why."""
+    """The records of a frame; ``passed`` counts the skipped reports by reason."""
 
     def __init__(self, records: Iterable[Record], passed: Mapping[Passed, int]) -> None:
         super().__init__(records)
@@ -61,9 +61,8 @@ class Parsed(list[Record]):
 class Parse(Protocol):
     """A pure parser: one raw websocket frame to the records in it, liquidations or prices.
 
-    Frames that tell of none (acknowledgements, heartbeats) give an empty list, those that tell what
-    is passed over a `Parsed`. Raises `liq.errors.RejectedMessage` when a record cannot be
-    understood.
+    Frames without records (acknowledgements, heartbeats) give an empty list, frames with skipped
+    reports a `Parsed`. Raises `liq.errors.RejectedMessage` for an invalid record.
     """
 
     def __call__(
@@ -90,7 +89,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A text frame that the venue wants to hear every so many seconds."""
+    """A text frame that the venue expects at an interval in seconds."""
 
     seconds: float
     frame: str

@@ -173,7 +173,7 @@ def _liquidation(
 
 
 def usdm_contract(symbol: str, instruments: Instruments) -> Instrument:
-    """Return a USD-M contract, whose size is one of base and whose name tells the rest."""
+    """Return a USD-M contract, whose size is one base and whose name has all other details."""
     return instruments.get(symbol) or _read(symbol)
 
 

@@ -1,4 +1,4 @@
-"""From what a venue reports to the canonical record: the steps that all parsers share.
+"""From a venue's liquidation to the canonical record: the steps that all parsers share.
 
 A venue's module turns its frame into `RawLiquidation`s, in the venue's own contracts and units.
 `records` looks up the contract, computes base quantity and USD notional, and rejects impossible
@@ -39,9 +39,9 @@ _TOLERANCE = 0.01  # between a venue's own notional and ours: a wrong contract s
 class RawLiquidation(NamedTuple):
     """One liquidation in its venue's terms.
 
-    ``ts`` is in microseconds, ``contracts`` in the unit that `Instrument.multiplier` counts,
-    ``raw`` the fields that tell it from every other one, as text, ``stated`` the venue's own USD
-    notional where it sends one.
+    ``ts`` is in microseconds, ``contracts`` in the unit that `Instrument.multiplier` counts.
+    ``raw`` holds the fields that identify it, as text. ``stated`` is the venue's own USD notional
+    where it sends one.
     """
 
     symbol: str
@@ -56,7 +56,7 @@ class RawLiquidation(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What a parser was given besides the frame, and which venue it is."""
+    """The venue, and the arguments of a parser besides the frame."""
 
     exchange: str
     completeness: Completeness
@@ -66,7 +66,7 @@ class Context(NamedTuple):
 
 
 def decode(decoder: msgspec.json.Decoder[T], raw: str | bytes | msgspec.Raw) -> T:
-    """Decode JSON; what is not of the documented shape is rejected."""
+    """Decode JSON; reject any shape but the documented one."""
     try:
         return decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -93,7 +93,7 @@ def integer(text: str, meaning: str) -> int:
 
 
 def find_contract(symbol: str, instruments: Instruments) -> Instrument:
-    """Return a listed contract; one that is not, or is quoted in no dollar, is rejected."""
+    """Return a listed contract; reject an unknown one, and one that is not quoted in dollars."""
     contract = instruments.get(symbol)
     if contract is None:
         raise RejectedMessage(f"unknown contract {symbol!r}: its size is not guessed")
@@ -103,7 +103,7 @@ def find_contract(symbol: str, instruments: Instruments) -> Instrument:
 
 
 def sizes(contract: Instrument, contracts: float, price: float) -> tuple[float, float]:
-    """Return the base quantity and the USD notional of so many contracts at ``price``."""
+    """Return the base quantity and the USD notional of ``contracts`` at ``price``."""
     size = contracts * contract.multiplier
     quantity, notional = (size / price, size) if contract.inverse else (size, size * price)
     if not (SMALLEST <= quantity < LARGEST and SMALLEST <= notional < LARGEST):
@@ -116,7 +116,7 @@ def parse_listing(
 ) -> list[Instrument]:
     """Return the contracts of a listing, without those that ``read`` rejects.
 
-    One odd contract must not cost the others; its liquidations are rejected as unknown.
+    An invalid contract does not affect the others; its liquidations are rejected as unknown.
     """
     found = []
     for row in rows:
@@ -132,11 +132,11 @@ def records(
 ) -> Sequence[Record]:
     """Return the liquidations of a message's rows.
 
-    ``read`` yields what a row reports, or why it is passed over.
+    ``read`` yields the liquidations of a row, or the reason why it is skipped.
 
-    Rows alike in every field are different liquidations (two positions of one size can go in one
-    millisecond), so the second such row of a message is numbered and keeps an id of its own. A bad
-    row rejects itself only: `RejectedMessage.accepted` holds the good ones.
+    Equal rows of a message are different liquidations: two positions of one size can be closed in
+    one millisecond. So the second equal row is numbered and gets its own id. An invalid row rejects
+    only itself; `RejectedMessage.accepted` holds the records of valid rows.
     """
     accepted: list[Record] = []
     passed: dict[Passed, int] = {}
@@ -160,7 +160,7 @@ def records(
 
 
 def pass_over(why: Passed, count: int = 1) -> Parsed:
-    """Return no record, and that so much was passed over."""
+    """Return no record, with ``count`` skipped reports."""
     return Parsed((), {why: count})
 
 
