@@ -1,4 +1,4 @@
-"""What several stages of the flow use, and nothing of them.
+"""Helpers that several stages of the flow use, without imports of any stage.
 
 In: settings. Out: helpers for processes, HTTP, HTML and shipped files. Next: `liq.records`.
 """

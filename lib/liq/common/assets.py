@@ -1,7 +1,7 @@
 """Files that ship beside the code: ``queries.json``, the notebooks, the Maven build of the stack.
 
-In a checkout they stand at the top of the repository, where the user edits them; a wheel carries
-them inside the package.
+In a checkout they are at the top of the repository, where the user edits them. A wheel has them
+inside the package.
 """
 
 from pathlib import Path

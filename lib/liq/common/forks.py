@@ -1,8 +1,8 @@
-"""What a forked child does not share with its parent.
+"""Reset locks, connections and files in a forked child.
 
-A fork copies locks that other threads hold, but not the threads, which would free them. It copies
-open connections and files too: two processes that use one read each other's answers. So whatever
-owns such a thing says here how a child begins without it.
+A fork copies locks that other threads hold, but not the threads that would free them. It also
+copies open connections and files, and two processes on one connection read each other's answers. So
+each owner registers here how a child starts without them.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ _owners: WeakKeyDictionary[Any, Callable[[Any], object]] = WeakKeyDictionary()
 def in_child(owner: T, begin: Callable[[T], object]) -> None:
     """Have ``begin(owner)`` called first of all in each child forked while ``owner`` lives.
 
-    ``begin`` must wait for nothing: whoever held a lock is not there.
+    ``begin`` must not wait for a lock, since its holder does not exist in the child.
     """
     _owners[owner] = begin
 
@@ -27,8 +27,8 @@ def in_child(owner: T, begin: Callable[[T], object]) -> None:
 class Private:
     """An open file that a forked child finds replaced by /dev/null.
 
-    What the child still writes from a buffer is nowhere, and a lock on the file is free once this
-    process is gone, whatever children of it still run.
+    Buffered bytes that the child still writes are discarded. A lock on the file is free once this
+    process has ended, even if children still run.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -53,7 +53,7 @@ class Private:
 
 def _begin() -> None:
     owners = list(_owners.items())
-    # files first: what others let go of may still write its buffers
+    # files first: objects that later owners drop may still write their buffers
     for owner, begin in sorted(owners, key=lambda item: not isinstance(item[0], Private)):
         begin(owner)
 

@@ -1,7 +1,7 @@
-"""The supervisor's sign of life, for whoever must know whether it still looks after the others.
+"""The supervisor's heartbeat, which shows other processes that it still works.
 
-It is a file's time of change, in the machine's monotonic time: nobody can set that clock, it stands
-still while the machine sleeps, and it needs no room on a full disk.
+It is a file's modification time, in the machine's monotonic time. Nobody can set that clock, it
+pauses while the machine sleeps, and a new time needs no space on a full disk.
 """
 
 import os
@@ -20,7 +20,7 @@ def beat(file: Path) -> None:
 
 
 def silence_s(file: Path) -> float:
-    """Return for how long the beats have stopped: 0 if they go on, or did not begin yet."""
+    """Return the seconds since the last beat, 0 if it is recent or there was none yet."""
     try:
         age = (time.monotonic_ns() - file.stat().st_mtime_ns) / 1e9
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""HTML of text from outside: `markupsafe.Markup` escapes whatever is put into it.
+"""HTML with untrusted text: `markupsafe.Markup` escapes all values put into it.
 
 ``Markup("<td>{}</td>").format(symbol)`` cannot forget to escape ``symbol``. So every function that
 makes HTML returns `Markup`, whose template is a literal, and every widget that shows HTML takes
@@ -14,7 +14,7 @@ _CODE = re.compile(r"`(.+?)`")
 
 
 def join(parts: Iterable[object]) -> Markup:
-    """Return the parts as one piece of HTML; what is no `Markup` is escaped."""
+    """Return the parts as one piece of HTML, escaped unless they are `Markup`."""
     return Markup().join(map(escape, parts))
 
 
@@ -36,7 +36,7 @@ def table(head: Iterable[object], rows: Iterable[Markup]) -> Markup:
 
 
 def with_code(text: str) -> Markup:
-    """Return escaped text in which `what stands in backticks` is set as code."""
+    """Return escaped text in which `text in backticks` is set as code."""
     parts = _CODE.split(text)  # by turns: text, code, text ...
     return join(
         Markup("<code>{}</code>").format(part) if number % 2 else part

@@ -1,7 +1,7 @@
-"""HTTP requests that end: a deadline for the whole answer, not for each piece that comes.
+"""HTTP requests with a deadline for the whole answer, not for each piece of it.
 
-httpx's own timeouts begin again with every byte. A server that sends one a second, in its headers
-say, is thus waited for as long as it likes. `Client` is an `httpx.Client` without that.
+httpx's own timeouts restart with every byte, so a server that sends one byte a second can block a
+caller for ever. `Client` is an `httpx.Client` with a deadline.
 """
 
 import contextlib
@@ -20,10 +20,10 @@ _ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
 
 
 class Client(httpx.Client):
-    """A client each of whose requests, redirects and all, is over after ``seconds``.
+    """A client whose requests, with redirects, end after ``seconds``.
 
-    Raises what httpx does: a deadline that passes is an `httpx.TimeoutException`. A process that is
-    forked from this one gets connections of its own.
+    Raises httpx's errors; a passed deadline is an `httpx.TimeoutException`. A forked process gets
+    its own connections.
     """
 
     def __init__(self, seconds: float, **options: Any) -> None:
@@ -53,7 +53,7 @@ class Client(httpx.Client):
             return super().send(request, **options)
 
     def _renew(self) -> None:
-        """Leave all connections to the parent; two threads that do so at once do no harm."""
+        """Leave all connections to the parent; two threads may do so at once."""
         fresh = httpx.Client(timeout=self._seconds, **self._options)
         self._parents += [self._transport, self._mounts]  # what is collected is closed
         self._transport, self._mounts = fresh._transport, fresh._mounts
@@ -63,9 +63,9 @@ class Client(httpx.Client):
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Give all requests of this block (and thread) ``seconds`` together.
+    """Limit all requests of this block (and thread) to ``seconds`` in total.
 
-    Blocks within blocks only shorten the time.
+    A nested block can only shorten the time.
     """
     token = _ends_at.set(min(_ends_at.get(), time.monotonic() + seconds))
     try:

@@ -1,4 +1,4 @@
-"""How a program of ours is asked to end: SIGINT and SIGTERM as an event."""
+"""SIGINT and SIGTERM as an event that asks a program to end."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextlib.contextmanager
 def catch_signals() -> Iterator[asyncio.Event]:
-    """Give an event that Ctrl-C and SIGTERM set, in place of what they else do to the program."""
+    """Yield an event that SIGINT and SIGTERM set, instead of ending the program."""
     loop, event = asyncio.get_running_loop(), asyncio.Event()
     for number in _SIGNALS:
         loop.add_signal_handler(number, event.set)
@@ -22,7 +22,7 @@ def catch_signals() -> Iterator[asyncio.Event]:
 
 
 async def wait(seconds: float, event: asyncio.Event) -> bool:
-    """Wait for ``event`` at most so long; return whether it is set."""
+    """Wait at most ``seconds`` for ``event``; return whether it is set."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
     return event.is_set()

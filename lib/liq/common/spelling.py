@@ -1,4 +1,4 @@
-"""Which of several names is meant: the one alike but for case, and the nearest ones."""
+"""Match a name in any case, and find the nearest names."""
 
 import difflib
 from collections.abc import Collection, Iterable
@@ -8,7 +8,7 @@ _LONGEST = 40  # characters that are compared
 
 
 class Spellings:
-    """Names, each also found by another case if it is the only one of that."""
+    """Names that match in any case, unless several names differ by case only."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = set(names)
@@ -17,24 +17,24 @@ class Spellings:
             self._by_fold.setdefault(name.casefold(), []).append(name)
 
     def match(self, text: str) -> str | None:
-        """Return the name that ``text`` is, or the one that differs by case alone."""
+        """Return the name equal to ``text``, else the only name that differs by case."""
         if text in self._names:
             return text
         found = self.alike(text)
         return found[0] if len(found) == 1 else None
 
     def alike(self, text: str) -> list[str]:
-        """Return the names that ``text`` is but for case."""
+        """Return the names equal to ``text`` apart from case."""
         return sorted(self._by_fold.get(text.casefold(), ()))
 
 
 def match(text: str, names: Iterable[str]) -> str | None:
-    """Return the one of ``names`` that ``text`` is, or that alone differs by case."""
+    """Return the name equal to ``text``, else the only name that differs by case."""
     return Spellings(names).match(text)
 
 
 def nearest(text: str, names: Collection[str], most: int = 3) -> list[str]:
-    """Return at most so many names that are most like ``text``, whatever their case."""
+    """Return at most ``most`` names that are most like ``text``, in any case."""
     folded = text.casefold()[:_LONGEST]
     by_fold = {name.casefold(): name for name in names}
     begun = sorted((fold for fold in by_fold if folded and fold.startswith(folded)), key=len)
@@ -43,7 +43,7 @@ def nearest(text: str, names: Collection[str], most: int = 3) -> list[str]:
 
 
 def hint(text: str, names: Collection[str]) -> str:
-    """Return which name may be meant, and all that are valid, for the end of an error."""
+    """Return the end of an error message: the nearest name and all valid names."""
     found = nearest(text, names, 1)
     guess = f", did you mean {found[0]!r}?" if found else ";"
     return f"{guess} valid are: {', '.join(names) or '(none)'}"

@@ -1,8 +1,8 @@
-"""The rules that every web server of liq follows: response headers, cookies, host names, logs.
+"""Security rules of all web servers of liq: response headers, cookies, host names, logs.
 
-A script that gets into a page in spite of all escaping must not run, and must find nothing to take:
-the content security policy refuses inline scripts, cookies are out of a script's reach, and no
-address or log holds a token.
+If a script gets into a page despite escaping, it must not run and must not find secrets. The
+content security policy refuses inline scripts, scripts cannot read cookies, and no address or log
+holds a token.
 """
 
 import contextlib
@@ -70,7 +70,7 @@ def is_allowed_host(host: str, settings: Settings) -> bool:
 
 
 def refusal(host: str) -> str:
-    """Return what a client is told that used another name."""
+    """Return the error message for a client that used another host name."""
     return f"{host!r} is not a name of this server; to allow it, add it to LIQ_ALLOWED_HOSTS"
 
 
@@ -106,20 +106,20 @@ def protect_cookie(cookie: str, *, secure: bool, readable: Iterable[str] = ()) -
 
 
 def is_encrypted(forwarded_proto: str) -> bool:
-    """Return whether a proxy says by ``X-Forwarded-Proto`` that it got the request over TLS.
+    """Return whether ``X-Forwarded-Proto`` says that a proxy got the request over TLS.
 
-    Whoever may say so: all that follows is that cookies get stricter.
+    A forged header does no harm, since it only makes cookies stricter.
     """
     return forwarded_proto.rpartition(",")[2].strip().lower() == "https"
 
 
 def cookie_secret(token: str) -> bytes:
-    """Return what signs a server's cookies; the same after a restart, which logs nobody out."""
+    """Return the key that signs cookies, the same after a restart, so that users stay logged in."""
     return hashlib.sha256(f"cookie {token}".encode()).digest()
 
 
 def redact_logs(secrets: Iterable[str]) -> None:
-    """Replace ``secrets`` in all that this process logs from now on.
+    """Replace ``secrets`` in all later log messages of this process.
 
     Servers log addresses, and an address may hold a token, escaped or not.
     """
