@@ -1,4 +1,4 @@
-"""What cascades and prices tell: pure functions from the rows of queries to smaller tables."""
+"""Studies of cascades and prices: pure functions from the rows of queries to smaller tables."""
 
 import math
 from typing import Any
@@ -14,13 +14,17 @@ _LEAST = 5  # prints in a group: quartiles of fewer mean nothing
 
 
 def leaders(cascades: pd.DataFrame, exchanges: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Return which exchange the first print of cascades came from, most often first.
+    """Return how often each exchange had the first print of a cascade, most often first.
 
-    ``cascades`` is of the query of that name; those of a single exchange have no leader and are
-    left out. ``exchanges``, of ``by_exchange``, adds those that never led. Columns: ``exchange``;
-    ``led`` and ``cascades``, counts; ``share``, 0 to 1, and its 95 percent interval (Wilson's)
-    ``low`` to ``high``; ``expected``, the exchange's share of all prints by ``exchanges``, which it
-    would lead by chance, NaN without that; ``not_live`` and ``partial``, prints in those cascades.
+    Args:
+        cascades: Rows of the query ``cascades``. Cascades of a single exchange are ignored.
+        exchanges: Rows of ``by_exchange``, which add exchanges that never led.
+
+    Returns:
+        Columns ``exchange``; ``led`` and ``cascades``, counts; ``share``, 0 to 1, with its 95
+        percent interval (Wilson's) ``low`` to ``high``; ``expected``, the exchange's share of all
+        prints, with which it would lead by chance, NaN without ``exchanges``; ``not_live`` and
+        ``partial``, prints in these cascades.
     """
     shared = cascades[cascades["exchanges"] > 1]
     expected = _shares(exchanges) if len(shared) else {}
@@ -37,9 +41,10 @@ def leaders(cascades: pd.DataFrame, exchanges: pd.DataFrame | None = None) -> pd
 
 
 def prints_of(cascades: pd.DataFrame, rank: int = 1) -> dict[str, Any]:
-    """Return the parameters with which ``cascade_prints`` shows the cascade in that row, from 1.
+    """Return the parameters with which ``cascade_prints`` shows the cascade in row ``rank``.
 
-    Where there are not so many, those of no prints. ``cascades`` are by base.
+    ``rank`` counts from 1. If there are fewer rows, the parameters match no prints. ``cascades``
+    are by base.
     """
     if not 1 <= rank <= len(cascades):
         return {}
@@ -62,12 +67,17 @@ def price_of(cascades: pd.DataFrame, rank: int = 1) -> dict[str, Any]:
 
 
 def reactions(prints: pd.DataFrame, groups: int = 10) -> pd.DataFrame:
-    """Return how far the price moved on after prints, by their size: rows of ``print_reactions``.
+    """Return price moves after prints, by the prints' size.
 
-    Prints without a price at them are left out, the others sorted by notional into ``groups`` of
-    equal number (deciles), or fewer, so that each has five. Columns: ``decile`` from 1, the
-    smallest; ``from_usd``, ``to_usd``; ``horizon_s``, seconds since the print; ``prints`` with a
-    price then; ``mean_bps``, ``q1_bps``, ``median_bps``, ``q3_bps``; ``not_live``, prints.
+    Args:
+        prints: Rows of ``print_reactions``. Prints without a price at their time are ignored.
+        groups: The number of groups of equal count (deciles) by notional; fewer are made if a group
+            would have less than five prints.
+
+    Returns:
+        Columns ``decile`` from 1, the smallest; ``from_usd``, ``to_usd``; ``horizon_s``, seconds
+        since the print; ``prints`` with a price then; ``mean_bps``, ``q1_bps``, ``median_bps``,
+        ``q3_bps``; ``not_live``, prints.
     """
     known = prints[prints["mark_price"].notna()]
     groups = min(groups, len(known) // _LEAST)

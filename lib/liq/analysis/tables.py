@@ -1,7 +1,7 @@
 """DataFrames as tables in a notebook: ``tables.styled(frame, precision=2)``.
 
-pandas' own ``frame.style`` writes cells and labels into the page as they are, a script too. `Table`
-is the same Styler over a template that escapes them, so no later ``format`` can undo it.
+pandas' own ``frame.style`` writes cells and labels into the page without escaping, even a script.
+`Table` is a Styler with a template that escapes them, so no later ``format`` can undo it.
 """
 
 import re
@@ -49,7 +49,7 @@ def styled(
     """
     table = Table(frame)
     table.format(precision=precision, thousands=",")
-    # JupyterLab sets what stands between two dollars as a formula
+    # JupyterLab renders text between two dollars as a formula
     table.set_table_attributes(Markup('class="mathjax_ignore tex2jax_ignore"'))
     if links:
         table.format(link, subset=list(links))

@@ -1,7 +1,7 @@
-"""Alerts: rules over named queries, evaluated again and again; what fires is a stream.
+"""Alerts: rules over named queries, evaluated every few seconds; alerts are a stream.
 
-`liq.analysis.alerts.evaluator` does that. It is not imported here: to show the rules, as the
-dashboard does, takes no Kafka and no webhook.
+`liq.analysis.alerts.evaluator` evaluates them. It is not imported here, since the dashboard shows
+the rules without Kafka or a webhook.
 """
 
 from liq.analysis.alerts.backtest import Backtest, backtest

@@ -1,4 +1,4 @@
-"""What a rule would have done: evaluated over history as it is live, and at other thresholds."""
+"""Backtest a rule: evaluate it over history as it is live, and at other thresholds."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -38,10 +38,10 @@ _MOMENT = Parameter(type="timestamp")
 class Backtest:
     """A rule over a stretch of history.
 
-    ``alerts`` are those it would have raised: ``ts``, ``rule``, ``severity``, ``value``,
-    ``threshold``, ``message``, ``live``, ``subject``, oldest first. ``values`` is what it saw:
-    ``ts``, ``subject`` and ``value`` (NaN where there was none), every ``step``; of a rule with
-    ``by`` a row for each subject. ``unit`` is that of value and threshold.
+    ``alerts`` are the alerts it would have raised, oldest first: ``ts``, ``rule``, ``severity``,
+    ``value``, ``threshold``, ``message``, ``live``, ``subject``. ``values`` has the measured values
+    at every ``step``: ``ts``, ``subject`` and ``value`` (NaN where there was none). A rule with
+    ``by`` has a row for each subject. ``unit`` is the unit of value and threshold.
     """
 
     name: str
@@ -120,17 +120,23 @@ def backtest(
     settings: Settings | None = None,
     progress: bool = False,
 ) -> Backtest:
-    """Evaluate a rule (of ``alerts.json``, by name, or any other) every ``step`` of the past.
+    """Evaluate a rule at every ``step`` of the past, by the code that evaluates it live.
 
-    ``window`` is how much of the past, ending at ``until`` (now). Each step is one run of the
-    rule's query as of that moment, through the code that decides live, where they are 5 s apart.
-    Without a ``step`` it is a quarter of the rule's own window; in long times more, for about 2,000
-    runs, but at most that window, so that each print is seen. Between two steps a sum may have been
-    greater for a moment. Rows count from their venue's time on, live only once they arrive.
-    ``progress`` shows a bar.
+    Each step runs the rule's query as of that moment; live, steps are 5 s apart. Between two steps
+    a sum may have been greater for a moment. Rows count from their venue's time on, but live only
+    once they arrive.
 
-    Raises `RuleError` for a rule that is unknown, or of a query without window or ``until``, or
-    more than 20,000 steps; `QueryError` and `QuestDBError` as `liq.hit`.
+    Args:
+        rule: A `Rule`, or the name of a rule of ``alerts.json``.
+        window: The length of the history, which ends at ``until`` (now by default).
+        step: By default a quarter of the rule's own window. For a long history it is longer, for
+            about 2,000 runs, but at most the rule's window, so that each print is seen.
+        progress: Show a progress bar.
+
+    Raises:
+        RuleError: The rule is unknown, its query has no window or ``until``, or there are more than
+            20,000 steps.
+        LiqError: As for `liq.hit`.
     """
     settings = settings or current_settings()
     name, rule = ("rule", rule) if isinstance(rule, Rule) else (rule, _named(rule, settings))

@@ -1,4 +1,4 @@
-"""From the rows of a rule's query to an alert or none: pure functions."""
+"""Decide from the rows of a rule's query whether it raises alerts: pure functions."""
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,10 +25,10 @@ _COMPARE: dict[Comparison, Callable[[Any, Any], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a rule sees: a value (None: nothing to compare), whether it is met, the row, if any.
+    """A measured value (None if there is none), whether the condition is met, and the row, if any.
 
-    ``live`` is whether all prints that count came from exchanges, ``subject`` the values of the
-    columns that the rule goes by; None if it goes by none.
+    ``live`` is whether all counted prints came from exchanges. ``subject`` holds the values of the
+    columns in the rule's ``by``, None for a rule without ``by``.
     """
 
     value: float | None
@@ -43,9 +43,9 @@ Fired = Mapping[str | None, datetime]  # when a rule fired last, by its subject
 
 
 def measures(rule: Rule, frame: pd.DataFrame) -> list[Measured]:
-    """Return what the rows mean to ``rule``, of each of its subjects.
+    """Return the measured value of each of the rule's subjects.
 
-    Raises `RuleError` if they lack a column that it names.
+    Raises `RuleError` if the rows lack a column that the rule names.
     """
     for column in (rule.column, *rule.by):
         if column not in frame:
@@ -54,7 +54,7 @@ def measures(rule: Rule, frame: pd.DataFrame) -> list[Measured]:
 
 
 def nearest(rule: Rule, seen: Sequence[Measured]) -> Measured | None:
-    """Return the one of ``seen`` that a condition is met by most, or missed by least."""
+    """Return the value that exceeds the threshold most, or misses it least."""
     known = [one for one in seen if one.value is not None]
     best = min if rule.comparison in ("<", "<=") else max
     chosen = [one for one in known if one.met] or known
@@ -80,9 +80,9 @@ def _measure(rule: Rule, frame: pd.DataFrame) -> Measured:
 def decide(
     name: str, rule: Rule, seen: Sequence[Measured], now: datetime, fired: Fired
 ) -> list[Alert]:
-    """Return the alerts that ``rule`` raises at ``now`` of what it has ``seen``.
+    """Return the alerts that ``rule`` raises at ``now`` for the values ``seen``.
 
-    None of a subject that fired within its cool-down. Raises `RuleError` if the rows lack what the
+    A subject in its cool-down raises none. Raises `RuleError` if the rows lack a column that the
     message names.
     """
     return [
@@ -93,7 +93,7 @@ def decide(
 
 
 def is_cooling_down(rule: Rule, subject: str | None, now: datetime, fired: Fired) -> bool:
-    """Tell whether ``rule`` fired for ``subject`` within its cool-down."""
+    """Return True if ``rule`` fired for ``subject`` within its cool-down."""
     return subject in fired and now - fired[subject] < rule.rest
 
 
@@ -113,12 +113,12 @@ def _alert(name: str, rule: Rule, seen: Measured, value: float, now: datetime) -
 
 
 def compare(comparison: Comparison, values: Any, threshold: float) -> Any:
-    """Return whether a number meets the condition, of a column for each of its rows."""
+    """Return whether a number, or each number of a column, meets the condition."""
     return _COMPARE[comparison](values, threshold)
 
 
 def _extreme(rule: Rule, frame: pd.DataFrame) -> Measured:
-    """Of the rows that meet the condition the one that does so most; else the nearest."""
+    """Return the row that exceeds the threshold most, or misses it least."""
     known = frame[frame[rule.column].notna()]
     hits = known[compare(rule.comparison, known[rule.column], rule.threshold)]
     chosen = hits if len(hits) else known

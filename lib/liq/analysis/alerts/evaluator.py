@@ -1,4 +1,4 @@
-"""Evaluate all rules every few seconds: log, publish and post what fires."""
+"""Evaluate all rules every few seconds: log, publish and post alerts."""
 
 import asyncio
 import contextlib
@@ -32,11 +32,11 @@ _LEVELS = {
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A rule now: its value, the alerts that it would raise, or what is wrong with it.
+    """A rule evaluated now: its value and the alerts that it would raise, or its fault.
 
-    Of a rule with ``by`` it is the value of the subject nearest to firing; ``met`` counts those
-    that meet the condition. ``notes`` say which names in its parameters no row has: it can hardly
-    fire.
+    For a rule with ``by``, ``value`` is the value of the subject nearest to firing, and ``met``
+    counts the subjects that meet the condition. ``notes`` report names in its parameters that no
+    row has, with which it can hardly fire.
     """
 
     name: str
@@ -49,10 +49,11 @@ class Evaluation:
 
 
 class Evaluator:
-    """Evaluates the settings' rules; an edit of the file shows at the next tick.
+    """Evaluates the settings' rules; each tick reloads the file if it was edited.
 
-    What fired is remembered by the table of alerts, so that a restart does not fire again, and here
-    until it shows there. Nothing that fails, a rule, QuestDB or the webhook, ends it.
+    The table of alerts holds the last alert of each rule, so a restart does not raise it again.
+    Until an alert is visible there, it is remembered here. A failing rule, QuestDB or webhook does
+    not stop the evaluator.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Evaluator:
             self._webhook.send(alert)
 
     def _log_fault(self, name: str, fault: str) -> None:
-        """Log what is wrong once, not at every tick."""
+        """Log a fault once, not at every tick."""
         if fault and self._logged.get(name) != fault:
             _LOG.error("%s cannot be evaluated: %s", name, fault)
         self._logged[name] = fault
@@ -104,7 +105,7 @@ class Evaluator:
 def check(
     settings: Settings | None = None, fired: Mapping[str, Fired] | None = None
 ) -> list[Evaluation]:
-    """Evaluate every rule once, raising nothing; ``fired`` adds to what the table of alerts says.
+    """Evaluate every rule once without raising alerts; ``fired`` adds to the table of alerts.
 
     Raises `RuleError` if the file cannot be read, `QuestDBError` when QuestDB is away.
     """
@@ -147,9 +148,9 @@ def _last(settings: Settings) -> dict[str, dict[str | None, datetime]]:
 
 
 async def run(every: float = 5.0, settings: Settings | None = None) -> None:
-    """Evaluate every so many seconds until SIGINT or SIGTERM, then deliver what is queued.
+    """Evaluate every ``every`` seconds until SIGINT or SIGTERM, then deliver queued alerts.
 
-    Raises `KafkaError` when there is no broker to begin with.
+    Raises `KafkaError` if there is no broker at the start.
     """
     settings = settings or current_settings()
     url = settings.webhook_url

@@ -1,9 +1,10 @@
 """Alert rules: what an entry of ``alerts.json`` may say, checked at load.
 
 A rule runs a query of the catalogue over its ``window`` and compares a column with a threshold:
-any row of it, or an ``aggregate`` of all rows. Within its ``cool_down`` it does not fire again; one
-at least as long as the window never tells of the same print twice. With ``by`` it looks at the rows
-of each value of these columns, a feed for example, apart: each fires, and then rests, alone.
+any row, or an ``aggregate`` of all rows. It does not fire again within its ``cool_down``. With a
+cool-down at least as long as the window, it never reports the same print twice. With ``by`` it
+evaluates the rows of each value of these columns, e.g. each feed, separately, each with its own
+cool-down.
 """
 
 import string
@@ -64,12 +65,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def rest(self) -> timedelta:
-        """For how long it does not fire again."""
+        """The cool-down, within which it does not fire again."""
         return duration(self.cool_down)
 
 
 class Rules(NamedTuple):
-    """The checked rules, and of those that cannot be used the reason: no harm to the others."""
+    """The validated rules, and the faults of invalid rules, which do not affect the others."""
 
     rules: Mapping[str, Rule]
     faults: Mapping[str, str]
@@ -110,7 +111,7 @@ def condition(rule: Rule) -> str:
 
 
 def comparison(rule: Rule) -> str:
-    """Return what a rule compares with its threshold, in words."""
+    """Describe the value that a rule compares with its threshold."""
     of = "" if rule.aggregate == "any" else f"{rule.aggregate} of "
     within = f" within {rule.window}" if rule.window else ""
     each = f" for each {', '.join(rule.by)}" if rule.by else ""

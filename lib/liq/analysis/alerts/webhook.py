@@ -1,4 +1,4 @@
-"""Alerts as JSON to a URL: tried some times, in the background, and never worth waiting for."""
+"""Post alerts as JSON to a URL, with retries, in the background; no caller waits for it."""
 
 import asyncio
 import logging
@@ -27,14 +27,14 @@ class Webhook:
         self._queue: asyncio.Queue[Alert] = asyncio.Queue(_QUEUE)
 
     def send(self, alert: Alert) -> None:
-        """Have ``alert`` posted soon; if too many wait already, it is logged and left out."""
+        """Queue ``alert`` to be posted; if too many are queued, log and drop it."""
         try:
             self._queue.put_nowait(alert)
         except asyncio.QueueFull:
             _LOG.error("the webhook is too far behind: %s is not posted", alert.rule)
 
     async def run(self) -> None:
-        """Post what `send` brings, until cancelled."""
+        """Post queued alerts until cancelled."""
         async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
             while True:
                 alert = await self._queue.get()
@@ -46,7 +46,7 @@ class Webhook:
                     self._queue.task_done()
 
     async def drain(self, seconds: float) -> None:
-        """Wait, at most so long, until all is posted or given up."""
+        """Wait at most ``seconds`` until all alerts are posted or dropped."""
         try:
             await asyncio.wait_for(self._queue.join(), seconds)
         except TimeoutError:
@@ -64,7 +64,7 @@ class Webhook:
         _LOG.error("the webhook did not take %s: %s; given up", alert.rule, fault)
 
     async def _post(self, client: httpx.AsyncClient, alert: Alert) -> tuple[str, bool]:
-        """Return what went wrong, "" if nothing, and whether another attempt makes sense."""
+        """Return the fault, "" if there is none, and whether to retry."""
         try:
             async with asyncio.timeout(_TIMEOUT_S):  # httpx's own begins again with every byte
                 answer = await client.post(self._url.get_secret_value(), json=payload(alert))
@@ -79,7 +79,7 @@ class Webhook:
 
 
 def payload(alert: Alert) -> dict[str, Any]:
-    """Return what is posted; ``text`` is what chat services show, ``id`` tells repeats."""
+    """Return the JSON to post: ``text`` for chat services, ``id`` to recognise repeats."""
     moment = datetime.fromtimestamp(alert.ts / 1e6, UTC)
     about = f" {alert.subject}" if alert.subject else ""
     mark = "" if alert.live else "[NOT LIVE DATA] "

@@ -2,10 +2,11 @@
 
 ``bars(frame)`` is a ``plotly.graph_objects.Figure``; ``bars.spec(frame)`` is the same figure as
 plain data, which the live dashboard sends to the browser many times a second without plotly's
-validation in between. Colours are Okabe and Ito's, told apart by the colour-blind as well.
+validation in between. Colours are Okabe and Ito's, which colour-blind readers can distinguish.
 
-A frame that holds simulated or replayed prints (column ``not_live`` or ``source``) is badged, one
-with prints of throttled or sampled feeds (``partial`` or ``completeness``) noted as lower bounds.
+A frame with simulated or replayed prints (column ``not_live`` or ``source``) gets a badge. A frame
+with prints of throttled or sampled feeds (``partial`` or ``completeness``) is noted as a lower
+bound.
 """
 
 from liq.analysis.charts.base import (

@@ -1,4 +1,4 @@
-"""What all charts share: themes, badges and notes, axes."""
+"""Themes, badges, notes and axes of all charts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Theme:
     short: str
     net: str
     warning: str
-    venues: tuple[str, ...]  # told apart in this order; the last is for all others
+    venues: tuple[str, ...]  # used in this order; the last is for all other venues
 
 
 THEMES: dict[ThemeName, Theme] = {
@@ -87,8 +87,8 @@ THEMES: dict[ThemeName, Theme] = {
 class Chart(Generic[P]):
     """A chart function: call it for a plotly ``Figure``, call ``spec`` for plain data.
 
-    Every text of its arguments, those in frames too, is shown as it is: see `literal`. Another
-    chart builds on ``draw``, the function itself, whose arguments are literal already.
+    All text in its arguments, also in frames, is shown literally, see `literal`. Other charts call
+    ``draw``, the function itself, whose arguments are literal already.
     """
 
     __name__: str
@@ -104,17 +104,16 @@ class Chart(Generic[P]):
         return self.draw(*given, **named)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> "go.Figure":
-        """Return the figure, checked by plotly."""
+        """Return the figure, validated by plotly."""
         import plotly.graph_objects as go  # noqa: PLC0415 - the dashboard needs only the spec
 
         return go.Figure(self.spec(*args, **kwargs))
 
 
 def literal(text: str) -> str:
-    """Return what plotly shows as ``text``.
+    """Escape ``text`` so that plotly shows it literally.
 
-    In text as it is, plotly takes some characters for tags, entities or TeX, and in a hover
-    template for values to put in.
+    Plotly reads some characters as tags, entities or TeX, and in a hover template as placeholders.
     """
     return text.translate(_LITERAL)
 
@@ -135,7 +134,7 @@ def _literal(value: Any) -> Any:
 
 
 def source_badge(frame: pd.DataFrame) -> str:
-    """Return what must be shown with ``frame`` when not all of its prints are live, else ``""``."""
+    """Return the badge for ``frame`` if some of its prints are not live, else ``""``."""
     if "source" in frame:
         kinds = set(frame["source"]) - set(LIVE_SOURCES)
         names: dict[str, str] = {Source.SIMULATOR: "SIMULATED", Source.REPLAY: "REPLAYED"}
@@ -166,7 +165,7 @@ def layout(
     badge_height: float = 1,
     empty: str = EMPTY,
 ) -> Spec:
-    """Return what all charts share: colours, legend, badge; or that there is nothing."""
+    """Return the layout of all charts: colours, legend, badge, or a note that there is no data."""
     colours = THEMES[theme]
     badge = source_badge(frame) if badge is None else badge
     notes = []
@@ -229,7 +228,7 @@ def time_axis(colours: Theme, span: tuple[Any, Any] | None, gaps: pd.DataFrame |
         },
         "gridcolor": colours.grid,
         "linecolor": colours.grid,
-        "automargin": True,  # dates stand below the hours, and the title below both
+        "automargin": True,  # dates are below the hours, and the title below both
     }
     if span:
         axis["range"] = times(pd.Series(pd.to_datetime(list(span), utc=True)))
@@ -259,7 +258,7 @@ def _merged(gaps: pd.DataFrame) -> pd.DataFrame:
 
 
 def is_missing(gaps: pd.DataFrame | None) -> bool:
-    """Tell whether a feed was disconnected in the window, so that sums are lower bounds."""
+    """Return True if a feed was disconnected in the window, so that sums are lower bounds."""
     return gaps is not None and len(gaps) > 0
 
 
@@ -287,7 +286,7 @@ def usd_axis(
 
 
 def axis(colours: Theme, title: str) -> Spec:
-    """Return an axis with a title, which tells its unit."""
+    """Return an axis with a title, which names its unit."""
     return {
         "title": {"text": title, "standoff": 6},
         "gridcolor": colours.grid,
@@ -317,7 +316,7 @@ def compact(amount: float) -> str:
 
 
 def period(moments: pd.Series) -> Spec:
-    """Draw a bar over all of its bucket, from its start on, and not centred on that."""
+    """Draw a bar over its whole bucket, instead of centred on the bucket's start."""
     gaps = moments.diff().dropna()
     if gaps.empty:
         return {}
@@ -339,7 +338,7 @@ def _rgb(colour: str) -> tuple[int, ...]:
 
 
 def faded(colour: str, opacity: float = 0.15) -> str:
-    """Return a colour that lets through what is behind."""
+    """Return a colour with an opacity."""
     red, green, blue = _rgb(colour)
     return f"rgba({red},{green},{blue},{opacity})"
 

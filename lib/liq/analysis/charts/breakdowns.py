@@ -125,8 +125,8 @@ def hour_of_day(
 ) -> Spec:
     """Mean long and short notional by hour of the day (UTC), from ``hour_of_day``.
 
-    The mean is of the time that was covered; hovering tells how much that was. Weekdays are taken
-    together; choose some of the frame's rows to see those alone.
+    The mean is over the covered time only, whose length hovering shows. All weekdays are combined;
+    pass some of the frame's rows to show some weekdays only.
     """
     colours = THEMES[theme]
     named = ["long_usd", "short_usd", "hours", "window"]

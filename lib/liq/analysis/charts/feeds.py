@@ -23,8 +23,8 @@ def coverage(
 ) -> Spec:
     """When each of ``feeds`` (``feed_health``) was connected, and when not: ``coverage``.
 
-    A feed is drawn as connected from its first report of the window to its last, but for its
-    gaps. What is neither was not expected, as are all feeds of exchanges that liq does not know.
+    A feed is drawn as connected from its first report in the window to its last, except for its
+    gaps. At all other times it was not expected. Feeds of unknown exchanges are never expected.
     """
     feeds = feeds[feeds["known"]]
     colours = THEMES[theme]

@@ -1,4 +1,4 @@
-"""What was liquidated when, in which symbol, at which exchange."""
+"""Charts of liquidations by time, symbol and exchange."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,9 +23,13 @@ def bars(
 ) -> Spec:
     """Stacked long and short notional a bucket, from ``liquidations_by_bucket``.
 
-    ``span`` fixes the time axis; ``gaps``, from ``coverage``, are shaded: nothing drawn there does
-    not mean that nothing happened; ``badge`` replaces the one derived from the frame. ``price``,
-    from ``price_by_bucket``, is laid over the bars on an axis of its own.
+    Args:
+        frame: Rows of the query.
+        theme: Colours.
+        span: Fixes the time axis.
+        gaps: Rows of ``coverage``, which are shaded, since liquidations may be missing there.
+        badge: Replaces the badge derived from the frame.
+        price: Rows of ``price_by_bucket``, drawn over the bars on an axis of its own.
     """
     colours = THEMES[theme]
     times = base.times(frame["ts"])
@@ -100,7 +104,7 @@ def by_exchange(
 ) -> Spec:
     """Long and short notional an exchange, from ``by_exchange``; ``≥`` marks lower bounds.
 
-    Those are of feeds that show only a part, and of those that have ``gaps``, from ``coverage``.
+    Sums of partial feeds, and of feeds with ``gaps``, from ``coverage``, are lower bounds.
     """
     away = set() if gaps is None else set(gaps["exchange"])
     whole = (frame["completeness"] == Completeness.FULL) & ~frame["exchange"].isin(list(away))

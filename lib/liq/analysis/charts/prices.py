@@ -1,4 +1,4 @@
-"""Prices beside liquidations: laid over them, and what they did after a print."""
+"""Prices drawn over liquidations, and price moves after prints."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _ON_THE_RIGHT = {
     "overlaying": "y",
     "side": "right",
     "showgrid": False,
-    "tickmode": "auto",  # round prices; by default they stand where the other axis has its dollars
+    "tickmode": "auto",  # round prices; by default ticks follow the axis of dollars
     "tickformat": ",~g",
 }
 
@@ -23,8 +23,8 @@ def price_path(
 ) -> Spec:
     """Mean move of the price around a print, in bps by seconds since it, from ``price_path``.
 
-    Above zero it moved on in the direction of the forced order; the bands hold the middle half of
-    the prints. ``badge`` as in `bars`.
+    Above zero the price moved further in the direction of the forced order. The bands hold the
+    middle half of the prints. ``badge`` as in `bars`.
     """
     colours = THEMES[theme]
     traces = [

@@ -23,8 +23,8 @@ _WIDE = 30  # times the least threshold: then the axis is logarithmic
 def leaders(frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | None = None) -> Spec:
     """How often each exchange led, in percent of cascades, from ``liq.analysis.studies.leaders``.
 
-    The whiskers are 95 percent intervals. A diamond is the exchange's share of all prints: so often
-    it would lead by chance. ``badge`` as in `bars`.
+    The whiskers are 95 percent intervals. A diamond is the exchange's share of all prints, with
+    which it would lead by chance. ``badge`` as in `bars`.
     """
     colours = THEMES[theme]
     names, share = frame["exchange"].tolist(), 100 * frame["share"]
@@ -60,7 +60,7 @@ def cascade(
     *,
     badge: str | None = None,
 ) -> Spec:
-    """How a cascade went: notional so far, stacked by exchange; who began is at the bottom.
+    """Cumulative notional of a cascade, stacked by exchange, in the order of their first prints.
 
     From ``cascade_prints``; ``price``, from ``price_by_bucket``, is laid over it. ``badge`` as in
     `bars`.
@@ -91,7 +91,7 @@ def cascade(
 
 @Chart
 def reactions(frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | None = None) -> Spec:
-    """How far the price moved on after prints, in bps by decile of size.
+    """Price moves after prints, in bps by decile of size.
 
     ``frame`` is of ``liq.analysis.studies.reactions``.
 
@@ -124,7 +124,7 @@ def raised(
     gaps: pd.DataFrame | None = None,
     badge: str | None = None,
 ) -> Spec:
-    """Longs and shorts a bucket, as `bars`, and on top of them when alerts were raised.
+    """Long and short notional a bucket, as `bars`, with marks where alerts were raised.
 
     ``alerts`` has ``ts``, ``rule`` and ``message``, as the query ``alerts`` and a backtest give it.
     """
@@ -186,7 +186,7 @@ def thresholds(
     layout["yaxis"] = base.axis(colours, "alerts a day") | {"rangemode": "tozero"}
     if current is not None and len(frame):
         layout["shapes"], note = _mark(colours, current)
-        # plotly takes the place of a line as it is, that of a note as its logarithm
+        # plotly takes the position of a line as a value, but of a note as its logarithm
         if "type" in layout["xaxis"]:
             note["x"] = math.log10(current)
         layout["annotations"] = [*layout["annotations"], note]
@@ -225,7 +225,7 @@ def _layer(name: str, colour: str, moments: list[str], usd: "pd.Series[float]") 
 
 
 def _deciles(frame: pd.DataFrame) -> dict[int, str]:
-    """Return what stands below each decile: its sizes, and how many prints it has."""
+    """Return the label of each decile: its sizes and its number of prints."""
     sums = frame.groupby("decile").agg(
         {"from_usd": "min", "to_usd": "max", "prints": ["min", "max"]}
     )

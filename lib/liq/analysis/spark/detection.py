@@ -1,4 +1,4 @@
-"""What Spark makes of prints: the same for a stream as for a batch.
+"""Cascades and sums of prints in Spark, for a stream as well as for a batch.
 
 A frame of prints has the columns of `liq.records.model.Liquidation`, ``ts`` as a timestamp.
 """
@@ -15,14 +15,14 @@ from liq.records.model import EARLIEST, Cascade, Completeness, Liquidation, Side
 from liq.records.streams import LIQUIDATIONS
 
 _LIVE = (Source.LIVE, Source.CRYPTOFEED)
-# sums of decimals do not depend on their order: each run of a job finds the very same numbers
+# sums of decimals do not depend on their order, so each run of a job gives equal numbers
 _EXACT = "decimal(38,6)"
 
 
 def parse(messages: DataFrame) -> DataFrame:
-    """Return the prints in Kafka messages; what is no `Liquidation` is left to the sink to refuse.
+    """Return the prints in Kafka messages; messages that are no `Liquidation` are dropped.
 
-    A print ahead of its receipt by more than ten minutes is left out too: it would declare all
+    A print dated more than ten minutes after its receipt is dropped too, since it would make all
     others late.
     """
     fields = f.from_json(f.col("value").cast("string"), _schema()).alias("print")
@@ -36,7 +36,7 @@ def parse(messages: DataFrame) -> DataFrame:
 
 
 def keep_valid(stored: DataFrame) -> DataFrame:
-    """Return the exported prints that break no rule: an earlier version exported others too."""
+    """Return the exported prints that break no rule; an earlier version exported others too."""
     return stored.where(rules.valid_condition(Liquidation, moment="timestamp_micros({})".format))
 
 
@@ -50,7 +50,7 @@ def deduplicate(prints: DataFrame, lateness: float) -> DataFrame:
 def find_cascades(prints: DataFrame, gap: int, min_prints: int) -> DataFrame:
     """Return the cascades in deduplicated prints, columns as in `Cascade`, times in microseconds.
 
-    A stream tells a cascade when no print that is not too late can prolong it any more.
+    A stream emits a cascade once no print within the lateness can extend it.
     """
     first = f.min(f.struct("ts", "exchange"))
     runs = prints.groupBy(f.session_window("ts", f"{gap} seconds"), "base").agg(
@@ -67,9 +67,9 @@ def find_cascades(prints: DataFrame, gap: int, min_prints: int) -> DataFrame:
 
 
 def sum_buckets(prints: DataFrame, bucket: int) -> DataFrame:
-    """Return what deduplicated prints come to by contract and ``bucket`` seconds, as in `Sums`.
+    """Return sums of deduplicated prints by contract and ``bucket`` seconds, as in `Sums`.
 
-    A stream tells a bucket when it is over for all prints that are not too late.
+    A stream emits a bucket once no print within the lateness can belong to it.
     """
     sums = prints.groupBy(f.window("ts", f"{bucket} seconds"), "exchange", "symbol", "base").agg(
         f.lit(bucket).cast("long").alias("bucket"),

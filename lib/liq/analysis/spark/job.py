@@ -1,9 +1,8 @@
-"""The stream: prints from their topic, cascades and sums into theirs, each once in effect.
+"""The streaming job: read prints from their topic, write cascades and sums to their topics.
 
-Both are Spark queries of their own, which read the prints for themselves. Offsets and state are
-kept in a checkpoint after each batch of messages. A job that was killed goes on from there:
-messages since then are read again, and what it had written already is written again to the letter,
-which the tables of cascades and sums store once, by their dedup keys.
+Cascades and sums are separate Spark queries. Each batch of messages saves offsets and state in a
+checkpoint. A killed job resumes from there: it reads later messages again and writes equal records
+again, which the tables of cascades and sums store once, by their dedup keys.
 """
 
 import asyncio
@@ -31,14 +30,13 @@ _SHOW_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A job as of the latest batches of messages, of which cascades and sums have one each.
+    """Progress of a job as of the latest batches of its two queries, cascades and sums.
 
-    ``batch`` counts batches since the checkpoint was made, -1 before the first; ``rows`` are the
-    messages in this one. ``late`` counts the prints that came too late to count, since the job was
-    started. Rates are in messages/s: what arrived, and what could be done. ``state`` is how many
-    prints, open runs and open buckets are remembered, in ``state_bytes`` of memory. ``watermark``
-    is the time before which prints are too late, ISO 8601, or nothing. Of two numbers it is that of
-    the slower.
+    ``batch`` counts batches since the checkpoint was created, -1 before the first; ``rows`` are the
+    messages in this batch. ``late`` counts prints dropped as too late since the start. Rates are in
+    messages/s, arrived and processed. ``state`` is the number of prints, open runs and open buckets
+    in ``state_bytes`` of memory. ``watermark`` is the time before which prints are too late, ISO
+    8601, or empty. Where the two queries differ, the slower one's number is given.
     """
 
     batch: int = -1
@@ -54,11 +52,16 @@ class Progress:
 class Job:
     """Finds cascades in the topic of liquidations, and sums them up, until it is stopped.
 
-    ``gap`` is in seconds, ``min_prints`` the least prints of a cascade, ``bucket`` the seconds that
-    are summed up, ``lateness`` how many seconds a print may be late behind the newest of all: what
-    is told waits for that, and a print that is later does not count. ``every`` is the least seconds
-    between batches. Each gap and bucket has its own checkpoint, and without one the job begins with
-    the oldest message of the topic.
+    Each gap and bucket has its own checkpoint; without one the job begins with the oldest message
+    of the topic.
+
+    Args:
+        gap: The most seconds between two prints of a cascade.
+        min_prints: The least prints of a cascade.
+        bucket: The seconds of a bucket of sums.
+        lateness: The seconds by which a print may be older than the newest print. Results wait that
+            long, and later prints are dropped.
+        every: The least seconds between batches.
     """
 
     def __init__(
@@ -104,7 +107,7 @@ class Job:
             await asyncio.to_thread(self._stop, spark, queries)
 
     def progress(self) -> Progress:
-        """Return what the latest batches were like."""
+        """Return the progress as of the latest batches."""
         with translate_errors(self._settings):
             recent = [query.recentProgress for query in self._queries]
         if not recent or not all(recent):
@@ -166,7 +169,7 @@ class Job:
 
 
 async def run(job: Job, show: Callable[[Progress], None] | None = None) -> None:
-    """Run a job until SIGINT, SIGTERM or a failure. Raises what made it fail.
+    """Run a job until SIGINT, SIGTERM or a failure. Raises the error of a failed job.
 
     ``show`` gets its progress twice a second.
     """

@@ -1,4 +1,4 @@
-"""Spark itself: started with the jars that read Kafka, bound to this machine, ended again."""
+"""Start and stop Spark, with the jars that read Kafka, bound to this machine."""
 
 import atexit
 import contextlib
@@ -42,7 +42,7 @@ def start(settings: Settings, *, ui: bool = False, progress: Report = silent) ->
 
 @contextlib.contextmanager
 def translate_errors(settings: Settings) -> Iterator[None]:
-    """Turn what Spark raises into a `SparkError` that names its log."""
+    """Turn Spark's exceptions into a `SparkError` that names its log."""
     try:
         yield
     except (PySparkException, Py4JError, ValueError, OSError) as error:
