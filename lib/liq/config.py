@@ -336,7 +336,7 @@ def _stored_secrets(home: Path) -> dict[str, str]:
             stored |= made
         except (ValueError, TypeError) as error:
             raise ConfigError(
-                f"cannot read {file}: {error}; delete it to have it made anew"
+                f"cannot read {file}: {error}; delete it, and a new one is created"
             ) from error
         if made and not _overwrite(descriptor, json.dumps(stored).encode()):
             _overwrite(descriptor, text.encode())  # what was there has its room still

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class LiqError(Exception):
-    """Base of all liq errors; its text names what failed and the mend."""
+    """Base of all liq errors; its text names the failure and the fix."""
 
 
 class LiqWarning(UserWarning):

@@ -285,7 +285,7 @@ def test_neither_a_lasting_fault_nor_a_full_disk_ends_it(
         ended.set()
         thread.join()
     [only] = told_
-    assert only.startswith("producer: cannot be looked after: cannot read ")
+    assert only.startswith("producer: cannot be checked: cannot read ")
 
 
 def test_a_fault_with_one_service_keeps_no_other_from_being_started_again(tmp_path: Path) -> None:

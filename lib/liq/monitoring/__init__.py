@@ -1,5 +1,5 @@
-"""What state the pipeline is in.
+"""The state of the pipeline.
 
-In: what each stage reports of itself. Out: what lags or is broken, and why nothing arrives. Next:
+In: the state that each stage reports. Out: lags, faults, and the reason why nothing arrives. Next:
 `liq.web`, which shows it.
 """

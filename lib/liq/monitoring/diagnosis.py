@@ -1,9 +1,9 @@
-"""Whether liquidations arrive, and what is wrong when they do not.
+"""Diagnose whether liquidations arrive, and the fault if they do not.
 
-Each producer reports once a second, by the way that liquidations take: Kafka, Kafka Connect,
-QuestDB. A fresh report or a fresh row proves that all of them work. Only when nothing fresh arrives
-are they asked, all at once and for two seconds at most: a stopped process accepts connections and
-answers none.
+Each producer reports once a second through Kafka, Kafka Connect and QuestDB, as liquidations do. A
+fresh report or row proves that all of them work. Only if nothing fresh arrives, the servers are
+probed, all at once and for two seconds at most, since a stopped process accepts connections and
+never answers.
 """
 
 import time
@@ -33,9 +33,9 @@ from liq.query.coverage import feed_name
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS
 
 FRESH = timedelta(seconds=5)
-_LATE = FRESH / 2  # from then on it is worth asking, so that the reason is there when it is due
-_AHEAD = timedelta(seconds=2)  # clocks differ; what is dated later than that proves nothing
-_REMEMBERED = timedelta(minutes=10)  # of so long ago it is known when a feed was connected
+_LATE = FRESH / 2  # the servers are probed from then on, so that the reason is known in time
+_AHEAD = timedelta(seconds=2)  # clocks differ; a row dated later than that proves nothing
+_REMEMBERED = timedelta(minutes=10)  # how far back connections of feeds are queried
 _PATIENCE_S = 2.0
 _AGAIN_S = 2.0
 _FEW = 3  # feeds that a headline names
@@ -57,7 +57,7 @@ class Part(StrEnum):
 
 
 class Problem(NamedTuple):
-    """What is wrong: ``what`` in a few words, ``detail`` in sentences, with `code` in backticks."""
+    """A fault: ``what`` in a few words, ``detail`` in sentences, with `code` in backticks."""
 
     part: Part
     what: str
@@ -65,7 +65,7 @@ class Problem(NamedTuple):
 
 
 class Feed(NamedTuple):
-    """What a feed last reported: when, whether it was connected, and when it last was."""
+    """A feed's last report: its time, whether it was connected, and when it last was."""
 
     exchange: str
     source: str
@@ -80,7 +80,7 @@ class Feed(NamedTuple):
 
 
 class Pulse(NamedTuple):
-    """What proves that the pipeline works: the newest row and the feeds' reports, as of ``at``."""
+    """The newest row and the feeds' reports as of ``at``, which prove that the pipeline works."""
 
     at: datetime
     row: datetime | None
@@ -97,7 +97,7 @@ class Pulse(NamedTuple):
         return not self._has_newer(_LATE)
 
     def unheard(self, exchanges: Sequence[str] = ()) -> list[Problem]:
-        """Return what is wrong with feeds, of ``exchanges`` only if any are given."""
+        """Return the faults of feeds, of ``exchanges`` only if any are given."""
         chosen = [feed for feed in self.feeds if not exchanges or feed.exchange in exchanges]
         silent = [feed for feed in chosen if not self._is_fresh(feed.reported)]
         lost = [feed for feed in chosen if feed not in silent and not feed.connected]
@@ -119,7 +119,7 @@ def feeds(settings: Settings | None = None) -> Sequence[Feed]:
 
 
 def failure(error: QuestDBError) -> Problem:
-    """Return what is wrong with QuestDB, which answered nothing but this ``error``."""
+    """Return the fault of QuestDB that ``error`` shows."""
     kinds = {
         QuestDBLoginError: "QuestDB refuses the password",
         QuestDBAwayError: "QuestDB is away",
@@ -131,7 +131,7 @@ def failure(error: QuestDBError) -> Problem:
 
 
 def problems(settings: Settings | None = None) -> list[Problem]:
-    """Return what keeps liquidations from arriving, the cause first; nothing when all is well.
+    """Return the faults that keep liquidations from arriving, the cause first.
 
     Takes two seconds at most, whatever hangs. Raises nothing that a service's fault causes.
     """
@@ -145,17 +145,17 @@ def problems(settings: Settings | None = None) -> list[Problem]:
     answers = {part: pool.submit(probe) for part, probe in probes.items()}
     reported = pool.submit(_producers, settings)
     wait([*answers.values(), reported], _PATIENCE_S)
-    pool.shutdown(wait=False)  # what hangs ends by deadlines of its own
+    pool.shutdown(wait=False)  # hanging probes end by their own deadlines
     found = [problem for part, answer in answers.items() for problem in _answered(part, answer)]
     # producers that cannot deliver are not to blame
     return found or _answered(Part.QUESTDB, reported)
 
 
 def check_supervisor(settings: Settings) -> Problem | None:
-    """Return what is wrong with the supervisor of a local stack, None if it works or there is none.
+    """Return the fault of a local stack's supervisor, None if it works or there is none.
 
-    While it works it touches a file every second, whose time of change is the machine's monotonic
-    time; ``liq.stack`` writes it.
+    While it works it updates the modification time of a file every second, see
+    `liq.common.heartbeat`.
     """
     run = settings.home / "run"
     silence = silence_s(run / "supervisor.beat")
@@ -170,7 +170,7 @@ def check_supervisor(settings: Settings) -> Problem | None:
 
 
 class Examiner:
-    """Finds `problems` on a thread of its own, for those who must not wait."""
+    """Finds `problems` on its own thread, for callers that must not wait."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -184,7 +184,7 @@ class Examiner:
         self._ended = float("-inf")
 
     def ask(self) -> None:
-        """Look again, unless that is being done or was a moment ago; ``found`` gets the result."""
+        """Check again unless a check runs or has just ended; ``found`` gets the result."""
         if self._running is not None and self._running.done():
             self.found, self._running = self._running.result(), None
             self._ended = time.monotonic()
@@ -192,7 +192,7 @@ class Examiner:
             self._running = self._pool.submit(problems, self._settings)
 
     def forget(self) -> None:
-        """All is well: what was found is of the past."""
+        """Forget the faults, since liquidations arrive again."""
         self.found, self._running, self._ended = None, None, float("-inf")
 
 

@@ -1,7 +1,7 @@
-"""The pipeline at one moment: topics, sinks and tables, what lags and what is broken.
+"""The pipeline now: topics, sinks and tables, with lags and faults.
 
-What Kafka UI shows, for those who run without Docker. A part that cannot be asked does not hide the
-others: its problem stands in its place.
+It shows what Kafka UI shows, without Docker. If one part does not answer, its fault is shown in its
+place, and the other parts are still shown.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,9 +28,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A stream on its way: ``partitions`` of its topic, its ``sink``, its table's ``wal``.
+    """A stream's state: ``partitions`` of its topic, its ``sink``, and its table's ``wal``.
 
-    One is None when it could not be asked; ``problems`` say why, and what else is wrong.
+    A part that did not answer is None. ``problems`` list the reason and other faults.
     """
 
     topic: str
@@ -47,15 +47,15 @@ class Flow:
 
     @property
     def lag(self) -> int:
-        """Messages that the sink has still to take."""
+        """Messages that the sink has not read yet."""
         return sum(each.lag for each in self.partitions or ())
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """All flows, what was not redriven of the `NEWEST` dead letters, and what was passed over.
+    """All flows, the letters not redriven among the `NEWEST` dead letters, and skipped reports.
 
-    ``letters`` are None while Kafka is away, ``passed`` (within the hour) while QuestDB is.
+    ``letters`` is None while Kafka is away, ``passed`` (within the hour) while QuestDB is away.
     """
 
     flows: Sequence[Flow]
@@ -108,9 +108,9 @@ def _flow(
 
 
 def repair(settings: Settings | None = None) -> None:
-    """Register missing sinks, start failed tasks again, and resume suspended tables.
+    """Register missing sinks, restart failed tasks, and resume suspended tables.
 
-    What refuses keeps nothing else from being mended. Raises `StackError` that tells all refusals.
+    A failed repair does not stop the others. Raises `StackError` with all failures.
     """
     settings = settings or current_settings()
     suspended, unread = _ask(lambda: questdb.suspended_tables(settings))

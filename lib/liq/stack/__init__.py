@@ -1,7 +1,7 @@
 """The local stack: Kafka, Kafka Connect and QuestDB as plain processes of this machine.
 
-In: settings. Out: servers and apps that run, and a supervisor that restarts them. Next: `liq.cli`,
-which starts and ends it.
+In: settings. Out: running servers and apps, and a supervisor that restarts them. Next: `liq.cli`,
+which starts and stops the stack.
 """
 
 from liq.stack.control import down, provision, reset, start, stop, up

@@ -1,4 +1,4 @@
-"""What `liq run` adds to the servers: a simulated exchange, a producer, the dashboard."""
+"""The apps that `liq run` starts: a simulated exchange, a producer, the dashboard."""
 
 import sys
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def apps(settings: Settings) -> list[Service]:
 
 
 def as_started(app: Service) -> Service | None:
-    """Return an app with what it was given, None if it was not started or was ended on purpose."""
+    """Return an app with the arguments of its start, None if it was not started or was stopped."""
     return replace(app, argv=process.argv(app.pid_file)) if app.pid_file.exists() else None
 
 
@@ -48,7 +48,7 @@ def producer(
 ) -> Service:
     """Return the producer of ``venues``, the exchanges themselves or simulated ones, and prices.
 
-    It keeps the raw frames of late, for whoever asks what a print was made of.
+    It keeps recent raw frames, so that the dashboard can show the message behind a print.
     """
     options = [part for venue in venues for part in ("--venue", venue)]
     url = ["--url", simulator(settings).address + "/{venue}"] if simulated else []
@@ -64,7 +64,7 @@ def dashboard(settings: Settings) -> Service:
 
 
 def alerts(settings: Settings) -> Service:
-    """Return what evaluates the alert rules."""
+    """Return the evaluator of alert rules."""
     return _app(settings, ALERTS, ["alerts"])
 
 
@@ -76,7 +76,7 @@ def face(settings: Settings, name: str) -> Service:
 
 
 def supervisor(settings: Settings) -> Service:
-    """Return what keeps all others running; it is healthy as long as its heart beats."""
+    """Return the supervisor of all others, healthy as long as it updates its heartbeat file."""
     beats = heartbeat_file(settings)
     return replace(
         _app(settings, SUPERVISOR, ["supervise"]),
@@ -87,7 +87,7 @@ def supervisor(settings: Settings) -> Service:
 
 
 def heartbeat_file(settings: Settings) -> Path:
-    """Return the file that the supervisor's heart beats in."""
+    """Return the supervisor's heartbeat file."""
     return settings.home / "run" / f"{SUPERVISOR}.beat"
 
 

@@ -58,7 +58,7 @@ def provision(settings: Settings | None = None, *, repoint: bool = False) -> Non
 def down(settings: Settings | None = None, *, progress: Report = silent) -> list[str]:
     """End every process that liq started for this home; return their names.
 
-    What depends on others goes first, and each may finish its work: Kafka closes its logs.
+    Services that depend on others end first. Each may finish its work: Kafka closes its logs.
     """
     settings = settings or config.settings()
     local = {service.name: service for service in servers(settings)}
@@ -127,12 +127,12 @@ def end(services: Sequence[Service], settings: Settings, progress: Report = sile
 
 
 def has_died(service: Service) -> bool:
-    """Return whether it ended without being asked to, as far as its pid file tells."""
+    """Return True if it ended without being asked to, by its pid file."""
     return service.pid_file.exists() and not process.known(service.pid_file)
 
 
 def revive(service: Service, settings: Settings) -> bool:
-    """Start a died service again; return False if somebody ended or started it, or it runs.
+    """Restart a died service; return False if somebody stopped or started it, or it runs.
 
     Raises `StackError` when it cannot be started.
     """
@@ -145,7 +145,7 @@ def revive(service: Service, settings: Settings) -> bool:
 
 
 def adopt(service: Service, settings: Settings) -> bool:
-    """Remember this very process as ``service``; return False if it was started as that.
+    """Register this process as ``service``; return False if it was started as that service.
 
     Raises `StackError` when another process is, also one whose pid file is gone.
     """

@@ -1,4 +1,4 @@
-"""Files of the stack that are there as a whole or not at all, whatever the disk does."""
+"""Write files of the stack whole or not at all, whatever the disk does."""
 
 import os
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Is it answering? Probes that need no client library and take a millisecond.
+"""Probes of servers that need no client library and take a millisecond.
 
-Each is over in time, however slowly its answer drips in.
+Each has a time limit for the whole answer, however slowly it arrives.
 """
 
 import base64

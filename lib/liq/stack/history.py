@@ -1,4 +1,4 @@
-"""What the supervisor found and mended, kept for `liq status`: a line of JSON each."""
+"""The supervisor's events for `liq status`, one line of JSON each."""
 
 import json
 import time
@@ -13,7 +13,7 @@ _KEPT = 1_000
 
 
 class StackEvent(NamedTuple):
-    """What happened to whom, at ``time`` (seconds since 1970)."""
+    """An ``event`` of a ``subject``, e.g. a service, at ``time`` (seconds since 1970)."""
 
     time: float
     subject: str
@@ -21,14 +21,14 @@ class StackEvent(NamedTuple):
 
 
 def add(settings: Settings, subject: str, event: str) -> None:
-    """Keep one more; old ones go once there are many. Raises `OSError`, as for a full disk."""
+    """Append an event; the oldest of many are dropped. Raises `OSError`, as for a full disk."""
     kept = newest(settings, _KEPT)
     kept.append(StackEvent(time.time(), subject, event))
     write_whole(_file(settings), "".join(json.dumps(one) + "\n" for one in kept[-_KEPT:]))
 
 
 def newest(settings: Settings, count: int) -> list[StackEvent]:
-    """Return the newest ``count``, oldest first."""
+    """Return the newest ``count`` events, oldest first."""
     try:
         with _file(settings).open() as lines:
             return [one for line in deque(lines, maxlen=count) if (one := _finding(line))]
@@ -37,7 +37,7 @@ def newest(settings: Settings, count: int) -> list[StackEvent]:
 
 
 def _finding(line: str) -> StackEvent | None:
-    """Return what a line says, None for one that a crash or a full disk tore."""
+    """Return the event of a line, None if a crash or a full disk truncated the line."""
     try:
         then, subject, event = json.loads(line)
         return StackEvent(float(then), str(subject), str(event))

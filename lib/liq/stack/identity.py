@@ -1,8 +1,8 @@
-"""Who a process is, by what nobody can set: the boot and tick of its start, and a mark from us.
+"""Identify a process by the boot and tick of its start, and by a mark in its environment.
 
-The clock is no witness: it is stepped by hours where a laptop slept or a board has no clock of its
-own. The mark is a variable of the environment that a process was started with. By it a process is
-found again whose pid file is empty, damaged or gone.
+The clock cannot identify it, since it is stepped by hours after a laptop's sleep, or on a board
+without a clock. The mark is an environment variable of the process. It identifies a process whose
+pid file is empty, damaged or gone.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ _CLOCK_SLACK_S = 2.0
 
 
 class Marked(NamedTuple):
-    """A running process of ours, the pid file that it was started for and by which definition."""
+    """A running process of ours, with its pid file and its definition."""
 
     process: psutil.Process
     pid_file: Path
@@ -28,7 +28,7 @@ class Marked(NamedTuple):
 
 
 def mark(pid_file: Path, definition: str) -> Mapping[str, str]:
-    """Return the variable by which a process is found though its ``pid_file`` tells nothing."""
+    """Return the environment variable that identifies a process without its ``pid_file``."""
     return {_MARK: f"{definition}:{pid_file.absolute()}"}
 
 

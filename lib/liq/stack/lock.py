@@ -21,7 +21,7 @@ _POLL_S = 0.02
 def lock(file: Path, seconds: float = _PATIENCE_S) -> Iterator[None]:
     """Hold ``file`` against other processes; wait for the one that holds it.
 
-    Raises `StackError`, which names that process, after so many ``seconds``.
+    Raises `StackError`, which names that process, after ``seconds``.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ def lock(file: Path, seconds: float = _PATIENCE_S) -> Iterator[None]:
         _acquire(descriptor, file, seconds)
         with contextlib.suppress(OSError):  # on a full disk the lock is as good without a name
             os.ftruncate(descriptor, 0)
-            os.write(descriptor, str(os.getpid()).encode())  # for those that wait in vain
+            os.write(descriptor, str(os.getpid()).encode())  # for the error of waiting processes
         yield
 
 

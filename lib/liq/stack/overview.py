@@ -1,4 +1,4 @@
-"""What runs, as a table, and what to do next, in words: for notebooks."""
+"""The state of services as a table, with advice, for notebooks."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -37,7 +37,7 @@ def overview(settings: Settings | None = None) -> "pd.DataFrame":
 
 
 def advice(found: Sequence[ServiceStatus]) -> str:
-    """Return what to do next, seeing the states of services."""
+    """Return advice on what to do next, from the states of services."""
     states = {one.name: one.state for one in found}
     if ailing := [one for one in found if one.is_ailing]:
         return repair(ailing)
@@ -57,7 +57,7 @@ def advice(found: Sequence[ServiceStatus]) -> str:
 
 
 def repair(ailing: Sequence[ServiceStatus]) -> str:
-    """Return what to do about services that died or are not healthy."""
+    """Return advice for services that died or are not healthy."""
     names = [one.name for one in ailing]
     others = [name for name in names if name != SUPERVISOR]
     parts = [f"{one.name}: {one.fault}" for one in ailing if one.fault]

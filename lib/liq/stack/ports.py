@@ -1,4 +1,4 @@
-"""Ports: are they free, and if not, whose are they?"""
+"""Check whether ports are free, and name the process that uses one."""
 
 import contextlib
 import random
@@ -11,8 +11,8 @@ from liq.config import Settings
 from liq.errors import StackError
 
 _LOOPBACK = "127.0.0.1"
-# below those the system gives to outgoing connections: a client that knocks at a stopped server's
-# port again and again could otherwise be given that very port, and take it
+# below the range of outgoing connections: a client that retries a stopped server's port could
+# otherwise get that port as its own, and occupy it
 _CHOICE = range(15_000, 32_000)
 
 

@@ -1,8 +1,8 @@
-"""Processes that outlive liq: started detached, remembered in pid files, ended only if still ours.
+"""Processes that outlive liq: started detached, with pid files, ended only if still ours.
 
-A pid file holds the pid and when the process began, because the system gives a pid away again: a
-file that survived a crash or a reboot must never make `end` hit a stranger. What a file that cannot
-be read does not tell, the process itself does: see `liq.stack.identity`.
+A pid file holds the pid and the start time, because the system reuses pids. A file that survived a
+crash or a reboot must never make `end` kill a foreign process. If a file cannot be read, the
+process is found by its mark, see `liq.stack.identity`.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _DAMAGE = (ValueError, KeyError, TypeError, AttributeError)  # what reading a da
 
 
 class Remembered(NamedTuple):
-    """A running process of a pid file; ``definition`` is what `spawn` was given for it."""
+    """A running process of a pid file; ``definition`` is the argument of `spawn`."""
 
     process: psutil.Process
     definition: str
@@ -34,7 +34,7 @@ class Remembered(NamedTuple):
 def spawn(
     argv: Sequence[str], *, env: Mapping[str, str], log: Path, pid_file: Path, definition: str = ""
 ) -> None:
-    """Start ``argv`` in a session of its own, its output in ``log``, and remember it.
+    """Start ``argv`` in a session of its own, its output in ``log``, and write its pid file.
 
     The log of the run before is kept beside it, as ``<log>.1``. Raises `StackError`.
     """
@@ -66,9 +66,9 @@ def spawn(
 
 
 def remember(pid: int, *, pid_file: Path, argv: Sequence[str], definition: str = "") -> None:
-    """Write a running process and what it was started with into ``pid_file``.
+    """Write a running process, its command line and its definition into ``pid_file``.
 
-    Raises `StackError` when the disk does not take it.
+    Raises `StackError` if writing fails.
     """
     created = psutil.Process(pid).create_time()
     entry = {
@@ -90,15 +90,15 @@ def argv(pid_file: Path) -> list[str]:
 
 
 def definition(pid_file: Path) -> str:
-    """Return what `spawn` was given for it, whether or not it still runs."""
+    """Return the definition in ``pid_file``, whether or not the process still runs."""
     return str(_entry(pid_file)["definition"])
 
 
 def find(pid_file: Path) -> Remembered | None:
     """Return the running process that ``pid_file`` remembers, None if it has ended.
 
-    A file that is empty, damaged or of one before it is written anew if its process is found by its
-    mark, for which all processes are looked at. Raises `StackError` when the file may not be read.
+    If the file is empty, damaged or outdated, all processes are searched for its mark, and the file
+    is rewritten. Raises `StackError` when the file may not be read.
     """
     if found := known(pid_file):
         return found
@@ -106,7 +106,7 @@ def find(pid_file: Path) -> Remembered | None:
 
 
 def known(pid_file: Path) -> Remembered | None:
-    """Return what `find` does as far as the file alone tells, at the cost of reading it.
+    """Return the process of `find` by reading the file only, without a search.
 
     Raises `StackError` when the file may not be read.
     """
@@ -122,7 +122,7 @@ def known(pid_file: Path) -> Remembered | None:
 
 
 def recover(pid_files: Sequence[Path]) -> dict[Path, Remembered]:
-    """Return what `search` does, and write those files anew."""
+    """Return the processes of `search`, and rewrite their pid files."""
     found = search(pid_files)
     for file, (process, definition) in found.items():
         with contextlib.suppress(
@@ -135,7 +135,7 @@ def recover(pid_files: Sequence[Path]) -> dict[Path, Remembered]:
 def search(pid_files: Sequence[Path]) -> dict[Path, Remembered]:
     """Find running processes whose pid files are gone, damaged or of one that has ended.
 
-    All processes are looked at, once, if there is any such file.
+    All processes are searched, once, if there is any such file.
     """
     lost = {file.absolute(): file for file in pid_files if not _is_whole(file)}
     return {
@@ -172,7 +172,7 @@ def _is_whole(pid_file: Path) -> bool:
 
 
 def _may_be_of(process: psutil.Process, pid_file: Path) -> bool:
-    """Whether a marked process is what ``pid_file`` stands for, not a child that outlived it."""
+    """Whether a marked process is the process of ``pid_file``, not a child that outlived it."""
     try:
         return bool(_read(pid_file)["argv"] == process.cmdline())
     except (OSError, *_DAMAGE):  # the file does not tell
@@ -214,7 +214,7 @@ def end(pid_file: Path, *, timeout: float, alone: bool = False) -> bool:
 
 
 def _entry(pid_file: Path) -> Mapping[str, Any]:
-    """Return what a pid file holds, or its process tells. Raises `StackError` if neither does."""
+    """Return a pid file's content, or the same from its process. Raises `StackError` if neither."""
     try:
         return _read(pid_file)
     except (OSError, *_DAMAGE) as error:

@@ -1,4 +1,4 @@
-"""How slow steps tell what they are doing."""
+"""How slow steps report their progress."""
 
 from collections.abc import Callable
 

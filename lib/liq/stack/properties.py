@@ -12,7 +12,7 @@ def render(properties: Mapping[str, object]) -> str:
 
 
 def escaped(value: str) -> str:
-    """Return a value so that `java.util.Properties` reads just that."""
+    """Escape a value so that `java.util.Properties` reads it unchanged."""
     return _ESCAPED.sub(lambda found: _escape(found[0]), value)
 
 

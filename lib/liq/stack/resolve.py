@@ -72,7 +72,7 @@ def _build(source: Path, target: Path, report: Report) -> None:
             str(sources / "pom.xml"),
             "package",
             "-DskipTests",
-            # a download that stands still is given up; by default half an hour later
+            # a stalled download is given up; by default half an hour later
             "-Daether.connector.connectTimeout=10000",
             "-Daether.connector.requestTimeout=60000",
             f"-Dliq.dist={built}/dist",

@@ -1,4 +1,4 @@
-"""Look at the stack: the state of each service, and its log."""
+"""The state of each service of the stack, and its log."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ _POLL = 0.1
 
 
 class ServiceState(StrEnum):
-    """How a service is; a died one ended without being asked to."""
+    """The state of a service; a died service ended without being asked to."""
 
     HEALTHY = "healthy"
     STARTING = "starting"
@@ -53,18 +53,18 @@ class ServiceStatus:
 
     @property
     def is_ailing(self) -> bool:
-        """Whether it should run, and does not, or not as it should."""
+        """Whether it should run but has died or is not healthy."""
         return self.state in (ServiceState.DIED, ServiceState.UNHEALTHY)
 
 
 def status(settings: Settings | None = None) -> list[ServiceStatus]:
     """Return the state of each server, and of each app that `liq run` started.
 
-    One that runs though its pid file is damaged or gone is among them.
+    Services that run without a valid pid file are included.
     """
     settings = settings or config.settings()
     local, others = servers(settings), apps(settings)
-    # nothing is written: who ends services at this moment must not find a file again
+    # nothing is written, since another command may stop services and delete pid files now
     lost = process.search([service.pid_file for service in (*local, *others)])
     started = [app for app in others if app.pid_file.exists() or app.pid_file in lost]
     found = [_status(service, lost.get(service.pid_file)) for service in (*local, *started)]
@@ -72,14 +72,14 @@ def status(settings: Settings | None = None) -> list[ServiceStatus]:
 
 
 def recent_events(settings: Settings | None = None, count: int = 10) -> list[StackEvent]:
-    """Return what the supervisor found and mended last, oldest first."""
+    """Return the last events that the supervisor logged, oldest first."""
     return newest(settings or config.settings(), count)
 
 
 def logs(
     name: str, settings: Settings | None = None, *, lines: int = 50, follow: bool = False
 ) -> Iterator[str]:
-    """Return the last ``lines`` of a service's log; with ``follow``, go on with what is added.
+    """Return the last ``lines`` of a service's log; with ``follow``, also new lines as they come.
 
     Raises `StackError` when the service has no log.
     """
@@ -106,7 +106,7 @@ def _follow(file: Path, lines: int) -> Iterator[str]:
 
 
 def _additions(handle: TextIO, file: Path) -> Iterator[str]:
-    """Yield what is added to an open log until ``file`` is another one."""
+    """Yield new lines of an open log until ``file`` is replaced."""
     begun = ""
     while True:
         part = handle.readline()
@@ -121,7 +121,7 @@ def _additions(handle: TextIO, file: Path) -> Iterator[str]:
 
 
 def _of_login(found: ServiceStatus, settings: Settings) -> ServiceStatus:
-    """Return the state of QuestDB: it is of no use where it refuses our passwords."""
+    """Return the state of QuestDB, unhealthy if it refuses our passwords."""
     if found.state is not ServiceState.HEALTHY:
         return found
     from liq.query import questdb  # noqa: PLC0415 - psycopg takes its time, and nothing may run
@@ -136,7 +136,7 @@ def _of_login(found: ServiceStatus, settings: Settings) -> ServiceStatus:
 
 
 def _status(service: Service, lost: process.Remembered | None) -> ServiceStatus:
-    """Return the state of ``service``, whose process is ``lost`` if its pid file does not tell."""
+    """Return the state of ``service``; ``lost`` is its process if found without a pid file."""
     absent = ServiceStatus(
         name=service.name,
         state=ServiceState.DIED if service.pid_file.exists() else ServiceState.STOPPED,

@@ -1,9 +1,8 @@
-"""Keep what runs running: dead processes, failed tasks of sinks, suspended tables, long queries.
+"""Restart dead processes and failed sink tasks, resume suspended tables, cancel long queries.
 
-A process that ended without being asked to is started again, a failed task restarted, a table whose
-write-ahead log is no longer applied resumed: at once, then after pauses that double. A process that
-dies again and again before it does its work is given up, loudly, until somebody starts it by hand.
-What `liq down` ended stays down.
+The first repair of a part is immediate, further ones follow with exponential backoff. A process
+that dies repeatedly soon after its start is given up, with a logged event, until a user starts it.
+A service that `liq down` stopped stays down.
 """
 
 import contextlib
@@ -36,9 +35,9 @@ _QUICK_DEATHS = 5
 
 @dataclass(slots=True)
 class _Case:
-    """What was mended and has not proved to be well since; times are monotonic seconds.
+    """A repaired part that has not proved healthy since; times are monotonic seconds.
 
-    ``starts`` counts the repairs that were starts of a dead process.
+    ``starts`` counts the restarts of a dead process among the repairs.
     """
 
     repairs: int = 0
@@ -48,37 +47,37 @@ class _Case:
     due: float = 0.0
 
     def note_repair(self) -> None:
-        """Note a mend; the next may be after a pause."""
+        """Count a repair and set the backoff before the next one."""
         self.last = time.monotonic()
         self.due = self.last + min(_BACKOFF_S * 2.0**self.repairs, _BACKOFF_MAX_S)
         self.repairs += 1
 
     @property
     def is_due(self) -> bool:
-        """Whether it may be mended now."""
+        """Whether it may be repaired now."""
         return time.monotonic() >= self.due
 
     @property
     def has_lasted(self) -> bool:
-        """Whether the last mend was long ago."""
+        """Whether the last repair was long ago."""
         return time.monotonic() > self.last + _LASTED_S
 
 
 class Supervisor:
-    """Looks after one stack; ``report`` gets what is told in `liq status` too."""
+    """Repairs one stack; ``report`` gets the events that `liq status` shows."""
 
     def __init__(self, settings: Settings | None = None, report: Report = silent) -> None:
         self._settings = settings or config.settings()
         self._report = report
         self._cases: dict[str, _Case] = {}
-        # why one cannot be looked after, and when that is tried again
+        # by part: why it cannot be checked, and when to retry
         self._faults: dict[str, tuple[str, float]] = {}
         self._ask_at = 0.0
         self._checked_at = time.monotonic()
         self._adopted = False
 
     def run(self, ended: threading.Event) -> None:
-        """Look after the stack until ``ended`` is set.
+        """Repair the stack until ``ended`` is set.
 
         Raises `StackError` when another supervisor does.
         """
@@ -93,11 +92,11 @@ class Supervisor:
         finally:
             over.set()
             heart.join()
-            if adopted:  # whoever runs it in the foreground has ended it, it did not die
+            if adopted:  # its user ended it in the foreground, it did not die
                 process.forget(supervisor.pid_file)
 
     def check(self) -> None:
-        """Mend what is broken now and due."""
+        """Repair parts that are broken and due."""
         self._checked_at = time.monotonic()
         self._guard("supervisor", self._stay_known)
         local = servers(self._settings)
@@ -113,13 +112,13 @@ class Supervisor:
             self._guard("queries", self._look_after_queries)
 
     def _stay_known(self) -> None:
-        """Write the pid file anew if it is damaged: without a mark nobody else can."""
+        """Rewrite the pid file if it is damaged; without a mark no other process can."""
         supervisor = apps.supervisor(self._settings)
         if self._adopted and process.find(supervisor.pid_file) is None:
             control.adopt(supervisor, self._settings)
 
     def _beat(self, over: threading.Event) -> None:
-        """Show that this process is alive, as long as its looks come to an end."""
+        """Update the heartbeat file, unless a check takes too long."""
         file = apps.heartbeat_file(self._settings)
         while True:
             if time.monotonic() - self._checked_at < _CHECK_MAX_S:
@@ -129,9 +128,9 @@ class Supervisor:
                 return
 
     def _guard(self, name: str, act: Callable[[], object]) -> None:
-        """Do one part: no fault in it may end the supervisor, or keep the other parts from it.
+        """Check one part; a fault in it stops neither the supervisor nor the other parts.
 
-        After a fault it has a pause: what finds one may have looked at all processes.
+        After a fault it pauses, because the check may have searched all processes.
         """
         before, due = self._faults.get(name, ("", 0.0))
         if time.monotonic() < due:
@@ -140,7 +139,7 @@ class Supervisor:
             act()
             self._faults.pop(name, None)
         except Exception as error:
-            fault = f"cannot be looked after: {error}"
+            fault = f"cannot be checked: {error}"
             self._faults[name] = fault, time.monotonic() + _ASK_S
             if fault != before:
                 self._log_event(name, fault)
@@ -219,7 +218,7 @@ class Supervisor:
     def _repair(
         self, name: str, act: Callable[[], object], found: str, done: str, why: str
     ) -> None:
-        """Mend one part; another one must not wait for what refuses to be mended."""
+        """Repair one part; a failed repair does not stop the others."""
         try:
             act()
             self._note_repair(name, f"{found}, {done}: {why}")
@@ -241,7 +240,7 @@ class Supervisor:
             self._log_event(name, "well again")
 
     def _log_event(self, name: str, event: str) -> None:
-        # a full disk or a closed terminal, say: what is mended matters more
+        # repairs go on with a full disk or a closed terminal
         with contextlib.suppress(OSError, ValueError):
             self._report(name, event)
         with contextlib.suppress(OSError):
