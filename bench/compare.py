@@ -1,9 +1,9 @@
-"""Side by side: contenders in turn, so that whatever else the machine does meets all of them.
+"""Compare contenders in turns, so that other load on the machine affects all of them.
 
-A `Row` says what is measured, by which figures, and who does it: each contender is a callable that
-does it once and returns its figures by name. `run` repeats it in rounds, in each of which all have
-a turn, every time another one first. What counts is not the figures, which are of this machine and
-moment, but the ratio to the first contender, taken round by round:
+A `Row` names the measured figures and the contenders. A contender is a callable that does the work
+once and returns its figures by name. `run` repeats this in rounds: in each round all contenders
+have a turn, and each time another contender is first. The figures depend on the machine and the
+moment, so the result is the ratio to the first contender, round by round:
 
     row = Row(
         key="paint",
@@ -15,7 +15,7 @@ moment, but the ratio to the first contender, taken round by round:
     comparison = run(row, repeat=5)
     save(comparison, folder)
 
-A contender may add ``lost`` and ``doubled`` to its figures: rows, which are told beside them.
+A contender may add ``lost`` and ``doubled`` rows to its figures, which are reported beside them.
 `bench.report` prints, draws and publishes comparisons. To have one more of them, add a function
 that returns its rows to `bench.__main__`.
 """
@@ -96,7 +96,7 @@ class Line(NamedTuple):
 
 
 def run(row: Row, repeat: int = 5, done: Callable[[str], object] | None = None) -> Comparison:
-    """Let the contenders of ``row`` have ``repeat`` rounds; ``done`` hears who had its turn."""
+    """Run ``repeat`` rounds of ``row``; ``done`` gets each contender's name after its turn."""
     begun, before = datetime.now(UTC), os.getloadavg()[0]
     rounds = []
     for order in orders(list(row.contenders), repeat):

@@ -35,7 +35,7 @@ Receive = Callable[[int, "_Counter"], Coroutine[Any, Any, None]]
 
 _START_MS = 1_767_225_600_000
 _PATIENCE_S = 120
-# of a venue, the path and the request that make its exchange tell of all liquidations
+# by venue: the path and the request that subscribe to all liquidations of its exchange
 _ASKED = {
     "binance_usdm": ("/stream?streams=!forceOrder@arr", b""),
     "deribit": ("", b'{"method":"public/subscribe","params":{"channels":["trades.any.100ms"]}}'),
@@ -102,7 +102,7 @@ def _theirs(name: str) -> Receive:
     plain = {"ssl": False, "server_hostname": None, "compression": None}
 
     async def receive(port: int, counter: _Counter) -> None:
-        async def heard(_liquidation: object, _receipt: float) -> None:
+        async def receive(_liquidation: object, _receipt: float) -> None:
             counter.tick()
 
         endpoints = [WebsocketEndpoint(f"wss://127.0.0.1:{port}", options=plain)]
@@ -110,7 +110,7 @@ def _theirs(name: str) -> Receive:
         feed = type("Local", (base,), {"websocket_endpoints": endpoints})(
             symbols=list(known),
             channels=[LIQUIDATIONS],
-            callbacks={LIQUIDATIONS: heard},
+            callbacks={LIQUIDATIONS: receive},
             timeout=-1,
             config={"log": {"disabled": True}},
         )

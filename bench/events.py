@@ -1,4 +1,4 @@
-"""Liquidations, as a simulated venue would tell of them."""
+"""Liquidations, as a simulated venue sends them."""
 
 import random
 import time

@@ -44,7 +44,7 @@ def latency(stack: Settings, sizes: Sizes) -> list[Row]:
 
 
 def stages(stack: Settings, sizes: Sizes) -> list[Row]:
-    """Tell where liq's time goes; the broker's own clock, of whole milliseconds, stamps appends."""
+    """Split liq's latency into steps; the broker stamps appends with whole milliseconds."""
     names = [f"{stage}, {which}" for stage in _STAGES for which in ("p50", "p99")]
     row = Row(
         key="stages",

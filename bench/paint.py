@@ -1,9 +1,9 @@
 """Event to paint: from an event's time to the animation frame after the redraw that shows it.
 
-A page tells the newest print it knows of, in a few characters. When a message with them comes is
-noted, and when they have changed, two animation frames later: by then the charts of a redraw of
-liq's are drawn (Streamlit draws its own after that text, so this is kind to it). An event has come,
-and is painted, with the first that is no older.
+A page shows the time of its newest print as text. Two times are noted: the arrival of a message
+with that text, and two animation frames after the text has changed. By then liq's charts are drawn;
+Streamlit draws its charts after the text, which favours Streamlit. An event has arrived, or is
+painted, with the first text that is no older.
 """
 
 import time
@@ -34,7 +34,7 @@ _LISTEN = """() => {
     window.WebSocket = class extends WebSocket {
         constructor(...given) {
             super(...given);
-            this.addEventListener("message", ({ data }) => window.heard?.(data));
+            this.addEventListener("message", ({ data }) => window.received?.(data));
         }
     };
 }"""
@@ -43,7 +43,7 @@ _WATCH = """message => {
     const read = %s, pattern = new RegExp(message);
     window.messages = [];
     window.paints = [];
-    window.heard = async data => {
+    window.received = async data => {
         const now = Date.now();
         const text = typeof data === "string" ? data : await new Response(data).text();
         const found = text.match(pattern);
@@ -63,7 +63,7 @@ _WATCH = """message => {
 
 
 class Page(NamedTuple):
-    """How a page tells its newest print: JavaScript that reads it, a pattern of the message."""
+    """How to find a page's newest print: JavaScript that reads it, a pattern of the message."""
 
     newest: str
     message: str
@@ -102,8 +102,8 @@ def painting(stack: Settings, sizes: Sizes) -> list[Row]:
                 "liq dashboard": painted(dashboard, _DASHBOARD),
                 "liq streamlit, polling each second": painted(streamlit, _STREAMLIT),
             },
-            note="From the venue's time of an event to the message that tells the page of it or of"
-            " a later one, and to the animation frame that shows it; Chromium on the same machine.",
+            note="From the venue's time of an event to the message that brings it, or a later one,"
+            " to the page, and to the animation frame that shows it; Chromium on the same machine.",
         )
     ]
 
@@ -130,11 +130,11 @@ def _painted(stack: Settings, sizes: Sizes, serving: Serving, seen: Page) -> Fig
     }
 
 
-def _percentiles(what: str, events: Numbers, told: list[tuple[str, float]]) -> Figures:
+def _percentiles(what: str, events: Numbers, shown: list[tuple[str, float]]) -> Figures:
     """Return p50 and p99 of the milliseconds from each event to the first that is no older."""
-    texts = [text for text, _ in told]
+    texts = [text for text, _ in shown]
     known = pd.to_datetime(texts, format="ISO8601", utc=True).as_unit("us").asi8
-    at = np.array([ms for _, ms in told])
+    at = np.array([ms for _, ms in shown])
     counted = events[(events > known[0]) & (events <= known.max())]
     first = np.searchsorted(np.maximum.accumulate(known), counted)
     p50, p99 = np.percentile(at[first] - counted / 1000, [50, 99])

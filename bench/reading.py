@@ -21,7 +21,7 @@ from liq.config import Settings
 from liq.query import queries as catalogue
 from liq.query import questdb
 
-# the query that gives so many rows
+# by number of rows: a query that returns them
 _QUERIES = {1: "totals", 1_000: "prints", 10_000: "prints"}
 _AT_ONCE = 10_000
 

@@ -51,7 +51,7 @@ def _outage(settings: Settings, way: Way, sizes: Sizes) -> Mapping[str, float]:
 
 
 def _recover(settings: Settings, total: int) -> Mapping[str, float]:
-    """Start QuestDB; return seconds until it had all from before, which only the end tells."""
+    """Start QuestDB; return the seconds until it had recovered all rows."""
     begin, started = time.monotonic(), time.time_ns() // 1000
     local.start(QUESTDB, settings)
     looks: list[tuple[float, int]] = []

@@ -1,7 +1,7 @@
 """Comparisons as a table in the terminal, and as a table and a picture in the documentation.
 
-The page is what is kept of all comparisons: those that were made anew take the place of theirs, and
-the picture is drawn of what stands in the page then.
+The page keeps all comparisons. A repeated comparison replaces its old result. The picture is drawn
+from the results in the page.
 """
 
 import json
@@ -63,8 +63,8 @@ def publish(
 ) -> None:
     """Write the tables into the marked section of ``page``, and the picture beside it.
 
-    Other comparisons that are there stay; ``place`` tells of a key where on the page it belongs.
-    Raises ValueError when it has no such section.
+    Other comparisons on the page stay; ``place`` returns the position of a key on the page. Raises
+    ValueError if the page has no such section.
     """
     text = page.read_text()
     made = {comparison.key: markdown(comparison) for comparison in comparisons}
@@ -75,7 +75,7 @@ def publish(
 
 
 def parse_tables(page: str) -> dict[str, str]:
-    """Return the comparisons that a page tells of, by key, as `markdown` made them."""
+    """Return the comparisons on a page by key, as `markdown` rendered them."""
     section = _section(_MARK).search(page)
     found = _COMPARISON.finditer(section.group() if section else "")
     return {each["key"]: each.group().rstrip() + "\n" for each in found}

@@ -146,7 +146,7 @@ def _micros(moment: datetime) -> int:
 
 
 def _insert(settings: Settings, stream: Stream, rows: pa.Table) -> None:
-    """Write ``rows`` through a file in the folder that QuestDB was told to import from."""
+    """Write ``rows`` through a file in QuestDB's folder for imports."""
     folder = settings.home / "questdb" / "import"
     folder.mkdir(exist_ok=True)
     file = folder / f"{uuid.uuid4().hex}.parquet"  # QuestDB may still hold an earlier file open

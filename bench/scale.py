@@ -90,7 +90,7 @@ class Scale(msgspec.Struct, frozen=True):
 
 
 def scale(stack: Settings, done: Callable[[str], object] = lambda _: None) -> Scale:
-    """Measure on a running stack; ``done`` hears what comes next."""
+    """Measure on a running stack; ``done`` gets the name of the next step."""
     begun, before = datetime.now(UTC).isoformat(timespec="seconds"), os.getloadavg()[0]
     runs = [(rate, COMMON_LAYOUT) for rate in RATES]
     runs += [(COMMON_RATE, layout) for layout in _OFFERED_TO]
@@ -229,7 +229,7 @@ def _both(one: Drained, other: Drained) -> Drained:
 
 @contextmanager
 def _workers(stack: Settings, number: int) -> Iterator[None]:
-    """Have so many Connect workers in the stack's group."""
+    """Run this number of Connect workers in the stack's group."""
     with TemporaryDirectory(prefix="liq-bench-") as home:
         port = free_ports()["connect_port"]
         settings = stack.model_copy(update={"home": Path(home), "connect_port": port})

@@ -48,7 +48,7 @@ def updates(sizes: Sizes) -> list[Row]:
 
     The bars' times stay the same, as within a bucket: a FigureWidget does not send them again. The
     figures' data is ready before, and both get the same: what is measured is the widget. A
-    FigureWidget also hears from its page what each update changed, which is not counted here.
+    FigureWidget also receives from its page the changes of each update, which are not counted here.
     """
     frames = [charts.bars.spec(_frame(sizes.points, seed)) for seed in range(_UPDATES + 1)]
     with _counted():

@@ -1,4 +1,4 @@
-"""What stands in the table, and since when."""
+"""The rows in the table, and since when they are visible."""
 
 import time
 from typing import NamedTuple

@@ -1,8 +1,8 @@
-"""Ways of events into QuestDB that are compared, each of them open as long as its block.
+"""The compared ways of events into QuestDB, each of them open as long as its block.
 
-From Kafka on there are liq's sink, the official connector with its defaults, and a script; the
-direct way does without Kafka. liq's table deduplicates and has views; a script's is a plain one, as
-its author would make it, in which what is written twice stands twice.
+From Kafka there are liq's sink, the official connector with its defaults, and a script. The direct
+way does without Kafka. liq's table deduplicates and has views. A script's table is a plain one, as
+its author would create it, in which a row that is written twice is stored twice.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -40,7 +40,7 @@ def main() -> None:
 
 
 class Table:
-    """The table of liquidations, over a connection that is made anew when it is lost."""
+    """The table of liquidations, over a connection that reconnects."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
