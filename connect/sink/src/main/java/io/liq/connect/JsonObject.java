@@ -25,8 +25,8 @@ final class JsonObject {
     /** Takes the fields one by one. */
     interface Fields {
         /**
-         * {@code value} is null, a String, Boolean, Long or Double; an empty List stands for any array. An empty Map
-         * stands for an object, whose fields follow with its name as their prefix.
+         * {@code value} is null, a String, Boolean, Long or Double. Any array is an empty List. An object is an empty
+         * Map; its fields follow with its name as their prefix.
          */
         void add(String prefix, String name, Object value);
     }

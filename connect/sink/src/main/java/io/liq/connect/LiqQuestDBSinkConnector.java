@@ -47,7 +47,7 @@ public class LiqQuestDBSinkConnector extends SinkConnector {
         return SinkConfig.DEFINITION;
     }
 
-    /** Checks what a {@link ConfigDef} cannot, so that a POST of a faulty file is answered with the mend. */
+    /** Checks what a {@link ConfigDef} cannot, so that the answer to a POST of a faulty file names the fix. */
     @Override
     public Config validate(Map<String, String> properties) {
         List<ConfigValue> values = new ArrayList<>(super.validate(properties).configValues());

@@ -60,7 +60,7 @@ final class QuestDB implements AutoCloseable {
             if (records.size() == 1) {
                 rejections.add(new Rejection(records.get(0), refusal));
             } else {
-                // one bad row fails the whole request: halve it until the bad one stands alone
+                // one bad row fails the whole request: halve it until the bad row is alone
                 int half = records.size() / 2;
                 deliver(records.subList(0, half), rejections);
                 deliver(records.subList(half, records.size()), rejections);

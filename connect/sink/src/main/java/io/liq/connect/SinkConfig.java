@@ -40,7 +40,7 @@ final class SinkConfig extends AbstractConfig {
                     "Field that holds the designated timestamp; the server's clock when empty.")
             .define(TIMESTAMP_UNITS, Type.STRING, "auto",
                     ValidString.in("auto", "seconds", "millis", "micros", "nanos"), Importance.MEDIUM,
-                    "Unit of the designated timestamp; auto tells it by its size.")
+                    "Unit of the designated timestamp; auto derives it from its size.")
             .define(TIMESTAMP_OF_KAFKA, Type.BOOLEAN, false, Importance.LOW,
                     "Take the Kafka record's timestamp as the designated one.")
             .define(INCLUDE_KEY, Type.BOOLEAN, true, Importance.MEDIUM, "Write the record's key too.")

@@ -10,7 +10,7 @@ final class Timestamps {
 
     private Timestamps() {}
 
-    /** {@code unit} is null where the size of {@code value} tells it. */
+    /** {@code unit} is null if it is derived from the size of {@code value}. */
     static long toMicros(long value, TimeUnit unit) {
         long micros = (unit == null ? unitOf(value) : unit).toMicros(value);
         if (micros < 0 || micros >= END_MICROS) {
