@@ -87,7 +87,7 @@ class AdvisorySource:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A vulnerability that somebody looked at and accepted until a day, with the reason."""
+    """A vulnerability that was reviewed and accepted until a day, with the reason."""
 
     id: str
     reason: str

@@ -140,13 +140,13 @@ def exchange_class(venue: Venue) -> Any:
         await self.tap(raw, timestamp)
 
     async def subscribe(self: Any, connection: Any) -> None:
-        await mended.subscribe(self, connection)
+        await repaired.subscribe(self, connection)
         self.note_opened(connection)
 
     base = EXCHANGE_MAP[EXCHANGES[venue.name]]
-    mended: Any = type(base.__name__, (base,), _mended(venue.name, base))
+    repaired: Any = type(base.__name__, (base,), _repairs(venue.name, base))
     body = {"message_handler": message_handler, "subscribe": subscribe}
-    return type(base.__name__, (mended,), body)
+    return type(base.__name__, (repaired,), body)
 
 
 def _futures(exchange: Any) -> list[str]:
@@ -157,7 +157,7 @@ def _futures(exchange: Any) -> list[str]:
     return [symbol for symbol, kind in kinds.items() if kind in (FUTURES, PERPETUAL)]
 
 
-def _mended(name: str, base: Any) -> dict[str, object]:
+def _repairs(name: str, base: Any) -> dict[str, object]:
     """Return repaired attributes for version 2: closed routes and endless tasks."""
     from cryptofeed.connection import WebsocketEndpoint  # noqa: PLC0415 - an optional extra
     from cryptofeed.defines import LIQUIDATIONS  # noqa: PLC0415 - an optional extra
@@ -176,7 +176,7 @@ def _mended(name: str, base: Any) -> dict[str, object]:
         self.poller = asyncio.current_task()
         await base._liquidations(self, pairs)
 
-    mends: dict[str, dict[str, object]] = {
+    repairs: dict[str, dict[str, object]] = {
         # an URL without a route acknowledges and stays silent
         "binance_usdm": {
             "websocket_endpoints": [WebsocketEndpoint("wss://fstream.binance.com/market")],
@@ -191,7 +191,7 @@ def _mended(name: str, base: Any) -> dict[str, object]:
         # nobody keeps the task that polls, so it would outlive the feed
         "okx": {"_liquidations": poll},
     }
-    return mends.get(name, {}) if _is_version_2() else {}
+    return repairs.get(name, {}) if _is_version_2() else {}
 
 
 def _is_version_2() -> bool:

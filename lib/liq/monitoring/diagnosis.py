@@ -270,8 +270,8 @@ def _producers(settings: Settings) -> list[Problem]:
             Problem(
                 Part.PRODUCER,
                 "no producer reports",
-                "None has for hours, but such as were stopped: nothing tells a calm market from a"
-                " stopped publisher. `liq run` starts a producer",
+                "No running producer has reported for hours, so a quiet market and a stopped"
+                " publisher look the same. `liq run` starts a producer",
             )
         ]
     return Pulse(datetime.now(UTC), None, reported).unheard()

@@ -119,8 +119,8 @@ def repair(settings: Settings | None = None) -> None:
         *(partial(connect.ensure, settings, stream) for stream in STREAMS),
     ]
     refusals = [unread, *(refusal for _, refusal in map(_ask, acts))]
-    if told := "; ".join(dict.fromkeys(filter(None, refusals))):
-        raise StackError(told)
+    if faults := "; ".join(dict.fromkeys(filter(None, refusals))):
+        raise StackError(faults)
 
 
 def _ask(ask: Callable[[], T]) -> tuple[T | None, str]:

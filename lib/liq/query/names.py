@@ -49,8 +49,8 @@ def match_stored(query: Query, values: Mapping[str, Any], settings: Settings) ->
             texts = given if isinstance(given, list) else [given]
             meant, unknown, known = _meant(texts, param.names, settings)
             found[name] = meant if isinstance(given, list) else meant[0]
-            told = [_unknown(text, param.names, known) for text in unknown[:_MOST]]
-            notes += [f"{name}: {note}" for note in told]
+            found_none = [_unknown(text, param.names, known) for text in unknown[:_MOST]]
+            notes += [f"{name}: {note}" for note in found_none]
             if len(unknown) > _MOST:
                 notes.append(f"{name}: {len(unknown) - _MOST} more that no row has")
     return Names(found, notes)

@@ -30,8 +30,8 @@ _DATA = (KAFKA, QUESTDB, "conf", "cluster-id", "journal", "spark")
 def up(settings: Settings | None = None, *, progress: Report = silent) -> None:
     """Start what is not running, wait until all is healthy; create topics, tables and sinks.
 
-    Safe to call again, and by several processes at once; a server whose settings changed is started
-    anew. Raises `StackError`, or the error of the server that refused a topic, table or sink.
+    Safe to call again, and by several processes at once. A server whose settings changed is
+    restarted. Raises `StackError`, or the error of the server that refused a topic, table or sink.
     """
     settings = settings or config.settings()
     resolve.ensure(settings, progress)
@@ -250,8 +250,8 @@ def _server(settings: Settings, name: str) -> Service:
 def _last_words(service: Service) -> str:
     lines = tail(service.log, 50) if service.log.exists() else []
     # without the frames of stack traces, and what the JVM says of its archive of classes
-    telling = [line for line in lines if not line.startswith("\t") and "[cds]" not in line]
-    return "\n".join([f"see {service.log}", *telling[-5:]])
+    useful = [line for line in lines if not line.startswith("\t") and "[cds]" not in line]
+    return "\n".join([f"see {service.log}", *useful[-5:]])
 
 
 def _locked(settings: Settings) -> AbstractContextManager[None]:

@@ -175,7 +175,7 @@ def _may_be_of(process: psutil.Process, pid_file: Path) -> bool:
     """Whether a marked process is the process of ``pid_file``, not a child that outlived it."""
     try:
         return bool(_read(pid_file)["argv"] == process.cmdline())
-    except (OSError, *_DAMAGE):  # the file does not tell
+    except (OSError, *_DAMAGE):  # the file cannot be read
         return True
     except psutil.Error:
         return False
@@ -221,7 +221,7 @@ def _entry(pid_file: Path) -> Mapping[str, Any]:
         if found := recover([pid_file]).get(pid_file):
             return {"argv": found.process.cmdline(), "definition": found.definition}
         raise StackError(
-            f"cannot read {pid_file}: {error!r}; `liq run` starts what it stands for anew"
+            f"cannot read {pid_file}: {error!r}; `liq run` restarts its service"
         ) from error
 
 

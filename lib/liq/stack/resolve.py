@@ -1,7 +1,7 @@
 """The jars of the stack: built once by Maven from ``connect/``, then kept in the cache.
 
-The folder in the cache is named by a hash of the sources, so a changed pom or sink builds anew, an
-unchanged one never calls Maven, and several versions can be in use side by side.
+The folder in the cache is named by a hash of the sources. So a changed pom or sink is built again,
+an unchanged one never calls Maven, and several versions can be used side by side.
 """
 
 import contextlib

@@ -174,8 +174,8 @@ def _connect_environ(settings: Settings) -> dict[str, str]:
     if settings.connect_login:
         names += ["connect_login", "connect_password"]
     environ = settings.environ()
-    told = {name: environ[name] for name in (f"LIQ_{each.upper()}" for each in names)}
-    return {**told, **toolchain.LOCALE}
+    passed = {name: environ[name] for name in (f"LIQ_{each.upper()}" for each in names)}
+    return {**passed, **toolchain.LOCALE}
 
 
 def _questdb(settings: Settings, jars: Path) -> Service:

@@ -50,6 +50,6 @@ class Service:
 
     @property
     def definition(self) -> str:
-        """A hash of all that it is started with: another one means that it must be started anew."""
+        """A hash of all arguments of its start; a running service with another one is restarted."""
         parts = (list(self.argv), sorted(self.env.items()), sorted(self.files.items()))
         return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -50,7 +50,7 @@ def _fault(found: process.Remembered | None, supervisor: Service, settings: Sett
 
 
 def _is_as_started(supervisor: Service) -> bool:
-    """Return whether the settings are those that it was started with, as far as its file tells."""
+    """Return True if it was started with the present settings, by its pid file."""
     try:
         return process.definition(supervisor.pid_file) == supervisor.definition
     except StackError:

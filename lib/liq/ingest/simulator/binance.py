@@ -122,10 +122,10 @@ class _Session:
         return frames
 
     def _messages(self, streams: tuple[str, ...], payload: bytes) -> list[bytes]:
-        heard = [stream for stream in streams if stream in self.streams]
+        subscribed = [stream for stream in streams if stream in self.streams]
         if not self.combined:
-            return [payload] * len(heard)
-        return [b'{"stream":"%s","data":%s}' % (stream.encode(), payload) for stream in heard]
+            return [payload] * len(subscribed)
+        return [b'{"stream":"%s","data":%s}' % (stream.encode(), payload) for stream in subscribed]
 
     def _carry_out(self, request: _Request) -> list[str] | None:
         if request.method == "LIST_SUBSCRIPTIONS":

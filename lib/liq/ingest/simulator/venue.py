@@ -18,7 +18,7 @@ from liq.ingest.simulator.hawkes import HawkesProcess, Order
 from liq.ingest.simulator.walk import Walk
 
 _TICK_S = 0.002  # orders due within it are written at once
-_BEHIND = 1_000  # so many are written at once when it is behind its schedule
+_BEHIND = 1_000  # orders that are written at once when it is behind its schedule
 CONTROL_S = 1.0
 _SLOW_CLIENT_BYTES = 256 * 1024 * 1024
 

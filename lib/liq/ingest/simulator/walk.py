@@ -41,7 +41,7 @@ class Walk:
         return math.exp(self._asset(base).level(self._since(time_ms)))
 
     def push(self, base: str, time_ms: float, usd: float) -> float:
-        """Buy (or sell, below zero) for so much; return the price after it, as `factor` does."""
+        """Buy for ``usd`` (sell, below zero); return the price after it, as `factor` does."""
         asset, at = self._asset(base), self._since(time_ms)
         asset.push(at, usd)
         return math.exp(asset.level(at))

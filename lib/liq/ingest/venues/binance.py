@@ -19,16 +19,16 @@ One order a message, bare on a raw stream, below ``data`` on a combined one::
 
 Notional is ``z`` times ``ap`` (USD-M), or ``z`` contracts of 100 USD (BTC) or 10 USD (others) in
 COIN-M, which adds the pair as ``ps``. An order that is still open is passed over: ``z``
-accumulates, so its last message tells all of it. One that expired or was cancelled counts as far as
+accumulates, so its last message has all of it. One that expired or was cancelled counts as far as
 it was filled.
 
 Since 2026-06-30 the stream carries both kinds of contract, with ``"st"`` 1 for USD-M and 2 for
-COIN-M: orders of the other kind are passed over, as the other feed tells them.
+COIN-M: orders of the other kind are passed over, as the other feed has them.
 
 Traps: at most the latest order a second a contract is shown, so totals are lower bounds. The USD-M
 URL without ``/market`` acknowledges and stays silent since 2026-04-23; COIN-M has no such routes. A
-connection lasts 24 hours. The mark price of BTC, every 3 s, tells a quiet market from a dead
-connection.
+connection lasts 24 hours. The mark price of BTC, every 3 s, shows that a connection is not dead
+in a quiet market.
 """
 
 import re

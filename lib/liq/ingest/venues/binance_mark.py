@@ -13,7 +13,7 @@ One contract a message, each second, bare on a raw stream, below ``data`` on a c
      "T": 1562306400000}      next funding time, milliseconds
 
 The mark price is what positions are judged by, so it is the one that liquidates; it follows the
-index and the contract's own trades smoothly, and one odd trade does not move it. It stands for the
+index and the contract's own trades smoothly, and one odd trade does not move it. It is used as the
 price of its base asset wherever a liquidation's exchange has none of its own here.
 
 Traps: the stream is on the route ``/market``, which the liquidations have too (the URL without a

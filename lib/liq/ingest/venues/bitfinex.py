@@ -16,7 +16,7 @@ Arrays on a numbered channel, several positions a message::
         null,
         112.27]]]         price at which it was taken over, or null
 
-Only starts count: the matches that follow tell the same position again, in parts. The price is that
+Only starts count: the matches that follow have the same position again, in parts. The price is that
 of the take-over; where there is none (sold in the market) it is the holder's entry price, marked
 ``entry``, so that notional is what the position cost, not what it brought.
 

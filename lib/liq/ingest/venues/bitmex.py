@@ -11,7 +11,7 @@ Changes of a table of open liquidation orders::
         "leavesQty": 123000    contracts left to fill: USD (inverse) or fractions of base (linear)
     }]}
 
-Only inserts are liquidations. ``partial`` is what was open before we came, ``update`` tells fills
+Only inserts are liquidations. ``partial`` is what was open before we came, ``update`` has fills
 of an order already counted, ``delete`` its end. BitMEX support says that the order is for the full
 quantity, and is inserted even when it fills at once (BitMEX/api-connectors issue 241).
 
@@ -19,7 +19,7 @@ Traps: there is no time in the message, so ``ts`` is our time of receipt, and th
 over two connections is two rows. A linear contract is ``1 / underlyingToPositionMultiplier`` base.
 Quanto contracts (settled in a third currency) and spot are no part of the listing. XBT is BTC.
 
-One candle of XBTUSD a minute tells a quiet market from a dead connection.
+One candle of XBTUSD a minute shows that a connection is not dead in a quiet market.
 """
 
 from collections.abc import Iterator, Sequence

@@ -15,8 +15,8 @@ Traps: ``S`` is the position, the opposite of most venues' order side. Every mes
 topic ``liquidation.SYMBOL`` is deprecated, it showed one order a second. Nothing names a
 liquidation: two that are alike in all four fields are two within a message, one in two messages.
 
-A candle of BTC, pushed at least once a minute, tells a quiet market from a dead connection. Bybit
-drops a client that does not ping every 20 s.
+A candle of BTC, pushed at least once a minute, shows that a connection is not dead in a quiet
+market. Bybit drops a client that does not ping every 20 s.
 """
 
 from collections.abc import Iterator, Sequence

@@ -21,7 +21,7 @@ Traps: ``amount``, not ``contracts``, has the units above. Options are left out:
 base or a premium, which is no measure of the position that was closed. Interval ``raw`` is for
 logged-in users only.
 
-The trades themselves tell a living connection, besides Deribit's own heartbeat, whose test request
+The trades themselves show a living connection, besides Deribit's own heartbeat, whose test request
 must be answered.
 """
 

@@ -23,7 +23,8 @@ Traps: before 2026-08-20 the venue showed one order a second, ``result`` was a b
 header ``X-Gate-Size-Decimal: 1`` a size loses its decimals. An inverse contract has a
 quanto_multiplier of 0 and is 1 USD. BTC-settled contracts on other coins (quanto) are left out.
 
-The ticker of BTC tells a quiet market from a dead connection. The server pings below the messages.
+The ticker of BTC shows that a connection is not dead in a quiet market. The server pings below the
+messages.
 """
 
 from collections.abc import Iterator, Sequence

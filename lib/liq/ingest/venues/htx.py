@@ -20,7 +20,7 @@ must agree with volume, contract size and price, or the order is rejected. The d
 "Long or short" of ``direction``, whose values are buy and sell; with ``offset`` close a sell can
 only end a long. Nothing names an order: two alike in all fields are two within a frame, one in two.
 
-The server sends a ping every 5 s, which must be answered; it tells a living connection too.
+The server sends a ping every 5 s, which must be answered; it shows a living connection too.
 """
 
 import zlib

@@ -15,12 +15,12 @@ Several contracts in a message and several orders of a contract::
 
 Traps: the venue shows a sample of its liquidations, at most one a second a contract, and not in
 order of time. It ignores ``instId`` in a subscription. The first message after subscribing is
-history; it is told by age, because a parser that counted messages would throw away a real one after
+history, known by its age, because a parser that counted messages would throw away a real one after
 each reconnect. Young history is kept: it is true, and dedup absorbs what was already seen. What is
 passed over is counted: if that goes on, this machine's clock is fast.
 
-The open interest of BTC, pushed every 3 s, tells a quiet market from a dead connection. OKX drops
-a connection over which nothing went for 30 s; its ping and pong are bare words.
+The open interest of BTC, pushed every 3 s, shows that a connection is not dead in a quiet market.
+OKX drops a connection over which nothing went for 30 s; its ping and pong are bare words.
 """
 
 from collections.abc import Iterator, Sequence
