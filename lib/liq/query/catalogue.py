@@ -49,7 +49,7 @@ TABLES = (
 )
 ODD, ANY = "odd_", "any_"  # before their names: the rows that break a rule, and all
 BARS = ("bars", "prints", "largest", "first", "last")
-REPORTS, TOLD = "reports", "told"
+REPORTS, LAST_REPORTS = "reports", "told"
 FILTERS = {  # parameters that choose rows of {bars}
     "until": "ts < %(until)s",
     "symbols": "symbol IN (%(symbols)s)",
@@ -75,7 +75,7 @@ _NAMED = re.compile(r"\b(\w+) AS \(", re.IGNORECASE)  # WITH name AS (…
 _CLOCK = re.compile(
     r"\b(?:now|systimestamp\w*|sysdate|today|tomorrow|yesterday|rnd_\w+)\b", re.IGNORECASE
 )
-_TABLE_OF = {"bars": "table", REPORTS: "health_table", TOLD: "health_table"}
+_TABLE_OF = {"bars": "table", REPORTS: "health_table", LAST_REPORTS: "health_table"}
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -237,14 +237,14 @@ def _sql_faults(query: Query) -> Iterator[str]:
         values |= {SINCE} | (query.params.keys() & FILTERS.keys())
     elif alone := sorted(identifiers & set(BARS)):
         yield f"its sql has {{{alone[0]}}} without {{bars}}"
-    if identifiers & {REPORTS, TOLD}:
+    if identifiers & {REPORTS, LAST_REPORTS}:
         values |= {SINCE, END, LOOK_BACK} | (query.params.keys() & {"exchange"})
     for name in values & implied.keys():
         values = values - {name} | implied[name]
     if unknown := sorted(values - query.params.keys()):
         yield f"its sql binds {', '.join(unknown)}, which params do not declare"
     tables = {f"{which}{name}" for which in ("", ODD, ANY) for name in TABLES}
-    if unknown := sorted(identifiers - syntax - {*tables, *BARS, REPORTS, TOLD}):
+    if unknown := sorted(identifiers - syntax - {*tables, *BARS, REPORTS, LAST_REPORTS}):
         yield f"its sql has {{{unknown[0]}}}; braces are for tables, intervals and columns"
     if unused := sorted(query.params.keys() - values - identifiers):
         yield f"its sql does not use the parameter {', '.join(unused)}"

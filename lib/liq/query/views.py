@@ -34,7 +34,7 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.query import questdb
-from liq.query.catalogue import BARS, FILTERS, LOOK_BACK, REPORTS, TOLD, Query
+from liq.query.catalogue import BARS, FILTERS, LAST_REPORTS, LOOK_BACK, REPORTS, Query
 from liq.query.parameters import duration
 from liq.records import rules
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, Stream
@@ -135,7 +135,7 @@ def expand(
     query: Query, values: Mapping[str, Any], settings: Settings
 ) -> tuple[Query, Mapping[str, Any]]:
     """Return ``query`` with sources in place of ``{bars}`` and the like, ``values`` with bounds."""
-    if f"{{{TOLD}}}" in query.sql:
+    if f"{{{LAST_REPORTS}}}" in query.sql:
         return _expand_health(query, values, settings)
     if "{bars}" not in query.sql:
         return query, values
@@ -219,7 +219,8 @@ def _settled(values: Mapping[str, Any]) -> datetime:
 def _expand_health(
     query: Query, values: Mapping[str, Any], settings: Settings
 ) -> tuple[Query, Mapping[str, Any]]:
-    told, reports = _told(query, "%(told_from)s"), _reports(query, "%(since)s", "%(end)s")
+    reports = _reports(query, "%(since)s", "%(end)s")
+    last_reports = _last_reports(query, "%(told_from)s")
     minute, since = duration(_HEALTH.width), values["since"]
     begin, end = _floor(since, minute) + minute, _floor(_settled(values), minute)
     values = {**values, "told_from": since - values[LOOK_BACK]}
@@ -227,19 +228,19 @@ def _expand_health(
     if _HEALTH in VIEWS and end > first and _has_all(_HEALTH, (first, end), settings):
         name, exchange = _HEALTH.name(settings), _only(query, "exchange")
         values = {**values, **_bounds((begin, end)), "view_first": first}
-        told = (
+        last_reports = (
             f"SELECT last_ts AS ts, exchange, source, stopped_ts = last_ts AS stopped FROM {name}"
             f" WHERE ts >= %(view_first)s AND ts < %(view_to)s AND odd = false"
             f" AND last_ts >= %(told_from)s {exchange}"
-            f" UNION ALL {_told(query, '%(view_to)s')}"
+            f" UNION ALL {_last_reports(query, '%(view_to)s')}"
         )
         if end - begin >= _LEAST_HEALTH:
             reports = _reports_from_view(query, name)
-    sql = query.sql.replace(f"{{{TOLD}}}", f"({told})").replace(f"{{{REPORTS}}}", f"({reports})")
-    return replace(query, sql=sql), values
+    sql = query.sql.replace(f"{{{LAST_REPORTS}}}", f"({last_reports})")
+    return replace(query, sql=sql.replace(f"{{{REPORTS}}}", f"({reports})")), values
 
 
-def _told(query: Query, since: str) -> str:
+def _last_reports(query: Query, since: str) -> str:
     within = f"ts >= {since} AND ts < %(end)s {_only(query, 'exchange')}"
     return f"SELECT ts, exchange, source, stopped FROM {{health_table}} WHERE {within}"
 
