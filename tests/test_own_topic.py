@@ -8,7 +8,7 @@ import pytest
 from liq.config import Settings
 from liq.delivery import connect
 from liq.delivery.producer import Producer
-from liq.ingest.simulator.server import Plan, Simulator
+from liq.ingest.simulator.server import Schedule, Simulator
 from liq.query import questdb
 from liq.records.streams import LIQUIDATIONS
 from support.helpers import PATIENCE_S, eventually, free_ports, reached, running
@@ -33,7 +33,7 @@ def stored(settings: Settings) -> int:
 async def test_one_command_gives_it_a_sink_and_until_then_the_producer_warns(
     stack: Settings, mine: Settings
 ) -> None:
-    async with Simulator(Plan(rate=50), mine) as simulator:
+    async with Simulator(Schedule(rate=50), mine) as simulator:
         producer = Producer(url=simulator.url, settings=mine)
         await producer.start()
         try:

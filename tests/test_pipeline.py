@@ -19,7 +19,7 @@ from liq.delivery.messaging import Publisher
 from liq.delivery.producer import Producer
 from liq.ingest.feed import Patience
 from liq.ingest.instruments import load_snapshot
-from liq.ingest.simulator.server import Plan, Simulator
+from liq.ingest.simulator.server import Schedule, Simulator
 from liq.ingest.venues import VENUES
 from liq.query import questdb
 from support.helpers import PATIENCE_S, eventually
@@ -31,7 +31,9 @@ COLUMNS = ["symbol", "side", "notional", "ts"]
 
 
 @asynccontextmanager
-async def producing(plan: Plan, settings: Settings) -> AsyncIterator[tuple[Simulator, Producer]]:
+async def producing(
+    plan: Schedule, settings: Settings
+) -> AsyncIterator[tuple[Simulator, Producer]]:
     async with Simulator(plan, settings) as simulator:
         producer = Producer(url=simulator.url, settings=settings)
         await producer.start()
@@ -94,7 +96,7 @@ def dead_letters(settings: Settings, count: int) -> list[tuple[bytes, dict[str, 
 async def test_every_sent_event_is_stored_once_as_it_was(
     pipeline: Settings, tmp_path: Path
 ) -> None:
-    plan = Plan(rate=1_000, seed=1, count=5_000, ledger=tmp_path / "ledger")
+    plan = Schedule(rate=1_000, seed=1, count=5_000, ledger=tmp_path / "ledger")
     async with producing(plan, pipeline):
         pass
     sent = expected(tmp_path / "ledger")
@@ -107,7 +109,7 @@ async def test_every_sent_event_is_stored_once_as_it_was(
 async def test_closed_connections_lose_only_what_was_sent_to_nobody(
     pipeline: Settings, tmp_path: Path
 ) -> None:
-    plan = Plan(rate=200, seed=2, count=1_000, close_after=1.5, ledger=tmp_path / "ledger")
+    plan = Schedule(rate=200, seed=2, count=1_000, close_after=1.5, ledger=tmp_path / "ledger")
     async with producing(plan, pipeline) as (_, producer):
         pass
     assert producer.status().reconnects >= 2
@@ -118,7 +120,7 @@ async def test_closed_connections_lose_only_what_was_sent_to_nobody(
 async def test_overlapping_connections_store_each_event_once(
     pipeline: Settings, tmp_path: Path
 ) -> None:
-    plan = Plan(rate=300, seed=6, count=1_500, ledger=tmp_path / "ledger")
+    plan = Schedule(rate=300, seed=6, count=1_500, ledger=tmp_path / "ledger")
     patience = Patience(max_age=1, overlap=0.5)
     async with Simulator(plan, pipeline) as simulator:
         producer = Producer(url=simulator.url, patience=patience, settings=pipeline)
@@ -149,7 +151,7 @@ async def test_events_out_of_order_and_doubled_are_stored_once_in_order(pipeline
 
 
 async def test_every_venue_is_stored_as_it_was(pipeline: Settings, tmp_path: Path) -> None:
-    plan = Plan(rate=100, seed=8, count=100, ledger=tmp_path / "ledger")
+    plan = Schedule(rate=100, seed=8, count=100, ledger=tmp_path / "ledger")
     async with Simulator(plan, pipeline) as simulator:
         producers = [
             Producer(
@@ -180,7 +182,7 @@ async def test_every_venue_is_stored_as_it_was(pipeline: Settings, tmp_path: Pat
 async def test_malformed_frame_is_dead_lettered_and_the_next_good_one_arrives(
     pipeline: Settings, tmp_path: Path
 ) -> None:
-    plan = Plan(rate=100, seed=3, count=60, malformed_every=10, ledger=tmp_path / "ledger")
+    plan = Schedule(rate=100, seed=3, count=60, malformed_every=10, ledger=tmp_path / "ledger")
     async with producing(plan, pipeline):
         pass
     rows = await asyncio.to_thread(stored, pipeline, 60)
@@ -196,7 +198,7 @@ async def test_malformed_message_in_the_topic_is_dead_lettered_by_the_sink(
     client = KafkaProducer(bootstrap_servers=pipeline.kafka_bootstrap)
     client.send(pipeline.topic, value=b'{"ts": "not json').get(timeout=PATIENCE_S)
     client.close()
-    plan = Plan(rate=100, seed=4, count=20, ledger=tmp_path / "ledger")
+    plan = Schedule(rate=100, seed=4, count=20, ledger=tmp_path / "ledger")
     async with producing(plan, pipeline):
         pass
     await asyncio.to_thread(stored, pipeline, 20)
@@ -209,7 +211,7 @@ async def test_malformed_message_in_the_topic_is_dead_lettered_by_the_sink(
 async def test_questdb_away_for_30_s_under_load_loses_and_doubles_nothing(
     pipeline: Settings, tmp_path: Path
 ) -> None:
-    plan = Plan(rate=500, seed=5, count=20_000, ledger=tmp_path / "ledger")
+    plan = Schedule(rate=500, seed=5, count=20_000, ledger=tmp_path / "ledger")
     async with producing(plan, pipeline) as (simulator, producer):
         await reached(lambda: producer.status().acknowledged > 1_000)
         await asyncio.to_thread(local.stop, "questdb", pipeline)

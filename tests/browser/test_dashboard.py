@@ -15,7 +15,7 @@ import pytest_asyncio
 from browser.conftest import POOL, Visit, Visiting, kernels, serving, threaded
 from liq.config import Settings
 from liq.delivery.producer import Producer
-from liq.ingest.simulator.server import Plan, Simulator
+from liq.ingest.simulator.server import Schedule, Simulator
 from liq.web import serve
 from liq.web.dashboard.boards import BOARDS
 from support.helpers import eventually, free_ports
@@ -30,7 +30,7 @@ pytestmark = [
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[Producer]:
     """A simulated exchange whose liquidations are published; the server is older than they are."""
-    async with Simulator(Plan(rate=20, seed=3), settings) as simulator:
+    async with Simulator(Schedule(rate=20, seed=3), settings) as simulator:
         producer = Producer(url=simulator.url, settings=settings)
         await producer.start()
         yield producer

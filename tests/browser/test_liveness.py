@@ -21,7 +21,7 @@ from liq import stack as local
 from liq.common import assets
 from liq.config import Settings
 from liq.delivery import connect
-from liq.ingest.simulator.server import Plan, Simulator
+from liq.ingest.simulator.server import Schedule, Simulator
 from liq.query import questdb
 from liq.records.streams import LIQUIDATIONS, STREAMS
 from liq.web import serve
@@ -110,7 +110,7 @@ async def pipeline(
 ) -> AsyncIterator[Pipeline]:
     """All of it, with one page for all tests, which is live."""
     log = tmp_path_factory.mktemp("dashboard") / "log"
-    async with Simulator(Plan(rate=5, seed=3), own) as simulator:
+    async with Simulator(Schedule(rate=5, seed=3), own) as simulator:
         producer = Process(own, ["-m", "liq", "produce", "--url", simulator.url])
         await asyncio.to_thread(producer.start)
         try:

@@ -15,7 +15,7 @@ import liq
 from liq.config import Settings
 from liq.delivery.producer import Producer
 from liq.ingest.feed import Patience
-from liq.ingest.simulator.server import Plan, Simulator
+from liq.ingest.simulator.server import Schedule, Simulator
 from liq.ingest.venues import VENUES
 from liq.query import questdb, stamps
 from liq.records.streams import FEED_HEALTH
@@ -273,7 +273,7 @@ async def test_a_producer_reports_through_kafka(pipeline: Settings) -> None:
     def seen() -> pd.DataFrame:
         return questdb.fetch(f"SELECT * FROM {pipeline.health_table} ORDER BY ts", None, pipeline)  # noqa: S608
 
-    async with Simulator(Plan(rate=50, close_after=3), pipeline) as simulator:
+    async with Simulator(Schedule(rate=50, close_after=3), pipeline) as simulator:
         producer = Producer(url=simulator.url, patience=HASTY, settings=pipeline)
         await producer.start()
         await asyncio.to_thread(eventually, lambda: seen()["reconnects"].sum() > 0)
@@ -299,7 +299,7 @@ async def test_only_who_is_stopped_on_purpose_says_so(pipeline: Settings) -> Non
     def last() -> bool:
         return bool(rows(pipeline)["stopped"].iloc[-1])
 
-    async with Simulator(Plan(rate=50), pipeline) as simulator:
+    async with Simulator(Schedule(rate=50), pipeline) as simulator:
         for stop, on_purpose in ((Producer.stop, True), (_cancel, True), (_fail, False)):
             before = len(rows(pipeline))
             producer = Producer(url=simulator.url, patience=HASTY, settings=pipeline)
@@ -340,7 +340,7 @@ async def test_a_killed_producer_is_missed_and_one_that_is_ended_is_not(
     def connected() -> bool:
         return bool(liq.hit("feed_health", settings=pipeline, window="1m")["connected"].any())
 
-    async with Simulator(Plan(rate=50), pipeline) as simulator:
+    async with Simulator(Schedule(rate=50), pipeline) as simulator:
         with running(pipeline, "-m", "liq", "produce", "--url", simulator.url) as producer:
             await asyncio.to_thread(eventually, lambda: rows(pipeline)["connected"].sum() > 2)
             producer.send_signal(number)

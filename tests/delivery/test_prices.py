@@ -12,7 +12,7 @@ from liq.delivery.messaging import Publisher
 from liq.delivery.producer import Producer, producers
 from liq.delivery.replay import Replay
 from liq.ingest.recording import Recorder
-from liq.ingest.simulator.server import Plan, Simulator
+from liq.ingest.simulator.server import Schedule, Simulator
 from liq.ingest.venues import PRICE_FEEDS, VENUES
 from liq.ingest.venues.binance_mark import BINANCE_USDM_MARK
 from liq.query import questdb
@@ -29,7 +29,7 @@ async def test_prices_of_the_settings_contracts_are_stored(pipeline: Settings) -
     def stored() -> pd.DataFrame:
         return questdb.fetch(f"SELECT * FROM {settings.price_table} ORDER BY ts", None, settings)  # noqa: S608
 
-    async with Simulator(Plan(rate=50), settings) as simulator:
+    async with Simulator(Schedule(rate=50), settings) as simulator:
         producer = Producer("binance_usdm_mark", simulator.urls, settings=settings)
         await producer.start()
         await asyncio.to_thread(eventually, lambda: len(stored()) >= 6)

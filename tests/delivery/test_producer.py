@@ -16,7 +16,7 @@ from liq.errors import ConfigError, FeedError, KafkaError, RejectedMessage
 from liq.ingest import venues
 from liq.ingest.feed import Patience
 from liq.ingest.instruments import load_snapshot
-from liq.ingest.simulator.server import Plan, Simulator
+from liq.ingest.simulator.server import Schedule, Simulator
 from liq.ingest.venues.base import Instruments, Passed
 from liq.ingest.venues.binance import BINANCE_USDM
 from liq.ingest.venues.okx import OKX
@@ -34,7 +34,7 @@ def published(settings: Settings) -> list[Liquidation]:
 
 @pytest.mark.stack
 async def test_what_the_exchange_sent_is_in_the_topic(broker: Settings, tmp_path: Path) -> None:
-    plan = Plan(rate=3_000, count=6_000, ledger=tmp_path / "ledger")
+    plan = Schedule(rate=3_000, count=6_000, ledger=tmp_path / "ledger")
     async with Simulator(plan, broker) as simulator:
         producer = Producer(url=simulator.url, settings=broker)
         await producer.start()
@@ -59,7 +59,7 @@ async def test_what_the_exchange_sent_is_in_the_topic(broker: Settings, tmp_path
 
 @pytest.mark.stack
 async def test_bad_messages_are_dead_lettered_and_the_good_go_on(broker: Settings) -> None:
-    async with Simulator(Plan(rate=500, count=300, malformed_every=50), broker) as simulator:
+    async with Simulator(Schedule(rate=500, count=300, malformed_every=50), broker) as simulator:
         producer = Producer(url=simulator.url, settings=broker)
         await producer.start()
         await reached(lambda: producer.status().received == 306)
@@ -90,7 +90,7 @@ async def test_what_a_bad_message_holds_of_good_is_published(
         return found
 
     monkeypatch.setitem(venues.VENUES, "odd", replace(BINANCE_USDM, name="odd", parse=odd))
-    async with Simulator(Plan(rate=500, count=100), broker) as simulator:
+    async with Simulator(Schedule(rate=500, count=100), broker) as simulator:
         producer = Producer("odd", simulator.url, settings=broker)
         await producer.start()
         await reached(lambda: producer.status().sent == 100)
@@ -111,7 +111,7 @@ async def test_what_a_fast_clock_makes_of_news_is_counted_and_shown(
         return OKX.parse(raw, instruments, recv_ts + 3_600_000_000, source)
 
     monkeypatch.setitem(venues.VENUES, "okx", replace(OKX, parse=fast))
-    async with Simulator(Plan(rate=200), pipeline) as simulator:
+    async with Simulator(Schedule(rate=200), pipeline) as simulator:
         url = simulator.urls.replace("{venue}", "okx")
         producer = Producer("okx", url, instruments=load_snapshot(OKX), settings=pipeline)
         await producer.start()
@@ -136,7 +136,7 @@ async def test_what_a_fast_clock_makes_of_news_is_counted_and_shown(
 
 @pytest.mark.stack
 async def test_it_can_be_started_again_and_twice_is_once(broker: Settings) -> None:
-    async with Simulator(Plan(rate=200), broker) as simulator:
+    async with Simulator(Schedule(rate=200), broker) as simulator:
         producer = Producer(url=simulator.url, settings=broker)
         assert producer.status().state is FeedState.STOPPED
         await producer.stop()  # nothing to stop
@@ -151,14 +151,14 @@ async def test_it_can_be_started_again_and_twice_is_once(broker: Settings) -> No
 
 @pytest.mark.stack
 async def test_an_exchange_that_goes_and_comes_is_waited_for(broker: Settings) -> None:
-    async with Simulator(Plan(rate=200), broker) as simulator:
+    async with Simulator(Schedule(rate=200), broker) as simulator:
         url = simulator.url
     producer = Producer(url=url, patience=HASTY, settings=broker)
     await producer.start()
     await reached(lambda: producer.status().errors > 0)
     assert producer.status().state is FeedState.CONNECTING
     assert url in producer.status().last_error
-    async with Simulator(Plan(rate=200, close_after=0.5), broker):
+    async with Simulator(Schedule(rate=200, close_after=0.5), broker):
         await reached(lambda: producer.status().reconnects >= 2)
         assert producer.running
     await producer.stop()
@@ -184,7 +184,7 @@ async def test_a_full_disk_is_shown_and_does_not_end_it(
 ) -> None:
     with small_disk(kind, tmp_path / "disk") as disk:
         settings = pipeline.model_copy(update={"home": disk.path})
-        async with Simulator(Plan(rate=500), settings) as simulator:
+        async with Simulator(Schedule(rate=500), settings) as simulator:
             kept = disk.path / "recordings"
             producer = Producer(url=simulator.url, record=kept, settings=settings)
             await producer.start()

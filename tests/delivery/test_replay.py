@@ -12,7 +12,7 @@ from liq.delivery.producer import Producer
 from liq.delivery.replay import Replay, Replayed
 from liq.errors import ConfigError, KafkaError, RecordingError
 from liq.ingest.recording import Recorder
-from liq.ingest.simulator.server import Plan, Simulator
+from liq.ingest.simulator.server import Schedule, Simulator
 from liq.query import questdb
 from liq.records.model import Source
 from support.helpers import consume, eventually
@@ -61,7 +61,9 @@ def rows(settings: Settings, count: int, source: str) -> pd.DataFrame:
 async def test_replaying_a_producer_s_recording_adds_no_row(
     pipeline: Settings, tmp_path: Path
 ) -> None:
-    async with Simulator(Plan(rate=500, count=1_000, malformed_every=100), pipeline) as simulator:
+    async with Simulator(
+        Schedule(rate=500, count=1_000, malformed_every=100), pipeline
+    ) as simulator:
         producer = Producer(url=simulator.url, record=tmp_path, settings=pipeline)
         await producer.start()
         await asyncio.to_thread(eventually, lambda: producer.status().received == 1_010)

@@ -17,7 +17,7 @@ from liq.delivery import connect, messaging
 from liq.errors import NotebookError
 from liq.ingest import semantics
 from liq.ingest.recording import Recorder
-from liq.ingest.simulator.server import Plan, Simulator
+from liq.ingest.simulator.server import Schedule, Simulator
 from liq.notebook import notebooks
 from liq.query import questdb
 from liq.records.model import Completeness, FeedHealth, Source
@@ -160,7 +160,7 @@ def own(stack: Settings) -> Settings:
 
 @pytest.mark.stack
 async def test_producers_fill_what_the_other_notebooks_show(own: Settings) -> None:
-    async with Simulator(Plan(rate=50, seed=1), own) as simulator:
+    async with Simulator(Schedule(rate=50, seed=1), own) as simulator:
         given = {"url": simulator.url, "run_seconds": 4}
         ran = await asyncio.to_thread(notebooks.run, "01-start-producers", given, settings=own)
     assert "RUNNING" in str(ran.cells)

@@ -15,7 +15,7 @@ from liq.ingest.venues.base import Through
 
 if TYPE_CHECKING:
     from liq.delivery.producer import Status
-    from liq.ingest.simulator.server import Plan
+    from liq.ingest.simulator.server import Schedule
 
 app = typer.Typer()
 
@@ -105,14 +105,14 @@ def simulate(
     {venue} in it that this prints makes `liq produce --venue all --url` hear them all. Sizes are
     heavy-tailed, liquidations come in cascades. Ctrl-C or SIGTERM ends it.
     """
-    from liq.ingest.simulator.server import Plan  # noqa: PLC0415 - numpy would slow all commands
+    from liq.ingest.simulator.server import Schedule  # noqa: PLC0415 - numpy would slow all commands
 
-    plan = Plan(rate, seed, count, close_after, malformed_every, ledger)
+    plan = Schedule(rate, seed, count, close_after, malformed_every, ledger)
     with progress.in_place() as show:
         asyncio.run(_simulate(plan, show))
 
 
-async def _simulate(plan: "Plan", show: Callable[[str], None]) -> None:
+async def _simulate(plan: "Schedule", show: Callable[[str], None]) -> None:
     from liq.ingest.simulator.server import Simulator  # noqa: PLC0415
 
     with shutdown.catch_signals() as ended:

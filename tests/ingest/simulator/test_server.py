@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from liq.config import Settings
 from liq.errors import FeedError, RejectedMessage
-from liq.ingest.simulator.server import Plan, Simulator
+from liq.ingest.simulator.server import Schedule, Simulator
 from liq.ingest.venues.binance import BINANCE_USDM
 from liq.records.model import Liquidation, Side
 from support.helpers import PATIENCE_S, reached
@@ -51,7 +51,7 @@ async def ask(connection: ClientConnection, method: str, *params: str) -> Any:
 
 @pytest.mark.parametrize("target", [f"/ws/{ALL}", f"/market/ws/{ALL}", "/ws/%21forceOrder%40arr"])
 async def test_raw_streams_send_bare_events(target: str, settings: Settings) -> None:
-    async with Simulator(Plan(rate=500), settings), client(settings, target) as connection:
+    async with Simulator(Schedule(rate=500), settings), client(settings, target) as connection:
         events = await receive(connection, 50)
     assert {event["e"] for event in events} == {"forceOrder"}
     assert set(events[0]["o"]) == set("sSofqpXlzT") | {"ap"}
@@ -59,7 +59,7 @@ async def test_raw_streams_send_bare_events(target: str, settings: Settings) -> 
 
 @pytest.mark.parametrize("target", [f"/stream?streams={ALL}", f"/market/stream?streams={ALL}"])
 async def test_combined_streams_wrap_them(target: str, settings: Settings) -> None:
-    async with Simulator(Plan(rate=500), settings), client(settings, target) as connection:
+    async with Simulator(Schedule(rate=500), settings), client(settings, target) as connection:
         messages = await receive(connection, 50)
     assert {message["stream"] for message in messages} == {ALL}
     assert {message["data"]["e"] for message in messages} == {"forceOrder"}
@@ -67,7 +67,7 @@ async def test_combined_streams_wrap_them(target: str, settings: Settings) -> No
 
 async def test_one_contract_s_stream_has_only_that(settings: Settings) -> None:
     async with (
-        Simulator(Plan(rate=500), settings),
+        Simulator(Schedule(rate=500), settings),
         client(settings, "/ws/ethusdt@forceOrder") as connection,
     ):
         events = await receive(connection, 20)
@@ -75,7 +75,7 @@ async def test_one_contract_s_stream_has_only_that(settings: Settings) -> None:
 
 
 async def test_requests_are_answered_as_binance_does(settings: Settings) -> None:
-    async with Simulator(Plan(rate=500), settings), client(settings, "/ws") as connection:
+    async with Simulator(Schedule(rate=500), settings), client(settings, "/ws") as connection:
         assert await ask(connection, "LIST_SUBSCRIPTIONS") == {"result": [], "id": 3}
         assert await ask(connection, "SUBSCRIBE", ALL, "btcusdt@forceOrder") == {
             "result": None,
@@ -97,7 +97,7 @@ async def test_requests_are_answered_as_binance_does(settings: Settings) -> None
 
 
 async def test_unknown_paths_are_not_found(settings: Settings) -> None:
-    async with Simulator(Plan(), settings):
+    async with Simulator(Schedule(), settings):
         for target in ("/", "/api/v3/time", "/ws/nonsense"):
             with pytest.raises(InvalidStatus, match="404"):
                 async with client(settings, target):
@@ -114,7 +114,7 @@ async def test_mark_prices_are_a_control_stream(
 ) -> None:
     monkeypatch.setattr("liq.ingest.simulator.venue.CONTROL_S", 0.1)
     async with (
-        Simulator(Plan(), settings),
+        Simulator(Schedule(), settings),
         client(settings, "/ws/btcusdt@markPrice") as connection,
     ):
         events = await receive(connection, 3)
@@ -127,7 +127,7 @@ async def test_mark_prices_come_each_second_and_are_those_of_the_orders(
     settings: Settings,
 ) -> None:
     async with (
-        Simulator(Plan(rate=500), settings),
+        Simulator(Schedule(rate=500), settings),
         client(settings, "/ws/btcusdt@markPrice@1s/ethusdt@markPrice/btcusdt@forceOrder") as one,
         client(settings, "/binance_usdm_mark") as other,
     ):
@@ -153,7 +153,7 @@ async def test_mark_prices_come_each_second_and_are_those_of_the_orders(
 
 async def test_what_it_sends_is_what_the_venue_s_parser_reads(settings: Settings) -> None:
     async with (
-        Simulator(Plan(rate=2_000), settings),
+        Simulator(Schedule(rate=2_000), settings),
         client(settings, f"/ws/{ALL}") as connection,
     ):
         frames = [await connection.recv() for _ in range(1_000)]
@@ -166,7 +166,7 @@ async def test_what_it_sends_is_what_the_venue_s_parser_reads(settings: Settings
 
 async def test_a_seed_s_orders_begin_with_the_first_listener(settings: Settings) -> None:
     async def first(number: int) -> list[tuple[str, str]]:
-        async with Simulator(Plan(rate=300, seed=5), settings):
+        async with Simulator(Schedule(rate=300, seed=5), settings):
             await asyncio.sleep(0.3)
             async with client(settings, f"/ws/{ALL}") as connection:
                 events = await receive(connection, number)
@@ -178,7 +178,7 @@ async def test_a_seed_s_orders_begin_with_the_first_listener(settings: Settings)
 async def test_orders_keep_to_their_schedule(settings: Settings) -> None:
     due, delays = [], []
     async with (
-        Simulator(Plan(rate=400), settings),
+        Simulator(Schedule(rate=400), settings),
         client(settings, f"/ws/{ALL}") as connection,
     ):
         for number in range(400):
@@ -195,7 +195,7 @@ async def test_orders_keep_to_their_schedule(settings: Settings) -> None:
 
 async def test_every_client_gets_every_order_of_its_time(settings: Settings) -> None:
     async with (
-        Simulator(Plan(rate=500, count=500), settings) as simulator,
+        Simulator(Schedule(rate=500, count=500), settings) as simulator,
         client(settings, f"/ws/{ALL}") as one,
         client(settings, f"/stream?streams={ALL}") as two,
     ):
@@ -211,7 +211,7 @@ async def test_every_client_gets_every_order_of_its_time(settings: Settings) -> 
 async def test_the_ledger_holds_every_order_and_no_malformed_message(
     settings: Settings, tmp_path: Path
 ) -> None:
-    plan = Plan(rate=2_000, count=600, malformed_every=50, ledger=tmp_path / "ledger")
+    plan = Schedule(rate=2_000, count=600, malformed_every=50, ledger=tmp_path / "ledger")
     good: list[Liquidation] = []
     bad: list[str] = []
     async with (
@@ -235,7 +235,7 @@ async def test_the_ledger_holds_every_order_and_no_malformed_message(
 
 async def test_connections_are_closed_after_their_time(settings: Settings) -> None:
     async with (
-        Simulator(Plan(rate=100, close_after=0.3), settings) as simulator,
+        Simulator(Schedule(rate=100, close_after=0.3), settings) as simulator,
         client(settings, f"/ws/{ALL}") as connection,
     ):
         with pytest.raises(ConnectionClosed) as closed:
@@ -246,7 +246,7 @@ async def test_connections_are_closed_after_their_time(settings: Settings) -> No
 
 
 async def test_a_taken_port_is_a_clear_error(settings: Settings) -> None:
-    async with Simulator(Plan(), settings):
+    async with Simulator(Schedule(), settings):
         with pytest.raises(FeedError, match="LIQ_SIMULATOR_PORT"):
-            async with Simulator(Plan(), settings):
+            async with Simulator(Schedule(), settings):
                 pass

@@ -17,7 +17,7 @@ from liq.config import Settings
 from liq.errors import RejectedMessage
 from liq.ingest.feed import Feed, Patience
 from liq.ingest.instruments import load_snapshot
-from liq.ingest.simulator.server import Plan, Simulator
+from liq.ingest.simulator.server import Schedule, Simulator
 from liq.ingest.venues import VENUES, url_of
 from liq.ingest.venues.base import Instruments, Venue
 from liq.records.model import Liquidation, Side, Source
@@ -95,7 +95,7 @@ def by_symbol_and_time(entry: dict[str, Any]) -> tuple[Any, ...]:
 async def test_what_the_exchange_did_is_what_is_read(
     venue: Venue, settings: Settings, tmp_path: Path
 ) -> None:
-    plan = Plan(rate=2_000, count=COUNT, malformed_every=50, ledger=tmp_path / "ledger")
+    plan = Schedule(rate=2_000, count=COUNT, malformed_every=50, ledger=tmp_path / "ledger")
     async with (
         Simulator(plan, settings) as simulator,
         hearing(venue, url_of(venue.name, simulator.urls)) as heard,
@@ -125,7 +125,7 @@ async def test_a_quiet_market_is_told_from_a_dead_connection(
 ) -> None:
     monkeypatch.setattr("liq.ingest.simulator.venue.CONTROL_S", 0.05)
     async with (
-        Simulator(Plan(rate=0.01), settings) as simulator,
+        Simulator(Schedule(rate=0.01), settings) as simulator,
         hearing(venue, url_of(venue.name, simulator.urls)) as heard,
     ):
         await reached(lambda: simulator.clients == 1)
@@ -146,7 +146,7 @@ async def test_a_client_that_is_silent_is_cut_off(
     monkeypatch.setattr("liq.ingest.simulator.venue.CONTROL_S", 0.1)
     venue = VENUES[name]
     beating = replace(venue.heartbeat, seconds=0.1) if venue.heartbeat else None
-    async with Simulator(Plan(rate=10), settings) as simulator:
+    async with Simulator(Schedule(rate=10), settings) as simulator:
         url = url_of(name, simulator.urls)
         async with connect(url) as mute:
             async for _ in frames_of(mute):
@@ -158,7 +158,7 @@ async def test_a_client_that_is_silent_is_cut_off(
 
 
 async def test_all_venues_are_heard_at_once(settings: Settings, tmp_path: Path) -> None:
-    plan = Plan(rate=200, count=50, ledger=tmp_path / "ledger")
+    plan = Schedule(rate=200, count=50, ledger=tmp_path / "ledger")
     async with Simulator(plan, settings) as simulator, asyncio.timeout(60):
         heard = [Heard(venue) for venue in VENUES.values()]
         feeds = [
@@ -179,7 +179,7 @@ async def test_all_venues_are_heard_at_once(settings: Settings, tmp_path: Path) 
 
 @every_venue
 async def test_odd_requests_and_paths_are_refused(venue: Venue, settings: Settings) -> None:
-    async with Simulator(Plan(), settings) as simulator:
+    async with Simulator(Schedule(), settings) as simulator:
         url = url_of(venue.name, simulator.urls)
         with pytest.raises(InvalidStatus, match="404"):
             await connect(url + "/elsewhere")

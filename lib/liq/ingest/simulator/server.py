@@ -14,11 +14,11 @@ from liq.errors import FeedError
 from liq.ingest.feed import SIMULATOR_SERVER
 from liq.ingest.simulator.exchange import ClientSession
 from liq.ingest.simulator.exchanges import DEFAULT, exchange
-from liq.ingest.simulator.venue import Plan, SimulatedVenue
+from liq.ingest.simulator.venue import Schedule, SimulatedVenue
 from liq.ingest.simulator.walk import Walk
 from liq.ingest.venues import PRICE_FEEDS, VENUES
 
-__all__ = ["Plan", "Simulator"]
+__all__ = ["Schedule", "Simulator"]
 
 _SERVED = VENUES | PRICE_FEEDS
 
@@ -27,16 +27,16 @@ class Simulator:
     """Every venue, simulated on ``settings.simulator_port``; use it as ``async with``.
 
     Below ``/<venue>`` it speaks that venue's protocol, below all other paths Binance USD-M's. Each
-    venue goes on for itself, by the same plan, from when it is first asked for; an asset's price is
-    the same at all of them.
+    venue starts with its first client, by the same schedule. All venues have the same price of an
+    asset.
     """
 
-    def __init__(self, plan: Plan | None = None, settings: Settings | None = None) -> None:
-        self._plan = plan or Plan()
+    def __init__(self, schedule: Schedule | None = None, settings: Settings | None = None) -> None:
+        self._schedule = schedule or Schedule()
         settings = settings or config.settings()
         self._address = (settings.host, settings.simulator_port)
         self._venues: dict[str, SimulatedVenue] = {}
-        self._walk = Walk(self._plan.seed)
+        self._walk = Walk(self._schedule.seed)
         self._exit = contextlib.AsyncExitStack()
         self._ledger: IO[bytes] | None = None
         self.finished = asyncio.Event()
@@ -78,8 +78,8 @@ class Simulator:
             server_header=SIMULATOR_SERVER,
         )
         try:
-            if self._plan.ledger:
-                self._ledger = self._exit.enter_context(self._plan.ledger.open("ab"))
+            if self._schedule.ledger:
+                self._ledger = self._exit.enter_context(self._schedule.ledger.open("ab"))
             await self._exit.enter_async_context(server)
         except OSError as error:
             raise FeedError(
@@ -99,8 +99,8 @@ class Simulator:
 
     def _venue(self, name: str) -> SimulatedVenue:
         if name not in self._venues:
-            seed = self._plan.seed + list(_SERVED).index(name)
-            venue = SimulatedVenue(exchange(name), self._plan, seed, self._walk, self._ledger)
+            seed = self._schedule.seed + list(_SERVED).index(name)
+            venue = SimulatedVenue(exchange(name), self._schedule, seed, self._walk, self._ledger)
             for work in (self._send_liquidations(venue), venue.send_control()):
                 self._exit.callback(self._tasks.create_task(work).cancel)
             self._venues[name] = venue

@@ -24,7 +24,7 @@ _SLOW_CLIENT_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Schedule:
     """The schedule of a simulated venue.
 
     ``rate`` is in liquidations a second, ``count`` ends the stream (connections stay).
@@ -50,16 +50,21 @@ class SimulatedVenue:
     """
 
     def __init__(
-        self, exchange: Exchange, plan: Plan, seed: int, walk: Walk, ledger: IO[bytes] | None = None
+        self,
+        exchange: Exchange,
+        schedule: Schedule,
+        seed: int,
+        walk: Walk,
+        ledger: IO[bytes] | None = None,
     ) -> None:
         self.clients: dict[ServerConnection, ClientSession] = {}
         self.sent = 0
         self.finished = False
         self._exchange = exchange
-        self._plan = plan
+        self._schedule = schedule
         self._ledger = ledger
         self._walk = walk
-        self._orders = HawkesProcess(plan.rate, seed, exchange.market, walk)
+        self._orders = HawkesProcess(schedule.rate, seed, exchange.market, walk)
         self._contracts = {contract.symbol: contract for contract in exchange.market}
         self._listened = asyncio.Event()
 
@@ -85,7 +90,7 @@ class SimulatedVenue:
             self._note_listeners()
 
     async def send_liquidations(self) -> None:
-        """Send the process's orders when they are due, until the plan's count is reached."""
+        """Send the process's orders when they are due, until the schedule's count is reached."""
         tick_s = max(self._exchange.gathers_s, _TICK_S)
         batch: list[Order] = []
         epoch_ms = await self._pause(_now_ms())
@@ -96,7 +101,7 @@ class SimulatedVenue:
                 await asyncio.sleep(max(ahead / 1000, tick_s) if ahead > 0 else 0)
                 epoch_ms = await self._pause(epoch_ms)
             batch.append(self._orders.order(draft, epoch_ms))
-            if self._plan.count and self.sent + len(batch) >= self._plan.count:
+            if self._schedule.count and self.sent + len(batch) >= self._schedule.count:
                 self._send(batch, epoch_ms)
                 self.finished = True
                 return
@@ -111,8 +116,8 @@ class SimulatedVenue:
                 self._write(connection, session.control(price, time_ms))
 
     async def _close_in_time(self, connection: ServerConnection) -> None:
-        if self._plan.close_after:
-            await asyncio.sleep(self._plan.close_after)
+        if self._schedule.close_after:
+            await asyncio.sleep(self._schedule.close_after)
             await connection.close(1001, "maximum connection time")
 
     def _listeners(self) -> list[tuple[ServerConnection, ClientSession]]:
@@ -152,7 +157,7 @@ class SimulatedVenue:
                 self._ledger.write(self._entry(order, time_ms))
             yield Event(order, time_ms, self._exchange.row(order, time_ms))
             self.sent += 1
-            every = self._plan.malformed_every
+            every = self._schedule.malformed_every
             if every and self.sent % every == 0:
                 bad = self._exchange.malformed(self.sent // every, order, time_ms)
                 yield Event(order, time_ms, bad)
