@@ -1,4 +1,4 @@
-"""The statistics of a comparison, and how it is told."""
+"""The statistics of a comparison, and its report."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -43,15 +43,15 @@ def test_all_have_a_turn_each_round_and_another_one_begins() -> None:
 
 def test_contenders_are_run_in_that_order_and_told_so() -> None:
     ran: list[str] = []
-    heard: list[str] = []
+    notified: list[str] = []
 
     def contender(name: str) -> dict[str, float]:
         ran.append(name)
         return {"delay": 1.0}
 
     contenders = {"liq": lambda: contender("liq"), "other": lambda: contender("other")}
-    run(Row("work", "Work", (DELAY,), contenders), repeat=2, done=heard.append)
-    assert ran == heard == ["liq", "other", "other", "liq"]
+    run(Row("work", "Work", (DELAY,), contenders), repeat=2, done=notified.append)
+    assert ran == notified == ["liq", "other", "other", "liq"]
 
 
 def test_a_ratio_is_taken_round_by_round_and_above_one_the_first_is_ahead() -> None:
@@ -82,7 +82,7 @@ def test_the_table_says_what_how_and_how_many_times() -> None:
 
 @pytest.fixture
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A page that tells of a comparison, beside which no picture is really drawn."""
+    """A page with a comparison, beside which no picture is really drawn."""
     monkeypatch.setattr("bench.report.svg", lambda drawn: "\n".join(drawn.data[0].y))
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- side by side -->\nold\n<!-- end -->\nafter\n### Not (`one`)\n")

@@ -1,6 +1,6 @@
 """docker-compose.cluster.yml's very brokers, users and worker, as JVMs of this machine.
 
-What its containers are told in their environment these JVMs are told in their files; hosts become
+These JVMs get the environment of its containers in files; hosts become
 ports of 127.0.0.1, and volumes folders. The scripts that make certificates and users are its own.
 """
 
@@ -106,11 +106,11 @@ class Cluster:
 
     def worker(self, name: str, stack: Settings) -> Service:
         """A Connect worker of the overlay, beside the session's QuestDB."""
-        told = self.settings.environ() | {
+        variables_given = self.settings.environ() | {
             key: value for key, value in stack.environ().items() if "_QUESTDB_" in key
         }
         variables = BASE["connect"]["environment"] | OVERLAY[name]["environment"]
-        environ = {key: told[key] for key in variables if key.startswith("LIQ_")}
+        environ = {key: variables_given[key] for key in variables if key.startswith("LIQ_")}
         port = free_ports()["connect_port"]
         script = ["sh", str(ROOT / "docker" / "connect" / "cluster")]
         printed = subprocess.check_output(

@@ -170,7 +170,7 @@ async def test_every_venue_is_stored_as_it_was(pipeline: Settings, tmp_path: Pat
         "side",
         "quantity",
         "notional",
-    ]  # BitMEX does not tell the time
+    ]  # BitMEX sends no time
     sql = f"SELECT {', '.join(columns)} FROM {pipeline.table}"  # noqa: S608 - our own name
     rows = questdb.fetch(sql, None, pipeline).sort_values(columns, ignore_index=True)
     lines = (tmp_path / "ledger").read_text().splitlines()

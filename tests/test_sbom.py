@@ -13,7 +13,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 
 def valid(file: Path, every: int = 1) -> dict[str, Any]:
-    """Return a bill whose head, and one of so many components, the schema allows."""
+    """Return a bill whose head, and one of its components, the schema allows."""
     bill: dict[str, Any] = json.loads(file.read_text())
     # the validator takes a tenth of a second for each address
     some = json.dumps({**bill, "components": bill["components"][::every]})

@@ -212,7 +212,7 @@ PATH = pd.DataFrame(
 def test_a_price_is_laid_over_bars_on_its_own_axis(theme: Any) -> None:
     figure = charts.bars(BARS, theme, price=PRICES)
     line = figure.data[2]
-    assert list(line.y) == [10, None, 12.5]  # a gap, where none was heard
+    assert list(line.y) == [10, None, 12.5]  # a gap, where no price was received
     assert not line.connectgaps
     assert (line.yaxis, figure.layout.yaxis2.overlaying, figure.layout.yaxis2.side) == (
         "y2",
@@ -310,12 +310,12 @@ def test_coverage_draws_each_feed_and_its_gaps() -> None:
         }
     )
     figure = charts.coverage(feeds, gaps, span=(first, last))
-    heard, unheard = figure.data
+    covered, missing = figure.data
     # gate never connected, gone did not report, nowhere is of nobody we know
-    assert list(heard.y) == ["okx", "okx (replay)", "htx", "htx"]
-    assert list(heard.x) == [120_000, 60_000, 1_000, 57_000]
-    assert list(unheard.y) == ["htx", "htx", "gate", "gone"]
-    assert list(unheard.x) == [2_000, 60_000, 120_000, 120_000]
+    assert list(covered.y) == ["okx", "okx (replay)", "htx", "htx"]
+    assert list(covered.x) == [120_000, 60_000, 1_000, 57_000]
+    assert list(missing.y) == ["htx", "htx", "gate", "gone"]
+    assert list(missing.x) == [2_000, 60_000, 120_000, 120_000]
     assert figure.layout.xaxis.title.text == "time (UTC)"
     unknown = charts.coverage(feeds, None, span=(first, last))
     assert len(unknown.data) == 0
@@ -435,7 +435,7 @@ def test_colours_can_be_read(theme: Any) -> None:
         assert contrast(ink, paper) >= 4.5  # WCAG AA, text
     for fill in (colours.long, colours.short, colours.net, *colours.venues):
         assert contrast(fill, colours.card) >= 3  # WCAG AA, graphics
-    # told apart without hue: also by those who see none
+    # distinguishable without hue, for colour-blind readers
     assert contrast(colours.long, colours.short) >= 1.3
 
 

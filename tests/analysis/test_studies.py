@@ -139,10 +139,10 @@ def test_cascades_are_those_that_pandas_finds(stack: Settings) -> None:
             if len(part) >= 3:
                 last = part["ts"].iloc[-1] - part["ts"].iloc[0]
                 found.append((part["usd"].sum(), name, len(part), last / 1e6))
-    told = cascades(settings, gap="10s", min_prints=3, limit=1000)
+    by_query = cascades(settings, gap="10s", min_prints=3, limit=1000)
     assert len(found) > 20
-    assert sorted(rows_of(told, "total_usd", "name", "prints", "duration_s")) == sorted(found)
-    assert told["total_usd"].is_monotonic_decreasing
+    assert sorted(rows_of(by_query, "total_usd", "name", "prints", "duration_s")) == sorted(found)
+    assert by_query["total_usd"].is_monotonic_decreasing
 
 
 def test_prints_of_a_cascade_include_its_first_and_last(run: Settings) -> None:

@@ -21,7 +21,7 @@ def frame() -> pd.DataFrame:
 
 
 def shown(table: Any) -> str:
-    """Return what a notebook shows, by a method that pandas' stubs do not tell of."""
+    """Return what a notebook shows, by a method that pandas' stubs lack."""
     return str(table._repr_html_())
 
 

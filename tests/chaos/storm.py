@@ -202,9 +202,9 @@ class Deck:
 class Storm:
     """One run, on a stack below ``home``."""
 
-    def __init__(self, plan: Plan, home: Path, tell: Callable[[str], object]) -> None:
+    def __init__(self, plan: Plan, home: Path, report: Callable[[str], object]) -> None:
         self._plan = plan
-        self._tell = tell
+        self._report = report
         self._random = random.Random(plan.seed)  # noqa: S311 - no secret
         self._total = plan.rate * plan.seconds
         self.settings = Settings.load(
@@ -305,7 +305,7 @@ class Storm:
         self._await_rows_after(_now())
         took = time.monotonic() - began
         self.outcome.recoveries.append((name, took))
-        self._tell(f"{len(self._ledger.read()):,} sent; {name}: recovered after {took:.1f} s")
+        self._report(f"{len(self._ledger.read()):,} sent; {name}: recovered after {took:.1f} s")
 
     def _spoil(self) -> None:
         """Another program writes nonsense into the topic."""
@@ -355,7 +355,7 @@ class Storm:
         outcome = self.outcome
         outcome.sent = len(self._ledger.read()) + disorder
         outcome.bad = self._total // _EVERY + len(self._corrupt)
-        with contextlib.suppress(AssertionError):  # the figures tell what is missing
+        with contextlib.suppress(AssertionError):  # the figures show what is missing
             eventually(lambda: self._count() >= outcome.sent, every=0.5)
         sql = (
             "SELECT ts, exchange, symbol, side, notional, event_id"  # noqa: S608 - our own name
@@ -438,7 +438,7 @@ def _report(plan: Plan, outcome: Outcome) -> Table:
 
 
 def main(seconds: int = 300, rate: int = 1_000, seed: int | None = None) -> None:
-    """Let everything fail for so many seconds, and say what came of it."""
+    """Let all parts fail for ``seconds``, and report the outcome."""
     plan = Plan(seed if seed is not None else random.randrange(10**6), seconds, rate)  # noqa: S311
     console = Console()
     console.print(f"seed {plan.seed}")

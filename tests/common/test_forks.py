@@ -152,12 +152,12 @@ def test_a_child_examines_without_the_thread_of_its_parents_examiner(tmp_path: P
 def _examined(examiner: Examiner) -> list[str]:
     examiner.forget()
 
-    def told() -> bool:
+    def has_reported() -> bool:
         examiner.ask()
         return bool(examiner.found)
 
     try:
-        eventually(told, deadline=20)
+        eventually(has_reported, deadline=20)
     except AssertionError as error:
         return [str(error)]
     return []

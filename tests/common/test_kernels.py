@@ -69,10 +69,10 @@ def answer(client: BlockingKernelClient, code: str) -> str:
     """Return what ``code`` prints, or the name of its error."""
     said: list[str] = []
 
-    def hear(message: dict[str, dict[str, str]]) -> None:
+    def collect(message: dict[str, dict[str, str]]) -> None:
         said.append(message["content"].get("text") or message["content"].get("ename") or "")
 
-    client.execute_interactive(code, output_hook=hear, timeout=PATIENCE_S)
+    client.execute_interactive(code, output_hook=collect, timeout=PATIENCE_S)
     return "".join(said).strip()
 
 

@@ -46,7 +46,7 @@ def frame(number: int, symbol: str = "BTCUSDT") -> bytes:
 
 
 class Parser:
-    """Binance's, with a fault that can be mended."""
+    """Binance's, with a fault that can be repaired."""
 
     broken = True
 

@@ -55,7 +55,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 def is_full(journal: Journal) -> bool:
-    """Ask anew: a type checker takes a property for a constant."""
+    """Read it again: a type checker takes a property for a constant."""
     return journal.full
 
 

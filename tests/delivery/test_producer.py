@@ -121,11 +121,11 @@ async def test_what_a_fast_clock_makes_of_news_is_counted_and_shown(
     status = producer.status()
     assert (status.sent, status.dead_lettered, status.received) == (0, 0, 0)
 
-    def told() -> bool:
+    def has_reported() -> bool:
         row = liq.hit("feed_health", window="10m", settings=pipeline).iloc[0]
         return bool(0 < row["passed"] == row["too_old"] <= status.passed[Passed.OLD])
 
-    await asyncio.to_thread(eventually, told)
+    await asyncio.to_thread(eventually, has_reported)
     [feed] = questdb.passed_over(pipeline)
     assert (feed.exchange, feed.passed) == ("okx", feed.too_old)
     assert "passed over on purpose" in _line(status)

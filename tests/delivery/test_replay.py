@@ -27,7 +27,7 @@ ORDER = (
 def recorded(
     folder: Path, raws: dict[float, str], source: Source = Source.LIVE, venue: str = "binance_usdm"
 ) -> Path:
-    """Record ``raws`` as received so many seconds after `START`."""
+    """Record ``raws`` as received these seconds after `START`."""
     recorder = Recorder(folder, venue)
     for seconds, raw in raws.items():
         recorder.write(raw.encode(), START + round(seconds * 1e6), source)

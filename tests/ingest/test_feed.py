@@ -247,7 +247,7 @@ async def test_old_connection_overlaps_with_its_replacement(unused_tcp_port: int
         await connection.wait_closed()
         alive.discard(connection)
 
-    async def tell() -> None:
+    async def send_frames() -> None:
         for number in count():
             broadcast(alive, str(number))
             await asyncio.sleep(0.02)
@@ -258,22 +258,22 @@ async def test_old_connection_overlaps_with_its_replacement(unused_tcp_port: int
         served(listen, unused_tcp_port) as url,
         feeding(url, frames, patience=patience) as feed,
     ):
-        telling = asyncio.create_task(tell())
+        sending = asyncio.create_task(send_frames())
         await reached(lambda: feed.stats().reconnects >= 3)
-        telling.cancel()
+        sending.cancel()
         assert (feed.stats().errors, feed.stats().gaps) == (0, 0)
-    heard = set(map(int, frames.texts))
-    assert heard == set(range(min(heard), max(heard) + 1))
+    got = set(map(int, frames.texts))
+    assert got == set(range(min(got), max(got) + 1))
     assert most == 2
 
 
 async def test_subscriptions_heartbeats_and_replies_are_sent(unused_tcp_port: int) -> None:
-    heard: list[str] = []
+    got: list[str] = []
 
     async def listen(connection: ServerConnection) -> None:
         await connection.send('{"ping":7}')
         while True:
-            heard.append(str(await connection.recv()))
+            got.append(str(await connection.recv()))
 
     venue = replace(
         QUIET,
@@ -282,8 +282,8 @@ async def test_subscriptions_heartbeats_and_replies_are_sent(unused_tcp_port: in
         reply=lambda raw: "pong 7" if b"ping" in bytes(raw) else None,  # type: ignore[arg-type]
     )
     async with served(listen, unused_tcp_port) as url, feeding(url, Frames(), venue):
-        await reached(lambda: heard.count("beat") >= 2 and "pong 7" in heard)
-    assert heard[:2] == ["first", "second"]
+        await reached(lambda: got.count("beat") >= 2 and "pong 7" in got)
+    assert got[:2] == ["first", "second"]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from cryptofeed.exchanges import EXCHANGE_MAP  # noqa: E402
 from cryptofeed.symbols import Symbols  # noqa: E402
 
 PAYLOADS = Path(__file__).parent / "venues" / "payloads"
-# venue -> cryptofeed's name of a contract, the venue's own name, what tells a subscription
+# venue -> cryptofeed's name of a contract, the venue's own name, what marks a subscription
 CONTRACTS = {
     "binance_usdm": ("BTC-USDT-PERP", "BTCUSDT", "/stream?streams=btcusdt@forceOrder"),
     "binance_coinm": ("BTC-USD-PERP", "BTCUSD_PERP", "/stream?streams=btcusd_perp@forceOrder"),
@@ -124,7 +124,7 @@ def through_cryptofeed(name: str, port: int, **body: Any) -> Build:
     return lambda handle: CryptoFeed(VENUES[name], handle, [theirs], exchange)
 
 
-def told(liquidation: Liquidation) -> dict[str, object]:
+def fields_of(liquidation: Liquidation) -> dict[str, object]:
     """Return all of a record but what differs from run to run."""
     record = msgspec.structs.asdict(liquidation)
     received_only = ("recv_ts", "source", *(["ts"] if liquidation.exchange == "bitmex" else []))
@@ -139,7 +139,7 @@ async def test_both_paths_make_the_same_records(name: str) -> None:
         straight = partial(Feed, VENUES[name], url=url)
         direct = await received(straight, name, len(frames))
         adapted = await received(through_cryptofeed(name, exchange.port), name, len(frames))
-    assert [told(one) for one in adapted] == [told(one) for one in direct]
+    assert [fields_of(one) for one in adapted] == [fields_of(one) for one in direct]
     assert len(adapted) > 1
     assert {one.source for one in adapted} == {Source.CRYPTOFEED}
 
@@ -199,7 +199,7 @@ async def test_okx_is_polled_over_rest() -> None:
     recv_ts = int(frame["data"][0]["details"][0]["ts"]) * 1000
     direct = parsed("okx", json.dumps(frame).encode(), recv_ts, Source.LIVE)
     adapted = parsed("okx", raw, recv_ts, source)
-    assert [told(one) for one in adapted] == [told(one) for one in direct]
+    assert [fields_of(one) for one in adapted] == [fields_of(one) for one in direct]
     assert [one.source for one in adapted] == [Source.CRYPTOFEED]
 
 

@@ -69,7 +69,9 @@ def test_feeds_that_are_not_heard_are_named_with_the_time() -> None:
     assert "okx since 11:58:30 UTC" in disconnected.detail
     assert producer.what == "producer of gate (simulator) does not report"
     assert "the last came from gate (simulator) 42 s ago" in producer.detail
-    assert Pulse(NOW, None, [well, lost, silent]).unheard(["bybit"]) == []  # what a reader looks at
+    assert (
+        Pulse(NOW, None, [well, lost, silent]).unheard(["bybit"]) == []
+    )  # the exchanges that a reader selected
     never = Feed("okx", "live", ago(1), connected=False, connected_at=None)
     assert "for more than 10 minutes" in Pulse(NOW, None, [never]).unheard()[0].detail
     many = [feed(connected=False, exchange=f"venue{number}") for number in range(9)]

@@ -1,4 +1,4 @@
-"""What the monitor sees of real servers, and mends."""
+"""The monitor checks and repairs real servers."""
 
 import asyncio
 from datetime import UTC, datetime

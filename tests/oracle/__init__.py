@@ -4,7 +4,7 @@
 - `oracle.parameters` draws parameters;
 - `oracle.prints`, `oracle.series`, `oracle.runs`, `oracle.prices` and `oracle.feeds` hold the
   computations; `oracle.answers` lists them by query;
-- `oracle.compare` tells where QuestDB and pandas differ, ties aside.
+- `oracle.compare` shows where QuestDB and pandas differ, ties aside.
 
 ``make oracle`` runs many more than the tests do: ``PYTHONPATH=tests python -m oracle --help``.
 """

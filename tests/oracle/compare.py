@@ -18,7 +18,7 @@ class Answer:
 
     ``order`` names the columns by which rows are sorted: rows that agree in these may come in any
     order, and a limit may cut between them anywhere. ``newest`` cuts off the first rows instead of
-    the last. ``loose`` columns may differ by so much, relatively. ``running`` names a column, and
+    the last. ``loose`` columns may differ by this share. ``running`` names a column, and
     the one whose running sum it holds, whatever the order of rows that tie.
     """
 
@@ -72,7 +72,7 @@ def _fitting(answer: Answer, expected: pd.DataFrame, frame: pd.DataFrame) -> str
 
 
 def _disorder(answer: Answer, expected: pd.DataFrame, frame: pd.DataFrame) -> str:
-    """Tell whether the rows are in another order than the same rows of ``expected``."""
+    """Return True if the rows are in another order than the same rows of ``expected``."""
     places = {key: place for place, key in enumerate(_keys(expected, answer.order))}
     found = [places.get(key, -1) for key in _keys(frame, answer.order)]
     return "" if found == sorted(found) else f"rows are not in order of {answer.order}"

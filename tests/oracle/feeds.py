@@ -20,14 +20,14 @@ def feed_health(world: World, values: Values) -> Answer:
     reports = window(world.health, values).sort_values("ts")
     open_at = reports["ts"].astype("Int64").where(reports["connected"].astype(bool))
     groups = reports.assign(open_at=open_at).groupby(["exchange", "source"], as_index=False)
-    fared = groups.agg(
+    summed = groups.agg(
         completeness=("completeness", "last"), open=("connected", "last"),
         connected_ts=("open_at", "max"), first_ts=("ts", "min"),
         messages=("messages", "sum"), gaps=("gaps", "sum"), reconnects=("reconnects", "sum"),
         lag_s=("lag", "mean"), max_lag_s=("lag", "max"), max_queued=("queued", "max"),
         passed=("passed", "sum"), too_old=("too_old", "sum"),
     )  # fmt: skip
-    rows = feeds.merge(fared, on=["exchange", "source"], how="left")
+    rows = feeds.merge(summed, on=["exchange", "source"], how="left")
     young = rows["ts"] > until(values) - _LIMIT
     rows["connected"] = (rows["open"] == 1) & young & ~rows["stopped"]
     rows["silent"] = rows["known"] & ~rows["connected"] & ~rows["stopped"]
@@ -74,13 +74,13 @@ def covered_hours(world: World, values: Values) -> pd.DataFrame:
     rows = []
     for hour in range(begin // _HOUR * _HOUR, end, _HOUR):
         first, last = max(hour, begin), min(hour + _HOUR, end)
-        heard = float(last - first) if hour in printed else 0.0
+        covered = float(last - first) if hour in printed else 0.0
         if hour in reported:
             due = (feeds["expected_to"].clip(upper=last) - first).clip(lower=0)
             away = lost["to_ts"].clip(upper=last) - lost["from_ts"].clip(lower=first)
             part = 1 - away.clip(lower=0).sum() / due.sum() if due.sum() else 0.0
-            heard = due.max() * part
-        rows.append((hour, (last - first) / 1e6, heard / 1e6))
+            covered = due.max() * part
+        rows.append((hour, (last - first) / 1e6, covered / 1e6))
     return pd.DataFrame(rows, columns=["ts", "window_s", "covered_s"])
 
 
@@ -94,7 +94,7 @@ def _of_venues(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _reports_of_window(world: World, values: Values) -> pd.DataFrame:
-    """Return the reports that tell of the window's feeds, those of before it too."""
+    """Return the reports about the window's feeds, and earlier ones."""
     health = _chosen(world.health, values)
     begin = since(values) - span(values["look_back"])
     return health[(health["ts"] >= begin) & (health["ts"] < until(values))].sort_values("ts")
@@ -106,7 +106,7 @@ def _expected(world: World, values: Values) -> pd.DataFrame:
 
 
 def _reporting(world: World, values: Values) -> pd.DataFrame:
-    """Return the feeds, their last report, whether it tells of a stop, and up to when they count.
+    """Return the feeds, their last report, whether it reports a stop, and up to when they count.
 
     A stop before the window ends all.
     """
@@ -136,10 +136,10 @@ def _lost(world: World, values: Values) -> pd.DataFrame:
 def _gaps(reports: pd.DataFrame, begin: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield when a feed was away: from its last message before a fault to the first after it.
 
-    A fault is a report that tells of a lost connection, one after a stop, and more than five
+    A fault is a report of a lost connection, one after a stop, and more than five
     seconds without any. A stop while connected is as good as a message.
     """
-    reported = heard = begin
+    reported = known_to = begin
     faulty = after_stop = False
     columns = ("ts", "gaps", "connected", "messages", "stopped")
     rows = zip(*(reports[name] for name in columns), strict=True)
@@ -149,11 +149,11 @@ def _gaps(reports: pd.DataFrame, begin: int, end: int) -> Iterator[tuple[int, in
         faulty |= bool(gaps) or not connected or after_stop or ts - reported > _LIMIT
         reported, after_stop = ts, stopped
         if messages or (stopped and connected):
-            if faulty and heard < ts:
-                yield heard, ts
-            heard, faulty = ts, False
-    if (faulty or end - max(reported, begin) > _LIMIT) and heard < end:
-        yield heard, end
+            if faulty and known_to < ts:
+                yield known_to, ts
+            known_to, faulty = ts, False
+    if (faulty or end - max(reported, begin) > _LIMIT) and known_to < end:
+        yield known_to, end
 
 
 def alerts(world: World, values: Values) -> Answer:

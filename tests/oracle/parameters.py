@@ -24,7 +24,7 @@ def drawn(query: Query, rng: np.random.Generator, world: World) -> dict[str, Any
 
 
 def _key(rng: np.random.Generator, world: World) -> dict[str, Any]:
-    """Return what tells a print from all others, or here and there what tells none."""
+    """Return values that select one print, or sometimes none."""
     rows = world.prints.dropna()
     row = rows.iloc[int(rng.integers(len(rows)))]
     moment = _EPOCH + timedelta(microseconds=int(row["ts"]))

@@ -55,7 +55,7 @@ def _newest(world: World, values: Values) -> pd.DataFrame:
 def _paths(
     world: World, found: pd.DataFrame, offsets: Iterable[int], values: Values
 ) -> dict[int, np.ndarray]:
-    """Return how far the price has moved on after so many seconds: down where longs were closed."""
+    """Return how far the price has moved on after each offset: down where longs were closed."""
     sign = np.where(found["side"] == "long", -10_000.0, 10_000.0)
     at = marks(world.prices, found, 0, values)
     return {
@@ -64,7 +64,7 @@ def _paths(
 
 
 def marks(prices: pd.DataFrame, prints: pd.DataFrame, offset: int, values: Values) -> np.ndarray:
-    """Return the price of each print's base so many seconds after it, NaN where none is known.
+    """Return the price of each print's base ``offset`` seconds after it, NaN where none is known.
 
     It is the newest one up to that moment, unless that is older than the tolerance, or one of the
     two is simulated and the other is not.
@@ -76,9 +76,9 @@ def marks(prices: pd.DataFrame, prints: pd.DataFrame, offset: int, values: Value
         if quoted.empty:
             continue
         mine = (prints["base"] == base).to_numpy()
-        moments, told = ts[mine] + offset * _SECOND, quoted["ts"].to_numpy()
-        place = np.searchsorted(told, moments, "right") - 1
-        young = moments - told[place] <= span(values["tolerance"])
+        moments, quote_ts = ts[mine] + offset * _SECOND, quoted["ts"].to_numpy()
+        place = np.searchsorted(quote_ts, moments, "right") - 1
+        young = moments - quote_ts[place] <= span(values["tolerance"])
         theirs = (quoted["source"] == "simulator").to_numpy()[place]
         known = (place >= 0) & young & (theirs == simulated[mine])
         found[mine] = np.where(known, quoted["price"].to_numpy()[place], np.nan)

@@ -164,7 +164,7 @@ def _prices(rng: np.random.Generator) -> pd.DataFrame:
     for base, (step, day) in QUOTED.items():
         ts = np.arange(micros(START) + day * DAY, micros(END), step * SECOND)
         ts = np.unique(ts + rng.integers(0, 3 * SECOND, len(ts)))
-        holes = rng.choice(ts, 30)  # nothing is heard for up to 20 minutes
+        holes = rng.choice(ts, 30)  # no message for up to 20 minutes
         ts = _without(ts, holes, rng.integers(0, 1_200, len(holes)) * SECOND)
         walk = np.exp(np.cumsum(rng.normal(0, 2e-4, len(ts))))
         changes = np.cumsum(rng.random(len(ts)) < 0.002) % 3

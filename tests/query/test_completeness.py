@@ -1,4 +1,4 @@
-"""Every total of the catalogue tells, down to the chart, whether its feeds show everything."""
+"""Every total of the catalogue shows, down to the chart, whether its feeds are complete."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -85,6 +85,6 @@ def test_a_chart_of_partial_feeds_says_so(key: str, tables: dict[str, Settings])
             layout[axis].get("title", {}).get("text", "") for axis in ("xaxis", "yaxis")
         )
 
-    told = re.compile("lower bound|partial feed")
-    assert told.search(words(liq.hit(key, settings=tables["mixed"])))
-    assert not told.search(words(liq.hit(key, settings=tables["full"])))
+    note_of_bound = re.compile("lower bound|partial feed")
+    assert note_of_bound.search(words(liq.hit(key, settings=tables["mixed"])))
+    assert not note_of_bound.search(words(liq.hit(key, settings=tables["full"])))

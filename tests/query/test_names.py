@@ -1,4 +1,4 @@
-"""Names in parameters: a wrong case is mended, a wrong name told, wherever it is given."""
+"""Names in parameters: a wrong case is corrected, a wrong name reported, wherever it is given."""
 
 import json
 import warnings
@@ -75,9 +75,9 @@ def test_names_are_taken_in_any_case(own: Settings, given: dict[str, Any], count
 def test_a_name_that_no_row_has_is_told_with_the_nearest(
     own: Settings, given: dict[str, Any], note: str
 ) -> None:
-    with pytest.warns(LiqWarning) as told:
+    with pytest.warns(LiqWarning) as emitted:
         frame = liq.hit("totals", settings=own, until=END, **given)
-    [warning] = told
+    [warning] = emitted
     assert str(warning.message).startswith(note)
     assert warning.filename == __file__
     assert frame.attrs["notes"] == [str(warning.message)]
@@ -87,11 +87,11 @@ def test_a_name_that_no_row_has_is_told_with_the_nearest(
 def test_a_cell_that_is_run_again_is_told_again(own: Settings) -> None:
     cell = compile("liq.hit('totals', settings=own, bases='NOPE')", "cell", "eval")
     scope = {"liq": liq, "own": own}
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as emitted:
         warnings.simplefilter("default")
         for _ in range(3):
             eval(cell, scope)  # noqa: S307 - as a notebook does
-    assert len(told) == 3
+    assert len(emitted) == 3
 
 
 @pytest.mark.stack
@@ -147,11 +147,11 @@ def test_prices_and_rules_have_names_too(stack: Settings) -> None:
 @pytest.mark.stack
 def test_an_export_is_stamped_with_the_names_that_were_meant(own: Settings, tmp_path: Path) -> None:
     path = tmp_path / "totals.parquet"
-    with pytest.warns(LiqWarning, match="'NOPE'") as told:
+    with pytest.warns(LiqWarning, match="'NOPE'") as emitted:
         stamp = liq.export("totals", path, settings=own, until=END, bases=["btc", "NOPE"])
-    assert told[0].filename == __file__
+    assert emitted[0].filename == __file__
     assert stamp.params["bases"] == ["BTC", "NOPE"]
-    assert stamp.notes == stamp_of(path).notes == [str(told[0].message)]
+    assert stamp.notes == stamp_of(path).notes == [str(emitted[0].message)]
 
 
 @pytest.mark.stack
@@ -182,9 +182,9 @@ def served(own: Settings) -> Iterator[Settings]:
 @pytest.mark.stack
 def test_the_client_warns_as_liq_hit_does(served: Settings) -> None:
     with closing(Client(served)) as client:
-        with pytest.warns(LiqWarning, match="no row has the base 'NOPE'") as told:
+        with pytest.warns(LiqWarning, match="no row has the base 'NOPE'") as emitted:
             frame = client.hit("totals", until=END, bases=["btc", "NOPE"])
-        assert told[0].filename == __file__
+        assert emitted[0].filename == __file__
         assert frame["prints"].item() == 2
         assert client.asked("totals", until=END, bases="NOPE").attrs["notes"]
 

@@ -22,7 +22,7 @@ def own(stack: Settings, rows: World) -> Settings:
 
 
 def test_each_query_has_a_second_computation() -> None:
-    # odd rows are told as QuestDB writes them
+    # odd rows are shown as QuestDB writes them
     assert queries().keys() - {"odd_rows"} == ANSWERS.keys()
 
 

@@ -118,8 +118,8 @@ def test_latest_timestamp(own: Settings, stack: Settings) -> None:
 def test_liquidations_by_bucket_are_zero_filled_from_the_windows_start(own: Settings) -> None:
     frame = hit("liquidations_by_bucket", own)
     assert frame["ts"].tolist() == list(pd.date_range("2026-01-01", periods=60, freq="min", tz=UTC))
-    told = frame[frame["long_count"] + frame["short_count"] > 0].set_index("ts")
-    assert {f"{ts:%H:%M}": tuple(row) for ts, *row in told.itertuples()} == {
+    shown = frame[frame["long_count"] + frame["short_count"] > 0].set_index("ts")
+    assert {f"{ts:%H:%M}": tuple(row) for ts, *row in shown.itertuples()} == {
         "00:10": (1000.0, 400.0, 1, 1, 1, 2),
         "00:12": (250.0, 50.0, 1, 1, 0, 0),
         "00:59": (5000.0, 0.0, 1, 0, 1, 1),
@@ -219,8 +219,8 @@ def test_prints(own: Settings) -> None:
 @pytest.mark.stack
 def test_sources(own: Settings) -> None:
     frame = hit("sources", own)
-    told = set(frame[["exchange", "source", "completeness", "prints"]].itertuples(index=False))
-    assert {tuple(row) for row in told} == {
+    shown = set(frame[["exchange", "source", "completeness", "prints"]].itertuples(index=False))
+    assert {tuple(row) for row in shown} == {
         ("binance_usdm", "simulator", "throttled", 1),
         ("binance_usdm", "live", "throttled", 1),
         ("bybit", "live", "full", 1),
@@ -261,7 +261,7 @@ NOW = datetime.now(UTC)  # tables of prices and health drop rows that are days o
 
 
 class Clock(datetime):
-    """A clock that stands still."""
+    """A clock that does not advance."""
 
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> Self:  # noqa: ARG003 - datetime's own name

@@ -242,17 +242,17 @@ def of_venues(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def listened(stack: Settings) -> Settings:
-    """Feeds with troubles of every kind, heard once a second in the hours before `END`."""
+    """Feeds with troubles of every kind, with a report a second in the hours before `END`."""
     settings = own_table(stack)
     views.ensure(settings)
     begin = micros_of(END) - LISTENED_S * 1_000_000
-    for seed, (name, (connected, messages, gaps, told)) in enumerate(FEEDS.items()):
+    for seed, (name, (connected, messages, gaps, report_filter)) in enumerate(FEEDS.items()):
         questdb.execute(
             f"INSERT INTO {settings.health_table} SELECT"  # noqa: S608 - our own names
             f" ({begin} + x * 1000000 + rnd_int(0, 900000, 0))::timestamp, '{name}', 'live',"
             f" 'full', {connected}, {messages}, {gaps}, 0, 0.1, 0, 0, 0,"
             f" {STOPS.get(name, 'false')}"
-            f" FROM long_sequence({LISTENED_S}, {seed}, 1) WHERE {told}",
+            f" FROM long_sequence({LISTENED_S}, {seed}, 1) WHERE {report_filter}",
             settings=settings,
         )
     applied(settings)

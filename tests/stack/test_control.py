@@ -56,7 +56,7 @@ def processes(settings: Settings) -> dict[str, psutil.Process]:
 
 
 def jvms(settings: Settings) -> list[int]:
-    """The JVMs whose command line tells that they work for this home."""
+    """The JVMs whose command line names this home."""
     found = psutil.process_iter(["pid", "name", "cmdline"])
     lines = {each.pid: " ".join(each.info["cmdline"] or ()) for each in found}
     return [pid for pid, line in lines.items() if "java" in line and f"{settings.home}/" in line]
@@ -256,8 +256,8 @@ def test_reset_asks_then_deletes_data_and_keeps_secrets(own: Settings) -> None:
     assert "Delete all liquidations" in asked.communicate("n\n")[0]
     assert states(own)["questdb"] is ServiceState.HEALTHY
 
-    told = liq(own, "reset", "--yes")
-    assert "deleted the data" in told.communicate()[0]
+    resetting = liq(own, "reset", "--yes")
+    assert "deleted the data" in resetting.communicate()[0]
     assert states(own) == STOPPED
     assert not (own.home / "questdb").exists()
     assert not (own.home / "kafka").exists()

@@ -37,7 +37,7 @@ def mounted(file: Path, place: str) -> list[str]:
 
 
 def stepped(folder: Path, hours: int) -> list[str]:
-    """Return the program within which the clock was stepped by so many hours, by /proc/stat."""
+    """Return the program within which the clock was stepped by ``hours``, by /proc/stat."""
     lines = Path("/proc/stat").read_text().splitlines()
     lines = [
         f"btime {int(line.split()[1]) + 3600 * hours}" if line.startswith("btime") else line

@@ -19,7 +19,7 @@ PRODUCER = ServiceStatus(name="producer", state=ServiceState.HEALTHY, address=""
 
 
 @pytest.mark.parametrize(
-    ("found", "told"),
+    ("found", "advised"),
     [
         ([*UP, PRODUCER], "Everything runs."),
         (UP, "Nothing feeds the servers: enter `liq run`"),
@@ -31,8 +31,8 @@ PRODUCER = ServiceStatus(name="producer", state=ServiceState.HEALTHY, address=""
         ),
     ],
 )
-def test_the_states_tell_what_to_do(found: list[ServiceStatus], told: str) -> None:
-    assert told in advice(found)
+def test_the_states_lead_to_advice(found: list[ServiceStatus], advised: str) -> None:
+    assert advised in advice(found)
 
 
 def test_a_table_of_what_does_not_run(tmp_path: Path) -> None:

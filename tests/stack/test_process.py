@@ -207,7 +207,7 @@ def test_a_process_whose_pid_file_is_gone_is_found_its_children_and_namesakes_ar
     (child,) = started.children()
     before = pid_file.read_text()
     pid_file.unlink()
-    assert process.find(pid_file) is None  # it was ended on purpose, for all that this tells
+    assert process.find(pid_file) is None  # it was ended on purpose, by the file
     stranger = pid_file.with_name("stranger.json")
     found = process.recover([pid_file, stranger])
     assert {file: one.process for file, one in found.items()} == {pid_file: started}

@@ -1,4 +1,4 @@
-"""When Maven is called, and what of its failure the user sees. A shell script stands for Maven."""
+"""When Maven is called, and how its failure is reported. A shell script replaces Maven."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What the servers are told."""
+"""The configuration of the servers."""
 
 from pathlib import Path
 

@@ -66,7 +66,7 @@ def await_flow(settings: Settings) -> None:
     eventually(flows)
 
 
-def told(settings: Settings, subject: str, text: str) -> bool:
+def has_event(settings: Settings, subject: str, text: str) -> bool:
     found = local.recent_events(settings, 1_000)
     return any(one.subject == subject and text in one.event for one in found)
 
@@ -89,7 +89,7 @@ def test_whatever_is_killed_comes_back_and_data_flows(own: Settings) -> None:
         await_flow(own)
         after = processes(own)
         assert {name for name in after if after[name] != before[name]} == set(names)
-        assert all(told(own, name, "died, started again") for name in names)
+        assert all(has_event(own, name, "died, started again") for name in names)
     status = subprocess.run(
         [sys.executable, "-m", "liq", "status"],
         env=os.environ | own.environ(),
@@ -102,7 +102,7 @@ def test_whatever_is_killed_comes_back_and_data_flows(own: Settings) -> None:
 
 def test_a_suspended_table_or_view_is_resumed(own: Settings) -> None:
     def resumed(kind: str, name: str) -> bool:
-        if told(own, f"table {name}", "was suspended, resumed"):
+        if has_event(own, f"table {name}", "was suspended, resumed"):
             return True
         # a commit that QuestDB was at takes the mark away when it ends: so not once only
         questdb.execute(f"ALTER {kind} {name} SUSPEND WAL", settings=own)
@@ -139,10 +139,10 @@ def test_a_table_that_cannot_be_resumed_is_told_of_and_keeps_no_other_from_it(
 
 def test_a_failed_task_is_restarted(own: Settings) -> None:
     stranger = own.model_copy(update={"questdb_admin_user": "stranger"})
-    with suppress(ConnectError):  # the sooner it fails, the sooner that is told here too
+    with suppress(ConnectError):  # the sooner it fails, the sooner that is has_event here too
         connect.ensure(stranger)  # QuestDB refuses the login, which fails the task
     name = f"sink {LIQUIDATIONS.connector(own)}"
-    eventually(lambda: told(own, name, "refused the username"))
+    eventually(lambda: has_event(own, name, "refused the username"))
     connect.ensure(own)
     await_flow(own)
 
@@ -320,7 +320,7 @@ def test_a_fault_with_one_service_keeps_no_other_from_being_started_again(tmp_pa
         return process.find(simulator.pid_file) is not None
 
     eventually(revived, every=0.2)
-    assert told(settings, "simulator", "died, started again")
+    assert has_event(settings, "simulator", "died, started again")
     apps.producer(settings).pid_file.rmdir()
     local.down(settings)
 
@@ -340,8 +340,8 @@ def test_one_that_cannot_be_started_is_not_given_up(tmp_path: Path) -> None:
             supervisor.check()
             for case in supervisor._cases.values():
                 case.due = 0.0
-    assert told(settings, "simulator", "cannot be started again: port")
-    assert not told(settings, "simulator", "GIVEN UP")
+    assert has_event(settings, "simulator", "cannot be started again: port")
+    assert not has_event(settings, "simulator", "GIVEN UP")
     supervisor.check()
     assert process.find(simulator.pid_file)
     local.down(settings)

@@ -1,4 +1,4 @@
-"""What a machine without the right Java or Maven is told."""
+"""The errors on a machine without the right Java or Maven."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -59,9 +59,9 @@ def test_status_names_what_died_then_starts_the_supervisor_which_starts_the_rest
     assert first.stderr == "the supervisor died; started it again\n"
     eventually(lambda: process_of(apps.simulator(supervised)))
     eventually(lambda: liq(supervised, "status").returncode == 0, every=0.5)
-    told = [f"{one.subject}: {one.event}" for one in local.recent_events(supervised)]
-    assert "supervisor: died, started again" in told
-    assert any(line.startswith("simulator: died, started again") for line in told)
+    event_lines = [f"{one.subject}: {one.event}" for one in local.recent_events(supervised)]
+    assert "supervisor: died, started again" in event_lines
+    assert any(line.startswith("simulator: died, started again") for line in event_lines)
 
 
 def test_any_command_that_uses_the_stack_starts_a_killed_supervisor(supervised: Settings) -> None:

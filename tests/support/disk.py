@@ -62,7 +62,7 @@ def small_disk(kind: str, path: Path, megabytes: int = 2) -> Iterator[Disk]:
     mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,nr_inodes=100", "tmpfs", str(path)]
     done = subprocess.run(mount, capture_output=True, text=True, check=False)
     if done.returncode:
-        pytest.skip(f"this user may not mount, the test with a limit stands for it: {done.stderr}")
+        pytest.skip(f"this user may not mount, the test with a limit covers it: {done.stderr}")
     try:
         yield Disk(path)
     finally:

@@ -58,7 +58,7 @@ KINDS: list[Callable[[int], bool]] = [totals, fetch, get]
 
 
 def work(first: int) -> list[str]:
-    """Ask so many times; return each wrong answer, and each question without one."""
+    """Ask `ASKS` questions; return each wrong answer, and each question without one."""
     faults = []
     for number in range(first, first + ASKS):
         kind = KINDS[number % len(KINDS)]
@@ -189,7 +189,7 @@ def with_locks_held() -> list[str]:
 
 
 class Busy:
-    """Threads that ask and publish until they are told to end."""
+    """Threads that ask and publish until the end is signalled."""
 
     def __init__(self) -> None:
         self.faults: list[str] = []

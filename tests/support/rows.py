@@ -139,7 +139,7 @@ def insert(settings: Settings, records: Sequence[Liquidation]) -> None:
 
 
 def report(settings: Settings, reports: Sequence[FeedHealth]) -> None:
-    """Write what feeds told of themselves and wait until it shows."""
+    """Write feed health and wait until it is visible."""
     _insert(settings, FEED_HEALTH, reports)
 
 
@@ -199,12 +199,12 @@ def load(settings: Settings, stream: Stream, frame: pd.DataFrame) -> None:
             for name, tag in zip(names, tags, strict=True)
             if isinstance(row[name], str)
         ]
-        told = [
+        values_text = [
             f"{name}={_line_value(row[name], kinds[name])}"
             for name in fields
             if row[name] == row[name]
         ]
-        lines.append(f"{','.join([table, *tagged])} {','.join(told)} {row['ts']}000")
+        lines.append(f"{','.join([table, *tagged])} {','.join(values_text)} {row['ts']}000")
     user = settings.questdb_admin_user, settings.questdb_admin_password.get_secret_value()
     for start in range(0, len(lines), 20_000):
         body = "\n".join(lines[start : start + 20_000]) + "\n"

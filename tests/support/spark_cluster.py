@@ -1,6 +1,6 @@
 """docker-compose.yml's very master and worker of Spark, as processes of this machine.
 
-What its containers are told these JVMs are told, but that all listen on ports of 127.0.0.1.
+These JVMs get the configuration of its containers, but all listen on ports of 127.0.0.1.
 """
 
 import os
@@ -33,12 +33,12 @@ class Cluster:
         programs = Path(sys.executable).parent
         program, main, *words = SERVICES[name]["command"]
         command = [str(programs / program), main, *options]
-        told = {key: str(value) for key, value in SERVICES[name]["environment"].items()}
-        told |= {"PATH": f"{programs}:{os.environ['PATH']}", "SPARK_LOCAL_IP": "127.0.0.1"}
+        variables = {key: str(value) for key, value in SERVICES[name]["environment"].items()}
+        variables |= {"PATH": f"{programs}:{os.environ['PATH']}", "SPARK_LOCAL_IP": "127.0.0.1"}
         with (self._folder / f"{name}.log").open("wb") as log:
             return subprocess.Popen(
                 [*command, *map(self._localised, words)],
-                env=os.environ | told,
+                env=os.environ | variables,
                 stdout=log,
                 stderr=log,
             )
@@ -52,7 +52,7 @@ class Cluster:
         return self.start("spark-worker", *options)
 
     def state(self) -> dict[str, Any]:
-        """Return what the master tells of its workers and of what runs on them."""
+        """Return the workers and jobs that the master reports."""
         url = f"http://127.0.0.1:{self._pages}/json/"
         try:
             return dict(httpx.get(url, timeout=10).raise_for_status().json())

@@ -134,7 +134,10 @@ def test_thresholds_are_those_that_a_backtest_of_each_gives(past: Settings) -> N
     assert 100 in default["threshold"].tolist()
     assert default["threshold"].agg(["min", "max"]).tolist() == [100, 150]
     below = alerts.backtest("few", "1h", END, "1m", settings=past).thresholds([1, 2])
-    assert below["alerts"].tolist() == [12, 12]  # quiet nearly always: as often as it rests
+    assert below["alerts"].tolist() == [
+        12,
+        12,
+    ]  # quiet nearly always: as often as the cool-down allows
 
 
 def test_a_rule_of_equality_has_no_other_thresholds(past: Settings) -> None:
@@ -146,12 +149,12 @@ def test_a_rule_of_equality_has_no_other_thresholds(past: Settings) -> None:
 
 def test_each_value_of_a_rule_rests_alone(past: Settings) -> None:
     found = alerts.backtest("feeds", "30m", END, "30s", settings=past)
-    told = [(row.ts, row.subject, row.message) for row in found.alerts.itertuples()]
-    assert told[0] == (before(1470), "okx, live", "okx")
-    first = [moment for moment, subject, _ in told if subject == "bybit, live"]
-    assert first == [before(990 - 300 * times) for times in range(4)]  # while okx rests
+    raised_alerts = [(row.ts, row.subject, row.message) for row in found.alerts.itertuples()]
+    assert raised_alerts[0] == (before(1470), "okx, live", "okx")
+    first = [moment for moment, subject, _ in raised_alerts if subject == "bybit, live"]
+    assert first == [before(990 - 300 * times) for times in range(4)]  # while okx cools down
     [row] = found.thresholds([1]).itertuples()
-    assert row.alerts == len(told)
+    assert row.alerts == len(raised_alerts)
     assert set(found.values["subject"]) == {"bybit, live", "okx, live"}
 
 

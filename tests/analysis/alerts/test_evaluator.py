@@ -120,9 +120,9 @@ async def test_what_fails_ends_nothing_and_edits_show_at_once(
         fired = {alert.rule for alert in await evaluator.tick()}
         assert fired == {"burst", "short_rest"}
         assert "bad cannot be evaluated: " in caplog.text
-        told = len(caplog.records)
+        logged = len(caplog.records)
         assert "burst" not in {alert.rule for alert in await evaluator.tick()}
-        assert [each.message for each in caplog.records[told:] if "bad" in each.message] == []
+        assert [each.message for each in caplog.records[logged:] if "bad" in each.message] == []
 
 
 async def test_what_nobody_foresaw_ends_no_evaluation(
@@ -163,18 +163,18 @@ async def test_each_dead_feed_is_told_once_also_over_a_restart(own: Settings) ->
     rest = [health(long_ago, exchange=ended, stopped=True), health(long_ago, exchange="nowhere")]
     await asyncio.to_thread(report, shipped, dead + rest)
 
-    def told(alerts: Sequence[Alert]) -> list[str]:
+    def subjects_of(alerts: Sequence[Alert]) -> list[str]:
         return sorted(alert.subject or "" for alert in alerts if alert.rule == "feed_silent")
 
     async with Publisher(shipped) as publisher:
         first = Evaluator(publisher, shipped)
-        assert told(await first.tick()) == sorted(f"{name}, live" for name in venues)
-        assert told(await first.tick()) == []
+        assert subjects_of(await first.tick()) == sorted(f"{name}, live" for name in venues)
+        assert subjects_of(await first.tick()) == []
         await asyncio.to_thread(eventually, lambda: len(history(shipped, "feed_silent")) == 10)
         stored = history(shipped, "feed_silent")
         assert set(stored["subject"]) == {f"{name}, live" for name in venues}
         await asyncio.to_thread(report, shipped, [health(long_ago, exchange=another)])
-        assert told(await Evaluator(publisher, shipped).tick()) == [f"{another}, live"]
+        assert subjects_of(await Evaluator(publisher, shipped).tick()) == [f"{another}, live"]
 
 
 def test_check_raises_nothing_and_tells_each_rule(

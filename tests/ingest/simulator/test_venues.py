@@ -37,7 +37,7 @@ def instruments(venue: Venue) -> Instruments:
 
 
 @dataclass
-class Heard:
+class Receiver:
     """What a venue's own feed and parser make of the frames."""
 
     venue: Venue
@@ -56,12 +56,12 @@ class Heard:
 
 
 @asynccontextmanager
-async def hearing(venue: Venue, url: str, **patience: float) -> AsyncIterator[Heard]:
-    heard = Heard(venue)
-    feed = Feed(venue, heard.take, url, instruments(venue), Patience(backoff=0.02, **patience))
+async def receiving(venue: Venue, url: str, **patience: float) -> AsyncIterator[Receiver]:
+    receiver = Receiver(venue)
+    feed = Feed(venue, receiver.take, url, instruments(venue), Patience(backoff=0.02, **patience))
     task = asyncio.create_task(feed.run())
     try:
-        yield heard
+        yield receiver
         assert not task.done()
     finally:
         task.cancel()
@@ -74,7 +74,7 @@ async def frames_of(connection: ClientConnection) -> AsyncIterator[str | bytes]:
             yield await connection.recv()
 
 
-def told(one: Liquidation) -> dict[str, Any]:
+def fields_of(one: Liquidation) -> dict[str, Any]:
     """Return a record in the terms of the simulator's ledger."""
     return {
         "exchange": one.exchange,
@@ -98,25 +98,25 @@ async def test_what_the_exchange_did_is_what_is_read(
     plan = Schedule(rate=2_000, count=COUNT, malformed_every=50, ledger=tmp_path / "ledger")
     async with (
         Simulator(plan, settings) as simulator,
-        hearing(venue, url_of(venue.name, simulator.urls)) as heard,
+        receiving(venue, url_of(venue.name, simulator.urls)) as receiver,
     ):
-        await reached(lambda: len(heard.liquidations) >= COUNT and len(heard.rejected) > 0)
+        await reached(lambda: len(receiver.liquidations) >= COUNT and len(receiver.rejected) > 0)
         assert simulator.sent == COUNT
         await asyncio.sleep(0.1)  # anything more would be wrong
     ledger = [json.loads(line) for line in (tmp_path / "ledger").read_text().splitlines()]
     assert len(ledger) == COUNT
-    read = [told(one) for one in heard.liquidations]
-    if venue.name == "bitmex":  # it does not tell the time
-        for sent, one in zip(ledger, heard.liquidations, strict=True):
+    read = [fields_of(one) for one in receiver.liquidations]
+    if venue.name == "bitmex":  # it sends no time
+        for sent, one in zip(ledger, receiver.liquidations, strict=True):
             assert 0 <= one.ts - sent["ts"] < PATIENCE_S * 1_000_000
             sent["ts"] = one.ts
     key = by_symbol_and_time
     assert sorted(read, key=key) == sorted(ledger, key=key)
-    assert len({(one.ts, one.symbol, one.event_id) for one in heard.liquidations}) == COUNT
-    assert {one.side for one in heard.liquidations} == {Side.LONG, Side.SHORT}
-    assert {one.source for one in heard.liquidations} == {Source.SIMULATOR}
-    assert {one.completeness for one in heard.liquidations} == {venue.completeness}
-    assert 1 <= len(heard.rejected) <= 6
+    assert len({(one.ts, one.symbol, one.event_id) for one in receiver.liquidations}) == COUNT
+    assert {one.side for one in receiver.liquidations} == {Side.LONG, Side.SHORT}
+    assert {one.source for one in receiver.liquidations} == {Source.SIMULATOR}
+    assert {one.completeness for one in receiver.liquidations} == {venue.completeness}
+    assert 1 <= len(receiver.rejected) <= 6
 
 
 @every_venue
@@ -126,14 +126,14 @@ async def test_a_quiet_market_is_told_from_a_dead_connection(
     monkeypatch.setattr("liq.ingest.simulator.venue.CONTROL_S", 0.05)
     async with (
         Simulator(Schedule(rate=0.01), settings) as simulator,
-        hearing(venue, url_of(venue.name, simulator.urls)) as heard,
+        receiving(venue, url_of(venue.name, simulator.urls)) as receiver,
     ):
         await reached(lambda: simulator.clients == 1)
         await asyncio.sleep(0.2)
-        before = heard.frames
-        await reached(lambda: heard.frames >= before + 3)
-    assert not heard.rejected
-    assert not heard.liquidations
+        before = receiver.frames
+        await reached(lambda: receiver.frames >= before + 3)
+    assert not receiver.rejected
+    assert not receiver.liquidations
 
 
 @pytest.mark.parametrize("name", ["okx", "bybit", "htx", "deribit"])
@@ -152,23 +152,23 @@ async def test_a_client_that_is_silent_is_cut_off(
             async for _ in frames_of(mute):
                 pass
             assert mute.close_code == 1008
-        async with hearing(replace(venue, heartbeat=beating), url) as heard:
-            await reached(lambda: len(heard.liquidations) > 20)
+        async with receiving(replace(venue, heartbeat=beating), url) as receiver:
+            await reached(lambda: len(receiver.liquidations) > 20)
             assert simulator.clients == 1
 
 
 async def test_all_venues_are_heard_at_once(settings: Settings, tmp_path: Path) -> None:
     plan = Schedule(rate=200, count=50, ledger=tmp_path / "ledger")
     async with Simulator(plan, settings) as simulator, asyncio.timeout(60):
-        heard = [Heard(venue) for venue in VENUES.values()]
+        receiver = [Receiver(venue) for venue in VENUES.values()]
         feeds = [
             Feed(
                 one.venue, one.take, url_of(one.venue.name, simulator.urls), instruments(one.venue)
             )
-            for one in heard
+            for one in receiver
         ]
         tasks = [asyncio.create_task(feed.run()) for feed in feeds]
-        await reached(lambda: all(len(one.liquidations) == 50 for one in heard))
+        await reached(lambda: all(len(one.liquidations) == 50 for one in receiver))
         assert simulator.finished.is_set()
         for task in tasks:
             task.cancel()

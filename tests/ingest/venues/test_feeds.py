@@ -20,7 +20,7 @@ async def test_a_venue_is_heard_and_answered(recording_of: RecordingOf, name: st
     recording, venue = recording_of(name), FEEDS[name]
     frames = list(recording.frames.values())
     asked: asyncio.Queue[str | bytes] = asyncio.Queue()
-    heard: asyncio.Queue[tuple[bytes, int, Source]] = asyncio.Queue()
+    taken: asyncio.Queue[tuple[bytes, int, Source]] = asyncio.Queue()
 
     async def exchange(connection: ServerConnection) -> None:
         assert connection.request
@@ -33,13 +33,13 @@ async def test_a_venue_is_heard_and_answered(recording_of: RecordingOf, name: st
             asked.put_nowait(answer)
 
     async def handle(*frame: Any) -> None:
-        heard.put_nowait(frame)
+        taken.put_nowait(frame)
 
     async with serve(exchange, "127.0.0.1", 0) as server, asyncio.timeout(PATIENCE_S):
         port = server.sockets[0].getsockname()[1]
         feed = Feed(venue, handle, f"ws://127.0.0.1:{port}/", recording.instruments)
         task = asyncio.create_task(feed.run())
-        received = [await heard.get() for _ in frames]
+        received = [await taken.get() for _ in frames]
         answers = [answer for frame in frames if (answer := venue.reply(frame))]
         expected = [*venue.subscribe(recording.instruments), *answers]
         assert [await asked.get() for _ in expected] == expected

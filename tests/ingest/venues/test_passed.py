@@ -1,4 +1,4 @@
-"""What a venue tells of liquidations and a parser passes over on purpose is counted, each time."""
+"""Reports that a parser skips on purpose are counted, each time."""
 
 import json
 from collections.abc import Callable
