@@ -35,7 +35,7 @@ from liq.notebook import notebooks, reports
 from liq.query import queries, questdb
 from liq.records.streams import STREAMS, Stream
 from liq.web import serve
-from liq.web.dashboard.boards import BOARDS
+from liq.web.dashboard.board_queries import BOARDS
 from liq.web.voila_app import gallery
 from support.helpers import PATIENCE_S, eventually, free_ports, running
 
