@@ -351,7 +351,7 @@ async def test_the_page_gets_signs_of_life_and_an_age_that_grows(
 async def test_a_page_is_built_though_questdb_hangs(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(view, "_FIRST", 0.3)
+    monkeypatch.setattr(view, "_FIRST_TIMEOUT", 0.3)
     insert(own, [fresh(100)])
     with Proxy(own.questdb_pg_port) as proxy:
         proxy.stall()
