@@ -193,7 +193,7 @@ def test_the_tour_works_where_nothing_runs(tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path / "home", **free_ports())
     ran = notebooks.run("00-start-here", settings=settings)
     assert len(figures(ran)) == 1
-    assert "made up in this kernel, because: cannot reach QuestDB" in str(ran.cells)
+    assert "simulated in this kernel, because: cannot reach QuestDB" in str(ran.cells)
     assert "enter `liq run` in a terminal" in str(ran.cells)
     assert "[04-venues](04-venues.ipynb)" in str(ran.cells)
 
