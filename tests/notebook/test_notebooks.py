@@ -200,7 +200,7 @@ def test_the_tour_works_where_nothing_runs(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def market(stack: Settings) -> Settings:
-    """Cascades over two venues some minutes ago, the prices around them, and what feeds told."""
+    """Cascades over two venues some minutes ago, with prices and reports of feeds."""
     settings, begin = own_table(stack), datetime.now(UTC) - timedelta(minutes=12)
     second, venues = timedelta(seconds=1), ("binance_usdm", "bybit")
     insert(
@@ -285,7 +285,7 @@ def figures(ran: nbformat.NotebookNode) -> list[dict[str, Any]]:
 
 
 _PLOTLY = "application/vnd.plotly.v1+json"
-# the thread that tells what a cell shows rests for longer than the 4 s of nbclient
+# the thread that sends the outputs of a cell pauses for longer than the 4 s of nbclient
 _LATE = """
 import sys, time
 sys.stdout.flush_timeout = sys.stderr.flush_timeout = 0

@@ -96,8 +96,8 @@ LOOK = """payloads => {
         for (const part of rest) {
             const [, name, end] = part.match(/^([a-z_.]*)(.?)/);
             const cut = end !== "¦"; // as pandas does with long text
-            const stands = head => before.endsWith(head.replace("{}", name));
-            if (!heads.some(cut ? head => before.includes(head.split("{}")[0]) : stands))
+            const isKnown = head => before.endsWith(head.replace("{}", name));
+            if (!heads.some(cut ? head => before.includes(head.split("{}")[0]) : isKnown))
                 found.faults.push(node.data);
             else if (!cut) found.shown.push(name);
             before = part;

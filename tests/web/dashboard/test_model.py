@@ -111,8 +111,8 @@ def test_a_system_just_started_fills_its_picture(own: Settings) -> None:
 
 def test_tells_when_a_feed_was_not_heard(own: Settings) -> None:
     now = int(time.time())
-    heard = [now - 120, *range(now - 60, now + 1)]  # and nothing in between
-    moments = [datetime.fromtimestamp(second, UTC) for second in heard]
+    seconds = [now - 120, *range(now - 60, now + 1)]  # and nothing in between
+    moments = [datetime.fromtimestamp(second, UTC) for second in seconds]
     reports = [health(moment, exchange="binance_usdm") for moment in moments]
     gone = health(moments[0] - timedelta(hours=3), exchange="okx")  # killed, and no print of it
     ended = health(moments[0] - timedelta(hours=3), exchange="gate", stopped=True)

@@ -23,7 +23,7 @@ from support.helpers import PATIENCE_S, eventually, free_ports
 
 PLACES = 3
 VISITORS = 30
-SERVED = 8  # when so many have had their page, the others may still wait
+SERVED = 8  # visitors who get their page; the others may still wait
 ANSWERS_WITHIN_S = 1.0  # /health, as issue 14 promises
 SENT = re.compile(r'id="liq-(?:page|visit)">(.*?)</script>')
 
@@ -72,7 +72,7 @@ class Visitor:
 
 @dataclass(frozen=True)
 class Page:
-    """What a whole page tells its scripts."""
+    """Return the data that a complete page has for its scripts."""
 
     kernel: str
     xsrf: str
