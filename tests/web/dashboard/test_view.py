@@ -495,7 +495,7 @@ async def test_a_picked_print_is_inspected(own: Settings) -> None:
     key = Markup(escaped).unescape()  # noqa: S704 - only to be read
     tape._handle_custom_msg({"type": "pick", "key": key}, [])
     await reached(lambda: "As stored" in page(dashboard))
-    for text in ("not kept here", "the venue's documentation", "forceOrder"):
+    for text in ("not recorded", "the venue's documentation", "forceOrder"):
         assert text in page(dashboard)
     tape._handle_custom_msg({"type": "pick", "key": key.replace("USDT", "EUR")}, [])
     await reached(lambda: "no print of binance_usdm BTCEUR" in page(dashboard))
