@@ -41,7 +41,7 @@ def client() -> Client:
 
 def hitEndpoint(key: str, /, **params: Any) -> pd.DataFrame:  # noqa: N802 - the original app's name
     """Return the rows of the API's endpoint ``key``."""
-    return client().asked(key, **params)
+    return client().fetch(key, **params)
 
 
 def frames(bucket: str, filters: dict[str, Any]) -> dict[str, pd.DataFrame]:

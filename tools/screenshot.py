@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from liq.common import assets
 from liq.web import serve
-from liq.web.dashboard.boards import BOARDS
+from liq.web.dashboard.board_queries import BOARDS
 from liq.web.voila_app import gallery
 
 _SETTLE_MS = 3000  # the second redraw, so that nothing is drawn halfway

@@ -1,4 +1,4 @@
-"""The dashboard as served, and headless Chromium to look at it."""
+"""The dashboard as served, and headless Chromium to view it."""
 
 import asyncio
 import sys
@@ -136,23 +136,23 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @dataclass
 class Visit:
-    """A visitor's page, and what it asked, told its kernel and complained of."""
+    """A visitor's page, with its requests, its messages to the kernel and its console errors."""
 
     page: Page
     requests: list[str] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
     def follow(self, socket: WebSocket) -> None:
         """Keep what goes out over a connection."""
         self.requests.append(socket.url)
-        socket.on("framesent", self.tell)
+        socket.on("framesent", self.record_sent)
 
-    def tell(self, frame: str | bytes) -> None:
+    def record_sent(self, frame: str | bytes) -> None:
         """Keep what the page sends, as text."""
-        self.told.append(frame if isinstance(frame, str) else frame.decode(errors="replace"))
+        self.sent.append(frame if isinstance(frame, str) else frame.decode(errors="replace"))
 
-    def hear(self, line: ConsoleMessage) -> None:
+    def record_error(self, line: ConsoleMessage) -> None:
         """Keep what the console shows in red, but for the queue's page, whose status is 503."""
         if line.type == "error" and "status of 503" not in line.text:
             self.complaints.append(line.text)
@@ -172,7 +172,7 @@ class Visit:
         queue's does to the dashboard.
         """
         async with asyncio.timeout(PATIENCE_S):
-            while not await self._holds(expression, arg):  # noqa: ASYNC110 - no event tells
+            while not await self._holds(expression, arg):  # noqa: ASYNC110 - there is no event
                 await asyncio.sleep(0.05)
 
     async def _holds(self, expression: str, arg: Any) -> bool:
@@ -213,12 +213,12 @@ async def opened(chromium: Browser, url: str) -> AsyncIterator[Visit]:
     page.on("request", lambda request: visitor.requests.append(request.url))
     page.on("websocket", visitor.follow)
     page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
-    page.on("console", visitor.hear)
+    page.on("console", visitor.record_error)
     await page.goto(url, wait_until="commit")
     try:
         yield visitor
     finally:
-        await page.goto("about:blank")  # leave as people do: closing a context tells no page
+        await page.goto("about:blank")  # leave as people do: closing a context notifies no page
         await context.close()
 
 

@@ -53,12 +53,12 @@ def settings(stack: Settings) -> Settings:
     moments = [now - timedelta(seconds=5 * n) for n in range(720)]
     insert_prices(settings, [price(ts, 100 + n % 13) for n, ts in enumerate(moments)])
     report(
-        settings, [heard(now - timedelta(seconds=n), venue) for n in range(60) for venue in VENUES]
+        settings, [health(now - timedelta(seconds=n), venue) for n in range(60) for venue in VENUES]
     )
     return settings
 
 
-def heard(ts: datetime, venue: str) -> FeedHealth:
+def health(ts: datetime, venue: str) -> FeedHealth:
     return FeedHealth(
         ts=micros_of(ts),
         exchange=venue,

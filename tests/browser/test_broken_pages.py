@@ -54,7 +54,7 @@ async def test_a_page_whose_kernel_does_not_start_is_loaded_again(
     chromium: Browser, settings: Settings, tmp_path: Path, pool: int
 ) -> None:
     async with visited(chromium, settings, tmp_path / "log", {0, 1}, pool) as visitor:
-        await visitor.shows("broke this page off. Trying again", "#liq-notice")
+        await visitor.shows("The page is incomplete. Reloading", "#liq-notice")
         await visitor.drawn()
     assert "made on purpose" in (tmp_path / "log").read_text()
 

@@ -17,7 +17,7 @@ from liq.config import Settings
 from liq.delivery.producer import Producer
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.web import serve
-from liq.web.dashboard.boards import BOARDS
+from liq.web.dashboard.board_queries import BOARDS
 from support.helpers import eventually, free_ports
 
 pytestmark = [
@@ -64,12 +64,12 @@ async def test_bars_are_drawn_and_follow_new_events(visit: Visiting, market: Pro
         assert len(asked) < 20  # Voila's own page asks for a hundred files
 
 
-async def test_the_page_tells_what_it_has_painted(visit: Visiting, market: Producer) -> None:
+async def test_the_page_reports_painted_updates(visit: Visiting, market: Producer) -> None:
     async with visit() as visitor:
         for _ in range(3):
             await visitor.redraws()
-        told = re.findall(r'"painted".{0,20}"sent": ?(\d+)', "\n".join(visitor.told))
-        assert len(set(told)) >= 3
+        painted = re.findall(r'"painted".{0,20}"update": ?(\d+)', "\n".join(visitor.sent))
+        assert len(set(painted)) >= 3
 
 
 async def test_visitors_at_once_see_live_bars_and_leave_no_kernel_behind(
@@ -115,7 +115,7 @@ async def test_every_board_draws_without_complaint(visit: Visiting, market: Prod
         assert visitor.outside == []
 
 
-async def test_a_range_drawn_on_the_bars_is_looked_at_and_left(
+async def test_a_range_drawn_on_the_bars_becomes_the_window_and_is_left(
     visit: Visiting, market: Producer
 ) -> None:
     async with visit() as visitor:
@@ -127,7 +127,7 @@ async def test_a_range_drawn_on_the_bars_is_looked_at_and_left(
         await visitor.page.mouse.down()
         await visitor.page.mouse.move(box["x"] + 0.6 * box["width"], height, steps=5)
         await visitor.page.mouse.up()
-        await visitor.shows("No liquidations then", ".liq-notices")
+        await visitor.shows("No liquidations in this window", ".liq-notices")
         await visitor.page.get_by_role("button", name="Live", exact=True).click()
         await visitor.redraws()
         assert visitor.complaints == []

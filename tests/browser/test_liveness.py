@@ -198,12 +198,14 @@ async def test_a_page_whose_kernel_or_server_hangs_does_not_look_live(pipeline: 
         for process in hanging:
             process.send_signal(signal.SIGSTOP)
         try:
-            await says(pipeline, "Not live", ".liq-reader")
+            await says(pipeline, "Not live", ".liq-heartbeat")
             assert not await pipeline.visitor.page.locator(HEADER).is_visible()
         finally:
             for process in hanging:
                 process.send_signal(signal.SIGCONT)
-        await pipeline.visitor.page.wait_for_selector(".liq-reader .liq-notice", state="detached")
+        await pipeline.visitor.page.wait_for_selector(
+            ".liq-heartbeat .liq-notice", state="detached"
+        )
         await live(pipeline)
 
 

@@ -37,8 +37,8 @@ async def test_the_queue_page_turns_into_the_dashboard(
         page = (await inside.get(url)).text
         assert (await before.get(url)).status_code == 503
         async with opened(chromium, url) as visitor:
-            await visitor.shows("1 before you", "h1")
-            assert "1 before you" in await visitor.page.title()
+            await visitor.shows("1 ahead of you", "h1")
+            assert "1 ahead of you" in await visitor.page.title()
             await visitor.shows("You are next", "h1")  # the other one does not ask any more
             kernel, xsrf = (re.findall(pattern, page)[0] for pattern in (KERNEL, XSRF))
             end = httpx.URL(url).join(f"/voila/api/shutdown/{kernel}")

@@ -24,7 +24,7 @@ STREAM = "/market/ws/!forceOrder@arr"
         (["notebooks/work/ws_server.py"], signal.SIGINT),
     ],
 )
-def test_what_was_sent_is_delivered_when_the_producer_is_told_to_end(
+def test_a_stopped_producer_delivers_what_was_sent(
     produce: list[str], number: signal.Signals, broker: Settings, tmp_path: Path
 ) -> None:
     ledger = tmp_path / "ledger"
@@ -35,12 +35,12 @@ def test_what_was_sent_is_delivered_when_the_producer_is_told_to_end(
         running(broker, *produce, "--url", url) as producer,
     ):
         eventually(lambda: ledger.exists() and len(ledger.read_text().splitlines()) == 400)
-        # the last frames may still be on their way: the topic tells when they have come
+        # the last frames may still be on their way to the topic
         eventually(lambda: len(consume(broker.topic, broker)) >= 400)
-        told = finish(producer, number)
+        output = finish(producer, number)
         assert "400 sent" in finish(exchange, number)
-    assert "400 acknowledged of 400 sent" in told
-    assert "source simulator" in told
+    assert "400 acknowledged of 400 sent" in output
+    assert "source simulator" in output
     sources = {decode(record.value).source for record in consume(broker.topic, broker)}
     assert sources == {Source.SIMULATOR}
 

@@ -27,7 +27,7 @@ class Terminal(io.StringIO):
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """Have standard output and errors be a terminal, one without colours.
 
-    That is no fixture: pytest sets the streams anew when those are done.
+    That is no fixture: pytest replaces the streams after the fixtures.
     """
     screen = Terminal()
     monkeypatch.setenv("TERM", "dumb")

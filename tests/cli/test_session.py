@@ -99,7 +99,7 @@ async def test_auto_takes_a_live_exchange_where_one_answers(
     async with Simulator(settings=own) as simulator:
         monkeypatch.setitem(VENUES, "here", replace(BINANCE_USDM, url=simulator.url))
         for source in (Source.AUTO, Source.LIVE):
-            assert await asyncio.to_thread(session.choose, source, ["here"]) is Source.LIVE
+            assert await asyncio.to_thread(session.choose_source, source, ["here"]) is Source.LIVE
 
 
 def test_without_an_exchange_auto_simulates_and_live_says_what_it_tried(
@@ -107,10 +107,10 @@ def test_without_an_exchange_auto_simulates_and_live_says_what_it_tried(
 ) -> None:
     url = f"ws://127.0.0.1:{own.simulator_port}/ws"
     monkeypatch.setitem(VENUES, "away", replace(BINANCE_USDM, url=url))
-    assert session.choose(Source.AUTO, ["away"]) is Source.SIMULATOR
-    assert session.choose(Source.SIMULATOR, ["away"]) is Source.SIMULATOR
+    assert session.choose_source(Source.AUTO, ["away"]) is Source.SIMULATOR
+    assert session.choose_source(Source.SIMULATOR, ["away"]) is Source.SIMULATOR
     with pytest.raises(FeedError, match=rf"{url}.*--feed simulator"):
-        session.choose(Source.LIVE, ["away"])
+        session.choose_source(Source.LIVE, ["away"])
 
 
 def test_an_unknown_venue_starts_nothing(own: Settings) -> None:

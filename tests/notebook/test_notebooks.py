@@ -193,14 +193,14 @@ def test_the_tour_works_where_nothing_runs(tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path / "home", **free_ports())
     ran = notebooks.run("00-start-here", settings=settings)
     assert len(figures(ran)) == 1
-    assert "made up in this kernel, because: cannot reach QuestDB" in str(ran.cells)
+    assert "simulated in this kernel, because: cannot reach QuestDB" in str(ran.cells)
     assert "enter `liq run` in a terminal" in str(ran.cells)
     assert "[04-venues](04-venues.ipynb)" in str(ran.cells)
 
 
 @pytest.fixture(scope="module")
 def market(stack: Settings) -> Settings:
-    """Cascades over two venues some minutes ago, the prices around them, and what feeds told."""
+    """Cascades over two venues some minutes ago, with prices and reports of feeds."""
     settings, begin = own_table(stack), datetime.now(UTC) - timedelta(minutes=12)
     second, venues = timedelta(seconds=1), ("binance_usdm", "bybit")
     insert(
@@ -285,7 +285,7 @@ def figures(ran: nbformat.NotebookNode) -> list[dict[str, Any]]:
 
 
 _PLOTLY = "application/vnd.plotly.v1+json"
-# the thread that tells what a cell shows rests for longer than the 4 s of nbclient
+# the thread that sends the outputs of a cell pauses for longer than the 4 s of nbclient
 _LATE = """
 import sys, time
 sys.stdout.flush_timeout = sys.stderr.flush_timeout = 0

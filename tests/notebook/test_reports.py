@@ -80,7 +80,7 @@ def test_a_piece_is_stamped_with_what_it_rests_on(own: Settings) -> None:
     assert table.stamp.row_hash != row_hash(report._sources)
 
 
-def test_feeds_that_were_not_heard_are_told_by_name_and_share(stack: Settings) -> None:
+def test_disconnected_feeds_are_listed_by_name_and_share(stack: Settings) -> None:
     settings, end = own_table(stack), datetime(2026, 1, 1, tzinfo=UTC)
     insert(settings, [liquidation(end - timedelta(seconds=30), 153_312_710.5)])
     moments = [end - timedelta(seconds=second) for second in range(1, 101)]
@@ -122,7 +122,7 @@ def test_bars_are_as_wide_as_the_window_needs(own: Settings, window: str, bucket
     assert piece.stamp.params["bucket"] == bucket
 
 
-def test_a_wrong_window_or_nothing_to_report_is_told(own: Settings, tmp_path: Path) -> None:
+def test_a_wrong_window_or_an_empty_report_raises(own: Settings, tmp_path: Path) -> None:
     with pytest.raises(QueryError, match="window='soon' is no duration"):
         reports.write(tmp_path / "x.html", "soon", settings=own)
     with pytest.raises(QueryError, match="until='later' is no timestamp"):

@@ -14,19 +14,19 @@ from support.helpers import free_ports
 from support.rows import insert, liquidation, own_table
 
 
-def test_what_is_made_up_comes_through_the_parser_and_is_told_for_what_it_is() -> None:
-    prints = tour.made_up(timedelta(minutes=10), seed=3)
+def test_simulated_prints_pass_the_parser_and_have_the_source_simulator() -> None:
+    prints = tour.simulate_prints(timedelta(minutes=10), seed=3)
     assert set(prints["source"]) == {"simulator"}
     assert set(prints["side"]) == {"long", "short"}
     assert prints["ts"].is_monotonic_increasing
     assert timedelta(minutes=9) < prints["ts"].max() - prints["ts"].min() < timedelta(minutes=10)
-    again = tour.made_up(timedelta(minutes=10), seed=3)
+    again = tour.simulate_prints(timedelta(minutes=10), seed=3)
     assert again["notional"].tolist() == prints["notional"].tolist()
 
 
-def test_bars_of_what_is_made_up_are_those_of_the_query() -> None:
-    prints = tour.made_up(timedelta(minutes=10))
-    bars = tour.by_minute(prints)
+def test_bars_of_simulated_prints_have_the_columns_of_the_query() -> None:
+    prints = tour.simulate_prints(timedelta(minutes=10))
+    bars = tour.sum_by_minute(prints)
     assert list(bars) == list(liq.query.queries.queries()["liquidations_by_bucket"].columns)
     assert bars[["long_usd", "short_usd"]].to_numpy().sum() == pytest.approx(
         prints["notional"].sum()
@@ -36,20 +36,22 @@ def test_bars_of_what_is_made_up_are_those_of_the_query() -> None:
     assert note.text == "NOT LIVE DATA"
 
 
-def test_without_servers_it_is_made_up_and_says_why(tmp_path: Path) -> None:
+def test_without_servers_it_simulates_and_gives_the_reason(tmp_path: Path) -> None:
     bars = tour.first_picture(settings=Settings.load(home=tmp_path, **free_ports()))
     assert len(bars) > 50
-    assert bars.attrs["origin"].startswith("made up in this kernel, because: cannot reach QuestDB")
+    assert bars.attrs["origin"].startswith(
+        "simulated in this kernel, because: cannot reach QuestDB"
+    )
 
 
 @pytest.mark.stack
 def test_with_rows_it_is_those(stack: Settings) -> None:
     settings = own_table(stack)
     assert (
-        "holds no liquidations of the last 1h"
+        "has no liquidations of the last 1h"
         in tour.first_picture(settings=settings).attrs["origin"]
     )
     insert(settings, [liquidation(pd.Timestamp.now("UTC").to_pydatetime(), 5.0)])
     bars = tour.first_picture(settings=settings)
     assert bars["long_usd"].sum() == 5
-    assert bars.attrs["origin"] == "the rows that QuestDB holds"
+    assert bars.attrs["origin"] == "the rows in QuestDB"

@@ -186,7 +186,7 @@ def test_the_client_warns_as_liq_hit_does(served: Settings) -> None:
             frame = client.hit("totals", until=END, bases=["btc", "NOPE"])
         assert emitted[0].filename == __file__
         assert frame["prints"].item() == 2
-        assert client.asked("totals", until=END, bases="NOPE").attrs["notes"]
+        assert client.fetch("totals", until=END, bases="NOPE").attrs["notes"]
 
 
 @pytest.mark.stack

@@ -37,7 +37,7 @@ from liq.records.streams import (
     Stream,
 )
 from liq.web.dashboard import markup
-from liq.web.dashboard.boards import BOARDS
+from liq.web.dashboard.board_queries import BOARDS
 from liq.web.dashboard.view import Dashboard
 from support.helpers import consume, eventually
 from support.rows import (

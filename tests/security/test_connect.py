@@ -409,9 +409,9 @@ def test_a_connector_written_into_connects_topic_does_not_start(
     write(stack, f"connector-{name}", {"properties": config})
     try:
         assert eventually(lambda: connect.status(settings).failures)
-        told = curl(f"{stack.connect_url}/connectors/{name}/status").text
-        assert re.search(reason, told), told
-        assert stack.questdb_admin_password.get_secret_value() not in told
+        status = curl(f"{stack.connect_url}/connectors/{name}/status").text
+        assert re.search(reason, status), status
+        assert stack.questdb_admin_password.get_secret_value() not in status
     finally:
         connect.remove(settings)
 

@@ -156,7 +156,8 @@ def test_jupyterlab_kernels_restart_and_answer(settings: Settings, tmp_path: Pat
 def test_kernels_of_papermill_and_reports_are_private(settings: Settings, tmp_path: Path) -> None:
     """`liq report` runs its notebook by the same function."""
     go = tmp_path / "go"
-    code = f"from liq.notebook import notebooks; notebooks.run({str(waiting_notebook(tmp_path, go))!r})"
+    notebook = str(waiting_notebook(tmp_path, go))
+    code = f"from liq.notebook import notebooks; notebooks.run({notebook!r})"
     with running(settings, "-c", code) as one, running(settings, "-c", code) as other:
         folders = set()
         for process in (one, other):

@@ -207,11 +207,11 @@ def test_a_web_page_cannot_register_a_connector(kind: str, stack: Settings) -> N
 
 
 def test_connect_tells_no_password(stack: Settings) -> None:
-    told = httpx.get(
+    response = httpx.get(
         f"{stack.connect_url}/connectors?expand=info&expand=status", timeout=PATIENCE_S
     ).text
-    assert stack.connector in told
-    assert not [secret for secret in secrets(stack) if secret in told]
+    assert stack.connector in response
+    assert not [secret for secret in secrets(stack) if secret in response]
 
 
 @pytest.mark.parametrize("name", ["lab_port", "dashboard_port"])

@@ -35,7 +35,7 @@ from liq.notebook import notebooks, reports
 from liq.query import queries, questdb
 from liq.records.streams import STREAMS, Stream
 from liq.web import serve
-from liq.web.dashboard.boards import BOARDS
+from liq.web.dashboard.board_queries import BOARDS
 from liq.web.voila_app import gallery
 from support.helpers import PATIENCE_S, eventually, free_ports, running
 
@@ -96,8 +96,8 @@ LOOK = """payloads => {
         for (const part of rest) {
             const [, name, end] = part.match(/^([a-z_.]*)(.?)/);
             const cut = end !== "¦"; // as pandas does with long text
-            const stands = head => before.endsWith(head.replace("{}", name));
-            if (!heads.some(cut ? head => before.includes(head.split("{}")[0]) : stands))
+            const isKnown = head => before.endsWith(head.replace("{}", name));
+            if (!heads.some(cut ? head => before.includes(head.split("{}")[0]) : isKnown))
                 found.faults.push(node.data);
             else if (!cut) found.shown.push(name);
             before = part;

@@ -19,7 +19,7 @@ from stack.conftest import liq
 from support.helpers import PATIENCE_S, eventually, finish, running
 
 pytestmark = pytest.mark.timeout(600)
-AILING = 3
+UNHEALTHY = 3
 
 
 def process_of(service: Service) -> psutil.Process | None:
@@ -53,7 +53,7 @@ def test_status_names_what_died_then_starts_the_supervisor_which_starts_the_rest
     kill(apps.supervisor(supervised))
     kill(apps.simulator(supervised))
     first = liq(supervised, "status")
-    assert first.returncode == AILING
+    assert first.returncode == UNHEALTHY
     assert "simulator: look with `liq logs simulator`" in first.stdout
     assert "the supervisor died or hangs" in first.stdout
     assert first.stderr == "the supervisor died; started it again\n"
@@ -83,13 +83,13 @@ def test_a_stopped_supervisor_is_shown_and_replaced_once_it_is_silent(
     assert stopped
     stopped.send_signal(signal.SIGSTOP)
     shown = liq(supervised, "status")
-    assert shown.returncode == AILING
+    assert shown.returncode == UNHEALTHY
     assert f"supervisor: it is stopped: `kill -CONT {stopped.pid}`" in shown.stdout
     assert stopped.is_running()
     before = time.monotonic_ns() - 40 * 10**9
     os.utime(apps.heartbeat_file(supervised), ns=(before, before))
     done = liq(supervised, "status")
-    assert done.returncode == AILING
+    assert done.returncode == UNHEALTHY
     assert "the supervisor did not respond for 4" in done.stderr
     assert [stopped.pid] != supervisors(supervised)
     assert len(supervisors(supervised)) == 1
@@ -160,7 +160,7 @@ def test_a_killed_supervisor_of_a_terminal_or_container_is_not_started_in_the_ba
         foreground.kill()
         foreground.wait()
     done = liq(settings, "status")
-    assert done.returncode == AILING
+    assert done.returncode == UNHEALTHY
     assert "the supervisor died, so nothing that dies is started again" in done.stderr
     assert supervisors(settings) == []
 

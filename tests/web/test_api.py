@@ -324,9 +324,9 @@ def test_no_window_reaches_before_the_calendar(client: FlaskClient) -> None:
 @pytest.mark.stack
 def test_a_refused_password_is_told_with_its_mend(stack: Settings) -> None:
     wrong = stack.model_copy(update={"questdb_reader_password": SecretStr("wrong")})
-    told = fault(api.create_app(wrong).test_client().get("/totals"), 503)
-    assert "refused the password" in told
-    assert "set LIQ_QUESTDB_READER_PASSWORD" in told
+    error = fault(api.create_app(wrong).test_client().get("/totals"), 503)
+    assert "refused the password" in error
+    assert "set LIQ_QUESTDB_READER_PASSWORD" in error
 
 
 def test_while_questdb_is_away_the_mend_is_told(offline: Settings) -> None:

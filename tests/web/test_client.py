@@ -43,7 +43,7 @@ def test_rows_come_as_from_hit(served: Settings) -> None:
     for key in ("latest_prints", "top_symbols", "liquidations_by_bucket"):
         direct = queries.fetch(key, served, **params)
         with closing(Client(served)) as client:
-            over_http = client.asked(key, **params, min_notional=None, exchange=[])
+            over_http = client.fetch(key, **params, min_notional=None, exchange=[])
         assert_frame_equal(over_http, direct, check_exact=True)
         assert over_http.attrs == direct.attrs  # that no row has ETHUSDT, too
 

@@ -1,6 +1,6 @@
-"""The ``liq`` command: one module a group of commands, each thin.
+"""The ``liq`` command: a thin module for each group of commands.
 
-In: what a user types. Out: calls of all other folders, and what they return as text.
+In: command lines. Out: calls of the other folders, and their results as text.
 """
 
 import contextlib
@@ -19,27 +19,28 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-# They end or reset what is supervised, or only print; `status` does it last. The others serve for
-# long: the supervisor starts them itself, and would become a child of its own.
-_LEFT_ALONE = {"down", "reset", "env", "status", "supervise", "simulate", "produce", "dashboard"}
-_LEFT_ALONE |= {"alerts", "api", "streamlit", "spark", "init"}
+# These commands end or reset the supervised processes, or only print; `status` revives the
+# supervisor itself. The others are services that the supervisor starts: it would become the child
+# of its own child.
+_NO_REVIVAL = {"down", "reset", "env", "status", "supervise", "simulate", "produce", "dashboard"}
+_NO_REVIVAL |= {"alerts", "api", "streamlit", "spark", "init"}
 
 for module in (stack, feed, record, query, serve, api, deadletters, alerts, spark):
     app.add_typer(module.app)
 
 
 @app.callback()
-def before(context: typer.Context) -> None:
-    """Start the supervisor again if it died or hangs, before a command that uses the stack."""
-    if context.invoked_subcommand not in _LEFT_ALONE and "--help" not in sys.argv:
-        with contextlib.suppress(ConfigError):  # the command itself says what is wrong
+def revive_supervisor(context: typer.Context) -> None:
+    """Restart the supervisor if it died or hangs, before a command that uses the stack."""
+    if context.invoked_subcommand not in _NO_REVIVAL and "--help" not in sys.argv:
+        with contextlib.suppress(ConfigError):  # the command itself reports the error
             config.settings()
             stack.revive_supervisor()
 
 
 def main() -> None:
-    """Run the command line; a `LiqError` ends it with one readable line and exit code 1."""
-    if logging.lastResort:  # prints the warnings of commands that set up no log
+    """Run the command line; a `LiqError` is printed as one line, with exit code 1."""
+    if logging.lastResort:  # prints the warnings of commands without a log
         logging.lastResort.setFormatter(output.LogFormatter())
     try:
         app()

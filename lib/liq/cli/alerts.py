@@ -1,4 +1,4 @@
-"""Evaluate the alert rules, once or again and again."""
+"""Evaluate the alert rules: continuously, once, or over the past."""
 
 import asyncio
 import logging
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from liq.cli.output import LogFormatter, console, notes, styled
+from liq.cli.output import LogFormatter, console, print_notes, styled
 from liq.errors import RuleError
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ def evaluate(
     context: typer.Context,
     every: Annotated[float, typer.Option(min=0.1, help="seconds between evaluations")] = 5.0,
 ) -> None:
-    """Evaluate the rules of alerts.json every few seconds: log, store and post what fires.
+    """Evaluate the rules of alerts.json every few seconds; log, store and send each alert.
 
-    What fires goes into the table of alerts, which every dashboard shows, and to LIQ_WEBHOOK_URL
-    where that is set. Ctrl-C or SIGTERM ends it.
+    Every dashboard shows the stored alerts. Alerts are sent to LIQ_WEBHOOK_URL if it is set.
+    Stop with Ctrl-C or SIGTERM.
     """
     if context.invoked_subcommand:
         return
@@ -41,31 +41,37 @@ def evaluate(
 
 
 @alerts.command("check")
-def once() -> None:
-    """Check alerts.json and evaluate each rule once; raise nothing, fail if one cannot be used."""
+def check_rules() -> None:
+    """Validate alerts.json and evaluate every rule once without sending alerts.
+
+    Exits with 1 if a rule is invalid.
+    """
     from liq.analysis.alerts.evaluator import check  # noqa: PLC0415 - as above
 
     findings = check()
-    table = Table("rule", "value", "fires when", "now")
+    table = Table("rule", "value", "condition", "state")
     for finding in findings:
         table.add_row(*_row(finding))
     console.print(table)
     for one in findings:
-        notes(one.notes, one.name)
+        print_notes(one.notes, one.name)
     if faults := [f"{one.name}: {one.fault}" for one in findings if one.fault]:
         raise RuleError("\n".join(faults))
 
 
 @alerts.command("backtest")
-def over_the_past(
+def backtest_rule(
     rule: Annotated[str, typer.Argument(help="a rule of alerts.json")],
-    window: Annotated[str, typer.Option(help="how much of the past, e.g. 12h or 7d")] = "1d",
-    until: Annotated[str | None, typer.Option(help="its end, ISO 8601 in UTC; now")] = None,
+    window: Annotated[str, typer.Option(help="how far back, e.g. 12h or 7d")] = "1d",
+    until: Annotated[
+        str | None, typer.Option(help="end of the window, ISO 8601 in UTC; now by default")
+    ] = None,
     step: Annotated[
-        str | None, typer.Option(help="between evaluations, e.g. 10s; by the rule's window")
+        str | None,
+        typer.Option(help="time between evaluations, e.g. 10s; by default from the rule's window"),
     ] = None,
 ) -> None:
-    """Evaluate a rule over what is stored: the alerts it would have raised. Raises none."""
+    """Evaluate a rule over stored data and list the alerts that it would have sent."""
     from liq.analysis.alerts import backtest  # noqa: PLC0415 - as above
 
     past = backtest(rule, window, until, step, progress=True)
@@ -82,7 +88,7 @@ def _row(finding: "Evaluation") -> "tuple[str, str, str, str | Text]":
     rule = finding.rule
     if rule is None or finding.fault:
         return finding.name, "", "", styled("cannot be evaluated", "red")
-    value = "nothing" if finding.value is None else f"{finding.value:,.6g}"
+    value = "none" if finding.value is None else f"{finding.value:,.6g}"
     state = "fires" if finding.alerts else "cools down" if finding.met else "quiet"
     if rule.by and finding.met:
         state = f"{state} for {len(finding.alerts) or finding.met}"

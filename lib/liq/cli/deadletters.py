@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from liq.cli.output import beside, console, echo, errors, styled
+from liq.cli.output import console, echo, errors, join_texts, styled
 
 if TYPE_CHECKING:
     from liq.delivery.deadletters import Letter, Redriven
@@ -20,25 +20,26 @@ if TYPE_CHECKING:
 app = typer.Typer()
 dlq = typer.Typer(no_args_is_help=True)
 
-Reason = Annotated[str, typer.Option(help="only where the reason has this in it")]
-OfVenue = Annotated[str, typer.Option("--venue", help="only of this exchange")]
-SetAsideBy = Annotated[
-    str, typer.Option("--stage", help="only set aside by: parser, publisher, sink or unknown")
+Reason = Annotated[str, typer.Option(help="only letters whose reason contains this text")]
+OfVenue = Annotated[str, typer.Option("--venue", help="only letters of this exchange")]
+RejectedBy = Annotated[
+    str,
+    typer.Option("--stage", help="only letters rejected by: parser, publisher, sink or unknown"),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON, one object a line")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON, one object per line")]
 
 
 @dlq.command("ls")
 def list_letters(
     reason: Reason = "",
     venue: OfVenue = "",
-    stage: SetAsideBy = "",
-    limit: Annotated[int, typer.Option(min=0, help="the newest so many; 0: all")] = 50,
+    stage: RejectedBy = "",
+    limit: Annotated[int, typer.Option(min=0, help="newest letters to list; 0: all")] = 50,
     *,
-    all_: Annotated[bool, typer.Option("--all", help="those redriven already, too")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="include redriven letters")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters, oldest first: who set them aside, whose they are, and why."""
+    """List dead letters, oldest first, with stage, venue and reason."""
     found = _letters(reason, venue, stage, redriven=all_)
     newest = found[-limit:] if limit else found
     if as_json:
@@ -55,7 +56,7 @@ def show(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show one dead letter and what it holds."""
+    """Show one dead letter with its content."""
     from liq.delivery import deadletters  # noqa: PLC0415 - kafka-python would slow all commands
 
     one = _plain(deadletters.letter(number))
@@ -63,9 +64,9 @@ def show(
         _print_json([one])
         return
     value = one.pop("value")
-    for name, said in one.items():
+    for name, text in one.items():
         console.print(styled(f"{name:9}", "bold"), end=" ")
-        console.print(said, soft_wrap=True)
+        console.print(text, soft_wrap=True)
     console.print(value, highlight=True, soft_wrap=True)
 
 
@@ -73,17 +74,17 @@ def show(
 def redrive(
     reason: Reason = "",
     venue: OfVenue = "",
-    stage: SetAsideBy = "",
+    stage: RejectedBy = "",
     *,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="publish nothing, tell what would become of them")
+        bool, typer.Option("--dry-run", help="publish nothing, only print the results")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Try dead letters again: frames by the parsers of today, records by today's schema.
+    """Process dead letters again, with the current parsers and schema.
 
-    Those that pass are published and never redriven again; those that fail once more stay, and are
-    listed with the reason. Whenever it is interrupted, nothing is lost and no row doubled.
+    Letters that pass are published and never redriven again. Letters that fail again stay and are
+    listed with the reason. An interruption loses no letter and duplicates no row.
     """
     from liq.delivery import deadletters  # noqa: PLC0415 - kafka-python would slow all commands
 
@@ -108,7 +109,7 @@ def redrive(
     )
 
 
-app.add_typer(dlq, name="dlq", help="Messages that could not become rows: list, show, try again.")
+app.add_typer(dlq, name="dlq", help="List, show and redrive messages that could not become rows.")
 
 
 def _letters(reason: str, venue: str, stage: str, *, redriven: bool = False) -> "list[Letter]":
@@ -122,16 +123,17 @@ def _letters(reason: str, venue: str, stage: str, *, redriven: bool = False) -> 
 
 
 def _table(rows: "Iterable[tuple[Letter, str]]") -> Table:
-    table = Table("id", "set aside (UTC)", "by", "venue", "reason", box=None, pad_edge=False)
+    table = Table("id", "time (UTC)", "stage", "venue", "reason", box=None, pad_edge=False)
     table.columns[-1].overflow = "fold"
     for one, why in rows:
         done = styled("(redriven) " if one.redriven else "", "dim")
-        table.add_row(one.id, _time(one.time), one.stage, one.venue, beside(done, styled(why, "")))
+        shown = join_texts(done, styled(why, ""))
+        table.add_row(one.id, _time(one.time), one.stage, one.venue, shown)
     return table
 
 
 def _plain(one: "Letter") -> dict[str, Any]:
-    """Return a letter as JSON holds it: bytes as text, or base64 where they are none."""
+    """Return a letter for JSON: bytes as text, or as base64 if they are no text."""
     plain = dataclasses.asdict(one)
     plain["key"], plain["value"] = _readable(one.key), _readable(one.value)
     plain["time"] = _time(one.time)

@@ -1,4 +1,4 @@
-"""Simulate exchanges and run producers."""
+"""Run producers and simulated exchanges."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -24,15 +24,15 @@ Venues = Annotated[
     list[str] | None,
     typer.Option(
         "--venue",
-        help=f"exchange, repeatable; there are: {', '.join([*VENUES, ALL])}; and of prices"
+        help=f"exchange, repeatable: {', '.join([*VENUES, ALL])}; or a price feed:"
         f" {', '.join(PRICE_FEEDS)}",
     ),
 ]
 Url = Annotated[
     str,
     typer.Option(
-        help="websocket in place of the exchange's own; {venue} in it stands for its name, as in"
-        " the URL that `liq simulate` prints"
+        help="websocket that replaces the exchange's own; {venue} in it is replaced by the name,"
+        " as in the URL that `liq simulate` prints"
     ),
 ]
 _DEFAULT_VENUE = "binance_usdm"
@@ -44,66 +44,74 @@ def produce(
     venue: Venues = None,
     url: Url = "",
     through: Annotated[
-        Through, typer.Option(help="whose connections; cryptofeed is an extra: liq[cryptofeed]")
+        Through,
+        typer.Option(help="liq's own connections, or cryptofeed's (an optional extra)"),
     ] = Through.DIRECT,
     record: Annotated[
-        Path | None, typer.Option(help="keep the raw frames too, in files of this folder")
+        Path | None, typer.Option(help="also record the raw frames, in files of this folder")
     ] = None,
     record_keep: Annotated[
-        int, typer.Option(min=0, help="MiB of a venue's frames to keep, deleting older; 0: all")
+        int, typer.Option(min=0, help="MiB of frames to keep per venue, newest first; 0: all")
     ] = 0,
     *,
     prices: Annotated[
-        bool, typer.Option(help="follow mark prices too, unless --url is one exchange's")
+        bool, typer.Option(help="also publish mark prices, unless --url is one exchange's")
     ] = True,
 ) -> None:
-    """Publish liquidations of exchanges to Kafka, and mark prices beside them.
+    """Publish the liquidations and mark prices of exchanges to Kafka.
 
-    Ctrl-C or SIGTERM stops receiving, delivers what is queued and ends. With the --url that
-    `liq simulate` prints it needs no exchange; such rows carry the source "simulator".
+    With the --url that `liq simulate` prints no exchange is needed; the rows then have the source
+    "simulator". Ctrl-C or SIGTERM stops receiving and delivers the queued records.
     """
     from liq.delivery.producer import producers, run  # noqa: PLC0415 - kafka-python would slow all commands
     from liq.ingest.recording import Rotation  # noqa: PLC0415 - as above
 
     rotation = Rotation(keep=record_keep * _MIB)
     started = producers(
-        chosen(venue, url), url, prices=prices, through=through, record=record, rotation=rotation
+        select_venues(venue, url),
+        url,
+        prices=prices,
+        through=through,
+        record=record,
+        rotation=rotation,
     )
     with progress.in_place() as show:
         asyncio.run(run(started, lambda all_: show(_lines(all_))))
 
 
-def chosen(venue: Sequence[str] | None, url: str) -> list[str]:
-    """Return the venues asked for. Raises `ConfigError` for an unknown one, or one URL for many."""
-    asked = names(venue or [_DEFAULT_VENUE])
-    if url and len(asked) > 1 and "{venue}" not in url:
+def select_venues(venue: Sequence[str] | None, url: str) -> list[str]:
+    """Return the requested venues. Raises `ConfigError` for an unknown one, or one URL for many."""
+    requested = names(venue or [_DEFAULT_VENUE])
+    if url and len(requested) > 1 and "{venue}" not in url:
         raise ConfigError("--url is one exchange's websocket: put {venue} into it for several")
-    return asked
+    return requested
 
 
 @app.command()
 def simulate(
     *,
     rate: Annotated[
-        float, typer.Option(min=0.01, max=100_000, help="liquidations a second, on average")
+        float, typer.Option(min=0.01, max=100_000, help="mean liquidations per second")
     ] = 5.0,
-    seed: Annotated[int, typer.Option(min=0, help="equal seeds give equal orders")] = 0,
-    count: Annotated[int, typer.Option(min=0, help="stop sending after so many; 0: never")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same orders")] = 0,
+    count: Annotated[
+        int, typer.Option(min=0, help="liquidations to send in total; 0: no limit")
+    ] = 0,
     close_after: Annotated[
-        float, typer.Option(min=0, help="close each connection after so many seconds; 0: never")
+        float, typer.Option(min=0, help="seconds until each connection is closed; 0: never")
     ] = 0.0,
     malformed_every: Annotated[
-        int, typer.Option(min=0, help="add a malformed message after so many good ones; 0: none")
+        int, typer.Option(min=0, help="valid messages between two malformed ones; 0: none")
     ] = 0,
     ledger: Annotated[
-        Path | None, typer.Option(help="append every order sent to this file, as JSON lines")
+        Path | None, typer.Option(help="append every sent order to this file, as JSON lines")
     ] = None,
 ) -> None:
     """Run simulated exchanges: a local websocket server that speaks each venue's protocol.
 
-    Binance's streams are where Binance has them, and any venue is below /VENUE: the URL with
-    {venue} in it that this prints makes `liq produce --venue all --url` hear them all. Sizes are
-    heavy-tailed, liquidations come in cascades. Ctrl-C or SIGTERM ends it.
+    Binance's streams have Binance's paths; every venue also has the path /VENUE. To receive all of
+    them, pass the printed URL with {venue} to `liq produce --venue all --url`. Sizes are
+    heavy-tailed and liquidations come in cascades. Stop with Ctrl-C or SIGTERM.
     """
     from liq.ingest.simulator.server import Schedule  # noqa: PLC0415 - numpy would slow all commands
 

@@ -1,4 +1,4 @@
-"""How a command that goes on for long shows what it does."""
+"""The progress of long-running commands."""
 
 import contextlib
 import time
@@ -13,7 +13,7 @@ _LOG_EVERY_S = 60
 
 @contextlib.contextmanager
 def in_place() -> Iterator[Callable[[str], None]]:
-    """Give a function that shows a text in place; a log file gets it once a minute instead."""
+    """Yield a function that shows a text in place; in a log file it prints once a minute."""
     if not console.is_terminal:
         log = _Log()
         yield log.note
@@ -35,5 +35,5 @@ class _Log:
             self.print()
 
     def print(self) -> None:
-        with contextlib.suppress(OSError):  # a log on a full disk must not end what it reports
+        with contextlib.suppress(OSError):  # a full disk must not end the command
             echo(self._text)

@@ -1,4 +1,4 @@
-"""List and run the named queries, and report on them."""
+"""List and run the named queries, show odd rows and write reports."""
 
 import warnings
 from enum import StrEnum
@@ -10,7 +10,7 @@ from rich.table import Table
 
 import liq
 from liq import config
-from liq.cli.output import console, echo, notes, styled
+from liq.cli.output import console, echo, print_notes, styled
 from liq.errors import LiqWarning, QueryError
 from liq.query import reference
 from liq.records.streams import STREAMS
@@ -27,7 +27,7 @@ app = typer.Typer()
 
 
 class Format(StrEnum):
-    """How rows are printed."""
+    """The format of printed rows."""
 
     TABLE = "table"
     CSV = "csv"
@@ -39,7 +39,10 @@ class Format(StrEnum):
 def list_queries(
     *, markdown: Annotated[bool, typer.Option(help="print a reference in Markdown")] = False
 ) -> None:
-    """List the named queries with their parameters and columns; fail if one cannot be used."""
+    """List the named queries with their parameters and columns.
+
+    Exits with 1 if an entry of queries.json is invalid.
+    """
     from liq.query.queries import catalogue  # noqa: PLC0415 - pandas would slow every other command
 
     queries, faults = catalogue()
@@ -52,7 +55,7 @@ def list_queries(
 
 
 def _listing(queries: "Mapping[str, Query]") -> Table:
-    table = Table("query", "what it tells", "parameters", "columns", show_lines=True)
+    table = Table("query", "description", "parameters", "columns", show_lines=True)
     for query in queries.values():
         params = "\n".join(_describe(name, param) for name, param in query.params.items())
         table.add_row(styled(query.key, "bold"), query.summary, params, "\n".join(query.columns))
@@ -70,7 +73,7 @@ def hit(
     ] = Format.TABLE,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="a .csv or .parquet file to write in place of printing"),
+        typer.Option("--out", "-o", help="write to this .csv or .parquet file, print no rows"),
     ] = None,
 ) -> None:
     """Run a named query and print its rows, or write them to a file."""
@@ -79,13 +82,13 @@ def hit(
         with warnings.catch_warnings(action="ignore", category=LiqWarning):
             stamp = liq.export(key, out, spreadsheet=form is Format.SPREADSHEET, **given)
         echo(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
-        notes(stamp.notes)
+        print_notes(stamp.notes)
     else:
         from liq.query.queries import fetch  # noqa: PLC0415 - pandas would slow every other command
 
         frame = fetch(key, **given)
         _print(frame, form)
-        notes(frame.attrs.get("notes", ()))
+        print_notes(frame.attrs.get("notes", ()))
 
 
 @app.command()
@@ -96,9 +99,9 @@ def odd(
     ] = None,
     limit: Annotated[int, typer.Option(help="newest rows to show")] = 20,
 ) -> None:
-    """Show rows that no query counts, as fields of theirs are odd, and how to remove them.
+    """Show odd rows, which no query counts because of invalid fields, and how to remove them.
 
-    With --window 3660d --until 2100-01-01 also those that are dated in the future.
+    With --window 3660d --until 2100-01-01 it also shows rows dated in the future.
     """
     counts = liq.hit("left_out", window=window, until=until)
     if counts.empty:
@@ -109,10 +112,11 @@ def odd(
     console.print(_table(rows))
     settings = config.settings()
     echo(
-        "\nA later row with the same key replaces one that is wrong, and UPDATE corrects it."
-        "\nQuestDB has no DELETE. To remove them: pause the sink, `curl -X PUT"
-        f" {settings.connect_url}/connectors/NAME/pause`, run these"
-        f"\nas the admin at {settings.questdb_url}, in their order, resume the sink, then `liq up`."
+        "\nA later row with the same key replaces a wrong row; UPDATE corrects it in place."
+        "\nQuestDB has no DELETE. To remove rows: pause the sink with `curl -X PUT"
+        f" {settings.connect_url}/connectors/NAME/pause`, run the"
+        f"\nstatements below in order, as the admin at {settings.questdb_url}. Then resume the sink"
+        "\nand run `liq up`."
     )
     days = sorted(set(zip(rows["kind"], rows["ts"].dt.date, strict=True)))
     for kind, day in days:
@@ -130,9 +134,9 @@ def report(
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="file to write")] = Path("report.html"),
 ) -> None:
-    """Write the figures of a window, each with what it rests on, as one HTML file.
+    """Write the figures of a window as one HTML file, each with its query and row hash.
 
-    It runs the notebook "report"; with the same --until it gives the same row hashes again.
+    The command runs the notebook "report". The same --until gives the same row hashes.
     """
     from liq.notebook import reports  # noqa: PLC0415 - pandas and papermill would slow all commands
 
@@ -146,7 +150,7 @@ def _print(frame: "pd.DataFrame", form: Format) -> None:
     if form in (Format.CSV, Format.SPREADSHEET):
         echo(formats.encode(frame, formats.Format(form)).decode(), end="")
     elif form is Format.JSON:
-        # one object a line: what jq, DuckDB and pandas read
+        # one object per line, as jq, DuckDB and pandas expect
         lines = frame.to_json(
             orient="records", lines=True, date_format="iso", date_unit="us", double_precision=15
         )
@@ -176,7 +180,7 @@ def _table(frame: "pd.DataFrame") -> Table:
         table.add_column(
             f"{name}{unit}",
             justify="right" if numeric else "left",
-            overflow="fold",  # a number cut short would be another number
+            overflow="fold",  # a truncated number would be wrong
         )
     for row in frame.itertuples(index=False):
         table.add_row(*map(_cell, row))

@@ -9,7 +9,7 @@ import typer
 
 from liq import config
 from liq.cli import progress
-from liq.cli.feed import Url, Venues, chosen
+from liq.cli.feed import Url, Venues, select_venues
 from liq.cli.output import errors
 from liq.records.streams import LIQUIDATIONS
 
@@ -25,31 +25,31 @@ def record(
     venue: Venues = None,
     url: Url = "",
     folder: Annotated[
-        Path | None, typer.Option(help="where files go; recordings in LIQ_HOME by default")
+        Path | None, typer.Option(help="folder of the files; recordings in LIQ_HOME by default")
     ] = None,
 ) -> None:
-    """Keep raw frames of exchanges, with their time of receipt, in compressed files.
+    """Record raw frames of exchanges, with their time of receipt, in compressed files.
 
-    Kafka is not needed. `liq replay` publishes them later. Ctrl-C or SIGTERM ends it.
+    It needs no Kafka. `liq replay` publishes the frames later. Stop with Ctrl-C or SIGTERM.
     """
     from liq.ingest.recording import record  # noqa: PLC0415 - websockets would slow all commands
 
     into = folder or config.settings().recordings
     with progress.in_place() as show:
-        asyncio.run(record(chosen(venue, url), into, url, lambda all_: show(_lines(all_))))
+        asyncio.run(record(select_venues(venue, url), into, url, lambda all_: show(_lines(all_))))
 
 
 @app.command()
 def replay(
-    files: Annotated[list[Path], typer.Argument(help="what `liq record` wrote; merged by time")],
+    files: Annotated[list[Path], typer.Argument(help="files of `liq record`; merged by time")],
     speed: Annotated[
         str, typer.Option(help=f"multiple of the recorded speed, or {_FULL_SPEED}")
     ] = "1",
 ) -> None:
-    """Publish recorded frames to Kafka, through the same parsers as live ones.
+    """Publish recorded frames to Kafka, through the same parsers as live frames.
 
-    Rows carry the source "replay"; what was recorded of a simulator stays "simulator". Replaying
-    what is stored already adds no row. Ctrl-C or SIGTERM ends it.
+    The rows have the source "replay"; frames of a simulator keep the source "simulator". Frames
+    that are already stored add no rows. Stop with Ctrl-C or SIGTERM.
     """
     from liq.delivery import connect  # noqa: PLC0415 - httpx would slow all commands
     from liq.delivery.replay import replay  # noqa: PLC0415 - as would kafka-python

@@ -24,11 +24,11 @@ def dashboard(
     show_tracebacks: Annotated[
         bool, typer.Option(help="show the notebook's errors in the page")
     ] = False,
-    pool: Annotated[int, typer.Option(min=0, help="kernels to start ahead of visitors")] = 2,
+    pool: Annotated[int, typer.Option(min=0, help="kernels to preheat for new visitors")] = 2,
 ) -> None:
     """Serve the live dashboard and print its address."""
     settings = _settings("dashboard_port", port)
-    tell_address("Dashboard", serve.dashboard_url(settings), "LIQ_TOKEN")
+    print_address("Dashboard", serve.dashboard_url(settings), "LIQ_TOKEN")
     serve.dashboard(settings, browser=browser, tracebacks=show_tracebacks, pool=pool)
 
 
@@ -41,9 +41,9 @@ def lab(
         Path | None, typer.Option(help="folder of notebooks", exists=True, file_okay=False)
     ] = None,
 ) -> None:
-    """Open JupyterLab on the notebooks, with the stack's settings in their environment."""
+    """Open JupyterLab with the notebooks; their environment has the settings of the stack."""
     settings = _settings("lab_port", port)
-    tell_address("JupyterLab", serve.lab_url(settings), "LIQ_LAB_TOKEN")
+    print_address("JupyterLab", serve.lab_url(settings), "LIQ_LAB_TOKEN")
     serve.lab(settings, browser=browser, folder=folder)
 
 
@@ -51,7 +51,7 @@ def lab(
 def streamlit(*, port: Port = None, browser: Browser = True) -> None:
     """Serve the Streamlit dashboard over the HTTP API (`liq api`) and print its address."""
     settings = _settings("streamlit_port", port)
-    tell_address("Streamlit", settings.streamlit_url)
+    print_address("Streamlit", settings.streamlit_url)
     serve.streamlit(settings, browser=browser)
 
 
@@ -60,10 +60,10 @@ def _settings(name: str, port: int | None) -> Settings:
     return settings.model_copy(update={name: port}) if port else settings
 
 
-def tell_address(what: str, url: str, token: str = "") -> None:
-    """Print where a server is: with the token in ``url`` on a terminal, without it in a log.
+def print_address(what: str, url: str, token: str = "") -> None:
+    """Print a server's address: with the token on a terminal, without it in a log.
 
-    ``token`` is the variable that holds the token.
+    ``token`` is the name of the variable that holds the token.
     """
     if "?" in url and not sys.stdout.isatty():
         url = f"{url.partition('?')[0]} (log in with {token}, which `liq env` prints)"

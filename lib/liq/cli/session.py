@@ -1,4 +1,4 @@
-"""`liq run`: the servers, a feed and the dashboard, in one go."""
+"""`liq run`: start the servers, a feed and the dashboard."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ from liq.web import serve
 
 
 class Source(StrEnum):
-    """Where liquidations come from; ``auto`` is live, or simulated where no exchange is reached."""
+    """The feed to start; ``auto`` is live, or simulated if no exchange can be reached."""
 
     AUTO = "auto"
     LIVE = "live"
@@ -24,7 +24,7 @@ class Source(StrEnum):
 
 
 class Extra(StrEnum):
-    """What `run` may start beside the dashboard; Streamlit brings the API, which it reads."""
+    """An optional service of `run`; Streamlit starts the API too, since it reads the API."""
 
     API = apps.API
     STREAMLIT = apps.STREAMLIT
@@ -32,7 +32,7 @@ class Extra(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What `run` started: the source of its liquidations, and where to look at them."""
+    """The result of `run`: the source of the liquidations, and the URLs that show them."""
 
     source: Source
     dashboard_url: str
@@ -49,20 +49,29 @@ def run(
     extras: Sequence[Extra] = (),
     progress: Report = silent,
 ) -> Session:
-    """Bring the stack up; beside it a producer, the dashboard, alerts and ``extras``.
+    """Start the stack, a producer, the dashboard, alerts and ``extras``. Safe to call again.
 
-    `down` ends them all. ``venues`` are exchanges, Binance USD-M by default, or ``all``; a
-    simulated one sends ``rate`` liquidations a second. ``prices`` are followed beside them. Safe to
-    call again.
+    `liq.stack.down` stops everything.
 
-    Raises `StackError`, `ConfigError` for an unknown venue, `FeedError` when a live source is out
-    of reach.
+    Args:
+        settings: of the stack; the current settings by default.
+        source: live exchanges or the simulator.
+        venues: exchanges, or ``all``; Binance USD-M by default.
+        rate: liquidations per second of a simulated exchange.
+        prices: whether to publish mark prices too.
+        extras: optional services.
+        progress: is called with a service and its latest event.
+
+    Raises:
+        StackError: a service does not start.
+        ConfigError: a venue is unknown.
+        FeedError: a live source was requested and cannot be reached.
     """
     settings = settings or config.settings()
     venues = names(venues or apps.DEFAULT_VENUES)
     simulator = apps.simulator(settings, rate)
     with ThreadPoolExecutor(1) as pool:
-        choice = pool.submit(choose, source, venues)  # an exchange may let us wait for seconds
+        choice = pool.submit(choose_source, source, venues)  # an exchange may take seconds
         control.up(settings, progress=progress)
     source = choice.result()
     simulated = source is Source.SIMULATOR
@@ -71,11 +80,11 @@ def run(
     producer = apps.producer(settings, venues, simulated=simulated, prices=prices)
     started = [*([simulator] if simulated else []), producer, apps.dashboard(settings)]
     _start(started, settings, progress)
-    # nobody waits for these: the dashboard has the processor first
-    beside = sorted({*extras, *([Extra.API] if Extra.STREAMLIT in extras else [])})
-    faces = [apps.face(settings, extra) for extra in beside]
-    _start([apps.alerts(settings), *faces, apps.supervisor(settings)], settings, progress)
-    urls = {extra: service.address for extra, service in zip(beside, faces, strict=True)}
+    # these start last, so that the dashboard has the processor first
+    wanted = sorted({*extras, *([Extra.API] if Extra.STREAMLIT in extras else [])})
+    optional = [apps.face(settings, extra) for extra in wanted]
+    _start([apps.alerts(settings), *optional, apps.supervisor(settings)], settings, progress)
+    urls = {extra: service.address for extra, service in zip(wanted, optional, strict=True)}
     return Session(source, serve.dashboard_url(settings), urls)
 
 
@@ -85,10 +94,11 @@ def _start(services: Sequence[Service], settings: Settings, progress: Report) ->
         control.wait_healthy(service, progress)
 
 
-def choose(source: Source, venues: Sequence[str]) -> Source:
-    """Return ``live`` or ``simulator``: what ``source`` means while ``venues`` are as they are.
+def choose_source(source: Source, venues: Sequence[str]) -> Source:
+    """Return ``live`` or ``simulator``, which for ``auto`` depends on the venues' websockets.
 
-    Raises `FeedError` when a live source is asked for and out of reach.
+    Raises:
+        FeedError: a live source was requested and cannot be reached.
     """
     if source is Source.SIMULATOR:
         return source

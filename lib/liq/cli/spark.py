@@ -1,4 +1,4 @@
-"""Find cascades and sum liquidations up with Spark, as they happen or in exported history."""
+"""Find cascades and sum liquidations with Spark, live or in exported history."""
 
 import asyncio
 from pathlib import Path
@@ -22,9 +22,11 @@ app = typer.Typer()
 spark = typer.Typer(invoke_without_command=True)
 app.add_typer(spark, name="spark")
 
-Gap = Annotated[int, typer.Option(min=1, max=3600, help="most seconds between prints of a cascade")]
-MinPrints = Annotated[int, typer.Option(min=2, help="least prints of a cascade")]
-Bucket = Annotated[int, typer.Option(min=1, max=86400, help="seconds that are summed up")]
+Gap = Annotated[
+    int, typer.Option(min=1, max=3600, help="maximum seconds between prints of a cascade")
+]
+MinPrints = Annotated[int, typer.Option(min=2, help="minimum prints of a cascade")]
+Bucket = Annotated[int, typer.Option(min=1, max=86400, help="seconds per sum")]
 
 
 @spark.callback()
@@ -36,18 +38,18 @@ def stream(
     bucket: Bucket = 60,
     lateness: Annotated[
         float,
-        typer.Option(min=0, help="seconds a print may be late behind the newest, and still count"),
+        typer.Option(min=0, help="seconds that a print may be older than the newest one"),
     ] = 30,
-    every: Annotated[float, typer.Option(min=0, help="least seconds between batches")] = 1,
+    every: Annotated[float, typer.Option(min=0, help="minimum seconds between batches")] = 1,
     master: Annotated[
         str, typer.Option(help="spark://HOST:PORT, local[*]; LIQ_SPARK_MASTER by default")
     ] = "",
     ui: Annotated[bool, typer.Option("--ui", help="serve Spark's pages at 127.0.0.1:4040")] = False,
 ) -> None:
-    """Find cascades across venues with Spark, and sum up each contract's longs and shorts.
+    """Find cascades across venues with Spark, and sum each contract's longs and shorts.
 
-    From the topic of liquidations into topics of their own. A job that ended, in whatever way, goes
-    on where it was. Ctrl-C or SIGTERM ends it.
+    The job reads the topic of liquidations and writes topics of its own. After a stop or a crash
+    it continues from its checkpoint. Stop with Ctrl-C or SIGTERM.
     """
     if context.invoked_subcommand:
         return
@@ -73,16 +75,16 @@ def batch(
     *,
     files: Annotated[list[Path], typer.Argument(help="Parquet files of the query prints")],
     out: Annotated[
-        Path | None, typer.Option(help="where the cascades go: .csv or .parquet")
+        Path | None, typer.Option(help="file for the cascades, .csv or .parquet")
     ] = None,
-    sums: Annotated[Path | None, typer.Option(help="where the sums go: .csv or .parquet")] = None,
+    sums: Annotated[Path | None, typer.Option(help="file for the sums, .csv or .parquet")] = None,
     gap: Gap = 5,
     min_prints: MinPrints = 5,
     bucket: Bucket = 60,
 ) -> None:
-    """Do the same to exported prints: `liq hit prints -p window=30d --out prints.parquet`.
+    """Find cascades and sums in exported prints, where no print is too late.
 
-    Prints are never too late here.
+    Export them with `liq hit prints -p window=30d --out prints.parquet`.
     """
     wanted = [file for file in (out, sums) if file]
     if not wanted:
@@ -118,6 +120,6 @@ def _line(now: "Progress") -> str:
         return "starting"
     return (
         f"batch {now.batch:,}  {now.rows:,} messages  in {now.input_rate:,.1f}/s"
-        f"  done {now.processed_rate:,.1f}/s  {now.late:,} too late  state {now.state:,} rows,"
+        f"  processed {now.processed_rate:,.1f}/s  {now.late:,} too late  state {now.state:,} rows,"
         f" {now.state_bytes / 1e6:,.1f} MB  watermark {now.watermark or '-'}"
     )

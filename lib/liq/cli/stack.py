@@ -1,4 +1,4 @@
-"""Bring the local Kafka, Kafka Connect and QuestDB up and down, and all of liq with them."""
+"""Start, stop and watch the local stack: Kafka, Kafka Connect, QuestDB and liq's services."""
 
 import contextlib
 import signal
@@ -17,7 +17,7 @@ from rich.text import Text
 
 from liq import config, stack
 from liq.cli import session as sessions
-from liq.cli.output import beside, console, echo, errors, styled
+from liq.cli.output import console, echo, errors, join_texts, styled
 from liq.cli.session import Extra, Source
 from liq.errors import LiqError, QuestDBError
 from liq.records.streams import STREAMS
@@ -26,7 +26,7 @@ from liq.stack.progress import Report
 from liq.stack.servers import QUESTDB
 
 app = typer.Typer()
-AILING = 3  # exit code of `liq status`
+UNHEALTHY = 3  # exit code of `liq status`
 _DAY_S = 86_400
 _COLOURS = {
     ServiceState.HEALTHY: "green",
@@ -41,25 +41,25 @@ _COLOURS = {
 def run(
     feed: Annotated[
         Source,
-        typer.Option(help="auto takes the live exchanges, the simulator where none is reached"),
+        typer.Option(help="auto: the live exchanges, or the simulator if none can be reached"),
     ] = Source.AUTO,
     venue: Annotated[
-        list[str] | None, typer.Option(help="exchange, repeatable; all: every one")
+        list[str] | None, typer.Option(help="exchange, repeatable; all: every exchange")
     ] = None,
     rate: Annotated[
-        float, typer.Option(help="liquidations a second of a simulated exchange", min=0.01)
+        float, typer.Option(help="liquidations per second of a simulated exchange", min=0.01)
     ] = 5.0,
     extras: Annotated[
         list[Extra] | None,
-        typer.Option("--with", help="start this too, repeatable; streamlit brings the api"),
+        typer.Option("--with", help="also start this, repeatable; streamlit starts the api too"),
     ] = None,
     *,
-    prices: Annotated[bool, typer.Option(help="follow mark prices too")] = True,
+    prices: Annotated[bool, typer.Option(help="also publish mark prices")] = True,
     open_: Annotated[bool, typer.Option("--open", help="open the dashboard in a browser")] = False,
 ) -> None:
     """Start everything: the servers, a feed, the live dashboard, alerts. Print the dashboard's URL.
 
-    It all goes on in the background until `liq down`. Repeat it to change the feed.
+    Everything runs in the background until `liq down`. Run it again to change the feed.
     """
     with _progress() as report:
         session = sessions.run(
@@ -83,31 +83,31 @@ def run(
 @app.command()
 def up(
     *,
-    keep: Annotated[
-        bool, typer.Option("--supervise", help="then stay, as `liq supervise` does")
+    stay: Annotated[
+        bool, typer.Option("--supervise", help="then supervise the servers, as `liq supervise`")
     ] = False,
 ) -> None:
     """Start Kafka, Kafka Connect and QuestDB, with topics, tables and sinks. Safe to repeat.
 
-    The first time Maven fetches them; later they start from the cache, in seconds.
+    The first start downloads them with Maven; later starts use the cache and take seconds.
     """
     with _progress() as report:
         stack.up(progress=report)
     _show_status()
-    if keep:
+    if stay:
         supervise()
 
 
 @app.command()
 def supervise() -> None:
-    """Keep what runs running, and tell what was mended.
+    """Restart crashed services and failed sinks; report each recovery.
 
-    Dead processes are started again, failed tasks of the sinks restarted, suspended tables resumed.
-    `liq run` has one in the background. Ctrl-C ends it, and leaves all else as it is.
+    It also resumes suspended tables. `liq run` starts a supervisor in the background. Ctrl-C stops
+    the supervisor only.
     """
     ended = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: ended.set())
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # at once, whatever it is doing
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # at once, even during a repair
 
     def report(subject: str, event: str) -> None:
         console.print(f"{_clock(time.time())}  {subject}: {event}", soft_wrap=True)
@@ -119,13 +119,13 @@ def supervise() -> None:
 def init(
     *,
     force: Annotated[
-        bool, typer.Option("--force", help="change the topic or table of a sink that is there")
+        bool, typer.Option("--force", help="change the topic or table of an existing sink")
     ] = False,
 ) -> None:
-    """Create topics, tables and sinks in servers that run already, e.g. those of docker-compose.
+    """Create topics, tables and sinks in running servers, e.g. the servers of docker-compose.
 
-    `liq up` does it for its own. Safe to repeat. With LIQ_TOPIC it gives a topic of your own a sink
-    of its own, beside the one that is there.
+    `liq up` does this for its own servers. Safe to repeat. With LIQ_TOPIC it adds a sink for your
+    own topic and keeps the existing sink.
     """
     stack.provision(repoint=force)
     for stream in STREAMS:
@@ -136,9 +136,9 @@ def init(
 
 @app.command()
 def env() -> None:
-    """Print the settings, passwords and tokens too, as LIQ_* variables.
+    """Print the settings as LIQ_* variables, including passwords and tokens.
 
-    Keep what it prints to yourself: `liq env > .env` is what docker-compose.yml reads.
+    Keep the output secret. docker-compose.yml reads it from a file: `liq env > .env`.
     """
     for name, value in config.settings().with_lab_token().variables().items():
         echo(f"{name}={value}")
@@ -146,25 +146,25 @@ def env() -> None:
 
 @app.command()
 def status() -> None:
-    """Show what runs: state, process, memory, address; and recent repairs.
+    """Show each service's state, process, memory and address, and recent repairs.
 
-    Exits with 3 if anything that should run died, hangs or was given up, the supervisor too.
+    Exits with 3 if a service or the supervisor crashed, hangs or was given up.
     """
-    ailing = [service for service in _show_status() if service.is_ailing]
-    if ailing:
-        console.print(f"\n{stack.repair(ailing)}", style="red", soft_wrap=True)
+    unhealthy = [service for service in _show_status() if service.is_ailing]
+    if unhealthy:
+        console.print(f"\n{stack.repair(unhealthy)}", style="red", soft_wrap=True)
         revive_supervisor()
-        raise typer.Exit(AILING)
+        raise typer.Exit(UNHEALTHY)
 
 
 def revive_supervisor() -> None:
-    """Start the supervisor again if it died or hangs, and say so on stderr."""
+    """Restart the supervisor if it died or hangs, and report it on stderr."""
     try:
-        said = stack.revive_supervisor()
+        report = stack.revive_supervisor()
     except (LiqError, OSError) as error:
-        said = f"the supervisor died or hangs, and cannot be started again: {error}"
-    if said:
-        errors.print(said, soft_wrap=True)
+        report = f"the supervisor died or hangs, and cannot be started again: {error}"
+    if report:
+        errors.print(report, soft_wrap=True)
 
 
 def _show_status() -> list[ServiceStatus]:
@@ -177,11 +177,12 @@ def _show_status() -> list[ServiceStatus]:
         table.add_row(*_row(service))
     console.print(table)
     a_day_ago = time.time() - _DAY_S
-    if lately := [one for one in stack.recent_events() if one.time > a_day_ago]:
+    if recent := [one for one in stack.recent_events() if one.time > a_day_ago]:
         console.print(
-            "\nmended within a day (UTC), oldest first; `liq logs supervisor` goes on", style="dim"
+            "\nrepairs of the last day (UTC), oldest first; `liq logs supervisor` shows more",
+            style="dim",
         )
-        for one in lately:
+        for one in recent:
             line = f"{_clock(one.time)}  {one.subject}: {one.event}"
             console.print(line, soft_wrap=True)
     if any(one.name == QUESTDB and one.state is ServiceState.HEALTHY for one in found):
@@ -192,11 +193,11 @@ def _show_status() -> list[ServiceStatus]:
 def _show_passed() -> None:
     from liq.query import questdb  # noqa: PLC0415 - psycopg would slow all commands
 
-    with contextlib.suppress(QuestDBError):  # no table yet; its other faults are told elsewhere
+    with contextlib.suppress(QuestDBError):  # no table yet; other commands report other faults
         if passed := questdb.passed_over():
             console.print(
-                "\nreported by exchanges and passed over on purpose within the hour; `liq logs"
-                " producer` gives the reasons",
+                "\nliquidations passed over on purpose in the last hour; `liq logs producer` gives"
+                " the reasons",
                 style="dim",
                 soft_wrap=True,
             )
@@ -211,14 +212,14 @@ def logs(
         str, typer.Argument(help="kafka, connect, questdb, producer, dashboard, supervisor, ...")
     ],
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, help="how many of the last lines")
+        int, typer.Option("--lines", "-n", min=0, help="number of lines from the end")
     ] = 50,
     *,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="go on with what is added, until Ctrl-C")
+        bool, typer.Option("--follow", "-f", help="print new lines too, until Ctrl-C")
     ] = False,
 ) -> None:
-    """Show the log of a service. The run before is in the same folder, as SERVICE.log.1."""
+    """Show the log of a service. SERVICE.log.1 in the same folder is the previous run's log."""
     with contextlib.suppress(KeyboardInterrupt):
         for line in stack.logs(service, lines=lines, follow=follow):
             echo(line)
@@ -226,7 +227,7 @@ def logs(
 
 @app.command()
 def down() -> None:
-    """End what liq started, and nothing else. Data stays."""
+    """Stop every service that liq started, and nothing else. Data stays."""
     with _progress() as report:
         ended = stack.down(progress=report)
     console.print(f"ended {', '.join(ended)}" if ended else "nothing was running")
@@ -234,9 +235,9 @@ def down() -> None:
 
 @app.command()
 def reset(*, yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False) -> None:
-    """End everything and delete all data: topics, tables, sinks, what was not delivered yet.
+    """Stop everything and delete all data: topics, tables, sinks and undelivered records.
 
-    Asks first. Logs, recordings and secrets stay.
+    Asks for confirmation. Logs, recordings and secrets stay.
     """
     home = config.settings().home
     if not yes:
@@ -262,13 +263,13 @@ def _clock(seconds: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    hours, rest = divmod(round(seconds), 3600)
-    return f"{hours}:{rest // 60:02}:{rest % 60:02}"
+    hours, remainder = divmod(round(seconds), 3600)
+    return f"{hours}:{remainder // 60:02}:{remainder % 60:02}"
 
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Report]:
-    """Show the latest event of each subject, in place on a terminal, line by line elsewhere."""
+    """Show the latest event of each subject: in place on a terminal, otherwise line by line."""
     if not console.is_terminal:
         yield lambda subject, event: console.print(f"{subject}: {event}", soft_wrap=True)
         return
@@ -277,7 +278,7 @@ def _progress() -> Iterator[Report]:
 
         def report(subject: str, event: str) -> None:
             events[subject] = event
-            line.update(beside(*chain.from_iterable(map(_event, events.items()))))
+            line.update(join_texts(*chain.from_iterable(map(_event, events.items()))))
 
         yield report
 

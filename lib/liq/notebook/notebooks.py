@@ -1,7 +1,7 @@
-"""Run a notebook from its first cell to its last, as papermill does, and stricter.
+"""Run a notebook from its first cell to its last with papermill, but with strict parameters.
 
-papermill only warns of a notebook without a ``parameters`` cell, or of a parameter that this cell
-does not set: a misspelt one would run the notebook with its default. Here both are errors.
+papermill only warns about a notebook without a ``parameters`` cell and about an unknown parameter.
+A misspelt parameter would then run the notebook with its default. Here both are errors.
 """
 
 import contextlib
@@ -29,12 +29,21 @@ def run(
     settings: Settings | None = None,
     progress: bool = False,
 ) -> nbformat.NotebookNode:
-    """Run a notebook in a kernel of its own and return it with its outputs.
+    """Run a notebook in its own kernel and return it with its outputs.
 
-    ``notebook`` is the name of a shipped one (``"02-explore"``) or a path. Its kernel sees
-    ``settings`` in its environment, and ``progress`` shows a bar. Raises `NotebookError` when it
-    has no ``parameters`` cell, for a parameter that this cell does not set, and when a cell fails
-    or takes over ``timeout`` s.
+    Args:
+        notebook: the name of a shipped notebook (``"02-explore"``) or a path.
+        parameters: replace the defaults of the ``parameters`` cell.
+        timeout: maximum seconds of a cell.
+        settings: passed to the kernel by its environment; the current settings by default.
+        progress: whether to show a progress bar.
+
+    Raises:
+        NotebookError: there is no ``parameters`` cell, a parameter is unknown, or a cell fails or
+            exceeds ``timeout``.
+
+    Example:
+        run("02-explore", {"window": "4h"})
     """
     path = find(notebook)
     given = parameters or {}
@@ -54,8 +63,8 @@ def run(
                 progress_bar=progress,
                 config=config,
                 execution_timeout=timeout,
-                start_timeout=300,  # a kernel that dies as it starts is noticed at once
-                iopub_timeout=60,  # a cell whose outputs come late, on a busy machine, fails after
+                start_timeout=300,  # a kernel that dies at its start is noticed earlier
+                iopub_timeout=60,  # outputs may be late on a busy machine
             )
         except (PapermillException, TimeoutError) as error:
             raise NotebookError(f"{path.name} failed: {error}") from error
@@ -63,7 +72,7 @@ def run(
 
 
 def find(notebook: str | Path) -> Path:
-    """Return a notebook's path. Raises `NotebookError` if there is none."""
+    """Return a notebook's path. Raises `NotebookError` if there is no such notebook."""
     shipped = assets.path("notebooks")
     for path in (Path(notebook), shipped / f"{notebook}.ipynb"):
         if path.is_file():
@@ -73,7 +82,7 @@ def find(notebook: str | Path) -> Path:
 
 
 def contents() -> str:
-    """Return the shipped notebooks as a Markdown table: each with a link and what it says first."""
+    """Return the shipped notebooks as a Markdown table, with links and first paragraphs."""
     lines = ["| notebook | shows |", "|---|---|"]
     for path in sorted(assets.path("notebooks").glob("*.ipynb")):
         _, _, about = str(_cells(path)[0].source).partition("\n")
@@ -83,9 +92,10 @@ def contents() -> str:
 
 
 def defaults(notebook: str | Path) -> dict[str, str]:
-    """Return the parameters of a notebook: their names, and their defaults as source text.
+    """Return a notebook's parameters: names, and defaults as source text.
 
-    Raises `NotebookError` if no cell is tagged ``parameters``.
+    Raises:
+        NotebookError: no cell is tagged ``parameters``.
     """
     path = find(notebook)
     if not any("parameters" in cell.metadata.get("tags", ()) for cell in _cells(path)):
@@ -101,7 +111,7 @@ def _cells(path: Path) -> list[nbformat.NotebookNode]:
 
 @contextlib.contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Set variables for kernels to inherit; papermill has no other way to give them any."""
+    """Set environment variables that kernels inherit; papermill has no option for them."""
     before = dict(os.environ)
     os.environ.update(variables)
     try:

@@ -1,8 +1,8 @@
-"""Reports: figures and tables of one window in absolute time, each stamped with what it rests on.
+"""Reports: figures and tables of one window in absolute time, each with a stamp.
 
-The notebook ``report`` is made of a `Report`'s pieces; `write` runs it and keeps what it shows as
-one HTML file that needs no other: plotly.js is in it, code is not. Its policy lets no other script
-run than plotly.js and ``report.js``.
+The notebook ``report`` shows the pieces of a `Report`. `write` runs the notebook and writes its
+outputs, without code, to one self-contained HTML file. The file includes plotly.js; its content
+security policy allows plotly.js and ``report.js`` only.
 """
 
 import json
@@ -39,9 +39,9 @@ _NOTHING = Markup()
 
 
 class Piece:
-    """A figure or a table with its stamp, as a notebook shows it.
+    """A figure or a table with its stamp, for display in a notebook.
 
-    ``figure`` is plotly's description of a figure, ``html`` what stands in place of one.
+    ``figure`` is a plotly figure as data; ``html`` is the table.
     """
 
     def __init__(
@@ -57,16 +57,29 @@ class Piece:
     def _ipython_display_(self) -> None:
         from IPython.display import display  # noqa: PLC0415
 
-        if self.figure is not None:  # as data: no page of ours runs a script within HTML
+        if self.figure is not None:  # as data: our pages run no scripts in HTML
             display({_FIGURE: self.figure}, raw=True)  # type: ignore[no-untyped-call]
         display({_HTML: str(self._repr_html_())}, raw=True)  # type: ignore[no-untyped-call]
 
 
 class Report:
-    """The pieces of a report over ``window`` before ``until``, by default before now.
+    """The pieces of a report over one window.
 
-    Asked again with the same ``until`` they have the same hashes, unless late rows came. Raises
-    `QueryError` for a wrong window, and what `liq.hit` raises.
+    The same ``until`` gives the same row hashes, unless rows have arrived late.
+
+    Args:
+        window: how far back, e.g. ``"1d"``.
+        until: end of the window, ISO 8601 in UTC; now by default.
+        settings: of the stack; the current settings by default.
+
+    Raises:
+        QueryError: the window is invalid.
+        LiqError: a query fails, as in `liq.hit`.
+
+    Example:
+        report = Report("7d")
+        report.heading()
+        report.chart(charts.bars, "liquidations_by_bucket")
     """
 
     def __init__(
@@ -82,22 +95,29 @@ class Report:
         self._badge = charts.source_badge(self._sources)
 
     def heading(self) -> Piece:
-        """Return the window, what its rows come from, and how many are left out as odd."""
+        """Return the window, the sources of its rows and the number of odd rows."""
         badge = Markup(' <b class="liq-badge">{}</b>').format(self._badge) if self._badge else ""
         html = Markup("<p>{}{}</p>{}{}{}{}").format(
             _window(self._stamp),
             badge,
-            self._told("feed_coverage", "which feeds were disconnected", _unheard),
-            self._lacking("coverage", "when feeds were disconnected"),
+            self._render("feed_coverage", "which feeds were disconnected", _render_disconnections),
+            self._note_missing("coverage", "when feeds were disconnected"),
             _table(self._sources),
-            self._told("left_out", "how many odd rows are left out", _odd),
+            self._render("left_out", "how many odd rows are left out", _render_left_out),
         )
         return Piece(self._stamp, html=html)
 
     def chart(
         self, draw: "charts.Chart[Any]", key: str, /, *, bars: int = _MOST_BARS, **params: Any
     ) -> Piece:
-        """Return the rows of the query ``key``, drawn in at most about ``bars`` buckets."""
+        """Return a chart of a query's rows.
+
+        Args:
+            draw: the chart, e.g. `liq.charts.bars`.
+            key: the query.
+            bars: maximum number of buckets, approximately.
+            params: further parameters of the query.
+        """
         query = queries.find(key, self._settings)
         if "bucket" in query.params:
             params = {"bucket": self._bucket(query.params["bucket"], bars), **params}
@@ -107,13 +127,13 @@ class Report:
             "gaps": self._gaps,
             "span": (stamp.since, stamp.until),
         }
-        taken = signature(draw.draw).parameters.keys()
-        options = {name: value for name, value in options.items() if name in taken}
+        accepted = signature(draw.draw).parameters.keys()
+        options = {name: value for name, value in options.items() if name in accepted}
         figure = json.loads(draw(frame, "light", **options).to_json())
         return Piece(stamp, figure=figure)
 
     def table(self, key: str, /, **params: Any) -> Piece:
-        """Return the rows of the query ``key`` as a table."""
+        """Return a query's rows as a table; ``params`` are further parameters of the query."""
         frame, stamp = self._ask(key, **params)
         return Piece(stamp, html=_table(frame))
 
@@ -121,14 +141,14 @@ class Report:
         given = {**self._given, **params}
         return stamps.fetch_stamped(key, gaps=self._gaps, settings=self._settings, **given)
 
-    def _told(self, key: str, what: str, told: Callable[[pd.DataFrame], Markup]) -> Markup:
-        """Return what ``told`` makes of the rows of a query, or that there is no such query."""
-        if lacking := self._lacking(key, what):
-            return lacking
-        return told(queries.hit(key, settings=self._settings, **self._given))
+    def _render(self, key: str, what: str, render: Callable[[pd.DataFrame], Markup]) -> Markup:
+        """Return a query's rows as ``render`` formats them, or a note if there is no such query."""
+        if note := self._note_missing(key, what):
+            return note
+        return render(queries.hit(key, settings=self._settings, **self._given))
 
-    def _lacking(self, key: str, what: str) -> Markup:
-        """Return what is not known if the catalogue, which may be the user's own, lacks a query."""
+    def _note_missing(self, key: str, what: str) -> Markup:
+        """Return a note that ``what`` is unknown if the user's own catalogue lacks the query."""
         if key in queries.queries(self._settings):
             return _NOTHING
         template = Markup("<p>the catalogue has no query <code>{}</code>: {} is not known</p>")
@@ -150,10 +170,22 @@ def write(
     settings: Settings | None = None,
     progress: bool = False,
 ) -> Path:
-    """Run the notebook of the report and write what it shows to the HTML file ``out``.
+    """Run the notebook ``report`` and write its outputs to the HTML file ``out``.
 
-    ``progress`` shows a bar. Raises `QueryError` for a wrong window, `NotebookError` when a cell
-    fails and `ExportError` when the file cannot be written.
+    Args:
+        out: the file.
+        window: how far back, e.g. ``"1d"``.
+        until: end of the window, ISO 8601 in UTC; now by default.
+        settings: of the stack; the current settings by default.
+        progress: whether to show a progress bar.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        QueryError: the window is invalid.
+        NotebookError: a cell fails.
+        ExportError: the file cannot be written.
     """
     from nbconvert import HTMLExporter  # noqa: PLC0415 - takes a second to import
 
@@ -161,22 +193,22 @@ def write(
     _WINDOW.value("window", window)
     end = (_UNTIL.value("until", until) or datetime.now(UTC)).isoformat()
     given = {"window": window, "until": end}
-    ran = notebooks.run(_NOTEBOOK, given, timeout=600, settings=settings, progress=progress)
+    executed = notebooks.run(_NOTEBOOK, given, timeout=600, settings=settings, progress=progress)
     exporter: Any = HTMLExporter(  # type: ignore[no-untyped-call] # of nbconvert
         template_name="basic", exclude_input=True, exclude_anchor_links=True
     )
-    for output in (output for cell in ran.cells for output in cell.get("outputs", ())):
+    for output in (output for cell in executed.cells for output in cell.get("outputs", ())):
         if figure := output.get("data", {}).get(_FIGURE):
-            output.data = {_HTML: str(_embedded(figure))}
-    body, _ = exporter.from_notebook_node(ran)
+            output.data = {_HTML: str(_embed(figure))}
+    body, _ = exporter.from_notebook_node(executed)
     title = f"Liquidations, {window} to {end}"
     write_whole(out, _page(title, body).encode())
     return out
 
 
-def _embedded(figure: dict[str, Any]) -> Markup:
-    """Return an element that ``report.js`` draws the figure in."""
-    data = json.dumps(figure).replace("<", "\\u003c")  # nothing in it ends the script
+def _embed(figure: dict[str, Any]) -> Markup:
+    """Return an element with the figure, which ``report.js`` draws."""
+    data = json.dumps(figure).replace("<", "\\u003c")  # the data cannot end the script
     template = Markup('<div class="liq-figure"><script type="{}">{}</script></div>')
     return template.format(_FIGURE, Markup(data))  # noqa: S704 - JSON without a "<"
 
@@ -220,12 +252,12 @@ def _number(unit: str) -> str:
     return "{:,.2f}" if unit == "USD" else "{:,.8g}"
 
 
-def _unheard(feeds: pd.DataFrame) -> Markup:
+def _render_disconnections(feeds: pd.DataFrame) -> Markup:
     line = coverage.summary(feeds)
     return Markup("<p><b>≥</b> {}: sums are lower bounds</p>").format(line) if line else _NOTHING
 
 
-def _odd(left_out: pd.DataFrame) -> Markup:
+def _render_left_out(left_out: pd.DataFrame) -> Markup:
     if not (rows := int(left_out["rows"].sum())):
         return _NOTHING
     return Markup("<p>{:,} odd row(s) left out: <code>liq odd</code> shows them</p>").format(rows)
@@ -242,7 +274,7 @@ def _stamp(stamp: Stamp) -> Markup:
         hash=stamp.row_hash,
         rows=stamp.rows,
         short=stamp.row_hash[:12],
-        gaps=_gaps_in_short(stamp),
+        gaps=_summarize_gaps(stamp),
         facts=join(fact.format(name, value) for name, value in _facts(stamp)),
         sql=stamp.sql,
     )
@@ -259,7 +291,7 @@ def _facts(stamp: Stamp) -> Iterator[tuple[str, str]]:
         yield "disconnected", gone
 
 
-def _gaps_in_short(stamp: Stamp) -> str:
+def _summarize_gaps(stamp: Stamp) -> str:
     if stamp.coverage is None:
         return "coverage unknown"
     if not stamp.coverage or not stamp.since or not stamp.until:

@@ -1,4 +1,4 @@
-"""A first picture for who has just opened liq, whatever runs: real rows, or ones made up here."""
+"""A first picture for new users, with or without servers: stored rows, or simulated ones."""
 
 import time
 from datetime import timedelta
@@ -18,24 +18,28 @@ _RATE = 0.5  # liquidations a second
 
 
 def first_picture(window: str = "1h", settings: Settings | None = None) -> pd.DataFrame:
-    """Return ``liquidations_by_bucket`` a minute, or where nothing is stored, of `made_up` prints.
+    """Return ``liquidations_by_bucket`` per minute, of stored or else of simulated prints.
 
-    ``attrs["origin"]`` says in words which it is.
+    ``attrs["origin"]`` describes the origin of the prints.
+
+    Args:
+        window: how far back.
+        settings: of the stack; the current settings by default.
     """
     try:
         frame = queries.hit("liquidations_by_bucket", window=window, settings=settings)
         if len(frame):
-            return _from(frame, "the rows that QuestDB holds")
-        why = f"QuestDB holds no liquidations of the last {window}"
+            return _from(frame, "the rows in QuestDB")
+        why = f"QuestDB has no liquidations of the last {window}"
     except QuestDBError as error:
         why = str(error)
-    return _from(by_minute(made_up()), f"made up in this kernel, because: {why}")
+    return _from(sum_by_minute(simulate_prints()), f"simulated in this kernel, because: {why}")
 
 
-def made_up(span: timedelta = timedelta(hours=1), seed: int = 1) -> pd.DataFrame:
-    """Return prints of a simulated exchange up to now, parsed from its messages as real ones are.
+def simulate_prints(span: timedelta = timedelta(hours=1), seed: int = 1) -> pd.DataFrame:
+    """Return prints of a simulated exchange up to now, parsed from messages like real prints.
 
-    Needs no servers. Columns: those of the record `liq.records.model.Liquidation`.
+    Needs no servers. The columns are the fields of `liq.records.model.Liquidation`.
     """
     feed, market = venue(DEFAULT), exchange(DEFAULT)
     begin_ms = time.time_ns() // 1_000_000 - round(span.total_seconds() * 1000)
@@ -50,8 +54,8 @@ def made_up(span: timedelta = timedelta(hours=1), seed: int = 1) -> pd.DataFrame
     return frame.assign(ts=pd.to_datetime(frame["ts"], unit="us", utc=True))
 
 
-def by_minute(prints: pd.DataFrame) -> pd.DataFrame:
-    """Return prints summed a minute, with the columns of ``liquidations_by_bucket``."""
+def sum_by_minute(prints: pd.DataFrame) -> pd.DataFrame:
+    """Return the prints' sums per minute, with the columns of ``liquidations_by_bucket``."""
     long, usd = prints["side"] == "long", prints["notional"]
     columns = {
         "long_usd": usd.where(long, 0.0),

@@ -1,7 +1,7 @@
-"""What the two Jupyter servers of liq, Voila and JupyterLab, share: a guard and a login.
+"""Request filter and login of liq's two Jupyter servers, Voila and JupyterLab.
 
-The guard keeps the rules of `liq.common.web` for every response, whichever handler makes it. The
-login takes the token out of the address before a page is made.
+The filter applies the rules of `liq.common.web` to every response of every handler. The login
+removes the token from the address before a page is made.
 """
 
 from collections.abc import Awaitable, Iterable
@@ -28,10 +28,10 @@ from liq.config import Settings
 _Line = RequestStartLine | ResponseStartLine
 
 
-class Guard(HTTPServerConnectionDelegate):
-    """Stands between the HTTP server and a tornado ``application``.
+class Shield(HTTPServerConnectionDelegate):
+    """Wraps a tornado ``application``, as `liq.common.web.Shield` wraps an ASGI app.
 
-    It refuses foreign host names, and puts ``headers`` and cookie attributes on every response. A
+    It refuses foreign host names and adds ``headers`` and cookie attributes to every response. A
     page's scripts may read the cookies in ``readable``.
     """
 
@@ -60,14 +60,14 @@ class Guard(HTTPServerConnectionDelegate):
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
     ) -> HTTPMessageDelegate:
-        """Pass a request on to the application, or refuse it."""
+        """Return the delegate that passes a request to the application or refuses it."""
         connection = _Connection(request_conn, self._headers, self._readable)
         delegate = self._application.start_request(server_conn, connection)
         return _Request(delegate, connection, self._liq_settings)
 
 
 class _Connection(HTTPConnection):
-    """A connection whose responses have our headers and cookie attributes."""
+    """A connection that adds headers and cookie attributes to its responses."""
 
     secure = False
 
@@ -101,7 +101,7 @@ class _Connection(HTTPConnection):
 
 
 class _Request(HTTPMessageDelegate):
-    """A request on its way to the application; one that is refused does not get there."""
+    """A request that is passed to the application unless it is refused."""
 
     def __init__(
         self, application: HTTPMessageDelegate, connection: _Connection, settings: Settings
@@ -141,8 +141,8 @@ class _Request(HTTPMessageDelegate):
             {
                 "Content-Type": "text/plain; charset=utf-8",
                 "Content-Length": str(len(body)),
-                # tornado hangs up on a request whose body it did not read, and does not say so:
-                # a client that goes on over the same connection would lose its next request
+                # tornado closes the connection if it did not read the body, without a header: the
+                # client's next request on this connection would be lost
                 "Connection": "close",
             }
         )
@@ -151,10 +151,10 @@ class _Request(HTTPMessageDelegate):
 
 
 class Login(PasswordIdentityProvider):
-    """A login by token. A page that is asked for with the token leads on to its plain address."""
+    """A login by token; an address with the token is redirected to the address without it."""
 
     async def get_user(self, handler: JupyterHandler) -> User | None:  # type: ignore[override]
-        """Return the user of a request; redirect one whose address holds a token."""
+        """Return the user of a request; redirect a page whose address has a token."""
         user = await self._get_user(handler)
         request = handler.request
         is_page = request.method in ("GET", "HEAD") and not isinstance(handler, APIHandler)

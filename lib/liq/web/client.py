@@ -1,4 +1,4 @@
-"""Ask the HTTP API from Python: what `liq.hit` gives, where QuestDB itself is out of reach."""
+"""A client of the HTTP API: `liq.hit` for machines that cannot reach QuestDB itself."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -16,12 +16,19 @@ from liq.query.formats import Format, from_arrow
 if TYPE_CHECKING:
     import pandas as pd
 
-_GRACE_S = 10.0  # the API itself gives up after the settings' time
+_GRACE_S = 10.0  # the API itself times out after the settings' time
 _PAGE_ROWS = 100_000
 
 
 class Client:
-    """Connections to the API of ``settings``; safe to use from many threads."""
+    """Connections to the HTTP API; safe to use from many threads.
+
+    Args:
+        settings: name the API's address and token; the current settings by default.
+
+    Example:
+        Client().hit("totals", window="4h")
+    """
 
     def __init__(self, settings: Settings | None = None) -> None:
         settings = settings or current_settings()
@@ -29,23 +36,28 @@ class Client:
             settings.query_timeout + _GRACE_S,
             base_url=settings.api_url,
             headers={"Authorization": f"Bearer {settings.token.get_secret_value()}"},
-            trust_env=False,  # no proxy stands between this machine and itself
+            trust_env=False,  # the API runs on this machine: no proxy
         )
 
     def hit(self, key: str, /, **params: Any) -> "pd.DataFrame":
-        """Return the rows of the endpoint ``key``, with dtypes and units as `liq.hit` gives them.
+        """Return all rows of an endpoint, with the dtypes and units of `liq.hit`.
 
-        Parameters are those of the query, as text or numbers; None and an empty list: not given.
-        All pages are read, however many there are. It warns as `liq.hit` of names that no row has.
-        Raises `ApiError`, whose text is the API's own where it answered.
+        Like `liq.hit` it warns of names that no row has.
+
+        Args:
+            key: the endpoint, e.g. ``"totals"``.
+            params: the query's parameters; None or an empty list means not given.
+
+        Raises:
+            ApiError: the API cannot be reached, or reports an error.
         """
-        frame = self.asked(key, **params)
+        frame = self.fetch(key, **params)
         queries.warn(frame.attrs.get("notes", ()))
         return frame
 
-    def asked(self, key: str, /, **params: Any) -> "pd.DataFrame":
-        """Return what `hit` does, for callers that show ``attrs["notes"]`` themselves."""
-        import pandas as pd  # noqa: PLC0415 - importing this module stays quick
+    def fetch(self, key: str, /, **params: Any) -> "pd.DataFrame":
+        """Return the rows as `hit` does, without warnings; notes are in ``attrs["notes"]``."""
+        import pandas as pd  # noqa: PLC0415 - keeps the import of this module fast
 
         given = {name: value for name, value in params.items() if value is not None}
         given |= {"format": Format.ARROW.value, "rows": _PAGE_ROWS}
@@ -57,11 +69,11 @@ class Client:
         return frame
 
     def _pages(self, path: str, params: dict[str, Any]) -> Iterator[bytes]:
-        answer = self._get(path, params)
-        yield answer.content
-        while following := answer.links.get("next"):
-            answer = self._get(following["url"])
-            yield answer.content
+        response = self._get(path, params)
+        yield response.content
+        while following := response.links.get("next"):
+            response = self._get(following["url"])
+            yield response.content
 
     def _get(self, path: str, params: dict[str, Any] | None = None) -> httpx.Response:
         try:

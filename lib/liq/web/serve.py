@@ -1,8 +1,8 @@
-"""Serve the dashboard (Voila) and JupyterLab, on this machine and behind the token.
+"""Serve the dashboard (Voila), JupyterLab and Streamlit.
 
-All run in this process until it is ended. Their kernels inherit the settings through the
-environment, so a notebook sees the very stack that serves it. The Streamlit dashboard asks for no
-token and is served on loopback only.
+Each server runs in this process until it ends. The kernels inherit the settings through the
+environment, so a notebook uses the stack that serves it. Voila and JupyterLab require the token.
+Streamlit has no login and is served on loopback only.
 """
 
 import os
@@ -32,17 +32,23 @@ def dashboard(
     tracebacks: bool = False,
     pool: int = 2,
 ) -> None:
-    """Serve the dashboard notebook, and the others as a gallery of apps, until this process ends.
+    """Serve the dashboard notebook, and the other notebooks as apps, until this process ends.
 
-    ``pool`` kernels run ahead of visitors, so that a page opens at once. ``tracebacks`` shows
-    errors of the notebook in the page; they may tell paths and settings. Raises `ServeError`.
+    Args:
+        settings: of the stack; the current settings by default.
+        browser: whether to open the page.
+        tracebacks: whether pages show the notebook's errors, which may contain paths and settings.
+        pool: number of preheated kernels, so that a page opens at once.
+
+    Raises:
+        ServeError: the port is taken.
     """
     settings = settings or current_settings()
-    _claim(settings.host, settings.dashboard_port, "LIQ_DASHBOARD_PORT")
+    _check_port(settings.host, settings.dashboard_port, "LIQ_DASHBOARD_PORT")
     web.redact_logs([settings.token.get_secret_value()])
-    # figures reach the page as data, not as HTML with plotly.js in it: the page has its own
+    # figures are sent as data, not as HTML with plotly.js in it: the page has plotly.js
     os.environ.update(settings.environ() | kernels.environ(), PLOTLY_RENDERER="plotly_mimetype")
-    _spare_grammar()
+    _skip_grammar()
     forking.preload()
     from liq.web.voila_app.server import DashboardServer  # noqa: PLC0415 - takes a second to import
 
@@ -56,51 +62,61 @@ def dashboard(
 def lab(
     settings: Settings | None = None, *, browser: bool = True, folder: Path | None = None
 ) -> None:
-    """Serve JupyterLab on the notebooks until this process is ended.
+    """Serve JupyterLab until this process ends.
 
-    ``folder`` holds the notebooks to work on; by default those of the checkout, or in an
-    installation copies in ``<home>/notebooks``. Raises `ServeError`.
+    Args:
+        settings: of the stack; the current settings by default.
+        browser: whether to open the page.
+        folder: of the notebooks; by default the checkout's, or copies in ``<home>/notebooks``.
+
+    Raises:
+        ServeError: the port is taken.
     """
     settings = (settings or current_settings()).with_lab_token()
-    _claim(settings.host, settings.lab_port, "LIQ_LAB_PORT")
+    _check_port(settings.host, settings.lab_port, "LIQ_LAB_PORT")
     web.redact_logs([settings.token.get_secret_value(), settings.lab_token.get_secret_value()])
-    # our configuration switches Voila's extension off: it takes seconds to import and serves more
-    # files; `liq dashboard` is the way to serve notebooks as apps
+    # our configuration disables Voila's extension, which takes seconds to import and serves more
+    # files; `liq dashboard` serves notebooks as apps
     variables = settings.environ() | kernels.environ()
     os.environ.update(variables, JUPYTER_CONFIG_PATH=_lab_config_path())
-    _spare_grammar()
+    _skip_grammar()
     from jupyterlab.commands import get_app_dir  # noqa: PLC0415 - takes a second to import
     from jupyterlab.labapp import LabApp  # noqa: PLC0415 - as does this
 
-    from liq.web.access import Guard  # noqa: PLC0415 - as does this
+    from liq.web.access import Shield  # noqa: PLC0415 - as does this
 
     folder = folder or notebooks_folder(settings)
     config = lab_config(settings, folder, browser=browser)
     with kernels.private_folder() as private:
         server = LabApp.initialize_server(config=config, runtime_dir=str(private))
-        # pages log in by cookie, so that their requests name no token
+        # pages log in by cookie, so that no request contains the token
         server.web_app.settings["page_config_data"]["token"] = ""
         headers = web.headers(lab_policy(Path(get_app_dir()) / "static"), referrer="same-origin")
-        server.http_server.request_callback = Guard(
+        server.http_server.request_callback = Shield(
             server.web_app,
             settings,
             headers,
-            readable=["_xsrf"],  # JupyterLab's pages send it back in a header
+            readable=["_xsrf"],  # JupyterLab's scripts send it back in a header
         )
         server.start()
 
 
 def streamlit(settings: Settings | None = None, *, browser: bool = True) -> None:
-    """Become Streamlit, serving ``dashapp.py``. Raises `ServeError`.
+    """Replace this process by Streamlit with ``dashapp.py``, on loopback since it has no login.
 
-    It asks nobody for the token, so it serves this machine only.
+    Args:
+        settings: of the stack; the current settings by default.
+        browser: whether to open the page.
+
+    Raises:
+        ServeError: Streamlit is not installed, the host is not loopback, or the port is taken.
     """
     settings = settings or current_settings()
     if not settings.on_loopback:
         raise ServeError(f"Streamlit asks for no token: it is not served on {settings.host}")
     if not find_spec("streamlit"):
         raise ServeError("Streamlit is not installed; it is an extra: pip install 'liq[streamlit]'")
-    _claim(settings.host, settings.streamlit_port, "LIQ_STREAMLIT_PORT")
+    _check_port(settings.host, settings.streamlit_port, "LIQ_STREAMLIT_PORT")
     options = {
         "server.address": settings.host,
         "server.port": settings.streamlit_port,
@@ -113,13 +129,13 @@ def streamlit(settings: Settings | None = None, *, browser: bool = True) -> None
 
 
 def dashboard_url(settings: Settings | None = None) -> str:
-    """Return the dashboard's address, with the token that opens it."""
+    """Return the dashboard's address with its token."""
     settings = settings or current_settings()
     return _url(settings, settings.dashboard_port, "/", settings.token)
 
 
 def lab_url(settings: Settings | None = None) -> str:
-    """Return JupyterLab's address, with the token that opens it."""
+    """Return JupyterLab's address with its token."""
     settings = (settings or current_settings()).with_lab_token()
     return _url(settings, settings.lab_port, "/lab", settings.lab_token)
 
@@ -163,19 +179,19 @@ def dashboard_config(
     config.VoilaExecutor.cell_error_instruction = (
         "The log says why: liq logs dashboard. To see it here, run: liq dashboard --show-tracebacks"
     )
-    # by default what a cell shows is left out after 4 s, and the page stays empty; many visitors at
-    # once make a machine slower than that
+    # with the default of 4 s a slow cell has no output and the page stays empty: many visitors at
+    # once can slow the machine that much
     config.VoilaExecutor.iopub_timeout = 60
-    # and after 60 s a kernel that is not ready is killed: its page breaks off
+    # after the default of 60 s a starting kernel is killed and its page is incomplete
     config.VoilaExecutor.startup_timeout = 300
     if forking.SUPPORTED:
         config.KernelProvisionerFactory.default_provisioner_name = "liq-forked"
-    # a kernel that starts takes the processor from the page that just got the last one
+    # a starting kernel would take the processor from the page that just got a preheated one
     config.VoilaKernelManager.fill_delay = 5
     config.MappingKernelManager.update(
         cull_idle_timeout=IDLE_KERNEL,
         cull_interval=30,
-        # what a live dashboard says to nobody is no sign of life, and not worth keeping
+        # messages of a dashboard without a page do not count as activity and need no buffer
         untracked_message_types=["comm_msg", "status", "stream", "error"],
         buffer_offline_messages=False,
     )
@@ -183,7 +199,7 @@ def dashboard_config(
 
 
 def lab_config(settings: Settings, folder: Path, *, browser: bool = True) -> Config:
-    """Return JupyterLab's configuration; it asks nothing of other hosts."""
+    """Return JupyterLab's configuration, without requests to other hosts."""
     token = settings.lab_token.get_secret_value()
     config = kernels.transport()
     config.ServerApp.update(
@@ -192,8 +208,8 @@ def lab_config(settings: Settings, folder: Path, *, browser: bool = True) -> Con
         port_retries=0,
         open_browser=browser,
         root_dir=str(folder),
-        allow_root=True,  # containers; it is no more than any other command of liq may do
-        allow_remote_access=True,  # which hosts are, `Guard` checks
+        allow_root=True,  # for containers; other commands of liq may run as root too
+        allow_remote_access=True,  # `Shield` checks the host names
         cookie_secret=web.cookie_secret(token),
         identity_provider_class="liq.web.access.Login",
     )
@@ -213,9 +229,9 @@ def lab_config(settings: Settings, folder: Path, *, browser: bool = True) -> Con
 def lab_policy(templates: Path) -> str:
     """Return JupyterLab's content security policy; its page is in the folder ``templates``.
 
-    JupyterLab needs two things that our own pages do not: it compiles JSON schemas to code
-    (``unsafe-eval``), and anywidget loads a widget's module from memory (``blob:``). A script in a
-    cell's output is refused, as on all our pages.
+    JupyterLab needs two more permissions than our own pages. It compiles JSON schemas to code
+    (``unsafe-eval``), and anywidget loads a widget's module from memory (``blob:``). Scripts in a
+    cell's output are blocked, as on all our pages.
     """
     import jupyter_server  # noqa: PLC0415 - only its folder is needed, and only here
 
@@ -235,9 +251,9 @@ def lab_policy(templates: Path) -> str:
 
 
 def notebooks_folder(settings: Settings) -> Path:
-    """Return a folder of notebooks that may be written: the checkout's, or copies in home.
+    """Return a writable folder of notebooks: the checkout's, or copies in home.
 
-    A copy that exists is the user's: it is left as it is.
+    An existing copy belongs to the user and is never overwritten.
     """
     shipped = assets.path("notebooks")
     if (shipped.parent / "pyproject.toml").exists() and os.access(shipped, os.W_OK):
@@ -257,10 +273,10 @@ def _lab_config_path() -> str:
     return os.pathsep.join(filter(None, [own, os.environ.get("JUPYTER_CONFIG_PATH")]))
 
 
-def _spare_grammar() -> None:
-    """Keep jsonschema from a package with which it could check internationalised URLs.
+def _skip_grammar() -> None:
+    """Prevent jsonschema from importing ``rfc3987_syntax``, which checks internationalised URLs.
 
-    Importing it builds a grammar, which is four fifths of the time that a server takes to start.
+    Its import builds a grammar, which takes four fifths of a server's start.
     """
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # read: not installed
 
@@ -270,8 +286,8 @@ def _url(settings: Settings, port: int, path: str, token: SecretStr) -> str:
     return f"http://{settings.host}:{port}{path}?{query}"
 
 
-def _claim(host: str, port: int, setting: str) -> None:
-    """Raise `ServeError` if the port is taken: the servers would only log it, or take another."""
+def _check_port(host: str, port: int, setting: str) -> None:
+    """Raise `ServeError` if the port is taken: the servers only log it, or use another port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -13,7 +13,7 @@ from liq.records.model import Severity
 from liq.web.dashboard import markup
 from liq.web.dashboard.html import Html
 from liq.web.dashboard.inspector import Inspection
-from liq.web.dashboard.model import Answers, DashboardModel, Frames, State
+from liq.web.dashboard.model import DashboardModel, Frames, Results, State
 from liq.web.dashboard.table import Table
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -27,11 +27,11 @@ def frames(**totals: float) -> Frames:
     } | totals  # fmt: skip
     sources = {"exchange": EVIL, "source": "simulator", "completeness": "throttled", "prints": 3}
     return Frames(
-        common=Answers({
+        common=Results({
             "totals": pd.DataFrame([row]), "sources": pd.DataFrame([sources]),
             "alerts": pd.DataFrame(),
         }),
-        board=Answers({}),
+        board=Results({}),
         controls=DashboardModel(bucket="1s").controls, bucket="10s", start=NOW, end=NOW, read=NOW,
     )  # fmt: skip
 
@@ -59,7 +59,7 @@ def test_text_from_outside_is_escaped() -> None:
              markup.footnote(frames()), markup.figures(frames()), markup.inspection(found),
              markup.alert(EVIL), markup.feeds(health(exchange=EVIL)),
              markup.sizes(quantiles(EVIL)), markup.cascades(cascade(EVIL)),
-             markup.unheard(EVIL)]  # fmt: skip
+             markup.coverage_notice(EVIL)]  # fmt: skip
     assert not any("<img" in page for page in pages)
     assert sum("&lt;img" in page for page in pages) == 10
 
@@ -81,7 +81,7 @@ def cascade(name: str) -> pd.DataFrame:
 def test_widgets_refuse_html_that_was_not_escaped() -> None:
     for widget, trait in ((Html(), "value"), (Table(), "html")):
         setattr(widget, trait, Markup("<b>{}</b>").format(EVIL))
-        with pytest.raises(traitlets.TraitError, match=r"liq\.html"):
+        with pytest.raises(traitlets.TraitError, match=r"liq\.common\.html"):
             setattr(widget, trait, f"<b>{EVIL}</b>")
         assert getattr(widget, trait) == "<b>&lt;img src=x onerror=alert(1)&gt;</b>"
 
@@ -124,7 +124,7 @@ def test_figures_have_units_and_lower_bounds_their_mark() -> None:
     assert "≥ " not in markup.figures(frames(), pd.DataFrame({"exchange": []}))
     assert "25 % covered" in markup.cascades(cascade("BTC"))
     assert "100% towards longs" in markup.figures(frames())
-    assert "nothing to weigh" in markup.figures(frames(long_usd=0.0))
+    assert "no prints" in markup.figures(frames(long_usd=0.0))
     assert markup.figures(None).count("liq-figure") == 5
 
 
@@ -167,21 +167,21 @@ def health(**changes: object) -> pd.DataFrame:
 def test_feeds_are_told_with_units_and_a_lost_one_apart() -> None:
     page = markup.feeds(health())
     for text in ("okx", "connected", "sampled", "1,200", "42 ms", "12 s", "5,000", "1,234", "77",
-                 "passed over", "too old", "liq-heard"):  # fmt: skip
+                 "passed over", "too old", "liq-feed-up"):  # fmt: skip
         assert text in page
     lost = markup.feeds(health(connected=False, silent=True, lag_s=None, source="simulator"))
-    for text in ("disconnected", "liq-unheard", "<td>-</td>", "<mark>simulator</mark>"):
+    for text in ("disconnected", "liq-feed-down", "<td>-</td>", "<mark>simulator</mark>"):
         assert text in lost
     ended = markup.feeds(health(connected=False, stopped=True))
     assert "stopped" in ended
-    assert "liq-unheard" not in ended
+    assert "liq-feed-down" not in ended
     assert "<code>liq run</code>" in markup.feeds(health().iloc[:0])
 
 
 def test_feeds_that_were_not_heard_stand_in_one_line() -> None:
-    line = markup.unheard("2 of 3 feeds disconnected: okx, gate")
+    line = markup.coverage_notice("2 of 3 feeds disconnected: okx, gate")
     assert "<b>≥</b> 2 of 3 feeds disconnected: okx, gate: sums are lower bounds." in line
-    assert markup.unheard("") == ""
+    assert markup.coverage_notice("") == ""
 
 
 def test_history_tells_its_window_and_not_how_old_the_newest_row_is() -> None:

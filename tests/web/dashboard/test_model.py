@@ -15,7 +15,7 @@ from liq.monitoring.diagnosis import Pulse
 from liq.query import queries
 from liq.query.parameters import duration
 from liq.web.dashboard import markup
-from liq.web.dashboard.boards import BOARDS
+from liq.web.dashboard.board_queries import BOARDS
 from liq.web.dashboard.model import MAX_BARS, DashboardModel, State
 from support.helpers import eventually, free_ports
 from support.proxy import Proxy
@@ -104,15 +104,15 @@ def test_a_system_just_started_fills_its_picture(own: Settings) -> None:
     model.poll()
     start, end = model.frames.span
     assert end - start >= timedelta(hours=4)
-    since, until = model.frames.looked_at
+    since, until = model.frames.covered_span
     assert start <= since
     assert (until, until - since) == (model.frames.read, timedelta(hours=4))
 
 
 def test_tells_when_a_feed_was_not_heard(own: Settings) -> None:
     now = int(time.time())
-    heard = [now - 120, *range(now - 60, now + 1)]  # and nothing in between
-    moments = [datetime.fromtimestamp(second, UTC) for second in heard]
+    seconds = [now - 120, *range(now - 60, now + 1)]  # and nothing in between
+    moments = [datetime.fromtimestamp(second, UTC) for second in seconds]
     reports = [health(moment, exchange="binance_usdm") for moment in moments]
     gone = health(moments[0] - timedelta(hours=3), exchange="okx")  # killed, and no print of it
     ended = health(moments[0] - timedelta(hours=3), exchange="gate", stopped=True)
@@ -126,10 +126,12 @@ def test_tells_when_a_feed_was_not_heard(own: Settings) -> None:
     spans = [(row.from_ts.timestamp(), row.to_ts.timestamp()) for row in rows]
     assert (now - 120, now - 60) in spans
     assert set(model.gaps["exchange"]) == {"binance_usdm", "okx"}
-    assert model.unheard.startswith("1 of 2 feeds disconnected: okx; disconnected for a part of")
-    model.exchanges = ["gate"]  # what others miss is none of this reader's
+    assert model.disconnections.startswith(
+        "1 of 2 feeds disconnected: okx; disconnected for a part of"
+    )
+    model.exchanges = ["gate"]  # what others miss does not concern this visitor
     model.poll()
-    assert (len(model.gaps), model.unheard) == (0, "")
+    assert (len(model.gaps), model.disconnections) == (0, "")
 
 
 def test_paused_frames_stand_still_until_resumed(own: Settings) -> None:
@@ -239,7 +241,7 @@ def test_not_live_while_a_feed_is_disconnected(own: Settings) -> None:
     report(own, [health(datetime.now(UTC), exchange="okx")])
     model = DashboardModel(own)
     assert after(model, State.DISCONNECTED) == "disconnected: binance_usdm"
-    model.exchanges = ["okx"]  # the other feed is none of this reader's
+    model.exchanges = ["okx"]  # the other feed does not concern this visitor
     model.poll()
     assert model.state is not State.DISCONNECTED
 
@@ -371,7 +373,7 @@ def test_frames_do_not_wait_for_what_is_around_them(
         return asked(key, settings, **params)
 
     monkeypatch.setattr(queries, "fetch", slow_coverage)
-    monkeypatch.setattr("liq.web.dashboard.model._LOOK_AROUND", 0.0)
+    monkeypatch.setattr("liq.web.dashboard.model._SLOW_INTERVAL", 0.0)
     assert model.poll()
     assert (model.state, sizes(model), model.gaps) == (State.LIVE, [100], None)
     monkeypatch.setattr(queries, "fetch", asked)
@@ -397,7 +399,7 @@ def test_bars_are_never_too_many(own: Settings, window: str, bucket: str) -> Non
     assert duration(window) / used <= MAX_BARS
     assert used >= duration(bucket)
     assert len(model.frames.board["bars"]) <= MAX_BARS + 1
-    assert model.bucket == bucket  # what the reader asked for stays
+    assert model.bucket == bucket  # the chosen bucket stays
 
 
 def test_senseless_controls_are_refused(own: Settings) -> None:

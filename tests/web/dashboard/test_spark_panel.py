@@ -6,7 +6,7 @@ import pytest
 
 from liq.analysis.spark import Job, Progress
 from liq.errors import SparkError
-from liq.web.dashboard.spark import JobPanel
+from liq.web.dashboard.panels import SparkPanel
 
 BUSY = Progress(
     batch=12, rows=340, input_rate=51.25, processed_rate=980.5, state=2_100, state_bytes=4_200_000,
@@ -15,7 +15,7 @@ BUSY = Progress(
 
 
 class Steady:
-    """Stands where a `Job` does, with nothing behind it."""
+    """Replaces a `Job`."""
 
     def __init__(self, now: Progress, fault: str = "") -> None:
         self.now, self._fault = now, fault
@@ -41,11 +41,11 @@ class Ending(Steady):
         return Progress()
 
 
-def panel_of(job: Steady) -> JobPanel:
-    return JobPanel(cast("Job", job))
+def panel_of(job: Steady) -> SparkPanel:
+    return SparkPanel(cast("Job", job))
 
 
-def html(panel: JobPanel) -> str:
+def html(panel: SparkPanel) -> str:
     return str(panel.widget.children[-1].value)
 
 

@@ -22,12 +22,12 @@ from liq.config import Settings
 from liq.errors import QueryError
 from liq.query import questdb
 from liq.records.model import Alert, Severity, Text
-from liq.web.dashboard import Dashboard, State, model, reader, view
-from liq.web.dashboard.boards import BOARDS
+from liq.web.dashboard import Dashboard, State, heartbeat, model, view
+from liq.web.dashboard.board_queries import BOARDS
+from liq.web.dashboard.boards import Overview
 from liq.web.dashboard.download import Download
-from liq.web.dashboard.panels.overview import Overview
+from liq.web.dashboard.heartbeat import Heartbeat
 from liq.web.dashboard.plot import Plot, plotly_js
-from liq.web.dashboard.reader import Reader
 from liq.web.dashboard.table import Table
 from support.helpers import eventually, free_ports, reached
 from support.proxy import Proxy
@@ -63,7 +63,7 @@ def page(dashboard: Dashboard) -> str:
 
 
 def overview(dashboard: Dashboard) -> Overview:
-    panel = dashboard.panels["Overview"]
+    panel = dashboard.boards["Overview"]
     assert isinstance(panel, Overview)
     return panel
 
@@ -72,16 +72,16 @@ def drawn(plot: Plot, trace: int = 0) -> list[float]:
     return [value for value in plot.spec["data"][trace]["y"] if value]
 
 
-def look(dashboard: Dashboard, *, paint: bool = True) -> None:
-    """Send what a visible page sends; unless ``paint``, it never shows what came."""
-    found = find(dashboard, Reader)
+def open_page(dashboard: Dashboard, *, paint: bool = True) -> None:
+    """Send the messages of a visible page; without ``paint`` it never reports a painted update."""
+    found = find(dashboard, Heartbeat)
     if paint:
-        found.observe(lambda change: painted(found, change["new"]), "sent")
-    found._handle_custom_msg({"type": "here"}, [])
+        found.observe(lambda change: report_painted(found, change["new"]), "update")
+    found._handle_custom_msg({"type": "visible"}, [])
 
 
-def painted(reader: Reader, sent: int) -> None:
-    reader._handle_custom_msg({"type": "painted", "sent": sent}, [])
+def report_painted(heartbeat: Heartbeat, update: int) -> None:
+    heartbeat._handle_custom_msg({"type": "painted", "update": update}, [])
 
 
 def test_first_frames_are_drawn_when_it_is_built(own: Settings) -> None:
@@ -109,7 +109,7 @@ async def test_lives_and_redraws_only_for_newer_rows(
     overview(dashboard).bars.observe(redraws.append, "spec")
     dashboard.start()
     dashboard.start()  # once more changes nothing
-    look(dashboard)
+    open_page(dashboard)
     await asyncio.sleep(1)
     assert redraws == []
     await asyncio.to_thread(insert, own, [fresh(200)])
@@ -121,15 +121,17 @@ async def test_lives_and_redraws_only_for_newer_rows(
     assert sum(drawn(overview(dashboard).bars)) == 300
 
 
-async def test_rests_while_nobody_looks(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_pauses_while_the_page_is_hidden(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dashboard = Dashboard(settings=own, interval=0.1)
     dashboard.start()
     await asyncio.to_thread(insert, own, [fresh(100)])
     await asyncio.sleep(0.5)
     assert drawn(overview(dashboard).bars) == []
-    look(dashboard)
+    open_page(dashboard)
     await reached(lambda: drawn(overview(dashboard).bars) == [100])
-    monkeypatch.setattr(reader, "PATIENCE", 0.0)
+    monkeypatch.setattr(heartbeat, "TIMEOUT_S", 0.0)
     await asyncio.sleep(0.5)
     await asyncio.to_thread(insert, own, [fresh(200)])
     await asyncio.sleep(0.5)
@@ -141,29 +143,29 @@ async def test_a_slow_page_is_sent_no_more_until_it_has_painted(own: Settings) -
     insert(own, [fresh(100)])
     dashboard = Dashboard(settings=own, interval=0.1)
     dashboard.start()
-    look(dashboard, paint=False)
-    page = find(dashboard, Reader)
+    open_page(dashboard, paint=False)
+    page = find(dashboard, Heartbeat)
     await asyncio.to_thread(insert, own, [fresh(200)])
     await reached(lambda: sum(drawn(overview(dashboard).bars)) == 300)
     await asyncio.to_thread(insert, own, [fresh(400)])
     await asyncio.sleep(1)
     assert sum(drawn(overview(dashboard).bars)) == 300
-    painted(page, page.sent - 1)  # what it had before
+    report_painted(page, page.update - 1)  # an earlier update
     await asyncio.sleep(0.5)
     assert sum(drawn(overview(dashboard).bars)) == 300
-    painted(page, page.sent)
+    report_painted(page, page.update)
     await reached(lambda: sum(drawn(overview(dashboard).bars)) == 700)
     dashboard.stop()
 
 
-async def test_a_page_that_never_tells_of_painting_is_not_waited_for_long(
+async def test_a_page_that_never_reports_painting_is_not_waited_for_long(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "PAINTING", 0.2)
+    monkeypatch.setattr(heartbeat, "PAINT_TIMEOUT_S", 0.2)
     insert(own, [fresh(100)])
     dashboard = Dashboard(settings=own, interval=0.1)
     dashboard.start()
-    look(dashboard, paint=False)
+    open_page(dashboard, paint=False)
     for more in (200, 400):
         total = sum(drawn(overview(dashboard).bars)) + more
         await asyncio.to_thread(insert, own, [fresh(more)])
@@ -181,7 +183,7 @@ async def test_lives_through_an_outage(own: Settings) -> None:
         settings = own.model_copy(update={"questdb_pg_port": proxy.port})
         dashboard = Dashboard(settings=settings, interval=0.1)
         dashboard.start()
-        look(dashboard)
+        open_page(dashboard)
         proxy.cut()
         await reached(lambda: dashboard.model.state is State.FAILED)
         assert "Cannot read the data" in page(dashboard)
@@ -202,7 +204,7 @@ async def test_tells_when_questdb_hangs(own: Settings, monkeypatch: pytest.Monke
         settings = own.model_copy(update={"questdb_pg_port": proxy.port})
         dashboard = Dashboard(settings=settings, interval=0.1)
         dashboard.start()
-        look(dashboard)
+        open_page(dashboard)
         proxy.stall()
         await reached(lambda: "QuestDB does not answer" in page(dashboard))
         proxy.restore()
@@ -218,7 +220,7 @@ async def test_tells_what_it_stumbles_over_and_goes_on(own: Settings, tmp_path: 
     settings = own.model_copy(update={"queries": catalogue})
     dashboard = Dashboard(settings=settings, interval=0.1)
     dashboard.start()
-    look(dashboard)
+    open_page(dashboard)
     catalogue.write_text(shipped.replace("AS largest_usd", "AS biggest"))  # a column less
     await asyncio.to_thread(insert, own, [fresh(200)])
     await reached(lambda: "Figures: AttributeError" in page(dashboard))
@@ -239,7 +241,7 @@ async def test_what_a_panel_raises_is_that_panels_and_goes_by_itself(
     insert(own, [fresh(100)])
     dashboard = Dashboard(settings=own, interval=0.1)
     dashboard.start()
-    look(dashboard)
+    open_page(dashboard)
     await reached(lambda: dashboard.model.state is State.LIVE)
     with monkeypatch.context() as patch:
         odd = ValueError("<img src=x onerror=alert(1)>")
@@ -267,7 +269,7 @@ async def test_a_header_that_raises_does_not_look_live(
     insert(own, [fresh(100)])
     dashboard = Dashboard(settings=own, interval=0.1)
     dashboard.start()
-    look(dashboard)
+    open_page(dashboard)
     await reached(lambda: "<b>live</b>" in page(dashboard))
     with monkeypatch.context() as patch:
         patch.setattr(f"liq.web.dashboard.markup.{part}", lambda _model: raise_(KeyError("odd")))
@@ -288,7 +290,7 @@ async def test_whatever_the_model_raises_the_page_lives_on(
         dashboard = Dashboard(settings=own, interval=0.1)
         assert "RuntimeError: odd" in page(dashboard)
         dashboard.start()
-        look(dashboard)
+        open_page(dashboard)
         await asyncio.sleep(0.5)
         assert "<b>live</b>" not in page(dashboard)
     await reached(lambda: "<b>live</b>" in page(dashboard))
@@ -335,11 +337,11 @@ async def test_the_page_gets_signs_of_life_and_an_age_that_grows(
     monkeypatch.setattr(view, "_BEAT", 0.05)
     insert(own, [fresh(100)])
     dashboard = Dashboard(settings=own, interval=60)
-    found = find(dashboard, Reader)
+    found = find(dashboard, Heartbeat)
     dashboard.start()
     await asyncio.sleep(0.3)
     assert found.beat == 0  # nobody looks
-    look(dashboard)
+    open_page(dashboard)
     await reached(lambda: found.beat > 3)
     before = dashboard._header.value
     await reached(lambda: dashboard._header.value != before)
@@ -349,7 +351,7 @@ async def test_the_page_gets_signs_of_life_and_an_age_that_grows(
 async def test_a_page_is_built_though_questdb_hangs(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(view, "_FIRST", 0.3)
+    monkeypatch.setattr(view, "_FIRST_TIMEOUT", 0.3)
     insert(own, [fresh(100)])
     with Proxy(own.questdb_pg_port) as proxy:
         proxy.stall()
@@ -358,7 +360,7 @@ async def test_a_page_is_built_though_questdb_hangs(
         assert "QuestDB does not answer" in page(dashboard)
         proxy.restore()
         dashboard.start()
-        look(dashboard)
+        open_page(dashboard)
         await reached(lambda: dashboard.model.state is State.LIVE)
         dashboard.stop()
 
@@ -367,7 +369,7 @@ async def test_a_control_is_followed_at_once(own: Settings) -> None:
     insert(own, [fresh(100), fresh(5000, symbol="ETHUSDT")])
     dashboard = Dashboard(settings=own, interval=60)
     dashboard.start()
-    look(dashboard)
+    open_page(dashboard)
     await reached(lambda: dashboard._tasks and not dashboard._wake.is_set())
     await asyncio.sleep(0.2)
     find(dashboard, widgets.BoundedFloatText).value = 1000
@@ -432,13 +434,13 @@ def test_unknown_theme_is_answered_with_the_valid_ones(own: Settings) -> None:
 def test_every_board_has_its_panel_and_only_one_is_on_the_page(own: Settings) -> None:
     insert(own, [fresh(100)])
     dashboard = Dashboard(settings=own)
-    assert list(dashboard.panels) == list(BOARDS)
+    assert list(dashboard.boards) == list(BOARDS)
     tabs = find(dashboard, widgets.ToggleButtons)
-    for board, panel in dashboard.panels.items():
+    for board, panel in dashboard.boards.items():
         tabs.value = board
         dashboard.wait(0.1)
         assert panel.widget in everything(dashboard.widget)
-        others = [other for other in dashboard.panels.values() if other is not panel]
+        others = [other for other in dashboard.boards.values() if other is not panel]
         assert not any(other.widget in everything(dashboard.widget) for other in others)
 
 
@@ -493,7 +495,7 @@ async def test_a_picked_print_is_inspected(own: Settings) -> None:
     key = Markup(escaped).unescape()  # noqa: S704 - only to be read
     tape._handle_custom_msg({"type": "pick", "key": key}, [])
     await reached(lambda: "As stored" in page(dashboard))
-    for text in ("not kept here", "the venue's documentation", "forceOrder"):
+    for text in ("not recorded", "the venue's documentation", "forceOrder"):
         assert text in page(dashboard)
     tape._handle_custom_msg({"type": "pick", "key": key.replace("USDT", "EUR")}, [])
     await reached(lambda: "no print of binance_usdm BTCEUR" in page(dashboard))
@@ -525,8 +527,8 @@ async def test_prints_can_be_saved(
     await asyncio.to_thread(insert, own, [fresh(100), fresh(50, symbol="ETHUSDT"), fresh(900)])
     dashboard = Dashboard(settings=own, symbols=["BTCUSDT"])
     download = find(dashboard, Download)
-    download._handle_custom_msg({"type": "ask", "kind": "exe"}, [])
-    download._handle_custom_msg({"type": "ask", "kind": kind}, [])
+    download._handle_custom_msg({"type": "request", "kind": "exe"}, [])
+    download._handle_custom_msg({"type": "request", "kind": kind}, [])
     await reached(lambda: bool(sent))
     [(message, [content])] = sent
     assert message == {"type": "file", "name": f"liquidations-1h.{kind.lower()}"}
@@ -542,12 +544,12 @@ async def test_what_cannot_be_saved_says_why(
 
     async def answer() -> str:
         sent.clear()
-        download._handle_custom_msg({"type": "ask", "kind": "CSV"}, [])
+        download._handle_custom_msg({"type": "request", "kind": "CSV"}, [])
         await reached(lambda: bool(sent))
         return sent[0][0]["text"]
 
     with monkeypatch.context() as patch:
-        patch.setattr("liq.web.dashboard.controls._MOST_PRINTS", 1)
+        patch.setattr("liq.web.dashboard.controls._MAX_PRINTS", 1)
         assert 'liq.export("prints", "prints.csv", window="1h")' in await answer()
     dashboard.model.settings = own.model_copy(update=free_ports())
     assert "liq up" in await answer()

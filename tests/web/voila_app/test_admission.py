@@ -23,7 +23,7 @@ from support.helpers import PATIENCE_S, eventually, free_ports
 
 PLACES = 3
 VISITORS = 30
-SERVED = 8  # when so many have had their page, the others may still wait
+SERVED = 8  # visitors who get their page; the others may still wait
 ANSWERS_WITHIN_S = 1.0  # /health, as issue 14 promises
 SENT = re.compile(r'id="liq-(?:page|visit)">(.*?)</script>')
 
@@ -72,7 +72,7 @@ class Visitor:
 
 @dataclass(frozen=True)
 class Page:
-    """What a whole page tells its scripts."""
+    """Return the data that a complete page has for its scripts."""
 
     kernel: str
     xsrf: str
@@ -174,13 +174,13 @@ async def test_a_visitor_learns_the_place_in_the_queue(
     answers = [await first.ask(), await second.ask()]
     assert [each.status_code for each in answers] == [503, 503]
     assert "You are next" in answers[0].text
-    assert "1 before you" in answers[1].text
+    assert "1 ahead of you" in answers[1].text
     assert answers[1].headers["cache-control"] == "no-store"
     assert "<script" not in answers[1].text
     assert "503 GET" not in await asyncio.to_thread(log.read_text)  # those who wait ask often
     stranger.client.cookies.update(dict.fromkeys(first.client.cookies, "forged"))
-    assert "2 before you" in (await stranger.ask()).text
-    assert "1 before you" in (await second.ask()).text
+    assert "2 ahead of you" in (await stranger.ask()).text
+    assert "1 ahead of you" in (await second.ask()).text
     await inside[0].leave(pages[0])
     assert (await second.ask()).status_code == 503  # it is not the turn of this one
     await stranger.client.aclose()

@@ -30,7 +30,7 @@ def queue(clock: Clock, running: set[str]) -> Queue:
 
 
 def opened(queue: Queue, running: set[str], visitor: str) -> Place:
-    """Admit a visitor whose page then stands."""
+    """Admit a visitor whose page is then complete."""
     place = queue.admit(visitor)
     assert place
     place.kernel, place.is_starting = f"kernel of {visitor}", False

@@ -1,4 +1,4 @@
-"""The Flask app: routes, checks and errors. It only reads, and only what the catalogue names."""
+"""The Flask app: routes, checks and errors. It only reads, and runs only known queries."""
 
 import hmac
 import json
@@ -28,7 +28,7 @@ from liq.web.api.endpoint import PAGING, Endpoint, digest
 from liq.web.api.gate import RETRY_S, Gate
 
 _LOG = logging.getLogger(__name__)
-_WAY_S = 0.5
+_TRANSFER_S = 0.5
 _HEADERS = {
     "Cache-Control": "private, no-cache",
     **web.headers(web.policy(style_src="'unsafe-inline'", img_src="data:")),  # the empty icon
@@ -36,9 +36,16 @@ _HEADERS = {
 
 
 def create_app(settings: Settings | None = None, endpoints: Iterable[Endpoint] = ()) -> Flask:
-    """Return the API as a WSGI app: the catalogue's queries, and ``endpoints`` of your own.
+    """Return the API as a WSGI app: the catalogue's queries, and your own ``endpoints``.
 
-    Edits of ``queries.json`` show at once. An endpoint of your own wins over a query of its name.
+    Edits of ``queries.json`` take effect at once.
+
+    Args:
+        settings: of the stack; the current settings by default.
+        endpoints: your own; each replaces the query of the same name.
+
+    Example:
+        app = create_app(endpoints=[Endpoint("hello", "A greeting.", rows)])
     """
     settings = settings or current_settings()
     own = {endpoint.key: endpoint for endpoint in endpoints}
@@ -61,21 +68,21 @@ def create_app(settings: Settings | None = None, endpoints: Iterable[Endpoint] =
     return app
 
 
-def token_required(settings: Settings) -> bool:
-    """Return whether requests must carry the token: away from loopback always."""
+def requires_token(settings: Settings) -> bool:
+    """Return whether requests need the token: always on other addresses than loopback."""
     return settings.api_token_required or not settings.on_loopback
 
 
 def _guard(app: Flask, settings: Settings) -> None:
-    if not token_required(settings):
-        # without a token the name of the host is what keeps other sites' pages out: a page cannot
-        # read another origin, but a name that its owner points at 127.0.0.1 would be its own
+    if not requires_token(settings):
+        # without a token the host name keeps other sites' pages out: a site could point a name of
+        # its own at 127.0.0.1, and its pages could then read the responses
         @app.before_request
         def _know_host() -> None:
             host = request.headers.get("Host", "localhost")
             if not web.is_allowed_host(host, settings):
                 abort(403, web.refusal(host))
-            # it would not read the answer, but have QuestDB work for it; a link may lead here
+            # another site's page cannot read the response, but could load QuestDB; links are fine
             site, mode = (request.headers.get(f"Sec-Fetch-{name}", "") for name in ("Site", "Mode"))
             if site == "cross-site" and mode != "navigate":
                 abort(403, "a page of another site may not ask this API")
@@ -102,11 +109,11 @@ def _route(app: Flask, settings: Settings, known: Callable[[], Mapping[str, Endp
 
     @app.get("/openapi.json")
     def _openapi() -> Response:
-        return jsonify(openapi.description(known().values(), token=token_required(settings)))
+        return jsonify(openapi.description(known().values(), token=requires_token(settings)))
 
     @app.get("/docs")
     def _docs() -> str:
-        token = request.args.get("token", "") if token_required(settings) else ""
+        token = request.args.get("token", "") if requires_token(settings) else ""
         return render_template(
             "docs.html",
             endpoints=known().values(),
@@ -122,10 +129,10 @@ def _route(app: Flask, settings: Settings, known: Callable[[], Mapping[str, Endp
         endpoint = _find(key, known(), settings)
         with (
             gate.enter(settings.query_timeout) as left,
-            # what is left is QuestDB's time, less a little for the answer's way to the client
-            questdb.within(max(left - _WAY_S, left / 2)),
+            # QuestDB gets the remaining time, less the time to send the response
+            questdb.within(max(left - _TRANSFER_S, left / 2)),
         ):
-            return _answer(endpoint, settings)
+            return _respond(endpoint, settings)
 
 
 def _find(key: str, known: Mapping[str, Endpoint], settings: Settings) -> Endpoint:
@@ -136,17 +143,17 @@ def _find(key: str, known: Mapping[str, Endpoint], settings: Settings) -> Endpoi
     raise NotFound(f"no endpoint {key!r}; there are: {', '.join(sorted(known))}")
 
 
-def _answer(endpoint: Endpoint, settings: Settings) -> Response:
+def _respond(endpoint: Endpoint, settings: Settings) -> Response:
     out, paging = _format(), _paging()
-    values = endpoint.checked(_given(endpoint))
+    values = endpoint.validate(_given(endpoint))
     version = endpoint.version(values, settings)
     tag = version and digest(version, endpoint.key, out, paging)
     if tag and request.if_none_match.contains_weak(tag):
-        return _tagged(Response(status=304), tag)
+        return _tag(Response(status=304), tag)
     page = endpoint.page(values, **paging, settings=settings)
     body = encode(page.frame, out)
     response = Response(body, mimetype=MEDIA_TYPES[out])
-    _tagged(response, tag or digest(body)).make_conditional(request.environ)
+    _tag(response, tag or digest(body)).make_conditional(request.environ)
     if notes := page.frame.attrs.get("notes"):
         response.headers["X-Notes"] = json.dumps(notes)  # ASCII, whatever the names are
     if page.next:
@@ -166,7 +173,7 @@ def _paging() -> dict[str, int]:
     return queries.validate("paging", PAGING, given)
 
 
-def _tagged(response: Response, tag: str) -> Response:
+def _tag(response: Response, tag: str) -> Response:
     response.set_etag(tag, weak=True)
     return response
 
@@ -180,7 +187,7 @@ def _format() -> Format:
 
 
 def _given(endpoint: Endpoint) -> dict[str, Any]:
-    """Return the request's parameters; an empty one counts as not given, as forms send it."""
+    """Return the request's parameters without empty ones, which forms send for unset fields."""
     given: dict[str, Any] = {}
     for name, texts in request.args.lists():
         values = [text for text in texts if text]
@@ -202,7 +209,7 @@ def _queries(settings: Settings) -> Mapping[str, Query]:
 
 
 def _explain(app: Flask) -> None:
-    """Turn every error into ``{"error": ...}``; what only the host's owner may know is logged."""
+    """Return every error as ``{"error": ...}``; details for the host's owner are only logged."""
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:

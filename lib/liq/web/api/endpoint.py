@@ -1,4 +1,4 @@
-"""What an endpoint is: a query of the catalogue, or a function of your own."""
+"""An endpoint of the API: a query of the catalogue, or your own function."""
 
 import hashlib
 import time
@@ -16,27 +16,31 @@ from liq.query.parameters import Parameter
 if TYPE_CHECKING:
     import pandas as pd
 
-_RESTLESS = {"health_table", "price_table"}  # they get rows each second: that saves nothing
+_ALWAYS_CHANGING = {"health_table", "price_table"}  # new rows every second: no cache would hit
 _SLIDE_S = 5  # without new rows a window that ends now still moves on, this often
 
 
-# what every endpoint takes beside its own parameters
+# parameters of every endpoint
 PAGING = {
     "rows": Parameter(
-        type="int", default=10_000, min=1, max=100_000, description="most rows of an answer"
+        type="int",
+        default=10_000,
+        min=1,
+        max=100_000,
+        description="maximum number of rows",
     ),
     "offset": Parameter(
         type="int",
         default=0,
         min=0,
         max=100_000_000,
-        description="how many rows to leave out first",
+        description="number of rows to skip",
     ),
 }
 
 
 class Page(NamedTuple):
-    """Part of an answer; ``next`` are the arguments that ask for the part after it, if there is."""
+    """One page of rows; ``next`` has the arguments of the next page, if there is one."""
 
     frame: "pd.DataFrame"
     next: Mapping[str, str]
@@ -44,9 +48,18 @@ class Page(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """``GET /<key>``: ``rows`` gets the checked ``params`` by name and returns a DataFrame.
+    """The endpoint ``GET /<key>``.
 
-    ``query`` is the catalogue's entry, if it is one; ``columns`` describe the result.
+    Args:
+        key: the path.
+        description: shown in the API's docs.
+        rows: receives the validated ``params`` by name and returns a DataFrame.
+        params: the parameters by name.
+        columns: describe the result.
+        query: the catalogue's entry, for an endpoint of the catalogue.
+
+    Raises:
+        QueryError: a parameter has a name that the API itself uses.
     """
 
     key: str
@@ -58,7 +71,7 @@ class Endpoint:
 
     @classmethod
     def of(cls, query: Query, settings: Settings) -> "Endpoint":
-        """Return the endpoint of a query of the catalogue."""
+        """Return the endpoint of a query in the catalogue."""
 
         def rows(**params: Any) -> "pd.DataFrame":
             return queries.hit(query.key, settings=settings, **params)
@@ -69,12 +82,12 @@ class Endpoint:
         if taken := sorted(self.params.keys() & set(RESERVED)):
             raise QueryError(f"the API itself uses {taken[0]}: rename {self.key}'s parameter")
 
-    def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a value for each parameter. Raises `QueryError` naming what is valid."""
+    def validate(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a value for each parameter. Raises `QueryError`, which lists the valid values."""
         return queries.validate(self.key, self.params, given)
 
     def page(self, values: Mapping[str, Any], rows: int, offset: int, settings: Settings) -> Page:
-        """Return the ``rows`` rows after the first ``offset``, for checked ``values``."""
+        """Return ``rows`` rows after the first ``offset`` rows, for validated ``values``."""
         if self.query is None:
             frame = self.rows(**values)
             more = len(frame) > offset + rows
@@ -87,18 +100,18 @@ class Endpoint:
         if "until" not in values:
             return Page(frame, {"offset": str(offset + rows)})
         if values["until"] is None:
-            # pages must be of one window, so that it ends now for all of them
+            # all pages need the same window, so it is fixed to end now
             return self.page({**values, "until": datetime.now(UTC)}, rows, offset, settings)
         until = values["until"].isoformat()
         return Page(frame, {"offset": str(offset + rows), "until": until})
 
     def version(self, values: Mapping[str, Any], settings: Settings) -> str | None:
-        """Return a text that changes when the rows may have: None if that is not cheap to tell.
+        """Return a text that changes with the rows, or None if that cannot be found out cheaply.
 
-        It takes a statement a table that the query reads, which is one for all but a few.
+        It runs one statement for each table of the query; most queries read one table.
         """
         reads = self.query.reads if self.query else frozenset()
-        if self.query is None or not reads or reads & _RESTLESS:
+        if self.query is None or not reads or reads & _ALWAYS_CHANGING:
             return None
         names = sorted(str(getattr(settings, table)) for table in reads)
         tables = [(name, questdb.version(name, settings)) for name in names]

@@ -1,7 +1,7 @@
-"""How many queries run at once, and how many may wait: the others are refused at once.
+"""Limits on running and waiting queries; further queries are refused at once.
 
-Each request that waits holds one of the server's threads. Bounds on both leave it threads that
-answer what needs no query, and those that are refused, whatever QuestDB does.
+Each waiting request occupies one of the server's threads. The limits keep threads free for pages
+without a query and for refusals, even if QuestDB hangs.
 """
 
 import contextlib
@@ -16,25 +16,27 @@ from liq.common import forks
 RUNNING = 8
 WAITING = 32
 RETRY_S = 5
-_LOGIN_S = 2.0  # a query that begins later than this before the end could not even log in
+_LOGIN_S = 2.0  # a query needs at least this long to log in
 
 
 class Gate:
-    """Lets ``running`` queries work, and holds ``waiting`` more until one of them ends."""
+    """Lets ``running`` queries run at once and ``waiting`` queries wait."""
 
     def __init__(self, running: int = RUNNING, waiting: int = WAITING) -> None:
         self._bounds = running + waiting, running
         self._renew()
-        forks.in_child(self, Gate._renew)  # there is none of its threads to leave
+        forks.in_child(self, Gate._renew)  # a fork has no thread that would release them
 
     def _renew(self) -> None:
         self._all, self._running = map(threading.BoundedSemaphore, self._bounds)
 
     @contextlib.contextmanager
     def enter(self, seconds: float) -> Iterator[float]:
-        """Yield how many of ``seconds`` are left once the query may run.
+        """Yield the remaining time, out of ``seconds``, once the query may run.
 
-        Raises `ServiceUnavailable` if too many wait already, `GatewayTimeout` if none ends in time.
+        Raises:
+            ServiceUnavailable: too many queries are waiting.
+            GatewayTimeout: no running query ended in time.
         """
         with contextlib.ExitStack() as held:
             if not self._all.acquire(blocking=False):

@@ -1,4 +1,4 @@
-"""The API's description, OpenAPI 3.1, made from its endpoints."""
+"""The OpenAPI 3.1 description of the API, made from its endpoints."""
 
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -17,7 +17,7 @@ _DTYPES: dict[str, dict[str, Any]] = {
     "str": {"type": ["string", "null"]},
     "datetime64[us, UTC]": {"type": ["string", "null"], "format": "date-time"},
 }
-_WORDS = {"type": "string", "pattern": r"^[\u0001-\uffff]*$"}
+_NAMES = {"type": "string", "pattern": r"^[\u0001-\uffff]*$"}
 _KINDS: dict[str, dict[str, Any]] = {
     "interval": {"type": "string"},
     "column": {"type": "string"},
@@ -25,23 +25,23 @@ _KINDS: dict[str, dict[str, Any]] = {
     "int": {"type": "integer"},
     "float": {"type": "number"},
     "timestamp": {"type": "string", "format": "date-time"},
-    "list": {"anyOf": [{"type": "array", "items": _WORDS}, _WORDS]},  # or one text with commas
-    "string": _WORDS,
+    "list": {"anyOf": [{"type": "array", "items": _NAMES}, _NAMES]},  # or one text with commas
+    "string": _NAMES,
 }
 _ERRORS = {
     "400": "a parameter is unknown or out of range; the error lists what is valid",
     "401": "the token is missing",
-    "404": "no such endpoint; the error lists those there are",
+    "404": "no such endpoint; the error lists all endpoints",
     "502": "QuestDB refused the query",
-    "503": "QuestDB is away, short of memory or refuses the password, or too many wait;"
+    "503": "QuestDB is away, short of memory or refuses the password, or too many queries wait;"
     " the error says what to do",
     "504": "the query took too long, or QuestDB does not answer",
 }
-_NOT_MODIFIED = {"description": "nothing newer than the response whose ETag If-None-Match names"}
+_NOT_MODIFIED = {"description": "nothing has changed since the response with this ETag"}
 
 
 def summary(endpoint: Endpoint) -> dict[str, Any]:
-    """Return what the API's index says of an endpoint."""
+    """Return an endpoint's entry in the API's index."""
     return {
         "path": f"/{endpoint.key}",
         "description": endpoint.description,
@@ -51,7 +51,7 @@ def summary(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def description(endpoints: Iterable[Endpoint], *, token: bool) -> dict[str, Any]:
-    """Return the OpenAPI document; with ``token``, requests must carry it."""
+    """Return the OpenAPI document; with ``token``, requests need the token."""
     components: dict[str, Any] = {
         "schemas": {
             "Error": {
@@ -98,18 +98,18 @@ _HEADERS = {
     "ETag": {"schema": _TEXT, "description": "send it back as If-None-Match"},
     "Link": {
         "schema": _TEXT,
-        "description": "where the next rows are (rel=next), if there are more",
+        "description": "address of the next rows (rel=next), if there are more",
     },
     "X-Notes": {
         "schema": _TEXT,
-        "description": "a JSON array of texts: names that no row has, with the nearest ones",
+        "description": "a JSON array of texts: names that no row has, with similar names",
     },
-    "X-Truncated": {"schema": _TEXT, "description": "true if there are more rows than these"},
+    "X-Truncated": {"schema": _TEXT, "description": "true if there are more rows"},
 }
 _FORMAT = {
     "name": "format",
     "in": "query",
-    "description": "how the rows travel",
+    "description": "format of the rows",
     "allowEmptyValue": True,
     "schema": {"type": "string", "enum": list(Format), "default": Format.JSON},
 }
@@ -135,7 +135,7 @@ def _parameter(item: tuple[str, Parameter]) -> dict[str, Any]:
     if param.default is not None:
         schema["default"] = param.default
     facts = {"name": name, "in": "query", "description": param.description, "schema": schema}
-    return facts | {"allowEmptyValue": True}  # it counts as not given
+    return facts | {"allowEmptyValue": True}  # an empty value counts as not given
 
 
 def _facts(param: Parameter) -> dict[str, Any]:

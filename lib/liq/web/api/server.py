@@ -1,4 +1,4 @@
-"""Serve the API with waitress."""
+"""The API's server: waitress."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -13,31 +13,31 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ServeError
 from liq.web.api import gate
-from liq.web.api.app import create_app, token_required
+from liq.web.api.app import create_app, requires_token
 
-_SPARE = 8  # threads for what runs no query
+_SPARE = 8  # threads for requests without a query
 _OPTIONS: dict[str, Any] = {
     "ident": "liq",
     "threads": gate.RUNNING + gate.WAITING + _SPARE,
-    # Connections that ask nothing are dropped soon, so that they keep nobody out. Their number is
-    # below the 1,024 files that a process may open by default.
+    # Idle connections are closed soon, so that they do not block others. The limit is below the
+    # 1,024 files that a process may open by default.
     "connection_limit": 500,
     "channel_timeout": 10,
     "cleanup_interval": 2,
-    "asyncore_use_poll": True,  # select() ends at the file numbered 1,024
-    "max_request_body_size": 64 * 1024,  # only GET is answered
-    # an answer goes to a file beyond 1 MB: no thread waits for whoever reads it slowly
+    "asyncore_use_poll": True,  # select() cannot handle file numbers above 1,023
+    "max_request_body_size": 64 * 1024,  # the API has only GET
+    # a response beyond 1 MB goes to a file: no thread waits for a slow client
     "outbuf_high_watermark": 2**30,
 }
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc] # waitress has no types
-    """A connection whose request must come whole within the time that an idle one has."""
+    """A connection whose request must be complete within the idle timeout."""
 
     last_activity: float
 
     def handle_read(self) -> None:
-        """Read; bytes of a request that was not whole before, and is not now, are no activity."""
+        """Read; bytes of a still incomplete request do not count as activity."""
         request, since = self.request, self.last_activity
         super().handle_read()
         if request is not None and self.request is request:
@@ -45,9 +45,14 @@ class _Channel(HTTPChannel):  # type: ignore[misc] # waitress has no types
 
 
 def run(settings: Settings | None = None, app: Flask | None = None) -> None:
-    """Serve ``app`` (by default the catalogue's) until this process is ended.
+    """Serve ``app`` until this process ends.
 
-    Raises `ServeError` if the port is taken.
+    Args:
+        settings: of the stack; the current settings by default.
+        app: from `create_app`; by default the catalogue's queries.
+
+    Raises:
+        ServeError: the port is taken.
     """
     settings = settings or current_settings()
     app = app or create_app(settings)
@@ -63,13 +68,13 @@ def run(settings: Settings | None = None, app: Flask | None = None) -> None:
             "end what runs there, or set LIQ_API_PORT to a free port"
         ) from error
     for each in sockets.values():
-        if isinstance(each, BaseWSGIServer):  # one for each address that the host's name has
+        if isinstance(each, BaseWSGIServer):  # one for each address of the host name
             each.channel_class = _Channel
     server.run()
 
 
 def url(settings: Settings | None = None) -> str:
-    """Return the address of the docs page, with the token if it asks for one."""
+    """Return the address of the API's docs, with the token if the API requires it."""
     settings = settings or current_settings()
     query = urlencode({"token": settings.token.get_secret_value()})
-    return f"{settings.api_url}/docs" + (f"?{query}" if token_required(settings) else "")
+    return f"{settings.api_url}/docs" + (f"?{query}" if requires_token(settings) else "")

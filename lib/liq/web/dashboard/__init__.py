@@ -1,4 +1,4 @@
-"""The live dashboard: a model that reads (`model`), widgets that show it (`view`)."""
+"""The live dashboard: a model that reads QuestDB (`model`) and the widgets of the page (`view`)."""
 
 from liq.web.dashboard.model import DashboardModel, Frames, State
 from liq.web.dashboard.view import Dashboard

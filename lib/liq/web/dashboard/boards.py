@@ -1,122 +1,305 @@
-"""What each board of the dashboard reads: the names of its frames, their queries and parameters.
+"""The widgets of each board, and the print inspector below them.
 
-A board is one page of charts behind a tab. Only the one that is shown is read.
+A board is the page behind one tab. Its queries are in `liq.web.dashboard.board_queries`.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from liq.query.parameters import duration
+import ipywidgets as widgets
+import pandas as pd
+from markupsafe import Markup
 
-_TAPE_ROWS = 60
-_TOP_SYMBOLS = 12
-_LARGEST_CASCADES = 200
-_ALERTS = 200
-_DAY = "1d"
-_WEEK = "7d"  # no shorter time tells the hours of a day apart
-_REFERENCE = "BTC"  # whose price is shown where no asset was chosen
+from liq.analysis import charts
+from liq.analysis.alerts import rules
+from liq.analysis.charts import Spec, ThemeName
+from liq.common.html import with_code
+from liq.config import Settings
+from liq.web.dashboard import markup
+from liq.web.dashboard.guard import Guard
+from liq.web.dashboard.html import Html
+from liq.web.dashboard.inspector import inspect
+from liq.web.dashboard.model import Frames
+from liq.web.dashboard.plot import Plot
+from liq.web.dashboard.table import Table
+from liq.web.dashboard.tasks import Tasks
 
 
-class Controls(NamedTuple):
-    """What the reader asked for.
+class DrawOptions(NamedTuple):
+    """The theme, and the coverage gaps that charts shade."""
 
-    ``until`` is None for a window that ends now, ``asset`` "" for all.
+    theme: ThemeName
+    gaps: pd.DataFrame | None
+
+
+class Board(ABC):
+    """The widgets of one board.
+
+    A range drawn on one of ``brushes`` becomes the window; a row of ``tables`` is a print.
     """
 
-    board: str
-    bucket: str
-    window: str
-    until: datetime | None
-    asset: str
-    exchanges: tuple[str, ...]
-    symbols: tuple[str, ...]
-    min_notional: float
+    widget: widgets.Widget
+    cards: "tuple[Card, ...]"
+    brushes: tuple[Plot, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+    @abstractmethod
+    def draw(self, frames: Frames, options: DrawOptions) -> None:
+        """Show ``frames``, which hold this board's queries; each card shows its own errors."""
 
     @property
-    def focus(self) -> str:
-        """The asset that boards about one of them are about."""
-        return self.asset or _REFERENCE
-
-    @property
-    def span(self) -> dict[str, Any]:
-        """The parameters that every query has."""
-        return {"window": self.window, "until": self.until}
-
-    @property
-    def filters(self) -> dict[str, Any]:
-        """The parameters that every query of prints has."""
-        return self.span | {
-            "symbols": list(self.symbols),
-            "bases": [self.asset] if self.asset else [],
-            "exchange": list(self.exchanges),
-            "min_notional": self.min_notional or None,
-        }
+    def faults(self) -> list[str]:
+        """The names of the cards that could not be drawn."""
+        return [card.name for card in self.cards if card.fault]
 
 
-class Ask(NamedTuple):
-    """A query to run for a board, with those of the parameters that it has."""
+class Card(Guard):
+    """A framed part of a board: ``with card:`` shows an exception on top of the card.
 
-    key: str
-    params: dict[str, Any]
+    ``title`` replaces the name as the card's heading; ``note`` is small print beside the name.
+    """
+
+    def __init__(
+        self,
+        css_class: str,
+        name: str,
+        content: widgets.Widget,
+        *,
+        title: widgets.Widget | None = None,
+        note: str = "",
+    ) -> None:
+        super().__init__(name)
+        parts = [self.place, title or _heading(name, note), content]
+        self.widget = widgets.VBox(parts).add_class("liq-card").add_class(css_class)
 
 
-Board = Callable[[Controls], Mapping[str, Ask]]
+class Overview(Board):
+    """Bars, cumulative net, rankings and the tape of newest prints."""
+
+    def __init__(self) -> None:
+        self.bars, self.net = Plot(brush=True), Plot(brush=True)
+        self.symbols, self.exchanges = Plot(), Plot()
+        self.tape = Table().add_class("liq-tape")
+        self.brushes, self.tables = (self.bars, self.net), (self.tape,)
+        self._title = Html(css_class="liq-heading")
+        self.cards = (
+            Card("liq-bars", "Liquidated per bucket", self.bars, title=self._title),
+            Card("liq-net", "Cumulative long minus short", self.net),
+            Card("liq-symbols", "Top symbols", self.symbols),
+            Card("liq-exchanges", "By exchange", self.exchanges),
+            Card("liq-prints", "Tape", self.tape, note="click a row for details"),
+        )
+        self.widget = _grid("liq-overview", self.cards)
+
+    def draw(self, frames: Frames, options: DrawOptions) -> None:
+        """Show the window."""
+        shown, badge, theme = frames.board, frames.badge, options.theme
+        bars, net, symbols, exchanges, tape = self.cards
+        with bars:
+            self._title.value = markup.bars_title(frames)
+            self.bars.spec = _draw_window(
+                charts.bars.spec, shown["bars"], frames, options, price=shown["price"]
+            )
+        with net:
+            self.net.spec = _draw_window(charts.cumulative_net.spec, shown["net"], frames, options)
+        with symbols:
+            self.symbols.spec = charts.top_symbols.spec(
+                shown["symbols"], theme, gaps=options.gaps, badge=badge
+            )
+        with exchanges:
+            self.exchanges.spec = charts.by_exchange.spec(
+                shown["exchanges"], theme, gaps=options.gaps, badge=badge
+            )
+        with tape:
+            self.tape.html = markup.tape(shown["tape"])
 
 
-def overview(asked: Controls) -> Mapping[str, Ask]:
-    """How much of which side, of what and where, beside the price, and the newest prints."""
-    bars = asked.filters | {"bucket": asked.bucket}
+class Prices(Board):
+    """Realised liquidations by price and time, and the price's path around large prints."""
+
+    def __init__(self) -> None:
+        self.heatmap, self.path = Plot(brush=True), Plot()
+        self.brushes = (self.heatmap,)
+        self._title = Html(css_class="liq-heading")
+        self.cards = (
+            Card("liq-heatmap", "Liquidated by price", self.heatmap, title=self._title),
+            Card("liq-path", "Price around large prints", self.path),
+        )
+        self.widget = _grid("liq-prices", self.cards)
+
+    def draw(self, frames: Frames, options: DrawOptions) -> None:
+        """Show the window."""
+        heatmap, path = self.cards
+        with heatmap:
+            self._title.value = markup.prices_title(frames)
+            self.heatmap.spec = _draw_window(
+                charts.heatmap.spec, frames.board["heatmap"], frames, options
+            )
+        with path:
+            self.path.spec = charts.price_path.spec(frames.board["path"], options.theme)
+
+
+class Cascades(Board):
+    """The times of the cascades, and a table of the largest."""
+
+    def __init__(self) -> None:
+        self.timeline = Plot(brush=True)
+        self.brushes = (self.timeline,)
+        self._list = Html(css_class="liq-list")
+        self.cards = (
+            Card("liq-timeline", "Cascades by asset", self.timeline),
+            Card("liq-greatest", "Largest cascades", self._list),
+        )
+        self.widget = _grid("liq-cascades", self.cards)
+
+    def draw(self, frames: Frames, options: DrawOptions) -> None:
+        """Show the window."""
+        timeline, largest = self.cards
+        with timeline:
+            found = frames.board["cascades"]
+            self.timeline.spec = _draw_window(charts.cascades.spec, found, frames, options)
+        with largest:
+            self._list.value = markup.cascades(frames.board["cascades"])
+
+
+class Patterns(Board):
+    """Venues' shares over time, the profile of the day, and quantiles of the size."""
+
+    def __init__(self) -> None:
+        self.share, self.hours = Plot(brush=True), Plot()
+        self.brushes = (self.share,)
+        self._sizes = Html(css_class="liq-list")
+        self.cards = (
+            Card("liq-share", "Share by venue", self.share),
+            Card("liq-hours", "Hour of the day", self.hours, note="at least a week"),
+            Card("liq-sizes", "Size of a print (USD)", self._sizes),
+        )
+        self.widget = _grid("liq-patterns", self.cards)
+
+    def draw(self, frames: Frames, options: DrawOptions) -> None:
+        """Show the window."""
+        shown = frames.board
+        share, hours, sizes = self.cards
+        with share:
+            self.share.spec = _draw_window(charts.venue_share.spec, shown["share"], frames, options)
+        with hours:
+            self.hours.spec = charts.hour_of_day.spec(
+                shown["hours"], options.theme, badge=frames.badge
+            )
+        with sizes:
+            self._sizes.value = markup.sizes(shown["sizes"])
+
+
+class Alerts(Board):
+    """A list of the alerts, newest first, and a table of the rules."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._list, self._rules = Html(css_class="liq-list"), Html(css_class="liq-list")
+        note = "from alerts.json; `liq alerts` evaluates them"
+        self.cards = (
+            Card("liq-raised", "Raised", self._list, note="at least a day"),
+            Card("liq-rules", "Rules", self._rules, note=note),
+        )
+        self.widget = _grid("liq-alerting", self.cards)
+
+    def draw(self, frames: Frames, options: DrawOptions) -> None:  # noqa: ARG002 - CSS has the theme
+        """Show the window, and the rules as ``alerts.json`` has them now."""
+        raised, known = self.cards
+        with raised:
+            listed = markup.alerts(frames.board["alerts"])
+            self._list.value = listed or markup.nothing("no alerts")
+        with known:
+            self._rules.value = markup.rules(rules(self._settings))
+
+
+class Feeds(Board):
+    """A table of the feeds, and the times when each was connected."""
+
+    def __init__(self) -> None:
+        self.coverage = Plot(brush=True)
+        self.brushes = (self.coverage,)
+        self.health = Html(css_class="liq-health")
+        self.cards = (
+            Card("liq-coverage", "Feed coverage", self.coverage),
+            Card("liq-reports", "Feeds", self.health),
+        )
+        self.widget = _grid("liq-feeds", self.cards)
+
+    def draw(self, frames: Frames, options: DrawOptions) -> None:
+        """Show the window."""
+        coverage, reports = self.cards
+        with coverage:
+            health, span = frames.board["health"], frames.covered_span
+            self.coverage.spec = charts.coverage.spec(
+                health, options.gaps, options.theme, span=span
+            )
+        with reports:
+            self.health.value = markup.feeds(frames.board["health"])
+
+
+class Inspector:
+    """The details of one print, hidden until a print is picked; Close hides them again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._tasks = Tasks()
+        self._wanted = ""
+        self._content = Html(css_class="liq-inspection")
+        close = widgets.Button(description="Close", tooltip="hide the details")
+        self._guard = Guard("Inspector")
+        self.widget = widgets.VBox([close, self._guard.place, self._content])
+        close.on_click(lambda _: self.widget.add_class("liq-hidden"))
+        self.widget.add_class("liq-card").add_class("liq-inspector").add_class("liq-hidden")
+
+    def show(self, key: str) -> None:
+        """Read the print and show its details, or the error."""
+        self.widget.remove_class("liq-hidden")
+        self._content.value = Markup()  # the details of another print would mislead
+        self._wanted = key
+        self._tasks.spawn(self._read(key))
+
+    async def _read(self, key: str) -> None:
+        with self._guard:  # in a thread: a slow QuestDB must not block the page
+            found = await asyncio.to_thread(inspect, key, self._settings)
+            if key == self._wanted:
+                self._content.value = markup.inspection(found)
+
+
+def create_boards(settings: Settings) -> dict[str, Board]:
+    """Return the widgets of every board by its name, in the order of the tabs."""
     return {
-        "bars": Ask("liquidations_by_bucket", bars),
-        "price": Ask("price_by_bucket", asked.span | {"bucket": asked.bucket, "base": asked.focus}),
-        "net": Ask("cumulative_net", bars),
-        "symbols": Ask("top_symbols", asked.filters | {"limit": _TOP_SYMBOLS}),
-        "exchanges": Ask("by_exchange", asked.filters),
-        "tape": Ask("latest_prints", asked.filters | {"limit": _TAPE_ROWS}),
+        "Overview": Overview(),
+        "Prices": Prices(),
+        "Cascades": Cascades(),
+        "Patterns": Patterns(),
+        "Alerts": Alerts(settings),
+        "Feeds": Feeds(),
     }
 
 
-def prices(asked: Controls) -> Mapping[str, Ask]:
-    """At which prices an asset was liquidated, and what its price did after large prints."""
-    return {
-        "heatmap": Ask("heatmap", asked.filters | {"base": asked.focus, "bucket": asked.bucket}),
-        "path": Ask("price_path", asked.filters),
-    }
+def _draw_window(
+    chart: Callable[..., Spec],
+    frame: pd.DataFrame,
+    frames: Frames,
+    options: DrawOptions,
+    **more: Any,
+) -> Spec:
+    """Return ``chart`` of ``frame`` over the window; another window resets the visitor's zoom."""
+    spec = chart(
+        frame, options.theme, span=frames.span, gaps=options.gaps, badge=frames.badge, **more
+    )
+    spec["layout"]["uirevision"] = str(frames.controls.span)
+    return spec
 
 
-def cascades(asked: Controls) -> Mapping[str, Ask]:
-    """Runs of prints that follow each other closely."""
-    return {"cascades": Ask("cascades", asked.filters | {"limit": _LARGEST_CASCADES})}
+def _heading(title: str, note: str = "") -> Html:
+    small = Markup("<small>{}</small>").format(with_code(note)) if note else ""
+    return Html(Markup("<h3>{}{}</h3>").format(title, small), "liq-heading")
 
 
-def patterns(asked: Controls) -> Mapping[str, Ask]:
-    """Which venue, at what hour, how large."""
-    week = {"window": max(asked.window, _WEEK, key=duration)}
-    return {
-        "share": Ask("venue_share", asked.filters | {"bucket": asked.bucket}),
-        "hours": Ask("hour_of_day", asked.filters | week),
-        "sizes": Ask("size_distribution", asked.filters),
-    }
-
-
-def alerts(asked: Controls) -> Mapping[str, Ask]:
-    """What the rules raised, over a day at least."""
-    day = max(asked.window, _DAY, key=duration)
-    return {"alerts": Ask("alerts", {"window": day, "until": asked.until, "limit": _ALERTS})}
-
-
-def feeds(asked: Controls) -> Mapping[str, Ask]:
-    """The state of the feeds, and when they were disconnected."""
-    span = asked.span | {"exchange": list(asked.exchanges)}
-    return {"health": Ask("feed_health", span)}
-
-
-BOARDS: dict[str, Board] = {
-    "Overview": overview,
-    "Prices": prices,
-    "Cascades": cascades,
-    "Patterns": patterns,
-    "Alerts": alerts,
-    "Feeds": feeds,
-}
+def _grid(css_class: str, cards: Sequence[Card]) -> widgets.Box:
+    """Return cards in a grid, as the style sheet places them."""
+    return widgets.Box([card.widget for card in cards]).add_class("liq-board").add_class(css_class)

@@ -16,14 +16,14 @@ from liq.web.dashboard.guard import Guard
 from liq.web.dashboard.model import DashboardModel
 
 WINDOWS = ("5m", "15m", "1h", "4h", "12h", "1d", "7d", "30d")
-_MOST_PRINTS = 1_000_000  # some hundred megabytes
+_MAX_PRINTS = 1_000_000  # some hundred megabytes
 _FILES = {"CSV": Format.CSV, "Spreadsheet": Format.SPREADSHEET, "Parquet": Format.PARQUET}
 
 
 def filters(model: DashboardModel, guard: Guard) -> widgets.Widget:
-    """Return what chooses prints: how wide a bar, of which venues and symbols, how large.
+    """Return the controls that select prints: bucket, window, asset, venues, symbols, minimum size.
 
-    ``guard`` shows what a choice of the reader raises.
+    ``guard`` shows the error of an invalid choice.
     """
     bucket = widgets.Dropdown(options=model.buckets, description="Bucket")
     least = widgets.BoundedFloatText(
@@ -51,26 +51,26 @@ def actions(
     theme: ThemeName,
     guard: Guard,
 ) -> widgets.Widget:
-    """Return what moves through time, stops the redraws, saves the prints and turns the theme.
+    """Return the buttons for time, Pause, the theme and the download of the prints.
 
-    ``guard`` shows what a press of the reader raises.
+    ``guard`` shows the error of a pressed button.
     """
-    pause = widgets.ToggleButton(tooltip="stop and resume the redraws")
+    pause = widgets.ToggleButton(tooltip="pause or resume updates")
     bind(model, "paused", pause, guard)
     widgets.dlink(
         (model, "paused"), (pause, "description"), lambda paused: "Resume" if paused else "Pause"
     )
     light = widgets.ToggleButton(
-        value=theme == "light", description="Light", tooltip="light or dark"
+        value=theme == "light", description="Light", tooltip="switch between light and dark"
     )
     turn = guard.wrap(lambda change: set_theme("light" if change["new"] else "dark"))
     light.observe(turn, "value")
     download = Download(list(_FILES), lambda kind: _file(model, kind)).add_class("liq-download")
-    return _bar(*_travel(model, guard), pause, light, _label("Save prints"), download)
+    return _bar(*_time_buttons(model, guard), pause, light, _label("Save prints"), download)
 
 
 def bind(model: DashboardModel, trait: str, control: widgets.Widget, guard: Guard) -> None:
-    """Keep a control's value and a trait of the model alike; ``guard`` shows a refused choice."""
+    """Link a control's value and a trait of the model; ``guard`` shows an invalid choice."""
 
     @guard.wrap
     def choose(change: Any) -> None:
@@ -85,31 +85,31 @@ def bind(model: DashboardModel, trait: str, control: widgets.Widget, guard: Guar
 
 
 def _window(model: DashboardModel, guard: Guard) -> widgets.Dropdown:
-    def offered() -> list[str]:
+    def options() -> list[str]:
         return sorted({*WINDOWS, model.window}, key=duration)
 
-    return _choice(model, "Window", "window", offered, ["window"], guard=guard)
+    return _choice(model, "Window", "window", options, ["window"], guard=guard)
 
 
 def _asset(model: DashboardModel, guard: Guard) -> widgets.Dropdown:
-    def offered() -> list[tuple[str, str]]:
-        # a chosen one without prints stays valid
+    def options() -> list[tuple[str, str]]:
+        # a chosen asset without prints stays valid
         assets = dict.fromkeys([*model.known_assets, *([model.asset] if model.asset else [])])
         return [("all", ""), *((asset, asset) for asset in assets)]
 
-    return _choice(model, "Asset", "asset", offered, ["asset", "known_assets"], guard=guard)
+    return _choice(model, "Asset", "asset", options, ["asset", "known_assets"], guard=guard)
 
 
 def _choice(
     model: DashboardModel,
     name: str,
     trait: str,
-    offered: Callable[[], Sequence[object]],
+    options: Callable[[], Sequence[object]],
     changes: list[str],
     *,
     guard: Guard,
 ) -> widgets.Dropdown:
-    """Return a drop-down of the ``trait``, whose options follow the ``changes`` of others."""
+    """Return a drop-down of ``trait``; a change of one of ``changes`` updates its options."""
     control = widgets.Dropdown(description=name)
 
     @guard.wrap
@@ -117,8 +117,8 @@ def _choice(
         model.set_trait(trait, change["new"])
 
     def show(_change: object = None) -> None:
-        control.unobserve(choose, "value")  # new options choose the first, which nobody asked for
-        control.options = offered()
+        control.unobserve(choose, "value")  # setting options selects the first of them
+        control.options = options()
         control.value = getattr(model, trait)
         control.observe(choose, "value")
 
@@ -128,25 +128,25 @@ def _choice(
     return control
 
 
-def _travel(model: DashboardModel, guard: Guard) -> tuple[widgets.Widget, ...]:
+def _time_buttons(model: DashboardModel, guard: Guard) -> tuple[widgets.Widget, ...]:
     back = widgets.Button(description="◀", tooltip="one window back")
-    forth = widgets.Button(description="▶", tooltip="one window forth")
-    live = widgets.Button(description="Live", tooltip="back to now")
+    forward = widgets.Button(description="▶", tooltip="one window forward")
+    live = widgets.Button(description="Live", tooltip="return to now")
     back.on_click(guard.wrap(lambda _: model.step(-1)))
-    forth.on_click(guard.wrap(lambda _: model.step(1)))
+    forward.on_click(guard.wrap(lambda _: model.step(1)))
     live.on_click(guard.wrap(lambda _: model.set_trait("until", None)))
-    for button in (forth, live):
+    for button in (forward, live):
         widgets.dlink((model, "until"), (button, "disabled"), lambda until: until is None)
-    return back, live, forth
+    return back, live, forward
 
 
 def _picker(
     model: DashboardModel, trait: str, column: str, hint: str, guard: Guard
 ) -> widgets.Widget:
-    """Return the chosen names, each to be removed, and a field that offers and takes others.
+    """Return the chosen names, which can be removed, and a field that adds names.
 
-    A name is taken in any case that is plain; ``guard`` shows one that no row has. The field of
-    `TagsInput` itself drops such names without a word, so it is not shown.
+    A name is accepted in any unambiguous case; ``guard`` shows a name that no row has. The field of
+    `TagsInput` itself drops unknown names silently, so it is hidden.
     """
     tags = widgets.TagsInput(allow_duplicates=False)
     bind(model, trait, tags, guard)
@@ -170,11 +170,11 @@ def _picker(
 def _file(model: DashboardModel, kind: str) -> tuple[str, bytes]:
     """Return the prints that match the controls, as a file's name and content.
 
-    Raises `QueryError` when they are too many for a page.
+    Raises `QueryError` if there are too many prints for a page.
     """
     asked, out = model.controls, _FILES[kind]
     prints = int(model.frames.totals["prints"].sum()) if model.frames else 0
-    if prints > _MOST_PRINTS:
+    if prints > _MAX_PRINTS:
         raise QueryError(
             f"{prints:,} prints are too many for a page: shorten the window, or write them from a"
             f' notebook: liq.export("prints", "prints{out.suffix}", window="{asked.window}")'

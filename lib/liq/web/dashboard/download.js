@@ -1,4 +1,4 @@
-// Asks the kernel for a file and saves it on the reader's machine.
+// Buttons that request a file from the kernel and save it on the visitor's machine.
 
 function render({ model, el }) {
   const buttons = model.get("kinds").map((kind) => {
@@ -8,7 +8,7 @@ function render({ model, el }) {
     button.onclick = () => {
       button.disabled = true;
       note.textContent = "";
-      model.send({ type: "ask", kind });
+      model.send({ type: "request", kind });
     };
     return button;
   });
@@ -16,13 +16,13 @@ function render({ model, el }) {
   note.setAttribute("role", "alert");
   el.append(...buttons, note);
 
-  const take = (message, buffers) => {
+  const receive = (message, buffers) => {
     for (const button of buttons) button.disabled = false;
     if (message.type === "problem") note.textContent = message.text;
     if (message.type === "file") save(message.name, buffers[0]);
   };
-  model.on("msg:custom", take);
-  return () => model.off("msg:custom", take);
+  model.on("msg:custom", receive);
+  return () => model.off("msg:custom", receive);
 }
 
 function save(name, content) {

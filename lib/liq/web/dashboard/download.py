@@ -1,4 +1,4 @@
-"""Buttons that save what the kernel makes as a file of the reader's."""
+"""Download buttons: the kernel makes a file, and the page saves it on the visitor's machine."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -14,9 +14,9 @@ from liq.web.dashboard.tasks import Tasks
 
 
 class Download(anywidget.AnyWidget):
-    """A button a kind of file; ``make`` returns the file's name and bytes when one is pressed.
+    """A button for each kind of file; ``make`` returns the name and bytes of a file of that kind.
 
-    It runs on a thread of its own. What it raises stands beside the buttons.
+    ``make`` runs on its own thread. Its error is shown beside the buttons.
     """
 
     _esm = Path(__file__).with_name("download.js")
@@ -27,21 +27,21 @@ class Download(anywidget.AnyWidget):
         super().__init__(kinds=list(kinds))
         self._make = make
         self._tasks = Tasks()
-        self.on_msg(self._hear)
+        self.on_msg(self._receive)
 
-    def _hear(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
+    def _receive(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
         kind = message.get("kind")
-        if message.get("type") == "ask" and kind in self.kinds:
-            self._tasks.spawn(self._answer(str(kind)))
+        if message.get("type") == "request" and kind in self.kinds:
+            self._tasks.spawn(self._send_file(str(kind)))
 
-    async def _answer(self, kind: str) -> None:
-        try:  # off the loop: a large file must not keep the kernel from hearing the reader
+    async def _send_file(self, kind: str) -> None:
+        try:  # in a thread: a large file must not block the kernel's messages
             name, content = await asyncio.to_thread(self._make, kind)
         except LiqError as error:
             self.send({"type": "problem", "text": str(error)})
-        except Exception as error:  # whatever it is, the buttons must be of use again
+        except Exception as error:  # the page enables its buttons when it receives a message
             log("download", error)
-            text = f"No file could be made: {explain(error)}; see `liq logs dashboard`"
+            text = f"Cannot make the file: {explain(error)}; see `liq logs dashboard`"
             self.send({"type": "problem", "text": text})
         else:
             self.send({"type": "file", "name": name}, [content])

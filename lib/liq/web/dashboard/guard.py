@@ -1,4 +1,4 @@
-"""What is raised while a part of the page is made ends in that part, with its reason.
+"""Error boundaries: an exception in one part of the page is shown in that part only.
 
 The traceback goes to the log of the process that serves the page: `liq logs dashboard`.
 """
@@ -18,9 +18,9 @@ _LOG_AGAIN_S = 60.0
 
 
 class Guard:
-    """A part of the page: ``with guard:`` shows what is raised, until the next such block succeeds.
+    """A part of the page: ``with guard:`` shows an exception until the next block succeeds.
 
-    ``place`` is the widget that shows it; ``fault`` is the reason, "" while all is well.
+    ``place`` is the widget that shows it. ``fault`` is its text, "" without an exception.
     """
 
     def __init__(self, name: str) -> None:
@@ -30,12 +30,12 @@ class Guard:
         self._logged = ("", float("-inf"))
 
     def __enter__(self) -> None:
-        """Begin what may fail."""
+        """Enter the guarded block."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> bool:
-        """Show an exception and go on; the end of a kernel or task is none."""
+        """Show and suppress an exception; `KeyboardInterrupt` and cancellations pass."""
         if error is None:
             self.clear()
         elif isinstance(error, Exception):
@@ -49,12 +49,12 @@ class Guard:
         self.place.value = alert(f"{self.name}: {self.fault} (see `liq logs dashboard`)")
 
     def clear(self) -> None:
-        """Show nothing."""
+        """Remove the error."""
         if self.fault:
             self.fault, self.place.value = "", Markup()
 
     def wrap(self, act: Callable[..., object]) -> Callable[..., None]:
-        """Return ``act``, guarded: for what a reader's click or message calls."""
+        """Return a guarded ``act``, for callbacks of the visitor's clicks and messages."""
 
         def guarded(*args: Any) -> None:
             with self:
@@ -63,7 +63,7 @@ class Guard:
         return guarded
 
     def _log(self, error: Exception) -> None:
-        """Log it unless it is what was logged a moment ago: redraws come many times a second."""
+        """Log the error, but the same kind once a minute: redraws come many times a second."""
         kind, then = self._logged
         now = time.monotonic()
         if type(error).__name__ != kind or now - then > _LOG_AGAIN_S:

@@ -1,4 +1,4 @@
-"""Widgets that show HTML. They take `Markup`, which escapes what is put into it, and no text."""
+"""Widgets that show HTML. They accept `Markup`, which escapes its values, and no plain text."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 
 class HtmlTrait(traitlets.TraitType[Markup, Markup]):
-    """HTML that a page shows. Raises `traitlets.TraitError` for text that is no `Markup`."""
+    """A trait for HTML. Raises `traitlets.TraitError` for text that is no `Markup`."""
 
     default_value = Markup()
     info_text = "markupsafe.Markup, as liq.common.html makes it: plain text could hold a script"

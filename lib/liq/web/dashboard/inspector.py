@@ -1,4 +1,4 @@
-"""What a print was made of: its row, the venue's rule, and the raw message where it was kept."""
+"""The details of one print: its row, the venue's rule, and the raw message if it was recorded."""
 
 import gzip
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ _key = msgspec.json.Decoder(tuple[str, int, str, str])
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A print: ``row`` and ``units`` of the query ``print``, its venue if that is known.
+    """A print: ``row`` and ``units`` of the query ``print``, and its venue if liq knows it.
 
-    ``raw`` is the message it came in, as text; "" when it was not kept, and ``problem`` says why.
+    ``raw`` is the venue's message as text. It is "" if there is none; ``problem`` gives the cause.
     """
 
     row: dict[str, Any]
@@ -34,15 +34,17 @@ class Inspection:
 
 
 def key(row: Any) -> str:
-    """Return what tells a row of ``latest_prints`` from all others, as text."""
+    """Return the unique key of a row of ``latest_prints``, as text."""
     parts = (row.ts.isoformat(), int(row.event_id), str(row.exchange), str(row.symbol))
     return msgspec.json.encode(parts).decode()
 
 
 def inspect(key: str, settings: Settings | None = None) -> Inspection:
-    """Return what is known of the print of that `key`.
+    """Return the details of the print with this `key`.
 
-    Raises `QueryError` when there is no such print, `QuestDBError` when QuestDB is away.
+    Raises:
+        QueryError: no row has this key.
+        QuestDBError: QuestDB cannot be reached.
     """
     settings = settings or current_settings()
     ts, event_id, exchange, symbol = _key.decode(key)
@@ -62,18 +64,18 @@ def inspect(key: str, settings: Settings | None = None) -> Inspection:
 
 
 def _raw(exchange: str, recv_ts: int, settings: Settings) -> tuple[str, str]:
-    """Return the message and, where there is none, why."""
+    """Return the recorded message, and the cause if there is none."""
     try:
         frame = recording.find(settings.recordings, exchange, recv_ts)
     except LiqError as error:
         return "", str(error)
     if frame is None:
-        return "", "not kept here: `liq run` and `liq produce --record` keep raw messages"
+        return "", "not recorded: `liq run` and `liq produce --record` keep raw messages"
     return readable(frame.raw), ""
 
 
 def readable(raw: bytes) -> str:
-    """Return a raw frame as indented JSON, or as the text it is; unzipped where it was zipped."""
+    """Return a raw frame as indented JSON, or as plain text; a gzipped frame is unpacked."""
     plain = gzip.decompress(raw) if raw.startswith(_GZIP) else raw
     try:
         return msgspec.json.format(plain, indent=2).decode()

@@ -1,4 +1,4 @@
-"""What the dashboard shows, apart from how: controls, the frames they ask for, and their state."""
+"""The dashboard's model: the controls, the frames they select, and the state of the data."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,97 +30,97 @@ from liq.monitoring import diagnosis
 from liq.monitoring.diagnosis import Examiner, Feed, Part, Problem, Pulse
 from liq.query import coverage, queries
 from liq.query.parameters import duration
-from liq.web.dashboard.boards import BOARDS, Ask, Controls
+from liq.web.dashboard.board_queries import BOARDS, Controls, Request
 from liq.web.dashboard.faults import explain, log
 
 MAX_BARS = 1500
 QUIET = timedelta(seconds=60)
 _KNOWN_SYMBOLS = 500
-_RECENT = timedelta(minutes=10)  # for so long an alert stands above the board
+_RECENT = timedelta(minutes=10)  # an alert is shown above the board for this long
 _ALERTS = 3
-_LOOK_AROUND = 15.0  # seconds
-_LONGEST_COVERAGE = timedelta(days=31)  # half a second for a dozen feeds
-_LONGEST_LEFT_OUT = timedelta(days=2)  # these are counted row by row
-_LEAST_BARS = 10
+_SLOW_INTERVAL = 15.0  # seconds between slow readings
+_MAX_COVERAGE = timedelta(days=31)  # half a second for a dozen feeds
+_MAX_LEFT_OUT = timedelta(days=2)  # odd rows are counted one by one
+_MIN_BARS = 10
 _SLIDE = timedelta(seconds=5)  # without new rows the window still moves on, this often
-_REPORTS = 1.0  # seconds between questions about the feeds' reports
-_NOT_GIVEN = "unknown"  # stands for a name that a row lacks
+_REPORTS = 1.0  # seconds between readings of the feeds' reports
+_MISSING_NAME = "unknown"
 _STUCK = timedelta(seconds=10)  # without a reading
 
 
 class State(StrEnum):
-    """What a reader may trust of what is drawn."""
+    """How far the visitor can trust the page."""
 
     LOADING = "loading"  # nothing was read yet
-    LIVE = "live"  # fresh rows or fresh reports of all feeds arrive
-    QUIET = "quiet"  # the feeds report, but nothing was liquidated for a while; or none ever did
-    STALE = "stale"  # nothing fresh arrives; ``trouble`` says why
-    DISCONNECTED = "disconnected"  # some feed is disconnected, though reports of others may arrive
+    LIVE = "live"  # new rows, or new reports of all feeds, arrive
+    QUIET = "quiet"  # the feeds report but no print arrived lately, or no feed ever reported
+    STALE = "stale"  # no rows or reports arrive; ``trouble`` gives the cause
+    DISCONNECTED = "disconnected"  # at least one feed is disconnected
     BROKEN = "broken"  # a part of the page could not be read or drawn; the others are live
     EMPTY = "empty"  # no row matches the controls
     PAUSED = "paused"
     HISTORY = "history"  # the window ends in the past
-    FAILED = "failed"  # the last read failed; the frames are those of the read before
+    FAILED = "failed"  # the last reading failed; the frames are older
 
 
 class Latest(NamedTuple):
-    """The newest and the oldest venue time (None: no rows at all) and the number of rows."""
+    """The newest and the oldest venue time (None without rows) and the number of rows."""
 
     ts: datetime | None
     first: datetime | None
     rows: int
 
 
-class Answers(Mapping[str, pd.DataFrame]):
-    """Frames by name; to take one whose query failed raises what the query raised."""
+class Results(Mapping[str, pd.DataFrame]):
+    """Frames by name; reading the frame of a failed query raises the query's exception."""
 
-    def __init__(self, answers: Mapping[str, pd.DataFrame | Exception]) -> None:
-        self._answers = answers
+    def __init__(self, results: Mapping[str, pd.DataFrame | Exception]) -> None:
+        self._results = results
 
     def __getitem__(self, name: str) -> pd.DataFrame:
-        """Return the frame, or raise why there is none."""
-        answer = self._answers[name]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        """Return the frame, or raise the exception of its query."""
+        result = self._results[name]
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names of all queries."""
-        return iter(self._answers)
+        return iter(self._results)
 
     def __len__(self) -> int:
-        """Return how many queries there were."""
-        return len(self._answers)
+        """Return the number of queries."""
+        return len(self._results)
 
     def has(self, name: str) -> bool:
-        """Whether the query did not fail."""
-        return not isinstance(self._answers[name], Exception)
+        """Whether the query succeeded."""
+        return not isinstance(self._results[name], Exception)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frames:
-    """One consistent reading: figures of the window, and the frames of one board by name.
+    """One consistent reading: the figures of the window and the frames of one board by name.
 
-    Columns are as the catalogue declares them; see `liq.web.dashboard.boards` for the names. To
-    take a frame whose query failed raises what the query raised.
+    The catalogue declares the columns; `liq.web.dashboard.board_queries` has the names. Reading
+    the frame of a failed query raises the query's exception.
     """
 
-    common: Answers  # totals, sources, alerts
-    board: Answers
+    common: Results  # totals, sources, alerts
+    board: Results
     controls: Controls
-    bucket: str  # the width in use, which the window may have widened
-    start: datetime  # of the first bar; where the window is older than all rows, of theirs
-    end: datetime  # of the last one
+    bucket: str  # the width in use; a long window widens it
+    start: datetime  # of the first bar; not before the oldest row
+    end: datetime  # of the last bar
     read: datetime
 
     @property
     def totals(self) -> pd.DataFrame:
-        """The window in figures, one row."""
+        """The window's totals, one row."""
         return self.common["totals"]
 
     @property
     def sources(self) -> pd.DataFrame:
-        """What the window's rows come from."""
+        """The sources of the window's rows."""
         return self.common["sources"]
 
     @property
@@ -130,45 +130,46 @@ class Frames:
 
     @property
     def empty(self) -> bool:
-        """Whether it is known that no print matches the controls."""
+        """Whether totals were read and no print matches the controls."""
         return self.common.has("totals") and not self.totals["prints"].sum()
 
     @property
     def badge(self) -> str | None:
-        """What must be shown with prints that are not live; None if the sources are not known."""
+        """The badge of prints that are not live; None if the sources could not be read."""
         return source_badge(self.sources) if self.common.has("sources") else None
 
     @property
     def span(self) -> tuple[datetime, datetime]:
-        """What a time axis shows."""
+        """The range of a time axis."""
         return self.start, self.end
 
     @property
-    def looked_at(self) -> tuple[datetime, datetime]:
-        """That part of it which is in the window, and not in the future."""
+    def covered_span(self) -> tuple[datetime, datetime]:
+        """The part of the axis that is in the window and not in the future."""
         end = self.controls.until or self.read
-        since = end - min(duration(self.controls.window), _LONGEST_COVERAGE)
+        since = end - min(duration(self.controls.window), _MAX_COVERAGE)
         return max(self.start, since), min(self.end, end)
 
 
-class Surroundings(NamedTuple):
-    """What changes slowly: what has prints lately, and times when a feed was disconnected.
+class SlowReading(NamedTuple):
+    """The data that changes slowly: names with recent prints, and coverage gaps.
 
-    ``left_out`` is the number of odd rows, which nothing of it counts.
+    ``left_out`` is the number of odd rows, which no query counts.
     """
 
     symbols: tuple[str, ...]
     assets: tuple[str, ...]
     exchanges: tuple[str, ...]
     gaps: pd.DataFrame
-    unheard: str
+    disconnections: str
     left_out: int
 
 
 class Reading(NamedTuple):
-    """What one look at QuestDB gave; ``frames`` is None when there was no need to reload.
+    """The result of one reading of QuestDB; ``frames`` is None if nothing has changed.
 
-    ``failure`` is why it gave nothing at all; ``surroundings`` may be why those could not be read.
+    ``failure`` is the cause if nothing could be read. ``slow`` is None between two slow readings,
+    and an exception if the slow reading failed.
     """
 
     controls: Controls
@@ -176,41 +177,46 @@ class Reading(NamedTuple):
     frames: Frames | None = None
     pulse: Pulse | None = None
     failure: Problem | None = None
-    surroundings: Surroundings | Exception | None = None
+    slow: SlowReading | Exception | None = None
 
 
 class DashboardModel(HasTraits):
-    """Controls and what they show. Set a control, call `poll`, look at ``frames`` and ``state``.
+    """The controls and their frames: set a control, call `poll`, read ``frames`` and ``state``.
 
-    `read` may run on any thread; `apply` and the traits belong to one.
+    `read` is safe on any thread; `apply` and the traits belong to one thread.
+
+    Example:
+        model = DashboardModel(window="4h")
+        model.poll()
+        model.frames.totals
     """
 
-    board = Enum(list(BOARDS), default_value=next(iter(BOARDS)), help="what is read")
-    bucket = Unicode("1m", help="width of a bar; widened when the window has too many of them")
+    board = Enum(list(BOARDS), default_value=next(iter(BOARDS)), help="the visible board")
+    bucket = Unicode("1m", help="width of a bar; widened if the window has too many bars")
     window = Unicode("1h", help="how far back")
     until = Instance(datetime, allow_none=True, help="end of the window; None: now, live")
     asset = Unicode(help="only this base asset; empty: all")
-    exchanges = List(Unicode(), help="only these; empty: all")
-    symbols = List(Unicode(), help="only these; empty: all")
-    min_notional = Float(0.0, min=0.0, help="least size of a print, USD")
+    exchanges = List(Unicode(), help="only these exchanges; empty: all")
+    symbols = List(Unicode(), help="only these symbols; empty: all")
+    min_notional = Float(0.0, min=0.0, help="minimum size of a print, USD")
     paused = Bool(default_value=False)
 
     frames = Instance(Frames, allow_none=True)
     latest = Instance(Latest, allow_none=True)
     state = UseEnum(State, default_value=State.LOADING)
-    trouble = Tuple(help="what keeps the state from being live, of `Problem`, the cause first")
+    trouble = Tuple(help="the `Problem`s that prevent live data, the cause first")
     faults = Tuple(help="names of the parts of the page that could not be read or drawn")
-    known_symbols = Tuple(help="what ``symbols`` may be chosen from: those with prints lately")
-    known_assets = Tuple(help="what ``asset`` may be chosen from, the greatest first")
-    known_exchanges = Tuple(help="what ``exchanges`` may be chosen from")
+    known_symbols = Tuple(help="symbols with recent prints, the options of ``symbols``")
+    known_assets = Tuple(help="assets with recent prints, largest first, the options of ``asset``")
+    known_exchanges = Tuple(help="exchanges with recent prints, the options of ``exchanges``")
     gaps = Instance(pd.DataFrame, allow_none=True, help="rows of ``coverage``")
-    unheard = Unicode(help="which feeds were disconnected in the window, in a line; empty: none")
+    disconnections = Unicode(help="which feeds were disconnected in the window; empty: none")
     left_out = Int(help="rows that no query counts, since they break `liq.records.rules`")
 
     def __init__(self, settings: Settings | None = None, **controls: Any) -> None:
         self.settings = settings or current_settings()
         self._shown: tuple[Controls, Latest | None] | None = None
-        self._looked_around: tuple[object, float] = (None, 0.0)  # at which span, when
+        self._slow_read: tuple[object, float] = (None, 0.0)  # the parameters, and when
         self._failure: Problem | None = None
         self._pulse: Pulse | None = None
         self._feeds: tuple[Sequence[Feed], float] = ((), float("-inf"))  # and when they were read
@@ -249,40 +255,40 @@ class DashboardModel(HasTraits):
 
     @property
     def problem(self) -> str:
-        """What is wrong, in sentences; "" when nothing is."""
+        """The problems as text; "" without a problem."""
         return "; ".join(problem.detail for problem in self.trouble)
 
     def travel(self, start: datetime, end: datetime) -> None:
-        """Show what was from ``start`` to ``end``; live when that is now or later."""
+        """Set the window from ``start`` to ``end``; it is live if ``end`` is now or later."""
         with self.hold_trait_notifications():
             self.window = f"{max(round((end - start).total_seconds()), 1)}s"
             self.until = end if end < datetime.now(UTC) else None
 
     def step(self, windows: int) -> None:
-        """Move by so many windows, back or forth; live when that reaches now."""
+        """Move by a number of windows, negative for back; the window is live if it reaches now."""
         end = (self.until or datetime.now(UTC)) + windows * duration(self.window)
         self.until = end if end < datetime.now(UTC) else None
 
     def poll(self) -> bool:
-        """Look for newer rows and reload if there are any; return whether frames changed."""
+        """Read, and apply the reading; return whether frames changed."""
         return self.apply(self.read())
 
     def read(self) -> Reading:
-        """Ask QuestDB, reloading only when rows are newer, a control or the window moved on.
+        """Read QuestDB; reload the frames only for newer rows, a changed control or a later window.
 
-        Raises nothing: what fails is part of the reading.
+        Raises nothing: an exception is part of the reading.
         """
         controls = self.controls
         try:
             latest = self._latest()
-            pulse = self._feel(latest)
+            pulse = self._read_pulse(latest)
             frames = self._load(controls, latest) if self._outdated(controls, latest) else None
         except Exception as error:
             return Reading(controls, failure=_failure(error))
-        return Reading(controls, latest, frames, pulse, None, self._around(controls))
+        return Reading(controls, latest, frames, pulse, None, self._try_read_slow(controls))
 
     def apply(self, reading: Reading) -> bool:
-        """Take over what `read` gave; return whether frames changed."""
+        """Set the traits from a reading; return whether frames changed."""
         with self.hold_trait_notifications():
             self._failure = reading.failure
             self._pulse = reading.pulse or self._pulse
@@ -290,28 +296,27 @@ class DashboardModel(HasTraits):
             if reading.frames is not None:
                 self.frames = reading.frames
                 self._shown = (reading.controls, reading.latest)
-            if isinstance(reading.surroundings, Surroundings):
-                around = reading.surroundings
-                self.known_symbols, self.known_assets = around.symbols, around.assets
-                self.known_exchanges, self.gaps = around.exchanges, around.gaps
-                self.unheard = around.unheard
-                self.left_out = around.left_out
+            if isinstance(slow := reading.slow, SlowReading):
+                self.known_symbols, self.known_assets = slow.symbols, slow.assets
+                self.known_exchanges, self.gaps = slow.exchanges, slow.gaps
+                self.disconnections = slow.disconnections
+                self.left_out = slow.left_out
             self.judge()
         return reading.frames is not None
 
     def fail(self, failure: Problem) -> None:
-        """Say that what is shown cannot be trusted, and why; the next reading starts afresh."""
+        """Set the state to failed because of ``failure``; the next reading reloads everything."""
         self._failure = failure
         self._shown = None
         self.judge()
 
     def judge(self) -> None:
-        """Set ``state`` and ``trouble`` to what is known now; time alone may change them."""
+        """Update ``state`` and ``trouble``, which change with time too."""
         with self.hold_trait_notifications():
-            self.state, self.trouble = self._judged()
+            self.state, self.trouble = self._derive_state()
 
     def examine(self) -> list[Problem]:
-        """Have the services asked in the background; return what is known to be wrong so far."""
+        """Probe the services in the background; return the problems that are known so far."""
         self._examiner.ask()
         return self._examiner.found or []
 
@@ -325,7 +330,7 @@ class DashboardModel(HasTraits):
         params = queries.find("liquidations_by_bucket", self.settings).params
         return str(params["bucket"].value("bucket", proposal["value"]))
 
-    def _judged(self) -> tuple[State, tuple[Problem, ...]]:
+    def _derive_state(self) -> tuple[State, tuple[Problem, ...]]:
         if self._failure:
             return State.FAILED, (self._failure,)
         if self.paused:
@@ -334,29 +339,33 @@ class DashboardModel(HasTraits):
             return State.LOADING, ()
         if self.until is not None:
             return (State.EMPTY if self.frames.empty else State.HISTORY), ()
-        return self._judged_now(self._pulse, self.frames)
+        return self._derive_live_state(self._pulse, self.frames)
 
-    def _judged_now(self, pulse: Pulse, frames: Frames) -> tuple[State, tuple[Problem, ...]]:
+    def _derive_live_state(self, pulse: Pulse, frames: Frames) -> tuple[State, tuple[Problem, ...]]:
         if datetime.now(UTC) - pulse.at > _STUCK:
             return State.STALE, (_NOT_READ,)
         if not pulse.fresh:
-            return self._stale(pulse.feeds, empty=frames.empty)
+            return self._derive_stale_state(pulse.feeds, empty=frames.empty)
         if pulse.late:
             self.examine()
         else:
             self._examiner.forget()
-        return self._arriving(pulse, frames)
+        return self._derive_fresh_state(pulse, frames)
 
-    def _stale(self, feeds: Sequence[Feed], *, empty: bool) -> tuple[State, tuple[Problem, ...]]:
+    def _derive_stale_state(
+        self, feeds: Sequence[Feed], *, empty: bool
+    ) -> tuple[State, tuple[Problem, ...]]:
         found = tuple(self.examine())
         if not feeds and all(problem.part is Part.PRODUCER for problem in found):
-            # nobody promised to report: rows of another program, or of the past
+            # no feed has reported lately: the rows are old or another program wrote them
             return (State.EMPTY if empty else State.QUIET), found
         return State.STALE, found or (_UNKNOWN,)
 
-    def _arriving(self, pulse: Pulse, frames: Frames) -> tuple[State, tuple[Problem, ...]]:
-        if unheard := pulse.unheard(self.exchanges):
-            return State.DISCONNECTED, tuple(unheard)
+    def _derive_fresh_state(
+        self, pulse: Pulse, frames: Frames
+    ) -> tuple[State, tuple[Problem, ...]]:
+        if disconnected := pulse.unheard(self.exchanges):
+            return State.DISCONNECTED, tuple(disconnected)
         if self.faults:
             return State.BROKEN, (_broken(self.faults),)
         if frames.empty:
@@ -384,18 +393,19 @@ class DashboardModel(HasTraits):
         bucket = self._fitting_bucket(controls)
         width = duration(bucket)
         since = end - duration(controls.window)
-        # a system just started fills its picture, and not only the right end of it
-        start = min(max(since, latest.first or since), end - _LEAST_BARS * width)
-        asks = BOARDS[controls.board](controls._replace(bucket=bucket))
+        # the axis begins at the oldest row, so that the bars of a new system fill the chart
+        start = min(max(since, latest.first or since), end - _MIN_BARS * width)
+        requests = BOARDS[controls.board](controls._replace(bucket=bucket))
+        recent = {"window": _RECENT, "until": controls.until, "limit": _ALERTS}
         common = {
-            "totals": Ask("totals", controls.filters),
-            "sources": Ask("sources", controls.span),
-            "alerts": Ask("alerts", {"window": _RECENT, "until": controls.until, "limit": _ALERTS}),
+            "totals": Request("totals", controls.filters),
+            "sources": Request("sources", controls.span),
+            "alerts": Request("alerts", recent),
         }
         end_by = time.monotonic() + self.settings.query_timeout
         return Frames(
-            common=self._answers(common, end_by),
-            board=self._answers(asks, end_by),
+            common=self._run_all(common, end_by),
+            board=self._run_all(requests, end_by),
             controls=controls,
             bucket=bucket,
             start=pd.Timestamp(max(start, since)).floor(width).to_pydatetime(),
@@ -403,96 +413,96 @@ class DashboardModel(HasTraits):
             read=now,
         )
 
-    def _feel(self, latest: Latest) -> Pulse:
-        """Return what proves that rows arrive; the feeds' reports are read once a second."""
+    def _read_pulse(self, latest: Latest) -> Pulse:
+        """Return the evidence that rows arrive; the feeds' reports are read once a second."""
         feeds, read = self._feeds
         if time.monotonic() - read > _REPORTS:
             try:
                 feeds = diagnosis.feeds(self.settings)
             except (QuestDBAwayError, QuestDBTimeoutError):
                 raise
-            except LiqError:  # e.g. no such table: what is around the frames says so
+            except LiqError:  # e.g. no such table: the slow reading fails and is shown
                 feeds = ()
             self._feeds = (feeds, time.monotonic())
         return Pulse(datetime.now(UTC), latest.ts, feeds)
 
-    def _around(self, controls: Controls) -> Surroundings | Exception | None:
+    def _try_read_slow(self, controls: Controls) -> SlowReading | Exception | None:
         try:
-            return self._look_around(controls)
+            return self._read_slow(controls)
         except Exception as error:
             return error
 
-    def _look_around(self, controls: Controls) -> Surroundings | None:
-        """Read now and then what changes slowly; None in between."""
-        looked_at, when = self._looked_around
+    def _read_slow(self, controls: Controls) -> SlowReading | None:
+        """Return the data that changes slowly; None if it was read a moment ago."""
+        previous, when = self._slow_read
         wanted = (controls.span, controls.exchanges)
-        if looked_at == wanted and time.monotonic() - when < _LOOK_AROUND:
+        if previous == wanted and time.monotonic() - when < _SLOW_INTERVAL:
             return None
-        self._looked_around = (wanted, time.monotonic())  # also for what fails: it is slow
+        self._slow_read = (wanted, time.monotonic())  # a failure waits too, since it is slow
         feeds = {
-            "window": min(duration(controls.window), _LONGEST_COVERAGE),
+            "window": min(duration(controls.window), _MAX_COVERAGE),
             "until": controls.until or datetime.now(UTC),
             "exchange": list(controls.exchanges),
         }
         symbols = self._hit("top_symbols", limit=_KNOWN_SYMBOLS, **controls.span)["symbol"]
         assets = self._hit("top_assets", limit=_KNOWN_SYMBOLS, **controls.span)["base"]
         sources = self._hit("sources", **controls.span)
-        return Surroundings(
+        return SlowReading(
             tuple(sorted(symbols)),
             tuple(assets),
             tuple(sorted(set(sources["exchange"]))),
             self._hit("coverage", **feeds),
             coverage.summary(self._hit("feed_coverage", **feeds)),
-            self._left_out(controls),
+            self._count_left_out(controls),
         )
 
-    def _left_out(self, controls: Controls) -> int:
-        looked_at = min(duration(controls.window), _LONGEST_LEFT_OUT)
-        return int(self._hit("left_out", window=looked_at, until=controls.until)["rows"].sum())
+    def _count_left_out(self, controls: Controls) -> int:
+        window = min(duration(controls.window), _MAX_LEFT_OUT)
+        return int(self._hit("left_out", window=window, until=controls.until)["rows"].sum())
 
     def _fitting_bucket(self, controls: Controls) -> str:
-        """Return the chosen width of a bar, or the least one that gives a readable number."""
+        """Return the chosen bucket, or the next wider bucket with at most `MAX_BARS` bars."""
         least = duration(controls.window) / MAX_BARS
         wide_enough = [width for width in self.buckets if duration(width) >= least]
         chosen = self.buckets[self.buckets.index(controls.bucket) :]
         return next((width for width in chosen if width in wide_enough), self.buckets[-1])
 
-    def _answers(self, asks: Mapping[str, Ask], end_by: float) -> Answers:
-        """Run each query; one that fails leaves the others. Raises if QuestDB itself is away."""
-        return Answers({name: self._attempt(ask, end_by) for name, ask in asks.items()})
+    def _run_all(self, requests: Mapping[str, Request], end_by: float) -> Results:
+        """Return the result of each query. Raises `QuestDBAwayError` if QuestDB is away."""
+        return Results({name: self._try_run(each, end_by) for name, each in requests.items()})
 
-    def _attempt(self, ask: Ask, end_by: float) -> pd.DataFrame | Exception:
+    def _try_run(self, request: Request, end_by: float) -> pd.DataFrame | Exception:
         if time.monotonic() > end_by:
             return QuestDBTimeoutError("not read: the queries before it took all the time there is")
         try:
-            return self._answer(ask)
+            return self._run(request)
         except QuestDBAwayError:
             raise
         except Exception as error:
             return error
 
-    def _answer(self, ask: Ask) -> pd.DataFrame:
-        """Run the query with those controls that it knows; its defaults stand for unset ones."""
-        known = queries.find(ask.key, self.settings).params
-        given = {name: value for name, value in ask.params.items() if value is not None}
-        return self._hit(ask.key, **{name: given[name] for name in given.keys() & known.keys()})
+    def _run(self, request: Request) -> pd.DataFrame:
+        """Run the query with the controls it has; an unset control gets the query's default."""
+        known = queries.find(request.key, self.settings).params
+        given = {name: value for name, value in request.params.items() if value is not None}
+        return self._hit(request.key, **{name: given[name] for name in given.keys() & known.keys()})
 
     def _hit(self, key: str, **params: Any) -> pd.DataFrame:
         frame = queries.fetch(key, self.settings, **params)
-        # rows of another program may lack what liq always writes
+        # rows that another program wrote may lack names
         lacking = [name for name in frame if frame[name].dtype == "str" and frame[name].hasnans]
-        return frame.fillna(dict.fromkeys(lacking, _NOT_GIVEN)) if lacking else frame
+        return frame.fillna(dict.fromkeys(lacking, _MISSING_NAME)) if lacking else frame
 
 
 _UNKNOWN = Problem(
     Part.DASHBOARD,
     "nothing new arrives",
-    f"No row and no report of a feed was dated within the last {diagnosis.FRESH.seconds} s. If all"
-    " parts answer, rows are late, or the clocks of the machines differ",
+    f"No row and no feed report is dated within the last {diagnosis.FRESH.seconds} s. If all"
+    " services respond, rows are late or the machines' clocks differ",
 )
 _NOT_READ = Problem(
     Part.DASHBOARD,
-    "not read lately",
+    "no recent reading",
     f"Nothing was read for more than {_STUCK.seconds} s; see `liq logs dashboard`",
 )
 
@@ -506,7 +516,7 @@ def _broken(parts: Sequence[str]) -> Problem:
 
 
 def _failure(error: Exception) -> Problem:
-    """Return why a reading gave nothing; what nobody foresaw is logged."""
+    """Return the problem of a failed reading; an unexpected exception is logged."""
     if isinstance(error, QuestDBError):
         return diagnosis.failure(error)
     if not isinstance(error, LiqError):

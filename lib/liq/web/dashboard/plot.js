@@ -1,18 +1,18 @@
 // Draws a plotly figure that the kernel sends as plain data.
 //
-// plotly.js is 4.8 MB, so a page loads it once: a server's template may have set window.Plotly
-// (while the kernel was starting); otherwise one chart asks the kernel for the library's source.
+// plotly.js is 4.8 MB, so a page loads it once. The server's template may have set window.Plotly
+// while the kernel was starting; otherwise one chart requests the source from the kernel.
 
 function plotly(model) {
   if (globalThis.Plotly) return Promise.resolve(globalThis.Plotly);
   globalThis.liqPlotly ??= new Promise((resolve) => {
-    const take = (message, buffers) => {
+    const receive = (message, buffers) => {
       if (message.type !== "plotly.js") return;
-      model.off("msg:custom", take);
+      model.off("msg:custom", receive);
       new Function(new TextDecoder().decode(buffers[0]))(); // it sets window.Plotly
       resolve(globalThis.Plotly);
     };
-    model.on("msg:custom", take);
+    model.on("msg:custom", receive);
     model.send({ type: "plotly.js" });
   });
   return globalThis.liqPlotly;
@@ -22,18 +22,18 @@ const CONFIG = {
   responsive: true,
   displaylogo: false,
   showTips: false,
-  // named one by one: plotly's own choice has a button that uploads the chart to its cloud
+  // an explicit list, because plotly's default has a button that uploads the chart to its cloud
   modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
 };
 
-/** Tell of a range of time that the reader drew; a redraw of ours changes no range by itself. */
-function brushed(model, change) {
+/** Send a time range that the visitor drew; a redraw changes no range. */
+function sendRange(model, change) {
   const [from, to] = [0, 1].map((end) => change[`xaxis.range[${end}]`]);
   if (from === undefined || to === undefined) return;
   model.send({ type: "brush", from: time(from), to: time(to) });
 }
 
-const time = (text) => Date.parse(`${String(text).replace(" ", "T")}Z`); // plotly's dates have no zone
+const time = (text) => Date.parse(`${String(text).replace(" ", "T")}Z`); // plotly's dates have no time zone
 
 function render({ model, el }) {
   const chart = document.createElement("div");
@@ -43,7 +43,7 @@ function render({ model, el }) {
   let gone = false;
 
   const draw = () => {
-    if (waiting) return; // the frame to come draws the newest spec
+    if (waiting) return; // the next frame draws the newest spec
     waiting = true;
     requestAnimationFrame(async () => {
       const Plotly = await plotly(model);
@@ -53,7 +53,7 @@ function render({ model, el }) {
       await Plotly.react(chart, data, { autosize: true, ...layout }, CONFIG);
       if (model.get("brush") && !chart.liqBrush) {
         chart.liqBrush = true;
-        chart.on("plotly_relayout", (change) => brushed(model, change));
+        chart.on("plotly_relayout", (change) => sendRange(model, change));
         chart.on("plotly_doubleclick", () => model.send({ type: "unbrush" }));
       }
     });

@@ -1,4 +1,4 @@
-// Shows HTML from the kernel, escaped there, and tells which row was picked.
+// Shows HTML that the kernel has escaped, and reports the row that was picked.
 
 function render({ model, el }) {
   const draw = () => (el.innerHTML = model.get("html"));

@@ -10,17 +10,17 @@ from liq.web.dashboard.html import HtmlTrait
 
 
 class Table(anywidget.AnyWidget):
-    """Shows ``html``, in which a row that can be picked is a ``tr`` with a ``data-key``."""
+    """Shows ``html``; a row with a ``data-key`` can be picked."""
 
     _esm = Path(__file__).with_name("table.js")
 
     html = HtmlTrait().tag(sync=True)
 
     def on_pick(self, pick: Callable[[str], object]) -> None:
-        """Call ``pick`` with the key of a row that the reader picked."""
+        """Call ``pick`` with the key of each picked row."""
 
-        def hear(_widget: object, message: dict[str, Any], _buffers: object) -> None:
+        def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
             if message.get("type") == "pick":
                 pick(str(message.get("key")))
 
-        self.on_msg(hear)
+        self.on_msg(receive)

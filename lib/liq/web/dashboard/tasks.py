@@ -1,4 +1,4 @@
-"""Work that a reader's press of a button starts in the kernel's loop."""
+"""Tasks in the kernel's event loop, e.g. for a pressed button."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,23 +8,23 @@ from liq.web.dashboard.faults import log
 
 
 class Tasks:
-    """Tasks that run until they are done; without it they might be collected before."""
+    """Keeps running tasks, which Python's garbage collector could otherwise delete."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
 
     @property
     def busy(self) -> bool:
-        """Whether any of them runs."""
+        """Whether any task runs."""
         return bool(self._running)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run ``work``, which shows what fails; what it does not expect is logged."""
+        """Run ``work``, which shows its own errors; any other exception is logged."""
         task = asyncio.ensure_future(work)
         self._running.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._remove)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _remove(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log("a task", error)

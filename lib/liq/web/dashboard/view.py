@@ -1,4 +1,4 @@
-"""The dashboard's widgets: controls, charts and tape around a `DashboardModel`."""
+"""The dashboard's page: header, controls, boards and notices around a `DashboardModel`."""
 
 import asyncio
 import contextlib
@@ -15,37 +15,48 @@ from liq.errors import QueryError
 from liq.monitoring import diagnosis
 from liq.monitoring.diagnosis import Part, Problem
 from liq.web.dashboard import controls, markup
-from liq.web.dashboard.boards import Controls
+from liq.web.dashboard.board_queries import Controls
+from liq.web.dashboard.boards import Board, DrawOptions, Inspector, create_boards
 from liq.web.dashboard.faults import explain, log
 from liq.web.dashboard.guard import Guard
+from liq.web.dashboard.heartbeat import Heartbeat
 from liq.web.dashboard.html import Html, style_sheet
-from liq.web.dashboard.model import DashboardModel, Reading, State, Surroundings
-from liq.web.dashboard.panels.alerts import Alerts
-from liq.web.dashboard.panels.base import Look, Panel
-from liq.web.dashboard.panels.cascades import Cascades
-from liq.web.dashboard.panels.feeds import Feeds
-from liq.web.dashboard.panels.inspector import Inspector
-from liq.web.dashboard.panels.overview import Overview
-from liq.web.dashboard.panels.patterns import Patterns
-from liq.web.dashboard.panels.prices import Prices
+from liq.web.dashboard.model import DashboardModel, Reading, SlowReading, State
 from liq.web.dashboard.plot import Span
-from liq.web.dashboard.reader import Reader
 
-_FASTEST = 0.1  # seconds from one tick to the next, at least
-_LONGEST_REST = 3.0  # seconds without a reading, however long the last one took
-_SLOW = 3.0  # seconds to wait for an answer before saying so
-_FIRST = 8.0  # seconds that the page waits for its first frames
-_BEAT = 1.0  # seconds between signs of life
-_SHORT_REST = 1.0  # seconds after what should not happen
+_MIN_PERIOD = 0.1  # seconds from one reading to the next, at least
+_MAX_PAUSE = 3.0  # seconds between two readings, however long the last one took
+_SLOW = 3.0  # seconds without a response before the page says so
+_FIRST_TIMEOUT = 8.0  # seconds that the page waits for its first frames
+_BEAT = 1.0  # seconds between heartbeats
+_RETRY_PAUSE = 1.0  # seconds after an unexpected exception
 
 
 class Dashboard:
-    """The live dashboard. ``start()`` lets it live; ``widget`` is what a notebook shows.
+    """The live dashboard, displayed by a notebook as ``widget``.
 
-    The controls' first values are given here: width of a bar, how far back, which asset, venues and
-    symbols of theirs (none: all), least size of a print in USD, the board. The first frames are
-    drawn when it is built, so a page has data before the first tick; ``interval`` is the seconds
-    between looks for more.
+    It draws its first frames when it is created, so a page has data at once. `start` keeps it up to
+    date until `stop`.
+
+    Args:
+        bucket: width of a bar.
+        window: how far back, e.g. ``"4h"``.
+        symbols: the venues' symbols; empty for all.
+        min_notional: minimum size of a print in USD.
+        exchanges: venues, e.g. ``"bybit"``; empty for all.
+        asset: base asset, e.g. ``"BTC"``; empty for all.
+        board: the tab that is open at first.
+        settings: of the stack; the current settings by default.
+        interval: seconds between checks for newer rows.
+        theme: ``"dark"`` or ``"light"``.
+
+    Raises:
+        QueryError: ``theme`` is unknown.
+
+    Example:
+        dashboard = Dashboard(window="4h", asset="BTC")
+        dashboard.start()
+        dashboard
     """
 
     def __init__(
@@ -75,45 +86,49 @@ class Dashboard:
             board=board,
         )
         self.theme = theme
-        self._interval = max(interval, _FASTEST)
+        self._interval = max(interval, _MIN_PERIOD)
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._build()
-        self.model.observe(self._nudge, [*Controls._fields, "paused"])
+        self.model.observe(self._wake_up, [*Controls._fields, "paused"])
         try:
             self._draw_frames()
-            self._take(self._first_reading())
+            self._show(self._read_first())
         except Exception as error:
-            self._stumble(error)
+            self._fail(error)
 
     def start(self) -> None:
-        """Redraw whenever rows are newer or a control changed, until `stop`.
+        """Redraw when rows are newer or a control has changed, until `stop`.
 
-        Rests while nobody looks: see `liq.web.dashboard.reader`.
+        Pauses while the page is hidden or closed: see `liq.web.dashboard.heartbeat`.
         """
         if not self._tasks:
             loop, works = asyncio.get_running_loop(), (self._live, self._beat)
             self._tasks = [
-                loop.create_task(self._keep_on(work), name=f"liq-dashboard{work.__name__}")
+                loop.create_task(self._repeat(work), name=f"liq-dashboard{work.__name__}")
                 for work in works
             ]
 
     def stop(self) -> None:
-        """End the redrawing; what is drawn stays."""
+        """Stop redrawing; the last state stays visible."""
         while self._tasks:
             self._tasks.pop().cancel()
 
     def wait(self, seconds: float | None) -> None:
-        """Redraw for ``seconds`` and return: for runs without a reader, as papermill's.
+        """Redraw for ``seconds`` and return: for unattended runs, e.g. with papermill.
 
-        Returns at once when ``seconds`` is None. Raises `QueryError` if nothing could be drawn.
+        Args:
+            seconds: how long to redraw; None returns at once.
+
+        Raises:
+            QueryError: nothing could be drawn.
         """
         if seconds is None:
             return
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(min(self._interval, max(end - time.monotonic(), 0)))
-            self._take(self.model.read())
+            self._show(self.model.read())
         frames = self.model.frames
         if self.model.state is State.FAILED or frames is None or frames.empty:
             nothing = "no liquidations match the controls; start a producer"
@@ -121,9 +136,9 @@ class Dashboard:
             raise QueryError(f"nothing to draw after {seconds:g} s: {reason}")
 
     def draw(self) -> None:
-        """Show the model's state; charts and tape only have to follow when frames changed."""
+        """Draw the model's frames and its state."""
         self._draw_frames()
-        self._note_faults()
+        self._report_faults()
         self._draw_state()
 
     def _ipython_display_(self) -> None:
@@ -131,41 +146,41 @@ class Dashboard:
 
         display(self.widget)  # type: ignore[no-untyped-call]
 
-    async def _keep_on(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do ``work`` again and again while somebody looks, whatever it raises."""
+    async def _repeat(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Repeat ``work`` while the page is visible, after an exception too."""
         while True:
             try:
-                await self._reader.wait()
+                await self._heartbeat.wait_until_visible()
                 await work()
             except Exception as error:
-                self._stumble(error)
-                await asyncio.sleep(_SHORT_REST)
+                self._fail(error)
+                await asyncio.sleep(_RETRY_PAUSE)
 
     async def _beat(self) -> None:
-        """Let the page know that its kernel lives, and let the age of the newest row grow."""
+        """Send the page a heartbeat, and update the age of the newest row."""
         self.model.judge()
         self._draw_state()
-        self._reader.beat += 1
+        self._heartbeat.beat += 1
         await asyncio.sleep(_BEAT)
 
     async def _live(self) -> None:
-        """Read, draw, and rest until there may be something newer."""
+        """Read, draw, and wait for the next interval or a changed control."""
         began = time.monotonic()
         self._wake.clear()
-        drawn = self._take(await self._read())
+        drawn = self._show(await self._read())
         read = time.monotonic() - began
         if drawn:
-            await self._reader.painted()
+            await self._heartbeat.wait_until_painted()
         took = time.monotonic() - began
-        # other visitors have the machine too, and the page has more to do than to paint
-        period = max(self._interval, min(3 * read, read + _LONGEST_REST), 2 * (took - read))
+        # the pause leaves time for other visitors' kernels and for the page's other work
+        period = max(self._interval, min(3 * read, read + _MAX_PAUSE), 2 * (took - read))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(period - took):
                 await self._wake.wait()
-        await asyncio.sleep(max(0.0, began + _FASTEST - time.monotonic()))
+        await asyncio.sleep(max(0.0, began + _MIN_PERIOD - time.monotonic()))
 
     async def _read(self) -> Reading:
-        # off the loop: a slow QuestDB must not keep the kernel from hearing the reader
+        # in a thread: a slow QuestDB must not block the kernel's messages
         reading = asyncio.create_task(asyncio.to_thread(self.model.read))
         began = time.monotonic()
         while not (await asyncio.wait({reading}, timeout=_SLOW))[0]:
@@ -173,18 +188,18 @@ class Dashboard:
             self._draw_state()
         return await reading
 
-    def _first_reading(self) -> Reading:
-        """Read, but have a page without data rather than none: it goes on by itself."""
+    def _read_first(self) -> Reading:
+        """Read with a timeout: a page without data is better than no page, and it retries."""
         pool = ThreadPoolExecutor(1)
         reading = pool.submit(self.model.read)
         pool.shutdown(wait=False)
         try:
-            return reading.result(_FIRST)
+            return reading.result(_FIRST_TIMEOUT)
         except TimeoutError:
-            return Reading(self.model.controls, failure=self._why_slow(_FIRST))
+            return Reading(self.model.controls, failure=self._why_slow(_FIRST_TIMEOUT))
 
     def _why_slow(self, seconds: float) -> Problem:
-        """Return what is known of a QuestDB that keeps a reading waiting."""
+        """Return the known problem of QuestDB that delays a reading."""
         found = self.model.examine()
         waited = (
             f"a reading has waited for {seconds:.0f} s; `liq status` shows whether QuestDB runs"
@@ -192,67 +207,60 @@ class Dashboard:
         known = (problem for problem in found if problem.part is Part.QUESTDB)
         return next(known, Problem(Part.QUESTDB, "QuestDB does not answer", waited))
 
-    def _stumble(self, error: Exception) -> None:
-        """Show what nobody foresaw, in the header: nothing must look live after it."""
+    def _fail(self, error: Exception) -> None:
+        """Log an unexpected exception and show it in the header, so that nothing looks live."""
         log("dashboard", error)
         detail = f"{explain(error)}; see `liq logs dashboard`"
         self.model.fail(Problem(Part.DASHBOARD, "the dashboard fails", detail))
         self._draw_state()
 
-    def _take(self, reading: Reading) -> bool:
-        """Show what was read; return whether charts had to follow."""
+    def _show(self, reading: Reading) -> bool:
+        """Draw the reading; return whether its frames are newer."""
         newer = self.model.apply(reading)
-        if isinstance(reading.surroundings, Exception):
-            self._around.show(reading.surroundings)
-        elif isinstance(reading.surroundings, Surroundings):
-            self._around.clear()
-        if newer or isinstance(reading.surroundings, Surroundings):  # both tell of gaps
+        if isinstance(reading.slow, Exception):
+            self._slow_guard.show(reading.slow)
+        elif isinstance(reading.slow, SlowReading):
+            self._slow_guard.clear()
+        if newer or isinstance(reading.slow, SlowReading):  # charts show its coverage gaps
             self._draw_frames()
-        self._note_faults()
+        self._report_faults()
         self._draw_state()
         return newer
 
-    def _note_faults(self) -> None:
-        """Have the model know which parts of the page could not be read or drawn."""
+    def _report_faults(self) -> None:
+        """Set the model's list of parts of the page that could not be read or drawn."""
         frames = self.model.frames
-        cards = self.panels[frames.controls.board].faults if frames else []
+        cards = self.boards[frames.controls.board].faults if frames else []
         self.model.faults = (*(guard.name for guard in self._guards() if guard.fault), *cards)
         self.model.judge()
 
-    def _nudge(self, _change: object) -> None:
+    def _wake_up(self, _change: object) -> None:
         self._wake.set()
 
     def _build(self) -> None:
-        self._reader = Reader()
+        self._heartbeat = Heartbeat()
         hidden = widgets.Box([style_sheet("style.css")]).add_class("liq-hidden")
         self._header, self._notice = Html(css_class="liq-header"), Html(css_class="liq-notices")
         self._figures = Html(css_class="liq-figures")
         self._footnote = Html(css_class="liq-footnote")
         self._watch, self._alerts = Html(css_class="liq-watch"), Html(css_class="liq-recent")
-        self._unheard = Html(css_class="liq-lost")
+        self._coverage = Html(css_class="liq-disconnections")
         self._header_guard, self._actions = Guard("Header"), Guard("Controls")
-        self._around = Guard("Coverage of the feeds, and what may be chosen")
+        self._slow_guard = Guard("Feed coverage and the options of the controls")
         self._alerts_guard, self._figures_guard = Guard("Alerts"), Guard("Figures")
         self._footnote_guard = Guard("Sources")
         self._inspector = Inspector(self.model.settings)
-        self.panels: dict[str, Panel] = {
-            "Overview": Overview(),
-            "Prices": Prices(),
-            "Cascades": Cascades(),
-            "Patterns": Patterns(),
-            "Alerts": Alerts(self.model.settings),
-            "Feeds": Feeds(),
-        }
-        for panel in self.panels.values():
-            for plot in panel.brushes:
-                plot.on_brush(self._brushed, self._actions)
-            for table in panel.tables:
+        self.boards: dict[str, Board] = create_boards(self.model.settings)
+        for board in self.boards.values():
+            for plot in board.brushes:
+                plot.on_brush(self._select_range, self._actions)
+            for table in board.tables:
                 table.on_pick(self._inspector.show)
         self._page = widgets.Box([]).add_class("liq-page")
         self.widget = widgets.VBox(
             [
                 hidden,
-                self._reader.add_class("liq-reader"),
+                self._heartbeat.add_class("liq-heartbeat"),
                 self._header,
                 self._header_guard.place,
                 controls.filters(self.model, self._actions),
@@ -260,7 +268,7 @@ class Dashboard:
                 self._actions.place,
                 self._notice,
                 self._watch,
-                self._unheard,
+                self._coverage,
                 *(guard.place for guard in self._guards()),
                 self._alerts,
                 self._figures,
@@ -273,15 +281,15 @@ class Dashboard:
         self.widget.add_class(f"liq-{self.theme}")
 
     def _guards(self) -> tuple[Guard, ...]:
-        """Return what guards parts of the page that every board has."""
-        return self._around, self._alerts_guard, self._figures_guard, self._footnote_guard
+        """Return the guards of the parts that every board shares."""
+        return self._slow_guard, self._alerts_guard, self._figures_guard, self._footnote_guard
 
     def _tabs(self) -> widgets.Widget:
-        tabs = widgets.ToggleButtons(options=list(self.panels)).add_class("liq-tabs")
+        tabs = widgets.ToggleButtons(options=list(self.boards)).add_class("liq-tabs")
         controls.bind(self.model, "board", tabs, self._actions)
         return tabs
 
-    def _brushed(self, span: Span | None) -> None:
+    def _select_range(self, span: Span | None) -> None:
         if span is None:
             self.model.until = None
         else:
@@ -295,10 +303,10 @@ class Dashboard:
     def _draw_frames(self) -> None:
         frames = self.model.frames
         if frames is not None:
-            panel = self.panels[frames.controls.board]
-            panel.draw(frames, Look(self.theme, self.model.gaps))
-            if self._page.children != (panel.widget,):
-                self._page.children = [panel.widget]
+            board = self.boards[frames.controls.board]
+            board.draw(frames, DrawOptions(self.theme, self.model.gaps))
+            if self._page.children != (board.widget,):
+                self._page.children = [board.widget]
             with self._alerts_guard:
                 self._alerts.value = markup.alerts(frames.alerts)
         with self._figures_guard:
@@ -311,7 +319,7 @@ class Dashboard:
             self._header.value = markup.header(self.model)
             self._notice.value = markup.notice(self.model)
             self._watch.value = markup.warning(diagnosis.check_supervisor(self.model.settings))
-            self._unheard.value = markup.unheard(self.model.unheard)
+            self._coverage.value = markup.coverage_notice(self.model.disconnections)
         if self._header_guard.fault:
             self._header.value = markup.broken_header(self._header_guard.fault)
         outdated = self.model.state in (State.FAILED, State.STALE)

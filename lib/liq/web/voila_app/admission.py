@@ -1,4 +1,4 @@
-"""Pages that wait for their turn: the queue in front of Voila's notebook pages."""
+"""Admission of visitors: the queue in front of Voila's notebook pages."""
 
 import asyncio
 import os
@@ -11,15 +11,15 @@ from voila.tornado.handler import TornadoVoilaHandler
 
 from liq.web.voila_app.queue import Place, Queue
 
-NEXT = 5  # so many of the visitors ask often, as their turn comes soon
+NEXT = 5  # the first visitors of the queue retry often, as their turn comes soon
 SOON_S, LATER_S = 2, 5
 
 
 class Admission:
-    """Lets pages in, as the queue says, and keeps preheated kernels within the same bound.
+    """Admits pages in the order of the queue, and limits the number of kernels.
 
-    No more than ``places`` kernels run, the ``preheated`` ones that wait for visitors included.
-    Visitors are known by the ``cookie`` of that name.
+    At most ``places`` kernels run, including the ``preheated`` ones. The cookie named ``cookie``
+    identifies a visitor.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Admission:
         self.cookie = cookie
 
     def admit(self, visitor: str) -> "PageKernels | None":
-        """Return the kernels for a page of this visitor, or None if the visitor has to wait."""
+        """Return the kernel manager for a page of this visitor; None if the visitor has to wait."""
         place = self.queue.admit(visitor)
         if place is None:
             return None
@@ -45,7 +45,7 @@ class Admission:
         return self.manager._pools.get(self.notebook, []) if self.preheated else []
 
     def size_pool(self) -> None:
-        """Have kernels preheated when there is time and room for them."""
+        """Preheat kernels if no page starts and there are free places."""
         if not self.preheated:
             return
         room = self.queue.places - self.queue.taken
@@ -54,7 +54,7 @@ class Admission:
         self.manager.fill_if_needed(notebook_name=self.notebook)
 
     async def make_room(self) -> None:
-        """End preheated kernels until one more kernel may start."""
+        """Stop preheated kernels until there is a place for one more kernel."""
         while self.pool and self.queue.taken + len(self.pool) > self.queue.places:
             preheated = self.pool.pop()
             await asyncio.wait([preheated])
@@ -63,7 +63,7 @@ class Admission:
 
 
 class PageKernels:
-    """The kernel manager as one page sees it: the kernel that the page gets has its place."""
+    """The kernel manager of one page, which assigns the page's kernel to its place."""
 
     def __init__(self, admission: Admission, place: Place) -> None:
         self._admission = admission
@@ -74,12 +74,12 @@ class PageKernels:
         return getattr(self._manager, name)
 
     def get_pool_size(self, notebook: str) -> int:
-        """Return how many preheated kernels are there; one that yet starts is not waited for."""
+        """Return the number of preheated kernels; 0 while the first one is still starting."""
         pool = self._admission.pool if notebook == self._admission.notebook else []
         return len(pool) if pool and pool[0].done() else 0
 
     async def get_rendered_notebook(self, **options: Any) -> Any:
-        """Return a preheated kernel with what it has rendered."""
+        """Return a preheated kernel with its rendered cells."""
         rendered = await self._manager.get_rendered_notebook(**options)
         self.place.kernel = rendered[-1]
         return rendered
@@ -91,7 +91,7 @@ class PageKernels:
         return self.place.kernel
 
     async def finish(self, *, is_left: bool) -> None:
-        """Note that the page has been made; end its kernel if the visitor ``is_left``."""
+        """Mark the page as complete; stop its kernel if ``is_left`` by the visitor."""
         self.place.is_starting = False
         if self.place.kernel is None:
             self._admission.queue.release(self.place)
@@ -101,30 +101,30 @@ class PageKernels:
 
 
 class QueuedPage(TornadoVoilaHandler):  # type: ignore[misc] # Voila ships no types
-    """A notebook as a page, once it is the visitor's turn; before that, a page that says so."""
+    """A notebook as a page; until it is the visitor's turn, the queue's page."""
 
     _kernels: PageKernels | None = None
     _is_left = False
 
     def initialize(self, admission: Admission, assets_url: str, **options: Any) -> None:
-        """Take the queue, and where the files of pages are."""
+        """Set the queue and the address of the pages' files."""
         super().initialize(**options)
         self._admission = admission
         self._assets_url = assets_url
 
     @property
     def kernel_manager(self) -> Any:
-        """The kernels that Voila starts and finds; with the page's place while it is made."""
+        """The kernel manager for Voila, with the page's place while the page is made."""
         return self._kernels or self._admission.manager
 
     def on_connection_close(self) -> None:
-        """Note that the visitor does not wait for the page any more."""
+        """Remember that the visitor has left."""
         self._is_left = True
         super().on_connection_close()
 
     @authenticated
     async def get(self) -> None:
-        """Answer with the page, or with the visitor's place in the queue."""
+        """Send the page, or the visitor's place in the queue."""
         visitor = self._visitor()
         self._kernels = self._admission.admit(visitor)
         if self._kernels is None:
@@ -138,12 +138,12 @@ class QueuedPage(TornadoVoilaHandler):  # type: ignore[misc] # Voila ships no ty
             await self._kernels.finish(is_left=self._is_left or not is_made)
 
     def _log(self) -> None:
-        """Log the request as tornado does, but not each time that a waiting visitor asks."""
+        """Log the request as tornado does, except for a waiting visitor's retries."""
         if self.get_status() != HTTPStatus.SERVICE_UNAVAILABLE:
             super()._log()
 
     def _visitor(self) -> str:
-        """Return who asks, by a cookie that only this server can make."""
+        """Return the visitor's identity, from a cookie that this server has signed."""
         if known := self.get_signed_cookie(self._admission.cookie):
             return str(known.decode())
         visitor = secrets.token_urlsafe(16)

@@ -1,7 +1,7 @@
-"""Voila's exporter, but the page's templates are compiled once.
+"""Voila's exporter with templates that are compiled once.
 
-Voila 0.5 makes an exporter for each page, and each compiles the templates again. That takes half a
-second in which the server answers nobody.
+Voila 0.5 makes an exporter for each page, and each compiles the templates again. That blocks the
+server for half a second.
 """
 
 import voila.notebook_renderer
@@ -28,7 +28,7 @@ _COMPILED = _Compiled()
 
 
 class Exporter(VoilaExporter):  # type: ignore[misc] # Voila ships no types
-    """Makes a notebook into a page."""
+    """Converts a notebook to a page."""
 
     @property
     def environment(self) -> Environment:
@@ -38,7 +38,7 @@ class Exporter(VoilaExporter):  # type: ignore[misc] # Voila ships no types
         return environment
 
     def compile(self) -> None:
-        """Compile the page's template, and all that it extends."""
+        """Compile the page's template and every template that it extends."""
         environment, names = self.environment, {str(self.template_file)}
         environment.filters |= {"highlight_code": str, "trusted": str}  # Voila adds them later
         done: set[str] = set()
@@ -52,6 +52,6 @@ class Exporter(VoilaExporter):  # type: ignore[misc] # Voila ships no types
 
 
 def install() -> None:
-    """Have Voila use this exporter: it takes no other."""
+    """Replace Voila's exporter by this one; Voila has no setting for it."""
     assert voila.notebook_renderer.VoilaExporter  # noqa: S101 - the name may change with Voila
     voila.notebook_renderer.VoilaExporter = Exporter

@@ -1,9 +1,9 @@
-"""Processes forked from one that has imported and drawn already, and lets them be kernels.
+"""Kernels forked from a process that has already imported their packages.
 
-A kernel that starts on its own imports pandas, plotly and liq, for two seconds of a processor, and
-keeps all of that to itself. A fork has it at once and shares what neither changes, so that a page
-opens sooner and one more visitor takes less memory. The process that is forked is the fork server
-of `multiprocessing`; what it has ready is in `liq.web.voila_app.preloaded`.
+A kernel that starts on its own imports pandas, plotly and liq. That takes two seconds of processor
+time and memory that it shares with no other kernel. A fork has the packages at once and shares
+unchanged memory, so pages open sooner and visitors need less memory. The fork server of
+`multiprocessing` is forked; `liq.web.voila_app.preloaded` has its imports.
 """
 
 import atexit
@@ -17,16 +17,16 @@ from multiprocessing.context import ForkServerProcess
 
 from traitlets.config import Config
 
-# elsewhere libraries of the system may not survive a fork; before 3.11.1 every user of the machine
-# could have the fork server run what they like (CVE-2022-42919)
+# on other systems, system libraries may not survive a fork; before 3.11.1 every user of the machine
+# could run code in the fork server (CVE-2022-42919)
 SUPPORTED = sys.platform == "linux" and sys.version_info >= (3, 11, 1)
 
 
 def preload() -> None:
-    """Have the process that is forked get ready, without waiting for it.
+    """Start the fork server, without waiting for its imports.
 
-    From here on this process has no main module that `multiprocessing` could tell by a name: it
-    would run that again in each fork, and a script that serves the dashboard need not bear it.
+    It also hides this process's main module from `multiprocessing`, which would otherwise run it
+    again in each fork.
     """
     if SUPPORTED:
         main = sys.modules["__main__"]
@@ -37,7 +37,7 @@ def preload() -> None:
 
 
 class Kernel:
-    """A forked kernel, with what Jupyter asks of a `subprocess.Popen`."""
+    """A forked kernel, with the methods of `subprocess.Popen` that Jupyter calls."""
 
     stdin = stdout = stderr = None
 
@@ -61,10 +61,10 @@ class Kernel:
 
 
 def fork(arguments: Sequence[str], environ: Mapping[str, str], folder: str) -> Kernel:
-    """Return a new kernel, as ``python -m liq.common.kernels.program ARGUMENTS`` in ``folder`` is
-    one.
+    """Return a new kernel: a fork of ``python -m liq.common.kernels.program ARGUMENTS``.
 
-    A first one waits until all is imported. Raises OSError or EOFError where none can be had.
+    It runs in ``folder``. The first kernel waits for the fork server's imports. Raises OSError or
+    EOFError if the fork fails.
     """
     context = multiprocessing.get_context("forkserver")
     process = context.Process(target=_run, args=(arguments, environ, folder))
@@ -77,30 +77,30 @@ def _run(arguments: Sequence[str], environ: Mapping[str, str], folder: str) -> N
 
     from liq.common.kernels import program  # noqa: PLC0415
 
-    np.random.seed()  # Python's own random numbers start anew by themselves
-    os.setsid()  # its group takes the signals, as Jupyter sends them
+    np.random.seed()  # Python reseeds its own generator in a fork, numpy does not
+    os.setsid()  # Jupyter sends signals to the process group
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(folder)
     sys.argv = ["liq.common.kernels.program", *arguments]
     threading.Thread(target=_end_with_server, daemon=True).start()
     config = Config()
-    config.IPKernelApp.extensions = ["ipywidgets"]  # it hears its page only where it is loaded
-    config.HistoryManager.enabled = False  # nobody types
+    config.IPKernelApp.extensions = ["ipywidgets"]  # receives the page's messages
+    config.HistoryManager.enabled = False  # no input to remember
     try:
         program.launch(arguments, config=config)
     finally:
-        atexit._run_exitfuncs()  # which a forked process leaves out
+        atexit._run_exitfuncs()  # a forked process does not run them
 
 
 def _end_all() -> None:
-    """End kernels that the server did not, as those that were starting: its exit would wait."""
+    """Kill the remaining kernels, e.g. starting ones: the server's exit would wait for them."""
     for kernel in multiprocessing.active_children():
         kernel.kill()
 
 
 def _end_with_server() -> None:
-    """End at once when the server is gone, however it went."""
+    """Exit at once when the server has ended, after a crash too."""
     if server := multiprocessing.parent_process():
         server.join()
         os._exit(1)

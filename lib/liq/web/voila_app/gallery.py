@@ -1,6 +1,6 @@
-"""The gallery: which notebooks are apps, and what each of them is about.
+"""The gallery of apps: their names, titles and descriptions.
 
-Every notebook in the folder is one, unless its metadata says ``"app": false``.
+Every notebook in the folder is an app, unless its metadata has ``"app": false``.
 """
 
 import json
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HOME = "dashboard"  # the app that the server's own address shows
-PICTURES = "pictures"  # the folder beside the notebooks with a picture of each, NAME.png
+HOME = "dashboard"  # the app at the server's root
+PICTURES = "pictures"  # the folder of the apps' pictures, NAME.png, beside the notebooks
 _MARKUP = re.compile(r"`([^`]*)`|\*\*(.+?)\*\*|\[(.+?)\]\(.*?\)")
 _SENTENCE = re.compile(r"(?<=[.!?])\s")
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A notebook that is served: the name it has in addresses, its title, its first sentence."""
+    """A served notebook: its name in addresses, its title and its first sentence."""
 
     name: str
     title: str
@@ -25,7 +25,7 @@ class App:
 
     @property
     def path(self) -> str:
-        """Where it is served, relative to the server's address."""
+        """The path of the app, relative to the server's address."""
         return "" if self.name == HOME else f"apps/{self.name}"
 
 
@@ -36,7 +36,7 @@ def apps(folder: Path) -> list[App]:
 
 
 def find(folder: Path, name: str) -> App | None:
-    """Return the app with that name; None if no notebook has it, or it is not an app."""
+    """Return the app with this name; None if there is no such notebook or it is no app."""
     return next((app for app in apps(folder) if app.name == name), None)
 
 

@@ -1,4 +1,4 @@
-"""How the server's kernels start: forked, see `liq.web.voila_app.forking`.
+"""The kernel provisioner that forks kernels, see `liq.web.voila_app.forking`.
 
 Jupyter finds `Forked` by an entry point of this package.
 """
@@ -17,18 +17,18 @@ _LAUNCHER = ["-m", "liq.common.kernels.program"]
 
 
 class Forked(LocalProvisioner):
-    """Forks kernels of this very Python; starts others as Jupyter does."""
+    """Forks kernels of the running Python; starts other kernels as Jupyter does."""
 
     process: Any
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
-        """Start the kernel that ``cmd`` describes, in a session of its own."""
+        """Start the kernel of ``cmd`` in its own session."""
         python, *arguments = cmd
         if python != sys.executable or arguments[:2] != _LAUNCHER:
             return await super().launch_kernel(cmd, **kwargs)
         environ, folder = dict(kwargs.get("env") or os.environ), str(kwargs.get("cwd") or ".")
         try:
-            # in a thread: the first one takes seconds, and the server has others to serve
+            # in a thread: the first fork takes seconds and must not block the server
             self.process = await asyncio.to_thread(forking.fork, arguments[2:], environ, folder)
         except (OSError, EOFError) as error:
             self.log.warning("No kernel can be forked, so one is started: %r", error)

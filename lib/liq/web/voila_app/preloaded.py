@@ -1,6 +1,6 @@
-"""What forked kernels share: importing this imports and does what each would at its start.
+"""The imports and first steps that forked kernels share; importing this module performs them.
 
-No thread may run and no connection be open afterwards: a fork takes neither along.
+Afterwards no thread may run and no connection may be open, since a fork copies neither.
 """
 
 import gc
@@ -8,7 +8,7 @@ from importlib import import_module
 
 for _name in (
     "liq.common.kernels.program",
-    # what that imports only as it starts
+    # imported by the kernel program at its start
     "IPython.core.completerlib",
     "IPython.core.debugger",
     "IPython.core.oinspect",
@@ -20,12 +20,12 @@ for _name in (
 ):
     import_module(_name)
 
-import liq.web.dashboard  # noqa: E402, F401 - after what must not be imported
+import liq.web.dashboard  # noqa: E402, F401 - in this order
 from liq.analysis import charts  # noqa: E402
 from liq.notebook import tour  # noqa: E402
 
-# plotly finds its classes as they are first used
-charts.bars(tour.by_minute(tour.made_up())).to_json()
+# plotly imports its classes at their first use
+charts.bars(tour.sum_by_minute(tour.simulate_prints())).to_json()
 
 gc.collect()
-gc.freeze()  # a collection writes to all it looks at, which would make each kernel copy it
+gc.freeze()  # a garbage collection writes to every object, so that each kernel would copy it

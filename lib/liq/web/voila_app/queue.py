@@ -1,22 +1,22 @@
-"""The queue of visitors for whose pages the dashboard has no kernel yet.
+"""The queue of visitors whose pages have no kernel yet.
 
-Each page has a kernel of its own: a process, about 90 MB of memory, and a few seconds of a
-processor to start. A `Queue` bounds how many there are and how many start at once. Everyone else
-waits; first come, first served.
+Each page has its own kernel: a process with about 90 MB of memory, which takes a few seconds of
+processor time to start. A `Queue` limits the number of kernels and how many start at once. Other
+visitors wait; first come, first served.
 """
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-PATIENCE_S = 15.0  # a visitor who does not ask for so long has left the queue
-STARTING_S = 20.0  # a page that takes longer than this to start holds up nobody else's start
-LONGEST = 500  # visitors who wait; others are told the length and keep no position
+PATIENCE_S = 15.0  # a visitor without a request for this long has left the queue
+STARTING_S = 20.0  # a page that starts for longer no longer delays other pages
+LONGEST = 500  # waiting visitors; further visitors see the length and have no position
 
 
 @dataclass(eq=False, slots=True)
 class Place:
-    """The right to one kernel: taken when a page starts, kept until its kernel has ended."""
+    """The right to one kernel, from the start of a page to the end of its kernel."""
 
     visitor: str
     since: float
@@ -26,10 +26,10 @@ class Place:
 
 @dataclass(slots=True)
 class Queue:
-    """At most ``places`` pages, at most ``starts`` of them starting, and the visitors who wait.
+    """At most ``places`` pages, of which ``starts`` may be starting, and the waiting visitors.
 
-    A quarter of the places is never one visitor's: one with many tabs leaves some to others.
-    ``is_running`` says whether a kernel still runs.
+    One visitor may take three quarters of the places, so that many tabs leave some to others.
+    ``is_running`` returns whether a kernel still runs.
     """
 
     places: int
@@ -57,22 +57,22 @@ class Queue:
         self._taken.discard(place)
 
     def ahead_of(self, visitor: str) -> int:
-        """Return how many visitors get their page before this one."""
+        """Return the number of visitors who get their page before this one."""
         return sum(not self.has_share(each) for each in self._before(visitor))
 
     def has_share(self, visitor: str) -> bool:
-        """Whether the visitor has as many pages as one visitor may have."""
+        """Return whether the visitor has the maximum number of pages per visitor."""
         share = self.places - self.places // 4
         return sum(place.visitor == visitor for place in self._taken) >= share
 
     @property
     def taken(self) -> int:
-        """How many places are taken."""
+        """The number of places in use."""
         return len(self._taken)
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody waits and no page starts."""
+        """Whether no visitor waits and no page starts."""
         return not self._waiting and not any(each.is_starting for each in self._taken)
 
     def _startable(self, now: float) -> int:
@@ -86,7 +86,7 @@ class Queue:
             yield each
 
     def _forget(self, now: float) -> None:
-        """Forget pages whose kernel has ended, and visitors who no longer ask."""
+        """Remove pages whose kernel has ended, and visitors who have left."""
         self._taken = {one for one in self._taken if not one.kernel or self.is_running(one.kernel)}
         asking = self._waiting.items()
         self._waiting = {each: asked for each, asked in asking if now - asked < PATIENCE_S}

@@ -1,4 +1,4 @@
-"""Voila's server, with our page, a gallery of apps, a health check and files to keep."""
+"""Voila's server with our page, a gallery of apps, a health check and cacheable files."""
 
 import gzip
 import hashlib
@@ -30,7 +30,7 @@ from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 from liq.common import web
 from liq.config import Settings
 from liq.errors import ServeError
-from liq.web.access import Guard
+from liq.web.access import Shield
 from liq.web.voila_app import exporter, gallery
 from liq.web.voila_app.admission import Admission, QueuedPage
 
@@ -38,10 +38,10 @@ _HERE = Path(__file__).parent
 _YEAR = 365 * 24 * 3600
 _KERNEL = r"(?P<kernel_id>\w+-\w+-\w+-\w+-\w+)"
 _HEARTBEAT = "<script>window.voila_heartbeat()</script>\n"
-IDLE_S = 20.0  # how long a connection may have no request, or an unfinished one
-LONGEST_BODY = 2**20  # bytes; by default a stranger may have 100 MB kept on each connection
+IDLE_S = 20.0  # a connection without a complete request is closed after this
+LONGEST_BODY = 2**20  # bytes; the default buffers 100 MB on each connection, before the login
 
-# Scripts are files of this server only. Widgets, plotly.js and notebooks' tables style themselves.
+# Scripts come from this server only. Widgets, plotly.js and notebooks' tables have inline styles.
 POLICY = web.policy(
     script_src="'self'",
     style_src="'self' 'unsafe-inline'",
@@ -52,7 +52,7 @@ POLICY = web.policy(
 
 
 class Assets:
-    """The pages' files by name, and the version that stands in their URLs."""
+    """The pages' files by name, and the version in their URLs."""
 
     def __init__(self, pictures: Path) -> None:
         files = {file.name: file for file in (_HERE / "static").iterdir()} | {
@@ -68,28 +68,31 @@ class Assets:
 
 
 def allow_many_files() -> None:
-    """Let this process have as many open files as it may: each kernel and visitor takes some."""
+    """Raise the limit of open files to the maximum: each kernel and visitor needs some."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _shipped(package: str, path: str) -> Path:
-    """Return a file that a package ships, without importing it: that is the kernels' affair."""
+    """Return a file of a package without importing the package, which only kernels need."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise ServeError(f"the page needs the package {package}; install liq anew")
+        raise ServeError(f"the page needs the package {package}; reinstall liq")
     return Path(spec.origin).parent / path
 
 
 class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
-    """Voila for one notebook, and for its neighbours as apps; `liq.web.serve` configures it."""
+    """Voila for one notebook, and for the others in its folder as apps.
+
+    `liq.web.serve` configures it.
+    """
 
     liq_settings = Instance(Settings).tag(config=True)
     places = Integer(12, config=True, help="kernels at most, see liq.web.voila_app.queue")
 
     @property
     def folder(self) -> Path:
-        """Where the notebooks are."""
+        """The folder of the notebooks."""
         return Path(self.notebook_path).parent
 
     @cached_property
@@ -98,7 +101,7 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
         return Assets(self.folder / gallery.PICTURES)
 
     def initialize(self, argv: list[str] | None = None) -> None:
-        """Tell the template where the page's files are."""
+        """Pass the address of the page's files to the template."""
         super().initialize(argv)
         self.voila_configuration.page_config_hook = self._locate_assets
 
@@ -111,15 +114,15 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
         """Return tornado's settings."""
         settings: dict[str, Any] = super().init_settings()
         return settings | {
-            # of all handlers: jupyter_server's own templates need files that are not served here
+            # for all handlers: jupyter_server's own templates need files that are not served here
             "jinja2_env": settings["voila_jinja2_env"],
-            # cookies are shared by all ports of a host, so each server has names of its own
+            # all ports of a host share cookies, so each server has its own names
             "xsrf_cookie_name": f"liq-dashboard-xsrf-{self.port}",
             "log_function": partial(log_request, record_prometheus_metrics=False),
         }
 
     def init_handlers(self) -> list[Any]:
-        """Return our routes. Voila has more, which serve files that our pages do not use."""
+        """Return our routes only; Voila's others serve files that our pages do not use."""
         voila = {"voila_configuration": self.voila_configuration}
         notebook = Path(self.notebook_path).name
         page = voila | {
@@ -142,9 +145,9 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
         ]
 
     def listen(self) -> None:
-        """Serve until the process is ended, with the guard in front.
+        """Serve behind the shield until the process ends.
 
-        Connections that say nothing are closed: they cost a file descriptor each.
+        Idle connections are closed, since each one takes a file descriptor.
         """
         allow_many_files()
         exporter.Exporter(
@@ -152,7 +155,7 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
             template_name=self.voila_configuration.template,
             config=self.config,
         ).compile()
-        self.app: Any = Guard(self.app, self.liq_settings, web.headers(POLICY))
+        self.app: Any = Shield(self.app, self.liq_settings, web.headers(POLICY))
         self.app.listen = partial(  # type: ignore[method-assign] # Voila passes no options
             self.app.listen,
             idle_connection_timeout=IDLE_S,
@@ -164,17 +167,17 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
     def _admission(self, notebook: str) -> Admission:
         options = self.voila_configuration
         preheated = options.default_pool_size if options.preheat_kernel else 0
-        visitors = f"liq-visitor-{self.port}"  # cookies are shared by all ports of a host
+        visitors = f"liq-visitor-{self.port}"  # all ports of a host share cookies
         return Admission(self.kernel_manager, self.places, preheated, notebook, visitors)
 
     def launch_browser(self) -> None:
-        """Open the page with the token, which Voila would leave out."""
+        """Open the page with the token, which Voila omits."""
         url = f"{self.connection_url}?{urlencode({'token': self.token})}"
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
     @property
     def assets_url(self) -> str:
-        """Where the pages' files are."""
+        """The address of the pages' files."""
         return f"{self.base_url}liq/{self.assets.version}/"
 
     def _locate_assets(
@@ -185,14 +188,13 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
 
 
 class Channels(VoilaKernelWebsocketHandler):  # type: ignore[misc] # Voila ships no types
-    """What a kernel says, for its page."""
+    """The websocket between a page and its kernel."""
 
     def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> Any:  # noqa: FBT001, FBT002 - tornado's
-        """Send ``message``; bytes as they are.
+        """Send ``message``; bytes unchanged.
 
-        Voila looks into bytes for what a page should not see, by a protocol that our page does not
-        speak: it takes the first of them for a count, and fills the memory with that many zeros.
-        What it looks for has no bytes with it.
+        Voila filters bytes by a protocol that our page does not use. It takes the first bytes for a
+        count and allocates that many zeros. Messages that the filter applies to have no bytes.
         """
         if isinstance(message, bytes):
             return super(VoilaKernelWebsocketHandler, self).write_message(message, binary)
@@ -200,10 +202,10 @@ class Channels(VoilaKernelWebsocketHandler):  # type: ignore[misc] # Voila ships
 
 
 class Renderer(NotebookRenderer):  # type: ignore[misc] # Voila ships no types
-    """Makes a page, and ends it when that fails: Voila's would go on loading for ever."""
+    """Makes a page, and ends it after an error: Voila's page would load for ever."""
 
     async def generate_content_generator(self, *args: Any, **options: Any) -> AsyncIterator[Any]:
-        """Yield the page's pieces; the page knows when it did not get the last one."""
+        """Yield the page's pieces; the page detects a missing last piece."""
         try:
             async for piece in super().generate_content_generator(*args, **options):
                 yield piece
@@ -211,7 +213,7 @@ class Renderer(NotebookRenderer):  # type: ignore[misc] # Voila ships no types
             self.log.exception("A page could not be made to its end")
 
 
-voila.handler.NotebookRenderer = Renderer  # it takes no other
+voila.handler.NotebookRenderer = Renderer  # Voila has no setting for it
 exporter.install()
 
 
@@ -219,32 +221,32 @@ class Page(QueuedPage):
     """The notebook as a page."""
 
     async def get(self, path: str | None = None) -> None:
-        """Answer with the page, and at its end with what lets it end its kernel when it is left."""
+        """Send the page, and at its end the key with which it stops its kernel on leaving."""
         if path:
             raise HTTPError(404)
-        visit = {"xsrf": self.xsrf_token.decode()}  # the cookie is out of the page's reach
+        visit = {"xsrf": self.xsrf_token.decode()}  # the page cannot read the cookie
         await super().get()  # type: ignore[misc] # authenticated may return None
         if not self._finished:
             script = f'<script type="application/json" id="liq-visit">{json_encode(visit)}</script>'
             self.write(f"{script}\n")
 
     async def get_generator(self, path: str | None = None) -> AsyncIterator[str]:
-        """Yield the page's pieces; a blank keeps the connection alive, in place of a script."""
+        """Yield the page's pieces; a blank line replaces Voila's heartbeat script."""
         async for piece in super().get_generator(path):
             yield "\n" if piece == _HEARTBEAT else piece
 
 
 class AppPage(Page):
-    """Another notebook as a page. It takes no parameters: its kernel starts with the cell's own."""
+    """Another notebook as a page, without parameters in the address."""
 
     def initialize(self, folder: Path, **options: Any) -> None:  # type: ignore[override] # by tornado
-        """Take where the notebooks are."""
+        """Set the folder of the notebooks."""
         super().initialize(**options)
         self.folder = folder
 
     @authenticated
     async def get(self, name: str | None = None) -> None:  # type: ignore[override] # by tornado
-        """Answer with the app, or lead on to its address if another one names it."""
+        """Send the app, or redirect to its address."""
         app = gallery.find(self.folder, (name or "").removesuffix(".ipynb"))
         if app is None:
             raise HTTPError(404, f"{name} is no app; JupyterLab opens every notebook: liq lab")
@@ -259,13 +261,13 @@ class Gallery(BaseVoilaHandler):  # type: ignore[misc] # Voila ships no types
     """All apps, each with its picture."""
 
     def initialize(self, server: DashboardServer, **options: Any) -> None:
-        """Take the server, which knows the apps."""
+        """Set the server, which has the apps."""
         super().initialize(**options)
         self.server = server
 
     @authenticated
     def get(self) -> None:
-        """Answer with the page."""
+        """Send the page."""
         page = self.render_template(
             "apps.html",
             apps=gallery.apps(self.server.folder),
@@ -276,37 +278,37 @@ class Gallery(BaseVoilaHandler):  # type: ignore[misc] # Voila ships no types
 
 
 class LoginPage(LoginFormHandler):
-    """Asks for the token."""
+    """The login page."""
 
     def initialize(self, assets: str) -> None:
-        """Take where the pages' files are."""
+        """Set the address of the pages' files."""
         self.assets = assets
 
     @property
     def template_namespace(self) -> dict[str, Any]:
-        """What templates may name."""
+        """The variables of templates."""
         return super().template_namespace | {"assets": self.assets}
 
 
 class Logout(JupyterHandler):
-    """Forgets a visitor."""
+    """Logs a visitor out."""
 
     @allow_unauthenticated
     def get(self) -> None:
-        """Clear the login and lead to the login page."""
+        """Clear the login and redirect to the login page."""
         self.identity_provider.clear_login_cookie(self)
         self.redirect(self.get_login_url())
 
 
 class Asset(RequestHandler):
-    """A file of the page: public, and for ever the same under its URL."""
+    """A file of the page: public, and immutable under its URL."""
 
     def initialize(self, assets: Assets) -> None:
-        """Take what there is to serve."""
+        """Set the files."""
         self.assets = assets
 
     def get(self, name: str) -> None:
-        """Answer with the file."""
+        """Send the file."""
         zipped = "gzip" in self.request.headers.get("Accept-Encoding", "")
         files = self.assets.zipped if zipped else self.assets.plain
         if name not in files:
@@ -320,8 +322,8 @@ class Asset(RequestHandler):
 
 
 class Health(RequestHandler):
-    """Says that the server runs; it needs no token and tells nothing else."""
+    """The health check, which needs no token and reveals nothing else."""
 
     def get(self) -> None:
-        """Answer ``{"ok": true}``."""
+        """Send ``{"ok": true}``."""
         self.finish({"ok": True})

@@ -1,85 +1,87 @@
-"""What a board's widgets are, and the parts that all of them are made of."""
+"""The base of all panels: buttons, an error message, and below them the state."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any
 
 import ipywidgets as widgets
-import pandas as pd
 from markupsafe import Markup
 
-from liq.analysis.charts import Spec, ThemeName
-from liq.common.html import with_code
+from liq.common.html import join
+from liq.web.dashboard.faults import explain, log
 from liq.web.dashboard.guard import Guard
-from liq.web.dashboard.html import Html
-from liq.web.dashboard.model import Frames
-from liq.web.dashboard.plot import Plot
-from liq.web.dashboard.table import Table
+from liq.web.dashboard.html import Html, style_sheet
+from liq.web.dashboard.markup import alert
+from liq.web.dashboard.tasks import Tasks
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+REFRESH_S = 0.5  # between the points of a sparkline
+HISTORY = 240  # points of a sparkline
+_WIDTH, _HEIGHT = 240, 28  # pixels of a sparkline
 
 
-class Look(NamedTuple):
-    """How to draw: the theme, and the times that charts shade because a feed was disconnected."""
+class Panel:
+    """Buttons above the widgets ``shown``; a notebook displays ``widget``."""
 
-    theme: ThemeName
-    gaps: pd.DataFrame | None
+    def __init__(self, *shown: widgets.Widget) -> None:
+        self._tasks = Tasks()
+        self._buttons, self._problem = widgets.HBox(), Html()
+        self._display = Guard("This panel may be outdated")  # guards the refreshes
+        self.widget = widgets.VBox(
+            [
+                style_sheet("panels.css"),
+                self._buttons,
+                self._problem,
+                self._display.place,
+                *shown,
+            ]
+        )
+        self.widget.add_class("liq-panel")
 
+    def _ipython_display_(self) -> None:
+        from IPython.display import display  # noqa: PLC0415
 
-class Panel(ABC):
-    """The widgets of one board.
+        display(self.widget)  # type: ignore[no-untyped-call]
 
-    A range drawn on one of ``brushes`` becomes the window; a row of ``tables`` is a print.
-    """
+    def _button(self, name: str, work: Work, **options: Any) -> widgets.Button:
+        """Add a button that runs ``work``, shows its error and disables all buttons meanwhile."""
+        button = widgets.Button(description=name, **options)
+        button.on_click(lambda _button: self._tasks.spawn(self._run(work)))
+        self._buttons.children += (button,)
+        return button
 
-    widget: widgets.Widget
-    cards: "tuple[Card, ...]"
-    brushes: tuple[Plot, ...] = ()
-    tables: tuple[Table, ...] = ()
+    async def _update(self) -> None:
+        """Show the current state and enable the buttons that apply."""
 
-    @abstractmethod
-    def draw(self, frames: Frames, look: Look) -> None:
-        """Show ``frames``, which are those of this board, each card guarding what it shows."""
-
-    @property
-    def faults(self) -> list[str]:
-        """The names of the cards that could not be drawn."""
-        return [card.name for card in self.cards if card.fault]
-
-
-class Card(Guard):
-    """A framed part of a board: ``with card:`` shows over it what is raised meanwhile.
-
-    ``title`` is its name unless a widget is given, ``note`` stands beside that in small print.
-    """
-
-    def __init__(
-        self,
-        css_class: str,
-        name: str,
-        content: widgets.Widget,
-        *,
-        title: widgets.Widget | None = None,
-        note: str = "",
-    ) -> None:
-        super().__init__(name)
-        parts = [self.place, title or heading(name, note), content]
-        self.widget = widgets.VBox(parts).add_class("liq-card").add_class(css_class)
-
-
-def timed(
-    chart: Callable[..., Spec], frame: pd.DataFrame, frames: Frames, look: Look, **more: Any
-) -> Spec:
-    """Return ``chart`` of ``frame`` over the window; another window undoes the reader's zoom."""
-    spec = chart(frame, look.theme, span=frames.span, gaps=look.gaps, badge=frames.badge, **more)
-    spec["layout"]["uirevision"] = str(frames.controls.span)
-    return spec
+    async def _run(self, work: Work) -> None:
+        self._problem.value = Markup()
+        for button in self._buttons.children:
+            button.disabled = True
+        try:
+            await work()
+        except Exception as error:
+            log("a button", error)
+            self._problem.value = alert(explain(error))
+        finally:
+            with self._display:
+                await self._update()
 
 
-def heading(title: str, about: str = "") -> Html:
-    """Return a card's title, and in small letters what it is about."""
-    small = Markup("<small>{}</small>").format(with_code(about)) if about else ""
-    return Html(Markup("<h3>{}{}</h3>").format(title, small), "liq-heading")
+def numbers(named: Iterable[tuple[str, str]]) -> Markup:
+    """Return values, each with its name above it."""
+    one = Markup("<span><small>{}</small>{}</span>")
+    return join(one.format(name, value) for name, value in named)
 
 
-def board(css_class: str, cards: Sequence[Card]) -> widgets.Box:
-    """Return cards side by side, as the style sheet places them."""
-    return widgets.Box([card.widget for card in cards]).add_class("liq-board").add_class(css_class)
+def sparkline(rates: Sequence[float]) -> Markup:
+    """Return rates as a line, oldest to newest, scaled to the highest rate."""
+    top = max(rates, default=0.0) or 1.0
+    step = _WIDTH / (HISTORY - 1)
+    points = " ".join(
+        f"{i * step:.1f},{(_HEIGHT - 1) * (1 - rate / top) + 0.5:.1f}"
+        for i, rate in enumerate(rates)
+    )
+    label = f"rate of the last {HISTORY * REFRESH_S:.0f} s, at most {top:.1f}/s"
+    return Markup(
+        '<svg width="{}" height="{}" role="img" aria-label="{}"><polyline points="{}"/></svg>'
+    ).format(_WIDTH, _HEIGHT, label, points)

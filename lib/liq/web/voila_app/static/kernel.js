@@ -1,9 +1,9 @@
-// A kernel behind a websocket, spoken to in Jupyter's messaging protocol.
+// A client of a kernel behind a websocket, in Jupyter's messaging protocol.
 // https://jupyter-server.readthedocs.io/en/latest/developers/websocket-protocols.html#default-websocket-protocol
 
 const OUTPUTS = new Set(["stream", "display_data", "execute_result", "error", "clear_output"]);
 
-/** A kernel-side object that messages go to and come from, as widget models expect it. */
+/** A channel to one object of the kernel, with the interface that widget models expect. */
 class Comm {
   constructor(kernel, id, target) {
     Object.assign(this, { kernel, comm_id: id, target_name: target, early: [] });
@@ -26,7 +26,7 @@ class Comm {
   on_close(listener) {
     this.closed = listener;
   }
-  /** A message that comes before the model is built waits for it. */
+  /** Deliver a message; messages before the first listener are queued. */
   take(message) {
     if (this.listener) this.listener(message);
     else this.early.push(message);
@@ -35,12 +35,12 @@ class Comm {
 
 export class Kernel {
   /**
-   * `onComm(comm, message)` gets objects that the kernel makes, `onLost(reached)` is called at the
-   * end, `onError(content)` gets what the kernel raised where no output shows it.
+   * `onComm(comm, message)` receives new objects of the kernel. `onLost(reached)` is called when the
+   * connection ends. `onError(content)` receives exceptions that no output shows.
    */
   constructor(url, { onComm, onLost, onError }) {
     Object.assign(this, { onComm, onLost, onError, comms: new Map(), waiting: new Map() });
-    this.captures = new Map(); // by the id of a request: who takes what its work puts out
+    this.captures = new Map(); // request id -> receiver of the request's outputs
     this.session = uuid();
     this.socket = new WebSocket(`${url}?session_id=${this.session}`);
     this.socket.binaryType = "arraybuffer";
@@ -56,7 +56,7 @@ export class Kernel {
     return comm;
   }
 
-  /** Send a message on the shell channel; return its id. `callbacks.iopub` hear of its effects. */
+  /** Send a message on the shell channel; return its id. `callbacks.iopub` receive its results. */
   send(msg_type, content, { callbacks, metadata = {}, buffers = [] } = {}) {
     const header = {
       msg_id: uuid(), session: this.session, msg_type,
@@ -93,7 +93,7 @@ export class Kernel {
   }
 }
 
-// crypto.randomUUID is for secure pages only, which a page from another machine's address is not
+// crypto.randomUUID needs a secure page; a page from another machine's address is not secure
 function uuid() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,16 +1,16 @@
-// Draws what cells put out: figures, HTML, pictures, text; and ipywidgets' Output, which holds such.
+// Draws the outputs of cells (figures, HTML, pictures, text) and ipywidgets' Output widget.
 
 const FIGURE = "application/vnd.plotly.v1+json";
 const VIEW = "application/vnd.jupyter.widget-view+json";
 const widgets = window.amd["@jupyter-widgets/base"];
 
-// liq.web.dashboard.plot looks for this promise before it asks the kernel for plotly.js
+// liq.web.dashboard.plot awaits this promise before it requests plotly.js from the kernel
 window.liqPlotly = new Promise((resolve) => {
   if (window.Plotly) resolve(window.Plotly);
   else document.getElementById("liq-plotly").addEventListener("load", () => resolve(window.Plotly));
 });
 
-// as liq.web.dashboard.plot's: no button uploads a chart to another host
+// the same as in liq.web.dashboard.plot: no button uploads a chart to another host
 const CONFIG = {
   responsive: true,
   displaylogo: false,
@@ -24,7 +24,7 @@ export async function drawFigure({ data, layout, frames }, el) {
   await Plotly.newPlot(el, { data, layout, frames, config: CONFIG });
 }
 
-/** Keeps outputs, and takes what the kernel puts out while it works on the message `msg_id`. */
+/** Stores outputs, and receives the outputs of the request `msg_id`. */
 export class OutputModel extends widgets.DOMWidgetModel {
   defaults() {
     const module = "@jupyter-widgets/output";

@@ -1,21 +1,21 @@
-// Draws what the notebook's outputs hold: plotly's figures, and widgets, ipywidgets' own and anywidget's.
+// Draws the notebook's outputs: plotly figures, and widgets of ipywidgets and anywidget.
 
 import { Kernel } from "./kernel.js";
 import { OutputModel, OutputView, drawFigure } from "./output.js";
 
 const VIEW = "application/vnd.jupyter.widget-view+json";
 const FIGURE = "application/vnd.plotly.v1+json";
-const TRIES = 3; // to load a page that broke off
+const TRIES = 3; // reloads of an incomplete page
 const { base } = document.documentElement.dataset;
 const { kernel: kernelId } = sent("liq-page");
 const widgets = window.amd["@jupyter-widgets/base"]; // with controls and output in one bundle
 const { JupyterLuminoWidget: Lumino } = widgets;
 widgets.load_ipython_extension(); // adds the style sheets
 
-// the bundle's own need the classic notebook around them
+// the bundle's Output needs the classic notebook
 const OWN = { OutputModel, OutputView };
 
-/** What the server sends at the end of a page; nothing if the page broke off before. */
+/** Return the data that the server sends at the end of a page; {} if the page is incomplete. */
 function sent(id) {
   try {
     return JSON.parse(document.getElementById(id).textContent);
@@ -32,8 +32,8 @@ function classOf(name, module) {
 }
 
 /**
- * Have anywidget load a widget's module from this server: the page runs no code that a kernel sends.
- * Its content security policy would refuse it, too.
+ * Have anywidget load a widget's module from this server: the page runs no code from a kernel, and
+ * the content security policy blocks it too.
  */
 function serveModule(state) {
   const [, name] = /^liq\.web\.dashboard\.(\w+)\.\w+$/.exec(state._anywidget_id) ?? [];
@@ -41,7 +41,7 @@ function serveModule(state) {
   return { ...state, _esm: new URL(`./${name}.js`, import.meta.url).href };
 }
 
-/** Keeps a model in the page for every widget of the kernel, and makes views of them. */
+/** Keeps a model for every widget of the kernel, and creates their views. */
 class WidgetManager {
   constructor() {
     this.models = new Map();
@@ -49,11 +49,11 @@ class WidgetManager {
     this.kernel = new Kernel(`${origin}${base}api/kernels/${kernelId}/channels`, {
       onComm: (comm, message) => this.opened(comm, message),
       onLost: lost,
-      onError: ({ ename, evalue }) => tell(`This page's kernel raised ${ename}: ${evalue}`),
+      onError: ({ ename, evalue }) => notify(`This page's kernel raised ${ename}: ${evalue}`),
     });
   }
 
-  /** Make models of all widgets that the kernel has. */
+  /** Create the models of all widgets of the kernel. */
   async load() {
     await this.kernel.connected;
     const control = this.kernel.comm("jupyter.widget.control");
@@ -94,7 +94,7 @@ class WidgetManager {
     this.models.set(comm.comm_id, build());
   }
 
-  // what models and views ask of their manager
+  // the interface that models and views expect of their manager
 
   get_model(id) {
     return this.models.get(id) ?? Promise.reject(new Error(`the kernel has no widget ${id}`));
@@ -130,52 +130,52 @@ async function draw(manager, slot) {
   addEventListener("resize", () => view.luminoWidget.processMessage(Lumino.ResizeMessage.UnknownSize));
 }
 
-function tell(text) {
+function notify(text) {
   const notice = document.getElementById("liq-notice");
   notice.textContent = text;
   notice.hidden = !text;
 }
 
-/** The kernel is gone: load the page anew, which gets another, once the server answers. */
+/** The kernel has ended: reload the page, which gets a new kernel, when the server responds. */
 async function lost(reached) {
   if (leaving) return;
   leaving = true;
-  if (!reached) return tell("The kernel cannot be reached. Does a proxy on the way refuse websockets?");
-  tell("Connection lost. Trying again…");
-  await loadAgain();
+  if (!reached) return notify("Cannot connect to the kernel. Does a proxy block websockets?");
+  notify("Connection lost. Reconnecting…");
+  await reload();
 }
 
-/** The page broke off, as when its kernel does not start: load it anew, some times, ever later. */
-async function brokenOff() {
+/** The page is incomplete, e.g. since its kernel did not start: reload it with increasing pauses. */
+async function retry() {
   const tries = Number(sessionStorage.getItem("liq-tries"));
   if (tries >= TRIES) {
     sessionStorage.removeItem("liq-tries");
-    return tell("The server broke this page off. Its log says why: liq logs dashboard");
+    return notify("The page is incomplete. The server's log gives the cause: liq logs dashboard");
   }
   sessionStorage.setItem("liq-tries", tries + 1);
-  tell("The server broke this page off. Trying again…");
+  notify("The page is incomplete. Reloading…");
   await pause(1000 * 2 ** tries);
-  await loadAgain();
+  await reload();
 }
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-async function loadAgain() {
+async function reload() {
   for (;;) {
     await pause(1000);
-    const answer = await fetch(`${base}health`, { cache: "no-store" }).catch(() => null);
-    if (answer?.ok) return location.reload();
+    const response = await fetch(`${base}health`, { cache: "no-store" }).catch(() => null);
+    if (response?.ok) return location.reload();
   }
 }
 
 const drawIn = (slot) => drawFigure(JSON.parse(slot.textContent), slot.parentElement);
 
-/** End the kernel, which serves nobody else. */
+/** Stop the kernel, which belongs to this page. */
 function endKernel() {
   leaving = true;
   const form = new FormData();
   form.append("_xsrf", sent("liq-visit").xsrf);
-  // no beacon: without a referrer that has no origin, which the server checks
+  // no beacon: without a referrer it has no origin, which the server checks
   fetch(`${base}voila/api/shutdown/${kernelId}`, { method: "POST", body: form, keepalive: true });
 }
 
@@ -184,7 +184,7 @@ const slots = (type) => Array.from(document.querySelectorAll(`script[type="${typ
 let leaving = false;
 
 async function drawWidgets() {
-  if (!slots(VIEW).length) return endKernel(); // all that it had to say stands in the page
+  if (!slots(VIEW).length) return endKernel(); // the page already has all outputs
   addEventListener("pagehide", endKernel);
   addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
   const manager = new WidgetManager();
@@ -195,12 +195,12 @@ async function drawWidgets() {
 async function drawAll() {
   sessionStorage.removeItem("liq-tries");
   await Promise.all([drawWidgets(), ...slots(FIGURE).map(drawIn)]);
-  tell("");
+  notify("");
 }
 
 try {
-  await (kernelId ? drawAll() : brokenOff());
+  await (kernelId ? drawAll() : retry());
 } catch (error) {
   console.error(error);
-  tell(`The page could not be drawn: ${error.message}`);
+  notify(`The page could not be drawn: ${error.message}`);
 }

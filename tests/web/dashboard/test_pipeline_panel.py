@@ -1,4 +1,4 @@
-"""The pipeline's panel: what it shows, and what its buttons do on real servers."""
+"""The pipeline panel: its state and its buttons, on real servers."""
 
 import asyncio
 
@@ -9,25 +9,25 @@ from liq.delivery import connect, deadletters
 from liq.delivery.messaging import Publisher
 from liq.errors import StackError
 from liq.records.model import Source
-from liq.web.dashboard.monitor import PipelineMonitor
+from liq.web.dashboard.panels import PipelinePanel
 from support.helpers import reached
 
 pytestmark = pytest.mark.stack
 
 
-def page(monitor: PipelineMonitor) -> str:
+def page(monitor: PipelinePanel) -> str:
     return "".join(str(getattr(part, "value", "")) for part in monitor.widget.children[2:])
 
 
-async def test_it_shows_each_stream_and_what_is_broken_and_mends_it(pipeline: Settings) -> None:
-    monitor = await asyncio.to_thread(PipelineMonitor, pipeline)
+async def test_it_shows_each_stream_and_what_is_broken_and_repairs_it(pipeline: Settings) -> None:
+    monitor = await asyncio.to_thread(PipelinePanel, pipeline)
     for text in (pipeline.topic, pipeline.price_topic, "liq-running", "writable", "none"):
         assert text in page(monitor)
     assert "liq-failed" not in page(monitor)
     await asyncio.to_thread(connect.remove, pipeline)
     monitor.start()
     await reached(lambda: "the sink is ABSENT" in page(monitor))
-    monitor._mend.click()
+    monitor._repair.click()
     await reached(lambda: "liq-failed" not in page(monitor))
     monitor.stop()
 
@@ -38,7 +38,7 @@ async def test_dead_letters_are_shown_escaped_and_redriven(pipeline: Settings) -
             "binance_usdm", "<b>odd</b>", b'{"result":null,"id":1}', 1, Source.SIMULATOR
         )
         await publisher.dead_letter("nobody", "odd", b"{}", 1, Source.SIMULATOR)
-    monitor = await asyncio.to_thread(PipelineMonitor, pipeline)
+    monitor = await asyncio.to_thread(PipelinePanel, pipeline)
     assert "&lt;b&gt;odd" in page(monitor)
     assert "2 not redriven" in page(monitor)
     monitor._redrive.click()
@@ -50,7 +50,7 @@ async def test_dead_letters_are_shown_escaped_and_redriven(pipeline: Settings) -
 
 
 async def test_a_bounded_watch_fails_when_something_is_broken(pipeline: Settings) -> None:
-    monitor = await asyncio.to_thread(PipelineMonitor, pipeline)
+    monitor = await asyncio.to_thread(PipelinePanel, pipeline)
     await monitor.watch(None)
     await monitor.watch(0.01)
     await asyncio.to_thread(connect.remove, pipeline)

@@ -1,4 +1,4 @@
-"""A Spark job in a notebook: buttons that start and stop it, and what it is doing."""
+"""The panel of a Spark job: starts and stops it and shows its progress."""
 
 import asyncio
 import contextlib
@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from liq.errors import LiqError
-from liq.web.dashboard.frame import ButtonPanel
 from liq.web.dashboard.html import Html
-from liq.web.dashboard.status import HISTORY, numbers, sparkline
+from liq.web.dashboard.panels.base import HISTORY, REFRESH_S, Panel, numbers, sparkline
 
 if TYPE_CHECKING:
     from liq.analysis.spark import Job, Progress
 
-_REFRESH = 0.5  # seconds
 
+class SparkPanel(Panel):
+    """Runs a `liq.analysis.spark.Job` beside the kernel and shows its progress.
 
-class JobPanel(ButtonPanel):
-    """Shows a `liq.analysis.spark.Job` and runs it beside the kernel: a notebook goes on meanwhile.
+    Other cells can run meanwhile. The buttons Start and Stop call `start` and `stop`.
 
-    ``widget`` is what a notebook shows. Start and Stop do what `start` and `stop` do.
+    Args:
+        job: the job to run.
+
+    Example:
+        panel = SparkPanel(Job(gap=5, min_prints=5))
+        panel
     """
 
     def __init__(self, job: "Job") -> None:
@@ -37,31 +41,35 @@ class JobPanel(ButtonPanel):
         self._show("stopped")
 
     async def start(self) -> None:
-        """Start the job, which takes seconds, and show what it does. Raises as it does."""
+        """Start the job, which takes seconds, and refresh the panel. Raises the job's error."""
         if not self.job.running:
             self._show("connecting")
-            with self._failing():
+            with self._show_failure():
                 await self.job.start()
             self._refreshing = asyncio.create_task(self._refresh(), name="liq-spark-panel")
 
     async def stop(self) -> None:
-        """Stop the job; its last figures stay. Raises what made it fail."""
+        """Stop the job; its last figures stay visible. Raises the job's error."""
         if self._refreshing:
             self._refreshing.cancel()
-        with self._failing():
+        with self._show_failure():
             await self.job.stop()
         self._show("stopped")
 
     async def run(self, seconds: float | None) -> None:
-        """Run for ``seconds`` from the first batch on, then stop: for runs without a reader.
+        """Run until ``seconds`` after the first batch, then stop: for unattended runs.
 
-        Returns at once when ``seconds`` is None. Raises what made the job fail.
+        Args:
+            seconds: how long to run; None returns at once.
+
+        Raises:
+            LiqError: the error of the job.
         """
         if seconds is None:
             return
         await self.start()
-        while self.job.running and self._latest.batch < 0:  # noqa: ASYNC110 - it is polled only
-            await asyncio.sleep(_REFRESH)
+        while self.job.running and self._latest.batch < 0:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(REFRESH_S)
         if self._refreshing:  # it ends early when the job does
             await asyncio.wait({self._refreshing}, timeout=seconds)
         await self.stop()
@@ -72,7 +80,7 @@ class JobPanel(ButtonPanel):
                 self._latest = await asyncio.to_thread(self.job.progress)
                 self._rates.append(self._latest.input_rate)
                 self._show("running" if self._latest.batch >= 0 else "connecting")
-            await asyncio.sleep(_REFRESH)
+            await asyncio.sleep(REFRESH_S)
         self._show("failed")
 
     def _show(self, state: str) -> None:
@@ -88,7 +96,7 @@ class JobPanel(ButtonPanel):
         self._stop.disabled = state in ("stopped", "connecting")
 
     @contextlib.contextmanager
-    def _failing(self) -> Iterator[None]:
+    def _show_failure(self) -> Iterator[None]:
         try:
             yield
         except LiqError:
@@ -97,11 +105,11 @@ class JobPanel(ButtonPanel):
 
 
 def _numbers(latest: "Progress") -> Iterator[tuple[str, str]]:
-    yield "arriving", f"{latest.input_rate:,.1f}/s"
-    yield "done at", f"{latest.processed_rate:,.1f}/s"
+    yield "input rate", f"{latest.input_rate:,.1f}/s"
+    yield "processed rate", f"{latest.processed_rate:,.1f}/s"
     yield "batch", f"{latest.batch:,}" if latest.batch >= 0 else "-"
-    yield "messages in it", f"{latest.rows:,}"
+    yield "messages in batch", f"{latest.rows:,}"
     yield "too late", f"{latest.late:,}"
     yield "state", f"{latest.state:,} rows"
-    yield "memory of state", f"{latest.state_bytes / 1e6:,.1f} MB"
+    yield "state memory", f"{latest.state_bytes / 1e6:,.1f} MB"
     yield "watermark", latest.watermark or "-"

@@ -10,7 +10,7 @@ from liq.config import Settings
 from liq.delivery.producer import FeedState, Producer, Status
 from liq.errors import FeedError, KafkaError
 from liq.records.model import Source
-from liq.web.dashboard.status import ProducerPanel
+from liq.web.dashboard.panels import ProducerPanel
 from support.helpers import eventually, free_ports
 
 STATUS = Status(
@@ -21,7 +21,7 @@ STATUS = Status(
 
 
 class Steady:
-    """Stands where a `Producer` does, in one state and with nothing behind it."""
+    """Replaces a `Producer`, in one fixed state."""
 
     def __init__(self, status: Status) -> None:
         self._status = status
@@ -122,7 +122,7 @@ async def test_a_run_that_publishes_nothing_fails(
         await made.run(0.01, expect=expect)
 
 
-async def test_a_start_that_fails_is_told_and_may_be_tried_again(tmp_path: Any) -> None:
+async def test_a_failed_start_is_shown_and_can_be_retried(tmp_path: Any) -> None:
     settings = Settings.load(home=tmp_path, **free_ports())
     made = ProducerPanel([Producer(instruments={}, settings=settings)])
     with pytest.raises(KafkaError):
@@ -130,7 +130,7 @@ async def test_a_start_that_fails_is_told_and_may_be_tried_again(tmp_path: Any) 
 
     start, stop = buttons(made)
     start.click()
-    told = made.widget.children[2]
-    await asyncio.to_thread(eventually, lambda: told.value)
-    assert "liq up" in told.value
+    problem = made.widget.children[2]
+    await asyncio.to_thread(eventually, lambda: problem.value)
+    assert "liq up" in problem.value
     assert (start.disabled, stop.disabled) == (False, True)

@@ -1,8 +1,8 @@
-"""Producers in a notebook: buttons that start and stop them, and what they are doing."""
+"""The panel of producers: starts and stops them and shows their state."""
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
@@ -10,18 +10,21 @@ from liq.analysis.charts import LIVE_SOURCES
 from liq.common.html import join
 from liq.delivery.producer import FeedState, Producer, Status
 from liq.errors import FeedError
-from liq.web.dashboard.frame import ButtonPanel
 from liq.web.dashboard.html import Html
-
-_REFRESH = 0.5  # seconds
-HISTORY = 240  # rates that a sparkline shows
-_WIDTH, _HEIGHT = 240, 28  # pixels of a sparkline
+from liq.web.dashboard.panels.base import HISTORY, REFRESH_S, Panel, numbers, sparkline
 
 
-class ProducerPanel(ButtonPanel):
-    """Shows producers and runs them as tasks of the kernel: a notebook goes on meanwhile.
+class ProducerPanel(Panel):
+    """Runs producers as tasks of the kernel and shows their state.
 
-    ``widget`` is what a notebook shows. Start and Stop do what `start` and `stop` do.
+    Other cells can run meanwhile. The buttons Start and Stop call `start` and `stop`.
+
+    Args:
+        producers: from `liq.producer.producers`.
+
+    Example:
+        panel = ProducerPanel(producers(["binance_usdm"]))
+        panel
     """
 
     def __init__(self, producers: Sequence[Producer]) -> None:
@@ -35,14 +38,14 @@ class ProducerPanel(ButtonPanel):
         self.refresh()
 
     async def start(self) -> None:
-        """Start all producers and keep what is shown up to date. Raises as they do."""
+        """Start all producers and refresh the panel. Raises the error of a producer."""
         for producer in self.producers:
             await producer.start()
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = asyncio.create_task(self._refresh(), name="liq-producer-panel")
 
     async def stop(self) -> None:
-        """Stop all producers, delivering what is queued. Raises as they do."""
+        """Deliver the queued records and stop all producers. Raises the error of a producer."""
         try:
             for producer in self.producers:
                 await producer.stop()
@@ -50,10 +53,15 @@ class ProducerPanel(ButtonPanel):
             self.refresh()
 
     async def run(self, seconds: float | None, *, expect: bool = False) -> None:
-        """Produce for ``seconds`` and stop: for runs without a reader, as papermill's.
+        """Produce for ``seconds`` and stop: for unattended runs, e.g. with papermill.
 
-        Returns at once when ``seconds`` is None. Raises what made a producer fail, and `FeedError`
-        if one published nothing: always with ``expect``, else unless its venue was merely quiet.
+        Args:
+            seconds: how long to produce; None returns at once.
+            expect: fail for a quiet venue too.
+
+        Raises:
+            FeedError: a producer published nothing, unless its venue was only quiet.
+            LiqError: the error of a producer.
         """
         if seconds is None:
             return
@@ -71,7 +79,7 @@ class ProducerPanel(ButtonPanel):
                 )
 
     def refresh(self) -> None:
-        """Show the producers as they are now."""
+        """Show the current state of the producers."""
         statuses = [producer.status() for producer in self.producers]
         for status, rates in zip(statuses, self._rates, strict=True):
             rates.append(status.rate)
@@ -86,11 +94,11 @@ class ProducerPanel(ButtonPanel):
         while self._any_runs():
             with self._display:
                 self.refresh()
-            await asyncio.sleep(_REFRESH)
+            await asyncio.sleep(REFRESH_S)
         with self._display:
             self.refresh()
 
-    async def _settle(self) -> None:
+    async def _update(self) -> None:
         self.refresh()
 
 
@@ -120,12 +128,6 @@ def _section(status: Status, rates: Sequence[float]) -> Markup:
     )
 
 
-def numbers(named: Iterable[tuple[str, str]]) -> Markup:
-    """Return values, each with its name above it."""
-    one = Markup("<span><small>{}</small>{}</span>")
-    return join(one.format(name, value) for name, value in named)
-
-
 def _numbers(status: Status) -> Iterator[tuple[str, str]]:
     yield "rate", f"{status.rate:,.1f}/s"
     for name, count in (
@@ -138,17 +140,3 @@ def _numbers(status: Status) -> Iterator[tuple[str, str]]:
     ):
         yield name, f"{count:,}"
     yield "lag", "-" if status.lag_s is None else f"{status.lag_s * 1000:,.0f} ms"
-
-
-def sparkline(rates: Sequence[float]) -> Markup:
-    """Draw rates, oldest to newest, scaled to their greatest."""
-    top = max(rates, default=0.0) or 1.0
-    step = _WIDTH / (HISTORY - 1)
-    points = " ".join(
-        f"{i * step:.1f},{(_HEIGHT - 1) * (1 - rate / top) + 0.5:.1f}"
-        for i, rate in enumerate(rates)
-    )
-    label = f"rate of the last {HISTORY * _REFRESH:.0f} s, at most {top:.1f}/s"
-    return Markup(
-        '<svg width="{}" height="{}" role="img" aria-label="{}"><polyline points="{}"/></svg>'
-    ).format(_WIDTH, _HEIGHT, label, points)

@@ -1,4 +1,4 @@
-"""The pipeline in a notebook: what lags, what is broken, and buttons that mend it."""
+"""The panel of the pipeline: shows lag and failures and repairs them."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,20 +15,28 @@ from liq.delivery.messaging import Partition
 from liq.errors import StackError
 from liq.monitoring import diagnosis, monitor
 from liq.monitoring.monitor import Flow, Pipeline
-from liq.web.dashboard.frame import ButtonPanel
 from liq.web.dashboard.html import Html
 from liq.web.dashboard.markup import alert
-from liq.web.dashboard.status import numbers
+from liq.web.dashboard.panels.base import Panel, numbers
 
 _REFRESH = 2.0  # seconds
-_SLOW = 3.0  # seconds to wait for an answer before saying so
+_SLOW = 3.0  # seconds without a response before the panel says so
 _LETTERS = 50
 
 
-class PipelineMonitor(ButtonPanel):
-    """Shows topics, sinks, tables and dead letters; Mend and Redrive do as they say.
+class PipelinePanel(Panel):
+    """Shows topics, sinks, tables and dead letters.
 
-    ``widget`` is what a notebook shows, once; `start` keeps it up to date until `stop`.
+    The buttons Repair and Redrive call `repair` and `redrive`. The panel refreshes from `start`
+    until `stop`.
+
+    Args:
+        settings: of the pipeline; the current settings by default.
+
+    Example:
+        panel = PipelinePanel()
+        panel.start()
+        panel
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -37,35 +45,39 @@ class PipelineMonitor(ButtonPanel):
         self._progress = widgets.IntProgress(layout={"display": "none"}, description="Redriving")
         self._flows, self._letters, self._passed = Html(), Html(), Html()
         super().__init__(self._progress, self._flows, self._letters, self._passed)
-        self._mend = self._button(
-            "Mend", self.mend, tooltip="restart failed tasks, resume suspended tables"
+        self._repair = self._button(
+            "Repair", self.repair, tooltip="restart failed tasks, resume suspended tables"
         )
         self._redrive = self._button(
-            "Redrive", self.redrive, tooltip="take every dead letter again"
+            "Redrive", self.redrive, tooltip="process every dead letter again"
         )
         self.refresh()
 
     def refresh(self) -> Pipeline:
-        """Show the pipeline as it is now, and return it."""
+        """Show the current state of the pipeline, and return it."""
         seen = monitor.check(self._settings)
         self._show(seen)
         return seen
 
     def start(self) -> None:
-        """Keep what is shown up to date, in the kernel's loop."""
+        """Refresh the panel in the kernel's event loop."""
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = asyncio.get_running_loop().create_task(self._live())
 
     def stop(self) -> None:
-        """Leave what is shown as it is."""
+        """Stop refreshing; the last state stays visible."""
         if self._refreshing:
             self._refreshing.cancel()
             self._refreshing = None
 
     async def watch(self, seconds: float | None) -> None:
-        """Watch for ``seconds`` and stop: for runs without a reader, as papermill's.
+        """Watch for ``seconds`` and stop: for unattended runs, e.g. with papermill.
 
-        Returns at once when ``seconds`` is None. Raises `StackError` if something is broken then.
+        Args:
+            seconds: how long to watch; None returns at once.
+
+        Raises:
+            StackError: something is broken at the end.
         """
         if seconds is None:
             return
@@ -76,12 +88,12 @@ class PipelineMonitor(ButtonPanel):
         if problems:
             raise StackError("; ".join(problems))
 
-    async def mend(self) -> None:
-        """Register missing sinks, start failed tasks again, resume suspended tables."""
+    async def repair(self) -> None:
+        """Register missing sinks, restart failed tasks and resume suspended tables."""
         await asyncio.to_thread(monitor.repair, self._settings)
 
     async def redrive(self) -> None:
-        """Take every dead letter again; those that fail once more stay."""
+        """Process every dead letter again; letters that fail once more stay."""
         chosen = await asyncio.to_thread(deadletters.letters, self._settings)
         self._progress.max, self._progress.value = max(len(chosen), 1), 0
         self._progress.layout.display = None
@@ -103,17 +115,17 @@ class PipelineMonitor(ButtonPanel):
     async def _live(self) -> None:
         while True:
             with self._display:
-                self._show(await self._look())
+                self._show(await self._read())
             await asyncio.sleep(_REFRESH)
 
-    async def _look(self) -> Pipeline:
-        """Return the pipeline as it is now; say what keeps that waiting while something does."""
-        looking = asyncio.create_task(asyncio.to_thread(monitor.check, self._settings))
-        while not (await asyncio.wait({looking}, timeout=_SLOW))[0]:
+    async def _read(self) -> Pipeline:
+        """Return the state of the pipeline; show the cause if that takes long."""
+        reading = asyncio.create_task(asyncio.to_thread(monitor.check, self._settings))
+        while not (await asyncio.wait({reading}, timeout=_SLOW))[0]:
             found = await asyncio.to_thread(diagnosis.problems, self._settings)
-            why = "; ".join(problem.what for problem in found) or "it takes long to ask all parts"
+            why = "; ".join(problem.what for problem in found) or "some part responds slowly"
             self._display.show(StackError(why))
-        return await looking
+        return await reading
 
     def _show(self, seen: Pipeline) -> None:
         self._flows.value = join(map(_flow, seen.flows))
@@ -122,19 +134,19 @@ class PipelineMonitor(ButtonPanel):
         if not self._tasks.busy:
             self._enable(seen)
 
-    async def _settle(self) -> None:
-        seen = await self._look()
+    async def _update(self) -> None:
+        seen = await self._read()
         self._show(seen)
         self._enable(seen)
 
     def _enable(self, seen: Pipeline) -> None:
-        self._mend.disabled, self._redrive.disabled = False, seen.letters is None
+        self._repair.disabled, self._redrive.disabled = False, seen.letters is None
 
 
 def _passed(seen: Pipeline) -> Markup:
     if not seen.passed:
         return Markup()
-    names = ("feed", "passed over on purpose within the hour", "of these too old at receipt")
+    names = ("feed", "passed over on purpose in the last hour", "too old at receipt")
     rows = (row((one.exchange, f"{one.passed:,}", f"{one.too_old:,}")) for one in seen.passed)
     return table(names, rows)
 
@@ -157,22 +169,22 @@ def _flow(flow: Flow) -> Markup:
 
 def _numbers(flow: Flow) -> Iterator[tuple[str, str]]:
     if flow.partitions is not None:
-        yield "messages kept", f"{flow.messages:,}"
-        yield "sink's lag", f"{flow.lag:,}"
+        yield "messages in topic", f"{flow.messages:,}"
+        yield "sink lag", f"{flow.lag:,}"
     if flow.sink:
         running = sum(task.state == "RUNNING" for task in flow.sink.tasks)
         yield "sink", flow.sink.state.lower()
         yield "tasks running", f"{running} of {len(flow.sink.tasks)}"
     if flow.wal:
         yield "table", "suspended" if flow.wal.suspended else "writable"
-        yield "waiting for the table", f"{flow.wal.pending:,} transactions"
+        yield "write backlog", f"{flow.wal.pending:,} transactions"
 
 
 def _partitions(flow: Flow) -> Markup:
     if not flow.partitions:
         return Markup()
     shown = table(
-        ("partition", "oldest", "next", "read to", "lag"), map(_partition, flow.partitions)
+        ("partition", "oldest", "next", "committed", "lag"), map(_partition, flow.partitions)
     )
     return Markup("<details><summary>partitions</summary>{}</details>").format(shown)
 
