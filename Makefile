@@ -22,7 +22,7 @@ test: lint ## lint, the sink's unit tests, then every Python test on real server
 	mvn --batch-mode --quiet --file connect/pom.xml --projects sink test -Dliq.build=$(CURDIR)/connect/target
 	.venv/bin/pytest
 
-docs: setup ## write what is made from the code: the README's table, docs/queries.md, the schemas
+docs: setup ## write the files generated from the code: docs/queries.md and the JSON schemas
 	@$(PY) tools/document.py
 
 sbom: setup ## list the Python packages and jars in dist/*.cdx.json, CycloneDX 1.6

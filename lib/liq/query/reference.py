@@ -1,4 +1,4 @@
-"""The catalogue as Markdown: the README's table, and the reference ``docs/queries.md``."""
+"""The catalogue as Markdown: the table and the reference of ``docs/queries.md``."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,13 +8,13 @@ from liq.query.parameters import Parameter
 
 
 def table(queries: Mapping[str, Query]) -> str:
-    """Return one line a query: what it tells, in a sentence."""
-    rows = ((f"[`{key}`](docs/queries.md#{key})", each.summary) for key, each in queries.items())
-    return "".join(_lines("query", "tells", rows=rows))
+    """Return one line a query: its name, linked to its section, and its summary."""
+    rows = ((f"[`{key}`](#{key})", each.summary) for key, each in queries.items())
+    return "".join(_lines("query", "returns", rows=rows))
 
 
 def reference(queries: Mapping[str, Query]) -> str:
-    """Return a section a query: what it tells, its parameters and its columns."""
+    """Return a section a query: its description, its parameters and its columns."""
     return "\n".join(_section(query) for query in queries.values())
 
 
