@@ -2,10 +2,10 @@
 LIQ := .venv/bin/liq
 PY := .venv/bin/python
 
-.PHONY: help setup run test lint sbom audit docs bench chaos oracle screenshot clean
+.PHONY: help setup run test test-fast lint sbom audit docs bench chaos oracle screenshot clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 setup: ## make .venv from uv.lock
 	@tools/setup
@@ -21,6 +21,9 @@ lint: setup ## ruff and mypy
 test: lint ## lint, the sink's unit tests, then every Python test on real servers
 	mvn --batch-mode --quiet --file connect/pom.xml --projects sink test -Dliq.build=$(CURDIR)/connect/target
 	.venv/bin/pytest
+
+test-fast: lint ## lint and the tests that start no server, kernel or other program
+	.venv/bin/pytest -m "not stack and not browser and not slow"
 
 docs: setup ## write the files generated from the code: docs/queries.md and the JSON schemas
 	@$(PY) tools/document.py
