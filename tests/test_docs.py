@@ -31,7 +31,8 @@ def test_readme_shows_the_two_commands_and_a_picture() -> None:
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.stem)
 def test_readme_links_to_the_page(page: Path) -> None:
-    assert f"(docs/{page.name})" in README
+    home = page.name == "index.md"  # of the site that `make reference` builds
+    assert home or f"(docs/{page.name})" in README
 
 
 @pytest.mark.parametrize("command", COMMANDS)
