@@ -1,11 +1,12 @@
 .DEFAULT_GOAL := help
 LIQ := .venv/bin/liq
+UV = $(or $(shell command -v uv),.tools/bin/uv)
 PY := .venv/bin/python
 
-.PHONY: help setup run test lint sbom audit docs bench chaos oracle screenshot clean
+.PHONY: help setup run test test-fast lint sbom audit docs reference bench chaos oracle screenshot clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 setup: ## make .venv from uv.lock
 	@tools/setup
@@ -22,8 +23,15 @@ test: lint ## lint, the sink's unit tests, then every Python test on real server
 	mvn --batch-mode --quiet --file connect/pom.xml --projects sink test -Dliq.build=$(CURDIR)/connect/target
 	.venv/bin/pytest
 
-docs: setup ## write what is made from the code: the README's table, docs/queries.md, the schemas
+test-fast: lint ## lint and the tests that start no server, kernel or other program
+	.venv/bin/pytest -m "not stack and not browser and not slow"
+
+docs: setup ## write the files generated from the code: docs/queries.md and the JSON schemas
 	@$(PY) tools/document.py
+
+reference: setup ## build the documentation with the API's reference in dist/site; warnings are errors
+	@$(UV) sync --quiet --frozen --all-extras --group docs
+	@.venv/bin/mkdocs build --quiet --strict
 
 sbom: setup ## list the Python packages and jars in dist/*.cdx.json, CycloneDX 1.6
 	@$(PY) tools/sbom.py

@@ -4,6 +4,7 @@ import os
 import signal
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,30 @@ from liq.delivery import connect, messaging
 from liq.records.streams import STREAMS
 from support.disk import lift_limit
 from support.helpers import configure_questdb, free_ports
+
+# Tests that `make test-fast` leaves out: folders and modules, then fixtures that start programs.
+_SLOW = (
+    "browser/",
+    "chaos/",
+    "common/test_kernels.py",
+    "ingest/simulator/",
+    "notebook/",
+    "security/",
+    "stack/",
+    "test_cluster.py",
+    "test_compose.py",
+    "web/voila_app/",
+)
+_PROGRAMS = {"server", "stack", "supervised"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test ``slow`` that starts kernels, apps or other programs, or simulates days."""
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parent).as_posix()
+        if place.startswith(_SLOW) or _PROGRAMS & {*getattr(item, "fixturenames", ())}:
+            item.add_marker("slow")
 
 
 @pytest.hookimpl(tryfirst=True)

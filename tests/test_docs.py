@@ -1,4 +1,4 @@
-"""The README tells of everything that a user can call."""
+"""The README is short, and the documentation names everything that a user can call."""
 
 import re
 from pathlib import Path
@@ -8,32 +8,51 @@ import typer
 from document import documents
 
 from liq.cli import app
+from liq.config import Settings
 from liq.query.queries import queries
 
 ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 README = (ROOT / "README.md").read_text()
+COMMAND_PAGE = (ROOT / "docs" / "commands.md").read_text()
+QUERY_PAGE = (ROOT / "docs" / "queries.md").read_text()
 SECURITY = (ROOT / "docs" / "security.md").read_text()
 COMMANDS = sorted(typer.main.get_group(app).commands)
 
 
+def test_readme_has_150_lines_at_most() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+def test_readme_shows_the_two_commands_and_a_picture() -> None:
+    assert re.findall(r"^make \w+", README, re.MULTILINE) == ["make run", "make test"]
+    assert re.search(r"^!\[.+\]\(docs/\w+\.png\)$", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.stem)
+def test_readme_links_to_the_page(page: Path) -> None:
+    home = page.name == "index.md"  # of the site that `make reference` builds
+    assert home or f"(docs/{page.name})" in README
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-def test_readme_names_the_command(command: str) -> None:
-    assert re.search(rf"^\| `liq {command}\b", README, re.MULTILINE)
+def test_docs_name_the_command(command: str) -> None:
+    assert re.search(rf"^\| `liq {command}\b", COMMAND_PAGE, re.MULTILINE)
 
 
-def test_readme_names_no_command_that_is_not_there() -> None:
-    assert set(re.findall(r"^\| `liq ([a-z]+)", README, re.MULTILINE)) == set(COMMANDS)
+def test_docs_name_no_command_that_is_not_there() -> None:
+    assert set(re.findall(r"^\| `liq ([a-z]+)", COMMAND_PAGE, re.MULTILINE)) == set(COMMANDS)
 
 
-def test_what_is_generated_is_up_to_date() -> None:
+def test_generated_files_are_up_to_date() -> None:
     stale = [path.name for path, text in documents().items() if path.read_text() != text]
     assert not stale, "run: make docs"
 
 
 @pytest.mark.parametrize("key", sorted(queries()))
-def test_readme_tells_what_the_query_tells(key: str) -> None:
-    assert f"| [`{key}`](docs/queries.md#{key}) | {queries()[key].summary} |" in README
-    assert f"\n## {key}\n" in (ROOT / "docs" / "queries.md").read_text()
+def test_docs_have_the_summary_of_the_query(key: str) -> None:
+    assert f"| [`{key}`](#{key}) | {queries()[key].summary} |" in QUERY_PAGE
+    assert f"\n## {key}\n" in QUERY_PAGE
 
 
 @pytest.mark.parametrize("notebook", sorted((ROOT / "notebooks").glob("*.ipynb")))
@@ -41,10 +60,18 @@ def test_readme_names_the_notebook(notebook: Path) -> None:
     assert f"| `{notebook.stem}` |" in README
 
 
-@pytest.mark.parametrize("document", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]))
-def test_links_lead_somewhere(document: Path) -> None:
-    for target in re.findall(r"\]\((?!http)([^)#]+)", document.read_text()):
-        assert (document.parent / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target, _, heading in re.findall(r"\]\((?!http)([^)#]*)(#([^)]+))?\)", page.read_text()):
+        file = page.parent / target if target else page
+        assert file.exists(), target
+        assert not heading or heading in _anchors(file), f"{target}#{heading}"
+
+
+def _anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives the headings of ``page``."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_each_promise_of_security_names_a_test_that_is_there() -> None:
@@ -58,8 +85,7 @@ def test_each_promise_of_security_names_a_test_that_is_there() -> None:
             assert re.search(rf"^(?:async )?def {test}\(", code, re.MULTILINE), f"{file}::{test}"
 
 
-def test_readme_names_no_setting_that_is_not_there() -> None:
-    from liq.config import Settings  # noqa: PLC0415
-
-    named = set(re.findall(r"LIQ_[A-Z_]+", README))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_docs_name_no_setting_that_is_not_there(page: Path) -> None:
+    named = set(re.findall(r"LIQ_[A-Z_]*[A-Z]", page.read_text()))
     assert named <= {f"LIQ_{name.upper()}" for name in Settings.model_fields}

@@ -1,10 +1,9 @@
-"""Write what is generated from the code: the README's table, docs/queries.md, the JSON schemas.
+"""Write the files that are generated from the code: docs/queries.md and the JSON schemas.
 
-``make docs`` runs it after an edit of ``queries.json``; a test fails where that was forgotten.
+``make docs`` runs it after an edit of ``queries.json``; a test fails if it was forgotten.
 """
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +11,58 @@ from liq.analysis import alerts
 from liq.query import catalogue, reference
 
 ROOT = Path(__file__).parents[1]
-_TABLE = re.compile(r"(<!-- queries -->\n)(.*?)(<!-- made by `make docs` -->)", re.DOTALL)
 _HEAD = """# Queries
 
-Made by `make docs` from `queries.json`. `liq.hit(key, **parameters)` runs one; `liq api` serves it
-at `/key`. Durations are like `90s`, `15m`, `4h` or `7d`; times are UTC.
+`make docs` writes this page from `queries.json`; its text is in `tools/document.py`.
 
-A window holds the rows from `until` less `window` on, and before `until`. A row hash writes times
-as ISO 8601 with six digits of microseconds and a `Z`. Rows that a query's order does not tell apart
-may come in any order.
+`queries.json` names the SQL. `liq.hit(key, **parameters)` runs a query as QuestDB's read-only user,
+with bound values, and `liq api` serves it at `/key`.
+
+```python
+import liq
+
+liq.hit("liquidations_by_bucket", bucket="5m", window="6h", symbols=["BTCUSDT"])
+```
+
+- Durations are like `90s`, `15m`, `4h` or `7d`; times are UTC.
+- A window ends before `until` and begins `window` earlier; a row at its beginning is in it.
+- Symbols, bases and exchanges are accepted in any case. A name that no row has gives a note with
+  the nearest names, for each parameter that takes names.
+- Rows with the same values in the columns of a query's order may come in any order.
+
+"""
+_MORE = """
+## Add a query
+
+An entry is SQL, a description, parameters with type, default and bounds, and columns with types and
+units. A plain string, as in the original app, works too. Edits are picked up without a restart.
+`"$schema": "./queries.schema.json"` lets an editor complete and check them.
+
+## Write a result into a file
+
+A file gets a stamp that lets others check the result. The stamp has the query's text, its
+parameters, the window in absolute time, its gaps and a hash of the rows.
+`liq.query.stamps.row_hash` defines the hash; it writes times as ISO 8601 with six digits of
+microseconds and a `Z`.
+
+```python
+liq.export(
+    "prints", "prints.parquet", window="1d"
+)  # or .csv; liq.query.exports.stamp_of(file) reads it
+```
+
+`liq report` runs the notebook `report` and writes one HTML file that works offline. Each figure has
+the same stamps beneath it. With the same `--until` the hashes are the same.
 
 """
 
 
 def documents() -> dict[Path, str]:
-    """Return what is generated: files and their texts."""
-    readme = ROOT / "README.md"
+    """Return the generated files and their texts."""
     queries, _ = catalogue.load(ROOT / "queries.json")
-    table = reference.table(queries)
+    sections = reference.table(queries), _MORE, reference.reference(queries)
     return {
-        readme: _TABLE.sub(lambda found: found[1] + table + found[3], readme.read_text()),
-        ROOT / "docs" / "queries.md": _HEAD + reference.reference(queries),
+        ROOT / "docs" / "queries.md": _HEAD + "".join(sections),
         ROOT / "queries.schema.json": _json(catalogue.json_schema()),
         ROOT / "alerts.schema.json": _json(alerts.json_schema()),
     }

@@ -1,4 +1,4 @@
-"""The catalogue as Markdown: the README's table, and the reference ``docs/queries.md``."""
+"""The catalogue as Markdown: the table and the reference of ``docs/queries.md``."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,9 +8,9 @@ from liq.query.parameters import Parameter
 
 
 def table(queries: Mapping[str, Query]) -> str:
-    """Return a Markdown table with one line for each query: its summary."""
-    rows = ((f"[`{key}`](docs/queries.md#{key})", each.summary) for key, each in queries.items())
-    return "".join(_lines("query", "tells", rows=rows))
+    """Return a Markdown table with one line for each query: its name, linked, and its summary."""
+    rows = ((f"[`{key}`](#{key})", each.summary) for key, each in queries.items())
+    return "".join(_lines("query", "returns", rows=rows))
 
 
 def reference(queries: Mapping[str, Query]) -> str:
