@@ -287,7 +287,7 @@ def test_without_any_source_it_says_that_nothing_was_audited(
     assert "findings" not in said.out
 
 
-def test_the_lock_file_s_packages_are_all_looked_at() -> None:
+def test_the_lock_file_s_packages_are_all_checked() -> None:
     names = {package.name for package in audit.read_lock()}
     assert {"flask", "kafka-python", "voila", "pyspark"} <= names
     assert "liq" not in names

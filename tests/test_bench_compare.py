@@ -41,7 +41,7 @@ def test_all_have_a_turn_each_round_and_another_one_begins() -> None:
     ]
 
 
-def test_contenders_are_run_in_that_order_and_told_so() -> None:
+def test_contenders_run_in_that_order_and_are_reported() -> None:
     ran: list[str] = []
     notified: list[str] = []
 
@@ -60,7 +60,7 @@ def test_a_ratio_is_taken_round_by_round_and_above_one_the_first_is_ahead() -> N
     assert delay.ratio == Spread(2.0, 0.5, 10.0)  # 8 for 4, 20 for 2, 4 for 8 ms
 
 
-def test_a_line_tells_median_least_and_most_and_the_worst_loss() -> None:
+def test_a_line_says_median_least_and_most_and_the_worst_loss() -> None:
     ours, _, theirs, _ = lines(compared(liq=OURS, other=THEIRS))
     assert (ours.value, ours.ratio, ours.lost) == (Spread(200, 100, 300), None, None)
     assert (theirs.value, theirs.lost, theirs.doubled) == (Spread(100, 50, 400), 7, 3)
@@ -99,7 +99,7 @@ def test_only_the_marked_section_is_rewritten(page: Path) -> None:
     assert page.with_name("side-by-side.svg").exists()
 
 
-def test_what_was_not_made_anew_stays_on_the_page(page: Path) -> None:
+def test_what_was_not_made_again_stays_on_the_page(page: Path) -> None:
     before = page.read_text()
     first = replace(compared(liq=THEIRS, another=OURS), key="a")
     publish([first], len, page)
@@ -114,7 +114,7 @@ def test_what_was_not_made_anew_stays_on_the_page(page: Path) -> None:
     ]
 
 
-def test_what_was_made_anew_takes_the_place_of_the_old(page: Path) -> None:
+def test_what_was_made_again_takes_the_place_of_the_old(page: Path) -> None:
     publish([compared(liq=OURS[:1], other=THEIRS[:1])], len, page)
     (table,) = parse_tables(page.read_text()).values()
     assert "1 rounds" in table

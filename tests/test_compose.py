@@ -177,7 +177,7 @@ def test_each_server_says_whether_it_is_well(name: str) -> None:
     assert test[0] == "CMD"  # the images' sh has no /dev/tcp
 
 
-def test_data_is_read_only_after_it_has_been_furnished() -> None:
+def test_data_is_read_only_after_it_has_been_provisioned() -> None:
     for name in ("jupyter-client", "dashboard", "api", "producer", "alerts", "spark-job"):
         assert SERVICES[name]["depends_on"]["init"]["condition"] == "service_completed_successfully"
 

@@ -85,7 +85,7 @@ def test_one_token_for_both_servers_is_refused(monkeypatch: pytest.MonkeyPatch) 
         Settings.load()
 
 
-def test_unreadable_secrets_file_names_the_mend(home: Path) -> None:
+def test_unreadable_secrets_file_names_the_fix(home: Path) -> None:
     home.mkdir()
     (home / "secrets.json").write_text("{")
     with pytest.raises(ConfigError, match="delete it"):

@@ -163,7 +163,7 @@ def test_simulated_rows_are_badged_without_asking(chart: Chart[Any], frame: pd.D
 
 
 @each_chart
-def test_partial_feeds_are_told_on_the_axis(chart: Chart[Any], frame: pd.DataFrame) -> None:
+def test_partial_feeds_are_reported_on_the_axis(chart: Chart[Any], frame: pd.DataFrame) -> None:
     throttled = frame.assign(partial=1, completeness="throttled")
     # the difference of two lower bounds is no lower bound
     caveats: dict[Any, str] = {charts.cumulative_net: "partial feed", charts.venue_share: "partial"}
@@ -265,7 +265,7 @@ def test_span_fixes_the_time_axis_in_utc() -> None:
         ]
 
 
-def test_times_that_nobody_heard_are_shaded() -> None:
+def test_times_that_nobody_received_are_shaded() -> None:
     gaps = pd.DataFrame({"from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
     for chart, frame in TIMELINES:
         figure = chart(frame, gaps=gaps)
@@ -394,7 +394,7 @@ def test_hours_are_means_over_all_weekdays() -> None:
     assert list(charts.hour_of_day(bare).data[0].y) == [None, 0]  # nobody listened: no mean
 
 
-def test_sums_are_lower_bounds_where_a_feed_was_not_heard() -> None:
+def test_sums_are_lower_bounds_where_a_feed_was_disconnected() -> None:
     gaps = pd.DataFrame({"exchange": ["okx"], "from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
     full = EXCHANGES.assign(completeness="full", exchange=["okx", "bybit", "gate"])
     marked = charts.by_exchange(full, gaps=gaps)

@@ -42,7 +42,7 @@ def test_queries_are_listed_with_parameters_and_columns() -> None:
         assert text in listed
 
 
-def test_queries_that_cannot_be_used_are_told(
+def test_queries_that_cannot_be_used_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine.json").write_text('{"good": "SELECT 1", "bad": "SELECT {x}"}')

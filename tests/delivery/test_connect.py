@@ -229,7 +229,7 @@ def test_what_the_sink_cannot_do_is_refused(
 
 
 @pytest.mark.stack
-def test_the_shipped_file_is_posted_as_it_stands(own: Settings) -> None:
+def test_the_shipped_file_is_posted_unchanged(own: Settings) -> None:
     config = shipped()["config"]
     # the tests' QuestDB has another port
     client = config["client.conf.string"].replace("127.0.0.1:9000", address(own))
@@ -256,7 +256,7 @@ def test_a_worker_with_the_users_plugins_resolves_the_password_itself(
 
 
 @pytest.mark.stack
-def test_whoever_posts_the_old_file_is_told_how_to_mend_it(own: Settings) -> None:
+def test_whoever_posts_the_old_file_gets_an_error_that_names_the_fix(own: Settings) -> None:
     refusal = post(own, LEGACY)
     assert refusal.status_code == httpx.codes.BAD_REQUEST
     message = refusal.json()["message"]
@@ -264,7 +264,7 @@ def test_whoever_posts_the_old_file_is_told_how_to_mend_it(own: Settings) -> Non
     assert "transforms.insertTS.timestamp.field" in message
 
 
-def test_whoever_ships_the_old_file_is_told_how_to_mend_it(
+def test_whoever_ships_the_old_file_gets_an_error_that_names_the_fix(
     described: dict[str, str],
 ) -> None:
     described.clear()

@@ -85,7 +85,7 @@ def published(settings: Settings) -> list[Liquidation]:
     return [decode(record.value) for record in consume(settings.topic, settings)]
 
 
-def test_a_frame_goes_through_the_mended_parser_as_of_its_receipt(
+def test_a_frame_goes_through_the_repaired_parser_as_of_its_receipt(
     broker: Settings, parser: Parser
 ) -> None:
     asyncio.run(receive(broker, frame(1), b"{", frame(2)))
@@ -124,7 +124,7 @@ def test_what_was_redriven_is_not_redriven_again(broker: Settings, parser: Parse
     assert len(letters(broker, redriven=True)) == 1_200
 
 
-def test_the_newest_are_told_without_reading_all(broker: Settings, parser: Parser) -> None:
+def test_the_newest_are_reported_without_reading_all(broker: Settings, parser: Parser) -> None:
     asyncio.run(receive(broker, *(frame(number) for number in range(5))))
     assert [one.id for one in letters(broker, newest=2)] == ["0:3", "0:4"]
     assert len(letters(broker, newest=9)) == 5
@@ -133,7 +133,7 @@ def test_the_newest_are_told_without_reading_all(broker: Settings, parser: Parse
     assert [one.id for one in letters(broker, newest=3)] == ["0:3"]  # the last one is the note
 
 
-def test_a_dry_run_tells_and_does_nothing(broker: Settings, parser: Parser) -> None:
+def test_a_dry_run_says_and_does_nothing(broker: Settings, parser: Parser) -> None:
     asyncio.run(receive(broker, frame(1), b"["))
     parser.broken = False
     state = again(broker, dry_run=True)

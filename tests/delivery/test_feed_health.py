@@ -88,7 +88,7 @@ def gaps(settings: Settings, since: float, until: float) -> list[tuple[str, floa
     return spans
 
 
-def test_a_feed_that_is_heard_all_the_time_has_no_gap(own: Settings) -> None:
+def test_a_feed_that_is_connected_all_the_time_has_no_gap(own: Settings) -> None:
     insert(own, [report(second) for second in range(60)])
     assert gaps(own, 0, 60) == []
     assert gaps(own, 10, 50) == []
@@ -164,7 +164,7 @@ def test_a_stop_on_purpose_ends_what_is_expected(own: Settings) -> None:
     assert gaps(own, 60, 120) == []
 
 
-def test_a_feed_stopped_while_disconnected_was_not_heard_up_to_then(own: Settings) -> None:
+def test_a_feed_stopped_while_disconnected_was_disconnected_up_to_then(own: Settings) -> None:
     lost = {"connected": False, "messages": 0}
     insert(own, [report(second, **(lost if second > 9 else {})) for second in range(20)])
     insert(own, [report(20, stopped=True, **lost)])
@@ -190,7 +190,7 @@ def covered(settings: Settings, window: str, until: float, **params: Any) -> lis
     return [list(row) for row in zip(frame["window_s"], frame["covered_s"], strict=True)]
 
 
-def test_what_was_covered_is_told_by_the_hour(own: Settings) -> None:
+def test_what_was_covered_is_reported_by_the_hour(own: Settings) -> None:
     questdb.ensure_table(own)
     assert covered(own, "1h", 0) == [[3600, 0]]
     insert(own, [report(second) for second in range(1800, 5401)])

@@ -290,7 +290,7 @@ def test_bad_records_in_one_big_batch_cost_no_good_one(stack: Settings) -> None:
         eventually(lambda: pipe.count() == 3_996)
 
 
-def test_the_unit_of_a_timestamp_is_told_by_its_size(stack: Settings) -> None:
+def test_the_unit_of_a_timestamp_is_reported_by_its_size(stack: Settings) -> None:
     with open_pipe(stack, timestamp_units="auto") as pipe:
         sizes = [1_732_000_000 * 10**digits for digits in (0, 3, 6, 9)]
         messages = [pipe.message(ts=size) for size in sizes]

@@ -84,7 +84,7 @@ def test_a_frame_is_found_by_its_time_of_receipt(tmp_path: Path) -> None:
     assert find(tmp_path / "nowhere", "okx", START) is None
 
 
-def test_only_so_much_is_kept_when_told(tmp_path: Path) -> None:
+def test_only_a_limited_amount_is_kept_when_set(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     other = Recorder(tmp_path, "bybit")
     other.write(b"x" * 1000, START, Source.LIVE)

@@ -64,7 +64,7 @@ def test_a_message_that_holds_nothing_says_so() -> None:
     assert semantics.explain("okx", old)["field"].tolist() == ["passed over"]  # history by now
 
 
-def test_the_listing_tells_how_venues_differ() -> None:
+def test_the_listing_says_how_venues_differ() -> None:
     frame = semantics.listing().set_index("venue")
     assert list(frame.index) == list(FEEDS)
     kinds = frame[["completeness", "price_kind"]].agg(tuple, axis=1)

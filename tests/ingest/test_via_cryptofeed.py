@@ -144,7 +144,7 @@ async def test_both_paths_make_the_same_records(name: str) -> None:
     assert {one.source for one in adapted} == {Source.CRYPTOFEED}
 
 
-async def test_a_lost_connection_is_told() -> None:
+async def test_a_lost_connection_is_reported() -> None:
     async def close(connection: ServerConnection) -> None:
         await connection.recv()
         await connection.send("{}")
@@ -231,7 +231,7 @@ async def test_without_symbols_all_futures_are_asked_for() -> None:
     ]
 
 
-def test_a_venue_that_cryptofeed_lacks_is_told() -> None:
+def test_a_venue_that_cryptofeed_lacks_is_reported() -> None:
     with pytest.raises(ConfigError, match=r"no liquidations of htx, but of .*binance_usdm"):
         exchange_class(VENUES["htx"])
     with pytest.raises(ConfigError, match="no liquidations of htx"):
@@ -243,7 +243,7 @@ def test_a_url_cannot_go_through_cryptofeed() -> None:
         Producer(url="ws://127.0.0.1", through=Through.CRYPTOFEED)
 
 
-def test_without_the_extra_the_mend_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_the_error_names_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cryptofeed.exchanges", None)
     with pytest.raises(ConfigError, match=r"pip install 'liq\[cryptofeed\]'"):
         Producer(through=Through.CRYPTOFEED)

@@ -59,7 +59,7 @@ def test_what_is_overdue_is_late_before_it_is_missing(
     assert Pulse(NOW, row, feeds).late is late
 
 
-def test_feeds_that_are_not_heard_are_named_with_the_time() -> None:
+def test_feeds_that_are_disconnected_are_named_with_the_time() -> None:
     well = feed(exchange="bybit")
     assert Pulse(NOW, None, [well]).unheard() == []
     lost = feed(connected=False)

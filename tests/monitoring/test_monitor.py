@@ -49,7 +49,7 @@ def test_it_counts_what_is_kept_read_and_set_aside(pipeline: Settings) -> None:
     assert [letter.reason for letter in found.letters] == ["odd", "odd"]
 
 
-def test_it_tells_what_feeds_passed_over(pipeline: Settings) -> None:
+def test_it_says_what_feeds_passed_over(pipeline: Settings) -> None:
     now = datetime.now(UTC)
     report(pipeline, [health(now, exchange="okx", passed=1_234, too_old=7), health(now)])
     [feed] = monitor.check(pipeline).passed or ()
@@ -68,7 +68,7 @@ def test_a_missing_sink_lags_and_is_registered_again(pipeline: Settings) -> None
     assert monitor.check(pipeline).well
 
 
-def test_a_suspended_table_is_told_and_resumed(pipeline: Settings) -> None:
+def test_a_suspended_table_is_reported_and_resumed(pipeline: Settings) -> None:
     # what QuestDB is applying yet would take the mark away
     eventually(lambda: questdb.wal_state(pipeline.table, pipeline).pending == 0)
     questdb.execute(f"ALTER TABLE {pipeline.table} SUSPEND WAL", settings=pipeline)
@@ -78,7 +78,7 @@ def test_a_suspended_table_is_told_and_resumed(pipeline: Settings) -> None:
     eventually(lambda: not seen(pipeline).problems)
 
 
-def test_what_cannot_be_mended_keeps_nothing_else_from_it(pipeline: Settings) -> None:
+def test_what_cannot_be_repaired_keeps_nothing_else_from_it(pipeline: Settings) -> None:
     connect.remove(pipeline)
     asyncio.run(send(pipeline, 10))
     without = pipeline.model_copy(update={"questdb_pg_port": free_ports()["questdb_pg_port"]})

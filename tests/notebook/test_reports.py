@@ -63,7 +63,7 @@ def test_what_is_missing_is_blank() -> None:
     assert "nan" not in reports._table(pd.DataFrame({"usd": [1.5, math.nan]})).lower()
 
 
-def test_a_piece_is_stamped_with_what_it_rests_on(own: Settings) -> None:
+def test_a_piece_is_stamped_with_its_basis(own: Settings) -> None:
     report = Report("6h", UNTIL, own)
     piece = report.chart(charts.bars, "liquidations_by_bucket", symbols=["BTCUSDT"])
     assert piece.stamp.params["bucket"] == "1m"

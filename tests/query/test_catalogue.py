@@ -151,7 +151,7 @@ def test_an_end_of_statement_is_left_out(tmp_path: Path) -> None:
         ("SELECT rnd_int() FROM {table}", set()),
     ],
 )
-def test_a_query_tells_what_its_answer_rests_on(tmp_path: Path, sql: str, tables: set[str]) -> None:
+def test_a_query_says_the_basis_of_its_answer(tmp_path: Path, sql: str, tables: set[str]) -> None:
     assert load(tmp_path, {"one": sql})["one"].reads == tables
 
 

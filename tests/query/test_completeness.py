@@ -52,7 +52,7 @@ def tables(stack: Settings) -> dict[str, Settings]:
     return found
 
 
-def test_all_totals_are_looked_at() -> None:
+def test_all_totals_are_checked() -> None:
     assert {"totals", *CHARTS} <= set(TOTALS)
     assert {"largest_prints", "latest_prints"} <= set(OF_NOTIONAL)
 
@@ -64,7 +64,7 @@ def test_a_row_knows_how_complete_its_feed_is() -> None:
 
 @pytest.mark.stack
 @pytest.mark.parametrize("key", sorted({*TOTALS, *OF_NOTIONAL} - {*NEEDY, *MOVES}))
-def test_a_total_tells_whether_it_is_a_lower_bound(key: str, tables: dict[str, Settings]) -> None:
+def test_a_total_says_whether_it_is_a_lower_bound(key: str, tables: dict[str, Settings]) -> None:
     frames = {name: liq.hit(key, settings=table) for name, table in tables.items()}
     assert {"partial", "completeness"} & set(frames["mixed"].columns)
     assert completeness_note(frames["full"]) == ""

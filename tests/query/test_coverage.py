@@ -28,7 +28,7 @@ def test_lost_feeds_are_named_and_counted_among_the_expected() -> None:
     assert coverage.summary(feeds()) == ""
 
 
-def test_feeds_that_missed_a_part_are_told_with_their_share() -> None:
+def test_feeds_that_missed_a_part_are_reported_with_their_share() -> None:
     partly = [
         ("okx", "live", False, True, 0.125),
         ("gate", "simulator", True, False, 0.0001),

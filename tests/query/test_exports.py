@@ -108,7 +108,7 @@ def test_gaps_of_the_window_are_stamped(stack: Settings, tmp_path: Path) -> None
 
 
 @pytest.mark.stack
-def test_a_file_that_cannot_be_written_is_told(own: Settings, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(own: Settings, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"end its name with \.csv or \.parquet"):
         liq.export("totals", tmp_path / "totals.xlsx", settings=own)
     with pytest.raises(ExportError, match=r"cannot write .*No such file"):
@@ -122,7 +122,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["totals.csv"]
 
 
-def test_a_file_without_a_stamp_is_told(tmp_path: Path) -> None:
+def test_a_file_without_a_stamp_is_reported(tmp_path: Path) -> None:
     pd.DataFrame({"n": [1]}).to_parquet(tmp_path / "other.parquet")
     (tmp_path / "text.parquet").write_text(json.dumps("x"))
     for name in ("other.parquet", "text.parquet", "none.parquet"):

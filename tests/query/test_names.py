@@ -72,7 +72,7 @@ def test_names_are_taken_in_any_case(own: Settings, given: dict[str, Any], count
         ({"exchange": "binance"}, "exchange: no row has the exchange 'binance'; nearest: binance_"),
     ],
 )
-def test_a_name_that_no_row_has_is_told_with_the_nearest(
+def test_a_name_that_no_row_has_is_reported_with_the_nearest(
     own: Settings, given: dict[str, Any], note: str
 ) -> None:
     with pytest.warns(LiqWarning) as emitted:
@@ -84,7 +84,7 @@ def test_a_name_that_no_row_has_is_told_with_the_nearest(
 
 
 @pytest.mark.stack
-def test_a_cell_that_is_run_again_is_told_again(own: Settings) -> None:
+def test_a_cell_that_is_run_again_is_reported_again(own: Settings) -> None:
     cell = compile("liq.hit('totals', settings=own, bases='NOPE')", "cell", "eval")
     scope = {"liq": liq, "own": own}
     with warnings.catch_warnings(record=True) as emitted:
@@ -190,7 +190,7 @@ def test_the_client_warns_as_liq_hit_does(served: Settings) -> None:
 
 
 @pytest.mark.stack
-def test_the_command_line_tells_it_on_stderr(own: Settings, tmp_path: Path) -> None:
+def test_the_command_line_says_it_on_stderr(own: Settings, tmp_path: Path) -> None:
     given = ["-p", f"until={END}", "-p", "bases=btc,NOPE"]
     for out in ([], ["--out", str(tmp_path / "totals.csv")]):
         with running(own, "-m", "liq", "hit", "totals", *given, *out) as process:
@@ -201,7 +201,7 @@ def test_the_command_line_tells_it_on_stderr(own: Settings, tmp_path: Path) -> N
 
 
 @pytest.mark.stack
-def test_a_rule_that_can_hardly_fire_is_told(own: Settings, tmp_path: Path) -> None:
+def test_a_rule_that_can_hardly_fire_is_reported(own: Settings, tmp_path: Path) -> None:
     file = tmp_path / "alerts.json"
     rule = {
         "description": "x", "query": "totals", "column": "prints", "is": ">", "threshold": 1,
@@ -213,7 +213,7 @@ def test_a_rule_that_can_hardly_fire_is_told(own: Settings, tmp_path: Path) -> N
     assert "no row has the base 'NOPE'" in finding.notes[0]
 
 
-def test_a_questdb_that_is_away_is_told_by_the_query_alone(unused_tcp_port: int) -> None:
+def test_a_questdb_that_is_away_is_reported_by_the_query_alone(unused_tcp_port: int) -> None:
     settings = Settings(questdb_pg_port=unused_tcp_port)
     query = queries.find("totals", settings)
     values = queries.resolve(query, {"bases": "btc"})

@@ -93,7 +93,7 @@ def test_bounds_and_choices_are_named() -> None:
         ("timestamp", 5, "give ISO 8601"),
     ],
 )
-def test_what_cannot_be_read_is_told_with_the_valid_forms(
+def test_what_cannot_be_read_is_reported_with_the_valid_forms(
     kind: str, given: object, forms: str
 ) -> None:
     with pytest.raises(QueryError, match=f"^p=.* is no {kind}: {forms}"):

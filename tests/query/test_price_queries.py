@@ -98,7 +98,7 @@ def test_two_prints_of_one_moment_are_two(stack: Settings) -> None:
     assert hit("price_path", settings)["prints"].tolist() == [2, 2]
 
 
-def test_prices_by_bucket_are_null_where_none_was_heard(stack: Settings) -> None:
+def test_prices_by_bucket_are_null_where_none_was_received(stack: Settings) -> None:
     settings = own_table(stack)
     quoted = [(0, 10), (20, 12), (40, 9), (59, 11), (130, 20), (3600, 30)]
     insert_prices(settings, prices_of("BTC", *quoted) + prices_of("ETH", (1, 1), symbol="E"))

@@ -367,7 +367,7 @@ def test_edits_are_picked_up_without_a_restart(tmp_path: Path) -> None:
         assert list(queries.queries(settings)) == names
 
 
-def test_a_broken_entry_is_told_when_it_is_asked_for(tmp_path: Path) -> None:
+def test_a_broken_entry_is_reported_when_it_is_asked_for(tmp_path: Path) -> None:
     file = tmp_path / "mine.json"
     file.write_text(json.dumps({"good": "SELECT 1", "bad": "SELECT %(x)s"}))
     settings = Settings.load(home=tmp_path, queries=file)

@@ -164,7 +164,7 @@ def test_a_slow_statement_is_given_up(stack: Settings) -> None:
 
 
 @pytest.mark.parametrize("call", [questdb.ensure_table, lambda away: ask("SELECT 1", away)])
-def test_without_questdb_the_error_names_address_and_mend(
+def test_without_questdb_the_error_names_address_and_fix(
     tmp_path: Path, call: Callable[[Settings], object]
 ) -> None:
     away = Settings.load(home=tmp_path, **free_ports())
@@ -173,14 +173,14 @@ def test_without_questdb_the_error_names_address_and_mend(
         call(away)
 
 
-def test_a_wrong_user_is_told_apart(stack: Settings) -> None:
+def test_a_wrong_user_is_distinguished(stack: Settings) -> None:
     settings = stack.model_copy(update={"questdb_reader_user": "nobody"})
     with pytest.raises(QuestDBLoginError, match="refused the password of nobody"):
         questdb.fetch("SELECT 1", settings=settings)
 
 
 @pytest.mark.parametrize("password", ["wrong", ""])
-def test_a_wrong_password_is_told_apart_with_its_mend(stack: Settings, password: str) -> None:
+def test_a_wrong_password_is_distinguished_with_its_fix(stack: Settings, password: str) -> None:
     calls: dict[str, list[Callable[[Settings], object]]] = {
         "reader": [lambda settings: ask("SELECT 1", settings)],
         "admin": [questdb.suspended_tables, questdb.passed_over],
@@ -220,7 +220,7 @@ def test_threads_get_their_own_answers(stack: Settings) -> None:
         assert list(threads.map(ask, range(200))) == list(range(200))
 
 
-def test_wal_state_tells_pending_and_unknown_tables(own: Settings) -> None:
+def test_wal_state_says_pending_and_unknown_tables(own: Settings) -> None:
     assert questdb.wal_state(settings=own) == (False, 0, "")
     with pytest.raises(QuestDBError, match="has no table nowhere"):
         questdb.wal_state("nowhere", own)
@@ -247,7 +247,7 @@ def test_reads_of_one_block_share_its_time(stack: Settings) -> None:
     assert time.monotonic() - begin < 5
 
 
-def test_a_process_has_so_many_connections_and_no_more(stack: Settings) -> None:
+def test_a_process_has_a_limited_number_of_connections(stack: Settings) -> None:
     places = questdb._CONNECTIONS
     busy = questdb.fetch, "SELECT count_distinct(x % 1000003) FROM long_sequence(200000000)"
     with ThreadPoolExecutor(places + 1) as threads:

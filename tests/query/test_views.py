@@ -173,7 +173,7 @@ def test_without_a_view_the_table_answers(stack: Settings) -> None:
 
 
 @pytest.mark.stack
-def test_a_view_of_another_version_is_passed_over_and_made_anew(stack: Settings) -> None:
+def test_a_view_of_another_version_is_passed_over_and_made_again(stack: Settings) -> None:
     settings = own_table(stack)
     name = views._HEALTH.name(settings)
     older = replace(views._HEALTH, sums="count() AS reports, max(ts) AS last_ts")
@@ -194,7 +194,7 @@ def test_a_view_of_another_version_is_passed_over_and_made_anew(stack: Settings)
 
 
 @pytest.mark.stack
-def test_an_invalid_view_is_passed_over_and_mended(fragile: Settings) -> None:
+def test_an_invalid_view_is_passed_over_and_repaired(fragile: Settings) -> None:
     window = {"window": "3d", "until": END}
     questdb.execute(f"TRUNCATE TABLE {fragile.table}", None, fragile)
     insert(fragile, prints(50, seed=5))

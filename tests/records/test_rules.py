@@ -271,7 +271,7 @@ def spoilt(stack: Settings) -> Settings:
 
 
 @pytest.mark.stack
-def test_what_is_left_out_is_told_by_its_fields(spoilt: Settings) -> None:
+def test_what_is_left_out_is_reported_by_its_fields(spoilt: Settings) -> None:
     counts = liq.hit("left_out", settings=spoilt)
     found = dict(zip(counts["kind"] + ": " + counts["broken"], counts["rows"], strict=True))
     expected = {f"liquidations: {fields}": 1 for fields in ODD}

@@ -64,7 +64,7 @@ def attributes(*names: str) -> set[str]:
     }
 
 
-def test_there_is_code_to_look_at() -> None:
+def test_there_is_code_to_check() -> None:
     assert len(TREES) > 150
     assert {"table.js", "index.html.j2"} <= {file.name for file in PAGES}
 

@@ -54,7 +54,7 @@ def ask(settings: Settings, path: str) -> tuple[httpx.Response, float]:
     return response, time.monotonic() - begin
 
 
-def test_with_questdb_frozen_twenty_clients_are_told_in_time_and_the_rest_goes_on(
+def test_with_questdb_frozen_twenty_clients_get_an_error_in_time_and_the_rest_goes_on(
     served: Settings,
 ) -> None:
     assert CLIENTS > 2 * RUNNING
@@ -94,7 +94,7 @@ def test_more_queries_than_may_wait_are_refused_at_once(served: Settings) -> Non
         (QUESTDB, questdb.suspended_tables, QuestDBTimeoutError),
     ],
 )
-def test_a_frozen_server_is_told_by_its_own_error_and_works_again_when_it_goes_on(
+def test_a_frozen_server_is_reported_by_its_own_error_and_works_again_when_it_goes_on(
     server: str, call: Callable[[Settings], object], error: type[LiqError], stack: Settings
 ) -> None:
     with stopped(stack, server), pytest.raises(error):

@@ -84,7 +84,7 @@ def test_no_process_shows_a_secret_in_its_arguments(apps: Settings) -> None:
         assert not [line for line in lines if secret in line]
 
 
-def test_no_log_and_no_state_file_tells_a_secret(apps: Settings) -> None:
+def test_no_log_and_no_state_file_reveals_a_secret(apps: Settings) -> None:
     # not by rglob: it fails when one of the folders goes while it looks, as QuestDB's do
     files = [Path(folder) / name for folder, _, names in os.walk(apps.home) for name in names]
     kept = [each for each in files if {"logs", "run", "conf"} & set(each.parts)]
@@ -206,7 +206,7 @@ def test_a_web_page_cannot_register_a_connector(kind: str, stack: Settings) -> N
     assert "evil" not in httpx.get(f"{stack.connect_url}/connectors", timeout=PATIENCE_S).json()
 
 
-def test_connect_tells_no_password(stack: Settings) -> None:
+def test_connect_reveals_no_password(stack: Settings) -> None:
     response = httpx.get(
         f"{stack.connect_url}/connectors?expand=info&expand=status", timeout=PATIENCE_S
     ).text

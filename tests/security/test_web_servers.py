@@ -296,7 +296,7 @@ def test_the_dashboard_and_its_kernels_never_have_the_lab_token(
     assert answer.strip() == "''"
 
 
-def test_no_log_tells_a_secret(settings: Settings, logs: Path) -> None:
+def test_no_log_reveals_a_secret(settings: Settings, logs: Path) -> None:
     """Of all requests above, and of addresses that hold a token where none belongs."""
     for name in SERVERS:
         secret = token(name, settings)

@@ -121,7 +121,7 @@ def test_damaged_pid_files_lose_no_process_and_double_none(
     assert of_home(supervised) == []
 
 
-def test_the_supervisor_does_not_start_anew_what_runs_by_a_damaged_pid_file(
+def test_the_supervisor_does_not_start_again_what_runs_by_a_damaged_pid_file(
     supervised: Settings,
 ) -> None:
     before = pids(supervised)
@@ -139,7 +139,7 @@ def test_there_is_one_supervisor_though_its_pid_file_is_gone(supervised: Setting
     assert "a supervisor runs already" in liq(supervised, "supervise").stderr
 
 
-def test_a_supervisor_in_the_foreground_writes_its_own_damaged_pid_file_anew(
+def test_a_supervisor_in_the_foreground_writes_its_own_damaged_pid_file_again(
     settings: Settings,
 ) -> None:
     file = apps.supervisor(settings).pid_file

@@ -64,6 +64,6 @@ def test_one_that_hangs_up() -> None:
         assert not health.kafka_ready(HOST, server.getsockname()[1])
 
 
-async def test_an_exchange_is_told_by_its_websocket(settings: Settings) -> None:
+async def test_an_exchange_is_reported_by_its_websocket(settings: Settings) -> None:
     async with Simulator(settings=settings) as simulator:
         assert await asyncio.to_thread(health.websocket_ok, simulator.url)

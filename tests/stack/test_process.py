@@ -167,7 +167,7 @@ def test_an_unreadable_pid_file_is_named(pid_file: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"pid": "x"}', '{"pid": 1}', "\0" * 99])
-def test_a_damaged_pid_file_is_written_anew_by_its_process(pid_file: Path, text: str) -> None:
+def test_a_damaged_pid_file_is_written_again_by_its_process(pid_file: Path, text: str) -> None:
     started = spawn(pid_file, SLEEP)
     before = pid_file.read_text()
     pid_file.write_text(text)
@@ -182,7 +182,7 @@ def test_a_damaged_pid_file_is_written_anew_by_its_process(pid_file: Path, text:
     assert not pid_file.exists()
 
 
-def test_a_pid_file_of_one_before_is_written_anew_but_not_for_a_child_that_outlived_it(
+def test_a_pid_file_of_one_before_is_written_again_but_not_for_a_child_that_outlived_it(
     pid_file: Path,
 ) -> None:
     started = python(pid_file, PARENT + FOREVER)

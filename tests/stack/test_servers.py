@@ -34,7 +34,7 @@ def test_connect_finds_the_users_plugins_too(tmp_path: Path) -> None:
     assert f"-Dorg.apache.kafka.automatic.config.providers={provider}" in connect(settings).argv
 
 
-def test_connect_is_told_its_login_only_where_it_asks_for_one(tmp_path: Path) -> None:
+def test_connect_gets_its_login_only_where_it_asks_for_one(tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path)
     assert "LIQ_CONNECT_PASSWORD" not in connect(settings).env
     locked = settings.model_copy(update={"connect_login": True})

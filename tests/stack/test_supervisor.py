@@ -114,7 +114,7 @@ def test_a_suspended_table_or_view_is_resumed(own: Settings) -> None:
     await_flow(own)
 
 
-def test_a_table_that_cannot_be_resumed_is_told_of_and_keeps_no_other_from_it(
+def test_a_table_that_cannot_be_resumed_is_reported_and_keeps_no_other_from_it(
     stack: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tables = [f"{kind}_{uuid.uuid4().hex[:8]}" for kind in ("stuck", "other")]
@@ -147,7 +147,7 @@ def test_a_failed_task_is_restarted(own: Settings) -> None:
     await_flow(own)
 
 
-def test_a_sink_that_cannot_be_restarted_is_told_of_and_keeps_no_other_from_it(
+def test_a_sink_that_cannot_be_restarted_is_reported_and_keeps_no_other_from_it(
     pipeline: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def publish() -> None:
@@ -229,7 +229,7 @@ def test_one_that_cannot_live_is_given_up_loudly(tmp_path: Path) -> None:
 
 @contextmanager
 def searches() -> Iterator[list[None]]:
-    """Give a list with an item for each look at all processes of the machine."""
+    """Give a list with an item for each scan of all processes of the machine."""
     made: list[None] = []
     marked = identity.marked
 
@@ -242,7 +242,7 @@ def searches() -> Iterator[list[None]]:
         yield made
 
 
-def test_all_processes_are_looked_at_once_for_a_status_and_for_looks_in_a_row(
+def test_all_processes_are_checked_once_for_a_status_and_for_checks_in_a_row(
     tmp_path: Path,
 ) -> None:
     settings = Settings.load(home=tmp_path, **free_ports())

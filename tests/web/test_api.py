@@ -322,14 +322,14 @@ def test_no_window_reaches_before_the_calendar(client: FlaskClient) -> None:
 
 
 @pytest.mark.stack
-def test_a_refused_password_is_told_with_its_mend(stack: Settings) -> None:
+def test_a_refused_password_is_reported_with_its_fix(stack: Settings) -> None:
     wrong = stack.model_copy(update={"questdb_reader_password": SecretStr("wrong")})
     error = fault(api.create_app(wrong).test_client().get("/totals"), 503)
     assert "refused the password" in error
     assert "set LIQ_QUESTDB_READER_PASSWORD" in error
 
 
-def test_while_questdb_is_away_the_mend_is_told(offline: Settings) -> None:
+def test_while_questdb_is_away_the_error_names_the_fix(offline: Settings) -> None:
     client = api.create_app(offline).test_client()
     for path in ("/totals", "/latest_timestamp", "/feed_health"):
         response = client.get(path)
@@ -339,7 +339,7 @@ def test_while_questdb_is_away_the_mend_is_told(offline: Settings) -> None:
 
 
 @pytest.mark.stack
-def test_what_questdb_refuses_is_told_to_the_log_only(
+def test_what_questdb_refuses_is_reported_to_the_log_only(
     own: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     lost = own.model_copy(update={"table": "no_such_table"})

@@ -49,7 +49,7 @@ def test_rows_come_as_from_hit(served: Settings) -> None:
 
 
 @pytest.mark.stack
-def test_what_the_api_refuses_is_told(served: Settings) -> None:
+def test_what_the_api_refuses_is_reported(served: Settings) -> None:
     with closing(Client(served)) as client:
         with pytest.raises(ApiError, match="did you mean 'window'"):
             client.hit("totals", windw="1h")
@@ -72,7 +72,7 @@ def test_all_pages_are_read_as_one(served: Settings, monkeypatch: pytest.MonkeyP
     assert frame.attrs == expected.attrs
 
 
-def test_an_api_that_is_away_is_told_with_the_mend(tmp_path: Path) -> None:
+def test_an_api_that_is_away_is_reported_with_the_fix(tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path, **free_ports())
     with (
         closing(Client(settings)) as client,

@@ -68,7 +68,7 @@ def test_without_the_token_kernels_are_refused(
     assert client.request(method, path).status_code == 403
 
 
-def test_a_page_does_not_tell_its_token_to_whoever_knows_the_kernel(client: httpx.Client) -> None:
+def test_a_page_does_not_reveal_its_token_to_whoever_knows_the_kernel(client: httpx.Client) -> None:
     upgrade = {
         "Connection": "Upgrade",
         "Upgrade": "websocket",
@@ -78,7 +78,7 @@ def test_a_page_does_not_tell_its_token_to_whoever_knows_the_kernel(client: http
     assert client.get(f"/voila/query/{KERNEL}", headers=upgrade).status_code == 302
 
 
-def test_health_needs_no_token_and_tells_nothing(client: httpx.Client) -> None:
+def test_health_needs_no_token_and_reveals_nothing(client: httpx.Client) -> None:
     assert client.get("/health").json() == {"ok": True}
 
 
@@ -210,7 +210,7 @@ def test_streamlit_asks_for_no_token_so_it_serves_this_machine_only(settings: Se
         serve.streamlit(wide)
 
 
-def test_a_taken_port_of_streamlit_is_told(settings: Settings) -> None:
+def test_a_taken_port_of_streamlit_is_reported(settings: Settings) -> None:
     with (
         socket.create_server((settings.host, settings.streamlit_port)),
         pytest.raises(ServeError, match="LIQ_STREAMLIT_PORT"),

@@ -79,7 +79,7 @@ def check(settings: Settings | None = None) -> Pipeline:
     with questdb.within(_CHECK_S):
         tables = [stream.table(settings) for stream in STREAMS]
         wals = [_ask(partial(questdb.wal_state, table, settings)) for table in tables]
-        passed, _untold = _ask(lambda: questdb.passed_over(settings))
+        passed, _missing = _ask(lambda: questdb.passed_over(settings))
     flows = [
         _flow(stream, (partitions, unread), sink, wal, settings)
         for stream, sink, wal in zip(STREAMS, sinks, wals, strict=True)

@@ -14,9 +14,9 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
   ``fields``. ``{any_table}`` and so on show all rows;
 - ``{name}`` is an ``interval`` or ``column`` parameter, one of its choices: these are syntax in
   QuestDB and cannot be bound;
-- ``{bars}`` stands for ``{table} WHERE …`` with the window and the filters that the entry declares
-  (`FILTERS`), but may be read from a materialized view, and so may ``{reports}`` and ``{told}`` of
-  feed health; `liq.query.views` describes how to write for them;
+- ``{bars}`` becomes ``{table} WHERE …`` with the window and the filters that the entry declares
+  (`FILTERS`), but may be read from a materialized view, and so may ``{reports}`` and
+  ``{last_reports}`` of feed health; `liq.query.views` describes how to write for them;
 - ``[[ … ]]`` is kept only when every parameter in it has a value.
 
 A parameter whose ``names`` is ``symbol``, ``base``, ``exchange`` or ``rule`` takes names of that
@@ -49,7 +49,7 @@ TABLES = (
 )
 ODD, ANY = "odd_", "any_"  # before their names: the rows that break a rule, and all
 BARS = ("bars", "prints", "largest", "first", "last")
-REPORTS, LAST_REPORTS = "reports", "told"
+REPORTS, LAST_REPORTS = "reports", "last_reports"
 FILTERS = {  # parameters that choose rows of {bars}
     "until": "ts < %(until)s",
     "symbols": "symbol IN (%(symbols)s)",
@@ -58,7 +58,8 @@ FILTERS = {  # parameters that choose rows of {bars}
     "min_notional": "notional >= %(min_notional)s",
 }
 SINCE, END, KNOWN = "since", "end", "known_exchanges"
-LOOK_BACK = "look_back"  # how long before the window a feed's last report may be, for {told}
+# how long before the window a feed's last report may be, for {last_reports}
+LOOK_BACK = "look_back"
 # arguments of every endpoint of the API, of `liq.hit` and of `liq.export`: no parameter can share
 # their names
 RESERVED = ("format", "offset", "rows", "settings", "spreadsheet", "token")

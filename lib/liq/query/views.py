@@ -20,7 +20,7 @@ Feed health has two such sources, for ``coverage`` and the queries that use it:
   or not connected), ``first_heard`` and ``last_heard`` (with messages, or stopped while connected,
   else null), ``stops`` (1 or 0). A row is one report, or all reports of a minute in which no two
   neighbours were more than 5 s apart;
-- ``{told}`` has ``ts``, ``exchange``, ``source``, ``stopped`` of reports in the window and
+- ``{last_reports}`` has ``ts``, ``exchange``, ``source``, ``stopped`` of reports in the window and
   ``look_back`` before it: the last report of each feed, and at least one of each hour that has any.
 """
 
@@ -220,18 +220,18 @@ def _expand_health(
     query: Query, values: Mapping[str, Any], settings: Settings
 ) -> tuple[Query, Mapping[str, Any]]:
     reports = _reports(query, "%(since)s", "%(end)s")
-    last_reports = _last_reports(query, "%(told_from)s")
+    last_reports = _last_reports(query, "%(reported_from)s")
     minute, since = duration(_HEALTH.width), values["since"]
     begin, end = _floor(since, minute) + minute, _floor(_settled(values), minute)
-    values = {**values, "told_from": since - values[LOOK_BACK]}
-    first = _floor(values["told_from"], minute)
+    values = {**values, "reported_from": since - values[LOOK_BACK]}
+    first = _floor(values["reported_from"], minute)
     if _HEALTH in VIEWS and end > first and _has_all(_HEALTH, (first, end), settings):
         name, exchange = _HEALTH.name(settings), _only(query, "exchange")
         values = {**values, **_bounds((begin, end)), "view_first": first}
         last_reports = (
             f"SELECT last_ts AS ts, exchange, source, stopped_ts = last_ts AS stopped FROM {name}"
             f" WHERE ts >= %(view_first)s AND ts < %(view_to)s AND odd = false"
-            f" AND last_ts >= %(told_from)s {exchange}"
+            f" AND last_ts >= %(reported_from)s {exchange}"
             f" UNION ALL {_last_reports(query, '%(view_to)s')}"
         )
         if end - begin >= _LEAST_HEALTH:

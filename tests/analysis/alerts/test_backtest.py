@@ -116,7 +116,7 @@ def test_it_sees_each_moment_and_no_later_row(past: Settings) -> None:
     assert "1 alert(s) from 2026-03-02 00:40:10" in str(found)
 
 
-def test_rules_over_rows_tell_of_the_greatest(past: Settings) -> None:
+def test_rules_over_rows_name_the_greatest(past: Settings) -> None:
     found = alerts.backtest("great", "1h", END, "20s", settings=past)
     assert found.alerts["message"].tolist() == ["BTCUSDT", "ETHUSDT"]
     assert found.values["value"].notna().sum() == 3 * 3  # two of the four share their minute
@@ -147,7 +147,7 @@ def test_a_rule_of_equality_has_no_other_thresholds(past: Settings) -> None:
         found.thresholds()
 
 
-def test_each_value_of_a_rule_rests_alone(past: Settings) -> None:
+def test_each_value_of_a_rule_cools_down_alone(past: Settings) -> None:
     found = alerts.backtest("feeds", "30m", END, "30s", settings=past)
     raised_alerts = [(row.ts, row.subject, row.message) for row in found.alerts.itertuples()]
     assert raised_alerts[0] == (before(1470), "okx, live", "okx")

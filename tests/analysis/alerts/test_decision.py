@@ -39,7 +39,7 @@ def decided(
     return found[0] if found else None
 
 
-def test_of_the_rows_that_meet_the_condition_the_most_extreme_is_told() -> None:
+def test_of_the_rows_that_meet_the_condition_the_most_extreme_is_reported() -> None:
     alert = decided("big", rule(), FRAME, NOW, None)
     assert alert
     assert alert.ts == round(NOW.timestamp() * 1e6)
@@ -117,7 +117,7 @@ def test_a_flag_can_be_compared() -> None:
     assert decided("x", made, feeds.head(1), NOW, None) is None
 
 
-def test_rows_without_the_column_or_what_the_message_names_are_told() -> None:
+def test_rows_without_the_column_or_what_the_message_names_are_reported() -> None:
     with pytest.raises(RuleError, match="q gave no column 'eur'"):
         decided("x", rule(column="eur"), FRAME, NOW, None)
     with pytest.raises(RuleError, match="its message cannot be written"):

@@ -78,7 +78,7 @@ def history(settings: Settings, rule: str) -> pd.DataFrame:
     return queries.fetch("alerts", settings, rules=[rule])
 
 
-def test_it_fires_is_stored_posted_and_rests_also_over_a_restart(own: Settings) -> None:
+def test_it_fires_is_stored_posted_and_cools_down_also_over_a_restart(own: Settings) -> None:
     with running(own, "-m", "liq", "alerts", "--every", "0.1") as process:
         printed(own, 2_500)
         [row] = eventually(lambda: list(history(own, "burst").itertuples()))
@@ -153,7 +153,7 @@ def test_the_shipped_rules_can_all_be_evaluated(own: Settings) -> None:
     assert messages["feed_silent"].startswith("okx (live) is disconnected, last report ")
 
 
-async def test_each_dead_feed_is_told_once_also_over_a_restart(own: Settings) -> None:
+async def test_each_dead_feed_is_reported_once_also_over_a_restart(own: Settings) -> None:
     shipped = own.model_copy(update={"alerts": None})
     long_ago = datetime.now(UTC) - timedelta(minutes=20)
     another, ended, *venues = VENUES
@@ -177,7 +177,7 @@ async def test_each_dead_feed_is_told_once_also_over_a_restart(own: Settings) ->
         assert subjects_of(await Evaluator(publisher, shipped).tick()) == [f"{another}, live"]
 
 
-def test_check_raises_nothing_and_tells_each_rule(
+def test_check_raises_nothing_and_says_each_rule(
     in_process: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     printed(in_process, 2_500)

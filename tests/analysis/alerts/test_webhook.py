@@ -115,7 +115,7 @@ async def test_what_cannot_be_sent_holds_up_nothing_else(
     assert "did not take big: ValueError; given up" in caplog.text
 
 
-async def test_an_address_that_is_none_is_told_of_each_alert(
+async def test_an_address_that_is_none_is_reported_for_each_alert(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     made = Webhook(SecretStr(f"http://127.0.0.1:{SECRET}"))

@@ -120,7 +120,7 @@ async def test_what_the_exchange_did_is_what_is_read(
 
 
 @every_venue
-async def test_a_quiet_market_is_told_from_a_dead_connection(
+async def test_a_quiet_market_is_distinguished_from_a_dead_connection(
     venue: Venue, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("liq.ingest.simulator.venue.CONTROL_S", 0.05)
@@ -157,7 +157,7 @@ async def test_a_client_that_is_silent_is_cut_off(
             assert simulator.clients == 1
 
 
-async def test_all_venues_are_heard_at_once(settings: Settings, tmp_path: Path) -> None:
+async def test_all_venues_are_received_at_once(settings: Settings, tmp_path: Path) -> None:
     plan = Schedule(rate=200, count=50, ledger=tmp_path / "ledger")
     async with Simulator(plan, settings) as simulator, asyncio.timeout(60):
         receiver = [Receiver(venue) for venue in VENUES.values()]

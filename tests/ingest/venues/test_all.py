@@ -210,7 +210,7 @@ def test_a_deep_or_huge_frame_ends(name: str) -> None:
         assert not list(parsed(name, gzip.compress(raw.encode()), {}))
 
 
-def test_an_unknown_venue_is_told_which_there_are() -> None:
+def test_an_unknown_venue_lists_the_known_ones() -> None:
     with pytest.raises(
         ConfigError,
         match="unknown venue 'binance', did you mean 'binance_usdm'\\? valid are: binance_usdm, ",

@@ -48,7 +48,7 @@ def test_the_size_of_an_unknown_contract_is_not_guessed(recording: Recording) ->
         liquidations(BINANCE_COINM, recording.frames["unknown"], recording.instruments, RECV)
 
 
-def test_the_listing_tells_contract_sizes(recording: Recording) -> None:
+def test_the_listing_says_contract_sizes(recording: Recording) -> None:
     assert listed(BINANCE_COINM, recording.listing)[0] == [
         Instrument("BTCUSD_200925", "BTC", "USD", 100.0, inverse=True),
         Instrument("BTCUSD_PERP", "BTC", "USD", 100.0, inverse=True),

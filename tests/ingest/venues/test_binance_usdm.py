@@ -167,7 +167,7 @@ def test_no_order_crashes_it(changes: dict[str, Any]) -> None:
     accepts_or_rejects(order(**changes))
 
 
-def test_the_feed_is_told_apart_from_a_dead_one_by_a_control_stream() -> None:
+def test_the_feed_is_distinguished_from_a_dead_one_by_a_control_stream() -> None:
     (request,) = BINANCE_USDM.subscribe({})
     assert json.loads(request)["params"] == ["btcusdt@markPrice"]
     assert BINANCE_USDM.url == "wss://fstream.binance.com/market/ws/!forceOrder@arr"

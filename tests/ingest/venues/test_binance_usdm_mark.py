@@ -44,7 +44,7 @@ def test_a_price_is_of_the_base_that_its_liquidations_name(recording: Recording)
     assert pepe.source is Source.SIMULATOR
 
 
-def test_an_acknowledgement_holds_nothing_and_a_refusal_is_told(recording: Recording) -> None:
+def test_an_acknowledgement_holds_nothing_and_a_refusal_is_reported(recording: Recording) -> None:
     assert parse(recording.frames["acknowledged"], {}, RECV) == []
     with pytest.raises(RejectedMessage, match="refused a request: 2 Invalid request"):
         parse(recording.frames["refused"], {}, RECV)

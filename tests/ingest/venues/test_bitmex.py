@@ -51,7 +51,7 @@ def test_only_inserts_are_liquidations(recording: Recording, frame: str) -> None
     assert liquidations(BITMEX, recording.frames[frame], recording.instruments, RECV) == []
 
 
-def test_a_refused_request_is_told(recording: Recording) -> None:
+def test_a_refused_request_is_reported(recording: Recording) -> None:
     with pytest.raises(RejectedMessage, match="refused a request: Unknown or expired symbol"):
         liquidations(BITMEX, recording.frames["refused"], recording.instruments, RECV)
 

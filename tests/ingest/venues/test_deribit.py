@@ -64,7 +64,7 @@ def test_other_frames_hold_nothing(recording: Recording, frame: str) -> None:
     assert liquidations(DERIBIT, recording.frames[frame], recording.instruments, RECV) == []
 
 
-def test_a_refused_request_is_told(recording: Recording) -> None:
+def test_a_refused_request_is_reported(recording: Recording) -> None:
     with pytest.raises(RejectedMessage, match="refused a request: 11050 bad_request"):
         liquidations(DERIBIT, recording.frames["refused"], recording.instruments, RECV)
 
@@ -83,7 +83,7 @@ def test_a_heartbeat_is_asked_for_before_the_trades() -> None:
     assert second["params"] == {"channels": ["trades.future.any.100ms"]}
 
 
-def test_the_listing_tells_inverse_from_linear(recording: Recording) -> None:
+def test_the_listing_distinguishes_inverse_from_linear(recording: Recording) -> None:
     contracts, _ = listed(DERIBIT, recording.listing)
     assert contracts == [
         Instrument("BTC-PERPETUAL", "BTC", "USD", inverse=True),

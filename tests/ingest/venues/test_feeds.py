@@ -16,7 +16,7 @@ FEEDS = VENUES | PRICE_FEEDS
 
 
 @pytest.mark.parametrize("name", FEEDS)
-async def test_a_venue_is_heard_and_answered(recording_of: RecordingOf, name: str) -> None:
+async def test_a_venue_is_received_and_answered(recording_of: RecordingOf, name: str) -> None:
     recording, venue = recording_of(name), FEEDS[name]
     frames = list(recording.frames.values())
     asked: asyncio.Queue[str | bytes] = asyncio.Queue()

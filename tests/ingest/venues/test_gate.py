@@ -58,7 +58,7 @@ def test_other_frames_hold_nothing(recording: Recording, frame: str) -> None:
     assert liquidations(GATE, recording.frames[frame], recording.instruments, RECV) == []
 
 
-def test_a_refused_request_is_told(recording: Recording) -> None:
+def test_a_refused_request_is_reported(recording: Recording) -> None:
     with pytest.raises(RejectedMessage, match="refused a request: 2 unknown contract NONE"):
         liquidations(GATE, recording.frames["refused"], recording.instruments, RECV)
 

@@ -72,7 +72,7 @@ def test_other_frames_hold_nothing(recording: Recording, frame: str) -> None:
 
 
 @pytest.mark.parametrize("frame", ["refused", "closed"])
-def test_a_refused_request_is_told(recording: Recording, frame: str) -> None:
+def test_a_refused_request_is_reported(recording: Recording, frame: str) -> None:
     with pytest.raises(RejectedMessage, match="refused a request"):
         liquidations(HTX, recording.frames[frame], recording.instruments, RECV)
 
@@ -89,7 +89,7 @@ def test_only_a_ping_is_answered(recording: Recording) -> None:
     assert HTX.reply(b"\x1f\x8b no gzip") is None
 
 
-def test_the_listing_tells_contract_sizes(recording: Recording, recording_of: RecordingOf) -> None:
+def test_the_listing_says_contract_sizes(recording: Recording, recording_of: RecordingOf) -> None:
     assert listed(HTX, recording.listing)[0] == [
         Instrument("BTC-USDT", "BTC", "USDT", 0.001),
         Instrument("BTC-USDT-210326", "BTC", "USDT", 0.001),

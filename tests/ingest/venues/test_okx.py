@@ -60,7 +60,7 @@ def test_other_frames_hold_nothing(recording: Recording, frame: str) -> None:
     assert liquidations(OKX, recording.frames[frame], recording.instruments, RECV) == []
 
 
-def test_a_refused_request_is_told(recording: Recording) -> None:
+def test_a_refused_request_is_reported(recording: Recording) -> None:
     with pytest.raises(RejectedMessage, match="refused a request: 60018"):
         liquidations(OKX, recording.frames["refused"], recording.instruments, RECV)
 
@@ -74,7 +74,7 @@ def test_all_contracts_are_one_subscription_a_kind() -> None:
     ]
 
 
-def test_the_listing_tells_contract_sizes(recording: Recording) -> None:
+def test_the_listing_says_contract_sizes(recording: Recording) -> None:
     assert listed(OKX, recording.listing) == (
         [
             Instrument("BTC-USDT-SWAP", "BTC", "USDT", 0.01),

@@ -164,7 +164,7 @@ def health(**changes: object) -> pd.DataFrame:
     return pd.DataFrame([row | changes])
 
 
-def test_feeds_are_told_with_units_and_a_lost_one_apart() -> None:
+def test_feeds_are_reported_with_units_and_a_lost_one_apart() -> None:
     page = markup.feeds(health())
     for text in ("okx", "connected", "sampled", "1,200", "42 ms", "12 s", "5,000", "1,234", "77",
                  "passed over", "too old", "liq-feed-up"):  # fmt: skip
@@ -178,13 +178,13 @@ def test_feeds_are_told_with_units_and_a_lost_one_apart() -> None:
     assert "<code>liq run</code>" in markup.feeds(health().iloc[:0])
 
 
-def test_feeds_that_were_not_heard_stand_in_one_line() -> None:
+def test_feeds_that_were_disconnected_are_named_in_one_line() -> None:
     line = markup.coverage_notice("2 of 3 feeds disconnected: okx, gate")
     assert "<b>≥</b> 2 of 3 feeds disconnected: okx, gate: sums are lower bounds." in line
     assert markup.coverage_notice("") == ""
 
 
-def test_history_tells_its_window_and_not_how_old_the_newest_row_is() -> None:
+def test_history_says_its_window_and_not_how_old_the_newest_row_is() -> None:
     shown = model(State.HISTORY)
     shown.until = NOW
     assert "ago" not in markup.header(shown)
@@ -229,7 +229,7 @@ def test_ago(seconds: float, text: str) -> None:
     assert markup.ago(timedelta(seconds=seconds)) == text
 
 
-def test_rules_are_told_with_their_conditions_and_faults() -> None:
+def test_rules_are_reported_with_their_conditions_and_faults() -> None:
     rule = Rule(
         description=EVIL, query="totals", column="long_usd", comparison=">=", threshold=1e6,
         message="x", window="1m", aggregate="max", severity=Severity.CRITICAL,
@@ -241,7 +241,7 @@ def test_rules_are_told_with_their_conditions_and_faults() -> None:
     assert "<img" not in page
 
 
-def test_alerts_are_told_apart_by_severity_escaped_and_marked_when_not_live() -> None:
+def test_alerts_are_distinguished_by_severity_escaped_and_marked_when_not_live() -> None:
     row = {
         "ts": NOW, "rule": EVIL, "severity": "critical", "message": EVIL, "value": 2_500_000.0,
         "threshold": 1_000_000.0, "query": "totals", "measure": "long_usd", "live": False,

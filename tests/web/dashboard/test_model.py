@@ -30,7 +30,7 @@ def sizes(model: DashboardModel) -> list[float]:
     return model.frames.board["tape"]["notional"].tolist()
 
 
-def test_starts_loading_and_tells_an_empty_table(own: Settings) -> None:
+def test_starts_loading_and_says_an_empty_table(own: Settings) -> None:
     model = DashboardModel(own)
     assert (model.state, model.frames, model.age) == (State.LOADING, None, None)
     assert model.poll()
@@ -109,7 +109,7 @@ def test_a_system_just_started_fills_its_picture(own: Settings) -> None:
     assert (until, until - since) == (model.frames.read, timedelta(hours=4))
 
 
-def test_tells_when_a_feed_was_not_heard(own: Settings) -> None:
+def test_says_when_a_feed_was_disconnected(own: Settings) -> None:
     now = int(time.time())
     seconds = [now - 120, *range(now - 60, now + 1)]  # and nothing in between
     moments = [datetime.fromtimestamp(second, UTC) for second in seconds]
@@ -147,7 +147,7 @@ def test_paused_frames_stand_still_until_resumed(own: Settings) -> None:
     assert (model.state, sizes(model)) == (State.LIVE, [200, 100])
 
 
-def test_history_stands_still_until_it_is_left(own: Settings) -> None:
+def test_history_stays_the_same_until_it_is_left(own: Settings) -> None:
     insert(own, [fresh(100, age=3600), fresh(50, age=1)])
     model = DashboardModel(own, window="5m")
     model.poll()
@@ -270,7 +270,7 @@ def test_nothing_fresh_names_the_server_that_is_away(own: Settings, port: str, w
     assert after(empty, State.STALE) == what  # and not only that nothing matches
 
 
-def test_a_refused_password_is_told_with_its_mend(own: Settings) -> None:
+def test_a_refused_password_is_reported_with_its_fix(own: Settings) -> None:
     wrong = {"questdb_reader_password": SecretStr("wrong")}
     model = DashboardModel(own.model_copy(update=wrong))
     assert after(model, State.FAILED) == "QuestDB refuses the password"

@@ -197,7 +197,7 @@ async def test_lives_through_an_outage(own: Settings) -> None:
         dashboard.stop()
 
 
-async def test_tells_when_questdb_hangs(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_says_when_questdb_hangs(own: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(view, "_SLOW", 0.3)
     insert(own, [fresh(100)])
     with Proxy(own.questdb_pg_port) as proxy:
@@ -212,7 +212,7 @@ async def test_tells_when_questdb_hangs(own: Settings, monkeypatch: pytest.Monke
         dashboard.stop()
 
 
-async def test_tells_what_it_stumbles_over_and_goes_on(own: Settings, tmp_path: Path) -> None:
+async def test_says_what_it_stumbles_over_and_goes_on(own: Settings, tmp_path: Path) -> None:
     insert(own, [fresh(100)])
     shipped = assets.path("queries.json").read_text()
     catalogue = tmp_path / "queries.json"
@@ -400,7 +400,7 @@ def test_controls_and_model_are_linked_both_ways(own: Settings) -> None:
     assert pause.description == "Resume"
 
 
-def test_a_name_is_typed_in_any_case_and_a_wrong_one_is_told(own: Settings) -> None:
+def test_a_name_is_typed_in_any_case_and_a_wrong_one_is_reported(own: Settings) -> None:
     insert(own, [fresh(100), fresh(50, symbol="ETHUSDT")])
     dashboard = Dashboard(settings=own)
     symbols = find(dashboard, widgets.Combobox, placeholder="all symbols")
