@@ -6,6 +6,7 @@ import pandas as pd
 from oracle.compare import Answer
 from oracle.feeds import covered_hours
 from oracle.tables import (
+    LIVE,
     Values,
     bucketed,
     filled,
@@ -90,7 +91,7 @@ def _hours(frame: pd.DataFrame) -> pd.DataFrame:
 def price_by_bucket(world: World, values: Values) -> Answer:
     chosen = window(world.prices, values)
     chosen = chosen[chosen["base"] == values["base"]].sort_values("ts")
-    chosen = chosen.assign(not_live=(chosen["source"] != "live").astype(np.int64))
+    chosen = chosen.assign(not_live=(~chosen["source"].isin(LIVE)).astype(np.int64))
     groups = bucketed(chosen, values["bucket"]).groupby("ts", as_index=False)
     rows = groups.agg(
         open=("price", "first"), high=("price", "max"), low=("price", "min"),

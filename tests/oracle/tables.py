@@ -11,7 +11,7 @@ from liq.query.parameters import duration
 from oracle.world import micros
 
 Values = Mapping[str, Any]
-_LIVE = ("live", "cryptofeed")
+LIVE = ("live", "cryptofeed")
 SUMS = ("long_usd", "short_usd", "total_usd", "prints", "largest_usd", "not_live", "partial")
 
 
@@ -56,7 +56,7 @@ def measured(prints: pd.DataFrame) -> pd.DataFrame:
         long_count=(side == "long").astype(np.int64),
         short_count=(side == "short").astype(np.int64),
         prints=1,
-        not_live=(~prints["source"].isin(_LIVE)).astype(np.int64),
+        not_live=(~prints["source"].isin(LIVE)).astype(np.int64),
         partial=(prints["completeness"] != "full").astype(np.int64),
     )
 

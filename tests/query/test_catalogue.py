@@ -10,6 +10,7 @@ import pytest
 from liq.common import assets
 from liq.errors import QueryError
 from liq.query import catalogue
+from liq.records.model import Source
 
 ENTRY: dict[str, Any] = {
     "sql": "SELECT * FROM {table} WHERE notional > %(least)s",
@@ -115,13 +116,23 @@ def test_a_file_that_is_no_catalogue_is_named(tmp_path: Path, text: str) -> None
         catalogue.load(file)
 
 
-def test_parts_stand_in_place_of_their_names(tmp_path: Path) -> None:
+def test_parts_replace_their_names(tmp_path: Path) -> None:
     parts = {"one": ["SELECT 1", "AS x"], "two": "SELECT x FROM {one}"}
     sql = load(tmp_path, {"$parts": parts, "all": "SELECT * FROM {two} JOIN {table}"})["all"].sql
     assert sql == "SELECT * FROM (\nSELECT x FROM (\nSELECT 1\nAS x\n)\n) JOIN {table}"
     file = tmp_path / "queries.json"
     file.write_text(json.dumps({"$parts": {"later": "{one}", "one": "1"}, "all": "{later}"}))
     assert "has {one}" in catalogue.load(file).faults["all"]
+
+
+def test_the_lists_of_sources_come_from_the_record(tmp_path: Path) -> None:
+    sql = "SELECT count() FROM {table} WHERE source IN ({live_sources}) OR '' IN ({all_sources})"
+    [live, every] = re.findall(r"IN \((.*?)\)", load(tmp_path, {"live": sql})["live"].sql)
+    assert live == "'live', 'cryptofeed'"
+    assert every == "'live', 'cryptofeed', 'replay', 'simulator'"
+    assert [source for source in Source if source.is_live] == [Source.LIVE, Source.CRYPTOFEED]
+    shipped = assets.path("queries.json").read_text()
+    assert not re.search(r"'(live|cryptofeed|replay)'", shipped)  # no entry has a list of its own
 
 
 @pytest.mark.parametrize("key", catalogue.PAGES)

@@ -12,7 +12,7 @@ from liq.ingest.simulator.exchanges import DEFAULT, exchange
 from liq.ingest.simulator.hawkes import HawkesProcess
 from liq.ingest.venues import venue
 from liq.query import queries
-from liq.records.model import Record, Source
+from liq.records.model import LIVE_SOURCES, Record, Source
 
 _RATE = 0.5  # liquidations a second
 
@@ -62,7 +62,7 @@ def sum_by_minute(prints: pd.DataFrame) -> pd.DataFrame:
         "short_usd": usd.where(~long, 0.0),
         "long_count": long.astype("int64"),
         "short_count": (~long).astype("int64"),
-        "not_live": (prints["source"] != Source.LIVE).astype("int64"),
+        "not_live": (~prints["source"].isin(LIVE_SOURCES)).astype("int64"),
         "partial": (prints["completeness"] != "full").astype("int64"),
     }
     frame = pd.DataFrame(columns).set_index(pd.DatetimeIndex(prints["ts"]))

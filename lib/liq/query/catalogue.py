@@ -17,6 +17,8 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
 - ``{bars}`` becomes ``{table} WHERE …`` with the window and the filters that the entry declares
   (`FILTERS`), but may be read from a materialized view, and so may ``{reports}`` and
   ``{last_reports}`` of feed health; `liq.query.views` describes how to write for them;
+- ``{live_sources}`` and ``{all_sources}`` are the values of `liq.records.model.Source` that are
+  real, and all of them, as in ``source IN ({live_sources})``;
 - ``[[ … ]]`` is kept only when every parameter in it has a value.
 
 A parameter whose ``names`` is ``symbol``, ``base``, ``exchange`` or ``rule`` takes names of that
@@ -37,6 +39,7 @@ import msgspec
 
 from liq.errors import QueryError
 from liq.query.parameters import Parameter
+from liq.records.model import LIVE_SOURCES, Source
 
 COMMON, PARTS, SCHEMA = "$common", "$parts", "$schema"
 TABLES = (
@@ -56,6 +59,10 @@ FILTERS = {  # parameters that choose rows of {bars}
     "bases": "base IN (%(bases)s)",
     "exchange": "exchange IN (%(exchange)s)",
     "min_notional": "notional >= %(min_notional)s",
+}
+_SOURCES = {
+    name: ", ".join(f"'{source}'" for source in sources)
+    for name, sources in {"live_sources": LIVE_SOURCES, "all_sources": tuple(Source)}.items()
 }
 SINCE, END, KNOWN = "since", "end", "known_exchanges"
 # how long before the window a feed's last report may be, for {last_reports}
@@ -191,8 +198,8 @@ def _query(
 
 
 def _parts(spelled: Mapping[str, _Sql]) -> dict[str, str]:
-    """Return each part with those before it put in."""
-    parts: dict[str, str] = {}
+    """Return each part with those before it put in, and the lists of sources."""
+    parts = dict(_SOURCES)
     for name, sql in spelled.items():
         parts[name] = f"(\n{_whole(sql, parts)}\n)"
     return parts

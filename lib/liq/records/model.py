@@ -68,15 +68,20 @@ class Completeness(StrEnum):
 
 
 class Source(StrEnum):
-    """Where a record came from; everything but ``live`` and ``cryptofeed`` is marked when shown."""
+    """Where a record came from; records that are not live are marked when shown."""
 
     LIVE = "live"
     CRYPTOFEED = "cryptofeed"
     REPLAY = "replay"
     SIMULATOR = "simulator"
 
+    @property
+    def is_live(self) -> bool:
+        """Whether such records come from an exchange as they happen."""
+        return self in (Source.LIVE, Source.CRYPTOFEED)
 
-LIVE_SOURCES = (Source.LIVE, Source.CRYPTOFEED)
+
+LIVE_SOURCES = tuple(source for source in Source if source.is_live)
 
 
 class Liquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):

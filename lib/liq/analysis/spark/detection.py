@@ -11,10 +11,9 @@ from pyspark.sql import functions as f
 from pyspark.sql.types import DataType, DoubleType, LongType, StringType, StructField, StructType
 
 from liq.records import rules
-from liq.records.model import EARLIEST, Cascade, Completeness, Liquidation, Side, Source, Sums
+from liq.records.model import EARLIEST, LIVE_SOURCES, Cascade, Completeness, Liquidation, Side, Sums
 from liq.records.streams import LIQUIDATIONS
 
-_LIVE = (Source.LIVE, Source.CRYPTOFEED)
 # sums of decimals do not depend on their order, so each run of a job gives equal numbers
 _EXACT = "decimal(38,6)"
 
@@ -91,7 +90,7 @@ def _totals() -> list[Column]:
     return [
         _usd(Side.LONG).alias("long_usd"),
         _usd(Side.SHORT).alias("short_usd"),
-        f.count_if(~f.col("source").isin(*map(str, _LIVE))).alias("not_live"),
+        f.count_if(~f.col("source").isin(*map(str, LIVE_SOURCES))).alias("not_live"),
         f.count_if(f.col("completeness") != str(Completeness.FULL)).alias("partial"),
     ]
 
