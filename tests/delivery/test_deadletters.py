@@ -146,7 +146,7 @@ async def test_no_record_passes_the_door_that_its_schema_does_not_allow(broker: 
     good = liquidation("2026-03-01", 1.0)
     bad = {
         "null": msgspec.structs.replace(good, price=math.nan),
-        "> 0": msgspec.structs.replace(good, notional=-1.0),
+        ">= 2e-10": msgspec.structs.replace(good, notional=-1.0),
         "float": msgspec.structs.replace(good, quantity="many"),
         "enum": msgspec.structs.replace(good, side="both"),
         "<= 9223372036854775807": msgspec.structs.replace(good, event_id=2**63),
