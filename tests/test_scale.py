@@ -19,7 +19,7 @@ pytestmark = pytest.mark.stack
 
 PRODUCERS, EACH, CONTRACTS, TASKS = 3, 10_000, 40, 6
 DIFFERENT = (PRODUCERS + 1) * EACH // 2  # the latter half of each is the former of the next
-SCRIPT = str(Path(__file__).with_name("bounded_publisher.py"))
+PROGRAM = ("-m", "support.bounded_publisher")
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_with_a_worker_killed_under_load_all_is_stored_once(
     eventually(lambda: len(workers(wide)) == TASKS and len(set(workers(wide))) == 2)
     with ExitStack() as ended:
         producers = [
-            ended.enter_context(running(wide, SCRIPT, str(number * EACH // 2), str(EACH)))
+            ended.enter_context(running(wide, *PROGRAM, str(number * EACH // 2), str(EACH)))
             for number in range(PRODUCERS)
         ]
         eventually(lambda: stored(wide)[0] > DIFFERENT // 5)

@@ -216,7 +216,7 @@ async def test_killed_publishers_lose_nothing_they_took_broker_or_not(
 ) -> None:
     """One is killed while Kafka answers, one while it is away; each heir delivers what was left."""
     ledger = tmp_path / "ledger"
-    program = str(Path(__file__).with_name("steady_publisher.py"))
+    program = ("-m", "support.steady_publisher")
 
     def taken() -> int:
         return len(ledger.read_text().splitlines()) if ledger.exists() else 0
@@ -226,9 +226,9 @@ async def test_killed_publishers_lose_nothing_they_took_broker_or_not(
         process.kill()
         process.wait()
 
-    with running(pipeline, program, str(ledger), "0") as first:
+    with running(pipeline, *program, str(ledger), "0") as first:
         await asyncio.to_thread(kill, first, 2_000)
-    with running(pipeline, program, str(ledger), "1000000") as second:
+    with running(pipeline, *program, str(ledger), "1000000") as second:
         await asyncio.to_thread(eventually, lambda: taken() >= 4_000)
         with outage():
             await asyncio.to_thread(kill, second, taken() + 3_000)

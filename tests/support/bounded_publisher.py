@@ -1,4 +1,6 @@
-"""A program that publishes liquidations of forty contracts: ``bounded_publisher.py FIRST COUNT``.
+"""A program that publishes liquidations of forty contracts.
+
+``python -m support.bounded_publisher FIRST COUNT``
 
 It takes a second for about two thousand.
 """

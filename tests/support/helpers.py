@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
+from pathlib import Path
 from typing import TypeVar
 
 import psutil
@@ -24,6 +25,7 @@ _T = TypeVar("_T")
 
 free_ports = ports.free_ports  # tests take it from here
 
+_TESTS = Path(__file__).parents[1]
 PATIENCE_S = 120.0  # when a wait counts as hung: a busy machine is slow, not broken
 
 
@@ -93,10 +95,13 @@ def consume(topic: str, settings: Settings) -> list[ConsumerRecord]:
 
 @contextmanager
 def running(settings: Settings, *argv: str) -> Iterator[subprocess.Popen[str]]:
-    """Run ``python`` with such arguments and settings; kill it at the end if it still runs."""
+    """Run ``python`` with such arguments and settings; kill it at the end if it still runs.
+
+    It can import what tests can, e.g. ``-m support.steady_publisher``.
+    """
     process = subprocess.Popen(
         [sys.executable, *argv],
-        env=os.environ | settings.environ(),
+        env=os.environ | settings.environ() | {"PYTHONPATH": str(_TESTS)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,4 +1,4 @@
-"""A program that publishes until it is killed: ``python steady_publisher.py LEDGER FIRST``.
+"""A program that publishes until it is killed: ``python -m support.steady_publisher LEDGER FIRST``.
 
 It writes down the number of each liquidation once the publisher has had a turn to keep it.
 """
