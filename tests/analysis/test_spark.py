@@ -7,6 +7,7 @@ import asyncio
 import random
 import re
 import signal
+import stat
 import subprocess
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -205,6 +206,8 @@ def test_the_notebook_runs_a_job(pipeline: Settings) -> None:
     checkpoint = pipeline.home / "spark" / f"{pipeline.topic}-5s"
     assert (checkpoint / "commits" / "0").exists()
     assert (checkpoint.with_name(f"{pipeline.topic}-sums-60s") / "commits" / "0").exists()
+    log = pipeline.home / "logs" / "spark.log"
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
 def test_spark_logs_in_to_kafka_as_the_settings_say(tmp_path: Path) -> None:

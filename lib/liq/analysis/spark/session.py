@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import os
 import warnings
 from collections.abc import Iterator
 
@@ -32,12 +33,17 @@ def start(settings: Settings, *, ui: bool = False, progress: Report = silent) ->
     conf = SparkConf(loadDefaults=False).setAll(list(_configuration(settings, ui=ui).items()))
     log = settings.home / "logs" / "spark.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with translate_errors(settings), log.open("ab") as sink:
+    with translate_errors(settings), open(log, "ab", opener=_private) as sink:
         # once a process: Spark's Java goes on, idle, when a session has ended
         own = {"stdout": sink, "stderr": sink}
         gateway = SparkContext._gateway or launch_gateway(conf, own)  # type: ignore[no-untyped-call]
         SparkContext(conf=conf, gateway=gateway)
     return SparkSession.builder.getOrCreate()
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that its owner alone can read, as all logs are."""
+    return os.open(path, flags, 0o600)
 
 
 @contextlib.contextmanager
