@@ -210,20 +210,20 @@ def test_one_that_cannot_live_is_given_up_loudly(tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path, **free_ports())
     broken = apps.producer(settings, ["nowhere"])
     control.launch([broken], settings)
-    told_: list[str] = []
-    supervisor = Supervisor(settings, lambda name, event: told_.append(f"{name}: {event}"))
+    logged: list[str] = []
+    supervisor = Supervisor(settings, lambda name, event: logged.append(f"{name}: {event}"))
 
     def given_up() -> bool:
         supervisor.check()
-        return "GIVEN UP" in told_[-1] if told_ else False
+        return "GIVEN UP" in logged[-1] if logged else False
 
     eventually(given_up, every=0.2)
-    assert len(told_) == 6
-    assert str(broken.log) in told_[-1]
+    assert len(logged) == 6
+    assert str(broken.log) in logged[-1]
     assert "nowhere" in broken.log.read_text()
     with searches() as made:
         supervisor.check()
-    assert (len(told_), len(made)) == (6, 0)
+    assert (len(logged), len(made)) == (6, 0)
     local.down(settings)
 
 
@@ -267,24 +267,24 @@ def test_neither_a_lasting_fault_nor_a_full_disk_ends_it(
     settings = Settings.load(home=tmp_path, **free_ports())
     (tmp_path / "run" / "findings.jsonl").mkdir(parents=True)  # nothing can be written there
     apps.producer(settings).pid_file.write_text("torn")
-    told_: list[str] = []
-    looks: list[object] = []
+    logged: list[str] = []
+    checks: list[object] = []
 
     class Watched(Supervisor):
-        def look(self) -> None:
-            looks.append(None)
+        def check(self) -> None:
+            checks.append(None)
             super().check()
 
-    supervisor = Watched(settings, lambda name, event: told_.append(f"{name}: {event}"))
+    supervisor = Watched(settings, lambda name, event: logged.append(f"{name}: {event}"))
     ended = threading.Event()
     thread = threading.Thread(target=supervisor.run, args=(ended,))
     thread.start()
     try:
-        eventually(lambda: len(looks) > 3)
+        eventually(lambda: len(checks) > 3)
     finally:
         ended.set()
         thread.join()
-    [only] = told_
+    [only] = logged
     assert only.startswith("producer: cannot be checked: cannot read ")
 
 

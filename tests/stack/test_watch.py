@@ -165,7 +165,7 @@ def test_a_killed_supervisor_of_a_terminal_or_container_is_not_started_in_the_ba
     assert supervisors(settings) == []
 
 
-def test_a_supervisor_that_hangs_in_a_look_falls_silent(
+def test_a_supervisor_that_hangs_in_a_check_falls_silent(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("liq.stack.supervisor._CHECK_S", 0.01)
@@ -175,7 +175,7 @@ def test_a_supervisor_that_hangs_in_a_look_falls_silent(
     ended, released = threading.Event(), threading.Event()
 
     class Hanging(Supervisor):
-        def look(self) -> None:
+        def check(self) -> None:
             super().check()
             released.wait(PATIENCE_S)
 
