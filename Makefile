@@ -1,6 +1,5 @@
 .DEFAULT_GOAL := help
 LIQ := .venv/bin/liq
-UV = $(or $(shell command -v uv),.tools/bin/uv)
 PY := .venv/bin/python
 
 .PHONY: help setup run test test-fast lint sbom audit docs reference bench chaos oracle screenshot clean
@@ -29,8 +28,8 @@ test-fast: lint ## lint and the tests that start no server, kernel or other prog
 docs: setup ## write the files generated from the code: docs/queries.md and the JSON schemas
 	@$(PY) tools/document.py
 
-reference: setup ## build the documentation with the API's reference in dist/site; warnings are errors
-	@$(UV) sync --quiet --frozen --all-extras --group docs
+reference: ## build the documentation with the API's reference in dist/site; warnings are errors
+	@tools/setup --group docs
 	@.venv/bin/mkdocs build --quiet --strict
 
 sbom: setup ## list the Python packages and jars in dist/*.cdx.json, CycloneDX 1.6
