@@ -56,6 +56,11 @@ class Rule:
     nullable: bool = False
     later: bool = False
 
+    @property
+    def is_required_text(self) -> bool:
+        """Whether it is a text that must not be empty."""
+        return self.kind == "text" and (">=", 1) in self.bounds
+
 
 @cache
 def rules(record: type[msgspec.Struct]) -> tuple[Rule, ...]:
@@ -86,7 +91,7 @@ def check(record: msgspec.Struct, message: bytes) -> None:
         text = getattr(record, rule.name) if rule.kind == "text" else None
         if text and max(text) > _LAST_OF_BASIC_PLANE:
             raise RejectedMessage(f"{rule.name} has characters that QuestDB's client cannot send")
-        if text and (">=", 1) in rule.bounds and not text.strip(_BLANKS):
+        if text and rule.is_required_text and not text.strip(_BLANKS):
             raise RejectedMessage(f"{rule.name} has nothing but blanks")
 
 
@@ -176,7 +181,7 @@ def _valid_terms(rule: Rule, moment: Callable[[int], str]) -> Iterator[str]:
     if rule.kind == "one":
         yield f"{rule.name} IN ({_quoted(rule)})"
     bounds = _bounds(rule, moment)
-    if rule.kind == "text" and (">=", 1) in rule.bounds:
+    if rule.is_required_text:
         yield f"{rule.name} != ''"
     if rule.kind != "one" and not bounds:
         yield f"{rule.name} IS NOT NULL"
@@ -188,7 +193,7 @@ def _odd_terms(rule: Rule) -> list[str]:
     if not _is_checked(rule):
         return []
     terms = [f"{rule.name} IS NULL"]
-    if rule.kind == "text" and (">=", 1) in rule.bounds:
+    if rule.is_required_text:
         terms.append(f"{rule.name} = ''")
     if rule.kind == "one":
         terms.append(f"{rule.name} NOT IN ({_quoted(rule)})")

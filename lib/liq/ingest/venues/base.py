@@ -148,9 +148,14 @@ def positive(text: str, meaning: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not SMALLEST <= number < LARGEST:
+    if not is_storable(number):
         raise RejectedMessage(f"{meaning} {text!r} is no positive number")
     return number
+
+
+def is_storable(number: float) -> bool:
+    """Return True if a record can have ``number`` as a price or a size."""
+    return SMALLEST <= number < LARGEST
 
 
 def microseconds(milliseconds: int) -> int:

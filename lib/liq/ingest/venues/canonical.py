@@ -13,18 +13,8 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from liq.errors import RejectedMessage
-from liq.ingest.venues.base import Instrument, Instruments, Parsed, Passed
-from liq.records.model import (
-    LARGEST,
-    SMALLEST,
-    Completeness,
-    Liquidation,
-    PriceKind,
-    Record,
-    Side,
-    Source,
-    event_id,
-)
+from liq.ingest.venues.base import Instrument, Instruments, Parsed, Passed, is_storable
+from liq.records.model import Completeness, Liquidation, PriceKind, Record, Side, Source, event_id
 
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -106,7 +96,7 @@ def sizes(contract: Instrument, contracts: float, price: float) -> tuple[float, 
     """Return the base quantity and the USD notional of ``contracts`` at ``price``."""
     size = contracts * contract.multiplier
     quantity, notional = (size / price, size) if contract.inverse else (size, size * price)
-    if not (SMALLEST <= quantity < LARGEST and SMALLEST <= notional < LARGEST):
+    if not (is_storable(quantity) and is_storable(notional)):
         raise RejectedMessage(f"{contracts:g} contracts at {price:g} have no finite notional")
     return quantity, notional
 
