@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liq.analysis.charts import LIVE_SOURCES
+from liq.records.model import LIVE_SOURCES
 
 _HORIZONS = {"moved_10s_bps": 10, "moved_1m_bps": 60, "moved_5m_bps": 300}
 _Z = 1.96  # of a 95 % interval

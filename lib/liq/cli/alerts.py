@@ -48,14 +48,14 @@ def check_rules() -> None:
     """
     from liq.analysis.alerts.evaluator import check  # noqa: PLC0415 - as above
 
-    findings = check()
+    evaluations = check()
     table = Table("rule", "value", "condition", "state")
-    for finding in findings:
-        table.add_row(*_row(finding))
+    for one in evaluations:
+        table.add_row(*_row(one))
     console.print(table)
-    for one in findings:
+    for one in evaluations:
         print_notes(one.notes, one.name)
-    if faults := [f"{one.name}: {one.fault}" for one in findings if one.fault]:
+    if faults := [f"{one.name}: {one.fault}" for one in evaluations if one.fault]:
         raise RuleError("\n".join(faults))
 
 
@@ -82,14 +82,14 @@ def backtest_rule(
     console.print(str(past))
 
 
-def _row(finding: "Evaluation") -> "tuple[str, str, str, str | Text]":
+def _row(one: "Evaluation") -> "tuple[str, str, str, str | Text]":
     from liq.analysis.alerts.rules import comparison  # noqa: PLC0415 - as above
 
-    rule = finding.rule
-    if rule is None or finding.fault:
-        return finding.name, "", "", styled("cannot be evaluated", "red")
-    value = "none" if finding.value is None else f"{finding.value:,.6g}"
-    state = "fires" if finding.alerts else "cools down" if finding.met else "quiet"
-    if rule.by and finding.met:
-        state = f"{state} for {len(finding.alerts) or finding.met}"
-    return finding.name, value, comparison(rule), state
+    rule = one.rule
+    if rule is None or one.fault:
+        return one.name, "", "", styled("cannot be evaluated", "red")
+    value = "none" if one.value is None else f"{one.value:,.6g}"
+    state = "fires" if one.alerts else "cools down" if one.met else "quiet"
+    if rule.by and one.met:
+        state = f"{state} for {len(one.alerts) or one.met}"
+    return one.name, value, comparison(rule), state

@@ -9,9 +9,8 @@ from typing import Any
 import pandas as pd
 
 from liq.analysis.alerts.rules import Comparison, Rule
-from liq.analysis.charts import LIVE_SOURCES
 from liq.errors import RuleError
-from liq.records.model import Alert, Text
+from liq.records.model import LIVE_SOURCES, Alert, Text
 
 _COMPARE: dict[Comparison, Callable[[Any, Any], Any]] = {
     ">": operator.gt,

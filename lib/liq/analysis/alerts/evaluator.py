@@ -69,15 +69,15 @@ class Evaluator:
     async def tick(self) -> list[Alert]:
         """Evaluate every rule once; return the alerts raised."""
         try:
-            findings = await asyncio.to_thread(check, self._settings, self._fired)
+            evaluations = await asyncio.to_thread(check, self._settings, self._fired)
         except Exception as error:
             self._log_fault("all rules", str(error) if isinstance(error, LiqError) else repr(error))
             return []
         self._log_fault("all rules", "")
-        for finding in findings:
-            self._log_fault(finding.name, finding.fault)
-            self._hint(finding.name, finding.notes)
-        fired = [(alert, one.rule) for one in findings if one.rule for alert in one.alerts]
+        for one in evaluations:
+            self._log_fault(one.name, one.fault)
+            self._hint(one.name, one.notes)
+        fired = [(alert, one.rule) for one in evaluations if one.rule for alert in one.alerts]
         for alert, rule in fired:
             await self._raise(alert, rule)
         return [alert for alert, _ in fired]
@@ -116,10 +116,10 @@ def check(
         for subject, moment in moments.items():
             last[name][subject] = max(moment, last[name].get(subject, moment))
     broken = [Evaluation(name, None, fault=fault) for name, fault in faults.items()]
-    return [_finding(name, rule, last[name], settings) for name, rule in found.items()] + broken
+    return [_evaluate(name, rule, last[name], settings) for name, rule in found.items()] + broken
 
 
-def _finding(name: str, rule: Rule, fired: Fired, settings: Settings) -> Evaluation:
+def _evaluate(name: str, rule: Rule, fired: Fired, settings: Settings) -> Evaluation:
     now = datetime.now(UTC)
     try:
         frame = queries.fetch(rule.query, settings, **rule.given)

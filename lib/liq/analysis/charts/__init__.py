@@ -25,11 +25,9 @@ from liq.analysis.charts.feeds import coverage
 from liq.analysis.charts.flows import bars, by_exchange, cumulative_net, top_symbols
 from liq.analysis.charts.prices import price_path
 from liq.analysis.charts.studies import cascade, leaders, raised, reactions, thresholds
-from liq.records.model import LIVE_SOURCES
 
 __all__ = [
     "EMPTY",
-    "LIVE_SOURCES",
     "LOWER_BOUND",
     "THEMES",
     "Chart",

@@ -10,13 +10,14 @@ from markupsafe import Markup
 
 from liq.analysis.alerts import Rule, Rules
 from liq.analysis.alerts.rules import comparison
-from liq.analysis.charts import LIVE_SOURCES, completeness_note
+from liq.analysis.charts import completeness_note
 from liq.analysis.charts.base import is_missing
 from liq.common.html import cells, join, row, table, with_code
 from liq.ingest.venues.base import Venue
 from liq.monitoring.diagnosis import Problem
 from liq.query.coverage import share
 from liq.query.parameters import duration
+from liq.records.model import LIVE_SOURCES
 from liq.web.dashboard import inspector
 from liq.web.dashboard.inspector import Inspection
 from liq.web.dashboard.model import DashboardModel, Frames, State

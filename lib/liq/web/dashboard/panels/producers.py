@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from liq.analysis.charts import LIVE_SOURCES
 from liq.common.html import join
 from liq.delivery.producer import FeedState, Producer, Status
 from liq.errors import FeedError
+from liq.records.model import LIVE_SOURCES
 from liq.web.dashboard.html import Html
 from liq.web.dashboard.panels.base import HISTORY, REFRESH_S, Panel, numbers, sparkline
 
@@ -20,7 +20,7 @@ class ProducerPanel(Panel):
     Other cells can run meanwhile. The buttons Start and Stop call `start` and `stop`.
 
     Args:
-        producers: from `liq.producer.producers`.
+        producers: from `liq.delivery.producer.producers`.
 
     Example:
         panel = ProducerPanel(producers(["binance_usdm"]))
