@@ -13,6 +13,7 @@ from bench.watch import faults, rows
 from bench.ways import Way
 from liq.config import Settings
 from liq.delivery import messaging
+from liq.records.streams import LIQUIDATIONS
 
 _POLL_S = 0.02
 _PATIENCE_S = 120.0
@@ -54,7 +55,7 @@ def drain_rate(settings: Settings, total: int) -> float:
             seen.append((time.monotonic(), count))
         time.sleep(_POLL_S)
     if len(seen) < 2:
-        raise TimeoutError(f"no row of {settings.topic} within {_PATIENCE_S:.0f} s")
+        raise TimeoutError(f"no row of {LIQUIDATIONS.topic(settings)} within {_PATIENCE_S:.0f} s")
     (begin, before), (end, after) = seen[1 if len(seen) > 2 else 0], seen[-1]
     return (after - before) / (end - begin)
 
@@ -64,4 +65,4 @@ def _queued(stack: Settings, count: int) -> str:
     settings = own_names(stack)
     messaging.ensure_topics(settings)
     send(settings, events(count))
-    return settings.topic
+    return LIQUIDATIONS.topic(settings)

@@ -20,6 +20,7 @@ from bench.ways import Way
 from liq.config import Settings
 from liq.delivery import messaging
 from liq.records.model import decode
+from liq.records.streams import LIQUIDATIONS
 
 _PATIENCE_S = 60
 _STAGES = ("due to received", "received to broker", "broker to visible", "due to visible")
@@ -68,7 +69,7 @@ def _stages(stack: Settings, sizes: Sizes) -> Figures:
     seen, figures = _run(settings, ways.through(ways.own_sink), sizes)
     appended = {
         decode(record.value).event_id: record.time + 500  # in the middle of its millisecond
-        for record in messaging.read(settings.topic, settings)
+        for record in messaging.read(LIQUIDATIONS.topic(settings), settings)
         if record.value
     }
     moments = [(one.due, one.received, appended[event], one.visible) for event, one in seen.items()]
@@ -103,6 +104,6 @@ def _stamped_topic(settings: Settings) -> None:
             "replication_factor": -1,
             "configs": {"message.timestamp.type": "LogAppendTime"},
         }
-        admin.create_topics({settings.topic: options})
+        admin.create_topics({LIQUIDATIONS.topic(settings): options})
     finally:
         admin.close()

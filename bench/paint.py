@@ -26,6 +26,7 @@ from bench.sizes import Sizes
 from bench.watch import rows
 from liq.config import Settings
 from liq.query import questdb
+from liq.records.streams import LIQUIDATIONS
 from liq.web import serve
 
 _WARM_UP_S = 5
@@ -120,7 +121,7 @@ def _painted(stack: Settings, sizes: Sizes, serving: Serving, seen: Page) -> Fig
         page.evaluate(_WATCH % seen.newest, seen.message)
         time.sleep(sizes.painted_s)
         messages, paints = page.evaluate("[window.messages, window.paints]")
-    sql = f"SELECT ts FROM {settings.table}"  # noqa: S608 - our own name
+    sql = f"SELECT ts FROM {LIQUIDATIONS.table(settings)}"  # noqa: S608 - our own name
     events: Numbers = questdb.fetch(sql, None, settings)["ts"].to_numpy(np.int64)
     spent = (paints[-1][1] - paints[0][1]) / 1000
     return {

@@ -19,6 +19,7 @@ from liq.config import Settings
 from liq.delivery import messaging
 from liq.delivery.messaging import Publisher, key
 from liq.records.model import Liquidation, encode
+from liq.records.streams import LIQUIDATIONS
 
 Send = Callable[[Settings, Sequence[Liquidation]], None]
 _PATIENCE_S = 120
@@ -76,7 +77,7 @@ def send_by_kafka_python(settings: Settings, sent: Iterable[Liquidation]) -> Non
     """Send by what liq's publisher is built on."""
     producer = KafkaProducer(**messaging.client_options(settings))
     for event in sent:
-        producer.send(settings.topic, encode(event), key(event))
+        producer.send(LIQUIDATIONS.topic(settings), encode(event), key(event))
     producer.flush()
     producer.close()
 
@@ -91,7 +92,7 @@ def send(settings: Settings, sent: Iterable[Liquidation]) -> None:
         value, name = encode(event), key(event)
         while True:
             try:
-                producer.produce(settings.topic, value, name)
+                producer.produce(LIQUIDATIONS.topic(settings), value, name)
             except BufferError:  # its queue is full
                 producer.poll(0.01)
             else:
@@ -121,7 +122,7 @@ class _Backend(LiquidationsKafka):  # type: ignore[misc] # cryptofeed ships no t
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(bootstrap_servers=settings.kafka_bootstrap)
-        self.into = settings.topic
+        self.into = LIQUIDATIONS.topic(settings)
 
     def topic(self, data: dict[str, object]) -> str:  # noqa: ARG002 - its signature
         return self.into
@@ -157,5 +158,7 @@ def _theirs(event: Liquidation) -> Theirs:
 
 
 def _held(settings: Settings) -> int:
-    held = messaging.offsets({settings.topic: settings.connector}, settings)
+    held = messaging.offsets(
+        {LIQUIDATIONS.topic(settings): LIQUIDATIONS.connector(settings)}, settings
+    )
     return sum(partition.end for partition in held)

@@ -20,6 +20,7 @@ from bench.watch import rows
 from liq.config import Settings
 from liq.query import queries as catalogue
 from liq.query import questdb
+from liq.records.streams import LIQUIDATIONS
 
 # by number of rows: a query that returns them
 _QUERIES = {1: "totals", 1_000: "prints", 10_000: "prints"}
@@ -99,7 +100,7 @@ def rest(settings: Settings) -> Iterator[httpx.Client]:
 
 def load(client: httpx.Client, settings: Settings, count: int) -> None:
     """Write ``count`` liquidations of the last minutes into the table and wait until they show."""
-    lines = (line(settings.table, event) for event in events(count))
+    lines = (line(LIQUIDATIONS.table(settings), event) for event in events(count))
     while some := "".join(islice(lines, _AT_ONCE)):
         client.post("/write", content=some).raise_for_status()
     wait_until(lambda: rows(settings) == count, timeout=60)

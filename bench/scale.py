@@ -27,6 +27,7 @@ from liq.config import Settings
 from liq.delivery import connect, messaging
 from liq.query import questdb, views
 from liq.records.model import Liquidation
+from liq.records.streams import LIQUIDATIONS
 from liq.stack import control
 from liq.stack.ports import free_ports
 from liq.stack.servers import CONNECT, servers
@@ -154,7 +155,7 @@ def _watch(settings: Settings, total: int, every: int) -> dict[int, tuple[int, i
     """Return when one event in ``every`` was due, and how much later it showed, microseconds."""
     sql = (
         "SELECT event_id, cast(ts AS LONG) AS due"  # noqa: S608 - our own name
-        f" FROM {settings.table} WHERE event_id % {every} = 0"
+        f" FROM {LIQUIDATIONS.table(settings)} WHERE event_id % {every} = 0"
     )
     seen: dict[int, tuple[int, int]] = {}
     end = time.monotonic() + SECONDS + _PATIENCE_S
@@ -248,7 +249,7 @@ def _queued(stack: Settings, partitions: int) -> str:
     settings = own_names(stack).model_copy(update={"partitions": partitions})
     messaging.ensure_topics(settings)
     send(settings, _spread(QUEUED))
-    return settings.topic
+    return LIQUIDATIONS.topic(settings)
 
 
 def _spread(count: int) -> Iterator[Liquidation]:
@@ -269,14 +270,14 @@ def _bytes(stack: Settings) -> tuple[float, float]:
     connect.ensure(settings)
     drain_rate(settings, QUEUED + 1)
     carried = (_loopback() - before - _topic_bytes(settings)) / QUEUED
-    sql = f"SELECT numRows, diskSize FROM table_partitions('{settings.table}')"  # noqa: S608
+    sql = f"SELECT numRows, diskSize FROM table_partitions('{LIQUIDATIONS.table(settings)}')"  # noqa: S608
     oldest = questdb.fetch(sql, None, settings).iloc[0]
     connect.remove(settings)
     return float(oldest["diskSize"] / oldest["numRows"]), carried
 
 
 def _topic_bytes(settings: Settings) -> int:
-    folders = (settings.home / "kafka").glob(f"{settings.topic}-[0-9]*")
+    folders = (settings.home / "kafka").glob(f"{LIQUIDATIONS.topic(settings)}-[0-9]*")
     return sum(log.stat().st_size for folder in folders for log in folder.glob("*.log"))
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from liq.config import Settings
 from liq.errors import QuestDBAwayError
 from liq.query import questdb
+from liq.records.streams import LIQUIDATIONS
 
 _RECENT_S = 5
 _ALL_EVERY_S = 1.0
@@ -26,7 +27,7 @@ def watch(settings: Settings, total: int, timeout: float) -> dict[int, Seen]:
     """
     everything = (
         "SELECT event_id, cast(ts AS LONG) AS due, cast(recv_ts AS LONG) AS received"  # noqa: S608
-        f" FROM {settings.table}"
+        f" FROM {LIQUIDATIONS.table(settings)}"
     )
     recent = f"{everything} WHERE ts > dateadd('s', -{_RECENT_S}, now())"
     seen: dict[int, Seen] = {}
@@ -45,7 +46,8 @@ def watch(settings: Settings, total: int, timeout: float) -> dict[int, Seen]:
 
 def faults(settings: Settings, total: int) -> dict[str, float]:
     """Return how many of ``total`` events the table lacks, and how many stand there again."""
-    sql = f"SELECT count() AS n, count_distinct(event_id) AS events FROM {settings.table}"  # noqa: S608
+    table = LIQUIDATIONS.table(settings)
+    sql = f"SELECT count() AS n, count_distinct(event_id) AS events FROM {table}"  # noqa: S608
     frame = questdb.fetch(sql, None, settings)
     rows, events = int(frame["n"].item()), int(frame["events"].item())
     return {"lost": total - events, "doubled": rows - events}
@@ -62,7 +64,7 @@ def events(settings: Settings, until: int | None = None) -> int:
 
 
 def _count(settings: Settings, what: str, where: str = "") -> int:
-    sql = f"SELECT {what} AS n FROM {settings.table} {where and 'WHERE ' + where}"  # noqa: S608
+    sql = f"SELECT {what} AS n FROM {LIQUIDATIONS.table(settings)} {where and 'WHERE ' + where}"  # noqa: S608
     try:
         return int(questdb.fetch(sql, None, settings)["n"].item())
     except QuestDBAwayError:

@@ -109,7 +109,7 @@ def url(settings: Settings) -> str:
 
 @contextmanager
 def _sink(settings: Settings, configuration: Mapping[str, str]) -> Iterator[None]:
-    path = f"{settings.connect_url}/connectors/{settings.connector}/config"
+    path = f"{settings.connect_url}/connectors/{LIQUIDATIONS.connector(settings)}/config"
     httpx.put(path, json=configuration, timeout=30, trust_env=False).raise_for_status()
     try:
         wait_until(lambda: connect.status(settings).running, timeout=60)
@@ -128,14 +128,14 @@ def _table(settings: Settings) -> Iterator[None]:
         for view in views.VIEWS:
             if view.stream is LIQUIDATIONS:
                 questdb.execute(f"DROP MATERIALIZED VIEW {view.name(settings)}", settings=settings)
-        questdb.execute(f"DROP TABLE {settings.table}", settings=settings)
+        questdb.execute(f"DROP TABLE {LIQUIDATIONS.table(settings)}", settings=settings)
 
 
 @contextmanager
 def _plain_table(settings: Settings) -> Iterator[None]:
-    ddl = questdb.table_ddl(settings.table).partition(" DEDUP")[0]
+    ddl = questdb.table_ddl(LIQUIDATIONS.table(settings)).partition(" DEDUP")[0]
     questdb.execute(ddl, settings=settings)
     try:
         yield
     finally:
-        questdb.execute(f"DROP TABLE {settings.table}", settings=settings)
+        questdb.execute(f"DROP TABLE {LIQUIDATIONS.table(settings)}", settings=settings)

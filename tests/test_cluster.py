@@ -25,6 +25,7 @@ from liq.delivery import connect, messaging
 from liq.delivery.messaging import Publisher
 from liq.errors import KafkaError
 from liq.records.model import decode
+from liq.records.streams import LIQUIDATIONS
 from liq.stack import control, health, process, resolve
 from liq.stack.service import Service
 from support.helpers import PATIENCE_S, consume, eventually, free_ports
@@ -194,7 +195,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 def test_topics_have_three_replicas(cluster: Cluster) -> None:
     admin = KafkaAdminClient(**messaging.client_options(cluster.settings))
-    [topic] = admin.describe_topics([cluster.settings.topic])
+    [topic] = admin.describe_topics([LIQUIDATIONS.topic(cluster.settings)])
     admin.close()
     assert len(topic["partitions"]) == 6
     assert {len(each["replica_nodes"]) for each in topic["partitions"]} == {3}
@@ -211,7 +212,9 @@ async def test_a_broker_killed_while_publishing_costs_nothing(cluster: Cluster) 
             await publisher.publish(liquidation("2026-01-01", 1.0 + sent))
         await publisher.close(timeout=PATIENCE_S)
     assert publisher.stats().acknowledged == number
-    records = await asyncio.to_thread(consume, cluster.settings.topic, cluster.settings)
+    records = await asyncio.to_thread(
+        consume, LIQUIDATIONS.topic(cluster.settings), cluster.settings
+    )
     assert sorted(decode(record.value).notional for record in records) == list(range(1, number + 1))
 
 
@@ -226,7 +229,7 @@ async def test_below_two_replicas_nothing_is_acknowledged_nor_lost(cluster: Clus
         assert publisher.stats().acknowledged == 0
         await asyncio.to_thread(cluster.start, "kafka-2", "kafka-3")
         await publisher.close(timeout=PATIENCE_S)
-    records = await asyncio.to_thread(consume, settings.topic, settings)
+    records = await asyncio.to_thread(consume, LIQUIDATIONS.topic(settings), settings)
     assert {decode(record.value).notional for record in records} == set(range(1, 1_001))
 
 

@@ -25,7 +25,8 @@ def mine(stack: Settings) -> Iterator[Settings]:
 
 
 def stored(settings: Settings) -> int:
-    frame = questdb.fetch(f"SELECT count() AS n FROM {settings.table}", None, settings)  # noqa: S608
+    sql = f"SELECT count() AS n FROM {LIQUIDATIONS.table(settings)}"  # noqa: S608 - our own name
+    frame = questdb.fetch(sql, None, settings)
     return int(frame["n"].item())
 
 
@@ -33,16 +34,17 @@ def stored(settings: Settings) -> int:
 async def test_one_command_gives_it_a_sink_and_until_then_the_producer_warns(
     stack: Settings, mine: Settings
 ) -> None:
+    topic, table = LIQUIDATIONS.topic(mine), LIQUIDATIONS.table(mine)
     async with Simulator(Schedule(rate=50), mine) as simulator:
         producer = Producer(url=simulator.url, settings=mine)
         await producer.start()
         try:
-            await reached(lambda: f"no sink reads topic {mine.topic}" in producer.status().warning)
+            await reached(lambda: f"no sink reads topic {topic}" in producer.status().warning)
             with running(mine, "-m", "liq", "init") as process:
                 output, _ = process.communicate(timeout=PATIENCE_S)
             assert process.returncode == 0, output
-            sink = f"alt-liquidations-{mine.topic}"
-            assert f"topic {mine.topic}, by sink {sink} into table {mine.table}" in output
+            sink = f"alt-liquidations-{topic}"
+            assert f"topic {topic}, by sink {sink} into table {table}" in output
             await reached(lambda: producer.status().warning == "")
             await reached(lambda: producer.status().acknowledged > 10)
         finally:

@@ -22,6 +22,7 @@ from liq.ingest.instruments import load_snapshot
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.ingest.venues import VENUES
 from liq.query import questdb
+from liq.records.streams import LIQUIDATIONS
 from support.helpers import PATIENCE_S, eventually
 from support.rows import liquidation
 
@@ -58,10 +59,11 @@ def expected(ledger: Path) -> pd.DataFrame:
 
 
 def stored(settings: Settings, count: int) -> pd.DataFrame:
-    sql = f"SELECT symbol, side, notional, ts FROM {settings.table}"  # noqa: S608 - our own name
+    sql = f"SELECT symbol, side, notional, ts FROM {LIQUIDATIONS.table(settings)}"  # noqa: S608 - our own name
 
     def all_there() -> bool:
-        rows = questdb.fetch(f"SELECT count() AS n FROM {settings.table}", None, settings)  # noqa: S608
+        table = LIQUIDATIONS.table(settings)
+        rows = questdb.fetch(f"SELECT count() AS n FROM {table}", None, settings)  # noqa: S608
         assert rows["n"].item() == count
         return True
 
@@ -144,7 +146,7 @@ async def test_events_out_of_order_and_doubled_are_stored_once_in_order(pipeline
         for event in shuffled:
             await publisher.publish(event)
     await asyncio.to_thread(stored, pipeline, 4_000)
-    sql = f"SELECT ts, notional FROM {pipeline.table}"  # noqa: S608 - our own name
+    sql = f"SELECT ts, notional FROM {LIQUIDATIONS.table(pipeline)}"  # noqa: S608 - our own name
     rows = questdb.fetch(sql, None, pipeline)
     assert rows["ts"].is_monotonic_increasing
     assert list(rows["notional"]) == [event.notional for event in events]
@@ -171,7 +173,7 @@ async def test_every_venue_is_stored_as_it_was(pipeline: Settings, tmp_path: Pat
         "quantity",
         "notional",
     ]  # BitMEX sends no time
-    sql = f"SELECT {', '.join(columns)} FROM {pipeline.table}"  # noqa: S608 - our own name
+    sql = f"SELECT {', '.join(columns)} FROM {LIQUIDATIONS.table(pipeline)}"  # noqa: S608 - our own name
     rows = questdb.fetch(sql, None, pipeline).sort_values(columns, ignore_index=True)
     lines = (tmp_path / "ledger").read_text().splitlines()
     sent = pd.DataFrame([json.loads(line) for line in lines])[columns]
@@ -196,7 +198,7 @@ async def test_malformed_message_in_the_topic_is_dead_lettered_by_the_sink(
     pipeline: Settings, tmp_path: Path
 ) -> None:
     client = KafkaProducer(bootstrap_servers=pipeline.kafka_bootstrap)
-    client.send(pipeline.topic, value=b'{"ts": "not json').get(timeout=PATIENCE_S)
+    client.send(LIQUIDATIONS.topic(pipeline), value=b'{"ts": "not json').get(timeout=PATIENCE_S)
     client.close()
     plan = Schedule(rate=100, seed=4, count=20, ledger=tmp_path / "ledger")
     async with producing(plan, pipeline):

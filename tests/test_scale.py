@@ -9,6 +9,7 @@ import pytest
 
 from liq.config import Settings
 from liq.delivery import connect, messaging
+from liq.records.streams import LIQUIDATIONS
 from liq.stack import control, process
 from liq.stack.servers import CONNECT, servers
 from liq.stack.service import Service
@@ -27,8 +28,8 @@ def wide(pipeline: Settings) -> Iterator[Settings]:
     """A topic of six partitions, and a sink of six tasks."""
     settings = pipeline.model_copy(
         update={
-            "topic": f"wide_{pipeline.topic}",
-            "connector": f"wide-{pipeline.connector}",
+            "topic": f"wide_{LIQUIDATIONS.topic(pipeline)}",
+            "connector": f"wide-{LIQUIDATIONS.connector(pipeline)}",
             "partitions": TASKS,
             "sink_tasks": TASKS,
         }
@@ -52,15 +53,17 @@ def second(stack: Settings, tmp_path: Path) -> Iterator[Service]:
 
 def workers(settings: Settings) -> list[str]:
     """Return where each task of the sink runs."""
-    url = f"{settings.connect_url}/connectors/{settings.connector}/status"
+    url = f"{settings.connect_url}/connectors/{LIQUIDATIONS.connector(settings)}/status"
     answer = httpx.get(url, timeout=PATIENCE_S)
     assert answer.is_success  # not while the workers agree who does what
     return [task["worker_id"] for task in answer.json()["tasks"] if task["state"] == "RUNNING"]
 
 
 def unread(settings: Settings) -> int:
-    group = f"connect-{settings.connector}"
-    return sum(each.lag for each in messaging.offsets({settings.topic: group}, settings))
+    group = f"connect-{LIQUIDATIONS.connector(settings)}"
+    return sum(
+        each.lag for each in messaging.offsets({LIQUIDATIONS.topic(settings): group}, settings)
+    )
 
 
 def stored(settings: Settings) -> tuple[int, int]:

@@ -24,9 +24,9 @@ def main() -> None:
     """Consume until killed."""
     settings = Settings.load()
     consumer = KafkaConsumer(
-        settings.topic,
+        LIQUIDATIONS.topic(settings),
         **client_options(settings),
-        group_id=settings.connector,
+        group_id=LIQUIDATIONS.connector(settings),
         auto_offset_reset="earliest",
         enable_auto_commit=False,
     )
@@ -47,7 +47,7 @@ class Table:
         columns = list(LIQUIDATIONS.columns())
         values = ", ".join(f"%({name})s" for name in columns)
         names = ", ".join(columns)
-        self._sql = f"INSERT INTO {settings.table} ({names}) VALUES ({values})"  # noqa: S608
+        self._sql = f"INSERT INTO {LIQUIDATIONS.table(settings)} ({names}) VALUES ({values})"  # noqa: S608
         self._connection: psycopg.Connection | None = None
 
     def insert(self, rows: list[dict[str, Any]]) -> None:

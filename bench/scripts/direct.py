@@ -31,7 +31,9 @@ async def main(url: str) -> None:
 
         async def handle(raw: bytes, recv_ts: int, source: Source) -> None:
             for record in _BINANCE.parse(raw, {}, recv_ts, source):
-                answer = await client.post("/write", content=line(settings.table, record))
+                answer = await client.post(
+                    "/write", content=line(LIQUIDATIONS.table(settings), record)
+                )
                 answer.raise_for_status()
 
         await Feed(_BINANCE, handle, url).run()

@@ -137,7 +137,7 @@ def test_a_killed_job_finds_what_a_batch_and_the_query_find(
     first, second, third, fourth, last = market()
     publish(first + second, pipeline)
     with running(pipeline, *JOB) as process:
-        for topic in (pipeline.cascades_topic, pipeline.sums_topic):
+        for topic in (CASCADES.topic(pipeline), SUMS.topic(pipeline)):
             eventually(lambda: consume(topic, pipeline), deadline=500, every=2)  # noqa: B023
         publish(third, pipeline)
         kill(process)
@@ -203,9 +203,11 @@ def test_the_notebook_runs_a_job(pipeline: Settings) -> None:
     publish(prints, pipeline)
     ran = notebooks.run("07-spark", {"run_seconds": 2}, settings=pipeline)
     assert "RUNNING" in str(ran.cells)
-    checkpoint = pipeline.home / "spark" / f"{pipeline.topic}-5s"
+    checkpoint = pipeline.home / "spark" / f"{LIQUIDATIONS.topic(pipeline)}-5s"
     assert (checkpoint / "commits" / "0").exists()
-    assert (checkpoint.with_name(f"{pipeline.topic}-sums-60s") / "commits" / "0").exists()
+    assert (
+        checkpoint.with_name(f"{LIQUIDATIONS.topic(pipeline)}-sums-60s") / "commits" / "0"
+    ).exists()
     log = pipeline.home / "logs" / "spark.log"
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 

@@ -23,7 +23,7 @@ from liq.config import Settings
 from liq.delivery import connect
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.query import questdb
-from liq.records.streams import LIQUIDATIONS, STREAMS
+from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, STREAMS
 from liq.web import serve
 from support.helpers import free_ports, running
 from support.rows import micros_of
@@ -177,8 +177,8 @@ async def test_the_header_names_what_is_dead_and_is_live_again(
 
 async def test_the_header_names_a_paused_sink(pipeline: Pipeline) -> None:
     await live(pipeline)
-    path = f"/connectors/{pipeline.settings.health_connector}"
-    both = (path, f"/connectors/{pipeline.settings.connector}")
+    path = f"/connectors/{FEED_HEALTH.connector(pipeline.settings)}"
+    both = (path, f"/connectors/{LIQUIDATIONS.connector(pipeline.settings)}")
     try:
         for each in both:
             await asyncio.to_thread(connect._request, pipeline.settings, "PUT", f"{each}/pause")
@@ -231,7 +231,7 @@ def insert_foreign_row(settings: Settings) -> None:
     values = [odd.get(name) for name in kinds]
     row = ", ".join("%s::TIMESTAMP" if kind == "TIMESTAMP" else "%s" for kind in kinds.values())
     names = ", ".join(kinds)
-    sql = f"INSERT INTO {settings.table} ({names}) VALUES ({row})"  # noqa: S608 - names of ours
+    sql = f"INSERT INTO {LIQUIDATIONS.table(settings)} ({names}) VALUES ({row})"  # noqa: S608 - names of ours
     questdb.execute(sql, values, settings)
 
 

@@ -42,6 +42,7 @@ from liq.delivery.messaging import Publisher
 from liq.errors import QuestDBError
 from liq.query import questdb
 from liq.records.model import Liquidation
+from liq.records.streams import LIQUIDATIONS
 from liq.stack import apps, control, health
 from liq.stack.ports import free_ports
 from support.helpers import PATIENCE_S, eventually, running
@@ -315,7 +316,7 @@ class Storm:
         number = len(self._corrupt)
         nonsense = [f'{{"ts": {number}', f"chaos {number}", f'{{"ts": {_now()}, "odd": {number}}}']
         for text in nonsense:
-            client.send(self.settings.topic, text.encode()).get(timeout=PATIENCE_S)
+            client.send(LIQUIDATIONS.topic(self.settings), text.encode()).get(timeout=PATIENCE_S)
         client.close()
         self._corrupt |= {text.encode() for text in nonsense}
 
@@ -334,7 +335,7 @@ class Storm:
         """Wait until something the exchange sent after ``moment``, or its last, shows."""
         sql = (
             "SELECT cast(max(ts) AS LONG) AS newest"  # noqa: S608 - our own name
-            f" FROM {self.settings.table} WHERE exchange = 'binance_usdm'"
+            f" FROM {LIQUIDATIONS.table(self.settings)} WHERE exchange = 'binance_usdm'"
         )
 
         def visible() -> bool:
@@ -359,7 +360,7 @@ class Storm:
             eventually(lambda: self._count() >= outcome.sent, every=0.5)
         sql = (
             "SELECT ts, exchange, symbol, side, notional, event_id"  # noqa: S608 - our own name
-            f" FROM {self.settings.table}"
+            f" FROM {LIQUIDATIONS.table(self.settings)}"
         )
         rows = questdb.fetch(sql, None, self.settings)
         outcome.stored = len(rows)
@@ -389,7 +390,7 @@ class Storm:
         self.outcome.strangers = others + len(messages - self._corrupt)
 
     def _count(self) -> int:
-        sql = f"SELECT count() AS n FROM {self.settings.table}"  # noqa: S608 - our own name
+        sql = f"SELECT count() AS n FROM {LIQUIDATIONS.table(self.settings)}"  # noqa: S608 - our own name
         return int(questdb.fetch(sql, None, self.settings)["n"][0])
 
 

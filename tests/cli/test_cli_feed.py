@@ -11,6 +11,7 @@ from liq.config import Settings
 from liq.errors import ConfigError
 from liq.ingest.venues import VENUES
 from liq.records.model import Source, decode
+from liq.records.streams import LIQUIDATIONS
 from support.helpers import PATIENCE_S, consume, eventually, finish, running
 
 STREAM = "/market/ws/!forceOrder@arr"
@@ -36,12 +37,14 @@ def test_a_stopped_producer_delivers_what_was_sent(
     ):
         eventually(lambda: ledger.exists() and len(ledger.read_text().splitlines()) == 400)
         # the last frames may still be on their way to the topic
-        eventually(lambda: len(consume(broker.topic, broker)) >= 400)
+        eventually(lambda: len(consume(LIQUIDATIONS.topic(broker), broker)) >= 400)
         output = finish(producer, number)
         assert "400 sent" in finish(exchange, number)
     assert "400 acknowledged of 400 sent" in output
     assert "source simulator" in output
-    sources = {decode(record.value).source for record in consume(broker.topic, broker)}
+    sources = {
+        decode(record.value).source for record in consume(LIQUIDATIONS.topic(broker), broker)
+    }
     assert sources == {Source.SIMULATOR}
 
 

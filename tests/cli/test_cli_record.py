@@ -11,6 +11,7 @@ from liq.cli import app
 from liq.config import Settings
 from liq.ingest.recording import Recording
 from liq.records.model import Source, decode
+from liq.records.streams import LIQUIDATIONS
 from support.helpers import PATIENCE_S, consume, eventually, finish, free_ports, running
 
 
@@ -50,7 +51,7 @@ def test_what_was_recorded_is_replayed(stack: Settings, tmp_path: Path) -> None:
     assert replay.returncode == 0, output
     assert "100%" in output
     assert "100 liquidations" in output
-    found = [decode(record.value) for record in consume(settings.topic, settings)]
+    found = [decode(record.value) for record in consume(LIQUIDATIONS.topic(settings), settings)]
     assert len(found) == 100
     assert {one.source for one in found} == {Source.SIMULATOR}
 

@@ -21,6 +21,7 @@ from liq.errors import KafkaError
 from liq.ingest.recording import Recorder
 from liq.monitoring.diagnosis import Examiner
 from liq.records.model import Source
+from liq.records.streams import LIQUIDATIONS
 from liq.web.api.gate import Gate
 from support import forked
 from support.helpers import PATIENCE_S, eventually, free_ports
@@ -168,7 +169,7 @@ async def test_a_child_is_refused_the_records_that_its_parent_reads(broker: Sett
     async with Publisher(broker) as publisher:
         for number in range(10):
             await publisher.publish(numbered(number))
-    reader = messaging.read(broker.topic, broker)
+    reader = messaging.read(LIQUIDATIONS.topic(broker), broker)
     first = next(reader)
     assert not forked.in_fork(lambda: _refused(reader))
     ids = {json.loads(one.value or b"")["event_id"] for one in [first, *reader]}

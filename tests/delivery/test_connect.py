@@ -51,9 +51,9 @@ def test_shipped_columns_are_those_of_the_table() -> None:
 
 def test_shipped_names_are_the_default_settings() -> None:
     described, settings = shipped(), Settings()
-    assert described["name"] == settings.connector == LIQUIDATIONS.connector(settings)
-    assert described["config"]["topics"] == settings.topic
-    assert described["config"]["table"] == settings.table
+    assert described["name"] == LIQUIDATIONS.connector(settings)
+    assert described["config"]["topics"] == LIQUIDATIONS.topic(settings)
+    assert described["config"]["table"] == LIQUIDATIONS.table(settings)
     assert described["config"]["errors.deadletterqueue.topic.name"] == settings.dlq_topic
     client = described["config"]["client.conf.string"]
     assert f"addr={settings.questdb_host}:{settings.questdb_http_port};" in client
@@ -90,7 +90,7 @@ def described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]
 
 
 def on_worker(settings: Settings, path: str = "") -> Any:
-    url = f"{settings.connect_url}/connectors/{settings.connector}{path}"
+    url = f"{settings.connect_url}/connectors/{LIQUIDATIONS.connector(settings)}{path}"
     return httpx.get(url, timeout=PATIENCE_S).raise_for_status().json()
 
 
@@ -135,8 +135,11 @@ def test_a_sink_is_not_pointed_elsewhere_unless_that_is_asked_for(own: Settings,
     elsewhere = own.model_copy(update={name: f"mine_{uuid.uuid4().hex[:8]}"})
     with pytest.raises(ConnectError) as refusal:
         connect.ensure(elsewhere)
-    assert f"carries {own.topic} into {own.table}" in str(refusal.value)
-    assert f"would carry {elsewhere.topic} into {elsewhere.table}" in str(refusal.value)
+    assert f"carries {LIQUIDATIONS.topic(own)} into {LIQUIDATIONS.table(own)}" in str(refusal.value)
+    assert (
+        f"would carry {LIQUIDATIONS.topic(elsewhere)} into {LIQUIDATIONS.table(elsewhere)}"
+        in str(refusal.value)
+    )
     assert "LIQ_CONNECTOR=NAME liq init" in str(refusal.value)
     assert "liq init --force" in str(refusal.value)
     assert on_worker(own) == before
@@ -280,7 +283,7 @@ def address(settings: Settings) -> str:
 
 
 def post(settings: Settings, config: dict[str, str]) -> httpx.Response:
-    document = {"name": settings.connector, "config": config}
+    document = {"name": LIQUIDATIONS.connector(settings), "config": config}
     return httpx.post(f"{settings.connect_url}/connectors", json=document, timeout=PATIENCE_S)
 
 

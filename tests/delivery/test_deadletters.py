@@ -25,6 +25,7 @@ from liq.ingest.venues.base import Instruments
 from liq.ingest.venues.binance import BINANCE_USDM
 from liq.query import questdb
 from liq.records.model import Liquidation, Record, Source, decode, encode
+from liq.records.streams import LIQUIDATIONS
 from support.helpers import consume, eventually, running
 from support.rows import liquidation
 
@@ -82,7 +83,7 @@ def again(settings: Settings, **options: Any) -> Redriven:
 
 
 def published(settings: Settings) -> list[Liquidation]:
-    return [decode(record.value) for record in consume(settings.topic, settings)]
+    return [decode(record.value) for record in consume(LIQUIDATIONS.topic(settings), settings)]
 
 
 def test_a_frame_goes_through_the_repaired_parser_as_of_its_receipt(
@@ -160,7 +161,7 @@ async def test_no_record_passes_the_door_that_its_schema_does_not_allow(broker: 
     assert await asyncio.to_thread(published, broker) == [good]
     kept = await asyncio.to_thread(letters, broker)
     assert {(one.stage, one.venue, one.topic) for one in kept} == {
-        (Stage.PUBLISHER, "binance_usdm", broker.topic)
+        (Stage.PUBLISHER, "binance_usdm", LIQUIDATIONS.topic(broker))
     }
     for one, reason in zip(kept, bad, strict=True):
         assert reason in one.reason
@@ -170,18 +171,18 @@ async def test_no_record_passes_the_door_that_its_schema_does_not_allow(broker: 
 
 
 def test_what_the_sink_refused_is_checked_then_published_again(pipeline: Settings) -> None:
-    table = pipeline.table
+    table = LIQUIDATIONS.table(pipeline)
     questdb.execute(f"ALTER TABLE {table} DROP COLUMN raw_side", settings=pipeline)
     good = liquidation("2026-03-01", 1.0)
     extra = msgspec.json.encode(msgspec.to_builtins(good) | {"leverage": 20})
     client = KafkaProducer(bootstrap_servers=pipeline.kafka_bootstrap)
     for value in (encode(good), b'{"ts": 1', extra, None):
-        client.send(pipeline.topic, key=b"binance_usdm:BTCUSDT", value=value)
+        client.send(LIQUIDATIONS.topic(pipeline), key=b"binance_usdm:BTCUSDT", value=value)
     client.close()
     eventually(lambda: len(found(pipeline)) == 4)
     kept = found(pipeline)
     assert {(one.stage, one.venue, one.topic) for one in kept} == {
-        (Stage.SINK, "binance_usdm", pipeline.topic)
+        (Stage.SINK, "binance_usdm", LIQUIDATIONS.topic(pipeline))
     }
     assert len(found(pipeline, reason="RAW_SIDE")) >= 1
 
@@ -209,13 +210,13 @@ def test_a_redrive_that_is_killed_is_made_good_by_the_next(pipeline: Settings) -
 
     asyncio.run(set_aside())
     with running(pipeline, "-m", "liq", "dlq", "redrive") as process:
-        eventually(lambda: consume(pipeline.topic, pipeline))
+        eventually(lambda: consume(LIQUIDATIONS.topic(pipeline), pipeline))
         process.send_signal(signal.SIGKILL)
         process.wait()
     left = len(found(pipeline))
     assert again(pipeline).records == left
     assert found(pipeline) == []
-    sql = f"SELECT quantity FROM {pipeline.table}"  # noqa: S608 - our own name
+    sql = f"SELECT quantity FROM {LIQUIDATIONS.table(pipeline)}"  # noqa: S608 - our own name
 
     def stored() -> bool:
         quantities = sorted(questdb.fetch(sql, None, pipeline)["quantity"])

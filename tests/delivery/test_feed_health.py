@@ -62,9 +62,9 @@ def insert(settings: Settings, reports: Sequence[dict[str, Any]]) -> None:
     for start in range(0, len(reports), 1_000):  # more values a statement QuestDB does not take
         some = reports[start : start + 1_000]
         values = [one[name] for one in some for name in names]
-        sql = f"INSERT INTO {settings.health_table} VALUES {', '.join([row] * len(some))}"  # noqa: S608
+        sql = f"INSERT INTO {FEED_HEALTH.table(settings)} VALUES {', '.join([row] * len(some))}"  # noqa: S608
         questdb.execute(sql, values, settings)
-    eventually(lambda: questdb.wal_state(settings.health_table, settings).pending == 0)
+    eventually(lambda: questdb.wal_state(FEED_HEALTH.table(settings), settings).pending == 0)
 
 
 def at(second: float) -> datetime:
@@ -271,7 +271,8 @@ def test_health_sums_up_the_window(own: Settings) -> None:
 
 async def test_a_producer_reports_through_kafka(pipeline: Settings) -> None:
     def seen() -> pd.DataFrame:
-        return questdb.fetch(f"SELECT * FROM {pipeline.health_table} ORDER BY ts", None, pipeline)  # noqa: S608
+        table = FEED_HEALTH.table(pipeline)
+        return questdb.fetch(f"SELECT * FROM {table} ORDER BY ts", None, pipeline)  # noqa: S608
 
     async with Simulator(Schedule(rate=50, close_after=3), pipeline) as simulator:
         producer = Producer(url=simulator.url, patience=HASTY, settings=pipeline)
@@ -310,7 +311,8 @@ async def test_only_who_is_stopped_on_purpose_says_so(pipeline: Settings) -> Non
             await asyncio.to_thread(eventually, lambda n=before: len(rows(pipeline)) > n)
             await stop(producer)
             await asyncio.to_thread(
-                eventually, lambda: questdb.wal_state(pipeline.health_table, pipeline).pending == 0
+                eventually,
+                lambda: questdb.wal_state(FEED_HEALTH.table(pipeline), pipeline).pending == 0,
             )
             if on_purpose:
                 await asyncio.to_thread(eventually, last)
@@ -331,7 +333,7 @@ async def _fail(producer: Producer) -> None:
 
 
 def rows(settings: Settings) -> pd.DataFrame:
-    return questdb.fetch(f"SELECT * FROM {settings.health_table} ORDER BY ts", None, settings)  # noqa: S608
+    return questdb.fetch(f"SELECT * FROM {FEED_HEALTH.table(settings)} ORDER BY ts", None, settings)  # noqa: S608
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from liq.delivery.messaging import Publisher
 from liq.errors import JournalError, KafkaError
 from liq.query import questdb
 from liq.records.model import Liquidation, Source, decode
+from liq.records.streams import LIQUIDATIONS
 from support.disk import KINDS, small_disk
 from support.helpers import PATIENCE_S, consume, eventually, reached, running
 from support.records import numbered
@@ -40,10 +41,10 @@ async def publish(publisher: Publisher, stream: Iterator[Liquidation], number: i
 def test_topics_are_created_once_and_then_left_alone(broker: Settings) -> None:
     messaging.ensure_topics(broker.model_copy(update={"partitions": 7}))
     admin = KafkaAdminClient(bootstrap_servers=broker.kafka_bootstrap)
-    topics = admin.describe_topics([broker.topic, broker.dlq_topic])
+    topics = admin.describe_topics([LIQUIDATIONS.topic(broker), broker.dlq_topic])
     admin.close()
     assert {topic["name"]: len(topic["partitions"]) for topic in topics} == {
-        broker.topic: broker.partitions,
+        LIQUIDATIONS.topic(broker): broker.partitions,
         broker.dlq_topic: 1,
     }
 
@@ -55,7 +56,7 @@ async def test_a_publisher_creates_its_topics(stack: Settings) -> None:
     async with Publisher(settings):
         pass
     consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap)
-    assert len(consumer.partitions_for_topic(settings.topic)) == settings.partitions
+    assert len(consumer.partitions_for_topic(LIQUIDATIONS.topic(settings))) == settings.partitions
     consumer.close()
 
 
@@ -70,7 +71,7 @@ async def test_every_liquidation_is_published_once_in_order_of_its_contract(
     assert (stats.sent, stats.acknowledged, stats.errors) == (30_000, 30_000, 0)
     assert (stats.queued, stats.in_flight) == (0, 0)
 
-    records = await asyncio.to_thread(consume, broker.topic, broker)
+    records = await asyncio.to_thread(consume, LIQUIDATIONS.topic(broker), broker)
     received = [decode(record.value) for record in records]
     assert sorted(received, key=lambda one: one.event_id) == sent
     assert all(
@@ -88,14 +89,18 @@ async def test_a_key_goes_where_any_kafka_client_sends_it(broker: Settings) -> N
         await publish(publisher, liquidations(), len(SYMBOLS))
     client = KafkaProducer(bootstrap_servers=broker.kafka_bootstrap)
     futures = {
-        symbol: client.send(broker.topic, key=f"binance_usdm:{symbol}".encode(), value=b"{}")
+        symbol: client.send(
+            LIQUIDATIONS.topic(broker), key=f"binance_usdm:{symbol}".encode(), value=b"{}"
+        )
         for symbol in SYMBOLS
     }
     partitions = {
         symbol: future.get(timeout=PATIENCE_S).partition for symbol, future in futures.items()
     }
     client.close()
-    ours = [record for record in consume(broker.topic, broker) if record.value != b"{}"]
+    ours = [
+        record for record in consume(LIQUIDATIONS.topic(broker), broker) if record.value != b"{}"
+    ]
     assert {decode(one.value).symbol: one.partition for one in ours} == partitions
 
 
@@ -202,7 +207,7 @@ async def test_broker_away_is_seen_and_loses_nothing_unless_one_gives_up(
     assert stats.acknowledged == stats.sent
     async with Publisher(broker) as heir:
         await reached(lambda: heir.stats().recovered >= 10)
-    ids = {decode(record.value).event_id for record in consume(broker.topic, broker)}
+    ids = {decode(record.value).event_id for record in consume(LIQUIDATIONS.topic(broker), broker)}
     assert ids >= set(range(stats.sent)) | set(range(10**9, 10**9 + 10))
     assert {record.value for record in consume(broker.dlq_topic, broker)} == {b"{"}
 
@@ -235,9 +240,9 @@ async def test_killed_publishers_lose_nothing_they_took_broker_or_not(
     async with Publisher(pipeline) as heir:
         await reached(lambda: heir.stats().recovered >= 3_000)
     sent = [int(line) for line in ledger.read_text().splitlines()]
-    kept = await asyncio.to_thread(consume, pipeline.topic, pipeline)
+    kept = await asyncio.to_thread(consume, LIQUIDATIONS.topic(pipeline), pipeline)
     assert {decode(record.value).event_id for record in kept} >= set(sent)
-    sql = f"SELECT event_id FROM {pipeline.table}"  # noqa: S608 - our own name
+    sql = f"SELECT event_id FROM {LIQUIDATIONS.table(pipeline)}"  # noqa: S608 - our own name
 
     def stored() -> list[int]:
         found = list(questdb.fetch(sql, None, pipeline)["event_id"])
@@ -281,7 +286,7 @@ async def test_a_full_journal_disk_holds_publishing_back_only_while_kafka_is_awa
         await publisher.close(timeout=PATIENCE_S)
     stats = publisher.stats()
     assert stats.acknowledged == stats.sent
-    records = await asyncio.to_thread(consume, broker.topic, broker)
+    records = await asyncio.to_thread(consume, LIQUIDATIONS.topic(broker), broker)
     accepted = set(range(stats.sent + 1)) - {held_back.sent}  # which was refused at the time limit
     assert {decode(record.value).event_id for record in records} == accepted
 
@@ -313,7 +318,7 @@ async def test_a_publisher_that_ends_says_what_a_full_disk_did_not_keep(
             disk.free()
         async with Publisher(settings) as heir:
             await reached(lambda: heir.stats().recovered >= 7)
-    records = await asyncio.to_thread(consume, broker.topic, broker)
+    records = await asyncio.to_thread(consume, LIQUIDATIONS.topic(broker), broker)
     assert {decode(record.value).event_id for record in records} >= set(range(8))
 
 

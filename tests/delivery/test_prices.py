@@ -17,7 +17,7 @@ from liq.ingest.venues import PRICE_FEEDS, VENUES
 from liq.ingest.venues.binance_mark import BINANCE_USDM_MARK
 from liq.query import questdb
 from liq.records.model import Price, Source
-from liq.records.streams import PRICES
+from liq.records.streams import FEED_HEALTH, PRICES
 from support.helpers import consume, eventually
 
 pytestmark = pytest.mark.stack
@@ -27,7 +27,7 @@ async def test_prices_of_the_settings_contracts_are_stored(pipeline: Settings) -
     settings = pipeline.model_copy(update={"price_symbols": "BTCUSDT,ETHUSDT"})
 
     def stored() -> pd.DataFrame:
-        return questdb.fetch(f"SELECT * FROM {settings.price_table} ORDER BY ts", None, settings)  # noqa: S608
+        return questdb.fetch(f"SELECT * FROM {PRICES.table(settings)} ORDER BY ts", None, settings)  # noqa: S608
 
     async with Simulator(Schedule(rate=50), settings) as simulator:
         producer = Producer("binance_usdm_mark", simulator.urls, settings=settings)
@@ -45,7 +45,7 @@ async def test_prices_of_the_settings_contracts_are_stored(pipeline: Settings) -
     assert rows.loc[rows["base"] == "BTC", "price"].between(90_000, 105_000).all()
     assert set(rows["ts"].dt.microsecond) == {0}  # each second, on the second
     # coverage derives from the health of liquidation feeds only, so price feeds report none
-    assert consume(settings.health_topic, settings) == []
+    assert consume(FEED_HEALTH.topic(settings), settings) == []
 
 
 async def test_a_price_that_cannot_be_understood_is_dead_lettered(broker: Settings) -> None:
@@ -67,7 +67,7 @@ async def test_recorded_prices_are_replayed(broker: Settings, tmp_path: Path) ->
     recorder.close()
     assert recorder.path
     await Replay([recorder.path], None, broker).run()
-    [message] = consume(broker.price_topic, broker)
+    [message] = consume(PRICES.topic(broker), broker)
     price = PRICES.decode(message.value)
     assert isinstance(price, Price)
     assert (price.price, price.recv_ts, price.source) == (11794.15, 1_562_305_380_050_123, "replay")

@@ -22,6 +22,7 @@ from liq.ingest.venues.binance import BINANCE_USDM
 from liq.ingest.venues.okx import OKX
 from liq.query import questdb
 from liq.records.model import Liquidation, Record, Source, decode
+from liq.records.streams import LIQUIDATIONS
 from support.disk import KINDS, small_disk
 from support.helpers import PATIENCE_S, consume, eventually, reached, running
 
@@ -29,7 +30,7 @@ HASTY = Patience(backoff=0.02, backoff_max=0.1)
 
 
 def published(settings: Settings) -> list[Liquidation]:
-    return [decode(record.value) for record in consume(settings.topic, settings)]
+    return [decode(record.value) for record in consume(LIQUIDATIONS.topic(settings), settings)]
 
 
 @pytest.mark.stack

@@ -15,6 +15,7 @@ from liq.ingest.recording import Recorder
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.query import questdb
 from liq.records.model import Source
+from liq.records.streams import LIQUIDATIONS
 from support.helpers import consume, eventually
 
 START = 1_750_000_000_000_000
@@ -46,7 +47,7 @@ def orders(count: int, every: float = 1.0) -> dict[float, str]:
 
 def rows(settings: Settings, count: int, source: str) -> pd.DataFrame:
     """Return the table once it has ``count`` rows, all of ``source``."""
-    sql = f"SELECT * FROM {settings.table} ORDER BY ts, event_id"  # noqa: S608 - our own name
+    sql = f"SELECT * FROM {LIQUIDATIONS.table(settings)} ORDER BY ts, event_id"  # noqa: S608 - our own name
 
     def all_there() -> bool:
         found = questdb.fetch(sql, None, settings)
@@ -76,7 +77,7 @@ async def test_replaying_a_producer_s_recording_adds_no_row(
         status = replay.status()
         assert (status.liquidations, status.dead_lettered) == (1_000, 10)
         assert status.position == status.size
-    assert len(await asyncio.to_thread(consume, pipeline.topic, pipeline)) == 3_000
+    assert len(await asyncio.to_thread(consume, LIQUIDATIONS.topic(pipeline), pipeline)) == 3_000
     await asyncio.to_thread(eventually, lambda: questdb.wal_state(settings=pipeline).pending == 0)
     again = await asyncio.to_thread(rows, pipeline, 1_000, "simulator")
     pd.testing.assert_frame_equal(again, produced)
@@ -110,7 +111,9 @@ async def test_files_are_merged_by_time_and_kept_to_the_speed(
     assert took >= 0.9  # 9 s ten times as fast
     assert len(seen) > 3
     assert [state.frames for state in seen] == sorted(state.frames for state in seen)
-    values = [json.loads(record.value) for record in consume(pipeline.topic, pipeline)]
+    values = [
+        json.loads(record.value) for record in consume(LIQUIDATIONS.topic(pipeline), pipeline)
+    ]
     assert len(values) == 10
     assert [value["recv_ts"] for value in values] == [START + n * 1_000_000 for n in range(10)]
 

@@ -27,6 +27,7 @@ from liq.config import Settings
 from liq.delivery import connect, messaging
 from liq.query import questdb
 from liq.records.model import Completeness, Liquidation, PriceKind, Side, Source, encode
+from liq.records.streams import LIQUIDATIONS
 from liq.stack import ServiceState
 from support.helpers import PATIENCE_S, eventually
 from support.proxy import Proxy
@@ -75,7 +76,9 @@ class Pipe:
     def send(self, *values: bytes | None) -> None:
         for number, value in enumerate(values):
             partition = number % self.settings.partitions
-            self._producer.send(self.settings.topic, value=value, key=b"key", partition=partition)
+            self._producer.send(
+                LIQUIDATIONS.topic(self.settings), value=value, key=b"key", partition=partition
+            )
         self._producer.flush()
 
     def message(self, **changes: Any) -> bytes:
@@ -86,7 +89,8 @@ class Pipe:
     def rows(self, *messages: bytes) -> pd.DataFrame:
         """Wait for the rows of ``messages`` and return them in the order of event_id."""
         ids = [json.loads(message)["event_id"] for message in messages]
-        sql = f"SELECT * FROM {self.settings.table} WHERE event_id >= %s AND event_id <= %s"  # noqa: S608 - our own name
+        table = LIQUIDATIONS.table(self.settings)
+        sql = f"SELECT * FROM {table} WHERE event_id >= %s AND event_id <= %s"  # noqa: S608 - our own name
 
         def all_there() -> list[pd.DataFrame]:
             frame = questdb.fetch(sql, [min(ids), max(ids)], self.settings)
@@ -96,11 +100,11 @@ class Pipe:
         return found.sort_values("event_id", ignore_index=True)
 
     def columns(self) -> list[str]:
-        sql = f"SHOW COLUMNS FROM {self.settings.table}"
+        sql = f"SHOW COLUMNS FROM {LIQUIDATIONS.table(self.settings)}"
         return list(questdb.fetch(sql, None, self.settings)["column"])
 
     def count(self) -> int:
-        sql = f"SELECT count() AS n FROM {self.settings.table}"  # noqa: S608 - our own name
+        sql = f"SELECT count() AS n FROM {LIQUIDATIONS.table(self.settings)}"  # noqa: S608 - our own name
         frame = questdb.fetch(sql, None, self.settings)
         return int(frame["n"][0])
 
@@ -161,7 +165,7 @@ def open_pipe(stack: Settings, *, partitions: int = 1, **config: str) -> Iterato
 
 def put(settings: Settings, **config: str) -> None:
     changed = connect.configuration(settings) | {k.replace("_", "."): v for k, v in config.items()}
-    url = f"{settings.connect_url}/connectors/{settings.connector}/config"
+    url = f"{settings.connect_url}/connectors/{LIQUIDATIONS.connector(settings)}/config"
     httpx.put(url, json=changed, timeout=PATIENCE_S).raise_for_status()
 
 
@@ -319,7 +323,7 @@ def test_late_rows_take_their_place_in_time(pipe: Pipe) -> None:
     for message in messages:
         pipe.send(message)  # a request each
     assert [row.value // 1000 for row in pipe.rows(*messages)["ts"]] == times
-    sql = f"SELECT ts FROM {pipe.settings.table}"  # noqa: S608 - our own name
+    sql = f"SELECT ts FROM {LIQUIDATIONS.table(pipe.settings)}"  # noqa: S608 - our own name
     assert questdb.fetch(sql, None, pipe.settings)["ts"].is_monotonic_increasing
 
 
@@ -359,7 +363,7 @@ def test_a_refused_password_stops_the_task_and_loses_nothing(stack: Settings) ->
 @pytest.mark.usefixtures("own_sink")
 def test_a_table_that_is_created_late_gets_every_row(stack: Settings) -> None:
     with open_pipe(stack) as pipe:
-        questdb.execute(f"DROP TABLE {pipe.settings.table}", settings=pipe.settings)
+        questdb.execute(f"DROP TABLE {LIQUIDATIONS.table(pipe.settings)}", settings=pipe.settings)
         message = pipe.message()
         pipe.send(message)
         time.sleep(1)  # long enough for the sink to have tried
@@ -467,7 +471,8 @@ def test_a_great_many_rows_arrive_once_whatever_restarts(stack: Settings) -> Non
             eventually(lambda: pipe.count() >= total * share // 5, deadline=300)  # noqa: B023
             restart(pipe.settings)
         eventually(lambda: pipe.count() >= total, deadline=600)
-        sql = f"SELECT count() n, count_distinct(event_id) d FROM {pipe.settings.table}"  # noqa: S608
+        table = LIQUIDATIONS.table(pipe.settings)
+        sql = f"SELECT count() n, count_distinct(event_id) d FROM {table}"  # noqa: S608
         row = questdb.fetch(sql, None, pipe.settings).iloc[0]
         assert (row["n"], row["d"]) == (total, total)
         assert connect.status(pipe.settings).running
@@ -481,5 +486,6 @@ def _kill_questdb(settings: Settings) -> None:
 
 
 def _restart_tasks(settings: Settings) -> None:
-    url = f"{settings.connect_url}/connectors/{settings.connector}/restart?includeTasks=true"
+    name = LIQUIDATIONS.connector(settings)
+    url = f"{settings.connect_url}/connectors/{name}/restart?includeTasks=true"
     httpx.post(url, timeout=PATIENCE_S).raise_for_status()

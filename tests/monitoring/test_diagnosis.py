@@ -14,6 +14,7 @@ from liq.delivery import connect, messaging
 from liq.monitoring import diagnosis
 from liq.monitoring.diagnosis import Examiner, Feed, Part, Pulse
 from liq.query import questdb
+from liq.records.streams import FEED_HEALTH, LIQUIDATIONS
 from support.helpers import eventually, free_ports, stopped
 from support.rows import health, own_table, report
 
@@ -151,13 +152,19 @@ def test_what_answers_in_kafkas_place_is_not_taken_for_it(stack: Settings) -> No
 def test_a_sink_that_is_paused_or_missing_and_a_suspended_table_are_named(
     pipeline: Settings,
 ) -> None:
-    name = pipeline.health_connector
+    name = FEED_HEALTH.connector(pipeline)
     connect._request(pipeline, "PUT", f"/connectors/{name}/pause")
     eventually(lambda: (Part.SINK, f"sink {name} is paused") in found(pipeline))
     connect.remove(pipeline)
-    eventually(lambda: (Part.SINK, f"sink {pipeline.connector} is absent") in found(pipeline))
-    questdb.execute(f"ALTER TABLE {pipeline.table} SUSPEND WAL", settings=pipeline)
-    eventually(lambda: (Part.TABLE, f"table {pipeline.table} is suspended") in found(pipeline))
+    eventually(
+        lambda: (Part.SINK, f"sink {LIQUIDATIONS.connector(pipeline)} is absent") in found(pipeline)
+    )
+    questdb.execute(f"ALTER TABLE {LIQUIDATIONS.table(pipeline)} SUSPEND WAL", settings=pipeline)
+    eventually(
+        lambda: (
+            (Part.TABLE, f"table {LIQUIDATIONS.table(pipeline)} is suspended") in found(pipeline)
+        )
+    )
 
 
 @pytest.mark.stack

@@ -29,7 +29,9 @@ async def send(settings: Settings, count: int, *, bad: int = 0) -> None:
 
 
 def seen(settings: Settings) -> monitor.Flow:
-    return next(flow for flow in monitor.check(settings).flows if flow.table == settings.table)
+    return next(
+        flow for flow in monitor.check(settings).flows if flow.table == LIQUIDATIONS.table(settings)
+    )
 
 
 def test_it_counts_what_is_kept_read_and_set_aside(pipeline: Settings) -> None:
@@ -39,7 +41,7 @@ def test_it_counts_what_is_kept_read_and_set_aside(pipeline: Settings) -> None:
     assert found.well
     assert len(found.flows) == len(STREAMS)
     flow = seen(pipeline)
-    assert (flow.topic, flow.messages, flow.lag) == (pipeline.topic, 30, 0)
+    assert (flow.topic, flow.messages, flow.lag) == (LIQUIDATIONS.topic(pipeline), 30, 0)
     assert sum(at.committed or 0 for at in flow.partitions or ()) == 30
     assert flow.sink is not None
     assert flow.sink.running
@@ -70,10 +72,10 @@ def test_a_missing_sink_lags_and_is_registered_again(pipeline: Settings) -> None
 
 def test_a_suspended_table_is_reported_and_resumed(pipeline: Settings) -> None:
     # what QuestDB is applying yet would take the mark away
-    eventually(lambda: questdb.wal_state(pipeline.table, pipeline).pending == 0)
-    questdb.execute(f"ALTER TABLE {pipeline.table} SUSPEND WAL", settings=pipeline)
+    eventually(lambda: questdb.wal_state(LIQUIDATIONS.table(pipeline), pipeline).pending == 0)
+    questdb.execute(f"ALTER TABLE {LIQUIDATIONS.table(pipeline)} SUSPEND WAL", settings=pipeline)
     eventually(lambda: seen(pipeline).problems)
-    assert f"table {pipeline.table} is suspended" in seen(pipeline).problems[0]
+    assert f"table {LIQUIDATIONS.table(pipeline)} is suspended" in seen(pipeline).problems[0]
     monitor.repair(pipeline)
     eventually(lambda: not seen(pipeline).problems)
 

@@ -17,6 +17,7 @@ from liq.notebook import reports
 from liq.notebook.reports import Report
 from liq.query.stamps import row_hash
 from liq.records.model import Side, Source
+from liq.records.streams import LIQUIDATIONS
 from support.rows import health, insert, liquidation, own_table, report
 
 pytestmark = pytest.mark.stack
@@ -69,7 +70,7 @@ def test_a_piece_is_stamped_with_its_basis(own: Settings) -> None:
     assert piece.stamp.params["bucket"] == "1m"
     html = piece._repr_html_()
     assert "symbols=[&#39;BTCUSDT&#39;]" in html
-    assert f"FROM {own.table}" in html
+    assert f"FROM {LIQUIDATIONS.table(own)}" in html
     assert "coverage unknown" in html  # no feed reported
     assert piece.stamp.row_hash in html
     assert piece.figure is not None

@@ -17,6 +17,7 @@ from liq.errors import ExportError
 from liq.query import views
 from liq.query.exports import stamp_of, write_whole
 from liq.query.stamps import row_hash
+from liq.records.streams import LIQUIDATIONS
 from support.proxy import Statements
 from support.rows import health, insert, liquidation, own_table, refresh_views, report
 
@@ -39,7 +40,7 @@ def test_parquet_is_what_hit_gives_and_carries_the_stamp(own: Settings, tmp_path
     assert_frame_equal(pd.read_parquet(path), frame, check_exact=True)
     assert stamp_of(path) == stamp
     assert stamp.query == "prints"
-    assert f"FROM {own.table}\n" in stamp.sql
+    assert f"FROM {LIQUIDATIONS.table(own)}\n" in stamp.sql
     assert "symbol IN (%(symbols_0)s)" in stamp.sql
     assert stamp.since == datetime(2026, 1, 1, tzinfo=UTC)
     assert stamp.until == datetime(2026, 1, 1, 1, tzinfo=UTC)
@@ -60,7 +61,7 @@ def test_the_stamp_has_the_text_that_ran(stack: Settings, tmp_path: Path) -> Non
         stamp = liq.export(
             "totals", tmp_path / "totals.csv", settings=tapped, window="3d", until="2026-01-04"
         )
-    assert f"FROM {settings.table}_1m" in stamp.sql
+    assert f"FROM {LIQUIDATIONS.table(settings)}_1m" in stamp.sql
     # the last statement: what is asked after it may get another answer, and so another text
     assert re.sub(r"\$\d+", "?", wire.texts[-1]) == re.sub(r"%\(\w+\)s", "?", stamp.sql)
 

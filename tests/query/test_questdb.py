@@ -82,7 +82,7 @@ def test_a_table_of_an_older_version_gets_what_it_lacks_and_keeps_its_rows(stack
         questdb.ensure_table(settings, stream)
         questdb.ensure_table(settings, stream)  # again does nothing
     report(settings, [health("2026-01-01"), health("2026-01-02", stopped=True)])
-    sql = f"SELECT stopped FROM {settings.health_table} ORDER BY ts"  # noqa: S608
+    sql = f"SELECT stopped FROM {FEED_HEALTH.table(settings)} ORDER BY ts"  # noqa: S608
     assert questdb.fetch(sql, settings=settings)["stopped"].tolist() == [False, False, True]
     alert = Alert(
         ts=1, rule="a", severity=Severity.INFO, query="q", measure="m", value=1, threshold=1,
@@ -90,7 +90,7 @@ def test_a_table_of_an_older_version_gets_what_it_lacks_and_keeps_its_rows(stack
     )  # fmt: skip
     subjects = ("okx, live", "gate, live", "okx, live", None, None)
     insert_alerts(settings, [replace(alert, subject=subject) for subject in subjects])
-    sql = f"SELECT subject FROM {settings.alerts_table} WHERE rule = 'a' ORDER BY subject"  # noqa: S608
+    sql = f"SELECT subject FROM {ALERTS.table(settings)} WHERE rule = 'a' ORDER BY subject"  # noqa: S608
     found = questdb.fetch(sql, settings=settings)["subject"]
     assert [value for value in found if isinstance(value, str)] == ["gate, live", "okx, live"]
     assert len(found) == 3
@@ -125,8 +125,15 @@ def test_nulls_stay_nulls(stack: Settings) -> None:
 
 
 def test_values_travel_bound_whatever_they_hold(own: Settings) -> None:
-    sql = f"SELECT count() AS n FROM {own.table} WHERE symbol = %(symbol)s"  # noqa: S608
-    attacks = ["' OR '1'='1", f"'; DROP TABLE {own.table}; --", "BTCUSDT' --", "%s", "\\'", "é\x00"]
+    sql = f"SELECT count() AS n FROM {LIQUIDATIONS.table(own)} WHERE symbol = %(symbol)s"  # noqa: S608
+    attacks = [
+        "' OR '1'='1",
+        f"'; DROP TABLE {LIQUIDATIONS.table(own)}; --",
+        "BTCUSDT' --",
+        "%s",
+        "\\'",
+        "é\x00",
+    ]
     for attack in attacks[:-1]:
         assert questdb.fetch(sql, {"symbol": attack}, own)["n"].item() == 0
     with pytest.raises(QuestDBError):

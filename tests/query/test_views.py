@@ -14,6 +14,7 @@ from liq.config import Settings
 from liq.ingest.venues import VENUES
 from liq.query import queries, questdb, views
 from liq.records.model import Completeness, Liquidation, Side, Source
+from liq.records.streams import FEED_HEALTH, LIQUIDATIONS
 from support.helpers import eventually
 from support.rows import health, insert, liquidation, micros_of, own_table, refresh_views, report
 
@@ -130,7 +131,7 @@ def test_a_view_is_read_where_it_can_answer(
     own: Settings, key: str, params: dict[str, Any], width: str | None
 ) -> None:
     window = {"window": "3d", "until": END}
-    expected = f"{own.table}_{width}" if width else ""
+    expected = f"{LIQUIDATIONS.table(own)}_{width}" if width else ""
     assert read_from(key, own, **(window | params)) == expected
 
 
@@ -248,7 +249,7 @@ def listened(stack: Settings) -> Settings:
     begin = micros_of(END) - LISTENED_S * 1_000_000
     for seed, (name, (connected, messages, gaps, report_filter)) in enumerate(FEEDS.items()):
         questdb.execute(
-            f"INSERT INTO {settings.health_table} SELECT"  # noqa: S608 - our own names
+            f"INSERT INTO {FEED_HEALTH.table(settings)} SELECT"  # noqa: S608 - our own names
             f" ({begin} + x * 1000000 + rnd_int(0, 900000, 0))::timestamp, '{name}', 'live',"
             f" 'full', {connected}, {messages}, {gaps}, 0, 0.1, 0, 0, 0,"
             f" {STOPS.get(name, 'false')}"
@@ -262,7 +263,7 @@ def listened(stack: Settings) -> Settings:
 
 def applied(settings: Settings) -> None:
     """Wait until all that was written of feeds shows."""
-    eventually(lambda: questdb.wal_state(settings.health_table, settings).pending == 0)
+    eventually(lambda: questdb.wal_state(FEED_HEALTH.table(settings), settings).pending == 0)
 
 
 @pytest.mark.stack
@@ -287,10 +288,11 @@ def test_coverage_is_read_from_minutes_while_they_have_all_reports(listened: Set
         values = queries.resolve(query, {"window": window, "until": END})
         return views.expand(query, values, listened)[0].sql
 
-    name = f"{listened.health_table}_1m"
+    name = f"{FEED_HEALTH.table(listened)}_1m"
     assert (sql("3h").count(name), sql("10m").count(name)) == (4, 1)
     begin = micros_of(END) - 3_600_000_000
-    late = f"INSERT INTO {listened.health_table} SELECT {begin}::timestamp, 'new', 'live', 'full',"
+    table = FEED_HEALTH.table(listened)
+    late = f"INSERT INTO {table} SELECT {begin}::timestamp, 'new', 'live', 'full',"
     values = "true, 1, 0, 0, 0.1, 0, 0, 0, false"
     questdb.execute(f"{late} {values} FROM long_sequence(1)", settings=listened)
     applied(listened)

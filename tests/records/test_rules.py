@@ -379,8 +379,10 @@ def test_odd_rows_can_be_removed_as_the_command_says(stack: Settings) -> None:
     for day in (date(2026, 3, 1), date(2099, 1, 1)):
         for statement in LIQUIDATIONS.removal(day, settings):
             questdb.execute(statement, settings=settings)
-            eventually(lambda: questdb.wal_state(settings.table, settings).pending == 0)
-    sql = f"SELECT notional FROM {settings.table} ORDER BY ts"  # noqa: S608 - our own name
+            eventually(
+                lambda: questdb.wal_state(LIQUIDATIONS.table(settings), settings).pending == 0
+            )
+    sql = f"SELECT notional FROM {LIQUIDATIONS.table(settings)} ORDER BY ts"  # noqa: S608 - our own name
     eventually(lambda: list(questdb.fetch(sql, settings=settings)["notional"]) == [1.0, 2.0])
 
 

@@ -13,6 +13,7 @@ from liq.config import Settings
 from liq.delivery import connect, messaging
 from liq.errors import ConnectError, KafkaError, LiqError, QuestDBTimeoutError
 from liq.query import questdb
+from liq.records.streams import LIQUIDATIONS
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB
 from liq.web.api.gate import RUNNING
 from support.helpers import PATIENCE_S, eventually, free_ports, running, stopped
@@ -89,7 +90,11 @@ def test_more_queries_than_may_wait_are_refused_at_once(served: Settings) -> Non
     ("server", "call", "error"),
     [
         (KAFKA, messaging.ensure_topics, KafkaError),
-        (KAFKA, lambda settings: list(messaging.read(settings.topic, settings)), KafkaError),
+        (
+            KAFKA,
+            lambda settings: list(messaging.read(LIQUIDATIONS.topic(settings), settings)),
+            KafkaError,
+        ),
         (CONNECT, connect.status, ConnectError),
         (QUESTDB, questdb.suspended_tables, QuestDBTimeoutError),
     ],

@@ -14,6 +14,7 @@ import pytest
 
 from liq import stack as local
 from liq.config import Settings
+from liq.records.streams import LIQUIDATIONS
 from liq.stack import health
 from support.helpers import PATIENCE_S, eventually, free_ports, running
 
@@ -210,7 +211,7 @@ def test_connect_reveals_no_password(stack: Settings) -> None:
     response = httpx.get(
         f"{stack.connect_url}/connectors?expand=info&expand=status", timeout=PATIENCE_S
     ).text
-    assert stack.connector in response
+    assert LIQUIDATIONS.connector(stack) in response
     assert not [secret for secret in secrets(stack) if secret in response]
 
 

@@ -10,6 +10,7 @@ from liq.cli import app
 from liq.config import Settings
 from liq.errors import QueryError, QuestDBError
 from liq.query import queries, questdb
+from liq.records.streams import LIQUIDATIONS
 from support.rows import ask, insert, liquidation, own_table
 
 pytestmark = pytest.mark.stack
@@ -75,7 +76,7 @@ def test_the_reader_cannot_write(statement: str, own: Settings) -> None:
     # it, then from anybody.
     before = content(own)
     with pytest.raises(QuestDBError):
-        questdb.fetch(statement.replace("{table}", own.table), settings=own)
+        questdb.fetch(statement.replace("{table}", LIQUIDATIONS.table(own)), settings=own)
     assert content(own) == before
 
 
@@ -133,7 +134,7 @@ def test_no_parameter_of_a_query_is_a_way_in(
     monkeypatch.setattr(queries, "fetch", lambda key, **given: asked(key, own, **given))
     for name in queries.queries()[key].params:
         for injection in INJECTIONS:
-            value = injection.replace("{table}", own.table)
+            value = injection.replace("{table}", LIQUIDATIONS.table(own))
             with suppress(QueryError):  # and no QuestDBError: then it would have been run
                 asked(key, own, **{name: value})
             if "\x00" not in value:  # no shell can give one

@@ -18,6 +18,7 @@ from liq.config import Settings
 from liq.delivery.messaging import Publisher
 from liq.errors import ConfigError
 from liq.query import queries, questdb
+from liq.records.streams import CASCADES
 from liq.stack import resolve
 from liq.stack.servers import SERVERS, servers
 from support.helpers import PATIENCE_S, consume, eventually, finish, free_ports, running
@@ -148,7 +149,7 @@ def test_spark_works_in_such_folders_and_reads_such_files(
 
     asyncio.run(publish_all())
     with running(settings, "-m", "liq", "spark", "--every", "0") as process:
-        eventually(lambda: consume(settings.cascades_topic, settings), every=1)
+        eventually(lambda: consume(CASCADES.topic(settings), settings), every=1)
         finish(process, signal.SIGTERM)
     assert {each.name for each in settings.home.iterdir()} >= {"spark", "logs"}
 

@@ -49,7 +49,7 @@ def processes(settings: Settings) -> dict[str, psutil.Process]:
 
 
 def newest(settings: Settings) -> int:
-    sql = f"SELECT cast(max(ts) AS LONG) n FROM {settings.table}"  # noqa: S608 - our own name
+    sql = f"SELECT cast(max(ts) AS LONG) n FROM {LIQUIDATIONS.table(settings)}"  # noqa: S608 - our own name
     return int(questdb.fetch(sql, None, settings)["n"].fillna(0).item())
 
 
@@ -108,7 +108,10 @@ def test_a_suspended_table_or_view_is_resumed(own: Settings) -> None:
         questdb.execute(f"ALTER {kind} {name} SUSPEND WAL", settings=own)
         return False
 
-    for kind, name in (("TABLE", own.table), ("MATERIALIZED VIEW", f"{own.table}_1h")):
+    for kind, name in (
+        ("TABLE", LIQUIDATIONS.table(own)),
+        ("MATERIALIZED VIEW", f"{LIQUIDATIONS.table(own)}_1h"),
+    ):
         eventually(lambda: resumed(kind, name), every=1)  # noqa: B023
         eventually(lambda: not questdb.wal_state(name, own).suspended)  # noqa: B023
     await_flow(own)
@@ -172,10 +175,10 @@ def test_a_sink_that_cannot_be_restarted_is_reported_and_keeps_no_other_from_it(
 
     monkeypatch.setattr(connect, "restart", refusing)
     refused, restarted = (line for line in said_of_a_look(pipeline) if line.startswith("sink "))
-    assert refused.startswith(f"sink {pipeline.connector}: failed (")
+    assert refused.startswith(f"sink {LIQUIDATIONS.connector(pipeline)}: failed (")
     assert "cannot be restarted: " in refused
     assert "no-connector" in refused
-    assert restarted.startswith(f"sink {pipeline.price_connector}: failed, restarted: ")
+    assert restarted.startswith(f"sink {PRICES.connector(pipeline)}: failed, restarted: ")
 
 
 def test_what_was_stopped_stays_down(own: Settings) -> None:

@@ -24,6 +24,7 @@ from liq.delivery.messaging import Publisher
 from liq.errors import KafkaError
 from liq.query import questdb
 from liq.query.exports import stamp_of
+from liq.records.streams import LIQUIDATIONS
 from liq.stack.lock import lock
 from support.records import numbered
 
@@ -87,7 +88,7 @@ def deliver(first: int) -> list[str]:
         if "start one in this process" not in str(error):
             faults.append(f"unclear: {error}")
     asyncio.run(publish(first))
-    found = {record.key for record in messaging.read(settings.topic, settings)}
+    found = {record.key for record in messaging.read(LIQUIDATIONS.topic(settings), settings)}
     return faults if found == {b"binance_usdm:BTCUSDT"} else [*faults, f"read {found}"]
 
 
@@ -222,7 +223,8 @@ class Busy:
 def undelivered(sent: int) -> list[str]:
     """Return a complaint about the records of parent and children that the topic lacks."""
     found = {
-        json.loads(one.value or b"")["event_id"] for one in messaging.read(settings.topic, settings)
+        json.loads(one.value or b"")["event_id"]
+        for one in messaging.read(LIQUIDATIONS.topic(settings), settings)
     }
     missing = set(range(PARENTS, PARENTS + sent)) - found
     for child in (*range(1, 5), *range(11, 15), *range(21, 25), 31, 32):

@@ -77,7 +77,7 @@ def refresh_views(settings: Settings) -> None:
 
 def ask(sql: str, settings: Settings) -> pd.DataFrame:
     """Fetch ``sql``, in which ``{table}`` is the settings' table."""
-    return questdb.fetch(sql.replace("{table}", settings.table), settings=settings)
+    return questdb.fetch(sql.replace("{table}", LIQUIDATIONS.table(settings)), settings=settings)
 
 
 def micros_of(ts: str | datetime) -> int:

@@ -33,6 +33,7 @@ from liq.query.catalogue import Query
 from liq.query.formats import MEDIA_TYPES, Format, from_arrow
 from liq.query.parameters import Parameter
 from liq.records.model import Side, Source
+from liq.records.streams import LIQUIDATIONS
 from liq.web import api
 from liq.web.api.endpoint import PAGING
 from support.helpers import PATIENCE_S, eventually, free_ports, running
@@ -253,7 +254,7 @@ def test_what_asks_the_clock_or_another_table_is_run_at_each_poll(
     file = tmp_path / "mine.json"
     mine = {
         "clock": "SELECT micros(now()) AS t, count() AS n FROM {table}",
-        "other": f"SELECT count() AS n FROM {{table}} CROSS JOIN {other.table}",  # noqa: S608
+        "other": f"SELECT count() AS n FROM {{table}} CROSS JOIN {LIQUIDATIONS.table(other)}",  # noqa: S608
     }
     file.write_text(json.dumps(mine))
     client = api.create_app(settings.model_copy(update={"queries": file})).test_client()
@@ -353,7 +354,7 @@ def test_what_questdb_refuses_is_reported_to_the_log_only(
 def test_injections_change_nothing_and_leak_nothing(
     own: Settings, client: FlaskClient, key: str, attack: str
 ) -> None:
-    attack = attack.replace("{}", own.table)
+    attack = attack.replace("{}", LIQUIDATIONS.table(own))
     for name, param in {**SHIPPED[key].params, **API_PARAMS}.items():
         response = client.get(f"/{key}", query_string={**window(key), name: attack})
         text = param.type in ("list", "string") and not param.choices

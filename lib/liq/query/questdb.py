@@ -190,7 +190,7 @@ def wal_state(table: str | None = None, settings: Settings | None = None) -> Wal
     Raises `QuestDBError` when there is no such table.
     """
     settings = settings or current_settings()
-    table = table or settings.table
+    table = table or LIQUIDATIONS.table(settings)
     sql = "SELECT * FROM wal_tables() WHERE name = %s"
     rows = fetch(sql, [table], settings, timeout=_STATE_S)
     if rows.empty:
@@ -228,7 +228,7 @@ def passed_over(settings: Settings | None = None) -> list[PassedOver]:
     """
     settings = settings or current_settings()
     since = f"ts > dateadd('h', -1, now()) AND passed > 0 AND {FEED_HEALTH.valid_condition}"
-    sums = f"exchange, sum(passed), sum(too_old) FROM {settings.health_table} WHERE {since}"
+    sums = f"exchange, sum(passed), sum(too_old) FROM {FEED_HEALTH.table(settings)} WHERE {since}"
     sql = f"SELECT {sums} GROUP BY exchange ORDER BY exchange"
     with http.within(_STATE_S):
         return [PassedOver(*row) for row in _over_http(sql, settings)]

@@ -9,6 +9,7 @@ from liq.delivery import connect, deadletters
 from liq.delivery.messaging import Publisher
 from liq.errors import StackError
 from liq.records.model import Source
+from liq.records.streams import LIQUIDATIONS, PRICES
 from liq.web.dashboard.panels import PipelinePanel
 from support.helpers import reached
 
@@ -21,7 +22,13 @@ def page(monitor: PipelinePanel) -> str:
 
 async def test_it_shows_each_stream_and_what_is_broken_and_repairs_it(pipeline: Settings) -> None:
     monitor = await asyncio.to_thread(PipelinePanel, pipeline)
-    for text in (pipeline.topic, pipeline.price_topic, "liq-running", "writable", "none"):
+    for text in (
+        LIQUIDATIONS.topic(pipeline),
+        PRICES.topic(pipeline),
+        "liq-running",
+        "writable",
+        "none",
+    ):
         assert text in page(monitor)
     assert "liq-failed" not in page(monitor)
     await asyncio.to_thread(connect.remove, pipeline)

@@ -22,6 +22,7 @@ from liq.config import Settings
 from liq.errors import QueryError
 from liq.query import questdb
 from liq.records.model import Alert, Severity, Text
+from liq.records.streams import LIQUIDATIONS
 from liq.web.dashboard import Dashboard, State, heartbeat, model, view
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.dashboard.boards import Overview
@@ -319,10 +320,11 @@ def test_what_a_control_raises_is_shown_until_the_next_one_works(
 def test_odd_rows_of_another_program_are_counted_and_stop_nothing(own: Settings) -> None:
     insert(own, [fresh(100)])
     columns = "ts, recv_ts, event_id, notional, source, side, completeness"
-    sql = f"INSERT INTO {own.table} ({columns}) VALUES (now(), now(), 1, 5.0, %s, %s, %s)"  # noqa: S608
+    table = LIQUIDATIONS.table(own)
+    sql = f"INSERT INTO {table} ({columns}) VALUES (now(), now(), 1, 5.0, %s, %s, %s)"  # noqa: S608
     for odd in (["martian", "sideways", "some"], [None, None, None]):
         questdb.execute(sql, odd, own)
-    eventually(lambda: questdb.wal_state(own.table, own).pending == 0)
+    eventually(lambda: questdb.wal_state(LIQUIDATIONS.table(own), own).pending == 0)
     dashboard = Dashboard(settings=own)
     for board in BOARDS:
         dashboard.model.board = board
