@@ -80,7 +80,7 @@ def draw(read: dict[str, pd.DataFrame]) -> None:
     when = "none" if pd.isna(newest["ts"]) else f"{newest['ts']:%Y-%m-%d %H:%M:%S.%f} UTC"
     st.caption(f"{newest['rows']:,} rows, newest {when}{left_out}")
     gaps, badge = read["coverage"], charts.source_badge(read["sources"])
-    if line := coverage.summary(read["feed_coverage"]):
+    if line := coverage.summarise_feeds(read["feed_coverage"]):
         st.text(f"≥ {line}")  # plain text: a feed's name may be anything
     least = {"net": ""} if totals["partial"] or len(gaps) else dict.fromkeys(NAMES, "")
     for column, name in zip(st.columns(len(NAMES)), NAMES, strict=True):

@@ -152,5 +152,5 @@ def _read_from_view(query: Query, params: dict[str, Any], settings: Settings) ->
 
 def _timed(key: str, params: dict[str, Any], settings: Settings) -> float:
     begin = time.perf_counter()
-    catalogue.page(key, _ROWS, settings=settings, **params)
+    catalogue.fetch_page(key, _ROWS, settings=settings, **params)
     return (time.perf_counter() - begin) * 1000

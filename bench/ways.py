@@ -133,7 +133,7 @@ def _table(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def _plain_table(settings: Settings) -> Iterator[None]:
-    ddl = questdb.table_ddl(LIQUIDATIONS.table(settings)).partition(" DEDUP")[0]
+    ddl = questdb.render_ddl(LIQUIDATIONS.table(settings)).partition(" DEDUP")[0]
     questdb.execute(ddl, settings=settings)
     try:
         yield

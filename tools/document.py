@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from liq.analysis import alerts
-from liq.query import catalogue, reference
+from liq.query import catalogue
 
 ROOT = Path(__file__).parents[1]
 _HEAD = """# Queries
@@ -42,13 +42,13 @@ units. A plain string, as in the original app, works too. Edits are picked up wi
 
 A file gets a stamp that lets others check the result. The stamp has the query's text, its
 parameters, the window in absolute time, its gaps and a hash of the rows.
-`liq.query.stamps.row_hash` defines the hash; it writes times as ISO 8601 with six digits of
+`liq.query.exports.hash_rows` defines the hash; it writes times as ISO 8601 with six digits of
 microseconds and a `Z`.
 
 ```python
 liq.export(
     "prints", "prints.parquet", window="1d"
-)  # or .csv; liq.query.exports.stamp_of(file) reads it
+)  # or .csv; liq.query.exports.read_stamp(file) reads it
 ```
 
 `liq report` runs the notebook `report` and writes one HTML file that works offline. Each figure has
@@ -60,10 +60,10 @@ the same stamps beneath it. With the same `--until` the hashes are the same.
 def documents() -> dict[Path, str]:
     """Return the generated files and their texts."""
     queries, _ = catalogue.load(ROOT / "queries.json")
-    sections = reference.table(queries), _MORE, reference.reference(queries)
+    sections = catalogue.render_table(queries), _MORE, catalogue.render_reference(queries)
     return {
         ROOT / "docs" / "queries.md": _HEAD + "".join(sections),
-        ROOT / "queries.schema.json": _json(catalogue.json_schema()),
+        ROOT / "queries.schema.json": _json(catalogue.create_json_schema()),
         ROOT / "alerts.schema.json": _json(alerts.json_schema()),
     }
 

@@ -17,7 +17,7 @@ from liq.delivery.producer import Producer
 from liq.ingest.feed import Patience
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.ingest.venues import VENUES
-from liq.query import questdb, stamps
+from liq.query import exports, questdb
 from liq.records.streams import FEED_HEALTH
 from support.helpers import PATIENCE_S, eventually, running
 
@@ -64,7 +64,7 @@ def insert(settings: Settings, reports: Sequence[dict[str, Any]]) -> None:
         values = [one[name] for one in some for name in names]
         sql = f"INSERT INTO {FEED_HEALTH.table(settings)} VALUES {', '.join([row] * len(some))}"  # noqa: S608
         questdb.execute(sql, values, settings)
-    eventually(lambda: questdb.wal_state(FEED_HEALTH.table(settings), settings).pending == 0)
+    eventually(lambda: questdb.read_wal_state(FEED_HEALTH.table(settings), settings).pending == 0)
 
 
 def at(second: float) -> datetime:
@@ -226,7 +226,7 @@ def test_a_feed_of_an_exchange_that_liq_does_not_know_is_listed_and_never_missed
 
     assert silent() == {"mine": False, "okx": True}
     assert expected() == ["okx"]
-    _, stamp = stamps.fetch_stamped(
+    _, stamp = exports.fetch_stamped(
         "covered", settings=own, window="5m", until=at(-600), look_back="1s"
     )
     assert stamp.coverage is None  # a stranger's report proves nothing
@@ -312,7 +312,7 @@ async def test_only_who_is_stopped_on_purpose_says_so(pipeline: Settings) -> Non
             await stop(producer)
             await asyncio.to_thread(
                 eventually,
-                lambda: questdb.wal_state(FEED_HEALTH.table(pipeline), pipeline).pending == 0,
+                lambda: questdb.read_wal_state(FEED_HEALTH.table(pipeline), pipeline).pending == 0,
             )
             if on_purpose:
                 await asyncio.to_thread(eventually, last)

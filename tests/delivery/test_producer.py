@@ -117,7 +117,7 @@ async def test_what_a_fast_clock_makes_of_news_is_counted_and_shown(
         producer = Producer("okx", url, instruments=load_snapshot(OKX), settings=pipeline)
         await producer.start()
         await reached(lambda: producer.status().passed.get(Passed.OLD, 0) > 100)
-        await asyncio.to_thread(eventually, lambda: questdb.passed_over(pipeline))
+        await asyncio.to_thread(eventually, lambda: questdb.list_passed_over(pipeline))
         await producer.stop()
     status = producer.status()
     assert (status.sent, status.dead_lettered, status.received) == (0, 0, 0)
@@ -127,7 +127,7 @@ async def test_what_a_fast_clock_makes_of_news_is_counted_and_shown(
         return bool(0 < row["passed"] == row["too_old"] <= status.passed[Passed.OLD])
 
     await asyncio.to_thread(eventually, has_reported)
-    [feed] = questdb.passed_over(pipeline)
+    [feed] = questdb.list_passed_over(pipeline)
     assert (feed.exchange, feed.passed) == ("okx", feed.too_old)
     assert "passed over on purpose" in _line(status)
     with running(pipeline, "-m", "liq", "status") as process:

@@ -78,7 +78,9 @@ async def test_replaying_a_producer_s_recording_adds_no_row(
         assert (status.liquidations, status.dead_lettered) == (1_000, 10)
         assert status.position == status.size
     assert len(await asyncio.to_thread(consume, LIQUIDATIONS.topic(pipeline), pipeline)) == 3_000
-    await asyncio.to_thread(eventually, lambda: questdb.wal_state(settings=pipeline).pending == 0)
+    await asyncio.to_thread(
+        eventually, lambda: questdb.read_wal_state(settings=pipeline).pending == 0
+    )
     again = await asyncio.to_thread(rows, pipeline, 1_000, "simulator")
     pd.testing.assert_frame_equal(again, produced)
 

@@ -62,21 +62,21 @@ def test_what_is_overdue_is_late_before_it_is_missing(
 
 def test_feeds_that_are_disconnected_are_named_with_the_time() -> None:
     well = feed(exchange="bybit")
-    assert Pulse(NOW, None, [well]).unheard() == []
+    assert Pulse(NOW, None, [well]).find_silent() == []
     lost = feed(connected=False)
     silent = Feed("gate", "simulator", ago(42), connected=True, connected_at=ago(42))
-    disconnected, producer = Pulse(NOW, None, [well, lost, silent]).unheard()
+    disconnected, producer = Pulse(NOW, None, [well, lost, silent]).find_silent()
     assert disconnected.what == "disconnected: okx"
     assert "okx since 11:58:30 UTC" in disconnected.detail
     assert producer.what == "producer of gate (simulator) does not report"
     assert "the last came from gate (simulator) 42 s ago" in producer.detail
     assert (
-        Pulse(NOW, None, [well, lost, silent]).unheard(["bybit"]) == []
+        Pulse(NOW, None, [well, lost, silent]).find_silent(["bybit"]) == []
     )  # the exchanges that a reader selected
     never = Feed("okx", "live", ago(1), connected=False, connected_at=None)
-    assert "for more than 10 minutes" in Pulse(NOW, None, [never]).unheard()[0].detail
+    assert "for more than 10 minutes" in Pulse(NOW, None, [never]).find_silent()[0].detail
     many = [feed(connected=False, exchange=f"venue{number}") for number in range(9)]
-    assert Pulse(NOW, None, many).unheard()[0].what == "disconnected: 9 feeds"
+    assert Pulse(NOW, None, many).find_silent()[0].what == "disconnected: 9 feeds"
 
 
 def found(settings: Settings) -> list[tuple[Part, str]]:

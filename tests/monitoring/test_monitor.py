@@ -72,7 +72,7 @@ def test_a_missing_sink_lags_and_is_registered_again(pipeline: Settings) -> None
 
 def test_a_suspended_table_is_reported_and_resumed(pipeline: Settings) -> None:
     # what QuestDB is applying yet would take the mark away
-    eventually(lambda: questdb.wal_state(LIQUIDATIONS.table(pipeline), pipeline).pending == 0)
+    eventually(lambda: questdb.read_wal_state(LIQUIDATIONS.table(pipeline), pipeline).pending == 0)
     questdb.execute(f"ALTER TABLE {LIQUIDATIONS.table(pipeline)} SUSPEND WAL", settings=pipeline)
     eventually(lambda: seen(pipeline).problems)
     assert f"table {LIQUIDATIONS.table(pipeline)} is suspended" in seen(pipeline).problems[0]

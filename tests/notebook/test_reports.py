@@ -15,7 +15,7 @@ from liq.config import Settings
 from liq.errors import NotebookError, QueryError
 from liq.notebook import reports
 from liq.notebook.reports import Report
-from liq.query.stamps import row_hash
+from liq.query.exports import hash_rows
 from liq.records.model import Side, Source
 from liq.records.streams import LIQUIDATIONS
 from support.rows import health, insert, liquidation, own_table, report
@@ -78,7 +78,7 @@ def test_a_piece_is_stamped_with_its_basis(own: Settings) -> None:
     assert "<script" not in html
     table = report.table("largest_prints")
     assert EVIL not in table._repr_html_()
-    assert table.stamp.row_hash != row_hash(report._sources)
+    assert table.stamp.row_hash != hash_rows(report._sources)
 
 
 def test_disconnected_feeds_are_listed_by_name_and_share(stack: Settings) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from liq.query.parameters import duration
+from liq.query.parameters import parse_duration
 from oracle.world import micros
 
 Values = Mapping[str, Any]
@@ -31,7 +31,7 @@ def until(values: Values) -> int:
 
 def span(width: str | timedelta) -> int:
     """Return microseconds."""
-    return duration(width) // timedelta(microseconds=1)
+    return parse_duration(width) // timedelta(microseconds=1)
 
 
 def filtered(frame: pd.DataFrame, values: Values) -> pd.DataFrame:

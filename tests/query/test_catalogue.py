@@ -169,4 +169,4 @@ def test_a_query_says_the_basis_of_its_answer(tmp_path: Path, sql: str, tables: 
 def test_schema_refuses_what_loading_refuses() -> None:
     for wrong in (5, {"sql": "x"}, ENTRY | {"more": 1}, ENTRY | {"params": {"p": {"type": "x"}}}):
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate({"big": wrong}, catalogue.json_schema())
+            jsonschema.validate({"big": wrong}, catalogue.create_json_schema())

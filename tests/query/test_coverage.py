@@ -5,7 +5,7 @@ import pytest
 
 from liq.ingest.venues import VENUES
 from liq.query import coverage
-from liq.query.stamps import Gap
+from liq.query.exports import Gap
 
 MOMENT = pd.Timestamp("2026-01-01", tz="UTC").to_pydatetime()
 
@@ -21,11 +21,11 @@ def test_lost_feeds_are_named_and_counted_among_the_expected() -> None:
     lost = [(name, "live", False, False, 1.0) for name in names]
     well = ("binance_usdm", "live", False, True, 0.0)
     ended = ("gate", "simulator", True, False, 0.0)
-    assert coverage.summary(feeds(*lost, well, ended)) == (
+    assert coverage.summarise_feeds(feeds(*lost, well, ended)) == (
         f"{len(names)} of {len(names) + 1} feeds disconnected: {', '.join(names)}"
     )
-    assert coverage.summary(feeds(well, ended)) == ""
-    assert coverage.summary(feeds()) == ""
+    assert coverage.summarise_feeds(feeds(well, ended)) == ""
+    assert coverage.summarise_feeds(feeds()) == ""
 
 
 def test_feeds_that_missed_a_part_are_reported_with_their_share() -> None:
@@ -34,7 +34,7 @@ def test_feeds_that_missed_a_part_are_reported_with_their_share() -> None:
         ("gate", "simulator", True, False, 0.0001),
         ("bybit", "live", False, False, 0.5),
     ]
-    assert coverage.summary(feeds(*partly)) == (
+    assert coverage.summarise_feeds(feeds(*partly)) == (
         "1 of 2 feeds disconnected: bybit;"
         " disconnected for a part of the window: okx 12.5 %, gate (simulator) < 0.1 %"
     )
@@ -47,12 +47,12 @@ def test_gaps_are_summed_up_by_feed_and_share_of_the_window() -> None:
             ("okx", "live", 20.0), ("gate", "simulator", 60.0), ("okx", "live", 10.0),
         )
     ]  # fmt: skip
-    assert coverage.missing(gaps, 100) == "gate (simulator) 60 %, okx 30 %"
-    assert coverage.missing([], 100) == ""
+    assert coverage.describe_gaps(gaps, 100) == "gate (simulator) 60 %, okx 30 %"
+    assert coverage.describe_gaps([], 100) == ""
 
 
 @pytest.mark.parametrize(
     ("part", "text"), [(1, "100 %"), (0.4678, "46.8 %"), (0, "0 %"), (0.0005, "< 0.1 %")]
 )
 def test_shares_have_three_figures(part: float, text: str) -> None:
-    assert coverage.share(part) == text
+    assert coverage.format_share(part) == text

@@ -15,13 +15,23 @@ import liq
 from liq.config import Settings
 from liq.errors import ExportError
 from liq.query import views
-from liq.query.exports import stamp_of, write_whole
-from liq.query.stamps import row_hash
+from liq.query.exports import hash_rows, read_stamp, write_whole
 from liq.records.streams import LIQUIDATIONS
 from support.proxy import Statements
 from support.rows import health, insert, liquidation, own_table, refresh_views, report
 
 UNTIL = "2026-01-01T01:00:00"
+MOMENTS: list[Any] = ["2026-01-01T00:00:00.000001Z", None]
+OTHERS: list[Any] = ["2026-01-01T00:00:00.000002Z", None]
+FRAME = pd.DataFrame(
+    {
+        "ts": pd.to_datetime(MOMENTS).astype("datetime64[us, UTC]"),
+        "symbol": ["BTCUSDT", None],
+        "count": pd.array([1, None], dtype="Int64"),
+        "usd": [0.1 + 0.2, float("nan")],
+        "on": [True, False],
+    }
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +48,16 @@ def test_parquet_is_what_hit_gives_and_carries_the_stamp(own: Settings, tmp_path
     stamp = liq.export("prints", path, settings=own, **given)
     frame = liq.hit("prints", settings=own, **given)
     assert_frame_equal(pd.read_parquet(path), frame, check_exact=True)
-    assert stamp_of(path) == stamp
+    assert read_stamp(path) == stamp
     assert stamp.query == "prints"
     assert f"FROM {LIQUIDATIONS.table(own)}\n" in stamp.sql
     assert "symbol IN (%(symbols_0)s)" in stamp.sql
     assert stamp.since == datetime(2026, 1, 1, tzinfo=UTC)
     assert stamp.until == datetime(2026, 1, 1, 1, tzinfo=UTC)
-    assert (stamp.rows, stamp.row_hash) == (60, row_hash(frame))
+    assert (stamp.rows, stamp.row_hash) == (60, hash_rows(frame))
     assert stamp.version
     again = liq.hit("prints", settings=own, **stamp.params)
-    assert row_hash(again) == stamp.row_hash
+    assert hash_rows(again) == stamp.row_hash
 
 
 @pytest.mark.stack
@@ -128,4 +138,39 @@ def test_a_file_without_a_stamp_is_reported(tmp_path: Path) -> None:
     (tmp_path / "text.parquet").write_text(json.dumps("x"))
     for name in ("other.parquet", "text.parquet", "none.parquet"):
         with pytest.raises(ExportError, match="carries no stamp"):
-            stamp_of(tmp_path / name)
+            read_stamp(tmp_path / name)
+
+
+def test_the_hash_is_as_documented() -> None:
+    # made by hand of the definition, e.g. with sha256sum
+    #   ["ts","symbol","count","usd","on"]
+    #   ["","","","","False"]
+    #   ["2026-01-01T00:00:00.000001Z","BTCUSDT","1","0.3","True"]
+    assert hash_rows(FRAME) == "4232961b2389fa81006355ea2a017b22a4351d917804b59d67243d0dc805c24a"
+
+
+def test_the_order_of_rows_and_the_last_bits_of_sums_do_not_count() -> None:
+    other = FRAME[::-1].assign(usd=[float("nan"), 0.3])
+    assert FRAME["usd"][0] != 0.3
+    assert hash_rows(other) == hash_rows(FRAME)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"usd": [0.3000001, float("nan")]},
+        {"usd": [0.3, 0.0]},
+        {"symbol": ["BTCUSDT", "ETHUSDT"]},
+        {"count": [1, 0]},
+        {"on": [True, True]},
+        {"ts": pd.to_datetime(OTHERS)},
+    ],
+)
+def test_every_value_counts(change: dict[str, list[object]]) -> None:
+    assert hash_rows(FRAME.assign(**change)) != hash_rows(FRAME)  # type: ignore[arg-type] # any column
+
+
+def test_names_and_doubled_rows_count() -> None:
+    hashes = {hash_rows(each) for each in (FRAME, FRAME.rename(columns={"usd": "eur"}),
+                                          pd.concat([FRAME, FRAME]), FRAME.head(0))}  # fmt: skip
+    assert len(hashes) == 4

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal
 
-from liq.query.formats import Format, encode, from_arrow
+from liq.query.formats import Format, decode_arrow, encode
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_csv_reads_back(frame: pd.DataFrame) -> None:
 @pytest.mark.parametrize("rows", [3, 0])
 def test_arrow_and_parquet_keep_dtypes_and_units(frame: pd.DataFrame, rows: int) -> None:
     frame = frame.head(rows)
-    arrow = from_arrow(encode(frame, Format.ARROW))
+    arrow = decode_arrow(encode(frame, Format.ARROW))
     parquet = pq.read_table(io.BytesIO(encode(frame, Format.PARQUET))).to_pandas()
     for back in (arrow, parquet):
         assert_frame_equal(back, frame, check_exact=True)

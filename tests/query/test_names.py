@@ -16,7 +16,7 @@ from liq.analysis.alerts.evaluator import check
 from liq.config import Settings
 from liq.errors import LiqWarning, QueryError
 from liq.query import names, queries
-from liq.query.exports import stamp_of
+from liq.query.exports import read_stamp
 from liq.query.formats import MEDIA_TYPES
 from liq.web import api
 from liq.web.client import Client
@@ -151,7 +151,7 @@ def test_an_export_is_stamped_with_the_names_that_were_meant(own: Settings, tmp_
         stamp = liq.export("totals", path, settings=own, until=END, bases=["btc", "NOPE"])
     assert emitted[0].filename == __file__
     assert stamp.params["bases"] == ["BTC", "NOPE"]
-    assert stamp.notes == stamp_of(path).notes == [str(emitted[0].message)]
+    assert stamp.notes == read_stamp(path).notes == [str(emitted[0].message)]
 
 
 @pytest.mark.stack

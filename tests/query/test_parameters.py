@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from liq.errors import QueryError
-from liq.query.parameters import Parameter, duration
+from liq.query.parameters import Parameter, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_what_cannot_be_read_is_reported_with_the_valid_forms(
 
 @pytest.mark.parametrize("given", ["4H", "4 h", " 4h "])
 def test_the_case_of_a_span_does_not_matter(given: str) -> None:
-    assert duration(given) == timedelta(hours=4)
+    assert parse_duration(given) == timedelta(hours=4)
 
 
 def test_the_case_of_a_choice_does_not_matter_if_one_alone_is_alike() -> None:
@@ -129,4 +129,4 @@ def test_senseless_declarations_are_refused(declared: Parameter) -> None:
 
 def test_duration_says_what_it_wants() -> None:
     with pytest.raises(ValueError, match=r"30s, 15m, 4h, 7d or 2w.*greater than 0"):
-        duration(0)
+        parse_duration(0)

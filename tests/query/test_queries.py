@@ -394,7 +394,7 @@ def test_waiting_for_rows_is_bounded(own: Settings) -> None:
 
 
 def test_listing_names_every_query_with_parameters_and_columns() -> None:
-    listing = queries.listing().set_index("key")
+    listing = queries.list_queries().set_index("key")
     assert list(listing.index) == list(SHIPPED)
     assert str(listing.loc["top_symbols", "parameters"]).startswith("window, until, symbols")
     assert listing.loc["latest_timestamp", "columns"] == "ts, first_ts, rows"

@@ -190,7 +190,7 @@ def test_a_wrong_user_is_distinguished(stack: Settings) -> None:
 def test_a_wrong_password_is_distinguished_with_its_fix(stack: Settings, password: str) -> None:
     calls: dict[str, list[Callable[[Settings], object]]] = {
         "reader": [lambda settings: ask("SELECT 1", settings)],
-        "admin": [questdb.suspended_tables, questdb.passed_over],
+        "admin": [questdb.list_suspended_tables, questdb.list_passed_over],
     }
     for role, some in calls.items():
         name = f"questdb_{role}_password"
@@ -228,9 +228,9 @@ def test_threads_get_their_own_answers(stack: Settings) -> None:
 
 
 def test_wal_state_says_pending_and_unknown_tables(own: Settings) -> None:
-    assert questdb.wal_state(settings=own) == (False, 0, "")
+    assert questdb.read_wal_state(settings=own) == (False, 0, "")
     with pytest.raises(QuestDBError, match="has no table nowhere"):
-        questdb.wal_state("nowhere", own)
+        questdb.read_wal_state("nowhere", own)
 
 
 def test_a_frozen_questdb_is_given_up_on_a_connection_that_it_answered_before(

@@ -263,7 +263,7 @@ def listened(stack: Settings) -> Settings:
 
 def applied(settings: Settings) -> None:
     """Wait until all that was written of feeds shows."""
-    eventually(lambda: questdb.wal_state(FEED_HEALTH.table(settings), settings).pending == 0)
+    eventually(lambda: questdb.read_wal_state(FEED_HEALTH.table(settings), settings).pending == 0)
 
 
 @pytest.mark.stack

@@ -380,7 +380,7 @@ def test_odd_rows_can_be_removed_as_the_command_says(stack: Settings) -> None:
         for statement in LIQUIDATIONS.removal(day, settings):
             questdb.execute(statement, settings=settings)
             eventually(
-                lambda: questdb.wal_state(LIQUIDATIONS.table(settings), settings).pending == 0
+                lambda: questdb.read_wal_state(LIQUIDATIONS.table(settings), settings).pending == 0
             )
     sql = f"SELECT notional FROM {LIQUIDATIONS.table(settings)} ORDER BY ts"  # noqa: S608 - our own name
     eventually(lambda: list(questdb.fetch(sql, settings=settings)["notional"]) == [1.0, 2.0])

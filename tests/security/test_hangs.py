@@ -96,7 +96,7 @@ def test_more_queries_than_may_wait_are_refused_at_once(served: Settings) -> Non
             KafkaError,
         ),
         (CONNECT, connect.status, ConnectError),
-        (QUESTDB, questdb.suspended_tables, QuestDBTimeoutError),
+        (QUESTDB, questdb.list_suspended_tables, QuestDBTimeoutError),
     ],
 )
 def test_a_frozen_server_is_reported_by_its_own_error_and_works_again_when_it_goes_on(

@@ -168,7 +168,7 @@ def write_rows(settings: Settings, stream: Stream, now: datetime) -> None:
         for value in row.values()
     ]
     questdb.execute(sql, values, settings)
-    eventually(lambda: questdb.wal_state(table, settings).pending == 0)
+    eventually(lambda: questdb.read_wal_state(table, settings).pending == 0)
 
 
 def publish(settings: Settings, now: datetime) -> None:

@@ -113,7 +113,7 @@ def test_a_suspended_table_or_view_is_resumed(own: Settings) -> None:
         ("MATERIALIZED VIEW", f"{LIQUIDATIONS.table(own)}_1h"),
     ):
         eventually(lambda: resumed(kind, name), every=1)  # noqa: B023
-        eventually(lambda: not questdb.wal_state(name, own).suspended)  # noqa: B023
+        eventually(lambda: not questdb.read_wal_state(name, own).suspended)  # noqa: B023
     await_flow(own)
 
 
@@ -136,7 +136,7 @@ def test_a_table_that_cannot_be_resumed_is_reported_and_keeps_no_other_from_it(
     [refused] = [line for line in said_of_a_look(stack) if stuck in line]
     assert f"table {stuck}: was suspended (by hand), cannot be resumed: " in refused
     assert "no_table" in refused
-    assert not questdb.wal_state(other, stack).suspended
+    assert not questdb.read_wal_state(other, stack).suspended
     questdb.execute(f"DROP TABLE {stuck}", settings=stack)
 
 

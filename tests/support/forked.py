@@ -23,7 +23,7 @@ from liq.delivery import messaging
 from liq.delivery.messaging import Publisher
 from liq.errors import KafkaError
 from liq.query import questdb
-from liq.query.exports import stamp_of
+from liq.query.exports import read_stamp
 from liq.records.streams import LIQUIDATIONS
 from liq.stack.lock import lock
 from support.records import numbered
@@ -75,7 +75,7 @@ def export(first: int) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "totals.parquet")
         stamp = liq.export("totals", path, window="2h", until=UNTIL)
-        return [] if stamp_of(path) == stamp else [f"export {first} carries another stamp"]
+        return [] if read_stamp(path) == stamp else [f"export {first} carries another stamp"]
 
 
 def deliver(first: int) -> list[str]:

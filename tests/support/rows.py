@@ -211,7 +211,7 @@ def load(settings: Settings, stream: Stream, frame: pd.DataFrame) -> None:
         httpx.post(
             f"{settings.questdb_url}/write", content=body.encode(), auth=user, timeout=PATIENCE_S
         ).raise_for_status()
-    eventually(lambda: questdb.wal_state(table, settings).pending == 0)
+    eventually(lambda: questdb.read_wal_state(table, settings).pending == 0)
 
 
 def _line_value(value: Any, kind: str) -> str:
@@ -233,4 +233,4 @@ def _insert(settings: Settings, stream: Stream, records: Sequence[msgspec.Struct
         values = [value for record in some for value in msgspec.structs.astuple(record)]
         sql = f"INSERT INTO {table} VALUES {', '.join([f'({row})'] * len(some))}"  # noqa: S608
         questdb.execute(sql, [str(v) if isinstance(v, str) else v for v in values], settings)
-    eventually(lambda: questdb.wal_state(table, settings).pending == 0)
+    eventually(lambda: questdb.read_wal_state(table, settings).pending == 0)

@@ -30,7 +30,7 @@ from liq.config import Settings
 from liq.errors import QueryError
 from liq.query import queries, views
 from liq.query.catalogue import Query
-from liq.query.formats import MEDIA_TYPES, Format, from_arrow
+from liq.query.formats import MEDIA_TYPES, Format, decode_arrow
 from liq.query.parameters import Parameter
 from liq.records.model import Side, Source
 from liq.records.streams import LIQUIDATIONS
@@ -93,11 +93,11 @@ def test_every_key_is_served_in_every_format(own: Settings, client: FlaskClient,
         response = client.get(f"/{key}", query_string={**window(key), "format": out})
         assert (response.status_code, response.mimetype) == (200, kind)
         bodies[out] = response.data
-    assert_frame_equal(from_arrow(bodies[Format.ARROW]), frame, check_exact=True)
+    assert_frame_equal(decode_arrow(bodies[Format.ARROW]), frame, check_exact=True)
     assert_frame_equal(
         pq.read_table(io.BytesIO(bodies[Format.PARQUET])).to_pandas(), frame, check_exact=True
     )
-    assert from_arrow(bodies[Format.ARROW]).attrs == frame.attrs
+    assert decode_arrow(bodies[Format.ARROW]).attrs == frame.attrs
     rows = json.loads(bodies[Format.JSON])
     assert len(rows) == len(frame)
     assert all(list(row) == list(frame.columns) for row in rows)

@@ -12,7 +12,7 @@ import liq
 from liq import config
 from liq.cli.output import console, echo, print_notes, styled
 from liq.errors import LiqWarning, QueryError
-from liq.query import reference
+from liq.query import catalogue
 from liq.records.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ def list_queries(
 
     Exits with 1 if an entry of queries.json is invalid.
     """
-    from liq.query.queries import catalogue  # noqa: PLC0415 - pandas would slow every other command
+    from liq.query.queries import load_catalogue  # noqa: PLC0415 - pandas would slow every other command
 
-    queries, faults = catalogue()
+    queries, faults = load_catalogue()
     if markdown:
-        echo(reference.reference(queries), end="")
+        echo(catalogue.render_reference(queries), end="")
     else:
         console.print(_listing(queries))
     if faults:

@@ -29,7 +29,7 @@ from liq.errors import (
     QuestDBTimeoutError,
 )
 from liq.query import queries, questdb
-from liq.query.coverage import feed_name
+from liq.query.coverage import name_feed
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS
 
 FRESH = timedelta(seconds=5)
@@ -76,7 +76,7 @@ class Feed(NamedTuple):
     @property
     def name(self) -> str:
         """The exchange, and the source unless that is live."""
-        return feed_name(self.exchange, self.source)
+        return name_feed(self.exchange, self.source)
 
 
 class Pulse(NamedTuple):
@@ -96,7 +96,7 @@ class Pulse(NamedTuple):
         """Whether the next row or report is overdue, though not yet missing."""
         return not self._has_newer(_LATE)
 
-    def unheard(self, exchanges: Sequence[str] = ()) -> list[Problem]:
+    def find_silent(self, exchanges: Sequence[str] = ()) -> list[Problem]:
         """Return the faults of feeds, of ``exchanges`` only if any are given."""
         chosen = [feed for feed in self.feeds if not exchanges or feed.exchange in exchanges]
         silent = [feed for feed in chosen if not self._is_fresh(feed.reported)]
@@ -213,14 +213,12 @@ def _silence(part: Part, why: str) -> Problem:
 
 
 def _questdb(settings: Settings) -> list[Problem]:
-    sql = "SELECT name, errorMessage FROM wal_tables() WHERE suspended"
     try:
-        suspended = questdb.fetch(sql, settings=settings, timeout=1.0)
+        reasons = questdb.list_suspended_tables(settings, as_reader=True, timeout=1.0)
     except QuestDBTimeoutError as error:
         return [_silence(Part.QUESTDB, str(error))]
     except QuestDBError as error:
         return [failure(error)]
-    reasons = dict(zip(suspended["name"], suspended["errorMessage"], strict=True))
     return [
         Problem(
             Part.TABLE,
@@ -274,7 +272,7 @@ def _producers(settings: Settings) -> list[Problem]:
                 " publisher look the same. `liq run` starts a producer",
             )
         ]
-    return Pulse(datetime.now(UTC), None, reported).unheard()
+    return Pulse(datetime.now(UTC), None, reported).find_silent()
 
 
 def _disconnected(lost: Sequence[Feed]) -> list[Problem]:

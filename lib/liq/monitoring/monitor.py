@@ -78,8 +78,8 @@ def check(settings: Settings | None = None) -> Pipeline:
         sinks = [_ask(partial(connect.status, settings, stream)) for stream in STREAMS]
     with questdb.within(_CHECK_S):
         tables = [stream.table(settings) for stream in STREAMS]
-        wals = [_ask(partial(questdb.wal_state, table, settings)) for table in tables]
-        passed, _missing = _ask(lambda: questdb.passed_over(settings))
+        wals = [_ask(partial(questdb.read_wal_state, table, settings)) for table in tables]
+        passed, _missing = _ask(lambda: questdb.list_passed_over(settings))
     flows = [
         _flow(stream, (partitions, unread), sink, wal, settings)
         for stream, sink, wal in zip(STREAMS, sinks, wals, strict=True)
@@ -113,7 +113,7 @@ def repair(settings: Settings | None = None) -> None:
     A failed repair does not stop the others. Raises `StackError` with all failures.
     """
     settings = settings or current_settings()
-    suspended, unread = _ask(lambda: questdb.suspended_tables(settings))
+    suspended, unread = _ask(lambda: questdb.list_suspended_tables(settings))
     acts: list[Callable[[], object]] = [
         *(partial(questdb.resume, table, settings) for table in suspended or ()),
         *(partial(connect.ensure, settings, stream) for stream in STREAMS),

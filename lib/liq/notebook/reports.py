@@ -23,10 +23,9 @@ from liq.common.html import join, row, table
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.notebook import notebooks
-from liq.query import coverage, queries, stamps
-from liq.query.exports import write_whole
-from liq.query.parameters import Parameter, duration
-from liq.query.stamps import Stamp
+from liq.query import coverage, exports, queries
+from liq.query.exports import Stamp, write_whole
+from liq.query.parameters import Parameter, parse_duration
 
 _NOTEBOOK = "report"
 _PAGE, _SCRIPT = (Path(__file__).with_name(f"report.{kind}") for kind in ("html", "js"))
@@ -91,7 +90,7 @@ class Report:
         self._gaps: pd.DataFrame | None = None
         self._sources, self._stamp = self._ask("sources")
         if self._stamp.since:
-            self._gaps = stamps.coverage(self._stamp.since, end, self._settings)
+            self._gaps = exports.fetch_coverage(self._stamp.since, end, self._settings)
         self._badge = charts.source_badge(self._sources)
 
     def heading(self) -> Piece:
@@ -139,7 +138,7 @@ class Report:
 
     def _ask(self, key: str, **params: Any) -> tuple[pd.DataFrame, Stamp]:
         given = {**self._given, **params}
-        return stamps.fetch_stamped(key, gaps=self._gaps, settings=self._settings, **given)
+        return exports.fetch_stamped(key, gaps=self._gaps, settings=self._settings, **given)
 
     def _render(self, key: str, what: str, render: Callable[[pd.DataFrame], Markup]) -> Markup:
         """Return a query's rows as ``render`` formats them, or a note if there is no such query."""
@@ -155,9 +154,9 @@ class Report:
         return template.format(key, what)
 
     def _bucket(self, param: Parameter, bars: int) -> str:
-        span = duration(self._given["window"])
+        span = parse_duration(self._given["window"])
         for choice in map(str, param.choices):
-            if span / duration(choice) <= bars:
+            if span / parse_duration(choice) <= bars:
                 return choice
         return str(param.choices[-1])
 
@@ -253,7 +252,7 @@ def _number(unit: str) -> str:
 
 
 def _render_disconnections(feeds: pd.DataFrame) -> Markup:
-    line = coverage.summary(feeds)
+    line = coverage.summarise_feeds(feeds)
     return Markup("<p><b>≥</b> {}: sums are lower bounds</p>").format(line) if line else _NOTHING
 
 
@@ -297,4 +296,4 @@ def _summarize_gaps(stamp: Stamp) -> str:
     if not stamp.coverage or not stamp.since or not stamp.until:
         return "no gaps"
     window_s = (stamp.until - stamp.since).total_seconds()
-    return f"disconnected: {coverage.missing(stamp.coverage, window_s)} of the window"
+    return f"disconnected: {coverage.describe_gaps(stamp.coverage, window_s)} of the window"

@@ -1,4 +1,4 @@
-"""The catalogue of named queries: what an entry of ``queries.json`` may say, checked at load.
+"""The catalogue of named queries: what an entry of ``queries.json`` may say, and it as Markdown.
 
 An entry is either a plain SQL string or an object (`Entry`). In its SQL
 
@@ -157,19 +157,19 @@ def load(path: Path) -> Catalogue:
         raw = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
         raw.pop(SCHEMA, None)
         common = msgspec.json.decode(raw.pop(COMMON, b"{}"), type=dict[_Name, Parameter])
-        parts = _parts(msgspec.json.decode(raw.pop(PARTS, b"{}"), type=dict[_Name, _Sql]))
+        parts = _parse_parts(msgspec.json.decode(raw.pop(PARTS, b"{}"), type=dict[_Name, _Sql]))
     except (OSError, msgspec.DecodeError) as error:
         raise QueryError(f"cannot read {path}: {error}") from error
     queries, faults = {}, {}
     for key, text in raw.items():
         try:
-            queries[key] = _query(key, text, common, parts)
+            queries[key] = _parse_query(key, text, common, parts)
         except (QueryError, msgspec.DecodeError) as error:
             faults[key] = f"{path}: entry {key!r}: {error}"
     return Catalogue(queries, faults)
 
 
-def json_schema() -> dict[str, Any]:
+def create_json_schema() -> dict[str, Any]:
     """Return the JSON schema of ``queries.json``, for editors and other tools."""
     (common, parts, entry), components = msgspec.json.schema_components(
         (dict[_Name, Parameter], dict[_Name, _Sql], _Text | Entry), ref_template="#/$defs/{name}"
@@ -183,43 +183,43 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _query(
+def _parse_query(
     key: str, text: msgspec.Raw, common: Mapping[str, Parameter], parts: Mapping[str, str]
 ) -> Query:
     entry = msgspec.json.decode(text, type=_Text | Entry)
     if isinstance(entry, str):
         entry = Entry(sql=entry, description="")
-    shared = {name: _shared(name, common) for name in entry.common}
-    sql = _whole(entry.sql, parts)
+    shared = {name: _find_shared(name, common) for name in entry.common}
+    sql = _expand_parts(entry.sql, parts)
     query = Query(key, sql, entry.description, {**shared, **entry.params}, entry.columns)
-    for fault in _faults(query):
+    for fault in _find_faults(query):
         raise QueryError(fault)
     return query
 
 
-def _parts(spelled: Mapping[str, _Sql]) -> dict[str, str]:
+def _parse_parts(spelled: Mapping[str, _Sql]) -> dict[str, str]:
     """Return each part with those before it put in, and the lists of sources."""
     parts = dict(_SOURCES)
     for name, sql in spelled.items():
-        parts[name] = f"(\n{_whole(sql, parts)}\n)"
+        parts[name] = f"(\n{_expand_parts(sql, parts)}\n)"
     return parts
 
 
-def _whole(sql: _Sql, parts: Mapping[str, str]) -> str:
+def _expand_parts(sql: _Sql, parts: Mapping[str, str]) -> str:
     text = sql if isinstance(sql, str) else "\n".join(sql)
     # without an end: the API puts it in brackets, to ask for a page of its rows
     return IDENTIFIER.sub(lambda match: parts.get(match[1], match[0]), text.rstrip("; \n"))
 
 
-def _shared(name: str, common: Mapping[str, Parameter]) -> Parameter:
+def _find_shared(name: str, common: Mapping[str, Parameter]) -> Parameter:
     if name not in common:
         raise QueryError(f"no parameter {name!r} in {COMMON}; it has: {', '.join(sorted(common))}")
     return common[name]
 
 
-def _faults(query: Query) -> Iterator[str]:
-    yield from _name_faults(query)
-    yield from _sql_faults(query)
+def _find_faults(query: Query) -> Iterator[str]:
+    yield from _find_name_faults(query)
+    yield from _find_sql_faults(query)
     for name, param in query.params.items():
         try:
             param.check(name)
@@ -227,7 +227,7 @@ def _faults(query: Query) -> Iterator[str]:
             yield str(error)
 
 
-def _name_faults(query: Query) -> Iterator[str]:
+def _find_name_faults(query: Query) -> Iterator[str]:
     if query.key in PAGES:
         yield f"/{query.key} is a page of the HTTP API; give the query another name"
     if taken := sorted(query.params.keys() & set(RESERVED)):
@@ -237,7 +237,7 @@ def _name_faults(query: Query) -> Iterator[str]:
         )
 
 
-def _sql_faults(query: Query) -> Iterator[str]:
+def _find_sql_faults(query: Query) -> Iterator[str]:
     values, identifiers = set(VALUE.findall(query.sql)), set(IDENTIFIER.findall(query.sql))
     syntax = {name for name, param in query.params.items() if param.is_syntax}
     implied = {SINCE: {"window", "until"}, END: {"until"}, KNOWN: set()}
@@ -256,3 +256,53 @@ def _sql_faults(query: Query) -> Iterator[str]:
         yield f"its sql has {{{unknown[0]}}}; braces are for tables, intervals and columns"
     if unused := sorted(query.params.keys() - values - identifiers):
         yield f"its sql does not use the parameter {', '.join(unused)}"
+
+
+def render_table(queries: Mapping[str, Query]) -> str:
+    """Return a Markdown table with one line for each query: its name, linked, and its summary."""
+    rows = ((f"[`{key}`](#{key})", each.summary) for key, each in queries.items())
+    return "".join(_render_lines("query", "returns", rows=rows))
+
+
+def render_reference(queries: Mapping[str, Query]) -> str:
+    """Return a section for each query: its description, parameters and columns."""
+    return "\n".join(_render_section(query) for query in queries.values())
+
+
+def _render_section(query: Query) -> str:
+    parameters = (
+        (f"`{name}`", *_describe_parameter(param)) for name, param in query.params.items()
+    )
+    columns = ((f"`{name}`", *_describe_column(column)) for name, column in query.columns.items())
+    parts = [f"## {query.key}\n\n{query.description}\n"]
+    if query.params:
+        parts.append(
+            "".join(_render_lines("parameter", "type", "default", "meaning", rows=parameters))
+        )
+    if query.columns:
+        parts.append("".join(_render_lines("column", "dtype", "unit", "meaning", rows=columns)))
+    return "\n".join(parts)
+
+
+def _describe_parameter(param: Parameter) -> tuple[str, str, str]:
+    default = "" if param.default in (None, []) else f"`{param.default}`"
+    bounds = {"from": param.min, "to": param.max}
+    limits = " ".join(
+        f"{word} {_format_bound(at)}" for word, at in bounds.items() if at is not None
+    )
+    choices = f"one of {', '.join(map(str, param.choices))}" if param.choices else ""
+    meaning = "; ".join(filter(None, (param.description, choices, limits)))
+    return param.type, default, meaning
+
+
+def _format_bound(bound: float | str) -> str:
+    return f"{bound:,.15g}" if isinstance(bound, float) else str(bound)
+
+
+def _describe_column(column: Column) -> tuple[str, str, str]:
+    return column.dtype, column.unit, column.description
+
+
+def _render_lines(*names: str, rows: Iterator[tuple[Any, ...]]) -> Iterator[str]:
+    for cells in (names, ("---",) * len(names), *rows):
+        yield "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |\n"

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 _LEAST = 0.001
 
 
-def feed_name(exchange: str, source: str) -> str:
+def name_feed(exchange: str, source: str) -> str:
     """Return the exchange, followed by the source unless the source is live."""
     return exchange if source in LIVE_SOURCES else f"{exchange} ({source})"
 
 
-def summary(feeds: "pd.DataFrame") -> str:
+def summarise_feeds(feeds: "pd.DataFrame") -> str:
     """Return one line about the rows of ``feed_coverage``, "" if none was disconnected.
 
     For example ``11 of 12 feeds disconnected: okx, gate, …``. For feeds that reconnected or were
@@ -31,35 +31,35 @@ def summary(feeds: "pd.DataFrame") -> str:
     partly = [row for row in rows if row not in lost and row.missing_s > 0]
     texts = []
     if lost:
-        names = ", ".join(feed_name(row.exchange, row.source) for row in lost)
-        texts.append(f"{len(lost)} of {_feeds(len(expected))} disconnected: {names}")
+        names = ", ".join(name_feed(row.exchange, row.source) for row in lost)
+        texts.append(f"{len(lost)} of {_count_feeds(len(expected))} disconnected: {names}")
     if partly:
-        shares = ((feed_name(row.exchange, row.source), row.missing) for row in partly)
-        texts.append(f"disconnected for a part of the window: {_listed(shares)}")
+        shares = ((name_feed(row.exchange, row.source), row.missing) for row in partly)
+        texts.append(f"disconnected for a part of the window: {_list_shares(shares)}")
     return "; ".join(texts)
 
 
-def missing(gaps: Iterable[Any], window_s: float) -> str:
+def describe_gaps(gaps: Iterable[Any], window_s: float) -> str:
     """Return each feed of ``gaps`` with the share of the window that it was disconnected.
 
     They are rows of ``coverage``; "" if there are none.
     """
     seconds: dict[str, float] = {}
     for gap in gaps:
-        name = feed_name(gap.exchange, gap.source)
+        name = name_feed(gap.exchange, gap.source)
         seconds[name] = seconds.get(name, 0.0) + gap.missing_s
     ordered = sorted(seconds.items(), key=lambda item: (-item[1], item[0]))
-    return _listed((name, missed / window_s) for name, missed in ordered)
+    return _list_shares((name, missed / window_s) for name, missed in ordered)
 
 
-def share(part: float) -> str:
+def format_share(part: float) -> str:
     """Return a part of one, e.g. ``46.8 %``."""
     return f"< {_LEAST:.1%}".replace("%", " %") if 0 < part < _LEAST else f"{100 * part:.3g} %"
 
 
-def _listed(shares: Iterable[tuple[str, float]]) -> str:
-    return ", ".join(f"{name} {share(part)}" for name, part in shares)
+def _list_shares(shares: Iterable[tuple[str, float]]) -> str:
+    return ", ".join(f"{name} {format_share(part)}" for name, part in shares)
 
 
-def _feeds(count: int) -> str:
+def _count_feeds(count: int) -> str:
     return f"{count} feed" if count == 1 else f"{count} feeds"

@@ -1,19 +1,69 @@
-"""Results as files: `liq.export("totals", "totals.parquet", window="1d")`."""
+"""Results with their origin: as a frame and its `Stamp`, or as a file by `export`.
 
+A stamp has the query, parameters, window, coverage, and a hash of the rows.
+"""
+
+import hashlib
+import math
 import os
 import tempfile
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from liq.config import Settings
+from liq.config import settings as current_settings
 from liq.errors import ExportError
 from liq.query import queries
-from liq.query.formats import Format, encode, parquet, parquet_notes
-from liq.query.stamps import Stamp, fetch_stamped
+from liq.query.catalogue import END, SINCE
+from liq.query.formats import (
+    Format,
+    encode,
+    encode_parquet,
+    format_times,
+    read_parquet_notes,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _KEY = "liq"
+_COVERAGE, _FEEDS = "coverage", "feed_coverage"
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """A time in the window when a feed was disconnected."""
+
+    exchange: str
+    source: str
+    from_ts: datetime
+    to_ts: datetime
+    missing_s: float
+
+
+class Stamp(msgspec.Struct, frozen=True, kw_only=True):
+    """Enough to run a query again and to compare the rows.
+
+    ``sql`` is the text that QuestDB ran, with values bound by name. ``params`` are all parameters,
+    as text that `liq.hit` accepts. ``since`` and ``until`` (exclusive) are the window in absolute
+    time, None for a query without a window. ``coverage`` holds the gaps in the window, None if no
+    feed was expected, because gaps are then unknown. ``notes`` report names that no row has.
+    """
+
+    query: str
+    sql: str
+    params: dict[str, Any]
+    since: datetime | None
+    until: datetime | None
+    coverage: list[Gap] | None
+    rows: int
+    row_hash: str
+    version: str
+    notes: list[str] = []
 
 
 def export(
@@ -27,8 +77,8 @@ def export(
 ) -> Stamp:
     """Write the rows of the query ``key`` to a ``.csv`` or ``.parquet`` file.
 
-    A ``.csv`` file is exact. A Parquet file carries the stamp, which `stamp_of` reads. The file is
-    written whole or not at all. A window without an end ends now.
+    A ``.csv`` file is exact. A Parquet file carries the stamp, which `read_stamp` reads. The file
+    is written whole or not at all. A window without an end ends now.
 
     Args:
         key: A query of the catalogue.
@@ -64,14 +114,14 @@ def export_bytes(
     """Return the bytes that `export` writes in the format ``out``, and the stamp."""
     frame, stamp = fetch_stamped(key, settings=settings, **params)
     if out is Format.PARQUET:
-        return parquet(frame, {_KEY: msgspec.json.encode(stamp).decode()}), stamp
+        return encode_parquet(frame, {_KEY: msgspec.json.encode(stamp).decode()}), stamp
     return encode(frame, out), stamp
 
 
-def stamp_of(path: str | Path) -> Stamp:
+def read_stamp(path: str | Path) -> Stamp:
     """Return the stamp that a Parquet file of `export` carries. Raises `ExportError`."""
     try:
-        return msgspec.json.decode(parquet_notes(Path(path))[_KEY], type=Stamp)
+        return msgspec.json.decode(read_parquet_notes(Path(path))[_KEY], type=Stamp)
     except (OSError, ValueError, KeyError) as error:
         raise ExportError(f"{path} carries no stamp of liq: {error}") from error
 
@@ -90,3 +140,93 @@ def write_whole(path: Path, data: bytes) -> None:
             draft.unlink(missing_ok=True)
     except OSError as error:
         raise ExportError(f"cannot write {path}: {error.strerror}") from error
+
+
+def fetch_stamped(
+    key: str,
+    /,
+    *,
+    gaps: "pd.DataFrame | None" = None,
+    settings: Settings | None = None,
+    **params: Any,
+) -> "tuple[pd.DataFrame, Stamp]":
+    """Return the rows of `liq.hit` with their stamp; a window without an end ends now.
+
+    ``gaps`` are the rows of the query ``coverage`` for the window, if the caller has them.
+    Raises as `liq.hit`.
+    """
+    settings = settings or current_settings()
+    query = queries.find(key, settings)
+    if "until" in query.params and params.get("until") is None:
+        params["until"] = datetime.now(UTC)
+    values: Mapping[str, Any] = queries.resolve(query, params)
+    since = values.get(SINCE) if "until" in query.params else None
+    until = values[END] if since else None
+    if gaps is None and since and until:
+        gaps = fetch_coverage(since, until, settings)
+    frame, sql, values, notes = queries.execute(query, values, settings)
+    return frame, Stamp(
+        query=key,
+        sql=sql,
+        params={name: _format_value(values[name]) for name in query.params},
+        since=since,
+        until=until,
+        coverage=None if gaps is None or since is None else _list_gaps(gaps),
+        rows=len(frame),
+        row_hash=hash_rows(frame),
+        version=version("liq"),
+        notes=notes,
+    )
+
+
+def fetch_coverage(since: datetime, until: datetime, settings: Settings) -> "pd.DataFrame | None":
+    """Return the gaps between two times; None if no feed was expected, so gaps are unknown."""
+    if not {_COVERAGE, _FEEDS} <= queries.queries(settings).keys():
+        return None
+    window = {"window": until - since, "until": until}
+    gaps = queries.hit(_COVERAGE, settings=settings, **window)
+    if gaps.empty and queries.hit(_FEEDS, settings=settings, **window).empty:
+        return None
+    return gaps
+
+
+def hash_rows(frame: "pd.DataFrame") -> str:
+    """Return the SHA-256 of the rows, in hex: equal rows give equal hashes, on any machine.
+
+    The hashed text has UTF-8 lines, each a JSON array of strings ended by a newline. The first line
+    holds the column names, the others hold the rows, sorted, since QuestDB may return them in any
+    order. Times are ISO 8601 in UTC with six digits of microseconds, and nulls are empty. Floats
+    have nine significant digits, because the last ones of a sum depend on QuestDB's threads.
+    """
+    columns = [_format_column(frame[name]) for name in frame.columns]
+    lines = sorted(msgspec.json.encode(row) for row in zip(*columns, strict=True))
+    head = msgspec.json.encode([str(name) for name in frame.columns])
+    return hashlib.sha256(b"".join(line + b"\n" for line in (head, *lines))).hexdigest()
+
+
+def _format_column(column: "pd.Series[Any]") -> list[str]:
+    if column.dtype.kind == "M":
+        return [text or "" for text in format_times(column)]
+    if column.dtype.kind == "f":
+        return ["" if math.isnan(number) else f"{number + 0.0:.9g}" for number in column.tolist()]
+    return ["" if null else str(value) for value, null in zip(column, column.isna(), strict=True)]
+
+
+def _list_gaps(frame: "pd.DataFrame") -> list[Gap]:
+    rows: Iterator[Any] = frame.itertuples(index=False)
+    return [
+        Gap(
+            exchange=row.exchange,
+            source=row.source,
+            from_ts=row.from_ts.to_pydatetime(),
+            to_ts=row.to_ts.to_pydatetime(),
+            missing_s=row.missing_s,
+        )
+        for row in rows
+    ]
+
+
+def _format_value(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():.15g}"
+    return value.isoformat() if isinstance(value, datetime) else value

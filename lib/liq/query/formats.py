@@ -53,7 +53,7 @@ def encode(frame: pd.DataFrame, out: Format) -> bytes:
     return _ENCODERS[out](frame)
 
 
-def from_arrow(data: bytes) -> pd.DataFrame:
+def decode_arrow(data: bytes) -> pd.DataFrame:
     """Return the frame that `encode` made Arrow of, with its dtypes and units."""
     import pyarrow as pa  # noqa: PLC0415 - only two of the formats need it
 
@@ -61,16 +61,16 @@ def from_arrow(data: bytes) -> pd.DataFrame:
     return frame
 
 
-def parquet(frame: pd.DataFrame, notes: Mapping[str, str] | None = None) -> bytes:
+def encode_parquet(frame: pd.DataFrame, notes: Mapping[str, str] | None = None) -> bytes:
     """Return ``frame`` as a Parquet file that carries ``notes``, texts by name."""
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    table, sink = _table(frame), io.BytesIO()
+    table, sink = _build_table(frame), io.BytesIO()
     pq.write_table(table.replace_schema_metadata({**table.schema.metadata, **(notes or {})}), sink)
     return sink.getvalue()
 
 
-def parquet_notes(path: Path) -> dict[str, str]:
+def read_parquet_notes(path: Path) -> dict[str, str]:
     """Return the notes in a Parquet file. Raises `OSError` or `ValueError` if it is none."""
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -78,28 +78,30 @@ def parquet_notes(path: Path) -> dict[str, str]:
     return {name.decode(): text.decode() for name, text in found.items()}
 
 
-def iso(moments: "pd.Series[Any]") -> "pd.Series[Any]":
+def format_times(moments: "pd.Series[Any]") -> "pd.Series[Any]":
     """Return times as ISO 8601 text in UTC with microseconds; None for what is missing."""
     micros = moments.dt.tz_convert("UTC").dt.tz_localize(None) if moments.dt.tz else moments
     texts = np.datetime_as_string(micros.to_numpy("datetime64[us]"), unit="us")
     return pd.Series(texts, moments.index, dtype=object).add("Z").where(moments.notna(), None)
 
 
-def _json(frame: pd.DataFrame) -> bytes:
+def _encode_json(frame: pd.DataFrame) -> bytes:
     names = [str(name) for name in frame.columns]
-    columns = [_plain(frame[name]) for name in frame.columns]
+    columns = [_list_values(frame[name]) for name in frame.columns]
     rows = zip(*columns, strict=True)
     return msgspec.json.encode([dict(zip(names, row, strict=True)) for row in rows])
 
 
-def _plain(column: "pd.Series[Any]") -> list[Any]:
+def _list_values(column: "pd.Series[Any]") -> list[Any]:
     if column.dtype.kind == "M":
-        column = iso(column)
+        column = format_times(column)
     return column.astype(object).where(column.notna(), None).tolist()
 
 
-def _csv(frame: pd.DataFrame) -> bytes:
-    texts = {str(name): iso(frame[name]) for name in frame if frame[name].dtype.kind == "M"}
+def _encode_csv(frame: pd.DataFrame) -> bytes:
+    texts = {
+        str(name): format_times(frame[name]) for name in frame if frame[name].dtype.kind == "M"
+    }
     shown = frame.assign(**texts)
     # Python's writer does not see that a return in a text would be read as the end of a row
     returns = any(_has_return(shown[name]) for name in shown if shown[name].dtype.kind == "O")
@@ -111,40 +113,40 @@ def _has_return(column: "pd.Series[Any]") -> bool:
     return any(isinstance(value, str) and "\r" in value for value in column.unique())
 
 
-def _spreadsheet(frame: pd.DataFrame) -> bytes:
-    shown = frame.rename(columns=_no_formula)
+def _encode_spreadsheet(frame: pd.DataFrame) -> bytes:
+    shown = frame.rename(columns=_escape_formula)
     for name in shown.columns[[dtype.kind == "O" for dtype in shown.dtypes]]:
-        shown[name] = shown[name].map(_no_formula)
-    return _csv(shown)
+        shown[name] = shown[name].map(_escape_formula)
+    return _encode_csv(shown)
 
 
-def _no_formula(value: Any) -> Any:
+def _escape_formula(value: Any) -> Any:
     """Return text that begins a formula with an apostrophe before it: a spreadsheet hides that."""
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
     return value
 
 
-def _arrow(frame: pd.DataFrame) -> bytes:
+def _encode_arrow(frame: pd.DataFrame) -> bytes:
     import pyarrow as pa  # noqa: PLC0415
 
-    table = _table(frame)
+    table = _build_table(frame)
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return sink.getvalue()
 
 
-def _table(frame: pd.DataFrame) -> "pa.Table":
+def _build_table(frame: pd.DataFrame) -> "pa.Table":
     import pyarrow as pa  # noqa: PLC0415
 
     return pa.Table.from_pandas(frame, preserve_index=False)
 
 
 _ENCODERS = {
-    Format.JSON: _json,
-    Format.CSV: _csv,
-    Format.SPREADSHEET: _spreadsheet,
-    Format.PARQUET: parquet,
-    Format.ARROW: _arrow,
+    Format.JSON: _encode_json,
+    Format.CSV: _encode_csv,
+    Format.SPREADSHEET: _encode_spreadsheet,
+    Format.PARQUET: encode_parquet,
+    Format.ARROW: _encode_arrow,
 }

@@ -47,9 +47,9 @@ def match_stored(query: Query, values: Mapping[str, Any], settings: Settings) ->
         given = values.get(name)
         if param.names and given and given != param.default:  # which nobody typed
             texts = given if isinstance(given, list) else [given]
-            meant, unknown, known = _meant(texts, param.names, settings)
+            meant, unknown, known = _match_all(texts, param.names, settings)
             found[name] = meant if isinstance(given, list) else meant[0]
-            found_none = [_unknown(text, param.names, known) for text in unknown[:_MOST]]
+            found_none = [_describe_unknown(text, param.names, known) for text in unknown[:_MOST]]
             notes += [f"{name}: {note}" for note in found_none]
             if len(unknown) > _MOST:
                 notes.append(f"{name}: {len(unknown) - _MOST} more that no row has")
@@ -62,13 +62,15 @@ def parse_names(text: str, column: str, settings: Settings) -> list[str]:
     Raises `QueryError` for one that no row has, with the nearest ones.
     """
     texts = [part for part in map(str.strip, text.split(",")) if part]
-    meant, unknown, known = _meant(texts, column, settings)
+    meant, unknown, known = _match_all(texts, column, settings)
     if unknown:
-        raise QueryError("; ".join(_unknown(name, column, known) for name in unknown[:_MOST]))
+        raise QueryError(
+            "; ".join(_describe_unknown(name, column, known) for name in unknown[:_MOST])
+        )
     return meant
 
 
-def _meant(
+def _match_all(
     texts: Sequence[str], column: str, settings: Settings
 ) -> tuple[list[str], list[str], Set[str]]:
     """Return the matched names, the texts without a match, and all names of the column."""
@@ -77,7 +79,7 @@ def _meant(
     for table in _TABLES[column]:
         if all(map(found.match, texts)):
             break
-        names = _names(str(getattr(settings, table)), column, texts, settings)
+        names = _read_names(str(getattr(settings, table)), column, texts, settings)
         answered &= names is not None
         found = Spellings(known := known | (names or set()))
     unknown = [text for text in dict.fromkeys(texts) if not found.match(text)]
@@ -85,41 +87,43 @@ def _meant(
     return meant, unknown if answered else [], known
 
 
-def _unknown(text: str, column: str, known: Set[str]) -> str:
+def _describe_unknown(text: str, column: str, known: Set[str]) -> str:
     near = Spellings(known).alike(text) or nearest(text, known)
-    hint = f"; nearest: {', '.join(map(_short, near))}" if near else ""
-    return f"no row has the {column} {_short(text)!r}{hint}"
+    hint = f"; nearest: {', '.join(map(_shorten, near))}" if near else ""
+    return f"no row has the {column} {_shorten(text)!r}{hint}"
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-class _Seen(NamedTuple):
+class _Cached(NamedTuple):
     """The names of a column, and when they were read, by `time.monotonic`."""
 
     names: Set[str]
     read: float
 
 
-_seen: dict[tuple[str, int, str, str], _Seen] = {}
+_cache: dict[tuple[str, int, str, str], _Cached] = {}
 
 
-def _names(table: str, column: str, texts: Sequence[str], settings: Settings) -> Set[str] | None:
+def _read_names(
+    table: str, column: str, texts: Sequence[str], settings: Settings
+) -> Set[str] | None:
     """Return a column's names, from the cache if it has all ``texts``; None if reading fails."""
     key = (settings.questdb_host, settings.questdb_pg_port, table, column)
-    if (seen := _seen.get(key)) and _has_all(seen, texts):
+    if (seen := _cache.get(key)) and _has_all(seen, texts):
         return seen.names
     sql = f"SELECT DISTINCT {column} AS name FROM {table}"  # noqa: S608 - identifiers of ours
     try:
         names = questdb.fetch(sql, None, settings, timeout=settings.query_timeout)["name"].dropna()
     except QuestDBError:
         return None
-    _seen[key] = _Seen(frozenset(names), time.monotonic())
-    return _seen[key].names
+    _cache[key] = _Cached(frozenset(names), time.monotonic())
+    return _cache[key].names
 
 
-def _has_all(seen: _Seen, texts: Sequence[str]) -> bool:
+def _has_all(seen: _Cached, texts: Sequence[str]) -> bool:
     if seen.names >= set(texts):
         return True
     is_fresh = time.monotonic() - seen.read < _KEPT_S

@@ -60,7 +60,7 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             value = _PARSERS[self.type](given)
         except (TypeError, ValueError, OverflowError) as error:
             raise QueryError(f"{name}={given!r} is no {self.type}: {error}") from error
-        value = self._chosen(name, given, value)
+        value = self._match_choice(name, given, value)
         self._check_bounds(name, given, value)
         return value
 
@@ -83,7 +83,7 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether its value, one of its choices, is put into the SQL text instead of bound."""
         return self.type in _SYNTAX
 
-    def _chosen(self, name: str, given: Any, value: Any) -> Any:
+    def _match_choice(self, name: str, given: Any, value: Any) -> Any:
         """Return the choice that ``value`` is, in another case if just one is meant."""
         choices = [_PARSERS[self.type](choice) for choice in self.choices]
         if not choices or value in choices:
@@ -102,7 +102,7 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise QueryError(f"{name}={given!r} is above the greatest, {self.max}")
 
 
-def duration(given: str | float | timedelta) -> timedelta:
+def parse_duration(given: str | float | timedelta) -> timedelta:
     """Return a positive span of time from ``"15m"``, seconds or a ``timedelta``.
 
     Raises `ValueError` for anything else.
@@ -113,7 +113,7 @@ def duration(given: str | float | timedelta) -> timedelta:
         span = timedelta(seconds=float(match[1]) * _UNITS[match[2].lower()])
     else:
         try:
-            span = timedelta(seconds=_float(given))
+            span = timedelta(seconds=_parse_float(given))
         except (TypeError, ValueError) as error:
             raise ValueError(f"{_SPANS}; not {given!r}") from error
     if span <= timedelta(0):
@@ -121,7 +121,7 @@ def duration(given: str | float | timedelta) -> timedelta:
     return span
 
 
-def _int(given: Any) -> int:
+def _parse_int(given: Any) -> int:
     if isinstance(given, float) and not given.is_integer():
         raise ValueError("it has a fraction")
     if isinstance(given, str):
@@ -133,7 +133,7 @@ def _int(given: Any) -> int:
         raise ValueError("give a whole number, like 5") from error
 
 
-def _float(given: Any) -> float:
+def _parse_float(given: Any) -> float:
     try:
         number = float(given)
     except ValueError as error:
@@ -143,7 +143,7 @@ def _float(given: Any) -> float:
     return number
 
 
-def _timestamp(given: Any) -> datetime:
+def _parse_timestamp(given: Any) -> datetime:
     try:
         moment = datetime.fromisoformat(given) if isinstance(given, str) else given
     except ValueError as error:
@@ -153,12 +153,12 @@ def _timestamp(given: Any) -> datetime:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
-def _list(given: Any) -> list[str]:
+def _parse_list(given: Any) -> list[str]:
     items = given.split(",") if isinstance(given, str) else given
-    return [text for text in map(_string, items) if text]
+    return [text for text in map(_parse_string, items) if text]
 
 
-def _string(given: Any) -> str:
+def _parse_string(given: Any) -> str:
     if not isinstance(given, str):
         raise TypeError("give text")
     if "\0" in given:
@@ -169,12 +169,12 @@ def _string(given: Any) -> str:
 
 
 _PARSERS: dict[Kind, Callable[[Any], Any]] = {
-    "interval": _string,
-    "column": _string,
-    "duration": duration,
-    "int": _int,
-    "float": _float,
-    "timestamp": _timestamp,
-    "list": _list,
-    "string": _string,
+    "interval": _parse_string,
+    "column": _parse_string,
+    "duration": parse_duration,
+    "int": _parse_int,
+    "float": _parse_float,
+    "timestamp": _parse_timestamp,
+    "list": _parse_list,
+    "string": _parse_string,
 }

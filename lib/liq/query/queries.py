@@ -103,7 +103,7 @@ def warn(notes: Iterable[str]) -> None:
         )
 
 
-def page(
+def fetch_page(
     key: str, rows: int, offset: int = 0, /, *, settings: Settings | None = None, **params: Any
 ) -> "tuple[pd.DataFrame, bool]":
     """Return at most ``rows`` rows of `hit` after the first ``offset``, and whether more follow.
@@ -119,10 +119,10 @@ def page(
 
 def queries(settings: Settings | None = None) -> Mapping[str, Query]:
     """Return the queries that can be used. Raises `QueryError` if the file cannot be read."""
-    return catalogue(settings).queries
+    return load_catalogue(settings).queries
 
 
-def catalogue(settings: Settings | None = None) -> Catalogue:
+def load_catalogue(settings: Settings | None = None) -> Catalogue:
     """Return all of ``queries.json``, reloaded when the file has changed. Raises `QueryError`."""
     path = (settings or current_settings()).queries or assets.path("queries.json")
     try:
@@ -137,7 +137,7 @@ def find(key: str, settings: Settings | None = None) -> Query:
 
     Raises `QueryError` listing the valid keys, or saying why that entry cannot be used.
     """
-    known, faults = catalogue(settings)
+    known, faults = load_catalogue(settings)
     if key in faults:
         raise QueryError(faults[key])
     if key not in known:
@@ -145,7 +145,7 @@ def find(key: str, settings: Settings | None = None) -> Query:
     return known[key]
 
 
-def listing(settings: Settings | None = None) -> "pd.DataFrame":
+def list_queries(settings: Settings | None = None) -> "pd.DataFrame":
     """Return the catalogue as a frame: key, description, parameters and columns, as text."""
     import pandas as pd  # noqa: PLC0415 - importing this module stays quick
 
@@ -184,8 +184,8 @@ def substitute(
     are identifiers. A table with an entry in ``conditions`` shows only the rows that meet it.
     """
     identifiers = {**values, **tables}
-    sql = OPTIONAL.sub(lambda match: _kept(match[1], values), query.sql)
-    sql = TABLE.sub(lambda match: _rows(match, tables, conditions or {}), sql)
+    sql = OPTIONAL.sub(lambda match: _keep_clause(match[1], values), query.sql)
+    sql = TABLE.sub(lambda match: _render_source(match, tables, conditions or {}), sql)
     sql = IDENTIFIER.sub(lambda match: identifiers[match[1]], sql)
     bound: dict[str, Any] = {}
     sql = VALUE.sub(lambda match: _bind(match[1], values, bound), sql)
@@ -200,10 +200,10 @@ def render_sql(
     A later call may return another text, because a view may have become usable meanwhile.
     """
     expanded, values = views.expand(query, values, settings)
-    return substitute(expanded, values, *_tables(settings))
+    return substitute(expanded, values, *_map_tables(settings))
 
 
-def _tables(settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
+def _map_tables(settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
     """Return the SQL of each table placeholder, and the condition that its rows must meet."""
     tables, conditions = {}, {}
     for stream in STREAMS:
@@ -267,11 +267,13 @@ def _load(path: Path, _mtime_ns: int, _size: int) -> Catalogue:
     return load(path)
 
 
-def _kept(clause: str, values: Mapping[str, Any]) -> str:
+def _keep_clause(clause: str, values: Mapping[str, Any]) -> str:
     return clause if all(values[name] not in (None, []) for name in VALUE.findall(clause)) else ""
 
 
-def _rows(match: re.Match[str], tables: Mapping[str, str], conditions: Mapping[str, str]) -> str:
+def _render_source(
+    match: re.Match[str], tables: Mapping[str, str], conditions: Mapping[str, str]
+) -> str:
     """Return a table in FROM with its condition, and the WHERE after it if there is one.
 
     Some clauses of QuestDB need a single scan of one table, so the condition is put beside the

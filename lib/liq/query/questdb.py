@@ -85,12 +85,12 @@ def ensure_table(settings: Settings | None = None, stream: Stream = LIQUIDATIONS
     """
     settings = settings or current_settings()
     table = stream.table(settings)
-    execute(table_ddl(table, stream), settings=settings)
+    execute(render_ddl(table, stream), settings=settings)
     _amend(table, stream, settings)
     execute(f"ALTER TABLE {table} SET TTL {stream.ttl_days(settings)} DAYS", settings=settings)
 
 
-def table_ddl(table: str, stream: Stream = LIQUIDATIONS) -> str:
+def render_ddl(table: str, stream: Stream = LIQUIDATIONS) -> str:
     """Return the statement that creates ``table``, one column for each field of the record."""
     columns = ", ".join(f"{name} {kind}" for name, kind in stream.columns().items())
     return (
@@ -101,18 +101,18 @@ def table_ddl(table: str, stream: Stream = LIQUIDATIONS) -> str:
 
 def _amend(table: str, stream: Stream, settings: Settings) -> None:
     """Add missing columns and keys, and wait until they are visible, since views need them."""
-    for sql in _amendments(table, stream, settings):
+    for sql in _list_amendments(table, stream, settings):
         try:
             execute(sql, settings=settings)
         except QuestDBError as error:
             if _NO_OP not in str(error):  # else it waits in the table's log
                 raise
     end = time.monotonic() + _AMENDED_S
-    while [*_amendments(table, stream, settings)] and time.monotonic() < end:
+    while [*_list_amendments(table, stream, settings)] and time.monotonic() < end:
         time.sleep(0.05)
 
 
-def _amendments(table: str, stream: Stream, settings: Settings) -> Iterator[str]:
+def _list_amendments(table: str, stream: Stream, settings: Settings) -> Iterator[str]:
     """Yield the statements that bring a table up to date; its rows stay as they are."""
     there = fetch(f"SELECT * FROM table_columns('{table}')", settings=settings)  # noqa: S608
     for name, kind in stream.columns().items():
@@ -160,11 +160,11 @@ def within(seconds: float) -> Iterator[None]:
 
 def execute(sql: str, params: Params = None, settings: Settings | None = None) -> None:
     """Run a statement that changes something, as the admin. Raises `QuestDBError`."""
-    with _as_admin(settings, _ADMIN_S) as connection:
+    with _connect_as_admin(settings, _ADMIN_S) as connection:
         connection.execute(sql, params)
 
 
-def version(table: str, settings: Settings | None = None) -> str:
+def read_version(table: str, settings: Settings | None = None) -> str:
     """Return a text that changes with each transaction of ``table`` that shows, by one statement.
 
     Replaced rows and a recreated table change it too. Raises `QuestDBError`.
@@ -184,7 +184,7 @@ def check_logins(settings: Settings | None = None) -> None:
         _open(login, _Deadline.of(_STATE_S)).close()
 
 
-def wal_state(table: str | None = None, settings: Settings | None = None) -> WalState:
+def read_wal_state(table: str | None = None, settings: Settings | None = None) -> WalState:
     """Return how far the write-ahead log of ``table`` (the settings' one) is applied.
 
     Raises `QuestDBError` when there is no such table.
@@ -203,14 +203,22 @@ def wal_state(table: str | None = None, settings: Settings | None = None) -> Wal
     )
 
 
-def suspended_tables(settings: Settings | None = None) -> dict[str, str]:
+def list_suspended_tables(
+    settings: Settings | None = None, *, as_reader: bool = False, timeout: float = _STATE_S
+) -> dict[str, str]:
     """Return the suspended tables and views, each with the reason.
 
-    Their writes are kept but not visible. Raises `QuestDBError`.
+    Their writes are kept but not visible. ``as_reader`` logs in as queries do, so that a fault of
+    the reader's login is raised too. Raises `QuestDBError`.
     """
     sql = "SELECT name, errorMessage FROM wal_tables() WHERE suspended"
-    with _as_admin(settings, _STATE_S) as connection:
-        return {name: reason or "" for name, reason in connection.execute(sql).fetchall()}
+    if as_reader:
+        found = fetch(sql, settings=settings, timeout=timeout)
+        rows = [*zip(found["name"], found["errorMessage"], strict=True)]
+    else:
+        with _connect_as_admin(settings, timeout) as connection:
+            rows = connection.execute(sql).fetchall()
+    return {name: reason or "" for name, reason in rows}
 
 
 class PassedOver(NamedTuple):
@@ -221,7 +229,7 @@ class PassedOver(NamedTuple):
     too_old: int
 
 
-def passed_over(settings: Settings | None = None) -> list[PassedOver]:
+def list_passed_over(settings: Settings | None = None) -> list[PassedOver]:
     """Return the feeds that skipped reports within the hour; takes 10 s at most.
 
     Raises `QuestDBError`.
@@ -231,13 +239,13 @@ def passed_over(settings: Settings | None = None) -> list[PassedOver]:
     sums = f"exchange, sum(passed), sum(too_old) FROM {FEED_HEALTH.table(settings)} WHERE {since}"
     sql = f"SELECT {sums} GROUP BY exchange ORDER BY exchange"
     with http.within(_STATE_S):
-        return [PassedOver(*row) for row in _over_http(sql, settings)]
+        return [PassedOver(*row) for row in _query_over_http(sql, settings)]
 
 
 def resume(table: str, settings: Settings | None = None) -> None:
     """Apply a suspended table's, or view's, write-ahead log again. Raises `QuestDBError`."""
     sql = "SELECT 1 FROM materialized_views() WHERE view_name = %s"
-    with _as_admin(settings, _ADMIN_S) as connection:
+    with _connect_as_admin(settings, _ADMIN_S) as connection:
         kind = "MATERIALIZED VIEW" if connection.execute(sql, [table]).fetchall() else "TABLE"
         connection.execute(f'ALTER {kind} "{table}" RESUME WAL')
 
@@ -255,15 +263,15 @@ def cancel_overdue(settings: Settings | None = None) -> list[str]:
     limit = math.ceil(max(settings.query_timeout, _ADMIN_S) + _OVERDUE_S)
     activity = "query_id, query, datediff('s', query_start, now()) age FROM query_activity()"
     with http.within(_STATE_S):
-        rows = _over_http(f"SELECT {activity} WHERE NOT is_wal", settings)
+        rows = _query_over_http(f"SELECT {activity} WHERE NOT is_wal", settings)
         overdue = [(int(number), str(text)) for number, text, age in rows if age > limit]
         for number, _ in overdue:
             with contextlib.suppress(QuestDBError):  # it has just ended
-                _over_http(f"CANCEL QUERY {number}", settings)
+                _query_over_http(f"CANCEL QUERY {number}", settings)
     return [text for _, text in overdue]
 
 
-def _over_http(sql: str, settings: Settings) -> list[list[Any]]:
+def _query_over_http(sql: str, settings: Settings) -> list[list[Any]]:
     user, password = settings.questdb_admin_user, settings.questdb_admin_password
     try:
         with http.Client(
@@ -276,7 +284,7 @@ def _over_http(sql: str, settings: Settings) -> list[list[Any]]:
             " `liq status` shows whether it runs"
         ) from error
     if answer.status_code == httpx.codes.UNAUTHORIZED:
-        raise _Login.admin(settings, _STATE_S).refused()
+        raise _Login.admin(settings, _STATE_S).create_refusal()
     if answer.is_error:
         raise QuestDBError(f"QuestDB refused the statement: {answer.text}")
     rows: list[list[Any]] = answer.json().get("dataset", [])
@@ -301,7 +309,7 @@ class _Login:
     def where(self) -> str:
         return f"QuestDB at {self.host}:{self.port}"
 
-    def refused(self) -> QuestDBLoginError:
+    def create_refusal(self) -> QuestDBLoginError:
         return QuestDBLoginError(
             f"{self.where} refused the password of {self.user}: set {self.setting} to the one that"
             " it was started with. If it is that of this LIQ_HOME, `liq up` starts it with yours"
@@ -344,7 +352,7 @@ class _Deadline(NamedTuple):
     def left(self) -> float:
         return max(self.at - time.monotonic(), 0.0)
 
-    def missed(self, login: "_Login") -> QuestDBTimeoutError:
+    def create_timeout(self, login: "_Login") -> QuestDBTimeoutError:
         return QuestDBTimeoutError(
             f"{login.where} did not answer within {self.seconds:.3g} s; `liq status` shows whether"
             " it runs. If it does: ask for a shorter window, or raise LIQ_QUERY_TIMEOUT"
@@ -482,7 +490,7 @@ class _MicrosLoader(Loader):
 def _open(login: _Login, deadline: _Deadline) -> _Connection:
     patience = max(_LEAST_LOGIN_S, min(_LOGIN_S, int(deadline.left)))
     if deadline.left < _GRACE_S:
-        raise deadline.missed(login)
+        raise deadline.create_timeout(login)
     try:
         connection = _Connection.connect(
             host=login.host,
@@ -501,7 +509,7 @@ def _open(login: _Login, deadline: _Deadline) -> _Connection:
             " `liq status` shows whether it runs"
         ) from error
     except psycopg.OperationalError as error:
-        raise _unreachable(login, error) from error
+        raise _create_away_error(login, error) from error
     connection.deadline = deadline
     connection.expires_at = time.monotonic() + _LIFETIME_S
     connection.adapters.register_loader(_TIMESTAMP_OID, _MicrosLoader)
@@ -509,15 +517,15 @@ def _open(login: _Login, deadline: _Deadline) -> _Connection:
 
 
 @contextlib.contextmanager
-def _as_admin(settings: Settings | None, seconds: float) -> Iterator[_Connection]:
+def _connect_as_admin(settings: Settings | None, seconds: float) -> Iterator[_Connection]:
     login, deadline = _Login.admin(settings or current_settings(), seconds), _Deadline.of(seconds)
-    with _open(login, deadline) as connection, _translated(connection, login):
+    with _open(login, deadline) as connection, _translate_errors(connection, login):
         yield connection
 
 
-def _unreachable(login: _Login, error: psycopg.OperationalError) -> QuestDBAwayError:
+def _create_away_error(login: _Login, error: psycopg.OperationalError) -> QuestDBAwayError:
     if any(words in str(error) for words in _REFUSED):
-        return login.refused()
+        return login.create_refusal()
     return QuestDBAwayError(f"cannot reach {login.where}; start it with: liq up")
 
 
@@ -525,21 +533,21 @@ def _read(
     connection: _Connection, login: _Login, sql: str, params: Params, deadline: _Deadline
 ) -> "pd.DataFrame":
     connection.deadline = deadline
-    with _translated(connection, login), connection.cursor(binary=True) as cursor:
+    with _translate_errors(connection, login), connection.cursor(binary=True) as cursor:
         cursor.execute(sql, params)
         columns = [(column.name, column.type_code) for column in cursor.description or ()]
         rows = cursor.fetchall() if columns else []
     _pool.give(login, connection)
-    return _frame(columns, rows)
+    return _build_frame(columns, rows)
 
 
 @contextlib.contextmanager
-def _translated(connection: _Connection, login: _Login) -> Iterator[None]:
+def _translate_errors(connection: _Connection, login: _Login) -> Iterator[None]:
     try:
         yield
     except psycopg.errors._WaitTimeout as error:  # which psycopg gives no public name
         connection.close()
-        raise connection.deadline.missed(login) from error
+        raise connection.deadline.create_timeout(login) from error
     except psycopg.Error as error:
         lost = connection.broken or connection.closed
         connection.close()
@@ -563,16 +571,21 @@ def _translated(connection: _Connection, login: _Login) -> Iterator[None]:
         raise
 
 
-def _frame(columns: Sequence[tuple[str, int]], rows: Sequence[tuple[Any, ...]]) -> "pd.DataFrame":
+def _build_frame(
+    columns: Sequence[tuple[str, int]], rows: Sequence[tuple[Any, ...]]
+) -> "pd.DataFrame":
     import pandas as pd  # noqa: PLC0415 - creating the table need not wait for it
 
     values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
     return pd.DataFrame(
-        {name: _series(oid, column) for (name, oid), column in zip(columns, values, strict=True)}
+        {
+            name: _build_series(oid, column)
+            for (name, oid), column in zip(columns, values, strict=True)
+        }
     )
 
 
-def _series(oid: int, values: Sequence[Any]) -> "pd.Series[Any]":
+def _build_series(oid: int, values: Sequence[Any]) -> "pd.Series[Any]":
     import numpy as np  # noqa: PLC0415
     import pandas as pd  # noqa: PLC0415
 

@@ -17,9 +17,9 @@ that replace others (a replay of live rows) show up late, by a minute at most.
 Feed health has two such sources, for ``coverage`` and the queries that use it:
 
 - ``{reports}`` of the window has ``ts``, ``last_ts``, ``exchange``, ``source``, ``broken`` (a gap,
-  or not connected), ``first_heard`` and ``last_heard`` (with messages, or stopped while connected,
-  else null), ``stops`` (1 or 0). A row is one report, or all reports of a minute in which no two
-  neighbours were more than 5 s apart;
+  or not connected), ``first_received`` and ``last_received`` (with messages, or stopped while
+  connected, else null), ``stops`` (1 or 0). A row is one report, or all reports of a minute in
+  which no two neighbours were more than 5 s apart;
 - ``{last_reports}`` has ``ts``, ``exchange``, ``source``, ``stopped`` of reports in the window and
   ``look_back`` before it: the last report of each feed, and at least one of each hour that has any.
 """
@@ -35,7 +35,7 @@ from liq.config import settings as current_settings
 from liq.errors import QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.query import questdb
 from liq.query.catalogue import BARS, FILTERS, LAST_REPORTS, LOOK_BACK, REPORTS, Query
-from liq.query.parameters import duration
+from liq.query.parameters import parse_duration
 from liq.records import rules
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, Stream
 
@@ -54,10 +54,10 @@ _RAW_SUMS = (
 )
 # Reports in each slot of 2.5 s are nowhere more than 5 s apart.
 _SLOTS = 24
-_HEARD = "CASE WHEN messages > 0 OR (stopped AND connected) THEN ts END"
+_RECEIVED = "CASE WHEN messages > 0 OR (stopped AND connected) THEN ts END"
 _HEALTH_SUMS = (
     "count() AS reports, min(ts) AS first_ts, max(ts) AS last_ts,"
-    f" min({_HEARD}) AS first_heard, max({_HEARD}) AS last_heard,"
+    f" min({_RECEIVED}) AS first_received, max({_RECEIVED}) AS last_received,"
     " max(CASE WHEN stopped THEN ts END) AS stopped_ts,"
     " sum(CASE WHEN gaps > 0 OR stopped OR NOT connected THEN 1 ELSE 0 END) AS faults,"
     " count_distinct(ts::long / 2500000) AS slots"
@@ -121,13 +121,13 @@ def ensure(settings: Settings | None = None) -> None:
     """
     settings = settings or current_settings()
     for view in VIEWS:
-        if _status(view, settings) == _OUTDATED:
+        if _read_status(view, settings) == _OUTDATED:
             questdb.execute(f"DROP MATERIALIZED VIEW {view.name(settings)}", settings=settings)
         questdb.execute(view.ddl(settings), settings=settings)
         if days := view.stream.ttl_days(settings):
             sql = f"ALTER MATERIALIZED VIEW {view.name(settings)} SET TTL {days} DAYS"
             questdb.execute(sql, settings=settings)
-        if _status(view, settings) == "invalid":
+        if _read_status(view, settings) == "invalid":
             questdb.execute(f"REFRESH MATERIALIZED VIEW {view.name(settings)} FULL", None, settings)
 
 
@@ -140,28 +140,28 @@ def expand(
     if "{bars}" not in query.sql:
         return query, values
     for view in VIEWS:
-        span = _span(view, query, values) if view.stream is LIQUIDATIONS else None
+        span = _find_span(view, query, values) if view.stream is LIQUIDATIONS else None
         if span and _has_all(view, span, settings):
-            return _from_view(view, query, settings), {**values, **_bounds(span)}
-    return from_table(query), values
+            return _expand_from_view(view, query, settings), {**values, **_bind_span(span)}
+    return _expand_from_table(query), values
 
 
-def _bounds(span: tuple[datetime, datetime]) -> dict[str, datetime]:
+def _bind_span(span: tuple[datetime, datetime]) -> dict[str, datetime]:
     return {"view_from": span[0], "view_to": span[1]}
 
 
-def from_table(query: Query) -> Query:
+def _expand_from_table(query: Query) -> Query:
     """Return ``query`` with the table itself in place of ``{bars}``."""
-    source = f"{{table}} WHERE ts >= %(since)s {_filters(query)}"
-    return _filled(query, source, "1", "notional", "ts", "ts")
+    source = f"{{table}} WHERE ts >= %(since)s {_render_filters(query)}"
+    return _fill(query, source, "1", "notional", "ts", "ts")
 
 
-def _from_view(view: View, query: Query, settings: Settings) -> Query:
-    named = _words(query.sql)
+def _expand_from_view(view: View, query: Query, settings: Settings) -> Query:
+    named = _find_words(query.sql)
     keys = [key for key in view.keys if key in named]
     if "bucket" in query.params:
         keys.insert(0, "timestamp_floor('{bucket}', ts) AS ts")
-    columns, filters = ", ".join(keys), _filters(query)
+    columns, filters = ", ".join(keys), _render_filters(query)
     table = f"SELECT {columns}, {_RAW_SUMS} FROM {{table}}"
     parts = (
         f"SELECT {columns}, {_SUMS} FROM {view.name(settings)}"
@@ -171,46 +171,48 @@ def _from_view(view: View, query: Query, settings: Settings) -> Query:
     )
     order = " ORDER BY ts" if "bucket" in query.params else ""
     source = f"(SELECT * FROM ({' UNION ALL '.join(parts)}){order}) AS bars"
-    return _filled(query, source, "prints", "largest", "first_ts", "last_ts")
+    return _fill(query, source, "prints", "largest", "first_ts", "last_ts")
 
 
-def _filled(query: Query, *texts: str) -> Query:
+def _fill(query: Query, *texts: str) -> Query:
     sql = query.sql
     for name, text in zip(BARS, texts, strict=True):
         sql = sql.replace(f"{{{name}}}", text)
     return replace(query, sql=sql)
 
 
-def _filters(query: Query) -> str:
-    return " ".join(_only(query, name) for name in FILTERS)
+def _render_filters(query: Query) -> str:
+    return " ".join(_render_filter(query, name) for name in FILTERS)
 
 
-def _only(query: Query, name: str) -> str:
+def _render_filter(query: Query, name: str) -> str:
     return f"[[ AND {FILTERS[name]} ]]" if name in query.params else ""
 
 
-def _words(sql: str) -> set[str]:
+def _find_words(sql: str) -> set[str]:
     return set(re.findall(r"\w+", sql))
 
 
-def _span(view: View, query: Query, values: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
+def _find_span(
+    view: View, query: Query, values: Mapping[str, Any]
+) -> tuple[datetime, datetime] | None:
     """Return the span that ``view`` could answer; None when it cannot answer ``query``."""
-    width, bucket = duration(view.width), values.get("bucket", view.width)
-    needed = _words(query.sql) & set(_KEYS)
+    width, bucket = parse_duration(view.width), values.get("bucket", view.width)
+    needed = _find_words(query.sql) & set(_KEYS)
     needed |= {column for name, column in _FILTERED.items() if values.get(name)}
     if (
         not needed <= set(view.keys)
         or values.get("min_notional") is not None
         or not _FIXED.fullmatch(bucket)
-        or duration(bucket) % width
+        or parse_duration(bucket) % width
     ):
         return None
     begin = _floor(values["since"] + width - timedelta(microseconds=1), width)
-    end = _floor(_settled(values), width)
+    end = _floor(_find_settled_end(values), width)
     return (begin, end) if end - begin >= _LEAST else None
 
 
-def _settled(values: Mapping[str, Any]) -> datetime:
+def _find_settled_end(values: Mapping[str, Any]) -> datetime:
     """Return the end of the part of the window that a view should have by now."""
     end: datetime = values["end"]
     return min(end, datetime.now(UTC) - _FRESH)
@@ -219,60 +221,63 @@ def _settled(values: Mapping[str, Any]) -> datetime:
 def _expand_health(
     query: Query, values: Mapping[str, Any], settings: Settings
 ) -> tuple[Query, Mapping[str, Any]]:
-    reports = _reports(query, "%(since)s", "%(end)s")
-    last_reports = _last_reports(query, "%(reported_from)s")
-    minute, since = duration(_HEALTH.width), values["since"]
-    begin, end = _floor(since, minute) + minute, _floor(_settled(values), minute)
+    reports = _select_reports(query, "%(since)s", "%(end)s")
+    last_reports = _select_last_reports(query, "%(reported_from)s")
+    minute, since = parse_duration(_HEALTH.width), values["since"]
+    begin, end = _floor(since, minute) + minute, _floor(_find_settled_end(values), minute)
     values = {**values, "reported_from": since - values[LOOK_BACK]}
     first = _floor(values["reported_from"], minute)
     if _HEALTH in VIEWS and end > first and _has_all(_HEALTH, (first, end), settings):
-        name, exchange = _HEALTH.name(settings), _only(query, "exchange")
-        values = {**values, **_bounds((begin, end)), "view_first": first}
+        name, exchange = _HEALTH.name(settings), _render_filter(query, "exchange")
+        values = {**values, **_bind_span((begin, end)), "view_first": first}
         last_reports = (
             f"SELECT last_ts AS ts, exchange, source, stopped_ts = last_ts AS stopped FROM {name}"
             f" WHERE ts >= %(view_first)s AND ts < %(view_to)s AND odd = false"
             f" AND last_ts >= %(reported_from)s {exchange}"
-            f" UNION ALL {_last_reports(query, '%(view_to)s')}"
+            f" UNION ALL {_select_last_reports(query, '%(view_to)s')}"
         )
         if end - begin >= _LEAST_HEALTH:
-            reports = _reports_from_view(query, name)
+            reports = _select_reports_from_view(query, name)
     sql = query.sql.replace(f"{{{LAST_REPORTS}}}", f"({last_reports})")
     return replace(query, sql=sql.replace(f"{{{REPORTS}}}", f"({reports})")), values
 
 
-def _last_reports(query: Query, since: str) -> str:
-    within = f"ts >= {since} AND ts < %(end)s {_only(query, 'exchange')}"
+def _select_last_reports(query: Query, since: str) -> str:
+    within = f"ts >= {since} AND ts < %(end)s {_render_filter(query, 'exchange')}"
     return f"SELECT ts, exchange, source, stopped FROM {{health_table}} WHERE {within}"
 
 
-def _reports(query: Query, since: str, end: str) -> str:
+def _select_reports(query: Query, since: str, end: str) -> str:
     return (
         "SELECT ts, ts AS last_ts, exchange, source, gaps > 0 OR NOT connected AS broken,"
-        f" {_HEARD} AS first_heard, {_HEARD} AS last_heard,"
+        f" {_RECEIVED} AS first_received, {_RECEIVED} AS last_received,"
         " CASE WHEN stopped THEN 1 ELSE 0 END AS stops"
-        f" FROM {{health_table}} WHERE ts >= {since} AND ts < {end} {_only(query, 'exchange')}"
+        f" FROM {{health_table}} WHERE ts >= {since} AND ts < {end}"
+        f" {_render_filter(query, 'exchange')}"
     )
 
 
-def _reports_from_view(query: Query, name: str) -> str:
+def _select_reports_from_view(query: Query, name: str) -> str:
     """Return one row for a minute without faults, and single reports of all other minutes.
 
     A minute without any message is one row too: the time of a fault in it makes no difference.
     """
-    whole = f"(faults = 0 AND slots = {_SLOTS} OR faults > 0 AND first_heard IS NULL)"
-    within = f"ts >= %(view_from)s AND ts < %(view_to)s AND odd = false {_only(query, 'exchange')}"
+    whole = f"(faults = 0 AND slots = {_SLOTS} OR faults > 0 AND first_received IS NULL)"
+    exchange = _render_filter(query, "exchange")
+    within = f"ts >= %(view_from)s AND ts < %(view_to)s AND odd = false {exchange}"
     torn = f"FROM {name} WHERE {within} AND NOT {whole}"
-    single = _reports(query, "%(view_from)s", "%(view_to)s")
+    single = _select_reports(query, "%(view_from)s", "%(view_to)s")
     parts = (
-        f"SELECT first_ts AS ts, last_ts, exchange, source, faults > 0 AS broken, first_heard,"
-        f" last_heard, 0 AS stops FROM {name} WHERE {within} AND {whole}",
+        f"SELECT first_ts AS ts, last_ts, exchange, source, faults > 0 AS broken, first_received,"
+        f" last_received, 0 AS stops FROM {name} WHERE {within} AND {whole}",
         # joining by the minute first leaves few of millions of reports, at a third of the cost
-        f"SELECT one.ts, last_ts, one.exchange, one.source, broken, first_heard, last_heard, stops"
+        "SELECT one.ts, last_ts, one.exchange, one.source, broken, first_received, last_received,"
+        " stops"
         f" FROM (SELECT timestamp_floor('{_HEALTH.width}', ts) AS minute, * FROM ({single})) one"
         f" JOIN (SELECT DISTINCT ts AS minute {torn}) minutes ON (minute)"
         f" JOIN (SELECT ts AS minute, exchange, source {torn}) feeds ON (minute, exchange, source)",
-        _reports(query, "%(since)s", "%(view_from)s"),
-        _reports(query, "%(view_to)s", "%(end)s"),
+        _select_reports(query, "%(since)s", "%(view_from)s"),
+        _select_reports(query, "%(view_to)s", "%(end)s"),
     )
     return " UNION ALL ".join(parts)
 
@@ -286,7 +291,7 @@ def _has_all(view: View, span: tuple[datetime, datetime], settings: Settings) ->
     table, name = view.stream.table(settings), view.name(settings)
     within = "WHERE ts >= %(begin)s AND ts < %(end)s"
     try:
-        if _status(view, settings) in {"", "invalid", _OUTDATED}:
+        if _read_status(view, settings) in {"", "invalid", _OUTDATED}:
             return False
         counts = questdb.fetch(
             f"SELECT stored.n AS stored, coalesce(seen.n, 0) AS seen"
@@ -302,7 +307,7 @@ def _has_all(view: View, span: tuple[datetime, datetime], settings: Settings) ->
     return bool((counts["stored"] == counts["seen"]).all())
 
 
-def _status(view: View, settings: Settings) -> str:
+def _read_status(view: View, settings: Settings) -> str:
     """Return the view's status, `_OUTDATED` for another definition, "" if there is no view."""
     sql = "SELECT view_status AS status, view_sql FROM materialized_views() WHERE view_name = %s"
     frame = questdb.fetch(sql, [view.name(settings)], settings)

@@ -197,7 +197,7 @@ class Supervisor:
         from liq.query import questdb  # noqa: PLC0415 - as above
 
         with contextlib.suppress(QuestDBError):  # as above
-            suspended = questdb.suspended_tables(self._settings)
+            suspended = questdb.list_suspended_tables(self._settings)
             for table, reason in suspended.items():
                 name = f"table {table}"
                 if self._due(name):

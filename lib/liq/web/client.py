@@ -11,7 +11,7 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ApiError
 from liq.query import queries
-from liq.query.formats import Format, from_arrow
+from liq.query.formats import Format, decode_arrow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +61,7 @@ class Client:
 
         given = {name: value for name, value in params.items() if value is not None}
         given |= {"format": Format.ARROW.value, "rows": _PAGE_ROWS}
-        first, *more = map(from_arrow, self._pages("/" + quote(key, safe=""), given))
+        first, *more = map(decode_arrow, self._pages("/" + quote(key, safe=""), given))
         if not more:
             return first
         frame = pd.concat([first, *more], ignore_index=True)

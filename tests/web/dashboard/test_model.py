@@ -13,7 +13,7 @@ from liq.config import Settings
 from liq.errors import QueryError, QuestDBError, QuestDBTimeoutError
 from liq.monitoring.diagnosis import Pulse
 from liq.query import queries
-from liq.query.parameters import duration
+from liq.query.parameters import parse_duration
 from liq.web.dashboard import markup
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.dashboard.model import MAX_BARS, DashboardModel, State
@@ -395,9 +395,9 @@ def test_bars_are_never_too_many(own: Settings, window: str, bucket: str) -> Non
     model = DashboardModel(own, bucket=bucket, window=window)
     model.poll()
     assert model.frames is not None
-    used = duration(model.frames.bucket)
-    assert duration(window) / used <= MAX_BARS
-    assert used >= duration(bucket)
+    used = parse_duration(model.frames.bucket)
+    assert parse_duration(window) / used <= MAX_BARS
+    assert used >= parse_duration(bucket)
     assert len(model.frames.board["bars"]) <= MAX_BARS + 1
     assert model.bucket == bucket  # the chosen bucket stays
 

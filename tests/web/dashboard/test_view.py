@@ -324,7 +324,7 @@ def test_odd_rows_of_another_program_are_counted_and_stop_nothing(own: Settings)
     sql = f"INSERT INTO {table} ({columns}) VALUES (now(), now(), 1, 5.0, %s, %s, %s)"  # noqa: S608
     for odd in (["martian", "sideways", "some"], [None, None, None]):
         questdb.execute(sql, odd, own)
-    eventually(lambda: questdb.wal_state(LIQUIDATIONS.table(own), own).pending == 0)
+    eventually(lambda: questdb.read_wal_state(LIQUIDATIONS.table(own), own).pending == 0)
     dashboard = Dashboard(settings=own)
     for board in BOARDS:
         dashboard.model.board = board

@@ -17,7 +17,7 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import RuleError
 from liq.query import queries
-from liq.query.parameters import Parameter, duration
+from liq.query.parameters import Parameter, parse_duration
 from liq.records.model import Alert
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Backtest:
     @property
     def bucket(self) -> str:
         """The narrowest bucket with which the whole time has no more than 300 bars."""
-        spans = ((text, duration(text)) for text in _BUCKETS)
+        spans = ((text, parse_duration(text)) for text in _BUCKETS)
         fitting = (text for text, span in spans if (self.until - self.since) / span <= _BARS)
         return next(fitting, _BUCKETS[-1])
 
@@ -163,7 +163,7 @@ def _named(name: str, settings: Settings) -> Rule:
 
 
 def _step(span: timedelta, rule: Rule) -> timedelta:
-    own = duration(rule.window)
+    own = parse_duration(rule.window)
     step = max(_LIVE, min(max(own / 4, span / _USUAL), own))
     return timedelta(seconds=math.ceil(step.total_seconds()))
 

@@ -21,7 +21,7 @@ from liq.config import settings as current_settings
 from liq.errors import LiqError, RuleError
 from liq.query import queries
 from liq.query.catalogue import SCHEMA, Query
-from liq.query.parameters import duration
+from liq.query.parameters import parse_duration
 from liq.records.model import Severity
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def rest(self) -> timedelta:
         """The cool-down, within which it does not fire again."""
-        return duration(self.cool_down)
+        return parse_duration(self.cool_down)
 
 
 class Rules(NamedTuple):
@@ -144,7 +144,7 @@ def _rule(text: msgspec.Raw, settings: Settings) -> Rule:
     rule = msgspec.json.decode(text, type=Rule)
     query = queries.find(rule.query, settings)
     queries.resolve(query, rule.given)
-    duration(rule.cool_down)
+    parse_duration(rule.cool_down)
     _check_column(rule, query)
     _check_message(rule, query)
     return rule

@@ -7,7 +7,7 @@ import pandas as pd
 
 from liq.analysis.charts import base
 from liq.analysis.charts.base import THEMES, Chart, Spec, ThemeName
-from liq.query.coverage import feed_name
+from liq.query.coverage import name_feed
 
 UNKNOWN = "when feeds were connected is not known yet"
 _COLUMNS = ["name", "from_ts", "to_ts"]
@@ -47,7 +47,7 @@ def coverage(
 
 
 def _named(frame: pd.DataFrame, begin: "pd.Series[Any]", end: "pd.Series[Any]") -> pd.DataFrame:
-    names = [feed_name(*feed) for feed in zip(frame["exchange"], frame["source"], strict=True)]
+    names = [name_feed(*feed) for feed in zip(frame["exchange"], frame["source"], strict=True)]
     return pd.DataFrame({"name": names, "from_ts": begin.array, "to_ts": end.array})
 
 

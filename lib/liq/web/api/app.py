@@ -138,7 +138,7 @@ def _route(app: Flask, settings: Settings, known: Callable[[], Mapping[str, Endp
 def _find(key: str, known: Mapping[str, Endpoint], settings: Settings) -> Endpoint:
     if endpoint := known.get(key):
         return endpoint
-    if key in queries.catalogue(settings).faults:
+    if key in queries.load_catalogue(settings).faults:
         raise InternalServerError(f"entry {key!r} cannot be used; `liq queries` says why")
     raise NotFound(f"no endpoint {key!r}; there are: {', '.join(sorted(known))}")
 

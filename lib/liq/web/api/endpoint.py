@@ -94,7 +94,7 @@ class Endpoint:
             return Page(
                 frame[offset : offset + rows], {"offset": str(offset + rows)} if more else {}
             )
-        frame, more = queries.page(self.key, rows, offset, settings=settings, **values)
+        frame, more = queries.fetch_page(self.key, rows, offset, settings=settings, **values)
         if not more:
             return Page(frame, {})
         if "until" not in values:
@@ -114,7 +114,7 @@ class Endpoint:
         if self.query is None or not reads or reads & _ALWAYS_CHANGING:
             return None
         names = sorted(str(getattr(settings, table)) for table in reads)
-        tables = [(name, questdb.version(name, settings)) for name in names]
+        tables = [(name, questdb.read_version(name, settings)) for name in names]
         moves = "until" in values and values["until"] is None
         slide = int(time.time() // _SLIDE_S) if moves else 0
         return digest(tables, self.query.sql, repr(sorted(values.items())), slide)

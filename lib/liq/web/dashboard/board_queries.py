@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from liq.query.parameters import duration
+from liq.query.parameters import parse_duration
 
 _TAPE_ROWS = 60
 _TOP_SYMBOLS = 12
@@ -94,7 +94,7 @@ def cascades(chosen: Controls) -> Mapping[str, Request]:
 
 def patterns(chosen: Controls) -> Mapping[str, Request]:
     """Return the requests for venue shares, hours of the day and sizes."""
-    week = {"window": max(chosen.window, _WEEK, key=duration)}
+    week = {"window": max(chosen.window, _WEEK, key=parse_duration)}
     return {
         "share": Request("venue_share", chosen.filters | {"bucket": chosen.bucket}),
         "hours": Request("hour_of_day", chosen.filters | week),
@@ -104,7 +104,7 @@ def patterns(chosen: Controls) -> Mapping[str, Request]:
 
 def alerts(chosen: Controls) -> Mapping[str, Request]:
     """Return the request for the alerts of the window, or of the last day if that is longer."""
-    day = max(chosen.window, _DAY, key=duration)
+    day = max(chosen.window, _DAY, key=parse_duration)
     return {"alerts": Request("alerts", {"window": day, "until": chosen.until, "limit": _ALERTS})}
 
 

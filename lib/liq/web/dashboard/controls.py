@@ -10,7 +10,7 @@ from liq.errors import QueryError
 from liq.query.exports import export_bytes
 from liq.query.formats import Format
 from liq.query.names import parse_names
-from liq.query.parameters import duration
+from liq.query.parameters import parse_duration
 from liq.web.dashboard.download import Download
 from liq.web.dashboard.guard import Guard
 from liq.web.dashboard.model import DashboardModel
@@ -86,7 +86,7 @@ def bind(model: DashboardModel, trait: str, control: widgets.Widget, guard: Guar
 
 def _window(model: DashboardModel, guard: Guard) -> widgets.Dropdown:
     def options() -> list[str]:
-        return sorted({*WINDOWS, model.window}, key=duration)
+        return sorted({*WINDOWS, model.window}, key=parse_duration)
 
     return _choice(model, "Window", "window", options, ["window"], guard=guard)
 

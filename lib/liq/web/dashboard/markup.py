@@ -15,8 +15,8 @@ from liq.analysis.charts.base import is_missing
 from liq.common.html import cells, join, row, table, with_code
 from liq.ingest.venues.base import Venue
 from liq.monitoring.diagnosis import Problem
-from liq.query.coverage import share
-from liq.query.parameters import duration
+from liq.query.coverage import format_share
+from liq.query.parameters import parse_duration
 from liq.records.model import LIVE_SOURCES
 from liq.web.dashboard import inspector
 from liq.web.dashboard.inspector import Inspection
@@ -99,7 +99,7 @@ def warning(problem: Problem | None) -> Markup:
 
 
 def coverage_notice(feeds: str) -> Markup:
-    """Return which feeds were disconnected, from `liq.query.coverage.summary`; empty for none."""
+    """Return which feeds were disconnected, from `summarise_feeds`; empty for none."""
     if not feeds:
         return Markup()
     return Markup(
@@ -173,7 +173,7 @@ def cascades(found: pd.DataFrame) -> Markup:
     """Return the largest cascades, from ``cascades``."""
     if found.empty:
         return nothing("no cascades in this window")
-    covered = share(found["covered"].iloc[0])
+    covered = format_share(found["covered"].iloc[0])
     names = ("asset", "start (UTC)", "duration", "prints", "venues", "first venue", "longs",
              "shorts", "peak in 1 s", f"burst score ({covered} covered)")  # fmt: skip
     return table(names, map(_cascade_row, found.itertuples(index=False)))
@@ -294,7 +294,7 @@ def _freshness(model: DashboardModel) -> Markup:
     latest, age = model.latest, model.age
     last = "no rows yet"
     if model.until is not None:
-        start = model.until - duration(model.window)
+        start = model.until - parse_duration(model.window)
         last = f"{start:%Y-%m-%d %H:%M:%S} to {model.until:%Y-%m-%d %H:%M:%S} UTC"
     elif latest and latest.ts and age is not None:
         last = f"last event {clock(latest.ts)} UTC · {_age(age)}"

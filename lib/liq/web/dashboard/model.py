@@ -29,7 +29,7 @@ from liq.errors import LiqError, QuestDBAwayError, QuestDBError, QuestDBTimeoutE
 from liq.monitoring import diagnosis
 from liq.monitoring.diagnosis import Examiner, Feed, Part, Problem, Pulse
 from liq.query import coverage, queries
-from liq.query.parameters import duration
+from liq.query.parameters import parse_duration
 from liq.web.dashboard.board_queries import BOARDS, Controls, Request
 from liq.web.dashboard.faults import explain, log
 
@@ -147,7 +147,7 @@ class Frames:
     def covered_span(self) -> tuple[datetime, datetime]:
         """The part of the axis that is in the window and not in the future."""
         end = self.controls.until or self.read
-        since = end - min(duration(self.controls.window), _MAX_COVERAGE)
+        since = end - min(parse_duration(self.controls.window), _MAX_COVERAGE)
         return max(self.start, since), min(self.end, end)
 
 
@@ -266,7 +266,7 @@ class DashboardModel(HasTraits):
 
     def step(self, windows: int) -> None:
         """Move by a number of windows, negative for back; the window is live if it reaches now."""
-        end = (self.until or datetime.now(UTC)) + windows * duration(self.window)
+        end = (self.until or datetime.now(UTC)) + windows * parse_duration(self.window)
         self.until = end if end < datetime.now(UTC) else None
 
     def poll(self) -> bool:
@@ -322,7 +322,7 @@ class DashboardModel(HasTraits):
 
     @validate("window")
     def _valid_window(self, proposal: Any) -> str:
-        duration(proposal["value"])
+        parse_duration(proposal["value"])
         return str(proposal["value"])
 
     @validate("bucket")
@@ -364,7 +364,7 @@ class DashboardModel(HasTraits):
     def _derive_fresh_state(
         self, pulse: Pulse, frames: Frames
     ) -> tuple[State, tuple[Problem, ...]]:
-        if disconnected := pulse.unheard(self.exchanges):
+        if disconnected := pulse.find_silent(self.exchanges):
             return State.DISCONNECTED, tuple(disconnected)
         if self.faults:
             return State.BROKEN, (_broken(self.faults),)
@@ -391,8 +391,8 @@ class DashboardModel(HasTraits):
         now = datetime.now(UTC)
         end = controls.until or now
         bucket = self._fitting_bucket(controls)
-        width = duration(bucket)
-        since = end - duration(controls.window)
+        width = parse_duration(bucket)
+        since = end - parse_duration(controls.window)
         # the axis begins at the oldest row, so that the bars of a new system fill the chart
         start = min(max(since, latest.first or since), end - _MIN_BARS * width)
         requests = BOARDS[controls.board](controls._replace(bucket=bucket))
@@ -440,7 +440,7 @@ class DashboardModel(HasTraits):
             return None
         self._slow_read = (wanted, time.monotonic())  # a failure waits too, since it is slow
         feeds = {
-            "window": min(duration(controls.window), _MAX_COVERAGE),
+            "window": min(parse_duration(controls.window), _MAX_COVERAGE),
             "until": controls.until or datetime.now(UTC),
             "exchange": list(controls.exchanges),
         }
@@ -452,18 +452,18 @@ class DashboardModel(HasTraits):
             tuple(assets),
             tuple(sorted(set(sources["exchange"]))),
             self._hit("coverage", **feeds),
-            coverage.summary(self._hit("feed_coverage", **feeds)),
+            coverage.summarise_feeds(self._hit("feed_coverage", **feeds)),
             self._count_left_out(controls),
         )
 
     def _count_left_out(self, controls: Controls) -> int:
-        window = min(duration(controls.window), _MAX_LEFT_OUT)
+        window = min(parse_duration(controls.window), _MAX_LEFT_OUT)
         return int(self._hit("left_out", window=window, until=controls.until)["rows"].sum())
 
     def _fitting_bucket(self, controls: Controls) -> str:
         """Return the chosen bucket, or the next wider bucket with at most `MAX_BARS` bars."""
-        least = duration(controls.window) / MAX_BARS
-        wide_enough = [width for width in self.buckets if duration(width) >= least]
+        least = parse_duration(controls.window) / MAX_BARS
+        wide_enough = [width for width in self.buckets if parse_duration(width) >= least]
         chosen = self.buckets[self.buckets.index(controls.bucket) :]
         return next((width for width in chosen if width in wide_enough), self.buckets[-1])
 
