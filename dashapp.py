@@ -75,10 +75,9 @@ def draw(read: dict[str, pd.DataFrame]) -> None:
     newest, totals = read["latest_timestamp"].iloc[0], read["totals"].iloc[0]
     for note in read["totals"].attrs.get("notes", ()):
         st.text(f"Note: {note}")  # as it is: a name is no Markdown
-    odd = read["left_out"]["rows"].sum()
-    left_out = f"; {odd:,} odd row(s) of the window left out, see `liq odd`" if odd else ""
+    odd = coverage.describe_left_out(int(read["left_out"]["rows"].sum()))
     when = "none" if pd.isna(newest["ts"]) else f"{newest['ts']:%Y-%m-%d %H:%M:%S.%f} UTC"
-    st.caption(f"{newest['rows']:,} rows, newest {when}{left_out}")
+    st.caption(f"{newest['rows']:,} rows, newest {when}{odd and f'; {odd}'}")
     gaps, badge = read["coverage"], charts.source_badge(read["sources"])
     if line := coverage.summarise_feeds(read["feed_coverage"]):
         st.text(f"≥ {line}")  # plain text: a feed's name may be anything

@@ -19,7 +19,7 @@ from bench.compare import Figure, Figures, Row
 from bench.sizes import Sizes
 from liq.analysis import charts
 from liq.analysis.charts import Spec
-from liq.web.dashboard.plot import Plot
+from liq.web.dashboard.widgets import Plot
 
 _UPDATES = 5  # of a round
 

@@ -61,7 +61,7 @@ display(ipywidgets.HTML(attack), ipywidgets.Label("drawn"))
 """
 DRAWING = """
 import plotly.graph_objects as go
-from liq.web.dashboard.plot import Plot
+from liq.web.dashboard.widgets import Plot
 figure = {"data": [{"type": "bar", "y": [1, 2]}], "layout": {}}
 display(go.Figure(figure), Plot(spec=figure))
 """

@@ -47,7 +47,7 @@ def feed(age: float = 1, *, connected: bool = True, exchange: str = "okx") -> Fe
 def test_a_fresh_row_or_report_proves_that_all_parts_work(
     row: datetime | None, feeds: list[Feed], *, fresh: bool
 ) -> None:
-    assert Pulse(NOW, row, feeds).fresh is fresh
+    assert Pulse(NOW, row, feeds).is_fresh is fresh
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_fresh_row_or_report_proves_that_all_parts_work(
 def test_what_is_overdue_is_late_before_it_is_missing(
     row: datetime | None, feeds: list[Feed], *, late: bool
 ) -> None:
-    assert Pulse(NOW, row, feeds).late is late
+    assert Pulse(NOW, row, feeds).is_late is late
 
 
 def test_feeds_that_are_disconnected_are_named_with_the_time() -> None:
@@ -80,7 +80,7 @@ def test_feeds_that_are_disconnected_are_named_with_the_time() -> None:
 
 
 def found(settings: Settings) -> list[tuple[Part, str]]:
-    return [(problem.part, problem.what) for problem in diagnosis.problems(settings)]
+    return [(problem.part, problem.what) for problem in diagnosis.find_problems(settings)]
 
 
 @pytest.mark.stack
@@ -101,7 +101,7 @@ def test_servers_that_hang_are_named_in_a_few_seconds(
         for name in names:
             left.enter_context(stopped(pipeline, name))
         began = time.monotonic()
-        hanging = diagnosis.problems(pipeline)
+        hanging = diagnosis.find_problems(pipeline)
         assert time.monotonic() - began < 10
         # Connect may wait for a broker that hangs
         assert [problem.part for problem in hanging if problem.part in parts] == parts
@@ -118,13 +118,13 @@ def test_servers_that_are_away_are_named(pipeline: Settings) -> None:
         (Part.KAFKA, "Kafka does not answer"),
         (Part.CONNECT, "Kafka Connect does not answer"),
     ]
-    assert "liq up" in diagnosis.problems(away)[0].detail
+    assert "liq up" in diagnosis.find_problems(away)[0].detail
 
 
 @pytest.mark.stack
 def test_a_refused_password_is_no_questdb_that_is_away(pipeline: Settings) -> None:
     wrong = pipeline.model_copy(update={"questdb_reader_password": SecretStr("wrong")})
-    [problem] = diagnosis.problems(wrong)
+    [problem] = diagnosis.find_problems(wrong)
     assert problem[:2] == (Part.QUESTDB, "QuestDB refuses the password")
     assert "set LIQ_QUESTDB_READER_PASSWORD" in problem.detail
 
@@ -136,7 +136,7 @@ def test_one_broker_of_several_that_is_away_is_named(stack: Settings) -> None:
     some = stack.model_copy(update={"kafka_brokers": both})
     assert messaging.probe_brokers(stack, timeout=10) == {}
     assert list(messaging.probe_brokers(some, timeout=10)) == [f"127.0.0.1:{port}"]
-    (problem,) = [each for each in diagnosis.problems(some) if each.part is Part.KAFKA]
+    (problem,) = [each for each in diagnosis.find_problems(some) if each.part is Part.KAFKA]
     assert problem.what == "1 of Kafka's brokers does not answer"
 
 
@@ -193,7 +193,7 @@ def test_reports_are_read_with_the_time_of_the_last_connection(stack: Settings) 
             health(now - timedelta(hours=3), exchange="htx"),  # killed
         ],
     )
-    gate, htx, okx = diagnosis.feeds(settings)
+    gate, htx, okx = diagnosis.fetch_feeds(settings)
     assert (htx.connected, htx.connected_at) == (False, None)
     assert (gate.exchange, gate.connected, gate.connected_at) == ("gate", False, None)
     assert (okx.exchange, okx.connected) == ("okx", False)

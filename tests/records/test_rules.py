@@ -331,10 +331,10 @@ def test_what_is_newest_is_in_order_and_not_of_the_future(spoilt: Settings) -> N
 
 @pytest.mark.stack
 def test_an_invented_feed_is_shown_and_alarms_nobody(spoilt: Settings) -> None:
-    assert {feed.exchange for feed in diagnosis.feeds(spoilt)} == {"bybit"}
+    assert {feed.exchange for feed in diagnosis.fetch_feeds(spoilt)} == {"bybit"}
     found = liq.hit("feed_health", settings=spoilt)
     assert {*found["exchange"]} == {"bybit", "nowhere"}
-    assert "unknown exchange" in str(markup.feeds(found))
+    assert "unknown exchange" in str(markup.render_feeds(found))
     assert dict(zip(found["exchange"], found["known"], strict=True))["nowhere"] == False  # noqa: E712
     assert not found["silent"].any()
     for key in ("coverage", "feed_coverage"):
@@ -350,7 +350,7 @@ def test_the_dashboard_shows_the_rest_and_counts_the_odd(spoilt: Settings) -> No
         assert not view.model.faults
     assert view.model.left_out == len(ODD) + 2
     assert f"{len(ODD) + 2} odd row(s) left out" in str(
-        markup.footnote(view.model.frames, len(ODD) + 2)
+        markup.render_footnote(view.model.frames, len(ODD) + 2)
     )
     assert view.model.latest
     assert view.model.latest.ts

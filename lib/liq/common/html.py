@@ -2,7 +2,7 @@
 
 ``Markup("<td>{}</td>").format(symbol)`` cannot forget to escape ``symbol``. So every function that
 makes HTML returns `Markup`, whose template is a literal, and every widget that shows HTML takes
-nothing else (`liq.web.dashboard.html`). ``tests/security/test_exits.py`` refuses other ways.
+nothing else (`liq.web.dashboard.widgets`). ``tests/security/test_exits.py`` refuses other ways.
 """
 
 import re

@@ -87,12 +87,12 @@ class Pulse(NamedTuple):
     feeds: Sequence[Feed]
 
     @property
-    def fresh(self) -> bool:
+    def is_fresh(self) -> bool:
         """Whether a row or a report is so new that all parts work."""
         return self._has_newer(FRESH)
 
     @property
-    def late(self) -> bool:
+    def is_late(self) -> bool:
         """Whether the next row or report is overdue, though not yet missing."""
         return not self._has_newer(_LATE)
 
@@ -101,7 +101,7 @@ class Pulse(NamedTuple):
         chosen = [feed for feed in self.feeds if not exchanges or feed.exchange in exchanges]
         silent = [feed for feed in chosen if not self._is_fresh(feed.reported)]
         lost = [feed for feed in chosen if feed not in silent and not feed.connected]
-        return [*_disconnected(lost), *_silent(silent, self.at)]
+        return [*_describe_disconnected(lost), *_describe_silent(silent, self.at)]
 
     def _has_newer(self, age: timedelta) -> bool:
         moments = [self.row, *(feed.reported for feed in self.feeds)]
@@ -111,14 +111,14 @@ class Pulse(NamedTuple):
         return moment is not None and -_AHEAD <= self.at - moment <= age
 
 
-def feeds(settings: Settings | None = None) -> Sequence[Feed]:
+def fetch_feeds(settings: Settings | None = None) -> Sequence[Feed]:
     """Return the feeds that are expected now, by ``feed_health``. Raises `QuestDBError`."""
     found = queries.hit("feed_health", window=_REMEMBERED, settings=settings)
     rows: Iterator[Any] = found.itertuples(index=False)
-    return [_feed(row) for row in rows if row.known and not row.stopped]
+    return [_build_feed(row) for row in rows if row.known and not row.stopped]
 
 
-def failure(error: QuestDBError) -> Problem:
+def describe_failure(error: QuestDBError) -> Problem:
     """Return the fault of QuestDB that ``error`` shows."""
     kinds = {
         QuestDBLoginError: "QuestDB refuses the password",
@@ -130,25 +130,27 @@ def failure(error: QuestDBError) -> Problem:
     return Problem(Part.QUESTDB, what, str(error))
 
 
-def problems(settings: Settings | None = None) -> list[Problem]:
+def find_problems(settings: Settings | None = None) -> list[Problem]:
     """Return the faults that keep liquidations from arriving, the cause first.
 
     Takes two seconds at most, whatever hangs. Raises nothing that a service's fault causes.
     """
     settings = settings or config.settings()
     probes: dict[Part, Callable[[], list[Problem]]] = {
-        Part.QUESTDB: lambda: _questdb(settings),
-        Part.KAFKA: lambda: _kafka(settings),
-        Part.CONNECT: lambda: _connect(settings),
+        Part.QUESTDB: lambda: _probe_questdb(settings),
+        Part.KAFKA: lambda: _probe_kafka(settings),
+        Part.CONNECT: lambda: _probe_connect(settings),
     }
     pool = ThreadPoolExecutor(len(probes) + 1)
     answers = {part: pool.submit(probe) for part, probe in probes.items()}
-    reported = pool.submit(_producers, settings)
+    reported = pool.submit(_probe_producers, settings)
     wait([*answers.values(), reported], _PATIENCE_S)
     pool.shutdown(wait=False)  # hanging probes end by their own deadlines
-    found = [problem for part, answer in answers.items() for problem in _answered(part, answer)]
+    found = [
+        problem for part, answer in answers.items() for problem in _collect_answer(part, answer)
+    ]
     # producers that cannot deliver are not to blame
-    return found or _answered(Part.QUESTDB, reported)
+    return found or _collect_answer(Part.QUESTDB, reported)
 
 
 def check_supervisor(settings: Settings) -> Problem | None:
@@ -170,7 +172,7 @@ def check_supervisor(settings: Settings) -> Problem | None:
 
 
 class Examiner:
-    """Finds `problems` on its own thread, for callers that must not wait."""
+    """Finds `find_problems` on its own thread, for callers that must not wait."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -189,36 +191,36 @@ class Examiner:
             self.found, self._running = self._running.result(), None
             self._ended = time.monotonic()
         if self._running is None and time.monotonic() - self._ended > _AGAIN_S:
-            self._running = self._pool.submit(problems, self._settings)
+            self._running = self._pool.submit(find_problems, self._settings)
 
     def forget(self) -> None:
         """Forget the faults, since liquidations arrive again."""
         self.found, self._running, self._ended = None, None, float("-inf")
 
 
-def _feed(row: Any) -> Feed:
+def _build_feed(row: Any) -> Feed:
     reported = row.ts.to_pydatetime()
     last = None if pd.isna(row.connected_ts) else row.connected_ts.to_pydatetime()
     return Feed(str(row.exchange), str(row.source), reported, last == reported, last)
 
 
-def _answered(part: Part, answer: Future[list[Problem]]) -> list[Problem]:
+def _collect_answer(part: Part, answer: Future[list[Problem]]) -> list[Problem]:
     if answer.done():
         return answer.result()
-    return [_silence(part, f"No answer within {_PATIENCE_S:g} s")]
+    return [_describe_silence(part, f"No answer within {_PATIENCE_S:g} s")]
 
 
-def _silence(part: Part, why: str) -> Problem:
+def _describe_silence(part: Part, why: str) -> Problem:
     return Problem(part, f"{part} does not answer", f"{why}; `liq status` shows whether it runs")
 
 
-def _questdb(settings: Settings) -> list[Problem]:
+def _probe_questdb(settings: Settings) -> list[Problem]:
     try:
         reasons = questdb.list_suspended_tables(settings, as_reader=True, timeout=1.0)
     except QuestDBTimeoutError as error:
-        return [_silence(Part.QUESTDB, str(error))]
+        return [_describe_silence(Part.QUESTDB, str(error))]
     except QuestDBError as error:
-        return [failure(error)]
+        return [describe_failure(error)]
     return [
         Problem(
             Part.TABLE,
@@ -230,7 +232,7 @@ def _questdb(settings: Settings) -> list[Problem]:
     ]
 
 
-def _kafka(settings: Settings) -> list[Problem]:
+def _probe_kafka(settings: Settings) -> list[Problem]:
     silent = messaging.probe_brokers(settings, timeout=_PATIENCE_S - 0.5)
     if not silent:
         return []
@@ -238,18 +240,18 @@ def _kafka(settings: Settings) -> list[Problem]:
     who = f"{len(silent)} of Kafka's brokers" if some else Part.KAFKA
     verb = "do" if some and len(silent) > 1 else "does"
     why = "; ".join(f"{broker}: {reason}" for broker, reason in silent.items())
-    return [_silence(Part.KAFKA, why)._replace(what=f"{who} {verb} not answer")]
+    return [_describe_silence(Part.KAFKA, why)._replace(what=f"{who} {verb} not answer")]
 
 
-def _connect(settings: Settings) -> list[Problem]:
+def _probe_connect(settings: Settings) -> list[Problem]:
     try:
         sinks = connect.statuses(settings, _STREAMS, timeout=_PATIENCE_S - 0.5)
     except LiqError as error:
-        return [_silence(Part.CONNECT, str(error))]
-    return [_sink(sink) for sink in sinks if not sink.running]
+        return [_describe_silence(Part.CONNECT, str(error))]
+    return [_describe_sink(sink) for sink in sinks if not sink.running]
 
 
-def _sink(sink: ConnectorStatus) -> Problem:
+def _describe_sink(sink: ConnectorStatus) -> Problem:
     if sink.failures:
         return Problem(Part.SINK, f"sink {sink.name} failed", "; ".join(sink.failures))
     states = {sink.state, *(task.state for task in sink.tasks)} - {"RUNNING"}
@@ -258,9 +260,9 @@ def _sink(sink: ConnectorStatus) -> Problem:
     return Problem(Part.SINK, f"sink {sink.name} is {state}", f"No row reaches QuestDB. {how}")
 
 
-def _producers(settings: Settings) -> list[Problem]:
+def _probe_producers(settings: Settings) -> list[Problem]:
     try:
-        reported = feeds(settings)
+        reported = fetch_feeds(settings)
     except LiqError as error:
         return [Problem(Part.TABLE, "feed health cannot be read", str(error))]
     if not reported:
@@ -275,16 +277,16 @@ def _producers(settings: Settings) -> list[Problem]:
     return Pulse(datetime.now(UTC), None, reported).find_silent()
 
 
-def _disconnected(lost: Sequence[Feed]) -> list[Problem]:
+def _describe_disconnected(lost: Sequence[Feed]) -> list[Problem]:
     if not lost:
         return []
     since = (
-        f"{feed.name} since {_clock(feed.connected_at)} UTC"
+        f"{feed.name} since {_format_clock(feed.connected_at)} UTC"
         if feed.connected_at
         else f"{feed.name} for more than {_REMEMBERED // timedelta(minutes=1)} minutes"
         for feed in lost
     )
-    names = _named(lost)
+    names = _join_names(lost)
     return [
         Problem(
             Part.FEED,
@@ -295,13 +297,13 @@ def _disconnected(lost: Sequence[Feed]) -> list[Problem]:
     ]
 
 
-def _silent(silent: Sequence[Feed], now: datetime) -> list[Problem]:
+def _describe_silent(silent: Sequence[Feed], now: datetime) -> list[Problem]:
     if not silent:
         return []
     last = ", ".join(
         f"{feed.name} {(now - feed.reported).total_seconds():.0f} s ago" for feed in silent
     )
-    names = _named(silent)
+    names = _join_names(silent)
     return [
         Problem(
             Part.PRODUCER,
@@ -312,9 +314,9 @@ def _silent(silent: Sequence[Feed], now: datetime) -> list[Problem]:
     ]
 
 
-def _named(feeds: Sequence[Feed]) -> str:
+def _join_names(feeds: Sequence[Feed]) -> str:
     return ", ".join(feed.name for feed in feeds) if len(feeds) <= _FEW else f"{len(feeds)} feeds"
 
 
-def _clock(moment: datetime) -> str:
+def _format_clock(moment: datetime) -> str:
     return f"{moment:%H:%M:%S}"

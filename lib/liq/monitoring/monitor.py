@@ -81,13 +81,13 @@ def check(settings: Settings | None = None) -> Pipeline:
         wals = [_ask(partial(questdb.read_wal_state, table, settings)) for table in tables]
         passed, _missing = _ask(lambda: questdb.list_passed_over(settings))
     flows = [
-        _flow(stream, (partitions, unread), sink, wal, settings)
+        _build_flow(stream, (partitions, unread), sink, wal, settings)
         for stream, sink, wal in zip(STREAMS, sinks, wals, strict=True)
     ]
     return Pipeline(flows, letters, passed)
 
 
-def _flow(
+def _build_flow(
     stream: Stream,
     asked_partitions: tuple[Sequence[Partition] | None, str],
     asked_sink: tuple[ConnectorStatus | None, str],

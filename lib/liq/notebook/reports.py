@@ -19,7 +19,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from liq.analysis import charts
-from liq.common.html import join, row, table
+from liq.common.html import join, row, table, with_code
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.notebook import notebooks
@@ -257,9 +257,8 @@ def _render_disconnections(feeds: pd.DataFrame) -> Markup:
 
 
 def _render_left_out(left_out: pd.DataFrame) -> Markup:
-    if not (rows := int(left_out["rows"].sum())):
-        return _NOTHING
-    return Markup("<p>{:,} odd row(s) left out: <code>liq odd</code> shows them</p>").format(rows)
+    line = coverage.describe_left_out(int(left_out["rows"].sum()))
+    return Markup("<p>{}</p>").format(with_code(line)) if line else _NOTHING
 
 
 def _stamp(stamp: Stamp) -> Markup:

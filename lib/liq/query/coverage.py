@@ -1,4 +1,4 @@
-"""Which feeds were disconnected, and for how much of a window, in words.
+"""What results lack, in words: feeds that were disconnected in a window, and odd rows.
 
 The rule itself is in the catalogue: the queries ``coverage``, ``feed_coverage`` and ``covered``.
 """
@@ -37,6 +37,11 @@ def summarise_feeds(feeds: "pd.DataFrame") -> str:
         shares = ((name_feed(row.exchange, row.source), row.missing) for row in partly)
         texts.append(f"disconnected for a part of the window: {_list_shares(shares)}")
     return "; ".join(texts)
+
+
+def describe_left_out(rows: int) -> str:
+    """Return a line about ``rows`` odd rows, from the query ``left_out``; "" for none."""
+    return f"{rows:,} odd row(s) left out: `liq odd` shows them" if rows else ""
 
 
 def describe_gaps(gaps: Iterable[Any], window_s: float) -> str:

@@ -12,7 +12,7 @@ from liq.ingest.recording import Recorder
 from liq.ingest.venues import VENUES
 from liq.query import queries
 from liq.records.model import Source
-from liq.web.dashboard.inspector import inspect, key, readable
+from liq.web.dashboard.inspector import build_key, format_raw, inspect
 from support.rows import insert
 from web.dashboard.conftest import fresh
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.stack
 
 def keys(settings: Settings) -> list[str]:
     prints = queries.hit("latest_prints", settings=settings)
-    return [key(row) for row in prints.itertuples(index=False)]
+    return [build_key(row) for row in prints.itertuples(index=False)]
 
 
 def test_it_finds_the_row_and_the_message_it_came_in(own: Settings, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_print_that_is_gone_says_so(own: Settings) -> None:
     ],
 )
 def test_raw_frames_are_made_readable(raw: bytes, text: str) -> None:
-    assert readable(raw) == text
+    assert format_raw(raw) == text
 
 
 def test_every_venue_has_a_rule() -> None:

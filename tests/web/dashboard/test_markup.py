@@ -11,10 +11,9 @@ from liq.ingest.venues import VENUES
 from liq.monitoring.diagnosis import Part, Problem
 from liq.records.model import Severity
 from liq.web.dashboard import markup
-from liq.web.dashboard.html import Html
 from liq.web.dashboard.inspector import Inspection
 from liq.web.dashboard.model import DashboardModel, Frames, Results, State
-from liq.web.dashboard.table import Table
+from liq.web.dashboard.widgets import Html, Table
 
 EVIL = "<img src=x onerror=alert(1)>"
 NOW = datetime(2026, 1, 1, 12, 0, 1, 500_000, tzinfo=UTC)
@@ -55,11 +54,12 @@ def model(state: State, problem: str = "") -> DashboardModel:
 def test_text_from_outside_is_escaped() -> None:
     shown = model(State.FAILED, problem=EVIL)
     found = Inspection({"symbol": EVIL}, {"symbol": EVIL}, None, EVIL)
-    pages = [markup.header(shown), markup.notice(shown), markup.tape(prints()),
-             markup.footnote(frames()), markup.figures(frames()), markup.inspection(found),
-             markup.alert(EVIL), markup.feeds(health(exchange=EVIL)),
-             markup.sizes(quantiles(EVIL)), markup.cascades(cascade(EVIL)),
-             markup.coverage_notice(EVIL)]  # fmt: skip
+    pages = [markup.render_header(shown), markup.render_notice(shown), markup.render_tape(prints()),
+             markup.render_footnote(frames()), markup.render_figures(frames()),
+             markup.render_inspection(found),
+             markup.render_error(EVIL), markup.render_feeds(health(exchange=EVIL)),
+             markup.render_sizes(quantiles(EVIL)), markup.render_cascades(cascade(EVIL)),
+             markup.render_coverage_notice(EVIL)]  # fmt: skip
     assert not any("<img" in page for page in pages)
     assert sum("&lt;img" in page for page in pages) == 10
 
@@ -91,13 +91,15 @@ def test_rows_of_unknown_sources_and_venues_are_badged_and_not_an_error() -> Non
     strange.sources["source"] = "<made up>"
     shown = model(State.LIVE)
     shown.frames = strange
-    assert "&lt;MADE UP&gt; DATA" in markup.header(shown)
+    assert "&lt;MADE UP&gt; DATA" in markup.render_header(shown)
 
 
 def test_each_state_but_live_has_a_notice_of_its_own() -> None:
     troubled = {State.FAILED, State.STALE, State.DISCONNECTED, State.BROKEN}
     notices = {
-        state: markup.notice(model(state, f"{state} for a reason" if state in troubled else ""))
+        state: markup.render_notice(
+            model(state, f"{state} for a reason" if state in troubled else "")
+        )
         for state in State
     }
     assert notices.pop(State.LIVE) == ""
@@ -110,46 +112,46 @@ def test_each_state_but_live_has_a_notice_of_its_own() -> None:
 
 
 def test_header_badges_simulated_data() -> None:
-    assert "SIMULATED DATA" in markup.header(model(State.LIVE))
+    assert "SIMULATED DATA" in markup.render_header(model(State.LIVE))
     nobody = DashboardModel()
-    assert "liq-badge" not in markup.header(nobody)
-    assert "no rows yet" in markup.header(nobody)
+    assert "liq-badge" not in markup.render_header(nobody)
+    assert "no rows yet" in markup.render_header(nobody)
 
 
 def test_figures_have_units_and_lower_bounds_their_mark() -> None:
-    assert "$1.235M" in markup.figures(frames())
-    assert "≥" not in markup.figures(frames())
-    assert markup.figures(frames(partial=1)).count("≥ ") == 5
-    assert markup.figures(frames(), pd.DataFrame({"exchange": ["okx"]})).count("≥ ") == 5
-    assert "≥ " not in markup.figures(frames(), pd.DataFrame({"exchange": []}))
-    assert "25 % covered" in markup.cascades(cascade("BTC"))
-    assert "100% towards longs" in markup.figures(frames())
-    assert "no prints" in markup.figures(frames(long_usd=0.0))
-    assert markup.figures(None).count("liq-figure") == 5
+    assert "$1.235M" in markup.render_figures(frames())
+    assert "≥" not in markup.render_figures(frames())
+    assert markup.render_figures(frames(partial=1)).count("≥ ") == 5
+    assert markup.render_figures(frames(), pd.DataFrame({"exchange": ["okx"]})).count("≥ ") == 5
+    assert "≥ " not in markup.render_figures(frames(), pd.DataFrame({"exchange": []}))
+    assert "25 % covered" in markup.render_cascades(cascade("BTC"))
+    assert "100% towards longs" in markup.render_figures(frames())
+    assert "no prints" in markup.render_figures(frames(long_usd=0.0))
+    assert markup.render_figures(None).count("liq-figure") == 5
 
 
 def test_tape_rows_are_coloured_by_side_and_large_ones_marked() -> None:
-    page = markup.tape(prints())
+    page = markup.render_tape(prints())
     assert '<td class="liq-long">long</td>' in page
     assert "12:00:01.500" in page
     assert "250,000" in page
     assert 'class="liq-big"' in page
     assert 'data-key="[&#34;2026-01-01T12:00:01.500000+00:00&#34;,-5,&#34;' in page
-    assert markup.tape(prints().iloc[:0]) == '<p class="liq-none">no prints</p>'
+    assert markup.render_tape(prints().iloc[:0]) == '<p class="liq-none">no prints</p>'
 
 
 def test_a_print_that_no_exchange_sent_says_so() -> None:
-    assert "<mark>" not in markup.tape(prints())
-    assert "<mark>simulator</mark>" in markup.tape(prints(source="simulator"))
+    assert "<mark>" not in markup.render_tape(prints())
+    assert "<mark>simulator</mark>" in markup.render_tape(prints(source="simulator"))
 
 
 def test_an_inspection_shows_values_with_units_the_message_and_the_rule() -> None:
     row = {"notional": 1234567.5, "ts": NOW, "side": "long"}
-    page = markup.inspection(Inspection(row, {"notional": "USD"}, VENUES["okx"], '{"a": 1}'))
+    page = markup.render_inspection(Inspection(row, {"notional": "USD"}, VENUES["okx"], '{"a": 1}'))
     for text in ("1,234,567.5<small>USD", "2026-01-01 12:00:01.500000 UTC", "{&#34;a&#34;: 1}",
                  f'href="{VENUES["okx"].documentation}"', "bankruptcy price"):  # fmt: skip
         assert text in page
-    unkept = markup.inspection(Inspection(row, {}, None, "", "not kept: `liq run` keeps it"))
+    unkept = markup.render_inspection(Inspection(row, {}, None, "", "not kept: `liq run` keeps it"))
     assert "not kept: <code>liq run</code> keeps it" in unkept
 
 
@@ -165,45 +167,45 @@ def health(**changes: object) -> pd.DataFrame:
 
 
 def test_feeds_are_reported_with_units_and_a_lost_one_apart() -> None:
-    page = markup.feeds(health())
+    page = markup.render_feeds(health())
     for text in ("okx", "connected", "sampled", "1,200", "42 ms", "12 s", "5,000", "1,234", "77",
                  "passed over", "too old", "liq-feed-up"):  # fmt: skip
         assert text in page
-    lost = markup.feeds(health(connected=False, silent=True, lag_s=None, source="simulator"))
+    lost = markup.render_feeds(health(connected=False, silent=True, lag_s=None, source="simulator"))
     for text in ("disconnected", "liq-feed-down", "<td>-</td>", "<mark>simulator</mark>"):
         assert text in lost
-    ended = markup.feeds(health(connected=False, stopped=True))
+    ended = markup.render_feeds(health(connected=False, stopped=True))
     assert "stopped" in ended
     assert "liq-feed-down" not in ended
-    assert "<code>liq run</code>" in markup.feeds(health().iloc[:0])
+    assert "<code>liq run</code>" in markup.render_feeds(health().iloc[:0])
 
 
 def test_feeds_that_were_disconnected_are_named_in_one_line() -> None:
-    line = markup.coverage_notice("2 of 3 feeds disconnected: okx, gate")
+    line = markup.render_coverage_notice("2 of 3 feeds disconnected: okx, gate")
     assert "<b>≥</b> 2 of 3 feeds disconnected: okx, gate: sums are lower bounds." in line
-    assert markup.coverage_notice("") == ""
+    assert markup.render_coverage_notice("") == ""
 
 
 def test_history_says_its_window_and_not_how_old_the_newest_row_is() -> None:
     shown = model(State.HISTORY)
     shown.until = NOW
-    assert "ago" not in markup.header(shown)
-    assert f"to {NOW:%Y-%m-%d %H:%M:%S} UTC" in markup.header(shown)
+    assert "ago" not in markup.render_header(shown)
+    assert f"to {NOW:%Y-%m-%d %H:%M:%S} UTC" in markup.render_header(shown)
 
 
 def test_title_says_when_bars_were_widened() -> None:
-    assert "1s has too many bars" in markup.bars_title(frames())
+    assert "1s has too many bars" in markup.render_bars_title(frames())
     shown = replace(frames(), bucket="1s")
-    assert "too many" not in markup.bars_title(shown)
-    assert "Liquidated per 1s" in markup.bars_title(shown)
-    assert "mark price of BTC" in markup.bars_title(shown)
+    assert "too many" not in markup.render_bars_title(shown)
+    assert "Liquidated per 1s" in markup.render_bars_title(shown)
+    assert "mark price of BTC" in markup.render_bars_title(shown)
 
 
 def test_an_empty_stretch_of_history_leads_back_to_now() -> None:
     shown = model(State.EMPTY)
-    assert "start a producer" in markup.notice(shown)
+    assert "start a producer" in markup.render_notice(shown)
     shown.until = NOW
-    assert "press Live" in markup.notice(shown)
+    assert "press Live" in markup.render_notice(shown)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +228,7 @@ def test_dollars(amount: float, text: str) -> None:
     ],
 )
 def test_ago(seconds: float, text: str) -> None:
-    assert markup.ago(timedelta(seconds=seconds)) == text
+    assert markup.format_age(timedelta(seconds=seconds)) == text
 
 
 def test_rules_are_reported_with_their_conditions_and_faults() -> None:
@@ -234,7 +236,7 @@ def test_rules_are_reported_with_their_conditions_and_faults() -> None:
         description=EVIL, query="totals", column="long_usd", comparison=">=", threshold=1e6,
         message="x", window="1m", aggregate="max", severity=Severity.CRITICAL,
     )  # fmt: skip
-    page = markup.rules(Rules({"burst": rule}, {"bad": "rule bad: <odd>"}))
+    page = markup.render_rules(Rules({"burst": rule}, {"bad": "rule bad: <odd>"}))
     for text in ("burst", "max of long_usd of totals within 1m &gt;= 1,000,000", "5m", "&lt;img",
                  "liq-critical", "rule bad: &lt;odd&gt;"):  # fmt: skip
         assert text in page
@@ -246,10 +248,10 @@ def test_alerts_are_distinguished_by_severity_escaped_and_marked_when_not_live()
         "ts": NOW, "rule": EVIL, "severity": "critical", "message": EVIL, "value": 2_500_000.0,
         "threshold": 1_000_000.0, "query": "totals", "measure": "long_usd", "live": False,
     }  # fmt: skip
-    page = markup.alerts(pd.DataFrame([row, row | {"severity": "info", "live": True}]))
+    page = markup.render_alerts(pd.DataFrame([row, row | {"severity": "info", "live": True}]))
     assert "<img" not in page
     assert page.count('<li class="liq-critical"') == page.count('<li class="liq-info"') == 1
     assert page.count("<mark>") == 1
     assert "totals: long_usd 2.5e+06, threshold 1e+06" in page
     assert "<time>01-01 12:00:01</time>" in page
-    assert markup.alerts(None) == markup.alerts(pd.DataFrame()) == ""
+    assert markup.render_alerts(None) == markup.render_alerts(pd.DataFrame()) == ""

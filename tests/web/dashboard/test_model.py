@@ -90,7 +90,7 @@ def test_a_control_that_changed_reloads(own: Settings) -> None:
     model.symbols = ["NONE"]
     model.poll()
     assert model.state is State.EMPTY
-    assert "no row has the symbol &#39;NONE&#39;" in markup.notice(model)
+    assert "no row has the symbol &#39;NONE&#39;" in markup.render_notice(model)
 
 
 def test_a_system_just_started_fills_its_picture(own: Settings) -> None:

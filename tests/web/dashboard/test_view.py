@@ -23,13 +23,10 @@ from liq.errors import QueryError
 from liq.query import questdb
 from liq.records.model import Alert, Severity, Text
 from liq.records.streams import LIQUIDATIONS
-from liq.web.dashboard import Dashboard, State, heartbeat, model, view
+from liq.web.dashboard import Dashboard, State, model, view
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.dashboard.boards import Overview
-from liq.web.dashboard.download import Download
-from liq.web.dashboard.heartbeat import Heartbeat
-from liq.web.dashboard.plot import Plot, plotly_js
-from liq.web.dashboard.table import Table
+from liq.web.dashboard.widgets import Download, PageHeartbeat, Plot, Table, find_plotly_js
 from support.helpers import eventually, free_ports, reached
 from support.proxy import Proxy
 from support.rows import insert, insert_alerts
@@ -75,13 +72,13 @@ def drawn(plot: Plot, trace: int = 0) -> list[float]:
 
 def open_page(dashboard: Dashboard, *, paint: bool = True) -> None:
     """Send the messages of a visible page; without ``paint`` it never reports a painted update."""
-    found = find(dashboard, Heartbeat)
+    found = find(dashboard, PageHeartbeat)
     if paint:
         found.observe(lambda change: report_painted(found, change["new"]), "update")
     found._handle_custom_msg({"type": "visible"}, [])
 
 
-def report_painted(heartbeat: Heartbeat, update: int) -> None:
+def report_painted(heartbeat: PageHeartbeat, update: int) -> None:
     heartbeat._handle_custom_msg({"type": "painted", "update": update}, [])
 
 
@@ -132,7 +129,7 @@ async def test_it_pauses_while_the_page_is_hidden(
     assert drawn(overview(dashboard).bars) == []
     open_page(dashboard)
     await reached(lambda: drawn(overview(dashboard).bars) == [100])
-    monkeypatch.setattr(heartbeat, "TIMEOUT_S", 0.0)
+    monkeypatch.setattr("liq.web.dashboard.widgets.TIMEOUT_S", 0.0)
     await asyncio.sleep(0.5)
     await asyncio.to_thread(insert, own, [fresh(200)])
     await asyncio.sleep(0.5)
@@ -145,7 +142,7 @@ async def test_a_slow_page_is_sent_no_more_until_it_has_painted(own: Settings) -
     dashboard = Dashboard(settings=own, interval=0.1)
     dashboard.start()
     open_page(dashboard, paint=False)
-    page = find(dashboard, Heartbeat)
+    page = find(dashboard, PageHeartbeat)
     await asyncio.to_thread(insert, own, [fresh(200)])
     await reached(lambda: sum(drawn(overview(dashboard).bars)) == 300)
     await asyncio.to_thread(insert, own, [fresh(400)])
@@ -162,7 +159,7 @@ async def test_a_slow_page_is_sent_no_more_until_it_has_painted(own: Settings) -
 async def test_a_page_that_never_reports_painting_is_not_waited_for_long(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heartbeat, "PAINT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("liq.web.dashboard.widgets.PAINT_TIMEOUT_S", 0.2)
     insert(own, [fresh(100)])
     dashboard = Dashboard(settings=own, interval=0.1)
     dashboard.start()
@@ -339,7 +336,7 @@ async def test_the_page_gets_signs_of_life_and_an_age_that_grows(
     monkeypatch.setattr(view, "_BEAT", 0.05)
     insert(own, [fresh(100)])
     dashboard = Dashboard(settings=own, interval=60)
-    found = find(dashboard, Heartbeat)
+    found = find(dashboard, PageHeartbeat)
     dashboard.start()
     await asyncio.sleep(0.3)
     assert found.beat == 0  # nobody looks
@@ -603,6 +600,6 @@ def test_a_chart_sends_plotly_once_it_is_asked(monkeypatch: pytest.MonkeyPatch) 
     plot._handle_custom_msg({"type": "other"}, [])
     assert sent == []
     plot._handle_custom_msg({"type": "plotly.js"}, [])
-    assert sent == [({"type": "plotly.js"}, [plotly_js().read_bytes()])]
+    assert sent == [({"type": "plotly.js"}, [find_plotly_js().read_bytes()])]
     assert b"plotly.js v" in sent[0][1][0][:100]
     assert len(str(plot._esm)) < 5_000  # and not 4.6 MB with every chart

@@ -64,7 +64,7 @@ class Request(NamedTuple):
 Requests = Callable[[Controls], Mapping[str, Request]]
 
 
-def overview(chosen: Controls) -> Mapping[str, Request]:
+def request_overview(chosen: Controls) -> Mapping[str, Request]:
     """Return the requests for bars, price, cumulative net, rankings and the newest prints."""
     bars = chosen.filters | {"bucket": chosen.bucket}
     price = chosen.span | {"bucket": chosen.bucket, "base": chosen.focus}
@@ -78,7 +78,7 @@ def overview(chosen: Controls) -> Mapping[str, Request]:
     }
 
 
-def prices(chosen: Controls) -> Mapping[str, Request]:
+def request_prices(chosen: Controls) -> Mapping[str, Request]:
     """Return the requests for the heatmap and for the price's path around large prints."""
     heatmap = chosen.filters | {"base": chosen.focus, "bucket": chosen.bucket}
     return {
@@ -87,12 +87,12 @@ def prices(chosen: Controls) -> Mapping[str, Request]:
     }
 
 
-def cascades(chosen: Controls) -> Mapping[str, Request]:
+def request_cascades(chosen: Controls) -> Mapping[str, Request]:
     """Return the request for the largest cascades."""
     return {"cascades": Request("cascades", chosen.filters | {"limit": _LARGEST_CASCADES})}
 
 
-def patterns(chosen: Controls) -> Mapping[str, Request]:
+def request_patterns(chosen: Controls) -> Mapping[str, Request]:
     """Return the requests for venue shares, hours of the day and sizes."""
     week = {"window": max(chosen.window, _WEEK, key=parse_duration)}
     return {
@@ -102,23 +102,24 @@ def patterns(chosen: Controls) -> Mapping[str, Request]:
     }
 
 
-def alerts(chosen: Controls) -> Mapping[str, Request]:
+def request_alerts(chosen: Controls) -> Mapping[str, Request]:
     """Return the request for the alerts of the window, or of the last day if that is longer."""
     day = max(chosen.window, _DAY, key=parse_duration)
     return {"alerts": Request("alerts", {"window": day, "until": chosen.until, "limit": _ALERTS})}
 
 
-def feeds(chosen: Controls) -> Mapping[str, Request]:
+def request_feeds(chosen: Controls) -> Mapping[str, Request]:
     """Return the request for the state of the feeds."""
     span = chosen.span | {"exchange": list(chosen.exchanges)}
     return {"health": Request("feed_health", span)}
 
 
+# the tabs in their order; a class of `liq.web.dashboard.boards` has each name
 BOARDS: dict[str, Requests] = {
-    "Overview": overview,
-    "Prices": prices,
-    "Cascades": cascades,
-    "Patterns": patterns,
-    "Alerts": alerts,
-    "Feeds": feeds,
+    "Overview": request_overview,
+    "Prices": request_prices,
+    "Cascades": request_cascades,
+    "Patterns": request_patterns,
+    "Alerts": request_alerts,
+    "Feeds": request_feeds,
 }

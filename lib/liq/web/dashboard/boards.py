@@ -1,6 +1,7 @@
 """The widgets of each board, and the print inspector below them.
 
-A board is the page behind one tab. Its queries are in `liq.web.dashboard.board_queries`.
+A board is the page behind one tab. `liq.web.dashboard.board_queries` lists the boards and their
+queries. The class that draws a board has the board's name.
 """
 
 import asyncio
@@ -18,13 +19,11 @@ from liq.analysis.charts import Spec, ThemeName
 from liq.common.html import with_code
 from liq.config import Settings
 from liq.web.dashboard import markup
-from liq.web.dashboard.guard import Guard
-from liq.web.dashboard.html import Html
+from liq.web.dashboard.board_queries import BOARDS
+from liq.web.dashboard.errors import Tasks
 from liq.web.dashboard.inspector import inspect
 from liq.web.dashboard.model import Frames
-from liq.web.dashboard.plot import Plot
-from liq.web.dashboard.table import Table
-from liq.web.dashboard.tasks import Tasks
+from liq.web.dashboard.widgets import ErrorBoundary, Html, Plot, Table
 
 
 class DrawOptions(NamedTuple):
@@ -45,6 +44,9 @@ class Board(ABC):
     brushes: tuple[Plot, ...] = ()
     tables: tuple[Table, ...] = ()
 
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
     @abstractmethod
     def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show ``frames``, which hold this board's queries; each card shows its own errors."""
@@ -55,7 +57,7 @@ class Board(ABC):
         return [card.name for card in self.cards if card.fault]
 
 
-class Card(Guard):
+class Card(ErrorBoundary):
     """A framed part of a board: ``with card:`` shows an exception on top of the card.
 
     ``title`` replaces the name as the card's heading; ``note`` is small print beside the name.
@@ -71,14 +73,15 @@ class Card(Guard):
         note: str = "",
     ) -> None:
         super().__init__(name)
-        parts = [self.place, title or _heading(name, note), content]
+        parts = [self.place, title or _create_heading(name, note), content]
         self.widget = widgets.VBox(parts).add_class("liq-card").add_class(css_class)
 
 
 class Overview(Board):
     """Bars, cumulative net, rankings and the tape of newest prints."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
         self.bars, self.net = Plot(brush=True), Plot(brush=True)
         self.symbols, self.exchanges = Plot(), Plot()
         self.tape = Table().add_class("liq-tape")
@@ -91,14 +94,14 @@ class Overview(Board):
             Card("liq-exchanges", "By exchange", self.exchanges),
             Card("liq-prints", "Tape", self.tape, note="click a row for details"),
         )
-        self.widget = _grid("liq-overview", self.cards)
+        self.widget = _create_grid("liq-overview", self.cards)
 
     def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show the window."""
         shown, badge, theme = frames.board, frames.badge, options.theme
         bars, net, symbols, exchanges, tape = self.cards
         with bars:
-            self._title.value = markup.bars_title(frames)
+            self._title.value = markup.render_bars_title(frames)
             self.bars.spec = _draw_window(
                 charts.bars.spec, shown["bars"], frames, options, price=shown["price"]
             )
@@ -113,13 +116,14 @@ class Overview(Board):
                 shown["exchanges"], theme, gaps=options.gaps, badge=badge
             )
         with tape:
-            self.tape.html = markup.tape(shown["tape"])
+            self.tape.html = markup.render_tape(shown["tape"])
 
 
 class Prices(Board):
     """Realised liquidations by price and time, and the price's path around large prints."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
         self.heatmap, self.path = Plot(brush=True), Plot()
         self.brushes = (self.heatmap,)
         self._title = Html(css_class="liq-heading")
@@ -127,13 +131,13 @@ class Prices(Board):
             Card("liq-heatmap", "Liquidated by price", self.heatmap, title=self._title),
             Card("liq-path", "Price around large prints", self.path),
         )
-        self.widget = _grid("liq-prices", self.cards)
+        self.widget = _create_grid("liq-prices", self.cards)
 
     def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show the window."""
         heatmap, path = self.cards
         with heatmap:
-            self._title.value = markup.prices_title(frames)
+            self._title.value = markup.render_prices_title(frames)
             self.heatmap.spec = _draw_window(
                 charts.heatmap.spec, frames.board["heatmap"], frames, options
             )
@@ -144,7 +148,8 @@ class Prices(Board):
 class Cascades(Board):
     """The times of the cascades, and a table of the largest."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
         self.timeline = Plot(brush=True)
         self.brushes = (self.timeline,)
         self._list = Html(css_class="liq-list")
@@ -152,7 +157,7 @@ class Cascades(Board):
             Card("liq-timeline", "Cascades by asset", self.timeline),
             Card("liq-greatest", "Largest cascades", self._list),
         )
-        self.widget = _grid("liq-cascades", self.cards)
+        self.widget = _create_grid("liq-cascades", self.cards)
 
     def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show the window."""
@@ -161,13 +166,14 @@ class Cascades(Board):
             found = frames.board["cascades"]
             self.timeline.spec = _draw_window(charts.cascades.spec, found, frames, options)
         with largest:
-            self._list.value = markup.cascades(frames.board["cascades"])
+            self._list.value = markup.render_cascades(frames.board["cascades"])
 
 
 class Patterns(Board):
     """Venues' shares over time, the profile of the day, and quantiles of the size."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
         self.share, self.hours = Plot(brush=True), Plot()
         self.brushes = (self.share,)
         self._sizes = Html(css_class="liq-list")
@@ -176,7 +182,7 @@ class Patterns(Board):
             Card("liq-hours", "Hour of the day", self.hours, note="at least a week"),
             Card("liq-sizes", "Size of a print (USD)", self._sizes),
         )
-        self.widget = _grid("liq-patterns", self.cards)
+        self.widget = _create_grid("liq-patterns", self.cards)
 
     def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show the window."""
@@ -189,36 +195,37 @@ class Patterns(Board):
                 shown["hours"], options.theme, badge=frames.badge
             )
         with sizes:
-            self._sizes.value = markup.sizes(shown["sizes"])
+            self._sizes.value = markup.render_sizes(shown["sizes"])
 
 
 class Alerts(Board):
     """A list of the alerts, newest first, and a table of the rules."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        super().__init__(settings)
         self._list, self._rules = Html(css_class="liq-list"), Html(css_class="liq-list")
         note = "from alerts.json; `liq alerts` evaluates them"
         self.cards = (
             Card("liq-raised", "Raised", self._list, note="at least a day"),
             Card("liq-rules", "Rules", self._rules, note=note),
         )
-        self.widget = _grid("liq-alerting", self.cards)
+        self.widget = _create_grid("liq-alerting", self.cards)
 
     def draw(self, frames: Frames, options: DrawOptions) -> None:  # noqa: ARG002 - CSS has the theme
         """Show the window, and the rules as ``alerts.json`` has them now."""
         raised, known = self.cards
         with raised:
-            listed = markup.alerts(frames.board["alerts"])
-            self._list.value = listed or markup.nothing("no alerts")
+            listed = markup.render_alerts(frames.board["alerts"])
+            self._list.value = listed or markup.render_nothing("no alerts")
         with known:
-            self._rules.value = markup.rules(rules(self._settings))
+            self._rules.value = markup.render_rules(rules(self._settings))
 
 
 class Feeds(Board):
     """A table of the feeds, and the times when each was connected."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
         self.coverage = Plot(brush=True)
         self.brushes = (self.coverage,)
         self.health = Html(css_class="liq-health")
@@ -226,7 +233,7 @@ class Feeds(Board):
             Card("liq-coverage", "Feed coverage", self.coverage),
             Card("liq-reports", "Feeds", self.health),
         )
-        self.widget = _grid("liq-feeds", self.cards)
+        self.widget = _create_grid("liq-feeds", self.cards)
 
     def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show the window."""
@@ -237,7 +244,7 @@ class Feeds(Board):
                 health, options.gaps, options.theme, span=span
             )
         with reports:
-            self.health.value = markup.feeds(frames.board["health"])
+            self.health.value = markup.render_feeds(frames.board["health"])
 
 
 class Inspector:
@@ -249,8 +256,8 @@ class Inspector:
         self._wanted = ""
         self._content = Html(css_class="liq-inspection")
         close = widgets.Button(description="Close", tooltip="hide the details")
-        self._guard = Guard("Inspector")
-        self.widget = widgets.VBox([close, self._guard.place, self._content])
+        self._boundary = ErrorBoundary("Inspector")
+        self.widget = widgets.VBox([close, self._boundary.place, self._content])
         close.on_click(lambda _: self.widget.add_class("liq-hidden"))
         self.widget.add_class("liq-card").add_class("liq-inspector").add_class("liq-hidden")
 
@@ -262,22 +269,16 @@ class Inspector:
         self._tasks.spawn(self._read(key))
 
     async def _read(self, key: str) -> None:
-        with self._guard:  # in a thread: a slow QuestDB must not block the page
+        with self._boundary:  # in a thread: a slow QuestDB must not block the page
             found = await asyncio.to_thread(inspect, key, self._settings)
             if key == self._wanted:
-                self._content.value = markup.inspection(found)
+                self._content.value = markup.render_inspection(found)
 
 
 def create_boards(settings: Settings) -> dict[str, Board]:
-    """Return the widgets of every board by its name, in the order of the tabs."""
-    return {
-        "Overview": Overview(),
-        "Prices": Prices(),
-        "Cascades": Cascades(),
-        "Patterns": Patterns(),
-        "Alerts": Alerts(settings),
-        "Feeds": Feeds(),
-    }
+    """Return the widgets of every board of `BOARDS`, by name; the board's class has its name."""
+    classes = {board.__name__: board for board in Board.__subclasses__()}
+    return {name: classes[name](settings) for name in BOARDS}
 
 
 def _draw_window(
@@ -295,11 +296,11 @@ def _draw_window(
     return spec
 
 
-def _heading(title: str, note: str = "") -> Html:
+def _create_heading(title: str, note: str = "") -> Html:
     small = Markup("<small>{}</small>").format(with_code(note)) if note else ""
     return Html(Markup("<h3>{}{}</h3>").format(title, small), "liq-heading")
 
 
-def _grid(css_class: str, cards: Sequence[Card]) -> widgets.Box:
+def _create_grid(css_class: str, cards: Sequence[Card]) -> widgets.Box:
     """Return cards in a grid, as the style sheet places them."""
     return widgets.Box([card.widget for card in cards]).add_class("liq-board").add_class(css_class)

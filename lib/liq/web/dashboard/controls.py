@@ -11,68 +11,73 @@ from liq.query.exports import export_bytes
 from liq.query.formats import Format
 from liq.query.names import parse_names
 from liq.query.parameters import parse_duration
-from liq.web.dashboard.download import Download
-from liq.web.dashboard.guard import Guard
 from liq.web.dashboard.model import DashboardModel
+from liq.web.dashboard.widgets import Download, ErrorBoundary
 
 WINDOWS = ("5m", "15m", "1h", "4h", "12h", "1d", "7d", "30d")
 _MAX_PRINTS = 1_000_000  # some hundred megabytes
 _FILES = {"CSV": Format.CSV, "Spreadsheet": Format.SPREADSHEET, "Parquet": Format.PARQUET}
 
 
-def filters(model: DashboardModel, guard: Guard) -> widgets.Widget:
+def create_filters(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Widget:
     """Return the controls that select prints: bucket, window, asset, venues, symbols, minimum size.
 
-    ``guard`` shows the error of an invalid choice.
+    ``boundary`` shows the error of an invalid choice.
     """
     bucket = widgets.Dropdown(options=model.buckets, description="Bucket")
     least = widgets.BoundedFloatText(
         min=0, max=1e12, step=1000, description="Min size (USD)", continuous_update=False
     )
     for control, trait in ((bucket, "bucket"), (least, "min_notional")):
-        bind(model, trait, control, guard)
-    venues = _picker(model, "exchanges", "exchange", "all venues", guard)
-    symbols = _picker(model, "symbols", "symbol", "all symbols", guard)
-    return _bar(
+        bind(model, trait, control, boundary)
+    venues = _create_picker(model, "exchanges", "exchange", "all venues", boundary)
+    symbols = _create_picker(model, "symbols", "symbol", "all symbols", boundary)
+    return _create_bar(
         bucket,
-        _window(model, guard),
-        _asset(model, guard),
-        _label("Venues"),
+        _create_window(model, boundary),
+        _create_asset(model, boundary),
+        _create_label("Venues"),
         venues,
-        _label("Symbols"),
+        _create_label("Symbols"),
         symbols,
         least,
     )
 
 
-def actions(
+def create_actions(
     model: DashboardModel,
     set_theme: Callable[[ThemeName], None],
     theme: ThemeName,
-    guard: Guard,
+    boundary: ErrorBoundary,
 ) -> widgets.Widget:
     """Return the buttons for time, Pause, the theme and the download of the prints.
 
-    ``guard`` shows the error of a pressed button.
+    ``boundary`` shows the error of a pressed button.
     """
     pause = widgets.ToggleButton(tooltip="pause or resume updates")
-    bind(model, "paused", pause, guard)
+    bind(model, "paused", pause, boundary)
     widgets.dlink(
         (model, "paused"), (pause, "description"), lambda paused: "Resume" if paused else "Pause"
     )
     light = widgets.ToggleButton(
         value=theme == "light", description="Light", tooltip="switch between light and dark"
     )
-    turn = guard.wrap(lambda change: set_theme("light" if change["new"] else "dark"))
+    turn = boundary.wrap(lambda change: set_theme("light" if change["new"] else "dark"))
     light.observe(turn, "value")
-    download = Download(list(_FILES), lambda kind: _file(model, kind)).add_class("liq-download")
-    return _bar(*_time_buttons(model, guard), pause, light, _label("Save prints"), download)
+    download = Download(list(_FILES), lambda kind: _make_file(model, kind)).add_class(
+        "liq-download"
+    )
+    return _create_bar(
+        *_create_time_buttons(model, boundary), pause, light, _create_label("Save prints"), download
+    )
 
 
-def bind(model: DashboardModel, trait: str, control: widgets.Widget, guard: Guard) -> None:
-    """Link a control's value and a trait of the model; ``guard`` shows an invalid choice."""
+def bind(
+    model: DashboardModel, trait: str, control: widgets.Widget, boundary: ErrorBoundary
+) -> None:
+    """Link a control's value and a trait of the model; ``boundary`` shows an invalid choice."""
 
-    @guard.wrap
+    @boundary.wrap
     def choose(change: Any) -> None:
         model.set_trait(trait, change["new"])
 
@@ -84,35 +89,37 @@ def bind(model: DashboardModel, trait: str, control: widgets.Widget, guard: Guar
     model.observe(show, trait)
 
 
-def _window(model: DashboardModel, guard: Guard) -> widgets.Dropdown:
+def _create_window(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Dropdown:
     def options() -> list[str]:
         return sorted({*WINDOWS, model.window}, key=parse_duration)
 
-    return _choice(model, "Window", "window", options, ["window"], guard=guard)
+    return _create_choice(model, "Window", "window", options, ["window"], boundary=boundary)
 
 
-def _asset(model: DashboardModel, guard: Guard) -> widgets.Dropdown:
+def _create_asset(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Dropdown:
     def options() -> list[tuple[str, str]]:
         # a chosen asset without prints stays valid
         assets = dict.fromkeys([*model.known_assets, *([model.asset] if model.asset else [])])
         return [("all", ""), *((asset, asset) for asset in assets)]
 
-    return _choice(model, "Asset", "asset", options, ["asset", "known_assets"], guard=guard)
+    return _create_choice(
+        model, "Asset", "asset", options, ["asset", "known_assets"], boundary=boundary
+    )
 
 
-def _choice(
+def _create_choice(
     model: DashboardModel,
     name: str,
     trait: str,
     options: Callable[[], Sequence[object]],
     changes: list[str],
     *,
-    guard: Guard,
+    boundary: ErrorBoundary,
 ) -> widgets.Dropdown:
     """Return a drop-down of ``trait``; a change of one of ``changes`` updates its options."""
     control = widgets.Dropdown(description=name)
 
-    @guard.wrap
+    @boundary.wrap
     def choose(change: Any) -> None:
         model.set_trait(trait, change["new"])
 
@@ -128,31 +135,33 @@ def _choice(
     return control
 
 
-def _time_buttons(model: DashboardModel, guard: Guard) -> tuple[widgets.Widget, ...]:
+def _create_time_buttons(
+    model: DashboardModel, boundary: ErrorBoundary
+) -> tuple[widgets.Widget, ...]:
     back = widgets.Button(description="◀", tooltip="one window back")
     forward = widgets.Button(description="▶", tooltip="one window forward")
     live = widgets.Button(description="Live", tooltip="return to now")
-    back.on_click(guard.wrap(lambda _: model.step(-1)))
-    forward.on_click(guard.wrap(lambda _: model.step(1)))
-    live.on_click(guard.wrap(lambda _: model.set_trait("until", None)))
+    back.on_click(boundary.wrap(lambda _: model.step(-1)))
+    forward.on_click(boundary.wrap(lambda _: model.step(1)))
+    live.on_click(boundary.wrap(lambda _: model.set_trait("until", None)))
     for button in (forward, live):
         widgets.dlink((model, "until"), (button, "disabled"), lambda until: until is None)
     return back, live, forward
 
 
-def _picker(
-    model: DashboardModel, trait: str, column: str, hint: str, guard: Guard
+def _create_picker(
+    model: DashboardModel, trait: str, column: str, hint: str, boundary: ErrorBoundary
 ) -> widgets.Widget:
     """Return the chosen names, which can be removed, and a field that adds names.
 
-    A name is accepted in any unambiguous case; ``guard`` shows a name that no row has. The field of
-    `TagsInput` itself drops unknown names silently, so it is hidden.
+    A name is accepted in any unambiguous case; ``boundary`` shows a name that no row has. The field
+    of `TagsInput` itself drops unknown names silently, so it is hidden.
     """
     tags = widgets.TagsInput(allow_duplicates=False)
-    bind(model, trait, tags, guard)
+    bind(model, trait, tags, boundary)
     entry = widgets.Combobox(placeholder=hint, continuous_update=False)
 
-    @guard.wrap
+    @boundary.wrap
     def add(change: Any) -> None:
         if typed := change["new"]:
             entry.value = ""
@@ -167,7 +176,7 @@ def _picker(
     return widgets.Box([tags, entry]).add_class("liq-picker")
 
 
-def _file(model: DashboardModel, kind: str) -> tuple[str, bytes]:
+def _make_file(model: DashboardModel, kind: str) -> tuple[str, bytes]:
     """Return the prints that match the controls, as a file's name and content.
 
     Raises `QueryError` if there are too many prints for a page.
@@ -183,9 +192,9 @@ def _file(model: DashboardModel, kind: str) -> tuple[str, bytes]:
     return f"liquidations-{asked.window}{out.suffix}", content
 
 
-def _label(text: str) -> widgets.Widget:
+def _create_label(text: str) -> widgets.Widget:
     return widgets.Label(text).add_class("liq-label")
 
 
-def _bar(*parts: widgets.Widget) -> widgets.Widget:
+def _create_bar(*parts: widgets.Widget) -> widgets.Widget:
     return widgets.Box(list(parts)).add_class("liq-controls")

@@ -33,14 +33,14 @@ class Inspection:
     problem: str = ""
 
 
-def key(row: Any) -> str:
+def build_key(row: Any) -> str:
     """Return the unique key of a row of ``latest_prints``, as text."""
     parts = (row.ts.isoformat(), int(row.event_id), str(row.exchange), str(row.symbol))
     return msgspec.json.encode(parts).decode()
 
 
 def inspect(key: str, settings: Settings | None = None) -> Inspection:
-    """Return the details of the print with this `key`.
+    """Return the details of the print with this `build_key`.
 
     Raises:
         QueryError: no row has this key.
@@ -59,11 +59,11 @@ def inspect(key: str, settings: Settings | None = None) -> Inspection:
     if found.empty:
         raise QueryError(f"no print of {exchange} {symbol} at {ts}: its partition was dropped")
     row = {str(name): value for name, value in found.iloc[0].items()}
-    raw, problem = _raw(exchange, row["recv_ts"].value // 1000, settings)
+    raw, problem = _find_raw(exchange, row["recv_ts"].value // 1000, settings)
     return Inspection(row, found.attrs["units"], VENUES.get(exchange), raw, problem)
 
 
-def _raw(exchange: str, recv_ts: int, settings: Settings) -> tuple[str, str]:
+def _find_raw(exchange: str, recv_ts: int, settings: Settings) -> tuple[str, str]:
     """Return the recorded message, and the cause if there is none."""
     try:
         frame = recording.find(settings.recordings, exchange, recv_ts)
@@ -71,10 +71,10 @@ def _raw(exchange: str, recv_ts: int, settings: Settings) -> tuple[str, str]:
         return "", str(error)
     if frame is None:
         return "", "not recorded: `liq run` and `liq produce --record` keep raw messages"
-    return readable(frame.raw), ""
+    return format_raw(frame.raw), ""
 
 
-def readable(raw: bytes) -> str:
+def format_raw(raw: bytes) -> str:
     """Return a raw frame as indented JSON, or as plain text; a gzipped frame is unpacked."""
     plain = gzip.decompress(raw) if raw.startswith(_GZIP) else raw
     try:

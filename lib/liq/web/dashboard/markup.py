@@ -15,7 +15,7 @@ from liq.analysis.charts.base import is_missing
 from liq.common.html import cells, join, row, table, with_code
 from liq.ingest.venues.base import Venue
 from liq.monitoring.diagnosis import Problem
-from liq.query.coverage import format_share
+from liq.query.coverage import describe_left_out, format_share
 from liq.query.parameters import parse_duration
 from liq.records.model import LIVE_SOURCES
 from liq.web.dashboard import inspector
@@ -51,16 +51,16 @@ _LARGE_USD = 100_000  # a print of this size or more is in bold
 _FIGURES = ("longs liquidated", "shorts liquidated", "long minus short", "prints", "largest")
 
 
-def header(model: DashboardModel) -> Markup:
+def render_header(model: DashboardModel) -> Markup:
     """Return the title, the source badge and the freshness of the rows."""
     badge = model.frames.badge if model.frames else ""
     text = "SOURCE UNKNOWN" if badge is None else badge
     mark = Markup('<span class="liq-badge" title="not from an exchange">{}</span>').format(text)
-    return join([_TITLE, mark if text else "", _freshness(model)])
+    return join([_TITLE, mark if text else "", _render_freshness(model)])
 
 
-def broken_header(fault: str) -> Markup:
-    """Return the replacement for a `header` that could not be drawn."""
+def render_broken_header(fault: str) -> Markup:
+    """Return the replacement for a `render_header` that could not be drawn."""
     state = Markup(
         '<div class="liq-fresh liq-failed" title="{}"><i></i><b>the header is broken</b>'
         "<span>{}</span></div>"
@@ -68,7 +68,7 @@ def broken_header(fault: str) -> Markup:
     return join([_TITLE, state.format(fault, with_code("see `liq logs dashboard`"))])
 
 
-def notice(model: DashboardModel) -> Markup:
+def render_notice(model: DashboardModel) -> Markup:
     """Return the meaning of the state and the next step; empty while rows arrive."""
     if model.state is State.FAILED:
         outdated = _OUTDATED if model.frames else ""
@@ -77,7 +77,7 @@ def notice(model: DashboardModel) -> Markup:
     elif model.trouble:
         cause, *_ = model.trouble
         outdated = _OUTDATED if model.state is State.STALE else ""
-        title, text = _sentence_case(cause.what), f"{model.problem}. {outdated}"
+        title, text = _capitalise(cause.what), f"{model.problem}. {outdated}"
     elif model.state is State.EMPTY and model.until is not None:
         title, text = _NO_HISTORY
     elif model.state in _NOTICES:
@@ -85,20 +85,20 @@ def notice(model: DashboardModel) -> Markup:
     else:
         return Markup()
     return Markup('<div class="liq-notice liq-{}" role="status"><b>{}.</b> {} {}</div>').format(
-        model.state, title, with_code(text), _unknown_names(model)
+        model.state, title, with_code(text), _list_unknown_names(model)
     )
 
 
-def warning(problem: Problem | None) -> Markup:
+def render_warning(problem: Problem | None) -> Markup:
     """Return a problem that may soon stop live data; empty without a problem."""
     if problem is None:
         return Markup()
     return Markup('<div class="liq-notice liq-warning" role="status"><b>{}.</b> {}.</div>').format(
-        _sentence_case(problem.what), with_code(problem.detail)
+        _capitalise(problem.what), with_code(problem.detail)
     )
 
 
-def coverage_notice(feeds: str) -> Markup:
+def render_coverage_notice(feeds: str) -> Markup:
     """Return which feeds were disconnected, from `summarise_feeds`; empty for none."""
     if not feeds:
         return Markup()
@@ -108,10 +108,10 @@ def coverage_notice(feeds: str) -> Markup:
     ).format(feeds)
 
 
-def figures(frames: Frames | None, gaps: pd.DataFrame | None = None) -> Markup:
+def render_figures(frames: Frames | None, gaps: pd.DataFrame | None = None) -> Markup:
     """Return the window's five figures; with ``gaps``, from ``coverage``, they are lower bounds."""
     cards = (
-        _figures(frames, has_gaps=is_missing(gaps))
+        _list_figures(frames, has_gaps=is_missing(gaps))
         if frames
         else ((name, "…", "", "") for name in _FIGURES)
     )
@@ -125,18 +125,18 @@ def figures(frames: Frames | None, gaps: pd.DataFrame | None = None) -> Markup:
     )
 
 
-def footnote(frames: Frames | None, left_out: int = 0) -> Markup:
+def render_footnote(frames: Frames | None, left_out: int = 0) -> Markup:
     """Return the venues and the rows that the figures leave out, ``left_out`` odd rows included."""
     if frames is None:
         return Markup()
     note = completeness_note(frames.sources)
     venues = ", ".join(sorted(set(frames.sources["exchange"])))
-    odd = f"{left_out:,} odd row(s) left out: `liq odd` shows them" if left_out else ""
-    parts = [f"venues: {venues}" if venues else "", f"≥ {note}" if note else "", odd]
+    parts = [f"venues: {venues}" if venues else "", f"≥ {note}" if note else ""]
+    parts.append(describe_left_out(left_out))
     return with_code(" · ".join(part for part in parts if part))
 
 
-def bars_title(frames: Frames) -> Markup:
+def render_bars_title(frames: Frames) -> Markup:
     """Return the heading of the bars, with a note if the bucket had to be widened."""
     used, asked = frames.bucket, frames.controls.bucket
     wider = f"; {asked} has too many bars for this window" if used != asked else ""
@@ -144,76 +144,76 @@ def bars_title(frames: Frames) -> Markup:
     return Markup("<h3>Liquidated per {}<small>{}{}</small></h3>").format(used, beside, wider)
 
 
-def prices_title(frames: Frames) -> Markup:
+def render_prices_title(frames: Frames) -> Markup:
     """Return the heading of the heatmap."""
     return Markup(
         "<h3>{} liquidated, by price<small>realised prints, no model</small></h3>"
     ).format(frames.controls.focus)
 
 
-def tape(prints: pd.DataFrame) -> Markup:
-    """Return the newest prints, newest first; `inspector.key` makes each row's key."""
+def render_tape(prints: pd.DataFrame) -> Markup:
+    """Return the newest prints, newest first; `inspector.build_key` makes each row's key."""
     if prints.empty:
-        return nothing("no prints")
+        return render_nothing("no prints")
     names = ("time (UTC)", "side", "symbol", "size (USD)", "price", "exchange")
-    return table(names, map(_print_row, prints.itertuples(index=False)))
+    return table(names, map(_render_print, prints.itertuples(index=False)))
 
 
-def feeds(health: pd.DataFrame) -> Markup:
+def render_feeds(health: pd.DataFrame) -> Markup:
     """Return the state of each feed, from ``feed_health``."""
     if health.empty:
-        return nothing("no feed has reported; start one: `liq run`")
+        return render_nothing("no feed has reported; start one: `liq run`")
     names = ("feed", "state", "completeness", "last report (UTC)", "messages", "gaps",
              "reconnects", "mean lag", "max. lag", "max. queue",
              "passed over", "too old")  # fmt: skip
-    return table(names, map(_feed_row, health.itertuples(index=False)))
+    return table(names, map(_render_feed, health.itertuples(index=False)))
 
 
-def cascades(found: pd.DataFrame) -> Markup:
+def render_cascades(found: pd.DataFrame) -> Markup:
     """Return the largest cascades, from ``cascades``."""
     if found.empty:
-        return nothing("no cascades in this window")
+        return render_nothing("no cascades in this window")
     covered = format_share(found["covered"].iloc[0])
     names = ("asset", "start (UTC)", "duration", "prints", "venues", "first venue", "longs",
              "shorts", "peak in 1 s", f"burst score ({covered} covered)")  # fmt: skip
-    return table(names, map(_cascade_row, found.itertuples(index=False)))
+    return table(names, map(_render_cascade, found.itertuples(index=False)))
 
 
-def sizes(quantiles: pd.DataFrame) -> Markup:
+def render_sizes(quantiles: pd.DataFrame) -> Markup:
     """Return quantiles of the notional, a column for each side, from ``size_distribution``."""
     if quantiles.empty:
-        return nothing("no prints")
+        return render_nothing("no prints")
     names = {"prints": "prints", "total_usd": "total", "p10_usd": "10 % are below",
              "p25_usd": "25 %", "p50_usd": "50 %", "p75_usd": "75 %", "p90_usd": "90 %",
              "p99_usd": "99 %", "largest_usd": "largest"}  # fmt: skip
     columns = quantiles.set_index("side")
     rows = (
-        row([name, *(_size(column, value) for value in columns[column])])
+        row([name, *(_format_size(column, value) for value in columns[column])])
         for column, name in names.items()
     )
     return table(("", *(f"{side}s" for side in columns.index)), rows)
 
 
-def alerts(raised: pd.DataFrame | None) -> Markup:
+def render_alerts(raised: pd.DataFrame | None) -> Markup:
     """Return the list of alerts, newest first, from ``alerts``; empty without alerts."""
     if raised is None or raised.empty:
         return Markup()
-    items = join(map(_alert_item, raised.itertuples(index=False)))
+    items = join(map(_render_alert, raised.itertuples(index=False)))
     return Markup('<ol class="liq-alerts" aria-label="alerts">{}</ol>').format(items)
 
 
-def rules(known: Rules) -> Markup:
+def render_rules(known: Rules) -> Markup:
     """Return the table of rules, and the error of each rule that is invalid."""
-    rows = (_rule_row(name, rule) for name, rule in known.rules.items())
-    faults = join(map(alert, known.faults.values()))
+    rows = (_render_rule(name, rule) for name, rule in known.rules.items())
+    faults = join(map(render_error, known.faults.values()))
     return table(("rule", "condition", "cool-down", "description"), rows) + faults
 
 
-def inspection(found: Inspection) -> Markup:
+def render_inspection(found: Inspection) -> Markup:
     """Return a print's details: the row with its units, the raw message and the venue's rule."""
     field = Markup("<tr><th>{}</th><td>{}<small>{}</small></td></tr>")
     values = join(
-        field.format(name, _value(value), found.units.get(name, ""))
+        field.format(name, _format_value(value), found.units.get(name, ""))
         for name, value in found.row.items()
     )
     raw = (
@@ -228,8 +228,8 @@ def inspection(found: Inspection) -> Markup:
     ).format(
         values=values,
         raw=raw,
-        documentation=_documentation_link(found.venue),
-        rule=_venue_rule(found.venue),
+        documentation=_render_documentation_link(found.venue),
+        rule=_render_venue_rule(found.venue),
     )
 
 
@@ -241,7 +241,7 @@ def dollars(amount: float) -> str:
     return f"{'−' if amount < 0 else ''}${abs(amount):,.0f}"  # noqa: RUF001
 
 
-def ago(age: timedelta) -> str:
+def format_age(age: timedelta) -> str:
     """Return an age as text, e.g. ``0.3 s``, ``4 min``."""
     total = age.total_seconds()
     if total < 10:
@@ -252,52 +252,52 @@ def ago(age: timedelta) -> str:
     return f"{total:.0f} s"
 
 
-def seconds(span: float | None) -> str:
+def format_seconds(span: float | None) -> str:
     """Return a duration in seconds, below ten seconds in milliseconds; a dash for no duration."""
     if span is None or math.isnan(span):
         return "-"
     return f"{span * 1000:,.0f} ms" if span < 10 else f"{span:,.0f} s"
 
 
-def alert(problem: str) -> Markup:
+def render_error(problem: str) -> Markup:
     """Return an error message, to be shown in place of a result."""
     return Markup('<p role="alert">{}</p>').format(with_code(problem))
 
 
-def nothing(text: str) -> Markup:
+def render_nothing(text: str) -> Markup:
     """Return a note that there are no rows, to be shown in place of a table."""
     return Markup('<p class="liq-none">{}</p>').format(with_code(text))
 
 
-def source_mark(source: str) -> Markup:
+def render_source_mark(source: str) -> Markup:
     """Return a mark for a source that is not live; empty for a live source."""
     return Markup() if source in LIVE_SOURCES else Markup(" <mark>{}</mark>").format(source)
 
 
-def clock(moment: datetime) -> str:
+def format_clock(moment: datetime) -> str:
     """Return the time of day to the millisecond."""
     return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
 
 
-def _sentence_case(text: str) -> str:
+def _capitalise(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _unknown_names(model: DashboardModel) -> str:
+def _list_unknown_names(model: DashboardModel) -> str:
     """Return a note on each chosen name that no row has."""
     if model.state is not State.EMPTY or model.frames is None:
         return ""
     return "; ".join(model.frames.totals.attrs.get("notes", ()))
 
 
-def _freshness(model: DashboardModel) -> Markup:
+def _render_freshness(model: DashboardModel) -> Markup:
     latest, age = model.latest, model.age
     last = "no rows yet"
     if model.until is not None:
         start = model.until - parse_duration(model.window)
         last = f"{start:%Y-%m-%d %H:%M:%S} to {model.until:%Y-%m-%d %H:%M:%S} UTC"
     elif latest and latest.ts and age is not None:
-        last = f"last event {clock(latest.ts)} UTC · {_age(age)}"
+        last = f"last event {format_clock(latest.ts)} UTC · {_describe_age(age)}"
     label = model.trouble[0].what if model.trouble else _STATE_LABELS.get(model.state, model.state)
     return Markup(
         '<div class="liq-fresh liq-{}" title="newest row by the venue\'s clock">'
@@ -305,66 +305,66 @@ def _freshness(model: DashboardModel) -> Markup:
     ).format(model.state, label, last)
 
 
-def _age(age: timedelta) -> str:
+def _describe_age(age: timedelta) -> str:
     if age < -_CLOCK_SKEW:
-        return f"{ago(-age)} in the future: a clock is wrong"
-    return f"{ago(max(age, timedelta(0)))} ago"
+        return f"{format_age(-age)} in the future: a clock is wrong"
+    return f"{format_age(max(age, timedelta(0)))} ago"
 
 
-def _figures(frames: Frames, *, has_gaps: bool) -> Iterator[tuple[str, str, str, str]]:
+def _list_figures(frames: Frames, *, has_gaps: bool) -> Iterator[tuple[str, str, str, str]]:
     totals: Any = next(frames.totals.itertuples(index=False))
     both = totals.long_usd + totals.short_usd
     least = "≥ " if totals.partial or has_gaps else ""
     values = (
         (least + dollars(totals.long_usd), f"{totals.long_count:,} prints", "liq-long"),
         (least + dollars(totals.short_usd), f"{totals.short_count:,} prints", "liq-short"),
-        (dollars(totals.net_usd), _imbalance(totals.net_usd, both), ""),
+        (dollars(totals.net_usd), _describe_imbalance(totals.net_usd, both), ""),
         (f"{least}{totals.prints:,}", f"{least}{dollars(both)} in total", ""),
         (least + dollars(totals.largest_usd), "one print", ""),
     )
     return ((name, *value) for name, value in zip(_FIGURES, values, strict=True))
 
 
-def _imbalance(net: float, both: float) -> str:
+def _describe_imbalance(net: float, both: float) -> str:
     if not both:
         return "no prints"
     return f"{abs(net) / both:.0%} towards {'longs' if net >= 0 else 'shorts'}"
 
 
-def _print_row(one: Any) -> Markup:
+def _render_print(one: Any) -> Markup:
     return Markup(
         '<tr{big} data-key="{key}" tabindex="0"><td>{time}</td><td class="liq-{side}">{side}</td>'
         "<td>{symbol}</td><td>{usd}</td><td>{price}</td><td>{exchange}{mark}</td></tr>"
     ).format(
         big=Markup(' class="liq-big"') if one.notional >= _LARGE_USD else Markup(),
-        key=inspector.key(one),
-        time=clock(one.ts),
+        key=inspector.build_key(one),
+        time=format_clock(one.ts),
         side=one.side,
         symbol=one.symbol,
         usd=f"{one.notional:,.0f}",
         price=f"{one.price:,.6g}",
         exchange=one.exchange,
-        mark=source_mark(one.source),
+        mark=render_source_mark(one.source),
     )
 
 
-def _feed_row(feed: Any) -> Markup:
+def _render_feed(feed: Any) -> Markup:
     state = "connected" if feed.connected else "stopped" if feed.stopped else "disconnected"
     unknown = Markup() if feed.known else Markup(" <mark>unknown exchange</mark>")
     values = (
-        Markup("{}{}{}").format(feed.exchange, source_mark(feed.source), unknown),
+        Markup("{}{}{}").format(feed.exchange, render_source_mark(feed.source), unknown),
         state, feed.completeness, f"{feed.ts:%m-%d %H:%M:%S}",
         f"{feed.messages:,}", f"{feed.gaps:,}", f"{feed.reconnects:,}",
-        seconds(feed.lag_s), seconds(feed.max_lag_s), f"{feed.max_queued:,}",
+        format_seconds(feed.lag_s), format_seconds(feed.max_lag_s), f"{feed.max_queued:,}",
         f"{feed.passed:,}", f"{feed.too_old:,}",
     )  # fmt: skip
     kind = "down" if feed.silent else "up"
     return Markup('<tr class="liq-feed-{}">{}</tr>').format(kind, cells(values))
 
 
-def _cascade_row(run: Any) -> Markup:
+def _render_cascade(run: Any) -> Markup:
     values = (
-        f"{run.from_ts:%m-%d %H:%M:%S}", seconds(run.duration_s), f"{run.prints:,}",
+        f"{run.from_ts:%m-%d %H:%M:%S}", format_seconds(run.duration_s), f"{run.prints:,}",
         run.exchanges, run.first_exchange, dollars(run.long_usd), dollars(run.short_usd),
         dollars(run.peak_1s_usd), "-" if pd.isna(run.burst_score) else f"{run.burst_score:,.1f}",
     )  # fmt: skip
@@ -373,11 +373,11 @@ def _cascade_row(run: Any) -> Markup:
     return template.format(side, run.name, cells(values))
 
 
-def _size(column: str, value: float) -> str:
+def _format_size(column: str, value: float) -> str:
     return f"{value:,}" if column == "prints" else dollars(value)
 
 
-def _alert_item(raised: Any) -> Markup:
+def _render_alert(raised: Any) -> Markup:
     measure = (
         f"{raised.query}: {raised.measure} {raised.value:,.6g}, threshold {raised.threshold:,.6g}"
     )
@@ -394,7 +394,7 @@ def _alert_item(raised: Any) -> Markup:
     )
 
 
-def _rule_row(name: str, rule: Rule) -> Markup:
+def _render_rule(name: str, rule: Rule) -> Markup:
     return Markup(
         '<tr><td class="liq-{severity}">{name}</td><td>{comparison}</td><td>{cool_down}</td>'
         "<td>{description}</td></tr>"
@@ -407,7 +407,7 @@ def _rule_row(name: str, rule: Rule) -> Markup:
     )
 
 
-def _documentation_link(venue: Venue | None) -> Markup:
+def _render_documentation_link(venue: Venue | None) -> Markup:
     if venue is None:
         return Markup()
     return Markup(
@@ -415,13 +415,13 @@ def _documentation_link(venue: Venue | None) -> Markup:
     ).format(venue.documentation)
 
 
-def _venue_rule(venue: Venue | None) -> Markup:
+def _render_venue_rule(venue: Venue | None) -> Markup:
     if venue is None:
         return Markup("<p>liq does not know this venue</p>")
     return Markup("<pre>{}</pre>").format(venue.rule)
 
 
-def _value(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S.%f} UTC"
     return f"{value:,.10g}" if isinstance(value, float) else str(value)

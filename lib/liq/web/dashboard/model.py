@@ -31,7 +31,7 @@ from liq.monitoring.diagnosis import Examiner, Feed, Part, Problem, Pulse
 from liq.query import coverage, queries
 from liq.query.parameters import parse_duration
 from liq.web.dashboard.board_queries import BOARDS, Controls, Request
-from liq.web.dashboard.faults import explain, log
+from liq.web.dashboard.errors import explain, log
 
 MAX_BARS = 1500
 QUIET = timedelta(seconds=60)
@@ -280,11 +280,11 @@ class DashboardModel(HasTraits):
         """
         controls = self.controls
         try:
-            latest = self._latest()
+            latest = self._read_latest()
             pulse = self._read_pulse(latest)
-            frames = self._load(controls, latest) if self._outdated(controls, latest) else None
+            frames = self._load(controls, latest) if self._is_outdated(controls, latest) else None
         except Exception as error:
-            return Reading(controls, failure=_failure(error))
+            return Reading(controls, failure=_describe_failure(error))
         return Reading(controls, latest, frames, pulse, None, self._try_read_slow(controls))
 
     def apply(self, reading: Reading) -> bool:
@@ -321,12 +321,12 @@ class DashboardModel(HasTraits):
         return self._examiner.found or []
 
     @validate("window")
-    def _valid_window(self, proposal: Any) -> str:
+    def _validate_window(self, proposal: Any) -> str:
         parse_duration(proposal["value"])
         return str(proposal["value"])
 
     @validate("bucket")
-    def _valid_bucket(self, proposal: Any) -> str:
+    def _validate_bucket(self, proposal: Any) -> str:
         params = queries.find("liquidations_by_bucket", self.settings).params
         return str(params["bucket"].value("bucket", proposal["value"]))
 
@@ -344,9 +344,9 @@ class DashboardModel(HasTraits):
     def _derive_live_state(self, pulse: Pulse, frames: Frames) -> tuple[State, tuple[Problem, ...]]:
         if datetime.now(UTC) - pulse.at > _STUCK:
             return State.STALE, (_NOT_READ,)
-        if not pulse.fresh:
+        if not pulse.is_fresh:
             return self._derive_stale_state(pulse.feeds, empty=frames.empty)
-        if pulse.late:
+        if pulse.is_late:
             self.examine()
         else:
             self._examiner.forget()
@@ -367,20 +367,20 @@ class DashboardModel(HasTraits):
         if disconnected := pulse.find_silent(self.exchanges):
             return State.DISCONNECTED, tuple(disconnected)
         if self.faults:
-            return State.BROKEN, (_broken(self.faults),)
+            return State.BROKEN, (_describe_broken(self.faults),)
         if frames.empty:
             return State.EMPTY, ()
         quiet = self.age is None or self.age > QUIET
         return (State.QUIET if quiet else State.LIVE), ()
 
-    def _outdated(self, controls: Controls, latest: Latest) -> bool:
+    def _is_outdated(self, controls: Controls, latest: Latest) -> bool:
         if self.frames is None or self._shown is None or self._shown[0] != controls:
             return True
         if self.paused or self.until is not None:
             return False
         return self._shown[1] != latest or datetime.now(UTC) - self.frames.read > _SLIDE
 
-    def _latest(self) -> Latest:
+    def _read_latest(self) -> Latest:
         row = self._hit("latest_timestamp").iloc[0]
         ts, first = (
             None if pd.isna(row[name]) else row[name].to_pydatetime() for name in ("ts", "first_ts")
@@ -390,7 +390,7 @@ class DashboardModel(HasTraits):
     def _load(self, controls: Controls, latest: Latest) -> Frames:
         now = datetime.now(UTC)
         end = controls.until or now
-        bucket = self._fitting_bucket(controls)
+        bucket = self._fit_bucket(controls)
         width = parse_duration(bucket)
         since = end - parse_duration(controls.window)
         # the axis begins at the oldest row, so that the bars of a new system fill the chart
@@ -418,7 +418,7 @@ class DashboardModel(HasTraits):
         feeds, read = self._feeds
         if time.monotonic() - read > _REPORTS:
             try:
-                feeds = diagnosis.feeds(self.settings)
+                feeds = diagnosis.fetch_feeds(self.settings)
             except (QuestDBAwayError, QuestDBTimeoutError):
                 raise
             except LiqError:  # e.g. no such table: the slow reading fails and is shown
@@ -460,7 +460,7 @@ class DashboardModel(HasTraits):
         window = min(parse_duration(controls.window), _MAX_LEFT_OUT)
         return int(self._hit("left_out", window=window, until=controls.until)["rows"].sum())
 
-    def _fitting_bucket(self, controls: Controls) -> str:
+    def _fit_bucket(self, controls: Controls) -> str:
         """Return the chosen bucket, or the next wider bucket with at most `MAX_BARS` bars."""
         least = parse_duration(controls.window) / MAX_BARS
         wide_enough = [width for width in self.buckets if parse_duration(width) >= least]
@@ -507,7 +507,7 @@ _NOT_READ = Problem(
 )
 
 
-def _broken(parts: Sequence[str]) -> Problem:
+def _describe_broken(parts: Sequence[str]) -> Problem:
     return Problem(
         Part.DASHBOARD,
         "part of the page is broken",
@@ -515,10 +515,10 @@ def _broken(parts: Sequence[str]) -> Problem:
     )
 
 
-def _failure(error: Exception) -> Problem:
+def _describe_failure(error: Exception) -> Problem:
     """Return the problem of a failed reading; an unexpected exception is logged."""
     if isinstance(error, QuestDBError):
-        return diagnosis.failure(error)
+        return diagnosis.describe_failure(error)
     if not isinstance(error, LiqError):
         log("reading", error)
     return Problem(Part.DASHBOARD, "reading fails", f"{explain(error)}; see `liq logs dashboard`")

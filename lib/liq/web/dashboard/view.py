@@ -17,12 +17,9 @@ from liq.monitoring.diagnosis import Part, Problem
 from liq.web.dashboard import controls, markup
 from liq.web.dashboard.board_queries import Controls
 from liq.web.dashboard.boards import Board, DrawOptions, Inspector, create_boards
-from liq.web.dashboard.faults import explain, log
-from liq.web.dashboard.guard import Guard
-from liq.web.dashboard.heartbeat import Heartbeat
-from liq.web.dashboard.html import Html, style_sheet
+from liq.web.dashboard.errors import explain, log
 from liq.web.dashboard.model import DashboardModel, Reading, SlowReading, State
-from liq.web.dashboard.plot import Span
+from liq.web.dashboard.widgets import ErrorBoundary, Html, PageHeartbeat, Span, load_style_sheet
 
 _MIN_PERIOD = 0.1  # seconds from one reading to the next, at least
 _MAX_PAUSE = 3.0  # seconds between two readings, however long the last one took
@@ -100,7 +97,7 @@ class Dashboard:
     def start(self) -> None:
         """Redraw when rows are newer or a control has changed, until `stop`.
 
-        Pauses while the page is hidden or closed: see `liq.web.dashboard.heartbeat`.
+        Pauses while the page is hidden or closed: see `PageHeartbeat`.
         """
         if not self._tasks:
             loop, works = asyncio.get_running_loop(), (self._live, self._beat)
@@ -184,7 +181,7 @@ class Dashboard:
         reading = asyncio.create_task(asyncio.to_thread(self.model.read))
         began = time.monotonic()
         while not (await asyncio.wait({reading}, timeout=_SLOW))[0]:
-            self.model.fail(self._why_slow(time.monotonic() - began))
+            self.model.fail(self._explain_slow(time.monotonic() - began))
             self._draw_state()
         return await reading
 
@@ -196,9 +193,9 @@ class Dashboard:
         try:
             return reading.result(_FIRST_TIMEOUT)
         except TimeoutError:
-            return Reading(self.model.controls, failure=self._why_slow(_FIRST_TIMEOUT))
+            return Reading(self.model.controls, failure=self._explain_slow(_FIRST_TIMEOUT))
 
-    def _why_slow(self, seconds: float) -> Problem:
+    def _explain_slow(self, seconds: float) -> Problem:
         """Return the known problem of QuestDB that delays a reading."""
         found = self.model.examine()
         waited = (
@@ -218,9 +215,9 @@ class Dashboard:
         """Draw the reading; return whether its frames are newer."""
         newer = self.model.apply(reading)
         if isinstance(reading.slow, Exception):
-            self._slow_guard.show(reading.slow)
+            self._slow_boundary.show(reading.slow)
         elif isinstance(reading.slow, SlowReading):
-            self._slow_guard.clear()
+            self._slow_boundary.clear()
         if newer or isinstance(reading.slow, SlowReading):  # charts show its coverage gaps
             self._draw_frames()
         self._report_faults()
@@ -231,24 +228,28 @@ class Dashboard:
         """Set the model's list of parts of the page that could not be read or drawn."""
         frames = self.model.frames
         cards = self.boards[frames.controls.board].faults if frames else []
-        self.model.faults = (*(guard.name for guard in self._guards() if guard.fault), *cards)
+        shared = (each.name for each in self._boundaries() if each.fault)
+        self.model.faults = (*shared, *cards)
         self.model.judge()
 
     def _wake_up(self, _change: object) -> None:
         self._wake.set()
 
     def _build(self) -> None:
-        self._heartbeat = Heartbeat()
-        hidden = widgets.Box([style_sheet("style.css")]).add_class("liq-hidden")
+        self._heartbeat = PageHeartbeat()
+        hidden = widgets.Box([load_style_sheet("style.css")]).add_class("liq-hidden")
         self._header, self._notice = Html(css_class="liq-header"), Html(css_class="liq-notices")
         self._figures = Html(css_class="liq-figures")
         self._footnote = Html(css_class="liq-footnote")
         self._watch, self._alerts = Html(css_class="liq-watch"), Html(css_class="liq-recent")
         self._coverage = Html(css_class="liq-disconnections")
-        self._header_guard, self._actions = Guard("Header"), Guard("Controls")
-        self._slow_guard = Guard("Feed coverage and the options of the controls")
-        self._alerts_guard, self._figures_guard = Guard("Alerts"), Guard("Figures")
-        self._footnote_guard = Guard("Sources")
+        self._header_boundary, self._actions = ErrorBoundary("Header"), ErrorBoundary("Controls")
+        self._slow_boundary = ErrorBoundary("Feed coverage and the options of the controls")
+        self._alerts_boundary, self._figures_boundary = (
+            ErrorBoundary("Alerts"),
+            ErrorBoundary("Figures"),
+        )
+        self._footnote_boundary = ErrorBoundary("Sources")
         self._inspector = Inspector(self.model.settings)
         self.boards: dict[str, Board] = create_boards(self.model.settings)
         for board in self.boards.values():
@@ -262,17 +263,17 @@ class Dashboard:
                 hidden,
                 self._heartbeat.add_class("liq-heartbeat"),
                 self._header,
-                self._header_guard.place,
-                controls.filters(self.model, self._actions),
-                controls.actions(self.model, self._set_theme, self.theme, self._actions),
+                self._header_boundary.place,
+                controls.create_filters(self.model, self._actions),
+                controls.create_actions(self.model, self._set_theme, self.theme, self._actions),
                 self._actions.place,
                 self._notice,
                 self._watch,
                 self._coverage,
-                *(guard.place for guard in self._guards()),
+                *(boundary.place for boundary in self._boundaries()),
                 self._alerts,
                 self._figures,
-                self._tabs(),
+                self._create_tabs(),
                 self._page,
                 self._inspector.widget,
                 self._footnote,
@@ -280,11 +281,16 @@ class Dashboard:
         ).add_class("liq-root")
         self.widget.add_class(f"liq-{self.theme}")
 
-    def _guards(self) -> tuple[Guard, ...]:
-        """Return the guards of the parts that every board shares."""
-        return self._slow_guard, self._alerts_guard, self._figures_guard, self._footnote_guard
+    def _boundaries(self) -> tuple[ErrorBoundary, ...]:
+        """Return the boundaries of the parts that every board shares."""
+        return (
+            self._slow_boundary,
+            self._alerts_boundary,
+            self._figures_boundary,
+            self._footnote_boundary,
+        )
 
-    def _tabs(self) -> widgets.Widget:
+    def _create_tabs(self) -> widgets.Widget:
         tabs = widgets.ToggleButtons(options=list(self.boards)).add_class("liq-tabs")
         controls.bind(self.model, "board", tabs, self._actions)
         return tabs
@@ -307,21 +313,23 @@ class Dashboard:
             board.draw(frames, DrawOptions(self.theme, self.model.gaps))
             if self._page.children != (board.widget,):
                 self._page.children = [board.widget]
-            with self._alerts_guard:
-                self._alerts.value = markup.alerts(frames.alerts)
-        with self._figures_guard:
-            self._figures.value = markup.figures(frames, self.model.gaps)
-        with self._footnote_guard:
-            self._footnote.value = markup.footnote(frames, self.model.left_out)
+            with self._alerts_boundary:
+                self._alerts.value = markup.render_alerts(frames.alerts)
+        with self._figures_boundary:
+            self._figures.value = markup.render_figures(frames, self.model.gaps)
+        with self._footnote_boundary:
+            self._footnote.value = markup.render_footnote(frames, self.model.left_out)
 
     def _draw_state(self) -> None:
-        with self._header_guard:
-            self._header.value = markup.header(self.model)
-            self._notice.value = markup.notice(self.model)
-            self._watch.value = markup.warning(diagnosis.check_supervisor(self.model.settings))
-            self._coverage.value = markup.coverage_notice(self.model.disconnections)
-        if self._header_guard.fault:
-            self._header.value = markup.broken_header(self._header_guard.fault)
+        with self._header_boundary:
+            self._header.value = markup.render_header(self.model)
+            self._notice.value = markup.render_notice(self.model)
+            self._watch.value = markup.render_warning(
+                diagnosis.check_supervisor(self.model.settings)
+            )
+            self._coverage.value = markup.render_coverage_notice(self.model.disconnections)
+        if self._header_boundary.fault:
+            self._header.value = markup.render_broken_header(self._header_boundary.fault)
         outdated = self.model.state in (State.FAILED, State.STALE)
         dim = self.widget.add_class if outdated else self.widget.remove_class
         dim("liq-outdated")

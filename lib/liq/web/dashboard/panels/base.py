@@ -7,11 +7,9 @@ import ipywidgets as widgets
 from markupsafe import Markup
 
 from liq.common.html import join
-from liq.web.dashboard.faults import explain, log
-from liq.web.dashboard.guard import Guard
-from liq.web.dashboard.html import Html, style_sheet
-from liq.web.dashboard.markup import alert
-from liq.web.dashboard.tasks import Tasks
+from liq.web.dashboard.errors import Tasks, explain, log
+from liq.web.dashboard.markup import render_error
+from liq.web.dashboard.widgets import ErrorBoundary, Html, load_style_sheet
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -26,10 +24,10 @@ class Panel:
     def __init__(self, *shown: widgets.Widget) -> None:
         self._tasks = Tasks()
         self._buttons, self._problem = widgets.HBox(), Html()
-        self._display = Guard("This panel may be outdated")  # guards the refreshes
+        self._display = ErrorBoundary("This panel may be outdated")  # of the refreshes
         self.widget = widgets.VBox(
             [
-                style_sheet("panels.css"),
+                load_style_sheet("panels.css"),
                 self._buttons,
                 self._problem,
                 self._display.place,
@@ -43,7 +41,7 @@ class Panel:
 
         display(self.widget)  # type: ignore[no-untyped-call]
 
-    def _button(self, name: str, work: Work, **options: Any) -> widgets.Button:
+    def _add_button(self, name: str, work: Work, **options: Any) -> widgets.Button:
         """Add a button that runs ``work``, shows its error and disables all buttons meanwhile."""
         button = widgets.Button(description=name, **options)
         button.on_click(lambda _button: self._tasks.spawn(self._run(work)))
@@ -61,19 +59,19 @@ class Panel:
             await work()
         except Exception as error:
             log("a button", error)
-            self._problem.value = alert(explain(error))
+            self._problem.value = render_error(explain(error))
         finally:
             with self._display:
                 await self._update()
 
 
-def numbers(named: Iterable[tuple[str, str]]) -> Markup:
+def render_numbers(named: Iterable[tuple[str, str]]) -> Markup:
     """Return values, each with its name above it."""
     one = Markup("<span><small>{}</small>{}</span>")
     return join(one.format(name, value) for name, value in named)
 
 
-def sparkline(rates: Sequence[float]) -> Markup:
+def render_sparkline(rates: Sequence[float]) -> Markup:
     """Return rates as a line, oldest to newest, scaled to the highest rate."""
     top = max(rates, default=0.0) or 1.0
     step = _WIDTH / (HISTORY - 1)

@@ -15,9 +15,9 @@ from liq.delivery.messaging import Partition
 from liq.errors import StackError
 from liq.monitoring import diagnosis, monitor
 from liq.monitoring.monitor import Flow, Pipeline
-from liq.web.dashboard.html import Html
-from liq.web.dashboard.markup import alert
-from liq.web.dashboard.panels.base import Panel, numbers
+from liq.web.dashboard.markup import render_error
+from liq.web.dashboard.panels.base import Panel, render_numbers
+from liq.web.dashboard.widgets import Html
 
 _REFRESH = 2.0  # seconds
 _SLOW = 3.0  # seconds without a response before the panel says so
@@ -45,10 +45,10 @@ class PipelinePanel(Panel):
         self._progress = widgets.IntProgress(layout={"display": "none"}, description="Redriving")
         self._flows, self._letters, self._passed = Html(), Html(), Html()
         super().__init__(self._progress, self._flows, self._letters, self._passed)
-        self._repair = self._button(
+        self._repair = self._add_button(
             "Repair", self.repair, tooltip="restart failed tasks, resume suspended tables"
         )
-        self._redrive = self._button(
+        self._redrive = self._add_button(
             "Redrive", self.redrive, tooltip="process every dead letter again"
         )
         self.refresh()
@@ -105,7 +105,7 @@ class PipelinePanel(Panel):
             self._progress.layout.display = "none"
         if done.failed:
             reasons = "; ".join(sorted({reason for _, reason in done.failed}))
-            self._problem.value = alert(
+            self._problem.value = render_error(
                 f"{len(done.failed)} of {done.total} failed again: {reasons}"
             )
 
@@ -122,16 +122,16 @@ class PipelinePanel(Panel):
         """Return the state of the pipeline; show the cause if that takes long."""
         reading = asyncio.create_task(asyncio.to_thread(monitor.check, self._settings))
         while not (await asyncio.wait({reading}, timeout=_SLOW))[0]:
-            found = await asyncio.to_thread(diagnosis.problems, self._settings)
+            found = await asyncio.to_thread(diagnosis.find_problems, self._settings)
             why = "; ".join(problem.what for problem in found) or "some part responds slowly"
             self._display.show(StackError(why))
         return await reading
 
     def _show(self, seen: Pipeline) -> None:
-        self._flows.value = join(map(_flow, seen.flows))
-        self._letters.value = _letters(seen)
-        self._passed.value = _passed(seen)
-        if not self._tasks.busy:
+        self._flows.value = join(map(_render_flow, seen.flows))
+        self._letters.value = _render_letters(seen)
+        self._passed.value = _render_passed(seen)
+        if not self._tasks.is_busy:
             self._enable(seen)
 
     async def _update(self) -> None:
@@ -143,7 +143,7 @@ class PipelinePanel(Panel):
         self._repair.disabled, self._redrive.disabled = False, seen.letters is None
 
 
-def _passed(seen: Pipeline) -> Markup:
+def _render_passed(seen: Pipeline) -> Markup:
     if not seen.passed:
         return Markup()
     names = ("feed", "passed over on purpose in the last hour", "too old at receipt")
@@ -151,7 +151,7 @@ def _passed(seen: Pipeline) -> Markup:
     return table(names, rows)
 
 
-def _flow(flow: Flow) -> Markup:
+def _render_flow(flow: Flow) -> Markup:
     problem = Markup("<p>{}</p>")
     return Markup(
         '<section class="liq-{state}"><header><b>{topic}</b><i>{state}</i>'
@@ -161,13 +161,13 @@ def _flow(flow: Flow) -> Markup:
         state="running" if not flow.problems else "failed",
         topic=flow.topic,
         table=flow.table,
-        numbers=numbers(_numbers(flow)),
+        numbers=render_numbers(_list_numbers(flow)),
         problems=join(map(problem.format, flow.problems)),
-        partitions=_partitions(flow),
+        partitions=_render_partitions(flow),
     )
 
 
-def _numbers(flow: Flow) -> Iterator[tuple[str, str]]:
+def _list_numbers(flow: Flow) -> Iterator[tuple[str, str]]:
     if flow.partitions is not None:
         yield "messages in topic", f"{flow.messages:,}"
         yield "sink lag", f"{flow.lag:,}"
@@ -180,32 +180,32 @@ def _numbers(flow: Flow) -> Iterator[tuple[str, str]]:
         yield "write backlog", f"{flow.wal.pending:,} transactions"
 
 
-def _partitions(flow: Flow) -> Markup:
+def _render_partitions(flow: Flow) -> Markup:
     if not flow.partitions:
         return Markup()
     shown = table(
-        ("partition", "oldest", "next", "committed", "lag"), map(_partition, flow.partitions)
+        ("partition", "oldest", "next", "committed", "lag"), map(_render_partition, flow.partitions)
     )
     return Markup("<details><summary>partitions</summary>{}</details>").format(shown)
 
 
-def _partition(at: Partition) -> Markup:
+def _render_partition(at: Partition) -> Markup:
     read = "-" if at.committed is None else f"{at.committed:,}"
     return row((at.number, f"{at.begin:,}", f"{at.end:,}", read, f"{at.lag:,}"))
 
 
-def _letters(seen: Pipeline) -> Markup:
+def _render_letters(seen: Pipeline) -> Markup:
     if seen.letters is None:
         return Markup()
     newest = list(reversed(seen.letters))[:_LETTERS]
     head = ("id", "set aside by", "venue", "reason", "message")
-    shown = table(head, map(_letter, newest)) if newest else Markup("<small>none</small>")
+    shown = table(head, map(_render_letter, newest)) if newest else Markup("<small>none</small>")
     return Markup(
         "<section><header><b>dead letters</b><small>{:,} not redriven of the"
         " newest {:,}</small></header>{}</section>"
     ).format(len(seen.letters), monitor.NEWEST, shown)
 
 
-def _letter(one: Letter) -> Markup:
+def _render_letter(one: Letter) -> Markup:
     message = Markup("<code>{}</code>").format((one.value or b"")[:200].decode(errors="replace"))
     return row((one.id, one.stage, one.venue, one.reason, message))

@@ -10,8 +10,14 @@ from liq.common.html import join
 from liq.delivery.producer import FeedState, Producer, Status
 from liq.errors import FeedError
 from liq.records.model import LIVE_SOURCES
-from liq.web.dashboard.html import Html
-from liq.web.dashboard.panels.base import HISTORY, REFRESH_S, Panel, numbers, sparkline
+from liq.web.dashboard.panels.base import (
+    HISTORY,
+    REFRESH_S,
+    Panel,
+    render_numbers,
+    render_sparkline,
+)
+from liq.web.dashboard.widgets import Html
 
 
 class ProducerPanel(Panel):
@@ -33,8 +39,8 @@ class ProducerPanel(Panel):
         self._refreshing: asyncio.Task[None] | None = None
         self._statuses = Html()
         super().__init__(self._statuses)
-        self._start = self._button("Start", self.start, button_style="success")
-        self._stop = self._button("Stop", self.stop)
+        self._start = self._add_button("Start", self.start, button_style="success")
+        self._stop = self._add_button("Stop", self.stop)
         self.refresh()
 
     async def start(self) -> None:
@@ -83,7 +89,7 @@ class ProducerPanel(Panel):
         statuses = [producer.status() for producer in self.producers]
         for status, rates in zip(statuses, self._rates, strict=True):
             rates.append(status.rate)
-        self._statuses.value = join(map(_section, statuses, self._rates))
+        self._statuses.value = join(map(_render_section, statuses, self._rates))
         running = self._any_runs()
         self._start.disabled, self._stop.disabled = running, not running
 
@@ -102,7 +108,7 @@ class ProducerPanel(Panel):
         self.refresh()
 
 
-def _section(status: Status, rates: Sequence[float]) -> Markup:
+def _render_section(status: Status, rates: Sequence[float]) -> Markup:
     simulated = status.source and status.source not in LIVE_SOURCES
     badge = Markup("<mark>{}</mark>").format(status.source) if simulated else Markup()
     problems = {
@@ -122,13 +128,13 @@ def _section(status: Status, rates: Sequence[float]) -> Markup:
         venue=status.venue,
         badge=badge,
         url=status.url,
-        sparkline=sparkline(rates),
-        numbers=numbers(_numbers(status)),
+        sparkline=render_sparkline(rates),
+        numbers=render_numbers(_list_numbers(status)),
         problems=shown,
     )
 
 
-def _numbers(status: Status) -> Iterator[tuple[str, str]]:
+def _list_numbers(status: Status) -> Iterator[tuple[str, str]]:
     yield "rate", f"{status.rate:,.1f}/s"
     for name, count in (
         ("sent", status.sent),

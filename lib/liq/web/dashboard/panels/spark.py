@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from liq.errors import LiqError
-from liq.web.dashboard.html import Html
-from liq.web.dashboard.panels.base import HISTORY, REFRESH_S, Panel, numbers, sparkline
+from liq.web.dashboard.panels.base import (
+    HISTORY,
+    REFRESH_S,
+    Panel,
+    render_numbers,
+    render_sparkline,
+)
+from liq.web.dashboard.widgets import Html
 
 if TYPE_CHECKING:
     from liq.analysis.spark import Job, Progress
@@ -36,8 +42,8 @@ class SparkPanel(Panel):
         self._refreshing: asyncio.Task[None] | None = None
         self._status = Html()
         super().__init__(self._status)
-        self._start = self._button("Start", self.start, button_style="success")
-        self._stop = self._button("Stop", self.stop)
+        self._start = self._add_button("Start", self.start, button_style="success")
+        self._stop = self._add_button("Stop", self.stop)
         self._show("stopped")
 
     async def start(self) -> None:
@@ -89,8 +95,8 @@ class SparkPanel(Panel):
             '<div class="liq-numbers">{sparkline}{numbers}</div></section>'
         ).format(
             state=state,
-            sparkline=sparkline(self._rates),
-            numbers=numbers(_numbers(self._latest)),
+            sparkline=render_sparkline(self._rates),
+            numbers=render_numbers(_list_numbers(self._latest)),
         )
         self._start.disabled = state in ("connecting", "running")
         self._stop.disabled = state in ("stopped", "connecting")
@@ -104,7 +110,7 @@ class SparkPanel(Panel):
             raise
 
 
-def _numbers(latest: "Progress") -> Iterator[tuple[str, str]]:
+def _list_numbers(latest: "Progress") -> Iterator[tuple[str, str]]:
     yield "input rate", f"{latest.input_rate:,.1f}/s"
     yield "processed rate", f"{latest.processed_rate:,.1f}/s"
     yield "batch", f"{latest.batch:,}" if latest.batch >= 0 else "-"

@@ -4,13 +4,13 @@ const FIGURE = "application/vnd.plotly.v1+json";
 const VIEW = "application/vnd.jupyter.widget-view+json";
 const widgets = window.amd["@jupyter-widgets/base"];
 
-// liq.web.dashboard.plot awaits this promise before it requests plotly.js from the kernel
+// liq.web.dashboard.widgets awaits this promise before it requests plotly.js from the kernel
 window.liqPlotly = new Promise((resolve) => {
   if (window.Plotly) resolve(window.Plotly);
   else document.getElementById("liq-plotly").addEventListener("load", () => resolve(window.Plotly));
 });
 
-// the same as in liq.web.dashboard.plot: no button uploads a chart to another host
+// the same as in liq.web.dashboard.widgets: no button uploads a chart to another host
 const CONFIG = {
   responsive: true,
   displaylogo: false,

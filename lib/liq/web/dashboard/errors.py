@@ -1,10 +1,25 @@
-"""Tasks in the kernel's event loop, e.g. for a pressed button."""
+"""Exceptions as text for the page, in the kernel's log, and of tasks in its event loop."""
 
 import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from liq.web.dashboard.faults import log
+from traitlets.log import get_logger
+
+from liq.errors import LiqError
+
+_LONGEST = 400  # characters of a reason
+
+
+def explain(error: BaseException) -> str:
+    """Return the text of an error; an exception that is no `LiqError` is named too."""
+    text = str(error) if isinstance(error, LiqError) else f"{type(error).__name__}: {error}"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def log(what: str, error: BaseException) -> None:
+    """Log ``error`` with its traceback in the kernel's log, which the page never shows."""
+    get_logger().error("%s: %s", what, explain(error), exc_info=error)
 
 
 class Tasks:
@@ -14,7 +29,7 @@ class Tasks:
         self._running: set[asyncio.Task[None]] = set()
 
     @property
-    def busy(self) -> bool:
+    def is_busy(self) -> bool:
         """Whether any task runs."""
         return bool(self._running)
 

@@ -1,0 +1,300 @@
+"""The widgets of the page, and what shows an error in their place.
+
+Widgets that show HTML accept `Markup`, which escapes its values, and no plain text. JavaScript of
+the other widgets is beside this file.
+"""
+
+import asyncio
+import contextlib
+import re
+import time
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import anywidget
+import ipywidgets as widgets
+import numpy as np
+import traitlets
+from markupsafe import Markup
+
+from liq.analysis.charts import Spec
+from liq.errors import LiqError
+from liq.web.dashboard.errors import Tasks, explain, log
+from liq.web.dashboard.markup import render_error
+
+Span = tuple[datetime, datetime]
+
+TIMEOUT_S = 15.0  # a page without a heartbeat for this long is gone or hidden
+PAINT_TIMEOUT_S = 5.0
+_LOG_AGAIN_S = 60.0
+_LEAST = 32  # a shorter column of a chart is as small in text
+_COLUMNS = {"x", "y"}
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT")
+
+
+class HtmlTrait(traitlets.TraitType[Markup, Markup]):
+    """A trait for HTML. Raises `traitlets.TraitError` for text that is no `Markup`."""
+
+    default_value = Markup()
+    info_text = "markupsafe.Markup, as liq.common.html makes it: plain text could hold a script"
+
+    def validate(self, obj: Any, value: Any) -> Markup:
+        """Return the value if it is `Markup`."""
+        if not isinstance(value, Markup):
+            self.error(obj, value)
+        return value
+
+
+class Html(widgets.HTML):  # type: ignore[misc] # ipywidgets ships no types
+    """A piece of HTML."""
+
+    value = HtmlTrait().tag(sync=True)
+
+    def __init__(self, value: Markup | None = None, css_class: str = "") -> None:
+        super().__init__(value=value or Markup())
+        if css_class:
+            self.add_class(css_class)
+
+
+def load_style_sheet(name: str) -> Html:
+    """Return an element that adds a style sheet of this package to the page."""
+    css = Path(__file__).with_name(name).read_text()
+    return Html(Markup("<style>{}</style>").format(Markup(css)))  # noqa: S704 - a file of ours
+
+
+class ErrorBoundary:
+    """A part of the page that shows its own exceptions only: ``with boundary:`` around its drawing.
+
+    An exception is shown until the next block succeeds. ``place`` is the widget that shows it.
+    ``fault`` is its text, "" without an exception. The traceback goes to the log of the process
+    that serves the page: `liq logs dashboard`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.fault = ""
+        self.place = Html(css_class="liq-fault")
+        self._logged = ("", float("-inf"))
+
+    def __enter__(self) -> None:
+        """Enter the block."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> bool:
+        """Show and suppress an exception; `KeyboardInterrupt` and cancellations pass."""
+        if error is None:
+            self.clear()
+        elif isinstance(error, Exception):
+            self.show(error)
+        return isinstance(error, Exception)
+
+    def show(self, error: Exception) -> None:
+        """Show ``error`` and log it."""
+        self.fault = explain(error)
+        self._log(error)
+        self.place.value = render_error(f"{self.name}: {self.fault} (see `liq logs dashboard`)")
+
+    def clear(self) -> None:
+        """Remove the error."""
+        if self.fault:
+            self.fault, self.place.value = "", Markup()
+
+    def wrap(self, act: Callable[..., object]) -> Callable[..., None]:
+        """Return ``act`` within this boundary, for callbacks of clicks and messages."""
+
+        def run_guarded(*args: Any) -> None:
+            with self:
+                act(*args)
+
+        return run_guarded
+
+    def _log(self, error: Exception) -> None:
+        """Log the error, but the same kind once a minute: redraws come many times a second."""
+        kind, then = self._logged
+        now = time.monotonic()
+        if type(error).__name__ != kind or now - then > _LOG_AGAIN_S:
+            self._logged = (type(error).__name__, now)
+            log(self.name, error)
+
+
+def _pack(spec: Spec, _widget: object) -> Spec:
+    """Return the figure with long columns of its traces as typed arrays, times in milliseconds."""
+    traces = [
+        {
+            name: _pack_column(values) if name in _COLUMNS else values
+            for name, values in trace.items()
+        }
+        for trace in spec["data"]
+    ]
+    return spec | {"data": traces}
+
+
+def _pack_column(values: Any) -> Any:
+    if not isinstance(values, list) or len(values) < _LEAST:
+        return values
+    times = isinstance(values[0], str) and _TIME.match(values[0])
+    try:
+        numbers = np.array(values, "datetime64[ms]" if times else "f8").astype("<f8")
+    except ValueError:  # names, e.g. of symbols
+        return values
+    return {"dtype": "f8", "bdata": b64encode(numbers.tobytes()).decode()}
+
+
+class Plot(anywidget.AnyWidget):
+    """Shows ``spec``, a figure of `liq.analysis.charts` as plain data; assigning it redraws.
+
+    plotly's ``FigureWidget`` sends the whole plotly.js (4.6 MB) with every instance and validates
+    every property of every update in Python. `Plot` sends plain data, and plotly.js at most once a
+    page. A page whose server provides it (``window.Plotly``) needs none from the kernel. Long
+    columns of numbers and times are sent as plotly's typed arrays, which take half the bytes.
+
+    With ``brush`` the horizontal axis is time, and `on_brush` receives a range drawn on it.
+    """
+
+    _esm = Path(__file__).with_name("plot.js")
+
+    spec: "traitlets.Dict[str, Any]" = traitlets.Dict({"data": [], "layout": {}}).tag(
+        sync=True, to_json=_pack
+    )
+    brush = traitlets.Bool(default_value=False).tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self.on_msg(self._send_library)
+
+    def on_brush(self, brushed: Callable[[Span | None], object], boundary: ErrorBoundary) -> None:
+        """Call ``brushed`` with the start and end of a drawn range; None after a double-click.
+
+        ``boundary`` shows its exceptions.
+        """
+
+        @boundary.wrap
+        def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
+            if message.get("type") == "brush":
+                brushed((_parse_moment(message["from"]), _parse_moment(message["to"])))
+            elif message.get("type") == "unbrush":
+                brushed(None)
+
+        self.on_msg(receive)
+
+    def _send_library(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
+        if message.get("type") == "plotly.js":
+            self.send({"type": "plotly.js"}, [find_plotly_js().read_bytes()])
+
+
+class Table(anywidget.AnyWidget):
+    """Shows ``html``; a row with a ``data-key`` can be picked."""
+
+    _esm = Path(__file__).with_name("table.js")
+
+    html = HtmlTrait().tag(sync=True)
+
+    def on_pick(self, pick: Callable[[str], object]) -> None:
+        """Call ``pick`` with the key of each picked row."""
+
+        def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
+            if message.get("type") == "pick":
+                pick(str(message.get("key")))
+
+        self.on_msg(receive)
+
+
+class Download(anywidget.AnyWidget):
+    """A button for each kind of file; ``make`` returns the name and bytes of a file of that kind.
+
+    ``make`` runs on its own thread. Its error is shown beside the buttons.
+    """
+
+    _esm = Path(__file__).with_name("download.js")
+
+    kinds = traitlets.List(traitlets.Unicode()).tag(sync=True)
+
+    def __init__(self, kinds: Sequence[str], make: Callable[[str], tuple[str, bytes]]) -> None:
+        super().__init__(kinds=list(kinds))
+        self._make = make
+        self._tasks = Tasks()
+        self.on_msg(self._receive)
+
+    def _receive(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
+        kind = message.get("kind")
+        if message.get("type") == "request" and kind in self.kinds:
+            self._tasks.spawn(self._send_file(str(kind)))
+
+    async def _send_file(self, kind: str) -> None:
+        try:  # in a thread: a large file must not block the kernel's messages
+            name, content = await asyncio.to_thread(self._make, kind)
+        except LiqError as error:
+            self.send({"type": "problem", "text": str(error)})
+        except Exception as error:  # the page enables its buttons when it receives a message
+            log("download", error)
+            text = f"Cannot make the file: {explain(error)}; see `liq logs dashboard`"
+            self.send({"type": "problem", "text": text})
+        else:
+            self.send({"type": "file", "name": name}, [content])
+
+
+class PageHeartbeat(anywidget.AnyWidget):
+    """Heartbeats between a page and its kernel, and reports of what the page has painted.
+
+    A kernel outlives its page, is preheated before there is one, or belongs to a hidden tab. Work
+    for a hidden page slows the pages of other visitors, so the dashboard pauses until the page is
+    visible. It also waits until an update is painted: updates would queue in a slow page, which
+    would then show ever older data.
+
+    The page sends a heartbeat every 5 s while it is visible. ``beat`` counts the kernel's own
+    heartbeats; a page that receives none shows a notice. The widget is invisible otherwise.
+    ``update`` is the number of the last update to be painted.
+    """
+
+    _esm = Path(__file__).with_name("heartbeat.js")
+
+    update = traitlets.Int(0).tag(sync=True)
+    beat = traitlets.Int(0).tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self._received_at = float("-inf")
+        self._received, self._painted = asyncio.Event(), asyncio.Event()
+        self.on_msg(self._receive)
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether the page sent a heartbeat lately."""
+        return time.monotonic() - self._received_at < TIMEOUT_S
+
+    async def wait_until_visible(self) -> None:
+        """Return as soon as the page is visible."""
+        while not self.is_visible:
+            self._received.clear()
+            await self._received.wait()
+
+    async def wait_until_painted(self) -> None:
+        """Return when the page has painted all that was sent so far, or after a timeout."""
+        self._painted.clear()
+        self.update += 1
+        with contextlib.suppress(TimeoutError):  # the page is gone, or its connection is lost
+            async with asyncio.timeout(PAINT_TIMEOUT_S):
+                await self._painted.wait()
+
+    def _receive(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
+        if message.get("type") == "visible":
+            self._received_at = time.monotonic()
+            self._received.set()
+        elif message.get("type") == "painted" and message.get("update") == self.update:
+            self._painted.set()
+
+
+def _parse_moment(milliseconds: float) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def find_plotly_js() -> Path:
+    """Return the path of the plotly.js in the installed plotly."""
+    import plotly  # noqa: PLC0415 - the server provides it to most pages
+
+    return Path(plotly.__file__).with_name("package_data") / "plotly.min.js"
