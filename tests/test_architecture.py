@@ -103,6 +103,32 @@ def test_one_door_imports_the_client(package: str) -> None:
     assert users == {DOORS[package]}
 
 
+REPLACED = {
+    "common.files.write_whole": "the home of files that are written whole or not at all",
+    "stack.process.spawn": "the log of the run before keeps its text under another name",
+}
+
+
+def test_only_one_function_replaces_files_by_drafts() -> None:
+    """A call of `replace` with one argument is that of a path or of ``os``, not of a text."""
+    found = {
+        ".".join([*file.relative_to(PACKAGE).with_suffix("").parts, function.name])
+        for file in sorted(PACKAGE.rglob("*.py"))
+        for function in ast.walk(ast.parse(file.read_text()))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        if any(map(_replaces_file, ast.walk(function)))
+    }
+    assert found == REPLACED.keys()
+
+
+def _replaces_file(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    name = f"{ast.unparse(node.func.value)}.{node.func.attr}"
+    one = node.func.attr == "replace" and len(node.args) == 1 and not node.keywords
+    return one or name in {"os.replace", "tempfile.mkstemp", "tempfile.NamedTemporaryFile"}
+
+
 @pytest.mark.parametrize(
     "way",
     [

@@ -5,7 +5,7 @@ cannot pass silently. Secrets are generated at first use and kept, readable by t
 ``<home>/secrets.json``; an environment variable wins over the file.
 """
 
-import fcntl
+import contextlib
 import ipaddress
 import json
 import os
@@ -26,6 +26,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from liq.common.files import lock
 from liq.errors import ConfigError
 
 _PREFIX = "LIQ_"
@@ -321,16 +322,18 @@ def _stored_secrets(home: Path) -> dict[str, str]:
     file = home / "secrets.json"
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        # of two processes that start together one makes them
+        held = lock(file, flags=os.O_RDWR | os.O_CREAT, mode=0o600)
     except OSError as error:
         raise ConfigError(
             f"cannot write {file}: {error}; set LIQ_HOME to a folder of yours"
         ) from error
-    with os.fdopen(descriptor, "r+") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)  # of two processes that start together one makes them
+    with contextlib.closing(held):
+        descriptor = held.fileno()
         os.fchmod(descriptor, 0o600)
         try:
-            text = handle.read()
+            with open(descriptor, closefd=False) as handle:
+                text = handle.read()
             stored: dict[str, str] = json.loads(text) if text else {}
             made = {name: secrets.token_urlsafe(24) for name in _SECRETS if name not in stored}
             stored |= made
@@ -338,10 +341,10 @@ def _stored_secrets(home: Path) -> dict[str, str]:
             raise ConfigError(
                 f"cannot read {file}: {error}; delete it, and a new one is created"
             ) from error
+        # in place, since the file is its own lock and a full disk has room for the old text only
         if made and not _overwrite(descriptor, json.dumps(stored).encode()):
             _overwrite(descriptor, text.encode())  # what was there has its room still
             raise ConfigError(f"cannot write {file}: the disk is full; free some")
-        fcntl.flock(handle, fcntl.LOCK_UN)  # a child that was forked just now holds it too
     return stored
 
 

@@ -15,7 +15,7 @@ import liq
 from liq.config import Settings
 from liq.errors import ExportError
 from liq.query import views
-from liq.query.exports import hash_rows, read_stamp, write_whole
+from liq.query.exports import hash_rows, read_stamp, write_export
 from liq.records.streams import LIQUIDATIONS
 from support.proxy import Statements
 from support.rows import health, insert, liquidation, own_table, refresh_views, report
@@ -129,7 +129,7 @@ def test_a_file_that_cannot_be_written_is_reported(own: Settings, tmp_path: Path
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "totals.csv").mkdir()
     with pytest.raises(ExportError, match="cannot write"):
-        write_whole(tmp_path / "totals.csv", b"ts")
+        write_export(tmp_path / "totals.csv", b"ts")
     assert [file.name for file in tmp_path.iterdir()] == ["totals.csv"]
 
 

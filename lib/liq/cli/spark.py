@@ -100,10 +100,10 @@ def batch(
 
 
 def _save(found: "pd.DataFrame", what: str, file: Path) -> None:
-    from liq.query.exports import write_whole  # noqa: PLC0415 - pandas would slow all commands
+    from liq.query.exports import write_export  # noqa: PLC0415 - pandas would slow all commands
     from liq.query.formats import Format, encode  # noqa: PLC0415 - as above
 
-    write_whole(file, encode(found, Format(file.suffix.lower().removeprefix("."))))
+    write_export(file, encode(found, Format(file.suffix.lower().removeprefix("."))))
     echo(f"{len(found):,} {what} -> {file}")
 
 

@@ -14,7 +14,6 @@ A failing disk does not stop the journal. The newest entries stay in memory, the
 
 import contextlib
 import errno
-import fcntl
 import os
 import struct
 import time
@@ -24,6 +23,7 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
+from liq.common.files import lock
 from liq.common.forks import Private
 from liq.errors import JournalError
 
@@ -283,15 +283,15 @@ class Journal:
 
     def _make_folder(self) -> None:
         self._parent.mkdir(parents=True, exist_ok=True)
-        others = _locked(self._parent, fcntl.LOCK_EX)  # others may look for dead owners now
+        others = lock(self._parent)  # others may look for dead owners now
         try:
             self._folder.mkdir()
-            lock = _locked(self._folder)
+            own = lock(self._folder, seconds=0)
         finally:
             others.close()
         if self._folder in self._locks:  # the lock of a folder that was deleted
             self._locks[self._folder].close()
-        self._locks[self._folder] = lock
+        self._locks[self._folder] = own
 
     def _inherit(self) -> None:
         """Take over the segments of dead owners in place, since a full disk has no room to move.
@@ -299,12 +299,12 @@ class Journal:
         Their folders stay locked until they are delivered.
         """
         self._parent.mkdir(parents=True, exist_ok=True)
-        others = _locked(self._parent, fcntl.LOCK_EX)  # another journal may open now too
+        others = lock(self._parent)  # another journal may open now too
         try:
             folders = [path for path in self._parent.iterdir() if path.is_dir()]
             for folder in sorted(folders, key=lambda path: path.name):
                 try:
-                    self._locks[folder] = _locked(folder)
+                    self._locks[folder] = lock(folder, seconds=0)
                 except BlockingIOError:
                     continue  # its owner lives
                 files = sorted(folder.glob(f"*{_SUFFIX}"))
@@ -316,8 +316,8 @@ class Journal:
             others.close()
 
     def _unlock(self) -> None:
-        for lock in self._locks.values():
-            lock.close()
+        for held in self._locks.values():
+            held.close()
         self._locks.clear()
 
     def _fail(self, error: OSError) -> None:
@@ -329,14 +329,3 @@ class Journal:
             f"cannot keep unacknowledged messages in {self._parent}: {error}; free disk, or set"
             " LIQ_BUFFER_MB=0 to keep them in memory only"
         )
-
-
-def _locked(folder: Path, how: int = fcntl.LOCK_EX | fcntl.LOCK_NB) -> Private:
-    """Return a handle that holds a folder's lock; `BlockingIOError` if another one does."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, how)
-    except BlockingIOError:
-        os.close(handle)
-        raise
-    return Private(handle)

@@ -7,8 +7,6 @@ the snapshot that ships beside the parsers is used: it has the main contracts on
 """
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +16,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from liq.common import http
+from liq.common import files, http
 from liq.config import Settings
 from liq.config import settings as process_settings
 from liq.errors import FeedError, RejectedMessage
@@ -150,10 +148,4 @@ def _read(file: Path) -> _Kept | None:
 
 def _write(file: Path, kept: _Kept) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, draft = tempfile.mkstemp(dir=file.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(msgspec.json.format(msgspec.json.encode(kept)))
-        Path(draft).replace(file)  # whole or not at all, whoever reads
-    finally:
-        Path(draft).unlink(missing_ok=True)
+    files.write_whole(file, msgspec.json.format(msgspec.json.encode(kept)), mode=0o600)

@@ -24,7 +24,7 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.notebook import notebooks
 from liq.query import coverage, exports, queries
-from liq.query.exports import Stamp, write_whole
+from liq.query.exports import Stamp, write_export
 from liq.query.parameters import Parameter, parse_duration
 
 _NOTEBOOK = "report"
@@ -201,7 +201,7 @@ def write(
             output.data = {_HTML: str(_embed(figure))}
     body, _ = exporter.from_notebook_node(executed)
     title = f"Liquidations, {window} to {end}"
-    write_whole(out, _page(title, body).encode())
+    write_export(out, _page(title, body).encode())
     return out
 
 

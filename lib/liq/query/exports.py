@@ -5,8 +5,6 @@ A stamp has the query, parameters, window, coverage, and a hash of the rows.
 
 import hashlib
 import math
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from liq.common import files
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ExportError
@@ -103,7 +102,7 @@ def export(
         raise ExportError(f"cannot export to {path.name}: end its name with .csv or .parquet")
     out = Format.SPREADSHEET if spreadsheet and suffix == ".csv" else Format(suffix[1:])
     content, stamp = export_bytes(key, out, settings=settings, **params)
-    write_whole(path, content)
+    write_export(path, content)
     queries.warn(stamp.notes)
     return stamp
 
@@ -126,18 +125,10 @@ def read_stamp(path: str | Path) -> Stamp:
         raise ExportError(f"{path} carries no stamp of liq: {error}") from error
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_export(path: Path, data: bytes) -> None:
     """Write a file whole or not at all. Raises `ExportError`."""
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        draft = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as handle:
-                handle.write(data)
-            draft.chmod(0o644)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        files.write_whole(path, data, mode=0o644)
     except OSError as error:
         raise ExportError(f"cannot write {path}: {error.strerror}") from error
 

@@ -9,12 +9,12 @@ from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from liq import config
+from liq.common.files import write_whole
 from liq.config import Settings
 from liq.errors import StackError
 from liq.records.streams import STREAMS
 from liq.stack import ports, process, resolve, toolchain
 from liq.stack.apps import apps
-from liq.stack.files import write_whole
 from liq.stack.lock import lock
 from liq.stack.progress import Report, silent
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB, servers
@@ -184,6 +184,7 @@ def _spawn(service: Service, progress: Report) -> None:
     progress(service.name, "starting")
     try:
         for file, text in service.files.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
             write_whole(file, text)
         service.prepare()
     except OSError as error:

@@ -6,8 +6,8 @@ from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
+from liq.common.files import write_whole
 from liq.config import Settings
-from liq.stack.files import write_whole
 
 _KEPT = 1_000
 
@@ -24,6 +24,7 @@ def add(settings: Settings, subject: str, event: str) -> None:
     """Append an event; the oldest of many are dropped. Raises `OSError`, as for a full disk."""
     kept = newest(settings, _KEPT)
     kept.append(StackEvent(time.time(), subject, event))
+    _file(settings).parent.mkdir(parents=True, exist_ok=True)
     write_whole(_file(settings), "".join(json.dumps(one) + "\n" for one in kept[-_KEPT:]))
 
 

@@ -1,20 +1,17 @@
 """A lock between processes, freed by the system even when its holder crashes."""
 
 import contextlib
-import fcntl
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
-from liq.common import forks
+from liq.common import files
 from liq.errors import StackError
 
 _PATIENCE_S = 300.0  # servers may take a minute each to end
-_POLL_S = 0.02
 
 
 @contextmanager
@@ -25,29 +22,20 @@ def lock(file: Path, seconds: float = _PATIENCE_S) -> Iterator[None]:
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+        held = files.lock(file, seconds=seconds, flags=flags, mode=0o666)
+    except BlockingIOError:
+        raise StackError(
+            f"{_holder(file)} has held {file} for {seconds:.0f} s;"
+            " wait for it, or end it and try again"
+        ) from None
     except OSError as error:
         raise StackError(f"cannot write {file}: {error}; set LIQ_HOME and LIQ_CACHE") from error
-    with contextlib.closing(forks.Private(descriptor)):
-        _acquire(descriptor, file, seconds)
+    with contextlib.closing(held):
         with contextlib.suppress(OSError):  # on a full disk the lock is as good without a name
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, str(os.getpid()).encode())  # for the error of waiting processes
+            os.ftruncate(held.fileno(), 0)
+            os.write(held.fileno(), str(os.getpid()).encode())  # for the error of waiting processes
         yield
-
-
-def _acquire(handle: int, file: Path, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise StackError(
-                    f"{_holder(file)} has held {file} for {seconds:.0f} s;"
-                    " wait for it, or end it and try again"
-                ) from None
-            time.sleep(_POLL_S)
 
 
 def _holder(file: Path) -> str:

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from liq.common.files import write_whole
 from liq.errors import StackError
 from liq.stack import identity
-from liq.stack.files import write_whole
 
 _POLL = 0.02
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError)  # what reading a damaged file raises
@@ -79,6 +79,7 @@ def remember(pid: int, *, pid_file: Path, argv: Sequence[str], definition: str =
         "argv": list(argv),
     }
     try:
+        pid_file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(pid_file, json.dumps(entry))
     except OSError as error:
         raise StackError(f"cannot write {pid_file}: {error}; free disk") from error

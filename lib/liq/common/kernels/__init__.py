@@ -5,7 +5,6 @@ user of the machine could subscribe to a kernel's output and read code, results 
 """
 
 import contextlib
-import fcntl
 import logging
 import os
 import shutil
@@ -17,6 +16,7 @@ from pathlib import Path
 import zmq
 from traitlets.config import Config
 
+from liq.common.files import lock
 from liq.common.forks import Private
 
 _LOG = logging.getLogger(__name__)
@@ -61,12 +61,12 @@ def private_folder() -> Iterator[Path]:
     root = _root()
     for folder in root.glob(f"{_PREFIX}*"):
         _remove_leftover(folder)
-    folder, lock = _locked_folder(root)
+    folder, held = _locked_folder(root)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        lock.close()
+        held.close()
 
 
 def _root() -> Path:
@@ -81,27 +81,22 @@ def _locked_folder(root: Path) -> tuple[Path, Private]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
         with contextlib.suppress(OSError):
-            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            held = lock(folder)
             if folder.exists():  # another process may have removed it before it was locked
-                return folder, Private(lock)
-            os.close(lock)
+                return folder, held
+            held.close()
 
 
 def _remove_leftover(folder: Path) -> None:
     """Remove a folder of this user's that no living process has locked."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:  # another user's, or gone
+        held = lock(folder, seconds=0, flags=flags)
+    except OSError:  # a living process has it, or it is another user's, or gone
         return
-    try:
-        if _is_own(os.fstat(descriptor)):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with contextlib.closing(held):
+        if _is_own(os.fstat(held.fileno())):
             shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError:
-        pass  # a living process has it
-    finally:
-        os.close(descriptor)
 
 
 def _is_own(status: os.stat_result) -> bool:

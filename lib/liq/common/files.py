@@ -1,0 +1,61 @@
+"""Files that other processes use at the same time: written whole or not at all, and locked.
+
+A lock is freed by the system even when its holder crashes.
+"""
+
+import contextlib
+import fcntl
+import math
+import os
+import secrets
+import time
+from pathlib import Path
+
+from liq.common.forks import Private
+
+_POLL_S = 0.02
+
+
+def write_whole(path: Path, data: bytes | str, *, mode: int = 0o666) -> None:
+    """Write a file, with ``mode`` less the umask, so that readers see all of it or none.
+
+    Raises `OSError`, as for a full disk.
+    """
+    # a name of its own, since several threads and processes write at once
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(data.encode() if isinstance(data, str) else data)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def lock(
+    path: Path, *, seconds: float = math.inf, flags: int = os.O_RDONLY, mode: int = 0o600
+) -> Private:
+    """Open a file or folder and return the handle that holds its lock until it is closed.
+
+    A forked child does not hold the lock. Raises `BlockingIOError` if another holder keeps the lock
+    for ``seconds``, and `OSError` if the file cannot be opened.
+    """
+    held = Private(os.open(path, flags, mode))
+    try:
+        _acquire(held.fileno(), seconds)
+    except BaseException:
+        held.close()
+        raise
+    return held
+
+
+def _acquire(descriptor: int, seconds: float) -> None:
+    if seconds == math.inf:
+        return fcntl.flock(descriptor, fcntl.LOCK_EX)
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if time.monotonic() >= deadline:
+            raise BlockingIOError(f"{seconds:.0f} s")
+        time.sleep(_POLL_S)
