@@ -6,7 +6,6 @@ cannot pass silently. Secrets are generated at first use and kept, readable by t
 """
 
 import contextlib
-import ipaddress
 import json
 import os
 import secrets
@@ -26,6 +25,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from liq.common import addresses
 from liq.common.files import lock
 from liq.errors import ConfigError
 
@@ -262,10 +262,7 @@ class Settings(BaseSettings):
     @property
     def on_loopback(self) -> bool:
         """Whether local services are for this machine only."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return addresses.is_loopback(self.host)
 
     @property
     def recordings(self) -> Path:

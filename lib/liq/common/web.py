@@ -7,7 +7,6 @@ holds a token.
 
 import contextlib
 import hashlib
-import ipaddress
 import logging
 import re
 from base64 import b64encode
@@ -15,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
+from liq.common.addresses import is_ip
 from liq.config import Settings
 
 _DIRECTIVES = {
@@ -66,7 +66,7 @@ def is_allowed_host(host: str, settings: Settings) -> bool:
     if not parts:
         return False
     name = (parts["ipv6"] or parts["name"]).lower().rstrip(".")
-    return _is_address(name) or name in _names(settings)
+    return is_ip(name) or name in _names(settings)
 
 
 def refusal(host: str) -> str:
@@ -191,11 +191,3 @@ class Shield:
 
 def _names(settings: Settings) -> set[str]:
     return {_LOCAL_NAME, settings.host.lower(), *settings.allowed_hosts.lower().split(",")} - {""}
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

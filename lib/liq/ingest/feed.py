@@ -8,7 +8,6 @@ stream.
 
 import asyncio
 import contextlib
-import ipaddress
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
 
+from liq.common import addresses
 from liq.errors import FeedError
 from liq.ingest.venues.base import Heartbeat, Instruments, Venue
 from liq.records.model import Source
@@ -250,7 +250,5 @@ async def _beat(connection: ClientConnection, heartbeat: Heartbeat | None) -> No
 
 def _is_loopback(url: str) -> bool:
     host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    # a name below localhost is enough for a client; a server would need it resolved first
+    return addresses.is_loopback(host) or host.endswith(".localhost")

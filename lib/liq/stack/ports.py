@@ -2,11 +2,11 @@
 
 import contextlib
 import random
-import socket
 from collections.abc import Iterable, Mapping
 
 import psutil
 
+from liq.common import addresses
 from liq.config import Settings
 from liq.errors import StackError
 
@@ -44,13 +44,10 @@ def require_distinct(ports: Iterable[tuple[str, int]]) -> None:
 
 
 def _free(host: str, port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # as the JVM does: a port is free though connections of an ended server linger on it
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
+    try:
+        addresses.check_free(host, port)
+    except OSError:
+        return False
     return True
 
 

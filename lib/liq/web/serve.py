@@ -7,7 +7,6 @@ Streamlit has no login and is served on loopback only.
 
 import os
 import shutil
-import socket
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +15,7 @@ from urllib.parse import urlencode
 from pydantic import SecretStr
 from traitlets.config import Config
 
-from liq.common import assets, kernels, web
+from liq.common import addresses, assets, kernels, web
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ServeError
@@ -288,12 +287,10 @@ def _url(settings: Settings, port: int, path: str, token: SecretStr) -> str:
 
 def _check_port(host: str, port: int, setting: str) -> None:
     """Raise `ServeError` if the port is taken: the servers only log it, or use another port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ServeError(
-                f"cannot listen on {host}:{port}: {error.strerror}; "
-                f"end what runs there, or set {setting} to a free port"
-            ) from error
+    try:
+        addresses.check_free(host, port)
+    except OSError as error:
+        raise ServeError(
+            f"cannot listen on {host}:{port}: {error.strerror}; "
+            f"end what runs there, or set {setting} to a free port"
+        ) from error
