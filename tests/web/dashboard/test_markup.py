@@ -209,14 +209,6 @@ def test_an_empty_stretch_of_history_leads_back_to_now() -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "text"),
-    [(0, "$0"), (999, "$999"), (1500, "$1.5k"), (-2_500_000, "−$2.5M"), (1.5e9, "$1.5B")],  # noqa: RUF001
-)
-def test_dollars(amount: float, text: str) -> None:
-    assert markup.dollars(amount) == text
-
-
-@pytest.mark.parametrize(
     ("seconds", "text"),
     [
         (0.25, "0.2 s"),

@@ -307,14 +307,6 @@ def times(moments: pd.Series) -> list[str]:
     return [str(text) for text in texts]
 
 
-def compact(amount: float) -> str:
-    """Return an amount in three figures, e.g. ``1.23M``."""
-    for unit, size in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
-        if amount >= size:
-            return f"{amount / size:.3g}{unit}"
-    return f"{amount:.3g}"
-
-
 def period(moments: pd.Series) -> Spec:
     """Draw a bar over its whole bucket, instead of centred on the bucket's start."""
     gaps = moments.diff().dropna()

@@ -9,6 +9,7 @@ from liq.analysis.charts import base
 from liq.analysis.charts.base import THEMES, Chart, Spec, Theme, ThemeName
 from liq.analysis.charts.flows import bars
 from liq.analysis.charts.prices import overlay
+from liq.common.money import compact
 
 NO_LEADERS = "no cascade over several exchanges in this window"
 NO_CASCADE = "no such cascade in this window"
@@ -230,7 +231,7 @@ def _deciles(frame: pd.DataFrame) -> dict[int, str]:
         {"from_usd": "min", "to_usd": "max", "prints": ["min", "max"]}
     )
     return {
-        int(str(decile)): f"{decile}<br>{base.compact(least)} to<br>{base.compact(most)}<br>"
+        int(str(decile)): f"{decile}<br>{compact(least)} to<br>{compact(most)}<br>"
         f"n={_range(few, many)}"
         for decile, least, most, few, many in sums.itertuples(name=None)
     }

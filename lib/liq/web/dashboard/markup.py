@@ -13,6 +13,7 @@ from liq.analysis.alerts.rules import comparison
 from liq.analysis.charts import completeness_note
 from liq.analysis.charts.base import is_missing
 from liq.common.html import cells, join, row, table, with_code
+from liq.common.money import format_usd
 from liq.ingest.venues.base import Venue
 from liq.monitoring.diagnosis import Problem
 from liq.query.coverage import describe_left_out, format_share
@@ -233,14 +234,6 @@ def render_inspection(found: Inspection) -> Markup:
     )
 
 
-def dollars(amount: float) -> str:
-    """Return an amount in four digits, e.g. ``$1.234M``."""
-    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if abs(amount) >= size:
-            return f"{'−' if amount < 0 else ''}${abs(amount) / size:.4g}{unit}"  # noqa: RUF001
-    return f"{'−' if amount < 0 else ''}${abs(amount):,.0f}"  # noqa: RUF001
-
-
 def format_age(age: timedelta) -> str:
     """Return an age as text, e.g. ``0.3 s``, ``4 min``."""
     total = age.total_seconds()
@@ -316,11 +309,11 @@ def _list_figures(frames: Frames, *, has_gaps: bool) -> Iterator[tuple[str, str,
     both = totals.long_usd + totals.short_usd
     least = "≥ " if totals.partial or has_gaps else ""
     values = (
-        (least + dollars(totals.long_usd), f"{totals.long_count:,} prints", "liq-long"),
-        (least + dollars(totals.short_usd), f"{totals.short_count:,} prints", "liq-short"),
-        (dollars(totals.net_usd), _describe_imbalance(totals.net_usd, both), ""),
-        (f"{least}{totals.prints:,}", f"{least}{dollars(both)} in total", ""),
-        (least + dollars(totals.largest_usd), "one print", ""),
+        (least + format_usd(totals.long_usd), f"{totals.long_count:,} prints", "liq-long"),
+        (least + format_usd(totals.short_usd), f"{totals.short_count:,} prints", "liq-short"),
+        (format_usd(totals.net_usd), _describe_imbalance(totals.net_usd, both), ""),
+        (f"{least}{totals.prints:,}", f"{least}{format_usd(both)} in total", ""),
+        (least + format_usd(totals.largest_usd), "one print", ""),
     )
     return ((name, *value) for name, value in zip(_FIGURES, values, strict=True))
 
@@ -365,8 +358,8 @@ def _render_feed(feed: Any) -> Markup:
 def _render_cascade(run: Any) -> Markup:
     values = (
         f"{run.from_ts:%m-%d %H:%M:%S}", format_seconds(run.duration_s), f"{run.prints:,}",
-        run.exchanges, run.first_exchange, dollars(run.long_usd), dollars(run.short_usd),
-        dollars(run.peak_1s_usd), "-" if pd.isna(run.burst_score) else f"{run.burst_score:,.1f}",
+        run.exchanges, run.first_exchange, format_usd(run.long_usd), format_usd(run.short_usd),
+        format_usd(run.peak_1s_usd), "-" if pd.isna(run.burst_score) else f"{run.burst_score:,.1f}",
     )  # fmt: skip
     side = "long" if run.long_usd >= run.short_usd else "short"
     template = Markup('<tr><td class="liq-{}">{}</td>{}</tr>')
@@ -374,7 +367,7 @@ def _render_cascade(run: Any) -> Markup:
 
 
 def _format_size(column: str, value: float) -> str:
-    return f"{value:,}" if column == "prints" else dollars(value)
+    return f"{value:,}" if column == "prints" else format_usd(value)
 
 
 def _render_alert(raised: Any) -> Markup:
