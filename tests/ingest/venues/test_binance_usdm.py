@@ -12,6 +12,7 @@ from ingest.venues.conftest import Recording, liquidations
 from liq.errors import RejectedMessage
 from liq.ingest.venues.base import Instrument
 from liq.ingest.venues.binance import BINANCE_USDM
+from liq.ingest.venues.canonical import DOLLAR_SUFFIXES, DOLLARS
 from liq.records.model import Completeness, Liquidation, PriceKind, Side, Source
 
 parse = partial(liquidations, BINANCE_USDM)
@@ -171,3 +172,7 @@ def test_the_feed_is_distinguished_from_a_dead_one_by_a_control_stream() -> None
     (request,) = BINANCE_USDM.subscribe({})
     assert json.loads(request)["params"] == ["btcusdt@markPrice"]
     assert BINANCE_USDM.url == "wss://fstream.binance.com/market/ws/!forceOrder@arr"
+
+
+def test_each_quote_that_ends_a_name_counts_as_a_dollar() -> None:
+    assert set(DOLLAR_SUFFIXES) < DOLLARS

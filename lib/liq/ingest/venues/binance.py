@@ -49,6 +49,7 @@ from liq.ingest.venues.base import (
     positive,
 )
 from liq.ingest.venues.canonical import (
+    DOLLAR_SUFFIXES,
     array,
     decode,
     find_contract,
@@ -59,7 +60,6 @@ from liq.ingest.venues.canonical import (
 )
 from liq.records.model import Completeness, Liquidation, PriceKind, Record, Side, Source, event_id
 
-_DOLLARS = ("USDT", "USDC", "FDUSD", "BUSD", "USD1")  # how names of USD-M contracts end
 _SIDES = {"SELL": Side.LONG, "BUY": Side.SHORT}
 _OPEN = frozenset({"NEW", "PARTIALLY_FILLED"})
 _CLOSED = frozenset({"FILLED", "EXPIRED", "EXPIRED_IN_MATCH", "CANCELED"})
@@ -180,11 +180,13 @@ def usdm_contract(symbol: str, instruments: Instruments) -> Instrument:
 @lru_cache(maxsize=4096)  # contracts are few, and asked for again and again
 def _read(symbol: str) -> Instrument:
     pair = symbol.partition("_")[0]  # BTCUSDT_260925 is a delivery contract of BTCUSDT
-    for quote in _DOLLARS:
+    for quote in DOLLAR_SUFFIXES:
         base = pair.removesuffix(quote)
         if base and base != pair:
             return Instrument(symbol, base, quote)
-    raise RejectedMessage(f"{symbol!r} is not quoted in a known dollar ({', '.join(_DOLLARS)})")
+    raise RejectedMessage(
+        f"{symbol!r} is not quoted in a known dollar ({', '.join(DOLLAR_SUFFIXES)})"
+    )
 
 
 _CONTRACTS: dict[str, Callable[[str, Instruments], Instrument]] = {

@@ -23,6 +23,8 @@ Row = TypeVar("Row")
 
 # a dollar-pegged quote counts as a dollar; a contract quoted in anything else has no USD notional
 DOLLARS = frozenset({"USD", "USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USDE", "USD1"})
+# those that end names as BTCUSDT; TUSD is none, as it would make DOTUSD a contract of DO
+DOLLAR_SUFFIXES = ("USDT", "USDC", "FDUSD", "BUSD", "USD1")
 _TOLERANCE = 0.01  # between a venue's own notional and ours: a wrong contract size is off by more
 
 
