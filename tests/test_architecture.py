@@ -121,6 +121,17 @@ def test_only_one_function_replaces_files_by_drafts() -> None:
     assert found == REPLACED.keys()
 
 
+def test_only_one_module_doubles_pauses() -> None:
+    doubling = {
+        home
+        for home, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
+        if ast.unparse(node.left) in {"2", "2.0"} and not isinstance(node.right, ast.Constant)
+    }
+    assert doubling == {"common.backoff"}
+
+
 def _replaces_file(node: ast.AST) -> bool:
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return False

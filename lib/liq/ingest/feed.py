@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
 
-from liq.common import addresses
+from liq.common import addresses, backoff
 from liq.errors import FeedError
 from liq.ingest.venues.base import Heartbeat, Instruments, Venue
 from liq.records.model import Source
@@ -146,10 +146,9 @@ class Feed:
                 return connection
 
     def _backoff(self) -> float:
-        if not self._failures:
-            return 0
-        doubled = self._patience.backoff * float(2 ** min(self._failures - 1, 20))
-        return min(doubled, self._patience.backoff_max) * random.uniform(0.5, 1)  # noqa: S311 - jitter
+        patience = self._patience
+        pause = backoff.pause_s(self._failures, patience.backoff, patience.backoff_max)
+        return pause * random.uniform(0.5, 1)  # noqa: S311 - jitter
 
     async def _handshake(self) -> ClientConnection:
         connection = await connect(

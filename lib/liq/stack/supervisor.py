@@ -14,6 +14,7 @@ from functools import partial
 
 from liq import config
 from liq.common import heartbeat
+from liq.common.backoff import pause_s
 from liq.config import Settings
 from liq.errors import ConnectError, LiqError, QuestDBError
 from liq.records.streams import STREAMS
@@ -49,8 +50,8 @@ class _Case:
     def note_repair(self) -> None:
         """Count a repair and set the backoff before the next one."""
         self.last = time.monotonic()
-        self.due = self.last + min(_BACKOFF_S * 2.0**self.repairs, _BACKOFF_MAX_S)
         self.repairs += 1
+        self.due = self.last + pause_s(self.repairs, _BACKOFF_S, _BACKOFF_MAX_S)
 
     @property
     def is_due(self) -> bool:

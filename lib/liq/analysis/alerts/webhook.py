@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from liq.common.backoff import pause_s
 from liq.records.model import Alert
 
 _LOG = logging.getLogger(__name__)
@@ -53,14 +54,14 @@ class Webhook:
             _LOG.error("the webhook did not take the last alerts in time")
 
     async def _deliver(self, client: httpx.AsyncClient, alert: Alert) -> None:
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(1, _ATTEMPTS + 1):
             fault, again = await self._post(client, alert)
             if not fault:
                 return
             if not again:
                 break
             _LOG.warning("the webhook did not take %s: %s; trying again", alert.rule, fault)
-            await asyncio.sleep(self._backoff * 2**attempt)
+            await asyncio.sleep(pause_s(attempt, self._backoff))
         _LOG.error("the webhook did not take %s: %s; given up", alert.rule, fault)
 
     async def _post(self, client: httpx.AsyncClient, alert: Alert) -> tuple[str, bool]:
