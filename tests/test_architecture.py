@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,14 +26,19 @@ DOORS = {
 }
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    """Yield each module of a folder, by the name that has a line in the list, and its code."""
+@cache
+def modules() -> list[tuple[str, set[str]]]:
+    """Return each module of a folder, by the name that has a line in the list, and its imports."""
+    return [(home, {*imported(ast.parse(file.read_text()))}) for home, file in _files()]
+
+
+def _files() -> Iterator[tuple[str, Path]]:
     for file in sorted(PACKAGE.rglob("*.py")):
         parts = file.relative_to(PACKAGE).with_suffix("").parts
         if not parts[0].startswith("__") and (len(parts) > 2 or parts[-1] != "__init__"):
-            yield home_of(".".join(parts)), ast.parse(file.read_text())
+            yield home_of(".".join(parts)), file
         elif len(parts) == 2 and parts[0] in ORDER:
-            yield parts[0], ast.parse(file.read_text())
+            yield parts[0], file
 
 
 def home_of(name: str) -> str:
@@ -83,8 +89,8 @@ def test_folders_of_stages_import_nothing_themselves() -> None:
 def test_imports_point_one_way() -> None:
     wrong = {
         (home, name)
-        for home, tree in modules()
-        for name in imported(tree)
+        for home, names in modules()
+        for name in names
         if name.startswith("liq.")
         and (target := home_of(name.removeprefix("liq."))) in ORDER
         and ORDER.index(target) > ORDER.index(home)
@@ -96,9 +102,7 @@ def test_imports_point_one_way() -> None:
 @pytest.mark.parametrize("package", sorted(DOORS))
 def test_one_door_imports_the_client(package: str) -> None:
     users = {
-        home
-        for home, tree in modules()
-        if any(name.split(".")[0] == package for name in imported(tree))
+        home for home, names in modules() if any(name.split(".")[0] == package for name in names)
     }
     assert users == {DOORS[package]}
 

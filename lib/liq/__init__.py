@@ -3,6 +3,7 @@
 >>> import liq
 >>> bars = liq.hit("liquidations_by_bucket", bucket="1m", window="1h")
 >>> liq.charts.bars(bars)
+Figure({...})
 
 Folders are the stages of the flow: `liq.ingest`, `liq.records`, `liq.delivery`, `liq.query`,
 `liq.analysis`, and what shows results, `liq.notebook`, `liq.web` and `liq.cli`.

@@ -43,7 +43,13 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Settings(BaseSettings):
-    """All settings of the stack, its clients and its apps. Build it with `Settings.load`."""
+    """All settings of the stack, its clients and its apps. Build it with `Settings.load`.
+
+    Example:
+        >>> settings = liq.Settings.load(kafka_port=19092)
+        >>> settings.kafka_bootstrap
+        '127.0.0.1:19092'
+    """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
 

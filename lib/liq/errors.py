@@ -27,6 +27,14 @@
 
 Errors of third-party clients are turned into these at the module that alone imports the client,
 with ``raise ... from``, so that the cause stays readable.
+
+Example:
+    >>> from liq.errors import QueryError
+    >>> try:
+    ...     liq.hit("totls")
+    ... except QueryError as error:
+    ...     print(error)
+    unknown query 'totls', did you mean 'totals'? valid are: ...
 """
 
 from collections.abc import Sequence

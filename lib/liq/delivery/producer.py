@@ -100,6 +100,17 @@ class Producer:
         record: A folder for the raw frames; they are not recorded by default.
         rotation: The size, age and number of recorded files, see `liq.ingest.recording`.
         through: Whether liq's own feed or cryptofeed connects.
+
+    Example:
+        >>> import asyncio
+        >>> async def follow(seconds: float) -> str:
+        ...     producer = liq.Producer("bybit", "ws://127.0.0.1:8765/bybit")
+        ...     await producer.start()
+        ...     await asyncio.sleep(seconds)
+        ...     await producer.stop()
+        ...     return producer.status().state
+        >>> asyncio.run(follow(seconds=1))
+        <FeedState.STOPPED: 'stopped'>
     """
 
     def __init__(

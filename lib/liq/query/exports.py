@@ -94,7 +94,9 @@ def export(
         LiqError: As for `liq.hit`.
 
     Example:
-        >>> liq.export("totals", "totals.parquet", window="1d")  # doctest: +SKIP
+        >>> stamp = liq.export("totals", "totals.parquet", window="1d")
+        >>> stamp.query, stamp.rows
+        ('totals', 1)
     """
     path = Path(path)
     suffix = path.suffix.lower()

@@ -76,7 +76,11 @@ def hit(key: str, /, *, settings: Settings | None = None, **params: Any) -> "pd.
         QuestDBError: QuestDB is away.
 
     Example:
-        >>> liq.hit("top_symbols", window="15m")  # doctest: +SKIP
+        >>> top = liq.hit("top_symbols", window="1h")
+        >>> list(top.columns)
+        ['symbol', 'long_usd', 'short_usd', 'total_usd', ...]
+        >>> top.attrs["units"]["total_usd"]
+        'USD'
     """
     frame = fetch(key, settings, **params)
     warn(frame.attrs.get("notes", ()))
@@ -118,7 +122,12 @@ def fetch_page(
 
 
 def queries(settings: Settings | None = None) -> Mapping[str, Query]:
-    """Return the queries that can be used. Raises `QueryError` if the file cannot be read."""
+    """Return the queries that can be used. Raises `QueryError` if the file cannot be read.
+
+    Example:
+        >>> liq.queries()["totals"].summary
+        'One row: the totals of the window.'
+    """
     return load_catalogue(settings).queries
 
 

@@ -42,6 +42,14 @@ class Backtest:
     ``value``, ``threshold``, ``message``, ``live``, ``subject``. ``values`` has the measured values
     at every ``step``: ``ts``, ``subject`` and ``value`` (NaN where there was none). A rule with
     ``by`` has a row for each subject. ``unit`` is the unit of value and threshold.
+
+    Example:
+        >>> history = liq.alerts.backtest("long_burst", window="30m", step="1m")
+        >>> print(history)
+        long_burst: long_usd of totals within 1m >= 1,000,000, cool-down 5m
+        1 alert(s) from ..., evaluated every 0:01:00 (30 times)
+        >>> list(history.thresholds([1_000_000, 5_000_000]).columns)
+        ['threshold', 'alerts', 'per_day']
     """
 
     name: str
@@ -137,6 +145,11 @@ def backtest(
         RuleError: The rule is unknown, its query has no window or ``until``, or there are more than
             20,000 steps.
         LiqError: As for `liq.hit`.
+
+    Example:
+        >>> history = liq.alerts.backtest("long_burst", window="30m", step="1m")
+        >>> history.unit, len(history.values)
+        ('USD', 30)
     """
     settings = settings or current_settings()
     name, rule = ("rule", rule) if isinstance(rule, Rule) else (rule, _named(rule, settings))

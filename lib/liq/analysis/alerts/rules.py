@@ -60,7 +60,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def given(self) -> dict[str, Any]:
-        """The parameters of the query."""
+        """The parameters of the query.
+
+        Example:
+            >>> liq.alerts.rules(liq.Settings.load()).rules["one_sided"].given
+            {'least_usd': 5000000, 'window': '15m'}
+        """
         return {**self.params, **({"window": self.window} if self.window else {})}
 
     @property
@@ -70,7 +75,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Rules(NamedTuple):
-    """The validated rules, and the faults of invalid rules, which do not affect the others."""
+    """The validated rules, and the faults of invalid rules, which do not affect the others.
+
+    Example:
+        >>> found = liq.alerts.rules(liq.Settings.load())
+        >>> "long_burst" in found.rules, dict(found.faults)
+        (True, {})
+    """
 
     rules: Mapping[str, Rule]
     faults: Mapping[str, str]
@@ -80,6 +91,10 @@ def rules(settings: Settings) -> Rules:
     """Read and check the settings' rules. Raises `RuleError` if the file cannot be read.
 
     A fault names the file, the rule and the reason.
+
+    Example:
+        >>> liq.alerts.rules(liq.Settings.load()).rules["long_burst"].window
+        '1m'
     """
     path = settings.alerts or assets.path("alerts.json")
     found, faults = {}, {}
@@ -95,6 +110,10 @@ def listing(settings: Settings | None = None) -> "pd.DataFrame":
     """Return the rules as text: ``rule``, what it ``fires_when``, its ``description``, ``fault``.
 
     A rule with a ``fault`` cannot be used. Raises `RuleError` if the file cannot be read.
+
+    Example:
+        >>> liq.alerts.listing()["fires_when"].iloc[0]
+        'long_usd of totals within 1m >= 1,000,000, cool-down 5m'
     """
     import pandas as pd  # noqa: PLC0415 - importing this module stays quick
 
@@ -120,7 +139,12 @@ def comparison(rule: Rule) -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON schema of ``alerts.json``, for editors and other tools."""
+    """Return the JSON schema of ``alerts.json``, for editors and other tools.
+
+    Example:
+        >>> liq.alerts.json_schema()["additionalProperties"]
+        {'$ref': '#/$defs/Rule'}
+    """
     (rule,), components = msgspec.json.schema_components([Rule], ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -24,7 +24,12 @@ _LEAST_LINES = 4
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """The colours of a page and its charts."""
+    """The colours of a page and its charts.
+
+    Example:
+        >>> liq.charts.THEMES["dark"].long
+        '#e8702a'
+    """
 
     page: str
     card: str
@@ -89,6 +94,13 @@ class Chart(Generic[P]):
 
     All text in its arguments, also in frames, is shown literally, see `literal`. Other charts call
     ``draw``, the function itself, whose arguments are literal already.
+
+    Example:
+        >>> totals = liq.hit("top_symbols", window="1h")
+        >>> liq.charts.top_symbols(totals)
+        Figure({...})
+        >>> sorted(liq.charts.top_symbols.spec(totals))
+        ['data', 'layout']
     """
 
     __name__: str
@@ -134,7 +146,12 @@ def _literal(value: Any) -> Any:
 
 
 def source_badge(frame: pd.DataFrame) -> str:
-    """Return the badge for ``frame`` if some of its prints are not live, else ``""``."""
+    """Return the badge for ``frame`` if some of its prints are not live, else ``""``.
+
+    Example:
+        >>> liq.charts.source_badge(liq.hit("totals", window="1h"))
+        ''
+    """
     if "source" in frame:
         kinds = set(frame["source"]) - set(LIVE_SOURCES)
         names: dict[str, str] = {Source.SIMULATOR: "SIMULATED", Source.REPLAY: "REPLAYED"}
@@ -146,7 +163,12 @@ def source_badge(frame: pd.DataFrame) -> str:
 
 
 def completeness_note(frame: pd.DataFrame) -> str:
-    """Return the note that sums of ``frame`` are lower bounds, or ``""`` if its feeds are full."""
+    """Return the note that sums of ``frame`` are lower bounds, or ``""`` if its feeds are full.
+
+    Example:
+        >>> liq.charts.completeness_note(liq.hit("totals", window="1h"))
+        "sums are lower bounds: the venue's feed shows only part of its liquidations"
+    """
     if "completeness" in frame:
         partial = bool((frame["completeness"] != Completeness.FULL).any())
     else:

@@ -29,6 +29,11 @@ def venue_share(
 
     The greatest of the window come first; what has no colour left is one of the others.
     ``span``, ``gaps`` and ``badge`` as in `bars`.
+
+    Example:
+        >>> frame = liq.hit("venue_share", bucket="5m", window="1h")
+        >>> [trace.name for trace in liq.charts.venue_share(frame).data]
+        ['bybit', 'binance_usdm']
     """
     colours = THEMES[theme]
     usd, share = _with_others(frame, "exchange", len(colours.venues) - 1)
@@ -59,6 +64,11 @@ def cascades(
 
     A bubble's area is the notional in USD, its colour the side with more of it. The names with most
     notional have lines of their own. ``span``, ``gaps`` and ``badge`` as in `bars`.
+
+    Example:
+        >>> frame = liq.hit("cascades", window="1h", min_prints=3)
+        >>> [trace.name for trace in liq.charts.cascades(frame).data]
+        ['long', 'short']
     """
     colours = THEMES[theme]
     totals = frame.groupby("name")["total_usd"].sum().sort_values(ascending=False)
@@ -101,6 +111,11 @@ def heatmap(
 
     Colour is notional in USD on a logarithmic scale that both panels share; no colour is no print.
     ``span``, ``gaps`` and ``badge`` as in `bars`.
+
+    Example:
+        >>> frame = liq.hit("heatmap", base="BTC", bucket="1m", window="1h")
+        >>> liq.charts.heatmap(frame).layout.xaxis.title.text
+        'time (UTC)'
     """
     colours = THEMES[theme]
     unit = base.usd_unit(frame, gaps)
@@ -128,6 +143,11 @@ def hour_of_day(
 
     The mean is over the covered time only, whose length hovering shows. All weekdays are combined;
     pass some of the frame's rows to show some weekdays only.
+
+    Example:
+        >>> frame = liq.hit("hour_of_day", window="7d")
+        >>> [trace.name for trace in liq.charts.hour_of_day(frame).data]
+        ['long', 'short']
     """
     colours = THEMES[theme]
     named = ["long_usd", "short_usd", "hours", "window"]

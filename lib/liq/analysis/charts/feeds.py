@@ -25,6 +25,12 @@ def coverage(
 
     A feed is drawn as connected from its first report in the window to its last, except for its
     gaps. At all other times it was not expected. Feeds of unknown exchanges are never expected.
+
+    Example:
+        >>> feeds, gaps = liq.hit("feed_health", window="1h"), liq.hit("coverage", window="1h")
+        >>> span = (feeds["first_ts"].min(), feeds["ts"].max())
+        >>> [trace.name for trace in liq.charts.coverage(feeds, gaps, span=span).data]
+        ['connected', 'disconnected']
     """
     feeds = feeds[feeds["known"]]
     colours = THEMES[theme]

@@ -30,6 +30,11 @@ def bars(
         gaps: Rows of ``coverage``, which are shaded, since liquidations may be missing there.
         badge: Replaces the badge derived from the frame.
         price: Rows of ``price_by_bucket``, drawn over the bars on an axis of its own.
+
+    Example:
+        >>> frame = liq.hit("liquidations_by_bucket", bucket="1m", window="1h")
+        >>> [trace.name for trace in liq.charts.bars(frame).data]
+        ['long', 'short']
     """
     colours = THEMES[theme]
     times = base.times(frame["ts"])
@@ -59,7 +64,13 @@ def cumulative_net(
     gaps: pd.DataFrame | None = None,
     badge: str | None = None,
 ) -> Spec:
-    """Running long minus short notional, from ``cumulative_net``; the rest as in `bars`."""
+    """Running long minus short notional, from ``cumulative_net``; the rest as in `bars`.
+
+    Example:
+        >>> frame = liq.hit("cumulative_net", bucket="1m", window="1h")
+        >>> [trace.name for trace in liq.charts.cumulative_net(frame).data]
+        ['long minus short']
+    """
     colours = THEMES[theme]
     trace = {
         "type": "scatter",
@@ -90,6 +101,11 @@ def top_symbols(
     """Long and short notional a symbol, greatest on top, from ``top_symbols``.
 
     With ``gaps``, from ``coverage``, the sums are lower bounds.
+
+    Example:
+        >>> frame = liq.hit("top_symbols", window="1h", limit=10)
+        >>> [trace.name for trace in liq.charts.top_symbols(frame).data]
+        ['long', 'short']
     """
     return _ranking(frame, frame["symbol"].tolist(), theme, gaps, badge)
 
@@ -105,6 +121,11 @@ def by_exchange(
     """Long and short notional an exchange, from ``by_exchange``; ``≥`` marks lower bounds.
 
     Sums of partial feeds, and of feeds with ``gaps``, from ``coverage``, are lower bounds.
+
+    Example:
+        >>> frame = liq.hit("by_exchange", window="1h")
+        >>> [trace.name for trace in liq.charts.by_exchange(frame).data]
+        ['long', 'short']
     """
     away = set() if gaps is None else set(gaps["exchange"])
     whole = (frame["completeness"] == Completeness.FULL) & ~frame["exchange"].isin(list(away))

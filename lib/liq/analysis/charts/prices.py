@@ -25,6 +25,11 @@ def price_path(
 
     Above zero the price moved further in the direction of the forced order. The bands hold the
     middle half of the prints. ``badge`` as in `bars`.
+
+    Example:
+        >>> frame = liq.hit("price_path", window="1h", min_notional=100_000)
+        >>> liq.charts.price_path(frame).layout.xaxis.title.text
+        'time since the print (s)'
     """
     colours = THEMES[theme]
     traces = [

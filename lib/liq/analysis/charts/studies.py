@@ -26,6 +26,13 @@ def leaders(frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | Non
 
     The whiskers are 95 percent intervals. A diamond is the exchange's share of all prints, with
     which it would lead by chance. ``badge`` as in `bars`.
+
+    Example:
+        >>> from liq.analysis import studies
+        >>> found = liq.hit("cascades", window="1h", min_prints=3)
+        >>> led = studies.leaders(found, liq.hit("by_exchange", window="1h"))
+        >>> [trace.name for trace in liq.charts.leaders(led).data]
+        ['led', 'by chance: share of all prints']
     """
     colours = THEMES[theme]
     names, share = frame["exchange"].tolist(), 100 * frame["share"]
@@ -65,6 +72,14 @@ def cascade(
 
     From ``cascade_prints``; ``price``, from ``price_by_bucket``, is laid over it. ``badge`` as in
     `bars`.
+
+    Example:
+        >>> from liq.analysis import studies
+        >>> found = liq.hit("cascades", window="1h", min_prints=3)
+        >>> prints = liq.hit("cascade_prints", **studies.prints_of(found, rank=1))
+        >>> price = liq.hit("price_by_bucket", **studies.price_of(found, rank=1))
+        >>> [trace.name for trace in liq.charts.cascade(prints, price).data]
+        ['bybit', 'binance_usdm', 'mark price']
     """
     colours = THEMES[theme]
     *own, others = colours.venues
@@ -98,6 +113,12 @@ def reactions(frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | N
 
     A box holds the middle half of the prints, its line is the median, the dashed one the mean; each
     decile says how many prints (n) there are. ``badge`` as in `bars`.
+
+    Example:
+        >>> from liq.analysis import studies
+        >>> moves = studies.reactions(liq.hit("print_reactions", window="1h"))
+        >>> [trace.name for trace in liq.charts.reactions(moves).data]
+        ['after 10 s', 'after 1 min', 'after 5 min']
     """
     colours = THEMES[theme]
     labels = _deciles(frame)
@@ -128,6 +149,12 @@ def raised(
     """Long and short notional a bucket, as `bars`, with marks where alerts were raised.
 
     ``alerts`` has ``ts``, ``rule`` and ``message``, as the query ``alerts`` and a backtest give it.
+
+    Example:
+        >>> history = liq.alerts.backtest("long_burst", window="30m", step="1m")
+        >>> frame = liq.hit("liquidations_by_bucket", bucket=history.bucket, window="30m")
+        >>> [trace.name for trace in liq.charts.raised(frame, history.alerts).data]
+        ['long', 'short', 'alerts (1)']
     """
     colours = THEMES[theme]
     spec = bars.draw(frame, theme, span=span, gaps=gaps, badge=badge)
@@ -166,6 +193,12 @@ def thresholds(
     ``frame`` is of `liq.analysis.alerts.Backtest.thresholds`.
 
     ``unit`` is that of the threshold, e.g. ``USD``; ``current`` is marked.
+
+    Example:
+        >>> history = liq.alerts.backtest("long_burst", window="30m", step="1m")
+        >>> figure = liq.charts.thresholds(history.thresholds(), unit=history.unit)
+        >>> [trace.name for trace in figure.data]
+        ['alerts']
     """
     colours = THEMES[theme]
     line = {

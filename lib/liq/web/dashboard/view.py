@@ -51,9 +51,9 @@ class Dashboard:
         QueryError: ``theme`` is unknown.
 
     Example:
-        dashboard = Dashboard(window="4h", asset="BTC")
-        dashboard.start()
-        dashboard
+        >>> dashboard = liq.Dashboard(window="4h", asset="BTC")
+        >>> dashboard.widget
+        VBox(children=(...))
     """
 
     def __init__(
