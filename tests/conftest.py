@@ -27,6 +27,8 @@ _SLOW = (
     "stack/",
     "test_cluster.py",
     "test_compose.py",
+    "test_sbom.py",
+    "web/test_serve.py",
     "web/voila_app/",
 )
 _PROGRAMS = {"server", "stack", "supervised"}

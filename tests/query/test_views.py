@@ -212,7 +212,8 @@ def test_an_invalid_view_is_passed_over_and_repaired(fragile: Settings) -> None:
     same("totals", fragile, **window)
 
 
-def test_what_needs_no_bars_is_left_alone(stack: Settings) -> None:
+@pytest.mark.stack
+def test_a_query_that_needs_no_bars_is_left_alone(stack: Settings) -> None:
     query = queries.find("largest_prints")
     assert views.expand(query, {}, stack) == (query, {})
 

@@ -482,6 +482,7 @@ def test_a_page_of_another_site_has_no_query_run(
     assert answer.status_code == status
 
 
+@pytest.mark.slow
 def test_liq_api_serves_until_it_is_ended(offline: Settings) -> None:
     with running(offline, "-m", "liq", "api") as process:
         assert process.stdout
