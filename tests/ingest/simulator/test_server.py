@@ -24,11 +24,6 @@ from support.helpers import PATIENCE_S, reached
 ALL = "!forceOrder@arr"
 
 
-@pytest.fixture
-def settings(unused_tcp_port: int, tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path, simulator_port=unused_tcp_port)
-
-
 @asynccontextmanager
 async def client(settings: Settings, target: str) -> AsyncIterator[ClientConnection]:
     async with connect(f"ws://127.0.0.1:{settings.simulator_port}{target}") as connection:

@@ -27,11 +27,6 @@ COUNT = 300
 every_venue = pytest.mark.parametrize("venue", VENUES.values(), ids=VENUES)
 
 
-@pytest.fixture
-def settings(unused_tcp_port: int, tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path, simulator_port=unused_tcp_port)
-
-
 def instruments(venue: Venue) -> Instruments:
     return load_snapshot(venue) or {}
 

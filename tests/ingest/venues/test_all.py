@@ -16,13 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ingest.venues.conftest import RecordingOf, listed
+from ingest.venues.conftest import RecordingOf
 from liq.config import Settings
 from liq.errors import ConfigError, FeedError, RejectedMessage
 from liq.ingest.instruments import Origin, load
 from liq.ingest.venues import PRICE_FEEDS, VENUES, venue
 from liq.ingest.venues.base import Instrument
 from liq.records.model import Liquidation, Record, Side, Source, decode, encode
+from support import recordings
+from support.recordings import listed
 
 RECV = 1_692_266_435_000_000  # just after the documented orders of OKX, whose old ones are history
 # a loaded machine is slow at random, which is no fault of a parser
@@ -41,12 +43,10 @@ _JSON = st.recursive(
 )
 
 
-def parsed(name: str, raw: str | bytes, instruments: Any) -> Iterable[Record]:
-    """Parse, and take what a rejection leaves; anything else that is raised fails the test."""
-    try:
-        return FEEDS[name].parse(raw, instruments, RECV)
-    except RejectedMessage as rejection:
-        return rejection.accepted
+def parsed(
+    name: str, raw: str | bytes, instruments: Any, source: Source = Source.LIVE
+) -> list[Record]:
+    return recordings.parsed(FEEDS[name], raw, instruments, RECV, source)
 
 
 def assert_sound(found: Iterable[Record]) -> None:
@@ -99,22 +99,22 @@ def test_a_recording_shows_both_sides(recording_of: RecordingOf, name: str) -> N
 
 
 @EVERY
-def test_the_source_is_what_the_caller_says(recording_of: RecordingOf, name: str) -> None:
+@pytest.mark.parametrize("source", [Source.REPLAY, Source.SIMULATOR])
+def test_records_have_the_source_that_the_caller_gives(
+    recording_of: RecordingOf, name: str, source: Source
+) -> None:
     recording = recording_of(name)
     for raw in recording.frames.values():
         live = parsed(name, raw, recording.instruments)
-        try:
-            replayed = FEEDS[name].parse(raw, recording.instruments, RECV, Source.REPLAY)
-        except RejectedMessage as rejection:
-            replayed = list(rejection.accepted)
+        other = parsed(name, raw, recording.instruments, source)
         assert {one.source for one in live} <= {Source.LIVE}
-        assert {one.source for one in replayed} <= {Source.REPLAY}
-        for one, again in zip(live, replayed, strict=True):
-            assert replace(one, source=Source.REPLAY) == again
+        assert {one.source for one in other} <= {source}
+        for one, again in zip(live, other, strict=True):
+            assert replace(one, source=source) == again
 
 
 @EVERY
-def test_requests_are_text(name: str) -> None:
+def test_requests_of_a_venue_are_text(name: str) -> None:
     frames = list(FEEDS[name].subscribe({"BTCUSDT": Instrument("BTCUSDT", "BTC", "USDT")}))
     if heartbeat := FEEDS[name].heartbeat:
         frames.append(heartbeat.frame)
@@ -138,7 +138,7 @@ def unreachable(_venue: Any) -> Any:
 @EVERY
 @SEARCH
 @given(raw=st.binary(max_size=64) | st.text(max_size=64))
-def test_noise_is_rejected(name: str, raw: Any) -> None:
+def test_random_bytes_of_a_venue_are_rejected(name: str, raw: Any) -> None:
     assert parsed(name, raw, {}) is not None
 
 

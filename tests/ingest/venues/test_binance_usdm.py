@@ -8,76 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.venues.conftest import Recording, liquidations
 from liq.errors import RejectedMessage
 from liq.ingest.venues.base import Instrument
 from liq.ingest.venues.binance import BINANCE_USDM
 from liq.ingest.venues.canonical import DOLLAR_SUFFIXES, DOLLARS
-from liq.records.model import Completeness, Liquidation, PriceKind, Side, Source
+from support.recordings import liquidations
 
 parse = partial(liquidations, BINANCE_USDM)
 RECV = 1_568_014_460_901_234
-SNAPSHOT = Liquidation(
-    ts=1_568_014_460_893_000,
-    recv_ts=RECV,
-    exchange="binance_usdm",
-    symbol="BTCUSDT",
-    base="BTC",
-    quote="USDT",
-    side=Side.LONG,
-    raw_side="SELL",
-    price=9910.0,
-    price_kind=PriceKind.AVERAGE,
-    quantity=0.014,
-    notional=0.014 * 9910,
-    event_id=-3_357_712_987_951_710_313,
-    completeness=Completeness.THROTTLED,
-    source=Source.LIVE,
-)
 
 
 def order(**changes: Any) -> bytes:
     given = {"s": "BTCUSDT", "S": "SELL", "o": "LIMIT", "f": "IOC", "T": 1568014460893}
     given |= {"q": "1", "p": "9900", "ap": "9910", "X": "FILLED", "l": "1", "z": "1"} | changes
     return json.dumps({"e": "forceOrder", "E": 1568014460893, "o": given}).encode()
-
-
-@pytest.mark.parametrize("frame", ["documented", "combined"])
-def test_the_documented_long_bare_and_in_a_combined_stream(
-    recording: Recording, frame: str
-) -> None:
-    assert parse(recording.frames[frame], {}, RECV) == [SNAPSHOT]
-    assert parse(recording.frames[frame].decode(), {}, RECV) == [SNAPSHOT]
-
-
-def test_a_bought_back_position_was_short(recording: Recording) -> None:
-    (short,) = parse(recording.frames["short"], {}, RECV)
-    assert (short.side, short.raw_side) == (Side.SHORT, "BUY")
-    assert (short.base, short.quote) == ("1000PEPE", "USDC")
-    # all fills at the average price, not the last fill at the limit price
-    assert (short.quantity, short.price, short.notional) == (9000.0, 0.0189, 9000 * 0.0189)
-
-
-def test_a_delivery_contract_is_of_its_pair(recording: Recording) -> None:
-    (one,) = parse(recording.frames["delivery"], {}, RECV)
-    assert (one.symbol, one.base, one.quote) == ("ETHUSDT_260925", "ETH", "USDT")
-
-
-def test_the_source_is_kept(recording: Recording) -> None:
-    (one,) = parse(recording.frames["documented"], {}, RECV, Source.SIMULATOR)
-    assert one.source is Source.SIMULATOR
-
-
-def test_an_order_counts_once_and_as_far_as_it_was_filled(recording: Recording) -> None:
-    assert parse(recording.frames["partial"], {}, RECV) == []
-    assert parse(recording.frames["unfilled"], {}, RECV) == []
-    (expired,) = parse(recording.frames["expired"], {}, RECV)
-    assert expired.quantity == 1.5
-
-
-@pytest.mark.parametrize("frame", ["acknowledged", "control"])
-def test_other_frames_hold_nothing(recording: Recording, frame: str) -> None:
-    assert parse(recording.frames[frame], {}, RECV) == []
 
 
 def test_a_given_instrument_wins_over_the_name() -> None:
@@ -131,7 +75,7 @@ def test_the_same_order_received_twice_has_one_id() -> None:
         (order(T=1568014460893000), "no time in milliseconds"),
     ],
 )
-def test_what_is_not_understood_is_rejected_with_its_reason(raw: Any, reason: str) -> None:
+def test_an_order_that_is_not_understood_is_rejected_with_its_reason(raw: Any, reason: str) -> None:
     with pytest.raises(RejectedMessage, match=reason):
         parse(raw, {}, RECV)
 
@@ -142,7 +86,7 @@ def accepts_or_rejects(raw: str | bytes) -> None:
 
 
 @given(st.one_of(st.binary(), st.text()))
-def test_no_bytes_crash_it(raw: Any) -> None:
+def test_no_bytes_crash_the_parser_of_binance(raw: Any) -> None:
     accepts_or_rejects(raw)
 
 
@@ -164,11 +108,11 @@ NUMBER = st.decimals().map(str) | st.text()
         },
     )
 )
-def test_no_order_crashes_it(changes: dict[str, Any]) -> None:
+def test_no_order_crashes_the_parser_of_binance(changes: dict[str, Any]) -> None:
     accepts_or_rejects(order(**changes))
 
 
-def test_the_feed_is_distinguished_from_a_dead_one_by_a_control_stream() -> None:
+def test_the_control_stream_of_binance_is_beside_its_liquidations() -> None:
     (request,) = BINANCE_USDM.subscribe({})
     assert json.loads(request)["params"] == ["btcusdt@markPrice"]
     assert BINANCE_USDM.url == "wss://fstream.binance.com/market/ws/!forceOrder@arr"

@@ -45,7 +45,7 @@ def passed(venue: str, raw: bytes, instruments: Any, recv_ts: int = RECV) -> dic
         ("bitfinex", "heartbeat", RECV, {}),
     ],
 )
-def test_what_is_passed_over_has_its_reason(
+def test_a_report_that_is_passed_over_has_its_reason(
     recording_of: Callable[[str], Any],
     venue: str,
     frame: str,
