@@ -126,6 +126,7 @@ async def attacked(visitor: Visit, least: int = 8) -> None:
     """Fail unless every attack on the page is refused."""
     await visitor.page.evaluate(ATTACK)
     await visitor.until(f"window.refused.length >= {least}")
+    # a script may run late: no event shows that none does
     await visitor.page.wait_for_timeout(500)
     assert await visitor.page.evaluate("window.ran") == []
     refused = set(await visitor.page.evaluate("window.refused"))

@@ -317,7 +317,7 @@ async def test_only_who_is_stopped_on_purpose_says_so(pipeline: Settings) -> Non
             if on_purpose:
                 await asyncio.to_thread(eventually, last)
             else:
-                await asyncio.sleep(1)
+                await asyncio.sleep(1)  # as long as to the next row: none is to come
                 assert not last()
 
 

@@ -165,6 +165,7 @@ async def test_quiet_market_is_no_fault(unused_tcp_port: int) -> None:
         feeding(url, Frames(), patience=patience) as feed,
     ):
         await reached(lambda: feed.stats().connected)
+        # ten pings: no event shows that a connection is kept
         await asyncio.sleep(10 * patience.ping_interval)
         assert feed.stats().connected
         assert feed.stats().errors == 0
@@ -192,6 +193,7 @@ async def test_slow_consumer_is_not_taken_for_a_dead_server(unused_tcp_port: int
     async with served(flood, unused_tcp_port):
         task = asyncio.create_task(feed.run())
         await reached(lambda: feed.stats().connected)
+        # long enough for three pongs to be late: no event shows that a connection is kept
         await asyncio.sleep(3 * (patience.ping_interval + patience.pong))
         gate.set()
         await reached(lambda: len(received) == 20_000)

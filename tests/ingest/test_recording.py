@@ -115,7 +115,7 @@ def test_an_old_file_is_followed_by_another(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, "okx", Rotation(seconds=0.05))
     for number in range(3):
         recorder.write(b"frame", START + number, Source.LIVE)
-        time.sleep(0.06)
+        time.sleep(0.06)  # the file grows older than its rotation allows
     recorder.close()
     assert len(files(tmp_path)) == 3
     assert len(frames(tmp_path)) == 3

@@ -78,7 +78,7 @@ class Server:
                 at = sent[each] = sent.get(each, -1) + 1
                 with contextlib.suppress(OSError):
                     each.send(self._piece[at : at + 1])
-            time.sleep(1)
+            time.sleep(1)  # a byte a second: the pace is what is tested
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)

@@ -87,9 +87,10 @@ def by_symbol_and_time(entry: dict[str, Any]) -> tuple[Any, ...]:
 
 
 @every_venue
-async def test_what_the_exchange_did_is_what_is_read(
-    venue: Venue, settings: Settings, tmp_path: Path
+async def test_every_order_of_the_exchange_is_read_once(
+    venue: Venue, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("liq.ingest.simulator.venue.CONTROL_S", 0.05)
     plan = Schedule(rate=2_000, count=COUNT, malformed_every=50, ledger=tmp_path / "ledger")
     async with (
         Simulator(plan, settings) as simulator,
@@ -97,7 +98,8 @@ async def test_what_the_exchange_did_is_what_is_read(
     ):
         await reached(lambda: len(receiver.liquidations) >= COUNT and len(receiver.rejected) > 0)
         assert simulator.sent == COUNT
-        await asyncio.sleep(0.1)  # anything more would be wrong
+        frames = receiver.frames  # a control frame is behind anything more that was sent
+        await reached(lambda: receiver.frames > frames)
     ledger = [json.loads(line) for line in (tmp_path / "ledger").read_text().splitlines()]
     assert len(ledger) == COUNT
     read = [fields_of(one) for one in receiver.liquidations]
@@ -124,7 +126,7 @@ async def test_a_quiet_market_is_distinguished_from_a_dead_connection(
         receiving(venue, url_of(venue.name, simulator.urls)) as receiver,
     ):
         await reached(lambda: simulator.clients == 1)
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # the answers to the subscription, whose number venues differ in
         before = receiver.frames
         await reached(lambda: receiver.frames >= before + 3)
     assert not receiver.rejected
