@@ -69,7 +69,7 @@ def test_every_module_has_its_line() -> None:
     assert {home for home, _ in modules()} == set(ORDER)
 
 
-def test_each_folder_says_what_comes_in_what_goes_out_and_which_is_next() -> None:
+def test_each_folder_names_its_input_its_output_and_the_next_folder() -> None:
     for folder in (path for path in PACKAGE.iterdir() if (path / "__init__.py").exists()):
         documentation = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
         assert {"In:", "Out:"} <= set(documentation.split()), folder.name
@@ -197,7 +197,7 @@ def test_no_way_to_read_the_environment_is_overlooked(way: str) -> None:
         "x = request.environ",
     ],
 )
-def test_what_is_no_environment_of_the_process_is_none(other: str) -> None:
+def test_another_environment_is_not_the_environment_of_the_process(other: str) -> None:
     assert mentions(ast.parse(other)) == set()
 
 

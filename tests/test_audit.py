@@ -149,7 +149,7 @@ def test_a_known_vulnerability_fails_with_its_id_and_fix(
         advisory(PYPI, "zope-interface", below("9"), withdrawn="2026-01-01T00:00:00Z"),
     ],
 )
-def test_what_concerns_no_pinned_package_passes(
+def test_an_advisory_of_no_pinned_package_passes(
     harmless: dict[str, Any], pinned: list[str], folder: Path
 ) -> None:
     (folder / "one.json").write_text(json.dumps(harmless))

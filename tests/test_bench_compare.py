@@ -66,13 +66,13 @@ def test_a_line_says_median_least_and_most_and_the_worst_loss() -> None:
     assert (theirs.value, theirs.lost, theirs.doubled) == (Spread(100, 50, 400), 7, 3)
 
 
-def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
+def test_saved_results_of_a_comparison_are_read_again(tmp_path: Path) -> None:
     comparison = compared(liq=OURS, other=THEIRS)
     save(comparison, tmp_path / "results")
     assert load(tmp_path / "results") == [comparison]
 
 
-def test_the_table_says_what_how_and_how_many_times() -> None:
+def test_the_table_of_a_comparison_names_subject_method_and_repetitions() -> None:
     lines_ = markdown(compared(liq=OURS, other=THEIRS)).splitlines()
     assert lines_[0] == "### Work done (`work`)"
     assert lines_[2].startswith("By hand. 3 rounds, ")
@@ -99,7 +99,7 @@ def test_only_the_marked_section_is_rewritten(page: Path) -> None:
     assert page.with_name("side-by-side.svg").exists()
 
 
-def test_what_was_not_made_again_stays_on_the_page(page: Path) -> None:
+def test_a_result_that_was_not_repeated_stays_on_the_page(page: Path) -> None:
     before = page.read_text()
     first = replace(compared(liq=THEIRS, another=OURS), key="a")
     publish([first], len, page)
@@ -114,7 +114,7 @@ def test_what_was_not_made_again_stays_on_the_page(page: Path) -> None:
     ]
 
 
-def test_what_was_made_again_takes_the_place_of_the_old(page: Path) -> None:
+def test_a_repeated_result_replaces_the_old_result(page: Path) -> None:
     publish([compared(liq=OURS[:1], other=THEIRS[:1])], len, page)
     (table,) = parse_tables(page.read_text()).values()
     assert "1 rounds" in table

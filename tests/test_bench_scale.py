@@ -39,7 +39,7 @@ def test_each_section_gets_its_table_and_the_text_between_stays() -> None:
     assert scale_report.fill(MEASURED, text) == text
 
 
-def test_what_a_rate_needs_is_what_an_event_costs_times_events() -> None:
+def test_the_cores_of_a_rate_are_the_cost_of_an_event_times_events() -> None:
     text = scale_report.fill(MEASURED, PAGE)
     cells = [line.strip("| ").split(" | ") for line in text.splitlines()]
     at_100_000 = {row[0]: row[2] for row in cells if len(row) == 4}
@@ -55,7 +55,7 @@ def test_a_page_without_a_section_is_refused() -> None:
         scale_report.fill(MEASURED, "<!-- drained -->\n<!-- end -->\n")
 
 
-def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
+def test_saved_measurements_of_scale_are_loaded_again(tmp_path: Path) -> None:
     assert scale_report.load(tmp_path) is None
     scale_report.save(MEASURED, tmp_path)
     assert scale_report.load(tmp_path) == MEASURED

@@ -54,7 +54,7 @@ def properties(service: Any) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.splitlines())
 
 
-def test_versions_are_those_of_the_pom() -> None:
+def test_versions_of_images_equal_versions_of_the_pom() -> None:
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{POM['kafka.version']}"
     assert SERVICES["questdb"]["image"] == f"questdb/questdb:{POM['questdb.version']}"
     assert version("pyspark") == POM["spark.version"]
@@ -83,7 +83,9 @@ def test_connect_has_the_embedded_settings(embedded: dict[str, Any]) -> None:
     assert found | {"plugin.path": ""} == wanted | {"plugin.path": ""}  # another folder there
 
 
-def test_connect_knows_what_the_embedded_one_does_and_no_more(embedded: dict[str, Any]) -> None:
+def test_connect_of_compose_has_the_settings_of_the_embedded_worker(
+    embedded: dict[str, Any],
+) -> None:
     found = {name: str(value) for name, value in SERVICES["connect"]["environment"].items()}
     assert found.pop("KAFKA_OPTS") in embedded[CONNECT].argv
     del found["KAFKA_HEAP_OPTS"]
@@ -182,7 +184,7 @@ def test_data_is_read_only_after_it_has_been_provisioned() -> None:
         assert SERVICES[name]["depends_on"]["init"]["condition"] == "service_completed_successfully"
 
 
-def test_what_liq_runs_can_write_nothing_but_its_home() -> None:
+def test_a_container_of_liq_can_write_only_its_home() -> None:
     for name, service in SERVICES.items():
         if service["image"].startswith(("liq/jupyter", "liq/spark")):
             assert service["read_only"] is True, name
@@ -270,7 +272,7 @@ def test_composes_own_client_refuses_to_run_without_a_secret(secret: str) -> Non
 
 
 @pytest.mark.parametrize("file", COMPOSE_FILES[1])
-def test_the_files_are_what_the_compose_specification_says(file: str) -> None:
+def test_compose_files_are_valid_by_the_compose_specification(file: str) -> None:
     module = "github.com/compose-spec/compose-go/v2"
     if not shutil.which("go"):
         assert not os.environ.get("CI"), "the specification's schema is in a Go module: install Go"

@@ -49,7 +49,7 @@ def test_environment_wins_over_the_stored_secret(monkeypatch: pytest.MonkeyPatch
     assert Settings.load().questdb_admin_password == stored.questdb_admin_password
 
 
-def test_jupyterlabs_token_is_known_only_to_those_who_ask_for_it(
+def test_jupyterlabs_token_is_known_only_to_code_that_asks_for_it(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings.load()

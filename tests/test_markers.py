@@ -1,8 +1,11 @@
-"""Each test has the markers of the servers that its fixtures start."""
+"""Each test has the markers of the servers that its fixtures start, and a name with a subject."""
+
+import re
 
 import pytest
 
 MARKERS = {"stack": "stack", "chromium": "browser"}  # by fixture
+VAGUE = re.compile(r"test_(it|what|who|whom|whoever|whatever)_")
 
 
 @pytest.mark.parametrize("fixture", MARKERS)
@@ -15,3 +18,8 @@ def test_a_test_has_the_marker_of_its_servers(request: pytest.FixtureRequest, fi
         and not item.get_closest_marker(MARKERS[fixture])
     ]
     assert not unmarked
+
+
+def test_names_of_tests_name_their_subject(request: pytest.FixtureRequest) -> None:
+    names = {item.name.partition("[")[0] for item in request.session.items}
+    assert not [name for name in names if VAGUE.match(name)]

@@ -108,7 +108,7 @@ async def test_every_sent_event_is_stored_once_as_it_was(
     pd.testing.assert_frame_equal(rows, sent, check_exact=True)
 
 
-async def test_closed_connections_lose_only_what_was_sent_to_nobody(
+async def test_closed_connections_lose_only_orders_sent_to_nobody(
     pipeline: Settings, tmp_path: Path
 ) -> None:
     plan = Schedule(rate=200, seed=2, count=1_000, close_after=1.5, ledger=tmp_path / "ledger")

@@ -51,7 +51,7 @@ def test_the_same_packages_give_the_same_bytes(python_bill: Path, tmp_path: Path
 
 @pytest.mark.skipif(not shutil.which("mvn"), reason="jars are listed by Maven")
 @pytest.mark.timeout(600)
-def test_the_bill_of_jars_is_valid_and_is_what_the_audit_reads(tmp_path: Path) -> None:
+def test_the_bill_of_jars_is_valid_and_is_read_by_the_audit(tmp_path: Path) -> None:
     file = tmp_path / "jars.cdx.json"
     sbom.jars(file)
     bill = valid(file)

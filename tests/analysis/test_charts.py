@@ -422,7 +422,7 @@ def test_sums_are_lower_bounds_where_a_feed_was_disconnected() -> None:
         (["live", "martian", "<b>"], "PARTLY <B> + MARTIAN DATA"),  # rows of another program
     ],
 )
-def test_badge_names_what_is_not_live(sources: list[str], badge: str) -> None:
+def test_badge_names_the_sources_that_are_not_live(sources: list[str], badge: str) -> None:
     assert charts.source_badge(pd.DataFrame({"source": sources})) == badge
 
 

@@ -131,7 +131,7 @@ def in_time(frame: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.mark.stack
 @pytest.mark.timeout(1800)  # it starts Java three times
-def test_a_killed_job_finds_what_a_batch_and_the_query_find(
+def test_a_killed_job_finds_the_cascades_of_a_batch_and_of_the_query(
     pipeline: Settings, tmp_path: Path
 ) -> None:
     first, second, third, fourth, last = market()

@@ -108,7 +108,7 @@ def test_two_covered_minutes_are_no_hour(stack: Settings) -> None:
     assert (row.long_usd, row.mean_usd) == (30, pytest.approx(30 * 30))
 
 
-def test_what_makes_a_cascade_can_be_chosen(run: Settings) -> None:
+def test_gap_and_minimum_prints_of_a_cascade_can_be_chosen(run: Settings) -> None:
     assert rows_of(cascades(run, gap="6s"), "name", "prints") == [("BTC", 5), ("ETH", 2)]
     assert rows_of(cascades(run, by="symbol"), "name", "prints") == [("BTCUSDT", 4), ("ETHUSDT", 2)]
     by_exchange = cascades(run, by="exchange", gap="10s")
@@ -120,7 +120,7 @@ def test_what_makes_a_cascade_can_be_chosen(run: Settings) -> None:
     assert cascades(run, until="2026-01-01").empty
 
 
-def test_cascades_are_those_that_pandas_finds(stack: Settings) -> None:
+def test_cascades_of_the_query_equal_cascades_of_pandas(stack: Settings) -> None:
     settings, rng = own_table(stack), np.random.default_rng(7)
     names = np.array(["BTC", "ETH", "SOL"])[rng.integers(0, 3, 600)]
     moments = np.sort(rng.integers(0, 3_600_000_000, 600))
@@ -238,7 +238,7 @@ def test_quantiles_of_sizes_are_within_a_percent(stack: Settings) -> None:
             assert frame.loc[side, f"p{percent}_usd"] == pytest.approx(exact, rel=0.01)
 
 
-def test_hours_of_the_day_are_those_of_the_window_that_were_covered(stack: Settings) -> None:
+def test_hours_of_the_day_cover_the_covered_hours_of_the_window(stack: Settings) -> None:
     settings, hour, day = own_table(stack), 3600, 86_400
     insert(
         settings,
@@ -276,7 +276,7 @@ def test_hours_of_the_day_are_those_of_the_window_that_were_covered(stack: Setti
     ],
     ids=str,
 )
-def test_hours_of_the_day_hold_what_totals_count(stack: Settings, filters: dict[str, Any]) -> None:
+def test_hours_of_the_day_add_up_to_totals(stack: Settings, filters: dict[str, Any]) -> None:
     """Also with a filter, and with rows at the same hours outside of the window."""
     settings, day = own_table(stack), 86_400
     changes = {"symbol": "ETHUSDT", "base": "ETH", "exchange": "bybit"}

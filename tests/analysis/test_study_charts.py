@@ -70,7 +70,7 @@ def texts(figure: go.Figure) -> list[str]:
     return [note.text for note in figure.layout.annotations]
 
 
-def test_leaders_are_those_of_cascades_over_several_exchanges() -> None:
+def test_leaders_count_cascades_of_several_exchanges() -> None:
     frame = studies.leaders(CASCADES, EXCHANGES)
     assert frame[["exchange", "led", "cascades"]].to_numpy().tolist() == [
         ["bybit", 2, 3],
@@ -116,7 +116,7 @@ def test_reactions_are_by_tenths_of_equal_number() -> None:
     assert frame[frame["horizon_s"] == 60]["mean_bps"].iloc[-1] == -95.5
 
 
-def test_few_prints_make_fewer_groups_and_those_without_a_price_none() -> None:
+def test_few_prints_make_fewer_groups_and_prints_without_a_price_none() -> None:
     assert studies.reactions(reacted(14))["decile"].max() == 2
     assert studies.reactions(reacted(4)).empty
     assert studies.reactions(reacted(40, mark_price=np.nan)).empty
@@ -159,14 +159,14 @@ def test_a_chart_follows_the_theme_and_says_when_it_is_empty(
 
 
 @pytest.mark.parametrize("case", ALL[:4], ids=[chart.__name__ for chart, *_ in ALL[:4]])
-def test_what_is_not_live_is_badged(case: Any) -> None:
+def test_a_study_of_rows_that_are_not_live_has_a_badge(case: Any) -> None:
     chart, (frame, *others), _ = case
     if "source" in frame:
         frame = frame.drop(columns="source")
     assert texts(chart(frame.assign(not_live=1), *others)) == ["NOT LIVE DATA"]
 
 
-def test_leaders_have_whiskers_and_what_chance_would_give() -> None:
+def test_leaders_have_whiskers_and_the_share_by_chance() -> None:
     led, chance = charts.leaders(LEADERS).data
     assert list(led.y) == ["bybit", "okx", "gate"]
     assert list(led.x) == pytest.approx([200 / 3, 100 / 3, 0])

@@ -67,7 +67,7 @@ async def visitor(chromium: Browser, app: str) -> AsyncIterator[Visit]:
         yield visitor
 
 
-async def test_it_draws_and_follows_new_prints(visitor: Visit, behind: Settings) -> None:
+async def test_dashapp_draws_and_follows_new_prints(visitor: Visit, behind: Settings) -> None:
     await visitor.shows("1 rows", APP)
     await visitor.until(f"{BARS}.length > 0")
     before = await visitor.page.evaluate(BARS)

@@ -153,7 +153,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("name", "reason"), FAULTS.items())
-async def test_the_header_names_what_is_stopped_and_is_live_again(
+async def test_the_header_names_the_stopped_service_and_is_live_again(
     pipeline: Pipeline, name: str, reason: str
 ) -> None:
     await live(pipeline)
@@ -163,7 +163,7 @@ async def test_the_header_names_what_is_stopped_and_is_live_again(
 
 
 @pytest.mark.parametrize(("name", "reason"), FAULTS.items())
-async def test_the_header_names_what_is_dead_and_is_live_again(
+async def test_the_header_names_the_dead_service_and_is_live_again(
     pipeline: Pipeline, name: str, reason: str
 ) -> None:
     await live(pipeline)
@@ -250,7 +250,7 @@ def broken_catalogue(settings: Settings, query: str) -> Iterator[None]:
         settings.queries.write_text(sound)
 
 
-async def test_what_cannot_be_drawn_is_one_panels_fault_with_its_reason(
+async def test_an_error_of_drawing_is_one_panels_fault_with_its_reason(
     pipeline: Pipeline, chromium: Browser
 ) -> None:
     await live(pipeline)

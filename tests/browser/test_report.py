@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 
-async def test_it_draws_without_any_other_file(
+async def test_a_report_draws_without_any_other_file(
     stack: Settings, chromium: Browser, tmp_path: Path
 ) -> None:
     settings, until = own_table(stack), datetime(2026, 1, 1, 6, tzinfo=UTC)

@@ -10,7 +10,7 @@ from chaos.storm import Plan, Storm
 @pytest.mark.stack
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-def test_whatever_fails_every_event_is_stored_once(tmp_path: Path) -> None:
+def test_every_event_is_stored_once_whatever_fails(tmp_path: Path) -> None:
     outcome = Storm(Plan(seed=7, seconds=60), tmp_path, print).run()
     assert outcome.recoveries
     assert (outcome.lost, outcome.duplicates, outcome.foreign) == (0, 0, 0)

@@ -25,7 +25,7 @@ STREAM = "/market/ws/!forceOrder@arr"
         (["notebooks/work/ws_server.py"], signal.SIGINT),
     ],
 )
-def test_a_stopped_producer_delivers_what_was_sent(
+def test_a_stopped_producer_delivers_the_orders_that_were_sent(
     produce: list[str], number: signal.Signals, broker: Settings, tmp_path: Path
 ) -> None:
     ledger = tmp_path / "ledger"
@@ -49,7 +49,7 @@ def test_a_stopped_producer_delivers_what_was_sent(
 
 
 @pytest.mark.parametrize("command", ["produce", "simulate"])
-def test_help_says_what_can_be_chosen(command: str) -> None:
+def test_help_of_a_feed_command_names_the_choices(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
     if command == "produce":

@@ -33,7 +33,7 @@ def recorded(folder: Path, settings: Settings) -> list[Path]:
 
 
 @pytest.mark.stack
-def test_what_was_recorded_is_replayed(stack: Settings, tmp_path: Path) -> None:
+def test_a_recording_is_replayed(stack: Settings, tmp_path: Path) -> None:
     own = uuid.uuid4().hex[:8]
     settings = stack.model_copy(
         update={

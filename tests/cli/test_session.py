@@ -102,7 +102,7 @@ async def test_auto_takes_a_live_exchange_where_one_answers(
             assert await asyncio.to_thread(session.choose_source, source, ["here"]) is Source.LIVE
 
 
-def test_without_an_exchange_auto_simulates_and_live_says_what_it_tried(
+def test_without_an_exchange_auto_simulates_and_live_names_the_exchange_it_tried(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"ws://127.0.0.1:{own.simulator_port}/ws"

@@ -89,13 +89,13 @@ def shared(process: psutil.Process) -> float:
     return sum(float(each.shared_clean + each.shared_dirty) for each in own) / 2**20
 
 
-def test_it_has_its_own_folder_and_environment(tmp_path: Path) -> None:
+def test_a_kernel_has_its_own_folder_and_environment(tmp_path: Path) -> None:
     with kernel(tmp_path) as (_, client):
         asked = "import os; print(os.getcwd(), os.environ['LIQ_MINE'], 'HOME' in os.environ)"
         assert answer(client, asked) == f"{tmp_path} here False"
 
 
-def test_it_has_imported_already_and_shares_what_it_has(tmp_path: Path) -> None:
+def test_a_kernel_has_imported_its_modules_and_shares_their_memory(tmp_path: Path) -> None:
     with kernel(tmp_path) as (manager, client):
         assert answer(client, "import sys; print('liq.web.dashboard' in sys.modules)") == "True"
         assert shared(psutil.Process(provisioner_of(manager).pid)) > 20
@@ -109,7 +109,7 @@ def test_its_random_numbers_are_its_own(tmp_path: Path) -> None:
         assert not set(first) & set(answer(other, asked).split())
 
 
-def test_it_is_interrupted(tmp_path: Path) -> None:
+def test_a_kernel_is_interrupted(tmp_path: Path) -> None:
     with kernel(tmp_path) as (manager, client):
         asked = client.execute("print('begun'); import time; time.sleep(600)")
         while client.get_iopub_msg(timeout=PATIENCE_S)["content"].get("text") is None:
@@ -120,7 +120,7 @@ def test_it_is_interrupted(tmp_path: Path) -> None:
         assert reply["content"]["ename"] == "KeyboardInterrupt"
 
 
-def test_it_is_started_again(tmp_path: Path) -> None:
+def test_a_kernel_is_restarted(tmp_path: Path) -> None:
     with kernel(tmp_path) as (manager, client):
         before = answer(client, "import os; mine = 1; print(os.getpid())")
         manager.restart_kernel()
@@ -130,21 +130,21 @@ def test_it_is_started_again(tmp_path: Path) -> None:
         assert not psutil.pid_exists(int(before))
 
 
-def test_it_does_what_is_to_be_done_at_exit(tmp_path: Path) -> None:
+def test_a_kernel_runs_its_exit_handlers(tmp_path: Path) -> None:
     with kernel(tmp_path) as (manager, client):
         answer(client, "import atexit, pathlib; atexit.register(pathlib.Path('left').touch)")
         manager.shutdown_kernel()
         assert (tmp_path / "left").exists()
 
 
-def test_it_says_when_it_died(tmp_path: Path) -> None:
+def test_a_killed_kernel_reports_its_end(tmp_path: Path) -> None:
     with kernel(tmp_path) as (manager, _):
         psutil.Process(provisioner_of(manager).pid).kill()
         eventually(lambda: not manager.is_alive())
         assert provisioner_of(manager).process.poll() == -signal.SIGKILL
 
 
-def test_it_may_start_processes_of_its_own(tmp_path: Path) -> None:
+def test_a_kernel_may_start_processes(tmp_path: Path) -> None:
     with kernel(tmp_path) as (_, client):
         code = """from concurrent.futures import ProcessPoolExecutor
 with ProcessPoolExecutor(1) as pool: print(pool.submit(abs, -7).result())"""

@@ -53,7 +53,7 @@ def test_other_names_are_refused(host: str, settings: Settings) -> None:
     assert not web.is_allowed_host(host, settings)
 
 
-def test_a_policy_allows_what_it_names_and_nothing_else() -> None:
+def test_a_policy_allows_the_sources_it_names_and_nothing_else() -> None:
     policy = dict(part.split(" ", 1) for part in web.policy(img_src="'self'").split("; "))
     assert policy["default-src"] == policy["object-src"] == policy["base-uri"] == "'none'"
     assert policy["frame-ancestors"] == "'none'"

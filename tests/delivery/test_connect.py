@@ -40,7 +40,7 @@ def shipped() -> dict[str, Any]:
     return document
 
 
-def test_shipped_columns_are_those_of_the_table() -> None:
+def test_shipped_columns_of_the_sink_equal_columns_of_the_table() -> None:
     described, columns = shipped()["config"], LIQUIDATIONS.columns()
     of = {kind: [name for name in columns if columns[name] == kind] for kind in columns.values()}
     assert described["symbols"].split(",") == of["SYMBOL"]
@@ -162,7 +162,7 @@ def test_any_sink_that_reads_a_topic_counts(own: Settings, key: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]"])
-def test_what_is_no_worker_says_nothing_of_topics(body: bytes) -> None:
+def test_a_server_that_is_no_worker_gives_no_topics(body: bytes) -> None:
     class Other(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
@@ -221,7 +221,7 @@ def test_a_refused_description_is_an_error_with_connects_reason(
         ({"timestamp.string.format": "yyyy"}, "not supported by liq's sink"),
     ],
 )
-def test_what_the_sink_cannot_do_is_refused(
+def test_a_configuration_that_the_sink_cannot_run_is_refused(
     own: Settings, change: dict[str, str], reason: str
 ) -> None:
     http = f"http::addr={address(own)}"
@@ -259,7 +259,7 @@ def test_a_worker_with_the_users_plugins_resolves_the_password_itself(
 
 
 @pytest.mark.stack
-def test_whoever_posts_the_old_file_gets_an_error_that_names_the_fix(own: Settings) -> None:
+def test_a_client_that_posts_the_old_file_gets_an_error_that_names_the_fix(own: Settings) -> None:
     refusal = post(own, LEGACY)
     assert refusal.status_code == httpx.codes.BAD_REQUEST
     message = refusal.json()["message"]
@@ -267,7 +267,7 @@ def test_whoever_posts_the_old_file_gets_an_error_that_names_the_fix(own: Settin
     assert "transforms.insertTS.timestamp.field" in message
 
 
-def test_whoever_ships_the_old_file_gets_an_error_that_names_the_fix(
+def test_a_program_that_ships_the_old_file_gets_an_error_that_names_the_fix(
     described: dict[str, str],
 ) -> None:
     described.clear()

@@ -111,7 +111,7 @@ def test_a_frame_goes_through_the_repaired_parser_as_of_its_receipt(
     assert left.value == b"{"
 
 
-def test_what_was_redriven_is_not_redriven_again(broker: Settings, parser: Parser) -> None:
+def test_a_redriven_dead_letter_is_not_redriven_again(broker: Settings, parser: Parser) -> None:
     asyncio.run(receive(broker, *(frame(number) for number in range(1_200))))
     parser.broken = False
     shown: list[int] = []
@@ -170,7 +170,7 @@ async def test_no_record_passes_the_door_that_its_schema_does_not_allow(broker: 
     assert state.records == 0
 
 
-def test_what_the_sink_refused_is_checked_then_published_again(pipeline: Settings) -> None:
+def test_a_record_that_the_sink_refused_is_checked_then_published_again(pipeline: Settings) -> None:
     table = LIQUIDATIONS.table(pipeline)
     questdb.execute(f"ALTER TABLE {table} DROP COLUMN raw_side", settings=pipeline)
     good = liquidation("2026-03-01", 1.0)

@@ -150,7 +150,7 @@ def test_a_feed_is_missed_however_long_it_has_been_away(own: Settings) -> None:
     assert waiting["completeness"].isna().all()
 
 
-def test_a_stop_on_purpose_ends_what_is_expected(own: Settings) -> None:
+def test_a_feed_stopped_on_purpose_is_no_longer_expected(own: Settings) -> None:
     insert(own, [report(second, stopped=second == 39) for second in range(40)])
     assert gaps(own, 0, 60) == []
     assert gaps(own, -60, 60) == [("okx", -60, 0)]
@@ -190,7 +190,7 @@ def covered(settings: Settings, window: str, until: float, **params: Any) -> lis
     return [list(row) for row in zip(frame["window_s"], frame["covered_s"], strict=True)]
 
 
-def test_what_was_covered_is_reported_by_the_hour(own: Settings) -> None:
+def test_coverage_of_a_feed_is_reported_by_the_hour(own: Settings) -> None:
     questdb.ensure_table(own)
     assert covered(own, "1h", 0) == [[3600, 0]]
     insert(own, [report(second) for second in range(1800, 5401)])
@@ -299,7 +299,7 @@ async def test_a_producer_reports_through_kafka(pipeline: Settings) -> None:
     assert len(found) >= 2  # before it began, and the lost connection
 
 
-async def test_only_who_is_stopped_on_purpose_says_so(pipeline: Settings) -> None:
+async def test_only_a_producer_stopped_on_purpose_reports_stopped(pipeline: Settings) -> None:
     def last() -> bool:
         return bool(rows(pipeline)["stopped"].iloc[-1])
 

@@ -76,7 +76,7 @@ def test_entries_come_back_in_order_once(journal: Journal) -> None:
     assert everything(journal) == entries(5, 100)
 
 
-def test_what_its_owner_holds_is_not_read(journal: Journal, tmp_path: Path) -> None:
+def test_entries_that_their_owner_holds_are_not_read(journal: Journal, tmp_path: Path) -> None:
     fill(journal, entries(50), held=True)
     assert not journal.unread
     fill(journal, entries(50, 50))
@@ -99,7 +99,7 @@ def test_acknowledged_segments_are_deleted_from_the_oldest_on(
     assert len(segments(tmp_path)) == 1
 
 
-def test_it_is_full_until_something_is_acknowledged(tmp_path: Path) -> None:
+def test_a_full_journal_stays_full_until_an_entry_is_acknowledged(tmp_path: Path) -> None:
     journal = Journal(tmp_path, limit=2_000, segment=200)
     count = 0
     while not is_full(journal):
@@ -133,7 +133,7 @@ def test_a_delivered_journal_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_next_one_inherits_what_dead_owners_left_ahead_of_its_own(tmp_path: Path) -> None:
+def test_a_journal_inherits_the_entries_of_dead_owners_ahead_of_its_own(tmp_path: Path) -> None:
     first = Journal(tmp_path, limit=10_000, segment=200)
     second = Journal(tmp_path, limit=10_000, segment=200)
     fill(first, entries(40), held=True)
@@ -281,7 +281,7 @@ def test_entries_that_a_full_disk_left_in_memory_are_read_in_order(disk: Disk) -
     heir.close()
 
 
-def test_a_full_disk_bounds_what_memory_holds(disk: Disk) -> None:
+def test_a_full_disk_bounds_the_entries_in_memory(disk: Disk) -> None:
     journal = open_journal(disk)
     disk.fill()
     count = 0
@@ -310,7 +310,7 @@ def test_an_acknowledged_journal_gives_a_full_disk_its_room_back(disk: Disk) -> 
     journal.close()
 
 
-def test_what_a_dead_owner_left_on_a_full_disk_is_inherited(disk: Disk) -> None:
+def test_entries_of_a_dead_owner_on_a_full_disk_are_inherited(disk: Disk) -> None:
     dead = open_journal(disk)
     fill(dead, entries(100))
     die(dead)
@@ -385,7 +385,7 @@ def test_zeros_that_a_power_loss_left_are_no_entries(tmp_path: Path) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
-def test_whatever_the_disk_does_order_and_count_hold(
+def test_order_and_count_of_a_journal_hold_whatever_the_disk_does(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     """Entries go out in order, once; what was written and not acknowledged, the heir has."""

@@ -294,7 +294,7 @@ async def test_a_full_journal_disk_holds_publishing_back_only_while_kafka_is_awa
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-async def test_a_publisher_that_ends_says_what_a_full_disk_did_not_keep(
+async def test_a_publisher_that_ends_reports_the_records_a_full_disk_did_not_keep(
     kind: str,
     broker: Settings,
     outage: Callable[[], AbstractContextManager[None]],

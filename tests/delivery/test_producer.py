@@ -34,7 +34,9 @@ def published(settings: Settings) -> list[Liquidation]:
 
 
 @pytest.mark.stack
-async def test_what_the_exchange_sent_is_in_the_topic(broker: Settings, tmp_path: Path) -> None:
+async def test_liquidations_of_the_exchange_are_in_the_topic(
+    broker: Settings, tmp_path: Path
+) -> None:
     plan = Schedule(rate=3_000, count=6_000, ledger=tmp_path / "ledger")
     async with Simulator(plan, broker) as simulator:
         producer = Producer(url=simulator.url, settings=broker)
@@ -77,7 +79,7 @@ async def test_bad_messages_are_dead_lettered_and_the_good_go_on(broker: Setting
 
 
 @pytest.mark.stack
-async def test_what_a_bad_message_holds_of_good_is_published(
+async def test_good_records_of_a_bad_message_are_published(
     broker: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def odd(
@@ -103,7 +105,7 @@ async def test_what_a_bad_message_holds_of_good_is_published(
 
 
 @pytest.mark.stack
-async def test_what_a_fast_clock_makes_of_news_is_counted_and_shown(
+async def test_records_that_a_fast_clock_makes_old_are_counted_and_shown(
     pipeline: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fast(
@@ -136,7 +138,7 @@ async def test_what_a_fast_clock_makes_of_news_is_counted_and_shown(
 
 
 @pytest.mark.stack
-async def test_it_can_be_started_again_and_twice_is_once(broker: Settings) -> None:
+async def test_a_producer_can_be_started_again_and_twice_is_once(broker: Settings) -> None:
     async with Simulator(Schedule(rate=200), broker) as simulator:
         producer = Producer(url=simulator.url, settings=broker)
         assert producer.status().state is FeedState.STOPPED

@@ -328,7 +328,7 @@ def test_late_rows_take_their_place_in_time(pipe: Pipe) -> None:
 
 
 @pytest.mark.usefixtures("own_sink")
-def test_it_takes_what_connects_own_converter_makes_of_json(stack: Settings) -> None:
+def test_the_sink_takes_records_of_connects_own_json_converter(stack: Settings) -> None:
     with open_pipe(stack, value_converter="org.apache.kafka.connect.json.JsonConverter") as pipe:
         good = pipe.message()
         pipe.send(b"hello", good)

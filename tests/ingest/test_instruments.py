@@ -171,7 +171,7 @@ def test_a_venue_whose_names_say_all_is_not_asked(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("name", LISTED)
-def test_each_snapshot_agrees_with_what_the_venue_s_documentation_shows(
+def test_each_snapshot_agrees_with_the_venue_s_documentation(
     exchange: Exchange, settings: Settings, name: str
 ) -> None:
     shipped = load(exchange.venue(name, "/away"), settings)

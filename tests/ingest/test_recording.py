@@ -45,7 +45,7 @@ def frames(folder: Path) -> list[RecordedFrame]:
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raws=st.lists(st.binary() | st.text().map(str.encode), min_size=1))
-def test_what_was_written_is_read(tmp_path: Path, raws: list[bytes]) -> None:
+def test_frames_of_a_recording_are_read_as_written(tmp_path: Path, raws: list[bytes]) -> None:
     recorder = Recorder(tmp_path, "htx")
     for number, raw in enumerate(raws):
         recorder.write(raw, START + number, Source.LIVE)
@@ -132,7 +132,7 @@ def test_a_file_that_is_being_written_can_be_read(tmp_path: Path) -> None:
     recorder.close()
 
 
-def test_a_killed_writer_leaves_what_it_flushed(tmp_path: Path) -> None:
+def test_a_killed_recorder_leaves_the_frames_it_flushed(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys; from pathlib import Path;"
         "from liq.ingest.recording import Recorder; from liq.records.model import Source;"
@@ -174,7 +174,9 @@ def test_wherever_a_file_is_cut_its_beginning_is_read(tmp_path: Path) -> None:
         (gzip.compress(b"x" * 1000)[:-30] + b"\0" * 30, "no recording"),
     ],
 )
-def test_what_is_no_recording_is_an_error(content: bytes, reason: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_recording_is_an_error(
+    content: bytes, reason: str, tmp_path: Path
+) -> None:
     file = tmp_path / f"odd{SUFFIX}"
     file.write_bytes(content)
     with pytest.raises(RecordingError, match=reason):
@@ -249,6 +251,6 @@ async def test_venues_are_recorded_until_a_signal_comes(tmp_path: Path) -> None:
         assert all(abs(frame.recv_ts / 1e6 - time.time()) < 60 for frame in found)
 
 
-async def test_what_ends_a_recording_is_raised(tmp_path: Path) -> None:
+async def test_an_error_that_ends_a_recording_is_raised(tmp_path: Path) -> None:
     with pytest.raises(FeedError, match="no websocket URL"):
         await record(["binance_usdm"], tmp_path, "http://127.0.0.1/")

@@ -47,7 +47,7 @@ def test_a_message_of_several_records_and_one_of_ones_own() -> None:
     assert found["recv_ts"] == (pd.Timestamp("2020-09-13T12:26:40Z"), "UTC")
 
 
-def test_a_rejected_message_says_why_and_keeps_what_was_understood() -> None:
+def test_a_rejected_message_has_its_reason_and_keeps_its_good_records() -> None:
     frame = semantics.explain("bybit", '{"topic":"allLiquidation.X","data":[{"T":1}]}')
     assert frame["field"].tolist() == ["rejected"]
     assert "missing required field" in frame["value"][0]

@@ -203,7 +203,7 @@ async def test_okx_is_polled_over_rest() -> None:
     assert [one.source for one in adapted] == [Source.CRYPTOFEED]
 
 
-async def test_what_the_handler_raises_ends_the_feed() -> None:
+async def test_an_error_of_the_handler_ends_the_cryptofeed_feed() -> None:
     async def handle(*_frame: Any) -> None:
         raise RuntimeError("Kafka is away")
 

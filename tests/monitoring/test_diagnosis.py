@@ -54,7 +54,7 @@ def test_a_fresh_row_or_report_proves_that_all_parts_work(
     ("row", "feeds", "late"),
     [(ago(2), [], False), (ago(3), [], True), (ago(3), [feed(1)], False), (None, [], True)],
 )
-def test_what_is_overdue_is_late_before_it_is_missing(
+def test_an_overdue_record_is_late_before_it_is_missing(
     row: datetime | None, feeds: list[Feed], *, late: bool
 ) -> None:
     assert Pulse(NOW, row, feeds).is_late is late
@@ -141,7 +141,7 @@ def test_one_broker_of_several_that_is_away_is_named(stack: Settings) -> None:
 
 
 @pytest.mark.stack
-def test_what_answers_in_kafkas_place_is_not_taken_for_it(stack: Settings) -> None:
+def test_another_server_on_kafkas_port_is_not_taken_for_kafka(stack: Settings) -> None:
     other = stack.model_copy(update={"kafka_port": stack.questdb_http_port})
     assert list(messaging.probe_brokers(other, timeout=2)) == [
         f"127.0.0.1:{stack.questdb_http_port}"

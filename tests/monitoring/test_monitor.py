@@ -34,7 +34,7 @@ def seen(settings: Settings) -> monitor.Flow:
     )
 
 
-def test_it_counts_what_is_kept_read_and_set_aside(pipeline: Settings) -> None:
+def test_the_monitor_counts_entries_kept_read_and_set_aside(pipeline: Settings) -> None:
     asyncio.run(send(pipeline, 30, bad=2))
     eventually(lambda: seen(pipeline).lag == 0)
     found = monitor.check(pipeline)
@@ -51,7 +51,7 @@ def test_it_counts_what_is_kept_read_and_set_aside(pipeline: Settings) -> None:
     assert [letter.reason for letter in found.letters] == ["odd", "odd"]
 
 
-def test_it_says_what_feeds_passed_over(pipeline: Settings) -> None:
+def test_the_monitor_shows_the_reports_that_feeds_passed_over(pipeline: Settings) -> None:
     now = datetime.now(UTC)
     report(pipeline, [health(now, exchange="okx", passed=1_234, too_old=7), health(now)])
     [feed] = monitor.check(pipeline).passed or ()
@@ -80,7 +80,7 @@ def test_a_suspended_table_is_reported_and_resumed(pipeline: Settings) -> None:
     eventually(lambda: not seen(pipeline).problems)
 
 
-def test_what_cannot_be_repaired_keeps_nothing_else_from_it(pipeline: Settings) -> None:
+def test_a_repair_that_fails_stops_no_other_repair(pipeline: Settings) -> None:
     connect.remove(pipeline)
     asyncio.run(send(pipeline, 10))
     without = pipeline.model_copy(update={"questdb_pg_port": free_ports()["questdb_pg_port"]})

@@ -63,13 +63,13 @@ def test_there_are_notebooks() -> None:
     ]
 
 
-def test_it_is_a_valid_notebook_without_outputs(notebook: nbformat.NotebookNode) -> None:
+def test_a_shipped_notebook_is_valid_and_has_no_outputs(notebook: nbformat.NotebookNode) -> None:
     nbformat.validate(notebook)
     assert all(not cell.outputs and cell.execution_count is None for cell in code(notebook))
     assert notebook.metadata.kernelspec.name == "python3"
 
 
-def test_it_begins_with_a_title_and_has_one_parameters_cell(
+def test_a_shipped_notebook_begins_with_a_title_and_has_one_parameters_cell(
     notebook: nbformat.NotebookNode,
 ) -> None:
     title, *rest = notebook.cells
@@ -80,7 +80,7 @@ def test_it_begins_with_a_title_and_has_one_parameters_cell(
     assert "run_seconds" in tagged[0].source
 
 
-def test_it_is_thin(notebook: nbformat.NotebookNode) -> None:
+def test_a_shipped_notebook_is_thin(notebook: nbformat.NotebookNode) -> None:
     for cell in code(notebook):
         assert len(cell.source.splitlines()) <= 15
         tree = compile(cell.source, "cell", "exec", ast.PyCF_ONLY_AST | _TOP_LEVEL_AWAIT)
@@ -133,7 +133,7 @@ def test_a_failing_or_endless_cell_is_an_error(tmp_path: Path) -> None:
         notebooks.run(path, {"seconds": 60}, timeout=1, settings=settings)
 
 
-def test_what_a_busy_kernel_shows_late_is_not_left_out(tmp_path: Path) -> None:
+def test_late_output_of_a_busy_kernel_is_not_left_out(tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path / "home")
     path = _write(tmp_path, "", tags=["parameters"], then=_LATE)
     shown = notebooks.run(path, settings=settings).cells[-1].outputs[0]
@@ -159,7 +159,7 @@ def own(stack: Settings) -> Settings:
 
 
 @pytest.mark.stack
-async def test_producers_fill_what_the_other_notebooks_show(own: Settings) -> None:
+async def test_producers_fill_the_tables_of_the_other_notebooks(own: Settings) -> None:
     async with Simulator(Schedule(rate=50, seed=1), own) as simulator:
         given = {"url": simulator.url, "run_seconds": 4}
         ran = await asyncio.to_thread(notebooks.run, "01-start-producers", given, settings=own)
@@ -229,7 +229,7 @@ def market(stack: Settings) -> Settings:
 @pytest.mark.parametrize(
     ("name", "drawn"), [("00-start-here", 1), ("04-venues", 2), ("05-cascades", 4)]
 )
-def test_studies_draw_what_is_stored(market: Settings, name: str, drawn: int) -> None:
+def test_studies_draw_the_stored_rows(market: Settings, name: str, drawn: int) -> None:
     ran = notebooks.run(name, {"run_seconds": 5, "window": "1h"}, settings=market)
     assert len(figures(ran)) == drawn
     assert "kernel, because" not in str(ran.cells)

@@ -60,7 +60,7 @@ def test_the_same_window_gives_the_same_hashes(own: Settings, tmp_path: Path) ->
     assert "liq.notebook.reports" not in text  # code stays out
 
 
-def test_what_is_missing_is_blank() -> None:
+def test_a_missing_value_of_a_report_is_blank() -> None:
     assert "nan" not in reports._table(pd.DataFrame({"usd": [1.5, math.nan]})).lower()
 
 

@@ -45,7 +45,7 @@ def test_without_servers_it_simulates_and_gives_the_reason(tmp_path: Path) -> No
 
 
 @pytest.mark.stack
-def test_with_rows_it_is_those(stack: Settings) -> None:
+def test_a_tour_with_rows_shows_them(stack: Settings) -> None:
     settings = own_table(stack)
     assert (
         "has no liquidations of the last 1h"

@@ -166,7 +166,7 @@ def test_a_query_says_the_basis_of_its_answer(tmp_path: Path, sql: str, tables: 
     assert load(tmp_path, {"one": sql})["one"].reads == tables
 
 
-def test_schema_refuses_what_loading_refuses() -> None:
+def test_the_schema_of_queries_refuses_an_entry_that_loading_refuses() -> None:
     for wrong in (5, {"sql": "x"}, ENTRY | {"more": 1}, ENTRY | {"params": {"p": {"type": "x"}}}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({"big": wrong}, catalogue.create_json_schema())

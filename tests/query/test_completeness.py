@@ -72,7 +72,7 @@ def test_a_total_says_whether_it_is_a_lower_bound(key: str, tables: dict[str, Se
 
 
 @pytest.mark.parametrize("key", NEEDY)
-def test_what_needs_more_prints_has_a_column_for_it(key: str) -> None:
+def test_a_query_that_needs_more_prints_has_a_column_for_them(key: str) -> None:
     assert {"partial", "completeness"} & set(queries()[key].columns)
 
 

@@ -42,7 +42,7 @@ def own(stack: Settings) -> Settings:
 
 
 @pytest.mark.stack
-def test_parquet_is_what_hit_gives_and_carries_the_stamp(own: Settings, tmp_path: Path) -> None:
+def test_parquet_has_the_rows_of_hit_and_carries_the_stamp(own: Settings, tmp_path: Path) -> None:
     path = tmp_path / "prints.parquet"
     given: dict[str, Any] = {"until": UNTIL, "window": "1h", "symbols": "BTCUSDT"}
     stamp = liq.export("prints", path, settings=own, **given)
@@ -126,7 +126,7 @@ def test_a_file_that_cannot_be_written_is_reported(own: Settings, tmp_path: Path
         liq.export("totals", tmp_path / "no" / "totals.csv", settings=own)
 
 
-def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_an_export_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "totals.csv").mkdir()
     with pytest.raises(ExportError, match="cannot write"):
         write_export(tmp_path / "totals.csv", b"ts")

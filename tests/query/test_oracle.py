@@ -28,7 +28,5 @@ def test_each_query_has_a_second_computation() -> None:
 
 @pytest.mark.stack
 @pytest.mark.parametrize("key", ANSWERS)
-def test_a_query_gives_what_a_second_computation_gives(
-    own: Settings, rows: World, key: str
-) -> None:
+def test_a_query_equals_its_second_computation(own: Settings, rows: World, key: str) -> None:
     assert not list(faults(key, range(ROUNDS), rows, own))

@@ -93,7 +93,7 @@ def test_bounds_and_choices_are_named() -> None:
         ("timestamp", 5, "give ISO 8601"),
     ],
 )
-def test_what_cannot_be_read_is_reported_with_the_valid_forms(
+def test_an_invalid_parameter_is_reported_with_the_valid_forms(
     kind: str, given: object, forms: str
 ) -> None:
     with pytest.raises(QueryError, match=f"^p=.* is no {kind}: {forms}"):
@@ -127,6 +127,6 @@ def test_senseless_declarations_are_refused(declared: Parameter) -> None:
         declared.check("p")
 
 
-def test_duration_says_what_it_wants() -> None:
+def test_an_invalid_duration_names_the_valid_forms() -> None:
     with pytest.raises(ValueError, match=r"30s, 15m, 4h, 7d or 2w.*greater than 0"):
         parse_duration(0)

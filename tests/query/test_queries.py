@@ -144,7 +144,7 @@ def test_a_window_that_starts_within_a_bucket_takes_a_part_of_it(own: Settings) 
         if "bucket" in query.params and "prints" in query.columns
     ],
 )
-def test_buckets_hold_what_totals_count(own: Settings, key: str, bucket: str) -> None:
+def test_buckets_add_up_to_totals(own: Settings, key: str, bucket: str) -> None:
     window = {"window": "30m", "until": "2026-01-01T00:40:30"}
     totals = hit("totals", own, **window).iloc[0]
     frame = hit(key, own, bucket=bucket, **window)

@@ -64,7 +64,9 @@ def test_a_row_sent_twice_is_there_once_and_two_events_of_one_moment_are_two(
     assert rows["event_id"].tolist() == [1, 2]
 
 
-def test_a_table_of_an_older_version_gets_what_it_lacks_and_keeps_its_rows(stack: Settings) -> None:
+def test_a_table_of_an_older_version_gets_its_missing_columns_and_keeps_its_rows(
+    stack: Settings,
+) -> None:
     settings = stack.model_copy(
         update={name: f"{name}_{uuid.uuid4().hex[:8]}" for name in ("health_table", "alerts_table")}
     )

@@ -100,7 +100,9 @@ def fragile(stack: Settings) -> Settings:
     ],
     ids=str,
 )
-def test_a_view_gives_what_the_table_gives(own: Settings, key: str, params: dict[str, Any]) -> None:
+def test_a_view_gives_the_rows_of_its_table(
+    own: Settings, key: str, params: dict[str, Any]
+) -> None:
     given = {"window": "3d", "until": END, "bucket": "1h"} | MOST | params
     taken = queries.find(key, own).params
     given = {name: value for name, value in given.items() if name in taken}

@@ -271,7 +271,7 @@ def spoilt(stack: Settings) -> Settings:
 
 
 @pytest.mark.stack
-def test_what_is_left_out_is_reported_by_its_fields(spoilt: Settings) -> None:
+def test_odd_rows_that_are_left_out_are_reported_by_their_fields(spoilt: Settings) -> None:
     counts = liq.hit("left_out", settings=spoilt)
     found = dict(zip(counts["kind"] + ": " + counts["broken"], counts["rows"], strict=True))
     expected = {f"liquidations: {fields}": 1 for fields in ODD}
@@ -322,7 +322,7 @@ def test_a_view_leaves_out_the_same_rows(spoilt: Settings) -> None:
 
 
 @pytest.mark.stack
-def test_what_is_newest_is_in_order_and_not_of_the_future(spoilt: Settings) -> None:
+def test_the_newest_row_is_in_order_and_not_of_the_future(spoilt: Settings) -> None:
     newest: Any = liq.hit("latest_timestamp", settings=spoilt).iloc[0]
     assert datetime.now(UTC) - newest.ts < timedelta(hours=1)
     assert newest.first_ts.year > 2009

@@ -469,7 +469,9 @@ def locked(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     ],
     ids=str,
 )
-def test_who_does_not_log_in_learns_nothing(options: list[str], locked: Settings) -> None:
+def test_a_client_without_a_login_learns_nothing_of_connect(
+    options: list[str], locked: Settings
+) -> None:
     password = locked.connect_password.get_secret_value()
     words = [word.format(password=password) for word in options]
     for method, path in [*REQUESTS, ("GET", "/connectors?expand=info")]:

@@ -177,7 +177,7 @@ def test_commands_print_through_one_module() -> None:
     assert printers | imports == {"lib/liq/cli/output.py"}
 
 
-def test_commands_style_only_what_was_made_printable() -> None:
+def test_commands_style_only_text_that_was_made_printable() -> None:
     # rich's Text lets control characters through
     made = {
         (where, ast.unparse(node))

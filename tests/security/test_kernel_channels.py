@@ -108,7 +108,7 @@ def assert_private(process: psutil.Process) -> Path:
     return folder
 
 
-def test_nobody_can_open_what_is_open() -> None:
+def test_the_user_nobody_can_open_files_that_are_open_to_all() -> None:
     """The intruder of these tests gets in where a way in exists."""
     assert as_nobody(["/etc/passwd"])["file /etc/passwd"] == "allowed"
     assert as_nobody(["/etc/passwd"])["folder of /etc/passwd"] == "allowed"

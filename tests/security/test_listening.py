@@ -95,7 +95,7 @@ def test_no_log_and_no_state_file_reveals_a_secret(apps: Settings) -> None:
         assert not [secret for secret in secrets(apps) if secret in text], file
 
 
-def test_what_is_kept_is_its_owners_only(apps: Settings) -> None:
+def test_kept_files_are_readable_by_their_owner_only(apps: Settings) -> None:
     assert mode(apps.home / "secrets.json") == 0o600
     for log in (apps.home / "logs").glob("*.log"):
         assert mode(log) == 0o600, log

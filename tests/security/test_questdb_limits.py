@@ -159,7 +159,7 @@ def test_a_query_that_wants_all_memory_fails_alone(sql: str, own: Settings) -> N
     assert max(seen) < MEMORY_MB + HEAP_MB + 300
 
 
-def test_the_api_says_what_to_do_about_memory(own: Settings) -> None:
+def test_the_api_names_the_fix_for_too_little_memory(own: Settings) -> None:
     hungry = api.Endpoint("hungry", "Too much.", lambda: questdb.fetch(HUNGRY[1], settings=own))
     response = api.create_app(own, [hungry]).test_client().get("/hungry")
     assert response.status_code == 503

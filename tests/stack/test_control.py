@@ -119,7 +119,7 @@ def test_logs_are_the_last_lines(stack: Settings) -> None:
         local.logs("kafkaesque", stack)
 
 
-def test_the_command_says_what_is_where(stack: Settings) -> None:
+def test_the_command_shows_the_address_of_each_service(stack: Settings) -> None:
     said = liq(stack, "status").communicate()[0]
     assert said.count("healthy") == 3
     for address in (stack.kafka_bootstrap, stack.connect_url, stack.questdb_url):
@@ -177,7 +177,7 @@ def test_up_starts_a_killed_server_and_leaves_the_others(own: Settings) -> None:
     assert after == before
 
 
-def test_a_changed_setting_restarts_whom_it_concerns(own: Settings) -> None:
+def test_a_changed_setting_restarts_the_services_it_concerns(own: Settings) -> None:
     local.up(own)
     before = processes(own)
     changed = own.model_copy(update={"questdb_reader_password": SecretStr("another")})
@@ -198,7 +198,7 @@ def test_stop_and_start_one(own: Settings) -> None:
         local.stop("spark", own)
 
 
-def test_down_ends_what_a_killed_liq_had_started(own: Settings) -> None:
+def test_down_ends_the_services_that_a_killed_liq_had_started(own: Settings) -> None:
     local.down(own)
     with liq(own, "up") as starting:
         eventually(lambda: len(processes(own)) == len(HEALTHY))

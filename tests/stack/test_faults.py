@@ -121,7 +121,7 @@ def test_damaged_pid_files_lose_no_process_and_double_none(
     assert of_home(supervised) == []
 
 
-def test_the_supervisor_does_not_start_again_what_runs_by_a_damaged_pid_file(
+def test_the_supervisor_does_not_restart_a_service_with_a_damaged_pid_file(
     supervised: Settings,
 ) -> None:
     before = pids(supervised)

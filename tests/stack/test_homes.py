@@ -51,7 +51,7 @@ def test_every_program_is_given_the_folders_as_they_are(name: str, tmp_path: Pat
         ({"home": "/a\udcffb"}, "LIQ_HOME: .*printed"),
     ],
 )
-def test_what_java_cannot_be_passed_is_refused_by_name(
+def test_a_home_that_java_cannot_be_passed_is_refused_by_name(
     folders: dict[str, str], reason: str
 ) -> None:
     with pytest.raises(ConfigError, match=reason):

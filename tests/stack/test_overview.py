@@ -35,7 +35,7 @@ def test_the_states_lead_to_advice(found: list[ServiceStatus], advised: str) -> 
     assert advised in advice(found)
 
 
-def test_a_table_of_what_does_not_run(tmp_path: Path) -> None:
+def test_the_overview_lists_services_that_do_not_run(tmp_path: Path) -> None:
     frame = local.overview(Settings.load(home=tmp_path, **free_ports()))
     assert set(frame["service"]) == {"kafka", "connect", "questdb"}
     assert set(frame["state"]) == {"stopped"}
@@ -45,7 +45,7 @@ def test_a_table_of_what_does_not_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.stack
-def test_a_table_of_what_runs(stack: Settings) -> None:
+def test_the_overview_lists_services_that_run(stack: Settings) -> None:
     frame = local.overview(stack)
     assert set(frame["state"]) == {"healthy"}
     assert (frame["memory_mb"] > 10).all()

@@ -62,7 +62,7 @@ def test_a_started_process_is_found_and_ended(pid_file: Path) -> None:
     assert not process.end(pid_file, timeout=5)
 
 
-def test_it_has_a_session_of_its_own_and_no_input(pid_file: Path) -> None:
+def test_a_process_has_a_session_of_its_own_and_no_input(pid_file: Path) -> None:
     started = spawn(pid_file, SLEEP)
     assert os.getsid(started.pid) == started.pid
     assert Path(f"/proc/{started.pid}/fd/0").resolve() == Path(os.devnull)
@@ -81,7 +81,7 @@ def _says(log: Path, text: str) -> bool:
     return log.read_text() == text
 
 
-def test_it_outlives_a_killed_starter_and_is_still_ended(pid_file: Path) -> None:
+def test_a_process_outlives_a_killed_starter_and_is_still_ended(pid_file: Path) -> None:
     code = (
         "import os, sys, pathlib, time\n"
         "from liq.stack import process\n"

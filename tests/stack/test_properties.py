@@ -49,7 +49,7 @@ def test_a_value_is_escaped(value: str, text: str) -> None:
     assert properties.render({"key": value}) == f"key={text}\n"
 
 
-def test_java_reads_just_what_was_written(tmp_path: Path) -> None:
+def test_java_reads_properties_just_as_written(tmp_path: Path) -> None:
     chance = random.Random(7)  # noqa: S311 - no secret
     letters = [chr(n) for n in range(1, 0x3100)] + ["😀"]
     values = VALUES + ["".join(chance.choices(letters, k=200)) for _ in range(200)]

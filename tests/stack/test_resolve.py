@@ -112,7 +112,7 @@ def test_unused_folders_go_and_the_latest_used_stay(maven: Path, settings: Setti
     assert left == {"stack-0", "stack-1", "stack-2", resolve.folder(settings).name}
 
 
-def test_the_name_follows_what_maven_builds_and_nothing_else(tmp_path: Path) -> None:
+def test_the_name_of_a_jar_follows_the_sources_of_maven_and_nothing_else(tmp_path: Path) -> None:
     def write(name: str, text: str) -> str:
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)

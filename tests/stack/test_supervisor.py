@@ -77,7 +77,7 @@ def said_of_a_look(settings: Settings) -> list[str]:
     return said
 
 
-def test_whatever_is_killed_comes_back_and_data_flows(own: Settings) -> None:
+def test_a_killed_service_comes_back_and_data_flows(own: Settings) -> None:
     await_flow(own)
     for names in (["producer", "questdb"], ["connect", "kafka"]):
         before = processes(own)
@@ -181,7 +181,7 @@ def test_a_sink_that_cannot_be_restarted_is_reported_and_keeps_no_other_from_it(
     assert restarted.startswith(f"sink {PRICES.connector(pipeline)}: failed, restarted: ")
 
 
-def test_what_was_stopped_stays_down(own: Settings) -> None:
+def test_a_stopped_service_stays_down(own: Settings) -> None:
     local.stop("questdb", own)
     supervisor = Supervisor(own)
     supervisor.check()
@@ -350,7 +350,7 @@ def test_one_that_cannot_be_started_is_not_given_up(tmp_path: Path) -> None:
     local.down(settings)
 
 
-def test_what_dies_while_it_is_asked_to_end_is_not_revived(tmp_path: Path) -> None:
+def test_a_service_that_dies_while_it_is_stopped_is_not_restarted(tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path, **free_ports())
     service = Service(name="sleep", home=tmp_path, argv=["sleep", "1000"], healthy=lambda: True)
     control.launch([service], settings)

@@ -46,7 +46,7 @@ def supervisors(settings: Settings) -> list[int]:
     return [each.pid for each in psutil.process_iter() if is_one(each)]
 
 
-def test_status_names_what_died_then_starts_the_supervisor_which_starts_the_rest(
+def test_status_names_dead_services_then_starts_the_supervisor_which_restarts_them(
     supervised: Settings,
 ) -> None:
     assert liq(supervised, "status").returncode == 0
@@ -107,7 +107,7 @@ def test_commands_at_once_start_one_supervisor(supervised: Settings) -> None:
     assert len(supervisors(supervised)) == 1
 
 
-def test_who_comes_late_leaves_the_new_supervisor_alone(
+def test_a_late_command_leaves_the_new_supervisor_alone(
     supervised: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kill(apps.supervisor(supervised))
@@ -123,7 +123,7 @@ def test_who_comes_late_leaves_the_new_supervisor_alone(
     assert len(supervisors(supervised)) == 1
 
 
-def test_what_was_ended_or_never_ran_is_not_started(settings: Settings) -> None:
+def test_a_stack_that_was_ended_or_never_ran_is_not_started(settings: Settings) -> None:
     assert liq(settings, "status").returncode == 0
     control.launch([apps.supervisor(settings)], settings)
     assert liq(settings, "down").returncode == 0

@@ -233,7 +233,7 @@ def test_a_poll_costs_questdb_one_cheap_statement(stack: Settings, key: str) -> 
 
 
 @pytest.mark.stack
-def test_rows_that_replace_others_end_what_a_poll_had(stack: Settings) -> None:
+def test_rows_that_replace_others_end_the_state_of_a_poll(stack: Settings) -> None:
     settings = own_table(stack)
     print_ = liquidation("2026-01-01T00:10:00", 5)
     insert(settings, [print_])
@@ -246,7 +246,7 @@ def test_rows_that_replace_others_end_what_a_poll_had(stack: Settings) -> None:
 
 
 @pytest.mark.stack
-def test_what_asks_the_clock_or_another_table_is_run_at_each_poll(
+def test_a_query_of_the_clock_or_another_table_is_run_at_each_poll(
     stack: Settings, tmp_path: Path
 ) -> None:
     settings = own_table(stack)
@@ -296,7 +296,7 @@ def test_a_window_that_ends_now_moves_on_without_new_rows(stack: Settings) -> No
 
 
 @pytest.mark.stack
-def test_other_tables_are_polled_by_what_they_hold(own: Settings, client: FlaskClient) -> None:
+def test_other_tables_are_polled_by_their_content(own: Settings, client: FlaskClient) -> None:
     first = client.get("/feed_health")
     again = client.get("/feed_health", headers={"If-None-Match": first.headers["ETag"]})
     assert (first.status_code, again.status_code) == (200, 304)
@@ -340,7 +340,7 @@ def test_while_questdb_is_away_the_error_names_the_fix(offline: Settings) -> Non
 
 
 @pytest.mark.stack
-def test_what_questdb_refuses_is_reported_to_the_log_only(
+def test_an_error_of_questdb_is_reported_to_the_log_only(
     own: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     lost = own.model_copy(update={"table": "no_such_table"})
@@ -506,7 +506,7 @@ def test_liq_api_serves_until_it_is_ended(offline: Settings) -> None:
 @pytest.mark.stack
 @pytest.mark.parametrize("key", SHIPPED)
 @pytest.mark.parametrize("mode", GenerationMode)
-def test_the_api_does_what_its_description_says(app: Flask, key: str, mode: GenerationMode) -> None:
+def test_the_api_conforms_to_its_description(app: Flask, key: str, mode: GenerationMode) -> None:
     described = schemathesis.openapi.from_wsgi("/openapi.json", app)[f"/{key}"]["GET"]
 
     @hypothesis_settings(

@@ -49,7 +49,7 @@ def test_rows_come_as_from_hit(served: Settings) -> None:
 
 
 @pytest.mark.stack
-def test_what_the_api_refuses_is_reported(served: Settings) -> None:
+def test_a_request_that_the_api_refuses_is_reported(served: Settings) -> None:
     with closing(Client(served)) as client:
         with pytest.raises(ApiError, match="did you mean 'window'"):
             client.hit("totals", windw="1h")

@@ -83,7 +83,7 @@ def past(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return settings
 
 
-def test_it_raises_what_it_would_have_raised_live(past: Settings) -> None:
+def test_a_backtest_raises_the_alerts_of_a_live_evaluation(past: Settings) -> None:
     found = alerts.backtest("burst", "1h", END, "10s", settings=past)
     first, second = found.alerts.to_dict("records")
     assert first == {
@@ -107,7 +107,7 @@ def test_it_raises_what_it_would_have_raised_live(past: Settings) -> None:
     assert found.alerts["ts"].tolist() == live
 
 
-def test_it_sees_each_moment_and_no_later_row(past: Settings) -> None:
+def test_a_backtest_sees_each_moment_and_no_later_row(past: Settings) -> None:
     found = alerts.backtest("burst", "10m", before(590), "10s", settings=past)
     assert len(found.values) == 60
     assert found.values["ts"].iloc[-1] == before(590)
@@ -122,7 +122,7 @@ def test_rules_over_rows_name_the_greatest(past: Settings) -> None:
     assert found.values["value"].notna().sum() == 3 * 3  # two of the four share their minute
 
 
-def test_thresholds_are_those_that_a_backtest_of_each_gives(past: Settings) -> None:
+def test_each_threshold_counts_as_a_backtest_of_it_does(past: Settings) -> None:
     found = alerts.backtest("burst", "1h", END, "30s", settings=past)
     tried = found.thresholds([140, 50, 151])
     assert tried["threshold"].tolist() == [50, 140, 151]
@@ -177,7 +177,7 @@ def test_the_step_follows_the_rule_and_the_time(past: Settings) -> None:
         ("burst", "60d", None, r"86,400 steps of 0:01:00"),
     ],
 )
-def test_what_cannot_be_tried_is_an_error(
+def test_a_backtest_that_is_impossible_is_an_error(
     past: Settings, name: str, window: str, step: str | None, problem: str
 ) -> None:
     with pytest.raises(RuleError, match=problem):
@@ -201,7 +201,7 @@ def test_the_listing_says_when_rules_fire_and_which_cannot(past: Settings) -> No
     assert "has no column 'none'" in str(frame.loc["broken", "fault"])
 
 
-def test_the_command_lists_what_would_have_been_raised(
+def test_the_backtest_command_lists_its_alerts(
     past: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in past.environ().items():

@@ -93,7 +93,7 @@ def test_while_it_cools_down_it_does_not_fire_again() -> None:
         assert (found is not None) == fires
 
 
-def test_what_is_not_live_says_so() -> None:
+def test_an_alert_of_rows_that_are_not_live_is_marked() -> None:
     largest = decided("x", rule(), FRAME, NOW, None)
     equal = decided("x", rule(**{"is": "=="}), FRAME, NOW, None)
     total = decided("x", rule(aggregate="sum", message="x"), FRAME, NOW, None)
@@ -117,7 +117,7 @@ def test_a_flag_can_be_compared() -> None:
     assert decided("x", made, feeds.head(1), NOW, None) is None
 
 
-def test_rows_without_the_column_or_what_the_message_names_are_reported() -> None:
+def test_rows_without_the_column_or_a_name_of_the_message_are_reported() -> None:
     with pytest.raises(RuleError, match="q gave no column 'eur'"):
         decided("x", rule(column="eur"), FRAME, NOW, None)
     with pytest.raises(RuleError, match="its message cannot be written"):

@@ -78,7 +78,7 @@ def history(settings: Settings, rule: str) -> pd.DataFrame:
     return queries.fetch("alerts", settings, rules=[rule])
 
 
-def test_it_fires_is_stored_posted_and_cools_down_also_over_a_restart(own: Settings) -> None:
+def test_an_alert_is_stored_posted_and_cools_down_also_over_a_restart(own: Settings) -> None:
     with running(own, "-m", "liq", "alerts", "--every", "0.1") as process:
         printed(own, 2_500)
         [row] = eventually(lambda: list(history(own, "burst").itertuples()))
@@ -104,7 +104,7 @@ def test_it_fires_is_stored_posted_and_cools_down_also_over_a_restart(own: Setti
     assert history(own, "short_rest")["message"].unique().tolist() == ["BTCUSDT simulator"]
 
 
-async def test_what_fails_ends_nothing_and_edits_show_at_once(
+async def test_a_failing_rule_ends_no_evaluation_and_edits_show_at_once(
     own: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert own.alerts
@@ -125,7 +125,7 @@ async def test_what_fails_ends_nothing_and_edits_show_at_once(
         assert [each.message for each in caplog.records[logged:] if "bad" in each.message] == []
 
 
-async def test_what_nobody_foresaw_ends_no_evaluation(
+async def test_an_unforeseen_error_ends_no_evaluation(
     own: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with Publisher(own) as publisher:

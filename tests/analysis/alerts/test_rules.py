@@ -76,7 +76,7 @@ def test_a_file_that_holds_no_rules_is_named(tmp_path: Path, text: str) -> None:
         rules(own)
 
 
-def test_the_schema_refuses_what_loading_refuses() -> None:
+def test_the_schema_of_alerts_refuses_a_rule_that_loading_refuses() -> None:
     for wrong in (5, {}, RULE | {"more": 1}, RULE | {"is": "~"}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({"bad": wrong}, json_schema())

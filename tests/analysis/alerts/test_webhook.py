@@ -42,7 +42,7 @@ async def posted(receiver: Receiver, count: int) -> list[dict[str, Any]]:
     return receiver.posted
 
 
-async def test_what_is_posted_says_all_there_is(port: int) -> None:
+async def test_a_posted_alert_has_all_its_fields(port: int) -> None:
     with receiving(port) as receiver:
         async with posting(port) as made:
             made.send(ALERT)
@@ -59,7 +59,7 @@ async def test_what_is_posted_says_all_there_is(port: int) -> None:
     assert second["id"] == "big okx, live-1767225600000001"
 
 
-async def test_what_nobody_foresaw_ends_no_posting(
+async def test_an_unforeseen_error_ends_no_posting(
     port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     real = webhook.payload
@@ -75,7 +75,7 @@ async def test_what_nobody_foresaw_ends_no_posting(
     assert "KeyError: 'nothing'" in caplog.text
 
 
-async def test_a_receiver_that_comes_back_gets_what_it_missed(
+async def test_a_receiver_that_comes_back_gets_the_alerts_it_missed(
     port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "liq")
@@ -103,7 +103,7 @@ async def test_a_dead_receiver_is_given_up_and_does_not_hold_back(
     assert SECRET not in caplog.text
 
 
-async def test_what_cannot_be_sent_holds_up_nothing_else(
+async def test_an_alert_that_cannot_be_sent_delays_no_other(
     port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     with receiving(port) as receiver:
@@ -129,7 +129,7 @@ async def test_an_address_that_is_none_is_reported_for_each_alert(
     assert SECRET not in caplog.text
 
 
-async def test_what_a_receiver_refuses_is_not_tried_again(
+async def test_an_alert_that_a_receiver_refuses_is_not_retried(
     port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     with receiving(port) as receiver:

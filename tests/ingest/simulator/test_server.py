@@ -120,7 +120,7 @@ async def test_mark_prices_are_a_control_stream(
     assert BINANCE_USDM.parse(json.dumps(events[0]), {}, 0) == []
 
 
-async def test_mark_prices_come_each_second_and_are_those_of_the_orders(
+async def test_mark_prices_come_each_second_and_equal_prices_of_the_orders(
     settings: Settings,
 ) -> None:
     async with (
@@ -148,7 +148,7 @@ async def test_mark_prices_come_each_second_and_are_those_of_the_orders(
     assert paid == pytest.approx([float(marks[-1]["p"])] * len(paid), rel=0.01)
 
 
-async def test_what_it_sends_is_what_the_venue_s_parser_reads(settings: Settings) -> None:
+async def test_orders_of_the_simulator_are_read_by_the_venue_s_parser(settings: Settings) -> None:
     async with (
         Simulator(Schedule(rate=2_000), settings),
         client(settings, f"/ws/{ALL}") as connection,

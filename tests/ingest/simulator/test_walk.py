@@ -70,7 +70,7 @@ def test_exchanges_share_the_price_of_an_asset() -> None:
     assert after == pytest.approx(before * (1 - 2e-4 * math.sqrt(300)), rel=1e-5)
 
 
-def test_large_liquidations_show_in_what_prices_did_after_them() -> None:
+def test_large_liquidations_show_in_the_prices_after_them() -> None:
     walk = begun(3)
     process = HawkesProcess(5, 3, walk=walk)
     hours = itertools.takewhile(lambda one: one.due_ms < 4 * 3_600_000, process.drafts())

@@ -86,7 +86,7 @@ def test_each_of_binances_feeds_takes_its_own_kind_alone(
         assert passed(venue, raw, instruments) == expected
 
 
-async def test_an_intake_counts_over_frames_and_beside_what_is_rejected(
+async def test_an_intake_counts_passed_reports_over_frames_beside_rejected_messages(
     recording_of: Callable[[str], Any],
 ) -> None:
     recording = recording_of("okx")

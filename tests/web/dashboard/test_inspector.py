@@ -24,7 +24,7 @@ def keys(settings: Settings) -> list[str]:
     return [build_key(row) for row in prints.itertuples(index=False)]
 
 
-def test_it_finds_the_row_and_the_message_it_came_in(own: Settings, tmp_path: Path) -> None:
+def test_the_inspector_finds_the_row_and_its_message(own: Settings, tmp_path: Path) -> None:
     settings = own.model_copy(update={"home": tmp_path})
     one = fresh(100, exchange="okx", symbol="BTC/USDT:x", event_id=-(2**62) + 1)
     insert(own, [one, fresh(100, exchange="okx", symbol="BTC/USDT:x", event_id=7)])
@@ -41,7 +41,7 @@ def test_it_finds_the_row_and_the_message_it_came_in(own: Settings, tmp_path: Pa
     assert found.problem == ""
 
 
-def test_it_says_why_there_is_no_message(own: Settings, tmp_path: Path) -> None:
+def test_the_inspector_gives_the_reason_for_no_message(own: Settings, tmp_path: Path) -> None:
     settings = own.model_copy(update={"home": tmp_path})
     one = fresh(100)
     insert(own, [one])

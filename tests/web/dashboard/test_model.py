@@ -360,7 +360,7 @@ def test_an_outage_keeps_the_frames_and_heals(own: Settings) -> None:
         assert (model.state, model.problem, sizes(model)) == (State.LIVE, "", [200, 100])
 
 
-def test_frames_do_not_wait_for_what_is_around_them(
+def test_frames_of_the_dashboard_do_not_wait_for_slow_readings(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     insert(own, [fresh(100)])
@@ -381,7 +381,7 @@ def test_frames_do_not_wait_for_what_is_around_them(
     assert model.gaps is not None
 
 
-def test_without_questdb_it_says_what_to_do(tmp_path: Path) -> None:
+def test_without_questdb_the_model_names_the_fix(tmp_path: Path) -> None:
     model = DashboardModel(Settings.load(home=tmp_path, **free_ports()))
     assert not model.poll()
     assert (model.state, model.frames) == (State.FAILED, None)

@@ -20,7 +20,9 @@ def page(monitor: PipelinePanel) -> str:
     return "".join(str(getattr(part, "value", "")) for part in monitor.widget.children[2:])
 
 
-async def test_it_shows_each_stream_and_what_is_broken_and_repairs_it(pipeline: Settings) -> None:
+async def test_the_pipeline_panel_shows_streams_and_faults_and_repairs_them(
+    pipeline: Settings,
+) -> None:
     monitor = await asyncio.to_thread(PipelinePanel, pipeline)
     for text in (
         LIQUIDATIONS.topic(pipeline),

@@ -64,7 +64,7 @@ def test_a_warning_is_shown_beside_the_last_error() -> None:
     assert "<p>warning: the disk is &lt;full&gt;</p><p>last error: gone</p>" in page
 
 
-def test_what_is_simulated_says_so() -> None:
+def test_a_simulated_producer_is_marked() -> None:
     assert "<mark>simulator</mark>" in shown(panel(source=Source.SIMULATOR))
 
 
@@ -83,7 +83,7 @@ def test_the_sparkline_follows_the_rate() -> None:
     assert "at most 12.5/s" in shown(made)
 
 
-async def test_it_shows_a_running_producer_and_offers_what_can_be_done() -> None:
+async def test_the_panel_shows_a_running_producer_and_offers_its_actions() -> None:
     made = panel()
     start, stop = buttons(made)
     assert (start.disabled, stop.disabled) == (False, True)

@@ -49,7 +49,7 @@ def html(panel: SparkPanel) -> str:
     return str(panel.widget.children[-1].value)
 
 
-async def test_it_shows_what_the_latest_batch_was_like_also_when_stopped() -> None:
+async def test_the_spark_panel_shows_the_latest_batch_also_when_stopped() -> None:
     panel = panel_of(Steady(BUSY))
     assert "stopped" in html(panel)
     await panel.run(0.1)

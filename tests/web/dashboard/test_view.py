@@ -78,6 +78,19 @@ def open_page(dashboard: Dashboard, *, paint: bool = True) -> None:
     found._handle_custom_msg({"type": "visible"}, [])
 
 
+def note_readings(monkeypatch: pytest.MonkeyPatch) -> list[model.Reading]:
+    """Return a list that gets each reading which a dashboard applies."""
+    readings: list[model.Reading] = []
+    apply = model.DashboardModel.apply
+
+    def noted(self: model.DashboardModel, reading: model.Reading) -> bool:
+        readings.append(reading)
+        return apply(self, reading)
+
+    monkeypatch.setattr(model.DashboardModel, "apply", noted)
+    return readings
+
+
 def report_painted(heartbeat: PageHeartbeat, update: int) -> None:
     heartbeat._handle_custom_msg({"type": "painted", "update": update}, [])
 
@@ -97,42 +110,45 @@ def test_first_frames_are_drawn_when_it_is_built(own: Settings) -> None:
     assert notes == ["PARTLY SIMULATED DATA"]
 
 
-async def test_lives_and_redraws_only_for_newer_rows(
+async def test_the_dashboard_redraws_only_for_newer_rows(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model, "_SLIDE", timedelta(hours=1))  # which would redraw as well
     insert(own, [fresh(100)])
+    readings = note_readings(monkeypatch)
     dashboard = Dashboard(settings=own, interval=0.1)
     redraws: list[object] = []
     overview(dashboard).bars.observe(redraws.append, "spec")
     dashboard.start()
     dashboard.start()  # once more changes nothing
     open_page(dashboard)
-    await asyncio.sleep(1)
+    before = len(readings)
+    await reached(lambda: len(readings) > before + 5)
     assert redraws == []
     await asyncio.to_thread(insert, own, [fresh(200)])
     await reached(lambda: sum(drawn(overview(dashboard).bars)) == 300)
     assert len(redraws) == 1
+    tasks = list(dashboard._tasks)
     dashboard.stop()
+    await asyncio.wait(tasks)
     await asyncio.to_thread(insert, own, [fresh(400)])
-    await asyncio.sleep(0.5)
     assert sum(drawn(overview(dashboard).bars)) == 300
 
 
-async def test_it_pauses_while_the_page_is_hidden(
+async def test_the_dashboard_pauses_while_the_page_is_hidden(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dashboard = Dashboard(settings=own, interval=0.1)
     dashboard.start()
     await asyncio.to_thread(insert, own, [fresh(100)])
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # five intervals: a dashboard that pauses gives no event
     assert drawn(overview(dashboard).bars) == []
     open_page(dashboard)
     await reached(lambda: drawn(overview(dashboard).bars) == [100])
     monkeypatch.setattr("liq.web.dashboard.widgets.TIMEOUT_S", 0.0)
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # a reading that was on its way ends, which gives no event
     await asyncio.to_thread(insert, own, [fresh(200)])
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # five intervals, as above
     assert drawn(overview(dashboard).bars) == [100]
     dashboard.stop()
 
@@ -146,10 +162,10 @@ async def test_a_slow_page_is_sent_no_more_until_it_has_painted(own: Settings) -
     await asyncio.to_thread(insert, own, [fresh(200)])
     await reached(lambda: sum(drawn(overview(dashboard).bars)) == 300)
     await asyncio.to_thread(insert, own, [fresh(400)])
-    await asyncio.sleep(1)
+    await asyncio.sleep(1)  # ten intervals: a dashboard that waits for the page gives no event
     assert sum(drawn(overview(dashboard).bars)) == 300
     report_painted(page, page.update - 1)  # an earlier update
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # five intervals, as above
     assert sum(drawn(overview(dashboard).bars)) == 300
     report_painted(page, page.update)
     await reached(lambda: sum(drawn(overview(dashboard).bars)) == 700)
@@ -210,7 +226,7 @@ async def test_says_when_questdb_hangs(own: Settings, monkeypatch: pytest.Monkey
         dashboard.stop()
 
 
-async def test_says_what_it_stumbles_over_and_goes_on(own: Settings, tmp_path: Path) -> None:
+async def test_the_page_shows_its_errors_and_goes_on(own: Settings, tmp_path: Path) -> None:
     insert(own, [fresh(100)])
     shipped = assets.path("queries.json").read_text()
     catalogue = tmp_path / "queries.json"
@@ -233,7 +249,7 @@ def raise_(error: Exception) -> None:
     raise error
 
 
-async def test_what_a_panel_raises_is_that_panels_and_goes_by_itself(
+async def test_an_error_of_a_panel_is_shown_in_that_panel_until_it_is_gone(
     own: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     insert(own, [fresh(100)])
@@ -279,24 +295,31 @@ async def test_a_header_that_raises_does_not_look_live(
 
 
 @pytest.mark.parametrize("step", ["apply", "read"])
-async def test_whatever_the_model_raises_the_page_lives_on(
+async def test_the_page_lives_on_after_an_error_of_the_model(
     own: Settings, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     insert(own, [fresh(100)])
+    failures: list[RuntimeError] = []
+
+    def fail(*_args: object) -> None:
+        failures.append(RuntimeError("odd"))
+        raise failures[-1]
+
     with monkeypatch.context() as patch:
-        patch.setattr(model.DashboardModel, step, lambda *_args: raise_(RuntimeError("odd")))
+        patch.setattr(model.DashboardModel, step, fail)
         dashboard = Dashboard(settings=own, interval=0.1)
         assert "RuntimeError: odd" in page(dashboard)
         dashboard.start()
+        before = len(failures)
         open_page(dashboard)
-        await asyncio.sleep(0.5)
+        await reached(lambda: len(failures) > before)
         assert "<b>live</b>" not in page(dashboard)
     await reached(lambda: "<b>live</b>" in page(dashboard))
     assert drawn(overview(dashboard).bars) == [100]
     dashboard.stop()
 
 
-def test_what_a_control_raises_is_shown_until_the_next_one_works(
+def test_an_error_of_a_control_is_shown_until_the_next_control_works(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dashboard = Dashboard(settings=own)
@@ -338,8 +361,8 @@ async def test_the_page_gets_signs_of_life_and_an_age_that_grows(
     dashboard = Dashboard(settings=own, interval=60)
     found = find(dashboard, PageHeartbeat)
     dashboard.start()
-    await asyncio.sleep(0.3)
-    assert found.beat == 0  # nobody looks
+    await asyncio.sleep(0.3)  # six heartbeats: a hidden page gets none
+    assert found.beat == 0
     open_page(dashboard)
     await reached(lambda: found.beat > 3)
     before = dashboard._header.value
@@ -364,13 +387,16 @@ async def test_a_page_is_built_though_questdb_hangs(
         dashboard.stop()
 
 
-async def test_a_control_is_followed_at_once(own: Settings) -> None:
+async def test_a_control_is_followed_at_once(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     insert(own, [fresh(100), fresh(5000, symbol="ETHUSDT")])
+    readings = note_readings(monkeypatch)
     dashboard = Dashboard(settings=own, interval=60)
     dashboard.start()
+    before = len(readings)
     open_page(dashboard)
-    await reached(lambda: dashboard._tasks and not dashboard._wake.is_set())
-    await asyncio.sleep(0.2)
+    await reached(lambda: len(readings) > before)
     find(dashboard, widgets.BoundedFloatText).value = 1000
     await reached(lambda: drawn(overview(dashboard).bars) == [5000])
     find(dashboard, widgets.Combobox, placeholder="all symbols").value = "btcusdt"
@@ -534,7 +560,7 @@ async def test_prints_can_be_saved(
     assert sorted(read(io.BytesIO(content))["notional"]) == [100, 900]
 
 
-async def test_what_cannot_be_saved_says_why(
+async def test_a_download_that_fails_shows_its_reason(
     own: Settings, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await asyncio.to_thread(insert, own, [fresh(100), fresh(900)])

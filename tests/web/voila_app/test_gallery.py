@@ -22,7 +22,7 @@ def write(folder: Path, name: str, title_cell: str, **metadata: Any) -> None:
     (folder / f"{name}.ipynb").write_text(json.dumps({"cells": cells, "metadata": metadata}))
 
 
-def test_every_notebook_is_an_app_but_those_that_say_otherwise(tmp_path: Path) -> None:
+def test_every_notebook_is_an_app_unless_it_declares_otherwise(tmp_path: Path) -> None:
     write(tmp_path, "02-later", "# Later")
     write(tmp_path, "01-first", "# First\n\nRuns `liq.hit`\nof [this](there). Then more.\n\nMore.")
     write(tmp_path, "dashboard", "# Live")
@@ -46,7 +46,7 @@ def test_a_broken_notebook_does_not_hide_the_others(tmp_path: Path, text: str) -
     assert "cannot be read" in broken.about
 
 
-def test_the_shipped_apps_have_titles_and_say_what_they_show() -> None:
+def test_the_shipped_apps_have_titles_and_descriptions() -> None:
     found = {app.name: app for app in gallery.apps(NOTEBOOKS)}
     assert {"dashboard", "02-explore", "report"} <= found.keys()
     assert "01-start-producers" not in found  # to open it would start something
@@ -104,7 +104,9 @@ def test_links_between_notebooks_lead_to_their_apps(
 
 
 @pytest.mark.parametrize("name", ["01-start-producers", "nothing", "...", "work"])
-def test_what_is_no_app_is_not_run(client: httpx.Client, token: dict[str, str], name: str) -> None:
+def test_a_notebook_that_is_no_app_is_not_run(
+    client: httpx.Client, token: dict[str, str], name: str
+) -> None:
     answer = client.get(f"/apps/{name}", headers=token)
     assert answer.status_code == 404
 

@@ -90,7 +90,7 @@ def test_asking_again_changes_no_position(queue: Queue) -> None:
     assert all(places)
 
 
-def test_who_stops_asking_loses_the_position(queue: Queue, clock: Clock) -> None:
+def test_a_visitor_that_stops_asking_loses_the_position(queue: Queue, clock: Clock) -> None:
     for visitor in "abcd":
         queue.admit(visitor)
     clock.now = PATIENCE_S - 1
