@@ -25,7 +25,7 @@ def drain(stack: Settings, sizes: Sizes) -> list[Row]:
     small = _queued(stack, sizes.drained_by_script)
 
     def measure(sink: Way, topic: str, total: int) -> Mapping[str, float]:
-        settings = own_names(stack).model_copy(update={"topic": topic})
+        settings = own_names(stack).with_streams(liquidations={"topic": topic})
         with sink(settings):
             rate = drain_rate(settings, total)
             return {"rate": rate, **faults(settings, total)}

@@ -40,14 +40,9 @@ def temporary_stack() -> Iterator[Settings]:
 def own_names(settings: Settings) -> Settings:
     """Return the settings with a topic, table and connector that nobody else uses."""
     own = uuid.uuid4().hex[:8]
-    return settings.model_copy(
-        update={
-            "topic": f"bench_{own}",
-            "dlq_topic": f"bench_dead_{own}",
-            "table": f"bench_{own}",
-            "connector": f"bench-{own}",
-        }
-    )
+    names = {"topic": f"bench_{own}", "table": f"bench_{own}", "connector": f"bench-{own}"}
+    renamed = settings.with_streams(liquidations=names)
+    return renamed.model_copy(update={"dlq_topic": f"bench_dead_{own}"})
 
 
 def prepare(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from bench.events import events
 from bench.sizes import Sizes
 from liq.config import Settings
 from liq.delivery import messaging
-from liq.delivery.messaging import Publisher, key
+from liq.delivery.messaging import Publisher
 from liq.records.model import Liquidation, encode
 from liq.records.streams import LIQUIDATIONS
 
@@ -77,7 +77,7 @@ def send_by_kafka_python(settings: Settings, sent: Iterable[Liquidation]) -> Non
     """Send by what liq's publisher is built on."""
     producer = KafkaProducer(**messaging.client_options(settings))
     for event in sent:
-        producer.send(LIQUIDATIONS.topic(settings), encode(event), key(event))
+        producer.send(LIQUIDATIONS.topic(settings), encode(event), LIQUIDATIONS.message_key(event))
     producer.flush()
     producer.close()
 
@@ -89,7 +89,7 @@ def send(settings: Settings, sent: Iterable[Liquidation]) -> None:
         {"bootstrap.servers": brokers, "enable.idempotence": True, "linger.ms": 5}
     )
     for event in sent:
-        value, name = encode(event), key(event)
+        value, name = encode(event), LIQUIDATIONS.message_key(event)
         while True:
             try:
                 producer.produce(LIQUIDATIONS.topic(settings), value, name)

@@ -206,7 +206,8 @@ def _drain_all(stack: Settings, done: Callable[[str], object]) -> list[Drained]:
 
 def _drain(stack: Settings, topic: str, layout: tuple[int, int, int]) -> Drained:
     partitions, tasks, workers = layout
-    settings = own_names(stack).model_copy(update={"topic": topic, "sink_tasks": tasks})
+    settings = own_names(stack).with_streams(liquidations={"topic": topic})
+    settings = settings.model_copy(update={"sink_tasks": tasks})
     questdb.ensure_table(settings)
     views.ensure(settings)
     # the first rows come before all tasks are known to run

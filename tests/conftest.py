@@ -2,7 +2,6 @@
 
 import os
 import signal
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +11,9 @@ from liq import config
 from liq import stack as local
 from liq.config import Settings
 from liq.delivery import connect, messaging
-from liq.records.streams import STREAMS
+from liq.records.streams import LIQUIDATIONS, PRICES, STREAMS
 from support.disk import lift_limit
-from support.helpers import configure_questdb, free_ports
+from support.helpers import configure_questdb, free_ports, own_streams
 
 # Tests that `make test-fast` leaves out: folders and modules, then fixtures that start programs.
 _SLOW = (
@@ -70,7 +69,7 @@ def _heard_signals() -> None:
 def stack(tmp_path_factory: pytest.TempPathFactory, _clean_environment: None) -> Iterator[Settings]:
     """The running Kafka, Connect and QuestDB of this session, on free ports, with their own data.
 
-    Tests share it: work on a topic, table and connector of your own, by ``settings.model_copy``.
+    Tests share it: work on topics, tables and sinks of your own, by `own_streams`.
     """
     settings = Settings.load(home=tmp_path_factory.mktemp("liq"), **free_ports())
     configure_questdb(settings)
@@ -84,15 +83,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory, _clean_environment: None) ->
 @pytest.fixture
 def broker(stack: Settings) -> Settings:
     """Topics of the test's own, which no sink reads, and a port for its simulator."""
-    own = uuid.uuid4().hex[:8]
-    settings = stack.model_copy(
-        update={
-            "topic": f"topic_{own}",
-            "dlq_topic": f"dead_{own}",
-            "price_topic": f"prices_{own}",
-            "simulator_port": free_ports()["simulator_port"],
-        }
-    )
+    own = own_streams(stack, LIQUIDATIONS, PRICES, names=["topic"])
+    settings = own.model_copy(update={"simulator_port": free_ports()["simulator_port"]})
     messaging.ensure_topics(settings)
     return settings
 
@@ -100,31 +92,8 @@ def broker(stack: Settings) -> Settings:
 @pytest.fixture
 def pipeline(stack: Settings) -> Iterator[Settings]:
     """Topics, tables and connectors of the test's own, and a port for its simulator."""
-    own = uuid.uuid4().hex[:8]
-    settings = stack.model_copy(
-        update={
-            "topic": f"liquidations_{own}",
-            "dlq_topic": f"dead_{own}",
-            "table": f"liquidations_{own}",
-            "connector": f"sink-{own}",
-            "health_topic": f"health_{own}",
-            "health_table": f"health_{own}",
-            "health_connector": f"health-{own}",
-            "price_topic": f"prices_{own}",
-            "price_table": f"prices_{own}",
-            "price_connector": f"prices-{own}",
-            "alerts_topic": f"alerts_{own}",
-            "alerts_table": f"alerts_{own}",
-            "alerts_connector": f"alerts-{own}",
-            "cascades_topic": f"cascades_{own}",
-            "cascades_table": f"cascades_{own}",
-            "cascades_connector": f"cascades-{own}",
-            "sums_topic": f"sums_{own}",
-            "sums_table": f"sums_{own}",
-            "sums_connector": f"sums-{own}",
-            "simulator_port": free_ports()["simulator_port"],
-        }
-    )
+    port = free_ports()["simulator_port"]
+    settings = own_streams(stack).model_copy(update={"simulator_port": port})
     local.provision(settings)
     yield settings
     for stream in STREAMS:  # a sink goes on polling

@@ -61,7 +61,7 @@ class Cluster:
             kafka_ca=home / "certificates" / "clients" / "ca.pem",
             connect_login=OVERLAY["init"]["environment"]["LIQ_CONNECT_LOGIN"],
             partitions=6,
-            topic="cluster",
+            streams={LIQUIDATIONS.name: {"topic": "cluster"}},
         )
         self.services = {name: self._broker(name) for name in BROKERS}
 
@@ -219,7 +219,7 @@ async def test_a_broker_killed_while_publishing_costs_nothing(cluster: Cluster) 
 
 
 async def test_below_two_replicas_nothing_is_acknowledged_nor_lost(cluster: Cluster) -> None:
-    settings = cluster.settings.model_copy(update={"topic": "minority"})
+    settings = cluster.settings.with_streams(liquidations={"topic": "minority"})
     async with Publisher(settings) as publisher:
         for name in ("kafka-2", "kafka-3"):
             cluster.kill(name)
@@ -238,13 +238,14 @@ async def test_the_other_worker_goes_on_when_one_is_killed(
 ) -> None:
     first, second = workers = [cluster.worker(name, stack) for name in ("connect", "connect-2")]
     cluster.services |= {each.name: each for each in workers}
-    settings = own_table(stack).model_copy(
+    own = own_table(stack).with_streams(liquidations={"topic": "carried"})
+    settings = own.model_copy(
         update={
             name: getattr(cluster.settings, name)
             for name in Settings.model_fields
             if name.startswith(("kafka_", "connect_"))
         }
-        | {"topic": "carried", "connect_port": first.ports["connect_port"]}
+        | {"connect_port": first.ports["connect_port"]}
     )
 
     def stored() -> int:

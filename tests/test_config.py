@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from liq import config
 from liq.config import Settings
-from liq.errors import ConfigError
+from liq.errors import ConfigError, LiqWarning
+from liq.records.streams import FEED_HEALTH, STREAMS
 from support.disk import small_disk
 
 
@@ -27,8 +29,8 @@ def test_unknown_variable_is_an_error_that_lists_the_valid_ones(
 def test_value_out_of_range_names_the_variable_and_hides_the_value(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("LIQ_TABLE", "x; drop table liquidations")
-    with pytest.raises(ConfigError, match="LIQ_TABLE") as caught:
+    monkeypatch.setenv("LIQ_LIQUIDATIONS__TABLE", "x; drop table liquidations")
+    with pytest.raises(ConfigError, match="LIQ_LIQUIDATIONS__TABLE") as caught:
         Settings.load()
     assert "drop table" not in str(caught.value)
 
@@ -116,11 +118,99 @@ def test_repr_shows_no_secret() -> None:
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Settings.load().topic = "other"  # type: ignore[misc]
+        Settings.load().kafka_port = 1  # type: ignore[misc]
 
 
 def test_environ_makes_a_child_see_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Settings.load(kafka_port=19092)
+    settings = Settings.load(kafka_port=19092, streams={"health": {"topic": "mine"}})
     for name, value in settings.environ().items():
         monkeypatch.setenv(name, value)
     assert Settings.load() == settings
+
+
+def test_each_stream_has_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, stream in enumerate(STREAMS):
+        for name in ("topic", "table", "connector"):
+            monkeypatch.setenv(config.name_variable(stream.name, name), f"{stream.name}_{name}")
+        monkeypatch.setenv(config.name_variable(stream.name, "ttl_days"), str(number))
+    settings = Settings.load()
+    for number, stream in enumerate(STREAMS):
+        assert stream.topic(settings) == f"{stream.name}_topic"
+        assert stream.table(settings) == f"{stream.name}_table"
+        assert stream.connector(settings) == f"{stream.name}_connector"
+        assert stream.ttl_days(settings) == number
+
+
+def test_a_misspelt_stream_is_an_error_with_the_nearest_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LIQ_HELTH__TOPIC", "mine")
+    with pytest.raises(ConfigError, match=r"LIQ_HELTH__TOPIC \(did you mean LIQ_HEALTH__TOPIC\?\)"):
+        Settings.load()
+    monkeypatch.delenv("LIQ_HELTH__TOPIC")
+    with pytest.raises(ConfigError, match="no stream 'helth', did you mean 'health'"):
+        Settings.load(streams={"helth": {}})
+
+
+def test_with_streams_changes_only_what_is_given_and_checks_it() -> None:
+    settings = Settings()
+    mine = settings.with_streams(health={"topic": "mine"})
+    assert FEED_HEALTH.topic(mine) == "mine"
+    assert mine.with_streams(health={"topic": FEED_HEALTH.defaults.topic}) == settings
+    with pytest.raises(ConfigError, match="no stream 'helth'"):
+        settings.with_streams(helth={"topic": "mine"})
+    for wrong in ({"topik": "mine"}, {"table": "x; drop"}, {"ttl_days": -1}):
+        with pytest.raises(ConfigError, match=next(iter(wrong)).upper()):
+            settings.with_streams(health=wrong)
+
+
+OLD_NAMES = {
+    f"LIQ_{old}{name}": f"LIQ_{new}__{name}"
+    for old, new in {
+        "": "LIQUIDATIONS",
+        "HEALTH_": "HEALTH",
+        "PRICE_": "PRICE",
+        "ALERTS_": "ALERTS",
+        "CASCADES_": "CASCADES",
+        "SUMS_": "SUMS",
+    }.items()
+    for name in ("TOPIC", "TABLE", "CONNECTOR", "TTL_DAYS")
+}
+
+
+def test_old_names_are_accepted_with_one_warning_that_has_the_new_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number, old in enumerate(OLD_NAMES):
+        monkeypatch.setenv(old, str(number) if old.endswith("DAYS") else f"own_{number}")
+    with pytest.warns(LiqWarning) as caught:
+        settings = Settings.load()
+    [warning] = caught
+    assert all(f"{new} for {old}" in str(warning.message) for old, new in OLD_NAMES.items())
+    variables = settings.variables()
+    for number, (old, new) in enumerate(OLD_NAMES.items()):
+        assert variables[new] == (str(number) if old.endswith("DAYS") else f"own_{number}")
+        assert old not in variables
+
+
+def test_a_child_gets_no_warning_and_no_contradiction_from_old_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LIQ_TOPIC", "old")
+    with pytest.warns(LiqWarning, match="LIQ_LIQUIDATIONS__TOPIC for LIQ_TOPIC"):
+        settings = Settings.load().with_streams(liquidations={"topic": "changed"})
+    for name, value in settings.environ().items():
+        monkeypatch.setenv(name, value)
+    assert Settings.load() == settings
+
+
+def test_an_old_name_that_contradicts_the_new_one_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LIQ_HEALTH_TOPIC", "one")
+    monkeypatch.setenv("LIQ_HEALTH__TOPIC", "other")
+    with pytest.raises(ConfigError, match="LIQ_HEALTH_TOPIC and LIQ_HEALTH__TOPIC differ"):
+        Settings.load()
+    monkeypatch.setenv("LIQ_HEALTH__TOPIC", "one")
+    with pytest.warns(LiqWarning, match="LIQ_HEALTH__TOPIC for LIQ_HEALTH_TOPIC"):
+        assert FEED_HEALTH.topic(Settings.load()) == "one"

@@ -7,9 +7,10 @@ import pytest
 import typer
 from document import documents
 
+from liq import config
 from liq.cli import app
-from liq.config import Settings
 from liq.query.queries import queries
+from liq.records.streams import STREAMS, Stream
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -88,4 +89,15 @@ def test_each_promise_of_security_names_a_test_that_is_there() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_docs_name_no_setting_that_is_not_there(page: Path) -> None:
     named = set(re.findall(r"LIQ_[A-Z_]*[A-Z]", page.read_text()))
-    assert named <= {f"LIQ_{name.upper()}" for name in Settings.model_fields}
+    assert named <= {*config.list_variables()}
+
+
+@pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
+def test_docs_list_each_stream_with_its_defaults(stream: Stream) -> None:
+    usual = stream.defaults
+    kept = f"{usual.ttl_days} days" if usual.ttl_days else "for ever"
+    names = f"`{usual.topic}` | `{usual.table}`"
+    line = f"| `{stream.name}` | {names} | `{usual.connector}` | {kept} |"
+    assert line in (ROOT / "docs" / "settings.md").read_text()
+    line = f"| {names} | {kept} | `{config.name_variable(stream.name, 'ttl_days')}` |"
+    assert line in (ROOT / "docs" / "scale.md").read_text()

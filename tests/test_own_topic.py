@@ -11,15 +11,15 @@ from liq.delivery.producer import Producer
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.query import questdb
 from liq.records.streams import LIQUIDATIONS
-from support.helpers import PATIENCE_S, eventually, free_ports, reached, running
+from support.helpers import PATIENCE_S, eventually, free_ports, own_streams, reached, running
 
 
 @pytest.fixture
 def mine(stack: Settings) -> Iterator[Settings]:
-    """The stack by ``LIQ_TOPIC`` and ``LIQ_TABLE`` alone."""
+    """The stack by a topic and a table of liquidations alone."""
     name = uuid.uuid4().hex[:8]
-    changes = {"topic": f"mine.{name}", "table": f"mine_{name}"}
-    settings = stack.model_copy(update=changes | {"simulator_port": free_ports()["simulator_port"]})
+    own = stack.with_streams(liquidations={"topic": f"mine.{name}", "table": f"mine_{name}"})
+    settings = own.model_copy(update={"simulator_port": free_ports()["simulator_port"]})
     yield settings
     connect.remove(settings)
 
@@ -58,7 +58,7 @@ async def test_one_command_gives_it_a_sink_and_until_then_the_producer_warns(
 
 @pytest.mark.stack
 def test_init_does_not_point_a_sink_elsewhere(stack: Settings) -> None:
-    elsewhere = stack.model_copy(update={"table": f"mine_{uuid.uuid4().hex[:8]}"})
+    elsewhere = own_streams(stack, LIQUIDATIONS, names=["table"])
     with running(elsewhere, "-m", "liq", "init") as process:
         output, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1

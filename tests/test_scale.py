@@ -26,14 +26,9 @@ PROGRAM = ("-m", "support.bounded_publisher")
 @pytest.fixture
 def wide(pipeline: Settings) -> Iterator[Settings]:
     """A topic of six partitions, and a sink of six tasks."""
-    settings = pipeline.model_copy(
-        update={
-            "topic": f"wide_{LIQUIDATIONS.topic(pipeline)}",
-            "connector": f"wide-{LIQUIDATIONS.connector(pipeline)}",
-            "partitions": TASKS,
-            "sink_tasks": TASKS,
-        }
-    )
+    topic, sink = f"wide_{LIQUIDATIONS.topic(pipeline)}", f"wide-{LIQUIDATIONS.connector(pipeline)}"
+    own = pipeline.with_streams(liquidations={"topic": topic, "connector": sink})
+    settings = own.model_copy(update={"partitions": TASKS, "sink_tasks": TASKS})
     messaging.ensure_topics(settings)
     yield settings
     connect.remove(settings)
@@ -95,7 +90,7 @@ def test_with_a_worker_killed_under_load_all_is_stored_once(
     assert len(workers(wide)) == TASKS
     assert len(set(workers(wide))) == 1
     assert not consume(wide.dlq_topic, wide)
-    messages = consume(wide.topic, wide)
+    messages = consume(LIQUIDATIONS.topic(wide), wide)
     assert len(messages) >= PRODUCERS * EACH
     places = {(message.key, message.partition) for message in messages}
     assert len(places) == CONTRACTS  # each in one partition, whoever published it

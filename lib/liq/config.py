@@ -1,14 +1,16 @@
 """Settings: the only reader of the environment.
 
-Every setting is an environment variable ``LIQ_<NAME>``; an unknown one is an error, so a typo
-cannot pass silently. Secrets are generated at first use and kept, readable by their owner only, in
-``<home>/secrets.json``; an environment variable wins over the file.
+Every setting is an environment variable ``LIQ_<NAME>``, and settings of a stream are
+``LIQ_<STREAM>__<NAME>``. An unknown variable is an error, so a typo cannot pass silently. Secrets
+are generated at first use and kept, readable by their owner only, in ``<home>/secrets.json``; an
+environment variable wins over the file.
 """
 
 import contextlib
 import json
 import os
 import secrets
+import warnings
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -23,13 +25,26 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from liq.common import addresses
 from liq.common.files import lock
-from liq.errors import ConfigError
+from liq.common.spelling import hint, nearest
+from liq.errors import ConfigError, LiqWarning
+from liq.records.streams import STREAMS, StreamSettings
 
 _PREFIX = "LIQ_"
+_STREAMS = "streams"
+# The names of version 0.1 are accepted for one release: LIQ_TOPIC, LIQ_HEALTH_TOPIC and so on.
+_OLD_PREFIXES = {
+    "liquidations": "",
+    "health": "health_",
+    "price": "price_",
+    "alerts": "alerts_",
+    "cascades": "cascades_",
+    "sums": "sums_",
+}
 _LAB = "lab_token"
 _SECRETS = (
     "questdb_admin_password",
@@ -114,47 +129,26 @@ class Settings(BaseSettings):
         "and Streamlit, with commas between; IP addresses and localhost always work",
     )
 
-    topic: str = Field("alt_liquidations", pattern=r"^[A-Za-z0-9._-]+$")
+    streams: Mapping[str, StreamSettings] = Field(
+        {}, validate_default=True, description="topic, table, sink and retention by stream"
+    )
     dlq_topic: str = Field("alt_liquidations_dlq", pattern=r"^[A-Za-z0-9._-]+$")
-    partitions: int = Field(3, ge=1, le=1000, description="partitions of the topic")
-    table: str = Field("liquidations", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    connector: str = Field("alt-liquidations", pattern=r"^[A-Za-z0-9._-]+$")
+    partitions: int = Field(3, ge=1, le=1000, description="partitions of each stream's topic")
     sink_tasks: int | None = Field(
         None, ge=1, le=1000, description="tasks of each sink; none: as connect/altliqs.json says"
     )
-    ttl_days: int = Field(0, ge=0, description="days to keep liquidations; 0: for ever")
     buffer_mb: int = Field(
         256,
         ge=0,
         description="disk for what Kafka has not acknowledged, MB a producer; 0: memory only",
     )
-    health_topic: str = Field("feed_health", pattern=r"^[A-Za-z0-9._-]+$")
-    health_table: str = Field("feed_health", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    health_connector: str = Field("feed-health", pattern=r"^[A-Za-z0-9._-]+$")
-    health_ttl_days: int = Field(30, ge=0, description="days to keep them; 0: for ever")
-    price_topic: str = Field("mark_prices", pattern=r"^[A-Za-z0-9._-]+$")
-    price_table: str = Field("prices", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    price_connector: str = Field("mark-prices", pattern=r"^[A-Za-z0-9._-]+$")
-    price_ttl_days: int = Field(30, ge=0, description="days to keep them; 0: for ever")
     price_symbols: str = Field(
         "BTCUSDT,ETHUSDT,SOLUSDT,XRPUSDT,DOGEUSDT,BNBUSDT,ADAUSDT,LINKUSDT,AVAXUSDT,SUIUSDT,LTCUSDT,"
         "WIFUSDT,1000PEPEUSDT",
         pattern=r"^[A-Z0-9_]+(,[A-Z0-9_]+)*$",
         description="Binance USD-M contracts whose mark price is followed, with commas between",
     )
-    alerts_topic: str = Field("alerts", pattern=r"^[A-Za-z0-9._-]+$")
-    alerts_table: str = Field("alerts", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    alerts_connector: str = Field("alerts", pattern=r"^[A-Za-z0-9._-]+$")
-    alerts_ttl_days: int = Field(0, ge=0, description="days to keep them; 0: for ever")
 
-    cascades_topic: str = Field("liquidation_cascades", pattern=r"^[A-Za-z0-9._-]+$")
-    cascades_table: str = Field("liquidation_cascades", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    cascades_connector: str = Field("liquidation-cascades", pattern=r"^[A-Za-z0-9._-]+$")
-    cascades_ttl_days: int = Field(0, ge=0, description="days to keep them; 0: for ever")
-    sums_topic: str = Field("liquidation_sums", pattern=r"^[A-Za-z0-9._-]+$")
-    sums_table: str = Field("liquidation_sums", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    sums_connector: str = Field("liquidation-sums", pattern=r"^[A-Za-z0-9._-]+$")
-    sums_ttl_days: int = Field(0, ge=0, description="days to keep them; 0: for ever")
     spark_master: str = Field(
         "local[*]",
         pattern=r"^(local(\[.+\])?|spark://.+)$",
@@ -180,6 +174,27 @@ class Settings(BaseSettings):
     api_token_required: bool = Field(
         default=False, description="ask for the token on the API; away from loopback it always does"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - there is no such file
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - nor these
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read ``LIQ_<STREAM>__<NAME>`` beside the variables of single settings."""
+        return init_settings, env_settings, _StreamVariables(settings_cls)
+
+    @field_validator("streams", mode="before")
+    @classmethod
+    def _are_declared(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Complete the streams that are given by the others, and by defaults."""
+        _refuse_undeclared(given)
+        return {
+            stream.name: _merge(stream.defaults, given.get(stream.name, {})) for stream in STREAMS
+        }
 
     @field_validator("home", "cache")
     @classmethod
@@ -218,7 +233,7 @@ class Settings(BaseSettings):
         JupyterLab's token is left out unless the environment has it, see `with_lab_token`.
         Raises `ConfigError` for an unknown ``LIQ_*`` variable or a value out of range.
         """
-        _refuse_unknown(os.environ, cls.model_fields)
+        _refuse_unknown(os.environ)
         try:
             settings = cls(**overrides)
         except ValidationError as error:
@@ -231,6 +246,27 @@ class Settings(BaseSettings):
         The token opens a shell, so the dashboard, its kernels and all other processes do without.
         """
         return self._filled([_LAB])
+
+    def with_streams(self, **changes: Mapping[str, Any]) -> Self:
+        """Return a copy with other topics, tables, sinks or retention of some streams.
+
+        For example, ``with_streams(liquidations={"topic": "mine"}, health={"ttl_days": 7})``.
+        Raises `ConfigError` for an unknown stream, or for a value that the setting cannot have.
+        """
+        _refuse_undeclared(changes)
+        try:
+            streams = {
+                stream.name: StreamSettings.model_validate(
+                    _merge(
+                        self.streams.get(stream.name, stream.defaults),
+                        changes.get(stream.name, {}),
+                    )
+                )
+                for stream in STREAMS
+            }
+        except ValidationError as error:
+            raise ConfigError(_explain(error)) from error
+        return self.model_copy(update={_STREAMS: streams})
 
     def _filled(self, names: Iterable[str]) -> Self:
         """Return a copy whose missing secrets among ``names`` come from ``secrets.json``."""
@@ -278,18 +314,28 @@ class Settings(BaseSettings):
     def environ(self) -> dict[str, str]:
         """Return the ``LIQ_*`` variables that make a child process see these very settings.
 
-        JupyterLab's token is blank in them, so that no child inherits it from this process.
+        JupyterLab's token is blank in them, so that no child inherits it from this process. So are
+        old names of settings, which would else contradict the new ones.
         """
-        return {**self.variables(), _PREFIX + _LAB.upper(): ""}
+        outdated = dict.fromkeys(_find_outdated(os.environ), "")
+        return {**self.variables(), name_variable(_LAB): "", **outdated}
 
     def variables(self) -> dict[str, str]:
         """Return all settings as ``LIQ_*`` variables."""
-        values = {name: getattr(self, name) for name in type(self).model_fields}
-        return {
-            _PREFIX + name.upper(): _plain(value)
-            for name, value in values.items()
-            if value is not None
-        }
+        values = {name_variable(name): getattr(self, name) for name in _list_single()}
+        for stream, chosen in self.streams.items():
+            values |= {name_variable(stream, name): value for name, value in chosen}
+        return {name: _plain(value) for name, value in values.items() if value is not None}
+
+
+class _StreamVariables(PydanticBaseSettingsSource):
+    """The settings of streams, as the environment has them."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the interface
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return {_STREAMS: _read_streams(os.environ)}
 
 
 @cache
@@ -302,19 +348,83 @@ def _plain(value: object) -> str:
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
-def _refuse_unknown(environ: Mapping[str, str], known: Mapping[str, object]) -> None:
-    valid = {_PREFIX + name.upper() for name in known}
-    unknown = sorted(name for name in environ if name.startswith(_PREFIX) and name not in valid)
+def name_variable(*names: str) -> str:
+    """Return the variable of a setting, or of a stream and its setting."""
+    return _PREFIX + "__".join(names).upper()
+
+
+def list_variables() -> list[str]:
+    """Return the names of all variables that are read, sorted."""
+    nested = (
+        name_variable(each.name, name) for each in STREAMS for name in StreamSettings.model_fields
+    )
+    return sorted([*map(name_variable, _list_single()), *nested])
+
+
+def _list_single() -> list[str]:
+    return [name for name in Settings.model_fields if name != _STREAMS]
+
+
+def _map_old_names() -> dict[str, tuple[str, str]]:
+    """Return the stream and its setting by the variable's old name."""
+    return {
+        name_variable(prefix + name): (stream, name)
+        for stream, prefix in _OLD_PREFIXES.items()
+        for name in StreamSettings.model_fields
+    }
+
+
+def _find_outdated(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return the old names that ``environ`` uses; an empty one is not in use."""
+    return {old: names for old, names in _map_old_names().items() if environ.get(old)}
+
+
+def _read_streams(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return the settings of streams that ``environ`` has, by stream."""
+    values: dict[str, dict[str, str]] = {}
+    for stream in STREAMS:
+        for name in StreamSettings.model_fields:
+            if (value := environ.get(name_variable(stream.name, name))) is not None:
+                values.setdefault(stream.name, {})[name] = value
+    renamed = _find_outdated(environ)
+    for old, (stream_name, name) in renamed.items():
+        new, value = name_variable(stream_name, name), environ[old]
+        if environ.get(new, value) != value:
+            raise ConfigError(f"{old} and {new} differ; {old} is the old name, unset it")
+        values.setdefault(stream_name, {})[name] = value
+    if renamed:
+        news = ", ".join(f"{name_variable(*names)} for {old}" for old, names in renamed.items())
+        warnings.warn(f"old names of settings, use instead: {news}", LiqWarning, stacklevel=2)
+    return values
+
+
+def _merge(one: StreamSettings, changes: Mapping[str, Any] | StreamSettings) -> dict[str, Any]:
+    return {**dict(one), **dict(changes)}
+
+
+def _refuse_undeclared(names: Iterable[str]) -> None:
+    declared = [stream.name for stream in STREAMS]
+    for name in names:
+        if name not in declared:
+            raise ConfigError(f"there is no stream {name!r}{hint(name, declared)}")
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    valid = list_variables()
+    known = {*valid, *_map_old_names()}
+    unknown = sorted(name for name in environ if name.startswith(_PREFIX) and name not in known)
     if unknown:
-        raise ConfigError(
-            f"unknown setting {', '.join(unknown)}; valid are: {', '.join(sorted(valid))}"
+        guesses = {name: nearest(name, valid, 1) for name in unknown}
+        named = (
+            f"{name} (did you mean {near[0]}?)" if near else name for name, near in guesses.items()
         )
+        raise ConfigError(f"unknown setting {', '.join(named)}; valid are: {', '.join(valid)}")
 
 
 def _explain(error: ValidationError) -> str:
     # pydantic's own text would print the input, and an input may be a password
     faults = (
-        f"{_PREFIX}{'.'.join(map(str, item['loc'])).upper()}: {item['msg']}"
+        f"{name_variable(*(str(part) for part in item['loc'] if part != _STREAMS))}: {item['msg']}"
         for item in error.errors()
     )
     return "bad setting: " + "; ".join(faults)

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -31,8 +30,9 @@ from playwright.async_api import (
 from liq.config import Settings
 from liq.delivery import connect, messaging
 from liq.query import questdb
+from liq.records.streams import LIQUIDATIONS
 from liq.web import serve
-from support.helpers import PATIENCE_S, eventually, free_ports
+from support.helpers import PATIENCE_S, eventually, free_ports, own_streams
 
 FLAGS = [
     "--no-sandbox",
@@ -51,16 +51,9 @@ BARS = """Array.from(
 @pytest.fixture(scope="session")
 def settings(stack: Settings) -> Settings:
     """A topic, table and connector of these tests' own."""
-    own, ports = uuid.uuid4().hex[:8], free_ports()
-    settings = stack.model_copy(
-        update={
-            "topic": f"liquidations_{own}",
-            "dlq_topic": f"dead_{own}",
-            "table": f"liquidations_{own}",
-            "connector": f"sink-{own}",
-            "dashboard_port": ports["dashboard_port"],
-            "simulator_port": ports["simulator_port"],
-        }
+    ports = free_ports()
+    settings = own_streams(stack, LIQUIDATIONS).model_copy(
+        update={name: ports[name] for name in ("dashboard_port", "simulator_port")}
     )
     messaging.ensure_topics(settings)
     questdb.ensure_table(settings)

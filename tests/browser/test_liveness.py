@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from liq.ingest.simulator.server import Schedule, Simulator
 from liq.query import questdb
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, STREAMS
 from liq.web import serve
-from support.helpers import free_ports, running
+from support.helpers import free_ports, own_streams, running
 from support.rows import micros_of
 
 pytestmark = [
@@ -88,16 +87,11 @@ class Process:
 @pytest.fixture(scope="module")
 def own(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Topics, tables and sinks of these tests' own, and a catalogue that they may break."""
-    name, ports = uuid.uuid4().hex[:8], free_ports()
+    ports = free_ports()
     catalogue = tmp_path_factory.mktemp("liveness") / "queries.json"
     catalogue.write_text(assets.path("queries.json").read_text())
-    names = {
-        f"{stream.prefix}{kind}": f"{kind}_{number}_{name}"
-        for number, stream in enumerate(STREAMS)
-        for kind in ("topic", "table", "connector")
-    }
     chosen = {one: ports[one] for one in ("dashboard_port", "simulator_port")}
-    settings = stack.model_copy(update=names | chosen | {"queries": catalogue})
+    settings = own_streams(stack).model_copy(update=chosen | {"queries": catalogue})
     local.provision(settings)
     yield settings
     for stream in STREAMS:

@@ -1,7 +1,6 @@
 """`liq record` and `liq replay` as the processes that users run."""
 
 import signal
-import uuid
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,15 @@ from liq.config import Settings
 from liq.ingest.recording import Recording
 from liq.records.model import Source, decode
 from liq.records.streams import LIQUIDATIONS
-from support.helpers import PATIENCE_S, consume, eventually, finish, free_ports, running
+from support.helpers import (
+    PATIENCE_S,
+    consume,
+    eventually,
+    finish,
+    free_ports,
+    own_streams,
+    running,
+)
 
 
 def recorded(folder: Path, settings: Settings) -> list[Path]:
@@ -34,14 +41,8 @@ def recorded(folder: Path, settings: Settings) -> list[Path]:
 
 @pytest.mark.stack
 def test_a_recording_is_replayed(stack: Settings, tmp_path: Path) -> None:
-    own = uuid.uuid4().hex[:8]
-    settings = stack.model_copy(
-        update={
-            "topic": f"topic_{own}",
-            "dlq_topic": f"dead_{own}",
-            "simulator_port": free_ports()["simulator_port"],
-        }
-    )
+    own = own_streams(stack, LIQUIDATIONS, names=["topic"])
+    settings = own.model_copy(update={"simulator_port": free_ports()["simulator_port"]})
     files = recorded(tmp_path, settings)
     assert [file.name.partition("-")[0] for file in files] == ["bybit", "htx"]
     assert all(frame.source is Source.SIMULATOR for file in files for frame in Recording(file))

@@ -16,7 +16,7 @@ from liq.errors import ConnectError
 from liq.records import rules
 from liq.records.streams import LIQUIDATIONS, STREAMS, Stream
 from liq.stack import resolve
-from support.helpers import PATIENCE_S, eventually
+from support.helpers import PATIENCE_S, eventually, own_streams
 from support.workers import own_worker
 
 # as the original app shipped it
@@ -70,7 +70,7 @@ def test_absent_connect_is_a_clear_error(unused_tcp_port: int) -> None:
 @pytest.fixture
 def own(stack: Settings) -> Iterator[Settings]:
     """The stack with a connector of its own, removed after the test."""
-    settings = stack.model_copy(update={"connector": f"connector-{uuid.uuid4().hex[:12]}"})
+    settings = own_streams(stack, LIQUIDATIONS, names=["connector"])
     yield settings
     connect.remove(settings)
 
@@ -132,7 +132,7 @@ def test_ensure_brings_a_changed_description_to_the_worker(
 def test_a_sink_is_not_pointed_elsewhere_unless_that_is_asked_for(own: Settings, name: str) -> None:
     connect.ensure(own)
     before = on_worker(own)
-    elsewhere = own.model_copy(update={name: f"mine_{uuid.uuid4().hex[:8]}"})
+    elsewhere = own_streams(own, LIQUIDATIONS, names=[name])
     with pytest.raises(ConnectError) as refusal:
         connect.ensure(elsewhere)
     assert f"carries {LIQUIDATIONS.topic(own)} into {LIQUIDATIONS.table(own)}" in str(refusal.value)
@@ -140,19 +140,19 @@ def test_a_sink_is_not_pointed_elsewhere_unless_that_is_asked_for(own: Settings,
         f"would carry {LIQUIDATIONS.topic(elsewhere)} into {LIQUIDATIONS.table(elsewhere)}"
         in str(refusal.value)
     )
-    assert "LIQ_CONNECTOR=NAME liq init" in str(refusal.value)
+    assert "LIQ_LIQUIDATIONS__CONNECTOR=NAME liq init" in str(refusal.value)
     assert "liq init --force" in str(refusal.value)
     assert on_worker(own) == before
     assert connect.ensure(elsewhere, repoint=True).running
     key = "topics" if name == "topic" else name
-    assert on_worker(own)["config"][key] == getattr(elsewhere, name)
+    assert on_worker(own)["config"][key] == getattr(elsewhere.streams[LIQUIDATIONS.name], name)
 
 
 @pytest.mark.stack
 @pytest.mark.parametrize("key", ["topics", "topics.regex"])
 def test_any_sink_that_reads_a_topic_counts(own: Settings, key: str) -> None:
     topic = f"mine_{uuid.uuid4().hex[:8]}"
-    mine = own.model_copy(update={"topic": topic})
+    mine = own.with_streams(liquidations={"topic": topic})
     assert f"no sink reads topic {topic}: `liq init`" in connect.unread(mine, [LIQUIDATIONS])
     config = connect.configuration(mine)
     del config["topics"]
@@ -194,9 +194,9 @@ def test_a_worker_that_is_away_says_nothing_of_topics(unused_tcp_port: int) -> N
 def test_a_topic_of_ones_own_has_a_sink_of_its_own(stream: Stream) -> None:
     settings = Settings()
     name = stream.connector(settings)
-    mine = settings.model_copy(update={f"{stream.prefix}topic": "mine"})
+    mine = settings.with_streams(**{stream.name: {"topic": "mine"}})
     assert stream.connector(mine) == f"{name}-mine"
-    named = mine.model_copy(update={f"{stream.prefix}connector": "x"})
+    named = mine.with_streams(**{stream.name: {"connector": "x"}})
     assert stream.connector(named) == "x"
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,8 +17,8 @@ from liq.ingest.feed import Patience
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.ingest.venues import VENUES
 from liq.query import exports, questdb
-from liq.records.streams import FEED_HEALTH
-from support.helpers import PATIENCE_S, eventually, running
+from liq.records.streams import FEED_HEALTH, LIQUIDATIONS
+from support.helpers import PATIENCE_S, eventually, own_streams, running
 
 pytestmark = pytest.mark.stack
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -29,10 +28,7 @@ HASTY = Patience(backoff=0.02, backoff_max=0.1)
 @pytest.fixture
 def own(stack: Settings) -> Settings:
     """Settings with an empty health table of the test's own."""
-    name = uuid.uuid4().hex[:8]
-    settings = stack.model_copy(
-        update={"health_table": f"health_{name}", "table": f"prints_{name}"}
-    )
+    settings = own_streams(stack, FEED_HEALTH, LIQUIDATIONS, names=["table"])
     questdb.ensure_table(settings, FEED_HEALTH)
     return settings
 

@@ -2,7 +2,6 @@ import asyncio
 import gc
 import subprocess
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import count, islice
@@ -21,7 +20,7 @@ from liq.query import questdb
 from liq.records.model import Liquidation, Source, decode
 from liq.records.streams import LIQUIDATIONS
 from support.disk import KINDS, small_disk
-from support.helpers import PATIENCE_S, consume, eventually, reached, running
+from support.helpers import PATIENCE_S, consume, eventually, own_streams, reached, running
 from support.records import numbered
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT", "BNBUSDT")
@@ -51,8 +50,7 @@ def test_topics_are_created_once_and_then_left_alone(broker: Settings) -> None:
 
 @pytest.mark.stack
 async def test_a_publisher_creates_its_topics(stack: Settings) -> None:
-    own = uuid.uuid4().hex[:8]
-    settings = stack.model_copy(update={"topic": f"new_{own}", "dlq_topic": f"new_dead_{own}"})
+    settings = own_streams(stack, LIQUIDATIONS, names=["topic"])
     async with Publisher(settings):
         pass
     consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap)

@@ -29,7 +29,7 @@ from liq.query import questdb
 from liq.records.model import Completeness, Liquidation, PriceKind, Side, Source, encode
 from liq.records.streams import LIQUIDATIONS
 from liq.stack import ServiceState
-from support.helpers import PATIENCE_S, eventually
+from support.helpers import PATIENCE_S, eventually, own_streams
 from support.proxy import Proxy
 from support.workers import own_worker
 
@@ -139,16 +139,7 @@ def _dead_letter(record: Any) -> DeadLetter:
 @contextmanager
 def open_pipe(stack: Settings, *, partitions: int = 1, **config: str) -> Iterator[Pipe]:
     """Set up a pipe of its own, with ``config`` over the shipped configuration of the sink."""
-    tag = uuid.uuid4().hex[:12]
-    settings = stack.model_copy(
-        update={
-            "topic": f"topic_{tag}",
-            "dlq_topic": f"dlq_{tag}",
-            "table": f"table_{tag}",
-            "connector": f"connector-{tag}",
-            "partitions": partitions,
-        }
-    )
+    settings = own_streams(stack, LIQUIDATIONS).model_copy(update={"partitions": partitions})
     messaging.ensure_topics(settings)
     questdb.ensure_table(settings)
     pipe = Pipe(settings)

@@ -107,6 +107,6 @@ def test_a_part_that_is_away_does_not_hide_the_others(pipeline: Settings) -> Non
 
 
 def test_a_topic_that_is_not_there_has_no_partitions(pipeline: Settings) -> None:
-    flow = seen(pipeline.model_copy(update={"topic": "nobody_made_it"}))
+    flow = seen(pipeline.with_streams(liquidations={"topic": "nobody_made_it"}))
     assert (flow.partitions, flow.messages, flow.lag) == ([], 0, 0)
     assert LIQUIDATIONS.topic(pipeline) != flow.topic

@@ -3,7 +3,6 @@
 import ast
 import asyncio
 import re
-import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,8 @@ from liq.ingest.simulator.server import Schedule, Simulator
 from liq.notebook import notebooks
 from liq.query import questdb
 from liq.records.model import Completeness, FeedHealth, Source
-from support.helpers import eventually, free_ports
+from liq.records.streams import LIQUIDATIONS
+from support.helpers import eventually, free_ports, own_streams
 from support.rows import (
     ask,
     insert,
@@ -143,15 +143,8 @@ def test_late_output_of_a_busy_kernel_is_not_left_out(tmp_path: Path) -> None:
 @pytest.fixture
 def own(stack: Settings) -> Settings:
     """A topic, table and connector of the test's own; the notebook is to ensure the sink."""
-    suffix = uuid.uuid4().hex[:8]
-    settings = stack.model_copy(
-        update={
-            "topic": f"liquidations_{suffix}",
-            "dlq_topic": f"dead_{suffix}",
-            "table": f"liquidations_{suffix}",
-            "connector": f"sink-{suffix}",
-            "simulator_port": free_ports()["simulator_port"],
-        }
+    settings = own_streams(stack, LIQUIDATIONS).model_copy(
+        update={"simulator_port": free_ports()["simulator_port"]}
     )
     messaging.ensure_topics(settings)
     questdb.ensure_table(settings)

@@ -128,7 +128,7 @@ def test_a_wrong_window_or_an_empty_report_raises(own: Settings, tmp_path: Path)
         reports.write(tmp_path / "x.html", "soon", settings=own)
     with pytest.raises(QueryError, match="until='later' is no timestamp"):
         reports.write(tmp_path / "x.html", "1h", "later", settings=own)
-    lost = own.model_copy(update={"table": "no_such_table"})
+    lost = own.with_streams(liquidations={"table": "no_such_table"})
     with pytest.raises(NotebookError, match=r"report\.ipynb failed"):
         reports.write(tmp_path / "x.html", "1h", settings=lost)
     assert not (tmp_path / "x.html").exists()

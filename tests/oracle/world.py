@@ -83,8 +83,8 @@ def world(seed: int, rows: int = 30_000) -> World:
 
 def loaded(stack: Settings, rows: World) -> Settings:
     """Return settings whose new tables and views hold ``rows``, written late and some twice."""
-    forever = {f"{stream.prefix}ttl_days": 0 for stream in STREAMS}
-    settings = own_table(stack.model_copy(update=forever))
+    forever = {stream.name: {"ttl_days": 0} for stream in STREAMS}
+    settings = own_table(stack.with_streams(**forever))
     views.ensure(settings)
     load(settings, LIQUIDATIONS, rows.odd.drop(columns="broken"))
     for stream in STREAMS:

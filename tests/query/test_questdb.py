@@ -1,6 +1,5 @@
 import multiprocessing
 import time
-import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from liq.query import questdb
 from liq.records.model import Alert, Liquidation, Severity, Text
 from liq.records.streams import ALERTS, FEED_HEALTH, LIQUIDATIONS, PRICES, Stream
 from liq.stack.servers import QUESTDB
-from support.helpers import PATIENCE_S, eventually, free_ports, stopped
+from support.helpers import PATIENCE_S, eventually, free_ports, own_streams, stopped
 from support.proxy import Proxy, Statements
 from support.rows import ask, health, insert, insert_alerts, liquidation, own_table, report
 
@@ -67,9 +66,7 @@ def test_a_row_sent_twice_is_there_once_and_two_events_of_one_moment_are_two(
 def test_a_table_of_an_older_version_gets_its_missing_columns_and_keeps_its_rows(
     stack: Settings,
 ) -> None:
-    settings = stack.model_copy(
-        update={name: f"{name}_{uuid.uuid4().hex[:8]}" for name in ("health_table", "alerts_table")}
-    )
+    settings = own_streams(stack, FEED_HEALTH, ALERTS, names=["table"])
     for stream, new, keys in ((FEED_HEALTH, "stopped", "ts, exchange, source"),
                               (ALERTS, "subject", "ts, rule")):  # fmt: skip
         table = stream.table(settings)
@@ -109,7 +106,7 @@ def test_rows_go_after_as_many_days_as_the_settings_say(stack: Settings) -> None
     for stream, days in ((LIQUIDATIONS, 0), (FEED_HEALTH, 30), (PRICES, 30)):
         eventually(partial(kept, stream, days))
     for days in (5, 0):  # of a table that is there already
-        questdb.ensure_table(settings.model_copy(update={"price_ttl_days": days}), PRICES)
+        questdb.ensure_table(settings.with_streams(price={"ttl_days": days}), PRICES)
         eventually(partial(kept, PRICES, days))
 
 

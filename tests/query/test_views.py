@@ -199,12 +199,12 @@ def test_a_view_of_another_version_is_passed_over_and_made_again(stack: Settings
 @pytest.mark.stack
 def test_an_invalid_view_is_passed_over_and_repaired(fragile: Settings) -> None:
     window = {"window": "3d", "until": END}
-    questdb.execute(f"TRUNCATE TABLE {fragile.table}", None, fragile)
+    questdb.execute(f"TRUNCATE TABLE {LIQUIDATIONS.table(fragile)}", None, fragile)
     insert(fragile, prints(50, seed=5))
     sql = "SELECT view_status AS s FROM materialized_views() WHERE base_table_name = %s"
 
     def states() -> set[str]:
-        return set(questdb.fetch(sql, [fragile.table], fragile)["s"])
+        return set(questdb.fetch(sql, [LIQUIDATIONS.table(fragile)], fragile)["s"])
 
     eventually(lambda: states() == {"invalid"})
     assert not read_from("totals", fragile, **window)

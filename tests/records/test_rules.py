@@ -203,7 +203,7 @@ def test_publisher_and_sink_judge_alike(pipeline: Settings) -> None:
     expected = {stream: verdicts(stream) for stream in STREAMS}
     for stream, verdict in expected.items():
         for message in verdict:
-            producer.send(stream.topic(pipeline), message, stream.prefix.encode())
+            producer.send(stream.topic(pipeline), message, stream.name.encode())
     producer.flush()
     producer.close()
     rejected = {
@@ -316,7 +316,7 @@ def test_no_query_counts_an_odd_row(spoilt: Settings, key: str, window: str) -> 
 @pytest.mark.stack
 def test_a_view_leaves_out_the_same_rows(spoilt: Settings) -> None:
     refresh_views(spoilt)
-    sql = f"SELECT odd, sum(prints) AS n FROM {spoilt.table}_1h GROUP BY odd"  # noqa: S608 - our own name
+    sql = f"SELECT odd, sum(prints) AS n FROM {LIQUIDATIONS.table(spoilt)}_1h GROUP BY odd"  # noqa: S608 - our own name
     found = questdb.fetch(sql, settings=spoilt)
     assert dict(zip(found["odd"], found["n"], strict=True)) == {True: len(ODD) + 1, False: 2}
 
@@ -393,7 +393,7 @@ def test_the_command_shows_odd_rows_and_how_to_remove_them(spoilt: Settings) -> 
         text=True, capture_output=True, check=True,
     )  # fmt: skip
     assert "mybot" in done.stdout
-    assert f"ALTER TABLE {spoilt.table} DROP PARTITION LIST" in done.stdout
+    assert f"ALTER TABLE {LIQUIDATIONS.table(spoilt)} DROP PARTITION LIST" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ from liq.config import Settings
 from liq.delivery import connect
 from liq.errors import ConnectError
 from liq.monitoring import monitor
-from support.helpers import PATIENCE_S, eventually
+from liq.records.streams import LIQUIDATIONS
+from support.helpers import PATIENCE_S, eventually, own_streams
 from support.workers import own_worker
 
 pytestmark = pytest.mark.stack
@@ -93,7 +94,7 @@ def listener() -> Iterator[Listener]:
 @pytest.fixture(scope="module")
 def sink(stack: Settings) -> Iterator[Settings]:
     """A sink that runs, and that no attempt may change."""
-    settings = stack.model_copy(update={"connector": f"safe-{uuid.uuid4().hex[:8]}"})
+    settings = own_streams(stack, LIQUIDATIONS, names=["connector"])
     connect.ensure(settings)
     yield settings
     connect.remove(settings)
@@ -103,10 +104,10 @@ def sink(stack: Settings) -> Iterator[Settings]:
 def unharmed(request: pytest.FixtureRequest, sink: Settings, listener: Listener) -> Iterator[None]:
     """After each attempt the sink runs as it was, and the attacker received nothing."""
     del request
-    before = connect.configuration(sink) | {"name": sink.connector}
+    before = connect.configuration(sink) | {"name": LIQUIDATIONS.connector(sink)}
     yield
     assert listener.connections == 0
-    url = f"{sink.connect_url}/connectors/{sink.connector}/config"
+    url = f"{sink.connect_url}/connectors/{LIQUIDATIONS.connector(sink)}/config"
     assert httpx.get(url, timeout=PATIENCE_S).json() == before
     eventually(lambda: connect.status(sink).running)
 
@@ -224,8 +225,8 @@ def test_a_configuration_that_leads_elsewhere_is_refused_with_the_reason(
         curl(base, body=created),
         curl(base, body=created | {"initial_state": "STOPPED"}),
         curl(f"{base}/{name}/config", "--request", "PUT", body=config),
-        curl(f"{base}/{sink.connector}/config", "--request", "PUT", body=config),
-        curl(f"{base}/{sink.connector}/config", "--request", "PATCH", body=config),
+        curl(f"{base}/{LIQUIDATIONS.connector(sink)}/config", "--request", "PUT", body=config),
+        curl(f"{base}/{LIQUIDATIONS.connector(sink)}/config", "--request", "PATCH", body=config),
         curl(
             f"{stack.connect_url}/connector-plugins/LiqQuestDBSinkConnector/config/validate",
             *("--request", "PUT"),
@@ -282,7 +283,7 @@ def test_a_body_that_two_parsers_could_read_differently_is_refused(
 def test_a_request_that_does_more_than_run_sinks_is_refused(
     method: str, path: str, sink: Settings
 ) -> None:
-    url = sink.connect_url + path.format(name=sink.connector)
+    url = sink.connect_url + path.format(name=LIQUIDATIONS.connector(sink))
     body = {"level": "TRACE"} if "loggers" in path else {"connector.class": "FileStreamSink"}
     answer = curl(url, "--request", method, "--path-as-is", body=body)
     assert answer.status in {400, 403, 404, 405}, answer
@@ -295,7 +296,7 @@ def test_a_task_of_another_class_or_without_a_signature_is_refused(
     sink: Settings, listener: Listener
 ) -> None:
     """Workers hand tasks to each other by a request that needs no login but a signature."""
-    url = f"{sink.connect_url}/connectors/{sink.connector}/tasks"
+    url = f"{sink.connect_url}/connectors/{LIQUIDATIONS.connector(sink)}/tasks"
     good = connect.configuration(sink) | {"task.class": "io.liq.connect.QuestDBSinkTask"}
     bad = f"http::addr=127.0.0.1:{listener.port};{LOGIN}"
     assert_refused(curl(url, body=[good | {"task.class": "com.example.Task"}]))
@@ -341,7 +342,9 @@ REQUESTS = [
 def test_a_web_page_is_refused_whatever_it_asks(headers: dict[str, str], sink: Settings) -> None:
     with httpx.Client(base_url=sink.connect_url, timeout=PATIENCE_S) as client:
         for method, path in REQUESTS:
-            answer = client.request(method, path.format(name=sink.connector), headers=headers)
+            answer = client.request(
+                method, path.format(name=LIQUIDATIONS.connector(sink)), headers=headers
+            )
             refused = {400, 403} if headers == {"Host": ""} else {403}
             assert answer.status_code in refused, (method, path, answer.text)
             assert "access-control-allow-origin" not in answer.headers
@@ -359,7 +362,10 @@ def test_the_readmes_curl_registers_shows_and_changes_a_sink(stack: Settings) ->
     client = document["config"]["client.conf.string"]
     address = f"{stack.questdb_host}:{stack.questdb_http_port}"  # a test's stack has other ports
     document["config"]["client.conf.string"] = client.replace("127.0.0.1:9000", address)
-    settings, url = stack.model_copy(update={"connector": name}), f"{stack.connect_url}/connectors"
+    settings, url = (
+        stack.with_streams(liquidations={"connector": name}),
+        f"{stack.connect_url}/connectors",
+    )
     try:
         assert curl(url, "--request", "POST", body=document).status == 201
         eventually(lambda: connect.status(settings).running)
@@ -404,7 +410,7 @@ def test_a_connector_written_into_connects_topic_does_not_start(
     attempt: str, reason: str, stack: Settings, listener: Listener
 ) -> None:
     name = f"evil-{uuid.uuid4().hex[:8]}"
-    settings = stack.model_copy(update={"connector": name})
+    settings = stack.with_streams(liquidations={"connector": name})
     config = spoilt(stack, evil(listener)[attempt]) | {"name": name}
     write(stack, f"connector-{name}", {"properties": config})
     try:
@@ -420,7 +426,7 @@ def test_a_task_written_into_connects_topic_does_not_start(
     stack: Settings, listener: Listener
 ) -> None:
     name = f"evil-{uuid.uuid4().hex[:8]}"
-    settings = stack.model_copy(update={"connector": name})
+    settings = stack.with_streams(liquidations={"connector": name})
     connect.ensure(settings)
     change = evil(listener)["address"]
     task = spoilt(stack, change) | {"name": name, "task.class": "io.liq.connect.QuestDBSinkTask"}
@@ -451,7 +457,8 @@ def locked(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """A worker that asks for a login."""
     home = tmp_path_factory.mktemp("locked")
     name = f"locked-{uuid.uuid4().hex[:8]}"
-    with own_worker(stack, home, connect_login=True, connector=name) as settings:
+    named = stack.with_streams(liquidations={"connector": name})
+    with own_worker(named, home, connect_login=True) as settings:
         yield settings
 
 
@@ -492,7 +499,7 @@ def test_liq_logs_in_and_names_the_setting_where_it_cannot(locked: Settings) -> 
     assert not monitor.check(locked).flows[0].problems
     password = locked.connect_password.get_secret_value()
     shown = curl(f"{locked.connect_url}/connectors", "--user", f"liq:{password}")
-    assert json.loads(shown.text) == [locked.connector]
+    assert json.loads(shown.text) == [LIQUIDATIONS.connector(locked)]
     for change in ({"connect_login": False}, {"connect_password": SecretStr("wrong")}):
         with pytest.raises(ConnectError, match="LIQ_CONNECT_LOGIN=true and LIQ_CONNECT_PASSWORD"):
             connect.status(locked.model_copy(update=change))

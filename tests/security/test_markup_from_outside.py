@@ -7,7 +7,6 @@ shows ¤, the payload must stand before it, literally.
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -37,7 +36,7 @@ from liq.records.streams import STREAMS, Stream
 from liq.web import serve
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.voila_app import gallery
-from support.helpers import PATIENCE_S, eventually, free_ports, running
+from support.helpers import PATIENCE_S, eventually, free_ports, own_streams, running
 
 pytestmark = [
     pytest.mark.stack,
@@ -129,7 +128,7 @@ def rows(stream: Stream, now: datetime) -> Iterator[dict[str, Any]]:
         for kind in range(len(PAYLOADS))
         for chosen in ([], *([one] for one in texts), texts)
     ]
-    table = stream.prefix.rstrip("_") or "liquidations"
+    table = stream.name
     for number, (kind, chosen) in enumerate(variants):
         for again in range(PRINTS):
             moment = now - timedelta(seconds=4 * (len(variants) - number), milliseconds=300 * again)
@@ -177,7 +176,7 @@ def publish(settings: Settings, now: datetime) -> None:
     for kind in range(len(PAYLOADS)):
         for stream in STREAMS:
             row = {
-                name: payload(kind, f"{stream.prefix or 'liquidations_'}topic.{name}")
+                name: payload(kind, f"{stream.name}_topic.{name}")
                 if column in TEXTS
                 else plain(stream, name, now, kind)
                 for name, column in stream.columns().items()
@@ -200,16 +199,9 @@ def publish(settings: Settings, now: datetime) -> None:
 @pytest.fixture(scope="module")
 def hostile(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Tables and topics of this test's own, full of markup."""
-    own, ports = os.urandom(4).hex(), free_ports()
-    names = {
-        stream.prefix + name: f"{stream.prefix}{name}_{own}"
-        for stream in STREAMS
-        for name in ("topic", "table", "connector")
-    }
+    ports = free_ports()
     served = ("dashboard_port", "lab_port", "api_port", "streamlit_port", "simulator_port")
-    settings = stack.model_copy(
-        update={**names, "dlq_topic": f"dead_{own}"} | {name: ports[name] for name in served}
-    )
+    settings = own_streams(stack).model_copy(update={name: ports[name] for name in served})
     local.provision(settings)
     now = datetime.now(UTC)
     for stream in STREAMS:

@@ -147,7 +147,7 @@ def test_two_ups_at_once_start_one_stack(own: Settings) -> None:
 def test_data_survives_down_and_up(own: Settings) -> None:
     local.up(own)
     questdb.execute("insert into liquidations(ts, symbol) values(0, 'KEPT')", settings=own)
-    messaging.ensure_topics(own.model_copy(update={"topic": "kept"}))
+    messaging.ensure_topics(own.with_streams(liquidations={"topic": "kept"}))
 
     assert sorted(local.down(own)) == sorted(HEALTHY)
     assert states(own) == STOPPED

@@ -170,7 +170,7 @@ def test_a_sink_that_cannot_be_restarted_is_reported_and_keeps_no_other_from_it(
 
     def refusing(settings: Settings, stream: Stream) -> None:
         # the real refusal, of what is no connector
-        absent = settings.model_copy(update={"connector": "no-connector"})
+        absent = settings.with_streams(liquidations={"connector": "no-connector"})
         restart(absent if stream is LIQUIDATIONS else settings, stream)
 
     monkeypatch.setattr(connect, "restart", refusing)

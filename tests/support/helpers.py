@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -18,6 +19,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from liq.config import Settings
 from liq.delivery.messaging import client_options
+from liq.records.streams import STREAMS, Stream
 from liq.stack import ports
 from liq.stack import process as pids
 
@@ -43,6 +45,25 @@ def configure_questdb(settings: Settings) -> None:
         "cairo.inactive.writer.ttl=5s\n"
         "cairo.wal.inactive.writer.ttl=5s\n"
     )
+
+
+def own_streams(
+    settings: Settings, *streams: Stream, names: Sequence[str] = ("topic", "table", "connector")
+) -> Settings:
+    """Return settings with ``names`` that nobody else uses, of all streams or of those given.
+
+    With topics of its own, a test also has a topic of dead letters of its own.
+    """
+    own = uuid.uuid4().hex[:8]
+    changes = {
+        stream.name: {
+            name: f"{stream.name}-{own}" if name == "connector" else f"{stream.name}_{own}"
+            for name in names
+        }
+        for stream in streams or STREAMS
+    }
+    settings = settings.with_streams(**changes)
+    return settings.model_copy(update={"dlq_topic": f"dead_{own}"} if "topic" in names else {})
 
 
 def eventually(

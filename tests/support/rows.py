@@ -2,7 +2,6 @@
 
 import json
 import re
-import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -38,7 +37,7 @@ from liq.records.streams import (
     SUMS,
     Stream,
 )
-from support.helpers import PATIENCE_S, eventually
+from support.helpers import PATIENCE_S, eventually, own_streams
 
 _LINE_ESCAPES = re.compile(r"[,= \\]")
 _AT_ONCE = 1_000  # rows a statement: QuestDB takes some ten thousand values
@@ -46,18 +45,8 @@ _NEXT_ID = iter(range(1, 1_000_000))
 
 
 def own_table(stack: Settings) -> Settings:
-    """Return settings with new, empty tables of liquidations, of feed health and of prices."""
-    name = uuid.uuid4().hex[:8]
-    settings = stack.model_copy(
-        update={
-            "table": f"liquidations_{name}",
-            "health_table": f"feed_health_{name}",
-            "price_table": f"prices_{name}",
-            "alerts_table": f"alerts_{name}",
-            "cascades_table": f"cascades_{name}",
-            "sums_table": f"sums_{name}",
-        }
-    )
+    """Return settings with a new, empty table of each stream."""
+    settings = own_streams(stack, names=["table"])
     for stream in STREAMS:
         questdb.ensure_table(settings, stream)
     return settings

@@ -343,7 +343,7 @@ def test_while_questdb_is_away_the_error_names_the_fix(offline: Settings) -> Non
 def test_an_error_of_questdb_is_reported_to_the_log_only(
     own: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lost = own.model_copy(update={"table": "no_such_table"})
+    lost = own.with_streams(liquidations={"table": "no_such_table"})
     assert "no_such" not in fault(api.create_app(lost).test_client().get("/totals"), 502)
     assert "no_such_table" in caplog.text
 

@@ -124,8 +124,8 @@ def init(
 ) -> None:
     """Create topics, tables and sinks in running servers, e.g. the servers of docker-compose.
 
-    `liq up` does this for its own servers. Safe to repeat. With LIQ_TOPIC it adds a sink for your
-    own topic and keeps the existing sink.
+    `liq up` does this for its own servers. Safe to repeat. With
+    LIQ_LIQUIDATIONS__TOPIC it adds a sink for your own topic and keeps the existing sink.
     """
     stack.provision(repoint=force)
     for stream in STREAMS:

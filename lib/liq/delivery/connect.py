@@ -120,7 +120,7 @@ def _check_way(
         for each in (registered, wanted)
     )
     if now != then:
-        variable = f"LIQ_{stream.prefix}connector".upper()
+        variable = config.name_variable(stream.name, "connector")
         raise ConnectError(
             f"sink {stream.connector(settings)} carries {now}; with these settings it would carry"
             f" {then} instead. To keep it and add a second sink:"

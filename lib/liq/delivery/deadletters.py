@@ -20,7 +20,7 @@ import msgspec
 
 from liq import config
 from liq.config import Settings
-from liq.delivery.messaging import Publisher, StoredMessage, key, read
+from liq.delivery.messaging import Publisher, StoredMessage, read
 from liq.errors import DeadLetterError, LiqError, RejectedMessage
 from liq.ingest.instruments import load
 from liq.ingest.venues import venue as venue_named
@@ -204,7 +204,7 @@ class _Redrive:
     def _message(self, record: model.Record) -> _Message:
         value, stream = encode(record), stream_of(record)
         stream.decode(value)
-        return _Message(stream.topic(self._settings), key(record), value)
+        return _Message(stream.topic(self._settings), stream.message_key(record), value)
 
 
 def _listed(record: StoredMessage) -> Sequence[str]:

@@ -7,9 +7,9 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
   ``%(until)s`` always has a value: a minute from now when none is given;
 - ``%(known_exchanges)s`` are all exchanges of `liq.ingest.venues.known_exchanges`, your own ones
   too: only their feeds are expected;
-- ``{table}`` is the settings' table of liquidations, ``{health_table}`` the table of feed health.
-  ``{price_table}``, ``{alerts_table}``, ``{cascades_table}`` and ``{sums_table}`` are the tables
-  of prices, alerts and Spark's results. Each shows only the rows that keep `liq.records.rules`.
+- ``{table}`` is the settings' table of liquidations. ``{<stream>_table}`` is the table of any other
+  stream of `liq.records.streams`: ``{health_table}``, ``{price_table}``, ``{alerts_table}``,
+  ``{cascades_table}``, ``{sums_table}``. Each shows only the rows that keep `liq.records.rules`.
   ``{odd_table}`` and so on show the other rows, with the columns ``ts``, ``broken`` and
   ``fields``. ``{any_table}`` and so on show all rows;
 - ``{name}`` is an ``interval`` or ``column`` parameter, one of its choices: these are syntax in
@@ -40,16 +40,9 @@ import msgspec
 from liq.errors import QueryError
 from liq.query.parameters import Parameter
 from liq.records.model import LIVE_SOURCES, Source
+from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, STREAMS
 
 COMMON, PARTS, SCHEMA = "$common", "$parts", "$schema"
-TABLES = (
-    "table",
-    "health_table",
-    "price_table",
-    "alerts_table",
-    "cascades_table",
-    "sums_table",
-)
 ODD, ANY = "odd_", "any_"  # before their names: the rows that break a rule, and all
 BARS = ("bars", "prints", "largest", "first", "last")
 REPORTS, LAST_REPORTS = "reports", "last_reports"
@@ -83,7 +76,8 @@ _NAMED = re.compile(r"\b(\w+) AS \(", re.IGNORECASE)  # WITH name AS (…
 _CLOCK = re.compile(
     r"\b(?:now|systimestamp\w*|sysdate|today|tomorrow|yesterday|rnd_\w+)\b", re.IGNORECASE
 )
-_TABLE_OF = {"bars": "table", REPORTS: "health_table", LAST_REPORTS: "health_table"}
+_STREAM_OF = {"bars": LIQUIDATIONS, REPORTS: FEED_HEALTH, LAST_REPORTS: FEED_HEALTH}
+_TABLE_OF = {name: stream.placeholder for name, stream in _STREAM_OF.items()}
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -127,14 +121,14 @@ class Query:
 
     @property
     def reads(self) -> frozenset[str]:
-        """Those of `TABLES` whose rows and the parameters alone make the answer.
+        """Placeholders of the tables whose rows and the parameters alone make the answer.
 
         Empty where that is not certain: the SQL reads something else too, or asks the clock.
         """
         sources = {*_SOURCE.findall(_NO_SOURCE.sub("", self.sql))} - {*_NAMED.findall(self.sql)}
         names = {_TABLE_OF.get(source[1:-1], source[1:-1]) for source in sources}
         names = {name.removeprefix(ANY).removeprefix(ODD) for name in names}
-        certain = names <= {*TABLES} and all(source[:1] == "{" for source in sources)
+        certain = names <= _list_placeholders() and all(source[:1] == "{" for source in sources)
         return frozenset() if not certain or _CLOCK.search(self.sql) else frozenset(names)
 
 
@@ -181,6 +175,10 @@ def create_json_schema() -> dict[str, Any]:
         "additionalProperties": entry,
         "$defs": dict(components),
     }
+
+
+def _list_placeholders() -> set[str]:
+    return {stream.placeholder for stream in STREAMS}
 
 
 def _parse_query(
@@ -251,7 +249,7 @@ def _find_sql_faults(query: Query) -> Iterator[str]:
         values = values - {name} | implied[name]
     if unknown := sorted(values - query.params.keys()):
         yield f"its sql binds {', '.join(unknown)}, which params do not declare"
-    tables = {f"{which}{name}" for which in ("", ODD, ANY) for name in TABLES}
+    tables = {f"{which}{name}" for which in ("", ODD, ANY) for name in _list_placeholders()}
     if unknown := sorted(identifiers - syntax - {*tables, *BARS, REPORTS, LAST_REPORTS}):
         yield f"its sql has {{{unknown[0]}}}; braces are for tables, intervals and columns"
     if unused := sorted(query.params.keys() - values - identifiers):

@@ -15,14 +15,8 @@ from liq.errors import QueryError, QuestDBError
 from liq.ingest.venues import VENUES
 from liq.query import questdb
 from liq.query.catalogue import Query
+from liq.records.streams import STREAMS
 
-# where a column's names are, the quick and likely table first
-_TABLES = {
-    "symbol": ("table",),
-    "base": ("table", "price_table"),
-    "exchange": ("table", "health_table"),
-    "rule": ("alerts_table",),
-}
 _BUILT_IN = {"exchange": VENUES.keys()}
 _SHOWN = 40  # characters of a name
 _MOST = 5  # notes
@@ -76,10 +70,10 @@ def _match_all(
     """Return the matched names, the texts without a match, and all names of the column."""
     known, answered = set(_BUILT_IN.get(column, ())), True
     found = Spellings(known)
-    for table in _TABLES[column]:
+    for stream in (each for each in STREAMS if column in each.names):
         if all(map(found.match, texts)):
             break
-        names = _read_names(str(getattr(settings, table)), column, texts, settings)
+        names = _read_names(stream.table(settings), column, texts, settings)
         answered &= names is not None
         found = Spellings(known := known | (names or set()))
     unknown = [text for text in dict.fromkeys(texts) if not found.match(text)]

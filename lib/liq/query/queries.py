@@ -216,7 +216,7 @@ def _map_tables(settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
     """Return the SQL of each table placeholder, and the condition that its rows must meet."""
     tables, conditions = {}, {}
     for stream in STREAMS:
-        name = f"{stream.prefix}table"
+        name = stream.placeholder
         tables[name] = tables[ANY + name] = stream.table(settings)
         tables[ODD + name] = stream.odd_rows(settings)
         conditions[name] = stream.valid_condition

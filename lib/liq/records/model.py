@@ -311,7 +311,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Liquidation)
 
 
-def encode(record: Record | FeedHealth | Alert) -> bytes:
+def encode(record: msgspec.Struct) -> bytes:
     """Return the Kafka message value: a flat JSON object of numbers and strings."""
     return _encoder.encode(record)
 

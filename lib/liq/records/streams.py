@@ -1,16 +1,20 @@
-"""The streams from Kafka into QuestDB: the record, topic, table and sink of each."""
+"""The streams from Kafka into QuestDB: the record, topic, table, sink and retention of each.
+
+A stream is one `declare` at the end of this module. Settings, topics, tables, sinks, rules and the
+placeholders of ``queries.json`` follow from it. `liq.config` lets users rename what is declared.
+"""
 
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from functools import cache
 from types import NoneType
-from typing import get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, get_args, get_type_hints
 
 import msgspec
+from pydantic import BaseModel, ConfigDict, Field
 
-from liq.config import Settings
-from liq.errors import RejectedMessage
+from liq.errors import ConfigError, RejectedMessage
 from liq.records import rules
 from liq.records.model import (
     EARLIEST,
@@ -19,10 +23,15 @@ from liq.records.model import (
     FeedHealth,
     Liquidation,
     Price,
-    Record,
     Sums,
     Text,
 )
+
+if TYPE_CHECKING:
+    from liq.config import Settings
+
+_KafkaName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+_TableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 _TIMESTAMPS = ("ts", "recv_ts", "to_ts")
 # what is dated otherwise the rules refuse
@@ -30,38 +39,67 @@ _DATED = f"ts >= {rules.moment_of(EARLIEST)} AND ts <= dateadd('d', 1, now())"
 _MISDATED = f"(ts < {rules.moment_of(EARLIEST)} OR ts > dateadd('d', 1, now()))"
 
 
+class StreamSettings(BaseModel):
+    """The settings of one stream: its Kafka topic, QuestDB table, sink and retention."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    topic: _KafkaName
+    table: _TableName
+    connector: _KafkaName
+    ttl_days: int = Field(0, ge=0, description="days to keep rows; 0: for ever")
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One kind of record; ``keys`` identify a row, ``ts`` is its designated timestamp.
+    """One kind of record and its way into a table. `declare` it.
 
-    ``prefix`` begins the names of its settings: ``topic``, ``table``, ``connector``, ``ttl_days``.
+    Attributes:
+        name: What settings and placeholders call it, in lower case: ``LIQ_<NAME>__TOPIC`` and
+            ``{<name>_table}``.
+        record: The type of its records; ``ts`` is the table's designated timestamp.
+        keys: The fields that identify a row. A later row with the same values replaces the row.
+        partition_by: The fields of the Kafka message's key. Records of a key keep their order. The
+            first one names where a record came from, in a dead letter.
+        defaults: Its topic, table, sink and retention, unless the settings name others.
+        names: The fields whose stored values parameters of queries may name, see `liq.query.names`.
+        is_continuous: Whether it has new rows every second, so that no answer can be cached.
     """
 
+    name: str
     record: type[msgspec.Struct]
     keys: tuple[str, ...]
-    prefix: str = ""
+    partition_by: tuple[str, ...]
+    defaults: StreamSettings
+    names: tuple[str, ...] = ()
+    is_continuous: bool = False
 
-    def topic(self, settings: Settings) -> str:
+    def topic(self, settings: "Settings") -> str:
         """Return the Kafka topic."""
-        return self._setting("topic", settings)
+        return self._chosen(settings).topic
 
-    def table(self, settings: Settings) -> str:
+    def table(self, settings: "Settings") -> str:
         """Return the QuestDB table."""
-        return self._setting("table", settings)
+        return self._chosen(settings).table
 
-    def connector(self, settings: Settings) -> str:
+    def connector(self, settings: "Settings") -> str:
         """Return the name of the sink that carries the topic into the table.
 
         A topic with a name of its own gets its own sink, unless the settings name the sink too, so
         that the stream's usual sink keeps reading its usual topic.
         """
-        name, topic = self._setting("connector", settings), self.topic(settings)
-        is_own = topic != self._default("topic") and name == self._default("connector")
-        return f"{name}-{topic}" if is_own else name
+        chosen, usual = self._chosen(settings), self.defaults
+        is_own = chosen.topic != usual.topic and chosen.connector == usual.connector
+        return f"{chosen.connector}-{chosen.topic}" if is_own else chosen.connector
 
-    def ttl_days(self, settings: Settings) -> int:
+    def ttl_days(self, settings: "Settings") -> int:
         """Return for how many days rows are kept, 0 for ever."""
-        return int(self._setting("ttl_days", settings))
+        return self._chosen(settings).ttl_days
+
+    def message_key(self, record: msgspec.Struct) -> bytes:
+        """Return the key of a record's Kafka message: its `partition_by` fields."""
+        text = ":".join([str(getattr(record, name)) for name in self.partition_by])
+        return text.encode(errors="replace")
 
     def columns(self) -> dict[str, str]:
         """Return the QuestDB type of each field of the record, in order."""
@@ -82,15 +120,20 @@ class Stream:
 
     @property
     def kind(self) -> str:
-        """The name of its table, as shipped."""
-        return str(Settings.model_fields[f"{self.prefix}table"].default)
+        """The name of its table, as declared."""
+        return self.defaults.table
+
+    @property
+    def placeholder(self) -> str:
+        """The name of its table in the SQL of ``queries.json``."""
+        return "table" if self.record is Liquidation else f"{self.name}_table"
 
     @property
     def valid_condition(self) -> str:
         """The SQL condition of rows that break no rule; queries count only these."""
         return f"{rules.valid_condition(self.record)} AND {_DATED}"
 
-    def odd_rows(self, settings: Settings) -> str:
+    def odd_rows(self, settings: "Settings") -> str:
         """Return a subquery for ``FROM`` of rows that break `liq.records.rules`.
 
         Other programs wrote them, since the sink rejects them. Columns are ``ts``, ``broken``
@@ -103,7 +146,7 @@ class Stream:
             f" WHERE {_MISDATED} OR {rules.odd_condition(self.record)})"
         )
 
-    def removal(self, day: date, settings: Settings) -> list[str]:
+    def removal(self, day: date, settings: "Settings") -> list[str]:
         """Return the statements that take the odd rows of a day out of the table.
 
         QuestDB deletes whole partitions only, a day each. So the valid rows are copied to another
@@ -118,11 +161,9 @@ class Stream:
             f"DROP TABLE {aside}",
         ]
 
-    def _setting(self, name: str, settings: Settings) -> str:
-        return str(getattr(settings, self.prefix + name))
-
-    def _default(self, name: str) -> str:
-        return str(Settings.model_fields[self.prefix + name].default)
+    def _chosen(self, settings: "Settings") -> StreamSettings:
+        # settings that were loaded before the stream was declared do not have it
+        return settings.streams.get(self.name, self.defaults)
 
 
 @cache
@@ -143,16 +184,104 @@ def _type(name: str, hint: type) -> str:
     return "DOUBLE" if issubclass(kind, float) else "LONG"
 
 
-LIQUIDATIONS = Stream(Liquidation, ("ts", "exchange", "symbol", "event_id"))
-FEED_HEALTH = Stream(FeedHealth, ("ts", "exchange", "source"), prefix="health_")
-PRICES = Stream(Price, ("ts", "exchange", "symbol", "kind"), prefix="price_")
-ALERTS = Stream(Alert, ("ts", "rule", "subject"), prefix="alerts_")
-CASCADES = Stream(Cascade, ("ts", "base", "gap"), prefix="cascades_")
-SUMS = Stream(Sums, ("ts", "exchange", "symbol", "base", "bucket"), prefix="sums_")
-STREAMS = (LIQUIDATIONS, FEED_HEALTH, PRICES, ALERTS, CASCADES, SUMS)
-_OF_RECORD = {stream.record: stream for stream in STREAMS}
+STREAMS: list[Stream] = []
 
 
-def stream_of(record: Record) -> Stream:
-    """Return the stream that carries ``record``."""
-    return _OF_RECORD[type(record)]
+def declare(stream: Stream) -> Stream:
+    """Add a stream to `STREAMS`, and return it.
+
+    Every process that reads its settings or carries its records must declare it. Streams of liq are
+    declared below. Raises `ConfigError` if another stream has the name or the record.
+    """
+    for other in STREAMS:
+        if other.name == stream.name or other.record is stream.record:
+            raise ConfigError(f"stream {stream.name} has the name or the record of {other.name}")
+    STREAMS.append(stream)
+    return stream
+
+
+def stream_of(record: msgspec.Struct) -> Stream:
+    """Return the stream that carries ``record``. Raises `TypeError` if none is declared."""
+    return _stream_of(type(record))
+
+
+@cache
+def _stream_of(record: type[msgspec.Struct]) -> Stream:
+    for stream in STREAMS:
+        if stream.record is record:
+            return stream
+    raise TypeError(f"no stream carries {record.__name__}: declare one in liq.records.streams")
+
+
+LIQUIDATIONS = declare(
+    Stream(
+        "liquidations",
+        Liquidation,
+        keys=("ts", "exchange", "symbol", "event_id"),
+        partition_by=("exchange", "symbol"),
+        defaults=StreamSettings(
+            topic="alt_liquidations", table="liquidations", connector="alt-liquidations"
+        ),
+        names=("symbol", "base", "exchange"),
+    )
+)
+FEED_HEALTH = declare(
+    Stream(
+        "health",
+        FeedHealth,
+        keys=("ts", "exchange", "source"),
+        partition_by=("exchange",),
+        defaults=StreamSettings(
+            topic="feed_health", table="feed_health", connector="feed-health", ttl_days=30
+        ),
+        names=("exchange",),
+        is_continuous=True,
+    )
+)
+PRICES = declare(
+    Stream(
+        "price",
+        Price,
+        keys=("ts", "exchange", "symbol", "kind"),
+        partition_by=("exchange", "symbol"),
+        defaults=StreamSettings(
+            topic="mark_prices", table="prices", connector="mark-prices", ttl_days=30
+        ),
+        names=("base",),
+        is_continuous=True,
+    )
+)
+ALERTS = declare(
+    Stream(
+        "alerts",
+        Alert,
+        keys=("ts", "rule", "subject"),
+        partition_by=("rule",),
+        defaults=StreamSettings(topic="alerts", table="alerts", connector="alerts"),
+        names=("rule",),
+    )
+)
+CASCADES = declare(
+    Stream(
+        "cascades",
+        Cascade,
+        keys=("ts", "base", "gap"),
+        partition_by=("base",),
+        defaults=StreamSettings(
+            topic="liquidation_cascades",
+            table="liquidation_cascades",
+            connector="liquidation-cascades",
+        ),
+    )
+)
+SUMS = declare(
+    Stream(
+        "sums",
+        Sums,
+        keys=("ts", "exchange", "symbol", "base", "bucket"),
+        partition_by=("exchange", "symbol"),
+        defaults=StreamSettings(
+            topic="liquidation_sums", table="liquidation_sums", connector="liquidation-sums"
+        ),
+    )
+)

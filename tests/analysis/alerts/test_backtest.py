@@ -19,6 +19,8 @@ from liq.cli import app
 from liq.config import Settings
 from liq.errors import QueryError, RuleError
 from liq.records.model import Completeness, FeedHealth, Source
+from liq.records.streams import LIQUIDATIONS
+from support.helpers import own_streams
 from support.rows import insert, liquidation, micros_of, own_table, report
 
 pytestmark = pytest.mark.stack
@@ -190,7 +192,7 @@ def test_a_window_that_is_none_is_an_error(past: Settings) -> None:
 
 
 def test_a_failing_query_ends_it_at_once(past: Settings, tmp_path: Path) -> None:
-    gone = past.model_copy(update={"table": f"none_{tmp_path.name}".replace("-", "_").lower()})
+    gone = own_streams(past, LIQUIDATIONS, names=["table"])
     with pytest.raises(liq.errors.QuestDBError, match="refused"):
         alerts.backtest("burst", "1d", END, settings=gone)
 

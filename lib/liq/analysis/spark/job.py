@@ -130,9 +130,9 @@ class Job:
         with translate_errors(self._settings):
             prints = self._prints(self._spark)
             found = detection.find_cascades(prints, self._gap, self._min_prints)
-            cascades = detection.messages(found, "base")
+            cascades = detection.messages(found, *CASCADES.partition_by)
             summed = detection.sum_buckets(prints, self._bucket)
-            sums = detection.messages(summed, "exchange", "symbol")
+            sums = detection.messages(summed, *SUMS.partition_by)
             self._queries = [  # none, unless both could be started
                 self._query(cascades, CASCADES, f"{self._gap}s"),
                 self._query(sums, SUMS, f"sums-{self._bucket}s"),

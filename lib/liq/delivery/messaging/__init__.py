@@ -3,7 +3,7 @@
 from liq.delivery.messaging.client import client_options
 from liq.delivery.messaging.offsets import Partition, offsets
 from liq.delivery.messaging.probe import probe_brokers
-from liq.delivery.messaging.publisher import Publisher, PublisherStats, key
+from liq.delivery.messaging.publisher import Publisher, PublisherStats
 from liq.delivery.messaging.reading import StoredMessage, read
 from liq.delivery.messaging.topics import ensure_topics
 
@@ -14,7 +14,6 @@ __all__ = [
     "StoredMessage",
     "client_options",
     "ensure_topics",
-    "key",
     "offsets",
     "probe_brokers",
     "read",

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+import msgspec
+
 from liq import config
 from liq.config import Settings
 from liq.delivery.messaging.client import require_own
@@ -16,8 +18,8 @@ from liq.delivery.messaging.connection import Connection, Message
 from liq.delivery.messaging.outbox import Outbox
 from liq.delivery.messaging.topics import ensure_topics
 from liq.errors import JournalError, KafkaError, RejectedMessage
-from liq.records.model import FeedHealth, Record, Source, encode
-from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, PRICES, Stream, stream_of
+from liq.records.model import FeedHealth, Source, encode
+from liq.records.streams import FEED_HEALTH, STREAMS, Stream, stream_of
 
 # A few large requests cost far less than many small ones, above all at the broker. So the sending
 # thread wakes no more often than this, and pauses for longer after this number of messages.
@@ -54,11 +56,6 @@ class PublisherStats:
     warning: str
 
 
-def key(record: Record) -> bytes:
-    """Return ``exchange:symbol``, so that the records of a contract keep their order."""
-    return _bytes(f"{record.exchange}:{record.symbol}")
-
-
 class Publisher:
     """Publishes records to Kafka from an event loop, without loss and without blocking it.
 
@@ -72,7 +69,8 @@ class Publisher:
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or config.settings()
         self._owner = os.getpid()
-        self._counted = {stream.topic(self._settings) for stream in (LIQUIDATIONS, PRICES)}
+        counted = (stream for stream in STREAMS if stream is not FEED_HEALTH)
+        self._counted = {stream.topic(self._settings) for stream in counted}
         self._outbox = Outbox(self._settings)
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="liq-kafka", daemon=True)
@@ -101,16 +99,16 @@ class Publisher:
         self._thread.start()
         self._wake.set()  # an earlier publisher may have left messages
 
-    async def publish(self, record: Record) -> None:
-        """Queue one record, under its `key`; wait while the queue is full.
+    async def publish(self, record: msgspec.Struct) -> None:
+        """Queue a record of any stream, under its stream's key; wait while the queue is full.
 
         A record that breaks its schema becomes a dead letter instead.
         """
-        self._sent += await self._publish(stream_of(record), key(record), record)
+        self._sent += await self._publish(stream_of(record), record)
 
     async def report(self, health: FeedHealth) -> None:
         """Queue a row of feed health; `stats` counts it in ``queued`` only."""
-        await self._publish(FEED_HEALTH, _bytes(health.exchange), health)
+        await self._publish(FEED_HEALTH, health)
 
     async def dead_letter(
         self, venue: str, reason: str, raw: str | bytes, recv_ts: int, source: Source
@@ -204,17 +202,17 @@ class Publisher:
             since = since or (connection.in_flight[0].at if connection else None)
         return time.monotonic() - since if since else 0.0
 
-    async def _publish(self, stream: Stream, key: bytes, record: Record | FeedHealth) -> bool:
+    async def _publish(self, stream: Stream, record: msgspec.Struct) -> bool:
         """Queue a record, or a dead letter with the reason if it breaks its topic's schema."""
-        topic = stream.topic(self._settings)
+        topic, origin = stream.topic(self._settings), getattr(record, stream.partition_by[0])
         value = _bytes(repr(record))
         try:
             value = encode(record)
             _check(stream, value)
         except (RejectedMessage, ValueError, TypeError) as error:
-            await self._set_aside(record.exchange, str(error), value, {"topic": topic})
+            await self._set_aside(origin, str(error), value, {"topic": topic})
             return False
-        await self._put(Message(topic, key, value, []))
+        await self._put(Message(topic, stream.message_key(record), value, []))
         return True
 
     async def _set_aside(

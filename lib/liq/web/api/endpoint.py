@@ -12,11 +12,11 @@ from liq.errors import QueryError
 from liq.query import queries, questdb
 from liq.query.catalogue import RESERVED, Column, Query
 from liq.query.parameters import Parameter
+from liq.records.streams import STREAMS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_ALWAYS_CHANGING = {"health_table", "price_table"}  # new rows every second: no cache would hit
 _SLIDE_S = 5  # without new rows a window that ends now still moves on, this often
 
 
@@ -111,9 +111,10 @@ class Endpoint:
         It runs one statement for each table of the query; most queries read one table.
         """
         reads = self.query.reads if self.query else frozenset()
-        if self.query is None or not reads or reads & _ALWAYS_CHANGING:
+        streams = [stream for stream in STREAMS if stream.placeholder in reads]
+        if self.query is None or not streams or any(each.is_continuous for each in streams):
             return None
-        names = sorted(str(getattr(settings, table)) for table in reads)
+        names = sorted(stream.table(settings) for stream in streams)
         tables = [(name, questdb.read_version(name, settings)) for name in names]
         moves = "until" in values and values["until"] is None
         slide = int(time.time() // _SLIDE_S) if moves else 0
