@@ -20,6 +20,7 @@ from platformdirs import user_cache_path, user_data_path
 from pydantic import (
     Field,
     SecretStr,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -36,6 +37,7 @@ from liq.records.streams import STREAMS, StreamSettings
 
 _PREFIX = "LIQ_"
 _STREAMS = "streams"
+_OF_STREAMS = TypeAdapter(dict[str, StreamSettings])
 # The names of version 0.1 are accepted for one release: LIQ_TOPIC, LIQ_HEALTH_TOPIC and so on.
 _OLD_PREFIXES = {
     "liquidations": "",
@@ -190,11 +192,7 @@ class Settings(BaseSettings):
     @field_validator("streams", mode="before")
     @classmethod
     def _are_declared(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Complete the streams that are given by the others, and by defaults."""
-        _refuse_undeclared(given)
-        return {
-            stream.name: _merge(stream.defaults, given.get(stream.name, {})) for stream in STREAMS
-        }
+        return _complete({}, given)
 
     @field_validator("home", "cache")
     @classmethod
@@ -253,17 +251,8 @@ class Settings(BaseSettings):
         For example, ``with_streams(liquidations={"topic": "mine"}, health={"ttl_days": 7})``.
         Raises `ConfigError` for an unknown stream, or for a value that the setting cannot have.
         """
-        _refuse_undeclared(changes)
         try:
-            streams = {
-                stream.name: StreamSettings.model_validate(
-                    _merge(
-                        self.streams.get(stream.name, stream.defaults),
-                        changes.get(stream.name, {}),
-                    )
-                )
-                for stream in STREAMS
-            }
+            streams = _OF_STREAMS.validate_python(_complete(self.streams, changes))
         except ValidationError as error:
             raise ConfigError(_explain(error)) from error
         return self.model_copy(update={_STREAMS: streams})
@@ -398,15 +387,17 @@ def _read_streams(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return values
 
 
-def _merge(one: StreamSettings, changes: Mapping[str, Any] | StreamSettings) -> dict[str, Any]:
-    return {**dict(one), **dict(changes)}
-
-
-def _refuse_undeclared(names: Iterable[str]) -> None:
-    declared = [stream.name for stream in STREAMS]
-    for name in names:
-        if name not in declared:
-            raise ConfigError(f"there is no stream {name!r}{hint(name, declared)}")
+def _complete(
+    chosen: Mapping[str, StreamSettings], changes: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Return the settings of all streams: the changes, else the chosen, else the defaults."""
+    usual = {stream.name: stream.defaults for stream in STREAMS}
+    for name in changes:
+        if name not in usual:
+            raise ConfigError(f"there is no stream {name!r}{hint(name, list(usual))}")
+    return {
+        name: dict(one) | dict(changes.get(name, {})) for name, one in {**usual, **chosen}.items()
+    }
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
