@@ -15,7 +15,7 @@ from liq.config import Settings
 from liq.delivery import connect
 from liq.delivery.messaging import Publisher
 from liq.errors import ConfigError
-from liq.query import catalogue
+from liq.query import catalogue, questdb
 from liq.records import streams
 from liq.records.model import Liquidation, Micros, Name, Positive
 from liq.records.streams import LIQUIDATIONS, STREAMS, Stream, StreamSettings, stream_of
@@ -69,6 +69,20 @@ def test_a_row_of_a_declared_stream_is_in_its_table(own: Settings, halts: Stream
     assert [record.key for record in consume(halts.topic(own), own)] == [b"okx", b"okx"]
     [letter] = consume(own.dlq_topic, own)
     assert dict(letter.headers)["venue"] == b"okx"
+
+
+@pytest.mark.stack
+def test_odd_rows_of_a_declared_stream_are_left_out_and_listed(
+    own: Settings, halts: Stream
+) -> None:
+    table = halts.table(own)
+    values = "(dateadd('m', -1, now()), 'okx', -1.0), (dateadd('m', -2, now()), 'okx', 5.0)"
+    questdb.execute(f"INSERT INTO {table} VALUES {values}", settings=own)  # noqa: S608 - our own name
+    eventually(lambda: liq.hit("halts", settings=own)["seconds"].tolist() == [5.0])
+    shown = own.model_copy(update={"queries": None})
+    [found] = liq.hit("odd_rows", settings=shown).to_dict("records")
+    assert (found["kind"], found["broken"]) == ("halts", "seconds")
+    assert liq.hit("left_out", settings=shown)["kind"].tolist() == ["halts"]
 
 
 def test_a_declared_stream_has_settings(halts: Stream, monkeypatch: pytest.MonkeyPatch) -> None:

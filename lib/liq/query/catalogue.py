@@ -11,7 +11,8 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
   stream of `liq.records.streams`: ``{health_table}``, ``{price_table}``, ``{alerts_table}``,
   ``{cascades_table}``, ``{sums_table}``. Each shows only the rows that keep `liq.records.rules`.
   ``{odd_table}`` and so on show the other rows, with the columns ``ts``, ``broken`` and
-  ``fields``. ``{any_table}`` and so on show all rows;
+  ``fields``. ``{any_table}`` and so on show all rows. ``{odd_rows}`` shows the odd rows of all
+  streams in the window; its column ``kind`` is the stream's usual table;
 - ``{name}`` is an ``interval`` or ``column`` parameter, one of its choices: these are syntax in
   QuestDB and cannot be bound;
 - ``{bars}`` becomes ``{table} WHERE …`` with the window and the filters that the entry declares
@@ -45,6 +46,7 @@ from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, STREAMS
 COMMON, PARTS, SCHEMA = "$common", "$parts", "$schema"
 ODD, ANY = "odd_", "any_"  # before their names: the rows that break a rule, and all
 BARS = ("bars", "prints", "largest", "first", "last")
+ODD_ROWS = "odd_rows"
 REPORTS, LAST_REPORTS = "reports", "last_reports"
 FILTERS = {  # parameters that choose rows of {bars}
     "until": "ts < %(until)s",
@@ -243,6 +245,8 @@ def _find_sql_faults(query: Query) -> Iterator[str]:
         values |= {SINCE} | (query.params.keys() & FILTERS.keys())
     elif alone := sorted(identifiers & set(BARS)):
         yield f"its sql has {{{alone[0]}}} without {{bars}}"
+    if ODD_ROWS in identifiers:
+        values |= {SINCE, "until"}
     if identifiers & {REPORTS, LAST_REPORTS}:
         values |= {SINCE, END, LOOK_BACK} | (query.params.keys() & {"exchange"})
     for name in values & implied.keys():
@@ -250,7 +254,7 @@ def _find_sql_faults(query: Query) -> Iterator[str]:
     if unknown := sorted(values - query.params.keys()):
         yield f"its sql binds {', '.join(unknown)}, which params do not declare"
     tables = {f"{which}{name}" for which in ("", ODD, ANY) for name in _list_placeholders()}
-    if unknown := sorted(identifiers - syntax - {*tables, *BARS, REPORTS, LAST_REPORTS}):
+    if unknown := sorted(identifiers - syntax - {*tables, *BARS, ODD_ROWS, REPORTS, LAST_REPORTS}):
         yield f"its sql has {{{unknown[0]}}}; braces are for tables, intervals and columns"
     if unused := sorted(query.params.keys() - values - identifiers):
         yield f"its sql does not use the parameter {', '.join(unused)}"

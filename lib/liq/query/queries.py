@@ -23,6 +23,7 @@ from liq.query.catalogue import (
     IDENTIFIER,
     KNOWN,
     ODD,
+    ODD_ROWS,
     OPTIONAL,
     SINCE,
     TABLE,
@@ -220,7 +221,12 @@ def _map_tables(settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
         tables[name] = tables[ANY + name] = stream.table(settings)
         tables[ODD + name] = stream.odd_rows(settings)
         conditions[name] = stream.valid_condition
-    return tables, conditions
+    odd = (
+        f"SELECT '{stream.kind}' AS kind, ts, broken, fields FROM {stream.odd_rows(settings)}"  # noqa: S608 - our own texts
+        " WHERE ts >= %(since)s AND ts < %(until)s"
+        for stream in STREAMS
+    )
+    return tables | {ODD_ROWS: f"({' UNION ALL '.join(odd)})"}, conditions
 
 
 def execute(query: Query, values: Mapping[str, Any], settings: Settings, around: str = "{}") -> Run:
