@@ -20,8 +20,8 @@ from liq.query.catalogue import Query
 from liq.records.streams import STREAMS
 from liq.stack import resolve
 from liq.stack.control import launch, wait_healthy
-from liq.stack.progress import silent
 from liq.stack.servers import QUESTDB, servers
+from liq.stack.service import silent
 
 _DAYS, _OTHER_DAYS = 30, 7  # of liquidations; of feed health and prices
 _WINDOWS = {"1h": "1m", "1d": "15m", "30d": "1h"}  # with the width of a bar that suits it

@@ -80,6 +80,12 @@ def test_the_top_of_the_package_has_sixteen_entries_at_most() -> None:
     assert len([path for path in PACKAGE.iterdir() if path.name != "__pycache__"]) <= 16
 
 
+def test_the_stack_is_a_dozen_modules_of_one_idea_each() -> None:
+    modules = [file for file in (PACKAGE / "stack").glob("*.py") if file.stem != "__init__"]
+    assert len(modules) <= 12
+    assert max(len(file.read_text().splitlines()) for file in modules) <= 350
+
+
 def test_folders_of_stages_import_nothing_themselves() -> None:
     """Importing one module of a stage imports no other."""
     for folder in {home.split(".")[0] for home in ORDER if "." in home}:

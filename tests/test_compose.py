@@ -21,8 +21,8 @@ import pytest
 import yaml
 
 from liq.config import Settings
+from liq.stack.resolve import LOCALE
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB, servers
-from liq.stack.toolchain import LOCALE
 
 _NO_CLIENT = 69  # tools/docker-compose found neither the client nor Go
 ROOT = Path(__file__).parents[1]

@@ -9,8 +9,8 @@ from liq import stack as local
 from liq.config import Settings
 from liq.stack import resolve
 from liq.stack.control import launch, wait_healthy
-from liq.stack.progress import silent
 from liq.stack.servers import QUESTDB, servers
+from liq.stack.service import silent
 from oracle.answers import ANSWERS
 from oracle.rounds import faults
 from oracle.world import loaded, world

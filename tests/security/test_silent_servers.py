@@ -41,7 +41,7 @@ from liq.monitoring import monitor
 from liq.query import questdb
 from liq.records.model import Alert, Severity, Text
 from liq.stack import health
-from liq.stack.lock import lock
+from liq.stack.process import lock
 from liq.web.client import Client
 from support.helpers import PATIENCE_S, free_ports
 
@@ -241,7 +241,7 @@ def test_a_call_ends_though_the_server_does_not_answer(
 def test_a_lock_that_is_not_given_back_names_its_holder(tmp_path: Path) -> None:
     file = tmp_path / "lock"
     code = (
-        "import sys, time; from pathlib import Path; from liq.stack.lock import lock\n"
+        "import sys, time; from pathlib import Path; from liq.stack.process import lock\n"
         "with lock(Path(sys.argv[1])): print(flush=True); time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", code, file], stdout=subprocess.PIPE) as holder:

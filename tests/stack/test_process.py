@@ -14,6 +14,7 @@ import pytest
 
 from liq.errors import StackError
 from liq.stack import identity, process
+from liq.stack.process import lock
 from support.disk import small_disk
 from support.helpers import eventually
 
@@ -227,3 +228,12 @@ def test_a_container_with_the_same_folders_is_another_ones(pid_file: Path) -> No
         assert outside_mark == [outside.pid]
         assert identity._marked(inside) is None
         outside.kill()
+
+
+def test_a_full_disk_keeps_nobody_from_the_lock(tmp_path: Path) -> None:
+    with small_disk("limit", tmp_path / "disk") as disk:
+        disk.fill()
+        with lock(tmp_path / "lock"):
+            pass
+        with lock(tmp_path / "lock"):
+            pass

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from liq.common import assets
 from liq.config import Settings
 from liq.errors import StackError
-from liq.stack import resolve, toolchain
-from liq.stack.progress import silent
+from liq.stack import resolve
+from liq.stack.service import silent
 from support.homes import ODD
 
 MAVEN = """#!/bin/sh
@@ -27,6 +28,7 @@ echo '[ERROR] COMPILATION ERROR :'
 echo '[ERROR] Failed to execute goal x on project y: Connection refused'
 exit 1
 """
+Program = Callable[[str, str], None]
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def test_maven_gets_paths_that_it_cannot_misread(name: str, maven: Path, tmp_pat
     words = Path(f"{maven}.words").read_text().splitlines()
     paths = [word.partition("=")[2] for word in words if word.startswith("-Dliq.")]
     assert len(paths) == 2
-    assert all(map(toolchain.is_plain, map(Path, paths)))
+    assert all(map(resolve.is_plain, map(Path, paths)))
     assert (resolve.folder(settings) / "kafka").is_dir()
     assert {each.name for each in settings.cache.iterdir()} == {
         "lock",
@@ -81,8 +83,9 @@ def test_maven_gets_paths_that_it_cannot_misread(name: str, maven: Path, tmp_pat
 
 
 def test_two_at_once_build_once(maven: Path, settings: Settings) -> None:
-    code = "from liq.stack import resolve, progress; from liq.config import Settings;"
-    code += "resolve.ensure(Settings.load(), progress.silent)"
+    code = "from liq.stack import resolve; from liq.stack.service import silent;"
+    code += "from liq.config import Settings;"
+    code += "resolve.ensure(Settings.load(), silent)"
     environment = os.environ | settings.environ()
     both = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
     assert [each.wait() for each in both] == [0, 0]
@@ -129,3 +132,58 @@ def test_the_name_of_a_jar_follows_the_sources_of_maven_and_nothing_else(tmp_pat
 
 def test_the_shipped_sources_have_a_name() -> None:
     assert len(resolve.fingerprint(assets.path("connect"))) == 16
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """Make a PATH of programs that run one line of shell."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def make(name: str, line: str) -> None:
+        file = tmp_path / name
+        file.write_text(f"#!/bin/sh\n{line}\n")
+        file.chmod(0o755)
+
+    return make
+
+
+def test_the_java_of_this_machine_will_do() -> None:
+    resolve.check_java()
+
+
+@pytest.mark.parametrize(
+    "version", ['openjdk version "17.0.15" 2025-04-15', 'java version "25-ea"']
+)
+def test_new_enough_java(program: Program, version: str) -> None:
+    program("java", f"echo '{version}' >&2")
+    resolve.check_java()
+
+
+@pytest.mark.usefixtures("program")
+def test_missing_java_names_the_package_to_install() -> None:
+    with pytest.raises(StackError, match="java is not on the PATH; install a JDK 17"):
+        resolve.check_java()
+
+
+@pytest.mark.parametrize(
+    ("version", "number"),
+    [('openjdk version "11.0.22" 2024-01-16', 11), ('java version "1.8.0_412"', 8)],
+)
+def test_old_java_is_named_with_its_version(program: Program, version: str, number: int) -> None:
+    program("java", f"echo '{version}' >&2")
+    with pytest.raises(StackError, match=f"is Java {number}, but Kafka needs 17"):
+        resolve.check_java()
+
+
+@pytest.mark.parametrize("line", ["exit 1", "echo nonsense"])
+def test_java_that_does_not_run_or_talk(program: Program, line: str) -> None:
+    program("java", line)
+    with pytest.raises(StackError, match="install a JDK 17"):
+        resolve.check_java()
+
+
+def test_missing_maven_names_the_package_to_install(program: Program) -> None:
+    with pytest.raises(StackError, match="mvn is not on the PATH; install Maven"):
+        resolve.maven()
+    program("mvn", "")
+    assert resolve.maven().endswith("/mvn")

@@ -25,7 +25,7 @@ from liq.errors import KafkaError
 from liq.query import questdb
 from liq.query.exports import read_stamp
 from liq.records.streams import LIQUIDATIONS
-from liq.stack.lock import lock
+from liq.stack.process import lock
 from support.records import numbered
 
 ROWS = 50

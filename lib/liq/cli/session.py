@@ -10,8 +10,7 @@ from liq.config import Settings
 from liq.errors import FeedError
 from liq.ingest.venues import names, venue
 from liq.stack import apps, control, health
-from liq.stack.progress import Report, silent
-from liq.stack.service import Service
+from liq.stack.service import Report, Service, silent
 from liq.web import serve
 
 

@@ -22,8 +22,8 @@ from liq.cli.session import Extra, Source
 from liq.errors import LiqError, QuestDBError
 from liq.records.streams import STREAMS
 from liq.stack import ServiceState, ServiceStatus
-from liq.stack.progress import Report
 from liq.stack.servers import QUESTDB
+from liq.stack.service import Report
 
 app = typer.Typer()
 UNHEALTHY = 3  # exit code of `liq status`

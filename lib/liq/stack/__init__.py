@@ -5,11 +5,17 @@ which starts and stops the stack.
 """
 
 from liq.stack.control import down, provision, reset, start, stop, up
-from liq.stack.history import StackEvent
-from liq.stack.overview import overview, repair
-from liq.stack.state import ServiceState, ServiceStatus, logs, recent_events, status
-from liq.stack.supervisor import Supervisor
-from liq.stack.watch import revive_supervisor
+from liq.stack.state import (
+    ServiceState,
+    ServiceStatus,
+    StackEvent,
+    logs,
+    overview,
+    recent_events,
+    repair,
+    status,
+)
+from liq.stack.supervisor import Supervisor, revive_supervisor
 
 __all__ = [
     "ServiceState",

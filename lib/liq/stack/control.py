@@ -13,12 +13,11 @@ from liq.common.files import write_whole
 from liq.config import Settings
 from liq.errors import StackError
 from liq.records.streams import STREAMS
-from liq.stack import ports, process, resolve, toolchain
+from liq.stack import ports, process, resolve
 from liq.stack.apps import apps
-from liq.stack.lock import lock
-from liq.stack.progress import Report, silent
+from liq.stack.process import lock
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB, servers
-from liq.stack.service import Service
+from liq.stack.service import Report, Service, silent
 from liq.stack.state import tail
 
 T = TypeVar("T")
@@ -112,7 +111,7 @@ def launch(services: Sequence[Service], settings: Settings, progress: Report = s
         ports.require_distinct(pair for service in services for pair in service.ports.items())
         stale = [service for service in services if not _current(service)]
         if any(service.argv[0] == "java" for service in stale):
-            toolchain.check_java()
+            resolve.check_java()
         _end(stale, progress)
         for service in stale:
             ports.require_free(settings.host, service.ports)

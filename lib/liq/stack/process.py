@@ -2,7 +2,8 @@
 
 A pid file holds the pid and the start time, because the system reuses pids. A file that survived a
 crash or a reboot must never make `end` kill a foreign process. If a file cannot be read, the
-process is found by its mark, see `liq.stack.identity`.
+process is found by its mark, see `liq.stack.identity`. A `lock` keeps commands from starting and
+ending processes at once.
 """
 
 import contextlib
@@ -10,18 +11,21 @@ import json
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
 
+from liq.common import files
 from liq.common.files import write_whole
 from liq.errors import StackError
 from liq.stack import identity
 
 _POLL = 0.02
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError)  # what reading a damaged file raises
+_PATIENCE_S = 300.0  # servers may take a minute each to end
 
 
 class Remembered(NamedTuple):
@@ -247,3 +251,35 @@ def _ended(process: psutil.Process) -> bool:
     except psutil.NoSuchProcess:
         pass
     return True
+
+
+@contextmanager
+def lock(file: Path, seconds: float = _PATIENCE_S) -> Iterator[None]:
+    """Hold ``file`` against other processes; wait for the one that holds it.
+
+    Raises `StackError`, which names that process, after ``seconds``.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+        held = files.lock(file, seconds=seconds, flags=flags, mode=0o666)
+    except BlockingIOError:
+        raise StackError(
+            f"{_holder(file)} has held {file} for {seconds:.0f} s;"
+            " wait for it, or end it and try again"
+        ) from None
+    except OSError as error:
+        raise StackError(f"cannot write {file}: {error}; set LIQ_HOME and LIQ_CACHE") from error
+    with contextlib.closing(held):
+        with contextlib.suppress(OSError):  # on a full disk the lock is as good without a name
+            os.ftruncate(held.fileno(), 0)
+            os.write(held.fileno(), str(os.getpid()).encode())  # for the error of waiting processes
+        yield
+
+
+def _holder(file: Path) -> str:
+    number = file.read_text(errors="replace")
+    try:
+        return f"process {number} ({' '.join(psutil.Process(int(number)).cmdline())})"
+    except (ValueError, psutil.Error):
+        return "another process"

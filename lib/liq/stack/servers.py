@@ -1,13 +1,18 @@
-"""The three servers of the stack, as local JVMs: Kafka, Kafka Connect and QuestDB."""
+"""The three servers of the stack, as local JVMs: Kafka, Kafka Connect and QuestDB.
 
+Kafka and Kafka Connect read files of Java's properties, which are Latin-1 with escapes.
+"""
+
+import re
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from pathlib import Path
 
 from liq.config import Settings
 from liq.errors import StackError
-from liq.stack import health, properties, resolve, toolchain
+from liq.stack import health, resolve
 from liq.stack.service import Service
 
 KAFKA, CONNECT, QUESTDB = SERVERS = ("kafka", "connect", "questdb")
@@ -33,6 +38,7 @@ _JVM = (
     "-Djava.net.preferIPv4Stack=true",
     "-Djava.awt.headless=true",
 )
+_ESCAPED = re.compile(r"\\|^ |[^ -~]")
 
 
 def servers(settings: Settings) -> list[Service]:
@@ -75,9 +81,9 @@ def _kafka(settings: Settings, jars: Path) -> Service:
         name=KAFKA,
         home=settings.home,
         argv=[*_kafka_jvm(jars), "kafka.Kafka", str(file)],
-        env=toolchain.LOCALE,
+        env=resolve.LOCALE,
         ports={"kafka_port": port, "kafka_controller_port": controller},
-        files={file: properties.render(options)},
+        files={file: render_properties(options)},
         prepare=prepare,
         options=lambda: _class_archive(jars, KAFKA),
         stop_timeout=_STOP,
@@ -130,7 +136,7 @@ def _connect(settings: Settings, jars: Path) -> Service:
         ],
         env=_connect_environ(settings),
         ports={"connect_port": settings.connect_port},
-        files={file: properties.render(options)},
+        files={file: render_properties(options)},
         options=lambda: _class_archive(jars, CONNECT),
         stop_timeout=_STOP,
         healthy=lambda: health.http_ok(settings.connect_host, settings.connect_port, "/health"),
@@ -175,7 +181,7 @@ def _connect_environ(settings: Settings) -> dict[str, str]:
         names += ["connect_login", "connect_password"]
     environ = settings.environ()
     passed = {name: environ[name] for name in (f"LIQ_{each.upper()}" for each in names)}
-    return {**passed, **toolchain.LOCALE}
+    return {**passed, **resolve.LOCALE}
 
 
 def _questdb(settings: Settings, jars: Path) -> Service:
@@ -189,7 +195,7 @@ def _questdb(settings: Settings, jars: Path) -> Service:
     admin = (settings.questdb_admin_user, settings.questdb_admin_password.get_secret_value())
     reader = (settings.questdb_reader_user, settings.questdb_reader_password.get_secret_value())
     env = {
-        **toolchain.LOCALE,
+        **resolve.LOCALE,
         "QDB_HTTP_NET_BIND_TO": f"{settings.host}:{http}",
         "QDB_HTTP_MIN_NET_BIND_TO": f"{settings.host}:{probe}",
         "QDB_PG_NET_BIND_TO": f"{settings.host}:{pg}",
@@ -273,7 +279,7 @@ def _class_archive(jars: Path, name: str) -> list[str]:
     It halves the CPU time that a start takes. The JVM ignores an archive of another Java, and fails
     to write one of jars whose path an address would escape.
     """
-    if not toolchain.is_plain(jars):
+    if not resolve.is_plain(jars):
         return []
     archive = jars / f"{name}.jsa"
     use = "SharedArchiveFile" if _complete(archive) else "ArchiveClassesAtExit"
@@ -292,7 +298,7 @@ def _format(jars: Path, config: Path, id_file: Path) -> None:
     if not id_file.exists():
         id_file.write_text(urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
     java, *arguments = _kafka_jvm(jars)
-    command = ["env", *(f"{name}={value}" for name, value in toolchain.LOCALE.items())]
+    command = ["env", *(f"{name}={value}" for name, value in resolve.LOCALE.items())]
     command += [java, f"-XX:SharedArchiveFile={jars}/{KAFKA}.jsa", *arguments]
     command += ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
     command += [f"--cluster-id={id_file.read_text()}", f"--config={config}"]
@@ -306,3 +312,20 @@ def _format(jars: Path, config: Path, id_file: Path) -> None:
         ) from error
     if done.returncode:
         raise StackError(f"cannot format Kafka's storage: {(done.stdout + done.stderr).strip()}")
+
+
+def render_properties(properties: Mapping[str, object]) -> str:
+    """Return the text of a properties file; values may hold anything, keys are plain."""
+    return "".join(f"{key}={escape_property(str(value))}\n" for key, value in properties.items())
+
+
+def escape_property(value: str) -> str:
+    """Escape a value so that `java.util.Properties` reads it unchanged."""
+    return _ESCAPED.sub(lambda found: _escape_character(found[0]), value)
+
+
+def _escape_character(character: str) -> str:
+    if character in "\\ ":
+        return f"\\{character}"
+    code = character.encode("utf-16-be")  # beyond the basic plane Java has two for one
+    return "".join(f"\\u{code[at : at + 2].hex()}" for at in range(0, len(code), 2))

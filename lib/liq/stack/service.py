@@ -1,9 +1,12 @@
-"""What a local service is, as data; `liq.stack.control` runs it."""
+"""What a local service is, as data, and how slow steps report; `liq.stack.control` runs it."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+Report = Callable[[str, str], None]
+"""Called with a subject (``maven``, a service's name) and what is happening to it."""
 
 
 def _nothing() -> None:
@@ -53,3 +56,7 @@ class Service:
         """A hash of all arguments of its start; a running service with another one is restarted."""
         parts = (list(self.argv), sorted(self.env.items()), sorted(self.files.items()))
         return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def silent(subject: str, event: str) -> None:
+    """Report nothing."""

@@ -1,27 +1,34 @@
-"""The state of each service of the stack, and its log."""
+"""The state of the stack: each service, its log, recent events, and an overview with advice."""
 
+import json
 import os
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import psutil
 
 from liq import config
+from liq.common.files import write_whole
 from liq.config import Settings
 from liq.errors import QuestDBError, QuestDBLoginError, StackError
 from liq.stack import identity, process
-from liq.stack.apps import apps
-from liq.stack.history import StackEvent, newest
+from liq.stack.apps import SUPERVISOR, apps
 from liq.stack.servers import QUESTDB, servers
 from liq.stack.service import Service
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _POLL = 0.1
+_KEPT_EVENTS = 1_000
+_FEEDS = ("producer", "simulator")
 
 
 class ServiceState(StrEnum):
@@ -32,6 +39,14 @@ class ServiceState(StrEnum):
     UNHEALTHY = "unhealthy"
     DIED = "died"
     STOPPED = "stopped"
+
+
+class StackEvent(NamedTuple):
+    """An ``event`` of a ``subject``, e.g. a service, at ``time`` (seconds since 1970)."""
+
+    time: float
+    subject: str
+    event: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +88,20 @@ def status(settings: Settings | None = None) -> list[ServiceStatus]:
 
 def recent_events(settings: Settings | None = None, count: int = 10) -> list[StackEvent]:
     """Return the last events that the supervisor logged, oldest first."""
-    return newest(settings or config.settings(), count)
+    try:
+        with _events_file(settings or config.settings()).open() as lines:
+            return [one for line in deque(lines, maxlen=count) if (one := _parse_event(line))]
+    except FileNotFoundError:
+        return []
+
+
+def add_event(settings: Settings, subject: str, event: str) -> None:
+    """Append an event; the oldest of many are dropped. Raises `OSError`, as for a full disk."""
+    file = _events_file(settings)
+    kept = recent_events(settings, _KEPT_EVENTS)
+    kept.append(StackEvent(time.time(), subject, event))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, "".join(json.dumps(one) + "\n" for one in kept[-_KEPT_EVENTS:]))
 
 
 def logs(
@@ -89,6 +117,19 @@ def logs(
         known = ", ".join(sorted(path.stem for path in folder.glob("*.log"))) or "none yet"
         raise StackError(f"{name} has no log; there are: {known}")
     return _follow(file, lines) if follow else iter(tail(file, lines))
+
+
+def _events_file(settings: Settings) -> Path:
+    return settings.home / "run" / "findings.jsonl"
+
+
+def _parse_event(line: str) -> StackEvent | None:
+    """Return the event of a line, None if a crash or a full disk truncated the line."""
+    try:
+        then, subject, event = json.loads(line)
+        return StackEvent(float(then), str(subject), str(event))
+    except (ValueError, TypeError):
+        return None
 
 
 def tail(file: Path, lines: int) -> list[str]:
@@ -167,3 +208,70 @@ def _status(service: Service, lost: process.Remembered | None) -> ServiceStatus:
         )
     except psutil.NoSuchProcess:
         return absent
+
+
+def overview(settings: Settings | None = None) -> "pd.DataFrame":
+    """Return each service: ``service``, ``state``, ``pid``, ``memory_mb``, ``up`` and ``address``.
+
+    ``attrs["advice"]`` says what to do next.
+    """
+    import pandas as pd  # noqa: PLC0415 - `liq status` needs none
+
+    found = status(settings)
+    frame = pd.DataFrame(
+        {
+            "service": [one.name for one in found],
+            "state": [str(one.state) for one in found],
+            "pid": pd.array([one.pid for one in found], dtype="Int64"),
+            "memory_mb": pd.array([_megabytes(one.memory) for one in found], dtype="Int64"),
+            "up": [_clock(one.uptime) for one in found],
+            "address": [one.address for one in found],
+        }
+    )
+    frame.attrs["advice"] = advice(found)
+    return frame
+
+
+def advice(found: Sequence[ServiceStatus]) -> str:
+    """Return advice on what to do next, from the states of services."""
+    states = {one.name: one.state for one in found}
+    if ailing := [one for one in found if one.is_ailing]:
+        return repair(ailing)
+    if ServiceState.STARTING in states.values():
+        return "Some services are still starting: run this cell again in a moment."
+    if ServiceState.STOPPED in states.values():
+        return (
+            "Nothing or not everything runs here: enter `liq run` in a terminal. It starts the"
+            " servers, a feed (the live exchanges, or simulated ones where none is reached) and the"
+            " dashboard. Servers elsewhere, as in containers, do not show in this table."
+        )
+    if not any(name.startswith(_FEEDS) for name in states):
+        return (
+            "Nothing feeds the servers: enter `liq run`, or open the notebook 01-start-producers."
+        )
+    return "Everything runs."
+
+
+def repair(ailing: Sequence[ServiceStatus]) -> str:
+    """Return advice for services that died or are not healthy."""
+    names = [one.name for one in ailing]
+    others = [name for name in names if name != SUPERVISOR]
+    parts = [f"{one.name}: {one.fault}" for one in ailing if one.fault]
+    if others:
+        parts.append(
+            f"{', '.join(others)}: look with `liq logs {others[0]}`; `liq run` starts it again"
+        )
+    if len(others) < len(names):
+        parts.append(
+            "the supervisor died or hangs, so nothing that dies is started again; the next `liq`"
+            " command starts it again if `liq run` had started it"
+        )
+    return "; ".join(parts)
+
+
+def _clock(seconds: float | None) -> str:
+    return "" if seconds is None else str(timedelta(seconds=round(seconds)))
+
+
+def _megabytes(size: int | None) -> int | None:
+    return None if size is None else size // 2**20

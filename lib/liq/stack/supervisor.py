@@ -3,6 +3,10 @@
 The first repair of a part is immediate, further ones follow with exponential backoff. A process
 that dies repeatedly soon after its start is given up, with a logged event, until a user starts it.
 A service that `liq down` stopped stays down.
+
+Each `liq` command checks whether the supervisor itself died or hangs. A supervisor that `liq run`
+started is started again, with its settings. A supervisor that ended on purpose or never ran is not.
+A supervisor in a terminal or a container belongs to its user, or to the container.
 """
 
 import contextlib
@@ -16,12 +20,12 @@ from liq import config
 from liq.common import heartbeat
 from liq.common.backoff import pause_s
 from liq.config import Settings
-from liq.errors import ConnectError, LiqError, QuestDBError
+from liq.errors import ConnectError, LiqError, QuestDBError, StackError
 from liq.records.streams import STREAMS
-from liq.stack import apps, control, history, process
-from liq.stack.progress import Report, silent
+from liq.stack import apps, control, process
 from liq.stack.servers import QUESTDB, servers
-from liq.stack.service import Service
+from liq.stack.service import Report, Service, silent
+from liq.stack.state import add_event
 
 _CHECK_S = 1.0
 _ASK_S = 3.0  # between questions to Connect and QuestDB
@@ -32,6 +36,7 @@ _CHECK_MAX_S = (
     900.0  # one look that takes longer hangs; it may wait for the lock, minutes each time
 )
 _QUICK_DEATHS = 5
+_KILL_S = 5.0
 
 
 @dataclass(slots=True)
@@ -245,4 +250,46 @@ class Supervisor:
         with contextlib.suppress(OSError, ValueError):
             self._report(name, event)
         with contextlib.suppress(OSError):
-            history.add(self._settings, name, event)
+            add_event(self._settings, name, event)
+
+
+def revive_supervisor(settings: Settings | None = None) -> str:
+    """Start the supervisor again if it died or hangs; return what was found and done, in a line.
+
+    The line is empty if there is nothing to do. Raises `StackError` if it cannot be started.
+    """
+    settings = settings or config.settings()
+    supervisor = apps.supervisor(settings)
+    if not supervisor.pid_file.exists():
+        return ""
+    found = process.find(supervisor.pid_file)
+    fault = _fault(found, supervisor, settings)
+    if not fault:
+        return ""
+    if not _is_as_started(supervisor):
+        return (
+            f"the supervisor {fault}, so nothing that dies is started again;"
+            " `liq run` starts it with these settings"
+        )
+    if found:  # this very one, not the one that another command has started meanwhile
+        process.kill(found.process, timeout=_KILL_S)
+    if not control.revive(supervisor, settings):  # another command was faster, or `liq down`
+        return ""
+    add_event(settings, supervisor.name, f"{fault}, started again")
+    return f"the supervisor {fault}; started it again"
+
+
+def _fault(found: process.Remembered | None, supervisor: Service, settings: Settings) -> str:
+    """Return what is wrong with the supervisor, nothing if it works or is starting."""
+    if found is None:
+        return "died" if supervisor.pid_file.exists() else ""
+    silence = heartbeat.silence_s(apps.heartbeat_file(settings))
+    return f"did not respond for {silence:.0f} s" if silence else ""
+
+
+def _is_as_started(supervisor: Service) -> bool:
+    """Return True if it was started with the present settings, by its pid file."""
+    try:
+        return process.definition(supervisor.pid_file) == supervisor.definition
+    except StackError:
+        return False

@@ -14,8 +14,8 @@ from pyspark.sql import SparkSession
 
 from liq.config import Settings
 from liq.errors import SparkError
-from liq.stack import resolve, toolchain
-from liq.stack.progress import Report, silent
+from liq.stack import resolve
+from liq.stack.service import Report, silent
 
 _links = contextlib.ExitStack()
 atexit.register(_links.close)
@@ -59,7 +59,7 @@ def translate_errors(settings: Settings) -> Iterator[None]:
 
 def _configuration(settings: Settings, *, ui: bool) -> dict[str, str]:
     # Java goes on while this process does
-    folder = _links.enter_context(toolchain.plain_path(resolve.folder(settings) / "spark"))
+    folder = _links.enter_context(resolve.plain_path(resolve.folder(settings) / "spark"))
     jars = sorted(folder.glob("*.jar"))
     local = settings.spark_master.startswith("local")
     host = "127.0.0.1" if local else settings.host

@@ -1,4 +1,4 @@
-"""Who watches the supervisor: real processes, and a simulated exchange to look after."""
+"""Commands that restart the supervisor: real processes, and a simulated exchange to supervise."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ import pytest
 from liq import stack as local
 from liq.common import heartbeat
 from liq.config import Settings
-from liq.stack import ServiceState, Supervisor, apps, control, process, watch
+from liq.stack import ServiceState, Supervisor, apps, control, process, supervisor
 from liq.stack.service import Service
 from stack.conftest import liq
 from support.helpers import PATIENCE_S, eventually, finish, running
@@ -111,14 +111,14 @@ def test_a_late_command_leaves_the_new_supervisor_alone(
     supervised: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kill(apps.supervisor(supervised))
-    is_as_started = watch._is_as_started
+    is_as_started = supervisor._is_as_started
 
     def overtaken(supervisor: Service) -> bool:
         assert control.revive(supervisor, supervised)  # as another command may do just then
         return is_as_started(supervisor)
 
-    monkeypatch.setattr(watch, "_is_as_started", overtaken)
-    assert watch.revive_supervisor(supervised) == ""
+    monkeypatch.setattr(supervisor, "_is_as_started", overtaken)
+    assert supervisor.revive_supervisor(supervised) == ""
     assert process_of(apps.supervisor(supervised))
     assert len(supervisors(supervised)) == 1
 

@@ -7,8 +7,7 @@ import pytest
 
 from liq import stack as local
 from liq.config import Settings
-from liq.stack.overview import advice
-from liq.stack.state import ServiceState, ServiceStatus
+from liq.stack.state import ServiceState, ServiceStatus, advice
 from support.helpers import free_ports
 
 UP = [
