@@ -139,7 +139,34 @@ def test_only_one_module_doubles_pauses() -> None:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
         if ast.unparse(node.left) in {"2", "2.0"} and not isinstance(node.right, ast.Constant)
     }
-    assert doubling == {"common.backoff"}
+    assert doubling == {"common.retries"}
+
+
+SLEEPERS = {
+    "common.retries.poll_until": "the home of waits with a deadline",
+    "common.files._acquire": "it raises the system's own error after the deadline",
+    "delivery.connect._await": "a failure shortens the deadline",
+    "delivery.connect._request": "the deadline is that of all requests of one call",
+    "delivery.messaging.publisher._start_anew": "one pause before the publisher connects again",
+    "delivery.messaging.publisher._run": "a rate, not a wait",
+    "stack.control.wait_healthy": "a process that ends, too, is an error",
+    "stack.state._additions": "it follows a log without an end",
+    "web.dashboard.view.wait": "a rate, not a wait",
+}
+
+
+def test_loops_that_sleep_until_a_deadline_share_one_function() -> None:
+    found = {
+        ".".join([*file.relative_to(PACKAGE).with_suffix("").parts, function.name])
+        for file in sorted(PACKAGE.rglob("*.py"))
+        for function in ast.walk(ast.parse(file.read_text()))
+        if isinstance(function, ast.FunctionDef)
+        if any(
+            isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep"
+            for node in ast.walk(function)
+        )
+    }
+    assert found == SLEEPERS.keys()
 
 
 def _replaces_file(node: ast.AST) -> bool:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
 
-from liq.common import addresses, backoff
+from liq.common import addresses, retries
 from liq.errors import FeedError
 from liq.ingest.venues.base import Heartbeat, Instruments, Venue
 from liq.records.model import Source
@@ -147,7 +147,7 @@ class Feed:
 
     def _backoff(self) -> float:
         patience = self._patience
-        pause = backoff.pause_s(self._failures, patience.backoff, patience.backoff_max)
+        pause = retries.pause_s(self._failures, patience.backoff, patience.backoff_max)
         return pause * random.uniform(0.5, 1)  # noqa: S311 - jitter
 
     async def _handshake(self) -> ClientConnection:

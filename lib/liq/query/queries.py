@@ -2,7 +2,6 @@
 
 import re
 import sys
-import time
 import warnings
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq.common import assets
+from liq.common.retries import poll_until
 from liq.common.spelling import hint
 from liq.config import Settings
 from liq.config import settings as current_settings
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 UNTIL = "until"
+_POLL_S = 0.2
 _WORDS = re.compile(r"[()]|\w+")
 _CLAUSES = {"GROUP", "ORDER", "SAMPLE", "LATEST", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "WINDOW"}
 AHEAD = timedelta(minutes=1)  # so far may a venue's clock be ahead of ours
@@ -175,11 +176,12 @@ def wait_for_rows(
     """
     if seconds is None:
         return
-    end = time.monotonic() + seconds
-    while not fetch("totals", settings, **params)["prints"].sum():
-        if time.monotonic() > end:
-            raise QueryError(f"no liquidations within {seconds:g} s; start a producer: liq run")
-        time.sleep(0.2)
+
+    def has_rows() -> bool:
+        return bool(fetch("totals", settings, **params)["prints"].sum())
+
+    if not poll_until(has_rows, seconds, every_s=_POLL_S):
+        raise QueryError(f"no liquidations within {seconds:g} s; start a producer: liq run")
 
 
 def substitute(

@@ -27,6 +27,7 @@ from psycopg.pq import Format
 from pydantic import SecretStr
 
 from liq.common import forks, http
+from liq.common.retries import poll_until
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import (
@@ -58,6 +59,7 @@ _LIFETIME_S = 1800.0  # so that a host name that moved to another server is noti
 _ADMIN_S = 60.0
 _STATE_S = 10.0  # for the state of tables, which callers poll
 _OVERDUE_S = 5.0
+_AMENDED_POLL_S = 0.05
 _AMENDED_S = 10.0  # a suspended table does not show what was changed
 _REFUSED = ("invalid username/password", "no password supplied")
 _NO_OP = "statement is either no-op"
@@ -107,9 +109,11 @@ def _amend(table: str, stream: Stream, settings: Settings) -> None:
         except QuestDBError as error:
             if _NO_OP not in str(error):  # else it waits in the table's log
                 raise
-    end = time.monotonic() + _AMENDED_S
-    while [*_list_amendments(table, stream, settings)] and time.monotonic() < end:
-        time.sleep(0.05)
+    poll_until(
+        lambda: not [*_list_amendments(table, stream, settings)],
+        _AMENDED_S,
+        every_s=_AMENDED_POLL_S,
+    )
 
 
 def _list_amendments(table: str, stream: Stream, settings: Settings) -> Iterator[str]:

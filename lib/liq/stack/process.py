@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ import psutil
 
 from liq.common import files
 from liq.common.files import write_whole
+from liq.common.retries import poll_until
 from liq.errors import StackError
 from liq.stack import identity
 
@@ -197,9 +197,7 @@ def kill(process: psutil.Process, *, timeout: float) -> None:
     """Kill a process, not its children, and wait until it is gone."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process.kill()
-    deadline = time.monotonic() + timeout
-    while not _ended(process) and time.monotonic() < deadline:
-        time.sleep(_POLL)
+    _wait_ended([process], timeout)
 
 
 def end(pid_file: Path, *, timeout: float, alone: bool = False) -> bool:
@@ -236,9 +234,11 @@ def _terminate(processes: Sequence[psutil.Process], timeout: float) -> None:
         for process in alive:
             with contextlib.suppress(psutil.NoSuchProcess):
                 ask(process)
-        deadline = time.monotonic() + timeout
-        while not all(map(_ended, alive)) and time.monotonic() < deadline:
-            time.sleep(_POLL)
+        _wait_ended(alive, timeout)
+
+
+def _wait_ended(processes: Sequence[psutil.Process], timeout: float) -> None:
+    poll_until(lambda: all(map(_ended, processes)), timeout, every_s=_POLL)
 
 
 def _ended(process: psutil.Process) -> bool:

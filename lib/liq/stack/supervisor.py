@@ -18,7 +18,7 @@ from functools import partial
 
 from liq import config
 from liq.common import heartbeat
-from liq.common.backoff import pause_s
+from liq.common.retries import pause_s
 from liq.config import Settings
 from liq.errors import ConnectError, LiqError, QuestDBError, StackError
 from liq.records.streams import STREAMS
