@@ -10,7 +10,7 @@ import sys
 import typer
 
 from liq import config
-from liq.cli import alerts, api, deadletters, feed, output, query, record, serve, spark, stack
+from liq.cli import alerts, deadletters, feed, output, query, record, serve, spark, stack
 from liq.errors import ConfigError, LiqError
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ app = typer.Typer(
 _NO_REVIVAL = {"down", "reset", "env", "status", "supervise", "simulate", "produce", "dashboard"}
 _NO_REVIVAL |= {"alerts", "api", "streamlit", "spark", "init"}
 
-for module in (stack, feed, record, query, serve, api, deadletters, alerts, spark):
+for module in (stack, feed, record, query, serve, deadletters, alerts, spark):
     app.add_typer(module.app)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liq.cli import progress
+from liq.cli.output import show_in_place
 from liq.common import shutdown
 from liq.errors import ConfigError
 from liq.ingest.venues import ALL, PRICE_FEEDS, VENUES, names
@@ -75,7 +75,7 @@ def produce(
         record=record,
         rotation=rotation,
     )
-    with progress.in_place() as show:
+    with show_in_place() as show:
         asyncio.run(run(started, lambda all_: show(_lines(all_))))
 
 
@@ -116,7 +116,7 @@ def simulate(
     from liq.ingest.simulator.server import Schedule  # noqa: PLC0415 - numpy would slow all commands
 
     plan = Schedule(rate, seed, count, close_after, malformed_every, ledger)
-    with progress.in_place() as show:
+    with show_in_place() as show:
         asyncio.run(_simulate(plan, show))
 
 

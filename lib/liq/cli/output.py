@@ -5,12 +5,15 @@ change the window's title or forge output, and rich would take ``[bold]`` for a 
 `echo` and `LogFormatter` let neither through; only `styled` gives text a style.
 """
 
+import contextlib
 import logging
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import rich.console
+from rich.live import Live
 from rich.text import Text
 
 # visible symbols, e.g. U+241B for the escape character
@@ -18,6 +21,7 @@ _PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t
 # eight-bit controls, and controls that change the direction of text
 _NO_PICTURE = (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _PRINTABLE = _PICTURES | {0x7F: 0x2421} | dict.fromkeys(_NO_PICTURE, 0xFFFD)
+_LOG_EVERY_S = 60
 
 
 def printable(text: str) -> str:
@@ -67,3 +71,31 @@ class LogFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         return printable(super().format(record))
+
+
+@contextlib.contextmanager
+def show_in_place() -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows a text in place; in a log file it prints once a minute."""
+    if not console.is_terminal:
+        log = _Log()
+        yield log.note
+        log.print()
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        yield lambda text: live.update(text, refresh=True)
+
+
+class _Log:
+    def __init__(self) -> None:
+        self._text = ""
+        self._due = 0.0
+
+    def note(self, text: str) -> None:
+        self._text = text
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + _LOG_EVERY_S
+            self.print()
+
+    def print(self) -> None:
+        with contextlib.suppress(OSError):  # a full disk must not end the command
+            echo(self._text)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from liq import config
-from liq.cli import progress
 from liq.cli.feed import Url, Venues, select_venues
-from liq.cli.output import errors
+from liq.cli.output import errors, show_in_place
 from liq.records.streams import LIQUIDATIONS
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def record(
     from liq.ingest.recording import record  # noqa: PLC0415 - websockets would slow all commands
 
     into = folder or config.settings().recordings
-    with progress.in_place() as show:
+    with show_in_place() as show:
         asyncio.run(record(select_venues(venue, url), into, url, lambda all_: show(_lines(all_))))
 
 

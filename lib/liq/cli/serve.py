@@ -1,4 +1,4 @@
-"""Serve the dashboard, JupyterLab and the Streamlit dashboard."""
+"""Serve the dashboard, JupyterLab, the HTTP API and the Streamlit dashboard."""
 
 import sys
 from pathlib import Path
@@ -14,6 +14,7 @@ from liq.web import serve
 app = typer.Typer()
 Browser = Annotated[bool, typer.Option(help="open the page in a browser")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="port to listen on")]
+app = typer.Typer()
 
 
 @app.command()
@@ -45,6 +46,16 @@ def lab(
     settings = _settings("lab_port", port)
     print_address("JupyterLab", serve.lab_url(settings), "LIQ_LAB_TOKEN")
     serve.lab(settings, browser=browser, folder=folder)
+
+
+@app.command()
+def api(*, port: Port = None) -> None:
+    """Serve every query of the catalogue over HTTP and print the address of the API's docs."""
+    from liq.web.api import run, url  # noqa: PLC0415 - Flask and pandas would slow all commands
+
+    settings = _settings("api_port", port)
+    print_address("API", url(settings), "LIQ_TOKEN")
+    run(settings)
 
 
 @app.command()

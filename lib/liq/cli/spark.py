@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from liq import config
-from liq.cli import progress
-from liq.cli.output import echo
+from liq.cli.output import echo, show_in_place
 from liq.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def stream(
         ui=ui,
         settings=settings,
     )
-    with progress.in_place() as show:
+    with show_in_place() as show:
         asyncio.run(liq_spark.run(job, lambda now: show(_line(now))))
 
 
