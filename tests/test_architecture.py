@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -121,25 +121,11 @@ REPLACED = {
 
 def test_only_one_function_replaces_files_by_drafts() -> None:
     """A call of `replace` with one argument is that of a path or of ``os``, not of a text."""
-    found = {
-        ".".join([*file.relative_to(PACKAGE).with_suffix("").parts, function.name])
-        for file in sorted(PACKAGE.rglob("*.py"))
-        for function in ast.walk(ast.parse(file.read_text()))
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        if any(map(_replaces_file, ast.walk(function)))
-    }
-    assert found == REPLACED.keys()
+    assert functions_with(_replaces_file) == REPLACED.keys()
 
 
 def test_only_one_module_doubles_pauses() -> None:
-    doubling = {
-        home
-        for home, tree in modules()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
-        if ast.unparse(node.left) in {"2", "2.0"} and not isinstance(node.right, ast.Constant)
-    }
-    assert doubling == {"common.retries"}
+    assert functions_with(_doubles) == {"common.retries.pause_s"}
 
 
 SLEEPERS = {
@@ -156,17 +142,32 @@ SLEEPERS = {
 
 
 def test_loops_that_sleep_until_a_deadline_share_one_function() -> None:
-    found = {
+    assert functions_with(_sleeps) == SLEEPERS.keys()
+
+
+def functions_with(trait: Callable[[ast.AST], bool]) -> set[str]:
+    """Return the names of all functions that have a node with a trait."""
+    return {
         ".".join([*file.relative_to(PACKAGE).with_suffix("").parts, function.name])
         for file in sorted(PACKAGE.rglob("*.py"))
         for function in ast.walk(ast.parse(file.read_text()))
-        if isinstance(function, ast.FunctionDef)
-        if any(
-            isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep"
-            for node in ast.walk(function)
-        )
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        if any(map(trait, ast.walk(function)))
     }
-    assert found == SLEEPERS.keys()
+
+
+def _sleeps(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep"
+
+
+def _doubles(node: ast.AST) -> bool:
+    """Return whether a node is a power of two with a variable exponent."""
+    return (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Pow)
+        and ast.unparse(node.left) in {"2", "2.0"}
+        and not isinstance(node.right, ast.Constant)
+    )
 
 
 def _replaces_file(node: ast.AST) -> bool:
