@@ -145,6 +145,31 @@ def test_loops_that_sleep_until_a_deadline_share_one_function() -> None:
     assert functions_with(_sleeps) == SLEEPERS.keys()
 
 
+def test_settings_are_optional_and_resolved_in_one_way() -> None:
+    defaults, aliases = set(), set()
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                defaults |= set(_settings_with_default(node.args))
+            elif isinstance(node, ast.ImportFrom) and node.module == "liq.config":
+                aliases |= {each.asname for each in node.names if each.name == "settings"}
+            elif isinstance(node, ast.Call):
+                assert ast.unparse(node.func) != "config.settings", file
+    assert defaults == {"settings: Settings | None = None"}
+    assert aliases == {"current_settings"}
+
+
+def _settings_with_default(arguments: ast.arguments) -> Iterator[str]:
+    positional = [*arguments.posonlyargs, *arguments.args][::-1]
+    pairs = [
+        *zip(positional, arguments.defaults[::-1], strict=False),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
+    for argument, default in pairs:
+        if argument.arg == "settings" and default:
+            yield f"{ast.unparse(argument)} = {ast.unparse(default)}"
+
+
 def functions_with(trait: Callable[[ast.AST], bool]) -> set[str]:
     """Return the names of all functions that have a node with a trait."""
     return {

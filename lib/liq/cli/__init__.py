@@ -9,8 +9,8 @@ import sys
 
 import typer
 
-from liq import config
 from liq.cli import alerts, deadletters, feed, output, query, record, serve, spark, stack
+from liq.config import settings as current_settings
 from liq.errors import ConfigError, LiqError
 
 app = typer.Typer(
@@ -34,7 +34,7 @@ def revive_supervisor(context: typer.Context) -> None:
     """Restart the supervisor if it died or hangs, before a command that uses the stack."""
     if context.invoked_subcommand not in _NO_REVIVAL and "--help" not in sys.argv:
         with contextlib.suppress(ConfigError):  # the command itself reports the error
-            config.settings()
+            current_settings()
             stack.revive_supervisor()
 
 

@@ -9,8 +9,8 @@ import typer
 from rich.table import Table
 
 import liq
-from liq import config
 from liq.cli.output import console, echo, print_notes, styled
+from liq.config import settings as current_settings
 from liq.errors import LiqWarning, QueryError
 from liq.query import catalogue
 from liq.records.streams import STREAMS
@@ -110,7 +110,7 @@ def odd(
     console.print(_table(counts))
     rows = liq.hit("odd_rows", window=window, until=until, limit=limit)
     console.print(_table(rows))
-    settings = config.settings()
+    settings = current_settings()
     echo(
         "\nA later row with the same key replaces a wrong row; UPDATE corrects it in place."
         "\nQuestDB has no DELETE. To remove rows: pause the sink with `curl -X PUT"

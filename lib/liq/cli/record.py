@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liq import config
 from liq.cli.feed import Url, Venues, select_venues
 from liq.cli.output import errors, show_in_place
+from liq.config import settings as current_settings
 from liq.records.streams import LIQUIDATIONS
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def record(
     """
     from liq.ingest.recording import record  # noqa: PLC0415 - websockets would slow all commands
 
-    into = folder or config.settings().recordings
+    into = folder or current_settings().recordings
     with show_in_place() as show:
         asyncio.run(record(select_venues(venue, url), into, url, lambda all_: show(_lines(all_))))
 
@@ -53,7 +53,7 @@ def replay(
     from liq.delivery import connect  # noqa: PLC0415 - httpx would slow all commands
     from liq.delivery.replay import replay  # noqa: PLC0415 - as would kafka-python
 
-    if warning := connect.unread(config.settings(), [LIQUIDATIONS]):
+    if warning := connect.unread(current_settings(), [LIQUIDATIONS]):
         errors.print(f"WARNING: {warning}", soft_wrap=True)
     asyncio.run(replay(files, _multiple(speed)))
 

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
-from liq import config
 from liq.config import Settings
+from liq.config import settings as current_settings
 from liq.errors import FeedError
 from liq.ingest.venues import names, venue
 from liq.stack import apps, control, health
@@ -66,7 +66,7 @@ def run(
         ConfigError: a venue is unknown.
         FeedError: a live source was requested and cannot be reached.
     """
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     venues = names(venues or apps.DEFAULT_VENUES)
     simulator = apps.simulator(settings, rate)
     with ThreadPoolExecutor(1) as pool:

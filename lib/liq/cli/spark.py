@@ -8,6 +8,7 @@ import typer
 
 from liq import config
 from liq.cli.output import echo, show_in_place
+from liq.config import settings as current_settings
 from liq.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def stream(
     if context.invoked_subcommand:
         return
     liq_spark = _spark()
-    settings = config.settings()
+    settings = current_settings()
     if master:
         settings = config.Settings.load(spark_master=master)
     job = liq_spark.Job(

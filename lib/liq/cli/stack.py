@@ -15,10 +15,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from liq import config, stack
+from liq import stack
 from liq.cli import session as sessions
 from liq.cli.output import console, echo, errors, join_texts, styled
 from liq.cli.session import Extra, Source
+from liq.config import settings as current_settings
 from liq.errors import LiqError, QuestDBError
 from liq.records.streams import STREAMS
 from liq.stack import ServiceState, ServiceStatus
@@ -130,7 +131,7 @@ def init(
     stack.provision(repoint=force)
     for stream in STREAMS:
         names = (stream.topic, stream.connector, stream.table)
-        topic, sink, table = (name(config.settings()) for name in names)
+        topic, sink, table = (name(current_settings()) for name in names)
         console.print(f"topic {topic}, by sink {sink} into table {table}", soft_wrap=True)
 
 
@@ -140,7 +141,7 @@ def env() -> None:
 
     Keep the output secret. docker-compose.yml reads it from a file: `liq env > .env`.
     """
-    for name, value in config.settings().with_lab_token().variables().items():
+    for name, value in current_settings().with_lab_token().variables().items():
         echo(f"{name}={value}")
 
 
@@ -239,7 +240,7 @@ def reset(*, yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")
 
     Asks for confirmation. Logs, recordings and secrets stay.
     """
-    home = config.settings().home
+    home = current_settings().home
     if not yes:
         typer.confirm(f"Delete all liquidations stored under {home}?", abort=True)
     with _progress() as report:

@@ -16,9 +16,9 @@ from typing import Any
 
 import httpx
 
-from liq import config
 from liq.common import assets, http
 from liq.config import Settings
+from liq.config import settings as current_settings
 from liq.errors import ConnectError
 from liq.records import rules
 from liq.records.streams import LIQUIDATIONS, Stream
@@ -90,7 +90,7 @@ def ensure(
         ConnectError: The sink has another topic or table, Connect is away or refuses the
             configuration, or the sink does not run after ``timeout`` seconds.
     """
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     with http.within(timeout + _LAST_LOOK_S):
         return _ensure(settings, stream, time.monotonic() + timeout, repoint=repoint)
 
@@ -136,7 +136,7 @@ def configuration(
     The password in it is a reference that the worker resolves. Raises `ConnectError` when the file
     cannot be used, or when Connect, asked for its plugins, is away or has no sink for QuestDB.
     """
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     described, columns = _described(), stream.columns()
     address = f"{settings.questdb_host}:{settings.questdb_http_port}"
     client = re.sub(r"\baddr=[^;]*", f"addr={address}", described["client.conf.string"])
@@ -161,7 +161,7 @@ def status(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> C
 
     Raises `ConnectError` when Connect is away, or does not answer within 10 seconds.
     """
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     path = f"{_path(settings, stream)}/status"
     with http.within(_STATE_S):
         found = _request(settings, "GET", path, missing_ok=True)
@@ -239,14 +239,14 @@ def restart(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> 
 
     Raises `ConnectError` when Connect is away or the sink is not registered.
     """
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     parts = {"includeTasks": "true", "onlyFailed": "true"}
     _request(settings, "POST", f"{_path(settings, stream)}/restart", params=parts)
 
 
 def remove(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> None:
     """Unregister the sink, if it is registered. Raises `ConnectError` when Connect is away."""
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     _request(settings, "DELETE", _path(settings, stream), missing_ok=True)
 
 

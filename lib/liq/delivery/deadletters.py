@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from liq import config
 from liq.config import Settings
+from liq.config import settings as current_settings
 from liq.delivery.messaging import Publisher, StoredMessage, read
 from liq.errors import DeadLetterError, LiqError, RejectedMessage
 from liq.ingest.instruments import load
@@ -81,7 +81,7 @@ def letters(
     ``reason`` is a part of the letters' reason, in any case. ``newest`` limits how many messages
     are read, from the topic's end, since the topic keeps them for ever. Raises `KafkaError`.
     """
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     records = list(read(settings.dlq_topic, settings, newest))
     done = {one for record in records if _NOTE in record.headers for one in _listed(record)}
     found = (_letter(record, done) for record in records if _NOTE not in record.headers)
@@ -129,7 +129,7 @@ async def redrive(
     ``dry_run`` publishes nothing and only reports the outcome. ``show`` is called after each
     letter. Raises `KafkaError`; letters not listed as redriven by then are redriven the next time.
     """
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     work = _Redrive(settings, Redriven(len(chosen)), show)
     if dry_run:
         await work.messages(chosen)

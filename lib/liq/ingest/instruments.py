@@ -18,7 +18,7 @@ import msgspec
 
 from liq.common import files, http
 from liq.config import Settings
-from liq.config import settings as process_settings
+from liq.config import settings as current_settings
 from liq.errors import FeedError, RejectedMessage
 from liq.ingest.venues.base import Instrument, Listing, Venue
 
@@ -74,7 +74,7 @@ def load(venue: Venue, settings: Settings | None = None) -> ListedInstruments:
     them.
     """
     now = datetime.now(UTC)
-    settings = settings or process_settings()
+    settings = settings or current_settings()
     if venue.listing is None:
         return ListedInstruments(venue.chosen(settings), Origin.NAMES, now)
     file = settings.cache / "instruments" / f"{venue.name}.json"

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from liq import config
 from liq.common import forks
 from liq.common.heartbeat import silence_s
 from liq.config import Settings
+from liq.config import settings as current_settings
 from liq.delivery import connect, messaging
 from liq.delivery.connect import ConnectorStatus
 from liq.errors import (
@@ -135,7 +135,7 @@ def find_problems(settings: Settings | None = None) -> list[Problem]:
 
     Takes two seconds at most, whatever hangs. Raises nothing that a service's fault causes.
     """
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     probes: dict[Part, Callable[[], list[Problem]]] = {
         Part.QUESTDB: lambda: _probe_questdb(settings),
         Part.KAFKA: lambda: _probe_kafka(settings),

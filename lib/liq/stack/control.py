@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
-from liq import config
 from liq.common.files import write_whole
 from liq.config import Settings
+from liq.config import settings as current_settings
 from liq.errors import StackError
 from liq.records.streams import STREAMS
 from liq.stack import ports, process, resolve
@@ -32,7 +32,7 @@ def up(settings: Settings | None = None, *, progress: Report = silent) -> None:
     Safe to call again, and by several processes at once. A server whose settings changed is
     restarted. Raises `StackError`, or the error of the server that refused a topic, table or sink.
     """
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     resolve.ensure(settings, progress)
     services = servers(settings)
     launch(services, settings, progress)
@@ -48,7 +48,7 @@ def provision(settings: Settings | None = None, *, repoint: bool = False) -> Non
     Safe to repeat. ``repoint`` lets it change the topic or the table of a sink that is there.
     Raises the error of the server that is away or refuses.
     """
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     _create_topics(settings)
     _create_tables(settings)
     _register_sinks(settings, repoint=repoint)
@@ -59,7 +59,7 @@ def down(settings: Settings | None = None, *, progress: Report = silent) -> list
 
     Services that depend on others end first. Each may finish its work: Kafka closes its logs.
     """
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     local = {service.name: service for service in servers(settings)}
     supervisors = [app for app in apps(settings) if app.supervisor]
     others = [app for app in apps(settings) if not app.supervisor]
@@ -72,7 +72,7 @@ def down(settings: Settings | None = None, *, progress: Report = silent) -> list
 
 def start(name: str, settings: Settings | None = None, *, progress: Report = silent) -> None:
     """Start one server and wait until it is healthy. Raises `StackError`."""
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     resolve.ensure(settings, progress)
     service = _server(settings, name)
     launch([service], settings, progress)
@@ -81,7 +81,7 @@ def start(name: str, settings: Settings | None = None, *, progress: Report = sil
 
 def stop(name: str, settings: Settings | None = None, *, progress: Report = silent) -> None:
     """End one server. Raises `StackError` when there is none of that name."""
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     end([_server(settings, name)], settings, progress)
 
 
@@ -90,7 +90,7 @@ def reset(settings: Settings | None = None, *, progress: Report = silent) -> Non
 
     Logs, recordings and secrets stay.
     """
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     down(settings, progress=progress)
     with _locked(settings):
         for name in _DATA:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import psutil
 
-from liq import config
 from liq.common.files import write_whole
 from liq.config import Settings
+from liq.config import settings as current_settings
 from liq.errors import QuestDBError, QuestDBLoginError, StackError
 from liq.stack import identity, process
 from liq.stack.apps import SUPERVISOR, apps
@@ -77,7 +77,7 @@ def status(settings: Settings | None = None) -> list[ServiceStatus]:
 
     Services that run without a valid pid file are included.
     """
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     local, others = servers(settings), apps(settings)
     # nothing is written, since another command may stop services and delete pid files now
     lost = process.search([service.pid_file for service in (*local, *others)])
@@ -89,7 +89,7 @@ def status(settings: Settings | None = None) -> list[ServiceStatus]:
 def recent_events(settings: Settings | None = None, count: int = 10) -> list[StackEvent]:
     """Return the last events that the supervisor logged, oldest first."""
     try:
-        with _events_file(settings or config.settings()).open() as lines:
+        with _events_file(settings or current_settings()).open() as lines:
             return [one for line in deque(lines, maxlen=count) if (one := _parse_event(line))]
     except FileNotFoundError:
         return []
@@ -111,7 +111,7 @@ def logs(
 
     Raises `StackError` when the service has no log.
     """
-    folder = (settings or config.settings()).home / "logs"
+    folder = (settings or current_settings()).home / "logs"
     file = folder / f"{name}.log"
     if not file.exists():
         known = ", ".join(sorted(path.stem for path in folder.glob("*.log"))) or "none yet"

@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from liq import config
 from liq.common import heartbeat
 from liq.common.retries import pause_s
 from liq.config import Settings
+from liq.config import settings as current_settings
 from liq.errors import ConnectError, LiqError, QuestDBError, StackError
 from liq.records.streams import STREAMS
 from liq.stack import apps, control, process
@@ -73,7 +73,7 @@ class Supervisor:
     """Repairs one stack; ``report`` gets the events that `liq status` shows."""
 
     def __init__(self, settings: Settings | None = None, report: Report = silent) -> None:
-        self._settings = settings or config.settings()
+        self._settings = settings or current_settings()
         self._report = report
         self._cases: dict[str, _Case] = {}
         # by part: why it cannot be checked, and when to retry
@@ -258,7 +258,7 @@ def revive_supervisor(settings: Settings | None = None) -> str:
 
     The line is empty if there is nothing to do. Raises `StackError` if it cannot be started.
     """
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     supervisor = apps.supervisor(settings)
     if not supervisor.pid_file.exists():
         return ""

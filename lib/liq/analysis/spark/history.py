@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 from pyspark.sql import DataFrame
 
-from liq import config
 from liq.analysis.spark import detection
 from liq.analysis.spark.session import start, translate_errors
 from liq.config import Settings
+from liq.config import settings as current_settings
 from liq.records.streams import CASCADES, SUMS, Stream
 
 Files = Sequence[str | Path]
@@ -44,7 +44,7 @@ def _of(
     find: Callable[[DataFrame], DataFrame],
     settings: Settings | None,
 ) -> pd.DataFrame:
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     spark = start(settings)
     try:
         with translate_errors(settings):

@@ -17,11 +17,11 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from liq import config
 from liq.analysis.spark import detection
 from liq.analysis.spark.session import start, translate_errors
 from liq.common import shutdown
 from liq.config import Settings
+from liq.config import settings as current_settings
 from liq.delivery import messaging
 from liq.records.streams import CASCADES, LIQUIDATIONS, SUMS, Stream
 
@@ -77,7 +77,7 @@ class Job:
     ) -> None:
         self._gap, self._min_prints, self._bucket = gap, min_prints, bucket
         self._lateness, self._every, self._ui = lateness, every, ui
-        self._settings = settings or config.settings()
+        self._settings = settings or current_settings()
         self._spark: SparkSession | None = None
         self._queries: list[StreamingQuery] = []
         self._late: Counter[str] = Counter()  # by query

@@ -11,8 +11,8 @@ from typing import Self
 
 import msgspec
 
-from liq import config
 from liq.config import Settings
+from liq.config import settings as current_settings
 from liq.delivery.messaging.client import require_own
 from liq.delivery.messaging.connection import Connection, Message
 from liq.delivery.messaging.outbox import Outbox
@@ -67,7 +67,7 @@ class Publisher:
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self._settings = settings or config.settings()
+        self._settings = settings or current_settings()
         self._owner = os.getpid()
         counted = (stream for stream in STREAMS if stream is not FEED_HEALTH)
         self._counted = {stream.topic(self._settings) for stream in counted}

@@ -5,8 +5,8 @@ from typing import Any
 from kafka import KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
 
-from liq import config
 from liq.config import Settings
+from liq.config import settings as current_settings
 from liq.delivery.messaging.client import client_options, translate_errors
 from liq.records.streams import STREAMS
 
@@ -18,7 +18,7 @@ def ensure_topics(settings: Settings | None = None) -> None:
     Returns once every partition has a leader. Raises `KafkaError` when the broker cannot be reached
     or refuses.
     """
-    settings = settings or config.settings()
+    settings = settings or current_settings()
     # one broker holds one replica; -1 requests a cluster's own default
     topics: dict[str, dict[str, Any]] = {
         stream.topic(settings): {"num_partitions": settings.partitions, "replication_factor": -1}
