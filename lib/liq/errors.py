@@ -23,7 +23,8 @@
     ├── StackError          a local service cannot be started or stopped
     ├── SparkError          Spark cannot be started, or a job of its failed
     ├── ServeError          the dashboard or JupyterLab cannot be served
-    └── NotebookError       a notebook cannot be run, or failed
+    ├── NotebookError       a notebook cannot be run, or failed
+    └── DependencyError     a library lacks a name that liq changes or uses, see workarounds.md
 
 Errors of third-party clients are turned into these at the module that alone imports the client,
 with ``raise ... from``, so that the cause stays readable.
@@ -142,3 +143,7 @@ class ServeError(LiqError):
 
 class NotebookError(LiqError):
     """A notebook cannot be run with these parameters, or one of its cells failed."""
+
+
+class DependencyError(LiqError):
+    """An installed library lacks a name that liq changes or uses, see docs/workarounds.md."""

@@ -23,9 +23,9 @@ TAG = re.compile(
 PLOTLY = re.compile(r"</?(b|extra|br)>")
 # the pages' own scripts; tornado's json_encode lets no text end the one that holds data
 SCRIPTS = {
-    ("lib/liq/web/voila_app/server.py", "<script>window.voila_heartbeat()</script>\n"),
+    ("lib/liq/common/compat/voila_pages.py", "<script>window.voila_heartbeat()</script>\n"),
     ("lib/liq/web/voila_app/server.py", '<script type="application/json" id="liq-visit">'),
-    ("lib/liq/web/voila_app/server.py", "</script>"),
+    ("lib/liq/web/voila_app/server.py", "</script>\n"),
     ("lib/liq/common/web.py", r"<script(?: type=[\"']text/javascript[\"'])?>(.*?)</script>"),
 }
 # scripts may write such HTML alone: made of Markup by the kernel, or shown by the notebook's author

@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from liq.common.compat import CRYPTOFEED
 from liq.errors import ConfigError, FeedError
 from liq.ingest.feed import FeedStats, Handle
 from liq.ingest.venues.base import Venue
@@ -176,6 +177,11 @@ def _repairs(name: str, base: Any) -> dict[str, object]:
         self.poller = asyncio.current_task()
         await base._liquidations(self, pairs)
 
+    if not _is_version_2():
+        return {}
+    if name == "okx":
+        CRYPTOFEED.get(base, "_liquidations")
+
     repairs: dict[str, dict[str, object]] = {
         # an URL without a route acknowledges and stays silent
         "binance_usdm": {
@@ -191,7 +197,7 @@ def _repairs(name: str, base: Any) -> dict[str, object]:
         # nobody keeps the task that polls, so it would outlive the feed
         "okx": {"_liquidations": poll},
     }
-    return repairs.get(name, {}) if _is_version_2() else {}
+    return repairs.get(name, {})
 
 
 def _is_version_2() -> bool:

@@ -27,6 +27,7 @@ from psycopg.pq import Format
 from pydantic import SecretStr
 
 from liq.common import forks, http
+from liq.common.compat import PSYCOPG
 from liq.common.retries import poll_until
 from liq.config import Settings
 from liq.config import settings as current_settings
@@ -65,6 +66,7 @@ _REFUSED = ("invalid username/password", "no password supplied")
 _NO_OP = "statement is either no-op"
 _GRACE_S = 1.0  # QuestDB itself gives up first, which says more and keeps the connection
 _LOGIN_S = 3
+_WAIT_TIMEOUT: type[psycopg.Error] = PSYCOPG.get(psycopg.errors, "_WaitTimeout")
 _LEAST_LOGIN_S = 2  # psycopg, as libpq, waits no less
 
 
@@ -549,7 +551,7 @@ def _read(
 def _translate_errors(connection: _Connection, login: _Login) -> Iterator[None]:
     try:
         yield
-    except psycopg.errors._WaitTimeout as error:  # which psycopg gives no public name
+    except _WAIT_TIMEOUT as error:
         connection.close()
         raise connection.deadline.create_timeout(login) from error
     except psycopg.Error as error:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from jupyter_server.auth.identity import PasswordIdentityProvider, User
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
+from jupyter_server.utils import ensure_async
 from tornado.concurrent import Future
 from tornado.httpserver import HTTPServer
 from tornado.httputil import (
@@ -155,7 +156,7 @@ class Login(PasswordIdentityProvider):
 
     async def get_user(self, handler: JupyterHandler) -> User | None:  # type: ignore[override]
         """Return the user of a request; redirect a page whose address has a token."""
-        user = await self._get_user(handler)
+        user = await ensure_async(super().get_user(handler))
         request = handler.request
         is_page = request.method in ("GET", "HEAD") and not isinstance(handler, APIHandler)
         if not is_page or "Upgrade" in request.headers or "token" not in request.query_arguments:

@@ -10,12 +10,13 @@ import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from pydantic import SecretStr
 from traitlets.config import Config
 
-from liq.common import addresses, assets, kernels, web
+from liq.common import addresses, assets, compat, kernels, web
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ServeError
@@ -47,7 +48,7 @@ def dashboard(
     web.redact_logs([settings.token.get_secret_value()])
     # figures are sent as data, not as HTML with plotly.js in it: the page has plotly.js
     os.environ.update(settings.environ() | kernels.environ(), PLOTLY_RENDERER="plotly_mimetype")
-    _skip_grammar()
+    compat.skip_url_grammar()
     forking.preload()
     from liq.web.voila_app.server import DashboardServer  # noqa: PLC0415 - takes a second to import
 
@@ -78,7 +79,7 @@ def lab(
     # files; `liq dashboard` serves notebooks as apps
     variables = settings.environ() | kernels.environ()
     os.environ.update(variables, JUPYTER_CONFIG_PATH=_lab_config_path())
-    _skip_grammar()
+    compat.skip_url_grammar()
     from jupyterlab.commands import get_app_dir  # noqa: PLC0415 - takes a second to import
     from jupyterlab.labapp import LabApp  # noqa: PLC0415 - as does this
 
@@ -91,12 +92,9 @@ def lab(
         # pages log in by cookie, so that no request contains the token
         server.web_app.settings["page_config_data"]["token"] = ""
         headers = web.headers(lab_policy(Path(get_app_dir()) / "static"), referrer="same-origin")
-        server.http_server.request_callback = Shield(
-            server.web_app,
-            settings,
-            headers,
-            readable=["_xsrf"],  # JupyterLab's scripts send it back in a header
-        )
+        # JupyterLab's scripts send the cookie _xsrf back in a header
+        shield = Shield(server.web_app, settings, headers, readable=["_xsrf"])
+        _replace_callback(server.http_server, shield)
         server.start()
 
 
@@ -266,18 +264,16 @@ def notebooks_folder(settings: Settings) -> Path:
     return mine
 
 
+def _replace_callback(server: Any, callback: object) -> None:
+    """Put ``callback`` in front of JupyterLab's handlers, which has no setting for a filter."""
+    compat.TORNADO.get(server, "request_callback")
+    server.request_callback = callback
+
+
 def _lab_config_path() -> str:
     """Return the folders of JupyterLab's configuration files: ours before the user's own."""
     own = str(Path(__file__).with_name("labconf"))
     return os.pathsep.join(filter(None, [own, os.environ.get("JUPYTER_CONFIG_PATH")]))
-
-
-def _skip_grammar() -> None:
-    """Prevent jsonschema from importing ``rfc3987_syntax``, which checks internationalised URLs.
-
-    Its import builds a grammar, which takes four fifths of a server's start.
-    """
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # read: not installed
 
 
 def _url(settings: Settings, port: int, path: str, token: SecretStr) -> str:

@@ -5,6 +5,7 @@ import contextlib
 import os
 import warnings
 from collections.abc import Iterator
+from typing import Any, BinaryIO
 
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
@@ -12,6 +13,7 @@ from pyspark.errors import PySparkException
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
+from liq.common.compat import PYSPARK
 from liq.config import Settings
 from liq.errors import SparkError
 from liq.stack import resolve
@@ -34,11 +36,18 @@ def start(settings: Settings, *, ui: bool = False, progress: Report = silent) ->
     log = settings.home / "logs" / "spark.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with translate_errors(settings), open(log, "ab", opener=_private) as sink:
-        # once a process: Spark's Java goes on, idle, when a session has ended
-        own = {"stdout": sink, "stderr": sink}
-        gateway = SparkContext._gateway or launch_gateway(conf, own)  # type: ignore[no-untyped-call]
-        SparkContext(conf=conf, gateway=gateway)
+        SparkContext(conf=conf, gateway=_open_gateway(conf, sink))
     return SparkSession.builder.getOrCreate()
+
+
+def _open_gateway(conf: SparkConf, sink: BinaryIO) -> Any:
+    """Return the gateway to Java, which logs to ``sink``.
+
+    It is started once a process: Spark's Java goes on, idle, when a session has ended.
+    """
+    running = PYSPARK.get(SparkContext, "_gateway")
+    own = {"stdout": sink, "stderr": sink}
+    return running or launch_gateway(conf, own)  # type: ignore[no-untyped-call]
 
 
 def _private(path: str, flags: int) -> int:

@@ -11,6 +11,7 @@ from kafka.errors import KafkaError as ClientError
 from kafka.partitioner.default import murmur2
 
 from liq.common import forks
+from liq.common.compat import KAFKA_PYTHON
 from liq.config import Settings
 from liq.delivery.messaging.client import client_options, translate_errors
 
@@ -43,6 +44,12 @@ class _Sent(NamedTuple):
     at: float
 
 
+def check_names(producer: Any) -> None:
+    """Raise `DependencyError` if kafka-python lacks the names that end a connection."""
+    KAFKA_PYTHON.get(producer, "_closed")
+    KAFKA_PYTHON.get(KAFKA_PYTHON.get(producer, "_sender"), "force_close")
+
+
 class Connection:
     """One `KafkaProducer` and what it has not delivered yet; used by one thread."""
 
@@ -52,11 +59,12 @@ class Connection:
         self.in_flight: deque[_Sent] = deque()
         with translate_errors(settings):
             self._producer = KafkaProducer(**client_options(settings), **_PRODUCER)
+        check_names(self._producer)
         forks.in_child(self, Connection._leave)
 
     def _leave(self) -> None:
         """Mark it closed in a forked child, which would else wait for a thread that it lacks."""
-        self._producer._closed = True
+        self._producer._closed = True  # a public name does not exist
 
     def send(self, queue: deque[Message]) -> None:
         """Send the queue's messages; ``on_progress`` is called when they are settled."""

@@ -5,10 +5,10 @@ from urllib.parse import urlencode
 
 import waitress
 from flask import Flask
-from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
 
 from liq.common import web
+from liq.common.compat import slow_requests
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ServeError
@@ -29,19 +29,6 @@ _OPTIONS: dict[str, Any] = {
     # a response beyond 1 MB goes to a file: no thread waits for a slow client
     "outbuf_high_watermark": 2**30,
 }
-
-
-class _Channel(HTTPChannel):  # type: ignore[misc] # waitress has no types
-    """A connection whose request must be complete within the idle timeout."""
-
-    last_activity: float
-
-    def handle_read(self) -> None:
-        """Read; bytes of a still incomplete request do not count as activity."""
-        request, since = self.request, self.last_activity
-        super().handle_read()
-        if request is not None and self.request is request:
-            self.last_activity = since
 
 
 def run(settings: Settings | None = None, app: Flask | None = None) -> None:
@@ -69,7 +56,7 @@ def run(settings: Settings | None = None, app: Flask | None = None) -> None:
         ) from error
     for each in sockets.values():
         if isinstance(each, BaseWSGIServer):  # one for each address of the host name
-            each.channel_class = _Channel
+            slow_requests.limit(each)
     server.run()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from tornado.web import authenticated
 from voila.tornado.handler import TornadoVoilaHandler
 
+from liq.common.compat import voila_pages
 from liq.web.voila_app.queue import Place, Queue
 
 NEXT = 5  # the first visitors of the queue retry often, as their turn comes soon
@@ -42,7 +43,7 @@ class Admission:
     @property
     def pool(self) -> list[asyncio.Task[Any]]:
         """Voila's preheated kernels, ready or not."""
-        return self.manager._pools.get(self.notebook, []) if self.preheated else []
+        return voila_pages.find_pool(self.manager, self.notebook) if self.preheated else []
 
     def size_pool(self) -> None:
         """Preheat kernels if no page starts and there are free places."""
@@ -136,11 +137,6 @@ class QueuedPage(TornadoVoilaHandler):  # type: ignore[misc] # Voila ships no ty
             is_made = True
         finally:
             await self._kernels.finish(is_left=self._is_left or not is_made)
-
-    def _log(self) -> None:
-        """Log the request as tornado does, except for a waiting visitor's retries."""
-        if self.get_status() != HTTPStatus.SERVICE_UNAVAILABLE:
-            super()._log()
 
     def _visitor(self) -> str:
         """Return the visitor's identity, from a cookie that this server has signed."""

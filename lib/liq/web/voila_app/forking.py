@@ -17,6 +17,8 @@ from multiprocessing.context import ForkServerProcess
 
 from traitlets.config import Config
 
+from liq.common.compat import fork_server
+
 # on other systems, system libraries may not survive a fork; before 3.11.1 every user of the machine
 # could run code in the fork server (CVE-2022-42919)
 SUPPORTED = sys.platform == "linux" and sys.version_info >= (3, 11, 1)
@@ -29,8 +31,7 @@ def preload() -> None:
     again in each fork.
     """
     if SUPPORTED:
-        main = sys.modules["__main__"]
-        main.__spec__ = main.__file__ = None
+        fork_server.hide_main()
         atexit.register(_end_all)
         forkserver.set_forkserver_preload(["liq.web.voila_app.preloaded"])
         forkserver.ensure_running()
@@ -90,7 +91,7 @@ def _run(arguments: Sequence[str], environ: Mapping[str, str], folder: str) -> N
     try:
         program.launch(arguments, config=config)
     finally:
-        atexit._run_exitfuncs()  # a forked process does not run them
+        fork_server.run_exit_functions()
 
 
 def _end_all() -> None:

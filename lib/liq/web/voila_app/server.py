@@ -8,12 +8,12 @@ import threading
 import webbrowser
 from collections.abc import AsyncIterator
 from functools import cached_property, partial
+from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import voila.handler
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.auth.login import LoginFormHandler
 from jupyter_server.base.handlers import JupyterHandler
@@ -23,21 +23,19 @@ from tornado.web import HTTPError, RequestHandler, authenticated
 from traitlets import Instance, Integer
 from voila.app import Voila
 from voila.handler import BaseVoilaHandler
-from voila.notebook_renderer import NotebookRenderer
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
-from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from liq.common import web
+from liq.common.compat import voila_pages
 from liq.config import Settings
 from liq.errors import ServeError
 from liq.web.access import Shield
-from liq.web.voila_app import exporter, gallery
+from liq.web.voila_app import gallery
 from liq.web.voila_app.admission import Admission, QueuedPage
 
 _HERE = Path(__file__).parent
 _YEAR = 365 * 24 * 3600
 _KERNEL = r"(?P<kernel_id>\w+-\w+-\w+-\w+-\w+)"
-_HEARTBEAT = "<script>window.voila_heartbeat()</script>\n"
 IDLE_S = 20.0  # a connection without a complete request is closed after this
 LONGEST_BODY = 2**20  # bytes; the default buffers 100 MB on each connection, before the login
 
@@ -63,6 +61,7 @@ class Assets:
         }
         files |= {file.name: file for file in pictures.glob("*.png")}
         self.plain = {name: file.read_bytes() for name, file in files.items()}
+        voila_pages.check_widgets(self.plain["anywidget.js"], self.plain["widgets.js"])
         self.zipped = {name: gzip.compress(body, 5, mtime=0) for name, body in self.plain.items()}
         self.version = hashlib.sha256(b"".join(self.plain.values())).hexdigest()[:16]
 
@@ -76,9 +75,17 @@ def allow_many_files() -> None:
 def _shipped(package: str, path: str) -> Path:
     """Return a file of a package without importing the package, which only kernels need."""
     spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        raise ServeError(f"the page needs the package {package}; reinstall liq")
-    return Path(spec.origin).parent / path
+    file = Path(spec.origin).parent / path if spec and spec.origin else None
+    if file is None or not file.is_file():
+        raise ServeError(f"the page needs {path} of the package {package}; reinstall liq")
+    return file
+
+
+def _log_request(handler: RequestHandler) -> None:
+    """Log a request, except for a waiting visitor's retries."""
+    is_retry = handler.get_status() == HTTPStatus.SERVICE_UNAVAILABLE
+    if not (is_retry and isinstance(handler, QueuedPage)):
+        log_request(handler, record_prometheus_metrics=False)  # type: ignore[no-untyped-call]
 
 
 class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
@@ -102,6 +109,7 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
 
     def initialize(self, argv: list[str] | None = None) -> None:
         """Pass the address of the page's files to the template."""
+        voila_pages.install()
         super().initialize(argv)
         self.voila_configuration.page_config_hook = self._locate_assets
 
@@ -118,7 +126,7 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
             "jinja2_env": settings["voila_jinja2_env"],
             # all ports of a host share cookies, so each server has its own names
             "xsrf_cookie_name": f"liq-dashboard-xsrf-{self.port}",
-            "log_function": partial(log_request, record_prometheus_metrics=False),
+            "log_function": _log_request,
         }
 
     def init_handlers(self) -> list[Any]:
@@ -137,7 +145,7 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
             (r"/liq/\w+/([\w.-]+)", Asset, {"assets": self.assets}),
             (r"/login", LoginPage, {"assets": self.assets_url}),
             (r"/logout", Logout),
-            (rf"/api/kernels/{_KERNEL}/channels", Channels),
+            (rf"/api/kernels/{_KERNEL}/channels", voila_pages.Channels),
             (rf"/voila/api/shutdown/{_KERNEL}", VoilaShutdownKernelHandler),
             (r"/apps/?", Gallery, {"server": self, **voila}),
             (r"/apps/([\w.-]+)", AppPage, {"folder": self.folder, **page}),
@@ -150,7 +158,7 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
         Idle connections are closed, since each one takes a file descriptor.
         """
         allow_many_files()
-        exporter.Exporter(
+        voila_pages.Exporter(
             template_paths=self.template_paths,
             template_name=self.voila_configuration.template,
             config=self.config,
@@ -187,36 +195,6 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
         return page_config | {"liqAssets": self.assets_url, "liqTitle": app.title if app else "liq"}
 
 
-class Channels(VoilaKernelWebsocketHandler):  # type: ignore[misc] # Voila ships no types
-    """The websocket between a page and its kernel."""
-
-    def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> Any:  # noqa: FBT001, FBT002 - tornado's
-        """Send ``message``; bytes unchanged.
-
-        Voila filters bytes by a protocol that our page does not use. It takes the first bytes for a
-        count and allocates that many zeros. Messages that the filter applies to have no bytes.
-        """
-        if isinstance(message, bytes):
-            return super(VoilaKernelWebsocketHandler, self).write_message(message, binary)
-        return super().write_message(message, binary)
-
-
-class Renderer(NotebookRenderer):  # type: ignore[misc] # Voila ships no types
-    """Makes a page, and ends it after an error: Voila's page would load for ever."""
-
-    async def generate_content_generator(self, *args: Any, **options: Any) -> AsyncIterator[Any]:
-        """Yield the page's pieces; the page detects a missing last piece."""
-        try:
-            async for piece in super().generate_content_generator(*args, **options):
-                yield piece
-        except Exception:
-            self.log.exception("A page could not be made to its end")
-
-
-voila.handler.NotebookRenderer = Renderer  # Voila has no setting for it
-exporter.install()
-
-
 class Page(QueuedPage):
     """The notebook as a page."""
 
@@ -224,16 +202,15 @@ class Page(QueuedPage):
         """Send the page, and at its end the key with which it stops its kernel on leaving."""
         if path:
             raise HTTPError(404)
-        visit = {"xsrf": self.xsrf_token.decode()}  # the page cannot read the cookie
+        self._key = self.xsrf_token.decode()  # the page cannot read the cookie
         await super().get()  # type: ignore[misc] # authenticated may return None
-        if not self._finished:
-            script = f'<script type="application/json" id="liq-visit">{json_encode(visit)}</script>'
-            self.write(f"{script}\n")
 
     async def get_generator(self, path: str | None = None) -> AsyncIterator[str]:
-        """Yield the page's pieces; a blank line replaces Voila's heartbeat script."""
+        """Yield the page's pieces and the key; a blank line replaces Voila's heartbeat script."""
         async for piece in super().get_generator(path):
-            yield "\n" if piece == _HEARTBEAT else piece
+            yield "\n" if piece == voila_pages.HEARTBEAT else piece
+        visit = json_encode({"xsrf": self._key})
+        yield f'<script type="application/json" id="liq-visit">{visit}</script>\n'
 
 
 class AppPage(Page):
