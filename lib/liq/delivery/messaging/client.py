@@ -1,11 +1,16 @@
-"""Connection options and errors of all Kafka clients."""
+"""Connection options, errors and probes of all Kafka clients.
+
+Probes need no client: kafka-python leaks sockets and a thread when no broker answers.
+"""
 
 import contextlib
 import os
 import socket
 import ssl
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from kafka.errors import KafkaConnectionError, KafkaTimeoutError, SaslAuthenticationFailedError
@@ -17,7 +22,10 @@ from liq.errors import KafkaError
 TIMEOUT_MS = 10_000  # for a request's answer; kafka-python repeats some requests once
 CLOSE_MS = 2_000
 _PROBE_S = 5.0
-_API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)  # size, key, version, correlation, client
+# Kafka's protocol: ApiVersions (key 18, version 0), correlation id 7, no client id. A broker
+# answers it before anybody has logged in.
+_API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 7, -1)
+_HEAD = struct.Struct(">ii")  # length and correlation id
 _FROZEN = f"it takes connections, but did not answer within {_PROBE_S:g} s"
 _AWAY = "is it running? Start it with `liq up`, or set LIQ_KAFKA_HOST and LIQ_KAFKA_PORT"
 _LOGIN = (
@@ -68,6 +76,14 @@ def require_own(owner: int, what: str) -> None:
         raise KafkaError(f"process {owner} has this {what} open; start one in this process")
 
 
+def probe_brokers(settings: Settings, timeout: float) -> Mapping[str, str]:
+    """Return the address of each broker that does not answer within ``timeout`` s, and why."""
+    brokers = settings.kafka_bootstrap.split(",")
+    with ThreadPoolExecutor(len(brokers)) as pool:
+        reasons = pool.map(lambda broker: _ask(broker, settings, timeout), brokers)
+        return {broker: why for broker, why in zip(brokers, reasons, strict=True) if why}
+
+
 def _probe(brokers: str, *, plain: bool) -> None:
     """Probe the brokers with a TCP connection; raise `OSError` if none answers.
 
@@ -108,3 +124,34 @@ def _shake_hands(connection: socket.socket) -> None:
             context.wrap_socket(connection).close()
     except TimeoutError as error:
         raise TimeoutError(_FROZEN) from error
+
+
+def _ask(broker: str, settings: Settings, timeout: float) -> str:
+    """Return why the broker does not answer, "" if it does."""
+    end = time.monotonic() + timeout
+    host, port = broker.rsplit(":", 1)
+    try:
+        with (
+            socket.create_connection((host, int(port)), timeout) as plain,
+            _secured(plain, host, settings) as connection,
+        ):
+            connection.sendall(_API_VERSIONS)
+            answer = b""
+            while len(answer) < _HEAD.size:
+                connection.settimeout(max(end - time.monotonic(), 0.01))
+                part = connection.recv(_HEAD.size - len(answer))
+                if not part:
+                    return "it hung up"
+                answer += part
+    except TimeoutError:
+        return f"no answer within {timeout:g} s"
+    except OSError as error:
+        return error.strerror or str(error)
+    return "" if _HEAD.unpack(answer)[1] == 7 else "what answers there is no Kafka"
+
+
+def _secured(plain: socket.socket, host: str, settings: Settings) -> socket.socket:
+    if settings.kafka_security == "PLAINTEXT":
+        return plain
+    context = ssl.create_default_context(cafile=settings.kafka_ca and str(settings.kafka_ca))
+    return context.wrap_socket(plain, server_hostname=host)
