@@ -220,7 +220,7 @@ def test_spark_logs_in_to_kafka_as_the_settings_say(tmp_path: Path) -> None:
         kafka_ca="/ca.pem",
         kafka_password='of "quotes"',
     )
-    assert job._kafka(settings) == {
+    assert job._build_kafka_options(settings) == {
         "kafka.bootstrap.servers": "one:9092,two:9092",
         "kafka.security.protocol": "SASL_SSL",
         "kafka.ssl.truststore.type": "PEM",
@@ -229,7 +229,7 @@ def test_spark_logs_in_to_kafka_as_the_settings_say(tmp_path: Path) -> None:
         "kafka.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required"
         r' username="liq" password="of \"quotes\"";',
     }
-    assert set(job._kafka(Settings.load(home=tmp_path))) == {
+    assert set(job._build_kafka_options(Settings.load(home=tmp_path))) == {
         "kafka.bootstrap.servers",
         "kafka.security.protocol",
     }

@@ -24,7 +24,7 @@ def parse(messages: DataFrame) -> DataFrame:
     A print dated more than ten minutes after its receipt is dropped too, since it would make all
     others late.
     """
-    fields = f.from_json(f.col("value").cast("string"), _schema()).alias("print")
+    fields = f.from_json(f.col("value").cast("string"), _build_schema()).alias("print")
     prints = (
         messages.select(fields)
         .select("print.*")
@@ -60,7 +60,7 @@ def find_cascades(prints: DataFrame, gap: int, min_prints: int) -> DataFrame:
         f.size(f.collect_set("exchange")).cast("long").alias("exchanges"),
         f.size(f.collect_set("symbol")).cast("long").alias("symbols"),
         first["exchange"].alias("first_exchange"),
-        *_totals(),
+        *_sum_sides(),
     )
     return runs.where(f.col("prints") >= min_prints).select(*get_type_hints(Cascade))
 
@@ -74,7 +74,7 @@ def sum_buckets(prints: DataFrame, bucket: int) -> DataFrame:
         f.lit(bucket).cast("long").alias("bucket"),
         f.count("*").alias("prints"),
         f.max("notional").alias("largest_usd"),
-        *_totals(),
+        *_sum_sides(),
     )
     return sums.withColumn("ts", f.unix_micros("window.start")).select(*get_type_hints(Sums))
 
@@ -86,26 +86,26 @@ def messages(records: DataFrame, *key: str) -> DataFrame:
     )
 
 
-def _totals() -> list[Column]:
+def _sum_sides() -> list[Column]:
     return [
-        _usd(Side.LONG).alias("long_usd"),
-        _usd(Side.SHORT).alias("short_usd"),
+        _sum_usd(Side.LONG).alias("long_usd"),
+        _sum_usd(Side.SHORT).alias("short_usd"),
         f.count_if(~f.col("source").isin(*map(str, LIVE_SOURCES))).alias("not_live"),
         f.count_if(f.col("completeness") != str(Completeness.FULL)).alias("partial"),
     ]
 
 
-def _usd(side: Side) -> Column:
+def _sum_usd(side: Side) -> Column:
     exact = f.when(f.col("side") == str(side), f.col("notional").try_cast(_EXACT))
     return f.coalesce(f.sum(exact).cast("double"), f.lit(0.0))
 
 
-def _schema() -> StructType:
+def _build_schema() -> StructType:
     hints = get_type_hints(Liquidation, include_extras=False)
-    return StructType([StructField(name, _type(hint)) for name, hint in hints.items()])
+    return StructType([StructField(name, _convert_type(hint)) for name, hint in hints.items()])
 
 
-def _type(hint: type) -> DataType:
+def _convert_type(hint: type) -> DataType:
     if issubclass(hint, (str, Enum)):
         return StringType()
     return DoubleType() if issubclass(hint, float) else LongType()

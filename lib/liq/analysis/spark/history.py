@@ -25,7 +25,7 @@ def cascades(
     ``to_ts`` as datetime64[us, UTC]. Raises `SparkError` when Spark cannot be started or read a
     file.
     """
-    return _of(
+    return _compute(
         files, CASCADES, lambda prints: detection.find_cascades(prints, gap, min_prints), settings
     )
 
@@ -35,10 +35,10 @@ def sums(files: Files, *, bucket: int = 60, settings: Settings | None = None) ->
 
     Columns as in `liq.records.model.Sums`, ``ts`` as datetime64[us, UTC]. Raises like `cascades`.
     """
-    return _of(files, SUMS, lambda prints: detection.sum_buckets(prints, bucket), settings)
+    return _compute(files, SUMS, lambda prints: detection.sum_buckets(prints, bucket), settings)
 
 
-def _of(
+def _compute(
     files: Files,
     stream: Stream,
     find: Callable[[DataFrame], DataFrame],
@@ -48,7 +48,7 @@ def _of(
     spark = start(settings)
     try:
         with translate_errors(settings):
-            stored = spark.read.parquet(*map(_literal, files))
+            stored = spark.read.parquet(*map(_escape_path, files))
             once = detection.deduplicate(detection.keep_valid(stored), lateness=0)
             rows = find(once).orderBy(*stream.keys).collect()
     finally:
@@ -60,6 +60,6 @@ def _of(
     return frame
 
 
-def _literal(file: str | Path) -> str:
+def _escape_path(file: str | Path) -> str:
     """Return a file's path so that Spark takes no character of it for a pattern."""
     return re.sub(r"[\\*?\[\]{}]", r"\\\g<0>", str(Path(file).absolute()))

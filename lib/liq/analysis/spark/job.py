@@ -114,7 +114,7 @@ class Job:
             return Progress()
         for one in itertools.chain.from_iterable(recent):
             self._count(one)
-        return _progress([each[-1] for each in recent], max(self._late.values(), default=0))
+        return _summarize([each[-1] for each in recent], max(self._late.values(), default=0))
 
     def _count(self, progress: Any) -> None:
         query, moment = str(progress["id"]), progress["timestamp"]
@@ -128,28 +128,28 @@ class Job:
         messaging.ensure_topics(self._settings)
         self._spark = start(self._settings, ui=self._ui)
         with translate_errors(self._settings):
-            prints = self._prints(self._spark)
+            prints = self._read_prints(self._spark)
             found = detection.find_cascades(prints, self._gap, self._min_prints)
             cascades = detection.messages(found, *CASCADES.partition_by)
             summed = detection.sum_buckets(prints, self._bucket)
             sums = detection.messages(summed, *SUMS.partition_by)
             self._queries = [  # none, unless both could be started
-                self._query(cascades, CASCADES, f"{self._gap}s"),
-                self._query(sums, SUMS, f"sums-{self._bucket}s"),
+                self._start_query(cascades, CASCADES, f"{self._gap}s"),
+                self._start_query(sums, SUMS, f"sums-{self._bucket}s"),
             ]
 
-    def _prints(self, spark: SparkSession) -> DataFrame:
-        reader = spark.readStream.format("kafka").options(**_kafka(self._settings))
+    def _read_prints(self, spark: SparkSession) -> DataFrame:
+        reader = spark.readStream.format("kafka").options(**_build_kafka_options(self._settings))
         topic = LIQUIDATIONS.topic(self._settings)
         arriving = reader.options(subscribe=topic, startingOffsets="earliest").load()
         return detection.deduplicate(detection.parse(arriving), self._lateness)
 
-    def _query(self, messages: DataFrame, stream: Stream, checkpoint: str) -> StreamingQuery:
+    def _start_query(self, messages: DataFrame, stream: Stream, checkpoint: str) -> StreamingQuery:
         settings = self._settings
         folder = settings.spark_checkpoints or str(settings.home / "spark")
         return (
             messages.writeStream.format("kafka")
-            .options(**_kafka(settings), topic=stream.topic(settings))
+            .options(**_build_kafka_options(settings), topic=stream.topic(settings))
             .option("checkpointLocation", f"{folder}/{LIQUIDATIONS.topic(settings)}-{checkpoint}")
             .outputMode("append")
             .trigger(processingTime=f"{self._every:g} seconds")
@@ -185,25 +185,25 @@ async def run(job: Job, show: Callable[[Progress], None] | None = None) -> None:
             await job.stop()
 
 
-def _progress(latest: list[Any], late: int) -> Progress:
+def _summarize(latest: list[Any], late: int) -> Progress:
     operators = [operator for each in latest for operator in each["stateOperators"]]
     return Progress(
         batch=min(each["batchId"] for each in latest),
         rows=max(each["numInputRows"] or 0 for each in latest),
         late=late,
-        input_rate=max(_rate(each["inputRowsPerSecond"]) for each in latest),
-        processed_rate=min(_rate(each["processedRowsPerSecond"]) for each in latest),
+        input_rate=max(_keep_finite(each["inputRowsPerSecond"]) for each in latest),
+        processed_rate=min(_keep_finite(each["processedRowsPerSecond"]) for each in latest),
         state=sum(operator["numRowsTotal"] for operator in operators),
         state_bytes=sum(operator["memoryUsedBytes"] for operator in operators),
         watermark=min(each["eventTime"].get("watermark", "") for each in latest),
     )
 
 
-def _rate(found: float | None) -> float:
+def _keep_finite(found: float | None) -> float:
     return found if found and math.isfinite(found) else 0.0  # the first batch has none
 
 
-def _kafka(settings: Settings) -> dict[str, str]:
+def _build_kafka_options(settings: Settings) -> dict[str, str]:
     """Return how Kafka's Java client, in Spark, reaches the broker and logs in there."""
     options = {
         "kafka.bootstrap.servers": settings.kafka_bootstrap,

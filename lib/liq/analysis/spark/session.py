@@ -32,10 +32,10 @@ def start(settings: Settings, *, ui: bool = False, progress: Report = silent) ->
     # of frames that Spark hands to pandas, which liq has none of
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     resolve.ensure(settings, progress)
-    conf = SparkConf(loadDefaults=False).setAll(list(_configuration(settings, ui=ui).items()))
+    conf = SparkConf(loadDefaults=False).setAll(list(_configure(settings, ui=ui).items()))
     log = settings.home / "logs" / "spark.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with translate_errors(settings), open(log, "ab", opener=_private) as sink:
+    with translate_errors(settings), open(log, "ab", opener=_open_private) as sink:
         SparkContext(conf=conf, gateway=_open_gateway(conf, sink))
     return SparkSession.builder.getOrCreate()
 
@@ -50,7 +50,7 @@ def _open_gateway(conf: SparkConf, sink: BinaryIO) -> Any:
     return running or launch_gateway(conf, own)  # type: ignore[no-untyped-call]
 
 
-def _private(path: str, flags: int) -> int:
+def _open_private(path: str, flags: int) -> int:
     """Open a file that its owner alone can read, as all logs are."""
     return os.open(path, flags, 0o600)
 
@@ -66,7 +66,7 @@ def translate_errors(settings: Settings) -> Iterator[None]:
         raise SparkError(f"Spark: {first}; see {log}") from error
 
 
-def _configuration(settings: Settings, *, ui: bool) -> dict[str, str]:
+def _configure(settings: Settings, *, ui: bool) -> dict[str, str]:
     # Java goes on while this process does
     folder = _links.enter_context(resolve.plain_path(resolve.folder(settings) / "spark"))
     jars = sorted(folder.glob("*.jar"))

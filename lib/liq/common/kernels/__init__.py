@@ -58,10 +58,10 @@ def private_folder() -> Iterator[Path]:
 
     Folders that a killed process left behind are removed first.
     """
-    root = _root()
+    root = _find_root()
     for folder in root.glob(f"{_PREFIX}*"):
         _remove_leftover(folder)
-    folder, held = _locked_folder(root)
+    folder, held = _lock_new_folder(root)
     try:
         yield folder
     finally:
@@ -69,14 +69,14 @@ def private_folder() -> Iterator[Path]:
         held.close()
 
 
-def _root() -> Path:
+def _find_root() -> Path:
     """Return the folder for temporary files, or /tmp if its path is too long for a socket's."""
     root = Path(tempfile.gettempdir())
     fits = len(os.fsencode(root)) + len(f"/{_PREFIX}12345678") <= _LONGEST_FOLDER
     return root if fits else Path("/tmp")  # noqa: S108 - a folder of mode 0700 is made in it
 
 
-def _locked_folder(root: Path) -> tuple[Path, Private]:
+def _lock_new_folder(root: Path) -> tuple[Path, Private]:
     """Make a folder and lock it: no other process takes it for a leftover."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))

@@ -133,7 +133,7 @@ def _ask(broker: str, settings: Settings, timeout: float) -> str:
     try:
         with (
             socket.create_connection((host, int(port)), timeout) as plain,
-            _secured(plain, host, settings) as connection,
+            _secure(plain, host, settings) as connection,
         ):
             connection.sendall(_API_VERSIONS)
             answer = b""
@@ -150,7 +150,7 @@ def _ask(broker: str, settings: Settings, timeout: float) -> str:
     return "" if _HEAD.unpack(answer)[1] == 7 else "what answers there is no Kafka"
 
 
-def _secured(plain: socket.socket, host: str, settings: Settings) -> socket.socket:
+def _secure(plain: socket.socket, host: str, settings: Settings) -> socket.socket:
     if settings.kafka_security == "PLAINTEXT":
         return plain
     context = ssl.create_default_context(cafile=settings.kafka_ca and str(settings.kafka_ca))

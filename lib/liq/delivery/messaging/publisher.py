@@ -154,7 +154,7 @@ class Publisher:
             recovered=self._recovered,
             queued=len(self._outbox.queue) + self._outbox.on_disk,
             in_flight=len(in_flight),
-            waiting_s=self._waiting_s(),
+            waiting_s=self._measure_wait(),
             last_error=self._last_error,
             warning=self._outbox.warning,
         )
@@ -176,12 +176,12 @@ class Publisher:
             await asyncio.to_thread(self._outbox.flush, insist=True)
             stats = self.stats()
             raise KafkaError(
-                f"{stats.queued + stats.in_flight} messages {self._fate()}: Kafka at "
+                f"{stats.queued + stats.in_flight} messages {self._describe_fate()}: Kafka at "
                 f"{self._settings.kafka_bootstrap} did not acknowledge them within {timeout} s. "
                 f"{self._last_error}"
             )
 
-    def _fate(self) -> str:
+    def _describe_fate(self) -> str:
         """Describe what happens to the messages that Kafka did not acknowledge in time."""
         if not self._settings.buffer_mb:
             return "may be lost"
@@ -196,7 +196,7 @@ class Publisher:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    def _waiting_s(self) -> float:
+    def _measure_wait(self) -> float:
         connection, since = self._connection, self._down_since
         with contextlib.suppress(IndexError):
             since = since or (connection.in_flight[0].at if connection else None)
@@ -205,7 +205,7 @@ class Publisher:
     async def _publish(self, stream: Stream, record: msgspec.Struct) -> bool:
         """Queue a record, or a dead letter with the reason if it breaks its topic's schema."""
         topic, origin = stream.topic(self._settings), getattr(record, stream.partition_by[0])
-        value = _bytes(repr(record))
+        value = _encode_text(repr(record))
         try:
             value = encode(record)
             _check(stream, value)
@@ -219,9 +219,9 @@ class Publisher:
         self, venue: str, reason: str, raw: str | bytes, about: Mapping[str, str]
     ) -> None:
         headers = {"venue": venue, "reason": reason[:_REASON_LIMIT], **about}
-        encoded = [(name, _bytes(text)) for name, text in headers.items()]
-        value = _bytes(raw[:_VALUE_LIMIT])
-        await self._put(Message(self._settings.dlq_topic, _bytes(venue), value, encoded))
+        encoded = [(name, _encode_text(text)) for name, text in headers.items()]
+        value = _encode_text(raw[:_VALUE_LIMIT])
+        await self._put(Message(self._settings.dlq_topic, _encode_text(venue), value, encoded))
         self._dead_lettered += 1
 
     async def _put(self, message: Message) -> None:
@@ -240,7 +240,7 @@ class Publisher:
     # What follows runs in the sending thread.
 
     def _run(self) -> None:
-        while not self._finished():
+        while not self._is_finished():
             self._wake.wait(_DISK_RETRY_S if self._outbox.failing else None)
             self._wake.clear()
             started = time.monotonic()
@@ -250,13 +250,13 @@ class Publisher:
             except Exception as error:  # unacknowledged messages are still here, whatever failed
                 self._errors += 1
                 self._last_error = str(error)
-                self._start_anew()
+                self._reconnect()
             time.sleep(max(0.0, started + pause - time.monotonic()))
         if self._connection:
             self._connection.close()
         self._outbox.close()
 
-    def _finished(self) -> bool:
+    def _is_finished(self) -> bool:
         delivered = self._outbox.empty and not (self._connection and self._connection.in_flight)
         return self._abandoned or (self._closing and delivered)
 
@@ -283,7 +283,7 @@ class Publisher:
             self._settled += 1
             self._acknowledged += message.topic in self._counted
 
-    def _start_anew(self) -> None:
+    def _reconnect(self) -> None:
         """Drop the connection, if there is one, and queue unacknowledged messages again."""
         self._down_since = self._down_since or time.monotonic()
         connection, self._connection = self._connection, None
@@ -303,5 +303,5 @@ def _check(stream: Stream, value: bytes) -> None:
         raise RejectedMessage(f"{len(value)} bytes are too many for one record")
 
 
-def _bytes(text: str | bytes) -> bytes:
+def _encode_text(text: str | bytes) -> bytes:
     return text if isinstance(text, bytes) else text.encode(errors="replace")

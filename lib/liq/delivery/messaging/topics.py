@@ -92,11 +92,11 @@ def offsets(groups: Mapping[str, str], settings: Settings) -> Sequence[Partition
         return [
             partition
             for topic, group in groups.items()
-            for partition in _partitions(topic, group, settings)
+            for partition in _read_partitions(topic, group, settings)
         ]
 
 
-def _partitions(topic: str, group: str, settings: Settings) -> Sequence[Partition]:
+def _read_partitions(topic: str, group: str, settings: Settings) -> Sequence[Partition]:
     # joining the group would take partitions from the sink, so only its offsets are requested
     consumer = KafkaConsumer(
         **client_options(settings),
@@ -164,24 +164,24 @@ def _read(
         for each, begin in consumer.beginning_offsets(partitions).items():
             consumer.seek(each, max(begin, ends[each] - newest))
     received = time.monotonic()
-    while any(_position(consumer, each) < ends[each] for each in partitions):
+    while any(_find_position(consumer, each) < ends[each] for each in partitions):
         batches = consumer.poll(timeout_ms=_POLL_MS)
         if batches:
             received = time.monotonic()
         elif time.monotonic() > received + _PATIENCE_S:
             raise KafkaError(f"{partitions[0].topic} gave nothing for {_PATIENCE_S:.0f} s")
         for each, records in batches.items():
-            yield from (_record(one) for one in records if one.offset < ends[each])
+            yield from (_convert(one) for one in records if one.offset < ends[each])
 
 
-def _position(consumer: KafkaConsumer, partition: TopicPartition) -> int:
+def _find_position(consumer: KafkaConsumer, partition: TopicPartition) -> int:
     position: int | None = consumer.position(partition, timeout_ms=TIMEOUT_MS)
     if position is None:
         raise KafkaError(f"{partition.topic} gave no offset of its begin; `liq status`")
     return position
 
 
-def _record(one: Any) -> StoredMessage:
+def _convert(one: Any) -> StoredMessage:
     headers = dict(one.headers)
     return StoredMessage(
         one.partition, one.offset, one.timestamp * 1000, one.key, one.value, headers

@@ -32,7 +32,7 @@ class App:
 def apps(folder: Path) -> list[App]:
     """Return the apps in ``folder``, the live dashboard first."""
     notebooks = sorted(folder.glob("*.ipynb"), key=lambda path: (path.stem != HOME, path.stem))
-    return [app for path in notebooks if (app := _app(path))]
+    return [app for path in notebooks if (app := _read_app(path))]
 
 
 def find(folder: Path, name: str) -> App | None:
@@ -40,26 +40,26 @@ def find(folder: Path, name: str) -> App | None:
     return next((app for app in apps(folder) if app.name == name), None)
 
 
-def _app(path: Path) -> App | None:
+def _read_app(path: Path) -> App | None:
     try:
         notebook = json.loads(path.read_text())
         if notebook["metadata"].get("app", True) is False:
             return None
-        title, about = _introduction(notebook)
+        title, about = _read_introduction(notebook)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         return App(path.stem, path.stem, f"This notebook cannot be read: {error!r}")
     return App(path.stem, title or path.stem, about)
 
 
-def _introduction(notebook: dict[str, Any]) -> tuple[str, str]:
+def _read_introduction(notebook: dict[str, Any]) -> tuple[str, str]:
     """Return the title and the first sentence of the first cell, as plain text."""
     cell = notebook["cells"][0]
     if cell["cell_type"] != "markdown":
         return "", ""
     title, _, rest = "".join(cell["source"]).partition("\n")
     paragraph = " ".join(rest.strip().split("\n\n")[0].split())
-    return title.lstrip("# "), _SENTENCE.split(_plain(paragraph), 1)[0]
+    return title.lstrip("# "), _SENTENCE.split(_strip_markdown(paragraph), 1)[0]
 
 
-def _plain(markdown: str) -> str:
+def _strip_markdown(markdown: str) -> str:
     return _MARKUP.sub(lambda found: next(filter(None, found.groups()), ""), markdown)

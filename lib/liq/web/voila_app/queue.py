@@ -45,7 +45,7 @@ class Queue:
         self._forget(now)
         if visitor in self._waiting or len(self._waiting) < LONGEST:
             self._waiting[visitor] = now
-        if self.has_share(visitor) or self.ahead_of(visitor) >= self._startable(now):
+        if self.has_share(visitor) or self.ahead_of(visitor) >= self._count_startable(now):
             return None
         self._waiting.pop(visitor, None)
         place = Place(visitor, now)
@@ -58,7 +58,7 @@ class Queue:
 
     def ahead_of(self, visitor: str) -> int:
         """Return the number of visitors who get their page before this one."""
-        return sum(not self.has_share(each) for each in self._before(visitor))
+        return sum(not self.has_share(each) for each in self._list_before(visitor))
 
     def has_share(self, visitor: str) -> bool:
         """Return whether the visitor has the maximum number of pages per visitor."""
@@ -75,11 +75,11 @@ class Queue:
         """Whether no visitor waits and no page starts."""
         return not self._waiting and not any(each.is_starting for each in self._taken)
 
-    def _startable(self, now: float) -> int:
+    def _count_startable(self, now: float) -> int:
         starting = sum(each.is_starting and now - each.since < STARTING_S for each in self._taken)
         return min(self.places - self.taken, self.starts - starting)
 
-    def _before(self, visitor: str) -> Iterator[str]:
+    def _list_before(self, visitor: str) -> Iterator[str]:
         for each in self._waiting:
             if each == visitor:
                 return
