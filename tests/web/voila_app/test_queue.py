@@ -2,7 +2,7 @@
 
 import pytest
 
-from liq.web.voila_app.queue import LONGEST, PATIENCE_S, STARTING_S, Place, Queue
+from liq.web.voila_app.admission import LONGEST, PATIENCE_S, STARTING_S, Place, Queue
 
 
 class Clock:

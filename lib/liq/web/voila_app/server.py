@@ -95,7 +95,7 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
     """
 
     liq_settings = Instance(Settings).tag(config=True)
-    places = Integer(12, config=True, help="kernels at most, see liq.web.voila_app.queue")
+    places = Integer(12, config=True, help="kernels at most, see liq.web.voila_app.admission")
 
     @property
     def folder(self) -> Path:
