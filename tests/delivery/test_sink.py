@@ -26,32 +26,19 @@ from liq import stack as local
 from liq.config import Settings
 from liq.delivery import connect, messaging
 from liq.query import questdb
-from liq.records.model import Completeness, Liquidation, PriceKind, Side, Source, encode
+from liq.records.model import encode
 from liq.records.streams import LIQUIDATIONS
 from liq.stack import ServiceState
 from support.helpers import PATIENCE_S, eventually, own_streams
 from support.proxy import Proxy
+from support.records import numbered
 from support.workers import own_worker
 
 pytestmark = pytest.mark.stack
 
 TS = 1_732_000_000_000_001
-PRINT = Liquidation(
-    ts=TS,
-    recv_ts=TS + 4_321,
-    exchange="binance_usdm",
-    symbol="BTCUSDT",
-    base="BTC",
-    quote="USDT",
-    side=Side.LONG,
-    raw_side="SELL",
-    price=90_000.5,
-    price_kind=PriceKind.AVERAGE,
-    quantity=0.014,
-    notional=1_260.007,
-    event_id=-1,
-    completeness=Completeness.THROTTLED,
-    source=Source.SIMULATOR,
+PRINT = msgspec.structs.replace(
+    numbered(-1), ts=TS, recv_ts=TS + 4_321, price=90_000.5, quantity=0.014, notional=1_260.007
 )
 
 

@@ -13,6 +13,7 @@ from support.records import numbered
 
 
 async def main(first: int, count: int) -> None:
+    """Publish ``count`` records from number ``first`` on."""
     async with Publisher() as publisher:
         for number in range(first, first + count):
             await publisher.publish(numbered(number, f"C{number % 40}USDT"))

@@ -35,10 +35,12 @@ class LimitedDisk(Disk):
     """
 
     def fill(self) -> None:
+        """Refuse writes of this process."""
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
 
     def free(self) -> None:
+        """Allow writes of this process again."""
         lift_limit()
 
 

@@ -42,15 +42,18 @@ publisher = Publisher(settings)
 
 
 def totals(number: int) -> bool:
+    """Whether a catalogue query gives the totals of ``number``."""
     frame = liq.hit("totals", window="2h", until=UNTIL, min_notional=number % ROWS + 1)
     return int(frame["prints"].item()) == ROWS - number % ROWS
 
 
 def fetch(number: int) -> bool:
+    """Whether QuestDB answers SQL with ``number``."""
     return int(questdb.fetch("SELECT %(n)s::long AS n", {"n": number})["n"].item()) == number
 
 
 def get(number: int) -> bool:
+    """Whether QuestDB answers HTTP with ``number``."""
     answer = client.get(f"{settings.questdb_url}/exec", params={"query": f"SELECT {number}"})
     return bool(answer.json()["dataset"] == [[number]])
 
@@ -72,6 +75,7 @@ def work(first: int) -> list[str]:
 
 
 def export(first: int) -> list[str]:
+    """Return a complaint if an exported file carries another stamp."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "totals.parquet")
         stamp = liq.export("totals", path, window="2h", until=UNTIL)
@@ -93,6 +97,7 @@ def deliver(first: int) -> list[str]:
 
 
 async def publish(first: int) -> None:
+    """Publish a child's own records."""
     async with Publisher(settings) as own:
         for number in range(first, first + PUBLISHED):
             await own.publish(numbered(number))
@@ -118,10 +123,12 @@ def in_fork(act: Callable[[], list[str]]) -> list[str]:
 
 
 def as_child(first: int) -> list[str]:
+    """Return the faults of all that a child does."""
     return [*work(first), *export(first), *deliver(first)]
 
 
 def in_executor() -> list[str]:
+    """Return the faults of children of a `ProcessPoolExecutor`."""
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(CHILDREN, mp_context=context) as pool:
         found = pool.map(as_child, range(1000, 1000 * CHILDREN + 1, 1000))
@@ -129,12 +136,14 @@ def in_executor() -> list[str]:
 
 
 def in_pool() -> list[str]:
+    """Return the faults of children of a `multiprocessing` pool."""
     with multiprocessing.get_context("fork").Pool(CHILDREN) as pool:
         found = pool.map(as_child, range(11_000, 10_000 + 1000 * CHILDREN + 1, 1000), 1)
         return [fault for faults in found for fault in faults]
 
 
 def in_bare_forks() -> list[str]:
+    """Return the faults of children that threads fork."""
     faults: list[str] = []
     threads = [
         threading.Thread(target=lambda first=first: faults.extend(in_fork(lambda: as_child(first))))
@@ -148,6 +157,8 @@ def in_bare_forks() -> list[str]:
 
 
 def in_fork_of_fork() -> list[str]:
+    """Return the faults of a child and of its child."""
+
     def child() -> list[str]:
         return [*as_child(31_000), *in_fork(lambda: as_child(32_000)), *work(33_000)]
 
@@ -204,6 +215,7 @@ class Busy:
             self._over.wait(0.01)
 
     def end(self) -> None:
+        """Stop asking and publishing, and wait for the threads."""
         self._over.set()
         for each in self._threads:
             each.join()
@@ -233,6 +245,7 @@ def undelivered(sent: int) -> list[str]:
 
 
 def main() -> None:
+    """Print the faults of all ways to fork, as JSON."""
     work(0)  # so that there are connections to take over
     busy = Busy()
     ways = in_executor, in_pool, in_bare_forks, in_fork_of_fork, with_locks_held

@@ -33,14 +33,17 @@ class Recording:
 
     @property
     def recv_ts(self) -> int:
+        """The time at which frames are received (UTC microseconds)."""
         return int(self.expected["recv_ts"])
 
     @property
     def frames(self) -> dict[str, bytes]:
+        """The frames as they travel, by name."""
         return {name: self.frame(document) for name, document in self.documents.items()}
 
     @property
     def instruments(self) -> Instruments:
+        """The contracts of the listing, by symbol."""
         listing = venue(self.venue).listing
         if listing is None:
             return {}

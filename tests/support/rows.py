@@ -70,6 +70,7 @@ def ask(sql: str, settings: Settings) -> pd.DataFrame:
 
 
 def micros_of(ts: str | datetime) -> int:
+    """Return a time as microseconds since 1970; without a zone it is UTC."""
     moment = datetime.fromisoformat(ts) if isinstance(ts, str) else ts
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
@@ -77,6 +78,7 @@ def micros_of(ts: str | datetime) -> int:
 
 
 def price(ts: str | datetime, amount: float, **changes: Any) -> Price:
+    """Return a mark price at ``ts``, with ``changes`` to its fields."""
     micros = micros_of(ts)
     record = Price(
         ts=micros,
@@ -93,6 +95,7 @@ def price(ts: str | datetime, amount: float, **changes: Any) -> Price:
 
 
 def liquidation(ts: str | datetime, notional: float, **changes: Any) -> Liquidation:
+    """Return a liquidation of ``notional`` dollars at ``ts``, with ``changes`` to its fields."""
     micros = micros_of(ts)
     record = Liquidation(
         ts=micros,
@@ -115,6 +118,7 @@ def liquidation(ts: str | datetime, notional: float, **changes: Any) -> Liquidat
 
 
 def health(ts: str | datetime, **changes: Any) -> FeedHealth:
+    """Return a row of feed health at ``ts``, with ``changes`` to its fields."""
     record = FeedHealth(
         ts=micros_of(ts), exchange="bybit", source=Source.LIVE, completeness=Completeness.FULL,
         connected=True, messages=1, gaps=0, reconnects=0, lag=None, queued=0,

@@ -30,6 +30,7 @@ class Cluster:
         self.address = f"spark://127.0.0.1:{self._port}"
 
     def start(self, name: str, *options: str) -> subprocess.Popen[bytes]:
+        """Start a service of docker-compose.yml on this machine, its output in a log."""
         programs = Path(sys.executable).parent
         program, main, *words = SERVICES[name]["command"]
         command = [str(programs / program), main, *options]
@@ -44,10 +45,12 @@ class Cluster:
             )
 
     def master(self) -> subprocess.Popen[bytes]:
+        """Start the master."""
         ports = ("--port", f"{self._port}", "--webui-port", f"{self._pages}")
         return self.start("spark-master", *ports)
 
     def worker(self) -> subprocess.Popen[bytes]:
+        """Start a worker."""
         options = ("--host", "127.0.0.1", "--webui-port", f"{self._worker_pages}")
         return self.start("spark-worker", *options)
 

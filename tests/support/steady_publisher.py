@@ -12,6 +12,7 @@ from support.records import numbered
 
 
 async def main(ledger: str, first: int) -> None:
+    """Publish records from number ``first`` on, and write their numbers to ``ledger``."""
     publisher = Publisher()
     await publisher.start()
     file = os.open(ledger, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
