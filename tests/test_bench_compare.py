@@ -137,5 +137,5 @@ def test_the_picture_has_a_bar_from_one_to_each_ratio() -> None:
     assert list(bars.error_x["array"]) == [8.0, 1.0]
 
 
-def test_numbers_have_as_many_decimals_as_say_something() -> None:
+def test_numbers_of_a_comparison_have_only_significant_decimals() -> None:
     assert [number(value) for value in (0.123, 12.34, 1234.5)] == ["0.12", "12.3", "1,234"]

@@ -275,7 +275,9 @@ async def test_the_other_worker_goes_on_when_one_is_killed(
         {"kafka_security": "SSL"},
     ],
 )
-def test_a_failed_login_is_an_error_that_says_so(change: dict[str, Any], cluster: Cluster) -> None:
+def test_a_failed_login_is_an_error_that_names_the_login(
+    change: dict[str, Any], cluster: Cluster
+) -> None:
     settings = cluster.settings.model_copy(update=change)
     with pytest.raises(KafkaError, match="LIQ_KAFKA_CA") as caught:
         messaging.ensure_topics(settings)

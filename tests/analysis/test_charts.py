@@ -151,7 +151,7 @@ def test_colours_follow_the_theme(chart: Chart[Any], frame: pd.DataFrame, theme:
 
 
 @each_chart
-def test_no_rows_say_so(chart: Chart[Any], frame: pd.DataFrame) -> None:
+def test_a_chart_without_rows_has_a_note(chart: Chart[Any], frame: pd.DataFrame) -> None:
     assert texts(chart(frame.iloc[:0])) == ["no liquidations in this window"]
     assert texts(chart(frame)) == []
 

@@ -265,7 +265,9 @@ async def test_an_error_of_drawing_is_one_panels_fault_with_its_reason(
     assert "Traceback (most recent call last)" in log
 
 
-async def test_a_page_opened_without_questdb_says_so(pipeline: Pipeline, chromium: Browser) -> None:
+async def test_a_page_opened_without_questdb_reports_it(
+    pipeline: Pipeline, chromium: Browser
+) -> None:
     await live(pipeline)
     with stopped(pipeline.process("questdb")):
         async with opened(chromium, serve.dashboard_url(pipeline.settings)) as another:

@@ -59,7 +59,7 @@ def other_environment(python: str, folder: Path) -> str:
 @pytest.mark.stack
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("python", [sys.executable, *other_pythons()])
-def test_children_forked_in_every_way_get_their_own_answers_and_deliver_what_they_publish(
+def test_children_forked_in_every_way_get_their_own_answers_and_deliver_their_records(
     python: str, broker: Settings, tmp_path: Path
 ) -> None:
     settings = own_table(broker)

@@ -57,7 +57,7 @@ def test_a_rejected_message_has_its_reason_and_keeps_its_good_records() -> None:
     assert fields(frame)["symbol"] == ("BTC_USDT", "")
 
 
-def test_a_message_that_holds_nothing_says_so() -> None:
+def test_a_message_that_holds_nothing_is_reported_as_such() -> None:
     frame = semantics.explain("binance_usdm", '{"result":null,"id":1}')
     assert frame["field"].tolist() == ["nothing to store"]
     old = semantics.example("okx")

@@ -258,7 +258,7 @@ def test_recordings_are_replayed_before_the_rule_is_tried(
 
 @pytest.mark.stack
 @pytest.mark.parametrize("name", ["04-venues", "05-cascades", "06-backtest"])
-def test_studies_of_nothing_say_so_and_fail_where_rows_are_expected(
+def test_studies_without_rows_report_it_and_fail_where_rows_are_expected(
     stack: Settings, name: str
 ) -> None:
     settings = own_table(stack)

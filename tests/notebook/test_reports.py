@@ -100,7 +100,7 @@ def test_disconnected_feeds_are_listed_by_name_and_share(stack: Settings) -> Non
 
 
 @pytest.mark.parametrize("key", ["left_out", "feed_coverage", "coverage"])
-def test_a_catalogue_that_lacks_a_query_makes_a_report_that_says_so(
+def test_a_report_names_the_query_that_its_catalogue_lacks(
     own: Settings, tmp_path: Path, key: str
 ) -> None:
     entries = json.loads(assets.path("queries.json").read_text())

@@ -78,7 +78,7 @@ def test_a_query_that_needs_more_prints_has_a_column_for_them(key: str) -> None:
 
 @pytest.mark.stack
 @pytest.mark.parametrize("key", CHARTS)
-def test_a_chart_of_partial_feeds_says_so(key: str, tables: dict[str, Settings]) -> None:
+def test_a_chart_of_partial_feeds_notes_lower_bounds(key: str, tables: dict[str, Settings]) -> None:
     def words(frame: pd.DataFrame) -> str:
         layout: dict[str, Any] = CHARTS[key].spec(frame)["layout"]
         return " ".join(

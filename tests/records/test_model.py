@@ -101,7 +101,7 @@ def test_the_wire_holds_plain_numbers_and_strings() -> None:
     }
 
 
-def test_demo_rows_say_so() -> None:
+def test_demo_rows_are_marked_as_such() -> None:
     assert model.decode(model.encode(record(source=Source.SIMULATOR))).source is Source.SIMULATOR
 
 

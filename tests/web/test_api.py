@@ -151,7 +151,7 @@ def test_every_key_comes_in_pages_that_make_the_whole(client: FlaskClient, key: 
 
 
 @pytest.mark.stack
-def test_a_plain_query_without_a_limit_is_cut_and_says_so(own: Settings, tmp_path: Path) -> None:
+def test_a_plain_query_without_a_limit_is_cut_with_a_note(own: Settings, tmp_path: Path) -> None:
     file = tmp_path / "mine.json"
     file.write_text(json.dumps({"many": "SELECT x FROM long_sequence(25000); "}))
     client = api.create_app(own.model_copy(update={"queries": file})).test_client()

@@ -53,7 +53,7 @@ def test_the_inspector_gives_the_reason_for_no_message(own: Settings, tmp_path: 
     assert "is no recording" in inspect(keys(own)[0], settings).problem
 
 
-def test_a_print_that_is_gone_says_so(own: Settings) -> None:
+def test_the_inspector_reports_a_print_that_is_gone(own: Settings) -> None:
     with pytest.raises(QueryError, match="no print of okx X"):
         inspect('["2026-01-01T00:00:00+00:00",1,"okx","X"]', own)
 

@@ -140,7 +140,7 @@ def test_tape_rows_are_coloured_by_side_and_large_ones_marked() -> None:
     assert markup.render_tape(prints().iloc[:0]) == '<p class="liq-none">no prints</p>'
 
 
-def test_a_print_that_no_exchange_sent_says_so() -> None:
+def test_a_print_that_no_exchange_sent_is_marked() -> None:
     assert "<mark>" not in markup.render_tape(prints())
     assert "<mark>simulator</mark>" in markup.render_tape(prints(source="simulator"))
 
