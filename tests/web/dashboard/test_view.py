@@ -286,7 +286,9 @@ async def test_a_header_that_raises_does_not_look_live(
     open_page(dashboard)
     await reached(lambda: "<b>live</b>" in page(dashboard))
     with monkeypatch.context() as patch:
-        patch.setattr(f"liq.web.dashboard.markup.{part}", lambda _model: raise_(KeyError("odd")))
+        patch.setattr(
+            f"liq.web.dashboard.markup.render_{part}", lambda _model: raise_(KeyError("odd"))
+        )
         await reached(lambda: "the header is broken" in page(dashboard))
         assert "<b>live</b>" not in page(dashboard)
         assert "Header: KeyError" in page(dashboard)
