@@ -117,5 +117,5 @@ if __name__ == "__main__":  # Streamlit runs this file as a script, for each vis
 else:  # and imports it once, to serve it
     app = st.App(
         __file__,
-        middleware=[Middleware(web.Shield, settings=settings(), content_policy=POLICY)],
+        middleware=[Middleware(web.RequestFilter, settings=settings(), content_policy=POLICY)],
     )

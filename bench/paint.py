@@ -158,7 +158,7 @@ def dashboard(settings: Settings, pool: int = 2) -> Iterator[Served]:
     """Serve the dashboard until the block ends; give its URL, and its processes' ids."""
     with liq(settings, "dashboard", "--no-browser", "--pool", str(pool)) as process:
         _await(f"http://{settings.host}:{settings.dashboard_port}/health")
-        yield serve.dashboard_url(settings), (process.pid,)
+        yield serve.build_dashboard_url(settings), (process.pid,)
 
 
 @contextmanager

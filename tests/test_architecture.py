@@ -269,11 +269,11 @@ def test_another_environment_is_not_the_environment_of_the_process(other: str) -
 
 HANDED_ON = {
     "common.kernels.environ": "Jupyter finds our kernels beside those that its user has",
-    "notebook.notebooks._environment": "papermill's kernels inherit it, and take no variables",
-    "web.serve._lab_config_path": "JupyterLab takes our configuration beside its user's",
-    "web.serve.dashboard": "Voila gives its own environment to its kernels",
-    "web.serve.lab": "JupyterLab gives its own environment to its kernels",
-    "web.serve.streamlit": "the process becomes Streamlit",
+    "notebook.notebooks._set_environment": "papermill's kernels inherit it, and take no variables",
+    "web.serve._build_lab_config_path": "JupyterLab takes our configuration beside its user's",
+    "web.serve.run_dashboard": "Voila gives its own environment to its kernels",
+    "web.serve.run_lab": "JupyterLab gives its own environment to its kernels",
+    "web.serve.run_streamlit": "the process becomes Streamlit",
     "stack.control._spawn": "a service has its starter's PATH and JAVA_HOME",
     "stack.identity._marked": "another process's, which has the mark that we gave it",
     "web.voila_app.forking._run": "a forked kernel takes the environment that it was given",

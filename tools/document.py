@@ -64,7 +64,7 @@ def documents() -> dict[Path, str]:
     return {
         ROOT / "docs" / "queries.md": _HEAD + "".join(sections),
         ROOT / "queries.schema.json": _json(catalogue.create_json_schema()),
-        ROOT / "alerts.schema.json": _json(alerts.json_schema()),
+        ROOT / "alerts.schema.json": _json(alerts.create_json_schema()),
     }
 
 

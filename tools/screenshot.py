@@ -77,7 +77,7 @@ def _open(browser: Browser, path: str, width: int, scale: float = 1) -> Page:
     page = browser.new_page(
         viewport={"width": width, "height": width * 5 // 8}, device_scale_factor=scale
     )
-    home = serve.dashboard_url()
+    home = serve.build_dashboard_url()
     page.goto(urljoin(home, f"/{path}?{urlsplit(home).query}"), timeout=_PATIENCE_MS)
     return page
 

@@ -71,7 +71,7 @@ def texts(figure: go.Figure) -> list[str]:
 
 
 def test_leaders_count_cascades_of_several_exchanges() -> None:
-    frame = studies.leaders(CASCADES, EXCHANGES)
+    frame = studies.rank_leaders(CASCADES, EXCHANGES)
     assert frame[["exchange", "led", "cascades"]].to_numpy().tolist() == [
         ["bybit", 2, 3],
         ["okx", 1, 3],
@@ -87,26 +87,26 @@ def test_leaders_count_cascades_of_several_exchanges() -> None:
 
 def test_leaders_of_nothing_are_none() -> None:
     for none in (CASCADES.iloc[:0], CASCADES[CASCADES["exchanges"] == 1]):
-        assert studies.leaders(none, EXCHANGES).empty
-    assert studies.leaders(CASCADES)["expected"].isna().all()
+        assert studies.rank_leaders(none, EXCHANGES).empty
+    assert studies.rank_leaders(CASCADES)["expected"].isna().all()
 
 
 def test_a_cascade_is_chosen_by_its_rank() -> None:
-    assert studies.prints_of(CASCADES, 2) == {
+    assert studies.select_prints(CASCADES, 2) == {
         "bases": ["ETH"],
         "from_ts": START + pd.Timedelta("100s"),
         "to_ts": START + pd.Timedelta("110s"),
     }
-    price = studies.price_of(CASCADES, 2)
+    price = studies.select_price(CASCADES, 2)
     assert (price["base"], price["bucket"]) == ("ETH", "1s")
     assert price["until"] == START + pd.Timedelta("120s")
     assert price["window"] == pd.Timedelta("30s")
     for rank in (0, 5):
-        assert studies.prints_of(CASCADES, rank) == studies.price_of(CASCADES, rank) == {}
+        assert studies.select_prints(CASCADES, rank) == studies.select_price(CASCADES, rank) == {}
 
 
 def test_reactions_are_by_tenths_of_equal_number() -> None:
-    frame = studies.reactions(reacted(100))
+    frame = studies.measure_reactions(reacted(100))
     assert frame["decile"].unique().tolist() == list(range(1, 11))
     assert frame["horizon_s"].unique().tolist() == [10, 60]  # no price was known after 5 minutes
     assert (frame["prints"] == 10).all()
@@ -117,20 +117,20 @@ def test_reactions_are_by_tenths_of_equal_number() -> None:
 
 
 def test_few_prints_make_fewer_groups_and_prints_without_a_price_none() -> None:
-    assert studies.reactions(reacted(14))["decile"].max() == 2
-    assert studies.reactions(reacted(4)).empty
-    assert studies.reactions(reacted(40, mark_price=np.nan)).empty
+    assert studies.measure_reactions(reacted(14))["decile"].max() == 2
+    assert studies.measure_reactions(reacted(4)).empty
+    assert studies.measure_reactions(reacted(40, mark_price=np.nan)).empty
     half = reacted(40)
     half.loc[::2, "moved_10s_bps"] = np.nan
-    frame = studies.reactions(half)
+    frame = studies.measure_reactions(half)
     assert frame.groupby("horizon_s")["prints"].sum().to_dict() == {10: 20, 60: 40}
-    equal = studies.reactions(reacted(40, notional=7.0))
+    equal = studies.measure_reactions(reacted(40, notional=7.0))
     assert (equal[equal["horizon_s"] == 10]["prints"] == 5).all()
-    assert studies.reactions(reacted(source="simulator"))["not_live"].sum() == 80
+    assert studies.measure_reactions(reacted(source="simulator"))["not_live"].sum() == 80
 
 
-LEADERS = studies.leaders(CASCADES.assign(not_live=0, partial=0), EXCHANGES)
-REACTIONS = studies.reactions(reacted())
+LEADERS = studies.rank_leaders(CASCADES.assign(not_live=0, partial=0), EXCHANGES)
+REACTIONS = studies.measure_reactions(reacted())
 ALL: list[tuple[Chart[Any], tuple[pd.DataFrame, ...], str]] = [
     (charts.leaders, (LEADERS,), "no cascade over several exchanges in this window"),
     (charts.cascade, (PRINTS, PRICE), "no such cascade in this window"),
@@ -206,7 +206,7 @@ def test_reactions_are_boxes_that_say_how_many_prints() -> None:
     assert (ten.q1[0], ten.median[0], ten.q3[0], ten.mean[0]) == (2, 3, 4, 3)
     half = reacted()
     half.loc[39, "moved_1m_bps"] = np.nan
-    assert charts.reactions(studies.reactions(half)).data[0].x[0].endswith("n=4-5")
+    assert charts.reactions(studies.measure_reactions(half)).data[0].x[0].endswith("n=4-5")
 
 
 def test_alerts_stand_on_top_of_their_bars() -> None:

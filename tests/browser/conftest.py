@@ -82,7 +82,7 @@ def serving(
     argv = [sys.executable, *program, command, "--no-browser", *options]
     with log.open("w") as output:
         process = psutil.Popen(argv, env=settings.environ(), stdout=output, stderr=output)
-    health = {"dashboard": serve.dashboard_url, "lab": serve.lab_url}[command](settings)
+    health = {"dashboard": serve.build_dashboard_url, "lab": serve.build_lab_url}[command](settings)
     try:
         eventually(lambda: _answers(health) or process.poll() is not None)
         assert process.poll() is None, log.read_text()
@@ -221,4 +221,4 @@ Visiting: TypeAlias = Callable[..., AbstractAsyncContextManager[Visit]]
 @pytest.fixture
 def visit(chromium: Browser, settings: Settings, server: psutil.Popen) -> Visiting:
     """``async with visit() as visitor``: open the dashboard, or ``visit(url)``, as somebody new."""
-    return lambda url=None: opened(chromium, url or serve.dashboard_url(settings))
+    return lambda url=None: opened(chromium, url or serve.build_dashboard_url(settings))

@@ -81,7 +81,7 @@ def server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def address(settings: Settings, path: str) -> str:
-    return serve.dashboard_url(settings).replace("/?", f"/{path}?")
+    return serve.build_dashboard_url(settings).replace("/?", f"/{path}?")
 
 
 @pytest.mark.parametrize("app", APPS, ids=lambda app: app.name)

@@ -31,7 +31,7 @@ async def start(self, **options):
 
 starts, started = count(), VoilaExecutor.async_start_new_kernel_client
 VoilaExecutor.async_start_new_kernel_client = start
-serve.dashboard(pool={pool}, browser=False)
+serve.run_dashboard(pool={pool}, browser=False)
 """
 
 
@@ -44,7 +44,7 @@ async def visited(
     program = ("-c", _SERVER.format(fails=fails, pool=pool))
     async with (
         threaded(serving(own, log, program=program)),
-        opened(chromium, serve.dashboard_url(own)) as visitor,
+        opened(chromium, serve.build_dashboard_url(own)) as visitor,
     ):
         yield visitor
 

@@ -188,7 +188,7 @@ async def test_an_open_page_outlives_a_restart_of_the_server(
     own = settings.model_copy(update={"dashboard_port": free_ports()["dashboard_port"]})
     async with AsyncExitStack() as left:
         async with threaded(serving(own, tmp_path / "first", "--pool", "0")):
-            visitor = await left.enter_async_context(visit(serve.dashboard_url(own)))
+            visitor = await left.enter_async_context(visit(serve.build_dashboard_url(own)))
             await visitor.bars()
         await visitor.shows("Connection lost", "#liq-notice")
         async with threaded(serving(own, tmp_path / "second", "--pool", "0")):

@@ -110,7 +110,7 @@ async def pipeline(
         try:
             async with (
                 threaded(serving(own, log, "--pool", "1")) as server,
-                opened(chromium, serve.dashboard_url(own)) as visitor,
+                opened(chromium, serve.build_dashboard_url(own)) as visitor,
             ):
                 yield Pipeline(own, producer, server, log, visitor)
         finally:
@@ -211,7 +211,7 @@ async def test_a_row_that_liq_cannot_know_freezes_nothing(
     await pipeline.visitor.shows("1 odd row(s) left out")
     await live(pipeline)
     await pipeline.visitor.redraws()
-    async with opened(chromium, serve.dashboard_url(pipeline.settings)) as another:
+    async with opened(chromium, serve.build_dashboard_url(pipeline.settings)) as another:
         await another.page.locator(HEADER).get_by_text("live", exact=True).wait_for()
         await another.shows("1 odd row(s) left out")
         assert await another.bars()
@@ -255,7 +255,7 @@ async def test_an_error_of_drawing_is_one_panels_fault_with_its_reason(
         await says(pipeline, "broken")
         await pipeline.visitor.redraws()  # the other panels go on
         assert await page.locator(".liq-exchanges .liq-fault p").count() == 0
-        async with opened(chromium, serve.dashboard_url(pipeline.settings)) as another:
+        async with opened(chromium, serve.build_dashboard_url(pipeline.settings)) as another:
             await another.shows("Top symbols: ", ".liq-symbols .liq-fault")
             assert await another.bars()
     await live(pipeline)
@@ -270,6 +270,6 @@ async def test_a_page_opened_without_questdb_reports_it(
 ) -> None:
     await live(pipeline)
     with stopped(pipeline.process("questdb")):
-        async with opened(chromium, serve.dashboard_url(pipeline.settings)) as another:
+        async with opened(chromium, serve.build_dashboard_url(pipeline.settings)) as another:
             await another.shows("QuestDB", HEADER)
     await live(pipeline)

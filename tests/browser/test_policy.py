@@ -71,7 +71,7 @@ from pathlib import Path
 from liq.common import assets
 from liq.web import serve
 assets.path = lambda name: Path({folder!r})
-serve.dashboard(pool=0, browser=False)
+serve.run_dashboard(pool=0, browser=False)
 """
 
 
@@ -100,7 +100,7 @@ def dashboard(
 ) -> Iterator[str]:
     log = tmp_path_factory.mktemp("dashboard") / "log"
     with serving(settings, log, program=("-c", _SERVER.format(folder=str(folder)))):
-        yield serve.dashboard_url(settings)
+        yield serve.build_dashboard_url(settings)
 
 
 @asynccontextmanager
@@ -116,7 +116,7 @@ def connected(settings: Settings) -> int:
     """Return the number of pages connected to kernels of JupyterLab."""
     token = settings.lab_token.get_secret_value()
     answer = httpx.get(
-        urljoin(serve.lab_url(settings), "/api/kernels"),
+        urljoin(serve.build_lab_url(settings), "/api/kernels"),
         headers={"Authorization": f"token {token}"},
     )
     return sum(kernel["connections"] for kernel in answer.json())
@@ -164,7 +164,7 @@ async def test_no_script_runs_in_the_login(chromium: Browser, dashboard: str) ->
 async def test_no_script_runs_in_the_docs_of_the_api(chromium: Browser, settings: Settings) -> None:
     with running(settings, "-m", "liq", "api"):
         eventually(lambda: health.accepts("127.0.0.1", settings.api_port))
-        async with visited(chromium, api.url(settings)) as visitor:
+        async with visited(chromium, api.build_url(settings)) as visitor:
             await visitor.shows("GET /totals")
             assert await visitor.page.evaluate("window.refused") == []
             await attacked(visitor)
@@ -174,7 +174,7 @@ async def test_no_script_runs_in_jupyterlab_and_it_works(
     chromium: Browser, settings: Settings, folder: Path, tmp_path: Path
 ) -> None:
     with serving(settings, tmp_path / "log", "--folder", str(folder), command="lab"):
-        url = serve.lab_url(settings).replace("/lab?", "/lab/tree/hostile.ipynb?")
+        url = serve.build_lab_url(settings).replace("/lab?", "/lab/tree/hostile.ipynb?")
         async with visited(chromium, url) as visitor:
             page = visitor.page
             await page.wait_for_selector(".jp-Notebook .jp-CodeCell")

@@ -31,7 +31,7 @@ async def settings(tmp_path: Path) -> AsyncIterator[Settings]:
 async def test_the_queue_page_turns_into_the_dashboard(
     chromium: Browser, settings: Settings
 ) -> None:
-    url = serve.dashboard_url(settings)
+    url = serve.build_dashboard_url(settings)
     inside, before = (httpx.AsyncClient(timeout=PATIENCE_S, follow_redirects=True) for _ in "12")
     async with inside, before:
         page = (await inside.get(url)).text
@@ -51,7 +51,7 @@ async def test_the_queue_page_turns_into_the_dashboard(
 async def test_a_closed_page_lets_the_next_visitor_in(
     chromium: Browser, settings: Settings
 ) -> None:
-    url = serve.dashboard_url(settings)
+    url = serve.build_dashboard_url(settings)
     async with opened(chromium, url) as first:
         await first.page.wait_for_selector(".liq-root")
         async with opened(chromium, url) as second:

@@ -22,7 +22,7 @@ from liq.ingest.recording import Recorder
 from liq.monitoring.diagnosis import Examiner
 from liq.records.model import Source
 from liq.records.streams import LIQUIDATIONS
-from liq.web.api.gate import Gate
+from liq.web.api.app import QueryLimit
 from support import forked
 from support.helpers import PATIENCE_S, eventually, free_ports
 from support.records import numbered
@@ -122,25 +122,25 @@ def _closed(recorder: Recorder) -> list[str]:
     return []
 
 
-def test_a_child_passes_a_gate_that_its_parents_threads_keep_full() -> None:
-    gate, over = Gate(running=1, waiting=0), threading.Event()
+def test_a_child_passes_a_query_limit_that_its_parents_threads_keep_full() -> None:
+    limit, over = QueryLimit(running=1, waiting=0), threading.Event()
 
     def stay() -> None:
-        with gate.enter(PATIENCE_S):
+        with limit.admit(PATIENCE_S):
             over.wait()
 
     stayer = threading.Thread(target=stay)
     stayer.start()
-    eventually(lambda: not gate._all.acquire(blocking=False))
+    eventually(lambda: not limit._all.acquire(blocking=False))
     try:
-        assert not forked.in_fork(lambda: _passed(gate))
+        assert not forked.in_fork(lambda: _passed(limit))
     finally:
         over.set()
         stayer.join()
 
 
-def _passed(gate: Gate) -> list[str]:
-    with gate.enter(1):
+def _passed(limit: QueryLimit) -> list[str]:
+    with limit.admit(1):
         return []
 
 

@@ -45,7 +45,7 @@ def provisioner() -> Forked:
 @contextmanager
 def kernel(folder: Path) -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
     """Run a kernel as the dashboard's server does."""
-    config = serve.dashboard_config(Settings.load(home=folder, **free_ports()))
+    config = serve.create_dashboard_config(Settings.load(home=folder, **free_ports()))
     KernelProvisionerFactory.clear_instance()
     KernelProvisionerFactory.instance(config=config)
     with pytest.MonkeyPatch.context() as patch, kernels.private_folder() as private:

@@ -26,7 +26,7 @@ def test_every_venue_has_an_example_that_becomes_a_record(name: str) -> None:
     value, unit = found["price"]
     assert isinstance(value, float)
     assert " per " in unit
-    assert semantics.example(name).startswith(("{\n", "[\n"))
+    assert semantics.read_example(name).startswith(("{\n", "[\n"))
 
 
 def test_the_documented_message_in_units() -> None:
@@ -41,7 +41,7 @@ def test_the_documented_message_in_units() -> None:
 
 def test_a_message_of_several_records_and_one_of_ones_own() -> None:
     assert semantics.explain("gate")["record"].unique().tolist() == [1, 2]
-    raw = semantics.example("binance_usdm").replace('"SELL"', '"BUY"')
+    raw = semantics.read_example("binance_usdm").replace('"SELL"', '"BUY"')
     found = fields(semantics.explain("binance_usdm", raw, recv_ts=1_600_000_000_000_000))
     assert found["side"] == ("short", "")
     assert found["recv_ts"] == (pd.Timestamp("2020-09-13T12:26:40Z"), "UTC")
@@ -51,7 +51,7 @@ def test_a_rejected_message_has_its_reason_and_keeps_its_good_records() -> None:
     frame = semantics.explain("bybit", '{"topic":"allLiquidation.X","data":[{"T":1}]}')
     assert frame["field"].tolist() == ["rejected"]
     assert "missing required field" in frame["value"][0]
-    two = semantics.example("gate").replace('"-10.5"', '"many"')
+    two = semantics.read_example("gate").replace('"-10.5"', '"many"')
     frame = semantics.explain("gate", two)
     assert "Invalid decimal" in str(fields(frame, 0)["rejected"])
     assert fields(frame)["symbol"] == ("BTC_USDT", "")
@@ -60,12 +60,12 @@ def test_a_rejected_message_has_its_reason_and_keeps_its_good_records() -> None:
 def test_a_message_that_holds_nothing_is_reported_as_such() -> None:
     frame = semantics.explain("binance_usdm", '{"result":null,"id":1}')
     assert frame["field"].tolist() == ["nothing to store"]
-    old = semantics.example("okx")
+    old = semantics.read_example("okx")
     assert semantics.explain("okx", old)["field"].tolist() == ["passed over"]  # history by now
 
 
 def test_the_listing_says_how_venues_differ() -> None:
-    frame = semantics.listing().set_index("venue")
+    frame = semantics.list_venues().set_index("venue")
     assert list(frame.index) == list(FEEDS)
     kinds = frame[["completeness", "price_kind"]].agg(tuple, axis=1)
     assert kinds["binance_usdm"] == ("throttled", "average")
@@ -76,6 +76,6 @@ def test_the_listing_says_how_venues_differ() -> None:
 
 
 def test_an_unknown_venue_is_an_error_that_lists_the_known() -> None:
-    for call in (semantics.explain, semantics.example):
+    for call in (semantics.explain, semantics.read_example):
         with pytest.raises(ConfigError, match="valid are: binance_usdm"):
             call("nowhere")

@@ -19,7 +19,7 @@ from liq.errors import ConfigError, RejectedMessage
 from liq.ingest.feed import Feed, Handle
 from liq.ingest.venues import VENUES
 from liq.ingest.venues.base import Instrument, Through
-from liq.ingest.via_cryptofeed import EXCHANGES, CryptoFeed, exchange_class
+from liq.ingest.via_cryptofeed import EXCHANGES, CryptoFeed, find_exchange_class
 from liq.records.model import Liquidation, Source
 from support.helpers import PATIENCE_S
 
@@ -120,7 +120,7 @@ def through_cryptofeed(name: str, port: int, **body: Any) -> Build:
     Symbols.set(EXCHANGES[name], {theirs: ours}, {"instrument_type": {theirs: "perpetual"}})
     plain = {"ssl": False, "server_hostname": None, "compression": None}
     body["websocket_endpoints"] = [WebsocketEndpoint(f"wss://127.0.0.1:{port}", options=plain)]
-    exchange = type("Local", (exchange_class(VENUES[name]),), body)
+    exchange = type("Local", (find_exchange_class(VENUES[name]),), body)
     return lambda handle: CryptoFeed(VENUES[name], handle, [theirs], exchange)
 
 
@@ -215,7 +215,7 @@ async def test_an_error_of_the_handler_ends_the_cryptofeed_feed() -> None:
 
 
 async def test_without_symbols_all_futures_are_asked_for() -> None:
-    exchange = exchange_class(VENUES["binance_usdm"])
+    exchange = find_exchange_class(VENUES["binance_usdm"])
     contracts = {"BTC-USDT-PERP": "BTCUSDT", "ETH-USDT-PERP": "ETHUSDT", "BTC-USDT": "x"}
     kinds = dict(zip(contracts, ("perpetual", "futures", "spot"), strict=True))
     Symbols.set(EXCHANGES["binance_usdm"], contracts, {"instrument_type": kinds})
@@ -233,7 +233,7 @@ async def test_without_symbols_all_futures_are_asked_for() -> None:
 
 def test_a_venue_that_cryptofeed_lacks_is_reported() -> None:
     with pytest.raises(ConfigError, match=r"no liquidations of htx, but of .*binance_usdm"):
-        exchange_class(VENUES["htx"])
+        find_exchange_class(VENUES["htx"])
     with pytest.raises(ConfigError, match="no liquidations of htx"):
         Producer("htx", through=Through.CRYPTOFEED)
 

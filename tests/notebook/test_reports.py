@@ -61,7 +61,7 @@ def test_the_same_window_gives_the_same_hashes(own: Settings, tmp_path: Path) ->
 
 
 def test_a_missing_value_of_a_report_is_blank() -> None:
-    assert "nan" not in reports._table(pd.DataFrame({"usd": [1.5, math.nan]})).lower()
+    assert "nan" not in reports._render_table(pd.DataFrame({"usd": [1.5, math.nan]})).lower()
 
 
 def test_a_piece_is_stamped_with_its_basis(own: Settings) -> None:

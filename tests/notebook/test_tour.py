@@ -37,7 +37,7 @@ def test_bars_of_simulated_prints_have_the_columns_of_the_query() -> None:
 
 
 def test_without_servers_it_simulates_and_gives_the_reason(tmp_path: Path) -> None:
-    bars = tour.first_picture(settings=Settings.load(home=tmp_path, **free_ports()))
+    bars = tour.load_first_picture(settings=Settings.load(home=tmp_path, **free_ports()))
     assert len(bars) > 50
     assert bars.attrs["origin"].startswith(
         "simulated in this kernel, because: cannot reach QuestDB"
@@ -49,9 +49,9 @@ def test_a_tour_with_rows_shows_them(stack: Settings) -> None:
     settings = own_table(stack)
     assert (
         "has no liquidations of the last 1h"
-        in tour.first_picture(settings=settings).attrs["origin"]
+        in tour.load_first_picture(settings=settings).attrs["origin"]
     )
     insert(settings, [liquidation(pd.Timestamp.now("UTC").to_pydatetime(), 5.0)])
-    bars = tour.first_picture(settings=settings)
+    bars = tour.load_first_picture(settings=settings)
     assert bars["long_usd"].sum() == 5
     assert bars.attrs["origin"] == "the rows in QuestDB"

@@ -15,7 +15,7 @@ from liq.errors import ConnectError, KafkaError, LiqError, QuestDBTimeoutError
 from liq.query import questdb
 from liq.records.streams import LIQUIDATIONS
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB
-from liq.web.api.gate import RUNNING
+from liq.web.api.app import RUNNING
 from support.helpers import PATIENCE_S, eventually, free_ports, running, stopped
 from support.rows import insert, liquidation, own_table
 

@@ -253,7 +253,7 @@ async def dashboard(
     """The address of ``liq dashboard``."""
     log = tmp_path_factory.mktemp("markup") / "log"
     async with threaded(serving(hostile, log, "--pool", "1")):
-        yield serve.dashboard_url(hostile)
+        yield serve.build_dashboard_url(hostile)
 
 
 async def test_every_board_and_the_inspector_show_markup_as_text(
@@ -310,7 +310,7 @@ async def test_every_notebook_shows_markup_as_text_in_jupyterlab(
     notary.store.close()
     argv = ("-m", "liq", "lab", "--no-browser", "--folder", str(folder))
     async with threaded(running(hostile, *argv)):
-        url = serve.lab_url(hostile)
+        url = serve.build_lab_url(hostile)
         await asyncio.to_thread(eventually, lambda: answers(url))
         async with opened(chromium, url.replace("/lab?", "/lab/tree/every.ipynb?")) as page:
             await page.wait_for_selector(".jp-RenderedHTMLCommon table", state="attached")

@@ -323,7 +323,7 @@ def test_the_token_is_printed_on_a_terminal_only(settings: Settings, logs: Path)
         here, there = pty.openpty()
         program = (
             "from liq.web import serve; from liq.cli import app;"
-            "serve.dashboard = serve.lab = lambda *_, **__: None;"
+            "serve.run_dashboard = serve.run_lab = lambda *_, **__: None;"
             f"app(['{name}', '--no-browser'])"
         )
         subprocess.run(

@@ -443,7 +443,7 @@ def test_the_token_opens_the_api(offline: Settings) -> None:
     ):
         assert client.get("/", **right).status_code == 200
         fault(client.get("/totals", **right), 503)
-    assert api.url(settings).endswith(f"/docs?token={token}")
+    assert api.build_url(settings).endswith(f"/docs?token={token}")
     assert client.get("/openapi.json", headers={"Authorization": f"Bearer {token}"}).get_json()[
         "security"
     ]

@@ -41,7 +41,7 @@ def client(settings: Settings, log: Path) -> Iterator[httpx.Client]:
 
 
 def page_of(settings: Settings) -> str:
-    url = serve.dashboard_url(settings)
+    url = serve.build_dashboard_url(settings)
     return httpx.get(url, timeout=PATIENCE_S, follow_redirects=True).text
 
 
@@ -119,10 +119,10 @@ def test_a_taken_port_is_an_error_that_names_the_setting(
     client: httpx.Client, settings: Settings
 ) -> None:
     with pytest.raises(ServeError, match=r"set LIQ_DASHBOARD_PORT"):
-        serve.dashboard(settings, browser=False)
+        serve.run_dashboard(settings, browser=False)
     taken = settings.model_copy(update={"lab_port": settings.dashboard_port})
     with pytest.raises(ServeError, match=r"set LIQ_LAB_PORT"):
-        serve.lab(taken, browser=False)
+        serve.run_lab(taken, browser=False)
 
 
 @pytest.mark.parametrize("options", [[], ["--show-tracebacks"]])
@@ -140,7 +140,7 @@ def test_errors_of_the_notebook_are_hidden_unless_asked_for(
 
 
 def test_a_live_page_nobody_sees_does_not_keep_its_kernel(settings: Settings) -> None:
-    manager = serve.dashboard_config(settings).MappingKernelManager
+    manager = serve.create_dashboard_config(settings).MappingKernelManager
     assert "comm_msg" in manager.untracked_message_types
     assert not manager.buffer_offline_messages
     assert manager.cull_idle_timeout <= 300
@@ -148,7 +148,9 @@ def test_a_live_page_nobody_sees_does_not_keep_its_kernel(settings: Settings) ->
 
 def test_a_busy_kernel_is_waited_for(settings: Settings) -> None:
     """With nbclient's patience, 4 s for an output and 60 s for a start, pages came empty."""
-    executor = VoilaExecutor(nbformat.v4.new_notebook(), config=serve.dashboard_config(settings))
+    executor = VoilaExecutor(
+        nbformat.v4.new_notebook(), config=serve.create_dashboard_config(settings)
+    )
     assert executor.iopub_timeout == 60
     assert executor.startup_timeout == 300
 
@@ -166,11 +168,11 @@ def test_an_installation_works_on_copies_of_the_notebooks_and_keeps_edited_ones(
     (shipped / "one.ipynb").write_text("shipped")
     (shipped / "work" / "two.py").write_text("shipped")
     monkeypatch.setattr("liq.common.assets.path", lambda name: tmp_path / name)
-    folder = serve.notebooks_folder(settings)
+    folder = serve.find_notebooks_folder(settings)
     assert folder.is_relative_to(settings.home)
     (folder / "one.ipynb").write_text("mine")
     (shipped / "three.ipynb").write_text("new")
-    assert serve.notebooks_folder(settings) == folder
+    assert serve.find_notebooks_folder(settings) == folder
     assert (folder / "one.ipynb").read_text() == "mine"
     assert (folder / "work" / "two.py").read_text() == "shipped"
     assert (folder / "three.ipynb").read_text() == "new"
@@ -189,25 +191,25 @@ def test_jupyterlab_opens_on_the_notebooks_with_the_token(
             token = {"Authorization": f"token {secret}"}
             listed = client.get("/api/contents", headers=token).json()["content"]
             assert "mine.ipynb" in [item["name"] for item in listed]
-            assert client.get(serve.lab_url(settings)).is_success
+            assert client.get(serve.build_lab_url(settings)).is_success
 
 
 def test_a_checkout_works_on_its_own_notebooks(settings: Settings) -> None:
-    assert (serve.notebooks_folder(settings) / "dashboard.ipynb").samefile(
+    assert (serve.find_notebooks_folder(settings) / "dashboard.ipynb").samefile(
         Path(__file__).parents[2] / "notebooks" / "dashboard.ipynb"
     )
 
 
 def test_addresses_carry_the_token_escaped(settings: Settings) -> None:
     odd = settings.model_copy(update={"token": SecretStr("a&b c"), "lab_token": SecretStr("d&e f")})
-    assert serve.dashboard_url(odd).endswith(f":{odd.dashboard_port}/?token=a%26b+c")
-    assert serve.lab_url(odd).endswith(f":{odd.lab_port}/lab?token=d%26e+f")
+    assert serve.build_dashboard_url(odd).endswith(f":{odd.dashboard_port}/?token=a%26b+c")
+    assert serve.build_lab_url(odd).endswith(f":{odd.lab_port}/lab?token=d%26e+f")
 
 
 def test_streamlit_asks_for_no_token_so_it_serves_this_machine_only(settings: Settings) -> None:
     wide = settings.model_copy(update={"host": "0.0.0.0"})  # noqa: S104 - nothing is bound
     with pytest.raises(ServeError, match="asks for no token"):
-        serve.streamlit(wide)
+        serve.run_streamlit(wide)
 
 
 def test_a_taken_port_of_streamlit_is_reported(settings: Settings) -> None:
@@ -215,4 +217,4 @@ def test_a_taken_port_of_streamlit_is_reported(settings: Settings) -> None:
         socket.create_server((settings.host, settings.streamlit_port)),
         pytest.raises(ServeError, match="LIQ_STREAMLIT_PORT"),
     ):
-        serve.streamlit(settings)
+        serve.run_streamlit(settings)

@@ -13,7 +13,7 @@ _Z = 1.96  # of a 95 % interval
 _LEAST = 5  # prints in a group: quartiles of fewer mean nothing
 
 
-def leaders(cascades: pd.DataFrame, exchanges: pd.DataFrame | None = None) -> pd.DataFrame:
+def rank_leaders(cascades: pd.DataFrame, exchanges: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return how often each exchange had the first print of a cascade, most often first.
 
     Args:
@@ -27,20 +27,20 @@ def leaders(cascades: pd.DataFrame, exchanges: pd.DataFrame | None = None) -> pd
         ``partial``, prints in these cascades.
     """
     shared = cascades[cascades["exchanges"] > 1]
-    expected = _shares(exchanges) if len(shared) else {}
+    expected = _compute_shares(exchanges) if len(shared) else {}
     led = dict.fromkeys(expected, 0) | shared["first_exchange"].value_counts().to_dict()
     frame = pd.DataFrame({"exchange": pd.Series(led, dtype="int64").index.astype("str")})
     frame["led"] = pd.Series(list(led.values()), dtype="int64")
     frame["cascades"] = len(shared)
     frame["share"] = frame["led"] / frame["cascades"]
-    frame["low"], frame["high"] = _wilson(frame["share"], len(shared))
+    frame["low"], frame["high"] = _compute_wilson(frame["share"], len(shared))
     frame["expected"] = frame["exchange"].map(expected).astype("float64")
     for column in ("not_live", "partial"):
         frame[column] = int(shared[column].sum())
     return frame.sort_values(["led", "exchange"], ascending=[False, True], ignore_index=True)
 
 
-def prints_of(cascades: pd.DataFrame, rank: int = 1) -> dict[str, Any]:
+def select_prints(cascades: pd.DataFrame, rank: int = 1) -> dict[str, Any]:
     """Return the parameters with which ``cascade_prints`` shows the cascade in row ``rank``.
 
     ``rank`` counts from 1. If there are fewer rows, the parameters match no prints. ``cascades``
@@ -52,10 +52,10 @@ def prints_of(cascades: pd.DataFrame, rank: int = 1) -> dict[str, Any]:
     return {"bases": [one["name"]], "from_ts": one["from_ts"], "to_ts": one["to_ts"]}
 
 
-def price_of(cascades: pd.DataFrame, rank: int = 1) -> dict[str, Any]:
+def select_price(cascades: pd.DataFrame, rank: int = 1) -> dict[str, Any]:
     """Return the parameters with which ``price_by_bucket`` shows the price around a cascade.
 
-    From ten seconds before its first print to as long after its last; the rest as in `prints_of`.
+    From ten seconds before its first print to as long after its last; else as in `select_prints`.
     """
     if not 1 <= rank <= len(cascades):
         return {}
@@ -66,7 +66,7 @@ def price_of(cascades: pd.DataFrame, rank: int = 1) -> dict[str, Any]:
     return {"base": one["name"], "bucket": "1s", "window": window.to_pytimedelta(), "until": until}
 
 
-def reactions(prints: pd.DataFrame, groups: int = 10) -> pd.DataFrame:
+def measure_reactions(prints: pd.DataFrame, groups: int = 10) -> pd.DataFrame:
     """Return price moves after prints, by the prints' size.
 
     Args:
@@ -111,7 +111,7 @@ _REACTIONS = (
 )  # fmt: skip
 
 
-def _wilson(share: "pd.Series[float]", count: int) -> tuple[Any, Any]:
+def _compute_wilson(share: "pd.Series[float]", count: int) -> tuple[Any, Any]:
     """Return the ends of the 95 percent interval: it holds for few cascades as well."""
     if not count:
         return share, share
@@ -121,7 +121,7 @@ def _wilson(share: "pd.Series[float]", count: int) -> tuple[Any, Any]:
     return (centre - spread).clip(lower=0), (centre + spread).clip(upper=1)
 
 
-def _shares(exchanges: pd.DataFrame | None) -> dict[str, float]:
+def _compute_shares(exchanges: pd.DataFrame | None) -> dict[str, float]:
     if exchanges is None:
         return {}
     prints = exchanges.groupby("exchange")["prints"].sum()

@@ -1,4 +1,4 @@
-"""DataFrames as tables in a notebook: ``tables.styled(frame, precision=2)``.
+"""DataFrames as tables in a notebook: ``tables.style(frame, precision=2)``.
 
 pandas' own ``frame.style`` writes cells and labels into the page without escaping, even a script.
 `Table` is a Styler with a template that escapes them, so no later ``format`` can undo it.
@@ -21,7 +21,7 @@ _TEMPLATES = ChoiceLoader(
 _SPAN = re.compile(r'(col|row)span="(\d+)"')
 
 
-def _spans(attributes: str) -> Markup:
+def _render_spans(attributes: str) -> Markup:
     """Return over how many rows or columns a label goes; pandas itself says nothing else."""
     return join(Markup(' {}span="{}"').format(*found) for found in _SPAN.findall(attributes))
 
@@ -30,13 +30,13 @@ class Table(Styler):
     """A Styler that escapes every cell, label and caption, unless it is `Markup`."""
 
     env = Environment(loader=_TEMPLATES, trim_blocks=True, autoescape=True)
-    env.filters["spans"] = _spans
+    env.filters["spans"] = _render_spans
     template_html = env.get_template("html.tpl")
     template_html_table = env.get_template("tables.html.j2")
     template_html_style = env.get_template("html_style.tpl")
 
 
-def styled(
+def style(
     frame: pd.DataFrame,
     *,
     precision: int | None = None,

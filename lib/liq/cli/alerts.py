@@ -83,7 +83,7 @@ def backtest_rule(
 
 
 def _row(one: "Evaluation") -> "tuple[str, str, str, str | Text]":
-    from liq.analysis.alerts.rules import comparison  # noqa: PLC0415 - as above
+    from liq.analysis.alerts.rules import describe_comparison  # noqa: PLC0415 - as above
 
     rule = one.rule
     if rule is None or one.fault:
@@ -92,4 +92,4 @@ def _row(one: "Evaluation") -> "tuple[str, str, str, str | Text]":
     state = "fires" if one.alerts else "cools down" if one.met else "quiet"
     if rule.by and one.met:
         state = f"{state} for {len(one.alerts) or one.met}"
-    return one.name, value, comparison(rule), state
+    return one.name, value, describe_comparison(rule), state

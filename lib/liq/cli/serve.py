@@ -11,7 +11,6 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.web import serve
 
-app = typer.Typer()
 Browser = Annotated[bool, typer.Option(help="open the page in a browser")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="port to listen on")]
 app = typer.Typer()
@@ -29,8 +28,8 @@ def dashboard(
 ) -> None:
     """Serve the live dashboard and print its address."""
     settings = _settings("dashboard_port", port)
-    print_address("Dashboard", serve.dashboard_url(settings), "LIQ_TOKEN")
-    serve.dashboard(settings, browser=browser, tracebacks=show_tracebacks, pool=pool)
+    print_address("Dashboard", serve.build_dashboard_url(settings), "LIQ_TOKEN")
+    serve.run_dashboard(settings, browser=browser, tracebacks=show_tracebacks, pool=pool)
 
 
 @app.command()
@@ -44,17 +43,17 @@ def lab(
 ) -> None:
     """Open JupyterLab with the notebooks; their environment has the settings of the stack."""
     settings = _settings("lab_port", port)
-    print_address("JupyterLab", serve.lab_url(settings), "LIQ_LAB_TOKEN")
-    serve.lab(settings, browser=browser, folder=folder)
+    print_address("JupyterLab", serve.build_lab_url(settings), "LIQ_LAB_TOKEN")
+    serve.run_lab(settings, browser=browser, folder=folder)
 
 
 @app.command()
 def api(*, port: Port = None) -> None:
     """Serve every query of the catalogue over HTTP and print the address of the API's docs."""
-    from liq.web.api import run, url  # noqa: PLC0415 - Flask and pandas would slow all commands
+    from liq.web.api import build_url, run  # noqa: PLC0415 - Flask and pandas would slow all commands
 
     settings = _settings("api_port", port)
-    print_address("API", url(settings), "LIQ_TOKEN")
+    print_address("API", build_url(settings), "LIQ_TOKEN")
     run(settings)
 
 
@@ -63,7 +62,7 @@ def streamlit(*, port: Port = None, browser: Browser = True) -> None:
     """Serve the Streamlit dashboard over the HTTP API (`liq api`) and print its address."""
     settings = _settings("streamlit_port", port)
     print_address("Streamlit", settings.streamlit_url)
-    serve.streamlit(settings, browser=browser)
+    serve.run_streamlit(settings, browser=browser)
 
 
 def _settings(name: str, port: int | None) -> Settings:

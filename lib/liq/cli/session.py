@@ -84,7 +84,7 @@ def run(
     optional = [apps.face(settings, extra) for extra in wanted]
     _start([apps.alerts(settings), *optional, apps.supervisor(settings)], settings, progress)
     urls = {extra: service.address for extra, service in zip(wanted, optional, strict=True)}
-    return Session(source, serve.dashboard_url(settings), urls)
+    return Session(source, serve.build_dashboard_url(settings), urls)
 
 
 def _start(services: Sequence[Service], settings: Settings, progress: Report) -> None:

@@ -144,7 +144,7 @@ def redact_logs(secrets: Iterable[str]) -> None:
     logging.setLogRecordFactory(record)
 
 
-class Shield:
+class RequestFilter:
     """An ASGI application in front of ``app`` that keeps these rules for it."""
 
     def __init__(self, app: Any, settings: Settings, content_policy: str) -> None:

@@ -166,7 +166,7 @@ class Feed:
         return connection
 
     async def _read(self, connection: ClientConnection) -> None:
-        session = _Session(connection, self._source_of(connection))
+        session = _Session(connection, self._find_source(connection))
         self._source = session.source
         self._sessions.add(session)
         watch = asyncio.create_task(self._watch(session))
@@ -229,7 +229,7 @@ class Feed:
         await asyncio.sleep(self._patience.overlap)
         reader.cancel()
 
-    def _source_of(self, connection: ClientConnection) -> Source:
+    def _find_source(self, connection: ClientConnection) -> Source:
         server = connection.response.headers.get("Server") if connection.response else None
         return Source.SIMULATOR if self._loopback or server == SIMULATOR_SERVER else Source.LIVE
 

@@ -84,7 +84,7 @@ def load(venue: Venue, settings: Settings | None = None) -> ListedInstruments:
     try:
         instruments = fetch(venue)
     except FeedError as error:
-        return _without_venue(venue, cached, error)
+        return _load_without_venue(venue, cached, error)
     with contextlib.suppress(OSError):  # a full disk: the answer is good without a cache
         _write(file, _Kept(f"contracts of {venue.name}", now, instruments))
     return ListedInstruments(instruments, Origin.REST, now)
@@ -103,7 +103,7 @@ def fetch(venue: Venue) -> list[Instrument]:
     """
     try:
         with http.within(_ALL_S):
-            listed = list(_listed(venue.listing)) if venue.listing else []
+            listed = list(_list_instruments(venue.listing)) if venue.listing else []
     except (httpx.HTTPError, httpx.InvalidURL, RejectedMessage) as error:
         raise FeedError(f"{venue.name} does not list its contracts: {error}") from error
     if not listed:
@@ -111,13 +111,13 @@ def fetch(venue: Venue) -> list[Instrument]:
     return listed
 
 
-def _listed(listing: Listing) -> Iterator[Instrument]:
+def _list_instruments(listing: Listing) -> Iterator[Instrument]:
     with http.Client(_TIMEOUT_S, follow_redirects=True) as client:
         for url in listing.urls:
-            yield from _pages(client, listing, url)
+            yield from _fetch_pages(client, listing, url)
 
 
-def _pages(client: http.Client, listing: Listing, url: str) -> Iterator[Instrument]:
+def _fetch_pages(client: http.Client, listing: Listing, url: str) -> Iterator[Instrument]:
     following = ""
     for _ in range(_PAGES):
         response = client.get(url + following)
@@ -129,7 +129,7 @@ def _pages(client: http.Client, listing: Listing, url: str) -> Iterator[Instrume
     raise RejectedMessage(f"{url} has no last page")
 
 
-def _without_venue(venue: Venue, cached: _Kept | None, error: FeedError) -> ListedInstruments:
+def _load_without_venue(venue: Venue, cached: _Kept | None, error: FeedError) -> ListedInstruments:
     if cached:
         return ListedInstruments(cached.instruments, Origin.STALE_CACHE, cached.as_of, str(error))
     snapshot = load_snapshot(venue)

@@ -93,12 +93,14 @@ class Recorder:
     def write(self, raw: bytes, recv_ts: int, source: Source) -> None:
         """Add one frame."""
         with self._disk():
-            if self._full():
+            if self._is_full():
                 self._end()
             if self._lines is None:
                 self._begin(recv_ts)
             assert self._lines  # noqa: S101 - just begun
-            self._lines.write(_encoder.encode(_line(self._venue, raw, recv_ts, source)) + b"\n")
+            self._lines.write(
+                _encoder.encode(_build_line(self._venue, raw, recv_ts, source)) + b"\n"
+            )
         self.frames += 1
         if time.monotonic() - self._flushed > _FLUSH_S:
             self.flush()
@@ -137,7 +139,7 @@ class Recorder:
         except OSError as error:
             raise RecordingError(f"cannot record into {self._folder}: {error}") from error
 
-    def _full(self) -> bool:
+    def _is_full(self) -> bool:
         if self._file is None:
             return False
         age = time.monotonic() - self._opened
@@ -146,7 +148,7 @@ class Recorder:
     def _begin(self, recv_ts: int) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._make_room()
-        self.path = self._folder / _name(self._venue, recv_ts)
+        self.path = self._folder / _build_name(self._venue, recv_ts)
         self._file = self.path.open("xb")
         self._private = Private(self._file.fileno())  # a child has the same bytes in its buffers
         # level 6 costs a tenth of what parsing and publishing the frame does
@@ -156,7 +158,7 @@ class Recorder:
     def _make_room(self) -> None:
         if not self._rotation.keep:
             return
-        files = _files(self._folder, self._venue)
+        files = _list_files(self._folder, self._venue)
         while files and sum(file.stat().st_size for file in files) > self._rotation.keep:
             files.pop(0).unlink()
 
@@ -241,7 +243,8 @@ async def record(
     recorders = {name: Recorder(folder, name) for name in venues}
     with shutdown.catch_signals() as ended:
         feeds = {
-            name: await _feed(name, recorder, url, settings) for name, recorder in recorders.items()
+            name: await _create_feed(name, recorder, url, settings)
+            for name, recorder in recorders.items()
         }
         tasks = [asyncio.create_task(feed.run()) for feed in feeds.values()]
         try:
@@ -255,14 +258,14 @@ async def record(
                     }
                 )
         finally:
-            failures = await _cancelled(tasks)
+            failures = await _cancel_all(tasks)
             for recorder in recorders.values():
                 recorder.close()
     for failure in failures:
         raise failure
 
 
-async def _feed(name: str, recorder: Recorder, url: str, settings: Settings | None) -> Feed:
+async def _create_feed(name: str, recorder: Recorder, url: str, settings: Settings | None) -> Feed:
     async def write(raw: bytes, recv_ts: int, source: Source) -> None:
         recorder.write(raw, recv_ts, source)
 
@@ -270,7 +273,7 @@ async def _feed(name: str, recorder: Recorder, url: str, settings: Settings | No
     return Feed(venue(name), write, url_of(name, url), instruments)
 
 
-async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> list[BaseException]:
+async def _cancel_all(tasks: Sequence[asyncio.Task[None]]) -> list[BaseException]:
     """Cancel tasks; return the errors of tasks that had failed before."""
     for task in tasks:
         task.cancel()
@@ -294,7 +297,7 @@ class Recording:
         """Yield the frames. Raises `RecordingError` for what is no recording."""
         try:
             with self.path.open("rb") as file:
-                for number, line in enumerate(_whole_lines(file), 1):
+                for number, line in enumerate(_read_whole_lines(file), 1):
                     self.position = file.tell()
                     yield self._frame(number, line)
         except (OSError, zlib.error) as error:
@@ -316,32 +319,32 @@ def find(folder: Path, venue: str, recv_ts: int) -> RecordedFrame | None:
 
     Reads at most the two files that it may be in. Raises `RecordingError` for what is no recording.
     """
-    until = _name(venue, recv_ts)
+    until = _build_name(venue, recv_ts)
     # the second: a producer that overlapped with another may have begun its file meanwhile
-    for file in reversed([file for file in _files(folder, venue) if file.name <= until][-2:]):
+    for file in reversed([file for file in _list_files(folder, venue) if file.name <= until][-2:]):
         for frame in Recording(file):
             if frame.recv_ts == recv_ts:
                 return frame
     return None
 
 
-def _name(venue: str, recv_ts: int) -> str:
+def _build_name(venue: str, recv_ts: int) -> str:
     return f"{venue}-{datetime.fromtimestamp(recv_ts / 1e6, UTC):%Y%m%dT%H%M%S.%fZ}{SUFFIX}"
 
 
-def _files(folder: Path, venue: str) -> list[Path]:
+def _list_files(folder: Path, venue: str) -> list[Path]:
     """Return the venue's files, oldest first."""
     return sorted(folder.glob(f"{venue}-[0-9]*{SUFFIX}"))
 
 
-def _line(venue: str, raw: bytes, recv_ts: int, source: Source) -> _Line:
+def _build_line(venue: str, raw: bytes, recv_ts: int, source: Source) -> _Line:
     try:
         return _Line(venue, source, recv_ts, text=raw.decode())
     except UnicodeDecodeError:
         return _Line(venue, source, recv_ts, base64=raw)
 
 
-def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:
+def _read_whole_lines(file: IO[bytes]) -> Iterator[bytes]:
     try:
         with gzip.GzipFile(fileobj=file) as lines:
             for line in lines:

@@ -36,7 +36,7 @@ class _Example(msgspec.Struct):
     message: msgspec.Raw
 
 
-def listing() -> "pd.DataFrame":
+def list_venues() -> "pd.DataFrame":
     """Return all feeds: ``venue``, ``completeness``, what it ``shows``, ``price_kind`` (its
     example's), ``documentation`` (a URL). A feed of prices has no completeness.
     """
@@ -44,7 +44,7 @@ def listing() -> "pd.DataFrame":
 
     rows = []
     for name, feed in (VENUES | PRICE_FEEDS).items():
-        record = _parsed(name, "", None)[0]
+        record = _parse(name, "", None)[0]
         kind = getattr(record, "price_kind", None) or getattr(record, "kind", "")
         shows = _SHOWS[feed.completeness]
         rows.append((name, str(feed.completeness or ""), shows, str(kind), feed.documentation))
@@ -52,9 +52,9 @@ def listing() -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=columns)
 
 
-def example(name: str) -> str:
+def read_example(name: str) -> str:
     """Return the venue's example as indented JSON. Raises `ConfigError` for an unknown venue."""
-    return msgspec.json.format(bytes(_examples()[venue(name).name].message), indent=2).decode()
+    return msgspec.json.format(bytes(_read_examples()[venue(name).name].message), indent=2).decode()
 
 
 def explain(name: str, raw: str | bytes = "", recv_ts: int | None = None) -> "pd.DataFrame":
@@ -65,7 +65,7 @@ def explain(name: str, raw: str | bytes = "", recv_ts: int | None = None) -> "pd
 
     Args:
         name: The venue.
-        raw: The message; the venue's `example` if it is empty.
+        raw: The message; the venue's `read_example` if it is empty.
         recv_ts: The time of receipt, UTC microseconds, by which parsers reject old news. The
             default is now.
 
@@ -76,7 +76,7 @@ def explain(name: str, raw: str | bytes = "", recv_ts: int | None = None) -> "pd
 
     rows: list[tuple[int, str, Any, str]] = []
     try:
-        records = _parsed(name, raw, recv_ts)
+        records = _parse(name, raw, recv_ts)
     except RejectedMessage as rejection:
         records = rejection.accepted
         rows.append((0, "rejected", str(rejection), ""))
@@ -85,28 +85,28 @@ def explain(name: str, raw: str | bytes = "", recv_ts: int | None = None) -> "pd
     if not records and not rows:
         rows.append((0, "nothing to store", _NOTHING, ""))
     for number, record in enumerate(records, 1):
-        rows += [(number, *row) for row in _fields(record)]
+        rows += [(number, *row) for row in _list_fields(record)]
     return pd.DataFrame(rows, columns=["record", "field", "value", "unit"])
 
 
 _NOTHING = "an answer or a heartbeat: see the venue's rule"
 
 
-def _parsed(name: str, raw: str | bytes, recv_ts: int | None) -> Sequence[Record]:
+def _parse(name: str, raw: str | bytes, recv_ts: int | None) -> Sequence[Record]:
     feed = venue(name)
     if not raw:
-        kept = _examples()[name]
+        kept = _read_examples()[name]
         raw, recv_ts = bytes(kept.message), recv_ts or kept.recv_ts
     now = time.time_ns() // 1000
     return feed.parse(raw, load_snapshot(feed) or {}, now if recv_ts is None else recv_ts)
 
 
 @cache
-def _examples() -> dict[str, _Example]:
+def _read_examples() -> dict[str, _Example]:
     return msgspec.json.decode(_EXAMPLES.read_bytes(), type=dict[str, _Example])
 
 
-def _fields(record: Record) -> list[tuple[str, Any, str]]:
+def _list_fields(record: Record) -> list[tuple[str, Any, str]]:
     import pandas as pd  # noqa: PLC0415 - as above
 
     units = {
@@ -118,12 +118,12 @@ def _fields(record: Record) -> list[tuple[str, Any, str]]:
     return [
         (
             field,
-            pd.Timestamp(value, unit="us", tz="UTC") if field in _TIMES else _plain(value),
+            pd.Timestamp(value, unit="us", tz="UTC") if field in _TIMES else _format_value(value),
             units.get(field, ""),
         )
         for field, value in msgspec.structs.asdict(record).items()
     ]
 
 
-def _plain(value: Any) -> Any:
+def _format_value(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value

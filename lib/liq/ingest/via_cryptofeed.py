@@ -42,8 +42,8 @@ class CryptoFeed:
     """A venue's liquidations through cryptofeed, with the interface of `liq.ingest.feed.Feed`.
 
     ``symbols`` are cryptofeed's, e.g. ``BTC-USDT-PERP``; the default is all symbols it knows, since
-    it has no subscription to all. ``exchange`` replaces the class of `exchange_class`, e.g. with
-    one for other endpoints.
+    it has no subscription to all. ``exchange`` replaces the class of `find_exchange_class`, e.g.
+    with one for other endpoints.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class CryptoFeed:
         self.url = venue.url
         self._handle = handle
         self._symbols = list(symbols)
-        self._exchange = exchange or exchange_class(venue)
+        self._exchange = exchange or find_exchange_class(venue)
         self._opened: Counter[Any] = Counter()  # how often each connection was
         self._frames = self._last_frame = 0
         self._polled: object = None
@@ -90,7 +90,7 @@ class CryptoFeed:
         from cryptofeed.defines import LIQUIDATIONS  # noqa: PLC0415 - an optional extra
 
         feed = self._exchange(
-            symbols=self._symbols or _futures(self._exchange),
+            symbols=self._symbols or _list_futures(self._exchange),
             channels=[LIQUIDATIONS],
             callbacks={LIQUIDATIONS: self._poll},
             timeout=-1,
@@ -122,7 +122,7 @@ class CryptoFeed:
         await self._tap(msgspec.json.encode(push), time.time())
 
 
-def exchange_class(venue: Venue) -> Any:
+def find_exchange_class(venue: Venue) -> Any:
     """Return cryptofeed's class of the venue, with messages going to its attribute ``tap``.
 
     Its attribute ``note_opened`` is called with each connection whenever that has subscribed.
@@ -145,12 +145,12 @@ def exchange_class(venue: Venue) -> Any:
         self.note_opened(connection)
 
     base = EXCHANGE_MAP[EXCHANGES[venue.name]]
-    repaired: Any = type(base.__name__, (base,), _repairs(venue.name, base))
+    repaired: Any = type(base.__name__, (base,), _build_repairs(venue.name, base))
     body = {"message_handler": message_handler, "subscribe": subscribe}
     return type(base.__name__, (repaired,), body)
 
 
-def _futures(exchange: Any) -> list[str]:
+def _list_futures(exchange: Any) -> list[str]:
     """Ask the exchange for its contracts, by cryptofeed; return all but options and spot."""
     from cryptofeed.defines import FUTURES, PERPETUAL  # noqa: PLC0415 - an optional extra
 
@@ -158,7 +158,7 @@ def _futures(exchange: Any) -> list[str]:
     return [symbol for symbol, kind in kinds.items() if kind in (FUTURES, PERPETUAL)]
 
 
-def _repairs(name: str, base: Any) -> dict[str, object]:
+def _build_repairs(name: str, base: Any) -> dict[str, object]:
     """Return repaired attributes for version 2: closed routes and endless tasks."""
     from cryptofeed.connection import WebsocketEndpoint  # noqa: PLC0415 - an optional extra
     from cryptofeed.defines import LIQUIDATIONS  # noqa: PLC0415 - an optional extra
@@ -206,7 +206,7 @@ def _is_version_2() -> bool:
 
 async def _run(feed: Any, failure: asyncio.Future[None]) -> None:
     if not _is_version_2():
-        await _first(asyncio.create_task(feed.run(asyncio.Event())), failure)
+        await _await_first(asyncio.create_task(feed.run(asyncio.Event())), failure)
         return
     others = asyncio.all_tasks()
     feed.start(asyncio.get_running_loop())
@@ -223,7 +223,7 @@ async def _run(feed: Any, failure: asyncio.Future[None]) -> None:
         await asyncio.gather(*connections, return_exceptions=True)
 
 
-async def _first(run: asyncio.Task[None], failure: asyncio.Future[None]) -> None:
+async def _await_first(run: asyncio.Task[None], failure: asyncio.Future[None]) -> None:
     try:
         await asyncio.wait({run, failure}, return_when=asyncio.FIRST_COMPLETED)
         await (failure if failure.done() else run)

@@ -47,11 +47,11 @@ def run(
     """
     path = find(notebook)
     given = parameters or {}
-    if unknown := sorted(given.keys() - defaults(path).keys()):
-        valid = ", ".join(defaults(path))
+    if unknown := sorted(given.keys() - read_defaults(path).keys()):
+        valid = ", ".join(read_defaults(path))
         raise NotebookError(f"{path.name} has no parameter {', '.join(unknown)}; it has: {valid}")
     variables = (settings or current_settings()).environ() | kernels.environ()
-    with _environment(variables), kernels.private_folder() as folder:
+    with _set_environment(variables), kernels.private_folder() as folder:
         config = kernels.transport()
         config.KernelManager.connection_file = str(folder / f"kernel-{uuid.uuid4()}.json")
         try:
@@ -81,36 +81,36 @@ def find(notebook: str | Path) -> Path:
     raise NotebookError(f"there is no notebook {notebook}; shipped are: {names}")
 
 
-def contents() -> str:
+def list_contents() -> str:
     """Return the shipped notebooks as a Markdown table, with links and first paragraphs."""
     lines = ["| notebook | shows |", "|---|---|"]
     for path in sorted(assets.path("notebooks").glob("*.ipynb")):
-        _, _, about = str(_cells(path)[0].source).partition("\n")
+        _, _, about = str(_read_cells(path)[0].source).partition("\n")
         first = about.strip().partition("\n")[0]
         lines.append(f"| [{path.stem}]({path.name}) | {first} |")
     return "\n".join(lines)
 
 
-def defaults(notebook: str | Path) -> dict[str, str]:
+def read_defaults(notebook: str | Path) -> dict[str, str]:
     """Return a notebook's parameters: names, and defaults as source text.
 
     Raises:
         NotebookError: no cell is tagged ``parameters``.
     """
     path = find(notebook)
-    if not any("parameters" in cell.metadata.get("tags", ()) for cell in _cells(path)):
+    if not any("parameters" in cell.metadata.get("tags", ()) for cell in _read_cells(path)):
         raise NotebookError(f"no cell of {path.name} is tagged parameters; tag one, even if empty")
     found = papermill.inspect_notebook(path)
     return {name: parameter["default"] for name, parameter in found.items()}
 
 
-def _cells(path: Path) -> list[nbformat.NotebookNode]:
+def _read_cells(path: Path) -> list[nbformat.NotebookNode]:
     cells: list[nbformat.NotebookNode] = nbformat.read(path, as_version=4).cells
     return cells
 
 
 @contextlib.contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
+def _set_environment(variables: dict[str, str]) -> Iterator[None]:
     """Set environment variables that kernels inherit; papermill has no option for them."""
     before = dict(os.environ)
     os.environ.update(variables)

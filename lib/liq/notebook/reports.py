@@ -51,7 +51,9 @@ class Piece:
         self.stamp = stamp
 
     def _repr_html_(self) -> Markup:
-        return Markup('<div class="liq-piece">{}{}</div>').format(self.html, _stamp(self.stamp))
+        return Markup('<div class="liq-piece">{}{}</div>').format(
+            self.html, _render_stamp(self.stamp)
+        )
 
     def _ipython_display_(self) -> None:
         from IPython.display import display  # noqa: PLC0415
@@ -97,11 +99,11 @@ class Report:
         """Return the window, the sources of its rows and the number of odd rows."""
         badge = Markup(' <b class="liq-badge">{}</b>').format(self._badge) if self._badge else ""
         html = Markup("<p>{}{}</p>{}{}{}{}").format(
-            _window(self._stamp),
+            _describe_window(self._stamp),
             badge,
             self._render("feed_coverage", "which feeds were disconnected", _render_disconnections),
             self._note_missing("coverage", "when feeds were disconnected"),
-            _table(self._sources),
+            _render_table(self._sources),
             self._render("left_out", "how many odd rows are left out", _render_left_out),
         )
         return Piece(self._stamp, html=html)
@@ -134,7 +136,7 @@ class Report:
     def table(self, key: str, /, **params: Any) -> Piece:
         """Return a query's rows as a table; ``params`` are further parameters of the query."""
         frame, stamp = self._ask(key, **params)
-        return Piece(stamp, html=_table(frame))
+        return Piece(stamp, html=_render_table(frame))
 
     def _ask(self, key: str, **params: Any) -> tuple[pd.DataFrame, Stamp]:
         given = {**self._given, **params}
@@ -201,7 +203,7 @@ def write(
             output.data = {_HTML: str(_embed(figure))}
     body, _ = exporter.from_notebook_node(executed)
     title = f"Liquidations, {window} to {end}"
-    write_export(out, _page(title, body).encode())
+    write_export(out, _render_page(title, body).encode())
     return out
 
 
@@ -212,7 +214,7 @@ def _embed(figure: dict[str, Any]) -> Markup:
     return template.format(_FIGURE, Markup(data))  # noqa: S704 - JSON without a "<"
 
 
-def _page(title: str, body: str) -> str:
+def _render_page(title: str, body: str) -> str:
     from plotly.offline import get_plotlyjs  # noqa: PLC0415 - only a file needs it
 
     scripts = (get_plotlyjs(), _SCRIPT.read_text())
@@ -226,13 +228,13 @@ def _page(title: str, body: str) -> str:
     )
 
 
-def _window(stamp: Stamp) -> str:
+def _describe_window(stamp: Stamp) -> str:
     if not stamp.since or not stamp.until:
         return "no window"
     return f"{stamp.since:{_CLOCK}} to {stamp.until:{_CLOCK}} UTC"
 
 
-def _table(frame: pd.DataFrame) -> Markup:
+def _render_table(frame: pd.DataFrame) -> Markup:
     if frame.empty:
         return Markup("<p>no rows</p>")
     units = frame.attrs.get("units", {})
@@ -242,12 +244,14 @@ def _table(frame: pd.DataFrame) -> Markup:
         if frame[name].dtype.kind == "M":
             texts[name] = frame[name].dt.strftime(_CLOCK)
         elif frame[name].dtype.kind == "f":
-            texts[name] = frame[name].map(_number(units.get(name, "")).format, na_action="ignore")
+            texts[name] = frame[name].map(
+                _choose_format(units.get(name, "")).format, na_action="ignore"
+            )
     texts = texts.astype(object).where(texts.notna(), "").rename(columns=named)
     return table(texts.columns, map(row, texts.itertuples(index=False)))
 
 
-def _number(unit: str) -> str:
+def _choose_format(unit: str) -> str:
     return "{:,.2f}" if unit == "USD" else "{:,.8g}"
 
 
@@ -261,7 +265,7 @@ def _render_left_out(left_out: pd.DataFrame) -> Markup:
     return Markup("<p>{}</p>").format(with_code(line)) if line else _NOTHING
 
 
-def _stamp(stamp: Stamp) -> Markup:
+def _render_stamp(stamp: Stamp) -> Markup:
     fact = Markup("<dt>{}</dt><dd>{}</dd>")
     return Markup(
         '<details class="liq-stamp" data-query="{query}" data-hash="{hash}"><summary>{query}:'
@@ -273,14 +277,14 @@ def _stamp(stamp: Stamp) -> Markup:
         rows=stamp.rows,
         short=stamp.row_hash[:12],
         gaps=_summarize_gaps(stamp),
-        facts=join(fact.format(name, value) for name, value in _facts(stamp)),
+        facts=join(fact.format(name, value) for name, value in _list_facts(stamp)),
         sql=stamp.sql,
     )
 
 
-def _facts(stamp: Stamp) -> Iterator[tuple[str, str]]:
+def _list_facts(stamp: Stamp) -> Iterator[tuple[str, str]]:
     given = {name: value for name, value in stamp.params.items() if value not in (None, [])}
-    yield "window", _window(stamp)
+    yield "window", _describe_window(stamp)
     yield "parameters", ", ".join(f"{name}={value}" for name, value in given.items())
     yield "row hash", Markup("<code>{}</code>").format(stamp.row_hash)
     yield "version", f"liq {stamp.version}"

@@ -17,7 +17,7 @@ from liq.records.model import LIVE_SOURCES, Record, Source
 _RATE = 0.5  # liquidations a second
 
 
-def first_picture(window: str = "1h", settings: Settings | None = None) -> pd.DataFrame:
+def load_first_picture(window: str = "1h", settings: Settings | None = None) -> pd.DataFrame:
     """Return ``liquidations_by_bucket`` per minute, of stored or else of simulated prints.
 
     ``attrs["origin"]`` describes the origin of the prints.
@@ -29,11 +29,13 @@ def first_picture(window: str = "1h", settings: Settings | None = None) -> pd.Da
     try:
         frame = queries.hit("liquidations_by_bucket", window=window, settings=settings)
         if len(frame):
-            return _from(frame, "the rows in QuestDB")
+            return _mark_origin(frame, "the rows in QuestDB")
         why = f"QuestDB has no liquidations of the last {window}"
     except QuestDBError as error:
         why = str(error)
-    return _from(sum_by_minute(simulate_prints()), f"simulated in this kernel, because: {why}")
+    return _mark_origin(
+        sum_by_minute(simulate_prints()), f"simulated in this kernel, because: {why}"
+    )
 
 
 def simulate_prints(span: timedelta = timedelta(hours=1), seed: int = 1) -> pd.DataFrame:
@@ -69,6 +71,6 @@ def sum_by_minute(prints: pd.DataFrame) -> pd.DataFrame:
     return frame.resample("1min").sum().reset_index()
 
 
-def _from(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
+def _mark_origin(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
     frame.attrs["origin"] = origin
     return frame

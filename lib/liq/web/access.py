@@ -29,8 +29,8 @@ from liq.config import Settings
 _Line = RequestStartLine | ResponseStartLine
 
 
-class Shield(HTTPServerConnectionDelegate):
-    """Wraps a tornado ``application``, as `liq.common.web.Shield` wraps an ASGI app.
+class RequestFilter(HTTPServerConnectionDelegate):
+    """Wraps a tornado ``application``, as `liq.common.web.RequestFilter` wraps an ASGI app.
 
     It refuses foreign host names and adds ``headers`` and cookie attributes to every response. A
     page's scripts may read the cookies in ``readable``.
@@ -161,14 +161,14 @@ class Login(PasswordIdentityProvider):
         is_page = request.method in ("GET", "HEAD") and not isinstance(handler, APIHandler)
         if not is_page or "Upgrade" in request.headers or "token" not in request.query_arguments:
             return user
-        address, login = _without_token(request.uri or "/"), handler.get_login_url()
+        address, login = _remove_token(request.uri or "/"), handler.get_login_url()
         if user is None and request.path != login:
             address = f"{login}?{urlencode({'next': address})}"
         handler.redirect(address)
         raise Finish
 
 
-def _without_token(uri: str) -> str:
+def _remove_token(uri: str) -> str:
     """Return the path and query of an address, without the token."""
     path, _, query = uri.partition("?")
     given = parse_qsl(query, keep_blank_values=True)

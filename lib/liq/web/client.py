@@ -61,14 +61,14 @@ class Client:
 
         given = {name: value for name, value in params.items() if value is not None}
         given |= {"format": Format.ARROW.value, "rows": _PAGE_ROWS}
-        first, *more = map(decode_arrow, self._pages("/" + quote(key, safe=""), given))
+        first, *more = map(decode_arrow, self._fetch_pages("/" + quote(key, safe=""), given))
         if not more:
             return first
         frame = pd.concat([first, *more], ignore_index=True)
         frame.attrs = first.attrs
         return frame
 
-    def _pages(self, path: str, params: dict[str, Any]) -> Iterator[bytes]:
+    def _fetch_pages(self, path: str, params: dict[str, Any]) -> Iterator[bytes]:
         response = self._get(path, params)
         yield response.content
         while following := response.links.get("next"):
@@ -88,7 +88,7 @@ class Client:
                 f"cannot reach the API at {self._http.base_url}; start it with: liq api"
             ) from error
         if response.is_error:
-            raise ApiError(_reason(response))
+            raise ApiError(_read_reason(response))
         return response
 
     def close(self) -> None:
@@ -96,7 +96,7 @@ class Client:
         self._http.close()
 
 
-def _reason(response: httpx.Response) -> str:
+def _read_reason(response: httpx.Response) -> str:
     try:
         return str(response.json()["error"])
     except (ValueError, KeyError, TypeError):

@@ -25,7 +25,7 @@ from liq.web.voila_app import forking
 IDLE_KERNEL = 120  # seconds without a page, after which a kernel is ended
 
 
-def dashboard(
+def run_dashboard(
     settings: Settings | None = None,
     *,
     browser: bool = True,
@@ -52,14 +52,14 @@ def dashboard(
     forking.preload()
     from liq.web.voila_app.server import DashboardServer  # noqa: PLC0415 - takes a second to import
 
-    config = dashboard_config(settings, browser=browser, tracebacks=tracebacks, pool=pool)
+    config = create_dashboard_config(settings, browser=browser, tracebacks=tracebacks, pool=pool)
     notebook = assets.path("notebooks") / "dashboard.ipynb"
     with kernels.private_folder() as private:
         config.Voila.connection_dir_root = str(private)
         DashboardServer.launch_instance([str(notebook)], config=config)
 
 
-def lab(
+def run_lab(
     settings: Settings | None = None, *, browser: bool = True, folder: Path | None = None
 ) -> None:
     """Serve JupyterLab until this process ends.
@@ -78,27 +78,29 @@ def lab(
     # our configuration disables Voila's extension, which takes seconds to import and serves more
     # files; `liq dashboard` serves notebooks as apps
     variables = settings.environ() | kernels.environ()
-    os.environ.update(variables, JUPYTER_CONFIG_PATH=_lab_config_path())
+    os.environ.update(variables, JUPYTER_CONFIG_PATH=_build_lab_config_path())
     compat.skip_url_grammar()
     from jupyterlab.commands import get_app_dir  # noqa: PLC0415 - takes a second to import
     from jupyterlab.labapp import LabApp  # noqa: PLC0415 - as does this
 
-    from liq.web.access import Shield  # noqa: PLC0415 - as does this
+    from liq.web.access import RequestFilter  # noqa: PLC0415 - as does this
 
-    folder = folder or notebooks_folder(settings)
-    config = lab_config(settings, folder, browser=browser)
+    folder = folder or find_notebooks_folder(settings)
+    config = create_lab_config(settings, folder, browser=browser)
     with kernels.private_folder() as private:
         server = LabApp.initialize_server(config=config, runtime_dir=str(private))
         # pages log in by cookie, so that no request contains the token
         server.web_app.settings["page_config_data"]["token"] = ""
-        headers = web.headers(lab_policy(Path(get_app_dir()) / "static"), referrer="same-origin")
+        headers = web.headers(
+            create_lab_policy(Path(get_app_dir()) / "static"), referrer="same-origin"
+        )
         # JupyterLab's scripts send the cookie _xsrf back in a header
-        shield = Shield(server.web_app, settings, headers, readable=["_xsrf"])
-        _replace_callback(server.http_server, shield)
+        request_filter = RequestFilter(server.web_app, settings, headers, readable=["_xsrf"])
+        _replace_callback(server.http_server, request_filter)
         server.start()
 
 
-def streamlit(settings: Settings | None = None, *, browser: bool = True) -> None:
+def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> None:
     """Replace this process by Streamlit with ``dashapp.py``, on loopback since it has no login.
 
     Args:
@@ -125,19 +127,19 @@ def streamlit(settings: Settings | None = None, *, browser: bool = True) -> None
     os.execve(sys.executable, command, os.environ | settings.environ())  # noqa: S606 - a list
 
 
-def dashboard_url(settings: Settings | None = None) -> str:
+def build_dashboard_url(settings: Settings | None = None) -> str:
     """Return the dashboard's address with its token."""
     settings = settings or current_settings()
-    return _url(settings, settings.dashboard_port, "/", settings.token)
+    return _build_url(settings, settings.dashboard_port, "/", settings.token)
 
 
-def lab_url(settings: Settings | None = None) -> str:
+def build_lab_url(settings: Settings | None = None) -> str:
     """Return JupyterLab's address with its token."""
     settings = (settings or current_settings()).with_lab_token()
-    return _url(settings, settings.lab_port, "/lab", settings.lab_token)
+    return _build_url(settings, settings.lab_port, "/lab", settings.lab_token)
 
 
-def dashboard_config(
+def create_dashboard_config(
     settings: Settings, *, browser: bool = True, tracebacks: bool = False, pool: int = 2
 ) -> Config:
     """Return Voila's configuration."""
@@ -195,7 +197,7 @@ def dashboard_config(
     return config
 
 
-def lab_config(settings: Settings, folder: Path, *, browser: bool = True) -> Config:
+def create_lab_config(settings: Settings, folder: Path, *, browser: bool = True) -> Config:
     """Return JupyterLab's configuration, without requests to other hosts."""
     token = settings.lab_token.get_secret_value()
     config = kernels.transport()
@@ -206,7 +208,7 @@ def lab_config(settings: Settings, folder: Path, *, browser: bool = True) -> Con
         open_browser=browser,
         root_dir=str(folder),
         allow_root=True,  # for containers; other commands of liq may run as root too
-        allow_remote_access=True,  # `Shield` checks the host names
+        allow_remote_access=True,  # `RequestFilter` checks the host names
         cookie_secret=web.cookie_secret(token),
         identity_provider_class="liq.web.access.Login",
     )
@@ -223,7 +225,7 @@ def lab_config(settings: Settings, folder: Path, *, browser: bool = True) -> Con
     return config
 
 
-def lab_policy(templates: Path) -> str:
+def create_lab_policy(templates: Path) -> str:
     """Return JupyterLab's content security policy; its page is in the folder ``templates``.
 
     JupyterLab needs two more permissions than our own pages. It compiles JSON schemas to code
@@ -247,7 +249,7 @@ def lab_policy(templates: Path) -> str:
     )
 
 
-def notebooks_folder(settings: Settings) -> Path:
+def find_notebooks_folder(settings: Settings) -> Path:
     """Return a writable folder of notebooks: the checkout's, or copies in home.
 
     An existing copy belongs to the user and is never overwritten.
@@ -270,13 +272,13 @@ def _replace_callback(server: Any, callback: object) -> None:
     server.request_callback = callback
 
 
-def _lab_config_path() -> str:
+def _build_lab_config_path() -> str:
     """Return the folders of JupyterLab's configuration files: ours before the user's own."""
     own = str(Path(__file__).with_name("labconf"))
     return os.pathsep.join(filter(None, [own, os.environ.get("JUPYTER_CONFIG_PATH")]))
 
 
-def _url(settings: Settings, port: int, path: str, token: SecretStr) -> str:
+def _build_url(settings: Settings, port: int, path: str, token: SecretStr) -> str:
     query = urlencode({"token": token.get_secret_value()})
     return f"http://{settings.host}:{port}{path}?{query}"
 

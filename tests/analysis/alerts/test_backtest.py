@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import liq
 from liq import config
 from liq.analysis import alerts
-from liq.analysis.alerts.decision import decide, measures
+from liq.analysis.alerts.decision import decide, measure
 from liq.analysis.alerts.rules import Rule
 from liq.cli import app
 from liq.config import Settings
@@ -103,7 +103,7 @@ def test_a_backtest_raises_the_alerts_of_a_live_evaluation(past: Settings) -> No
     live = []
     for moment in found.values["ts"]:
         frame = liq.hit("totals", settings=past, window="1m", until=moment)
-        if decide("burst", found.rule, measures(found.rule, frame), moment, fired):
+        if decide("burst", found.rule, measure(found.rule, frame), moment, fired):
             fired[None] = moment
             live.append(moment)
     assert found.alerts["ts"].tolist() == live
@@ -198,7 +198,7 @@ def test_a_failing_query_ends_it_at_once(past: Settings, tmp_path: Path) -> None
 
 
 def test_the_listing_says_when_rules_fire_and_which_cannot(past: Settings) -> None:
-    frame = alerts.listing(past).set_index("rule")
+    frame = alerts.list_rules(past).set_index("rule")
     assert frame.loc["burst", "fires_when"] == ("long_usd of totals within 1m >= 100, cool-down 5m")
     assert "has no column 'none'" in str(frame.loc["broken", "fault"])
 

@@ -7,7 +7,7 @@ import msgspec
 import pandas as pd
 import pytest
 
-from liq.analysis.alerts.decision import decide, measures, nearest
+from liq.analysis.alerts.decision import decide, find_nearest, measure
 from liq.analysis.alerts.rules import Rule
 from liq.errors import RuleError
 from liq.records.model import Alert, Severity
@@ -34,7 +34,7 @@ def decided(
     name: str, rule: Rule, frame: pd.DataFrame, now: datetime, fired: datetime | None
 ) -> Alert | None:
     """Return what a rule without ``by`` raises: one alert or none."""
-    found = decide(name, rule, measures(rule, frame), now, {None: fired} if fired else {})
+    found = decide(name, rule, measure(rule, frame), now, {None: fired} if fired else {})
     assert len(found) < 2
     return found[0] if found else None
 
@@ -83,7 +83,7 @@ def test_of_nothing_only_sums_and_counts_have_a_value() -> None:
     for aggregate, value in (("any", None), ("max", None), ("mean", None), ("last", None),
                              ("sum", 0), ("count", 0)):  # fmt: skip
         made = rule(aggregate=aggregate, message="x", **{"is": "<=", "threshold": 0})
-        assert [one.value for one in measures(made, nothing)] == [value]
+        assert [one.value for one in measure(made, nothing)] == [value]
         assert (decided("x", made, nothing, NOW, None) is not None) == (value is not None)
 
 
@@ -137,7 +137,7 @@ BY = {"by": ["exchange", "source"], "column": "silent", "is": "==", "threshold":
 
 def test_each_value_fires_and_cools_down_alone() -> None:
     made = rule(**BY, message="{exchange} {source}")
-    seen = measures(made, FEEDS)
+    seen = measure(made, FEEDS)
     alerts = decide("x", made, seen, NOW, {})
     subjects = [alert.subject for alert in alerts]
     assert subjects == ["gate, live", "okx, live", "okx, simulator"]
@@ -156,12 +156,12 @@ def test_an_aggregate_is_of_the_rows_of_each_value() -> None:
         by=["exchange"], column="reports", aggregate="sum", threshold=10,
         message="{exchange}: {value:g} of {rows}",
     )  # fmt: skip
-    seen = measures(made, FEEDS)
+    seen = measure(made, FEEDS)
     alerts = decide("x", made, seen, NOW, {})
     assert [alert.message for alert in alerts] == ["htx: 11 of 1", "okx: 12 of 2"]
-    near = nearest(made, seen)
+    near = find_nearest(made, seen)
     assert near
     assert (near.subject, near.value) == ("okx", 12)
-    assert nearest(made, []) is None
+    assert find_nearest(made, []) is None
     with pytest.raises(RuleError, match="q gave no column 'venue'"):
-        measures(rule(**BY | {"by": ["venue"]}), FEEDS)
+        measure(rule(**BY | {"by": ["venue"]}), FEEDS)

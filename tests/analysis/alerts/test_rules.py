@@ -6,7 +6,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from liq.analysis.alerts import json_schema, rules
+from liq.analysis.alerts import create_json_schema, load_rules
 from liq.common import assets
 from liq.config import Settings
 from liq.errors import ConfigError, RuleError
@@ -29,7 +29,7 @@ def settings(home: Path, entries: object) -> Settings:
 
 
 def test_shipped_rules_can_be_used_and_follow_the_schema(tmp_path: Path) -> None:
-    found, faults = rules(Settings.load(home=tmp_path))
+    found, faults = load_rules(Settings.load(home=tmp_path))
     assert not faults
     assert {"long_burst", "great_print", "one_sided", "feed_silent"} <= found.keys()
     file = assets.path("alerts.json")
@@ -62,7 +62,7 @@ def test_a_wrong_rule_is_named_with_the_reason_and_does_no_harm_to_others(
     tmp_path: Path, change: dict[str, Any], reason: str
 ) -> None:
     entries = {"$schema": "./alerts.schema.json", "good": RULE, "bad": RULE | change}
-    found, faults = rules(settings(tmp_path, entries))
+    found, faults = load_rules(settings(tmp_path, entries))
     assert list(found) == ["good"]
     assert re.search(rf"alerts\.json: rule 'bad': .*{reason}", faults["bad"])
 
@@ -73,13 +73,13 @@ def test_a_file_that_holds_no_rules_is_named(tmp_path: Path, text: str) -> None:
     assert own.alerts
     own.alerts.write_text(text)
     with pytest.raises(RuleError, match=r"cannot read .*alerts\.json.*LIQ_ALERTS"):
-        rules(own)
+        load_rules(own)
 
 
 def test_the_schema_of_alerts_refuses_a_rule_that_loading_refuses() -> None:
     for wrong in (5, {}, RULE | {"more": 1}, RULE | {"is": "~"}):
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate({"bad": wrong}, json_schema())
+            jsonschema.validate({"bad": wrong}, create_json_schema())
 
 
 def test_an_address_for_the_webhook_is_checked_and_kept_secret(tmp_path: Path) -> None:

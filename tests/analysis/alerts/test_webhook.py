@@ -62,9 +62,11 @@ async def test_a_posted_alert_has_all_its_fields(port: int) -> None:
 async def test_an_unforeseen_error_ends_no_posting(
     port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    real = webhook.payload
+    real = webhook.build_payload
     monkeypatch.setattr(
-        webhook, "payload", lambda alert: real(alert) if alert.live else dict[str, Any]()["nothing"]
+        webhook,
+        "build_payload",
+        lambda alert: real(alert) if alert.live else dict[str, Any]()["nothing"],
     )
     with receiving(port) as receiver:
         async with posting(port) as made:

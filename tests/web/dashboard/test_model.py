@@ -316,7 +316,7 @@ def test_a_query_that_nobody_foresaw_to_fail_ends_no_reading(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = DashboardModel(own)
-    monkeypatch.setattr(model, "_latest", lambda: 1 / 0)
+    monkeypatch.setattr(model, "_read_latest", lambda: 1 / 0)
     assert not model.poll()
     assert model.state is State.FAILED
     assert "ZeroDivisionError" in model.problem

@@ -51,7 +51,7 @@ class Visitor:
     """A browser without a screen: keeps cookies, waits in the queue, ends its kernel."""
 
     def __init__(self, settings: Settings, path: str = "/") -> None:
-        self.url = httpx.URL(serve.dashboard_url(settings)).copy_with(path=path)
+        self.url = httpx.URL(serve.build_dashboard_url(settings)).copy_with(path=path)
         self.client = httpx.AsyncClient(timeout=PATIENCE_S, follow_redirects=True)
 
     async def ask(self) -> httpx.Response:

@@ -5,6 +5,14 @@ the rules without Kafka or a webhook.
 """
 
 from liq.analysis.alerts.backtest import Backtest, backtest
-from liq.analysis.alerts.rules import Rule, Rules, json_schema, listing, rules
+from liq.analysis.alerts.rules import Rule, Rules, create_json_schema, list_rules, load_rules
 
-__all__ = ["Backtest", "Rule", "Rules", "backtest", "json_schema", "listing", "rules"]
+__all__ = [
+    "Backtest",
+    "Rule",
+    "Rules",
+    "backtest",
+    "create_json_schema",
+    "list_rules",
+    "load_rules",
+]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.progress import track
 
-from liq.analysis.alerts.decision import Measured, compare, decide, is_cooling_down, measures
-from liq.analysis.alerts.rules import Rule, condition, rules
+from liq.analysis.alerts.decision import Measured, compare, decide, is_cooling_down, measure
+from liq.analysis.alerts.rules import Rule, describe_condition, load_rules
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import RuleError
@@ -64,7 +64,8 @@ class Backtest:
     def __str__(self) -> str:
         span = f"{self.since:%Y-%m-%d %H:%M:%S} to {self.until:%Y-%m-%d %H:%M:%S} UTC"
         return (
-            f"{self.name}: {condition(self.rule)}\n{len(self.alerts):,} alert(s) from {span},"
+            f"{self.name}: {describe_condition(self.rule)}\n"
+            f"{len(self.alerts):,} alert(s) from {span},"
             f" evaluated every {self.step} ({self.values['ts'].nunique():,} times)"
         )
 
@@ -152,22 +153,22 @@ def backtest(
         ('USD', 30)
     """
     settings = settings or current_settings()
-    name, rule = ("rule", rule) if isinstance(rule, Rule) else (rule, _named(rule, settings))
+    name, rule = ("rule", rule) if isinstance(rule, Rule) else (rule, _find_rule(rule, settings))
     query = queries.find(rule.query, settings)
     if not (rule.window and "until" in query.params):
         raise RuleError(f"{name} cannot be tried on the past: {query.key} takes no window or until")
     end = _MOMENT.value("until", until) or datetime.now(UTC)
     begin = end - _DURATION.value("window", window)
-    each = _DURATION.value("step", step) or _step(end - begin, rule)
-    moments = _moments(begin, end, each)
-    alerts, history = _evaluated(name, rule, moments, settings, progress=progress)
+    each = _DURATION.value("step", step) or _choose_step(end - begin, rule)
+    moments = _list_moments(begin, end, each)
+    alerts, history = _evaluate_all(name, rule, moments, settings, progress=progress)
     unit = query.columns[rule.column].unit if rule.column in query.columns else ""
-    return Backtest(name, rule, begin, end, each, unit, _table(alerts), history)
+    return Backtest(name, rule, begin, end, each, unit, _build_table(alerts), history)
 
 
-def _named(name: str, settings: Settings) -> Rule:
+def _find_rule(name: str, settings: Settings) -> Rule:
     """Return a rule of the settings' file. Raises `RuleError` if there is none, or a faulty one."""
-    found, faults = rules(settings)
+    found, faults = load_rules(settings)
     if name in faults:
         raise RuleError(faults[name])
     if name not in found:
@@ -175,37 +176,37 @@ def _named(name: str, settings: Settings) -> Rule:
     return found[name]
 
 
-def _step(span: timedelta, rule: Rule) -> timedelta:
+def _choose_step(span: timedelta, rule: Rule) -> timedelta:
     own = parse_duration(rule.window)
     step = max(_LIVE, min(max(own / 4, span / _USUAL), own))
     return timedelta(seconds=math.ceil(step.total_seconds()))
 
 
-def _moments(begin: datetime, end: datetime, step: timedelta) -> list[datetime]:
+def _list_moments(begin: datetime, end: datetime, step: timedelta) -> list[datetime]:
     count = (end - begin) // step
     if not 1 <= count <= _MOST:
         raise RuleError(f"{count:,} steps of {step}: choose one that gives 1 to {_MOST:,} of them")
     return [end - step * number for number in reversed(range(count))]
 
 
-def _evaluated(
+def _evaluate_all(
     name: str, rule: Rule, moments: Sequence[datetime], settings: Settings, *, progress: bool
 ) -> "tuple[list[Alert], pd.DataFrame]":
     alerts: list[Alert] = []
     history: list[tuple[datetime, Sequence[Measured]]] = []
     fired: dict[str | None, datetime] = {}
-    past = zip(moments, _frames(rule, moments, settings), strict=True)
+    past = zip(moments, _read_frames(rule, moments, settings), strict=True)
     shown = track(past, f"{name} over the past", total=len(moments), disable=not progress)
     for moment, frame in shown:
-        seen = measures(rule, frame)
+        seen = measure(rule, frame)
         history.append((moment, seen))
         raised = decide(name, rule, seen, moment, fired)
         alerts += raised
         fired |= {alert.subject: moment for alert in raised}
-    return alerts, _history(history)
+    return alerts, _build_history(history)
 
 
-def _frames(
+def _read_frames(
     rule: Rule, moments: Sequence[datetime], settings: Settings
 ) -> Iterator["pd.DataFrame"]:
     """Yield the rows of the rule's query as of each moment."""
@@ -217,7 +218,7 @@ def _frames(
         pool.shutdown(cancel_futures=True)
 
 
-def _table(alerts: Sequence[Alert]) -> "pd.DataFrame":
+def _build_table(alerts: Sequence[Alert]) -> "pd.DataFrame":
     import pandas as pd  # noqa: PLC0415 - as above
 
     columns = ["ts", "rule", "severity", "value", "threshold", "message", "live", "subject"]
@@ -228,7 +229,7 @@ def _table(alerts: Sequence[Alert]) -> "pd.DataFrame":
     return frame
 
 
-def _history(history: Sequence[tuple[datetime, Sequence[Measured]]]) -> "pd.DataFrame":
+def _build_history(history: Sequence[tuple[datetime, Sequence[Measured]]]) -> "pd.DataFrame":
     import pandas as pd  # noqa: PLC0415 - as above
 
     rows = [(moment, one.subject, one.value) for moment, seen in history for one in seen]

@@ -41,7 +41,7 @@ class Measured:
 Fired = Mapping[str | None, datetime]  # when a rule fired last, by its subject
 
 
-def measures(rule: Rule, frame: pd.DataFrame) -> list[Measured]:
+def measure(rule: Rule, frame: pd.DataFrame) -> list[Measured]:
     """Return the measured value of each of the rule's subjects.
 
     Raises `RuleError` if the rows lack a column that the rule names.
@@ -49,10 +49,10 @@ def measures(rule: Rule, frame: pd.DataFrame) -> list[Measured]:
     for column in (rule.column, *rule.by):
         if column not in frame:
             raise RuleError(f"{rule.query} gave no column {column!r}")
-    return list(_apart(rule, frame)) if rule.by else [_measure(rule, frame)]
+    return list(_measure_groups(rule, frame)) if rule.by else [_measure_rows(rule, frame)]
 
 
-def nearest(rule: Rule, seen: Sequence[Measured]) -> Measured | None:
+def find_nearest(rule: Rule, seen: Sequence[Measured]) -> Measured | None:
     """Return the value that exceeds the threshold most, or misses it least."""
     known = [one for one in seen if one.value is not None]
     best = min if rule.comparison in ("<", "<=") else max
@@ -60,20 +60,20 @@ def nearest(rule: Rule, seen: Sequence[Measured]) -> Measured | None:
     return best(chosen, key=lambda one: one.value or 0.0) if chosen else None
 
 
-def _apart(rule: Rule, frame: pd.DataFrame) -> Iterator[Measured]:
+def _measure_groups(rule: Rule, frame: pd.DataFrame) -> Iterator[Measured]:
     for values, rows in frame.groupby(list(rule.by), sort=True, dropna=False):
-        seen = _measure(rule, rows)
+        seen = _measure_rows(rule, rows)
         named = dict(zip(rule.by, values, strict=True))
         yield replace(seen, row={**named, **seen.row}, subject=", ".join(map(str, values)))
 
 
-def _measure(rule: Rule, frame: pd.DataFrame) -> Measured:
+def _measure_rows(rule: Rule, frame: pd.DataFrame) -> Measured:
     if rule.aggregate == "any":
-        return _extreme(rule, frame)
+        return _find_extreme(rule, frame)
     column = frame[rule.column].dropna()
-    value = _aggregated(column, rule.aggregate)
+    value = _aggregate(column, rule.aggregate)
     met = value is not None and bool(compare(rule.comparison, value, rule.threshold))
-    return Measured(value, met, {}, len(frame), _live(frame))
+    return Measured(value, met, {}, len(frame), _is_live(frame))
 
 
 def decide(
@@ -85,7 +85,7 @@ def decide(
     message names.
     """
     return [
-        _alert(name, rule, one, one.value, now)
+        _build_alert(name, rule, one, one.value, now)
         for one in seen
         if one.met and one.value is not None and not is_cooling_down(rule, one.subject, now, fired)
     ]
@@ -93,10 +93,10 @@ def decide(
 
 def is_cooling_down(rule: Rule, subject: str | None, now: datetime, fired: Fired) -> bool:
     """Return True if ``rule`` fired for ``subject`` within its cool-down."""
-    return subject in fired and now - fired[subject] < rule.rest
+    return subject in fired and now - fired[subject] < rule.cool_down_span
 
 
-def _alert(name: str, rule: Rule, seen: Measured, value: float, now: datetime) -> Alert:
+def _build_alert(name: str, rule: Rule, seen: Measured, value: float, now: datetime) -> Alert:
     return Alert(
         ts=round(now.timestamp() * 1_000_000),
         rule=name,
@@ -105,7 +105,7 @@ def _alert(name: str, rule: Rule, seen: Measured, value: float, now: datetime) -
         measure=rule.column,
         value=value,
         threshold=rule.threshold,
-        message=Text(_message(name, rule, seen)),
+        message=Text(_format_message(name, rule, seen)),
         live=seen.live,
         subject=seen.subject,
     )
@@ -116,21 +116,23 @@ def compare(comparison: Comparison, values: Any, threshold: float) -> Any:
     return _COMPARE[comparison](values, threshold)
 
 
-def _extreme(rule: Rule, frame: pd.DataFrame) -> Measured:
+def _find_extreme(rule: Rule, frame: pd.DataFrame) -> Measured:
     """Return the row that exceeds the threshold most, or misses it least."""
     known = frame[frame[rule.column].notna()]
     hits = known[compare(rule.comparison, known[rule.column], rule.threshold)]
     chosen = hits if len(hits) else known
     if chosen.empty:
-        return Measured(None, met=False, row={}, rows=len(frame), live=_live(frame))
+        return Measured(None, met=False, row={}, rows=len(frame), live=_is_live(frame))
     ordered = chosen.sort_values(
         rule.column, ascending=rule.comparison in ("<", "<="), kind="stable"
     )
     row = {str(column): value for column, value in ordered.iloc[0].items()}
-    return Measured(float(row[rule.column]), bool(len(hits)), row, len(frame), _live(ordered[:1]))
+    return Measured(
+        float(row[rule.column]), bool(len(hits)), row, len(frame), _is_live(ordered[:1])
+    )
 
 
-def _aggregated(column: "pd.Series[Any]", aggregate: str) -> float | None:
+def _aggregate(column: "pd.Series[Any]", aggregate: str) -> float | None:
     if aggregate == "count":
         return float(len(column))
     if column.empty:
@@ -139,13 +141,13 @@ def _aggregated(column: "pd.Series[Any]", aggregate: str) -> float | None:
     return float(value)
 
 
-def _live(frame: pd.DataFrame) -> bool:
+def _is_live(frame: pd.DataFrame) -> bool:
     if "source" in frame:
         return bool(frame["source"].isin(LIVE_SOURCES).all())
     return "not_live" not in frame or not frame["not_live"].fillna(0).any()
 
 
-def _message(name: str, rule: Rule, seen: Measured) -> str:
+def _format_message(name: str, rule: Rule, seen: Measured) -> str:
     about = {
         **seen.row,
         "rule": name,

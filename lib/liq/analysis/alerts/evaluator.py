@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from liq.analysis.alerts.decision import Fired, decide, measures, nearest
-from liq.analysis.alerts.rules import Rule, rules
+from liq.analysis.alerts.decision import Fired, decide, find_nearest, measure
+from liq.analysis.alerts.rules import Rule, load_rules
 from liq.analysis.alerts.webhook import Webhook
 from liq.common import shutdown
 from liq.config import Settings
@@ -110,8 +110,8 @@ def check(
     Raises `RuleError` if the file cannot be read, `QuestDBError` when QuestDB is away.
     """
     settings = settings or current_settings()
-    found, faults = rules(settings)
-    last = _last(settings)
+    found, faults = load_rules(settings)
+    last = _read_last(settings)
     for name, moments in (fired or {}).items():
         for subject, moment in moments.items():
             last[name][subject] = max(moment, last[name].get(subject, moment))
@@ -123,8 +123,8 @@ def _evaluate(name: str, rule: Rule, fired: Fired, settings: Settings) -> Evalua
     now = datetime.now(UTC)
     try:
         frame = queries.fetch(rule.query, settings, **rule.given)
-        seen, notes = measures(rule, frame), tuple(frame.attrs.get("notes", ()))
-        near = nearest(rule, seen)
+        seen, notes = measure(rule, frame), tuple(frame.attrs.get("notes", ()))
+        near = find_nearest(rule, seen)
         met = sum(one.met for one in seen)
         alerts = decide(name, rule, seen, now, fired)
         return Evaluation(name, rule, near.value if near else None, met, alerts, notes=notes)
@@ -134,7 +134,7 @@ def _evaluate(name: str, rule: Rule, fired: Fired, settings: Settings) -> Evalua
         return Evaluation(name, rule, fault=repr(error))
 
 
-def _last(settings: Settings) -> dict[str, dict[str | None, datetime]]:
+def _read_last(settings: Settings) -> dict[str, dict[str | None, datetime]]:
     table = ALERTS.table(settings)
     kept = f"{table} WHERE {ALERTS.valid_condition}"
     sql = f"SELECT rule, subject, max(ts) AS ts FROM {kept} GROUP BY rule, subject"  # noqa: S608 - our own texts
@@ -156,7 +156,7 @@ async def run(every: float = 5.0, settings: Settings | None = None) -> None:
     url = settings.webhook_url
     webhook = Webhook(url) if url.get_secret_value() else None
     with shutdown.catch_signals() as ended:
-        async with Publisher(settings) as publisher, _posting(webhook):
+        async with Publisher(settings) as publisher, _run_webhook(webhook):
             evaluator = Evaluator(publisher, settings, webhook)
             while True:
                 await evaluator.tick()
@@ -165,7 +165,7 @@ async def run(every: float = 5.0, settings: Settings | None = None) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _posting(webhook: Webhook | None) -> AsyncIterator[None]:
+async def _run_webhook(webhook: Webhook | None) -> AsyncIterator[None]:
     if webhook is None:
         yield
         return

@@ -63,13 +63,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """The parameters of the query.
 
         Example:
-            >>> liq.alerts.rules(liq.Settings.load()).rules["one_sided"].given
+            >>> liq.alerts.load_rules(liq.Settings.load()).rules["one_sided"].given
             {'least_usd': 5000000, 'window': '15m'}
         """
         return {**self.params, **({"window": self.window} if self.window else {})}
 
     @property
-    def rest(self) -> timedelta:
+    def cool_down_span(self) -> timedelta:
         """The cool-down, within which it does not fire again."""
         return parse_duration(self.cool_down)
 
@@ -78,7 +78,7 @@ class Rules(NamedTuple):
     """The validated rules, and the faults of invalid rules, which do not affect the others.
 
     Example:
-        >>> found = liq.alerts.rules(liq.Settings.load())
+        >>> found = liq.alerts.load_rules(liq.Settings.load())
         >>> "long_burst" in found.rules, dict(found.faults)
         (True, {})
     """
@@ -87,49 +87,49 @@ class Rules(NamedTuple):
     faults: Mapping[str, str]
 
 
-def rules(settings: Settings) -> Rules:
+def load_rules(settings: Settings) -> Rules:
     """Read and check the settings' rules. Raises `RuleError` if the file cannot be read.
 
     A fault names the file, the rule and the reason.
 
     Example:
-        >>> liq.alerts.rules(liq.Settings.load()).rules["long_burst"].window
+        >>> liq.alerts.load_rules(liq.Settings.load()).rules["long_burst"].window
         '1m'
     """
     path = settings.alerts or assets.path("alerts.json")
     found, faults = {}, {}
-    for name, text in _raw(path).items():
+    for name, text in _read_entries(path).items():
         try:
-            found[name] = _rule(text, settings)
+            found[name] = _parse_rule(text, settings)
         except (LiqError, msgspec.DecodeError, ValueError) as error:
             faults[name] = f"{path}: rule {name!r}: {error}"
     return Rules(found, faults)
 
 
-def listing(settings: Settings | None = None) -> "pd.DataFrame":
+def list_rules(settings: Settings | None = None) -> "pd.DataFrame":
     """Return the rules as text: ``rule``, what it ``fires_when``, its ``description``, ``fault``.
 
     A rule with a ``fault`` cannot be used. Raises `RuleError` if the file cannot be read.
 
     Example:
-        >>> liq.alerts.listing()["fires_when"].iloc[0]
+        >>> liq.alerts.list_rules()["fires_when"].iloc[0]
         'long_usd of totals within 1m >= 1,000,000, cool-down 5m'
     """
     import pandas as pd  # noqa: PLC0415 - importing this module stays quick
 
-    found, faults = rules(settings or current_settings())
-    rows = [(name, condition(rule), rule.description, "") for name, rule in found.items()]
+    found, faults = load_rules(settings or current_settings())
+    rows = [(name, describe_condition(rule), rule.description, "") for name, rule in found.items()]
     rows += [(name, "", "", fault) for name, fault in faults.items()]
     return pd.DataFrame(rows, columns=["rule", "fires_when", "description", "fault"])
 
 
-def condition(rule: Rule) -> str:
+def describe_condition(rule: Rule) -> str:
     """Describe when a rule fires, and its cool-down."""
     each = " each" if rule.by else ""
-    return f"{comparison(rule)}, cool-down {rule.cool_down}{each}"
+    return f"{describe_comparison(rule)}, cool-down {rule.cool_down}{each}"
 
 
-def comparison(rule: Rule) -> str:
+def describe_comparison(rule: Rule) -> str:
     """Describe the value that a rule compares with its threshold."""
     of = "" if rule.aggregate == "any" else f"{rule.aggregate} of "
     within = f" within {rule.window}" if rule.window else ""
@@ -138,11 +138,11 @@ def comparison(rule: Rule) -> str:
     return f"{what} {rule.comparison} {rule.threshold:,.10g}{each}"
 
 
-def json_schema() -> dict[str, Any]:
+def create_json_schema() -> dict[str, Any]:
     """Return the JSON schema of ``alerts.json``, for editors and other tools.
 
     Example:
-        >>> liq.alerts.json_schema()["additionalProperties"]
+        >>> liq.alerts.create_json_schema()["additionalProperties"]
         {'$ref': '#/$defs/Rule'}
     """
     (rule,), components = msgspec.json.schema_components([Rule], ref_template="#/$defs/{name}")
@@ -155,7 +155,7 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _raw(path: Path) -> dict[str, msgspec.Raw]:
+def _read_entries(path: Path) -> dict[str, msgspec.Raw]:
     try:
         raw = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
     except (OSError, msgspec.DecodeError) as error:
@@ -164,7 +164,7 @@ def _raw(path: Path) -> dict[str, msgspec.Raw]:
     return raw
 
 
-def _rule(text: msgspec.Raw, settings: Settings) -> Rule:
+def _parse_rule(text: msgspec.Raw, settings: Settings) -> Rule:
     rule = msgspec.json.decode(text, type=Rule)
     query = queries.find(rule.query, settings)
     queries.resolve(query, rule.given)
@@ -179,7 +179,9 @@ def _check_column(rule: Rule, query: Query) -> None:
         return  # a plain string entry does not say
     for column in (rule.column, *rule.by):
         if column not in query.columns:
-            raise RuleError(f"{query.key} has no column {column!r}; has: {_names(query.columns)}")
+            raise RuleError(
+                f"{query.key} has no column {column!r}; has: {_join_names(query.columns)}"
+            )
     dtype = query.columns[rule.column].dtype
     if dtype not in _NUMBERS and rule.aggregate != "count":
         raise RuleError(f"column {rule.column} is {dtype}: only numbers can be compared")
@@ -192,10 +194,10 @@ def _check_message(rule: Rule, query: Query) -> None:
     valid |= {"rule": "x", "window": "x", "value": 1.0, "threshold": 1.0, "rows": 1}
     named = {name for _, name, _, _ in string.Formatter().parse(rule.message) if name is not None}
     if (query.columns or rule.aggregate != "any") and (unknown := sorted(named - valid.keys())):
-        raise RuleError(f"its message names {unknown[0]!r}; it may name: {_names(valid)}")
+        raise RuleError(f"its message names {unknown[0]!r}; it may name: {_join_names(valid)}")
     if named <= valid.keys():
         rule.message.format_map(valid)
 
 
-def _names(names: Mapping[str, object]) -> str:
+def _join_names(names: Mapping[str, object]) -> str:
     return ", ".join(sorted(names))

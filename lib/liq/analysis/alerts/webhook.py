@@ -68,7 +68,7 @@ class Webhook:
         """Return the fault, "" if there is none, and whether to retry."""
         try:
             async with asyncio.timeout(_TIMEOUT_S):  # httpx's own begins again with every byte
-                answer = await client.post(self._url.get_secret_value(), json=payload(alert))
+                answer = await client.post(self._url.get_secret_value(), json=build_payload(alert))
         except TimeoutError:
             return f"no answer within {_TIMEOUT_S:.0f} s", True
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
@@ -79,7 +79,7 @@ class Webhook:
         return f"HTTP {answer.status_code}", answer.status_code >= 500 or answer.status_code == 429
 
 
-def payload(alert: Alert) -> dict[str, Any]:
+def build_payload(alert: Alert) -> dict[str, Any]:
     """Return the JSON to post: ``text`` for chat services, ``id`` to recognise repeats."""
     moment = datetime.fromtimestamp(alert.ts / 1e6, UTC)
     about = f" {alert.subject}" if alert.subject else ""

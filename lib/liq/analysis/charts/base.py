@@ -92,8 +92,8 @@ THEMES: dict[ThemeName, Theme] = {
 class Chart(Generic[P]):
     """A chart function: call it for a plotly ``Figure``, call ``spec`` for plain data.
 
-    All text in its arguments, also in frames, is shown literally, see `literal`. Other charts call
-    ``draw``, the function itself, whose arguments are literal already.
+    All text in its arguments, also in frames, is shown literally, see `escape_literal`. Other
+    charts call ``draw``, the function itself, whose arguments are literal already.
 
     Example:
         >>> totals = liq.hit("top_symbols", window="1h")
@@ -111,8 +111,8 @@ class Chart(Generic[P]):
 
     def spec(self, *args: P.args, **kwargs: P.kwargs) -> Spec:
         """Return the figure as plain data."""
-        given: Any = [_literal(value) for value in args]
-        named: Any = {name: _literal(value) for name, value in kwargs.items()}
+        given: Any = [_escape_value(value) for value in args]
+        named: Any = {name: _escape_value(value) for name, value in kwargs.items()}
         return self.draw(*given, **named)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> "go.Figure":
@@ -122,26 +122,26 @@ class Chart(Generic[P]):
         return go.Figure(self.spec(*args, **kwargs))
 
 
-def literal(text: str) -> str:
+def escape_literal(text: str) -> str:
     """Escape ``text`` so that plotly shows it literally.
 
     Plotly reads some characters as tags, entities or TeX, and in a hover template as placeholders.
     """
-    return text.translate(_LITERAL)
+    return text.translate(_ESCAPES)
 
 
 # plotly knows few entities by name, and all by number
-_LITERAL = {ord(char): f"&#{ord(char)};" for char in "&<>$%"}
+_ESCAPES = {ord(char): f"&#{ord(char)};" for char in "&<>$%"}
 
 
-def _literal(value: Any) -> Any:
+def _escape_value(value: Any) -> Any:
     if isinstance(value, str):
-        return literal(value)
+        return escape_literal(value)
     if not isinstance(value, pd.DataFrame):
         return value
     shown = value.copy(deep=False)
     for name in shown.columns[[dtype.kind == "O" for dtype in shown.dtypes]]:
-        shown[name] = shown[name].map(_literal)
+        shown[name] = shown[name].map(_escape_value)
     return shown
 
 
@@ -159,7 +159,7 @@ def source_badge(frame: pd.DataFrame) -> str:
         marked = " + ".join(sorted(names.get(kind, str(kind).upper()) for kind in kinds))
         partly = "PARTLY " if set(frame["source"]) & set(LIVE_SOURCES) else ""
         return f"{partly}{marked} DATA" if marked else ""
-    return "NOT LIVE DATA" if _total(frame, "not_live") else ""
+    return "NOT LIVE DATA" if _sum_column(frame, "not_live") else ""
 
 
 def completeness_note(frame: pd.DataFrame) -> str:
@@ -172,15 +172,15 @@ def completeness_note(frame: pd.DataFrame) -> str:
     if "completeness" in frame:
         partial = bool((frame["completeness"] != Completeness.FULL).any())
     else:
-        partial = _total(frame, "partial") > 0
+        partial = _sum_column(frame, "partial") > 0
     return LOWER_BOUND if partial else ""
 
 
-def _total(frame: pd.DataFrame, column: str) -> int:
+def _sum_column(frame: pd.DataFrame, column: str) -> int:
     return int(frame[column].sum()) if column in frame else 0
 
 
-def layout(
+def create_layout(
     theme: ThemeName,
     frame: pd.DataFrame,
     badge: str | None,
@@ -192,9 +192,9 @@ def layout(
     badge = source_badge(frame) if badge is None else badge
     notes = []
     if badge and len(frame):
-        notes.append(_corner(badge, colours.warning) | {"y": badge_height})
+        notes.append(_create_corner_note(badge, colours.warning) | {"y": badge_height})
     if frame.empty:
-        notes.append(_centre(empty, colours.muted))
+        notes.append(_create_centre_note(empty, colours.muted))
     return {
         "paper_bgcolor": colours.card,
         "plot_bgcolor": colours.card,
@@ -215,7 +215,7 @@ def layout(
     }
 
 
-def _corner(text: str, colour: str) -> Spec:
+def _create_corner_note(text: str, colour: str) -> Spec:
     return {
         "text": text,
         "font": {"color": colour, "size": 11},
@@ -229,8 +229,8 @@ def _corner(text: str, colour: str) -> Spec:
     }
 
 
-def _centre(text: str, colour: str) -> Spec:
-    return _corner(text, colour) | {
+def _create_centre_note(text: str, colour: str) -> Spec:
+    return _create_corner_note(text, colour) | {
         "x": 0.5,
         "y": 0.5,
         "xanchor": "center",
@@ -239,9 +239,11 @@ def _centre(text: str, colour: str) -> Spec:
     }
 
 
-def time_axis(colours: Theme, span: tuple[Any, Any] | None, gaps: pd.DataFrame | None) -> Spec:
+def create_time_axis(
+    colours: Theme, span: tuple[Any, Any] | None, gaps: pd.DataFrame | None
+) -> Spec:
     """Return the x axis of a timeline, and the shades of ``gaps`` on it."""
-    shades = _shades(colours, gaps) if gaps is not None else []
+    shades = _create_shades(colours, gaps) if gaps is not None else []
     axis = {
         "type": "date",
         "title": {
@@ -253,45 +255,45 @@ def time_axis(colours: Theme, span: tuple[Any, Any] | None, gaps: pd.DataFrame |
         "automargin": True,  # dates are below the hours, and the title below both
     }
     if span:
-        axis["range"] = times(pd.Series(pd.to_datetime(list(span), utc=True)))
+        axis["range"] = format_times(pd.Series(pd.to_datetime(list(span), utc=True)))
     return {"xaxis": axis, "shapes": shades}
 
 
-def _shades(colours: Theme, gaps: pd.DataFrame) -> list[Spec]:
+def _create_shades(colours: Theme, gaps: pd.DataFrame) -> list[Spec]:
     shade = {
         "type": "rect",
         "yref": "paper",
         "y0": 0,
         "y1": 1,
-        "fillcolor": faded(colours.muted, 0.22),
+        "fillcolor": fade(colours.muted, 0.22),
         "line": {"width": 0},
         "layer": "below",
     }
-    spans = _merged(gaps)
-    shaded = zip(times(spans["from_ts"]), times(spans["to_ts"]), strict=True)
+    spans = _merge_gaps(gaps)
+    shaded = zip(format_times(spans["from_ts"]), format_times(spans["to_ts"]), strict=True)
     return [shade | {"x0": start, "x1": end} for start, end in shaded]
 
 
-def _merged(gaps: pd.DataFrame) -> pd.DataFrame:
+def _merge_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
     """Return the times at which any feed has a gap, each once: shades would add up."""
     ordered = gaps.sort_values("from_ts")
     begun = ordered["from_ts"] > ordered["to_ts"].cummax().shift()
     return ordered.groupby(begun.cumsum()).agg({"from_ts": "min", "to_ts": "max"})
 
 
-def is_missing(gaps: pd.DataFrame | None) -> bool:
+def has_gaps(gaps: pd.DataFrame | None) -> bool:
     """Return True if a feed was disconnected in the window, so that sums are lower bounds."""
     return gaps is not None and len(gaps) > 0
 
 
-def usd_unit(
+def format_usd_unit(
     frame: pd.DataFrame, gaps: pd.DataFrame | None = None, caveat: str = "lower bound"
 ) -> str:
     """Return the unit of sums of ``frame``, with the ``caveat`` where they are lower bounds."""
-    return f"USD, {caveat}" if completeness_note(frame) or is_missing(gaps) else "USD"
+    return f"USD, {caveat}" if completeness_note(frame) or has_gaps(gaps) else "USD"
 
 
-def usd_axis(
+def create_usd_axis(
     colours: Theme,
     what: str,
     frame: pd.DataFrame,
@@ -300,14 +302,14 @@ def usd_axis(
     gaps: pd.DataFrame | None = None,
 ) -> Spec:
     """Return an axis of dollars, which says when sums are lower bounds."""
-    return axis(colours, f"{what} ({usd_unit(frame, gaps, caveat)})") | {
+    return create_axis(colours, f"{what} ({format_usd_unit(frame, gaps, caveat)})") | {
         "exponentformat": "B",  # k, M, B
         "minexponent": 3,
         "rangemode": "tozero",
     }
 
 
-def axis(colours: Theme, title: str) -> Spec:
+def create_axis(colours: Theme, title: str) -> Spec:
     """Return an axis with a title, which names its unit."""
     return {
         "title": {"text": title, "standoff": 6},
@@ -316,20 +318,20 @@ def axis(colours: Theme, title: str) -> Spec:
     }
 
 
-def lines_axis(count: int) -> Spec:
+def create_lines_axis(count: int) -> Spec:
     """Return an axis of names, a line each: the first on top, and few ones not blown up."""
     lines = max(count, _LEAST_LINES)
     return {"range": [lines - 0.5, -0.5], "type": "category", "automargin": True}
 
 
-def times(moments: pd.Series) -> list[str]:
+def format_times(moments: pd.Series) -> list[str]:
     """Return moments as plotly draws them, in UTC."""
     naive = moments.dt.tz_convert("UTC").dt.tz_localize(None)  # plotly draws what the text says
     texts = np.datetime_as_string(naive.to_numpy().astype("datetime64[ms]"))
     return [str(text) for text in texts]
 
 
-def period(moments: pd.Series) -> Spec:
+def create_period(moments: pd.Series) -> Spec:
     """Draw a bar over its whole bucket, instead of centred on the bucket's start."""
     gaps = moments.diff().dropna()
     if gaps.empty:
@@ -342,25 +344,25 @@ def blend(paper: str, colour: str, share: float) -> str:
     """Return ``paper`` with a ``share`` of ``colour`` in it."""
     mixed = (
         round(under + share * (over - under))
-        for under, over in zip(_rgb(paper), _rgb(colour), strict=True)
+        for under, over in zip(_parse_rgb(paper), _parse_rgb(colour), strict=True)
     )
     return "rgb({},{},{})".format(*mixed)
 
 
-def _rgb(colour: str) -> tuple[int, ...]:
+def _parse_rgb(colour: str) -> tuple[int, ...]:
     return tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
 
 
-def faded(colour: str, opacity: float = 0.15) -> str:
+def fade(colour: str, opacity: float = 0.15) -> str:
     """Return a colour with an opacity."""
-    red, green, blue = _rgb(colour)
+    red, green, blue = _parse_rgb(colour)
     return f"rgba({red},{green},{blue},{opacity})"
 
 
-def bar(name: str, colour: str, **more: Any) -> Spec:
+def create_bars(name: str, colour: str, **more: Any) -> Spec:
     """Return a trace of bars with a notional each; ``more`` holds x, y and the like."""
     amount = "x" if more.get("orientation") == "h" else "y"
-    values = {key: _plain(value) for key, value in more.items()}
+    values = {key: _list_values(value) for key, value in more.items()}
     return {
         "type": "bar",
         "name": name,
@@ -370,5 +372,5 @@ def bar(name: str, colour: str, **more: Any) -> Spec:
     }
 
 
-def _plain(value: Any) -> Any:
+def _list_values(value: Any) -> Any:
     return value.tolist() if isinstance(value, pd.Series) else value

@@ -36,17 +36,26 @@ def venue_share(
         ['bybit', 'binance_usdm']
     """
     colours = THEMES[theme]
-    usd, share = _with_others(frame, "exchange", len(colours.venues) - 1)
+    usd, share = _group_others(frame, "exchange", len(colours.venues) - 1)
     times = pd.Series(share.index)
     traces = [
-        base.bar(venue, colour, x=base.times(times), y=100 * share[venue], **base.period(times))
+        base.create_bars(
+            venue,
+            colour,
+            x=base.format_times(times),
+            y=100 * share[venue],
+            **base.create_period(times),
+        )
         | {"customdata": usd[venue].tolist(), "hovertemplate": _SHARE_HOVER.format(venue)}
-        for venue, colour in _coloured(colours, share.columns.tolist())
+        for venue, colour in _assign_colours(colours, share.columns.tolist())
     ]
-    layout = base.layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "x unified"}
-    layout |= base.time_axis(colours, span, gaps)
+    layout = base.create_layout(theme, frame, badge) | {
+        "barmode": "stack",
+        "hovermode": "x unified",
+    }
+    layout |= base.create_time_axis(colours, span, gaps)
     note = ", partial feeds" if base.completeness_note(frame) else ""
-    layout["yaxis"] = base.axis(colours, f"share of USD (%{note})")
+    layout["yaxis"] = base.create_axis(colours, f"share of USD (%{note})")
     layout["yaxis"] |= {"range": [0, 100]}
     return {"data": traces, "layout": layout}
 
@@ -77,12 +86,12 @@ def cascades(
     long = frame["long_usd"] >= frame["short_usd"]
     greatest = float(frame["total_usd"].max()) if len(frame) else 1.0
     traces = [
-        _bubbles("long", colours.long, frame[long], own, greatest),
-        _bubbles("short", colours.short, frame[~long], own, greatest),
+        _create_bubbles("long", colours.long, frame[long], own, greatest),
+        _create_bubbles("short", colours.short, frame[~long], own, greatest),
     ]
-    layout = base.layout(theme, frame, badge) | {"hovermode": "closest"}
-    layout |= base.time_axis(colours, span, gaps)
-    unit = base.usd_unit(frame, gaps)
+    layout = base.create_layout(theme, frame, badge) | {"hovermode": "closest"}
+    layout |= base.create_time_axis(colours, span, gaps)
+    unit = base.format_usd_unit(frame, gaps)
     layout["legend"] |= {
         "title": {"text": f"area: liquidated ({unit})", "font": {"size": 11}},
         "itemsizing": "constant",
@@ -118,18 +127,18 @@ def heatmap(
         'time (UTC)'
     """
     colours = THEMES[theme]
-    unit = base.usd_unit(frame, gaps)
-    scale = _log_scale(frame)
+    unit = base.format_usd_unit(frame, gaps)
+    scale = _create_log_scale(frame)
     panels = (("long", colours.long, "y", [0.53, 1.0]), ("short", colours.short, "y2", [0.0, 0.47]))
-    layout = base.layout(theme, frame, badge) | base.time_axis(colours, span, gaps)
+    layout = base.create_layout(theme, frame, badge) | base.create_time_axis(colours, span, gaps)
     layout |= {"hovermode": "closest", "margin": layout["margin"] | {"r": 88}}
     layout["xaxis"] |= {"anchor": "y2", "showgrid": False}
     traces = []
     for side, colour, name, domain in panels:
-        legend = {"colorbar": _log_bar(domain, f"{side} ({unit})")}
-        cells = _cells(frame, side, colours.card, colour)
+        legend = {"colorbar": _create_log_bar(domain, f"{side} ({unit})")}
+        cells = _create_cells(frame, side, colours.card, colour)
         traces.append(cells | {"yaxis": name} | scale | legend)
-        axis = base.axis(colours, "price (quote per base)")
+        axis = base.create_axis(colours, "price (quote per base)")
         layout["yaxis" + name[1:]] = axis | {"domain": domain, "showgrid": False}
     layout["yaxis2"] |= {"matches": "y"}
     return {"data": traces, "layout": layout}
@@ -154,17 +163,22 @@ def hour_of_day(
     sums = frame.assign(window=frame["hours"] / frame["covered"]).groupby("hour")[named].sum()
     covered = sums["hours"].where(sums["hours"] > 0)
     traces = [
-        base.bar(side, colour, x=sums.index.tolist(), y=_plain(sums[f"{side}_usd"] / covered))
+        base.create_bars(
+            side, colour, x=sums.index.tolist(), y=_list_values(sums[f"{side}_usd"] / covered)
+        )
         | {
             "customdata": sums[["hours", "window"]].to_numpy().tolist(),
             "hovertemplate": _HOUR_HOVER.format(side),
         }
         for side, colour in (("long", colours.long), ("short", colours.short))
     ]
-    layout = base.layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "x unified"}
-    layout["xaxis"] = base.axis(colours, "hour of the day (UTC)")
+    layout = base.create_layout(theme, frame, badge) | {
+        "barmode": "stack",
+        "hovermode": "x unified",
+    }
+    layout["xaxis"] = base.create_axis(colours, "hour of the day (UTC)")
     layout["xaxis"] |= {"range": [-0.5, 23.5], "dtick": 3, "showgrid": False}
-    layout["yaxis"] = base.usd_axis(colours, "mean of a covered hour", frame)
+    layout["yaxis"] = base.create_usd_axis(colours, "mean of a covered hour", frame)
     return {"data": traces, "layout": layout}
 
 
@@ -185,11 +199,11 @@ _CASCADE_FIELDS = [
 ]  # fmt: skip
 
 
-def _plain(column: "pd.Series[float]") -> list[float | None]:
+def _list_values(column: "pd.Series[float]") -> list[float | None]:
     return [None if pd.isna(value) else value for value in column]
 
 
-def _with_others(frame: pd.DataFrame, by: str, most: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _group_others(frame: pd.DataFrame, by: str, most: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return USD and share a moment, a column for each of the ``most`` greatest and the others."""
     totals = frame.groupby(by)["total_usd"].sum().sort_values(ascending=False)
     names = frame[by].where(frame[by].isin(totals.index[:most]), _OTHERS)
@@ -203,19 +217,21 @@ def _with_others(frame: pd.DataFrame, by: str, most: int) -> tuple[pd.DataFrame,
     return usd, share
 
 
-def _coloured(colours: Theme, names: list[str]) -> Iterator[tuple[str, str]]:
+def _assign_colours(colours: Theme, names: list[str]) -> Iterator[tuple[str, str]]:
     *own, others = colours.venues
     for number, name in enumerate(names):
         yield name, others if name == _OTHERS else own[number]
 
 
-def _bubbles(side: str, colour: str, frame: pd.DataFrame, own: list[str], greatest: float) -> Spec:
+def _create_bubbles(
+    side: str, colour: str, frame: pd.DataFrame, own: list[str], greatest: float
+) -> Spec:
     names = frame["name"].where(frame["name"].isin(own), _OTHERS)
     return {
         "type": "scatter",
         "mode": "markers",
         "name": side,
-        "x": base.times(frame["from_ts"]),
+        "x": base.format_times(frame["from_ts"]),
         "y": names.tolist(),
         "cliponaxis": False,
         "customdata": frame[_CASCADE_FIELDS].to_numpy(dtype=object).tolist(),
@@ -232,7 +248,7 @@ def _bubbles(side: str, colour: str, frame: pd.DataFrame, own: list[str], greate
     }
 
 
-def _cells(frame: pd.DataFrame, side: str, paper: str, colour: str) -> Spec:
+def _create_cells(frame: pd.DataFrame, side: str, paper: str, colour: str) -> Spec:
     """Return a panel: cells between the edges of buckets and bins; nothing where none are."""
     starts = frame["ts"].drop_duplicates().sort_values()
     width = starts.diff().min() if len(starts) > 1 else pd.Timedelta(minutes=1)
@@ -245,24 +261,24 @@ def _cells(frame: pd.DataFrame, side: str, paper: str, colour: str) -> Spec:
     return {
         "type": "heatmap",
         "name": side,
-        "x": base.times(moments),
+        "x": base.format_times(moments),
         "y": prices.tolist(),
-        "z": _without_nan(np.log10(usd)),
-        "customdata": _without_nan(usd),
+        "z": _replace_nan(np.log10(usd)),
+        "customdata": _replace_nan(usd),
         "colorscale": [[0, base.blend(paper, colour, 0.25)], [1, colour]],
         "hovertemplate": f"%{{x}}<br>%{{y:,.6~g}}: %{{customdata:$,.0f}}<extra>{side}</extra>",
         "hoverongaps": False,
     }
 
 
-def _log_scale(frame: pd.DataFrame) -> Spec:
+def _create_log_scale(frame: pd.DataFrame) -> Spec:
     usd = frame[["long_usd", "short_usd"]].to_numpy()
     least, most = (usd[usd > 0].min(), usd.max()) if (usd > 0).any() else (1.0, 10.0)
     low, high = math.floor(math.log10(least)), math.ceil(math.log10(most))
     return {"zmin": low, "zmax": max(high, low + 1)}
 
 
-def _log_bar(domain: list[float], title: str) -> Spec:
+def _create_log_bar(domain: list[float], title: str) -> Spec:
     powers = range(-2, 13)
     return {
         "title": {"text": title, "side": "right", "font": {"size": 11}},
@@ -275,5 +291,5 @@ def _log_bar(domain: list[float], title: str) -> Spec:
     }
 
 
-def _without_nan(values: np.ndarray) -> list[list[float | None]]:
+def _replace_nan(values: np.ndarray) -> list[list[float | None]]:
     return [[None if math.isnan(value) else value for value in row] for row in values.tolist()]

@@ -36,28 +36,32 @@ def coverage(
     colours = THEMES[theme]
     traces = []
     if gaps is not None:
-        lost = _named(gaps, gaps["from_ts"], gaps["to_ts"])
-        reported = _named(feeds, feeds["first_ts"], feeds["ts"]).dropna()
-        connected = pd.DataFrame(list(_connected(reported, lost)), columns=_COLUMNS)
+        lost = _name_feeds(gaps, gaps["from_ts"], gaps["to_ts"])
+        reported = _name_feeds(feeds, feeds["first_ts"], feeds["ts"]).dropna()
+        connected = pd.DataFrame(list(_list_connected(reported, lost)), columns=_COLUMNS)
         traces = [
-            _spans("connected", colours.muted, connected),
-            _spans("disconnected", colours.warning, lost),
+            _create_spans("connected", colours.muted, connected),
+            _create_spans("disconnected", colours.warning, lost),
         ]
     empty = "no feed has reported in this window" if feeds.empty else UNKNOWN
-    layout = base.layout(theme, feeds if traces else feeds.head(0), "", empty=empty)
-    layout |= {"barmode": "overlay", "hovermode": "closest"} | base.time_axis(colours, span, None)
+    layout = base.create_layout(theme, feeds if traces else feeds.head(0), "", empty=empty)
+    layout |= {"barmode": "overlay", "hovermode": "closest"} | base.create_time_axis(
+        colours, span, None
+    )
     layout["yaxis"] = {"type": "category", "automargin": True, "autorange": "reversed"}
     names = pd.unique(pd.concat([one["name"] for one in (reported, lost)])) if traces else []
     layout["yaxis"] |= {"categoryorder": "array", "categoryarray": list(names)}
     return {"data": traces, "layout": layout}
 
 
-def _named(frame: pd.DataFrame, begin: "pd.Series[Any]", end: "pd.Series[Any]") -> pd.DataFrame:
+def _name_feeds(
+    frame: pd.DataFrame, begin: "pd.Series[Any]", end: "pd.Series[Any]"
+) -> pd.DataFrame:
     names = [name_feed(*feed) for feed in zip(frame["exchange"], frame["source"], strict=True)]
     return pd.DataFrame({"name": names, "from_ts": begin.array, "to_ts": end.array})
 
 
-def _connected(reported: pd.DataFrame, lost: pd.DataFrame) -> Iterator[tuple[str, Any, Any]]:
+def _list_connected(reported: pd.DataFrame, lost: pd.DataFrame) -> Iterator[tuple[str, Any, Any]]:
     """Yield the spans of ``reported`` without those of ``lost``."""
     feeds: Iterator[Any] = reported.itertuples(index=False)
     for feed in feeds:
@@ -71,7 +75,7 @@ def _connected(reported: pd.DataFrame, lost: pd.DataFrame) -> Iterator[tuple[str
             yield str(feed.name), start, feed.to_ts
 
 
-def _spans(name: str, colour: str, rows: pd.DataFrame) -> Spec:
+def _create_spans(name: str, colour: str, rows: pd.DataFrame) -> Spec:
     begin, end = (pd.to_datetime(rows[column], utc=True) for column in ("from_ts", "to_ts"))
     lengths = [span / pd.Timedelta(milliseconds=1) for span in end.array - begin.array]
     return {
@@ -79,10 +83,10 @@ def _spans(name: str, colour: str, rows: pd.DataFrame) -> Spec:
         "orientation": "h",
         "name": name,
         "y": rows["name"].tolist(),
-        "base": base.times(begin),
+        "base": base.format_times(begin),
         "x": lengths,
         "width": 0.5,
         "marker": {"color": colour, "line": {"width": 0}},
-        "customdata": base.times(end),
+        "customdata": base.format_times(end),
         "hovertemplate": f"%{{base}} to %{{customdata}} UTC<extra>{name}</extra>",
     }

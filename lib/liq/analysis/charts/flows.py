@@ -7,7 +7,7 @@ import pandas as pd
 
 from liq.analysis.charts import base
 from liq.analysis.charts.base import THEMES, Chart, Spec, ThemeName
-from liq.analysis.charts.prices import overlay
+from liq.analysis.charts.prices import create_overlay
 from liq.records.model import Completeness
 
 
@@ -37,19 +37,22 @@ def bars(
         ['long', 'short']
     """
     colours = THEMES[theme]
-    times = base.times(frame["ts"])
-    period = base.period(frame["ts"])
+    times = base.format_times(frame["ts"])
+    period = base.create_period(frame["ts"])
     traces = [
-        base.bar("long", colours.long, x=times, y=frame["long_usd"], **period),
-        base.bar("short", colours.short, x=times, y=frame["short_usd"], **period),
+        base.create_bars("long", colours.long, x=times, y=frame["long_usd"], **period),
+        base.create_bars("short", colours.short, x=times, y=frame["short_usd"], **period),
     ]
     if badge is None and price is not None:
         badge = base.source_badge(frame) or base.source_badge(price)
-    layout = base.layout(theme, frame, badge) | {"barmode": "stack", "hovermode": "x unified"}
-    layout |= base.time_axis(colours, span, gaps)
-    layout["yaxis"] = base.usd_axis(colours, "liquidated", frame, gaps=gaps)
+    layout = base.create_layout(theme, frame, badge) | {
+        "barmode": "stack",
+        "hovermode": "x unified",
+    }
+    layout |= base.create_time_axis(colours, span, gaps)
+    layout["yaxis"] = base.create_usd_axis(colours, "liquidated", frame, gaps=gaps)
     if price is not None and len(price):
-        line, layout["yaxis2"] = overlay(colours, price)
+        line, layout["yaxis2"] = create_overlay(colours, price)
         traces.append(line)
         layout["margin"] |= {"r": 72}
     return {"data": traces, "layout": layout}
@@ -76,16 +79,16 @@ def cumulative_net(
         "type": "scatter",
         "mode": "lines",
         "name": "long minus short",
-        "x": base.times(frame["ts"]),
+        "x": base.format_times(frame["ts"]),
         "y": frame["cumulative_usd"].tolist(),
         "line": {"color": colours.net, "width": 2, "shape": "hv"},
         "fill": "tozeroy",
-        "fillcolor": base.faded(colours.net),
+        "fillcolor": base.fade(colours.net),
         "hovertemplate": "%{y:$,.0f}<extra>long minus short</extra>",
     }
-    layout = base.layout(theme, frame, badge) | {"hovermode": "x unified"}
-    layout |= base.time_axis(colours, span, gaps)
-    layout["yaxis"] = base.usd_axis(colours, "cumulative", frame, "partial feed", gaps=gaps)
+    layout = base.create_layout(theme, frame, badge) | {"hovermode": "x unified"}
+    layout |= base.create_time_axis(colours, span, gaps)
+    layout["yaxis"] = base.create_usd_axis(colours, "cumulative", frame, "partial feed", gaps=gaps)
     layout["yaxis"] |= {"zeroline": True, "zerolinecolor": colours.muted}
     return {"data": [trace], "layout": layout}
 
@@ -107,7 +110,7 @@ def top_symbols(
         >>> [trace.name for trace in liq.charts.top_symbols(frame).data]
         ['long', 'short']
     """
-    return _ranking(frame, frame["symbol"].tolist(), theme, gaps, badge)
+    return _draw_ranking(frame, frame["symbol"].tolist(), theme, gaps, badge)
 
 
 @Chart
@@ -130,10 +133,10 @@ def by_exchange(
     away = set() if gaps is None else set(gaps["exchange"])
     whole = (frame["completeness"] == Completeness.FULL) & ~frame["exchange"].isin(list(away))
     marks = whole.map({True: "", False: "≥ "})
-    return _ranking(frame, (marks + frame["exchange"]).tolist(), theme, gaps, badge)
+    return _draw_ranking(frame, (marks + frame["exchange"]).tolist(), theme, gaps, badge)
 
 
-def _ranking(
+def _draw_ranking(
     frame: pd.DataFrame,
     names: Sequence[str],
     theme: ThemeName,
@@ -142,14 +145,14 @@ def _ranking(
 ) -> Spec:
     colours = THEMES[theme]
     traces = [
-        base.bar("long", colours.long, x=frame["long_usd"], y=names, orientation="h"),
-        base.bar("short", colours.short, x=frame["short_usd"], y=names, orientation="h"),
+        base.create_bars("long", colours.long, x=frame["long_usd"], y=names, orientation="h"),
+        base.create_bars("short", colours.short, x=frame["short_usd"], y=names, orientation="h"),
     ]
-    layout = base.layout(theme, frame, badge)
+    layout = base.create_layout(theme, frame, badge)
     for note in layout["annotations"] if len(frame) else ():
         note["yshift"] = 16  # a narrow chart has no room for it beside the legend
     layout["margin"] |= {"t": 44}
     layout |= {"barmode": "stack", "hovermode": "y unified"}
-    layout["xaxis"] = base.usd_axis(colours, "liquidated", frame, gaps=gaps) | {"nticks": 5}
-    layout["yaxis"] = base.lines_axis(len(names))
+    layout["xaxis"] = base.create_usd_axis(colours, "liquidated", frame, gaps=gaps) | {"nticks": 5}
+    layout["yaxis"] = base.create_lines_axis(len(names))
     return {"data": traces, "layout": layout}

@@ -36,39 +36,39 @@ def price_path(
         trace
         for side, colour in (("long", colours.long), ("short", colours.short))
         if (frame["side"] == side).any()
-        for trace in _path(frame[frame["side"] == side], side, colour)
+        for trace in _create_path(frame[frame["side"] == side], side, colour)
     ]
-    layout = base.layout(theme, frame, badge, empty=NO_PATH) | {"hovermode": "x unified"}
-    layout["xaxis"] = base.axis(colours, "time since the print (s)")
+    layout = base.create_layout(theme, frame, badge, empty=NO_PATH) | {"hovermode": "x unified"}
+    layout["xaxis"] = base.create_axis(colours, "time since the print (s)")
     layout["xaxis"] |= {"dtick": 60, "zerolinecolor": colours.muted}
-    layout["yaxis"] = base.axis(colours, "with the forced order (bps)")
+    layout["yaxis"] = base.create_axis(colours, "with the forced order (bps)")
     layout["yaxis"] |= {"zerolinecolor": colours.muted}
     return {"data": traces, "layout": layout}
 
 
-def overlay(colours: Theme, frame: pd.DataFrame) -> tuple[Spec, Spec]:
+def create_overlay(colours: Theme, frame: pd.DataFrame) -> tuple[Spec, Spec]:
     """Return the closing prices of ``price_by_bucket`` as a line, and its axis on the right."""
     low, high = frame["low"], frame["high"]
     line = {
         "type": "scatter",
         "mode": "lines",
         "name": "mark price",
-        "x": base.times(frame["ts"]),
-        "y": _without_nan(frame["close"]),
+        "x": base.format_times(frame["ts"]),
+        "y": _replace_nan(frame["close"]),
         "yaxis": "y2",
         "line": {"color": colours.text, "width": 1.5},  # hues are the sides'
-        "customdata": list(map(list, zip(*map(_without_nan, (low, high)), strict=True))),
+        "customdata": list(map(list, zip(*map(_replace_nan, (low, high)), strict=True))),
         "hovertemplate": "%{y:,.6~g} (%{customdata[0]:,.6~g} to %{customdata[1]:,.6~g})"
         "<extra>mark price</extra>",
     }
-    period = base.period(frame["ts"])
+    period = base.create_period(frame["ts"])
     if period:  # a bucket closes at its end
         line |= {"xperiod": period["xperiod"], "xperiodalignment": "end"}
-    axis = base.axis(colours, "mark price (quote per base)")
+    axis = base.create_axis(colours, "mark price (quote per base)")
     return line, axis | _ON_THE_RIGHT
 
 
-def _path(frame: pd.DataFrame, side: str, colour: str) -> list[Spec]:
+def _create_path(frame: pd.DataFrame, side: str, colour: str) -> list[Spec]:
     seconds = frame["offset_s"].tolist()
     common = {"type": "scatter", "mode": "lines", "legendgroup": side}
     band = common | {
@@ -76,7 +76,7 @@ def _path(frame: pd.DataFrame, side: str, colour: str) -> list[Spec]:
         "x": [*seconds, *reversed(seconds)],
         "y": [*frame["q3_bps"].tolist(), *reversed(frame["q1_bps"].tolist())],
         "fill": "toself",
-        "fillcolor": base.faded(colour),
+        "fillcolor": base.fade(colour),
         "line": {"color": colour, "width": 0},
         "hoverinfo": "skip",
         "showlegend": False,
@@ -92,5 +92,5 @@ def _path(frame: pd.DataFrame, side: str, colour: str) -> list[Spec]:
     return [band, mean]
 
 
-def _without_nan(values: pd.Series) -> list[Any]:
+def _replace_nan(values: pd.Series) -> list[Any]:
     return [None if pd.isna(value) else value for value in values.tolist()]

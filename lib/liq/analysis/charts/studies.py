@@ -8,7 +8,7 @@ import pandas as pd
 from liq.analysis.charts import base
 from liq.analysis.charts.base import THEMES, Chart, Spec, Theme, ThemeName
 from liq.analysis.charts.flows import bars
-from liq.analysis.charts.prices import overlay
+from liq.analysis.charts.prices import create_overlay
 from liq.common.money import compact
 
 NO_LEADERS = "no cascade over several exchanges in this window"
@@ -22,7 +22,7 @@ _WIDE = 30  # times the least threshold: then the axis is logarithmic
 
 @Chart
 def leaders(frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | None = None) -> Spec:
-    """How often each exchange led, in percent of cascades, from ``liq.analysis.studies.leaders``.
+    """How often each exchange led, in percent of cascades, from ``studies.rank_leaders``.
 
     The whiskers are 95 percent intervals. A diamond is the exchange's share of all prints, with
     which it would lead by chance. ``badge`` as in `bars`.
@@ -30,7 +30,7 @@ def leaders(frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | Non
     Example:
         >>> from liq.analysis import studies
         >>> found = liq.hit("cascades", window="1h", min_prints=3)
-        >>> led = studies.leaders(found, liq.hit("by_exchange", window="1h"))
+        >>> led = studies.rank_leaders(found, liq.hit("by_exchange", window="1h"))
         >>> [trace.name for trace in liq.charts.leaders(led).data]
         ['led', 'by chance: share of all prints']
     """
@@ -43,7 +43,9 @@ def leaders(frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | Non
         "arrayminus": (share - 100 * frame["low"]).tolist(),
         "color": colours.text,
     }
-    led = base.bar("led", colours.venues[0], x=share, y=names, orientation="h", width=0.6) | {
+    led = base.create_bars(
+        "led", colours.venues[0], x=share, y=names, orientation="h", width=0.6
+    ) | {
         "error_x": whiskers,
         "marker": {"color": colours.venues[0], "opacity": 0.7},  # whiskers show on it
         "customdata": frame[["led", "cascades"]].to_numpy().tolist(),
@@ -51,12 +53,14 @@ def leaders(frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | Non
     }
     traces = [led]
     if frame["expected"].notna().any():
-        traces.append(_chance(colours, names, frame["expected"]))
-    layout = base.layout(theme, frame, badge, badge_height=0, empty=NO_LEADERS)
+        traces.append(_create_chance(colours, names, frame["expected"]))
+    layout = base.create_layout(theme, frame, badge, badge_height=0, empty=NO_LEADERS)
     count = int(frame["cascades"].iloc[0]) if len(frame) else 0
-    layout["xaxis"] = base.axis(colours, f"share of {count} cascades over several exchanges (%)")
+    layout["xaxis"] = base.create_axis(
+        colours, f"share of {count} cascades over several exchanges (%)"
+    )
     layout["xaxis"] |= {"rangemode": "tozero"}
-    layout["yaxis"] = base.lines_axis(len(names))
+    layout["yaxis"] = base.create_lines_axis(len(names))
     return {"data": traces, "layout": layout}
 
 
@@ -76,8 +80,8 @@ def cascade(
     Example:
         >>> from liq.analysis import studies
         >>> found = liq.hit("cascades", window="1h", min_prints=3)
-        >>> prints = liq.hit("cascade_prints", **studies.prints_of(found, rank=1))
-        >>> price = liq.hit("price_by_bucket", **studies.price_of(found, rank=1))
+        >>> prints = liq.hit("cascade_prints", **studies.select_prints(found, rank=1))
+        >>> price = liq.hit("price_by_bucket", **studies.select_price(found, rank=1))
         >>> [trace.name for trace in liq.charts.cascade(prints, price).data]
         ['bybit', 'binance_usdm', 'mark price']
     """
@@ -90,16 +94,16 @@ def cascade(
     usd = prints.assign(name=named).pivot_table(
         index="ts", columns="name", values="notional", aggfunc="sum", fill_value=0.0
     )
-    moments = base.times(pd.Series(usd.index)) if names else []
+    moments = base.format_times(pd.Series(usd.index)) if names else []
     traces = [
-        _layer(name, others if name == _OTHERS else own[number], moments, usd[name].cumsum())
+        _create_layer(name, others if name == _OTHERS else own[number], moments, usd[name].cumsum())
         for number, name in enumerate(names)
     ]
-    layout = base.layout(theme, prints, badge, empty=NO_CASCADE) | {"hovermode": "x unified"}
-    layout |= base.time_axis(colours, None, None)
-    layout["yaxis"] = base.usd_axis(colours, "liquidated so far", prints)
+    layout = base.create_layout(theme, prints, badge, empty=NO_CASCADE) | {"hovermode": "x unified"}
+    layout |= base.create_time_axis(colours, None, None)
+    layout["yaxis"] = base.create_usd_axis(colours, "liquidated so far", prints)
     if names and price is not None and len(price):
-        line, layout["yaxis2"] = overlay(colours, price)
+        line, layout["yaxis2"] = create_overlay(colours, price)
         traces.append(line)
         layout["margin"] |= {"r": 72}
     return {"data": traces, "layout": layout}
@@ -109,28 +113,28 @@ def cascade(
 def reactions(frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | None = None) -> Spec:
     """Price moves after prints, in bps by decile of size.
 
-    ``frame`` is of ``liq.analysis.studies.reactions``.
+    ``frame`` is of ``liq.analysis.studies.measure_reactions``.
 
     A box holds the middle half of the prints, its line is the median, the dashed one the mean; each
     decile says how many prints (n) there are. ``badge`` as in `bars`.
 
     Example:
         >>> from liq.analysis import studies
-        >>> moves = studies.reactions(liq.hit("print_reactions", window="1h"))
+        >>> moves = studies.measure_reactions(liq.hit("print_reactions", window="1h"))
         >>> [trace.name for trace in liq.charts.reactions(moves).data]
         ['after 10 s', 'after 1 min', 'after 5 min']
     """
     colours = THEMES[theme]
-    labels = _deciles(frame)
+    labels = _label_deciles(frame)
     traces = [
-        _boxes(colours.venues[number], f"after {name}", part, labels)
+        _create_boxes(colours.venues[number], f"after {name}", part, labels)
         for number, (seconds, name) in enumerate(_SECONDS.items())
         if len(part := frame[frame["horizon_s"] == seconds])
     ]
-    layout = base.layout(theme, frame, badge, empty=NO_REACTIONS) | {"boxmode": "group"}
-    layout["xaxis"] = base.axis(colours, "decile of size: notional of the prints (USD)")
+    layout = base.create_layout(theme, frame, badge, empty=NO_REACTIONS) | {"boxmode": "group"}
+    layout["xaxis"] = base.create_axis(colours, "decile of size: notional of the prints (USD)")
     layout["xaxis"] |= {"type": "category", "showgrid": False}
-    layout["yaxis"] = base.axis(colours, "moved on as the forced order pushed (bps)")
+    layout["yaxis"] = base.create_axis(colours, "moved on as the forced order pushed (bps)")
     layout["yaxis"] |= {"zerolinecolor": colours.muted, "zerolinewidth": 1.5}
     layout["margin"] |= {"b": 84}
     return {"data": traces, "layout": layout}
@@ -165,7 +169,7 @@ def raised(
         "type": "scatter",
         "mode": "markers",
         "name": f"alerts ({len(alerts)})",
-        "x": base.times(alerts["ts"]),
+        "x": base.format_times(alerts["ts"]),
         "y": [totals[place] if totals and place >= 0 else 0.0 for place in places],
         "cliponaxis": False,
         "customdata": alerts[["rule", "message"]].to_numpy(dtype=object).tolist(),
@@ -211,15 +215,15 @@ def thresholds(
         "customdata": frame["alerts"].tolist(),
         "hovertemplate": "%{x:,.6~g}: %{y:,.3~g} a day (%{customdata:,} here)<extra></extra>",
     }
-    layout = base.layout(theme, frame, "", empty=NO_HISTORY) | {"hovermode": "closest"}
+    layout = base.create_layout(theme, frame, "", empty=NO_HISTORY) | {"hovermode": "closest"}
     layout["showlegend"] = False
-    layout["xaxis"] = base.axis(colours, f"threshold ({unit})" if unit else "threshold")
+    layout["xaxis"] = base.create_axis(colours, f"threshold ({unit})" if unit else "threshold")
     layout["xaxis"] |= {"exponentformat": "B", "minexponent": 3}
     if len(frame) and frame["threshold"].max() > _WIDE * frame["threshold"].min() > 0:
         layout["xaxis"] |= {"type": "log", "dtick": "D2"}
-    layout["yaxis"] = base.axis(colours, "alerts a day") | {"rangemode": "tozero"}
+    layout["yaxis"] = base.create_axis(colours, "alerts a day") | {"rangemode": "tozero"}
     if current is not None and len(frame):
-        layout["shapes"], note = _mark(colours, current)
+        layout["shapes"], note = _create_mark(colours, current)
         # plotly takes the position of a line as a value, but of a note as its logarithm
         if "type" in layout["xaxis"]:
             note["x"] = math.log10(current)
@@ -227,7 +231,7 @@ def thresholds(
     return {"data": [line], "layout": layout}
 
 
-def _chance(colours: Theme, names: list[str], expected: pd.Series) -> Spec:
+def _create_chance(colours: Theme, names: list[str], expected: pd.Series) -> Spec:
     return {
         "type": "scatter",
         "mode": "markers",
@@ -244,7 +248,7 @@ def _chance(colours: Theme, names: list[str], expected: pd.Series) -> Spec:
     }
 
 
-def _layer(name: str, colour: str, moments: list[str], usd: "pd.Series[float]") -> Spec:
+def _create_layer(name: str, colour: str, moments: list[str], usd: "pd.Series[float]") -> Spec:
     return {
         "type": "scatter",
         "mode": "lines",
@@ -253,28 +257,28 @@ def _layer(name: str, colour: str, moments: list[str], usd: "pd.Series[float]") 
         "y": usd.tolist(),
         "stackgroup": "exchanges",
         "line": {"color": colour, "width": 1, "shape": "hv"},
-        "fillcolor": base.faded(colour, 0.6),
+        "fillcolor": base.fade(colour, 0.6),
         "hovertemplate": f"%{{y:$,.0f}}<extra>{name}</extra>",
     }
 
 
-def _deciles(frame: pd.DataFrame) -> dict[int, str]:
+def _label_deciles(frame: pd.DataFrame) -> dict[int, str]:
     """Return the label of each decile: its sizes and its number of prints."""
     sums = frame.groupby("decile").agg(
         {"from_usd": "min", "to_usd": "max", "prints": ["min", "max"]}
     )
     return {
         int(str(decile)): f"{decile}<br>{compact(least)} to<br>{compact(most)}<br>"
-        f"n={_range(few, many)}"
+        f"n={_format_range(few, many)}"
         for decile, least, most, few, many in sums.itertuples(name=None)
     }
 
 
-def _range(least: int, most: int) -> str:
+def _format_range(least: int, most: int) -> str:
     return f"{most:,}" if least == most else f"{least:,}-{most:,}"
 
 
-def _boxes(colour: str, name: str, frame: pd.DataFrame, labels: dict[int, str]) -> Spec:
+def _create_boxes(colour: str, name: str, frame: pd.DataFrame, labels: dict[int, str]) -> Spec:
     return {
         "type": "box",
         "name": name,
@@ -287,12 +291,12 @@ def _boxes(colour: str, name: str, frame: pd.DataFrame, labels: dict[int, str]) 
         "lowerfence": frame["q1_bps"].tolist(),
         "upperfence": frame["q3_bps"].tolist(),
         "boxmean": True,
-        "fillcolor": base.faded(colour, 0.35),
+        "fillcolor": base.fade(colour, 0.35),
         "line": {"color": colour, "width": 1.5},
     }
 
 
-def _mark(colours: Theme, current: float) -> tuple[list[Spec], Spec]:
+def _create_mark(colours: Theme, current: float) -> tuple[list[Spec], Spec]:
     line = {
         "type": "line",
         "x0": current,

@@ -83,7 +83,7 @@ class _Session:
         self._seconds = 0
 
     @property
-    def hears_liquidations(self) -> bool:
+    def is_subscribed(self) -> bool:
         return any("forceOrder" in stream for stream in self.streams)
 
     def greet(self) -> list[bytes]:

@@ -36,7 +36,7 @@ class _Session:
         self._subscribed = False
 
     @property
-    def hears_liquidations(self) -> bool:
+    def is_subscribed(self) -> bool:
         return self._subscribed
 
     def greet(self) -> list[bytes]:

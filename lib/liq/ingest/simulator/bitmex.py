@@ -36,7 +36,7 @@ class _Session:
         self._tables: set[str] = set()
 
     @property
-    def hears_liquidations(self) -> bool:
+    def is_subscribed(self) -> bool:
         return _TABLE in self._tables
 
     def greet(self) -> list[bytes]:

@@ -45,7 +45,7 @@ class _Session:
         self._topics: set[str] = set()
 
     @property
-    def hears_liquidations(self) -> bool:
+    def is_subscribed(self) -> bool:
         return any(topic.startswith(_TOPIC) for topic in self._topics)
 
     def greet(self) -> list[bytes]:

@@ -43,7 +43,7 @@ class _Session:
         self._beats = False
 
     @property
-    def hears_liquidations(self) -> bool:
+    def is_subscribed(self) -> bool:
         return bool(self._channels)
 
     def greet(self) -> list[bytes]:

@@ -25,7 +25,7 @@ class ClientSession(Protocol):
     """One client's connection, in its exchange's protocol; methods return the frames to send."""
 
     @property
-    def hears_liquidations(self) -> bool:
+    def is_subscribed(self) -> bool:
         """Whether any liquidation makes a frame for this client."""
 
     def greet(self) -> list[bytes]:

@@ -41,7 +41,7 @@ class _Session:
         self._tickers: set[str] = set()
 
     @property
-    def hears_liquidations(self) -> bool:
+    def is_subscribed(self) -> bool:
         return self._all
 
     def greet(self) -> list[bytes]:

@@ -45,7 +45,7 @@ class _Session:
         self._topic = ""
 
     @property
-    def hears_liquidations(self) -> bool:
+    def is_subscribed(self) -> bool:
         return bool(self._topic)
 
     def greet(self) -> list[bytes]:

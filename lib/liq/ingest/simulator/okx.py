@@ -37,7 +37,7 @@ class _Session:
         self._interests: set[str] = set()
 
     @property
-    def hears_liquidations(self) -> bool:
+    def is_subscribed(self) -> bool:
         return self._swaps
 
     def greet(self) -> list[bytes]:

@@ -124,7 +124,7 @@ class SimulatedVenue:
         return [
             (connection, session)
             for connection, session in self.clients.items()
-            if session.hears_liquidations and connection.state is State.OPEN
+            if session.is_subscribed and connection.state is State.OPEN
         ]
 
     def _note_listeners(self) -> None:

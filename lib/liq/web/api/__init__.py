@@ -2,6 +2,6 @@
 
 from liq.web.api.app import create_app
 from liq.web.api.endpoint import Endpoint
-from liq.web.api.server import run, url
+from liq.web.api.server import build_url, run
 
-__all__ = ["Endpoint", "create_app", "run", "url"]
+__all__ = ["Endpoint", "build_url", "create_app", "run"]

@@ -1,16 +1,25 @@
 """The Flask app: routes, checks and errors. It only reads, and runs only known queries."""
 
+import contextlib
 import hmac
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from flask import Flask, Response, abort, jsonify, render_template, request
-from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
+from werkzeug.exceptions import (
+    GatewayTimeout,
+    HTTPException,
+    InternalServerError,
+    NotFound,
+    ServiceUnavailable,
+)
 
-from liq.common import web
+from liq.common import forks, web
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import (
@@ -24,15 +33,55 @@ from liq.query import queries, questdb
 from liq.query.catalogue import RESERVED, Query
 from liq.query.formats import MEDIA_TYPES, Format, encode
 from liq.web.api import openapi
-from liq.web.api.endpoint import PAGING, Endpoint, digest
-from liq.web.api.gate import RETRY_S, Gate
+from liq.web.api.endpoint import PAGING, Endpoint, hash_parts
 
+RUNNING = 8  # queries
+WAITING = 32
+RETRY_S = 5
 _LOG = logging.getLogger(__name__)
+_LOGIN_S = 2.0  # a query needs at least this long to log in
 _TRANSFER_S = 0.5
 _HEADERS = {
     "Cache-Control": "private, no-cache",
     **web.headers(web.policy(style_src="'unsafe-inline'", img_src="data:")),  # the empty icon
 }
+
+
+class QueryLimit:
+    """Lets ``running`` queries run at once and ``waiting`` queries wait; refuses others at once.
+
+    Each waiting request occupies one of the server's threads. The limits keep threads free for
+    pages without a query and for refusals, even if QuestDB hangs.
+    """
+
+    def __init__(self, running: int = RUNNING, waiting: int = WAITING) -> None:
+        self._bounds = running + waiting, running
+        self._renew()
+        forks.in_child(self, QueryLimit._renew)  # a fork has no thread that would release them
+
+    def _renew(self) -> None:
+        self._all, self._running = map(threading.BoundedSemaphore, self._bounds)
+
+    @contextlib.contextmanager
+    def admit(self, seconds: float) -> Iterator[float]:
+        """Yield the remaining time, out of ``seconds``, once the query may run.
+
+        Raises:
+            ServiceUnavailable: too many queries are waiting.
+            GatewayTimeout: no running query ended in time.
+        """
+        with contextlib.ExitStack() as held:
+            if not self._all.acquire(blocking=False):
+                raise ServiceUnavailable("too many queries wait already; ask again later")
+            held.callback(self._all.release)
+            ends_at = time.monotonic() + seconds
+            if not self._running.acquire(timeout=max(seconds - _LOGIN_S, seconds / 2)):
+                raise GatewayTimeout(
+                    f"other queries kept QuestDB busy for {seconds:g} s, or it does not answer;"
+                    " ask again later, `liq status` shows whether it runs"
+                )
+            held.callback(self._running.release)
+            yield ends_at - time.monotonic()
 
 
 def create_app(settings: Settings | None = None, endpoints: Iterable[Endpoint] = ()) -> Flask:
@@ -51,14 +100,16 @@ def create_app(settings: Settings | None = None, endpoints: Iterable[Endpoint] =
     own = {endpoint.key: endpoint for endpoint in endpoints}
 
     def known() -> Mapping[str, Endpoint]:
-        found = {key: Endpoint.of(query, settings) for key, query in _queries(settings).items()}
+        found = {
+            key: Endpoint.of(query, settings) for key, query in _load_queries(settings).items()
+        }
         return {**found, **own}
 
     app = Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined] # of Flask's default provider
-    _guard(app, settings)
-    _route(app, settings, known)
-    _explain(app)
+    _add_checks(app, settings)
+    _add_routes(app, settings, known)
+    _add_error_handlers(app)
 
     @app.after_request
     def _headers(response: Response) -> Response:
@@ -73,7 +124,7 @@ def requires_token(settings: Settings) -> bool:
     return settings.api_token_required or not settings.on_loopback
 
 
-def _guard(app: Flask, settings: Settings) -> None:
+def _add_checks(app: Flask, settings: Settings) -> None:
     if not requires_token(settings):
         # without a token the host name keeps other sites' pages out: a site could point a name of
         # its own at 127.0.0.1, and its pages could then read the responses
@@ -98,18 +149,20 @@ def _guard(app: Flask, settings: Settings) -> None:
             abort(401, "give the token: Authorization: Bearer TOKEN, or ?token=TOKEN")
 
 
-def _route(app: Flask, settings: Settings, known: Callable[[], Mapping[str, Endpoint]]) -> None:
+def _add_routes(
+    app: Flask, settings: Settings, known: Callable[[], Mapping[str, Endpoint]]
+) -> None:
     @app.get("/")
     def _index() -> Response:
         return jsonify(
-            endpoints=[openapi.summary(endpoint) for endpoint in known().values()],
+            endpoints=[openapi.summarise(endpoint) for endpoint in known().values()],
             docs="/docs",
             openapi="/openapi.json",
         )
 
     @app.get("/openapi.json")
     def _openapi() -> Response:
-        return jsonify(openapi.description(known().values(), token=requires_token(settings)))
+        return jsonify(openapi.describe(known().values(), token=requires_token(settings)))
 
     @app.get("/docs")
     def _docs() -> str:
@@ -122,13 +175,13 @@ def _route(app: Flask, settings: Settings, known: Callable[[], Mapping[str, Endp
             token=token,
         )
 
-    gate = Gate()
+    limit = QueryLimit()
 
     @app.get("/<path:key>")
     def _rows(key: str) -> Response:
         endpoint = _find(key, known(), settings)
         with (
-            gate.enter(settings.query_timeout) as left,
+            limit.admit(settings.query_timeout) as left,
             # QuestDB gets the remaining time, less the time to send the response
             questdb.within(max(left - _TRANSFER_S, left / 2)),
         ):
@@ -144,31 +197,31 @@ def _find(key: str, known: Mapping[str, Endpoint], settings: Settings) -> Endpoi
 
 
 def _respond(endpoint: Endpoint, settings: Settings) -> Response:
-    out, paging = _format(), _paging()
-    values = endpoint.validate(_given(endpoint))
-    version = endpoint.version(values, settings)
-    tag = version and digest(version, endpoint.key, out, paging)
+    out, paging = _parse_format(), _parse_paging()
+    values = endpoint.validate(_parse_arguments(endpoint))
+    version = endpoint.read_version(values, settings)
+    tag = version and hash_parts(version, endpoint.key, out, paging)
     if tag and request.if_none_match.contains_weak(tag):
         return _tag(Response(status=304), tag)
-    page = endpoint.page(values, **paging, settings=settings)
+    page = endpoint.fetch_page(values, **paging, settings=settings)
     body = encode(page.frame, out)
     response = Response(body, mimetype=MEDIA_TYPES[out])
-    _tag(response, tag or digest(body)).make_conditional(request.environ)
+    _tag(response, tag or hash_parts(body)).make_conditional(request.environ)
     if notes := page.frame.attrs.get("notes"):
         response.headers["X-Notes"] = json.dumps(notes)  # ASCII, whatever the names are
     if page.next:
         response.headers["X-Truncated"] = "true"
-        response.headers["Link"] = f'<{_address(page.next)}>; rel="next"'
+        response.headers["Link"] = f'<{_build_address(page.next)}>; rel="next"'
     return response
 
 
-def _address(changes: Mapping[str, str]) -> str:
+def _build_address(changes: Mapping[str, str]) -> str:
     """Return this request's address with other arguments."""
     given = {**request.args.to_dict(flat=False), **changes}
     return f"{quote(request.script_root + request.path)}?{urlencode(given, doseq=True)}"
 
 
-def _paging() -> dict[str, int]:
+def _parse_paging() -> dict[str, int]:
     given = {name: text for name in PAGING if (text := request.args.get(name))}
     return queries.validate("paging", PAGING, given)
 
@@ -178,7 +231,7 @@ def _tag(response: Response, tag: str) -> Response:
     return response
 
 
-def _format() -> Format:
+def _parse_format() -> Format:
     given = request.args.get("format") or Format.JSON
     name = given.lower()
     if name not in list(Format):
@@ -186,7 +239,7 @@ def _format() -> Format:
     return Format(name)
 
 
-def _given(endpoint: Endpoint) -> dict[str, Any]:
+def _parse_arguments(endpoint: Endpoint) -> dict[str, Any]:
     """Return the request's parameters without empty ones, which forms send for unset fields."""
     given: dict[str, Any] = {}
     for name, texts in request.args.lists():
@@ -200,7 +253,7 @@ def _given(endpoint: Endpoint) -> dict[str, Any]:
     return given
 
 
-def _queries(settings: Settings) -> Mapping[str, Query]:
+def _load_queries(settings: Settings) -> Mapping[str, Query]:
     try:
         return queries.queries(settings)
     except QueryError:
@@ -208,12 +261,12 @@ def _queries(settings: Settings) -> Mapping[str, Query]:
         raise InternalServerError("the catalogue cannot be read; `liq queries` says why") from None
 
 
-def _explain(app: Flask) -> None:
+def _add_error_handlers(app: Flask) -> None:
     """Return every error as ``{"error": ...}``; details for the host's owner are only logged."""
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
-        response = _error(error.description or error.name, error.code or 500)
+        response = _build_error(error.description or error.name, error.code or 500)
         if isinstance(allowed := getattr(error, "valid_methods", None), Iterable):
             response.headers["Allow"] = ", ".join(sorted(allowed))
         if error.code in (503, 504):
@@ -224,26 +277,26 @@ def _explain(app: Flask) -> None:
 
     @app.errorhandler(QueryError)
     def _query(error: QueryError) -> Response:
-        return _error(str(error), 400)
+        return _build_error(str(error), 400)
 
     @app.errorhandler(QuestDBMemoryError)
     @app.errorhandler(QuestDBAwayError)
     def _away(error: QuestDBAwayError | QuestDBMemoryError) -> Response:
-        response = _error(str(error), 503)
+        response = _build_error(str(error), 503)
         response.headers["Retry-After"] = str(RETRY_S)
         return response
 
     @app.errorhandler(QuestDBTimeoutError)
     def _slow(error: QuestDBTimeoutError) -> Response:
-        return _error(str(error), 504)
+        return _build_error(str(error), 504)
 
     @app.errorhandler(LiqError)
     def _other(error: LiqError) -> Response:
         _LOG.error("%s: %s", request.path, error)
-        return _error("QuestDB did not answer this query; the API's log says why", 502)
+        return _build_error("QuestDB did not answer this query; the API's log says why", 502)
 
 
-def _error(text: str, status: int) -> Response:
+def _build_error(text: str, status: int) -> Response:
     response = jsonify(error=text)
     response.status_code = status
     return response

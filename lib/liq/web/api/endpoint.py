@@ -86,7 +86,9 @@ class Endpoint:
         """Return a value for each parameter. Raises `QueryError`, which lists the valid values."""
         return queries.validate(self.key, self.params, given)
 
-    def page(self, values: Mapping[str, Any], rows: int, offset: int, settings: Settings) -> Page:
+    def fetch_page(
+        self, values: Mapping[str, Any], rows: int, offset: int, settings: Settings
+    ) -> Page:
         """Return ``rows`` rows after the first ``offset`` rows, for validated ``values``."""
         if self.query is None:
             frame = self.rows(**values)
@@ -101,11 +103,11 @@ class Endpoint:
             return Page(frame, {"offset": str(offset + rows)})
         if values["until"] is None:
             # all pages need the same window, so it is fixed to end now
-            return self.page({**values, "until": datetime.now(UTC)}, rows, offset, settings)
+            return self.fetch_page({**values, "until": datetime.now(UTC)}, rows, offset, settings)
         until = values["until"].isoformat()
         return Page(frame, {"offset": str(offset + rows), "until": until})
 
-    def version(self, values: Mapping[str, Any], settings: Settings) -> str | None:
+    def read_version(self, values: Mapping[str, Any], settings: Settings) -> str | None:
         """Return a text that changes with the rows, or None if that cannot be found out cheaply.
 
         It runs one statement for each table of the query; most queries read one table.
@@ -118,9 +120,9 @@ class Endpoint:
         tables = [(name, questdb.read_version(name, settings)) for name in names]
         moves = "until" in values and values["until"] is None
         slide = int(time.time() // _SLIDE_S) if moves else 0
-        return digest(tables, self.query.sql, repr(sorted(values.items())), slide)
+        return hash_parts(tables, self.query.sql, repr(sorted(values.items())), slide)
 
 
-def digest(*parts: object) -> str:
+def hash_parts(*parts: object) -> str:
     """Return a short hash of ``parts``."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]

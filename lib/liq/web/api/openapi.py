@@ -40,17 +40,17 @@ _ERRORS = {
 _NOT_MODIFIED = {"description": "nothing has changed since the response with this ETag"}
 
 
-def summary(endpoint: Endpoint) -> dict[str, Any]:
+def summarise(endpoint: Endpoint) -> dict[str, Any]:
     """Return an endpoint's entry in the API's index."""
     return {
         "path": f"/{endpoint.key}",
         "description": endpoint.description,
-        "parameters": {name: _facts(param) for name, param in endpoint.params.items()},
+        "parameters": {name: _list_facts(param) for name, param in endpoint.params.items()},
         "columns": {name: column.dtype for name, column in endpoint.columns.items()},
     }
 
 
-def description(endpoints: Iterable[Endpoint], *, token: bool) -> dict[str, Any]:
+def describe(endpoints: Iterable[Endpoint], *, token: bool) -> dict[str, Any]:
     """Return the OpenAPI document; with ``token``, requests need the token."""
     components: dict[str, Any] = {
         "schemas": {
@@ -60,7 +60,7 @@ def description(endpoints: Iterable[Endpoint], *, token: bool) -> dict[str, Any]
                 "required": ["error"],
             }
         },
-        "responses": {status: _error(text) for status, text in _ERRORS.items()},
+        "responses": {status: _describe_error(text) for status, text in _ERRORS.items()},
     }
     document: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -69,7 +69,9 @@ def description(endpoints: Iterable[Endpoint], *, token: bool) -> dict[str, Any]
             "version": version("liq"),
             "description": "Crypto liquidations. Sizes are USD notional, times UTC.",
         },
-        "paths": {f"/{endpoint.key}": {"get": _operation(endpoint)} for endpoint in endpoints},
+        "paths": {
+            f"/{endpoint.key}": {"get": _describe_operation(endpoint)} for endpoint in endpoints
+        },
         "components": components,
     }
     if token:
@@ -78,8 +80,12 @@ def description(endpoints: Iterable[Endpoint], *, token: bool) -> dict[str, Any]
     return document
 
 
-def _operation(endpoint: Endpoint) -> dict[str, Any]:
-    row = {"type": "object", "properties": _row(endpoint), "required": list(endpoint.columns)}
+def _describe_operation(endpoint: Endpoint) -> dict[str, Any]:
+    row = {
+        "type": "object",
+        "properties": _describe_row(endpoint),
+        "required": list(endpoint.columns),
+    }
     content: dict[str, Any] = {kind: {} for kind in MEDIA_TYPES.values()}
     content[MEDIA_TYPES[Format.JSON]] = {"schema": {"type": "array", "items": row}}
     content[MEDIA_TYPES[Format.CSV]] = {"schema": {"type": "string"}}
@@ -88,7 +94,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     return {
         "operationId": endpoint.key,
         "summary": endpoint.description,
-        "parameters": [*map(_parameter, {**endpoint.params, **PAGING}.items()), _FORMAT],
+        "parameters": [*map(_describe_parameter, {**endpoint.params, **PAGING}.items()), _FORMAT],
         "responses": {"200": rows, "304": _NOT_MODIFIED, **errors},
     }
 
@@ -115,16 +121,16 @@ _FORMAT = {
 }
 
 
-def _row(endpoint: Endpoint) -> dict[str, Any]:
-    return {name: _column(column) for name, column in endpoint.columns.items()}
+def _describe_row(endpoint: Endpoint) -> dict[str, Any]:
+    return {name: _describe_column(column) for name, column in endpoint.columns.items()}
 
 
-def _column(column: Column) -> dict[str, Any]:
+def _describe_column(column: Column) -> dict[str, Any]:
     text = ", ".join(filter(None, (column.unit, column.description)))
     return _DTYPES.get(column.dtype, {}) | ({"description": text} if text else {})
 
 
-def _parameter(item: tuple[str, Parameter]) -> dict[str, Any]:
+def _describe_parameter(item: tuple[str, Parameter]) -> dict[str, Any]:
     name, param = item
     schema = dict(_KINDS[param.type])
     if param.choices:
@@ -138,7 +144,7 @@ def _parameter(item: tuple[str, Parameter]) -> dict[str, Any]:
     return facts | {"allowEmptyValue": True}  # an empty value counts as not given
 
 
-def _facts(param: Parameter) -> dict[str, Any]:
+def _list_facts(param: Parameter) -> dict[str, Any]:
     facts = {
         "type": param.type,
         "default": param.default,
@@ -150,6 +156,6 @@ def _facts(param: Parameter) -> dict[str, Any]:
     return {name: fact for name, fact in facts.items() if fact not in (None, [], "")}
 
 
-def _error(text: str) -> dict[str, Any]:
+def _describe_error(text: str) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/Error"}
     return {"description": text, "content": {"application/json": {"schema": schema}}}

@@ -12,13 +12,12 @@ from liq.common.compat import slow_requests
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ServeError
-from liq.web.api import gate
-from liq.web.api.app import create_app, requires_token
+from liq.web.api.app import RUNNING, WAITING, create_app, requires_token
 
 _SPARE = 8  # threads for requests without a query
 _OPTIONS: dict[str, Any] = {
     "ident": "liq",
-    "threads": gate.RUNNING + gate.WAITING + _SPARE,
+    "threads": RUNNING + WAITING + _SPARE,
     # Idle connections are closed soon, so that they do not block others. The limit is below the
     # 1,024 files that a process may open by default.
     "connection_limit": 500,
@@ -60,7 +59,7 @@ def run(settings: Settings | None = None, app: Flask | None = None) -> None:
     server.run()
 
 
-def url(settings: Settings | None = None) -> str:
+def build_url(settings: Settings | None = None) -> str:
     """Return the address of the API's docs, with the token if the API requires it."""
     settings = settings or current_settings()
     query = urlencode({"token": settings.token.get_secret_value()})

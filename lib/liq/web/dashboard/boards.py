@@ -14,7 +14,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from liq.analysis import charts
-from liq.analysis.alerts import rules
+from liq.analysis.alerts import load_rules
 from liq.analysis.charts import Spec, ThemeName
 from liq.common.html import with_code
 from liq.config import Settings
@@ -218,7 +218,7 @@ class Alerts(Board):
             listed = markup.render_alerts(frames.board["alerts"])
             self._list.value = listed or markup.render_nothing("no alerts")
         with known:
-            self._rules.value = markup.render_rules(rules(self._settings))
+            self._rules.value = markup.render_rules(load_rules(self._settings))
 
 
 class Feeds(Board):

@@ -9,9 +9,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from liq.analysis.alerts import Rule, Rules
-from liq.analysis.alerts.rules import comparison
+from liq.analysis.alerts.rules import describe_comparison
 from liq.analysis.charts import completeness_note
-from liq.analysis.charts.base import is_missing
+from liq.analysis.charts.base import has_gaps
 from liq.common.html import cells, join, row, table, with_code
 from liq.common.money import format_usd
 from liq.ingest.venues.base import Venue
@@ -112,7 +112,7 @@ def render_coverage_notice(feeds: str) -> Markup:
 def render_figures(frames: Frames | None, gaps: pd.DataFrame | None = None) -> Markup:
     """Return the window's five figures; with ``gaps``, from ``coverage``, they are lower bounds."""
     cards = (
-        _list_figures(frames, has_gaps=is_missing(gaps))
+        _list_figures(frames, has_gaps=has_gaps(gaps))
         if frames
         else ((name, "…", "", "") for name in _FIGURES)
     )
@@ -394,7 +394,7 @@ def _render_rule(name: str, rule: Rule) -> Markup:
     ).format(
         severity=rule.severity,
         name=name,
-        comparison=comparison(rule),
+        comparison=describe_comparison(rule),
         cool_down=rule.cool_down,
         description=rule.description,
     )

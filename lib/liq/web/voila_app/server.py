@@ -29,7 +29,7 @@ from liq.common import web
 from liq.common.compat import voila_pages
 from liq.config import Settings
 from liq.errors import ServeError
-from liq.web.access import Shield
+from liq.web.access import RequestFilter
 from liq.web.voila_app import gallery
 from liq.web.voila_app.admission import Admission, QueuedPage
 
@@ -163,7 +163,7 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
             template_name=self.voila_configuration.template,
             config=self.config,
         ).compile()
-        self.app: Any = Shield(self.app, self.liq_settings, web.headers(POLICY))
+        self.app: Any = RequestFilter(self.app, self.liq_settings, web.headers(POLICY))
         self.app.listen = partial(  # type: ignore[method-assign] # Voila passes no options
             self.app.listen,
             idle_connection_timeout=IDLE_S,
