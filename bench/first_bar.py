@@ -27,7 +27,7 @@ def first_bar() -> tuple[dict[str, float], dict[str, float]]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
         begin = time.monotonic()
         try:
-            session = sessions.run(settings, source=sessions.Source.SIMULATOR)
+            session = sessions.run(settings, source=sessions.RunSource.SIMULATOR)
             running = time.monotonic()
             _open(browser, session.dashboard_url)
             total = time.monotonic() - begin

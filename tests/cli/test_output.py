@@ -61,9 +61,9 @@ def test_text_is_exact_for_a_program_and_printable_for_a_terminal(
     assert pipe.getvalue() == f"{TAKEOVER}\n"
 
 
-@pytest.mark.parametrize("form", query.Format)
+@pytest.mark.parametrize("form", query.PrintFormat)
 def test_rows_give_a_terminal_no_orders(
-    form: query.Format, monkeypatch: pytest.MonkeyPatch
+    form: query.PrintFormat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     screen, rows = terminal(monkeypatch), pd.DataFrame({"symbol": [TAKEOVER + MARKUP]})
     monkeypatch.setattr("liq.query.queries.fetch", lambda *_, **__: rows)

@@ -15,7 +15,7 @@ import pytest
 
 from liq import stack as local
 from liq.cli import session
-from liq.cli.session import Source
+from liq.cli.session import RunSource
 from liq.config import Settings
 from liq.errors import ConfigError, FeedError
 from liq.ingest.simulator.server import Simulator
@@ -98,8 +98,10 @@ async def test_auto_takes_a_live_exchange_where_one_answers(
 ) -> None:
     async with Simulator(settings=own) as simulator:
         monkeypatch.setitem(VENUES, "here", replace(BINANCE_USDM, url=simulator.url))
-        for source in (Source.AUTO, Source.LIVE):
-            assert await asyncio.to_thread(session.choose_source, source, ["here"]) is Source.LIVE
+        for source in (RunSource.AUTO, RunSource.LIVE):
+            assert (
+                await asyncio.to_thread(session.choose_source, source, ["here"]) is RunSource.LIVE
+            )
 
 
 def test_without_an_exchange_auto_simulates_and_live_names_the_exchange_it_tried(
@@ -107,10 +109,10 @@ def test_without_an_exchange_auto_simulates_and_live_names_the_exchange_it_tried
 ) -> None:
     url = f"ws://127.0.0.1:{own.simulator_port}/ws"
     monkeypatch.setitem(VENUES, "away", replace(BINANCE_USDM, url=url))
-    assert session.choose_source(Source.AUTO, ["away"]) is Source.SIMULATOR
-    assert session.choose_source(Source.SIMULATOR, ["away"]) is Source.SIMULATOR
+    assert session.choose_source(RunSource.AUTO, ["away"]) is RunSource.SIMULATOR
+    assert session.choose_source(RunSource.SIMULATOR, ["away"]) is RunSource.SIMULATOR
     with pytest.raises(FeedError, match=rf"{url}.*--feed simulator"):
-        session.choose_source(Source.LIVE, ["away"])
+        session.choose_source(RunSource.LIVE, ["away"])
 
 
 def test_an_unknown_venue_starts_nothing(own: Settings) -> None:

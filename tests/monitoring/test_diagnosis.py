@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from liq.config import Settings
 from liq.delivery import connect, messaging
 from liq.monitoring import diagnosis
-from liq.monitoring.diagnosis import Examiner, Feed, Part, Pulse
+from liq.monitoring.diagnosis import Examiner, FeedReport, Part, Pulse
 from liq.query import questdb
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS
 from support.helpers import eventually, free_ports, stopped
@@ -25,8 +25,8 @@ def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
-def feed(age: float = 1, *, connected: bool = True, exchange: str = "okx") -> Feed:
-    return Feed(exchange, "live", ago(age), connected, ago(age if connected else 90))
+def feed(age: float = 1, *, connected: bool = True, exchange: str = "okx") -> FeedReport:
+    return FeedReport(exchange, "live", ago(age), connected, ago(age if connected else 90))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def feed(age: float = 1, *, connected: bool = True, exchange: str = "okx") -> Fe
     ],
 )
 def test_a_fresh_row_or_report_proves_that_all_parts_work(
-    row: datetime | None, feeds: list[Feed], *, fresh: bool
+    row: datetime | None, feeds: list[FeedReport], *, fresh: bool
 ) -> None:
     assert Pulse(NOW, row, feeds).is_fresh is fresh
 
@@ -64,7 +64,7 @@ def test_feeds_that_are_disconnected_are_named_with_the_time() -> None:
     well = feed(exchange="bybit")
     assert Pulse(NOW, None, [well]).find_silent() == []
     lost = feed(connected=False)
-    silent = Feed("gate", "simulator", ago(42), connected=True, connected_at=ago(42))
+    silent = FeedReport("gate", "simulator", ago(42), connected=True, connected_at=ago(42))
     disconnected, producer = Pulse(NOW, None, [well, lost, silent]).find_silent()
     assert disconnected.what == "disconnected: okx"
     assert "okx since 11:58:30 UTC" in disconnected.detail
@@ -73,7 +73,7 @@ def test_feeds_that_are_disconnected_are_named_with_the_time() -> None:
     assert (
         Pulse(NOW, None, [well, lost, silent]).find_silent(["bybit"]) == []
     )  # the exchanges that a reader selected
-    never = Feed("okx", "live", ago(1), connected=False, connected_at=None)
+    never = FeedReport("okx", "live", ago(1), connected=False, connected_at=None)
     assert "for more than 10 minutes" in Pulse(NOW, None, [never]).find_silent()[0].detail
     many = [feed(connected=False, exchange=f"venue{number}") for number in range(9)]
     assert Pulse(NOW, None, many).find_silent()[0].what == "disconnected: 9 feeds"

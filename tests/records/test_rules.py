@@ -25,7 +25,7 @@ from liq.query import queries, questdb, views
 from liq.query.catalogue import Query
 from liq.records import rules
 from liq.records.model import Alert, Cascade, Severity, Sums, Text
-from liq.records.rules import Rule
+from liq.records.rules import FieldRule
 from liq.records.streams import (
     ALERTS,
     CASCADES,
@@ -121,7 +121,7 @@ class Case:
     message: bytes
 
 
-def values(rule: Rule) -> Iterator[Any]:
+def values(rule: FieldRule) -> Iterator[Any]:
     """Yield values on both sides of each bound, and of other types."""
     yield from OF_OTHER_TYPES
     by_kind: dict[str, list[Any]]

@@ -38,7 +38,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     settings = Settings.load(home=tmp_path_factory.mktemp("own"), **free_ports())
     configure_questdb(settings)
     try:
-        session.run(settings, source=session.Source.SIMULATOR, rate=50)
+        session.run(settings, source=session.RunSource.SIMULATOR, rate=50)
         yield settings
     finally:
         local.down(settings)

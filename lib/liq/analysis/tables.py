@@ -1,7 +1,7 @@
 """DataFrames as tables in a notebook: ``tables.style(frame, precision=2)``.
 
 pandas' own ``frame.style`` writes cells and labels into the page without escaping, even a script.
-`Table` is a Styler with a template that escapes them, so no later ``format`` can undo it.
+`StyledTable` is a Styler with a template that escapes them, so no later ``format`` can undo it.
 """
 
 import re
@@ -26,7 +26,7 @@ def _render_spans(attributes: str) -> Markup:
     return join(Markup(' {}span="{}"').format(*found) for found in _SPAN.findall(attributes))
 
 
-class Table(Styler):
+class StyledTable(Styler):
     """A Styler that escapes every cell, label and caption, unless it is `Markup`."""
 
     env = Environment(loader=_TEMPLATES, trim_blocks=True, autoescape=True)
@@ -42,12 +42,12 @@ def style(
     precision: int | None = None,
     index: bool = False,
     links: Sequence[str] = (),
-) -> Table:
+) -> StyledTable:
     """Return ``frame`` as a table, numbers with ``precision`` digits and thousands apart.
 
     ``index`` shows the row labels too. Web addresses in the columns ``links`` become links.
     """
-    table = Table(frame)
+    table = StyledTable(frame)
     table.format(precision=precision, thousands=",")
     # JupyterLab renders text between two dollars as a formula
     table.set_table_attributes(Markup('class="mathjax_ignore tex2jax_ignore"'))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-class Format(StrEnum):
+class PrintFormat(StrEnum):
     """The format of printed rows."""
 
     TABLE = "table"
@@ -69,8 +69,8 @@ def hit(
         list[str] | None, typer.Option("--param", "-p", help="name=value, repeatable")
     ] = None,
     form: Annotated[
-        Format, typer.Option("--format", "-f", help="spreadsheet is CSV without formulas")
-    ] = Format.TABLE,
+        PrintFormat, typer.Option("--format", "-f", help="spreadsheet is CSV without formulas")
+    ] = PrintFormat.TABLE,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="write to this .csv or .parquet file, print no rows"),
@@ -80,7 +80,7 @@ def hit(
     given: dict[str, Any] = dict(_assignment(text) for text in param or ())
     if out:
         with warnings.catch_warnings(action="ignore", category=LiqWarning):
-            stamp = liq.export(key, out, spreadsheet=form is Format.SPREADSHEET, **given)
+            stamp = liq.export(key, out, spreadsheet=form is PrintFormat.SPREADSHEET, **given)
         echo(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
         print_notes(stamp.notes)
     else:
@@ -144,12 +144,12 @@ def report(
     echo(f"wrote {out}")
 
 
-def _print(frame: "pd.DataFrame", form: Format) -> None:
+def _print(frame: "pd.DataFrame", form: PrintFormat) -> None:
     from liq.query import formats  # noqa: PLC0415 - pandas would slow every other command
 
-    if form in (Format.CSV, Format.SPREADSHEET):
+    if form in (PrintFormat.CSV, PrintFormat.SPREADSHEET):
         echo(formats.encode(frame, formats.Format(form)).decode(), end="")
-    elif form is Format.JSON:
+    elif form is PrintFormat.JSON:
         # one object per line, as jq, DuckDB and pandas expect
         lines = frame.to_json(
             orient="records", lines=True, date_format="iso", date_unit="us", double_precision=15

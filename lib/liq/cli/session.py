@@ -14,7 +14,7 @@ from liq.stack.service import Report, Service, silent
 from liq.web import serve
 
 
-class Source(StrEnum):
+class RunSource(StrEnum):
     """The feed to start; ``auto`` is live, or simulated if no exchange can be reached."""
 
     AUTO = "auto"
@@ -33,7 +33,7 @@ class Extra(StrEnum):
 class Session:
     """The result of `run`: the source of the liquidations, and the URLs that show them."""
 
-    source: Source
+    source: RunSource
     dashboard_url: str
     extra_urls: Mapping[Extra, str]
 
@@ -41,7 +41,7 @@ class Session:
 def run(
     settings: Settings | None = None,
     *,
-    source: Source = Source.AUTO,
+    source: RunSource = RunSource.AUTO,
     venues: Sequence[str] = (),
     rate: float = 5.0,
     prices: bool = True,
@@ -73,7 +73,7 @@ def run(
         choice = pool.submit(choose_source, source, venues)  # an exchange may take seconds
         control.up(settings, progress=progress)
     source = choice.result()
-    simulated = source is Source.SIMULATOR
+    simulated = source is RunSource.SIMULATOR
     if not simulated:
         control.end([simulator], settings, progress)
     producer = apps.producer(settings, venues, simulated=simulated, prices=prices)
@@ -93,17 +93,17 @@ def _start(services: Sequence[Service], settings: Settings, progress: Report) ->
         control.wait_healthy(service, progress)
 
 
-def choose_source(source: Source, venues: Sequence[str]) -> Source:
+def choose_source(source: RunSource, venues: Sequence[str]) -> RunSource:
     """Return ``live`` or ``simulator``, which for ``auto`` depends on the venues' websockets.
 
     Raises:
         FeedError: a live source was requested and cannot be reached.
     """
-    if source is Source.SIMULATOR:
+    if source is RunSource.SIMULATOR:
         return source
     urls = [venue(name).url for name in venues]
     if any(map(health.websocket_ok, urls)):
-        return Source.LIVE
-    if source is Source.LIVE:
+        return RunSource.LIVE
+    if source is RunSource.LIVE:
         raise FeedError(f"cannot reach {', '.join(urls)}; try `liq run --feed simulator`")
-    return Source.SIMULATOR
+    return RunSource.SIMULATOR

@@ -18,7 +18,7 @@ from rich.text import Text
 from liq import stack
 from liq.cli import session as sessions
 from liq.cli.output import console, echo, errors, join_texts, styled
-from liq.cli.session import Extra, Source
+from liq.cli.session import Extra, RunSource
 from liq.config import settings as current_settings
 from liq.errors import LiqError, QuestDBError
 from liq.records.streams import STREAMS
@@ -41,9 +41,9 @@ _COLOURS = {
 @app.command()
 def run(
     feed: Annotated[
-        Source,
+        RunSource,
         typer.Option(help="auto: the live exchanges, or the simulator if none can be reached"),
-    ] = Source.AUTO,
+    ] = RunSource.AUTO,
     venue: Annotated[
         list[str] | None, typer.Option(help="exchange, repeatable; all: every exchange")
     ] = None,
@@ -72,7 +72,7 @@ def run(
             progress=report,
         )
     _show_status()
-    if session.source is Source.SIMULATOR:
+    if session.source is RunSource.SIMULATOR:
         console.print("\nThe liquidations are", styled("simulated,", "bold"), "not real.")
     for extra, url in session.extra_urls.items():
         console.print(f"\n{extra}:", styled(url, "bold"), soft_wrap=True)

@@ -61,7 +61,7 @@ class FeedStats:
 
 
 @dataclass(eq=False, slots=True)
-class _Session:
+class _OpenConnection:
     """One connection while it is read."""
 
     connection: ClientConnection
@@ -93,7 +93,7 @@ class Feed:
         self._subscriptions: Sequence[str] = venue.subscribe(instruments or {})
         self._patience = patience or Patience()
         self._loopback = _is_loopback(self.url)
-        self._sessions: set[_Session] = set()
+        self._sessions: set[_OpenConnection] = set()
         self._source = Source.SIMULATOR if self._loopback else Source.LIVE
         self._connects = self._errors = self._frames = self._gaps = 0
         self._failures = 0  # in a row
@@ -166,7 +166,7 @@ class Feed:
         return connection
 
     async def _read(self, connection: ClientConnection) -> None:
-        session = _Session(connection, self._find_source(connection))
+        session = _OpenConnection(connection, self._find_source(connection))
         self._source = session.source
         self._sessions.add(session)
         watch = asyncio.create_task(self._watch(session))
@@ -183,7 +183,7 @@ class Feed:
             beat.cancel()
             await connection.close()
 
-    async def _receive(self, session: _Session) -> None:
+    async def _receive(self, session: _OpenConnection) -> None:
         raw = await session.connection.recv(decode=False)
         self._last_frame = recv_ts = time.time_ns() // 1000
         self._frames += 1
@@ -195,7 +195,7 @@ class Feed:
         await self._handle(raw, recv_ts, session.source)
         session.held = False
 
-    async def _watch(self, session: _Session) -> None:
+    async def _watch(self, session: _OpenConnection) -> None:
         """Close the connection when it is dead, which ends its reader."""
         fault = ""
         with contextlib.suppress(ConnectionClosed):
@@ -205,7 +205,7 @@ class Feed:
             session.fault = fault
             await session.connection.close()
 
-    async def _fault(self, session: _Session) -> str:
+    async def _fault(self, session: _OpenConnection) -> str:
         asked = time.monotonic()
         answered = await self._ping(session.connection)
         if session.held:  # the consumer holds up reading, also of pongs

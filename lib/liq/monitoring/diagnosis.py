@@ -64,7 +64,7 @@ class Problem(NamedTuple):
     detail: str
 
 
-class Feed(NamedTuple):
+class FeedReport(NamedTuple):
     """A feed's last report: its time, whether it was connected, and when it last was."""
 
     exchange: str
@@ -84,7 +84,7 @@ class Pulse(NamedTuple):
 
     at: datetime
     row: datetime | None
-    feeds: Sequence[Feed]
+    feeds: Sequence[FeedReport]
 
     @property
     def is_fresh(self) -> bool:
@@ -111,7 +111,7 @@ class Pulse(NamedTuple):
         return moment is not None and -_AHEAD <= self.at - moment <= age
 
 
-def fetch_feeds(settings: Settings | None = None) -> Sequence[Feed]:
+def fetch_feeds(settings: Settings | None = None) -> Sequence[FeedReport]:
     """Return the feeds that are expected now, by ``feed_health``. Raises `QuestDBError`."""
     found = queries.hit("feed_health", window=_REMEMBERED, settings=settings)
     rows: Iterator[Any] = found.itertuples(index=False)
@@ -198,10 +198,10 @@ class Examiner:
         self.found, self._running, self._ended = None, None, float("-inf")
 
 
-def _build_feed(row: Any) -> Feed:
+def _build_feed(row: Any) -> FeedReport:
     reported = row.ts.to_pydatetime()
     last = None if pd.isna(row.connected_ts) else row.connected_ts.to_pydatetime()
-    return Feed(str(row.exchange), str(row.source), reported, last == reported, last)
+    return FeedReport(str(row.exchange), str(row.source), reported, last == reported, last)
 
 
 def _collect_answer(part: Part, answer: Future[list[Problem]]) -> list[Problem]:
@@ -277,7 +277,7 @@ def _probe_producers(settings: Settings) -> list[Problem]:
     return Pulse(datetime.now(UTC), None, reported).find_silent()
 
 
-def _describe_disconnected(lost: Sequence[Feed]) -> list[Problem]:
+def _describe_disconnected(lost: Sequence[FeedReport]) -> list[Problem]:
     if not lost:
         return []
     since = (
@@ -297,7 +297,7 @@ def _describe_disconnected(lost: Sequence[Feed]) -> list[Problem]:
     ]
 
 
-def _describe_silent(silent: Sequence[Feed], now: datetime) -> list[Problem]:
+def _describe_silent(silent: Sequence[FeedReport], now: datetime) -> list[Problem]:
     if not silent:
         return []
     last = ", ".join(
@@ -314,7 +314,7 @@ def _describe_silent(silent: Sequence[Feed], now: datetime) -> list[Problem]:
     ]
 
 
-def _join_names(feeds: Sequence[Feed]) -> str:
+def _join_names(feeds: Sequence[FeedReport]) -> str:
     return ", ".join(feed.name for feed in feeds) if len(feeds) <= _FEW else f"{len(feeds)} feeds"
 
 

@@ -38,7 +38,7 @@ def moment_of(micros: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class FieldRule:
     """The rule of one field.
 
     ``kind`` is time, whole, number, text, one or flag. ``bounds`` are pairs of comparison and
@@ -63,7 +63,7 @@ class Rule:
 
 
 @cache
-def rules(record: type[msgspec.Struct]) -> tuple[Rule, ...]:
+def rules(record: type[msgspec.Struct]) -> tuple[FieldRule, ...]:
     """Return the rule of each field of ``record``, in order."""
     info = inspect.type_info(record)
     assert isinstance(info, inspect.StructType)  # noqa: S101 - for the type checker
@@ -144,7 +144,7 @@ def fields(record: type[msgspec.Struct]) -> str:
     return f"trim(concat({', '.join(parts)}))"
 
 
-def _rule(name: str, kind: Any) -> Rule:
+def _rule(name: str, kind: Any) -> FieldRule:
     extra: dict[str, Any] = {}
     nullable = isinstance(kind, inspect.UnionType)
     if nullable:
@@ -159,10 +159,10 @@ def _rule(name: str, kind: Any) -> Rule:
     choices = tuple(map(str, kind.cls)) if isinstance(kind, inspect.EnumType) else ()
     ahead = extra.get("ahead", 0)
     named = _TIME if ahead else _KINDS[type(kind)]
-    return Rule(name, named, bounds, choices, ahead, nullable)
+    return FieldRule(name, named, bounds, choices, ahead, nullable)
 
 
-def _describe(rule: Rule) -> str:
+def _describe(rule: FieldRule) -> str:
     marks = "?" * rule.nullable + "*" * rule.later
     words = [f"{rule.name}{marks}", rule.kind, *rule.choices]
     words += [f"{sign}{bound}" for sign, bound in rule.bounds]
@@ -170,12 +170,12 @@ def _describe(rule: Rule) -> str:
     return " ".join(words)
 
 
-def _is_checked(rule: Rule) -> bool:
+def _is_checked(rule: FieldRule) -> bool:
     """Return True if readers check the field; flags are never odd, and ``ts`` has its own check."""
     return not (rule.nullable or rule.later or rule.kind == "flag" or rule.name == "ts")
 
 
-def _valid_terms(rule: Rule, moment: Callable[[int], str]) -> Iterator[str]:
+def _valid_terms(rule: FieldRule, moment: Callable[[int], str]) -> Iterator[str]:
     if not _is_checked(rule):
         return
     if rule.kind == "one":
@@ -189,7 +189,7 @@ def _valid_terms(rule: Rule, moment: Callable[[int], str]) -> Iterator[str]:
         yield f"{rule.name} {sign} {bound}"
 
 
-def _odd_terms(rule: Rule) -> list[str]:
+def _odd_terms(rule: FieldRule) -> list[str]:
     if not _is_checked(rule):
         return []
     terms = [f"{rule.name} IS NULL"]
@@ -203,7 +203,7 @@ def _odd_terms(rule: Rule) -> list[str]:
     ]
 
 
-def _bounds(rule: Rule, moment: Callable[[int], str]) -> list[tuple[str, str]]:
+def _bounds(rule: FieldRule, moment: Callable[[int], str]) -> list[tuple[str, str]]:
     """Return the bounds that a stored value could break, as SQL."""
     if rule.kind == _TIME:
         return [(">=", moment(int(bound))) for sign, bound in rule.bounds if sign == ">="]
@@ -216,5 +216,5 @@ def _bounds(rule: Rule, moment: Callable[[int], str]) -> list[tuple[str, str]]:
     ]
 
 
-def _quoted(rule: Rule) -> str:
+def _quoted(rule: FieldRule) -> str:
     return ", ".join(f"'{choice}'" for choice in rule.choices)

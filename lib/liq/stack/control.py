@@ -127,7 +127,7 @@ def end(services: Sequence[Service], settings: Settings, progress: Report = sile
 
 def has_died(service: Service) -> bool:
     """Return True if it ended without being asked to, by its pid file."""
-    return service.pid_file.exists() and not process.known(service.pid_file)
+    return service.pid_file.exists() and not process.find_known(service.pid_file)
 
 
 def revive(service: Service, settings: Settings) -> bool:

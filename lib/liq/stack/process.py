@@ -105,12 +105,12 @@ def find(pid_file: Path) -> Remembered | None:
     If the file is empty, damaged or outdated, all processes are searched for its mark, and the file
     is rewritten. Raises `StackError` when the file may not be read.
     """
-    if found := known(pid_file):
+    if found := find_known(pid_file):
         return found
     return recover([pid_file]).get(pid_file) if pid_file.exists() else None
 
 
-def known(pid_file: Path) -> Remembered | None:
+def find_known(pid_file: Path) -> Remembered | None:
     """Return the process of `find` by reading the file only, without a search.
 
     Raises `StackError` when the file may not be read.

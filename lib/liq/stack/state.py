@@ -185,7 +185,7 @@ def _status(service: Service, lost: process.Remembered | None) -> ServiceStatus:
         port=next(iter(service.ports.values()), None),
     )
     try:
-        found = lost or process.known(service.pid_file)
+        found = lost or process.find_known(service.pid_file)
     except StackError as error:  # the others can be shown
         return replace(absent, state=ServiceState.UNHEALTHY, fault=str(error))
     if not found:

@@ -13,7 +13,7 @@ from liq.records.model import Severity
 from liq.web.dashboard import markup
 from liq.web.dashboard.inspector import Inspection
 from liq.web.dashboard.model import DashboardModel, Frames, Results, State
-from liq.web.dashboard.widgets import Html, Table
+from liq.web.dashboard.widgets import Html, PickTable
 
 EVIL = "<img src=x onerror=alert(1)>"
 NOW = datetime(2026, 1, 1, 12, 0, 1, 500_000, tzinfo=UTC)
@@ -79,7 +79,7 @@ def cascade(name: str) -> pd.DataFrame:
 
 
 def test_widgets_refuse_html_that_was_not_escaped() -> None:
-    for widget, trait in ((Html(), "value"), (Table(), "html")):
+    for widget, trait in ((Html(), "value"), (PickTable(), "html")):
         setattr(widget, trait, Markup("<b>{}</b>").format(EVIL))
         with pytest.raises(traitlets.TraitError, match=r"liq\.common\.html"):
             setattr(widget, trait, f"<b>{EVIL}</b>")

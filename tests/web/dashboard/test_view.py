@@ -26,7 +26,7 @@ from liq.records.streams import LIQUIDATIONS
 from liq.web.dashboard import Dashboard, State, model, view
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.dashboard.boards import Overview
-from liq.web.dashboard.widgets import Download, PageHeartbeat, Plot, Table, find_plotly_js
+from liq.web.dashboard.widgets import Download, PageHeartbeat, PickTable, Plot, find_plotly_js
 from support.helpers import eventually, free_ports, reached
 from support.proxy import Proxy
 from support.rows import insert, insert_alerts
@@ -55,7 +55,7 @@ def page(dashboard: Dashboard) -> str:
     shown = (
         getattr(w, "html", "") or getattr(w, "value", "")
         for w in everything(dashboard.widget)
-        if isinstance(w, (widgets.HTML, Table))
+        if isinstance(w, (widgets.HTML, PickTable))
     )
     return "".join(text for text in shown if not text.startswith("<style>"))
 

@@ -255,7 +255,7 @@ def create_time_axis(
         "automargin": True,  # dates are below the hours, and the title below both
     }
     if span:
-        axis["range"] = format_times(pd.Series(pd.to_datetime(list(span), utc=True)))
+        axis["range"] = format_moments(pd.Series(pd.to_datetime(list(span), utc=True)))
     return {"xaxis": axis, "shapes": shades}
 
 
@@ -270,7 +270,7 @@ def _create_shades(colours: Theme, gaps: pd.DataFrame) -> list[Spec]:
         "layer": "below",
     }
     spans = _merge_gaps(gaps)
-    shaded = zip(format_times(spans["from_ts"]), format_times(spans["to_ts"]), strict=True)
+    shaded = zip(format_moments(spans["from_ts"]), format_moments(spans["to_ts"]), strict=True)
     return [shade | {"x0": start, "x1": end} for start, end in shaded]
 
 
@@ -324,7 +324,7 @@ def create_lines_axis(count: int) -> Spec:
     return {"range": [lines - 0.5, -0.5], "type": "category", "automargin": True}
 
 
-def format_times(moments: pd.Series) -> list[str]:
+def format_moments(moments: pd.Series) -> list[str]:
     """Return moments as plotly draws them, in UTC."""
     naive = moments.dt.tz_convert("UTC").dt.tz_localize(None)  # plotly draws what the text says
     texts = np.datetime_as_string(naive.to_numpy().astype("datetime64[ms]"))

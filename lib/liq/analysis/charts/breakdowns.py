@@ -42,7 +42,7 @@ def venue_share(
         base.create_bars(
             venue,
             colour,
-            x=base.format_times(times),
+            x=base.format_moments(times),
             y=100 * share[venue],
             **base.create_period(times),
         )
@@ -231,7 +231,7 @@ def _create_bubbles(
         "type": "scatter",
         "mode": "markers",
         "name": side,
-        "x": base.format_times(frame["from_ts"]),
+        "x": base.format_moments(frame["from_ts"]),
         "y": names.tolist(),
         "cliponaxis": False,
         "customdata": frame[_CASCADE_FIELDS].to_numpy(dtype=object).tolist(),
@@ -261,7 +261,7 @@ def _create_cells(frame: pd.DataFrame, side: str, paper: str, colour: str) -> Sp
     return {
         "type": "heatmap",
         "name": side,
-        "x": base.format_times(moments),
+        "x": base.format_moments(moments),
         "y": prices.tolist(),
         "z": _replace_nan(np.log10(usd)),
         "customdata": _replace_nan(usd),

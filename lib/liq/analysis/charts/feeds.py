@@ -83,10 +83,10 @@ def _create_spans(name: str, colour: str, rows: pd.DataFrame) -> Spec:
         "orientation": "h",
         "name": name,
         "y": rows["name"].tolist(),
-        "base": base.format_times(begin),
+        "base": base.format_moments(begin),
         "x": lengths,
         "width": 0.5,
         "marker": {"color": colour, "line": {"width": 0}},
-        "customdata": base.format_times(end),
+        "customdata": base.format_moments(end),
         "hovertemplate": f"%{{base}} to %{{customdata}} UTC<extra>{name}</extra>",
     }

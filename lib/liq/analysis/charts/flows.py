@@ -37,7 +37,7 @@ def bars(
         ['long', 'short']
     """
     colours = THEMES[theme]
-    times = base.format_times(frame["ts"])
+    times = base.format_moments(frame["ts"])
     period = base.create_period(frame["ts"])
     traces = [
         base.create_bars("long", colours.long, x=times, y=frame["long_usd"], **period),
@@ -79,7 +79,7 @@ def cumulative_net(
         "type": "scatter",
         "mode": "lines",
         "name": "long minus short",
-        "x": base.format_times(frame["ts"]),
+        "x": base.format_moments(frame["ts"]),
         "y": frame["cumulative_usd"].tolist(),
         "line": {"color": colours.net, "width": 2, "shape": "hv"},
         "fill": "tozeroy",

@@ -53,7 +53,7 @@ def create_overlay(colours: Theme, frame: pd.DataFrame) -> tuple[Spec, Spec]:
         "type": "scatter",
         "mode": "lines",
         "name": "mark price",
-        "x": base.format_times(frame["ts"]),
+        "x": base.format_moments(frame["ts"]),
         "y": _replace_nan(frame["close"]),
         "yaxis": "y2",
         "line": {"color": colours.text, "width": 1.5},  # hues are the sides'

@@ -94,7 +94,7 @@ def cascade(
     usd = prints.assign(name=named).pivot_table(
         index="ts", columns="name", values="notional", aggfunc="sum", fill_value=0.0
     )
-    moments = base.format_times(pd.Series(usd.index)) if names else []
+    moments = base.format_moments(pd.Series(usd.index)) if names else []
     traces = [
         _create_layer(name, others if name == _OTHERS else own[number], moments, usd[name].cumsum())
         for number, name in enumerate(names)
@@ -169,7 +169,7 @@ def raised(
         "type": "scatter",
         "mode": "markers",
         "name": f"alerts ({len(alerts)})",
-        "x": base.format_times(alerts["ts"]),
+        "x": base.format_moments(alerts["ts"]),
         "y": [totals[place] if totals and place >= 0 else 0.0 for place in places],
         "cliponaxis": False,
         "customdata": alerts[["rule", "message"]].to_numpy(dtype=object).tolist(),

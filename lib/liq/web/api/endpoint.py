@@ -39,7 +39,7 @@ PAGING = {
 }
 
 
-class Page(NamedTuple):
+class ResultPage(NamedTuple):
     """One page of rows; ``next`` has the arguments of the next page, if there is one."""
 
     frame: "pd.DataFrame"
@@ -88,24 +88,24 @@ class Endpoint:
 
     def fetch_page(
         self, values: Mapping[str, Any], rows: int, offset: int, settings: Settings
-    ) -> Page:
+    ) -> ResultPage:
         """Return ``rows`` rows after the first ``offset`` rows, for validated ``values``."""
         if self.query is None:
             frame = self.rows(**values)
             more = len(frame) > offset + rows
-            return Page(
+            return ResultPage(
                 frame[offset : offset + rows], {"offset": str(offset + rows)} if more else {}
             )
         frame, more = queries.fetch_page(self.key, rows, offset, settings=settings, **values)
         if not more:
-            return Page(frame, {})
+            return ResultPage(frame, {})
         if "until" not in values:
-            return Page(frame, {"offset": str(offset + rows)})
+            return ResultPage(frame, {"offset": str(offset + rows)})
         if values["until"] is None:
             # all pages need the same window, so it is fixed to end now
             return self.fetch_page({**values, "until": datetime.now(UTC)}, rows, offset, settings)
         until = values["until"].isoformat()
-        return Page(frame, {"offset": str(offset + rows), "until": until})
+        return ResultPage(frame, {"offset": str(offset + rows), "until": until})
 
     def read_version(self, values: Mapping[str, Any], settings: Settings) -> str | None:
         """Return a text that changes with the rows, or None if that cannot be found out cheaply.

@@ -54,72 +54,74 @@ class Controls(NamedTuple):
         }
 
 
-class Request(NamedTuple):
+class BoardQuery(NamedTuple):
     """A query to run for a board; parameters that the query does not have are dropped."""
 
     key: str
     params: dict[str, Any]
 
 
-Requests = Callable[[Controls], Mapping[str, Request]]
+ListQueries = Callable[[Controls], Mapping[str, BoardQuery]]
 
 
-def request_overview(chosen: Controls) -> Mapping[str, Request]:
-    """Return the requests for bars, price, cumulative net, rankings and the newest prints."""
+def list_overview_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
+    """Return the queries for bars, price, cumulative net, rankings and the newest prints."""
     bars = chosen.filters | {"bucket": chosen.bucket}
     price = chosen.span | {"bucket": chosen.bucket, "base": chosen.focus}
     return {
-        "bars": Request("liquidations_by_bucket", bars),
-        "price": Request("price_by_bucket", price),
-        "net": Request("cumulative_net", bars),
-        "symbols": Request("top_symbols", chosen.filters | {"limit": _TOP_SYMBOLS}),
-        "exchanges": Request("by_exchange", chosen.filters),
-        "tape": Request("latest_prints", chosen.filters | {"limit": _TAPE_ROWS}),
+        "bars": BoardQuery("liquidations_by_bucket", bars),
+        "price": BoardQuery("price_by_bucket", price),
+        "net": BoardQuery("cumulative_net", bars),
+        "symbols": BoardQuery("top_symbols", chosen.filters | {"limit": _TOP_SYMBOLS}),
+        "exchanges": BoardQuery("by_exchange", chosen.filters),
+        "tape": BoardQuery("latest_prints", chosen.filters | {"limit": _TAPE_ROWS}),
     }
 
 
-def request_prices(chosen: Controls) -> Mapping[str, Request]:
-    """Return the requests for the heatmap and for the price's path around large prints."""
+def list_price_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
+    """Return the queries for the heatmap and for the price's path around large prints."""
     heatmap = chosen.filters | {"base": chosen.focus, "bucket": chosen.bucket}
     return {
-        "heatmap": Request("heatmap", heatmap),
-        "path": Request("price_path", chosen.filters),
+        "heatmap": BoardQuery("heatmap", heatmap),
+        "path": BoardQuery("price_path", chosen.filters),
     }
 
 
-def request_cascades(chosen: Controls) -> Mapping[str, Request]:
-    """Return the request for the largest cascades."""
-    return {"cascades": Request("cascades", chosen.filters | {"limit": _LARGEST_CASCADES})}
+def list_cascade_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
+    """Return the query for the largest cascades."""
+    return {"cascades": BoardQuery("cascades", chosen.filters | {"limit": _LARGEST_CASCADES})}
 
 
-def request_patterns(chosen: Controls) -> Mapping[str, Request]:
-    """Return the requests for venue shares, hours of the day and sizes."""
+def list_pattern_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
+    """Return the queries for venue shares, hours of the day and sizes."""
     week = {"window": max(chosen.window, _WEEK, key=parse_duration)}
     return {
-        "share": Request("venue_share", chosen.filters | {"bucket": chosen.bucket}),
-        "hours": Request("hour_of_day", chosen.filters | week),
-        "sizes": Request("size_distribution", chosen.filters),
+        "share": BoardQuery("venue_share", chosen.filters | {"bucket": chosen.bucket}),
+        "hours": BoardQuery("hour_of_day", chosen.filters | week),
+        "sizes": BoardQuery("size_distribution", chosen.filters),
     }
 
 
-def request_alerts(chosen: Controls) -> Mapping[str, Request]:
-    """Return the request for the alerts of the window, or of the last day if that is longer."""
+def list_alert_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
+    """Return the query for the alerts of the window, or of the last day if that is longer."""
     day = max(chosen.window, _DAY, key=parse_duration)
-    return {"alerts": Request("alerts", {"window": day, "until": chosen.until, "limit": _ALERTS})}
+    return {
+        "alerts": BoardQuery("alerts", {"window": day, "until": chosen.until, "limit": _ALERTS})
+    }
 
 
-def request_feeds(chosen: Controls) -> Mapping[str, Request]:
-    """Return the request for the state of the feeds."""
+def list_feed_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
+    """Return the query for the state of the feeds."""
     span = chosen.span | {"exchange": list(chosen.exchanges)}
-    return {"health": Request("feed_health", span)}
+    return {"health": BoardQuery("feed_health", span)}
 
 
 # the tabs in their order; a class of `liq.web.dashboard.boards` has each name
-BOARDS: dict[str, Requests] = {
-    "Overview": request_overview,
-    "Prices": request_prices,
-    "Cascades": request_cascades,
-    "Patterns": request_patterns,
-    "Alerts": request_alerts,
-    "Feeds": request_feeds,
+BOARDS: dict[str, ListQueries] = {
+    "Overview": list_overview_queries,
+    "Prices": list_price_queries,
+    "Cascades": list_cascade_queries,
+    "Patterns": list_pattern_queries,
+    "Alerts": list_alert_queries,
+    "Feeds": list_feed_queries,
 }

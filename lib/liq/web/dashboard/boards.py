@@ -23,7 +23,7 @@ from liq.web.dashboard.board_queries import BOARDS
 from liq.web.dashboard.errors import Tasks
 from liq.web.dashboard.inspector import inspect
 from liq.web.dashboard.model import Frames
-from liq.web.dashboard.widgets import ErrorBoundary, Html, Plot, Table
+from liq.web.dashboard.widgets import ErrorBoundary, Html, PickTable, Plot
 
 
 class DrawOptions(NamedTuple):
@@ -42,7 +42,7 @@ class Board(ABC):
     widget: widgets.Widget
     cards: "tuple[Card, ...]"
     brushes: tuple[Plot, ...] = ()
-    tables: tuple[Table, ...] = ()
+    tables: tuple[PickTable, ...] = ()
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -84,7 +84,7 @@ class Overview(Board):
         super().__init__(settings)
         self.bars, self.net = Plot(brush=True), Plot(brush=True)
         self.symbols, self.exchanges = Plot(), Plot()
-        self.tape = Table().add_class("liq-tape")
+        self.tape = PickTable().add_class("liq-tape")
         self.brushes, self.tables = (self.bars, self.net), (self.tape,)
         self._title = Html(css_class="liq-heading")
         self.cards = (

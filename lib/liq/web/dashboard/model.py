@@ -27,10 +27,10 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import LiqError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.monitoring import diagnosis
-from liq.monitoring.diagnosis import Examiner, Feed, Part, Problem, Pulse
+from liq.monitoring.diagnosis import Examiner, FeedReport, Part, Problem, Pulse
 from liq.query import coverage, queries
 from liq.query.parameters import parse_duration
-from liq.web.dashboard.board_queries import BOARDS, Controls, Request
+from liq.web.dashboard.board_queries import BOARDS, BoardQuery, Controls
 from liq.web.dashboard.errors import explain, log
 
 MAX_BARS = 1500
@@ -219,7 +219,10 @@ class DashboardModel(HasTraits):
         self._slow_read: tuple[object, float] = (None, 0.0)  # the parameters, and when
         self._failure: Problem | None = None
         self._pulse: Pulse | None = None
-        self._feeds: tuple[Sequence[Feed], float] = ((), float("-inf"))  # and when they were read
+        self._feeds: tuple[Sequence[FeedReport], float] = (
+            (),
+            float("-inf"),
+        )  # and when they were read
         self._examiner = Examiner(self.settings)
         super().__init__(**controls)
 
@@ -353,7 +356,7 @@ class DashboardModel(HasTraits):
         return self._derive_fresh_state(pulse, frames)
 
     def _derive_stale_state(
-        self, feeds: Sequence[Feed], *, empty: bool
+        self, feeds: Sequence[FeedReport], *, empty: bool
     ) -> tuple[State, tuple[Problem, ...]]:
         found = tuple(self.examine())
         if not feeds and all(problem.part is Part.PRODUCER for problem in found):
@@ -398,9 +401,9 @@ class DashboardModel(HasTraits):
         requests = BOARDS[controls.board](controls._replace(bucket=bucket))
         recent = {"window": _RECENT, "until": controls.until, "limit": _ALERTS}
         common = {
-            "totals": Request("totals", controls.filters),
-            "sources": Request("sources", controls.span),
-            "alerts": Request("alerts", recent),
+            "totals": BoardQuery("totals", controls.filters),
+            "sources": BoardQuery("sources", controls.span),
+            "alerts": BoardQuery("alerts", recent),
         }
         end_by = time.monotonic() + self.settings.query_timeout
         return Frames(
@@ -467,11 +470,11 @@ class DashboardModel(HasTraits):
         chosen = self.buckets[self.buckets.index(controls.bucket) :]
         return next((width for width in chosen if width in wide_enough), self.buckets[-1])
 
-    def _run_all(self, requests: Mapping[str, Request], end_by: float) -> Results:
+    def _run_all(self, requests: Mapping[str, BoardQuery], end_by: float) -> Results:
         """Return the result of each query. Raises `QuestDBAwayError` if QuestDB is away."""
         return Results({name: self._try_run(each, end_by) for name, each in requests.items()})
 
-    def _try_run(self, request: Request, end_by: float) -> pd.DataFrame | Exception:
+    def _try_run(self, request: BoardQuery, end_by: float) -> pd.DataFrame | Exception:
         if time.monotonic() > end_by:
             return QuestDBTimeoutError("not read: the queries before it took all the time there is")
         try:
@@ -481,7 +484,7 @@ class DashboardModel(HasTraits):
         except Exception as error:
             return error
 
-    def _run(self, request: Request) -> pd.DataFrame:
+    def _run(self, request: BoardQuery) -> pd.DataFrame:
         """Run the query with the controls it has; an unset control gets the query's default."""
         known = queries.find(request.key, self.settings).params
         given = {name: value for name, value in request.params.items() if value is not None}

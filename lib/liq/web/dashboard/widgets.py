@@ -187,7 +187,7 @@ class Plot(anywidget.AnyWidget):
             self.send({"type": "plotly.js"}, [find_plotly_js().read_bytes()])
 
 
-class Table(anywidget.AnyWidget):
+class PickTable(anywidget.AnyWidget):
     """Shows ``html``; a row with a ``data-key`` can be picked."""
 
     _esm = Path(__file__).with_name("table.js")
