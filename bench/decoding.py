@@ -23,9 +23,9 @@ from bench.sizes import Sizes
 from liq.ingest.feed import Feed
 from liq.ingest.instruments import load_snapshot
 from liq.ingest.simulator.exchange import Event
-from liq.ingest.simulator.exchanges import exchange
+from liq.ingest.simulator.exchanges import create_exchange
 from liq.ingest.simulator.hawkes import HawkesProcess
-from liq.ingest.venues import venue
+from liq.ingest.venues import find_venue
 from liq.ingest.venues.base import Instruments
 from liq.ingest.via_cryptofeed import EXCHANGES, _run
 from liq.records.model import Source
@@ -82,7 +82,7 @@ class _Counter:
 
 
 def _ours(name: str) -> Receive:
-    found = venue(name)
+    found = find_venue(name)
     instruments: Instruments = load_snapshot(found) or {}
 
     async def receive(port: int, counter: _Counter) -> None:
@@ -97,7 +97,9 @@ def _ours(name: str) -> Receive:
 
 def _theirs(name: str) -> Receive:
     """Return what runs cryptofeed's own class; TLS, which it insists on, is taken off below it."""
-    known = {f"C{number}-USD-PERP": one.symbol for number, one in enumerate(exchange(name).market)}
+    known = {
+        f"C{number}-USD-PERP": one.symbol for number, one in enumerate(create_exchange(name).market)
+    }
     Symbols.set(EXCHANGES[name], known, {"instrument_type": dict.fromkeys(known, "perpetual")})
     plain = {"ssl": False, "server_hostname": None, "compression": None}
 
@@ -140,7 +142,7 @@ async def _spent(receive: Receive, port: int, total: int) -> float:
 
 def _frames(name: str, total: int) -> list[bytes]:
     """Return a frame of each of ``total`` simulated liquidations."""
-    simulated = exchange(name)
+    simulated = create_exchange(name)
     path, request = _ASKED[name]
     session = simulated.session(path)
     session.answer(request)

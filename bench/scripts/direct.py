@@ -12,11 +12,11 @@ import msgspec
 
 from liq.config import Settings
 from liq.ingest.feed import Feed
-from liq.ingest.venues import venue
+from liq.ingest.venues import find_venue
 from liq.records.model import Record, Source
 from liq.records.streams import LIQUIDATIONS
 
-_BINANCE = venue("binance_usdm")
+_BINANCE = find_venue("binance_usdm")
 _KINDS = {name: kind for name, kind in LIQUIDATIONS.columns().items() if name != "ts"}
 _FORMATS = {"TIMESTAMP": "{}t", "LONG": "{}i", "DOUBLE": "{!r}"}
 

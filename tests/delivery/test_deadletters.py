@@ -69,7 +69,7 @@ def parser(monkeypatch: pytest.MonkeyPatch) -> Parser:
 
 async def receive(settings: Settings, *frames: bytes, source: Source = Source.SIMULATOR) -> None:
     async with Publisher(settings) as publisher:
-        intake = Intake(venues.venue("odd"), {}, publisher)
+        intake = Intake(venues.find_venue("odd"), {}, publisher)
         for raw in frames:
             await intake.take(raw, RECEIVED, source)
 

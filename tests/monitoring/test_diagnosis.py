@@ -55,7 +55,7 @@ def test_a_fresh_row_or_report_proves_that_all_parts_work(
     [(ago(2), [], False), (ago(3), [], True), (ago(3), [feed(1)], False), (None, [], True)],
 )
 def test_an_overdue_record_is_late_before_it_is_missing(
-    row: datetime | None, feeds: list[Feed], *, late: bool
+    row: datetime | None, feeds: list[FeedReport], *, late: bool
 ) -> None:
     assert Pulse(NOW, row, feeds).is_late is late
 

@@ -36,7 +36,7 @@ from liq.errors import (
     StackError,
 )
 from liq.ingest import instruments
-from liq.ingest.venues import venue
+from liq.ingest.venues import find_venue
 from liq.monitoring import monitor
 from liq.query import questdb
 from liq.records.model import Alert, Severity, Text
@@ -109,7 +109,7 @@ def start_publisher(settings: Settings) -> None:
 
 
 def fetch_contracts(settings: Settings) -> None:
-    okx = venue("okx")
+    okx = find_venue("okx")
     assert okx.listing
     instruments.fetch(
         replace(okx, listing=replace(okx.listing, urls=(f"http://{HOST}:{settings.api_port}/",)))

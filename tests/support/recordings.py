@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from liq.errors import RejectedMessage
-from liq.ingest.venues import venue
+from liq.ingest.venues import find_venue
 from liq.ingest.venues.base import Instrument, Instruments, Venue
 from liq.records.model import Liquidation, Record, Source
 
@@ -44,7 +44,7 @@ class Recording:
     @property
     def instruments(self) -> Instruments:
         """The contracts of the listing, by symbol."""
-        listing = venue(self.venue).listing
+        listing = find_venue(self.venue).listing
         if listing is None:
             return {}
         instruments, _ = listing.parse(self.listing)

@@ -10,7 +10,7 @@ import typer
 from liq.cli.output import show_in_place
 from liq.common import shutdown
 from liq.errors import ConfigError
-from liq.ingest.venues import ALL, PRICE_FEEDS, VENUES, names
+from liq.ingest.venues import ALL, PRICE_FEEDS, VENUES, resolve_names
 from liq.ingest.venues.base import Through
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def produce(
 
 def select_venues(venue: Sequence[str] | None, url: str) -> list[str]:
     """Return the requested venues. Raises `ConfigError` for an unknown one, or one URL for many."""
-    requested = names(venue or [_DEFAULT_VENUE])
+    requested = resolve_names(venue or [_DEFAULT_VENUE])
     if url and len(requested) > 1 and "{venue}" not in url:
         raise ConfigError("--url is one exchange's websocket: put {venue} into it for several")
     return requested

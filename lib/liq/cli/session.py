@@ -8,7 +8,7 @@ from enum import StrEnum
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import FeedError
-from liq.ingest.venues import names, venue
+from liq.ingest.venues import find_venue, resolve_names
 from liq.stack import apps, control, health
 from liq.stack.service import Report, Service, silent
 from liq.web import serve
@@ -67,7 +67,7 @@ def run(
         FeedError: a live source was requested and cannot be reached.
     """
     settings = settings or current_settings()
-    venues = names(venues or apps.DEFAULT_VENUES)
+    venues = resolve_names(venues or apps.DEFAULT_VENUES)
     simulator = apps.simulator(settings, rate)
     with ThreadPoolExecutor(1) as pool:
         choice = pool.submit(choose_source, source, venues)  # an exchange may take seconds
@@ -101,7 +101,7 @@ def choose_source(source: RunSource, venues: Sequence[str]) -> RunSource:
     """
     if source is RunSource.SIMULATOR:
         return source
-    urls = [venue(name).url for name in venues]
+    urls = [find_venue(name).url for name in venues]
     if any(map(health.websocket_ok, urls)):
         return RunSource.LIVE
     if source is RunSource.LIVE:

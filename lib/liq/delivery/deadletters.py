@@ -23,7 +23,7 @@ from liq.config import settings as current_settings
 from liq.delivery.messaging import Publisher, StoredMessage, read
 from liq.errors import DeadLetterError, LiqError, RejectedMessage
 from liq.ingest.instruments import load
-from liq.ingest.venues import venue as venue_named
+from liq.ingest.venues import find_venue as venue_named
 from liq.ingest.venues.base import Instruments
 from liq.records import model
 from liq.records.model import Source, encode

@@ -22,8 +22,8 @@ from liq.errors import ConfigError
 from liq.ingest.feed import Feed, FeedStats, Patience
 from liq.ingest.instruments import load
 from liq.ingest.recording import Recorder, Rotation, SideRecorder
-from liq.ingest.venues import PRICE_FEEDS, url_of
-from liq.ingest.venues import venue as venue_named
+from liq.ingest.venues import PRICE_FEEDS, build_url
+from liq.ingest.venues import find_venue as venue_named
 from liq.ingest.venues.base import Instruments, Passed, Through
 from liq.ingest.via_cryptofeed import CryptoFeed
 from liq.records.model import Completeness, FeedHealth, Record, Source
@@ -129,7 +129,7 @@ class Producer:
         if url and through is Through.CRYPTOFEED:
             raise ConfigError("cryptofeed connects to the exchange itself: leave the URL out")
         self._venue = venue_named(venue)
-        self._url = url_of(venue, url)
+        self._url = build_url(venue, url)
         self._instruments = instruments
         self._patience = patience
         self._through = through

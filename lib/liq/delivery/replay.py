@@ -16,7 +16,7 @@ from liq.delivery.intake import Intake
 from liq.delivery.messaging import Publisher
 from liq.ingest.instruments import load
 from liq.ingest.recording import RecordedFrame, Recording
-from liq.ingest.venues import venue
+from liq.ingest.venues import find_venue
 from liq.records.model import Source
 
 _SHOW_S = 0.1
@@ -153,6 +153,6 @@ class Replay:
         self._recv_ts = frame.recv_ts
 
     async def _open(self, name: str) -> Intake:
-        instruments = await asyncio.to_thread(load, venue(name), self._settings)
-        self._intakes[name] = Intake(venue(name), instruments, self._publisher)
+        instruments = await asyncio.to_thread(load, find_venue(name), self._settings)
+        self._intakes[name] = Intake(find_venue(name), instruments, self._publisher)
         return self._intakes[name]

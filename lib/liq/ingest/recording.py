@@ -28,7 +28,7 @@ from liq.config import Settings
 from liq.errors import RecordingError
 from liq.ingest.feed import Feed, FeedStats
 from liq.ingest.instruments import load
-from liq.ingest.venues import url_of, venue
+from liq.ingest.venues import build_url, find_venue
 from liq.records.model import Source
 
 SUFFIX = ".jsonl.gz"
@@ -237,7 +237,7 @@ async def record(
 ) -> None:
     """Record venues until SIGINT or SIGTERM; Kafka is not needed.
 
-    ``url`` is as in `liq.ingest.venues.url_of`. ``show`` gets the state of each venue twice a
+    ``url`` is as in `liq.ingest.venues.build_url`. ``show`` gets the state of each venue twice a
     second. Raises `RecordingError` if writing fails, and `FeedError` for an invalid URL.
     """
     recorders = {name: Recorder(folder, name) for name in venues}
@@ -269,8 +269,8 @@ async def _create_feed(name: str, recorder: Recorder, url: str, settings: Settin
     async def write(raw: bytes, recv_ts: int, source: Source) -> None:
         recorder.write(raw, recv_ts, source)
 
-    instruments = await asyncio.to_thread(load, venue(name), settings)
-    return Feed(venue(name), write, url_of(name, url), instruments)
+    instruments = await asyncio.to_thread(load, find_venue(name), settings)
+    return Feed(find_venue(name), write, build_url(name, url), instruments)
 
 
 async def _cancel_all(tasks: Sequence[asyncio.Task[None]]) -> list[BaseException]:

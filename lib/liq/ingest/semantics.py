@@ -14,7 +14,7 @@ import msgspec
 
 from liq.errors import RejectedMessage
 from liq.ingest.instruments import load_snapshot
-from liq.ingest.venues import PRICE_FEEDS, VENUES, venue
+from liq.ingest.venues import PRICE_FEEDS, VENUES, find_venue
 from liq.ingest.venues.base import Parsed
 from liq.records.model import Completeness, Record
 
@@ -54,7 +54,9 @@ def list_venues() -> "pd.DataFrame":
 
 def read_example(name: str) -> str:
     """Return the venue's example as indented JSON. Raises `ConfigError` for an unknown venue."""
-    return msgspec.json.format(bytes(_read_examples()[venue(name).name].message), indent=2).decode()
+    return msgspec.json.format(
+        bytes(_read_examples()[find_venue(name).name].message), indent=2
+    ).decode()
 
 
 def explain(name: str, raw: str | bytes = "", recv_ts: int | None = None) -> "pd.DataFrame":
@@ -93,7 +95,7 @@ _NOTHING = "an answer or a heartbeat: see the venue's rule"
 
 
 def _parse(name: str, raw: str | bytes, recv_ts: int | None) -> Sequence[Record]:
-    feed = venue(name)
+    feed = find_venue(name)
     if not raw:
         kept = _read_examples()[name]
         raw, recv_ts = bytes(kept.message), recv_ts or kept.recv_ts

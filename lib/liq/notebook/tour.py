@@ -8,9 +8,9 @@ import pandas as pd
 
 from liq.config import Settings
 from liq.errors import QuestDBError
-from liq.ingest.simulator.exchanges import DEFAULT, exchange
+from liq.ingest.simulator.exchanges import DEFAULT, create_exchange
 from liq.ingest.simulator.hawkes import HawkesProcess
-from liq.ingest.venues import venue
+from liq.ingest.venues import find_venue
 from liq.query import queries
 from liq.records.model import LIVE_SOURCES, Record, Source
 
@@ -43,7 +43,7 @@ def simulate_prints(span: timedelta = timedelta(hours=1), seed: int = 1) -> pd.D
 
     Needs no servers. The columns are the fields of `liq.records.model.Liquidation`.
     """
-    feed, market = venue(DEFAULT), exchange(DEFAULT)
+    feed, market = find_venue(DEFAULT), create_exchange(DEFAULT)
     begin_ms = time.time_ns() // 1_000_000 - round(span.total_seconds() * 1000)
     records: list[Record] = []
     for order in HawkesProcess(_RATE, seed, market.market).orders():

@@ -5,8 +5,8 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
 - ``%(name)s`` is a parameter's value, sent bound; a list becomes ``%(name_0)s, %(name_1)s, …``;
 - ``%(end)s`` is the end of the window, ``until`` or now; ``%(since)s`` is ``window`` before that;
   ``%(until)s`` always has a value: a minute from now when none is given;
-- ``%(known_exchanges)s`` are all exchanges of `liq.ingest.venues.known_exchanges`, your own ones
-  too: only their feeds are expected;
+- ``%(known_exchanges)s`` are all exchanges of `liq.ingest.venues.list_known_exchanges`, your own
+  ones too: only their feeds are expected;
 - ``{table}`` is the settings' table of liquidations. ``{<stream>_table}`` is the table of any other
   stream of `liq.records.streams`: ``{health_table}``, ``{price_table}``, ``{alerts_table}``,
   ``{cascades_table}``, ``{sums_table}``. Each shows only the rows that keep `liq.records.rules`.

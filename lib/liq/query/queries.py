@@ -267,7 +267,7 @@ def resolve(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
     Raises `QueryError` as `validate` does.
     """
     values = validate(query.key, query.params, given)
-    values[KNOWN] = venues.known_exchanges()
+    values[KNOWN] = venues.list_known_exchanges()
     values[END] = values.get(UNTIL) or datetime.now(UTC)
     if UNTIL in values:
         values[UNTIL] = values[UNTIL] or values[END] + AHEAD

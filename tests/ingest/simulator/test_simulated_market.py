@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from liq.ingest.simulator.exchanges import exchange
+from liq.ingest.simulator.exchanges import create_exchange
 from liq.ingest.simulator.hawkes import MARKET, HawkesProcess, Order
 from liq.ingest.venues import VENUES
 
@@ -114,7 +114,7 @@ def test_a_closed_position_gets_a_better_price_than_its_bankruptcy_price() -> No
 
 @pytest.mark.parametrize("name", VENUES)
 def test_sizes_are_alike_whatever_a_contract_counts(name: str) -> None:
-    market = exchange(name).market
+    market = create_exchange(name).market
     contracts = {contract.symbol: contract for contract in market}
     sample = list(itertools.islice(HawkesProcess(100, 3, market).orders(), 5_000))
     worth = [

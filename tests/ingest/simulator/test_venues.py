@@ -18,7 +18,7 @@ from liq.errors import RejectedMessage
 from liq.ingest.feed import Feed, Patience
 from liq.ingest.instruments import load_snapshot
 from liq.ingest.simulator.server import Schedule, Simulator
-from liq.ingest.venues import VENUES, url_of
+from liq.ingest.venues import VENUES, build_url
 from liq.ingest.venues.base import Instruments, Venue
 from liq.records.model import Liquidation, Side, Source
 from support.helpers import PATIENCE_S, reached
@@ -94,7 +94,7 @@ async def test_every_order_of_the_exchange_is_read_once(
     plan = Schedule(rate=2_000, count=COUNT, malformed_every=50, ledger=tmp_path / "ledger")
     async with (
         Simulator(plan, settings) as simulator,
-        receiving(venue, url_of(venue.name, simulator.urls)) as receiver,
+        receiving(venue, build_url(venue.name, simulator.urls)) as receiver,
     ):
         await reached(lambda: len(receiver.liquidations) >= COUNT and len(receiver.rejected) > 0)
         assert simulator.sent == COUNT
@@ -123,7 +123,7 @@ async def test_a_quiet_market_is_distinguished_from_a_dead_connection(
     monkeypatch.setattr("liq.ingest.simulator.venue.CONTROL_S", 0.05)
     async with (
         Simulator(Schedule(rate=0.01), settings) as simulator,
-        receiving(venue, url_of(venue.name, simulator.urls)) as receiver,
+        receiving(venue, build_url(venue.name, simulator.urls)) as receiver,
     ):
         await reached(lambda: simulator.clients == 1)
         await asyncio.sleep(0.2)  # the answers to the subscription, whose number venues differ in
@@ -137,14 +137,14 @@ async def test_a_quiet_market_is_distinguished_from_a_dead_connection(
 async def test_a_client_that_is_silent_is_cut_off(
     name: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from liq.ingest.simulator.exchanges import exchange  # noqa: PLC0415
+    from liq.ingest.simulator.exchanges import create_exchange  # noqa: PLC0415
 
-    monkeypatch.setattr(type(exchange(name)), "cuts_s", 0.5)
+    monkeypatch.setattr(type(create_exchange(name)), "cuts_s", 0.5)
     monkeypatch.setattr("liq.ingest.simulator.venue.CONTROL_S", 0.1)
     venue = VENUES[name]
     beating = replace(venue.heartbeat, seconds=0.1) if venue.heartbeat else None
     async with Simulator(Schedule(rate=10), settings) as simulator:
-        url = url_of(name, simulator.urls)
+        url = build_url(name, simulator.urls)
         async with connect(url) as mute:
             async for _ in frames_of(mute):
                 pass
@@ -160,7 +160,10 @@ async def test_all_venues_are_received_at_once(settings: Settings, tmp_path: Pat
         receiver = [Receiver(venue) for venue in VENUES.values()]
         feeds = [
             Feed(
-                one.venue, one.take, url_of(one.venue.name, simulator.urls), instruments(one.venue)
+                one.venue,
+                one.take,
+                build_url(one.venue.name, simulator.urls),
+                instruments(one.venue),
             )
             for one in receiver
         ]
@@ -177,7 +180,7 @@ async def test_all_venues_are_received_at_once(settings: Settings, tmp_path: Pat
 @every_venue
 async def test_odd_requests_and_paths_are_refused(venue: Venue, settings: Settings) -> None:
     async with Simulator(Schedule(), settings) as simulator:
-        url = url_of(venue.name, simulator.urls)
+        url = build_url(venue.name, simulator.urls)
         with pytest.raises(InvalidStatus, match="404"):
             await connect(url + "/elsewhere")
         async with connect(url) as client, asyncio.timeout(PATIENCE_S):

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from liq.ingest.simulator.exchanges import exchange
+from liq.ingest.simulator.exchanges import create_exchange
 from liq.ingest.simulator.hawkes import Draft, HawkesProcess
 from liq.ingest.simulator.walk import Walk
 
@@ -59,11 +59,11 @@ def test_pushes_out_of_order_add_up() -> None:
 def test_exchanges_share_the_price_of_an_asset() -> None:
     walk = begun()
     binance, bybit = (
-        HawkesProcess(100, seed, exchange(name).market, walk)
+        HawkesProcess(100, seed, create_exchange(name).market, walk)
         for seed, name in enumerate(["binance_usdm", "bybit"])
     )
     before = bybit.price("BTCUSDT", 60_000)
-    [bitcoin] = [one for one in exchange("binance_usdm").market if one.symbol == "BTCUSDT"]
+    [bitcoin] = [one for one in create_exchange("binance_usdm").market if one.symbol == "BTCUSDT"]
     order = binance.order(Draft(60_000, bitcoin, closes_long=True, usd=30e6, slack=0.001))
     after = bybit.price("BTCUSDT", 60_000)
     assert after == pytest.approx(float(order.average_price), abs=0.1)

@@ -20,7 +20,7 @@ from ingest.venues.conftest import RecordingOf
 from liq.config import Settings
 from liq.errors import ConfigError, FeedError, RejectedMessage
 from liq.ingest.instruments import Origin, load
-from liq.ingest.venues import PRICE_FEEDS, VENUES, venue
+from liq.ingest.venues import PRICE_FEEDS, VENUES, find_venue
 from liq.ingest.venues.base import Instrument
 from liq.records.model import Liquidation, Record, Side, Source, decode, encode
 from support import recordings
@@ -215,4 +215,4 @@ def test_an_unknown_venue_lists_the_known_ones() -> None:
         ConfigError,
         match="unknown venue 'binance', did you mean 'binance_usdm'\\? valid are: binance_usdm, ",
     ):
-        venue("binance")
+        find_venue("binance")

@@ -79,7 +79,7 @@ class _Session:
             raise ValueError(f"no such path {url.path}; there are /ws and /stream")
         self.combined = match[1] == "stream"
         listed = unquote(url.query).removeprefix("streams=") if self.combined else match[2]
-        self.streams = _known(listed.split("/") if listed else [])
+        self.streams = _keep_known(listed.split("/") if listed else [])
         self._seconds = 0
 
     @property
@@ -117,7 +117,7 @@ class _Session:
         for contract in self._market:
             streams = tuple(f"{contract.symbol.lower()}@markPrice{kind}" for kind in kinds)
             if self.streams.intersection(streams):
-                payload = _mark_price(contract.symbol, price(contract.symbol), time_ms)
+                payload = _build_mark_price(contract.symbol, price(contract.symbol), time_ms)
                 frames += self._messages(streams, payload)
         return frames
 
@@ -131,15 +131,15 @@ class _Session:
         if request.method == "LIST_SUBSCRIPTIONS":
             return sorted(self.streams)
         if request.method == "SUBSCRIBE":
-            self.streams |= _known(request.params)
+            self.streams |= _keep_known(request.params)
         elif request.method == "UNSUBSCRIBE":
-            self.streams -= _known(request.params)
+            self.streams -= _keep_known(request.params)
         else:
             raise ValueError(f"unknown method {request.method!r}")
         return None
 
 
-def _mark_price(symbol: str, price: float, time_ms: int) -> bytes:
+def _build_mark_price(symbol: str, price: float, time_ms: int) -> bytes:
     """Return a mark price event; the funding fields are constant."""
     text = f"{price:.8f}"
     return msgspec.json.encode(
@@ -156,7 +156,7 @@ def _mark_price(symbol: str, price: float, time_ms: int) -> bytes:
     )
 
 
-def _known(streams: list[str]) -> set[str]:
+def _keep_known(streams: list[str]) -> set[str]:
     for stream in streams:
         if not _STREAM.fullmatch(stream):
             raise ValueError(f"unknown stream {stream!r}")

@@ -5,7 +5,7 @@ Source: https://docs.bitfinex.com/reference/ws-public-status
 
 from collections.abc import Sequence
 
-from liq.ingest.simulator.exchange import Event, Plain, Price, decode, encode, number
+from liq.ingest.simulator.exchange import Event, Plain, Price, decode, encode, number_order
 from liq.ingest.simulator.hawkes import Order
 
 _CHANNEL = 91684
@@ -24,7 +24,10 @@ class Bitfinex(Plain):
 
     def row(self, order: Order, time_ms: int) -> bytes:
         """A position is sent twice: when its liquidation starts, and when it is matched."""
-        return b"%b,%b" % (_position_row(order, time_ms, 0), _position_row(order, time_ms, 1))
+        return b"%b,%b" % (
+            _build_position_row(order, time_ms, 0),
+            _build_position_row(order, time_ms, 1),
+        )
 
     def malformed(self, _number: int, _order: Order, _time_ms: int) -> bytes:
         """See `liq.ingest.simulator.exchange.Exchange`."""
@@ -58,9 +61,10 @@ class _Session:
         return [encode([_CHANNEL, "hb"])] if self._subscribed else []
 
 
-def _position_row(order: Order, time_ms: int, matched: int) -> bytes:
+def _build_position_row(order: Order, time_ms: int, matched: int) -> bytes:
     sign = "" if order.closes_long else "-"
     return (
-        f'["pos",{number(order, time_ms)},{time_ms},null,"{order.symbol}",{sign}{order.quantity},'
+        f'["pos",{number_order(order, time_ms)},{time_ms},null,"{order.symbol}",'
+        f"{sign}{order.quantity},"
         f"{order.average_price},null,{matched},{matched},null,{order.limit_price}]"
     ).encode()

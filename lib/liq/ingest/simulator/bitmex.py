@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import NAMESPACE_OID, uuid5
 
-from liq.ingest.simulator.exchange import Event, Plain, Price, decode, encode, number, rows
+from liq.ingest.simulator.exchange import (
+    Event,
+    Plain,
+    Price,
+    decode,
+    encode,
+    join_rows,
+    number_order,
+)
 from liq.ingest.simulator.hawkes import Order
 
 _TABLE = "liquidation"
@@ -25,7 +33,7 @@ class Bitmex(Plain):
     def row(self, order: Order, time_ms: int) -> bytes:
         """There is no time in it."""
         return (
-            f'{{"orderID":"{_id(order, time_ms)}","symbol":"{order.symbol}",'
+            f'{{"orderID":"{_build_id(order, time_ms)}","symbol":"{order.symbol}",'
             f'"side":"{"Sell" if order.closes_long else "Buy"}","price":{order.limit_price},'
             f'"leavesQty":{order.quantity}}}'
         ).encode()
@@ -60,22 +68,24 @@ class _Session:
             return [encode({"status": 400, "error": f"Unknown table: {name}"})]
         self._tables.add(table)
         acknowledged = encode({"success": True, "subscribe": table})
-        return [acknowledged, _change(name, "partial", _OPEN if name == _TABLE else b"[]")]
+        return [acknowledged, _build_change(name, "partial", _OPEN if name == _TABLE else b"[]")]
 
     def liquidations(self, events: Sequence[Event]) -> list[bytes]:
-        filled = [{"orderID": _id(*event[:2]), "symbol": event.order.symbol} for event in events]
+        filled = [
+            {"orderID": _build_id(*event[:2]), "symbol": event.order.symbol} for event in events
+        ]
         updates = encode([{**order, "leavesQty": 1} for order in filled])
         return [
-            _change(_TABLE, "insert", rows(events)),
-            _change(_TABLE, "update", updates),
-            _change(_TABLE, "delete", encode(filled)),
+            _build_change(_TABLE, "insert", join_rows(events)),
+            _build_change(_TABLE, "update", updates),
+            _build_change(_TABLE, "delete", encode(filled)),
         ]
 
     def control(self, price: Price, time_ms: int) -> list[bytes]:
         moment = datetime.fromtimestamp(time_ms / 1000, UTC).isoformat()
         symbols = [table.partition(":")[2] for table in self._tables if _CONTROL in table]
         return [
-            _change(
+            _build_change(
                 _CONTROL,
                 "insert",
                 encode([{"timestamp": moment, "symbol": symbol, "close": price(symbol)}]),
@@ -84,11 +94,11 @@ class _Session:
         ]
 
 
-def _id(order: Order, time_ms: int) -> str:
-    return str(uuid5(NAMESPACE_OID, f"{order.symbol}{number(order, time_ms)}"))
+def _build_id(order: Order, time_ms: int) -> str:
+    return str(uuid5(NAMESPACE_OID, f"{order.symbol}{number_order(order, time_ms)}"))
 
 
-def _change(table: str, action: str, data: bytes) -> bytes:
+def _build_change(table: str, action: str, data: bytes) -> bytes:
     return b'{"table":"%b","action":"%b","data":%b}' % (table.encode(), action.encode(), data)
 
 

@@ -6,7 +6,15 @@ Source: https://bybit-exchange.github.io/docs/v5/websocket/public/all-liquidatio
 from collections.abc import Sequence
 from uuid import uuid4
 
-from liq.ingest.simulator.exchange import Event, Plain, Price, by_symbol, decode, encode, rows
+from liq.ingest.simulator.exchange import (
+    Event,
+    Plain,
+    Price,
+    decode,
+    encode,
+    group_by_symbol,
+    join_rows,
+)
 from liq.ingest.simulator.hawkes import Order
 
 _TOPIC = "allLiquidation."
@@ -68,14 +76,14 @@ class _Session:
     def liquidations(self, events: Sequence[Event]) -> list[bytes]:
         return [
             b'{"topic":"%b","type":"snapshot","ts":%d,"data":%b}'
-            % ((_TOPIC + symbol).encode(), group[-1].time_ms, rows(group))
-            for symbol, group in by_symbol(events).items()
+            % ((_TOPIC + symbol).encode(), group[-1].time_ms, join_rows(group))
+            for symbol, group in group_by_symbol(events).items()
             if _TOPIC + symbol in self._topics
         ]
 
     def control(self, price: Price, time_ms: int) -> list[bytes]:
         return [
-            encode(_candle(topic, price(topic.rpartition(".")[2]), time_ms))
+            encode(_build_candle(topic, price(topic.rpartition(".")[2]), time_ms))
             for topic in self._topics
             if topic.startswith("kline.")
         ]
@@ -85,6 +93,6 @@ class _Session:
         return encode(answer)
 
 
-def _candle(topic: str, price: float, time_ms: int) -> dict[str, object]:
+def _build_candle(topic: str, price: float, time_ms: int) -> dict[str, object]:
     candle = {"start": time_ms - time_ms % 60_000, "close": str(price), "confirm": False}
     return {"topic": topic, "type": "snapshot", "ts": time_ms, "data": [candle]}

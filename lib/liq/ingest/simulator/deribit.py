@@ -5,7 +5,7 @@ Source: https://docs.deribit.com/#trades-kind-currency-interval
 
 from collections.abc import Sequence
 
-from liq.ingest.simulator.exchange import Event, Plain, Price, decode, encode, number
+from liq.ingest.simulator.exchange import Event, Plain, Price, decode, encode, number_order
 from liq.ingest.simulator.hawkes import Order
 
 _FLIPPED = {"buy": "sell", "sell": "buy"}
@@ -31,7 +31,7 @@ class Deribit(Plain):
         """The direction is the taker's: a maker's liquidation shows the other one."""
         closing = "sell" if order.closes_long else "buy"
         maker = time_ms % 2 == 1
-        return _trade(
+        return _build_trade(
             order, time_ms, _FLIPPED[closing] if maker else closing, "M" if maker else "T"
         )
 
@@ -66,12 +66,14 @@ class _Session:
 
     def liquidations(self, events: Sequence[Event]) -> list[bytes]:
         first = events[0]
-        return self._push([_trade(first.order, first.time_ms, "buy"), *(e.row for e in events)])
+        return self._push(
+            [_build_trade(first.order, first.time_ms, "buy"), *(e.row for e in events)]
+        )
 
     def control(self, price: Price, time_ms: int) -> list[bytes]:
         beat = {"jsonrpc": "2.0", "method": "heartbeat", "params": {"type": "test_request"}}
         order = Order(0, self._some_symbol, False, "10", *[f"{price(self._some_symbol):.1f}"] * 2)  # noqa: FBT003
-        trade = _trade(order, time_ms, "sell")
+        trade = _build_trade(order, time_ms, "sell")
         return [*([encode(beat)] if self._beats else []), *self._push([trade])]
 
     def _push(self, trades: Sequence[bytes]) -> list[bytes]:
@@ -82,11 +84,12 @@ class _Session:
         ]
 
 
-def _trade(order: Order, time_ms: int, direction: str, mark: str = "") -> bytes:
+def _build_trade(order: Order, time_ms: int, direction: str, mark: str = "") -> bytes:
     marked = f',"liquidation":"{mark}"' if mark else ""
     price = order.average_price
     return (
-        f'{{"trade_seq":{time_ms},"trade_id":"{number(order, time_ms)}","timestamp":{time_ms},'
+        f'{{"trade_seq":{time_ms},"trade_id":"{number_order(order, time_ms)}",'
+        f'"timestamp":{time_ms},'
         f'"tick_direction":0,"price":{price},"index_price":{price},'
         f'"instrument_name":"{order.symbol}","direction":"{direction}","amount":{order.quantity}'
         f"{marked}}}"

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from liq.ingest.instruments import load_snapshot
 from liq.ingest.simulator.hawkes import MARKET, Contract, Order
-from liq.ingest.venues import venue
+from liq.ingest.venues import find_venue
 from liq.ingest.venues.base import Instrument
 
 Price = Callable[[str], float]
@@ -77,8 +77,8 @@ class Plain:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.market = market(name, whole=self.whole)
-        self._path = urlsplit(venue(name).url).path
+        self.market = load_market(name, whole=self.whole)
+        self._path = urlsplit(find_venue(name).url).path
 
     def check(self, path: str) -> None:
         """Raise `ValueError` unless ``path`` is the venue's own, or none."""
@@ -94,18 +94,18 @@ class Plain:
         return b'{"liquidation":"?"}'
 
 
-def market(name: str, *, whole: bool) -> tuple[Contract, ...]:
+def load_market(name: str, *, whole: bool) -> tuple[Contract, ...]:
     """Return the contracts that a venue's shipped snapshot and `MARKET` both know."""
-    listed = load_snapshot(venue(name))
+    listed = load_snapshot(find_venue(name))
     models = {one.base: one for one in reversed(MARKET)}  # the first of each
     return tuple(
-        _contract(instrument, models[instrument.base], whole=whole or instrument.inverse)
+        _build_contract(instrument, models[instrument.base], whole=whole or instrument.inverse)
         for instrument in (listed.values() if listed else ())
         if instrument.base in models
     )
 
 
-def _contract(instrument: Instrument, model: Contract, *, whole: bool) -> Contract:
+def _build_contract(instrument: Instrument, model: Contract, *, whole: bool) -> Contract:
     return Contract(
         instrument.symbol,
         model.base,
@@ -118,7 +118,7 @@ def _contract(instrument: Instrument, model: Contract, *, whole: bool) -> Contra
     )
 
 
-def by_symbol(events: Sequence[Event]) -> dict[str, list[Event]]:
+def group_by_symbol(events: Sequence[Event]) -> dict[str, list[Event]]:
     """Group events by contract, for protocols whose messages are about one each."""
     groups: dict[str, list[Event]] = {}
     for event in events:
@@ -126,7 +126,7 @@ def by_symbol(events: Sequence[Event]) -> dict[str, list[Event]]:
     return groups
 
 
-def rows(events: Sequence[Event]) -> bytes:
+def join_rows(events: Sequence[Event]) -> bytes:
     """Return a JSON array of the events' rows."""
     return b"[%b]" % b",".join(event.row for event in events)
 
@@ -145,6 +145,6 @@ def decode(request: bytes) -> dict[str, object]:
     return message if isinstance(message, dict) else {}
 
 
-def number(order: Order, time_ms: int) -> int:
+def number_order(order: Order, time_ms: int) -> int:
     """Return a number that no other order of the contract has."""
     return int(f"{time_ms}{order.quantity.replace('.', '')}")

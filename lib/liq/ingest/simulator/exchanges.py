@@ -17,7 +17,7 @@ _EXCHANGES = (Binance, Bybit, Okx, Bitmex, Deribit, Htx, Gate, Bitfinex)
 
 
 @cache
-def exchange(venue: str) -> Exchange:
+def create_exchange(venue: str) -> Exchange:
     """Return the exchange that speaks as ``venue`` does; `KeyError` if there is no such venue."""
     kinds = {kind.__name__.lower(): kind for kind in _EXCHANGES}
     return kinds[venue.partition("_")[0]](venue)

@@ -5,7 +5,15 @@ Source: https://www.gate.com/docs/developers/futures/ws/en/#public-liquidates-or
 
 from collections.abc import Sequence
 
-from liq.ingest.simulator.exchange import Event, Plain, Price, by_symbol, decode, encode, rows
+from liq.ingest.simulator.exchange import (
+    Event,
+    Plain,
+    Price,
+    decode,
+    encode,
+    group_by_symbol,
+    join_rows,
+)
 from liq.ingest.simulator.hawkes import Order
 
 _CHANNEL = "futures.public_liquidates"
@@ -65,19 +73,19 @@ class _Session:
 
     def liquidations(self, events: Sequence[Event]) -> list[bytes]:
         return [
-            _update(_CHANNEL, group[-1].time_ms, rows(group[start : start + _BATCH]))
-            for group in by_symbol(events).values()
+            _build_update(_CHANNEL, group[-1].time_ms, join_rows(group[start : start + _BATCH]))
+            for group in group_by_symbol(events).values()
             for start in range(0, len(group), _BATCH)
         ]
 
     def control(self, price: Price, time_ms: int) -> list[bytes]:
         return [
-            _update(_CONTROL, time_ms, encode([{"contract": name, "last": str(price(name))}]))
+            _build_update(_CONTROL, time_ms, encode([{"contract": name, "last": str(price(name))}]))
             for name in self._tickers
         ]
 
 
-def _update(channel: str, time_ms: int, result: bytes) -> bytes:
+def _build_update(channel: str, time_ms: int, result: bytes) -> bytes:
     return b'{"time":%d,"time_ms":%d,"channel":"%b","event":"update","result":%b}' % (
         time_ms // 1000,
         time_ms,

@@ -6,7 +6,15 @@ Source: https://www.htx.com/en-us/opend/newApiPages/?id=28c34bd5-77ae-11ed-9966-
 import gzip
 from collections.abc import Sequence
 
-from liq.ingest.simulator.exchange import Event, Plain, Price, by_symbol, decode, encode, rows
+from liq.ingest.simulator.exchange import (
+    Event,
+    Plain,
+    Price,
+    decode,
+    encode,
+    group_by_symbol,
+    join_rows,
+)
 from liq.ingest.simulator.hawkes import Order
 
 _TOPIC = ".liquidation_orders"
@@ -65,9 +73,9 @@ class _Session:
         return [
             gzip.compress(
                 b'{"op":"notify","topic":"public.%b%b","ts":%d,"data":%b}'
-                % (symbol.encode(), _TOPIC.encode(), group[-1].time_ms, rows(group))
+                % (symbol.encode(), _TOPIC.encode(), group[-1].time_ms, join_rows(group))
             )
-            for symbol, group in by_symbol(events).items()
+            for symbol, group in group_by_symbol(events).items()
         ]
 
     def control(self, _price: Price, time_ms: int) -> list[bytes]:

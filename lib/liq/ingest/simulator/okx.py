@@ -6,7 +6,7 @@ Source: https://www.okx.com/docs-v5/en/#public-data-websocket-liquidation-orders
 import time
 from collections.abc import Sequence
 
-from liq.ingest.simulator.exchange import Event, Plain, Price, by_symbol, decode, encode
+from liq.ingest.simulator.exchange import Event, Plain, Price, decode, encode, group_by_symbol
 from liq.ingest.simulator.hawkes import Order
 
 _CHANNEL = "liquidation-orders"
@@ -27,7 +27,7 @@ class Okx(Plain):
 
     def row(self, order: Order, time_ms: int) -> bytes:
         """Some positions are in one-way mode, which has no side."""
-        return _detail(order.closes_long, order.quantity, order.limit_price, time_ms)
+        return _build_detail(order.closes_long, order.quantity, order.limit_price, time_ms)
 
 
 class _Session:
@@ -63,15 +63,15 @@ class _Session:
             return [acknowledged]
         self._swaps = True
         old_ms = time.time_ns() // 1_000_000 - _HISTORY_MS
-        old = [_detail(long, "7", "1000", old_ms) for long in (True, False)]
-        return [acknowledged, _push([_order(self._some_symbol, old)])]
+        old = [_build_detail(long, "7", "1000", old_ms) for long in (True, False)]
+        return [acknowledged, _build_push([_build_order(self._some_symbol, old)])]
 
     def liquidations(self, events: Sequence[Event]) -> list[bytes]:
         orders = [
-            _order(symbol, [event.row for event in reversed(group)])
-            for symbol, group in by_symbol(events).items()
+            _build_order(symbol, [event.row for event in reversed(group)])
+            for symbol, group in group_by_symbol(events).items()
         ]
-        return [_push(orders)]
+        return [_build_push(orders)]
 
     def control(self, _price: Price, time_ms: int) -> list[bytes]:
         return [
@@ -85,7 +85,7 @@ class _Session:
         ]
 
 
-def _detail(closes_long: bool, size: str, price: str, time_ms: int) -> bytes:  # noqa: FBT001 - a fact
+def _build_detail(closes_long: bool, size: str, price: str, time_ms: int) -> bytes:  # noqa: FBT001 - a fact
     position = "net" if time_ms % 3 == 0 else "long" if closes_long else "short"
     return encode(
         {
@@ -100,7 +100,7 @@ def _detail(closes_long: bool, size: str, price: str, time_ms: int) -> bytes:  #
     )
 
 
-def _order(symbol: str, details: Sequence[bytes]) -> bytes:
+def _build_order(symbol: str, details: Sequence[bytes]) -> bytes:
     return b'{"details":[%b],"instId":"%b","instType":"SWAP","uly":"%b"}' % (
         b",".join(details),
         symbol.encode(),
@@ -108,5 +108,5 @@ def _order(symbol: str, details: Sequence[bytes]) -> bytes:
     )
 
 
-def _push(orders: Sequence[bytes]) -> bytes:
+def _build_push(orders: Sequence[bytes]) -> bytes:
     return b'{"arg":%b,"data":[%b]}' % (encode(_ARG), b",".join(orders))

@@ -13,7 +13,7 @@ from liq.config import settings as current_settings
 from liq.errors import FeedError
 from liq.ingest.feed import SIMULATOR_SERVER
 from liq.ingest.simulator.exchange import ClientSession
-from liq.ingest.simulator.exchanges import DEFAULT, exchange
+from liq.ingest.simulator.exchanges import DEFAULT, create_exchange
 from liq.ingest.simulator.venue import Schedule, SimulatedVenue
 from liq.ingest.simulator.walk import Walk
 from liq.ingest.venues import PRICE_FEEDS, VENUES
@@ -100,7 +100,9 @@ class Simulator:
     def _venue(self, name: str) -> SimulatedVenue:
         if name not in self._venues:
             seed = self._schedule.seed + list(_SERVED).index(name)
-            venue = SimulatedVenue(exchange(name), self._schedule, seed, self._walk, self._ledger)
+            venue = SimulatedVenue(
+                create_exchange(name), self._schedule, seed, self._walk, self._ledger
+            )
             for work in (self._send_liquidations(venue), venue.send_control()):
                 self._exit.callback(self._tasks.create_task(work).cancel)
             self._venues[name] = venue
@@ -116,10 +118,10 @@ def _route(target: str) -> tuple[str, ClientSession]:
     """Return the venue that a path asks for, and a session. Raises `ValueError` for an unknown."""
     first, slash, rest = target.removeprefix("/").partition("/")
     if first in _SERVED:
-        return first, exchange(first).session(slash + rest)
+        return first, create_exchange(first).session(slash + rest)
     if target == "/":
         raise ValueError(f"there are: {', '.join(f'/{name}' for name in _SERVED)}")
-    return DEFAULT, exchange(DEFAULT).session(target)
+    return DEFAULT, create_exchange(DEFAULT).session(target)
 
 
 def _refuse_unknown(connection: ServerConnection, request: Request) -> Response | None:

@@ -93,10 +93,12 @@ class SimulatedVenue:
         """Send the process's orders when they are due, until the schedule's count is reached."""
         tick_s = max(self._exchange.gathers_s, _TICK_S)
         batch: list[Order] = []
-        epoch_ms = await self._pause(_now_ms())
+        epoch_ms = await self._pause(_read_clock_ms())
         self._walk.begin(epoch_ms)
         for draft in self._orders.drafts():
-            while (ahead := epoch_ms + int(draft.due_ms) - _now_ms()) > 0 or len(batch) >= _BEHIND:
+            while (ahead := epoch_ms + int(draft.due_ms) - _read_clock_ms()) > 0 or len(
+                batch
+            ) >= _BEHIND:
                 self._send(batch, epoch_ms)
                 await asyncio.sleep(max(ahead / 1000, tick_s) if ahead > 0 else 0)
                 epoch_ms = await self._pause(epoch_ms)
@@ -137,9 +139,9 @@ class SimulatedVenue:
         """Wait for a listener; return the epoch moved on by as much."""
         if self._listened.is_set():
             return epoch_ms
-        before = _now_ms()
+        before = _read_clock_ms()
         await self._listened.wait()
-        return epoch_ms + _now_ms() - before
+        return epoch_ms + _read_clock_ms() - before
 
     def _send(self, batch: list[Order], epoch_ms: int) -> None:
         listeners = self._listeners()
@@ -181,14 +183,14 @@ class SimulatedVenue:
     def _write(self, connection: ServerConnection, messages: Iterable[bytes]) -> None:
         """Write frames at once: a send for each would cost more than all else here."""
         opcode = b"\x82" if self._exchange.binary else b"\x81"
-        data = b"".join(opcode + _length(message) + message for message in messages)
+        data = b"".join(opcode + _encode_length(message) + message for message in messages)
         if data and connection.state is State.OPEN:
             connection.transport.write(data)
             if connection.transport.get_write_buffer_size() > _SLOW_CLIENT_BYTES:
                 connection.transport.abort()
 
 
-def _length(payload: bytes) -> bytes:
+def _encode_length(payload: bytes) -> bytes:
     size = len(payload)
     if size < 126:
         return b"%c" % size
@@ -197,5 +199,5 @@ def _length(payload: bytes) -> bytes:
     )
 
 
-def _now_ms() -> int:
+def _read_clock_ms() -> int:
     return time.time_ns() // 1_000_000

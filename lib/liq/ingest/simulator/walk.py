@@ -68,7 +68,7 @@ class _Asset:
 
     def level(self, at: float) -> float:
         left = math.exp(-max(0.0, at - self.pushed) / _RECOVERY_MS)
-        return self._walked(at) + self.lasting + self.passing * left
+        return self._walk(at) + self.lasting + self.passing * left
 
     def push(self, at: float, usd: float) -> None:
         since = max(0.0, at - self.pushed)  # exchanges are a moment apart
@@ -77,7 +77,7 @@ class _Asset:
         self.lasting = self.lasting * math.exp(-_PULL * since / 1000) + _LASTING * impact
         self.passing = self.passing * math.exp(-since / _RECOVERY_MS) + (1 - _LASTING) * impact
 
-    def _walked(self, at: float) -> float:
+    def _walk(self, at: float) -> float:
         step = int(at // _STEP_MS)
         while step >= self.first + len(self.steps):
             self._draw()

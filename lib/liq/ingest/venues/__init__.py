@@ -19,8 +19,8 @@ from liq.ingest.venues.htx import HTX, HTX_INVERSE
 from liq.ingest.venues.okx import OKX
 
 VENUES = {
-    venue.name: venue
-    for venue in (
+    find_venue.name: find_venue
+    for find_venue in (
         BINANCE_USDM,
         BINANCE_COINM,
         BYBIT,
@@ -35,31 +35,31 @@ VENUES = {
         BITFINEX,
     )
 }
-PRICE_FEEDS = {venue.name: venue for venue in (BINANCE_USDM_MARK,)}
+PRICE_FEEDS = {find_venue.name: find_venue for find_venue in (BINANCE_USDM_MARK,)}
 
 ALL = "all"  # where names of venues are asked for
 
 
-def names(asked: Sequence[str]) -> list[str]:
+def resolve_names(asked: Sequence[str]) -> list[str]:
     """Return the feeds that ``asked`` names, once each; ``all`` names all feeds of liquidations.
 
     Raises `ConfigError` for an unknown one.
     """
     every = any(name.casefold() == ALL for name in asked)
-    return list(dict.fromkeys(VENUES if every else [venue(name).name for name in asked]))
+    return list(dict.fromkeys(VENUES if every else [find_venue(name).name for name in asked]))
 
 
-def url_of(name: str, url: str) -> str:
+def build_url(name: str, url: str) -> str:
     """Return ``url`` with the venue's name for ``{venue}`` in it, the venue's own URL for ""."""
-    return url.replace("{venue}", venue(name).name) or venue(name).url
+    return url.replace("{venue}", find_venue(name).name) or find_venue(name).url
 
 
-def known_exchanges() -> list[str]:
+def list_known_exchanges() -> list[str]:
     """Return the names of all feeds of liq. Rows of other programs may have other names."""
     return [*VENUES, *PRICE_FEEDS]
 
 
-def venue(name: str) -> Venue:
+def find_venue(name: str) -> Venue:
     """Return a feed by name, e.g. ``binance_usdm``, whatever its case.
 
     Raises `ConfigError`, which lists the names, for an unknown one.
