@@ -31,12 +31,16 @@ function classOf(name, module) {
   return found;
 }
 
+// the file, beside liq.web.dashboard.widgets, that has the module of each of its classes
+const MODULES = { Download: "download", PageHeartbeat: "heartbeat", PickTable: "table", Plot: "plot" };
+
 /**
  * Have anywidget load a widget's module from this server: the page runs no code from a kernel, and
  * the content security policy blocks it too.
  */
 function serveModule(state) {
-  const [, name] = /^liq\.web\.dashboard\.(\w+)\.\w+$/.exec(state._anywidget_id) ?? [];
+  const [, kind] = /^liq\.web\.dashboard\.widgets\.(\w+)$/.exec(state._anywidget_id) ?? [];
+  const name = new Map(Object.entries(MODULES)).get(kind);
   if (!name) throw new Error(`this page has no ${state._anywidget_id}; open the notebook in JupyterLab`);
   return { ...state, _esm: new URL(`./${name}.js`, import.meta.url).href };
 }

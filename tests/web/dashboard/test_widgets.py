@@ -1,0 +1,26 @@
+import inspect
+import json
+import re
+from pathlib import Path
+
+import anywidget
+
+import liq.web.voila_app
+from liq.web.dashboard import widgets
+
+PAGE = Path(liq.web.voila_app.__file__).with_name("static") / "page.js"
+
+
+def test_the_page_finds_the_module_of_each_widget() -> None:
+    """The page loads a widget's module from the server by the name of the widget's class."""
+    (listed,) = re.findall(r"^const MODULES = (\{.*\});$", PAGE.read_text(), re.MULTILINE)
+    modules = json.loads(re.sub(r"(\w+):", r'"\1":', listed))
+    kinds = [
+        kind
+        for _, kind in inspect.getmembers(widgets, inspect.isclass)
+        if issubclass(kind, anywidget.AnyWidget) and kind.__module__ == widgets.__name__
+    ]
+    folder = Path(widgets.__file__).parent
+    assert {kind.__name__ for kind in kinds} == modules.keys()
+    for kind in kinds:
+        assert str(kind._esm) == (folder / f"{modules[kind.__name__]}.js").read_text()
