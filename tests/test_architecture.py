@@ -140,7 +140,7 @@ SLEEPERS = {
     "common.files._acquire": "it raises the system's own error after the deadline",
     "delivery.connect._await": "a failure shortens the deadline",
     "delivery.connect._request": "the deadline is that of all requests of one call",
-    "delivery.messaging.publisher._start_anew": "one pause before the publisher connects again",
+    "delivery.messaging.publisher._reconnect": "one pause before the publisher connects again",
     "delivery.messaging.publisher._run": "a rate, not a wait",
     "stack.control.wait_healthy": "a process that ends, too, is an error",
     "stack.state._additions": "it follows a log without an end",

@@ -28,12 +28,12 @@ def shown(table: Any) -> str:
 def test_cells_labels_and_captions_are_escaped_whatever_is_called_afterwards() -> None:
     grouped = frame().assign(other=EVIL).groupby([EVIL, "other"])[["usd", "prints"]].sum()
     for table in (
-        tables.style(frame(), precision=2),
-        tables.style(frame()).format(precision=1).format_index(precision=1, axis="columns"),
-        tables.style(frame(), index=True).format(str, hyperlinks="html"),
-        tables.style(grouped, index=True).set_caption(EVIL).format(precision=0, escape=None),
-        tables.style(grouped, index=True).relabel_index([EVIL, EVIL], axis="columns"),
-        tables.style(grouped.T, index=True).set_table_attributes(EVIL),
+        tables.style_table(frame(), precision=2),
+        tables.style_table(frame()).format(precision=1).format_index(precision=1, axis="columns"),
+        tables.style_table(frame(), index=True).format(str, hyperlinks="html"),
+        tables.style_table(grouped, index=True).set_caption(EVIL).format(precision=0, escape=None),
+        tables.style_table(grouped, index=True).relabel_index([EVIL, EVIL], axis="columns"),
+        tables.style_table(grouped.T, index=True).set_table_attributes(EVIL),
     ):
         page = shown(table)
         assert "<img" not in page
@@ -42,7 +42,7 @@ def test_cells_labels_and_captions_are_escaped_whatever_is_called_afterwards() -
 
 
 def test_numbers_have_their_digits_and_thousands_apart() -> None:
-    page = tables.style(frame(), precision=2).to_html()
+    page = tables.style_table(frame(), precision=2).to_html()
     for text in ("1,234.57", "10,000", "nan"):
         assert f">{text}</td>" in page
     assert "<th" not in re.sub("<thead>.*</thead>", "", page, flags=re.DOTALL)  # no row labels
@@ -50,17 +50,17 @@ def test_numbers_have_their_digits_and_thousands_apart() -> None:
 
 def test_labels_of_several_rows_and_columns_go_over_them() -> None:
     labels = pd.MultiIndex.from_product([["a", "b"], ["x", "y"]])
-    page = tables.style(pd.DataFrame(1, labels, labels), index=True).to_html()
+    page = tables.style_table(pd.DataFrame(1, labels, labels), index=True).to_html()
     assert page.count('rowspan="2"') == 2
     assert page.count('colspan="2"') == 2
 
 
 def test_web_addresses_become_links_and_nothing_else_does() -> None:
-    page = tables.style(frame(), links=[EVIL]).to_html()
+    page = tables.style_table(frame(), links=[EVIL]).to_html()
     assert re.findall('href="(.*?)"', page) == [f"https://x.example/{SHOWN}"]
     assert f">javascript:{SHOWN}</td>" in page
 
 
 def test_html_that_was_escaped_stays() -> None:
-    page = tables.style(frame()).format(lambda _: Markup("<b>{}</b>").format(EVIL)).to_html()
+    page = tables.style_table(frame()).format(lambda _: Markup("<b>{}</b>").format(EVIL)).to_html()
     assert page.count(f"<b>{SHOWN}</b>") == 9

@@ -96,7 +96,10 @@ NOTHING: Any = SimpleNamespace()
 CASES = [
     Case("anywidget", None, "AbortSignal", lambda: voila_pages.check_widgets(b"", b"requirejs")),
     Case(
-        "cryptofeed", None, "object._liquidations", lambda: via_cryptofeed._repairs("okx", object)
+        "cryptofeed",
+        None,
+        "object._liquidations",
+        lambda: via_cryptofeed._build_repairs("okx", object),
     ),
     Case("httpx", None, "_transport", limited(_mounts={})),
     Case("httpx", None, "_mounts", limited(_transport=None)),

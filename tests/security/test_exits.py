@@ -97,7 +97,7 @@ def test_streamlit_is_given_no_html() -> None:
 
 def test_notebooks_show_no_html_of_their_own() -> None:
     assert attributes("HTML", "Javascript", "display_html", "SVG") == {
-        "lib/liq/web/dashboard/html.py"
+        "lib/liq/web/dashboard/widgets.py"
     }
 
 
@@ -142,7 +142,7 @@ def test_only_text_that_is_known_to_be_escaped_is_declared_to_be_html() -> None:
         if not isinstance(argument, ast.Constant)
     }
     assert declared == {
-        ("lib/liq/web/dashboard/html.py", "css"),  # a file of the package
+        ("lib/liq/web/dashboard/widgets.py", "css"),  # a file of the package
         ("lib/liq/notebook/reports.py", "data"),  # JSON without a "<"
     }
 

@@ -1,4 +1,4 @@
-"""DataFrames as tables in a notebook: ``tables.style(frame, precision=2)``.
+"""DataFrames as tables in a notebook: ``tables.style_table(frame, precision=2)``.
 
 pandas' own ``frame.style`` writes cells and labels into the page without escaping, even a script.
 `StyledTable` is a Styler with a template that escapes them, so no later ``format`` can undo it.
@@ -36,7 +36,7 @@ class StyledTable(Styler):
     template_html_style = env.get_template("html_style.tpl")
 
 
-def style(
+def style_table(
     frame: pd.DataFrame,
     *,
     precision: int | None = None,

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from liq import config
 from liq.common import assets, http
 from liq.config import Settings
 from liq.config import settings as current_settings
