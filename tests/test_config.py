@@ -152,6 +152,18 @@ def test_a_misspelt_stream_is_an_error_with_the_nearest_name(
         Settings.load(streams={"helth": {}})
 
 
+def test_a_copy_has_no_setting_that_is_unknown() -> None:
+    with pytest.raises(ConfigError, match="unknown setting topic; with_streams changes"):
+        Settings().model_copy(update={"topic": "mine"})
+
+
+def test_equal_settings_have_equal_hashes() -> None:
+    settings = Settings()
+    same = settings.model_copy(update={})
+    other = settings.with_streams(health={"topic": "mine"})
+    assert len({settings, same, other}) == 2
+
+
 def test_with_streams_changes_only_what_is_given_and_checks_it() -> None:
     settings = Settings()
     mine = settings.with_streams(health={"topic": "mine"})

@@ -5,7 +5,6 @@ import doctest
 import io
 import pkgutil
 import re
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +15,8 @@ import liq
 from liq import config
 from liq.config import Settings
 from liq.delivery import messaging
+from liq.records.streams import FEED_HEALTH, LIQUIDATIONS
+from support.helpers import own_streams
 from support.rows import health, insert, insert_prices, liquidation, own_table, price, report
 
 ROOT = Path(__file__).parents[1]
@@ -94,9 +95,7 @@ def run(name: str) -> None:
 @pytest.fixture(scope="module")
 def rows(stack: Settings) -> Settings:
     """Return settings whose tables have a cascade of two venues, mark prices and feed health."""
-    own = uuid.uuid4().hex[:8]
-    topics = {"topic": f"topic_{own}", "health_topic": f"health_{own}"}
-    settings = own_table(stack).model_copy(update=topics)
+    settings = own_streams(own_table(stack), LIQUIDATIONS, FEED_HEALTH, names=["topic"])
     messaging.ensure_topics(settings)
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
     venues = ("bybit", "binance_usdm")
@@ -120,25 +119,25 @@ def rows(stack: Settings) -> Settings:
 
 
 @pytest.fixture
-def current(rows: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Make these the process's settings, and an empty folder the current one."""
-    for name, value in rows.environ().items():
-        monkeypatch.setenv(name, value)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make an empty folder the home and the current one; settings read there end with the test."""
+    monkeypatch.setenv("LIQ_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     config.settings.cache_clear()
     yield
     config.settings.cache_clear()
 
 
+@pytest.fixture
+def current(rows: Settings, folder: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make these the process's settings, and an empty folder the current one."""
+    for name, value in rows.environ().items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.mark.parametrize("name", sorted(name for name in EXAMPLES if not needs_rows(name)))
-def test_an_example_without_servers_runs(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LIQ_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    config.settings.cache_clear()
+def test_an_example_without_servers_runs(name: str, folder: None) -> None:
     run(name)
-    config.settings.cache_clear()
 
 
 @pytest.mark.stack

@@ -257,6 +257,20 @@ class Settings(BaseSettings):
             raise ConfigError(_explain(error)) from error
         return self.model_copy(update={_STREAMS: streams})
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with other values, unchecked but for their names.
+
+        Raises `ConfigError` for the name of no setting, as those of streams are.
+        """
+        if unknown := sorted({*(update or {})} - {*type(self).model_fields}):
+            raise ConfigError(
+                f"unknown setting {', '.join(unknown)}; with_streams changes those of streams"
+            )
+        return super().model_copy(update=update, deep=deep)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.variables().items()))
+
     def _filled(self, names: Iterable[str]) -> Self:
         """Return a copy whose missing secrets among ``names`` come from ``secrets.json``."""
         missing = [name for name in names if not getattr(self, name).get_secret_value()]

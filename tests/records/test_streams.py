@@ -15,7 +15,7 @@ from liq.config import Settings
 from liq.delivery import connect
 from liq.delivery.messaging import Publisher
 from liq.errors import ConfigError
-from liq.query import catalogue, questdb
+from liq.query import queries, questdb
 from liq.records import streams
 from liq.records.model import Liquidation, Micros, Name, Positive
 from liq.records.streams import LIQUIDATIONS, STREAMS, Stream, StreamSettings, stream_of
@@ -105,15 +105,16 @@ def test_settings_of_an_earlier_moment_have_its_defaults() -> None:
         STREAMS.pop()
 
 
-def test_queries_may_read_a_declared_stream(halts: Stream, tmp_path: Path) -> None:
+def test_queries_may_read_a_stream_that_is_declared_later(halts: Stream, tmp_path: Path) -> None:
     (tmp_path / "queries.json").write_text(HALTS)
-    found = catalogue.load(tmp_path / "queries.json")
-    assert found.queries["halts"].reads == {halts.placeholder}
+    settings = Settings(queries=tmp_path / "queries.json")
     STREAMS.remove(halts)
     try:
-        assert "halts" in catalogue.load(tmp_path / "queries.json").faults
+        assert "halts" in queries.load_catalogue(settings).faults
     finally:
         STREAMS.append(halts)
+    found = queries.load_catalogue(settings)
+    assert found.queries["halts"].reads == {halts.placeholder}
 
 
 def test_a_name_or_a_record_has_one_stream() -> None:

@@ -140,7 +140,8 @@ def load_catalogue(settings: Settings | None = None) -> Catalogue:
         state = path.stat()
     except OSError as error:
         raise QueryError(f"cannot read {path}: {error}; LIQ_QUERIES names the file") from error
-    return _load(path, state.st_mtime_ns, state.st_size)
+    streams = tuple(stream.name for stream in STREAMS)  # each declares placeholders
+    return _load(path, state.st_mtime_ns, state.st_size, streams)
 
 
 def find(key: str, settings: Settings | None = None) -> Query:
@@ -280,7 +281,7 @@ def resolve(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=8)
-def _load(path: Path, _mtime_ns: int, _size: int) -> Catalogue:
+def _load(path: Path, _mtime_ns: int, _size: int, _streams: tuple[str, ...]) -> Catalogue:
     return load(path)
 
 

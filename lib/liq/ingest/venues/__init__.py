@@ -19,8 +19,8 @@ from liq.ingest.venues.htx import HTX, HTX_INVERSE
 from liq.ingest.venues.okx import OKX
 
 VENUES = {
-    find_venue.name: find_venue
-    for find_venue in (
+    feed.name: feed
+    for feed in (
         BINANCE_USDM,
         BINANCE_COINM,
         BYBIT,
@@ -35,7 +35,7 @@ VENUES = {
         BITFINEX,
     )
 }
-PRICE_FEEDS = {find_venue.name: find_venue for find_venue in (BINANCE_USDM_MARK,)}
+PRICE_FEEDS = {feed.name: feed for feed in (BINANCE_USDM_MARK,)}
 
 ALL = "all"  # where names of venues are asked for
 

@@ -277,8 +277,7 @@ class Inspector:
 
 def create_boards(settings: Settings) -> dict[str, Board]:
     """Return the widgets of every board of `BOARDS`, by name; the board's class has its name."""
-    classes = {board.__name__: board for board in Board.__subclasses__()}
-    return {name: classes[name](settings) for name in BOARDS}
+    return {name: globals()[name](settings) for name in BOARDS}
 
 
 def _draw_window(
