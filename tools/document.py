@@ -1,13 +1,19 @@
-"""Write the files that are generated from the code: docs/queries.md and the JSON schemas.
+"""Write what is generated from the code: docs/queries.md, the table of settings, JSON schemas.
 
-``make docs`` runs it after an edit of ``queries.json``; a test fails if it was forgotten.
+``make docs`` runs it after an edit of ``queries.json`` or `Settings`; a test fails if it was
+forgotten.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
+from liq import config
 from liq.analysis import alerts
+from liq.config import Settings
 from liq.query import catalogue
 
 ROOT = Path(__file__).parents[1]
@@ -63,9 +69,35 @@ def documents() -> dict[Path, str]:
     sections = catalogue.render_table(queries), _MORE, catalogue.render_reference(queries)
     return {
         ROOT / "docs" / "queries.md": _HEAD + "".join(sections),
+        ROOT / "docs" / "settings.md": _fill_in(ROOT / "docs" / "settings.md", render_settings()),
         ROOT / "queries.schema.json": _json(catalogue.create_json_schema()),
         ROOT / "alerts.schema.json": _json(alerts.create_json_schema()),
     }
+
+
+def render_settings() -> str:
+    """Return all settings but those of streams as a table of Markdown."""
+    head = "| setting | meaning | default |\n|---|---|---|\n"
+    rows = (
+        (f"`LIQ_{name.upper()}`", str(field.description), _describe_default(name, field.default))
+        for name, field in Settings.model_fields.items()
+        if name != "streams"
+    )
+    return head + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _describe_default(name: str, default: object) -> str:
+    if isinstance(default, SecretStr):
+        return "created at the first start" if name in config.SECRETS else ""
+    if isinstance(default, Path):
+        return f"folder `liq` of your user's {'cache' if name == 'cache' else 'data'}"
+    return f"`{default}`" if default not in (None, "") else ""
+
+
+def _fill_in(page: Path, text: str) -> str:
+    """Return the page with ``text`` between its two comments."""
+    between = r"(<!-- made by make docs -->\n).*(<!-- end -->)"
+    return re.sub(between, lambda found: found[1] + text + found[2], page.read_text(), flags=re.S)
 
 
 def _json(schema: dict[str, Any]) -> str:

@@ -5,8 +5,9 @@
 >>> liq.charts.bars(bars)
 Figure({...})
 
-Folders are the stages of the flow: `liq.ingest`, `liq.records`, `liq.delivery`, `liq.query`,
-`liq.analysis`, and what shows results, `liq.notebook`, `liq.web` and `liq.cli`.
+Folders are the stages of the flow: `liq.records`, `liq.ingest`, `liq.delivery`, `liq.query`,
+`liq.analysis`, and `liq.notebook`, `liq.web` and `liq.cli`, which show results. Beside them are
+`liq.stack` (local servers), `liq.monitoring` and `liq.common`.
 """
 
 import importlib

@@ -48,7 +48,7 @@ _OLD_PREFIXES = {
     "sums": "sums_",
 }
 _LAB = "lab_token"
-_SECRETS = (
+SECRETS = (
     "questdb_admin_password",
     "questdb_reader_password",
     "kafka_password",
@@ -77,12 +77,12 @@ class Settings(BaseSettings):
         user_cache_path("liq"), validate_default=True, description="jars resolved by Maven"
     )
     query_timeout: float = Field(
-        30.0, gt=0, le=3600, description="seconds after which QuestDB gives a query up"
+        30.0, gt=0, le=3600, description="seconds until a query is cancelled"
     )
     questdb_memory_mb: int = Field(
         1024,
         ge=256,
-        description="memory of QuestDB beside its heap, MB; a query beyond it fails",
+        description="MB of memory beside QuestDB's heap; a query that needs more fails",
     )
     queries: Path | None = Field(None, description="a queries.json to use in place of the shipped")
     alerts: Path | None = Field(None, description="an alerts.json to use in place of the shipped")
@@ -102,9 +102,10 @@ class Settings(BaseSettings):
     kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
         "SCRAM-SHA-512", description="how SASL_SSL logs in"
     )
-    kafka_user: str = Field("liq", description="who logs in to Kafka, with kafka_password")
+    kafka_user: str = Field("liq", description="user of the Kafka login")
     kafka_ca: Path | None = Field(
-        None, description="PEM file of who signs the brokers' certificates; none: the system's"
+        None,
+        description="PEM file of the brokers' certificate authority; the system's by default",
     )
     kafka_controller_port: Port = Field(9093, description="Kafka KRaft controller")
     connect_host: str = Field("127.0.0.1", description="Kafka Connect worker to talk to")
@@ -118,7 +119,7 @@ class Settings(BaseSettings):
     questdb_health_port: Port = Field(9003, description="QuestDB health check")
     dashboard_port: Port = Field(8866, description="Voila dashboard")
     dashboard_kernels: int = Field(
-        12, ge=1, le=1000, description="kernels of the dashboard at most; further visitors queue"
+        12, ge=1, le=1000, description="maximum number of dashboard kernels; further visitors queue"
     )
     api_port: Port = Field(8000, description="HTTP API")
     lab_port: Port = Field(8888, description="JupyterLab")
@@ -134,15 +135,20 @@ class Settings(BaseSettings):
     streams: Mapping[str, StreamSettings] = Field(
         {}, validate_default=True, description="topic, table, sink and retention by stream"
     )
-    dlq_topic: str = Field("alt_liquidations_dlq", pattern=r"^[A-Za-z0-9._-]+$")
+    dlq_topic: str = Field(
+        "alt_liquidations_dlq", pattern=r"^[A-Za-z0-9._-]+$", description="topic of dead letters"
+    )
     partitions: int = Field(3, ge=1, le=1000, description="partitions of each stream's topic")
     sink_tasks: int | None = Field(
-        None, ge=1, le=1000, description="tasks of each sink; none: as connect/altliqs.json says"
+        None,
+        ge=1,
+        le=1000,
+        description="tasks of each sink; none: the number in connect/altliqs.json",
     )
     buffer_mb: int = Field(
         256,
         ge=0,
-        description="disk for what Kafka has not acknowledged, MB a producer; 0: memory only",
+        description="MB of disk per producer for unacknowledged messages; 0: memory only",
     )
     price_symbols: str = Field(
         "BTCUSDT,ETHUSDT,SOLUSDT,XRPUSDT,DOGEUSDT,BNBUSDT,ADAUSDT,LINKUSDT,AVAXUSDT,SUIUSDT,LTCUSDT,"
@@ -154,27 +160,34 @@ class Settings(BaseSettings):
     spark_master: str = Field(
         "local[*]",
         pattern=r"^(local(\[.+\])?|spark://.+)$",
-        description="where Spark works: local[*], or spark://HOST:PORT of a cluster",
+        description="Spark's master: local[*], or spark://HOST:PORT of a cluster",
     )
     spark_checkpoints: str = Field(
         "",
         description="folder or URL that every machine of Spark's cluster reaches; none: of home",
     )
 
-    questdb_admin_user: str = "liq_admin"
-    questdb_admin_password: SecretStr = SecretStr("")
-    questdb_reader_user: str = "liq_reader"
-    questdb_reader_password: SecretStr = SecretStr("")
-    kafka_password: SecretStr = Field(SecretStr(""), description="of Kafka's user, for SASL_SSL")
+    questdb_admin_user: str = Field("liq_admin", description="user that writes to QuestDB")
+    questdb_admin_password: SecretStr = Field(
+        SecretStr(""), description="password of questdb_admin_user"
+    )
+    questdb_reader_user: str = Field(
+        "liq_reader", description="user of QuestDB that runs the queries, read-only"
+    )
+    questdb_reader_password: SecretStr = Field(
+        SecretStr(""), description="password of questdb_reader_user"
+    )
+    kafka_password: SecretStr = Field(
+        SecretStr(""), description="password of kafka_user, for SASL_SSL"
+    )
     connect_password: SecretStr = Field(
-        SecretStr(""), description="of user liq on Kafka Connect, for connect_login"
+        SecretStr(""), description="password of user liq on Kafka Connect, for connect_login"
     )
     token: SecretStr = Field(SecretStr(""), description="opens the dashboard and the API")
-    lab_token: SecretStr = Field(
-        SecretStr(""), description="opens JupyterLab, and with it a shell; see `with_lab_token`"
-    )
+    lab_token: SecretStr = Field(SecretStr(""), description="opens JupyterLab, and with it a shell")
     api_token_required: bool = Field(
-        default=False, description="ask for the token on the API; away from loopback it always does"
+        default=False,
+        description="ask for the token on loopback too; on other addresses the API always does",
     )
 
     @classmethod
@@ -236,7 +249,7 @@ class Settings(BaseSettings):
             settings = cls(**overrides)
         except ValidationError as error:
             raise ConfigError(_explain(error)) from error
-        return settings._filled(name for name in _SECRETS if name != _LAB)
+        return settings._filled(name for name in SECRETS if name != _LAB)
 
     def with_lab_token(self) -> Self:
         """Return these settings with JupyterLab's token, for the code that serves or opens it.
@@ -453,7 +466,7 @@ def _stored_secrets(home: Path) -> dict[str, str]:
             with open(descriptor, closefd=False) as handle:
                 text = handle.read()
             stored: dict[str, str] = json.loads(text) if text else {}
-            made = {name: secrets.token_urlsafe(24) for name in _SECRETS if name not in stored}
+            made = {name: secrets.token_urlsafe(24) for name in SECRETS if name not in stored}
             stored |= made
         except (ValueError, TypeError) as error:
             raise ConfigError(

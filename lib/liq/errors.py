@@ -12,8 +12,8 @@
     ├── DeadLetterError     there is no such dead letter
     ├── ConnectError        Kafka Connect is away or refused a configuration
     ├── QuestDBError        QuestDB is away or refused a statement
-    │   ├── QuestDBAwayError    it cannot be reached, or hung up
-    │   │   └── QuestDBLoginError   it is there, and refuses the password
+    │   ├── QuestDBAwayError    it cannot be reached, or closed the connection
+    │   │   └── QuestDBLoginError   it refuses the user or the password
     │   ├── QuestDBMemoryError  a statement needs more memory than QuestDB may take
     │   └── QuestDBTimeoutError it took too long, or does not answer
     ├── ApiError            the HTTP API is away or refused a request
@@ -50,7 +50,7 @@ class LiqError(Exception):
 
 
 class LiqWarning(UserWarning):
-    """What was asked for can be answered, but is hardly what was meant; its text says why."""
+    """A query has a result, but an argument looks wrong; its text names it, e.g. a name."""
 
 
 class ConfigError(LiqError):
@@ -98,11 +98,11 @@ class QuestDBError(LiqError):
 
 
 class QuestDBAwayError(QuestDBError):
-    """QuestDB cannot be reached, or hung up: the same request may succeed later."""
+    """QuestDB cannot be reached, or closed the connection; a retry may succeed."""
 
 
 class QuestDBLoginError(QuestDBAwayError):
-    """QuestDB refused a user or the password: it is away for us until the settings are right."""
+    """QuestDB refused the user or the password; its text names the setting."""
 
 
 class QuestDBMemoryError(QuestDBError):
@@ -110,7 +110,7 @@ class QuestDBMemoryError(QuestDBError):
 
 
 class QuestDBTimeoutError(QuestDBError):
-    """A statement took too long: QuestDB gave it up, or did not answer at all."""
+    """A statement took too long: QuestDB cancelled it, or did not answer."""
 
 
 class ApiError(LiqError):

@@ -97,9 +97,14 @@ class Producer:
     passes it to `run`.
 
     Args:
+        venue: A feed of `liq.ingest.venues`, e.g. ``"bybit"``.
+        url: A websocket in place of the venue's own, e.g. a simulator's.
+        instruments: The venue's contracts by symbol; loaded at the start by default.
+        patience: Time limits of the connection, in seconds.
         record: A folder for the raw frames; they are not recorded by default.
         rotation: The size, age and number of recorded files, see `liq.ingest.recording`.
         through: Whether liq's own feed or cryptofeed connects.
+        settings: Of the stack; the current settings by default.
 
     Example:
         >>> import asyncio

@@ -16,3 +16,7 @@ __all__ = [
     "list_rules",
     "load_rules",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

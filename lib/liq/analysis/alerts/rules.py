@@ -63,7 +63,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """The parameters of the query.
 
         Example:
-            >>> liq.alerts.load_rules(liq.Settings.load()).rules["one_sided"].given
+            >>> liq.alerts.load_rules().rules["one_sided"].given
             {'least_usd': 5000000, 'window': '15m'}
         """
         return {**self.params, **({"window": self.window} if self.window else {})}
@@ -78,7 +78,7 @@ class Rules(NamedTuple):
     """The validated rules, and the faults of invalid rules, which do not affect the others.
 
     Example:
-        >>> found = liq.alerts.load_rules(liq.Settings.load())
+        >>> found = liq.alerts.load_rules()
         >>> "long_burst" in found.rules, dict(found.faults)
         (True, {})
     """
@@ -87,15 +87,16 @@ class Rules(NamedTuple):
     faults: Mapping[str, str]
 
 
-def load_rules(settings: Settings) -> Rules:
+def load_rules(settings: Settings | None = None) -> Rules:
     """Read and check the settings' rules. Raises `RuleError` if the file cannot be read.
 
     A fault names the file, the rule and the reason.
 
     Example:
-        >>> liq.alerts.load_rules(liq.Settings.load()).rules["long_burst"].window
+        >>> liq.alerts.load_rules().rules["long_burst"].window
         '1m'
     """
+    settings = settings or current_settings()
     path = settings.alerts or assets.path("alerts.json")
     found, faults = {}, {}
     for name, text in _read_entries(path).items():
@@ -117,7 +118,7 @@ def list_rules(settings: Settings | None = None) -> "pd.DataFrame":
     """
     import pandas as pd  # noqa: PLC0415 - importing this module stays quick
 
-    found, faults = load_rules(settings or current_settings())
+    found, faults = load_rules(settings)
     rows = [(name, describe_condition(rule), rule.description, "") for name, rule in found.items()]
     rows += [(name, "", "", fault) for name, fault in faults.items()]
     return pd.DataFrame(rows, columns=["rule", "fires_when", "description", "fault"])

@@ -52,3 +52,7 @@ __all__ = [
     "top_symbols",
     "venue_share",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
