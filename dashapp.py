@@ -108,7 +108,7 @@ def page() -> None:
         window = st.selectbox("Window", ["15m", "1h", "4h", "1d"], index=1)
         bucket = st.selectbox("Bucket", ["1s", "5s", "30s", "1m", "5m", "15m", "1h"], index=3)
         symbols = st.text_input("Symbols", placeholder="BTCUSDT,ETHUSDT; empty: all")
-        least = st.number_input("Smallest print, USD", min_value=0.0, step=1000.0)
+        least = st.number_input("Min size (USD)", min_value=0.0, step=1000.0)
     live(bucket, {"window": window, "symbols": symbols, "min_notional": least or None})
 
 

@@ -17,7 +17,7 @@ from liq.ingest import venues
 from liq.ingest.feed import Patience
 from liq.ingest.instruments import load_snapshot
 from liq.ingest.simulator.server import Schedule, Simulator
-from liq.ingest.venues.base import Instruments, Passed
+from liq.ingest.venues.base import Instruments, SkipReason
 from liq.ingest.venues.binance import BINANCE_USDM
 from liq.ingest.venues.okx import OKX
 from liq.query import questdb
@@ -118,20 +118,20 @@ async def test_records_that_a_fast_clock_makes_old_are_counted_and_shown(
         url = simulator.urls.replace("{venue}", "okx")
         producer = Producer("okx", url, instruments=load_snapshot(OKX), settings=pipeline)
         await producer.start()
-        await reached(lambda: producer.status().passed.get(Passed.OLD, 0) > 100)
-        await asyncio.to_thread(eventually, lambda: questdb.list_passed_over(pipeline))
+        await reached(lambda: producer.status().passed.get(SkipReason.OLD, 0) > 100)
+        await asyncio.to_thread(eventually, lambda: questdb.list_skipped(pipeline))
         await producer.stop()
     status = producer.status()
     assert (status.sent, status.dead_lettered, status.received) == (0, 0, 0)
 
     def has_reported() -> bool:
         row = liq.hit("feed_health", window="10m", settings=pipeline).iloc[0]
-        return bool(0 < row["passed"] == row["too_old"] <= status.passed[Passed.OLD])
+        return bool(0 < row["passed"] == row["too_old"] <= status.passed[SkipReason.OLD])
 
     await asyncio.to_thread(eventually, has_reported)
-    [feed] = questdb.list_passed_over(pipeline)
+    [feed] = questdb.list_skipped(pipeline)
     assert (feed.exchange, feed.passed) == ("okx", feed.too_old)
-    assert "passed over on purpose" in _line(status)
+    assert "skipped on purpose" in _line(status)
     with running(pipeline, "-m", "liq", "status") as process:
         output, _ = process.communicate(timeout=PATIENCE_S)
     assert f"okx: {feed.passed:,}, {feed.too_old:,} as too old (or our clock is fast)" in output

@@ -61,7 +61,7 @@ def test_a_message_that_holds_nothing_is_reported_as_such() -> None:
     frame = semantics.explain("binance_usdm", '{"result":null,"id":1}')
     assert frame["field"].tolist() == ["nothing to store"]
     old = semantics.read_example("okx")
-    assert semantics.explain("okx", old)["field"].tolist() == ["passed over"]  # history by now
+    assert semantics.explain("okx", old)["field"].tolist() == ["skipped"]  # history by now
 
 
 def test_the_listing_says_how_venues_differ() -> None:

@@ -219,7 +219,7 @@ def test_a_supervisor_that_gives_no_sign_of_life_is_missed(tmp_path: Path) -> No
     beaten(60)
     problem = diagnosis.check_supervisor(settings)
     assert problem is not None
-    assert "no sign of life for 60 s" in problem.detail
+    assert "no heartbeat for 60 s" in problem.detail
     (run / "supervisor.json").unlink()  # as `liq down` does
     assert diagnosis.check_supervisor(settings) is None
 

@@ -189,7 +189,7 @@ def test_a_wrong_user_is_distinguished(stack: Settings) -> None:
 def test_a_wrong_password_is_distinguished_with_its_fix(stack: Settings, password: str) -> None:
     calls: dict[str, list[Callable[[Settings], object]]] = {
         "reader": [lambda settings: ask("SELECT 1", settings)],
-        "admin": [questdb.list_suspended_tables, questdb.list_passed_over],
+        "admin": [questdb.list_suspended_tables, questdb.list_skipped],
     }
     for role, some in calls.items():
         name = f"questdb_{role}_password"

@@ -21,12 +21,12 @@ PRODUCER = ServiceStatus(name="producer", state=ServiceState.HEALTHY, address=""
     ("found", "advised"),
     [
         ([*UP, PRODUCER], "Everything runs."),
-        (UP, "Nothing feeds the servers: enter `liq run`"),
+        (UP, "No producer runs: enter `liq run`"),
         ([replace(UP[0], state=ServiceState.STOPPED), *UP[1:]], "enter `liq run` in a terminal"),
         ([replace(UP[0], state=ServiceState.STARTING), *UP[1:]], "still starting"),
         (
             [*UP, replace(PRODUCER, state=ServiceState.DIED)],
-            "producer: look with `liq logs producer`",
+            "producer: see `liq logs producer`",
         ),
     ],
 )
@@ -49,4 +49,4 @@ def test_the_overview_lists_services_that_run(stack: Settings) -> None:
     assert set(frame["state"]) == {"healthy"}
     assert (frame["memory_mb"] > 10).all()
     assert frame["up"].str.fullmatch(r"\d+:\d\d:\d\d").all()
-    assert frame.attrs["advice"].startswith("Nothing feeds the servers")
+    assert frame.attrs["advice"].startswith("No producer runs")

@@ -134,7 +134,7 @@ def test_a_table_that_cannot_be_resumed_is_reported_and_keeps_no_other_from_it(
 
     monkeypatch.setattr(questdb, "resume", refusing)
     [refused] = [line for line in said_of_a_look(stack) if stuck in line]
-    assert f"table {stuck}: was suspended (by hand), cannot be resumed: " in refused
+    assert f"table {stuck}: was suspended (no reason given), cannot be resumed: " in refused
     assert "no_table" in refused
     assert not questdb.read_wal_state(other, stack).suspended
     questdb.execute(f"DROP TABLE {stuck}", settings=stack)

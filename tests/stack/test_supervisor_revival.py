@@ -54,7 +54,7 @@ def test_status_names_dead_services_then_starts_the_supervisor_which_restarts_th
     kill(apps.simulator(supervised))
     first = liq(supervised, "status")
     assert first.returncode == UNHEALTHY
-    assert "simulator: look with `liq logs simulator`" in first.stdout
+    assert "simulator: see `liq logs simulator`" in first.stdout
     assert "the supervisor died or hangs" in first.stdout
     assert first.stderr == "the supervisor died; started it again\n"
     eventually(lambda: process_of(apps.simulator(supervised)))

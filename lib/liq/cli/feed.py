@@ -148,7 +148,7 @@ def _line(status: "Status") -> str:
         f"{status.queued + status.in_flight:,} queued",
     ]
     if status.passed:
-        parts.append(f"passed over on purpose: {status.passed_text}")
+        parts.append(f"skipped on purpose: {status.passed_text}")
     if status.lag_s is not None:
         parts.append(f"lag {status.lag_s * 1000:,.0f} ms")
     if status.source is not None:

@@ -195,9 +195,9 @@ def _show_passed() -> None:
     from liq.query import questdb  # noqa: PLC0415 - psycopg would slow all commands
 
     with contextlib.suppress(QuestDBError):  # no table yet; other commands report other faults
-        if passed := questdb.list_passed_over():
+        if passed := questdb.list_skipped():
             console.print(
-                "\nliquidations passed over on purpose in the last hour; `liq logs producer` gives"
+                "\nliquidations skipped on purpose in the last hour; `liq logs producer` gives"
                 " the reasons",
                 style="dim",
                 soft_wrap=True,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from liq.delivery.messaging import Publisher
 from liq.errors import RejectedMessage
-from liq.ingest.venues.base import Instruments, Parsed, Passed, Venue
+from liq.ingest.venues.base import Instruments, Parsed, SkipReason, Venue
 from liq.records.model import Record, Source
 
 
@@ -23,7 +23,7 @@ class Intake:
         self._publisher = publisher
         self.received = 0
         self.newest: Record | None = None
-        self.passed: Counter[Passed] = Counter()
+        self.passed: Counter[SkipReason] = Counter()
 
     async def take(self, raw: bytes, recv_ts: int, source: Source) -> None:
         """Publish the records of one frame; wait while Kafka's queue is full."""

@@ -24,7 +24,7 @@ from liq.ingest.instruments import load
 from liq.ingest.recording import Recorder, Rotation, SideRecorder
 from liq.ingest.venues import PRICE_FEEDS, build_url
 from liq.ingest.venues import find_venue as venue_named
-from liq.ingest.venues.base import Instruments, Passed, Through
+from liq.ingest.venues.base import Instruments, SkipReason, Through
 from liq.ingest.via_cryptofeed import CryptoFeed
 from liq.records.model import Completeness, FeedHealth, Record, Source
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, PRICES
@@ -77,7 +77,7 @@ class Status:
     lag_s: float | None
     last_error: str
     warning: str = ""
-    passed: Mapping[Passed, int] = field(default_factory=dict)
+    passed: Mapping[SkipReason, int] = field(default_factory=dict)
 
     @property
     def passed_text(self) -> str:
@@ -300,7 +300,7 @@ class Producer:
                 lag=_lag_s(newest) if newest is not seen else None,
                 queued=kafka.queued + kafka.in_flight,
                 passed=skipped.total(),
-                too_old=skipped[Passed.OLD],
+                too_old=skipped[SkipReason.OLD],
             )
 
     def _state(self, feed: FeedStats, kafka: PublisherStats) -> FeedState:

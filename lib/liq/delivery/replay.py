@@ -65,7 +65,7 @@ async def replay(
 
 def _line(state: Replayed) -> str:
     at = datetime.fromtimestamp(state.recv_ts / 1e6, UTC)
-    passed = f"  {state.passed:,} passed over" if state.passed else ""  # a terminal is narrow
+    passed = f"  {state.passed:,} skipped" if state.passed else ""  # a terminal is narrow
     return (
         f"{at:%Y-%m-%d %H:%M:%S} UTC  {state.frames:,} frames  {state.liquidations:,} liquidations"
         f"  {state.dead_lettered:,} dead-lettered{passed}"

@@ -83,7 +83,7 @@ def explain(name: str, raw: str | bytes = "", recv_ts: int | None = None) -> "pd
         records = rejection.accepted
         rows.append((0, "rejected", str(rejection), ""))
     passed = records.passed if isinstance(records, Parsed) else {}
-    rows += [(0, "passed over", f"{count}: {reason}", "") for reason, count in passed.items()]
+    rows += [(0, "skipped", f"{count}: {reason}", "") for reason, count in passed.items()]
     if not records and not rows:
         rows.append((0, "nothing to store", _NOTHING, ""))
     for number, record in enumerate(records, 1):

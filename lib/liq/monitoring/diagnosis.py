@@ -165,9 +165,9 @@ def check_supervisor(settings: Settings) -> Problem | None:
         return None
     return Problem(
         Part.SUPERVISOR,
-        "nobody watches the stack",
-        f"The supervisor has given no sign of life for {silence:.0f} s: what dies now stays dead."
-        " Enter `liq status`, which starts it again",
+        "the supervisor does not run",
+        f"The supervisor has sent no heartbeat for {silence:.0f} s. A service that crashes now is"
+        " not restarted. Enter `liq status`, which starts the supervisor again",
     )
 
 

@@ -18,7 +18,7 @@ from liq.delivery.deadletters import Letter
 from liq.delivery.messaging import Partition, offsets
 from liq.errors import LiqError, StackError
 from liq.query import questdb
-from liq.query.questdb import PassedOver, WalState
+from liq.query.questdb import SkippedReports, WalState
 from liq.records.streams import STREAMS, Stream
 
 NEWEST = 1_000  # messages of the dead-letter topic: all of them may be too many to read each time
@@ -60,7 +60,7 @@ class Pipeline:
 
     flows: Sequence[Flow]
     letters: Sequence[Letter] | None
-    passed: Sequence[PassedOver] | None = ()
+    passed: Sequence[SkippedReports] | None = ()
 
     @property
     def well(self) -> bool:
@@ -79,7 +79,7 @@ def check(settings: Settings | None = None) -> Pipeline:
     with questdb.within(_CHECK_S):
         tables = [stream.table(settings) for stream in STREAMS]
         wals = [_ask(partial(questdb.read_wal_state, table, settings)) for table in tables]
-        passed, _missing = _ask(lambda: questdb.list_passed_over(settings))
+        passed, _missing = _ask(lambda: questdb.list_skipped(settings))
     flows = [
         _build_flow(stream, (partitions, unread), sink, wal, settings)
         for stream, sink, wal in zip(STREAMS, sinks, wals, strict=True)

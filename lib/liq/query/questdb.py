@@ -227,7 +227,7 @@ def list_suspended_tables(
     return {name: reason or "" for name, reason in rows}
 
 
-class PassedOver(NamedTuple):
+class SkippedReports(NamedTuple):
     """How many reports of liquidations a feed skipped on purpose, or because they were too old."""
 
     exchange: str
@@ -235,7 +235,7 @@ class PassedOver(NamedTuple):
     too_old: int
 
 
-def list_passed_over(settings: Settings | None = None) -> list[PassedOver]:
+def list_skipped(settings: Settings | None = None) -> list[SkippedReports]:
     """Return the feeds that skipped reports within the hour; takes 10 s at most.
 
     Raises `QuestDBError`.
@@ -245,7 +245,7 @@ def list_passed_over(settings: Settings | None = None) -> list[PassedOver]:
     sums = f"exchange, sum(passed), sum(too_old) FROM {FEED_HEALTH.table(settings)} WHERE {since}"
     sql = f"SELECT {sums} GROUP BY exchange ORDER BY exchange"
     with http.within(_STATE_S):
-        return [PassedOver(*row) for row in _query_over_http(sql, settings)]
+        return [SkippedReports(*row) for row in _query_over_http(sql, settings)]
 
 
 def resume(table: str, settings: Settings | None = None) -> None:
@@ -388,7 +388,7 @@ class _Idle(NamedTuple):
     since: float
 
     def is_fit(self, now: float) -> bool:
-        """Return whether it is to be used again: QuestDB has not hung up, and it is not too old."""
+        """Return whether it can be used again: QuestDB has not closed it, and it is not too old."""
         return (
             now < min(self.since + _IDLE_S, self.connection.expires_at)
             and not self.connection.closed
@@ -558,7 +558,7 @@ def _translate_errors(connection: _Connection, login: _Login) -> Iterator[None]:
         lost = connection.broken or connection.closed
         connection.close()
         if lost:
-            raise _ConnectionLostError(f"{login.where} hung up: {error}") from error
+            raise _ConnectionLostError(f"{login.where} closed the connection: {error}") from error
         if _FAILED_INSIDE in str(error):
             raise _FailedInsideError(f"QuestDB failed at the statement: {error}") from error
         if _GIVEN_UP in str(error):

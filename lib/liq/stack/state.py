@@ -241,14 +241,12 @@ def advice(found: Sequence[ServiceStatus]) -> str:
         return "Some services are still starting: run this cell again in a moment."
     if ServiceState.STOPPED in states.values():
         return (
-            "Nothing or not everything runs here: enter `liq run` in a terminal. It starts the"
-            " servers, a feed (the live exchanges, or simulated ones where none is reached) and the"
-            " dashboard. Servers elsewhere, as in containers, do not show in this table."
+            "Some services do not run here: enter `liq run` in a terminal. It starts the servers,"
+            " a feed (live, or simulated if no exchange can be reached) and the dashboard. Servers"
+            " in containers or on other machines are not in this table."
         )
     if not any(name.startswith(_FEEDS) for name in states):
-        return (
-            "Nothing feeds the servers: enter `liq run`, or open the notebook 01-start-producers."
-        )
+        return "No producer runs: enter `liq run`, or open the notebook 01-start-producers."
     return "Everything runs."
 
 
@@ -258,12 +256,10 @@ def repair(ailing: Sequence[ServiceStatus]) -> str:
     others = [name for name in names if name != SUPERVISOR]
     parts = [f"{one.name}: {one.fault}" for one in ailing if one.fault]
     if others:
-        parts.append(
-            f"{', '.join(others)}: look with `liq logs {others[0]}`; `liq run` starts it again"
-        )
+        parts.append(f"{', '.join(others)}: see `liq logs {others[0]}`; `liq run` starts it again")
     if len(others) < len(names):
         parts.append(
-            "the supervisor died or hangs, so nothing that dies is started again; the next `liq`"
+            "the supervisor died or hangs, so crashed services are not restarted; the next `liq`"
             " command starts it again if `liq run` had started it"
         )
     return "; ".join(parts)

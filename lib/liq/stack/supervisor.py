@@ -170,7 +170,7 @@ class Supervisor:
             case.given_up = True
             self._log_event(
                 service.name,
-                f"GIVEN UP: it died {_QUICK_DEATHS} times soon after a start; see {service.log},"
+                f"GIVEN UP: it crashed {_QUICK_DEATHS} times soon after a start; see {service.log},"
                 " then start it with `liq up` or `liq run`",
             )
         elif case is None or case.is_due:
@@ -208,7 +208,9 @@ class Supervisor:
                 name = f"table {table}"
                 if self._due(name):
                     resume = partial(questdb.resume, table, self._settings)
-                    self._repair(name, resume, "was suspended", "resumed", reason or "by hand")
+                    self._repair(
+                        name, resume, "was suspended", "resumed", reason or "no reason given"
+                    )
             for name in [name for name in self._cases if name.startswith("table ")]:
                 if name.removeprefix("table ") not in suspended:
                     self._well(name)
@@ -243,7 +245,7 @@ class Supervisor:
         case = self._cases.get(name)
         if case and case.has_lasted:
             del self._cases[name]
-            self._log_event(name, "well again")
+            self._log_event(name, "healthy again")
 
     def _log_event(self, name: str, event: str) -> None:
         # repairs go on with a full disk or a closed terminal

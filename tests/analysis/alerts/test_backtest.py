@@ -145,7 +145,7 @@ def test_each_threshold_counts_as_a_backtest_of_it_does(past: Settings) -> None:
 def test_a_rule_of_equality_has_no_other_thresholds(past: Settings) -> None:
     found = alerts.backtest("silent", "20m", END, "30s", settings=past)
     assert found.alerts["ts"].tolist() == [before(1170), before(870), before(570), before(270)]
-    with pytest.raises(RuleError, match="silent asks for equality"):
+    with pytest.raises(RuleError, match="silent compares with"):
         found.thresholds()
 
 

@@ -10,14 +10,14 @@ from liq.delivery.intake import Intake
 from liq.delivery.messaging import Publisher
 from liq.errors import RejectedMessage
 from liq.ingest.venues import VENUES
-from liq.ingest.venues.base import Parsed, Passed
+from liq.ingest.venues.base import Parsed, SkipReason
 from liq.records.model import Source
 
 HOUR = 3_600_000_000
 RECV = 1_692_266_435_000_000
 
 
-def passed(venue: str, raw: bytes, instruments: Any, recv_ts: int = RECV) -> dict[Passed, int]:
+def passed(venue: str, raw: bytes, instruments: Any, recv_ts: int = RECV) -> dict[SkipReason, int]:
     try:
         found = VENUES[venue].parse(raw, instruments, recv_ts)
     except RejectedMessage as rejection:
@@ -29,19 +29,19 @@ def passed(venue: str, raw: bytes, instruments: Any, recv_ts: int = RECV) -> dic
     ("venue", "frame", "recv_ts", "expected"),
     [
         ("okx", "several", RECV, {}),
-        ("okx", "several", RECV + HOUR, {Passed.OLD: 3}),
-        ("okx", "contradictory", RECV + HOUR, {Passed.OLD: 2}),
+        ("okx", "several", RECV + HOUR, {SkipReason.OLD: 3}),
+        ("okx", "contradictory", RECV + HOUR, {SkipReason.OLD: 2}),
         ("okx", "control", RECV, {}),
         ("binance_usdm", "documented", RECV, {}),
-        ("binance_usdm", "partial", RECV, {Passed.STILL_OPEN: 1}),
-        ("binance_usdm", "unfilled", RECV, {Passed.UNFILLED: 1}),
+        ("binance_usdm", "partial", RECV, {SkipReason.STILL_OPEN: 1}),
+        ("binance_usdm", "unfilled", RECV, {SkipReason.UNFILLED: 1}),
         ("binance_usdm", "acknowledged", RECV, {}),
-        ("binance_coinm", "open", RECV, {Passed.STILL_OPEN: 1}),
-        ("bitmex", "partial", RECV, {Passed.EARLIER: 1}),
-        ("bitmex", "update", RECV, {Passed.FOLLOW_UP: 1}),
-        ("bitmex", "delete", RECV, {Passed.FOLLOW_UP: 1}),
+        ("binance_coinm", "open", RECV, {SkipReason.STILL_OPEN: 1}),
+        ("bitmex", "partial", RECV, {SkipReason.EARLIER: 1}),
+        ("bitmex", "update", RECV, {SkipReason.FOLLOW_UP: 1}),
+        ("bitmex", "delete", RECV, {SkipReason.FOLLOW_UP: 1}),
         ("bitmex", "control", RECV, {}),
-        ("bitfinex", "match", RECV, {Passed.FOLLOW_UP: 1}),
+        ("bitfinex", "match", RECV, {SkipReason.FOLLOW_UP: 1}),
         ("bitfinex", "heartbeat", RECV, {}),
     ],
 )
@@ -50,7 +50,7 @@ def test_a_report_that_is_passed_over_has_its_reason(
     venue: str,
     frame: str,
     recv_ts: int,
-    expected: dict[Passed, int],
+    expected: dict[SkipReason, int],
 ) -> None:
     recording = recording_of(venue)
     found = passed(venue, recording.frames[frame], recording.instruments, recv_ts)
@@ -82,7 +82,7 @@ def test_each_of_binances_feeds_takes_its_own_kind_alone(
     for venue in ("binance_usdm", "binance_coinm"):
         records = VENUES[venue].parse(raw, instruments, RECV)
         assert [one.symbol for one in records] == ([symbol] if venue == owner else [])
-        expected = {} if venue == owner else {Passed.OTHER_KIND: 1}
+        expected = {} if venue == owner else {SkipReason.OTHER_KIND: 1}
         assert passed(venue, raw, instruments) == expected
 
 
@@ -93,5 +93,5 @@ async def test_an_intake_counts_passed_reports_over_frames_beside_rejected_messa
     intake = Intake(VENUES["okx"], recording.instruments, Publisher())
     for _ in range(2):
         await intake.take(recording.frames["several"], RECV + HOUR, Source.LIVE)
-    assert intake.passed == {Passed.OLD: 6}
+    assert intake.passed == {SkipReason.OLD: 6}
     assert intake.newest is None

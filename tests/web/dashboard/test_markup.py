@@ -169,7 +169,7 @@ def health(**changes: object) -> pd.DataFrame:
 def test_feeds_are_reported_with_units_and_a_lost_one_apart() -> None:
     page = markup.render_feeds(health())
     for text in ("okx", "connected", "sampled", "1,200", "42 ms", "12 s", "5,000", "1,234", "77",
-                 "passed over", "too old", "liq-feed-up"):  # fmt: skip
+                 "skipped", "too old", "liq-feed-up"):  # fmt: skip
         assert text in page
     lost = markup.render_feeds(health(connected=False, silent=True, lag_s=None, source="simulator"))
     for text in ("disconnected", "liq-feed-down", "<td>-</td>", "<mark>simulator</mark>"):

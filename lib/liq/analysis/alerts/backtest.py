@@ -80,13 +80,16 @@ class Backtest:
         """Return how often the rule would have fired at other thresholds, its cool-down included.
 
         By default some between the least and the greatest value seen. Columns: ``threshold``,
-        ``alerts`` in the whole time, ``per_day``. Raises `RuleError` for a rule that asks for
-        equality.
+        ``alerts`` in the whole time, ``per_day``. Raises `RuleError` for a rule that
+        compares with == or !=.
         """
         import pandas as pd  # noqa: PLC0415 - importing this module stays quick
 
         if self.rule.comparison in ("==", "!="):
-            raise RuleError(f"{self.name} asks for equality: no other threshold is alike")
+            raise RuleError(
+                f"{self.name} compares with {self.rule.comparison}:"
+                " other thresholds cannot be tried"
+            )
         days = (self.until - self.since) / timedelta(days=1)
         chosen = sorted(candidates) or self._candidates()
         counts = [self._count(threshold) for threshold in chosen]

@@ -29,7 +29,7 @@ _HEAD = struct.Struct(">ii")  # length and correlation id
 _FROZEN = f"it takes connections, but did not answer within {_PROBE_S:g} s"
 _AWAY = "is it running? Start it with `liq up`, or set LIQ_KAFKA_HOST and LIQ_KAFKA_PORT"
 _LOGIN = (
-    "it listens, but lets nobody in like this: are LIQ_KAFKA_SECURITY, LIQ_KAFKA_USER,"
+    "it refuses this login: are LIQ_KAFKA_SECURITY, LIQ_KAFKA_USER,"
     " LIQ_KAFKA_PASSWORD and LIQ_KAFKA_CA the broker's?"
 )
 _SHUT_OUT = (KafkaTimeoutError, KafkaConnectionError, SaslAuthenticationFailedError)
@@ -109,7 +109,7 @@ def _ask_versions(connection: socket.socket) -> None:
     except TimeoutError as error:
         raise TimeoutError(_FROZEN) from error
     if not answer:
-        raise ConnectionError("it hung up")
+        raise ConnectionError("it closed the connection")
 
 
 def _shake_hands(connection: socket.socket) -> None:
@@ -141,7 +141,7 @@ def _ask(broker: str, settings: Settings, timeout: float) -> str:
                 connection.settimeout(max(end - time.monotonic(), 0.01))
                 part = connection.recv(_HEAD.size - len(answer))
                 if not part:
-                    return "it hung up"
+                    return "it closed the connection"
                 answer += part
     except TimeoutError:
         return f"no answer within {timeout:g} s"

@@ -70,7 +70,7 @@ class Outbox:
         journal = self._journal
         if journal is None:
             return ""
-        parts = [f"the journal passed over a damaged file, {path}" for path in journal.damaged]
+        parts = [f"the journal skipped a damaged file, {path}" for path in journal.damaged]
         if fault := journal.fault:
             parts.append(f"{fault}; {journal.unwritten:,} messages are in memory only")
         return "; ".join(parts)

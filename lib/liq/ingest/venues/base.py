@@ -39,7 +39,7 @@ class Instrument:
 Instruments = Mapping[str, Instrument]
 
 
-class Passed(StrEnum):
+class SkipReason(StrEnum):
     """Why a report of a liquidation is skipped on purpose, without a record."""
 
     OLD = "older than 10 minutes at receipt"
@@ -53,7 +53,7 @@ class Passed(StrEnum):
 class Parsed(list[Record]):
     """The records of a frame; ``passed`` counts the skipped reports by reason."""
 
-    def __init__(self, records: Iterable[Record], passed: Mapping[Passed, int]) -> None:
+    def __init__(self, records: Iterable[Record], passed: Mapping[SkipReason, int]) -> None:
         super().__init__(records)
         self.passed = passed
 

@@ -18,12 +18,12 @@ One order a message, bare on a raw stream, below ``data`` on a combined one::
         "T": 1568014460893}} time of trade, milliseconds
 
 Notional is ``z`` times ``ap`` (USD-M), or ``z`` contracts of 100 USD (BTC) or 10 USD (others) in
-COIN-M, which adds the pair as ``ps``. An order that is still open is passed over: ``z``
+COIN-M, which adds the pair as ``ps``. An order that is still open is skipped: ``z``
 accumulates, so its last message has all of it. One that expired or was cancelled counts as far as
 it was filled.
 
 Since 2026-06-30 the stream carries both kinds of contract, with ``"st"`` 1 for USD-M and 2 for
-COIN-M: orders of the other kind are passed over, as the other feed has them.
+COIN-M: orders of the other kind are skipped, as the other feed has them.
 
 Traps: at most the latest order a second a contract is shown, so totals are lower bounds. The USD-M
 URL without ``/market`` acknowledges and stays silent since 2026-04-23; COIN-M has no such routes. A
@@ -42,7 +42,7 @@ from liq.ingest.venues.base import (
     Instrument,
     Instruments,
     Listing,
-    Passed,
+    SkipReason,
     Venue,
     always,
     microseconds,
@@ -54,9 +54,9 @@ from liq.ingest.venues.canonical import (
     decode,
     find_contract,
     parse_listing,
-    pass_over,
     side,
     sizes,
+    skip,
 )
 from liq.records.model import Completeness, Liquidation, PriceKind, Record, Side, Source, event_id
 
@@ -116,9 +116,9 @@ def _parse(
         return []
     order = decode(_order, event.o)
     if _kind(order) not in (None, exchange):
-        return pass_over(Passed.OTHER_KIND)
+        return skip(SkipReason.OTHER_KIND)
     if why := _not_closed(order):
-        return pass_over(why)
+        return skip(why)
     contract = _CONTRACTS[exchange](order.s, instruments)
     return [_liquidation(order, exchange, contract, recv_ts, source)]
 
@@ -138,14 +138,14 @@ def _kind(order: _Order) -> str | None:
     return _KINDS[2 if _COINM_NAME.fullmatch(order.s) else 1]
 
 
-def _not_closed(order: _Order) -> Passed | None:
+def _not_closed(order: _Order) -> SkipReason | None:
     """Return why an order gives no record, None for one that was closed with a fill."""
     if order.X not in _STATES:
         raise RejectedMessage(f"unknown order status {order.X!r}")
     if order.X in _OPEN:
-        return Passed.STILL_OPEN
+        return SkipReason.STILL_OPEN
     ended_unfilled = order.X != "FILLED" and order.z and not order.z.strip("0.")
-    return Passed.UNFILLED if ended_unfilled else None
+    return SkipReason.UNFILLED if ended_unfilled else None
 
 
 def _liquidation(

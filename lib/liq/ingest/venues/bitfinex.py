@@ -36,7 +36,7 @@ from liq.ingest.venues.base import (
     Instrument,
     Instruments,
     Listing,
-    Passed,
+    SkipReason,
     Venue,
     always,
     microseconds,
@@ -106,12 +106,12 @@ def _expect_answer(answer: _Event) -> None:
         raise RejectedMessage(f"the venue refused a request: {answer.code} {answer.msg}")
 
 
-def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation | Passed]:
+def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation | SkipReason]:
     row = decode(_row, raw)
     if row.kind != "pos":
         raise RejectedMessage(f"unknown kind {row.kind!r} of status")
     if row.is_match != _START:
-        yield Passed.FOLLOW_UP
+        yield SkipReason.FOLLOW_UP
         return
     price, price_kind = _price(row)
     amount = str(row.amount)

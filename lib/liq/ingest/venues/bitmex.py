@@ -33,7 +33,7 @@ from liq.ingest.venues.base import (
     Instrument,
     Instruments,
     Listing,
-    Passed,
+    SkipReason,
     Venue,
     always,
     positive,
@@ -44,9 +44,9 @@ from liq.ingest.venues.canonical import (
     array,
     decode,
     parse_listing,
-    pass_over,
     records,
     side,
+    skip,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -100,9 +100,9 @@ def parse(
 
 
 def _passed(frame: _Frame) -> Sequence[Record]:
-    why = Passed.EARLIER if frame.action == "partial" else Passed.FOLLOW_UP
+    why = SkipReason.EARLIER if frame.action == "partial" else SkipReason.FOLLOW_UP
     count = len(array(frame.data)) if frame.data else 0
-    return pass_over(why, count) if count else []
+    return skip(why, count) if count else []
 
 
 def _read(raw: msgspec.Raw, recv_ts: int) -> Iterator[RawLiquidation]:

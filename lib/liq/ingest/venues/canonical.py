@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from liq.errors import RejectedMessage
-from liq.ingest.venues.base import Instrument, Instruments, Parsed, Passed, is_storable
+from liq.ingest.venues.base import Instrument, Instruments, Parsed, SkipReason, is_storable
 from liq.records.model import Completeness, Liquidation, PriceKind, Record, Side, Source, event_id
 
 _array = msgspec.json.Decoder(list[msgspec.Raw])
@@ -120,7 +120,9 @@ def parse_listing(
 
 
 def records(
-    rows: Iterable[Row], read: Callable[[Row], Iterable[RawLiquidation | Passed]], context: Context
+    rows: Iterable[Row],
+    read: Callable[[Row], Iterable[RawLiquidation | SkipReason]],
+    context: Context,
 ) -> Sequence[Record]:
     """Return the liquidations of a message's rows.
 
@@ -131,13 +133,13 @@ def records(
     only itself; `RejectedMessage.accepted` holds the records of valid rows.
     """
     accepted: list[Record] = []
-    passed: dict[Passed, int] = {}
+    passed: dict[SkipReason, int] = {}
     reasons: list[str] = []
     seen: dict[tuple[str, ...], int] = {}  # a Counter takes a microsecond to make
     for row in rows:
         try:
             for report in read(row):
-                if isinstance(report, Passed):
+                if isinstance(report, SkipReason):
                     passed[report] = passed.get(report, 0) + 1
                     continue
                 repeat = seen.get(report.raw, 0)
@@ -151,7 +153,7 @@ def records(
     return found
 
 
-def pass_over(why: Passed, count: int = 1) -> Parsed:
+def skip(why: SkipReason, count: int = 1) -> Parsed:
     """Return no record, with ``count`` skipped reports."""
     return Parsed((), {why: count})
 

@@ -17,7 +17,7 @@ Traps: the venue shows a sample of its liquidations, at most one a second a cont
 order of time. It ignores ``instId`` in a subscription. The first message after subscribing is
 history, known by its age, because a parser that counted messages would throw away a real one after
 each reconnect. Young history is kept: it is true, and dedup absorbs what was already seen. What is
-passed over is counted: if that goes on, this machine's clock is fast.
+skipped is counted: if that goes on, this machine's clock is fast.
 
 The open interest of BTC, pushed every 3 s, shows that a connection is not dead in a quiet market.
 OKX drops a connection over which nothing went for 30 s; its ping and pong are bare words.
@@ -33,7 +33,7 @@ from liq.ingest.venues.base import (
     Instrument,
     Instruments,
     Listing,
-    Passed,
+    SkipReason,
     Venue,
     always,
     microseconds,
@@ -111,11 +111,11 @@ def parse(
     return records(rows, lambda row: _read(*row, recv_ts), context)
 
 
-def _read(symbol: str, raw: msgspec.Raw, recv_ts: int) -> Iterator[RawLiquidation | Passed]:
+def _read(symbol: str, raw: msgspec.Raw, recv_ts: int) -> Iterator[RawLiquidation | SkipReason]:
     detail = decode(_detail, raw)
     ts = microseconds(integer(detail.ts, "time ts"))
     if recv_ts - ts > _HISTORY:
-        yield Passed.OLD
+        yield SkipReason.OLD
         return
     yield RawLiquidation(
         symbol=symbol,

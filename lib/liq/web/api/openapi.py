@@ -33,8 +33,8 @@ _ERRORS = {
     "401": "the token is missing",
     "404": "no such endpoint; the error lists all endpoints",
     "502": "QuestDB refused the query",
-    "503": "QuestDB is away, short of memory or refuses the password, or too many queries wait;"
-    " the error says what to do",
+    "503": "QuestDB cannot be reached, is short of memory or refuses the password, or too many"
+    " queries wait; the error says what to do",
     "504": "the query took too long, or QuestDB does not answer",
 }
 _NOT_MODIFIED = {"description": "nothing has changed since the response with this ETag"}

@@ -166,7 +166,7 @@ def render_feeds(health: pd.DataFrame) -> Markup:
         return render_nothing("no feed has reported; start one: `liq run`")
     names = ("feed", "state", "completeness", "last report (UTC)", "messages", "gaps",
              "reconnects", "mean lag", "max. lag", "max. queue",
-             "passed over", "too old")  # fmt: skip
+             "skipped", "too old")  # fmt: skip
     return table(names, map(_render_feed, health.itertuples(index=False)))
 
 

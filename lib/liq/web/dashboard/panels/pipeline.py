@@ -146,7 +146,7 @@ class PipelinePanel(Panel):
 def _render_passed(seen: Pipeline) -> Markup:
     if not seen.passed:
         return Markup()
-    names = ("feed", "passed over on purpose in the last hour", "too old at receipt")
+    names = ("feed", "skipped on purpose in the last hour", "too old at receipt")
     rows = (row((one.exchange, f"{one.passed:,}", f"{one.too_old:,}")) for one in seen.passed)
     return table(names, rows)
 
@@ -198,7 +198,7 @@ def _render_letters(seen: Pipeline) -> Markup:
     if seen.letters is None:
         return Markup()
     newest = list(reversed(seen.letters))[:_LETTERS]
-    head = ("id", "set aside by", "venue", "reason", "message")
+    head = ("id", "rejected by", "venue", "reason", "message")
     shown = table(head, map(_render_letter, newest)) if newest else Markup("<small>none</small>")
     return Markup(
         "<section><header><b>dead letters</b><small>{:,} not redriven of the"
