@@ -1,3 +1,4 @@
+import contextlib
 import multiprocessing
 import time
 import warnings
@@ -202,6 +203,15 @@ def test_a_wrong_password_is_distinguished_with_its_fix(stack: Settings, passwor
     questdb.check_logins(stack)
 
 
+def test_a_slow_login_is_waited_for_before_a_change(stack: Settings) -> None:
+    with Proxy(stack.questdb_pg_port) as proxy:
+        settings = stack.model_copy(update={"questdb_pg_port": proxy.port})
+        proxy.delay(0.8)  # a login takes six pieces, so that a reader gives up first
+        with pytest.raises(QuestDBTimeoutError, match="did not answer a login within 3 s"):
+            questdb.check_logins(settings)
+        questdb.execute("SELECT 1", settings=settings)
+
+
 def test_reading_survives_an_outage(stack: Settings) -> None:
     with Proxy(stack.questdb_pg_port) as proxy:
         settings = stack.model_copy(update={"questdb_pg_port": proxy.port})
@@ -264,6 +274,15 @@ def test_a_process_has_a_limited_number_of_connections(stack: Settings) -> None:
             threads.submit(fetch, "SELECT 1", None, stack, timeout=0.1).result()
         for each in slow:
             each.exception()
+    eventually(lambda: accepts_logins(stack))  # it runs for a while what nobody waits for
+
+
+def accepts_logins(settings: Settings) -> bool:
+    """Return whether QuestDB is free to accept a login in time."""
+    with contextlib.suppress(QuestDBTimeoutError):
+        questdb.check_logins(settings)
+        return True
+    return False
 
 
 def test_a_statement_at_which_questdb_fails_inside_is_sent_once_more(stack: Settings) -> None:

@@ -65,7 +65,8 @@ _AMENDED_S = 10.0  # a suspended table does not show what was changed
 _REFUSED = ("invalid username/password", "no password supplied")
 _NO_OP = "statement is either no-op"
 _GRACE_S = 1.0  # QuestDB itself gives up first, which says more and keeps the connection
-_LOGIN_S = 3
+_LOGIN_S = 3  # at least; a busy QuestDB takes longer, which changes of it have time for
+_LOGIN_SHARE = 1 / 6  # of the whole time
 _WAIT_TIMEOUT: type[psycopg.Error] = PSYCOPG.get(psycopg.errors, "_WaitTimeout")
 _LEAST_LOGIN_S = 2  # psycopg, as libpq, waits no less
 
@@ -493,8 +494,8 @@ class _MicrosLoader(Loader):
         return int.from_bytes(data, "big", signed=True) + _POSTGRES_EPOCH_US
 
 
-def _open(login: _Login, deadline: _Deadline) -> _Connection:
-    patience = max(_LEAST_LOGIN_S, min(_LOGIN_S, int(deadline.left)))
+def _open(login: _Login, deadline: _Deadline, login_s: float = _LOGIN_S) -> _Connection:
+    patience = max(_LEAST_LOGIN_S, int(min(login_s, deadline.left)))
     if deadline.left < _GRACE_S:
         raise deadline.create_timeout(login)
     try:
@@ -525,7 +526,8 @@ def _open(login: _Login, deadline: _Deadline) -> _Connection:
 @contextlib.contextmanager
 def _connect_as_admin(settings: Settings | None, seconds: float) -> Iterator[_Connection]:
     login, deadline = _Login.admin(settings or current_settings(), seconds), _Deadline.of(seconds)
-    with _open(login, deadline) as connection, _translate_errors(connection, login):
+    login_s = max(_LOGIN_S, seconds * _LOGIN_SHARE)
+    with _open(login, deadline, login_s) as connection, _translate_errors(connection, login):
         yield connection
 
 
