@@ -31,7 +31,13 @@ CHANGED = {"voila", "waitress", "zmq"}  # by common.compat, beside the libraries
 @cache
 def modules() -> list[tuple[str, ast.Module]]:
     """Return each module of a folder, by the name that has a line in the list, and its code."""
-    return [(home, ast.parse(file.read_text())) for home, file in _files()]
+    return [(home, parse(file)) for home, file in _files()]
+
+
+@cache
+def parse(file: Path) -> ast.Module:
+    """Return the code of a file, which several tests walk."""
+    return ast.parse(file.read_text())
 
 
 @cache
@@ -138,7 +144,6 @@ def test_only_one_module_doubles_pauses() -> None:
 
 SLEEPERS = {
     "common.retries.poll_until": "the home of waits with a deadline",
-    "common.files._acquire": "it raises the system's own error after the deadline",
     "delivery.connect._await": "a failure shortens the deadline",
     "delivery.connect._request": "the deadline is that of all requests of one call",
     "delivery.messaging.publisher._reconnect": "one pause before the publisher connects again",
@@ -156,7 +161,7 @@ def test_loops_that_sleep_until_a_deadline_share_one_function() -> None:
 def test_settings_are_optional_and_resolved_in_one_way() -> None:
     defaults, aliases = set(), set()
     for file in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(parse(file)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 defaults |= set(_settings_with_default(node.args))
             elif isinstance(node, ast.ImportFrom) and node.module == "liq.config":
@@ -183,7 +188,7 @@ def functions_with(trait: Callable[[ast.AST], bool]) -> set[str]:
     return {
         ".".join([*file.relative_to(PACKAGE).with_suffix("").parts, function.name])
         for file in sorted(PACKAGE.rglob("*.py"))
-        for function in ast.walk(ast.parse(file.read_text()))
+        for function in ast.walk(parse(file))
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         if any(map(trait, ast.walk(function)))
     }
@@ -287,7 +292,7 @@ def test_only_settings_read_the_environment() -> None:
     found = {
         ".".join([*file.relative_to(PACKAGE).with_suffix("").parts, place])
         for file in sorted(PACKAGE.rglob("*.py"))
-        for place in mentions(ast.parse(file.read_text()))
+        for place in mentions(parse(file))
     }
     found = {place.replace(".__init__.", ".") for place in found}
     assert {place for place in found if not place.startswith("config.")} == HANDED_ON.keys()

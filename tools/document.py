@@ -79,7 +79,11 @@ def render_settings() -> str:
     """Return all settings but those of streams as a table of Markdown."""
     head = "| setting | meaning | default |\n|---|---|---|\n"
     rows = (
-        (f"`LIQ_{name.upper()}`", str(field.description), _describe_default(name, field.default))
+        (
+            f"`{config.name_variable(name)}`",
+            str(field.description),
+            _describe_default(name, field.default),
+        )
         for name, field in Settings.model_fields.items()
         if name != "streams"
     )

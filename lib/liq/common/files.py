@@ -8,10 +8,11 @@ import fcntl
 import math
 import os
 import secrets
-import time
+from functools import partial
 from pathlib import Path
 
 from liq.common.forks import Private
+from liq.common.retries import poll_until
 
 _POLL_S = 0.02
 
@@ -51,11 +52,13 @@ def lock(
 
 def _acquire(descriptor: int, seconds: float) -> None:
     if seconds == math.inf:
-        return fcntl.flock(descriptor, fcntl.LOCK_EX)
-    deadline = time.monotonic() + seconds
-    while True:
-        with contextlib.suppress(BlockingIOError):
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if time.monotonic() >= deadline:
-            raise BlockingIOError(f"{seconds:.0f} s")
-        time.sleep(_POLL_S)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    elif not poll_until(partial(_is_acquired, descriptor), seconds, every_s=_POLL_S):
+        raise BlockingIOError(f"{seconds:.0f} s")
+
+
+def _is_acquired(descriptor: int) -> bool:
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
