@@ -29,7 +29,7 @@ from liq.ingest.venues import find_venue
 from liq.ingest.venues.base import Instruments
 from liq.ingest.via_cryptofeed import EXCHANGES, _run
 from liq.records.model import Source
-from liq.stack.health import accepts
+from liq.stack.health import is_listening
 
 Receive = Callable[[int, "_Counter"], Coroutine[Any, Any, None]]
 
@@ -159,5 +159,5 @@ def _served(frames: list[bytes]) -> Iterator[int]:
         file, port = settings.home / "frames", settings.simulator_port
         file.write_bytes(b"\n".join(frames))
         with module(settings, "bench.scripts.exchange", f"{port}", f"{file}"):
-            wait_until(lambda: accepts("127.0.0.1", port), timeout=30)
+            wait_until(lambda: is_listening("127.0.0.1", port), timeout=30)
             yield port

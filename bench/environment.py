@@ -14,7 +14,7 @@ from liq import stack as local
 from liq.config import Settings
 from liq.delivery import connect, messaging
 from liq.query import questdb, views
-from liq.stack.ports import free_ports
+from liq.stack.ports import find_free_ports
 
 _ROOT = Path(__file__).parents[1]
 
@@ -23,7 +23,7 @@ _ROOT = Path(__file__).parents[1]
 def temporary_settings() -> Iterator[Settings]:
     """Give settings with their own ports and data; jars come from the cache."""
     with tempfile.TemporaryDirectory(prefix="liq-bench-") as home:
-        yield Settings.load(home=Path(home), **free_ports())
+        yield Settings.load(home=Path(home), **find_free_ports())
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from liq.query.catalogue import Query
 from liq.records.streams import STREAMS
 from liq.stack import resolve
 from liq.stack.control import launch, wait_healthy
-from liq.stack.servers import QUESTDB, servers
-from liq.stack.service import silent
+from liq.stack.servers import QUESTDB, define_servers
+from liq.stack.service import ignore_event
 
 _DAYS, _OTHER_DAYS = 30, 7  # of liquidations; of feed health and prices
 _WINDOWS = {"1h": "1m", "1d": "15m", "30d": "1h"}  # with the width of a bar that suits it
@@ -72,8 +72,8 @@ def measure_queries(progress: Progress, rows: int = 10_000_000) -> Iterator[Figu
 
 def _start_questdb(settings: Settings) -> None:
     """Start it as ever, but with a folder to import from, which rows come by fastest."""
-    resolve.ensure(settings, silent)
-    (found,) = (service for service in servers(settings) if service.name == QUESTDB)
+    resolve.ensure(settings, ignore_event)
+    (found,) = (service for service in define_servers(settings) if service.name == QUESTDB)
     service = replace(found, env={**found.env, "QDB_CAIRO_SQL_COPY_ROOT": "import"})
     launch([service], settings)
     wait_healthy(service)

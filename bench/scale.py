@@ -29,8 +29,8 @@ from liq.query import questdb, views
 from liq.records.model import Liquidation
 from liq.records.streams import LIQUIDATIONS
 from liq.stack import control
-from liq.stack.ports import free_ports
-from liq.stack.servers import CONNECT, servers
+from liq.stack.ports import find_free_ports
+from liq.stack.servers import CONNECT, define_servers
 
 QUEUED = 400_000
 SECONDS = 10
@@ -233,9 +233,9 @@ def _both(one: Drained, other: Drained) -> Drained:
 def _workers(stack: Settings, number: int) -> Iterator[None]:
     """Run this number of Connect workers in the stack's group."""
     with TemporaryDirectory(prefix="liq-bench-") as home:
-        port = free_ports()["connect_port"]
+        port = find_free_ports()["connect_port"]
         settings = stack.model_copy(update={"home": Path(home), "connect_port": port})
-        more = [each for each in servers(settings) if each.name == CONNECT][: number - 1]
+        more = [each for each in define_servers(settings) if each.name == CONNECT][: number - 1]
         try:
             control.launch(more, settings)
             for each in more:

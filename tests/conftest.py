@@ -13,7 +13,7 @@ from liq.config import Settings
 from liq.delivery import connect, messaging
 from liq.records.streams import LIQUIDATIONS, PRICES, STREAMS
 from support.disk import lift_limit
-from support.helpers import configure_questdb, free_ports, own_streams
+from support.helpers import configure_questdb, find_free_ports, own_streams
 
 # Tests that `make test-fast` leaves out: folders and modules, then fixtures that start programs.
 _SLOW = (
@@ -71,7 +71,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, _clean_environment: None) ->
 
     Tests share it: work on topics, tables and sinks of your own, by `own_streams`.
     """
-    settings = Settings.load(home=tmp_path_factory.mktemp("liq"), **free_ports())
+    settings = Settings.load(home=tmp_path_factory.mktemp("liq"), **find_free_ports())
     configure_questdb(settings)
     try:
         local.up(settings)
@@ -84,7 +84,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, _clean_environment: None) ->
 def broker(stack: Settings) -> Settings:
     """Topics of the test's own, which no sink reads, and a port for its simulator."""
     own = own_streams(stack, LIQUIDATIONS, PRICES, names=["topic"])
-    settings = own.model_copy(update={"simulator_port": free_ports()["simulator_port"]})
+    settings = own.model_copy(update={"simulator_port": find_free_ports()["simulator_port"]})
     messaging.ensure_topics(settings)
     return settings
 
@@ -92,7 +92,7 @@ def broker(stack: Settings) -> Settings:
 @pytest.fixture
 def pipeline(stack: Settings) -> Iterator[Settings]:
     """Topics, tables and connectors of the test's own, and a port for its simulator."""
-    port = free_ports()["simulator_port"]
+    port = find_free_ports()["simulator_port"]
     settings = own_streams(stack).model_copy(update={"simulator_port": port})
     local.provision(settings)
     yield settings

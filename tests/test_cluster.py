@@ -28,7 +28,7 @@ from liq.records.model import decode
 from liq.records.streams import LIQUIDATIONS
 from liq.stack import control, health, process, resolve
 from liq.stack.service import Service
-from support.helpers import PATIENCE_S, consume, eventually, free_ports
+from support.helpers import PATIENCE_S, consume, eventually, find_free_ports
 from support.rows import ask, liquidation, own_table
 
 pytestmark = [
@@ -51,7 +51,7 @@ class Cluster:
 
     def __init__(self, home: Path, jars: Path) -> None:
         self.home, self.jars = home, jars
-        own = iter(sorted({port for _ in range(2) for port in free_ports().values()}))
+        own = iter(sorted({port for _ in range(2) for port in find_free_ports().values()}))
         self.ports = {(name, port): next(own) for name in BROKERS for port in (9092, 9093, 9094)}
         self.settings = Settings.load(
             home=home,
@@ -98,7 +98,7 @@ class Cluster:
             name=name,
             home=self.home,
             argv=self.java("kafka.Kafka", str(file)),
-            healthy=lambda: health.accepts("127.0.0.1", self.ports[name, BETWEEN_BROKERS]),
+            healthy=lambda: health.is_listening("127.0.0.1", self.ports[name, BETWEEN_BROKERS]),
             ports={"kafka_port": self.ports[name, CLIENTS]},
             files={file: "".join(f"{key}={value}\n" for key, value in properties.items())},
             prepare=format_storage,
@@ -112,7 +112,7 @@ class Cluster:
         }
         variables = BASE["connect"]["environment"] | OVERLAY[name]["environment"]
         environ = {key: variables_given[key] for key in variables if key.startswith("LIQ_")}
-        port = free_ports()["connect_port"]
+        port = find_free_ports()["connect_port"]
         script = ["sh", str(ROOT / "docker" / "connect" / "cluster")]
         printed = subprocess.check_output(
             script, env=os.environ | environ | {"HOSTNAME": "127.0.0.1"}, text=True
@@ -126,7 +126,7 @@ class Cluster:
             home=self.home,
             argv=self.java(options, "org.apache.kafka.connect.cli.ConnectDistributed", str(file)),
             env=environ | {"LIQ_QUESTDB_HTTP_PORT": str(stack.questdb_http_port)},
-            healthy=lambda: health.http_ok("127.0.0.1", port, "/health"),
+            healthy=lambda: health.answers_http("127.0.0.1", port, "/health"),
             ports={"connect_port": port},
             files={file: text},
             start_timeout=180,

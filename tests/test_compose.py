@@ -22,7 +22,7 @@ import yaml
 
 from liq.config import Settings
 from liq.stack.resolve import LOCALE
-from liq.stack.servers import CONNECT, KAFKA, QUESTDB, servers
+from liq.stack.servers import CONNECT, KAFKA, QUESTDB, define_servers
 
 _NO_CLIENT = 69  # tools/docker-compose found neither the client nor Go
 ROOT = Path(__file__).parents[1]
@@ -46,7 +46,7 @@ def embedded(tmp_path: Path) -> dict[str, Any]:
         questdb_admin_password="ADMIN",
         questdb_reader_password="READER",
     )
-    return {service.name: service for service in servers(settings)}
+    return {service.name: service for service in define_servers(settings)}
 
 
 def properties(service: Any) -> dict[str, str]:

@@ -11,7 +11,7 @@ from liq.delivery.producer import Producer
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.query import questdb
 from liq.records.streams import LIQUIDATIONS
-from support.helpers import PATIENCE_S, eventually, free_ports, own_streams, reached, running
+from support.helpers import PATIENCE_S, eventually, find_free_ports, own_streams, reached, running
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def mine(stack: Settings) -> Iterator[Settings]:
     """The stack by a topic and a table of liquidations alone."""
     name = uuid.uuid4().hex[:8]
     own = stack.with_streams(liquidations={"topic": f"mine.{name}", "table": f"mine_{name}"})
-    settings = own.model_copy(update={"simulator_port": free_ports()["simulator_port"]})
+    settings = own.model_copy(update={"simulator_port": find_free_ports()["simulator_port"]})
     yield settings
     connect.remove(settings)
 

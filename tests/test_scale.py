@@ -11,9 +11,9 @@ from liq.config import Settings
 from liq.delivery import connect, messaging
 from liq.records.streams import LIQUIDATIONS
 from liq.stack import control, process
-from liq.stack.servers import CONNECT, servers
+from liq.stack.servers import CONNECT, define_servers
 from liq.stack.service import Service
-from support.helpers import PATIENCE_S, consume, eventually, free_ports, running
+from support.helpers import PATIENCE_S, consume, eventually, find_free_ports, running
 from support.rows import ask
 
 pytestmark = pytest.mark.stack
@@ -37,9 +37,9 @@ def wide(pipeline: Settings) -> Iterator[Settings]:
 @pytest.fixture
 def second(stack: Settings, tmp_path: Path) -> Iterator[Service]:
     """A worker in the group of the stack's own."""
-    port = free_ports()["connect_port"]
+    port = find_free_ports()["connect_port"]
     settings = stack.model_copy(update={"home": tmp_path, "connect_port": port})
-    [worker] = [service for service in servers(settings) if service.name == CONNECT]
+    [worker] = [service for service in define_servers(settings) if service.name == CONNECT]
     control.launch([worker], settings)
     control.wait_healthy(worker)
     yield worker

@@ -32,7 +32,7 @@ from liq.delivery import connect, messaging
 from liq.query import questdb
 from liq.records.streams import LIQUIDATIONS
 from liq.web import serve
-from support.helpers import PATIENCE_S, eventually, free_ports, own_streams
+from support.helpers import PATIENCE_S, eventually, find_free_ports, own_streams
 
 FLAGS = [
     "--no-sandbox",
@@ -51,7 +51,7 @@ BARS = """Array.from(
 @pytest.fixture(scope="session")
 def settings(stack: Settings) -> Settings:
     """A topic, table and connector of these tests' own."""
-    ports = free_ports()
+    ports = find_free_ports()
     settings = own_streams(stack, LIQUIDATIONS).model_copy(
         update={name: ports[name] for name in ("dashboard_port", "simulator_port")}
     )

@@ -13,7 +13,7 @@ from liq.config import Settings
 from liq.records.model import Completeness, FeedHealth, Side, Source
 from liq.web import serve
 from liq.web.voila_app import gallery
-from support.helpers import eventually, free_ports
+from support.helpers import eventually, find_free_ports
 from support.rows import insert, insert_prices, liquidation, micros_of, own_table, price, report
 
 pytestmark = [
@@ -33,7 +33,7 @@ EMPTY_FIGURES = """Array.from(document.querySelectorAll(".js-plotly-plot"))
 def settings(stack: Settings) -> Settings:
     """Tables with an hour of a market: prints in bursts at several venues, and the price."""
     settings = own_table(stack).model_copy(
-        update={"dashboard_port": free_ports()["dashboard_port"]}
+        update={"dashboard_port": find_free_ports()["dashboard_port"]}
     )
     now = datetime.now(UTC)
     ago = [timedelta(minutes=2 + n // 8 * 2, seconds=n % 8) for n in range(200)]

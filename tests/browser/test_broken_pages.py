@@ -10,7 +10,7 @@ from playwright.async_api import Browser
 from browser.conftest import Visit, opened, serving, threaded
 from liq.config import Settings
 from liq.web import serve
-from support.helpers import free_ports
+from support.helpers import find_free_ports
 
 pytestmark = [
     pytest.mark.stack,
@@ -40,7 +40,7 @@ async def visited(
     chromium: Browser, settings: Settings, log: Path, fails: set[int], pool: int = 0
 ) -> AsyncIterator[Visit]:
     """Open the page of such a server."""
-    own = settings.model_copy(update={"dashboard_port": free_ports()["dashboard_port"]})
+    own = settings.model_copy(update={"dashboard_port": find_free_ports()["dashboard_port"]})
     program = ("-c", _SERVER.format(fails=fails, pool=pool))
     async with (
         threaded(serving(own, log, program=program)),

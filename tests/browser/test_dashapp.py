@@ -13,7 +13,7 @@ from playwright.async_api import Browser
 from browser.conftest import Visit, opened
 from liq.config import Settings
 from liq.records.model import Source
-from support.helpers import eventually, free_ports, running
+from support.helpers import eventually, find_free_ports, running
 from support.rows import health, insert, liquidation, own_table, report
 
 pytestmark = [
@@ -32,7 +32,7 @@ BARS = """Array.from(
 @pytest.fixture(scope="module")
 def behind(stack: Settings) -> Iterator[Settings]:
     """A table with one print, and the API on it."""
-    ports = free_ports()
+    ports = find_free_ports()
     settings = own_table(stack).model_copy(update={"api_port": ports["api_port"]})
     insert(settings, [liquidation(datetime.now(UTC) - timedelta(minutes=3), 1000)])
     with running(settings, "-m", "liq", "api"):
@@ -43,7 +43,7 @@ def behind(stack: Settings) -> Iterator[Settings]:
 @pytest.fixture(scope="module")
 def app(behind: Settings) -> Iterator[str]:
     """The address of ``streamlit run dashapp.py``."""
-    port = free_ports()["lab_port"]
+    port = find_free_ports()["lab_port"]
     url = f"http://127.0.0.1:{port}"
     command = ["-m", "streamlit", "run", str(ROOT / "dashapp.py"), "--server.port", str(port)]
     with running(behind, *command) as process:

@@ -18,7 +18,7 @@ from liq.delivery.producer import Producer
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.web import serve
 from liq.web.dashboard.board_queries import BOARDS
-from support.helpers import eventually, free_ports
+from support.helpers import eventually, find_free_ports
 
 pytestmark = [
     pytest.mark.stack,
@@ -185,7 +185,7 @@ async def test_a_page_whose_kernel_died_gets_another(
 async def test_an_open_page_outlives_a_restart_of_the_server(
     visit: Visiting, market: Producer, settings: Settings, tmp_path: Path
 ) -> None:
-    own = settings.model_copy(update={"dashboard_port": free_ports()["dashboard_port"]})
+    own = settings.model_copy(update={"dashboard_port": find_free_ports()["dashboard_port"]})
     async with AsyncExitStack() as left:
         async with threaded(serving(own, tmp_path / "first", "--pool", "0")):
             visitor = await left.enter_async_context(visit(serve.build_dashboard_url(own)))

@@ -24,7 +24,7 @@ from liq.ingest.simulator.server import Schedule, Simulator
 from liq.query import questdb
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, STREAMS
 from liq.web import serve
-from support.helpers import free_ports, own_streams, running
+from support.helpers import find_free_ports, own_streams, running
 from support.rows import micros_of
 
 pytestmark = [
@@ -87,7 +87,7 @@ class Process:
 @pytest.fixture(scope="module")
 def own(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Topics, tables and sinks of these tests' own, and a catalogue that they may break."""
-    ports = free_ports()
+    ports = find_free_ports()
     catalogue = tmp_path_factory.mktemp("liveness") / "queries.json"
     catalogue.write_text(assets.path("queries.json").read_text())
     chosen = {one: ports[one] for one in ("dashboard_port", "simulator_port")}

@@ -16,7 +16,7 @@ from browser.conftest import Visit, opened, serving
 from liq.config import Settings
 from liq.stack import health
 from liq.web import api, serve
-from support.helpers import eventually, free_ports, running
+from support.helpers import eventually, find_free_ports, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -78,7 +78,7 @@ serve.run_dashboard(pool=0, browser=False)
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     home = tmp_path_factory.mktemp("liq")
-    return Settings.load(home=home, **free_ports()).with_lab_token()
+    return Settings.load(home=home, **find_free_ports()).with_lab_token()
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,7 @@ async def test_no_script_runs_in_the_login(chromium: Browser, dashboard: str) ->
 
 async def test_no_script_runs_in_the_docs_of_the_api(chromium: Browser, settings: Settings) -> None:
     with running(settings, "-m", "liq", "api"):
-        eventually(lambda: health.accepts("127.0.0.1", settings.api_port))
+        eventually(lambda: health.is_listening("127.0.0.1", settings.api_port))
         async with visited(chromium, api.build_url(settings)) as visitor:
             await visitor.shows("GET /totals")
             assert await visitor.page.evaluate("window.refused") == []
@@ -197,7 +197,7 @@ async def test_no_script_runs_in_jupyterlab_and_it_works(
 
 async def test_no_script_runs_in_streamlit(chromium: Browser, settings: Settings) -> None:
     with running(settings, "-m", "liq", "streamlit", "--no-browser"):
-        eventually(lambda: health.accepts("127.0.0.1", settings.streamlit_port))
+        eventually(lambda: health.is_listening("127.0.0.1", settings.streamlit_port))
         async with visited(chromium, settings.streamlit_url) as visitor:
             await visitor.shows("start it with: liq api", ".stApp")
             assert await visitor.page.evaluate("window.refused") == []

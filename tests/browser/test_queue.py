@@ -12,7 +12,7 @@ from playwright.async_api import Browser
 from browser.conftest import opened, serving, threaded
 from liq.config import Settings
 from liq.web import serve
-from support.helpers import PATIENCE_S, free_ports
+from support.helpers import PATIENCE_S, find_free_ports
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +22,7 @@ KERNEL, XSRF = r'id="liq-page">\{"kernel": "([^"]+)"', r'id="liq-visit">\{"xsrf"
 @pytest_asyncio.fixture(loop_scope="session")
 async def settings(tmp_path: Path) -> AsyncIterator[Settings]:
     """A dashboard of one kernel; it has no QuestDB to read."""
-    settings = Settings.load(home=tmp_path, dashboard_kernels=1, **free_ports())
+    settings = Settings.load(home=tmp_path, dashboard_kernels=1, **find_free_ports())
     async with threaded(serving(settings, tmp_path / "log", "--pool", "0")):
         yield settings
 

@@ -44,7 +44,7 @@ from liq.query import questdb
 from liq.records.model import Liquidation
 from liq.records.streams import LIQUIDATIONS
 from liq.stack import apps, control, health
-from liq.stack.ports import free_ports
+from liq.stack.ports import find_free_ports
 from support.helpers import PATIENCE_S, eventually, running
 from support.proxy import Proxy
 from support.rows import liquidation
@@ -209,7 +209,7 @@ class Storm:
         self._random = random.Random(plan.seed)  # noqa: S311 - no secret
         self._total = plan.rate * plan.seconds
         self.settings = Settings.load(
-            home=home, kafka_host=_FRONT, questdb_host=_FRONT, **free_ports()
+            home=home, kafka_host=_FRONT, questdb_host=_FRONT, **find_free_ports()
         )
         self._ledger = Ledger(home / "ledger")
         self._corrupt: set[bytes] = set()
@@ -228,9 +228,9 @@ class Storm:
             scope.callback(local.down, settings)
             local.up(settings)
             connect.ensure(settings)
-            control.launch([apps.supervisor(settings)], settings)
+            control.launch([apps.define_supervisor(settings)], settings)
             scope.enter_context(running(settings, "-m", "liq", "simulate", *self._load()))
-            eventually(lambda: health.accepts("127.0.0.1", settings.simulator_port))
+            eventually(lambda: health.is_listening("127.0.0.1", settings.simulator_port))
             self._feeds = [scope.enter_context(Feed(settings, f"feed-{n}")) for n in (1, 2)]
             with Disorder(settings, self._plan.seed) as disorder:
                 self._blow()

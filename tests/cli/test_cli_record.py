@@ -15,8 +15,8 @@ from support.helpers import (
     PATIENCE_S,
     consume,
     eventually,
+    find_free_ports,
     finish,
-    free_ports,
     own_streams,
     running,
 )
@@ -42,7 +42,7 @@ def recorded(folder: Path, settings: Settings) -> list[Path]:
 @pytest.mark.stack
 def test_a_recording_is_replayed(stack: Settings, tmp_path: Path) -> None:
     own = own_streams(stack, LIQUIDATIONS, names=["topic"])
-    settings = own.model_copy(update={"simulator_port": free_ports()["simulator_port"]})
+    settings = own.model_copy(update={"simulator_port": find_free_ports()["simulator_port"]})
     files = recorded(tmp_path, settings)
     assert [file.name.partition("-")[0] for file in files] == ["bybit", "htx"]
     assert all(frame.source is Source.SIMULATOR for file in files for frame in Recording(file))

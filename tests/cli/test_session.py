@@ -23,16 +23,16 @@ from liq.ingest.venues import VENUES
 from liq.ingest.venues.binance import BINANCE_USDM
 from liq.query import questdb
 from liq.stack import ServiceState
-from support.helpers import PATIENCE_S, eventually, free_ports
+from support.helpers import PATIENCE_S, eventually, find_free_ports
 
 SERVERS = {"kafka", "questdb", "connect"}
 APPS = {"simulator", "producer", "dashboard", "alerts", "supervisor"}
-FACES = {"api", "streamlit"}
+EXTRAS = {"api", "streamlit"}
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Settings]:
-    settings = Settings.load(home=tmp_path, **free_ports())
+    settings = Settings.load(home=tmp_path, **find_free_ports())
     yield settings
     local.down(settings)
 
@@ -79,7 +79,7 @@ def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
     dead.kill()
     eventually(lambda: processes(own).get("producer", dead) != dead)
     said = liq_run(own, "--rate", "5", "--with", "streamlit")
-    assert set(processes(own)) == SERVERS | APPS | FACES
+    assert set(processes(own)) == SERVERS | APPS | EXTRAS
     assert {f"api: {own.api_url}", f"streamlit: {own.streamlit_url}"} <= set(said)
     assert httpx.get(f"{own.api_url}/latest_timestamp", timeout=PATIENCE_S).json()[0]["rows"] > 20
     assert httpx.get(f"{own.streamlit_url}/_stcore/health", timeout=PATIENCE_S).text == "ok"
@@ -88,7 +88,7 @@ def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
     for log in (own.home / "logs").iterdir():
         assert not [secret for secret in secrets if secret in log.read_text()], log
 
-    assert set(local.down(own)) == SERVERS | APPS | FACES
+    assert set(local.down(own)) == SERVERS | APPS | EXTRAS
     assert processes(own) == {}
     assert {each.name for each in local.status(own)} == SERVERS
 

@@ -24,7 +24,7 @@ from liq.records.model import Source
 from liq.records.streams import LIQUIDATIONS
 from liq.web.api.app import QueryLimit
 from support import forked
-from support.helpers import PATIENCE_S, eventually, free_ports
+from support.helpers import PATIENCE_S, eventually, find_free_ports
 from support.records import numbered
 from support.rows import insert, liquidation, own_table
 
@@ -145,7 +145,7 @@ def _passed(limit: QueryLimit) -> list[str]:
 
 
 def test_a_child_examines_without_the_thread_of_its_parents_examiner(tmp_path: Path) -> None:
-    examiner = Examiner(Settings.load(home=tmp_path, **free_ports()))
+    examiner = Examiner(Settings.load(home=tmp_path, **find_free_ports()))
     assert _examined(examiner) == []
     assert not forked.in_fork(lambda: _examined(examiner))
 

@@ -22,7 +22,7 @@ from liq.config import Settings
 from liq.web import serve
 from liq.web.voila_app import forking
 from liq.web.voila_app.kernels import Forked
-from support.helpers import PATIENCE_S, eventually, free_ports
+from support.helpers import PATIENCE_S, eventually, find_free_ports
 
 pytestmark = pytest.mark.skipif(not forking.SUPPORTED, reason="this system's kernels are started")
 
@@ -45,7 +45,7 @@ def provisioner() -> Forked:
 @contextmanager
 def kernel(folder: Path) -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
     """Run a kernel as the dashboard's server does."""
-    config = serve.create_dashboard_config(Settings.load(home=folder, **free_ports()))
+    config = serve.create_dashboard_config(Settings.load(home=folder, **find_free_ports()))
     KernelProvisionerFactory.clear_instance()
     KernelProvisionerFactory.instance(config=config)
     with pytest.MonkeyPatch.context() as patch, kernels.private_folder() as private:
@@ -182,7 +182,7 @@ child.start(); child.join()"""
 def test_a_server_that_ends_leaves_none_behind(
     tmp_path: Path, end: Callable[[psutil.Process], None]
 ) -> None:
-    settings = Settings.load(home=tmp_path, **free_ports())
+    settings = Settings.load(home=tmp_path, **find_free_ports())
     with serving(settings, tmp_path / "log", "--pool", "2") as server:
         eventually(lambda: len(forked(server)) == 2)
         family = server.children(recursive=True)

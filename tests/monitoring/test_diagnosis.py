@@ -15,7 +15,7 @@ from liq.monitoring import diagnosis
 from liq.monitoring.diagnosis import Examiner, FeedReport, Part, Pulse
 from liq.query import questdb
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS
-from support.helpers import eventually, free_ports, stopped
+from support.helpers import eventually, find_free_ports, stopped
 from support.rows import health, own_table, report
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -112,7 +112,7 @@ def test_servers_that_hang_are_named_in_a_few_seconds(
 
 @pytest.mark.stack
 def test_servers_that_are_away_are_named(pipeline: Settings) -> None:
-    away = pipeline.model_copy(update=free_ports())
+    away = pipeline.model_copy(update=find_free_ports())
     assert found(away) == [
         (Part.QUESTDB, "QuestDB is away"),
         (Part.KAFKA, "Kafka does not answer"),
@@ -131,7 +131,7 @@ def test_a_refused_password_is_no_questdb_that_is_away(pipeline: Settings) -> No
 
 @pytest.mark.stack
 def test_one_broker_of_several_that_is_away_is_named(stack: Settings) -> None:
-    port = free_ports()["kafka_port"]
+    port = find_free_ports()["kafka_port"]
     both = f"{stack.kafka_bootstrap},127.0.0.1:{port}"
     some = stack.model_copy(update={"kafka_brokers": both})
     assert messaging.probe_brokers(stack, timeout=10) == {}
@@ -174,7 +174,7 @@ def test_producers_are_blamed_only_when_all_else_answers(stack: Settings) -> Non
     now = datetime.now(UTC)
     report(settings, [health(now - timedelta(seconds=30), exchange="okx")])
     assert found(settings) == [(Part.PRODUCER, "producer of okx does not report")]
-    away = settings.model_copy(update={"connect_port": free_ports()["connect_port"]})
+    away = settings.model_copy(update={"connect_port": find_free_ports()["connect_port"]})
     assert [part for part, _ in found(away)] == [Part.CONNECT]
 
 
@@ -225,7 +225,7 @@ def test_a_supervisor_that_gives_no_sign_of_life_is_missed(tmp_path: Path) -> No
 
 
 def test_an_examiner_asks_in_the_background_and_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
-    away = Settings.load(**free_ports())
+    away = Settings.load(**find_free_ports())
     monkeypatch.setattr(diagnosis, "_AGAIN_S", 0.0)
     examiner = Examiner(away)
 

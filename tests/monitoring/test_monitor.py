@@ -13,7 +13,7 @@ from liq.monitoring import monitor
 from liq.query import questdb
 from liq.records.model import Source
 from liq.records.streams import LIQUIDATIONS, STREAMS
-from support.helpers import eventually, free_ports
+from support.helpers import eventually, find_free_ports
 from support.rows import health, liquidation, report
 
 pytestmark = pytest.mark.stack
@@ -83,14 +83,14 @@ def test_a_suspended_table_is_reported_and_resumed(pipeline: Settings) -> None:
 def test_a_repair_that_fails_stops_no_other_repair(pipeline: Settings) -> None:
     connect.remove(pipeline)
     asyncio.run(send(pipeline, 10))
-    without = pipeline.model_copy(update={"questdb_pg_port": free_ports()["questdb_pg_port"]})
+    without = pipeline.model_copy(update={"questdb_pg_port": find_free_ports()["questdb_pg_port"]})
     with pytest.raises(StackError, match="QuestDB"):
         monitor.repair(without)
     eventually(lambda: seen(pipeline).lag == 0)
 
 
 def test_a_part_that_is_away_does_not_hide_the_others(pipeline: Settings) -> None:
-    ports = free_ports()
+    ports = find_free_ports()
     for port, lost in (
         ("kafka_port", "partitions"),
         ("connect_port", "sink"),

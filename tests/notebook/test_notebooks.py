@@ -21,7 +21,7 @@ from liq.notebook import notebooks
 from liq.query import questdb
 from liq.records.model import Completeness, FeedHealth, Source
 from liq.records.streams import LIQUIDATIONS
-from support.helpers import eventually, free_ports, own_streams
+from support.helpers import eventually, find_free_ports, own_streams
 from support.rows import (
     ask,
     insert,
@@ -144,7 +144,7 @@ def test_late_output_of_a_busy_kernel_is_not_left_out(tmp_path: Path) -> None:
 def own(stack: Settings) -> Settings:
     """A topic, table and connector of the test's own; the notebook is to ensure the sink."""
     settings = own_streams(stack, LIQUIDATIONS).model_copy(
-        update={"simulator_port": free_ports()["simulator_port"]}
+        update={"simulator_port": find_free_ports()["simulator_port"]}
     )
     messaging.ensure_topics(settings)
     questdb.ensure_table(settings)
@@ -183,7 +183,7 @@ def test_a_dashboard_of_nothing_fails(own: Settings) -> None:
 
 
 def test_the_tour_works_where_nothing_runs(tmp_path: Path) -> None:
-    settings = Settings.load(home=tmp_path / "home", **free_ports())
+    settings = Settings.load(home=tmp_path / "home", **find_free_ports())
     ran = notebooks.run("00-start-here", settings=settings)
     assert len(figures(ran)) == 1
     assert "simulated in this kernel, because: cannot reach QuestDB" in str(ran.cells)

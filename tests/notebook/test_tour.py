@@ -10,7 +10,7 @@ import liq
 from liq.analysis import charts
 from liq.config import Settings
 from liq.notebook import tour
-from support.helpers import free_ports
+from support.helpers import find_free_ports
 from support.rows import insert, liquidation, own_table
 
 
@@ -37,7 +37,7 @@ def test_bars_of_simulated_prints_have_the_columns_of_the_query() -> None:
 
 
 def test_without_servers_it_simulates_and_gives_the_reason(tmp_path: Path) -> None:
-    bars = tour.load_first_picture(settings=Settings.load(home=tmp_path, **free_ports()))
+    bars = tour.load_first_picture(settings=Settings.load(home=tmp_path, **find_free_ports()))
     assert len(bars) > 50
     assert bars.attrs["origin"].startswith(
         "simulated in this kernel, because: cannot reach QuestDB"

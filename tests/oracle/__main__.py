@@ -9,12 +9,12 @@ from liq import stack as local
 from liq.config import Settings
 from liq.stack import resolve
 from liq.stack.control import launch, wait_healthy
-from liq.stack.servers import QUESTDB, servers
-from liq.stack.service import silent
+from liq.stack.servers import QUESTDB, define_servers
+from liq.stack.service import ignore_event
 from oracle.answers import ANSWERS
 from oracle.rounds import faults
 from oracle.world import loaded, world
-from support.helpers import free_ports
+from support.helpers import find_free_ports
 
 
 def main() -> int:
@@ -27,9 +27,9 @@ def main() -> int:
     parser.add_argument("--query", action="append", choices=list(ANSWERS), help="only this one")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings.load(home=Path(folder), **free_ports())
-        resolve.ensure(settings, silent)
-        (questdb,) = (service for service in servers(settings) if service.name == QUESTDB)
+        settings = Settings.load(home=Path(folder), **find_free_ports())
+        resolve.ensure(settings, ignore_event)
+        (questdb,) = (service for service in define_servers(settings) if service.name == QUESTDB)
         try:
             launch([questdb], settings)
             wait_healthy(questdb)

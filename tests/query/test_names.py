@@ -20,7 +20,7 @@ from liq.query.exports import read_stamp
 from liq.query.formats import MEDIA_TYPES
 from liq.web import api
 from liq.web.client import Client
-from support.helpers import PATIENCE_S, free_ports, running
+from support.helpers import PATIENCE_S, find_free_ports, running
 from support.proxy import Statements
 from support.rows import insert, insert_one_of_each, insert_prices, liquidation, own_table, price
 
@@ -170,7 +170,7 @@ def test_the_api_answers_with_notes(own: Settings) -> None:
 
 @pytest.fixture
 def served(own: Settings) -> Iterator[Settings]:
-    settings = own.model_copy(update={"api_port": free_ports()["api_port"]})
+    settings = own.model_copy(update={"api_port": find_free_ports()["api_port"]})
     server = create_server(api.create_app(settings), host=settings.host, port=settings.api_port)
     thread = Thread(target=server.run)
     thread.start()

@@ -20,7 +20,7 @@ from liq.query import questdb
 from liq.records.model import Alert, Liquidation, Severity, Text
 from liq.records.streams import ALERTS, FEED_HEALTH, LIQUIDATIONS, PRICES, Stream
 from liq.stack.servers import QUESTDB
-from support.helpers import PATIENCE_S, eventually, free_ports, own_streams, stopped
+from support.helpers import PATIENCE_S, eventually, find_free_ports, own_streams, stopped
 from support.proxy import Proxy, Statements
 from support.rows import ask, health, insert, insert_alerts, liquidation, own_table, report
 
@@ -174,7 +174,7 @@ def test_a_slow_statement_is_given_up(stack: Settings) -> None:
 def test_without_questdb_the_error_names_address_and_fix(
     tmp_path: Path, call: Callable[[Settings], object]
 ) -> None:
-    away = Settings.load(home=tmp_path, **free_ports())
+    away = Settings.load(home=tmp_path, **find_free_ports())
     where = f"127.0.0.1:{away.questdb_pg_port}"
     with pytest.raises(QuestDBError, match=f"cannot reach QuestDB at {where}; .*liq up"):
         call(away)

@@ -16,7 +16,7 @@ from liq.query import questdb
 from liq.records.streams import LIQUIDATIONS
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB
 from liq.web.api.app import RUNNING
-from support.helpers import PATIENCE_S, eventually, free_ports, running, stopped
+from support.helpers import PATIENCE_S, eventually, find_free_ports, running, stopped
 from support.rows import insert, liquidation, own_table
 
 pytestmark = pytest.mark.stack
@@ -34,7 +34,7 @@ def served(stack: Settings) -> Iterator[Settings]:
     settings = own_table(stack)
     insert(settings, [liquidation("2026-01-01T10:00:00", 1234.5)])
     settings = settings.model_copy(
-        update={"query_timeout": TIMEOUT_S, "api_port": free_ports()["api_port"]}
+        update={"query_timeout": TIMEOUT_S, "api_port": find_free_ports()["api_port"]}
     )
     with running(settings, "-m", "liq", "api"):
         eventually(lambda: answers(settings, "/totals"))

@@ -22,7 +22,7 @@ from browser.conftest import serving
 from liq.common import kernels
 from liq.config import Settings
 from liq.notebook import notebooks
-from support.helpers import PATIENCE_S, eventually, free_ports, running
+from support.helpers import PATIENCE_S, eventually, find_free_ports, running
 
 CHANNELS = 5  # shell, iopub, stdin, control, heartbeat
 # the interpreter may be where nobody cannot go: it starts as root, then becomes nobody
@@ -49,7 +49,7 @@ pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can become a
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings.load(home=tmp_path / "home", **free_ports()).with_lab_token()
+    return Settings.load(home=tmp_path / "home", **find_free_ports()).with_lab_token()
 
 
 def as_nobody(paths: list[str]) -> dict[str, str]:

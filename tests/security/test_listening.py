@@ -16,7 +16,7 @@ from liq import stack as local
 from liq.config import Settings
 from liq.records.streams import LIQUIDATIONS
 from liq.stack import health
-from support.helpers import PATIENCE_S, eventually, free_ports, running
+from support.helpers import PATIENCE_S, eventually, find_free_ports, running
 
 pytestmark = pytest.mark.stack
 
@@ -28,7 +28,7 @@ EVIL = "evil.example"
 @pytest.fixture(scope="module")
 def apps(stack: Settings) -> Iterator[Settings]:
     """The stack with every app beside it that listens."""
-    ports = free_ports()
+    ports = find_free_ports()
     settings = stack.model_copy(update={name: ports[name] for name in (*APPS, "simulator_port")})
     with ExitStack() as stack_:
         for name in APPS.values():
@@ -37,7 +37,7 @@ def apps(stack: Settings) -> Iterator[Settings]:
         stack_.enter_context(running(settings, "-m", "liq", "simulate"))
         for name in (*APPS, "simulator_port"):
             port = getattr(settings, name)
-            eventually(lambda port=port: health.accepts("127.0.0.1", port))  # type: ignore[misc]
+            eventually(lambda port=port: health.is_listening("127.0.0.1", port))  # type: ignore[misc]
         yield settings
 
 
@@ -157,7 +157,7 @@ def test_questdbs_http_server_opens_to_its_admin_only(
 
 
 def test_questdb_takes_no_lines_over_bare_tcp(stack: Settings) -> None:
-    assert not health.accepts(stack.questdb_host, 9009)
+    assert not health.is_listening(stack.questdb_host, 9009)
 
 
 @pytest.mark.parametrize("name", ["dashboard_port", "lab_port"])

@@ -36,7 +36,7 @@ from liq.records.streams import STREAMS, Stream
 from liq.web import serve
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.voila_app import gallery
-from support.helpers import PATIENCE_S, eventually, free_ports, own_streams, running
+from support.helpers import PATIENCE_S, eventually, find_free_ports, own_streams, running
 
 pytestmark = [
     pytest.mark.stack,
@@ -199,7 +199,7 @@ def publish(settings: Settings, now: datetime) -> None:
 @pytest.fixture(scope="module")
 def hostile(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Tables and topics of this test's own, full of markup."""
-    ports = free_ports()
+    ports = find_free_ports()
     served = ("dashboard_port", "lab_port", "api_port", "streamlit_port", "simulator_port")
     settings = own_streams(stack).model_copy(update={name: ports[name] for name in served})
     local.provision(settings)

@@ -23,7 +23,7 @@ from liq.stack import health, process
 from liq.stack.servers import QUESTDB
 from liq.stack.supervisor import Supervisor
 from liq.web import api
-from support.helpers import PATIENCE_S, configure_questdb, eventually, free_ports
+from support.helpers import PATIENCE_S, configure_questdb, eventually, find_free_ports
 from support.rows import ask, insert, liquidation
 
 pytestmark = pytest.mark.stack
@@ -46,7 +46,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         home=tmp_path_factory.mktemp("limits"),
         query_timeout=QUERY_S,
         questdb_memory_mb=MEMORY_MB,
-        **free_ports(),
+        **find_free_ports(),
     )
     configure_questdb(settings)
     try:
@@ -173,7 +173,7 @@ def test_the_api_names_the_fix_for_too_little_memory(own: Settings) -> None:
 def test_idle_connections_keep_nobody_out(port: str, crowd: int, own: Settings) -> None:
     def answered() -> bool:
         if port == "questdb_health_port":
-            return health.http_ok(own.questdb_host, own.questdb_health_port, "/status")
+            return health.answers_http(own.questdb_host, own.questdb_health_port, "/status")
         try:
             if port == "questdb_pg_port":
                 return len(questdb.fetch("SELECT 1", settings=own)) == 1

@@ -43,7 +43,7 @@ from liq.records.model import Alert, Severity, Text
 from liq.stack import health
 from liq.stack.process import lock
 from liq.web.client import Client
-from support.helpers import PATIENCE_S, free_ports
+from support.helpers import PATIENCE_S, find_free_ports
 
 QUERY_S = 3.0
 SLACK_S = 8.0  # all calls are made at once, by a busy machine
@@ -140,15 +140,15 @@ def post_alert(settings: Settings) -> None:
 
 
 def probe(settings: Settings) -> None:
-    assert not health.http_ok(HOST, settings.api_port, "/" * 5)
+    assert not health.answers_http(HOST, settings.api_port, "/" * 5)
 
 
 def probe_kafka(settings: Settings) -> None:
-    assert not health.kafka_ready(HOST, settings.kafka_port)
+    assert not health.is_kafka_ready(HOST, settings.kafka_port)
 
 
 def probe_websocket(settings: Settings) -> None:
-    assert not health.websocket_ok(f"ws://{HOST}:{settings.api_port}/")
+    assert not health.opens_websocket(f"ws://{HOST}:{settings.api_port}/")
 
 
 def look(settings: Settings) -> None:
@@ -213,7 +213,7 @@ def outcomes(
     begun: dict[tuple[str, str], Future[Outcome]] = {}
     for kind in KINDS:
         ports: dict[str, Any] = {}
-        for name in free_ports():
+        for name in find_free_ports():
             piece = {"kafka_port": KAFKA, "questdb_pg_port": QUESTDB}.get(name, HTTP)
             servers.append(Server(piece if kind == "dripping" else b""))
             ports[name] = servers[-1].port

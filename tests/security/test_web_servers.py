@@ -16,7 +16,7 @@ import pytest
 from browser.conftest import serving
 from liq.config import Settings
 from liq.stack import health
-from support.helpers import PATIENCE_S, eventually, free_ports, running
+from support.helpers import PATIENCE_S, eventually, find_free_ports, running
 
 EVIL = "evil.example"
 KERNEL = "6454fcb7-dcf1-4e89-9018-e3345cd65ecb"
@@ -84,7 +84,9 @@ PATHS = (
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     home = tmp_path_factory.mktemp("liq")
-    return Settings.load(home=home, allowed_hosts="liq.example", **free_ports()).with_lab_token()
+    return Settings.load(
+        home=home, allowed_hosts="liq.example", **find_free_ports()
+    ).with_lab_token()
 
 
 @pytest.fixture(scope="module")
@@ -336,7 +338,7 @@ def test_the_token_is_printed_on_a_terminal_only(settings: Settings, logs: Path)
 
 def test_streamlit_has_the_headers_and_answers_to_its_names_only(settings: Settings) -> None:
     with running(settings, "-m", "liq", "streamlit", "--no-browser"):
-        eventually(lambda: health.accepts("127.0.0.1", settings.streamlit_port))
+        eventually(lambda: health.is_listening("127.0.0.1", settings.streamlit_port))
         for path in ("/", "/_stcore/health", "/nothing", "/static/js/nothing.js"):
             answer = httpx.get(f"{settings.streamlit_url}{path}", timeout=PATIENCE_S)
             check(answer, "streamlit")

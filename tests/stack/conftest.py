@@ -9,13 +9,13 @@ import pytest
 from liq import stack as local
 from liq.config import Settings
 from liq.stack import apps, control
-from support.helpers import PATIENCE_S, eventually, free_ports
+from support.helpers import PATIENCE_S, eventually, find_free_ports
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
     """Settings of a home of the test's own; what runs in it at the end is ended."""
-    made = Settings.load(home=tmp_path / "home", **free_ports())
+    made = Settings.load(home=tmp_path / "home", **find_free_ports())
     yield made
     local.down(made)
 
@@ -23,7 +23,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 @pytest.fixture
 def supervised(settings: Settings) -> Settings:
     """A running supervisor, and a simulated exchange that it looks after."""
-    services = [apps.simulator(settings), apps.supervisor(settings)]
+    services = [apps.define_simulator(settings), apps.define_supervisor(settings)]
     control.launch(services, settings)
     for service in services:
         control.wait_healthy(service)

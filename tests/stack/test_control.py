@@ -21,7 +21,7 @@ from liq.query import questdb
 from liq.stack import ServiceState
 from liq.stack.control import wait_healthy
 from liq.stack.service import Service
-from support.helpers import PATIENCE_S, eventually, free_ports
+from support.helpers import PATIENCE_S, eventually, find_free_ports
 
 pytestmark = pytest.mark.stack
 
@@ -31,7 +31,7 @@ STOPPED = dict.fromkeys(HEALTHY, ServiceState.STOPPED)
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    settings = Settings.load(home=tmp_path_factory.mktemp("own"), **free_ports())
+    settings = Settings.load(home=tmp_path_factory.mktemp("own"), **find_free_ports())
     yield settings
     local.down(settings)
 

@@ -104,7 +104,7 @@ def test_a_stepped_clock_changes_nothing(supervised: Settings, hours: int, tmp_p
 def test_damaged_pid_files_lose_no_process_and_double_none(
     supervised: Settings, text: str | None
 ) -> None:
-    services = [apps.simulator(supervised), apps.supervisor(supervised)]
+    services = [apps.define_simulator(supervised), apps.define_supervisor(supervised)]
     before = pids(supervised)
     for service in services:
         damage(service, text)
@@ -127,26 +127,26 @@ def test_the_supervisor_does_not_restart_a_service_with_a_damaged_pid_file(
     before = pids(supervised)
     beats = apps.heartbeat_file(supervised)
     for _ in range(3):
-        damage(apps.simulator(supervised), "")
+        damage(apps.define_simulator(supervised), "")
         begin = beats.stat().st_mtime_ns
-        eventually(apps.simulator(supervised).pid_file.read_text)
+        eventually(apps.define_simulator(supervised).pid_file.read_text)
         eventually(lambda: beats.stat().st_mtime_ns > begin + 2e9)  # noqa: B023
     assert (pids(supervised), of_home(supervised)) == (before, sorted(before.values()))
 
 
 def test_there_is_one_supervisor_though_its_pid_file_is_gone(supervised: Settings) -> None:
-    damage(apps.supervisor(supervised), None)
+    damage(apps.define_supervisor(supervised), None)
     assert "a supervisor runs already" in liq(supervised, "supervise").stderr
 
 
 def test_a_supervisor_in_the_foreground_writes_its_own_damaged_pid_file_again(
     settings: Settings,
 ) -> None:
-    file = apps.supervisor(settings).pid_file
+    file = apps.define_supervisor(settings).pid_file
     with running(settings, "-m", "liq", "supervise") as supervisor:
         for text in ("", "{", None):
             eventually(lambda: process.find(file))
-            damage(apps.supervisor(settings), text)
+            damage(apps.define_supervisor(settings), text)
             found = eventually(lambda: process.find(file))
             assert found
             assert found.process.pid == supervisor.pid
@@ -157,7 +157,7 @@ def test_a_supervisor_in_the_foreground_writes_its_own_damaged_pid_file_again(
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_full_disk_leaves_no_process_that_nobody_knows(settings: Settings, kind: str) -> None:
     settings.home.mkdir(parents=True, exist_ok=True)
-    simulator = apps.simulator(settings)
+    simulator = apps.define_simulator(settings)
     with small_disk(kind, settings.home / "run") as disk:
         control.launch([simulator], settings)
         control.end([simulator], settings)
@@ -165,7 +165,7 @@ def test_a_full_disk_leaves_no_process_that_nobody_knows(settings: Settings, kin
         with pytest.raises(StackError, match=r"free disk|No space left|File too large"):
             control.launch([simulator], settings)
         with pytest.raises(StackError, match=r"free disk|No space left|File too large"):
-            control.adopt(apps.supervisor(settings), settings)
+            control.adopt(apps.define_supervisor(settings), settings)
         assert of_home(settings) == []
         assert not simulator.pid_file.exists()
         disk.free()
@@ -187,7 +187,7 @@ def test_after_a_reboot_strangers_with_the_old_pids_are_left_alone(
     strangers = [subprocess.Popen(SLEEP) for _ in files]
     for file, stranger in zip(files, strangers, strict=True):
         # it began at the same tick, but of this boot
-        begun = {"pid": stranger.pid, "born": identity.born(stranger.pid)}
+        begun = {"pid": stranger.pid, "born": identity.read_start(stranger.pid)}
         file.write_text(json.dumps(json.loads(file.read_text()) | begun))
     done = liq(supervised, "status", within=boot)
     assert done.returncode == 3, done.stdout  # all of it died with the machine

@@ -12,14 +12,14 @@ import pytest
 from liq.config import Settings
 from liq.ingest.simulator.server import Simulator
 from liq.stack import health
-from support.helpers import free_ports
+from support.helpers import find_free_ports
 
 HOST = "127.0.0.1"
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings.load(home=tmp_path, **free_ports())
+    return Settings.load(home=tmp_path, **find_free_ports())
 
 
 class NotFound(BaseHTTPRequestHandler):
@@ -39,19 +39,19 @@ def web_port() -> Iterator[int]:
 
 
 def test_nobody_there() -> None:
-    port = free_ports()["kafka_port"]
-    assert not health.accepts(HOST, port)
-    assert not health.http_ok(HOST, port, "/")
-    assert not health.kafka_ready(HOST, port)
-    assert not health.websocket_ok(f"ws://{HOST}:{port}/")
+    port = find_free_ports()["kafka_port"]
+    assert not health.is_listening(HOST, port)
+    assert not health.answers_http(HOST, port, "/")
+    assert not health.is_kafka_ready(HOST, port)
+    assert not health.opens_websocket(f"ws://{HOST}:{port}/")
 
 
 def test_another_server_there(web_port: int) -> None:
-    assert health.accepts(HOST, web_port)
-    assert not health.http_ok(HOST, web_port, "/health")
-    assert not health.kafka_ready(HOST, web_port)
-    assert not health.websocket_ok(f"ws://{HOST}:{web_port}/")
-    assert not health.websocket_ok(f"wss://{HOST}:{web_port}/")
+    assert health.is_listening(HOST, web_port)
+    assert not health.answers_http(HOST, web_port, "/health")
+    assert not health.is_kafka_ready(HOST, web_port)
+    assert not health.opens_websocket(f"ws://{HOST}:{web_port}/")
+    assert not health.opens_websocket(f"wss://{HOST}:{web_port}/")
 
 
 def _hang_up(server: socket.socket) -> None:
@@ -61,9 +61,9 @@ def _hang_up(server: socket.socket) -> None:
 def test_one_that_hangs_up() -> None:
     with socket.create_server((HOST, 0)) as server:
         threading.Thread(target=_hang_up, args=[server], daemon=True).start()
-        assert not health.kafka_ready(HOST, server.getsockname()[1])
+        assert not health.is_kafka_ready(HOST, server.getsockname()[1])
 
 
 async def test_an_exchange_is_reported_by_its_websocket(settings: Settings) -> None:
     async with Simulator(settings=settings) as simulator:
-        assert await asyncio.to_thread(health.websocket_ok, simulator.url)
+        assert await asyncio.to_thread(health.opens_websocket, simulator.url)

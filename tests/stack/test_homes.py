@@ -20,8 +20,8 @@ from liq.errors import ConfigError
 from liq.query import queries, questdb
 from liq.records.streams import CASCADES
 from liq.stack import resolve
-from liq.stack.servers import SERVERS, servers
-from support.helpers import PATIENCE_S, consume, eventually, finish, free_ports, running
+from liq.stack.servers import SERVERS, define_servers
+from support.helpers import PATIENCE_S, consume, eventually, find_free_ports, finish, running
 from support.homes import ALL, BEYOND, ODD
 from support.rows import liquidation
 
@@ -34,7 +34,7 @@ def test_every_program_is_given_the_folders_as_they_are(name: str, tmp_path: Pat
     settings = Settings.load(home=home, cache=cache)
     assert (settings.home, settings.cache) == (home, cache)
     assert Settings.load(home=settings.environ()["LIQ_HOME"]).home == home
-    kafka, database, connect = servers(settings)
+    kafka, database, connect = define_servers(settings)
     assert str(home / "conf" / "kafka.properties") in kafka.argv
     assert str(home / "questdb") in database.argv
     assert all(text.isascii() for service in (kafka, connect) for text in service.files.values())
@@ -91,7 +91,7 @@ def test_a_row_goes_through_a_stack_with_all_odd_characters_and_reset_deletes_al
     stack: Settings, tmp_path: Path
 ) -> None:
     home, cache = tmp_path / f"home {ALL}{BEYOND}", tmp_path / f"cache {ALL}"
-    settings = Settings.load(home=home, cache=cache, **free_ports())
+    settings = Settings.load(home=home, cache=cache, **find_free_ports())
     jars = with_jars_of(stack, settings)
 
     def command(*words: str) -> str:

@@ -217,14 +217,16 @@ def test_a_process_whose_pid_file_is_gone_is_found_its_children_and_namesakes_ar
 
 
 def test_a_container_with_the_same_folders_is_another_ones(pid_file: Path) -> None:
-    mark = identity.mark(pid_file, "d")
+    mark = identity.build_mark(pid_file, "d")
     argv = ["unshare", "--pid", "--fork", "--kill-child", *SLEEP]
     allowed = subprocess.run([*argv[:-2], "true"], capture_output=True, check=False)
     if allowed.returncode:
         pytest.skip("this user may not make namespaces")
     with subprocess.Popen(argv, env=os.environ | mark) as outside:
         (inside,) = eventually(psutil.Process(outside.pid).children)
-        outside_mark = [one.process.pid for one in identity.marked() if one.pid_file == pid_file]
+        outside_mark = [
+            one.process.pid for one in identity.find_marked() if one.pid_file == pid_file
+        ]
         assert outside_mark == [outside.pid]
         assert identity._marked(inside) is None
         outside.kill()

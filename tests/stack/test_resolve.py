@@ -12,7 +12,7 @@ from liq.common import assets
 from liq.config import Settings
 from liq.errors import StackError
 from liq.stack import resolve
-from liq.stack.service import silent
+from liq.stack.service import ignore_event
 from support.homes import ODD
 
 MAVEN = """#!/bin/sh
@@ -56,7 +56,7 @@ def test_maven_runs_once_and_never_again(maven: Path, settings: Settings) -> Non
     resolve.ensure(settings, lambda *event: events.append(event))
     assert (resolve.folder(settings) / "kafka").is_dir()
     assert ("maven", "downloaded 1 jars: kafka-clients-1.jar") in events
-    resolve.ensure(settings, silent)
+    resolve.ensure(settings, ignore_event)
     assert runs(maven) == 1
     assert sorted(path.name for path in settings.cache.iterdir()) == [
         "lock",
@@ -69,7 +69,7 @@ def test_maven_runs_once_and_never_again(maven: Path, settings: Settings) -> Non
 def test_maven_gets_paths_that_it_cannot_misread(name: str, maven: Path, tmp_path: Path) -> None:
     maven.write_text(MAVEN + f'for word; do printf "%s\\n" "$word" >> {maven}.words; done')
     settings = Settings.load(home=tmp_path, cache=tmp_path / name)
-    resolve.ensure(settings, silent)
+    resolve.ensure(settings, ignore_event)
     words = Path(f"{maven}.words").read_text().splitlines()
     paths = [word.partition("=")[2] for word in words if word.startswith("-Dliq.")]
     assert len(paths) == 2
@@ -83,9 +83,9 @@ def test_maven_gets_paths_that_it_cannot_misread(name: str, maven: Path, tmp_pat
 
 
 def test_two_at_once_build_once(maven: Path, settings: Settings) -> None:
-    code = "from liq.stack import resolve; from liq.stack.service import silent;"
+    code = "from liq.stack import resolve; from liq.stack.service import ignore_event;"
     code += "from liq.config import Settings;"
-    code += "resolve.ensure(Settings.load(), silent)"
+    code += "resolve.ensure(Settings.load(), ignore_event)"
     environment = os.environ | settings.environ()
     both = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
     assert [each.wait() for each in both] == [0, 0]
@@ -97,7 +97,7 @@ def test_failure_names_reason_and_log_and_leaves_nothing_behind(
 ) -> None:
     maven.write_text(FAILING)
     with pytest.raises(StackError) as caught:
-        resolve.ensure(settings, silent)
+        resolve.ensure(settings, ignore_event)
     assert "project y: Connection refused" in str(caught.value)
     assert str(settings.cache / "maven.log") in str(caught.value)
     assert "Scanning" in (settings.cache / "maven.log").read_text()
@@ -110,7 +110,7 @@ def test_unused_folders_go_and_the_latest_used_stay(maven: Path, settings: Setti
         folder = settings.cache / f"stack-{age}"
         folder.mkdir()
         os.utime(folder, (1e9 - age, 1e9 - age))
-    resolve.ensure(settings, silent)
+    resolve.ensure(settings, ignore_event)
     left = {path.name for path in settings.cache.glob("stack-*")}
     assert left == {"stack-0", "stack-1", "stack-2", resolve.folder(settings).name}
 

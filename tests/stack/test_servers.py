@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from liq.config import Settings
-from liq.stack.servers import CONNECT, escape_property, render_properties, servers
+from liq.stack.servers import CONNECT, define_servers, escape_property, render_properties
 from liq.stack.service import Service
 from support.homes import ODD
 
@@ -35,7 +35,7 @@ VALUES = [
 
 
 def connect(settings: Settings) -> Service:
-    (service,) = (each for each in servers(settings) if each.name == CONNECT)
+    (service,) = (each for each in define_servers(settings) if each.name == CONNECT)
     return service
 
 

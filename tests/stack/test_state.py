@@ -7,8 +7,8 @@ import pytest
 
 from liq import stack as local
 from liq.config import Settings
-from liq.stack.state import ServiceState, ServiceStatus, advice
-from support.helpers import free_ports
+from liq.stack.state import ServiceState, ServiceStatus, advise
+from support.helpers import find_free_ports
 
 UP = [
     ServiceStatus(name=name, state=ServiceState.HEALTHY, address="x", port=1)
@@ -31,11 +31,11 @@ PRODUCER = ServiceStatus(name="producer", state=ServiceState.HEALTHY, address=""
     ],
 )
 def test_the_states_lead_to_advice(found: list[ServiceStatus], advised: str) -> None:
-    assert advised in advice(found)
+    assert advised in advise(found)
 
 
 def test_the_overview_lists_services_that_do_not_run(tmp_path: Path) -> None:
-    frame = local.overview(Settings.load(home=tmp_path, **free_ports()))
+    frame = local.overview(Settings.load(home=tmp_path, **find_free_ports()))
     assert set(frame["service"]) == {"kafka", "connect", "questdb"}
     assert set(frame["state"]) == {"stopped"}
     assert frame["memory_mb"].isna().all()

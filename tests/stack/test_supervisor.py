@@ -24,9 +24,9 @@ from liq.errors import ConnectError, QuestDBError, StackError
 from liq.query import questdb
 from liq.records.streams import LIQUIDATIONS, PRICES, Stream
 from liq.stack import ServiceState, Supervisor, apps, control, identity, process
-from liq.stack.servers import servers
+from liq.stack.servers import define_servers
 from liq.stack.service import Service
-from support.helpers import PATIENCE_S, configure_questdb, eventually, free_ports, running
+from support.helpers import PATIENCE_S, configure_questdb, eventually, find_free_ports, running
 from support.rows import liquidation, price
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A running stack with a simulated feed and its supervisor."""
-    settings = Settings.load(home=tmp_path_factory.mktemp("own"), **free_ports())
+    settings = Settings.load(home=tmp_path_factory.mktemp("own"), **find_free_ports())
     configure_questdb(settings)
     try:
         session.run(settings, source=session.RunSource.SIMULATOR, rate=50)
@@ -210,8 +210,8 @@ def test_down_ends_the_supervisor_first_and_nothing_comes_back(own: Settings) ->
 
 
 def test_one_that_cannot_live_is_given_up_loudly(tmp_path: Path) -> None:
-    settings = Settings.load(home=tmp_path, **free_ports())
-    broken = apps.producer(settings, ["nowhere"])
+    settings = Settings.load(home=tmp_path, **find_free_ports())
+    broken = apps.define_producer(settings, ["nowhere"])
     control.launch([broken], settings)
     logged: list[str] = []
     supervisor = Supervisor(settings, lambda name, event: logged.append(f"{name}: {event}"))
@@ -234,29 +234,29 @@ def test_one_that_cannot_live_is_given_up_loudly(tmp_path: Path) -> None:
 def searches() -> Iterator[list[None]]:
     """Give a list with an item for each scan of all processes of the machine."""
     made: list[None] = []
-    marked = identity.marked
+    marked = identity.find_marked
 
     def counted() -> Iterator[identity.Marked]:
         made.append(None)
         return marked()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(identity, "marked", counted)
+        patch.setattr(identity, "find_marked", counted)
         yield made
 
 
 def test_all_processes_are_checked_once_for_a_status_and_for_checks_in_a_row(
     tmp_path: Path,
 ) -> None:
-    settings = Settings.load(home=tmp_path, **free_ports())
+    settings = Settings.load(home=tmp_path, **find_free_ports())
     supervisor = Supervisor(settings)
     (tmp_path / "run").mkdir()
-    apps.producer(settings).pid_file.write_text("torn")
+    apps.define_producer(settings).pid_file.write_text("torn")
     with searches() as made:
         for _ in range(3):
             supervisor.check()
     assert len(made) == 1
-    for app in (apps.simulator(settings), apps.alerts(settings)):
+    for app in (apps.define_simulator(settings), apps.define_alerts(settings)):
         app.pid_file.write_text('{"pid": 0, "created": 0, "definition": "", "argv": []}')
     with searches() as made:
         local.status(settings)
@@ -267,9 +267,9 @@ def test_neither_a_lasting_fault_nor_a_full_disk_ends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("liq.stack.supervisor._CHECK_S", 0.01)
-    settings = Settings.load(home=tmp_path, **free_ports())
+    settings = Settings.load(home=tmp_path, **find_free_ports())
     (tmp_path / "run" / "findings.jsonl").mkdir(parents=True)  # nothing can be written there
-    apps.producer(settings).pid_file.write_text("torn")
+    apps.define_producer(settings).pid_file.write_text("torn")
     logged: list[str] = []
     checks: list[object] = []
 
@@ -292,10 +292,10 @@ def test_neither_a_lasting_fault_nor_a_full_disk_ends_it(
 
 
 def test_a_fault_with_one_service_keeps_no_other_from_being_started_again(tmp_path: Path) -> None:
-    settings = Settings.load(home=tmp_path, **free_ports())
-    simulator = apps.simulator(settings)
+    settings = Settings.load(home=tmp_path, **find_free_ports())
+    simulator = apps.define_simulator(settings)
     control.launch([simulator], settings)
-    for each in (apps.producer(settings), *servers(settings)):
+    for each in (apps.define_producer(settings), *define_servers(settings)):
         each.pid_file.mkdir()  # nobody can read it
     shown = {one.name: one for one in local.status(settings)}
     assert shown["kafka"].state is ServiceState.UNHEALTHY
@@ -315,7 +315,7 @@ def test_a_fault_with_one_service_keeps_no_other_from_being_started_again(tmp_pa
         "producer",
         "questdb",
     ]
-    for each in servers(settings):
+    for each in define_servers(settings):
         each.pid_file.rmdir()
 
     def revived() -> bool:
@@ -324,14 +324,14 @@ def test_a_fault_with_one_service_keeps_no_other_from_being_started_again(tmp_pa
 
     eventually(revived, every=0.2)
     assert has_event(settings, "simulator", "died, started again")
-    apps.producer(settings).pid_file.rmdir()
+    apps.define_producer(settings).pid_file.rmdir()
     local.down(settings)
 
 
 def test_one_that_cannot_be_started_is_not_given_up(tmp_path: Path) -> None:
     """A full disk or a taken port is no death: it is started as soon as it can be."""
-    settings = Settings.load(home=tmp_path, **free_ports())
-    simulator = apps.simulator(settings)
+    settings = Settings.load(home=tmp_path, **find_free_ports())
+    simulator = apps.define_simulator(settings)
     control.launch([simulator], settings)
     found = process.find(simulator.pid_file)
     assert found
@@ -351,7 +351,7 @@ def test_one_that_cannot_be_started_is_not_given_up(tmp_path: Path) -> None:
 
 
 def test_a_service_that_dies_while_it_is_stopped_is_not_restarted(tmp_path: Path) -> None:
-    settings = Settings.load(home=tmp_path, **free_ports())
+    settings = Settings.load(home=tmp_path, **find_free_ports())
     service = Service(name="sleep", home=tmp_path, argv=["sleep", "1000"], healthy=lambda: True)
     control.launch([service], settings)
     found = process.find(service.pid_file)

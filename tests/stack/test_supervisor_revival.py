@@ -50,14 +50,14 @@ def test_status_names_dead_services_then_starts_the_supervisor_which_restarts_th
     supervised: Settings,
 ) -> None:
     assert liq(supervised, "status").returncode == 0
-    kill(apps.supervisor(supervised))
-    kill(apps.simulator(supervised))
+    kill(apps.define_supervisor(supervised))
+    kill(apps.define_simulator(supervised))
     first = liq(supervised, "status")
     assert first.returncode == UNHEALTHY
     assert "simulator: see `liq logs simulator`" in first.stdout
     assert "the supervisor died or hangs" in first.stdout
     assert first.stderr == "the supervisor died; started it again\n"
-    eventually(lambda: process_of(apps.simulator(supervised)))
+    eventually(lambda: process_of(apps.define_simulator(supervised)))
     eventually(lambda: liq(supervised, "status").returncode == 0, every=0.5)
     event_lines = [f"{one.subject}: {one.event}" for one in local.recent_events(supervised)]
     assert "supervisor: died, started again" in event_lines
@@ -65,7 +65,7 @@ def test_status_names_dead_services_then_starts_the_supervisor_which_restarts_th
 
 
 def test_any_command_that_uses_the_stack_starts_a_killed_supervisor(supervised: Settings) -> None:
-    kill(apps.supervisor(supervised))
+    kill(apps.define_supervisor(supervised))
     for words in (["logs", "--help"], ["env"], ["--help"]):
         assert liq(supervised, *words).stderr == ""
     assert supervisors(supervised) == []
@@ -79,7 +79,7 @@ def test_any_command_that_uses_the_stack_starts_a_killed_supervisor(supervised: 
 def test_a_stopped_supervisor_is_shown_and_replaced_once_it_is_silent(
     supervised: Settings,
 ) -> None:
-    stopped = process_of(apps.supervisor(supervised))
+    stopped = process_of(apps.define_supervisor(supervised))
     assert stopped
     stopped.send_signal(signal.SIGSTOP)
     shown = liq(supervised, "status")
@@ -97,7 +97,7 @@ def test_a_stopped_supervisor_is_shown_and_replaced_once_it_is_silent(
 
 
 def test_commands_at_once_start_one_supervisor(supervised: Settings) -> None:
-    kill(apps.supervisor(supervised))
+    kill(apps.define_supervisor(supervised))
     with ThreadPoolExecutor() as pool:
         done = list(pool.map(lambda _: liq(supervised, "logs", "simulator"), range(5)))
     assert sorted(one.stderr for one in done)[-2:] == [
@@ -110,7 +110,7 @@ def test_commands_at_once_start_one_supervisor(supervised: Settings) -> None:
 def test_a_late_command_leaves_the_new_supervisor_alone(
     supervised: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kill(apps.supervisor(supervised))
+    kill(apps.define_supervisor(supervised))
     is_as_started = supervisor._is_as_started
 
     def overtaken(supervisor: Service) -> bool:
@@ -119,13 +119,13 @@ def test_a_late_command_leaves_the_new_supervisor_alone(
 
     monkeypatch.setattr(supervisor, "_is_as_started", overtaken)
     assert supervisor.revive_supervisor(supervised) == ""
-    assert process_of(apps.supervisor(supervised))
+    assert process_of(apps.define_supervisor(supervised))
     assert len(supervisors(supervised)) == 1
 
 
 def test_a_stack_that_was_ended_or_never_ran_is_not_started(settings: Settings) -> None:
     assert liq(settings, "status").returncode == 0
-    control.launch([apps.supervisor(settings)], settings)
+    control.launch([apps.define_supervisor(settings)], settings)
     assert liq(settings, "down").returncode == 0
     done = liq(settings, "status")
     assert (done.returncode, done.stderr) == (0, "")
@@ -133,7 +133,7 @@ def test_a_stack_that_was_ended_or_never_ran_is_not_started(settings: Settings) 
 
 
 def test_a_supervisor_with_other_settings_is_left_to_liq_run(supervised: Settings) -> None:
-    kill(apps.supervisor(supervised))
+    kill(apps.define_supervisor(supervised))
     other = supervised.model_copy(update={"query_timeout": 7.0})
     done = liq(other, "logs", "simulator")
     assert done.stderr.startswith("the supervisor died, so nothing that dies is started again")
@@ -148,7 +148,7 @@ def test_a_supervisor_in_the_foreground_leaves_nothing_when_it_is_ended(
     with running(settings, "-m", "liq", "supervise") as foreground:
         eventually(apps.heartbeat_file(settings).exists)
         finish(foreground, number)
-    assert not apps.supervisor(settings).pid_file.exists()
+    assert not apps.define_supervisor(settings).pid_file.exists()
     assert liq(settings, "status").returncode == 0
 
 

@@ -25,7 +25,7 @@ from liq.stack import process as pids
 
 _T = TypeVar("_T")
 
-free_ports = ports.free_ports  # tests take it from here
+find_free_ports = ports.find_free_ports  # tests take it from here
 
 _TESTS = Path(__file__).parents[1]
 PATIENCE_S = 120.0  # when a wait counts as hung: a busy machine is slow, not broken

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import yaml
 
-from support.helpers import eventually, free_ports
+from support.helpers import eventually, find_free_ports
 
 ROOT = Path(__file__).parents[2]
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
@@ -24,7 +24,7 @@ class Cluster:
     """A master and a worker of one core."""
 
     def __init__(self, folder: Path) -> None:
-        ports = free_ports().values()
+        ports = find_free_ports().values()
         self._folder = folder
         self._port, self._pages, self._worker_pages, *_ = ports
         self.address = f"spark://127.0.0.1:{self._port}"

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from liq.config import Settings
 from liq.stack import control
-from liq.stack.servers import CONNECT, servers
-from support.helpers import free_ports
+from liq.stack.servers import CONNECT, define_servers
+from support.helpers import find_free_ports
 
 
 @contextmanager
 def own_worker(stack: Settings, home: Path, **changes: object) -> Iterator[Settings]:
     """Start a worker that shares no connector with the stack's, and return its settings."""
-    port = free_ports()["connect_port"]
+    port = find_free_ports()["connect_port"]
     settings = stack.model_copy(update={"home": home, "connect_port": port, **changes})
-    [worker] = [service for service in servers(settings) if service.name == CONNECT]
+    [worker] = [service for service in define_servers(settings) if service.name == CONNECT]
     [(file, text)] = worker.files.items()
     own = uuid.uuid4().hex[:8]
     for name in ("liq-connect", "connect-configs", "connect-offsets", "connect-status"):

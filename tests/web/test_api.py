@@ -36,7 +36,7 @@ from liq.records.model import Side, Source
 from liq.records.streams import LIQUIDATIONS
 from liq.web import api
 from liq.web.api.endpoint import PAGING
-from support.helpers import PATIENCE_S, eventually, free_ports, running
+from support.helpers import PATIENCE_S, eventually, find_free_ports, running
 from support.proxy import Statements
 from support.rows import ask, insert, liquidation, own_table, refresh_views
 
@@ -70,7 +70,7 @@ def client(app: Flask) -> FlaskClient:
 @pytest.fixture
 def offline(tmp_path: Path) -> Settings:
     """Settings of a stack that does not run."""
-    return Settings.load(home=tmp_path, **free_ports())
+    return Settings.load(home=tmp_path, **find_free_ports())
 
 
 def window(key: str) -> dict[str, str]:

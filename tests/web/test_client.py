@@ -16,7 +16,7 @@ from liq.errors import ApiError
 from liq.query import queries
 from liq.web import api
 from liq.web.client import Client
-from support.helpers import free_ports
+from support.helpers import find_free_ports
 from support.rows import insert, liquidation, own_table
 
 
@@ -24,7 +24,7 @@ from support.rows import insert, liquidation, own_table
 def served(stack: Settings) -> Iterator[Settings]:
     """Settings of an API that asks for the token."""
     settings = own_table(stack).model_copy(
-        update={"api_port": free_ports()["api_port"], "api_token_required": True}
+        update={"api_port": find_free_ports()["api_port"], "api_token_required": True}
     )
     insert(settings, [liquidation("2026-01-01T00:10:05.000001", 1000)])
     server = waitress.create_server(
@@ -73,7 +73,7 @@ def test_all_pages_are_read_as_one(served: Settings, monkeypatch: pytest.MonkeyP
 
 
 def test_an_api_that_is_away_is_reported_with_the_fix(tmp_path: Path) -> None:
-    settings = Settings.load(home=tmp_path, **free_ports())
+    settings = Settings.load(home=tmp_path, **find_free_ports())
     with (
         closing(Client(settings)) as client,
         pytest.raises(ApiError, match="start it with: liq api"),

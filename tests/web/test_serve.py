@@ -14,14 +14,14 @@ from browser.conftest import serving
 from liq.config import Settings
 from liq.errors import ServeError
 from liq.web import serve
-from support.helpers import PATIENCE_S, free_ports
+from support.helpers import PATIENCE_S, find_free_ports
 
 KERNEL = "6454fcb7-dcf1-4e89-9018-e3345cd65ecb"
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings.load(home=tmp_path_factory.mktemp("liq"), **free_ports())
+    return Settings.load(home=tmp_path_factory.mktemp("liq"), **find_free_ports())
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_errors_of_the_notebook_are_hidden_unless_asked_for(
     settings: Settings, tmp_path: Path, options: list[str]
 ) -> None:
     (tmp_path / "queries.json").write_text("not JSON")
-    changes = {"queries": tmp_path / "queries.json", **free_ports()}
+    changes = {"queries": tmp_path / "queries.json", **find_free_ports()}
     broken = settings.model_copy(update=changes)
     with serving(broken, tmp_path / "log", "--pool", "0", *options):
         page = page_of(broken)

@@ -10,7 +10,7 @@ from liq.config import settings as current_settings
 from liq.errors import FeedError
 from liq.ingest.venues import find_venue, resolve_names
 from liq.stack import apps, control, health
-from liq.stack.service import Report, Service, silent
+from liq.stack.service import OnEvent, Service, ignore_event
 from liq.web import serve
 
 
@@ -46,7 +46,7 @@ def run(
     rate: float = 5.0,
     prices: bool = True,
     extras: Sequence[Extra] = (),
-    progress: Report = silent,
+    progress: OnEvent = ignore_event,
 ) -> Session:
     """Start the stack, a producer, the dashboard, alerts and ``extras``. Safe to call again.
 
@@ -68,7 +68,7 @@ def run(
     """
     settings = settings or current_settings()
     venues = resolve_names(venues or apps.DEFAULT_VENUES)
-    simulator = apps.simulator(settings, rate)
+    simulator = apps.define_simulator(settings, rate)
     with ThreadPoolExecutor(1) as pool:
         choice = pool.submit(choose_source, source, venues)  # an exchange may take seconds
         control.up(settings, progress=progress)
@@ -76,18 +76,22 @@ def run(
     simulated = source is RunSource.SIMULATOR
     if not simulated:
         control.end([simulator], settings, progress)
-    producer = apps.producer(settings, venues, simulated=simulated, prices=prices)
-    started = [*([simulator] if simulated else []), producer, apps.dashboard(settings)]
+    producer = apps.define_producer(settings, venues, simulated=simulated, prices=prices)
+    started = [*([simulator] if simulated else []), producer, apps.define_dashboard(settings)]
     _start(started, settings, progress)
     # these start last, so that the dashboard has the processor first
     wanted = sorted({*extras, *([Extra.API] if Extra.STREAMLIT in extras else [])})
-    optional = [apps.face(settings, extra) for extra in wanted]
-    _start([apps.alerts(settings), *optional, apps.supervisor(settings)], settings, progress)
+    optional = [apps.define_extra(settings, extra) for extra in wanted]
+    _start(
+        [apps.define_alerts(settings), *optional, apps.define_supervisor(settings)],
+        settings,
+        progress,
+    )
     urls = {extra: service.address for extra, service in zip(wanted, optional, strict=True)}
     return Session(source, serve.build_dashboard_url(settings), urls)
 
 
-def _start(services: Sequence[Service], settings: Settings, progress: Report) -> None:
+def _start(services: Sequence[Service], settings: Settings, progress: OnEvent) -> None:
     control.launch(services, settings, progress)
     for service in services:
         control.wait_healthy(service, progress)
@@ -102,7 +106,7 @@ def choose_source(source: RunSource, venues: Sequence[str]) -> RunSource:
     if source is RunSource.SIMULATOR:
         return source
     urls = [find_venue(name).url for name in venues]
-    if any(map(health.websocket_ok, urls)):
+    if any(map(health.opens_websocket, urls)):
         return RunSource.LIVE
     if source is RunSource.LIVE:
         raise FeedError(f"cannot reach {', '.join(urls)}; try `liq run --feed simulator`")

@@ -24,7 +24,7 @@ from liq.errors import LiqError, QuestDBError
 from liq.records.streams import STREAMS
 from liq.stack import ServiceState, ServiceStatus
 from liq.stack.servers import QUESTDB
-from liq.stack.service import Report
+from liq.stack.service import OnEvent
 
 app = typer.Typer()
 UNHEALTHY = 3  # exit code of `liq status`
@@ -151,9 +151,9 @@ def status() -> None:
 
     Exits with 3 if a service or the supervisor crashed, hangs or was given up.
     """
-    unhealthy = [service for service in _show_status() if service.is_ailing]
+    unhealthy = [service for service in _show_status() if service.needs_repair]
     if unhealthy:
-        console.print(f"\n{stack.repair(unhealthy)}", style="red", soft_wrap=True)
+        console.print(f"\n{stack.advise_repair(unhealthy)}", style="red", soft_wrap=True)
         revive_supervisor()
         raise typer.Exit(UNHEALTHY)
 
@@ -269,7 +269,7 @@ def _duration(seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Report]:
+def _progress() -> Iterator[OnEvent]:
     """Show the latest event of each subject: in place on a terminal, otherwise line by line."""
     if not console.is_terminal:
         yield lambda subject, event: console.print(f"{subject}: {event}", soft_wrap=True)

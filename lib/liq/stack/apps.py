@@ -12,23 +12,28 @@ from liq.stack.service import Service
 
 SIMULATOR, PRODUCER, DASHBOARD, ALERTS = "simulator", "producer", "dashboard", "alerts"
 SUPERVISOR = "supervisor"
-API, STREAMLIT = FACES = ("api", "streamlit")
+API, STREAMLIT = EXTRAS = ("api", "streamlit")
 DEFAULT_VENUES = ("binance_usdm",)
 _KEEP_MIB = 256  # of a venue's raw frames, so that the dashboard can show what a print was made of
 
 
-def apps(settings: Settings) -> list[Service]:
+def define_apps(settings: Settings) -> list[Service]:
     """Return all apps, as they are by default."""
-    first = [simulator(settings), producer(settings), dashboard(settings), alerts(settings)]
-    return [*first, *(face(settings, name) for name in FACES), supervisor(settings)]
+    first = [
+        define_simulator(settings),
+        define_producer(settings),
+        define_dashboard(settings),
+        define_alerts(settings),
+    ]
+    return [*first, *(define_extra(settings, name) for name in EXTRAS), define_supervisor(settings)]
 
 
-def as_started(app: Service) -> Service | None:
+def restore_arguments(app: Service) -> Service | None:
     """Return an app with the arguments of its start, None if it was not started or was stopped."""
-    return replace(app, argv=process.argv(app.pid_file)) if app.pid_file.exists() else None
+    return replace(app, argv=process.read_argv(app.pid_file)) if app.pid_file.exists() else None
 
 
-def simulator(settings: Settings, rate: float = 5.0) -> Service:
+def define_simulator(settings: Settings, rate: float = 5.0) -> Service:
     """Return the simulated exchange, sending ``rate`` liquidations a second."""
     return _app(
         settings,
@@ -39,7 +44,7 @@ def simulator(settings: Settings, rate: float = 5.0) -> Service:
     )
 
 
-def producer(
+def define_producer(
     settings: Settings,
     venues: Sequence[str] = DEFAULT_VENUES,
     *,
@@ -51,31 +56,31 @@ def producer(
     It keeps recent raw frames, so that the dashboard can show the message behind a print.
     """
     options = [part for venue in venues for part in ("--venue", venue)]
-    url = ["--url", simulator(settings).address + "/{venue}"] if simulated else []
+    url = ["--url", define_simulator(settings).address + "/{venue}"] if simulated else []
     record = ["--record", str(settings.recordings), "--record-keep", str(_KEEP_MIB)]
     without = [] if prices else ["--no-prices"]
     return _app(settings, PRODUCER, ["produce", *options, *url, *record, *without])
 
 
-def dashboard(settings: Settings) -> Service:
+def define_dashboard(settings: Settings) -> Service:
     """Return the Voila dashboard."""
     address = f"http://{settings.host}:{settings.dashboard_port}"
     return _app(settings, DASHBOARD, ["dashboard", "--no-browser"], "dashboard_port", address)
 
 
-def alerts(settings: Settings) -> Service:
+def define_alerts(settings: Settings) -> Service:
     """Return the evaluator of alert rules."""
     return _app(settings, ALERTS, ["alerts"])
 
 
-def face(settings: Settings, name: str) -> Service:
+def define_extra(settings: Settings, name: str) -> Service:
     """Return the HTTP API or the Streamlit dashboard over it."""
     port = f"{name}_port"
     address = f"http://{settings.host}:{getattr(settings, port)}"
     return _app(settings, name, [name], port, address)
 
 
-def supervisor(settings: Settings) -> Service:
+def define_supervisor(settings: Settings) -> Service:
     """Return the supervisor of all others, healthy as long as it updates its heartbeat file."""
     beats = heartbeat_file(settings)
     return replace(
@@ -102,6 +107,8 @@ def _app(
         env=settings.environ(),
         ports=ports,
         # an app without a port does its work as long as it runs
-        healthy=lambda: all(health.accepts(settings.host, number) for number in ports.values()),
+        healthy=lambda: all(
+            health.is_listening(settings.host, number) for number in ports.values()
+        ),
         address=address,
     )

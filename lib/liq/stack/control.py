@@ -14,10 +14,10 @@ from liq.config import settings as current_settings
 from liq.errors import StackError
 from liq.records.streams import STREAMS
 from liq.stack import ports, process, resolve
-from liq.stack.apps import apps
+from liq.stack.apps import define_apps
 from liq.stack.process import lock
-from liq.stack.servers import CONNECT, KAFKA, QUESTDB, servers
-from liq.stack.service import Report, Service, silent
+from liq.stack.servers import CONNECT, KAFKA, QUESTDB, define_servers
+from liq.stack.service import OnEvent, Service, ignore_event
 from liq.stack.state import tail
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ _POLL = 0.05
 _DATA = (KAFKA, QUESTDB, "conf", "cluster-id", "journal", "spark")
 
 
-def up(settings: Settings | None = None, *, progress: Report = silent) -> None:
+def up(settings: Settings | None = None, *, progress: OnEvent = ignore_event) -> None:
     """Start what is not running, wait until all is healthy; create topics, tables and sinks.
 
     Safe to call again, and by several processes at once. A server whose settings changed is
@@ -34,7 +34,7 @@ def up(settings: Settings | None = None, *, progress: Report = silent) -> None:
     """
     settings = settings or current_settings()
     resolve.ensure(settings, progress)
-    services = servers(settings)
+    services = define_servers(settings)
     launch(services, settings, progress)
     contents = {KAFKA: _create_topics, QUESTDB: _create_tables, CONNECT: _register_sinks}
     for service in services:
@@ -54,15 +54,15 @@ def provision(settings: Settings | None = None, *, repoint: bool = False) -> Non
     _register_sinks(settings, repoint=repoint)
 
 
-def down(settings: Settings | None = None, *, progress: Report = silent) -> list[str]:
+def down(settings: Settings | None = None, *, progress: OnEvent = ignore_event) -> list[str]:
     """End every process that liq started for this home; return their names.
 
     Services that depend on others end first. Each may finish its work: Kafka closes its logs.
     """
     settings = settings or current_settings()
-    local = {service.name: service for service in servers(settings)}
-    supervisors = [app for app in apps(settings) if app.supervisor]
-    others = [app for app in apps(settings) if not app.supervisor]
+    local = {service.name: service for service in define_servers(settings)}
+    supervisors = [app for app in define_apps(settings) if app.supervisor]
+    others = [app for app in define_apps(settings) if not app.supervisor]
     waves = (supervisors, others, [local[CONNECT]], [local[KAFKA], local[QUESTDB]])
     # who holds the lock may end the supervisor at any time: it starts nothing without it
     with _locked(settings):
@@ -70,7 +70,7 @@ def down(settings: Settings | None = None, *, progress: Report = silent) -> list
         return [name for wave in waves for name in _end(wave, progress)]
 
 
-def start(name: str, settings: Settings | None = None, *, progress: Report = silent) -> None:
+def start(name: str, settings: Settings | None = None, *, progress: OnEvent = ignore_event) -> None:
     """Start one server and wait until it is healthy. Raises `StackError`."""
     settings = settings or current_settings()
     resolve.ensure(settings, progress)
@@ -79,13 +79,13 @@ def start(name: str, settings: Settings | None = None, *, progress: Report = sil
     wait_healthy(service, progress)
 
 
-def stop(name: str, settings: Settings | None = None, *, progress: Report = silent) -> None:
+def stop(name: str, settings: Settings | None = None, *, progress: OnEvent = ignore_event) -> None:
     """End one server. Raises `StackError` when there is none of that name."""
     settings = settings or current_settings()
     end([_server(settings, name)], settings, progress)
 
 
-def reset(settings: Settings | None = None, *, progress: Report = silent) -> None:
+def reset(settings: Settings | None = None, *, progress: OnEvent = ignore_event) -> None:
     """End everything and delete all data: topics, tables, sinks, what was not delivered yet.
 
     Logs, recordings and secrets stay.
@@ -101,7 +101,9 @@ def reset(settings: Settings | None = None, *, progress: Report = silent) -> Non
                 path.unlink(missing_ok=True)
 
 
-def launch(services: Sequence[Service], settings: Settings, progress: Report = silent) -> None:
+def launch(
+    services: Sequence[Service], settings: Settings, progress: OnEvent = ignore_event
+) -> None:
     """Start those of ``services`` that do not run, or run by an earlier definition.
 
     Raises `StackError`, e.g. for a port that is taken.
@@ -118,7 +120,7 @@ def launch(services: Sequence[Service], settings: Settings, progress: Report = s
         _each(lambda service: _spawn(service, progress), stale)
 
 
-def end(services: Sequence[Service], settings: Settings, progress: Report = silent) -> None:
+def end(services: Sequence[Service], settings: Settings, progress: OnEvent = ignore_event) -> None:
     """End those of ``services`` that run."""
     with _locked(settings):
         process.recover([service.pid_file for service in services])
@@ -139,7 +141,7 @@ def revive(service: Service, settings: Settings) -> bool:
         if not service.pid_file.exists() or process.find(service.pid_file):
             return False
         ports.require_free(settings.host, service.ports)
-        _spawn(service, silent)
+        _spawn(service, ignore_event)
         return True
 
 
@@ -159,16 +161,16 @@ def adopt(service: Service, settings: Settings) -> bool:
         return False
 
 
-def wait_healthy(service: Service, progress: Report = silent) -> None:
+def wait_healthy(service: Service, progress: OnEvent = ignore_event) -> None:
     """Wait until ``service`` is healthy. Raises `StackError` if it ends or takes too long."""
     begin = time.monotonic()
     while not service.healthy():
         waited = time.monotonic() - begin
         if not process.find(service.pid_file):
-            raise StackError(f"{service.name} ended while it started; {_last_words(service)}")
+            raise StackError(f"{service.name} ended while it started; {_read_log_end(service)}")
         if waited > service.start_timeout:
             raise StackError(
-                f"{service.name} does not answer after {waited:.0f} s; {_last_words(service)}"
+                f"{service.name} does not answer after {waited:.0f} s; {_read_log_end(service)}"
             )
         time.sleep(_POLL)
     progress(service.name, "healthy")
@@ -179,7 +181,7 @@ def _current(service: Service) -> bool:
     return found is not None and found.definition == service.definition
 
 
-def _spawn(service: Service, progress: Report) -> None:
+def _spawn(service: Service, progress: OnEvent) -> None:
     progress(service.name, "starting")
     try:
         for file, text in service.files.items():
@@ -199,7 +201,7 @@ def _spawn(service: Service, progress: Report) -> None:
     )
 
 
-def _end(services: Sequence[Service], progress: Report) -> list[str]:
+def _end(services: Sequence[Service], progress: OnEvent) -> list[str]:
     """End ``services``, forget those that had died, and return the names of those that ran."""
     running = [service for service in services if process.find(service.pid_file)]
     for service in running:
@@ -241,13 +243,13 @@ def _each(action: Callable[[T], object], items: Iterable[T]) -> None:
 
 
 def _server(settings: Settings, name: str) -> Service:
-    found = {service.name: service for service in servers(settings)}
+    found = {service.name: service for service in define_servers(settings)}
     if name not in found:
         raise StackError(f"there is no server {name}; there are: {', '.join(found)}")
     return found[name]
 
 
-def _last_words(service: Service) -> str:
+def _read_log_end(service: Service) -> str:
     lines = tail(service.log, 50) if service.log.exists() else []
     # without the frames of stack traces, and what the JVM says of its archive of classes
     useful = [line for line in lines if not line.startswith("\t") and "[cds]" not in line]

@@ -16,13 +16,13 @@ _WEBSOCKET_TIMEOUT = 4.0
 _STATUS = len("HTTP/1.1 200")
 
 
-def http_ok(host: str, port: int, path: str) -> bool:
+def answers_http(host: str, port: int, path: str) -> bool:
     """Return whether ``GET path`` answers 200."""
     request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
     return _status(host, port, request, _TIMEOUT) == "200"
 
 
-def accepts(host: str, port: int) -> bool:
+def is_listening(host: str, port: int) -> bool:
     """Return whether something listens on the port."""
     try:
         socket.create_connection((host, port), timeout=_TIMEOUT).close()
@@ -31,7 +31,7 @@ def accepts(host: str, port: int) -> bool:
     return True
 
 
-def kafka_ready(host: str, port: int) -> bool:
+def is_kafka_ready(host: str, port: int) -> bool:
     """Return whether the broker answers and takes part in its cluster.
 
     It asks for the cluster's metadata (Kafka protocol, api key 3, version 1, no topics): the answer
@@ -46,7 +46,7 @@ def kafka_ready(host: str, port: int) -> bool:
     return (correlation, brokers > 0) == (7, True)
 
 
-def websocket_ok(url: str) -> bool:
+def opens_websocket(url: str) -> bool:
     """Return whether the server at a ``ws`` or ``wss`` URL opens a websocket to us."""
     parts = urlsplit(url)
     secure = parts.scheme == "wss"

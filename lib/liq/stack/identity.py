@@ -27,12 +27,12 @@ class Marked(NamedTuple):
     definition: str
 
 
-def mark(pid_file: Path, definition: str) -> Mapping[str, str]:
+def build_mark(pid_file: Path, definition: str) -> Mapping[str, str]:
     """Return the environment variable that identifies a process without its ``pid_file``."""
     return {_MARK: f"{definition}:{pid_file.absolute()}"}
 
 
-def marked() -> Iterator[Marked]:
+def find_marked() -> Iterator[Marked]:
     """Yield this user's running processes that have a mark, without their children."""
     found = {each.process.pid: each for each in map(_marked, psutil.process_iter()) if each}
     for each in found.values():
@@ -45,7 +45,7 @@ def marked() -> Iterator[Marked]:
                 yield each
 
 
-def born(pid: int) -> str:
+def read_start(pid: int) -> str:
     """Return when a process began, in a clock that nobody can set; empty where there is none.
 
     Linux counts the ticks since the machine's boot, which has an id of its own.
@@ -58,14 +58,14 @@ def born(pid: int) -> str:
 
 
 def is_same(process: psutil.Process, then: str, created: float) -> bool:
-    """Return whether a process is the one that was `born` then, or else created at that time."""
-    now = born(process.pid)
+    """Return whether a process started ``then``, by `read_start`, or else was created then."""
+    now = read_start(process.pid)
     if then and now:
         return then == now
     return abs(process.create_time() - created) < _CLOCK_SLACK_S
 
 
-def uptime(process: psutil.Process) -> float:
+def measure_uptime(process: psutil.Process) -> float:
     """Return for how many seconds a process has been there, whatever the clock says."""
     try:
         begin = _ticks(process.pid) / os.sysconf("SC_CLK_TCK")

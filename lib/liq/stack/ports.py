@@ -16,7 +16,7 @@ _LOOPBACK = "127.0.0.1"
 _CHOICE = range(15_000, 32_000)
 
 
-def free_ports() -> dict[str, int]:
+def find_free_ports() -> dict[str, int]:
     """Return a free port for each port setting: what a second stack beside a running one needs."""
     candidates = iter(random.sample(_CHOICE, 1_000))
     names = (name for name in Settings.model_fields if name.endswith("_port"))

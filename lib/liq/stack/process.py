@@ -51,7 +51,7 @@ def spawn(
         pid = os.posix_spawnp(
             argv[0],
             list(argv),
-            {**env, **identity.mark(pid_file, definition)},
+            {**env, **identity.build_mark(pid_file, definition)},
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
@@ -78,7 +78,7 @@ def remember(pid: int, *, pid_file: Path, argv: Sequence[str], definition: str =
     entry = {
         "pid": pid,
         "created": created,
-        "born": identity.born(pid),
+        "born": identity.read_start(pid),
         "definition": definition,
         "argv": list(argv),
     }
@@ -89,12 +89,12 @@ def remember(pid: int, *, pid_file: Path, argv: Sequence[str], definition: str =
         raise StackError(f"cannot write {pid_file}: {error}; free disk") from error
 
 
-def argv(pid_file: Path) -> list[str]:
+def read_argv(pid_file: Path) -> list[str]:
     """Return the command line that ``pid_file`` remembers, whether or not it still runs."""
     return [str(word) for word in _entry(pid_file)["argv"]]
 
 
-def definition(pid_file: Path) -> str:
+def read_definition(pid_file: Path) -> str:
     """Return the definition in ``pid_file``, whether or not the process still runs."""
     return str(_entry(pid_file)["definition"])
 
@@ -145,7 +145,7 @@ def search(pid_files: Sequence[Path]) -> dict[Path, Remembered]:
     lost = {file.absolute(): file for file in pid_files if not _is_whole(file)}
     return {
         lost[absolute]: Remembered(process, definition)
-        for process, absolute, definition in (identity.marked() if lost else ())
+        for process, absolute, definition in (identity.find_marked() if lost else ())
         if absolute in lost and not _ended(process) and _may_be_of(process, lost[absolute])
     }
 

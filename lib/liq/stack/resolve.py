@@ -21,7 +21,7 @@ from liq.common import assets
 from liq.config import Settings
 from liq.errors import StackError
 from liq.stack.process import lock
-from liq.stack.service import Report
+from liq.stack.service import OnEvent
 
 _KEPT = 4  # folders of jars left in the cache, newest use first
 _BUILD_S = 3600.0
@@ -37,7 +37,7 @@ def folder(settings: Settings) -> Path:
     return settings.cache / f"stack-{fingerprint(assets.path('connect'))}"
 
 
-def ensure(settings: Settings, report: Report) -> None:
+def ensure(settings: Settings, report: OnEvent) -> None:
     """Build the jars if the cache lacks them; raise `StackError` when Maven is missing or fails."""
     target = folder(settings)
     if not target.is_dir():
@@ -59,7 +59,7 @@ def fingerprint(source: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _build(source: Path, target: Path, report: Report) -> None:
+def _build(source: Path, target: Path, report: OnEvent) -> None:
     check_java()
     log = target.parent / "maven.log"
     with (
@@ -88,7 +88,7 @@ def _build(source: Path, target: Path, report: Report) -> None:
     report("maven", f"built {target}")
 
 
-def _run(command: list[str], log: Path, report: Report) -> None:
+def _run(command: list[str], log: Path, report: OnEvent) -> None:
     report("maven", "resolving Kafka, Kafka Connect and QuestDB")
     jars = 0
     faults: list[str] = []

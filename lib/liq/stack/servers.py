@@ -41,7 +41,7 @@ _JVM = (
 _ESCAPED = re.compile(r"\\|^ |[^ -~]")
 
 
-def servers(settings: Settings) -> list[Service]:
+def define_servers(settings: Settings) -> list[Service]:
     """Return Kafka, QuestDB and Kafka Connect, which needs the others, as services."""
     jars = resolve.folder(settings)
     return [_kafka(settings, jars), _questdb(settings, jars), _connect(settings, jars)]
@@ -87,7 +87,7 @@ def _kafka(settings: Settings, jars: Path) -> Service:
         prepare=prepare,
         options=lambda: _class_archive(jars, KAFKA),
         stop_timeout=_STOP,
-        healthy=lambda: health.kafka_ready(settings.kafka_host, port),
+        healthy=lambda: health.is_kafka_ready(settings.kafka_host, port),
         address=settings.kafka_bootstrap,
     )
 
@@ -139,7 +139,9 @@ def _connect(settings: Settings, jars: Path) -> Service:
         files={file: render_properties(options)},
         options=lambda: _class_archive(jars, CONNECT),
         stop_timeout=_STOP,
-        healthy=lambda: health.http_ok(settings.connect_host, settings.connect_port, "/health"),
+        healthy=lambda: health.answers_http(
+            settings.connect_host, settings.connect_port, "/health"
+        ),
         address=settings.connect_url,
     )
 
@@ -242,9 +244,9 @@ def _questdb(settings: Settings, jars: Path) -> Service:
 
     def healthy() -> bool:
         return (
-            health.http_ok(host, probe, "/status")
-            and health.accepts(host, http)
-            and health.accepts(host, pg)
+            health.answers_http(host, probe, "/status")
+            and health.is_listening(host, http)
+            and health.is_listening(host, pg)
         )
 
     return Service(

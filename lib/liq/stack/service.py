@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-Report = Callable[[str, str], None]
+OnEvent = Callable[[str, str], None]
 """Called with a subject (``maven``, a service's name) and what is happening to it."""
 
 
@@ -58,5 +58,5 @@ class Service:
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def silent(subject: str, event: str) -> None:
+def ignore_event(subject: str, event: str) -> None:
     """Report nothing."""

@@ -19,8 +19,8 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import QuestDBError, QuestDBLoginError, StackError
 from liq.stack import identity, process
-from liq.stack.apps import SUPERVISOR, apps
-from liq.stack.servers import QUESTDB, servers
+from liq.stack.apps import SUPERVISOR, define_apps
+from liq.stack.servers import QUESTDB, define_servers
 from liq.stack.service import Service
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class ServiceStatus:
     fault: str = ""
 
     @property
-    def is_ailing(self) -> bool:
+    def needs_repair(self) -> bool:
         """Whether it should run but has died or is not healthy."""
         return self.state in (ServiceState.DIED, ServiceState.UNHEALTHY)
 
@@ -78,7 +78,7 @@ def status(settings: Settings | None = None) -> list[ServiceStatus]:
     Services that run without a valid pid file are included.
     """
     settings = settings or current_settings()
-    local, others = servers(settings), apps(settings)
+    local, others = define_servers(settings), define_apps(settings)
     # nothing is written, since another command may stop services and delete pid files now
     lost = process.search([service.pid_file for service in (*local, *others)])
     started = [app for app in others if app.pid_file.exists() or app.pid_file in lost]
@@ -191,7 +191,7 @@ def _status(service: Service, lost: process.Remembered | None) -> ServiceStatus:
     if not found:
         return absent
     try:
-        uptime = identity.uptime(found.process)
+        uptime = identity.measure_uptime(found.process)
         starts = uptime < service.start_timeout and not service.supervisor  # it is there or hangs
         late = ServiceState.STARTING if starts else ServiceState.UNHEALTHY
         fault = ""
@@ -228,15 +228,15 @@ def overview(settings: Settings | None = None) -> "pd.DataFrame":
             "address": [one.address for one in found],
         }
     )
-    frame.attrs["advice"] = advice(found)
+    frame.attrs["advice"] = advise(found)
     return frame
 
 
-def advice(found: Sequence[ServiceStatus]) -> str:
+def advise(found: Sequence[ServiceStatus]) -> str:
     """Return advice on what to do next, from the states of services."""
     states = {one.name: one.state for one in found}
-    if ailing := [one for one in found if one.is_ailing]:
-        return repair(ailing)
+    if ailing := [one for one in found if one.needs_repair]:
+        return advise_repair(ailing)
     if ServiceState.STARTING in states.values():
         return "Some services are still starting: run this cell again in a moment."
     if ServiceState.STOPPED in states.values():
@@ -250,7 +250,7 @@ def advice(found: Sequence[ServiceStatus]) -> str:
     return "Everything runs."
 
 
-def repair(ailing: Sequence[ServiceStatus]) -> str:
+def advise_repair(ailing: Sequence[ServiceStatus]) -> str:
     """Return advice for services that died or are not healthy."""
     names = [one.name for one in ailing]
     others = [name for name in names if name != SUPERVISOR]

@@ -23,8 +23,8 @@ from liq.config import settings as current_settings
 from liq.errors import ConnectError, LiqError, QuestDBError, StackError
 from liq.records.streams import STREAMS
 from liq.stack import apps, control, process
-from liq.stack.servers import QUESTDB, servers
-from liq.stack.service import Report, Service, silent
+from liq.stack.servers import QUESTDB, define_servers
+from liq.stack.service import OnEvent, Service, ignore_event
 from liq.stack.state import add_event
 
 _CHECK_S = 1.0
@@ -72,7 +72,7 @@ class _Case:
 class Supervisor:
     """Repairs one stack; ``report`` gets the events that `liq status` shows."""
 
-    def __init__(self, settings: Settings | None = None, report: Report = silent) -> None:
+    def __init__(self, settings: Settings | None = None, report: OnEvent = ignore_event) -> None:
         self._settings = settings or current_settings()
         self._report = report
         self._cases: dict[str, _Case] = {}
@@ -87,7 +87,7 @@ class Supervisor:
 
         Raises `StackError` when another supervisor does.
         """
-        supervisor = apps.supervisor(self._settings)
+        supervisor = apps.define_supervisor(self._settings)
         adopted = self._adopted = control.adopt(supervisor, self._settings)
         over = threading.Event()
         heart = threading.Thread(target=self._beat, args=(over,), name="liq-heart", daemon=True)
@@ -105,21 +105,21 @@ class Supervisor:
         """Repair parts that are broken and due."""
         self._checked_at = time.monotonic()
         self._guard("supervisor", self._stay_known)
-        local = servers(self._settings)
+        local = define_servers(self._settings)
         for server in local:
-            self._guard(server.name, partial(self._look_after, server))
-        for app in apps.apps(self._settings):
+            self._guard(server.name, partial(self._check_process, server))
+        for app in apps.define_apps(self._settings):
             if not app.supervisor:
-                self._guard(app.name, partial(self._look_after_app, app, local))
+                self._guard(app.name, partial(self._check_app, app, local))
         if time.monotonic() >= self._ask_at:
             self._ask_at = time.monotonic() + _ASK_S
-            self._guard("sinks", self._look_after_sinks)
-            self._guard("tables", self._look_after_tables)
-            self._guard("queries", self._look_after_queries)
+            self._guard("sinks", self._check_sinks)
+            self._guard("tables", self._check_tables)
+            self._guard("queries", self._check_queries)
 
     def _stay_known(self) -> None:
         """Rewrite the pid file if it is damaged; without a mark no other process can."""
-        supervisor = apps.supervisor(self._settings)
+        supervisor = apps.define_supervisor(self._settings)
         if self._adopted and process.find(supervisor.pid_file) is None:
             control.adopt(supervisor, self._settings)
 
@@ -150,20 +150,20 @@ class Supervisor:
             if fault != before:
                 self._log_event(name, fault)
 
-    def _look_after_app(self, app: Service, local: Sequence[Service]) -> None:
-        started = apps.as_started(app)
+    def _check_app(self, app: Service, local: Sequence[Service]) -> None:
+        started = apps.restore_arguments(app)
         if started is None:
             return
         # without its servers it would die again, and be given up for no fault of its own
         needed = (server for server in local if server.pid_file.exists())
         if not control.has_died(started) or all(server.healthy() for server in needed):
-            self._look_after(started)
+            self._check_process(started)
 
-    def _look_after(self, service: Service) -> None:
+    def _check_process(self, service: Service) -> None:
         case = self._cases.get(service.name)
         if not control.has_died(service):
             if case and service.healthy():
-                self._well(service.name)
+                self._close_case(service.name)
         elif case and case.starts == _QUICK_DEATHS:
             if case.given_up:
                 return
@@ -186,7 +186,7 @@ class Supervisor:
         except (LiqError, OSError) as error:  # a taken port, a full disk: it is tried again
             self._note_repair(service.name, f"died, cannot be started again: {error}")
 
-    def _look_after_sinks(self) -> None:
+    def _check_sinks(self) -> None:
         from liq.delivery import connect  # noqa: PLC0415 - loads while the servers start
 
         with contextlib.suppress(ConnectError):  # away or starting: that is its process's matter
@@ -194,12 +194,12 @@ class Supervisor:
                 name = f"sink {stream.connector(self._settings)}"
                 failures = connect.status(self._settings, stream).failures
                 if not failures:
-                    self._well(name)
+                    self._close_case(name)
                 elif self._due(name):
                     restart = partial(connect.restart, self._settings, stream)
                     self._repair(name, restart, "failed", "restarted", "; ".join(failures))
 
-    def _look_after_tables(self) -> None:
+    def _check_tables(self) -> None:
         from liq.query import questdb  # noqa: PLC0415 - as above
 
         with contextlib.suppress(QuestDBError):  # as above
@@ -213,9 +213,9 @@ class Supervisor:
                     )
             for name in [name for name in self._cases if name.startswith("table ")]:
                 if name.removeprefix("table ") not in suspended:
-                    self._well(name)
+                    self._close_case(name)
 
-    def _look_after_queries(self) -> None:
+    def _check_queries(self) -> None:
         from liq.query import questdb  # noqa: PLC0415 - as above
 
         with contextlib.suppress(QuestDBError):  # as above
@@ -241,7 +241,7 @@ class Supervisor:
         self._cases.setdefault(name, _Case()).note_repair()
         self._log_event(name, event)
 
-    def _well(self, name: str) -> None:
+    def _close_case(self, name: str) -> None:
         case = self._cases.get(name)
         if case and case.has_lasted:
             del self._cases[name]
@@ -261,7 +261,7 @@ def revive_supervisor(settings: Settings | None = None) -> str:
     The line is empty if there is nothing to do. Raises `StackError` if it cannot be started.
     """
     settings = settings or current_settings()
-    supervisor = apps.supervisor(settings)
+    supervisor = apps.define_supervisor(settings)
     if not supervisor.pid_file.exists():
         return ""
     found = process.find(supervisor.pid_file)
@@ -292,6 +292,6 @@ def _fault(found: process.Remembered | None, supervisor: Service, settings: Sett
 def _is_as_started(supervisor: Service) -> bool:
     """Return True if it was started with the present settings, by its pid file."""
     try:
-        return process.definition(supervisor.pid_file) == supervisor.definition
+        return process.read_definition(supervisor.pid_file) == supervisor.definition
     except StackError:
         return False

@@ -23,7 +23,7 @@ from liq.errors import RuleError
 from liq.ingest.venues import VENUES
 from liq.query import queries
 from liq.records.model import Alert, Source
-from support.helpers import eventually, finish, free_ports, running
+from support.helpers import eventually, find_free_ports, finish, running
 from support.rows import health, insert, liquidation, report
 
 pytestmark = pytest.mark.stack
@@ -49,7 +49,7 @@ RULES: dict[str, Any] = {
 @pytest.fixture
 def own(pipeline: Settings, tmp_path: Path) -> Settings:
     """Topics, tables and sinks of the test's own, with rules and a receiver's address."""
-    file, port = tmp_path / "alerts.json", free_ports()["api_port"]
+    file, port = tmp_path / "alerts.json", find_free_ports()["api_port"]
     file.write_text(json.dumps(RULES))
     url = SecretStr(f"http://127.0.0.1:{port}/{SECRET}")
     return pipeline.model_copy(update={"alerts": file, "webhook_url": url})
@@ -109,7 +109,7 @@ async def test_a_failing_rule_ends_no_evaluation_and_edits_show_at_once(
 ) -> None:
     assert own.alerts
     await asyncio.to_thread(printed, own, 2_500)
-    lost = own.model_copy(update={"questdb_pg_port": free_ports()["questdb_pg_port"]})
+    lost = own.model_copy(update={"questdb_pg_port": find_free_ports()["questdb_pg_port"]})
     async with Publisher(own) as publisher:
         assert await Evaluator(publisher, lost).tick() == []
         assert "all rules cannot be evaluated: cannot reach QuestDB" in caplog.text

@@ -15,7 +15,7 @@ from analysis.alerts.receiver import Receiver, receiving
 from liq.analysis.alerts import webhook
 from liq.analysis.alerts.webhook import Webhook
 from liq.records.model import Alert, Severity, Text
-from support.helpers import eventually, free_ports
+from support.helpers import eventually, find_free_ports
 
 SECRET = "path-of-a-secret"
 ALERT = Alert(
@@ -26,7 +26,7 @@ ALERT = Alert(
 
 @pytest.fixture
 def port() -> int:
-    return free_ports()["api_port"]
+    return find_free_ports()["api_port"]
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from liq.query.parameters import parse_duration
 from liq.web.dashboard import markup
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.dashboard.model import MAX_BARS, DashboardModel, State
-from support.helpers import eventually, free_ports
+from support.helpers import eventually, find_free_ports
 from support.proxy import Proxy
 from support.rows import health, insert, report
 from web.dashboard.conftest import fresh
@@ -264,7 +264,7 @@ def test_rows_dated_in_the_future_are_not_fresh(own: Settings) -> None:
 )
 def test_nothing_fresh_names_the_server_that_is_away(own: Settings, port: str, what: str) -> None:
     insert(own, [fresh(100, age=90)])
-    model = DashboardModel(own.model_copy(update={port: free_ports()[port]}))
+    model = DashboardModel(own.model_copy(update={port: find_free_ports()[port]}))
     assert after(model, State.STALE) == what
     empty = DashboardModel(model.settings, symbols=["NONE"])
     assert after(empty, State.STALE) == what  # and not only that nothing matches
@@ -382,7 +382,7 @@ def test_frames_of_the_dashboard_do_not_wait_for_slow_readings(
 
 
 def test_without_questdb_the_model_names_the_fix(tmp_path: Path) -> None:
-    model = DashboardModel(Settings.load(home=tmp_path, **free_ports()))
+    model = DashboardModel(Settings.load(home=tmp_path, **find_free_ports()))
     assert not model.poll()
     assert (model.state, model.frames) == (State.FAILED, None)
     assert "liq up" in model.problem

@@ -11,7 +11,7 @@ from liq.delivery.producer import FeedState, Producer, Status
 from liq.errors import FeedError, KafkaError
 from liq.records.model import Source
 from liq.web.dashboard.panels import ProducerPanel
-from support.helpers import eventually, free_ports
+from support.helpers import eventually, find_free_ports
 
 STATUS = Status(
     venue="binance_usdm", url="ws://127.0.0.1/ws", state=FeedState.RUNNING, source=Source.LIVE,
@@ -123,7 +123,7 @@ async def test_a_run_that_publishes_nothing_fails(
 
 
 async def test_a_failed_start_is_shown_and_can_be_retried(tmp_path: Any) -> None:
-    settings = Settings.load(home=tmp_path, **free_ports())
+    settings = Settings.load(home=tmp_path, **find_free_ports())
     made = ProducerPanel([Producer(instruments={}, settings=settings)])
     with pytest.raises(KafkaError):
         await made.start()

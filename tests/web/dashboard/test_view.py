@@ -27,7 +27,7 @@ from liq.web.dashboard import Dashboard, State, model, view
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.dashboard.boards import Overview
 from liq.web.dashboard.widgets import Download, PageHeartbeat, PickTable, Plot, find_plotly_js
-from support.helpers import eventually, free_ports, reached
+from support.helpers import eventually, find_free_ports, reached
 from support.proxy import Proxy
 from support.rows import insert, insert_alerts
 from web.dashboard.conftest import fresh
@@ -578,7 +578,7 @@ async def test_a_download_that_fails_shows_its_reason(
     with monkeypatch.context() as patch:
         patch.setattr("liq.web.dashboard.controls._MAX_PRINTS", 1)
         assert 'liq.export("prints", "prints.csv", window="1h")' in await answer()
-    dashboard.model.settings = own.model_copy(update=free_ports())
+    dashboard.model.settings = own.model_copy(update=find_free_ports())
     assert "liq up" in await answer()
     monkeypatch.setattr(download, "_make", lambda _kind: 1 / 0)
     assert "ZeroDivisionError" in await answer()
@@ -592,7 +592,7 @@ def test_bounded_run_draws_or_fails(own: Settings, tmp_path: Path) -> None:
     insert(own, [fresh(100)])
     empty.wait(0.3)
     assert drawn(overview(empty).bars) == [100]
-    away = Dashboard(settings=Settings.load(home=tmp_path, **free_ports()))
+    away = Dashboard(settings=Settings.load(home=tmp_path, **find_free_ports()))
     assert "Cannot read the data" in page(away)
     with pytest.raises(QueryError, match="liq up"):
         away.wait(0.1)

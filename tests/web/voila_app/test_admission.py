@@ -19,7 +19,7 @@ from browser.conftest import kernels, serving
 from liq.config import Settings
 from liq.web import serve
 from liq.web.voila_app.server import IDLE_S, LONGEST_BODY
-from support.helpers import PATIENCE_S, eventually, free_ports
+from support.helpers import PATIENCE_S, eventually, find_free_ports
 
 PLACES = 3
 VISITORS = 30
@@ -31,7 +31,7 @@ SENT = re.compile(r'id="liq-(?:page|visit)">(.*?)</script>')
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     home = tmp_path_factory.mktemp("liq")
-    return Settings.load(home=home, dashboard_kernels=PLACES, **free_ports())
+    return Settings.load(home=home, dashboard_kernels=PLACES, **find_free_ports())
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from browser.conftest import serving
 from liq.common import assets
 from liq.config import Settings
 from liq.web.voila_app import gallery
-from support.helpers import PATIENCE_S, free_ports
+from support.helpers import PATIENCE_S, find_free_ports
 
 NOTEBOOKS = assets.path("notebooks")
 
@@ -55,7 +55,7 @@ def test_the_shipped_apps_have_titles_and_descriptions() -> None:
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings.load(home=tmp_path_factory.mktemp("liq"), **free_ports())
+    return Settings.load(home=tmp_path_factory.mktemp("liq"), **find_free_ports())
 
 
 @pytest.fixture(scope="module")

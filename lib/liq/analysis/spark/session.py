@@ -17,13 +17,15 @@ from liq.common.compat import PYSPARK
 from liq.config import Settings
 from liq.errors import SparkError
 from liq.stack import resolve
-from liq.stack.service import Report, silent
+from liq.stack.service import OnEvent, ignore_event
 
 _links = contextlib.ExitStack()
 atexit.register(_links.close)
 
 
-def start(settings: Settings, *, ui: bool = False, progress: Report = silent) -> SparkSession:
+def start(
+    settings: Settings, *, ui: bool = False, progress: OnEvent = ignore_event
+) -> SparkSession:
     """Start Spark and return its session; ``ui`` serves its pages at 127.0.0.1:4040.
 
     What it logs goes to ``<home>/logs/spark.log``. Raises `SparkError` when it cannot be started
