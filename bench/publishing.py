@@ -158,7 +158,7 @@ def _theirs(event: Liquidation) -> Theirs:
 
 
 def _held(settings: Settings) -> int:
-    held = messaging.offsets(
+    held = messaging.read_offsets(
         {LIQUIDATIONS.topic(settings): LIQUIDATIONS.connector(settings)}, settings
     )
     return sum(partition.end for partition in held)

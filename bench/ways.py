@@ -39,14 +39,14 @@ _TUNED = ("allowed.lag", "consumer.override.")
 @contextmanager
 def own_sink(settings: Settings) -> Iterator[None]:
     """Carry the topic into the table as `liq up` has it done."""
-    with _table(settings), _sink(settings, connect.configuration(settings) | _OURS):
+    with _table(settings), _sink(settings, connect.build_configuration(settings) | _OURS):
         yield
 
 
 @contextmanager
 def unchecked_sink(settings: Settings) -> Iterator[None]:
     """Carry it by liq's sink without the rules of the record, to see what the rules cost."""
-    described = connect.configuration(settings) | _OURS
+    described = connect.build_configuration(settings) | _OURS
     del described[rules.RULES]
     with _table(settings), _sink(settings, described):
         yield
@@ -55,7 +55,7 @@ def unchecked_sink(settings: Settings) -> Iterator[None]:
 @contextmanager
 def official_sink(settings: Settings) -> Iterator[None]:
     """Carry it by the official connector with its defaults, or by ours that batches like it."""
-    described = connect.configuration(settings)
+    described = connect.build_configuration(settings)
     plain = {key: value for key, value in described.items() if not key.startswith(_TUNED)}
     if official(settings):
         client = plain["client.conf.string"].partition("auto_flush")[0]
@@ -75,7 +75,7 @@ def script(settings: Settings) -> Iterator[None]:
 
 def official(settings: Settings) -> bool:
     """Whether the worker has the official connector."""
-    return connect.configuration(settings)["connector.class"] == connect.OFFICIAL
+    return connect.build_configuration(settings)["connector.class"] == connect.OFFICIAL
 
 
 def named_official(settings: Settings) -> str:
@@ -112,7 +112,7 @@ def _sink(settings: Settings, configuration: Mapping[str, str]) -> Iterator[None
     path = f"{settings.connect_url}/connectors/{LIQUIDATIONS.connector(settings)}/config"
     httpx.put(path, json=configuration, timeout=30, trust_env=False).raise_for_status()
     try:
-        wait_until(lambda: connect.status(settings).running, timeout=60)
+        wait_until(lambda: connect.read_status(settings).running, timeout=60)
         yield
     finally:
         connect.remove(settings)

@@ -57,7 +57,7 @@ def workers(settings: Settings) -> list[str]:
 def unread(settings: Settings) -> int:
     group = f"connect-{LIQUIDATIONS.connector(settings)}"
     return sum(
-        each.lag for each in messaging.offsets({LIQUIDATIONS.topic(settings): group}, settings)
+        each.lag for each in messaging.read_offsets({LIQUIDATIONS.topic(settings): group}, settings)
     )
 
 

@@ -37,7 +37,7 @@ from rich.table import Table
 from liq import stack as local
 from liq.config import Settings
 from liq.delivery import connect
-from liq.delivery.deadletters import Stage, letters
+from liq.delivery.deadletters import Stage, list_letters
 from liq.delivery.messaging import Publisher
 from liq.errors import QuestDBError
 from liq.query import questdb
@@ -377,7 +377,7 @@ class Storm:
 
     def _verify_letters(self) -> None:
         def found() -> tuple[set[bytes | None], set[bytes | None], int]:
-            kept = letters(self.settings)
+            kept = list_letters(self.settings)
             frames = {one.value for one in kept if one.stage is Stage.PARSER}
             messages = {one.value for one in kept if one.stage is Stage.SINK}
             others = sum(one.stage in (Stage.PUBLISHER, Stage.UNKNOWN) for one in kept)

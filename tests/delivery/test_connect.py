@@ -62,7 +62,7 @@ def test_shipped_names_are_the_default_settings() -> None:
 
 def test_absent_connect_is_a_clear_error(unused_tcp_port: int) -> None:
     settings = Settings(connect_port=unused_tcp_port)
-    for call in (connect.ensure, connect.status, connect.restart, connect.remove):
+    for call in (connect.ensure, connect.read_status, connect.restart, connect.remove):
         with pytest.raises(ConnectError, match=rf"127.0.0.1:{unused_tcp_port}.*liq up"):
             call(settings)
 
@@ -96,12 +96,12 @@ def on_worker(settings: Settings, path: str = "") -> Any:
 
 @pytest.mark.stack
 def test_ensure_registers_a_sink_that_runs_and_remove_takes_it_away(own: Settings) -> None:
-    assert connect.status(own).state == "ABSENT"
-    assert not connect.status(own).running
+    assert connect.read_status(own).state == "ABSENT"
+    assert not connect.read_status(own).running
     assert connect.ensure(own).running
-    assert connect.status(own).running
+    assert connect.read_status(own).running
     connect.remove(own)
-    eventually(lambda: connect.status(own).state == "ABSENT")
+    eventually(lambda: connect.read_status(own).state == "ABSENT")
     connect.remove(own)
 
 
@@ -110,8 +110,8 @@ def test_the_password_is_neither_stored_nor_shown(own: Settings) -> None:
     connect.ensure(own)
     password = own.questdb_admin_password.get_secret_value()
     assert len(password) > 10
-    seen = [on_worker(own), on_worker(own, "/tasks"), connect.configuration(own)]
-    assert password not in repr([*seen, connect.status(own)])
+    seen = [on_worker(own), on_worker(own, "/tasks"), connect.build_configuration(own)]
+    assert password not in repr([*seen, connect.read_status(own)])
 
 
 @pytest.mark.stack
@@ -153,12 +153,14 @@ def test_a_sink_is_not_pointed_elsewhere_unless_that_is_asked_for(own: Settings,
 def test_any_sink_that_reads_a_topic_counts(own: Settings, key: str) -> None:
     topic = f"mine_{uuid.uuid4().hex[:8]}"
     mine = own.with_streams(liquidations={"topic": topic})
-    assert f"no sink reads topic {topic}: `liq init`" in connect.unread(mine, [LIQUIDATIONS])
-    config = connect.configuration(mine)
+    assert f"no sink reads topic {topic}: `liq init`" in connect.describe_unread(
+        mine, [LIQUIDATIONS]
+    )
+    config = connect.build_configuration(mine)
     del config["topics"]
     value = f"a, {topic}" if key == "topics" else "mine_.*"
     assert post(own, config | {key: value}).status_code == httpx.codes.CREATED
-    assert eventually(lambda: connect.unread(mine, [LIQUIDATIONS]) == "")
+    assert eventually(lambda: connect.describe_unread(mine, [LIQUIDATIONS]) == "")
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]"])
@@ -178,16 +180,16 @@ def test_a_server_that_is_no_worker_gives_no_topics(body: bytes) -> None:
         thread.start()
         try:
             settings = Settings(connect_port=server.server_port)
-            assert connect.unread(settings, [LIQUIDATIONS]) == ""
+            assert connect.describe_unread(settings, [LIQUIDATIONS]) == ""
             with pytest.raises(ConnectError, match="not as Kafka Connect does"):
-                connect.statuses(settings, [LIQUIDATIONS], timeout=5)
+                connect.read_statuses(settings, [LIQUIDATIONS], timeout=5)
         finally:
             server.shutdown()
             thread.join()
 
 
 def test_a_worker_that_is_away_says_nothing_of_topics(unused_tcp_port: int) -> None:
-    assert connect.unread(Settings(connect_port=unused_tcp_port), [LIQUIDATIONS]) == ""
+    assert connect.describe_unread(Settings(connect_port=unused_tcp_port), [LIQUIDATIONS]) == ""
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.record.__name__)
@@ -207,7 +209,7 @@ def test_a_refused_description_is_an_error_with_connects_reason(
     described["timestamp.units"] = "weeks"
     with pytest.raises(ConnectError, match=r"timestamp\.units.*micros"):
         connect.ensure(own)
-    assert connect.status(own).state == "ABSENT"
+    assert connect.read_status(own).state == "ABSENT"
 
 
 @pytest.mark.stack
@@ -226,7 +228,9 @@ def test_a_configuration_that_the_sink_cannot_run_is_refused(
 ) -> None:
     http = f"http::addr={address(own)}"
     change = {key: value.replace("{http}", http) for key, value in change.items()}
-    refusal = post(own, connect.configuration(own) | {"connector.class": connect.OWN} | change)
+    refusal = post(
+        own, connect.build_configuration(own) | {"connector.class": connect.OWN} | change
+    )
     assert refusal.status_code == httpx.codes.BAD_REQUEST
     assert reason in refusal.json()["message"]
 
@@ -238,7 +242,7 @@ def test_the_shipped_file_is_posted_unchanged(own: Settings) -> None:
     client = config["client.conf.string"].replace("127.0.0.1:9000", address(own))
     answer = post(own, config | {"client.conf.string": client})
     assert answer.status_code == httpx.codes.CREATED, answer.text
-    eventually(lambda: connect.status(own).running)
+    eventually(lambda: connect.read_status(own).running)
 
 
 @pytest.mark.stack
@@ -252,9 +256,9 @@ def test_a_worker_with_the_users_plugins_resolves_the_password_itself(
     with own_worker(own, tmp_path / "home", cache=tmp_path / "cache") as settings:
         connect.ensure(settings)
         password = own.questdb_admin_password.get_secret_value()
-        seen = [on_worker(settings), on_worker(settings, "/tasks"), connect.status(settings)]
+        seen = [on_worker(settings), on_worker(settings, "/tasks"), connect.read_status(settings)]
         assert password not in repr(seen)
-        stolen = post(settings, connect.configuration(settings) | {"table": "${env:PATH}"})
+        stolen = post(settings, connect.build_configuration(settings) | {"table": "${env:PATH}"})
         assert "reference to a secret" in stolen.json()["message"]
 
 
@@ -273,7 +277,7 @@ def test_a_program_that_ships_the_old_file_gets_an_error_that_names_the_fix(
     described.clear()
     described.update(LEGACY)
     with pytest.raises(ConnectError) as refusal:
-        connect.configuration(Settings())
+        connect.build_configuration(Settings())
     assert '"client.conf.string": "http::addr=HOST:9000;"' in str(refusal.value)
     assert "transforms.insertTS.timestamp.field" in str(refusal.value)
 

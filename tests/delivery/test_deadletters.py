@@ -16,7 +16,7 @@ from kafka import KafkaProducer
 
 from liq.config import Settings
 from liq.delivery import deadletters
-from liq.delivery.deadletters import Letter, Redriven, Stage, letters, redrive
+from liq.delivery.deadletters import Letter, Redriven, Stage, list_letters, redrive
 from liq.delivery.intake import Intake
 from liq.delivery.messaging import Publisher
 from liq.errors import DeadLetterError, RejectedMessage
@@ -75,11 +75,11 @@ async def receive(settings: Settings, *frames: bytes, source: Source = Source.SI
 
 
 def found(settings: Settings, **which: str) -> list[Letter]:
-    return letters(settings, **which)  # type: ignore[arg-type]
+    return list_letters(settings, **which)  # type: ignore[arg-type]
 
 
 def again(settings: Settings, **options: Any) -> Redriven:
-    return asyncio.run(redrive(letters(settings), settings, **options))
+    return asyncio.run(redrive(list_letters(settings), settings, **options))
 
 
 def published(settings: Settings) -> list[Liquidation]:
@@ -115,23 +115,23 @@ def test_a_redriven_dead_letter_is_not_redriven_again(broker: Settings, parser: 
     asyncio.run(receive(broker, *(frame(number) for number in range(1_200))))
     parser.broken = False
     shown: list[int] = []
-    chosen = letters(broker)
+    chosen = list_letters(broker)
     state = asyncio.run(redrive(chosen, broker, lambda state: shown.append(state.letters)))
     assert shown == list(range(1, 1_201))
     assert (state.records, state.failed) == (1_200, [])
     assert found(broker) == []
     assert again(broker).records == 0
     assert len(published(broker)) == 1_200
-    assert len(letters(broker, redriven=True)) == 1_200
+    assert len(list_letters(broker, redriven=True)) == 1_200
 
 
 def test_the_newest_are_reported_without_reading_all(broker: Settings, parser: Parser) -> None:
     asyncio.run(receive(broker, *(frame(number) for number in range(5))))
-    assert [one.id for one in letters(broker, newest=2)] == ["0:3", "0:4"]
-    assert len(letters(broker, newest=9)) == 5
+    assert [one.id for one in list_letters(broker, newest=2)] == ["0:3", "0:4"]
+    assert len(list_letters(broker, newest=9)) == 5
     parser.broken = False
-    asyncio.run(redrive(letters(broker, newest=1), broker))
-    assert [one.id for one in letters(broker, newest=3)] == ["0:3"]  # the last one is the note
+    asyncio.run(redrive(list_letters(broker, newest=1), broker))
+    assert [one.id for one in list_letters(broker, newest=3)] == ["0:3"]  # the last one is the note
 
 
 def test_a_dry_run_says_and_does_nothing(broker: Settings, parser: Parser) -> None:
@@ -159,7 +159,7 @@ async def test_no_record_passes_the_door_that_its_schema_does_not_allow(broker: 
             await publisher.publish(record)
     assert publisher.stats().sent == 1
     assert await asyncio.to_thread(published, broker) == [good]
-    kept = await asyncio.to_thread(letters, broker)
+    kept = await asyncio.to_thread(list_letters, broker)
     assert {(one.stage, one.venue, one.topic) for one in kept} == {
         (Stage.PUBLISHER, "binance_usdm", LIQUIDATIONS.topic(broker))
     }
@@ -277,4 +277,4 @@ def test_the_command_lists_shows_and_redrives(broker: Settings, liq: Callable[..
 
 def test_a_letter_that_is_not_there_is_one_clear_error(broker: Settings) -> None:
     with pytest.raises(DeadLetterError, match=r"no dead letter '7:7'.*liq dlq ls"):
-        deadletters.letter("7:7", broker)
+        deadletters.find_letter("7:7", broker)

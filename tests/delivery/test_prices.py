@@ -9,7 +9,7 @@ import pytest
 from liq.config import Settings
 from liq.delivery.intake import Intake
 from liq.delivery.messaging import Publisher
-from liq.delivery.producer import Producer, producers
+from liq.delivery.producer import Producer, create_producers
 from liq.delivery.replay import Replay
 from liq.ingest.recording import Recorder
 from liq.ingest.simulator.server import Schedule, Simulator
@@ -77,7 +77,7 @@ async def test_recorded_prices_are_replayed(broker: Settings, tmp_path: Path) ->
 @pytest.mark.parametrize("venues", [["binance_usdm"], list(VENUES), ["bybit", *PRICE_FEEDS]])
 def test_prices_are_followed_beside_any_venue(venues: list[str]) -> None:
     def named(url: str = "", *, prices: bool = True) -> list[str]:
-        return [one.status().venue for one in producers(venues, url, prices=prices)]
+        return [one.status().venue for one in create_producers(venues, url, prices=prices)]
 
     with_prices = list(dict.fromkeys([*venues, *PRICE_FEEDS]))
     assert named() == named("ws://127.0.0.1/{venue}") == with_prices

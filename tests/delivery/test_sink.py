@@ -142,7 +142,9 @@ def open_pipe(stack: Settings, *, partitions: int = 1, **config: str) -> Iterato
 
 
 def put(settings: Settings, **config: str) -> None:
-    changed = connect.configuration(settings) | {k.replace("_", "."): v for k, v in config.items()}
+    changed = connect.build_configuration(settings) | {
+        k.replace("_", "."): v for k, v in config.items()
+    }
     url = f"{settings.connect_url}/connectors/{LIQUIDATIONS.connector(settings)}/config"
     httpx.put(url, json=changed, timeout=PATIENCE_S).raise_for_status()
 
@@ -150,7 +152,7 @@ def put(settings: Settings, **config: str) -> None:
 @pytest.fixture(scope="module")
 def own_sink(stack: Settings) -> None:
     """Mark a promise of liq's sink that the official connector does not make."""
-    if connect.configuration(stack)["connector.class"] == connect.OFFICIAL:
+    if connect.build_configuration(stack)["connector.class"] == connect.OFFICIAL:
         pytest.skip("the official connector, which the worker has, does not promise this")
 
 
@@ -319,7 +321,7 @@ def test_without_tolerance_a_bad_record_stops_the_task_and_says_why(stack: Setti
     with open_pipe(stack, errors_tolerance="none") as pipe:
         bad = pipe.message(price="x")
         pipe.send(bad)
-        failures = eventually(lambda: connect.status(pipe.settings).failures)
+        failures = eventually(lambda: connect.read_status(pipe.settings).failures)
         assert '"price" takes a number >=2e-10 <1e+18, not String x' in failures[0]
         connect.ensure(pipe.settings)  # the shipped configuration tolerates it
         assert {letter.value for letter in pipe.dead_letters(1)} == {bad}
@@ -332,7 +334,7 @@ def test_a_refused_password_stops_the_task_and_loses_nothing(stack: Settings) ->
         connect.ensure(stranger)
         message = pipe.message()
         pipe.send(message)
-        failures = eventually(lambda: connect.status(pipe.settings).failures)
+        failures = eventually(lambda: connect.read_status(pipe.settings).failures)
         assert "refused the username and password" in failures[0]
         connect.ensure(pipe.settings)
         assert len(pipe.rows(message)) == 1
@@ -347,7 +349,7 @@ def test_a_table_that_is_created_late_gets_every_row(stack: Settings) -> None:
         time.sleep(1)  # long enough for the sink to have tried
         questdb.ensure_table(pipe.settings)
         assert len(pipe.rows(message)) == 1
-        assert connect.status(pipe.settings).running
+        assert connect.read_status(pipe.settings).running
 
 
 @pytest.mark.usefixtures("own_sink")
@@ -372,7 +374,7 @@ def test_an_outage_under_load_loses_and_doubles_nothing(stack: Settings) -> None
             eventually(lambda: pipe.count() > 100)
             local.stop("questdb", stack)
             time.sleep(5)  # several of the sink's retries
-            assert connect.status(pipe.settings).running
+            assert connect.read_status(pipe.settings).running
             local.start("questdb", stack)
             eventually(lambda: pipe.count() > 500)
         finally:
@@ -416,7 +418,7 @@ def test_an_outage_while_bad_rows_are_isolated_sets_aside_no_good_one(
         letters = pipe.dead_letters(len(bad))
         assert [letter.value for letter in letters] == list(bad.values())
         eventually(done)
-        assert connect.status(pipe.settings).running
+        assert connect.read_status(pipe.settings).running
 
 
 def test_rebalances_under_load_lose_and_double_nothing(stack: Settings) -> None:
@@ -428,7 +430,7 @@ def test_rebalances_under_load_lose_and_double_nothing(stack: Settings) -> None:
                 batch = [pipe.message() for _ in range(100)]
                 sent += batch
                 pipe.send(*batch)
-            eventually(lambda: len(connect.status(pipe.settings).tasks) == tasks)  # noqa: B023
+            eventually(lambda: len(connect.read_status(pipe.settings).tasks) == tasks)  # noqa: B023
         assert list(pipe.rows(*sent)["event_id"]) == sorted(
             json.loads(message)["event_id"] for message in sent
         )
@@ -453,7 +455,7 @@ def test_a_great_many_rows_arrive_once_whatever_restarts(stack: Settings) -> Non
         sql = f"SELECT count() n, count_distinct(event_id) d FROM {table}"  # noqa: S608
         row = questdb.fetch(sql, None, pipe.settings).iloc[0]
         assert (row["n"], row["d"]) == (total, total)
-        assert connect.status(pipe.settings).running
+        assert connect.read_status(pipe.settings).running
 
 
 def _kill_questdb(settings: Settings) -> None:

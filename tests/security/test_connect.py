@@ -104,12 +104,12 @@ def sink(stack: Settings) -> Iterator[Settings]:
 def unharmed(request: pytest.FixtureRequest, sink: Settings, listener: Listener) -> Iterator[None]:
     """After each attempt the sink runs as it was, and the attacker received nothing."""
     del request
-    before = connect.configuration(sink) | {"name": LIQUIDATIONS.connector(sink)}
+    before = connect.build_configuration(sink) | {"name": LIQUIDATIONS.connector(sink)}
     yield
     assert listener.connections == 0
     url = f"{sink.connect_url}/connectors/{LIQUIDATIONS.connector(sink)}/config"
     assert httpx.get(url, timeout=PATIENCE_S).json() == before
-    eventually(lambda: connect.status(sink).running)
+    eventually(lambda: connect.read_status(sink).running)
 
 
 def evil(listener: Listener) -> dict[str, dict[str, str]]:
@@ -203,7 +203,7 @@ KNOWN_WORDS = (
 def spoilt(settings: Settings, change: dict[str, str]) -> dict[str, str]:
     address = f"{settings.questdb_host}:{settings.questdb_http_port}"
     changed = {key: value.replace("{address}", address) for key, value in change.items()}
-    return connect.configuration(settings) | changed
+    return connect.build_configuration(settings) | changed
 
 
 def assert_refused(answer: Answer, status: int = 400) -> str:
@@ -245,7 +245,7 @@ def test_a_body_that_two_parsers_could_read_differently_is_refused(
     stack: Settings, sink: Settings
 ) -> None:
     del sink
-    good, base = json.dumps(connect.configuration(stack)), f"{stack.connect_url}/connectors"
+    good, base = json.dumps(connect.build_configuration(stack)), f"{stack.connect_url}/connectors"
     bad = json.dumps({"connector.class": "FileStreamSink"})
     for body in (
         f'{{"name": "evil", "config": {good}, "config": {bad}}}',
@@ -297,7 +297,7 @@ def test_a_task_of_another_class_or_without_a_signature_is_refused(
 ) -> None:
     """Workers hand tasks to each other by a request that needs no login but a signature."""
     url = f"{sink.connect_url}/connectors/{LIQUIDATIONS.connector(sink)}/tasks"
-    good = connect.configuration(sink) | {"task.class": "io.liq.connect.QuestDBSinkTask"}
+    good = connect.build_configuration(sink) | {"task.class": "io.liq.connect.QuestDBSinkTask"}
     bad = f"http::addr=127.0.0.1:{listener.port};{LOGIN}"
     assert_refused(curl(url, body=[good | {"task.class": "com.example.Task"}]))
     assert_refused(curl(url, body=[good, good | {"client.conf.string": bad}]))
@@ -368,18 +368,18 @@ def test_the_readmes_curl_registers_shows_and_changes_a_sink(stack: Settings) ->
     )
     try:
         assert curl(url, "--request", "POST", body=document).status == 201
-        eventually(lambda: connect.status(settings).running)
+        eventually(lambda: connect.read_status(settings).running)
         assert name in json.loads(curl(url).text)
         changed = document["config"] | {"tasks.max": "1"}
         assert curl(f"{url}/{name}/config", "--request", "PUT", body=changed).status == 200
-        eventually(lambda: len(connect.status(settings).tasks) == 1)
+        eventually(lambda: len(connect.read_status(settings).tasks) == 1)
         assert (
             curl(f"{url}/{name}/config", "--request", "PATCH", body={"tasks.max": "2"}).status
             == 200
         )
         shown = json.loads(curl(f"{url}/{name}/config").text)
         assert shown["client.conf.string"] == document["config"]["client.conf.string"]
-        eventually(lambda: connect.status(settings).running)
+        eventually(lambda: connect.read_status(settings).running)
         assert curl(f"{url}/{name}", "--request", "DELETE").status == 204
     finally:
         connect.remove(settings)
@@ -414,7 +414,7 @@ def test_a_connector_written_into_connects_topic_does_not_start(
     config = spoilt(stack, evil(listener)[attempt]) | {"name": name}
     write(stack, f"connector-{name}", {"properties": config})
     try:
-        assert eventually(lambda: connect.status(settings).failures)
+        assert eventually(lambda: connect.read_status(settings).failures)
         status = curl(f"{stack.connect_url}/connectors/{name}/status").text
         assert re.search(reason, status), status
         assert stack.questdb_admin_password.get_secret_value() not in status
@@ -434,7 +434,7 @@ def test_a_task_written_into_connects_topic_does_not_start(
         for number in range(2):
             write(stack, f"task-{name}-{number}", {"properties": task})
         write(stack, f"commit-{name}", {"tasks": 2})
-        failures = eventually(lambda: connect.status(settings).failures)
+        failures = eventually(lambda: connect.read_status(settings).failures)
         assert "does not write to this stack's QuestDB" in failures[0]
     finally:
         connect.remove(settings)
@@ -502,4 +502,4 @@ def test_liq_logs_in_and_names_the_setting_where_it_cannot(locked: Settings) -> 
     assert json.loads(shown.text) == [LIQUIDATIONS.connector(locked)]
     for change in ({"connect_login": False}, {"connect_password": SecretStr("wrong")}):
         with pytest.raises(ConnectError, match="LIQ_CONNECT_LOGIN=true and LIQ_CONNECT_PASSWORD"):
-            connect.status(locked.model_copy(update=change))
+            connect.read_status(locked.model_copy(update=change))

@@ -95,7 +95,7 @@ def test_more_queries_than_may_wait_are_refused_at_once(served: Settings) -> Non
             lambda settings: list(messaging.read(LIQUIDATIONS.topic(settings), settings)),
             KafkaError,
         ),
-        (CONNECT, connect.status, ConnectError),
+        (CONNECT, connect.read_status, ConnectError),
         (QUESTDB, questdb.list_suspended_tables, QuestDBTimeoutError),
     ],
 )

@@ -28,7 +28,7 @@ from liq import stack as local
 from liq.common import assets
 from liq.config import Settings
 from liq.delivery import connect
-from liq.delivery.deadletters import letters
+from liq.delivery.deadletters import list_letters
 from liq.delivery.messaging import client_options
 from liq.notebook import notebooks, reports
 from liq.query import queries, questdb
@@ -207,7 +207,7 @@ def hostile(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     for stream in STREAMS:
         write_rows(settings, stream, now)
     publish(settings, now)
-    eventually(lambda: len(letters(settings)) >= 2 * len(PAYLOADS))
+    eventually(lambda: len(list_letters(settings)) >= 2 * len(PAYLOADS))
     yield settings
     for stream in STREAMS:
         connect.remove(settings, stream)

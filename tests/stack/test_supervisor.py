@@ -165,7 +165,7 @@ def test_a_sink_that_cannot_be_restarted_is_reported_and_keeps_no_other_from_it(
     for stream in (LIQUIDATIONS, PRICES):
         with suppress(ConnectError):
             connect.ensure(stranger, stream)
-        eventually(lambda: connect.status(pipeline, stream).failures)  # noqa: B023
+        eventually(lambda: connect.read_status(pipeline, stream).failures)  # noqa: B023
     restart = connect.restart
 
     def refusing(settings: Settings, stream: Stream) -> None:

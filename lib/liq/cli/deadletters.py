@@ -59,7 +59,7 @@ def show(
     """Show one dead letter with its content."""
     from liq.delivery import deadletters  # noqa: PLC0415 - kafka-python would slow all commands
 
-    one = _plain(deadletters.letter(number))
+    one = _plain(deadletters.find_letter(number))
     if as_json:
         _print_json([one])
         return
@@ -119,7 +119,7 @@ def _letters(reason: str, venue: str, stage: str, *, redriven: bool = False) -> 
     if stage and stage not in stages:
         raise typer.BadParameter(f"{stage!r} is none of {', '.join(stages)}")
     chosen = deadletters.Stage(stage) if stage else None
-    return deadletters.letters(reason=reason, venue=venue, stage=chosen, redriven=redriven)
+    return deadletters.list_letters(reason=reason, venue=venue, stage=chosen, redriven=redriven)
 
 
 def _table(rows: "Iterable[tuple[Letter, str]]") -> Table:

@@ -63,11 +63,11 @@ def produce(
     With the --url that `liq simulate` prints no exchange is needed; the rows then have the source
     "simulator". Ctrl-C or SIGTERM stops receiving and delivers the queued records.
     """
-    from liq.delivery.producer import producers, run  # noqa: PLC0415 - kafka-python would slow all commands
+    from liq.delivery.producer import create_producers, run  # noqa: PLC0415 - kafka-python would slow all commands
     from liq.ingest.recording import Rotation  # noqa: PLC0415 - as above
 
     rotation = Rotation(keep=record_keep * _MIB)
-    started = producers(
+    started = create_producers(
         select_venues(venue, url),
         url,
         prices=prices,

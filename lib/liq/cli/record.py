@@ -53,7 +53,7 @@ def replay(
     from liq.delivery import connect  # noqa: PLC0415 - httpx would slow all commands
     from liq.delivery.replay import replay  # noqa: PLC0415 - as would kafka-python
 
-    if warning := connect.unread(current_settings(), [LIQUIDATIONS]):
+    if warning := connect.describe_unread(current_settings(), [LIQUIDATIONS]):
         errors.print(f"WARNING: {warning}", soft_wrap=True)
     asyncio.run(replay(files, _multiple(speed)))
 

@@ -99,7 +99,7 @@ def ensure(
 def _ensure(
     settings: Settings, stream: Stream, deadline: float, *, repoint: bool
 ) -> ConnectorStatus:
-    wanted = configuration(settings, stream)
+    wanted = build_configuration(settings, stream)
     path = _path(settings, stream)
     registered = _request(settings, "GET", f"{path}/config", missing_ok=True)
     if registered is None:
@@ -108,7 +108,7 @@ def _ensure(
         if not repoint:
             _check_way(registered, wanted, settings, stream)
         _replace(settings, stream, wanted, deadline)
-    elif status(settings, stream).failures:
+    elif read_status(settings, stream).failures:
         restart(settings, stream)
     return _await(settings, stream, lambda sink: sink.running, deadline)
 
@@ -129,7 +129,7 @@ def _check_way(
         )
 
 
-def configuration(
+def build_configuration(
     settings: Settings | None = None, stream: Stream = LIQUIDATIONS
 ) -> dict[str, str]:
     """Return a sink's configuration: ``connect/altliqs.json`` with stream and settings filled in.
@@ -157,7 +157,7 @@ def configuration(
     }
 
 
-def status(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> ConnectorStatus:
+def read_status(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> ConnectorStatus:
     """Return the state of the sink and its tasks.
 
     Raises `ConnectError` when Connect is away, or does not answer within 10 seconds.
@@ -169,7 +169,7 @@ def status(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> C
     return _status(stream.connector(settings), found)
 
 
-def statuses(
+def read_statuses(
     settings: Settings, streams: Sequence[Stream], *, timeout: float
 ) -> list[ConnectorStatus]:
     """Return the states of the streams' sinks, asked for in one request.
@@ -181,7 +181,7 @@ def statuses(
     return [_status(name, found[name]["status"] if name in found else None) for name in names]
 
 
-def unread(settings: Settings, streams: Iterable[Stream]) -> str:
+def describe_unread(settings: Settings, streams: Iterable[Stream]) -> str:
     """Return a warning if no sink into QuestDB, whatever its name, reads a stream's topic, or "".
 
     The text is empty too if the worker is away or does not answer within 2 seconds.
@@ -315,7 +315,7 @@ def _await(
     reached: Callable[[ConnectorStatus], bool],
     deadline: float,
 ) -> ConnectorStatus:
-    while not reached(current := status(settings, stream)):
+    while not reached(current := read_status(settings, stream)):
         now = time.monotonic()
         if current.failures:
             # the answer may be the state before a restart, so ask again

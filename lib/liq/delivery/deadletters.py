@@ -23,7 +23,7 @@ from liq.config import settings as current_settings
 from liq.delivery.messaging import Publisher, StoredMessage, read
 from liq.errors import DeadLetterError, LiqError, RejectedMessage
 from liq.ingest.instruments import load
-from liq.ingest.venues import find_venue as venue_named
+from liq.ingest.venues import find_venue
 from liq.ingest.venues.base import Instruments
 from liq.records import model
 from liq.records.model import Source, encode
@@ -67,7 +67,7 @@ class Letter:
     redriven: bool = False
 
 
-def letters(
+def list_letters(
     settings: Settings | None = None,
     *,
     reason: str = "",
@@ -95,9 +95,9 @@ def letters(
     ]
 
 
-def letter(id: str, settings: Settings | None = None) -> Letter:  # noqa: A002 - what it is called
+def find_letter(id: str, settings: Settings | None = None) -> Letter:  # noqa: A002 - what it is called
     """Return one dead letter. Raises `DeadLetterError` where there is none, `KafkaError`."""
-    found = [one for one in letters(settings, redriven=True) if one.id == id]
+    found = [one for one in list_letters(settings, redriven=True) if one.id == id]
     if not found:
         raise DeadLetterError(f"there is no dead letter {id!r}; `liq dlq ls --all` lists them")
     return found[0]
@@ -190,7 +190,7 @@ class _Redrive:
     def _parsed(self, one: Letter) -> Sequence[model.Record]:
         if one.source is None or one.recv_ts is None or one.value is None:
             raise RejectedMessage("its headers lack its source and time of receipt")
-        exchange = venue_named(one.venue)
+        exchange = find_venue(one.venue)
         contracts = self._contracts.get(one.venue)
         if contracts is None:
             contracts = self._contracts[one.venue] = load(exchange, self._settings)

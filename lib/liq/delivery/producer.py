@@ -22,8 +22,7 @@ from liq.errors import ConfigError
 from liq.ingest.feed import Feed, FeedStats, Patience
 from liq.ingest.instruments import load
 from liq.ingest.recording import Recorder, Rotation, SideRecorder
-from liq.ingest.venues import PRICE_FEEDS, build_url
-from liq.ingest.venues import find_venue as venue_named
+from liq.ingest.venues import PRICE_FEEDS, build_url, find_venue
 from liq.ingest.venues.base import Instruments, SkipReason, Through
 from liq.ingest.via_cryptofeed import CryptoFeed
 from liq.records.model import Completeness, FeedHealth, Record, Source
@@ -133,7 +132,7 @@ class Producer:
         """Raises `ConfigError` for a venue that is unknown, or that cryptofeed does not support."""
         if url and through is Through.CRYPTOFEED:
             raise ConfigError("cryptofeed connects to the exchange itself: leave the URL out")
-        self._venue = venue_named(venue)
+        self._venue = find_venue(venue)
         self._url = build_url(venue, url)
         self._instruments = instruments
         self._patience = patience
@@ -258,7 +257,7 @@ class Producer:
         settings = self._settings or current_settings()
         streams = [LIQUIDATIONS, FEED_HEALTH] if self._venue.completeness else [PRICES]
         while True:
-            self._unread = await asyncio.to_thread(connect.unread, settings, streams)
+            self._unread = await asyncio.to_thread(connect.describe_unread, settings, streams)
             await asyncio.sleep(_SINKS_S)
 
     async def _report(self, health: Iterator[FeedHealth]) -> None:
@@ -332,7 +331,7 @@ def _lag_s(record: Record | None) -> float | None:
     return (record.recv_ts - record.ts) / 1e6 if record else None
 
 
-def producers(
+def create_producers(
     venues: Sequence[str],
     url: str = "",
     *,

@@ -245,7 +245,7 @@ def _probe_kafka(settings: Settings) -> list[Problem]:
 
 def _probe_connect(settings: Settings) -> list[Problem]:
     try:
-        sinks = connect.statuses(settings, _STREAMS, timeout=_PATIENCE_S - 0.5)
+        sinks = connect.read_statuses(settings, _STREAMS, timeout=_PATIENCE_S - 0.5)
     except LiqError as error:
         return [_describe_silence(Part.CONNECT, str(error))]
     return [_describe_sink(sink) for sink in sinks if not sink.running]

@@ -15,7 +15,7 @@ from liq.config import settings as current_settings
 from liq.delivery import connect, deadletters
 from liq.delivery.connect import ConnectorStatus
 from liq.delivery.deadletters import Letter
-from liq.delivery.messaging import Partition, offsets
+from liq.delivery.messaging import Partition, read_offsets
 from liq.errors import LiqError, StackError
 from liq.query import questdb
 from liq.query.questdb import SkippedReports, WalState
@@ -72,10 +72,10 @@ def check(settings: Settings | None = None) -> Pipeline:
     """Ask Kafka, Kafka Connect and QuestDB. Raises nothing: problems are part of the answer."""
     settings = settings or current_settings()
     groups = {stream.topic(settings): f"connect-{stream.connector(settings)}" for stream in STREAMS}
-    partitions, unread = _ask(lambda: offsets(groups, settings))
-    letters, _unread = _ask(lambda: deadletters.letters(settings, newest=NEWEST))
+    partitions, unread = _ask(lambda: read_offsets(groups, settings))
+    letters, _unread = _ask(lambda: deadletters.list_letters(settings, newest=NEWEST))
     with http.within(_CHECK_S):
-        sinks = [_ask(partial(connect.status, settings, stream)) for stream in STREAMS]
+        sinks = [_ask(partial(connect.read_status, settings, stream)) for stream in STREAMS]
     with questdb.within(_CHECK_S):
         tables = [stream.table(settings) for stream in STREAMS]
         wals = [_ask(partial(questdb.read_wal_state, table, settings)) for table in tables]

@@ -192,7 +192,7 @@ class Supervisor:
         with contextlib.suppress(ConnectError):  # away or starting: that is its process's matter
             for stream in STREAMS:
                 name = f"sink {stream.connector(self._settings)}"
-                failures = connect.status(self._settings, stream).failures
+                failures = connect.read_status(self._settings, stream).failures
                 if not failures:
                     self._close_case(name)
                 elif self._due(name):

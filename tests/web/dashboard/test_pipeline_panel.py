@@ -54,7 +54,7 @@ async def test_dead_letters_are_shown_escaped_and_redriven(pipeline: Settings) -
     await reached(lambda: "1 not redriven" in page(monitor))
     assert "1 of 2 failed again" in page(monitor)
     assert "unknown venue" in page(monitor)
-    left = await asyncio.to_thread(deadletters.letters, pipeline)
+    left = await asyncio.to_thread(deadletters.list_letters, pipeline)
     assert [letter.venue for letter in left] == ["nobody"]
 
 

@@ -6,8 +6,8 @@ from liq.delivery.messaging.topics import (
     Partition,
     StoredMessage,
     ensure_topics,
-    offsets,
     read,
+    read_offsets,
 )
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
     "StoredMessage",
     "client_options",
     "ensure_topics",
-    "offsets",
     "probe_brokers",
     "read",
+    "read_offsets",
 ]

@@ -83,7 +83,7 @@ class Partition(NamedTuple):
         return max(self.end - max(self.begin, self.committed or 0), 0)
 
 
-def offsets(groups: Mapping[str, str], settings: Settings) -> Sequence[Partition]:
+def read_offsets(groups: Mapping[str, str], settings: Settings) -> Sequence[Partition]:
     """Return the partitions of each topic of ``groups``, as the topic's consumer group reads them.
 
     A topic that does not exist has none. Raises `KafkaError` when the broker cannot be reached.

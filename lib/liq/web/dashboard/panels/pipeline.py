@@ -94,7 +94,7 @@ class PipelinePanel(Panel):
 
     async def redrive(self) -> None:
         """Process every dead letter again; letters that fail once more stay."""
-        chosen = await asyncio.to_thread(deadletters.letters, self._settings)
+        chosen = await asyncio.to_thread(deadletters.list_letters, self._settings)
         self._progress.max, self._progress.value = max(len(chosen), 1), 0
         self._progress.layout.display = None
         try:

@@ -26,10 +26,10 @@ class ProducerPanel(Panel):
     Other cells can run meanwhile. The buttons Start and Stop call `start` and `stop`.
 
     Args:
-        producers: from `liq.delivery.producer.producers`.
+        producers: from `liq.delivery.producer.create_producers`.
 
     Example:
-        panel = ProducerPanel(producers(["binance_usdm"]))
+        panel = ProducerPanel(create_producers(["binance_usdm"]))
         panel
     """
 
