@@ -143,7 +143,7 @@ def cases(stream: Stream) -> list[Case]:
     good = msgspec.to_builtins(GOOD[stream])
     moments = iter(range(MOMENT, NOW, 1_000))
     found = [Case("good", json.dumps(good | {"ts": next(moments)}).encode()) for _ in range(3)]
-    for rule in rules.rules(stream.record):
+    for rule in rules.list_rules(stream.record):
         for value in values(rule):
             fields = good | {"ts": next(moments)} | {rule.name: value}
             if value is NOTHING:
@@ -162,7 +162,7 @@ def cases(stream: Stream) -> list[Case]:
         for extra in extras
     ]
     whole = json.dumps(good | {"ts": next(moments)}).encode()
-    for rule in rules.rules(stream.record):
+    for rule in rules.list_rules(stream.record):
         if rule.kind == "number":
             for number in (b"1e400", b"NaN", b"Infinity", b"1e-400"):
                 odd = {"ts": next(moments), rule.name: "¤"}
@@ -188,7 +188,7 @@ def verdicts(stream: Stream) -> dict[bytes, str]:
 
 @pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.record.__name__)
 def test_each_field_of_each_record_has_a_rule(stream: Stream) -> None:
-    found = rules.rules(stream.record)
+    found = rules.list_rules(stream.record)
     assert [rule.name for rule in found] == list(stream.columns())
     assert all(rule.bounds or rule.choices or rule.kind == "flag" for rule in found)
     verdict = verdicts(stream)
@@ -377,7 +377,7 @@ def test_odd_rows_can_be_removed_as_the_command_says(stack: Settings) -> None:
     insert(settings, [good, msgspec.structs.replace(odd, side="SELL")])
     insert(settings, [liquidation("2026-03-02T10:00:00", 2.0), liquidation(FUTURE, 3.0)])
     for day in (date(2026, 3, 1), date(2099, 1, 1)):
-        for statement in LIQUIDATIONS.removal(day, settings):
+        for statement in LIQUIDATIONS.render_removal(day, settings):
             questdb.execute(statement, settings=settings)
             eventually(
                 lambda: questdb.read_wal_state(LIQUIDATIONS.table(settings), settings).pending == 0

@@ -18,7 +18,7 @@ from liq.errors import ConfigError
 from liq.query import queries, questdb
 from liq.records import streams
 from liq.records.model import Liquidation, Micros, Name, Positive
-from liq.records.streams import LIQUIDATIONS, STREAMS, Stream, StreamSettings, stream_of
+from liq.records.streams import LIQUIDATIONS, STREAMS, Stream, StreamSettings, find_stream
 from support.helpers import consume, eventually, own_streams
 
 HALTS = '{"halts": "SELECT exchange, seconds FROM {halts_table} ORDER BY seconds"}'
@@ -128,4 +128,4 @@ def test_a_record_without_a_stream_says_where_to_declare_it() -> None:
         ts: Micros
 
     with pytest.raises(TypeError, match=r"Other: declare one in liq\.records\.streams"):
-        stream_of(Other(ts=0))
+        find_stream(Other(ts=0))

@@ -120,9 +120,9 @@ def odd(
     )
     days = sorted(set(zip(rows["kind"], rows["ts"].dt.date, strict=True)))
     for kind, day in days:
-        stream = next(each for each in STREAMS if each.kind == kind)
+        stream = next(each for each in STREAMS if each.default_table == kind)
         echo(f"\n{day} of {stream.table(settings)}, sink {stream.connector(settings)}:")
-        for statement in stream.removal(day, settings):
+        for statement in stream.render_removal(day, settings):
             echo(f"{statement};")
 
 

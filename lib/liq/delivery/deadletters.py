@@ -27,7 +27,7 @@ from liq.ingest.venues import find_venue
 from liq.ingest.venues.base import Instruments
 from liq.records import model
 from liq.records.model import Source, encode
-from liq.records.streams import STREAMS, stream_of
+from liq.records.streams import STREAMS, find_stream
 
 _NOTE = "redriven"  # the header of a message that lists letters
 _CONNECT = "__connect.errors."
@@ -202,7 +202,7 @@ class _Redrive:
             raise RejectedMessage(f"the parser failed: {error!r}") from error
 
     def _message(self, record: model.Record) -> _Message:
-        value, stream = encode(record), stream_of(record)
+        value, stream = encode(record), find_stream(record)
         stream.decode(value)
         return _Message(stream.topic(self._settings), stream.message_key(record), value)
 

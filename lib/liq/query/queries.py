@@ -225,7 +225,8 @@ def _map_tables(settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
         tables[ODD + name] = stream.odd_rows(settings)
         conditions[name] = stream.valid_condition
     odd = (
-        f"SELECT '{stream.kind}' AS kind, ts, broken, fields FROM {stream.odd_rows(settings)}"  # noqa: S608 - our own texts
+        f"SELECT '{stream.default_table}' AS kind, ts, broken, fields"  # noqa: S608 - our own texts
+        f" FROM {stream.odd_rows(settings)}"
         " WHERE ts >= %(since)s AND ts < %(until)s"
         for stream in STREAMS
     )

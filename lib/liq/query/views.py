@@ -94,9 +94,8 @@ class View:
 
     def sql(self, settings: Settings) -> str:
         """Return what it selects."""
-        odd = (
-            f"CASE WHEN {rules.valid_condition(self.stream.record)} THEN false ELSE true END AS odd"
-        )
+        valid = rules.render_valid_condition(self.stream.record)
+        odd = f"CASE WHEN {valid} THEN false ELSE true END AS odd"
         return (
             f"SELECT ts, {', '.join(self.keys)}, {odd}, {self.sums}"
             f" FROM {self.stream.table(settings)} SAMPLE BY {self.width}"

@@ -324,7 +324,7 @@ def decode(message: bytes) -> Liquidation:
     return _decoder.decode(message)
 
 
-def event_id(*raw_fields: str) -> int:
+def hash_fields(*raw_fields: str) -> int:
     """Return a stable signed 64-bit id of a venue's raw fields.
 
     Two records are the same liquidation only if every raw field is the same. Two real liquidations

@@ -1,8 +1,8 @@
 """Rules of the fields of records: one set for publishers, the sink and readers.
 
 The rules are the types of `liq.records.model`. Publishers and redrives call `check`. The sink gets
-`describe` as a part of its configuration. Readers add `valid_condition` to their window, so rows
-that another program wrote into a table break no rule either.
+`describe` as a part of its configuration. Readers add `render_valid_condition` to their window, so
+rows that another program wrote into a table break no rule either.
 """
 
 import time
@@ -32,7 +32,7 @@ _BLANKS = "".join(map(chr, range(33)))
 _LAST_OF_BASIC_PLANE = "\uffff"  # QuestDB's client spoils what is beyond it
 
 
-def moment_of(micros: int) -> str:
+def render_moment(micros: int) -> str:
     """Return microseconds as QuestDB reads a time."""
     return f"'{time.strftime('%Y-%m-%dT%H:%M:%S.000000Z', time.gmtime(micros // 1_000_000))}'"
 
@@ -63,7 +63,7 @@ class FieldRule:
 
 
 @cache
-def rules(record: type[msgspec.Struct]) -> tuple[FieldRule, ...]:
+def list_rules(record: type[msgspec.Struct]) -> tuple[FieldRule, ...]:
     """Return the rule of each field of ``record``, in order."""
     info = inspect.type_info(record)
     assert isinstance(info, inspect.StructType)  # noqa: S101 - for the type checker
@@ -77,7 +77,7 @@ def check(record: msgspec.Struct, message: bytes) -> None:
 
     ``message`` is what it was decoded from.
     """
-    named = rules(type(record))
+    named = list_rules(type(record))
     now = time.time_ns() // 1000
     for rule in named:
         if rule.ahead and getattr(record, rule.name) > now + rule.ahead:
@@ -101,11 +101,13 @@ def describe(record: type[msgspec.Struct]) -> str:
     ``?`` after a field's name means that it may be null, ``*`` that it may be missing. ``now+``
     begins a bound in microseconds.
     """
-    return ",".join(_describe(rule) for rule in rules(record))
+    return ",".join(_describe(rule) for rule in list_rules(record))
 
 
 @cache
-def valid_condition(record: type[msgspec.Struct], moment: Callable[[int], str] = moment_of) -> str:
+def render_valid_condition(
+    record: type[msgspec.Struct], moment: Callable[[int], str] = render_moment
+) -> str:
     """Return the SQL condition of rows of ``record`` that break no rule.
 
     ``moment`` writes microseconds as a time, for engines other than QuestDB. The condition leaves
@@ -114,33 +116,36 @@ def valid_condition(record: type[msgspec.Struct], moment: Callable[[int], str] =
     to find. It must check that names are not empty: this keeps QuestDB from compiling the terms
     to machine code, and 9.3 crashes when it compiles that many.
     """
-    return " AND ".join(term for rule in rules(record) for term in _valid_terms(rule, moment))
+    return " AND ".join(term for rule in list_rules(record) for term in _valid_terms(rule, moment))
 
 
 @cache
-def odd_condition(record: type[msgspec.Struct]) -> str:
+def render_odd_condition(record: type[msgspec.Struct]) -> str:
     """Return the SQL condition of rows of ``record`` that break a rule.
 
-    ``NOT`` of `valid_condition` misses nulls, because QuestDB rewrites it into other comparisons.
+    ``NOT`` of `render_valid_condition` misses nulls, because QuestDB rewrites it into other
+    comparisons.
     """
-    return " OR ".join(term for rule in rules(record) for term in _odd_terms(rule))
+    return " OR ".join(term for rule in list_rules(record) for term in _odd_terms(rule))
 
 
 @cache
-def broken_fields(record: type[msgspec.Struct]) -> str:
+def render_broken_fields(record: type[msgspec.Struct]) -> str:
     """Return the SQL text that names the fields by which a row breaks a rule."""
     parts = [
         f"CASE WHEN {' OR '.join(terms)} THEN '{rule.name} ' ELSE '' END"
-        for rule in rules(record)
+        for rule in list_rules(record)
         if (terms := _odd_terms(rule))
     ]
     return f"trim(concat({', '.join(parts)}))"
 
 
 @cache
-def fields(record: type[msgspec.Struct]) -> str:
+def render_fields(record: type[msgspec.Struct]) -> str:
     """Return the SQL text of all fields of a row but ``ts``, each with its name."""
-    parts = (f"'{rule.name}=', {rule.name}, ' '" for rule in rules(record) if rule.name != "ts")
+    parts = (
+        f"'{rule.name}=', {rule.name}, ' '" for rule in list_rules(record) if rule.name != "ts"
+    )
     return f"trim(concat({', '.join(parts)}))"
 
 
@@ -199,7 +204,7 @@ def _odd_terms(rule: FieldRule) -> list[str]:
         terms.append(f"{rule.name} NOT IN ({_quoted(rule)})")
     opposite = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
     return terms + [
-        f"{rule.name} {opposite[sign]} {bound}" for sign, bound in _bounds(rule, moment_of)
+        f"{rule.name} {opposite[sign]} {bound}" for sign, bound in _bounds(rule, render_moment)
     ]
 
 

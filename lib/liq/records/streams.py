@@ -35,8 +35,8 @@ _TableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 _TIMESTAMPS = ("ts", "recv_ts", "to_ts")
 # what is dated otherwise the rules refuse
-_DATED = f"ts >= {rules.moment_of(EARLIEST)} AND ts <= dateadd('d', 1, now())"
-_MISDATED = f"(ts < {rules.moment_of(EARLIEST)} OR ts > dateadd('d', 1, now()))"
+_DATED = f"ts >= {rules.render_moment(EARLIEST)} AND ts <= dateadd('d', 1, now())"
+_MISDATED = f"(ts < {rules.render_moment(EARLIEST)} OR ts > dateadd('d', 1, now()))"
 
 
 class StreamSettings(BaseModel):
@@ -119,8 +119,8 @@ class Stream:
         return record
 
     @property
-    def kind(self) -> str:
-        """The name of its table, as declared."""
+    def default_table(self) -> str:
+        """The name of its table unless the settings name another."""
         return self.defaults.table
 
     @property
@@ -131,7 +131,7 @@ class Stream:
     @property
     def valid_condition(self) -> str:
         """The SQL condition of rows that break no rule; queries count only these."""
-        return f"{rules.valid_condition(self.record)} AND {_DATED}"
+        return f"{rules.render_valid_condition(self.record)} AND {_DATED}"
 
     def odd_rows(self, settings: "Settings") -> str:
         """Return a subquery for ``FROM`` of rows that break `liq.records.rules`.
@@ -139,14 +139,14 @@ class Stream:
         Other programs wrote them, since the sink rejects them. Columns are ``ts``, ``broken``
         (names of the fields) and ``fields`` (all, as name=value).
         """
-        broken, fields = rules.broken_fields(self.record), rules.fields(self.record)
+        broken, fields = rules.render_broken_fields(self.record), rules.render_fields(self.record)
         return (
             f"(SELECT ts, CASE WHEN {_MISDATED} THEN 'ts' ELSE {broken} END AS broken,"  # noqa: S608 - our own texts
             f" {fields} AS fields FROM {self.table(settings)}"
-            f" WHERE {_MISDATED} OR {rules.odd_condition(self.record)})"
+            f" WHERE {_MISDATED} OR {rules.render_odd_condition(self.record)})"
         )
 
-    def removal(self, day: date, settings: "Settings") -> list[str]:
+    def render_removal(self, day: date, settings: "Settings") -> list[str]:
         """Return the statements that take the odd rows of a day out of the table.
 
         QuestDB deletes whole partitions only, a day each. So the valid rows are copied to another
@@ -200,13 +200,13 @@ def declare(stream: Stream) -> Stream:
     return stream
 
 
-def stream_of(record: msgspec.Struct) -> Stream:
+def find_stream(record: msgspec.Struct) -> Stream:
     """Return the stream that carries ``record``. Raises `TypeError` if none is declared."""
-    return _stream_of(type(record))
+    return _find_stream(type(record))
 
 
 @cache
-def _stream_of(record: type[msgspec.Struct]) -> Stream:
+def _find_stream(record: type[msgspec.Struct]) -> Stream:
     for stream in STREAMS:
         if stream.record is record:
             return stream

@@ -28,7 +28,7 @@ def parse(messages: DataFrame) -> DataFrame:
     prints = (
         messages.select(fields)
         .select("print.*")
-        .where(rules.valid_condition(Liquidation, moment=str))
+        .where(rules.render_valid_condition(Liquidation, moment=str))
     )
     sane = f.col("ts").between(EARLIEST, f.col("recv_ts") + 600_000_000)
     return prints.where(sane).withColumn("ts", f.timestamp_micros("ts"))
@@ -36,7 +36,9 @@ def parse(messages: DataFrame) -> DataFrame:
 
 def keep_valid(stored: DataFrame) -> DataFrame:
     """Return the exported prints that break no rule; an earlier version exported others too."""
-    return stored.where(rules.valid_condition(Liquidation, moment="timestamp_micros({})".format))
+    return stored.where(
+        rules.render_valid_condition(Liquidation, moment="timestamp_micros({})".format)
+    )
 
 
 def deduplicate(prints: DataFrame, lateness: float) -> DataFrame:

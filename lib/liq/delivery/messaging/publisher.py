@@ -19,7 +19,7 @@ from liq.delivery.messaging.outbox import Outbox
 from liq.delivery.messaging.topics import ensure_topics
 from liq.errors import JournalError, KafkaError, RejectedMessage
 from liq.records.model import FeedHealth, Source, encode
-from liq.records.streams import FEED_HEALTH, STREAMS, Stream, stream_of
+from liq.records.streams import FEED_HEALTH, STREAMS, Stream, find_stream
 
 # A few large requests cost far less than many small ones, above all at the broker. So the sending
 # thread wakes no more often than this, and pauses for longer after this number of messages.
@@ -104,7 +104,7 @@ class Publisher:
 
         A record that breaks its schema becomes a dead letter instead.
         """
-        self._sent += await self._publish(stream_of(record), record)
+        self._sent += await self._publish(find_stream(record), record)
 
     async def report(self, health: FeedHealth) -> None:
         """Queue a row of feed health; `stats` counts it in ``queued`` only."""

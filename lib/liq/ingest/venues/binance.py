@@ -58,7 +58,15 @@ from liq.ingest.venues.canonical import (
     sizes,
     skip,
 )
-from liq.records.model import Completeness, Liquidation, PriceKind, Record, Side, Source, event_id
+from liq.records.model import (
+    Completeness,
+    Liquidation,
+    PriceKind,
+    Record,
+    Side,
+    Source,
+    hash_fields,
+)
 
 _SIDES = {"SELL": Side.LONG, "BUY": Side.SHORT}
 _OPEN = frozenset({"NEW", "PARTIALLY_FILLED"})
@@ -166,7 +174,7 @@ def _liquidation(
         price_kind=PriceKind.AVERAGE,
         quantity=quantity,
         notional=notional,
-        event_id=event_id(*msgspec.structs.astuple(order)[:-2], str(order.T)),
+        event_id=hash_fields(*msgspec.structs.astuple(order)[:-2], str(order.T)),
         completeness=Completeness.THROTTLED,
         source=source,
     )

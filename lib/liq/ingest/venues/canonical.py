@@ -14,7 +14,15 @@ import msgspec
 
 from liq.errors import RejectedMessage
 from liq.ingest.venues.base import Instrument, Instruments, Parsed, SkipReason, is_storable
-from liq.records.model import Completeness, Liquidation, PriceKind, Record, Side, Source, event_id
+from liq.records.model import (
+    Completeness,
+    Liquidation,
+    PriceKind,
+    Record,
+    Side,
+    Source,
+    hash_fields,
+)
 
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -179,7 +187,7 @@ def _record(report: RawLiquidation, repeat: int, context: Context) -> Liquidatio
         price_kind=report.price_kind,
         quantity=quantity,
         notional=notional,
-        event_id=event_id(*report.raw, *([str(repeat)] if repeat else [])),
+        event_id=hash_fields(*report.raw, *([str(repeat)] if repeat else [])),
         completeness=context.completeness,
         source=context.source,
     )
