@@ -17,7 +17,7 @@ from liq.config import Settings
 from liq.delivery import connect
 from liq.delivery.messaging import Publisher
 from liq.delivery.producer import Producer
-from liq.ingest.feed import Patience
+from liq.ingest.feed import Timeouts
 from liq.ingest.instruments import load_snapshot
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.ingest.venues import VENUES
@@ -123,9 +123,9 @@ async def test_overlapping_connections_store_each_event_once(
     pipeline: Settings, tmp_path: Path
 ) -> None:
     plan = Schedule(rate=300, seed=6, count=1_500, ledger=tmp_path / "ledger")
-    patience = Patience(max_age=1, overlap=0.5)
+    timeouts = Timeouts(max_age=1, overlap=0.5)
     async with Simulator(plan, pipeline) as simulator:
-        producer = Producer(url=simulator.url, patience=patience, settings=pipeline)
+        producer = Producer(url=simulator.url, timeouts=timeouts, settings=pipeline)
         await producer.start()
         await reached(simulator.finished.is_set)
         await reached(lambda: simulator.clients == 1)  # what the last overlap brought is in

@@ -13,7 +13,7 @@ import pytest
 import liq
 from liq.config import Settings
 from liq.delivery.producer import Producer
-from liq.ingest.feed import Patience
+from liq.ingest.feed import Timeouts
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.ingest.venues import VENUES
 from liq.query import exports, questdb
@@ -22,7 +22,7 @@ from support.helpers import PATIENCE_S, eventually, own_streams, running
 
 pytestmark = pytest.mark.stack
 START = datetime(2026, 3, 1, tzinfo=UTC)
-HASTY = Patience(backoff=0.02, backoff_max=0.1)
+HASTY = Timeouts(backoff=0.02, backoff_max=0.1)
 
 
 @pytest.fixture
@@ -271,7 +271,7 @@ async def test_a_producer_reports_through_kafka(pipeline: Settings) -> None:
         return questdb.fetch(f"SELECT * FROM {table} ORDER BY ts", None, pipeline)  # noqa: S608
 
     async with Simulator(Schedule(rate=50, close_after=3), pipeline) as simulator:
-        producer = Producer(url=simulator.url, patience=HASTY, settings=pipeline)
+        producer = Producer(url=simulator.url, timeouts=HASTY, settings=pipeline)
         await producer.start()
         await asyncio.to_thread(eventually, lambda: seen()["reconnects"].sum() > 0)
         await producer.stop()
@@ -302,7 +302,7 @@ async def test_only_a_producer_stopped_on_purpose_reports_stopped(pipeline: Sett
     async with Simulator(Schedule(rate=50), pipeline) as simulator:
         for stop, on_purpose in ((Producer.stop, True), (_cancel, True), (_fail, False)):
             before = len(rows(pipeline))
-            producer = Producer(url=simulator.url, patience=HASTY, settings=pipeline)
+            producer = Producer(url=simulator.url, timeouts=HASTY, settings=pipeline)
             await producer.start()
             await asyncio.to_thread(eventually, lambda n=before: len(rows(pipeline)) > n)
             await stop(producer)

@@ -14,7 +14,7 @@ from liq.config import Settings
 from liq.delivery.producer import FeedState, Producer
 from liq.errors import ConfigError, FeedError, KafkaError, RejectedMessage
 from liq.ingest import venues
-from liq.ingest.feed import Patience
+from liq.ingest.feed import Timeouts
 from liq.ingest.instruments import load_snapshot
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.ingest.venues.base import Instruments, SkipReason
@@ -26,7 +26,7 @@ from liq.records.streams import LIQUIDATIONS
 from support.disk import KINDS, small_disk
 from support.helpers import PATIENCE_S, consume, eventually, reached, running
 
-HASTY = Patience(backoff=0.02, backoff_max=0.1)
+HASTY = Timeouts(backoff=0.02, backoff_max=0.1)
 
 
 def published(settings: Settings) -> list[Liquidation]:
@@ -156,7 +156,7 @@ async def test_a_producer_can_be_started_again_and_twice_is_once(broker: Setting
 async def test_an_exchange_that_goes_and_comes_is_waited_for(broker: Settings) -> None:
     async with Simulator(Schedule(rate=200), broker) as simulator:
         url = simulator.url
-    producer = Producer(url=url, patience=HASTY, settings=broker)
+    producer = Producer(url=url, timeouts=HASTY, settings=broker)
     await producer.start()
     await reached(lambda: producer.status().errors > 0)
     assert producer.status().state is FeedState.CONNECTING

@@ -13,13 +13,13 @@ from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
 
 from liq.errors import FeedError
-from liq.ingest.feed import SIMULATOR_SERVER, Feed, Patience
-from liq.ingest.venues.base import Heartbeat, Venue, always
+from liq.ingest.feed import SIMULATOR_SERVER, Feed, Timeouts
+from liq.ingest.venues.base import Heartbeat, Venue, send_always
 from liq.ingest.venues.binance import BINANCE_USDM
 from liq.records.model import Source
 from support.helpers import PATIENCE_S, reached
 
-HASTY = Patience(
+HASTY = Timeouts(
     handshake=0.5,
     ping_interval=0.1,
     pong=0.3,
@@ -28,7 +28,7 @@ HASTY = Patience(
     max_age=3600,
     overlap=0.2,
 )
-QUIET = replace(BINANCE_USDM, subscribe=always(), silence=60.0)
+QUIET = replace(BINANCE_USDM, subscribe=send_always(), silence=60.0)
 Handler = Callable[[ServerConnection], Awaitable[None]]
 
 
@@ -51,9 +51,9 @@ class Frames(list[tuple[bytes, int, Source]]):
 
 @asynccontextmanager
 async def feeding(
-    url: str, frames: Frames, venue: Venue = QUIET, patience: Patience = HASTY
+    url: str, frames: Frames, venue: Venue = QUIET, timeouts: Timeouts = HASTY
 ) -> AsyncIterator[Feed]:
-    feed = Feed(venue, frames.add, url, patience=patience)
+    feed = Feed(venue, frames.add, url, timeouts=timeouts)
     task = asyncio.create_task(feed.run())
     try:
         yield feed
@@ -159,14 +159,14 @@ async def test_quiet_market_is_no_fault(unused_tcp_port: int) -> None:
         opened.append(connection)
         await connection.wait_closed()
 
-    patience = replace(HASTY, handshake=PATIENCE_S, pong=PATIENCE_S)
+    timeouts = replace(HASTY, handshake=PATIENCE_S, pong=PATIENCE_S)
     async with (
         served(silent, unused_tcp_port) as url,
-        feeding(url, Frames(), patience=patience) as feed,
+        feeding(url, Frames(), timeouts=timeouts) as feed,
     ):
         await reached(lambda: feed.stats().connected)
         # ten pings: no event shows that a connection is kept
-        await asyncio.sleep(10 * patience.ping_interval)
+        await asyncio.sleep(10 * timeouts.ping_interval)
         assert feed.stats().connected
         assert feed.stats().errors == 0
     assert len(opened) == 1
@@ -188,13 +188,13 @@ async def test_slow_consumer_is_not_taken_for_a_dead_server(unused_tcp_port: int
         await gate.wait()
         received.append(int(raw))
 
-    patience = replace(HASTY, handshake=PATIENCE_S, pong=1)  # nor is a busy machine, for a second
-    feed = Feed(QUIET, held, f"ws://127.0.0.1:{unused_tcp_port}/", patience=patience)
+    timeouts = replace(HASTY, handshake=PATIENCE_S, pong=1)  # nor is a busy machine, for a second
+    feed = Feed(QUIET, held, f"ws://127.0.0.1:{unused_tcp_port}/", timeouts=timeouts)
     async with served(flood, unused_tcp_port):
         task = asyncio.create_task(feed.run())
         await reached(lambda: feed.stats().connected)
         # long enough for three pongs to be late: no event shows that a connection is kept
-        await asyncio.sleep(3 * (patience.ping_interval + patience.pong))
+        await asyncio.sleep(3 * (timeouts.ping_interval + timeouts.pong))
         gate.set()
         await reached(lambda: len(received) == 20_000)
         task.cancel()
@@ -221,7 +221,7 @@ async def test_failures_in_a_row_are_retried_ever_more_slowly(unused_tcp_port: i
     async def refuse(connection: ServerConnection) -> None:
         await connection.close(1013, "try again later")
 
-    patience = replace(HASTY, backoff=0.1, backoff_max=10)
+    timeouts = replace(HASTY, backoff=0.1, backoff_max=10)
     opened: list[float] = []
 
     async def note(connection: ServerConnection) -> None:
@@ -230,7 +230,7 @@ async def test_failures_in_a_row_are_retried_ever_more_slowly(unused_tcp_port: i
 
     async with (
         served(note, unused_tcp_port) as url,
-        feeding(url, Frames(), patience=patience),
+        feeding(url, Frames(), timeouts=timeouts),
     ):
         await reached(lambda: len(opened) == 5)
     gaps = [later - earlier for earlier, later in pairwise(opened)]
@@ -255,10 +255,10 @@ async def test_old_connection_overlaps_with_its_replacement(unused_tcp_port: int
             await asyncio.sleep(0.02)
 
     frames = Frames()
-    patience = replace(HASTY, max_age=0.5, overlap=0.2, handshake=PATIENCE_S, pong=PATIENCE_S)
+    timeouts = replace(HASTY, max_age=0.5, overlap=0.2, handshake=PATIENCE_S, pong=PATIENCE_S)
     async with (
         served(listen, unused_tcp_port) as url,
-        feeding(url, frames, patience=patience) as feed,
+        feeding(url, frames, timeouts=timeouts) as feed,
     ):
         sending = asyncio.create_task(send_frames())
         await reached(lambda: feed.stats().reconnects >= 3)
@@ -279,7 +279,7 @@ async def test_subscriptions_heartbeats_and_replies_are_sent(unused_tcp_port: in
 
     venue = replace(
         QUIET,
-        subscribe=always("first", "second"),
+        subscribe=send_always("first", "second"),
         heartbeat=Heartbeat(0.05, "beat"),
         reply=lambda raw: "pong 7" if b"ping" in bytes(raw) else None,  # type: ignore[arg-type]
     )
@@ -330,7 +330,7 @@ async def test_consumer_s_own_error_ends_the_feed(unused_tcp_port: int) -> None:
 
     async with served(one_frame, unused_tcp_port) as url:
         with pytest.raises(ZeroDivisionError):
-            await asyncio.wait_for(Feed(QUIET, broken, url, patience=HASTY).run(), PATIENCE_S)
+            await asyncio.wait_for(Feed(QUIET, broken, url, timeouts=HASTY).run(), PATIENCE_S)
 
 
 async def test_url_that_is_none_is_an_error() -> None:

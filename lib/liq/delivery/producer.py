@@ -19,7 +19,7 @@ from liq.delivery import connect
 from liq.delivery.intake import Intake
 from liq.delivery.messaging import Publisher, PublisherStats
 from liq.errors import ConfigError
-from liq.ingest.feed import Feed, FeedStats, Patience
+from liq.ingest.feed import Feed, FeedStats, Timeouts
 from liq.ingest.instruments import load
 from liq.ingest.recording import Recorder, Rotation, SideRecorder
 from liq.ingest.venues import PRICE_FEEDS, build_url, find_venue
@@ -99,7 +99,7 @@ class Producer:
         venue: A feed of `liq.ingest.venues`, e.g. ``"bybit"``.
         url: A websocket in place of the venue's own, e.g. a simulator's.
         instruments: The venue's contracts by symbol; loaded at the start by default.
-        patience: Time limits of the connection, in seconds.
+        timeouts: Time limits of the connection, in seconds.
         record: A folder for the raw frames; they are not recorded by default.
         rotation: The size, age and number of recorded files, see `liq.ingest.recording`.
         through: Whether liq's own feed or cryptofeed connects.
@@ -123,7 +123,7 @@ class Producer:
         url: str = "",
         *,
         instruments: Instruments | None = None,
-        patience: Patience | None = None,
+        timeouts: Timeouts | None = None,
         through: Through = Through.DIRECT,
         record: Path | None = None,
         rotation: Rotation | None = None,
@@ -135,7 +135,7 @@ class Producer:
         self._venue = find_venue(venue)
         self._url = build_url(venue, url)
         self._instruments = instruments
-        self._patience = patience
+        self._timeouts = timeouts
         self._through = through
         self._settings = settings
         self._recorder = SideRecorder(Recorder(record, venue, rotation)) if record else None
@@ -229,7 +229,7 @@ class Producer:
     def _new_feed(self, instruments: Instruments) -> Feed | CryptoFeed:
         if self._through is Through.CRYPTOFEED:
             return CryptoFeed(self._venue, self._take)
-        return Feed(self._venue, self._take, self._url, instruments, self._patience)
+        return Feed(self._venue, self._take, self._url, instruments, self._timeouts)
 
     async def _take(self, raw: bytes, recv_ts: int, source: Source) -> None:
         if self._recorder:

@@ -29,7 +29,7 @@ Handle = Callable[[bytes, int, Source], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """Time limits of a feed, in seconds."""
 
     handshake: float = 10
@@ -85,15 +85,15 @@ class Feed:
         handle: Handle,
         url: str = "",
         instruments: Instruments | None = None,
-        patience: Patience | None = None,
+        timeouts: Timeouts | None = None,
     ) -> None:
         self.url = url or venue.url
         self._venue = venue
         self._handle = handle
         self._subscriptions: Sequence[str] = venue.subscribe(instruments or {})
-        self._patience = patience or Patience()
+        self._timeouts = timeouts or Timeouts()
         self._loopback = _is_loopback(self.url)
-        self._sessions: set[_OpenConnection] = set()
+        self._open: set[_OpenConnection] = set()
         self._source = Source.SIMULATOR if self._loopback else Source.LIVE
         self._connects = self._errors = self._frames = self._gaps = 0
         self._failures = 0  # in a row
@@ -104,7 +104,7 @@ class Feed:
         """Return the state now."""
         return FeedStats(
             source=self._source,
-            connected=bool(self._sessions),
+            connected=bool(self._open),
             frames=self._frames,
             reconnects=max(0, self._connects - 1),
             errors=self._errors,
@@ -126,7 +126,7 @@ class Feed:
                     reader = tasks.create_task(self._read(connection))
                     if old:
                         tasks.create_task(self._retire(old))
-                    lost, _ = await asyncio.wait({reader}, timeout=self._patience.max_age)
+                    lost, _ = await asyncio.wait({reader}, timeout=self._timeouts.max_age)
                     old = None if lost else reader
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
@@ -146,15 +146,15 @@ class Feed:
                 return connection
 
     def _backoff(self) -> float:
-        patience = self._patience
-        pause = retries.pause_s(self._failures, patience.backoff, patience.backoff_max)
+        timeouts = self._timeouts
+        pause = retries.pause_s(self._failures, timeouts.backoff, timeouts.backoff_max)
         return pause * random.uniform(0.5, 1)  # noqa: S311 - jitter
 
     async def _handshake(self) -> ClientConnection:
         connection = await connect(
             self.url,
             additional_headers=self._venue.headers,
-            open_timeout=self._patience.handshake,
+            open_timeout=self._timeouts.handshake,
             ping_interval=None,  # `_watch` pings: the library's own pings kill a slow consumer
             close_timeout=1,
             compression=None,  # small frames: inflating them costs more than their bytes
@@ -166,67 +166,67 @@ class Feed:
         return connection
 
     async def _read(self, connection: ClientConnection) -> None:
-        session = _OpenConnection(connection, self._find_source(connection))
-        self._source = session.source
-        self._sessions.add(session)
-        watch = asyncio.create_task(self._watch(session))
+        opened = _OpenConnection(connection, self._find_source(connection))
+        self._source = opened.source
+        self._open.add(opened)
+        watch = asyncio.create_task(self._watch(opened))
         beat = asyncio.create_task(_beat(connection, self._venue.heartbeat))
         try:
             while True:
-                await self._receive(session)
+                await self._receive(opened)
         except ConnectionClosed as error:
-            self._gaps += len(self._sessions) == 1
-            self._note(FeedError(session.fault) if session.fault else error)
+            self._gaps += len(self._open) == 1
+            self._note(FeedError(opened.fault) if opened.fault else error)
         finally:
-            self._sessions.discard(session)
+            self._open.discard(opened)
             watch.cancel()
             beat.cancel()
             await connection.close()
 
-    async def _receive(self, session: _OpenConnection) -> None:
-        raw = await session.connection.recv(decode=False)
+    async def _receive(self, opened: _OpenConnection) -> None:
+        raw = await opened.connection.recv(decode=False)
         self._last_frame = recv_ts = time.time_ns() // 1000
         self._frames += 1
         self._failures = 0
-        session.received = time.monotonic()
-        session.held = True
+        opened.received = time.monotonic()
+        opened.held = True
         if answer := self._venue.reply(raw):
-            await session.connection.send(answer)
-        await self._handle(raw, recv_ts, session.source)
-        session.held = False
+            await opened.connection.send(answer)
+        await self._handle(raw, recv_ts, opened.source)
+        opened.held = False
 
-    async def _watch(self, session: _OpenConnection) -> None:
+    async def _watch(self, opened: _OpenConnection) -> None:
         """Close the connection when it is dead, which ends its reader."""
         fault = ""
         with contextlib.suppress(ConnectionClosed):
             while not fault:
-                await asyncio.sleep(self._patience.ping_interval)
-                fault = await self._fault(session)
-            session.fault = fault
-            await session.connection.close()
+                await asyncio.sleep(self._timeouts.ping_interval)
+                fault = await self._fault(opened)
+            opened.fault = fault
+            await opened.connection.close()
 
-    async def _fault(self, session: _OpenConnection) -> str:
+    async def _fault(self, opened: _OpenConnection) -> str:
         asked = time.monotonic()
-        answered = await self._ping(session.connection)
-        if session.held:  # the consumer holds up reading, also of pongs
-            session.received = time.monotonic()
-        if not answered and session.received < asked:  # a frame counts too: pongs queue behind it
-            return f"ping unanswered for {self._patience.pong:g} s"
-        if time.monotonic() - session.received > self._venue.silence:
+        answered = await self._ping(opened.connection)
+        if opened.held:  # the consumer holds up reading, also of pongs
+            opened.received = time.monotonic()
+        if not answered and opened.received < asked:  # a frame counts too: pongs queue behind it
+            return f"ping unanswered for {self._timeouts.pong:g} s"
+        if time.monotonic() - opened.received > self._venue.silence:
             return f"no frame for {self._venue.silence:g} s"
         return ""
 
     async def _ping(self, connection: ClientConnection) -> bool:
         pong = await connection.ping()
         try:
-            async with asyncio.timeout(self._patience.pong):
+            async with asyncio.timeout(self._timeouts.pong):
                 await pong
         except TimeoutError:
             return False
         return True
 
     async def _retire(self, reader: asyncio.Task[None]) -> None:
-        await asyncio.sleep(self._patience.overlap)
+        await asyncio.sleep(self._timeouts.overlap)
         reader.cancel()
 
     def _find_source(self, connection: ClientConnection) -> Source:

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from liq.config import Settings
 from liq.errors import RejectedMessage
-from liq.ingest.feed import Feed, Patience
+from liq.ingest.feed import Feed, Timeouts
 from liq.ingest.instruments import load_snapshot
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.ingest.venues import VENUES, build_url
@@ -51,9 +51,9 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(venue: Venue, url: str, **patience: float) -> AsyncIterator[Receiver]:
+async def receiving(venue: Venue, url: str, **timeouts: float) -> AsyncIterator[Receiver]:
     receiver = Receiver(venue)
-    feed = Feed(venue, receiver.take, url, instruments(venue), Patience(backoff=0.02, **patience))
+    feed = Feed(venue, receiver.take, url, instruments(venue), Timeouts(backoff=0.02, **timeouts))
     task = asyncio.create_task(feed.run())
     try:
         yield receiver

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from liq.ingest.simulator.exchange import Event, Plain, Price
+from liq.ingest.simulator.exchange import BaseExchange, Event, GetPrice
 from liq.ingest.simulator.hawkes import MARKET, Contract, Order
 
 _ALL = "!forceOrder@arr"
@@ -24,7 +24,7 @@ class _Request(msgspec.Struct):
     id: int | str | None = None
 
 
-class Binance(Plain):
+class Binance(BaseExchange):
     """USD-M or COIN-M contracts, by ``name``."""
 
     def __init__(self, name: str) -> None:
@@ -110,7 +110,7 @@ class _Session:
             )
         ]
 
-    def control(self, price: Price, time_ms: int) -> list[bytes]:
+    def control(self, price: GetPrice, time_ms: int) -> list[bytes]:
         kinds = ("@1s", "") if self._seconds % 3 == 0 else ("@1s",)
         self._seconds += 1
         frames = []

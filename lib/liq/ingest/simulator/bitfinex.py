@@ -5,14 +5,21 @@ Source: https://docs.bitfinex.com/reference/ws-public-status
 
 from collections.abc import Sequence
 
-from liq.ingest.simulator.exchange import Event, Plain, Price, decode, encode, number_order
+from liq.ingest.simulator.exchange import (
+    BaseExchange,
+    Event,
+    GetPrice,
+    decode,
+    encode,
+    number_order,
+)
 from liq.ingest.simulator.hawkes import Order
 
 _CHANNEL = 91684
 _KEY = "liq:global"
 
 
-class Bitfinex(Plain):
+class Bitfinex(BaseExchange):
     """Margin pairs and derivatives."""
 
     whole = False
@@ -57,7 +64,7 @@ class _Session:
     def liquidations(self, events: Sequence[Event]) -> list[bytes]:
         return [b"[%d,[%b]]" % (_CHANNEL, b",".join(event.row for event in events))]
 
-    def control(self, _price: Price, _time_ms: int) -> list[bytes]:
+    def control(self, _price: GetPrice, _time_ms: int) -> list[bytes]:
         return [encode([_CHANNEL, "hb"])] if self._subscribed else []
 
 

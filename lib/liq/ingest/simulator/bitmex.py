@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from uuid import NAMESPACE_OID, uuid5
 
 from liq.ingest.simulator.exchange import (
+    BaseExchange,
     Event,
-    Plain,
-    Price,
+    GetPrice,
     decode,
     encode,
     join_rows,
@@ -22,7 +22,7 @@ _TABLE = "liquidation"
 _CONTROL = "tradeBin1m"
 
 
-class Bitmex(Plain):
+class Bitmex(BaseExchange):
     """Inverse and linear perpetuals."""
 
     def session(self, path: str) -> "_Session":
@@ -81,7 +81,7 @@ class _Session:
             _build_change(_TABLE, "delete", encode(filled)),
         ]
 
-    def control(self, price: Price, time_ms: int) -> list[bytes]:
+    def control(self, price: GetPrice, time_ms: int) -> list[bytes]:
         moment = datetime.fromtimestamp(time_ms / 1000, UTC).isoformat()
         symbols = [table.partition(":")[2] for table in self._tables if _CONTROL in table]
         return [

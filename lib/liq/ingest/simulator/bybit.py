@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 from liq.ingest.simulator.exchange import (
+    BaseExchange,
     Event,
-    Plain,
-    Price,
+    GetPrice,
     decode,
     encode,
     group_by_symbol,
@@ -21,7 +21,7 @@ _TOPIC = "allLiquidation."
 _KINDS = (_TOPIC, "kline.")
 
 
-class Bybit(Plain):
+class Bybit(BaseExchange):
     """Linear or inverse contracts, by ``name``."""
 
     whole = False
@@ -81,7 +81,7 @@ class _Session:
             if _TOPIC + symbol in self._topics
         ]
 
-    def control(self, price: Price, time_ms: int) -> list[bytes]:
+    def control(self, price: GetPrice, time_ms: int) -> list[bytes]:
         return [
             encode(_build_candle(topic, price(topic.rpartition(".")[2]), time_ms))
             for topic in self._topics

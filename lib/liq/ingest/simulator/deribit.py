@@ -5,13 +5,20 @@ Source: https://docs.deribit.com/#trades-kind-currency-interval
 
 from collections.abc import Sequence
 
-from liq.ingest.simulator.exchange import Event, Plain, Price, decode, encode, number_order
+from liq.ingest.simulator.exchange import (
+    BaseExchange,
+    Event,
+    GetPrice,
+    decode,
+    encode,
+    number_order,
+)
 from liq.ingest.simulator.hawkes import Order
 
 _FLIPPED = {"buy": "sell", "sell": "buy"}
 
 
-class Deribit(Plain):
+class Deribit(BaseExchange):
     """Futures; now the taker of a trade is liquidated, now its maker."""
 
     whole = False
@@ -70,7 +77,7 @@ class _Session:
             [_build_trade(first.order, first.time_ms, "buy"), *(e.row for e in events)]
         )
 
-    def control(self, price: Price, time_ms: int) -> list[bytes]:
+    def control(self, price: GetPrice, time_ms: int) -> list[bytes]:
         beat = {"jsonrpc": "2.0", "method": "heartbeat", "params": {"type": "test_request"}}
         order = Order(0, self._some_symbol, False, "10", *[f"{price(self._some_symbol):.1f}"] * 2)  # noqa: FBT003
         trade = _build_trade(order, time_ms, "sell")

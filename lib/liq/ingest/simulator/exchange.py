@@ -10,7 +10,7 @@ from liq.ingest.simulator.hawkes import MARKET, Contract, Order
 from liq.ingest.venues import find_venue
 from liq.ingest.venues.base import Instrument
 
-Price = Callable[[str], float]
+GetPrice = Callable[[str], float]
 
 
 class Event(NamedTuple):
@@ -37,7 +37,7 @@ class ClientSession(Protocol):
     def liquidations(self, events: Sequence[Event]) -> list[bytes]:
         """Return the frames of ``events`` to which this client has subscribed."""
 
-    def control(self, price: Price, time_ms: int) -> list[bytes]:
+    def control(self, price: GetPrice, time_ms: int) -> list[bytes]:
         """Return the frames that are sent every second without liquidations: prices, pings."""
 
 
@@ -67,7 +67,7 @@ class Exchange(Protocol):
         """Return a row that every parser rejects; ``number`` varies the fault."""
 
 
-class Plain:
+class BaseExchange:
     """What most exchanges have in common: one path, the bankruptcy price, whole contracts."""
 
     whole = True  # quantities are; else they are in base, with decimals

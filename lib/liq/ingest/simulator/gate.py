@@ -6,9 +6,9 @@ Source: https://www.gate.com/docs/developers/futures/ws/en/#public-liquidates-or
 from collections.abc import Sequence
 
 from liq.ingest.simulator.exchange import (
+    BaseExchange,
     Event,
-    Plain,
-    Price,
+    GetPrice,
     decode,
     encode,
     group_by_symbol,
@@ -21,7 +21,7 @@ _CONTROL = "futures.tickers"
 _BATCH = 20
 
 
-class Gate(Plain):
+class Gate(BaseExchange):
     """Contracts settled in USDT or BTC, by ``name``."""
 
     gathers_s = 1.0
@@ -78,7 +78,7 @@ class _Session:
             for start in range(0, len(group), _BATCH)
         ]
 
-    def control(self, price: Price, time_ms: int) -> list[bytes]:
+    def control(self, price: GetPrice, time_ms: int) -> list[bytes]:
         return [
             _build_update(_CONTROL, time_ms, encode([{"contract": name, "last": str(price(name))}]))
             for name in self._tickers

@@ -7,9 +7,9 @@ import gzip
 from collections.abc import Sequence
 
 from liq.ingest.simulator.exchange import (
+    BaseExchange,
     Event,
-    Plain,
-    Price,
+    GetPrice,
     decode,
     encode,
     group_by_symbol,
@@ -20,7 +20,7 @@ from liq.ingest.simulator.hawkes import Order
 _TOPIC = ".liquidation_orders"
 
 
-class Htx(Plain):
+class Htx(BaseExchange):
     """Linear or inverse swaps, by ``name``."""
 
     binary = True
@@ -78,7 +78,7 @@ class _Session:
             for symbol, group in group_by_symbol(events).items()
         ]
 
-    def control(self, _price: Price, time_ms: int) -> list[bytes]:
+    def control(self, _price: GetPrice, time_ms: int) -> list[bytes]:
         return [_pack({"op": "ping", "ts": str(time_ms)})]
 
 

@@ -6,7 +6,14 @@ Source: https://www.okx.com/docs-v5/en/#public-data-websocket-liquidation-orders
 import time
 from collections.abc import Sequence
 
-from liq.ingest.simulator.exchange import Event, Plain, Price, decode, encode, group_by_symbol
+from liq.ingest.simulator.exchange import (
+    BaseExchange,
+    Event,
+    GetPrice,
+    decode,
+    encode,
+    group_by_symbol,
+)
 from liq.ingest.simulator.hawkes import Order
 
 _CHANNEL = "liquidation-orders"
@@ -15,7 +22,7 @@ _ARG = {"channel": _CHANNEL, "instType": "SWAP"}
 _HISTORY_MS = 3_600_000
 
 
-class Okx(Plain):
+class Okx(BaseExchange):
     """Perpetual swaps; a client that sends nothing for 30 s is cut off."""
 
     cuts_s = 30.0
@@ -73,7 +80,7 @@ class _Session:
         ]
         return [_build_push(orders)]
 
-    def control(self, _price: Price, time_ms: int) -> list[bytes]:
+    def control(self, _price: GetPrice, time_ms: int) -> list[bytes]:
         return [
             encode(
                 {

@@ -95,12 +95,12 @@ class Heartbeat:
     frame: str
 
 
-def always(*frames: str) -> Callable[[Instruments], Sequence[str]]:
+def send_always(*frames: str) -> Callable[[Instruments], Sequence[str]]:
     """Return a `Venue.subscribe` that sends the same frames whatever the contracts."""
     return lambda _instruments: frames
 
 
-_stream_is_in_the_url = always()
+_stream_is_in_the_url = send_always()
 
 
 def _none(_settings: Settings) -> Sequence[Instrument]:
@@ -142,7 +142,7 @@ class Venue:
         return inspect.getdoc(inspect.getmodule(parser)) or ""
 
 
-def positive(text: str, meaning: str) -> float:
+def parse_positive(text: str, meaning: str) -> float:
     """Return the decimal ``text`` as a number; reject those that no record can have."""
     try:
         number = float(text)
@@ -158,7 +158,7 @@ def is_storable(number: float) -> bool:
     return SMALLEST <= number < LARGEST
 
 
-def microseconds(milliseconds: int) -> int:
+def convert_ms(milliseconds: int) -> int:
     """Return a venue's milliseconds as microseconds; reject other units and broken clocks."""
     if not EARLIEST // 1000 <= milliseconds < _YEAR_2100:
         raise RejectedMessage(f"time {milliseconds} is no time in milliseconds since the epoch")

@@ -44,19 +44,19 @@ from liq.ingest.venues.base import (
     Listing,
     SkipReason,
     Venue,
-    always,
-    microseconds,
-    positive,
+    convert_ms,
+    parse_positive,
+    send_always,
 )
 from liq.ingest.venues.canonical import (
     DOLLAR_SUFFIXES,
-    array,
+    compute_sizes,
     decode,
     find_contract,
     parse_listing,
-    side,
-    sizes,
+    read_side,
     skip,
+    split_array,
 )
 from liq.records.model import (
     Completeness,
@@ -159,16 +159,18 @@ def _not_closed(order: _Order) -> SkipReason | None:
 def _liquidation(
     order: _Order, exchange: str, contract: Instrument, recv_ts: int, source: Source
 ) -> Liquidation:
-    price = positive(order.ap, "average price ap")
-    quantity, notional = sizes(contract, positive(order.z, "filled quantity z"), price)
+    price = parse_positive(order.ap, "average price ap")
+    quantity, notional = compute_sizes(
+        contract, parse_positive(order.z, "filled quantity z"), price
+    )
     return Liquidation(
-        ts=microseconds(order.T),
+        ts=convert_ms(order.T),
         recv_ts=recv_ts,
         exchange=exchange,
         symbol=order.s,
         base=contract.base,
         quote=contract.quote,
-        side=side(_SIDES, order.S),
+        side=read_side(_SIDES, order.S),
         raw_side=order.S,
         price=price,
         price_kind=PriceKind.AVERAGE,
@@ -180,7 +182,7 @@ def _liquidation(
     )
 
 
-def usdm_contract(symbol: str, instruments: Instruments) -> Instrument:
+def build_usdm_contract(symbol: str, instruments: Instruments) -> Instrument:
     """Return a USD-M contract, whose size is one base and whose name has all other details."""
     return instruments.get(symbol) or _read(symbol)
 
@@ -198,7 +200,7 @@ def _read(symbol: str) -> Instrument:
 
 
 _CONTRACTS: dict[str, Callable[[str, Instruments], Instrument]] = {
-    "binance_usdm": usdm_contract,
+    "binance_usdm": build_usdm_contract,
     "binance_coinm": find_contract,
 }
 
@@ -219,7 +221,7 @@ _contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes) -> tuple[list[Instrument], str]:
-    return parse_listing(array(decode(_page, body).symbols), _instrument), ""
+    return parse_listing(split_array(decode(_page, body).symbols), _instrument), ""
 
 
 def _instrument(raw: msgspec.Raw) -> Instrument:
@@ -241,7 +243,7 @@ BINANCE_USDM = Venue(
     completeness=Completeness.THROTTLED,
     documentation="https://developers.binance.com/docs/derivatives/usds-margined-futures",
     parse=parse,
-    subscribe=always('{"method":"SUBSCRIBE","params":["btcusdt@markPrice"],"id":1}'),
+    subscribe=send_always('{"method":"SUBSCRIBE","params":["btcusdt@markPrice"],"id":1}'),
     silence=30,
 )
 
@@ -251,7 +253,7 @@ BINANCE_COINM = Venue(
     completeness=Completeness.THROTTLED,
     documentation="https://developers.binance.com/docs/derivatives/coin-margined-futures",
     parse=partial(_parse, "binance_coinm"),
-    subscribe=always('{"method":"SUBSCRIBE","params":["btcusd_perp@markPrice"],"id":1}'),
+    subscribe=send_always('{"method":"SUBSCRIBE","params":["btcusd_perp@markPrice"],"id":1}'),
     silence=30,
     listing=Listing(urls=("https://dapi.binance.com/dapi/v1/exchangeInfo",), parse=_list),
 )

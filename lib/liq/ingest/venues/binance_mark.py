@@ -27,8 +27,8 @@ import msgspec
 
 from liq.config import Settings
 from liq.errors import ConfigError, RejectedMessage
-from liq.ingest.venues.base import Instrument, Instruments, Venue, microseconds, positive
-from liq.ingest.venues.binance import BINANCE_USDM, Frame, expect_answer, usdm_contract
+from liq.ingest.venues.base import Instrument, Instruments, Venue, convert_ms, parse_positive
+from liq.ingest.venues.binance import BINANCE_USDM, Frame, build_usdm_contract, expect_answer
 from liq.ingest.venues.canonical import decode
 from liq.records.model import Price, ReferenceKind, Source
 
@@ -52,16 +52,16 @@ def parse(
     if event.e != "markPriceUpdate":
         expect_answer(frame, event)
         return []
-    contract = usdm_contract(event.s, instruments)
+    contract = build_usdm_contract(event.s, instruments)
     price = Price(
-        ts=microseconds(event.E),
+        ts=convert_ms(event.E),
         recv_ts=recv_ts,
         exchange=BINANCE_USDM.name,
         symbol=event.s,
         base=contract.base,
         quote=contract.quote,
         kind=ReferenceKind.MARK,
-        price=positive(event.p, "mark price p"),
+        price=parse_positive(event.p, "mark price p"),
         source=source,
     )
     return [price]
@@ -75,7 +75,7 @@ def _subscribe(instruments: Instruments) -> Sequence[str]:
 
 def _chosen(settings: Settings) -> list[Instrument]:
     try:
-        chosen = [usdm_contract(symbol, {}) for symbol in settings.price_symbols.split(",")]
+        chosen = [build_usdm_contract(symbol, {}) for symbol in settings.price_symbols.split(",")]
     except RejectedMessage as error:
         raise ConfigError(f"LIQ_PRICE_SYMBOLS: {error}") from error
     if len({contract.base for contract in chosen}) < len(chosen):

@@ -38,17 +38,17 @@ from liq.ingest.venues.base import (
     Listing,
     SkipReason,
     Venue,
-    always,
-    microseconds,
-    positive,
+    convert_ms,
+    parse_positive,
+    send_always,
 )
 from liq.ingest.venues.canonical import (
     Context,
     RawLiquidation,
-    array,
+    build_records,
     decode,
     parse_listing,
-    records,
+    split_array,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -98,7 +98,7 @@ def parse(
     if bytes(push.rows) == b'"hb"':
         return []
     context = Context(BITFINEX.name, Completeness.FULL, instruments, recv_ts, source)
-    return records(array(push.rows), _read, context)
+    return build_records(split_array(push.rows), _read, context)
 
 
 def _expect_answer(answer: _Event) -> None:
@@ -117,12 +117,12 @@ def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation | SkipReason]:
     amount = str(row.amount)
     yield RawLiquidation(
         symbol=row.pair,
-        ts=microseconds(int(row.mts)),
+        ts=convert_ms(int(row.mts)),
         side=Side.LONG if row.amount > 0 else Side.SHORT,
         raw_side="+" if row.amount > 0 else "-",
-        price=positive(str(price), "price"),
+        price=parse_positive(str(price), "price"),
         price_kind=price_kind,
-        contracts=positive(amount.removeprefix("-"), "amount"),
+        contracts=parse_positive(amount.removeprefix("-"), "amount"),
         raw=(str(row.position), str(row.mts), row.pair, amount, str(price)),
     )
 
@@ -137,7 +137,7 @@ _pair = msgspec.json.Decoder(str)
 
 
 def _list(body: bytes) -> tuple[list[Instrument], str]:
-    pairs = (pair for kind in array(body) for pair in array(kind))
+    pairs = (pair for kind in split_array(body) for pair in split_array(kind))
     return parse_listing(pairs, _instrument), ""
 
 
@@ -156,7 +156,7 @@ BITFINEX = Venue(
     completeness=Completeness.FULL,
     documentation="https://docs.bitfinex.com/reference/ws-public-status",
     parse=parse,
-    subscribe=always('{"event":"subscribe","channel":"status","key":"liq:global"}'),
+    subscribe=send_always('{"event":"subscribe","channel":"status","key":"liq:global"}'),
     listing=Listing(
         urls=("https://api-pub.bitfinex.com/v2/conf/pub:list:pair:margin,pub:list:pair:futures",),
         parse=_list,

@@ -35,18 +35,18 @@ from liq.ingest.venues.base import (
     Listing,
     SkipReason,
     Venue,
-    always,
-    positive,
+    parse_positive,
+    send_always,
 )
 from liq.ingest.venues.canonical import (
     Context,
     RawLiquidation,
-    array,
+    build_records,
     decode,
     parse_listing,
-    records,
-    side,
+    read_side,
     skip,
+    split_array,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -96,12 +96,12 @@ def parse(
     if frame.action != "insert":
         return _passed(frame)
     context = Context(BITMEX.name, Completeness.FULL, instruments, recv_ts, source)
-    return records(array(frame.data), lambda row: _read(row, recv_ts), context)
+    return build_records(split_array(frame.data), lambda row: _read(row, recv_ts), context)
 
 
 def _passed(frame: _Frame) -> Sequence[Record]:
     why = SkipReason.EARLIER if frame.action == "partial" else SkipReason.FOLLOW_UP
-    count = len(array(frame.data)) if frame.data else 0
+    count = len(split_array(frame.data)) if frame.data else 0
     return skip(why, count) if count else []
 
 
@@ -110,11 +110,11 @@ def _read(raw: msgspec.Raw, recv_ts: int) -> Iterator[RawLiquidation]:
     yield RawLiquidation(
         symbol=row.symbol,
         ts=recv_ts,
-        side=side(_SIDES, row.side),
+        side=read_side(_SIDES, row.side),
         raw_side=row.side,
-        price=positive(str(row.price), "price"),
+        price=parse_positive(str(row.price), "price"),
         price_kind=PriceKind.BANKRUPTCY,
-        contracts=positive(str(row.leaves_qty), "size leavesQty"),
+        contracts=parse_positive(str(row.leaves_qty), "size leavesQty"),
         raw=(row.order_id, row.symbol, row.side, str(row.price), str(row.leaves_qty)),
     )
 
@@ -133,7 +133,7 @@ _contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes) -> tuple[list[Instrument], str]:
-    return parse_listing(array(body), _instrument), ""
+    return parse_listing(split_array(body), _instrument), ""
 
 
 def _instrument(raw: msgspec.Raw) -> Instrument:
@@ -156,7 +156,7 @@ BITMEX = Venue(
     completeness=Completeness.FULL,
     documentation="https://www.bitmex.com/app/wsAPI",
     parse=parse,
-    subscribe=always(f'{{"op":"subscribe","args":["{_TABLE}","{_CONTROL}:XBTUSD"]}}'),
+    subscribe=send_always(f'{{"op":"subscribe","args":["{_TABLE}","{_CONTROL}:XBTUSD"]}}'),
     heartbeat=Heartbeat(seconds=20, frame="ping"),
     silence=90,
     listing=Listing(urls=("https://www.bitmex.com/api/v1/instrument/active",), parse=_list),

@@ -31,17 +31,17 @@ from liq.ingest.venues.base import (
     Instruments,
     Listing,
     Venue,
-    microseconds,
-    positive,
+    convert_ms,
+    parse_positive,
 )
 from liq.ingest.venues.canonical import (
     Context,
     RawLiquidation,
-    array,
+    build_records,
     decode,
     parse_listing,
-    records,
-    side,
+    read_side,
+    split_array,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -83,7 +83,7 @@ def _parse(
     frame = decode(_frame, raw)
     if frame.topic.startswith(_TOPIC):
         context = Context(exchange, Completeness.FULL, instruments, recv_ts, source)
-        return records(array(frame.data), _read, context)
+        return build_records(split_array(frame.data), _read, context)
     if not frame.success:
         raise RejectedMessage(f"the venue refused a request: {frame.ret_msg}")
     if not (frame.op or frame.topic.startswith(_CONTROL)):
@@ -95,12 +95,12 @@ def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
     row = decode(_row, raw)
     yield RawLiquidation(
         symbol=row.s,
-        ts=microseconds(row.T),
-        side=side(_SIDES, row.S),
+        ts=convert_ms(row.T),
+        side=read_side(_SIDES, row.S),
         raw_side=row.S,
-        price=positive(row.p, "price p"),
+        price=parse_positive(row.p, "price p"),
         price_kind=PriceKind.BANKRUPTCY,
-        contracts=positive(row.v, "size v"),
+        contracts=parse_positive(row.v, "size v"),
         raw=(str(row.T), row.s, row.S, row.v, row.p),
     )
 
@@ -137,7 +137,7 @@ _contract = msgspec.json.Decoder(_Contract)
 def _list(body: bytes, *, inverse: bool) -> tuple[list[Instrument], str]:
     result = decode(_page, body).result
     cursor = result.next_page_cursor
-    contracts = parse_listing(array(result.list), partial(_instrument, inverse=inverse))
+    contracts = parse_listing(split_array(result.list), partial(_instrument, inverse=inverse))
     return contracts, f"&cursor={cursor}" if cursor else ""
 
 

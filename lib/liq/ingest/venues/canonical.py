@@ -1,8 +1,8 @@
 """From a venue's liquidation to the canonical record: the steps that all parsers share.
 
 A venue's module turns its frame into `RawLiquidation`s, in the venue's own contracts and units.
-`records` looks up the contract, computes base quantity and USD notional, and rejects impossible
-values.
+`build_records` looks up the contract, computes base quantity and USD notional, and rejects
+impossible values.
 """
 
 import contextlib
@@ -73,19 +73,19 @@ def decode(decoder: msgspec.json.Decoder[T], raw: str | bytes | msgspec.Raw) -> 
         raise RejectedMessage(f"not the documented JSON: {error}") from error
 
 
-def array(raw: bytes | msgspec.Raw) -> list[msgspec.Raw]:
+def split_array(raw: bytes | msgspec.Raw) -> list[msgspec.Raw]:
     """Return the elements of a JSON array, each to be decoded, or rejected, by itself."""
     return decode(_array, raw)
 
 
-def side(sides: Mapping[str, Side], raw_side: str) -> Side:
+def read_side(sides: Mapping[str, Side], raw_side: str) -> Side:
     """Return the liquidated position; an undocumented ``raw_side`` is rejected."""
     if raw_side not in sides:
         raise RejectedMessage(f"unknown side {raw_side!r}; documented are {', '.join(sides)}")
     return sides[raw_side]
 
 
-def integer(text: str, meaning: str) -> int:
+def parse_integer(text: str, meaning: str) -> int:
     """Return the digits ``text`` as a number; anything else is rejected."""
     if not (text.isascii() and text.isdigit() and len(text) < 20):
         raise RejectedMessage(f"{meaning} {text!r} is no whole number")
@@ -102,7 +102,7 @@ def find_contract(symbol: str, instruments: Instruments) -> Instrument:
     return contract
 
 
-def sizes(contract: Instrument, contracts: float, price: float) -> tuple[float, float]:
+def compute_sizes(contract: Instrument, contracts: float, price: float) -> tuple[float, float]:
     """Return the base quantity and the USD notional of ``contracts`` at ``price``."""
     size = contracts * contract.multiplier
     quantity, notional = (size / price, size) if contract.inverse else (size, size * price)
@@ -127,7 +127,7 @@ def parse_listing(
     return found
 
 
-def records(
+def build_records(
     rows: Iterable[Row],
     read: Callable[[Row], Iterable[RawLiquidation | SkipReason]],
     context: Context,
@@ -168,7 +168,7 @@ def skip(why: SkipReason, count: int = 1) -> Parsed:
 
 def _record(report: RawLiquidation, repeat: int, context: Context) -> Liquidation:
     contract = find_contract(report.symbol, context.instruments)
-    quantity, notional = sizes(contract, report.contracts, report.price)
+    quantity, notional = compute_sizes(contract, report.contracts, report.price)
     if report.stated is not None and not math.isclose(notional, report.stated, rel_tol=_TOLERANCE):
         raise RejectedMessage(
             f"{report.symbol}: by its contract size this is {notional:g} USD, by the venue "

@@ -36,18 +36,18 @@ from liq.ingest.venues.base import (
     Instruments,
     Listing,
     Venue,
-    always,
-    microseconds,
-    positive,
+    convert_ms,
+    parse_positive,
+    send_always,
 )
 from liq.ingest.venues.canonical import (
     Context,
     RawLiquidation,
-    array,
+    build_records,
     decode,
     parse_listing,
-    records,
-    side,
+    read_side,
+    split_array,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -110,7 +110,7 @@ def parse(
     if frame.method != "subscription" or not frame.params.channel.startswith(_CHANNEL):
         raise RejectedMessage("neither trades nor the answer to a request")
     context = Context(DERIBIT.name, Completeness.FULL, instruments, recv_ts, source)
-    return records(array(frame.params.data), _read, context)
+    return build_records(split_array(frame.params.data), _read, context)
 
 
 def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
@@ -120,15 +120,15 @@ def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
     if trade.liquidation not in _LIQUIDATED:
         raise RejectedMessage(f"unknown liquidation mark {trade.liquidation!r}")
     for sides in _LIQUIDATED[trade.liquidation]:
-        closed = side(sides, trade.direction)
+        closed = read_side(sides, trade.direction)
         yield RawLiquidation(
             symbol=trade.instrument_name,
-            ts=microseconds(trade.timestamp),
+            ts=convert_ms(trade.timestamp),
             side=closed,
             raw_side=f"{trade.direction} {trade.liquidation}",
-            price=positive(str(trade.price), "price"),
+            price=parse_positive(str(trade.price), "price"),
             price_kind=PriceKind.AVERAGE,
-            contracts=positive(str(trade.amount), "amount"),
+            contracts=parse_positive(str(trade.amount), "amount"),
             raw=(trade.instrument_name, trade.trade_id, closed.value),
         )
 
@@ -158,7 +158,7 @@ _contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes) -> tuple[list[Instrument], str]:
-    return parse_listing(array(decode(_page, body).result), _instrument), ""
+    return parse_listing(split_array(decode(_page, body).result), _instrument), ""
 
 
 def _instrument(raw: msgspec.Raw) -> Instrument:
@@ -184,7 +184,7 @@ DERIBIT = Venue(
     completeness=Completeness.FULL,
     documentation="https://docs.deribit.com/#trades-kind-currency-interval",
     parse=parse,
-    subscribe=always(
+    subscribe=send_always(
         _request(1, "public/set_heartbeat", interval=30),
         _request(2, "public/subscribe", channels=[f"{_CHANNEL}future.any.100ms"]),
     ),

@@ -39,17 +39,17 @@ from liq.ingest.venues.base import (
     Instruments,
     Listing,
     Venue,
-    always,
-    microseconds,
-    positive,
+    convert_ms,
+    parse_positive,
+    send_always,
 )
 from liq.ingest.venues.canonical import (
     Context,
     RawLiquidation,
-    array,
+    build_records,
     decode,
     parse_listing,
-    records,
+    split_array,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -101,23 +101,25 @@ def _parse(
     if frame.channel != _CHANNEL or frame.event != "update":
         return []
     context = Context(exchange, Completeness.FULL, instruments, recv_ts, source)
-    return records(_rows_of(frame.result), _read, context)
+    return build_records(_rows_of(frame.result), _read, context)
 
 
 def _rows_of(result: msgspec.Raw) -> Sequence[msgspec.Raw]:
-    return [result] if bytes(result).startswith(b"{") else array(result)
+    return [result] if bytes(result).startswith(b"{") else split_array(result)
 
 
 def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
     row = decode(_row, raw)
     size = str(row.size)
-    contracts = positive(size.removeprefix("-"), "size")  # first: what is no number has no sign
+    contracts = parse_positive(
+        size.removeprefix("-"), "size"
+    )  # first: what is no number has no sign
     yield RawLiquidation(
         symbol=row.contract,
-        ts=microseconds(_milliseconds(row)),
+        ts=convert_ms(_milliseconds(row)),
         side=Side.LONG if row.size < 0 else Side.SHORT,
         raw_side="-" if row.size < 0 else "+",
-        price=positive(str(row.price), "price"),
+        price=parse_positive(str(row.price), "price"),
         price_kind=PriceKind.LIMIT,
         contracts=contracts,
         raw=(row.contract, str(_milliseconds(row)), size, str(row.price)),
@@ -139,7 +141,7 @@ _contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes, settled_in: str) -> tuple[list[Instrument], str]:
-    return parse_listing(array(body), partial(_instrument, settled_in=settled_in)), ""
+    return parse_listing(split_array(body), partial(_instrument, settled_in=settled_in)), ""
 
 
 def _instrument(raw: msgspec.Raw, settled_in: str) -> Instrument:
@@ -149,7 +151,7 @@ def _instrument(raw: msgspec.Raw, settled_in: str) -> Instrument:
         return Instrument(contract.name, base, quote, inverse=True)
     if quote.lower() != settled_in:
         raise RejectedMessage(f"{contract.name} is quanto: settled in {settled_in}")
-    multiplier = positive(contract.quanto_multiplier, "quanto_multiplier")
+    multiplier = parse_positive(contract.quanto_multiplier, "quanto_multiplier")
     return Instrument(contract.name, base, quote, multiplier)
 
 
@@ -166,7 +168,7 @@ def _venue(name: str, settle: str, control: str) -> Venue:
         completeness=Completeness.FULL,
         documentation="https://www.gate.com/docs/developers/futures/ws/en/#public-liquidates-order-api",
         parse=partial(_parse, name),
-        subscribe=always(_subscription(_CHANNEL, "!all"), _subscription(_CONTROL, control)),
+        subscribe=send_always(_subscription(_CHANNEL, "!all"), _subscription(_CONTROL, control)),
         headers={"X-Gate-Size-Decimal": "1"},
         listing=Listing(
             urls=(f"https://api.gateio.ws/api/v4/futures/{settle}/contracts",),

@@ -36,18 +36,18 @@ from liq.ingest.venues.base import (
     Instruments,
     Listing,
     Venue,
-    always,
-    microseconds,
-    positive,
+    convert_ms,
+    parse_positive,
+    send_always,
 )
 from liq.ingest.venues.canonical import (
     Context,
     RawLiquidation,
-    array,
+    build_records,
     decode,
     parse_listing,
-    records,
-    side,
+    read_side,
+    split_array,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -98,7 +98,7 @@ def _parse(
     if frame.op != "notify" or not frame.topic.endswith(_TOPIC):
         raise RejectedMessage("neither liquidations nor the answer to a request")
     context = Context(exchange, Completeness.FULL, instruments, recv_ts, source)
-    return records(array(frame.data), _read, context)
+    return build_records(split_array(frame.data), _read, context)
 
 
 def _unpacked(raw: str | bytes) -> str | bytes:
@@ -114,12 +114,12 @@ def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
     row = decode(_row, raw)
     yield RawLiquidation(
         symbol=row.contract_code,
-        ts=microseconds(row.created_at),
-        side=side(_SIDES, row.direction),
+        ts=convert_ms(row.created_at),
+        side=read_side(_SIDES, row.direction),
         raw_side=row.direction,
-        price=positive(str(row.price), "price"),
+        price=parse_positive(str(row.price), "price"),
         price_kind=PriceKind.BANKRUPTCY,
-        contracts=positive(str(row.volume), "volume"),
+        contracts=parse_positive(str(row.volume), "volume"),
         raw=tuple(str(value) for value in msgspec.structs.astuple(row)),
         stated=None if row.trade_turnover is None else float(row.trade_turnover),
     )
@@ -153,7 +153,9 @@ _contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes, *, inverse: bool) -> tuple[list[Instrument], str]:
-    return parse_listing(array(decode(_page, body).data), partial(_instrument, inverse=inverse)), ""
+    return parse_listing(
+        split_array(decode(_page, body).data), partial(_instrument, inverse=inverse)
+    ), ""
 
 
 def _instrument(raw: msgspec.Raw, *, inverse: bool) -> Instrument:
@@ -172,7 +174,7 @@ def _venue(name: str, product: str, *, inverse: bool) -> Venue:
         completeness=Completeness.FULL,
         documentation="https://www.htx.com/en-us/opend/newApiPages/?id=28c34bd5-77ae-11ed-9966-0242ac110003",
         parse=partial(_parse, name),
-        subscribe=always(_encode({"op": "sub", "cid": "liq", "topic": f"public.*{_TOPIC}"})),
+        subscribe=send_always(_encode({"op": "sub", "cid": "liq", "topic": f"public.*{_TOPIC}"})),
         reply=reply,
         silence=30,
         listing=Listing(

@@ -35,19 +35,19 @@ from liq.ingest.venues.base import (
     Listing,
     SkipReason,
     Venue,
-    always,
-    microseconds,
-    positive,
+    convert_ms,
+    parse_positive,
+    send_always,
 )
 from liq.ingest.venues.canonical import (
     Context,
     RawLiquidation,
-    array,
+    build_records,
     decode,
-    integer,
+    parse_integer,
     parse_listing,
-    records,
-    side,
+    read_side,
+    split_array,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -108,12 +108,12 @@ def parse(
     context = Context(OKX.name, Completeness.SAMPLED, instruments, recv_ts, source)
     orders = decode(_orders, frame.data)
     rows = ((order.inst_id, detail) for order in orders for detail in order.details)
-    return records(rows, lambda row: _read(*row, recv_ts), context)
+    return build_records(rows, lambda row: _read(*row, recv_ts), context)
 
 
 def _read(symbol: str, raw: msgspec.Raw, recv_ts: int) -> Iterator[RawLiquidation | SkipReason]:
     detail = decode(_detail, raw)
-    ts = microseconds(integer(detail.ts, "time ts"))
+    ts = convert_ms(parse_integer(detail.ts, "time ts"))
     if recv_ts - ts > _HISTORY:
         yield SkipReason.OLD
         return
@@ -122,15 +122,15 @@ def _read(symbol: str, raw: msgspec.Raw, recv_ts: int) -> Iterator[RawLiquidatio
         ts=ts,
         side=_side(detail),
         raw_side=detail.side,
-        price=positive(detail.bk_px, "bankruptcy price bkPx"),
+        price=parse_positive(detail.bk_px, "bankruptcy price bkPx"),
         price_kind=PriceKind.BANKRUPTCY,
-        contracts=positive(detail.sz, "size sz"),
+        contracts=parse_positive(detail.sz, "size sz"),
         raw=(symbol, *msgspec.structs.astuple(detail)),
     )
 
 
 def _side(detail: _Detail) -> Side:
-    closed = side(_SIDES, detail.side)
+    closed = read_side(_SIDES, detail.side)
     if _POSITIONS.get(detail.pos_side, closed) is not closed:
         raise RejectedMessage(f"a {detail.side} order closes no {detail.pos_side} position")
     return closed
@@ -152,7 +152,7 @@ _contract = msgspec.json.Decoder(_Contract)
 
 
 def _list(body: bytes) -> tuple[list[Instrument], str]:
-    return parse_listing(array(decode(_page, body).data), _instrument), ""
+    return parse_listing(split_array(decode(_page, body).data), _instrument), ""
 
 
 def _instrument(raw: msgspec.Raw) -> Instrument:
@@ -162,7 +162,7 @@ def _instrument(raw: msgspec.Raw) -> Instrument:
         contract.inst_id,
         base,
         quote.partition("_")[0],  # BTC-USD_UM is quoted in USD
-        positive(contract.ct_val, "contract value ctVal"),
+        parse_positive(contract.ct_val, "contract value ctVal"),
         inverse=contract.ct_type == "inverse",
     )
 
@@ -182,7 +182,7 @@ OKX = Venue(
     completeness=Completeness.SAMPLED,
     documentation="https://www.okx.com/docs-v5/en/#public-data-websocket-liquidation-orders-channel",
     parse=parse,
-    subscribe=always(msgspec.json.encode(_SUBSCRIPTION).decode()),
+    subscribe=send_always(msgspec.json.encode(_SUBSCRIPTION).decode()),
     heartbeat=Heartbeat(seconds=20, frame="ping"),
     silence=30,
     listing=Listing(
