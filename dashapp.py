@@ -16,14 +16,14 @@ from liq.common import web
 from liq.config import settings
 from liq.errors import LiqError
 from liq.query import coverage
-from liq.web.client import Client
+from liq.web.client import ApiClient
 
 EVERY_S = 1
 SLIDE_S = 10  # without new rows the window still moves on, this often
 INDEX = Path(st.__file__).with_name("static") / "index.html"
-POLICY = web.policy(
+POLICY = web.build_policy(
     # Streamlit's page has one inline script, and counts in WebAssembly
-    script_src=f"'self' 'wasm-unsafe-eval' {web.allowing(INDEX.read_text())}",
+    script_src=f"'self' 'wasm-unsafe-eval' {web.allow_scripts(INDEX.read_text())}",
     style_src="'self' 'unsafe-inline'",
     img_src="'self' data: blob:",
     font_src="'self' data:",
@@ -34,9 +34,9 @@ FILTERED = ("totals", "top_symbols", "by_exchange", "latest_prints")
 
 
 @st.cache_resource
-def client() -> Client:
+def client() -> ApiClient:
     """Return the connections to the API, shared by all visitors."""
-    return Client()
+    return ApiClient()
 
 
 def hitEndpoint(key: str, /, **params: Any) -> pd.DataFrame:  # noqa: N802 - the original app's name

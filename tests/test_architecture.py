@@ -264,7 +264,7 @@ def test_no_way_to_read_the_environment_is_overlooked(way: str) -> None:
         "import os; x = os.path.join('a', 'b')",
         "from os import getpid",
         "environ = {}; x = environ['X']",
-        "x = settings.environ() | kernels.environ()",
+        "x = settings.environ() | kernels.build_environment()",
         "x = (settings or current_settings()).environ()",
         "x = request.environ",
     ],
@@ -274,7 +274,7 @@ def test_another_environment_is_not_the_environment_of_the_process(other: str) -
 
 
 HANDED_ON = {
-    "common.kernels.environ": "Jupyter finds our kernels beside those that its user has",
+    "common.kernels.build_environment": "Jupyter finds our kernels beside those that its user has",
     "notebook.notebooks._set_environment": "papermill's kernels inherit it, and take no variables",
     "web.serve._build_lab_config_path": "JupyterLab takes our configuration beside its user's",
     "web.serve.run_dashboard": "Voila gives its own environment to its kernels",

@@ -20,7 +20,7 @@ from liq.web.voila_app import gallery
 _SETTLE_MS = 3000  # the second redraw, so that nothing is drawn halfway
 _PATIENCE_MS = 180_000
 _DOCS = Path("docs")
-_NOTEBOOKS = assets.path("notebooks")
+_NOTEBOOKS = assets.find_asset("notebooks")
 
 
 def main(folder: str = str(_DOCS), width: str = "1280", theme: str = "dark") -> None:
@@ -33,7 +33,7 @@ def main(folder: str = str(_DOCS), width: str = "1280", theme: str = "dark") -> 
         )
         pictures = _NOTEBOOKS / gallery.PICTURES
         pictures.mkdir(exist_ok=True)
-        for app in gallery.apps(_NOTEBOOKS):
+        for app in gallery.list_apps(_NOTEBOOKS):
             if into == _DOCS:
                 _app(browser, app, pictures, scale=0.5)
             else:

@@ -31,7 +31,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from liq.common import addresses
 from liq.common.files import lock
-from liq.common.spelling import hint, nearest
+from liq.common.spelling import find_nearest, suggest
 from liq.errors import ConfigError, LiqWarning
 from liq.records.streams import STREAMS, StreamSettings
 
@@ -421,7 +421,7 @@ def _complete(
     usual = {stream.name: stream.defaults for stream in STREAMS}
     for name in changes:
         if name not in usual:
-            raise ConfigError(f"there is no stream {name!r}{hint(name, list(usual))}")
+            raise ConfigError(f"there is no stream {name!r}{suggest(name, list(usual))}")
     return {
         name: dict(one) | dict(changes.get(name, {})) for name, one in {**usual, **chosen}.items()
     }
@@ -432,7 +432,7 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
     known = {*valid, *_map_old_names()}
     unknown = sorted(name for name in environ if name.startswith(_PREFIX) and name not in known)
     if unknown:
-        guesses = {name: nearest(name, valid, 1) for name in unknown}
+        guesses = {name: find_nearest(name, valid, 1) for name in unknown}
         named = (
             f"{name} (did you mean {near[0]}?)" if near else name for name, near in guesses.items()
         )

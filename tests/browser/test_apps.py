@@ -22,7 +22,9 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
 ]
 
-APPS = [app for app in gallery.apps(assets.path("notebooks")) if app.name != gallery.HOME]
+APPS = [
+    app for app in gallery.list_apps(assets.find_asset("notebooks")) if app.name != gallery.HOME
+]
 VENUES = ("binance_usdm", "bybit", "okx")
 # a figure that nothing is drawn in: no bar, line, point, box, or cell of a heatmap
 EMPTY_FIGURES = """Array.from(document.querySelectorAll(".js-plotly-plot"))

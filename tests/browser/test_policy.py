@@ -70,7 +70,7 @@ _SERVER = """
 from pathlib import Path
 from liq.common import assets
 from liq.web import serve
-assets.path = lambda name: Path({folder!r})
+assets.find_asset = lambda name: Path({folder!r})
 serve.run_dashboard(pool=0, browser=False)
 """
 

@@ -49,7 +49,7 @@ def kernel(folder: Path) -> Iterator[tuple[KernelManager, BlockingKernelClient]]
     KernelProvisionerFactory.clear_instance()
     KernelProvisionerFactory.instance(config=config)
     with pytest.MonkeyPatch.context() as patch, kernels.private_folder() as private:
-        for name, value in kernels.environ().items():
+        for name, value in kernels.build_environment().items():
             patch.setenv(name, value)
         config.KernelManager.connection_file = str(private / "kernel.json")
         manager = KernelManager(kernel_name="python3", config=config)

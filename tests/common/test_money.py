@@ -1,6 +1,6 @@
 import pytest
 
-from liq.common.money import compact, format_usd
+from liq.common.money import format_compact, format_usd
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ def test_an_amount_of_dollars_has_four_digits(amount: float, text: str) -> None:
     [(0.01, "0.01"), (100, "100"), (1e3, "1k"), (1_234_567, "1.23M"), (1e12, "1e+03B")],
 )
 def test_a_compact_amount_has_three_digits(amount: float, text: str) -> None:
-    assert compact(amount) == text
+    assert format_compact(amount) == text

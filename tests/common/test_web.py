@@ -54,7 +54,7 @@ def test_other_names_are_refused(host: str, settings: Settings) -> None:
 
 
 def test_a_policy_allows_the_sources_it_names_and_nothing_else() -> None:
-    policy = dict(part.split(" ", 1) for part in web.policy(img_src="'self'").split("; "))
+    policy = dict(part.split(" ", 1) for part in web.build_policy(img_src="'self'").split("; "))
     assert policy["default-src"] == policy["object-src"] == policy["base-uri"] == "'none'"
     assert policy["frame-ancestors"] == "'none'"
     assert policy["img-src"] == policy["form-action"] == "'self'"
@@ -63,7 +63,7 @@ def test_a_policy_allows_the_sources_it_names_and_nothing_else() -> None:
 
 def test_inline_scripts_of_a_file_are_allowed_by_their_hash() -> None:
     page = "<script src='a.js'></script><script>go()</script><script type='text/x'>no</script>"
-    assert web.allowing(page) == "'sha256-5KYv+PUboo5h+0+YAtGRPbwv5d/QxzHslP4YGnUaxRw='"
+    assert web.allow_scripts(page) == "'sha256-5KYv+PUboo5h+0+YAtGRPbwv5d/QxzHslP4YGnUaxRw='"
 
 
 def test_cookies_are_kept_from_scripts_and_other_sites() -> None:

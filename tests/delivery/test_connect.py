@@ -36,7 +36,7 @@ LEGACY = {
 
 
 def shipped() -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(assets.path("connect/altliqs.json").read_text())
+    document: dict[str, Any] = json.loads(assets.find_asset("connect/altliqs.json").read_text())
     return document
 
 
@@ -85,7 +85,7 @@ def described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]
         file.write_text(json.dumps({"name": "any", "config": config}))
         return file
 
-    monkeypatch.setattr(assets, "path", path)
+    monkeypatch.setattr(assets, "find_asset", path)
     return config
 
 

@@ -103,7 +103,7 @@ def test_disconnected_feeds_are_listed_by_name_and_share(stack: Settings) -> Non
 def test_a_report_names_the_query_that_its_catalogue_lacks(
     own: Settings, tmp_path: Path, key: str
 ) -> None:
-    entries = json.loads(assets.path("queries.json").read_text())
+    entries = json.loads(assets.find_asset("queries.json").read_text())
     del entries[key]
     mine = tmp_path / "mine.json"
     mine.write_text(json.dumps(entries))

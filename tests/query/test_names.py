@@ -19,7 +19,7 @@ from liq.query import names, queries
 from liq.query.exports import read_stamp
 from liq.query.formats import MEDIA_TYPES
 from liq.web import api
-from liq.web.client import Client
+from liq.web.client import ApiClient
 from support.helpers import PATIENCE_S, find_free_ports, running
 from support.proxy import Statements
 from support.rows import insert, insert_one_of_each, insert_prices, liquidation, own_table, price
@@ -181,7 +181,7 @@ def served(own: Settings) -> Iterator[Settings]:
 
 @pytest.mark.stack
 def test_the_client_warns_as_liq_hit_does(served: Settings) -> None:
-    with closing(Client(served)) as client:
+    with closing(ApiClient(served)) as client:
         with pytest.warns(LiqWarning, match="no row has the base 'NOPE'") as emitted:
             frame = client.hit("totals", until=END, bases=["btc", "NOPE"])
         assert emitted[0].filename == __file__

@@ -180,7 +180,7 @@ def test_a_view_of_another_version_is_passed_over_and_made_again(stack: Settings
     settings = own_table(stack)
     name = views._HEALTH.name(settings)
     older = replace(views._HEALTH, sums="count() AS reports, max(ts) AS last_ts")
-    questdb.execute(older.ddl(settings), settings=settings)
+    questdb.execute(older.render_ddl(settings), settings=settings)
     report(settings, [health(END - timedelta(seconds=second)) for second in range(200)])
     given = {"window": "1h", "until": END}
 

@@ -357,7 +357,7 @@ def test_a_request_of_this_very_origin_passes(sink: Settings) -> None:
 
 
 def test_the_readmes_curl_registers_shows_and_changes_a_sink(stack: Settings) -> None:
-    document = json.loads(assets.path("connect/altliqs.json").read_text())
+    document = json.loads(assets.find_asset("connect/altliqs.json").read_text())
     document["name"] = name = f"readme-{uuid.uuid4().hex[:8]}"
     client = document["config"]["client.conf.string"]
     address = f"{stack.questdb_host}:{stack.questdb_http_port}"  # a test's stack has other ports

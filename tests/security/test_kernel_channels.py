@@ -239,7 +239,7 @@ def test_without_unix_sockets_channels_are_encrypted(
     go.touch()
     notebooks.run(waiting_notebook(tmp_path, go), settings=settings, timeout=PATIENCE_S)
     assert "no unix sockets" in caplog.text
-    assert kernels.transport().KernelManager.transport_encryption == "auto"
+    assert kernels.create_config().KernelManager.transport_encryption == "auto"
 
 
 @contextmanager

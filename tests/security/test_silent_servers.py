@@ -42,7 +42,7 @@ from liq.query import questdb
 from liq.records.model import Alert, Severity, Text
 from liq.stack import health
 from liq.stack.process import lock
-from liq.web.client import Client
+from liq.web.client import ApiClient
 from support.helpers import PATIENCE_S, find_free_ports
 
 QUERY_S = 3.0
@@ -97,7 +97,7 @@ class Call(NamedTuple):
 
 
 def hit_api(settings: Settings) -> None:
-    client = Client(settings)
+    client = ApiClient(settings)
     try:
         client.hit("totals")
     finally:
@@ -179,7 +179,7 @@ CALLS = [
     Call("connect.restart", connect.restart, 40, ConnectError),
     Call("connect.remove", connect.remove, 40, ConnectError),
     Call("connect.build_configuration", connect.build_configuration, 40, ConnectError),
-    Call("Client", hit_api, QUERY_S + 10, ApiError),
+    Call("ApiClient", hit_api, QUERY_S + 10, ApiError),
     Call("instruments", fetch_contracts, 10, FeedError),
     Call("webhook", post_alert, 6 * 5, None),
     Call("answers_http", probe, 2, None),

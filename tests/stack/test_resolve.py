@@ -131,7 +131,7 @@ def test_the_name_of_a_jar_follows_the_sources_of_maven_and_nothing_else(tmp_pat
 
 
 def test_the_shipped_sources_have_a_name() -> None:
-    assert len(resolve.fingerprint(assets.path("connect"))) == 16
+    assert len(resolve.fingerprint(assets.find_asset("connect"))) == 16
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ _NAMES = {"environ", "environb", "getenv", "getenvb", "expandvars"}
 _MODULES = {"os", "posix", "os.path", "posixpath"}
 _KEYWORDS = {"envvar", "auto_envvar_prefix"}  # of typer and click, which read it themselves
 _FILES = re.compile(r"/proc/[^/]+/environ")
-_NOT_OURS = re.compile(r"settings|\bkernels$|\brequest$")  # they have an environ of their own
+_NOT_OURS = re.compile(r"settings|\brequest$")  # they have an environ of their own
 
 
 def mentions(tree: ast.Module) -> set[str]:

@@ -15,7 +15,7 @@ from liq.config import Settings
 from liq.errors import ApiError
 from liq.query import queries
 from liq.web import api
-from liq.web.client import Client
+from liq.web.client import ApiClient
 from support.helpers import find_free_ports
 from support.rows import insert, liquidation, own_table
 
@@ -42,7 +42,7 @@ def test_rows_come_as_from_hit(served: Settings) -> None:
     params = {"until": "2026-01-01T01:00:00", "symbols": ["BTCUSDT", "ETHUSDT"]}
     for key in ("latest_prints", "top_symbols", "liquidations_by_bucket"):
         direct = queries.fetch(key, served, **params)
-        with closing(Client(served)) as client:
+        with closing(ApiClient(served)) as client:
             over_http = client.fetch(key, **params, min_notional=None, exchange=[])
         assert_frame_equal(over_http, direct, check_exact=True)
         assert over_http.attrs == direct.attrs  # that no row has ETHUSDT, too
@@ -50,13 +50,13 @@ def test_rows_come_as_from_hit(served: Settings) -> None:
 
 @pytest.mark.stack
 def test_a_request_that_the_api_refuses_is_reported(served: Settings) -> None:
-    with closing(Client(served)) as client:
+    with closing(ApiClient(served)) as client:
         with pytest.raises(ApiError, match="did you mean 'window'"):
             client.hit("totals", windw="1h")
         with pytest.raises(ApiError, match=r"no endpoint 'a/\.\./totals\?b'; there are: .*by_exch"):
             client.hit("a/../totals?b")
     wrong = served.model_copy(update={"token": SecretStr("wrong")})
-    with closing(Client(wrong)) as stranger, pytest.raises(ApiError, match="give the token"):
+    with closing(ApiClient(wrong)) as stranger, pytest.raises(ApiError, match="give the token"):
         stranger.hit("totals")
 
 
@@ -65,7 +65,7 @@ def test_all_pages_are_read_as_one(served: Settings, monkeypatch: pytest.MonkeyP
     params = {"until": "2026-01-01T01:00:00", "bucket": "1s"}
     expected = liq.hit("liquidations_by_bucket", settings=served, **params)
     monkeypatch.setattr("liq.web.client._PAGE_ROWS", 100)
-    with closing(Client(served)) as client:
+    with closing(ApiClient(served)) as client:
         frame = client.hit("liquidations_by_bucket", **params)
     assert len(frame) > 500
     assert_frame_equal(frame, expected, check_exact=True)
@@ -75,7 +75,7 @@ def test_all_pages_are_read_as_one(served: Settings, monkeypatch: pytest.MonkeyP
 def test_an_api_that_is_away_is_reported_with_the_fix(tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path, **find_free_ports())
     with (
-        closing(Client(settings)) as client,
+        closing(ApiClient(settings)) as client,
         pytest.raises(ApiError, match="start it with: liq api"),
     ):
         client.hit("totals")

@@ -13,7 +13,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader
 from markupsafe import Markup
 from pandas.io.formats.style import Styler
 
-from liq.common.html import join, link
+from liq.common.html import join, render_link
 
 _TEMPLATES = ChoiceLoader(
     [FileSystemLoader(Path(__file__).parent), PackageLoader("pandas", "io/formats/templates")]
@@ -52,7 +52,7 @@ def style_table(
     # JupyterLab renders text between two dollars as a formula
     table.set_table_attributes(Markup('class="mathjax_ignore tex2jax_ignore"'))
     if links:
-        table.format(link, subset=list(links))
+        table.format(render_link, subset=list(links))
     if not index:
         table.hide(axis="index")
     return table

@@ -45,5 +45,5 @@ def main() -> None:
     try:
         app()
     except LiqError as error:
-        output.errors.print(output.styled("error:", "bold red"), str(error))
+        output.stderr.print(output.styled("error:", "bold red"), str(error))
         sys.exit(1)

@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from liq.cli.output import console, echo, errors, join_texts, styled
+from liq.cli.output import console, echo, join_texts, stderr, styled
 
 if TYPE_CHECKING:
     from liq.delivery.deadletters import Letter, Redriven
@@ -90,7 +90,7 @@ def redrive(
 
     chosen = _letters(reason, venue, stage)
     columns = (TextColumn("redriving"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors) as bar:
+    with Progress(*columns, console=stderr) as bar:
         task = bar.add_task("", total=len(chosen))
 
         def progress(state: "Redriven") -> None:

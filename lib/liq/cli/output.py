@@ -50,7 +50,7 @@ class Console(rich.console.Console):
         return super().render_str(printable(text), **options)
 
 
-console, errors = Console(), Console(stderr=True)
+console, stderr = Console(), Console(stderr=True)
 
 
 def echo(text: str, end: str = "\n") -> None:
@@ -62,7 +62,7 @@ def print_notes(texts: Iterable[str], about: str = "") -> None:
     """Print notes to stderr, each with the name ``about`` if that is given."""
     for text in texts:
         label = f"note: {about}:" if about else "note:"
-        errors.print(styled(label, "bold yellow"), text, soft_wrap=True)
+        stderr.print(styled(label, "bold yellow"), text, soft_wrap=True)
 
 
 class LogFormatter(logging.Formatter):

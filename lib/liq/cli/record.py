@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from liq.cli.feed import Url, Venues, select_venues
-from liq.cli.output import errors, show_in_place
+from liq.cli.output import show_in_place, stderr
 from liq.config import settings as current_settings
 from liq.records.streams import LIQUIDATIONS
 
@@ -54,7 +54,7 @@ def replay(
     from liq.delivery.replay import replay  # noqa: PLC0415 - as would kafka-python
 
     if warning := connect.describe_unread(current_settings(), [LIQUIDATIONS]):
-        errors.print(f"WARNING: {warning}", soft_wrap=True)
+        stderr.print(f"WARNING: {warning}", soft_wrap=True)
     asyncio.run(replay(files, _multiple(speed)))
 
 

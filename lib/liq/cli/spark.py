@@ -94,9 +94,9 @@ def batch(
             raise typer.BadParameter(f"end the name of {file.name} with .csv or .parquet")
     liq_spark = _spark()
     if out:
-        _save(liq_spark.cascades(files, gap=gap, min_prints=min_prints), "cascades", out)
+        _save(liq_spark.compute_cascades(files, gap=gap, min_prints=min_prints), "cascades", out)
     if sums:
-        _save(liq_spark.sums(files, bucket=bucket), "sums", sums)
+        _save(liq_spark.compute_sums(files, bucket=bucket), "sums", sums)
 
 
 def _save(found: "pd.DataFrame", what: str, file: Path) -> None:

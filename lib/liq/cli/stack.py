@@ -17,7 +17,7 @@ from rich.text import Text
 
 from liq import stack
 from liq.cli import session as sessions
-from liq.cli.output import console, echo, errors, join_texts, styled
+from liq.cli.output import console, echo, join_texts, stderr, styled
 from liq.cli.session import Extra, RunSource
 from liq.config import settings as current_settings
 from liq.errors import LiqError, QuestDBError
@@ -165,7 +165,7 @@ def revive_supervisor() -> None:
     except (LiqError, OSError) as error:
         report = f"the supervisor died or hangs, and cannot be started again: {error}"
     if report:
-        errors.print(report, soft_wrap=True)
+        stderr.print(report, soft_wrap=True)
 
 
 def _show_status() -> list[ServiceStatus]:

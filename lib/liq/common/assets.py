@@ -10,7 +10,7 @@ _PACKAGED = Path(__file__).parents[1] / "_assets"
 _CHECKOUT = Path(__file__).parents[3]
 
 
-def path(name: str) -> Path:
-    """Return where the shipped file or folder ``name`` is, e.g. ``path("queries.json")``."""
+def find_asset(name: str) -> Path:
+    """Return where the shipped file or folder ``name`` is, e.g. ``find_asset("queries.json")``."""
     root = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
     return root / name

@@ -18,24 +18,24 @@ def join(parts: Iterable[object]) -> Markup:
     return Markup().join(map(escape, parts))
 
 
-def cells(values: Iterable[object]) -> Markup:
+def render_cells(values: Iterable[object]) -> Markup:
     """Return a table's cells, escaped unless they are `Markup`."""
     return Markup("<td>") + Markup("</td><td>").join(map(escape, values)) + Markup("</td>")
 
 
-def row(values: Iterable[object]) -> Markup:
+def render_row(values: Iterable[object]) -> Markup:
     """Return a table's row, its cells escaped unless they are `Markup`."""
-    return Markup("<tr>") + cells(values) + Markup("</tr>")
+    return Markup("<tr>") + render_cells(values) + Markup("</tr>")
 
 
-def table(head: Iterable[object], rows: Iterable[Markup]) -> Markup:
+def render_table(head: Iterable[object], rows: Iterable[Markup]) -> Markup:
     """Return a table with a line of headings, escaped unless they are `Markup`, above ``rows``."""
     names = join(Markup("<th>{}</th>").format(name) for name in head)
     body = Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>")
     return body.format(names, join(rows))
 
 
-def with_code(text: str) -> Markup:
+def render_code(text: str) -> Markup:
     """Return escaped text in which `text in backticks` is set as code."""
     parts = _CODE.split(text)  # by turns: text, code, text ...
     return join(
@@ -44,7 +44,7 @@ def with_code(text: str) -> Markup:
     )
 
 
-def link(address: object) -> Markup:
+def render_link(address: object) -> Markup:
     """Return a link to a web page that opens beside this one; another address stays text."""
     if not str(address).startswith(("https://", "http://")):
         return escape(address)

@@ -20,10 +20,10 @@ class Spellings:
         """Return the name equal to ``text``, else the only name that differs by case."""
         if text in self._names:
             return text
-        found = self.alike(text)
+        found = self.find_alike(text)
         return found[0] if len(found) == 1 else None
 
-    def alike(self, text: str) -> list[str]:
+    def find_alike(self, text: str) -> list[str]:
         """Return the names equal to ``text`` apart from case."""
         return sorted(self._by_fold.get(text.casefold(), ()))
 
@@ -33,7 +33,7 @@ def match(text: str, names: Iterable[str]) -> str | None:
     return Spellings(names).match(text)
 
 
-def nearest(text: str, names: Collection[str], most: int = 3) -> list[str]:
+def find_nearest(text: str, names: Collection[str], most: int = 3) -> list[str]:
     """Return at most ``most`` names that are most like ``text``, in any case."""
     folded = text.casefold()[:_LONGEST]
     by_fold = {name.casefold(): name for name in names}
@@ -42,8 +42,8 @@ def nearest(text: str, names: Collection[str], most: int = 3) -> list[str]:
     return [by_fold[fold] for fold in dict.fromkeys([*begun[:most], *close])][:most]
 
 
-def hint(text: str, names: Collection[str]) -> str:
+def suggest(text: str, names: Collection[str]) -> str:
     """Return the end of an error message: the nearest name and all valid names."""
-    found = nearest(text, names, 1)
+    found = find_nearest(text, names, 1)
     guess = f", did you mean {found[0]!r}?" if found else ";"
     return f"{guess} valid are: {', '.join(names) or '(none)'}"

@@ -32,20 +32,20 @@ _LOCAL_NAME = "localhost"
 _CONTROL_CODES = frozenset(map(chr, [*range(32), 127]))
 
 
-def policy(**sources: str) -> str:
+def build_policy(**sources: str) -> str:
     """Return a content security policy that allows ``sources``, as ``img_src="'self'"``, only."""
     directives = _DIRECTIVES | {name.replace("_", "-"): value for name, value in sources.items()}
     return "; ".join(f"{name} {value}" for name, value in directives.items())
 
 
-def allowing(template: str) -> str:
+def allow_scripts(template: str) -> str:
     """Return the sources of a policy that allow the inline scripts of a file, and no other."""
     scripts = _INLINE_SCRIPT.findall(template)
     digests = (b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     return " ".join(f"'sha256-{digest}'" for digest in digests)
 
 
-def headers(content_policy: str, referrer: str = "no-referrer") -> dict[str, str]:
+def build_headers(content_policy: str, referrer: str = "no-referrer") -> dict[str, str]:
     """Return the headers of every response."""
     return {
         "Content-Security-Policy": content_policy,
@@ -69,7 +69,7 @@ def is_allowed_host(host: str, settings: Settings) -> bool:
     return is_ip(name) or name in _names(settings)
 
 
-def refusal(host: str) -> str:
+def describe_refusal(host: str) -> str:
     """Return the error message for a client that used another host name."""
     return f"{host!r} is not a name of this server; to allow it, add it to LIQ_ALLOWED_HOSTS"
 
@@ -113,7 +113,7 @@ def is_encrypted(forwarded_proto: str) -> bool:
     return forwarded_proto.rpartition(",")[2].strip().lower() == "https"
 
 
-def cookie_secret(token: str) -> bytes:
+def derive_cookie_secret(token: str) -> bytes:
     """Return the key that signs cookies, the same after a restart, so that users stay logged in."""
     return hashlib.sha256(f"cookie {token}".encode()).digest()
 
@@ -150,7 +150,7 @@ class RequestFilter:
     def __init__(self, app: Any, settings: Settings, content_policy: str) -> None:
         self._app = app
         self._settings = settings
-        self._headers = headers(content_policy)
+        self._headers = build_headers(content_policy)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
         """Answer a request, or refuse it."""
@@ -173,7 +173,7 @@ class RequestFilter:
         else:
             plain = [(b"content-type", b"text/plain; charset=utf-8")]
             await answer({"type": "http.response.start", "status": 403, "headers": plain})
-            await send({"type": "http.response.body", "body": refusal(host).encode()})
+            await send({"type": "http.response.body", "body": describe_refusal(host).encode()})
 
     def _protected(
         self, given: Iterable[tuple[bytes, bytes]], *, secure: bool

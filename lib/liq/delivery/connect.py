@@ -256,7 +256,7 @@ def _path(settings: Settings, stream: Stream) -> str:
 
 
 def _described() -> dict[str, str]:
-    file = assets.path(_DESCRIPTION)
+    file = assets.find_asset(_DESCRIPTION)
     try:
         described: dict[str, str] = json.loads(file.read_text())["config"]
     except (OSError, ValueError, KeyError) as error:

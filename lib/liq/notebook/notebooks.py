@@ -50,9 +50,9 @@ def run(
     if unknown := sorted(given.keys() - read_defaults(path).keys()):
         valid = ", ".join(read_defaults(path))
         raise NotebookError(f"{path.name} has no parameter {', '.join(unknown)}; it has: {valid}")
-    variables = (settings or current_settings()).environ() | kernels.environ()
+    variables = (settings or current_settings()).environ() | kernels.build_environment()
     with _set_environment(variables), kernels.private_folder() as folder:
-        config = kernels.transport()
+        config = kernels.create_config()
         config.KernelManager.connection_file = str(folder / f"kernel-{uuid.uuid4()}.json")
         try:
             executed: nbformat.NotebookNode = papermill.execute_notebook(
@@ -73,7 +73,7 @@ def run(
 
 def find(notebook: str | Path) -> Path:
     """Return a notebook's path. Raises `NotebookError` if there is no such notebook."""
-    shipped = assets.path("notebooks")
+    shipped = assets.find_asset("notebooks")
     for path in (Path(notebook), shipped / f"{notebook}.ipynb"):
         if path.is_file():
             return path
@@ -84,7 +84,7 @@ def find(notebook: str | Path) -> Path:
 def list_contents() -> str:
     """Return the shipped notebooks as a Markdown table, with links and first paragraphs."""
     lines = ["| notebook | shows |", "|---|---|"]
-    for path in sorted(assets.path("notebooks").glob("*.ipynb")):
+    for path in sorted(assets.find_asset("notebooks").glob("*.ipynb")):
         _, _, about = str(_read_cells(path)[0].source).partition("\n")
         first = about.strip().partition("\n")[0]
         lines.append(f"| [{path.stem}]({path.name}) | {first} |")

@@ -19,7 +19,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from liq.analysis import charts
-from liq.common.html import join, row, table, with_code
+from liq.common.html import join, render_code, render_row, render_table
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.notebook import notebooks
@@ -248,7 +248,7 @@ def _render_table(frame: pd.DataFrame) -> Markup:
                 _choose_format(units.get(name, "")).format, na_action="ignore"
             )
     texts = texts.astype(object).where(texts.notna(), "").rename(columns=named)
-    return table(texts.columns, map(row, texts.itertuples(index=False)))
+    return render_table(texts.columns, map(render_row, texts.itertuples(index=False)))
 
 
 def _choose_format(unit: str) -> str:
@@ -262,7 +262,7 @@ def _render_disconnections(feeds: pd.DataFrame) -> Markup:
 
 def _render_left_out(left_out: pd.DataFrame) -> Markup:
     line = coverage.describe_left_out(int(left_out["rows"].sum()))
-    return Markup("<p>{}</p>").format(with_code(line)) if line else _NOTHING
+    return Markup("<p>{}</p>").format(render_code(line)) if line else _NOTHING
 
 
 def _render_stamp(stamp: Stamp) -> Markup:

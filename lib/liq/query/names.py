@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
-from liq.common.spelling import Spellings, nearest
+from liq.common.spelling import Spellings, find_nearest
 from liq.config import Settings
 from liq.errors import QueryError, QuestDBError
 from liq.ingest.venues import VENUES
@@ -82,7 +82,7 @@ def _match_all(
 
 
 def _describe_unknown(text: str, column: str, known: Set[str]) -> str:
-    near = Spellings(known).alike(text) or nearest(text, known)
+    near = Spellings(known).find_alike(text) or find_nearest(text, known)
     hint = f"; nearest: {', '.join(map(_shorten, near))}" if near else ""
     return f"no row has the {column} {_shorten(text)!r}{hint}"
 

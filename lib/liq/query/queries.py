@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq.common import assets
 from liq.common.retries import poll_until
-from liq.common.spelling import hint
+from liq.common.spelling import suggest
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import LiqWarning, QueryError
@@ -135,7 +135,7 @@ def queries(settings: Settings | None = None) -> Mapping[str, Query]:
 
 def load_catalogue(settings: Settings | None = None) -> Catalogue:
     """Return all of ``queries.json``, reloaded when the file has changed. Raises `QueryError`."""
-    path = (settings or current_settings()).queries or assets.path("queries.json")
+    path = (settings or current_settings()).queries or assets.find_asset("queries.json")
     try:
         state = path.stat()
     except OSError as error:
@@ -153,7 +153,7 @@ def find(key: str, settings: Settings | None = None) -> Query:
     if key in faults:
         raise QueryError(faults[key])
     if key not in known:
-        raise QueryError(f"unknown query {key!r}{hint(key, sorted(known))}")
+        raise QueryError(f"unknown query {key!r}{suggest(key, sorted(known))}")
     return known[key]
 
 
@@ -256,7 +256,7 @@ def validate(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any]
     """
     for name in given:
         if name not in params:
-            raise QueryError(f"{key} has no parameter {name!r}{hint(name, sorted(params))}")
+            raise QueryError(f"{key} has no parameter {name!r}{suggest(name, sorted(params))}")
     return {
         name: param.value(name, given.get(name, param.default)) for name, param in params.items()
     }

@@ -84,15 +84,15 @@ class View:
         """Return the view's name, derived from the table's."""
         return f"{self.stream.table(settings)}_{self.width}"
 
-    def ddl(self, settings: Settings) -> str:
+    def render_ddl(self, settings: Settings) -> str:
         """Return the statement that creates it beside its table."""
         return (
             f"CREATE MATERIALIZED VIEW IF NOT EXISTS {self.name(settings)}"
             f" WITH BASE {self.stream.table(settings)} REFRESH EVERY {_REFRESH} AS ("
-            f"{self.sql(settings)}) PARTITION BY DAY"
+            f"{self.render_sql(settings)}) PARTITION BY DAY"
         )
 
-    def sql(self, settings: Settings) -> str:
+    def render_sql(self, settings: Settings) -> str:
         """Return what it selects."""
         valid = rules.render_valid_condition(self.stream.record)
         odd = f"CASE WHEN {valid} THEN false ELSE true END AS odd"
@@ -122,7 +122,7 @@ def ensure(settings: Settings | None = None) -> None:
     for view in VIEWS:
         if _read_status(view, settings) == _OUTDATED:
             questdb.execute(f"DROP MATERIALIZED VIEW {view.name(settings)}", settings=settings)
-        questdb.execute(view.ddl(settings), settings=settings)
+        questdb.execute(view.render_ddl(settings), settings=settings)
         if days := view.stream.ttl_days(settings):
             sql = f"ALTER MATERIALIZED VIEW {view.name(settings)} SET TTL {days} DAYS"
             questdb.execute(sql, settings=settings)
@@ -313,4 +313,4 @@ def _read_status(view: View, settings: Settings) -> str:
     if frame.empty:
         return ""
     status, definition = frame.iloc[0]
-    return str(status) if definition == view.sql(settings) else _OUTDATED
+    return str(status) if definition == view.render_sql(settings) else _OUTDATED

@@ -116,7 +116,9 @@ class _Request(HTTPMessageDelegate):
         self._connection.secure = web.is_encrypted(headers.get("X-Forwarded-Proto", ""))
         line, host = cast("RequestStartLine", start_line), headers.get("Host", "localhost")
         if not web.is_allowed_host(host, self._settings):
-            self._refuse(line, ResponseStartLine("HTTP/1.1", 403, "Forbidden"), web.refusal(host))
+            self._refuse(
+                line, ResponseStartLine("HTTP/1.1", 403, "Forbidden"), web.describe_refusal(host)
+            )
             return None
         if not web.is_clean_path(line.path):
             bad = ResponseStartLine("HTTP/1.1", 400, "Bad Request")

@@ -20,14 +20,14 @@ _GRACE_S = 10.0  # the API itself times out after the settings' time
 _PAGE_ROWS = 100_000
 
 
-class Client:
+class ApiClient:
     """Connections to the HTTP API; safe to use from many threads.
 
     Args:
         settings: name the API's address and token; the current settings by default.
 
     Example:
-        Client().hit("totals", window="4h")
+        ApiClient().hit("totals", window="4h")
     """
 
     def __init__(self, settings: Settings | None = None) -> None:

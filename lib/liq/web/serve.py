@@ -47,13 +47,15 @@ def run_dashboard(
     _check_port(settings.host, settings.dashboard_port, "LIQ_DASHBOARD_PORT")
     web.redact_logs([settings.token.get_secret_value()])
     # figures are sent as data, not as HTML with plotly.js in it: the page has plotly.js
-    os.environ.update(settings.environ() | kernels.environ(), PLOTLY_RENDERER="plotly_mimetype")
+    os.environ.update(
+        settings.environ() | kernels.build_environment(), PLOTLY_RENDERER="plotly_mimetype"
+    )
     compat.skip_url_grammar()
     forking.preload()
     from liq.web.voila_app.server import DashboardServer  # noqa: PLC0415 - takes a second to import
 
     config = create_dashboard_config(settings, browser=browser, tracebacks=tracebacks, pool=pool)
-    notebook = assets.path("notebooks") / "dashboard.ipynb"
+    notebook = assets.find_asset("notebooks") / "dashboard.ipynb"
     with kernels.private_folder() as private:
         config.Voila.connection_dir_root = str(private)
         DashboardServer.launch_instance([str(notebook)], config=config)
@@ -77,7 +79,7 @@ def run_lab(
     web.redact_logs([settings.token.get_secret_value(), settings.lab_token.get_secret_value()])
     # our configuration disables Voila's extension, which takes seconds to import and serves more
     # files; `liq dashboard` serves notebooks as apps
-    variables = settings.environ() | kernels.environ()
+    variables = settings.environ() | kernels.build_environment()
     os.environ.update(variables, JUPYTER_CONFIG_PATH=_build_lab_config_path())
     compat.skip_url_grammar()
     from jupyterlab.commands import get_app_dir  # noqa: PLC0415 - takes a second to import
@@ -91,7 +93,7 @@ def run_lab(
         server = LabApp.initialize_server(config=config, runtime_dir=str(private))
         # pages log in by cookie, so that no request contains the token
         server.web_app.settings["page_config_data"]["token"] = ""
-        headers = web.headers(
+        headers = web.build_headers(
             create_lab_policy(Path(get_app_dir()) / "static"), referrer="same-origin"
         )
         # JupyterLab's scripts send the cookie _xsrf back in a header
@@ -122,7 +124,7 @@ def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> 
         "server.headless": str(not browser).lower(),
         "browser.gatherUsageStats": "false",
     }
-    command = [sys.executable, "-m", "streamlit", "run", str(assets.path("dashapp.py"))]
+    command = [sys.executable, "-m", "streamlit", "run", str(assets.find_asset("dashapp.py"))]
     command += [f"--{name}={value}" for name, value in options.items()]
     os.execve(sys.executable, command, os.environ | settings.environ())  # noqa: S606 - a list
 
@@ -144,14 +146,14 @@ def create_dashboard_config(
 ) -> Config:
     """Return Voila's configuration."""
     token = settings.token.get_secret_value()
-    config = kernels.transport()
+    config = kernels.create_config()
     config.Voila.update(
         ip=settings.host,
         port=settings.dashboard_port,
         port_retries=0,
         open_browser=browser,
         token=token,
-        cookie_secret=web.cookie_secret(token),
+        cookie_secret=web.derive_cookie_secret(token),
         identity_provider_class="liq.web.access.Login",
         config_file_paths=[],
     )
@@ -200,7 +202,7 @@ def create_dashboard_config(
 def create_lab_config(settings: Settings, folder: Path, *, browser: bool = True) -> Config:
     """Return JupyterLab's configuration, without requests to other hosts."""
     token = settings.lab_token.get_secret_value()
-    config = kernels.transport()
+    config = kernels.create_config()
     config.ServerApp.update(
         ip=settings.host,
         port=settings.lab_port,
@@ -209,7 +211,7 @@ def create_lab_config(settings: Settings, folder: Path, *, browser: bool = True)
         root_dir=str(folder),
         allow_root=True,  # for containers; other commands of liq may run as root too
         allow_remote_access=True,  # `RequestFilter` checks the host names
-        cookie_secret=web.cookie_secret(token),
+        cookie_secret=web.derive_cookie_secret(token),
         identity_provider_class="liq.web.access.Login",
     )
     config.Login.update(
@@ -236,8 +238,8 @@ def create_lab_policy(templates: Path) -> str:
 
     jupyter = Path(jupyter_server.__file__).parent / "templates"
     pages = [templates / "index.html", jupyter / "page.html"]
-    scripts = " ".join(web.allowing(page.read_text()) for page in pages)
-    return web.policy(
+    scripts = " ".join(web.allow_scripts(page.read_text()) for page in pages)
+    return web.build_policy(
         script_src=f"'self' 'unsafe-eval' blob: {scripts}",
         style_src="'self' 'unsafe-inline'",
         img_src="'self' data: blob:",
@@ -254,7 +256,7 @@ def find_notebooks_folder(settings: Settings) -> Path:
 
     An existing copy belongs to the user and is never overwritten.
     """
-    shipped = assets.path("notebooks")
+    shipped = assets.find_asset("notebooks")
     if (shipped.parent / "pyproject.toml").exists() and os.access(shipped, os.W_OK):
         return shipped
     mine = settings.home / "notebooks"

@@ -32,7 +32,7 @@ def test_shipped_rules_can_be_used_and_follow_the_schema(tmp_path: Path) -> None
     found, faults = load_rules(Settings.load(home=tmp_path))
     assert not faults
     assert {"long_burst", "great_print", "one_sided", "feed_silent"} <= found.keys()
-    file = assets.path("alerts.json")
+    file = assets.find_asset("alerts.json")
     shipped = json.loads(file.read_text())
     schema = file.parent / shipped["$schema"]  # what editors read
     jsonschema.validate(shipped, json.loads(schema.read_text()))

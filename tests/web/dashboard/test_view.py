@@ -228,7 +228,7 @@ async def test_says_when_questdb_hangs(own: Settings, monkeypatch: pytest.Monkey
 
 async def test_the_page_shows_its_errors_and_goes_on(own: Settings, tmp_path: Path) -> None:
     insert(own, [fresh(100)])
-    shipped = assets.path("queries.json").read_text()
+    shipped = assets.find_asset("queries.json").read_text()
     catalogue = tmp_path / "queries.json"
     catalogue.write_text(shipped)
     settings = own.model_copy(update={"queries": catalogue})

@@ -14,7 +14,7 @@ from liq.config import Settings
 from liq.web.voila_app import gallery
 from support.helpers import PATIENCE_S, find_free_ports
 
-NOTEBOOKS = assets.path("notebooks")
+NOTEBOOKS = assets.find_asset("notebooks")
 
 
 def write(folder: Path, name: str, title_cell: str, **metadata: Any) -> None:
@@ -27,12 +27,16 @@ def test_every_notebook_is_an_app_unless_it_declares_otherwise(tmp_path: Path) -
     write(tmp_path, "01-first", "# First\n\nRuns `liq.hit`\nof [this](there). Then more.\n\nMore.")
     write(tmp_path, "dashboard", "# Live")
     write(tmp_path, "00-no-app", "# Starts producers", app=False)
-    assert gallery.apps(tmp_path) == [
+    assert gallery.list_apps(tmp_path) == [
         gallery.App("dashboard", "Live", ""),
         gallery.App("01-first", "First", "Runs liq.hit of this."),
         gallery.App("02-later", "Later", ""),
     ]
-    assert [app.path for app in gallery.apps(tmp_path)] == ["", "apps/01-first", "apps/02-later"]
+    assert [app.path for app in gallery.list_apps(tmp_path)] == [
+        "",
+        "apps/01-first",
+        "apps/02-later",
+    ]
     assert gallery.find(tmp_path, "00-no-app") is None
     assert gallery.find(tmp_path, "../01-first") is None
 
@@ -41,13 +45,13 @@ def test_every_notebook_is_an_app_unless_it_declares_otherwise(tmp_path: Path) -
 def test_a_broken_notebook_does_not_hide_the_others(tmp_path: Path, text: str) -> None:
     (tmp_path / "broken.ipynb").write_text(text)
     write(tmp_path, "whole", "# Whole")
-    broken, whole = gallery.apps(tmp_path)
+    broken, whole = gallery.list_apps(tmp_path)
     assert (broken.name, whole.title) == ("broken", "Whole")
     assert "cannot be read" in broken.about
 
 
 def test_the_shipped_apps_have_titles_and_descriptions() -> None:
-    found = {app.name: app for app in gallery.apps(NOTEBOOKS)}
+    found = {app.name: app for app in gallery.list_apps(NOTEBOOKS)}
     assert {"dashboard", "02-explore", "report"} <= found.keys()
     assert "01-start-producers" not in found  # to open it would start something
     assert all(app.title != app.name and app.about.endswith((".", "?")) for app in found.values())
@@ -84,7 +88,7 @@ def test_without_the_token_the_gallery_leads_to_the_login(client: httpx.Client, 
 
 def test_the_gallery_leads_to_every_app(client: httpx.Client, token: dict[str, str]) -> None:
     page = client.get("/apps", headers=token).text
-    for app in gallery.apps(NOTEBOOKS):
+    for app in gallery.list_apps(NOTEBOOKS):
         assert f'href="/{app.path}"' in page
         assert app.title in page
     assert "://" not in page

@@ -97,7 +97,7 @@ def load_rules(settings: Settings | None = None) -> Rules:
         '1m'
     """
     settings = settings or current_settings()
-    path = settings.alerts or assets.path("alerts.json")
+    path = settings.alerts or assets.find_asset("alerts.json")
     found, faults = {}, {}
     for name, text in _read_entries(path).items():
         try:

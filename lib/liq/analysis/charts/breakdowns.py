@@ -9,7 +9,7 @@ import pandas as pd
 
 from liq.analysis.charts import base
 from liq.analysis.charts.base import THEMES, Chart, Spec, Theme, ThemeName
-from liq.common.money import compact
+from liq.common.money import format_compact
 
 _ROWS = 12  # of the timeline of cascades
 _LARGEST_BUBBLE = 44  # pixels across
@@ -283,7 +283,7 @@ def _create_log_bar(domain: list[float], title: str) -> Spec:
     return {
         "title": {"text": title, "side": "right", "font": {"size": 11}},
         "tickvals": list(powers),
-        "ticktext": [f"${compact(10.0**power)}" for power in powers],
+        "ticktext": [f"${format_compact(10.0**power)}" for power in powers],
         "y": sum(domain) / 2,
         "len": domain[1] - domain[0],
         "thickness": 12,

@@ -9,7 +9,7 @@ from liq.analysis.charts import base
 from liq.analysis.charts.base import THEMES, Chart, Spec, Theme, ThemeName
 from liq.analysis.charts.flows import bars
 from liq.analysis.charts.prices import create_overlay
-from liq.common.money import compact
+from liq.common.money import format_compact
 
 NO_LEADERS = "no cascade over several exchanges in this window"
 NO_CASCADE = "no such cascade in this window"
@@ -268,7 +268,7 @@ def _label_deciles(frame: pd.DataFrame) -> dict[int, str]:
         {"from_usd": "min", "to_usd": "max", "prints": ["min", "max"]}
     )
     return {
-        int(str(decile)): f"{decile}<br>{compact(least)} to<br>{compact(most)}<br>"
+        int(str(decile)): f"{decile}<br>{format_compact(least)} to<br>{format_compact(most)}<br>"
         f"n={_format_range(few, many)}"
         for decile, least, most, few, many in sums.itertuples(name=None)
     }

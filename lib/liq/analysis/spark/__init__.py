@@ -3,7 +3,7 @@
 The only importer of pyspark, which is an extra: ``liq[spark]``. It needs Java 17 or later.
 """
 
-from liq.analysis.spark.history import cascades, sums
+from liq.analysis.spark.history import compute_cascades, compute_sums
 from liq.analysis.spark.job import Job, Progress, run
 
-__all__ = ["Job", "Progress", "cascades", "run", "sums"]
+__all__ = ["Job", "Progress", "compute_cascades", "compute_sums", "run"]

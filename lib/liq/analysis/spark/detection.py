@@ -81,7 +81,7 @@ def sum_buckets(prints: DataFrame, bucket: int) -> DataFrame:
     return sums.withColumn("ts", f.unix_micros("window.start")).select(*get_type_hints(Sums))
 
 
-def messages(records: DataFrame, *key: str) -> DataFrame:
+def encode_messages(records: DataFrame, *key: str) -> DataFrame:
     """Return the Kafka messages of records: the columns ``key`` as ``one:other``, JSON as value."""
     return records.select(
         f.concat_ws(":", *key).alias("key"), f.to_json(f.struct(*records.columns)).alias("value")

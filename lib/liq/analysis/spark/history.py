@@ -16,7 +16,7 @@ from liq.records.streams import CASCADES, SUMS, Stream
 Files = Sequence[str | Path]
 
 
-def cascades(
+def compute_cascades(
     files: Files, *, gap: int = 5, min_prints: int = 5, settings: Settings | None = None
 ) -> pd.DataFrame:
     """Return the cascades in files that ``liq.export("prints", …)`` wrote, oldest first.
@@ -30,10 +30,13 @@ def cascades(
     )
 
 
-def sums(files: Files, *, bucket: int = 60, settings: Settings | None = None) -> pd.DataFrame:
+def compute_sums(
+    files: Files, *, bucket: int = 60, settings: Settings | None = None
+) -> pd.DataFrame:
     """Return sums by contract and ``bucket`` seconds of such files, oldest first.
 
-    Columns as in `liq.records.model.Sums`, ``ts`` as datetime64[us, UTC]. Raises like `cascades`.
+    Columns as in `liq.records.model.Sums`, ``ts`` as datetime64[us, UTC]. Raises
+    like `compute_cascades`.
     """
     return _compute(files, SUMS, lambda prints: detection.sum_buckets(prints, bucket), settings)
 

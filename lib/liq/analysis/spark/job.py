@@ -130,9 +130,9 @@ class Job:
         with translate_errors(self._settings):
             prints = self._read_prints(self._spark)
             found = detection.find_cascades(prints, self._gap, self._min_prints)
-            cascades = detection.messages(found, *CASCADES.partition_by)
+            cascades = detection.encode_messages(found, *CASCADES.partition_by)
             summed = detection.sum_buckets(prints, self._bucket)
-            sums = detection.messages(summed, *SUMS.partition_by)
+            sums = detection.encode_messages(summed, *SUMS.partition_by)
             self._queries = [  # none, unless both could be started
                 self._start_query(cascades, CASCADES, f"{self._gap}s"),
                 self._start_query(sums, SUMS, f"sums-{self._bucket}s"),

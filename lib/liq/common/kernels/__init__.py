@@ -27,18 +27,18 @@ _PREFIX = "liq-kernels-"
 _LONGEST_FOLDER = 103 - len("/voila_12345678/kernel--ipc-5-pipe") - 36
 
 
-def environ() -> dict[str, str]:
+def build_environment() -> dict[str, str]:
     """Return the variables by which Jupyter takes `liq.common.kernels.program` for its Python."""
     others = os.environ.get("JUPYTER_PATH", "").split(os.pathsep)
     return {"JUPYTER_PATH": os.pathsep.join([str(_SPECS), *filter(None, others)])}
 
 
-def transport() -> Config:
+def create_config() -> Config:
     """Return the configuration of `KernelManager` that keeps other users out of its kernels.
 
-    It needs the variables of `environ`. Kernels have their sockets beside their connection file, so
-    that file must be in a `private_folder`. Where ZeroMQ has no unix sockets, kernels use TCP
-    encrypted with CurveZMQ.
+    It needs the variables of `build_environment`. Kernels have their sockets beside their
+    connection file, so that file must be in a `private_folder`. Where ZeroMQ has no unix sockets,
+    kernels use TCP encrypted with CurveZMQ.
     """
     config = Config()
     if zmq.has("ipc"):

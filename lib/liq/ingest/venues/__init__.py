@@ -5,7 +5,7 @@
 
 from collections.abc import Sequence
 
-from liq.common.spelling import hint, match
+from liq.common.spelling import match, suggest
 from liq.errors import ConfigError
 from liq.ingest.venues.base import Venue
 from liq.ingest.venues.binance import BINANCE_COINM, BINANCE_USDM
@@ -67,4 +67,4 @@ def find_venue(name: str) -> Venue:
     feeds = VENUES | PRICE_FEEDS
     if found := match(name, feeds):
         return feeds[found]
-    raise ConfigError(f"unknown venue {name!r}{hint(name, feeds)}")
+    raise ConfigError(f"unknown venue {name!r}{suggest(name, feeds)}")

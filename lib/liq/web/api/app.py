@@ -43,7 +43,8 @@ _LOGIN_S = 2.0  # a query needs at least this long to log in
 _TRANSFER_S = 0.5
 _HEADERS = {
     "Cache-Control": "private, no-cache",
-    **web.headers(web.policy(style_src="'unsafe-inline'", img_src="data:")),  # the empty icon
+    # data: is the empty icon
+    **web.build_headers(web.build_policy(style_src="'unsafe-inline'", img_src="data:")),
 }
 
 
@@ -132,7 +133,7 @@ def _add_checks(app: Flask, settings: Settings) -> None:
         def _know_host() -> None:
             host = request.headers.get("Host", "localhost")
             if not web.is_allowed_host(host, settings):
-                abort(403, web.refusal(host))
+                abort(403, web.describe_refusal(host))
             # another site's page cannot read the response, but could load QuestDB; links are fine
             site, mode = (request.headers.get(f"Sec-Fetch-{name}", "") for name in ("Site", "Mode"))
             if site == "cross-site" and mode != "navigate":

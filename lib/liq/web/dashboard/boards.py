@@ -16,7 +16,7 @@ from markupsafe import Markup
 from liq.analysis import charts
 from liq.analysis.alerts import load_rules
 from liq.analysis.charts import Spec, ThemeName
-from liq.common.html import with_code
+from liq.common.html import render_code
 from liq.config import Settings
 from liq.web.dashboard import markup
 from liq.web.dashboard.board_queries import BOARDS
@@ -296,7 +296,7 @@ def _draw_window(
 
 
 def _create_heading(title: str, note: str = "") -> Html:
-    small = Markup("<small>{}</small>").format(with_code(note)) if note else ""
+    small = Markup("<small>{}</small>").format(render_code(note)) if note else ""
     return Html(Markup("<h3>{}{}</h3>").format(title, small), "liq-heading")
 
 

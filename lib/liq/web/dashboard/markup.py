@@ -12,7 +12,7 @@ from liq.analysis.alerts import Rule, Rules
 from liq.analysis.alerts.rules import describe_comparison
 from liq.analysis.charts import completeness_note
 from liq.analysis.charts.base import has_gaps
-from liq.common.html import cells, join, row, table, with_code
+from liq.common.html import join, render_cells, render_code, render_row, render_table
 from liq.common.money import format_usd
 from liq.ingest.venues.base import Venue
 from liq.monitoring.diagnosis import Problem
@@ -66,7 +66,7 @@ def render_broken_header(fault: str) -> Markup:
         '<div class="liq-fresh liq-failed" title="{}"><i></i><b>the header is broken</b>'
         "<span>{}</span></div>"
     )
-    return join([_TITLE, state.format(fault, with_code("see `liq logs dashboard`"))])
+    return join([_TITLE, state.format(fault, render_code("see `liq logs dashboard`"))])
 
 
 def render_notice(model: DashboardModel) -> Markup:
@@ -86,7 +86,7 @@ def render_notice(model: DashboardModel) -> Markup:
     else:
         return Markup()
     return Markup('<div class="liq-notice liq-{}" role="status"><b>{}.</b> {} {}</div>').format(
-        model.state, title, with_code(text), _list_unknown_names(model)
+        model.state, title, render_code(text), _list_unknown_names(model)
     )
 
 
@@ -95,7 +95,7 @@ def render_warning(problem: Problem | None) -> Markup:
     if problem is None:
         return Markup()
     return Markup('<div class="liq-notice liq-warning" role="status"><b>{}.</b> {}.</div>').format(
-        _capitalise(problem.what), with_code(problem.detail)
+        _capitalise(problem.what), render_code(problem.detail)
     )
 
 
@@ -112,7 +112,7 @@ def render_coverage_notice(feeds: str) -> Markup:
 def render_figures(frames: Frames | None, gaps: pd.DataFrame | None = None) -> Markup:
     """Return the window's five figures; with ``gaps``, from ``coverage``, they are lower bounds."""
     cards = (
-        _list_figures(frames, has_gaps=has_gaps(gaps))
+        _list_figures(frames, is_incomplete=has_gaps(gaps))
         if frames
         else ((name, "…", "", "") for name in _FIGURES)
     )
@@ -134,7 +134,7 @@ def render_footnote(frames: Frames | None, left_out: int = 0) -> Markup:
     venues = ", ".join(sorted(set(frames.sources["exchange"])))
     parts = [f"venues: {venues}" if venues else "", f"≥ {note}" if note else ""]
     parts.append(describe_left_out(left_out))
-    return with_code(" · ".join(part for part in parts if part))
+    return render_code(" · ".join(part for part in parts if part))
 
 
 def render_bars_title(frames: Frames) -> Markup:
@@ -157,7 +157,7 @@ def render_tape(prints: pd.DataFrame) -> Markup:
     if prints.empty:
         return render_nothing("no prints")
     names = ("time (UTC)", "side", "symbol", "size (USD)", "price", "exchange")
-    return table(names, map(_render_print, prints.itertuples(index=False)))
+    return render_table(names, map(_render_print, prints.itertuples(index=False)))
 
 
 def render_feeds(health: pd.DataFrame) -> Markup:
@@ -167,7 +167,7 @@ def render_feeds(health: pd.DataFrame) -> Markup:
     names = ("feed", "state", "completeness", "last report (UTC)", "messages", "gaps",
              "reconnects", "mean lag", "max. lag", "max. queue",
              "skipped", "too old")  # fmt: skip
-    return table(names, map(_render_feed, health.itertuples(index=False)))
+    return render_table(names, map(_render_feed, health.itertuples(index=False)))
 
 
 def render_cascades(found: pd.DataFrame) -> Markup:
@@ -177,7 +177,7 @@ def render_cascades(found: pd.DataFrame) -> Markup:
     covered = format_share(found["covered"].iloc[0])
     names = ("asset", "start (UTC)", "duration", "prints", "venues", "first venue", "longs",
              "shorts", "peak in 1 s", f"burst score ({covered} covered)")  # fmt: skip
-    return table(names, map(_render_cascade, found.itertuples(index=False)))
+    return render_table(names, map(_render_cascade, found.itertuples(index=False)))
 
 
 def render_sizes(quantiles: pd.DataFrame) -> Markup:
@@ -189,10 +189,10 @@ def render_sizes(quantiles: pd.DataFrame) -> Markup:
              "p99_usd": "99 %", "largest_usd": "largest"}  # fmt: skip
     columns = quantiles.set_index("side")
     rows = (
-        row([name, *(_format_size(column, value) for value in columns[column])])
+        render_row([name, *(_format_size(column, value) for value in columns[column])])
         for column, name in names.items()
     )
-    return table(("", *(f"{side}s" for side in columns.index)), rows)
+    return render_table(("", *(f"{side}s" for side in columns.index)), rows)
 
 
 def render_alerts(raised: pd.DataFrame | None) -> Markup:
@@ -207,7 +207,7 @@ def render_rules(known: Rules) -> Markup:
     """Return the table of rules, and the error of each rule that is invalid."""
     rows = (_render_rule(name, rule) for name, rule in known.rules.items())
     faults = join(map(render_error, known.faults.values()))
-    return table(("rule", "condition", "cool-down", "description"), rows) + faults
+    return render_table(("rule", "condition", "cool-down", "description"), rows) + faults
 
 
 def render_inspection(found: Inspection) -> Markup:
@@ -220,7 +220,7 @@ def render_inspection(found: Inspection) -> Markup:
     raw = (
         Markup("<pre>{}</pre>").format(found.raw)
         if found.raw
-        else Markup("<p>{}</p>").format(with_code(found.problem))
+        else Markup("<p>{}</p>").format(render_code(found.problem))
     )
     return Markup(
         "<section><h4>As stored</h4><table>{values}</table></section>"
@@ -254,12 +254,12 @@ def format_seconds(span: float | None) -> str:
 
 def render_error(problem: str) -> Markup:
     """Return an error message, to be shown in place of a result."""
-    return Markup('<p role="alert">{}</p>').format(with_code(problem))
+    return Markup('<p role="alert">{}</p>').format(render_code(problem))
 
 
 def render_nothing(text: str) -> Markup:
     """Return a note that there are no rows, to be shown in place of a table."""
-    return Markup('<p class="liq-none">{}</p>').format(with_code(text))
+    return Markup('<p class="liq-none">{}</p>').format(render_code(text))
 
 
 def render_source_mark(source: str) -> Markup:
@@ -304,10 +304,10 @@ def _describe_age(age: timedelta) -> str:
     return f"{format_age(max(age, timedelta(0)))} ago"
 
 
-def _list_figures(frames: Frames, *, has_gaps: bool) -> Iterator[tuple[str, str, str, str]]:
+def _list_figures(frames: Frames, *, is_incomplete: bool) -> Iterator[tuple[str, str, str, str]]:
     totals: Any = next(frames.totals.itertuples(index=False))
     both = totals.long_usd + totals.short_usd
-    least = "≥ " if totals.partial or has_gaps else ""
+    least = "≥ " if totals.partial or is_incomplete else ""
     values = (
         (least + format_usd(totals.long_usd), f"{totals.long_count:,} prints", "liq-long"),
         (least + format_usd(totals.short_usd), f"{totals.short_count:,} prints", "liq-short"),
@@ -352,7 +352,7 @@ def _render_feed(feed: Any) -> Markup:
         f"{feed.passed:,}", f"{feed.too_old:,}",
     )  # fmt: skip
     kind = "down" if feed.silent else "up"
-    return Markup('<tr class="liq-feed-{}">{}</tr>').format(kind, cells(values))
+    return Markup('<tr class="liq-feed-{}">{}</tr>').format(kind, render_cells(values))
 
 
 def _render_cascade(run: Any) -> Markup:
@@ -363,7 +363,7 @@ def _render_cascade(run: Any) -> Markup:
     )  # fmt: skip
     side = "long" if run.long_usd >= run.short_usd else "short"
     template = Markup('<tr><td class="liq-{}">{}</td>{}</tr>')
-    return template.format(side, run.name, cells(values))
+    return template.format(side, run.name, render_cells(values))
 
 
 def _format_size(column: str, value: float) -> str:

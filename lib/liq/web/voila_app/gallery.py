@@ -29,7 +29,7 @@ class App:
         return "" if self.name == HOME else f"apps/{self.name}"
 
 
-def apps(folder: Path) -> list[App]:
+def list_apps(folder: Path) -> list[App]:
     """Return the apps in ``folder``, the live dashboard first."""
     notebooks = sorted(folder.glob("*.ipynb"), key=lambda path: (path.stem != HOME, path.stem))
     return [app for path in notebooks if (app := _read_app(path))]
@@ -37,7 +37,7 @@ def apps(folder: Path) -> list[App]:
 
 def find(folder: Path, name: str) -> App | None:
     """Return the app with this name; None if there is no such notebook or it is no app."""
-    return next((app for app in apps(folder) if app.name == name), None)
+    return next((app for app in list_apps(folder) if app.name == name), None)
 
 
 def _read_app(path: Path) -> App | None:

@@ -40,7 +40,7 @@ IDLE_S = 20.0  # a connection without a complete request is closed after this
 LONGEST_BODY = 2**20  # bytes; the default buffers 100 MB on each connection, before the login
 
 # Scripts come from this server only. Widgets, plotly.js and notebooks' tables have inline styles.
-POLICY = web.policy(
+POLICY = web.build_policy(
     script_src="'self'",
     style_src="'self' 'unsafe-inline'",
     img_src="'self' data: blob:",
@@ -163,7 +163,7 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
             template_name=self.voila_configuration.template,
             config=self.config,
         ).compile()
-        self.app: Any = RequestFilter(self.app, self.liq_settings, web.headers(POLICY))
+        self.app: Any = RequestFilter(self.app, self.liq_settings, web.build_headers(POLICY))
         self.app.listen = partial(  # type: ignore[method-assign] # Voila passes no options
             self.app.listen,
             idle_connection_timeout=IDLE_S,
@@ -247,7 +247,7 @@ class Gallery(BaseVoilaHandler):  # type: ignore[misc] # Voila ships no types
         """Send the page."""
         page = self.render_template(
             "apps.html",
-            apps=gallery.apps(self.server.folder),
+            apps=gallery.list_apps(self.server.folder),
             assets=self.server.assets_url,
             pictures=self.server.assets.plain,
         )

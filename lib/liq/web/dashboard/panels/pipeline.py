@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import ipywidgets as widgets
 from markupsafe import Markup
 
-from liq.common.html import join, row, table
+from liq.common.html import join, render_row, render_table
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.delivery import deadletters
@@ -147,8 +147,10 @@ def _render_passed(seen: Pipeline) -> Markup:
     if not seen.passed:
         return Markup()
     names = ("feed", "skipped on purpose in the last hour", "too old at receipt")
-    rows = (row((one.exchange, f"{one.passed:,}", f"{one.too_old:,}")) for one in seen.passed)
-    return table(names, rows)
+    rows = (
+        render_row((one.exchange, f"{one.passed:,}", f"{one.too_old:,}")) for one in seen.passed
+    )
+    return render_table(names, rows)
 
 
 def _render_flow(flow: Flow) -> Markup:
@@ -183,7 +185,7 @@ def _list_numbers(flow: Flow) -> Iterator[tuple[str, str]]:
 def _render_partitions(flow: Flow) -> Markup:
     if not flow.partitions:
         return Markup()
-    shown = table(
+    shown = render_table(
         ("partition", "oldest", "next", "committed", "lag"), map(_render_partition, flow.partitions)
     )
     return Markup("<details><summary>partitions</summary>{}</details>").format(shown)
@@ -191,7 +193,7 @@ def _render_partitions(flow: Flow) -> Markup:
 
 def _render_partition(at: Partition) -> Markup:
     read = "-" if at.committed is None else f"{at.committed:,}"
-    return row((at.number, f"{at.begin:,}", f"{at.end:,}", read, f"{at.lag:,}"))
+    return render_row((at.number, f"{at.begin:,}", f"{at.end:,}", read, f"{at.lag:,}"))
 
 
 def _render_letters(seen: Pipeline) -> Markup:
@@ -199,7 +201,9 @@ def _render_letters(seen: Pipeline) -> Markup:
         return Markup()
     newest = list(reversed(seen.letters))[:_LETTERS]
     head = ("id", "rejected by", "venue", "reason", "message")
-    shown = table(head, map(_render_letter, newest)) if newest else Markup("<small>none</small>")
+    shown = (
+        render_table(head, map(_render_letter, newest)) if newest else Markup("<small>none</small>")
+    )
     return Markup(
         "<section><header><b>dead letters</b><small>{:,} not redriven of the"
         " newest {:,}</small></header>{}</section>"
@@ -208,4 +212,4 @@ def _render_letters(seen: Pipeline) -> Markup:
 
 def _render_letter(one: Letter) -> Markup:
     message = Markup("<code>{}</code>").format((one.value or b"")[:200].decode(errors="replace"))
-    return row((one.id, one.stage, one.venue, one.reason, message))
+    return render_row((one.id, one.stage, one.venue, one.reason, message))
