@@ -112,7 +112,7 @@ def _sink(settings: Settings, configuration: Mapping[str, str]) -> Iterator[None
     path = f"{settings.connect_url}/connectors/{LIQUIDATIONS.connector(settings)}/config"
     httpx.put(path, json=configuration, timeout=30, trust_env=False).raise_for_status()
     try:
-        wait_until(lambda: connect.read_status(settings).running, timeout=60)
+        wait_until(lambda: connect.read_status(settings).is_running, timeout=60)
         yield
     finally:
         connect.remove(settings)

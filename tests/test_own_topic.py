@@ -52,7 +52,7 @@ async def test_one_command_gives_it_a_sink_and_until_then_the_producer_warns(
     acknowledged = producer.status().acknowledged
     eventually(lambda: stored(mine) == acknowledged)  # also what came before there was a sink
     shared = connect.read_status(stack, LIQUIDATIONS)
-    assert (shared.name, shared.running) == ("alt-liquidations", True)
+    assert (shared.name, shared.is_running) == ("alt-liquidations", True)
     assert "alt_liquidations" not in connect.describe_unread(stack, [LIQUIDATIONS])
 
 
@@ -65,4 +65,4 @@ def test_init_does_not_point_a_sink_elsewhere(stack: Settings) -> None:
     words = " ".join(output.split())
     assert "sink alt-liquidations carries alt_liquidations into liquidations" in words
     assert "liq init --force" in words
-    assert connect.read_status(stack, LIQUIDATIONS).running
+    assert connect.read_status(stack, LIQUIDATIONS).is_running

@@ -225,4 +225,4 @@ async def test_questdb_away_for_30_s_under_load_loses_and_doubles_nothing(
             await asyncio.to_thread(local.start, "questdb", pipeline)
     rows = await asyncio.to_thread(stored, pipeline, 20_000)
     pd.testing.assert_frame_equal(rows, expected(tmp_path / "ledger"), check_exact=True)
-    assert connect.read_status(pipeline).running
+    assert connect.read_status(pipeline).is_running

@@ -318,7 +318,7 @@ class Settings(BaseSettings):
         return f"http://{self.host}:{self.streamlit_port}"
 
     @property
-    def on_loopback(self) -> bool:
+    def is_on_loopback(self) -> bool:
         """Whether local services are for this machine only."""
         return addresses.is_loopback(self.host)
 

@@ -97,9 +97,9 @@ def on_worker(settings: Settings, path: str = "") -> Any:
 @pytest.mark.stack
 def test_ensure_registers_a_sink_that_runs_and_remove_takes_it_away(own: Settings) -> None:
     assert connect.read_status(own).state == "ABSENT"
-    assert not connect.read_status(own).running
-    assert connect.ensure(own).running
-    assert connect.read_status(own).running
+    assert not connect.read_status(own).is_running
+    assert connect.ensure(own).is_running
+    assert connect.read_status(own).is_running
     connect.remove(own)
     eventually(lambda: connect.read_status(own).state == "ABSENT")
     connect.remove(own)
@@ -120,10 +120,10 @@ def test_ensure_brings_a_changed_description_to_the_worker(
 ) -> None:
     connect.ensure(own)
     before = on_worker(own)
-    assert connect.ensure(own).running
+    assert connect.ensure(own).is_running
     assert on_worker(own) == before
     described["retry.backoff.ms"] = "1234"
-    assert connect.ensure(own).running
+    assert connect.ensure(own).is_running
     assert on_worker(own)["config"]["retry.backoff.ms"] == "1234"
 
 
@@ -143,7 +143,7 @@ def test_a_sink_is_not_pointed_elsewhere_unless_that_is_asked_for(own: Settings,
     assert "LIQ_LIQUIDATIONS__CONNECTOR=NAME liq init" in str(refusal.value)
     assert "liq init --force" in str(refusal.value)
     assert on_worker(own) == before
-    assert connect.ensure(elsewhere, repoint=True).running
+    assert connect.ensure(elsewhere, repoint=True).is_running
     key = "topics" if name == "topic" else name
     assert on_worker(own)["config"][key] == getattr(elsewhere.streams[LIQUIDATIONS.name], name)
 
@@ -242,7 +242,7 @@ def test_the_shipped_file_is_posted_unchanged(own: Settings) -> None:
     client = config["client.conf.string"].replace("127.0.0.1:9000", address(own))
     answer = post(own, config | {"client.conf.string": client})
     assert answer.status_code == httpx.codes.CREATED, answer.text
-    eventually(lambda: connect.read_status(own).running)
+    eventually(lambda: connect.read_status(own).is_running)
 
 
 @pytest.mark.stack

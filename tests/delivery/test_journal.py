@@ -42,7 +42,7 @@ def die(journal: Journal) -> None:
 
 def everything(journal: Journal) -> list[bytes]:
     found: list[bytes] = []
-    while journal.unread:
+    while journal.has_unread:
         found += journal.read(7)
     return found
 
@@ -56,7 +56,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 def is_full(journal: Journal) -> bool:
     """Read it again: a type checker takes a property for a constant."""
-    return journal.full
+    return journal.is_full
 
 
 def _flushed(journal: Journal) -> bool:
@@ -67,10 +67,10 @@ def _flushed(journal: Journal) -> bool:
 
 def test_entries_come_back_in_order_once(journal: Journal) -> None:
     fill(journal, entries(100))
-    assert (journal.unread, journal.full) == (True, False)
+    assert (journal.has_unread, journal.is_full) == (True, False)
     assert journal.read(3) == entries(3)
     assert everything(journal) == entries(97, 3)
-    assert not journal.unread
+    assert not journal.has_unread
     assert everything(journal) == []
     fill(journal, entries(5, 100))
     assert everything(journal) == entries(5, 100)
@@ -78,7 +78,7 @@ def test_entries_come_back_in_order_once(journal: Journal) -> None:
 
 def test_entries_that_their_owner_holds_are_not_read(journal: Journal, tmp_path: Path) -> None:
     fill(journal, entries(50), held=True)
-    assert not journal.unread
+    assert not journal.has_unread
     fill(journal, entries(50, 50))
     assert everything(journal) == entries(50, 50)
     journal.acknowledge(100)
@@ -154,7 +154,7 @@ def test_a_journal_inherits_the_entries_of_dead_owners_ahead_of_its_own(tmp_path
 def test_the_living_keep_theirs(journal: Journal, tmp_path: Path) -> None:
     fill(journal, entries(10))
     other = Journal(tmp_path, limit=10_000)
-    assert not other.unread
+    assert not other.has_unread
     other.close()
     assert everything(journal) == entries(10)
 
@@ -396,7 +396,7 @@ def test_order_and_count_of_a_journal_hold_whatever_the_disk_does(
         for step in data.draw(st.lists(st.sampled_from("aaarrkkfFw"), max_size=60)):
             match step:
                 case "a":
-                    held = not journal.unread
+                    held = not journal.has_unread
                     journal.append(f"entry {added}".encode(), held=held)
                     added += 1
                     handed += held
@@ -414,7 +414,7 @@ def test_order_and_count_of_a_journal_hold_whatever_the_disk_does(
                     disk.fill()
                 case "w":
                     disk.free()
-            assert journal.unread == (handed < added)
+            assert journal.has_unread == (handed < added)
         unwritten = journal.unwritten
         die(journal)
         disk.free()

@@ -163,7 +163,7 @@ async def test_an_exchange_that_goes_and_comes_is_waited_for(broker: Settings) -
     assert url in producer.status().last_error
     async with Simulator(Schedule(rate=200, close_after=0.5), broker):
         await reached(lambda: producer.status().reconnects >= 2)
-        assert producer.running
+        assert producer.is_running
     await producer.stop()
     assert producer.status().acknowledged == producer.status().sent > 0
 
@@ -172,7 +172,7 @@ async def test_an_exchange_that_goes_and_comes_is_waited_for(broker: Settings) -
 async def test_a_hopeless_url_makes_it_fail(broker: Settings) -> None:
     producer = Producer(url="http://127.0.0.1/", settings=broker)
     await producer.start()
-    await reached(lambda: not producer.running)
+    await reached(lambda: not producer.is_running)
     assert producer.status().state is FeedState.FAILED
     assert "no websocket URL" in producer.status().last_error
     with pytest.raises(FeedError, match="no websocket URL"):

@@ -349,7 +349,7 @@ def test_a_table_that_is_created_late_gets_every_row(stack: Settings) -> None:
         time.sleep(1)  # long enough for the sink to have tried
         questdb.ensure_table(pipe.settings)
         assert len(pipe.rows(message)) == 1
-        assert connect.read_status(pipe.settings).running
+        assert connect.read_status(pipe.settings).is_running
 
 
 @pytest.mark.usefixtures("own_sink")
@@ -374,7 +374,7 @@ def test_an_outage_under_load_loses_and_doubles_nothing(stack: Settings) -> None
             eventually(lambda: pipe.count() > 100)
             local.stop("questdb", stack)
             time.sleep(5)  # several of the sink's retries
-            assert connect.read_status(pipe.settings).running
+            assert connect.read_status(pipe.settings).is_running
             local.start("questdb", stack)
             eventually(lambda: pipe.count() > 500)
         finally:
@@ -418,7 +418,7 @@ def test_an_outage_while_bad_rows_are_isolated_sets_aside_no_good_one(
         letters = pipe.dead_letters(len(bad))
         assert [letter.value for letter in letters] == list(bad.values())
         eventually(done)
-        assert connect.read_status(pipe.settings).running
+        assert connect.read_status(pipe.settings).is_running
 
 
 def test_rebalances_under_load_lose_and_double_nothing(stack: Settings) -> None:
@@ -455,7 +455,7 @@ def test_a_great_many_rows_arrive_once_whatever_restarts(stack: Settings) -> Non
         sql = f"SELECT count() n, count_distinct(event_id) d FROM {table}"  # noqa: S608
         row = questdb.fetch(sql, None, pipe.settings).iloc[0]
         assert (row["n"], row["d"]) == (total, total)
-        assert connect.read_status(pipe.settings).running
+        assert connect.read_status(pipe.settings).is_running
 
 
 def _kill_questdb(settings: Settings) -> None:

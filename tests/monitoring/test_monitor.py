@@ -38,13 +38,13 @@ def test_the_monitor_counts_entries_kept_read_and_set_aside(pipeline: Settings) 
     asyncio.run(send(pipeline, 30, bad=2))
     eventually(lambda: seen(pipeline).lag == 0)
     found = monitor.check(pipeline)
-    assert found.well
+    assert found.is_healthy
     assert len(found.flows) == len(STREAMS)
     flow = seen(pipeline)
     assert (flow.topic, flow.messages, flow.lag) == (LIQUIDATIONS.topic(pipeline), 30, 0)
     assert sum(at.committed or 0 for at in flow.partitions or ()) == 30
     assert flow.sink is not None
-    assert flow.sink.running
+    assert flow.sink.is_running
     assert flow.wal is not None
     assert not flow.wal.suspended
     assert found.letters is not None
@@ -64,10 +64,10 @@ def test_a_missing_sink_lags_and_is_registered_again(pipeline: Settings) -> None
     flow = seen(pipeline)
     assert flow.lag == 10
     assert flow.problems == ["the sink is ABSENT"]
-    assert not monitor.check(pipeline).well
+    assert not monitor.check(pipeline).is_healthy
     monitor.repair(pipeline)
     eventually(lambda: seen(pipeline).lag == 0)
-    assert monitor.check(pipeline).well
+    assert monitor.check(pipeline).is_healthy
 
 
 def test_a_suspended_table_is_reported_and_resumed(pipeline: Settings) -> None:

@@ -157,7 +157,7 @@ async def test_producers_fill_the_tables_of_the_other_notebooks(own: Settings) -
         given = {"url": simulator.url, "run_seconds": 4}
         ran = await asyncio.to_thread(notebooks.run, "01-start-producers", given, settings=own)
     assert "RUNNING" in str(ran.cells)
-    assert connect.read_status(own).running
+    assert connect.read_status(own).is_running
 
     def stored() -> bool:
         found = ask("SELECT count() AS n, count_distinct(source) AS sources FROM {table}", own)

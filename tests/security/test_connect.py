@@ -109,7 +109,7 @@ def unharmed(request: pytest.FixtureRequest, sink: Settings, listener: Listener)
     assert listener.connections == 0
     url = f"{sink.connect_url}/connectors/{LIQUIDATIONS.connector(sink)}/config"
     assert httpx.get(url, timeout=PATIENCE_S).json() == before
-    eventually(lambda: connect.read_status(sink).running)
+    eventually(lambda: connect.read_status(sink).is_running)
 
 
 def evil(listener: Listener) -> dict[str, dict[str, str]]:
@@ -368,7 +368,7 @@ def test_the_readmes_curl_registers_shows_and_changes_a_sink(stack: Settings) ->
     )
     try:
         assert curl(url, "--request", "POST", body=document).status == 201
-        eventually(lambda: connect.read_status(settings).running)
+        eventually(lambda: connect.read_status(settings).is_running)
         assert name in json.loads(curl(url).text)
         changed = document["config"] | {"tasks.max": "1"}
         assert curl(f"{url}/{name}/config", "--request", "PUT", body=changed).status == 200
@@ -379,7 +379,7 @@ def test_the_readmes_curl_registers_shows_and_changes_a_sink(stack: Settings) ->
         )
         shown = json.loads(curl(f"{url}/{name}/config").text)
         assert shown["client.conf.string"] == document["config"]["client.conf.string"]
-        eventually(lambda: connect.read_status(settings).running)
+        eventually(lambda: connect.read_status(settings).is_running)
         assert curl(f"{url}/{name}", "--request", "DELETE").status == 204
     finally:
         connect.remove(settings)
@@ -495,7 +495,7 @@ def test_a_client_without_a_login_learns_nothing_of_connect(
 
 
 def test_liq_logs_in_and_names_the_setting_where_it_cannot(locked: Settings) -> None:
-    assert connect.ensure(locked).running
+    assert connect.ensure(locked).is_running
     assert not monitor.check(locked).flows[0].problems
     password = locked.connect_password.get_secret_value()
     shown = curl(f"{locked.connect_url}/connectors", "--user", f"liq:{password}")

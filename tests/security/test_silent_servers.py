@@ -152,7 +152,7 @@ def probe_websocket(settings: Settings) -> None:
 
 
 def look(settings: Settings) -> None:
-    assert not monitor.check(settings).well
+    assert not monitor.check(settings).is_healthy
 
 
 def over_tls(settings: Settings) -> Settings:

@@ -61,7 +61,7 @@ class ConnectorStatus:
     tasks: tuple[TaskStatus, ...] = ()
 
     @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         """Whether the connector and all its tasks run."""
         states = {self.state, *(task.state for task in self.tasks)}
         return bool(self.tasks) and states == {_RUNNING}
@@ -110,7 +110,7 @@ def _ensure(
         _replace(settings, stream, wanted, deadline)
     elif read_status(settings, stream).failures:
         restart(settings, stream)
-    return _await(settings, stream, lambda sink: sink.running, deadline)
+    return _await(settings, stream, lambda sink: sink.is_running, deadline)
 
 
 def _check_way(

@@ -82,17 +82,17 @@ class Journal:
         self._reading = self._segments[0] if self._segments else None
 
     @property
-    def unread(self) -> bool:
+    def has_unread(self) -> bool:
         """Whether entries wait to be read."""
         return self._reading is not None or self._handed < len(self._tail)
 
     @property
-    def inheriting(self) -> bool:
+    def is_inheriting(self) -> bool:
         """Whether the next entries belong to an earlier owner."""
         return self._reading is not None and self._reading.inherited
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Whether it has reached its limit, on disk or, while the disk fails, in memory."""
         return self._size >= self._limit or (
             self._error is not None and self._tail_size >= min(_TAIL, self._limit)

@@ -143,7 +143,7 @@ class Producer:
         self._renew()
 
     @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         """Whether it receives, or tries to."""
         return self._task is not None and not self._task.done()
 
@@ -157,7 +157,7 @@ class Producer:
             KafkaError: The broker cannot be reached.
             FeedError: No source has the venue's contracts.
         """
-        if self.running:
+        if self.is_running:
             return
         if self._instruments is None:
             self._instruments = await asyncio.to_thread(load, self._venue, self._settings)
@@ -366,7 +366,7 @@ async def run(
     with shutdown.catch_signals() as ended:
         try:
             await _all(producer.start() for producer in producers)
-            while all(producer.running for producer in producers):
+            while all(producer.is_running for producer in producers):
                 if show:
                     show([producer.status() for producer in producers])
                 if await shutdown.wait(_SHOW_S, ended):

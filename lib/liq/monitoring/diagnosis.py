@@ -248,7 +248,7 @@ def _probe_connect(settings: Settings) -> list[Problem]:
         sinks = connect.read_statuses(settings, _STREAMS, timeout=_PATIENCE_S - 0.5)
     except LiqError as error:
         return [_describe_silence(Part.CONNECT, str(error))]
-    return [_describe_sink(sink) for sink in sinks if not sink.running]
+    return [_describe_sink(sink) for sink in sinks if not sink.is_running]
 
 
 def _describe_sink(sink: ConnectorStatus) -> Problem:

@@ -63,7 +63,7 @@ class Pipeline:
     passed: Sequence[SkippedReports] | None = ()
 
     @property
-    def well(self) -> bool:
+    def is_healthy(self) -> bool:
         """Whether nothing is broken."""
         return not any(flow.problems for flow in self.flows)
 
@@ -100,7 +100,7 @@ def _build_flow(
     wal, unwritten = asked_wal
     problems = [unread, unregistered, unwritten]
     if sink:
-        problems += sink.failures or ([] if sink.running else [f"the sink is {sink.state}"])
+        problems += sink.failures or ([] if sink.is_running else [f"the sink is {sink.state}"])
     if wal and wal.suspended:
         problems.append(f"table {table} is suspended: {wal.reason or 'QuestDB does not say why'}")
     own = None if partitions is None else [each for each in partitions if each.topic == topic]

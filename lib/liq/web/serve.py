@@ -113,7 +113,7 @@ def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> 
         ServeError: Streamlit is not installed, the host is not loopback, or the port is taken.
     """
     settings = settings or current_settings()
-    if not settings.on_loopback:
+    if not settings.is_on_loopback:
         raise ServeError(f"Streamlit asks for no token: it is not served on {settings.host}")
     if not find_spec("streamlit"):
         raise ServeError("Streamlit is not installed; it is an extra: pip install 'liq[streamlit]'")

@@ -25,18 +25,18 @@ class Steady:
 
     def __init__(self, status: Status) -> None:
         self._status = status
-        self.running = False
+        self.is_running = False
 
     def status(self) -> Status:
         return replace(
-            self._status, state=self._status.state if self.running else FeedState.STOPPED
+            self._status, state=self._status.state if self.is_running else FeedState.STOPPED
         )
 
     async def start(self) -> None:
-        self.running = True
+        self.is_running = True
 
     async def stop(self) -> None:
-        self.running = False
+        self.is_running = False
 
 
 def panel(**changes: Any) -> ProducerPanel:

@@ -19,25 +19,25 @@ class Steady:
 
     def __init__(self, now: Progress, fault: str = "") -> None:
         self.now, self._fault = now, fault
-        self.running = False
+        self.is_running = False
 
     def progress(self) -> Progress:
-        return self.now if self.running else Progress()
+        return self.now if self.is_running else Progress()
 
     async def start(self) -> None:
         if self._fault:
             raise SparkError(self._fault)
-        self.running = True
+        self.is_running = True
 
     async def stop(self) -> None:
-        self.running = False
+        self.is_running = False
 
 
 class Ending(Steady):
     """Ends once it was asked how it goes."""
 
     def progress(self) -> Progress:
-        self.running = False
+        self.is_running = False
         return Progress()
 
 
@@ -53,7 +53,7 @@ async def test_the_spark_panel_shows_the_latest_batch_also_when_stopped() -> Non
     panel = panel_of(Steady(BUSY))
     assert "stopped" in html(panel)
     await panel.run(0.1)
-    assert not panel.job.running
+    assert not panel.job.is_running
     for text in ("stopped", "51.2/s", "980.5/s", "2,100 rows", "4.2 MB", BUSY.watermark):
         assert text in html(panel)
     start, stop = panel.widget.children[1].children

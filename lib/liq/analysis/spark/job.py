@@ -84,7 +84,7 @@ class Job:
         self._counted: dict[str, str] = {}  # until when
 
     @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         """Whether it reads and writes, or tries to."""
         return bool(self._queries) and all(query.isActive for query in self._queries)
 
@@ -94,7 +94,7 @@ class Job:
         Raises `KafkaError` when the broker cannot be reached, else as
         `liq.analysis.spark.session.start`.
         """
-        if not self.running:
+        if not self.is_running:
             await self.stop()
             # off the main thread, on which Spark would take SIGINT for itself
             await asyncio.to_thread(self._start)
@@ -176,7 +176,7 @@ async def run(job: Job, show: Callable[[Progress], None] | None = None) -> None:
     with shutdown.catch_signals() as ended:
         try:
             await job.start()
-            while job.running:
+            while job.is_running:
                 if show:
                     show(await asyncio.to_thread(job.progress))
                 if await shutdown.wait(_SHOW_S, ended):

@@ -74,7 +74,7 @@ def _configure(settings: Settings, *, ui: bool) -> dict[str, str]:
     jars = sorted(folder.glob("*.jar"))
     local = settings.spark_master.startswith("local")
     host = "127.0.0.1" if local else settings.host
-    alone = local or settings.on_loopback
+    alone = local or settings.is_on_loopback
     return {
         "spark.app.name": "liq",
         "spark.master": settings.spark_master,

@@ -45,14 +45,14 @@ class Outbox:
             self._journal = Journal(self._folder, self._limit)
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Whether it has no room."""
-        return self._journal.full if self._journal else len(self.queue) >= _QUEUE
+        return self._journal.is_full if self._journal else len(self.queue) >= _QUEUE
 
     @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether nothing waits in it, in memory or on disk."""
-        return not self.queue and not (self._journal and self._journal.unread)
+        return not self.queue and not (self._journal and self._journal.has_unread)
 
     @property
     def unwritten(self) -> int:
@@ -60,7 +60,7 @@ class Outbox:
         return self._journal.unwritten if self._journal else 0
 
     @property
-    def failing(self) -> bool:
+    def is_failing(self) -> bool:
         """Whether the last write to the journal's disk failed."""
         return self._journal is not None and self._journal.fault is not None
 
@@ -83,7 +83,7 @@ class Outbox:
             return False
         entry = _encoder.encode(message)
         with self._lock:
-            held = not journal.unread and len(self.queue) < _QUEUE
+            held = not journal.has_unread and len(self.queue) < _QUEUE
             journal.append(entry, held=held)
             if held:
                 self.queue.append(message)
@@ -102,9 +102,9 @@ class Outbox:
     def refill(self) -> None:
         """Read messages from disk while the queue has room. Raises `JournalError`."""
         journal = self._journal
-        while journal and journal.unread and len(self.queue) < _QUEUE // 2:
+        while journal and journal.has_unread and len(self.queue) < _QUEUE // 2:
             with self._lock:
-                inherited = journal.inheriting
+                inherited = journal.is_inheriting
                 entries = journal.read(_REFILL)
                 self.on_disk -= 0 if inherited else len(entries)
                 messages = map(_decoder.decode, entries)

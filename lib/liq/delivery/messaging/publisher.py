@@ -228,7 +228,7 @@ class Publisher:
         require_own(self._owner, "publisher")
         if self._closing:
             raise KafkaError("the publisher is closed; start a new one")
-        while self._outbox.full:  # rare: polling beats signals from thread to loop
+        while self._outbox.is_full:  # rare: polling beats signals from thread to loop
             await asyncio.sleep(_PAUSE_S)
             self._outbox.flush()  # its disk may have room again
         if self._outbox.add(message):
@@ -241,7 +241,7 @@ class Publisher:
 
     def _run(self) -> None:
         while not self._is_finished():
-            self._wake.wait(_DISK_RETRY_S if self._outbox.failing else None)
+            self._wake.wait(_DISK_RETRY_S if self._outbox.is_failing else None)
             self._wake.clear()
             started = time.monotonic()
             pause = _LONG_PAUSE_S if len(self._outbox.queue) >= _MANY else _PAUSE_S
@@ -257,14 +257,14 @@ class Publisher:
         self._outbox.close()
 
     def _is_finished(self) -> bool:
-        delivered = self._outbox.empty and not (self._connection and self._connection.in_flight)
+        delivered = self._outbox.is_empty and not (self._connection and self._connection.in_flight)
         return self._abandoned or (self._closing and delivered)
 
     def _deliver(self) -> None:
         if self._connection is None:
             self._connection = self._connect()
             self._down_since = None
-        if self._outbox.failing:
+        if self._outbox.is_failing:
             self._outbox.flush()
         self._outbox.refill()
         self._connection.send(self._outbox.queue)

@@ -122,7 +122,7 @@ def create_app(settings: Settings | None = None, endpoints: Iterable[Endpoint] =
 
 def requires_token(settings: Settings) -> bool:
     """Return whether requests need the token: always on other addresses than loopback."""
-    return settings.api_token_required or not settings.on_loopback
+    return settings.api_token_required or not settings.is_on_loopback
 
 
 def _add_checks(app: Flask, settings: Settings) -> None:

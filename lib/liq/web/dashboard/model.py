@@ -129,7 +129,7 @@ class Frames:
         return self.common["alerts"]
 
     @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether totals were read and no print matches the controls."""
         return self.common.has("totals") and not self.totals["prints"].sum()
 
@@ -341,14 +341,14 @@ class DashboardModel(HasTraits):
         if self.frames is None or self._pulse is None:
             return State.LOADING, ()
         if self.until is not None:
-            return (State.EMPTY if self.frames.empty else State.HISTORY), ()
+            return (State.EMPTY if self.frames.is_empty else State.HISTORY), ()
         return self._derive_live_state(self._pulse, self.frames)
 
     def _derive_live_state(self, pulse: Pulse, frames: Frames) -> tuple[State, tuple[Problem, ...]]:
         if datetime.now(UTC) - pulse.at > _STUCK:
             return State.STALE, (_NOT_READ,)
         if not pulse.is_fresh:
-            return self._derive_stale_state(pulse.feeds, empty=frames.empty)
+            return self._derive_stale_state(pulse.feeds, is_empty=frames.is_empty)
         if pulse.is_late:
             self.examine()
         else:
@@ -356,12 +356,12 @@ class DashboardModel(HasTraits):
         return self._derive_fresh_state(pulse, frames)
 
     def _derive_stale_state(
-        self, feeds: Sequence[FeedReport], *, empty: bool
+        self, feeds: Sequence[FeedReport], *, is_empty: bool
     ) -> tuple[State, tuple[Problem, ...]]:
         found = tuple(self.examine())
         if not feeds and all(problem.part is Part.PRODUCER for problem in found):
             # no feed has reported lately: the rows are old or another program wrote them
-            return (State.EMPTY if empty else State.QUIET), found
+            return (State.EMPTY if is_empty else State.QUIET), found
         return State.STALE, found or (_UNKNOWN,)
 
     def _derive_fresh_state(
@@ -371,7 +371,7 @@ class DashboardModel(HasTraits):
             return State.DISCONNECTED, tuple(disconnected)
         if self.faults:
             return State.BROKEN, (_describe_broken(self.faults),)
-        if frames.empty:
+        if frames.is_empty:
             return State.EMPTY, ()
         quiet = self.age is None or self.age > QUIET
         return (State.QUIET if quiet else State.LIVE), ()

@@ -127,7 +127,7 @@ class Dashboard:
             time.sleep(min(self._interval, max(end - time.monotonic(), 0)))
             self._show(self.model.read())
         frames = self.model.frames
-        if self.model.state is State.FAILED or frames is None or frames.empty:
+        if self.model.state is State.FAILED or frames is None or frames.is_empty:
             nothing = "no liquidations match the controls; start a producer"
             reason = self.model.problem if self.model.state is State.FAILED else nothing
             raise QueryError(f"nothing to draw after {seconds:g} s: {reason}")

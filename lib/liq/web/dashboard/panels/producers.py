@@ -94,7 +94,7 @@ class ProducerPanel(Panel):
         self._start.disabled, self._stop.disabled = running, not running
 
     def _any_runs(self) -> bool:
-        return any(producer.running for producer in self.producers)
+        return any(producer.is_running for producer in self.producers)
 
     async def _refresh(self) -> None:
         while self._any_runs():

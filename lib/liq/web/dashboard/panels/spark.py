@@ -48,7 +48,7 @@ class SparkPanel(Panel):
 
     async def start(self) -> None:
         """Start the job, which takes seconds, and refresh the panel. Raises the job's error."""
-        if not self.job.running:
+        if not self.job.is_running:
             self._show("connecting")
             with self._show_failure():
                 await self.job.start()
@@ -74,14 +74,14 @@ class SparkPanel(Panel):
         if seconds is None:
             return
         await self.start()
-        while self.job.running and self._latest.batch < 0:  # noqa: ASYNC110 - it has no event
+        while self.job.is_running and self._latest.batch < 0:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(REFRESH_S)
         if self._refreshing:  # it ends early when the job does
             await asyncio.wait({self._refreshing}, timeout=seconds)
         await self.stop()
 
     async def _refresh(self) -> None:
-        while self.job.running:
+        while self.job.is_running:
             with self._display:
                 self._latest = await asyncio.to_thread(self.job.progress)
                 self._rates.append(self._latest.input_rate)
