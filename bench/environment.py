@@ -14,7 +14,7 @@ from liq import stack as local
 from liq.config import Settings
 from liq.delivery import connect, messaging
 from liq.query import questdb, views
-from liq.stack.ports import find_free_ports
+from liq.stack.health import find_free_ports
 
 _ROOT = Path(__file__).parents[1]
 

@@ -29,7 +29,7 @@ from liq.query import questdb, views
 from liq.records.model import Liquidation
 from liq.records.streams import LIQUIDATIONS
 from liq.stack import control
-from liq.stack.ports import find_free_ports
+from liq.stack.health import find_free_ports
 from liq.stack.servers import CONNECT, define_servers
 
 QUEUED = 400_000

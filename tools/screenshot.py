@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from liq.common import assets
+from liq.common import files
 from liq.web import serve
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.voila_app import gallery
@@ -20,7 +20,7 @@ from liq.web.voila_app import gallery
 _SETTLE_MS = 3000  # the second redraw, so that nothing is drawn halfway
 _PATIENCE_MS = 180_000
 _DOCS = Path("docs")
-_NOTEBOOKS = assets.find_asset("notebooks")
+_NOTEBOOKS = files.find_asset("notebooks")
 
 
 def main(folder: str = str(_DOCS), width: str = "1280", theme: str = "dark") -> None:

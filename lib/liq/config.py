@@ -31,7 +31,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from liq.common import addresses
 from liq.common.files import lock
-from liq.common.spelling import find_nearest, suggest
+from liq.common.text import find_nearest, suggest
 from liq.errors import ConfigError, LiqWarning
 from liq.records.streams import STREAMS, StreamSettings
 

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from browser.conftest import Visiting, kernels, serving
-from liq.common import assets
+from liq.common import files
 from liq.config import Settings
 from liq.records.model import Completeness, FeedHealth, Side, Source
 from liq.web import serve
@@ -22,9 +22,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
 ]
 
-APPS = [
-    app for app in gallery.list_apps(assets.find_asset("notebooks")) if app.name != gallery.HOME
-]
+APPS = [app for app in gallery.list_apps(files.find_asset("notebooks")) if app.name != gallery.HOME]
 VENUES = ("binance_usdm", "bybit", "okx")
 # a figure that nothing is drawn in: no bar, line, point, box, or cell of a heatmap
 EMPTY_FIGURES = """Array.from(document.querySelectorAll(".js-plotly-plot"))

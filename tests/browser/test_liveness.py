@@ -17,7 +17,7 @@ from playwright.async_api import Browser
 
 from browser.conftest import Visit, kernels, opened, serving, threaded
 from liq import stack as local
-from liq.common import assets
+from liq.common import files
 from liq.config import Settings
 from liq.delivery import connect
 from liq.ingest.simulator.server import Schedule, Simulator
@@ -89,7 +89,7 @@ def own(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     """Topics, tables and sinks of these tests' own, and a catalogue that they may break."""
     ports = find_free_ports()
     catalogue = tmp_path_factory.mktemp("liveness") / "queries.json"
-    catalogue.write_text(assets.find_asset("queries.json").read_text())
+    catalogue.write_text(files.find_asset("queries.json").read_text())
     chosen = {one: ports[one] for one in ("dashboard_port", "simulator_port")}
     settings = own_streams(stack).model_copy(update=chosen | {"queries": catalogue})
     local.provision(settings)

@@ -68,9 +68,9 @@ display(go.Figure(figure), Plot(spec=figure))
 BARS = "document.querySelectorAll('.js-plotly-plot .bars .point path').length"
 _SERVER = """
 from pathlib import Path
-from liq.common import assets
+from liq.common import files
 from liq.web import serve
-assets.find_asset = lambda name: Path({folder!r})
+files.find_asset = lambda name: Path({folder!r})
 serve.run_dashboard(pool=0, browser=False)
 """
 

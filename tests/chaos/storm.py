@@ -44,7 +44,7 @@ from liq.query import questdb
 from liq.records.model import Liquidation
 from liq.records.streams import LIQUIDATIONS
 from liq.stack import apps, control, health
-from liq.stack.ports import find_free_ports
+from liq.stack.health import find_free_ports
 from support.helpers import PATIENCE_S, eventually, running
 from support.proxy import Proxy
 from support.rows import liquidation

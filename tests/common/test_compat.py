@@ -32,7 +32,7 @@ from liq.common.compat import (
     slow_requests,
     voila_pages,
 )
-from liq.delivery.messaging import connection
+from liq.delivery.messaging import client
 from liq.errors import DependencyError
 from liq.ingest import via_cryptofeed
 from liq.web import serve
@@ -121,18 +121,18 @@ CASES = [
         ]
     ),
     Case("ipykernel", None, "way to run without debugpy", debugged_kernel),
-    Case("kafka-python", None, "_closed", lambda: connection.check_names(NOTHING)),
+    Case("kafka-python", None, "_closed", lambda: client.check_names(NOTHING)),
     Case(
         "kafka-python",
         None,
         "_sender",
-        lambda: connection.check_names(SimpleNamespace(_closed=False)),
+        lambda: client.check_names(SimpleNamespace(_closed=False)),
     ),
     Case(
         "kafka-python",
         None,
         "force_close",
-        lambda: connection.check_names(SimpleNamespace(_closed=False, _sender=NOTHING)),
+        lambda: client.check_names(SimpleNamespace(_closed=False, _sender=NOTHING)),
     ),
     Case(
         "pyspark",

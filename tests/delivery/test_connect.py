@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from liq.common import assets
+from liq.common import files
 from liq.config import Settings
 from liq.delivery import connect
 from liq.errors import ConnectError
@@ -36,7 +36,7 @@ LEGACY = {
 
 
 def shipped() -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(assets.find_asset("connect/altliqs.json").read_text())
+    document: dict[str, Any] = json.loads(files.find_asset("connect/altliqs.json").read_text())
     return document
 
 
@@ -85,7 +85,7 @@ def described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]
         file.write_text(json.dumps({"name": "any", "config": config}))
         return file
 
-    monkeypatch.setattr(assets, "find_asset", path)
+    monkeypatch.setattr(files, "find_asset", path)
     return config
 
 

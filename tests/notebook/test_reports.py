@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from liq.analysis import charts
-from liq.common import assets
+from liq.common import files
 from liq.config import Settings
 from liq.errors import NotebookError, QueryError
 from liq.notebook import reports
@@ -103,7 +103,7 @@ def test_disconnected_feeds_are_listed_by_name_and_share(stack: Settings) -> Non
 def test_a_report_names_the_query_that_its_catalogue_lacks(
     own: Settings, tmp_path: Path, key: str
 ) -> None:
-    entries = json.loads(assets.find_asset("queries.json").read_text())
+    entries = json.loads(files.find_asset("queries.json").read_text())
     del entries[key]
     mine = tmp_path / "mine.json"
     mine.write_text(json.dumps(entries))

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from liq.common import assets
+from liq.common import files
 from liq.errors import QueryError
 from liq.query import catalogue
 from liq.records.model import Source
@@ -28,7 +28,7 @@ def load(folder: Path, entries: object) -> Mapping[str, catalogue.Query]:
 
 
 def test_shipped_catalogue_follows_the_schema_and_is_complete() -> None:
-    file = assets.find_asset("queries.json")
+    file = files.find_asset("queries.json")
     shipped = json.loads(file.read_text())
     schema = file.parent / shipped["$schema"]  # what editors read
     jsonschema.validate(shipped, json.loads(schema.read_text()))
@@ -131,7 +131,7 @@ def test_the_lists_of_sources_come_from_the_record(tmp_path: Path) -> None:
     assert live == "'live', 'cryptofeed'"
     assert every == "'live', 'cryptofeed', 'replay', 'simulator'"
     assert [source for source in Source if source.is_live] == [Source.LIVE, Source.CRYPTOFEED]
-    shipped = assets.find_asset("queries.json").read_text()
+    shipped = files.find_asset("queries.json").read_text()
     assert not re.search(r"'(live|cryptofeed|replay)'", shipped)  # no entry has a list of its own
 
 

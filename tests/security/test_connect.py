@@ -17,7 +17,7 @@ from kafka import KafkaProducer
 from pydantic import SecretStr
 
 from liq import stack as local
-from liq.common import assets
+from liq.common import files
 from liq.config import Settings
 from liq.delivery import connect
 from liq.errors import ConnectError
@@ -357,7 +357,7 @@ def test_a_request_of_this_very_origin_passes(sink: Settings) -> None:
 
 
 def test_the_readmes_curl_registers_shows_and_changes_a_sink(stack: Settings) -> None:
-    document = json.loads(assets.find_asset("connect/altliqs.json").read_text())
+    document = json.loads(files.find_asset("connect/altliqs.json").read_text())
     document["name"] = name = f"readme-{uuid.uuid4().hex[:8]}"
     client = document["config"]["client.conf.string"]
     address = f"{stack.questdb_host}:{stack.questdb_http_port}"  # a test's stack has other ports

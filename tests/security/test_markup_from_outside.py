@@ -25,7 +25,7 @@ from playwright.async_api import Browser, Page
 
 from browser.conftest import serving, threaded
 from liq import stack as local
-from liq.common import assets
+from liq.common import files
 from liq.config import Settings
 from liq.delivery import connect
 from liq.delivery.deadletters import list_letters
@@ -63,7 +63,7 @@ PLAIN = {
 }
 TEXTS = ("SYMBOL", "VARCHAR")
 PRINTS = 6  # at once: a cascade
-APPS = gallery.list_apps(assets.find_asset("notebooks"))
+APPS = gallery.list_apps(files.find_asset("notebooks"))
 # What a page must show, at least; all else it may show or not, but never as markup. A row whose
 # side, source or the like is none of those that there are is in no query but that of odd rows.
 SHOWN = {
@@ -320,7 +320,7 @@ async def test_every_notebook_shows_markup_as_text_in_jupyterlab(
 def together(folder: Path) -> Path:
     """Write a notebook of all notebooks' cells, about the last minutes."""
     cells = []
-    for file in sorted(assets.find_asset("notebooks").glob("*.ipynb")):
+    for file in sorted(files.find_asset("notebooks").glob("*.ipynb")):
         one = nbformat.read(file, as_version=4)
         for cell in one.cells:
             cells.append(cell)

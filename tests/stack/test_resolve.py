@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from liq.common import assets
+from liq.common import files
 from liq.config import Settings
 from liq.errors import StackError
 from liq.stack import resolve
@@ -131,7 +131,7 @@ def test_the_name_of_a_jar_follows_the_sources_of_maven_and_nothing_else(tmp_pat
 
 
 def test_the_shipped_sources_have_a_name() -> None:
-    assert len(resolve.fingerprint(assets.find_asset("connect"))) == 16
+    assert len(resolve.fingerprint(files.find_asset("connect"))) == 16
 
 
 @pytest.fixture

@@ -20,12 +20,12 @@ from kafka.consumer.fetcher import ConsumerRecord
 from liq.config import Settings
 from liq.delivery.messaging import client_options
 from liq.records.streams import STREAMS, Stream
-from liq.stack import ports
+from liq.stack import health
 from liq.stack import process as pids
 
 _T = TypeVar("_T")
 
-find_free_ports = ports.find_free_ports  # tests take it from here
+find_free_ports = health.find_free_ports  # tests take it from here
 
 _TESTS = Path(__file__).parents[1]
 PATIENCE_S = 120.0  # when a wait counts as hung: a busy machine is slow, not broken

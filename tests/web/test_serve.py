@@ -167,7 +167,7 @@ def test_an_installation_works_on_copies_of_the_notebooks_and_keeps_edited_ones(
     (shipped / "work").mkdir(parents=True)
     (shipped / "one.ipynb").write_text("shipped")
     (shipped / "work" / "two.py").write_text("shipped")
-    monkeypatch.setattr("liq.common.assets.find_asset", lambda name: tmp_path / name)
+    monkeypatch.setattr("liq.common.files.find_asset", lambda name: tmp_path / name)
     folder = serve.find_notebooks_folder(settings)
     assert folder.is_relative_to(settings.home)
     (folder / "one.ipynb").write_text("mine")

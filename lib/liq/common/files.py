@@ -1,6 +1,7 @@
-"""Files that other processes use at the same time: written whole or not at all, and locked.
+"""Files: written whole or not at all, locked between processes, and shipped beside the code.
 
-A lock is freed by the system even when its holder crashes.
+The system frees a lock even when its holder crashes. In a checkout the shipped files are at the top
+of the repository, where the user edits them. A wheel has them inside the package.
 """
 
 import contextlib
@@ -12,9 +13,11 @@ from functools import partial
 from pathlib import Path
 
 from liq.common.forks import Private
-from liq.common.retries import poll_until
+from liq.common.waiting import poll_until
 
 _POLL_S = 0.02
+_PACKAGED = Path(__file__).parents[1] / "_assets"
+_CHECKOUT = Path(__file__).parents[3]
 
 
 def write_whole(path: Path, data: bytes | str, *, mode: int = 0o666) -> None:
@@ -62,3 +65,9 @@ def _is_acquired(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
     return False
+
+
+def find_asset(name: str) -> Path:
+    """Return where the shipped file or folder ``name`` is, e.g. ``find_asset("queries.json")``."""
+    root = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+    return root / name

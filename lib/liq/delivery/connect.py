@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from liq import config
-from liq.common import assets, http
+from liq.common import files, http
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ConnectError
@@ -256,7 +256,7 @@ def _path(settings: Settings, stream: Stream) -> str:
 
 
 def _described() -> dict[str, str]:
-    file = assets.find_asset(_DESCRIPTION)
+    file = files.find_asset(_DESCRIPTION)
     try:
         described: dict[str, str] = json.loads(file.read_text())["config"]
     except (OSError, ValueError, KeyError) as error:

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from liq.common import shutdown
+from liq.common import waiting
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.delivery import connect
@@ -363,13 +363,13 @@ async def run(
     producer; the feeds of the other producers then stay expected.
     """
     on_purpose = False
-    with shutdown.catch_signals() as ended:
+    with waiting.catch_signals() as ended:
         try:
             await _all(producer.start() for producer in producers)
             while all(producer.is_running for producer in producers):
                 if show:
                     show([producer.status() for producer in producers])
-                if await shutdown.wait(_SHOW_S, ended):
+                if await waiting.wait(_SHOW_S, ended):
                     on_purpose = True
                     break
         except asyncio.CancelledError:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from liq.common import shutdown
+from liq.common import waiting
 from liq.config import Settings
 from liq.delivery.intake import Intake
 from liq.delivery.messaging import Publisher
@@ -117,7 +117,7 @@ class Replay:
         `RecordingError` for a file that is no recording.
         """
         self._show = show or self._show
-        with shutdown.catch_signals() as ended:
+        with waiting.catch_signals() as ended:
             async with self._publisher:
                 await self._publish(ended)
         self._show(self.status())
@@ -141,7 +141,7 @@ class Replay:
                 await asyncio.sleep(0)  # at full speed nothing else lets a signal through
             if due <= now:
                 return False
-            await shutdown.wait(min(due - now, _SHOW_S), ended)
+            await waiting.wait(min(due - now, _SHOW_S), ended)
         return True
 
     async def _take(self, frame: RecordedFrame) -> None:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
 
-from liq.common import addresses, retries
+from liq.common import addresses, waiting
 from liq.errors import FeedError
 from liq.ingest.venues.base import Heartbeat, Instruments, Venue
 from liq.records.model import Source
@@ -147,7 +147,7 @@ class Feed:
 
     def _backoff(self) -> float:
         timeouts = self._timeouts
-        pause = retries.pause_s(self._failures, timeouts.backoff, timeouts.backoff_max)
+        pause = waiting.pause_s(self._failures, timeouts.backoff, timeouts.backoff_max)
         return pause * random.uniform(0.5, 1)  # noqa: S311 - jitter
 
     async def _handshake(self) -> ClientConnection:

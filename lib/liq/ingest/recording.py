@@ -22,7 +22,7 @@ from typing import IO
 
 import msgspec
 
-from liq.common import shutdown
+from liq.common import waiting
 from liq.common.forks import Private, in_child
 from liq.config import Settings
 from liq.errors import RecordingError
@@ -241,14 +241,14 @@ async def record(
     second. Raises `RecordingError` if writing fails, and `FeedError` for an invalid URL.
     """
     recorders = {name: Recorder(folder, name) for name in venues}
-    with shutdown.catch_signals() as ended:
+    with waiting.catch_signals() as ended:
         feeds = {
             name: await _create_feed(name, recorder, url, settings)
             for name, recorder in recorders.items()
         }
         tasks = [asyncio.create_task(feed.run()) for feed in feeds.values()]
         try:
-            while not (await shutdown.wait(_SHOW_S, ended) or any(task.done() for task in tasks)):
+            while not (await waiting.wait(_SHOW_S, ended) or any(task.done() for task in tasks)):
                 for recorder in recorders.values():
                     recorder.flush()
                 show(

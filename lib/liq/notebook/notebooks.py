@@ -15,7 +15,7 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillException
 
-from liq.common import assets, kernels
+from liq.common import files, kernels
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import NotebookError
@@ -73,7 +73,7 @@ def run(
 
 def find(notebook: str | Path) -> Path:
     """Return a notebook's path. Raises `NotebookError` if there is no such notebook."""
-    shipped = assets.find_asset("notebooks")
+    shipped = files.find_asset("notebooks")
     for path in (Path(notebook), shipped / f"{notebook}.ipynb"):
         if path.is_file():
             return path
@@ -84,7 +84,7 @@ def find(notebook: str | Path) -> Path:
 def list_contents() -> str:
     """Return the shipped notebooks as a Markdown table, with links and first paragraphs."""
     lines = ["| notebook | shows |", "|---|---|"]
-    for path in sorted(assets.find_asset("notebooks").glob("*.ipynb")):
+    for path in sorted(files.find_asset("notebooks").glob("*.ipynb")):
         _, _, about = str(_read_cells(path)[0].source).partition("\n")
         first = about.strip().partition("\n")[0]
         lines.append(f"| [{path.stem}]({path.name}) | {first} |")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
-from liq.common.spelling import Spellings, find_nearest
+from liq.common.text import Spellings, find_nearest
 from liq.config import Settings
 from liq.errors import QueryError, QuestDBError
 from liq.ingest.venues import VENUES

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from liq.common.spelling import match
+from liq.common.text import match
 from liq.errors import QueryError
 
 Kind = Literal["interval", "column", "duration", "int", "float", "timestamp", "list", "string"]

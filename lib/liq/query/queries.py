@@ -9,9 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from liq.common import assets
-from liq.common.retries import poll_until
-from liq.common.spelling import suggest
+from liq.common import files
+from liq.common.text import suggest
+from liq.common.waiting import poll_until
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import LiqWarning, QueryError
@@ -135,7 +135,7 @@ def queries(settings: Settings | None = None) -> Mapping[str, Query]:
 
 def load_catalogue(settings: Settings | None = None) -> Catalogue:
     """Return all of ``queries.json``, reloaded when the file has changed. Raises `QueryError`."""
-    path = (settings or current_settings()).queries or assets.find_asset("queries.json")
+    path = (settings or current_settings()).queries or files.find_asset("queries.json")
     try:
         state = path.stat()
     except OSError as error:

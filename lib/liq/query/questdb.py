@@ -28,7 +28,7 @@ from pydantic import SecretStr
 
 from liq.common import forks, http
 from liq.common.compat import PSYCOPG
-from liq.common.retries import poll_until
+from liq.common.waiting import poll_until
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import (

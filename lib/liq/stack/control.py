@@ -13,7 +13,7 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import StackError
 from liq.records.streams import STREAMS
-from liq.stack import ports, process, resolve
+from liq.stack import health, process, resolve
 from liq.stack.apps import define_apps
 from liq.stack.process import lock
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB, define_servers
@@ -110,13 +110,13 @@ def launch(
     """
     with _locked(settings):
         process.recover([service.pid_file for service in services])
-        ports.require_distinct(pair for service in services for pair in service.ports.items())
+        health.require_distinct(pair for service in services for pair in service.ports.items())
         stale = [service for service in services if not _current(service)]
         if any(service.argv[0] == "java" for service in stale):
             resolve.check_java()
         _end(stale, progress)
         for service in stale:
-            ports.require_free(settings.host, service.ports)
+            health.require_free(settings.host, service.ports)
         _each(lambda service: _spawn(service, progress), stale)
 
 
@@ -140,7 +140,7 @@ def revive(service: Service, settings: Settings) -> bool:
     with _locked(settings):
         if not service.pid_file.exists() or process.find(service.pid_file):
             return False
-        ports.require_free(settings.host, service.ports)
+        health.require_free(settings.host, service.ports)
         _spawn(service, ignore_event)
         return True
 

@@ -1,19 +1,33 @@
-"""Probes of servers that need no client library and take a millisecond.
+"""Probes: whether a server answers, and whether a port is free.
 
-Each has a time limit for the whole answer, however slowly it arrives.
+Probes need no client library and take a millisecond. Each probe of a server has a time limit for
+the whole answer, however slowly it arrives.
 """
 
 import base64
+import contextlib
 import os
+import random
 import socket
 import ssl
 import struct
 import time
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
+
+import psutil
+
+from liq.common import addresses
+from liq.config import Settings
+from liq.errors import StackError
 
 _TIMEOUT = 2.0
 _WEBSOCKET_TIMEOUT = 4.0
 _STATUS = len("HTTP/1.1 200")
+_LOOPBACK = "127.0.0.1"
+# below the range of outgoing connections: a client that retries a stopped server's port could
+# otherwise get that port as its own, and occupy it
+_CHOICE = range(15_000, 32_000)
 
 
 def answers_http(host: str, port: int, path: str) -> bool:
@@ -59,6 +73,33 @@ def opens_websocket(url: str) -> bool:
     return _status(host, port, request, _WEBSOCKET_TIMEOUT, secure=secure) == "101"
 
 
+def find_free_ports() -> dict[str, int]:
+    """Return a free port for each port setting: what a second stack beside a running one needs."""
+    candidates = iter(random.sample(_CHOICE, 1_000))
+    names = (name for name in Settings.model_fields if name.endswith("_port"))
+    return {name: next(port for port in candidates if _free(_LOOPBACK, port)) for name in names}
+
+
+def require_free(host: str, ports: Mapping[str, int]) -> None:
+    """Raise `StackError` if a port (setting's name to number) is in use, saying by whom."""
+    taken = [(name, port) for name, port in ports.items() if not _free(host, port)]
+    if taken:
+        faults = (
+            f"port {port} is taken{_owner(port)}: set LIQ_{name.upper()}" for name, port in taken
+        )
+        raise StackError(f"{'; '.join(faults)} to another port, or end what uses it")
+
+
+def require_distinct(ports: Iterable[tuple[str, int]]) -> None:
+    """Raise `StackError` if two settings choose the same port."""
+    seen: dict[int, str] = {}
+    for name, port in ports:
+        if port in seen:
+            both = f"LIQ_{seen[port].upper()} and LIQ_{name.upper()}"
+            raise StackError(f"{both} are both {port}; give each a port of its own")
+        seen[port] = name
+
+
 def _status(host: str, port: int, request: str, seconds: float, *, secure: bool = False) -> str:
     """Return the status that an HTTP server answers, "" if none."""
     try:
@@ -90,3 +131,20 @@ def _exchange(
                     break
                 answer += part
     return answer
+
+
+def _free(host: str, port: int) -> bool:
+    try:
+        addresses.check_free(host, port)
+    except OSError:
+        return False
+    return True
+
+
+def _owner(port: int) -> str:
+    with contextlib.suppress(psutil.Error):  # macOS shows the sockets of others to root only
+        for socket_ in psutil.net_connections("tcp"):
+            listens = socket_.status == psutil.CONN_LISTEN and socket_.laddr[1:] == (port,)
+            if listens and socket_.pid:
+                return f" by {psutil.Process(socket_.pid).name()} (pid {socket_.pid})"
+    return ""

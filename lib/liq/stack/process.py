@@ -19,7 +19,7 @@ import psutil
 
 from liq.common import files
 from liq.common.files import write_whole
-from liq.common.retries import poll_until
+from liq.common.waiting import poll_until
 from liq.errors import StackError
 from liq.stack import identity
 

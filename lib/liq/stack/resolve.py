@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from liq.common import assets
+from liq.common import files
 from liq.config import Settings
 from liq.errors import StackError
 from liq.stack.process import lock
@@ -34,7 +34,7 @@ LOCALE: Mapping[str, str] = {"LC_ALL": "C.UTF-8"} if _UTF8 else {}
 
 def folder(settings: Settings) -> Path:
     """Return where the jars are or will be: ``kafka``, ``questdb``, ``spark`` and ``plugins``."""
-    return settings.cache / f"stack-{fingerprint(assets.find_asset('connect'))}"
+    return settings.cache / f"stack-{fingerprint(files.find_asset('connect'))}"
 
 
 def ensure(settings: Settings, report: OnEvent) -> None:
@@ -43,7 +43,7 @@ def ensure(settings: Settings, report: OnEvent) -> None:
     if not target.is_dir():
         with lock(settings.cache / "lock", _BUILD_S):
             if not target.is_dir():  # another liq may have built it while we waited
-                _build(assets.find_asset("connect"), target, report)
+                _build(files.find_asset("connect"), target, report)
                 _prune(settings.cache)
     with contextlib.suppress(OSError):  # an image's cache cannot be written to
         os.utime(target)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from liq.common import heartbeat
-from liq.common.retries import pause_s
+from liq.common.waiting import pause_s
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ConnectError, LiqError, QuestDBError, StackError

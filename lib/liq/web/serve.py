@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from pydantic import SecretStr
 from traitlets.config import Config
 
-from liq.common import addresses, assets, compat, kernels, web
+from liq.common import addresses, compat, files, kernels, web
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ServeError
@@ -55,7 +55,7 @@ def run_dashboard(
     from liq.web.voila_app.server import DashboardServer  # noqa: PLC0415 - takes a second to import
 
     config = create_dashboard_config(settings, browser=browser, tracebacks=tracebacks, pool=pool)
-    notebook = assets.find_asset("notebooks") / "dashboard.ipynb"
+    notebook = files.find_asset("notebooks") / "dashboard.ipynb"
     with kernels.private_folder() as private:
         config.Voila.connection_dir_root = str(private)
         DashboardServer.launch_instance([str(notebook)], config=config)
@@ -124,7 +124,7 @@ def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> 
         "server.headless": str(not browser).lower(),
         "browser.gatherUsageStats": "false",
     }
-    command = [sys.executable, "-m", "streamlit", "run", str(assets.find_asset("dashapp.py"))]
+    command = [sys.executable, "-m", "streamlit", "run", str(files.find_asset("dashapp.py"))]
     command += [f"--{name}={value}" for name, value in options.items()]
     os.execve(sys.executable, command, os.environ | settings.environ())  # noqa: S606 - a list
 
@@ -256,7 +256,7 @@ def find_notebooks_folder(settings: Settings) -> Path:
 
     An existing copy belongs to the user and is never overwritten.
     """
-    shipped = assets.find_asset("notebooks")
+    shipped = files.find_asset("notebooks")
     if (shipped.parent / "pyproject.toml").exists() and os.access(shipped, os.W_OK):
         return shipped
     mine = settings.home / "notebooks"

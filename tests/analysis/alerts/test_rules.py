@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from liq.analysis.alerts import create_json_schema, load_rules
-from liq.common import assets
+from liq.common import files
 from liq.config import Settings
 from liq.errors import ConfigError, RuleError
 
@@ -32,7 +32,7 @@ def test_shipped_rules_can_be_used_and_follow_the_schema(tmp_path: Path) -> None
     found, faults = load_rules(Settings.load(home=tmp_path))
     assert not faults
     assert {"long_burst", "great_print", "one_sided", "feed_silent"} <= found.keys()
-    file = assets.find_asset("alerts.json")
+    file = files.find_asset("alerts.json")
     shipped = json.loads(file.read_text())
     schema = file.parent / shipped["$schema"]  # what editors read
     jsonschema.validate(shipped, json.loads(schema.read_text()))

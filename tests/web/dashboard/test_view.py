@@ -17,7 +17,7 @@ import pytest
 from markupsafe import Markup
 
 from liq.analysis import charts
-from liq.common import assets
+from liq.common import files
 from liq.config import Settings
 from liq.errors import QueryError
 from liq.query import questdb
@@ -228,7 +228,7 @@ async def test_says_when_questdb_hangs(own: Settings, monkeypatch: pytest.Monkey
 
 async def test_the_page_shows_its_errors_and_goes_on(own: Settings, tmp_path: Path) -> None:
     insert(own, [fresh(100)])
-    shipped = assets.find_asset("queries.json").read_text()
+    shipped = files.find_asset("queries.json").read_text()
     catalogue = tmp_path / "queries.json"
     catalogue.write_text(shipped)
     settings = own.model_copy(update={"queries": catalogue})

@@ -9,12 +9,12 @@ import httpx
 import pytest
 
 from browser.conftest import serving
-from liq.common import assets
+from liq.common import files
 from liq.config import Settings
 from liq.web.voila_app import gallery
 from support.helpers import PATIENCE_S, find_free_ports
 
-NOTEBOOKS = assets.find_asset("notebooks")
+NOTEBOOKS = files.find_asset("notebooks")
 
 
 def write(folder: Path, name: str, title_cell: str, **metadata: Any) -> None:

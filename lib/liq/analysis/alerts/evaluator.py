@@ -12,7 +12,7 @@ from typing import Any
 from liq.analysis.alerts.decision import Fired, decide, find_nearest, measure
 from liq.analysis.alerts.rules import Rule, load_rules
 from liq.analysis.alerts.webhook import Webhook
-from liq.common import shutdown
+from liq.common import waiting
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.delivery.messaging import Publisher
@@ -155,12 +155,12 @@ async def run(every: float = 5.0, settings: Settings | None = None) -> None:
     settings = settings or current_settings()
     url = settings.webhook_url
     webhook = Webhook(url) if url.get_secret_value() else None
-    with shutdown.catch_signals() as ended:
+    with waiting.catch_signals() as ended:
         async with Publisher(settings) as publisher, _run_webhook(webhook):
             evaluator = Evaluator(publisher, settings, webhook)
             while True:
                 await evaluator.tick()
-                if await shutdown.wait(every, ended):
+                if await waiting.wait(every, ended):
                     return
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
-from liq.common import assets
+from liq.common import files
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import LiqError, RuleError
@@ -97,7 +97,7 @@ def load_rules(settings: Settings | None = None) -> Rules:
         '1m'
     """
     settings = settings or current_settings()
-    path = settings.alerts or assets.find_asset("alerts.json")
+    path = settings.alerts or files.find_asset("alerts.json")
     found, faults = {}, {}
     for name, text in _read_entries(path).items():
         try:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from liq.common.retries import pause_s
+from liq.common.waiting import pause_s
 from liq.records.model import Alert
 
 _LOG = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from liq.analysis.charts import base
 from liq.analysis.charts.base import THEMES, Chart, Spec, Theme, ThemeName
-from liq.common.money import format_compact
+from liq.common.text import format_compact
 
 _ROWS = 12  # of the timeline of cascades
 _LARGEST_BUBBLE = 44  # pixels across

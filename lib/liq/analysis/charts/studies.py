@@ -7,9 +7,8 @@ import pandas as pd
 
 from liq.analysis.charts import base
 from liq.analysis.charts.base import THEMES, Chart, Spec, Theme, ThemeName
-from liq.analysis.charts.flows import bars
-from liq.analysis.charts.prices import create_overlay
-from liq.common.money import format_compact
+from liq.analysis.charts.flows import bars, create_overlay
+from liq.common.text import format_compact
 
 NO_LEADERS = "no cascade over several exchanges in this window"
 NO_CASCADE = "no such cascade in this window"

@@ -3,7 +3,6 @@
 The only importer of pyspark, which is an extra: ``liq[spark]``. It needs Java 17 or later.
 """
 
-from liq.analysis.spark.history import compute_cascades, compute_sums
-from liq.analysis.spark.job import Job, Progress, run
+from liq.analysis.spark.job import Job, Progress, compute_cascades, compute_sums, run
 
 __all__ = ["Job", "Progress", "compute_cascades", "compute_sums", "run"]

@@ -1,4 +1,4 @@
-"""Connection options, errors and probes of all Kafka clients.
+"""Connections to Kafka: options, errors and probes, and the publisher's connection.
 
 Probes need no client: kafka-python leaks sockets and a thread when no broker answers.
 """
@@ -9,13 +9,18 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
+from kafka import KafkaProducer
 from kafka.errors import KafkaConnectionError, KafkaTimeoutError, SaslAuthenticationFailedError
 from kafka.errors import KafkaError as ClientError
+from kafka.partitioner.default import murmur2
 
+from liq.common import forks
+from liq.common.compat import KAFKA_PYTHON
 from liq.config import Settings
 from liq.errors import KafkaError
 
@@ -33,6 +38,17 @@ _LOGIN = (
     " LIQ_KAFKA_PASSWORD and LIQ_KAFKA_CA the broker's?"
 )
 _SHUT_OUT = (KafkaTimeoutError, KafkaConnectionError, SaslAuthenticationFailedError)
+_IN_FLIGHT = 20_000  # messages kafka-python holds: its own buffer has no bound
+
+# An expired batch would be lost, so batches do not expire while the broker is unreachable.
+_PRODUCER: dict[str, Any] = {
+    "client_id": "liq-producer",
+    "delivery_timeout_ms": float("inf"),
+    "max_block_ms": 5_000,
+    "reconnect_backoff_max_ms": 1_000,
+    "batch_size": 256 * 1024,
+    "metrics_enabled": False,
+}
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
@@ -155,3 +171,84 @@ def _secure(plain: socket.socket, host: str, settings: Settings) -> socket.socke
         return plain
     context = ssl.create_default_context(cafile=settings.kafka_ca and str(settings.kafka_ca))
     return context.wrap_socket(plain, server_hostname=host)
+
+
+class Message(NamedTuple):
+    """A message with its topic and key; ``recovered`` if it comes from a dead owner's journal."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, bytes]]
+    recovered: bool = False
+
+
+class _Sent(NamedTuple):
+    future: Any
+    message: Message
+    at: float
+
+
+def check_names(producer: Any) -> None:
+    """Raise `DependencyError` if kafka-python lacks the names that end a connection."""
+    KAFKA_PYTHON.get(producer, "_closed")
+    KAFKA_PYTHON.get(KAFKA_PYTHON.get(producer, "_sender"), "force_close")
+
+
+class Connection:
+    """One `KafkaProducer` and what it has not delivered yet; used by one thread.
+
+    The publisher drops it when anything fails.
+    """
+
+    def __init__(self, settings: Settings, on_progress: Callable[[], object]) -> None:
+        self._on_progress = on_progress
+        self._partitions: dict[tuple[str, bytes | None], int] = {}
+        self.in_flight: deque[_Sent] = deque()
+        with translate_errors(settings):
+            self._producer = KafkaProducer(**client_options(settings), **_PRODUCER)
+        check_names(self._producer)
+        forks.in_child(self, Connection._leave)
+
+    def _leave(self) -> None:
+        """Mark it closed in a forked child, which would else wait for a thread that it lacks."""
+        self._producer._closed = True  # a public name does not exist
+
+    def send(self, queue: deque[Message]) -> None:
+        """Send the queue's messages; ``on_progress`` is called when they are settled."""
+        last_of_partition = {}
+        now = time.monotonic()
+        for _ in range(min(len(queue), _IN_FLIGHT - len(self.in_flight))):
+            message = queue[0]
+            partition = self._partition(message.topic, message.key)
+            future = self._producer.send(
+                message.topic, message.value, message.key, message.headers, partition
+            )
+            self.in_flight.append(_Sent(future, message, now))
+            queue.popleft()
+            last_of_partition[message.topic, partition] = future
+        for future in last_of_partition.values():
+            future.add_both(lambda _: self._on_progress())
+
+    def settled(self) -> Iterator[Message]:
+        """Yield and forget acknowledged messages; raise the error of a failed message."""
+        while self.in_flight and self.in_flight[0].future.is_done:
+            if self.in_flight[0].future.failed():
+                raise self.in_flight[0].future.exception
+            yield self.in_flight.popleft().message
+
+    def close(self) -> None:
+        """Disconnect at once; the caller sends messages in flight again."""
+        if self.in_flight:
+            # close() alone would wait for the broker; there is no public way to give up
+            self._producer._sender.force_close()
+        with contextlib.suppress(ClientError):
+            self._producer.close(timeout=5)
+
+    def _partition(self, topic: str, key: bytes | None) -> int:
+        """Return the key's partition by Kafka's default; cached, since Python hashes slowly."""
+        partition = self._partitions.get((topic, key))
+        if partition is None:
+            count = len(self._producer.partitions_for(topic))
+            partition = self._partitions[topic, key] = (murmur2(key or b"") & 0x7FFFFFFF) % count
+        return partition

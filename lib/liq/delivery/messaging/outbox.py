@@ -13,7 +13,7 @@ import msgspec
 
 from liq.config import Settings
 from liq.delivery.journal import Journal
-from liq.delivery.messaging.connection import Message
+from liq.delivery.messaging.client import Message
 
 _QUEUE = 20_000  # messages in memory
 _REFILL = 2_000  # messages read from disk at once

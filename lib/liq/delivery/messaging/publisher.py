@@ -13,8 +13,7 @@ import msgspec
 
 from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.delivery.messaging.client import require_own
-from liq.delivery.messaging.connection import Connection, Message
+from liq.delivery.messaging.client import Connection, Message, require_own
 from liq.delivery.messaging.outbox import Outbox
 from liq.delivery.messaging.topics import ensure_topics
 from liq.errors import JournalError, KafkaError, RejectedMessage

@@ -14,8 +14,8 @@ from liq.errors import FeedError
 from liq.ingest.feed import SIMULATOR_SERVER
 from liq.ingest.simulator.exchange import ClientSession
 from liq.ingest.simulator.exchanges import DEFAULT, create_exchange
+from liq.ingest.simulator.hawkes import Walk
 from liq.ingest.simulator.venue import Schedule, SimulatedVenue
-from liq.ingest.simulator.walk import Walk
 from liq.ingest.venues import PRICE_FEEDS, VENUES
 
 __all__ = ["Schedule", "Simulator"]

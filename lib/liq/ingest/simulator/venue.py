@@ -14,8 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from liq.ingest.simulator.exchange import ClientSession, Event, Exchange
-from liq.ingest.simulator.hawkes import HawkesProcess, Order
-from liq.ingest.simulator.walk import Walk
+from liq.ingest.simulator.hawkes import HawkesProcess, Order, Walk
 
 _TICK_S = 0.002  # orders due within it are written at once
 _BEHIND = 1_000  # orders that are written at once when it is behind its schedule

@@ -5,7 +5,7 @@
 
 from collections.abc import Sequence
 
-from liq.common.spelling import match, suggest
+from liq.common.text import match, suggest
 from liq.errors import ConfigError
 from liq.ingest.venues.base import Venue
 from liq.ingest.venues.binance import BINANCE_COINM, BINANCE_USDM

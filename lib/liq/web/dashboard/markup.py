@@ -13,7 +13,7 @@ from liq.analysis.alerts.rules import describe_comparison
 from liq.analysis.charts import completeness_note
 from liq.analysis.charts.base import has_gaps
 from liq.common.html import join, render_cells, render_code, render_row, render_table
-from liq.common.money import format_usd
+from liq.common.text import format_usd
 from liq.ingest.venues.base import Venue
 from liq.monitoring.diagnosis import Problem
 from liq.query.coverage import describe_left_out, format_share

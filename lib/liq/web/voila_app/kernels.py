@@ -1,6 +1,7 @@
 """The kernel provisioner that forks kernels, see `liq.web.voila_app.forking`.
 
-Jupyter finds `Forked` by an entry point of this package.
+Jupyter finds `Forked` by an entry point of this package. Every command imports `forking`; only
+Jupyter's servers import this module, since jupyter_client would slow all commands.
 """
 
 import asyncio

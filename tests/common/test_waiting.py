@@ -1,4 +1,4 @@
-from liq.common.retries import pause_s, poll_until
+from liq.common.waiting import pause_s, poll_until
 
 
 def test_pauses_double_up_to_the_longest() -> None:

@@ -1,10 +1,11 @@
-"""Match a name in any case, and find the nearest names."""
+"""Text for people: amounts of money, names matched in any case, and the nearest names."""
 
 import difflib
 from collections.abc import Collection, Iterable
 
 _NEAR = 0.5  # of difflib's ratios
 _LONGEST = 40  # characters that are compared
+_UNITS = (("B", 1e9), ("M", 1e6), ("k", 1e3))
 
 
 class Spellings:
@@ -47,3 +48,18 @@ def suggest(text: str, names: Collection[str]) -> str:
     found = find_nearest(text, names, 1)
     guess = f", did you mean {found[0]!r}?" if found else ";"
     return f"{guess} valid are: {', '.join(names) or '(none)'}"
+
+
+def format_usd(amount: float) -> str:
+    """Return an amount of dollars in four digits, e.g. ``$1.234M``."""
+    size = abs(amount)
+    text = format_compact(size, 4) if size >= _UNITS[-1][1] else f"{size:,.0f}"
+    return f"{'−' if amount < 0 else ''}${text}"  # noqa: RUF001
+
+
+def format_compact(amount: float, digits: int = 3) -> str:
+    """Return an amount in ``digits`` figures, e.g. ``1.23M``."""
+    for unit, size in _UNITS:
+        if abs(amount) >= size:
+            return f"{amount / size:.{digits}g}{unit}"
+    return f"{amount:.{digits}g}"

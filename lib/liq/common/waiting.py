@@ -1,0 +1,48 @@
+"""Wait: a pause that doubles with each failure, for a condition, or for SIGINT and SIGTERM."""
+
+import asyncio
+import contextlib
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+_DOUBLINGS = 60  # 2.0**1024 is an OverflowError
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def pause_s(failures: int, first_s: float, longest_s: float = math.inf) -> float:
+    """Return the pause after ``failures`` in a row: 0, then ``first_s``, doubled with each."""
+    if not failures:
+        return 0.0
+    return min(first_s * 2.0 ** min(failures - 1, _DOUBLINGS), longest_s)
+
+
+def poll_until(condition: Callable[[], object], seconds: float, *, every_s: float) -> bool:
+    """Wait at most ``seconds`` until ``condition`` is true; return whether it is."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(every_s)
+    return True
+
+
+@contextlib.contextmanager
+def catch_signals() -> Iterator[asyncio.Event]:
+    """Yield an event that SIGINT and SIGTERM set, instead of ending the program."""
+    loop, event = asyncio.get_running_loop(), asyncio.Event()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, event.set)
+    try:
+        yield event
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+async def wait(seconds: float, event: asyncio.Event) -> bool:
+    """Wait at most ``seconds`` for ``event``; return whether it is set."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
