@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, sync_playwright
 from bench.environment import temporary_settings
 from bench.memory import memory
 from liq import stack as local
-from liq.cli import session as sessions
+from liq.cli.run import RunSource, run
 
 BAR = ".bars .point path"
 CHROMIUM = "/usr/bin/chromium"
@@ -27,7 +27,7 @@ def first_bar() -> tuple[dict[str, float], dict[str, float]]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
         begin = time.monotonic()
         try:
-            session = sessions.run(settings, source=sessions.RunSource.SIMULATOR)
+            session = run(settings, source=RunSource.SIMULATOR)
             running = time.monotonic()
             _open(browser, session.dashboard_url)
             total = time.monotonic() - begin

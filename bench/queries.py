@@ -18,7 +18,7 @@ from liq.query import queries as catalogue
 from liq.query import questdb, views
 from liq.query.catalogue import Query
 from liq.records.streams import STREAMS
-from liq.stack import resolve
+from liq.stack import jars
 from liq.stack.control import launch, wait_healthy
 from liq.stack.servers import QUESTDB, define_servers
 from liq.stack.service import ignore_event
@@ -72,7 +72,7 @@ def measure_queries(progress: Progress, rows: int = 10_000_000) -> Iterator[Figu
 
 def _start_questdb(settings: Settings) -> None:
     """Start it as ever, but with a folder to import from, which rows come by fastest."""
-    resolve.ensure(settings, ignore_event)
+    jars.ensure(settings, ignore_event)
     (found,) = (service for service in define_servers(settings) if service.name == QUESTDB)
     service = replace(found, env={**found.env, "QDB_CAIRO_SQL_COPY_ROOT": "import"})
     launch([service], settings)

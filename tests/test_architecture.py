@@ -157,7 +157,7 @@ SLEEPERS = {
     "delivery.messaging.publisher._reconnect": "one pause before the publisher connects again",
     "delivery.messaging.publisher._run": "a rate, not a wait",
     "stack.control.wait_healthy": "a process that ends, too, is an error",
-    "stack.state._additions": "it follows a log without an end",
+    "stack.process._additions": "it follows a log without an end",
     "web.dashboard.view.wait": "a rate, not a wait",
 }
 

@@ -26,7 +26,7 @@ from liq.delivery.messaging import Publisher
 from liq.errors import KafkaError
 from liq.records.model import decode
 from liq.records.streams import LIQUIDATIONS
-from liq.stack import control, health, process, resolve
+from liq.stack import control, health, jars, process
 from liq.stack.service import Service
 from support.helpers import PATIENCE_S, consume, eventually, find_free_ports
 from support.rows import ask, liquidation, own_table
@@ -170,8 +170,8 @@ def _leaks(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     home = tmp_path_factory.mktemp("cluster")
-    resolve.ensure(settings := Settings.load(home=home), lambda *_: None)
-    cluster = Cluster(home, resolve.folder(settings))
+    jars.ensure(settings := Settings.load(home=home), lambda *_: None)
+    cluster = Cluster(home, jars.find_folder(settings))
     tool = home / "kafka-configs"
     tool.write_text(
         f'#!/bin/sh\nexec {shlex.join(cluster.java("kafka.admin.ConfigCommand"))} "$@"\n'

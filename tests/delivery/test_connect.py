@@ -15,7 +15,7 @@ from liq.delivery import connect
 from liq.errors import ConnectError
 from liq.records import rules
 from liq.records.streams import LIQUIDATIONS, STREAMS, Stream
-from liq.stack import resolve
+from liq.stack import jars
 from support.helpers import PATIENCE_S, eventually, own_streams
 from support.workers import own_worker
 
@@ -250,9 +250,9 @@ def test_a_worker_with_the_users_plugins_resolves_the_password_itself(
     own: Settings, tmp_path: Path
 ) -> None:
     """The official connector, which may be among them, does not."""
-    jars = resolve.folder(own)
+    folder = jars.find_folder(own)
     (tmp_path / "cache" / "plugins").mkdir(parents=True)
-    (tmp_path / "cache" / jars.name).symlink_to(jars)
+    (tmp_path / "cache" / folder.name).symlink_to(folder)
     with own_worker(own, tmp_path / "home", cache=tmp_path / "cache") as settings:
         connect.ensure(settings)
         password = own.questdb_admin_password.get_secret_value()

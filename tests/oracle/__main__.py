@@ -7,7 +7,7 @@ from pathlib import Path
 
 from liq import stack as local
 from liq.config import Settings
-from liq.stack import resolve
+from liq.stack import jars
 from liq.stack.control import launch, wait_healthy
 from liq.stack.servers import QUESTDB, define_servers
 from liq.stack.service import ignore_event
@@ -28,7 +28,7 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings.load(home=Path(folder), **find_free_ports())
-        resolve.ensure(settings, ignore_event)
+        jars.ensure(settings, ignore_event)
         (questdb,) = (service for service in define_servers(settings) if service.name == QUESTDB)
         try:
             launch([questdb], settings)

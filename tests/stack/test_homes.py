@@ -19,7 +19,7 @@ from liq.delivery.messaging import Publisher
 from liq.errors import ConfigError
 from liq.query import queries, questdb
 from liq.records.streams import CASCADES
-from liq.stack import resolve
+from liq.stack import jars
 from liq.stack.servers import SERVERS, define_servers
 from support.helpers import PATIENCE_S, consume, eventually, find_free_ports, finish, running
 from support.homes import ALL, BEYOND, ODD
@@ -79,10 +79,10 @@ def shown(settings: Settings) -> float:
 
 def with_jars_of(stack: Settings, settings: Settings) -> Path:
     """Give a cache of its own the jars that are built already."""
-    jars = resolve.folder(settings)
+    folder = jars.find_folder(settings)
     without = shutil.ignore_patterns("*.jsa")
-    shutil.copytree(resolve.folder(stack), jars, copy_function=os.link, ignore=without)
-    return jars
+    shutil.copytree(jars.find_folder(stack), folder, copy_function=os.link, ignore=without)
+    return folder
 
 
 @pytest.mark.stack
@@ -92,7 +92,7 @@ def test_a_row_goes_through_a_stack_with_all_odd_characters_and_reset_deletes_al
 ) -> None:
     home, cache = tmp_path / f"home {ALL}{BEYOND}", tmp_path / f"cache {ALL}"
     settings = Settings.load(home=home, cache=cache, **find_free_ports())
-    jars = with_jars_of(stack, settings)
+    folder = with_jars_of(stack, settings)
 
     def command(*words: str) -> str:
         done = subprocess.run(
@@ -118,7 +118,7 @@ def test_a_row_goes_through_a_stack_with_all_odd_characters_and_reset_deletes_al
         assert command("status").count("healthy") == len(SERVERS)
         assert (home / "kafka" / "meta.properties").exists()
         command("down")
-        assert not list(jars.glob("*.jsa"))
+        assert not list(folder.glob("*.jsa"))
         command("reset", "--yes")
         questdb.close()
         assert {each.name for each in home.iterdir()} <= STAYS

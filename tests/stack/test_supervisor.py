@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from liq import stack as local
-from liq.cli import session
+from liq.cli.run import RunSource, run
 from liq.config import Settings
 from liq.delivery import connect
 from liq.delivery.messaging import Publisher
@@ -38,7 +38,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     settings = Settings.load(home=tmp_path_factory.mktemp("own"), **find_free_ports())
     configure_questdb(settings)
     try:
-        session.run(settings, source=session.RunSource.SIMULATOR, rate=50)
+        run(settings, source=RunSource.SIMULATOR, rate=50)
         yield settings
     finally:
         local.down(settings)

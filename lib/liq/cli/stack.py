@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from liq import stack
-from liq.cli import session as sessions
 from liq.cli.output import console, echo, join_texts, stderr, styled
-from liq.cli.session import Extra, RunSource
+from liq.cli.run import Extra, RunSource
+from liq.cli.run import run as run_all
 from liq.config import settings as current_settings
 from liq.errors import LiqError, QuestDBError
 from liq.records.streams import STREAMS
@@ -63,7 +63,7 @@ def run(
     Everything runs in the background until `liq down`. Run it again to change the feed.
     """
     with _progress() as report:
-        session = sessions.run(
+        session = run_all(
             source=feed,
             venues=venue or (),
             rate=rate,

@@ -5,17 +5,9 @@ which starts and stops the stack.
 """
 
 from liq.stack.control import down, provision, reset, start, stop, up
-from liq.stack.state import (
-    ServiceState,
-    ServiceStatus,
-    StackEvent,
-    advise_repair,
-    logs,
-    overview,
-    recent_events,
-    status,
-)
-from liq.stack.supervisor import Supervisor, revive_supervisor
+from liq.stack.process import logs
+from liq.stack.state import ServiceState, ServiceStatus, advise_repair, overview, status
+from liq.stack.supervisor import StackEvent, Supervisor, recent_events, revive_supervisor
 
 __all__ = [
     "ServiceState",

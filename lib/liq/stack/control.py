@@ -13,12 +13,11 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import StackError
 from liq.records.streams import STREAMS
-from liq.stack import health, process, resolve
+from liq.stack import health, jars, process
 from liq.stack.apps import define_apps
-from liq.stack.process import lock
+from liq.stack.process import lock, tail
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB, define_servers
 from liq.stack.service import OnEvent, Service, ignore_event
-from liq.stack.state import tail
 
 T = TypeVar("T")
 
@@ -33,7 +32,7 @@ def up(settings: Settings | None = None, *, progress: OnEvent = ignore_event) ->
     restarted. Raises `StackError`, or the error of the server that refused a topic, table or sink.
     """
     settings = settings or current_settings()
-    resolve.ensure(settings, progress)
+    jars.ensure(settings, progress)
     services = define_servers(settings)
     launch(services, settings, progress)
     contents = {KAFKA: _create_topics, QUESTDB: _create_tables, CONNECT: _register_sinks}
@@ -73,7 +72,7 @@ def down(settings: Settings | None = None, *, progress: OnEvent = ignore_event) 
 def start(name: str, settings: Settings | None = None, *, progress: OnEvent = ignore_event) -> None:
     """Start one server and wait until it is healthy. Raises `StackError`."""
     settings = settings or current_settings()
-    resolve.ensure(settings, progress)
+    jars.ensure(settings, progress)
     service = _server(settings, name)
     launch([service], settings, progress)
     wait_healthy(service, progress)
@@ -113,7 +112,7 @@ def launch(
         health.require_distinct(pair for service in services for pair in service.ports.items())
         stale = [service for service in services if not _current(service)]
         if any(service.argv[0] == "java" for service in stale):
-            resolve.check_java()
+            jars.check_java()
         _end(stale, progress)
         for service in stale:
             health.require_free(settings.host, service.ports)

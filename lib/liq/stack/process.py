@@ -3,27 +3,33 @@
 A pid file holds the pid and the start time, because the system reuses pids. A file that survived a
 crash or a reboot must never make `end` kill a foreign process. If a file cannot be read, the
 process is found by its mark, see `liq.stack.identity`. A `lock` keeps commands from starting and
-ending processes at once.
+ending processes at once. `logs` reads what they print.
 """
 
 import contextlib
 import json
 import os
 import signal
+import sys
+import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import psutil
 
 from liq.common import files
 from liq.common.files import write_whole
 from liq.common.waiting import poll_until
+from liq.config import Settings
+from liq.config import settings as current_settings
 from liq.errors import StackError
 from liq.stack import identity
 
 _POLL = 0.02
+_FOLLOW_POLL_S = 0.1  # between looks for new lines of a log
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError)  # what reading a damaged file raises
 _PATIENCE_S = 300.0  # servers may take a minute each to end
 
@@ -283,3 +289,47 @@ def _holder(file: Path) -> str:
         return f"process {number} ({' '.join(psutil.Process(int(number)).cmdline())})"
     except (ValueError, psutil.Error):
         return "another process"
+
+
+def logs(
+    name: str, settings: Settings | None = None, *, lines: int = 50, follow: bool = False
+) -> Iterator[str]:
+    """Return the last ``lines`` of a service's log; with ``follow``, also new lines as they come.
+
+    Raises `StackError` when the service has no log.
+    """
+    folder = (settings or current_settings()).home / "logs"
+    file = folder / f"{name}.log"
+    if not file.exists():
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.log"))) or "none yet"
+        raise StackError(f"{name} has no log; there are: {known}")
+    return _follow(file, lines) if follow else iter(tail(file, lines))
+
+
+def tail(file: Path, lines: int) -> list[str]:
+    """Return the last ``lines`` of a file."""
+    with file.open(errors="replace") as handle:
+        return [line.rstrip("\n") for line in deque(handle, maxlen=lines)]
+
+
+def _follow(file: Path, lines: int) -> Iterator[str]:
+    while True:
+        with file.open(errors="replace") as handle:
+            yield from (line.rstrip("\n") for line in deque(handle, maxlen=lines))
+            yield from _additions(handle, file)
+        lines = sys.maxsize  # the service was started again: all of its new log
+
+
+def _additions(handle: TextIO, file: Path) -> Iterator[str]:
+    """Yield new lines of an open log until ``file`` is replaced."""
+    begun = ""
+    while True:
+        part = handle.readline()
+        begun += part
+        if begun.endswith("\n"):
+            yield begun.rstrip("\n")
+            begun = ""
+        elif not part:
+            if file.exists() and not os.path.samestat(file.stat(), os.fstat(handle.fileno())):
+                return
+            time.sleep(_FOLLOW_POLL_S)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from liq.config import Settings
 from liq.errors import StackError
-from liq.stack import health, resolve
+from liq.stack import health
+from liq.stack.jars import LOCALE, find_folder, is_plain
 from liq.stack.service import Service
 
 KAFKA, CONNECT, QUESTDB = SERVERS = ("kafka", "connect", "questdb")
@@ -43,7 +44,7 @@ _ESCAPED = re.compile(r"\\|^ |[^ -~]")
 
 def define_servers(settings: Settings) -> list[Service]:
     """Return Kafka, QuestDB and Kafka Connect, which needs the others, as services."""
-    jars = resolve.folder(settings)
+    jars = find_folder(settings)
     return [_kafka(settings, jars), _questdb(settings, jars), _connect(settings, jars)]
 
 
@@ -81,7 +82,7 @@ def _kafka(settings: Settings, jars: Path) -> Service:
         name=KAFKA,
         home=settings.home,
         argv=[*_kafka_jvm(jars), "kafka.Kafka", str(file)],
-        env=resolve.LOCALE,
+        env=LOCALE,
         ports={"kafka_port": port, "kafka_controller_port": controller},
         files={file: render_properties(options)},
         prepare=prepare,
@@ -183,7 +184,7 @@ def _connect_environ(settings: Settings) -> dict[str, str]:
         names += ["connect_login", "connect_password"]
     environ = settings.environ()
     passed = {name: environ[name] for name in (f"LIQ_{each.upper()}" for each in names)}
-    return {**passed, **resolve.LOCALE}
+    return {**passed, **LOCALE}
 
 
 def _questdb(settings: Settings, jars: Path) -> Service:
@@ -197,7 +198,7 @@ def _questdb(settings: Settings, jars: Path) -> Service:
     admin = (settings.questdb_admin_user, settings.questdb_admin_password.get_secret_value())
     reader = (settings.questdb_reader_user, settings.questdb_reader_password.get_secret_value())
     env = {
-        **resolve.LOCALE,
+        **LOCALE,
         "QDB_HTTP_NET_BIND_TO": f"{settings.host}:{http}",
         "QDB_HTTP_MIN_NET_BIND_TO": f"{settings.host}:{probe}",
         "QDB_PG_NET_BIND_TO": f"{settings.host}:{pg}",
@@ -281,7 +282,7 @@ def _class_archive(jars: Path, name: str) -> list[str]:
     It halves the CPU time that a start takes. The JVM ignores an archive of another Java, and fails
     to write one of jars whose path an address would escape.
     """
-    if not resolve.is_plain(jars):
+    if not is_plain(jars):
         return []
     archive = jars / f"{name}.jsa"
     use = "SharedArchiveFile" if _complete(archive) else "ArchiveClassesAtExit"
@@ -300,7 +301,7 @@ def _format(jars: Path, config: Path, id_file: Path) -> None:
     if not id_file.exists():
         id_file.write_text(urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
     java, *arguments = _kafka_jvm(jars)
-    command = ["env", *(f"{name}={value}" for name, value in resolve.LOCALE.items())]
+    command = ["env", *(f"{name}={value}" for name, value in LOCALE.items())]
     command += [java, f"-XX:SharedArchiveFile={jars}/{KAFKA}.jsa", *arguments]
     command += ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
     command += [f"--cluster-id={id_file.read_text()}", f"--config={config}"]

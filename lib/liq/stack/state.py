@@ -1,20 +1,13 @@
-"""The state of the stack: each service, its log, recent events, and an overview with advice."""
+"""The state of the stack: each service, and an overview with advice."""
 
-import json
-import os
-import sys
-import time
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING
 
 import psutil
 
-from liq.common.files import write_whole
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import QuestDBError, QuestDBLoginError, StackError
@@ -26,8 +19,6 @@ from liq.stack.service import Service
 if TYPE_CHECKING:
     import pandas as pd
 
-_POLL = 0.1
-_KEPT_EVENTS = 1_000
 _FEEDS = ("producer", "simulator")
 
 
@@ -39,14 +30,6 @@ class ServiceState(StrEnum):
     UNHEALTHY = "unhealthy"
     DIED = "died"
     STOPPED = "stopped"
-
-
-class StackEvent(NamedTuple):
-    """An ``event`` of a ``subject``, e.g. a service, at ``time`` (seconds since 1970)."""
-
-    time: float
-    subject: str
-    event: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,81 +67,6 @@ def status(settings: Settings | None = None) -> list[ServiceStatus]:
     started = [app for app in others if app.pid_file.exists() or app.pid_file in lost]
     found = [_status(service, lost.get(service.pid_file)) for service in (*local, *started)]
     return [_of_login(one, settings) if one.name == QUESTDB else one for one in found]
-
-
-def recent_events(settings: Settings | None = None, count: int = 10) -> list[StackEvent]:
-    """Return the last events that the supervisor logged, oldest first."""
-    try:
-        with _events_file(settings or current_settings()).open() as lines:
-            return [one for line in deque(lines, maxlen=count) if (one := _parse_event(line))]
-    except FileNotFoundError:
-        return []
-
-
-def add_event(settings: Settings, subject: str, event: str) -> None:
-    """Append an event; the oldest of many are dropped. Raises `OSError`, as for a full disk."""
-    file = _events_file(settings)
-    kept = recent_events(settings, _KEPT_EVENTS)
-    kept.append(StackEvent(time.time(), subject, event))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, "".join(json.dumps(one) + "\n" for one in kept[-_KEPT_EVENTS:]))
-
-
-def logs(
-    name: str, settings: Settings | None = None, *, lines: int = 50, follow: bool = False
-) -> Iterator[str]:
-    """Return the last ``lines`` of a service's log; with ``follow``, also new lines as they come.
-
-    Raises `StackError` when the service has no log.
-    """
-    folder = (settings or current_settings()).home / "logs"
-    file = folder / f"{name}.log"
-    if not file.exists():
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.log"))) or "none yet"
-        raise StackError(f"{name} has no log; there are: {known}")
-    return _follow(file, lines) if follow else iter(tail(file, lines))
-
-
-def _events_file(settings: Settings) -> Path:
-    return settings.home / "run" / "findings.jsonl"
-
-
-def _parse_event(line: str) -> StackEvent | None:
-    """Return the event of a line, None if a crash or a full disk truncated the line."""
-    try:
-        then, subject, event = json.loads(line)
-        return StackEvent(float(then), str(subject), str(event))
-    except (ValueError, TypeError):
-        return None
-
-
-def tail(file: Path, lines: int) -> list[str]:
-    """Return the last ``lines`` of a file."""
-    with file.open(errors="replace") as handle:
-        return [line.rstrip("\n") for line in deque(handle, maxlen=lines)]
-
-
-def _follow(file: Path, lines: int) -> Iterator[str]:
-    while True:
-        with file.open(errors="replace") as handle:
-            yield from (line.rstrip("\n") for line in deque(handle, maxlen=lines))
-            yield from _additions(handle, file)
-        lines = sys.maxsize  # the service was started again: all of its new log
-
-
-def _additions(handle: TextIO, file: Path) -> Iterator[str]:
-    """Yield new lines of an open log until ``file`` is replaced."""
-    begun = ""
-    while True:
-        part = handle.readline()
-        begun += part
-        if begun.endswith("\n"):
-            yield begun.rstrip("\n")
-            begun = ""
-        elif not part:
-            if file.exists() and not os.path.samestat(file.stat(), os.fstat(handle.fileno())):
-                return
-            time.sleep(_POLL)
 
 
 def _of_login(found: ServiceStatus, settings: Settings) -> ServiceStatus:

@@ -2,7 +2,7 @@
 
 The first repair of a part is immediate, further ones follow with exponential backoff. A process
 that dies repeatedly soon after its start is given up, with a logged event, until a user starts it.
-A service that `liq down` stopped stays down.
+A service that `liq down` stopped stays down. Each repair is an event in a file.
 
 Each `liq` command checks whether the supervisor itself died or hangs. A supervisor that `liq run`
 started is started again, with its settings. A supervisor that ended on purpose or never ran is not.
@@ -10,13 +10,18 @@ A supervisor in a terminal or a container belongs to its user, or to the contain
 """
 
 import contextlib
+import json
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 from liq.common import heartbeat
+from liq.common.files import write_whole
 from liq.common.waiting import pause_s
 from liq.config import Settings
 from liq.config import settings as current_settings
@@ -25,7 +30,6 @@ from liq.records.streams import STREAMS
 from liq.stack import apps, control, process
 from liq.stack.servers import QUESTDB, define_servers
 from liq.stack.service import OnEvent, Service, ignore_event
-from liq.stack.state import add_event
 
 _CHECK_S = 1.0
 _ASK_S = 3.0  # between questions to Connect and QuestDB
@@ -37,6 +41,15 @@ _CHECK_MAX_S = (
 )
 _QUICK_DEATHS = 5
 _KILL_S = 5.0
+_KEPT_EVENTS = 1_000
+
+
+class StackEvent(NamedTuple):
+    """An ``event`` of a ``subject``, e.g. a service, at ``time`` (seconds since 1970)."""
+
+    time: float
+    subject: str
+    event: str
 
 
 @dataclass(slots=True)
@@ -295,3 +308,34 @@ def _is_as_started(supervisor: Service) -> bool:
         return process.read_definition(supervisor.pid_file) == supervisor.definition
     except StackError:
         return False
+
+
+def recent_events(settings: Settings | None = None, count: int = 10) -> list[StackEvent]:
+    """Return the last events that the supervisor logged, oldest first."""
+    try:
+        with _events_file(settings or current_settings()).open() as lines:
+            return [one for line in deque(lines, maxlen=count) if (one := _parse_event(line))]
+    except FileNotFoundError:
+        return []
+
+
+def add_event(settings: Settings, subject: str, event: str) -> None:
+    """Append an event; the oldest of many are dropped. Raises `OSError`, as for a full disk."""
+    file = _events_file(settings)
+    kept = recent_events(settings, _KEPT_EVENTS)
+    kept.append(StackEvent(time.time(), subject, event))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, "".join(json.dumps(one) + "\n" for one in kept[-_KEPT_EVENTS:]))
+
+
+def _events_file(settings: Settings) -> Path:
+    return settings.home / "run" / "findings.jsonl"
+
+
+def _parse_event(line: str) -> StackEvent | None:
+    """Return the event of a line, None if a crash or a full disk truncated the line."""
+    try:
+        then, subject, event = json.loads(line)
+        return StackEvent(float(then), str(subject), str(event))
+    except (ValueError, TypeError):
+        return None

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from liq.common.compat import PYSPARK
 from liq.config import Settings
 from liq.errors import SparkError
-from liq.stack import resolve
+from liq.stack import jars
 from liq.stack.service import OnEvent, ignore_event
 
 _links = contextlib.ExitStack()
@@ -33,7 +33,7 @@ def start(
     """
     # of frames that Spark hands to pandas, which liq has none of
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
-    resolve.ensure(settings, progress)
+    jars.ensure(settings, progress)
     conf = SparkConf(loadDefaults=False).setAll(list(_configure(settings, ui=ui).items()))
     log = settings.home / "logs" / "spark.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -70,8 +70,8 @@ def translate_errors(settings: Settings) -> Iterator[None]:
 
 def _configure(settings: Settings, *, ui: bool) -> dict[str, str]:
     # Java goes on while this process does
-    folder = _links.enter_context(resolve.plain_path(resolve.folder(settings) / "spark"))
-    jars = sorted(folder.glob("*.jar"))
+    folder = _links.enter_context(jars.plain_path(jars.find_folder(settings) / "spark"))
+    built = sorted(folder.glob("*.jar"))
     local = settings.spark_master.startswith("local")
     host = "127.0.0.1" if local else settings.host
     alone = local or settings.is_on_loopback
@@ -79,7 +79,7 @@ def _configure(settings: Settings, *, ui: bool) -> dict[str, str]:
         "spark.app.name": "liq",
         "spark.master": settings.spark_master,
         # addresses: of a path Spark would follow the link
-        "spark.jars": ",".join(jar.as_uri() for jar in jars),
+        "spark.jars": ",".join(jar.as_uri() for jar in built),
         "spark.driver.bindAddress": host,
         # workers on other machines call the driver back, by the name of its machine
         **({"spark.driver.host": host} if alone else {}),

@@ -20,10 +20,9 @@ from liq.common.html import render_code
 from liq.config import Settings
 from liq.web.dashboard import markup
 from liq.web.dashboard.board_queries import BOARDS
-from liq.web.dashboard.errors import Tasks
 from liq.web.dashboard.inspector import inspect
 from liq.web.dashboard.model import Frames
-from liq.web.dashboard.widgets import ErrorBoundary, Html, PickTable, Plot
+from liq.web.dashboard.widgets import ErrorBoundary, Html, PickTable, Plot, Tasks
 
 
 class DrawOptions(NamedTuple):

@@ -1,8 +1,4 @@
-"""Exceptions as text for the page, in the kernel's log, and of tasks in its event loop."""
-
-import asyncio
-from collections.abc import Coroutine
-from typing import Any
+"""Exceptions as text for the page, and in the kernel's log."""
 
 from traitlets.log import get_logger
 
@@ -20,26 +16,3 @@ def explain(error: BaseException) -> str:
 def log(what: str, error: BaseException) -> None:
     """Log ``error`` with its traceback in the kernel's log, which the page never shows."""
     get_logger().error("%s: %s", what, explain(error), exc_info=error)
-
-
-class Tasks:
-    """Keeps running tasks, which Python's garbage collector could otherwise delete."""
-
-    def __init__(self) -> None:
-        self._running: set[asyncio.Task[None]] = set()
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether any task runs."""
-        return bool(self._running)
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run ``work``, which shows its own errors; any other exception is logged."""
-        task = asyncio.ensure_future(work)
-        self._running.add(task)
-        task.add_done_callback(self._remove)
-
-    def _remove(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log("a task", error)

@@ -1,4 +1,4 @@
-"""The widgets of the page, and what shows an error in their place.
+"""The widgets of the page, their tasks, and what shows an error in their place.
 
 Widgets that show HTML accept `Markup`, which escapes its values, and no plain text. JavaScript of
 the other widgets is beside this file.
@@ -9,7 +9,7 @@ import contextlib
 import re
 import time
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,7 @@ from markupsafe import Markup
 
 from liq.analysis.charts import Spec
 from liq.errors import LiqError
-from liq.web.dashboard.errors import Tasks, explain, log
+from liq.web.dashboard.errors import explain, log
 from liq.web.dashboard.markup import render_error
 
 Span = tuple[datetime, datetime]
@@ -34,6 +34,29 @@ _LOG_AGAIN_S = 60.0
 _LEAST = 32  # a shorter column of a chart is as small in text
 _COLUMNS = {"x", "y"}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT")
+
+
+class Tasks:
+    """Keeps running tasks, which Python's garbage collector could otherwise delete."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any task runs."""
+        return bool(self._running)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work``, which shows its own errors; any other exception is logged."""
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        task.add_done_callback(self._remove)
+
+    def _remove(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log("a task", error)
 
 
 class HtmlTrait(traitlets.TraitType[Markup, Markup]):

@@ -7,9 +7,9 @@ import ipywidgets as widgets
 from markupsafe import Markup
 
 from liq.common.html import join
-from liq.web.dashboard.errors import Tasks, explain, log
+from liq.web.dashboard.errors import explain, log
 from liq.web.dashboard.markup import render_error
-from liq.web.dashboard.widgets import ErrorBoundary, Html, load_style_sheet
+from liq.web.dashboard.widgets import ErrorBoundary, Html, Tasks, load_style_sheet
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 

@@ -32,14 +32,14 @@ _UTF8 = sys.getfilesystemencoding() == "utf-8"
 LOCALE: Mapping[str, str] = {"LC_ALL": "C.UTF-8"} if _UTF8 else {}
 
 
-def folder(settings: Settings) -> Path:
+def find_folder(settings: Settings) -> Path:
     """Return where the jars are or will be: ``kafka``, ``questdb``, ``spark`` and ``plugins``."""
     return settings.cache / f"stack-{fingerprint(files.find_asset('connect'))}"
 
 
 def ensure(settings: Settings, report: OnEvent) -> None:
     """Build the jars if the cache lacks them; raise `StackError` when Maven is missing or fails."""
-    target = folder(settings)
+    target = find_folder(settings)
     if not target.is_dir():
         with lock(settings.cache / "lock", _BUILD_S):
             if not target.is_dir():  # another liq may have built it while we waited

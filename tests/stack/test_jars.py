@@ -11,7 +11,7 @@ import pytest
 from liq.common import files
 from liq.config import Settings
 from liq.errors import StackError
-from liq.stack import resolve
+from liq.stack import jars
 from liq.stack.service import ignore_event
 from support.homes import ODD
 
@@ -53,15 +53,15 @@ def runs(maven: Path) -> int:
 
 def test_maven_runs_once_and_never_again(maven: Path, settings: Settings) -> None:
     events: list[tuple[str, str]] = []
-    resolve.ensure(settings, lambda *event: events.append(event))
-    assert (resolve.folder(settings) / "kafka").is_dir()
+    jars.ensure(settings, lambda *event: events.append(event))
+    assert (jars.find_folder(settings) / "kafka").is_dir()
     assert ("maven", "downloaded 1 jars: kafka-clients-1.jar") in events
-    resolve.ensure(settings, ignore_event)
+    jars.ensure(settings, ignore_event)
     assert runs(maven) == 1
     assert sorted(path.name for path in settings.cache.iterdir()) == [
         "lock",
         "maven.log",
-        resolve.folder(settings).name,
+        jars.find_folder(settings).name,
     ]
 
 
@@ -69,23 +69,23 @@ def test_maven_runs_once_and_never_again(maven: Path, settings: Settings) -> Non
 def test_maven_gets_paths_that_it_cannot_misread(name: str, maven: Path, tmp_path: Path) -> None:
     maven.write_text(MAVEN + f'for word; do printf "%s\\n" "$word" >> {maven}.words; done')
     settings = Settings.load(home=tmp_path, cache=tmp_path / name)
-    resolve.ensure(settings, ignore_event)
+    jars.ensure(settings, ignore_event)
     words = Path(f"{maven}.words").read_text().splitlines()
     paths = [word.partition("=")[2] for word in words if word.startswith("-Dliq.")]
     assert len(paths) == 2
-    assert all(map(resolve.is_plain, map(Path, paths)))
-    assert (resolve.folder(settings) / "kafka").is_dir()
+    assert all(map(jars.is_plain, map(Path, paths)))
+    assert (jars.find_folder(settings) / "kafka").is_dir()
     assert {each.name for each in settings.cache.iterdir()} == {
         "lock",
         "maven.log",
-        resolve.folder(settings).name,
+        jars.find_folder(settings).name,
     }
 
 
 def test_two_at_once_build_once(maven: Path, settings: Settings) -> None:
-    code = "from liq.stack import resolve; from liq.stack.service import ignore_event;"
+    code = "from liq.stack import jars; from liq.stack.service import ignore_event;"
     code += "from liq.config import Settings;"
-    code += "resolve.ensure(Settings.load(), ignore_event)"
+    code += "jars.ensure(Settings.load(), ignore_event)"
     environment = os.environ | settings.environ()
     both = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
     assert [each.wait() for each in both] == [0, 0]
@@ -97,7 +97,7 @@ def test_failure_names_reason_and_log_and_leaves_nothing_behind(
 ) -> None:
     maven.write_text(FAILING)
     with pytest.raises(StackError) as caught:
-        resolve.ensure(settings, ignore_event)
+        jars.ensure(settings, ignore_event)
     assert "project y: Connection refused" in str(caught.value)
     assert str(settings.cache / "maven.log") in str(caught.value)
     assert "Scanning" in (settings.cache / "maven.log").read_text()
@@ -110,9 +110,9 @@ def test_unused_folders_go_and_the_latest_used_stay(maven: Path, settings: Setti
         folder = settings.cache / f"stack-{age}"
         folder.mkdir()
         os.utime(folder, (1e9 - age, 1e9 - age))
-    resolve.ensure(settings, ignore_event)
+    jars.ensure(settings, ignore_event)
     left = {path.name for path in settings.cache.glob("stack-*")}
-    assert left == {"stack-0", "stack-1", "stack-2", resolve.folder(settings).name}
+    assert left == {"stack-0", "stack-1", "stack-2", jars.find_folder(settings).name}
 
 
 def test_the_name_of_a_jar_follows_the_sources_of_maven_and_nothing_else(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_the_name_of_a_jar_follows_the_sources_of_maven_and_nothing_else(tmp_pat
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-        return resolve.fingerprint(tmp_path)
+        return jars.fingerprint(tmp_path)
 
     first = write("pom.xml", "1")
     for irrelevant in ("altliqs.json", "sink/src/test/java/T.java", "sink/target/classes/A.class"):
@@ -131,7 +131,7 @@ def test_the_name_of_a_jar_follows_the_sources_of_maven_and_nothing_else(tmp_pat
 
 
 def test_the_shipped_sources_have_a_name() -> None:
-    assert len(resolve.fingerprint(files.find_asset("connect"))) == 16
+    assert len(jars.fingerprint(files.find_asset("connect"))) == 16
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
 
 
 def test_the_java_of_this_machine_will_do() -> None:
-    resolve.check_java()
+    jars.check_java()
 
 
 @pytest.mark.parametrize(
@@ -156,13 +156,13 @@ def test_the_java_of_this_machine_will_do() -> None:
 )
 def test_new_enough_java(program: Program, version: str) -> None:
     program("java", f"echo '{version}' >&2")
-    resolve.check_java()
+    jars.check_java()
 
 
 @pytest.mark.usefixtures("program")
 def test_missing_java_names_the_package_to_install() -> None:
     with pytest.raises(StackError, match="java is not on the PATH; install a JDK 17"):
-        resolve.check_java()
+        jars.check_java()
 
 
 @pytest.mark.parametrize(
@@ -172,18 +172,18 @@ def test_missing_java_names_the_package_to_install() -> None:
 def test_old_java_is_named_with_its_version(program: Program, version: str, number: int) -> None:
     program("java", f"echo '{version}' >&2")
     with pytest.raises(StackError, match=f"is Java {number}, but Kafka needs 17"):
-        resolve.check_java()
+        jars.check_java()
 
 
 @pytest.mark.parametrize("line", ["exit 1", "echo nonsense"])
 def test_java_that_does_not_run_or_talk(program: Program, line: str) -> None:
     program("java", line)
     with pytest.raises(StackError, match="install a JDK 17"):
-        resolve.check_java()
+        jars.check_java()
 
 
 def test_missing_maven_names_the_package_to_install(program: Program) -> None:
     with pytest.raises(StackError, match="mvn is not on the PATH; install Maven"):
-        resolve.maven()
+        jars.maven()
     program("mvn", "")
-    assert resolve.maven().endswith("/mvn")
+    assert jars.maven().endswith("/mvn")

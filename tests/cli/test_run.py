@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from liq import stack as local
-from liq.cli import session
-from liq.cli.session import RunSource
+from liq.cli import run
+from liq.cli.run import RunSource
 from liq.config import Settings
 from liq.errors import ConfigError, FeedError
 from liq.ingest.simulator.server import Simulator
@@ -99,9 +99,7 @@ async def test_auto_takes_a_live_exchange_where_one_answers(
     async with Simulator(settings=own) as simulator:
         monkeypatch.setitem(VENUES, "here", replace(BINANCE_USDM, url=simulator.url))
         for source in (RunSource.AUTO, RunSource.LIVE):
-            assert (
-                await asyncio.to_thread(session.choose_source, source, ["here"]) is RunSource.LIVE
-            )
+            assert await asyncio.to_thread(run.choose_source, source, ["here"]) is RunSource.LIVE
 
 
 def test_without_an_exchange_auto_simulates_and_live_names_the_exchange_it_tried(
@@ -109,13 +107,13 @@ def test_without_an_exchange_auto_simulates_and_live_names_the_exchange_it_tried
 ) -> None:
     url = f"ws://127.0.0.1:{own.simulator_port}/ws"
     monkeypatch.setitem(VENUES, "away", replace(BINANCE_USDM, url=url))
-    assert session.choose_source(RunSource.AUTO, ["away"]) is RunSource.SIMULATOR
-    assert session.choose_source(RunSource.SIMULATOR, ["away"]) is RunSource.SIMULATOR
+    assert run.choose_source(RunSource.AUTO, ["away"]) is RunSource.SIMULATOR
+    assert run.choose_source(RunSource.SIMULATOR, ["away"]) is RunSource.SIMULATOR
     with pytest.raises(FeedError, match=rf"{url}.*--feed simulator"):
-        session.choose_source(RunSource.LIVE, ["away"])
+        run.choose_source(RunSource.LIVE, ["away"])
 
 
 def test_an_unknown_venue_starts_nothing(own: Settings) -> None:
     with pytest.raises(ConfigError, match="unknown venue 'mtgox'"):
-        session.run(own, venues=["mtgox"])
+        run.run(own, venues=["mtgox"])
     assert processes(own) == {}
