@@ -54,12 +54,12 @@ def faults(settings: Settings, total: int) -> dict[str, float]:
 
 
 def rows(settings: Settings) -> int:
-    """Return how many rows there are, 0 while QuestDB is away."""
+    """Return how many rows there are, 0 while QuestDB is unreachable."""
     return _count(settings, "count()")
 
 
 def events(settings: Settings, until: int | None = None) -> int:
-    """Return how many different events there are, due ``until`` then; 0 while QuestDB is away."""
+    """Return how many different events, due ``until`` then, exist; 0 if QuestDB is unreachable."""
     return _count(settings, "count_distinct(event_id)", "" if until is None else f"ts <= {until}")
 
 

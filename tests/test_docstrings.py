@@ -163,3 +163,16 @@ def test_no_example_is_skipped() -> None:
 def test_each_example_shows_a_result() -> None:
     silent = [name for name, test in EXAMPLES.items() if not any(one.want for one in test.examples)]
     assert not silent
+
+
+ENTRY = re.compile(r"^ {4}[\w*`.]+: [a-z].*", re.MULTILINE)  # of Args and Raises
+
+
+def test_a_descriptions_first_letter_is_a_capital() -> None:
+    sections = {
+        (name, entry)
+        for name, text, _, _ in docstrings()
+        for section in re.findall(r"^(?:Args|Raises):\n((?: {4}.*\n?)+)", text, re.MULTILINE)
+        for entry in ENTRY.findall(section)
+    }
+    assert not sections

@@ -210,7 +210,7 @@ async def test_malformed_message_in_the_topic_is_dead_lettered_by_the_sink(
 
 
 @pytest.mark.timeout(240)
-async def test_questdb_away_for_30_s_under_load_loses_and_doubles_nothing(
+async def test_questdb_down_for_30_s_under_load_loses_and_doubles_nothing(
     pipeline: Settings, tmp_path: Path
 ) -> None:
     plan = Schedule(rate=500, seed=5, count=20_000, ledger=tmp_path / "ledger")

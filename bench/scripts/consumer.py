@@ -1,7 +1,8 @@
 """In place of a sink: kafka-python's consumer that inserts what it polls through psycopg.
 
 An honest one: each poll is one transaction, offsets are committed once its rows are stored, and
-while QuestDB is away it tries again. ``python -m bench.scripts.consumer`` with liq's settings.
+while QuestDB is unreachable it tries again. Run ``python -m bench.scripts.consumer`` with liq's
+settings.
 """
 
 import time

@@ -7,16 +7,16 @@
     ├── RejectedMessage     a venue's message cannot become a record (it is dead-lettered)
     ├── FeedError           an exchange websocket cannot be reached or kept
     ├── RecordingError      a recording cannot be written or read
-    ├── KafkaError          the broker is away or refused a request
+    ├── KafkaError          the broker is unreachable or refused a request
     ├── JournalError        the disk does not keep what Kafka has not acknowledged
     ├── DeadLetterError     there is no such dead letter
-    ├── ConnectError        Kafka Connect is away or refused a configuration
-    ├── QuestDBError        QuestDB is away or refused a statement
+    ├── ConnectError        Kafka Connect is unreachable or refused a configuration
+    ├── QuestDBError        QuestDB is unreachable or refused a statement
     │   ├── QuestDBAwayError    it cannot be reached, or closed the connection
     │   │   └── QuestDBLoginError   it refuses the user or the password
     │   ├── QuestDBMemoryError  a statement needs more memory than QuestDB may take
     │   └── QuestDBTimeoutError it took too long, or does not answer
-    ├── ApiError            the HTTP API is away or refused a request
+    ├── ApiError            the HTTP API is unreachable or refused a request
     ├── QueryError          an unknown query key, or a wrong parameter
     ├── ExportError         a result or a report cannot be written to a file
     ├── RuleError           an alert rule cannot be used
@@ -78,7 +78,7 @@ class RecordingError(LiqError):
 
 
 class KafkaError(LiqError):
-    """The broker is away or refused a request."""
+    """The broker is unreachable or refused a request."""
 
 
 class JournalError(LiqError):
@@ -90,11 +90,11 @@ class DeadLetterError(LiqError):
 
 
 class ConnectError(LiqError):
-    """Kafka Connect is away or refused a configuration."""
+    """Kafka Connect is unreachable or refused a configuration."""
 
 
 class QuestDBError(LiqError):
-    """QuestDB is away or refused a statement."""
+    """QuestDB is unreachable or refused a statement."""
 
 
 class QuestDBAwayError(QuestDBError):
@@ -114,7 +114,7 @@ class QuestDBTimeoutError(QuestDBError):
 
 
 class ApiError(LiqError):
-    """The HTTP API is away or refused a request."""
+    """The HTTP API is unreachable or refused a request."""
 
 
 class QueryError(LiqError):

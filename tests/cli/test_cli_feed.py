@@ -75,7 +75,7 @@ def test_one_url_is_one_venue_s() -> None:
     assert "--url" in str(result.exception)
 
 
-def test_a_broker_that_is_away_is_one_line(unused_tcp_port: int, tmp_path: Path) -> None:
+def test_a_broker_that_is_unreachable_is_one_line(unused_tcp_port: int, tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path, kafka_port=unused_tcp_port)
     with running(settings, "-m", "liq", "produce") as producer:
         output, _ = producer.communicate(timeout=PATIENCE_S)

@@ -188,7 +188,7 @@ def test_a_server_that_is_no_worker_gives_no_topics(body: bytes) -> None:
             thread.join()
 
 
-def test_a_worker_that_is_away_says_nothing_of_topics(unused_tcp_port: int) -> None:
+def test_a_worker_that_is_unreachable_says_nothing_of_topics(unused_tcp_port: int) -> None:
     assert connect.describe_unread(Settings(connect_port=unused_tcp_port), [LIQUIDATIONS]) == ""
 
 

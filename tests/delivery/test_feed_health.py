@@ -116,7 +116,7 @@ def test_a_planned_reconnection_is_none(own: Settings) -> None:
     assert gaps(own, 0, 20) == []
 
 
-def test_a_producer_that_was_away_leaves_a_gap(own: Settings) -> None:
+def test_a_producer_that_was_down_leaves_a_gap(own: Settings) -> None:
     insert(own, [report(second) for second in (*range(10), *range(30, 40))])
     assert gaps(own, 0, 40) == [("okx", 9, 30)]
     assert gaps(own, -60, 40) == [("okx", -60, 0), ("okx", 9, 30)]
@@ -124,7 +124,7 @@ def test_a_producer_that_was_away_leaves_a_gap(own: Settings) -> None:
     assert gaps(own, 100, 160) == [("okx", 100, 160)]
 
 
-def test_a_feed_is_missed_however_long_it_has_been_away(own: Settings) -> None:
+def test_a_feed_is_missed_however_long_it_has_been_disconnected(own: Settings) -> None:
     insert(own, [report(second) for second in range(180)])
     insert(own, [report(second, exchange="gate", connected=False, messages=0) for second in (0, 1)])
     hour = 3600

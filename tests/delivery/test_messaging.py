@@ -170,7 +170,7 @@ def outage(
 
 @pytest.mark.stack
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-async def test_broker_away_is_seen_and_loses_nothing_unless_one_gives_up(
+async def test_an_unreachable_broker_is_seen_and_loses_nothing_unless_one_gives_up(
     broker: Settings, outage: Callable[[], AbstractContextManager[None]]
 ) -> None:
     stream = liquidations()
@@ -217,7 +217,7 @@ async def test_killed_publishers_lose_nothing_they_took_broker_or_not(
     outage: Callable[[], AbstractContextManager[None]],
     tmp_path: Path,
 ) -> None:
-    """One is killed while Kafka answers, one while it is away; each heir delivers what was left."""
+    """One is killed while Kafka answers, one while not; each heir delivers what was left."""
     ledger = tmp_path / "ledger"
     program = ("-m", "support.steady_publisher")
 
@@ -247,7 +247,7 @@ async def test_killed_publishers_lose_nothing_they_took_broker_or_not(
         assert set(found) >= set(sent)
         return found
 
-    # Connect takes its time to find a broker that was away
+    # Connect takes its time to find a broker that was unreachable
     found = await asyncio.to_thread(eventually, stored)
     assert len(found) == len(set(found))
     assert len(set(found) - set(sent)) <= 22  # taken in the moment of the kill, not written down
@@ -256,7 +256,7 @@ async def test_killed_publishers_lose_nothing_they_took_broker_or_not(
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-async def test_a_full_journal_disk_holds_publishing_back_only_while_kafka_is_away(
+async def test_a_full_journal_disk_holds_publishing_back_only_while_kafka_is_unreachable(
     kind: str,
     broker: Settings,
     outage: Callable[[], AbstractContextManager[None]],

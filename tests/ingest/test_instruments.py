@@ -97,7 +97,7 @@ def test_an_old_cache_is_refreshed(exchange: Exchange, settings: Settings) -> No
     assert load(venue, settings).origin is Origin.REST
 
 
-def test_an_old_cache_serves_while_the_venue_is_away(
+def test_an_old_cache_serves_while_the_venue_is_unreachable(
     exchange: Exchange, settings: Settings
 ) -> None:
     venue = exchange.serve("gate")

@@ -205,12 +205,12 @@ async def test_okx_is_polled_over_rest() -> None:
 
 async def test_an_error_of_the_handler_ends_the_cryptofeed_feed() -> None:
     async def handle(*_frame: Any) -> None:
-        raise RuntimeError("Kafka is away")
+        raise RuntimeError("Kafka is unreachable")
 
     async with Exchange(recording("deribit")[0]).running() as exchange:
         feed = through_cryptofeed("deribit", exchange.port)(handle)
         async with asyncio.timeout(PATIENCE_S):
-            with pytest.raises(RuntimeError, match="Kafka is away"):
+            with pytest.raises(RuntimeError, match="Kafka is unreachable"):
                 await feed.run()
 
 

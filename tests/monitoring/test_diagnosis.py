@@ -111,10 +111,10 @@ def test_servers_that_hang_are_named_in_a_few_seconds(
 
 
 @pytest.mark.stack
-def test_servers_that_are_away_are_named(pipeline: Settings) -> None:
+def test_servers_that_are_unreachable_are_named(pipeline: Settings) -> None:
     away = pipeline.model_copy(update=find_free_ports())
     assert found(away) == [
-        (Part.QUESTDB, "QuestDB is away"),
+        (Part.QUESTDB, "QuestDB is unreachable"),
         (Part.KAFKA, "Kafka does not answer"),
         (Part.CONNECT, "Kafka Connect does not answer"),
     ]
@@ -122,7 +122,7 @@ def test_servers_that_are_away_are_named(pipeline: Settings) -> None:
 
 
 @pytest.mark.stack
-def test_a_refused_password_is_no_questdb_that_is_away(pipeline: Settings) -> None:
+def test_a_refused_password_is_no_questdb_that_is_unreachable(pipeline: Settings) -> None:
     wrong = pipeline.model_copy(update={"questdb_reader_password": SecretStr("wrong")})
     [problem] = diagnosis.find_problems(wrong)
     assert problem[:2] == (Part.QUESTDB, "QuestDB refuses the password")
@@ -130,7 +130,7 @@ def test_a_refused_password_is_no_questdb_that_is_away(pipeline: Settings) -> No
 
 
 @pytest.mark.stack
-def test_one_broker_of_several_that_is_away_is_named(stack: Settings) -> None:
+def test_one_broker_of_several_that_is_unreachable_is_named(stack: Settings) -> None:
     port = find_free_ports()["kafka_port"]
     both = f"{stack.kafka_bootstrap},127.0.0.1:{port}"
     some = stack.model_copy(update={"kafka_brokers": both})

@@ -89,7 +89,7 @@ def test_a_repair_that_fails_stops_no_other_repair(pipeline: Settings) -> None:
     eventually(lambda: seen(pipeline).lag == 0)
 
 
-def test_a_part_that_is_away_does_not_hide_the_others(pipeline: Settings) -> None:
+def test_a_part_that_is_unreachable_does_not_hide_the_others(pipeline: Settings) -> None:
     ports = find_free_ports()
     for port, lost in (
         ("kafka_port", "partitions"),

@@ -101,7 +101,7 @@ def _reports_of_window(world: World, values: Values) -> pd.DataFrame:
 
 
 def _expected(world: World, values: Values) -> pd.DataFrame:
-    """Return those of `_reporting` that are missed when they are away."""
+    """Return those of `_reporting` that are missed when they are disconnected."""
     return _of_venues(_reporting(world, values))
 
 
@@ -134,7 +134,7 @@ def _lost(world: World, values: Values) -> pd.DataFrame:
 
 
 def _gaps(reports: pd.DataFrame, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield when a feed was away: from its last message before a fault to the first after it.
+    """Yield when a feed was missing: from its last message before a fault to the first after it.
 
     A fault is a report of a lost connection, one after a stop, and more than five
     seconds without any. A stop while connected is as good as a message.

@@ -213,7 +213,7 @@ def test_a_rule_that_can_hardly_fire_is_reported(own: Settings, tmp_path: Path) 
     assert "no row has the base 'NOPE'" in finding.notes[0]
 
 
-def test_a_questdb_that_is_away_is_reported_by_the_query_alone(unused_tcp_port: int) -> None:
+def test_a_questdb_that_is_unreachable_is_reported_by_the_query_alone(unused_tcp_port: int) -> None:
     settings = Settings(questdb_pg_port=unused_tcp_port)
     query = queries.find("totals", settings)
     values = queries.resolve(query, {"bases": "btc"})

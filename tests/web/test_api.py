@@ -330,7 +330,7 @@ def test_a_refused_password_is_reported_with_its_fix(stack: Settings) -> None:
     assert "set LIQ_QUESTDB_READER_PASSWORD" in error
 
 
-def test_while_questdb_is_away_the_error_names_the_fix(offline: Settings) -> None:
+def test_while_questdb_is_unreachable_the_error_names_the_fix(offline: Settings) -> None:
     client = api.create_app(offline).test_client()
     for path in ("/totals", "/latest_timestamp", "/feed_health"):
         response = client.get(path)

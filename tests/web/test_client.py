@@ -72,7 +72,7 @@ def test_all_pages_are_read_as_one(served: Settings, monkeypatch: pytest.MonkeyP
     assert frame.attrs == expected.attrs
 
 
-def test_an_api_that_is_away_is_reported_with_the_fix(tmp_path: Path) -> None:
+def test_an_api_that_is_unreachable_is_reported_with_the_fix(tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path, **find_free_ports())
     with (
         closing(ApiClient(settings)) as client,

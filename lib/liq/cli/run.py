@@ -53,18 +53,18 @@ def run(
     `liq.stack.down` stops everything.
 
     Args:
-        settings: of the stack; the current settings by default.
-        source: live exchanges or the simulator.
-        venues: exchanges, or ``all``; Binance USD-M by default.
-        rate: liquidations per second of a simulated exchange.
-        prices: whether to publish mark prices too.
-        extras: optional services.
-        progress: is called with a service and its latest event.
+        settings: Settings of the stack; the current ones by default.
+        source: Live exchanges or the simulator.
+        venues: Exchanges, or ``all``; Binance USD-M by default.
+        rate: Liquidations per second of a simulated exchange.
+        prices: Whether to publish mark prices too.
+        extras: Optional services.
+        progress: Called with a service and its latest event.
 
     Raises:
-        StackError: a service does not start.
-        ConfigError: a venue is unknown.
-        FeedError: a live source was requested and cannot be reached.
+        StackError: A service does not start.
+        ConfigError: A venue is unknown.
+        FeedError: A live source was requested and cannot be reached.
     """
     settings = settings or current_settings()
     venues = resolve_names(venues or apps.DEFAULT_VENUES)
@@ -101,7 +101,7 @@ def choose_source(source: RunSource, venues: Sequence[str]) -> RunSource:
     """Return ``live`` or ``simulator``, which for ``auto`` depends on the venues' websockets.
 
     Raises:
-        FeedError: a live source was requested and cannot be reached.
+        FeedError: A live source was requested and cannot be reached.
     """
     if source is RunSource.SIMULATOR:
         return source

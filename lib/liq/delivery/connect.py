@@ -88,7 +88,7 @@ def ensure(
     reach QuestDB.
 
     Raises:
-        ConnectError: The sink has another topic or table, Connect is away or refuses the
+        ConnectError: The sink has another topic or table, Connect is unreachable or refuses the
             configuration, or the sink does not run after ``timeout`` seconds.
     """
     settings = settings or current_settings()
@@ -135,7 +135,7 @@ def build_configuration(
     """Return a sink's configuration: ``connect/altliqs.json`` with stream and settings filled in.
 
     The password in it is a reference that the worker resolves. Raises `ConnectError` when the file
-    cannot be used, or when Connect, asked for its plugins, is away or has no sink for QuestDB.
+    cannot be used, when Connect is unreachable, or when it has no sink for QuestDB.
     """
     settings = settings or current_settings()
     described, columns = _described(), stream.columns()
@@ -160,7 +160,7 @@ def build_configuration(
 def read_status(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> ConnectorStatus:
     """Return the state of the sink and its tasks.
 
-    Raises `ConnectError` when Connect is away, or does not answer within 10 seconds.
+    Raises `ConnectError` when Connect is unreachable, or does not answer within 10 seconds.
     """
     settings = settings or current_settings()
     path = f"{_path(settings, stream)}/status"
@@ -174,7 +174,8 @@ def read_statuses(
 ) -> list[ConnectorStatus]:
     """Return the states of the streams' sinks, asked for in one request.
 
-    Raises `ConnectError` when Connect is away, busy, or takes longer than ``timeout`` seconds.
+    Raises `ConnectError` when Connect is unreachable or busy, or takes longer than ``timeout``
+    seconds.
     """
     found = _connectors(settings, "status", timeout)
     names = (stream.connector(settings) for stream in streams)
@@ -184,7 +185,7 @@ def read_statuses(
 def describe_unread(settings: Settings, streams: Iterable[Stream]) -> str:
     """Return a warning if no sink into QuestDB, whatever its name, reads a stream's topic, or "".
 
-    The text is empty too if the worker is away or does not answer within 2 seconds.
+    The text is empty too if the worker is unreachable or does not answer within 2 seconds.
     """
     try:
         found = _connectors(settings, "info", _GLANCE_S)
@@ -238,7 +239,7 @@ def _status(name: str, found: Any) -> ConnectorStatus:
 def restart(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> None:
     """Restart the failed parts of the sink only.
 
-    Raises `ConnectError` when Connect is away or the sink is not registered.
+    Raises `ConnectError` when Connect is unreachable or the sink is not registered.
     """
     settings = settings or current_settings()
     parts = {"includeTasks": "true", "onlyFailed": "true"}
@@ -246,7 +247,7 @@ def restart(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> 
 
 
 def remove(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> None:
-    """Unregister the sink, if it is registered. Raises `ConnectError` when Connect is away."""
+    """Unregister the sink, if it is registered. Raises `ConnectError` if Connect is unreachable."""
     settings = settings or current_settings()
     _request(settings, "DELETE", _path(settings, stream), missing_ok=True)
 

@@ -103,7 +103,7 @@ class Producer:
         record: A folder for the raw frames; they are not recorded by default.
         rotation: The size, age and number of recorded files, see `liq.ingest.recording`.
         through: Whether liq's own feed or cryptofeed connects.
-        settings: Of the stack; the current settings by default.
+        settings: Settings of the stack; the current ones by default.
 
     Example:
         >>> import asyncio
@@ -150,7 +150,7 @@ class Producer:
     async def start(self) -> None:
         """Load the contracts, connect to Kafka, then receive in the background.
 
-        Does nothing when running. The websocket may be away: it is retried until it answers, and
+        Does nothing when running. An unreachable websocket is retried until it answers, and
         `status` says so.
 
         Raises:

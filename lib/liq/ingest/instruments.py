@@ -99,7 +99,7 @@ def load_snapshot(venue: Venue) -> ListedInstruments | None:
 def fetch(venue: Venue) -> list[Instrument]:
     """Request the contracts from the venue's REST API.
 
-    Raises `FeedError` if it is away or its answer is undocumented.
+    Raises `FeedError` if it is unreachable or its answer is undocumented.
     """
     try:
         with http.within(_ALL_S):

@@ -122,7 +122,7 @@ def describe_failure(error: QuestDBError) -> Problem:
     """Return the fault of QuestDB that ``error`` shows."""
     kinds = {
         QuestDBLoginError: "QuestDB refuses the password",
-        QuestDBAwayError: "QuestDB is away",
+        QuestDBAwayError: "QuestDB is unreachable",
         QuestDBTimeoutError: "QuestDB does not answer",
         QuestDBError: "QuestDB fails",
     }

@@ -55,7 +55,7 @@ class Flow:
 class Pipeline:
     """All flows, the letters not redriven among the `NEWEST` dead letters, and skipped reports.
 
-    ``letters`` is None while Kafka is away, ``passed`` (within the hour) while QuestDB is away.
+    ``letters`` is None while Kafka is unreachable, ``passed`` (within the hour) while QuestDB is.
     """
 
     flows: Sequence[Flow]

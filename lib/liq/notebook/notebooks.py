@@ -32,14 +32,14 @@ def run(
     """Run a notebook in its own kernel and return it with its outputs.
 
     Args:
-        notebook: the name of a shipped notebook (``"02-explore"``) or a path.
-        parameters: replace the defaults of the ``parameters`` cell.
-        timeout: maximum seconds of a cell.
-        settings: passed to the kernel by its environment; the current settings by default.
-        progress: whether to show a progress bar.
+        notebook: The name of a shipped notebook (``"02-explore"``) or a path.
+        parameters: Replace the defaults of the ``parameters`` cell.
+        timeout: Maximum seconds of a cell.
+        settings: Passed to the kernel by its environment; the current settings by default.
+        progress: Whether to show a progress bar.
 
     Raises:
-        NotebookError: there is no ``parameters`` cell, a parameter is unknown, or a cell fails or
+        NotebookError: There is no ``parameters`` cell, a parameter is unknown, or a cell fails or
             exceeds ``timeout``.
 
     Example:
@@ -95,7 +95,7 @@ def read_defaults(notebook: str | Path) -> dict[str, str]:
     """Return a notebook's parameters: names, and defaults as source text.
 
     Raises:
-        NotebookError: no cell is tagged ``parameters``.
+        NotebookError: No cell is tagged ``parameters``.
     """
     path = find(notebook)
     if not any("parameters" in cell.metadata.get("tags", ()) for cell in _read_cells(path)):

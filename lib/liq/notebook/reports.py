@@ -69,13 +69,13 @@ class Report:
     The same ``until`` gives the same row hashes, unless rows have arrived late.
 
     Args:
-        window: how far back, e.g. ``"1d"``.
-        until: end of the window, ISO 8601 in UTC; now by default.
-        settings: of the stack; the current settings by default.
+        window: How far back, e.g. ``"1d"``.
+        until: End of the window, ISO 8601 in UTC; now by default.
+        settings: Settings of the stack; the current ones by default.
 
     Raises:
-        QueryError: the window is invalid.
-        LiqError: a query fails, as in `liq.hit`.
+        QueryError: The window is invalid.
+        LiqError: A query fails, as in `liq.hit`.
 
     Example:
         report = Report("7d")
@@ -114,10 +114,10 @@ class Report:
         """Return a chart of a query's rows.
 
         Args:
-            draw: the chart, e.g. `liq.charts.bars`.
-            key: the query.
-            bars: maximum number of buckets, approximately.
-            params: further parameters of the query.
+            draw: The chart, e.g. `liq.charts.bars`.
+            key: The query.
+            bars: Maximum number of buckets, approximately.
+            params: Further parameters of the query.
         """
         query = queries.find(key, self._settings)
         if "bucket" in query.params:
@@ -174,19 +174,19 @@ def write(
     """Run the notebook ``report`` and write its outputs to the HTML file ``out``.
 
     Args:
-        out: the file.
-        window: how far back, e.g. ``"1d"``.
-        until: end of the window, ISO 8601 in UTC; now by default.
-        settings: of the stack; the current settings by default.
-        progress: whether to show a progress bar.
+        out: The file.
+        window: How far back, e.g. ``"1d"``.
+        until: End of the window, ISO 8601 in UTC; now by default.
+        settings: Settings of the stack; the current ones by default.
+        progress: Whether to show a progress bar.
 
     Returns:
         The path of the file.
 
     Raises:
-        QueryError: the window is invalid.
-        NotebookError: a cell fails.
-        ExportError: the file cannot be written.
+        QueryError: The window is invalid.
+        NotebookError: A cell fails.
+        ExportError: The file cannot be written.
     """
     from nbconvert import HTMLExporter  # noqa: PLC0415 - takes a second to import
 

@@ -23,8 +23,8 @@ def load_first_picture(window: str = "1h", settings: Settings | None = None) -> 
     ``attrs["origin"]`` describes the origin of the prints.
 
     Args:
-        window: how far back.
-        settings: of the stack; the current settings by default.
+        window: How far back.
+        settings: Settings of the stack; the current ones by default.
     """
     try:
         frame = queries.hit("liquidations_by_bucket", window=window, settings=settings)

@@ -34,7 +34,7 @@ def match_stored(query: Query, values: Mapping[str, Any], settings: Settings) ->
     """Return ``values`` with names as rows have them, where the match is unambiguous.
 
     It queries QuestDB only for names that it has not seen lately. It raises nothing: if QuestDB is
-    away, the query itself raises.
+    unreachable, the query itself raises.
     """
     found, notes = dict(values), []
     for name, param in query.params.items():

@@ -75,7 +75,7 @@ def hit(key: str, /, *, settings: Settings | None = None, **params: Any) -> "pd.
     Raises:
         QueryError: The key or a parameter is unknown, or a value is out of range. The message
             lists the valid ones.
-        QuestDBError: QuestDB is away.
+        QuestDBError: QuestDB is unreachable.
 
     Example:
         >>> top = liq.hit("top_symbols", window="1h")

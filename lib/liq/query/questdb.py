@@ -140,8 +140,9 @@ def fetch(
     when a value is null), DOUBLE ``float64``, strings ``str``. The server gives up after
     ``timeout`` seconds, or this call a second later. Safe to call from any thread.
 
-    Raises `QuestDBError` when QuestDB is away or refuses the statement, as `QuestDBLoginError` when
-    it refuses the password, and as `QuestDBTimeoutError` when it has given up or does not answer.
+    Raises `QuestDBError` when QuestDB is unreachable or refuses the statement, as
+    `QuestDBLoginError` when it refuses the password, and as
+    `QuestDBTimeoutError` when it has given up or does not answer.
     """
     login, deadline = _Login.reader(settings or current_settings(), timeout), _Deadline.of(timeout)
     with _pool.place(login, deadline):
@@ -184,7 +185,7 @@ def read_version(table: str, settings: Settings | None = None) -> str:
 def check_logins(settings: Settings | None = None) -> None:
     """Log in as the reader and as the admin, on new connections.
 
-    Raises `QuestDBLoginError` when QuestDB refuses one of them, `QuestDBError` when it is away.
+    Raises `QuestDBLoginError` if QuestDB refuses one of them, `QuestDBError` if it is unreachable.
     """
     settings = settings or current_settings()
     for login in (_Login.reader(settings, _STATE_S), _Login.admin(settings, _STATE_S)):

@@ -176,7 +176,7 @@ class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unk
     reconnects   int         connections after the first, since the row before
     lag          float|None  seconds between the newest liquidation and its receipt, of those
                              since the row before; null when there was none
-    queued       int         messages that wait for Kafka: many when the broker is slow or away
+    queued       int         messages that wait for Kafka: many if the broker is slow or unreachable
     passed       int         reports of liquidations that were skipped on purpose, since the row
                              before
     too_old      int         reports among them that were too old at receipt: if that goes on, our

@@ -45,7 +45,7 @@ def provision(settings: Settings | None = None, *, repoint: bool = False) -> Non
     """Create topics, tables and sinks in servers that run already, e.g. those of docker-compose.
 
     Safe to repeat. ``repoint`` lets it change the topic or the table of a sink that is there.
-    Raises the error of the server that is away or refuses.
+    Raises the error of the server that is unreachable or refuses.
     """
     settings = settings or current_settings()
     _create_topics(settings)

@@ -202,7 +202,7 @@ class Supervisor:
     def _check_sinks(self) -> None:
         from liq.delivery import connect  # noqa: PLC0415 - loads while the servers start
 
-        with contextlib.suppress(ConnectError):  # away or starting: that is its process's matter
+        with contextlib.suppress(ConnectError):  # unreachable or starting: its process's matter
             for stream in STREAMS:
                 name = f"sink {stream.connector(self._settings)}"
                 failures = connect.read_status(self._settings, stream).failures

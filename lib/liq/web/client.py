@@ -24,7 +24,7 @@ class ApiClient:
     """Connections to the HTTP API; safe to use from many threads.
 
     Args:
-        settings: name the API's address and token; the current settings by default.
+        settings: Name the API's address and token; the current settings by default.
 
     Example:
         ApiClient().hit("totals", window="4h")
@@ -45,11 +45,11 @@ class ApiClient:
         Like `liq.hit` it warns of names that no row has.
 
         Args:
-            key: the endpoint, e.g. ``"totals"``.
-            params: the query's parameters; None or an empty list means not given.
+            key: The endpoint, e.g. ``"totals"``.
+            params: The query's parameters; None or an empty list means not given.
 
         Raises:
-            ApiError: the API cannot be reached, or reports an error.
+            ApiError: The API cannot be reached, or reports an error.
         """
         frame = self.fetch(key, **params)
         queries.warn(frame.attrs.get("notes", ()))

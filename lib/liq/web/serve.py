@@ -35,13 +35,13 @@ def run_dashboard(
     """Serve the dashboard notebook, and the other notebooks as apps, until this process ends.
 
     Args:
-        settings: of the stack; the current settings by default.
-        browser: whether to open the page.
-        tracebacks: whether pages show the notebook's errors, which may contain paths and settings.
-        pool: number of preheated kernels, so that a page opens at once.
+        settings: Settings of the stack; the current ones by default.
+        browser: Whether to open the page.
+        tracebacks: Whether pages show the notebook's errors, which may contain paths and settings.
+        pool: Number of preheated kernels, so that a page opens at once.
 
     Raises:
-        ServeError: the port is taken.
+        ServeError: The port is taken.
     """
     settings = settings or current_settings()
     _check_port(settings.host, settings.dashboard_port, "LIQ_DASHBOARD_PORT")
@@ -67,12 +67,12 @@ def run_lab(
     """Serve JupyterLab until this process ends.
 
     Args:
-        settings: of the stack; the current settings by default.
-        browser: whether to open the page.
-        folder: of the notebooks; by default the checkout's, or copies in ``<home>/notebooks``.
+        settings: Settings of the stack; the current ones by default.
+        browser: Whether to open the page.
+        folder: Notebooks; by default the checkout's, or copies in ``<home>/notebooks``.
 
     Raises:
-        ServeError: the port is taken.
+        ServeError: The port is taken.
     """
     settings = (settings or current_settings()).with_lab_token()
     _check_port(settings.host, settings.lab_port, "LIQ_LAB_PORT")
@@ -106,8 +106,8 @@ def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> 
     """Replace this process by Streamlit with ``dashapp.py``, on loopback since it has no login.
 
     Args:
-        settings: of the stack; the current settings by default.
-        browser: whether to open the page.
+        settings: Settings of the stack; the current ones by default.
+        browser: Whether to open the page.
 
     Raises:
         ServeError: Streamlit is not installed, the host is not loopback, or the port is taken.

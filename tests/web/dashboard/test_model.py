@@ -262,7 +262,9 @@ def test_rows_dated_in_the_future_are_not_fresh(own: Settings) -> None:
         ("connect_port", "Kafka Connect does not answer"),
     ],
 )
-def test_nothing_fresh_names_the_server_that_is_away(own: Settings, port: str, what: str) -> None:
+def test_nothing_fresh_names_the_server_that_is_unreachable(
+    own: Settings, port: str, what: str
+) -> None:
     insert(own, [fresh(100, age=90)])
     model = DashboardModel(own.model_copy(update={port: find_free_ports()[port]}))
     assert after(model, State.STALE) == what

@@ -107,7 +107,7 @@ def check(
 ) -> list[Evaluation]:
     """Evaluate every rule once without raising alerts; ``fired`` adds to the table of alerts.
 
-    Raises `RuleError` if the file cannot be read, `QuestDBError` when QuestDB is away.
+    Raises `RuleError` if the file cannot be read, `QuestDBError` when QuestDB is unreachable.
     """
     settings = settings or current_settings()
     found, faults = load_rules(settings)

@@ -32,11 +32,11 @@ class Binance(BaseExchange):
         self.market = self.market or MARKET  # the names of USD-M contracts need no snapshot
 
     def session(self, path: str) -> "_Session":
-        """See `liq.ingest.simulator.exchange.Exchange`, as for all that follows."""
+        """Return the session of a client at ``path``. Raises `ValueError` for an unknown path."""
         return _Session(path if path not in ("", "/") else self._path, self.market)
 
     def price(self, order: Order) -> str:
-        """That of the fills."""
+        """Return the price of the fills."""
         return order.average_price
 
     def row(self, order: Order, time_ms: int) -> bytes:

@@ -25,19 +25,19 @@ class Bitfinex(BaseExchange):
     whole = False
 
     def session(self, path: str) -> "_Session":
-        """See `liq.ingest.simulator.exchange.Exchange`, as for all that follows."""
+        """Return the session of a client at ``path``. Raises `ValueError` for an unknown path."""
         self.check(path)
         return _Session()
 
     def row(self, order: Order, time_ms: int) -> bytes:
-        """A position is sent twice: when its liquidation starts, and when it is matched."""
+        """Return two rows: one when the liquidation starts, and one when it is matched."""
         return b"%b,%b" % (
             _build_position_row(order, time_ms, 0),
             _build_position_row(order, time_ms, 1),
         )
 
     def malformed(self, _number: int, _order: Order, _time_ms: int) -> bytes:
-        """See `liq.ingest.simulator.exchange.Exchange`."""
+        """Return a row that every parser rejects."""
         return b'["pos","?"]'
 
 

@@ -26,12 +26,12 @@ class Bitmex(BaseExchange):
     """Inverse and linear perpetuals."""
 
     def session(self, path: str) -> "_Session":
-        """See `liq.ingest.simulator.exchange.Exchange`, as for all that follows."""
+        """Return the session of a client at ``path``. Raises `ValueError` for an unknown path."""
         self.check(path)
         return _Session()
 
     def row(self, order: Order, time_ms: int) -> bytes:
-        """There is no time in it."""
+        """Return the JSON of an order, which has no time."""
         return (
             f'{{"orderID":"{_build_id(order, time_ms)}","symbol":"{order.symbol}",'
             f'"side":"{"Sell" if order.closes_long else "Buy"}","price":{order.limit_price},'

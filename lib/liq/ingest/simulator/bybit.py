@@ -29,12 +29,12 @@ class Bybit(BaseExchange):
     cuts_s = 60.0
 
     def session(self, path: str) -> "_Session":
-        """See `liq.ingest.simulator.exchange.Exchange`, as for all that follows."""
+        """Return the session of a client at ``path``. Raises `ValueError` for an unknown path."""
         self.check(path)
         return _Session()
 
     def row(self, order: Order, time_ms: int) -> bytes:
-        """Side is the position's: Buy is a long."""
+        """Return the JSON of an order, with the side of the position: Buy is a long."""
         side = "Buy" if order.closes_long else "Sell"
         return encode(
             {

@@ -26,16 +26,16 @@ class Deribit(BaseExchange):
     cuts_s = 60.0
 
     def session(self, path: str) -> "_Session":
-        """See `liq.ingest.simulator.exchange.Exchange`, as for all that follows."""
+        """Return the session of a client at ``path``. Raises `ValueError` for an unknown path."""
         self.check(path)
         return _Session(self.market[0].symbol)
 
     def price(self, order: Order) -> str:
-        """That of the trade."""
+        """Return the price of the trade."""
         return order.average_price
 
     def row(self, order: Order, time_ms: int) -> bytes:
-        """The direction is the taker's: a maker's liquidation shows the other one."""
+        """Return the JSON of a trade, with the taker's direction, whichever side is liquidated."""
         closing = "sell" if order.closes_long else "buy"
         maker = time_ms % 2 == 1
         return _build_trade(

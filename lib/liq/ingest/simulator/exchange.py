@@ -86,11 +86,11 @@ class BaseExchange:
             raise ValueError(f"no such path {path}; there is {self._path}")
 
     def price(self, order: Order) -> str:
-        """See `Exchange`."""
+        """Return the bankruptcy price."""
         return order.limit_price
 
     def malformed(self, _number: int, _order: Order, _time_ms: int) -> bytes:
-        """See `Exchange`."""
+        """Return a row that every parser rejects."""
         return b'{"liquidation":"?"}'
 
 

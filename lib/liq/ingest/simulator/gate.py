@@ -27,12 +27,12 @@ class Gate(BaseExchange):
     gathers_s = 1.0
 
     def session(self, path: str) -> "_Session":
-        """See `liq.ingest.simulator.exchange.Exchange`, as for all that follows."""
+        """Return the session of a client at ``path``. Raises `ValueError` for an unknown path."""
         self.check(path)
         return _Session()
 
     def row(self, order: Order, time_ms: int) -> bytes:
-        """The sign is the closing order's: a sell, below zero, closes a long."""
+        """Return the JSON of a closing order: a size below zero is a sell and closes a long."""
         return encode(
             {
                 "contract": order.symbol,

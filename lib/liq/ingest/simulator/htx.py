@@ -27,12 +27,12 @@ class Htx(BaseExchange):
     cuts_s = 15.0
 
     def session(self, path: str) -> "_Session":
-        """See `liq.ingest.simulator.exchange.Exchange`, as for all that follows."""
+        """Return the session of a client at ``path``. Raises `ValueError` for an unknown path."""
         self.check(path)
         return _Session()
 
     def row(self, order: Order, time_ms: int) -> bytes:
-        """Volume counts contracts; only linear contracts have a turnover."""
+        """Return the JSON of an order: its volume in contracts, and a turnover if it is linear."""
         [contract] = [one for one in self.market if one.symbol == order.symbol]
         price, size = float(order.limit_price), float(order.quantity) * contract.multiplier
         row = {

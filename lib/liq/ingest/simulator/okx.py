@@ -28,12 +28,12 @@ class Okx(BaseExchange):
     cuts_s = 30.0
 
     def session(self, path: str) -> "_Session":
-        """See `liq.ingest.simulator.exchange.Exchange`, as for all that follows."""
+        """Return the session of a client at ``path``. Raises `ValueError` for an unknown path."""
         self.check(path)
         return _Session(self.market[0].symbol)
 
     def row(self, order: Order, time_ms: int) -> bytes:
-        """Some positions are in one-way mode, which has no side."""
+        """Return the JSON of an order; some positions are in one-way mode, which has no side."""
         return _build_detail(order.closes_long, order.quantity, order.limit_price, time_ms)
 
 

@@ -68,8 +68,8 @@ class QueryLimit:
         """Yield the remaining time, out of ``seconds``, once the query may run.
 
         Raises:
-            ServiceUnavailable: too many queries are waiting.
-            GatewayTimeout: no running query ended in time.
+            ServiceUnavailable: Too many queries are waiting.
+            GatewayTimeout: No running query ended in time.
         """
         with contextlib.ExitStack() as held:
             if not self._all.acquire(blocking=False):
@@ -91,8 +91,8 @@ def create_app(settings: Settings | None = None, endpoints: Iterable[Endpoint] =
     Edits of ``queries.json`` take effect at once.
 
     Args:
-        settings: of the stack; the current settings by default.
-        endpoints: your own; each replaces the query of the same name.
+        settings: Settings of the stack; the current ones by default.
+        endpoints: Your own; each replaces the query of the same name.
 
     Example:
         app = create_app(endpoints=[Endpoint("hello", "A greeting.", rows)])

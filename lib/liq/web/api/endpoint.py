@@ -51,15 +51,15 @@ class Endpoint:
     """The endpoint ``GET /<key>``.
 
     Args:
-        key: the path.
-        description: shown in the API's docs.
-        rows: receives the validated ``params`` by name and returns a DataFrame.
-        params: the parameters by name.
-        columns: describe the result.
-        query: the catalogue's entry, for an endpoint of the catalogue.
+        key: The path.
+        description: Shown in the API's docs.
+        rows: Receives the validated ``params`` by name and returns a DataFrame.
+        params: The parameters by name.
+        columns: Describe the result.
+        query: The catalogue's entry, for an endpoint of the catalogue.
 
     Raises:
-        QueryError: a parameter has a name that the API itself uses.
+        QueryError: A parameter has a name that the API itself uses.
     """
 
     key: str

@@ -34,11 +34,11 @@ def run(settings: Settings | None = None, app: Flask | None = None) -> None:
     """Serve ``app`` until this process ends.
 
     Args:
-        settings: of the stack; the current settings by default.
-        app: from `create_app`; by default the catalogue's queries.
+        settings: Settings of the stack; the current ones by default.
+        app: From `create_app`; by default the catalogue's queries.
 
     Raises:
-        ServeError: the port is taken.
+        ServeError: The port is taken.
     """
     settings = settings or current_settings()
     app = app or create_app(settings)

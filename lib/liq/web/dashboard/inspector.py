@@ -43,7 +43,7 @@ def inspect(key: str, settings: Settings | None = None) -> Inspection:
     """Return the details of the print with this `build_key`.
 
     Raises:
-        QueryError: no row has this key.
+        QueryError: No row has this key.
         QuestDBError: QuestDB cannot be reached.
     """
     settings = settings or current_settings()

@@ -471,7 +471,7 @@ class DashboardModel(HasTraits):
         return next((width for width in chosen if width in wide_enough), self.buckets[-1])
 
     def _run_all(self, requests: Mapping[str, BoardQuery], end_by: float) -> Results:
-        """Return the result of each query. Raises `QuestDBAwayError` if QuestDB is away."""
+        """Return the result of each query. Raises `QuestDBAwayError` if QuestDB is unreachable."""
         return Results({name: self._try_run(each, end_by) for name, each in requests.items()})
 
     def _try_run(self, request: BoardQuery, end_by: float) -> pd.DataFrame | Exception:

@@ -36,15 +36,15 @@ class Dashboard:
     date until `stop`.
 
     Args:
-        bucket: width of a bar.
-        window: how far back, e.g. ``"4h"``.
-        symbols: the venues' symbols; empty for all.
-        min_notional: minimum size of a print in USD.
-        exchanges: venues, e.g. ``"bybit"``; empty for all.
-        asset: base asset, e.g. ``"BTC"``; empty for all.
-        board: the tab that is open at first.
-        settings: of the stack; the current settings by default.
-        interval: seconds between checks for newer rows.
+        bucket: Width of a bar.
+        window: How far back, e.g. ``"4h"``.
+        symbols: The venues' symbols; empty for all.
+        min_notional: Minimum size of a print in USD.
+        exchanges: Venues, e.g. ``"bybit"``; empty for all.
+        asset: Base asset, e.g. ``"BTC"``; empty for all.
+        board: The tab that is open at first.
+        settings: Settings of the stack; the current ones by default.
+        interval: Seconds between checks for newer rows.
         theme: ``"dark"`` or ``"light"``.
 
     Raises:
@@ -115,10 +115,10 @@ class Dashboard:
         """Redraw for ``seconds`` and return: for unattended runs, e.g. with papermill.
 
         Args:
-            seconds: how long to redraw; None returns at once.
+            seconds: How long to redraw; None returns at once.
 
         Raises:
-            QueryError: nothing could be drawn.
+            QueryError: Nothing could be drawn.
         """
         if seconds is None:
             return

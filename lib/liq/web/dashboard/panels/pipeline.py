@@ -31,7 +31,7 @@ class PipelinePanel(Panel):
     until `stop`.
 
     Args:
-        settings: of the pipeline; the current settings by default.
+        settings: Settings of the pipeline; the current ones by default.
 
     Example:
         panel = PipelinePanel()
@@ -74,10 +74,10 @@ class PipelinePanel(Panel):
         """Watch for ``seconds`` and stop: for unattended runs, e.g. with papermill.
 
         Args:
-            seconds: how long to watch; None returns at once.
+            seconds: How long to watch; None returns at once.
 
         Raises:
-            StackError: something is broken at the end.
+            StackError: Something is broken at the end.
         """
         if seconds is None:
             return

@@ -26,7 +26,7 @@ class ProducerPanel(Panel):
     Other cells can run meanwhile. The buttons Start and Stop call `start` and `stop`.
 
     Args:
-        producers: from `liq.delivery.producer.create_producers`.
+        producers: From `liq.delivery.producer.create_producers`.
 
     Example:
         panel = ProducerPanel(create_producers(["binance_usdm"]))
@@ -62,12 +62,12 @@ class ProducerPanel(Panel):
         """Produce for ``seconds`` and stop: for unattended runs, e.g. with papermill.
 
         Args:
-            seconds: how long to produce; None returns at once.
-            expect: fail for a quiet venue too.
+            seconds: How long to produce; None returns at once.
+            expect: Fail for a quiet venue too.
 
         Raises:
-            FeedError: a producer published nothing, unless its venue was only quiet.
-            LiqError: the error of a producer.
+            FeedError: A producer published nothing, unless its venue was only quiet.
+            LiqError: The error of a producer.
         """
         if seconds is None:
             return

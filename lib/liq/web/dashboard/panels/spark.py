@@ -28,7 +28,7 @@ class SparkPanel(Panel):
     Other cells can run meanwhile. The buttons Start and Stop call `start` and `stop`.
 
     Args:
-        job: the job to run.
+        job: The job to run.
 
     Example:
         panel = SparkPanel(Job(gap=5, min_prints=5))
@@ -66,10 +66,10 @@ class SparkPanel(Panel):
         """Run until ``seconds`` after the first batch, then stop: for unattended runs.
 
         Args:
-            seconds: how long to run; None returns at once.
+            seconds: How long to run; None returns at once.
 
         Raises:
-            LiqError: the error of the job.
+            LiqError: The error of the job.
         """
         if seconds is None:
             return
