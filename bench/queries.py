@@ -27,7 +27,7 @@ _DAYS, _OTHER_DAYS = 30, 7  # of liquidations; of feed health and prices
 _WINDOWS = {"1h": "1m", "1d": "15m", "30d": "1h"}  # with the width of a bar that suits it
 _REPEATS, _LEAST, _SECONDS = 100, 5, 2.0  # of one measurement: at most, at least, about
 _ROWS = 10_000  # that are fetched: of larger results the first page, as the API gives it
-_BASE = "A000"
+_ASSET = "A000"
 
 
 HEAD = ("query", "window", "p50 ms", "p99 ms", "from the table, p50 ms", "times")
@@ -138,7 +138,7 @@ def _params(query: Query, window: str, end: datetime) -> dict[str, Any]:
         "window": window,
         "until": end,
         "bucket": _WINDOWS.get(window),
-        "base": _BASE,
+        "asset": _ASSET,
         "from_ts": end - timedelta(minutes=10),
         "to_ts": end,
     }

@@ -68,11 +68,13 @@ def _liquidations(rng: np.random.Generator, start: datetime, count: int, first_i
             "symbol": _names(asset, [f"{base}USDT" for base in _BASES]),
             "base": _names(asset, _BASES),
             "quote": _names(np.zeros(count, np.int64), ["USDT"]),
+            "asset": _names(asset, _BASES),
             "side": _names(long, ["short", "long"]),
             "raw_side": _names(long, ["BUY", "SELL"]),
             "price": price,
             "price_kind": _names(np.zeros(count, np.int64), ["average"]),
             "quantity": notional / price,
+            "asset_quantity": notional / price,
             "notional": notional,
             "event_id": np.arange(first_id, first_id + count),
             "completeness": _names(venue, completeness),
@@ -100,6 +102,7 @@ def _prices(rng: np.random.Generator, start: datetime) -> pa.Table:
     ts = _micros(start) + np.repeat(seconds, _PRICED) * 1_000_000
     asset = np.tile(np.arange(_PRICED), len(seconds))
     count = len(ts)
+    price = _price(ts, asset) * (1 + rng.normal(0, 1e-4, count))
     return pa.table(
         {
             "ts": pa.array(ts, pa.timestamp("us")),
@@ -108,8 +111,10 @@ def _prices(rng: np.random.Generator, start: datetime) -> pa.Table:
             "symbol": _names(asset, [f"{base}USDT" for base in _BASES]),
             "base": _names(asset, _BASES),
             "quote": _names(np.zeros(count, np.int64), ["USDT"]),
+            "asset": _names(asset, _BASES),
             "kind": _names(np.zeros(count, np.int64), ["mark"]),
-            "price": _price(ts, asset) * (1 + rng.normal(0, 1e-4, count)),
+            "price": price,
+            "asset_price": price,
             "source": _names(np.zeros(count, np.int64), ["simulator"]),
         }
     )

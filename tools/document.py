@@ -32,7 +32,7 @@ liq.hit("liquidations_by_bucket", bucket="5m", window="6h", symbols=["BTCUSDT"])
 
 - Durations are like `90s`, `15m`, `4h` or `7d`; times are UTC.
 - A window ends before `until` and begins `window` earlier; a row at its beginning is in it.
-- Symbols, bases and exchanges are accepted in any case. A name that no row has gives a note with
+- Symbols, assets and exchanges are accepted in any case. A name that no row has gives a note with
   the nearest names, for each parameter that takes names.
 - Rows with the same values in the columns of a query's order may come in any order.
 

@@ -33,7 +33,7 @@ BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=16)
 LATENESS = timedelta(hours=1)  # longer than a chunk, which arrives in any order
 CALM = timedelta(hours=2)
 SECOND = timedelta(seconds=1)
-LATE, LAST = "LATE", "LAST"  # bases of prints that the stream leaves out, or waits with
+LATE, LAST = "LATE", "LAST"  # assets of prints that the stream leaves out, or waits with
 JOB = ("-m", "liq", "spark", "--lateness", f"{LATENESS.total_seconds():.0f}", "--every", "0")
 
 
@@ -126,7 +126,7 @@ def in_batch(settings: Settings, tmp_path: Path) -> list[pd.DataFrame]:
 
 
 def in_time(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame[~frame["base"].isin([LATE, LAST])].reset_index(drop=True)
+    return frame[~frame["asset"].isin([LATE, LAST])].reset_index(drop=True)
 
 
 @pytest.mark.stack
@@ -155,13 +155,16 @@ def test_a_killed_job_finds_the_cascades_of_a_batch_and_of_the_query(
 
     of_stream, sums = stored(pipeline, CASCADES), stored(pipeline, SUMS)
     cascades_of_batch, sums_of_batch = in_batch(pipeline, tmp_path)
-    assert {LATE, LAST} <= set(sums_of_batch["base"])
+    assert {LATE, LAST} <= set(sums_of_batch["asset"])
+    of_stream, cascades_of_batch = (
+        each.drop(columns="base") for each in (of_stream, cascades_of_batch)
+    )
     pd.testing.assert_frame_equal(of_stream, cascades_of_batch, check_exact=True)
     pd.testing.assert_frame_equal(sums, in_time(sums_of_batch), check_exact=True)
     pd.testing.assert_frame_equal(sums.drop(columns="bucket"), in_time(asked), rtol=1e-9, atol=1e-5)
     again = liq.hit("stored_sums", window="1d", width=60, settings=pipeline)
     pd.testing.assert_frame_equal(again, sums, check_exact=True)
-    same = found.rename(columns={"name": "base", "from_ts": "ts"}).sort_values(["ts", "base"])
+    same = found.rename(columns={"name": "asset", "from_ts": "ts"}).sort_values(["ts", "asset"])
     shared = [name for name in of_stream if name in same and name != "first_exchange"]
     assert len(shared) == len(of_stream.columns) - 2  # and "gap"
     pd.testing.assert_frame_equal(

@@ -148,7 +148,7 @@ def test_cascades_of_the_query_equal_cascades_of_pandas(stack: Settings) -> None
 def test_prints_of_a_cascade_include_its_first_and_last(run: Settings) -> None:
     cascade = cascades(run).iloc[0]
     span = {"from_ts": cascade["from_ts"], "to_ts": cascade["to_ts"]}
-    prints = liq.hit("cascade_prints", settings=run, bases=[cascade["name"]], **span)
+    prints = liq.hit("cascade_prints", settings=run, assets=[cascade["name"]], **span)
     assert prints["notional"].tolist() == [100, 200, 300, 50]
     assert prints["cumulative_usd"].tolist() == [100, 300, 600, 650]
     assert liq.hit("cascade_prints", settings=run).empty
@@ -215,7 +215,7 @@ def test_heatmap_sums_by_price_and_time(flows: Settings) -> None:
     assert heights.tolist() == pytest.approx([0.001] * 3)
     coarse = liq.hit("heatmap", settings=flows, bps=200, bucket="1h", **HOUR)
     assert rows_of(coarse, "long_usd", "short_usd") == [(250, 200)]
-    assert liq.hit("heatmap", settings=flows, base="ETH", **HOUR)["long_usd"].tolist() == [50]
+    assert liq.hit("heatmap", settings=flows, asset="ETH", **HOUR)["long_usd"].tolist() == [50]
 
 
 def test_quantiles_of_sizes_are_within_a_percent(stack: Settings) -> None:
@@ -270,7 +270,7 @@ def test_hours_of_the_day_cover_the_covered_hours_of_the_window(stack: Settings)
     [
         {},
         {"symbols": ["ETHUSDT"]},
-        {"bases": ["ETH"]},
+        {"assets": ["ETH"]},
         {"exchange": ["bybit"]},
         {"min_notional": 2},
     ],

@@ -93,12 +93,12 @@ def test_leaders_of_nothing_are_none() -> None:
 
 def test_a_cascade_is_chosen_by_its_rank() -> None:
     assert studies.select_prints(CASCADES, 2) == {
-        "bases": ["ETH"],
+        "assets": ["ETH"],
         "from_ts": START + pd.Timedelta("100s"),
         "to_ts": START + pd.Timedelta("110s"),
     }
     price = studies.select_price(CASCADES, 2)
-    assert (price["base"], price["bucket"]) == ("ETH", "1s")
+    assert (price["asset"], price["bucket"]) == ("ETH", "1s")
     assert price["until"] == START + pd.Timedelta("120s")
     assert price["window"] == pd.Timedelta("30s")
     for rank in (0, 5):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from liq.query.catalogue import Query
-from oracle.world import BASES, DAYS, END, START, STRANGER, VENUES, World
+from oracle.world import ASSETS, BASES, DAYS, END, START, STRANGER, VENUES, World
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WIDTHS = (timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
@@ -91,7 +91,7 @@ _DRAWS: dict[str, Callable[[Query, np.random.Generator, World], Any]] = {
     "from_ts": _moment,
     "to_ts": _moment,
     "symbols": _some(sorted(set(_SYMBOLS))),
-    "bases": _some([*BASES, "NOPE"]),
+    "assets": _some([*ASSETS, "NOPE"]),
     "exchange": _some([*VENUES, STRANGER, "NOPE"]),
     "rules": _some(["burst", "feed_silent", "large", "NOPE"]),
     "min_notional": _least,
@@ -102,7 +102,7 @@ _DRAWS: dict[str, Callable[[Query, np.random.Generator, World], Any]] = {
     "look_back": lambda _query, rng, _world: timedelta(hours=float(rng.integers(1, 200))),
     "tolerance": _gap,
     "min_prints": lambda _query, rng, _world: int(rng.integers(2, 12)),
-    "base": _among(*BASES, "NOPE"),
+    "asset": _among(*ASSETS, "NOPE"),
     "bps": lambda _query, rng, _world: float(np.exp(rng.uniform(0, np.log(1_000)))),
     "least_usd": lambda _query, rng, _world: float(np.exp(rng.uniform(0, 15))),
     "width": _among(None, 60, 3600),

@@ -38,8 +38,9 @@ def print_reactions(world: World, values: Values) -> Answer:
     found = _newest(world, values)
     paths = _paths(world, found, _MOVES.values(), values)
     moves = {name: paths[offset] for name, offset in _MOVES.items()}
-    at = marks(world.prices, found, 0, values)
-    names = ["ts", "exchange", "symbol", "base", "side", "price", "notional", "mark_price"]
+    units = found["asset_quantity"] / found["quantity"]
+    at = marks(world.prices, found, 0, values) * units
+    names = ["ts", "exchange", "symbol", "base", "asset", "side", "price", "notional", "mark_price"]
     rows = found.assign(mark_price=at, **moves)[[*names, *_MOVES, "source"]]
     return Answer(times(ordered(rows, ts=False, notional=False), "ts"), ("ts", "notional"))
 
@@ -64,22 +65,22 @@ def _paths(
 
 
 def marks(prices: pd.DataFrame, prints: pd.DataFrame, offset: int, values: Values) -> np.ndarray:
-    """Return the price of each print's base ``offset`` seconds after it, NaN where none is known.
+    """Return the price of each print's coin ``offset`` seconds after it, NaN where none is known.
 
     It is the newest one up to that moment, unless that is older than the tolerance, or one of the
     two is simulated and the other is not.
     """
     found = np.full(len(prints), np.nan)
     ts, simulated = prints["ts"].to_numpy(), (prints["source"] == "simulator").to_numpy()
-    for base in prints["base"].unique():
-        quoted = prices[prices["base"] == base]
+    for asset in prints["asset"].unique():
+        quoted = prices[prices["asset"] == asset]
         if quoted.empty:
             continue
-        mine = (prints["base"] == base).to_numpy()
+        mine = (prints["asset"] == asset).to_numpy()
         moments, quote_ts = ts[mine] + offset * _SECOND, quoted["ts"].to_numpy()
         place = np.searchsorted(quote_ts, moments, "right") - 1
         young = moments - quote_ts[place] <= span(values["tolerance"])
         theirs = (quoted["source"] == "simulator").to_numpy()[place]
         known = (place >= 0) & young & (theirs == simulated[mine])
-        found[mine] = np.where(known, quoted["price"].to_numpy()[place], np.nan)
+        found[mine] = np.where(known, quoted["asset_price"].to_numpy()[place], np.nan)
     return found

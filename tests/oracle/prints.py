@@ -52,7 +52,7 @@ def top_symbols(world: World, values: Values) -> Answer:
 
 
 def top_assets(world: World, values: Values) -> Answer:
-    return _ranking(world, values, "base")
+    return _ranking(world, values, "asset")
 
 
 def _ranking(world: World, values: Values, name: str) -> Answer:

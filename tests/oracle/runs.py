@@ -54,16 +54,18 @@ def cascade_prints(world: World, values: Values) -> Answer:
     else:
         rows = rows[rows["ts"].between(micros(values["from_ts"]), micros(values["to_ts"]))]
     rows = ordered(rows, ts=True)
-    names = ["ts", "exchange", "symbol", "base", "side", "price", "price_kind", "quantity"]
+    names = ["ts", "exchange", "symbol", "base", "asset", "side", "price"]
     rows = rows.assign(cumulative_usd=rows["notional"].cumsum())
-    rows = rows[[*names, "notional", "cumulative_usd", "completeness", "source"]]
+    rows = rows[
+        [*names, "price_kind", "quantity", "notional", "cumulative_usd", "completeness", "source"]
+    ]
     running = ("cumulative_usd", "notional")
     return Answer(times(rows, "ts"), ("ts",), values["limit"], running=running)
 
 
 def stored_cascades(world: World, values: Values) -> Answer:
-    rows = filtered(window(world.cascades, values), {"bases": values["bases"]})
-    names = ["ts", "base", "gap", "to_ts", "prints", "exchanges", "symbols", "first_exchange"]
+    rows = filtered(window(world.cascades, values), {"assets": values["assets"]})
+    names = ["ts", "asset", "gap", "to_ts", "prints", "exchanges", "symbols", "first_exchange"]
     rows = rows[[*names, "long_usd", "short_usd", "not_live", "partial"]]
-    rows = ordered(rows, ts=False, base=True, gap=True)
-    return Answer(times(rows, "ts", "to_ts"), ("ts", "base", "gap"), values["limit"])
+    rows = ordered(rows, ts=False, asset=True, gap=True)
+    return Answer(times(rows, "ts", "to_ts"), ("ts", "asset", "gap"), values["limit"])

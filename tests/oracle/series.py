@@ -48,16 +48,17 @@ def venue_share(world: World, values: Values) -> Answer:
 
 def by_symbol_bucket(world: World, values: Values) -> Answer:
     names = ("long_usd", "short_usd", "prints", "largest_usd", "not_live", "partial")
-    rows = grouped(_chosen(world, values), "ts", "exchange", "symbol", "base", sums=names)
+    rows = grouped(_chosen(world, values), "ts", "exchange", "symbol", "base", "asset", sums=names)
     rows = ordered(rows, ts=True, exchange=True, symbol=True)
     return Answer(times(rows, "ts"), ("ts", "exchange", "symbol"), values["limit"], newest=True)
 
 
 def heatmap(world: World, values: Values) -> Answer:
     chosen = _chosen(world, values)
-    chosen = chosen[chosen["base"] == values["base"]]
+    chosen = chosen[chosen["asset"] == values["asset"]]
+    price = chosen["price"] * (chosen["quantity"] / chosen["asset_quantity"])
     step = np.log(1 + values["bps"] / 10_000)
-    chosen = chosen.assign(bin=np.floor(np.log(chosen["price"]) / step))
+    chosen = chosen.assign(bin=np.floor(np.log(price) / step))
     names = ("long_usd", "short_usd", "prints", "not_live", "partial")
     rows = ordered(grouped(chosen, "ts", "bin", sums=names), ts=True, bin=True)
     rows.insert(1, "price_from", np.exp(rows["bin"] * step))
@@ -90,12 +91,12 @@ def _hours(frame: pd.DataFrame) -> pd.DataFrame:
 
 def price_by_bucket(world: World, values: Values) -> Answer:
     chosen = window(world.prices, values)
-    chosen = chosen[chosen["base"] == values["base"]].sort_values("ts")
+    chosen = chosen[chosen["asset"] == values["asset"]].sort_values("ts")
     chosen = chosen.assign(not_live=(~chosen["source"].isin(LIVE)).astype(np.int64))
     groups = bucketed(chosen, values["bucket"]).groupby("ts", as_index=False)
     rows = groups.agg(
-        open=("price", "first"), high=("price", "max"), low=("price", "min"),
-        close=("price", "last"), not_live=("not_live", "sum"),
+        open=("asset_price", "first"), high=("asset_price", "max"), low=("asset_price", "min"),
+        close=("asset_price", "last"), not_live=("not_live", "sum"),
     )  # fmt: skip
     rows = filled(rows, values, np.nan)
     rows["not_live"] = rows["not_live"].fillna(0).astype(np.int64)

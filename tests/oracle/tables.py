@@ -36,7 +36,11 @@ def span(width: str | timedelta) -> int:
 
 def filtered(frame: pd.DataFrame, values: Values) -> pd.DataFrame:
     """Return the rows that the filters let through; an empty list lets all through."""
-    for name, column in (("symbols", "symbol"), ("bases", "base"), ("exchange", "exchange")):
+    for name, column in (
+        ("symbols", "symbol"),
+        ("assets", "asset"),
+        ("exchange", "exchange"),
+    ):
         if chosen := values.get(name):
             frame = frame[frame[column].isin(chosen)]
     if (least := values.get("min_notional")) is not None:

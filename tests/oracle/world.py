@@ -31,10 +31,13 @@ VENUES = {  # their feeds' completeness, and how they spell a contract
     "bitmex": ("full", "{}USD"),
 }
 STRANGER = "nowhere"  # reports, though liq knows no such exchange
-BASES = ["BTC", "ETH", "SOL", "XRP", "1000PEPE"]
-PRICE = {"BTC": 90_000.0, "ETH": 3_000.0, "SOL": 150.0, "XRP": 2.0, "1000PEPE": 0.007}
+BASES = ["BTC", "ETH", "SOL", "XRP", "1000PEPE", "PEPE"]
+PRICE = {
+    "BTC": 90_000.0, "ETH": 3_000.0, "SOL": 150.0, "XRP": 2.0, "1000PEPE": 0.007, "PEPE": 7e-6,
+}  # fmt: skip
+ASSETS = ["BTC", "ETH", "SOL", "XRP", "PEPE"]
 # of prices: seconds between two, and on which day they begin
-QUOTED = {"BTC": (13, 0), "ETH": (29, 0), "SOL": (61, 1), "XRP": (47, 7)}
+QUOTED = {"BTC": (13, 0), "ETH": (29, 0), "SOL": (61, 1), "XRP": (47, 7), "1000PEPE": (31, 2)}
 SOURCES = ["live", "simulator", "replay", "cryptofeed"]
 DAY = 86_400_000_000
 SECOND = 1_000_000
@@ -119,7 +122,7 @@ def _moments(rng: np.random.Generator, count: int) -> np.ndarray:
 
 def _prints(rng: np.random.Generator, count: int) -> pd.DataFrame:
     ts = _moments(rng, count)
-    base = rng.choice(BASES, count, p=[0.4, 0.25, 0.15, 0.1, 0.1])
+    base = rng.choice(BASES, count, p=[0.4, 0.25, 0.15, 0.1, 0.05, 0.05])
     exchange = rng.choice(list(VENUES), count, p=[0.4, 0.3, 0.2, 0.1])
     names = zip(exchange, base, strict=True)
     price = np.array([PRICE[name] for name in base]) * (1 + 0.05 * rng.standard_normal(count))
@@ -156,7 +159,19 @@ def _prints(rng: np.random.Generator, count: int) -> pd.DataFrame:
         is_broken = foreign[number] & (frame["symbol"].isna() if name == "symbol" else True)
         broken += np.where(is_broken, f"{name} ", "")
     frame["broken"] = broken.str.strip()
+    _add_assets(frame, after="quote")
+    units = _units(frame["base"])
+    frame.insert(list(frame).index("quantity") + 1, "asset_quantity", frame["quantity"] * units)
     return frame.sort_values("ts", ignore_index=True)
+
+
+def _add_assets(frame: pd.DataFrame, after: str) -> None:
+    assets = frame["base"].str.removeprefix("1000")
+    frame.insert(list(frame).index(after) + 1, "asset", assets)
+
+
+def _units(bases: pd.Series) -> np.ndarray:
+    return np.where(bases.str.startswith("1000"), 1_000.0, 1.0)
 
 
 def _prices(rng: np.random.Generator) -> pd.DataFrame:
@@ -178,7 +193,11 @@ def _prices(rng: np.random.Generator) -> pd.DataFrame:
                 }
             )
         )  # fmt: skip
-    return pd.concat(found, ignore_index=True)
+    frame = pd.concat(found, ignore_index=True)
+    _add_assets(frame, after="quote")
+    asset_price = frame["price"] / _units(frame["base"])
+    frame.insert(list(frame).index("price") + 1, "asset_price", asset_price)
+    return frame
 
 
 def _without(moments: np.ndarray, holes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -255,7 +274,8 @@ def _cascades(rng: np.random.Generator) -> pd.DataFrame:
     ts = micros(START) + rng.integers(0, DAYS * 86_400, count) * SECOND
     frame = pd.DataFrame(
         {
-            "ts": ts, "base": rng.choice(BASES, count), "gap": rng.choice([5, 10], count),
+            "ts": ts, "asset": rng.choice(ASSETS, count), "base": None,
+            "gap": rng.choice([5, 10], count),
             "to_ts": ts + rng.integers(0, 60, count) * SECOND,
             "prints": rng.integers(5, 50, count), "exchanges": rng.integers(1, 4, count),
             "symbols": rng.integers(1, 4, count), "first_exchange": rng.choice(list(VENUES), count),
@@ -263,7 +283,7 @@ def _cascades(rng: np.random.Generator) -> pd.DataFrame:
             "not_live": rng.integers(0, 5, count), "partial": rng.integers(0, 5, count),
         }
     )  # fmt: skip
-    return frame.drop_duplicates(["ts", "base", "gap"], ignore_index=True)
+    return frame.drop_duplicates(["ts", "asset", "gap"], ignore_index=True)
 
 
 def _sums(rng: np.random.Generator) -> pd.DataFrame:
@@ -282,4 +302,5 @@ def _sums(rng: np.random.Generator) -> pd.DataFrame:
             "partial": rng.integers(0, 5, count),
         }
     )  # fmt: skip
+    _add_assets(frame, after="base")
     return frame.drop_duplicates(["ts", "exchange", "symbol", "bucket"], ignore_index=True)

@@ -48,9 +48,9 @@ def prints(settings: Settings, **given: Any) -> int:
 @pytest.mark.parametrize(
     ("given", "count"),
     [
-        ({"bases": "btc"}, 2),
-        ({"bases": ["Btc", "eth"]}, 3),
-        ({"bases": "btc,BTC"}, 2),
+        ({"assets": "btc"}, 2),
+        ({"assets": ["Btc", "eth"]}, 3),
+        ({"assets": "btc,BTC"}, 2),
         ({"symbols": "btcusdt"}, 1),
         ({"symbols": "tBTCUSD"}, 1),  # as it is, though another one differs by case alone
         ({"exchange": "ByBit"}, 1),
@@ -65,8 +65,8 @@ def test_names_are_taken_in_any_case(own: Settings, given: dict[str, Any], count
 @pytest.mark.parametrize(
     ("given", "note"),
     [
-        ({"bases": "NOPE"}, "bases: no row has the base 'NOPE'"),
-        ({"bases": ["BTC", "BTX"]}, "bases: no row has the base 'BTX'; nearest: BTC"),
+        ({"assets": "NOPE"}, "assets: no row has the asset 'NOPE'"),
+        ({"assets": ["BTC", "BTX"]}, "assets: no row has the asset 'BTX'; nearest: BTC"),
         ({"symbols": "ETHUSD"}, "symbols: no row has the symbol 'ETHUSD'; nearest: ETHUSDT"),
         ({"symbols": "tbtcusd"}, "symbols: no row has the symbol 'tbtcusd'; nearest: TBTCUSD, tB"),
         ({"exchange": "binance"}, "exchange: no row has the exchange 'binance'; nearest: binance_"),
@@ -85,7 +85,7 @@ def test_a_name_that_no_row_has_is_reported_with_the_nearest(
 
 @pytest.mark.stack
 def test_a_cell_that_is_run_again_is_reported_again(own: Settings) -> None:
-    cell = compile("liq.hit('totals', settings=own, bases='NOPE')", "cell", "eval")
+    cell = compile("liq.hit('totals', settings=own, assets='NOPE')", "cell", "eval")
     scope = {"liq": liq, "own": own}
     with warnings.catch_warnings(record=True) as emitted:
         warnings.simplefilter("default")
@@ -98,10 +98,10 @@ def test_a_cell_that_is_run_again_is_reported_again(own: Settings) -> None:
 def test_a_name_counts_from_its_first_row_on(stack: Settings) -> None:
     settings = own_table(stack)
     for _ in range(2):
-        with pytest.warns(LiqWarning, match="no row has the base 'BTC'"):
-            assert prints(settings, bases="BTC") == 0
+        with pytest.warns(LiqWarning, match="no row has the asset 'BTC'"):
+            assert prints(settings, assets="BTC") == 0
     insert(settings, ROWS[:1])
-    assert prints(settings, bases="BTC") == 1
+    assert prints(settings, assets="BTC") == 1
 
 
 @pytest.mark.stack
@@ -138,7 +138,7 @@ def test_prices_and_rules_have_names_too(stack: Settings) -> None:
     insert_one_of_each(settings, "2026-01-01T00:20:00")
     sol = price("2026-01-01T00:10:05", 5, symbol="SOLUSDT", base="SOL")
     insert_prices(settings, [sol])  # of which there is no liquidation
-    assert len(liq.hit("price_by_bucket", base="sol", until=END, settings=settings))
+    assert len(liq.hit("price_by_bucket", asset="sol", until=END, settings=settings))
     assert len(liq.hit("alerts", rules="A", until=END, settings=settings)) == 1
     with pytest.warns(LiqWarning, match="rules: no row has the rule 'B'"):
         assert liq.hit("alerts", rules="B", until=END, settings=settings).empty
@@ -148,9 +148,9 @@ def test_prices_and_rules_have_names_too(stack: Settings) -> None:
 def test_an_export_is_stamped_with_the_names_that_were_meant(own: Settings, tmp_path: Path) -> None:
     path = tmp_path / "totals.parquet"
     with pytest.warns(LiqWarning, match="'NOPE'") as emitted:
-        stamp = liq.export("totals", path, settings=own, until=END, bases=["btc", "NOPE"])
+        stamp = liq.export("totals", path, settings=own, until=END, assets=["btc", "NOPE"])
     assert emitted[0].filename == __file__
-    assert stamp.params["bases"] == ["BTC", "NOPE"]
+    assert stamp.params["assets"] == ["BTC", "NOPE"]
     assert stamp.notes == read_stamp(path).notes == [str(emitted[0].message)]
 
 
@@ -158,14 +158,14 @@ def test_an_export_is_stamped_with_the_names_that_were_meant(own: Settings, tmp_
 def test_the_api_answers_with_notes(own: Settings) -> None:
     client = api.create_app(own).test_client()
     for out in MEDIA_TYPES:
-        given = {"until": END, "bases": "btc,NÖPE\r\nX: 1", "format": out.upper()}
+        given = {"until": END, "assets": "btc,NÖPE\r\nX: 1", "format": out.upper()}
         answer = client.get("/totals", query_string=given)
         assert answer.status_code == 200
         [note] = json.loads(answer.headers["X-Notes"])
-        assert "no row has the base 'NÖPE" in note
+        assert "no row has the asset 'NÖPE" in note
         assert "X" not in answer.headers
-    assert client.get(f"/totals?until={END}&bases=btc").get_json()[0]["prints"] == 2
-    assert "X-Notes" not in client.get(f"/totals?until={END}&bases=btc").headers
+    assert client.get(f"/totals?until={END}&assets=btc").get_json()[0]["prints"] == 2
+    assert "X-Notes" not in client.get(f"/totals?until={END}&assets=btc").headers
 
 
 @pytest.fixture
@@ -182,21 +182,21 @@ def served(own: Settings) -> Iterator[Settings]:
 @pytest.mark.stack
 def test_the_client_warns_as_liq_hit_does(served: Settings) -> None:
     with closing(ApiClient(served)) as client:
-        with pytest.warns(LiqWarning, match="no row has the base 'NOPE'") as emitted:
-            frame = client.hit("totals", until=END, bases=["btc", "NOPE"])
+        with pytest.warns(LiqWarning, match="no row has the asset 'NOPE'") as emitted:
+            frame = client.hit("totals", until=END, assets=["btc", "NOPE"])
         assert emitted[0].filename == __file__
         assert frame["prints"].item() == 2
-        assert client.fetch("totals", until=END, bases="NOPE").attrs["notes"]
+        assert client.fetch("totals", until=END, assets="NOPE").attrs["notes"]
 
 
 @pytest.mark.stack
 def test_the_command_line_says_it_on_stderr(own: Settings, tmp_path: Path) -> None:
-    given = ["-p", f"until={END}", "-p", "bases=btc,NOPE"]
+    given = ["-p", f"until={END}", "-p", "assets=btc,NOPE"]
     for out in ([], ["--out", str(tmp_path / "totals.csv")]):
         with running(own, "-m", "liq", "hit", "totals", *given, *out) as process:
             output, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, output
-        assert output.count("note: bases: no row has the base 'NOPE'") == 1
+        assert output.count("note: assets: no row has the asset 'NOPE'") == 1
         assert "Warning" not in output
 
 
@@ -205,18 +205,18 @@ def test_a_rule_that_can_hardly_fire_is_reported(own: Settings, tmp_path: Path) 
     file = tmp_path / "alerts.json"
     rule = {
         "description": "x", "query": "totals", "column": "prints", "is": ">", "threshold": 1,
-        "message": "x", "window": "1h", "params": {"bases": "NOPE"},
+        "message": "x", "window": "1h", "params": {"assets": "NOPE"},
     }  # fmt: skip
     file.write_text(json.dumps({"mine": rule}))
     [finding] = check(own.model_copy(update={"alerts": file}))
     assert finding.fault == ""
-    assert "no row has the base 'NOPE'" in finding.notes[0]
+    assert "no row has the asset 'NOPE'" in finding.notes[0]
 
 
 def test_a_questdb_that_is_unreachable_is_reported_by_the_query_alone(unused_tcp_port: int) -> None:
     settings = Settings(questdb_pg_port=unused_tcp_port)
     query = queries.find("totals", settings)
-    values = queries.resolve(query, {"bases": "btc"})
+    values = queries.resolve(query, {"assets": "btc"})
     assert names.match_stored(query, values, settings) == (values, [])
 
 
@@ -224,7 +224,7 @@ def test_only_texts_can_be_names(tmp_path: Path) -> None:
     file = tmp_path / "mine.json"
     entry = {"sql": "SELECT %(n)s", "description": "x"}
     file.write_text(
-        json.dumps({"one": entry | {"params": {"n": {"type": "int", "names": "base"}}}})
+        json.dumps({"one": entry | {"params": {"n": {"type": "int", "names": "asset"}}}})
     )
     with pytest.raises(QueryError, match="names are texts"):
         queries.find("one", Settings.load(home=tmp_path, queries=file))

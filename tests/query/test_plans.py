@@ -18,7 +18,7 @@ SHIPPED = queries.queries()
 WINDOWED = [key for key, query in SHIPPED.items() if query.params.keys() & {"window", "from_ts"}]
 FILTERS = {
     "symbols": ["BTCUSDT"],
-    "bases": ["BTC"],
+    "assets": ["BTC"],
     "exchange": ["bybit"],
     "min_notional": 5.0,
     "rules": ["a"],

@@ -109,4 +109,4 @@ def test_prices_by_bucket_are_null_where_none_was_received(stack: Settings) -> N
     assert np.isnan(bars[1]).all()
     assert bars[2].tolist() == [20, 20, 20, 20]
     assert frame["not_live"].tolist() == [0, 0, 0]
-    assert hit("price_by_bucket", settings, base="ETH")["close"].tolist() == [1]
+    assert hit("price_by_bucket", settings, asset="ETH")["close"].tolist() == [1]

@@ -85,8 +85,8 @@ def test_every_query_takes_all_its_parameters_at_once(own: Settings, key: str) -
     everything = {
         "symbols": "BTCUSDT,ETHUSDT",
         "exchange": ["binance_usdm", "bybit"],
-        "bases": "BTC",
-        "base": "BTC",
+        "assets": "BTC",
+        "asset": "BTC",
         "min_notional": "60",
         "bucket": "5m",
         "limit": "3",
@@ -238,8 +238,8 @@ def test_filters_choose_rows(own: Settings) -> None:
     assert sizes(symbols=["ETHUSDT"]) == [250]
     assert sizes(symbols=["ETHUSDT", "BTC-USDT-SWAP"]) == [250, 5000]
     assert sizes(exchange="bybit") == [50, 250]
-    assert sizes(bases=["ETH"]) == []
-    assert len(sizes(bases=["ETH", "BTC"])) == 5
+    assert sizes(assets=["ETH"]) == []
+    assert len(sizes(assets=["ETH", "BTC"])) == 5
     assert sizes(min_notional=400) == [400, 1000, 5000]
     assert sizes(min_notional=0) == [50, 250, 400, 1000, 5000]
     assert sizes(window=timedelta(minutes=1)) == [5000]

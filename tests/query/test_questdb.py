@@ -43,9 +43,10 @@ def test_table_has_a_column_for_each_field_and_making_it_again_keeps_the_rows(
     assert list(frame.columns) == list(Liquidation.__struct_fields__)
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == {
         "ts": "datetime64[us, UTC]", "recv_ts": "datetime64[us, UTC]", "exchange": "str",
-        "symbol": "str", "base": "str", "quote": "str", "side": "str", "raw_side": "str",
-        "price": "float64", "price_kind": "str", "quantity": "float64", "notional": "float64",
-        "event_id": "int64", "completeness": "str", "source": "str",
+        "symbol": "str", "base": "str", "quote": "str", "asset": "str", "side": "str",
+        "raw_side": "str", "price": "float64", "price_kind": "str", "quantity": "float64",
+        "asset_quantity": "float64", "notional": "float64", "event_id": "int64",
+        "completeness": "str", "source": "str",
     }  # fmt: skip
     row = frame.iloc[0]
     assert row["ts"] == datetime(2026, 1, 1, 0, 0, 0, 123457, tzinfo=UTC)

@@ -94,7 +94,7 @@ def fragile(stack: Settings) -> Settings:
         {"bucket": "5m", "until": END - timedelta(hours=2)},
         {"bucket": "4h", "exchange": "bybit,okx"},
         {"bucket": "1d", "symbols": "ETHUSDT"},
-        {"bucket": "30m", "bases": "BTC"},
+        {"bucket": "30m", "assets": "BTC"},
         {"min_notional": 500},
         {"until": datetime(2026, 1, 5, tzinfo=UTC)},
     ],
@@ -117,7 +117,7 @@ def test_a_view_gives_the_rows_of_its_table(
         ("totals", {"window": "1d"}, None),  # the table is quick enough
         ("totals", {"min_notional": 0}, None),
         ("totals", {"symbols": ["BTCUSDT"]}, "1h"),
-        ("totals", {"bases": ["BTC"]}, "1h"),
+        ("totals", {"assets": ["BTC"]}, "1h"),
         ("totals", {"exchange": ["okx"]}, "1m"),
         ("top_symbols", {}, "1h"),
         ("by_exchange", {}, "1m"),

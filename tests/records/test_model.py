@@ -11,6 +11,7 @@ from liq.records import model
 from liq.records.model import (
     LARGEST,
     SMALLEST,
+    Cascade,
     Completeness,
     Liquidation,
     Price,
@@ -18,6 +19,7 @@ from liq.records.model import (
     ReferenceKind,
     Side,
     Source,
+    Sums,
 )
 from liq.records.streams import PRICES
 
@@ -89,16 +91,45 @@ def test_the_wire_holds_plain_numbers_and_strings() -> None:
         "symbol": "BTCUSDT",
         "base": "BTC",
         "quote": "USDT",
+        "asset": "BTC",
         "side": "long",
         "raw_side": "SELL",
         "price": 9910.0,
         "price_kind": "average",
         "quantity": 0.014,
+        "asset_quantity": 0.014,
         "notional": 138.74,
         "event_id": -42,
         "completeness": "throttled",
         "source": "live",
     }
+
+
+@pytest.mark.parametrize("of", [Liquidation, Price, Sums, Cascade])
+def test_a_message_of_an_earlier_version_gets_its_asset(of: type[msgspec.Struct]) -> None:
+    amounts = {"price": 0.02, "quantity": 3.0}
+    fields = msgspec.to_builtins(record(base="1000PEPE", **amounts)) | {
+        "kind": "mark", "bucket": 60, "long_usd": 1.0, "short_usd": 0.0, "prints": 1,
+        "largest_usd": 1.0, "not_live": 0, "partial": 0, "gap": 5, "to_ts": MOMENT,
+        "exchanges": 1, "symbols": 1, "first_exchange": "okx",
+    }  # fmt: skip
+    old = {name: fields[name] for name in of.__struct_fields__ if not name.startswith("asset")}
+    found = msgspec.to_builtins(msgspec.json.decode(msgspec.json.encode(old), type=of))
+    assert found["asset"] == "PEPE"
+    assert found.get("asset_quantity", 3_000.0) == 3_000.0
+    assert found.get("asset_price", 0.000_02) == pytest.approx(0.000_02)
+    kept = msgspec.json.decode(msgspec.json.encode(found | {"asset": "DOGE"}), type=of)
+    assert msgspec.to_builtins(kept) == found | {"asset": "DOGE"}
+
+
+def test_a_cascade_without_asset_and_base_is_no_record() -> None:
+    with pytest.raises(msgspec.ValidationError, match="neither asset nor base"):
+        msgspec.convert(
+            {"ts": MOMENT, "gap": 5, "to_ts": MOMENT, "prints": 5, "exchanges": 1, "symbols": 1,
+             "first_exchange": "bybit", "long_usd": 1.0, "short_usd": 0.0, "not_live": 0,
+             "partial": 0},
+            Cascade,
+        )  # fmt: skip
 
 
 def test_demo_rows_are_marked_as_such() -> None:

@@ -80,7 +80,7 @@ def micros_of(ts: str | datetime) -> int:
 def price(ts: str | datetime, amount: float, **changes: Any) -> Price:
     """Return a mark price at ``ts``, with ``changes`` to its fields."""
     micros = micros_of(ts)
-    record = Price(
+    fields: dict[str, Any] = dict(  # noqa: C408 - as of a record
         ts=micros,
         recv_ts=micros + 30_000,
         exchange="binance_usdm",
@@ -91,13 +91,13 @@ def price(ts: str | datetime, amount: float, **changes: Any) -> Price:
         price=amount,
         source=Source.LIVE,
     )
-    return msgspec.structs.replace(record, **changes)
+    return Price(**fields | changes)
 
 
 def liquidation(ts: str | datetime, notional: float, **changes: Any) -> Liquidation:
     """Return a liquidation of ``notional`` dollars at ``ts``, with ``changes`` to its fields."""
     micros = micros_of(ts)
-    record = Liquidation(
+    fields: dict[str, Any] = dict(  # noqa: C408 - as of a record
         ts=micros,
         recv_ts=micros + 30_000,
         exchange="binance_usdm",
@@ -114,7 +114,7 @@ def liquidation(ts: str | datetime, notional: float, **changes: Any) -> Liquidat
         completeness=Completeness.THROTTLED,
         source=Source.LIVE,
     )
-    return msgspec.structs.replace(record, **changes)
+    return Liquidation(**fields | changes)
 
 
 def health(ts: str | datetime, **changes: Any) -> FeedHealth:

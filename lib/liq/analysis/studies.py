@@ -44,12 +44,12 @@ def select_prints(cascades: pd.DataFrame, rank: int = 1) -> dict[str, Any]:
     """Return the parameters with which ``cascade_prints`` shows the cascade in row ``rank``.
 
     ``rank`` counts from 1. If there are fewer rows, the parameters match no prints. ``cascades``
-    are by base.
+    are by asset.
     """
     if not 1 <= rank <= len(cascades):
         return {}
     one = cascades.iloc[rank - 1]
-    return {"bases": [one["name"]], "from_ts": one["from_ts"], "to_ts": one["to_ts"]}
+    return {"assets": [one["name"]], "from_ts": one["from_ts"], "to_ts": one["to_ts"]}
 
 
 def select_price(cascades: pd.DataFrame, rank: int = 1) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def select_price(cascades: pd.DataFrame, rank: int = 1) -> dict[str, Any]:
     margin = pd.Timedelta(seconds=10)
     until = one["to_ts"] + margin
     window = until - (one["from_ts"] - margin)
-    return {"base": one["name"], "bucket": "1s", "window": window.to_pytimedelta(), "until": until}
+    return {"asset": one["name"], "bucket": "1s", "window": window.to_pytimedelta(), "until": until}
 
 
 def measure_reactions(prints: pd.DataFrame, groups: int = 10) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from liq.common import files, http
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ConnectError
-from liq.records import rules
+from liq.records import coins, rules
 from liq.records.streams import LIQUIDATIONS, Stream
 
 OFFICIAL = "io.questdb.kafka.QuestDBSinkConnector"
@@ -150,6 +150,7 @@ def build_configuration(
         "symbols": ",".join(name for name, kind in columns.items() if kind == "SYMBOL"),
         "doubles": ",".join(name for name, kind in columns.items() if kind == "DOUBLE"),
         rules.RULES: rules.describe(stream.record),
+        coins.COINS: coins.describe(),
         "errors.deadletterqueue.topic.name": settings.dlq_topic,
         "client.conf.string": re.sub(
             r"\busername=[^;]*", f"username={settings.questdb_admin_user}", client

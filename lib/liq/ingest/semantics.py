@@ -113,7 +113,9 @@ def _list_fields(record: Record) -> list[tuple[str, Any, str]]:
 
     units = {
         "price": f"{record.quote} per {record.base}",
+        "asset_price": f"{record.quote} per {record.asset}",
         "quantity": record.base,
+        "asset_quantity": record.asset,
         "notional": "USD",
         **dict.fromkeys(_TIMES, "UTC"),
     }

@@ -22,8 +22,8 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
   real, and all of them, as in ``source IN ({live_sources})``;
 - ``[[ … ]]`` is kept only when every parameter in it has a value.
 
-A parameter whose ``names`` is ``symbol``, ``base``, ``exchange`` or ``rule`` takes names of that
-column in any case, and a note reports unknown names (`liq.query.names`).
+A parameter whose ``names`` is ``symbol``, ``base``, ``asset``, ``exchange`` or ``rule`` takes names
+of that column in any case, and a note reports unknown names (`liq.query.names`).
 
 ``$common`` holds parameters that entries share by name. ``$parts`` holds SQL that entries share:
 ``{name}`` is replaced by the part in brackets, in entries and in later parts. ``$schema`` may name
@@ -51,7 +51,7 @@ REPORTS, LAST_REPORTS = "reports", "last_reports"
 FILTERS = {  # parameters that choose rows of {bars}
     "until": "ts < %(until)s",
     "symbols": "symbol IN (%(symbols)s)",
-    "bases": "base IN (%(bases)s)",
+    "assets": "asset IN (%(assets)s)",
     "exchange": "exchange IN (%(exchange)s)",
     "min_notional": "notional >= %(min_notional)s",
 }

@@ -26,7 +26,7 @@ from liq.common.text import match
 from liq.errors import QueryError
 
 Kind = Literal["interval", "column", "duration", "int", "float", "timestamp", "list", "string"]
-NameColumn = Literal["", "symbol", "base", "exchange", "rule"]
+NameColumn = Literal["", "symbol", "base", "asset", "exchange", "rule"]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SYNTAX: dict[Kind, tuple[str, str]] = {
     "interval": (r"\d+[smhdwMy]", "5s, 1m, 4h or 1d"),

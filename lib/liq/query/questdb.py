@@ -38,6 +38,7 @@ from liq.errors import (
     QuestDBMemoryError,
     QuestDBTimeoutError,
 )
+from liq.records import coins
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, Stream
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ _ADMIN_S = 60.0
 _STATE_S = 10.0  # for the state of tables, which callers poll
 _OVERDUE_S = 5.0
 _AMENDED_POLL_S = 0.05
+_FILLED_S = 120.0  # ten million rows take seconds
 _AMENDED_S = 10.0  # a suspended table does not show what was changed
 _REFUSED = ("invalid username/password", "no password supplied")
 _NO_OP = "statement is either no-op"
@@ -128,6 +130,38 @@ def _list_amendments(table: str, stream: Stream, settings: Settings) -> Iterator
     keys = set(there["column"][there["upsertKey"]])
     if keys and not {*stream.keys} <= keys:  # without any it is not of our making
         yield f"ALTER TABLE {table} DEDUP ENABLE UPSERT KEYS({', '.join(stream.keys)})"
+
+
+def fill_assets(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> bool:
+    """Add the asset to rows that an earlier version wrote, wait until it shows; return if any had.
+
+    `liq.records.coins` derives it from the base asset. The official connector writes such rows too,
+    if it reads messages of an earlier version. Raises `QuestDBError`.
+    """
+    settings = settings or current_settings()
+    table, names = stream.table(settings), stream.columns().keys() & coins.FIELDS.keys()
+    unfilled = "asset IS NULL AND base IS NOT NULL"
+    sql = f"SELECT DISTINCT base FROM {table} WHERE {unfilled}"  # noqa: S608 - our own texts
+    if not names or not (bases := [*fetch(sql, settings=settings)["base"]]):
+        return False
+    found = {base: coins.find_coin(base) for base in bases}
+    values = {
+        "asset": _render_cases({base: coin.asset for base, coin in found.items()}),
+        "units": _render_cases({base: coin.units for base, coin in found.items()}),
+    }
+    changes = ", ".join(f"{name} = {coins.FIELDS[name].format(**values)}" for name in names)
+    execute(f"UPDATE {table} SET {changes} WHERE {unfilled}", None, settings)  # noqa: S608
+    poll_until(lambda: fetch(sql, settings=settings).empty, _FILLED_S, every_s=_AMENDED_POLL_S)
+    return True
+
+
+def _render_cases(values: Mapping[str, str | float]) -> str:
+    cases = (f"WHEN {_quote(base)} THEN {_quote(value)}" for base, value in values.items())
+    return f"CASE base {' '.join(cases)} END"
+
+
+def _quote(value: str | float) -> str:
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else f"{value}"
 
 
 def fetch(

@@ -3,8 +3,9 @@
 A catalogue entry writes ``FROM {bars}`` instead of ``FROM {table} WHERE …`` for the window and its
 filters. The entry may then be answered from a view, with the same numbers:
 
-- ``{bars}`` has columns ``ts`` (start of the bucket), ``exchange``, ``symbol``, ``base``, ``side``,
-  ``source``, ``completeness``, ``notional`` (USD); ``ts`` only where there is a ``bucket``;
+- ``{bars}`` has columns ``ts`` (start of the bucket), ``exchange``, ``symbol``, ``asset``,
+  ``side``, ``source``, ``completeness``, ``notional`` (USD); ``ts`` only where there is a
+  ``bucket``;
 - a row may summarise many prints: ``sum({prints})`` counts them, ``max({largest})`` is the greatest
   in USD, ``min({first})`` and ``max({last})`` are their first and last ``ts``.
 
@@ -25,7 +26,7 @@ Feed health has two such sources, for ``coverage`` and the queries that use it:
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -105,22 +106,24 @@ class View:
 _MARKET = ("exchange", "side", "source", "completeness")
 # Of 10 million prints in 30 days the minute by symbol would have 6.8 million rows, the second
 # without symbols 7.1 million: those give nothing.
-_BARS = (View("1m", _MARKET), View("1h", (*_MARKET, "symbol", "base")))
+_BARS = (View("1m", _MARKET), View("1h", (*_MARKET, "symbol", "asset")))
 _HEALTH = View("1m", ("exchange", "source"), _HEALTH_SUMS, "reports", FEED_HEALTH)
 VIEWS = (*_BARS, _HEALTH)
 _KEYS = _BARS[-1].keys
-_FILTERED = {"symbols": "symbol", "bases": "base", "exchange": "exchange"}
+_FILTERED = {"symbols": "symbol", "assets": "asset", "exchange": "exchange"}
 
 
-def ensure(settings: Settings | None = None) -> None:
+def ensure(settings: Settings | None = None, *, changed: Collection[Stream] = ()) -> None:
     """Create missing views and repair views that QuestDB declared invalid.
 
-    A view with an earlier definition is recreated. Views have the retention of their tables.
-    Raises `QuestDBError`.
+    A view with an earlier definition is recreated, and so are the views of ``changed`` streams,
+    whose rows were updated: QuestDB declares them invalid a moment later. Views have the retention
+    of their tables. Raises `QuestDBError`.
     """
     settings = settings or current_settings()
     for view in VIEWS:
-        if _read_status(view, settings) == _OUTDATED:
+        status = _read_status(view, settings)
+        if status == _OUTDATED or (status and view.stream in changed):
             questdb.execute(f"DROP MATERIALIZED VIEW {view.name(settings)}", settings=settings)
         questdb.execute(view.render_ddl(settings), settings=settings)
         if days := view.stream.ttl_days(settings):

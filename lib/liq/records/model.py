@@ -11,6 +11,9 @@ from enum import StrEnum
 from typing import Annotated, NewType
 
 import msgspec
+from msgspec.structs import force_setattr
+
+from liq.records.coins import find_coin
 
 EARLIEST = 1_262_304_000_000_000  # 2010: no market of these is older
 _10000 = 253_402_300_800_000_000
@@ -27,6 +30,9 @@ LARGEST = 1e18
 # QuestDB takes numbers within 1e-10 of each other for equal, so anything smaller for nothing
 SMALLEST = 2e-10
 Positive = Annotated[float, msgspec.Meta(ge=SMALLEST, lt=LARGEST)]
+# of single coins, where a base may be 100 million
+Coins = Annotated[float, msgspec.Meta(ge=SMALLEST, lt=1e30)]
+CoinPrice = Annotated[float, msgspec.Meta(gt=0, lt=LARGEST)]
 Amount = Annotated[float, msgspec.Meta(ge=0, lt=1e30)]
 Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
@@ -87,6 +93,9 @@ LIVE_SOURCES = tuple(source for source in Source if source.is_live)
 class Liquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """One forced closing of a position.
 
+    Messages and rows of earlier versions have no ``asset`` and ``asset_quantity``. Like parsers,
+    which need not give them, they get both from ``base`` and ``quantity``.
+
     ========== ======== ====================================================================
     field      type     meaning
     ========== ======== ====================================================================
@@ -94,13 +103,15 @@ class Liquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_un
     recv_ts    int      time of receipt, microseconds since the epoch, UTC
     exchange   str      venue key, e.g. ``binance_usdm``
     symbol     str      the venue's own name of the contract, e.g. ``BTCUSDT``
-    base       str      base asset, e.g. ``BTC``
+    base       str      base asset as the venue has it, e.g. ``1000PEPE``
     quote      str      quote asset, e.g. ``USDT``
+    asset      str      the coin, whatever the contract's multiplier, e.g. ``PEPE``
     side       Side     liquidated position
     raw_side   str      side as the venue sent it
     price      float    in quote per base
     price_kind PriceKind what ``price`` means at this venue
     quantity   float    in base
+    asset_quantity float in coins: ``quantity`` times the base's multiplier
     notional   float    in USD (a dollar-pegged quote counts as a dollar)
     event_id   int      int64 hash of the venue's raw fields; part of the dedup key
     completeness, source  see their enums
@@ -113,15 +124,25 @@ class Liquidation(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_un
     symbol: Name
     base: Name
     quote: Name
+    asset: Name = ""
     side: Side
     raw_side: Name
     price: Positive
     price_kind: PriceKind
     quantity: Positive
+    asset_quantity: Coins = 0.0
     notional: Positive
     event_id: Long
     completeness: Completeness
     source: Source
+
+    def __post_init__(self) -> None:
+        """Add the asset and its quantity, unless they are given."""
+        if self.asset and self.asset_quantity:
+            return
+        coin = find_coin(self.base)
+        force_setattr(self, "asset", self.asset or coin.asset)
+        force_setattr(self, "asset_quantity", self.asset_quantity or self.quantity * coin.units)
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
@@ -134,10 +155,12 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_
     recv_ts  int       time of receipt, microseconds since the epoch, UTC
     exchange str       whose price it is, e.g. ``binance_usdm``
     symbol   str       the exchange's own name of the contract, e.g. ``BTCUSDT``
-    base     str       base asset: what prices and liquidations of all exchanges are matched by
+    base     str       base asset as the exchange has it, e.g. ``1000PEPE``
     quote    str       quote asset
+    asset    str       the coin, by which prices and liquidations are matched, e.g. ``PEPE``
     kind     ReferenceKind ``mark``
     price    float     in quote per base
+    asset_price float  in quote per coin: ``price`` divided by the base's multiplier
     source   Source    where it came from
     ======== ========= =================================================================
     """
@@ -148,9 +171,19 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_
     symbol: Name
     base: Name
     quote: Name
+    asset: Name = ""
     kind: ReferenceKind
     price: Positive
+    asset_price: CoinPrice = 0.0
     source: Source
+
+    def __post_init__(self) -> None:
+        """Add the asset and its price, unless they are given."""
+        if self.asset and self.asset_price:
+            return
+        coin = find_coin(self.base)
+        force_setattr(self, "asset", self.asset or coin.asset)
+        force_setattr(self, "asset_price", self.asset_price or self.price / coin.units)
 
 
 Record = Liquidation | Price  # the records that venues publish
@@ -241,7 +274,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_
 
 
 class Cascade(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
-    """A run of prints of one base, across venues, that follow each other within a gap.
+    """A run of prints of one asset, across venues, that follow each other within a gap.
 
     The columns are those of the query ``cascades``, of prints that were not too late for the job.
 
@@ -249,7 +282,9 @@ class Cascade(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknow
     field          type    meaning
     ============== ======= ===================================================================
     ts, to_ts      int     first and last print, microseconds since the epoch, UTC
-    base           str     base asset
+    asset          str     the coin, whatever the multiplier of its contracts
+    base           str|None base asset of a cascade that an earlier version found; the asset then is
+                           the coin of the base
     gap            int     most seconds between a print and the next
     prints         int     how many there were
     exchanges, symbols int  how many different ones
@@ -261,7 +296,8 @@ class Cascade(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknow
     """
 
     ts: Micros
-    base: Name
+    asset: Name = ""
+    base: Name | None = None
     gap: Count
     to_ts: Micros
     prints: Count
@@ -272,6 +308,13 @@ class Cascade(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknow
     short_usd: Amount
     not_live: Count
     partial: Count
+
+    def __post_init__(self) -> None:
+        """Add the asset of a cascade that an earlier version found."""
+        if not self.asset and not self.base:
+            raise ValueError("it has neither asset nor base")
+        if not self.asset and self.base:
+            force_setattr(self, "asset", find_coin(self.base).asset)
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
@@ -285,6 +328,7 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_f
     =================== ===== ================================================================
     ts                  int   start of the bucket, microseconds since the epoch, UTC
     exchange, symbol, base str of the contract
+    asset               str   the coin, whatever the base's multiplier
     bucket              int   how many seconds wide, counted from the epoch
     long_usd, short_usd float liquidated, in USD
     prints              int   how many there were
@@ -298,6 +342,7 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_f
     exchange: Name
     symbol: Name
     base: Name
+    asset: Name = ""
     bucket: Count
     long_usd: Amount
     short_usd: Amount
@@ -305,6 +350,11 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_f
     largest_usd: Positive
     not_live: Count
     partial: Count
+
+    def __post_init__(self) -> None:
+        """Add the asset, unless it is given."""
+        if not self.asset:
+            force_setattr(self, "asset", find_coin(self.base).asset)
 
 
 _encoder = msgspec.json.Encoder()

@@ -222,7 +222,7 @@ LIQUIDATIONS = declare(
         defaults=StreamSettings(
             topic="alt_liquidations", table="liquidations", connector="alt-liquidations"
         ),
-        names=("symbol", "base", "exchange"),
+        names=("symbol", "base", "asset", "exchange"),
     )
 )
 FEED_HEALTH = declare(
@@ -247,7 +247,7 @@ PRICES = declare(
         defaults=StreamSettings(
             topic="mark_prices", table="prices", connector="mark-prices", ttl_days=30
         ),
-        names=("base",),
+        names=("base", "asset"),
         is_continuous=True,
     )
 )
@@ -265,8 +265,8 @@ CASCADES = declare(
     Stream(
         "cascades",
         Cascade,
-        keys=("ts", "base", "gap"),
-        partition_by=("base",),
+        keys=("ts", "asset", "base", "gap"),
+        partition_by=("asset",),
         defaults=StreamSettings(
             topic="liquidation_cascades",
             table="liquidation_cascades",

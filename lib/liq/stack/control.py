@@ -226,13 +226,18 @@ def _create_tables(settings: Settings) -> None:
 
     for stream in STREAMS:
         questdb.ensure_table(settings, stream)
-    views.ensure(settings)
+    filled = [stream for stream in STREAMS if questdb.fill_assets(settings, stream)]
+    views.ensure(settings, changed=filled)
 
 
 def _register_sinks(settings: Settings, *, repoint: bool = False) -> None:
+    """Register the sinks, then complete the rows that sinks of an earlier version wrote before."""
     from liq.delivery import connect  # noqa: PLC0415 - as above
+    from liq.query import questdb, views  # noqa: PLC0415 - as above
 
     _each(lambda stream: connect.ensure(settings, stream, repoint=repoint), STREAMS)
+    if filled := [stream for stream in STREAMS if questdb.fill_assets(settings, stream)]:
+        views.ensure(settings, changed=filled)
 
 
 def _each(action: Callable[[T], object], items: Iterable[T]) -> None:

@@ -40,5 +40,5 @@ def test_the_settings_name_the_contracts_of_mark_prices(tmp_path: Path) -> None:
     assert request["params"] == ["btcusdt@markPrice@1s", "ethusdc@markPrice@1s"]
     with pytest.raises(ConfigError, match="LIQ_PRICE_SYMBOLS: 'ETHBTC' is not quoted"):
         load(BINANCE_USDM_MARK, Settings(home=tmp_path, price_symbols="ETHBTC"))
-    with pytest.raises(ConfigError, match="one contract a base asset"):
+    with pytest.raises(ConfigError, match="one contract an asset"):
         load(BINANCE_USDM_MARK, Settings(home=tmp_path, price_symbols="BTCUSDT,BTCUSDC"))

@@ -122,7 +122,7 @@ def heatmap(
     ``span``, ``gaps`` and ``badge`` as in `bars`.
 
     Example:
-        >>> frame = liq.hit("heatmap", base="BTC", bucket="1m", window="1h")
+        >>> frame = liq.hit("heatmap", asset="BTC", bucket="1m", window="1h")
         >>> liq.charts.heatmap(frame).layout.xaxis.title.text
         'time (UTC)'
     """

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 from pyspark.sql.types import DataType, DoubleType, LongType, StringType, StructField, StructType
 
-from liq.records import rules
+from liq.records import coins, rules
 from liq.records.model import EARLIEST, LIVE_SOURCES, Cascade, Completeness, Liquidation, Side, Sums
 from liq.records.streams import LIQUIDATIONS
 
@@ -21,8 +21,8 @@ _EXACT = "decimal(38,6)"
 def parse(messages: DataFrame) -> DataFrame:
     """Return the prints in Kafka messages; messages that are no `Liquidation` are dropped.
 
-    A print dated more than ten minutes after its receipt is dropped too, since it would make all
-    others late.
+    Messages of an earlier version get their asset. A print dated more than ten minutes after its
+    receipt is dropped too, since it would make all others late.
     """
     fields = f.from_json(f.col("value").cast("string"), _build_schema()).alias("print")
     prints = (
@@ -31,14 +31,16 @@ def parse(messages: DataFrame) -> DataFrame:
         .where(rules.render_valid_condition(Liquidation, moment=str))
     )
     sane = f.col("ts").between(EARLIEST, f.col("recv_ts") + 600_000_000)
-    return prints.where(sane).withColumn("ts", f.timestamp_micros("ts"))
+    return _add_asset(prints.where(sane)).withColumn("ts", f.timestamp_micros("ts"))
 
 
 def keep_valid(stored: DataFrame) -> DataFrame:
-    """Return the exported prints that break no rule; an earlier version exported others too."""
-    return stored.where(
-        rules.render_valid_condition(Liquidation, moment="timestamp_micros({})".format)
-    )
+    """Return the exported prints that break no rule, with their assets.
+
+    An earlier version exported others too, and no assets.
+    """
+    valid = rules.render_valid_condition(Liquidation, moment="timestamp_micros({})".format)
+    return _add_asset(stored.where(valid))
 
 
 def deduplicate(prints: DataFrame, lateness: float) -> DataFrame:
@@ -54,8 +56,9 @@ def find_cascades(prints: DataFrame, gap: int, min_prints: int) -> DataFrame:
     A stream emits a cascade once no print within the lateness can extend it.
     """
     first = f.min(f.struct("ts", "exchange"))
-    runs = prints.groupBy(f.session_window("ts", f"{gap} seconds"), "base").agg(
+    runs = prints.groupBy(f.session_window("ts", f"{gap} seconds"), "asset").agg(
         f.unix_micros(first["ts"]).alias("ts"),
+        f.lit(None).cast("string").alias("base"),
         f.lit(gap).cast("long").alias("gap"),
         f.unix_micros(f.max("ts")).alias("to_ts"),
         f.count("*").alias("prints"),
@@ -72,7 +75,8 @@ def sum_buckets(prints: DataFrame, bucket: int) -> DataFrame:
 
     A stream emits a bucket once no print within the lateness can belong to it.
     """
-    sums = prints.groupBy(f.window("ts", f"{bucket} seconds"), "exchange", "symbol", "base").agg(
+    contract = ("exchange", "symbol", "base", "asset")
+    sums = prints.groupBy(f.window("ts", f"{bucket} seconds"), *contract).agg(
         f.lit(bucket).cast("long").alias("bucket"),
         f.count("*").alias("prints"),
         f.max("notional").alias("largest_usd"),
@@ -86,6 +90,17 @@ def encode_messages(records: DataFrame, *key: str) -> DataFrame:
     return records.select(
         f.concat_ws(":", *key).alias("key"), f.to_json(f.struct(*records.columns)).alias("value")
     )
+
+
+def _add_asset(prints: DataFrame) -> DataFrame:
+    """Return the prints with assets; where one is missing, `liq.records.coins` derives it."""
+    named = f.create_map(
+        *(f.lit(text) for base, coin in coins.NAMED.items() for text in (base, coin.asset))
+    )
+    coin = f.regexp_extract("base", rf"\A(?:{coins.PATTERN})\z", 2)  # "" for another form
+    given = [f.col("asset")] if "asset" in prints.columns else []
+    asset = f.coalesce(*given, named[f.col("base")], f.nullif(coin, f.lit("")), f.col("base"))
+    return prints.withColumn("asset", asset)
 
 
 def _sum_sides() -> list[Column]:

@@ -30,6 +30,7 @@ from liq.errors import ConfigError, RejectedMessage
 from liq.ingest.venues.base import Instrument, Instruments, Venue, convert_ms, parse_positive
 from liq.ingest.venues.binance import BINANCE_USDM, Frame, build_usdm_contract, expect_answer
 from liq.ingest.venues.canonical import decode
+from liq.records.coins import find_coin
 from liq.records.model import Price, ReferenceKind, Source
 
 
@@ -78,8 +79,8 @@ def _chosen(settings: Settings) -> list[Instrument]:
         chosen = [build_usdm_contract(symbol, {}) for symbol in settings.price_symbols.split(",")]
     except RejectedMessage as error:
         raise ConfigError(f"LIQ_PRICE_SYMBOLS: {error}") from error
-    if len({contract.base for contract in chosen}) < len(chosen):
-        raise ConfigError("LIQ_PRICE_SYMBOLS: name one contract a base asset, whose price it is")
+    if len({find_coin(contract.base).asset for contract in chosen}) < len(chosen):
+        raise ConfigError("LIQ_PRICE_SYMBOLS: name one contract an asset, whose price it is")
     return chosen
 
 

@@ -48,7 +48,7 @@ class Controls(NamedTuple):
         """The parameters of every query of prints."""
         return self.span | {
             "symbols": list(self.symbols),
-            "bases": [self.asset] if self.asset else [],
+            "assets": [self.asset] if self.asset else [],
             "exchange": list(self.exchanges),
             "min_notional": self.min_notional or None,
         }
@@ -67,7 +67,7 @@ ListQueries = Callable[[Controls], Mapping[str, BoardQuery]]
 def list_overview_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
     """Return the queries for bars, price, cumulative net, rankings and the newest prints."""
     bars = chosen.filters | {"bucket": chosen.bucket}
-    price = chosen.span | {"bucket": chosen.bucket, "base": chosen.focus}
+    price = chosen.span | {"bucket": chosen.bucket, "asset": chosen.focus}
     return {
         "bars": BoardQuery("liquidations_by_bucket", bars),
         "price": BoardQuery("price_by_bucket", price),
@@ -80,7 +80,7 @@ def list_overview_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
 
 def list_price_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
     """Return the queries for the heatmap and for the price's path around large prints."""
-    heatmap = chosen.filters | {"base": chosen.focus, "bucket": chosen.bucket}
+    heatmap = chosen.filters | {"asset": chosen.focus, "bucket": chosen.bucket}
     return {
         "heatmap": BoardQuery("heatmap", heatmap),
         "path": BoardQuery("price_path", chosen.filters),

@@ -195,7 +195,7 @@ class DashboardModel(HasTraits):
     bucket = Unicode("1m", help="width of a bar; widened if the window has too many bars")
     window = Unicode("1h", help="how far back")
     until = Instance(datetime, allow_none=True, help="end of the window; None: now, live")
-    asset = Unicode(help="only this base asset; empty: all")
+    asset = Unicode(help="only this asset; empty: all")
     exchanges = List(Unicode(), help="only these exchanges; empty: all")
     symbols = List(Unicode(), help="only these symbols; empty: all")
     min_notional = Float(0.0, min=0.0, help="minimum size of a print, USD")
@@ -448,7 +448,7 @@ class DashboardModel(HasTraits):
             "exchange": list(controls.exchanges),
         }
         symbols = self._hit("top_symbols", limit=_KNOWN_SYMBOLS, **controls.span)["symbol"]
-        assets = self._hit("top_assets", limit=_KNOWN_SYMBOLS, **controls.span)["base"]
+        assets = self._hit("top_assets", limit=_KNOWN_SYMBOLS, **controls.span)["asset"]
         sources = self._hit("sources", **controls.span)
         return SlowReading(
             tuple(sorted(symbols)),

@@ -41,7 +41,7 @@ class Dashboard:
         symbols: The venues' symbols; empty for all.
         min_notional: Minimum size of a print in USD.
         exchanges: Venues, e.g. ``"bybit"``; empty for all.
-        asset: Base asset, e.g. ``"BTC"``; empty for all.
+        asset: Asset, e.g. ``"BTC"``; empty for all.
         board: The tab that is open at first.
         settings: Settings of the stack; the current ones by default.
         interval: Seconds between checks for newer rows.

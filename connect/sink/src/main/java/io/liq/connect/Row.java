@@ -36,6 +36,7 @@ final class Row {
     private final String valuePrefix;
     private final boolean skipUnsupported;
     private final Rules rules;
+    private final Coins coins;
 
     private final Cells symbolCells = new Cells();
     private final Cells columnCells = new Cells();
@@ -51,6 +52,7 @@ final class Row {
         valuePrefix = config.getString(SinkConfig.VALUE_PREFIX);
         skipUnsupported = config.getBoolean(SinkConfig.SKIP_UNSUPPORTED);
         rules = Rules.of(config.getList(SinkConfig.RULES));
+        coins = Coins.of(config.getString(SinkConfig.COINS), rules);
         Set<String> symbols = config.names(SinkConfig.SYMBOLS);
         Set<String> doubles = config.names(SinkConfig.DOUBLES);
         Set<String> names = new HashSet<>(symbols);
@@ -123,12 +125,21 @@ final class Row {
         if (rules != null) {
             rules.end();
         }
+        if (coins != null) {
+            coins.complete(rules, this::value, (name, value) -> add(column(name), name, value));
+        }
         if (timestampOfKafka) {
             timestamp = Timestamps.toMicros(record.timestamp(), TimeUnit.MILLISECONDS);
         }
         if (timestamp == NO_TIMESTAMP && !timestampField.isEmpty()) {
             throw new DataException("timestamp field \"" + timestampField + "\" is missing or null");
         }
+    }
+
+    /** Returns the value of a field of the record, null if it has none. */
+    private Object value(String name) {
+        Column column = column(name);
+        return (column.isSymbol() ? symbolCells : columnCells).find(column);
     }
 
     private static boolean isObject(Object value) {
@@ -249,6 +260,15 @@ final class Row {
             }
             columns[size] = column;
             values[size++] = value;
+        }
+
+        Object find(Column column) {
+            for (int i = 0; i < size; i++) {
+                if (columns[i] == column) {
+                    return values[i];
+                }
+            }
+            return null;
         }
     }
 }

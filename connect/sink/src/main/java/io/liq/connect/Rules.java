@@ -68,6 +68,11 @@ final class Rules {
         }
     }
 
+    /** Returns whether the record has the field, now that all of its fields were checked. */
+    boolean has(Rule rule) {
+        return (seen & rule.bit) != 0;
+    }
+
     /** Throws if the record lacks a field. */
     void end() {
         if ((seen & required) != required) {

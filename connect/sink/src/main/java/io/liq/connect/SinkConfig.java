@@ -23,6 +23,7 @@ final class SinkConfig extends AbstractConfig {
     static final String KEY_PREFIX = "key.prefix";
     static final String VALUE_PREFIX = "value.prefix";
     static final String RULES = "record.rules";
+    static final String COINS = "record.coins";
     static final String SKIP_UNSUPPORTED = "skip.unsupported.types";
     static final String MAX_BACKOFF = "retry.backoff.ms";
 
@@ -48,6 +49,8 @@ final class SinkConfig extends AbstractConfig {
             .define(VALUE_PREFIX, Type.STRING, "", Importance.LOW, "Prefix of columns from the value.")
             .define(RULES, Type.LIST, "", Importance.MEDIUM,
                     "What each field of a record may hold; any other record is rejected. No rules, no check.")
+            .define(COINS, Type.STRING, "", Importance.LOW,
+                    "How the coin of a base asset is derived, for records of earlier versions, which do not name it.")
             .define(SKIP_UNSUPPORTED, Type.BOOLEAN, false, Importance.LOW,
                     "Leave out a field of a type no column takes, rather than reject the record.")
             // a refused attempt costs next to nothing, and all rows wait for the first that is not

@@ -147,6 +147,34 @@ class RowTest {
     }
 
     @Test
+    void aRecordOfAnEarlierVersionGetsTheCoinOfItsBase() {
+        Map<String, String> config = new HashMap<>(with("record.rules", "ts time, base?* text, asset* text >=1,"
+                + " quantity* number, asset_quantity* number, price* number, asset_price* number"));
+        config.put("record.coins", "(10{3,8}|1M(?=[A-Z]{3}))?([^\\x00-\\x200-9][\\s\\S]*?)((?<=[A-Z]{3})1000)? XBT=1*BTC M=1000000*DOGE");
+        config.put("symbols", "base,asset");
+        config.put("doubles", "quantity,asset_quantity,price,asset_price");
+        Map<String, String> expected = Map.of("1000PEPE", "PEPE 1000.0", "SHIB1000", "SHIB 1000.0",
+                "1MBABYDOGE", "BABYDOGE 1000000.0", "XBT", "BTC 1.0", "M", "DOGE 1000000.0", "1INCH", "1INCH 1.0");
+        expected.forEach((base, coin) -> {
+            String[] words = coin.split(" ");
+            double units = Double.parseDouble(words[1]);
+            assertEquals("table[liquidations] symbol[base, " + base + "] symbol[asset, " + words[0] + "]"
+                            + " doubleColumn[quantity, 2.0] doubleColumn[price, 4.0]"
+                            + " doubleColumn[asset_quantity, " + 2 * units + "] doubleColumn[asset_price, " + 4 / units
+                            + "] at[7, Micros]",
+                    written(config, ordered("ts", 7L, "base", base, "quantity", 2.0, "price", 4.0)));
+        });
+        assertEquals("table[liquidations] symbol[asset, X] doubleColumn[asset_quantity, 3.0] doubleColumn[asset_price,"
+                        + " 5.0] at[7, Micros]",
+                written(config, ordered("ts", 7L, "asset", "X", "asset_quantity", 3L, "asset_price", 5L)));
+        assertRefused("neither asset nor base", config, ordered("ts", 7L, "quantity", 1L, "price", 1L));
+        assertRefused("neither asset nor base", with("record.coins", config.get("record.coins"), "record.rules",
+                "ts time, base?* text, asset* text"), ordered("ts", 7L, "base", null));
+        assertThrows(ConfigException.class, () -> new Row(new SinkConfig(
+                with("record.coins", "(", "record.rules", "ts time, asset* text"))));
+    }
+
+    @Test
     void whatIsNoRuleIsRefused() {
         for (String text : List.of("ts", "ts clock", "n whole 5", "n whole >x", "? text")) {
             assertThrows(ConfigException.class, () -> new Row(new SinkConfig(with("record.rules", text))), text);
@@ -190,9 +218,11 @@ class RowTest {
         return new SinkRecord("topic", 0, null, "k", null, value, 0, 5L, TimestampType.CREATE_TIME);
     }
 
-    private static Map<String, String> with(String key, String value) {
+    private static Map<String, String> with(String... pairs) {
         Map<String, String> config = new HashMap<>(CONFIG);
-        config.put(key, value);
+        for (int i = 0; i < pairs.length; i += 2) {
+            config.put(pairs[i], pairs[i + 1]);
+        }
         return config;
     }
 

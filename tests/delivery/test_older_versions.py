@@ -1,0 +1,139 @@
+"""A stack with the tables, views and messages of an earlier version, without assets, loses none."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from kafka import KafkaProducer
+
+import liq
+from liq import stack as local
+from liq.config import Settings
+from liq.delivery import connect, messaging
+from liq.delivery.messaging import client_options
+from liq.query import questdb, views
+from liq.records.model import Cascade, Sums
+from liq.records.streams import CASCADES, LIQUIDATIONS, PRICES, STREAMS, SUMS, Stream
+from support.helpers import consume, eventually, own_streams
+from support.rows import liquidation, micros_of, price
+
+pytestmark = pytest.mark.stack
+
+MOMENT = "2026-03-01T12:00:00"
+KEYS = {
+    LIQUIDATIONS: "ts, exchange, symbol, event_id",
+    PRICES: "ts, exchange, symbol, kind",
+    CASCADES: "ts, base, gap",
+    SUMS: "ts, exchange, symbol, base, bucket",
+}
+BASES = {"1000PEPE": "PEPE", "SHIB1000": "SHIB", "XBT": "BTC", "1INCH": "1INCH"}
+UNITS = {"1000PEPE": 1_000.0, "SHIB1000": 1_000.0, "XBT": 1.0, "1INCH": 1.0}
+
+
+def old_records(second: int) -> dict[Stream, list[dict[str, Any]]]:
+    """Return a record of each stream and base, as the earlier version wrote it."""
+    ts = f"{MOMENT}.{second}"
+    micros = micros_of(ts)
+    found: dict[Stream, list[Any]] = {stream: [] for stream in KEYS}
+    for base in BASES:
+        symbol = f"{base}USDT"
+        found[LIQUIDATIONS].append(liquidation(ts, 100.0, symbol=symbol, base=base))
+        found[PRICES].append(price(ts, 4.0, symbol=symbol, base=base))
+        found[CASCADES].append(Cascade(
+            ts=micros, base=base, gap=5, to_ts=micros, prints=5, exchanges=1, symbols=1,
+            first_exchange="okx", long_usd=1.0, short_usd=0.0, not_live=0, partial=0,
+        ))  # fmt: skip
+        found[SUMS].append(Sums(
+            ts=micros, exchange="okx", symbol=symbol, base=base, bucket=60, long_usd=1.0,
+            short_usd=0.0, prints=1, largest_usd=1.0, not_live=0, partial=0,
+        ))  # fmt: skip
+    return {
+        stream: [
+            {name: msgspec.to_builtins(one)[name] for name in old_columns(stream)}
+            for one in records
+        ]
+        for stream, records in found.items()
+    }
+
+
+def old_columns(stream: Stream) -> dict[str, str]:
+    return {name: kind for name, kind in stream.columns().items() if not name.startswith("asset")}
+
+
+def create_old_table(stream: Stream, rows: list[dict[str, Any]], settings: Settings) -> None:
+    table, columns = stream.table(settings), old_columns(stream)
+    typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    questdb.execute(
+        f"CREATE TABLE {table} ({typed}) TIMESTAMP(ts) PARTITION BY DAY WAL"
+        f" DEDUP UPSERT KEYS({KEYS[stream]})",
+        settings=settings,
+    )
+    for row in rows:
+        values = ", ".join(
+            f"%({name})s::TIMESTAMP" if kind == "TIMESTAMP" else f"%({name})s"
+            for name, kind in columns.items()
+        )
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})"  # noqa: S608 - our own
+        questdb.execute(sql, row, settings)
+
+
+@pytest.fixture
+def old(stack: Settings) -> Iterator[Settings]:
+    """The stack of an earlier version: rows in tables and a view, and messages in topics."""
+    settings = own_streams(stack)
+    messaging.ensure_topics(settings)
+    for stream, rows in old_records(1).items():
+        create_old_table(stream, rows, settings)
+    table = LIQUIDATIONS.table(settings)
+    selected = f"SELECT ts, base, sum(notional) AS notional FROM {table} SAMPLE BY 1h"  # noqa: S608
+    questdb.execute(
+        f"CREATE MATERIALIZED VIEW {table}_1h WITH BASE {table} REFRESH EVERY 1m"
+        f" AS ({selected}) PARTITION BY DAY",
+        settings=settings,
+    )
+    producer = KafkaProducer(**client_options(settings))
+    for stream, messages in old_records(2).items():
+        for message in messages:
+            producer.send(stream.topic(settings), json.dumps(message).encode(), key=b"old")
+    producer.flush()
+    producer.close()
+    yield settings
+    for stream in STREAMS:
+        connect.remove(settings, stream)
+
+
+def rows_of(stream: Stream, settings: Settings) -> list[dict[Any, Any]]:
+    sql = f"SELECT * FROM {stream.table(settings)} ORDER BY ts, base"  # noqa: S608 - our own
+    return questdb.fetch(sql, settings=settings).to_dict("records")
+
+
+def wait_for_all(stream: Stream, settings: Settings) -> list[dict[Any, Any]]:
+    """Wait until the rows and the messages of the earlier version are in the table."""
+    eventually(lambda: len(rows_of(stream, settings)) == 2 * len(BASES))
+    return rows_of(stream, settings)
+
+
+def test_rows_and_messages_of_an_earlier_version_get_their_assets(old: Settings) -> None:
+    local.provision(old)
+    for stream in KEYS:
+        rows = wait_for_all(stream, old)
+        for row in rows:
+            units = UNITS[row["base"]]
+            assert row["asset"] == BASES[row["base"]]
+            assert row.get("asset_quantity", units) == units
+            assert row.get("asset_price", 4.0 / units) == pytest.approx(4.0 / units)
+    assert consume(old.dlq_topic, old) == []
+    assert {views._read_status(view, old) for view in views.VIEWS} == {"valid"}
+
+
+def test_rows_that_an_old_sink_writes_meanwhile_get_their_assets(old: Settings) -> None:
+    local.provision(old)
+    wait_for_all(LIQUIDATIONS, old)
+    table = LIQUIDATIONS.table(old)
+    questdb.execute(f"UPDATE {table} SET asset = NULL, asset_quantity = NULL", settings=old)  # noqa: S608
+    local.provision(old)
+    assert {row["asset"] for row in rows_of(LIQUIDATIONS, old)} == {*BASES.values()}
+    eventually(lambda: {views._read_status(view, old) for view in views.VIEWS} == {"valid"})
+    assert liq.hit("totals", settings=old, window="3650d")["prints"].item() == 2 * len(BASES)
