@@ -69,7 +69,7 @@ def market() -> list[list[Liquidation]]:
 
 def burst(dice: random.Random, now: datetime) -> list[Liquidation]:
     steps = [0 * SECOND, 0.2 * SECOND, SECOND, 5 * SECOND, 5 * SECOND + timedelta(microseconds=1)]
-    base, prints = dice.choice(["BTC", "ETH", "SOL"]), []
+    base, prints = dice.choice(["BTC", "PEPE", "1000PEPE"]), []
     for _ in range(dice.randint(2, 40)):
         prints.append(
             liquidation(

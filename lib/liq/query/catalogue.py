@@ -51,6 +51,7 @@ REPORTS, LAST_REPORTS = "reports", "last_reports"
 FILTERS = {  # parameters that choose rows of {bars}
     "until": "ts < %(until)s",
     "symbols": "symbol IN (%(symbols)s)",
+    "bases": "base IN (%(bases)s)",
     "assets": "asset IN (%(assets)s)",
     "exchange": "exchange IN (%(exchange)s)",
     "min_notional": "notional >= %(min_notional)s",

@@ -140,9 +140,11 @@ def fill_assets(settings: Settings | None = None, stream: Stream = LIQUIDATIONS)
     """
     settings = settings or current_settings()
     table, names = stream.table(settings), stream.columns().keys() & coins.FIELDS.keys()
+    if not names:
+        return False
     unfilled = "asset IS NULL AND base IS NOT NULL"
     sql = f"SELECT DISTINCT base FROM {table} WHERE {unfilled}"  # noqa: S608 - our own texts
-    if not names or not (bases := [*fetch(sql, settings=settings)["base"]]):
+    if not (bases := [*fetch(sql, settings=settings)["base"]]):
         return False
     found = {base: coins.find_coin(base) for base in bases}
     values = {
@@ -151,8 +153,19 @@ def fill_assets(settings: Settings | None = None, stream: Stream = LIQUIDATIONS)
     }
     changes = ", ".join(f"{name} = {coins.FIELDS[name].format(**values)}" for name in names)
     execute(f"UPDATE {table} SET {changes} WHERE {unfilled}", None, settings)  # noqa: S608
-    poll_until(lambda: fetch(sql, settings=settings).empty, _FILLED_S, every_s=_AMENDED_POLL_S)
+    sent = _read_transactions(table, settings)["sequencerTxn"]
+    poll_until(
+        lambda: _read_transactions(table, settings)["writerTxn"] >= sent,
+        _FILLED_S,
+        every_s=_AMENDED_POLL_S,
+    )
     return True
+
+
+def _read_transactions(table: str, settings: Settings) -> "pd.Series":
+    """Return how many transactions were sent to ``table``, and how many of them show."""
+    sql = "SELECT sequencerTxn, writerTxn FROM wal_tables() WHERE name = %s"
+    return fetch(sql, [table], settings, timeout=_STATE_S).iloc[0]
 
 
 def _render_cases(values: Mapping[str, str | float]) -> str:

@@ -3,9 +3,9 @@
 A catalogue entry writes ``FROM {bars}`` instead of ``FROM {table} WHERE …`` for the window and its
 filters. The entry may then be answered from a view, with the same numbers:
 
-- ``{bars}`` has columns ``ts`` (start of the bucket), ``exchange``, ``symbol``, ``asset``,
-  ``side``, ``source``, ``completeness``, ``notional`` (USD); ``ts`` only where there is a
-  ``bucket``;
+- ``{bars}`` has columns ``ts`` (start of the bucket), ``exchange``, ``symbol``, ``base``,
+  ``asset``, ``side``, ``source``, ``completeness``, ``notional`` (USD); ``ts`` only where there is
+  a ``bucket``;
 - a row may summarise many prints: ``sum({prints})`` counts them, ``max({largest})`` is the greatest
   in USD, ``min({first})`` and ``max({last})`` are their first and last ``ts``.
 
@@ -106,11 +106,11 @@ class View:
 _MARKET = ("exchange", "side", "source", "completeness")
 # Of 10 million prints in 30 days the minute by symbol would have 6.8 million rows, the second
 # without symbols 7.1 million: those give nothing.
-_BARS = (View("1m", _MARKET), View("1h", (*_MARKET, "symbol", "asset")))
+_BARS = (View("1m", _MARKET), View("1h", (*_MARKET, "symbol", "base", "asset")))
 _HEALTH = View("1m", ("exchange", "source"), _HEALTH_SUMS, "reports", FEED_HEALTH)
 VIEWS = (*_BARS, _HEALTH)
 _KEYS = _BARS[-1].keys
-_FILTERED = {"symbols": "symbol", "assets": "asset", "exchange": "exchange"}
+_FILTERED = {"symbols": "symbol", "bases": "base", "assets": "asset", "exchange": "exchange"}
 
 
 def ensure(settings: Settings | None = None, *, changed: Collection[Stream] = ()) -> None:

@@ -75,14 +75,15 @@ def sum_buckets(prints: DataFrame, bucket: int) -> DataFrame:
 
     A stream emits a bucket once no print within the lateness can belong to it.
     """
-    contract = ("exchange", "symbol", "base", "asset")
-    sums = prints.groupBy(f.window("ts", f"{bucket} seconds"), *contract).agg(
+    # not by asset too, which follows from the base: checkpoints of earlier versions stay valid
+    sums = prints.groupBy(f.window("ts", f"{bucket} seconds"), "exchange", "symbol", "base").agg(
         f.lit(bucket).cast("long").alias("bucket"),
         f.count("*").alias("prints"),
         f.max("notional").alias("largest_usd"),
         *_sum_sides(),
     )
-    return sums.withColumn("ts", f.unix_micros("window.start")).select(*get_type_hints(Sums))
+    named = _add_asset(sums.withColumn("ts", f.unix_micros("window.start")))
+    return named.select(*get_type_hints(Sums))
 
 
 def encode_messages(records: DataFrame, *key: str) -> DataFrame:
@@ -99,7 +100,9 @@ def _add_asset(prints: DataFrame) -> DataFrame:
     )
     coin = f.regexp_extract("base", rf"\A(?:{coins.PATTERN})\z", 2)  # "" for another form
     given = [f.col("asset")] if "asset" in prints.columns else []
-    asset = f.coalesce(*given, named[f.col("base")], f.nullif(coin, f.lit("")), f.col("base"))
+    asset = f.coalesce(
+        *given, f.try_element_at(named, f.col("base")), f.nullif(coin, f.lit("")), f.col("base")
+    )
     return prints.withColumn("asset", asset)
 
 
