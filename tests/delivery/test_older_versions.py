@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+import pandas as pd
 import pytest
 from kafka import KafkaProducer
 
@@ -133,6 +134,7 @@ def test_rows_that_an_old_sink_writes_meanwhile_get_their_assets(old: Settings) 
     wait_for_all(LIQUIDATIONS, old)
     table = LIQUIDATIONS.table(old)
     questdb.execute(f"UPDATE {table} SET asset = NULL, asset_quantity = NULL", settings=old)  # noqa: S608
+    eventually(lambda: all(pd.isna(row["asset"]) for row in rows_of(LIQUIDATIONS, old)))
     local.provision(old)
     assert {row["asset"] for row in rows_of(LIQUIDATIONS, old)} == {*BASES.values()}
     eventually(lambda: {views._read_status(view, old) for view in views.VIEWS} == {"valid"})

@@ -51,6 +51,7 @@ def prints(settings: Settings, **given: Any) -> int:
         ({"assets": "btc"}, 2),
         ({"assets": ["Btc", "eth"]}, 3),
         ({"assets": "btc,BTC"}, 2),
+        ({"assets": "XBT"}, 2),
         ({"symbols": "btcusdt"}, 1),
         ({"symbols": "tBTCUSD"}, 1),  # as it is, though another one differs by case alone
         ({"exchange": "ByBit"}, 1),

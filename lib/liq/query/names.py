@@ -1,8 +1,9 @@
 """Names that rows have: correct the case of a given name, report unknown names with near ones.
 
 ``names`` of a parameter is the column whose names its values are. If no row has a given name, and
-exactly one stored name differs from it by case only, the stored name is used. Any other unknown
-name stays unchanged, which may give no rows, and a note reports it.
+exactly one stored name differs from it by case only, the stored name is used. A base asset, such as
+``1000PEPE``, names its asset. Any other unknown name stays unchanged, which may give no rows, and
+a note reports it.
 """
 
 import time
@@ -15,6 +16,7 @@ from liq.errors import QueryError, QuestDBError
 from liq.ingest.venues import VENUES
 from liq.query import questdb
 from liq.query.catalogue import Query
+from liq.records.coins import find_coin
 from liq.records.streams import STREAMS
 
 _BUILT_IN = {"exchange": VENUES.keys()}
@@ -71,14 +73,20 @@ def _match_all(
     known, answered = set(_BUILT_IN.get(column, ())), True
     found = Spellings(known)
     for stream in (each for each in STREAMS if column in each.names):
-        if all(map(found.match, texts)):
+        if all(_match(found, text, column) for text in texts):
             break
         names = _read_names(stream.table(settings), column, texts, settings)
         answered &= names is not None
         found = Spellings(known := known | (names or set()))
-    unknown = [text for text in dict.fromkeys(texts) if not found.match(text)]
-    meant = list(dict.fromkeys(found.match(text) or text for text in texts))
+    matched = {text: _match(found, text, column) for text in texts}
+    unknown = [text for text, name in matched.items() if not name]
+    meant = list(dict.fromkeys(name or text for text, name in matched.items()))
     return meant, unknown if answered else [], known
+
+
+def _match(found: Spellings, text: str, column: str) -> str | None:
+    name = found.match(text)
+    return name or (found.match(find_coin(text).asset) if column == "asset" else None)
 
 
 def _describe_unknown(text: str, column: str, known: Set[str]) -> str:
