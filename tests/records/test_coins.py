@@ -28,6 +28,7 @@ from liq.records.coins import Coin, find_coin
         ("XBT", "BTC", 1),
         ("XDG", "DOGE", 1),
         ("LUNA2", "LUNA", 1),
+        ("RONIN", "RON", 1),
         ("1000LUNC", "LUNC", 1e3),
         *((name, name, 1) for name in (
             "1INCH", "0G", "2Z", "4", "42", "1000", "1MIL", "A8", "API3", "C98", "HPOS10I", "KSM",

@@ -17,11 +17,11 @@ The rule is the regular expression `PATTERN`. A multiplier has three zeros or mo
 ``HPOS10I`` are names of coins. ``1000X`` is 1,000 X (X Empire) at Binance and Bybit. `NAMED` lists
 other names of a coin, and multipliers that have another form.
 
-Sources: Binance's announcements of contracts name the coin (``Baby Doge Coin (1MBABYDOGEUSDT)``,
-``Cheems (1000CHEEMS)``), https://www.binance.com/en/support/announcement; the listings of Bybit,
-https://bybit-exchange.github.io/docs/v5/market/instrument, and Gate (``MBABYDOGE_USDT``),
-https://www.gate.com/docs/developers/apiv4/en/#list-all-futures-contracts; Kraken for XBT and XDG,
-https://support.kraken.com/articles/360001206766-bitcoin-currency-code-xbt-vs-btc.
+Sources: venues name the coin as they announce a contract, such as Binance's
+https://www.binance.com/en/square/post/13611143152594 (Baby Doge Coin is 1MBABYDOGEUSDT, and NEIRO
+is First Neiro on Ethereum) and https://www.binance.com/en/square/post/16709686255801. Kraken
+explains XBT: https://support.kraken.com/hc/en-us/articles/360001206766. All names were found in at
+least two other programs that map them to the same coin.
 
 The rule is the same in Python, in Spark and in the sink, which reads `describe` from its
 configuration: `PATTERN` means the same in Python and in Java.
@@ -56,6 +56,8 @@ NAMED: Mapping[str, Coin] = {
     "LUNA2": Coin("LUNA"),  # Terra 2.0 at Binance and Bybit; the first Terra is LUNC everywhere
     "BEAMX": Coin("BEAM"),  # Binance
     "DODOX": Coin("DODO"),  # Binance
+    "RONIN": Coin("RON"),  # Binance
+    "RAYDIUM": Coin("RAY"),  # Bybit
     "MBABYDOGE": Coin("BABYDOGE", 1e6),  # Gate
     "1000NEIROCTO": Coin("NEIRO", 1e3),  # Bybit; Binance's NEIRO
 }

@@ -14,7 +14,7 @@ One contract a message, each second, bare on a raw stream, below ``data`` on a c
 
 The mark price is what positions are judged by, so it is the one that liquidates; it follows the
 index and the contract's own trades smoothly, and one odd trade does not move it. It is used as the
-price of its base asset wherever a liquidation's exchange has none of its own here.
+price of its asset wherever a liquidation's exchange has none of its own here.
 
 Traps: the stream is on the route ``/market``, which the liquidations have too (the URL without a
 route acknowledges and stays silent since 2026-04-23). A connection lasts 24 hours and carries at
