@@ -27,6 +27,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from liq.common import addresses
@@ -38,6 +39,7 @@ from liq.records.streams import STREAMS, StreamSettings
 _PREFIX = "LIQ_"
 _STREAMS = "streams"
 _OF_STREAMS = TypeAdapter(dict[str, StreamSettings])
+_OWN = ("topic", "table", "connector")  # no two streams may share one
 # The names of version 0.1 are accepted for one release: LIQ_TOPIC, LIQ_HEALTH_TOPIC and so on.
 _OLD_PREFIXES = {
     "liquidations": "",
@@ -68,7 +70,12 @@ class Settings(BaseSettings):
         '127.0.0.1:19092'
     """
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,  # a traceback shows these errors, and an input may be a password
+    )
 
     home: Path = Field(
         user_data_path("liq"), validate_default=True, description="data, logs, pids and secrets"
@@ -207,6 +214,21 @@ class Settings(BaseSettings):
     def _are_declared(cls, given: Mapping[str, Any]) -> dict[str, Any]:
         return _complete({}, given)
 
+    @field_validator("queries", "alerts", "kafka_ca", "sink_tasks", mode="before")
+    @classmethod
+    def _is_none_if_blank(cls, given: object) -> object:
+        return None if given == "" else given
+
+    @field_validator(
+        "home", "cache", "host", "kafka_host", "connect_host", "questdb_host", mode="before"
+    )
+    @classmethod
+    def _is_not_blank(cls, given: object) -> object:
+        # a blank folder would be the current one, and a blank host all networks
+        if isinstance(given, str) and not given.strip():
+            raise ValueError("it is blank; give a value, or unset it")
+        return given
+
     @field_validator("home", "cache")
     @classmethod
     def _can_be_named(cls, folder: Path, info: ValidationInfo) -> Path:
@@ -237,6 +259,11 @@ class Settings(BaseSettings):
             raise ValueError("LIQ_LAB_TOKEN must differ from LIQ_TOKEN: it opens a shell")
         return self
 
+    @model_validator(mode="after")
+    def _has_apart_streams(self) -> Self:
+        _refuse_shared(self.streams, self.dlq_topic)
+        return self
+
     @classmethod
     def load(cls, **overrides: Any) -> Self:
         """Read the environment, then fill missing secrets from (or into) ``secrets.json``.
@@ -262,12 +289,14 @@ class Settings(BaseSettings):
         """Return a copy with other topics, tables, sinks or retention of some streams.
 
         For example, ``with_streams(liquidations={"topic": "mine"}, health={"ttl_days": 7})``.
-        Raises `ConfigError` for an unknown stream, or for a value that the setting cannot have.
+        Raises `ConfigError` for an unknown stream, for a value that the setting cannot have, or for
+        a topic, table or sink of another stream.
         """
         try:
             streams = _OF_STREAMS.validate_python(_complete(self.streams, changes))
         except ValidationError as error:
             raise ConfigError(_explain(error)) from error
+        _refuse_shared(streams, self.dlq_topic)
         return self.model_copy(update={_STREAMS: streams})
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -427,10 +456,28 @@ def _complete(
     }
 
 
+def _refuse_shared(streams: Mapping[str, StreamSettings], dlq_topic: str) -> None:
+    """Raise `ConfigError` if two streams have one topic, table or sink.
+
+    A sink rejects each record of another stream, and a dead letter in a stream's topic would become
+    a dead letter for ever.
+    """
+    seen = {("topic", dlq_topic): name_variable("dlq_topic")}
+    for stream, chosen in streams.items():
+        for name in _OWN:
+            value, variable = getattr(chosen, name), name_variable(stream, name)
+            # in QuestDB, tables that differ by case only are the same
+            other = seen.setdefault((name, value.lower() if name == "table" else value), variable)
+            if other != variable:
+                raise ConfigError(f"{other} and {variable} are both {value!r}; change one of them")
+
+
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
     valid = list_variables()
     known = {*valid, *_map_old_names()}
-    unknown = sorted(name for name in environ if name.startswith(_PREFIX) and name not in known)
+    # in other cases too: pydantic reads them, and a child would get both spellings
+    ours = (name for name in environ if name.upper().startswith(_PREFIX))
+    unknown = sorted(name for name in ours if name not in known)
     if unknown:
         guesses = {name: find_nearest(name, valid, 1) for name in unknown}
         named = (
@@ -441,11 +488,13 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
 
 def _explain(error: ValidationError) -> str:
     # pydantic's own text would print the input, and an input may be a password
-    faults = (
-        f"{name_variable(*(str(part) for part in item['loc'] if part != _STREAMS))}: {item['msg']}"
-        for item in error.errors()
-    )
-    return "bad setting: " + "; ".join(faults)
+    return "bad setting: " + "; ".join(_explain_one(item) for item in error.errors())
+
+
+def _explain_one(fault: ErrorDetails) -> str:
+    names = [str(part) for part in fault["loc"] if part != _STREAMS]
+    text = fault["msg"].removeprefix("Value error, ")
+    return f"{name_variable(*names)}: {text}" if names else text
 
 
 def _stored_secrets(home: Path) -> dict[str, str]:
