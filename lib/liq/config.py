@@ -7,6 +7,7 @@ environment variable wins over the file.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import secrets
@@ -34,12 +35,11 @@ from liq.common import addresses
 from liq.common.files import lock
 from liq.common.text import find_nearest, suggest
 from liq.errors import ConfigError, LiqWarning
-from liq.records.streams import STREAMS, StreamSettings
+from liq.records.streams import STREAMS, KafkaName, StreamSettings
 
 _PREFIX = "LIQ_"
 _STREAMS = "streams"
 _OF_STREAMS = TypeAdapter(dict[str, StreamSettings])
-_OWN = ("topic", "table", "connector")  # no two streams may share one
 # The names of version 0.1 are accepted for one release: LIQ_TOPIC, LIQ_HEALTH_TOPIC and so on.
 _OLD_PREFIXES = {
     "liquidations": "",
@@ -142,9 +142,7 @@ class Settings(BaseSettings):
     streams: Mapping[str, StreamSettings] = Field(
         {}, validate_default=True, description="topic, table, sink and retention by stream"
     )
-    dlq_topic: str = Field(
-        "alt_liquidations_dlq", pattern=r"^[A-Za-z0-9._-]+$", description="topic of dead letters"
-    )
+    dlq_topic: KafkaName = Field("alt_liquidations_dlq", description="topic of dead letters")
     partitions: int = Field(3, ge=1, le=1000, description="partitions of each stream's topic")
     sink_tasks: int | None = Field(
         None,
@@ -462,14 +460,14 @@ def _refuse_shared(streams: Mapping[str, StreamSettings], dlq_topic: str) -> Non
     A sink rejects each record of another stream, and a dead letter in a stream's topic would become
     a dead letter for ever.
     """
-    seen = {("topic", dlq_topic): name_variable("dlq_topic")}
+    for (one, chosen), (other, others) in itertools.combinations(streams.items(), 2):
+        if name := chosen.find_shared(others):
+            both = f"{name_variable(one, name)} and {name_variable(other, name)}"
+            raise ConfigError(f"{both} are both {getattr(others, name)!r}; change one of them")
     for stream, chosen in streams.items():
-        for name in _OWN:
-            value, variable = getattr(chosen, name), name_variable(stream, name)
-            # in QuestDB, tables that differ by case only are the same
-            other = seen.setdefault((name, value.lower() if name == "table" else value), variable)
-            if other != variable:
-                raise ConfigError(f"{other} and {variable} are both {value!r}; change one of them")
+        if chosen.topic == dlq_topic:
+            both = f"{name_variable('dlq_topic')} and {name_variable(stream, 'topic')}"
+            raise ConfigError(f"{both} are both {dlq_topic!r}; change one of them")
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
