@@ -183,6 +183,12 @@ def test_a_name_that_is_gone_is_named_with_its_library(
     assert "docs/workarounds.md" in message
 
 
+def test_a_library_without_metadata_is_named_too() -> None:
+    gone = Workaround("not-installed", "1.0")
+    with pytest.raises(DependencyError, match="not-installed of an unknown version has no x"):
+        gone.require(holds=False, part="x")
+
+
 def test_a_reader_of_questdb_misses_the_name_at_its_import() -> None:
     code = "import psycopg.errors; del psycopg.errors._WaitTimeout; import liq.query.questdb"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
