@@ -200,6 +200,16 @@ def test_the_grammar_that_is_not_imported_exists_still() -> None:
     assert any(package["name"] == "rfc3987-syntax" for package in PACKAGES)
 
 
+def test_the_grammar_is_imported_unless_it_is_skipped() -> None:
+    code = "import sys, jsonschema; print('lark' in sys.modules)"
+    skipped = f"from liq.common import compat; compat.skip_url_grammar(); {code}"
+    found = [
+        subprocess.run([sys.executable, "-c", each], capture_output=True, text=True, check=True)
+        for each in (code, skipped)
+    ]
+    assert [ran.stdout for ran in found] == ["True\n", "False\n"]
+
+
 def test_every_workaround_has_a_case() -> None:
     others = {"psycopg", "jsonschema"}  # the two tests above
     assert {case.library for case in CASES} | others == WORKAROUNDS.keys()
