@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from liq.cli import alerts, deadletters, feed, output, query, serve, spark, stack
+from liq.cli import alerts, deadletters, feed, output, query, serve, spark, stack, venues
 from liq.config import settings as current_settings
 from liq.errors import ConfigError, LiqError
 
@@ -25,7 +25,7 @@ app = typer.Typer(
 _NO_REVIVAL = {"down", "reset", "env", "status", "supervise", "simulate", "produce", "dashboard"}
 _NO_REVIVAL |= {"alerts", "api", "streamlit", "spark", "init"}
 
-for module in (stack, feed, query, serve, deadletters, alerts, spark):
+for module in (stack, feed, venues, query, serve, deadletters, alerts, spark):
     app.add_typer(module.app)
 
 
