@@ -19,6 +19,7 @@ from support.helpers import configure_questdb, find_free_ports, own_streams
 _SLOW = (
     "browser/",
     "chaos/",
+    "cli/test_cli_venues.py",
     "common/test_kernels.py",
     "ingest/simulator/",
     "notebook/",
