@@ -104,7 +104,7 @@ class Settings(BaseSettings):
         description="brokers of a cluster, HOST:PORT,HOST:PORT, in place of kafka_host",
     )
     kafka_security: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="SSL encrypts and knows the broker; SASL_SSL also logs in"
+        "PLAINTEXT", description="SSL encrypts and verifies the broker; SASL_SSL also logs in"
     )
     kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
         "SCRAM-SHA-512", description="how SASL_SSL logs in"
