@@ -377,7 +377,7 @@ class _Connection(psycopg.Connection[tuple[Any, ...]]):
     expires_at: float
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        """Wait as psycopg does; ``timeout`` is what itself gives, for a cancellation."""
+        """Wait as psycopg does; psycopg itself passes ``timeout``, for a cancellation."""
         left = self.deadline.left
         return super().wait(gen, interval, left if timeout is None else min(timeout, left))
 
@@ -390,7 +390,7 @@ class _Idle(NamedTuple):
     since: float
 
     def is_fit(self, now: float) -> bool:
-        """Return whether it can be used again: QuestDB has not closed it, and it is not too old."""
+        """Return whether the connection can be used again: not closed by QuestDB, not too old."""
         return (
             now < min(self.since + _IDLE_S, self.connection.expires_at)
             and not self.connection.closed
@@ -482,7 +482,7 @@ class _ConnectionLostError(QuestDBAwayError):
 class _FailedInsideError(QuestDBError):
     """QuestDB failed at a statement that works when it is repeated.
 
-    QuestDB 9.3.4 does so in about one of a thousand texts that it runs for the first time.
+    In QuestDB 9.3.4 these are about one in a thousand, when it runs their text for the first time.
     """
 
 
