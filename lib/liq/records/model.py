@@ -17,14 +17,14 @@ _10000 = 253_402_300_800_000_000
 _DAY = 86_400_000_000
 _LONG = 2**63 - 1  # -(2**63) is QuestDB's null
 
-# A time is of these markets and of what QuestDB can store. How far it may be "ahead" of now, in
-# microseconds, no type can say: `liq.records.rules` does.
+# A time is one that these markets can have and QuestDB can store. How far it may be "ahead" of now,
+# in microseconds, is checked by `liq.records.rules`, since a type cannot.
 Micros = Annotated[int, msgspec.Meta(ge=EARLIEST, lt=_10000, extra={"ahead": _DAY})]
 Long = Annotated[int, msgspec.Meta(ge=-_LONG, le=_LONG)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=_LONG)]
 # bounds of a plausible price or size: sums of many stay finite, and exact in Spark
 LARGEST = 1e18
-# QuestDB takes numbers within 1e-10 of each other for equal, so anything smaller for nothing
+# QuestDB takes numbers within 1e-10 of each other as equal, and so a smaller number as 0
 SMALLEST = 2e-10
 Positive = Annotated[float, msgspec.Meta(ge=SMALLEST, lt=LARGEST)]
 Amount = Annotated[float, msgspec.Meta(ge=0, lt=1e30)]
@@ -41,7 +41,7 @@ class Side(StrEnum):
 
 
 class PriceKind(StrEnum):
-    """What the venue's price means: what was paid, asked, or left of the position.
+    """The meaning of the venue's price.
 
     ``average`` of the fills, ``limit`` of the closing order, ``bankruptcy`` price at which the
     venue takes the position over, or the holder's ``entry`` where a venue publishes nothing else.
@@ -221,10 +221,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_
     query     str      key of the query that the rule reads
     measure   str      column of that query
     value     float    what was compared with the threshold, in the column's unit
-    threshold float    the rule's
+    threshold float    the threshold of the rule
     message   Text     what happened, for people
     live      bool     whether all prints that counted came from exchanges
-    subject   str|None of a rule with ``by`` the values that it fired for, joined by ", "
+    subject   str|None the values of a rule's ``by`` columns in this row, joined by ", "
     ========= ======== =====================================================================
     """
 

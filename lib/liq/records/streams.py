@@ -39,7 +39,7 @@ _TableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_lengt
 _NAME = re.compile(r"(?!(?:odd|any)(?:_|$))[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 
 _TIMESTAMPS = ("ts", "recv_ts", "to_ts")
-# what is dated otherwise the rules refuse
+# the rules reject a row with a time outside of these bounds
 _DATED = f"ts >= {rules.render_moment(EARLIEST)} AND ts <= dateadd('d', 1, now())"
 _MISDATED = f"(ts < {rules.render_moment(EARLIEST)} OR ts > dateadd('d', 1, now()))"
 

@@ -1,4 +1,4 @@
-"""The venues of liq. A new one is a module with a parser, a recording and a line here.
+"""The venues of liq, one module each; docs/architecture.md says what a new one needs.
 
 `VENUES` are feeds of liquidations, `PRICE_FEEDS` are feeds of prices to compare them with.
 """
