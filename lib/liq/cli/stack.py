@@ -45,7 +45,7 @@ def run(
         typer.Option(help="auto: the live exchanges, or the simulator if none can be reached"),
     ] = RunSource.AUTO,
     venue: Annotated[
-        list[str] | None, typer.Option(help="exchange, repeatable; all: every exchange")
+        list[str] | None, typer.Option(help="exchange, repeatable; every exchange by default")
     ] = None,
     rate: Annotated[
         float, typer.Option(help="liquidations per second of a simulated exchange", min=0.01)
