@@ -120,6 +120,8 @@ class Venue:
     completeness: Completeness | None
     documentation: str
     parse: Parse
+    # the liquidations of the exchange that the feed leaves out, for docs/venues.md
+    not_covered: str = ""
 
     # text frames to send once connected, for the contracts to listen to; a venue with one stream
     # for all subscribes to that, whatever the contracts
