@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from liq.ingest.simulator.aster import Aster
 from liq.ingest.simulator.binance import Binance
 from liq.ingest.simulator.bitfinex import Bitfinex
 from liq.ingest.simulator.bitmex import Bitmex
@@ -13,7 +14,7 @@ from liq.ingest.simulator.htx import Htx
 from liq.ingest.simulator.okx import Okx
 
 DEFAULT = "binance_usdm"
-_EXCHANGES = (Binance, Bybit, Okx, Bitmex, Deribit, Htx, Gate, Bitfinex)
+_EXCHANGES = (Binance, Bybit, Okx, Bitmex, Deribit, Htx, Gate, Bitfinex, Aster)
 
 
 @cache

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from liq.common.text import match, suggest
 from liq.errors import ConfigError
+from liq.ingest.venues.aster import ASTER
 from liq.ingest.venues.base import Venue
 from liq.ingest.venues.binance import BINANCE_COINM, BINANCE_USDM
 from liq.ingest.venues.binance_mark import BINANCE_USDM_MARK
@@ -33,6 +34,7 @@ VENUES = {
         GATE,
         GATE_INVERSE,
         BITFINEX,
+        ASTER,
     )
 }
 PRICE_FEEDS = {feed.name: feed for feed in (BINANCE_USDM_MARK,)}

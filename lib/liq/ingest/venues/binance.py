@@ -73,6 +73,7 @@ _OPEN = frozenset({"NEW", "PARTIALLY_FILLED"})
 _CLOSED = frozenset({"FILLED", "EXPIRED", "EXPIRED_IN_MATCH", "CANCELED"})
 _STATES = _OPEN | _CLOSED
 _KINDS = {1: "binance_usdm", 2: "binance_coinm"}  # by st
+_FEEDS = frozenset(_KINDS.values())  # those that share a stream
 _COINM_NAME = re.compile(r".+USD_(PERP|\d{6})")
 
 
@@ -110,24 +111,25 @@ _frame = msgspec.json.Decoder(Frame)
 _order = msgspec.json.Decoder(_Order)
 
 
-def _parse(
+def parse_force_order(
     exchange: str,
     raw: str | bytes,
     instruments: Instruments,
     recv_ts: int,
     source: Source = Source.LIVE,
 ) -> Sequence[Record]:
+    """Parse one frame of ``exchange``, one of Binance's feeds or one with its protocol."""
     frame = decode(_frame, raw)
     event = frame.data or frame
     if event.e != "forceOrder":
         expect_answer(frame, event)
         return []
     order = decode(_order, event.o)
-    if _kind(order) not in (None, exchange):
+    if exchange in _FEEDS and _kind(order) not in (None, exchange):
         return skip(SkipReason.OTHER_KIND)
     if why := _not_closed(order):
         return skip(why)
-    contract = _CONTRACTS[exchange](order.s, instruments)
+    contract = _CONTRACTS.get(exchange, build_usdm_contract)(order.s, instruments)
     return [_liquidation(order, exchange, contract, recv_ts, source)]
 
 
@@ -200,7 +202,6 @@ def _read(symbol: str) -> Instrument:
 
 
 _CONTRACTS: dict[str, Callable[[str, Instruments], Instrument]] = {
-    "binance_usdm": build_usdm_contract,
     "binance_coinm": find_contract,
 }
 
@@ -235,7 +236,7 @@ def _instrument(raw: msgspec.Raw) -> Instrument:
     )
 
 
-parse = partial(_parse, "binance_usdm")
+parse = partial(parse_force_order, "binance_usdm")
 
 BINANCE_USDM = Venue(
     name="binance_usdm",
@@ -252,7 +253,7 @@ BINANCE_COINM = Venue(
     url="wss://dstream.binance.com/ws/!forceOrder@arr",
     completeness=Completeness.THROTTLED,
     documentation="https://developers.binance.com/docs/derivatives/coin-margined-futures",
-    parse=partial(_parse, "binance_coinm"),
+    parse=partial(parse_force_order, "binance_coinm"),
     subscribe=send_always('{"method":"SUBSCRIBE","params":["btcusd_perp@markPrice"],"id":1}'),
     silence=30,
     listing=Listing(urls=("https://dapi.binance.com/dapi/v1/exchangeInfo",), parse=_list),
