@@ -26,7 +26,7 @@ _TIMES = ("ts", "recv_ts")
 _SHOWS = {
     None: "prices, every one",
     Completeness.FULL: "every liquidation",
-    Completeness.THROTTLED: "at most one a second a contract: sums are lower bounds",
+    Completeness.THROTTLED: "at most one a second of a contract or side: sums are lower bounds",
     Completeness.SAMPLED: "some of its liquidations: sums are lower bounds",
 }
 _FULL_IN_PART = "every liquidation of the contracts that it covers"

@@ -5,6 +5,7 @@ from functools import cache
 from liq.ingest.simulator.aster import Aster
 from liq.ingest.simulator.binance import Binance
 from liq.ingest.simulator.bitfinex import Bitfinex
+from liq.ingest.simulator.bitget import Bitget
 from liq.ingest.simulator.bitmex import Bitmex
 from liq.ingest.simulator.bybit import Bybit
 from liq.ingest.simulator.deribit import Deribit
@@ -14,7 +15,7 @@ from liq.ingest.simulator.htx import Htx
 from liq.ingest.simulator.okx import Okx
 
 DEFAULT = "binance_usdm"
-_EXCHANGES = (Binance, Bybit, Okx, Bitmex, Deribit, Htx, Gate, Bitfinex, Aster)
+_EXCHANGES = (Binance, Bybit, Okx, Bitmex, Deribit, Htx, Gate, Bitfinex, Bitget, Aster)
 
 
 @cache

@@ -12,6 +12,7 @@ from liq.ingest.venues.base import Venue
 from liq.ingest.venues.binance import BINANCE_COINM, BINANCE_USDM
 from liq.ingest.venues.binance_mark import BINANCE_USDM_MARK
 from liq.ingest.venues.bitfinex import BITFINEX
+from liq.ingest.venues.bitget import BITGET
 from liq.ingest.venues.bitmex import BITMEX
 from liq.ingest.venues.bybit import BYBIT, BYBIT_INVERSE
 from liq.ingest.venues.deribit import DERIBIT
@@ -34,6 +35,7 @@ VENUES = {
         GATE,
         GATE_INVERSE,
         BITFINEX,
+        BITGET,
         ASTER,
     )
 }
