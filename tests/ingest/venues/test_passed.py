@@ -41,6 +41,8 @@ def passed(venue: str, raw: bytes, instruments: Any, recv_ts: int = RECV) -> dic
         ("bitmex", "update", RECV, {SkipReason.FOLLOW_UP: 1}),
         ("bitmex", "delete", RECV, {SkipReason.FOLLOW_UP: 1}),
         ("bitmex", "control", RECV, {}),
+        ("kraken", "snapshot", 1_790_360_004_441_000, {SkipReason.OLD: 1}),
+        ("kraken", "termination", RECV, {SkipReason.TERMINATION: 1}),
         ("aster", "partial", RECV, {SkipReason.STILL_OPEN: 1}),
         ("aster", "unfilled", RECV, {SkipReason.UNFILLED: 1}),
         ("bitfinex", "match", RECV, {SkipReason.FOLLOW_UP: 1}),

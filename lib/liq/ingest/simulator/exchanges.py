@@ -12,10 +12,11 @@ from liq.ingest.simulator.deribit import Deribit
 from liq.ingest.simulator.exchange import Exchange
 from liq.ingest.simulator.gate import Gate
 from liq.ingest.simulator.htx import Htx
+from liq.ingest.simulator.kraken import Kraken
 from liq.ingest.simulator.okx import Okx
 
 DEFAULT = "binance_usdm"
-_EXCHANGES = (Binance, Bybit, Okx, Bitmex, Deribit, Htx, Gate, Bitfinex, Bitget, Aster)
+_EXCHANGES = (Binance, Bybit, Okx, Bitmex, Deribit, Htx, Gate, Bitfinex, Bitget, Aster, Kraken)
 
 
 @cache

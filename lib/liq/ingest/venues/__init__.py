@@ -18,6 +18,7 @@ from liq.ingest.venues.bybit import BYBIT, BYBIT_INVERSE
 from liq.ingest.venues.deribit import DERIBIT
 from liq.ingest.venues.gate import GATE, GATE_INVERSE
 from liq.ingest.venues.htx import HTX, HTX_INVERSE
+from liq.ingest.venues.kraken import KRAKEN
 from liq.ingest.venues.okx import OKX
 
 VENUES = {
@@ -37,6 +38,7 @@ VENUES = {
         BITFINEX,
         BITGET,
         ASTER,
+        KRAKEN,
     )
 }
 PRICE_FEEDS = {feed.name: feed for feed in (BINANCE_USDM_MARK,)}

@@ -48,6 +48,7 @@ class SkipReason(StrEnum):
     STILL_OPEN = "still open: its last message has all of it"
     UNFILLED = "ended without a fill"
     FOLLOW_UP = "of a liquidation that was reported already"
+    TERMINATION = "terminations: their side is not documented"
 
 
 class Parsed(list[Record]):
