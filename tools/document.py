@@ -1,7 +1,7 @@
-"""Write what is generated from the code: docs/queries.md, the table of settings, JSON schemas.
+"""Write what is generated from the code: docs/queries.md, tables of settings and venues, schemas.
 
-``make docs`` runs it after an edit of ``queries.json`` or `Settings`; a test fails if it was
-forgotten.
+``make docs`` runs it after an edit of ``queries.json``, `Settings` or a `Venue`; a test fails if it
+was forgotten.
 """
 
 import json
@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from liq import config
 from liq.analysis import alerts
 from liq.config import Settings
+from liq.ingest import semantics
 from liq.query import catalogue
 
 ROOT = Path(__file__).parents[1]
@@ -70,6 +71,7 @@ def documents() -> dict[Path, str]:
     return {
         ROOT / "docs" / "queries.md": _HEAD + "".join(sections),
         ROOT / "docs" / "settings.md": _fill_in(ROOT / "docs" / "settings.md", render_settings()),
+        ROOT / "docs" / "venues.md": _fill_in(ROOT / "docs" / "venues.md", render_venues()),
         ROOT / "queries.schema.json": _json(catalogue.create_json_schema()),
         ROOT / "alerts.schema.json": _json(alerts.create_json_schema()),
     }
@@ -88,6 +90,17 @@ def render_settings() -> str:
         if name != "streams"
     )
     return head + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def render_venues() -> str:
+    """Return all feeds as a table of Markdown."""
+    columns = ["venue", "completeness", "price_kind", "not_covered", "documentation"]
+    head = "| feed | completeness | price | not covered | documentation |\n|---|---|---|---|---|\n"
+    rows = semantics.list_venues()[columns].itertuples(index=False, name=None)
+    return head + "".join(
+        f"| `{name}` | {completeness} | {kind} | {left_out} | [page]({url}) |\n"
+        for name, completeness, kind, left_out, url in rows
+    )
 
 
 def _describe_default(name: str, default: object) -> str:

@@ -37,8 +37,8 @@ class _Example(msgspec.Struct):
 
 
 def list_venues() -> "pd.DataFrame":
-    """Return all feeds: ``venue``, ``completeness``, what it ``shows``, ``price_kind`` (its
-    example's), ``documentation`` (a URL). A feed of prices has no completeness.
+    """Return all feeds: ``venue``, ``completeness``, what it ``shows``, what is ``not_covered``,
+    ``price_kind`` (its example's), ``documentation`` (a URL). A feed of prices has no completeness.
     """
     import pandas as pd  # noqa: PLC0415 - importing this module stays quick
 
@@ -47,8 +47,9 @@ def list_venues() -> "pd.DataFrame":
         record = _parse(name, "", None)[0]
         kind = getattr(record, "price_kind", None) or getattr(record, "kind", "")
         shows = _SHOWS[feed.completeness]
-        rows.append((name, str(feed.completeness or ""), shows, str(kind), feed.documentation))
-    columns = ["venue", "completeness", "shows", "price_kind", "documentation"]
+        completeness, left_out = str(feed.completeness or ""), feed.not_covered
+        rows.append((name, completeness, shows, left_out, str(kind), feed.documentation))
+    columns = ["venue", "completeness", "shows", "not_covered", "price_kind", "documentation"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -32,6 +32,8 @@ def passed(venue: str, raw: bytes, instruments: Any, recv_ts: int = RECV) -> dic
         ("okx", "several", RECV + HOUR, {SkipReason.OLD: 3}),
         ("okx", "contradictory", RECV + HOUR, {SkipReason.OLD: 2}),
         ("okx", "control", RECV, {}),
+        ("okx", "margin", RECV, {SkipReason.NO_NOTIONAL: 1}),
+        ("okx", "option", RECV, {SkipReason.NO_NOTIONAL: 1}),
         ("binance_usdm", "documented", RECV, {}),
         ("binance_usdm", "partial", RECV, {SkipReason.STILL_OPEN: 1}),
         ("binance_usdm", "unfilled", RECV, {SkipReason.UNFILLED: 1}),

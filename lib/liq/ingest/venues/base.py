@@ -48,6 +48,7 @@ class SkipReason(StrEnum):
     STILL_OPEN = "still open: its last message has all of it"
     UNFILLED = "ended without a fill"
     FOLLOW_UP = "of a liquidation that was reported already"
+    NO_NOTIONAL = "published without a price or a size"
 
 
 class Parsed(list[Record]):
@@ -120,6 +121,8 @@ class Venue:
     completeness: Completeness | None
     documentation: str
     parse: Parse
+    # the liquidations of the exchange that the feed leaves out, for docs/venues.md
+    not_covered: str = ""
 
     # text frames to send once connected, for the contracts to listen to; a venue with one stream
     # for all subscribes to that, whatever the contracts
