@@ -15,7 +15,7 @@ from liq.ingest.venues.bitmex import BITMEX
 from liq.ingest.venues.bybit import BYBIT, BYBIT_INVERSE
 from liq.ingest.venues.deribit import DERIBIT
 from liq.ingest.venues.gate import GATE, GATE_INVERSE
-from liq.ingest.venues.htx import HTX, HTX_INVERSE
+from liq.ingest.venues.htx import HTX, HTX_DELIVERY, HTX_INVERSE
 from liq.ingest.venues.okx import OKX
 
 VENUES = {
@@ -30,6 +30,7 @@ VENUES = {
         DERIBIT,
         HTX,
         HTX_INVERSE,
+        HTX_DELIVERY,
         GATE,
         GATE_INVERSE,
         BITFINEX,
