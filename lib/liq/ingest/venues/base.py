@@ -48,6 +48,7 @@ class SkipReason(StrEnum):
     STILL_OPEN = "still open: its last message has all of it"
     UNFILLED = "ended without a fill"
     FOLLOW_UP = "of a liquidation that was reported already"
+    NOT_IN_DOLLARS = "of a contract that is not quoted in dollars"
     NO_NOTIONAL = "published without a price or a size"
 
 

@@ -21,7 +21,7 @@ of the take-over; where there is none (sold in the market) it is the holder's en
 ``entry``, so that notional is what the position cost, not what it brought.
 
 Traps: the sign is the position's, not an order's. Many pairs are quoted in BTC or euros: those are
-rejected. UST is Tether (USDT); a derivative is called F0, as in tBTCF0:USTF0.
+counted as skipped. UST is Tether (USDT); a derivative is called F0, as in tBTCF0:USTF0.
 
 The venue sends ``[channel, "hb"]`` every 15 s on a quiet channel.
 """
@@ -156,6 +156,7 @@ BITFINEX = Venue(
     completeness=Completeness.FULL,
     documentation="https://docs.bitfinex.com/reference/ws-public-status",
     parse=parse,
+    not_covered="pairs that are not quoted in dollars, counted as skipped",
     subscribe=send_always('{"event":"subscribe","channel":"status","key":"liq:global"}'),
     listing=Listing(
         urls=("https://api-pub.bitfinex.com/v2/conf/pub:list:pair:margin,pub:list:pair:futures",),

@@ -156,6 +156,7 @@ BITMEX = Venue(
     completeness=Completeness.FULL,
     documentation="https://www.bitmex.com/app/wsAPI",
     parse=parse,
+    not_covered="contracts that are not quoted in dollars, counted as skipped",
     subscribe=send_always(f'{{"op":"subscribe","args":["{_TABLE}","{_CONTROL}:XBTUSD"]}}'),
     heartbeat=Heartbeat(seconds=20, frame="ping"),
     silence=90,
