@@ -46,6 +46,7 @@ def passed(venue: str, raw: bytes, instruments: Any, recv_ts: int = RECV) -> dic
         ("bitmex", "not_in_dollars", RECV, {SkipReason.NOT_IN_DOLLARS: 1}),
         ("bitfinex", "not_in_dollars", RECV, {SkipReason.NOT_IN_DOLLARS: 1}),
         ("bitfinex", "match", RECV, {SkipReason.FOLLOW_UP: 1}),
+        ("bitfinex", "sold", RECV, {SkipReason.FOLLOW_UP: 2}),
         ("bitfinex", "heartbeat", RECV, {}),
     ],
 )
@@ -99,3 +100,12 @@ async def test_an_intake_counts_passed_reports_over_frames_beside_rejected_messa
         await intake.take(recording.frames["several"], RECV + HOUR, Source.LIVE)
     assert intake.passed == {SkipReason.OLD: 6}
     assert intake.newest is None
+
+
+async def test_an_intake_remembers_the_frames_before(recording_of: Callable[[str], Any]) -> None:
+    recording = recording_of("bitfinex")
+    intake = Intake(VENUES["bitfinex"], recording.instruments, Publisher())
+    start = [91684, [["pos", 1, RECV // 1000, None, "tETHBTC", 1, 0.03, None, 0, 1, None, None]]]
+    for _ in range(2):
+        await intake.take(json.dumps(start).encode(), RECV, Source.LIVE)
+    assert intake.passed == {SkipReason.NOT_IN_DOLLARS: 1, SkipReason.FOLLOW_UP: 1}

@@ -61,7 +61,10 @@ class Parsed(list[Record]):
 
 
 class Parse(Protocol):
-    """A pure parser: one raw websocket frame to the records in it, liquidations or prices.
+    """A parser: one raw websocket frame to the records in it, liquidations or prices.
+
+    `Venue.parse` is pure: it knows this frame alone. A parser of `Venue.create_parser` may remember
+    the frames before; it remembers a report only once that was accepted.
 
     Frames without records (acknowledgements, heartbeats) give an empty list, frames with skipped
     reports a `Parsed`. Raises `liq.errors.RejectedMessage` for an invalid record.
@@ -134,10 +137,16 @@ class Venue:
     # seconds after which a connection without any frame, ours or a control stream's, is dead
     silence: float = 60.0
     headers: Mapping[str, str] = field(default_factory=dict)
+    # creates a parser that remembers earlier frames; None: a frame is complete by itself
+    stateful_parser: Callable[[], Parse] | None = None
     # None: the contract's name says all
     listing: Listing | None = None
     # the contracts to listen to, where it is the settings that choose them
     chosen: Callable[[Settings], Sequence[Instrument]] = _none
+
+    def create_parser(self) -> Parse:
+        """Return the parser of one feed; what it remembers survives the feed's reconnections."""
+        return self.stateful_parser() if self.stateful_parser else self.parse
 
     @property
     def rule(self) -> str:

@@ -26,7 +26,10 @@ from liq.records.model import (
 
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
+_REMEMBERED = 10_000  # of a venue's latest orders or positions
+
 T = TypeVar("T")
+Key = TypeVar("Key")
 Row = TypeVar("Row")
 
 # a dollar-pegged quote counts as a dollar; a contract quoted in anything else has no USD notional,
@@ -162,6 +165,14 @@ def build_records(
     if reasons:
         raise RejectedMessage("; ".join(reasons), found)
     return found
+
+
+def remember(memory: dict[Key, T], key: Key, value: T) -> None:
+    """Store ``value`` as the newest of ``memory``, which forgets the oldest one if it is full."""
+    memory.pop(key, None)
+    memory[key] = value
+    if len(memory) > _REMEMBERED:
+        del memory[next(iter(memory))]
 
 
 def _is_foreign(report: RawLiquidation, context: Context) -> bool:
