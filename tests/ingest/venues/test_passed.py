@@ -43,6 +43,7 @@ def passed(venue: str, raw: bytes, instruments: Any, recv_ts: int = RECV) -> dic
         ("bitmex", "update", RECV, {SkipReason.FOLLOW_UP: 1}),
         ("bitmex", "delete", RECV, {SkipReason.FOLLOW_UP: 1}),
         ("bitmex", "control", RECV, {}),
+        ("bitmex", "quanto", RECV, {SkipReason.NO_MARK: 1}),
         ("bitmex", "not_in_dollars", RECV, {SkipReason.NOT_IN_DOLLARS: 1}),
         ("bitfinex", "not_in_dollars", RECV, {SkipReason.NOT_IN_DOLLARS: 1}),
         ("bitfinex", "match", RECV, {SkipReason.FOLLOW_UP: 1}),

@@ -26,7 +26,9 @@ class Through(StrEnum):
 class Instrument:
     """What a venue says of one of its contracts.
 
-    ``multiplier`` is base per contract (linear) or USD per contract (inverse).
+    ``multiplier`` is base per contract (linear) or USD per contract (inverse). A quanto contract
+    has a third currency, ``settled_in``, and its ``multiplier`` is base per contract and dollar of
+    that currency's price.
     """
 
     symbol: str
@@ -34,6 +36,7 @@ class Instrument:
     quote: str
     multiplier: float = 1.0
     inverse: bool = False
+    settled_in: str = ""
 
 
 Instruments = Mapping[str, Instrument]
@@ -49,6 +52,7 @@ class SkipReason(StrEnum):
     UNFILLED = "ended without a fill"
     FOLLOW_UP = "of a liquidation that was reported already"
     NOT_IN_DOLLARS = "of a contract that is not quoted in dollars"
+    NO_MARK = "settled in a currency whose price was not received yet"
     NO_NOTIONAL = "published without a price or a size"
 
 
