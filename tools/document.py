@@ -1,7 +1,7 @@
 """Write what is generated from the code: docs/queries.md, tables of settings and venues, schemas.
 
-``make docs`` runs it after an edit of ``queries.json``, `Settings` or a `Venue`; a test fails if it
-was forgotten.
+``make docs`` runs it after an edit of ``queries.json``, of `Settings` or of a venue; a test fails
+if it was forgotten.
 """
 
 import json
@@ -94,12 +94,11 @@ def render_settings() -> str:
 
 def render_venues() -> str:
     """Return all feeds as a table of Markdown."""
-    columns = ["venue", "completeness", "price_kind", "not_covered", "documentation"]
-    head = "| feed | completeness | price | not covered | documentation |\n|---|---|---|---|---|\n"
-    rows = semantics.list_venues()[columns].itertuples(index=False, name=None)
+    head = "| venue | shows | price of a row | not covered |\n|---|---|---|---|\n"
     return head + "".join(
-        f"| `{name}` | {completeness} | {kind} | {left_out} | [page]({url}) |\n"
-        for name, completeness, kind, left_out, url in rows
+        f"| [`{venue.venue}`]({venue.documentation}) | {venue.shows} | {venue.price_kind} "
+        f"| {venue.not_covered} |\n"
+        for venue in semantics.list_venues().itertuples()
     )
 
 
