@@ -71,6 +71,8 @@ def test_the_listing_says_how_venues_differ() -> None:
     assert kinds["binance_usdm"] == ("throttled", "average")
     assert kinds["bybit"] == ("full", "bankruptcy")
     assert frame.loc["okx", "shows"] == "some of its liquidations: sums are lower bounds"
+    assert frame.loc["bybit", "shows"] == "every liquidation"
+    assert frame.loc["bitmex", "shows"] == "every liquidation of the contracts that it covers"
     assert "margin loans and options" in frame["not_covered"]["okx"]
     assert frame["not_covered"]["bybit"] == ""
     assert kinds["binance_usdm_mark"] == ("", "mark")

@@ -29,6 +29,7 @@ _SHOWS = {
     Completeness.THROTTLED: "at most one a second a contract: sums are lower bounds",
     Completeness.SAMPLED: "some of its liquidations: sums are lower bounds",
 }
+_FULL_IN_PART = "every liquidation of the contracts that it covers"
 
 
 class _Example(msgspec.Struct):
@@ -47,6 +48,8 @@ def list_venues() -> "pd.DataFrame":
         record = _parse(name, "", None)[0]
         kind = getattr(record, "price_kind", None) or getattr(record, "kind", "")
         shows = _SHOWS[feed.completeness]
+        if feed.completeness is Completeness.FULL and feed.not_covered:
+            shows = _FULL_IN_PART
         completeness, left_out = str(feed.completeness or ""), feed.not_covered
         rows.append((name, completeness, shows, left_out, str(kind), feed.documentation))
     columns = ["venue", "completeness", "shows", "not_covered", "price_kind", "documentation"]
