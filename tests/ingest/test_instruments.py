@@ -142,6 +142,24 @@ def test_pages_are_followed_to_the_last(exchange: Exchange, settings: Settings) 
     assert [one.symbol for one in found] == ["BTCUSDT", "ROSEUSDT", "XUSDT"]
 
 
+@pytest.mark.parametrize("cursor", [{"nextPageCursor": None}, {"nextPageCursor": ""}, {}])
+def test_a_page_of_bybit_without_a_cursor_is_the_last(
+    exchange: Exchange, cursor: dict[str, str | None]
+) -> None:
+    page = {"list": [{"symbol": "XUSDT", "baseCoin": "X", "quoteCoin": "USDT"}]}
+    exchange.bodies["/linear"] = json.dumps({"result": {**page, **cursor}}).encode()
+    assert [one.symbol for one in fetch(exchange.venue("bybit", "/linear"))] == ["XUSDT"]
+
+
+@pytest.mark.parametrize("name", ["bybit", "bybit_inverse"])
+def test_bybit_is_asked_for_pre_market_contracts_too(name: str) -> None:
+    urls = listing_of(name).urls
+    assert [url.partition("&status=")[2] for url in urls] == [
+        "Trading&limit=1000",
+        "PreLaunch&limit=1000",
+    ]
+
+
 def test_pages_without_end_are_an_error(exchange: Exchange) -> None:
     body = json.dumps(json.loads((PAYLOADS / "bybit.json").read_text())["listing"]).encode()
     exchange.bodies["/linear?limit=2"] = body

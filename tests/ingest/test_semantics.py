@@ -73,6 +73,10 @@ def test_the_listing_says_how_venues_differ() -> None:
     assert frame.loc["okx", "shows"] == "some of its liquidations: sums are lower bounds"
     assert frame.loc["kraken", "shows"] == "every liquidation of the contracts that it covers"
     assert "contracts quoted in XBT" in frame["not_covered"]["kraken"]
+    assert frame.loc["bybit", "shows"] == "every liquidation"
+    assert frame.loc["bitmex", "shows"] == "every liquidation of the contracts that it covers"
+    assert "margin loans and options" in frame["not_covered"]["okx"]
+    assert frame["not_covered"]["bybit"] == ""
     assert kinds["binance_usdm_mark"] == ("", "mark")
     assert frame["documentation"].str.startswith("https://").all()
 

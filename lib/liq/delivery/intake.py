@@ -19,6 +19,7 @@ class Intake:
 
     def __init__(self, venue: Venue, instruments: Instruments, publisher: Publisher) -> None:
         self._venue = venue
+        self._parser = venue.create_parser()
         self._instruments = instruments
         self._publisher = publisher
         self.received = 0
@@ -28,7 +29,7 @@ class Intake:
     async def take(self, raw: bytes, recv_ts: int, source: Source) -> None:
         """Publish the records of one frame; wait while Kafka's queue is full."""
         try:
-            records: Sequence[Record] = self._venue.parse(raw, self._instruments, recv_ts, source)
+            records: Sequence[Record] = self._parser(raw, self._instruments, recv_ts, source)
         except Exception as error:  # a parser's own fault must not end the feed either
             records = await self._reject(raw, recv_ts, source, error)
         else:

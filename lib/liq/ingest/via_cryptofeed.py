@@ -7,7 +7,8 @@ record as from the venue's direct feed. cryptofeed's timeout takes a quiet marke
 connection, so it is off.
 
 An optional extra, ``liq[cryptofeed]``: version 2.4.1 below Python 3.13, else version 3, whose
-licence is AGPL-3.0-or-later. Three routes of 2.4.1 are closed today and are repaired here. Both
+licence is AGPL-3.0-or-later. BitMEX's quanto contracts are skipped, as no price of bitcoin is
+subscribed to. Three routes of 2.4.1 are closed today and are repaired here. Both
 versions poll OKX over REST once a minute.
 """
 

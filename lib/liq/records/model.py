@@ -60,7 +60,7 @@ class ReferenceKind(StrEnum):
 
 
 class Completeness(StrEnum):
-    """How much of the venue's liquidations its feed shows."""
+    """How much of the venue's liquidations its feed shows, of the contracts that it covers."""
 
     FULL = "full"
     THROTTLED = "throttled"

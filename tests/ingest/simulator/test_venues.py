@@ -41,10 +41,13 @@ class Receiver:
     rejected: list[str] = field(default_factory=list)
     frames: int = 0
 
+    def __post_init__(self) -> None:
+        self.parse = self.venue.create_parser()
+
     async def take(self, raw: bytes, recv_ts: int, source: Source) -> None:
         self.frames += 1
         try:
-            found = self.venue.parse(raw, instruments(self.venue), recv_ts, source)
+            found = self.parse(raw, instruments(self.venue), recv_ts, source)
         except RejectedMessage as rejection:
             self.rejected.append(str(rejection))
             found = list(rejection.accepted)

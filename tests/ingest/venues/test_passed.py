@@ -32,6 +32,8 @@ def passed(venue: str, raw: bytes, instruments: Any, recv_ts: int = RECV) -> dic
         ("okx", "several", RECV + HOUR, {SkipReason.OLD: 3}),
         ("okx", "contradictory", RECV + HOUR, {SkipReason.OLD: 2}),
         ("okx", "control", RECV, {}),
+        ("okx", "margin", RECV, {SkipReason.NO_NOTIONAL: 1}),
+        ("okx", "option", RECV, {SkipReason.NO_NOTIONAL: 1}),
         ("binance_usdm", "documented", RECV, {}),
         ("binance_usdm", "partial", RECV, {SkipReason.STILL_OPEN: 1}),
         ("binance_usdm", "unfilled", RECV, {SkipReason.UNFILLED: 1}),
@@ -45,7 +47,11 @@ def passed(venue: str, raw: bytes, instruments: Any, recv_ts: int = RECV) -> dic
         ("kraken", "termination", RECV, {SkipReason.TERMINATION: 1}),
         ("aster", "partial", RECV, {SkipReason.STILL_OPEN: 1}),
         ("aster", "unfilled", RECV, {SkipReason.UNFILLED: 1}),
+        ("bitmex", "quanto", RECV, {SkipReason.NO_MARK: 1}),
+        ("bitmex", "not_in_dollars", RECV, {SkipReason.NOT_IN_DOLLARS: 1}),
+        ("bitfinex", "not_in_dollars", RECV, {SkipReason.NOT_IN_DOLLARS: 1}),
         ("bitfinex", "match", RECV, {SkipReason.FOLLOW_UP: 1}),
+        ("bitfinex", "sold", RECV, {SkipReason.FOLLOW_UP: 2}),
         ("bitfinex", "heartbeat", RECV, {}),
     ],
 )
@@ -99,3 +105,12 @@ async def test_an_intake_counts_passed_reports_over_frames_beside_rejected_messa
         await intake.take(recording.frames["several"], RECV + HOUR, Source.LIVE)
     assert intake.passed == {SkipReason.OLD: 6}
     assert intake.newest is None
+
+
+async def test_an_intake_remembers_the_frames_before(recording_of: Callable[[str], Any]) -> None:
+    recording = recording_of("bitfinex")
+    intake = Intake(VENUES["bitfinex"], recording.instruments, Publisher())
+    start = [91684, [["pos", 1, RECV // 1000, None, "tETHBTC", 1, 0.03, None, 0, 1, None, None]]]
+    for _ in range(2):
+        await intake.take(json.dumps(start).encode(), RECV, Source.LIVE)
+    assert intake.passed == {SkipReason.NOT_IN_DOLLARS: 1, SkipReason.FOLLOW_UP: 1}

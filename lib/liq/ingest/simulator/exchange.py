@@ -101,7 +101,7 @@ def load_market(name: str, *, whole: bool) -> tuple[Contract, ...]:
     return tuple(
         _build_contract(instrument, models[instrument.base], whole=whole or instrument.inverse)
         for instrument in (listed.values() if listed else ())
-        if instrument.base in models
+        if instrument.base in models and not instrument.settled_in  # its size varies
     )
 
 

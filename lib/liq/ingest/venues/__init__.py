@@ -17,7 +17,7 @@ from liq.ingest.venues.bitmex import BITMEX
 from liq.ingest.venues.bybit import BYBIT, BYBIT_INVERSE
 from liq.ingest.venues.deribit import DERIBIT
 from liq.ingest.venues.gate import GATE, GATE_INVERSE
-from liq.ingest.venues.htx import HTX, HTX_INVERSE
+from liq.ingest.venues.htx import HTX, HTX_DELIVERY, HTX_INVERSE
 from liq.ingest.venues.kraken import KRAKEN
 from liq.ingest.venues.okx import OKX
 
@@ -33,6 +33,7 @@ VENUES = {
         DERIBIT,
         HTX,
         HTX_INVERSE,
+        HTX_DELIVERY,
         GATE,
         GATE_INVERSE,
         BITFINEX,

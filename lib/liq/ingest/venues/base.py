@@ -26,7 +26,9 @@ class Through(StrEnum):
 class Instrument:
     """What a venue says of one of its contracts.
 
-    ``multiplier`` is base per contract (linear) or USD per contract (inverse).
+    ``multiplier`` is base per contract (linear) or USD per contract (inverse). A quanto contract
+    has a third currency, ``settled_in``, and its ``multiplier`` is base per contract and dollar of
+    that currency's price.
     """
 
     symbol: str
@@ -34,6 +36,7 @@ class Instrument:
     quote: str
     multiplier: float = 1.0
     inverse: bool = False
+    settled_in: str = ""
 
 
 Instruments = Mapping[str, Instrument]
@@ -49,6 +52,9 @@ class SkipReason(StrEnum):
     UNFILLED = "ended without a fill"
     FOLLOW_UP = "of a liquidation that was reported already"
     TERMINATION = "terminations: their side is not documented"
+    NOT_IN_DOLLARS = "of a contract that is not quoted in dollars"
+    NO_MARK = "settled in a currency whose price was not received yet"
+    NO_NOTIONAL = "published without a price or a size"
 
 
 class Parsed(list[Record]):
@@ -60,7 +66,10 @@ class Parsed(list[Record]):
 
 
 class Parse(Protocol):
-    """A pure parser: one raw websocket frame to the records in it, liquidations or prices.
+    """A parser: one raw websocket frame to the records in it, liquidations or prices.
+
+    `Venue.parse` is pure: it knows this frame alone. A parser of `Venue.create_parser` may remember
+    the frames before; it remembers a report only once that was accepted.
 
     Frames without records (acknowledgements, heartbeats) give an empty list, frames with skipped
     reports a `Parsed`. Raises `liq.errors.RejectedMessage` for an invalid record.
@@ -133,10 +142,16 @@ class Venue:
     # seconds after which a connection without any frame, ours or a control stream's, is dead
     silence: float = 60.0
     headers: Mapping[str, str] = field(default_factory=dict)
+    # creates a parser that remembers earlier frames; None: a frame is complete by itself
+    stateful_parser: Callable[[], Parse] | None = None
     # None: the contract's name says all
     listing: Listing | None = None
     # the contracts to listen to, where it is the settings that choose them
     chosen: Callable[[Settings], Sequence[Instrument]] = _none
+
+    def create_parser(self) -> Parse:
+        """Return the parser of one feed; what it remembers survives the feed's reconnections."""
+        return self.stateful_parser() if self.stateful_parser else self.parse
 
     @property
     def rule(self) -> str:

@@ -1,6 +1,7 @@
 """Bybit derivatives: ``allLiquidation.SYMBOL``, every liquidation of a contract.
 
 Source: https://bybit-exchange.github.io/docs/v5/websocket/public/all-liquidation
+Contracts: https://bybit-exchange.github.io/docs/v5/market/instrument
 Batches of up to half a second, one contract a message::
 
     {"topic": "allLiquidation.ROSEUSDT", "type": "snapshot", "ts": 1739502303204, "data": [{
@@ -14,6 +15,7 @@ Traps: ``S`` is the position, the opposite of most venues' order side. Every mes
 "snapshot", yet all are new. There is no topic for all contracts: each one is subscribed to. The old
 topic ``liquidation.SYMBOL`` is deprecated, it showed one order a second. Nothing names a
 liquidation: two that are alike in all four fields are two within a message, one in two messages.
+Pre-market contracts are liquidated too; the venue lists them only if asked for PreLaunch.
 
 A candle of BTC, pushed at least once a minute, shows that a connection is not dead in a quiet
 market. Bybit drops a client that does not ping every 20 s.
@@ -123,7 +125,7 @@ class _Contract(msgspec.Struct, rename="camel"):
 
 class _Result(msgspec.Struct, rename="camel"):
     list: msgspec.Raw
-    next_page_cursor: str = ""
+    next_page_cursor: str | None = None
 
 
 class _Page(msgspec.Struct):
@@ -157,9 +159,10 @@ def _venue(name: str, category: str, control: str, *, inverse: bool) -> Venue:
         heartbeat=Heartbeat(seconds=20, frame=_encode({"op": "ping"})),
         silence=90,
         listing=Listing(
-            urls=(
+            urls=tuple(
                 "https://api.bybit.com/v5/market/instruments-info"
-                f"?category={category}&status=Trading&limit=1000",
+                f"?category={category}&status={status}&limit=1000"
+                for status in ("Trading", "PreLaunch")
             ),
             parse=partial(_list, inverse=inverse),
         ),

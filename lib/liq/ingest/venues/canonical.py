@@ -26,10 +26,14 @@ from liq.records.model import (
 
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
+_REMEMBERED = 10_000  # of a venue's latest orders or positions
+
 T = TypeVar("T")
+Key = TypeVar("Key")
 Row = TypeVar("Row")
 
-# a dollar-pegged quote counts as a dollar; a contract quoted in anything else has no USD notional
+# a dollar-pegged quote counts as a dollar; a contract quoted in anything else has no USD notional,
+# so its liquidations are skipped
 DOLLARS = frozenset({"USD", "USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USDE", "USD1"})
 # those that end names as BTCUSDT; TUSD is none, as it would make DOTUSD a contract of DO
 DOLLAR_SUFFIXES = ("USDT", "USDC", "FDUSD", "BUSD", "USD1")
@@ -147,6 +151,8 @@ def build_records(
     for row in rows:
         try:
             for report in read(row):
+                if not isinstance(report, SkipReason) and _is_foreign(report, context):
+                    report = SkipReason.NOT_IN_DOLLARS  # noqa: PLW2901 - it stays a report
                 if isinstance(report, SkipReason):
                     passed[report] = passed.get(report, 0) + 1
                     continue
@@ -159,6 +165,19 @@ def build_records(
     if reasons:
         raise RejectedMessage("; ".join(reasons), found)
     return found
+
+
+def remember(memory: dict[Key, T], key: Key, value: T) -> None:
+    """Store ``value`` as the newest of ``memory``, which forgets the oldest one if it is full."""
+    memory.pop(key, None)
+    memory[key] = value
+    if len(memory) > _REMEMBERED:
+        del memory[next(iter(memory))]
+
+
+def _is_foreign(report: RawLiquidation, context: Context) -> bool:
+    contract = context.instruments.get(report.symbol)
+    return contract is not None and contract.quote not in DOLLARS
 
 
 def skip(why: SkipReason, count: int = 1) -> Parsed:

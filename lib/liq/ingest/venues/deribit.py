@@ -188,6 +188,7 @@ DERIBIT = Venue(
         _request(1, "public/set_heartbeat", interval=30),
         _request(2, "public/subscribe", channels=[f"{_CHANNEL}future.any.100ms"]),
     ),
+    not_covered="options: their price is in base or a premium",
     reply=reply,
     listing=Listing(
         urls=(
