@@ -23,7 +23,6 @@ One candle of XBTUSD a minute shows that a connection is not dead in a quiet mar
 """
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 
 import msgspec
 
@@ -40,13 +39,16 @@ from liq.ingest.venues.base import (
 )
 from liq.ingest.venues.canonical import (
     Context,
+    Number,
     RawLiquidation,
     build_records,
     decode,
+    make_decoder,
     parse_listing,
     read_side,
     skip,
     split_array,
+    split_rows,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -61,8 +63,8 @@ class _Row(msgspec.Struct, rename="camel", gc=False):
     order_id: str = msgspec.field(name="orderID")
     symbol: str
     side: str
-    price: Decimal
-    leaves_qty: Decimal
+    price: Number
+    leaves_qty: Number
 
 
 class _Frame(msgspec.Struct):
@@ -77,7 +79,7 @@ class _Frame(msgspec.Struct):
 
 
 _frame = msgspec.json.Decoder(_Frame)
-_row = msgspec.json.Decoder(_Row)
+_row = make_decoder(_Row)
 
 
 def parse(
@@ -96,12 +98,12 @@ def parse(
     if frame.action != "insert":
         return _passed(frame)
     context = Context(BITMEX.name, Completeness.FULL, instruments, recv_ts, source)
-    return build_records(split_array(frame.data), lambda row: _read(row, recv_ts), context)
+    return build_records(split_rows(frame.data), lambda row: _read(row, recv_ts), context)
 
 
 def _passed(frame: _Frame) -> Sequence[Record]:
     why = SkipReason.EARLIER if frame.action == "partial" else SkipReason.FOLLOW_UP
-    count = len(split_array(frame.data)) if frame.data else 0
+    count = len(split_rows(frame.data)) if frame.data else 0
     return skip(why, count) if count else []
 
 
