@@ -60,12 +60,15 @@ class ConfigError(LiqError):
 class RejectedMessage(LiqError):  # noqa: N818 - it names the message's fate, as the dead-letter topic does
     """A venue's message cannot become a record; its text is the dead-letter reason.
 
-    ``accepted`` holds the records of the same message that could be understood, as a parser would
-    return them.
+    The text has at most ``MOST`` characters: the message itself, which a reason may quote, can have
+    a million. ``accepted`` holds the records of the same message that could be understood, as a
+    parser would return them.
     """
 
+    MOST = 500
+
     def __init__(self, reason: str, accepted: Sequence["Record"] = ()) -> None:
-        super().__init__(reason)
+        super().__init__(reason if len(reason) <= self.MOST else f"{reason[: self.MOST - 1]}…")
         self.accepted = accepted
 
 

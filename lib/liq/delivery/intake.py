@@ -48,7 +48,7 @@ class Intake:
         if isinstance(error, RejectedMessage):
             reason, accepted = str(error), error.accepted
         else:
-            reason = f"the parser failed: {error!r}"
+            reason = str(RejectedMessage(f"the parser failed: {error!r}"))
         self.received += 1
         await self._publisher.dead_letter(self._venue.name, reason, raw, recv_ts, source)
         return accepted

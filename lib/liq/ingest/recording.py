@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated
 
 import msgspec
 
@@ -35,6 +35,8 @@ SUFFIX = ".jsonl.gz"
 _FLUSH_S = 1.0
 _SHOW_S = 0.5
 _RETRY_S = 5.0
+_LONGEST_LINE = 64 * 1024 * 1024  # bytes: a frame has a megabyte, a bomb no end
+_YEAR_10000 = 253_402_300_800_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class RecordedFrame(msgspec.Struct, frozen=True, gc=False):
 class _Line(msgspec.Struct, omit_defaults=True, gc=False):
     venue: str
     source: Source
-    recv_ts: int
+    recv_ts: Annotated[int, msgspec.Meta(ge=0, lt=_YEAR_10000)]
     text: str | None = None
     base64: bytes | None = None
 
@@ -347,7 +349,9 @@ def _build_line(venue: str, raw: bytes, recv_ts: int, source: Source) -> _Line:
 def _read_whole_lines(file: IO[bytes]) -> Iterator[bytes]:
     try:
         with gzip.GzipFile(fileobj=file) as lines:
-            for line in lines:
+            while line := lines.readline(_LONGEST_LINE):
+                if len(line) == _LONGEST_LINE:
+                    raise gzip.BadGzipFile(f"a line has {_LONGEST_LINE:,} bytes or more")
                 if line.endswith(b"\n"):
                     yield line
     except EOFError:

@@ -24,6 +24,7 @@ from liq.ingest.venues import PRICE_FEEDS, VENUES, find_venue
 from liq.ingest.venues.base import Instrument
 from liq.records.model import Liquidation, Record, Side, Source, decode, encode
 from support import recordings
+from support.faults import nodes, put
 from support.recordings import listed
 
 RECV = 1_692_266_435_000_000  # just after the documented orders of OKX, whose old ones are history
@@ -56,21 +57,6 @@ def assert_sound(found: Iterable[Record]) -> None:
         if isinstance(one, Liquidation):
             assert all(0 < value < math.inf for value in (one.quantity, one.notional))
             assert decode(encode(one)) == one
-
-
-def nodes(document: Any, path: tuple[Any, ...] = ()) -> Iterable[tuple[Any, ...]]:
-    """Return the paths of all values below ``document``."""
-    items = document.items() if isinstance(document, dict) else enumerate(document)
-    for key, value in items:
-        yield (*path, key)
-        if isinstance(value, dict | list):
-            yield from nodes(value, (*path, key))
-
-
-def put(document: Any, path: tuple[Any, ...], value: Any) -> None:
-    for key in path[:-1]:
-        document = document[key]
-    document[path[-1]] = value
 
 
 @EVERY

@@ -37,7 +37,9 @@ def passed(venue: str, raw: bytes, instruments: Any, recv_ts: int = RECV) -> dic
         ("binance_usdm", "documented", RECV, {}),
         ("binance_usdm", "partial", RECV, {SkipReason.STILL_OPEN: 1}),
         ("binance_usdm", "unfilled", RECV, {SkipReason.UNFILLED: 1}),
+        ("binance_usdm", "of_coinm", RECV, {SkipReason.OTHER_KIND: 1}),
         ("binance_usdm", "acknowledged", RECV, {}),
+        ("binance_coinm", "of_usdm", RECV, {SkipReason.OTHER_KIND: 1}),
         ("binance_coinm", "open", RECV, {SkipReason.STILL_OPEN: 1}),
         ("bitmex", "partial", RECV, {SkipReason.EARLIER: 1}),
         ("bitmex", "update", RECV, {SkipReason.FOLLOW_UP: 1}),
@@ -86,14 +88,33 @@ ORDER = {"S": "SELL", "o": "LIMIT", "f": "IOC", "q": "1", "p": "9", "ap": "9", "
 def test_each_of_binances_feeds_takes_its_own_kind_alone(
     recording_of: Callable[[str], Any], symbol: str, kind: dict[str, Any], owner: str
 ) -> None:
-    raw = json.dumps({"e": "forceOrder", "E": 1, "o": {"s": symbol, **ORDER, **kind}}).encode()
-    instruments = dict(recording_of("binance_coinm").instruments)
-    instruments["BTCUSD_PERP"] = instruments["BTCUSD_200925"]
+    order, event = {"s": symbol, **ORDER}, {"e": "forceOrder", "E": 1}
+    within, beside = {**event, "o": order | kind}, {**event, "o": order, **kind}
+    instruments = recording_of("binance_coinm").instruments
     for venue in ("binance_usdm", "binance_coinm"):
-        records = VENUES[venue].parse(raw, instruments, RECV)
-        assert [one.symbol for one in records] == ([symbol] if venue == owner else [])
-        expected = {} if venue == owner else {SkipReason.OTHER_KIND: 1}
-        assert passed(venue, raw, instruments) == expected
+        for document in (within, beside):
+            raw = json.dumps(document).encode()
+            records = VENUES[venue].parse(raw, instruments, RECV)
+            assert [one.symbol for one in records] == ([symbol] if venue == owner else [])
+            expected = {} if venue == owner else {SkipReason.OTHER_KIND: 1}
+            assert passed(venue, raw, instruments) == expected
+
+
+@pytest.mark.parametrize(
+    ("symbol", "owner"), [("BTCUSDT", "binance_usdm"), ("BTCUSD_PERP", "binance_coinm")]
+)
+def test_a_third_kind_is_rejected_by_the_feed_that_its_name_belongs_to(
+    recording_of: Callable[[str], Any], symbol: str, owner: str
+) -> None:
+    order = {"s": symbol, **ORDER, "st": 3}
+    raw = json.dumps({"e": "forceOrder", "E": 1, "o": order}).encode()
+    instruments = recording_of("binance_coinm").instruments
+    for venue in ("binance_usdm", "binance_coinm"):
+        if venue == owner:
+            with pytest.raises(RejectedMessage, match="unknown kind of contract st 3"):
+                VENUES[venue].parse(raw, instruments, RECV)
+        else:
+            assert passed(venue, raw, instruments) == {SkipReason.OTHER_KIND: 1}
 
 
 async def test_an_intake_counts_passed_reports_over_frames_beside_rejected_messages(

@@ -1,6 +1,7 @@
 """Binance's side of the forceOrder protocol, USD-M or COIN-M: stream names, requests, messages.
 
-Unlike Binance it shows every liquidation, not the latest in a second, so that it can be fast.
+Unlike Binance it shows every liquidation, not one in a second, so that it can be fast, and on each
+host the orders of that host's kind of contract alone.
 Source: https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams
 """
 
@@ -42,12 +43,13 @@ class Binance(BaseExchange):
     def row(self, order: Order, time_ms: int) -> bytes:
         """Return the whole event."""
         side = "SELL" if order.closes_long else "BUY"
-        pair = f'"ps":"{order.symbol.partition("_")[0]}",' if self.name == "binance_coinm" else ""
+        kind = 2 if self.name == "binance_coinm" else 1
+        pair = order.symbol.partition("_")[0]
         return (
-            f'{{"e":"forceOrder","E":{time_ms},"o":{{"s":"{order.symbol}",{pair}"S":"{side}",'
+            f'{{"e":"forceOrder","E":{time_ms},"o":{{"s":"{order.symbol}","S":"{side}",'
             f'"o":"LIMIT","f":"IOC","q":"{order.quantity}","p":"{order.limit_price}",'
             f'"ap":"{order.average_price}","X":"FILLED","l":"{order.quantity}",'
-            f'"z":"{order.quantity}","T":{time_ms}}}}}'
+            f'"z":"{order.quantity}","T":{time_ms},"ps":"{pair}","st":{kind}}}}}'
         ).encode()
 
     def malformed(self, number: int, order: Order, time_ms: int) -> bytes:

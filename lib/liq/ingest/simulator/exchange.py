@@ -140,7 +140,7 @@ def decode(request: bytes) -> dict[str, object]:
     """Return a client's JSON object, an empty one for anything else."""
     try:
         message = json.loads(request)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return message if isinstance(message, dict) else {}
 

@@ -30,7 +30,6 @@ The venue sends ``[channel, "hb"]`` every 15 s on a quiet channel.
 """
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 
 import msgspec
 
@@ -47,12 +46,15 @@ from liq.ingest.venues.base import (
 )
 from liq.ingest.venues.canonical import (
     Context,
+    Number,
     RawLiquidation,
     build_records,
     decode,
+    make_decoder,
     parse_listing,
     remember,
     split_array,
+    split_rows,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -63,16 +65,16 @@ _START = 0
 class _Row(msgspec.Struct, array_like=True):
     kind: str
     position: int
-    mts: Decimal
+    mts: Number
     _3: msgspec.Raw
     pair: str
-    amount: Decimal
-    entry_price: Decimal
+    amount: Number
+    entry_price: Number
     _7: msgspec.Raw
     is_match: int
     is_market_sold: int
     _10: msgspec.Raw
-    price_acquired: Decimal | None = None
+    price_acquired: Number | None = None
 
 
 class _Push(msgspec.Struct, array_like=True):
@@ -88,7 +90,7 @@ class _Event(msgspec.Struct):
 
 _push = msgspec.json.Decoder(_Push)
 _event = msgspec.json.Decoder(_Event)
-_row = msgspec.json.Decoder(_Row)
+_row = make_decoder(_Row)
 
 
 class _Parser:
@@ -131,7 +133,7 @@ def _split(raw: str | bytes) -> Sequence[msgspec.Raw]:
     push = decode(_push, raw)
     if bytes(push.rows) == b'"hb"':
         return []
-    return split_array(push.rows)
+    return split_rows(push.rows)
 
 
 def _expect_answer(answer: _Event) -> None:
@@ -154,7 +156,7 @@ def _read_start(row: _Row) -> RawLiquidation:
     )
 
 
-def _price(row: _Row) -> tuple[Decimal, PriceKind]:
+def _price(row: _Row) -> tuple[Number, PriceKind]:
     if row.price_acquired is None:
         return row.entry_price, PriceKind.ENTRY
     return row.price_acquired, PriceKind.BANKRUPTCY

@@ -50,6 +50,7 @@ from liq.ingest.venues.canonical import (
     parse_listing,
     read_side,
     split_array,
+    split_rows,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -99,7 +100,7 @@ def parse(
     if frame.arg.topic != _TOPIC:
         raise RejectedMessage("neither liquidations nor the answer to a request")
     context = Context(BITGET.name, Completeness.THROTTLED, instruments, recv_ts, source)
-    return build_records(split_array(frame.data), _read, context)
+    return build_records(split_rows(frame.data), _read, context)
 
 
 def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:

@@ -31,7 +31,6 @@ Prices of XBTUSD, pushed every few seconds, show that a connection is not dead i
 """
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
@@ -49,15 +48,18 @@ from liq.ingest.venues.base import (
 )
 from liq.ingest.venues.canonical import (
     Context,
+    Number,
     RawLiquidation,
     build_records,
     decode,
+    make_decoder,
     parse_listing,
     read_side,
     remember,
     split_array,
+    split_rows,
 )
-from liq.records.model import Completeness, PriceKind, Record, Side, Source
+from liq.records.model import Completeness, Name, PriceKind, Record, Side, Source
 
 _SIDES = {"Sell": Side.LONG, "Buy": Side.SHORT}
 _TABLE = "liquidation"
@@ -71,19 +73,19 @@ _FUTURES = ("FFWCSX", "FFWCSF", "FFSCSX", "FFCCSX")
 
 
 class _Row(msgspec.Struct, rename="camel", gc=False):
-    order_id: str = msgspec.field(name="orderID")
-    symbol: str
-    side: str
-    price: Decimal
-    leaves_qty: Decimal
+    order_id: Name = msgspec.field(name="orderID")
+    symbol: Name
+    side: Name
+    price: Number
+    leaves_qty: Number
 
 
 class _Update(msgspec.Struct, rename="camel", gc=False):
     """The fields of an order that changed."""
 
-    order_id: str = msgspec.field(name="orderID")
-    price: Decimal | None = None
-    leaves_qty: Decimal | None = None
+    order_id: Name = msgspec.field(name="orderID")
+    price: Number | None = None
+    leaves_qty: Number | None = None
 
 
 class _Known(NamedTuple):
@@ -95,7 +97,7 @@ class _Known(NamedTuple):
 
 class _Price(msgspec.Struct, rename="camel", gc=False):
     symbol: str
-    mark_price: Decimal | None = None
+    mark_price: Number | None = None
 
 
 class _Frame(msgspec.Struct):
@@ -110,9 +112,9 @@ class _Frame(msgspec.Struct):
 
 
 _frame = msgspec.json.Decoder(_Frame)
-_row = msgspec.json.Decoder(_Row)
-_update = msgspec.json.Decoder(_Update)
-_prices = msgspec.json.Decoder(list[_Price])
+_row = make_decoder(_Row)
+_update = make_decoder(_Update)
+_prices = make_decoder(list[_Price])
 
 
 class _Parser:
@@ -131,7 +133,7 @@ class _Parser:
         if frame.table != _TABLE or not frame.data:
             return []
         context = Context(BITMEX.name, Completeness.FULL, instruments, recv_ts, source)
-        rows = ((frame.action, row) for row in split_array(frame.data))
+        rows = ((frame.action, row) for row in split_rows(frame.data))
         return build_records(rows, lambda row: self._read(*row, context), context)
 
     def _note_price(self, frame: _Frame) -> None:
@@ -223,7 +225,7 @@ def _decode(raw: str | bytes) -> _Frame:
     return frame
 
 
-def _parse_quantity(contracts: Decimal) -> float:
+def _parse_quantity(contracts: Number) -> float:
     """Return what an order has left to fill, 0 once it is filled."""
     if contracts.is_zero():
         return 0.0

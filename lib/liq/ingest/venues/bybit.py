@@ -44,6 +44,7 @@ from liq.ingest.venues.canonical import (
     parse_listing,
     read_side,
     split_array,
+    split_rows,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -85,7 +86,7 @@ def _parse(
     frame = decode(_frame, raw)
     if frame.topic.startswith(_TOPIC):
         context = Context(exchange, Completeness.FULL, instruments, recv_ts, source)
-        return build_records(split_array(frame.data), _read, context)
+        return build_records(split_rows(frame.data), _read, context)
     if not frame.success:
         raise RejectedMessage(f"the venue refused a request: {frame.ret_msg}")
     if not (frame.op or frame.topic.startswith(_CONTROL)):

@@ -32,7 +32,6 @@ messages.
 """
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from functools import partial
 
 import msgspec
@@ -49,11 +48,14 @@ from liq.ingest.venues.base import (
 )
 from liq.ingest.venues.canonical import (
     Context,
+    Number,
     RawLiquidation,
     build_records,
     decode,
+    make_decoder,
     parse_listing,
     split_array,
+    split_rows,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -64,8 +66,8 @@ _SECONDS = 100_000_000_000  # a time below this is in seconds
 
 class _Row(msgspec.Struct, gc=False):
     contract: str
-    size: Decimal
-    price: Decimal
+    size: Number
+    price: Number
     time: int
     time_ms: int | None = None
 
@@ -85,7 +87,7 @@ class _Frame(msgspec.Struct):
 
 
 _frame = msgspec.json.Decoder(_Frame)
-_row = msgspec.json.Decoder(_Row)
+_row = make_decoder(_Row)
 
 
 def _parse(
@@ -109,7 +111,7 @@ def _parse(
 
 
 def _rows_of(result: msgspec.Raw) -> Sequence[msgspec.Raw]:
-    return [result] if bytes(result).startswith(b"{") else split_array(result)
+    return [result] if bytes(result).startswith(b"{") else split_rows(result)
 
 
 def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:

@@ -30,9 +30,7 @@ only end a long. Nothing names an order: two alike in all fields are two within 
 The server sends a ping every 5 s, which must be answered; it shows a living connection too.
 """
 
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal
 from functools import partial
 
 import msgspec
@@ -48,33 +46,39 @@ from liq.ingest.venues.base import (
     send_always,
 )
 from liq.ingest.venues.canonical import (
+    MOST_BYTES,
     Context,
+    Number,
     RawLiquidation,
     build_records,
     decode,
+    inflate,
+    make_decoder,
     parse_listing,
     read_side,
     split_array,
+    split_rows,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
 _SIDES = {"sell": Side.LONG, "buy": Side.SHORT}
 _TOPIC = ".liquidation_orders"
+_SILENT = ("ping", "sub", "close")  # the feed counts the loss of the connection after a close
 _ALL = "*"
 _REPEATED = 2014  # the error of a subscription that the connection has already
 _GZIP = b"\x1f\x8b"
-_LIMIT = 16_000_000  # bytes: no frame of the venue comes near, a bomb stops here
+_LONGEST_PING = 1_000  # bytes: no more of a frame is inflated to see whether it is a ping
 
 
 class _Row(msgspec.Struct, gc=False):
     contract_code: str
     direction: str
     offset: str
-    volume: Decimal
-    price: Decimal
+    volume: Number
+    price: Number
     created_at: int
-    amount: Decimal | None = None
-    trade_turnover: Decimal | None = None
+    amount: Number | None = None
+    trade_turnover: Number | None = None
 
 
 class _Frame(msgspec.Struct):
@@ -89,7 +93,7 @@ class _Frame(msgspec.Struct):
 
 
 _frame = msgspec.json.Decoder(_Frame)
-_row = msgspec.json.Decoder(_Row)
+_row = make_decoder(_Row)
 
 
 def _parse(
@@ -99,26 +103,23 @@ def _parse(
     recv_ts: int,
     source: Source = Source.LIVE,
 ) -> Sequence[Record]:
-    frame = decode(_frame, _unpacked(raw))
+    frame = decode(_frame, _unpack(raw, MOST_BYTES))
     if frame.op == "sub" and frame.error == _REPEATED:
         return []
-    if frame.error or frame.op in ("error", "close"):
+    if frame.error or frame.op == "error":
         raise RejectedMessage(f"the venue refused a request: {frame.error} {frame.reason}")
-    if frame.op in ("ping", "sub"):
+    if frame.op in _SILENT:
         return []
     if frame.op != "notify" or not frame.topic.endswith(_TOPIC):
         raise RejectedMessage("neither liquidations nor the answer to a request")
     context = Context(exchange, Completeness.FULL, instruments, recv_ts, source)
-    return build_records(split_array(frame.data), _read, context)
+    return build_records(split_rows(frame.data), _read, context)
 
 
-def _unpacked(raw: str | bytes) -> str | bytes:
+def _unpack(raw: str | bytes, most: int) -> str | bytes:
     if isinstance(raw, str) or not raw.startswith(_GZIP):
         return raw
-    try:
-        return zlib.decompressobj(wbits=31).decompress(raw, _LIMIT)
-    except zlib.error as error:
-        raise RejectedMessage(f"no gzip: {error}") from error
+    return inflate(raw, most)
 
 
 def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
@@ -138,8 +139,10 @@ def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
 
 def reply(raw: str | bytes) -> str | None:
     """Answer HTX's ping, without which it closes the connection."""
+    if len(raw) > _LONGEST_PING:
+        return None
     try:
-        frame = decode(_frame, _unpacked(raw))
+        frame = decode(_frame, _unpack(raw, _LONGEST_PING))
     except RejectedMessage:
         return None
     if frame.op != "ping":

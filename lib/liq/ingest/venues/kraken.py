@@ -31,7 +31,6 @@ s.
 """
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 
 import msgspec
 
@@ -48,12 +47,15 @@ from liq.ingest.venues.base import (
 from liq.ingest.venues.canonical import (
     DOLLARS,
     Context,
+    Number,
     RawLiquidation,
     build_records,
     decode,
+    make_decoder,
     parse_listing,
     read_side,
     split_array,
+    split_rows,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -68,8 +70,8 @@ class _Trade(msgspec.Struct, gc=False):
     uid: str
     side: str
     time: int
-    qty: Decimal
-    price: Decimal
+    qty: Number
+    price: Number
 
 
 class _Kind(msgspec.Struct, gc=False):
@@ -88,7 +90,7 @@ class _Frame(msgspec.Struct):
 
 _frame = msgspec.json.Decoder(_Frame)
 _kind = msgspec.json.Decoder(_Kind)
-_trade = msgspec.json.Decoder(_Trade)
+_trade = make_decoder(_Trade)
 
 
 def parse(
@@ -102,9 +104,9 @@ def parse(
         return []
     context = Context(KRAKEN.name, Completeness.FULL, instruments, recv_ts, source)
     if frame.feed == "trade":
-        return build_records([raw], _read, context)
+        return build_records([msgspec.Raw(raw)], _read, context)
     if frame.feed == "trade_snapshot":
-        trades = split_array(frame.trades)
+        trades = split_rows(frame.trades)
         return build_records(trades, lambda trade: _read_young(trade, recv_ts), context)
     raise RejectedMessage("neither trades nor the answer to a request")
 
@@ -116,7 +118,7 @@ def _expect_success(frame: _Frame) -> Sequence[Record]:
     return []
 
 
-def _read(raw: str | bytes | msgspec.Raw) -> Iterator[RawLiquidation | SkipReason]:
+def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation | SkipReason]:
     kind = decode(_kind, raw).type
     if kind == "termination":
         yield SkipReason.TERMINATION

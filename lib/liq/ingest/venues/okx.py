@@ -53,6 +53,7 @@ from liq.ingest.venues.canonical import (
     parse_listing,
     read_side,
     split_array,
+    split_rows,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -77,7 +78,7 @@ class _Detail(msgspec.Struct, rename="camel", gc=False):
 
 class _Order(msgspec.Struct, rename="camel"):
     inst_id: str
-    details: list[msgspec.Raw]
+    details: msgspec.Raw
     inst_type: str = ""
 
 
@@ -96,7 +97,7 @@ class _Frame(msgspec.Struct):
 
 
 _frame = msgspec.json.Decoder(_Frame)
-_orders = msgspec.json.Decoder(list[_Order])
+_order = msgspec.json.Decoder(_Order)
 _detail = msgspec.json.Decoder(_Detail)
 
 
@@ -114,9 +115,18 @@ def parse(
     if frame.arg.channel != _CHANNEL:
         raise RejectedMessage("neither liquidations nor the answer to a request")
     context = Context(OKX.name, Completeness.SAMPLED, instruments, recv_ts, source)
-    orders = decode(_orders, frame.data)
-    rows = ((order, detail) for order in orders for detail in order.details)
-    return build_records(rows, lambda row: _read(*row, recv_ts), context)
+    return build_records(_rows_of(frame.data), lambda row: _read(*row, recv_ts), context)
+
+
+def _rows_of(data: msgspec.Raw) -> Iterator[tuple[_Order, msgspec.Raw] | RejectedMessage]:
+    for raw in split_rows(data):
+        try:
+            order = decode(_order, raw)
+            details = split_rows(order.details)
+        except RejectedMessage as rejection:
+            yield rejection
+        else:
+            yield from ((order, detail) for detail in details)
 
 
 def _read(order: _Order, raw: msgspec.Raw, recv_ts: int) -> Iterator[RawLiquidation | SkipReason]:
