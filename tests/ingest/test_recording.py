@@ -43,7 +43,10 @@ def frames(folder: Path) -> list[RecordedFrame]:
     return [frame for file in files(folder) for frame in Recording(file)]
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# a loaded machine is slow at random
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(raws=st.lists(st.binary() | st.text().map(str.encode), min_size=1))
 def test_frames_of_a_recording_are_read_as_written(tmp_path: Path, raws: list[bytes]) -> None:
     recorder = Recorder(tmp_path, "htx")
