@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import json
 import time
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,10 +23,11 @@ from liq.ingest.recording import Recorder
 from liq.ingest.semantics import read_example
 from liq.ingest.venues import build_url, find_venue
 from liq.ingest.venues.base import Instruments, Parsed
+from liq.ingest.venues.canonical import inflate
 from liq.records.model import Source
 
 _SHOW_S = 0.5
-_SEARCHED = 1 << 20  # bytes of a frame that are searched for unknown fields
+_GZIP = b"\x1f\x8b"
 _DEEPEST = 20
 
 
@@ -124,6 +124,7 @@ class _Rehearsal:
         self._url = url
         self._recorder = Recorder(folder, name)
         self._documented = frozenset(list_fields(read_example(name).encode()))
+        self._parse = self._venue.create_parser()
         self._instruments: Instruments = {}
 
     async def run(
@@ -167,7 +168,7 @@ class _Rehearsal:
         check, rejected = self.check, self.check.rejected
         check.frames += 1
         try:
-            records = self._venue.parse(raw, self._instruments, recv_ts, source)
+            records = self._parse(raw, self._instruments, recv_ts, source)
         except RejectedMessage as rejection:
             records = rejection.accepted
             self._reject(str(rejection))
@@ -193,16 +194,10 @@ def list_fields(raw: bytes) -> list[str]:
     for a frame that is not JSON, or is too large.
     """
     try:
-        message = json.loads(_unpack(raw))
-    except (ValueError, RecursionError, zlib.error):
+        message = json.loads(inflate(raw) if raw.startswith(_GZIP) else raw)
+    except (ValueError, RecursionError, RejectedMessage):
         return []
     return list(dict.fromkeys(_walk(message, "", 0)))
-
-
-def _unpack(raw: bytes) -> bytes:
-    if raw.startswith(b"\x1f\x8b"):
-        return zlib.decompressobj(wbits=31).decompress(raw, _SEARCHED)
-    return raw[:_SEARCHED]
 
 
 def _walk(value: Any, path: str, depth: int) -> Iterator[str]:
