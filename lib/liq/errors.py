@@ -38,7 +38,7 @@ Example:
     unknown query 'totls', did you mean 'totals'? valid are: ...
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -61,12 +61,18 @@ class RejectedMessage(LiqError):  # noqa: N818 - it names the message's fate, as
     """A venue's message cannot become a record; its text is the dead-letter reason.
 
     ``accepted`` holds the records of the same message that could be understood, as a parser would
-    return them.
+    return them. ``unknown`` names the contracts in it that the venue's listing did not have.
     """
 
-    def __init__(self, reason: str, accepted: Sequence["Record"] = ()) -> None:
+    def __init__(
+        self,
+        reason: str,
+        accepted: Sequence["Record"] = (),
+        unknown: Collection[str] = (),
+    ) -> None:
         super().__init__(reason)
         self.accepted = accepted
+        self.unknown = frozenset(unknown)
 
 
 class FeedError(LiqError):

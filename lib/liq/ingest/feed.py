@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -19,13 +20,17 @@ from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketExcepti
 
 from liq.common import addresses, waiting
 from liq.errors import FeedError
-from liq.ingest.venues.base import Heartbeat, Instruments, Venue
+from liq.ingest.venues.base import Heartbeat, Instrument, Instruments, Venue
 from liq.records.model import Source
 
 # how a simulated exchange names itself in the handshake
 SIMULATOR_SERVER = "liq-simulator"
 
 Handle = Callable[[bytes, int, Source], Awaitable[None]]
+
+
+def _ignore() -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,9 @@ class FeedStats:
     """State of a feed; ``last_frame`` is UTC microseconds, 0 before the first.
 
     ``source`` is the source of its frames, ``frames`` their number. ``reconnects`` counts
-    connections after the first, ``errors`` lost or refused connections. ``gaps`` counts
-    disconnections that left no open connection; liquidations published in between are missing.
+    connections that follow another, ``errors`` lost or refused connections. ``gaps`` counts
+    disconnections that left no open connection for some contracts; their liquidations published in
+    between are missing. ``connected`` is whether all contracts have an open connection.
     """
 
     source: Source
@@ -66,6 +72,7 @@ class _OpenConnection:
 
     connection: ClientConnection
     source: Source
+    contracts: dict[str, Instrument]  # that it has subscribed to
     received: float = field(default_factory=time.monotonic)  # when the last frame came
     held: bool = False  # the consumer holds the last frame
     fault: str = ""  # why we closed it
@@ -77,6 +84,9 @@ class Feed:
     ``url`` replaces the venue's own URL, e.g. with a simulator's. Frames of a simulator carry
     `Source.SIMULATOR`; it is recognised by its handshake or a loopback address. While ``handle``
     waits, nothing is read, so a slow consumer slows the sender instead of losing frames.
+
+    If the venue limits the contracts of a connection, there are several. ``reconnected`` is called
+    whenever a connection follows another.
     """
 
     def __init__(
@@ -86,73 +96,192 @@ class Feed:
         url: str = "",
         instruments: Instruments | None = None,
         timeouts: Timeouts | None = None,
+        *,
+        reconnected: Callable[[], None] = _ignore,
     ) -> None:
         self.url = url or venue.url
         self._venue = venue
-        self._handle = handle
-        self._subscriptions: Sequence[str] = venue.subscribe(instruments or {})
-        self._timeouts = timeouts or Timeouts()
-        self._loopback = _is_loopback(self.url)
-        self._open: set[_OpenConnection] = set()
-        self._source = Source.SIMULATOR if self._loopback else Source.LIVE
-        self._connects = self._errors = self._frames = self._gaps = 0
-        self._failures = 0  # in a row
-        self._last_frame = 0
-        self._last_error = ""
+        self._create_line = partial(
+            _Line, venue, handle, self.url, timeouts or Timeouts(), reconnected
+        )
+        self._lines = [self._create_line()]
+        self._tasks: asyncio.TaskGroup | None = None
+        self.listen_to(instruments or {})
 
     def stats(self) -> FeedStats:
-        """Return the state now."""
+        """Return the state now: connected if every connection is open."""
+        lines = self._lines
+        failed = max(lines, key=lambda line: line.failed_at)
         return FeedStats(
-            source=self._source,
-            connected=bool(self._open),
-            frames=self._frames,
-            reconnects=max(0, self._connects - 1),
-            errors=self._errors,
-            gaps=self._gaps,
-            last_frame=self._last_frame,
-            last_error=self._last_error,
+            source=lines[0].source,
+            connected=all(line.is_open for line in lines),
+            frames=sum(line.frames for line in lines),
+            reconnects=sum(max(0, line.connects - 1) for line in lines),
+            errors=sum(line.errors for line in lines),
+            gaps=sum(line.gaps for line in lines),
+            last_frame=max(line.last_frame for line in lines),
+            last_error=failed.last_error,
         )
+
+    def listen_to(self, instruments: Instruments) -> None:
+        """Subscribe to these contracts from now on, over the open connections where they can.
+
+        A connection that has subscribed to a contract which is gone is replaced without a gap,
+        because a venue may refuse a request that names one.
+        """
+        for line in self._lines:
+            line.drop(instruments)
+        for line, added in self._spread(instruments):
+            line.add(added)
 
     async def run(self) -> None:
         """Receive until cancelled.
 
         Raises `FeedError` for an invalid URL, and the errors of ``handle``.
         """
-        old = None
         try:
-            async with asyncio.TaskGroup() as tasks:
-                while True:
-                    connection = await self._connect()
-                    reader = tasks.create_task(self._read(connection))
-                    if old:
-                        tasks.create_task(self._retire(old))
-                    lost, _ = await asyncio.wait({reader}, timeout=self._timeouts.max_age)
-                    old = None if lost else reader
+            async with asyncio.TaskGroup() as self._tasks:
+                for line in self._lines:
+                    self._tasks.create_task(line.run())
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
+        finally:
+            self._tasks = None
 
-    async def _connect(self) -> ClientConnection:
+    def _spread(self, instruments: Instruments) -> Iterator[tuple["_Line", Instruments]]:
+        """Yield the lines, each with its new contracts, and create as many as are needed."""
+        listened = {symbol for line in self._lines for symbol in line.contracts}
+        new = {symbol: one for symbol, one in instruments.items() if symbol not in listened}
+        capacity = self._venue.capacity
+        if capacity is None:
+            yield self._lines[0], new
+            return
+        lines = iter([*self._lines])
+        while new:
+            line = next(lines, None) or self._open_line()
+            room = capacity.limit - sum(map(capacity.size, line.contracts))
+            added: dict[str, Instrument] = {}
+            for symbol in list(new):
+                room -= capacity.size(symbol)
+                if room < 0:
+                    break
+                added[symbol] = new.pop(symbol)
+            yield line, added
+
+    def _open_line(self) -> "_Line":
+        line = self._create_line()
+        self._lines.append(line)
+        if self._tasks:
+            self._tasks.create_task(line.run())
+        return line
+
+
+class _Line:
+    """A connection and those that replace it, for a part of the venue's contracts."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        handle: Handle,
+        url: str,
+        timeouts: Timeouts,
+        reconnected: Callable[[], None],
+    ) -> None:
+        self._url = url
+        self._venue = venue
+        self._handle = handle
+        self._timeouts = timeouts
+        self._reconnected = reconnected
+        self._loopback = _is_loopback(url)
+        self._open: set[_OpenConnection] = set()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._replacing: asyncio.Event | None = None
+        self._failures = 0  # in a row
+        self.contracts: dict[str, Instrument] = {}
+        self.source = Source.SIMULATOR if self._loopback else Source.LIVE
+        self.connects = self.errors = self.frames = self.gaps = 0
+        self.last_frame = 0
+        self.last_error = ""
+        self.failed_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a connection is open."""
+        return bool(self._open)
+
+    def add(self, contracts: Instruments) -> None:
+        """Subscribe to further contracts."""
+        self.contracts.update(contracts)
+        if self._tasks:
+            for opened in self._open:
+                self._tasks.create_task(self._subscribe(opened))
+
+    def drop(self, listed: Instruments) -> None:
+        """Forget the contracts that are no longer listed."""
+        gone = {symbol: one for symbol, one in self.contracts.items() if symbol not in listed}
+        for symbol in gone:
+            del self.contracts[symbol]
+        if self._replacing and self._request(gone):
+            self._replacing.set()
+
+    async def run(self) -> None:
+        """Receive until cancelled; raise as `Feed.run`."""
+        self._replacing = asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                await self._keep_connected(self._tasks, self._replacing)
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            self._tasks = self._replacing = None
+
+    async def _keep_connected(self, tasks: asyncio.TaskGroup, replacing: asyncio.Event) -> None:
+        old = None
+        while True:
+            replacing.clear()
+            opened = await self._connect()
+            reader = tasks.create_task(self._read(opened))
+            if old:
+                tasks.create_task(self._retire(old))
+            await self._wait_until_due(reader, replacing)
+            old = None if reader.done() else reader
+
+    async def _wait_until_due(self, reader: asyncio.Task[None], event: asyncio.Event) -> None:
+        """Wait until the connection is lost, too old, or to be replaced."""
+        replacing = asyncio.create_task(event.wait())
+        try:
+            await asyncio.wait(
+                {reader, replacing},
+                timeout=self._timeouts.max_age,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            replacing.cancel()
+
+    async def _connect(self) -> _OpenConnection:
         while True:
             await asyncio.sleep(self._backoff())
             self._failures += 1  # until a frame proves the connection good
             try:
-                connection = await self._handshake()
+                opened = await self._handshake()
             except InvalidURI as error:
-                raise FeedError(f"{self.url} is no websocket URL: {error}") from error
+                raise FeedError(f"{self._url} is no websocket URL: {error}") from error
             except (OSError, WebSocketException) as error:
                 self._note(error)
             else:
-                self._connects += 1
-                return connection
+                self.connects += 1
+                if self.connects > 1:
+                    self._reconnected()
+                return opened
 
     def _backoff(self) -> float:
         timeouts = self._timeouts
         pause = waiting.pause_s(self._failures, timeouts.backoff, timeouts.backoff_max)
         return pause * random.uniform(0.5, 1)  # noqa: S311 - jitter
 
-    async def _handshake(self) -> ClientConnection:
+    async def _handshake(self) -> _OpenConnection:
         connection = await connect(
-            self.url,
+            self._url,
             additional_headers=self._venue.headers,
             open_timeout=self._timeouts.handshake,
             ping_interval=None,  # `_watch` pings: the library's own pings kill a slow consumer
@@ -161,21 +290,36 @@ class Feed:
             max_queue=1024,
             proxy=None if self._loopback else True,
         )
-        for frame in self._subscriptions:
+        contracts = dict(self.contracts)
+        for frame in self._venue.subscribe(contracts):
             await connection.send(frame)
-        return connection
+        return _OpenConnection(connection, self._find_source(connection), contracts)
 
-    async def _read(self, connection: ClientConnection) -> None:
-        opened = _OpenConnection(connection, self._find_source(connection))
-        self._source = opened.source
+    async def _subscribe(self, opened: _OpenConnection) -> None:
+        """Subscribe to the contracts that were listed since."""
+        new = {s: one for s, one in self.contracts.items() if s not in opened.contracts}
+        opened.contracts.update(new)
+        with contextlib.suppress(ConnectionClosed):  # which its reader reports
+            for frame in self._request(new):
+                await opened.connection.send(frame)
+
+    def _request(self, contracts: Instruments) -> list[str]:
+        """Return the frames that subscribe to contracts alone; none if the venue has no such."""
+        control = self._venue.subscribe({})
+        return [frame for frame in self._venue.subscribe(contracts) if frame not in control]
+
+    async def _read(self, opened: _OpenConnection) -> None:
+        connection = opened.connection
+        self.source = opened.source
         self._open.add(opened)
+        await self._subscribe(opened)
         watch = asyncio.create_task(self._watch(opened))
         beat = asyncio.create_task(_beat(connection, self._venue.heartbeat))
         try:
             while True:
                 await self._receive(opened)
         except ConnectionClosed as error:
-            self._gaps += len(self._open) == 1
+            self.gaps += len(self._open) == 1
             self._note(FeedError(opened.fault) if opened.fault else error)
         finally:
             self._open.discard(opened)
@@ -185,8 +329,8 @@ class Feed:
 
     async def _receive(self, opened: _OpenConnection) -> None:
         raw = await opened.connection.recv(decode=False)
-        self._last_frame = recv_ts = time.time_ns() // 1000
-        self._frames += 1
+        self.last_frame = recv_ts = time.time_ns() // 1000
+        self.frames += 1
         self._failures = 0
         opened.received = time.monotonic()
         opened.held = True
@@ -234,8 +378,9 @@ class Feed:
         return Source.SIMULATOR if self._loopback or server == SIMULATOR_SERVER else Source.LIVE
 
     def _note(self, error: Exception) -> None:
-        self._errors += 1
-        self._last_error = f"{self.url}: {error or type(error).__name__}"
+        self.errors += 1
+        self.failed_at = time.monotonic()
+        self.last_error = f"{self._url}: {error or type(error).__name__}"
 
 
 async def _beat(connection: ClientConnection, heartbeat: Heartbeat | None) -> None:

@@ -95,6 +95,14 @@ class Heartbeat:
     frame: str
 
 
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many contracts one connection takes: their sizes add up to ``limit`` at most."""
+
+    limit: int
+    size: Callable[[str], int]  # of a contract's subscription, by its symbol
+
+
 def send_always(*frames: str) -> Callable[[Instruments], Sequence[str]]:
     """Return a `Venue.subscribe` that sends the same frames whatever the contracts."""
     return lambda _instruments: frames
@@ -122,8 +130,10 @@ class Venue:
     parse: Parse
 
     # text frames to send once connected, for the contracts to listen to; a venue with one stream
-    # for all subscribes to that, whatever the contracts
+    # for all subscribes to that, whatever the contracts. Frames that are sent once a connection are
+    # those without contracts: no frame has both a control stream and contracts
     subscribe: Callable[[Instruments], Sequence[str]] = _stream_is_in_the_url
+    capacity: Capacity | None = None  # None: one connection takes all contracts
     heartbeat: Heartbeat | None = None
     # the text frame with which to answer a frame: a venue's own ping, below the websocket's
     reply: Callable[[str | bytes], str | None] = _no_reply

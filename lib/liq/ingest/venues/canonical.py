@@ -96,7 +96,9 @@ def find_contract(symbol: str, instruments: Instruments) -> Instrument:
     """Return a listed contract; reject an unknown one, and one that is not quoted in dollars."""
     contract = instruments.get(symbol)
     if contract is None:
-        raise RejectedMessage(f"unknown contract {symbol!r}: its size is not guessed")
+        raise RejectedMessage(
+            f"unknown contract {symbol!r}: its size is not guessed", unknown=[symbol]
+        )
     if contract.quote not in DOLLARS:
         raise RejectedMessage(f"{symbol!r} is quoted in {contract.quote}, which is no dollar")
     return contract
@@ -143,6 +145,7 @@ def build_records(
     accepted: list[Record] = []
     passed: dict[SkipReason, int] = {}
     reasons: list[str] = []
+    unknown: set[str] = set()
     seen: dict[tuple[str, ...], int] = {}  # a Counter takes a microsecond to make
     for row in rows:
         try:
@@ -155,9 +158,10 @@ def build_records(
                 seen[report.raw] = repeat + 1
         except RejectedMessage as error:
             reasons.append(str(error))
+            unknown |= error.unknown
     found = Parsed(accepted, passed) if passed else accepted
     if reasons:
-        raise RejectedMessage("; ".join(reasons), found)
+        raise RejectedMessage("; ".join(reasons), found, unknown)
     return found
 
 
