@@ -417,6 +417,15 @@ async def test_contracts_are_spread_over_as_many_connections_as_their_topics_nee
     assert (stats.reconnects, stats.errors, stats.gaps) == (0, 0, 0)
 
 
+async def test_a_topic_that_no_connection_has_room_for_gets_one_of_its_own(
+    unused_tcp_port: int,
+) -> None:
+    names = ["A", "L" * 30_000, "B"]
+    async with following(unused_tcp_port, contracts(*names)) as (exchange, _feed):
+        await reached(lambda: sum(map(len, exchange.topics)) == 3)
+    assert [len(one) for one in exchange.topics] == [1, 1, 1]
+
+
 async def test_a_feed_of_several_connections_is_connected_if_all_are(unused_tcp_port: int) -> None:
     names = [f"CONTRACT{number:04}USDT" for number in range(900)]
     async with following(unused_tcp_port, contracts(*names)) as (exchange, feed):

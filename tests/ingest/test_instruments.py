@@ -82,7 +82,8 @@ def test_records_of_a_feed_with_the_snapshot_are_sampled() -> None:
     frame = recording.frames[next(iter(recording.expected["records"]))]
     records = VENUES["bitmex"].parse(frame, recording.instruments, recording.recv_ts)
     assert instruments.limit_records(records, recording.instruments) == records
-    shipped = instruments.load_snapshot(VENUES["bitmex"]) or {}
+    shipped = instruments.load_snapshot(VENUES["bitmex"])
+    assert shipped
     limited = instruments.limit_records(records, shipped)
     assert {one.completeness for one in limited if isinstance(one, Liquidation)} == {"sampled"}
     assert len(limited) == len(records)

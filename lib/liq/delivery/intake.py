@@ -51,19 +51,22 @@ class Intake:
         self._request = request
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
-        self._order = asyncio.Lock()  # what waited is published before later messages
+        self._renewing = asyncio.Lock()
         self.received = 0
         self.newest: Record | None = None
         self.passed: Counter[SkipReason] = Counter()
 
     async def take(self, raw: bytes, recv_ts: int, source: Source) -> None:
         """Publish the records of one frame; wait while Kafka's queue is full."""
-        async with self._order:
+        if self._renewing.locked():  # what waited is published before later messages
+            async with self._renewing:
+                await self._take(raw, recv_ts, source)
+        else:  # a lock would cost a microsecond a frame
             await self._take(raw, recv_ts, source)
 
     async def renew(self, instruments: Instruments) -> None:
         """Use these contracts from now on, and parse the messages that waited for them."""
-        async with self._order:
+        async with self._renewing:
             self._instruments = instruments
             while self._waiting:
                 await self._take_again(self._waiting[0])  # again if this is cancelled

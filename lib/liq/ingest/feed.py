@@ -163,7 +163,7 @@ class Feed:
             added: dict[str, Instrument] = {}
             for symbol in list(new):
                 room -= capacity.size(symbol)
-                if room < 0:
+                if room < 0 and (line.contracts or added):  # a new line takes one, however long
                     break
                 added[symbol] = new.pop(symbol)
             yield line, added
@@ -312,10 +312,10 @@ class _Line:
         connection = opened.connection
         self.source = opened.source
         self._open.add(opened)
-        await self._subscribe(opened)
         watch = asyncio.create_task(self._watch(opened))
         beat = asyncio.create_task(_beat(connection, self._venue.heartbeat))
         try:
+            await self._subscribe(opened)
             while True:
                 await self._receive(opened)
         except ConnectionClosed as error:
