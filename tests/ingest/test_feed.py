@@ -372,10 +372,12 @@ class Bybit:
 
 
 @asynccontextmanager
-async def following(port: int, listed: Instruments) -> AsyncIterator[tuple[Bybit, Feed]]:
+async def following(
+    port: int, listed: Instruments, venue: Venue = BYBIT
+) -> AsyncIterator[tuple[Bybit, Feed]]:
     exchange, timeouts = Bybit(), replace(HASTY, handshake=PATIENCE_S, pong=PATIENCE_S)
     async with served(exchange.serve, port) as url:
-        feed = Feed(BYBIT, Frames().add, url, listed, timeouts)
+        feed = Feed(venue, Frames().add, url, listed, timeouts)
         task = asyncio.create_task(feed.run())
         try:
             await reached(lambda: feed.stats().connected)
@@ -452,6 +454,17 @@ async def test_a_connection_that_subscribed_to_a_contract_which_is_gone_is_repla
         stats = feed.stats()
     assert exchange.topics[1] == ["allLiquidation.A", "allLiquidation.C"]
     assert (stats.reconnects, stats.errors, stats.gaps) == (1, 0, 0)
+
+
+async def test_a_venue_with_a_request_for_each_contract_keeps_its_connection(
+    unused_tcp_port: int,
+) -> None:
+    single = replace(BYBIT, subscribe=lambda listed: [f'{{"args":["{one}"]}}' for one in listed])
+    async with following(unused_tcp_port, contracts("A", "B"), single) as (exchange, feed):
+        feed.listen_to(contracts("A", "C"))
+        await reached(lambda: len(exchange.requests[0]) == 3)
+        assert feed.stats().reconnects == 0
+    assert exchange.topics == [["A", "B", "C"]]
 
 
 async def test_a_venue_of_one_stream_is_not_subscribed_again(unused_tcp_port: int) -> None:

@@ -126,8 +126,8 @@ class Feed:
     def listen_to(self, instruments: Instruments) -> None:
         """Subscribe to these contracts from now on, over the open connections where they can.
 
-        A connection that has subscribed to a contract which is gone is replaced without a gap,
-        because a venue may refuse a request that names one.
+        The connection of a contract that is gone is replaced without a gap if its requests name
+        several contracts each, since a venue may refuse one that names such a contract whole.
         """
         for line in self._lines:
             line.drop(instruments)
@@ -218,10 +218,11 @@ class _Line:
 
     def drop(self, listed: Instruments) -> None:
         """Forget the contracts that are no longer listed."""
-        gone = {symbol: one for symbol, one in self.contracts.items() if symbol not in listed}
+        gone = [symbol for symbol in self.contracts if symbol not in listed]
+        is_shared = 0 < len(self._request(self.contracts)) < len(self.contracts)
         for symbol in gone:
             del self.contracts[symbol]
-        if self._replacing and self._request(gone):
+        if self._replacing and gone and is_shared:
             self._replacing.set()
 
     async def run(self) -> None:
