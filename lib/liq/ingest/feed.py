@@ -72,7 +72,8 @@ class _OpenConnection:
 
     connection: ClientConnection
     source: Source
-    contracts: dict[str, Instrument]  # that it has subscribed to
+    contracts: dict[str, Instrument]  # that it subscribes to
+    requests: asyncio.Queue[str] = field(default_factory=asyncio.Queue)  # that are not sent yet
     received: float = field(default_factory=time.monotonic)  # when the last frame came
     held: bool = False  # the consumer holds the last frame
     fault: str = ""  # why we closed it
@@ -194,7 +195,6 @@ class _Line:
         self._reconnected = reconnected
         self._loopback = _is_loopback(url)
         self._open: set[_OpenConnection] = set()
-        self._tasks: asyncio.TaskGroup | None = None
         self._replacing: asyncio.Event | None = None
         self._failures = 0  # in a row
         self.contracts: dict[str, Instrument] = {}
@@ -212,9 +212,8 @@ class _Line:
     def add(self, contracts: Instruments) -> None:
         """Subscribe to further contracts."""
         self.contracts.update(contracts)
-        if self._tasks:
-            for opened in self._open:
-                self._tasks.create_task(self._subscribe(opened))
+        for opened in self._open:
+            self._subscribe(opened)
 
     def drop(self, listed: Instruments) -> None:
         """Forget the contracts that are no longer listed."""
@@ -229,12 +228,12 @@ class _Line:
         """Receive until cancelled; raise as `Feed.run`."""
         self._replacing = asyncio.Event()
         try:
-            async with asyncio.TaskGroup() as self._tasks:
-                await self._keep_connected(self._tasks, self._replacing)
+            async with asyncio.TaskGroup() as tasks:
+                await self._keep_connected(tasks, self._replacing)
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
-            self._tasks = self._replacing = None
+            self._replacing = None
 
     async def _keep_connected(self, tasks: asyncio.TaskGroup, replacing: asyncio.Event) -> None:
         old = None
@@ -296,13 +295,17 @@ class _Line:
             await connection.send(frame)
         return _OpenConnection(connection, self._find_source(connection), contracts)
 
-    async def _subscribe(self, opened: _OpenConnection) -> None:
+    def _subscribe(self, opened: _OpenConnection) -> None:
         """Subscribe to the contracts that were listed since."""
         new = {s: one for s, one in self.contracts.items() if s not in opened.contracts}
         opened.contracts.update(new)
+        for frame in self._request(new):
+            opened.requests.put_nowait(frame)
+
+    async def _send_requests(self, opened: _OpenConnection) -> None:
         with contextlib.suppress(ConnectionClosed):  # which its reader reports
-            for frame in self._request(new):
-                await opened.connection.send(frame)
+            while True:
+                await opened.connection.send(await opened.requests.get())
 
     def _request(self, contracts: Instruments) -> list[str]:
         """Return the frames that subscribe to contracts alone; none if the venue has no such."""
@@ -313,10 +316,11 @@ class _Line:
         connection = opened.connection
         self.source = opened.source
         self._open.add(opened)
+        self._subscribe(opened)
+        send = asyncio.create_task(self._send_requests(opened))
         watch = asyncio.create_task(self._watch(opened))
         beat = asyncio.create_task(_beat(connection, self._venue.heartbeat))
         try:
-            await self._subscribe(opened)
             while True:
                 await self._receive(opened)
         except ConnectionClosed as error:
@@ -324,6 +328,7 @@ class _Line:
             self._note(FeedError(opened.fault) if opened.fault else error)
         finally:
             self._open.discard(opened)
+            send.cancel()
             watch.cancel()
             beat.cancel()
             await connection.close()
