@@ -1,7 +1,7 @@
 """A simulated exchange: its market, and its side of the protocol with each client."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -92,6 +92,33 @@ class BaseExchange:
     def malformed(self, _number: int, _order: Order, _time_ms: int) -> bytes:
         """Return a row that every parser rejects."""
         return b'{"liquidation":"?"}'
+
+
+class Subscriptions(set[str]):
+    """The contracts that a client subscribes to, with a request for each.
+
+    Liquidations wait until the client has the whole ``market``, or asks for no more: two ticks of
+    the control stream pass.
+    """
+
+    def __init__(self, market: Iterable[str]) -> None:
+        super().__init__()
+        self._market = frozenset(market)
+        self._ticks = 0  # since the last request
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no further request is expected."""
+        return bool(self) and (self >= self._market or self._ticks >= 2)
+
+    def add(self, symbol: str) -> None:
+        """Add a contract."""
+        super().add(symbol)
+        self._ticks = 0
+
+    def tick(self) -> None:
+        """Note that the control stream was sent."""
+        self._ticks += 1
 
 
 def load_market(name: str, *, whole: bool) -> tuple[Contract, ...]:

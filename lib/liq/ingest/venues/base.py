@@ -26,7 +26,8 @@ class Through(StrEnum):
 class Instrument:
     """What a venue says of one of its contracts.
 
-    ``multiplier`` is base per contract (linear) or USD per contract (inverse).
+    ``multiplier`` is base per contract (linear) or USD per contract (inverse). ``number`` names the
+    contract in the messages of a venue that has no symbols there.
     """
 
     symbol: str
@@ -34,6 +35,7 @@ class Instrument:
     quote: str
     multiplier: float = 1.0
     inverse: bool = False
+    number: int | None = None
 
 
 Instruments = Mapping[str, Instrument]
@@ -44,6 +46,7 @@ class SkipReason(StrEnum):
 
     OLD = "older than 10 minutes at receipt"
     EARLIER = "open before we connected"
+    DELEVERAGED = "of a deleveraging or a settlement, which is no order in the market"
     OTHER_KIND = "of the other kind of contract"
     STILL_OPEN = "still open: its last message has all of it"
     UNFILLED = "ended without a fill"
