@@ -1,5 +1,7 @@
 """The door to exchange websockets: a venue's raw frames with their time of receipt.
 
+A venue that publishes over REST alone is polled; see `liq.ingest.polling`.
+
 The feed reconnects after every loss of a connection: an error, a close (also 1000 and 1001), a
 half-open socket (pings unanswered), a handshake that never completes, or a server that answers
 pings and sends no frames. A quiet market is no fault, so the feed also subscribes to a control
@@ -19,6 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketExcepti
 
 from liq.common import addresses, waiting
 from liq.errors import FeedError
+from liq.ingest import polling
 from liq.ingest.venues.base import Heartbeat, Instruments, Venue
 from liq.records.model import Source
 
@@ -26,6 +29,7 @@ from liq.records.model import Source
 SIMULATOR_SERVER = "liq-simulator"
 
 Handle = Callable[[bytes, int, Source], Awaitable[None]]
+_Connection = ClientConnection | polling.PolledConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class FeedStats:
 class _OpenConnection:
     """One connection while it is read."""
 
-    connection: ClientConnection
+    connection: _Connection
     source: Source
     received: float = field(default_factory=time.monotonic)  # when the last frame came
     held: bool = False  # the consumer holds the last frame
@@ -131,7 +135,7 @@ class Feed:
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
 
-    async def _connect(self) -> ClientConnection:
+    async def _connect(self) -> _Connection:
         while True:
             await asyncio.sleep(self._backoff())
             self._failures += 1  # until a frame proves the connection good
@@ -150,7 +154,9 @@ class Feed:
         pause = waiting.pause_s(self._failures, timeouts.backoff, timeouts.backoff_max)
         return pause * random.uniform(0.5, 1)  # noqa: S311 - jitter
 
-    async def _handshake(self) -> ClientConnection:
+    async def _handshake(self) -> _Connection:
+        if self._venue.poll and self.url.startswith("http"):  # a simulator pushes
+            return await polling.connect(self.url, self._venue.poll)
         connection = await connect(
             self.url,
             additional_headers=self._venue.headers,
@@ -165,7 +171,7 @@ class Feed:
             await connection.send(frame)
         return connection
 
-    async def _read(self, connection: ClientConnection) -> None:
+    async def _read(self, connection: _Connection) -> None:
         opened = _OpenConnection(connection, self._find_source(connection))
         self._source = opened.source
         self._open.add(opened)
@@ -216,7 +222,7 @@ class Feed:
             return f"no frame for {self._venue.silence:g} s"
         return ""
 
-    async def _ping(self, connection: ClientConnection) -> bool:
+    async def _ping(self, connection: _Connection) -> bool:
         pong = await connection.ping()
         try:
             async with asyncio.timeout(self._timeouts.pong):
@@ -229,7 +235,7 @@ class Feed:
         await asyncio.sleep(self._timeouts.overlap)
         reader.cancel()
 
-    def _find_source(self, connection: ClientConnection) -> Source:
+    def _find_source(self, connection: _Connection) -> Source:
         server = connection.response.headers.get("Server") if connection.response else None
         return Source.SIMULATOR if self._loopback or server == SIMULATOR_SERVER else Source.LIVE
 
@@ -238,7 +244,7 @@ class Feed:
         self._last_error = f"{self.url}: {error or type(error).__name__}"
 
 
-async def _beat(connection: ClientConnection, heartbeat: Heartbeat | None) -> None:
+async def _beat(connection: _Connection, heartbeat: Heartbeat | None) -> None:
     if heartbeat is None:
         return
     with contextlib.suppress(ConnectionClosed):

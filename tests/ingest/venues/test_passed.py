@@ -51,6 +51,9 @@ def passed(venue: str, raw: bytes, instruments: Any, recv_ts: int = RECV) -> dic
         ("dydx", "several", RECV, {SkipReason.DELEVERAGED: 1}),
         ("dydx", "subscribed", LATER_STILL, {SkipReason.OLD: 1}),
         ("dydx", "ordinary", LATER_STILL, {}),
+        ("orderly", "without_a_position", RECV, {SkipReason.UNFILLED: 1}),
+        ("orderly", "claim", RECV, {SkipReason.FOLLOW_UP: 1}),
+        ("orderly", "several", RECV, {}),
     ],
 )
 def test_a_report_that_is_passed_over_has_its_reason(

@@ -13,6 +13,7 @@ from liq.ingest.simulator.gate import Gate
 from liq.ingest.simulator.htx import Htx
 from liq.ingest.simulator.lighter import Lighter
 from liq.ingest.simulator.okx import Okx
+from liq.ingest.simulator.orderly import Orderly
 
 DEFAULT = "binance_usdm"
 _EXCHANGES = (
@@ -26,6 +27,7 @@ _EXCHANGES = (
     Bitfinex,
     Lighter,
     Dydx,
+    Orderly,
 )
 
 

@@ -19,6 +19,7 @@ from liq.ingest.venues.gate import GATE, GATE_INVERSE
 from liq.ingest.venues.htx import HTX, HTX_INVERSE
 from liq.ingest.venues.lighter import LIGHTER
 from liq.ingest.venues.okx import OKX
+from liq.ingest.venues.orderly import ORDERLY
 
 VENUES = {
     feed.name: feed
@@ -37,6 +38,7 @@ VENUES = {
         BITFINEX,
         LIGHTER,
         DYDX,
+        ORDERLY,
     )
 }
 PRICE_FEEDS = {feed.name: feed for feed in (BINANCE_USDM_MARK,)}

@@ -98,6 +98,21 @@ class Heartbeat:
     frame: str
 
 
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """How a venue is received that publishes over REST alone: its URL is requested again and again.
+
+    ``query`` completes the URL, by the time in milliseconds and the number of the page, from 1. A
+    page without rows is the last. ``split`` returns the rows of a page; it raises `RejectedMessage`
+    on anything but the documented payload. A frame is the JSON array of the rows that the request
+    before did not return.
+    """
+
+    seconds: float
+    query: Callable[[int, int], str]
+    split: Callable[[bytes], Sequence[bytes]]
+
+
 def send_always(*frames: str) -> Callable[[Instruments], Sequence[str]]:
     """Return a `Venue.subscribe` that sends the same frames whatever the contracts."""
     return lambda _instruments: frames
@@ -133,6 +148,7 @@ class Venue:
     # seconds after which a connection without any frame, ours or a control stream's, is dead
     silence: float = 60.0
     headers: Mapping[str, str] = field(default_factory=dict)
+    poll: Poll | None = None  # None: the URL is a websocket's
     # None: the contract's name says all
     listing: Listing | None = None
     # the contracts to listen to, where it is the settings that choose them
