@@ -95,6 +95,7 @@ class Feed:
         self._venue = venue
         self._handle = handle
         self._subscriptions: Sequence[str] = venue.subscribe(instruments or {})
+        self._burst = venue.pace.burst if venue.pace else len(self._subscriptions)
         self._timeouts = timeouts or Timeouts()
         self._loopback = _is_loopback(self.url)
         self._open: set[_OpenConnection] = set()
@@ -167,7 +168,7 @@ class Feed:
             max_queue=1024,
             proxy=None if self._loopback else True,
         )
-        for frame in self._subscriptions:
+        for frame in self._subscriptions[: self._burst]:
             await connection.send(frame)
         return connection
 
@@ -177,6 +178,7 @@ class Feed:
         self._open.add(opened)
         watch = asyncio.create_task(self._watch(opened))
         beat = asyncio.create_task(_beat(connection, self._venue.heartbeat))
+        rest = asyncio.create_task(self._subscribe_to_rest(connection))
         try:
             while True:
                 await self._receive(opened)
@@ -187,7 +189,15 @@ class Feed:
             self._open.discard(opened)
             watch.cancel()
             beat.cancel()
+            rest.cancel()
             await connection.close()
+
+    async def _subscribe_to_rest(self, connection: _Connection) -> None:
+        """Send the requests after the first burst, at the venue's pace."""
+        with contextlib.suppress(ConnectionClosed):
+            for frame in self._subscriptions[self._burst :]:
+                await asyncio.sleep(self._venue.pace.seconds if self._venue.pace else 0)
+                await connection.send(frame)
 
     async def _receive(self, opened: _OpenConnection) -> None:
         raw = await opened.connection.recv(decode=False)

@@ -61,6 +61,8 @@ class PolledConnection:
             first, self._first = self._first, None
             return first
         await asyncio.sleep(self._due - time.monotonic())
+        if self._client.is_closed:
+            raise RequestFailedError("the connection is closed")
         try:
             return await self._poll_once()
         except httpx.HTTPError as error:

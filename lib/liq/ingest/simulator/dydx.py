@@ -91,7 +91,6 @@ class _Session:
         return frames
 
     def control(self, _price: GetPrice, time_ms: int) -> list[bytes]:
-        self._subscribed.tick()
         block = encode({"blockHeight": str(time_ms // 1000), "time": _format_time(time_ms)})
         return [self._build("channel_data", _CONTROL, _CONTROL, block)] if self._blocks else []
 

@@ -1,6 +1,7 @@
 """A simulated exchange: its market, and its side of the protocol with each client."""
 
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from liq.ingest.venues import find_venue
 from liq.ingest.venues.base import Instrument
 
 GetPrice = Callable[[str], float]
+_SETTLED_S = 1.0  # after a client's last request
 
 
 class Event(NamedTuple):
@@ -97,28 +99,24 @@ class BaseExchange:
 class Subscriptions(set[str]):
     """The contracts that a client subscribes to, with a request for each.
 
-    Liquidations wait until the client has the whole ``market``, or asks for no more: two ticks of
-    the control stream pass.
+    Liquidations wait until the client has the whole ``market``, or asks for no more.
     """
 
     def __init__(self, market: Iterable[str]) -> None:
         super().__init__()
         self._market = frozenset(market)
-        self._ticks = 0  # since the last request
+        self._added = time.monotonic()
 
     @property
     def is_settled(self) -> bool:
         """Whether no further request is expected."""
-        return bool(self) and (self >= self._market or self._ticks >= 2)
+        has_asked = bool(self) and time.monotonic() - self._added > _SETTLED_S
+        return has_asked or self >= self._market
 
     def add(self, symbol: str) -> None:
         """Add a contract."""
         super().add(symbol)
-        self._ticks = 0
-
-    def tick(self) -> None:
-        """Note that the control stream was sent."""
-        self._ticks += 1
+        self._added = time.monotonic()
 
 
 def load_market(name: str, *, whole: bool) -> tuple[Contract, ...]:

@@ -90,7 +90,6 @@ class _Session:
         ]
 
     def control(self, _price: GetPrice, _time_ms: int) -> list[bytes]:
-        self._subscribed.tick()
         quiet = [_build_push("update/trade", 0, b"null")] if self._subscribed else []
         return [encode({"type": "ping"}), *quiet]
 

@@ -99,6 +99,14 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a venue takes requests: ``burst`` at once, then one each ``seconds``."""
+
+    burst: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Poll:
     """How a venue is received that publishes over REST alone: its URL is requested again and again.
 
@@ -148,6 +156,7 @@ class Venue:
     # seconds after which a connection without any frame, ours or a control stream's, is dead
     silence: float = 60.0
     headers: Mapping[str, str] = field(default_factory=dict)
+    pace: Pace | None = None  # of subscriptions; None: they are sent at once
     poll: Poll | None = None  # None: the URL is a websocket's
     # None: the contract's name says all
     listing: Listing | None = None
