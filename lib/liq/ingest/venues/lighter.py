@@ -29,9 +29,10 @@ liquidations, which are known by their age, as those of OKX. An older example in
 has its ``timestamp`` in seconds; all recorded messages have milliseconds.
 
 An IP may subscribe to 100 channels a connection (500 by newer sources), send 200 messages a minute
-and have 50 unanswered, so subscriptions are spread over a minute. The venue drops a client that
-sends nothing for two minutes; pings of the websocket are enough. It sends a ping of its own, to be
-answered. The trades of all markets show that a connection is not dead.
+and have 50 unanswered, so subscriptions have a pace. Since the answers have the last liquidations,
+none is lost by that. The venue drops a client that sends nothing for two minutes; pings of the
+websocket are enough. It sends a ping of its own, to be answered. The trades of all markets show
+that a connection is not dead.
 """
 
 from collections.abc import Iterator, Sequence
@@ -214,7 +215,7 @@ LIGHTER = Venue(
     documentation="https://apidocs.lighter.xyz/docs/websocket-reference#trade",
     parse=parse,
     subscribe=_subscribe,
-    pace=Pace(burst=40, seconds=0.4),  # 190 in the first minute, then 150
+    pace=Pace(burst=15, seconds=1.0),  # of a connection: all markets need two or three
     reply=reply,
     listing=Listing(
         urls=("https://mainnet.zklighter.elliot.ai/api/v1/orderBooks",),
