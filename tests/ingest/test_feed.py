@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from liq.errors import FeedError
 from liq.ingest.feed import SIMULATOR_SERVER, Feed, Timeouts
-from liq.ingest.venues.base import Heartbeat, Instrument, Instruments, Venue, send_always
+from liq.ingest.venues.base import Heartbeat, Instrument, Instruments, Pace, Venue, send_always
 from liq.ingest.venues.binance import BINANCE_USDM
 from liq.ingest.venues.bybit import BYBIT
 from liq.ingest.venues.okx import OKX
@@ -485,3 +485,23 @@ async def test_a_venue_of_one_stream_is_not_subscribed_again(unused_tcp_port: in
         task.cancel()
         await asyncio.wait({task})
     assert got == [*OKX.subscribe({})]
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.01, 5), (3600, 2)])
+async def test_a_venue_with_a_pace_gets_a_burst_of_requests_and_then_one_by_one(
+    unused_tcp_port: int, seconds: float, expected: int
+) -> None:
+    requests = [str(number) for number in range(5)]
+    asked: list[str] = []
+
+    async def exchange(connection: ServerConnection) -> None:
+        async for request in connection:
+            asked.append(str(request))
+            await connection.send("answer")
+
+    frames = Frames()
+    venue = replace(QUIET, subscribe=send_always(*requests), pace=Pace(burst=2, seconds=seconds))
+    async with served(exchange, unused_tcp_port) as url, feeding(url, frames, venue):
+        await reached(lambda: len(frames) == expected)
+        await asyncio.sleep(0.2)
+    assert asked == requests[:expected]

@@ -1,5 +1,7 @@
 """The door to exchange websockets: a venue's raw frames with their time of receipt.
 
+A venue that publishes over REST alone is polled; see `liq.ingest.polling`.
+
 The feed reconnects after every loss of a connection: an error, a close (also 1000 and 1001), a
 half-open socket (pings unanswered), a handshake that never completes, or a server that answers
 pings and sends no frames. A quiet market is no fault, so the feed also subscribes to a control
@@ -20,6 +22,7 @@ from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketExcepti
 
 from liq.common import addresses, waiting
 from liq.errors import FeedError
+from liq.ingest import polling
 from liq.ingest.venues.base import Heartbeat, Instrument, Instruments, Venue
 from liq.records.model import Source
 
@@ -27,6 +30,7 @@ from liq.records.model import Source
 SIMULATOR_SERVER = "liq-simulator"
 
 Handle = Callable[[bytes, int, Source], Awaitable[None]]
+_Connection = ClientConnection | polling.PolledConnection
 
 
 def _ignore() -> None:
@@ -70,7 +74,7 @@ class FeedStats:
 class _OpenConnection:
     """One connection while it is read."""
 
-    connection: ClientConnection
+    connection: _Connection
     source: Source
     contracts: dict[str, Instrument]  # that it subscribes to
     requests: asyncio.Queue[str] = field(default_factory=asyncio.Queue)  # that are not sent yet
@@ -280,7 +284,21 @@ class _Line:
         return pause * random.uniform(0.5, 1)  # noqa: S311 - jitter
 
     async def _handshake(self) -> _OpenConnection:
-        connection = await connect(
+        connection = await self._open_connection()
+        contracts = dict(self.contracts)
+        frames = self._venue.subscribe(contracts)
+        burst = self._venue.pace.burst if self._venue.pace else len(frames)
+        for frame in frames[:burst]:
+            await connection.send(frame)
+        opened = _OpenConnection(connection, self._find_source(connection), contracts)
+        for frame in frames[burst:]:
+            opened.requests.put_nowait(frame)
+        return opened
+
+    async def _open_connection(self) -> _Connection:
+        if self._venue.poll and self._url.startswith("http"):  # a simulator pushes
+            return await polling.connect(self._url, self._venue.poll)
+        return await connect(
             self._url,
             additional_headers=self._venue.headers,
             open_timeout=self._timeouts.handshake,
@@ -290,10 +308,6 @@ class _Line:
             max_queue=1024,
             proxy=None if self._loopback else True,
         )
-        contracts = dict(self.contracts)
-        for frame in self._venue.subscribe(contracts):
-            await connection.send(frame)
-        return _OpenConnection(connection, self._find_source(connection), contracts)
 
     def _subscribe(self, opened: _OpenConnection) -> None:
         """Subscribe to the contracts that were listed since."""
@@ -303,9 +317,12 @@ class _Line:
             opened.requests.put_nowait(frame)
 
     async def _send_requests(self, opened: _OpenConnection) -> None:
+        """Send the requests after the first burst, at the venue's pace."""
         with contextlib.suppress(ConnectionClosed):  # which its reader reports
             while True:
-                await opened.connection.send(await opened.requests.get())
+                frame = await opened.requests.get()
+                await asyncio.sleep(self._venue.pace.seconds if self._venue.pace else 0)
+                await opened.connection.send(frame)
 
     def _request(self, contracts: Instruments) -> list[str]:
         """Return the frames that subscribe to contracts alone; none if the venue has no such."""
@@ -366,7 +383,7 @@ class _Line:
             return f"no frame for {self._venue.silence:g} s"
         return ""
 
-    async def _ping(self, connection: ClientConnection) -> bool:
+    async def _ping(self, connection: _Connection) -> bool:
         pong = await connection.ping()
         try:
             async with asyncio.timeout(self._timeouts.pong):
@@ -379,7 +396,7 @@ class _Line:
         await asyncio.sleep(self._timeouts.overlap)
         reader.cancel()
 
-    def _find_source(self, connection: ClientConnection) -> Source:
+    def _find_source(self, connection: _Connection) -> Source:
         server = connection.response.headers.get("Server") if connection.response else None
         return Source.SIMULATOR if self._loopback or server == SIMULATOR_SERVER else Source.LIVE
 
@@ -389,7 +406,7 @@ class _Line:
         self.last_error = f"{self._url}: {error or type(error).__name__}"
 
 
-async def _beat(connection: ClientConnection, heartbeat: Heartbeat | None) -> None:
+async def _beat(connection: _Connection, heartbeat: Heartbeat | None) -> None:
     if heartbeat is None:
         return
     with contextlib.suppress(ConnectionClosed):

@@ -14,9 +14,12 @@ from liq.ingest.venues.bitfinex import BITFINEX
 from liq.ingest.venues.bitmex import BITMEX
 from liq.ingest.venues.bybit import BYBIT, BYBIT_INVERSE
 from liq.ingest.venues.deribit import DERIBIT
+from liq.ingest.venues.dydx import DYDX
 from liq.ingest.venues.gate import GATE, GATE_INVERSE
 from liq.ingest.venues.htx import HTX, HTX_INVERSE
+from liq.ingest.venues.lighter import LIGHTER
 from liq.ingest.venues.okx import OKX
+from liq.ingest.venues.orderly import ORDERLY
 
 VENUES = {
     feed.name: feed
@@ -33,6 +36,9 @@ VENUES = {
         GATE,
         GATE_INVERSE,
         BITFINEX,
+        LIGHTER,
+        DYDX,
+        ORDERLY,
     )
 }
 PRICE_FEEDS = {feed.name: feed for feed in (BINANCE_USDM_MARK,)}

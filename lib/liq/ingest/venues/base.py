@@ -26,7 +26,8 @@ class Through(StrEnum):
 class Instrument:
     """What a venue says of one of its contracts.
 
-    ``multiplier`` is base per contract (linear) or USD per contract (inverse).
+    ``multiplier`` is base per contract (linear) or USD per contract (inverse). ``number`` names the
+    contract in the messages of a venue that has no symbols there.
     """
 
     symbol: str
@@ -34,6 +35,7 @@ class Instrument:
     quote: str
     multiplier: float = 1.0
     inverse: bool = False
+    number: int | None = None
 
 
 Instruments = Mapping[str, Instrument]
@@ -44,6 +46,7 @@ class SkipReason(StrEnum):
 
     OLD = "older than 10 minutes at receipt"
     EARLIER = "open before we connected"
+    DELEVERAGED = "of a deleveraging or a settlement, which is no order in the market"
     OTHER_KIND = "of the other kind of contract"
     STILL_OPEN = "still open: its last message has all of it"
     UNFILLED = "ended without a fill"
@@ -103,6 +106,29 @@ class Capacity:
     size: Callable[[str], int]  # of a contract's subscription, by its symbol
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a venue takes requests: ``burst`` at once, then one each ``seconds``."""
+
+    burst: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """How a venue is received that publishes over REST alone: its URL is requested again and again.
+
+    ``query`` completes the URL, by the time in milliseconds and the number of the page, from 1. A
+    page without rows is the last. ``split`` returns the rows of a page; it raises `RejectedMessage`
+    on anything but the documented payload. A frame is the JSON array of the rows that the request
+    before did not return.
+    """
+
+    seconds: float
+    query: Callable[[int, int], str]
+    split: Callable[[bytes], Sequence[bytes]]
+
+
 def send_always(*frames: str) -> Callable[[Instruments], Sequence[str]]:
     """Return a `Venue.subscribe` that sends the same frames whatever the contracts."""
     return lambda _instruments: frames
@@ -140,6 +166,8 @@ class Venue:
     # seconds after which a connection without any frame, ours or a control stream's, is dead
     silence: float = 60.0
     headers: Mapping[str, str] = field(default_factory=dict)
+    pace: Pace | None = None  # of subscriptions; None: they are sent at once
+    poll: Poll | None = None  # None: the URL is a websocket's
     # None: the contract's name says all
     listing: Listing | None = None
     # the contracts to listen to, where it is the settings that choose them

@@ -33,6 +33,7 @@ Row = TypeVar("Row")
 DOLLARS = frozenset({"USD", "USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USDE", "USD1"})
 # those that end names as BTCUSDT; TUSD is none, as it would make DOTUSD a contract of DO
 DOLLAR_SUFFIXES = ("USDT", "USDC", "FDUSD", "BUSD", "USD1")
+HISTORY = 600_000_000  # microseconds: an older report was made before we subscribed
 _TOLERANCE = 0.01  # between a venue's own notional and ours: a wrong contract size is off by more
 
 
