@@ -37,6 +37,7 @@ import msgspec
 
 from liq.errors import RejectedMessage
 from liq.ingest.venues.base import (
+    Capacity,
     Instrument,
     Instruments,
     Listing,
@@ -185,5 +186,6 @@ DYDX = Venue(
     documentation="https://docs.dydx.exchange/api_integration-indexer/indexer_websocket#trades",
     parse=parse,
     subscribe=_subscribe,
+    capacity=Capacity(32, lambda _symbol: 1),
     listing=Listing(urls=("https://indexer.dydx.trade/v4/perpetualMarkets",), parse=_list),
 )

@@ -41,6 +41,7 @@ import msgspec
 
 from liq.errors import RejectedMessage
 from liq.ingest.venues.base import (
+    Capacity,
     Instrument,
     Instruments,
     Listing,
@@ -215,6 +216,7 @@ LIGHTER = Venue(
     documentation="https://apidocs.lighter.xyz/docs/websocket-reference#trade",
     parse=parse,
     subscribe=_subscribe,
+    capacity=Capacity(100, lambda _symbol: 1),
     pace=Pace(burst=15, seconds=1.0),  # of a connection: all markets need two or three
     reply=reply,
     listing=Listing(
