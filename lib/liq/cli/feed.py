@@ -225,6 +225,8 @@ def _line(status: "Status") -> str:
         parts.append(f"lag {status.lag_s * 1000:,.0f} ms")
     if status.source is not None:
         parts.append(f"source {status.source}")
+    if status.contracts:
+        parts.append(status.contracts)
     if status.warning:
         parts.append(f"WARNING: {status.warning}")
     if status.last_error:

@@ -25,7 +25,7 @@ import msgspec
 from liq.common.compat import CRYPTOFEED
 from liq.errors import ConfigError, FeedError
 from liq.ingest.feed import FeedStats, Handle
-from liq.ingest.venues.base import Venue
+from liq.ingest.venues.base import Instruments, Venue
 from liq.records.model import Source
 
 # a venue's name and cryptofeed's
@@ -72,6 +72,9 @@ class CryptoFeed:
             last_frame=self._last_frame,
             last_error="",
         )
+
+    def listen_to(self, instruments: Instruments) -> None:
+        """Do nothing: cryptofeed subscribes to the contracts that it found itself."""
 
     async def run(self) -> None:
         """Receive until cancelled.

@@ -250,6 +250,31 @@ def list_skipped(settings: Settings | None = None) -> list[SkippedReports]:
         return [SkippedReports(*row) for row in _query_over_http(sql, settings)]
 
 
+class LoadedContracts(NamedTuple):
+    """The contracts of a feed: their origin and age, and why there are no newer ones."""
+
+    exchange: str
+    completeness: str
+    origin: str
+    age_s: float | None
+    fault: str | None
+
+
+def list_contracts(settings: Settings | None = None) -> list[LoadedContracts]:
+    """Return the contracts of feeds that reported within a minute; takes 10 s at most.
+
+    Raises `QuestDBError`.
+    """
+    settings = settings or current_settings()
+    names = "completeness", "contracts", "contracts_age", "contracts_fault"
+    columns = ", ".join(f"last({name}) AS {name}" for name in names)
+    since = f"ts > dateadd('m', -1, now()) AND contracts != '' AND {FEED_HEALTH.valid_condition}"
+    sql = f"SELECT exchange, {columns} FROM {FEED_HEALTH.table(settings)} WHERE {since}"  # noqa: S608 - our own texts
+    with http.within(_STATE_S):
+        rows = _query_over_http(f"{sql} GROUP BY exchange ORDER BY exchange", settings)
+    return [LoadedContracts(*row) for row in rows]
+
+
 def resume(table: str, settings: Settings | None = None) -> None:
     """Apply a suspended table's, or view's, write-ahead log again. Raises `QuestDBError`."""
     sql = "SELECT 1 FROM materialized_views() WHERE view_name = %s"

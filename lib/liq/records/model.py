@@ -170,7 +170,7 @@ class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unk
     exchange     str         venue key
     source       Source      as of its liquidations
     completeness Completeness how much of its liquidations the feed shows at best
-    connected    bool        whether a connection is open now
+    connected    bool        whether every connection is open now
     messages     int         frames of any kind, since the row before
     gaps         int         times that the last connection was lost, since the row before
     reconnects   int         connections after the first, since the row before
@@ -183,6 +183,9 @@ class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unk
                              clock is fast
     stopped      bool        the last row of a producer that was stopped on purpose: no feed is
                              expected until the next row
+    contracts    str|None    origin of the contracts: REST, cache, stale cache, snapshot, names
+    contracts_age float|None seconds since the venue sent the contracts; null where it sends none
+    contracts_fault Text|None why newer contracts could not be loaded; null when they could
     ============ =========== ================================================================
     """
 
@@ -199,6 +202,9 @@ class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unk
     passed: Count = 0
     too_old: Count = 0
     stopped: bool = False
+    contracts: Name | None = None
+    contracts_age: Finite | None = None
+    contracts_fault: Annotated[Text, msgspec.Meta(max_length=1_000)] | None = None
 
 
 class Severity(StrEnum):

@@ -15,6 +15,8 @@ from liq.records.model import Source
 
 HOUR = 3_600_000_000
 RECV = 1_692_266_435_000_000
+LATER = 1_763_623_734_400_000  # when the messages of Lighter were received
+LATER_STILL = 1_765_210_291_000_000  # and those of dYdX
 
 
 def passed(venue: str, raw: bytes, instruments: Any, recv_ts: int = RECV) -> dict[SkipReason, int]:
@@ -55,6 +57,15 @@ def passed(venue: str, raw: bytes, instruments: Any, recv_ts: int = RECV) -> dic
         ("bitfinex", "match", RECV, {SkipReason.FOLLOW_UP: 1}),
         ("bitfinex", "sold", RECV, {SkipReason.FOLLOW_UP: 2}),
         ("bitfinex", "heartbeat", RECV, {}),
+        ("lighter", "several", RECV, {SkipReason.DELEVERAGED: 2}),
+        ("lighter", "subscribed", LATER, {SkipReason.OLD: 1}),
+        ("lighter", "quiet", LATER, {}),
+        ("dydx", "several", RECV, {SkipReason.DELEVERAGED: 1}),
+        ("dydx", "subscribed", LATER_STILL, {SkipReason.OLD: 1}),
+        ("dydx", "ordinary", LATER_STILL, {}),
+        ("orderly", "without_a_position", RECV, {SkipReason.UNFILLED: 1}),
+        ("orderly", "claim", RECV, {SkipReason.FOLLOW_UP: 1}),
+        ("orderly", "several", RECV, {}),
     ],
 )
 def test_a_report_that_is_passed_over_has_its_reason(

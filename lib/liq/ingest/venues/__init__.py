@@ -16,10 +16,13 @@ from liq.ingest.venues.bitget import BITGET
 from liq.ingest.venues.bitmex import BITMEX
 from liq.ingest.venues.bybit import BYBIT, BYBIT_INVERSE
 from liq.ingest.venues.deribit import DERIBIT
+from liq.ingest.venues.dydx import DYDX
 from liq.ingest.venues.gate import GATE, GATE_INVERSE
 from liq.ingest.venues.htx import HTX, HTX_DELIVERY, HTX_INVERSE
 from liq.ingest.venues.kraken import KRAKEN
+from liq.ingest.venues.lighter import LIGHTER
 from liq.ingest.venues.okx import OKX
+from liq.ingest.venues.orderly import ORDERLY
 
 VENUES = {
     feed.name: feed
@@ -40,6 +43,9 @@ VENUES = {
         BITGET,
         ASTER,
         KRAKEN,
+        LIGHTER,
+        DYDX,
+        ORDERLY,
     )
 }
 PRICE_FEEDS = {feed.name: feed for feed in (BINANCE_USDM_MARK,)}

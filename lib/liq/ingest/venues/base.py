@@ -31,7 +31,8 @@ class Instrument:
 
     ``multiplier`` is base per contract (linear) or USD per contract (inverse). A quanto contract
     has a third currency, ``settled_in``, and its ``multiplier`` is base per contract and dollar of
-    that currency's price.
+    that currency's price. ``number`` names the contract in the messages of a venue that has no
+    symbols there.
     """
 
     symbol: str
@@ -40,6 +41,7 @@ class Instrument:
     multiplier: float = 1.0
     inverse: bool = False
     settled_in: str = ""
+    number: int | None = None
 
 
 Instruments = Mapping[str, Instrument]
@@ -50,6 +52,7 @@ class SkipReason(StrEnum):
 
     OLD = "older than 10 minutes at receipt"
     EARLIER = "open before we connected"
+    DELEVERAGED = "of a deleveraging or a settlement, which is no order in the market"
     OTHER_KIND = "of the other kind of contract"
     STILL_OPEN = "still open: its last message has all of it"
     UNFILLED = "ended without a fill"
@@ -108,6 +111,37 @@ class Heartbeat:
     frame: str
 
 
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many contracts one connection takes: their sizes add up to ``limit`` at most."""
+
+    limit: int
+    size: Callable[[str], int]  # of a contract's subscription, by its symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a venue takes requests: ``burst`` at once, then one each ``seconds``."""
+
+    burst: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """How a venue is received that publishes over REST alone: its URL is requested again and again.
+
+    ``query`` completes the URL, by the time in milliseconds and the number of the page, from 1. A
+    page without rows is the last. ``split`` returns the rows of a page; it raises `RejectedMessage`
+    on anything but the documented payload. A frame is the JSON array of the rows that the request
+    before did not return.
+    """
+
+    seconds: float
+    query: Callable[[int, int], str]
+    split: Callable[[bytes], Sequence[bytes]]
+
+
 def send_always(*frames: str) -> Callable[[Instruments], Sequence[str]]:
     """Return a `Venue.subscribe` that sends the same frames whatever the contracts."""
     return lambda _instruments: frames
@@ -137,8 +171,10 @@ class Venue:
     not_covered: str = ""
 
     # text frames to send once connected, for the contracts to listen to; a venue with one stream
-    # for all subscribes to that, whatever the contracts
+    # for all subscribes to that, whatever the contracts. Frames that are sent once a connection are
+    # those without contracts: no frame has both a control stream and contracts
     subscribe: Callable[[Instruments], Sequence[str]] = _stream_is_in_the_url
+    capacity: Capacity | None = None  # None: one connection takes all contracts
     heartbeat: Heartbeat | None = None
     # the text frame with which to answer a frame: a venue's own ping, below the websocket's
     reply: Callable[[str | bytes], str | None] = _no_reply
@@ -147,6 +183,8 @@ class Venue:
     headers: Mapping[str, str] = field(default_factory=dict)
     # creates a parser that remembers earlier frames; None: a frame is complete by itself
     stateful_parser: Callable[[], Parse] | None = None
+    pace: Pace | None = None  # of subscriptions; None: they are sent at once
+    poll: Poll | None = None  # None: the URL is a websocket's
     # None: the contract's name says all
     listing: Listing | None = None
     # the contracts to listen to, where it is the settings that choose them

@@ -13,7 +13,9 @@ Batches of up to half a second, one contract a message::
 
 Traps: ``S`` is the position, the opposite of most venues' order side. Every message is of type
 "snapshot", yet all are new. There is no topic for all contracts: each one is subscribed to. The old
-topic ``liquidation.SYMBOL`` is deprecated, it showed one order a second. Nothing names a
+topic ``liquidation.SYMBOL`` is deprecated, it showed one order a second. The topics of a connection
+have 21,000 characters at most, so contracts are spread over several. A request that names a
+contract which is gone is refused whole. Nothing names a
 liquidation: two that are alike in all four fields are two within a message, one in two messages.
 Pre-market contracts are liquidated too; the venue lists them only if asked for PreLaunch.
 
@@ -28,6 +30,7 @@ import msgspec
 
 from liq.errors import RejectedMessage
 from liq.ingest.venues.base import (
+    Capacity,
     Heartbeat,
     Instrument,
     Instruments,
@@ -51,7 +54,8 @@ from liq.records.model import Completeness, PriceKind, Record, Side, Source
 _SIDES = {"Buy": Side.LONG, "Sell": Side.SHORT}
 _TOPIC = "allLiquidation."
 _CONTROL = "kline."
-_BATCH = 200  # topics in one request: the venue allows 21,000 characters
+_BATCH = 200  # topics in one request
+_CHARACTERS = 20_000  # of topics, over one connection: 21,000 less the control stream and brackets
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -109,9 +113,14 @@ def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
 
 
 def _subscribe(control: str, instruments: Instruments) -> Sequence[str]:
-    topics = [control, *(_TOPIC + symbol for symbol in instruments)]
+    topics = [_TOPIC + symbol for symbol in instruments]
     batches = (topics[start : start + _BATCH] for start in range(0, len(topics), _BATCH))
-    return [_encode({"op": "subscribe", "args": batch}) for batch in batches]
+    return [_encode({"op": "subscribe", "args": batch}) for batch in ([control], *batches)]
+
+
+def _measure(symbol: str) -> int:
+    """Return the characters of a contract's topic, its quotes and its comma in ``args``."""
+    return len(_TOPIC) + len(symbol) + len('"",')
 
 
 def _encode(request: dict[str, object]) -> str:
@@ -157,6 +166,7 @@ def _venue(name: str, category: str, control: str, *, inverse: bool) -> Venue:
         documentation="https://bybit-exchange.github.io/docs/v5/websocket/public/all-liquidation",
         parse=partial(_parse, name),
         subscribe=partial(_subscribe, control),
+        capacity=Capacity(_CHARACTERS, _measure),
         heartbeat=Heartbeat(seconds=20, frame=_encode({"op": "ping"})),
         silence=90,
         listing=Listing(

@@ -62,6 +62,7 @@ Row = TypeVar("Row")
 DOLLARS = frozenset({"USD", "USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USDE", "USD1"})
 # those that end names as BTCUSDT; TUSD is none, as it would make DOTUSD a contract of DO
 DOLLAR_SUFFIXES = ("USDT", "USDC", "FDUSD", "BUSD", "USD1")
+HISTORY = 600_000_000  # microseconds: an older report was made before we subscribed
 _TOLERANCE = 0.01  # between a venue's own notional and ours: a wrong contract size is off by more
 
 
@@ -165,7 +166,9 @@ def find_contract(symbol: str, instruments: Instruments) -> Instrument:
     """Return a listed contract; reject an unknown one, and one that is not quoted in dollars."""
     contract = instruments.get(symbol)
     if contract is None:
-        raise RejectedMessage(f"unknown contract {symbol!r}: its size is not guessed")
+        raise RejectedMessage(
+            f"unknown contract {symbol!r}: its size is not guessed", unknown=[symbol]
+        )
     if contract.quote not in DOLLARS:
         raise RejectedMessage(f"{symbol!r} is quoted in {contract.quote}, which is no dollar")
     return contract
@@ -215,6 +218,7 @@ def build_records(
     accepted: list[Record] = []
     passed: dict[SkipReason, int] = {}
     reasons: list[str] = []
+    unknown: set[str] = set()
     seen: dict[tuple[str, ...], int] = {}  # a Counter takes a microsecond to make
     for number, row in enumerate(rows):
         if number == MOST_ROWS:
@@ -235,11 +239,12 @@ def build_records(
                 seen[report.raw] = repeat + 1
         except RejectedMessage as error:
             reasons.append(str(error))
+            unknown |= error.unknown
         except Exception as error:  # a parser's own fault must not cost the other rows
             reasons.append(f"the parser failed: {error!r}")
     found = Parsed(accepted, passed) if passed else accepted
     if reasons:
-        raise RejectedMessage(_join(reasons), found)
+        raise RejectedMessage(_join(reasons), found, unknown)
     return found
 
 
