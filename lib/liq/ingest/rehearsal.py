@@ -20,7 +20,7 @@ from liq.errors import LiqError, RecordingError, RejectedMessage
 from liq.ingest.feed import Feed, FeedStats
 from liq.ingest.instruments import load
 from liq.ingest.recording import Recorder
-from liq.ingest.semantics import read_example
+from liq.ingest.semantics import read_shapes
 from liq.ingest.venues import build_url, find_venue
 from liq.ingest.venues.base import Instruments, Parsed
 from liq.ingest.venues.canonical import inflate
@@ -38,8 +38,8 @@ class VenueCheck:
     ``contracts`` is the number and the origin of its contracts. ``subscribed`` counts the requests
     that were sent for its streams, 0 where the URL names the stream. ``parsed`` counts records,
     ``skipped`` the reports that are skipped on purpose, ``rejected`` the frames that a producer
-    would dead-letter. ``unknown_field`` is the first field that the venue's documented message
-    does not have. ``fault`` says why there is no connection, or why frames are not kept.
+    would dead-letter. ``unknown_field`` is the first field that no documented message of the
+    venue has. ``fault`` says why there is no connection, or why frames are not kept.
     """
 
     venue: str
@@ -123,7 +123,7 @@ class _Rehearsal:
         self._venue = find_venue(name)
         self._url = url
         self._recorder = Recorder(folder, name)
-        self._documented = frozenset(list_fields(read_example(name).encode()))
+        self._documented = {field for shape in read_shapes(name) for field in list_fields(shape)}
         self._parse = self._venue.create_parser()
         self._instruments: Instruments = {}
 

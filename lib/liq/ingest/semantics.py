@@ -33,8 +33,11 @@ _FULL_IN_PART = "every liquidation of the contracts that it covers"
 
 
 class _Example(msgspec.Struct):
+    """A venue's message; ``others`` are its messages of another shape."""
+
     recv_ts: int
     message: msgspec.Raw
+    others: list[msgspec.Raw] = []
 
 
 def list_venues() -> "pd.DataFrame":
@@ -61,6 +64,12 @@ def read_example(name: str) -> str:
     return msgspec.json.format(
         bytes(_read_examples()[find_venue(name).name].message), indent=2
     ).decode()
+
+
+def read_shapes(name: str) -> list[bytes]:
+    """Return a message of each documented shape. Raises `ConfigError` for an unknown venue."""
+    example = _read_examples()[find_venue(name).name]
+    return [bytes(message) for message in (example.message, *example.others)]
 
 
 def explain(name: str, raw: str | bytes = "", recv_ts: int | None = None) -> "pd.DataFrame":

@@ -72,9 +72,9 @@ class _Session:
             fault = {"event": "error", "arg": arg, "code": 30001, "msg": "topic doesn't exist"}
             return encode(fault)
         if topic == _TOPIC:
-            self._kinds.add(arg.get("instType", ""))
+            self._kinds.add(str(arg.get("instType", "")))
         else:
-            self._tickers.add(arg.get("symbol", ""))
+            self._tickers.add(str(arg.get("symbol", "")))
         return encode({"event": "subscribe", "arg": arg, "connId": "b3a2e0ac"})
 
     def liquidations(self, events: Sequence[Event]) -> list[bytes]:
