@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from liq.config import settings as current_settings
 from liq.delivery import connect
 from liq.delivery.intake import Intake
 from liq.delivery.messaging import Publisher, PublisherStats
-from liq.errors import ConfigError
+from liq.errors import ConfigError, FeedError
 from liq.ingest.contracts import Contracts, ReloadLimits
 from liq.ingest.feed import Feed, FeedStats, Timeouts
 from liq.ingest.instruments import ListedInstruments, Origin, limit_completeness
@@ -30,12 +31,16 @@ from liq.ingest.via_cryptofeed import CryptoFeed
 from liq.records.model import Completeness, FeedHealth, Record, Source
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, PRICES
 
+_LOG = logging.getLogger(__name__)
+
 _STALLED_S = 2.0  # Kafka acknowledges in milliseconds
 _RATE_WINDOW_S = 5.0
 _SHOW_S = 0.5
 _HEALTH_S = 1.0
 _SINKS_S = 15.0
 _FAULT = 500  # characters
+_RESTART_S = 5.0
+_LONGEST_RESTART_S = 300.0
 _SAY_S = 1.0  # how long the last row of health waits for room
 
 
@@ -149,6 +154,7 @@ class Producer:
         self._settings = settings
         self._recorder = SideRecorder(Recorder(record, venue, rotation)) if record else None
         self._task: asyncio.Task[None] | None = None
+        self._refusal = ""  # why it did not start
         self._renew()
 
     @property
@@ -168,7 +174,12 @@ class Producer:
         """
         if self.is_running:
             return
-        await self._contracts.load()
+        try:
+            await self._contracts.load()
+        except FeedError as error:
+            self._refusal = str(error)
+            raise
+        self._refusal = ""
         self._renew()
         await self._publisher.start()
         self._task = asyncio.create_task(self._run(), name=f"liq {self._venue.name}")
@@ -193,6 +204,15 @@ class Producer:
         finally:
             if self._recorder:
                 self._recorder.close()
+        if not task.cancelled() and (failure := task.exception()):
+            raise failure
+
+    async def wait(self) -> None:
+        """Wait until it ends by itself or is stopped. Raises the error that made it fail."""
+        task = self._task
+        if task is None:
+            return
+        await asyncio.wait({task})
         if not task.cancelled() and (failure := task.exception()):
             raise failure
 
@@ -336,6 +356,8 @@ class Producer:
             )
 
     def _state(self, feed: FeedStats, kafka: PublisherStats) -> FeedState:
+        if self._refusal:
+            return FeedState.FAILED
         if self._task is None:
             return FeedState.STOPPED
         if self._task.done():
@@ -349,7 +371,7 @@ class Producer:
 
     def _failure(self) -> str:
         failed = self._task and self._task.done() and not self._task.cancelled()
-        return str(self._task.exception()) if self._task and failed else ""
+        return str(self._task.exception()) if self._task and failed else self._refusal
 
     def _rate(self, sent: int) -> float:
         now = time.monotonic()
@@ -405,14 +427,19 @@ async def run(
 ) -> None:
     """Run producers until SIGINT, SIGTERM or a failure, then deliver queued messages.
 
-    ``show`` gets their statuses twice a second and at the end. Raises the error of a failed
-    producer; the feeds of the other producers then stay expected.
+    A producer whose feed fails is started again, with a pause that doubles, as long as another has
+    not failed. ``show`` gets their statuses twice a second and at the end. Raises the error of a
+    failed producer; the feeds of the other producers then stay expected.
     """
     on_purpose = False
+    failed: set[Producer] = set()
     with waiting.catch_signals() as ended:
+        works = [
+            asyncio.create_task(_keep_running(producer, failed, len(producers)))
+            for producer in producers
+        ]
         try:
-            await _all(producer.start() for producer in producers)
-            while all(producer.is_running for producer in producers):
+            while not any(work.done() for work in works):
                 if show:
                     show([producer.status() for producer in producers])
                 if await waiting.wait(_SHOW_S, ended):
@@ -422,11 +449,48 @@ async def run(
             on_purpose = True
             raise
         finally:
+            await _end(works)
             try:
-                await _all(producer.stop(on_purpose=on_purpose) for producer in producers)
+                await _all(_stop(producer, on_purpose=on_purpose) for producer in producers)
             finally:
                 if show:
                     show([producer.status() for producer in producers])
+    for work in works:
+        if not work.cancelled() and (failure := work.exception()):
+            raise failure
+
+
+async def _keep_running(producer: Producer, failed: set[Producer], number: int) -> None:
+    """Run one of ``number`` producers; start it again after a failure while another runs."""
+    failures = 0
+    while True:
+        try:
+            await producer.start()
+            failed.discard(producer)
+            await producer.wait()
+        except FeedError as error:
+            failures += 1
+            failed.add(producer)
+            if len(failed) == number:
+                raise
+            pause = waiting.pause_s(failures, _RESTART_S, _LONGEST_RESTART_S)
+            _LOG.warning("%s; the others go on, next attempt in %g s", error, pause)
+            await asyncio.sleep(pause)
+            await _stop(producer, on_purpose=False)
+        else:
+            return
+
+
+async def _stop(producer: Producer, *, on_purpose: bool) -> None:
+    """Stop a producer, also one whose feed failed."""
+    with contextlib.suppress(FeedError):  # its failure was reported
+        await producer.stop(on_purpose=on_purpose)
+
+
+async def _end(works: Sequence[asyncio.Task[None]]) -> None:
+    for work in works:
+        work.cancel()
+    await asyncio.wait(works)
 
 
 async def _all(works: Iterable[Awaitable[None]]) -> None:
