@@ -291,6 +291,7 @@ HANDED_ON = {
     "web.serve.run_lab": "JupyterLab gives its own environment to its kernels",
     "web.serve.run_streamlit": "the process becomes Streamlit",
     "stack.control._spawn": "a service has its starter's PATH and JAVA_HOME",
+    "stack.identity.has_environment": "another process's, which has one once it has started",
     "stack.identity._marked": "another process's, which has the mark that we gave it",
     "web.voila_app.forking._run": "a forked kernel takes the environment that it was given",
     "web.voila_app.kernels.Forked.launch_kernel": "a kernel that is given none has its server's",

@@ -53,7 +53,7 @@ def test_a_folder_that_is_missing_or_none_is_an_error(tmp_path: Path) -> None:
         write_whole(tmp_path / "file" / "file", b"")
 
 
-def test_what_is_no_file_stays(tmp_path: Path) -> None:
+def test_devices_and_folders_are_not_replaced_by_a_file(tmp_path: Path) -> None:
     """As a device does, which root could replace."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("pipe")

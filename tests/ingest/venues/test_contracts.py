@@ -136,7 +136,7 @@ def test_requests_of_a_subscription_to_many_contracts_are_bounded(name: str) -> 
 
 
 @every_feed
-def test_what_is_sent_once_a_connection_is_not_sent_with_contracts(name: str) -> None:
+def test_requests_without_contracts_are_apart_from_those_with_contracts(name: str) -> None:
     contracts = {f"C{n}USDT": Instrument(f"C{n}USDT", f"C{n}", "USDT") for n in range(450)}
     once, requests = FEEDS[name].subscribe({}), FEEDS[name].subscribe(contracts)
     assert FEEDS[name].listing is None or list(requests[: len(once)]) == list(once)
