@@ -25,7 +25,7 @@ test: lint ## lint, the sink's unit tests, then every Python test on real server
 test-fast: lint ## lint and the tests that start no server, kernel or other program
 	.venv/bin/pytest -m "not stack and not browser and not slow"
 
-docs: setup ## write what is generated from the code: docs/queries.md, the table of settings, JSON schemas
+docs: setup ## write what is generated from the code: docs/queries.md, tables of settings and venues, schemas
 	@$(PY) tools/document.py
 
 reference: ## build the documentation with the API's reference in dist/site; warnings are errors

@@ -19,8 +19,11 @@ from support.helpers import configure_questdb, find_free_ports, own_streams
 _SLOW = (
     "browser/",
     "chaos/",
+    "cli/test_cli_venues.py",
     "common/test_kernels.py",
     "ingest/simulator/",
+    "ingest/test_rehearsal.py",
+    "ingest/venues/test_hostile.py",
     "notebook/",
     "security/",
     "stack/",
@@ -35,7 +38,7 @@ _PROGRAMS = {"server", "stack", "supervised"}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test ``slow`` that starts kernels, apps or other programs, or simulates days."""
+    """Mark each test ``slow`` that starts kernels or programs, simulates days, or fuzzes."""
     for item in items:
         place = item.path.relative_to(Path(__file__).parent).as_posix()
         if place.startswith(_SLOW) or _PROGRAMS & {*getattr(item, "fixturenames", ())}:

@@ -1,5 +1,6 @@
 import json
 import stat
+import traceback
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,48 @@ def test_value_out_of_range_names_the_variable_and_hides_the_value(
     with pytest.raises(ConfigError, match="LIQ_LIQUIDATIONS__TABLE") as caught:
         Settings.load()
     assert "drop table" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["liq_kafka_port", "Liq_Kafka_Port", "liq_streams"])
+def test_a_variable_in_another_case_is_unknown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "9092")
+    with pytest.raises(ConfigError, match=f"unknown setting {name}"):
+        Settings.load()
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        {"token": "hidden", "lab_token": "hidden"},
+        {"webhook_url": "hooks.test/hidden"},
+        {"kafka_password": ["hidden"]},
+        {"tokn": "hidden"},
+    ],
+)
+def test_the_traceback_of_a_bad_setting_has_no_secret(secrets: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="bad setting: LIQ_") as caught:
+        Settings.load(**secrets)
+    assert "hidden" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+@pytest.mark.parametrize(
+    "name", ["HOME", "CACHE", "HOST", "KAFKA_HOST", "CONNECT_HOST", "QUESTDB_HOST"]
+)
+def test_a_blank_folder_or_host_is_refused(
+    name: str, blank: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"LIQ_{name}", blank)
+    with pytest.raises(ConfigError, match=f"LIQ_{name}: it is blank; give a value, or unset it"):
+        Settings.load()
+
+
+@pytest.mark.parametrize("name", ["queries", "alerts", "kafka_ca", "sink_tasks"])
+def test_a_blank_setting_without_a_default_is_none(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"LIQ_{name.upper()}", "")
+    assert getattr(Settings.load(), name) is None
 
 
 def test_secrets_are_generated_once_and_readable_by_their_owner_only(home: Path) -> None:
@@ -174,6 +217,27 @@ def test_with_streams_changes_only_what_is_given_and_checks_it() -> None:
     for wrong in ({"topik": "mine"}, {"table": "x; drop"}, {"ttl_days": -1}):
         with pytest.raises(ConfigError, match=next(iter(wrong)).upper()):
             settings.with_streams(health=wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("topic", "feed_health"),
+        ("topic", "alt_liquidations_dlq"),  # its dead letters would be dead letters for ever
+        ("table", "feed_health"),
+        ("table", "FEED_HEALTH"),
+        ("connector", "feed-health"),
+    ],
+)
+def test_streams_share_no_topic_table_or_sink(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable = f"LIQ_PRICE__{name.upper()}"
+    with pytest.raises(ConfigError, match=variable):
+        Settings().with_streams(price={name: value})
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError, match=rf"LIQ_\w+ and {variable} are both '{value}'"):
+        Settings.load()
 
 
 OLD_NAMES = {

@@ -1,7 +1,7 @@
-"""Write what is generated from the code: docs/queries.md, the table of settings, JSON schemas.
+"""Write what is generated from the code: docs/queries.md, tables of settings and venues, schemas.
 
-``make docs`` runs it after an edit of ``queries.json`` or `Settings`; a test fails if it was
-forgotten.
+``make docs`` runs it after an edit of ``queries.json``, of `Settings` or of a venue; a test fails
+if it was forgotten.
 """
 
 import json
@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from liq import config
 from liq.analysis import alerts
 from liq.config import Settings
+from liq.ingest import semantics
 from liq.query import catalogue
 
 ROOT = Path(__file__).parents[1]
@@ -70,6 +71,7 @@ def documents() -> dict[Path, str]:
     return {
         ROOT / "docs" / "queries.md": _HEAD + "".join(sections),
         ROOT / "docs" / "settings.md": _fill_in(ROOT / "docs" / "settings.md", render_settings()),
+        ROOT / "docs" / "venues.md": _fill_in(ROOT / "docs" / "venues.md", render_venues()),
         ROOT / "queries.schema.json": _json(catalogue.create_json_schema()),
         ROOT / "alerts.schema.json": _json(alerts.create_json_schema()),
     }
@@ -88,6 +90,16 @@ def render_settings() -> str:
         if name != "streams"
     )
     return head + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def render_venues() -> str:
+    """Return all feeds as a table of Markdown."""
+    head = "| venue | shows | price of a row | not covered |\n|---|---|---|---|\n"
+    return head + "".join(
+        f"| [`{venue.venue}`]({venue.documentation}) | {venue.shows} | {venue.price_kind} "
+        f"| {venue.not_covered} |\n"
+        for venue in semantics.list_venues().itertuples()
+    )
 
 
 def _describe_default(name: str, default: object) -> str:

@@ -7,6 +7,7 @@ environment variable wins over the file.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import secrets
@@ -27,13 +28,14 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from liq.common import addresses
 from liq.common.files import lock
 from liq.common.text import find_nearest, suggest
 from liq.errors import ConfigError, LiqWarning
-from liq.records.streams import STREAMS, StreamSettings
+from liq.records.streams import STREAMS, KafkaName, StreamSettings
 
 _PREFIX = "LIQ_"
 _STREAMS = "streams"
@@ -68,7 +70,12 @@ class Settings(BaseSettings):
         '127.0.0.1:19092'
     """
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,  # a traceback shows these errors, and an input may be a password
+    )
 
     home: Path = Field(
         user_data_path("liq"), validate_default=True, description="data, logs, pids and secrets"
@@ -97,7 +104,7 @@ class Settings(BaseSettings):
         description="brokers of a cluster, HOST:PORT,HOST:PORT, in place of kafka_host",
     )
     kafka_security: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="SSL encrypts and knows the broker; SASL_SSL also logs in"
+        "PLAINTEXT", description="SSL encrypts and verifies the broker; SASL_SSL also logs in"
     )
     kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
         "SCRAM-SHA-512", description="how SASL_SSL logs in"
@@ -135,9 +142,7 @@ class Settings(BaseSettings):
     streams: Mapping[str, StreamSettings] = Field(
         {}, validate_default=True, description="topic, table, sink and retention by stream"
     )
-    dlq_topic: str = Field(
-        "alt_liquidations_dlq", pattern=r"^[A-Za-z0-9._-]+$", description="topic of dead letters"
-    )
+    dlq_topic: KafkaName = Field("alt_liquidations_dlq", description="topic of dead letters")
     partitions: int = Field(3, ge=1, le=1000, description="partitions of each stream's topic")
     sink_tasks: int | None = Field(
         None,
@@ -207,6 +212,21 @@ class Settings(BaseSettings):
     def _are_declared(cls, given: Mapping[str, Any]) -> dict[str, Any]:
         return _complete({}, given)
 
+    @field_validator("queries", "alerts", "kafka_ca", "sink_tasks", mode="before")
+    @classmethod
+    def _is_none_if_blank(cls, given: object) -> object:
+        return None if given == "" else given
+
+    @field_validator(
+        "home", "cache", "host", "kafka_host", "connect_host", "questdb_host", mode="before"
+    )
+    @classmethod
+    def _is_not_blank(cls, given: object) -> object:
+        # a blank folder would be the current one, and a blank host all networks
+        if isinstance(given, str) and not given.strip():
+            raise ValueError("it is blank; give a value, or unset it")
+        return given
+
     @field_validator("home", "cache")
     @classmethod
     def _can_be_named(cls, folder: Path, info: ValidationInfo) -> Path:
@@ -237,6 +257,11 @@ class Settings(BaseSettings):
             raise ValueError("LIQ_LAB_TOKEN must differ from LIQ_TOKEN: it opens a shell")
         return self
 
+    @model_validator(mode="after")
+    def _has_apart_streams(self) -> Self:
+        _refuse_shared(self.streams, self.dlq_topic)
+        return self
+
     @classmethod
     def load(cls, **overrides: Any) -> Self:
         """Read the environment, then fill missing secrets from (or into) ``secrets.json``.
@@ -262,12 +287,14 @@ class Settings(BaseSettings):
         """Return a copy with other topics, tables, sinks or retention of some streams.
 
         For example, ``with_streams(liquidations={"topic": "mine"}, health={"ttl_days": 7})``.
-        Raises `ConfigError` for an unknown stream, or for a value that the setting cannot have.
+        Raises `ConfigError` for an unknown stream, for a value that the setting cannot have, or for
+        a topic, table or sink of another stream.
         """
         try:
             streams = _OF_STREAMS.validate_python(_complete(self.streams, changes))
         except ValidationError as error:
             raise ConfigError(_explain(error)) from error
+        _refuse_shared(streams, self.dlq_topic)
         return self.model_copy(update={_STREAMS: streams})
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -427,10 +454,28 @@ def _complete(
     }
 
 
+def _refuse_shared(streams: Mapping[str, StreamSettings], dlq_topic: str) -> None:
+    """Raise `ConfigError` if two streams have one topic, table or sink.
+
+    A sink rejects each record of another stream, and a dead letter in a stream's topic would become
+    a dead letter for ever.
+    """
+    for (one, chosen), (other, others) in itertools.combinations(streams.items(), 2):
+        if name := chosen.find_shared(others):
+            both = f"{name_variable(one, name)} and {name_variable(other, name)}"
+            raise ConfigError(f"{both} are both {getattr(others, name)!r}; change one of them")
+    for stream, chosen in streams.items():
+        if chosen.topic == dlq_topic:
+            both = f"{name_variable('dlq_topic')} and {name_variable(stream, 'topic')}"
+            raise ConfigError(f"{both} are both {dlq_topic!r}; change one of them")
+
+
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
     valid = list_variables()
     known = {*valid, *_map_old_names()}
-    unknown = sorted(name for name in environ if name.startswith(_PREFIX) and name not in known)
+    # in other cases too: pydantic reads them, and a child would get both spellings
+    ours = (name for name in environ if name.upper().startswith(_PREFIX))
+    unknown = sorted(name for name in ours if name not in known)
     if unknown:
         guesses = {name: find_nearest(name, valid, 1) for name in unknown}
         named = (
@@ -441,11 +486,13 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
 
 def _explain(error: ValidationError) -> str:
     # pydantic's own text would print the input, and an input may be a password
-    faults = (
-        f"{name_variable(*(str(part) for part in item['loc'] if part != _STREAMS))}: {item['msg']}"
-        for item in error.errors()
-    )
-    return "bad setting: " + "; ".join(faults)
+    return "bad setting: " + "; ".join(_explain_one(item) for item in error.errors())
+
+
+def _explain_one(fault: ErrorDetails) -> str:
+    names = [str(part) for part in fault["loc"] if part != _STREAMS]
+    text = fault["msg"].removeprefix("Value error, ")
+    return f"{name_variable(*names)}: {text}" if names else text
 
 
 def _stored_secrets(home: Path) -> dict[str, str]:

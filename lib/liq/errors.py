@@ -38,7 +38,7 @@ Example:
     unknown query 'totls', did you mean 'totals'? valid are: ...
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,13 +60,23 @@ class ConfigError(LiqError):
 class RejectedMessage(LiqError):  # noqa: N818 - it names the message's fate, as the dead-letter topic does
     """A venue's message cannot become a record; its text is the dead-letter reason.
 
-    ``accepted`` holds the records of the same message that could be understood, as a parser would
-    return them.
+    The text has at most ``MOST`` characters: the message itself, which a reason may quote, can have
+    a million. ``accepted`` holds the records of the same message that could be understood, as a
+    parser would return them. ``unknown`` names the contracts in it that the venue's listing did not
+    have.
     """
 
-    def __init__(self, reason: str, accepted: Sequence["Record"] = ()) -> None:
-        super().__init__(reason)
+    MOST = 500
+
+    def __init__(
+        self,
+        reason: str,
+        accepted: Sequence["Record"] = (),
+        unknown: Collection[str] = (),
+    ) -> None:
+        super().__init__(reason if len(reason) <= self.MOST else f"{reason[: self.MOST - 1]}…")
         self.accepted = accepted
+        self.unknown = frozenset(unknown)
 
 
 class FeedError(LiqError):

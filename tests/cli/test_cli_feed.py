@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from liq.cli import app
+from liq.cli.feed import select_venues
 from liq.config import Settings
 from liq.errors import ConfigError
 from liq.ingest.recording import Recording
@@ -124,3 +125,10 @@ def test_a_speed_is_a_number_above_zero_or_max(speed: str) -> None:
     result = CliRunner().invoke(app, ["replay", "file", "--speed", speed])
     assert result.exit_code == 2
     assert "max" in result.output
+
+
+def test_all_exchanges_are_the_default_and_binance_for_one_url() -> None:
+    assert select_venues(None, "") == list(VENUES)
+    assert select_venues(None, "ws://127.0.0.1/{venue}") == list(VENUES)
+    assert select_venues(None, "ws://127.0.0.1/ws") == ["binance_usdm"]
+    assert select_venues(["okx", "OKX"], "ws://127.0.0.1/ws") == ["okx"]

@@ -183,6 +183,12 @@ def test_a_name_that_is_gone_is_named_with_its_library(
     assert "docs/workarounds.md" in message
 
 
+def test_a_library_without_metadata_is_named_too() -> None:
+    gone = Workaround("not-installed", "1.0")
+    with pytest.raises(DependencyError, match="not-installed of an unknown version has no x"):
+        gone.require(holds=False, part="x")
+
+
 def test_a_reader_of_questdb_misses_the_name_at_its_import() -> None:
     code = "import psycopg.errors; del psycopg.errors._WaitTimeout; import liq.query.questdb"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -192,6 +198,16 @@ def test_a_reader_of_questdb_misses_the_name_at_its_import() -> None:
 def test_the_grammar_that_is_not_imported_exists_still() -> None:
     """Otherwise `skip_url_grammar` can go."""
     assert any(package["name"] == "rfc3987-syntax" for package in PACKAGES)
+
+
+def test_the_grammar_is_imported_unless_it_is_skipped() -> None:
+    code = "import sys, jsonschema; print('lark' in sys.modules)"
+    skipped = f"from liq.common import compat; compat.skip_url_grammar(); {code}"
+    found = [
+        subprocess.run([sys.executable, "-c", each], capture_output=True, text=True, check=True)
+        for each in (code, skipped)
+    ]
+    assert [ran.stdout for ran in found] == ["True\n", "False\n"]
 
 
 def test_every_workaround_has_a_case() -> None:

@@ -53,6 +53,28 @@ def test_a_folder_that_is_missing_or_none_is_an_error(tmp_path: Path) -> None:
         write_whole(tmp_path / "file" / "file", b"")
 
 
+def test_devices_and_folders_are_not_replaced_by_a_file(tmp_path: Path) -> None:
+    """As a device does, which root could replace."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link", ""):
+        with pytest.raises(OSError, match="no regular file"):
+            write_whole(tmp_path / name, b"")
+    assert (tmp_path / "pipe").is_fifo()
+    assert {path.name for path in tmp_path.iterdir()} == {"pipe", "link"}
+
+
+def test_a_link_keeps_its_place_and_its_file_is_written(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for name in ("there", "missing"):
+        (tmp_path / name).symlink_to(f"folder/{name}")
+    (tmp_path / "folder" / "there").write_text("before")
+    for name in ("there", "missing"):
+        write_whole(tmp_path / name, "after")
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / "folder" / name).read_text() == "after"
+
+
 def test_readers_see_whole_files_while_threads_write(tmp_path: Path) -> None:
     file, over = tmp_path / "file", threading.Event()
     write_whole(file, "0" * 100_000)

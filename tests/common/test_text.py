@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from liq.common.text import find_nearest, format_compact, format_usd, match, suggest
@@ -46,7 +48,9 @@ def test_an_error_ends_with_the_guess_and_all_names() -> None:
         (1500, "$1.5k"),
         (1_234_567, "$1.235M"),
         (-2_500_000, "−$2.5M"),  # noqa: RUF001
+        (999_960, "$1M"),
         (1.5e9, "$1.5B"),
+        (-math.inf, "−$inf"),  # noqa: RUF001
     ],
 )
 def test_an_amount_of_dollars_has_four_digits(amount: float, text: str) -> None:
@@ -55,7 +59,17 @@ def test_an_amount_of_dollars_has_four_digits(amount: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("amount", "text"),
-    [(0.01, "0.01"), (100, "100"), (1e3, "1k"), (1_234_567, "1.23M"), (1e12, "1e+03B")],
+    [
+        (0.01, "0.01"),
+        (100, "100"),
+        (999.6, "1k"),
+        (-999.6, "-1k"),
+        (1e3, "1k"),
+        (999_600, "1M"),
+        (1_234_567, "1.23M"),
+        (1e12, "1T"),
+        (math.nan, "nan"),
+    ],
 )
 def test_a_compact_amount_has_three_digits(amount: float, text: str) -> None:
     assert format_compact(amount) == text

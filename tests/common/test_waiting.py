@@ -1,3 +1,7 @@
+import time
+
+import pytest
+
 from liq.common.waiting import pause_s, poll_until
 
 
@@ -23,3 +27,10 @@ def test_polling_gives_up_at_the_deadline_but_asks_once() -> None:
     answers = iter([False] * 1000)
     assert not poll_until(lambda: next(answers), 0, every_s=0.001)
     assert len([*answers]) < 1000
+
+
+def test_polling_pauses_no_longer_than_until_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    assert not poll_until(lambda: False, 0.01, every_s=3600)
+    assert max(pauses) <= 0.01

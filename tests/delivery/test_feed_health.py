@@ -48,6 +48,9 @@ def report(second: float, **changes: Any) -> dict[str, Any]:
         "passed": 0,
         "too_old": 0,
         "stopped": False,
+        "contracts": "REST",
+        "contracts_age": 60.0,
+        "contracts_fault": None,
     }
     return fields | changes
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 import liq
 from liq.cli.feed import _line
 from liq.config import Settings
-from liq.delivery.producer import FeedState, Producer
+from liq.delivery.producer import FeedState, Producer, run
 from liq.errors import ConfigError, FeedError, KafkaError, RejectedMessage
 from liq.ingest import venues
 from liq.ingest.feed import Timeouts
@@ -19,6 +19,7 @@ from liq.ingest.instruments import load_snapshot
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.ingest.venues.base import Instruments, SkipReason
 from liq.ingest.venues.binance import BINANCE_USDM
+from liq.ingest.venues.bybit import BYBIT
 from liq.ingest.venues.okx import OKX
 from liq.query import questdb
 from liq.records.model import Liquidation, Record, Source, decode
@@ -26,6 +27,7 @@ from liq.records.streams import LIQUIDATIONS
 from support.disk import KINDS, small_disk
 from support.helpers import PATIENCE_S, consume, eventually, reached, running
 
+BTCUSDT = {"symbol": "BTCUSDT", "base": "BTC", "quote": "USDT"}
 HASTY = Timeouts(backoff=0.02, backoff_max=0.1)
 
 
@@ -178,6 +180,55 @@ async def test_a_hopeless_url_makes_it_fail(broker: Settings) -> None:
     with pytest.raises(FeedError, match="no websocket URL"):
         await producer.stop()
     assert producer.status().state is FeedState.STOPPED
+
+
+@pytest.fixture
+def unlisted(
+    broker: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], Producer]:
+    """Return a function that creates a producer whose contracts no source has."""
+    assert BYBIT.listing
+    listing = replace(BYBIT.listing, urls=("http://127.0.0.1:9/",))
+    monkeypatch.setitem(venues.VENUES, "unlisted", replace(BYBIT, name="unlisted", listing=listing))
+    monkeypatch.setattr("liq.delivery.producer._RESTART_S", 0.1)
+    monkeypatch.setattr("liq.delivery.producer._LONGEST_RESTART_S", 0.1)
+    settings = broker.model_copy(update={"cache": tmp_path})
+    url = f"ws://127.0.0.1:{broker.simulator_port}/bybit"
+    return lambda: Producer("unlisted", url, settings=settings)
+
+
+@pytest.mark.stack
+async def test_a_venue_that_fails_does_not_stop_the_others_and_is_started_again(
+    broker: Settings,
+    unlisted: Callable[[], Producer],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with Simulator(Schedule(rate=100), broker) as simulator:
+        good, bad = Producer(url=simulator.url, settings=broker), unlisted()
+        running = asyncio.create_task(run([good, bad]))
+        await reached(lambda: good.status().acknowledged > 20 and len(caplog.messages) > 1)
+        assert bad.status().state is FeedState.FAILED
+        assert "unlisted does not list its contracts" in bad.status().last_error
+        assert "the others go on, next attempt in 0.1 s" in caplog.messages[0]
+
+        kept = {"header": "", "as_of": "2026-11-28T00:00:00Z", "instruments": [BTCUSDT]}
+        file = tmp_path / "instruments" / "unlisted.json"
+        file.parent.mkdir()
+        file.write_text(json.dumps(kept))
+        await reached(lambda: bad.status().acknowledged > 0)
+        assert bad.status().state is FeedState.RUNNING
+        running.cancel()
+        await asyncio.wait({running})
+    assert [one.status().state for one in (good, bad)] == [FeedState.STOPPED] * 2
+
+
+@pytest.mark.stack
+async def test_a_run_ends_once_all_its_venues_have_failed(
+    unlisted: Callable[[], Producer],
+) -> None:
+    with pytest.raises(FeedError, match="unlisted does not list its contracts"):
+        await run([unlisted(), unlisted()])
 
 
 @pytest.mark.stack

@@ -1,6 +1,7 @@
 """The feed against real local websocket servers that fail in the ways an exchange does."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -14,8 +15,10 @@ from websockets.exceptions import ConnectionClosed
 
 from liq.errors import FeedError
 from liq.ingest.feed import SIMULATOR_SERVER, Feed, Timeouts
-from liq.ingest.venues.base import Heartbeat, Venue, send_always
+from liq.ingest.venues.base import Heartbeat, Instrument, Instruments, Pace, Venue, send_always
 from liq.ingest.venues.binance import BINANCE_USDM
+from liq.ingest.venues.bybit import BYBIT
+from liq.ingest.venues.okx import OKX
 from liq.records.model import Source
 from support.helpers import PATIENCE_S, reached
 
@@ -336,3 +339,169 @@ async def test_consumer_s_own_error_ends_the_feed(unused_tcp_port: int) -> None:
 async def test_url_that_is_none_is_an_error() -> None:
     with pytest.raises(FeedError, match="no websocket URL"):
         await Feed(QUIET, Frames().add, "http://127.0.0.1/").run()
+
+
+def contracts(*symbols: str) -> dict[str, Instrument]:
+    return {symbol: Instrument(symbol, symbol, "USDT") for symbol in symbols}
+
+
+def topics(requests: list[str]) -> list[str]:
+    return [topic for request in requests for topic in json.loads(request)["args"]]
+
+
+class Bybit:
+    """Notes the requests of each connection, by its number, and answers the first with a frame."""
+
+    def __init__(self) -> None:
+        self.requests: list[list[str]] = []
+        self.connections: list[ServerConnection] = []
+
+    async def serve(self, connection: ServerConnection) -> None:
+        requests: list[str] = []
+        self.requests.append(requests)
+        self.connections.append(connection)
+        with suppress(ConnectionClosed):
+            async for request in connection:
+                requests.append(str(request))
+                await connection.send("frame")
+
+    @property
+    def topics(self) -> list[list[str]]:
+        """What each connection has subscribed to, besides the candle."""
+        return [[one for one in topics(all_) if "kline" not in one] for all_ in self.requests]
+
+
+@asynccontextmanager
+async def following(
+    port: int, listed: Instruments, venue: Venue = BYBIT
+) -> AsyncIterator[tuple[Bybit, Feed]]:
+    exchange, timeouts = Bybit(), replace(HASTY, handshake=PATIENCE_S, pong=PATIENCE_S)
+    async with served(exchange.serve, port) as url:
+        feed = Feed(venue, Frames().add, url, listed, timeouts)
+        task = asyncio.create_task(feed.run())
+        try:
+            await reached(lambda: feed.stats().connected)
+            yield exchange, feed
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+
+async def test_a_new_contract_is_subscribed_over_the_open_connection(unused_tcp_port: int) -> None:
+    async with following(unused_tcp_port, contracts("A", "B")) as (exchange, feed):
+        feed.listen_to(contracts("A", "B", "C"))
+        feed.listen_to(contracts("A", "B", "C"))
+        await reached(lambda: len(exchange.requests[0]) == 3)
+        stats = feed.stats()
+    assert exchange.topics == [["allLiquidation.A", "allLiquidation.B", "allLiquidation.C"]]
+    assert topics(exchange.requests[0]).count("kline.1.BTCUSDT") == 1
+    assert (stats.connected, stats.reconnects, stats.errors, stats.gaps) == (True, 0, 0, 0)
+
+
+async def test_contracts_are_spread_over_as_many_connections_as_their_topics_need(
+    unused_tcp_port: int,
+) -> None:
+    names = [f"CONTRACT{number:04}USDT" for number in range(1_500)]
+    async with following(unused_tcp_port, contracts(*names)) as (exchange, feed):
+        await reached(lambda: sum(map(len, exchange.topics)) == 1_500)
+        assert len(exchange.requests) == 3
+        for requests in exchange.requests:
+            assert len(json.dumps(topics(requests))) <= 21_000
+        added = [f"NEW{number:04}USDT" for number in range(600)]
+        feed.listen_to(contracts(*names, *added))
+        await reached(lambda: sum(map(len, exchange.topics)) == 2_100)
+        await reached(lambda: feed.stats().connected)
+        stats = feed.stats()
+    every = [topic for each in exchange.topics for topic in each]
+    assert sorted(every) == sorted(f"allLiquidation.{name}" for name in (*names, *added))
+    for requests in exchange.requests:
+        assert len(json.dumps(topics(requests))) <= 21_000
+    assert (stats.reconnects, stats.errors, stats.gaps) == (0, 0, 0)
+
+
+async def test_a_topic_that_no_connection_has_room_for_gets_one_of_its_own(
+    unused_tcp_port: int,
+) -> None:
+    names = ["A", "L" * 30_000, "B"]
+    async with following(unused_tcp_port, contracts(*names)) as (exchange, _feed):
+        await reached(lambda: sum(map(len, exchange.topics)) == 3)
+    assert [len(one) for one in exchange.topics] == [1, 1, 1]
+
+
+async def test_a_feed_of_several_connections_is_connected_if_all_are(unused_tcp_port: int) -> None:
+    names = [f"CONTRACT{number:04}USDT" for number in range(900)]
+    async with following(unused_tcp_port, contracts(*names)) as (exchange, feed):
+        await reached(lambda: sum(map(len, exchange.topics)) == 900)
+        lost = exchange.connections[1]
+        before = sorted(exchange.topics[1])
+        await lost.close()
+        await reached(lambda: feed.stats().gaps == 1)
+        await reached(lambda: feed.stats().connected)
+        await reached(lambda: sorted(exchange.topics[-1]) == before)
+        stats = feed.stats()
+    assert (stats.reconnects, stats.errors) == (1, 1)
+    assert len(exchange.requests) == 3
+
+
+async def test_a_connection_that_subscribed_to_a_contract_which_is_gone_is_replaced(
+    unused_tcp_port: int,
+) -> None:
+    async with following(unused_tcp_port, contracts("A", "B")) as (exchange, feed):
+        await reached(lambda: len(exchange.requests[0]) == 2)
+        feed.listen_to(contracts("A", "C"))
+        await reached(lambda: len(exchange.requests) == 2)
+        await reached(lambda: len(exchange.topics[1]) == 2)
+        stats = feed.stats()
+    assert exchange.topics[1] == ["allLiquidation.A", "allLiquidation.C"]
+    assert (stats.reconnects, stats.errors, stats.gaps) == (1, 0, 0)
+
+
+async def test_a_venue_with_a_request_for_each_contract_keeps_its_connection(
+    unused_tcp_port: int,
+) -> None:
+    single = replace(BYBIT, subscribe=lambda listed: [f'{{"args":["{one}"]}}' for one in listed])
+    async with following(unused_tcp_port, contracts("A", "B"), single) as (exchange, feed):
+        feed.listen_to(contracts("A", "C"))
+        await reached(lambda: len(exchange.requests[0]) == 3)
+        assert feed.stats().reconnects == 0
+    assert exchange.topics == [["A", "B", "C"]]
+
+
+async def test_a_venue_of_one_stream_is_not_subscribed_again(unused_tcp_port: int) -> None:
+    got: list[str] = []
+
+    async def listen(connection: ServerConnection) -> None:
+        got.append(str(await connection.recv()))
+        await connection.wait_closed()
+
+    frames = Frames()
+    async with served(listen, unused_tcp_port) as url:
+        feed = Feed(OKX, frames.add, url, contracts("A"), timeouts=HASTY)
+        task = asyncio.create_task(feed.run())
+        await reached(lambda: feed.stats().connected and got)
+        feed.listen_to(contracts("B", "C"))
+        await asyncio.sleep(0.2)  # nothing is to come
+        assert feed.stats().reconnects == 0
+        task.cancel()
+        await asyncio.wait({task})
+    assert got == [*OKX.subscribe({})]
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.01, 5), (3600, 2)])
+async def test_a_venue_with_a_pace_gets_a_burst_of_requests_and_then_one_by_one(
+    unused_tcp_port: int, seconds: float, expected: int
+) -> None:
+    requests = [str(number) for number in range(5)]
+    asked: list[str] = []
+
+    async def exchange(connection: ServerConnection) -> None:
+        async for request in connection:
+            asked.append(str(request))
+            await connection.send("answer")
+
+    frames = Frames()
+    venue = replace(QUIET, subscribe=send_always(*requests), pace=Pace(burst=2, seconds=seconds))
+    async with served(exchange, unused_tcp_port) as url, feeding(url, frames, venue):
+        await reached(lambda: len(frames) == expected)
+        await asyncio.sleep(0.2)
+    assert asked == requests[:expected]

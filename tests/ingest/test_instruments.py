@@ -1,9 +1,7 @@
 import json
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,60 +11,21 @@ from liq.errors import FeedError
 from liq.ingest import instruments
 from liq.ingest.instruments import FRESH, Origin, fetch, load
 from liq.ingest.venues import VENUES
-from liq.ingest.venues.base import Instrument, Listing, Venue
+from liq.ingest.venues.base import Instrument
+from liq.records.model import Liquidation
 from support.disk import small_disk
+from support.listings import Exchange, listing_of, serve_listings
+from support.recordings import load_recording
 
 PAYLOADS = Path(__file__).parent / "venues" / "payloads"
+
 LISTED = sorted(name for name, venue in VENUES.items() if venue.listing)
-
-
-def listing_of(name: str) -> Listing:
-    listing = VENUES[name].listing
-    assert listing
-    return listing
-
-
-@dataclass
-class Exchange:
-    """A real HTTP server that answers paths with bodies, and counts."""
-
-    url: str
-    bodies: dict[str, bytes] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-
-    def venue(self, name: str, *paths: str) -> Venue:
-        listing = replace(listing_of(name), urls=tuple(self.url + path for path in paths))
-        return replace(VENUES[name], listing=listing)
-
-    def serve(self, name: str) -> Venue:
-        """Serve the listing of a venue's recording."""
-        document = json.loads((PAYLOADS / f"{name}.json").read_text())["listing"]
-        self.bodies[f"/{name}?a=1"] = json.dumps(document).encode()
-        return self.venue(name, f"/{name}?a=1")
 
 
 @pytest.fixture
 def exchange() -> Iterator[Exchange]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            served.asked.append(self.path)
-            body = served.bodies.get(self.path)
-            self.send_response(503 if body is None else 200)
-            self.send_header("Content-Length", str(len(body or b"")))
-            self.end_headers()
-            self.wfile.write(body or b"")
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served = Exchange(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield served
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve_listings() as served:
+        yield served
 
 
 @pytest.fixture
@@ -118,6 +77,18 @@ def test_the_snapshot_serves_a_first_start_offline(exchange: Exchange, settings:
     assert not (settings.cache / "instruments").exists()  # a snapshot never turns into a cache
 
 
+def test_records_of_a_feed_with_the_snapshot_are_sampled() -> None:
+    recording = load_recording("bitmex")
+    frame = recording.frames[next(iter(recording.expected["records"]))]
+    records = VENUES["bitmex"].parse(frame, recording.instruments, recording.recv_ts)
+    assert instruments.limit_records(records, recording.instruments) == records
+    shipped = instruments.load_snapshot(VENUES["bitmex"])
+    assert shipped
+    limited = instruments.limit_records(records, shipped)
+    assert {one.completeness for one in limited if isinstance(one, Liquidation)} == {"sampled"}
+    assert len(limited) == len(records)
+
+
 def test_without_a_snapshot_there_is_an_error(
     exchange: Exchange, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +111,24 @@ def test_pages_are_followed_to_the_last(exchange: Exchange, settings: Settings) 
     exchange.bodies["/linear?limit=2&cursor=first%3DROSEUSDT"] = json.dumps(last).encode()
     found = fetch(exchange.venue("bybit", "/linear?limit=2"))
     assert [one.symbol for one in found] == ["BTCUSDT", "ROSEUSDT", "XUSDT"]
+
+
+@pytest.mark.parametrize("cursor", [{"nextPageCursor": None}, {"nextPageCursor": ""}, {}])
+def test_a_page_of_bybit_without_a_cursor_is_the_last(
+    exchange: Exchange, cursor: dict[str, str | None]
+) -> None:
+    page = {"list": [{"symbol": "XUSDT", "baseCoin": "X", "quoteCoin": "USDT"}]}
+    exchange.bodies["/linear"] = json.dumps({"result": {**page, **cursor}}).encode()
+    assert [one.symbol for one in fetch(exchange.venue("bybit", "/linear"))] == ["XUSDT"]
+
+
+@pytest.mark.parametrize("name", ["bybit", "bybit_inverse"])
+def test_bybit_is_asked_for_pre_market_contracts_too(name: str) -> None:
+    urls = listing_of(name).urls
+    assert [url.partition("&status=")[2] for url in urls] == [
+        "Trading&limit=1000",
+        "PreLaunch&limit=1000",
+    ]
 
 
 def test_pages_without_end_are_an_error(exchange: Exchange) -> None:

@@ -43,7 +43,10 @@ def frames(folder: Path) -> list[RecordedFrame]:
     return [frame for file in files(folder) for frame in Recording(file)]
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# a loaded machine is slow at random
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(raws=st.lists(st.binary() | st.text().map(str.encode), min_size=1))
 def test_frames_of_a_recording_are_read_as_written(tmp_path: Path, raws: list[bytes]) -> None:
     recorder = Recorder(tmp_path, "htx")
@@ -171,6 +174,12 @@ def test_wherever_a_file_is_cut_its_beginning_is_read(tmp_path: Path) -> None:
         (b"no gzip at all", "no recording"),
         (gzip.compress(b"no json\n"), "line 1 is no frame"),
         (gzip.compress(b'{"venue":"okx","source":"live","recv_ts":1}\n'), "neither text nor"),
+        (gzip.compress(b'{"venue":"okx","source":"live","recv_ts":-1}\n'), "line 1 is no frame"),
+        (
+            gzip.compress(b'{"venue":"okx","source":"live","recv_ts":%b}\n' % (b"9" * 4_000)),
+            "line 1 is no frame",
+        ),
+        (gzip.compress(b" " * 65 * 1024 * 1024, 1), "a line has 67,108,864 bytes or more"),
         (gzip.compress(b"x" * 1000)[:-30] + b"\0" * 30, "no recording"),
     ],
 )

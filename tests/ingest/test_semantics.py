@@ -53,7 +53,7 @@ def test_a_rejected_message_has_its_reason_and_keeps_its_good_records() -> None:
     assert "missing required field" in frame["value"][0]
     two = semantics.read_example("gate").replace('"-10.5"', '"many"')
     frame = semantics.explain("gate", two)
-    assert "Invalid decimal" in str(fields(frame, 0)["rejected"])
+    assert "Expected a decimal number" in str(fields(frame, 0)["rejected"])
     assert fields(frame)["symbol"] == ("BTC_USDT", "")
 
 
@@ -71,6 +71,12 @@ def test_the_listing_says_how_venues_differ() -> None:
     assert kinds["binance_usdm"] == ("throttled", "average")
     assert kinds["bybit"] == ("full", "bankruptcy")
     assert frame.loc["okx", "shows"] == "some of its liquidations: sums are lower bounds"
+    assert frame.loc["kraken", "shows"] == "every liquidation of the contracts that it covers"
+    assert "contracts quoted in XBT" in frame["not_covered"]["kraken"]
+    assert frame.loc["bybit", "shows"] == "every liquidation"
+    assert frame.loc["bitmex", "shows"] == "every liquidation of the contracts that it covers"
+    assert "margin loans and options" in frame["not_covered"]["okx"]
+    assert frame["not_covered"]["bybit"] == ""
     assert kinds["binance_usdm_mark"] == ("", "mark")
     assert frame["documentation"].str.startswith("https://").all()
 

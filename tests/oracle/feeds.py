@@ -26,6 +26,8 @@ def feed_health(world: World, values: Values) -> Answer:
         messages=("messages", "sum"), gaps=("gaps", "sum"), reconnects=("reconnects", "sum"),
         lag_s=("lag", "mean"), max_lag_s=("lag", "max"), max_queued=("queued", "max"),
         passed=("passed", "sum"), too_old=("too_old", "sum"),
+        contracts=("contracts", _last), contracts_age_s=("contracts_age", _last),
+        contracts_fault=("contracts_fault", _last),
     )  # fmt: skip
     rows = feeds.merge(summed, on=["exchange", "source"], how="left")
     young = rows["ts"] > until(values) - _LIMIT
@@ -36,10 +38,15 @@ def feed_health(world: World, values: Values) -> Answer:
     names = [
         "exchange", "source", "known", "completeness", "ts", "connected", "connected_ts",
         "stopped", "silent", "first_ts", "messages", "gaps", "reconnects", "lag_s", "max_lag_s",
-        "max_queued", "passed", "too_old",
+        "max_queued", "passed", "too_old", "contracts", "contracts_age_s", "contracts_fault",
     ]  # fmt: skip
     rows = ordered(rows[names], exchange=True, source=True)
     return Answer(times(rows, "ts", "connected_ts", "first_ts"), ("exchange", "source"))
+
+
+def _last(values: pd.Series) -> Any:
+    """Return the last value, null or not: pandas' own looks for one that is not."""
+    return values.iloc[-1]
 
 
 def coverage(world: World, values: Values) -> Answer:

@@ -242,6 +242,9 @@ def _health(rng: np.random.Generator, count: int) -> pd.DataFrame:
                     # some spells are ended on purpose, and one producer of two
                     "stopped": _ends(seconds) & (rng.random(rows) < 0.5)
                     | (rng.random(rows) < 2e-4),
+                    "contracts": np.where(seconds % 11 < 9, "REST", "snapshot"),
+                    "contracts_age": seconds % 3_600 / 1.0,
+                    "contracts_fault": pd.Series(["away"] * rows).where(seconds % 11 >= 9),
                 }
             )
         )  # fmt: skip

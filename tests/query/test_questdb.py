@@ -69,10 +69,11 @@ def test_a_table_of_an_older_version_gets_its_missing_columns_and_keeps_its_rows
     stack: Settings,
 ) -> None:
     settings = own_streams(stack, FEED_HEALTH, ALERTS, names=["table"])
-    for stream, new, keys in ((FEED_HEALTH, "stopped", "ts, exchange, source"),
-                              (ALERTS, "subject", "ts, rule")):  # fmt: skip
+    later = {"stopped", "contracts", "contracts_age", "contracts_fault"}
+    for stream, new, keys in ((FEED_HEALTH, later, "ts, exchange, source"),
+                              (ALERTS, {"subject"}, "ts, rule")):  # fmt: skip
         table = stream.table(settings)
-        columns = {name: kind for name, kind in stream.columns().items() if name != new}
+        columns = {name: kind for name, kind in stream.columns().items() if name not in new}
         typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         questdb.execute(
             f"CREATE TABLE {table} ({typed}) TIMESTAMP(ts) PARTITION BY DAY WAL"
@@ -82,9 +83,11 @@ def test_a_table_of_an_older_version_gets_its_missing_columns_and_keeps_its_rows
         questdb.execute(f"INSERT INTO {table} (ts) VALUES ('2025-12-31')", settings=settings)  # noqa: S608
         questdb.ensure_table(settings, stream)
         questdb.ensure_table(settings, stream)  # again does nothing
-    report(settings, [health("2026-01-01"), health("2026-01-02", stopped=True)])
+    report(settings, [health("2026-01-01"), health("2026-01-02", stopped=True, contracts="REST")])
     sql = f"SELECT stopped FROM {FEED_HEALTH.table(settings)} ORDER BY ts"  # noqa: S608
     assert questdb.fetch(sql, settings=settings)["stopped"].tolist() == [False, False, True]
+    sql = f"SELECT contracts FROM {FEED_HEALTH.table(settings)} ORDER BY ts"  # noqa: S608
+    assert questdb.fetch(sql, settings=settings)["contracts"].dropna().tolist() == ["REST"]
     alert = Alert(
         ts=1, rule="a", severity=Severity.INFO, query="q", measure="m", value=1, threshold=1,
         message=Text(""), live=True,
@@ -191,7 +194,7 @@ def test_a_wrong_user_is_distinguished(stack: Settings) -> None:
 def test_a_wrong_password_is_distinguished_with_its_fix(stack: Settings, password: str) -> None:
     calls: dict[str, list[Callable[[Settings], object]]] = {
         "reader": [lambda settings: ask("SELECT 1", settings)],
-        "admin": [questdb.list_suspended_tables, questdb.list_skipped],
+        "admin": [questdb.list_suspended_tables, questdb.list_skipped, questdb.list_contracts],
     }
     for role, some in calls.items():
         name = f"questdb_{role}_password"

@@ -255,7 +255,7 @@ def listened(stack: Settings) -> Settings:
             f"INSERT INTO {FEED_HEALTH.table(settings)} SELECT"  # noqa: S608 - our own names
             f" ({begin} + x * 1000000 + rnd_int(0, 900000, 0))::timestamp, '{name}', 'live',"
             f" 'full', {connected}, {messages}, {gaps}, 0, 0.1, 0, 0, 0,"
-            f" {STOPS.get(name, 'false')}"
+            f" {STOPS.get(name, 'false')}, null, null, null"
             f" FROM long_sequence({LISTENED_S}, {seed}, 1) WHERE {report_filter}",
             settings=settings,
         )

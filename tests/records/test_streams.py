@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -121,6 +122,54 @@ def test_a_name_or_a_record_has_one_stream() -> None:
     for name, record in (("liquidations", Halt), ("others", Liquidation)):
         with pytest.raises(ConfigError, match="liquidations"):
             streams.declare(Stream(name, record, ("ts",), ("exchange",), LIQUIDATIONS.defaults))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        *(
+            ({"name": name}, "names no stream")
+            for name in ("", "Health", "a__b", "_a", "a_", "1a", "a b", "a;b", "odd_health", "any")
+        ),
+        ({"keys": ("exchange",)}, "needs ts"),
+        ({"partition_by": ()}, "needs ts"),
+        ({"keys": ("ts", "symbol")}, "Halt has no field 'symbol'"),
+        ({"partition_by": ("symbol",)}, "Halt has no field 'symbol'"),
+        ({"names": ("symbol",)}, "Halt has no field 'symbol'"),
+        ({"topic": "feed_health"}, "stream halts has the topic of health"),
+        ({"table": "FEED_HEALTH"}, "stream halts has the table of health"),
+        ({"connector": "feed-health"}, "stream halts has the connector of health"),
+    ],
+)
+def test_a_stream_that_cannot_be_stored_is_refused(wrong: dict[str, Any], why: str) -> None:
+    names = {"topic": "halts", "table": "halts", "connector": "halts"}
+    own = {name: wrong.get(name, usual) for name, usual in names.items()}
+    fields: dict[str, Any] = {
+        "name": "halts",
+        "keys": ("ts", "exchange"),
+        "partition_by": ("exchange",),
+    }
+    fields |= {name: value for name, value in wrong.items() if name not in own}
+    before = [*STREAMS]
+    try:
+        with pytest.raises(ConfigError, match=why):
+            streams.declare(Stream(record=Halt, defaults=StreamSettings(**own), **fields))
+    finally:
+        STREAMS[:] = before
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, dots) for name in ("topic", "connector") for dots in (".", "..", "...")),
+        ("topic", "x" * 250),
+        ("table", "x" * 101),
+        ("ttl_days", 36_501),
+    ],
+)
+def test_settings_that_a_server_refuses_are_refused(name: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"LIQ_HEALTH__{name.upper()}"):
+        Settings().with_streams(health={name: value})
 
 
 def test_a_record_without_a_stream_says_where_to_declare_it() -> None:

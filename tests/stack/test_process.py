@@ -183,6 +183,20 @@ def test_a_damaged_pid_file_is_written_again_by_its_process(pid_file: Path, text
     assert not pid_file.exists()
 
 
+def test_a_process_has_its_mark_as_soon_as_it_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux runs the parent before the environment of a new process is there."""
+    pids: list[int] = []
+    monkeypatch.setattr(process, "remember", lambda pid, **_: pids.append(pid))
+    for _ in range(100):
+        process.spawn(SLEEP, env={}, log=tmp_path / "log", pid_file=tmp_path / "run" / "it.json")
+        environment = psutil.Process(pids[-1]).environ()
+        os.kill(pids[-1], signal.SIGKILL)
+        os.waitpid(pids[-1], 0)
+        assert environment
+
+
 def test_a_pid_file_of_one_before_is_written_again_but_not_for_a_child_that_outlived_it(
     pid_file: Path,
 ) -> None:

@@ -13,7 +13,7 @@ from liq.ingest.venues.base import Instrument, Instruments, Venue
 from liq.records.model import Liquidation, Record, Source
 
 _FOLDER = Path(__file__).parents[1] / "ingest" / "venues" / "payloads"
-_GZIPPED = ("htx", "htx_inverse")
+_GZIPPED = ("htx", "htx_inverse", "htx_delivery")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from liq.cli import alerts, deadletters, feed, output, query, serve, spark, stack
+from liq.cli import alerts, deadletters, feed, output, query, serve, spark, stack, venues
 from liq.config import settings as current_settings
 from liq.errors import ConfigError, LiqError
 
@@ -23,9 +23,9 @@ app = typer.Typer(
 # supervisor itself. The others are services that the supervisor starts: it would become the child
 # of its own child.
 _NO_REVIVAL = {"down", "reset", "env", "status", "supervise", "simulate", "produce", "dashboard"}
-_NO_REVIVAL |= {"alerts", "api", "streamlit", "spark", "init"}
+_NO_REVIVAL |= {"alerts", "api", "streamlit", "spark", "init", "check-venues"}
 
-for module in (stack, feed, query, serve, deadletters, alerts, spark):
+for module in (stack, feed, venues, query, serve, deadletters, alerts, spark):
     app.add_typer(module.app)
 
 

@@ -47,7 +47,8 @@ def list_letters(
         return
     console.print(_table((one, one.reason) for one in newest))
     shown = f"the newest {len(newest):,} of " if len(newest) < len(found) else ""
-    console.print(f"\n{shown}{len(found):,} dead letters; `liq dlq show ID` shows one")
+    letters = "dead letter" if len(found) == 1 else "dead letters"
+    console.print(f"\n{shown}{len(found):,} {letters}; `liq dlq show ID` shows one")
 
 
 @dlq.command()

@@ -27,7 +27,7 @@ Venues = Annotated[
     list[str] | None,
     typer.Option(
         "--venue",
-        help=f"exchange, repeatable: {', '.join([*VENUES, ALL])}; or a price feed:"
+        help=f"exchange, repeatable, all by default: {', '.join([*VENUES, ALL])}; or a price feed:"
         f" {', '.join(PRICE_FEEDS)}",
     ),
 ]
@@ -38,7 +38,7 @@ Url = Annotated[
         " as in the URL that `liq simulate` prints"
     ),
 ]
-_DEFAULT_VENUE = "binance_usdm"
+_ONE = "binance_usdm"  # the default where there can be one only
 _MIB = 1024 * 1024
 _FULL_SPEED = "max"
 
@@ -62,8 +62,9 @@ def produce(
         bool, typer.Option(help="also publish mark prices, unless --url is one exchange's")
     ] = True,
 ) -> None:
-    """Publish the liquidations and mark prices of exchanges to Kafka.
+    """Publish the liquidations and mark prices of exchanges to Kafka, by default of all.
 
+    An exchange that cannot be reached is retried and does not stop the others.
     With the --url that `liq simulate` prints no exchange is needed; the rows then have the source
     "simulator". Ctrl-C or SIGTERM stops receiving and delivers the queued records.
     """
@@ -71,6 +72,8 @@ def produce(
     from liq.ingest.recording import Rotation  # noqa: PLC0415 - as above
 
     rotation = Rotation(keep=record_keep * _MIB)
+    if through is Through.CRYPTOFEED:  # it knows some venues only
+        venue = venue or [_ONE]
     started = create_producers(
         select_venues(venue, url),
         url,
@@ -84,9 +87,13 @@ def produce(
 
 
 def select_venues(venue: Sequence[str] | None, url: str) -> list[str]:
-    """Return the requested venues. Raises `ConfigError` for an unknown one, or one URL for many."""
-    requested = resolve_names(venue or [_DEFAULT_VENUE])
-    if url and len(requested) > 1 and "{venue}" not in url:
+    """Return the requested venues, by default all, or Binance USD-M for one exchange's ``url``.
+
+    Raises `ConfigError` for an unknown one, or one URL for many.
+    """
+    is_for_one = url and "{venue}" not in url
+    requested = resolve_names(venue or [_ONE if is_for_one else ALL])
+    if is_for_one and len(requested) > 1:
         raise ConfigError("--url is one exchange's websocket: put {venue} into it for several")
     return requested
 
@@ -218,6 +225,8 @@ def _line(status: "Status") -> str:
         parts.append(f"lag {status.lag_s * 1000:,.0f} ms")
     if status.source is not None:
         parts.append(f"source {status.source}")
+    if status.contracts:
+        parts.append(status.contracts)
     if status.warning:
         parts.append(f"WARNING: {status.warning}")
     if status.last_error:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import FeedError
-from liq.ingest.venues import find_venue, resolve_names
+from liq.ingest.venues import ALL, find_venue, resolve_names
 from liq.stack import apps, control, health
 from liq.stack.service import OnEvent, Service, ignore_event
 from liq.web import serve
@@ -55,7 +55,7 @@ def run(
     Args:
         settings: Settings of the stack; the current ones by default.
         source: Live exchanges or the simulator.
-        venues: Exchanges, or ``all``; Binance USD-M by default.
+        venues: Exchanges, by default all; those that do not answer are retried.
         rate: Liquidations per second of a simulated exchange.
         prices: Whether to publish mark prices too.
         extras: Optional services.
@@ -67,7 +67,7 @@ def run(
         FeedError: A live source was requested and cannot be reached.
     """
     settings = settings or current_settings()
-    venues = resolve_names(venues or apps.DEFAULT_VENUES)
+    venues = resolve_names(venues or [ALL])
     simulator = apps.define_simulator(settings, rate)
     with ThreadPoolExecutor(1) as pool:
         choice = pool.submit(choose_source, source, venues)  # an exchange may take seconds
@@ -106,8 +106,9 @@ def choose_source(source: RunSource, venues: Sequence[str]) -> RunSource:
     if source is RunSource.SIMULATOR:
         return source
     urls = [find_venue(name).url for name in venues]
-    if any(map(health.opens_websocket, urls)):
-        return RunSource.LIVE
+    with ThreadPoolExecutor(len(urls)) as pool:  # each takes seconds where packets are dropped
+        if any(pool.map(health.opens_websocket, urls)):
+            return RunSource.LIVE
     if source is RunSource.LIVE:
         raise FeedError(f"cannot reach {', '.join(urls)}; try `liq run --feed simulator`")
     return RunSource.SIMULATOR

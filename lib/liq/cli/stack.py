@@ -45,7 +45,7 @@ def run(
         typer.Option(help="auto: the live exchanges, or the simulator if none can be reached"),
     ] = RunSource.AUTO,
     venue: Annotated[
-        list[str] | None, typer.Option(help="exchange, repeatable; all: every exchange")
+        list[str] | None, typer.Option(help="exchange, repeatable; every exchange by default")
     ] = None,
     rate: Annotated[
         float, typer.Option(help="liquidations per second of a simulated exchange", min=0.01)
@@ -188,6 +188,7 @@ def _show_status() -> list[ServiceStatus]:
             console.print(line, soft_wrap=True)
     if any(one.name == QUESTDB and one.state is ServiceState.HEALTHY for one in found):
         _show_passed()
+        _show_contracts()
     return found
 
 
@@ -205,6 +206,24 @@ def _show_passed() -> None:
             for one in passed:
                 old = f", {one.too_old:,} as too old (or our clock is fast)" if one.too_old else ""
                 console.print(f"{one.exchange}: {one.passed:,}{old}", soft_wrap=True)
+
+
+def _show_contracts() -> None:
+    from liq.query import questdb  # noqa: PLC0415 - psycopg would slow all commands
+
+    with contextlib.suppress(QuestDBError):  # no table yet; other commands report other faults
+        if loaded := questdb.list_contracts():
+            console.print("\ncontracts of the running feeds, and their age", style="dim")
+            for one in loaded:
+                age = "" if one.age_s is None else f", {one.age_s / 3600:,.1f} h"
+                fault = f": {one.fault}" if one.fault else ""
+                partial = " (sampled: most contracts are missing)" * (one.origin == "snapshot")
+                console.print(
+                    f"{one.exchange}: {one.origin}{age}{partial}{fault}",
+                    soft_wrap=True,
+                    markup=False,
+                    highlight=False,
+                )
 
 
 @app.command()

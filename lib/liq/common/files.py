@@ -5,6 +5,7 @@ of the repository, where the user edits them. A wheel has them inside the packag
 """
 
 import contextlib
+import errno
 import fcntl
 import math
 import os
@@ -23,8 +24,12 @@ _CHECKOUT = Path(__file__).parents[3]
 def write_whole(path: Path, data: bytes | str, *, mode: int = 0o666) -> None:
     """Write a file, with ``mode`` less the umask, so that readers see all of it or none.
 
-    Raises `OSError`, as for a full disk.
+    A link keeps its place, and the file that it names is written. Raises `OSError`, as for a full
+    disk or what is no file: a device that is replaced is gone for all programs.
     """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
     # a name of its own, since several threads and processes write at once
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

@@ -1,11 +1,12 @@
 """Text for people: amounts of money, names matched in any case, and the nearest names."""
 
 import difflib
+import math
 from collections.abc import Collection, Iterable
 
 _NEAR = 0.5  # of difflib's ratios
 _LONGEST = 40  # characters that are compared
-_UNITS = (("B", 1e9), ("M", 1e6), ("k", 1e3))
+_UNITS = (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3))
 
 
 class Spellings:
@@ -59,7 +60,8 @@ def format_usd(amount: float) -> str:
 
 def format_compact(amount: float, digits: int = 3) -> str:
     """Return an amount in ``digits`` figures, e.g. ``1.23M``."""
+    rounded = float(f"{amount:.{digits}g}")  # 999,999 is 1M, not 1000k
     for unit, size in _UNITS:
-        if abs(amount) >= size:
-            return f"{amount / size:.{digits}g}{unit}"
-    return f"{amount:.{digits}g}"
+        if size <= abs(rounded) < math.inf:
+            return f"{rounded / size:.{digits}g}{unit}"
+    return f"{rounded:.{digits}g}"

@@ -22,9 +22,9 @@ def poll_until(condition: Callable[[], object], seconds: float, *, every_s: floa
     """Wait at most ``seconds`` until ``condition`` is true; return whether it is."""
     end = time.monotonic() + seconds
     while not condition():
-        if time.monotonic() > end:
+        if (left := end - time.monotonic()) <= 0:
             return False
-        time.sleep(every_s)
+        time.sleep(min(every_s, left))
     return True
 
 

@@ -184,9 +184,10 @@ def read_statuses(
 
 
 def describe_unread(settings: Settings, streams: Iterable[Stream]) -> str:
-    """Return a warning if no sink into QuestDB, whatever its name, reads a stream's topic, or "".
+    """Return a warning that names the topics of ``streams`` that no sink into QuestDB reads.
 
-    The text is empty too if the worker is unreachable or does not answer within 2 seconds.
+    A sink may have any name. The text is empty if each topic has a sink, and if the worker is
+    unreachable or does not answer within 2 seconds.
     """
     try:
         found = _connectors(settings, "info", _GLANCE_S)

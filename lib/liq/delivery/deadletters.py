@@ -22,7 +22,7 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.delivery.messaging import Publisher, StoredMessage, read
 from liq.errors import DeadLetterError, LiqError, RejectedMessage
-from liq.ingest.instruments import load
+from liq.ingest.instruments import limit_records, load
 from liq.ingest.venues import find_venue
 from liq.ingest.venues.base import Instruments
 from liq.records import model
@@ -195,11 +195,12 @@ class _Redrive:
         if contracts is None:
             contracts = self._contracts[one.venue] = load(exchange, self._settings)
         try:
-            return exchange.parse(one.value, contracts, one.recv_ts, one.source)
+            records = exchange.parse(one.value, contracts, one.recv_ts, one.source)
         except RejectedMessage:
             raise
         except Exception as error:  # a parser's own fault must not end the others' redrive
             raise RejectedMessage(f"the parser failed: {error!r}") from error
+        return limit_records(records, contracts)
 
     def _message(self, record: model.Record) -> _Message:
         value, stream = encode(record), find_stream(record)

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,10 @@ from liq.config import settings as current_settings
 from liq.delivery import connect
 from liq.delivery.intake import Intake
 from liq.delivery.messaging import Publisher, PublisherStats
-from liq.errors import ConfigError
+from liq.errors import ConfigError, FeedError
+from liq.ingest.contracts import Contracts, ReloadLimits
 from liq.ingest.feed import Feed, FeedStats, Timeouts
-from liq.ingest.instruments import load
+from liq.ingest.instruments import ListedInstruments, Origin, limit_completeness
 from liq.ingest.recording import Recorder, Rotation, SideRecorder
 from liq.ingest.venues import PRICE_FEEDS, build_url, find_venue
 from liq.ingest.venues.base import Instruments, SkipReason, Through
@@ -28,11 +31,16 @@ from liq.ingest.via_cryptofeed import CryptoFeed
 from liq.records.model import Completeness, FeedHealth, Record, Source
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, PRICES
 
+_LOG = logging.getLogger(__name__)
+
 _STALLED_S = 2.0  # Kafka acknowledges in milliseconds
 _RATE_WINDOW_S = 5.0
 _SHOW_S = 0.5
 _HEALTH_S = 1.0
 _SINKS_S = 15.0
+_FAULT = 500  # characters
+_RESTART_S = 5.0
+_LONGEST_RESTART_S = 300.0
 _SAY_S = 1.0  # how long the last row of health waits for room
 
 
@@ -57,6 +65,8 @@ class Status:
     ``last_frame`` is the time of the last frame of any kind (UTC microseconds, 0 before it).
     ``passed`` counts reports of liquidations that were skipped on purpose, by the reason.
     ``warning`` is a fault that does not stop the producer: a full disk, a topic that no sink reads.
+    ``contracts`` says how many contracts the venue has, their origin and age, and why there are no
+    newer ones.
     """
 
     venue: str
@@ -77,6 +87,7 @@ class Status:
     last_error: str
     warning: str = ""
     passed: Mapping[SkipReason, int] = field(default_factory=dict)
+    contracts: str = ""
 
     @property
     def passed_text(self) -> str:
@@ -98,8 +109,10 @@ class Producer:
     Args:
         venue: A feed of `liq.ingest.venues`, e.g. ``"bybit"``.
         url: A websocket in place of the venue's own, e.g. a simulator's.
-        instruments: The venue's contracts by symbol; loaded at the start by default.
+        instruments: The venue's contracts by symbol, which are never reloaded. By default they are
+            loaded at the start and reloaded while it runs, see `liq.ingest.contracts`.
         timeouts: Time limits of the connection, in seconds.
+        limits: When the venue's listing is requested again, in seconds.
         record: A folder for the raw frames; they are not recorded by default.
         rotation: The size, age and number of recorded files, see `liq.ingest.recording`.
         through: Whether liq's own feed or cryptofeed connects.
@@ -124,6 +137,7 @@ class Producer:
         *,
         instruments: Instruments | None = None,
         timeouts: Timeouts | None = None,
+        limits: ReloadLimits | None = None,
         through: Through = Through.DIRECT,
         record: Path | None = None,
         rotation: Rotation | None = None,
@@ -134,12 +148,13 @@ class Producer:
             raise ConfigError("cryptofeed connects to the exchange itself: leave the URL out")
         self._venue = find_venue(venue)
         self._url = build_url(venue, url)
-        self._instruments = instruments
+        self._contracts = Contracts(self._venue, settings, given=instruments, limits=limits)
         self._timeouts = timeouts
         self._through = through
         self._settings = settings
         self._recorder = SideRecorder(Recorder(record, venue, rotation)) if record else None
         self._task: asyncio.Task[None] | None = None
+        self._refusal = ""  # why it did not start
         self._renew()
 
     @property
@@ -159,8 +174,12 @@ class Producer:
         """
         if self.is_running:
             return
-        if self._instruments is None:
-            self._instruments = await asyncio.to_thread(load, self._venue, self._settings)
+        try:
+            await self._contracts.load()
+        except FeedError as error:
+            self._refusal = str(error)
+            raise
+        self._refusal = ""
         self._renew()
         await self._publisher.start()
         self._task = asyncio.create_task(self._run(), name=f"liq {self._venue.name}")
@@ -185,6 +204,15 @@ class Producer:
         finally:
             if self._recorder:
                 self._recorder.close()
+        if not task.cancelled() and (failure := task.exception()):
+            raise failure
+
+    async def wait(self) -> None:
+        """Wait until it ends by itself or is stopped. Raises the error that made it fail."""
+        task = self._task
+        if task is None:
+            return
+        await asyncio.wait({task})
         if not task.cancelled() and (failure := task.exception()):
             raise failure
 
@@ -213,23 +241,32 @@ class Producer:
                 filter(None, (kafka.warning, self._recorder_warning(), self._unread))
             ),
             passed=dict(self._intake.passed),
+            contracts=str(self._contracts),
         )
 
     def _renew(self) -> None:
         """Create a publisher, an intake and a feed with counters at zero."""
-        instruments = self._instruments or {}
         self._publisher = Publisher(self._settings)
-        self._intake = Intake(self._venue, instruments, self._publisher)
-        self._feed = self._new_feed(instruments)
+        self._intake = Intake(
+            self._venue, self._contracts.known, self._publisher, self._contracts.request_for
+        )
+        self._feed = self._new_feed()
         self._samples: deque[tuple[float, int]] = deque()
         self._unread = ""
         self._last_health: FeedHealth | None = None
         self._on_purpose = True
 
-    def _new_feed(self, instruments: Instruments) -> Feed | CryptoFeed:
+    def _new_feed(self) -> Feed | CryptoFeed:
         if self._through is Through.CRYPTOFEED:
             return CryptoFeed(self._venue, self._take)
-        return Feed(self._venue, self._take, self._url, instruments, self._timeouts)
+        return Feed(
+            self._venue,
+            self._take,
+            self._url,
+            self._contracts.listed,
+            self._timeouts,
+            reconnected=self._contracts.request,
+        )
 
     async def _take(self, raw: bytes, recv_ts: int, source: Source) -> None:
         if self._recorder:
@@ -242,15 +279,30 @@ class Producer:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._feed.run())
+                tasks.create_task(self._follow_contracts())
                 if health:
                     tasks.create_task(self._report(health))
                 tasks.create_task(self._look_for_sinks())
         except ExceptionGroup as group:
+            await self._give_up_waiting()
             raise group.exceptions[0] from None
         except asyncio.CancelledError:
+            await self._give_up_waiting()
             if health and self._last_health and self._on_purpose:
                 await self._report_stopped(next(health), self._last_health)
             raise
+
+    async def _follow_contracts(self) -> None:
+        """Subscribe to new contracts, and parse messages that waited for them."""
+        async for contracts in self._contracts.reloads():
+            self._feed.listen_to(contracts.listed)
+            await self._intake.renew(contracts.known)
+
+    async def _give_up_waiting(self) -> None:
+        """Send messages of unknown contracts to the dead letters."""
+        with contextlib.suppress(TimeoutError):  # a full journal must not keep it from ending
+            async with asyncio.timeout(_SAY_S):
+                await self._intake.renew(self._contracts.known)
 
     async def _look_for_sinks(self) -> None:
         """Note a warning if no sink reads the topic."""
@@ -291,7 +343,7 @@ class Producer:
                 ts=time.time_ns() // 1000,
                 exchange=self._venue.name,
                 source=feed.source,
-                completeness=completeness,
+                completeness=limit_completeness(self._contracts.listed, completeness),
                 connected=feed.connected,
                 messages=feed.frames - before.frames,
                 gaps=feed.gaps - before.gaps,
@@ -300,9 +352,12 @@ class Producer:
                 queued=kafka.queued + kafka.in_flight,
                 passed=skipped.total(),
                 too_old=skipped[SkipReason.OLD],
+                **_describe_contracts(self._contracts.listed),
             )
 
     def _state(self, feed: FeedStats, kafka: PublisherStats) -> FeedState:
+        if self._refusal:
+            return FeedState.FAILED
         if self._task is None:
             return FeedState.STOPPED
         if self._task.done():
@@ -316,7 +371,7 @@ class Producer:
 
     def _failure(self) -> str:
         failed = self._task and self._task.done() and not self._task.cancelled()
-        return str(self._task.exception()) if self._task and failed else ""
+        return str(self._task.exception()) if self._task and failed else self._refusal
 
     def _rate(self, sent: int) -> float:
         now = time.monotonic()
@@ -325,6 +380,19 @@ class Producer:
             self._samples.popleft()
         then, before = self._samples[0]
         return (sent - before) / (now - then) if now > then else 0.0
+
+
+def _describe_contracts(listed: Instruments) -> dict[str, Any]:
+    """Return the fields of feed health about the contracts; none if the caller gave them."""
+    if not isinstance(listed, ListedInstruments):
+        return {}
+    age = (datetime.now(UTC) - listed.as_of).total_seconds()
+    fault = listed.fault[:_FAULT].encode("ascii", "replace").decode()
+    return {
+        "contracts": str(listed.origin),
+        "contracts_age": None if listed.origin is Origin.NAMES else age,
+        "contracts_fault": fault or None,
+    }
 
 
 def _lag_s(record: Record | None) -> float | None:
@@ -359,14 +427,19 @@ async def run(
 ) -> None:
     """Run producers until SIGINT, SIGTERM or a failure, then deliver queued messages.
 
-    ``show`` gets their statuses twice a second and at the end. Raises the error of a failed
-    producer; the feeds of the other producers then stay expected.
+    A producer whose feed fails is started again, with a pause that doubles, as long as another has
+    not failed. ``show`` gets their statuses twice a second and at the end. Raises the error of a
+    failed producer; the feeds of the other producers then stay expected.
     """
     on_purpose = False
+    failed: set[Producer] = set()
     with waiting.catch_signals() as ended:
+        works = [
+            asyncio.create_task(_keep_running(producer, failed, len(producers)))
+            for producer in producers
+        ]
         try:
-            await _all(producer.start() for producer in producers)
-            while all(producer.is_running for producer in producers):
+            while not any(work.done() for work in works):
                 if show:
                     show([producer.status() for producer in producers])
                 if await waiting.wait(_SHOW_S, ended):
@@ -376,11 +449,48 @@ async def run(
             on_purpose = True
             raise
         finally:
+            await _end(works)
             try:
-                await _all(producer.stop(on_purpose=on_purpose) for producer in producers)
+                await _all(_stop(producer, on_purpose=on_purpose) for producer in producers)
             finally:
                 if show:
                     show([producer.status() for producer in producers])
+    for work in works:
+        if not work.cancelled() and (failure := work.exception()):
+            raise failure
+
+
+async def _keep_running(producer: Producer, failed: set[Producer], number: int) -> None:
+    """Run one of ``number`` producers; start it again after a failure while another runs."""
+    failures = 0
+    while True:
+        try:
+            await producer.start()
+            failed.discard(producer)
+            await producer.wait()
+        except FeedError as error:
+            failures += 1
+            failed.add(producer)
+            if len(failed) == number:
+                raise
+            pause = waiting.pause_s(failures, _RESTART_S, _LONGEST_RESTART_S)
+            _LOG.warning("%s; the others go on, next attempt in %g s", error, pause)
+            await asyncio.sleep(pause)
+            await _stop(producer, on_purpose=False)
+        else:
+            return
+
+
+async def _stop(producer: Producer, *, on_purpose: bool) -> None:
+    """Stop a producer, also one whose feed failed."""
+    with contextlib.suppress(FeedError):  # its failure was reported
+        await producer.stop(on_purpose=on_purpose)
+
+
+async def _end(works: Sequence[asyncio.Task[None]]) -> None:
+    for work in works:
+        work.cancel()
+    await asyncio.wait(works)
 
 
 async def _all(works: Iterable[Awaitable[None]]) -> None:

@@ -7,7 +7,7 @@ the snapshot that ships beside the parsers is used: it has the main contracts on
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -15,12 +15,14 @@ from pathlib import Path
 
 import httpx
 import msgspec
+from msgspec.structs import replace
 
 from liq.common import files, http
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import FeedError, RejectedMessage
-from liq.ingest.venues.base import Instrument, Listing, Venue
+from liq.ingest.venues.base import Instrument, Instruments, Listing, Venue
+from liq.records.model import Completeness, Liquidation, Record
 
 FRESH = timedelta(hours=6)
 _TIMEOUT_S = 10.0  # for a page
@@ -77,17 +79,49 @@ def load(venue: Venue, settings: Settings | None = None) -> ListedInstruments:
     settings = settings or current_settings()
     if venue.listing is None:
         return ListedInstruments(venue.chosen(settings), Origin.NAMES, now)
-    file = settings.cache / "instruments" / f"{venue.name}.json"
-    cached = _read(file)
+    cached = _read(_locate(venue, settings))
     if cached and now - cached.as_of < FRESH:
         return ListedInstruments(cached.instruments, Origin.CACHE, cached.as_of)
     try:
         instruments = fetch(venue)
     except FeedError as error:
         return _load_without_venue(venue, cached, error)
-    with contextlib.suppress(OSError):  # a full disk: the answer is good without a cache
-        _write(file, _Kept(f"contracts of {venue.name}", now, instruments))
+    _cache(venue, instruments, now, settings)
     return ListedInstruments(instruments, Origin.REST, now)
+
+
+def reload(
+    venue: Venue, known: ListedInstruments, settings: Settings | None = None
+) -> ListedInstruments:
+    """Request the contracts again, whatever the cache has; cache a good answer.
+
+    Returns ``known``, with the fault, while the venue is away. Blocks for a minute at most.
+    """
+    now = datetime.now(UTC)
+    try:
+        instruments = fetch(venue)
+    except FeedError as error:
+        return ListedInstruments(known.values(), known.origin, known.as_of, str(error))
+    _cache(venue, instruments, now, settings or current_settings())
+    return ListedInstruments(instruments, Origin.REST, now)
+
+
+def limit_completeness(instruments: Instruments, completeness: Completeness) -> Completeness:
+    """Return how complete a feed with these contracts is: the snapshot lacks most of a venue's."""
+    is_snapshot = getattr(instruments, "origin", None) is Origin.SNAPSHOT
+    return Completeness.SAMPLED if is_snapshot else completeness
+
+
+def limit_records(records: Sequence[Record], instruments: Instruments) -> Sequence[Record]:
+    """Return the records, as complete as a feed with these contracts is."""
+    if getattr(instruments, "origin", None) is not Origin.SNAPSHOT:
+        return records
+    return [
+        replace(one, completeness=limit_completeness(instruments, one.completeness))
+        if isinstance(one, Liquidation)
+        else one
+        for one in records
+    ]
 
 
 def load_snapshot(venue: Venue) -> ListedInstruments | None:
@@ -137,6 +171,17 @@ def _load_without_venue(venue: Venue, cached: _Kept | None, error: FeedError) ->
         raise error
     snapshot.fault = str(error)
     return snapshot
+
+
+def _locate(venue: Venue, settings: Settings) -> Path:
+    return settings.cache / "instruments" / f"{venue.name}.json"
+
+
+def _cache(
+    venue: Venue, instruments: list[Instrument], as_of: datetime, settings: Settings
+) -> None:
+    with contextlib.suppress(OSError):  # a full disk: the answer is good without a cache
+        _write(_locate(venue, settings), _Kept(f"contracts of {venue.name}", as_of, instruments))
 
 
 def _read(file: Path) -> _Kept | None:

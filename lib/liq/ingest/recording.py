@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated
 
 import msgspec
 
@@ -26,8 +26,8 @@ from liq.common import waiting
 from liq.common.forks import Private, in_child
 from liq.config import Settings
 from liq.errors import RecordingError
+from liq.ingest.contracts import Contracts
 from liq.ingest.feed import Feed, FeedStats
-from liq.ingest.instruments import load
 from liq.ingest.venues import build_url, find_venue
 from liq.records.model import Source
 
@@ -35,6 +35,8 @@ SUFFIX = ".jsonl.gz"
 _FLUSH_S = 1.0
 _SHOW_S = 0.5
 _RETRY_S = 5.0
+_LONGEST_LINE = 64 * 1024 * 1024  # bytes: a frame has a megabyte, a bomb no end
+_YEAR_10000 = 253_402_300_800_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class RecordedFrame(msgspec.Struct, frozen=True, gc=False):
 class _Line(msgspec.Struct, omit_defaults=True, gc=False):
     venue: str
     source: Source
-    recv_ts: int
+    recv_ts: Annotated[int, msgspec.Meta(ge=0, lt=_YEAR_10000)]
     text: str | None = None
     base64: bytes | None = None
 
@@ -242,11 +244,13 @@ async def record(
     """
     recorders = {name: Recorder(folder, name) for name in venues}
     with waiting.catch_signals() as ended:
+        contracts = {name: Contracts(find_venue(name), settings) for name in venues}
         feeds = {
-            name: await _create_feed(name, recorder, url, settings)
+            name: await _create_feed(name, recorder, url, contracts[name])
             for name, recorder in recorders.items()
         }
         tasks = [asyncio.create_task(feed.run()) for feed in feeds.values()]
+        following = [asyncio.create_task(_follow(contracts[name], feeds[name])) for name in feeds]
         try:
             while not (await waiting.wait(_SHOW_S, ended) or any(task.done() for task in tasks)):
                 for recorder in recorders.values():
@@ -258,19 +262,30 @@ async def record(
                     }
                 )
         finally:
-            failures = await _cancel_all(tasks)
+            failures = await _cancel_all([*tasks, *following])
             for recorder in recorders.values():
                 recorder.close()
     for failure in failures:
         raise failure
 
 
-async def _create_feed(name: str, recorder: Recorder, url: str, settings: Settings | None) -> Feed:
+async def _create_feed(name: str, recorder: Recorder, url: str, contracts: Contracts) -> Feed:
     async def write(raw: bytes, recv_ts: int, source: Source) -> None:
         recorder.write(raw, recv_ts, source)
 
-    instruments = await asyncio.to_thread(load, find_venue(name), settings)
-    return Feed(find_venue(name), write, build_url(name, url), instruments)
+    await contracts.load()
+    return Feed(
+        find_venue(name),
+        write,
+        build_url(name, url),
+        contracts.listed,
+        reconnected=contracts.request,
+    )
+
+
+async def _follow(contracts: Contracts, feed: Feed) -> None:
+    async for reloaded in contracts.reloads():
+        feed.listen_to(reloaded.listed)
 
 
 async def _cancel_all(tasks: Sequence[asyncio.Task[None]]) -> list[BaseException]:
@@ -347,7 +362,9 @@ def _build_line(venue: str, raw: bytes, recv_ts: int, source: Source) -> _Line:
 def _read_whole_lines(file: IO[bytes]) -> Iterator[bytes]:
     try:
         with gzip.GzipFile(fileobj=file) as lines:
-            for line in lines:
+            while line := lines.readline(_LONGEST_LINE):
+                if len(line) == _LONGEST_LINE:
+                    raise gzip.BadGzipFile(f"a line has {_LONGEST_LINE:,} bytes or more")
                 if line.endswith(b"\n"):
                     yield line
     except EOFError:

@@ -26,19 +26,23 @@ _TIMES = ("ts", "recv_ts")
 _SHOWS = {
     None: "prices, every one",
     Completeness.FULL: "every liquidation",
-    Completeness.THROTTLED: "at most one a second a contract: sums are lower bounds",
+    Completeness.THROTTLED: "at most one a second of a contract or side: sums are lower bounds",
     Completeness.SAMPLED: "some of its liquidations: sums are lower bounds",
 }
+_FULL_IN_PART = "every liquidation of the contracts that it covers"
 
 
 class _Example(msgspec.Struct):
+    """A venue's message; ``others`` are its messages of another shape."""
+
     recv_ts: int
     message: msgspec.Raw
+    others: list[msgspec.Raw] = []
 
 
 def list_venues() -> "pd.DataFrame":
-    """Return all feeds: ``venue``, ``completeness``, what it ``shows``, ``price_kind`` (its
-    example's), ``documentation`` (a URL). A feed of prices has no completeness.
+    """Return all feeds: ``venue``, ``completeness``, what it ``shows``, what is ``not_covered``,
+    ``price_kind`` (its example's), ``documentation`` (a URL). A feed of prices has no completeness.
     """
     import pandas as pd  # noqa: PLC0415 - importing this module stays quick
 
@@ -47,8 +51,11 @@ def list_venues() -> "pd.DataFrame":
         record = _parse(name, "", None)[0]
         kind = getattr(record, "price_kind", None) or getattr(record, "kind", "")
         shows = _SHOWS[feed.completeness]
-        rows.append((name, str(feed.completeness or ""), shows, str(kind), feed.documentation))
-    columns = ["venue", "completeness", "shows", "price_kind", "documentation"]
+        if feed.completeness is Completeness.FULL and feed.not_covered:
+            shows = _FULL_IN_PART
+        completeness, left_out = str(feed.completeness or ""), feed.not_covered
+        rows.append((name, completeness, shows, left_out, str(kind), feed.documentation))
+    columns = ["venue", "completeness", "shows", "not_covered", "price_kind", "documentation"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -57,6 +64,12 @@ def read_example(name: str) -> str:
     return msgspec.json.format(
         bytes(_read_examples()[find_venue(name).name].message), indent=2
     ).decode()
+
+
+def read_shapes(name: str) -> list[bytes]:
+    """Return a message of each documented shape. Raises `ConfigError` for an unknown venue."""
+    example = _read_examples()[find_venue(name).name]
+    return [bytes(message) for message in (example.message, *example.others)]
 
 
 def explain(name: str, raw: str | bytes = "", recv_ts: int | None = None) -> "pd.DataFrame":

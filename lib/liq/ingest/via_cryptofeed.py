@@ -7,7 +7,8 @@ record as from the venue's direct feed. cryptofeed's timeout takes a quiet marke
 connection, so it is off.
 
 An optional extra, ``liq[cryptofeed]``: version 2.4.1 below Python 3.13, else version 3, whose
-licence is AGPL-3.0-or-later. Three routes of 2.4.1 are closed today and are repaired here. Both
+licence is AGPL-3.0-or-later. BitMEX's quanto contracts are skipped, as no price of bitcoin is
+subscribed to. Three routes of 2.4.1 are closed today and are repaired here. Both
 versions poll OKX over REST once a minute.
 """
 
@@ -24,7 +25,7 @@ import msgspec
 from liq.common.compat import CRYPTOFEED
 from liq.errors import ConfigError, FeedError
 from liq.ingest.feed import FeedStats, Handle
-from liq.ingest.venues.base import Venue
+from liq.ingest.venues.base import Instruments, Venue
 from liq.records.model import Source
 
 # a venue's name and cryptofeed's
@@ -71,6 +72,9 @@ class CryptoFeed:
             last_frame=self._last_frame,
             last_error="",
         )
+
+    def listen_to(self, instruments: Instruments) -> None:
+        """Do nothing: cryptofeed subscribes to the contracts that it found itself."""
 
     async def run(self) -> None:
         """Receive until cancelled.

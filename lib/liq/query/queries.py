@@ -124,7 +124,9 @@ def fetch_page(
 
 
 def queries(settings: Settings | None = None) -> Mapping[str, Query]:
-    """Return the queries that can be used. Raises `QueryError` if the file cannot be read.
+    """Return the valid queries of the catalogue by key; `list_queries` returns them as a table.
+
+    Raises `QueryError` if the file cannot be read.
 
     Example:
         >>> liq.queries()["totals"].summary

@@ -297,6 +297,31 @@ def list_skipped(settings: Settings | None = None) -> list[SkippedReports]:
         return [SkippedReports(*row) for row in _query_over_http(sql, settings)]
 
 
+class LoadedContracts(NamedTuple):
+    """The contracts of a feed: their origin and age, and why there are no newer ones."""
+
+    exchange: str
+    completeness: str
+    origin: str
+    age_s: float | None
+    fault: str | None
+
+
+def list_contracts(settings: Settings | None = None) -> list[LoadedContracts]:
+    """Return the contracts of feeds that reported within a minute; takes 10 s at most.
+
+    Raises `QuestDBError`.
+    """
+    settings = settings or current_settings()
+    names = "completeness", "contracts", "contracts_age", "contracts_fault"
+    columns = ", ".join(f"last({name}) AS {name}" for name in names)
+    since = f"ts > dateadd('m', -1, now()) AND contracts != '' AND {FEED_HEALTH.valid_condition}"
+    sql = f"SELECT exchange, {columns} FROM {FEED_HEALTH.table(settings)} WHERE {since}"  # noqa: S608 - our own texts
+    with http.within(_STATE_S):
+        rows = _query_over_http(f"{sql} GROUP BY exchange ORDER BY exchange", settings)
+    return [LoadedContracts(*row) for row in rows]
+
+
 def resume(table: str, settings: Settings | None = None) -> None:
     """Apply a suspended table's, or view's, write-ahead log again. Raises `QuestDBError`."""
     sql = "SELECT 1 FROM materialized_views() WHERE view_name = %s"
@@ -424,7 +449,7 @@ class _Connection(psycopg.Connection[tuple[Any, ...]]):
     expires_at: float
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        """Wait as psycopg does; ``timeout`` is what itself gives, for a cancellation."""
+        """Wait as psycopg does; psycopg itself passes ``timeout``, for a cancellation."""
         left = self.deadline.left
         return super().wait(gen, interval, left if timeout is None else min(timeout, left))
 
@@ -437,7 +462,7 @@ class _Idle(NamedTuple):
     since: float
 
     def is_fit(self, now: float) -> bool:
-        """Return whether it can be used again: QuestDB has not closed it, and it is not too old."""
+        """Return whether the connection can be used again: not closed by QuestDB, not too old."""
         return (
             now < min(self.since + _IDLE_S, self.connection.expires_at)
             and not self.connection.closed
@@ -529,7 +554,7 @@ class _ConnectionLostError(QuestDBAwayError):
 class _FailedInsideError(QuestDBError):
     """QuestDB failed at a statement that works when it is repeated.
 
-    QuestDB 9.3.4 does so in about one of a thousand texts that it runs for the first time.
+    In QuestDB 9.3.4 these are about one in a thousand, when it runs their text for the first time.
     """
 
 

@@ -94,7 +94,7 @@ class View:
         )
 
     def render_sql(self, settings: Settings) -> str:
-        """Return what it selects."""
+        """Return the SELECT that the view stores the rows of."""
         valid = rules.render_valid_condition(self.stream.record)
         odd = f"CASE WHEN {valid} THEN false ELSE true END AS odd"
         return (

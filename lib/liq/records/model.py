@@ -20,14 +20,14 @@ _10000 = 253_402_300_800_000_000
 _DAY = 86_400_000_000
 _LONG = 2**63 - 1  # -(2**63) is QuestDB's null
 
-# A time is of these markets and of what QuestDB can store. How far it may be "ahead" of now, in
-# microseconds, no type can say: `liq.records.rules` does.
+# A time is one that these markets can have and QuestDB can store. How far it may be "ahead" of now,
+# in microseconds, is checked by `liq.records.rules`, since a type cannot.
 Micros = Annotated[int, msgspec.Meta(ge=EARLIEST, lt=_10000, extra={"ahead": _DAY})]
 Long = Annotated[int, msgspec.Meta(ge=-_LONG, le=_LONG)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=_LONG)]
 # bounds of a plausible price or size: sums of many stay finite, and exact in Spark
 LARGEST = 1e18
-# QuestDB takes numbers within 1e-10 of each other for equal, so anything smaller for nothing
+# QuestDB takes numbers within 1e-10 of each other as equal, and so a smaller number as 0
 SMALLEST = 2e-10
 Positive = Annotated[float, msgspec.Meta(ge=SMALLEST, lt=LARGEST)]
 # of single coins, where a base may be 100 million
@@ -47,7 +47,7 @@ class Side(StrEnum):
 
 
 class PriceKind(StrEnum):
-    """What the venue's price means: what was paid, asked, or left of the position.
+    """The meaning of the venue's price.
 
     ``average`` of the fills, ``limit`` of the closing order, ``bankruptcy`` price at which the
     venue takes the position over, or the holder's ``entry`` where a venue publishes nothing else.
@@ -66,7 +66,7 @@ class ReferenceKind(StrEnum):
 
 
 class Completeness(StrEnum):
-    """How much of the venue's liquidations its feed shows."""
+    """How much of the venue's liquidations its feed shows, of the contracts that it covers."""
 
     FULL = "full"
     THROTTLED = "throttled"
@@ -203,7 +203,7 @@ class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unk
     exchange     str         venue key
     source       Source      as of its liquidations
     completeness Completeness how much of its liquidations the feed shows at best
-    connected    bool        whether a connection is open now
+    connected    bool        whether every connection is open now
     messages     int         frames of any kind, since the row before
     gaps         int         times that the last connection was lost, since the row before
     reconnects   int         connections after the first, since the row before
@@ -216,6 +216,9 @@ class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unk
                              clock is fast
     stopped      bool        the last row of a producer that was stopped on purpose: no feed is
                              expected until the next row
+    contracts    str|None    origin of the contracts: REST, cache, stale cache, snapshot, names
+    contracts_age float|None seconds since the venue sent the contracts; null where it sends none
+    contracts_fault Text|None why newer contracts could not be loaded; null when they could
     ============ =========== ================================================================
     """
 
@@ -232,6 +235,9 @@ class FeedHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unk
     passed: Count = 0
     too_old: Count = 0
     stopped: bool = False
+    contracts: Name | None = None
+    contracts_age: Finite | None = None
+    contracts_fault: Annotated[Text, msgspec.Meta(max_length=1_000)] | None = None
 
 
 class Severity(StrEnum):
@@ -254,10 +260,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_
     query     str      key of the query that the rule reads
     measure   str      column of that query
     value     float    what was compared with the threshold, in the column's unit
-    threshold float    the rule's
+    threshold float    the threshold of the rule
     message   Text     what happened, for people
     live      bool     whether all prints that counted came from exchanges
-    subject   str|None of a rule with ``by`` the values that it fired for, joined by ", "
+    subject   str|None the values of a rule's ``by`` columns in this row, joined by ", "
     ========= ======== =====================================================================
     """
 

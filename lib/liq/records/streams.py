@@ -4,6 +4,7 @@ A stream is one `declare` at the end of this module. Settings, topics, tables, s
 placeholders of ``queries.json`` follow from it. `liq.config` lets users rename what is declared.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -30,11 +31,15 @@ from liq.records.model import (
 if TYPE_CHECKING:
     from liq.config import Settings
 
-_KafkaName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
-_TableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+# dots alone would name a folder of Kafka's, or another path of Kafka Connect's REST
+KafkaName = Annotated[str, Field(pattern=r"^\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]*$", max_length=249)]
+# QuestDB takes 127 characters; the names of views and of removed days are longer than the table's
+_TableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+# one underscore, since two end the name in a variable; the prefixes are those of placeholders
+_NAME = re.compile(r"(?!(?:odd|any)(?:_|$))[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 
 _TIMESTAMPS = ("ts", "recv_ts", "to_ts")
-# what is dated otherwise the rules refuse
+# the rules reject a row with a time outside of these bounds
 _DATED = f"ts >= {rules.render_moment(EARLIEST)} AND ts <= dateadd('d', 1, now())"
 _MISDATED = f"(ts < {rules.render_moment(EARLIEST)} OR ts > dateadd('d', 1, now()))"
 
@@ -44,10 +49,20 @@ class StreamSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    topic: _KafkaName
+    topic: KafkaName
     table: _TableName
-    connector: _KafkaName
-    ttl_days: int = Field(0, ge=0, description="days to keep rows; 0: for ever")
+    connector: KafkaName
+    ttl_days: int = Field(0, ge=0, le=36_500, description="days to keep rows; 0: for ever")
+
+    def find_shared(self, other: "StreamSettings") -> str:
+        """Return which setting of ``other`` is the same, though no two streams may share it."""
+        # in QuestDB, tables that differ by case only are the same
+        pairs = {
+            "topic": (self.topic, other.topic),
+            "table": (self.table.lower(), other.table.lower()),
+            "connector": (self.connector, other.connector),
+        }
+        return next((name for name, (one, two) in pairs.items() if one == two), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +206,25 @@ def declare(stream: Stream) -> Stream:
     """Add a stream to `STREAMS`, and return it.
 
     Every process that reads its settings or carries its records must declare it. Streams of liq are
-    declared below. Raises `ConfigError` if another stream has the name or the record.
+    declared below. Raises `ConfigError` if another stream has the name, the record, the topic, the
+    table or the sink, or if the stream cannot be stored.
     """
     for other in STREAMS:
         if other.name == stream.name or other.record is stream.record:
             raise ConfigError(f"stream {stream.name} has the name or the record of {other.name}")
+        if shared := stream.defaults.find_shared(other.defaults):
+            raise ConfigError(f"stream {stream.name} has the {shared} of {other.name}")
+    if not _NAME.fullmatch(stream.name):
+        raise ConfigError(
+            f"{stream.name!r} names no stream: take lower-case letters and digits, with single "
+            "underscores between, and neither odd nor any in front"
+        )
+    if "ts" not in stream.keys or not stream.partition_by:
+        raise ConfigError(f"stream {stream.name} needs ts among its keys, and a partition_by")
+    fields = get_type_hints(stream.record)
+    named = (*stream.keys, *stream.partition_by, *stream.names)
+    if unknown := [name for name in named if name not in fields]:
+        raise ConfigError(f"{stream.record.__name__} has no field {unknown[0]!r}")
     STREAMS.append(stream)
     return stream
 

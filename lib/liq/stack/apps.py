@@ -13,7 +13,6 @@ from liq.stack.service import Service
 SIMULATOR, PRODUCER, DASHBOARD, ALERTS = "simulator", "producer", "dashboard", "alerts"
 SUPERVISOR = "supervisor"
 API, STREAMLIT = EXTRAS = ("api", "streamlit")
-DEFAULT_VENUES = ("binance_usdm",)
 _KEEP_MIB = 256  # of a venue's raw frames, so that the dashboard can show what a print was made of
 
 
@@ -46,12 +45,12 @@ def define_simulator(settings: Settings, rate: float = 5.0) -> Service:
 
 def define_producer(
     settings: Settings,
-    venues: Sequence[str] = DEFAULT_VENUES,
+    venues: Sequence[str] = (),
     *,
     simulated: bool = False,
     prices: bool = True,
 ) -> Service:
-    """Return the producer of ``venues``, the exchanges themselves or simulated ones, and prices.
+    """Return the producer of ``venues`` (none: of all), real or simulated, and of prices.
 
     It keeps recent raw frames, so that the dashboard can show the message behind a print.
     """

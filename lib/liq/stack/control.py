@@ -127,7 +127,7 @@ def end(services: Sequence[Service], settings: Settings, progress: OnEvent = ign
 
 
 def has_died(service: Service) -> bool:
-    """Return True if it ended without being asked to, by its pid file."""
+    """Return True if ``service`` ended without being asked to, by its pid file."""
     return service.pid_file.exists() and not process.find_known(service.pid_file)
 
 

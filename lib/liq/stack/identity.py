@@ -32,6 +32,18 @@ def build_mark(pid_file: Path, definition: str) -> Mapping[str, str]:
     return {_MARK: f"{definition}:{pid_file.absolute()}"}
 
 
+def has_environment(pid: int) -> bool:
+    """Return False while a new process has no environment yet, and so no mark.
+
+    The kernel lets the parent of a spawned process run before it sets that process's environment.
+    """
+    try:
+        process = psutil.Process(pid)
+        return bool(process.environ()) or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:  # it has ended, or is unreadable
+        return True
+
+
 def find_marked() -> Iterator[Marked]:
     """Yield this user's running processes that have a mark, without their children."""
     found = {each.process.pid: each for each in map(_marked, psutil.process_iter()) if each}

@@ -29,6 +29,7 @@ from liq.errors import StackError
 from liq.stack import identity
 
 _POLL = 0.02
+_EXEC_S = 5.0  # until the system has started a program; it takes a millisecond
 _FOLLOW_POLL_S = 0.1  # between looks for new lines of a log
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError)  # what reading a damaged file raises
 _PATIENCE_S = 300.0  # servers may take a minute each to end
@@ -73,6 +74,7 @@ def spawn(
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise
+    poll_until(lambda: identity.has_environment(pid), _EXEC_S, every_s=0.001)
 
 
 def remember(pid: int, *, pid_file: Path, argv: Sequence[str], definition: str = "") -> None:

@@ -150,7 +150,8 @@ def _connect(settings: Settings, jars: Path) -> Service:
 def _plugins(settings: Settings, jars: Path) -> dict[str, object]:
     """Return where Connect finds plugins: ours, and those that the user has put beside the jars.
 
-    Those need not say what they are by the standard means; to look for it takes a while longer.
+    The user's plugins may lack the manifest of a service loader. Connect then scans their classes,
+    which takes longer.
     """
     path = f"{jars / 'plugins'}"
     if not (provider := _provider(settings)):

@@ -1,4 +1,7 @@
-"""What a local service is, as data, and how slow steps report; `liq.stack.control` runs it."""
+"""The definition of a local service, and how slow steps report their progress.
+
+`liq.stack.control` starts and ends services.
+"""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -48,7 +51,7 @@ class Service:
 
     @property
     def pid_file(self) -> Path:
-        """The file that remembers its process."""
+        """The file that names its running process."""
         return self.home / "run" / f"{self.name}.json"
 
     @property

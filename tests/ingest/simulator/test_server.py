@@ -49,7 +49,7 @@ async def test_raw_streams_send_bare_events(target: str, settings: Settings) -> 
     async with Simulator(Schedule(rate=500), settings), client(settings, target) as connection:
         events = await receive(connection, 50)
     assert {event["e"] for event in events} == {"forceOrder"}
-    assert set(events[0]["o"]) == set("sSofqpXlzT") | {"ap"}
+    assert set(events[0]["o"]) == set("sSofqpXlzT") | {"ap", "ps", "st"}
 
 
 @pytest.mark.parametrize("target", [f"/stream?streams={ALL}", f"/market/stream?streams={ALL}"])

@@ -34,7 +34,7 @@ def test_a_given_instrument_wins_over_the_name() -> None:
     "field", ["s", "S", "o", "f", "q", "p", "ap", "l", "z", "T"], ids=lambda name: f"other-{name}"
 )
 def test_orders_that_differ_in_one_raw_field_have_ids_of_their_own(field: str) -> None:
-    other = {"s": "ETHUSDT", "S": "BUY", "o": "MARKET", "f": "GTC", "T": 1568014460894}
+    other = {"s": "ETHUSDT", "S": "BUY", "o": "MARKET", "f": "GTC", "T": 1568014460894, "z": "0.5"}
     (one,), (two,) = (
         parse(order(), {}, RECV),
         parse(order(**{field: other.get(field, "2")}), {}, RECV),
@@ -66,10 +66,19 @@ def test_the_same_order_received_twice_has_one_id() -> None:
         (order(X="NEW_INSURANCE"), "status 'NEW_INSURANCE'"),
         (order(z="0"), "z '0' is no positive number"),
         (order(z="many"), "z 'many'"),
+        (order(z="1.1"), "filled quantity z 1.1 is above the ordered q 1"),
+        (order(q="many"), "q 'many' is no positive number"),
+        (order(q="0.5", X="EXPIRED"), "z 1 is above"),
+        (order(st=3), "unknown kind of contract st 3"),
+        (order(ap="1_000"), "ap '1_000'"),
+        (order(ap="9" * 100_000), "ap '9999"),
+        (order(ap="1e1000000"), "ap '1e1000000'"),
+        (order(s="X" * 97 + "USDT"), "not quoted in a known dollar"),
+        (order(s="\nUSDT"), "not quoted in a known dollar"),
         (order(ap="-1"), "ap '-1'"),
         (order(ap="nan"), "ap 'nan'"),
         (order(ap="1e400"), "ap '1e400'"),
-        (order(ap="1e17", z="1e17"), "notional"),
+        (order(ap="1e17", z="1e17", q="1e17"), "notional"),
         (order(T="1568014460893"), "not the documented JSON"),
         (order(T=1568014460), "no time in milliseconds"),
         (order(T=1568014460893000), "no time in milliseconds"),

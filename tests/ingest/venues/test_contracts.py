@@ -143,6 +143,13 @@ def test_requests_of_a_subscription_to_many_contracts_are_bounded(name: str) -> 
     assert all(len(request) < MOST_IN_A_REQUEST for request in requests)
 
 
+@every_feed
+def test_requests_without_contracts_are_apart_from_those_with_contracts(name: str) -> None:
+    contracts = {f"C{n}USDT": Instrument(f"C{n}USDT", f"C{n}", "USDT") for n in range(450)}
+    once, requests = FEEDS[name].subscribe({}), FEEDS[name].subscribe(contracts)
+    assert FEEDS[name].listing is None or list(requests[: len(once)]) == list(once)
+
+
 @pytest.mark.parametrize("name", LISTED)
 def test_a_listing_gives_its_golden_instruments(name: str) -> None:
     recording = RECORDINGS[name]

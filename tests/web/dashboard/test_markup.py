@@ -161,7 +161,7 @@ def health(**changes: object) -> pd.DataFrame:
         "ts": pd.Timestamp(NOW), "connected": True, "messages": 1200, "gaps": 3,
         "reconnects": 4, "lag_s": 0.0421,
         "max_lag_s": 12.0, "max_queued": 5000, "passed": 1234, "too_old": 77, "stopped": False,
-        "silent": False,
+        "silent": False, "contracts": "REST", "contracts_age_s": 300.0, "contracts_fault": None,
     }  # fmt: skip
     return pd.DataFrame([row | changes])
 
@@ -174,6 +174,11 @@ def test_feeds_are_reported_with_units_and_a_lost_one_apart() -> None:
     lost = markup.render_feeds(health(connected=False, silent=True, lag_s=None, source="simulator"))
     for text in ("disconnected", "liq-feed-down", "<td>-</td>", "<mark>simulator</mark>"):
         assert text in lost
+    assert "REST, 5 min old" in page
+    old = markup.render_feeds(health(contracts="snapshot", contracts_fault="okx <is> away"))
+    assert "snapshot, 5 min old<small>okx &lt;is&gt; away</small>" in old
+    early = markup.render_feeds(health(contracts=None, contracts_age_s=None))
+    assert "<td>-</td>" in early
     ended = markup.render_feeds(health(connected=False, stopped=True))
     assert "stopped" in ended
     assert "liq-feed-down" not in ended

@@ -27,7 +27,8 @@ def venue_share(
 ) -> Spec:
     """Each exchange's share of a bucket's notional in percent, stacked, from ``venue_share``.
 
-    The greatest of the window come first; what has no colour left is one of the others.
+    The exchanges with most notional in the window come first. Those for which no colour is left
+    are summed as "others".
     ``span``, ``gaps`` and ``badge`` as in `bars`.
 
     Example:

@@ -1,4 +1,4 @@
-"""When which feed was connected."""
+"""The chart of when each feed was connected."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -206,7 +206,7 @@ def compute_cascades(
 def compute_sums(
     files: Files, *, bucket: int = 60, settings: Settings | None = None
 ) -> pd.DataFrame:
-    """Return sums by contract and ``bucket`` seconds of such files, oldest first.
+    """Return sums by contract and ``bucket`` seconds of exports of ``prints``, oldest first.
 
     Columns as in `liq.records.model.Sums`, ``ts`` as datetime64[us, UTC]. Raises
     like `compute_cascades`.

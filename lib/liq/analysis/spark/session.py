@@ -28,7 +28,7 @@ def start(
 ) -> SparkSession:
     """Start Spark and return its session; ``ui`` serves its pages at 127.0.0.1:4040.
 
-    What it logs goes to ``<home>/logs/spark.log``. Raises `SparkError` when it cannot be started
+    Its log is ``<home>/logs/spark.log``. Raises `SparkError` when it cannot be started
     or this process has one already, and `StackError` when Java or the jars are missing.
     """
     # of frames that Spark hands to pandas, which liq has none of

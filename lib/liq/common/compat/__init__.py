@@ -42,7 +42,12 @@ class Workaround:
     def _installed(self) -> str:
         from importlib import metadata  # noqa: PLC0415 - only an error needs it
 
-        return sys.version.split()[0] if self is PYTHON else metadata.version(self.library)
+        if self is PYTHON:
+            return sys.version.split()[0]
+        try:
+            return metadata.version(self.library)
+        except metadata.PackageNotFoundError:  # e.g. copied, or packed into a program
+            return "of an unknown version"
 
 
 ANYWIDGET = Workaround("anywidget", "0.11.0")

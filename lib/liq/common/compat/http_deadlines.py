@@ -70,7 +70,7 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Opens such connections."""
+    """Opens connections, each as a `_Stream`."""
 
     def __init__(self, backend: httpcore.NetworkBackend, time_left: TimeLeft) -> None:
         self._backend = backend

@@ -21,7 +21,10 @@ class Channel(HTTPChannel):  # type: ignore[misc] # waitress has no types
 
 
 def limit(server: Any) -> None:
-    """Have a server of waitress make such connections. Raises `DependencyError` if it cannot."""
+    """Have a waitress server make each connection a `Channel`.
+
+    Raises `DependencyError` if it cannot.
+    """
     for name in ("request", "last_activity"):
         WAITRESS.get(HTTPChannel, name)
     WAITRESS.get(server, "channel_class")

@@ -1,6 +1,7 @@
 """Binance's side of the forceOrder protocol, USD-M or COIN-M: stream names, requests, messages.
 
-Unlike Binance it shows every liquidation, not the latest in a second, so that it can be fast.
+Unlike Binance it shows every liquidation, not one in a second, so that it can be fast, and on each
+host the orders of that host's kind of contract alone.
 Source: https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams
 """
 
@@ -24,6 +25,9 @@ class _Request(msgspec.Struct):
     id: int | str | None = None
 
 
+_KINDS = {"binance_usdm": 1, "binance_coinm": 2}  # of contracts, which share a stream
+
+
 class Binance(BaseExchange):
     """USD-M or COIN-M contracts, by ``name``."""
 
@@ -42,12 +46,14 @@ class Binance(BaseExchange):
     def row(self, order: Order, time_ms: int) -> bytes:
         """Return the whole event."""
         side = "SELL" if order.closes_long else "BUY"
-        pair = f'"ps":"{order.symbol.partition("_")[0]}",' if self.name == "binance_coinm" else ""
+        kind = _KINDS.get(self.name)
+        pair = order.symbol.partition("_")[0]
+        shared = f',"ps":"{pair}","st":{kind}' if kind else ""
         return (
-            f'{{"e":"forceOrder","E":{time_ms},"o":{{"s":"{order.symbol}",{pair}"S":"{side}",'
+            f'{{"e":"forceOrder","E":{time_ms},"o":{{"s":"{order.symbol}","S":"{side}",'
             f'"o":"LIMIT","f":"IOC","q":"{order.quantity}","p":"{order.limit_price}",'
             f'"ap":"{order.average_price}","X":"FILLED","l":"{order.quantity}",'
-            f'"z":"{order.quantity}","T":{time_ms}}}}}'
+            f'"z":"{order.quantity}","T":{time_ms}{shared}}}}}'
         ).encode()
 
     def malformed(self, number: int, order: Order, time_ms: int) -> bytes:

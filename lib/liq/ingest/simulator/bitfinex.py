@@ -30,11 +30,18 @@ class Bitfinex(BaseExchange):
         return _Session()
 
     def row(self, order: Order, time_ms: int) -> bytes:
-        """Return two rows: one when the liquidation starts, and one when it is matched."""
-        return b"%b,%b" % (
-            _build_position_row(order, time_ms, 0),
-            _build_position_row(order, time_ms, 1),
+        """Return three rows: the liquidation starts, starts with a price, and is matched."""
+        return b",".join(
+            (
+                _build_position_row(order, time_ms, 0, "null"),
+                _build_position_row(order, time_ms, 0, order.limit_price),
+                _build_position_row(order, time_ms, 1, order.limit_price),
+            )
         )
+
+    def price(self, order: Order) -> str:
+        """Return the entry price: the start has no other."""
+        return order.average_price
 
     def malformed(self, _number: int, _order: Order, _time_ms: int) -> bytes:
         """Return a row that every parser rejects."""
@@ -68,10 +75,10 @@ class _Session:
         return [encode([_CHANNEL, "hb"])] if self._subscribed else []
 
 
-def _build_position_row(order: Order, time_ms: int, matched: int) -> bytes:
+def _build_position_row(order: Order, time_ms: int, matched: int, price: str) -> bytes:
     sign = "" if order.closes_long else "-"
     return (
         f'["pos",{number_order(order, time_ms)},{time_ms},null,"{order.symbol}",'
         f"{sign}{order.quantity},"
-        f"{order.average_price},null,{matched},{matched},null,{order.limit_price}]"
+        f"{order.average_price},null,{matched},{matched},null,{price}]"
     ).encode()

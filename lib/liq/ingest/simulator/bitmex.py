@@ -19,7 +19,7 @@ from liq.ingest.simulator.exchange import (
 from liq.ingest.simulator.hawkes import Order
 
 _TABLE = "liquidation"
-_CONTROL = "tradeBin1m"
+_CONTROL = "instrument"
 
 
 class Bitmex(BaseExchange):
@@ -87,8 +87,8 @@ class _Session:
         return [
             _build_change(
                 _CONTROL,
-                "insert",
-                encode([{"timestamp": moment, "symbol": symbol, "close": price(symbol)}]),
+                "update",
+                encode([{"timestamp": moment, "symbol": symbol, "markPrice": price(symbol)}]),
             )
             for symbol in symbols
         ]

@@ -65,7 +65,9 @@ class _Session:
         elif method == "public/test":
             result = {"version": "1.2.26"}
         elif method == "public/subscribe" and isinstance(params, dict):
-            result = self._channels = [str(channel) for channel in params.get("channels", ())]
+            channels = params.get("channels")
+            listed = channels if isinstance(channels, list) else ()
+            result = self._channels = [str(channel) for channel in listed]
         else:
             error = {"code": -32601, "message": "Method not found"}
             return [encode({"jsonrpc": "2.0", "id": message.get("id"), "error": error})]

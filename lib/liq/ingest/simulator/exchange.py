@@ -1,7 +1,8 @@
 """A simulated exchange: its market, and its side of the protocol with each client."""
 
 import json
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from liq.ingest.venues import find_venue
 from liq.ingest.venues.base import Instrument
 
 GetPrice = Callable[[str], float]
+_SETTLED_S = 1.0  # after a client's last request
 
 
 class Event(NamedTuple):
@@ -94,6 +96,29 @@ class BaseExchange:
         return b'{"liquidation":"?"}'
 
 
+class Subscriptions(set[str]):
+    """The contracts that a client subscribes to, with a request for each.
+
+    Liquidations wait until the client has the whole ``market``, or asks for no more.
+    """
+
+    def __init__(self, market: Iterable[str]) -> None:
+        super().__init__()
+        self._market = frozenset(market)
+        self._added = time.monotonic()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no further request is expected."""
+        has_asked = bool(self) and time.monotonic() - self._added > _SETTLED_S
+        return has_asked or self >= self._market
+
+    def add(self, symbol: str) -> None:
+        """Add a contract."""
+        super().add(symbol)
+        self._added = time.monotonic()
+
+
 def load_market(name: str, *, whole: bool) -> tuple[Contract, ...]:
     """Return the contracts that a venue's shipped snapshot and `MARKET` both know."""
     listed = load_snapshot(find_venue(name))
@@ -101,7 +126,7 @@ def load_market(name: str, *, whole: bool) -> tuple[Contract, ...]:
     return tuple(
         _build_contract(instrument, models[instrument.base], whole=whole or instrument.inverse)
         for instrument in (listed.values() if listed else ())
-        if instrument.base in models
+        if instrument.base in models and not instrument.settled_in  # its size varies
     )
 
 
@@ -140,7 +165,7 @@ def decode(request: bytes) -> dict[str, object]:
     """Return a client's JSON object, an empty one for anything else."""
     try:
         message = json.loads(request)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return message if isinstance(message, dict) else {}
 

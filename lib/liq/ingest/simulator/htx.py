@@ -1,10 +1,10 @@
 """HTX's side of ``liquidation_orders``: everything gzipped, pings that must be answered.
 
-Source: https://www.htx.com/en-us/opend/newApiPages/?id=28c34bd5-77ae-11ed-9966-0242ac110003
+Source: https://www.htx.com/en-us/opend/newApiPages/?id=8cb7e25d-77b5-11ed-9966-0242ac110003
 """
 
 import gzip
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from liq.ingest.simulator.exchange import (
     BaseExchange,
@@ -15,13 +15,14 @@ from liq.ingest.simulator.exchange import (
     group_by_symbol,
     join_rows,
 )
-from liq.ingest.simulator.hawkes import Order
+from liq.ingest.simulator.hawkes import Contract, Order
 
 _TOPIC = ".liquidation_orders"
+_ALL = f"public.*{_TOPIC}"
 
 
 class Htx(BaseExchange):
-    """Linear or inverse swaps, by ``name``."""
+    """Linear contracts, or inverse swaps or futures, by ``name``."""
 
     binary = True
     cuts_s = 15.0
@@ -29,7 +30,11 @@ class Htx(BaseExchange):
     def session(self, path: str) -> "_Session":
         """Return the session of a client at ``path``. Raises `ValueError` for an unknown path."""
         self.check(path)
-        return _Session()
+        return _Session({one.symbol: self._find_topic(one) for one in self.market})
+
+    def _find_topic(self, contract: Contract) -> str:
+        coin = contract.base if self.name == "htx_delivery" else contract.symbol
+        return f"public.{coin}{_TOPIC}"
 
     def row(self, order: Order, time_ms: int) -> bytes:
         """Return the JSON of an order: its volume in contracts, and a turnover if it is linear."""
@@ -37,7 +42,7 @@ class Htx(BaseExchange):
         price, size = float(order.limit_price), float(order.quantity) * contract.multiplier
         row = {
             "contract_code": order.symbol,
-            "symbol": order.symbol.partition("-")[0],
+            "symbol": contract.base,
             "direction": "sell" if order.closes_long else "buy",
             "offset": "close",
             "volume": int(order.quantity),
@@ -49,12 +54,13 @@ class Htx(BaseExchange):
 
 
 class _Session:
-    def __init__(self) -> None:
-        self._topic = ""
+    def __init__(self, topics: Mapping[str, str]) -> None:
+        self._topics = topics  # by contract
+        self._subscribed: set[str] = set()
 
     @property
     def is_subscribed(self) -> bool:
-        return bool(self._topic)
+        return bool(self._subscribed)
 
     def greet(self) -> list[bytes]:
         return []
@@ -66,16 +72,21 @@ class _Session:
             return []
         if message.get("op") != "sub" or not topic.endswith(_TOPIC):
             return [_pack({"op": "error", "err-code": 2011, "err-msg": "invalid request"})]
-        self._topic = topic
-        return [_pack({"op": "sub", "cid": message.get("cid"), "topic": topic, "err-code": 0})]
+        answer = {"op": "sub", "cid": message.get("cid"), "topic": topic}
+        if topic in self._subscribed:
+            repeated = {"err-code": 2014, "err-msg": "Repeated subscription."}
+            return [_pack({**answer, **repeated})]
+        self._subscribed.add(topic)
+        return [_pack({**answer, "err-code": 0})]
 
     def liquidations(self, events: Sequence[Event]) -> list[bytes]:
         return [
             gzip.compress(
-                b'{"op":"notify","topic":"public.%b%b","ts":%d,"data":%b}'
-                % (symbol.encode(), _TOPIC.encode(), group[-1].time_ms, join_rows(group))
+                b'{"op":"notify","topic":"%b","ts":%d,"data":%b}'
+                % (self._topics[symbol].encode(), group[-1].time_ms, join_rows(group))
             )
             for symbol, group in group_by_symbol(events).items()
+            if self._subscribed & {_ALL, self._topics[symbol]}
         ]
 
     def control(self, _price: GetPrice, time_ms: int) -> list[bytes]:

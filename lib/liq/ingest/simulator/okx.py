@@ -59,10 +59,12 @@ class _Session:
             return [encode({"event": "error", "code": "60012", "msg": "Invalid request"})]
         return [frame for arg in args for frame in self._subscribe(arg)]
 
-    def _subscribe(self, arg: dict[str, str]) -> list[bytes]:
+    def _subscribe(self, arg: object) -> list[bytes]:
+        if not isinstance(arg, dict):
+            return [encode({"event": "error", "code": "60012", "msg": "Invalid request"})]
         acknowledged = encode({"event": "subscribe", "arg": arg, "connId": "a4d3ae55"})
         if arg.get("channel") == _CONTROL:
-            self._interests.add(arg.get("instId", ""))
+            self._interests.add(str(arg.get("instId", "")))
             return [acknowledged]
         if arg.get("channel") != _CHANNEL:
             return [encode({"event": "error", "code": "60018", "msg": f"Wrong channel: {arg}"})]

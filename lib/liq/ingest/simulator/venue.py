@@ -115,6 +115,7 @@ class SimulatedVenue:
             price = partial(self._orders.price, time_ms=time_ms)
             for connection, session in self.clients.items():
                 self._write(connection, session.control(price, time_ms))
+            self._note_listeners()
 
     async def _close_in_time(self, connection: ServerConnection) -> None:
         if self._schedule.close_after:

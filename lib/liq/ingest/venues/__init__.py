@@ -1,4 +1,4 @@
-"""The venues of liq. A new one is a module with a parser, a recording and a line here.
+"""The venues of liq, one module each; docs/architecture.md says what a new one needs.
 
 `VENUES` are feeds of liquidations, `PRICE_FEEDS` are feeds of prices to compare them with.
 """
@@ -7,16 +7,22 @@ from collections.abc import Sequence
 
 from liq.common.text import match, suggest
 from liq.errors import ConfigError
+from liq.ingest.venues.aster import ASTER
 from liq.ingest.venues.base import Venue
 from liq.ingest.venues.binance import BINANCE_COINM, BINANCE_USDM
 from liq.ingest.venues.binance_mark import BINANCE_USDM_MARK
 from liq.ingest.venues.bitfinex import BITFINEX
+from liq.ingest.venues.bitget import BITGET
 from liq.ingest.venues.bitmex import BITMEX
 from liq.ingest.venues.bybit import BYBIT, BYBIT_INVERSE
 from liq.ingest.venues.deribit import DERIBIT
+from liq.ingest.venues.dydx import DYDX
 from liq.ingest.venues.gate import GATE, GATE_INVERSE
-from liq.ingest.venues.htx import HTX, HTX_INVERSE
+from liq.ingest.venues.htx import HTX, HTX_DELIVERY, HTX_INVERSE
+from liq.ingest.venues.kraken import KRAKEN
+from liq.ingest.venues.lighter import LIGHTER
 from liq.ingest.venues.okx import OKX
+from liq.ingest.venues.orderly import ORDERLY
 
 VENUES = {
     feed.name: feed
@@ -30,9 +36,16 @@ VENUES = {
         DERIBIT,
         HTX,
         HTX_INVERSE,
+        HTX_DELIVERY,
         GATE,
         GATE_INVERSE,
         BITFINEX,
+        BITGET,
+        ASTER,
+        KRAKEN,
+        LIGHTER,
+        DYDX,
+        ORDERLY,
     )
 }
 PRICE_FEEDS = {feed.name: feed for feed in (BINANCE_USDM_MARK,)}

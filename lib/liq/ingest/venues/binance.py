@@ -22,13 +22,16 @@ COIN-M, which adds the pair as ``ps``. An order that is still open is skipped: `
 accumulates, so its last message has all of it. One that expired or was cancelled counts as far as
 it was filled.
 
-Since 2026-06-30 the stream carries both kinds of contract, with ``"st"`` 1 for USD-M and 2 for
-COIN-M: orders of the other kind are skipped, as the other feed has them.
+Since 2026-06-30 the stream carries both kinds of contract on both hosts, with ``"st"`` 1 for USD-M
+and 2 for COIN-M, within ``o`` or beside it. Orders of the other kind are skipped, as the other feed
+has them. Where ``st`` is missing, the form of the contract's name shows the kind. Source:
+https://developers.binance.com/docs/derivatives/coin-margined-futures/Important-CM-UM-Integration-Notice
 
-Traps: at most the latest order a second a contract is shown, so totals are lower bounds. The USD-M
-URL without ``/market`` acknowledges and stays silent since 2026-04-23; COIN-M has no such routes. A
-connection lasts 24 hours. The mark price of BTC, every 3 s, shows that a connection is not dead
-in a quiet market.
+Traps: at most one order within 1000 ms a contract is shown, so totals are lower bounds. In USD-M it
+is the largest, by the documentation of 2026-04-14; COIN-M's page still says the latest. The USD-M
+URL without ``/market`` acknowledges and stays silent since 2026-04-23. The notices name no such
+routes for COIN-M, whose URL without one was alive in 2026-10. A connection lasts 24 hours. The mark
+price of BTC, every 3 s, shows that a connection is not dead in a quiet market.
 """
 
 import re
@@ -45,6 +48,7 @@ from liq.ingest.venues.base import (
     SkipReason,
     Venue,
     convert_ms,
+    is_name,
     parse_positive,
     send_always,
 )
@@ -72,7 +76,8 @@ _SIDES = {"SELL": Side.LONG, "BUY": Side.SHORT}
 _OPEN = frozenset({"NEW", "PARTIALLY_FILLED"})
 _CLOSED = frozenset({"FILLED", "EXPIRED", "EXPIRED_IN_MATCH", "CANCELED"})
 _STATES = _OPEN | _CLOSED
-_KINDS = {1: "binance_usdm", 2: "binance_coinm"}  # by st
+_KINDS: dict[int | str | None, str] = {1: "binance_usdm", 2: "binance_coinm"}  # by st
+_FEEDS = frozenset(_KINDS.values())  # those that share a stream
 _COINM_NAME = re.compile(r".+USD_(PERP|\d{6})")
 
 
@@ -101,6 +106,7 @@ class Frame(msgspec.Struct):
 
     e: str = ""
     o: msgspec.Raw = msgspec.Raw()
+    st: int | str | None = None
     data: "Frame | None" = None
     id: int | str | msgspec.UnsetType | None = msgspec.UNSET
     error: _Error | None = None
@@ -110,24 +116,25 @@ _frame = msgspec.json.Decoder(Frame)
 _order = msgspec.json.Decoder(_Order)
 
 
-def _parse(
+def parse_force_order(
     exchange: str,
     raw: str | bytes,
     instruments: Instruments,
     recv_ts: int,
     source: Source = Source.LIVE,
 ) -> Sequence[Record]:
+    """Parse one frame of ``exchange``, one of Binance's feeds or one with its protocol."""
     frame = decode(_frame, raw)
     event = frame.data or frame
     if event.e != "forceOrder":
         expect_answer(frame, event)
         return []
     order = decode(_order, event.o)
-    if _kind(order) not in (None, exchange):
+    if exchange in _FEEDS and _is_of_other_feed(order, event.st, exchange):
         return skip(SkipReason.OTHER_KIND)
     if why := _not_closed(order):
         return skip(why)
-    contract = _CONTRACTS[exchange](order.s, instruments)
+    contract = _CONTRACTS.get(exchange, build_usdm_contract)(order.s, instruments)
     return [_liquidation(order, exchange, contract, recv_ts, source)]
 
 
@@ -139,11 +146,13 @@ def expect_answer(frame: Frame, event: Frame) -> None:
         raise RejectedMessage("neither an event nor the answer to a request")
 
 
-def _kind(order: _Order) -> str | None:
-    """Return the feed that the order belongs to, by ``st`` or else by the contract's name."""
-    if isinstance(order.st, int):
-        return _KINDS.get(order.st)
-    return _KINDS[2 if _COINM_NAME.fullmatch(order.s) else 1]
+def _is_of_other_feed(order: _Order, event_kind: int | str | None, exchange: str) -> bool:
+    """Return whether an order is the other feed's, by ``st`` or else by the contract's name."""
+    kind = event_kind if order.st is None else order.st
+    feed = _KINDS.get(kind) or _KINDS[2 if _COINM_NAME.fullmatch(order.s) else 1]
+    if feed == exchange and isinstance(kind, int) and kind not in _KINDS:
+        raise RejectedMessage(f"unknown kind of contract st {kind}")
+    return feed != exchange
 
 
 def _not_closed(order: _Order) -> SkipReason | None:
@@ -160,9 +169,10 @@ def _liquidation(
     order: _Order, exchange: str, contract: Instrument, recv_ts: int, source: Source
 ) -> Liquidation:
     price = parse_positive(order.ap, "average price ap")
-    quantity, notional = compute_sizes(
-        contract, parse_positive(order.z, "filled quantity z"), price
-    )
+    filled = parse_positive(order.z, "filled quantity z")
+    if filled > parse_positive(order.q, "ordered quantity q"):
+        raise RejectedMessage(f"filled quantity z {order.z} is above the ordered q {order.q}")
+    quantity, notional = compute_sizes(contract, filled, price)
     return Liquidation(
         ts=convert_ms(order.T),
         recv_ts=recv_ts,
@@ -189,7 +199,8 @@ def build_usdm_contract(symbol: str, instruments: Instruments) -> Instrument:
 
 @lru_cache(maxsize=4096)  # contracts are few, and asked for again and again
 def _read(symbol: str) -> Instrument:
-    pair = symbol.partition("_")[0]  # BTCUSDT_260925 is a delivery contract of BTCUSDT
+    # BTCUSDT_260925 is a delivery contract of BTCUSDT
+    pair = symbol.partition("_")[0] if is_name(symbol) else ""
     for quote in DOLLAR_SUFFIXES:
         base = pair.removesuffix(quote)
         if base and base != pair:
@@ -200,7 +211,6 @@ def _read(symbol: str) -> Instrument:
 
 
 _CONTRACTS: dict[str, Callable[[str, Instruments], Instrument]] = {
-    "binance_usdm": build_usdm_contract,
     "binance_coinm": find_contract,
 }
 
@@ -235,7 +245,7 @@ def _instrument(raw: msgspec.Raw) -> Instrument:
     )
 
 
-parse = partial(_parse, "binance_usdm")
+parse = partial(parse_force_order, "binance_usdm")
 
 BINANCE_USDM = Venue(
     name="binance_usdm",
@@ -252,7 +262,7 @@ BINANCE_COINM = Venue(
     url="wss://dstream.binance.com/ws/!forceOrder@arr",
     completeness=Completeness.THROTTLED,
     documentation="https://developers.binance.com/docs/derivatives/coin-margined-futures",
-    parse=partial(_parse, "binance_coinm"),
+    parse=partial(parse_force_order, "binance_coinm"),
     subscribe=send_always('{"method":"SUBSCRIBE","params":["btcusd_perp@markPrice"],"id":1}'),
     silence=30,
     listing=Listing(urls=("https://dapi.binance.com/dapi/v1/exchangeInfo",), parse=_list),

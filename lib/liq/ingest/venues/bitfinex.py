@@ -16,18 +16,20 @@ Arrays on a numbered channel, several positions a message::
         null,
         112.27]]]         price at which it was taken over, or null
 
-Only starts count: the matches that follow have the same position again, in parts. The price is that
-of the take-over; where there is none (sold in the market) it is the holder's entry price, marked
-``entry``, so that notional is what the position cost, not what it brought.
+A position counts once, by its first row that is a start. Later rows have the same position again:
+matches in parts, and starts with the price of the take-over (2 of 2 liquidations in ccxt's pull
+request 20989 have a row without a price, then one with, 1 to 5 ms apart). aggr-server counts starts
+without a price alone, tardis-node counts all starts. The price is the one of the take-over; if the
+first row has none, it is the holder's entry price, marked ``entry``. Notional then is what the
+position cost, not what it brought.
 
 Traps: the sign is the position's, not an order's. Many pairs are quoted in BTC or euros: those are
-rejected. UST is Tether (USDT); a derivative is called F0, as in tBTCF0:USTF0.
+counted as skipped. UST is Tether (USDT); a derivative is called F0, as in tBTCF0:USTF0.
 
 The venue sends ``[channel, "hb"]`` every 15 s on a quiet channel.
 """
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 
 import msgspec
 
@@ -44,11 +46,15 @@ from liq.ingest.venues.base import (
 )
 from liq.ingest.venues.canonical import (
     Context,
+    Number,
     RawLiquidation,
     build_records,
     decode,
+    make_decoder,
     parse_listing,
+    remember,
     split_array,
+    split_rows,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -59,16 +65,16 @@ _START = 0
 class _Row(msgspec.Struct, array_like=True):
     kind: str
     position: int
-    mts: Decimal
+    mts: Number
     _3: msgspec.Raw
     pair: str
-    amount: Decimal
-    entry_price: Decimal
+    amount: Number
+    entry_price: Number
     _7: msgspec.Raw
     is_match: int
     is_market_sold: int
     _10: msgspec.Raw
-    price_acquired: Decimal | None = None
+    price_acquired: Number | None = None
 
 
 class _Push(msgspec.Struct, array_like=True):
@@ -84,21 +90,50 @@ class _Event(msgspec.Struct):
 
 _push = msgspec.json.Decoder(_Push)
 _event = msgspec.json.Decoder(_Event)
-_row = msgspec.json.Decoder(_Row)
+_row = make_decoder(_Row)
+
+
+class _Parser:
+    """The parser of one feed: it remembers the positions that it has counted."""
+
+    def __init__(self) -> None:
+        self._counted: dict[tuple[int, str], None] = {}
+
+    def __call__(
+        self, raw: str | bytes, instruments: Instruments, recv_ts: int, source: Source = Source.LIVE
+    ) -> Sequence[Record]:
+        rows = _split(raw)
+        context = Context(BITFINEX.name, Completeness.FULL, instruments, recv_ts, source)
+        return build_records(rows, self._read, context)
+
+    def _read(self, raw: msgspec.Raw) -> Iterator[RawLiquidation | SkipReason]:
+        row = decode(_row, raw)
+        if row.kind != "pos":
+            raise RejectedMessage(f"unknown kind {row.kind!r} of status")
+        position = row.position, row.pair
+        if row.is_match != _START or position in self._counted:
+            yield SkipReason.FOLLOW_UP
+            return
+        yield _read_start(row)
+        remember(self._counted, position, None)  # not if it was rejected
 
 
 def parse(
     raw: str | bytes, instruments: Instruments, recv_ts: int, source: Source = Source.LIVE
 ) -> Sequence[Record]:
     """Parse one frame: units are in the module, the contract in `liq.ingest.venues.base.Parse`."""
+    return _Parser()(raw, instruments, recv_ts, source)
+
+
+def _split(raw: str | bytes) -> Sequence[msgspec.Raw]:
+    """Return the rows of a frame."""
     if raw[:1] in ("{", b"{"):
         _expect_answer(decode(_event, raw))
         return []
     push = decode(_push, raw)
     if bytes(push.rows) == b'"hb"':
         return []
-    context = Context(BITFINEX.name, Completeness.FULL, instruments, recv_ts, source)
-    return build_records(split_array(push.rows), _read, context)
+    return split_rows(push.rows)
 
 
 def _expect_answer(answer: _Event) -> None:
@@ -106,16 +141,10 @@ def _expect_answer(answer: _Event) -> None:
         raise RejectedMessage(f"the venue refused a request: {answer.code} {answer.msg}")
 
 
-def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation | SkipReason]:
-    row = decode(_row, raw)
-    if row.kind != "pos":
-        raise RejectedMessage(f"unknown kind {row.kind!r} of status")
-    if row.is_match != _START:
-        yield SkipReason.FOLLOW_UP
-        return
+def _read_start(row: _Row) -> RawLiquidation:
     price, price_kind = _price(row)
     amount = str(row.amount)
-    yield RawLiquidation(
+    return RawLiquidation(
         symbol=row.pair,
         ts=convert_ms(int(row.mts)),
         side=Side.LONG if row.amount > 0 else Side.SHORT,
@@ -127,7 +156,7 @@ def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation | SkipReason]:
     )
 
 
-def _price(row: _Row) -> tuple[Decimal, PriceKind]:
+def _price(row: _Row) -> tuple[Number, PriceKind]:
     if row.price_acquired is None:
         return row.entry_price, PriceKind.ENTRY
     return row.price_acquired, PriceKind.BANKRUPTCY
@@ -156,6 +185,8 @@ BITFINEX = Venue(
     completeness=Completeness.FULL,
     documentation="https://docs.bitfinex.com/reference/ws-public-status",
     parse=parse,
+    stateful_parser=_Parser,
+    not_covered="pairs that are not quoted in dollars, counted as skipped",
     subscribe=send_always('{"event":"subscribe","channel":"status","key":"liq:global"}'),
     listing=Listing(
         urls=("https://api-pub.bitfinex.com/v2/conf/pub:list:pair:margin,pub:list:pair:futures",),

@@ -1,6 +1,7 @@
 """Bybit derivatives: ``allLiquidation.SYMBOL``, every liquidation of a contract.
 
 Source: https://bybit-exchange.github.io/docs/v5/websocket/public/all-liquidation
+Contracts: https://bybit-exchange.github.io/docs/v5/market/instrument
 Batches of up to half a second, one contract a message::
 
     {"topic": "allLiquidation.ROSEUSDT", "type": "snapshot", "ts": 1739502303204, "data": [{
@@ -12,8 +13,11 @@ Batches of up to half a second, one contract a message::
 
 Traps: ``S`` is the position, the opposite of most venues' order side. Every message is of type
 "snapshot", yet all are new. There is no topic for all contracts: each one is subscribed to. The old
-topic ``liquidation.SYMBOL`` is deprecated, it showed one order a second. Nothing names a
+topic ``liquidation.SYMBOL`` is deprecated, it showed one order a second. The topics of a connection
+have 21,000 characters at most, so contracts are spread over several. A request that names a
+contract which is gone is refused whole. Nothing names a
 liquidation: two that are alike in all four fields are two within a message, one in two messages.
+Pre-market contracts are liquidated too; the venue lists them only if asked for PreLaunch.
 
 A candle of BTC, pushed at least once a minute, shows that a connection is not dead in a quiet
 market. Bybit drops a client that does not ping every 20 s.
@@ -26,6 +30,7 @@ import msgspec
 
 from liq.errors import RejectedMessage
 from liq.ingest.venues.base import (
+    Capacity,
     Heartbeat,
     Instrument,
     Instruments,
@@ -42,13 +47,15 @@ from liq.ingest.venues.canonical import (
     parse_listing,
     read_side,
     split_array,
+    split_rows,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
 _SIDES = {"Buy": Side.LONG, "Sell": Side.SHORT}
 _TOPIC = "allLiquidation."
 _CONTROL = "kline."
-_BATCH = 200  # topics in one request: the venue allows 21,000 characters
+_BATCH = 200  # topics in one request
+_CHARACTERS = 20_000  # of topics, over one connection: 21,000 less the control stream and brackets
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -83,7 +90,7 @@ def _parse(
     frame = decode(_frame, raw)
     if frame.topic.startswith(_TOPIC):
         context = Context(exchange, Completeness.FULL, instruments, recv_ts, source)
-        return build_records(split_array(frame.data), _read, context)
+        return build_records(split_rows(frame.data), _read, context)
     if not frame.success:
         raise RejectedMessage(f"the venue refused a request: {frame.ret_msg}")
     if not (frame.op or frame.topic.startswith(_CONTROL)):
@@ -106,9 +113,14 @@ def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
 
 
 def _subscribe(control: str, instruments: Instruments) -> Sequence[str]:
-    topics = [control, *(_TOPIC + symbol for symbol in instruments)]
+    topics = [_TOPIC + symbol for symbol in instruments]
     batches = (topics[start : start + _BATCH] for start in range(0, len(topics), _BATCH))
-    return [_encode({"op": "subscribe", "args": batch}) for batch in batches]
+    return [_encode({"op": "subscribe", "args": batch}) for batch in ([control], *batches)]
+
+
+def _measure(symbol: str) -> int:
+    """Return the characters of a contract's topic, its quotes and its comma in ``args``."""
+    return len(_TOPIC) + len(symbol) + len('"",')
 
 
 def _encode(request: dict[str, object]) -> str:
@@ -123,7 +135,7 @@ class _Contract(msgspec.Struct, rename="camel"):
 
 class _Result(msgspec.Struct, rename="camel"):
     list: msgspec.Raw
-    next_page_cursor: str = ""
+    next_page_cursor: str | None = None
 
 
 class _Page(msgspec.Struct):
@@ -154,12 +166,14 @@ def _venue(name: str, category: str, control: str, *, inverse: bool) -> Venue:
         documentation="https://bybit-exchange.github.io/docs/v5/websocket/public/all-liquidation",
         parse=partial(_parse, name),
         subscribe=partial(_subscribe, control),
+        capacity=Capacity(_CHARACTERS, _measure),
         heartbeat=Heartbeat(seconds=20, frame=_encode({"op": "ping"})),
         silence=90,
         listing=Listing(
-            urls=(
+            urls=tuple(
                 "https://api.bybit.com/v5/market/instruments-info"
-                f"?category={category}&status=Trading&limit=1000",
+                f"?category={category}&status={status}&limit=1000"
+                for status in ("Trading", "PreLaunch")
             ),
             parse=partial(_list, inverse=inverse),
         ),

@@ -7,13 +7,23 @@ impossible values.
 
 import contextlib
 import math
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from decimal import Decimal
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from liq.errors import RejectedMessage
-from liq.ingest.venues.base import Instrument, Instruments, Parsed, SkipReason, is_storable
+from liq.ingest.venues.base import (
+    Instrument,
+    Instruments,
+    Parsed,
+    SkipReason,
+    is_decimal,
+    is_name,
+    is_storable,
+)
 from liq.records.model import (
     Completeness,
     Liquidation,
@@ -24,15 +34,35 @@ from liq.records.model import (
     hash_fields,
 )
 
+MOST_ROWS = 2_500  # rows of a frame that are read: several times what any venue sends
+MOST_BYTES = 1_048_576  # of a frame's content: a websocket's limit, for what is packed in it too
+_MOST_REASONS = 5  # of rejected rows that are named
+_MOST_INTEGER = 10**25
+
 _array = msgspec.json.Decoder(list[msgspec.Raw])
+# An array's first elements: msgspec skips what is beyond the fields of a struct, but makes an
+# object of each element of a list, half a million in a frame of 1 MB.
+_first_rows = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "_FirstRows",
+        [(f"row_{number}", msgspec.Raw, msgspec.Raw()) for number in range(MOST_ROWS + 1)],
+        array_like=True,
+        gc=False,
+    )
+)
+
+_REMEMBERED = 10_000  # of a venue's latest orders or positions
 
 T = TypeVar("T")
+Key = TypeVar("Key")
 Row = TypeVar("Row")
 
-# a dollar-pegged quote counts as a dollar; a contract quoted in anything else has no USD notional
+# a dollar-pegged quote counts as a dollar; a contract quoted in anything else has no USD notional,
+# so its liquidations are skipped
 DOLLARS = frozenset({"USD", "USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USDE", "USD1"})
 # those that end names as BTCUSDT; TUSD is none, as it would make DOTUSD a contract of DO
 DOLLAR_SUFFIXES = ("USDT", "USDC", "FDUSD", "BUSD", "USD1")
+HISTORY = 600_000_000  # microseconds: an older report was made before we subscribed
 _TOLERANCE = 0.01  # between a venue's own notional and ours: a wrong contract size is off by more
 
 
@@ -65,6 +95,24 @@ class Context(NamedTuple):
     source: Source
 
 
+class Number(Decimal):
+    """A number of a venue's row, JSON's or a text, bounded before it was converted."""
+
+
+def make_decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    """Return a decoder of JSON for a struct that has `Number` fields."""
+    return msgspec.json.Decoder(kind, dec_hook=_read_number, float_hook=str)
+
+
+def _read_number(_kind: type, value: Any) -> Number:
+    """Return a bounded number. msgspec reports a `ValueError` as a `ValidationError`."""
+    if type(value) is int and -_MOST_INTEGER < value < _MOST_INTEGER:
+        return Number(value)
+    if type(value) is str and is_decimal(value):
+        return Number(value)
+    raise ValueError("Expected a decimal number of bounded length")
+
+
 def decode(decoder: msgspec.json.Decoder[T], raw: str | bytes | msgspec.Raw) -> T:
     """Decode JSON; reject any shape but the documented one."""
     try:
@@ -76,6 +124,28 @@ def decode(decoder: msgspec.json.Decoder[T], raw: str | bytes | msgspec.Raw) -> 
 def split_array(raw: bytes | msgspec.Raw) -> list[msgspec.Raw]:
     """Return the elements of a JSON array, each to be decoded, or rejected, by itself."""
     return decode(_array, raw)
+
+
+def split_rows(raw: bytes | msgspec.Raw) -> Sequence[msgspec.Raw]:
+    """Return the rows of a frame as `split_array` does, of too many the first ``MOST_ROWS + 1``."""
+    if bytes(raw).count(b",") < MOST_ROWS:
+        return decode(_array, raw)
+    rows: Sequence[msgspec.Raw] = msgspec.structs.astuple(decode(_first_rows, raw))
+    return [row for row in rows if bytes(row)]
+
+
+def inflate(raw: bytes, most: int = MOST_BYTES) -> bytes:
+    """Return the content of a gzipped frame; reject a broken one, and one of ``most`` bytes."""
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        content = stream.decompress(raw, most)
+    except zlib.error as error:
+        raise RejectedMessage(f"no gzip: {error}") from error
+    if len(content) >= most:
+        raise RejectedMessage(f"the gzip has {most:,} bytes or more")
+    if not stream.eof or stream.unused_data:
+        raise RejectedMessage("the gzip is cut off, or followed by other bytes")
+    return content
 
 
 def read_side(sides: Mapping[str, Side], raw_side: str) -> Side:
@@ -96,7 +166,9 @@ def find_contract(symbol: str, instruments: Instruments) -> Instrument:
     """Return a listed contract; reject an unknown one, and one that is not quoted in dollars."""
     contract = instruments.get(symbol)
     if contract is None:
-        raise RejectedMessage(f"unknown contract {symbol!r}: its size is not guessed")
+        raise RejectedMessage(
+            f"unknown contract {symbol!r}: its size is not guessed", unknown=[symbol]
+        )
     if contract.quote not in DOLLARS:
         raise RejectedMessage(f"{symbol!r} is quoted in {contract.quote}, which is no dollar")
     return contract
@@ -122,31 +194,43 @@ def parse_listing(
     for row in rows:
         with contextlib.suppress(RejectedMessage):
             instrument = read(row)
-            if 0 < instrument.multiplier < math.inf:
+            names = (instrument.symbol, instrument.base, instrument.quote)
+            if 0 < instrument.multiplier < math.inf and all(map(is_name, names)):
                 found.append(instrument)
     return found
 
 
 def build_records(
-    rows: Iterable[Row],
+    rows: Iterable[Row | RejectedMessage],
     read: Callable[[Row], Iterable[RawLiquidation | SkipReason]],
     context: Context,
 ) -> Sequence[Record]:
     """Return the liquidations of a message's rows.
 
-    ``read`` yields the liquidations of a row, or the reason why it is skipped.
+    ``read`` yields the liquidations of a row, or the reason why it is skipped. A row that could not
+    be found in the message is given as its `RejectedMessage`.
 
     Equal rows of a message are different liquidations: two positions of one size can be closed in
     one millisecond. So the second equal row is numbered and gets its own id. An invalid row rejects
-    only itself; `RejectedMessage.accepted` holds the records of valid rows.
+    only itself, also by a fault of ``read``; `RejectedMessage.accepted` holds the records of valid
+    rows. Rows beyond ``MOST_ROWS`` are rejected unread, so that a frame takes a bounded time.
     """
     accepted: list[Record] = []
     passed: dict[SkipReason, int] = {}
     reasons: list[str] = []
+    unknown: set[str] = set()
     seen: dict[tuple[str, ...], int] = {}  # a Counter takes a microsecond to make
-    for row in rows:
+    for number, row in enumerate(rows):
+        if number == MOST_ROWS:
+            reasons.append(f"more than {MOST_ROWS:,} rows in a message")
+            break
+        if isinstance(row, RejectedMessage):
+            reasons.append(str(row))
+            continue
         try:
             for report in read(row):
+                if not isinstance(report, SkipReason) and _is_foreign(report, context):
+                    report = SkipReason.NOT_IN_DOLLARS  # noqa: PLW2901 - it stays a report
                 if isinstance(report, SkipReason):
                     passed[report] = passed.get(report, 0) + 1
                     continue
@@ -155,10 +239,33 @@ def build_records(
                 seen[report.raw] = repeat + 1
         except RejectedMessage as error:
             reasons.append(str(error))
+            unknown |= error.unknown
+        except Exception as error:  # a parser's own fault must not cost the other rows
+            reasons.append(f"the parser failed: {error!r}")
     found = Parsed(accepted, passed) if passed else accepted
     if reasons:
-        raise RejectedMessage("; ".join(reasons), found)
+        raise RejectedMessage(_join(reasons), found, unknown)
     return found
+
+
+def _join(reasons: Sequence[str]) -> str:
+    """Return the first reasons, after the number of rejected rows where there are more."""
+    count = len(reasons)
+    text = "; ".join(reasons[:_MOST_REASONS])
+    return text if count <= _MOST_REASONS else f"{count:,} rows are rejected: {text}; …"
+
+
+def remember(memory: dict[Key, T], key: Key, value: T) -> None:
+    """Store ``value`` as the newest of ``memory``, which forgets the oldest one if it is full."""
+    memory.pop(key, None)
+    memory[key] = value
+    if len(memory) > _REMEMBERED:
+        del memory[next(iter(memory))]
+
+
+def _is_foreign(report: RawLiquidation, context: Context) -> bool:
+    contract = context.instruments.get(report.symbol)
+    return contract is not None and contract.quote not in DOLLARS
 
 
 def skip(why: SkipReason, count: int = 1) -> Parsed:

@@ -1,7 +1,7 @@
-"""Gate futures: ``futures.public_liquidates``, the liquidation orders of all contracts.
+"""Gate perpetuals: ``futures.public_liquidates``, liquidation orders of all contracts.
 
 Source: https://www.gate.com/docs/developers/futures/ws/en/#public-liquidates-order-api
-Batches of up to a second or 20 orders, one contract a message (since 2026-08-20)::
+One contract a message::
 
     {"channel": "futures.public_liquidates", "event": "update",
      "time": 1541505434, "time_ms": 1541505434123, "result": [{
@@ -18,8 +18,12 @@ orders of this channel with their REST rows (every sign opposite, every ``price`
 ``order_price`` to the digit) and found longs in falling markets; the sign was asked of Gate in
 gateio/WebSocket-API issue 132, unanswered.
 
-Traps: before 2026-08-20 the venue showed one order a second, ``result`` was a bare object, and
-``time`` was documented in seconds with ``time_ms`` beside it: all of these are read. Without the
+Completeness: throttled. The documentation says that each contract pushes at most one order a
+second. A notice promised batches of up to a second or 20 orders from 2026-08-20 on. No stored copy
+of the documentation confirms it, so the weaker word is used.
+
+Traps: ``result`` is an array or, as recorded in 2026, a bare object. ``time`` is in milliseconds,
+or in seconds with ``time_ms`` beside it: all of these are read. Without the
 header ``X-Gate-Size-Decimal: 1`` a size loses its decimals. An inverse contract has a
 quanto_multiplier of 0 and is 1 USD. BTC-settled contracts on other coins (quanto) are left out.
 
@@ -28,7 +32,6 @@ messages.
 """
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from functools import partial
 
 import msgspec
@@ -45,11 +48,14 @@ from liq.ingest.venues.base import (
 )
 from liq.ingest.venues.canonical import (
     Context,
+    Number,
     RawLiquidation,
     build_records,
     decode,
+    make_decoder,
     parse_listing,
     split_array,
+    split_rows,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -60,8 +66,8 @@ _SECONDS = 100_000_000_000  # a time below this is in seconds
 
 class _Row(msgspec.Struct, gc=False):
     contract: str
-    size: Decimal
-    price: Decimal
+    size: Number
+    price: Number
     time: int
     time_ms: int | None = None
 
@@ -81,7 +87,7 @@ class _Frame(msgspec.Struct):
 
 
 _frame = msgspec.json.Decoder(_Frame)
-_row = msgspec.json.Decoder(_Row)
+_row = make_decoder(_Row)
 
 
 def _parse(
@@ -100,12 +106,12 @@ def _parse(
         raise RejectedMessage("neither liquidations nor the answer to a request")
     if frame.channel != _CHANNEL or frame.event != "update":
         return []
-    context = Context(exchange, Completeness.FULL, instruments, recv_ts, source)
+    context = Context(exchange, Completeness.THROTTLED, instruments, recv_ts, source)
     return build_records(_rows_of(frame.result), _read, context)
 
 
 def _rows_of(result: msgspec.Raw) -> Sequence[msgspec.Raw]:
-    return [result] if bytes(result).startswith(b"{") else split_array(result)
+    return [result] if bytes(result).startswith(b"{") else split_rows(result)
 
 
 def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
@@ -161,13 +167,14 @@ def _subscription(channel: str, *payload: str) -> str:
     return msgspec.json.encode(request).decode()
 
 
-def _venue(name: str, settle: str, control: str) -> Venue:
+def _venue(name: str, settle: str, control: str, not_covered: str) -> Venue:
     return Venue(
         name=name,
         url=f"wss://fx-ws.gateio.ws/v4/ws/{settle}",
-        completeness=Completeness.FULL,
+        completeness=Completeness.THROTTLED,
         documentation="https://www.gate.com/docs/developers/futures/ws/en/#public-liquidates-order-api",
         parse=partial(_parse, name),
+        not_covered=not_covered,
         subscribe=send_always(_subscription(_CHANNEL, "!all"), _subscription(_CONTROL, control)),
         headers={"X-Gate-Size-Decimal": "1"},
         listing=Listing(
@@ -177,5 +184,8 @@ def _venue(name: str, settle: str, control: str) -> Venue:
     )
 
 
-GATE = _venue("gate", "usdt", "BTC_USDT")
-GATE_INVERSE = _venue("gate_inverse", "btc", "BTC_USD")
+_DELIVERY = "delivery futures: the exchange does not publish their liquidations"
+GATE = _venue("gate", "usdt", "BTC_USDT", _DELIVERY)
+GATE_INVERSE = _venue(
+    "gate_inverse", "btc", "BTC_USD", f"{_DELIVERY}; contracts on other coins settled in BTC"
+)

@@ -1,6 +1,8 @@
-"""HTX swaps: ``public.*.liquidation_orders``, the liquidation orders of all contracts, gzipped.
+"""HTX swaps and futures: ``liquidation_orders``, the liquidation orders of all contracts, gzipped.
 
-Source: https://www.htx.com/en-us/opend/newApiPages/?id=28c34bd5-77ae-11ed-9966-0242ac110003
+Source: https://www.htx.com/en-us/opend/newApiPages/?id=8cb7e25d-77b5-11ed-9966-0242ac110003 (USDT),
+``id=5d51592a-77b6-11ed-9966-0242ac110003`` (coin-margined swaps) and
+``id=28c34bd5-77ae-11ed-9966-0242ac110003`` (coin-margined delivery futures).
 Binary frames, each a gzip of JSON (a recording may hold the JSON itself)::
 
     {"op": "notify", "topic": "public.BTC-USDT.liquidation_orders", "ts": 1608226502344, "data": [{
@@ -14,6 +16,11 @@ Binary frames, each a gzip of JSON (a recording may hold the JSON itself)::
         "created_at": 1608226502284    time, milliseconds
     }]}
 
+Three endpoints, a feed each. The USDT-margined one has swaps alone unless ``business_type`` is
+"all", which adds the delivery futures. For coin-margined delivery futures the documentation has
+topics of one coin only, so each coin is subscribed to; a second subscription is answered with the
+error 2014, which is no fault.
+
 Traps: frames are gzip on top of the websocket's own compression. Units of the same names differ
 between HTX's API versions (in REST v5 ``amount`` counts contracts): where there is a turnover, it
 must agree with volume, contract size and price, or the order is rejected. The documentation says
@@ -23,9 +30,7 @@ only end a long. Nothing names an order: two alike in all fields are two within 
 The server sends a ping every 5 s, which must be answered; it shows a living connection too.
 """
 
-import zlib
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import msgspec
@@ -41,31 +46,39 @@ from liq.ingest.venues.base import (
     send_always,
 )
 from liq.ingest.venues.canonical import (
+    MOST_BYTES,
     Context,
+    Number,
     RawLiquidation,
     build_records,
     decode,
+    inflate,
+    make_decoder,
     parse_listing,
     read_side,
     split_array,
+    split_rows,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
 _SIDES = {"sell": Side.LONG, "buy": Side.SHORT}
 _TOPIC = ".liquidation_orders"
+_SILENT = ("ping", "sub", "close")  # the feed counts the loss of the connection after a close
+_ALL = "*"
+_REPEATED = 2014  # the error of a subscription that the connection has already
 _GZIP = b"\x1f\x8b"
-_LIMIT = 16_000_000  # bytes: no frame of the venue comes near, a bomb stops here
+_LONGEST_PING = 1_000  # bytes: no more of a frame is inflated to see whether it is a ping
 
 
 class _Row(msgspec.Struct, gc=False):
     contract_code: str
     direction: str
     offset: str
-    volume: Decimal
-    price: Decimal
+    volume: Number
+    price: Number
     created_at: int
-    amount: Decimal | None = None
-    trade_turnover: Decimal | None = None
+    amount: Number | None = None
+    trade_turnover: Number | None = None
 
 
 class _Frame(msgspec.Struct):
@@ -80,7 +93,7 @@ class _Frame(msgspec.Struct):
 
 
 _frame = msgspec.json.Decoder(_Frame)
-_row = msgspec.json.Decoder(_Row)
+_row = make_decoder(_Row)
 
 
 def _parse(
@@ -90,24 +103,23 @@ def _parse(
     recv_ts: int,
     source: Source = Source.LIVE,
 ) -> Sequence[Record]:
-    frame = decode(_frame, _unpacked(raw))
-    if frame.error or frame.op in ("error", "close"):
+    frame = decode(_frame, _unpack(raw, MOST_BYTES))
+    if frame.op == "sub" and frame.error == _REPEATED:
+        return []
+    if frame.error or frame.op == "error":
         raise RejectedMessage(f"the venue refused a request: {frame.error} {frame.reason}")
-    if frame.op in ("ping", "sub"):
+    if frame.op in _SILENT:
         return []
     if frame.op != "notify" or not frame.topic.endswith(_TOPIC):
         raise RejectedMessage("neither liquidations nor the answer to a request")
     context = Context(exchange, Completeness.FULL, instruments, recv_ts, source)
-    return build_records(split_array(frame.data), _read, context)
+    return build_records(split_rows(frame.data), _read, context)
 
 
-def _unpacked(raw: str | bytes) -> str | bytes:
+def _unpack(raw: str | bytes, most: int) -> str | bytes:
     if isinstance(raw, str) or not raw.startswith(_GZIP):
         return raw
-    try:
-        return zlib.decompressobj(wbits=31).decompress(raw, _LIMIT)
-    except zlib.error as error:
-        raise RejectedMessage(f"no gzip: {error}") from error
+    return inflate(raw, most)
 
 
 def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
@@ -127,15 +139,24 @@ def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
 
 def reply(raw: str | bytes) -> str | None:
     """Answer HTX's ping, without which it closes the connection."""
+    if len(raw) > _LONGEST_PING:
+        return None
     try:
-        frame = decode(_frame, _unpacked(raw))
+        frame = decode(_frame, _unpack(raw, _LONGEST_PING))
     except RejectedMessage:
         return None
-    return _encode({"op": "pong", "ts": frame.ts}) if frame.op == "ping" else None
+    if frame.op != "ping":
+        return None
+    return msgspec.json.encode({"op": "pong", "ts": frame.ts}).decode()
 
 
-def _encode(request: dict[str, object]) -> str:
+def _request(coin: str, **kinds: str) -> str:
+    request = {"op": "sub", "cid": "liq", "topic": f"public.{coin}{_TOPIC}", **kinds}
     return msgspec.json.encode(request).decode()
+
+
+def _subscribe_to_coins(instruments: Instruments) -> Sequence[str]:
+    return [_request(coin) for coin in dict.fromkeys(one.base for one in instruments.values())]
 
 
 class _Contract(msgspec.Struct):
@@ -161,28 +182,56 @@ def _list(body: bytes, *, inverse: bool) -> tuple[list[Instrument], str]:
 def _instrument(raw: msgspec.Raw, *, inverse: bool) -> Instrument:
     contract = decode(_contract, raw)
     pair = contract.contract_code.removeprefix(f"{contract.symbol}-")
-    quote = pair.partition("-")[0]  # BTC-USDT, BTC-USDT-261225, BTC-USD
+    # BTC-USDT, BTC-USDT-261225, BTC-USD; BTC261225 is in dollars too
+    quote = pair.partition("-")[0] if pair != contract.contract_code else "USD"
     return Instrument(
         contract.contract_code, contract.symbol, quote, contract.contract_size, inverse=inverse
     )
 
 
-def _venue(name: str, product: str, *, inverse: bool) -> Venue:
+def _venue(
+    name: str,
+    endpoint: str,
+    page: str,
+    subscribe: Callable[[Instruments], Sequence[str]],
+    listing: str,
+    *,
+    inverse: bool = True,
+) -> Venue:
     return Venue(
         name=name,
-        url=f"wss://api.hbdm.com/{product}-notification",
+        url=f"wss://api.hbdm.com/{endpoint}",
         completeness=Completeness.FULL,
-        documentation="https://www.htx.com/en-us/opend/newApiPages/?id=28c34bd5-77ae-11ed-9966-0242ac110003",
+        documentation=f"https://www.htx.com/en-us/opend/newApiPages/?id={page}",
         parse=partial(_parse, name),
-        subscribe=send_always(_encode({"op": "sub", "cid": "liq", "topic": f"public.*{_TOPIC}"})),
+        subscribe=subscribe,
         reply=reply,
         silence=30,
         listing=Listing(
-            urls=(f"https://api.hbdm.com/{product}-api/v1/swap_contract_info",),
-            parse=partial(_list, inverse=inverse),
+            urls=(f"https://api.hbdm.com/{listing}",), parse=partial(_list, inverse=inverse)
         ),
     )
 
 
-HTX = _venue("htx", "linear-swap", inverse=False)
-HTX_INVERSE = _venue("htx_inverse", "swap", inverse=True)
+HTX = _venue(
+    "htx",
+    "linear-swap-notification",
+    "8cb7e25d-77b5-11ed-9966-0242ac110003",
+    send_always(_request(_ALL, business_type="all")),
+    "linear-swap-api/v1/swap_contract_info?business_type=all",
+    inverse=False,
+)
+HTX_INVERSE = _venue(
+    "htx_inverse",
+    "swap-notification",
+    "5d51592a-77b6-11ed-9966-0242ac110003",
+    send_always(_request(_ALL)),
+    "swap-api/v1/swap_contract_info",
+)
+HTX_DELIVERY = _venue(
+    "htx_delivery",
+    "notification",
+    "28c34bd5-77ae-11ed-9966-0242ac110003",
+    _subscribe_to_coins,
+    "api/v1/contract_contract_info",
+)

@@ -1,6 +1,7 @@
 """OKX perpetual and delivery futures: ``liquidation-orders``, recent liquidations of all contracts.
 
 Source: https://www.okx.com/docs-v5/en/#public-data-websocket-liquidation-orders-channel
+Sizes: https://www.okx.com/docs-v5/en/#public-data-rest-api-get-instruments
 Several contracts in a message and several orders of a contract::
 
     {"arg": {"channel": "liquidation-orders", "instType": "SWAP"}, "data": [{
@@ -8,7 +9,7 @@ Several contracts in a message and several orders of a contract::
             "side": "buy",         side of the closing order: sell closes a long
             "posSide": "short",    position: long, short, or net in one-way mode
             "bkPx": "0.007831",    bankruptcy price, in quote per base
-            "sz": "13",            contracts, of ctVal base (linear) or USD (inverse) each
+            "sz": "13",            contracts of ctVal * ctMult base (linear) or USD (inverse) each
             "bkLoss": "0", "ccy": "",
             "ts": "1692266434010"  time, milliseconds
     }]}]}
@@ -18,6 +19,10 @@ order of time. It ignores ``instId`` in a subscription. The first message after 
 history, known by its age, because a parser that counted messages would throw away a real one after
 each reconnect. Young history is kept: it is true, and dedup absorbs what was already seen. What is
 skipped is counted: if that goes on, this machine's clock is fast.
+
+Not covered: margin loans and options. The channel has both, under ``instType`` MARGIN and OPTION.
+By the documentation, a margin liquidation has no price, and an option's has no size. The feed
+subscribes to both kinds and counts their liquidations as skipped.
 
 The open interest of BTC, pushed every 3 s, shows that a connection is not dead in a quiet market.
 OKX drops a connection over which nothing went for 30 s; its ping and pong are bare words.
@@ -48,12 +53,15 @@ from liq.ingest.venues.canonical import (
     parse_listing,
     read_side,
     split_array,
+    split_rows,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
 _SIDES = {"sell": Side.LONG, "buy": Side.SHORT}
 _POSITIONS = {"long": Side.LONG, "short": Side.SHORT}
 _CHANNEL = "liquidation-orders"
+_KINDS = ("SWAP", "FUTURES")
+_NOT_COVERED = ("MARGIN", "OPTION")
 _CONTROL = "open-interest"
 _HISTORY = 600_000_000  # microseconds: an older order was closed before we subscribed
 _PONG = ("pong", b"pong")
@@ -70,7 +78,8 @@ class _Detail(msgspec.Struct, rename="camel", gc=False):
 
 class _Order(msgspec.Struct, rename="camel"):
     inst_id: str
-    details: list[msgspec.Raw]
+    details: msgspec.Raw
+    inst_type: str = ""
 
 
 class _Arg(msgspec.Struct):
@@ -88,7 +97,7 @@ class _Frame(msgspec.Struct):
 
 
 _frame = msgspec.json.Decoder(_Frame)
-_orders = msgspec.json.Decoder(list[_Order])
+_order = msgspec.json.Decoder(_Order)
 _detail = msgspec.json.Decoder(_Detail)
 
 
@@ -106,13 +115,25 @@ def parse(
     if frame.arg.channel != _CHANNEL:
         raise RejectedMessage("neither liquidations nor the answer to a request")
     context = Context(OKX.name, Completeness.SAMPLED, instruments, recv_ts, source)
-    orders = decode(_orders, frame.data)
-    rows = ((order.inst_id, detail) for order in orders for detail in order.details)
-    return build_records(rows, lambda row: _read(*row, recv_ts), context)
+    return build_records(_rows_of(frame.data), lambda row: _read(*row, recv_ts), context)
 
 
-def _read(symbol: str, raw: msgspec.Raw, recv_ts: int) -> Iterator[RawLiquidation | SkipReason]:
-    detail = decode(_detail, raw)
+def _rows_of(data: msgspec.Raw) -> Iterator[tuple[_Order, msgspec.Raw] | RejectedMessage]:
+    for raw in split_rows(data):
+        try:
+            order = decode(_order, raw)
+            details = split_rows(order.details)
+        except RejectedMessage as rejection:
+            yield rejection
+        else:
+            yield from ((order, detail) for detail in details)
+
+
+def _read(order: _Order, raw: msgspec.Raw, recv_ts: int) -> Iterator[RawLiquidation | SkipReason]:
+    if order.inst_type in _NOT_COVERED:
+        yield SkipReason.NO_NOTIONAL
+        return
+    symbol, detail = order.inst_id, decode(_detail, raw)
     ts = convert_ms(parse_integer(detail.ts, "time ts"))
     if recv_ts - ts > _HISTORY:
         yield SkipReason.OLD
@@ -140,6 +161,7 @@ class _Contract(msgspec.Struct, rename="camel"):
     inst_id: str
     inst_family: str
     ct_val: str
+    ct_mult: str
     ct_type: str
 
 
@@ -158,20 +180,20 @@ def _list(body: bytes) -> tuple[list[Instrument], str]:
 def _instrument(raw: msgspec.Raw) -> Instrument:
     contract = decode(_contract, raw)
     base, _, quote = contract.inst_family.partition("-")
+    value = parse_positive(contract.ct_val, "contract value ctVal")
     return Instrument(
         contract.inst_id,
         base,
         quote.partition("_")[0],  # BTC-USD_UM is quoted in USD
-        parse_positive(contract.ct_val, "contract value ctVal"),
+        value * parse_positive(contract.ct_mult, "contract multiplier ctMult"),
         inverse=contract.ct_type == "inverse",
     )
 
 
-_KINDS = ("SWAP", "FUTURES")
 _SUBSCRIPTION = {
     "op": "subscribe",
     "args": [
-        *({"channel": _CHANNEL, "instType": kind} for kind in _KINDS),
+        *({"channel": _CHANNEL, "instType": kind} for kind in (*_KINDS, *_NOT_COVERED)),
         {"channel": _CONTROL, "instId": "BTC-USDT-SWAP"},
     ],
 }
@@ -182,6 +204,7 @@ OKX = Venue(
     completeness=Completeness.SAMPLED,
     documentation="https://www.okx.com/docs-v5/en/#public-data-websocket-liquidation-orders-channel",
     parse=parse,
+    not_covered="margin loans and options: published without a price or a size, counted as skipped",
     subscribe=send_always(msgspec.json.encode(_SUBSCRIPTION).decode()),
     heartbeat=Heartbeat(seconds=20, frame="ping"),
     silence=30,

@@ -166,7 +166,7 @@ def render_feeds(health: pd.DataFrame) -> Markup:
         return render_nothing("no feed has reported; start one: `liq run`")
     names = ("feed", "state", "completeness", "last report (UTC)", "messages", "gaps",
              "reconnects", "mean lag", "max. lag", "max. queue",
-             "skipped", "too old")  # fmt: skip
+             "skipped", "too old", "contracts")  # fmt: skip
     return render_table(names, map(_render_feed, health.itertuples(index=False)))
 
 
@@ -349,10 +349,20 @@ def _render_feed(feed: Any) -> Markup:
         state, feed.completeness, f"{feed.ts:%m-%d %H:%M:%S}",
         f"{feed.messages:,}", f"{feed.gaps:,}", f"{feed.reconnects:,}",
         format_seconds(feed.lag_s), format_seconds(feed.max_lag_s), f"{feed.max_queued:,}",
-        f"{feed.passed:,}", f"{feed.too_old:,}",
+        f"{feed.passed:,}", f"{feed.too_old:,}", _render_contracts(feed),
     )  # fmt: skip
     kind = "down" if feed.silent else "up"
     return Markup('<tr class="liq-feed-{}">{}</tr>').format(kind, render_cells(values))
+
+
+def _render_contracts(feed: Any) -> Markup:
+    """Return the origin and age of the contracts, and why there are no newer ones."""
+    if pd.isna(feed.contracts):
+        return Markup("-")
+    seconds = feed.contracts_age_s
+    age = "" if pd.isna(seconds) else f", {format_age(timedelta(seconds=seconds))} old"
+    fault = Markup() if pd.isna(feed.contracts_fault) else feed.contracts_fault
+    return Markup("{}{}<small>{}</small>").format(feed.contracts, age, fault)
 
 
 def _render_cascade(run: Any) -> Markup:

@@ -112,6 +112,7 @@ def _render_section(status: Status, rates: Sequence[float]) -> Markup:
     simulated = status.source and status.source not in LIVE_SOURCES
     badge = Markup("<mark>{}</mark>").format(status.source) if simulated else Markup()
     problems = {
+        "contracts": status.contracts,
         "skipped on purpose": status.passed_text,
         "warning": status.warning,
         "last error": status.last_error,
