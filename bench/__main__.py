@@ -33,7 +33,7 @@ from bench.reading import reading
 from bench.recovery import recovery
 from bench.scale import scale
 from bench.sizes import Sizes
-from bench.throughput import live_path
+from bench.throughput import all_venues, live_path
 from bench.updates import updates
 from bench.visitors import crowd, opening
 from liq.config import Settings
@@ -56,6 +56,7 @@ _COMPARED_ALONE: Mapping[str, Callable[[Sizes], list[Row]]] = {
 _ON_A_STACK: dict[str, Callable[[Settings], dict[str, float]]] = {
     "crowd": crowd,
     "live-path": live_path,
+    "all-venues": all_venues,
 }
 COMPARED = (*_COMPARED, *_COMPARED_ALONE)
 NAMES = (*COMPARED, "first-bar", *_ON_A_STACK, "queries", "scale")
@@ -92,8 +93,8 @@ def main(
     """Measure liq on this machine, with a stack of its own, and print the figures.
 
     Most are comparisons, in which liq and others do the same in turn, round after round: what
-    counts is how many times liq is ahead. first-bar, crowd, live-path, queries and scale are
-    figures of liq alone.
+    counts is how many times liq is ahead. first-bar, crowd, live-path, all-venues, queries and
+    scale are figures of liq alone.
     """
     chosen = names or list(COMPARED if publish else NAMES)
     if unknown := set(chosen) - set(NAMES):

@@ -40,7 +40,7 @@ def recorded(
 def orders(count: int, every: float = 1.0) -> dict[float, str]:
     """Return orders of the milliseconds from 20 before `START` on, received at such intervals."""
     return {
-        number * every: ORDER % {"ms": START // 1000 - 20 + number, "q": number}
+        number * every: ORDER % {"ms": START // 1000 - 20 + number, "q": 1 + number}
         for number in range(count)
     }
 

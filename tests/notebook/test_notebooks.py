@@ -244,7 +244,7 @@ def test_recordings_are_replayed_before_the_rule_is_tried(
     pipeline: Settings, tmp_path: Path
 ) -> None:
     recorder, begin = Recorder(tmp_path, "binance_usdm"), datetime.now(UTC) - timedelta(minutes=5)
-    raw = semantics.read_example("binance_usdm").replace('"z": "0.014"', '"z": "500"')
+    raw = semantics.read_example("binance_usdm").replace("0.014", "500")
     for number in range(3):
         ms = micros_of(begin) // 1000 + number
         text = raw.replace("1568014460893", str(ms))

@@ -296,7 +296,7 @@ def test_coverage_is_read_from_minutes_while_they_have_all_reports(listened: Set
     begin = micros_of(END) - 3_600_000_000
     table = FEED_HEALTH.table(listened)
     late = f"INSERT INTO {table} SELECT {begin}::timestamp, 'new', 'live', 'full',"
-    values = "true, 1, 0, 0, 0.1, 0, 0, 0, false"
+    values = "true, 1, 0, 0, 0.1, 0, 0, 0, false, null, null, null"
     questdb.execute(f"{late} {values} FROM long_sequence(1)", settings=listened)
     applied(listened)
     assert name not in sql("3h")

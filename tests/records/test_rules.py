@@ -306,7 +306,8 @@ def test_no_query_counts_an_odd_row(spoilt: Settings, key: str, window: str) -> 
         return
     for name in frame.columns[[dtype.kind == "O" or str(dtype) == "str" for dtype in frame.dtypes]]:
         assert not set(frame[name]) & {"both", "mybot", "last"}
-        assert name == "subject" or not frame[name].isna().any()  # few alerts have one
+        if name not in ("subject", "contracts", "contracts_fault"):  # few rows have one
+            assert not frame[name].isna().any()
     if "prints" in frame and key != "price_path":
         assert frame["prints"].sum() <= 5  # of which a cascade has that many
     if "ts" in frame:

@@ -124,10 +124,11 @@ def parse_duration(given: str | float | timedelta) -> timedelta:
 def _parse_int(given: Any) -> int:
     if isinstance(given, float) and not given.is_integer():
         raise ValueError("it has a fraction")
-    if isinstance(given, str):
-        whole, _, fraction = given.strip().partition(".")
-        given = given if fraction.strip("0") else whole  # as JSON has it, 5.0 is an integer too
     try:
+        given = _check_digits(given)
+        if isinstance(given, str):
+            whole, _, fraction = given.strip().partition(".")
+            given = given if fraction.strip("0") else whole  # as JSON has it, 5.0 is an integer too
         return int(given)
     except ValueError as error:
         raise ValueError("give a whole number, like 5") from error
@@ -135,12 +136,19 @@ def _parse_int(given: Any) -> int:
 
 def _parse_float(given: Any) -> float:
     try:
-        number = float(given)
+        number = float(_check_digits(given))
     except ValueError as error:
         raise ValueError("give a number, like 5 or 0.5") from error
     if not math.isfinite(number):
         raise ValueError("it is not finite")
     return number
+
+
+def _check_digits(given: Any) -> Any:
+    """Return what was given; refuse text that only Python takes as a number: ``5\xa0``, ``1_0``."""
+    if isinstance(given, str) and not (given.isascii() and "_" not in given):
+        raise ValueError("no ASCII digits")
+    return given
 
 
 def _parse_timestamp(given: Any) -> datetime:

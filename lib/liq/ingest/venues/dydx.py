@@ -184,6 +184,7 @@ DYDX = Venue(
     url="wss://indexer.dydx.trade/v4/ws",
     completeness=Completeness.FULL,
     documentation="https://docs.dydx.exchange/api_integration-indexer/indexer_websocket#trades",
+    not_covered="positions that are deleveraged instead of sold, counted as skipped",
     parse=parse,
     subscribe=_subscribe,
     capacity=Capacity(32, lambda _symbol: 1),

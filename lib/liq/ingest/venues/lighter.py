@@ -214,6 +214,7 @@ LIGHTER = Venue(
     url="wss://mainnet.zklighter.elliot.ai/stream",
     completeness=Completeness.FULL,
     documentation="https://apidocs.lighter.xyz/docs/websocket-reference#trade",
+    not_covered="positions that are deleveraged instead of sold, counted as skipped",
     parse=parse,
     subscribe=_subscribe,
     capacity=Capacity(100, lambda _symbol: 1),
