@@ -44,6 +44,7 @@ from liq.ingest.venues.base import (
     SkipReason,
     Venue,
     convert_ms,
+    encode_request,
     parse_positive,
 )
 from liq.ingest.venues.canonical import (
@@ -145,13 +146,12 @@ def _convert_time(time: datetime) -> int:
 
 def _subscribe(instruments: Instruments) -> Sequence[str]:
     return [
-        _encode(type="subscribe", channel=_CONTROL),
-        *(_encode(type="subscribe", channel=_CHANNEL, id=symbol) for symbol in instruments),
+        encode_request({"type": "subscribe", "channel": _CONTROL}),
+        *(
+            encode_request({"type": "subscribe", "channel": _CHANNEL, "id": symbol})
+            for symbol in instruments
+        ),
     ]
-
-
-def _encode(**request: str) -> str:
-    return msgspec.json.encode(request).decode()
 
 
 class _Market(msgspec.Struct):

@@ -42,7 +42,9 @@ from liq.ingest.venues.base import (
     SkipReason,
     Venue,
     convert_ms,
+    encode_request,
     parse_positive,
+    split_batches,
 )
 from liq.ingest.venues.canonical import (
     DOLLARS,
@@ -148,19 +150,13 @@ def _build_liquidation(trade: _Trade) -> RawLiquidation:
 
 
 def _subscribe(instruments: Instruments) -> Sequence[str]:
-    symbols = list(instruments)
-    batches = (symbols[start : start + _BATCH] for start in range(0, len(symbols), _BATCH))
     return [
-        _encode({"event": "subscribe", "feed": "heartbeat"}),
+        encode_request({"event": "subscribe", "feed": "heartbeat"}),
         *(
-            _encode({"event": "subscribe", "feed": "trade", "product_ids": batch})
-            for batch in batches
+            encode_request({"event": "subscribe", "feed": "trade", "product_ids": batch})
+            for batch in split_batches([*instruments], _BATCH)
         ),
     ]
-
-
-def _encode(request: dict[str, object]) -> str:
-    return msgspec.json.encode(request).decode()
 
 
 _INVERSE = {"flexible_futures": False, "futures_inverse": True}

@@ -41,6 +41,7 @@ from liq.ingest.venues.base import (
     SkipReason,
     Venue,
     convert_ms,
+    encode_request,
     parse_positive,
     send_always,
 )
@@ -205,7 +206,7 @@ OKX = Venue(
     documentation="https://www.okx.com/docs-v5/en/#public-data-websocket-liquidation-orders-channel",
     parse=parse,
     not_covered="margin loans and options: published without a price or a size, counted as skipped",
-    subscribe=send_always(msgspec.json.encode(_SUBSCRIPTION).decode()),
+    subscribe=send_always(encode_request(_SUBSCRIPTION)),
     heartbeat=Heartbeat(seconds=20, frame="ping"),
     silence=30,
     listing=Listing(
