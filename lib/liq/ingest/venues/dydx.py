@@ -55,7 +55,7 @@ from liq.ingest.venues.canonical import (
     decode,
     parse_listing,
     read_side,
-    split_array,
+    split_rows,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -111,7 +111,7 @@ def parse(
     if frame.type not in _PUSHES or frame.channel != _CHANNEL:
         raise RejectedMessage("neither trades nor the answer to a request")
     context = Context(DYDX.name, Completeness.FULL, instruments, recv_ts, source)
-    trades = split_array(decode(_contents, frame.contents).trades)
+    trades = split_rows(decode(_contents, frame.contents).trades)
     return build_records(trades, lambda row: _read(frame.id, row, recv_ts), context)
 
 

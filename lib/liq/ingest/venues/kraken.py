@@ -48,6 +48,7 @@ from liq.ingest.venues.base import (
 )
 from liq.ingest.venues.canonical import (
     DOLLARS,
+    HISTORY,
     Context,
     Number,
     RawLiquidation,
@@ -63,7 +64,6 @@ from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
 _SIDES = {"sell": Side.LONG, "buy": Side.SHORT}
 _OTHERS = frozenset({"fill", "block"})
-_HISTORY = 600_000_000  # microseconds: an older trade was made before we subscribed
 _BATCH = 200  # contracts in one request
 
 
@@ -132,7 +132,7 @@ def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation | SkipReason]:
 
 def _read_young(raw: msgspec.Raw, recv_ts: int) -> Iterator[RawLiquidation | SkipReason]:
     for report in _read(raw):
-        is_old = isinstance(report, RawLiquidation) and recv_ts - report.ts > _HISTORY
+        is_old = isinstance(report, RawLiquidation) and recv_ts - report.ts > HISTORY
         yield SkipReason.OLD if is_old else report
 
 

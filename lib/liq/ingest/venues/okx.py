@@ -46,6 +46,7 @@ from liq.ingest.venues.base import (
     send_always,
 )
 from liq.ingest.venues.canonical import (
+    HISTORY,
     Context,
     RawLiquidation,
     build_records,
@@ -64,7 +65,6 @@ _CHANNEL = "liquidation-orders"
 _KINDS = ("SWAP", "FUTURES")
 _NOT_COVERED = ("MARGIN", "OPTION")
 _CONTROL = "open-interest"
-_HISTORY = 600_000_000  # microseconds: an older order was closed before we subscribed
 _PONG = ("pong", b"pong")
 
 
@@ -136,7 +136,7 @@ def _read(order: _Order, raw: msgspec.Raw, recv_ts: int) -> Iterator[RawLiquidat
         return
     symbol, detail = order.inst_id, decode(_detail, raw)
     ts = convert_ms(parse_integer(detail.ts, "time ts"))
-    if recv_ts - ts > _HISTORY:
+    if recv_ts - ts > HISTORY:
         yield SkipReason.OLD
         return
     yield RawLiquidation(
