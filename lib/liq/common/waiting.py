@@ -5,7 +5,7 @@ import contextlib
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 _DOUBLINGS = 60  # 2.0**1024 is an OverflowError
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -46,3 +46,11 @@ async def wait(seconds: float, event: asyncio.Event) -> bool:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
     return event.is_set()
+
+
+async def cancel_all(tasks: Sequence[asyncio.Task[None]]) -> list[BaseException]:
+    """Cancel tasks and wait for their end; return the errors of those that failed."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    return [error for task in tasks if not task.cancelled() and (error := task.exception())]

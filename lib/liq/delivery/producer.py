@@ -449,15 +449,14 @@ async def run(
             on_purpose = True
             raise
         finally:
-            await _end(works)
+            failures = await waiting.cancel_all(works)
             try:
                 await _all(_stop(producer, on_purpose=on_purpose) for producer in producers)
             finally:
                 if show:
                     show([producer.status() for producer in producers])
-    for work in works:
-        if not work.cancelled() and (failure := work.exception()):
-            raise failure
+    for failure in failures:
+        raise failure
 
 
 async def _keep_running(producer: Producer, failed: set[Producer], number: int) -> None:
@@ -485,12 +484,6 @@ async def _stop(producer: Producer, *, on_purpose: bool) -> None:
     """Stop a producer, also one whose feed failed."""
     with contextlib.suppress(FeedError):  # its failure was reported
         await producer.stop(on_purpose=on_purpose)
-
-
-async def _end(works: Sequence[asyncio.Task[None]]) -> None:
-    for work in works:
-        work.cancel()
-    await asyncio.wait(works)
 
 
 async def _all(works: Iterable[Awaitable[None]]) -> None:

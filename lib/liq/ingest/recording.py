@@ -262,7 +262,7 @@ async def record(
                     }
                 )
         finally:
-            failures = await _cancel_all([*tasks, *following])
+            failures = await waiting.cancel_all([*tasks, *following])
             for recorder in recorders.values():
                 recorder.close()
     for failure in failures:
@@ -286,14 +286,6 @@ async def _create_feed(name: str, recorder: Recorder, url: str, contracts: Contr
 async def _follow(contracts: Contracts, feed: Feed) -> None:
     async for reloaded in contracts.reloads():
         feed.listen_to(reloaded.listed)
-
-
-async def _cancel_all(tasks: Sequence[asyncio.Task[None]]) -> list[BaseException]:
-    """Cancel tasks; return the errors of tasks that had failed before."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
-    return [error for task in tasks if not task.cancelled() and (error := task.exception())]
 
 
 class Recording:

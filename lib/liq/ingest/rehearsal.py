@@ -106,12 +106,9 @@ async def check_venues(
                 if await waiting.wait(_SHOW_S, ended):
                     break
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-    for task in tasks:
-        if not task.cancelled() and (error := task.exception()):
-            raise error
+            failures = await waiting.cancel_all(tasks)
+    for failure in failures:
+        raise failure
     return checks
 
 

@@ -2,11 +2,13 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from typing import Protocol
+
+import msgspec
 
 from liq.config import Settings
 from liq.errors import RejectedMessage
@@ -145,6 +147,16 @@ class Poll:
 def send_always(*frames: str) -> Callable[[Instruments], Sequence[str]]:
     """Return a `Venue.subscribe` that sends the same frames whatever the contracts."""
     return lambda _instruments: frames
+
+
+def encode_request(request: Mapping[str, object]) -> str:
+    """Return a request to a venue as the text of a frame."""
+    return msgspec.json.encode(request).decode()
+
+
+def split_batches(names: Sequence[str], most: int) -> Iterator[Sequence[str]]:
+    """Yield the names in order, ``most`` at a time, for requests of a bounded length."""
+    return (names[start : start + most] for start in range(0, len(names), most))
 
 
 _stream_is_in_the_url = send_always()

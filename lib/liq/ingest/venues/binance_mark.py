@@ -27,7 +27,14 @@ import msgspec
 
 from liq.config import Settings
 from liq.errors import ConfigError, RejectedMessage
-from liq.ingest.venues.base import Instrument, Instruments, Venue, convert_ms, parse_positive
+from liq.ingest.venues.base import (
+    Instrument,
+    Instruments,
+    Venue,
+    convert_ms,
+    encode_request,
+    parse_positive,
+)
 from liq.ingest.venues.binance import BINANCE_USDM, Frame, build_usdm_contract, expect_answer
 from liq.ingest.venues.canonical import decode
 from liq.records.coins import find_coin
@@ -71,7 +78,7 @@ def parse(
 def _subscribe(instruments: Instruments) -> Sequence[str]:
     streams = [f"{symbol.lower()}@markPrice@1s" for symbol in instruments]
     request = {"method": "SUBSCRIBE", "params": streams, "id": 1}
-    return [msgspec.json.encode(request).decode()]
+    return [encode_request(request)]
 
 
 def _chosen(settings: Settings) -> list[Instrument]:

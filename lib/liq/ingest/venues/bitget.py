@@ -38,6 +38,7 @@ from liq.ingest.venues.base import (
     Listing,
     Venue,
     convert_ms,
+    encode_request,
     parse_positive,
     send_always,
 )
@@ -155,7 +156,7 @@ BITGET = Venue(
     completeness=Completeness.THROTTLED,
     documentation="https://www.bitget.com/api-doc/uta/websocket/public/Liquidation-Channel",
     parse=parse,
-    subscribe=send_always(msgspec.json.encode(_SUBSCRIPTION).decode()),
+    subscribe=send_always(encode_request(_SUBSCRIPTION)),
     heartbeat=Heartbeat(seconds=20, frame="ping"),
     silence=60,
     listing=Listing(

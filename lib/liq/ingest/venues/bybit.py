@@ -37,7 +37,9 @@ from liq.ingest.venues.base import (
     Listing,
     Venue,
     convert_ms,
+    encode_request,
     parse_positive,
+    split_batches,
 )
 from liq.ingest.venues.canonical import (
     Context,
@@ -114,17 +116,13 @@ def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
 
 def _subscribe(control: str, instruments: Instruments) -> Sequence[str]:
     topics = [_TOPIC + symbol for symbol in instruments]
-    batches = (topics[start : start + _BATCH] for start in range(0, len(topics), _BATCH))
-    return [_encode({"op": "subscribe", "args": batch}) for batch in ([control], *batches)]
+    batches = ([control], *split_batches(topics, _BATCH))
+    return [encode_request({"op": "subscribe", "args": batch}) for batch in batches]
 
 
 def _measure(symbol: str) -> int:
     """Return the characters of a contract's topic, its quotes and its comma in ``args``."""
     return len(_TOPIC) + len(symbol) + len('"",')
-
-
-def _encode(request: dict[str, object]) -> str:
-    return msgspec.json.encode(request).decode()
 
 
 class _Contract(msgspec.Struct, rename="camel"):
@@ -167,7 +165,7 @@ def _venue(name: str, category: str, control: str, *, inverse: bool) -> Venue:
         parse=partial(_parse, name),
         subscribe=partial(_subscribe, control),
         capacity=Capacity(_CHARACTERS, _measure),
-        heartbeat=Heartbeat(seconds=20, frame=_encode({"op": "ping"})),
+        heartbeat=Heartbeat(seconds=20, frame=encode_request({"op": "ping"})),
         silence=90,
         listing=Listing(
             urls=tuple(

@@ -36,6 +36,7 @@ from liq.ingest.venues.base import (
     Listing,
     Venue,
     convert_ms,
+    encode_request,
     parse_positive,
     send_always,
 )
@@ -178,7 +179,7 @@ def _instrument(raw: msgspec.Raw) -> Instrument:
 
 def _request(number: int, method: str, **params: object) -> str:
     request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-    return msgspec.json.encode(request).decode()
+    return encode_request(request)
 
 
 _TEST = _request(3, "public/test")

@@ -44,6 +44,7 @@ from liq.ingest.venues.base import (
     SkipReason,
     Venue,
     convert_ms,
+    encode_request,
     parse_positive,
 )
 from liq.ingest.venues.canonical import (
@@ -54,7 +55,7 @@ from liq.ingest.venues.canonical import (
     decode,
     parse_listing,
     read_side,
-    split_array,
+    split_rows,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -110,7 +111,7 @@ def parse(
     if frame.type not in _PUSHES or frame.channel != _CHANNEL:
         raise RejectedMessage("neither trades nor the answer to a request")
     context = Context(DYDX.name, Completeness.FULL, instruments, recv_ts, source)
-    trades = split_array(decode(_contents, frame.contents).trades)
+    trades = split_rows(decode(_contents, frame.contents).trades)
     return build_records(trades, lambda row: _read(frame.id, row, recv_ts), context)
 
 
@@ -145,13 +146,12 @@ def _convert_time(time: datetime) -> int:
 
 def _subscribe(instruments: Instruments) -> Sequence[str]:
     return [
-        _encode(type="subscribe", channel=_CONTROL),
-        *(_encode(type="subscribe", channel=_CHANNEL, id=symbol) for symbol in instruments),
+        encode_request({"type": "subscribe", "channel": _CONTROL}),
+        *(
+            encode_request({"type": "subscribe", "channel": _CHANNEL, "id": symbol})
+            for symbol in instruments
+        ),
     ]
-
-
-def _encode(**request: str) -> str:
-    return msgspec.json.encode(request).decode()
 
 
 class _Market(msgspec.Struct):

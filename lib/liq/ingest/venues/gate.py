@@ -43,6 +43,7 @@ from liq.ingest.venues.base import (
     Listing,
     Venue,
     convert_ms,
+    encode_request,
     parse_positive,
     send_always,
 )
@@ -164,7 +165,7 @@ def _instrument(raw: msgspec.Raw, settled_in: str) -> Instrument:
 def _subscription(channel: str, *payload: str) -> str:
     # the documentation's own time, of 1970: only that of a signed request is checked
     request = {"time": 123456, "channel": channel, "event": "subscribe", "payload": payload}
-    return msgspec.json.encode(request).decode()
+    return encode_request(request)
 
 
 def _venue(name: str, settle: str, control: str, not_covered: str) -> Venue:

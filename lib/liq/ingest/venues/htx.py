@@ -42,6 +42,7 @@ from liq.ingest.venues.base import (
     Listing,
     Venue,
     convert_ms,
+    encode_request,
     parse_positive,
     send_always,
 )
@@ -147,12 +148,12 @@ def reply(raw: str | bytes) -> str | None:
         return None
     if frame.op != "ping":
         return None
-    return msgspec.json.encode({"op": "pong", "ts": frame.ts}).decode()
+    return encode_request({"op": "pong", "ts": frame.ts})
 
 
 def _request(coin: str, **kinds: str) -> str:
     request = {"op": "sub", "cid": "liq", "topic": f"public.{coin}{_TOPIC}", **kinds}
-    return msgspec.json.encode(request).decode()
+    return encode_request(request)
 
 
 def _subscribe_to_coins(instruments: Instruments) -> Sequence[str]:

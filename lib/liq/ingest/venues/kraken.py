@@ -42,10 +42,13 @@ from liq.ingest.venues.base import (
     SkipReason,
     Venue,
     convert_ms,
+    encode_request,
     parse_positive,
+    split_batches,
 )
 from liq.ingest.venues.canonical import (
     DOLLARS,
+    HISTORY,
     Context,
     Number,
     RawLiquidation,
@@ -61,7 +64,6 @@ from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
 _SIDES = {"sell": Side.LONG, "buy": Side.SHORT}
 _OTHERS = frozenset({"fill", "block"})
-_HISTORY = 600_000_000  # microseconds: an older trade was made before we subscribed
 _BATCH = 200  # contracts in one request
 
 
@@ -130,7 +132,7 @@ def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation | SkipReason]:
 
 def _read_young(raw: msgspec.Raw, recv_ts: int) -> Iterator[RawLiquidation | SkipReason]:
     for report in _read(raw):
-        is_old = isinstance(report, RawLiquidation) and recv_ts - report.ts > _HISTORY
+        is_old = isinstance(report, RawLiquidation) and recv_ts - report.ts > HISTORY
         yield SkipReason.OLD if is_old else report
 
 
@@ -148,19 +150,13 @@ def _build_liquidation(trade: _Trade) -> RawLiquidation:
 
 
 def _subscribe(instruments: Instruments) -> Sequence[str]:
-    symbols = list(instruments)
-    batches = (symbols[start : start + _BATCH] for start in range(0, len(symbols), _BATCH))
     return [
-        _encode({"event": "subscribe", "feed": "heartbeat"}),
+        encode_request({"event": "subscribe", "feed": "heartbeat"}),
         *(
-            _encode({"event": "subscribe", "feed": "trade", "product_ids": batch})
-            for batch in batches
+            encode_request({"event": "subscribe", "feed": "trade", "product_ids": batch})
+            for batch in split_batches([*instruments], _BATCH)
         ),
     ]
-
-
-def _encode(request: dict[str, object]) -> str:
-    return msgspec.json.encode(request).decode()
 
 
 _INVERSE = {"flexible_futures": False, "futures_inverse": True}

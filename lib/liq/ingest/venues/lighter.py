@@ -60,6 +60,7 @@ from liq.ingest.venues.canonical import (
     parse_listing,
     read_side,
     split_array,
+    split_rows,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -120,7 +121,7 @@ def parse(
 
 def _rows_of(frame: _Frame) -> Sequence[msgspec.Raw]:
     trades = frame.liquidation_trades
-    return [] if bytes(trades) in (b"", b"null") else split_array(trades)
+    return [] if bytes(trades) in (b"", b"null") else split_rows(trades)
 
 
 def _read(

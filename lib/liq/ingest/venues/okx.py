@@ -41,10 +41,12 @@ from liq.ingest.venues.base import (
     SkipReason,
     Venue,
     convert_ms,
+    encode_request,
     parse_positive,
     send_always,
 )
 from liq.ingest.venues.canonical import (
+    HISTORY,
     Context,
     RawLiquidation,
     build_records,
@@ -63,7 +65,6 @@ _CHANNEL = "liquidation-orders"
 _KINDS = ("SWAP", "FUTURES")
 _NOT_COVERED = ("MARGIN", "OPTION")
 _CONTROL = "open-interest"
-_HISTORY = 600_000_000  # microseconds: an older order was closed before we subscribed
 _PONG = ("pong", b"pong")
 
 
@@ -135,7 +136,7 @@ def _read(order: _Order, raw: msgspec.Raw, recv_ts: int) -> Iterator[RawLiquidat
         return
     symbol, detail = order.inst_id, decode(_detail, raw)
     ts = convert_ms(parse_integer(detail.ts, "time ts"))
-    if recv_ts - ts > _HISTORY:
+    if recv_ts - ts > HISTORY:
         yield SkipReason.OLD
         return
     yield RawLiquidation(
@@ -205,7 +206,7 @@ OKX = Venue(
     documentation="https://www.okx.com/docs-v5/en/#public-data-websocket-liquidation-orders-channel",
     parse=parse,
     not_covered="margin loans and options: published without a price or a size, counted as skipped",
-    subscribe=send_always(msgspec.json.encode(_SUBSCRIPTION).decode()),
+    subscribe=send_always(encode_request(_SUBSCRIPTION)),
     heartbeat=Heartbeat(seconds=20, frame="ping"),
     silence=30,
     listing=Listing(

@@ -31,7 +31,6 @@ requests a second of an IP. A frame is the array of the rows that are new since 
 """
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 
 import msgspec
 
@@ -48,11 +47,14 @@ from liq.ingest.venues.base import (
 )
 from liq.ingest.venues.canonical import (
     Context,
+    Number,
     RawLiquidation,
     build_records,
     decode,
+    make_decoder,
     parse_listing,
     split_array,
+    split_rows,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -63,9 +65,9 @@ _PAGE = 100  # rows
 
 class _Leg(msgspec.Struct, gc=False):
     symbol: str
-    position_qty: Decimal
-    transfer_price: Decimal
-    cost_position_transfer: Decimal
+    position_qty: Number
+    transfer_price: Number
+    cost_position_transfer: Number
     seq: int = 0
 
 
@@ -85,9 +87,8 @@ class _Answer(msgspec.Struct):
 
 
 _answer = msgspec.json.Decoder(_Answer)
-_rows = msgspec.json.Decoder(list[msgspec.Raw])
 _row = msgspec.json.Decoder(_Row)
-_leg = msgspec.json.Decoder(_Leg)
+_leg = make_decoder(_Leg)
 
 
 def parse(
@@ -95,26 +96,25 @@ def parse(
 ) -> Sequence[Record]:
     """Parse one frame: units are in the module, the contract in `liq.ingest.venues.base.Parse`."""
     context = Context(ORDERLY.name, Completeness.FULL, instruments, recv_ts, source)
-    return build_records(_split_legs(decode(_rows, raw)), lambda pair: _read(*pair), context)
+    rows = split_rows(msgspec.Raw(raw))
+    return build_records(_split_legs(rows), lambda pair: _read(*pair), context)
 
 
 def _split_legs(
-    rows: list[msgspec.Raw],
-) -> Iterator[tuple[_Row | RejectedMessage, msgspec.Raw]]:
-    """Yield each position with its row, and a row that is invalid with its fault."""
+    rows: Sequence[msgspec.Raw],
+) -> Iterator[tuple[_Row, msgspec.Raw] | RejectedMessage]:
+    """Yield each position with its row, and the fault of a row that is invalid."""
     for raw in rows:
         try:
             row = decode(_row, raw)
         except RejectedMessage as error:
-            yield error, raw
+            yield error
             continue
         for leg in row.positions_by_perp:
             yield row, leg
 
 
-def _read(row: _Row | RejectedMessage, raw: msgspec.Raw) -> Iterator[RawLiquidation | SkipReason]:
-    if isinstance(row, RejectedMessage):
-        raise row
+def _read(row: _Row, raw: msgspec.Raw) -> Iterator[RawLiquidation | SkipReason]:
     leg = decode(_leg, raw)
     if row.type == "claim":
         yield SkipReason.FOLLOW_UP
