@@ -159,6 +159,7 @@ async def test_contracts_that_stay_unknown_are_dead_lettered_after_one_request(
     assert all(b"unknown contract" in dict(one.headers)["reason"] for one in letters)
 
 
+@pytest.mark.slow
 async def test_a_feed_with_the_snapshot_is_sampled_until_the_venue_answers(
     rest: Exchange, settings: Settings, serve: Serve
 ) -> None:
@@ -184,6 +185,7 @@ async def test_a_feed_with_the_snapshot_is_sampled_until_the_venue_answers(
             assert producer.status().state == "running"
 
 
+@pytest.mark.slow
 async def test_a_reconnect_requests_the_listing(
     rest: Exchange, settings: Settings, serve: Serve
 ) -> None:
@@ -219,6 +221,22 @@ async def test_a_message_with_known_and_unknown_contracts_is_published_once(
     assert (publisher.stats().sent, publisher.stats().dead_lettered) == (2 * len(expected), 0)
     await intake.renew(everything)
     assert (publisher.stats().sent, intake.received) == (2 * len(expected), 2)
+
+
+async def test_a_message_that_names_its_contract_by_number_waits_for_the_listing(
+    settings: Settings,
+) -> None:
+    recording = load_recording("lighter")
+    frame = next(recording.frames[name] for name in recording.expected["records"])
+    venue, everything = venues.VENUES["lighter"], dict(recording.instruments)
+    expected = list(venue.parse(frame, everything, recording.recv_ts))
+    numbers = {str(everything[one.symbol].number) for one in expected}
+    publisher = Publisher(settings)
+    intake = Intake(venue, {}, publisher, lambda unknown: set(unknown) == numbers)
+    await intake.take(frame, recording.recv_ts, Source.LIVE)
+    assert (publisher.stats().sent, publisher.stats().dead_lettered) == (0, 0)
+    await intake.renew(everything)
+    assert (publisher.stats().sent, publisher.stats().dead_lettered) == (len(expected), 0)
 
 
 async def test_a_stopped_producer_dead_letters_what_waits(

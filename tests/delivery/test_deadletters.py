@@ -228,7 +228,8 @@ def test_a_redrive_that_is_killed_is_made_good_by_the_next(pipeline: Settings) -
 
 def test_a_foreign_letter_is_shown_and_left(broker: Settings) -> None:
     client = KafkaProducer(bootstrap_servers=broker.kafka_bootstrap)
-    client.send(broker.dlq_topic, value=b"hello", headers=[("odd", b"\xff")])
+    odd = [("odd", b"\xff"), ("recv_ts", b"9" * 5_000)]
+    client.send(broker.dlq_topic, value=b"hello", headers=odd)
     client.close()
     [one] = found(broker)
     assert (one.stage, one.venue, one.reason) == (Stage.UNKNOWN, "", "it does not say why")

@@ -85,6 +85,7 @@ async def test_an_old_cached_answer_is_requested_again_at_once(
         assert origin(contracts) is Origin.REST
 
 
+@pytest.mark.slow
 async def test_a_venue_that_is_away_is_asked_ever_more_slowly(
     rest: Exchange, settings: Settings
 ) -> None:
@@ -112,6 +113,7 @@ async def test_a_fault_later_keeps_the_contracts_and_is_reported(
         assert set(contracts.listed) == {"AUSDT"}
 
 
+@pytest.mark.slow
 async def test_a_storm_of_unknown_contracts_causes_ever_fewer_requests(
     rest: Exchange, settings: Settings
 ) -> None:
@@ -149,6 +151,16 @@ async def test_a_contract_that_was_not_found_causes_no_other_request(
         await reached(lambda: not contracts.request_for(["X"]))
         assert contracts.request_for(["X", "Y"])
         await reached(lambda: contracts.requests == 2)
+
+
+async def test_a_contract_that_was_found_by_its_number_is_not_missing(
+    rest: Exchange, settings: Settings
+) -> None:
+    async with reloading(rest.serve("lighter"), settings, SOON) as contracts:
+        for requests in range(3):
+            listed = next(iter(contracts.listed.values()))
+            assert contracts.request_for([str(listed.number)])
+            await reached(lambda: contracts.requests > requests)  # noqa: B023 - awaited here
 
 
 async def test_remembered_contracts_are_bounded(rest: Exchange, settings: Settings) -> None:

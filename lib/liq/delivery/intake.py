@@ -8,19 +8,19 @@ from typing import NamedTuple
 from liq.delivery.messaging import Publisher
 from liq.errors import RejectedMessage
 from liq.ingest.instruments import limit_records
-from liq.ingest.venues.base import Instruments, Parsed, SkipReason, Venue
+from liq.ingest.venues.base import Instruments, Parsed, SkipReason, Venue, parse_safely
 from liq.records.model import Record, Source
 
 _WAITING_BYTES = 16 * 1024 * 1024
 
 
 class _Waiting(NamedTuple):
-    """A message that names unknown contracts; the other records in it are published."""
+    """A message that names unknown contracts; records of the ``published`` ones are published."""
 
     raw: bytes
     recv_ts: int
     source: Source
-    unknown: frozenset[str]
+    published: frozenset[str]
 
 
 def _never(_unknown: Collection[str]) -> bool:
@@ -79,7 +79,7 @@ class Intake:
         except RejectedMessage as error:
             self.received += 1
             records = error.accepted
-            if not self._keep(_Waiting(raw, recv_ts, source, error.unknown)):
+            if not self._keep(raw, recv_ts, source, error):
                 await self._dead_letter(raw, recv_ts, source, error)
         else:
             self.received += bool(records)
@@ -94,22 +94,18 @@ class Intake:
         except RejectedMessage as error:
             records = error.accepted
             await self._dead_letter(one.raw, one.recv_ts, one.source, error)
-        await self._publish([record for record in records if record.symbol in one.unknown])
+        await self._publish([record for record in records if record.symbol not in one.published])
 
     def _parse(self, raw: bytes, recv_ts: int, source: Source) -> Sequence[Record]:
-        try:
-            return self._parser(raw, self._instruments, recv_ts, source)
-        except RejectedMessage:
-            raise
-        except Exception as error:  # a parser's own fault must not end the feed either
-            raise RejectedMessage(f"the parser failed: {error!r}") from error
+        return parse_safely(self._parser, raw, self._instruments, recv_ts, source)
 
-    def _keep(self, one: _Waiting) -> bool:
+    def _keep(self, raw: bytes, recv_ts: int, source: Source, error: RejectedMessage) -> bool:
         """Keep a message until `renew`; return False if it is not to wait."""
-        size = self._waiting_bytes + len(one.raw)
-        if not one.unknown or size > _WAITING_BYTES or not self._request(one.unknown):
+        size = self._waiting_bytes + len(raw)
+        if not error.unknown or size > _WAITING_BYTES or not self._request(error.unknown):
             return False
-        self._waiting.append(one)
+        published = frozenset(record.symbol for record in error.accepted)
+        self._waiting.append(_Waiting(raw, recv_ts, source, published))
         self._waiting_bytes = size
         return True
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from liq.common import waiting
 from liq.config import Settings
 from liq.ingest.instruments import ListedInstruments, Origin, load, reload
-from liq.ingest.venues.base import Instruments, Venue
+from liq.ingest.venues.base import Instruments, Venue, list_names
 
 _MISSING = 1_000  # unknown contracts that are remembered, the newest ones
 
@@ -124,7 +124,7 @@ class Contracts:
         self.requests += 1
         listed = await asyncio.to_thread(reload, self._venue, self.listed, self._settings)
         wanted, self._wanted = self._wanted, set()
-        missing = wanted - listed.keys()
+        missing = wanted - list_names(listed)
         if not listed.fault:
             self._remember(missing, listed)
             known = ({**self.known, **listed}).values()
@@ -135,11 +135,11 @@ class Contracts:
         self._plan(is_useless=is_useless, has_failed=has_failed)
 
     def _remember(self, missing: set[str], listed: ListedInstruments) -> None:
-        now = time.monotonic()
+        now, found = time.monotonic(), list_names(listed)
         remembered = [
             (symbol, until)
             for symbol, until in self._missing.items()
-            if until > now and symbol not in listed
+            if until > now and symbol not in found
         ]
         remembered += [(symbol, now + self._limits.again) for symbol in missing]
         self._missing = dict(remembered[-_MISSING:])

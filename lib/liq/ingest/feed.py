@@ -222,10 +222,12 @@ class _Line:
     def drop(self, listed: Instruments) -> None:
         """Forget the contracts that are no longer listed."""
         gone = [symbol for symbol in self.contracts if symbol not in listed]
+        if not gone:
+            return
         is_shared = 0 < len(self._request(self.contracts)) < len(self.contracts)
         for symbol in gone:
             del self.contracts[symbol]
-        if self._replacing and gone and is_shared:
+        if self._replacing and is_shared:
             self._replacing.set()
 
     async def run(self) -> None:

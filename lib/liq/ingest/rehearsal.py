@@ -22,12 +22,11 @@ from liq.ingest.instruments import load
 from liq.ingest.recording import Recorder
 from liq.ingest.semantics import read_shapes
 from liq.ingest.venues import build_url, find_venue
-from liq.ingest.venues.base import Instruments, Parsed
-from liq.ingest.venues.canonical import inflate
+from liq.ingest.venues.base import Instruments, Parsed, parse_safely
+from liq.ingest.venues.canonical import unpack
 from liq.records.model import Source
 
 _SHOW_S = 0.5
-_GZIP = b"\x1f\x8b"
 _DEEPEST = 20
 
 
@@ -165,23 +164,17 @@ class _Rehearsal:
         check, rejected = self.check, self.check.rejected
         check.frames += 1
         try:
-            records = self._parse(raw, self._instruments, recv_ts, source)
+            records = parse_safely(self._parse, raw, self._instruments, recv_ts, source)
         except RejectedMessage as rejection:
             records = rejection.accepted
-            self._reject(str(rejection))
-        except Exception as error:  # a producer dead-letters this too
-            records = ()
-            self._reject(f"the parser failed: {error!r}")
+            check.rejected += 1
+            check.first_rejection = check.first_rejection or str(rejection)
         skipped = sum(records.passed.values()) if isinstance(records, Parsed) else 0
         check.parsed += len(records)
         check.skipped += skipped
         if not check.unknown_field and (records or skipped or check.rejected > rejected):
             unknown = (name for name in list_fields(raw) if name not in self._documented)
             check.unknown_field = next(unknown, "")
-
-    def _reject(self, reason: str) -> None:
-        self.check.rejected += 1
-        self.check.first_rejection = self.check.first_rejection or reason
 
 
 def list_fields(raw: bytes) -> list[str]:
@@ -191,7 +184,7 @@ def list_fields(raw: bytes) -> list[str]:
     for a frame that is not JSON, or is too large.
     """
     try:
-        message = json.loads(inflate(raw) if raw.startswith(_GZIP) else raw)
+        message = json.loads(unpack(raw))
     except (ValueError, RecursionError, RejectedMessage):
         return []
     return list(dict.fromkeys(_walk(message, "", 0)))

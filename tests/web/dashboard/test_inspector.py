@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from liq.config import Settings
-from liq.errors import QueryError
+from liq.errors import QueryError, RejectedMessage
 from liq.ingest.recording import Recorder
 from liq.ingest.venues import VENUES
 from liq.query import queries
@@ -69,6 +69,15 @@ def test_the_inspector_reports_a_print_that_is_gone(own: Settings) -> None:
 )
 def test_raw_frames_are_made_readable(raw: bytes, text: str) -> None:
     assert format_raw(raw) == text
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [(gzip.compress(b"[]")[:-9], "cut off"), (gzip.compress(bytes(2 << 20)), "1,048,576 bytes")],
+)
+def test_a_gzip_that_is_broken_or_large_is_one_clear_error(raw: bytes, reason: str) -> None:
+    with pytest.raises(RejectedMessage, match=reason):
+        format_raw(raw)
 
 
 def test_every_venue_has_a_rule() -> None:

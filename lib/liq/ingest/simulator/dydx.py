@@ -37,7 +37,7 @@ class Dydx(BaseExchange):
         self._fills = count(1)
 
     def session(self, path: str) -> "_Session":
-        """See `liq.ingest.simulator.exchange.Exchange`, as for all that follows."""
+        """Return the session of a client at ``path``. Raises `ValueError` for an unknown path."""
         self.check(path)
         return _Session(Subscriptions(contract.symbol for contract in self.market))
 

@@ -38,7 +38,7 @@ class Lighter(BaseExchange):
         self._trades = count(1)
 
     def session(self, path: str) -> "_Session":
-        """See `liq.ingest.simulator.exchange.Exchange`, as for all that follows."""
+        """Return the session of a client at ``path``. Raises `ValueError` for an unknown path."""
         self.check(path)
         return _Session(self._numbers, Subscriptions(one.symbol for one in self.market))
 

@@ -22,12 +22,12 @@ class Orderly(BaseExchange):
         self._transfers = count(1)
 
     def session(self, path: str) -> "_Session":
-        """See `liq.ingest.simulator.exchange.Exchange`, as for all that follows."""
+        """Return the session of a client at ``path``. Raises `ValueError` for an unknown path."""
         self.check(path)
         return _Session()
 
     def price(self, order: Order) -> str:
-        """That of the transfer."""
+        """Return the price of the transfer."""
         return order.average_price
 
     def row(self, order: Order, time_ms: int) -> bytes:

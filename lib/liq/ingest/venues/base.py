@@ -49,6 +49,12 @@ class Instrument:
 Instruments = Mapping[str, Instrument]
 
 
+def list_names(instruments: Instruments) -> set[str]:
+    """Return the names of contracts in messages: their symbols, and their numbers as text."""
+    numbers = (one.number for one in instruments.values())
+    return {*instruments, *(str(number) for number in numbers if number is not None)}
+
+
 class SkipReason(StrEnum):
     """Why a report of a liquidation is skipped on purpose, without a record."""
 
@@ -91,6 +97,18 @@ class Parse(Protocol):
         source: Source = Source.LIVE,
     ) -> Sequence[Record]:
         """Parse ``raw``, received at ``recv_ts`` (microseconds since the epoch, UTC)."""
+
+
+def parse_safely(
+    parse: Parse, raw: bytes, instruments: Instruments, recv_ts: int, source: Source
+) -> Sequence[Record]:
+    """Return what ``parse`` does; its own faults reject the message, too, and end no feed."""
+    try:
+        return parse(raw, instruments, recv_ts, source)
+    except RejectedMessage:
+        raise
+    except Exception as error:
+        raise RejectedMessage(f"the parser failed: {error!r}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, overload
 
 import msgspec
 
@@ -36,6 +36,7 @@ from liq.records.model import (
 
 MOST_ROWS = 2_500  # rows of a frame that are read: several times what any venue sends
 MOST_BYTES = 1_048_576  # of a frame's content: a websocket's limit, for what is packed in it too
+_GZIP = b"\x1f\x8b"  # with which a gzipped frame begins
 _MOST_REASONS = 5  # of rejected rows that are named
 _MOST_INTEGER = 10**25
 
@@ -134,8 +135,14 @@ def split_rows(raw: bytes | msgspec.Raw) -> Sequence[msgspec.Raw]:
     return [row for row in rows if bytes(row)]
 
 
-def inflate(raw: bytes, most: int = MOST_BYTES) -> bytes:
-    """Return the content of a gzipped frame; reject a broken one, and one of ``most`` bytes."""
+@overload
+def unpack(raw: bytes, most: int = ...) -> bytes: ...
+@overload
+def unpack(raw: str | bytes, most: int = ...) -> str | bytes: ...
+def unpack(raw: str | bytes, most: int = MOST_BYTES) -> str | bytes:
+    """Return the content of a frame; reject a broken gzip, and one of ``most`` bytes."""
+    if isinstance(raw, str) or not raw.startswith(_GZIP):
+        return raw
     stream = zlib.decompressobj(wbits=31)
     try:
         content = stream.decompress(raw, most)

@@ -47,18 +47,17 @@ from liq.ingest.venues.base import (
     send_always,
 )
 from liq.ingest.venues.canonical import (
-    MOST_BYTES,
     Context,
     Number,
     RawLiquidation,
     build_records,
     decode,
-    inflate,
     make_decoder,
     parse_listing,
     read_side,
     split_array,
     split_rows,
+    unpack,
 )
 from liq.records.model import Completeness, PriceKind, Record, Side, Source
 
@@ -67,7 +66,6 @@ _TOPIC = ".liquidation_orders"
 _SILENT = ("ping", "sub", "close")  # the feed counts the loss of the connection after a close
 _ALL = "*"
 _REPEATED = 2014  # the error of a subscription that the connection has already
-_GZIP = b"\x1f\x8b"
 _LONGEST_PING = 1_000  # bytes: no more of a frame is inflated to see whether it is a ping
 
 
@@ -104,7 +102,7 @@ def _parse(
     recv_ts: int,
     source: Source = Source.LIVE,
 ) -> Sequence[Record]:
-    frame = decode(_frame, _unpack(raw, MOST_BYTES))
+    frame = decode(_frame, unpack(raw))
     if frame.op == "sub" and frame.error == _REPEATED:
         return []
     if frame.error or frame.op == "error":
@@ -115,12 +113,6 @@ def _parse(
         raise RejectedMessage("neither liquidations nor the answer to a request")
     context = Context(exchange, Completeness.FULL, instruments, recv_ts, source)
     return build_records(split_rows(frame.data), _read, context)
-
-
-def _unpack(raw: str | bytes, most: int) -> str | bytes:
-    if isinstance(raw, str) or not raw.startswith(_GZIP):
-        return raw
-    return inflate(raw, most)
 
 
 def _read(raw: msgspec.Raw) -> Iterator[RawLiquidation]:
@@ -143,7 +135,7 @@ def reply(raw: str | bytes) -> str | None:
     if len(raw) > _LONGEST_PING:
         return None
     try:
-        frame = decode(_frame, _unpack(raw, _LONGEST_PING))
+        frame = decode(_frame, unpack(raw, _LONGEST_PING))
     except RejectedMessage:
         return None
     if frame.op != "ping":

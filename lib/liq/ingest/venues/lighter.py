@@ -156,7 +156,9 @@ def _find_symbol(number: int, instruments: Instruments) -> str:
     for instrument in instruments.values():
         if instrument.number == number:
             return instrument.symbol
-    raise RejectedMessage(f"unknown market {number}: its symbol is not guessed")
+    raise RejectedMessage(
+        f"unknown market {number}: its symbol is not guessed", unknown=[str(number)]
+    )
 
 
 def _side(trade: _Trade, taker: str) -> Side:

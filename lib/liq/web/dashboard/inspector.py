@@ -1,6 +1,5 @@
 """The details of one print: its row, the venue's rule, and the raw message if it was recorded."""
 
-import gzip
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,9 +12,9 @@ from liq.errors import LiqError, QueryError
 from liq.ingest import recording
 from liq.ingest.venues import VENUES
 from liq.ingest.venues.base import Venue
+from liq.ingest.venues.canonical import unpack
 from liq.query import queries
 
-_GZIP = b"\x1f\x8b"
 _key = msgspec.json.Decoder(tuple[str, int, str, str])
 
 
@@ -67,16 +66,20 @@ def _find_raw(exchange: str, recv_ts: int, settings: Settings) -> tuple[str, str
     """Return the recorded message, and the cause if there is none."""
     try:
         frame = recording.find(settings.recordings, exchange, recv_ts)
+        if frame is not None:
+            return format_raw(frame.raw), ""
     except LiqError as error:
         return "", str(error)
-    if frame is None:
-        return "", "not recorded: `liq run` and `liq produce --record` keep raw messages"
-    return format_raw(frame.raw), ""
+    return "", "not recorded: `liq run` and `liq produce --record` keep raw messages"
 
 
 def format_raw(raw: bytes) -> str:
-    """Return a raw frame as indented JSON, or as plain text; a gzipped frame is unpacked."""
-    plain = gzip.decompress(raw) if raw.startswith(_GZIP) else raw
+    """Return a raw frame as indented JSON, or as plain text; a gzipped frame is unpacked.
+
+    Raises:
+        RejectedMessage: The gzip is broken or too large.
+    """
+    plain = unpack(raw)
     try:
         return msgspec.json.format(plain, indent=2).decode()
     except msgspec.DecodeError:
