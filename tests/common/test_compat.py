@@ -200,6 +200,7 @@ def test_the_grammar_that_is_not_imported_exists_still() -> None:
     assert any(package["name"] == "rfc3987-syntax" for package in PACKAGES)
 
 
+@pytest.mark.slow
 def test_the_grammar_is_imported_unless_it_is_skipped() -> None:
     code = "import sys, jsonschema; print('lark' in sys.modules)"
     skipped = f"from liq.common import compat; compat.skip_url_grammar(); {code}"

@@ -98,6 +98,7 @@ async def test_frames_carry_the_time_of_receipt(unused_tcp_port: int) -> None:
     assert not feed.stats().connected
 
 
+@pytest.mark.slow
 async def test_half_open_connection_is_replaced(unused_tcp_port: int) -> None:
     connections = []
 
@@ -175,6 +176,7 @@ async def test_quiet_market_is_no_fault(unused_tcp_port: int) -> None:
     assert len(opened) == 1
 
 
+@pytest.mark.slow
 async def test_slow_consumer_is_not_taken_for_a_dead_server(unused_tcp_port: int) -> None:
     opened = []
 
@@ -241,6 +243,7 @@ async def test_failures_in_a_row_are_retried_ever_more_slowly(unused_tcp_port: i
     assert all(gap >= 0.05 * 2**n for n, gap in enumerate(gaps))
 
 
+@pytest.mark.slow
 async def test_old_connection_overlaps_with_its_replacement(unused_tcp_port: int) -> None:
     alive: set[ServerConnection] = set()
     most = 0

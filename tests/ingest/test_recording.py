@@ -232,6 +232,7 @@ def test_beside_other_work_a_full_disk_costs_frames_that_are_counted(
     assert len(frames) < 60  # and no file for each frame that was missed
 
 
+@pytest.mark.slow
 async def test_venues_are_recorded_until_a_signal_comes(tmp_path: Path) -> None:
     async def exchange(connection: ServerConnection) -> None:
         assert connection.request
