@@ -157,10 +157,11 @@ async def test_a_contract_that_was_found_by_its_number_is_not_missing(
     rest: Exchange, settings: Settings
 ) -> None:
     async with reloading(rest.serve("lighter"), settings, SOON) as contracts:
-        for requests in range(3):
-            listed = next(iter(contracts.listed.values()))
-            assert contracts.request_for([str(listed.number)])
-            await reached(lambda: contracts.requests > requests)  # noqa: B023 - awaited here
+        for _ in range(3):
+            before = contracts.listed
+            number = next(iter(before.values())).number
+            assert contracts.request_for([str(number)])
+            await reached(lambda: contracts.listed is not before)  # noqa: B023 - awaited here
 
 
 async def test_remembered_contracts_are_bounded(rest: Exchange, settings: Settings) -> None:

@@ -96,7 +96,7 @@ def _fill(settings: Settings) -> None:
 
 
 def wait_for_rows(stream: Stream, settings: Settings, count: int) -> pd.DataFrame:
-    """Wait until the table of ``stream`` has so many rows; return them."""
+    """Wait until the table of ``stream`` has ``count`` rows; return them."""
     sql = f"SELECT * FROM {stream.table(settings)}"  # noqa: S608 - our own
     eventually(lambda: len(questdb.fetch(sql, settings=settings)) == count)
     return questdb.fetch(sql, settings=settings)
