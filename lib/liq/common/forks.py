@@ -13,7 +13,13 @@ from weakref import WeakKeyDictionary
 
 T = TypeVar("T")
 
+_process = os.getpid()
 _owners: WeakKeyDictionary[Any, Callable[[Any], object]] = WeakKeyDictionary()
+
+
+def find_process() -> int:
+    """Return this process's id. Unlike `os.getpid` it makes no system call."""
+    return _process
 
 
 def in_child(owner: T, begin: Callable[[T], object]) -> None:
@@ -52,6 +58,8 @@ class Private:
 
 
 def _begin() -> None:
+    global _process  # noqa: PLW0603 - a process has one id
+    _process = os.getpid()
     owners = list(_owners.items())
     # files first: objects that later owners drop may still write their buffers
     for owner, begin in sorted(owners, key=lambda item: not isinstance(item[0], Private)):

@@ -4,7 +4,6 @@ Probes need no client: kafka-python leaks sockets and a thread when no broker an
 """
 
 import contextlib
-import os
 import socket
 import ssl
 import struct
@@ -88,7 +87,7 @@ def require_own(owner: int, what: str) -> None:
 
     Two processes on one connection read each other's answers, and a fork has none of the threads.
     """
-    if os.getpid() != owner:
+    if forks.find_process() != owner:
         raise KafkaError(f"process {owner} has this {what} open; start one in this process")
 
 

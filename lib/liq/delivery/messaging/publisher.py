@@ -204,12 +204,12 @@ class Publisher:
     async def _publish(self, stream: Stream, record: msgspec.Struct) -> bool:
         """Queue a record, or a dead letter with the reason if it breaks its topic's schema."""
         topic, origin = stream.topic(self._settings), getattr(record, stream.partition_by[0])
-        value = _encode_text(repr(record))
+        value = b""
         try:
             value = encode(record)
             _check(stream, value)
         except (RejectedMessage, ValueError, TypeError) as error:
-            await self._set_aside(origin, str(error), value, {"topic": topic})
+            await self._set_aside(origin, str(error), value or repr(record), {"topic": topic})
             return False
         await self._put(Message(topic, stream.message_key(record), value, []))
         return True
