@@ -1,55 +1,103 @@
 """How many events a second the live path carries."""
 
 import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import psutil
 
 from bench import ways
 from bench.environment import liq, own_names, prepare, wait_until
 from bench.watch import rows
 from liq.config import Settings
+from liq.delivery import connect, messaging
 from liq.ingest.venues import VENUES
+from liq.records.streams import LIQUIDATIONS
+
+
+class _Run(NamedTuple):
+    settings: Settings
+    url: str
+    feeds: int
+    rate: int  # events/s of all feeds
+    seconds: int
+    processes: int = 1
 
 
 def live_path(stack: Settings, rate: int = 15_000, seconds: int = 20) -> dict[str, float]:
     """Return events/s from simulator to SQL while the simulator offers ``rate`` a second.
 
     ``lost`` counts events that were sent and are not stored, ``behind_s`` how long after the last
-    one was due the last one was visible.
+    one was due the last one was visible, ``producer_us`` the processor time of the producer for an
+    event, in microseconds.
     """
     settings = own_names(stack)
-    return _carry(settings, ways.url(settings), 1, rate, seconds)
-
-
-def all_venues(stack: Settings, rate: int = 15_000, seconds: int = 20) -> dict[str, float]:
-    """Return the figures of `live_path` for all venues together, in one producer process."""
-    settings = own_names(stack)
-    url = f"ws://127.0.0.1:{settings.simulator_port}/{{venue}}"
-    return _carry(settings, url, len(VENUES), rate, seconds)
-
-
-def _carry(settings: Settings, url: str, feeds: int, rate: int, seconds: int) -> dict[str, float]:
     prepare(settings)
-    each = rate / feeds
-    count = round(each * seconds)  # of a feed
+    return _carry(_Run(settings, ways.url(settings), 1, rate, seconds), lambda: rows(settings))
+
+
+def all_venues(
+    stack: Settings, rate: int = 15_000, seconds: int = 20, processes: int = 2
+) -> dict[str, float]:
+    """Return events/s from simulators to Kafka, of all venues in one ``liq produce``.
+
+    The sink starts after the last one, so simulators, producers and Kafka have the machine to
+    themselves. ``lost`` counts events that were sent and are not stored in the end.
+    """
+    settings = own_names(stack)
+    prepare(settings)
+    connect.remove(settings)
+    url = f"ws://127.0.0.1:{settings.simulator_port}/{{venue}}"
+    run = _Run(settings, url, len(VENUES), rate, seconds, processes)
+    figures = _carry(run, lambda: _count(settings), every=0.5)
+    connect.ensure(settings)
+    sent = _count(settings)
+    _settle(lambda: rows(settings), sent, 10 * seconds)
+    return {**figures, "lost": figures["lost"] + sent - rows(settings)}
+
+
+def _count(settings: Settings) -> int:
+    """Return how many messages Kafka has."""
+    group = {LIQUIDATIONS.topic(settings): f"connect-{LIQUIDATIONS.connector(settings)}"}
+    return sum(one.end for one in messaging.read_offsets(group, settings))
+
+
+def _carry(run: _Run, count: Callable[[], int], every: float = 0.05) -> dict[str, float]:
+    """Return the figures of a run, by the number of events that arrived."""
+    each = round(run.rate / run.feeds * run.seconds)  # events of a feed
+    total = each * run.feeds
+    shared = ["--processes", str(run.processes)]
+    pace = ["--rate", str(run.rate / run.feeds), "--count", str(each)]
     with (
-        liq(settings, "produce", "--no-prices", "--url", url),
-        liq(settings, "simulate", "--rate", str(each), "--count", str(count)),
+        liq(run.settings, "produce", "--no-prices", "--url", run.url, *shared) as producer,
+        liq(run.settings, "simulate", *pace),
     ):
-        wait_until(lambda: rows(settings) > 0, timeout=60)
+        wait_until(lambda: count() > 0, timeout=60, every=every)
         begin = time.monotonic()
-        _settle(settings, count * feeds, timeout=10 * seconds)
+        _settle(count, total, 10 * run.seconds, every)
         took = time.monotonic() - begin
-    stored = rows(settings)
+        used = _measure_cpu(producer.pid)
+        arrived = count()
     return {
-        "feeds": feeds,
-        "offered_per_s": rate,
-        "carried_per_s": stored / took,
-        "lost": count * feeds - stored,
-        "behind_s": max(0.0, took - seconds),
+        "feeds": run.feeds,
+        "offered_per_s": run.rate,
+        "carried_per_s": arrived / took,
+        "lost": total - arrived,
+        "behind_s": max(0.0, took - run.seconds),
+        "processes": run.processes,
+        "producer_us": used * 1e6 / arrived,
     }
 
 
-def _settle(settings: Settings, total: int, timeout: float) -> None:
+def _measure_cpu(pid: int) -> float:
+    """Return the processor time of a process and its children so far, in seconds."""
+    parent = psutil.Process(pid)
+    times = [one.cpu_times() for one in (parent, *parent.children(recursive=True))]
+    return sum(one.user + one.system for one in times)
+
+
+def _settle(count: Callable[[], int], total: int, timeout: float, every: float = 0.05) -> None:
     try:
-        wait_until(lambda: rows(settings) >= total, timeout, every=0.05)
+        wait_until(lambda: count() >= total, timeout, every)
     except TimeoutError:
         return  # the caller reports what is missing

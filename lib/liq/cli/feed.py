@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,6 +62,10 @@ def produce(
     prices: Annotated[
         bool, typer.Option(help="also publish mark prices, unless --url is one exchange's")
     ] = True,
+    processes: Annotated[
+        int,
+        typer.Option(min=1, help="share the exchanges among processes, for thousands of events/s"),
+    ] = 1,
 ) -> None:
     """Publish the liquidations and mark prices of exchanges to Kafka, by default of all.
 
@@ -68,22 +73,30 @@ def produce(
     With the --url that `liq simulate` prints no exchange is needed; the rows then have the source
     "simulator". Ctrl-C or SIGTERM stops receiving and delivers the queued records.
     """
-    from liq.delivery.producer import create_producers, run  # noqa: PLC0415 - kafka-python would slow all commands
+    from liq.delivery.producer import create_producers, list_feeds, run  # noqa: PLC0415 - kafka-python would slow all commands
+    from liq.delivery.workers import run_in_processes, split_feeds  # noqa: PLC0415 - as above
     from liq.ingest.recording import Rotation  # noqa: PLC0415 - as above
 
-    rotation = Rotation(keep=record_keep * _MIB)
     if through is Through.CRYPTOFEED:  # it knows some venues only
         venue = venue or [_ONE]
-    started = create_producers(
-        select_venues(venue, url),
-        url,
-        prices=prices,
+        if processes > 1:
+            raise ConfigError("--processes shares liq's own connections, not cryptofeed's")
+    venues = select_venues(venue, url)
+    create = partial(
+        create_producers,
+        url=url,
         through=through,
         record=record,
-        rotation=rotation,
+        rotation=Rotation(keep=record_keep * _MIB),
     )
+    groups = split_feeds(list_feeds(venues, url, prices=prices), processes)
     with show_in_place() as show:
-        asyncio.run(run(started, lambda all_: show(_lines(all_))))
+        if len(groups) == 1:
+            work = run(create(venues, prices=prices), lambda all_: show(_lines(all_)))
+        else:
+            grouped = partial(create, prices=False)
+            work = run_in_processes(groups, grouped, lambda all_: show(_lines(all_)))
+        asyncio.run(work)
 
 
 def select_venues(venue: Sequence[str] | None, url: str) -> list[str]:

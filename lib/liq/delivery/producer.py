@@ -399,6 +399,16 @@ def _lag_s(record: Record | None) -> float | None:
     return (record.recv_ts - record.ts) / 1e6 if record else None
 
 
+def list_feeds(venues: Sequence[str], url: str = "", *, prices: bool = True) -> list[str]:
+    """Return the venues and, with ``prices``, the price feeds.
+
+    With a ``url`` of a single venue there are no price feeds, since prices of the real market do
+    not fit a simulated exchange.
+    """
+    with_prices = prices and (not url or "{venue}" in url)
+    return list(dict.fromkeys([*venues, *(PRICE_FEEDS if with_prices else ())]))
+
+
 def create_producers(
     venues: Sequence[str],
     url: str = "",
@@ -409,33 +419,35 @@ def create_producers(
     rotation: Rotation | None = None,
     settings: Settings | None = None,
 ) -> list[Producer]:
-    """Return a producer for each venue, and one for each price feed.
+    """Return a producer for each of `list_feeds`.
 
-    With a ``url`` of a single venue there are no price feeds, since prices of the real market do
-    not fit a simulated exchange. Other arguments are as in `Producer`. Raises `ConfigError`.
+    Other arguments are as in `Producer`. Raises `ConfigError`.
     """
-    feeds = PRICE_FEEDS if prices and (not url or "{venue}" in url) else ()
     kept: dict[str, Any] = {"record": record, "rotation": rotation, "settings": settings}
     return [
-        *(Producer(name, url, through=through, **kept) for name in venues),
-        *(Producer(name, url, **kept) for name in feeds if name not in venues),
+        Producer(name, url, through=through if name in venues else Through.DIRECT, **kept)
+        for name in list_feeds(venues, url, prices=prices)
     ]
 
 
 async def run(
-    producers: Sequence[Producer], show: Callable[[list[Status]], None] | None = None
+    producers: Sequence[Producer],
+    show: Callable[[list[Status]], None] | None = None,
+    *,
+    others: bool = False,
 ) -> None:
     """Run producers until SIGINT, SIGTERM or a failure, then deliver queued messages.
 
     A producer whose feed fails is started again, with a pause that doubles, as long as another has
-    not failed. ``show`` gets their statuses twice a second and at the end. Raises the error of a
-    failed producer; the feeds of the other producers then stay expected.
+    not failed. With ``others``, which run elsewhere, it is always started again. ``show`` gets
+    their statuses twice a second and at the end. Raises the error of a failed producer; the feeds
+    of the other producers then stay expected.
     """
     on_purpose = False
     failed: set[Producer] = set()
     with waiting.catch_signals() as ended:
         works = [
-            asyncio.create_task(_keep_running(producer, failed, len(producers)))
+            asyncio.create_task(_keep_running(producer, failed, len(producers) + others))
             for producer in producers
         ]
         try:

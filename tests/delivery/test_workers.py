@@ -1,0 +1,118 @@
+"""`liq produce --processes` as users run it, on a real broker."""
+
+import json
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from liq.config import Settings
+from liq.delivery import messaging
+from liq.delivery.workers import split_feeds
+from liq.ingest.venues import VENUES
+from liq.records.model import decode
+from liq.records.streams import FEED_HEALTH, LIQUIDATIONS
+from support.helpers import (
+    PATIENCE_S,
+    consume,
+    eventually,
+    find_free_ports,
+    finish,
+    own_streams,
+    running,
+)
+
+FEEDS = ("bybit", "okx", "gate")
+PRODUCE = ["-m", "liq", "produce", "--processes=2", *(f"--venue={name}" for name in FEEDS)]
+
+
+@pytest.mark.parametrize(("processes", "sizes"), [(1, [5]), (2, [3, 2]), (9, [1] * 5)])
+def test_every_feed_is_in_one_of_the_processes(processes: int, sizes: list[int]) -> None:
+    feeds = list(VENUES)[:5]
+    groups = split_feeds(feeds, processes)
+    assert [len(group) for group in groups] == sizes
+    assert sorted(name for group in groups for name in group) == sorted(feeds)
+
+
+@pytest.fixture
+def broker(stack: Settings) -> Settings:
+    """Topics of the test's own, feed health's too, and a port for its simulator."""
+    port = find_free_ports()["simulator_port"]
+    settings = own_streams(stack, names=["topic"]).model_copy(update={"simulator_port": port})
+    messaging.ensure_topics(settings)
+    return settings
+
+
+def url_of(settings: Settings) -> str:
+    return f"--url=ws://127.0.0.1:{settings.simulator_port}/{{venue}}"
+
+
+def read_stops(settings: Settings) -> dict[str, bool]:
+    """Return by feed whether its last report says that it was stopped on purpose."""
+    reports = consume(FEED_HEALTH.topic(settings), settings)
+    rows = (json.loads(report.value) for report in reports)
+    return {row["exchange"]: bool(row.get("stopped")) for row in rows}
+
+
+@pytest.mark.stack
+def test_processes_deliver_all_and_stop_as_one(broker: Settings, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    simulate = ["-m", "liq", "simulate", "--rate=300", "--count=200", f"--ledger={ledger}"]
+    with (
+        running(broker, *simulate),
+        running(broker, *PRODUCE, url_of(broker)) as producer,
+    ):
+        eventually(lambda: ledger.exists() and len(ledger.read_text().splitlines()) == 600)
+        eventually(lambda: len(consume(LIQUIDATIONS.topic(broker), broker)) >= 600)
+        output = finish(producer, signal.SIGTERM)
+    assert output.count("200 acknowledged of 200 sent") == len(FEEDS)
+    found = [decode(one.value) for one in consume(LIQUIDATIONS.topic(broker), broker)]
+    assert len(found) == 600
+    assert {one.exchange for one in found} == {*FEEDS}
+    assert read_stops(broker) == dict.fromkeys(FEEDS, True)
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_end_of_a_process_ends_the_others(number: signal.Signals, broker: Settings) -> None:
+    with (
+        running(broker, "-m", "liq", "simulate", "--rate=100"),
+        running(broker, *PRODUCE, url_of(broker)) as producer,
+    ):
+        eventually(lambda: len(read_stops(broker)) == len(FEEDS))
+        workers = find_workers(producer.pid)
+        workers[0].send_signal(number)
+        output, _ = producer.communicate(timeout=PATIENCE_S)
+    assert producer.returncode == 1
+    assert "a process of producers ended" in output
+    eventually(lambda: not any(worker.is_running() for worker in workers))
+    assert False in read_stops(broker).values()
+
+
+@pytest.mark.stack
+def test_processes_whose_parent_was_killed_end_and_stay_expected(broker: Settings) -> None:
+    with (
+        running(broker, "-m", "liq", "simulate", "--rate=100"),
+        running(broker, *PRODUCE, url_of(broker)) as producer,
+    ):
+        eventually(lambda: len(read_stops(broker)) == len(FEEDS))
+        workers = find_workers(producer.pid)
+        producer.kill()
+        eventually(lambda: not any(worker.is_running() for worker in workers))
+    assert read_stops(broker) == dict.fromkeys(FEEDS, False)
+
+
+def test_a_broker_that_is_away_is_one_line(tmp_path: Path, unused_tcp_port: int) -> None:
+    settings = Settings(home=tmp_path, kafka_port=unused_tcp_port)
+    with running(settings, *PRODUCE, "--url=ws://127.0.0.1:1/{venue}") as producer:
+        output, _ = producer.communicate(timeout=PATIENCE_S)
+    assert producer.returncode == 1
+    assert output.count(f"Kafka at 127.0.0.1:{unused_tcp_port}") == 1
+    assert "Traceback" not in output
+
+
+def find_workers(pid: int) -> list[psutil.Process]:
+    """Return the processes of producers, without the tracker of multiprocessing."""
+    children = psutil.Process(pid).children(recursive=True)
+    return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
