@@ -94,6 +94,8 @@ ORDER = {"S": "SELL", "o": "LIMIT", "f": "IOC", "q": "1", "p": "9", "ap": "9", "
         ("BTCUSD_PERP", {}, "binance_coinm"),
         ("BTCUSD_200925", {}, "binance_coinm"),
         ("BTCUSD_200925", {"st": "2"}, "binance_coinm"),  # of no documented type: by the name
+        ("BTCUSD_200925", {"st": 1}, "binance_coinm"),  # as in Binance's Go connector
+        ("BTCFDUSD_261225", {"st": 1}, "binance_usdm"),  # quoted in FDUSD
     ],
 )
 def test_each_of_binances_feeds_takes_its_own_kind_alone(

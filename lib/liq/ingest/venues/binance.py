@@ -24,7 +24,9 @@ it was filled.
 
 Since 2026-06-30 the stream carries both kinds of contract on both hosts, with ``"st"`` 1 for USD-M
 and 2 for COIN-M, within ``o`` or beside it. Orders of the other kind are skipped, as the other feed
-has them. Where ``st`` is missing, the form of the contract's name shows the kind. Source:
+has them. The name of a COIN-M contract decides first, as no USD-M contract has such a name: the
+example in Binance's Go connector is BTCUSD_200925 with ``st`` 1. Without ``st`` other names are
+USD-M. Source:
 https://developers.binance.com/docs/derivatives/coin-margined-futures/Important-CM-UM-Integration-Notice
 
 Traps: at most one order within 1000 ms a contract is shown, so totals are lower bounds. In USD-M it
@@ -78,7 +80,7 @@ _CLOSED = frozenset({"FILLED", "EXPIRED", "EXPIRED_IN_MATCH", "CANCELED"})
 _STATES = _OPEN | _CLOSED
 _KINDS: dict[int | str | None, str] = {1: "binance_usdm", 2: "binance_coinm"}  # by st
 _FEEDS = frozenset(_KINDS.values())  # those that share a stream
-_COINM_NAME = re.compile(r".+USD_(PERP|\d{6})")
+_COINM_NAME = re.compile(r".+(?<!FD)USD_(PERP|\d{6})")
 
 
 class _Order(msgspec.Struct, gc=False):
@@ -147,9 +149,9 @@ def expect_answer(frame: Frame, event: Frame) -> None:
 
 
 def _is_of_other_feed(order: _Order, event_kind: int | str | None, exchange: str) -> bool:
-    """Return whether an order is the other feed's, by ``st`` or else by the contract's name."""
+    """Return whether an order is the other feed's, by a name of COIN-M, or else by ``st``."""
     kind = event_kind if order.st is None else order.st
-    feed = _KINDS.get(kind) or _KINDS[2 if _COINM_NAME.fullmatch(order.s) else 1]
+    feed = _KINDS[2] if _COINM_NAME.fullmatch(order.s) else _KINDS.get(kind, _KINDS[1])
     if feed == exchange and isinstance(kind, int) and kind not in _KINDS:
         raise RejectedMessage(f"unknown kind of contract st {kind}")
     return feed != exchange
