@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_WIDEST = 10_000  # characters: more than any row has
+
 
 class PrintFormat(StrEnum):
     """The format of printed rows."""
@@ -107,9 +109,9 @@ def odd(
     if counts.empty:
         echo(f"no odd row in {window}")
         return
-    console.print(_table(counts))
+    console.print(_arrange(counts))
     rows = liq.hit("odd_rows", window=window, until=until, limit=limit)
-    console.print(_table(rows))
+    console.print(_arrange(rows))
     settings = current_settings()
     echo(
         "\nA later row with the same key replaces a wrong row; UPDATE corrects it in place."
@@ -156,7 +158,7 @@ def _print(frame: "pd.DataFrame", form: PrintFormat) -> None:
         )
         echo(lines, end="")
     else:
-        console.print(_table(frame))
+        console.print(_arrange(frame))
 
 
 def _assignment(text: str) -> tuple[str, str]:
@@ -171,20 +173,44 @@ def _describe(name: str, param: "Parameter") -> str:
     return f"{name}: {param.type}{default}"
 
 
+def _arrange(frame: "pd.DataFrame") -> Table:
+    """Return the rows as a table, or one below the other where it is too wide for the console."""
+    table = _table(frame)
+    unlimited = console.options.update_width(_WIDEST)
+    width = console.measure(table, options=unlimited).maximum
+    return table if width <= console.width else _list_rows(frame)
+
+
 def _table(frame: "pd.DataFrame") -> Table:
-    units = frame.attrs.get("units", {})
     table = Table()
-    for name in frame.columns:
-        unit = f" ({units[name]})" if name in units else ""
+    for name, heading in zip(frame.columns, _headings(frame, "\n"), strict=True):
         numeric = frame[name].dtype.kind in "if"
-        table.add_column(
-            f"{name}{unit}",
-            justify="right" if numeric else "left",
-            overflow="fold",  # a truncated number would be wrong
-        )
+        table.add_column(heading, justify="right" if numeric else "left")
     for row in frame.itertuples(index=False):
         table.add_row(*map(_cell, row))
     return table
+
+
+def _list_rows(frame: "pd.DataFrame") -> Table:
+    """Return a line for each field, with an empty line between two rows."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # a truncated number would be wrong
+    headings = _headings(frame, " ")
+    for number, row in enumerate(frame.itertuples(index=False)):
+        if number:
+            table.add_row()
+        for heading, value in zip(headings, row, strict=True):
+            table.add_row(heading, _cell(value))
+    return table
+
+
+def _headings(frame: "pd.DataFrame", separator: str) -> list[str]:
+    """Return the columns' names, each with its unit if it has one."""
+    units = frame.attrs.get("units", {})
+    return [
+        f"{name}{separator}({units[name]})" if name in units else name for name in frame.columns
+    ]
 
 
 def _cell(value: object) -> str:
