@@ -77,6 +77,12 @@ def test_the_snapshot_serves_a_first_start_offline(exchange: Exchange, settings:
     assert not (settings.cache / "instruments").exists()  # a snapshot never turns into a cache
 
 
+def test_contracts_whose_names_say_all_are_not_counted(settings: Settings) -> None:
+    found = load(VENUES["binance_usdm"], settings)
+    assert found.origin is Origin.NAMES
+    assert str(found) == ""
+
+
 def test_records_of_a_feed_with_the_snapshot_are_sampled() -> None:
     recording = load_recording("bitmex")
     frame = recording.frames[next(iter(recording.expected["records"]))]

@@ -184,6 +184,7 @@ async def test_given_contracts_and_names_are_never_requested(
     assert str(given) == "0 contracts from the caller"
     named = Contracts(VENUES["binance_usdm"], settings)
     assert str(named) == ""
+    assert str(Contracts(VENUES["bybit"], settings)) == ""  # not loaded yet
     for contracts in (given, named):
         await contracts.load()
         contracts.request()

@@ -63,8 +63,11 @@ class Contracts:
         self.known: Instruments = self.listed
 
     def __str__(self) -> str:
-        """Return number, origin and age of the contracts; empty if their names say all."""
-        if self._venue.listing is None:
+        """Return number, origin and age of the contracts; empty if their names say all.
+
+        Also empty until they are loaded.
+        """
+        if self._venue.listing is None or not self._is_loaded:
             return ""
         if isinstance(self.listed, ListedInstruments):
             return str(self.listed)

@@ -56,6 +56,9 @@ class ListedInstruments(dict[str, Instrument]):
         self.fault = fault
 
     def __str__(self) -> str:
+        """Return number, origin and age of the contracts; empty if their names say all."""
+        if self.origin is Origin.NAMES:
+            return ""
         text = f"{len(self)} contracts from the {self.origin} of {self.as_of:%Y-%m-%d %H:%M} UTC"
         return f"{text} ({self.fault})" if self.fault else text
 
