@@ -5,8 +5,11 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -21,6 +24,7 @@ from liq.errors import ConfigError, FeedError
 from liq.ingest.simulator.server import Simulator
 from liq.ingest.venues import VENUES
 from liq.ingest.venues.binance import BINANCE_USDM
+from liq.ingest.venues.orderly import ORDERLY
 from liq.query import questdb
 from liq.stack import ServiceState
 from support.helpers import PATIENCE_S, eventually, find_free_ports
@@ -100,6 +104,18 @@ async def test_auto_takes_a_live_exchange_where_one_answers(
         monkeypatch.setitem(VENUES, "here", replace(BINANCE_USDM, url=simulator.url))
         for source in (RunSource.AUTO, RunSource.LIVE):
             assert await asyncio.to_thread(run.choose_source, source, ["here"]) is RunSource.LIVE
+
+
+def test_a_venue_without_a_websocket_is_live_where_its_rest_api_answers(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = partial(SimpleHTTPRequestHandler, directory=own.home)
+    with ThreadingHTTPServer(("127.0.0.1", 0), content) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        polled = replace(ORDERLY, url=f"http://127.0.0.1:{server.server_port}/")
+        monkeypatch.setitem(VENUES, "polled", polled)
+        assert run.choose_source(RunSource.LIVE, ["polled"]) is RunSource.LIVE
+        server.shutdown()
 
 
 def test_without_an_exchange_auto_simulates_and_live_names_the_exchange_it_tried(

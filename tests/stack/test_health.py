@@ -46,6 +46,7 @@ def test_nobody_there() -> None:
     assert not health.answers_http(HOST, port, "/")
     assert not health.is_kafka_ready(HOST, port)
     assert not health.opens_websocket(f"ws://{HOST}:{port}/")
+    assert not health.answers_url(f"http://{HOST}:{port}/")
 
 
 def test_another_server_there(web_port: int) -> None:
@@ -54,6 +55,8 @@ def test_another_server_there(web_port: int) -> None:
     assert not health.is_kafka_ready(HOST, web_port)
     assert not health.opens_websocket(f"ws://{HOST}:{web_port}/")
     assert not health.opens_websocket(f"wss://{HOST}:{web_port}/")
+    assert not health.answers_url(f"http://{HOST}:{web_port}/")
+    assert not health.answers_url(f"https://{HOST}:{web_port}/")
 
 
 def _hang_up(server: socket.socket) -> None:

@@ -9,6 +9,7 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import FeedError
 from liq.ingest.venues import ALL, find_venue, resolve_names
+from liq.ingest.venues.base import Venue
 from liq.stack import apps, control, health
 from liq.stack.service import OnEvent, Service, ignore_event
 from liq.web import serve
@@ -98,17 +99,22 @@ def _start(services: Sequence[Service], settings: Settings, progress: OnEvent) -
 
 
 def choose_source(source: RunSource, venues: Sequence[str]) -> RunSource:
-    """Return ``live`` or ``simulator``, which for ``auto`` depends on the venues' websockets.
+    """Return ``live`` or ``simulator``, which for ``auto`` depends on whether a venue answers.
 
     Raises:
         FeedError: A live source was requested and cannot be reached.
     """
     if source is RunSource.SIMULATOR:
         return source
-    urls = [find_venue(name).url for name in venues]
-    with ThreadPoolExecutor(len(urls)) as pool:  # each takes seconds where packets are dropped
-        if any(pool.map(health.opens_websocket, urls)):
+    found = [find_venue(name) for name in venues]
+    with ThreadPoolExecutor(len(found)) as pool:  # each takes seconds where packets are dropped
+        if any(pool.map(_answers, found)):
             return RunSource.LIVE
     if source is RunSource.LIVE:
-        raise FeedError(f"cannot reach {', '.join(urls)}; try `liq run --feed simulator`")
+        urls = ", ".join(venue.url for venue in found)
+        raise FeedError(f"cannot reach {urls}; try `liq run --feed simulator`")
     return RunSource.SIMULATOR
+
+
+def _answers(venue: Venue) -> bool:
+    return (health.answers_url if venue.poll else health.opens_websocket)(venue.url)

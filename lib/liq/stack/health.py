@@ -22,7 +22,7 @@ from liq.config import Settings
 from liq.errors import StackError
 
 _TIMEOUT = 2.0
-_WEBSOCKET_TIMEOUT = 4.0
+_VENUE_TIMEOUT = 4.0
 _STATUS = len("HTTP/1.1 200")
 _LOOPBACK = "127.0.0.1"
 # below the range of outgoing connections: a client that retries a stopped server's port could
@@ -62,15 +62,16 @@ def is_kafka_ready(host: str, port: int) -> bool:
 
 def opens_websocket(url: str) -> bool:
     """Return whether the server at a ``ws`` or ``wss`` URL opens a websocket to us."""
-    parts = urlsplit(url)
-    secure = parts.scheme == "wss"
-    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-    request = (
-        f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {host}:{port}\r\n"
+    headers = (
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n\r\n"
+        f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
     )
-    return _status(host, port, request, _WEBSOCKET_TIMEOUT, secure=secure) == "101"
+    return _request(url, headers) == "101"
+
+
+def answers_url(url: str) -> bool:
+    """Return whether the server at an ``http`` or ``https`` URL answers 200."""
+    return _request(url, "Connection: close\r\n") == "200"
 
 
 def find_free_ports() -> dict[str, int]:
@@ -98,6 +99,15 @@ def require_distinct(ports: Iterable[tuple[str, int]]) -> None:
             both = f"LIQ_{seen[port].upper()} and LIQ_{name.upper()}"
             raise StackError(f"{both} are both {port}; give each a port of its own")
         seen[port] = name
+
+
+def _request(url: str, headers: str) -> str:
+    """Return the status that a venue's server answers, "" if none."""
+    parts = urlsplit(url)
+    secure = parts.scheme in ("wss", "https")
+    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+    request = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {host}:{port}\r\n{headers}\r\n"
+    return _status(host, port, request, _VENUE_TIMEOUT, secure=secure)
 
 
 def _status(host: str, port: int, request: str, seconds: float, *, secure: bool = False) -> str:
