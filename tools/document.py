@@ -35,6 +35,8 @@ liq.hit("liquidations_by_bucket", bucket="5m", window="6h", symbols=["BTCUSDT"])
 - A window ends before `until` and begins `window` earlier; a row at its beginning is in it.
 - Symbols, assets and exchanges are accepted in any case. A name that no row has gives a note with
   the nearest names, for each parameter that takes names.
+- `assets=PEPE` takes every contract on a coin, whatever its multiplier: PEPE and 1000PEPE of all
+  exchanges. `symbols` takes contracts by the exchange's own names.
 - Rows with the same values in the columns of a query's order may come in any order.
 
 """
