@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liq.errors import RejectedMessage
-from liq.ingest.venues.base import Instrument
+from liq.ingest.venues import VENUES
+from liq.ingest.venues.base import Instrument, Parsed, SkipReason
 from liq.ingest.venues.binance import BINANCE_USDM
 from liq.ingest.venues.canonical import DOLLAR_SUFFIXES, DOLLARS
 from support.recordings import liquidations
@@ -42,6 +43,14 @@ def test_orders_that_differ_in_one_raw_field_have_ids_of_their_own(field: str) -
     assert one.event_id != two.event_id
 
 
+@pytest.mark.parametrize("venue", ["binance_usdm", "aster"])
+@pytest.mark.parametrize("symbol", ["ETHBTC", "ETHBTC_260925"])
+def test_contracts_quoted_in_bitcoin_are_skipped_and_counted(venue: str, symbol: str) -> None:
+    found = VENUES[venue].parse(order(s=symbol), {}, RECV)
+    assert isinstance(found, Parsed)
+    assert (list(found), found.passed) == ([], {SkipReason.NOT_IN_DOLLARS: 1})
+
+
 def test_the_same_order_received_twice_has_one_id() -> None:
     (one,), (two,) = parse(order(), {}, RECV), parse(order(), {}, RECV + 1)
     assert one.event_id == two.event_id
@@ -60,7 +69,7 @@ def test_the_same_order_received_twice_has_one_id() -> None:
             b'{"error":{"code":2,"msg":"unknown stream"},"id":1}',
             "refused a request.*unknown stream",
         ),
-        (order(s="ETHBTC"), "'ETHBTC' is not quoted in a known dollar"),
+        (order(s="ETHEUR"), "'ETHEUR' is not quoted in a known dollar"),
         (order(s="USDT"), "not quoted in a known dollar"),
         (order(S="HOLD"), "side 'HOLD'"),
         (order(X="NEW_INSURANCE"), "status 'NEW_INSURANCE'"),

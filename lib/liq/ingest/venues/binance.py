@@ -80,6 +80,7 @@ _CLOSED = frozenset({"FILLED", "EXPIRED", "EXPIRED_IN_MATCH", "CANCELED"})
 _STATES = _OPEN | _CLOSED
 _KINDS: dict[int | str | None, str] = {1: "binance_usdm", 2: "binance_coinm"}  # by st
 _FEEDS = frozenset(_KINDS.values())  # those that share a stream
+_QUOTED_IN_BITCOIN = re.compile(r".+BTC(_\d{6})?")
 _COINM_NAME = re.compile(r".+(?<!FD)USD_(PERP|\d{6})")
 
 
@@ -136,6 +137,8 @@ def parse_force_order(
         return skip(SkipReason.OTHER_KIND)
     if why := _not_closed(order):
         return skip(why)
+    if _QUOTED_IN_BITCOIN.fullmatch(order.s):
+        return skip(SkipReason.NOT_IN_DOLLARS)
     contract = _CONTRACTS.get(exchange, build_usdm_contract)(order.s, instruments)
     return [_liquidation(order, exchange, contract, recv_ts, source)]
 
@@ -254,6 +257,7 @@ BINANCE_USDM = Venue(
     url="wss://fstream.binance.com/market/ws/!forceOrder@arr",
     completeness=Completeness.THROTTLED,
     documentation="https://developers.binance.com/docs/derivatives/usds-margined-futures",
+    not_covered="contracts quoted in bitcoin, such as ETHBTC, counted as skipped",
     parse=parse,
     subscribe=send_always('{"method":"SUBSCRIBE","params":["btcusdt@markPrice"],"id":1}'),
     silence=30,
