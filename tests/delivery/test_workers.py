@@ -1,15 +1,19 @@
 """`liq produce --processes` as users run it, on a real broker."""
 
 import json
+import multiprocessing
 import signal
+import threading
 from pathlib import Path
 
 import psutil
 import pytest
 
 from liq.config import Settings
-from liq.delivery import messaging
+from liq.delivery import messaging, workers
+from liq.delivery.producer import Producer
 from liq.delivery.workers import split_feeds
+from liq.errors import LiqError
 from liq.ingest.venues import VENUES
 from liq.records.model import decode
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS
@@ -33,6 +37,24 @@ def test_every_feed_is_in_one_of_the_processes(processes: int, sizes: list[int])
     groups = split_feeds(feeds, processes)
     assert [len(group) for group in groups] == sizes
     assert sorted(name for group in groups for name in group) == sorted(feeds)
+
+
+def test_a_parent_that_does_not_read_holds_no_process_up() -> None:
+    statuses = [Producer(feed, "ws://127.0.0.1:1").status() for feed in FEEDS]
+    reading, sending = multiprocessing.Pipe()
+
+    def report() -> None:
+        for _ in range(2_000):
+            workers._report(statuses, sending)
+
+    worker = threading.Thread(target=report, daemon=True)
+    worker.start()
+    worker.join(PATIENCE_S)
+    assert not worker.is_alive()
+    assert reading.recv() == statuses
+    reading.close()
+    with pytest.raises(LiqError, match="is gone"):
+        workers._report(statuses, sending)
 
 
 @pytest.fixture
@@ -81,12 +103,12 @@ def test_the_end_of_a_process_ends_the_others(number: signal.Signals, broker: Se
         running(broker, *PRODUCE, url_of(broker)) as producer,
     ):
         eventually(lambda: len(read_stops(broker)) == len(FEEDS))
-        workers = find_workers(producer.pid)
-        workers[0].send_signal(number)
+        started = find_workers(producer.pid)
+        started[0].send_signal(number)
         output, _ = producer.communicate(timeout=PATIENCE_S)
     assert producer.returncode == 1
     assert "a process of producers ended" in output
-    eventually(lambda: not any(worker.is_running() for worker in workers))
+    eventually(lambda: not any(worker.is_running() for worker in started))
     assert False in read_stops(broker).values()
 
 
@@ -97,9 +119,9 @@ def test_processes_whose_parent_was_killed_end_and_stay_expected(broker: Setting
         running(broker, *PRODUCE, url_of(broker)) as producer,
     ):
         eventually(lambda: len(read_stops(broker)) == len(FEEDS))
-        workers = find_workers(producer.pid)
+        started = find_workers(producer.pid)
         producer.kill()
-        eventually(lambda: not any(worker.is_running() for worker in workers))
+        eventually(lambda: not any(worker.is_running() for worker in started))
     assert read_stops(broker) == dict.fromkeys(FEEDS, False)
 
 

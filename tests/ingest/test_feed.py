@@ -244,6 +244,26 @@ async def test_failures_in_a_row_are_retried_ever_more_slowly(unused_tcp_port: i
 
 
 @pytest.mark.slow
+async def test_a_server_that_greets_and_closes_is_asked_ever_more_slowly(
+    unused_tcp_port: int,
+) -> None:
+    opened: list[float] = []
+
+    async def greet(connection: ServerConnection) -> None:
+        opened.append(time.monotonic())
+        await connection.send("greeting")
+        await connection.close(1013, "full")
+
+    timeouts = replace(HASTY, backoff=0.1, backoff_max=10)
+    async with (
+        served(greet, unused_tcp_port) as url,
+        feeding(url, Frames(), timeouts=timeouts),
+    ):
+        await reached(lambda: len(opened) == 5)
+    pauses = [later - earlier for earlier, later in pairwise(opened)]
+    assert pauses[-1] > 0.1 * 2**3 / 2
+
+
 async def test_old_connection_overlaps_with_its_replacement(unused_tcp_port: int) -> None:
     alive: set[ServerConnection] = set()
     most = 0

@@ -4,8 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
+from liq.common import http
 from liq.config import Settings
 from liq.errors import FeedError
 from liq.ingest import instruments
@@ -53,6 +55,15 @@ def test_an_old_cache_is_refreshed(exchange: Exchange, settings: Settings) -> No
     venue = exchange.serve("gate")
     load(venue, settings)
     age(settings, "gate", FRESH + timedelta(minutes=1))
+    assert load(venue, settings).origin is Origin.REST
+
+
+def test_a_cache_of_a_clock_that_was_ahead_is_refreshed(
+    exchange: Exchange, settings: Settings
+) -> None:
+    venue = exchange.serve("gate")
+    load(venue, settings)
+    age(settings, "gate", -timedelta(days=365))
     assert load(venue, settings).origin is Origin.REST
 
 
@@ -153,6 +164,27 @@ def test_an_undocumented_answer_is_an_error(exchange: Exchange, body: bytes, rea
     exchange.bodies["/swaps"] = body
     with pytest.raises(FeedError, match=reason):
         fetch(exchange.venue("okx", "/swaps"))
+
+
+@pytest.mark.parametrize("host", ["xn--", "a" * 64, "..."])
+def test_a_redirect_to_a_name_that_no_host_has_is_an_error(exchange: Exchange, host: str) -> None:
+    exchange.redirects["/moved"] = f"http://{host}/"
+    with pytest.raises(FeedError, match="no host has this name"):
+        fetch(exchange.venue("gate", "/moved"))
+
+
+def test_a_listing_of_more_contracts_than_any_venue_has_is_an_error(exchange: Exchange) -> None:
+    venue = exchange.list_bybit(*(f"X{number}USDT" for number in range(10_001)))
+    with pytest.raises(FeedError, match="bybit lists 10001 contracts"):
+        fetch(venue)
+
+
+def test_an_answer_without_end_is_an_error(exchange: Exchange) -> None:
+    exchange.bodies["/long"] = b"x" * 100
+    with http.Client(10) as client:
+        assert client.download(f"{exchange.url}/long", 100)[1] == b"x" * 100
+        with pytest.raises(httpx.DecodingError, match="more than 99 bytes"):
+            client.download(f"{exchange.url}/long", 99)
 
 
 def test_a_venue_that_is_not_there_is_an_error() -> None:

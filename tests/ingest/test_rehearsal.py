@@ -163,6 +163,11 @@ def test_fields_are_named_by_path_and_place() -> None:
     assert list_fields(gzip.compress(b'{"op": "ping"}')) == ["op"]
 
 
+def test_paths_of_long_names_are_short() -> None:
+    [path] = list_fields(json.dumps({"x" * 10_000: {"y" * 10_000: 1}}).encode())
+    assert path == "x" * 200
+
+
 @pytest.mark.parametrize(
     "frame",
     [b"pong", b"\x1f\x8b\x08", b"\xff\xfe", b"[" * 100_000, gzip.compress(b" " * 9_000_000)],

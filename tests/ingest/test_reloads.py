@@ -114,6 +114,19 @@ async def test_a_fault_later_keeps_the_contracts_and_is_reported(
 
 
 @pytest.mark.slow
+async def test_a_listing_that_lost_most_contracts_is_a_fault(
+    rest: Exchange, settings: Settings
+) -> None:
+    venue = rest.list_bybit("AUSDT", "BUSDT", "CUSDT", "DUSDT")
+    async with reloading(venue, settings, SOON) as contracts:
+        rest.list_bybit("AUSDT")
+        contracts.request()
+        await reached(lambda: contracts.requests > 0 and "but had 4" in str(contracts))
+        assert len(contracts.listed) == 4
+        rest.list_bybit("AUSDT", "EUSDT")
+        await reached(lambda: set(contracts.listed) == {"AUSDT", "EUSDT"})
+
+
 async def test_a_storm_of_unknown_contracts_causes_ever_fewer_requests(
     rest: Exchange, settings: Settings
 ) -> None:

@@ -23,10 +23,14 @@ def listing_of(name: str) -> Listing:
 
 @dataclass
 class Exchange:
-    """A real HTTP server that answers paths with bodies, and counts; others are unavailable."""
+    """A real HTTP server that answers paths with bodies or redirects, and counts.
+
+    Other paths are unavailable.
+    """
 
     url: str
     bodies: dict[str, bytes] = field(default_factory=dict)
+    redirects: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     times: list[float] = field(default_factory=list)  # time.monotonic() of each request
 
@@ -75,7 +79,10 @@ def serve_listings() -> Iterator[Exchange]:
             served.asked.append(self.path)
             served.times.append(time.monotonic())
             body = served.bodies.get(self.path)
-            self.send_response(503 if body is None else 200)
+            target = served.redirects.get(self.path)
+            self.send_response(302 if target else 503 if body is None else 200)
+            if target:
+                self.send_header("Location", target)
             self.send_header("Content-Length", str(len(body or b"")))
             self.end_headers()
             self.wfile.write(body or b"")

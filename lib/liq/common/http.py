@@ -16,14 +16,16 @@ import httpx
 
 from liq.common.compat import http_deadlines
 
+MOST_BYTES = 64 * 1024 * 1024  # of an answer: the longest listing of a venue has a few megabytes
+
 _ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
 
 
 class Client(httpx.Client):
     """A client whose requests, with redirects, end after ``seconds``.
 
-    Raises httpx's errors; a passed deadline is an `httpx.TimeoutException`. A forked process gets
-    its own connections.
+    Raises httpx's errors; a passed deadline is an `httpx.TimeoutException`, a name that no host can
+    have an `httpx.ConnectError`. A forked process gets its own connections.
     """
 
     def __init__(self, seconds: float, **options: Any) -> None:
@@ -37,12 +39,30 @@ class Client(httpx.Client):
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """Send the request and read the answer, within the client's seconds and those of `within`.
 
-        The answer is whole: it is not to be streamed.
+        The answer is whole, unless `download` streams it.
         """
         if self._owner != os.getpid():
             self._renew()
         with within(self._seconds):
-            return super().send(request, **options)
+            try:
+                return super().send(request, **options)
+            except UnicodeError as error:  # of a redirect, which httpx does not translate
+                raise httpx.ConnectError(f"no host has this name: {error}") from error
+
+    def download(self, url: str, most: int = MOST_BYTES) -> tuple[httpx.Response, bytes]:
+        """Return the answer's head and its content, which a server of others may make endless.
+
+        Raises `httpx.DecodingError` for a content of more than ``most`` bytes, once it is unpacked,
+        and `httpx.HTTPStatusError` for an answer that is an error.
+        """
+        content = bytearray()
+        with within(self._seconds), self.stream("GET", url) as response:
+            response.raise_for_status()
+            for part in response.iter_bytes():
+                content += part
+                if len(content) > most:
+                    raise httpx.DecodingError(f"the answer has more than {most:,} bytes")
+        return response, bytes(content)
 
     def _renew(self) -> None:
         """Leave all connections to the parent; two threads may do so at once."""

@@ -1,12 +1,14 @@
 """Producers in several processes, for more events than one processor parses.
 
 Each process runs the producers of some feeds, see `liq.delivery.producer.run`, and reports their
-statuses over a pipe. A process whose parent is gone ends, and its feeds stay expected.
+statuses over a socket. A process whose parent is gone ends, and its feeds stay expected. A parent
+that does not read, as its terminal is paused, holds no process up.
 """
 
 import asyncio
 import contextlib
 import multiprocessing
+import select
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 
@@ -25,7 +27,7 @@ class _Worker:
 
     def __init__(self, feeds: Sequence[str], create: Create) -> None:
         context = multiprocessing.get_context("spawn")  # a fork copies locks that threads hold
-        self._reports, sending = context.Pipe(duplex=False)
+        self._reports, sending = context.Pipe()  # a socket, see `_has_room`
         self.process = context.Process(target=_work, args=(feeds, create, sending), daemon=True)
         self.process.start()
         sending.close()
@@ -106,7 +108,7 @@ async def _end(workers: Sequence[_Worker], *, on_purpose: bool) -> None:
         worker.read()
         worker.end(on_purpose=on_purpose)
     while any(worker.process.is_alive() for worker in workers):
-        _read(workers)  # a full pipe would block it
+        _read(workers)  # a full socket would block its error
         await asyncio.sleep(_END_S)
 
 
@@ -114,13 +116,27 @@ def _work(feeds: Sequence[str], create: Create, reports: Connection) -> None:
     """Run the producers of a process."""
 
     def show(statuses: list[Status]) -> None:
-        try:
-            reports.send(statuses)
-        except OSError as error:
-            raise LiqError("the process that started this one is gone") from error
+        _report(statuses, reports)
 
     try:
         asyncio.run(run(create(feeds), show, others=True))
     except LiqError as error:
         with contextlib.suppress(OSError):
             reports.send(error)
+
+
+def _report(statuses: list[Status], reports: Connection) -> None:
+    """Send the statuses; not if that would block, which would hold the feeds up."""
+    if not _has_room(reports):
+        return
+    try:
+        reports.send(statuses)
+    except OSError as error:
+        raise LiqError("the process that started this one is gone") from error
+
+
+def _has_room(reports: Connection) -> bool:
+    """Return whether the socket takes a report: Linux calls it writable if it is nearly empty."""
+    poll = select.poll()
+    poll.register(reports.fileno(), select.POLLOUT)
+    return bool(poll.poll(0))

@@ -78,6 +78,7 @@ class _OpenConnection:
     source: Source
     contracts: dict[str, Instrument]  # that it subscribes to
     requests: asyncio.Queue[str] = field(default_factory=asyncio.Queue)  # that are not sent yet
+    opened: float = field(default_factory=time.monotonic)
     received: float = field(default_factory=time.monotonic)  # when the last frame came
     held: bool = False  # the consumer holds the last frame
     fault: str = ""  # why we closed it
@@ -267,7 +268,7 @@ class _Line:
     async def _connect(self) -> _OpenConnection:
         while True:
             await asyncio.sleep(self._backoff())
-            self._failures += 1  # until a frame proves the connection good
+            self._failures += 1  # until a connection lasts, see `_receive`
             try:
                 opened = await self._handshake()
             except InvalidURI as error:
@@ -281,9 +282,11 @@ class _Line:
                 return opened
 
     def _backoff(self) -> float:
+        return self._longest_backoff() * random.uniform(0.5, 1)  # noqa: S311 - jitter
+
+    def _longest_backoff(self) -> float:
         timeouts = self._timeouts
-        pause = waiting.pause_s(self._failures, timeouts.backoff, timeouts.backoff_max)
-        return pause * random.uniform(0.5, 1)  # noqa: S311 - jitter
+        return waiting.pause_s(self._failures, timeouts.backoff, timeouts.backoff_max)
 
     async def _handshake(self) -> _OpenConnection:
         connection = await self._open_connection()
@@ -356,8 +359,9 @@ class _Line:
         raw = await opened.connection.recv(decode=False)
         self.last_frame = recv_ts = time.time_ns() // 1000
         self.frames += 1
-        self._failures = 0
         opened.received = time.monotonic()
+        if self._failures and opened.received - opened.opened > self._longest_backoff():
+            self._failures = 0  # not by a greeting, after which a venue that is full closes
         opened.held = True
         if answer := self._venue.reply(raw):
             await opened.connection.send(answer)

@@ -28,6 +28,8 @@ FRESH = timedelta(hours=6)
 _TIMEOUT_S = 10.0  # for a page
 _ALL_S = 60.0
 _PAGES = 50  # of 1,000 contracts: a venue that goes on is broken
+_MOST_CONTRACTS = 10_000  # ten times what any venue has: a connection may take but 32 of them
+_LEAST_SHARE = 0.5  # of the known contracts, in a listing that is believed
 _SNAPSHOTS = Path(__file__).parent / "venues" / "snapshots"
 
 
@@ -83,7 +85,7 @@ def load(venue: Venue, settings: Settings | None = None) -> ListedInstruments:
     if venue.listing is None:
         return ListedInstruments(venue.chosen(settings), Origin.NAMES, now)
     cached = _read(_locate(venue, settings))
-    if cached and now - cached.as_of < FRESH:
+    if cached and timedelta() <= now - cached.as_of < FRESH:  # not of a clock that was ahead
         return ListedInstruments(cached.instruments, Origin.CACHE, cached.as_of)
     try:
         instruments = fetch(venue)
@@ -98,11 +100,14 @@ def reload(
 ) -> ListedInstruments:
     """Request the contracts again, whatever the cache has; cache a good answer.
 
-    Returns ``known``, with the fault, while the venue is away. Blocks for a minute at most.
+    Returns ``known``, with the fault, while the venue is away. A listing that has lost most of them
+    is a fault too: its connections would be left, and nothing would say so. Blocks for a minute at
+    most.
     """
     now = datetime.now(UTC)
     try:
         instruments = fetch(venue)
+        _require_most(venue, known, instruments)
     except FeedError as error:
         return ListedInstruments(known.values(), known.origin, known.as_of, str(error))
     _cache(venue, instruments, now, settings or current_settings())
@@ -143,8 +148,8 @@ def fetch(venue: Venue) -> list[Instrument]:
             listed = list(_list_instruments(venue.listing)) if venue.listing else []
     except (httpx.HTTPError, httpx.InvalidURL, RejectedMessage) as error:
         raise FeedError(f"{venue.name} does not list its contracts: {error}") from error
-    if not listed:
-        raise FeedError(f"{venue.name} lists no contracts")
+    if not 0 < len(listed) <= _MOST_CONTRACTS:
+        raise FeedError(f"{venue.name} lists {len(listed) or 'no'} contracts")
     return listed
 
 
@@ -157,13 +162,17 @@ def _list_instruments(listing: Listing) -> Iterator[Instrument]:
 def _fetch_pages(client: http.Client, listing: Listing, url: str) -> Iterator[Instrument]:
     following = ""
     for _ in range(_PAGES):
-        response = client.get(url + following)
-        response.raise_for_status()
-        instruments, following = listing.parse(response.content)
+        _, content = client.download(url + following)
+        instruments, following = listing.parse(content)
         yield from instruments
         if not following:
             return
     raise RejectedMessage(f"{url} has no last page")
+
+
+def _require_most(venue: Venue, known: ListedInstruments, listed: Sequence[Instrument]) -> None:
+    if known.origin is not Origin.SNAPSHOT and len(listed) < len(known) * _LEAST_SHARE:
+        raise FeedError(f"{venue.name} lists {len(listed)} contracts, but had {len(known)}")
 
 
 def _load_without_venue(venue: Venue, cached: _Kept | None, error: FeedError) -> ListedInstruments:

@@ -103,9 +103,9 @@ class PolledConnection:
     def _pages(self) -> Iterator[bytes]:
         now_ms = time.time_ns() // 1_000_000
         for page in range(1, _PAGES + 1):
-            self.response = self._client.get(self._url + self._poll.query(now_ms, page))
-            self.response.raise_for_status()
-            yield self.response.content
+            url = self._url + self._poll.query(now_ms, page)
+            self.response, content = self._client.download(url)
+            yield content
 
 
 async def connect(url: str, poll: Poll) -> PolledConnection:

@@ -28,6 +28,7 @@ from liq.records.model import Source
 
 _SHOW_S = 0.5
 _DEEPEST = 20
+_LONGEST = 200  # characters of a path: a frame may have a megabyte of them, for each field
 
 
 @dataclass(slots=True)
@@ -195,7 +196,8 @@ def _walk(value: Any, path: str, depth: int) -> Iterator[str]:
         return
     if isinstance(value, dict):
         for name, one in value.items():
-            yield from _walk(one, f"{path}.{name}" if path else name, depth + 1)
+            inner = f"{path}.{name}" if path else name
+            yield from _walk(one, inner[:_LONGEST], depth + 1)
     elif isinstance(value, list):
         rows = all(isinstance(one, dict | list) for one in value)
         for place, one in enumerate(value):

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from ingest.venues.test_all import EVERY, FEEDS, assert_sound
 from liq.errors import RejectedMessage
-from liq.ingest.venues.canonical import MOST_BYTES, MOST_ROWS
+from liq.ingest.venues.canonical import MOST_BYTES, MOST_ROWS, find_contract
 from liq.records.model import Liquidation, Record
 from support.faults import HOLE, HUGE, MEGABYTE, NO_JSON, VALUES, at, nodes, put, spoil, write
 from support.recordings import load_recording
@@ -190,3 +190,10 @@ def test_random_faults_are_rejected_or_sound(name: str) -> None:
 @EVERY
 def test_a_bomb_is_not_inflated(name: str) -> None:
     assert measure_memory(target_of(name), BOMB) < 4 * MOST_BYTES
+
+
+@pytest.mark.parametrize("symbol", ["", " ", "X" * 101, "X" * MEGABYTE, "X\n"])
+def test_no_listing_is_requested_for_what_is_no_name(symbol: str) -> None:
+    with pytest.raises(RejectedMessage, match="unknown contract") as rejection:
+        find_contract(symbol, {})
+    assert not rejection.value.unknown

@@ -170,11 +170,15 @@ def parse_integer(text: str, meaning: str) -> int:
 
 
 def find_contract(symbol: str, instruments: Instruments) -> Instrument:
-    """Return a listed contract; reject an unknown one, and one that is not quoted in dollars."""
+    """Return a listed contract; reject an unknown one, and one that is not quoted in dollars.
+
+    No listing is requested for a name that no contract can have, such as one of a megabyte.
+    """
     contract = instruments.get(symbol)
     if contract is None:
         raise RejectedMessage(
-            f"unknown contract {symbol!r}: its size is not guessed", unknown=[symbol]
+            f"unknown contract {symbol!r}: its size is not guessed",
+            unknown=[symbol] if is_name(symbol) else [],
         )
     if contract.quote not in DOLLARS:
         raise RejectedMessage(f"{symbol!r} is quoted in {contract.quote}, which is no dollar")
