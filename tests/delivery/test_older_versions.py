@@ -129,6 +129,24 @@ def test_rows_and_messages_of_an_earlier_version_get_their_assets(old: Settings)
     assert {views._read_status(view, old) for view in views.VIEWS} == {"valid"}
 
 
+def test_rows_of_very_many_bases_get_their_assets(
+    old: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liq.query.questdb._FILLED_AT_ONCE", 3)
+    local.provision(old)
+    assert {row["asset"] for row in wait_for_all(LIQUIDATIONS, old)} == {*BASES.values()}
+
+
+def test_a_suspended_table_gets_its_assets_once_it_is_resumed(old: Settings) -> None:
+    table = LIQUIDATIONS.table(old)
+    questdb.execute(f"ALTER TABLE {table} SUSPEND WAL", settings=old)
+    questdb.ensure_table(old)
+    assert not questdb.fill_assets(old)
+    questdb.execute(f"ALTER TABLE {table} RESUME WAL", settings=old)
+    local.provision(old)
+    assert {row["asset"] for row in wait_for_all(LIQUIDATIONS, old)} == {*BASES.values()}
+
+
 def test_rows_that_an_old_sink_writes_meanwhile_get_their_assets(old: Settings) -> None:
     local.provision(old)
     wait_for_all(LIQUIDATIONS, old)

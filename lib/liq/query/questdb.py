@@ -14,7 +14,7 @@ import math
 import select
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
@@ -63,6 +63,8 @@ _STATE_S = 10.0  # for the state of tables, which callers poll
 _OVERDUE_S = 5.0
 _AMENDED_POLL_S = 0.05
 _FILLED_S = 120.0  # ten million rows take seconds
+_FILLED_AT_ONCE = 1_000  # bases: QuestDB refuses a statement of megabytes
+_UNFILLED = "asset IS NULL AND base IS NOT NULL"
 _AMENDED_S = 10.0  # a suspended table does not show what was changed
 _REFUSED = ("invalid username/password", "no password supplied")
 _NO_OP = "statement is either no-op"
@@ -136,35 +138,46 @@ def fill_assets(settings: Settings | None = None, stream: Stream = LIQUIDATIONS)
     """Add the asset to rows that an earlier version wrote, wait until it shows; return if any had.
 
     `liq.records.coins` derives it from the base asset. The official connector writes such rows too,
-    if it reads messages of an earlier version. Raises `QuestDBError`.
+    if it reads messages of an earlier version. Rows of a suspended table wait for the next call.
+    Raises `QuestDBError`.
     """
     settings = settings or current_settings()
     table, names = stream.table(settings), stream.columns().keys() & coins.FIELDS.keys()
-    if not names:
+    if not names or read_wal_state(table, settings).suspended:
         return False
-    unfilled = "asset IS NULL AND base IS NOT NULL"
-    sql = f"SELECT DISTINCT base FROM {table} WHERE {unfilled}"  # noqa: S608 - our own texts
-    if not (bases := [*fetch(sql, settings=settings)["base"]]):
-        return False
+    sql = f"SELECT DISTINCT base FROM {table} WHERE {_UNFILLED}"  # noqa: S608 - our own texts
+    bases = [*fetch(sql, settings=settings)["base"]]
+    for start in range(0, len(bases), _FILLED_AT_ONCE):
+        _fill(table, names, bases[start : start + _FILLED_AT_ONCE], settings)
+    return bool(bases)
+
+
+def _fill(table: str, names: Collection[str], bases: Sequence[str], settings: Settings) -> None:
+    """Add the asset of some bases, and wait until it shows or the table is suspended."""
     found = {base: coins.find_coin(base) for base in bases}
     values = {
         "asset": _render_cases({base: coin.asset for base, coin in found.items()}),
         "units": _render_cases({base: coin.units for base, coin in found.items()}),
     }
     changes = ", ".join(f"{name} = {coins.FIELDS[name].format(**values)}" for name in names)
-    execute(f"UPDATE {table} SET {changes} WHERE {unfilled}", None, settings)  # noqa: S608
-    sent = _read_transactions(table, settings)["sequencerTxn"]
-    poll_until(
-        lambda: _read_transactions(table, settings)["writerTxn"] >= sent,
-        _FILLED_S,
-        every_s=_AMENDED_POLL_S,
+    listed = ", ".join(map(_quote, bases))
+    execute(
+        f"UPDATE {table} SET {changes} WHERE {_UNFILLED} AND base IN ({listed})",  # noqa: S608
+        None,
+        settings,
     )
-    return True
+    sent = _read_transactions(table, settings)["sequencerTxn"]
+
+    def is_over() -> bool:
+        now = _read_transactions(table, settings)
+        return bool(now["writerTxn"] >= sent or now["suspended"])
+
+    poll_until(is_over, _FILLED_S, every_s=_AMENDED_POLL_S)
 
 
 def _read_transactions(table: str, settings: Settings) -> "pd.Series":
     """Return how many transactions were sent to ``table``, and how many of them show."""
-    sql = "SELECT sequencerTxn, writerTxn FROM wal_tables() WHERE name = %s"
+    sql = "SELECT sequencerTxn, writerTxn, suspended FROM wal_tables() WHERE name = %s"
     return fetch(sql, [table], settings, timeout=_STATE_S).iloc[0]
 
 
