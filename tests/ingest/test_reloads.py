@@ -1,12 +1,14 @@
 """How often a venue's listing is requested, against a real HTTP server."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count, pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,7 @@ from liq.ingest.contracts import Contracts, ReloadLimits
 from liq.ingest.instruments import FRESH, ListedInstruments, Origin
 from liq.ingest.venues import VENUES
 from liq.ingest.venues.base import Venue
-from support.helpers import reached
+from support.helpers import PATIENCE_S, reached
 from support.listings import Exchange, serve_listings
 
 SOON = ReloadLimits(every=3600, pause=0.05, pause_max=0.4)
@@ -175,6 +177,25 @@ async def test_a_contract_that_was_found_by_its_number_is_not_missing(
             number = next(iter(before.values())).number
             assert contracts.request_for([str(number)])
             await reached(lambda: contracts.listed is not before)  # noqa: B023 - awaited here
+
+
+async def test_a_contract_named_while_a_request_runs_causes_the_next(
+    rest: Exchange, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def reload(*arguments: Any) -> ListedInstruments:
+        begun.set()
+        may_end.wait(PATIENCE_S)
+        return instruments.reload(*arguments)
+
+    monkeypatch.setattr("liq.ingest.contracts.reload", reload)
+    async with reloading(rest.list_bybit("BTCUSDT"), settings, SOON) as contracts:
+        assert contracts.request_for(["ETHUSDT"])
+        await reached(begun.is_set)
+        assert contracts.request_for(["SOLUSDT"])
+        may_end.set()
+        await reached(lambda: contracts.requests == 2)
 
 
 async def test_remembered_contracts_are_bounded(rest: Exchange, settings: Settings) -> None:

@@ -125,8 +125,8 @@ class Contracts:
     async def _reload(self) -> None:
         assert isinstance(self.listed, ListedInstruments)  # noqa: S101 - none are given
         self.requests += 1
-        listed = await asyncio.to_thread(reload, self._venue, self.listed, self._settings)
         wanted, self._wanted = self._wanted, set()
+        listed = await asyncio.to_thread(reload, self._venue, self.listed, self._settings)
         missing = wanted - list_names(listed)
         if not listed.fault:
             self._remember(missing, listed)
@@ -136,6 +136,8 @@ class Contracts:
         has_failed = bool(listed.fault)
         is_useless = has_failed or bool(wanted and wanted == missing)
         self._plan(is_useless=is_useless, has_failed=has_failed)
+        if self._wanted:  # since the request was sent
+            self.request()
 
     def _remember(self, missing: set[str], listed: ListedInstruments) -> None:
         now, found = time.monotonic(), list_names(listed)

@@ -64,6 +64,7 @@ _CHANNEL = "v4_trades"
 _CONTROL = "v4_block_height"
 _ANSWERS = ("connected", "pong")
 _PUSHES = ("channel_data", "subscribed")
+_CLOSINGS = ("LIQUIDATED", "DELEVERAGED")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -117,14 +118,15 @@ def parse(
 
 def _read(symbol: str, raw: msgspec.Raw, recv_ts: int) -> Iterator[RawLiquidation | SkipReason]:
     kind = decode(_kind, raw).type
-    if kind == "DELEVERAGED":
-        yield SkipReason.DELEVERAGED
-    if kind != "LIQUIDATED":
+    if kind not in _CLOSINGS:
         return
     trade = decode(_trade, raw)
     ts = _convert_time(trade.created_at)
     if recv_ts - ts > HISTORY:
         yield SkipReason.OLD
+        return
+    if kind == "DELEVERAGED":
+        yield SkipReason.DELEVERAGED
         return
     yield RawLiquidation(
         symbol=symbol,

@@ -129,13 +129,13 @@ def _read(
 ) -> Iterator[RawLiquidation | SkipReason]:
     trade = decode(_trade, raw)
     ts = convert_ms(trade.timestamp)
-    if trade.type in _OTHERS:
-        yield SkipReason.DELEVERAGED
-        return
-    if trade.type != "liquidation":
+    if trade.type not in ("liquidation", *_OTHERS):
         raise RejectedMessage(f"unknown type {trade.type!r} of a liquidation")
     if recv_ts - ts > HISTORY:
         yield SkipReason.OLD
+        return
+    if trade.type in _OTHERS:
+        yield SkipReason.DELEVERAGED
         return
     symbol = _find_symbol(trade.market_id, instruments)
     taker = "buy" if trade.is_maker_ask else "sell"
