@@ -1,9 +1,11 @@
 """`liq produce --processes` as users run it, on a real broker."""
 
+import asyncio
 import json
 import multiprocessing
 import signal
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -123,6 +125,15 @@ def test_processes_whose_parent_was_killed_end_and_stay_expected(broker: Setting
         producer.kill()
         eventually(lambda: not any(worker.is_running() for worker in started))
     assert read_stops(broker) == dict.fromkeys(FEEDS, False)
+
+
+async def test_a_frozen_process_is_killed_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_LONGEST_END_S", 0.2)
+    worker = workers._Worker(3600, time.sleep)  # type: ignore[arg-type] # blocks as `create(feeds)`
+    psutil.Process(worker.process.pid).suspend()
+    async with asyncio.timeout(PATIENCE_S):
+        await workers._end([worker], on_purpose=True)
+    assert worker.process.exitcode in (-signal.SIGKILL, -signal.SIGTERM)  # which waited for it
 
 
 def test_a_broker_that_is_away_is_one_line(tmp_path: Path, unused_tcp_port: int) -> None:

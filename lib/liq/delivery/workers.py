@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import multiprocessing
 import select
+import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 
@@ -17,7 +18,8 @@ from liq.delivery.producer import FeedState, Producer, Status, run
 from liq.errors import FeedError, LiqError
 
 _SHOW_S = 0.5
-_END_S = 0.05
+_END_EVERY_S = 0.05
+_LONGEST_END_S = 30.0  # more than producers take to deliver, see `Producer.stop`
 
 Create = Callable[[Sequence[str]], list[Producer]]
 
@@ -107,9 +109,13 @@ async def _end(workers: Sequence[_Worker], *, on_purpose: bool) -> None:
     for worker in workers:
         worker.read()
         worker.end(on_purpose=on_purpose)
-    while any(worker.process.is_alive() for worker in workers):
+    end = time.monotonic() + _LONGEST_END_S
+    while alive := [worker for worker in workers if worker.process.is_alive()]:
         _read(workers)  # a full socket would block its error
-        await asyncio.sleep(_END_S)
+        if time.monotonic() > end:  # frozen; its messages are on disk
+            for worker in alive:
+                worker.process.kill()
+        await asyncio.sleep(_END_EVERY_S)
 
 
 def _work(feeds: Sequence[str], create: Create, reports: Connection) -> None:
