@@ -290,11 +290,38 @@ def test_the_image_has_whatever_the_package_is_built_of() -> None:
     dockerfile = (ROOT / "docker" / "jupyter-client" / "Dockerfile").read_text()
     copied = {
         word
-        for line in re.findall(r"^COPY (.*)$", dockerfile.partition("uv sync")[0], re.MULTILINE)
+        for line in re.findall(r"^COPY (.*)$", dockerfile.partition("FROM python")[0], re.MULTILINE)
         for word in line.split()[:-1]
     }
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     assert set(build["targets"]["wheel"]["force-include"]) <= copied
+
+
+def test_dependencies_are_installed_before_the_source_is_copied() -> None:
+    dockerfile = (ROOT / "docker" / "jupyter-client" / "Dockerfile").read_text()
+    *_, stages = dockerfile.partition("FROM python")
+    for stage in stages.split("\nFROM ")[1:]:
+        if "uv sync" in stage and "--no-install-project" not in stage:
+            assert "COPY --from=source" in stage.partition("uv sync")[0]
+    first = stages.partition("\nFROM ")[0]
+    assert re.findall("^COPY (.*)$", first, re.MULTILINE) == ["pyproject.toml uv.lock ./"]
+    assert stages.count("--no-install-project") == 2  # those of Spark, too
+
+
+@pytest.mark.parametrize("files", COMPOSE_FILES)
+def test_each_image_is_built_once(files: list[str]) -> None:
+    done = client(files, "--profile", "*", "config", "--format", "json", **SECRETS)
+    services = json.loads(done.stdout)["services"]
+    built = [service["image"] for service in services.values() if service.get("build")]
+    assert sorted(built) == ["liq/connect:0.1.0", "liq/jupyter-client:0.1.0", "liq/spark:0.1.0"]
+    # a service that does not build depends, at the end, on one that does
+    assert services["init"]["build"]["target"] == "client"
+    assert services["spark-master"]["build"]["target"] == "spark"
+
+
+def test_spark_may_map_the_libraries_that_it_unpacks() -> None:
+    for name in ("master", "worker", "job"):
+        assert "/tmp:exec" in SERVICES[f"spark-{name}"]["tmpfs"]  # noqa: S108 - a container's
 
 
 @pytest.mark.parametrize("file", sorted(ROOT.glob("docker/*/Dockerfile")), ids=str)
