@@ -380,6 +380,12 @@ def test_kafka_and_connect_write_to_dockers_log_only(files: list[str]) -> None:
         assert server["logging"]["options"]["max-size"]
 
 
+def test_sparks_job_is_well_while_batches_end_and_its_log_is_dockers() -> None:
+    job = SERVICES["spark-job"]
+    assert job["healthcheck"]["test"] == ["CMD", "liq", "spark", "health"]
+    assert job["environment"]["LIQ_SPARK_LOG"] == "/dev/stderr"
+
+
 def test_spark_may_map_the_libraries_that_it_unpacks() -> None:
     for name in ("master", "worker", "job"):
         assert "/tmp:exec" in SERVICES[f"spark-{name}"]["tmpfs"]  # noqa: S108 - a container's

@@ -11,7 +11,7 @@ from liq.stack import health, process
 from liq.stack.service import Service
 
 SIMULATOR, PRODUCER, DASHBOARD, ALERTS = "simulator", "producer", "dashboard", "alerts"
-SUPERVISOR = "supervisor"
+SUPERVISOR, SPARK = "supervisor", "spark"
 API, STREAMLIT = EXTRAS = ("api", "streamlit")
 _KEEP_MIB = 256  # of a venue's raw frames, so that the dashboard can show what a print was made of
 
@@ -90,9 +90,9 @@ def define_supervisor(settings: Settings) -> Service:
     )
 
 
-def heartbeat_file(settings: Settings) -> Path:
-    """Return the supervisor's heartbeat file."""
-    return settings.home / "run" / f"{SUPERVISOR}.beat"
+def heartbeat_file(settings: Settings, name: str = SUPERVISOR) -> Path:
+    """Return the heartbeat file of the supervisor or of Spark's job."""
+    return settings.home / "run" / f"{name}.beat"
 
 
 def _app(
