@@ -295,7 +295,7 @@ def test_composes_own_client_takes_the_files(files: list[str]) -> None:
 def test_composes_own_client_refuses_to_run_without_a_secret(secret: str) -> None:
     done = client(COMPOSE_FILES[1], "config", "--quiet", **(SECRETS | {secret: ""}))
     assert done.returncode
-    assert "liq env > .env" in done.stderr
+    assert "liq env --out .env" in done.stderr
 
 
 @pytest.mark.parametrize("file", COMPOSE_FILES[1])
@@ -384,6 +384,12 @@ def test_sparks_job_is_well_while_batches_end_and_its_log_is_dockers() -> None:
     job = SERVICES["spark-job"]
     assert job["healthcheck"]["test"] == ["CMD", "liq", "spark", "health"]
     assert job["environment"]["LIQ_SPARK_LOG"] == "/dev/stderr"
+
+
+def test_the_page_says_how_curl_logs_in_to_the_api() -> None:
+    page = (ROOT / "docs" / "containers.md").read_text()
+    assert "Authorization: Bearer TOKEN" in page
+    assert "containers.md" in (ROOT / "docs" / "http-api.md").read_text()
 
 
 def test_spark_may_map_the_libraries_that_it_unpacks() -> None:

@@ -340,12 +340,12 @@ class Settings(BaseSettings):
     @property
     def api_url(self) -> str:
         """Base URL of the HTTP API."""
-        return f"http://{self.host}:{self.api_port}"
+        return f"http://{addresses.name_local(self.host)}:{self.api_port}"
 
     @property
     def streamlit_url(self) -> str:
         """Base URL of the Streamlit dashboard."""
-        return f"http://{self.host}:{self.streamlit_port}"
+        return f"http://{addresses.name_local(self.host)}:{self.streamlit_port}"
 
     @property
     def is_on_loopback(self) -> bool:

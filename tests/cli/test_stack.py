@@ -1,5 +1,6 @@
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     config.settings.cache_clear()
     yield tmp_path
     config.settings.cache_clear()
+
+
+def test_a_written_environment_is_its_owners_only(home: Path) -> None:
+    printed = CliRunner().invoke(app, ["env"], catch_exceptions=False).output
+    file = home / ".env"
+    file.write_text("of before")
+    file.chmod(0o644)
+    assert CliRunner().invoke(app, ["env", "--out", str(file)], catch_exceptions=False).output == ""
+    assert file.read_text() == printed
+    assert "LIQ_TOKEN=" in printed
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_sparks_health_is_that_of_the_jobs_last_heartbeat(home: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from liq.common import heartbeat
+from liq.common import addresses, heartbeat
 from liq.config import Settings
 from liq.stack import health, process
 from liq.stack.service import Service
@@ -39,7 +39,7 @@ def define_simulator(settings: Settings, rate: float = 5.0) -> Service:
         SIMULATOR,
         ["simulate", "--rate", str(rate)],
         "simulator_port",
-        f"ws://{settings.host}:{settings.simulator_port}",
+        f"ws://{addresses.name_local(settings.host)}:{settings.simulator_port}",
     )
 
 
@@ -63,7 +63,7 @@ def define_producer(
 
 def define_dashboard(settings: Settings) -> Service:
     """Return the Voila dashboard."""
-    address = f"http://{settings.host}:{settings.dashboard_port}"
+    address = f"http://{addresses.name_local(settings.host)}:{settings.dashboard_port}"
     return _app(settings, DASHBOARD, ["dashboard", "--no-browser"], "dashboard_port", address)
 
 
@@ -75,7 +75,7 @@ def define_alerts(settings: Settings) -> Service:
 def define_extra(settings: Settings, name: str) -> Service:
     """Return the HTTP API or the Streamlit dashboard over it."""
     port = f"{name}_port"
-    address = f"http://{settings.host}:{getattr(settings, port)}"
+    address = f"http://{addresses.name_local(settings.host)}:{getattr(settings, port)}"
     return _app(settings, name, [name], port, address)
 
 
