@@ -83,12 +83,39 @@ def test_connect_has_the_embedded_settings(embedded: dict[str, Any]) -> None:
     assert found | {"plugin.path": ""} == wanted | {"plugin.path": ""}  # another folder there
 
 
+def test_connect_with_the_official_connector_has_the_embedded_settings(tmp_path: Path) -> None:
+    """An image with the official connector has what `liq up` has with jars in ``cache/plugins``."""
+    (tmp_path / "plugins").mkdir()
+    plain, official = (
+        properties(next(each for each in define_servers(settings) if each.name == CONNECT))
+        for settings in (
+            Settings.load(home=tmp_path, cache=tmp_path / cache) for cache in ("none", ".")
+        )
+    )
+    text = (ROOT / "docker" / "connect" / "official.properties").read_text()
+    found = dict(line.split("=", 1) for line in text.splitlines() if line[0] != "#")
+    assert plain | found | {"plugin.path": ""} == official | {"plugin.path": ""}
+    done = client(
+        COMPOSE_FILES[0],
+        "config",
+        "--format",
+        "json",
+        **SECRETS,
+        QUESTDB_CONNECTOR_URL="https://a/b",
+    )
+    connect = json.loads(done.stdout)["services"]["connect"]
+    assert connect["build"]["args"]["CONNECTOR_URL"] == "https://a/b"
+    allowed = connect["environment"]["KAFKA_OPTS"].partition("=")[2].split(",")
+    assert allowed == ["none", found["config.providers.env.class"]]
+
+
 def test_connect_of_compose_has_the_settings_of_the_embedded_worker(
     embedded: dict[str, Any],
 ) -> None:
     found = {name: str(value) for name, value in SERVICES["connect"]["environment"].items()}
-    assert found.pop("KAFKA_OPTS") in embedded[CONNECT].argv
-    del found["KAFKA_HEAP_OPTS"]
+    options = re.sub(r"\$\{QUESTDB_CONNECTOR_URL:\+.*\}", "", found.pop("KAFKA_OPTS"))
+    assert options in embedded[CONNECT].argv
+    del found["KAFKA_HEAP_OPTS"], found["KAFKA_LOG4J_OPTS"]
     assert _secret(found["LIQ_QUESTDB_ADMIN_PASSWORD"]) == "ADMIN"
     wanted = _settings(embedded[CONNECT]) | {
         "LIQ_QUESTDB_ADMIN_PASSWORD": found["LIQ_QUESTDB_ADMIN_PASSWORD"]
@@ -268,7 +295,7 @@ def test_composes_own_client_takes_the_files(files: list[str]) -> None:
 def test_composes_own_client_refuses_to_run_without_a_secret(secret: str) -> None:
     done = client(COMPOSE_FILES[1], "config", "--quiet", **(SECRETS | {secret: ""}))
     assert done.returncode
-    assert "liq env > .env" in done.stderr
+    assert "liq env --out .env" in done.stderr
 
 
 @pytest.mark.parametrize("file", COMPOSE_FILES[1])
@@ -290,11 +317,84 @@ def test_the_image_has_whatever_the_package_is_built_of() -> None:
     dockerfile = (ROOT / "docker" / "jupyter-client" / "Dockerfile").read_text()
     copied = {
         word
-        for line in re.findall(r"^COPY (.*)$", dockerfile.partition("uv sync")[0], re.MULTILINE)
+        for line in re.findall(r"^COPY (.*)$", dockerfile.partition("FROM python")[0], re.MULTILINE)
         for word in line.split()[:-1]
     }
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     assert set(build["targets"]["wheel"]["force-include"]) <= copied
+
+
+def test_dependencies_are_installed_before_the_source_is_copied() -> None:
+    dockerfile = (ROOT / "docker" / "jupyter-client" / "Dockerfile").read_text()
+    *_, stages = dockerfile.partition("FROM python")
+    for stage in stages.split("\nFROM ")[1:]:
+        if "uv sync" in stage and "--no-install-project" not in stage:
+            assert "COPY --from=source" in stage.partition("uv sync")[0]
+    first = stages.partition("\nFROM ")[0]
+    assert re.findall("^COPY (.*)$", first, re.MULTILINE) == ["pyproject.toml uv.lock ./"]
+    assert stages.count("--no-install-project") == 2  # those of Spark, too
+
+
+@pytest.mark.parametrize("files", COMPOSE_FILES)
+def test_each_image_is_built_once(files: list[str]) -> None:
+    done = client(files, "--profile", "*", "config", "--format", "json", **SECRETS)
+    services = json.loads(done.stdout)["services"]
+    built = [service["image"] for service in services.values() if service.get("build")]
+    assert sorted(built) == ["liq/connect:0.1.0", "liq/jupyter-client:0.1.0", "liq/spark:0.1.0"]
+    # a service that does not build depends, at the end, on one that does
+    assert services["init"]["build"]["target"] == "client"
+    assert services["spark-master"]["build"]["target"] == "spark"
+
+
+# VOLUMEs of the images, by the documentation of each
+_IMAGE_VOLUMES = {
+    "apache/kafka": {"/etc/kafka/secrets", "/mnt/shared/config", "/var/lib/kafka/data"},
+    "liq/connect": {"/etc/kafka/secrets", "/mnt/shared/config", "/var/lib/kafka/data"},
+    "questdb/questdb": {"/var/lib/questdb"},
+}
+
+
+@pytest.mark.parametrize("files", COMPOSE_FILES)
+def test_no_volume_is_left_without_a_name(files: list[str]) -> None:
+    done = client(files, "--profile", "*", "config", "--format", "json", **SECRETS)
+    for name, service in json.loads(done.stdout)["services"].items():
+        mounted = {each["target"] for each in service.get("volumes", [])}
+        mounted |= {each.partition(":")[0] for each in service.get("tmpfs", [])}
+        wanted = _IMAGE_VOLUMES.get(service["image"].partition(":")[0], set())
+        assert wanted <= mounted, name
+
+
+@pytest.mark.parametrize("files", COMPOSE_FILES)
+def test_kafka_and_connect_write_to_dockers_log_only(files: list[str]) -> None:
+    done = client(files, "config", "--format", "json", **SECRETS)
+    found = json.loads(done.stdout)
+    [file] = {config["file"] for config in found["configs"].values()}
+    assert Path(file) == ROOT / "lib" / "liq" / "stack" / "log4j2.properties"
+    servers = [name for name in found["services"] if re.match(r"(kafka|connect)(-\d)?$", name)]
+    assert len(servers) == (5 if len(files) > 1 else 2)
+    for name in servers:
+        server = found["services"][name]
+        [config] = server["configs"]
+        option = f"-Dlog4j2.configurationFile={config['target']}"
+        assert server["environment"]["KAFKA_LOG4J_OPTS"] == option
+        assert server["logging"]["options"]["max-size"]
+
+
+def test_sparks_job_is_well_while_batches_end_and_its_log_is_dockers() -> None:
+    job = SERVICES["spark-job"]
+    assert job["healthcheck"]["test"] == ["CMD", "liq", "spark", "health"]
+    assert job["environment"]["LIQ_SPARK_LOG"] == "/dev/stderr"
+
+
+def test_the_page_says_how_curl_logs_in_to_the_api() -> None:
+    page = (ROOT / "docs" / "containers.md").read_text()
+    assert "Authorization: Bearer TOKEN" in page
+    assert "containers.md" in (ROOT / "docs" / "http-api.md").read_text()
+
+
+def test_spark_may_map_the_libraries_that_it_unpacks() -> None:
+    for name in ("master", "worker", "job"):
+        assert "/tmp:exec" in SERVICES[f"spark-{name}"]["tmpfs"]  # noqa: S108 - a container's
 
 
 @pytest.mark.parametrize("file", sorted(ROOT.glob("docker/*/Dockerfile")), ids=str)

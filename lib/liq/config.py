@@ -171,6 +171,9 @@ class Settings(BaseSettings):
         "",
         description="folder or URL that every machine of Spark's cluster reaches; none: of home",
     )
+    spark_log: Path | None = Field(
+        None, description="file of Spark's log; none: logs/spark.log of home"
+    )
 
     questdb_admin_user: str = Field("liq_admin", description="user that writes to QuestDB")
     questdb_admin_password: SecretStr = Field(
@@ -212,7 +215,7 @@ class Settings(BaseSettings):
     def _are_declared(cls, given: Mapping[str, Any]) -> dict[str, Any]:
         return _complete({}, given)
 
-    @field_validator("queries", "alerts", "kafka_ca", "sink_tasks", mode="before")
+    @field_validator("queries", "alerts", "kafka_ca", "sink_tasks", "spark_log", mode="before")
     @classmethod
     def _is_none_if_blank(cls, given: object) -> object:
         return None if given == "" else given
@@ -337,12 +340,12 @@ class Settings(BaseSettings):
     @property
     def api_url(self) -> str:
         """Base URL of the HTTP API."""
-        return f"http://{self.host}:{self.api_port}"
+        return f"http://{addresses.name_local(self.host)}:{self.api_port}"
 
     @property
     def streamlit_url(self) -> str:
         """Base URL of the Streamlit dashboard."""
-        return f"http://{self.host}:{self.streamlit_port}"
+        return f"http://{addresses.name_local(self.host)}:{self.streamlit_port}"
 
     @property
     def is_on_loopback(self) -> bool:

@@ -19,11 +19,13 @@ import pytest
 
 import liq
 from liq.analysis.spark import job
+from liq.common import heartbeat
 from liq.config import Settings
 from liq.delivery.messaging import Publisher
 from liq.notebook import notebooks
 from liq.records.model import Completeness, Liquidation, Side, Source
 from liq.records.streams import CASCADES, LIQUIDATIONS, SUMS, Stream
+from liq.stack import apps
 from support.helpers import consume, eventually, finish, running
 from support.rows import ask, liquidation
 from support.spark_cluster import spark_cluster
@@ -181,7 +183,8 @@ def test_the_same_job_runs_on_a_cluster(pipeline: Settings, tmp_path: Path) -> N
     publish(prints, pipeline)
     await_rows(pipeline, LIQUIDATIONS, len(prints))
     with spark_cluster(tmp_path) as cluster:
-        there = pipeline.model_copy(update={"spark_master": cluster.address})
+        log = tmp_path / "spark.log"  # Docker's, /dev/stderr
+        there = pipeline.model_copy(update={"spark_master": cluster.address, "spark_log": log})
         with running(there, *JOB) as process:
             asked = {
                 CASCADES: liq.hit("cascades", window="1d", settings=pipeline),
@@ -191,7 +194,9 @@ def test_the_same_job_runs_on_a_cluster(pipeline: Settings, tmp_path: Path) -> N
                 await_rows(pipeline, stream, len(rows))
             [application] = cluster.state()["activeapps"]
             assert (application["name"], application["cores"]) == ("liq", 1)
+            eventually(lambda: heartbeat.age_s(apps.heartbeat_file(there, apps.SPARK)) < 120)
             finish(process, signal.SIGTERM)
+    assert log.read_bytes()
     for stream, rows in asked.items():
         found = stored(pipeline, stream)
         assert len(found) == len(rows) > 0
@@ -213,6 +218,38 @@ def test_the_notebook_runs_a_job(pipeline: Settings) -> None:
     ).exists()
     log = pipeline.home / "logs" / "spark.log"
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+class _Query:
+    """A query of Spark: its last batch, None before the first, and whether another one runs."""
+
+    def __init__(self, name: str) -> None:
+        self.id = name
+        self.lastProgress: dict[str, int] | None = None
+        self.status = {"isTriggerActive": True}
+
+
+def test_the_job_sends_heartbeats_while_both_queries_end_batches_or_wait(tmp_path: Path) -> None:
+    settings = Settings.load(home=tmp_path)
+    file = apps.heartbeat_file(settings, apps.SPARK)
+    tested, queries = job.Job(settings=settings), [_Query("cascades"), _Query("sums")]
+    tested._queries = queries  # type: ignore[assignment]
+
+    def is_alive() -> bool:
+        file.unlink(missing_ok=True)
+        tested.beat()
+        return file.exists()
+
+    assert not is_alive()  # no task can run, so that the first batch never ends
+    queries[0].lastProgress = {"batchId": 7}
+    assert not is_alive()  # the other query hangs
+    queries[1].lastProgress = {"batchId": 3}
+    assert is_alive()
+    assert not is_alive()  # both work on the next batch
+    queries[0].lastProgress = {"batchId": 8}
+    assert not is_alive()
+    queries[1].status = {"isTriggerActive": False}  # a quiet market
+    assert is_alive()
 
 
 def test_spark_logs_in_to_kafka_as_the_settings_say(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from liq.common.addresses import check_free, is_ip, is_loopback
+from liq.common.addresses import check_free, is_ip, is_loopback, name_local
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
@@ -13,6 +13,11 @@ def test_these_hosts_are_loopback(host: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "liq.test", "a.localhost", ""])  # noqa: S104
 def test_other_hosts_are_not_loopback(host: str) -> None:
     assert not is_loopback(host)
+
+
+def test_a_server_on_all_networks_is_reached_at_loopback() -> None:
+    assert {name_local(host) for host in ("0.0.0.0", "::")} == {"127.0.0.1"}  # noqa: S104
+    assert [name_local(host) for host in ("10.0.0.1", "liq.test")] == ["10.0.0.1", "liq.test"]
 
 
 def test_a_name_is_no_ip_address() -> None:

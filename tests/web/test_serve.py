@@ -13,6 +13,7 @@ from voila.execute import VoilaExecutor
 from browser.conftest import serving
 from liq.config import Settings
 from liq.errors import ServeError
+from liq.stack.apps import define_apps
 from liq.web import serve
 from support.helpers import PATIENCE_S, find_free_ports
 
@@ -204,6 +205,16 @@ def test_addresses_carry_the_token_escaped(settings: Settings) -> None:
     odd = settings.model_copy(update={"token": SecretStr("a&b c"), "lab_token": SecretStr("d&e f")})
     assert serve.build_dashboard_url(odd).endswith(f":{odd.dashboard_port}/?token=a%26b+c")
     assert serve.build_lab_url(odd).endswith(f":{odd.lab_port}/lab?token=d%26e+f")
+
+
+def test_addresses_of_a_container_are_those_of_its_published_ports(tmp_path: Path) -> None:
+    everywhere = Settings.load(home=tmp_path, host="0.0.0.0")  # noqa: S104
+    apps = define_apps(everywhere)
+    assert serve.build_dashboard_url(everywhere).startswith("http://127.0.0.1:")
+    assert serve.build_lab_url(everywhere).startswith("http://127.0.0.1:")
+    assert all("0.0.0.0" not in app.address for app in apps)  # noqa: S104
+    assert everywhere.api_url.startswith("http://127.0.0.1:")
+    assert everywhere.streamlit_url.startswith("http://127.0.0.1:")
 
 
 def test_streamlit_asks_for_no_token_so_it_serves_this_machine_only(settings: Settings) -> None:

@@ -76,5 +76,6 @@ def print_address(what: str, url: str, token: str = "") -> None:
     ``token`` is the name of the variable that holds the token.
     """
     if "?" in url and not sys.stdout.isatty():
-        url = f"{url.partition('?')[0]} (log in with {token}, which `liq env` prints)"
+        where = "`liq env` prints it; docker-compose's is in .env"
+        url = f"{url.partition('?')[0]} (log in with {token}: {where})"
     console.print(f"{what}: {url}", soft_wrap=True)

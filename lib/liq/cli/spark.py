@@ -1,6 +1,7 @@
 """Find cascades and sum liquidations with Spark, live or in exported history."""
 
 import asyncio
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,8 +9,10 @@ import typer
 
 from liq import config
 from liq.cli.output import echo, show_in_place
+from liq.common import heartbeat
 from liq.config import settings as current_settings
 from liq.errors import ConfigError
+from liq.stack import apps
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
     from liq.analysis.spark import Progress
 
+_UNHEALTHY = 3  # exit code of `liq spark health`, as of `liq status`
 app = typer.Typer()
 spark = typer.Typer(invoke_without_command=True)
 app.add_typer(spark, name="spark")
@@ -68,6 +72,18 @@ def stream(
     )
     with show_in_place() as show:
         asyncio.run(liq_spark.run(job, lambda now: show(_line(now))))
+
+
+@spark.command()
+def health(
+    *,
+    within: Annotated[float, typer.Option(min=1, help="seconds since the last sign of life")] = 120,
+) -> None:
+    """Exit with 3 unless the running job has ended a batch lately, or waits for messages."""
+    age = heartbeat.age_s(apps.heartbeat_file(current_settings(), apps.SPARK))
+    if age > within:
+        echo("no batch has ended" if math.isinf(age) else f"no batch has ended for {age:.0f} s")
+        raise typer.Exit(_UNHEALTHY)
 
 
 @spark.command()

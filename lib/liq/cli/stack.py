@@ -9,6 +9,7 @@ import webbrowser
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,7 @@ from liq import stack
 from liq.cli.output import console, echo, join_texts, stderr, styled
 from liq.cli.run import Extra, RunSource
 from liq.cli.run import run as run_all
+from liq.common.files import write_whole
 from liq.config import settings as current_settings
 from liq.errors import LiqError, QuestDBError
 from liq.records.streams import STREAMS
@@ -136,13 +138,22 @@ def init(
 
 
 @app.command()
-def env() -> None:
+def env(
+    *,
+    out: Annotated[
+        Path | None, typer.Option(help="file to write, readable by its owner only", dir_okay=False)
+    ] = None,
+) -> None:
     """Print the settings as LIQ_* variables, including passwords and tokens.
 
-    Keep the output secret. docker-compose.yml reads it from a file: `liq env > .env`.
+    Keep the output secret. docker-compose.yml reads it from a file: `liq env --out .env`.
     """
-    for name, value in current_settings().with_lab_token().variables().items():
-        echo(f"{name}={value}")
+    variables = current_settings().with_lab_token().variables()
+    lines = [f"{name}={value}" for name, value in variables.items()]
+    if out is None:
+        echo("\n".join(lines))
+    else:
+        write_whole(out, "".join(f"{line}\n" for line in lines), mode=0o600)
 
 
 @app.command()

@@ -18,6 +18,15 @@ def is_loopback(host: str) -> bool:
     return ipaddress.ip_address(host).is_loopback if is_ip(host) else host == "localhost"
 
 
+def name_local(host: str) -> str:
+    """Return the address at which this machine reaches a server that listens on ``host``.
+
+    It is ``host`` itself, or loopback for all networks, 0.0.0.0.
+    """
+    everywhere = is_ip(host) and ipaddress.ip_address(host).is_unspecified
+    return "127.0.0.1" if everywhere else host
+
+
 def check_free(host: str, port: int) -> None:
     """Raise `OSError` if a server cannot listen there, e.g. as another one does."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:

@@ -1,9 +1,10 @@
-"""The supervisor's heartbeat, which shows other processes that it still works.
+"""Heartbeats of the supervisor and of Spark's job, which show other processes that they still work.
 
-It is a file's modification time, in the machine's monotonic time. Nobody can set that clock, it
+One is a file's modification time, in the machine's monotonic time. Nobody can set that clock, it
 pauses while the machine sleeps, and a new time needs no space on a full disk.
 """
 
+import math
 import os
 import time
 from pathlib import Path
@@ -21,8 +22,13 @@ def beat(file: Path) -> None:
 
 def silence_s(file: Path) -> float:
     """Return the seconds since the last beat, 0 if it is recent or there was none yet."""
+    age = age_s(file)
+    return age if STALE_S < age < math.inf else 0.0
+
+
+def age_s(file: Path) -> float:
+    """Return the seconds since the last beat, infinite if there was none yet."""
     try:
-        age = (time.monotonic_ns() - file.stat().st_mtime_ns) / 1e9
+        return (time.monotonic_ns() - file.stat().st_mtime_ns) / 1e9
     except FileNotFoundError:
-        return 0.0
-    return age if age > STALE_S else 0.0
+        return math.inf

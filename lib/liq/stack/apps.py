@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from liq.common import heartbeat
+from liq.common import addresses, heartbeat
 from liq.config import Settings
 from liq.stack import health, process
 from liq.stack.service import Service
 
 SIMULATOR, PRODUCER, DASHBOARD, ALERTS = "simulator", "producer", "dashboard", "alerts"
-SUPERVISOR = "supervisor"
+SUPERVISOR, SPARK = "supervisor", "spark"
 API, STREAMLIT = EXTRAS = ("api", "streamlit")
 _KEEP_MIB = 256  # of a venue's raw frames, so that the dashboard can show what a print was made of
 
@@ -39,7 +39,7 @@ def define_simulator(settings: Settings, rate: float = 5.0) -> Service:
         SIMULATOR,
         ["simulate", "--rate", str(rate)],
         "simulator_port",
-        f"ws://{settings.host}:{settings.simulator_port}",
+        f"ws://{addresses.name_local(settings.host)}:{settings.simulator_port}",
     )
 
 
@@ -63,7 +63,7 @@ def define_producer(
 
 def define_dashboard(settings: Settings) -> Service:
     """Return the Voila dashboard."""
-    address = f"http://{settings.host}:{settings.dashboard_port}"
+    address = f"http://{addresses.name_local(settings.host)}:{settings.dashboard_port}"
     return _app(settings, DASHBOARD, ["dashboard", "--no-browser"], "dashboard_port", address)
 
 
@@ -75,7 +75,7 @@ def define_alerts(settings: Settings) -> Service:
 def define_extra(settings: Settings, name: str) -> Service:
     """Return the HTTP API or the Streamlit dashboard over it."""
     port = f"{name}_port"
-    address = f"http://{settings.host}:{getattr(settings, port)}"
+    address = f"http://{addresses.name_local(settings.host)}:{getattr(settings, port)}"
     return _app(settings, name, [name], port, address)
 
 
@@ -90,9 +90,9 @@ def define_supervisor(settings: Settings) -> Service:
     )
 
 
-def heartbeat_file(settings: Settings) -> Path:
-    """Return the supervisor's heartbeat file."""
-    return settings.home / "run" / f"{SUPERVISOR}.beat"
+def heartbeat_file(settings: Settings, name: str = SUPERVISOR) -> Path:
+    """Return the heartbeat file of the supervisor or of Spark's job."""
+    return settings.home / "run" / f"{name}.beat"
 
 
 def _app(

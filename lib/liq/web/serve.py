@@ -282,7 +282,7 @@ def _build_lab_config_path() -> str:
 
 def _build_url(settings: Settings, port: int, path: str, token: SecretStr) -> str:
     query = urlencode({"token": token.get_secret_value()})
-    return f"http://{settings.host}:{port}{path}?{query}"
+    return f"http://{addresses.name_local(settings.host)}:{port}{path}?{query}"
 
 
 def _check_port(host: str, port: int, setting: str) -> None:

@@ -6,6 +6,7 @@ again, which the tables of cascades and sums store once, by their dedup keys.
 """
 
 import asyncio
+import contextlib
 import itertools
 import json
 import math
@@ -22,11 +23,12 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from liq.analysis.spark import detection
 from liq.analysis.spark.session import start, translate_errors
-from liq.common import waiting
+from liq.common import heartbeat, waiting
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.delivery import messaging
 from liq.records.streams import CASCADES, LIQUIDATIONS, SUMS, Stream
+from liq.stack.apps import SPARK, heartbeat_file
 
 Files = Sequence[str | Path]
 _SHOW_S = 0.5
@@ -86,6 +88,8 @@ class Job:
         self._queries: list[StreamingQuery] = []
         self._late: Counter[str] = Counter()  # by query
         self._counted: dict[str, str] = {}  # until when
+        self._batches: dict[str, int] = {}  # the last one by query
+        self._active: set[str] = set()  # queries with a sign of life since the last beat
 
     @property
     def is_running(self) -> bool:
@@ -120,6 +124,24 @@ class Job:
             self._count(one)
         return _summarize([each[-1] for each in recent], max(self._late.values(), default=0))
 
+    def beat(self) -> None:
+        """Send a heartbeat if each query has ended a batch since the last one, or waits.
+
+        A query that has ended a batch may wait for messages. Raises `OSError`.
+        """
+        with translate_errors(self._settings):
+            for query in self._queries:
+                if last := query.lastProgress:
+                    advanced = last["batchId"] != self._batches.get(query.id)
+                    self._batches[query.id] = last["batchId"]
+                    if advanced or not query.status["isTriggerActive"]:
+                        self._active.add(query.id)
+        if self._queries and len(self._active) == len(self._queries):
+            self._active.clear()
+            file = heartbeat_file(self._settings, SPARK)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            heartbeat.beat(file)
+
     def _count(self, progress: Any) -> None:
         query, moment = str(progress["id"]), progress["timestamp"]
         if moment > self._counted.get(query, ""):
@@ -129,6 +151,9 @@ class Job:
 
     def _start(self) -> None:
         self._late.clear()
+        self._batches.clear()
+        self._active.clear()
+        heartbeat_file(self._settings, SPARK).unlink(missing_ok=True)  # of the job before
         messaging.ensure_topics(self._settings)
         self._spark = start(self._settings, ui=self._ui)
         with translate_errors(self._settings):
@@ -181,6 +206,8 @@ async def run(job: Job, show: Callable[[Progress], None] | None = None) -> None:
         try:
             await job.start()
             while job.is_running:
+                with contextlib.suppress(OSError):  # a full disk must not end the job
+                    await asyncio.to_thread(job.beat)
                 if show:
                     show(await asyncio.to_thread(job.progress))
                 if await waiting.wait(_SHOW_S, ended):

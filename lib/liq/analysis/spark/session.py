@@ -5,6 +5,7 @@ import contextlib
 import os
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from py4j.protocol import Py4JError
@@ -28,14 +29,15 @@ def start(
 ) -> SparkSession:
     """Start Spark and return its session; ``ui`` serves its pages at 127.0.0.1:4040.
 
-    Its log is ``<home>/logs/spark.log``. Raises `SparkError` when it cannot be started
-    or this process has one already, and `StackError` when Java or the jars are missing.
+    Its log is ``<home>/logs/spark.log`` unless the settings name another. Raises `SparkError` when
+    it cannot be started or this process has one already, and `StackError` when Java or the jars are
+    missing.
     """
     # of frames that Spark hands to pandas, which liq has none of
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     jars.ensure(settings, progress)
     conf = SparkConf(loadDefaults=False).setAll(list(_configure(settings, ui=ui).items()))
-    log = settings.home / "logs" / "spark.log"
+    log = _find_log(settings)
     log.parent.mkdir(parents=True, exist_ok=True)
     with translate_errors(settings), open(log, "ab", opener=_open_private) as sink:
         SparkContext(conf=conf, gateway=_open_gateway(conf, sink))
@@ -64,8 +66,11 @@ def translate_errors(settings: Settings) -> Iterator[None]:
         yield
     except (PySparkException, Py4JError, ValueError, OSError) as error:
         first = str(error).strip().partition("\n")[0]
-        log = settings.home / "logs" / "spark.log"
-        raise SparkError(f"Spark: {first}; see {log}") from error
+        raise SparkError(f"Spark: {first}; see {_find_log(settings)}") from error
+
+
+def _find_log(settings: Settings) -> Path:
+    return settings.spark_log or settings.home / "logs" / "spark.log"
 
 
 def _configure(settings: Settings, *, ui: bool) -> dict[str, str]:
