@@ -156,7 +156,6 @@ SLEEPERS = {
     "common.waiting.poll_until": "the home of waits with a deadline",
     "delivery.connect._await": "a failure shortens the deadline",
     "delivery.connect._request": "the deadline is that of all requests of one call",
-    "delivery.messaging.publisher._reconnect": "one pause before the publisher connects again",
     "delivery.messaging.publisher._run": "a rate, not a wait",
     "stack.control.wait_healthy": "a process that ends, too, is an error",
     "stack.process._additions": "it follows a log without an end",

@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from liq.config import Settings
 from liq.delivery import connect, messaging
 from liq.delivery.messaging import Publisher
-from liq.errors import KafkaError
+from liq.errors import KafkaAwayError, KafkaError
 from liq.records.model import decode
 from liq.records.streams import LIQUIDATIONS
 from liq.stack import control, health, jars, process
@@ -281,6 +281,7 @@ def test_a_failed_login_is_an_error_that_names_the_login(
     settings = cluster.settings.model_copy(update=change)
     with pytest.raises(KafkaError, match="LIQ_KAFKA_CA") as caught:
         messaging.ensure_topics(settings)
+    assert not isinstance(caught.value, KafkaAwayError)  # it would be retried
     assert settings.kafka_password.get_secret_value() not in str(caught.value)
 
 

@@ -8,6 +8,7 @@
     ├── FeedError           an exchange websocket cannot be reached or kept
     ├── RecordingError      a recording cannot be written or read
     ├── KafkaError          the broker is unreachable or refused a request
+    │   └── KafkaAwayError      no broker answers, or it is not ready
     ├── JournalError        the disk does not keep what Kafka has not acknowledged
     ├── DeadLetterError     there is no such dead letter
     ├── ConnectError        Kafka Connect is unreachable or refused a configuration
@@ -89,6 +90,10 @@ class RecordingError(LiqError):
 
 class KafkaError(LiqError):
     """The broker is unreachable or refused a request."""
+
+
+class KafkaAwayError(KafkaError):
+    """No broker answers, or it is not ready; a retry may succeed."""
 
 
 class JournalError(LiqError):

@@ -9,7 +9,7 @@ import re
 import signal
 import stat
 import subprocess
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from liq.notebook import notebooks
 from liq.records.model import Completeness, Liquidation, Side, Source
 from liq.records.streams import CASCADES, LIQUIDATIONS, SUMS, Stream
 from liq.stack import apps
-from support.helpers import consume, eventually, finish, running
+from support.helpers import consume, eventually, finish, kafka_stopped, read_until, running
 from support.rows import ask, liquidation
 from support.spark_cluster import spark_cluster
 
@@ -172,6 +172,30 @@ def test_a_killed_job_finds_the_cascades_of_a_batch_and_of_the_query(
     pd.testing.assert_frame_equal(
         of_stream[shared], same[shared].reset_index(drop=True), rtol=1e-9, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_job_waits_for_kafka_until_a_signal(
+    number: signal.Signals, unused_tcp_port: int, tmp_path: Path
+) -> None:
+    settings = Settings.load(home=tmp_path, kafka_port=unused_tcp_port)
+    with running(settings, *JOB) as process:
+        assert "liq up" in read_until(process, "waiting for Kafka")
+        output = finish(process, number)
+    assert "waiting for Kafka" not in output
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(600)
+def test_a_job_starts_when_kafka_does(pipeline: Settings) -> None:
+    with ExitStack() as programs:
+        with kafka_stopped(pipeline):
+            process = programs.enter_context(running(pipeline, *JOB))
+            read_until(process, "waiting for Kafka")
+        first, second, *_ = market()
+        publish(first + second, pipeline)
+        eventually(lambda: consume(SUMS.topic(pipeline), pipeline), deadline=500, every=2)
+        finish(process, signal.SIGTERM)
 
 
 @pytest.mark.stack

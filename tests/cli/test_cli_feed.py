@@ -21,6 +21,7 @@ from support.helpers import (
     find_free_ports,
     finish,
     own_streams,
+    read_until,
     running,
 )
 
@@ -76,13 +77,32 @@ def test_one_url_is_one_venue_s() -> None:
     assert "--url" in str(result.exception)
 
 
-def test_a_broker_that_is_unreachable_is_one_line(unused_tcp_port: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_broker_that_is_away_is_awaited_until_a_signal(
+    processes: int, number: signal.Signals, unused_tcp_port: int, tmp_path: Path
+) -> None:
     settings = Settings.load(home=tmp_path, kafka_port=unused_tcp_port)
-    with running(settings, "-m", "liq", "produce") as producer:
+    feeds = ["--venue=bybit", "--venue=okx", "--url=ws://127.0.0.1:1/{venue}"]
+    produce = ["-m", "liq", "produce", f"--processes={processes}", *feeds]
+    with running(settings, *produce) as producer:
+        line = read_until(producer, "waiting for Kafka")
+        output = finish(producer, number)
+    assert f"waiting for Kafka, messages are kept in {tmp_path}/journal: " in line
+    assert "liq up" in line
+    assert "waiting for Kafka" not in output
+    assert "Traceback" not in output
+
+
+def test_an_unknown_venue_is_an_error_though_kafka_is_away(
+    unused_tcp_port: int, tmp_path: Path
+) -> None:
+    settings = Settings.load(home=tmp_path, kafka_port=unused_tcp_port)
+    with running(settings, "-m", "liq", "produce", "--venue=nowhere") as producer:
         output, _ = producer.communicate(timeout=PATIENCE_S)
     assert producer.returncode == 1
-    assert "liq up" in output
-    assert "Traceback" not in output
+    assert "nowhere" in output
+    assert "waiting" not in output
 
 
 def recorded(folder: Path, settings: Settings) -> list[Path]:

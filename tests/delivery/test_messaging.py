@@ -3,7 +3,7 @@ import gc
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from itertools import count, islice
 from pathlib import Path
 
@@ -11,7 +11,6 @@ import msgspec
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
-from liq import stack as local
 from liq.config import Settings
 from liq.delivery import messaging
 from liq.delivery.messaging import Publisher
@@ -20,7 +19,15 @@ from liq.query import questdb
 from liq.records.model import Liquidation, Source, decode
 from liq.records.streams import LIQUIDATIONS
 from support.disk import KINDS, small_disk
-from support.helpers import PATIENCE_S, consume, eventually, own_streams, reached, running
+from support.helpers import (
+    PATIENCE_S,
+    consume,
+    eventually,
+    kafka_stopped,
+    own_streams,
+    reached,
+    running,
+)
 from support.records import numbered
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT", "BNBUSDT")
@@ -153,18 +160,9 @@ def outage(
     broker: Settings, caplog: pytest.LogCaptureFixture
 ) -> Iterator[Callable[[], AbstractContextManager[None]]]:
     """Give a context manager for a time without broker."""
-
-    @contextmanager
-    def away() -> Iterator[None]:
-        local.stop("kafka", broker)
-        try:
-            yield
-        finally:
-            local.start("kafka", broker)
-
     # kafka-python leaves refused sockets to the garbage collector; a record of it keeps them open
     with caplog.at_level("CRITICAL", logger="kafka"):
-        yield away
+        yield lambda: kafka_stopped(broker)
     gc.collect()
 
 
@@ -318,6 +316,37 @@ async def test_a_publisher_that_ends_reports_the_records_a_full_disk_did_not_kee
             await reached(lambda: heir.stats().recovered >= 7)
     records = await asyncio.to_thread(consume, LIQUIDATIONS.topic(broker), broker)
     assert {decode(record.value).event_id for record in records} >= set(range(8))
+
+
+@pytest.mark.stack
+async def test_the_next_publisher_delivers_what_one_took_that_never_reached_kafka(
+    broker: Settings, unused_tcp_port: int, tmp_path: Path
+) -> None:
+    home = broker.model_copy(update={"home": tmp_path})
+    early = Publisher(home.model_copy(update={"kafka_port": unused_tcp_port}))
+    await early.start(wait=True)
+    await publish(early, liquidations(), 10)
+    stats = early.stats()
+    assert (stats.sent, stats.acknowledged, stats.queued) == (10, 0, 10)
+    assert f"waiting for Kafka, messages are kept in {tmp_path}/journal" in stats.awaited
+    await early.close()
+    async with Publisher(home) as heir:
+        await reached(lambda: heir.stats().recovered == 10)
+        assert not heir.stats().awaited
+    found = await asyncio.to_thread(consume, LIQUIDATIONS.topic(broker), broker)
+    assert sorted(decode(one.value).event_id for one in found) == list(range(10))
+
+
+async def test_without_a_journal_the_end_of_the_wait_reports_the_loss(
+    unused_tcp_port: int, tmp_path: Path
+) -> None:
+    settings = Settings(home=tmp_path, kafka_port=unused_tcp_port, buffer_mb=0)
+    publisher = Publisher(settings)
+    await publisher.start(wait=True)
+    await publish(publisher, liquidations(), 3)
+    assert "messages are kept in memory" in publisher.stats().awaited
+    with pytest.raises(KafkaError, match="3 messages may be lost"):
+        await publisher.close()
 
 
 @pytest.mark.stack

@@ -17,6 +17,7 @@ import psutil
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
+from liq import stack as local
 from liq.config import Settings
 from liq.delivery.messaging import client_options
 from liq.records.streams import STREAMS, Stream
@@ -145,6 +146,22 @@ def stopped(settings: Settings, name: str) -> Iterator[None]:
         yield
     finally:
         found.process.resume()
+
+
+@contextmanager
+def kafka_stopped(settings: Settings) -> Iterator[None]:
+    """Stop the broker of the stack; start it again at the end."""
+    local.stop("kafka", settings)
+    try:
+        yield
+    finally:
+        local.start("kafka", settings)
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    """Return the next line of a process that has ``text``."""
+    assert process.stdout
+    return next(line for line in process.stdout if text in line)
 
 
 def finish(process: subprocess.Popen[str], number: signal.Signals) -> str:

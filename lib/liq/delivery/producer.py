@@ -19,7 +19,7 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.delivery import connect
 from liq.delivery.intake import Intake
-from liq.delivery.messaging import Publisher, PublisherStats
+from liq.delivery.messaging import OutageLog, Publisher, PublisherStats
 from liq.errors import ConfigError, FeedError
 from liq.ingest.contracts import Contracts, ReloadLimits
 from liq.ingest.feed import Feed, FeedStats, Timeouts
@@ -66,7 +66,7 @@ class Status:
     ``passed`` counts reports of liquidations that were skipped on purpose, by the reason.
     ``warning`` is a fault that does not stop the producer: a full disk, a topic that no sink reads.
     ``contracts`` says how many contracts the venue has, their origin and age, and why there are no
-    newer ones.
+    newer ones. ``awaited`` says that Kafka is waited for, and why.
     """
 
     venue: str
@@ -88,6 +88,7 @@ class Status:
     warning: str = ""
     passed: Mapping[SkipReason, int] = field(default_factory=dict)
     contracts: str = ""
+    awaited: str = ""
 
     @property
     def passed_text(self) -> str:
@@ -162,14 +163,18 @@ class Producer:
         """Whether it receives, or tries to."""
         return self._task is not None and not self._task.done()
 
-    async def start(self) -> None:
+    async def start(self, *, wait: bool = False) -> None:
         """Load the contracts, connect to Kafka, then receive in the background.
 
         Does nothing when running. An unreachable websocket is retried until it answers, and
         `status` says so.
 
+        Args:
+            wait: Also start while no broker can be reached. The journal keeps the messages until
+                one answers. If that broker refuses, the producer fails.
+
         Raises:
-            KafkaError: The broker cannot be reached.
+            KafkaError: The broker cannot be reached, or refuses.
             FeedError: No source has the venue's contracts.
         """
         if self.is_running:
@@ -181,7 +186,7 @@ class Producer:
             raise
         self._refusal = ""
         self._renew()
-        await self._publisher.start()
+        await self._publisher.start(wait=wait)
         self._task = asyncio.create_task(self._run(), name=f"liq {self._venue.name}")
 
     async def stop(self, timeout: float = 10, *, on_purpose: bool = True) -> None:
@@ -242,6 +247,7 @@ class Producer:
             ),
             passed=dict(self._intake.passed),
             contracts=str(self._contracts),
+            awaited=kafka.awaited,
         )
 
     def _renew(self) -> None:
@@ -278,6 +284,7 @@ class Producer:
         health = self._health(completeness) if completeness else None
         try:
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._publisher.reach())
                 tasks.create_task(self._feed.run())
                 tasks.create_task(self._follow_contracts())
                 if health:
@@ -439,11 +446,12 @@ async def run(
     """Run producers until SIGINT, SIGTERM or a failure, then deliver queued messages.
 
     A producer whose feed fails is started again, with a pause that doubles, as long as another has
-    not failed. With ``others``, which run elsewhere, it is always started again. ``show`` gets
-    their statuses twice a second and at the end. Raises the error of a failed producer; the feeds
-    of the other producers then stay expected.
+    not failed. With ``others``, which run elsewhere, it is always started again. While Kafka is
+    away, the journal keeps the messages. ``show`` gets their statuses twice a second and at the
+    end. Raises the error of a failed producer; the feeds of the other producers then stay expected.
     """
     on_purpose = False
+    outages = OutageLog()
     failed: set[Producer] = set()
     with waiting.catch_signals() as ended:
         works = [
@@ -452,8 +460,11 @@ async def run(
         ]
         try:
             while not any(work.done() for work in works):
+                statuses = [producer.status() for producer in producers]
+                if not others:  # else the process that started this one logs it
+                    note_outage(outages, statuses)
                 if show:
-                    show([producer.status() for producer in producers])
+                    show(statuses)
                 if await waiting.wait(_SHOW_S, ended):
                     on_purpose = True
                     break
@@ -471,12 +482,17 @@ async def run(
         raise failure
 
 
+def note_outage(outages: OutageLog, statuses: Iterable[Status]) -> None:
+    """Log once for all producers that they wait for Kafka."""
+    outages.note(next((status.awaited for status in statuses if status.awaited), ""))
+
+
 async def _keep_running(producer: Producer, failed: set[Producer], number: int) -> None:
     """Run one of ``number`` producers; start it again after a failure while another runs."""
     failures = 0
     while True:
         try:
-            await producer.start()
+            await producer.start(wait=True)
             failed.discard(producer)
             await producer.wait()
         except FeedError as error:

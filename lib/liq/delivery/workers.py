@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 
 from liq.common import waiting
-from liq.delivery.producer import FeedState, Producer, Status, run
+from liq.delivery.messaging import OutageLog
+from liq.delivery.producer import FeedState, Producer, Status, note_outage, run
 from liq.errors import FeedError, LiqError
 
 _SHOW_S = 0.5
@@ -72,10 +73,12 @@ async def run_in_processes(
     """
     workers = [_Worker(feeds, create) for feeds in groups]
     on_purpose = False
+    outages = OutageLog()
     with waiting.catch_signals() as ended:
         try:
             while all(worker.process.is_alive() for worker in workers):
                 statuses = _read(workers)
+                note_outage(outages, statuses)
                 show(statuses)
                 _require_one(statuses)
                 if await waiting.wait(_SHOW_S, ended):

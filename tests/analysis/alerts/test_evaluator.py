@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,14 @@ from liq.errors import RuleError
 from liq.ingest.venues import VENUES
 from liq.query import queries
 from liq.records.model import Alert, Source
-from support.helpers import eventually, find_free_ports, finish, running
+from support.helpers import (
+    eventually,
+    find_free_ports,
+    finish,
+    kafka_stopped,
+    read_until,
+    running,
+)
 from support.rows import health, insert, liquidation, report
 
 pytestmark = pytest.mark.stack
@@ -102,6 +110,17 @@ def test_an_alert_is_stored_posted_and_cools_down_also_over_a_restart(own: Setti
     assert len(history(own, "burst")) == 1
     assert history(own, "quiet").empty
     assert history(own, "short_rest")["message"].unique().tolist() == ["BTCUSDT simulator"]
+
+
+def test_an_alert_raised_before_kafka_starts_is_stored(own: Settings) -> None:
+    printed(own, 2_500)
+    with ExitStack() as programs:
+        with kafka_stopped(own):
+            process = programs.enter_context(running(own, "-m", "liq", "alerts", "--every", "0.1"))
+            read_until(process, "waiting for Kafka")
+            read_until(process, "CRITICAL burst: $2,500")
+        eventually(lambda: len(history(own, "burst")) == 1)
+        finish(process, signal.SIGTERM)
 
 
 async def test_a_failing_rule_ends_no_evaluation_and_edits_show_at_once(

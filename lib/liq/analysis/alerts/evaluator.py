@@ -15,7 +15,7 @@ from liq.analysis.alerts.webhook import Webhook
 from liq.common import waiting
 from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.delivery.messaging import Publisher
+from liq.delivery.messaging import OutageLog, Publisher
 from liq.errors import LiqError
 from liq.query import queries, questdb
 from liq.records.model import Alert, Severity, encode
@@ -150,18 +150,32 @@ def _read_last(settings: Settings) -> dict[str, dict[str | None, datetime]]:
 async def run(every: float = 5.0, settings: Settings | None = None) -> None:
     """Evaluate every ``every`` seconds until SIGINT or SIGTERM, then deliver queued alerts.
 
-    Raises `KafkaError` if there is no broker at the start.
+    While Kafka is away, the journal keeps the alerts. Raises `KafkaError` if the broker refuses.
     """
     settings = settings or current_settings()
     url = settings.webhook_url
     webhook = Webhook(url) if url.get_secret_value() else None
+    outages = OutageLog()
     with waiting.catch_signals() as ended:
-        async with Publisher(settings) as publisher, _run_webhook(webhook):
+        async with _publish(settings) as publisher, _run_webhook(webhook):
             evaluator = Evaluator(publisher, settings, webhook)
             while True:
+                publisher.raise_refusal()
+                outages.note(publisher.stats().awaited)
                 await evaluator.tick()
                 if await waiting.wait(every, ended):
                     return
+
+
+@contextlib.asynccontextmanager
+async def _publish(settings: Settings) -> AsyncIterator[Publisher]:
+    """Yield a publisher that waits for Kafka."""
+    publisher = Publisher(settings)
+    await publisher.start(wait=True)
+    try:
+        yield publisher
+    finally:
+        await publisher.close()
 
 
 @contextlib.asynccontextmanager

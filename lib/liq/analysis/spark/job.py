@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import logging
 import math
 import re
 from collections import Counter
@@ -27,11 +28,16 @@ from liq.common import heartbeat, waiting
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.delivery import messaging
+from liq.errors import KafkaAwayError, SparkError
 from liq.records.streams import CASCADES, LIQUIDATIONS, SUMS, Stream
 from liq.stack.apps import SPARK, heartbeat_file
 
 Files = Sequence[str | Path]
+_LOG = logging.getLogger(__name__)
 _SHOW_S = 0.5
+_BACKOFF_S = 0.5
+_LONGEST_BACKOFF_S = 5.0
+_PROBE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,11 @@ class Job:
             await self.stop()
             # off the main thread, on which Spark would take SIGINT for itself
             await asyncio.to_thread(self._start)
+
+    async def is_kafka_away(self) -> bool:
+        """Return whether no broker answers."""
+        silent = await asyncio.to_thread(messaging.probe_brokers, self._settings, _PROBE_S)
+        return len(silent) == len(self._settings.kafka_bootstrap.split(","))
 
     async def stop(self) -> None:
         """End the job and Spark; does nothing when stopped. Raises `SparkError` if it failed."""
@@ -200,20 +211,41 @@ class Job:
 async def run(job: Job, show: Callable[[Progress], None] | None = None) -> None:
     """Run a job until SIGINT, SIGTERM or a failure. Raises the error of a failed job.
 
-    ``show`` gets its progress twice a second.
+    While Kafka is away it waits, and a job that failed meanwhile is started again, from its
+    checkpoint. ``show`` gets its progress twice a second.
     """
+    failures = 0
     with waiting.catch_signals() as ended:
-        try:
-            await job.start()
-            while job.is_running:
-                with contextlib.suppress(OSError):  # a full disk must not end the job
-                    await asyncio.to_thread(job.beat)
-                if show:
-                    show(await asyncio.to_thread(job.progress))
-                if await waiting.wait(_SHOW_S, ended):
-                    break
-        finally:
-            await job.stop()
+        while not ended.is_set():
+            try:
+                await _follow(job, show, ended)
+            except KafkaAwayError as error:
+                failures += 1
+                reason = str(error)
+            except SparkError as error:
+                if not await job.is_kafka_away():
+                    raise
+                failures, reason = 1, str(error)
+            else:
+                return
+            if failures == 1:
+                _LOG.warning("waiting for Kafka: %s", reason)
+            await waiting.wait(waiting.pause_s(failures, _BACKOFF_S, _LONGEST_BACKOFF_S), ended)
+
+
+async def _follow(job: Job, show: Callable[[Progress], None] | None, ended: asyncio.Event) -> None:
+    """Run a job until ``ended`` or its failure, which is raised."""
+    try:
+        await job.start()
+        while job.is_running:
+            with contextlib.suppress(OSError):  # a full disk must not end the job
+                await asyncio.to_thread(job.beat)
+            if show:
+                show(await asyncio.to_thread(job.progress))
+            if await waiting.wait(_SHOW_S, ended):
+                break
+    finally:
+        await job.stop()
 
 
 def compute_cascades(

@@ -1,7 +1,7 @@
 """The door to Kafka; no other package imports kafka-python."""
 
 from liq.delivery.messaging.client import client_options, probe_brokers
-from liq.delivery.messaging.publisher import Publisher, PublisherStats
+from liq.delivery.messaging.publisher import OutageLog, Publisher, PublisherStats
 from liq.delivery.messaging.topics import (
     Partition,
     StoredMessage,
@@ -11,6 +11,7 @@ from liq.delivery.messaging.topics import (
 )
 
 __all__ = [
+    "OutageLog",
     "Partition",
     "Publisher",
     "PublisherStats",

@@ -14,14 +14,23 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaConnectionError, KafkaTimeoutError, SaslAuthenticationFailedError
+from kafka.errors import (
+    AuthorizationError,
+    IllegalSaslStateError,
+    InvalidTopicError,
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    PolicyViolationError,
+    SaslAuthenticationFailedError,
+    UnsupportedSaslMechanismError,
+)
 from kafka.errors import KafkaError as ClientError
 from kafka.partitioner.default import murmur2
 
 from liq.common import forks
 from liq.common.compat import KAFKA_PYTHON
 from liq.config import Settings
-from liq.errors import KafkaError
+from liq.errors import KafkaAwayError, KafkaError
 
 TIMEOUT_MS = 10_000  # for a request's answer; kafka-python repeats some requests once
 CLOSE_MS = 2_000
@@ -37,6 +46,14 @@ _LOGIN = (
     " LIQ_KAFKA_PASSWORD and LIQ_KAFKA_CA the broker's?"
 )
 _SHUT_OUT = (KafkaTimeoutError, KafkaConnectionError, SaslAuthenticationFailedError)
+_REFUSALS = (  # a retry gets the same answer
+    AuthorizationError,
+    IllegalSaslStateError,
+    InvalidTopicError,
+    PolicyViolationError,
+    SaslAuthenticationFailedError,
+    UnsupportedSaslMechanismError,
+)
 _IN_FLIGHT = 20_000  # messages kafka-python holds: its own buffer has no bound
 
 # An expired batch would be lost, so batches do not expire while the broker is unreachable.
@@ -71,13 +88,17 @@ def client_options(settings: Settings) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def translate_errors(settings: Settings) -> Iterator[None]:
-    """Turn the client's exceptions into a `KafkaError` that names the fix."""
+    """Turn the client's exceptions into a `KafkaError` that names the fix.
+
+    It is a `KafkaAwayError` unless a broker answered and refused the login or the request.
+    """
     try:
         _probe(settings.kafka_bootstrap, plain=settings.kafka_security == "PLAINTEXT")
         yield
     except (ClientError, OSError) as error:
         shut_out = isinstance(error, _SHUT_OUT) and settings.kafka_security != "PLAINTEXT"
-        raise KafkaError(
+        is_refusal = shut_out or isinstance(error, _REFUSALS)
+        raise (KafkaError if is_refusal else KafkaAwayError)(
             f"Kafka at {settings.kafka_bootstrap}: {error}; {_LOGIN if shut_out else _AWAY}"
         ) from error
 
@@ -128,15 +149,19 @@ def _ask_versions(connection: socket.socket) -> None:
 
 
 def _shake_hands(connection: socket.socket) -> None:
-    """Raise `OSError` unless the broker speaks TLS, for which kafka-python waits without a limit.
+    """Raise `OSError` unless the broker answers over TLS.
+
+    kafka-python waits for TLS without a limit. A broker that answers has started, so a login that
+    fails after that is refused.
 
     The certificate is not verified here. kafka-python verifies it before it sends the password.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        with contextlib.suppress(ssl.SSLError):  # kafka-python says better what is wrong
-            context.wrap_socket(connection).close()
+        # kafka-python says better what is wrong
+        with contextlib.suppress(ssl.SSLError), context.wrap_socket(connection) as secured:
+            _ask_versions(secured)
     except TimeoutError as error:
         raise TimeoutError(_FROZEN) from error
 

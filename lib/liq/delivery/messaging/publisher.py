@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import threading
 import time
@@ -11,14 +12,17 @@ from typing import Self
 
 import msgspec
 
+from liq.common import waiting
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.delivery.messaging.client import Connection, Message, require_own
 from liq.delivery.messaging.outbox import Outbox
 from liq.delivery.messaging.topics import ensure_topics
-from liq.errors import JournalError, KafkaError, RejectedMessage
+from liq.errors import JournalError, KafkaAwayError, KafkaError, RejectedMessage
 from liq.records.model import FeedHealth, Source, encode
 from liq.records.streams import FEED_HEALTH, STREAMS, Stream, find_stream
+
+_LOG = logging.getLogger(__name__)
 
 # A few large requests cost far less than many small ones, above all at the broker. So the sending
 # thread wakes no more often than this, and pauses for longer after this number of messages.
@@ -26,6 +30,8 @@ _PAUSE_S = 0.002
 _LONG_PAUSE_S = 0.01
 _MANY = 20
 _BACKOFF_S = 0.5
+_LONGEST_BACKOFF_S = 2.0
+_LOOK_S = 0.25
 _DISK_RETRY_S = 1.0
 # The broker refuses a megabyte, and a refused message is retried for ever. So longer frames are
 # cut, and longer records are rejected.
@@ -40,7 +46,8 @@ class PublisherStats:
     ``sent`` and ``acknowledged`` count records. ``errors`` counts dropped connections, whose
     undelivered messages are sent again. ``recovered`` counts delivered messages of a killed
     publisher. ``waiting_s`` is how long the broker has not acknowledged anything. ``warning`` says
-    why messages cannot be journaled now.
+    why messages cannot be journaled now. ``awaited`` says that Kafka is waited for, why, and where
+    the messages are kept; it is empty while Kafka is connected.
     """
 
     sent: int
@@ -53,6 +60,7 @@ class PublisherStats:
     waiting_s: float
     last_error: str
     warning: str
+    awaited: str = ""
 
 
 class Publisher:
@@ -76,27 +84,51 @@ class Publisher:
         self._connection: Connection | None = None
         self._down_since: float | None = None
         self._closing = self._abandoned = False
+        self._ended = threading.Event()  # ends pauses between attempts
+        self._failures = 0  # to connect, in a row
+        self._has_reached = False  # Kafka, since the start
+        self._refusal: KafkaError | None = None
         self._sent = self._acknowledged = self._dead_lettered = self._errors = 0
         self._queued = self._settled = self._recovered = 0  # messages of every kind
         self._last_error = ""
 
-    async def start(self) -> None:
+    async def start(self, *, wait: bool = False) -> None:
         """Connect, and create missing topics.
 
-        Raises `KafkaError` when no broker answers, `JournalError` when the journal cannot be
-        created. With a full disk it starts, and `stats` has a warning.
+        With ``wait`` it also starts when no broker answers. It then takes messages at once, and
+        connects when a broker answers, see `reach`.
+
+        Raises `KafkaError` when no broker answers or the broker refuses, `JournalError` when the
+        journal cannot be created. With a full disk it starts, and `stats` has a warning.
         """
         require_own(self._owner, "publisher")
-        await asyncio.to_thread(ensure_topics, self._settings)
-        connection = await asyncio.to_thread(self._connect)
+        connection: Connection | None = None
+        try:
+            connection = await asyncio.to_thread(self._connect)
+        except KafkaAwayError as error:
+            if not wait:
+                raise
+            self._note_failure(error)
         try:
             await asyncio.to_thread(self._outbox.open)
         except JournalError:
-            await asyncio.to_thread(connection.close)
+            if connection:
+                await asyncio.to_thread(connection.close)
             raise
         self._connection = connection
         self._thread.start()
         self._wake.set()  # an earlier publisher may have left messages
+
+    async def reach(self) -> None:
+        """Wait until Kafka is connected for the first time; raise its refusal."""
+        while not self._has_reached:  # polling beats signals from thread to loop
+            self.raise_refusal()
+            await asyncio.sleep(_LOOK_S)
+
+    def raise_refusal(self) -> None:
+        """Raise `KafkaError` if the broker refused the first connection."""
+        if self._refusal:
+            raise self._refusal
 
     async def publish(self, record: msgspec.Struct) -> None:
         """Queue a record of any stream, under its stream's key; wait while the queue is full.
@@ -156,22 +188,26 @@ class Publisher:
             waiting_s=self._measure_wait(),
             last_error=self._last_error,
             warning=self._outbox.warning,
+            awaited=self._describe_outage() if self._down_since else "",
         )
 
     async def close(self, timeout: float = 10) -> None:
         """Deliver what is queued, then disconnect.
 
         Raises `KafkaError` with the number of messages not acknowledged within ``timeout`` seconds.
-        They are on disk, and the next publisher delivers them.
+        They are on disk, and the next publisher delivers them. If Kafka was never reached, it ends
+        at once, and raises only if messages may be lost.
         """
         if not self._thread.is_alive():
             return
         self._closing = True
+        if not self._has_reached:
+            await self._leave()
+            return
         self._wake.set()
         await asyncio.to_thread(self._thread.join, timeout)
         if self._thread.is_alive():
-            self._abandoned = True
-            self._wake.set()
+            self._abandon()
             await asyncio.to_thread(self._outbox.flush, insist=True)
             stats = self.stats()
             raise KafkaError(
@@ -179,6 +215,21 @@ class Publisher:
                 f"{self._settings.kafka_bootstrap} did not acknowledge them within {timeout} s. "
                 f"{self._last_error}"
             )
+
+    async def _leave(self) -> None:
+        """Leave the messages to the next publisher, since Kafka was never reached."""
+        await asyncio.to_thread(self._outbox.flush, insist=True)
+        queued, fate = self.stats().queued, self._describe_fate()
+        is_kept = self._settings.buffer_mb and not self._outbox.unwritten
+        self._abandon()
+        await asyncio.to_thread(self._thread.join, _BACKOFF_S)
+        if queued and not is_kept:
+            raise KafkaError(f"{queued} messages {fate}: {self._last_error}")
+
+    def _abandon(self) -> None:
+        self._abandoned = True
+        self._ended.set()
+        self._wake.set()
 
     def _describe_fate(self) -> str:
         """Describe what happens to the messages that Kafka did not acknowledge in time."""
@@ -194,6 +245,10 @@ class Publisher:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    def _describe_outage(self) -> str:
+        folder = self._settings.home / "journal" if self._settings.buffer_mb else "memory"
+        return f"waiting for Kafka, messages are kept in {folder}: {self._last_error}"
 
     def _measure_wait(self) -> float:
         connection, since = self._connection, self._down_since
@@ -247,8 +302,7 @@ class Publisher:
             try:
                 self._deliver()
             except Exception as error:  # unacknowledged messages are still here, whatever failed
-                self._errors += 1
-                self._last_error = str(error)
+                self._note_failure(error)
                 self._reconnect()
             time.sleep(max(0.0, started + pause - time.monotonic()))
         if self._connection:
@@ -262,7 +316,6 @@ class Publisher:
     def _deliver(self) -> None:
         if self._connection is None:
             self._connection = self._connect()
-            self._down_since = None
         if self._outbox.is_failing:
             self._outbox.flush()
         self._outbox.refill()
@@ -284,16 +337,44 @@ class Publisher:
 
     def _reconnect(self) -> None:
         """Drop the connection, if there is one, and queue unacknowledged messages again."""
-        self._down_since = self._down_since or time.monotonic()
         connection, self._connection = self._connection, None
         if connection:
             self._outbox.queue.extendleft(sent.message for sent in reversed(connection.in_flight))
             connection.close()
-        time.sleep(_BACKOFF_S)
+        pause = waiting.pause_s(self._failures, _BACKOFF_S, _LONGEST_BACKOFF_S)
+        self._ended.wait(None if self._refusal else pause)
         self._wake.set()
 
     def _connect(self) -> Connection:
-        return Connection(self._settings, self._wake.set)
+        if not self._has_reached:
+            ensure_topics(self._settings)
+        connection = Connection(self._settings, self._wake.set)
+        self._has_reached = True
+        self._failures, self._down_since = 0, None
+        return connection
+
+    def _note_failure(self, error: Exception) -> None:
+        self._errors += 1
+        self._failures += 1
+        self._last_error = str(error)
+        self._down_since = self._down_since or time.monotonic()
+        if isinstance(error, KafkaError) and not isinstance(error, KafkaAwayError):
+            self._refusal = None if self._has_reached else error
+
+
+class OutageLog:
+    """Logs once that Kafka is waited for, and once that it is connected."""
+
+    def __init__(self) -> None:
+        self._is_out = False
+
+    def note(self, awaited: str) -> None:
+        """Take `PublisherStats.awaited` of now."""
+        if awaited and not self._is_out:
+            _LOG.warning("%s", awaited)
+        elif self._is_out and not awaited:
+            _LOG.warning("Kafka is connected")
+        self._is_out = bool(awaited)
 
 
 def _check(stream: Stream, value: bytes) -> None:
