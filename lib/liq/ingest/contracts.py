@@ -136,7 +136,8 @@ class Contracts:
         has_failed = bool(listed.fault)
         is_useless = has_failed or bool(wanted and wanted == missing)
         self._plan(is_useless=is_useless, has_failed=has_failed)
-        if self._wanted:  # since the request was sent
+        self._wanted -= list_names(listed)
+        if self._wanted:  # by messages that came after the request
             self.request()
 
     def _remember(self, missing: set[str], listed: ListedInstruments) -> None:
