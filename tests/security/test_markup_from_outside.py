@@ -69,14 +69,14 @@ APPS = gallery.list_apps(files.find_asset("notebooks"))
 SHOWN = {
     "Overview": {f"liquidations.{name}" for name in ("exchange", "symbol")},
     "Prices": set(),
-    "Cascades": {"liquidations.base", "liquidations.exchange"},
+    "Cascades": {"liquidations.asset", "liquidations.exchange"},
     "Patterns": {"liquidations.exchange"},
     "Alerts": {"alerts.rule", "alerts.message"},
     "Feeds": {"health.exchange"},
     "02-explore": {f"liquidations.{name}" for name in ("exchange", "symbol")},
     "03-pipeline": {"letters.value", "letters.key", "letters.reason"}
     | {f"liquidations.{name}" for name in ("side", "source", "completeness", "price_kind")},
-    "05-cascades": {"liquidations.base", "liquidations.exchange"},
+    "05-cascades": {"liquidations.asset", "liquidations.exchange"},
     "report": {"liquidations.symbol", "liquidations.exchange", "alerts.message"},
     "streamlit": {"liquidations.symbol", "liquidations.exchange"},
     "JupyterLab": {"liquidations.symbol", "liquidations.base", "liquidations.side"},
@@ -234,7 +234,7 @@ async def look(page: Page, name: str) -> None:
     """Fail unless the page shows what it must, all of it as text, and no script of it ran."""
     wanted = SHOWN.get(name, set())
     seen: set[str] = set()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             await page.evaluate(HOVER)
             found = await page.evaluate(LOOK, list(PAYLOADS))
