@@ -85,7 +85,7 @@ class Cluster:
         properties = {
             _property(variable): self.localised(str(value), name)
             for variable, value in environment.items()
-            if variable not in ("CLUSTER_ID", "KAFKA_HEAP_OPTS")
+            if variable.startswith("KAFKA_") and not variable.endswith("_OPTS")  # the JVM's
         }
 
         def format_storage() -> None:
@@ -120,7 +120,7 @@ class Cluster:
         text = self.localised(printed, "clients")
         text += f"listeners=http://127.0.0.1:{port}\nplugin.path={self.jars}/plugins\n"
         file = self.home / f"{name}.properties"
-        options = variables["KAFKA_OPTS"]
+        options = re.sub(r"\$\{.*\}", "", variables["KAFKA_OPTS"])  # without the official sink
         return Service(
             name=name,
             home=self.home,

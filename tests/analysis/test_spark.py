@@ -4,11 +4,13 @@ Spark works in processes of its own, as it does for a user.
 """
 
 import asyncio
+import os
 import random
 import re
 import signal
 import stat
 import subprocess
+import sys
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -242,6 +244,23 @@ def test_the_notebook_runs_a_job(pipeline: Settings) -> None:
     ).exists()
     log = pipeline.home / "logs" / "spark.log"
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("program", ["import liq.analysis.spark", "cli.app(['spark'])"])
+def test_without_spark_the_error_says_how_to_get_it(tmp_path: Path, program: str) -> None:
+    """As in JupyterLab's container, where 07-spark shows the error below its cell."""
+    hidden = "import sys; sys.modules['pyspark'] = None; from liq import cli; "
+    done = subprocess.run(
+        [sys.executable, "-c", hidden + program],
+        env=os.environ | {"LIQ_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode
+    said = done.stderr.replace("\n", " ")
+    assert "Spark is not installed here: pip install 'liq[spark]'" in said
+    assert "ModuleNotFoundError" not in said
 
 
 class _Query:

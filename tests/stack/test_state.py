@@ -1,5 +1,6 @@
 """What runs, in a table, and what to do next."""
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from liq import stack as local
 from liq.config import Settings
+from liq.stack.servers import define_servers
 from liq.stack.state import ServiceState, ServiceStatus, advise
 from support.helpers import find_free_ports
 
@@ -20,6 +22,7 @@ PRODUCER = ServiceStatus(name="producer", state=ServiceState.HEALTHY, address=""
 @pytest.mark.parametrize(
     ("found", "advised"),
     [
+        ([replace(one, state=ServiceState.REACHABLE) for one in UP], "are reachable"),
         ([*UP, PRODUCER], "Everything runs."),
         (UP, "No producer runs: enter `liq run`"),
         ([replace(UP[0], state=ServiceState.STOPPED), *UP[1:]], "enter `liq run` in a terminal"),
@@ -32,6 +35,36 @@ PRODUCER = ServiceStatus(name="producer", state=ServiceState.HEALTHY, address=""
 )
 def test_the_states_lead_to_advice(found: list[ServiceStatus], advised: str) -> None:
     assert advised in advise(found)
+
+
+def test_servers_elsewhere_are_reachable_or_not(tmp_path: Path) -> None:
+    """In a container, settings name the hosts of the others: none of them is stopped here."""
+    ports = find_free_ports()
+    with socket.create_server(("127.0.0.2", ports["kafka_port"])):
+        settings = Settings.load(
+            home=tmp_path,
+            host="127.0.0.1",
+            **ports,
+            kafka_brokers=f"127.0.0.1:{ports['lab_port']},127.0.0.2:{ports['kafka_port']}",
+            kafka_security="SASL_SSL",
+            connect_host="192.0.2.1.invalid",
+            questdb_host="192.0.2.1.invalid",
+        )
+        frame = local.overview(settings)
+    states = dict(zip(frame["service"], frame["state"], strict=True))
+    assert states == {"kafka": "reachable", "connect": "unreachable", "questdb": "unreachable"}
+    assert "liq run" not in frame.attrs["advice"]
+    assert f"connect: it does not answer at {settings.connect_url}" in frame.attrs["advice"]
+
+
+def test_hosts_of_this_machine_are_not_elsewhere(tmp_path: Path) -> None:
+    own = {f"{name}_host": "10.9.8.7" for name in ("kafka", "connect", "questdb")}
+    for settings in (
+        Settings.load(home=tmp_path),
+        Settings.load(home=tmp_path, host="0.0.0.0"),  # noqa: S104 - nothing listens
+        Settings.load(home=tmp_path, host="10.9.8.7", **own),
+    ):
+        assert not any(server.is_elsewhere for server in define_servers(settings))
 
 
 def test_the_overview_lists_services_that_do_not_run(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from liq import config
 from liq.cli.output import echo, show_in_place
 from liq.common import heartbeat
 from liq.config import settings as current_settings
-from liq.errors import ConfigError
 from liq.stack import apps
 
 if TYPE_CHECKING:
@@ -124,10 +123,8 @@ def _save(found: "pd.DataFrame", what: str, file: Path) -> None:
 
 
 def _spark() -> "ModuleType":
-    try:
-        import liq.analysis.spark  # noqa: PLC0415 - an optional extra
-    except ImportError as error:
-        raise ConfigError("pyspark is not installed: pip install 'liq[spark]'") from error
+    import liq.analysis.spark  # noqa: PLC0415 - an optional extra
+
     return liq.analysis.spark
 
 

@@ -37,7 +37,10 @@ _COLOURS = {
     ServiceState.UNHEALTHY: "red",
     ServiceState.DIED: "red",
     ServiceState.STOPPED: "dim",
+    ServiceState.REACHABLE: "green",
+    ServiceState.UNREACHABLE: "red",
 }
+_ANSWERING = (ServiceState.HEALTHY, ServiceState.REACHABLE)
 
 
 @app.command()
@@ -197,7 +200,7 @@ def _show_status() -> list[ServiceStatus]:
         for one in recent:
             line = f"{_clock(one.time)}  {one.subject}: {one.event}"
             console.print(line, soft_wrap=True)
-    if any(one.name == QUESTDB and one.state is ServiceState.HEALTHY for one in found):
+    if any(one.name == QUESTDB and one.state in _ANSWERING for one in found):
         _show_passed()
         _show_contracts()
     return found

@@ -60,6 +60,14 @@ def is_kafka_ready(host: str, port: int) -> bool:
     return (correlation, brokers > 0) == (7, True)
 
 
+def answers_kafka(settings: Settings) -> bool:
+    """Return whether a broker is ready; of one with TLS only whether it listens."""
+    is_plain_text = settings.kafka_security == "PLAINTEXT"
+    answers = is_kafka_ready if is_plain_text else is_listening
+    brokers = (each.rpartition(":") for each in settings.kafka_bootstrap.split(","))
+    return any(answers(host, int(port)) for host, _, port in brokers)
+
+
 def opens_websocket(url: str) -> bool:
     """Return whether the server at a ``ws`` or ``wss`` URL opens a websocket to us."""
     headers = (

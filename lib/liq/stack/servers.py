@@ -10,6 +10,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
 
+from liq.common import addresses
 from liq.config import Settings
 from liq.errors import StackError
 from liq.stack import health
@@ -88,9 +89,14 @@ def _kafka(settings: Settings, jars: Path) -> Service:
         prepare=prepare,
         options=lambda: _class_archive(jars, KAFKA),
         stop_timeout=_STOP,
-        healthy=lambda: health.is_kafka_ready(settings.kafka_host, port),
+        healthy=lambda: health.answers_kafka(settings),
         address=settings.kafka_bootstrap,
+        is_elsewhere=bool(settings.kafka_brokers) or _is_elsewhere(settings, settings.kafka_host),
     )
+
+
+def _is_elsewhere(settings: Settings, host: str) -> bool:
+    return not addresses.is_loopback(host) and host != settings.host
 
 
 def _connect(settings: Settings, jars: Path) -> Service:
@@ -144,6 +150,7 @@ def _connect(settings: Settings, jars: Path) -> Service:
             settings.connect_host, settings.connect_port, "/health"
         ),
         address=settings.connect_url,
+        is_elsewhere=_is_elsewhere(settings, settings.connect_host),
     )
 
 
@@ -270,6 +277,7 @@ def _questdb(settings: Settings, jars: Path) -> Service:
         stop_timeout=_STOP,
         healthy=healthy,
         address=settings.questdb_url,
+        is_elsewhere=_is_elsewhere(settings, settings.questdb_host),
     )
 
 

@@ -27,7 +27,8 @@ class Service:
     ``healthy`` says, at once, whether it does its work. ``ports`` maps the setting that chooses a
     port to its number, the main one first. Before a start ``files`` are written, then ``prepare``
     is called. ``options`` are more arguments, put after the program, that change nothing but speed.
-    Timeouts are seconds. A ``supervisor`` starts others, which do not end with it.
+    Timeouts are seconds. A ``supervisor`` starts others, which do not end with it. Where
+    ``is_elsewhere``, the settings name a server of another machine or container.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Service:
     start_timeout: float = 90.0
     stop_timeout: float = 10.0
     supervisor: bool = False
+    is_elsewhere: bool = False
 
     @property
     def log(self) -> Path:

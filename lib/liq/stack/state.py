@@ -23,13 +23,18 @@ _FEEDS = ("producer", "simulator")
 
 
 class ServiceState(StrEnum):
-    """The state of a service; a died service ended without being asked to."""
+    """The state of a service; a died service ended without being asked to.
+
+    One of another machine or container is only reachable or unreachable.
+    """
 
     HEALTHY = "healthy"
     STARTING = "starting"
     UNHEALTHY = "unhealthy"
     DIED = "died"
     STOPPED = "stopped"
+    REACHABLE = "reachable"
+    UNREACHABLE = "unreachable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +56,8 @@ class ServiceStatus:
 
     @property
     def needs_repair(self) -> bool:
-        """Whether it should run but has died or is not healthy."""
-        return self.state in (ServiceState.DIED, ServiceState.UNHEALTHY)
+        """Whether it should run but has died or is not healthy, or cannot be reached."""
+        return self.state in (ServiceState.DIED, ServiceState.UNHEALTHY, ServiceState.UNREACHABLE)
 
 
 def status(settings: Settings | None = None) -> list[ServiceStatus]:
@@ -71,7 +76,7 @@ def status(settings: Settings | None = None) -> list[ServiceStatus]:
 
 def _of_login(found: ServiceStatus, settings: Settings) -> ServiceStatus:
     """Return the state of QuestDB, unhealthy if it refuses our passwords."""
-    if found.state is not ServiceState.HEALTHY:
+    if found.state is not ServiceState.HEALTHY:  # who reads only may not know the admin's password
         return found
     from liq.query import questdb  # noqa: PLC0415 - psycopg takes its time, and nothing may run
 
@@ -97,7 +102,7 @@ def _status(service: Service, lost: process.Remembered | None) -> ServiceStatus:
     except StackError as error:  # the others can be shown
         return replace(absent, state=ServiceState.UNHEALTHY, fault=str(error))
     if not found:
-        return absent
+        return _probe(absent, service) if service.is_elsewhere else absent
     try:
         uptime = identity.measure_uptime(found.process)
         starts = uptime < service.start_timeout and not service.supervisor  # it is there or hangs
@@ -116,6 +121,14 @@ def _status(service: Service, lost: process.Remembered | None) -> ServiceStatus:
         )
     except psutil.NoSuchProcess:
         return absent
+
+
+def _probe(absent: ServiceStatus, service: Service) -> ServiceStatus:
+    """Return the state of a server that another machine or container runs."""
+    if service.healthy():
+        return replace(absent, state=ServiceState.REACHABLE)
+    fault = f"it does not answer at {service.address}; see the machine or container that runs it"
+    return replace(absent, state=ServiceState.UNREACHABLE, fault=fault)
 
 
 def overview(settings: Settings | None = None) -> "pd.DataFrame":
@@ -151,8 +164,10 @@ def advise(found: Sequence[ServiceStatus]) -> str:
         return (
             "Some services do not run here: enter `liq run` in a terminal. It starts the servers,"
             " a feed (live, or simulated if no exchange can be reached) and the dashboard. Servers"
-            " in containers or on other machines are not in this table."
+            " in containers or on other machines are in this table if settings name their hosts."
         )
+    if ServiceState.REACHABLE in states.values():
+        return "The servers run elsewhere and are reachable; so may a producer."
     if not any(name.startswith(_FEEDS) for name in states):
         return "No producer runs: enter `liq run`, or open the notebook 01-start-producers."
     return "Everything runs."
@@ -160,12 +175,12 @@ def advise(found: Sequence[ServiceStatus]) -> str:
 
 def advise_repair(ailing: Sequence[ServiceStatus]) -> str:
     """Return advice for services that died or are not healthy."""
-    names = [one.name for one in ailing]
-    others = [name for name in names if name != SUPERVISOR]
+    local = [one.name for one in ailing if one.state is not ServiceState.UNREACHABLE]
+    others = [name for name in local if name != SUPERVISOR]
     parts = [f"{one.name}: {one.fault}" for one in ailing if one.fault]
     if others:
         parts.append(f"{', '.join(others)}: see `liq logs {others[0]}`; `liq run` starts it again")
-    if len(others) < len(names):
+    if len(others) < len(local):
         parts.append(
             "the supervisor died or hangs, so crashed services are not restarted; the next `liq`"
             " command starts it again if `liq run` had started it"

@@ -1,8 +1,19 @@
 """Cascades and sums on Spark: a stream from Kafka to Kafka, and files that `liq.export` wrote.
 
-The only importer of pyspark, which is an extra: ``liq[spark]``. It needs Java 17 or later.
+The only importer of pyspark, which is an extra: ``liq[spark]``. It needs Java 17 or later. Raises
+`SparkError` where it is not installed.
 """
 
-from liq.analysis.spark.job import Job, Progress, compute_cascades, compute_sums, run
+from liq.errors import SparkError
+
+try:
+    from liq.analysis.spark.job import Job, Progress, compute_cascades, compute_sums, run
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] not in ("pyspark", "py4j"):
+        raise
+    raise SparkError(
+        "Spark is not installed here: pip install 'liq[spark]'. With docker-compose, the profile"
+        " spark runs the job in containers of its own"
+    ) from None
 
 __all__ = ["Job", "Progress", "compute_cascades", "compute_sums", "run"]

@@ -1,0 +1,46 @@
+"""Addresses as commands print them where they serve."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from liq import config
+from liq.cli import app
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[config.Settings]:
+    """The settings of a container."""
+    monkeypatch.setenv("LIQ_HOME", str(tmp_path))
+    monkeypatch.setenv("LIQ_HOST", "0.0.0.0")  # noqa: S104 - nothing is bound
+    config.settings.cache_clear()
+    yield config.settings()
+    config.settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "variable"),
+    [
+        ("dashboard", "/", "LIQ_TOKEN"),
+        ("lab", "/lab", "LIQ_LAB_TOKEN"),
+        ("api", "/docs", "LIQ_TOKEN"),
+    ],
+)
+def test_a_log_has_the_address_and_where_the_token_is(
+    settings: config.Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    path: str,
+    variable: str,
+) -> None:
+    for served in ("liq.web.serve.run_dashboard", "liq.web.serve.run_lab", "liq.web.api.run"):
+        monkeypatch.setattr(served, lambda *_, **__: None)
+    said = CliRunner().invoke(app, [command], catch_exceptions=False).output
+    port = getattr(settings, f"{command}_port")
+    assert f"http://127.0.0.1:{port}{path} (log in with {variable}: " in said
+    assert ".env" in said
+    shown = settings.with_lab_token()
+    for secret in (shown.token, shown.lab_token):
+        assert secret.get_secret_value() not in said
