@@ -30,6 +30,7 @@ from liq.errors import (
     ApiError,
     ConnectError,
     FeedError,
+    KafkaAwayError,
     KafkaError,
     LiqError,
     QuestDBTimeoutError,
@@ -169,11 +170,11 @@ CALLS = [
     Call("suspended_tables", questdb.list_suspended_tables, LOGIN_S, QuestDBTimeoutError),
     Call("resume", lambda s: questdb.resume("x", s), LOGIN_S, QuestDBTimeoutError),
     Call("hit", lambda s: liq.hit("totals", settings=s), LOGIN_S, QuestDBTimeoutError),
-    Call("ensure_topics", messaging.ensure_topics, KAFKA_S, KafkaError),
+    Call("ensure_topics", messaging.ensure_topics, KAFKA_S, KafkaAwayError),
     Call("ensure_topics TLS", lambda s: messaging.ensure_topics(over_tls(s)), KAFKA_S, KafkaError),
-    Call("offsets", lambda s: messaging.read_offsets({"x": "y"}, s), KAFKA_S, KafkaError),
-    Call("read", lambda s: list(messaging.read("x", s)), KAFKA_S, KafkaError),
-    Call("Publisher", start_publisher, KAFKA_S, KafkaError),
+    Call("offsets", lambda s: messaging.read_offsets({"x": "y"}, s), KAFKA_S, KafkaAwayError),
+    Call("read", lambda s: list(messaging.read("x", s)), KAFKA_S, KafkaAwayError),
+    Call("Publisher", start_publisher, KAFKA_S, KafkaAwayError),
     Call("connect.read_status", connect.read_status, 10, ConnectError),
     Call("connect.ensure", lambda s: connect.ensure(s, timeout=3), 3 + 5, ConnectError),
     Call("connect.restart", connect.restart, 40, ConnectError),
@@ -234,7 +235,7 @@ def test_a_call_ends_though_the_server_does_not_answer(
     if call.error is None:
         assert error is None, error
     else:
-        assert type(error) is call.error, error
+        assert isinstance(error, call.error), error
     assert seconds < call.seconds + SLACK_S
 
 
