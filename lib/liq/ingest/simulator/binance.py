@@ -64,7 +64,7 @@ class Binance(BaseExchange):
             good.replace(b'"ap":', b'"averagePrice":'),
             good.replace(b'"S":"', b'"S":"?'),
             good.replace(order.quantity.encode(), b"many"),
-            good.replace(order.symbol.encode(), b"ETHBTC"),
+            good.replace(order.symbol.encode(), b"ETHEUR"),
             good.replace(b'"T":%d' % time_ms, b'"T":"now"'),
         )
         return faults[number % len(faults)]
