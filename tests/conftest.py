@@ -17,10 +17,13 @@ from support.helpers import configure_questdb, find_free_ports, own_streams
 
 # Tests that `make test-fast` leaves out: folders and modules, then fixtures that start programs.
 _SLOW = (
+    "analysis/test_spark.py",
     "browser/",
     "chaos/",
+    "cli/test_cli_feed.py",
     "cli/test_cli_venues.py",
     "common/test_kernels.py",
+    "delivery/test_workers.py",
     "ingest/simulator/",
     "ingest/test_rehearsal.py",
     "ingest/venues/test_hostile.py",

@@ -243,7 +243,6 @@ async def test_failures_in_a_row_are_retried_ever_more_slowly(unused_tcp_port: i
     assert all(gap >= 0.05 * 2**n for n, gap in enumerate(gaps))
 
 
-@pytest.mark.slow
 async def test_a_server_that_greets_and_closes_is_asked_ever_more_slowly(
     unused_tcp_port: int,
 ) -> None:
@@ -264,6 +263,7 @@ async def test_a_server_that_greets_and_closes_is_asked_ever_more_slowly(
     assert pauses[-1] > 0.1 * 2**3 / 2
 
 
+@pytest.mark.slow
 async def test_old_connection_overlaps_with_its_replacement(unused_tcp_port: int) -> None:
     alive: set[ServerConnection] = set()
     most = 0

@@ -115,7 +115,6 @@ async def test_a_fault_later_keeps_the_contracts_and_is_reported(
         assert set(contracts.listed) == {"AUSDT"}
 
 
-@pytest.mark.slow
 async def test_a_listing_that_lost_most_contracts_is_a_fault(
     rest: Exchange, settings: Settings
 ) -> None:
@@ -129,6 +128,7 @@ async def test_a_listing_that_lost_most_contracts_is_a_fault(
         await reached(lambda: set(contracts.listed) == {"AUSDT", "EUSDT"})
 
 
+@pytest.mark.slow
 async def test_a_storm_of_unknown_contracts_causes_ever_fewer_requests(
     rest: Exchange, settings: Settings
 ) -> None:
