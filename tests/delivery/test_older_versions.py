@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import pandas as pd
 import pytest
 from kafka import KafkaProducer
@@ -15,10 +14,9 @@ from liq.config import Settings
 from liq.delivery import connect, messaging
 from liq.delivery.messaging import client_options
 from liq.query import questdb, views
-from liq.records.model import Cascade, Sums
 from liq.records.streams import CASCADES, LIQUIDATIONS, PRICES, STREAMS, SUMS, Stream
+from support.data_folder import write_messages
 from support.helpers import consume, eventually, own_streams
-from support.rows import liquidation, micros_of, price
 
 pytestmark = pytest.mark.stack
 
@@ -35,27 +33,10 @@ UNITS = {"1000PEPE": 1_000.0, "SHIB1000": 1_000.0, "XBT": 1.0, "1INCH": 1.0}
 
 def old_records(second: int) -> dict[Stream, list[dict[str, Any]]]:
     """Return a record of each stream and base, as the earlier version wrote it."""
-    ts = f"{MOMENT}.{second}"
-    micros = micros_of(ts)
-    found: dict[Stream, list[Any]] = {stream: [] for stream in KEYS}
-    for base in BASES:
-        symbol = f"{base}USDT"
-        found[LIQUIDATIONS].append(liquidation(ts, 100.0, symbol=symbol, base=base))
-        found[PRICES].append(price(ts, 4.0, symbol=symbol, base=base))
-        found[CASCADES].append(Cascade(
-            ts=micros, base=base, gap=5, to_ts=micros, prints=5, exchanges=1, symbols=1,
-            first_exchange="okx", long_usd=1.0, short_usd=0.0, not_live=0, partial=0,
-        ))  # fmt: skip
-        found[SUMS].append(Sums(
-            ts=micros, exchange="okx", symbol=symbol, base=base, bucket=60, long_usd=1.0,
-            short_usd=0.0, prints=1, largest_usd=1.0, not_live=0, partial=0,
-        ))  # fmt: skip
+    messages = write_messages(f"{MOMENT}.{second}", BASES)
     return {
-        stream: [
-            {name: msgspec.to_builtins(one)[name] for name in old_columns(stream)}
-            for one in records
-        ]
-        for stream, records in found.items()
+        stream: [{name: one[name] for name in old_columns(stream)} for one in messages[stream.name]]
+        for stream in KEYS
     }
 
 

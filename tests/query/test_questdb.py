@@ -241,7 +241,8 @@ def test_threads_get_their_own_answers(stack: Settings) -> None:
 
 
 def test_wal_state_says_pending_and_unknown_tables(own: Settings) -> None:
-    assert questdb.read_wal_state(settings=own) == (False, 0, "")
+    state = questdb.read_wal_state(settings=own)
+    assert (state.suspended, state.pending, state.reason) == (False, 0, "")
     with pytest.raises(QuestDBError, match="has no table nowhere"):
         questdb.read_wal_state("nowhere", own)
 

@@ -14,7 +14,7 @@ from liq import stack as local
 from liq.config import Settings
 from liq.query import views
 from liq.records.streams import STREAMS
-from support.data_folder import BASES, MOMENT, UNREAD, wait_for_rows
+from support.data_folder import BASES, UNREAD, date, wait_for_rows
 from support.helpers import consume, eventually, find_free_ports
 
 pytestmark = pytest.mark.stack
@@ -40,13 +40,13 @@ def test_rows_and_messages_of_an_earlier_version_are_all_there(upgraded: Setting
     settings = upgraded
     for stream in STREAMS:
         rows = wait_for_rows(stream, settings, 2 * len(BASES))
-        times = {f"{MOMENT}:{second:02}" for second in (1, UNREAD)}
+        times = {date(second) for second in (1, UNREAD)}
         assert {f"{ts:%Y-%m-%dT%H:%M:%S}" for ts in rows["ts"]} == times
         if "asset" in stream.columns():
             assert set(rows["asset"]) == ASSETS, stream.name
     assert len(consume(settings.dlq_topic, settings)) == 1
     eventually(lambda: {views._read_status(view, settings) for view in views.VIEWS} == {"valid"})
-    until = f"{MOMENT}:30Z"
+    until = f"{date(30)}Z"
     totals = liq.hit("totals", settings=settings, window="1h", until=until)
     assert totals["prints"].sum() == 2 * len(BASES)
     assets = liq.hit("totals", settings=settings, window="1h", until=until, assets="BTC")

@@ -10,6 +10,7 @@ import json
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,13 @@ KEPT = ("cluster-id", "kafka", "questdb/db")  # of the home
 UNREAD = 7  # the second of the messages that no sink has read; others are in tables
 
 
-def write_messages(second: int) -> dict[str, list[dict[str, Any]]]:
-    """Return messages of each stream, dated that second, by the stream's name."""
-    ts = f"{MOMENT}:{second:02}"
+def write_messages(ts: str, bases: Iterable[str] = BASES) -> dict[str, list[dict[str, Any]]]:
+    """Return a message of each stream and base, dated ``ts``, by the stream's name."""
     micros = micros_of(ts)
     found: dict[str, list[Any]] = {stream.name: [] for stream in STREAMS}
-    for number, base in enumerate(BASES):
+    for number, base in enumerate(bases):
         symbol = f"{base}USDT"
-        found[LIQUIDATIONS.name].append(liquidation(ts, 100.0 + number, symbol=symbol, base=base))
+        found[LIQUIDATIONS.name].append(liquidation(ts, 100.0, symbol=symbol, base=base))
         found[PRICES.name].append(price(ts, 4.0, symbol=symbol, base=base))
         found[CASCADES.name].append(Cascade(
             ts=micros, base=base, gap=5, to_ts=micros, prints=5, exchanges=1, symbols=1,
@@ -66,6 +66,11 @@ def write_messages(second: int) -> dict[str, list[dict[str, Any]]]:
         ))  # fmt: skip
         found[FEED_HEALTH.name].append(health(ts, exchange=f"venue{number}"))
     return {name: msgspec.to_builtins(records) for name, records in found.items()}
+
+
+def date(second: int) -> str:
+    """Return when the messages of ``second`` are dated."""
+    return f"{MOMENT}:{second:02}"
 
 
 def main(target: Path) -> None:
@@ -86,13 +91,13 @@ def main(target: Path) -> None:
 
 def _fill(settings: Settings) -> None:
     _keep_messages(settings)
-    _send(settings, write_messages(1))
+    _send(settings, write_messages(date(1)))
     _send(settings, {LIQUIDATIONS.name: [{"no": "liquidation"}]})
     for stream in STREAMS:
         wait_for_rows(stream, settings, len(BASES))
     eventually(lambda: consume(settings.dlq_topic, settings))
     local.stop(CONNECT, settings)
-    _send(settings, write_messages(UNREAD))
+    _send(settings, write_messages(date(UNREAD)))
 
 
 def wait_for_rows(stream: Stream, settings: Settings, count: int) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from liq.delivery.messaging import Publisher, StoredMessage, read
 from liq.errors import DeadLetterError, LiqError, RejectedMessage
 from liq.ingest.instruments import limit_records, load
 from liq.ingest.venues import find_venue
-from liq.ingest.venues.base import Instruments, parse_safely
+from liq.ingest.venues.base import Instruments, is_whole, parse_safely
 from liq.records import model
 from liq.records.model import Source, encode
 from liq.records.streams import STREAMS, find_stream
@@ -225,15 +225,10 @@ def _letter(record: StoredMessage, done: Collection[str]) -> Letter:
         value=record.value,
         key=record.key,
         topic=headers.get("topic", headers.get(_CONNECT + "topic", "")),
-        recv_ts=int(recv_ts) if _is_time(recv_ts) else None,
+        recv_ts=int(recv_ts) if is_whole(recv_ts) else None,
         source=Source(source) if source in list(Source) else None,
         redriven=number in done,
     )
-
-
-def _is_time(text: str) -> bool:
-    # Python refuses to convert thousands of digits
-    return text.isascii() and text.isdecimal() and len(text) < 20
 
 
 def _stage(headers: Mapping[str, str]) -> Stage:

@@ -11,6 +11,7 @@ import multiprocessing
 import select
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 
 from liq.common import waiting
@@ -72,7 +73,6 @@ async def run_in_processes(
     if every feed has failed.
     """
     workers = [_Worker(feeds, create) for feeds in groups]
-    on_purpose = False
     outages = OutageLog()
     with waiting.catch_signals() as ended:
         try:
@@ -82,11 +82,10 @@ async def run_in_processes(
                 show(statuses)
                 _require_one(statuses)
                 if await waiting.wait(_SHOW_S, ended):
-                    on_purpose = True
                     break
         finally:
             gone = [worker for worker in workers if not worker.process.is_alive()]
-            on_purpose = on_purpose or ended.is_set()
+            on_purpose = ended.is_set()
             await _end(workers, on_purpose=on_purpose)
             show(_read(workers))
     for worker in workers:
@@ -124,11 +123,8 @@ async def _end(workers: Sequence[_Worker], *, on_purpose: bool) -> None:
 def _work(feeds: Sequence[str], create: Create, reports: Connection) -> None:
     """Run the producers of a process."""
 
-    def show(statuses: list[Status]) -> None:
-        _report(statuses, reports)
-
     try:
-        asyncio.run(run(create(feeds), show, others=True))
+        asyncio.run(run(create(feeds), partial(_report, reports=reports), others=True))
     except LiqError as error:
         with contextlib.suppress(OSError):
             reports.send(error)

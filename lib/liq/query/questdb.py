@@ -78,13 +78,19 @@ _LEAST_LOGIN_S = 2  # psycopg, as libpq, waits no less
 class WalState(NamedTuple):
     """How far a table's write-ahead log is applied.
 
-    ``pending`` transactions are acknowledged but not yet visible. A ``suspended`` table accepts
-    writes but does not show them until ``ALTER TABLE … RESUME WAL``; ``reason`` says why.
+    Of ``sent`` transactions ``applied`` are visible. A ``suspended`` table accepts writes but does
+    not show them until ``ALTER TABLE … RESUME WAL``; ``reason`` says why.
     """
 
     suspended: bool
-    pending: int
+    sent: int
+    applied: int
     reason: str
+
+    @property
+    def pending(self) -> int:
+        """Transactions that are acknowledged but not yet visible."""
+        return self.sent - self.applied
 
 
 def ensure_table(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> None:
@@ -166,19 +172,13 @@ def _fill(table: str, names: Collection[str], bases: Sequence[str], settings: Se
         None,
         settings,
     )
-    sent = _read_transactions(table, settings)["sequencerTxn"]
+    sent = read_wal_state(table, settings).sent
 
     def is_over() -> bool:
-        now = _read_transactions(table, settings)
-        return bool(now["writerTxn"] >= sent or now["suspended"])
+        now = read_wal_state(table, settings)
+        return now.applied >= sent or now.suspended
 
     poll_until(is_over, _FILLED_S, every_s=_AMENDED_POLL_S)
-
-
-def _read_transactions(table: str, settings: Settings) -> "pd.Series":
-    """Return how many transactions were sent to ``table``, and how many of them show."""
-    sql = "SELECT sequencerTxn, writerTxn, suspended FROM wal_tables() WHERE name = %s"
-    return fetch(sql, [table], settings, timeout=_STATE_S).iloc[0]
 
 
 def _render_cases(values: Mapping[str, str | float]) -> str:
@@ -266,7 +266,8 @@ def read_wal_state(table: str | None = None, settings: Settings | None = None) -
     row = rows.iloc[0]
     return WalState(
         suspended=bool(row["suspended"]),
-        pending=int(row["sequencerTxn"] - row["writerTxn"]),
+        sent=int(row["sequencerTxn"]),
+        applied=int(row["writerTxn"]),
         reason=str(row["errorMessage"] or ""),
     )
 

@@ -12,7 +12,7 @@ from liq.common.files import write_whole
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import StackError
-from liq.records.streams import STREAMS
+from liq.records.streams import STREAMS, Stream
 from liq.stack import health, jars, process
 from liq.stack.apps import define_apps
 from liq.stack.process import lock, tail
@@ -226,18 +226,24 @@ def _create_tables(settings: Settings) -> None:
 
     for stream in STREAMS:
         questdb.ensure_table(settings, stream)
-    filled = [stream for stream in STREAMS if questdb.fill_assets(settings, stream)]
-    views.ensure(settings, changed=filled)
+    views.ensure(settings, changed=_fill_assets(settings))
 
 
 def _register_sinks(settings: Settings, *, repoint: bool = False) -> None:
     """Register the sinks, then complete the rows that sinks of an earlier version wrote before."""
     from liq.delivery import connect  # noqa: PLC0415 - as above
-    from liq.query import questdb, views  # noqa: PLC0415 - as above
+    from liq.query import views  # noqa: PLC0415 - as above
 
     _each(lambda stream: connect.ensure(settings, stream, repoint=repoint), STREAMS)
-    if filled := [stream for stream in STREAMS if questdb.fill_assets(settings, stream)]:
+    if filled := _fill_assets(settings):
         views.ensure(settings, changed=filled)
+
+
+def _fill_assets(settings: Settings) -> list[Stream]:
+    """Complete rows of an earlier version; return the streams that had some."""
+    from liq.query import questdb  # noqa: PLC0415 - as above
+
+    return [stream for stream in STREAMS if questdb.fill_assets(settings, stream)]
 
 
 def _each(action: Callable[[T], object], items: Iterable[T]) -> None:

@@ -83,8 +83,8 @@ class Publisher:
         self._thread = threading.Thread(target=self._run, name="liq-kafka", daemon=True)
         self._connection: Connection | None = None
         self._down_since: float | None = None
-        self._closing = self._abandoned = False
-        self._ended = threading.Event()  # ends pauses between attempts
+        self._closing = False
+        self._abandoned = threading.Event()  # which also ends a pause between attempts
         self._failures = 0  # to connect, in a row
         self._has_reached = False  # Kafka, since the start
         self._refusal: KafkaError | None = None
@@ -227,8 +227,7 @@ class Publisher:
             raise KafkaError(f"{queued} messages {fate}: {self._last_error}")
 
     def _abandon(self) -> None:
-        self._abandoned = True
-        self._ended.set()
+        self._abandoned.set()
         self._wake.set()
 
     def _describe_fate(self) -> str:
@@ -311,7 +310,7 @@ class Publisher:
 
     def _is_finished(self) -> bool:
         delivered = self._outbox.is_empty and not (self._connection and self._connection.in_flight)
-        return self._abandoned or (self._closing and delivered)
+        return self._abandoned.is_set() or (self._closing and delivered)
 
     def _deliver(self) -> None:
         if self._connection is None:
@@ -342,7 +341,7 @@ class Publisher:
             self._outbox.queue.extendleft(sent.message for sent in reversed(connection.in_flight))
             connection.close()
         pause = waiting.pause_s(self._failures, _BACKOFF_S, _LONGEST_BACKOFF_S)
-        self._ended.wait(None if self._refusal else pause)
+        self._abandoned.wait(None if self._refusal else pause)
         self._wake.set()
 
     def _connect(self) -> Connection:

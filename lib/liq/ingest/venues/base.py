@@ -240,6 +240,11 @@ def is_decimal(text: str) -> bool:
     return _match_decimal(text) is not None
 
 
+def is_whole(text: str) -> bool:
+    """Return True if ``text`` is a whole number of digits alone, at most 19 of them."""
+    return text.isascii() and text.isdigit() and len(text) < 20
+
+
 def is_name(text: str) -> bool:
     """Return True if a record can have ``text`` as a symbol, a base or a quote."""
     return 0 < len(text) <= _MOST_NAME and text.isprintable() and not text.isspace()

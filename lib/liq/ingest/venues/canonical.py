@@ -23,6 +23,7 @@ from liq.ingest.venues.base import (
     is_decimal,
     is_name,
     is_storable,
+    is_whole,
 )
 from liq.records.model import (
     Completeness,
@@ -164,7 +165,7 @@ def read_side(sides: Mapping[str, Side], raw_side: str) -> Side:
 
 def parse_integer(text: str, meaning: str) -> int:
     """Return the digits ``text`` as a number; anything else is rejected."""
-    if not (text.isascii() and text.isdigit() and len(text) < 20):
+    if not is_whole(text):
         raise RejectedMessage(f"{meaning} {text!r} is no whole number")
     return int(text)
 
