@@ -2,7 +2,7 @@
 LIQ := .venv/bin/liq
 PY := .venv/bin/python
 
-.PHONY: help setup run test test-fast lint sbom audit docs reference bench chaos oracle screenshot clean
+.PHONY: help setup run test test-fast lint jars sbom audit docs reference bench chaos oracle screenshot clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -24,6 +24,9 @@ test: lint ## lint, the sink's unit tests, then every Python test on real server
 
 test-fast: lint ## lint and the tests that start no server, kernel or other program
 	.venv/bin/pytest -m "not stack and not browser and not slow"
+
+jars: setup ## write connect/jars.txt, the jars that Maven resolves for connect/*/pom.xml
+	@$(PY) tools/pin_jars.py
 
 docs: setup ## write what is generated from the code: docs/queries.md, tables of settings and venues, schemas
 	@$(PY) tools/document.py
