@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PROCESSES := 2
 PYTEST := .venv/bin/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup run test test-fast lint sbom audit docs reference bench chaos oracle screenshot clean
+.PHONY: help setup run test test-fast lint jars sbom audit docs reference bench chaos oracle screenshot clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -27,6 +27,9 @@ test: lint ## lint, the sink's unit tests, then every Python test on real server
 
 test-fast: lint ## lint and the tests that start no server, kernel or other program
 	$(PYTEST) -m "not stack and not browser and not slow"
+
+jars: setup ## write connect/jars.txt, the jars that Maven resolves for connect/*/pom.xml
+	@$(PY) tools/pin_jars.py
 
 docs: setup ## write what is generated from the code: docs/queries.md, tables of settings and venues, schemas
 	@$(PY) tools/document.py

@@ -139,6 +139,7 @@ def test_one_door_imports_the_client(package: str) -> None:
 
 REPLACED = {
     "common.files.write_whole": "the home of files that are written whole or not at all",
+    "stack.downloads._continue": "the part of a download is kept, and a later run goes on with it",
     "stack.process.spawn": "the log of the run before keeps its text under another name",
 }
 
@@ -292,6 +293,7 @@ HANDED_ON = {
     "stack.control._spawn": "a service has its starter's PATH and JAVA_HOME",
     "stack.identity.has_environment": "another process's, which has one once it has started",
     "stack.identity._marked": "another process's, which has the mark that we gave it",
+    "stack.java.export": "Spark takes its Java from there alone",
     "web.voila_app.forking._run": "a forked kernel takes the environment that it was given",
     "web.voila_app.kernels.Forked.launch_kernel": "a kernel that is given none has its server's",
 }

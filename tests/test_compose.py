@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from liq.config import Settings
-from liq.stack.jars import LOCALE
+from liq.stack.java import LOCALE
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB, define_servers
 
 _NO_CLIENT = 69  # tools/docker-compose found neither the client nor Go

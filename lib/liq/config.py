@@ -81,7 +81,12 @@ class Settings(BaseSettings):
         user_data_path("liq"), validate_default=True, description="data, logs, pids and secrets"
     )
     cache: Path = Field(
-        user_cache_path("liq"), validate_default=True, description="jars resolved by Maven"
+        user_cache_path("liq"), validate_default=True, description="jars: downloaded, and compiled"
+    )
+    maven_mirror: str = Field(
+        "https://repo1.maven.org/maven2",
+        pattern=r"^https?://\S+$",
+        description="Maven repository that the jars are downloaded from",
     )
     query_timeout: float = Field(
         30.0, gt=0, le=3600, description="seconds until a query is cancelled"

@@ -1,17 +1,22 @@
+import io
 import json
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import rich.console
 from typer.testing import CliRunner
 
 from liq import config
 from liq.cli import app
+from liq.cli import stack as cli
 from liq.common import heartbeat
 from liq.stack import apps
+from liq.stack.service import Download
 
 DAY_S = 86_400
 
@@ -64,3 +69,27 @@ def test_status_lists_the_repairs_of_the_last_day(home: Path) -> None:
     assert "long ago" not in said
     (home / "run" / "findings.jsonl").write_text(lines[0])
     assert "repairs" not in CliRunner().invoke(app, ["status"], catch_exceptions=False).output
+
+
+def test_a_download_prints_a_line_for_each_tenth(capsys: pytest.CaptureFixture[str]) -> None:
+    with cli._progress() as report:
+        for done in range(0, 2001, 20):
+            report("jars", Download(done * 10**5, 2 * 10**8))
+        report("sink", "compiling")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["jars: downloaded 0.0 of 200.0 MB", "jars: downloaded 20.0 of 200.0 MB"]
+    assert lines[-2:] == ["jars: downloaded 200.0 of 200.0 MB", "sink: compiling"]
+    assert len(lines) == 12
+
+
+def test_a_download_has_one_bar_of_bytes_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    terminal = rich.console.Console(file=screen, force_terminal=True, width=100)
+    monkeypatch.setattr(cli, "console", terminal)
+    with cli._progress() as report:
+        report("jars", Download(10**6, 10**8))
+        report("jars", Download(5 * 10**7, 10**8))
+        report("sink", "compiling")
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
+    assert re.search(r"jars ━.* 50\.0/100\.0 MB", shown)
+    assert "sink compiling" in shown

@@ -13,7 +13,16 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import rich.console
+from rich.console import RenderableType
 from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.text import Text
 
 # visible symbols, e.g. U+241B for the escape character
@@ -51,6 +60,28 @@ class Console(rich.console.Console):
 
 
 console, stderr = Console(), Console(stderr=True)
+
+
+class DownloadBar:
+    """A bar of bytes, to be shown by rich; nothing until there is a download."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+
+    def show(self, subject: str, done: int, total: int) -> None:
+        """Show how much of the one download has arrived."""
+        if not self._progress.tasks:
+            self._progress.add_task(printable(subject), total=total)
+        self._progress.update(self._progress.task_ids[0], completed=done, total=total)
+
+    def __rich__(self) -> RenderableType:
+        return self._progress.get_renderable()
 
 
 def echo(text: str, end: str = "\n") -> None:

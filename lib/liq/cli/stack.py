@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Group
+from rich.live import Live
+from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
 from liq import stack
-from liq.cli.output import console, echo, join_texts, stderr, styled
+from liq.cli.output import DownloadBar, console, echo, join_texts, stderr, styled
 from liq.cli.run import Extra, RunSource
 from liq.cli.run import run as run_all
 from liq.common.files import write_whole
@@ -26,7 +29,7 @@ from liq.errors import LiqError, QuestDBError
 from liq.records.streams import STREAMS
 from liq.stack import ServiceState, ServiceStatus
 from liq.stack.servers import QUESTDB
-from liq.stack.service import OnEvent
+from liq.stack.service import Download, OnEvent
 
 app = typer.Typer()
 UNHEALTHY = 3  # exit code of `liq status`
@@ -95,7 +98,7 @@ def up(
 ) -> None:
     """Start Kafka, Kafka Connect and QuestDB, with topics, tables and sinks. Safe to repeat.
 
-    The first start downloads them with Maven; later starts use the cache and take seconds.
+    The first start downloads them, 100 MB; later starts use the cache and take seconds.
     """
     with _progress() as report:
         stack.up(progress=report)
@@ -303,18 +306,39 @@ def _duration(seconds: float) -> str:
 
 @contextlib.contextmanager
 def _progress() -> Iterator[OnEvent]:
-    """Show the latest event of each subject: in place on a terminal, otherwise line by line."""
+    """Show the latest event of each subject: in place on a terminal, otherwise line by line.
+
+    A download has a bar on a terminal, otherwise a line for each tenth.
+    """
     if not console.is_terminal:
-        yield lambda subject, event: console.print(f"{subject}: {event}", soft_wrap=True)
+        yield _print_events()
         return
     events: dict[str, str] = {}
-    with console.status("") as line:
+    spinner, bar = Spinner("dots"), DownloadBar()
+    with Live(Group(bar, spinner), console=console, transient=True):
 
         def report(subject: str, event: str) -> None:
+            if isinstance(event, Download):
+                bar.show(subject, event.done, event.total)
+                return
             events[subject] = event
-            line.update(join_texts(*chain.from_iterable(map(_event, events.items()))))
+            spinner.update(text=join_texts(*chain.from_iterable(map(_event, events.items()))))
 
         yield report
+
+
+def _print_events() -> OnEvent:
+    tenths: dict[str, int] = {}
+
+    def report(subject: str, event: str) -> None:
+        if isinstance(event, Download):
+            tenth = 10 * event.done // event.total
+            if tenth == tenths.get(subject):
+                return
+            tenths[subject] = tenth
+        console.print(f"{subject}: {event}", soft_wrap=True)
+
+    return report
 
 
 def _event(item: tuple[str, str]) -> tuple[Text, Text]:

@@ -13,7 +13,7 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import StackError
 from liq.records.streams import STREAMS, Stream
-from liq.stack import health, jars, process
+from liq.stack import health, jars, java, process
 from liq.stack.apps import define_apps
 from liq.stack.process import lock, tail
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB, define_servers
@@ -111,8 +111,6 @@ def launch(
         process.recover([service.pid_file for service in services])
         health.require_distinct(pair for service in services for pair in service.ports.items())
         stale = [service for service in services if not _current(service)]
-        if any(service.argv[0] == "java" for service in stale):
-            jars.check_java()
         _end(stale, progress)
         for service in stale:
             health.require_free(settings.host, service.ports)
@@ -192,7 +190,7 @@ def _spawn(service: Service, progress: OnEvent) -> None:
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("LIQ_")}
     program, *arguments = service.argv
     process.spawn(
-        [program, *service.options(), *arguments],
+        [java.find() if program == java.JAVA else program, *service.options(), *arguments],
         env=inherited | dict(service.env),
         log=service.log,
         pid_file=service.pid_file,

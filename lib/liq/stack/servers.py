@@ -4,7 +4,6 @@ Kafka and Kafka Connect read files of Java's properties, which are Latin-1 with 
 """
 
 import re
-import subprocess
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
@@ -12,9 +11,9 @@ from pathlib import Path
 
 from liq.common import addresses
 from liq.config import Settings
-from liq.errors import StackError
-from liq.stack import health
-from liq.stack.jars import LOCALE, find_folder, is_plain
+from liq.stack import health, java
+from liq.stack.jars import find_folder
+from liq.stack.java import LOCALE
 from liq.stack.service import Service
 
 KAFKA, CONNECT, QUESTDB = SERVERS = ("kafka", "connect", "questdb")
@@ -34,7 +33,7 @@ _OVERRIDES = (
     "fetch.max.wait.ms",
 )
 _JVM = (
-    "java",
+    java.JAVA,
     "-XX:+UseSerialGC",
     "-Xmx512m",
     "-Djava.net.preferIPv4Stack=true",
@@ -87,7 +86,7 @@ def _kafka(settings: Settings, jars: Path) -> Service:
         ports={"kafka_port": port, "kafka_controller_port": controller},
         files={file: render_properties(options)},
         prepare=prepare,
-        options=lambda: _class_archive(jars, KAFKA),
+        options=lambda: java.use_archive(jars, KAFKA),
         stop_timeout=_STOP,
         healthy=lambda: health.answers_kafka(settings),
         address=settings.kafka_bootstrap,
@@ -144,7 +143,7 @@ def _connect(settings: Settings, jars: Path) -> Service:
         env=_connect_environ(settings),
         ports={"connect_port": settings.connect_port},
         files={file: render_properties(options)},
-        options=lambda: _class_archive(jars, CONNECT),
+        options=lambda: java.use_archive(jars, CONNECT),
         stop_timeout=_STOP,
         healthy=lambda: health.answers_http(
             settings.connect_host, settings.connect_port, "/health"
@@ -273,7 +272,7 @@ def _questdb(settings: Settings, jars: Path) -> Service:
         env=env,
         ports={"questdb_http_port": http, "questdb_pg_port": pg, "questdb_health_port": probe},
         prepare=lambda: root.mkdir(parents=True, exist_ok=True),
-        options=lambda: _class_archive(jars, QUESTDB),
+        options=lambda: java.use_archive(jars, QUESTDB),
         stop_timeout=_STOP,
         healthy=healthy,
         address=settings.questdb_url,
@@ -285,45 +284,18 @@ def _kafka_jvm(jars: Path) -> list[str]:
     return [*_JVM, f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}", "-cp", f"{jars}/kafka/*"]
 
 
-def _class_archive(jars: Path, name: str) -> list[str]:
-    """Start from the archive of loaded classes that an earlier run left as it ended.
-
-    It halves the CPU time that a start takes. The JVM ignores an archive of another Java, and fails
-    to write one of jars whose path an address would escape.
-    """
-    if not is_plain(jars):
-        return []
-    archive = jars / f"{name}.jsa"
-    use = "SharedArchiveFile" if _complete(archive) else "ArchiveClassesAtExit"
-    return [f"-XX:{use}={archive}"]
-
-
-def _complete(archive: Path) -> bool:
-    if not archive.exists():
-        return False
-    with archive.open("rb") as handle:
-        return any(handle.read(4))  # the JVM writes this head last
-
-
 def _format(jars: Path, config: Path, id_file: Path) -> None:
     """Prepare Kafka's empty data folder, for a cluster id that is kept in case of a retry."""
     if not id_file.exists():
         id_file.write_text(urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
-    java, *arguments = _kafka_jvm(jars)
-    command = ["env", *(f"{name}={value}" for name, value in LOCALE.items())]
-    command += [java, f"-XX:SharedArchiveFile={jars}/{KAFKA}.jsa", *arguments]
-    command += ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
-    command += [f"--cluster-id={id_file.read_text()}", f"--config={config}"]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=_FORMAT_S
-        )
-    except subprocess.TimeoutExpired as error:
-        raise StackError(
-            f"formatting Kafka's storage did not end within {_FORMAT_S:.0f} s; try again"
-        ) from error
-    if done.returncode:
-        raise StackError(f"cannot format Kafka's storage: {(done.stdout + done.stderr).strip()}")
+    java.run(
+        *java.read_archive(jars, KAFKA),
+        *_kafka_jvm(jars)[1:],
+        *("kafka.tools.StorageTool", "format", "--ignore-formatted"),
+        *(f"--cluster-id={id_file.read_text()}", f"--config={config}"),
+        task="formatting Kafka's storage",
+        seconds=_FORMAT_S,
+    )
 
 
 def render_properties(properties: Mapping[str, object]) -> str:

@@ -7,9 +7,24 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 OnEvent = Callable[[str, str], None]
-"""Called with a subject (``maven``, a service's name) and what is happening to it."""
+"""Called with a subject (``jars``, a service's name) and what is happening to it."""
+
+
+class Download(str):
+    """An event of a download, with the bytes that have arrived and the bytes of all."""
+
+    __slots__ = ("done", "total")
+    done: int
+    total: int
+
+    def __new__(cls, done: int, total: int) -> Self:
+        """Return the event, which reads as in "downloaded 12.3 of 103.4 MB"."""
+        event = super().__new__(cls, f"downloaded {done / 1e6:.1f} of {total / 1e6:.1f} MB")
+        event.done, event.total = done, total
+        return event
 
 
 def _nothing() -> None:

@@ -1,7 +1,7 @@
 """Cascades and sums on Spark: a stream from Kafka to Kafka, and files that `liq.export` wrote.
 
-The only importer of pyspark, which is an extra: ``liq[spark]``. It needs Java 17 or later. Raises
-`SparkError` where it is not installed.
+The only importer of pyspark, which is an extra: ``liq[spark]``. Raises `SparkError` where
+it is not installed.
 """
 
 from liq.errors import SparkError

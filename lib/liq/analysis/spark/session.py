@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from liq.common.compat import PYSPARK
 from liq.config import Settings
 from liq.errors import SparkError
-from liq.stack import jars
+from liq.stack import jars, java
 from liq.stack.service import OnEvent, ignore_event
 
 _links = contextlib.ExitStack()
@@ -30,12 +30,13 @@ def start(
     """Start Spark and return its session; ``ui`` serves its pages at 127.0.0.1:4040.
 
     Its log is ``<home>/logs/spark.log`` unless the settings name another. Raises `SparkError` when
-    it cannot be started or this process has one already, and `StackError` when Java or the jars are
-    missing.
+    it cannot be started or this process has one already, and `StackError` when the jars cannot be
+    downloaded.
     """
     # of frames that Spark hands to pandas, which liq has none of
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     jars.ensure(settings, progress)
+    java.export()
     conf = SparkConf(loadDefaults=False).setAll(list(_configure(settings, ui=ui).items()))
     log = _find_log(settings)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +76,7 @@ def _find_log(settings: Settings) -> Path:
 
 def _configure(settings: Settings, *, ui: bool) -> dict[str, str]:
     # Java goes on while this process does
-    folder = _links.enter_context(jars.plain_path(jars.find_folder(settings) / "spark"))
+    folder = _links.enter_context(java.plain_path(jars.find_folder(settings) / "spark"))
     built = sorted(folder.glob("*.jar"))
     local = settings.spark_master.startswith("local")
     host = "127.0.0.1" if local else settings.host

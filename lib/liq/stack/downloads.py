@@ -1,0 +1,190 @@
+"""Download the jars that ``connect/jars.txt`` pins, from Maven Central or a mirror of it.
+
+What has arrived is kept when the connection breaks or the program ends, and the next try asks for
+the rest only. A jar gets its name once its SHA-256 is right.
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+from liq.common import http
+from liq.common.waiting import pause_s
+from liq.errors import StackError
+
+OnBytes = Callable[[int, int], None]
+"""Called with the bytes that have arrived and the bytes of all, for each percent."""
+
+_AT_ONCE = 8
+_TRIES = 4  # of each jar
+_FIRST_PAUSE_S = 0.5
+_SILENCE_S = 30.0  # after which a connection counts as broken
+_JAR_S = 3600.0  # for the longest jar by the slowest line
+_PASSING = {408, 429, 500, 502, 503, 504}  # answers of a server that may soon have another
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """A line of ``jars.txt``: what a jar must be, and the folders of the stack that need it."""
+
+    sha256: str
+    size: int
+    folders: tuple[str, ...]
+    coordinates: str
+
+    @classmethod
+    def parse(cls, line: str) -> Self:
+        """Return the jar of a line."""
+        sha256, size, folders, coordinates = line.split()
+        return cls(sha256, int(size), tuple(folders.split(",")), coordinates)
+
+    @property
+    def path(self) -> str:
+        """Where a Maven repository has it, e.g. ``junit/junit/4.13/junit-4.13.jar``."""
+        group, artifact, version, *_ = self.coordinates.split(":")
+        return f"{group.replace('.', '/')}/{artifact}/{version}/{self.name}"
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return "-".join(self.coordinates.split(":")[1:]) + ".jar"
+
+
+def read_list(file: Path) -> list[Jar]:
+    """Return the jars of a ``jars.txt``, whose comments begin with ``#``."""
+    lines = file.read_text().splitlines()
+    return [Jar.parse(line) for line in lines if not line.startswith("#")]
+
+
+def fetch(jars: Sequence[Jar], folder: Path, mirror: str, report: OnBytes) -> None:
+    """Download those of ``jars`` that ``folder`` lacks, several at once.
+
+    Raises `StackError` if the repository is away or has other files.
+    """
+    lacking = [jar for jar in jars if not _is_whole(folder / jar.name, jar)]
+    if not lacking:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with http.Client(_JAR_S, follow_redirects=True) as client:
+        download = _Download(client, mirror.rstrip("/"), folder, _Sum(lacking, report))
+        pool = ThreadPoolExecutor(_AT_ONCE)
+        try:
+            # the longest first, so that none is left over at the end
+            list(pool.map(download.fetch, sorted(lacking, key=lambda jar: -jar.size)))
+        finally:  # an error, or Ctrl-C, ends the others too
+            download.ended.set()
+            pool.shutdown(cancel_futures=True)
+
+
+class _Sum:
+    """The bytes of all jars that have arrived."""
+
+    def __init__(self, jars: Sequence[Jar], report: OnBytes) -> None:
+        self._total = sum(jar.size for jar in jars)
+        self._report = report
+        self._arrived: dict[Jar, int] = {}
+        self._percent = -1
+        self._lock = threading.Lock()
+
+    def note(self, jar: Jar, arrived: int) -> None:
+        with self._lock:
+            self._arrived[jar] = arrived
+            done = sum(self._arrived.values())
+            if (percent := 100 * done // self._total) > self._percent:
+                self._percent = percent
+                self._report(done, self._total)
+
+
+class _WrongFileError(Exception):
+    """What has arrived is not the jar."""
+
+
+class _Download:
+    def __init__(self, client: http.Client, mirror: str, folder: Path, arrived: _Sum) -> None:
+        self._client = client
+        self._mirror = mirror
+        self._folder = folder
+        self._arrived = arrived
+        self.ended = threading.Event()
+
+    def fetch(self, jar: Jar) -> None:
+        """Download a jar, with further tries where that may help. Raises `StackError`."""
+        url = f"{self._mirror}/{jar.path}"
+        for tries in range(1, _TRIES + 1):
+            try:
+                return self._continue(jar, url)
+            except (httpx.HTTPError, httpx.InvalidURL, _WrongFileError, OSError) as error:
+                if tries == _TRIES or not _may_pass(error):
+                    raise StackError(
+                        f"cannot download {jar.name} from {_name_host(url)}: {_explain(error)}; try"
+                        " again to continue, or name another repository by LIQ_MAVEN_MIRROR"
+                    ) from error
+            if self.ended.wait(pause_s(tries, _FIRST_PAUSE_S)):
+                break
+        return None
+
+    def _continue(self, jar: Jar, url: str) -> None:
+        """Download what the part of an earlier try lacks, and name the file if it is right."""
+        part = self._folder / f"{jar.name}.part"
+        arrived = part.stat().st_size if part.exists() else 0
+        if arrived < jar.size:
+            self._append(jar, url, part, arrived)
+        if self.ended.is_set():
+            return
+        if not _is_whole(part, jar):
+            part.unlink()
+            raise _WrongFileError("the file has another SHA-256 than connect/jars.txt")
+        part.replace(self._folder / jar.name)
+
+    def _append(self, jar: Jar, url: str, part: Path, arrived: int) -> None:
+        headers = {"Accept-Encoding": "identity"}
+        if arrived:
+            headers["Range"] = f"bytes={arrived}-"
+        with (
+            http.within(_JAR_S),
+            self._client.stream("GET", url, headers=headers, timeout=_SILENCE_S) as answer,
+        ):
+            answer.raise_for_status()
+            if answer.status_code != httpx.codes.PARTIAL_CONTENT:
+                arrived = 0
+            with part.open("r+b" if arrived else "wb") as file:
+                file.seek(arrived)
+                for piece in answer.iter_raw():
+                    file.write(piece)
+                    arrived += len(piece)
+                    self._arrived.note(jar, min(arrived, jar.size))
+                    if self.ended.is_set() or arrived > jar.size:
+                        return
+
+
+def _is_whole(file: Path, jar: Jar) -> bool:
+    if not file.exists() or file.stat().st_size != jar.size:
+        return False
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest() == jar.sha256
+
+
+def _may_pass(error: Exception) -> bool:
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code in _PASSING
+    return isinstance(error, httpx.TransportError | _WrongFileError)
+
+
+def _name_host(url: str) -> str:
+    """Return the host of an address, without a password."""
+    try:
+        return httpx.URL(url).host
+    except httpx.InvalidURL:
+        return "LIQ_MAVEN_MIRROR"
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, httpx.HTTPStatusError):  # its own text has the address, and lines
+        return f"the answer is {error.response.status_code} {error.response.reason_phrase}"
+    return str(error) or type(error).__name__
