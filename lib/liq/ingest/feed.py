@@ -271,9 +271,10 @@ class _Line:
             self._failures += 1  # until a connection lasts, see `_receive`
             try:
                 opened = await self._handshake()
-            except InvalidURI as error:
-                raise FeedError(f"{self._url} is no websocket URL: {error}") from error
-            except (OSError, WebSocketException) as error:
+            # a server may redirect to a page of a network, or to an impossible port or name
+            except (OSError, ValueError, WebSocketException) as error:
+                if isinstance(error, InvalidURI) and error.uri == self._url:
+                    raise FeedError(f"{self._url} is no websocket URL: {error}") from error
                 self._note(error)
             else:
                 self.connects += 1
