@@ -129,7 +129,8 @@ async def test_a_venue_that_cannot_be_reached_does_not_stop_the_others(settings:
             show=end_when(lambda one: bool(one.parsed or one.fault)),
             settings=settings,
         )
-    assert (refused.connected, refused.is_good) == (False, False)
+    assert (refused.connected, refused.subscribed, refused.is_good) == (False, 0, False)
+    assert reached.subscribed == 2  # the contracts of the snapshot, and the control stream
     assert "HTTP 503" in refused.fault
     assert refused.notes == [f"connection: {refused.fault}"]
     assert reached.is_good
