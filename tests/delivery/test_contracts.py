@@ -24,7 +24,7 @@ from liq.ingest.contracts import ReloadLimits
 from liq.ingest.feed import Timeouts
 from liq.ingest.instruments import load_snapshot
 from liq.ingest.simulator.server import Schedule, Simulator
-from liq.ingest.venues.base import Instrument, Venue
+from liq.ingest.venues.base import Instrument, SkipReason, Venue
 from liq.query import questdb
 from liq.records.model import Completeness, FeedHealth, Liquidation, Source, decode
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS
@@ -221,6 +221,25 @@ async def test_a_message_with_known_and_unknown_contracts_is_published_once(
     assert (publisher.stats().sent, publisher.stats().dead_lettered) == (2 * len(expected), 0)
     await intake.renew(everything)
     assert (publisher.stats().sent, intake.received) == (2 * len(expected), 2)
+
+
+async def test_a_new_contract_that_is_not_in_dollars_is_counted_as_skipped(
+    settings: Settings,
+) -> None:
+    def row(position: int, pair: str, match: int = 0) -> list[object]:
+        time = 1_740_000_000_000
+        return ["pos", position, time, None, pair, 0.5, 9135.9, None, match, 1, None, 9080]
+
+    rows = [row(1, "tBTCUSD"), row(2, "tNEWBTC"), row(3, "tETHBTC"), row(1, "tBTCUSD", match=1)]
+    frame = json.dumps([91684, rows]).encode()
+    known = dict(load_recording("bitfinex").instruments)
+    publisher = Publisher(settings)
+    intake = Intake(venues.VENUES["bitfinex"], known, publisher, lambda _unknown: True)
+    await intake.take(frame, 1_740_000_001_000_000, Source.LIVE)
+    assert intake.passed == {SkipReason.NOT_IN_DOLLARS: 1, SkipReason.FOLLOW_UP: 1}
+    await intake.renew(known | {"tNEWBTC": Instrument("tNEWBTC", "NEW", "BTC")})
+    assert intake.passed == {SkipReason.NOT_IN_DOLLARS: 2, SkipReason.FOLLOW_UP: 1}
+    assert (publisher.stats().sent, publisher.stats().dead_lettered) == (1, 0)
 
 
 async def test_a_message_that_names_its_contract_by_number_waits_for_the_listing(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 from liq.errors import FeedError
 from liq.ingest.feed import SIMULATOR_SERVER, Feed, Timeouts
@@ -362,6 +363,27 @@ async def test_consumer_s_own_error_ends_the_feed(unused_tcp_port: int) -> None:
 async def test_url_that_is_none_is_an_error() -> None:
     with pytest.raises(FeedError, match="no websocket URL"):
         await Feed(QUIET, Frames().add, "http://127.0.0.1/").run()
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://127.0.0.1/blocked", "ws://127.0.0.1:99999/", "ws://[::1/", f"ws://{'a' * 64}/"],
+    ids=["page", "port", "bracket", "name"],
+)
+async def test_a_redirect_to_no_websocket_is_a_failed_connection(
+    location: str, unused_tcp_port: int
+) -> None:
+    def redirect(connection: ServerConnection, _request: Request) -> Response:
+        response = connection.respond(302, "")
+        response.headers["Location"] = location
+        return response
+
+    async with (
+        served(ServerConnection.wait_closed, unused_tcp_port, process_request=redirect) as url,
+        feeding(url, Frames()) as feed,
+    ):
+        await reached(lambda: feed.stats().errors >= 2)
+    assert not feed.stats().connected
 
 
 def contracts(*symbols: str) -> dict[str, Instrument]:

@@ -17,11 +17,12 @@ from liq.config import Settings
 from liq.errors import ConfigError
 from liq.ingest.recording import Recording
 from liq.ingest.rehearsal import VenueCheck, check_venues, list_fields
-from liq.ingest.semantics import read_example
+from liq.ingest.semantics import read_example, read_shapes
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.ingest.venues import PRICE_FEEDS, VENUES
 from liq.records.model import Source
 from support.helpers import PATIENCE_S
+from support.recordings import load_recording
 
 EVERY = [*VENUES, *PRICE_FEEDS]
 
@@ -129,7 +130,8 @@ async def test_a_venue_that_cannot_be_reached_does_not_stop_the_others(settings:
             show=end_when(lambda one: bool(one.parsed or one.fault)),
             settings=settings,
         )
-    assert (refused.connected, refused.is_good) == (False, False)
+    assert (refused.connected, refused.subscribed, refused.is_good) == (False, 0, False)
+    assert reached.subscribed == 2  # the contracts of the snapshot, and the control stream
     assert "HTTP 503" in refused.fault
     assert refused.notes == [f"connection: {refused.fault}"]
     assert reached.is_good
@@ -149,6 +151,16 @@ async def test_a_folder_that_cannot_be_written_is_a_fault(settings: Settings) ->
 async def test_an_unknown_venue_is_an_error(settings: Settings) -> None:
     with pytest.raises(ConfigError, match="unknown venue"):
         await check_venues(["nowhere"], settings.home, settings=settings)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_no_field_of_a_golden_frame_is_unknown(name: str) -> None:
+    recording = load_recording(name)
+    documented = {field for shape in read_shapes(name) for field in list_fields(shape)}
+    for frame in recording.expected["records"]:
+        found = list_fields(recording.frames[frame])
+        if "stream" not in found:  # the URLs are of raw streams, not of combined ones
+            assert set(found) <= documented, frame
 
 
 def test_fields_are_named_by_path_and_place() -> None:

@@ -13,7 +13,7 @@ from liq.ingest.venues.base import Instrument, Instruments, Venue
 from liq.records.model import Liquidation, Record, Source
 
 _FOLDER = Path(__file__).parents[1] / "ingest" / "venues" / "payloads"
-_GZIPPED = ("htx", "htx_inverse", "htx_delivery")
+GZIPPED = ("htx", "htx_inverse", "htx_delivery")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Recording:
     def frame(self, document: Any) -> bytes:
         """Return a document as the venue sends it: a bare word, JSON or gzipped JSON."""
         text = document if document == "pong" else json.dumps(document)
-        return gzip.compress(text.encode()) if self.venue in _GZIPPED else text.encode()
+        return gzip.compress(text.encode()) if self.venue in GZIPPED else text.encode()
 
 
 def load_recording(name: str) -> Recording:

@@ -15,12 +15,16 @@ _WAITING_BYTES = 16 * 1024 * 1024
 
 
 class _Waiting(NamedTuple):
-    """A message that names unknown contracts; records of the ``published`` ones are published."""
+    """A message that names unknown contracts; records of the ``published`` ones are published.
+
+    ``reports`` is the number of its records and skipped reports, which are counted already.
+    """
 
     raw: bytes
     recv_ts: int
     source: Source
     published: frozenset[str]
+    reports: int
 
 
 def _never(_unknown: Collection[str]) -> bool:
@@ -94,7 +98,12 @@ class Intake:
         except RejectedMessage as error:
             records = error.accepted
             await self._dead_letter(one.raw, one.recv_ts, one.source, error)
-        await self._publish([record for record in records if record.symbol not in one.published])
+        new = [record for record in records if record.symbol not in one.published]
+        # a parser looks up the contract last, so its quote is all that a report is skipped for now
+        skipped = _count_reports(records) - one.reports - len(new)
+        if skipped > 0:
+            self.passed[SkipReason.NOT_IN_DOLLARS] += skipped
+        await self._publish(new)
 
     def _parse(self, raw: bytes, recv_ts: int, source: Source) -> Sequence[Record]:
         return parse_safely(self._parser, raw, self._instruments, recv_ts, source)
@@ -105,7 +114,8 @@ class Intake:
         if not error.unknown or size > _WAITING_BYTES or not self._request(error.unknown):
             return False
         published = frozenset(record.symbol for record in error.accepted)
-        self._waiting.append(_Waiting(raw, recv_ts, source, published))
+        reports = _count_reports(error.accepted)
+        self._waiting.append(_Waiting(raw, recv_ts, source, published, reports))
         self._waiting_bytes = size
         return True
 
@@ -118,3 +128,8 @@ class Intake:
         self, raw: bytes, recv_ts: int, source: Source, error: RejectedMessage
     ) -> None:
         await self._publisher.dead_letter(self._venue.name, str(error), raw, recv_ts, source)
+
+
+def _count_reports(records: Sequence[Record]) -> int:
+    skipped = sum(records.passed.values()) if isinstance(records, Parsed) else 0
+    return len(records) + skipped

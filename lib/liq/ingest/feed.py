@@ -58,6 +58,7 @@ class FeedStats:
     connections that follow another, ``errors`` lost or refused connections. ``gaps`` counts
     disconnections that left no open connection for some contracts; their liquidations published in
     between are missing. ``connected`` is whether all contracts have an open connection.
+    ``requests`` counts the requests for streams that were sent over the open connections.
     """
 
     source: Source
@@ -68,6 +69,7 @@ class FeedStats:
     gaps: int
     last_frame: int
     last_error: str
+    requests: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -78,6 +80,7 @@ class _OpenConnection:
     source: Source
     contracts: dict[str, Instrument]  # that it subscribes to
     requests: asyncio.Queue[str] = field(default_factory=asyncio.Queue)  # that are not sent yet
+    sent: int = 0  # requests
     opened: float = field(default_factory=time.monotonic)
     received: float = field(default_factory=time.monotonic)  # when the last frame came
     held: bool = False  # the consumer holds the last frame
@@ -127,6 +130,7 @@ class Feed:
             gaps=sum(line.gaps for line in lines),
             last_frame=max(line.last_frame for line in lines),
             last_error=failed.last_error,
+            requests=sum(line.requests for line in lines),
         )
 
     def listen_to(self, instruments: Instruments) -> None:
@@ -214,6 +218,11 @@ class _Line:
         """Whether a connection is open."""
         return bool(self._open)
 
+    @property
+    def requests(self) -> int:
+        """The number of requests that were sent over the open connections."""
+        return sum(opened.sent for opened in self._open)
+
     def add(self, contracts: Instruments) -> None:
         """Subscribe to further contracts."""
         self.contracts.update(contracts)
@@ -271,9 +280,10 @@ class _Line:
             self._failures += 1  # until a connection lasts, see `_receive`
             try:
                 opened = await self._handshake()
-            except InvalidURI as error:
-                raise FeedError(f"{self._url} is no websocket URL: {error}") from error
-            except (OSError, WebSocketException) as error:
+            # a server may redirect to a page of a network, or to an impossible port or name
+            except (OSError, ValueError, WebSocketException) as error:
+                if isinstance(error, InvalidURI) and error.uri == self._url:
+                    raise FeedError(f"{self._url} is no websocket URL: {error}") from error
                 self._note(error)
             else:
                 self.connects += 1
@@ -296,6 +306,7 @@ class _Line:
         for frame in frames[:burst]:
             await connection.send(frame)
         opened = _OpenConnection(connection, self._find_source(connection), contracts)
+        opened.sent = len(frames[:burst])
         for frame in frames[burst:]:
             opened.requests.put_nowait(frame)
         return opened
@@ -328,6 +339,7 @@ class _Line:
                 frame = await opened.requests.get()
                 await asyncio.sleep(self._venue.pace.seconds if self._venue.pace else 0)
                 await opened.connection.send(frame)
+                opened.sent += 1
 
     def _request(self, contracts: Instruments) -> list[str]:
         """Return the frames that subscribe to contracts alone; none if the venue has no such."""

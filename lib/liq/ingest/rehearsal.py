@@ -36,7 +36,7 @@ class VenueCheck:
     """What one venue sent.
 
     ``contracts`` is the number and the origin of its contracts. ``subscribed`` counts the requests
-    that were sent for its streams, 0 where the URL names the stream. ``parsed`` counts records,
+    for streams that were sent over the connections, 0 for a REST API. ``parsed`` counts records,
     ``skipped`` the reports that are skipped on purpose, ``rejected`` the frames that a producer
     would dead-letter. ``unknown_field`` is the first field that no documented message of the
     venue has. ``fault`` says why there is no connection, or why frames are not kept.
@@ -134,7 +134,6 @@ class _Rehearsal:
             self.check.fault = str(error)
             return
         self._instruments, self.check.contracts = listed, str(listed)
-        self.check.subscribed = len(self._venue.subscribe(listed))
         feed = Feed(self._venue, self._take, self._url, listed)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -150,6 +149,7 @@ class _Rehearsal:
         except LiqError as error:
             self.check.fault = str(error)
         finally:
+            self._note(feed.stats())  # while the connections are open
             reading.cancel()
             await asyncio.wait({reading})  # it may still write a frame
             self._note(feed.stats())
@@ -158,6 +158,7 @@ class _Rehearsal:
 
     def _note(self, stats: FeedStats) -> None:
         self.check.connected |= stats.connected or stats.frames > 0
+        self.check.subscribed = max(self.check.subscribed, stats.requests)
         self.check.fault = self.check.fault or stats.last_error
 
     async def _take(self, raw: bytes, recv_ts: int, source: Source) -> None:

@@ -33,7 +33,7 @@ _FULL_IN_PART = "every liquidation of the contracts that it covers"
 
 
 class _Example(msgspec.Struct):
-    """A venue's message; ``others`` are its messages of another shape."""
+    """A venue's message; ``others`` are its messages of another shape or with other fields."""
 
     recv_ts: int
     message: msgspec.Raw

@@ -35,8 +35,8 @@ class Feed:
         self.recording = recording
         self.rows: list[Liquidation] = []
 
-    def take(self, raw: str) -> list[float] | dict[SkipReason, int]:
-        found = self.parse(raw, self.recording.instruments, self.recording.recv_ts)
+    def take(self, raw: str, later: int = 0) -> list[float] | dict[SkipReason, int]:
+        found = self.parse(raw, self.recording.instruments, self.recording.recv_ts + later)
         self.rows = [one for one in found if isinstance(one, Liquidation)]
         passed = dict(found.passed) if isinstance(found, Parsed) else {}
         return [one.notional for one in self.rows] or passed
@@ -71,6 +71,18 @@ def test_an_order_is_counted_once_over_connections_that_replace_each_other(feed:
     assert feed.take(insert("a", 900)) == [900]  # late, over the old one
     assert feed.take(insert("a", 900)) == FOLLOW_UP
     assert feed.take(open_now) == FOLLOW_UP
+
+
+def test_fills_over_two_connections_are_no_growth(feed: Feed) -> None:
+    fills = [change("update", "a", leavesQty=left) for left in (500, 200)]
+    for fill in [insert("a", 900), *fills]:
+        feed.take(fill)
+    open_then = change("partial", "a", side="Buy", price=88635.6, leavesQty=900)
+    for late in [open_then, *fills]:  # over the slower connection
+        assert feed.take(late) == FOLLOW_UP
+    assert feed.take(change("update", "a", leavesQty=700)) == [500]
+    assert feed.take(change("update", "a", leavesQty=200)) == FOLLOW_UP
+    assert feed.take(change("update", "a", leavesQty=500), later=60_000_000) == [300]
 
 
 def test_growth_while_the_feed_was_disconnected_is_counted(feed: Feed) -> None:

@@ -15,8 +15,9 @@ An ``insert`` is a liquidation. BitMEX support says that the order is for the fu
 inserted even when it fills at once (BitMEX/api-connectors issue 241). An ``update`` has the fields
 that changed: fills lower ``leavesQty``, and the venue amends the price. It raises ``leavesQty`` too
 (recorded on 2024-11-13: 12,900 to 21,600). Each rise is one more liquidation, of the difference.
-``partial`` is what was open before we came, ``delete`` the end of an order. So a feed's parser
-remembers orders, also over reconnections.
+A rise to a quantity that the order had in the last 30 s is none: while one connection replaces
+another, the slower one repeats the fills before. ``partial`` is what was open before we came,
+``delete`` the end of an order. So a feed's parser remembers orders, also over reconnections.
 
 A quanto contract settles in bitcoin: at the price P in dollars it is worth P times ``multiplier``
 satoshi. Its USD value by https://www.bitmex.com/app/quantoPerpetualsGuide is that times the price
@@ -67,6 +68,7 @@ _PRICES = "instrument"
 _BITCOIN = "XBTUSD"
 _CURRENCIES = {"XBt": "BTC"}  # that contracts are settled in, by their small unit
 _SATOSHI = 1e-8
+_REPEATING = 30_000_000  # microseconds: two connections overlap for 5 s, and one may lag
 _PONG = ("pong", b"pong")
 # by CFI code: perpetuals on coins, on currencies and on stocks and metals; dated futures
 _FUTURES = ("FFWCSX", "FFWCSF", "FFSCSX", "FFCCSX")
@@ -122,6 +124,7 @@ class _Parser:
 
     def __init__(self) -> None:
         self._orders: dict[str, _Known] = {}
+        self._shown: dict[tuple[str, Number], int] = {}  # when an order had a quantity
         self._marks: dict[str, float] = {}  # dollars of the currencies that quanto is settled in
 
     def __call__(
@@ -158,7 +161,7 @@ class _Parser:
             yield SkipReason.FOLLOW_UP
             return
         yield self._liquidate(row, parse_positive(str(row.leaves_qty), "size leavesQty"), context)
-        remember(self._orders, row.order_id, _Known(row, is_counted=True))  # unless rejected
+        self._remember(_Known(row, is_counted=True), context)  # unless rejected
 
     def _read_update(
         self, change: _Update, context: Context
@@ -175,8 +178,11 @@ class _Parser:
             known.row.leaves_qty if change.leaves_qty is None else change.leaves_qty,
         )
         growth = _parse_quantity(row.leaves_qty) - _parse_quantity(known.row.leaves_qty)
+        if growth > 0 and self._is_repeated(row, context):
+            yield SkipReason.FOLLOW_UP
+            return
         yield self._liquidate(row, growth, context) if growth > 0 else SkipReason.FOLLOW_UP
-        remember(self._orders, row.order_id, known._replace(row=row))
+        self._remember(known._replace(row=row), context)
 
     def _read_open(self, row: _Row, context: Context) -> Iterator[RawLiquidation | SkipReason]:
         if row.order_id in self._orders:  # from before a reconnection
@@ -185,7 +191,16 @@ class _Parser:
             return
         _parse_quantity(row.leaves_qty)
         yield SkipReason.EARLIER
-        remember(self._orders, row.order_id, _Known(row, is_counted=False))
+        self._remember(_Known(row, is_counted=False), context)
+
+    def _remember(self, order: _Known, context: Context) -> None:
+        row = order.row
+        remember(self._orders, row.order_id, order)
+        remember(self._shown, (row.order_id, row.leaves_qty), context.recv_ts)
+
+    def _is_repeated(self, row: _Row, context: Context) -> bool:
+        shown = self._shown.get((row.order_id, row.leaves_qty))
+        return shown is not None and context.recv_ts - shown < _REPEATING
 
     def _liquidate(
         self, row: _Row, contracts: float, context: Context

@@ -35,7 +35,7 @@ websocket are enough. It sends a ping of its own, to be answered. The trades of 
 that a connection is not dead.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -116,7 +116,10 @@ def parse(
     if frame.type not in _PUSHES:
         raise RejectedMessage("neither trades nor the answer to a request")
     context = Context(LIGHTER.name, Completeness.FULL, instruments, recv_ts, source)
-    return build_records(_rows_of(frame), lambda row: _read(row, instruments, recv_ts), context)
+    if not (rows := _rows_of(frame)):
+        return []
+    symbols = {one.number: one.symbol for one in instruments.values()}
+    return build_records(rows, lambda row: _read(row, symbols, recv_ts), context)
 
 
 def _rows_of(frame: _Frame) -> Sequence[msgspec.Raw]:
@@ -125,7 +128,7 @@ def _rows_of(frame: _Frame) -> Sequence[msgspec.Raw]:
 
 
 def _read(
-    raw: msgspec.Raw, instruments: Instruments, recv_ts: int
+    raw: msgspec.Raw, symbols: Mapping[int | None, str], recv_ts: int
 ) -> Iterator[RawLiquidation | SkipReason]:
     trade = decode(_trade, raw)
     ts = convert_ms(trade.timestamp)
@@ -137,7 +140,12 @@ def _read(
     if trade.type in _OTHERS:
         yield SkipReason.DELEVERAGED
         return
-    symbol = _find_symbol(trade.market_id, instruments)
+    symbol = symbols.get(trade.market_id)
+    if symbol is None:
+        raise RejectedMessage(
+            f"unknown market {trade.market_id}: its symbol is not guessed",
+            unknown=[str(trade.market_id)],
+        )
     taker = "buy" if trade.is_maker_ask else "sell"
     yield RawLiquidation(
         symbol=symbol,
@@ -149,15 +157,6 @@ def _read(
         contracts=parse_positive(trade.size, "size"),
         raw=(symbol, str(trade.trade_id)),
         stated=parse_positive(trade.usd_amount, "usd_amount"),
-    )
-
-
-def _find_symbol(number: int, instruments: Instruments) -> str:
-    for instrument in instruments.values():
-        if instrument.number == number:
-            return instrument.symbol
-    raise RejectedMessage(
-        f"unknown market {number}: its symbol is not guessed", unknown=[str(number)]
     )
 
 
