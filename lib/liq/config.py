@@ -129,6 +129,7 @@ class Settings(BaseSettings):
         12, ge=1, le=1000, description="maximum number of dashboard kernels; further visitors queue"
     )
     api_port: Port = Field(8000, description="HTTP API")
+    mcp_port: Port = Field(8001, description="tools for assistants, `liq mcp --http`")
     lab_port: Port = Field(8888, description="JupyterLab")
     streamlit_port: Port = Field(8501, description="Streamlit dashboard")
     simulator_port: Port = Field(8765, description="simulated exchange websockets")
@@ -191,7 +192,9 @@ class Settings(BaseSettings):
     connect_password: SecretStr = Field(
         SecretStr(""), description="password of user liq on Kafka Connect, for connect_login"
     )
-    token: SecretStr = Field(SecretStr(""), description="opens the dashboard and the API")
+    token: SecretStr = Field(
+        SecretStr(""), description="opens the dashboard, the API and the tools for assistants"
+    )
     lab_token: SecretStr = Field(SecretStr(""), description="opens JupyterLab, and with it a shell")
     api_token_required: bool = Field(
         default=False,
@@ -341,6 +344,11 @@ class Settings(BaseSettings):
     def api_url(self) -> str:
         """Base URL of the HTTP API."""
         return f"http://{addresses.name_local(self.host)}:{self.api_port}"
+
+    @property
+    def mcp_url(self) -> str:
+        """Address of the tools for assistants."""
+        return f"http://{addresses.name_local(self.host)}:{self.mcp_port}/mcp"
 
     @property
     def streamlit_url(self) -> str:
