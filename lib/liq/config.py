@@ -10,12 +10,13 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import secrets
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from platformdirs import user_cache_path, user_data_path
 from pydantic import (
@@ -58,7 +59,17 @@ SECRETS = (
     "token",
     _LAB,
 )
+# a URL may hold a comma, but the next URL begins after one
+_BETWEEN_URLS = re.compile(r"[,\s]+(?=(?:\w+=)?\w+://)")
+_RECEIVER = re.compile(r"(?:(?P<name>\w+)=)?(?P<url>(?P<scheme>\w+)://\S+)")
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Receiver(NamedTuple):
+    """A service that alerts are sent to; without a given name it has the scheme of its URL."""
+
+    name: str
+    url: SecretStr
 
 
 class Settings(BaseSettings):
@@ -94,6 +105,12 @@ class Settings(BaseSettings):
     queries: Path | None = Field(None, description="a queries.json to use in place of the shipped")
     alerts: Path | None = Field(None, description="an alerts.json to use in place of the shipped")
     webhook_url: SecretStr = Field(SecretStr(""), description="where alerts are posted, http(s)")
+
+    notify_urls: SecretStr = Field(
+        SecretStr(""),
+        description="services that alerts are sent to, as Apprise's URLs with commas between; each"
+        " may have a name before it, NAME=URL",
+    )
 
     host: str = Field("127.0.0.1", description="address that local services bind to")
     kafka_host: str = Field("127.0.0.1", description="broker to connect to")
@@ -256,6 +273,12 @@ class Settings(BaseSettings):
             raise ValueError("give an address that begins with http:// or https://")
         return url
 
+    @field_validator("notify_urls")
+    @classmethod
+    def _are_urls(cls, given: SecretStr) -> SecretStr:
+        _parse_receivers(given)
+        return given
+
     @model_validator(mode="after")
     def _has_two_tokens(self) -> Self:
         lab = self.lab_token.get_secret_value()
@@ -346,6 +369,16 @@ class Settings(BaseSettings):
         return f"http://{addresses.name_local(self.host)}:{self.api_port}"
 
     @property
+    def dashboard_url(self) -> str:
+        """Base URL of the dashboard."""
+        return f"http://{addresses.name_local(self.host)}:{self.dashboard_port}"
+
+    @property
+    def receivers(self) -> tuple[Receiver, ...]:
+        """The services of ``notify_urls``."""
+        return _parse_receivers(self.notify_urls)
+
+    @property
     def mcp_url(self) -> str:
         """Address of the tools for assistants."""
         return f"http://{addresses.name_local(self.host)}:{self.mcp_port}/mcp"
@@ -390,6 +423,19 @@ class _StreamVariables(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         return {_STREAMS: _read_streams(os.environ)}
+
+
+def _parse_receivers(given: SecretStr) -> tuple[Receiver, ...]:
+    """Return the services of a list; raises `ValueError`, which shows none of it."""
+    found = []
+    for number, text in enumerate(_BETWEEN_URLS.split(given.get_secret_value().strip(", \n")), 1):
+        if not text:
+            continue
+        parts = _RECEIVER.fullmatch(text)
+        if not parts:
+            raise ValueError(f"address {number} is none like ntfys://ntfy.sh/TOPIC or NAME=URL")
+        found.append(Receiver(parts["name"] or parts["scheme"], SecretStr(parts["url"])))
+    return tuple(found)
 
 
 @cache
