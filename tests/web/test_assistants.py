@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from liq.records.model import Completeness, Source
 from liq.records.streams import LIQUIDATIONS
 from liq.stack import health as checks
 from liq.web.assistants import answers, create_server
-from support.helpers import eventually, find_free_ports, running, stopped
+from support.helpers import PATIENCE_S, eventually, find_free_ports, finish, running, stopped
 from support.rows import health, insert, liquidation, own_table, report
 
 END = "2026-01-01T01:00:00"
@@ -66,21 +67,21 @@ def served(own: Settings) -> Iterator[Settings]:
         yield own
 
 
-def over_stdio(settings: Settings) -> Client:
+def over_stdio(settings: Settings, *, mode: str = "auto") -> Client:
     """Return a client that starts ``liq mcp``, as an assistant does."""
     command = StdioServerParameters(
         command=sys.executable, args=["-m", "liq", "mcp"], env=settings.environ()
     )
-    return Client(command)
+    return Client(command, mode=mode)
 
 
-def over_http(settings: Settings, token: str | None = None) -> Client:
+def over_http(settings: Settings, token: str | None = None, *, mode: str = "auto") -> Client:
     token = settings.token.get_secret_value() if token is None else token
     http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"} if token else {})
     transport: AbstractAsyncContextManager[Any] = streamable_http_client(
         settings.mcp_url, http_client=http
     )
-    return Client(transport)
+    return Client(transport, mode=mode)
 
 
 def text_of(result: CallToolResult) -> str:
@@ -186,8 +187,9 @@ async def test_an_answer_has_a_limit_of_rows_and_says_how_to_go_on(own: Settings
     assert text_of(too_many) == "rows=1001 is above the greatest, 1000"
 
 
-async def test_errors_are_one_line(offline: Settings) -> None:
-    async with over_stdio(offline) as client:
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_errors_are_one_line(offline: Settings, mode: str) -> None:
+    async with over_stdio(offline, mode=mode) as client:
         calls: list[tuple[str, dict[str, Any], str]] = [
             ("totls", {}, "unknown query 'totls', did you mean 'totals'?"),
             ("totals", {"windw": "1h"}, "totals has no parameter 'windw', did you mean 'window'?"),
@@ -233,8 +235,10 @@ async def test_resources_explain_words_coverage_venues_and_queries(own: Settings
 
 
 @pytest.mark.stack
-async def test_http_serves_requests_with_the_token(served: Settings) -> None:
-    async with over_http(served) as client:
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_http_serves_requests_with_the_token(served: Settings, mode: str) -> None:
+    """Assistants of 2025 begin with a handshake, later ones do not."""
+    async with over_http(served, mode=mode) as client:
         result = await client.call_tool("totals", {"until": END})
     assert result.structured_content["rows"][0]["prints"] == 3
 
@@ -265,6 +269,33 @@ def test_http_refuses_pages_of_other_sites_even_with_the_token(served: Settings)
     for header in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
         answer = httpx.post(served.mcp_url, json={}, headers={**token, **header})
         assert answer.status_code == 403
+
+
+def test_ctrl_c_ends_a_server_that_waits_on_stdin(offline: Settings) -> None:
+    request = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "liq", "mcp"],
+        env=os.environ | offline.environ(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+        assert process.stdout.readline()  # it serves
+        process.send_signal(signal.SIGINT)
+        process.wait(PATIENCE_S)
+        assert process.stderr.read() == ""
+
+
+def test_ctrl_c_ends_a_server_over_http(offline: Settings) -> None:
+    with running(offline, "-m", "liq", "mcp", "--http") as process:
+        eventually(lambda: checks.is_listening("127.0.0.1", offline.mcp_port))
+        assert "Traceback" not in finish(process, signal.SIGINT)
 
 
 def test_without_the_sdk_one_line_says_how_to_get_it(offline: Settings) -> None:

@@ -78,7 +78,9 @@ def mcp(
         assistants.run_http(settings)
     else:
         if sys.stdin.isatty():
-            stderr.print("This waits for an assistant on stdin; docs/assistants.md says how to add")
+            stderr.print(
+                "waiting for an assistant on stdin, see docs/assistants.md; Ctrl-C ends it"
+            )
         assistants.run_stdio(settings)
 
 

@@ -1,6 +1,7 @@
 """The MCP server: tools and resources, over stdin and stdout or over HTTP. It only reads."""
 
 import re
+import signal
 from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.metadata import version
@@ -126,7 +127,9 @@ class _Handlers:
 
 
 def run_stdio(settings: Settings | None = None) -> None:
-    """Serve the assistant that started this process, until it closes stdin."""
+    """Serve the assistant that started this process, until it closes stdin or sends a signal."""
+    # the SDK reads stdin on a thread, which Python would wait for after a KeyboardInterrupt
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     server = create_server(settings)
 
     async def run() -> None:
@@ -167,6 +170,7 @@ def run_http(settings: Settings | None = None) -> None:
         access_log=False,
         limit_concurrency=100,
         timeout_keep_alive=10,
+        timeout_graceful_shutdown=2,
         server_header=False,
         proxy_headers=False,
     )
