@@ -48,6 +48,7 @@ def test_a_variable_in_another_case_is_unknown(name: str, monkeypatch: pytest.Mo
     [
         {"token": "hidden", "lab_token": "hidden"},
         {"webhook_url": "hooks.test/hidden"},
+        {"notify_urls": "hooks.test/hidden"},
         {"kafka_password": ["hidden"]},
         {"tokn": "hidden"},
     ],

@@ -10,12 +10,13 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import secrets
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from platformdirs import user_cache_path, user_data_path
 from pydantic import (
@@ -58,7 +59,17 @@ SECRETS = (
     "token",
     _LAB,
 )
+# a URL may hold a comma, but the next URL begins after one
+_BETWEEN_URLS = re.compile(r"[,\s]+(?=(?:\w+=)?\w+://)")
+_RECEIVER = re.compile(r"(?:(?P<name>\w+)=)?(?P<url>(?P<scheme>\w+)://\S+)")
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Receiver(NamedTuple):
+    """A service that alerts are sent to; without a given name it has the scheme of its URL."""
+
+    name: str
+    url: SecretStr
 
 
 class Settings(BaseSettings):
@@ -100,6 +111,12 @@ class Settings(BaseSettings):
     alerts: Path | None = Field(None, description="an alerts.json to use in place of the shipped")
     webhook_url: SecretStr = Field(SecretStr(""), description="where alerts are posted, http(s)")
 
+    notify_urls: SecretStr = Field(
+        SecretStr(""),
+        description="services that alerts are sent to, as Apprise's URLs with commas between; each"
+        " may have a name before it, NAME=URL",
+    )
+
     host: str = Field("127.0.0.1", description="address that local services bind to")
     kafka_host: str = Field("127.0.0.1", description="broker to connect to")
     kafka_port: Port = Field(9092, description="Kafka broker")
@@ -134,6 +151,7 @@ class Settings(BaseSettings):
         12, ge=1, le=1000, description="maximum number of dashboard kernels; further visitors queue"
     )
     api_port: Port = Field(8000, description="HTTP API")
+    mcp_port: Port = Field(8001, description="tools for assistants, `liq mcp --http`")
     lab_port: Port = Field(8888, description="JupyterLab")
     streamlit_port: Port = Field(8501, description="Streamlit dashboard")
     simulator_port: Port = Field(8765, description="simulated exchange websockets")
@@ -196,7 +214,9 @@ class Settings(BaseSettings):
     connect_password: SecretStr = Field(
         SecretStr(""), description="password of user liq on Kafka Connect, for connect_login"
     )
-    token: SecretStr = Field(SecretStr(""), description="opens the dashboard and the API")
+    token: SecretStr = Field(
+        SecretStr(""), description="opens the dashboard, the API and the tools for assistants"
+    )
     lab_token: SecretStr = Field(SecretStr(""), description="opens JupyterLab, and with it a shell")
     api_token_required: bool = Field(
         default=False,
@@ -257,6 +277,12 @@ class Settings(BaseSettings):
         ):
             raise ValueError("give an address that begins with http:// or https://")
         return url
+
+    @field_validator("notify_urls")
+    @classmethod
+    def _are_urls(cls, given: SecretStr) -> SecretStr:
+        _parse_receivers(given)
+        return given
 
     @model_validator(mode="after")
     def _has_two_tokens(self) -> Self:
@@ -348,6 +374,21 @@ class Settings(BaseSettings):
         return f"http://{addresses.name_local(self.host)}:{self.api_port}"
 
     @property
+    def dashboard_url(self) -> str:
+        """Base URL of the dashboard."""
+        return f"http://{addresses.name_local(self.host)}:{self.dashboard_port}"
+
+    @property
+    def receivers(self) -> tuple[Receiver, ...]:
+        """The services of ``notify_urls``."""
+        return _parse_receivers(self.notify_urls)
+
+    @property
+    def mcp_url(self) -> str:
+        """Address of the tools for assistants."""
+        return f"http://{addresses.name_local(self.host)}:{self.mcp_port}/mcp"
+
+    @property
     def streamlit_url(self) -> str:
         """Base URL of the Streamlit dashboard."""
         return f"http://{addresses.name_local(self.host)}:{self.streamlit_port}"
@@ -387,6 +428,19 @@ class _StreamVariables(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         return {_STREAMS: _read_streams(os.environ)}
+
+
+def _parse_receivers(given: SecretStr) -> tuple[Receiver, ...]:
+    """Return the services of a list; raises `ValueError`, which shows none of it."""
+    found = []
+    for number, text in enumerate(_BETWEEN_URLS.split(given.get_secret_value().strip(", \n")), 1):
+        if not text:
+            continue
+        parts = _RECEIVER.fullmatch(text)
+        if not parts:
+            raise ValueError(f"address {number} is none like ntfys://ntfy.sh/TOPIC or NAME=URL")
+        found.append(Receiver(parts["name"] or parts["scheme"], SecretStr(parts["url"])))
+    return tuple(found)
 
 
 @cache

@@ -21,7 +21,12 @@ from support.helpers import PATIENCE_S, eventually, find_free_ports, running
 pytestmark = pytest.mark.stack
 
 LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
-APPS = {"dashboard_port": "dashboard", "api_port": "api", "lab_port": "lab"}
+APPS = {
+    "dashboard_port": "dashboard --no-browser",
+    "api_port": "api",
+    "lab_port": "lab --no-browser",
+    "mcp_port": "mcp --http",
+}
 EVIL = "evil.example"
 
 
@@ -31,9 +36,8 @@ def apps(stack: Settings) -> Iterator[Settings]:
     ports = find_free_ports()
     settings = stack.model_copy(update={name: ports[name] for name in (*APPS, "simulator_port")})
     with ExitStack() as stack_:
-        for name in APPS.values():
-            browser = [] if name == "api" else ["--no-browser"]
-            stack_.enter_context(running(settings, "-m", "liq", name, *browser))
+        for command in APPS.values():
+            stack_.enter_context(running(settings, "-m", "liq", *command.split()))
         stack_.enter_context(running(settings, "-m", "liq", "simulate"))
         for name in (*APPS, "simulator_port"):
             port = getattr(settings, name)

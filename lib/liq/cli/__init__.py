@@ -23,7 +23,7 @@ app = typer.Typer(
 # supervisor itself. The others are services that the supervisor starts: it would become the child
 # of its own child.
 _NO_REVIVAL = {"down", "reset", "env", "status", "supervise", "simulate", "produce", "dashboard"}
-_NO_REVIVAL |= {"alerts", "api", "streamlit", "spark", "init", "check-venues"}
+_NO_REVIVAL |= {"alerts", "api", "mcp", "streamlit", "spark", "init", "check-venues"}
 
 for module in (stack, feed, venues, query, serve, deadletters, alerts, spark):
     app.add_typer(module.app)

@@ -27,7 +27,8 @@ def evaluate(
 ) -> None:
     """Evaluate the rules of alerts.json every few seconds; log, store and send each alert.
 
-    Every dashboard shows the stored alerts. Alerts are sent to LIQ_WEBHOOK_URL if it is set.
+    Every dashboard shows the stored alerts. Alerts are sent to LIQ_WEBHOOK_URL and
+    LIQ_NOTIFY_URLS if they are set.
     Stop with Ctrl-C or SIGTERM.
     """
     if context.invoked_subcommand:

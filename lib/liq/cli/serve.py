@@ -1,4 +1,4 @@
-"""Serve the dashboard, JupyterLab, the HTTP API and the Streamlit dashboard."""
+"""Serve the dashboard, JupyterLab, the HTTP API, tools for assistants and Streamlit."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from liq.cli.output import console
+from liq.cli.output import console, stderr
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.web import serve
@@ -55,6 +55,33 @@ def api(*, port: Port = None) -> None:
     settings = _settings("api_port", port)
     print_address("API", build_url(settings), "LIQ_TOKEN")
     run(settings)
+
+
+@app.command()
+def mcp(
+    *,
+    http: Annotated[
+        bool, typer.Option("--http", help="serve over HTTP, with the token, in place of stdio")
+    ] = False,
+    port: Port = None,
+) -> None:
+    """Serve every query as a tool for assistants: the Model Context Protocol.
+
+    An assistant starts the command itself and speaks over stdin and stdout. With --http it connects
+    to a running server.
+    """
+    from liq.web import assistants  # noqa: PLC0415 - MCP's SDK is an extra, and slow to import
+
+    settings = _settings("mcp_port", port)
+    if http:
+        print_address("MCP", f"{settings.mcp_url} (log in with Authorization: Bearer LIQ_TOKEN)")
+        assistants.run_http(settings)
+    else:
+        if sys.stdin.isatty():
+            stderr.print(
+                "waiting for an assistant on stdin, see docs/assistants.md; Ctrl-C ends it"
+            )
+        assistants.run_stdio(settings)
 
 
 @app.command()

@@ -7,6 +7,7 @@ holds a token.
 
 import contextlib
 import hashlib
+import hmac
 import logging
 import re
 from base64 import b64encode
@@ -72,6 +73,12 @@ def is_allowed_host(host: str, settings: Settings) -> bool:
 def describe_refusal(host: str) -> str:
     """Return the error message for a client that used another host name."""
     return f"{host!r} is not a name of this server; to allow it, add it to LIQ_ALLOWED_HOSTS"
+
+
+def is_token(given: str, settings: Settings) -> bool:
+    """Return whether ``given`` is the token, in a time that does not depend on ``given``."""
+    expected = settings.token.get_secret_value().encode()
+    return bool(expected) and hmac.compare_digest(given.encode(), expected)
 
 
 def is_clean_path(path: str) -> bool:

@@ -91,6 +91,19 @@ def list_contents() -> str:
     return "\n".join(lines)
 
 
+def read_section(notebook: str | Path, heading: str) -> str:
+    """Return the Markdown cell of a notebook that begins with ``heading``.
+
+    Raises:
+        NotebookError: No cell begins with it.
+    """
+    path = find(notebook)
+    for cell in _read_cells(path):
+        if cell.cell_type == "markdown" and cell.source.startswith(f"## {heading}\n"):
+            return str(cell.source)
+    raise NotebookError(f"no cell of {path.name} begins with the heading {heading!r}")
+
+
 def read_defaults(notebook: str | Path) -> dict[str, str]:
     """Return a notebook's parameters: names, and defaults as source text.
 

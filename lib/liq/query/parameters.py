@@ -78,6 +78,14 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         except (QueryError, TypeError, ValueError) as error:
             raise QueryError(f"parameter {name}: bad default or bounds: {error}") from error
 
+    def list_constraints(self) -> dict[str, Any]:
+        """Return the keywords of a JSON schema that limit its values, and its default."""
+        found: dict[str, Any] = {"enum": self.choices} if self.choices else {}
+        if self.type in ("int", "float"):
+            bounds = {"minimum": self.min, "maximum": self.max}
+            found |= {key: bound for key, bound in bounds.items() if bound is not None}
+        return found | ({} if self.default is None else {"default": self.default})
+
     @property
     def is_syntax(self) -> bool:
         """Whether its value, one of its choices, is put into the SQL text instead of bound."""

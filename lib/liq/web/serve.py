@@ -44,7 +44,7 @@ def run_dashboard(
         ServeError: The port is taken.
     """
     settings = settings or current_settings()
-    _check_port(settings.host, settings.dashboard_port, "LIQ_DASHBOARD_PORT")
+    check_port(settings.host, settings.dashboard_port, "LIQ_DASHBOARD_PORT")
     web.redact_logs([settings.token.get_secret_value()])
     # figures are sent as data, not as HTML with plotly.js in it: the page has plotly.js
     os.environ.update(
@@ -75,7 +75,7 @@ def run_lab(
         ServeError: The port is taken.
     """
     settings = (settings or current_settings()).with_lab_token()
-    _check_port(settings.host, settings.lab_port, "LIQ_LAB_PORT")
+    check_port(settings.host, settings.lab_port, "LIQ_LAB_PORT")
     web.redact_logs([settings.token.get_secret_value(), settings.lab_token.get_secret_value()])
     # our configuration disables Voila's extension, which takes seconds to import and serves more
     # files; `liq dashboard` serves notebooks as apps
@@ -117,7 +117,7 @@ def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> 
         raise ServeError(f"Streamlit asks for no token: it is not served on {settings.host}")
     if not find_spec("streamlit"):
         raise ServeError("Streamlit is not installed; it is an extra: pip install 'liq[streamlit]'")
-    _check_port(settings.host, settings.streamlit_port, "LIQ_STREAMLIT_PORT")
+    check_port(settings.host, settings.streamlit_port, "LIQ_STREAMLIT_PORT")
     options = {
         "server.address": settings.host,
         "server.port": settings.streamlit_port,
@@ -285,7 +285,7 @@ def _build_url(settings: Settings, port: int, path: str, token: SecretStr) -> st
     return f"http://{addresses.name_local(settings.host)}:{port}{path}?{query}"
 
 
-def _check_port(host: str, port: int, setting: str) -> None:
+def check_port(host: str, port: int, setting: str) -> None:
     """Raise `ServeError` if the port is taken: the servers only log it, or use another port."""
     try:
         addresses.check_free(host, port)

@@ -112,6 +112,30 @@ def test_an_alert_is_stored_posted_and_cools_down_also_over_a_restart(own: Setti
     assert history(own, "short_rest")["message"].unique().tolist() == ["BTCUSDT simulator"]
 
 
+def test_a_rule_sends_its_alerts_to_the_services_that_it_names(own: Settings) -> None:
+    assert own.alerts
+    rules = {
+        "burst": RULES["burst"] | {"webhook": False, "notify": ["phone"]},
+        "mailed": RULES["burst"] | {"webhook": False, "notify": ["mail"]},
+    }
+    own.alerts.write_text(json.dumps(rules))
+    url = SecretStr(f"phone=ntfy://127.0.0.1:{port_of(own)}/{SECRET}")
+    own = own.model_copy(update={"notify_urls": url})
+    with (
+        receiving(port_of(own), success=200) as receiver,
+        running(own, "-m", "liq", "alerts", "--every", "0.1") as process,
+    ):
+        printed(own, 2_500)
+        eventually(lambda: len(history(own, "burst")) + len(history(own, "mailed")) == 2)
+        eventually(lambda: receiver.posted)
+        log = finish(process, signal.SIGTERM)
+    [only] = receiver.posted
+    assert only["title"] == "[NOT LIVE DATA] CRITICAL burst"
+    assert only["message"] == f"$2,500\n{own.dashboard_url}"
+    assert "no address of LIQ_NOTIFY_URLS is named 'mail'" in log
+    assert SECRET not in log
+
+
 def test_an_alert_raised_before_kafka_starts_is_stored(own: Settings) -> None:
     printed(own, 2_500)
     with ExitStack() as programs:

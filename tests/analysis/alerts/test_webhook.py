@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from analysis.alerts.receiver import Receiver, receiving
-from liq.analysis.alerts import webhook
+from liq.analysis.alerts import outbox, webhook
 from liq.analysis.alerts.webhook import Webhook
 from liq.records.model import Alert, Severity, Text
 from support.helpers import eventually, find_free_ports
@@ -73,7 +73,7 @@ async def test_an_unforeseen_error_ends_no_posting(
             made.send(msgspec.structs.replace(ALERT, live=False))
             made.send(ALERT)
             await posted(receiver, 1)
-    assert "big could not be posted" in caplog.text
+    assert "big could not be sent to the webhook" in caplog.text
     assert "KeyError: 'nothing'" in caplog.text
 
 
@@ -94,11 +94,11 @@ async def test_a_receiver_that_comes_back_gets_the_alerts_it_missed(
 async def test_a_dead_receiver_is_given_up_and_does_not_hold_back(
     port: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhook, "_ATTEMPTS", 2)
+    monkeypatch.setattr(outbox, "_ATTEMPTS", 2)
     async with posting(port) as made:
         for _ in range(150):  # more than wait in line
             made.send(ALERT)
-        assert "too far behind: big is not posted" in caplog.text
+        assert "too far behind: big is not sent" in caplog.text
         await made.drain(0.01)
         assert "did not take the last alerts in time" in caplog.text
         await asyncio.to_thread(eventually, lambda: "ConnectError; given up" in caplog.text)

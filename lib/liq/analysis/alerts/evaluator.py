@@ -1,4 +1,4 @@
-"""Evaluate all rules every few seconds: log, publish and post alerts."""
+"""Evaluate all rules every few seconds: log, publish and send alerts."""
 
 import asyncio
 import contextlib
@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from liq.analysis.alerts.decision import Fired, decide, find_nearest, measure
+from liq.analysis.alerts.outbox import Outbox
 from liq.analysis.alerts.rules import Rule, load_rules
 from liq.analysis.alerts.webhook import Webhook
 from liq.common import waiting
+from liq.common.text import suggest
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.delivery.messaging import OutageLog, Publisher
@@ -52,16 +54,16 @@ class Evaluator:
     """Evaluates the settings' rules; each tick reloads the file if it was edited.
 
     The table of alerts holds the last alert of each rule, so a restart does not raise it again.
-    Until an alert is visible there, it is remembered here. A failing rule, QuestDB or webhook does
-    not stop the evaluator.
+    Until an alert is visible there, it is remembered here. A failing rule, QuestDB or receiver
+    does not stop the evaluator.
     """
 
     def __init__(
-        self, publisher: Publisher, settings: Settings, webhook: Webhook | None = None
+        self, publisher: Publisher, settings: Settings, outboxes: Sequence[Outbox] = ()
     ) -> None:
         self._publisher = publisher
         self._settings = settings
-        self._webhook = webhook
+        self._outboxes = outboxes
         self._fired: dict[str, dict[str | None, datetime]] = defaultdict(dict)
         self._logged: dict[str, str] = {}
         self._hinted: dict[str, tuple[str, ...]] = {}
@@ -87,8 +89,9 @@ class Evaluator:
         _LOG.log(_LEVELS[alert.severity], "%s: %s", alert.rule, alert.message)
         topic = ALERTS.topic(self._settings)
         await self._publisher.put(topic, alert.rule.encode(), encode(alert))
-        if self._webhook and rule.webhook:
-            self._webhook.send(alert)
+        for outbox in self._outboxes:
+            if outbox.takes(rule):
+                outbox.send(alert)
 
     def _log_fault(self, name: str, fault: str) -> None:
         """Log a fault once, not at every tick."""
@@ -123,7 +126,8 @@ def _evaluate(name: str, rule: Rule, fired: Fired, settings: Settings) -> Evalua
     now = datetime.now(UTC)
     try:
         frame = queries.fetch(rule.query, settings, **rule.given)
-        seen, notes = measure(rule, frame), tuple(frame.attrs.get("notes", ()))
+        seen = measure(rule, frame)
+        notes = (*frame.attrs.get("notes", ()), *_list_unknown_receivers(rule, settings))
         near = find_nearest(rule, seen)
         met = sum(one.met for one in seen)
         alerts = decide(name, rule, seen, now, fired)
@@ -132,6 +136,13 @@ def _evaluate(name: str, rule: Rule, fired: Fired, settings: Settings) -> Evalua
         return Evaluation(name, rule, fault=str(error))
     except Exception as error:  # one rule's odd rows must not silence the others
         return Evaluation(name, rule, fault=repr(error))
+
+
+def _list_unknown_receivers(rule: Rule, settings: Settings) -> Iterator[str]:
+    known = {receiver.name for receiver in settings.receivers}
+    for name in () if isinstance(rule.notify, bool) else rule.notify:
+        if name not in known:
+            yield f"no address of LIQ_NOTIFY_URLS is named {name!r}{suggest(name, sorted(known))}"
 
 
 def _read_last(settings: Settings) -> dict[str, dict[str | None, datetime]]:
@@ -150,15 +161,15 @@ def _read_last(settings: Settings) -> dict[str, dict[str | None, datetime]]:
 async def run(every: float = 5.0, settings: Settings | None = None) -> None:
     """Evaluate every ``every`` seconds until SIGINT or SIGTERM, then deliver queued alerts.
 
-    While Kafka is away, the journal keeps the alerts. Raises `KafkaError` if the broker refuses.
+    While Kafka is away, the journal keeps the alerts. Raises `KafkaError` if the broker refuses,
+    `ConfigError` for an address in ``LIQ_NOTIFY_URLS`` that cannot be used.
     """
     settings = settings or current_settings()
-    url = settings.webhook_url
-    webhook = Webhook(url) if url.get_secret_value() else None
+    outboxes = _create_outboxes(settings)
     outages = OutageLog()
     with waiting.catch_signals() as ended:
-        async with _publish(settings) as publisher, _run_webhook(webhook):
-            evaluator = Evaluator(publisher, settings, webhook)
+        async with _publish(settings) as publisher, _run_all(outboxes):
+            evaluator = Evaluator(publisher, settings, outboxes)
             while True:
                 publisher.raise_refusal()
                 outages.note(publisher.stats().awaited)
@@ -178,14 +189,23 @@ async def _publish(settings: Settings) -> AsyncIterator[Publisher]:
         await publisher.close()
 
 
+def _create_outboxes(settings: Settings) -> list[Outbox]:
+    outboxes: list[Outbox] = []
+    if settings.webhook_url.get_secret_value():
+        outboxes.append(Webhook(settings.webhook_url))
+    if settings.receivers:
+        from liq.analysis.alerts.notifier import Notifier  # noqa: PLC0415 - Apprise is slow to import
+
+        outboxes += [Notifier(each, settings.dashboard_url) for each in settings.receivers]
+    return outboxes
+
+
 @contextlib.asynccontextmanager
-async def _run_webhook(webhook: Webhook | None) -> AsyncIterator[None]:
-    if webhook is None:
-        yield
-        return
-    task = asyncio.create_task(webhook.run())
+async def _run_all(outboxes: Sequence[Outbox]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(outbox.run()) for outbox in outboxes]
     try:
         yield
-        await webhook.drain(_GRACE_S)
+        await asyncio.gather(*(outbox.drain(_GRACE_S) for outbox in outboxes))
     finally:
-        task.cancel()
+        for task in tasks:
+            task.cancel()

@@ -42,6 +42,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     The template may name `MESSAGE`, the columns in ``by`` and, for ``any``, all columns of the row
     that fired. ``webhook`` says whether it is posted to ``LIQ_WEBHOOK_URL`` too, where that is set.
+    ``notify`` says whether it is sent to the services of ``LIQ_NOTIFY_URLS``, or names some of
+    them.
     """
 
     description: _Text
@@ -57,6 +59,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     cool_down: str = "5m"
     severity: Severity = Severity.WARNING
     webhook: bool = True
+    notify: bool | tuple[_Text, ...] = True
 
     @property
     def given(self) -> dict[str, Any]:

@@ -132,14 +132,7 @@ def _describe_column(column: Column) -> dict[str, Any]:
 
 def _describe_parameter(item: tuple[str, Parameter]) -> dict[str, Any]:
     name, param = item
-    schema = dict(_KINDS[param.type])
-    if param.choices:
-        schema["enum"] = param.choices
-    if param.type in ("int", "float"):
-        bounds = {"minimum": param.min, "maximum": param.max}
-        schema |= {key: bound for key, bound in bounds.items() if bound is not None}
-    if param.default is not None:
-        schema["default"] = param.default
+    schema = _KINDS[param.type] | param.list_constraints()
     facts = {"name": name, "in": "query", "description": param.description, "schema": schema}
     return facts | {"allowEmptyValue": True}  # an empty value counts as not given
 

@@ -1,0 +1,179 @@
+"""Alerts for people, by Apprise: to a server that speaks ntfy's API, and to a mail server."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from pydantic import SecretStr
+
+from analysis.alerts.receiver import Receiver, receiving
+from liq.analysis.alerts.notifier import Notifier
+from liq.analysis.alerts.rules import Rule
+from liq.config import Receiver as Address
+from liq.config import Settings
+from liq.errors import ConfigError
+from liq.records.model import Alert, Severity, Text
+from support.helpers import eventually, find_free_ports
+
+SECRET = "a-secret-topic"
+DASHBOARD = "http://127.0.0.1:8866"
+ALERT = Alert(
+    ts=1_767_225_600_000_001, rule="big", severity=Severity.WARNING, query="totals",
+    measure="long_usd", value=2.5, threshold=1.0, message=Text("two & a <half>"), live=True,
+)  # fmt: skip
+
+
+@pytest.fixture
+def port() -> int:
+    return find_free_ports()["api_port"]
+
+
+class Mailbox:
+    """A handler of aiosmtpd that keeps mails; it refuses the first ``busy`` of them for now."""
+
+    def __init__(self, busy: int = 0) -> None:
+        self.busy = busy
+        self.mails: list[Message] = []
+        self.logins: list[bytes] = []
+
+    async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+        if self.busy:
+            self.busy -= 1
+            return "451 try again later"
+        assert isinstance(envelope.content, bytes)
+        self.mails.append(message_from_bytes(envelope.content))
+        return "250 OK"
+
+    def authenticate(self, *given: Any) -> AuthResult:
+        login = given[-1]
+        assert isinstance(login, LoginPassword)
+        self.logins.append(login.password)
+        return AuthResult(success=True)
+
+
+@contextmanager
+def mail_server(port: int, mailbox: Mailbox) -> Iterator[None]:
+    controller = Controller(
+        mailbox,
+        hostname="127.0.0.1",
+        port=port,
+        auth_require_tls=False,
+        authenticator=mailbox.authenticate,
+    )
+    controller.start()
+    try:
+        yield
+    finally:
+        controller.stop()
+
+
+@asynccontextmanager
+async def sending(url: str, *alerts: Alert) -> AsyncIterator[Notifier]:
+    made = Notifier(Address("phone", SecretStr(url)), DASHBOARD, backoff=0.05)
+    task = asyncio.create_task(made.run())
+    for alert in alerts:
+        made.send(alert)
+    yield made
+    task.cancel()
+
+
+def ntfy(port: int) -> str:
+    return f"ntfy://127.0.0.1:{port}/{SECRET}"
+
+
+async def received(receiver: Receiver, count: int) -> list[dict[str, Any]]:
+    await asyncio.to_thread(eventually, lambda: len(receiver.posted) >= count)
+    return receiver.posted
+
+
+async def test_ntfy_gets_title_text_and_link(port: int) -> None:
+    with receiving(port, success=200) as receiver:
+        async with sending(ntfy(port), ALERT, msgspec.structs.replace(ALERT, live=False)):
+            first, second = await received(receiver, 2)
+    assert first["topic"] == SECRET
+    assert first["title"] == "WARNING big"
+    assert first["message"] == f"two & a <half>\n{DASHBOARD}"
+    assert second["title"] == "[NOT LIVE DATA] WARNING big"
+
+
+async def test_a_service_that_comes_back_gets_the_alerts_it_missed(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with sending(ntfy(port), ALERT):
+        await asyncio.to_thread(eventually, lambda: "not delivered; trying again" in caplog.text)
+        with receiving(port, success=200) as receiver:
+            receiver.answers = [503, 429]
+            assert len(await received(receiver, 1)) == 1
+    assert "phone did not take big: HTTP 503; trying again" in caplog.text
+    # pytest reads the loggers that pass nothing on, too
+    assert SECRET not in "".join(
+        record.getMessage() for record in caplog.records if not record.name.startswith("apprise")
+    )
+    assert not logging.getLogger("apprise").propagate
+
+
+async def test_an_alert_that_a_service_refuses_is_not_retried(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with receiving(port, success=200) as receiver:
+        receiver.answers = [403]
+        async with sending(ntfy(port), ALERT, msgspec.structs.replace(ALERT, rule="next")):
+            [only] = await received(receiver, 1)
+    assert only["title"] == "WARNING next"
+    assert "phone did not take big: HTTP 403; given up" in caplog.text
+
+
+async def test_mail_arrives_after_a_login_and_a_retry(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    mailbox = Mailbox(busy=1)
+    url = f"mailto://liq:{SECRET}@127.0.0.1:{port}?from=liq@liq.example&to=desk@liq.example"
+    with mail_server(port, mailbox):
+        async with sending(url, ALERT):
+            await asyncio.to_thread(eventually, lambda: mailbox.mails)
+    [mail] = mailbox.mails
+    assert mail["Subject"] == "WARNING big"
+    assert "desk@liq.example" in mail["To"]
+    texts = [part.get_payload(decode=True) for part in mail.walk() if not part.is_multipart()]
+    assert any(DASHBOARD.encode() in text for text in texts if isinstance(text, bytes))
+    assert mailbox.logins == [SECRET.encode()] * 2
+    assert SECRET not in caplog.text
+
+
+def test_a_list_of_services_has_names_commas_and_no_secret_in_errors(tmp_path: Path) -> None:
+    urls = (
+        f"ntfy://host/{SECRET},mail=mailto://a:b@c.example?to=x@y.example,z@y.example\n tgram://1/2"
+    )
+    settings = Settings.load(home=tmp_path, notify_urls=urls)
+    assert [each.name for each in settings.receivers] == ["ntfy", "mail", "tgram"]
+    assert settings.receivers[1].url.get_secret_value().endswith("x@y.example,z@y.example")
+    assert SECRET not in repr(settings) + repr(settings.receivers)
+    with pytest.raises(ConfigError, match=r"LIQ_NOTIFY_URLS: address 1 is none") as caught:
+        Settings.load(home=tmp_path, notify_urls=SECRET)
+    assert SECRET not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"cannot use the address 'x'") as unknown:
+        Notifier(Address("x", SecretStr(f"nothing://{SECRET}")), DASHBOARD)
+    assert SECRET not in str(unknown.value)
+
+
+@pytest.mark.parametrize(
+    ("notify", "takes"), [(True, True), (False, False), (["phone"], True), (["mail"], False)]
+)
+def test_a_rule_chooses_its_services(notify: object, takes: bool) -> None:  # noqa: FBT001 - a table
+    entry = {
+        "description": "x", "query": "totals", "column": "prints", "is": ">", "threshold": 0,
+        "message": "x", "notify": notify,
+    }  # fmt: skip
+    rule = msgspec.json.decode(json.dumps(entry), type=Rule)
+    assert Notifier(Address("phone", SecretStr("ntfy://a/b")), DASHBOARD).takes(rule) is takes
