@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import secrets
 import warnings
 from collections.abc import Iterable, Mapping
@@ -59,6 +60,14 @@ SECRETS = (
     _LAB,
 )
 Port = Annotated[int, Field(ge=1, le=65535)]
+App = Literal["dashboard", "api", "streamlit", "lab"]
+_FOLDERS: Mapping[App, str] = {
+    "dashboard": "",
+    "api": "api/",
+    "streamlit": "streamlit/",
+    "lab": "jupyter/",
+}
+_SEGMENT = re.compile(r"(?!\.{1,2}$)(?:[\w.~@-]|%[0-9A-Fa-f]{2})+", re.ASCII)
 
 
 class Settings(BaseSettings):
@@ -137,6 +146,12 @@ class Settings(BaseSettings):
         pattern=r"^$|^[A-Za-z0-9._-]+(,[A-Za-z0-9._-]+)*$",
         description="more host names that browsers may use for the dashboard, JupyterLab, the API "
         "and Streamlit, with commas between; IP addresses and localhost always work",
+    )
+
+    base_url: str = Field(
+        "",
+        description="path of all apps behind a reverse proxy, such as /liq: the dashboard is there,"
+        " the API, Streamlit and JupyterLab are in api/, streamlit/ and jupyter/ below it",
     )
 
     streams: Mapping[str, StreamSettings] = Field(
@@ -244,6 +259,16 @@ class Settings(BaseSettings):
             raise ValueError(f"{str(path)!a} is no text that can be printed; give another")
         return path
 
+    @field_validator("base_url")
+    @classmethod
+    def _is_path(cls, given: str) -> str:
+        """Return the path without a slash at its end; ``/`` itself stays."""
+        path = given.strip("/")
+        is_path = not given or (given[0] == "/" and given[1:2] != "/")
+        if not is_path or not all(map(_SEGMENT.fullmatch, path.split("/") if path else [])):
+            raise ValueError("give the path only, such as /liq, without host, query or ..")
+        return f"/{path}" if given else ""
+
     @field_validator("webhook_url")
     @classmethod
     def _is_http(cls, url: SecretStr) -> SecretStr:
@@ -338,14 +363,30 @@ class Settings(BaseSettings):
         return f"http://{self.questdb_host}:{self.questdb_http_port}"
 
     @property
+    def is_behind_proxy(self) -> bool:
+        """Whether a proxy makes the apps public, so that none may be open without a token."""
+        return bool(self.base_url)
+
+    def find_path(self, app: App) -> str:
+        """Return the path that an app is served at; it begins and ends with a slash."""
+        if not self.is_behind_proxy:
+            return "/"
+        return f"{self.base_url.rstrip('/')}/{_FOLDERS[app]}"
+
+    def find_url(self, app: App) -> str:
+        """Return the address of an app on this machine, without a slash at its end."""
+        host, port = addresses.name_local(self.host), getattr(self, f"{app}_port")
+        return f"http://{host}:{port}{self.find_path(app)}".rstrip("/")
+
+    @property
     def api_url(self) -> str:
         """Base URL of the HTTP API."""
-        return f"http://{addresses.name_local(self.host)}:{self.api_port}"
+        return self.find_url("api")
 
     @property
     def streamlit_url(self) -> str:
         """Base URL of the Streamlit dashboard."""
-        return f"http://{addresses.name_local(self.host)}:{self.streamlit_port}"
+        return self.find_url("streamlit")
 
     @property
     def is_on_loopback(self) -> bool:

@@ -1,6 +1,8 @@
 """What runs, in a table, and what to do next."""
 
+import os
 import socket
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 
 from liq import stack as local
 from liq.config import Settings
+from liq.stack import apps, process
 from liq.stack.servers import define_servers
 from liq.stack.state import ServiceState, ServiceStatus, advise
 from support.helpers import find_free_ports
@@ -83,3 +86,20 @@ def test_the_overview_lists_services_that_run(stack: Settings) -> None:
     assert (frame["memory_mb"] > 10).all()
     assert frame["up"].str.fullmatch(r"\d+:\d\d:\d\d").all()
     assert frame.attrs["advice"].startswith("No producer runs")
+
+
+def test_the_state_has_the_base_url_that_the_running_dashboard_was_given(tmp_path: Path) -> None:
+    settings = Settings.load(home=tmp_path, **find_free_ports())
+    pid_file = apps.define_dashboard(settings).pid_file
+    waits = "import time; time.sleep(600)"
+    process.spawn(
+        [sys.executable, "-c", waits, "dashboard", "--base-url", "/liq"],
+        env=os.environ,
+        log=tmp_path / "log",
+        pid_file=pid_file,
+    )
+    try:
+        [dashboard] = [one for one in local.status(settings) if one.name == "dashboard"]
+        assert dashboard.address == f"http://127.0.0.1:{settings.dashboard_port}/liq"
+    finally:
+        process.end(pid_file, timeout=10)
