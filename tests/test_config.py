@@ -109,7 +109,7 @@ def test_apps_have_ports_of_their_own_or_share_a_base_url() -> None:
     assert at_root.api_url.endswith(":8000/api")
 
 
-@pytest.mark.parametrize("name", ["queries", "alerts", "kafka_ca", "sink_tasks"])
+@pytest.mark.parametrize("name", ["queries", "alerts", "kafka_ca", "questdb_ca", "sink_tasks"])
 def test_a_blank_setting_without_a_default_is_none(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

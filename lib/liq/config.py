@@ -133,6 +133,11 @@ class Settings(BaseSettings):
     questdb_http_port: Port = Field(9000, description="QuestDB HTTP: console, ILP, export")
     questdb_pg_port: Port = Field(8812, description="QuestDB PostgreSQL wire")
     questdb_health_port: Port = Field(9003, description="QuestDB health check")
+    questdb_ca: Path | None = Field(
+        None,
+        description="PEM file of QuestDB's certificate authority; if set, PostgreSQL wire and HTTP"
+        " are encrypted and verified",
+    )
     dashboard_port: Port = Field(8866, description="Voila dashboard")
     dashboard_kernels: int = Field(
         12, ge=1, le=1000, description="maximum number of dashboard kernels; further visitors queue"
@@ -230,7 +235,9 @@ class Settings(BaseSettings):
     def _are_declared(cls, given: Mapping[str, Any]) -> dict[str, Any]:
         return _complete({}, given)
 
-    @field_validator("queries", "alerts", "kafka_ca", "sink_tasks", "spark_log", mode="before")
+    @field_validator(
+        "queries", "alerts", "kafka_ca", "questdb_ca", "sink_tasks", "spark_log", mode="before"
+    )
     @classmethod
     def _is_none_if_blank(cls, given: object) -> object:
         return None if given == "" else given
@@ -360,7 +367,8 @@ class Settings(BaseSettings):
     @property
     def questdb_url(self) -> str:
         """Base URL of QuestDB's HTTP server."""
-        return f"http://{self.questdb_host}:{self.questdb_http_port}"
+        scheme = "https" if self.questdb_ca else "http"
+        return f"{scheme}://{self.questdb_host}:{self.questdb_http_port}"
 
     @property
     def is_behind_proxy(self) -> bool:

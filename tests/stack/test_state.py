@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +59,17 @@ def test_servers_elsewhere_are_reachable_or_not(tmp_path: Path) -> None:
     assert states == {"kafka": "reachable", "connect": "unreachable", "questdb": "unreachable"}
     assert "liq run" not in frame.attrs["advice"]
     assert f"connect: it does not answer at {settings.connect_url}" in frame.attrs["advice"]
+
+
+def test_a_questdb_with_tls_needs_no_port_for_health_checks(tmp_path: Path) -> None:
+    ports = find_free_ports()
+    with ExitStack() as listening:
+        for name in ("questdb_http_port", "questdb_pg_port"):
+            listening.enter_context(socket.create_server(("127.0.0.2", ports[name])))
+        there = Settings.load(home=tmp_path, **ports, questdb_host="127.0.0.2", questdb_ca="ca.pem")
+        [questdb] = [each for each in define_servers(there) if each.name == "questdb"]
+        assert questdb.healthy()
+        assert questdb.address == f"https://127.0.0.2:{ports['questdb_http_port']}"
 
 
 def test_hosts_of_this_machine_are_not_elsewhere(tmp_path: Path) -> None:
