@@ -155,6 +155,17 @@ async def test_a_single_liquidation_does_not_wait_for_company(broker: Settings) 
             await reached(lambda: publisher.stats().acknowledged == number)  # noqa: B023
 
 
+@pytest.mark.stack
+async def test_messages_beyond_those_in_flight_need_no_further_message(
+    broker: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liq.delivery.messaging.client._IN_FLIGHT", 10)
+    async with Publisher(broker) as publisher:
+        for number in range(25):
+            await publisher.publish(numbered(number, SYMBOLS[0]))
+        await reached(lambda: publisher.stats().acknowledged == 25)
+
+
 @pytest.fixture
 def outage(
     broker: Settings, caplog: pytest.LogCaptureFixture

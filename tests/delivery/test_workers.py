@@ -94,6 +94,7 @@ def test_processes_deliver_all_and_stop_as_one(broker: Settings, tmp_path: Path)
     ):
         eventually(lambda: ledger.exists() and len(ledger.read_text().splitlines()) == 600)
         eventually(lambda: len(consume(LIQUIDATIONS.topic(broker), broker)) >= 600)
+        eventually(lambda: set(read_stops(broker)) == set(FEEDS))  # each feed has reported once
         output = finish(producer, signal.SIGTERM)
     assert set(DELIVERED.findall(output)) == set(FEEDS)
     found = [decode(one.value) for one in consume(LIQUIDATIONS.topic(broker), broker)]
@@ -104,7 +105,7 @@ def test_processes_deliver_all_and_stop_as_one(broker: Settings, tmp_path: Path)
 
 @pytest.mark.stack
 @pytest.mark.parametrize("processes", [1, 2])
-def test_what_is_received_before_kafka_starts_arrives_once(
+def test_messages_received_before_kafka_starts_arrive_once(
     processes: int, stack: Settings, tmp_path: Path
 ) -> None:
     port = find_free_ports()["simulator_port"]

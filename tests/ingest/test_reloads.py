@@ -98,7 +98,7 @@ async def test_a_venue_that_is_away_is_asked_ever_more_slowly(
         assert "503" in str(contracts)
         rest.list_bybit("AUSDT")
         await reached(lambda: origin(contracts) is Origin.REST)
-        assert str(contracts).startswith("1 contracts from the REST of ")
+        assert str(contracts).startswith("1 contract from the REST of ")
     gaps = [later - earlier for earlier, later in pairwise(rest.times)]
     assert all(gap >= min(0.05 * 2 ** (n + 1), 0.4) for n, gap in enumerate(gaps))
 

@@ -58,7 +58,7 @@ def _progress(checks: Sequence["VenueCheck"], elapsed: float, seconds: float) ->
     connected = sum(one.connected for one in checks)
     frames, parsed = sum(one.frames for one in checks), sum(one.parsed for one in checks)
     return (
-        f"{elapsed:.0f} of {seconds:.0f} s  {connected} of {len(checks)} connected"
+        f"{elapsed:.0f} s, each venue for {seconds:.0f} s  {connected} of {len(checks)} connected"
         f"  {frames:,} frames  {parsed:,} parsed  {sum(one.rejected for one in checks):,} rejected"
     )
 
@@ -77,5 +77,11 @@ def _report(checks: Sequence["VenueCheck"], folder: Path) -> None:
         for note in [one.contracts, *one.notes]:
             if note:
                 console.print(f"{one.venue}: {note}", soft_wrap=True)
+    if not any(one.connected for one in checks):
+        console.print(
+            "\nNo exchange can be reached from here. Does this machine have internet access?"
+            " Behind a proxy, set HTTPS_PROXY.",
+            soft_wrap=True,
+        )
     if any(one.frames for one in checks):
         console.print(f"\nThe raw frames are in {folder}.", soft_wrap=True)

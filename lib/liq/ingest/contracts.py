@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from liq.common import waiting
 from liq.config import Settings
-from liq.ingest.instruments import ListedInstruments, Origin, load, reload
+from liq.ingest.instruments import ListedInstruments, Origin, describe_number, load, reload
 from liq.ingest.venues.base import Instruments, Venue, list_names
 
 _MISSING = 1_000  # unknown contracts that are remembered, the newest ones
@@ -71,7 +71,7 @@ class Contracts:
             return ""
         if isinstance(self.listed, ListedInstruments):
             return str(self.listed)
-        return f"{len(self.listed)} contracts from the caller"
+        return f"{describe_number(self.listed)} from the caller"
 
     async def load(self) -> None:
         """Load the contracts unless they are there. Raises `FeedError` if no source has them."""

@@ -7,7 +7,7 @@ the snapshot that ships beside the parsers is used: it has the main contracts on
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -61,8 +61,13 @@ class ListedInstruments(dict[str, Instrument]):
         """Return number, origin and age of the contracts; empty if their names say all."""
         if self.origin is Origin.NAMES:
             return ""
-        text = f"{len(self)} contracts from the {self.origin} of {self.as_of:%Y-%m-%d %H:%M} UTC"
+        text = f"{describe_number(self)} from the {self.origin} of {self.as_of:%Y-%m-%d %H:%M} UTC"
         return f"{text} ({self.fault})" if self.fault else text
+
+
+def describe_number(contracts: Sized) -> str:
+    """Return e.g. ``1 contract``, ``1,204 contracts``."""
+    return "1 contract" if len(contracts) == 1 else f"{len(contracts):,} contracts"
 
 
 @dataclass(frozen=True, slots=True)

@@ -317,8 +317,6 @@ class Publisher:
             self._connection = self._connect()
         if self._outbox.is_failing:
             self._outbox.flush()
-        self._outbox.refill()
-        self._connection.send(self._outbox.queue)
         settled = 0
         try:
             for message in self._connection.settled():
@@ -326,6 +324,9 @@ class Publisher:
                 self._count(message)
         finally:
             self._outbox.acknowledge(settled)
+        # last: while anything is left, something is in flight, whose answer wakes this thread
+        self._outbox.refill()
+        self._connection.send(self._outbox.queue)
 
     def _count(self, message: Message) -> None:
         if message.recovered:
