@@ -1,4 +1,4 @@
-"""Security rules of all web servers of liq: response headers, cookies, host names, logs.
+"""Security rules of all web servers of liq: response headers, cookies, host names, logs, a login.
 
 If a script gets into a page despite escaping, it must not run and must not find secrets. The
 content security policy refuses inline scripts, scripts cannot read cookies, and no address or log
@@ -218,7 +218,7 @@ class TokenLogin:
         self._app = app
         self._token = settings.token.get_secret_value()
         self._path = settings.find_path("streamlit")
-        self._health = f"{self._path}_stcore/health"  # for containers; it reveals nothing else
+        self._health = f"{unquote(self._path)}_stcore/health"  # for containers
         key = derive_cookie_secret(self._token)
         value = hmac.new(key, b"streamlit", hashlib.sha256).hexdigest()
         self._cookie = f"liq-streamlit-{settings.streamlit_port}={value}"

@@ -11,7 +11,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from pydantic import SecretStr
 from traitlets.config import Config
@@ -123,7 +123,7 @@ def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> 
     options = {
         "server.address": settings.host,
         "server.port": settings.streamlit_port,
-        "server.baseUrlPath": settings.find_path("streamlit").strip("/"),
+        "server.baseUrlPath": unquote(settings.find_path("streamlit")).strip("/"),
         "server.headless": str(not browser).lower(),
         "browser.gatherUsageStats": "false",
     }
