@@ -59,6 +59,7 @@ SECRETS = (
     "token",
     _LAB,
 )
+SPARK_SUBMIT = "spark-submit"
 Port = Annotated[int, Field(ge=1, le=65535)]
 App = Literal["dashboard", "api", "streamlit", "lab"]
 _FOLDERS: Mapping[App, str] = {
@@ -184,8 +185,9 @@ class Settings(BaseSettings):
 
     spark_master: str = Field(
         "local[*]",
-        pattern=r"^(local(\[.+\])?|spark://.+)$",
-        description="Spark's master: local[*], or spark://HOST:PORT of a cluster",
+        pattern=rf"^(local(\[.+\])?|spark://.+|{SPARK_SUBMIT})$",
+        description="Spark's master: local[*], spark://HOST:PORT of a cluster, or spark-submit if"
+        " that program starts the job and chooses the master",
     )
     spark_checkpoints: str = Field(
         "",
