@@ -117,5 +117,8 @@ if __name__ == "__main__":  # Streamlit runs this file as a script, for each vis
 else:  # and imports it once, to serve it
     app = st.App(
         __file__,
-        middleware=[Middleware(web.RequestFilter, settings=settings(), content_policy=POLICY)],
+        middleware=[
+            Middleware(web.RequestFilter, settings=settings(), content_policy=POLICY),
+            *([Middleware(web.TokenLogin, settings=settings())] * settings().is_behind_proxy),
+        ],
     )

@@ -71,7 +71,46 @@ def test_a_blank_folder_or_host_is_refused(
         Settings.load()
 
 
-@pytest.mark.parametrize("name", ["queries", "alerts", "kafka_ca", "sink_tasks"])
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", ""),
+        ("/", "/"),
+        ("/liq", "/liq"),
+        ("/liq/", "/liq"),
+        ("/user/jane%40liq.example/a_b~c", "/user/jane%40liq.example/a_b~c"),
+    ],
+)
+def test_a_base_url_is_a_path_without_a_slash_at_its_end(given: str, kept: str) -> None:
+    assert Settings.load(base_url=given).base_url == kept
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("liq", "//liq", "/a//b", "/liq/..", "/../liq", "/./liq", "/liq?a=b", "/liq#a", "/a b"),
+        *("https://liq.example/liq", "/liq;a", "/l\\iq", "/lïq", "/liq%2", "/(liq)", "/liq\n", " "),
+    ],
+)
+def test_a_base_url_that_is_no_path_is_refused(given: str) -> None:
+    with pytest.raises(ConfigError, match=r"LIQ_BASE_URL: give the path only, such as /liq"):
+        Settings.load(base_url=given)
+
+
+def test_apps_have_ports_of_their_own_or_share_a_base_url() -> None:
+    apart = Settings.load()
+    assert apart.find_path("lab") == "/"
+    assert apart.api_url == f"http://127.0.0.1:{apart.api_port}"
+    behind, at_root = Settings.load(base_url="/a/liq"), Settings.load(base_url="/")
+    assert behind.find_path("dashboard") == "/a/liq/"
+    assert behind.find_path("lab") == "/a/liq/jupyter/"
+    assert behind.api_url == f"http://127.0.0.1:{apart.api_port}/a/liq/api"
+    assert behind.streamlit_url.endswith(":8501/a/liq/streamlit")
+    assert at_root.find_path("dashboard") == "/"
+    assert at_root.api_url.endswith(":8000/api")
+
+
+@pytest.mark.parametrize("name", ["queries", "alerts", "kafka_ca", "questdb_ca", "sink_tasks"])
 def test_a_blank_setting_without_a_default_is_none(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

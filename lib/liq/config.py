@@ -62,7 +62,16 @@ SECRETS = (
 # a URL may hold a comma, but the next URL begins after one
 _BETWEEN_URLS = re.compile(r"[,\s]+(?=(?:\w+=)?\w+://)")
 _RECEIVER = re.compile(r"(?:(?P<name>\w+)=)?(?P<url>(?P<scheme>\w+)://\S+)")
+SPARK_SUBMIT = "spark-submit"
 Port = Annotated[int, Field(ge=1, le=65535)]
+App = Literal["dashboard", "api", "streamlit", "lab"]
+_FOLDERS: Mapping[App, str] = {
+    "dashboard": "",
+    "api": "api/",
+    "streamlit": "streamlit/",
+    "lab": "jupyter/",
+}
+_SEGMENT = re.compile(r"(?!\.{1,2}$)(?:[\w.~@-]|%[0-9A-Fa-f]{2})+", re.ASCII)
 
 
 class Receiver(NamedTuple):
@@ -146,6 +155,11 @@ class Settings(BaseSettings):
     questdb_http_port: Port = Field(9000, description="QuestDB HTTP: console, ILP, export")
     questdb_pg_port: Port = Field(8812, description="QuestDB PostgreSQL wire")
     questdb_health_port: Port = Field(9003, description="QuestDB health check")
+    questdb_ca: Path | None = Field(
+        None,
+        description="PEM file of QuestDB's certificate authority; if set, PostgreSQL wire and HTTP"
+        " are encrypted and verified",
+    )
     dashboard_port: Port = Field(8866, description="Voila dashboard")
     dashboard_kernels: int = Field(
         12, ge=1, le=1000, description="maximum number of dashboard kernels; further visitors queue"
@@ -160,6 +174,12 @@ class Settings(BaseSettings):
         pattern=r"^$|^[A-Za-z0-9._-]+(,[A-Za-z0-9._-]+)*$",
         description="more host names that browsers may use for the dashboard, JupyterLab, the API "
         "and Streamlit, with commas between; IP addresses and localhost always work",
+    )
+
+    base_url: str = Field(
+        "",
+        description="path of all apps behind a reverse proxy, such as /liq: the dashboard is there,"
+        " the API, Streamlit and JupyterLab are in api/, streamlit/ and jupyter/ below it",
     )
 
     streams: Mapping[str, StreamSettings] = Field(
@@ -187,8 +207,9 @@ class Settings(BaseSettings):
 
     spark_master: str = Field(
         "local[*]",
-        pattern=r"^(local(\[.+\])?|spark://.+)$",
-        description="Spark's master: local[*], or spark://HOST:PORT of a cluster",
+        pattern=rf"^(local(\[.+\])?|spark://.+|{SPARK_SUBMIT})$",
+        description="Spark's master: local[*], spark://HOST:PORT of a cluster, or spark-submit if"
+        " that program starts the job and chooses the master",
     )
     spark_checkpoints: str = Field(
         "",
@@ -240,7 +261,9 @@ class Settings(BaseSettings):
     def _are_declared(cls, given: Mapping[str, Any]) -> dict[str, Any]:
         return _complete({}, given)
 
-    @field_validator("queries", "alerts", "kafka_ca", "sink_tasks", "spark_log", mode="before")
+    @field_validator(
+        "queries", "alerts", "kafka_ca", "questdb_ca", "sink_tasks", "spark_log", mode="before"
+    )
     @classmethod
     def _is_none_if_blank(cls, given: object) -> object:
         return None if given == "" else given
@@ -268,6 +291,16 @@ class Settings(BaseSettings):
         if not str(path).isprintable():
             raise ValueError(f"{str(path)!a} is no text that can be printed; give another")
         return path
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_path(cls, given: str) -> str:
+        """Return the path without a slash at its end; ``/`` itself stays."""
+        path = given.strip("/")
+        is_path = not given or (given[0] == "/" and given[1:2] != "/")
+        if not is_path or not all(map(_SEGMENT.fullmatch, path.split("/") if path else [])):
+            raise ValueError("give the path only, such as /liq, without host, query or ..")
+        return f"/{path}" if given else ""
 
     @field_validator("webhook_url")
     @classmethod
@@ -366,17 +399,34 @@ class Settings(BaseSettings):
     @property
     def questdb_url(self) -> str:
         """Base URL of QuestDB's HTTP server."""
-        return f"http://{self.questdb_host}:{self.questdb_http_port}"
+        scheme = "https" if self.questdb_ca else "http"
+        return f"{scheme}://{self.questdb_host}:{self.questdb_http_port}"
+
+    @property
+    def is_behind_proxy(self) -> bool:
+        """Whether a proxy makes the apps public, so that none may be open without a token."""
+        return bool(self.base_url)
+
+    def find_path(self, app: App) -> str:
+        """Return the path that an app is served at; it begins and ends with a slash."""
+        if not self.is_behind_proxy:
+            return "/"
+        return f"{self.base_url.rstrip('/')}/{_FOLDERS[app]}"
+
+    def find_url(self, app: App) -> str:
+        """Return the address of an app on this machine, without a slash at its end."""
+        host, port = addresses.name_local(self.host), getattr(self, f"{app}_port")
+        return f"http://{host}:{port}{self.find_path(app)}".rstrip("/")
 
     @property
     def api_url(self) -> str:
         """Base URL of the HTTP API."""
-        return f"http://{addresses.name_local(self.host)}:{self.api_port}"
+        return self.find_url("api")
 
     @property
     def dashboard_url(self) -> str:
         """Base URL of the dashboard."""
-        return f"http://{addresses.name_local(self.host)}:{self.dashboard_port}"
+        return self.find_url("dashboard")
 
     @property
     def receivers(self) -> tuple[Receiver, ...]:
@@ -391,7 +441,7 @@ class Settings(BaseSettings):
     @property
     def streamlit_url(self) -> str:
         """Base URL of the Streamlit dashboard."""
-        return f"http://{addresses.name_local(self.host)}:{self.streamlit_port}"
+        return self.find_url("streamlit")
 
     @property
     def is_on_loopback(self) -> bool:

@@ -231,6 +231,43 @@ def test_the_same_job_runs_on_a_cluster(pipeline: Settings, tmp_path: Path) -> N
 
 
 @pytest.mark.stack
+@pytest.mark.timeout(600)  # four times Java
+def test_spark_submit_runs_the_same_job_on_a_cluster(pipeline: Settings, tmp_path: Path) -> None:
+    """By the command of docs/scale.md: what spark-submit says is not overruled."""
+    dice = random.Random(5)  # noqa: S311 - no secret
+    prints = [each for n in range(5) for each in burst(dice, BEGIN + n * 60 * SECOND)]
+    prints.append(liquidation(BEGIN + CALM, 1.0, base=LAST))
+    publish(prints, pipeline)
+    await_rows(pipeline, LIQUIDATIONS, len(prints))
+    programs = Path(sys.executable).parent
+    there = os.environ | pipeline.model_copy(update={"spark_master": "spark-submit"}).environ()
+    jars = subprocess.check_output([programs / "liq", "spark", "jars"], env=there, text=True)
+    with spark_cluster(tmp_path) as cluster, (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [
+                *(programs / "spark-submit", "--master", cluster.address),
+                *("--jars", jars.strip(), "--conf", "spark.driver.host=127.0.0.1"),
+                *("--conf", "spark.executor.memory=600m"),
+                *(Path(liq.__file__).with_name("__main__.py"), *JOB[2:]),
+            ],
+            env=there | {"PYSPARK_PYTHON": sys.executable},
+            stdout=log,
+            stderr=log,
+            text=True,
+        )
+        try:
+            asked = in_time(liq.hit("by_symbol_bucket", window="1d", settings=pipeline))
+            await_rows(pipeline, SUMS, len(asked))
+            [application] = cluster.state()["activeapps"]
+            assert application["memoryperslave"] == 600
+        finally:
+            kill(process)
+    found = stored(pipeline, SUMS)
+    assert len(found) == len(asked) > 0
+    assert found["long_usd"].sum() == pytest.approx(asked["long_usd"].sum())
+
+
+@pytest.mark.stack
 @pytest.mark.timeout(900)  # Java in the notebook's kernel
 def test_the_notebook_runs_a_job(pipeline: Settings) -> None:
     prints = burst(random.Random(1), BEGIN)  # noqa: S311 - no secret

@@ -119,9 +119,16 @@ def _answers(url: str) -> bool:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium() -> AsyncIterator[Browser]:
+    async with launched() as browser:
+        yield browser
+
+
+@asynccontextmanager
+async def launched(*flags: str) -> AsyncIterator[Browser]:
+    """Run Chromium with more ``flags``."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", headless=True, args=FLAGS
+            executable_path="/usr/bin/chromium", headless=True, args=[*FLAGS, *flags]
         )
         yield browser
         await browser.close()

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from liq import config
 from liq.cli import app
+from liq.errors import ConfigError
 
 
 @pytest.fixture
@@ -18,6 +19,34 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[config
     config.settings.cache_clear()
     yield config.settings()
     config.settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        ("dashboard", "/liq/"),
+        ("lab", "/liq/jupyter/lab"),
+        ("api", "/liq/api/docs"),
+        ("streamlit", "/liq/streamlit/"),
+    ],
+)
+def test_a_base_url_is_served_and_printed(
+    settings: config.Settings, monkeypatch: pytest.MonkeyPatch, command: str, path: str
+) -> None:
+    served: list[config.Settings] = []
+    module = "liq.web.api" if command == "api" else "liq.web.serve"
+    name = "run" if command == "api" else f"run_{command}"
+    monkeypatch.setattr(f"{module}.{name}", lambda given, **_: served.append(given))
+    said = CliRunner().invoke(app, [command, "--base-url", "/liq/"], catch_exceptions=False).output
+    assert f"http://127.0.0.1:{getattr(settings, f'{command}_port')}{path} (log in" in said
+    assert [each.base_url for each in served] == ["/liq"]
+
+
+def test_a_base_url_with_a_host_is_refused(settings: config.Settings) -> None:
+    command = ["dashboard", "--base-url", "https://liq.example/liq"]
+    error = CliRunner().invoke(app, command).exception
+    assert isinstance(error, ConfigError)
+    assert "LIQ_BASE_URL: give the path only" in str(error)
 
 
 @pytest.mark.parametrize(

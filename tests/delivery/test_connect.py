@@ -106,6 +106,13 @@ def test_ensure_registers_a_sink_that_runs_and_remove_takes_it_away(own: Setting
 
 
 @pytest.mark.stack
+def test_sinks_write_by_https_if_questdb_has_tls(own: Settings, tmp_path: Path) -> None:
+    there = own.model_copy(update={"questdb_ca": tmp_path / "ca.pem"})
+    client = connect.build_configuration(there)["client.conf.string"]
+    assert client.startswith(f"https::addr={address(own)};")
+
+
+@pytest.mark.stack
 def test_the_password_is_neither_stored_nor_shown(own: Settings) -> None:
     connect.ensure(own)
     password = own.questdb_admin_password.get_secret_value()

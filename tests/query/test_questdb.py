@@ -23,6 +23,7 @@ from liq.stack.servers import QUESTDB
 from support.helpers import PATIENCE_S, eventually, find_free_ports, own_streams, stopped
 from support.proxy import Proxy, Statements
 from support.rows import ask, health, insert, insert_alerts, liquidation, own_table, report
+from support.tls import certify, terminated
 
 pytestmark = pytest.mark.stack
 SLOW = "SELECT count_distinct(x % 1000003) FROM long_sequence(2000000000)"
@@ -362,3 +363,40 @@ def test_results_are_plain_frames(own: Settings) -> None:
     pd.testing.assert_frame_equal(
         frame, pd.DataFrame({"side": pd.Series(["long"], dtype="str"), "notional": [1000.5]})
     )
+
+
+@pytest.fixture(scope="module")
+def encrypted(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """QuestDB behind TLS, which the open one lacks: as QuestDB's cloud and Enterprise are."""
+    folder = tmp_path_factory.mktemp("tls")
+    ca = certify(folder, "IP:127.0.0.1")
+    with (
+        terminated(own.questdb_pg_port, folder, postgres=True) as pg,
+        terminated(own.questdb_http_port, folder) as http,
+    ):
+        ports = {"questdb_pg_port": pg, "questdb_http_port": http}
+        yield own.model_copy(update={"questdb_ca": ca, **ports})
+        questdb.close()
+
+
+def test_questdb_is_read_written_and_watched_by_tls(encrypted: Settings) -> None:
+    questdb.check_logins(encrypted)
+    assert len(ask("SELECT * FROM {table}", encrypted)) == 1
+    questdb.ensure_table(encrypted)
+    assert questdb.list_skipped(encrypted) == []
+    assert questdb.cancel_overdue(encrypted) == []
+
+
+@pytest.mark.parametrize("call", [questdb.check_logins, questdb.cancel_overdue])
+def test_a_certificate_of_another_authority_is_refused(
+    encrypted: Settings, tmp_path: Path, call: Callable[[Settings], object]
+) -> None:
+    other = encrypted.model_copy(update={"questdb_ca": certify(tmp_path, "IP:127.0.0.1")})
+    with pytest.raises(QuestDBError, match="certificate"):
+        call(other)
+
+
+def test_a_server_without_tls_gets_no_password(own: Settings, tmp_path: Path) -> None:
+    plain = own.model_copy(update={"questdb_ca": certify(tmp_path, "IP:127.0.0.1")})
+    with pytest.raises(QuestDBError, match="LIQ_QUESTDB_CA"):
+        questdb.check_logins(plain)

@@ -28,6 +28,12 @@ SECRETS = (
     "token",
     "lab_token",
 )
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 PATHS = (
     "/",
     "/login",
@@ -55,6 +61,8 @@ PATHS = (
     f"/api/kernels/{KERNEL}",
     f"/api/kernels/{KERNEL}/channels",
     "/api/kernels/x/channels",
+    f"/kernels/{KERNEL}/channels",
+    "/kernels/x/channels",
     f"/voila/api/shutdown/{KERNEL}",
     "/voila/api/shutdown/..%2f..",
     "/voila/files/dashboard.ipynb",
@@ -336,6 +344,48 @@ def test_the_token_is_printed_on_a_terminal_only(settings: Settings, logs: Path)
         os.close(there)
 
 
+def test_streamlit_asks_for_the_token_behind_a_proxy(settings: Settings) -> None:
+    own = {"base_url": "/liq", "streamlit_port": find_free_ports()["streamlit_port"]}
+    behind, secret = settings.model_copy(update=own), settings.token.get_secret_value()
+    with (
+        running(behind, "-m", "liq", "streamlit", "--no-browser"),
+        httpx.Client(base_url=f"{behind.streamlit_url}/", timeout=PATIENCE_S) as client,
+    ):
+        eventually(lambda: health.is_listening("127.0.0.1", behind.streamlit_port))
+        assert client.get("_stcore/health").text == "ok"
+        for path in ("", "_stcore/host-config", "static/x.js", "?token=wrong", "/liq", "%2e%2e/"):
+            answer = client.get(path)
+            assert answer.status_code == 401
+            check(answer, "streamlit")
+        for given in ({"token": ""}, {"token": secret[:-1]}, {"x": secret}, {"token": "ö" * 9999}):
+            answer = client.post("", data=given)
+            assert answer.status_code == 401
+            assert secret not in answer.text
+        assert client.get("_stcore/stream", headers=UPGRADE).status_code == 403
+
+        for answer in (client.get("", params={"token": secret}), post(behind, secret)):
+            assert answer.status_code == 303
+            assert answer.headers["location"] == "/liq/streamlit/"
+            assert not answer.content
+            cookie = answer.headers["set-cookie"]
+            assert "HttpOnly" in cookie
+            assert "SameSite=Lax" in cookie
+            assert "Path=/liq/streamlit/" in cookie
+            assert secret not in cookie
+        assert client.get("").status_code == 200  # by the cookie
+        assert client.get("_stcore/host-config").status_code == 200
+        forged = {f"liq-streamlit-{behind.streamlit_port}": secret}
+        assert httpx.get(f"{behind.streamlit_url}/", cookies=forged).status_code == 401
+
+
+def post(settings: Settings, secret: str) -> httpx.Response:
+    """Send the form of Streamlit's login, as behind a proxy with TLS."""
+    url, tls = f"{settings.streamlit_url}/", {"X-Forwarded-Proto": "https"}
+    answer = httpx.post(url, data={"token": secret}, headers=tls, timeout=PATIENCE_S)
+    assert "; Secure" in answer.headers["set-cookie"]
+    return answer
+
+
 def test_streamlit_has_the_headers_and_answers_to_its_names_only(settings: Settings) -> None:
     with running(settings, "-m", "liq", "streamlit", "--no-browser"):
         eventually(lambda: health.is_listening("127.0.0.1", settings.streamlit_port))
@@ -347,12 +397,6 @@ def test_streamlit_has_the_headers_and_answers_to_its_names_only(settings: Setti
             )
             assert evil.status_code == 403
             check(evil, "streamlit")
-        socket = {
-            "Connection": "Upgrade",
-            "Upgrade": "websocket",
-            "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-            "Host": EVIL,
-        }
+        socket = UPGRADE | {"Host": EVIL}
         answer = httpx.get(f"{settings.streamlit_url}/_stcore/stream", headers=socket)
         assert answer.status_code == 403

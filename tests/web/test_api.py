@@ -454,6 +454,21 @@ def test_away_from_loopback_the_token_is_always_asked_for(offline: Settings) -> 
     fault(api.create_app(wide).test_client().get("/"), 401)
 
 
+def test_behind_a_proxy_the_token_is_asked_for_and_addresses_are_below_the_base_url(
+    offline: Settings,
+) -> None:
+    behind = offline.model_copy(update={"base_url": "/liq"})
+    client = api.create_app(behind).test_client()
+    url = "http://127.0.0.1:8000/liq/api"  # as waitress passes it on
+    fault(client.get("/", base_url=url), 401)
+    bearer = {"Authorization": f"Bearer {behind.token.get_secret_value()}"}
+    index = client.get("/", base_url=url, headers=bearer).get_json()
+    assert (index["docs"], index["openapi"]) == ("/liq/api/docs", "/liq/api/openapi.json")
+    description = client.get("/openapi.json", base_url=url, headers=bearer).get_json()
+    assert description["servers"] == [{"url": "/liq/api"}]
+    assert api.build_url(behind).startswith(f"{behind.api_url}/docs?token=")
+
+
 def test_without_a_token_other_names_of_this_host_are_refused(offline: Settings) -> None:
     client = api.create_app(offline).test_client()
     fault(client.get("/", base_url="http://rebound.example:8000"), 403)

@@ -20,15 +20,19 @@ from support.helpers import find_free_ports
 from support.rows import insert, liquidation, own_table
 
 
-@pytest.fixture(scope="module")
-def served(stack: Settings) -> Iterator[Settings]:
-    """Settings of an API that asks for the token."""
+@pytest.fixture(scope="module", params=["", "/liq"])
+def served(stack: Settings, request: pytest.FixtureRequest) -> Iterator[Settings]:
+    """Settings of an API that asks for the token, of its own or behind a proxy."""
+    own = {"api_token_required": True, "base_url": request.param}
     settings = own_table(stack).model_copy(
-        update={"api_port": find_free_ports()["api_port"], "api_token_required": True}
+        update={"api_port": find_free_ports()["api_port"], **own}
     )
     insert(settings, [liquidation("2026-01-01T00:10:05.000001", 1000)])
     server = waitress.create_server(
-        api.create_app(settings), host=settings.host, port=settings.api_port
+        api.create_app(settings),
+        host=settings.host,
+        port=settings.api_port,
+        url_prefix=settings.find_path("api").rstrip("/"),
     )
     thread = threading.Thread(target=server.run)
     thread.start()

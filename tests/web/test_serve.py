@@ -58,8 +58,7 @@ def test_without_the_token_a_page_leads_to_the_login(client: httpx.Client, path:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", f"/api/kernels/{KERNEL}/channels"),
-        ("DELETE", f"/api/kernels/{KERNEL}"),
+        ("GET", f"/kernels/{KERNEL}/channels"),
         ("POST", f"/voila/api/shutdown/{KERNEL}"),
     ],
 )
@@ -205,6 +204,34 @@ def test_addresses_carry_the_token_escaped(settings: Settings) -> None:
     odd = settings.model_copy(update={"token": SecretStr("a&b c"), "lab_token": SecretStr("d&e f")})
     assert serve.build_dashboard_url(odd).endswith(f":{odd.dashboard_port}/?token=a%26b+c")
     assert serve.build_lab_url(odd).endswith(f":{odd.lab_port}/lab?token=d%26e+f")
+
+
+def test_addresses_behind_a_proxy_are_below_the_base_url(settings: Settings) -> None:
+    behind = settings.model_copy(update={"base_url": "/liq"}).with_lab_token()
+    base = f"http://{settings.host}"
+    for url, port, path in (
+        (serve.build_dashboard_url(behind), behind.dashboard_port, "/liq/"),
+        (serve.build_lab_url(behind), behind.lab_port, "/liq/jupyter/lab"),
+        (serve.build_streamlit_url(behind), behind.streamlit_port, "/liq/streamlit/"),
+    ):
+        assert url.startswith(f"{base}:{port}{path}?token=")
+    assert serve.build_streamlit_url(settings) == f"{base}:{settings.streamlit_port}"
+    dashboard, api = (app for app in define_apps(behind) if app.name in ("dashboard", "api"))
+    assert dashboard.address == f"{base}:{behind.dashboard_port}/liq"
+    assert api.address == behind.api_url
+    assert dashboard.argv[-2:] == api.argv[-2:] == ["--base-url", "/liq"]
+
+
+def test_the_launcher_of_jupyterlab_gets_a_token_without_places_to_fill(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    odd = settings.model_copy(update={"token": SecretStr("a{b}c")})
+    monkeypatch.setattr(serve, "current_settings", lambda: odd)
+    found = serve.define_launcher()
+    header = found["request_headers_override"]["Authorization"]
+    assert header.format(port=1, base_url="/") == "token a{b}c"
+    assert Path(found["launcher_entry"]["icon_path"]).read_text().startswith("<svg")
+    assert "a{b}c" not in " ".join(found["command"])
 
 
 def test_addresses_of_a_container_are_those_of_its_published_ports(tmp_path: Path) -> None:

@@ -89,6 +89,8 @@ def run(
         progress,
     )
     urls = {extra: service.address for extra, service in zip(wanted, optional, strict=True)}
+    if Extra.STREAMLIT in urls:
+        urls[Extra.STREAMLIT] = serve.build_streamlit_url(settings)
     return Session(source, serve.build_dashboard_url(settings), urls)
 
 

@@ -13,6 +13,10 @@ from liq.web import serve
 
 Browser = Annotated[bool, typer.Option(help="open the page in a browser")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="port to listen on")]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(help="path of all apps behind a reverse proxy, as /liq; LIQ_BASE_URL by default"),
+]
 app = typer.Typer()
 
 
@@ -20,6 +24,7 @@ app = typer.Typer()
 def dashboard(
     *,
     port: Port = None,
+    base_url: BaseUrl = None,
     browser: Browser = True,
     show_tracebacks: Annotated[
         bool, typer.Option(help="show the notebook's errors in the page")
@@ -27,7 +32,7 @@ def dashboard(
     pool: Annotated[int, typer.Option(min=0, help="kernels to preheat for new visitors")] = 2,
 ) -> None:
     """Serve the live dashboard and print its address."""
-    settings = _settings("dashboard_port", port)
+    settings = choose_settings(dashboard_port=port, base_url=base_url)
     print_address("Dashboard", serve.build_dashboard_url(settings), "LIQ_TOKEN")
     serve.run_dashboard(settings, browser=browser, tracebacks=show_tracebacks, pool=pool)
 
@@ -36,23 +41,24 @@ def dashboard(
 def lab(
     *,
     port: Port = None,
+    base_url: BaseUrl = None,
     browser: Browser = True,
     folder: Annotated[
         Path | None, typer.Option(help="folder of notebooks", exists=True, file_okay=False)
     ] = None,
 ) -> None:
     """Open JupyterLab with the notebooks; their environment has the settings of the stack."""
-    settings = _settings("lab_port", port)
+    settings = choose_settings(lab_port=port, base_url=base_url)
     print_address("JupyterLab", serve.build_lab_url(settings), "LIQ_LAB_TOKEN")
     serve.run_lab(settings, browser=browser, folder=folder)
 
 
 @app.command()
-def api(*, port: Port = None) -> None:
+def api(*, port: Port = None, base_url: BaseUrl = None) -> None:
     """Serve every query of the catalogue over HTTP and print the address of the API's docs."""
     from liq.web.api import build_url, run  # noqa: PLC0415 - Flask and pandas would slow all commands
 
-    settings = _settings("api_port", port)
+    settings = choose_settings(api_port=port, base_url=base_url)
     print_address("API", build_url(settings), "LIQ_TOKEN")
     run(settings)
 
@@ -72,7 +78,7 @@ def mcp(
     """
     from liq.web import assistants  # noqa: PLC0415 - MCP's SDK is an extra, and slow to import
 
-    settings = _settings("mcp_port", port)
+    settings = choose_settings(mcp_port=port)
     if http:
         print_address("MCP", f"{settings.mcp_url} (log in with Authorization: Bearer LIQ_TOKEN)")
         assistants.run_http(settings)
@@ -85,16 +91,21 @@ def mcp(
 
 
 @app.command()
-def streamlit(*, port: Port = None, browser: Browser = True) -> None:
+def streamlit(*, port: Port = None, base_url: BaseUrl = None, browser: Browser = True) -> None:
     """Serve the Streamlit dashboard over the HTTP API (`liq api`) and print its address."""
-    settings = _settings("streamlit_port", port)
-    print_address("Streamlit", settings.streamlit_url)
+    settings = choose_settings(streamlit_port=port, base_url=base_url)
+    print_address("Streamlit", serve.build_streamlit_url(settings), "LIQ_TOKEN")
     serve.run_streamlit(settings, browser=browser)
 
 
-def _settings(name: str, port: int | None) -> Settings:
-    settings = current_settings()
-    return settings.model_copy(update={name: port}) if port else settings
+def choose_settings(**chosen: object) -> Settings:
+    """Return the current settings, or others with the ``chosen`` values that are not None.
+
+    Raises:
+        ConfigError: A value is not valid.
+    """
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return Settings.load(**given) if given else current_settings()
 
 
 def print_address(what: str, url: str, token: str = "") -> None:

@@ -12,6 +12,7 @@ from liq.cli.output import echo, show_in_place
 from liq.common import heartbeat
 from liq.config import settings as current_settings
 from liq.stack import apps
+from liq.stack.service import ignore_event
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -83,6 +84,16 @@ def health(
     if age > within:
         echo("no batch has ended" if math.isinf(age) else f"no batch has ended for {age:.0f} s")
         raise typer.Exit(_UNHEALTHY)
+
+
+@spark.command()
+def jars() -> None:
+    """Print the jars that read Kafka, as spark-submit's option --jars takes them."""
+    from liq.stack import jars as shipped  # noqa: PLC0415 - Maven, which other commands need not
+
+    settings = current_settings()
+    shipped.ensure(settings, ignore_event)
+    echo(",".join(map(str, sorted((shipped.find_folder(settings) / "spark").glob("*.jar")))))
 
 
 @spark.command()

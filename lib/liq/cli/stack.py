@@ -23,6 +23,7 @@ from liq import stack
 from liq.cli.output import DownloadBar, console, echo, join_texts, stderr, styled
 from liq.cli.run import Extra, RunSource
 from liq.cli.run import run as run_all
+from liq.cli.serve import BaseUrl, choose_settings
 from liq.common.files import write_whole
 from liq.config import settings as current_settings
 from liq.errors import LiqError, QuestDBError
@@ -65,6 +66,7 @@ def run(
     *,
     prices: Annotated[bool, typer.Option(help="also publish mark prices")] = True,
     open_: Annotated[bool, typer.Option("--open", help="open the dashboard in a browser")] = False,
+    base_url: BaseUrl = None,
 ) -> None:
     """Start everything: the servers, a feed, the live dashboard, alerts. Print the dashboard's URL.
 
@@ -72,6 +74,7 @@ def run(
     """
     with _progress() as report:
         session = run_all(
+            choose_settings(base_url=base_url),
             source=feed,
             venues=venue or (),
             rate=rate,

@@ -1,4 +1,4 @@
-"""Security rules of all web servers of liq: response headers, cookies, host names, logs.
+"""Security rules of all web servers of liq: response headers, cookies, host names, logs, a login.
 
 If a script gets into a page despite escaping, it must not run and must not find secrets. The
 content security policy refuses inline scripts, scripts cannot read cookies, and no address or log
@@ -12,8 +12,9 @@ import logging
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote
+from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from liq.common.addresses import is_ip
 from liq.config import Settings
@@ -31,6 +32,22 @@ _INLINE_SCRIPT = re.compile(
 _HOST = re.compile(r"(?:\[(?P<ipv6>[^\]]*)\]|(?P<name>[^\[\]:]+))(?::\d*)?")
 _LOCAL_NAME = "localhost"
 _CONTROL_CODES = frozenset(map(chr, [*range(32), 127]))
+_LONGEST_FORM = 4096  # bytes
+_LOGIN_PAGE = b"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>liq: log in</title>
+<link rel="icon" href="data:,">
+<h1>Log in</h1>
+<form method="post">
+  <label for="token">Token</label>
+  <input type="password" name="token" id="token" autocomplete="current-password" autofocus>
+  <button>Log in</button>
+</form>
+<p><code>liq env</code> prints the token as <code>LIQ_TOKEN</code>.</p>
+</html>
+"""
 
 
 def build_policy(**sources: str) -> str:
@@ -194,6 +211,66 @@ class RequestFilter:
             else (name, value)
             for name, value in kept
         ]
+
+
+class TokenLogin:
+    """An ASGI application in front of Streamlit, which has no login: it asks for the token.
+
+    A cookie remembers a visitor until the browser ends or the token changes. An address with the
+    token logs in too, and is redirected to the address without it.
+    """
+
+    def __init__(self, app: Any, settings: Settings) -> None:
+        self._app = app
+        self._token = settings.token.get_secret_value()
+        self._path = settings.find_path("streamlit")
+        self._health = f"{unquote(self._path)}_stcore/health"  # for containers
+        key = derive_cookie_secret(self._token)
+        value = hmac.new(key, b"streamlit", hashlib.sha256).hexdigest()
+        self._cookie = f"liq-streamlit-{settings.streamlit_port}={value}"
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+        """Pass a visitor's request on, or ask for the token."""
+        if scope["type"] not in ("http", "websocket") or self._may_pass(scope):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            given = scope["query_string"]
+            if scope["method"] == "POST":
+                given = await _read_form(receive)
+            is_right = _is_equal(
+                dict(parse_qsl(given.decode("latin-1"))).get("token", ""), self._token
+            )
+            await self._answer(send, is_right=is_right)
+
+    def _may_pass(self, scope: Mapping[str, Any]) -> bool:
+        given = b"; ".join(value for name, value in scope["headers"] if name.lower() == b"cookie")
+        cookies = given.decode("latin-1").split("; ")
+        return scope["path"] == self._health or any(_is_equal(one, self._cookie) for one in cookies)
+
+    async def _answer(self, send: Any, *, is_right: bool) -> None:
+        headers = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
+        if is_right:
+            cookie = f"{self._cookie}; Path={self._path}"
+            headers += [(b"location", self._path.encode()), (b"set-cookie", cookie.encode())]
+        status = HTTPStatus.SEE_OTHER if is_right else HTTPStatus.UNAUTHORIZED
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if is_right else _LOGIN_PAGE})
+
+
+async def _read_form(receive: Any) -> bytes:
+    """Return the body of a form, as much of it as a token can need."""
+    body, more = b"", True
+    while more and len(body) < _LONGEST_FORM:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body[:_LONGEST_FORM]
+
+
+def _is_equal(given: str, expected: str) -> bool:
+    return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())
 
 
 def _names(settings: Settings) -> set[str]:

@@ -141,6 +141,8 @@ def build_configuration(
     described, columns = _described(), stream.columns()
     address = f"{settings.questdb_host}:{settings.questdb_http_port}"
     client = re.sub(r"\baddr=[^;]*", f"addr={address}", described["client.conf.string"])
+    if settings.questdb_ca:  # of which the worker's Java knows
+        client = re.sub(r"^http::", "https::", client)
     tasks = settings.sink_tasks or described["tasks.max"]
     return described | {
         **_sink(settings),

@@ -12,11 +12,13 @@ import atexit
 import contextlib
 import math
 import select
+import ssl
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import httpx
@@ -367,12 +369,15 @@ def cancel_overdue(settings: Settings | None = None) -> list[str]:
 
 def _query_over_http(sql: str, settings: Settings) -> list[list[Any]]:
     user, password = settings.questdb_admin_user, settings.questdb_admin_password
+    login = (user, password.get_secret_value())
     try:
-        with http.Client(
-            _STATE_S, trust_env=False, verify=False, auth=(user, password.get_secret_value())
-        ) as client:
+        # without TLS nothing is verified, and to read the authorities takes time
+        verify = (
+            ssl.create_default_context(cafile=settings.questdb_ca) if settings.questdb_ca else False
+        )
+        with http.Client(_STATE_S, trust_env=False, verify=verify, auth=login) as client:
             answer = client.get(f"{settings.questdb_url}/exec", params={"query": sql})
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, OSError) as error:
         raise QuestDBAwayError(
             f"QuestDB at {settings.questdb_url}: {error or type(error).__name__};"
             " `liq status` shows whether it runs"
@@ -398,6 +403,7 @@ class _Login:
     password: str = field(repr=False)
     timeout_ms: int
     setting: str  # of the password
+    ca: Path | None = None
 
     @property
     def where(self) -> str:
@@ -427,6 +433,7 @@ class _Login:
             password.get_secret_value(),
             timeout_ms=round(timeout * 1000),
             setting=f"LIQ_QUESTDB_{role.upper()}_PASSWORD",
+            ca=settings.questdb_ca,
         )
 
 
@@ -596,6 +603,8 @@ def _open(login: _Login, deadline: _Deadline, login_s: float = _LOGIN_S) -> _Con
             connect_timeout=patience,
             prepare_threshold=None,  # QuestDB caches plans by text; a name would pin a stale one
             options=f"-c statement_timeout={login.timeout_ms}",
+            sslmode="verify-full" if login.ca else None,
+            sslrootcert=str(login.ca) if login.ca else None,
         )
     except psycopg.errors.ConnectionTimeout as error:
         raise QuestDBTimeoutError(
@@ -621,6 +630,8 @@ def _connect_as_admin(settings: Settings | None, seconds: float) -> Iterator[_Co
 def _create_away_error(login: _Login, error: psycopg.OperationalError) -> QuestDBAwayError:
     if any(words in str(error) for words in _REFUSED):
         return login.create_refusal()
+    if login.ca:
+        return QuestDBAwayError(f"cannot reach {login.where} by TLS, see LIQ_QUESTDB_CA: {error}")
     return QuestDBAwayError(f"cannot reach {login.where}; start it with: liq up")
 
 

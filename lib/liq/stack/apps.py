@@ -1,18 +1,23 @@
 """The apps that `liq run` starts: a simulated exchange, a producer, the dashboard."""
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
+
 from liq.common import addresses, heartbeat
 from liq.config import Settings
+from liq.errors import StackError
 from liq.stack import health, process
 from liq.stack.service import Service
 
 SIMULATOR, PRODUCER, DASHBOARD, ALERTS = "simulator", "producer", "dashboard", "alerts"
 SUPERVISOR, SPARK = "supervisor", "spark"
 API, STREAMLIT = EXTRAS = ("api", "streamlit")
+_BASE_URL = "--base-url"
 _KEEP_MIB = 256  # of a venue's raw frames, so that the dashboard can show what a print was made of
 
 
@@ -63,8 +68,8 @@ def define_producer(
 
 def define_dashboard(settings: Settings) -> Service:
     """Return the Voila dashboard."""
-    address = f"http://{addresses.name_local(settings.host)}:{settings.dashboard_port}"
-    return _app(settings, DASHBOARD, ["dashboard", "--no-browser"], "dashboard_port", address)
+    command = ["dashboard", "--no-browser", *_options(settings)]
+    return _app(settings, DASHBOARD, command, "dashboard_port", settings.find_url("dashboard"))
 
 
 def define_alerts(settings: Settings) -> Service:
@@ -74,9 +79,8 @@ def define_alerts(settings: Settings) -> Service:
 
 def define_extra(settings: Settings, name: str) -> Service:
     """Return the HTTP API or the Streamlit dashboard over it."""
-    port = f"{name}_port"
-    address = f"http://{addresses.name_local(settings.host)}:{getattr(settings, port)}"
-    return _app(settings, name, [name], port, address)
+    address = settings.api_url if name == API else settings.streamlit_url
+    return _app(settings, name, [name, *_options(settings)], f"{name}_port", address)
 
 
 def define_supervisor(settings: Settings) -> Service:
@@ -93,6 +97,21 @@ def define_supervisor(settings: Settings) -> Service:
 def heartbeat_file(settings: Settings, name: str = SUPERVISOR) -> Path:
     """Return the heartbeat file of the supervisor or of Spark's job."""
     return settings.home / "run" / f"{name}.beat"
+
+
+def _options(settings: Settings) -> list[str]:
+    """Return the base URL as an argument, so that whoever starts the app again keeps it."""
+    return [_BASE_URL, settings.base_url] if settings.is_behind_proxy else []
+
+
+def restore_base_url(settings: Settings) -> Settings:
+    """Return settings with the base URL of the running dashboard, which `liq run` was given."""
+    with contextlib.suppress(StackError, psutil.Error):  # who asks shows the state of all services
+        if found := process.find_known(define_dashboard(settings).pid_file):
+            argv = found.process.cmdline()
+            base_url = argv[argv.index(_BASE_URL) + 1] if _BASE_URL in argv[:-1] else ""
+            return settings.model_copy(update={"base_url": base_url})
+    return settings
 
 
 def _app(

@@ -12,7 +12,7 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import QuestDBError, QuestDBLoginError, StackError
 from liq.stack import identity, process
-from liq.stack.apps import SUPERVISOR, define_apps
+from liq.stack.apps import SUPERVISOR, define_apps, restore_base_url
 from liq.stack.servers import QUESTDB, define_servers
 from liq.stack.service import Service
 
@@ -66,6 +66,7 @@ def status(settings: Settings | None = None) -> list[ServiceStatus]:
     Services that run without a valid pid file are included.
     """
     settings = settings or current_settings()
+    settings = restore_base_url(settings)
     local, others = define_servers(settings), define_apps(settings)
     # nothing is written, since another command may stop services and delete pid files now
     lost = process.search([service.pid_file for service in (*local, *others)])

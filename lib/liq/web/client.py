@@ -72,7 +72,7 @@ class ApiClient:
         response = self._get(path, params)
         yield response.content
         while following := response.links.get("next"):
-            response = self._get(following["url"])
+            response = self._get(str(response.url.join(following["url"])))
             yield response.content
 
     def _get(self, path: str, params: dict[str, Any] | None = None) -> httpx.Response:

@@ -2,7 +2,7 @@
 
 Each server runs in this process until it ends. The kernels inherit the settings through the
 environment, so a notebook uses the stack that serves it. Voila and JupyterLab require the token.
-Streamlit has no login and is served on loopback only.
+Streamlit has no login: it is served on loopback only, or behind a proxy with liq's login.
 """
 
 import os
@@ -11,7 +11,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from pydantic import SecretStr
 from traitlets.config import Config
@@ -103,7 +103,9 @@ def run_lab(
 
 
 def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> None:
-    """Replace this process by Streamlit with ``dashapp.py``, on loopback since it has no login.
+    """Replace this process by Streamlit with ``dashapp.py``.
+
+    It has no login, so it is served on loopback only. Behind a proxy ``dashapp.py`` adds one.
 
     Args:
         settings: Settings of the stack; the current ones by default.
@@ -113,7 +115,7 @@ def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> 
         ServeError: Streamlit is not installed, the host is not loopback, or the port is taken.
     """
     settings = settings or current_settings()
-    if not settings.is_on_loopback:
+    if not settings.is_on_loopback and not settings.is_behind_proxy:
         raise ServeError(f"Streamlit asks for no token: it is not served on {settings.host}")
     if not find_spec("streamlit"):
         raise ServeError("Streamlit is not installed; it is an extra: pip install 'liq[streamlit]'")
@@ -121,6 +123,7 @@ def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> 
     options = {
         "server.address": settings.host,
         "server.port": settings.streamlit_port,
+        "server.baseUrlPath": unquote(settings.find_path("streamlit")).strip("/"),
         "server.headless": str(not browser).lower(),
         "browser.gatherUsageStats": "false",
     }
@@ -132,13 +135,43 @@ def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> 
 def build_dashboard_url(settings: Settings | None = None) -> str:
     """Return the dashboard's address with its token."""
     settings = settings or current_settings()
-    return _build_url(settings, settings.dashboard_port, "/", settings.token)
+    return f"{settings.find_url('dashboard')}/?{_build_query(settings.token)}"
 
 
 def build_lab_url(settings: Settings | None = None) -> str:
     """Return JupyterLab's address with its token."""
     settings = (settings or current_settings()).with_lab_token()
-    return _build_url(settings, settings.lab_port, "/lab", settings.lab_token)
+    return f"{settings.find_url('lab')}/lab?{_build_query(settings.lab_token)}"
+
+
+def build_streamlit_url(settings: Settings | None = None) -> str:
+    """Return Streamlit's address, with the token where Streamlit asks for it."""
+    settings = settings or current_settings()
+    login = f"/?{_build_query(settings.token)}" if settings.is_behind_proxy else ""
+    return settings.streamlit_url + login
+
+
+def define_launcher() -> dict[str, Any]:
+    """Return the dashboard as jupyter-server-proxy starts it from JupyterLab's launcher.
+
+    It starts at the first click, on a free port, and ends with JupyterLab. Whoever has logged in to
+    JupyterLab needs no other login, since requests get the token on their way.
+    """
+    token = current_settings().token.get_secret_value()
+    own_path = ["--port", "{port}", "--base-url", "{base_url}liq"]
+    return {
+        "command": [sys.executable, "-m", "liq", "dashboard", "--no-browser", *own_path],
+        "absolute_url": True,
+        "timeout": 120,  # seconds, of a busy machine
+        "request_headers_override": {
+            "Authorization": f"token {token}".replace("{", "{{").replace("}", "}}"),
+            "Host": "127.0.0.1",  # JupyterLab has checked the name that the browser used
+        },
+        "launcher_entry": {
+            "title": "Liquidations",
+            "icon_path": str(Path(__file__).with_name("launcher.svg")),
+        },
+    }
 
 
 def create_dashboard_config(
@@ -150,6 +183,7 @@ def create_dashboard_config(
     config.Voila.update(
         ip=settings.host,
         port=settings.dashboard_port,
+        base_url=settings.find_path("dashboard"),
         port_retries=0,
         open_browser=browser,
         token=token,
@@ -206,6 +240,7 @@ def create_lab_config(settings: Settings, folder: Path, *, browser: bool = True)
     config.ServerApp.update(
         ip=settings.host,
         port=settings.lab_port,
+        base_url=settings.find_path("lab"),
         port_retries=0,
         open_browser=browser,
         root_dir=str(folder),
@@ -280,9 +315,8 @@ def _build_lab_config_path() -> str:
     return os.pathsep.join(filter(None, [own, os.environ.get("JUPYTER_CONFIG_PATH")]))
 
 
-def _build_url(settings: Settings, port: int, path: str, token: SecretStr) -> str:
-    query = urlencode({"token": token.get_secret_value()})
-    return f"http://{addresses.name_local(settings.host)}:{port}{path}?{query}"
+def _build_query(token: SecretStr) -> str:
+    return urlencode({"token": token.get_secret_value()})
 
 
 def check_port(host: str, port: int, setting: str) -> None:

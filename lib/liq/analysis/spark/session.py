@@ -15,7 +15,7 @@ from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
 from liq.common.compat import PYSPARK
-from liq.config import Settings
+from liq.config import SPARK_SUBMIT, Settings
 from liq.errors import SparkError
 from liq.stack import jars, java
 from liq.stack.service import OnEvent, ignore_event
@@ -35,8 +35,9 @@ def start(
     """
     # of frames that Spark hands to pandas, which liq has none of
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
-    jars.ensure(settings, progress)
-    java.export()
+    if settings.spark_master != SPARK_SUBMIT:
+        jars.ensure(settings, progress)
+        java.export()
     conf = SparkConf(loadDefaults=False).setAll(list(_configure(settings, ui=ui).items()))
     log = _find_log(settings)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -75,6 +76,18 @@ def _find_log(settings: Settings) -> Path:
 
 
 def _configure(settings: Settings, *, ui: bool) -> dict[str, str]:
+    own = {
+        "spark.app.name": "liq",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.streaming.numRecentProgressUpdates": "20",  # read twice a second
+        # kept with a checkpoint for good: as many pieces of state as the topic has partitions
+        "spark.sql.shuffle.partitions": str(settings.partitions),
+    }
+    return own if settings.spark_master == SPARK_SUBMIT else own | _place(settings, ui=ui)
+
+
+def _place(settings: Settings, *, ui: bool) -> dict[str, str]:
+    """Return where Spark runs, with which jars and ports, which else spark-submit says."""
     # Java goes on while this process does
     folder = _links.enter_context(java.plain_path(jars.find_folder(settings) / "spark"))
     built = sorted(folder.glob("*.jar"))
@@ -82,7 +95,6 @@ def _configure(settings: Settings, *, ui: bool) -> dict[str, str]:
     host = "127.0.0.1" if local else settings.host
     alone = local or settings.is_on_loopback
     return {
-        "spark.app.name": "liq",
         "spark.master": settings.spark_master,
         # addresses: of a path Spark would follow the link
         "spark.jars": ",".join(jar.as_uri() for jar in built),
@@ -93,9 +105,5 @@ def _configure(settings: Settings, *, ui: bool) -> dict[str, str]:
         "spark.ui.enabled": str(ui).lower(),
         "spark.ui.killEnabled": "false",  # its pages ask for no login
         "spark.ui.showConsoleProgress": "false",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.streaming.numRecentProgressUpdates": "20",  # read twice a second
-        # kept with a checkpoint for good: as many pieces of state as the topic has partitions
-        "spark.sql.shuffle.partitions": str(settings.partitions),
         "spark.sql.warehouse.dir": str(settings.home / "spark" / "warehouse"),
     }

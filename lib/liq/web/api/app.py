@@ -120,8 +120,8 @@ def create_app(settings: Settings | None = None, endpoints: Iterable[Endpoint] =
 
 
 def requires_token(settings: Settings) -> bool:
-    """Return whether requests need the token: always on other addresses than loopback."""
-    return settings.api_token_required or not settings.is_on_loopback
+    """Return whether requests need the token: always on other addresses and behind a proxy."""
+    return settings.api_token_required or settings.is_behind_proxy or not settings.is_on_loopback
 
 
 def _add_checks(app: Flask, settings: Settings) -> None:
@@ -154,13 +154,14 @@ def _add_routes(
     def _index() -> Response:
         return jsonify(
             endpoints=[openapi.summarise(endpoint) for endpoint in known().values()],
-            docs="/docs",
-            openapi="/openapi.json",
+            docs=f"{request.script_root}/docs",
+            openapi=f"{request.script_root}/openapi.json",
         )
 
     @app.get("/openapi.json")
     def _openapi() -> Response:
-        return jsonify(openapi.describe(known().values(), token=requires_token(settings)))
+        token, root = requires_token(settings), request.script_root
+        return jsonify(openapi.describe(known().values(), token=token, root=root))
 
     @app.get("/docs")
     def _docs() -> str:

@@ -50,8 +50,11 @@ def summarise(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def describe(endpoints: Iterable[Endpoint], *, token: bool) -> dict[str, Any]:
-    """Return the OpenAPI document; with ``token``, requests need the token."""
+def describe(endpoints: Iterable[Endpoint], *, token: bool, root: str = "") -> dict[str, Any]:
+    """Return the OpenAPI document; with ``token``, requests need the token.
+
+    All paths are below ``root``.
+    """
     components: dict[str, Any] = {
         "schemas": {
             "Error": {
@@ -69,6 +72,7 @@ def describe(endpoints: Iterable[Endpoint], *, token: bool) -> dict[str, Any]:
             "version": version("liq"),
             "description": "Crypto liquidations. Sizes are USD notional, times UTC.",
         },
+        "servers": [{"url": root or "/"}],
         "paths": {
             f"/{endpoint.key}": {"get": _describe_operation(endpoint)} for endpoint in endpoints
         },

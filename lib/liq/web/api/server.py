@@ -1,7 +1,7 @@
 """The API's server: waitress."""
 
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import waitress
 from flask import Flask
@@ -46,7 +46,12 @@ def run(settings: Settings | None = None, app: Flask | None = None) -> None:
     sockets: dict[int, Any] = {}
     try:
         server = waitress.create_server(
-            app, map=sockets, host=settings.host, port=settings.api_port, **_OPTIONS
+            app,
+            map=sockets,
+            host=settings.host,
+            port=settings.api_port,
+            url_prefix=unquote(settings.find_path("api")).rstrip("/"),
+            **_OPTIONS,
         )
     except OSError as error:
         raise ServeError(

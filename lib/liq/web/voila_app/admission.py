@@ -231,7 +231,9 @@ class QueuedPage(TornadoVoilaHandler):  # type: ignore[misc] # Voila ships no ty
         if known := self.get_signed_cookie(self._admission.cookie):
             return str(known.decode())
         visitor = secrets.token_urlsafe(16)
-        self.set_signed_cookie(self._admission.cookie, visitor, expires_days=None)
+        self.set_signed_cookie(
+            self._admission.cookie, visitor, expires_days=None, path=self.base_url
+        )
         return visitor
 
     def _show_queue(self, visitor: str) -> None:

@@ -18,6 +18,7 @@ from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.auth.login import LoginFormHandler
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.log import log_request
+from jupyter_server.utils import url_path_join
 from tornado.escape import json_encode
 from tornado.web import HTTPError, RequestHandler, authenticated
 from traitlets import Instance, Integer
@@ -126,6 +127,7 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
             "jinja2_env": settings["voila_jinja2_env"],
             # all ports of a host share cookies, so each server has its own names
             "xsrf_cookie_name": f"liq-dashboard-xsrf-{self.port}",
+            "xsrf_cookie_kwargs": {"path": self.base_url},
             "log_function": _log_request,
         }
 
@@ -140,17 +142,18 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
             "admission": self._admission(notebook),
             "assets_url": self.assets_url,
         }
-        return [
+        routes: list[Any] = [
             (r"/health", Health),
             (r"/liq/\w+/([\w.-]+)", Asset, {"assets": self.assets}),
             (r"/login", LoginPage, {"assets": self.assets_url}),
             (r"/logout", Logout),
-            (rf"/api/kernels/{_KERNEL}/channels", voila_pages.Channels),
+            (rf"/kernels/{_KERNEL}/channels", voila_pages.Channels),
             (rf"/voila/api/shutdown/{_KERNEL}", VoilaShutdownKernelHandler),
             (r"/apps/?", Gallery, {"server": self, **voila}),
             (r"/apps/([\w.-]+)", AppPage, {"folder": self.folder, **page}),
             (r"/(.*)", Page, page),
         ]
+        return [(url_path_join(self.base_url, path), *rest) for path, *rest in routes]
 
     def listen(self) -> None:
         """Serve behind the shield until the process ends.

@@ -50,7 +50,7 @@ class WidgetManager {
   constructor() {
     this.models = new Map();
     const origin = location.origin.replace(/^http/, "ws");
-    this.kernel = new Kernel(`${origin}${base}api/kernels/${kernelId}/channels`, {
+    this.kernel = new Kernel(`${origin}${base}kernels/${kernelId}/channels`, {
       onComm: (comm, message) => this.opened(comm, message),
       onLost: lost,
       onError: ({ ename, evalue }) => notify(`This page's kernel raised ${ename}: ${evalue}`),
