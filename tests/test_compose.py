@@ -217,6 +217,11 @@ def test_a_container_of_liq_can_write_only_its_home() -> None:
             assert service["read_only"] is True, name
 
 
+def test_jupyterlab_and_the_dashboard_share_the_notebooks() -> None:
+    for name in ("jupyter-client", "dashboard"):
+        assert "notebooks:/home/liq/notebooks" in SERVICES[name]["volumes"]
+
+
 def test_sparks_job_and_worker_share_the_checkpoints() -> None:
     job, worker, master = (SERVICES[f"spark-{name}"] for name in ("job", "worker", "master"))
     volume = f"checkpoints:{job['environment']['LIQ_SPARK_CHECKPOINTS']}"
