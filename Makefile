@@ -2,7 +2,7 @@
 LIQ := .venv/bin/liq
 PY := .venv/bin/python
 
-.PHONY: help setup run test test-fast lint sbom audit docs reference bench chaos oracle screenshot clean
+.PHONY: help setup run test test-fast compose-test lint sbom audit docs reference bench chaos oracle screenshot clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -24,6 +24,12 @@ test: lint ## lint, the sink's unit tests, then every Python test on real server
 
 test-fast: lint ## lint and the tests that start no server, kernel or other program
 	.venv/bin/pytest -m "not stack and not browser and not slow"
+
+# where the engine keeps its programs and images, 6 GB
+COMPOSE_FOLDER ?= $(HOME)/.cache/liq-compose
+
+compose-test: setup ## run docker-compose.yml and its overlay in a Docker Engine started for that
+	tests/compose/engine $(COMPOSE_FOLDER) .venv/bin/pytest tests/compose --durations=0
 
 docs: setup ## write what is generated from the code: docs/queries.md, tables of settings and venues, schemas
 	@$(PY) tools/document.py

@@ -15,6 +15,8 @@ from liq.records.streams import LIQUIDATIONS, PRICES, STREAMS
 from support.disk import lift_limit
 from support.helpers import configure_questdb, find_free_ports, own_streams
 
+collect_ignore = ["compose"]  # unless named: `make compose-test` starts its Docker Engine
+
 # Tests that `make test-fast` leaves out: folders and modules, then fixtures that start programs.
 _SLOW = (
     "analysis/test_spark.py",
