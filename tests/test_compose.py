@@ -1,7 +1,7 @@
 """docker-compose.yml runs the embedded stack's very versions, ports and settings.
 
-No Docker engine runs where these tests do: they and Docker's own client read the file, they do not
-run it. What docker-compose.cluster.yml adds `test_cluster` runs.
+These tests and Docker's own client only read the file; `tests/compose` runs it. What
+docker-compose.cluster.yml adds `test_cluster` runs, too, without Docker.
 """
 
 import json
