@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PROCESSES := 2
 PYTEST := .venv/bin/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup run test test-fast lint jars sbom audit docs reference bench chaos oracle screenshot clean
+.PHONY: help setup run test test-fast compose-test lint jars sbom audit docs reference bench chaos oracle screenshot clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -30,6 +30,12 @@ test-fast: lint ## lint and the tests that start no server, kernel or other prog
 
 jars: setup ## write connect/jars.txt, the jars that Maven resolves for connect/*/pom.xml
 	@$(PY) tools/pin_jars.py
+
+# where the engine keeps its programs and images, 6 GB
+COMPOSE_FOLDER ?= $(HOME)/.cache/liq-compose
+
+compose-test: setup ## run docker-compose.yml and its overlay in a Docker Engine started for that
+	tests/compose/engine $(COMPOSE_FOLDER) .venv/bin/pytest tests/compose --durations=0
 
 docs: setup ## write what is generated from the code: docs/queries.md, tables of settings and venues, schemas
 	@$(PY) tools/document.py

@@ -16,6 +16,8 @@ from liq.stack import health
 from support.disk import lift_limit
 from support.helpers import configure_questdb, find_free_ports, own_streams
 
+collect_ignore = ["compose"]  # unless named: `make compose-test` starts its Docker Engine
+
 # Tests that `make test-fast` leaves out: folders and modules, then fixtures that start programs.
 _SLOW = (
     "analysis/test_spark.py",

@@ -1,7 +1,7 @@
 """docker-compose.yml runs the embedded stack's very versions, ports and settings.
 
-No Docker engine runs where these tests do: they and Docker's own client read the file, they do not
-run it. What docker-compose.cluster.yml adds `test_cluster` runs.
+These tests and Docker's own client only read the file; `tests/compose` runs it. What
+docker-compose.cluster.yml adds `test_cluster` runs, too, without Docker.
 """
 
 import json
@@ -215,6 +215,11 @@ def test_a_container_of_liq_can_write_only_its_home() -> None:
     for name, service in SERVICES.items():
         if service["image"].startswith(("liq/jupyter", "liq/spark")):
             assert service["read_only"] is True, name
+
+
+def test_jupyterlab_and_the_dashboard_share_the_notebooks() -> None:
+    for name in ("jupyter-client", "dashboard"):
+        assert "notebooks:/home/liq/notebooks" in SERVICES[name]["volumes"]
 
 
 def test_sparks_job_and_worker_share_the_checkpoints() -> None:

@@ -165,17 +165,19 @@ def test_an_installation_works_on_copies_of_the_notebooks_and_keeps_edited_ones(
 ) -> None:
     shipped = tmp_path / "notebooks"
     (shipped / "work").mkdir(parents=True)
-    (shipped / "one.ipynb").write_text("shipped")
-    (shipped / "work" / "two.py").write_text("shipped")
+    for name in ("one.ipynb", "work/two.py", "zero.ipynb"):
+        (shipped / name).write_text("shipped")
     monkeypatch.setattr("liq.common.files.find_asset", lambda name: tmp_path / name)
     folder = serve.find_notebooks_folder(settings)
     assert folder.is_relative_to(settings.home)
     (folder / "one.ipynb").write_text("mine")
-    (shipped / "three.ipynb").write_text("new")
+    for name in ("one.ipynb", "three.ipynb", "zero.ipynb"):
+        (shipped / name).write_text("new")
     assert serve.find_notebooks_folder(settings) == folder
     assert (folder / "one.ipynb").read_text() == "mine"
     assert (folder / "work" / "two.py").read_text() == "shipped"
     assert (folder / "three.ipynb").read_text() == "new"
+    assert (folder / "zero.ipynb").read_text() == "new"  # the user had not changed that copy
 
 
 def test_jupyterlab_opens_on_the_notebooks_with_the_token(

@@ -5,8 +5,9 @@ environment, so a notebook uses the stack that serves it. Voila and JupyterLab r
 Streamlit has no login: it is served on loopback only, or behind a proxy with liq's login.
 """
 
+import hashlib
+import json
 import os
-import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,7 +56,7 @@ def run_dashboard(
     from liq.web.voila_app.server import DashboardServer  # noqa: PLC0415 - takes a second to import
 
     config = create_dashboard_config(settings, browser=browser, tracebacks=tracebacks, pool=pool)
-    notebook = files.find_asset("notebooks") / "dashboard.ipynb"
+    notebook = find_notebooks_folder(settings) / "dashboard.ipynb"
     with kernels.private_folder() as private:
         config.Voila.connection_dir_root = str(private)
         DashboardServer.launch_instance([str(notebook)], config=config)
@@ -289,18 +290,31 @@ def create_lab_policy(templates: Path) -> str:
 def find_notebooks_folder(settings: Settings) -> Path:
     """Return a writable folder of notebooks: the checkout's, or copies in home.
 
-    An existing copy belongs to the user and is never overwritten.
+    JupyterLab and the apps of the dashboard share this folder. A copy that the user changed is
+    never overwritten; another copy is replaced when the shipped notebook has changed.
     """
     shipped = files.find_asset("notebooks")
     if (shipped.parent / "pyproject.toml").exists() and os.access(shipped, os.W_OK):
         return shipped
     mine = settings.home / "notebooks"
-    for file in (file for file in shipped.rglob("*") if file.is_file()):
-        copy = mine / file.relative_to(shipped)
-        if not copy.exists():
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, copy)
+    record = mine / ".shipped.json"  # a hash of each copy as it was made
+    known = json.loads(record.read_text()) if record.exists() else {}
+    made = {}
+    for file in sorted(file for file in shipped.rglob("*") if file.is_file()):
+        name = file.relative_to(shipped).as_posix()
+        copy, data = mine / name, file.read_bytes()
+        found = _hash(copy.read_bytes()) if copy.exists() else None
+        if found in (None, known.get(name), _hash(data)):
+            made[name] = _hash(data)
+            if found != made[name]:
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                files.write_whole(copy, data)  # the other server may read it now
+    files.write_whole(record, json.dumps(made))
     return mine
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _replace_callback(server: Any, callback: object) -> None:
