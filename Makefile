@@ -1,6 +1,9 @@
 .DEFAULT_GOAL := help
 LIQ := .venv/bin/liq
 PY := .venv/bin/python
+# two files of tests at a time; each process has a Kafka, a Connect and a QuestDB of its own
+PROCESSES := 2
+PYTEST := .venv/bin/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup run test test-fast lint sbom audit docs reference bench chaos oracle screenshot clean
 
@@ -20,10 +23,10 @@ lint: setup ## ruff and mypy
 
 test: lint ## lint, the sink's unit tests, then every Python test on real servers
 	mvn --batch-mode --quiet --file connect/pom.xml --projects sink test -Dliq.build=$(CURDIR)/connect/target
-	.venv/bin/pytest
+	$(PYTEST) --durations 30
 
 test-fast: lint ## lint and the tests that start no server, kernel or other program
-	.venv/bin/pytest -m "not stack and not browser and not slow"
+	$(PYTEST) -m "not stack and not browser and not slow"
 
 docs: setup ## write what is generated from the code: docs/queries.md, tables of settings and venues, schemas
 	@$(PY) tools/document.py

@@ -12,6 +12,7 @@ from liq import stack as local
 from liq.config import Settings
 from liq.delivery import connect, messaging
 from liq.records.streams import LIQUIDATIONS, PRICES, STREAMS
+from liq.stack import health
 from support.disk import lift_limit
 from support.helpers import configure_questdb, find_free_ports, own_streams
 
@@ -63,6 +64,14 @@ def _clean_environment() -> Iterator[None]:
         config.settings.cache_clear()
         yield
     config.settings.cache_clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_ports(request: pytest.FixtureRequest) -> None:
+    """Give each process of ``pytest -n`` other ports: a killed server finds its own free."""
+    if worker := getattr(request.config, "workerinput", None):
+        first, count = int(worker["workerid"].removeprefix("gw")), worker["workercount"]
+        health._CHOICE = health._CHOICE[first::count]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -62,7 +62,7 @@ def hidden_main() -> None:
     """Hide pytest's main module as one that multiprocessing finds in another way."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("__spec__", "__file__"):
-            patch.setattr(sys.modules["__main__"], name, None)
+            patch.setattr(sys.modules["__main__"], name, None, raising=False)
         patch.setattr(spawn, "get_preparation_data", lambda _: {"init_main_from_file": "x"})
         fork_server.hide_main()
 

@@ -29,12 +29,15 @@ pytestmark = pytest.mark.skipif(not forking.SUPPORTED, reason="this system's ker
 
 @pytest.fixture(scope="module", autouse=True)
 def ready() -> Iterator[None]:
-    """The fork server, and a main module as before it: it is pytest's here, which lives on."""
-    main = sys.modules["__main__"]
-    kept = main.__spec__, main.__file__
+    """The fork server, and a main module as before it: it is pytest's here, which lives on.
+
+    In a process of ``pytest -n`` it has no file.
+    """
+    main = vars(sys.modules["__main__"])
+    kept = {name: value for name, value in main.items() if name in {"__spec__", "__file__"}}
     forking.preload()
     yield
-    main.__spec__, main.__file__ = kept
+    main.update(kept)
 
 
 @pytest.fixture

@@ -172,15 +172,23 @@ def test_wherever_a_file_is_cut_its_beginning_is_read(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (b"no gzip at all", "no recording"),
-        (gzip.compress(b"no json\n"), "line 1 is no frame"),
-        (gzip.compress(b'{"venue":"okx","source":"live","recv_ts":1}\n'), "neither text nor"),
-        (gzip.compress(b'{"venue":"okx","source":"live","recv_ts":-1}\n'), "line 1 is no frame"),
+        (gzip.compress(b"no json\n", mtime=0), "line 1 is no frame"),
         (
-            gzip.compress(b'{"venue":"okx","source":"live","recv_ts":%b}\n' % (b"9" * 4_000)),
+            gzip.compress(b'{"venue":"okx","source":"live","recv_ts":1}\n', mtime=0),
+            "neither text nor",
+        ),
+        (
+            gzip.compress(b'{"venue":"okx","source":"live","recv_ts":-1}\n', mtime=0),
             "line 1 is no frame",
         ),
-        (gzip.compress(b" " * 65 * 1024 * 1024, 1), "a line has 67,108,864 bytes or more"),
-        (gzip.compress(b"x" * 1000)[:-30] + b"\0" * 30, "no recording"),
+        (
+            gzip.compress(
+                b'{"venue":"okx","source":"live","recv_ts":%b}\n' % (b"9" * 4_000), mtime=0
+            ),
+            "line 1 is no frame",
+        ),
+        (gzip.compress(b" " * 65 * 1024 * 1024, 1, mtime=0), "a line has 67,108,864 bytes or more"),
+        (gzip.compress(b"x" * 1000, mtime=0)[:-30] + b"\0" * 30, "no recording"),
     ],
 )
 def test_a_file_that_is_no_recording_is_an_error(
