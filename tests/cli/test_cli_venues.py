@@ -35,7 +35,7 @@ def test_check_venues_fails_if_an_exchange_cannot_be_reached(tmp_path: Path) -> 
     with running(Settings(home=tmp_path), "-m", "liq", *argv) as checking:
         output, _ = checking.communicate(timeout=60)
     assert checking.returncode == 1
-    assert re.search(r"^bybit +no +2 +0 +0 +0 +0$", output, re.MULTILINE)
+    assert re.search(r"^bybit +no +0 +0 +0 +0 +0$", output, re.MULTILINE)
     assert "bybit: connection: ws://127.0.0.1:9/: " in output
     assert "raw frames" not in output
     assert "No exchange can be reached from here" in output

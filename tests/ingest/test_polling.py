@@ -34,6 +34,7 @@ class Api:
     most: int = 25
     rows: list[Any] = field(default_factory=list)
     fault: tuple[int, bytes] | None = None
+    location: str = ""
     asked: list[dict[str, int]] = field(default_factory=list)
 
     def answer(self, target: str) -> tuple[int, bytes]:
@@ -55,6 +56,8 @@ def api() -> Iterator[Api]:
         def do_GET(self) -> None:
             status, body = served.answer(self.path)
             self.send_response(status)
+            if served.location:
+                self.send_header("Location", served.location)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -141,6 +144,13 @@ async def test_a_request_that_fails_is_a_disconnect_with_its_reason(api: Api) ->
         await reached(lambda: rows_of(frames) == rows)
     assert feed.stats().gaps == 1
     assert feed.stats().reconnects == 1
+
+
+async def test_a_redirect_to_no_url_is_a_disconnect(api: Api) -> None:
+    async with polling(api.url, hasty()) as (feed, frames):
+        await reached(lambda: len(frames) > 0)
+        api.fault, api.location = (302, b""), "mailto:x"
+        await reached(lambda: feed.stats().errors >= 2)
 
 
 async def test_an_undocumented_answer_is_a_frame_that_its_parser_rejects(api: Api) -> None:

@@ -65,7 +65,7 @@ class PolledConnection:
             raise RequestFailedError("the connection is closed")
         try:
             return await self._poll_once()
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:  # of a redirect
             raise RequestFailedError(str(error)) from error
 
     async def send(self, frame: str) -> None:

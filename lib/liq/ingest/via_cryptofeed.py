@@ -8,8 +8,8 @@ connection, so it is off.
 
 An optional extra, ``liq[cryptofeed]``: version 2.4.1 below Python 3.13, else version 3, whose
 licence is AGPL-3.0-or-later. BitMEX's quanto contracts are skipped, as no price of bitcoin is
-subscribed to. Three routes of 2.4.1 are closed today and are repaired here. Both
-versions poll OKX over REST once a minute.
+subscribed to. A contract that is listed later is subscribed to after a restart. Three routes of
+2.4.1 are closed today and are repaired here. Both versions poll OKX over REST once a minute.
 """
 
 import asyncio

@@ -220,7 +220,7 @@ LIGHTER = Venue(
     parse=parse,
     subscribe=_subscribe,
     capacity=Capacity(100, lambda _symbol: 1),
-    pace=Pace(burst=15, seconds=1.0),  # of a connection: all markets need two or three
+    pace=Pace(burst=15, seconds=2.5),  # of a connection: five send 195 requests in a minute
     reply=reply,
     listing=Listing(
         urls=("https://mainnet.zklighter.elliot.ai/api/v1/orderBooks",),
