@@ -70,8 +70,8 @@ def _build(settings: Settings, target: Path, report: OnEvent) -> None:
         report("sink", "compiling")
         with plain_path(built) as place, plain_path(source / "sink" / "src" / "main") as code:
             _compile(code / "java", place, Path(scratch))
-        java.archive_own_classes(built)
         _pack([source / "sink" / "src" / "main" / "resources", Path(scratch, "classes")], built)
+        java.archive_own_classes(built)
         built.rename(target)
     report("jars", f"ready in {target}")
 
