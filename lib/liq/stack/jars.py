@@ -17,6 +17,7 @@ from pathlib import Path
 
 from liq.common import files
 from liq.config import Settings
+from liq.errors import StackError
 from liq.stack import downloads, java
 from liq.stack.java import plain_path
 from liq.stack.process import lock
@@ -40,8 +41,11 @@ def ensure(settings: Settings, report: OnEvent) -> None:
     if not target.is_dir():
         with lock(settings.cache / "lock", _BUILD_S):
             if not target.is_dir():  # another liq may have built it while we waited
-                _build(settings, target, report)
-                _prune(settings.cache)
+                try:
+                    _build(settings, target, report)
+                    _prune(settings.cache)
+                except OSError as error:
+                    raise StackError(f"cannot write below {settings.cache}: {error}") from error
     with contextlib.suppress(OSError):  # an image's cache cannot be written to
         os.utime(target)
 

@@ -90,17 +90,10 @@ def archive_own_classes(folder: Path) -> None:
 
     The archives of `use_archive` build on it.
     """
+    options = ("-Xshare:dump", "-XX:+UseG1GC", f"-XX:SharedArchiveFile={_archive(folder, JAVA)}")
     if is_packaged() and is_plain(folder):
         with contextlib.suppress(StackError):  # without it all is the same but slower
-            run(
-                *(
-                    "-Xshare:dump",
-                    "-XX:+UseG1GC",
-                    f"-XX:SharedArchiveFile={_archive(folder, JAVA)}",
-                ),
-                task="archiving Java's classes",
-                seconds=_DUMP_S,
-            )
+            run(*options, task="archiving Java's classes", seconds=_DUMP_S)
 
 
 def use_archive(folder: Path, name: str) -> list[str]:
