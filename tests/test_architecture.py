@@ -293,7 +293,7 @@ HANDED_ON = {
     "stack.control._spawn": "a service has its starter's PATH and JAVA_HOME",
     "stack.identity.has_environment": "another process's, which has one once it has started",
     "stack.identity._marked": "another process's, which has the mark that we gave it",
-    "stack.java.export": "Spark takes its Java from there alone",
+    "stack.java.set_home": "Spark takes its Java from there alone",
     "web.voila_app.forking._run": "a forked kernel takes the environment that it was given",
     "web.voila_app.kernels.Forked.launch_kernel": "a kernel that is given none has its server's",
 }

@@ -14,6 +14,7 @@ import pytest
 from liq import stack as local
 from liq.config import Settings
 from support.helpers import PATIENCE_S, eventually, find_free_ports
+from support.programs import link_programs
 
 ROOT = Path(__file__).parents[1]
 UV = shutil.which("uv") or str(ROOT / ".tools" / "bin" / "uv")
@@ -54,11 +55,8 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 def test_the_wheel_runs_where_there_is_neither_java_nor_maven(
     installed: Path, settings: Settings, tmp_path: Path
 ) -> None:
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    for name in ("env", "sh"):
-        (programs / name).symlink_to(f"/usr/bin/{name}")
-    environment = {"PATH": str(programs), "HOME": str(tmp_path), **settings.environ()}
+    path = link_programs(tmp_path / "bin", "env", "sh")
+    environment = {"PATH": path, "HOME": str(tmp_path), **settings.environ()}
     (tmp_path / "empty").mkdir()
 
     def liq(*words: str) -> str:

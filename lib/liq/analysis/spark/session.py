@@ -37,7 +37,6 @@ def start(
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     if settings.spark_master != SPARK_SUBMIT:
         jars.ensure(settings, progress)
-        java.export()
     conf = SparkConf(loadDefaults=False).setAll(list(_configure(settings, ui=ui).items()))
     log = _find_log(settings)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +52,8 @@ def _open_gateway(conf: SparkConf, sink: BinaryIO) -> Any:
     """
     running = PYSPARK.get(SparkContext, "_gateway")
     own = {"stdout": sink, "stderr": sink}
-    return running or launch_gateway(conf, own)  # type: ignore[no-untyped-call]
+    with java.set_home():
+        return running or launch_gateway(conf, own)  # type: ignore[no-untyped-call]
 
 
 def _open_private(path: str, flags: int) -> int:
