@@ -34,7 +34,7 @@ def ready() -> Iterator[None]:
     In a process of ``pytest -n`` it has no file.
     """
     main = vars(sys.modules["__main__"])
-    kept = {name: main[name] for name in ("__spec__", "__file__") if name in main}
+    kept = {name: value for name, value in main.items() if name in {"__spec__", "__file__"}}
     forking.preload()
     yield
     main.update(kept)
