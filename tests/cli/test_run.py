@@ -88,6 +88,16 @@ def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
     assert httpx.get(f"{own.api_url}/latest_timestamp", timeout=PATIENCE_S).json()[0]["rows"] > 20
     assert httpx.get(f"{own.streamlit_url}/_stcore/health", timeout=PATIENCE_S).text == "ok"
 
+    said = liq_run(own, "--rate", "5", "--with", "streamlit", "--base-url", "/liq")
+    assert f"api: {own.api_url}/liq/api" in said
+    assert any(line.startswith(f"streamlit: {own.streamlit_url}/liq/streamlit/?") for line in said)
+    url = said[-1].removeprefix("Dashboard: ")
+    assert url.startswith(f"http://127.0.0.1:{own.dashboard_port}/liq/?token=")
+    assert httpx.get(url, follow_redirects=True, timeout=PATIENCE_S).status_code == httpx.codes.OK
+    assert httpx.get(f"{own.api_url}/liq/api/totals").status_code == httpx.codes.UNAUTHORIZED
+    addresses = {each.name: each.address for each in local.status(own)}
+    assert addresses["streamlit"] == f"{own.streamlit_url}/liq/streamlit"
+
     secrets = json.loads((own.home / "secrets.json").read_text()).values()
     for log in (own.home / "logs").iterdir():
         assert not [secret for secret in secrets if secret in log.read_text()], log
