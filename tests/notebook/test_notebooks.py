@@ -118,6 +118,12 @@ def test_a_notebook_without_a_parameters_cell_is_an_error(tmp_path: Path) -> Non
         notebooks.run(path)
 
 
+def test_a_section_is_found_by_its_heading() -> None:
+    assert notebooks.read_section("00-start-here", "Glossary").startswith("## Glossary\n")
+    with pytest.raises(NotebookError, match="no cell of 02-explore"):
+        notebooks.read_section("02-explore", "Glossary")
+
+
 def test_a_missing_notebook_is_an_error_that_lists_the_shipped_ones() -> None:
     with pytest.raises(NotebookError, match=r"no notebook 03-nothing; shipped are: 00-start"):
         notebooks.run("03-nothing")
