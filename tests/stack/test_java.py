@@ -58,7 +58,12 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
 
 
 @pytest.mark.parametrize(
-    "version", ['openjdk version "17.0.15" 2025-04-15', 'java version "25-ea"']
+    "version",
+    [
+        'openjdk version "17.0.15" 2025-04-15',
+        'java version "25-ea"',
+        r'Picked up JAVA_TOOL_OPTIONS: -Dx=y\nopenjdk version "21"',
+    ],
 )
 def test_a_java_of_the_machine_that_is_new_enough_is_taken(program: Program, version: str) -> None:
     own = program(f"echo '{version}' >&2")
@@ -72,6 +77,8 @@ def test_a_java_of_the_machine_that_is_new_enough_is_taken(program: Program, ver
     [
         "echo 'openjdk version \"11.0.22\" 2024-01-16' >&2",
         "echo 'java version \"1.8.0_412\"' >&2",
+        'echo \'Picked up JAVA_TOOL_OPTIONS: version "99"\nopenjdk version "11.0.22"\' >&2',
+        r"printf '\377\376' >&2",
         "echo nonsense",
         "exit 1",
     ],

@@ -150,8 +150,9 @@ def plain_path(folder: Path) -> Iterator[Path]:
 
 def _read_number(path: str) -> int:
     """Return the number of a Java, 8 or 17 for example, and 0 if it does not run."""
-    # 'openjdk version "17.0.15" 2025-04-15'; up to Java 8 it was "1.8.0_412"
-    match = re.search(r'version "(?:1\.)?(\d+)', _read_version(path))
+    # 'openjdk version "17.0.15" 2025-04-15', after a line that quotes JAVA_TOOL_OPTIONS if it is
+    # set; up to Java 8 it was "1.8.0_412"
+    match = re.search(r'^\w+ version "(?:1\.)?(\d+)', _read_version(path), re.MULTILINE)
     return int(match[1]) if match else 0
 
 
@@ -160,7 +161,12 @@ def _read_version(path: str) -> str:
     """Return what a Java says of itself, which is nothing if it does not run."""
     try:
         done = subprocess.run(
-            [path, "-version"], capture_output=True, text=True, check=True, timeout=_VERSION_S
+            [path, "-version"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=True,
+            timeout=_VERSION_S,
         )
     except (OSError, subprocess.SubprocessError):
         return ""
