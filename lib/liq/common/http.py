@@ -18,6 +18,8 @@ from liq.common.compat import http_deadlines
 
 MOST_BYTES = 64 * 1024 * 1024  # of an answer: the longest listing of a venue has a few megabytes
 
+_VARIABLES = "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY or SSL_CERT_FILE"
+
 _ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
 
 
@@ -25,11 +27,17 @@ class Client(httpx.Client):
     """A client whose requests, with redirects, end after ``seconds``.
 
     Raises httpx's errors; a passed deadline is an `httpx.TimeoutException`, a name that no host can
-    have an `httpx.ConnectError`. A forked process gets its own connections.
+    have an `httpx.ConnectError`, and so is a proxy or a file of certificates in the environment
+    that cannot be used. A forked process gets its own connections.
     """
 
     def __init__(self, seconds: float, **options: Any) -> None:
-        super().__init__(timeout=seconds, **options)
+        try:
+            super().__init__(timeout=seconds, **options)
+        except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
+            # the text of InvalidURL quotes the proxy's URL, which may hold a password
+            reason = "one holds no URL" if isinstance(error, httpx.InvalidURL) else error
+            raise httpx.ConnectError(f"cannot use {_VARIABLES}: {reason}") from error
         self._seconds = seconds
         self._options = options
         self._owner = os.getpid()
