@@ -1,6 +1,7 @@
 """Downloads of pinned jars, from a repository of the test that fails in every way."""
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,6 +111,34 @@ def test_the_damaged_part_of_an_earlier_run_is_dropped(
     assert contents(tmp_path) == expected(ONE)
 
 
+def test_a_part_that_is_longer_than_the_repository_s_file_is_dropped(
+    repository: Mirror, tmp_path: Path
+) -> None:
+    (tmp_path / f"{ONE.name}.part").write_bytes(bytes(2000))
+    repository.files[ONE.path] = b"a login page"
+    with pytest.raises(StackError, match="another SHA-256"):
+        fetch(repository, tmp_path, ONE)
+    assert contents(tmp_path) == {}
+
+
+def test_a_full_disk_is_no_fault_of_the_repository(repository: Mirror, tmp_path: Path) -> None:
+    (tmp_path / f"{ONE.name}.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        fetch(repository, tmp_path, ONE)
+    assert repository.asked == {ONE.path: 1}
+
+
+def test_a_login_of_the_repository_is_sent_and_never_logged(
+    repository: Mirror, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    repository.url = repository.url.replace("//", "//user:hid%40den@") + "/"
+    fetch(repository, tmp_path, ONE)
+    assert repository.logins == {"Basic dXNlcjpoaWRAZGVu"}
+    assert ONE.name in caplog.text
+    assert "hid" not in caplog.text
+
+
 def test_a_busy_repository_is_asked_again(repository: Mirror, tmp_path: Path) -> None:
     repository.busy = 2
     fetch(repository, tmp_path, ONE)
@@ -141,11 +170,17 @@ def test_a_missing_jar_is_named_at_once_and_the_others_stay(
 
 
 @pytest.mark.parametrize(
-    "url", ["http://user:hidden@127.0.0.1:{port}/maven2", "http://[", "http://no host"]
+    "url",
+    [
+        "http://user:hidden@127.0.0.1:{port}/maven2",
+        "http://user:hidden/part@127.0.0.1:{port}/maven2",
+        "http://[",
+        "http://no host",
+    ],
 )
 def test_a_repository_that_is_away_is_named_without_its_password(url: str, tmp_path: Path) -> None:
     away = Mirror({}, url.format(port=find_free_ports()["api_port"]))
-    with pytest.raises(StackError, match=f"cannot download {ONE.name}") as caught:
+    with pytest.raises(StackError, match="cannot download") as caught:
         fetch(away, tmp_path, ONE)
     assert "hidden" not in str(caught.value)
     assert "\n" not in str(caught.value)

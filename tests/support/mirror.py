@@ -20,11 +20,13 @@ class Mirror:
     has_ranges: bool = True
     asked: Counter[str] = field(default_factory=Counter)
     ranges: list[str] = field(default_factory=list)
+    logins: set[str] = field(default_factory=set)
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer a request as a repository does, or as the faults say."""
         path = handler.path.removeprefix("/")
         self.asked[path] += 1
+        self.logins.add(handler.headers.get("Authorization", ""))
         if self.busy:
             self.busy -= 1
             return handler.send_error(503)
@@ -36,6 +38,8 @@ class Mirror:
             self.ranges.append(wanted)
             [number] = re.findall(r"^bytes=(\d+)-$", wanted)
             begin = int(number)
+            if begin >= len(content):
+                return handler.send_error(416)
         handler.send_response(206 if begin else 200)
         handler.send_header("Content-Length", str(len(content) - begin))
         handler.end_headers()

@@ -65,14 +65,15 @@ def read_list(file: Path) -> list[Jar]:
 def fetch(jars: Sequence[Jar], folder: Path, mirror: str, report: OnBytes) -> None:
     """Download those of ``jars`` that ``folder`` lacks, several at once.
 
-    Raises `StackError` if the repository is away or has other files.
+    Raises `StackError` if the repository is away or has other files, and `OSError` if the folder
+    cannot be written to.
     """
     lacking = [jar for jar in jars if not _is_whole(folder / jar.name, jar)]
     if not lacking:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with http.Client(_JAR_S, follow_redirects=True) as client:
-        download = _Download(client, mirror.rstrip("/"), folder, _Sum(lacking, report))
+    with _connect(mirror) as client:
+        download = _Download(client, folder, _Sum(lacking, report))
         pool = ThreadPoolExecutor(_AT_ONCE)
         try:
             # the longest first, so that none is left over at the end
@@ -80,6 +81,19 @@ def fetch(jars: Sequence[Jar], folder: Path, mirror: str, report: OnBytes) -> No
         finally:  # an error, or Ctrl-C, ends the others too
             download.ended.set()
             pool.shutdown(cancel_futures=True)
+
+
+def _connect(mirror: str) -> http.Client:
+    """Return a client of the repository, whose login is in no URL, since httpx logs those."""
+    try:
+        url = httpx.URL(mirror.rstrip("/") + "/")
+        login = (url.username, url.password) if url.userinfo else None
+        place = url.copy_with(username=None, password=None)
+        return http.Client(_JAR_S, follow_redirects=True, base_url=place, auth=login)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        # the text of InvalidURL quotes the URL, which may hold a password
+        reason = "LIQ_MAVEN_MIRROR is no URL" if isinstance(error, httpx.InvalidURL) else error
+        raise StackError(f"cannot download jars: {reason}") from error
 
 
 class _Sum:
@@ -106,35 +120,34 @@ class _WrongFileError(Exception):
 
 
 class _Download:
-    def __init__(self, client: http.Client, mirror: str, folder: Path, arrived: _Sum) -> None:
+    def __init__(self, client: http.Client, folder: Path, arrived: _Sum) -> None:
         self._client = client
-        self._mirror = mirror
         self._folder = folder
         self._arrived = arrived
         self.ended = threading.Event()
 
     def fetch(self, jar: Jar) -> None:
         """Download a jar, with further tries where that may help. Raises `StackError`."""
-        url = f"{self._mirror}/{jar.path}"
         for tries in range(1, _TRIES + 1):
             try:
-                return self._continue(jar, url)
-            except (httpx.HTTPError, httpx.InvalidURL, _WrongFileError, OSError) as error:
+                return self._continue(jar)
+            except (httpx.HTTPError, _WrongFileError) as error:
                 if tries == _TRIES or not _may_pass(error):
                     raise StackError(
-                        f"cannot download {jar.name} from {_name_host(url)}: {_explain(error)}; try"
-                        " again to continue, or name another repository by LIQ_MAVEN_MIRROR"
+                        f"cannot download {jar.name} from {self._client.base_url.host}:"
+                        f" {_explain(error)}; try again to continue, or name another repository by"
+                        " LIQ_MAVEN_MIRROR"
                     ) from error
             if self.ended.wait(pause_s(tries, _FIRST_PAUSE_S)):
                 break
         return None
 
-    def _continue(self, jar: Jar, url: str) -> None:
+    def _continue(self, jar: Jar) -> None:
         """Download what the part of an earlier try lacks, and name the file if it is right."""
         part = self._folder / f"{jar.name}.part"
         arrived = part.stat().st_size if part.exists() else 0
         if arrived < jar.size:
-            self._append(jar, url, part, arrived)
+            self._append(jar, part, arrived)
         if self.ended.is_set():
             return
         if not _is_whole(part, jar):
@@ -142,14 +155,17 @@ class _Download:
             raise _WrongFileError("the file has another SHA-256 than connect/jars.txt")
         part.replace(self._folder / jar.name)
 
-    def _append(self, jar: Jar, url: str, part: Path, arrived: int) -> None:
+    def _append(self, jar: Jar, part: Path, arrived: int) -> None:
         headers = {"Accept-Encoding": "identity"}
         if arrived:
             headers["Range"] = f"bytes={arrived}-"
         with (
             http.within(_JAR_S),
-            self._client.stream("GET", url, headers=headers, timeout=_SILENCE_S) as answer,
+            self._client.stream("GET", jar.path, headers=headers, timeout=_SILENCE_S) as answer,
         ):
+            if arrived and answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+                part.unlink()
+                raise _WrongFileError("the file is shorter than the part that is here")
             answer.raise_for_status()
             if answer.status_code != httpx.codes.PARTIAL_CONTENT:
                 arrived = 0
@@ -174,14 +190,6 @@ def _may_pass(error: Exception) -> bool:
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code in _PASSING
     return isinstance(error, httpx.TransportError | _WrongFileError)
-
-
-def _name_host(url: str) -> str:
-    """Return the host of an address, without a password."""
-    try:
-        return httpx.URL(url).host
-    except httpx.InvalidURL:
-        return "LIQ_MAVEN_MIRROR"
 
 
 def _explain(error: Exception) -> str:
