@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
+from urllib.parse import unquote
 
 from platformdirs import user_cache_path, user_data_path
 from pydantic import (
@@ -71,7 +72,7 @@ _FOLDERS: Mapping[App, str] = {
     "streamlit": "streamlit/",
     "lab": "jupyter/",
 }
-_SEGMENT = re.compile(r"(?!\.{1,2}$)(?:[\w.~@-]|%[0-9A-Fa-f]{2})+", re.ASCII)
+_SEGMENT = re.compile(r"(?:[\w.~@-]|%[0-9A-Fa-f]{2})+", re.ASCII)
 
 
 class Receiver(NamedTuple):
@@ -298,7 +299,7 @@ class Settings(BaseSettings):
         """Return the path without a slash at its end; ``/`` itself stays."""
         path = given.strip("/")
         is_path = not given or (given[0] == "/" and given[1:2] != "/")
-        if not is_path or not all(map(_SEGMENT.fullmatch, path.split("/") if path else [])):
+        if not is_path or not all(map(_is_segment, path.split("/") if path else [])):
             raise ValueError("give the path only, such as /liq, without host, query or ..")
         return f"/{path}" if given else ""
 
@@ -497,6 +498,16 @@ def _parse_receivers(given: SecretStr) -> tuple[Receiver, ...]:
 def settings() -> Settings:
     """Return the process's settings, read once."""
     return Settings.load()
+
+
+def _is_segment(text: str) -> bool:
+    """Return whether a part of a path is a name, also as browsers read it: ``%2e%2e`` is none."""
+    try:
+        name = unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        return False
+    is_name = name.isprintable() and name not in (".", "..") and not {"/", "\\"} & {*name}
+    return is_name and bool(_SEGMENT.fullmatch(text))
 
 
 def _plain(value: object) -> str:
