@@ -23,7 +23,7 @@ from liq.config import Receiver as Address
 from liq.config import Settings
 from liq.errors import ConfigError
 from liq.records.model import Alert, Severity, Text
-from support.helpers import eventually, find_free_ports
+from support.helpers import PATIENCE_S, eventually, find_free_ports
 
 SECRET = "a-secret-topic"
 DASHBOARD = "http://127.0.0.1:8866"
@@ -121,6 +121,23 @@ async def test_a_service_that_comes_back_gets_the_alerts_it_missed(
         record.getMessage() for record in caplog.records if not record.name.startswith("apprise")
     )
     assert not logging.getLogger("apprise").propagate
+
+
+async def test_a_service_with_odd_headers_brings_no_secret_into_the_log(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    listener = await asyncio.start_server(_answer_oddly, "127.0.0.1", port)
+    async with listener, sending(f"json://127.0.0.1:{port}/{SECRET}", ALERT) as notifier:
+        await asyncio.wait_for(notifier.drain(PATIENCE_S), PATIENCE_S)
+    assert "parse headers" in "".join(map(logging.LogRecord.getMessage, caplog.records))
+    assert not logging.getLogger("urllib3").propagate
+
+
+async def _answer_oddly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nno header\r\n\r\n")
+    writer.close()
 
 
 async def test_an_alert_that_a_service_refuses_is_not_retried(

@@ -20,8 +20,9 @@ _TYPES = {
     Severity.WARNING: apprise.NotifyType.WARNING,
     Severity.CRITICAL: apprise.NotifyType.FAILURE,
 }
-# its messages may hold secrets, such as the topic of ntfy
-logging.getLogger("apprise").propagate = False
+# their messages may hold secrets, such as the topic of ntfy or the path of a Slack webhook
+for _name in ("apprise", "urllib3"):
+    logging.getLogger(_name).propagate = False
 
 
 class Notifier(Outbox):
