@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from liq.errors import QueryError
+from liq.query import queries
 from liq.query.parameters import Parameter, parse_duration
 
 
@@ -57,6 +58,10 @@ def test_value_is_taken_as_its_type(kind: str, given: object, value: object) -> 
         ("float", "x"),
         ("timestamp", "yesterday"),
         ("timestamp", 1_700_000_000),
+        ("int", True),
+        ("float", False),
+        ("duration", True),
+        ("list", {"BTCUSDT": 1}),
         ("list", 5),
         ("list", [5]),
         ("string", 5),
@@ -68,6 +73,13 @@ def test_value_is_taken_as_its_type(kind: str, given: object, value: object) -> 
 def test_other_values_are_refused_by_name(kind: str, given: object) -> None:
     with pytest.raises(QueryError, match=f"^p=.* is no {kind}"):
         Parameter(type=kind).value("p", given)  # type: ignore[arg-type]
+
+
+def test_none_is_the_default() -> None:
+    params = {"rows": Parameter(type="int", default=100), "until": Parameter(type="timestamp")}
+    expected = {"rows": 100, "until": None}
+    assert queries.validate("totals", params, {"rows": None, "until": None}) == expected
+    assert queries.validate("totals", params, {}) == expected
 
 
 def test_bounds_and_choices_are_named() -> None:

@@ -16,7 +16,7 @@ string    text                                              ``str``
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -153,7 +153,9 @@ def _parse_float(given: Any) -> float:
 
 
 def _check_digits(given: Any) -> Any:
-    """Return what was given; refuse text that only Python takes as a number: ``5\xa0``, ``1_0``."""
+    """Return ``given``; refuse what only Python takes as a number: ``5\xa0``, ``1_0``, True."""
+    if isinstance(given, bool):
+        raise ValueError("no number")  # noqa: TRY004 - as for a text
     if isinstance(given, str) and not (given.isascii() and "_" not in given):
         raise ValueError("no ASCII digits")
     return given
@@ -170,6 +172,8 @@ def _parse_timestamp(given: Any) -> datetime:
 
 
 def _parse_list(given: Any) -> list[str]:
+    if isinstance(given, Mapping):
+        raise TypeError("give texts")
     items = given.split(",") if isinstance(given, str) else given
     return [text for text in map(_parse_string, items) if text]
 

@@ -252,15 +252,16 @@ def execute(query: Query, values: Mapping[str, Any], settings: Settings, around:
 
 
 def validate(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a value for each of ``params``: the ``given`` value, or the default.
+    """Return a value for each of ``params``: the ``given`` value, or the default for None or none.
 
     Raises `QueryError` for an unknown name or a value out of range, naming the valid ones.
     """
     for name in given:
         if name not in params:
             raise QueryError(f"{key} has no parameter {name!r}{suggest(name, sorted(params))}")
+    chosen = {name: value for name, value in given.items() if value is not None}
     return {
-        name: param.value(name, given.get(name, param.default)) for name, param in params.items()
+        name: param.value(name, chosen.get(name, param.default)) for name, param in params.items()
     }
 
 
