@@ -29,6 +29,10 @@ def test_every_venue_has_an_example_that_becomes_a_record(name: str) -> None:
     assert semantics.read_example(name).startswith(("{\n", "[\n"))
 
 
+def test_the_case_of_a_venue_s_name_does_not_matter() -> None:
+    assert semantics.explain("OKX").equals(semantics.explain("okx"))
+
+
 def test_the_documented_message_in_units() -> None:
     found = fields(semantics.explain("binance_usdm"))
     assert found["side"] == ("long", "")

@@ -110,7 +110,7 @@ _NOTHING = "an answer or a heartbeat: see the venue's rule"
 def _parse(name: str, raw: str | bytes, recv_ts: int | None) -> Sequence[Record]:
     feed = find_venue(name)
     if not raw:
-        kept = _read_examples()[name]
+        kept = _read_examples()[feed.name]
         raw, recv_ts = bytes(kept.message), recv_ts or kept.recv_ts
     now = time.time_ns() // 1000
     return feed.parse(raw, load_snapshot(feed) or {}, now if recv_ts is None else recv_ts)
