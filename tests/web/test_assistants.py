@@ -16,6 +16,7 @@ import pytest
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent, TextResourceContents
+from starlette.testclient import TestClient
 
 import liq
 from liq.config import Settings
@@ -24,7 +25,7 @@ from liq.query.formats import Format, encode
 from liq.records.model import Completeness, Source
 from liq.records.streams import LIQUIDATIONS
 from liq.stack import health as checks
-from liq.web.assistants import answers, create_server
+from liq.web.assistants import answers, create_app, create_server
 from support.helpers import PATIENCE_S, eventually, find_free_ports, finish, running, stopped
 from support.rows import health, insert, liquidation, own_table, report
 
@@ -269,6 +270,23 @@ def test_http_refuses_pages_of_other_sites_even_with_the_token(served: Settings)
     for header in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
         answer = httpx.post(served.mcp_url, json={}, headers={**token, **header})
         assert answer.status_code == 403
+
+
+def test_an_origin_that_is_no_url_is_another_site(offline: Settings) -> None:
+    with TestClient(create_app(offline), base_url="http://localhost") as client:
+        answer = client.post("/mcp", json={}, headers={"Origin": "http://[::1"})
+    assert answer.status_code == 403
+
+
+async def test_a_venue_is_found_whatever_its_case(offline: Settings) -> None:
+    async with Client(create_server(offline)) as client:
+        assert await read(client, "liq://venues/OKX") == await read(client, "liq://venues/okx")
+
+
+async def test_a_null_is_no_value(offline: Settings) -> None:
+    async with Client(create_server(offline)) as client:
+        result = await client.call_tool("totals", {"rows": None, "window": None, "until": None})
+    assert text_of(result).startswith("cannot reach QuestDB")
 
 
 def test_ctrl_c_ends_a_server_that_waits_on_stdin(offline: Settings) -> None:

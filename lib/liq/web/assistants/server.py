@@ -189,13 +189,19 @@ class _TokenFilter:
 
     def _refuse(self, headers: Iterable[tuple[bytes, bytes]]) -> ASGIApp | None:
         given = {name.lower(): value.decode("latin-1") for name, value in headers}
-        origin = given.get(b"origin")
-        if origin is not None and urlsplit(origin).netloc != given.get(b"host"):
+        if _is_foreign(given.get(b"origin"), given.get(b"host")):
             return _build_error(403, "a page of another site may not ask this server")
         scheme, _, token = given.get(b"authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not web.is_token(token, self._settings):
             return _build_error(401, "give the token: Authorization: Bearer TOKEN")
         return None
+
+
+def _is_foreign(origin: str | None, host: str | None) -> bool:
+    try:
+        return origin is not None and urlsplit(origin).netloc != host
+    except ValueError:
+        return True
 
 
 def _build_error(status: int, text: str) -> JSONResponse:
