@@ -135,6 +135,20 @@ def test_unused_folders_go_and_jars_that_no_folder_has(settings: Settings) -> No
     assert kept == {"0.jar", "1.jar", "2.jar", *(jar.name for jar in JARS)}
 
 
+def test_the_remains_of_a_killed_build_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Settings.load(home=tmp_path / "home", cache=tmp_path / "cache")
+    (own.cache / "build-killed" / "stack").mkdir(parents=True)
+    store = own.cache / "jars"
+    store.mkdir()
+    (store / "a.jar").write_text("")
+    (own.cache / "build-killed" / "stack" / "a.jar").hardlink_to(store / "a.jar")
+    monkeypatch.setattr(jars, "_build", lambda _, target, __: target.mkdir())
+    jars.ensure(own, ignore_event)
+    kept = {path.name for path in own.cache.iterdir()}
+    assert kept == {"lock", "jars", jars.find_folder(own).name}
+    assert list(store.iterdir()) == []
+
+
 def test_the_name_of_the_folder_follows_the_list_and_the_sources_and_nothing_else(
     tmp_path: Path,
 ) -> None:

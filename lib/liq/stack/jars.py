@@ -28,6 +28,7 @@ _BUILD_S = 3600.0
 _COMPILE_S = 300.0
 _EPOCH = (2025, 1, 1, 0, 0, 0)  # of the sink's files: the same source gives the same bytes
 _SINK = "plugins/liq-sink"
+_UNFINISHED = "build-"
 
 
 def find_folder(settings: Settings) -> Path:
@@ -66,7 +67,7 @@ def _build(settings: Settings, target: Path, report: OnEvent) -> None:
     downloads.fetch(
         jars, store, settings.maven_mirror, lambda *done: report("jars", Download(*done))
     )
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="build-") as scratch:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=_UNFINISHED) as scratch:
         built = Path(scratch, "stack")
         for jar in jars:
             for folder in jar.folders:
@@ -124,9 +125,9 @@ def _add(jar: zipfile.ZipFile, name: str, content: bytes) -> None:
 
 
 def _prune(cache: Path) -> None:
-    """Delete the folders unused for longest, and the downloads that no other folder links to."""
+    """Delete the folders unused for longest, those of killed builds, and downloads of no folder."""
     folders = sorted(cache.glob("stack-*"), key=lambda folder: folder.stat().st_mtime)
-    for stale in folders[:-_KEPT]:
+    for stale in [*folders[:-_KEPT], *cache.glob(f"{_UNFINISHED}*")]:
         shutil.rmtree(stale, ignore_errors=True)
     for file in _store(cache).iterdir():
         if file.stat().st_nlink == 1:
