@@ -1,5 +1,7 @@
 import json
 import stat
+import subprocess
+import sys
 import traceback
 from pathlib import Path
 
@@ -194,6 +196,38 @@ def test_a_full_disk_is_one_clear_error_and_costs_no_secret(home: Path, tmp_path
             Settings.load().token.get_secret_value()
             == json.loads(kept or file.read_text())["token"]
         )
+
+
+WITHOUT_HOME = """
+import platformdirs
+
+def find(_):
+    raise RuntimeError("no home")
+
+platformdirs.user_data_path = platformdirs.user_cache_path = find
+from liq.config import Settings
+from liq.errors import ConfigError
+try:
+    Settings.load()
+except ConfigError as error:
+    print(error)
+print(Settings.load(home="/a", cache="/b").cache)
+"""
+
+
+def test_a_user_without_a_home_can_name_the_folders(tmp_path: Path) -> None:
+    code = WITHOUT_HOME.replace('"/a"', repr(str(tmp_path)))
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={}, capture_output=True, text=True, check=True
+    )
+    error, cache = done.stdout.splitlines()
+    assert "LIQ_HOME: it is blank" in error
+    assert "LIQ_CACHE: it is blank" in error
+    assert cache == "/b"
+
+
+def test_repr_shows_no_login_of_the_mirror() -> None:
+    assert "hidden" not in repr(Settings.load(maven_mirror="https://user:hidden@liq.example"))
 
 
 def test_repr_shows_no_secret() -> None:

@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -75,6 +75,14 @@ _FOLDERS: Mapping[App, str] = {
 _SEGMENT = re.compile(r"(?:[\w.~@-]|%[0-9A-Fa-f]{2})+", re.ASCII)
 
 
+def _locate(find: Callable[[str], Path]) -> Path | str:
+    """Return a folder of this user; blank, which is refused, for a user without a home."""
+    try:
+        return find("liq")
+    except RuntimeError:
+        return ""
+
+
 class Receiver(NamedTuple):
     """A service that alerts are sent to; without a given name it has the scheme of its URL."""
 
@@ -99,14 +107,17 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(
-        user_data_path("liq"), validate_default=True, description="data, logs, pids and secrets"
+        _locate(user_data_path), validate_default=True, description="data, logs, pids and secrets"
     )
     cache: Path = Field(
-        user_cache_path("liq"), validate_default=True, description="jars: downloaded, and compiled"
+        _locate(user_cache_path),
+        validate_default=True,
+        description="jars: downloaded, and compiled",
     )
     maven_mirror: str = Field(
         "https://repo1.maven.org/maven2",
         pattern=r"^https?://\S+$",
+        repr=False,  # it may hold a login
         description="Maven repository that the jars are downloaded from",
     )
     query_timeout: float = Field(
