@@ -28,7 +28,7 @@ test: lint ## lint, the sink's unit tests, then every Python test on real server
 test-fast: lint ## lint and the tests that start no server, kernel or other program
 	$(PYTEST) -m "not stack and not browser and not slow"
 
-# where the engine keeps its programs and images, 6 GB
+# where the engine keeps its programs and images, some GB
 COMPOSE_FOLDER ?= $(HOME)/.cache/liq-compose
 
 compose-test: setup ## run docker-compose.yml and its overlay in a Docker Engine started for that
