@@ -72,7 +72,7 @@ def test_the_wheel_runs_where_there_is_neither_java_nor_maven(
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    said = liq("run", "--feed", "simulator", "--venue", "binance", "--rate", "20")
+    said = liq("run", "--feed", "simulator", "--venue", "binance_usdm", "--rate", "20")
     assert re.search(r"downloaded (\d+\.\d) of \1 MB", said)
     url = said.splitlines()[-1].removeprefix("Dashboard: ")
     page = httpx.get(url, follow_redirects=True, timeout=PATIENCE_S)
