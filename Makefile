@@ -31,7 +31,7 @@ test-fast: lint ## lint and the tests that start no server, kernel or other prog
 jars: setup ## write connect/jars.txt, the jars that Maven resolves for connect/*/pom.xml
 	@$(PY) tools/pin_jars.py
 
-# where the engine keeps its programs and images, 6 GB
+# where the engine keeps its programs and images, some GB
 COMPOSE_FOLDER ?= $(HOME)/.cache/liq-compose
 
 compose-test: setup ## run docker-compose.yml and its overlay in a Docker Engine started for that

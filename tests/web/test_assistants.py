@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +76,21 @@ def over_stdio(settings: Settings, *, mode: str = "auto") -> Client:
     return Client(command, mode=mode)
 
 
-def over_http(settings: Settings, token: str | None = None, *, mode: str = "auto") -> Client:
+@asynccontextmanager
+async def over_http(
+    settings: Settings, token: str | None = None, *, mode: str = "auto"
+) -> AsyncIterator[Client]:
+    """Yield a client of ``liq mcp --http``."""
+    async with httpx2.AsyncClient(headers=authorise(settings, token)) as http:
+        transport = streamable_http_client(settings.mcp_url, http_client=http)
+        async with Client(transport, mode=mode) as client:
+            yield client
+
+
+def authorise(settings: Settings, token: str | None = None) -> dict[str, str]:
+    """Return the header with the token, or with another one; no header for an empty one."""
     token = settings.token.get_secret_value() if token is None else token
-    http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"} if token else {})
-    transport: AbstractAsyncContextManager[Any] = streamable_http_client(
-        settings.mcp_url, http_client=http
-    )
-    return Client(transport, mode=mode)
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def text_of(result: CallToolResult) -> str:
@@ -230,7 +238,7 @@ async def test_resources_explain_words_coverage_venues_and_queries(own: Settings
         coverage = await read(client, "liq://coverage")
         assert SHIPPED["coverage"].description in coverage
         assert "feed_coverage: " in coverage
-        assert "okx,full,every liquidation" in await read(client, "liq://venues")
+        assert "okx,sampled,some of its liquidations" in await read(client, "liq://venues")
         assert "notional" in await read(client, "liq://venues/okx")
         assert "`burst_score`" in await read(client, "liq://queries/cascades")
 
@@ -257,7 +265,7 @@ async def test_a_client_without_the_token_gets_nothing_over_http(
 @pytest.mark.stack
 @pytest.mark.parametrize("token", ["", "wrong"])
 def test_http_refuses_requests_without_the_token(served: Settings, token: str) -> None:
-    answer = httpx.post(served.mcp_url, json={}, headers={"Authorization": f"Bearer {token}"})
+    answer = httpx.post(served.mcp_url, json={}, headers=authorise(served, token))
     assert answer.status_code == 401
     assert answer.json() == {"error": "give the token: Authorization: Bearer TOKEN"}
     assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -266,9 +274,8 @@ def test_http_refuses_requests_without_the_token(served: Settings, token: str) -
 
 @pytest.mark.stack
 def test_http_refuses_pages_of_other_sites_even_with_the_token(served: Settings) -> None:
-    token = {"Authorization": f"Bearer {served.token.get_secret_value()}"}
     for header in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
-        answer = httpx.post(served.mcp_url, json={}, headers={**token, **header})
+        answer = httpx.post(served.mcp_url, json={}, headers=authorise(served) | header)
         assert answer.status_code == 403
 
 

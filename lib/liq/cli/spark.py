@@ -89,7 +89,7 @@ def health(
 @spark.command()
 def jars() -> None:
     """Print the jars that read Kafka, as spark-submit's option --jars takes them."""
-    from liq.stack import jars as shipped  # noqa: PLC0415 - Maven, which other commands need not
+    from liq.stack import jars as shipped  # noqa: PLC0415 - no other command needs it
 
     settings = current_settings()
     shipped.ensure(settings, ignore_event)

@@ -94,8 +94,7 @@ def describe_refusal(host: str) -> str:
 
 def is_token(given: str, settings: Settings) -> bool:
     """Return whether ``given`` is the token, in a time that does not depend on ``given``."""
-    expected = settings.token.get_secret_value().encode()
-    return bool(expected) and hmac.compare_digest(given.encode(), expected)
+    return _is_equal(given, settings.token.get_secret_value())
 
 
 def is_clean_path(path: str) -> bool:
@@ -222,10 +221,10 @@ class TokenLogin:
 
     def __init__(self, app: Any, settings: Settings) -> None:
         self._app = app
-        self._token = settings.token.get_secret_value()
+        self._settings = settings
         self._path = settings.find_path("streamlit")
         self._health = f"{unquote(self._path)}_stcore/health"  # for containers
-        key = derive_cookie_secret(self._token)
+        key = derive_cookie_secret(settings.token.get_secret_value())
         value = hmac.new(key, b"streamlit", hashlib.sha256).hexdigest()
         self._cookie = f"liq-streamlit-{settings.streamlit_port}={value}"
 
@@ -239,9 +238,8 @@ class TokenLogin:
             given = scope["query_string"]
             if scope["method"] == "POST":
                 given = await _read_form(receive)
-            is_right = _is_equal(
-                dict(parse_qsl(given.decode("latin-1"))).get("token", ""), self._token
-            )
+            named = dict(parse_qsl(given.decode("latin-1"))).get("token", "")
+            is_right = is_token(named, self._settings)
             await self._answer(send, is_right=is_right)
 
     def _may_pass(self, scope: Mapping[str, Any]) -> bool:
