@@ -517,7 +517,7 @@ def _is_segment(text: str) -> bool:
         name = unquote(text, errors="strict")
     except UnicodeDecodeError:
         return False
-    is_name = name.isprintable() and name not in (".", "..") and not {"/", "\\"} & {*name}
+    is_name = name.isprintable() and "/" not in name and name not in (".", "..")
     return is_name and bool(_SEGMENT.fullmatch(text))
 
 
