@@ -153,6 +153,16 @@ async def test_a_redirect_to_no_url_is_a_disconnect(api: Api) -> None:
         await reached(lambda: feed.stats().errors >= 2)
 
 
+async def test_a_proxy_that_cannot_be_used_is_a_fault_of_the_connection(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    async with polling(api.url, hasty()) as (feed, _):
+        await reached(lambda: feed.stats().errors >= 2)
+        assert "ALL_PROXY" in feed.stats().last_error
+    assert not api.asked
+
+
 async def test_an_undocumented_answer_is_a_frame_that_its_parser_rejects(api: Api) -> None:
     api.fault = 200, b'{"success":false,"code":-1000,"message":"unknown"}'
     async with polling(api.url, hasty()) as (_, frames):

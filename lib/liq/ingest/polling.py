@@ -110,6 +110,9 @@ class PolledConnection:
 
 async def connect(url: str, poll: Poll) -> PolledConnection:
     """Return an open connection. Raises `OSError` if the first request fails."""
-    connection = PolledConnection(url, poll)
+    try:
+        connection = PolledConnection(url, poll)
+    except httpx.ConnectError as error:  # for a proxy in the environment that cannot be used
+        raise OSError(str(error)) from error
     await connection.open()
     return connection
