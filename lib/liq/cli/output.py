@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import rich.console
-from rich.console import RenderableType
 from rich.live import Live
 from rich.progress import (
     BarColumn,
@@ -23,6 +22,7 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.spinner import Spinner
 from rich.text import Text
 
 # visible symbols, e.g. U+241B for the escape character
@@ -62,11 +62,12 @@ class Console(rich.console.Console):
 console, stderr = Console(), Console(stderr=True)
 
 
-class DownloadBar:
-    """A bar of bytes, to be shown by rich; nothing until there is a download."""
+class ProgressView:
+    """A spinner beside a line of text, below a bar of bytes once there is a download; for rich."""
 
     def __init__(self) -> None:
-        self._progress = Progress(
+        self._spinner = Spinner("dots")
+        self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
@@ -74,14 +75,18 @@ class DownloadBar:
             TimeRemainingColumn(),
         )
 
-    def show(self, subject: str, done: int, total: int) -> None:
+    def show_download(self, subject: str, done: int, total: int) -> None:
         """Show how much of the one download has arrived."""
-        if not self._progress.tasks:
-            self._progress.add_task(printable(subject), total=total)
-        self._progress.update(self._progress.task_ids[0], completed=done, total=total)
+        if not self._bar.tasks:
+            self._bar.add_task(printable(subject), total=total)
+        self._bar.update(self._bar.task_ids[0], completed=done, total=total)
 
-    def __rich__(self) -> RenderableType:
-        return self._progress.get_renderable()
+    def show_line(self, line: Text) -> None:
+        """Show a line of text in place of the one before."""
+        self._spinner.update(text=line)
+
+    def __rich__(self) -> rich.console.Group:
+        return rich.console.Group(self._bar.get_renderable(), self._spinner)
 
 
 def echo(text: str, end: str = "\n") -> None:

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Group
 from rich.live import Live
-from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
 from liq import stack
-from liq.cli.output import DownloadBar, console, echo, join_texts, stderr, styled
+from liq.cli.output import ProgressView, console, echo, join_texts, stderr, styled
 from liq.cli.run import Extra, RunSource
 from liq.cli.run import run as run_all
 from liq.cli.serve import BaseUrl, choose_settings
@@ -317,15 +315,15 @@ def _progress() -> Iterator[OnEvent]:
         yield _print_events()
         return
     events: dict[str, str] = {}
-    spinner, bar = Spinner("dots"), DownloadBar()
-    with Live(Group(bar, spinner), console=console, transient=True):
+    view = ProgressView()
+    with Live(view, console=console, transient=True):
 
         def report(subject: str, event: str) -> None:
             if isinstance(event, Download):
-                bar.show(subject, event.done, event.total)
+                view.show_download(subject, event.done, event.total)
                 return
             events[subject] = event
-            spinner.update(text=join_texts(*chain.from_iterable(map(_event, events.items()))))
+            view.show_line(join_texts(*chain.from_iterable(map(_event, events.items()))))
 
         yield report
 
