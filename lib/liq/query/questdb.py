@@ -208,10 +208,11 @@ def fetch(
     """
     login, deadline = _Login.reader(settings or current_settings(), timeout), _Deadline.of(timeout)
     with _pool.place(login, deadline):
+        passing: list[type[QuestDBError]] = [_FailedInsideError]
         if idle := _pool.take(login):
-            # the connection may be to an earlier QuestDB process: retry on a new one
-            with contextlib.suppress(_ConnectionLostError, _FailedInsideError):
-                return _read(idle, login, sql, params, deadline)
+            passing.append(_ConnectionLostError)  # it may be to an earlier QuestDB process
+        with contextlib.suppress(*passing):
+            return _read(idle or _open(login, deadline), login, sql, params, deadline)
         return _read(_open(login, deadline), login, sql, params, deadline)
 
 
