@@ -1,16 +1,16 @@
 """A local HTTP server in place of the venues' REST APIs, with listings of contracts."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from liq.ingest.venues import VENUES
 from liq.ingest.venues.base import Listing, Venue
+from support.local_http import serve_http
 from support.recordings import load_recording
 
 
@@ -90,13 +90,6 @@ def serve_listings() -> Iterator[Exchange]:
         def log_message(self, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served = Exchange(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with serve_http(Handler) as url:
+        served = Exchange(url)
         yield served
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -110,6 +110,18 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise QueryError(f"{name}={given!r} is above the greatest, {self.max}")
 
 
+def create_paging(
+    default: int, most: int, description: str = "maximum number of rows"
+) -> dict[str, Parameter]:
+    """Return the parameters of a page of rows: ``rows``, by default ``default``, and ``offset``."""
+    return {
+        "rows": Parameter(type="int", default=default, min=1, max=most, description=description),
+        "offset": Parameter(
+            type="int", default=0, min=0, max=100_000_000, description="number of rows to skip"
+        ),
+    }
+
+
 def parse_duration(given: str | float | timedelta) -> timedelta:
     """Return a positive span of time from ``"15m"``, seconds or a ``timedelta``.
 

@@ -11,7 +11,7 @@ from liq.config import Settings
 from liq.errors import QueryError
 from liq.query import queries, questdb
 from liq.query.catalogue import RESERVED, Column, Query
-from liq.query.parameters import Parameter
+from liq.query.parameters import Parameter, create_paging
 from liq.records.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -21,22 +21,7 @@ _SLIDE_S = 5  # without new rows a window that ends now still moves on, this oft
 
 
 # parameters of every endpoint
-PAGING = {
-    "rows": Parameter(
-        type="int",
-        default=10_000,
-        min=1,
-        max=100_000,
-        description="maximum number of rows",
-    ),
-    "offset": Parameter(
-        type="int",
-        default=0,
-        min=0,
-        max=100_000_000,
-        description="number of rows to skip",
-    ),
-}
+PAGING = create_paging(10_000, 100_000)
 
 
 class ResultPage(NamedTuple):

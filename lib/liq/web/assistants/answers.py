@@ -16,23 +16,12 @@ from liq.ingest import semantics
 from liq.query import catalogue, coverage, queries, questdb
 from liq.query.catalogue import Query
 from liq.query.formats import Format, encode
-from liq.query.parameters import Parameter
+from liq.query.parameters import create_paging
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PAGING = {
-    "rows": Parameter(
-        type="int",
-        default=100,
-        min=1,
-        max=1000,
-        description="maximum number of rows in one answer; offset continues",
-    ),
-    "offset": Parameter(
-        type="int", default=0, min=0, max=100_000_000, description="number of rows to skip"
-    ),
-}
+PAGING = create_paging(100, 1000, "maximum number of rows in one answer; offset continues")
 INSTRUCTIONS = (
     "Crypto liquidations: positions that exchanges closed by force, as stored in QuestDB. Each tool"
     " runs one read-only query. Sizes are USD notional, times are UTC. Long and short name the"
