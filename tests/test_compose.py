@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from http.server import BaseHTTPRequestHandler
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ import yaml
 from liq.config import Settings
 from liq.stack.java import LOCALE
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB, define_servers
+from support.local_http import serve_http
 
 _NO_CLIENT = 69  # tools/docker-compose found neither the client nor Go
 ROOT = Path(__file__).parents[1]
@@ -316,6 +318,57 @@ def test_compose_files_are_valid_by_the_compose_specification(file: str) -> None
     schema = json.loads((Path(folder.strip()) / "schema" / "compose-spec.json").read_text())
     text = re.sub("!(override|reset)", "", (ROOT / file).read_text())
     jsonschema.validate(yaml.safe_load(text), schema)
+
+
+@pytest.mark.parametrize("files", COMPOSE_FILES)
+@pytest.mark.parametrize("base", ["", "/", "/liq", "/liq/"])
+def test_apps_and_their_health_checks_follow_the_base_url(
+    base: str, files: list[str], tmp_path: Path
+) -> None:
+    given = {"LIQ_BASE_URL": base, "LIQ_ALLOWED_HOSTS": "liq.example.org"}
+    done = client(files, "config", "--format", "json", **SECRETS, **given)
+    services = json.loads(done.stdout.replace("$$", "$"))["services"]
+    for name in ("dashboard", "api", "jupyter-client", "streamlit"):
+        assert given.items() <= services[name]["environment"].items(), name
+
+    behind = Settings.load(home=tmp_path, base_url=base)
+    pages = {
+        "dashboard": f"{behind.find_path('dashboard')}health",
+        "streamlit": f"{behind.find_path('streamlit')}_stcore/health",
+    }
+    assert {name: _ask_health(services[name]) for name in pages} == pages
+
+    program = tmp_path / "streamlit"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    found = subprocess.check_output(
+        services["streamlit"]["command"],
+        env=given | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        text=True,
+    )
+    path = behind.find_path("streamlit").strip("/")
+    [option] = re.findall("^--server.baseUrlPath=(.*)$", found, re.MULTILINE)
+    assert option.strip("/") == path  # Streamlit takes the slashes off
+    assert "--server.address=0.0.0.0" in found
+
+
+def _ask_health(service: dict[str, Any]) -> str:
+    """Return the path that a container's health check asks for."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+    [port] = [each["target"] for each in service["ports"]]
+    with serve_http(Handler) as url:
+        _, _, *code = service["healthcheck"]["test"]
+        text = code[-1].replace(f"http://127.0.0.1:{port}", url)
+        subprocess.run([sys.executable, "-c", text], env=service["environment"], check=True)
+    [path] = asked
+    return str(path)
 
 
 def test_the_image_has_whatever_the_package_is_built_of() -> None:

@@ -191,7 +191,8 @@ class Settings(BaseSettings):
     base_url: str = Field(
         "",
         description="path of all apps behind a reverse proxy, such as /liq: the dashboard is there,"
-        " the API, Streamlit and JupyterLab are in api/, streamlit/ and jupyter/ below it",
+        " the API, Streamlit and JupyterLab are in api/, streamlit/ and jupyter/ below it, and the"
+        " tools for assistants at mcp",
     )
 
     streams: Mapping[str, StreamSettings] = Field(
@@ -446,9 +447,14 @@ class Settings(BaseSettings):
         return _parse_receivers(self.notify_urls)
 
     @property
+    def mcp_path(self) -> str:
+        """Path of the tools for assistants; without a slash at its end, as clients are given it."""
+        return f"{self.base_url.rstrip('/')}/mcp"
+
+    @property
     def mcp_url(self) -> str:
         """Address of the tools for assistants."""
-        return f"http://{addresses.name_local(self.host)}:{self.mcp_port}/mcp"
+        return f"http://{addresses.name_local(self.host)}:{self.mcp_port}{self.mcp_path}"
 
     @property
     def streamlit_url(self) -> str:

@@ -30,7 +30,7 @@ pytestmark = [
 
 PAGE = Path(__file__).parents[2] / "docs" / "proxy.md"
 HOST = "liq.example.org"  # as in the page
-APPS = ("dashboard", "api", "streamlit", "lab")
+APPS = ("dashboard", "api", "streamlit", "lab", "mcp")
 USUAL = {f"{name}_port": Settings.model_fields[f"{name}_port"].default for name in APPS}
 SURROUNDINGS = """
 daemon off;
@@ -63,6 +63,7 @@ def apps(behind: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = tmp_path_factory.mktemp("apps")
     with ExitStack() as ended:
         ended.enter_context(running(behind, "-m", "liq", "api"))
+        ended.enter_context(running(behind, "-m", "liq", "mcp", "--http"))
         ended.enter_context(running(behind, "-m", "liq", "streamlit", "--no-browser"))
         ended.enter_context(serving(behind, folder / "dashboard.log"))
         lab = ("--folder", str(folder))
@@ -136,12 +137,13 @@ def publish(url: str, proxy: str) -> str:
     return re.sub(r"^http://127\.0\.0\.1:\d+", proxy, url)
 
 
-def fetch(proxy: str, path: str, **headers: str) -> httpx.Response:
-    """Request a path from the proxy, as its public host."""
+def fetch(proxy: str, path: str, body: object = None, **headers: str) -> httpx.Response:
+    """Request a path from the proxy, as its public host; send it the ``body`` if there is one."""
     port = proxy.rpartition(":")[2]
     with httpx.Client(verify=False, timeout=PATIENCE_S) as client:  # noqa: S501 - its own certificate
         url = f"https://127.0.0.1:{port}{path}"
-        return client.get(url, headers={"Host": f"{HOST}:{port}", **headers})
+        headers = {"Host": f"{HOST}:{port}", **headers}
+        return client.request("POST" if body else "GET", url, headers=headers, json=body)
 
 
 async def test_the_dashboard_is_live_and_stays_below_its_path(
@@ -228,6 +230,17 @@ async def test_the_api_answers_with_the_token_only(proxy: str, behind: Settings)
     docs = await asyncio.to_thread(ask, "/openapi.json", **bearer)
     assert docs.json()["servers"] == [{"url": "/liq/api"}]
     assert publish(api.build_url(behind), proxy).startswith(f"{proxy}/liq/api/docs")
+
+
+async def test_assistants_get_the_tools_with_the_token_only(proxy: str, behind: Settings) -> None:
+    request = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    accepted = {"Accept": "application/json, text/event-stream"}
+    bearer = accepted | {"Authorization": f"Bearer {behind.token.get_secret_value()}"}
+    answer = await asyncio.to_thread(fetch, proxy, "/liq/mcp", request, **accepted)
+    assert answer.status_code == 401
+    answer = await asyncio.to_thread(fetch, proxy, "/liq/mcp", request, **bearer)
+    assert "totals" in [each["name"] for each in answer.json()["result"]["tools"]]
+    assert publish(behind.mcp_url, proxy) == f"{proxy}/liq/mcp"
 
 
 @pytest.mark.parametrize("path", ["/liq/", "/liq/apps", "/liq/streamlit/", "/liq/jupyter/lab"])

@@ -285,6 +285,18 @@ def test_an_origin_that_is_no_url_is_another_site(offline: Settings) -> None:
     assert answer.status_code == 403
 
 
+@pytest.mark.parametrize("base", ["/liq", "/", "/a%20b"])
+def test_http_is_below_the_base_url(offline: Settings, base: str) -> None:
+    behind = offline.model_copy(update={"base_url": base})
+    path = "/mcp" if base == "/" else f"{base}/mcp"
+    assert behind.mcp_url == f"http://127.0.0.1:{behind.mcp_port}{path}"
+    request = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    headers = authorise(behind) | {"Accept": "application/json, text/event-stream"}
+    with TestClient(create_app(behind), base_url="http://localhost") as client:
+        assert client.post(path, json=request, headers=headers).json()["result"] == {}
+        assert client.post("/other/mcp", json=request, headers=headers).status_code == 404
+
+
 async def test_a_venue_is_found_whatever_its_case(offline: Settings) -> None:
     async with Client(create_server(offline)) as client:
         assert await read(client, "liq://venues/OKX") == await read(client, "liq://venues/okx")

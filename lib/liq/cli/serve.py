@@ -70,6 +70,7 @@ def mcp(
         bool, typer.Option("--http", help="serve over HTTP, with the token, in place of stdio")
     ] = False,
     port: Port = None,
+    base_url: BaseUrl = None,
 ) -> None:
     """Serve every query as a tool for assistants: the Model Context Protocol.
 
@@ -78,7 +79,7 @@ def mcp(
     """
     from liq.web import assistants  # noqa: PLC0415 - MCP's SDK is an extra, and slow to import
 
-    settings = choose_settings(mcp_port=port)
+    settings = choose_settings(mcp_port=port, base_url=base_url)
     if http:
         print_address("MCP", f"{settings.mcp_url} (log in with Authorization: Bearer LIQ_TOKEN)")
         assistants.run_http(settings)
