@@ -291,6 +291,14 @@ class Settings(BaseSettings):
             raise ValueError("it is blank; give a value, or unset it")
         return given
 
+    @field_validator("host")
+    @classmethod
+    def _is_not_ipv6(cls, host: str) -> str:
+        """Refuse an IPv6 address: QuestDB and the JVMs of the stack listen by IPv4 only."""
+        if ":" in host:
+            raise ValueError(f"{host} is no IPv4 address; give one, such as 127.0.0.1, or a name")
+        return host
+
     @field_validator("home", "cache")
     @classmethod
     def _can_be_named(cls, folder: Path, info: ValidationInfo) -> Path:

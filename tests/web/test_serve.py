@@ -1,5 +1,6 @@
 """The dashboard's server: who may see what, and what a browser may keep."""
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -178,6 +179,28 @@ def test_an_installation_works_on_copies_of_the_notebooks_and_keeps_edited_ones(
     assert (folder / "work" / "two.py").read_text() == "shipped"
     assert (folder / "three.ipynb").read_text() == "new"
     assert (folder / "zero.ipynb").read_text() == "new"  # the user had not changed that copy
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b'{"one.ipynb": ', b"[1]", b"null", b"\xff\x00", b'{"one.ipynb": [1]}']
+)
+def test_a_damaged_record_of_the_copies_costs_no_edited_one_and_is_written_again(
+    damage: bytes, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = tmp_path / "notebooks"
+    shipped.mkdir()
+    for name in ("one.ipynb", "two.ipynb"):
+        (shipped / name).write_text("shipped")
+    monkeypatch.setattr("liq.common.files.find_asset", lambda name: tmp_path / name)
+    folder = serve.find_notebooks_folder(settings)
+    record = folder / ".shipped.json"
+    before = json.loads(record.read_text())
+    (folder / "one.ipynb").write_text("mine")
+    (shipped / "one.ipynb").write_text("new")
+    record.write_bytes(damage)
+    serve.find_notebooks_folder(settings)
+    assert (folder / "one.ipynb").read_text() == "mine"
+    assert json.loads(record.read_text()) == {"two.ipynb": before["two.ipynb"]}
 
 
 def test_jupyterlab_opens_on_the_notebooks_with_the_token(

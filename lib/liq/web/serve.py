@@ -298,7 +298,7 @@ def find_notebooks_folder(settings: Settings) -> Path:
         return shipped
     mine = settings.home / "notebooks"
     record = mine / ".shipped.json"  # a hash of each copy as it was made
-    known = json.loads(record.read_text()) if record.exists() else {}
+    known = _read_hashes(record)
     made = {}
     for file in sorted(file for file in shipped.rglob("*") if file.is_file()):
         name = file.relative_to(shipped).as_posix()
@@ -311,6 +311,15 @@ def find_notebooks_folder(settings: Settings) -> Path:
                 files.write_whole(copy, data)  # the other server may read it now
     files.write_whole(record, json.dumps(made))
     return mine
+
+
+def _read_hashes(record: Path) -> dict[str, str]:
+    """Return the hashes, none from a damaged file: then a copy that differs stays as it is."""
+    try:
+        found = json.loads(record.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _hash(data: bytes) -> str:
