@@ -25,7 +25,12 @@ DOORS = {
     if package not in {"websockets", "jinja2"}  # two modules each: client, server; tables, pages
 }
 
-CHANGED = {"voila", "waitress", "zmq"}  # by common.compat, beside the libraries whose door it is
+CHANGED = {
+    "voila",
+    "waitress",
+    "zmq",
+    "jupyter_client",
+}  # by common.compat, beside the libraries whose door it is
 
 
 @cache

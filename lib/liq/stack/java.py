@@ -121,7 +121,7 @@ def avoid_noexec(folder: Path) -> list[str]:
 
     It must where /tmp is mounted noexec: no library can be loaded from there.
     """
-    if not os.statvfs(_TEMPORARY).f_flag & getattr(os, "ST_NOEXEC", 0):
+    if sys.platform != "linux" or not os.statvfs(_TEMPORARY).f_flag & os.ST_NOEXEC:
         return []
     shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
     folder.mkdir(parents=True)
