@@ -2,7 +2,10 @@
 
 import os
 import signal
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport() -> None:
     """End a full disk with its test: pytest writes the result ahead of the fixtures' end."""
     lift_limit()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the slowest files beside the slowest tests, where ``--durations`` asks for these."""
+    most = terminalreporter.config.getoption("durations")
+    if most is None:
+        return
+    files = defaultdict[str, float](float)
+    for report in chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            files[report.location[0]] += report.duration
+    terminalreporter.section("slowest files")
+    slowest = sorted(files.items(), key=itemgetter(1), reverse=True)
+    for file, seconds in slowest[: most or None]:
+        terminalreporter.write_line(f"{seconds:.2f}s {file}")
 
 
 @pytest.fixture(scope="session", autouse=True)
