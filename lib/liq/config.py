@@ -128,7 +128,10 @@ class Settings(BaseSettings):
         ge=256,
         description="MB of memory beside QuestDB's heap; a query that needs more fails",
     )
-    queries: Path | None = Field(None, description="a queries.json to use in place of the shipped")
+    queries: Path | None = Field(
+        None,
+        description="a file or a folder of queries that add to the shipped or replace them",
+    )
     alerts: Path | None = Field(None, description="an alerts.json to use in place of the shipped")
     webhook_url: SecretStr = Field(SecretStr(""), description="where alerts are posted, http(s)")
 

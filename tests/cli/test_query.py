@@ -1,5 +1,9 @@
 import io
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +56,20 @@ def test_queries_that_cannot_be_used_are_reported(
     )
     with pytest.raises(QueryError, match="entry 'bad'"):
         run("queries")
+
+
+@pytest.mark.stack
+def test_queries_are_explained_by_questdb(own: Settings, tmp_path: Path) -> None:
+    assert re.fullmatch(r"QuestDB can run (\d+) of \1 queries\n", run("queries", "check"))
+    file = tmp_path / "mine.json"
+    file.write_text('{\n "typo": "SELEC 1"\n}')
+    command = [sys.executable, "-m", "liq", "queries", "check"]
+    environment = {**os.environ, **own.environ(), "LIQ_QUERIES": str(file)}
+    checked = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert checked.returncode == 1
+    assert re.fullmatch(r"QuestDB can run (\d+) of (\d+) queries\n", checked.stdout)
+    assert checked.stderr.startswith(f"error: {file}:2:2: entry 'typo': QuestDB refused")
+    assert len(checked.stderr.splitlines()) == 1
 
 
 @pytest.mark.stack

@@ -368,11 +368,66 @@ def test_injections_change_nothing_and_leak_nothing(
 def test_edits_of_the_catalogue_show_at_once(offline: Settings) -> None:
     file = offline.home / "mine.json"
     client = api.create_app(offline.model_copy(update={"queries": file})).test_client()
-    assert str(offline.home) not in fault(client.get("/one"), 500)
+    assert "no endpoint 'one'" in fault(client.get("/one"), 404)
     file.write_text(json.dumps({"one": "SELECT 1", "bad": "SELECT %(x)s"}))
-    assert [known["path"] for known in client.get("/").get_json()["endpoints"]] == ["/one"]
+    assert paths(client) == [*(f"/{key}" for key in SHIPPED), "/one"]
     fault(client.get("/one"), 503)
     assert "`liq queries` says why" in fault(client.get("/bad"), 500)
+
+
+def paths(client: FlaskClient) -> list[str]:
+    return [known["path"] for known in client.get("/").get_json()["endpoints"]]
+
+
+def test_the_last_good_catalogue_is_served_and_health_says_so(
+    offline: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = offline.home / "mine.json"
+    good = json.dumps({"one": "SELECT 1", "totals": "SELECT 2"})
+    file.write_text(good)
+    client = api.create_app(offline.model_copy(update={"queries": file})).test_client()
+
+    def health() -> list[str]:
+        answer = client.get("/health")
+        assert str(offline.home) not in answer.text
+        found = [p for p in answer.get_json()["problems"] if p["part"] == "catalogue"]
+        return [f"{problem['what']}: {problem['detail']}" for problem in found]
+
+    served = paths(client)
+    assert "/one" in served
+    assert not health()
+
+    for text in ("{", "", "[]", good.replace("}", ",}")):
+        file.write_text(text)
+        assert paths(client) == served
+        assert "a file cannot be read: The last valid queries are served." in health()[0]
+    assert "mine.json:1:" in caplog.text
+
+    file.write_text(json.dumps({"one": "SELECT %(x)s", "new": {}, "two": "SELECT 1"}))
+    assert set(paths(client)) == {*served, "/two"}
+    assert health() == [
+        "entry 'one' is invalid: Its last valid version is served. `liq queries` says why.",
+        "entry 'new' is invalid: It is not served. `liq queries` says why.",
+    ]
+    fault(client.get("/one"), 503)  # it runs: QuestDB alone is away
+    caplog.clear()
+    client.get("/one")
+    assert "last valid" not in caplog.text  # a fault is logged once
+
+    file.write_text(json.dumps({"two": "SELECT 1"}))
+    assert "/one" not in paths(client)
+    assert not health()
+
+
+@pytest.mark.stack
+def test_the_last_good_entry_answers(own: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({"one": "SELECT 1 AS n"}))
+    client = api.create_app(own.model_copy(update={"queries": file})).test_client()
+    assert client.get("/one").get_json() == [{"n": 1}]
+    for text in ('{"one": {}}', "{"):
+        file.write_text(text)
+        assert client.get("/one").get_json() == [{"n": 1}]
 
 
 @pytest.mark.stack

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from liq.query.parameters import Parameter
 
 app = typer.Typer()
+named = typer.Typer(invoke_without_command=True)
+app.add_typer(named, name="queries")
 
 _WIDEST = 10_000  # characters: more than any row has
 
@@ -37,14 +39,18 @@ class PrintFormat(StrEnum):
     JSON = "json"
 
 
-@app.command("queries")
+@named.callback()
 def list_queries(
-    *, markdown: Annotated[bool, typer.Option(help="print a reference in Markdown")] = False
+    context: typer.Context,
+    *,
+    markdown: Annotated[bool, typer.Option(help="print a reference in Markdown")] = False,
 ) -> None:
     """List the named queries with their parameters and columns.
 
-    Exits with 1 if an entry of queries.json is invalid.
+    Exits with 1 if an entry of the catalogue is invalid.
     """
+    if context.invoked_subcommand:
+        return
     from liq.query.queries import load_catalogue  # noqa: PLC0415 - pandas would slow every other command
 
     queries, faults = load_catalogue()
@@ -54,6 +60,21 @@ def list_queries(
         console.print(_listing(queries))
     if faults:
         raise QueryError("\n".join(faults.values()))
+
+
+@named.command("check")
+def check_queries() -> None:
+    """Have QuestDB explain every query, your own ones too, without reading rows.
+
+    Exits with 1 if an entry cannot be used, and names its file, line and column.
+    """
+    from liq.query.checks import check_catalogue  # noqa: PLC0415 - pandas would slow all commands
+
+    found = check_catalogue()
+    faults = [fault for fault in found.values() if fault]
+    echo(f"QuestDB can run {len(found) - len(faults)} of {len(found)} queries")
+    if faults:
+        raise QueryError("\n".join(faults))
 
 
 def _listing(queries: "Mapping[str, Query]") -> Table:

@@ -122,6 +122,14 @@ def create_paging(
     }
 
 
+def create_since() -> Parameter:
+    """Return the parameter that each query with a window has beside ``window``."""
+    return Parameter(
+        type="timestamp",
+        description="start of the window (inclusive), in place of its length; until may be its end",
+    )
+
+
 def parse_duration(given: str | float | timedelta) -> timedelta:
     """Return a positive span of time from ``"15m"``, seconds or a ``timedelta``.
 

@@ -29,8 +29,9 @@ from liq.errors import (
     QuestDBTimeoutError,
 )
 from liq.query import queries, questdb
-from liq.query.catalogue import RESERVED, Query
+from liq.query.catalogue import RESERVED
 from liq.query.formats import MEDIA_TYPES, Format, encode
+from liq.query.lastgood import LastGood
 from liq.web.api import openapi
 from liq.web.api.endpoint import PAGING, Endpoint, hash_parts
 
@@ -87,7 +88,7 @@ class QueryLimit:
 def create_app(settings: Settings | None = None, endpoints: Iterable[Endpoint] = ()) -> Flask:
     """Return the API as a WSGI app: the catalogue's queries, and your own ``endpoints``.
 
-    Edits of ``queries.json`` take effect at once.
+    Edits of the catalogue take effect at once; an invalid edit leaves the last valid version.
 
     Args:
         settings: Settings of the stack; the current ones by default.
@@ -98,17 +99,16 @@ def create_app(settings: Settings | None = None, endpoints: Iterable[Endpoint] =
     """
     settings = settings or current_settings()
     own = {endpoint.key: endpoint for endpoint in endpoints}
+    catalogue = LastGood(settings)
 
     def known() -> Mapping[str, Endpoint]:
-        found = {
-            key: Endpoint.of(query, settings) for key, query in _load_queries(settings).items()
-        }
-        return {**found, **own}
+        found = catalogue.load().queries
+        return {**{key: Endpoint.of(query, settings) for key, query in found.items()}, **own}
 
     app = Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined] # of Flask's default provider
     _add_checks(app, settings)
-    _add_routes(app, settings, known)
+    _add_routes(app, settings, known, catalogue)
     _add_error_handlers(app)
 
     @app.after_request
@@ -148,7 +148,10 @@ def _add_checks(app: Flask, settings: Settings) -> None:
 
 
 def _add_routes(
-    app: Flask, settings: Settings, known: Callable[[], Mapping[str, Endpoint]]
+    app: Flask,
+    settings: Settings,
+    known: Callable[[], Mapping[str, Endpoint]],
+    catalogue: LastGood,
 ) -> None:
     @app.get("/")
     def _index() -> Response:
@@ -174,11 +177,17 @@ def _add_routes(
             token=token,
         )
 
+    @app.get("/health")
+    def _health() -> Response:
+        problems = catalogue.load().describe_faults()
+        status = "degraded" if problems else "ok"
+        return jsonify(status=status, problems=problems)
+
     limit = QueryLimit()
 
     @app.get("/<path:key>")
     def _rows(key: str) -> Response:
-        endpoint = _find(key, known(), settings)
+        endpoint = _find(key, known(), catalogue)
         with (
             limit.admit(settings.query_timeout) as left,
             # QuestDB gets the remaining time, less the time to send the response
@@ -187,10 +196,10 @@ def _add_routes(
             return _respond(endpoint, settings)
 
 
-def _find(key: str, known: Mapping[str, Endpoint], settings: Settings) -> Endpoint:
+def _find(key: str, known: Mapping[str, Endpoint], catalogue: LastGood) -> Endpoint:
     if endpoint := known.get(key):
         return endpoint
-    if key in queries.load_catalogue(settings).faults:
+    if key in catalogue.load().faults:
         raise InternalServerError(f"entry {key!r} cannot be used; `liq queries` says why")
     raise NotFound(f"no endpoint {key!r}; there are: {', '.join(sorted(known))}")
 
@@ -250,14 +259,6 @@ def _parse_arguments(endpoint: Endpoint) -> dict[str, Any]:
             raise QueryError(f"{name} is given {len(values)} times; it takes one value")
         given[name] = values if len(values) > 1 else values[0]
     return given
-
-
-def _load_queries(settings: Settings) -> Mapping[str, Query]:
-    try:
-        return queries.queries(settings)
-    except QueryError:
-        _LOG.exception("the catalogue cannot be read")
-        raise InternalServerError("the catalogue cannot be read; `liq queries` says why") from None
 
 
 def _add_error_handlers(app: Flask) -> None:

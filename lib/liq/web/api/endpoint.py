@@ -4,7 +4,6 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq.config import Settings
@@ -81,14 +80,15 @@ class Endpoint:
             return ResultPage(
                 frame[offset : offset + rows], {"offset": str(offset + rows)} if more else {}
             )
-        frame, more = queries.fetch_page(self.key, rows, offset, settings=settings, **values)
+        completed = queries.complete(values)
+        frame, more = queries.execute_page(self.query, completed, rows, offset, settings)
         if not more:
             return ResultPage(frame, {})
         if "until" not in values:
             return ResultPage(frame, {"offset": str(offset + rows)})
         if values["until"] is None:
             # all pages need the same window, so it is fixed to end now
-            return self.fetch_page({**values, "until": datetime.now(UTC)}, rows, offset, settings)
+            return self.fetch_page(queries.end_now(values), rows, offset, settings)
         until = values["until"].isoformat()
         return ResultPage(frame, {"offset": str(offset + rows), "until": until})
 

@@ -6,7 +6,7 @@ rows are simulated, which sums are lower bounds, which feeds were disconnected, 
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq.analysis import charts
@@ -69,8 +69,7 @@ def answer(key: str, given: Mapping[str, Any], settings: Settings) -> Answer:
     query = queries.find(key, settings)
     values = queries.validate(key, {**query.params, **PAGING}, given)
     rows, offset = values.pop("rows"), values.pop("offset")
-    if "until" in values:
-        values["until"] = values["until"] or datetime.now(UTC)
+    values = queries.end_now(values)
     with questdb.within(settings.query_timeout):
         frame, more = queries.fetch_page(key, rows, offset, settings=settings, **values)
         gaps = _describe_gaps(frame, values, settings)
