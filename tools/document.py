@@ -15,7 +15,7 @@ from liq import config
 from liq.analysis import alerts
 from liq.config import Settings
 from liq.ingest import semantics
-from liq.query import catalogue
+from liq.query import callables, catalogue
 
 ROOT = Path(__file__).parents[1]
 _HEAD = """# Queries
@@ -74,6 +74,7 @@ def documents() -> dict[Path, str]:
         ROOT / "docs" / "queries.md": _HEAD + "".join(sections),
         ROOT / "docs" / "settings.md": _fill_in(ROOT / "docs" / "settings.md", render_settings()),
         ROOT / "docs" / "venues.md": _fill_in(ROOT / "docs" / "venues.md", render_venues()),
+        ROOT / "lib" / "liq" / "query" / "hits.pyi": callables.render_stub(queries),
         ROOT / "queries.schema.json": _json(catalogue.create_json_schema()),
         ROOT / "alerts.schema.json": _json(alerts.create_json_schema()),
     }

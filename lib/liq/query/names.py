@@ -66,6 +66,20 @@ def parse_names(text: str, column: str, settings: Settings) -> list[str]:
     return meant
 
 
+def list_names(column: str, settings: Settings, seconds: float) -> list[str]:
+    """Return the names of a column, the built-in ones alone if QuestDB does not answer in time."""
+    known = set(_BUILT_IN.get(column, ()))
+    with questdb.within(seconds):
+        for stream in (each for each in STREAMS if column in each.names):
+            table = stream.table(settings)
+            kept = _cache.get(_build_key(table, column, settings))
+            if kept and time.monotonic() - kept.read < _KEPT_S:
+                known |= kept.names
+            else:
+                known |= _fetch_names(table, column, settings) or set()
+    return sorted(known)
+
+
 def _match_all(
     texts: Sequence[str], column: str, settings: Settings
 ) -> tuple[list[str], list[str], Set[str]]:
@@ -113,16 +127,24 @@ def _read_names(
     table: str, column: str, texts: Sequence[str], settings: Settings
 ) -> Set[str] | None:
     """Return a column's names, from the cache if it has all ``texts``; None if reading fails."""
-    key = (settings.questdb_host, settings.questdb_pg_port, table, column)
-    if (seen := _cache.get(key)) and _has_all(seen, texts):
+    if (seen := _cache.get(_build_key(table, column, settings))) and _has_all(seen, texts):
         return seen.names
+    return _fetch_names(table, column, settings)
+
+
+def _fetch_names(table: str, column: str, settings: Settings) -> Set[str] | None:
+    """Return a column's names, and keep them in the cache; None if reading fails."""
     sql = f"SELECT DISTINCT {column} AS name FROM {table}"  # noqa: S608 - identifiers of ours
     try:
         names = questdb.fetch(sql, None, settings, timeout=settings.query_timeout)["name"].dropna()
     except QuestDBError:
         return None
-    _cache[key] = _Cached(frozenset(names), time.monotonic())
-    return _cache[key].names
+    kept = _cache[_build_key(table, column, settings)] = _Cached(frozenset(names), time.monotonic())
+    return kept.names
+
+
+def _build_key(table: str, column: str, settings: Settings) -> tuple[str, int, str, str]:
+    return settings.questdb_host, settings.questdb_pg_port, table, column
 
 
 def _has_all(seen: _Cached, texts: Sequence[str]) -> bool:
