@@ -307,6 +307,12 @@ class Settings(BaseSettings):
             raise ValueError(f"{str(path)!a} is no text that can be printed; give another")
         return path
 
+    @field_validator("queries")
+    @classmethod
+    def _is_the_same_in_every_folder(cls, path: Path | None) -> Path | None:
+        """Return an absolute path: kernels and services run in folders of their own."""
+        return path and path.expanduser().absolute()
+
     @field_validator("base_url")
     @classmethod
     def _is_path(cls, given: str) -> str:

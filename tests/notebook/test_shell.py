@@ -21,6 +21,8 @@ from support.rows import health, insert, liquidation, own_table, report
 
 _PATIENCE_S = 120
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+MOMENT = datetime(2026, 1, 1, 9, 30, tzinfo=UTC)
+HALF = timedelta(minutes=30)
 KEYS = [*queries.queries()]
 
 
@@ -157,6 +159,30 @@ def test_queries_are_shown_as_a_table(away: Kernel) -> None:
     assert "<th>query</th><th>answers</th><th>parameters</th><th>units</th>" in shown
     assert ">Symbols by liquidated notional, largest first.<" in shown
     assert "liq.hit.NAME? describes one" in shown
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "queries.md").read_text()
+[SESSION] = re.findall(r"```\n(In \[1\]: import liq.*?)```", PAGE, re.DOTALL)
+CELLS = re.findall(r"^In \[\d+\]: (.*)\n((?:(?!In \[).*\n)*)", SESSION, re.MULTILINE)
+
+
+@pytest.mark.stack
+def test_the_page_shows_what_ipython_shows(stack: Settings) -> None:
+    settings = own_table(stack)
+    insert(settings, [liquidation("2026-01-01T10:00:00", 1234.5, side="long")])
+    moments = [MOMENT + timedelta(seconds=second) for second in range(3601)]
+    report(settings, [health(ts, exchange="okx", connected=ts < MOMENT + HALF) for ts in moments])
+    for kernel in start(settings.environ()):
+        for code, shown in CELLS:
+            if code.endswith("⇥"):
+                typed = code.removesuffix("⇥")
+                start_of_name = re.search(r"\w*$", typed)
+                assert start_of_name
+                begun = typed[: start_of_name.start()]
+                assert [begun + name for name in shown.split()] == kernel.press_tab(typed)
+            else:
+                expected = shown.removeprefix("Out[8]:\n").rstrip("…\n")
+                assert kernel.run(code).lstrip("\n").startswith(expected)
 
 
 @pytest.mark.stack
