@@ -79,5 +79,6 @@ def load_ipython_extension(shell: _typing.Any) -> None:
     _importlib.import_module("liq.notebook.shell").install(shell)
 
 
-if "IPython" in _sys.modules and (_shell := _sys.modules["IPython"].get_ipython()):
+_shell = getattr(_sys.modules.get("IPython"), "get_ipython", lambda: None)()
+if hasattr(getattr(_shell, "Completer", None), "custom_matchers"):  # IPython 8.6 and newer
     load_ipython_extension(_shell)

@@ -1,5 +1,7 @@
 import ast
 import inspect
+import json
+import pickle
 import pydoc
 import subprocess
 import sys
@@ -31,6 +33,19 @@ def test_each_query_is_a_function_with_signature_and_docstring(key: str) -> None
     for column, facts in SHIPPED[key].columns.items():
         assert f"{column}: {facts.dtype}" in text
     assert all(f"    {name}: " in text for name in SHIPPED[key].params)
+
+
+def test_functions_can_be_pickled_and_follow_edits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pickle.loads(pickle.dumps(liq.hit.totals)) is liq.hit.totals  # noqa: S301 - ours
+    assert pickle.loads(pickle.dumps(liq.hit))  # noqa: S301
+    file = tmp_path / "mine.json"
+    settings = Settings.load(home=tmp_path, queries=file)
+    monkeypatch.setattr("liq.query.queries.current_settings", lambda: settings)
+    for number in (1, 2):
+        file.write_text(json.dumps({"mine": {"sql": "SELECT 1", "description": "x" * number}}))
+        assert liq.hit["mine"].__doc__ == "x" * number
 
 
 def test_defaults_of_a_signature_are_values_of_the_parameter() -> None:

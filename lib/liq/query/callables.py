@@ -115,9 +115,22 @@ class Hit:
             return []
 
 
-def build_function(query: Query) -> "Callable[..., pd.DataFrame]":
-    """Return a function that runs ``query``, with its signature and docstring."""
+_built: dict[str, "tuple[Query, Callable[..., pd.DataFrame]]"] = {}
 
+
+def build_function(query: Query) -> "Callable[..., pd.DataFrame]":
+    """Return a function that runs ``query``, the same one until its entry changes.
+
+    So it can be pickled, as for a process pool.
+    """
+    known, function = _built.get(query.key, (None, None))
+    if known != query or function is None:
+        function = _build(query)
+        _built[query.key] = query, function
+    return function
+
+
+def _build(query: Query) -> "Callable[..., pd.DataFrame]":
     def run(*, settings: Settings | None = None, **params: Any) -> "pd.DataFrame":
         frame, warnings = _run(query.key, settings, params)
         queries.warn(warnings)

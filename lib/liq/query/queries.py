@@ -61,39 +61,17 @@ class Run(NamedTuple):
 
 
 def hit(key: str, /, *, settings: Settings | None = None, **params: Any) -> "pd.DataFrame":
-    """Run the query ``key`` of the catalogue and return its rows.
-
-    Timestamps are UTC. ``frame.attrs`` holds the ``query`` key and the ``units`` of its columns.
-    Names of symbols and the like match in any case. If no row has a given name, a `LiqWarning` and
-    ``frame.attrs["notes"]`` report it with the nearest names.
-
-    Args:
-        key: A query of the catalogue; `queries` lists them.
-        settings: The process's settings by default.
-        params: Parameters of the query, e.g. ``window="15m"``.
-
-    Returns:
-        The rows, with the columns that the catalogue declares.
-
-    Raises:
-        QueryError: The key or a parameter is unknown, or a value is out of range. The message
-            lists the valid ones.
-        QuestDBError: QuestDB is unreachable.
-
-    Example:
-        >>> top = liq.hit("top_symbols", window="1h")
-        >>> list(top.columns)
-        ['symbol', 'long_usd', 'short_usd', 'total_usd', ...]
-        >>> top.attrs["units"]["total_usd"]
-        'USD'
-    """
+    """Return the rows of `fetch`, and emit its notes as warnings. Users have `liq.hit`."""
     frame = fetch(key, settings, **params)
     warn(frame.attrs.get("notes", ()))
     return frame
 
 
 def fetch(key: str, settings: Settings | None = None, /, **params: Any) -> "pd.DataFrame":
-    """Return the rows of `hit` without its warnings; callers show ``attrs["notes"]`` themselves."""
+    """Run the query ``key`` and return its rows, as `liq.hit` does but for its notes.
+
+    ``frame.attrs["notes"]`` report names that no row has; callers show them themselves.
+    """
     settings = settings or current_settings()
     query = find(key, settings)
     return execute(query, resolve(query, params), settings).frame
