@@ -134,6 +134,18 @@ def following(response: TestResponse) -> str:
 
 
 @pytest.mark.stack
+def test_since_begins_the_window_of_every_page(client: FlaskClient) -> None:
+    since = {"since": "2026-01-01T00:10:30"}
+    whole = client.get("/prints", query_string={**since, "until": END}).get_json()
+    assert [row["notional"] for row in whole] == [400.1, 250]
+    first = client.get("/prints", query_string={**since, "rows": 1})
+    second = client.get(following(first)).get_json()
+    assert [*first.get_json(), *second] == whole
+    assert "give since or window" in fault(client.get("/prints?since=2026-01-01&window=2h"), 400)
+    assert "is not before the end" in fault(client.get(f"/prints?since={END}&until={END}"), 400)
+
+
+@pytest.mark.stack
 @pytest.mark.parametrize("key", SHIPPED)
 def test_every_key_comes_in_pages_that_make_the_whole(client: FlaskClient, key: str) -> None:
     whole = client.get(f"/{key}", query_string=window(key))

@@ -124,6 +124,14 @@ async def test_every_query_is_a_tool_with_the_rows_of_hit(own: Settings) -> None
             assert rows == json.loads(encode(frame, Format.JSON)), tool.name
 
 
+@pytest.mark.stack
+async def test_an_answer_since_a_time_names_its_window(own: Settings) -> None:
+    async with over_stdio(own) as client:
+        result = await client.call_tool("totals", {"since": "2026-01-01"})
+    assert result.structured_content["since"] == "2026-01-01T00:00:00+00:00"
+    assert result.structured_content["until"] > "2026-01-02"
+
+
 async def test_a_tools_parameters_have_types_defaults_choices_and_bounds(offline: Settings) -> None:
     async with Client(create_server(offline)) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}

@@ -140,7 +140,8 @@ def load_catalogue(settings: Settings | None = None) -> Catalogue:
         states = tuple((path, (state := path.stat()).st_mtime_ns, state.st_size) for path in paths)
     except OSError as error:
         raise QueryError(
-            f"cannot read {own}: {error.strerror}; LIQ_QUERIES names a file or a folder of them"
+            f"cannot read {error.filename}: {error.strerror};"
+            " LIQ_QUERIES names a file or a folder of them"
         ) from error
     streams = tuple(stream.name for stream in STREAMS)  # each declares placeholders
     return _load(states, streams)
