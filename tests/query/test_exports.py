@@ -225,3 +225,39 @@ def test_a_csv_of_an_unknown_query_reads_back_by_the_names_of_columns(tmp_path: 
     ]  # fmt: skip
     assert frame["exchange"].tolist() == ["NA"]
     assert frame.attrs == {"units": {"long_usd": "USD"}}
+
+
+SAMPLES: dict[str, list[Any]] = {
+    "datetime64[us, UTC]": ["2026-01-01T00:00:00.000001Z", None, "1969-12-31T23:59:59.999999Z"],
+    "int64": [2**62 + 1, -1, 0],
+    "float64": [0.1 + 0.2, None, -1e-300],
+    "str": ["1000PEPE", None, 'NA, "x"\n'],
+    "bool": [True, False, True],
+}
+
+
+@pytest.mark.parametrize("key", queries.queries())
+@pytest.mark.parametrize("rows", [3, 0])
+def test_every_column_of_a_query_reads_back_from_csv(tmp_path: Path, key: str, rows: int) -> None:
+    columns = queries.queries()[key].columns
+    frame = pd.DataFrame(
+        {
+            name: pd.to_datetime(pd.Series(SAMPLES[column.dtype]), format="ISO8601")
+            if column.dtype.startswith("datetime")
+            else SAMPLES[column.dtype]
+            for name, column in columns.items()
+        }
+    ).astype({name: column.dtype for name, column in columns.items()})
+    frame = frame.head(rows)
+    file = tmp_path / "rows.csv"
+    file.write_bytes(encode(frame, Format.CSV))
+    back = liq.read(file)
+    assert_frame_equal(back, frame, check_exact=True)
+    assert back.attrs["units"] == queries.queries()[key].units
+
+
+def test_missing_integers_read_back(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("exchange,prints\nokx,9007199254740993\nbybit,\n")
+    assert liq.read(file)["prints"].tolist() == [9007199254740993, pd.NA]
+    assert str(liq.read(file)["prints"].dtype) == "Int64"
