@@ -27,7 +27,6 @@ servers), `liq.monitoring` and `liq.common`.
 
 # private names, so that completion offers those of liq alone
 import importlib as _importlib
-import importlib.metadata as _metadata
 import sys as _sys
 import typing as _typing
 
@@ -63,7 +62,7 @@ __all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604 - the keys are texts
 def __getattr__(name: str) -> _typing.Any:
     # lazily: `import liq` stays quick, pandas and psycopg load with the first query
     if name == "__version__":
-        return _metadata.version("liq")
+        return _importlib.import_module("importlib.metadata").version("liq")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = _importlib.import_module(_HOMES[name])
