@@ -50,7 +50,7 @@ def render_html(frame: "pd.DataFrame") -> str | None:
     if not shown or not lines:
         return shown
     small = Markup("<small>{}</small>").format(Markup("<br>").join(lines))
-    return f"<div>{shown}{small}</div>"
+    return f"{shown}{small}"  # pandas has escaped its part
 
 
 def print_text(frame: "pd.DataFrame", printer: Any, _cycle: object) -> None:
