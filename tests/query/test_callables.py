@@ -5,6 +5,7 @@ import pickle
 import pydoc
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -220,9 +221,22 @@ def test_a_result_notes_units_gaps_and_unknown_names(own: Settings) -> None:
     frame = liq.hit.totals(settings=own, **WINDOW)
     assert frame.attrs["units"]["total_usd"] == "USD"
     assert [note for note in frame.attrs["notes"] if "disconnected" in note and "okx" in note]
-    assert "notes" not in liq.hit.totals(exchange="bybit", settings=own, **WINDOW).attrs
+    unknown = ["coverage is unknown: no feed reported in this window"]
+    bybit = liq.hit.totals(exchange="bybit", settings=own, **WINDOW)
+    assert bybit.attrs["notes"] == unknown
     with pytest.warns(LiqWarning, match="no row has the symbol 'NOPE'") as caught:
         frame = liq.hit.totals(symbols="NOPE", settings=own, **WINDOW)
     assert caught[0].filename == __file__
     assert len(frame.attrs["notes"]) == 2
     assert "notes" not in liq.hit.price_by_bucket(settings=own, **WINDOW).attrs
+
+
+@pytest.mark.stack
+def test_the_future_is_no_gap(stack: Settings) -> None:
+    settings = own_table(stack)
+    now = datetime.now(UTC)
+    report(settings, [health(now - timedelta(seconds=second)) for second in range(61)])
+    window: dict[str, Any] = {"since": now - timedelta(minutes=1), "until": "2100-01-01"}
+    assert "notes" not in liq.hit.totals(settings=settings, **window).attrs
+    window = {"since": "2099-01-01", "until": "2100-01-01"}
+    assert "notes" not in liq.hit.totals(settings=settings, **window).attrs

@@ -9,14 +9,14 @@ import json
 import keyword
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import LiqError, QueryError, QuestDBError
 from liq.query import queries, questdb
-from liq.query.catalogue import END, IDENTIFIER, SINCE, WINDOW, Column, Query, describe_values
+from liq.query.catalogue import END, IDENTIFIER, SINCE, Column, Query, describe_values
 from liq.query.coverage import describe_left_out, summarise_feeds
 from liq.query.parameters import Kind, Parameter
 
@@ -283,8 +283,10 @@ def _list_lacks(query: Query, values: Mapping[str, Any], settings: Settings) -> 
     """Return what a result about liquidations lacks in its window, in words."""
     if SINCE not in values or not _ABOUT_PRINTS & {*IDENTIFIER.findall(query.sql)}:
         return []
-    known = queries.queries(settings)
-    window = {WINDOW: values[WINDOW], "until": values[END]}
+    known, end = queries.queries(settings), min(values[END], datetime.now(UTC))
+    if end <= values[SINCE]:
+        return []
+    window = {"since": values[SINCE], "until": end}  # no feed reports from the future
     shared = {name: values[name] for name in ("exchange",) if name in values}
     try:
         with questdb.within(_BESIDE_S):
@@ -293,5 +295,11 @@ def _list_lacks(query: Query, values: Mapping[str, Any], settings: Settings) -> 
     except (QuestDBError, QueryError) as error:
         return [f"not known whether feeds were disconnected or rows left out: {error}"]
     rows = 0 if odd is None else int(odd["rows"].sum())
-    lines = ["" if feeds is None else summarise_feeds(feeds), describe_left_out(rows)]
+    lines = ["" if feeds is None else _describe_feeds(feeds), describe_left_out(rows)]
     return [line for line in lines if line]
+
+
+def _describe_feeds(feeds: "pd.DataFrame") -> str:
+    if feeds.empty:
+        return "coverage is unknown: no feed reported in this window"
+    return summarise_feeds(feeds)
