@@ -235,7 +235,7 @@ def test_a_result_notes_units_gaps_and_unknown_names(own: Settings) -> None:
 def test_the_future_is_no_gap(stack: Settings) -> None:
     settings = own_table(stack)
     now = datetime.now(UTC)
-    report(settings, [health(now - timedelta(seconds=second)) for second in range(61)])
+    report(settings, [health(now - timedelta(seconds=second)) for second in range(-300, 61)])
     window: dict[str, Any] = {"since": now - timedelta(minutes=1), "until": "2100-01-01"}
     assert "notes" not in liq.hit.totals(settings=settings, **window).attrs
     window = {"since": "2099-01-01", "until": "2100-01-01"}
