@@ -52,10 +52,11 @@ class Gap(msgspec.Struct, frozen=True):
 class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     """Enough to run a query again and to compare the rows.
 
-    ``sql`` is the text that QuestDB ran, with values bound by name. ``params`` are all parameters,
-    as text that `liq.hit` accepts. ``since`` and ``until`` (exclusive) are the window in absolute
-    time, None for a query without a window. ``coverage`` holds the gaps in the window, None if no
-    feed was expected, because gaps are then unknown. ``notes`` report names that no row has.
+    ``sql`` is the text that QuestDB ran, with values bound by name. ``params`` are all parameters
+    but ``since``, as text that `liq.hit` accepts. ``since`` and ``until`` (exclusive) are the
+    window in absolute time, None for a query without a window. ``coverage`` holds the gaps in the
+    window, None if no feed was expected, because gaps are then unknown. ``notes`` report names
+    that no row has.
     """
 
     query: str
