@@ -25,6 +25,8 @@ _SLOW = (
     "chaos/",
     "cli/test_cli_feed.py",
     "cli/test_cli_venues.py",
+    "cli/test_main.py",
+    "cli/test_notebooks.py",
     "common/test_kernels.py",
     "delivery/test_workers.py",
     "ingest/simulator/",

@@ -85,8 +85,8 @@ def test_an_error_gives_a_terminal_no_orders(monkeypatch: pytest.MonkeyPatch) ->
     assert not ORDERS.search(screen.getvalue())
 
 
-def raising(error: Exception) -> Callable[[], None]:
-    def run() -> None:
+def raising(error: Exception) -> Callable[[list[str]], None]:
+    def run(_arguments: list[str]) -> None:
         raise error
 
     return run

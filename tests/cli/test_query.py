@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from liq import config
-from liq.cli import app, output, query
+from liq.cli import app
 from liq.config import Settings
 from liq.errors import QueryError
 from support.rows import insert, liquidation, own_table
@@ -59,24 +59,6 @@ def test_rows_are_printed_as_a_table_with_units(own: Settings) -> None:
     table = run("hit", "top_symbols", *UNTIL)
     for text in ("symbol", "(USD)", "ETHUSDT", "1,234.5"):
         assert text in table
-
-
-@pytest.mark.parametrize(("width", "lines_of_a_row"), [(80, 12), (200, 1)])
-def test_a_console_of_any_width_shows_whole_numbers(
-    width: int,
-    lines_of_a_row: int,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(output.console, "_width", width)
-    frame = pd.DataFrame([{f"usd_{number}": 7_654_321.25 for number in range(12)}] * 3)
-    frame.attrs["units"] = {"usd_0": "USD"}
-    query._print(frame, query.PrintFormat.TABLE)
-    printed = capsys.readouterr().out
-    assert printed.count("7,654,321.25") == 36
-    assert sum("7,654,321.25" in line for line in printed.splitlines()) == 3 * lines_of_a_row
-    assert "(USD)" in printed
-    assert max(map(len, printed.splitlines())) <= width
 
 
 @pytest.mark.stack

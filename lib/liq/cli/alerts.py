@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from liq.cli.output import LogFormatter, console, print_notes, styled
+from liq.cli.completion import complete_rules
+from liq.cli.help import Group
+from liq.cli.output import LogFormatter, console, print_notes, show_wait, styled
 from liq.errors import RuleError
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from liq.analysis.alerts.evaluator import Evaluation
 
 app = typer.Typer()
-alerts = typer.Typer(invoke_without_command=True)
+alerts = typer.Typer(cls=Group, invoke_without_command=True)
 app.add_typer(alerts, name="alerts")
 
 
@@ -49,7 +51,8 @@ def check_rules() -> None:
     """
     from liq.analysis.alerts.evaluator import check  # noqa: PLC0415 - as above
 
-    evaluations = check()
+    with show_wait("evaluating the rules ..."):
+        evaluations = check()
     table = Table("rule", "value", "condition", "state")
     for one in evaluations:
         table.add_row(*_row(one))
@@ -62,7 +65,9 @@ def check_rules() -> None:
 
 @alerts.command("backtest")
 def backtest_rule(
-    rule: Annotated[str, typer.Argument(help="a rule of alerts.json")],
+    rule: Annotated[
+        str, typer.Argument(help="a rule of alerts.json", autocompletion=complete_rules)
+    ],
     window: Annotated[str, typer.Option(help="how far back, e.g. 12h or 7d")] = "1d",
     until: Annotated[
         str | None, typer.Option(help="end of the window, ISO 8601 in UTC; now by default")

@@ -1,12 +1,15 @@
 """Serve the dashboard, JupyterLab, the HTTP API, tools for assistants and Streamlit."""
 
+import html
 import sys
+import webbrowser
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from liq.cli.output import console, stderr
+from liq.common import files
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.web import serve
@@ -106,6 +109,19 @@ def choose_settings(**chosen: object) -> Settings:
     """
     given = {name: value for name, value in chosen.items() if value is not None}
     return Settings.load(**given) if given else current_settings()
+
+
+def open_browser(url: str) -> None:
+    """Open a page in the user's browser, or say that there is none.
+
+    Other users of the machine see the arguments of a browser, so a page with a token is opened by
+    a file that only this user can read, as Jupyter does.
+    """
+    page = current_settings().home / "open.html"
+    text = f'<meta http-equiv="refresh" content="0;url={html.escape(url)}">'
+    files.write_whole(page, text, mode=0o600)
+    if not webbrowser.open(page.as_uri()):
+        stderr.print("no browser could be started; copy the address into one")
 
 
 def print_address(what: str, url: str, token: str = "") -> None:

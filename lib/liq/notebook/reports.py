@@ -23,7 +23,7 @@ from liq.common.html import join, render_code, render_row, render_table
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.notebook import notebooks
-from liq.query import coverage, exports, queries
+from liq.query import coverage, exports, queries, questdb
 from liq.query.exports import Stamp, write_export
 from liq.query.parameters import Parameter, parse_duration
 
@@ -185,13 +185,15 @@ def write(
 
     Raises:
         QueryError: The window is invalid.
+        QuestDBError: QuestDB does not answer.
         NotebookError: A cell fails.
         ExportError: The file cannot be written.
     """
+    _WINDOW.value("window", window)
+    questdb.require(settings)  # before a kernel starts
     from nbconvert import HTMLExporter  # noqa: PLC0415 - takes a second to import
 
     out = Path(out)
-    _WINDOW.value("window", window)
     end = (_UNTIL.value("until", until) or datetime.now(UTC)).isoformat()
     given = {"window": window, "until": end}
     executed = notebooks.run(_NOTEBOOK, given, timeout=600, settings=settings, progress=progress)

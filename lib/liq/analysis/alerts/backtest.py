@@ -13,6 +13,7 @@ from rich.progress import track
 
 from liq.analysis.alerts.decision import Measured, compare, decide, is_cooling_down, measure
 from liq.analysis.alerts.rules import Rule, describe_condition, load_rules
+from liq.common.text import suggest
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import RuleError
@@ -175,7 +176,7 @@ def _find_rule(name: str, settings: Settings) -> Rule:
     if name in faults:
         raise RuleError(faults[name])
     if name not in found:
-        raise RuleError(f"there is no rule {name!r}; there are: {', '.join(sorted(found))}")
+        raise RuleError(f"there is no rule {name!r}{suggest(name, sorted(found))}")
     return found[name]
 
 
