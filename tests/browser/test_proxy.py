@@ -215,6 +215,19 @@ async def test_the_dashboard_opens_from_the_launcher_of_jupyterlab(
         assert dashboard.complaints == []
 
 
+async def test_the_apps_open_from_the_launcher_of_jupyterlab(
+    browser: Browser, proxy: str, behind: Settings
+) -> None:
+    async with opened(browser, publish(serve.build_lab_url(behind), proxy) + "&reset") as visitor:
+        context = visitor.page.context
+        async with context.expect_page() as opening:
+            await visitor.page.locator(".jp-LauncherCard", has_text="Notebooks as apps").click()
+        apps = Visit(await opening.value)
+        await apps.shows("05-cascades", "a")
+        assert apps.page.url == f"{proxy}/liq/jupyter/liq/apps"
+        assert await visitor.page.locator("text=Jupyter news").count() == 0
+
+
 async def test_the_api_answers_with_the_token_only(proxy: str, behind: Settings) -> None:
     bearer = {"Authorization": f"Bearer {behind.token.get_secret_value()}"}
 

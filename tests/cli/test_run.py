@@ -28,6 +28,7 @@ from liq.ingest.venues.orderly import ORDERLY
 from liq.query import questdb
 from liq.stack import ServiceState
 from support.helpers import PATIENCE_S, eventually, find_free_ports
+from support.terminals import LIQ, in_terminal, show
 
 SERVERS = {"kafka", "questdb", "connect"}
 APPS = {"simulator", "producer", "dashboard", "alerts", "supervisor"}
@@ -74,6 +75,25 @@ def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
     assert httpx.get(url, follow_redirects=True, timeout=PATIENCE_S).status_code == httpx.codes.OK
     assert httpx.get(url.split("?")[0], timeout=PATIENCE_S).status_code != httpx.codes.OK
 
+    seen = show("status", environment=own.environ())
+    assert f"\nDashboard: {url}\n" in seen
+    logged = subprocess.run(
+        [*LIQ, "status"], env=os.environ | own.environ(), text=True, capture_output=True, check=True
+    ).stdout
+    assert f"Dashboard: {url.split('?')[0]} (log in with LIQ_TOKEN: " in logged
+    assert url not in logged
+    opened = own.home / "opened"
+    browser = own.home / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o700)
+    shown = show("open", environment=own.environ() | {"BROWSER": f"{browser} %s"})
+    assert shown == f"Dashboard: {url}\n"
+    page = Path(opened.read_text().strip().removeprefix("file://"))
+    assert f"url={url}" in page.read_text()
+    assert page.stat().st_mode & 0o077 == 0
+    said_of_api = show("open", "api", environment=own.environ())
+    assert said_of_api == "error: api does not run; `liq run --with api` starts it\n"
+
     before = processes(own)
     liq_run(own, "--rate", "5")
     after = processes(own)
@@ -105,6 +125,19 @@ def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
     assert set(local.down(own)) == SERVERS | APPS | EXTRAS
     assert processes(own) == {}
     assert {each.name for each in local.status(own)} == SERVERS
+
+
+@pytest.mark.stack
+def test_ctrl_c_ends_it_in_one_line_that_names_what_runs_on(own: Settings) -> None:
+    with in_terminal([*LIQ, "run", "--feed", "simulator"], own.environ()) as session:
+        eventually(lambda: "kafka" in local.list_running(own))
+        session.press("\x03")
+        said = session.read()
+    assert session.process.returncode == 130
+    assert "Traceback" not in said
+    last = " ".join(said.split()).rpartition("interrupted; these run on until `liq down`: ")[2]
+    assert last.split(", ")[0] == "kafka"
+    assert set(last.split(", ")) == set(local.down(own))
 
 
 async def test_auto_takes_a_live_exchange_where_one_answers(

@@ -77,7 +77,6 @@ def test_with_a_damaged_record_each_changed_copy_is_kept(
 
 
 def test_a_folder_that_cannot_be_written_is_one_error(shipped: Path, settings: Settings) -> None:
-    settings.home.mkdir(parents=True)
     (settings.home / "notebooks").write_text("a file")
     with pytest.raises(NotebookError, match="cannot write notebooks to"):
         copies.update(settings)

@@ -117,7 +117,7 @@ def test_logs_are_the_last_lines(stack: Settings) -> None:
     assert list(islice(local.logs("kafka", stack, lines=2, follow=True), 2)) == text[-2:]
     with pytest.raises(
         StackError,
-        match="'kafkaesque' has no log, did you mean 'kafka'. valid are: connect, kafka, quest",
+        match=r"'kafkaesque' has no log, did you mean 'kafka'. valid are: connect, kafka, quest",
     ):
         local.logs("kafkaesque", stack)
 

@@ -181,6 +181,17 @@ def define_launcher() -> dict[str, Any]:
     }
 
 
+def define_apps_launcher() -> dict[str, Any]:
+    """Return the gallery of notebooks as apps, a second card of the launcher.
+
+    Its address is one of the dashboard's, so jupyter-server-proxy starts no second server.
+    """
+    entry = define_launcher()["launcher_entry"]
+    return define_launcher() | {
+        "launcher_entry": entry | {"title": "Notebooks as apps", "path_info": "liq/apps"}
+    }
+
+
 def create_dashboard_config(
     settings: Settings, *, browser: bool = True, tracebacks: bool = False, pool: int = 2
 ) -> Config:
