@@ -104,7 +104,7 @@ def test_a_misspelt_stream_gets_a_suggestion(settings: Settings) -> None:
 def test_a_fault_is_one_line_and_a_traceback_with_debug(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liq.cli.stack.current_settings", lambda: {}["settings"])
+    monkeypatch.setattr("liq.cli.stack.current_settings", _fail)
     for debug in ([], ["--debug"]):
         monkeypatch.setattr(sys, "argv", ["liq", "env", *debug])
         with pytest.raises(SystemExit, match="1"):
@@ -112,6 +112,10 @@ def test_a_fault_is_one_line_and_a_traceback_with_debug(
         said = " ".join(capsys.readouterr().err.split())
         assert said.endswith("error: KeyError: 'settings'; a fault of liq, --debug shows where")
         assert ("Traceback" in said) == bool(debug)
+
+
+def _fail() -> None:
+    raise KeyError("settings")
 
 
 INTERRUPTED = """

@@ -6,9 +6,10 @@ import nbformat
 import pytest
 
 from liq.config import Settings
-from support.helpers import find_free_ports
-from support.terminals import show
+from support.helpers import eventually, find_free_ports
+from support.terminals import LIQ, in_terminal, show
 
+KERNEL = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
 PLOTLY = "application/vnd.plotly.v1+json"
 BODY = f"""
 from IPython.display import display
@@ -35,15 +36,14 @@ def write(folder: Path, parameters: str, tags: list[str]) -> Path:
         nbformat.v4.new_code_cell(BODY),
         nbformat.v4.new_code_cell("print([name, rate, end])"),
     ]
-    kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
     path = folder / "made.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=KERNEL), path)
     return path
 
 
 def run(settings: Settings, *words: object) -> str:
     return show(
-        "notebook", *map(str, words), environment=settings.environ(), cwd=str(settings.home.parent)
+        "notebook", *map(str, words), environment=settings.environ(), cwd=settings.home.parent
     )
 
 
@@ -77,6 +77,25 @@ def test_a_notebook_is_run_strictly(
 ) -> None:
     said = run(settings, "made.ipynb", *given)
     assert f"error: {error}" in " ".join(said.split())
+    assert "Traceback" not in said
+
+
+def test_ctrl_c_in_a_notebook_is_one_line(settings: Settings, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    cells = [
+        nbformat.v4.new_code_cell("x = 1", metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(
+            f"open({str(begun)!r}, 'w').close()\nimport time; time.sleep(600)"
+        ),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=KERNEL), tmp_path / "made.ipynb")
+    command = [*LIQ, "notebook", "made.ipynb"]
+    with in_terminal(command, settings.environ(), cwd=tmp_path) as session:
+        eventually(begun.exists)
+        session.press("\x03")
+        said = session.read()
+    assert session.process.returncode == 130
+    assert said.splitlines()[-1] == "interrupted; nothing that liq started runs on"
     assert "Traceback" not in said
 
 

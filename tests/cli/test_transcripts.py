@@ -23,7 +23,7 @@ MARKET = [
 
 
 def list_commands() -> Iterator[tuple[str, str]]:
-    """Yield each command of the page's transcripts, and what stands below it."""
+    """Yield each command of the page's transcripts, and the text below it."""
     for block in re.findall(r"```console\n(.*?)```", PAGE.read_text(), re.DOTALL):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, shown = part.partition("\n")

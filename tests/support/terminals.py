@@ -10,6 +10,7 @@ import sys
 import termios
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from support.helpers import PATIENCE_S
 
@@ -51,12 +52,11 @@ def in_terminal(
     command: Sequence[str],
     environment: Mapping[str, str],
     *,
-    width: int = WIDTH,
-    **options: str,
+    cwd: Path | None = None,
 ) -> Iterator[Session]:
     """Run a command in a terminal without colours, whose keyboard sends it signals."""
     screen, inside = pty.openpty()
-    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 50, WIDTH, 0, 0))
     unset = {"COLUMNS", "LINES", "FORCE_COLOR"}
     inherited = {name: value for name, value in os.environ.items() if name not in unset}
     with subprocess.Popen(
@@ -66,7 +66,7 @@ def in_terminal(
         stdout=inside,
         stderr=inside,
         preexec_fn=_take_terminal,  # noqa: PLW1509 - it takes no lock
-        cwd=options.get("cwd"),
+        cwd=cwd,
     ) as process:
         os.close(inside)
         try:
@@ -76,9 +76,9 @@ def in_terminal(
             os.close(screen)
 
 
-def show(*words: str, environment: Mapping[str, str] | None = None, **options: str) -> str:
+def show(*words: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
     """Return what ``liq WORDS`` shows in a terminal of 80 columns."""
-    with in_terminal([*LIQ, *words], environment or {}, **options) as session:
+    with in_terminal([*LIQ, *words], environment or {}, cwd=cwd) as session:
         return session.read()
 
 
