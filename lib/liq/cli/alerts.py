@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -10,6 +11,7 @@ from rich.table import Table
 from liq.cli.completion import complete_rules
 from liq.cli.help import Group
 from liq.cli.output import LogFormatter, console, print_notes, show_wait, styled
+from liq.common.text import format_number
 from liq.errors import RuleError
 
 if TYPE_CHECKING:
@@ -82,8 +84,9 @@ def backtest_rule(
 
     past = backtest(rule, window, until, step, progress=True)
     table = Table("time (UTC)", "value", "message")
-    for one in past.alerts.itertuples():
-        table.add_row(f"{one.ts:%Y-%m-%d %H:%M:%S}", f"{one.value:,.6g}", str(one.message))
+    raised: Iterator[Any] = past.alerts.itertuples()
+    for one in raised:
+        table.add_row(f"{one.ts:%Y-%m-%d %H:%M:%S}", format_number(one.value), str(one.message))
     console.print(table)
     console.print(str(past))
 
@@ -94,7 +97,7 @@ def _row(one: "Evaluation") -> "tuple[str, str, str, str | Text]":
     rule = one.rule
     if rule is None or one.fault:
         return one.name, "", "", styled("cannot be evaluated", "red")
-    value = "none" if one.value is None else f"{one.value:,.6g}"
+    value = "none" if one.value is None else format_number(one.value)
     state = "fires" if one.alerts else "cools down" if one.met else "quiet"
     if rule.by and one.met:
         state = f"{state} for {len(one.alerts) or one.met}"

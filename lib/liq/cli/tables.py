@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from liq.cli.output import console, styled
-from liq.common.text import format_compact, suggest
+from liq.common.text import format_compact, format_number, suggest
 from liq.errors import QueryError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _format_exact(value: object, unit: str) -> str:
     if _is_missing(value):
         return _MISSING
     if isinstance(value, float):
-        return f"{value:,.2f}" if unit == "USD" and abs(value) >= 1 else f"{value:,.12g}"
+        return format_number(value, unit)
     if hasattr(value, "isoformat"):
         return str(value).removesuffix("+00:00")
     return f"{value:,}" if _is_number(value) else str(value)

@@ -9,6 +9,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from inspect import signature
 from pathlib import Path
@@ -20,6 +21,7 @@ from markupsafe import Markup, escape
 
 from liq.analysis import charts
 from liq.common.html import join, render_code, render_row, render_table
+from liq.common.text import format_number
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.notebook import notebooks
@@ -246,15 +248,10 @@ def _render_table(frame: pd.DataFrame) -> Markup:
         if frame[name].dtype.kind == "M":
             texts[name] = frame[name].dt.strftime(_CLOCK)
         elif frame[name].dtype.kind == "f":
-            texts[name] = frame[name].map(
-                _choose_format(units.get(name, "")).format, na_action="ignore"
-            )
+            write = partial(format_number, unit=units.get(name, ""))
+            texts[name] = frame[name].map(write, na_action="ignore")
     texts = texts.astype(object).where(texts.notna(), "").rename(columns=named)
     return render_table(texts.columns, map(render_row, texts.itertuples(index=False)))
-
-
-def _choose_format(unit: str) -> str:
-    return "{:,.2f}" if unit == "USD" else "{:,.8g}"
 
 
 def _render_disconnections(feeds: pd.DataFrame) -> Markup:
