@@ -101,6 +101,6 @@ def main() -> None:
 
 def _report(error: Exception) -> None:
     text = str(error)
-    if not isinstance(error, LiqError):
+    if not isinstance(error, LiqError | OSError):
         text = f"{type(error).__name__}: {text}; a fault of liq, {_DEBUG} shows where"
     output.stderr.print(output.styled("error:", "bold red"), text)
