@@ -1,7 +1,7 @@
 """Rows in a terminal: whole lines, whatever its width."""
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -92,7 +92,6 @@ def test_a_terminal_of_no_width_gets_one_column(
         (None, "", "-", "-"),
         (pd.NaT, "", "-", "-"),
         (True, "", "True", "True"),
-        (SECOND, "UTC", "2026-01-01 10:00:00.123456", "2026-01-01 10:00:00"),
         ("x" * 99, "", "x" * 99, "x" * 23 + "…"),
     ],
 )
@@ -101,6 +100,26 @@ def test_a_value_has_an_exact_and_a_short_form(
 ) -> None:
     assert tables._format_exact(value, unit) == exact
     assert tables._format_short(value, unit) == short
+
+
+@pytest.mark.parametrize(
+    ("days", "text", "unit"), [(0, "10:00:00", "(2026-01-01"), (1, "2026-01-01 10:00:00", "(UTC)")]
+)
+def test_times_are_short_and_name_a_common_day_once(
+    days: int,
+    text: str,
+    unit: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = frame(rows=3)
+    moments = pd.Series([SECOND, SECOND + timedelta(days=days), pd.NaT])
+    rows.insert(0, "ts", moments)
+    assert tables._format_exact(SECOND, "UTC") == "2026-01-01 10:00:00.123456"
+    lines = shown(capsys, monkeypatch, rows)
+    assert any(line.startswith(f"{text}  ") for line in lines)
+    assert any(line.startswith("-  ") for line in lines)
+    assert unit in "".join(lines[:3])
 
 
 def test_columns_are_chosen_in_the_given_order() -> None:

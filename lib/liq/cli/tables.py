@@ -4,6 +4,7 @@ A table shows exact numbers if they fit, else short ones, else as many columns a
 shown as a line for each field.
 """
 
+import textwrap
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _WIDEST = 10_000  # characters: more than any row has
 _LONGEST_TEXT = 24  # characters of a text where numbers are short
+_WIDEST_UNIT = 8  # characters, about those of a short number
 _MISSING = "-"
 
 
@@ -68,8 +70,21 @@ def _print_fitting(frame: "pd.DataFrame") -> None:
 def _list_narrower(frame: "pd.DataFrame") -> Iterator[Table]:
     """Yield the table in exact numbers, then in short ones, then with fewer and fewer columns."""
     yield _create_table(frame, _format_exact)
+    short = _shorten_times(frame)
     for most in range(len(frame.columns), 0, -1):
-        yield _create_table(frame.iloc[:, :most], _format_short)
+        yield _create_table(short.iloc[:, :most], _format_short)
+
+
+def _shorten_times(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the rows with times as text in seconds; the day of all rows becomes the unit."""
+    short, units = frame.copy(), dict(frame.attrs.get("units", {}))
+    for name in frame.columns[[dtype.kind == "M" for dtype in frame.dtypes]]:
+        days = frame[name].dt.strftime("%Y-%m-%d").dropna().unique()
+        units[name] = f"{days[0]} UTC" if len(days) == 1 else "UTC"
+        clock = "%H:%M:%S" if len(days) == 1 else "%Y-%m-%d %H:%M:%S"
+        short[name] = frame[name].dt.strftime(clock)
+    short.attrs = {"units": units}
+    return short
 
 
 def _create_table(frame: "pd.DataFrame", format_value: Callable[[object, str], str]) -> Table:
@@ -109,7 +124,17 @@ def _list_units(frame: "pd.DataFrame") -> list[str]:
 def _name_columns(frame: "pd.DataFrame", separator: str) -> list[str]:
     """Return the columns' names, each with its unit if it has one."""
     units = zip(frame.columns, _list_units(frame), strict=True)
-    return [f"{name}{separator}({unit})" if unit else str(name) for name, unit in units]
+    return [
+        f"{name}{separator}{_wrap_unit(unit, separator)}" if unit not in ("", name) else str(name)
+        for name, unit in units
+    ]
+
+
+def _wrap_unit(unit: str, separator: str) -> str:
+    """Return a unit in brackets, its words apart where its column would become wide."""
+    return separator.join(
+        textwrap.wrap(f"({unit})", _WIDEST_UNIT, break_on_hyphens=False, break_long_words=False)
+    )
 
 
 def _format_exact(value: object, unit: str) -> str:
@@ -125,8 +150,6 @@ def _format_exact(value: object, unit: str) -> str:
 def _format_short(value: object, _unit: str) -> str:
     if _is_missing(value):
         return _MISSING
-    if hasattr(value, "isoformat"):
-        return str(value)[: len("2026-01-01 00:00:00")]
     if isinstance(value, int | float) and _is_number(value):
         is_plain = 1_000 <= abs(value) < 1_000_000
         return f"{value:,.0f}" if is_plain else format_compact(value, 4)
