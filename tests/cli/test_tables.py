@@ -71,6 +71,14 @@ def test_one_row_is_a_line_for_each_field(
     assert text.endswith("10:00:00.123456")
 
 
+def test_rows_of_long_texts_can_be_listed_field_by_field(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tables.print_fields(pd.DataFrame({"kind": ["a", "b"], "fields": ["x" * 300, "y" * 300]}))
+    text = "".join(capsys.readouterr().out.split())
+    assert text == f"kindafields{'x' * 300}kindbfields{'y' * 300}"
+
+
 def test_a_terminal_of_no_width_gets_one_column(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,7 +139,7 @@ def odd(
         return
     tables.print_table(counts)
     rows = liq.hit("odd_rows", window=window, until=until, limit=limit)
-    tables.print_table(rows)
+    tables.print_fields(rows)
     settings = current_settings()
     echo(
         "\nA later row with the same key replaces a wrong row; UPDATE corrects it in place."

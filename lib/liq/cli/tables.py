@@ -37,9 +37,23 @@ def print_table(frame: "pd.DataFrame", *, wide: bool = False) -> None:
         table.width = _measure(table)
         console.print(table, crop=False)
     elif len(frame) == 1 and len(frame.columns) > 1:
-        console.print(_list_fields(frame))
+        print_fields(frame)
     else:
         _print_fitting(frame)
+
+
+def print_fields(frame: "pd.DataFrame") -> None:
+    """Print a line for each field, in whole, with an empty line between two rows."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # a truncated number would be wrong
+    headings, units = _name_columns(frame, " "), _list_units(frame)
+    for number, row in enumerate(frame.itertuples(index=False)):
+        if number:
+            table.add_row()
+        for heading, value, unit in zip(headings, row, units, strict=True):
+            table.add_row(heading, _format_exact(value, unit))
+    console.print(table)
 
 
 def select_columns(frame: "pd.DataFrame", columns: str) -> "pd.DataFrame":
@@ -95,18 +109,6 @@ def _create_table(frame: "pd.DataFrame", format_value: Callable[[object, str], s
     units = _list_units(frame)
     for row in frame.itertuples(index=False):
         table.add_row(*map(format_value, row, units))
-    return table
-
-
-def _list_fields(frame: "pd.DataFrame") -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")  # a truncated number would be wrong
-    (row,) = frame.itertuples(index=False)
-    for heading, value, unit in zip(
-        _name_columns(frame, " "), row, _list_units(frame), strict=True
-    ):
-        table.add_row(heading, _format_exact(value, unit))
     return table
 
 
