@@ -11,6 +11,7 @@ Folders are the stages of the flow: `liq.records`, `liq.ingest`, `liq.delivery`,
 """
 
 import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ __all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604 - the keys are texts
 def __getattr__(name: str) -> Any:
     # lazily: `import liq` stays quick, pandas and psycopg load with the first query
     if name == "__version__":
-        return importlib.import_module("importlib.metadata").version("liq")
+        return importlib.metadata.version("liq")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = importlib.import_module(_HOMES[name])

@@ -64,13 +64,15 @@ def test_a_restored_notebook_keeps_each_changed_copy(shipped: Path, settings: Se
         copies.restore("onee", settings)
 
 
-@pytest.mark.parametrize("damaged", ["", "[]", "{", '{"one.ipynb": 1}', "\x00"])
+@pytest.mark.parametrize(
+    "damaged", [b"", b"[1]", b"{", b"null", b'{"one.ipynb": [1]}', b"\xff\x00"]
+)
 def test_with_a_damaged_record_each_changed_copy_is_kept(
-    shipped: Path, settings: Settings, damaged: str
+    shipped: Path, settings: Settings, damaged: bytes
 ) -> None:
     folder = copies.update(settings)
     (folder / "one.ipynb").write_text("mine")
-    (folder / ".shipped.json").write_text(damaged)
+    (folder / ".shipped.json").write_bytes(damaged)
     copies.update(settings)
     assert (folder / "one.ipynb").read_text() == "mine"
     assert states(settings)["zero"] is CopyState.SHIPPED
