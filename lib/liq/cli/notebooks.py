@@ -9,6 +9,7 @@ from rich.table import Table
 from liq.cli.completion import complete_notebooks
 from liq.cli.output import console, echo, stderr, styled
 from liq.cli.query import parse_assignment
+from liq.cli.serve import print_address
 from liq.config import settings as current_settings
 from liq.errors import NotebookError
 from liq.notebook import copies
@@ -64,6 +65,7 @@ def run_notebook(
     )
     echo(f"wrote {target}")
     if open_:
+        print_address("JupyterLab", serve.build_lab_url(), "LIQ_LAB_TOKEN")
         serve.run_lab(current_settings(), folder=target.parent, page=target.name)
 
 

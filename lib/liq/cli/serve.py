@@ -47,10 +47,13 @@ def lab(
     base_url: BaseUrl = None,
     browser: Browser = True,
     folder: Annotated[
-        Path | None, typer.Option(help="folder of notebooks", exists=True, file_okay=False)
+        Path | None, typer.Option(help="another folder of notebooks", exists=True, file_okay=False)
     ] = None,
 ) -> None:
-    """Open JupyterLab with the notebooks; their environment has the settings of the stack."""
+    """Open JupyterLab on your copies of the notebooks, with the settings of the stack.
+
+    The copies are in LIQ_HOME/notebooks. `liq notebooks` lists and restores them.
+    """
     settings = choose_settings(lab_port=port, base_url=base_url)
     print_address("JupyterLab", serve.build_lab_url(settings), "LIQ_LAB_TOKEN")
     serve.run_lab(settings, browser=browser, folder=folder)
