@@ -117,7 +117,7 @@ def show_wait(what: str) -> Iterator[None]:
     if not stderr.is_terminal:
         yield
         return
-    status = stderr.status(printable(what))
+    status = stderr.status(styled(what, ""))
     late = threading.Timer(_LONG_S, status.start)
     late.daemon = True
     late.start()
