@@ -27,6 +27,7 @@ _SLOW = (
     "cli/test_cli_venues.py",
     "cli/test_main.py",
     "cli/test_notebooks.py",
+    "cli/test_open.py",
     "common/test_kernels.py",
     "delivery/test_workers.py",
     "ingest/simulator/",
