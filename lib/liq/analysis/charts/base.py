@@ -154,7 +154,7 @@ def source_badge(frame: pd.DataFrame) -> str:
     """
     if "source" in frame:
         kinds = set(frame["source"]) - set(LIVE_SOURCES)
-        names: dict[str, str] = {Source.SIMULATOR: "SIMULATED", Source.REPLAY: "REPLAYED"}
+        names: dict[str, str] = {source: source.kind.upper() for source in Source}
         # another program's row may hold any text
         marked = " + ".join(sorted(names.get(kind, str(kind).upper()) for kind in kinds))
         partly = "PARTLY " if set(frame["source"]) & set(LIVE_SOURCES) else ""
