@@ -66,7 +66,8 @@ LOOK_BACK = "look_back"
 # arguments of every endpoint of the API, of `liq.hit` and of `liq.export`: no parameter can share
 # their names
 RESERVED = ("format", "offset", "rows", "settings", "spreadsheet", "token")
-PAGES = ("docs", "openapi.json")  # of the API: no query can have their place
+# of the API: no query can have their place
+PAGES = ("docs", "health", "metrics", "openapi.json", "v1")
 VALUE = re.compile(r"%\((\w+)\)s")
 IDENTIFIER = re.compile(r"\{(\w+)\}")
 TABLE = re.compile(r"\{((?:\w+_)?table)\}(\s+WHERE\b)?", re.IGNORECASE)  # and what follows it
@@ -229,8 +230,8 @@ def _find_faults(query: Query) -> Iterator[str]:
 
 
 def _find_name_faults(query: Query) -> Iterator[str]:
-    if query.key in PAGES:
-        yield f"/{query.key} is a page of the HTTP API; give the query another name"
+    if (page := query.key.partition("/")[0]) in PAGES:
+        yield f"/{page} is a page of the HTTP API; give the query another name"
     if taken := sorted(query.params.keys() & set(RESERVED)):
         yield (
             f"its parameter {taken[0]} has a name that liq.hit or the HTTP API uses itself; "

@@ -117,9 +117,16 @@ def fetch_page(
     QuestDB sends only these rows. Pages of one result need a fixed ``until``.
     """
     settings = settings or current_settings()
-    most = f"SELECT * FROM ({{}}\n) LIMIT {offset}, {offset + rows + 1}"  # noqa: S608 - numbers
     query = find(key, settings)
-    frame = execute(query, resolve(query, params), settings, most).frame
+    return execute_page(query, resolve(query, params), rows, offset, settings)
+
+
+def execute_page(
+    query: Query, values: Mapping[str, Any], rows: int, offset: int, settings: Settings
+) -> "tuple[pd.DataFrame, bool]":
+    """Return the page of `fetch_page` for values of `resolve`."""
+    most = f"SELECT * FROM ({{}}\n) LIMIT {offset}, {offset + rows + 1}"  # noqa: S608 - numbers
+    frame = execute(query, values, settings, most).frame
     return frame.head(rows), len(frame) > rows
 
 
@@ -271,7 +278,15 @@ def resolve(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
     Without a given ``until`` it is `AHEAD` of now, so no window holds a row far in the future.
     Raises `QueryError` as `validate` does.
     """
-    values = validate(query.key, query.params, given)
+    return complete(validate(query.key, query.params, given))
+
+
+def complete(validated: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of `resolve` for values of `validate`.
+
+    Raises `QueryError` for a window that begins before the calendar.
+    """
+    values = dict(validated)
     values[KNOWN] = venues.list_known_exchanges()
     values[END] = values.get(UNTIL) or datetime.now(UTC)
     if UNTIL in values:
