@@ -160,6 +160,7 @@ SLEEPERS = {
     "delivery.messaging.publisher._run": "a rate, not a wait",
     "stack.control.wait_healthy": "a process that ends, too, is an error",
     "stack.process._additions": "it follows a log without an end",
+    "web.client._get": "the server may name the pause",
     "web.dashboard.view.wait": "a rate, not a wait",
 }
 
