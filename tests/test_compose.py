@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 import yaml
+from grafana_dashboard import SOURCE
 
 from liq.config import Settings
 from liq.stack.java import LOCALE
@@ -217,6 +218,43 @@ def test_a_container_of_liq_can_write_only_its_home() -> None:
             assert service["read_only"] is True, name
 
 
+def test_grafana_writes_only_its_volume_as_a_user_without_rights() -> None:
+    grafana = SERVICES["grafana"]
+    assert grafana["user"].partition(":")[0] not in ("", "0", "root")
+    assert grafana["read_only"] is True
+    assert grafana["profiles"] == ["grafana"]
+    writable = [each for each in grafana["volumes"] if not each.endswith(":ro")]
+    assert writable == ["grafana:/var/lib/grafana"]
+
+
+def test_grafana_reads_as_the_reader_and_its_files_hold_no_password() -> None:
+    found = SERVICES["grafana"]["environment"]
+    file = ROOT / "docker" / "grafana" / "datasources" / "liq.yaml"
+    [source] = yaml.safe_load(file.read_text())["datasources"]
+    assert (source["uid"], source["type"]) == tuple(SOURCE[name] for name in ("uid", "type"))
+    assert source["secureJsonData"] == {"password": "$LIQ_QUESTDB_READER_PASSWORD"}
+    used = set(re.findall(r"\$(\w+)", file.read_text()))
+    assert used == {name for name in found if name.startswith("LIQ_")}
+    # the same variables as those of `liq env`, for a Grafana beside the embedded stack
+    assert used <= Settings().variables().keys()
+    assert _secret(found["LIQ_QUESTDB_READER_PASSWORD"]) == "READER"
+    assert found["LIQ_QUESTDB_READER_USER"] == Settings().questdb_reader_user
+    assert found["LIQ_QUESTDB_PG_PORT"] == Settings().questdb_pg_port
+    assert found["GF_SECURITY_ADMIN_PASSWORD"].startswith("${LIQ_GRAFANA_PASSWORD:?")
+
+
+def test_grafana_finds_its_provisioning_where_it_is_mounted() -> None:
+    grafana = SERVICES["grafana"]
+    folder = grafana["environment"]["GF_PATHS_PROVISIONING"]
+    assert f"./docker/grafana:{folder}:ro" in grafana["volumes"]
+    home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (ROOT / "docker" / "grafana" / home.removeprefix(f"{folder}/")).is_file()
+    providers = yaml.safe_load((ROOT / "docker/grafana/dashboards/liq.yaml").read_text())
+    [provider] = providers["providers"]
+    assert provider["options"]["path"] == "$GF_PATHS_PROVISIONING/dashboards"
+    assert provider["allowUiUpdates"] is False
+
+
 def test_jupyterlab_and_the_dashboard_share_the_notebooks() -> None:
     for name in ("jupyter-client", "dashboard"):
         assert "notebooks:/home/liq/notebooks" in SERVICES[name]["volumes"]
@@ -240,6 +278,7 @@ SECRETS = {
     "LIQ_QUESTDB_READER_PASSWORD": "READER",
     "LIQ_KAFKA_PASSWORD": "LOGIN",
     "LIQ_CONNECT_PASSWORD": "CONNECT",
+    "LIQ_GRAFANA_PASSWORD": "GRAFANA",
     "LIQ_TOKEN": "TOKEN",
     "LIQ_LAB_TOKEN": "LAB",
 }

@@ -1,4 +1,4 @@
-"""Write what is generated from the code: docs/queries.md, tables of settings and venues, schemas.
+"""Write what is generated from the code: docs/queries.md, tables, schemas, Grafana's dashboard.
 
 ``make docs`` runs it after an edit of ``queries.json``, of `Settings` or of a venue; a test fails
 if it was forgotten.
@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import grafana_dashboard
 from pydantic import SecretStr
 
 from liq import config
@@ -76,6 +77,7 @@ def documents() -> dict[Path, str]:
         ROOT / "docs" / "venues.md": _fill_in(ROOT / "docs" / "venues.md", render_venues()),
         ROOT / "queries.schema.json": _json(catalogue.create_json_schema()),
         ROOT / "alerts.schema.json": _json(alerts.create_json_schema()),
+        **grafana_dashboard.render_files(),
     }
 
 

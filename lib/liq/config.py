@@ -57,6 +57,7 @@ SECRETS = (
     "questdb_reader_password",
     "kafka_password",
     "connect_password",
+    "grafana_password",
     "token",
     _LAB,
 )
@@ -246,6 +247,9 @@ class Settings(BaseSettings):
     )
     connect_password: SecretStr = Field(
         SecretStr(""), description="password of user liq on Kafka Connect, for connect_login"
+    )
+    grafana_password: SecretStr = Field(
+        SecretStr(""), description="password of Grafana's user admin, in containers"
     )
     token: SecretStr = Field(
         SecretStr(""), description="opens the dashboard, the API and the tools for assistants"
