@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from platformdirs import user_cache_path, user_data_path
 from pydantic import (
@@ -63,6 +63,7 @@ SECRETS = (
 # a URL may hold a comma, but the next URL begins after one
 _BETWEEN_URLS = re.compile(r"[,\s]+(?=(?:\w+=)?\w+://)")
 _RECEIVER = re.compile(r"(?:(?P<name>\w+)=)?(?P<url>(?P<scheme>\w+)://\S+)")
+_PLAIN_URL = re.compile(r"[^\s?#<>\"'\\]+")
 SPARK_SUBMIT = "spark-submit"
 Port = Annotated[int, Field(ge=1, le=65535)]
 App = Literal["dashboard", "api", "streamlit", "lab"]
@@ -194,6 +195,13 @@ class Settings(BaseSettings):
         " the API, Streamlit and JupyterLab are in api/, streamlit/ and jupyter/ below it",
     )
 
+    public_url: str = Field(
+        "",
+        description="the dashboard's address for people, such as https://liq.example.org; links in"
+        " alerts and reports begin with it. Without a path it gets the path of base_url. none: its"
+        " address on this machine",
+    )
+
     streams: Mapping[str, StreamSettings] = Field(
         {}, validate_default=True, description="topic, table, sink and retention by stream"
     )
@@ -313,6 +321,18 @@ class Settings(BaseSettings):
         if not is_path or not all(map(_is_segment, path.split("/") if path else [])):
             raise ValueError("give the path only, such as /liq, without host, query or ..")
         return f"/{path}" if given else ""
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_public(cls, given: str) -> str:
+        """Return the address without a slash at its end. It is sent to people: no login in it."""
+        parts = urlsplit(given)
+        is_plain = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+        if given and not (is_plain and given.isascii() and _PLAIN_URL.fullmatch(given)):
+            raise ValueError(
+                "give an address such as https://liq.example.org, without login, query or fragment"
+            )
+        return given.rstrip("/")
 
     @field_validator("webhook_url")
     @classmethod
@@ -439,6 +459,15 @@ class Settings(BaseSettings):
     def dashboard_url(self) -> str:
         """Base URL of the dashboard."""
         return self.find_url("dashboard")
+
+    @property
+    def public_dashboard_url(self) -> str:
+        """Base URL of the dashboard in what is sent to people, without the token."""
+        if not self.public_url:
+            return self.dashboard_url
+        has_path = bool(urlsplit(self.public_url).path)
+        path = "" if has_path else self.find_path("dashboard").rstrip("/")
+        return f"{self.public_url}{path}"
 
     @property
     def receivers(self) -> tuple[Receiver, ...]:

@@ -51,6 +51,11 @@ def suggest(text: str, names: Collection[str]) -> str:
     return f"{guess} valid are: {', '.join(names) or '(none)'}"
 
 
+def shorten(text: str, most: int = _LONGEST) -> str:
+    """Return at most ``most`` characters of ``text``."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def format_usd(amount: float) -> str:
     """Return an amount of dollars in four digits, e.g. ``$1.234M``."""
     size = abs(amount)

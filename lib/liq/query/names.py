@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
-from liq.common.text import Spellings, find_nearest
+from liq.common.text import Spellings, find_nearest, shorten
 from liq.config import Settings
 from liq.errors import QueryError, QuestDBError
 from liq.ingest.venues import VENUES
@@ -20,7 +20,6 @@ from liq.records.coins import find_coin
 from liq.records.streams import STREAMS
 
 _BUILT_IN = {"exchange": VENUES.keys()}
-_SHOWN = 40  # characters of a name
 _MOST = 5  # notes
 _KEPT_S = 60.0  # a name of another case that is stored meanwhile is seen after so long
 
@@ -66,6 +65,18 @@ def parse_names(text: str, column: str, settings: Settings) -> list[str]:
     return meant
 
 
+def find_names(
+    texts: Sequence[str], column: str, settings: Settings
+) -> tuple[list[str], list[str]]:
+    """Return the names that rows have for ``texts``, and a note about each text without one.
+
+    Texts that cannot be checked, as QuestDB is unreachable, are returned as they are.
+    """
+    meant, unknown, known = _match_all(texts, column, settings)
+    notes = [_describe_unknown(text, column, known) for text in unknown]
+    return [name for name in meant if name not in unknown], notes
+
+
 def _match_all(
     texts: Sequence[str], column: str, settings: Settings
 ) -> tuple[list[str], list[str], Set[str]]:
@@ -91,12 +102,8 @@ def _match(found: Spellings, text: str, column: str) -> str | None:
 
 def _describe_unknown(text: str, column: str, known: Set[str]) -> str:
     near = Spellings(known).find_alike(text) or find_nearest(text, known)
-    hint = f"; nearest: {', '.join(map(_shorten, near))}" if near else ""
-    return f"no row has the {column} {_shorten(text)!r}{hint}"
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    hint = f"; nearest: {', '.join(map(shorten, near))}" if near else ""
+    return f"no row has the {column} {shorten(text)!r}{hint}"
 
 
 class _Cached(NamedTuple):

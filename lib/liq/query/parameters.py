@@ -141,6 +141,16 @@ def parse_duration(given: str | float | timedelta) -> timedelta:
     return span
 
 
+def format_duration(span: timedelta) -> str:
+    """Return a span of time in the greatest unit of which it is a whole number: ``90m``, ``7d``.
+
+    Fractions of a second are rounded; the least is ``1s``.
+    """
+    seconds = max(round(span.total_seconds()), 1)
+    unit = next((unit for unit in "dhm" if seconds % _UNITS[unit] == 0), "s")
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
 def _parse_int(given: Any) -> int:
     if isinstance(given, float) and not given.is_integer():
         raise ValueError("it has a fraction")
