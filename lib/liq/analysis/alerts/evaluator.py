@@ -9,8 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from liq.analysis.alerts.decision import Fired, decide, find_nearest, measure
-from liq.analysis.alerts.outbox import Outbox
+from liq.analysis import links
+from liq.analysis.alerts.decision import (
+    SUBJECT_SEPARATOR,
+    Fired,
+    decide,
+    find_nearest,
+    measure,
+)
+from liq.analysis.alerts.outbox import LinkedAlert, Outbox
 from liq.analysis.alerts.rules import Rule, load_rules
 from liq.analysis.alerts.webhook import Webhook
 from liq.common import waiting
@@ -25,6 +32,7 @@ from liq.records.streams import ALERTS
 
 _LOG = logging.getLogger(__name__)
 _GRACE_S = 5.0
+_SCOPES = {"asset": "assets", "symbol": "symbols"}  # parameters of queries by column
 _LEVELS = {
     Severity.INFO: logging.INFO,
     Severity.WARNING: logging.WARNING,
@@ -89,9 +97,10 @@ class Evaluator:
         _LOG.log(_LEVELS[alert.severity], "%s: %s", alert.rule, alert.message)
         topic = ALERTS.topic(self._settings)
         await self._publisher.put(topic, alert.rule.encode(), encode(alert))
+        linked = LinkedAlert(alert, build_link(alert, rule, self._settings))
         for outbox in self._outboxes:
             if outbox.takes(rule):
-                outbox.send(alert)
+                outbox.send(linked)
 
     def _log_fault(self, name: str, fault: str) -> None:
         """Log a fault once, not at every tick."""
@@ -158,6 +167,15 @@ def _read_last(settings: Settings) -> dict[str, dict[str | None, datetime]]:
     return found
 
 
+def build_link(alert: Alert, rule: Rule, settings: Settings) -> str:
+    """Return the dashboard's address of the alert's moment and of the prints that were measured."""
+    subject = alert.subject.split(SUBJECT_SEPARATOR) if alert.subject else []
+    by = dict(zip(rule.by, subject, strict=False))
+    scope = {_SCOPES.get(column, column): [value] for column, value in by.items()}
+    moment = datetime.fromtimestamp(alert.ts / 1e6, UTC)
+    return links.build_url(links.locate_alert(moment, alert.query, rule.params | scope), settings)
+
+
 async def run(every: float = 5.0, settings: Settings | None = None) -> None:
     """Evaluate every ``every`` seconds until SIGINT or SIGTERM, then deliver queued alerts.
 
@@ -196,7 +214,7 @@ def _create_outboxes(settings: Settings) -> list[Outbox]:
     if settings.receivers:
         from liq.analysis.alerts.notifier import Notifier  # noqa: PLC0415 - Apprise is slow to import
 
-        outboxes += [Notifier(each, settings.dashboard_url) for each in settings.receivers]
+        outboxes += [Notifier(each, settings.public_dashboard_url) for each in settings.receivers]
     return outboxes
 
 
