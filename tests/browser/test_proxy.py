@@ -14,6 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from browser.conftest import Visit, launched, opened, serving
+from liq.analysis import links
 from liq.config import Settings
 from liq.delivery.producer import Producer
 from liq.ingest.simulator.server import Schedule, Simulator
@@ -159,6 +160,15 @@ async def test_the_dashboard_is_live_and_stays_below_its_path(
         assert any(each.startswith("wss://") for each in paths)
         cookies = await visitor.page.context.cookies()
         assert {(each["path"], each["secure"]) for each in cookies} == {("/liq/", True)}
+
+        await visitor.page.get_by_label("Bucket").select_option("5m")
+        await visitor.until(f"location.href === '{proxy}/liq/?bucket=5m'")
+        public = behind.model_copy(update={"public_url": proxy})
+        link = links.build_url(links.Place(board="Feeds"), public)
+        assert link == f"{proxy}/liq/?board=Feeds&bucket=1m"
+        await visitor.page.goto(link)
+        await visitor.shows("Feeds", ".liq-tabs .mod-active")
+        await visitor.until(f"location.href === '{proxy}/liq/?board=Feeds'")
 
         await visitor.page.get_by_role("link", name="All apps").click()
         await visitor.shows("Each app is a notebook", "main")

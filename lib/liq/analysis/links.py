@@ -227,13 +227,18 @@ def _take_span(values: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 def _limit(scope: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a `Place` for parameters of a query; one asset, as a page has one."""
-    names = {key: tuple(_NAMES.value(key, scope[key])) for key in _SCOPED if scope.get(key)}
+    names = {key: _list_names(scope[key]) for key in _SCOPED if scope.get(key)}
     found: dict[str, Any] = {
         field: names[key] for key, field in _SCOPED.items() if field and key in names
     }
     if len(assets := names.get("assets", ())) == 1:
         found["asset"] = assets[0]
     return found | {name: float(scope[name]) for name in ("min_notional",) if scope.get(name)}
+
+
+def _list_names(given: str | Sequence[str]) -> tuple[str, ...]:
+    texts = given.split(",") if isinstance(given, str) else given
+    return tuple(text.strip() for text in texts if text.strip())
 
 
 _SCOPED = {"symbols": "symbols", "exchange": "exchanges", "assets": ""}
