@@ -262,7 +262,8 @@ def _render_table(frame: pd.DataFrame, row_links: Sequence[Markup] = ()) -> Mark
             )
     texts = texts.astype(object).where(texts.notna(), "").rename(columns=named)
     if row_links:
-        texts["on the dashboard"] = row_links
+        # as objects: pandas' own strings are no Markup
+        texts["on the dashboard"] = pd.Series(row_links, texts.index, dtype=object)
     return render_table(texts.columns, map(render_row, texts.itertuples(index=False)))
 
 
