@@ -64,6 +64,9 @@ _PARAMETERS = {
 _FIELDS = {"venues": "exchanges", "minimum": "min_notional"}  # of `Place`; others have their name
 
 
+_MOMENTS = {"alerts": ("ts", "query"), "cascades": ("from_ts", "to_ts", "name")}  # columns
+
+
 class Place(NamedTuple):
     """What the dashboard shows. ``until`` is None for a window that ends now.
 
@@ -156,7 +159,12 @@ def locate_cascade(start: datetime, end: datetime, name: str, by: str = "asset")
 
 
 def locate_row(query: str, row: Any, by: str = "asset") -> Place | None:
-    """Return the place of a row of ``alerts``, or of ``cascades`` by ``by``; None for others."""
+    """Return the place of a row of ``alerts``, or of ``cascades`` by ``by``; None for others.
+
+    Users may have queries of these names without these columns.
+    """
+    if not all(hasattr(row, name) for name in _MOMENTS.get(query, ())):
+        return None
     if query == "alerts":
         return locate_alert(row.ts, row.query)
     if query == "cascades":
