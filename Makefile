@@ -37,7 +37,7 @@ COMPOSE_FOLDER ?= $(HOME)/.cache/liq-compose
 compose-test: setup ## run docker-compose.yml and its overlay in a Docker Engine started for that
 	tests/compose/engine $(COMPOSE_FOLDER) .venv/bin/pytest tests/compose --durations=0
 
-docs: setup ## write what is generated from the code: docs/queries.md, tables of settings and venues, schemas
+docs: setup ## write what is generated from the code: tables of docs/, schemas, the stub of liq.hit, Grafana's dashboard
 	@$(PY) tools/document.py
 
 reference: ## build the documentation with the API's reference in dist/site; warnings are errors

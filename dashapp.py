@@ -36,7 +36,7 @@ FILTERED = ("totals", "top_symbols", "by_exchange", "latest_prints")
 @st.cache_resource
 def client() -> ApiClient:
     """Return the connections to the API, shared by all visitors."""
-    return ApiClient()
+    return ApiClient(retries=0)  # the page itself asks again
 
 
 def hitEndpoint(key: str, /, **params: Any) -> pd.DataFrame:  # noqa: N802 - the original app's name

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from kafka import KafkaAdminClient
+
 from liq import stack as local
 from liq.config import Settings
 from liq.delivery import connect, messaging
 from liq.query import questdb, views
+from liq.records.streams import LIQUIDATIONS
 from liq.stack.health import find_free_ports
 
 _ROOT = Path(__file__).parents[1]
@@ -51,6 +54,20 @@ def prepare(settings: Settings) -> None:
     questdb.ensure_table(settings)
     views.ensure(settings)
     connect.ensure(settings)
+
+
+def create_stamped_topic(settings: Settings) -> None:
+    """Create the topic of liquidations, whose messages have the time at which Kafka has them."""
+    admin = KafkaAdminClient(**messaging.client_options(settings))
+    try:
+        options = {
+            "num_partitions": settings.partitions,
+            "replication_factor": -1,
+            "configs": {"message.timestamp.type": "LogAppendTime"},
+        }
+        admin.create_topics({LIQUIDATIONS.topic(settings): options})
+    finally:
+        admin.close()
 
 
 def liq(settings: Settings, *arguments: str) -> AbstractContextManager[subprocess.Popen[bytes]]:

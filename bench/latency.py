@@ -9,11 +9,10 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from kafka import KafkaAdminClient
 
 from bench import ways
 from bench.compare import Figure, Figures, Row
-from bench.environment import liq, own_names
+from bench.environment import create_stamped_topic, liq, own_names
 from bench.sizes import Sizes
 from bench.watch import Seen, faults, watch
 from bench.ways import Way
@@ -65,7 +64,7 @@ def _latency(stack: Settings, way: Way, sizes: Sizes) -> Figures:
 
 def _stages(stack: Settings, sizes: Sizes) -> Figures:
     settings = own_names(stack)
-    _stamped_topic(settings)
+    create_stamped_topic(settings)
     seen, figures = _run(settings, ways.through(ways.own_sink), sizes)
     appended = {
         decode(record.value).event_id: record.time + 500  # in the middle of its millisecond
@@ -94,16 +93,3 @@ def _run(settings: Settings, way: Way, sizes: Sizes) -> tuple[dict[int, Seen], d
 def _percentiles(prefix: str, delays: Sequence[int] | npt.NDArray[np.int64]) -> dict[str, float]:
     p50, p99 = np.percentile(np.asarray(delays) / 1000, [50, 99])
     return {f"{prefix}p50": float(p50), f"{prefix}p99": float(p99)}
-
-
-def _stamped_topic(settings: Settings) -> None:
-    admin = KafkaAdminClient(**messaging.client_options(settings))
-    try:
-        options = {
-            "num_partitions": settings.partitions,
-            "replication_factor": -1,
-            "configs": {"message.timestamp.type": "LogAppendTime"},
-        }
-        admin.create_topics({LIQUIDATIONS.topic(settings): options})
-    finally:
-        admin.close()

@@ -25,7 +25,12 @@ DOORS = {
     if package not in {"websockets", "jinja2"}  # two modules each: client, server; tables, pages
 }
 
-CHANGED = {"voila", "waitress", "zmq"}  # by common.compat, beside the libraries whose door it is
+CHANGED = {
+    "voila",
+    "waitress",
+    "zmq",
+    "jupyter_client",
+}  # by common.compat, beside the libraries whose door it is
 
 
 @cache
@@ -160,6 +165,7 @@ SLEEPERS = {
     "delivery.messaging.publisher._run": "a rate, not a wait",
     "stack.control.wait_healthy": "a process that ends, too, is an error",
     "stack.process._additions": "it follows a log without an end",
+    "web.client._get": "the server may name the pause",
     "web.dashboard.view.wait": "a rate, not a wait",
 }
 

@@ -26,7 +26,8 @@ from liq.delivery.messaging import Publisher
 from liq.errors import KafkaAwayError, KafkaError
 from liq.records.model import decode
 from liq.records.streams import LIQUIDATIONS
-from liq.stack import control, health, jars, process
+from liq.stack import control, health, jars, java, process
+from liq.stack.servers import KAFKA
 from liq.stack.service import Service
 from support.helpers import PATIENCE_S, consume, eventually, find_free_ports
 from support.rows import ask, liquidation, own_table
@@ -77,7 +78,9 @@ class Cluster:
         )
 
     def java(self, *arguments: str) -> list[str]:
-        return ["java", "-XX:+UseSerialGC", "-Xmx256m", "-cp", f"{self.jars}/kafka/*", *arguments]
+        archive = java.read_archive(self.jars, KAFKA)  # saves a third of a start's CPU time
+        options = [*archive, "-XX:+UseSerialGC", "-Xmx256m", "-cp", f"{self.jars}/kafka/*"]
+        return ["java", *options, *arguments]
 
     def _broker(self, name: str) -> Service:
         environment = BASE["kafka"]["environment"] | OVERLAY[name]["environment"]

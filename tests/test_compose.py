@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from http.server import BaseHTTPRequestHandler
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 import yaml
+from grafana_dashboard import SOURCE
 
 from liq.config import Settings
 from liq.stack.java import LOCALE
 from liq.stack.servers import CONNECT, KAFKA, QUESTDB, define_servers
+from support.local_http import serve_http
 
 _NO_CLIENT = 69  # tools/docker-compose found neither the client nor Go
 ROOT = Path(__file__).parents[1]
@@ -217,6 +220,43 @@ def test_a_container_of_liq_can_write_only_its_home() -> None:
             assert service["read_only"] is True, name
 
 
+def test_grafana_writes_only_its_volume_as_a_user_without_rights() -> None:
+    grafana = SERVICES["grafana"]
+    assert grafana["user"].partition(":")[0] not in ("", "0", "root")
+    assert grafana["read_only"] is True
+    assert grafana["profiles"] == ["grafana"]
+    writable = [each for each in grafana["volumes"] if not each.endswith(":ro")]
+    assert writable == ["grafana:/var/lib/grafana"]
+
+
+def test_grafana_reads_as_the_reader_and_its_files_hold_no_password() -> None:
+    found = SERVICES["grafana"]["environment"]
+    file = ROOT / "docker" / "grafana" / "datasources" / "liq.yaml"
+    [source] = yaml.safe_load(file.read_text())["datasources"]
+    assert (source["uid"], source["type"]) == tuple(SOURCE[name] for name in ("uid", "type"))
+    assert source["secureJsonData"] == {"password": "$LIQ_QUESTDB_READER_PASSWORD"}
+    used = set(re.findall(r"\$(\w+)", file.read_text()))
+    assert used == {name for name in found if name.startswith("LIQ_")}
+    # the same variables as those of `liq env`, for a Grafana beside the embedded stack
+    assert used <= Settings().variables().keys()
+    assert _secret(found["LIQ_QUESTDB_READER_PASSWORD"]) == "READER"
+    assert found["LIQ_QUESTDB_READER_USER"] == Settings().questdb_reader_user
+    assert found["LIQ_QUESTDB_PG_PORT"] == Settings().questdb_pg_port
+    assert found["GF_SECURITY_ADMIN_PASSWORD"].startswith("${LIQ_GRAFANA_PASSWORD:?")
+
+
+def test_grafana_finds_its_provisioning_where_it_is_mounted() -> None:
+    grafana = SERVICES["grafana"]
+    folder = grafana["environment"]["GF_PATHS_PROVISIONING"]
+    assert f"./docker/grafana:{folder}:ro" in grafana["volumes"]
+    home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (ROOT / "docker" / "grafana" / home.removeprefix(f"{folder}/")).is_file()
+    providers = yaml.safe_load((ROOT / "docker/grafana/dashboards/liq.yaml").read_text())
+    [provider] = providers["providers"]
+    assert provider["options"]["path"] == "$GF_PATHS_PROVISIONING/dashboards"
+    assert provider["allowUiUpdates"] is False
+
+
 def test_jupyterlab_and_the_dashboard_share_the_notebooks() -> None:
     for name in ("jupyter-client", "dashboard"):
         assert "notebooks:/home/liq/notebooks" in SERVICES[name]["volumes"]
@@ -240,6 +280,7 @@ SECRETS = {
     "LIQ_QUESTDB_READER_PASSWORD": "READER",
     "LIQ_KAFKA_PASSWORD": "LOGIN",
     "LIQ_CONNECT_PASSWORD": "CONNECT",
+    "LIQ_GRAFANA_PASSWORD": "GRAFANA",
     "LIQ_TOKEN": "TOKEN",
     "LIQ_LAB_TOKEN": "LAB",
 }
@@ -316,6 +357,57 @@ def test_compose_files_are_valid_by_the_compose_specification(file: str) -> None
     schema = json.loads((Path(folder.strip()) / "schema" / "compose-spec.json").read_text())
     text = re.sub("!(override|reset)", "", (ROOT / file).read_text())
     jsonschema.validate(yaml.safe_load(text), schema)
+
+
+@pytest.mark.parametrize("files", COMPOSE_FILES)
+@pytest.mark.parametrize("base", ["", "/", "/liq", "/liq/"])
+def test_apps_and_their_health_checks_follow_the_base_url(
+    base: str, files: list[str], tmp_path: Path
+) -> None:
+    given = {"LIQ_BASE_URL": base, "LIQ_ALLOWED_HOSTS": "liq.example.org"}
+    done = client(files, "config", "--format", "json", **SECRETS, **given)
+    services = json.loads(done.stdout.replace("$$", "$"))["services"]
+    for name in ("dashboard", "api", "jupyter-client", "streamlit"):
+        assert given.items() <= services[name]["environment"].items(), name
+
+    behind = Settings.load(home=tmp_path, base_url=base)
+    pages = {
+        "dashboard": f"{behind.find_path('dashboard')}health",
+        "streamlit": f"{behind.find_path('streamlit')}_stcore/health",
+    }
+    assert {name: _ask_health(services[name]) for name in pages} == pages
+
+    program = tmp_path / "streamlit"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    found = subprocess.check_output(
+        services["streamlit"]["command"],
+        env=given | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        text=True,
+    )
+    path = behind.find_path("streamlit").strip("/")
+    [option] = re.findall("^--server.baseUrlPath=(.*)$", found, re.MULTILINE)
+    assert option.strip("/") == path  # Streamlit takes the slashes off
+    assert "--server.address=0.0.0.0" in found
+
+
+def _ask_health(service: dict[str, Any]) -> str:
+    """Return the path that a container's health check asks for."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+    [port] = [each["target"] for each in service["ports"]]
+    with serve_http(Handler) as url:
+        _, _, *code = service["healthcheck"]["test"]
+        text = code[-1].replace(f"http://127.0.0.1:{port}", url)
+        subprocess.run([sys.executable, "-c", text], env=service["environment"], check=True)
+    [path] = asked
+    return str(path)
 
 
 def test_the_image_has_whatever_the_package_is_built_of() -> None:

@@ -73,6 +73,12 @@ def test_a_blank_folder_or_host_is_refused(
         Settings.load()
 
 
+@pytest.mark.parametrize("host", ["::1", "[::1]", "::", "fe80::1", "127.0.0.1:80", "http://a"])
+def test_a_host_to_listen_on_by_ipv6_is_refused(host: str) -> None:
+    with pytest.raises(ConfigError, match=r"LIQ_HOST: \S+ is no IPv4 address; give one, such as"):
+        Settings.load(host=host)
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [

@@ -7,7 +7,7 @@ import liq
 
 OFFERED = [
     "Dashboard", "LiqError", "Producer", "Settings", "__version__", "alerts", "charts", "export",
-    "hit", "queries",
+    "hit", "queries", "read",
 ]  # fmt: skip
 
 

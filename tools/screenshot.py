@@ -1,8 +1,8 @@
 """Draw pictures of the running apps (`liq run`) for the README and the gallery, by Chromium.
 
 Usage: tools/screenshot.py [FOLDER [WIDTH [THEME]]], by default docs, 1280 pixels wide, dark. Every
-board of the dashboard and the gallery go into FOLDER. Apps go, small, into the notebooks' folder
-when that is docs; else whole pages, into FOLDER as well.
+board of the dashboard, the gallery and the API's docs go into FOLDER. Apps go, small, into the
+notebooks' folder when that is docs; else whole pages, into FOLDER as well.
 """
 
 import sys
@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from liq.common import files
-from liq.web import serve
+from liq.web import api, serve
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.voila_app import gallery
 
@@ -42,7 +42,20 @@ def main(folder: str = str(_DOCS), width: str = "1280", theme: str = "dark") -> 
         page = _open(browser, "apps", int(width))
         page.wait_for_load_state("networkidle")
         _save(page, into / "apps.png", whole=True)
+        draw_api(browser, api.build_url(), into, int(width))
         browser.close()
+
+
+def draw_api(browser: Browser, url: str, into: Path, width: int) -> None:
+    """Draw the API's docs with an answer."""
+    page = browser.new_page(viewport={"width": width, "height": width * 3 // 4})
+    page.goto(f"{url}#top_symbols", timeout=_PATIENCE_MS)
+    form = page.locator("details[open] form")
+    form.locator("[name='limit']").fill("5")
+    form.get_by_role("button", name="Run").click()
+    form.locator("table").wait_for(timeout=_PATIENCE_MS)
+    page.evaluate("document.querySelector('details[open]').scrollIntoView()")
+    _save(page, into / "api.png", whole=False)
 
 
 def _app(

@@ -1,5 +1,20 @@
-"""``python -m liq`` is the ``liq`` command."""
+"""``python -m liq`` and ``liq`` are the command, which Ctrl-C may end while it is imported."""
 
-from liq.cli import main
+import sys
 
-main()
+INTERRUPTED = 130  # as shells return it for SIGINT
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from liq import cli  # noqa: PLC0415 - takes a second, in which Ctrl-C is no fault
+
+        cli.main()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)  # liq.cli.output may not be imported yet
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from platformdirs import user_cache_path, user_data_path
 from pydantic import (
@@ -57,12 +57,14 @@ SECRETS = (
     "questdb_reader_password",
     "kafka_password",
     "connect_password",
+    "grafana_password",
     "token",
     _LAB,
 )
 # a URL may hold a comma, but the next URL begins after one
 _BETWEEN_URLS = re.compile(r"[,\s]+(?=(?:\w+=)?\w+://)")
 _RECEIVER = re.compile(r"(?:(?P<name>\w+)=)?(?P<url>(?P<scheme>\w+)://\S+)")
+_PLAIN_URL = re.compile(r"[^\s?#<>\"'\\]+")
 SPARK_SUBMIT = "spark-submit"
 Port = Annotated[int, Field(ge=1, le=65535)]
 App = Literal["dashboard", "api", "streamlit", "lab"]
@@ -128,7 +130,10 @@ class Settings(BaseSettings):
         ge=256,
         description="MB of memory beside QuestDB's heap; a query that needs more fails",
     )
-    queries: Path | None = Field(None, description="a queries.json to use in place of the shipped")
+    queries: Path | None = Field(
+        None,
+        description="a file or a folder of queries that add to the shipped or replace them",
+    )
     alerts: Path | None = Field(None, description="an alerts.json to use in place of the shipped")
     webhook_url: SecretStr = Field(SecretStr(""), description="where alerts are posted, http(s)")
 
@@ -191,7 +196,15 @@ class Settings(BaseSettings):
     base_url: str = Field(
         "",
         description="path of all apps behind a reverse proxy, such as /liq: the dashboard is there,"
-        " the API, Streamlit and JupyterLab are in api/, streamlit/ and jupyter/ below it",
+        " the API, Streamlit and JupyterLab are in api/, streamlit/ and jupyter/ below it, and the"
+        " tools for assistants at mcp",
+    )
+
+    public_url: str = Field(
+        "",
+        description="the dashboard's address for people, such as https://liq.example.org; links in"
+        " alerts and reports begin with it. Without a path it gets the path of base_url. none: its"
+        " address on this machine",
     )
 
     streams: Mapping[str, StreamSettings] = Field(
@@ -247,6 +260,9 @@ class Settings(BaseSettings):
     connect_password: SecretStr = Field(
         SecretStr(""), description="password of user liq on Kafka Connect, for connect_login"
     )
+    grafana_password: SecretStr = Field(
+        SecretStr(""), description="password of Grafana's user admin, in containers"
+    )
     token: SecretStr = Field(
         SecretStr(""), description="opens the dashboard, the API and the tools for assistants"
     )
@@ -290,6 +306,14 @@ class Settings(BaseSettings):
             raise ValueError("it is blank; give a value, or unset it")
         return given
 
+    @field_validator("host")
+    @classmethod
+    def _is_not_ipv6(cls, host: str) -> str:
+        """Refuse an IPv6 address: QuestDB and the JVMs of the stack listen by IPv4 only."""
+        if ":" in host:
+            raise ValueError(f"{host} is no IPv4 address; give one, such as 127.0.0.1, or a name")
+        return host
+
     @field_validator("home", "cache")
     @classmethod
     def _can_be_named(cls, folder: Path, info: ValidationInfo) -> Path:
@@ -304,6 +328,12 @@ class Settings(BaseSettings):
             raise ValueError(f"{str(path)!a} is no text that can be printed; give another")
         return path
 
+    @field_validator("queries")
+    @classmethod
+    def _is_the_same_in_every_folder(cls, path: Path | None) -> Path | None:
+        """Return an absolute path: kernels and services run in folders of their own."""
+        return path and path.expanduser().absolute()
+
     @field_validator("base_url")
     @classmethod
     def _is_path(cls, given: str) -> str:
@@ -313,6 +343,18 @@ class Settings(BaseSettings):
         if not is_path or not all(map(_is_segment, path.split("/") if path else [])):
             raise ValueError("give the path only, such as /liq, without host, query or ..")
         return f"/{path}" if given else ""
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_public(cls, given: str) -> str:
+        """Return the address without a slash at its end. It is sent to people: no login in it."""
+        parts = urlsplit(given)
+        is_plain = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+        if given and not (is_plain and given.isascii() and _PLAIN_URL.fullmatch(given)):
+            raise ValueError(
+                "give an address such as https://liq.example.org, without login, query or fragment"
+            )
+        return given.rstrip("/")
 
     @field_validator("webhook_url")
     @classmethod
@@ -441,14 +483,28 @@ class Settings(BaseSettings):
         return self.find_url("dashboard")
 
     @property
+    def public_dashboard_url(self) -> str:
+        """Base URL of the dashboard in what is sent to people, without the token."""
+        if not self.public_url:
+            return self.dashboard_url
+        has_path = bool(urlsplit(self.public_url).path)
+        path = "" if has_path else self.find_path("dashboard").rstrip("/")
+        return f"{self.public_url}{path}"
+
+    @property
     def receivers(self) -> tuple[Receiver, ...]:
         """The services of ``notify_urls``."""
         return _parse_receivers(self.notify_urls)
 
     @property
+    def mcp_path(self) -> str:
+        """Path of the tools for assistants; without a slash at its end, as clients are given it."""
+        return f"{self.base_url.rstrip('/')}/mcp"
+
+    @property
     def mcp_url(self) -> str:
         """Address of the tools for assistants."""
-        return f"http://{addresses.name_local(self.host)}:{self.mcp_port}/mcp"
+        return f"http://{addresses.name_local(self.host)}:{self.mcp_port}{self.mcp_path}"
 
     @property
     def streamlit_url(self) -> str:

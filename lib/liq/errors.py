@@ -18,6 +18,11 @@
     │   ├── QuestDBMemoryError  a statement needs more memory than QuestDB may take
     │   └── QuestDBTimeoutError it took too long, or does not answer
     ├── ApiError            the HTTP API is unreachable or refused a request
+    │   ├── ApiAwayError        it cannot be reached, or the connection was lost
+    │   ├── ApiBusyError        it cannot answer now: too many requests, or QuestDB is away
+    │   ├── ApiTimeoutError     it did not answer in time, or the query took too long
+    │   ├── ApiLoginError       it wants a token, or another one
+    │   └── ApiRequestError     there is no such query, or a parameter is wrong
     ├── QueryError          an unknown query key, or a wrong parameter
     ├── ExportError         a result or a report cannot be written to a file
     ├── RuleError           an alert rule cannot be used
@@ -130,6 +135,30 @@ class QuestDBTimeoutError(QuestDBError):
 
 class ApiError(LiqError):
     """The HTTP API is unreachable or refused a request."""
+
+
+class ApiAwayError(ApiError):
+    """The HTTP API cannot be reached, or the connection was lost; a retry may succeed."""
+
+
+class ApiBusyError(ApiError):
+    """The HTTP API cannot answer now; a retry may succeed ``retry_after_s`` seconds later."""
+
+    def __init__(self, text: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
+class ApiTimeoutError(ApiError):
+    """The HTTP API did not answer in time, or the query took too long."""
+
+
+class ApiLoginError(ApiError):
+    """The HTTP API wants a token, or another one."""
+
+
+class ApiRequestError(ApiError):
+    """The HTTP API has no such query, or a parameter of the request is wrong."""
 
 
 class QueryError(LiqError):

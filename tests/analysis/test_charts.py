@@ -473,3 +473,12 @@ def strings(value: Any) -> Iterator[str]:
     elif isinstance(value, dict | list | tuple):
         for item in value.values() if isinstance(value, dict) else value:
             yield from strings(item)
+
+
+def test_a_time_axis_without_data_and_range_has_no_labels() -> None:
+    """Plotly would label it with the year 2000."""
+    nothing = BARS.iloc[:0]
+    assert charts.bars.spec(nothing)["layout"]["xaxis"]["showticklabels"] is False
+    span = (BARS["ts"].min(), BARS["ts"].max())
+    for shown in (charts.bars.spec(BARS), charts.bars.spec(nothing, span=span)):
+        assert "showticklabels" not in shown["layout"]["xaxis"]

@@ -11,6 +11,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,7 +33,7 @@ from liq.stack import apps
 from support.helpers import consume, eventually, finish, kafka_stopped, read_until, running
 from support.programs import link_programs
 from support.rows import ask, liquidation
-from support.spark_cluster import spark_cluster
+from support.spark_cluster import Cluster, spark_cluster
 
 CHUNKS, CASCADES_A_CHUNK = 5, 20
 BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=16)
@@ -43,11 +44,27 @@ LATE, LAST = "LATE", "LAST"  # assets of prints that the stream leaves out, or w
 JOB = ("-m", "liq", "spark", "--lateness", f"{LATENESS.total_seconds():.0f}", "--every", "0")
 
 
+def java_options(folder: Path) -> str:
+    """Return options that compile lightly, as no Java lives long here.
+
+    What a killed one leaves is in ``folder``.
+    """
+    return f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Djava.io.tmpdir={folder}"
+
+
 @pytest.fixture(autouse=True)
 def _quick_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Compile lightly, as no Java lives long here; what a killed one leaves is the test's."""
-    options = f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Djava.io.tmpdir={tmp_path}"
-    monkeypatch.setenv("JDK_JAVA_OPTIONS", options)
+    monkeypatch.setenv("JDK_JAVA_OPTIONS", java_options(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A master and a worker, for one job at a time."""
+    folder = tmp_path_factory.mktemp("cluster")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JDK_JAVA_OPTIONS", java_options(folder))
+        with spark_cluster(folder) as cluster:
+            yield cluster
 
 
 def market() -> list[list[Liquidation]]:
@@ -101,6 +118,15 @@ def publish(prints: list[Liquidation], settings: Settings) -> None:
                 await publisher.publish(each)
 
     asyncio.run(all_())
+
+
+def publish_bursts(settings: Settings) -> None:
+    """Publish some bursts and the print that ends them; wait until all are stored."""
+    dice = random.Random(3)  # noqa: S311 - no secret
+    prints = [each for n in range(5) for each in burst(dice, BEGIN + n * 60 * SECOND)]
+    prints.append(liquidation(BEGIN + CALM, 1.0, base=LAST))
+    publish(prints, settings)
+    await_rows(settings, LIQUIDATIONS, len(prints))
 
 
 def kill(process: subprocess.Popen[str]) -> None:
@@ -204,26 +230,23 @@ def test_a_job_starts_when_kafka_does(pipeline: Settings) -> None:
 
 @pytest.mark.stack
 @pytest.mark.timeout(600)  # four times Java
-def test_the_same_job_runs_on_a_cluster(pipeline: Settings, tmp_path: Path) -> None:
-    dice = random.Random(3)  # noqa: S311 - no secret
-    prints = [each for n in range(5) for each in burst(dice, BEGIN + n * 60 * SECOND)]
-    prints.append(liquidation(BEGIN + CALM, 1.0, base=LAST))
-    publish(prints, pipeline)
-    await_rows(pipeline, LIQUIDATIONS, len(prints))
-    with spark_cluster(tmp_path) as cluster:
-        log = tmp_path / "spark.log"  # Docker's, /dev/stderr
-        there = pipeline.model_copy(update={"spark_master": cluster.address, "spark_log": log})
-        with running(there, *JOB) as process:
-            asked = {
-                CASCADES: liq.hit("cascades", window="1d", settings=pipeline),
-                SUMS: in_time(liq.hit("by_symbol_bucket", window="1d", settings=pipeline)),
-            }
-            for stream, rows in asked.items():
-                await_rows(pipeline, stream, len(rows))
-            [application] = cluster.state()["activeapps"]
-            assert (application["name"], application["cores"]) == ("liq", 1)
-            eventually(lambda: heartbeat.age_s(apps.heartbeat_file(there, apps.SPARK)) < 120)
-            finish(process, signal.SIGTERM)
+def test_the_same_job_runs_on_a_cluster(
+    pipeline: Settings, cluster: Cluster, tmp_path: Path
+) -> None:
+    publish_bursts(pipeline)
+    log = tmp_path / "spark.log"  # Docker's, /dev/stderr
+    there = pipeline.model_copy(update={"spark_master": cluster.address, "spark_log": log})
+    with running(there, *JOB) as process:
+        asked = {
+            CASCADES: liq.hit("cascades", window="1d", settings=pipeline),
+            SUMS: in_time(liq.hit("by_symbol_bucket", window="1d", settings=pipeline)),
+        }
+        for stream, rows in asked.items():
+            await_rows(pipeline, stream, len(rows))
+        [application] = cluster.state()["activeapps"]
+        assert (application["name"], application["cores"]) == ("liq", 1)
+        eventually(lambda: heartbeat.age_s(apps.heartbeat_file(there, apps.SPARK)) < 120)
+        finish(process, signal.SIGTERM)
     assert log.read_bytes()
     for stream, rows in asked.items():
         found = stored(pipeline, stream)
@@ -234,17 +257,15 @@ def test_the_same_job_runs_on_a_cluster(pipeline: Settings, tmp_path: Path) -> N
 
 @pytest.mark.stack
 @pytest.mark.timeout(600)  # four times Java
-def test_spark_submit_runs_the_same_job_on_a_cluster(pipeline: Settings, tmp_path: Path) -> None:
+def test_spark_submit_runs_the_same_job_on_a_cluster(
+    pipeline: Settings, cluster: Cluster, tmp_path: Path
+) -> None:
     """By the command of docs/scale.md: what spark-submit says is not overruled."""
-    dice = random.Random(5)  # noqa: S311 - no secret
-    prints = [each for n in range(5) for each in burst(dice, BEGIN + n * 60 * SECOND)]
-    prints.append(liquidation(BEGIN + CALM, 1.0, base=LAST))
-    publish(prints, pipeline)
-    await_rows(pipeline, LIQUIDATIONS, len(prints))
+    publish_bursts(pipeline)
     programs = Path(sys.executable).parent
     there = os.environ | pipeline.model_copy(update={"spark_master": "spark-submit"}).environ()
     jars = subprocess.check_output([programs / "liq", "spark", "jars"], env=there, text=True)
-    with spark_cluster(tmp_path) as cluster, (tmp_path / "log").open("w") as log:
+    with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
             [
                 *(programs / "spark-submit", "--master", cluster.address),

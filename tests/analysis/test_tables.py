@@ -48,6 +48,14 @@ def test_numbers_have_their_digits_and_thousands_apart() -> None:
     assert "<th" not in re.sub("<thead>.*</thead>", "", page, flags=re.DOTALL)  # no row labels
 
 
+def test_columns_of_text_are_aligned_left_and_numbers_are_not() -> None:
+    page = tables.style_table(frame()).to_html()
+    style = re.search("<style.*?>(.*?)</style>", page, re.DOTALL)
+    assert style
+    left = set(re.findall(r"(t[hd]\.col\d)\b", style[1]))
+    assert left == {"th.col0", "td.col0"}
+
+
 def test_labels_of_several_rows_and_columns_go_over_them() -> None:
     labels = pd.MultiIndex.from_product([["a", "b"], ["x", "y"]])
     page = tables.style_table(pd.DataFrame(1, labels, labels), index=True).to_html()

@@ -165,7 +165,7 @@ async def test_no_script_runs_in_the_docs_of_the_api(chromium: Browser, settings
     with running(settings, "-m", "liq", "api"):
         eventually(lambda: health.is_listening("127.0.0.1", settings.api_port))
         async with visited(chromium, api.build_url(settings)) as visitor:
-            await visitor.shows("GET /totals")
+            await visitor.shows("GET /v1/totals")
             assert await visitor.page.evaluate("window.refused") == []
             await attacked(visitor)
 

@@ -14,6 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from browser.conftest import Visit, launched, opened, serving
+from liq.analysis import links
 from liq.config import Settings
 from liq.delivery.producer import Producer
 from liq.ingest.simulator.server import Schedule, Simulator
@@ -30,7 +31,7 @@ pytestmark = [
 
 PAGE = Path(__file__).parents[2] / "docs" / "proxy.md"
 HOST = "liq.example.org"  # as in the page
-APPS = ("dashboard", "api", "streamlit", "lab")
+APPS = ("dashboard", "api", "streamlit", "lab", "mcp")
 USUAL = {f"{name}_port": Settings.model_fields[f"{name}_port"].default for name in APPS}
 SURROUNDINGS = """
 daemon off;
@@ -63,6 +64,7 @@ def apps(behind: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = tmp_path_factory.mktemp("apps")
     with ExitStack() as ended:
         ended.enter_context(running(behind, "-m", "liq", "api"))
+        ended.enter_context(running(behind, "-m", "liq", "mcp", "--http"))
         ended.enter_context(running(behind, "-m", "liq", "streamlit", "--no-browser"))
         ended.enter_context(serving(behind, folder / "dashboard.log"))
         lab = ("--folder", str(folder))
@@ -136,12 +138,13 @@ def publish(url: str, proxy: str) -> str:
     return re.sub(r"^http://127\.0\.0\.1:\d+", proxy, url)
 
 
-def fetch(proxy: str, path: str, **headers: str) -> httpx.Response:
-    """Request a path from the proxy, as its public host."""
+def fetch(proxy: str, path: str, body: object = None, **headers: str) -> httpx.Response:
+    """Request a path from the proxy, as its public host; send it the ``body`` if there is one."""
     port = proxy.rpartition(":")[2]
     with httpx.Client(verify=False, timeout=PATIENCE_S) as client:  # noqa: S501 - its own certificate
         url = f"https://127.0.0.1:{port}{path}"
-        return client.get(url, headers={"Host": f"{HOST}:{port}", **headers})
+        headers = {"Host": f"{HOST}:{port}", **headers}
+        return client.request("POST" if body else "GET", url, headers=headers, json=body)
 
 
 async def test_the_dashboard_is_live_and_stays_below_its_path(
@@ -159,6 +162,15 @@ async def test_the_dashboard_is_live_and_stays_below_its_path(
         assert any(each.startswith("wss://") for each in paths)
         cookies = await visitor.page.context.cookies()
         assert {(each["path"], each["secure"]) for each in cookies} == {("/liq/", True)}
+
+        await visitor.page.get_by_label("Bucket").select_option("5m")
+        await visitor.until(f"location.href === '{proxy}/liq/?bucket=5m'")
+        public = behind.model_copy(update={"public_url": proxy})
+        link = links.build_url(links.Place(board="Feeds"), public)
+        assert link == f"{proxy}/liq/?board=Feeds&bucket=1m"
+        await visitor.page.goto(link)
+        await visitor.shows("Feeds", ".liq-tabs .mod-active")
+        await visitor.until(f"location.href === '{proxy}/liq/?board=Feeds'")
 
         await visitor.page.get_by_role("link", name="All apps").click()
         await visitor.shows("Each app is a notebook", "main")
@@ -215,6 +227,19 @@ async def test_the_dashboard_opens_from_the_launcher_of_jupyterlab(
         assert dashboard.complaints == []
 
 
+async def test_the_apps_open_from_the_launcher_of_jupyterlab(
+    browser: Browser, proxy: str, behind: Settings
+) -> None:
+    async with opened(browser, publish(serve.build_lab_url(behind), proxy) + "&reset") as visitor:
+        context = visitor.page.context
+        async with context.expect_page() as opening:
+            await visitor.page.locator(".jp-LauncherCard", has_text="Notebooks as apps").click()
+        apps = Visit(await opening.value)
+        await apps.shows("05-cascades", "a")
+        assert apps.page.url == f"{proxy}/liq/jupyter/liq/apps"
+        assert await visitor.page.locator("text=Jupyter news").count() == 0
+
+
 async def test_the_api_answers_with_the_token_only(proxy: str, behind: Settings) -> None:
     bearer = {"Authorization": f"Bearer {behind.token.get_secret_value()}"}
 
@@ -228,6 +253,17 @@ async def test_the_api_answers_with_the_token_only(proxy: str, behind: Settings)
     docs = await asyncio.to_thread(ask, "/openapi.json", **bearer)
     assert docs.json()["servers"] == [{"url": "/liq/api"}]
     assert publish(api.build_url(behind), proxy).startswith(f"{proxy}/liq/api/docs")
+
+
+async def test_assistants_get_the_tools_with_the_token_only(proxy: str, behind: Settings) -> None:
+    request = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    accepted = {"Accept": "application/json, text/event-stream"}
+    bearer = accepted | {"Authorization": f"Bearer {behind.token.get_secret_value()}"}
+    answer = await asyncio.to_thread(fetch, proxy, "/liq/mcp", request, **accepted)
+    assert answer.status_code == 401
+    answer = await asyncio.to_thread(fetch, proxy, "/liq/mcp", request, **bearer)
+    assert "totals" in [each["name"] for each in answer.json()["result"]["tools"]]
+    assert publish(behind.mcp_url, proxy) == f"{proxy}/liq/mcp"
 
 
 @pytest.mark.parametrize("path", ["/liq/", "/liq/apps", "/liq/streamlit/", "/liq/jupyter/lab"])

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from liq.cli import app, main, output, query
 from liq.errors import LiqError
+from support.terminals import in_terminal
 
 TAKEOVER = "\x1b]0;mine\x07\x1b[2J\x9b31m\r\x7f\u202egnp"
 MARKUP = "[bold red]B[/] [link=x]y[/link] :smile: [/]"
@@ -85,8 +86,8 @@ def test_an_error_gives_a_terminal_no_orders(monkeypatch: pytest.MonkeyPatch) ->
     assert not ORDERS.search(screen.getvalue())
 
 
-def raising(error: Exception) -> Callable[[], None]:
-    def run() -> None:
+def raising(error: Exception) -> Callable[[list[str]], None]:
+    def run(_arguments: list[str]) -> None:
         raise error
 
     return run
@@ -98,3 +99,20 @@ def test_rows_are_printed_for_a_spreadsheet(monkeypatch: pytest.MonkeyPatch) -> 
     )
     said = CliRunner().invoke(app, ["hit", "any", "-f", "spreadsheet"], catch_exceptions=False)
     assert said.output == "symbol\n'=1+1\n"
+
+
+WAITING = """
+import time
+from liq.cli import output
+output._LONG_S = SECONDS
+with output.show_wait("asking [bold] ..."):
+    time.sleep(1)
+"""
+
+
+@pytest.mark.parametrize(("long_s", "is_shown"), [(0.0, True), (60.0, False)])
+def test_a_long_wait_shows_what_goes_on(long_s: float, is_shown: bool) -> None:  # noqa: FBT001 - of pytest
+    program = [sys.executable, "-c", WAITING.replace("SECONDS", str(long_s))]
+    with in_terminal(program, {"TERM": "xterm"}) as session:
+        assert ("asking [bold] ..." in session.read()) == is_shown
+    assert session.process.returncode == 0

@@ -1,5 +1,9 @@
 import io
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from liq import config
-from liq.cli import app, output, query
+from liq.cli import app
 from liq.config import Settings
 from liq.errors import QueryError
 from support.rows import insert, liquidation, own_table
@@ -55,28 +59,24 @@ def test_queries_that_cannot_be_used_are_reported(
 
 
 @pytest.mark.stack
+def test_queries_are_explained_by_questdb(own: Settings, tmp_path: Path) -> None:
+    assert re.fullmatch(r"QuestDB can run (\d+) of \1 queries\n", run("queries", "check"))
+    file = tmp_path / "mine.json"
+    file.write_text('{\n "typo": "SELEC 1"\n}')
+    command = [sys.executable, "-m", "liq", "queries", "check"]
+    environment = {**os.environ, **own.environ(), "LIQ_QUERIES": str(file)}
+    checked = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert checked.returncode == 1
+    assert re.fullmatch(r"QuestDB can run (\d+) of (\d+) queries\n", checked.stdout)
+    assert checked.stderr.startswith(f"error: {file}:2:2: entry 'typo': QuestDB refused")
+    assert len(checked.stderr.splitlines()) == 1
+
+
+@pytest.mark.stack
 def test_rows_are_printed_as_a_table_with_units(own: Settings) -> None:
     table = run("hit", "top_symbols", *UNTIL)
     for text in ("symbol", "(USD)", "ETHUSDT", "1,234.5"):
         assert text in table
-
-
-@pytest.mark.parametrize(("width", "lines_of_a_row"), [(80, 12), (200, 1)])
-def test_a_console_of_any_width_shows_whole_numbers(
-    width: int,
-    lines_of_a_row: int,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(output.console, "_width", width)
-    frame = pd.DataFrame([{f"usd_{number}": 7_654_321.25 for number in range(12)}] * 3)
-    frame.attrs["units"] = {"usd_0": "USD"}
-    query._print(frame, query.PrintFormat.TABLE)
-    printed = capsys.readouterr().out
-    assert printed.count("7,654,321.25") == 36
-    assert sum("7,654,321.25" in line for line in printed.splitlines()) == 3 * lines_of_a_row
-    assert "(USD)" in printed
-    assert max(map(len, printed.splitlines())) <= width
 
 
 @pytest.mark.stack

@@ -28,6 +28,7 @@ from liq.ingest.venues.orderly import ORDERLY
 from liq.query import questdb
 from liq.stack import ServiceState
 from support.helpers import PATIENCE_S, eventually, find_free_ports
+from support.terminals import LIQ, in_terminal
 
 SERVERS = {"kafka", "questdb", "connect"}
 APPS = {"simulator", "producer", "dashboard", "alerts", "supervisor"}
@@ -105,6 +106,19 @@ def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
     assert set(local.down(own)) == SERVERS | APPS | EXTRAS
     assert processes(own) == {}
     assert {each.name for each in local.status(own)} == SERVERS
+
+
+@pytest.mark.stack
+def test_ctrl_c_ends_it_in_one_line_that_names_what_runs_on(own: Settings) -> None:
+    with in_terminal([*LIQ, "run", "--feed", "simulator"], own.environ()) as session:
+        eventually(lambda: "kafka" in local.list_running(own))
+        session.press("\x03")
+        said = session.read()
+    assert session.process.returncode == 130
+    assert "Traceback" not in said
+    last = " ".join(said.split()).rpartition("interrupted; these run on until `liq down`: ")[2]
+    assert last.split(", ")[0] == "kafka"
+    assert set(last.split(", ")) == set(local.down(own))
 
 
 async def test_auto_takes_a_live_exchange_where_one_answers(

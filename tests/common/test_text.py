@@ -2,7 +2,14 @@ import math
 
 import pytest
 
-from liq.common.text import find_nearest, format_compact, format_usd, match, suggest
+from liq.common.text import (
+    find_nearest,
+    format_compact,
+    format_number,
+    format_usd,
+    match,
+    suggest,
+)
 
 NAMES = ["BTC", "ETH", "1000PEPE", "tBTCUSD", "TBTCUSD"]
 
@@ -73,3 +80,20 @@ def test_an_amount_of_dollars_has_four_digits(amount: float, text: str) -> None:
 )
 def test_a_compact_amount_has_three_digits(amount: float, text: str) -> None:
     assert format_compact(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (153_312_710.5, "USD", "153,312,710.50"),
+        (153_312_710.5, "", "153,312,710.50"),
+        (1.5e15, "", "1,500,000,000,000,000.00"),
+        (-2.5, "USD", "-2.50"),
+        (0.0, "USD", "0"),
+        (0.000001234, "USD", "1.234e-06"),
+        (67_234.125, "quote per base", "67,234.125"),
+        (1 / 3, "", "0.333333333"),
+    ],
+)
+def test_dollars_are_never_in_powers_of_ten(value: float, unit: str, shown: str) -> None:
+    assert format_number(value, unit) == shown

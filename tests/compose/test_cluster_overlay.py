@@ -18,7 +18,11 @@ from support.helpers import eventually
 pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.timeout(1200)]
 in_browser = pytest.mark.asyncio(loop_scope="session")
 
-FILES = ("docker-compose.yml", "docker-compose.cluster.yml")
+FILES = (
+    "docker-compose.yml",
+    "docker-compose.cluster.yml",
+    "tests/compose/override-cluster.yml",
+)
 
 
 @pytest.fixture(scope="module")

@@ -19,12 +19,12 @@ from liq.delivery.intake import Intake
 from liq.delivery.messaging import Publisher
 from liq.delivery.messaging.client import Message
 from liq.delivery.producer import Producer
-from liq.ingest import venues
+from liq.ingest import venues, via_cryptofeed
 from liq.ingest.contracts import ReloadLimits
 from liq.ingest.feed import Timeouts
 from liq.ingest.instruments import load_snapshot
 from liq.ingest.simulator.server import Schedule, Simulator
-from liq.ingest.venues.base import Instrument, SkipReason, Venue
+from liq.ingest.venues.base import Instrument, SkipReason, Through, Venue
 from liq.query import questdb
 from liq.records.model import Completeness, FeedHealth, Liquidation, Source, decode
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS
@@ -66,10 +66,16 @@ class Serve:
 
 @asynccontextmanager
 async def producing(
-    name: str, url: str, settings: Settings, limits: ReloadLimits
+    name: str,
+    url: str,
+    settings: Settings,
+    limits: ReloadLimits,
+    through: Through = Through.DIRECT,
 ) -> AsyncIterator[Producer]:
     """Run a producer without Kafka."""
-    producer = Producer(name, url, timeouts=HASTY, limits=limits, settings=settings)
+    producer = Producer(
+        name, url, timeouts=HASTY, limits=limits, through=through, settings=settings
+    )
     await producer._contracts.load()
     producer._renew()
     producer._task = asyncio.create_task(producer._run())
@@ -157,6 +163,38 @@ async def test_contracts_that_stay_unknown_are_dead_lettered_after_one_request(
     assert len(rest.asked) <= 1 + len(set(unknown))
     letters = queued(producer, settings.dlq_topic)
     assert all(b"unknown contract" in dict(one.headers)["reason"] for one in letters)
+
+
+async def test_contracts_that_cryptofeed_does_not_subscribe_to_make_its_rows_sampled(
+    rest: Exchange, settings: Settings, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("cryptofeed")
+    from cryptofeed.connection import WebsocketEndpoint  # noqa: PLC0415 - an optional extra
+    from cryptofeed.symbols import Symbols  # noqa: PLC0415 - an optional extra
+
+    name = serve(rest.list_bybit("BTCUSDT"))
+    Symbols.set(
+        "BYBIT", {"BTC-USDT-PERP": "BTCUSDT"}, {"instrument_type": {"BTC-USDT-PERP": "perpetual"}}
+    )
+    plain = {"ssl": False, "server_hostname": None, "compression": None}
+    address = f"wss://127.0.0.1:{settings.simulator_port}/{name}"
+    body = {"websocket_endpoints": [WebsocketEndpoint(address, options=plain)]}
+    local = type("Local", (via_cryptofeed.find_exchange_class(venues.VENUES[name]),), body)
+    monkeypatch.setattr(via_cryptofeed, "find_exchange_class", lambda _venue: local)
+    through = Through.CRYPTOFEED
+    async with (
+        Simulator(Schedule(rate=300), settings),
+        producing(name, "", settings, OFTEN, through) as producer,
+    ):
+        await reached(lambda: rows(producer, settings) and health(producer, settings))
+        assert {one.completeness for one in rows(producer, settings)} == {"full"}
+        rest.list_bybit("BTCUSDT", "ETHUSDT")
+        await reached(lambda: rows(producer, settings)[-1].completeness == "sampled")
+        await reached(lambda: health(producer, settings)[-1].completeness == "sampled")
+        assert "1 of them not subscribed to: restart the feed" in producer.status().contracts
+        rest.list_bybit("BTCUSDT")
+        await reached(lambda: rows(producer, settings)[-1].completeness == "full")
+    assert {one.symbol for one in rows(producer, settings)} == {"BTCUSDT"}
 
 
 @pytest.mark.slow

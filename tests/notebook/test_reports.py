@@ -16,9 +16,17 @@ from liq.errors import NotebookError, QueryError
 from liq.notebook import reports
 from liq.notebook.reports import Report
 from liq.query.exports import hash_rows
-from liq.records.model import Side, Source
+from liq.records.model import Alert, Severity, Side, Source, Text
 from liq.records.streams import LIQUIDATIONS
-from support.rows import health, insert, liquidation, own_table, report
+from support.rows import (
+    health,
+    insert,
+    insert_alerts,
+    liquidation,
+    micros_of,
+    own_table,
+    report,
+)
 
 pytestmark = pytest.mark.stack
 
@@ -79,6 +87,29 @@ def test_a_piece_is_stamped_with_its_basis(own: Settings) -> None:
     table = report.table("largest_prints")
     assert EVIL not in table._repr_html_()
     assert table.stamp.row_hash != hash_rows(report._sources)
+
+
+def test_a_report_links_to_its_window_its_cascades_and_its_alerts(own: Settings) -> None:
+    public = own.model_copy(update={"public_url": "https://liq.example.org", "base_url": "/liq"})
+    start = datetime(2026, 1, 1, 3, tzinfo=UTC)
+    insert(own, [liquidation(start + timedelta(seconds=n), 10, symbol=EVIL) for n in range(6)])
+    alert = Alert(
+        ts=micros_of(start), rule="a", severity=Severity.INFO, message=Text(EVIL), value=1.0,
+        threshold=1.0, query="totals", measure="prints", live=True,
+    )  # fmt: skip
+    insert_alerts(own, [alert])
+    report = Report("6h", UNTIL, public)
+    base = "https://liq.example.org/liq/?board=Overview&amp;bucket="
+    window = "from=2026-01-01T00:00:00Z&amp;to=2026-01-01T06:00:00Z"
+    assert f'href="{base}1m&amp;{window}"' in report.heading()._repr_html_()
+    moment = "from=2026-01-01T02:05:00Z&amp;to=2026-01-01T03:05:00Z"
+    assert f'href="{base}1m&amp;{moment}"' in report.table("alerts")._repr_html_()
+    cascades = report.table("cascades", by="symbol", limit=1)._repr_html_()
+    assert f'href="{base}5s&amp;from=2026-01-01T02:55:00Z' in cascades
+    assert "&amp;symbols=%3Cimg" in cascades
+    assert "<img" not in cascades
+    assert "on the dashboard" not in report.table("totals")._repr_html_()
+    assert own.token.get_secret_value() not in cascades
 
 
 def test_disconnected_feeds_are_listed_by_name_and_share(stack: Settings) -> None:

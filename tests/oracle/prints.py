@@ -70,7 +70,7 @@ def by_exchange(world: World, values: Values) -> Answer:
 
 def sources(world: World, values: Values) -> Answer:
     keys = ["exchange", "source", "completeness"]
-    groups = window(world.prints, values).groupby(keys, as_index=False)
+    groups = filtered(window(world.prints, values), values).groupby(keys, as_index=False)
     rows = groups.agg(prints=("ts", "count"), first_ts=("ts", "min"), last_ts=("ts", "max"))
     rows = ordered(rows, prints=False, exchange=True, source=True, completeness=True)
     return Answer(times(rows, "first_ts", "last_ts"), ("prints", *keys))

@@ -65,10 +65,17 @@ def test_lines_are_joined_and_shared_parameters_looked_up(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"sq": "x"}, "unknown field `sq`"),
+        ({"sq": "x"}, "unknown field `sq`, did you mean 'sql'"),
+        (
+            {"parameters": {}},
+            "did you mean 'params'\\? valid are: sql, description, common, params,",
+        ),
         ({"description": ""}, "length >= 1"),
         ({"sql": 5}, "got `int`"),
-        ({"params": {"least": {"type": "number"}}}, "Invalid enum value 'number'"),
+        (
+            {"params": {"least": {"type": "number"}}},
+            "Invalid enum value 'number'; valid are: .*float",
+        ),
         ({"params": {}}, "binds least, which params do not declare"),
         (
             {"params": {**ENTRY["params"], "more": {"type": "int"}}},
@@ -80,6 +87,15 @@ def test_lines_are_joined_and_shared_parameters_looked_up(tmp_path: Path) -> Non
         ({"params": {"least": {"type": "float", "default": "x"}}}, "bad default or bounds"),
         ({"common": ["window"]}, r"no parameter 'window' in \$common"),
         ({"columns": {"n": {"dtype": ""}}}, "length >= 1"),
+        ({"columns": {"n": {"dtype": "str", "units": "USD"}}}, "did you mean 'unit'"),
+        ({"sql": "SELECT 1", "params": {}, "common": ["windw"]}, "no parameter 'windw'"),
+        (
+            {
+                "sql": "SELECT %(since)s, %(window)s, %(until)s",
+                "params": {name: {"type": "string"} for name in ("window", "since", "until")},
+            },
+            "its parameter since is the start of the window: give it the type timestamp",
+        ),
         ({"params": {"least": {"type": "float", "default": 1, "mn": 0}}}, "unknown field `mn`"),
         ({"params": {"Least": {"type": "float"}}}, "matching regex"),
         (
@@ -104,7 +120,7 @@ def test_a_wrong_entry_is_named_with_the_reason_and_does_no_harm_to_others(
     file = tmp_path / "queries.json"
     file.write_text(json.dumps({"good": "SELECT 1", "big": ENTRY | change}))
     queries, faults = catalogue.load(file)
-    assert re.search(rf"queries\.json: entry 'big': .*{reason}", faults["big"])
+    assert re.search(rf"queries\.json:1:\d+: entry 'big': .*{reason}", faults["big"])
     assert list(queries) == ["good"]
 
 
@@ -114,6 +130,101 @@ def test_a_file_that_is_no_catalogue_is_named(tmp_path: Path, text: str) -> None
     file.write_text(text)
     with pytest.raises(QueryError, match=r"cannot read .*queries\.json"):
         catalogue.load(file)
+
+
+WRONG = """{
+  "$parts": {"one": "SELECT 1"},
+  "good": "{one}",
+  "taken": {
+    "description": "a parameter of an unknown type",
+    "sql": "SELECT %(ticker)s, %(type)s",
+    "params": {
+      "type": {"type": "string"},
+      "ticker": {"description": "ü", "type": "text"}
+    }
+  },
+  "braces": {
+    "description": "an unknown placeholder",
+    "sql": [
+      "SELECT * FROM {tabel}"
+    ]
+  }
+}"""
+
+
+def test_a_fault_has_the_line_and_the_column_of_its_cause(tmp_path: Path) -> None:
+    file = tmp_path / "queries.json"
+    file.write_text(WRONG)
+    queries, faults = catalogue.load(file)
+    assert queries["good"].place == f"{file}:3:3"
+    assert faults["taken"].startswith(f"{file}:9:38: entry 'taken': Invalid enum value 'text'")
+    assert faults["braces"].startswith(f"{file}:14:5: entry 'braces': its sql has {{tabel}}")
+
+
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [
+        (b'{\n  "a": "SELECT 1",\n  "b": oops\n}', "3:8"),
+        ('{\n"é": "SELECT 1" "b"\n}'.encode(), "2:17"),
+        (b'\xef\xbb\xbf{\n "$common": {"least": {"type": "float", "least": 1}}}', "2:41"),
+        (b'{"$parts": {"one": []}}', "1:13"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_line_and_column(
+    tmp_path: Path, data: bytes, place: str
+) -> None:
+    file = tmp_path / "queries.json"
+    file.write_bytes(data)
+    with pytest.raises(QueryError, match=rf"cannot read .*queries\.json:{place}: "):
+        catalogue.load(file)
+
+
+@pytest.mark.parametrize(
+    "value", ["9" * 5_000, "[" * 100_000, '{"a":' * 100_000, "1e999", '"\\ud800"']
+)
+def test_odd_json_is_an_error_of_its_file(tmp_path: Path, value: str) -> None:
+    file = tmp_path / "queries.json"
+    file.write_text(f'{{"good": "SELECT 1", "odd": {value}}}')
+    fault = ""
+    try:
+        fault = catalogue.load(file).faults["odd"]
+    except QueryError as error:
+        fault = str(error)
+    assert "queries.json" in fault
+
+
+def test_a_later_file_adds_and_replaces_entries(tmp_path: Path) -> None:
+    shipped, own = files.find_asset("queries.json"), tmp_path / "mine.json"
+    own.write_text(
+        json.dumps(
+            {
+                "$common": {"window": {"type": "duration", "default": "7d"}},
+                "$parts": {"feeds": "SELECT 1 AS one"},
+                "mine": {
+                    "description": "Shipped parameters and parts.",
+                    "common": ["window", "until", "symbols"],
+                    "sql": "SELECT * FROM {bars} WHERE side IN ({live_sources}) OR {feeds}",
+                },
+                "totals": "SELECT 7",
+            }
+        )
+    )
+    queries, faults = catalogue.load(shipped, own)
+    assert not faults
+    assert queries["totals"].sql == "SELECT 7"
+    column = own.read_text().index('"totals"') + 1
+    assert queries["totals"].place == f"{own}:1:{column}"
+    assert queries["mine"].params["window"].default == "7d"
+    assert "SELECT 1 AS one" in queries["mine"].sql
+    assert queries["coverage"] == catalogue.load(shipped).queries["coverage"]
+
+
+def test_a_wrong_entry_does_not_fall_back_to_the_entry_that_it_replaces(tmp_path: Path) -> None:
+    own = tmp_path / "mine.json"
+    own.write_text(json.dumps({"totals": "SELECT %(x)s"}))
+    queries, faults = catalogue.load(files.find_asset("queries.json"), own)
+    assert "totals" not in queries
+    assert list(faults) == ["totals"]
 
 
 def test_parts_replace_their_names(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from pandas.testing import assert_frame_equal
 import liq
 from liq.config import Settings
 from liq.errors import ExportError
-from liq.query import views
+from liq.query import queries, views
 from liq.query.exports import hash_rows, read_stamp, write_export
+from liq.query.formats import Format, encode
 from liq.records.streams import LIQUIDATIONS
 from support.proxy import Statements
 from support.rows import health, insert, liquidation, own_table, refresh_views, report
@@ -174,3 +175,89 @@ def test_names_and_doubled_rows_count() -> None:
     hashes = {hash_rows(each) for each in (FRAME, FRAME.rename(columns={"usd": "eur"}),
                                           pd.concat([FRAME, FRAME]), FRAME.head(0))}  # fmt: skip
     assert len(hashes) == 4
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("key", queries.queries())
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_an_exported_file_reads_back_with_types_and_units(
+    own: Settings, tmp_path: Path, key: str, suffix: str
+) -> None:
+    window = {"window": "7d", "until": UNTIL} if "window" in queries.queries()[key].params else {}
+    rows = queries.fetch(key, own, **window)
+    file = tmp_path / f"rows.{suffix}"
+    write_export(file, encode(rows, Format(suffix)))
+    back = liq.read(file, key, settings=own)
+    assert_frame_equal(back, rows, check_exact=True)
+    assert back.attrs["units"] == rows.attrs["units"]
+    assert back.attrs["query"] == key
+    if suffix == "csv":  # without its key, too
+        assert_frame_equal(liq.read(file, settings=own), rows, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("none.csv", None, "No such file"),
+        ("rows.xlsx", b"", "its name ends with none of .csv, .parquet, .arrow"),
+        ("rows.parquet", b"no parquet", "cannot read"),
+        ("rows.arrow", b"no arrow", "cannot read"),
+        ("rows.csv", b"", "cannot read"),
+        ("rows.csv", b"exchange,prints\nokx,many\n", "cannot read"),
+        ("rows.csv", b"\xff\xfe", "cannot read"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_an_error(
+    tmp_path: Path, name: str, data: bytes | None, reason: str
+) -> None:
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(ExportError, match=reason):
+        liq.read(tmp_path / name)
+
+
+def test_a_csv_of_an_unknown_query_reads_back_by_the_names_of_columns(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("ts,exchange,long_usd,mine\n2026-01-01T00:00:00.000001Z,NA,1,x\n")
+    frame = liq.read(file)
+    assert [str(dtype) for dtype in frame.dtypes] == [
+        "datetime64[us, UTC]", "str", "float64", "str",
+    ]  # fmt: skip
+    assert frame["exchange"].tolist() == ["NA"]
+    assert frame.attrs == {"units": {"long_usd": "USD"}}
+
+
+SAMPLES: dict[str, list[Any]] = {
+    "datetime64[us, UTC]": ["2026-01-01T00:00:00.000001Z", None, "1969-12-31T23:59:59.999999Z"],
+    "int64": [2**62 + 1, -1, 0],
+    "float64": [0.1 + 0.2, None, -1e-300],
+    "str": ["1000PEPE", None, 'NA, "x"\n'],
+    "bool": [True, False, True],
+}
+
+
+@pytest.mark.parametrize("key", queries.queries())
+@pytest.mark.parametrize("rows", [3, 0])
+def test_every_column_of_a_query_reads_back_from_csv(tmp_path: Path, key: str, rows: int) -> None:
+    columns = queries.queries()[key].columns
+    frame = pd.DataFrame(
+        {
+            name: pd.to_datetime(pd.Series(SAMPLES[column.dtype]), format="ISO8601")
+            if column.dtype.startswith("datetime")
+            else SAMPLES[column.dtype]
+            for name, column in columns.items()
+        }
+    ).astype({name: column.dtype for name, column in columns.items()})
+    frame = frame.head(rows)
+    file = tmp_path / "rows.csv"
+    file.write_bytes(encode(frame, Format.CSV))
+    back = liq.read(file)
+    assert_frame_equal(back, frame, check_exact=True)
+    assert back.attrs["units"] == queries.queries()[key].units
+
+
+def test_missing_integers_read_back(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("exchange,prints\nokx,9007199254740993\nbybit,\n")
+    assert liq.read(file)["prints"].tolist() == [9007199254740993, pd.NA]
+    assert str(liq.read(file)["prints"].dtype) == "Int64"

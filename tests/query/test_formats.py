@@ -1,13 +1,16 @@
 import io
 import json
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from liq.query.formats import Format, decode_arrow, encode
+from liq.query.formats import Format, decode_arrow, decode_csv, encode
 
 
 @pytest.fixture
@@ -84,3 +87,44 @@ def test_a_spreadsheet_gets_no_formula_and_exact_csv_is_left_as_it_is() -> None:
 def read(csv: bytes) -> pd.DataFrame:
     text = io.StringIO(csv.decode(), newline="")
     return pd.read_csv(text, dtype=str, keep_default_na=False)
+
+
+def test_csv_reads_back_with_its_types(frame: pd.DataFrame) -> None:
+    dtypes = {name: str(dtype) for name, dtype in frame.dtypes.items()}
+    for rows in (frame, frame.head(0), frame.head(1)):
+        back = decode_csv(encode(rows, Format.CSV), {str(k): v for k, v in dtypes.items()})
+        assert_frame_equal(back, rows.reset_index(drop=True), check_exact=True)
+
+
+def test_csv_without_known_types_finds_times_and_numbers(frame: pd.DataFrame) -> None:
+    back = decode_csv(encode(frame, Format.CSV), {})
+    assert str(back["ts"].dtype) == "datetime64[us, UTC]"
+    assert back["ts"].equals(frame["ts"])
+    assert back["price"].equals(frame["price"])
+
+
+BOUNDS = (datetime.fromisoformat("1970-01-01"), datetime.fromisoformat("2200-01-01"))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.datetimes(*BOUNDS),
+            st.integers(-(2**63), 2**63 - 1) | st.none(),
+            st.floats(allow_nan=False) | st.none(),
+            st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1),
+        )
+    )
+)
+def test_any_row_survives_csv(rows: list[tuple[datetime, int | None, float | None, str]]) -> None:
+    dtypes = {"ts": "datetime64[us, UTC]", "n": "Int64", "x": "float64", "s": "str"}
+    columns: list[tuple[Any, ...]] = [*zip(*rows, strict=True)] if rows else [()] * 4
+    frame = pd.DataFrame(
+        {
+            "ts": pd.Series(columns[0], dtype="datetime64[us]").dt.tz_localize("UTC"),
+            "n": pd.Series(columns[1], dtype="Int64"),
+            "x": pd.Series(columns[2], dtype="float64"),
+            "s": pd.Series(columns[3], dtype="str"),
+        }
+    )
+    assert_frame_equal(decode_csv(encode(frame, Format.CSV), dtypes), frame, check_exact=True)

@@ -344,6 +344,62 @@ def test_optional_clauses_stay_only_with_their_values() -> None:
     assert bound == {"a": 1, "b_0": "x", "b_1": "y"}
 
 
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("given", "span"),
+    [
+        ({"since": "2026-01-01", "until": "2026-01-01T02:30"}, timedelta(hours=2.5)),
+        ({"since": "2026-01-01", "until": "2026-01-02", "window": "4h"}, timedelta(days=1)),
+        ({"window": "4h", "until": MOMENT + timedelta(hours=4)}, timedelta(hours=4)),
+        ({"since": None, "window": "4h", "until": MOMENT + timedelta(hours=4)}, timedelta(hours=4)),
+    ],
+)
+def test_since_begins_the_window_in_place_of_its_length(
+    given: dict[str, Any], span: timedelta
+) -> None:
+    values = queries.resolve(SHIPPED["totals"], given)
+    assert (values["since"], values["end"]) == (MOMENT, MOMENT + span)
+    assert values["window"] == span
+
+
+def test_since_without_until_ends_now() -> None:
+    since = datetime.now(UTC) - timedelta(hours=3)
+    values = queries.resolve(SHIPPED["totals"], {"since": since})
+    assert values["since"] == since
+    assert timedelta(hours=3) <= values["window"] < timedelta(hours=4)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"since": "2026-01-02", "until": "2026-01-01"}, "is not before the end, 2026-01-01"),
+        ({"since": "2026-01-01", "until": "2026-01-01"}, "is not before the end"),
+        ({"since": "2500-01-01"}, "is not before the end"),
+        ({"since": "2026-01-01", "window": "2h"}, "give since or window"),
+        ({"since": "1900-01-01"}, "above the greatest, 3660d"),
+        ({"since": "yesterday"}, "give ISO 8601"),
+    ],
+)
+def test_a_wrong_since_is_an_error(given: dict[str, Any], reason: str) -> None:
+    with pytest.raises(QueryError, match=reason):
+        queries.resolve(SHIPPED["totals"], given)
+
+
+@pytest.mark.parametrize("key", SHIPPED)
+def test_each_query_with_a_window_takes_its_start(key: str) -> None:
+    assert ("window" in SHIPPED[key].params) == ("since" in SHIPPED[key].params)
+
+
+@pytest.mark.stack
+def test_since_counts_the_rows_of_the_same_window(own: Settings) -> None:
+    expected = queries.fetch("by_exchange", own, **HOUR)
+    since = datetime.fromisoformat(END).replace(tzinfo=UTC) - timedelta(hours=1)
+    frame = queries.fetch("by_exchange", own, since=since, until=END)
+    pd.testing.assert_frame_equal(frame, expected)
+
+
 def test_plain_text_is_sent_as_it_is() -> None:
     query = Query("q", "SELECT * FROM t WHERE s LIKE '%USDT'", "", {}, {})
     assert queries.substitute(query, {}, {"table": "t"}) == (query.sql, None)
@@ -364,7 +420,28 @@ def test_edits_are_picked_up_without_a_restart(tmp_path: Path) -> None:
     for names in (["one"], ["one", "two"]):
         file.write_text(json.dumps(dict.fromkeys(names, "SELECT 1")))
         os.utime(file, ns=(0, len(names)))  # a coarse clock must not hide the change
-        assert list(queries.queries(settings)) == names
+        assert list(queries.queries(settings)) == [*SHIPPED, *names]
+
+
+def test_a_folder_of_queries_adds_its_files_in_the_order_of_their_names(tmp_path: Path) -> None:
+    folder = tmp_path / "queries"
+    folder.mkdir()
+    settings = Settings.load(home=tmp_path, queries=folder)
+    assert list(queries.queries(settings)) == list(SHIPPED)
+    (folder / "b.json").write_text('{"one": "SELECT 2", "totals": "SELECT 3"}')
+    (folder / "a.json").write_text('{"one": "SELECT 1", "two": "SELECT 2"}')
+    (folder / "queries.schema.json").write_text("{}")
+    (folder / ".a.json.swp").write_text("a draft")
+    (folder / ".#a.json").symlink_to("user@host.1")  # an editor's lock
+    (folder / "notes.txt").write_text("text")
+    found = queries.queries(settings)
+    assert set(found) == {*SHIPPED, "one", "two"}
+    assert [found[key].sql for key in ("one", "two", "totals")] == [f"SELECT {n}" for n in "223"]
+    (folder / "b.json").unlink()
+    assert queries.find("totals", settings).sql == SHIPPED["totals"].sql
+    (folder / "c.json").write_text("{")
+    with pytest.raises(QueryError, match=r"cannot read .*queries/c\.json:1:2: "):
+        queries.queries(settings)
 
 
 def test_a_broken_entry_is_reported_when_it_is_asked_for(tmp_path: Path) -> None:
@@ -373,7 +450,7 @@ def test_a_broken_entry_is_reported_when_it_is_asked_for(tmp_path: Path) -> None
     settings = Settings.load(home=tmp_path, queries=file)
     assert queries.find("good", settings).sql == "SELECT 1"
     for _ in range(2):
-        with pytest.raises(QueryError, match=r"mine\.json: entry 'bad': its sql binds x"):
+        with pytest.raises(QueryError, match=r"mine\.json:1:22: entry 'bad': its sql binds x"):
             liq.hit("bad", settings=settings)
 
 
@@ -396,7 +473,7 @@ def test_waiting_for_rows_is_bounded(own: Settings) -> None:
 def test_listing_names_every_query_with_parameters_and_columns() -> None:
     listing = queries.list_queries().set_index("key")
     assert list(listing.index) == list(SHIPPED)
-    assert str(listing.loc["top_symbols", "parameters"]).startswith("window, until, symbols")
+    assert str(listing.loc["top_symbols", "parameters"]).startswith("window, since, until, symbols")
     assert listing.loc["latest_timestamp", "columns"] == "ts, first_ts, rows"
 
 

@@ -122,6 +122,7 @@ def secrets(settings: Settings) -> list[str]:
         "questdb_reader_password",
         "kafka_password",
         "connect_password",
+        "grafana_password",
         "token",
         "lab_token",
     )

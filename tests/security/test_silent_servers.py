@@ -22,6 +22,7 @@ import pytest
 from pydantic import SecretStr
 
 import liq
+from liq.analysis.alerts.outbox import LinkedAlert
 from liq.analysis.alerts.webhook import Webhook
 from liq.config import Settings
 from liq.delivery import connect, messaging
@@ -121,19 +122,18 @@ def post_alert(settings: Settings) -> None:
     async def post() -> None:
         webhook = Webhook(SecretStr(f"http://{HOST}:{settings.api_port}/"), backoff=0.01)
         work = asyncio.create_task(webhook.run())
-        webhook.send(
-            Alert(
-                ts=0,
-                rule="rule",
-                severity=Severity.INFO,
-                query="totals",
-                measure="notional",
-                value=1.0,
-                threshold=1.0,
-                message=Text("message"),
-                live=True,
-            )
+        alert = Alert(
+            ts=0,
+            rule="rule",
+            severity=Severity.INFO,
+            query="totals",
+            measure="notional",
+            value=1.0,
+            threshold=1.0,
+            message=Text("message"),
+            live=True,
         )
+        webhook.send(LinkedAlert(alert, f"http://{HOST}/"))
         await webhook.drain(PATIENCE_S)
         work.cancel()
 

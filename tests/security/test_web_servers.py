@@ -25,6 +25,7 @@ SECRETS = (
     "questdb_admin_password",
     "questdb_reader_password",
     "kafka_password",
+    "grafana_password",
     "token",
     "lab_token",
 )

@@ -115,7 +115,10 @@ def test_logs_are_the_last_lines(stack: Settings) -> None:
     text = (stack.home / "logs" / "kafka.log").read_text().splitlines()
     assert list(local.logs("kafka", stack, lines=3)) == text[-3:]
     assert list(islice(local.logs("kafka", stack, lines=2, follow=True), 2)) == text[-2:]
-    with pytest.raises(StackError, match="kafkaesque has no log; there are: connect, kafka, quest"):
+    with pytest.raises(
+        StackError,
+        match=r"'kafkaesque' has no log, did you mean 'kafka'. valid are: connect, kafka, quest",
+    ):
         local.logs("kafkaesque", stack)
 
 

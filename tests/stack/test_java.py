@@ -155,5 +155,28 @@ def test_the_packaged_java_writes_the_archive_that_starts_build_on(
     assert "warning" not in done.stdout + done.stderr
 
 
+def test_libraries_are_unpacked_elsewhere_where_tmp_is_mounted_noexec(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, place = tmp_path / "a b" / "libraries", os.statvfs(tmp_path)
+    assert java.avoid_noexec(folder) == []
+    assert not folder.exists()
+
+    noexec = os.statvfs_result((*place[:8], place.f_flag | os.ST_NOEXEC, place.f_namemax))
+    monkeypatch.setattr(os, "statvfs", {"/tmp": noexec}.__getitem__)  # noqa: S108 - Java's own
+    for _ in range(2):
+        option = f"-Djava.io.tmpdir={folder}"
+        assert java.avoid_noexec(folder) == [option]
+        assert not list(folder.iterdir())
+        shown = subprocess.run(
+            [java.find(), option, "-XshowSettings:properties", "-version"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert f"java.io.tmpdir = {folder}\n" in shown.stderr
+        (folder / "libleft.so").touch()  # by one that was killed
+
+
 def test_a_folder_that_an_address_escapes_has_no_archive(tmp_path: Path) -> None:
     assert java.use_archive(tmp_path / "a b", "kafka") == []

@@ -209,7 +209,10 @@ def test_down_ends_the_supervisor_first_and_nothing_comes_back(own: Settings) ->
     assert processes(own) == {}
 
 
-def test_one_that_cannot_live_is_given_up_loudly(tmp_path: Path) -> None:
+def test_one_that_cannot_live_is_given_up_loudly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liq.stack.supervisor._BACKOFF_S", 0.1)
     settings = Settings.load(home=tmp_path, **find_free_ports())
     broken = apps.define_producer(settings, ["nowhere"])
     control.launch([broken], settings)

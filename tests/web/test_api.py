@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from werkzeug.test import TestResponse
 
 import liq
+from liq.common import web
 from liq.config import Settings
 from liq.errors import QueryError
 from liq.query import queries, views
@@ -131,6 +133,18 @@ def following(response: TestResponse) -> str:
     address, relation = response.headers["Link"].split("; ")
     assert relation == 'rel="next"'
     return address.strip("<>")
+
+
+@pytest.mark.stack
+def test_since_begins_the_window_of_every_page(client: FlaskClient) -> None:
+    since = {"since": "2026-01-01T00:10:30"}
+    whole = client.get("/prints", query_string={**since, "until": END}).get_json()
+    assert [row["notional"] for row in whole] == [400.1, 250]
+    first = client.get("/prints", query_string={**since, "rows": 1})
+    second = client.get(following(first)).get_json()
+    assert [*first.get_json(), *second] == whole
+    assert "give since or window" in fault(client.get("/prints?since=2026-01-01&window=2h"), 400)
+    assert "is not before the end" in fault(client.get(f"/prints?since={END}&until={END}"), 400)
 
 
 @pytest.mark.stack
@@ -368,11 +382,66 @@ def test_injections_change_nothing_and_leak_nothing(
 def test_edits_of_the_catalogue_show_at_once(offline: Settings) -> None:
     file = offline.home / "mine.json"
     client = api.create_app(offline.model_copy(update={"queries": file})).test_client()
-    assert str(offline.home) not in fault(client.get("/one"), 500)
+    assert "no endpoint 'one'" in fault(client.get("/one"), 404)
     file.write_text(json.dumps({"one": "SELECT 1", "bad": "SELECT %(x)s"}))
-    assert [known["path"] for known in client.get("/").get_json()["endpoints"]] == ["/one"]
+    assert paths(client) == [*(f"/{key}" for key in SHIPPED), "/one"]
     fault(client.get("/one"), 503)
     assert "`liq queries` says why" in fault(client.get("/bad"), 500)
+
+
+def paths(client: FlaskClient) -> list[str]:
+    return [known["path"] for known in client.get("/").get_json()["endpoints"]]
+
+
+def test_the_last_good_catalogue_is_served_and_health_says_so(
+    offline: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = offline.home / "mine.json"
+    good = json.dumps({"one": "SELECT 1", "totals": "SELECT 2"})
+    file.write_text(good)
+    client = api.create_app(offline.model_copy(update={"queries": file})).test_client()
+
+    def health() -> list[str]:
+        answer = client.get("/health")
+        assert str(offline.home) not in answer.text
+        found = [p for p in answer.get_json()["problems"] if p["part"] == "catalogue"]
+        return [f"{problem['what']}: {problem['detail']}" for problem in found]
+
+    served = paths(client)
+    assert "/one" in served
+    assert not health()
+
+    for text in ("{", "", "[]", good.replace("}", ",}")):
+        file.write_text(text)
+        assert paths(client) == served
+        assert "a file cannot be read: The last valid queries are served." in health()[0]
+    assert "mine.json:1:" in caplog.text
+
+    file.write_text(json.dumps({"one": "SELECT %(x)s", "new": {}, "two": "SELECT 1"}))
+    assert set(paths(client)) == {*served, "/two"}
+    assert health() == [
+        "entry 'one' is invalid: Its last valid version is served. `liq queries` says why.",
+        "entry 'new' is invalid: It is not served. `liq queries` says why.",
+    ]
+    fault(client.get("/one"), 503)  # it runs: QuestDB alone is away
+    caplog.clear()
+    client.get("/one")
+    assert "last valid" not in caplog.text  # a fault is logged once
+
+    file.write_text(json.dumps({"two": "SELECT 1"}))
+    assert "/one" not in paths(client)
+    assert not health()
+
+
+@pytest.mark.stack
+def test_the_last_good_entry_answers(own: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({"one": "SELECT 1 AS n"}))
+    client = api.create_app(own.model_copy(update={"queries": file})).test_client()
+    assert client.get("/one").get_json() == [{"n": 1}]
+    for text in ('{"one": {}}', "{"):
+        file.write_text(text)
+        assert client.get("/one").get_json() == [{"n": 1}]
 
 
 @pytest.mark.stack
@@ -401,7 +470,7 @@ def test_an_endpoint_of_your_own_is_a_few_lines(offline: Settings) -> None:
     assert part.get_json() == [{"n": 1, "square": 1}]
     assert client.get(following(part)).get_json() == [{"n": 2, "square": 4}]
     assert "/squares" in client.get("/openapi.json").get_json()["paths"]
-    assert "GET /squares" in client.get("/docs").text
+    assert "GET /v1/squares" in client.get("/docs").text
 
 
 def test_the_index_lists_keys_with_parameters(offline: Settings) -> None:
@@ -414,10 +483,14 @@ def test_the_index_lists_keys_with_parameters(offline: Settings) -> None:
 
 def test_the_docs_ask_nothing_of_other_hosts(offline: Settings) -> None:
     response = api.create_app(offline).test_client().get("/docs")
-    assert all(f"GET /{key}" in response.text for key in SHIPPED)
+    assert all(f"GET /v1/{key}" in response.text for key in SHIPPED)
     assert "http" not in response.text
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-    assert "script-src" not in response.headers["Content-Security-Policy"]
+    policy = response.headers["Content-Security-Policy"]
+    assert re.findall("script-src ([^;]+)", policy) == [web.allow_scripts(response.text)]
+    for path in ("/", "/totals"):
+        others = api.create_app(offline).test_client().get(path)
+        assert "script-src" not in others.headers["Content-Security-Policy"]
     assert response.headers["Referrer-Policy"] == "no-referrer"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert "Access-Control-Allow-Origin" not in response.headers
@@ -432,7 +505,8 @@ def test_the_token_opens_the_api(offline: Settings) -> None:
         {"headers": {"Authorization": "Bearer wröng"}},
         {"query_string": {"token": token[:-1]}},
     ]
-    for path in ("/", "/docs", "/openapi.json", "/totals", "/none"):
+    pages = ("/", "/docs", "/openapi.json", "/totals", "/none", "/v1/totals", "/health", "/metrics")
+    for path in pages:
         for attempt in wrong:
             response = client.get(path, **attempt)
             assert token not in fault(response, 401)
@@ -509,7 +583,9 @@ def test_liq_api_serves_until_it_is_ended(offline: Settings) -> None:
             except httpx.TransportError as error:
                 raise AssertionError from error
 
-        assert eventually(keys) == [f"/{key}" for key in SHIPPED]
+        folders = ("", "/v1")
+        paths = [f"{folder}/{key}" for folder in folders for key in SHIPPED]
+        assert eventually(keys) == [*paths, "/health", "/metrics"]
         with running(offline, "-m", "liq", "api") as second:
             output, _ = second.communicate(timeout=PATIENCE_S)
             assert second.returncode == 1
@@ -519,10 +595,12 @@ def test_liq_api_serves_until_it_is_ended(offline: Settings) -> None:
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize("key", SHIPPED)
+# /v1 has the same parameters and rows: three of its paths show that its object is described
+@pytest.mark.parametrize("path", [*SHIPPED, "v1/totals", "v1/latest_prints", "v1/alerts"])
 @pytest.mark.parametrize("mode", GenerationMode)
-def test_the_api_conforms_to_its_description(app: Flask, key: str, mode: GenerationMode) -> None:
-    described = schemathesis.openapi.from_wsgi("/openapi.json", app)[f"/{key}"]["GET"]
+def test_the_api_conforms_to_its_description(app: Flask, path: str, mode: GenerationMode) -> None:
+    described = schemathesis.openapi.from_wsgi("/openapi.json", app)[f"/{path}"]["GET"]
+    key = path.removeprefix("v1/")
 
     @hypothesis_settings(
         max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True

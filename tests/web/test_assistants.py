@@ -124,6 +124,14 @@ async def test_every_query_is_a_tool_with_the_rows_of_hit(own: Settings) -> None
             assert rows == json.loads(encode(frame, Format.JSON)), tool.name
 
 
+@pytest.mark.stack
+async def test_an_answer_since_a_time_names_its_window(own: Settings) -> None:
+    async with over_stdio(own) as client:
+        result = await client.call_tool("totals", {"since": "2026-01-01"})
+    assert result.structured_content["since"] == "2026-01-01T00:00:00+00:00"
+    assert result.structured_content["until"] > "2026-01-02"
+
+
 async def test_a_tools_parameters_have_types_defaults_choices_and_bounds(offline: Settings) -> None:
     async with Client(create_server(offline)) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
@@ -283,6 +291,18 @@ def test_an_origin_that_is_no_url_is_another_site(offline: Settings) -> None:
     with TestClient(create_app(offline), base_url="http://localhost") as client:
         answer = client.post("/mcp", json={}, headers={"Origin": "http://[::1"})
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("base", ["/liq", "/", "/a%20b"])
+def test_http_is_below_the_base_url(offline: Settings, base: str) -> None:
+    behind = offline.model_copy(update={"base_url": base})
+    path = "/mcp" if base == "/" else f"{base}/mcp"
+    assert behind.mcp_url == f"http://127.0.0.1:{behind.mcp_port}{path}"
+    request = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    headers = authorise(behind) | {"Accept": "application/json, text/event-stream"}
+    with TestClient(create_app(behind), base_url="http://localhost") as client:
+        assert client.post(path, json=request, headers=headers).json()["result"] == {}
+        assert client.post("/other/mcp", json=request, headers=headers).status_code == 404
 
 
 async def test_a_venue_is_found_whatever_its_case(offline: Settings) -> None:

@@ -1,10 +1,15 @@
-"""The API's client against the API itself, served as users serve it."""
+"""The API's client against the API itself, served as users serve it, and against broken ones."""
 
+import contextlib
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import pandas as pd
 import pytest
 import waitress
 from pandas.testing import assert_frame_equal
@@ -12,11 +17,20 @@ from pydantic import SecretStr
 
 import liq
 from liq.config import Settings
-from liq.errors import ApiError
+from liq.errors import (
+    ApiAwayError,
+    ApiBusyError,
+    ApiError,
+    ApiLoginError,
+    ApiRequestError,
+    ApiTimeoutError,
+)
 from liq.query import queries
+from liq.query.formats import Format, encode
 from liq.web import api
 from liq.web.client import ApiClient
 from support.helpers import find_free_ports
+from support.local_http import serve_http
 from support.rows import insert, liquidation, own_table
 
 
@@ -55,12 +69,17 @@ def test_rows_come_as_from_hit(served: Settings) -> None:
 @pytest.mark.stack
 def test_a_request_that_the_api_refuses_is_reported(served: Settings) -> None:
     with closing(ApiClient(served)) as client:
-        with pytest.raises(ApiError, match="did you mean 'window'"):
+        with pytest.raises(ApiRequestError, match="did you mean 'window'"):
             client.hit("totals", windw="1h")
-        with pytest.raises(ApiError, match=r"no endpoint 'a/\.\./totals\?b'; there are: .*by_exch"):
+        with pytest.raises(
+            ApiRequestError, match=r"no endpoint 'a/\.\./totals\?b'; there are: .*by_exch"
+        ):
             client.hit("a/../totals?b")
     wrong = served.model_copy(update={"token": SecretStr("wrong")})
-    with closing(ApiClient(wrong)) as stranger, pytest.raises(ApiError, match="give the token"):
+    with (
+        closing(ApiClient(wrong)) as stranger,
+        pytest.raises(ApiLoginError, match="give the token"),
+    ):
         stranger.hit("totals")
 
 
@@ -80,6 +99,149 @@ def test_an_api_that_is_unreachable_is_reported_with_the_fix(tmp_path: Path) -> 
     settings = Settings.load(home=tmp_path, **find_free_ports())
     with (
         closing(ApiClient(settings)) as client,
-        pytest.raises(ApiError, match="start it with: liq api"),
+        pytest.raises(ApiAwayError, match="start it with: liq api"),
     ):
         client.hit("totals")
+
+
+@pytest.mark.stack
+def test_facts_about_rows_come_from_the_api(served: Settings) -> None:
+    with closing(ApiClient(served)) as client:
+        facts = client.describe("totals", until="2026-01-01T01:00:00", symbols=None)
+        assert (facts["units"]["long_usd"], facts["until"]) == (
+            "USD",
+            "2026-01-01T01:00:00.000000Z",
+        )
+        [source] = facts["sources"]
+        assert (source["kind"], source["prints"]) == ("real", 1)
+        assert facts["lower_bound"] is True  # the feed is throttled
+        with pytest.raises(ApiRequestError, match="did you mean 'window'"):
+            client.describe("totals", windw="1h")
+
+
+ROWS = encode(pd.DataFrame({"n": [1, 2]}), Format.ARROW)
+OK = 200
+
+
+class Faulty(BaseHTTPRequestHandler):
+    """Answers with the next of ``faults``: a status and its ``Retry-After``; 200 after the last."""
+
+    protocol_version = "HTTP/1.1"
+    faults: list[tuple[int, str]]
+    asked: list[str]
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        status, pause = self.faults.pop(0) if self.faults else (OK, "")
+        if status == LOST:
+            self.close_connection = True
+            return
+        body = ROWS if status == OK else b'{"error": "busy"}'
+        self.send_response(status)
+        if pause:
+            self.send_header("Retry-After", pause)
+        # a connection that is lost in the middle of the answer
+        self.send_header("Content-Length", str(len(body) + (status == TORN)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = status == TORN
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+LOST, TORN = 0, 299
+
+
+@pytest.fixture
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("liq.web.client._FIRST_S", 0.02)
+
+
+@contextmanager
+def faulty(tmp_path: Path, *faults: tuple[int, str]) -> Iterator[tuple[Settings, list[str]]]:
+    Faulty.faults, Faulty.asked = [*faults], []
+    with serve_http(Faulty) as url:
+        settings = Settings.load(home=tmp_path, api_port=urlsplit(url).port)
+        yield settings, Faulty.asked
+
+
+@pytest.mark.usefixtures("_quick")
+@pytest.mark.parametrize(
+    "fault",
+    [(429, ""), (503, ""), (503, "0.1"), (429, "Wed, 21 Oct 2026 07:28:00 GMT"), (LOST, ""),
+     (TORN, "")],
+)  # fmt: skip
+def test_a_request_that_may_succeed_is_sent_again(tmp_path: Path, fault: tuple[int, str]) -> None:
+    with (
+        faulty(tmp_path, fault, fault) as (settings, asked),
+        closing(ApiClient(settings)) as client,
+    ):
+        assert client.hit("totals", window="4h")["n"].tolist() == [1, 2]
+    assert asked == ["/v1/totals?window=4h&format=arrow&rows=100000"] * 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [((429, ""), ApiBusyError), ((503, ""), ApiBusyError), ((LOST, ""), ApiAwayError)],
+)
+@pytest.mark.usefixtures("_quick")
+@pytest.mark.parametrize("retries", [0, 2])
+def test_retries_end(
+    tmp_path: Path, retries: int, fault: tuple[int, str], error: type[ApiError]
+) -> None:
+    with (
+        faulty(tmp_path, *[fault] * 9) as (settings, asked),
+        closing(ApiClient(settings, retries=retries)) as client,
+        pytest.raises(error),
+    ):
+        client.hit("totals")
+    assert len(asked) == 1 + retries
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(400, ApiRequestError), (401, ApiLoginError), (403, ApiLoginError), (404, ApiRequestError),
+     (500, ApiError), (502, ApiError), (504, ApiTimeoutError), (302, ApiError)],
+)  # fmt: skip
+def test_a_request_that_would_fail_again_is_sent_once(
+    tmp_path: Path, status: int, error: type[ApiError]
+) -> None:
+    with (
+        faulty(tmp_path, (status, "")) as (settings, asked),
+        closing(ApiClient(settings)) as client,
+        pytest.raises(error, match="busy") as raised,
+    ):
+        client.hit("totals")
+    assert type(raised.value) is error
+    assert len(asked) == 1
+
+
+@pytest.mark.usefixtures("_quick")
+@pytest.mark.parametrize("pause", ["60", "1e999", "-5", "nan"])
+def test_a_pause_beyond_the_time_limit_is_not_waited_for(tmp_path: Path, pause: str) -> None:
+    with (
+        faulty(tmp_path, *[(503, pause)] * 9) as (settings, _),
+        closing(ApiClient(settings, timeout=2.0, retries=1)) as client,
+        pytest.raises(ApiBusyError) as raised,
+    ):
+        client.hit("totals")
+    assert raised.value.retry_after_s == (60 if pause == "60" else 0)
+
+
+def test_retries_share_one_time_limit(tmp_path: Path) -> None:
+    class Slow(Faulty):
+        def do_GET(self) -> None:
+            time.sleep(0.4)
+            with contextlib.suppress(BrokenPipeError):  # the client has gone
+                super().do_GET()
+
+    Faulty.faults, Faulty.asked = [(503, "")] * 9, []
+    with serve_http(Slow) as url:
+        settings = Settings.load(home=tmp_path, api_port=urlsplit(url).port)
+        with (
+            closing(ApiClient(settings, timeout=1.0, retries=9)) as client,
+            pytest.raises((ApiBusyError, ApiTimeoutError)),
+        ):
+            client.hit("totals")
+    assert len(Faulty.asked) <= 3

@@ -160,26 +160,6 @@ def test_no_page_of_the_server_names_another_host() -> None:
         assert "://" not in template.read_text()
 
 
-def test_an_installation_works_on_copies_of_the_notebooks_and_keeps_edited_ones(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shipped = tmp_path / "notebooks"
-    (shipped / "work").mkdir(parents=True)
-    for name in ("one.ipynb", "work/two.py", "zero.ipynb"):
-        (shipped / name).write_text("shipped")
-    monkeypatch.setattr("liq.common.files.find_asset", lambda name: tmp_path / name)
-    folder = serve.find_notebooks_folder(settings)
-    assert folder.is_relative_to(settings.home)
-    (folder / "one.ipynb").write_text("mine")
-    for name in ("one.ipynb", "three.ipynb", "zero.ipynb"):
-        (shipped / name).write_text("new")
-    assert serve.find_notebooks_folder(settings) == folder
-    assert (folder / "one.ipynb").read_text() == "mine"
-    assert (folder / "work" / "two.py").read_text() == "shipped"
-    assert (folder / "three.ipynb").read_text() == "new"
-    assert (folder / "zero.ipynb").read_text() == "new"  # the user had not changed that copy
-
-
 def test_jupyterlab_opens_on_the_notebooks_with_the_token(
     settings: Settings, tmp_path: Path
 ) -> None:
@@ -194,12 +174,6 @@ def test_jupyterlab_opens_on_the_notebooks_with_the_token(
             listed = client.get("/api/contents", headers=token).json()["content"]
             assert "mine.ipynb" in [item["name"] for item in listed]
             assert client.get(serve.build_lab_url(settings)).is_success
-
-
-def test_a_checkout_works_on_its_own_notebooks(settings: Settings) -> None:
-    assert (serve.find_notebooks_folder(settings) / "dashboard.ipynb").samefile(
-        Path(__file__).parents[2] / "notebooks" / "dashboard.ipynb"
-    )
 
 
 def test_addresses_carry_the_token_escaped(settings: Settings) -> None:

@@ -5,19 +5,42 @@ In: command lines. Out: calls of the other folders, and their results as text.
 
 import contextlib
 import logging
+import signal
 import sys
+import traceback
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
-from liq.cli import alerts, deadletters, feed, output, query, serve, spark, stack, venues
+from liq.cli import (
+    alerts,
+    deadletters,
+    feed,
+    notebooks,
+    output,
+    query,
+    serve,
+    spark,
+    stack,
+    venues,
+)
+from liq.cli.help import Group
 from liq.config import settings as current_settings
 from liq.errors import ConfigError, LiqError
 
+_DEBUG = "--debug"
+_HELP = {"-h", "--help"}
+_INTERRUPTED = 130  # what typer makes of Ctrl-C
+
 app = typer.Typer(
     name="liq",
+    cls=Group,
     help="Realtime crypto liquidations: exchange websockets, Kafka, QuestDB, live notebooks.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": sorted(_HELP)},
 )
 # These commands end or reset the supervised processes, or only print; `status` revives the
 # supervisor itself. The others are services that the supervisor starts: it would become the child
@@ -25,25 +48,59 @@ app = typer.Typer(
 _NO_REVIVAL = {"down", "reset", "env", "status", "supervise", "simulate", "produce", "dashboard"}
 _NO_REVIVAL |= {"alerts", "api", "mcp", "streamlit", "spark", "init", "check-venues"}
 
-for module in (stack, feed, venues, query, serve, deadletters, alerts, spark):
+for module in (stack, feed, venues, query, notebooks, serve, deadletters, alerts, spark):
     app.add_typer(module.app)
 
 
+def _print_version(value: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if value:
+        output.echo(f"liq {version('liq')}")
+        raise typer.Exit
+
+
 @app.callback()
-def revive_supervisor(context: typer.Context) -> None:
+def begin(
+    context: typer.Context,
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+    _debug: Annotated[
+        bool, typer.Option(_DEBUG, help="Show the traceback of an error; also after a command.")
+    ] = False,
+) -> None:
     """Restart the supervisor if it died or hangs, before a command that uses the stack."""
-    if context.invoked_subcommand not in _NO_REVIVAL and "--help" not in sys.argv:
+    if context.invoked_subcommand not in _NO_REVIVAL and not _HELP & set(sys.argv):
         with contextlib.suppress(ConfigError):  # the command itself reports the error
             current_settings()
             stack.revive_supervisor()
 
 
 def main() -> None:
-    """Run the command line; a `LiqError` is printed as one line, with exit code 1."""
+    """Run the command line; an error is one line, with exit code 1, unless ``--debug`` is there."""
     if logging.lastResort:  # prints the warnings of commands without a log
         logging.lastResort.setFormatter(output.LogFormatter())
+    given = sys.argv[1:]
+    arguments = [argument for argument in given if argument != _DEBUG]
     try:
-        app()
-    except LiqError as error:
-        output.stderr.print(output.styled("error:", "bold red"), str(error))
+        app(arguments)
+    except Exception as error:  # a fault of ours, too, is one line
+        if _DEBUG in given:
+            output.stderr.print(traceback.format_exc(), soft_wrap=True)
+        _report(error)
         sys.exit(1)
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # the next one ends the process at once
+            output.stderr.print(stack.describe_interruption(), soft_wrap=True)
+        raise
+
+
+def _report(error: Exception) -> None:
+    text = str(error)
+    if not isinstance(error, LiqError | OSError):
+        text = f"{type(error).__name__}: {text}; a fault of liq, {_DEBUG} shows where"
+    output.stderr.print(output.styled("error:", "bold red"), text)

@@ -2,12 +2,16 @@
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from liq.cli.output import LogFormatter, console, print_notes, styled
+from liq.cli.completion import complete_rules
+from liq.cli.help import Group
+from liq.cli.output import LogFormatter, console, print_notes, show_wait, styled
+from liq.common.text import format_number
 from liq.errors import RuleError
 
 if TYPE_CHECKING:
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
     from liq.analysis.alerts.evaluator import Evaluation
 
 app = typer.Typer()
-alerts = typer.Typer(invoke_without_command=True)
+alerts = typer.Typer(cls=Group, invoke_without_command=True)
 app.add_typer(alerts, name="alerts")
 
 
@@ -49,7 +53,8 @@ def check_rules() -> None:
     """
     from liq.analysis.alerts.evaluator import check  # noqa: PLC0415 - as above
 
-    evaluations = check()
+    with show_wait("evaluating the rules ..."):
+        evaluations = check()
     table = Table("rule", "value", "condition", "state")
     for one in evaluations:
         table.add_row(*_row(one))
@@ -62,7 +67,9 @@ def check_rules() -> None:
 
 @alerts.command("backtest")
 def backtest_rule(
-    rule: Annotated[str, typer.Argument(help="a rule of alerts.json")],
+    rule: Annotated[
+        str, typer.Argument(help="a rule of alerts.json", autocompletion=complete_rules)
+    ],
     window: Annotated[str, typer.Option(help="how far back, e.g. 12h or 7d")] = "1d",
     until: Annotated[
         str | None, typer.Option(help="end of the window, ISO 8601 in UTC; now by default")
@@ -77,8 +84,9 @@ def backtest_rule(
 
     past = backtest(rule, window, until, step, progress=True)
     table = Table("time (UTC)", "value", "message")
-    for one in past.alerts.itertuples():
-        table.add_row(f"{one.ts:%Y-%m-%d %H:%M:%S}", f"{one.value:,.6g}", str(one.message))
+    raised: Iterator[Any] = past.alerts.itertuples()
+    for one in raised:
+        table.add_row(f"{one.ts:%Y-%m-%d %H:%M:%S}", format_number(one.value), str(one.message))
     console.print(table)
     console.print(str(past))
 
@@ -89,7 +97,7 @@ def _row(one: "Evaluation") -> "tuple[str, str, str, str | Text]":
     rule = one.rule
     if rule is None or one.fault:
         return one.name, "", "", styled("cannot be evaluated", "red")
-    value = "none" if one.value is None else f"{one.value:,.6g}"
+    value = "none" if one.value is None else format_number(one.value)
     state = "fires" if one.alerts else "cools down" if one.met else "quiet"
     if rule.by and one.met:
         state = f"{state} for {len(one.alerts) or one.met}"

@@ -12,13 +12,14 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from liq.cli.help import Group
 from liq.cli.output import console, echo, join_texts, stderr, styled
 
 if TYPE_CHECKING:
     from liq.delivery.deadletters import Letter, Redriven
 
 app = typer.Typer()
-dlq = typer.Typer(no_args_is_help=True)
+dlq = typer.Typer(cls=Group, no_args_is_help=True)
 
 Reason = Annotated[str, typer.Option(help="only letters whose reason contains this text")]
 OfVenue = Annotated[str, typer.Option("--venue", help="only letters of this exchange")]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from liq.cli.completion import complete_venues
 from liq.cli.output import show_in_place, stderr
 from liq.common import waiting
 from liq.config import settings as current_settings
@@ -30,6 +31,7 @@ Venues = Annotated[
         "--venue",
         help=f"exchange, repeatable, all by default: {', '.join([*VENUES, ALL])}; or a price feed:"
         f" {', '.join(PRICE_FEEDS)}",
+        autocompletion=complete_venues,
     ),
 ]
 Url = Annotated[

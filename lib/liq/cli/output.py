@@ -8,6 +8,7 @@ change the window's title or forge output, and rich would take ``[bold]`` for a 
 import contextlib
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -31,6 +32,7 @@ _PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t
 _NO_PICTURE = (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _PRINTABLE = _PICTURES | {0x7F: 0x2421} | dict.fromkeys(_NO_PICTURE, 0xFFFD)
 _LOG_EVERY_S = 60
+_LONG_S = 1.0  # after which people want to see what goes on
 
 
 def printable(text: str) -> str:
@@ -107,6 +109,24 @@ class LogFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         return printable(super().format(record))
+
+
+@contextlib.contextmanager
+def show_wait(what: str) -> Iterator[None]:
+    """Show ``what`` with a spinner on a terminal's stderr while the block takes long."""
+    if not stderr.is_terminal:
+        yield
+        return
+    status = stderr.status(styled(what, ""))
+    late = threading.Timer(_LONG_S, status.start)
+    late.daemon = True
+    late.start()
+    try:
+        yield
+    finally:
+        late.cancel()
+        late.join()  # it may be starting the spinner
+        status.stop()
 
 
 @contextlib.contextmanager

@@ -9,7 +9,9 @@ import typer
 from rich.table import Table
 
 import liq
-from liq.cli.output import console, echo, print_notes, styled
+from liq.cli import tables
+from liq.cli.completion import complete_columns, complete_parameters, complete_queries
+from liq.cli.output import console, echo, print_notes, show_wait, stderr, styled
 from liq.config import settings as current_settings
 from liq.errors import LiqWarning, QueryError
 from liq.query import catalogue
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from liq.query.parameters import Parameter
 
 app = typer.Typer()
-
-_WIDEST = 10_000  # characters: more than any row has
+named = typer.Typer(invoke_without_command=True)
+app.add_typer(named, name="queries")
 
 
 class PrintFormat(StrEnum):
@@ -37,14 +39,18 @@ class PrintFormat(StrEnum):
     JSON = "json"
 
 
-@app.command("queries")
+@named.callback()
 def list_queries(
-    *, markdown: Annotated[bool, typer.Option(help="print a reference in Markdown")] = False
+    context: typer.Context,
+    *,
+    markdown: Annotated[bool, typer.Option(help="print a reference in Markdown")] = False,
 ) -> None:
     """List the named queries with their parameters and columns.
 
-    Exits with 1 if an entry of queries.json is invalid.
+    Exits with 1 if an entry of the catalogue is invalid.
     """
+    if context.invoked_subcommand:
+        return
     from liq.query.queries import load_catalogue  # noqa: PLC0415 - pandas would slow every other command
 
     queries, faults = load_catalogue()
@@ -54,6 +60,21 @@ def list_queries(
         console.print(_listing(queries))
     if faults:
         raise QueryError("\n".join(faults.values()))
+
+
+@named.command("check")
+def check_queries() -> None:
+    """Have QuestDB explain every query, your own ones too, without reading rows.
+
+    Exits with 1 if an entry cannot be used, and names its file, line and column.
+    """
+    from liq.query.checks import check_catalogue  # noqa: PLC0415 - pandas would slow all commands
+
+    found = check_catalogue()
+    faults = [fault for fault in found.values() if fault]
+    echo(f"QuestDB can run {len(found) - len(faults)} of {len(found)} queries")
+    if faults:
+        raise QueryError("\n".join(faults))
 
 
 def _listing(queries: "Mapping[str, Query]") -> Table:
@@ -66,9 +87,17 @@ def _listing(queries: "Mapping[str, Query]") -> Table:
 
 @app.command("hit")
 def hit(
-    key: Annotated[str, typer.Argument(help="a query's name; `liq queries` lists them")],
+    key: Annotated[
+        str,
+        typer.Argument(
+            help="a query's name; `liq queries` lists them", autocompletion=complete_queries
+        ),
+    ],
     param: Annotated[
-        list[str] | None, typer.Option("--param", "-p", help="name=value, repeatable")
+        list[str] | None,
+        typer.Option(
+            "--param", "-p", help="name=value, repeatable", autocompletion=complete_parameters
+        ),
     ] = None,
     form: Annotated[
         PrintFormat, typer.Option("--format", "-f", help="spreadsheet is CSV without formulas")
@@ -77,10 +106,29 @@ def hit(
         Path | None,
         typer.Option("--out", "-o", help="write to this .csv or .parquet file, print no rows"),
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            "-c",
+            help="print these only, as ts,symbol,notional",
+            autocompletion=complete_columns,
+        ),
+    ] = None,
+    *,
+    wide: Annotated[
+        bool, typer.Option("--wide", "-w", help="all columns in exact numbers, in long lines")
+    ] = False,
 ) -> None:
-    """Run a named query and print its rows, or write them to a file."""
-    given: dict[str, Any] = dict(_assignment(text) for text in param or ())
+    """Run a named query and print its rows, or write them to a file.
+
+    A table fits the terminal: its numbers are shortened and columns left out where it must be. One
+    row is shown as a line for each field. CSV and JSON are always exact and whole.
+    """
+    given: dict[str, Any] = dict(parse_assignment(text) for text in param or ())
     if out:
+        if columns:
+            raise QueryError("--columns is for printed rows; a file of --out has all columns")
         with warnings.catch_warnings(action="ignore", category=LiqWarning):
             stamp = liq.export(key, out, spreadsheet=form is PrintFormat.SPREADSHEET, **given)
         echo(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
@@ -88,8 +136,9 @@ def hit(
     else:
         from liq.query.queries import fetch  # noqa: PLC0415 - pandas would slow every other command
 
-        frame = fetch(key, **given)
-        _print(frame, form)
+        with show_wait(f"{key} ..."):
+            frame = fetch(key, **given)
+        _print(tables.select_columns(frame, columns) if columns else frame, form, wide=wide)
         print_notes(frame.attrs.get("notes", ()))
 
 
@@ -109,9 +158,9 @@ def odd(
     if counts.empty:
         echo(f"no odd row in {window}")
         return
-    console.print(_arrange(counts))
+    tables.print_table(counts)
     rows = liq.hit("odd_rows", window=window, until=until, limit=limit)
-    console.print(_arrange(rows))
+    tables.print_fields(rows)
     settings = current_settings()
     echo(
         "\nA later row with the same key replaces a wrong row; UPDATE corrects it in place."
@@ -140,13 +189,16 @@ def report(
 
     The command runs the notebook "report". The same --until gives the same row hashes.
     """
+    from liq.query import questdb  # noqa: PLC0415 - psycopg would slow all commands
+
+    questdb.require()  # before the imports, which take seconds
     from liq.notebook import reports  # noqa: PLC0415 - pandas and papermill would slow all commands
 
-    reports.write(out, window, until, progress=True)
+    reports.write(out, window, until, progress=stderr.is_terminal)
     echo(f"wrote {out}")
 
 
-def _print(frame: "pd.DataFrame", form: PrintFormat) -> None:
+def _print(frame: "pd.DataFrame", form: PrintFormat, *, wide: bool = False) -> None:
     from liq.query import formats  # noqa: PLC0415 - pandas would slow every other command
 
     if form in (PrintFormat.CSV, PrintFormat.SPREADSHEET):
@@ -158,10 +210,11 @@ def _print(frame: "pd.DataFrame", form: PrintFormat) -> None:
         )
         echo(lines, end="")
     else:
-        console.print(_arrange(frame))
+        tables.print_table(frame, wide=wide)
 
 
-def _assignment(text: str) -> tuple[str, str]:
+def parse_assignment(text: str) -> tuple[str, str]:
+    """Return the name and the value of an option ``--param name=value``. Raises `QueryError`."""
     name, equals, value = text.partition("=")
     if not equals:
         raise QueryError(f"--param {text!r} has no '='; write --param name=value")
@@ -171,49 +224,3 @@ def _assignment(text: str) -> tuple[str, str]:
 def _describe(name: str, param: "Parameter") -> str:
     default = "" if param.default in (None, []) else f" = {param.default}"
     return f"{name}: {param.type}{default}"
-
-
-def _arrange(frame: "pd.DataFrame") -> Table:
-    """Return the rows as a table, or one below the other where it is too wide for the console."""
-    table = _table(frame)
-    unlimited = console.options.update_width(_WIDEST)
-    width = console.measure(table, options=unlimited).maximum
-    return table if width <= console.width else _list_rows(frame)
-
-
-def _table(frame: "pd.DataFrame") -> Table:
-    table = Table()
-    for name, heading in zip(frame.columns, _headings(frame, "\n"), strict=True):
-        numeric = frame[name].dtype.kind in "if"
-        table.add_column(heading, justify="right" if numeric else "left")
-    for row in frame.itertuples(index=False):
-        table.add_row(*map(_cell, row))
-    return table
-
-
-def _list_rows(frame: "pd.DataFrame") -> Table:
-    """Return a line for each field, with an empty line between two rows."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")  # a truncated number would be wrong
-    headings = _headings(frame, " ")
-    for number, row in enumerate(frame.itertuples(index=False)):
-        if number:
-            table.add_row()
-        for heading, value in zip(headings, row, strict=True):
-            table.add_row(heading, _cell(value))
-    return table
-
-
-def _headings(frame: "pd.DataFrame", separator: str) -> list[str]:
-    """Return the columns' names, each with its unit if it has one."""
-    units = frame.attrs.get("units", {})
-    return [
-        f"{name}{separator}({units[name]})" if name in units else name for name in frame.columns
-    ]
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:,.2f}" if abs(value) >= 1 else f"{value:g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,12 +1,15 @@
 """Serve the dashboard, JupyterLab, the HTTP API, tools for assistants and Streamlit."""
 
+import html
 import sys
+import webbrowser
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from liq.cli.output import console, stderr
+from liq.common import files
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.web import serve
@@ -44,10 +47,13 @@ def lab(
     base_url: BaseUrl = None,
     browser: Browser = True,
     folder: Annotated[
-        Path | None, typer.Option(help="folder of notebooks", exists=True, file_okay=False)
+        Path | None, typer.Option(help="another folder of notebooks", exists=True, file_okay=False)
     ] = None,
 ) -> None:
-    """Open JupyterLab with the notebooks; their environment has the settings of the stack."""
+    """Open JupyterLab on your copies of the notebooks, with the settings of the stack.
+
+    The copies are in LIQ_HOME/notebooks. `liq notebooks` lists and restores them.
+    """
     settings = choose_settings(lab_port=port, base_url=base_url)
     print_address("JupyterLab", serve.build_lab_url(settings), "LIQ_LAB_TOKEN")
     serve.run_lab(settings, browser=browser, folder=folder)
@@ -70,6 +76,7 @@ def mcp(
         bool, typer.Option("--http", help="serve over HTTP, with the token, in place of stdio")
     ] = False,
     port: Port = None,
+    base_url: BaseUrl = None,
 ) -> None:
     """Serve every query as a tool for assistants: the Model Context Protocol.
 
@@ -78,7 +85,7 @@ def mcp(
     """
     from liq.web import assistants  # noqa: PLC0415 - MCP's SDK is an extra, and slow to import
 
-    settings = choose_settings(mcp_port=port)
+    settings = choose_settings(mcp_port=port, base_url=base_url)
     if http:
         print_address("MCP", f"{settings.mcp_url} (log in with Authorization: Bearer LIQ_TOKEN)")
         assistants.run_http(settings)
@@ -106,6 +113,19 @@ def choose_settings(**chosen: object) -> Settings:
     """
     given = {name: value for name, value in chosen.items() if value is not None}
     return Settings.load(**given) if given else current_settings()
+
+
+def open_browser(url: str) -> None:
+    """Open a page in the user's browser, or say that there is none.
+
+    Other users of the machine see the arguments of a browser, so a page with a token is opened by
+    a file that only this user can read, as Jupyter does.
+    """
+    page = current_settings().home / "open.html"
+    text = f'<meta http-equiv="refresh" content="0;url={html.escape(url)}">'
+    files.write_whole(page, text, mode=0o600)
+    if not webbrowser.open(page.as_uri()):
+        stderr.print("no browser could be started; copy the address into one")
 
 
 def print_address(what: str, url: str, token: str = "") -> None:

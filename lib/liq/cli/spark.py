@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from liq import config
-from liq.cli.output import echo, show_in_place
+from liq.cli.help import Group
+from liq.cli.output import echo, show_in_place, show_wait
 from liq.common import heartbeat
 from liq.config import settings as current_settings
 from liq.stack import apps
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _UNHEALTHY = 3  # exit code of `liq spark health`, as of `liq status`
 app = typer.Typer()
-spark = typer.Typer(invoke_without_command=True)
+spark = typer.Typer(cls=Group, invoke_without_command=True)
 app.add_typer(spark, name="spark")
 
 Gap = Annotated[
@@ -120,9 +121,13 @@ def batch(
             raise typer.BadParameter(f"end the name of {file.name} with .csv or .parquet")
     liq_spark = _spark()
     if out:
-        _save(liq_spark.compute_cascades(files, gap=gap, min_prints=min_prints), "cascades", out)
+        with show_wait("finding cascades ..."):
+            found = liq_spark.compute_cascades(files, gap=gap, min_prints=min_prints)
+        _save(found, "cascades", out)
     if sums:
-        _save(liq_spark.compute_sums(files, bucket=bucket), "sums", sums)
+        with show_wait("summing ..."):
+            found = liq_spark.compute_sums(files, bucket=bucket)
+        _save(found, "sums", sums)
 
 
 def _save(found: "pd.DataFrame", what: str, file: Path) -> None:

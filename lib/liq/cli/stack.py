@@ -5,9 +5,9 @@ import signal
 import sys
 import threading
 import time
-import webbrowser
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from enum import StrEnum
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -18,19 +18,37 @@ from rich.table import Table
 from rich.text import Text
 
 from liq import stack
+from liq.cli.completion import complete_services, complete_venues
 from liq.cli.output import ProgressView, console, echo, join_texts, stderr, styled
 from liq.cli.run import Extra, RunSource
 from liq.cli.run import run as run_all
-from liq.cli.serve import BaseUrl, choose_settings
+from liq.cli.serve import BaseUrl, choose_settings, open_browser, print_address
 from liq.common.files import write_whole
+from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.errors import LiqError, QuestDBError
+from liq.errors import LiqError, QuestDBError, ServeError
 from liq.records.streams import STREAMS
-from liq.stack import ServiceState, ServiceStatus
+from liq.stack import ServiceState, ServiceStatus, apps
 from liq.stack.servers import QUESTDB
 from liq.stack.service import Download, OnEvent
+from liq.web import serve
 
 app = typer.Typer()
+
+
+class Page(StrEnum):
+    """A page of the stack that a browser shows."""
+
+    DASHBOARD = "dashboard"
+    API = "api"
+    STREAMLIT = "streamlit"
+
+
+_STARTS = {
+    Page.DASHBOARD: "`liq run`",
+    Page.API: "`liq run --with api`",
+    Page.STREAMLIT: "`liq run --with streamlit`",
+}
 UNHEALTHY = 3  # exit code of `liq status`
 _DAY_S = 86_400
 _COLOURS = {
@@ -52,7 +70,10 @@ def run(
         typer.Option(help="auto: the live exchanges, or the simulator if none can be reached"),
     ] = RunSource.AUTO,
     venue: Annotated[
-        list[str] | None, typer.Option(help="exchange, repeatable; every exchange by default")
+        list[str] | None,
+        typer.Option(
+            help="exchange, repeatable; every exchange by default", autocompletion=complete_venues
+        ),
     ] = None,
     rate: Annotated[
         float, typer.Option(help="liquidations per second of a simulated exchange", min=0.01)
@@ -87,7 +108,7 @@ def run(
         console.print(f"\n{extra}:", styled(url, "bold"), soft_wrap=True)
     console.print("\nDashboard:", styled(session.dashboard_url, "bold"), soft_wrap=True)
     if open_:
-        webbrowser.open(session.dashboard_url)
+        open_browser(session.dashboard_url)
 
 
 @app.command()
@@ -167,13 +188,52 @@ def env(
 def status() -> None:
     """Show each service's state, process, memory and address, and recent repairs.
 
-    Exits with 3 if a service or the supervisor crashed, hangs or was given up.
+    On a terminal the dashboard's address has the token, as in `jupyter server list`; in a file or
+    a pipe it has none. Exits with 3 if a service or the supervisor crashed, hangs or was given up.
     """
+    if Page.DASHBOARD in stack.list_running():
+        print_address("\nDashboard", _build_url(Page.DASHBOARD, current_settings()), "LIQ_TOKEN")
     unhealthy = [service for service in _show_status() if service.needs_repair]
     if unhealthy:
         console.print(f"\n{stack.advise_repair(unhealthy)}", style="red", soft_wrap=True)
         revive_supervisor()
         raise typer.Exit(UNHEALTHY)
+
+
+@app.command("open")
+def open_page(
+    page: Annotated[Page, typer.Argument(help="what to open")] = Page.DASHBOARD,
+) -> None:
+    """Open the running dashboard in a browser, or another page of the stack, logged in."""
+    # a port alone may be another user's, who would get the token
+    if page not in stack.list_running():
+        raise ServeError(f"{page} does not run; {_STARTS[page]} starts it")
+    url = _build_url(page, current_settings())
+    print_address(page.capitalize(), url, "LIQ_TOKEN")
+    open_browser(url)
+
+
+def _build_url(page: Page, settings: Settings) -> str:
+    """Return the address of a page that runs, with its token."""
+    settings = apps.restore_base_url(settings)
+    if page is Page.API:
+        from liq.web.api import build_url  # noqa: PLC0415 - Flask would slow all commands
+
+        return build_url(settings)
+    if page is Page.STREAMLIT:
+        return serve.build_streamlit_url(settings)
+    return serve.build_dashboard_url(settings)
+
+
+def describe_interruption() -> str:
+    """Say in one line what runs on after Ctrl-C."""
+    try:
+        running = stack.list_running()
+    except (LiqError, OSError):
+        return "interrupted"
+    if not running:
+        return "interrupted; nothing that liq started runs on"
+    return f"interrupted; these run on until `liq down`: {', '.join(running)}"
 
 
 def revive_supervisor() -> None:
@@ -247,7 +307,11 @@ def _show_contracts() -> None:
 @app.command()
 def logs(
     service: Annotated[
-        str, typer.Argument(help="kafka, connect, questdb, producer, dashboard, supervisor, ...")
+        str,
+        typer.Argument(
+            help="kafka, connect, questdb, producer, dashboard, supervisor, ...",
+            autocompletion=complete_services,
+        ),
     ],
     lines: Annotated[
         int, typer.Option("--lines", "-n", min=0, help="number of lines from the end")

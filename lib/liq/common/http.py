@@ -32,12 +32,8 @@ class Client(httpx.Client):
     """
 
     def __init__(self, seconds: float, **options: Any) -> None:
-        try:
+        with translate_environment():
             super().__init__(timeout=seconds, **options)
-        except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
-            # the text of InvalidURL quotes the proxy's URL, which may hold a password
-            reason = "one holds no URL" if isinstance(error, httpx.InvalidURL) else error
-            raise httpx.ConnectError(f"cannot use {_VARIABLES}: {reason}") from error
         self._seconds = seconds
         self._options = options
         self._owner = os.getpid()
@@ -78,6 +74,17 @@ class Client(httpx.Client):
         self._parents += http_deadlines.replace_connections(self, fresh)
         http_deadlines.limit_waits(self, time_left)
         self._owner = os.getpid()
+
+
+@contextlib.contextmanager
+def translate_environment() -> Iterator[None]:
+    """Raise `httpx.ConnectError` for what a new client of httpx cannot use in the environment."""
+    try:
+        yield
+    except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
+        # the text of InvalidURL quotes the proxy's URL, which may hold a password
+        reason = "one holds no URL" if isinstance(error, httpx.InvalidURL) else error
+        raise httpx.ConnectError(f"cannot use {_VARIABLES}: {reason}") from error
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 _NEAR = 0.5  # of difflib's ratios
 _LONGEST = 40  # characters that are compared
+_LARGE = 1e6  # from here on hundredths suffice
 _UNITS = (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3))
 
 
@@ -51,11 +52,25 @@ def suggest(text: str, names: Collection[str]) -> str:
     return f"{guess} valid are: {', '.join(names) or '(none)'}"
 
 
+def shorten(text: str, most: int = _LONGEST) -> str:
+    """Return at most ``most`` characters of ``text``."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def format_usd(amount: float) -> str:
     """Return an amount of dollars in four digits, e.g. ``$1.234M``."""
     size = abs(amount)
     text = format_compact(size, 4) if size >= _UNITS[-1][1] else f"{size:,.0f}"
     return f"{'−' if amount < 0 else ''}${text}"  # noqa: RUF001
+
+
+def format_number(value: float, unit: str = "") -> str:
+    """Return a number in full: dollars and large numbers to the cent, others in nine digits.
+
+    Dollars are never in powers of ten, and a price of a fraction of a cent keeps its digits.
+    """
+    is_large = abs(value) >= (1 if unit == "USD" else _LARGE)
+    return f"{value:,.2f}" if is_large else f"{value:,.9g}"
 
 
 def format_compact(amount: float, digits: int = 3) -> str:

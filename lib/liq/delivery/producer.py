@@ -303,6 +303,7 @@ class Producer:
         """Subscribe to new contracts, and parse messages that waited for them."""
         async for contracts in self._contracts.reloads():
             self._feed.listen_to(contracts.listed)
+            contracts.note_unsubscribed(self._feed.count_unsubscribed(contracts.listed))
             await self._intake.renew(contracts.known)
 
     async def _give_up_waiting(self) -> None:
@@ -323,6 +324,8 @@ class Producer:
         next(health)  # it counts from now on
         while True:
             await asyncio.sleep(_HEALTH_S)
+            listed = self._contracts.listed
+            self._contracts.note_unsubscribed(self._feed.count_unsubscribed(listed))
             before, row = self._last_health, next(health)
             self._last_health = row
             if before and before.source != row.source:  # the handshake showed a simulator

@@ -106,6 +106,12 @@ class Contracts:
         self.request()
         return True
 
+    def note_unsubscribed(self, count: int) -> None:
+        """Note that the feed does not subscribe to ``count`` of the listed contracts."""
+        for contracts in (self.listed, self.known):
+            if isinstance(contracts, ListedInstruments):
+                contracts.unsubscribed = count
+
     async def reloads(self) -> AsyncIterator["Contracts"]:
         """Yield after each request of the listing, whether the venue answered or not."""
         self._changed = asyncio.Event()

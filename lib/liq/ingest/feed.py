@@ -144,6 +144,10 @@ class Feed:
         for line, added in self._spread(instruments):
             line.add(added)
 
+    def count_unsubscribed(self, _instruments: Instruments) -> int:
+        """Return 0: `listen_to` subscribes to each of them."""
+        return 0
+
     async def run(self) -> None:
         """Receive until cancelled.
 

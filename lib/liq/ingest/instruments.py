@@ -46,7 +46,8 @@ class Origin(StrEnum):
 class ListedInstruments(dict[str, Instrument]):
     """A venue's contracts by symbol, and their origin.
 
-    ``as_of`` is when the venue sent them, ``fault`` why the request just now failed.
+    ``as_of`` is when the venue sent them, ``fault`` why the request just now failed. The feed does
+    not subscribe to ``unsubscribed`` of them.
     """
 
     def __init__(
@@ -56,12 +57,20 @@ class ListedInstruments(dict[str, Instrument]):
         self.origin = origin
         self.as_of = as_of
         self.fault = fault
+        self.unsubscribed = 0
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether their feed lacks contracts of the venue, as the snapshot lacks most."""
+        return self.origin is Origin.SNAPSHOT or self.unsubscribed > 0
 
     def __str__(self) -> str:
         """Return number, origin and age of the contracts; empty if their names say all."""
         if self.origin is Origin.NAMES:
             return ""
         text = f"{describe_number(self)} from the {self.origin} of {self.as_of:%Y-%m-%d %H:%M} UTC"
+        if self.unsubscribed:
+            text += f", {self.unsubscribed:,} of them not subscribed to: restart the feed"
         return f"{text} ({self.fault})" if self.fault else text
 
 
@@ -120,14 +129,13 @@ def reload(
 
 
 def limit_completeness(instruments: Instruments, completeness: Completeness) -> Completeness:
-    """Return how complete a feed with these contracts is: the snapshot lacks most of a venue's."""
-    is_snapshot = getattr(instruments, "origin", None) is Origin.SNAPSHOT
-    return Completeness.SAMPLED if is_snapshot else completeness
+    """Return how complete a feed with these contracts is."""
+    return Completeness.SAMPLED if _is_sample(instruments) else completeness
 
 
 def limit_records(records: Sequence[Record], instruments: Instruments) -> Sequence[Record]:
     """Return the records, as complete as a feed with these contracts is."""
-    if getattr(instruments, "origin", None) is not Origin.SNAPSHOT:
+    if not _is_sample(instruments):
         return records
     return [
         replace(one, completeness=limit_completeness(instruments, one.completeness))
@@ -135,6 +143,10 @@ def limit_records(records: Sequence[Record], instruments: Instruments) -> Sequen
         else one
         for one in records
     ]
+
+
+def _is_sample(instruments: Instruments) -> bool:
+    return isinstance(instruments, ListedInstruments) and instruments.is_sample
 
 
 def load_snapshot(venue: Venue) -> ListedInstruments | None:

@@ -8,8 +8,9 @@ connection, so it is off.
 
 An optional extra, ``liq[cryptofeed]``: version 2.4.1 below Python 3.13, else version 3, whose
 licence is AGPL-3.0-or-later. BitMEX's quanto contracts are skipped, as no price of bitcoin is
-subscribed to. A contract that is listed later is subscribed to after a restart. Three routes of
-2.4.1 are closed today and are repaired here. Both versions poll OKX over REST once a minute.
+subscribed to. A contract that is listed later is subscribed to after a restart; until then rows are
+marked as sampled. Three routes of 2.4.1 are closed today and are repaired here. Both versions poll
+OKX over REST once a minute.
 """
 
 import asyncio
@@ -57,6 +58,7 @@ class CryptoFeed:
         self._opened: Counter[Any] = Counter()  # how often each connection was
         self._frames = self._last_frame = 0
         self._polled: object = None
+        self._subscribed: frozenset[str] | None = None  # the venue's names; None: not built yet
         self._failure: asyncio.Future[None] | None = None
 
     def stats(self) -> FeedStats:
@@ -75,6 +77,10 @@ class CryptoFeed:
 
     def listen_to(self, instruments: Instruments) -> None:
         """Do nothing: cryptofeed subscribes to the contracts that it found itself."""
+
+    def count_unsubscribed(self, instruments: Instruments) -> int:
+        """Return to how many of these contracts cryptofeed does not subscribe."""
+        return 0 if self._subscribed is None else len(instruments.keys() - self._subscribed)
 
     async def run(self) -> None:
         """Receive until cancelled.
@@ -101,6 +107,7 @@ class CryptoFeed:
             retries=-1,
             config={"log": {"disabled": True}},
         )
+        self._subscribed = frozenset().union(*feed.subscription.values())
         feed.tap = self._tap
         feed.note_opened = lambda connection: self._opened.update([connection])
         return feed

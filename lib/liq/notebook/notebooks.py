@@ -4,52 +4,61 @@ papermill only warns about a notebook without a ``parameters`` cell and about an
 A misspelt parameter would then run the notebook with its default. Here both are errors.
 """
 
+import ast
 import contextlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import papermill
-from papermill.exceptions import PapermillException
+from papermill.exceptions import PapermillException, PapermillExecutionError
 
-from liq.common import files, kernels
+from liq.common import kernels
+from liq.common.text import suggest
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import NotebookError
+from liq.notebook import copies
+
+_FIGURE = "application/vnd.plotly.v1+json"
 
 
 def run(
     notebook: str | Path,
     parameters: dict[str, Any] | None = None,
     *,
+    out: Path | None = None,
     timeout: float = 120,
     settings: Settings | None = None,
     progress: bool = False,
+    empty_figures: bool = True,
 ) -> nbformat.NotebookNode:
     """Run a notebook in its own kernel and return it with its outputs.
 
     Args:
         notebook: The name of a shipped notebook (``"02-explore"``) or a path.
         parameters: Replace the defaults of the ``parameters`` cell.
+        out: Write the notebook with its outputs to this file, after each cell.
         timeout: Maximum seconds of a cell.
         settings: Passed to the kernel by its environment; the current settings by default.
         progress: Whether to show a progress bar.
+        empty_figures: Whether a figure without data is accepted.
 
     Raises:
-        NotebookError: There is no ``parameters`` cell, a parameter is unknown, or a cell fails or
-            exceeds ``timeout``.
+        NotebookError: There is no ``parameters`` cell, a parameter is unknown, a cell fails or
+            exceeds ``timeout``, a figure is empty, or ``out`` cannot be written.
 
     Example:
         run("02-explore", {"window": "4h"})
     """
     path = find(notebook)
     given = parameters or {}
-    if unknown := sorted(given.keys() - read_defaults(path).keys()):
-        valid = ", ".join(read_defaults(path))
-        raise NotebookError(f"{path.name} has no parameter {', '.join(unknown)}; it has: {valid}")
+    check_names(path, given)
+    if out and out.resolve() == path.resolve():
+        raise NotebookError(f"{out} is the notebook itself; write its outputs to another file")
     variables = (settings or current_settings()).environ() | kernels.build_environment()
     with _set_environment(variables), kernels.private_folder() as folder:
         config = kernels.create_config()
@@ -57,7 +66,7 @@ def run(
         try:
             executed: nbformat.NotebookNode = papermill.execute_notebook(
                 path,
-                None,
+                out,
                 given,
                 cwd=path.parent,
                 progress_bar=progress,
@@ -66,28 +75,94 @@ def run(
                 start_timeout=300,  # a kernel that dies at its start is noticed earlier
                 iopub_timeout=60,  # outputs may be late on a busy machine
             )
+        except PapermillExecutionError as error:
+            where = f"cell {error.exec_count} of {path.name} failed"
+            raise NotebookError(f"{where}: {error.ename}: {error.evalue}") from error
         except (PapermillException, TimeoutError) as error:
             raise NotebookError(f"{path.name} failed: {error}") from error
+        except OSError as error:
+            raise NotebookError(f"cannot write {out}: {error}") from error
+    if not empty_figures and (empty := _list_empty_figures(executed)):
+        cells = ", ".join(map(str, empty))
+        raise NotebookError(f"{path.name}: nothing to draw in the figure of cell {cells}")
     return executed
 
 
 def find(notebook: str | Path) -> Path:
     """Return a notebook's path. Raises `NotebookError` if there is no such notebook."""
-    shipped = files.find_asset("notebooks")
-    for path in (Path(notebook), shipped / f"{notebook}.ipynb"):
-        if path.is_file():
-            return path
-    names = ", ".join(path.stem for path in sorted(shipped.glob("*.ipynb")))
-    raise NotebookError(f"there is no notebook {notebook}; shipped are: {names}")
+    path = Path(notebook)
+    return path if path.is_file() else copies.find_shipped(str(notebook))
+
+
+def check_names(notebook: str | Path, given: Collection[str]) -> None:
+    """Raise `NotebookError` for a name that the notebook's ``parameters`` cell does not have."""
+    path = find(notebook)
+    defaults = read_defaults(path)
+    for name in sorted(set(given) - defaults.keys()):
+        raise NotebookError(f"{path.name} has no parameter {name!r}{suggest(name, list(defaults))}")
+
+
+def parse_parameters(notebook: str | Path, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return values for parameters given as text, in the types of their defaults.
+
+    Args:
+        notebook: The name of a shipped notebook or a path.
+        texts: E.g. ``{"window": "4h", "symbols": "BTCUSDT,ETHUSDT", "rank": "2"}``.
+
+    Raises:
+        NotebookError: A name is unknown, or a value is not of the default's type.
+    """
+    check_names(notebook, texts)
+    defaults = read_defaults(notebook)
+    return {name: _parse(name, text, defaults[name]) for name, text in texts.items()}
+
+
+def _parse(name: str, text: str, default: str) -> Any:
+    usual, value = _evaluate(default), _evaluate(text)
+    if isinstance(usual, str):
+        return text
+    if isinstance(usual, list) and not isinstance(value, list):
+        return [part for part in map(str.strip, text.split(",")) if part]
+    if isinstance(usual, float) and type(value) is int:
+        value = float(value)
+    if usual is not None and type(value) is not type(usual):
+        kind = type(usual).__name__
+        raise NotebookError(f"{name}={text!r} is no {kind}; the default is {default}")
+    return value
+
+
+def _evaluate(text: str) -> Any:
+    """Return the value of a literal of Python; other text stays text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+
+
+def _list_empty_figures(notebook: nbformat.NotebookNode) -> list[int]:
+    """Return the numbers of the cells that drew a figure without data."""
+    return [
+        cell.execution_count
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if (figure := output.get("data", {}).get(_FIGURE))
+        and not any(map(_has_data, figure["data"]))
+    ]
+
+
+def _has_data(trace: Mapping[str, Any]) -> bool:
+    # plotly sends arrays of numbers as {"dtype": ..., "bdata": ...}
+    values = (trace.get(axis) for axis in ("x", "y", "z", "values"))
+    return any(value["bdata"] if isinstance(value, dict) else value for value in values)
 
 
 def list_contents() -> str:
     """Return the shipped notebooks as a Markdown table, with links and first paragraphs."""
     lines = ["| notebook | shows |", "|---|---|"]
-    for path in sorted(files.find_asset("notebooks").glob("*.ipynb")):
-        _, _, about = str(_read_cells(path)[0].source).partition("\n")
-        first = about.strip().partition("\n")[0]
-        lines.append(f"| [{path.stem}]({path.name}) | {first} |")
+    lines += [
+        f"| [{path.stem}]({path.name}) | {copies.read_summary(path)} |"
+        for path in copies.list_shipped()
+    ]
     return "\n".join(lines)
 
 

@@ -7,8 +7,9 @@ security policy allows plotly.js and ``report.js`` only.
 
 import json
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from inspect import signature
 from pathlib import Path
@@ -18,12 +19,14 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from liq.analysis import charts
+from liq.analysis import charts, links
+from liq.analysis.links import Place
 from liq.common.html import join, render_code, render_row, render_table
+from liq.common.text import format_number
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.notebook import notebooks
-from liq.query import coverage, exports, queries
+from liq.query import coverage, exports, queries, questdb
 from liq.query.exports import Stamp, write_export
 from liq.query.parameters import Parameter, parse_duration
 
@@ -98,9 +101,10 @@ class Report:
     def heading(self) -> Piece:
         """Return the window, the sources of its rows and the number of odd rows."""
         badge = Markup(' <b class="liq-badge">{}</b>').format(self._badge) if self._badge else ""
-        html = Markup("<p>{}{}</p>{}{}{}{}").format(
+        html = Markup("<p>{}{} {}</p>{}{}{}{}").format(
             _describe_window(self._stamp),
             badge,
+            self._link(Place(window=self._given["window"], until=self._given["until"])),
             self._render("feed_coverage", "which feeds were disconnected", _render_disconnections),
             self._note_missing("coverage", "when feeds were disconnected"),
             _render_table(self._sources),
@@ -134,9 +138,16 @@ class Report:
         return Piece(stamp, figure=figure)
 
     def table(self, key: str, /, **params: Any) -> Piece:
-        """Return a query's rows as a table; ``params`` are further parameters of the query."""
+        """Return a query's rows as a table; ``params`` are further parameters of the query.
+
+        Alerts and cascades link to their moment on the dashboard.
+        """
         frame, stamp = self._ask(key, **params)
-        return Piece(stamp, html=_render_table(frame))
+        by = params.get("by", "asset")
+        places = [links.locate_row(key, row, by) for row in frame.itertuples(index=False)]
+        return Piece(
+            stamp, html=_render_table(frame, [self._link(each) for each in places if each])
+        )
 
     def _ask(self, key: str, **params: Any) -> tuple[pd.DataFrame, Stamp]:
         given = {**self._given, **params}
@@ -154,6 +165,10 @@ class Report:
             return _NOTHING
         template = Markup("<p>the catalogue has no query <code>{}</code>: {} is not known</p>")
         return template.format(key, what)
+
+    def _link(self, place: Place) -> Markup:
+        template = Markup('<a href="{}" target="_blank" rel="noopener noreferrer">dashboard</a>')
+        return template.format(links.build_url(place, self._settings))
 
     def _bucket(self, param: Parameter, bars: int) -> str:
         span = parse_duration(self._given["window"])
@@ -185,13 +200,15 @@ def write(
 
     Raises:
         QueryError: The window is invalid.
+        QuestDBError: QuestDB does not answer.
         NotebookError: A cell fails.
         ExportError: The file cannot be written.
     """
+    _WINDOW.value("window", window)
+    questdb.require(settings)  # before a kernel starts
     from nbconvert import HTMLExporter  # noqa: PLC0415 - takes a second to import
 
     out = Path(out)
-    _WINDOW.value("window", window)
     end = (_UNTIL.value("until", until) or datetime.now(UTC)).isoformat()
     given = {"window": window, "until": end}
     executed = notebooks.run(_NOTEBOOK, given, timeout=600, settings=settings, progress=progress)
@@ -234,7 +251,7 @@ def _describe_window(stamp: Stamp) -> str:
     return f"{stamp.since:{_CLOCK}} to {stamp.until:{_CLOCK}} UTC"
 
 
-def _render_table(frame: pd.DataFrame) -> Markup:
+def _render_table(frame: pd.DataFrame, row_links: Sequence[Markup] = ()) -> Markup:
     if frame.empty:
         return Markup("<p>no rows</p>")
     units = frame.attrs.get("units", {})
@@ -244,15 +261,13 @@ def _render_table(frame: pd.DataFrame) -> Markup:
         if frame[name].dtype.kind == "M":
             texts[name] = frame[name].dt.strftime(_CLOCK)
         elif frame[name].dtype.kind == "f":
-            texts[name] = frame[name].map(
-                _choose_format(units.get(name, "")).format, na_action="ignore"
-            )
+            write = partial(format_number, unit=units.get(name, ""))
+            texts[name] = frame[name].map(write, na_action="ignore")
     texts = texts.astype(object).where(texts.notna(), "").rename(columns=named)
+    if row_links:
+        # as objects: pandas' own strings are no Markup
+        texts["on the dashboard"] = pd.Series(row_links, texts.index, dtype=object)
     return render_table(texts.columns, map(render_row, texts.itertuples(index=False)))
-
-
-def _choose_format(unit: str) -> str:
-    return "{:,.2f}" if unit == "USD" else "{:,.8g}"
 
 
 def _render_disconnections(feeds: pd.DataFrame) -> Markup:

@@ -25,21 +25,29 @@ An entry is either a plain SQL string or an object (`Entry`). In its SQL
 A parameter whose ``names`` is ``symbol``, ``base``, ``asset``, ``exchange`` or ``rule`` takes names
 of that column in any case, and a note reports unknown names (`liq.query.names`).
 
+An entry with the parameter ``window`` has ``since`` too, which replaces the window's length.
+
 ``$common`` holds parameters that entries share by name. ``$parts`` holds SQL that entries share:
 ``{name}`` is replaced by the part in brackets, in entries and in later parts. ``$schema`` may name
 the JSON schema, which ships as ``queries.schema.json``, so that editors complete and check entries.
+
+``LIQ_QUERIES`` names a file, or a folder of files, that adds entries to the shipped ones. An entry
+replaces an earlier entry of the same name. A file may use ``$common`` and ``$parts`` of earlier
+files; its own do not change earlier entries.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 import msgspec
 
+from liq.common import places
+from liq.common.text import suggest
 from liq.errors import QueryError
-from liq.query.parameters import Parameter
+from liq.query.parameters import Parameter, create_since
 from liq.records.model import LIVE_SOURCES, Source
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS, STREAMS
 
@@ -60,13 +68,14 @@ _SOURCES = {
     name: ", ".join(f"'{source}'" for source in sources)
     for name, sources in {"live_sources": LIVE_SOURCES, "all_sources": tuple(Source)}.items()
 }
-SINCE, END, KNOWN = "since", "end", "known_exchanges"
+WINDOW, SINCE, END, KNOWN = "window", "since", "end", "known_exchanges"
 # how long before the window a feed's last report may be, for {last_reports}
 LOOK_BACK = "look_back"
 # arguments of every endpoint of the API, of `liq.hit` and of `liq.export`: no parameter can share
 # their names
 RESERVED = ("format", "offset", "rows", "settings", "spreadsheet", "token")
-PAGES = ("docs", "openapi.json")  # of the API: no query can have their place
+# of the API: no query can have their place
+PAGES = ("docs", "health", "metrics", "openapi.json", "v1")
 VALUE = re.compile(r"%\((\w+)\)s")
 IDENTIFIER = re.compile(r"\{(\w+)\}")
 TABLE = re.compile(r"\{((?:\w+_)?table)\}(\s+WHERE\b)?", re.IGNORECASE)  # and what follows it
@@ -87,6 +96,7 @@ _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 _Sql = _Text | Annotated[list[str], msgspec.Meta(min_length=1)]
+_Path = tuple[str, ...]  # keys of nested objects
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,11 +126,17 @@ class Query:
     description: str
     params: Mapping[str, Parameter]
     columns: Mapping[str, Column]
+    place: str = ""  # file:line:column
 
     @property
     def summary(self) -> str:
         """The first sentence of the description."""
         return _SENTENCE_END.split(self.description, maxsplit=1)[0]
+
+    @property
+    def units(self) -> dict[str, str]:
+        """The units of the columns that have one."""
+        return {name: column.unit for name, column in self.columns.items() if column.unit}
 
     @property
     def reads(self) -> frozenset[str]:
@@ -145,25 +161,120 @@ class Catalogue(NamedTuple):
     faults: Mapping[str, str]
 
 
-def load(path: Path) -> Catalogue:
-    """Read and check a catalogue. Raises `QueryError` if the file as a whole cannot be read.
+def load(*paths: Path) -> Catalogue:
+    """Read and check the files of a catalogue, in which later entries replace earlier ones.
 
-    A fault names the file, the entry and the reason.
+    A fault names the file, line and column, the entry and the reason. Raises `QueryError` with the
+    same details if a file as a whole cannot be read.
     """
-    try:
-        raw = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
-        raw.pop(SCHEMA, None)
-        common = msgspec.json.decode(raw.pop(COMMON, b"{}"), type=dict[_Name, Parameter])
-        parts = _parse_parts(msgspec.json.decode(raw.pop(PARTS, b"{}"), type=dict[_Name, _Sql]))
-    except (OSError, msgspec.DecodeError) as error:
-        raise QueryError(f"cannot read {path}: {error}") from error
-    queries, faults = {}, {}
-    for key, text in raw.items():
-        try:
-            queries[key] = _parse_query(key, text, common, parts)
-        except (QueryError, msgspec.DecodeError) as error:
-            faults[key] = f"{path}: entry {key!r}: {error}"
+    common: dict[str, Parameter] = {}
+    parts = dict(_SOURCES)
+    queries: dict[str, Query] = {}
+    faults: dict[str, str] = {}
+    for path in paths:
+        file = _File.read(path)
+        common = {**common, **file.parse_common()}
+        parts = file.parse_parts(parts)
+        for key in (key for key in file.members if key not in (SCHEMA, COMMON, PARTS)):
+            queries.pop(key, None)
+            faults.pop(key, None)
+            try:
+                queries[key] = file.parse_query(key, common, parts)
+            except QueryError as error:
+                faults[key] = str(error)
     return Catalogue(queries, faults)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of a catalogue: its text, and its decoded members."""
+
+    path: Path
+    text: str
+    members: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> "_File":
+        data = b""
+        try:
+            data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")  # of editors on Windows
+            members = msgspec.json.decode(data, type=dict[str, Any])
+            text = data.decode()
+        except (OSError, ValueError, RecursionError) as error:
+            found = re.search(r"\(byte (\d+)\)|truncated", str(error))
+            byte = int(found[1] or len(data)) if found else None
+            place = str(path) if byte is None else f"{path}:{places.describe_byte(data, byte)}"
+            raise QueryError(f"cannot read {place}: {error}") from error
+        return cls(path, text, members)
+
+    def parse_common(self) -> dict[str, Parameter]:
+        return dict(self._parse_shared(COMMON, dict[_Name, Parameter]))
+
+    def parse_parts(self, known: Mapping[str, str]) -> dict[str, str]:
+        """Return ``known`` and the file's own parts, each with the parts before it put in."""
+        parts = dict(known)
+        for name, sql in self._parse_shared(PARTS, dict[_Name, _Sql]).items():
+            parts[name] = f"(\n{_expand_parts(sql, parts)}\n)"
+        return parts
+
+    def _parse_shared(self, key: str, kind: Any) -> Any:
+        try:
+            return msgspec.convert(self.members.get(key, {}), kind)
+        except msgspec.ValidationError as error:
+            path, reason = _explain(error, kind, self.members[key])
+            place = self._find_place(key, *path)
+            raise QueryError(f"cannot read {place}: {key}: {reason}") from error
+
+    def parse_query(
+        self, key: str, common: Mapping[str, Parameter], parts: Mapping[str, str]
+    ) -> Query:
+        """Return the entry ``key``. Raises `QueryError` with its place."""
+        try:
+            entry = msgspec.convert(self.members[key], _Text | Entry)
+            query = _build_query(key, entry, common, parts, self._find_place(key))
+            path, reason = next(_find_faults(query), ((), ""))
+        except msgspec.ValidationError as error:
+            path, reason = _explain(error, Entry, self.members[key])
+        except QueryError as error:
+            path, reason = ("common",), str(error)
+        if reason:
+            raise QueryError(f"{self._find_place(key, *path)}: entry {key!r}: {reason}")
+        return query
+
+    def _find_place(self, *path: str) -> str:
+        try:
+            return f"{self.path}:{places.describe_path(self.text, path)}"
+        except (ValueError, RecursionError):  # json reads no integers of 5,000 digits
+            return str(self.path)
+
+
+def _explain(error: msgspec.ValidationError, kind: Any, value: Any) -> tuple[_Path, str]:
+    """Return where in ``value`` it is not of its kind, and why, with the valid names."""
+    for name, inner in _list_inner(kind, value):
+        try:
+            msgspec.convert({name: value[name]}, dict[_Name, inner])  # type: ignore[valid-type]
+        except msgspec.ValidationError as found:
+            path, reason = _explain(found, inner, value[name])
+            return (name, *path), reason
+    reason = str(error).partition(" - at ")[0]
+    if field := re.search(r"unknown field `(.*)`", reason):
+        names = [each.name for each in msgspec.structs.fields(kind)]
+        return (field[1],), f"{reason}{suggest(field[1], names)}"
+    if wrong := re.search(r"Invalid enum value '(.*)'", reason):
+        return (), f"{reason}{suggest(wrong[1], get_args(kind))}"
+    return (), reason
+
+
+def _list_inner(kind: Any, value: Any) -> list[tuple[str, Any]]:
+    """Return name and kind of each member of ``value`` that can be checked by itself."""
+    if not isinstance(value, dict):
+        return []
+    if get_origin(kind) is dict:
+        return [(name, get_args(kind)[1]) for name in value]
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        fields = msgspec.structs.fields(kind)
+        return [(field.name, field.type) for field in fields if field.name in value]
+    return []
 
 
 def create_json_schema() -> dict[str, Any]:
@@ -184,26 +295,29 @@ def _list_placeholders() -> set[str]:
     return {stream.placeholder for stream in STREAMS}
 
 
-def _parse_query(
-    key: str, text: msgspec.Raw, common: Mapping[str, Parameter], parts: Mapping[str, str]
+def _build_query(
+    key: str,
+    entry: str | Entry,
+    common: Mapping[str, Parameter],
+    parts: Mapping[str, str],
+    place: str,
 ) -> Query:
-    entry = msgspec.json.decode(text, type=_Text | Entry)
     if isinstance(entry, str):
         entry = Entry(sql=entry, description="")
     shared = {name: _find_shared(name, common) for name in entry.common}
+    params = _add_since({**shared, **entry.params})
     sql = _expand_parts(entry.sql, parts)
-    query = Query(key, sql, entry.description, {**shared, **entry.params}, entry.columns)
-    for fault in _find_faults(query):
-        raise QueryError(fault)
-    return query
+    return Query(key, sql, entry.description, params, entry.columns, place)
 
 
-def _parse_parts(spelled: Mapping[str, _Sql]) -> dict[str, str]:
-    """Return each part with those before it put in, and the lists of sources."""
-    parts = dict(_SOURCES)
-    for name, sql in spelled.items():
-        parts[name] = f"(\n{_expand_parts(sql, parts)}\n)"
-    return parts
+def _add_since(params: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    """Return ``params`` with ``since`` after ``window``."""
+    found: dict[str, Parameter] = {}
+    for name, param in params.items():
+        found[name] = param
+        if name == WINDOW and param.type == "duration":
+            found[SINCE] = create_since()
+    return found
 
 
 def _expand_parts(sql: _Sql, parts: Mapping[str, str]) -> str:
@@ -214,23 +328,26 @@ def _expand_parts(sql: _Sql, parts: Mapping[str, str]) -> str:
 
 def _find_shared(name: str, common: Mapping[str, Parameter]) -> Parameter:
     if name not in common:
-        raise QueryError(f"no parameter {name!r} in {COMMON}; it has: {', '.join(sorted(common))}")
+        raise QueryError(f"no parameter {name!r} in {COMMON}{suggest(name, sorted(common))}")
     return common[name]
 
 
-def _find_faults(query: Query) -> Iterator[str]:
-    yield from _find_name_faults(query)
-    yield from _find_sql_faults(query)
+def _find_faults(query: Query) -> Iterator[tuple[_Path, str]]:
+    """Yield where in an entry a fault is, and the reason."""
+    yield from (((), fault) for fault in _find_name_faults(query))
+    yield from ((("sql",), fault) for fault in _find_sql_faults(query))
     for name, param in query.params.items():
         try:
             param.check(name)
         except QueryError as error:
-            yield str(error)
+            yield ("params", name), str(error)
 
 
 def _find_name_faults(query: Query) -> Iterator[str]:
-    if query.key in PAGES:
-        yield f"/{query.key} is a page of the HTTP API; give the query another name"
+    if (page := query.key.partition("/")[0]) in PAGES:
+        yield f"/{page} is a page of the HTTP API; give the query another name"
+    if SINCE in query.params and query.params[SINCE].type != "timestamp":
+        yield "its parameter since is the start of the window: give it the type timestamp"
     if taken := sorted(query.params.keys() & set(RESERVED)):
         yield (
             f"its parameter {taken[0]} has a name that liq.hit or the HTTP API uses itself; "
@@ -241,7 +358,7 @@ def _find_name_faults(query: Query) -> Iterator[str]:
 def _find_sql_faults(query: Query) -> Iterator[str]:
     values, identifiers = set(VALUE.findall(query.sql)), set(IDENTIFIER.findall(query.sql))
     syntax = {name for name, param in query.params.items() if param.is_syntax}
-    implied = {SINCE: {"window", "until"}, END: {"until"}, KNOWN: set()}
+    implied = {SINCE: {WINDOW, "until"}, END: {"until"}, KNOWN: set()}
     if "bars" in identifiers:
         values |= {SINCE} | (query.params.keys() & FILTERS.keys())
     elif alone := sorted(identifiers & set(BARS)):
@@ -257,7 +374,8 @@ def _find_sql_faults(query: Query) -> Iterator[str]:
     tables = {f"{which}{name}" for which in ("", ODD, ANY) for name in _list_placeholders()}
     if unknown := sorted(identifiers - syntax - {*tables, *BARS, ODD_ROWS, REPORTS, LAST_REPORTS}):
         yield f"its sql has {{{unknown[0]}}}; braces are for tables, intervals and columns"
-    if unused := sorted(query.params.keys() - values - identifiers):
+    replaces_window = {SINCE} if WINDOW in query.params else set()
+    if unused := sorted(query.params.keys() - values - identifiers - replaces_window):
         yield f"its sql does not use the parameter {', '.join(unused)}"
 
 
@@ -289,13 +407,17 @@ def _render_section(query: Query) -> str:
 
 def _describe_parameter(param: Parameter) -> tuple[str, str, str]:
     default = "" if param.default in (None, []) else f"`{param.default}`"
+    return param.type, default, describe_values(param)
+
+
+def describe_values(param: Parameter) -> str:
+    """Return what a parameter means, its choices and its bounds, as text."""
     bounds = {"from": param.min, "to": param.max}
     limits = " ".join(
         f"{word} {_format_bound(at)}" for word, at in bounds.items() if at is not None
     )
     choices = f"one of {', '.join(map(str, param.choices))}" if param.choices else ""
-    meaning = "; ".join(filter(None, (param.description, choices, limits)))
-    return param.type, default, meaning
+    return "; ".join(filter(None, (param.description, choices, limits)))
 
 
 def _format_bound(bound: float | str) -> str:

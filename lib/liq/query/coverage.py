@@ -3,15 +3,38 @@
 The rule itself is in the catalogue: the queries ``coverage``, ``feed_coverage`` and ``covered``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from liq.config import Settings
+from liq.query import queries
+from liq.query.catalogue import Query
 from liq.records.model import LIVE_SOURCES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _LEAST = 0.001
+_OF_PRINTS = {"notional", "partial", "prints"}  # columns of results about liquidations
+
+
+def is_about_prints(frame: "pd.DataFrame") -> bool:
+    """Whether the rows of a query are, or count, liquidations."""
+    return bool(_OF_PRINTS & {*frame.columns})
+
+
+def fetch_beside(
+    query: Query | None, frame: "pd.DataFrame", values: Mapping[str, Any], settings: Settings
+) -> "pd.DataFrame | None":
+    """Return the rows of ``query`` for the window and filters of ``frame``, rows about prints.
+
+    ``values`` are the parameters that ``frame`` was made with. None if it is about something else
+    or has no window, or if there is no such query.
+    """
+    if query is None or "window" not in values or not is_about_prints(frame):
+        return None
+    shared = {name: values[name] for name in query.params if name in values}
+    return queries.execute(query, queries.resolve(query, shared), settings).frame
 
 
 def name_feed(exchange: str, source: str) -> str:

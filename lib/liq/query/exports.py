@@ -5,7 +5,7 @@ A stamp has the query, parameters, window, coverage, and a hash of the rows.
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -18,12 +18,16 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ExportError
 from liq.query import queries
-from liq.query.catalogue import END, SINCE
+from liq.query.catalogue import END, SINCE, Column
 from liq.query.formats import (
     Format,
+    decode_arrow,
+    decode_csv,
+    decode_parquet,
     encode,
     encode_parquet,
     format_times,
+    read_head,
     read_parquet_notes,
 )
 
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _KEY = "liq"
+_UNCLEAR = Column("str")
 _COVERAGE, _FEEDS = "coverage", "feed_coverage"
 
 
@@ -47,10 +52,11 @@ class Gap(msgspec.Struct, frozen=True):
 class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     """Enough to run a query again and to compare the rows.
 
-    ``sql`` is the text that QuestDB ran, with values bound by name. ``params`` are all parameters,
-    as text that `liq.hit` accepts. ``since`` and ``until`` (exclusive) are the window in absolute
-    time, None for a query without a window. ``coverage`` holds the gaps in the window, None if no
-    feed was expected, because gaps are then unknown. ``notes`` report names that no row has.
+    ``sql`` is the text that QuestDB ran, with values bound by name. ``params`` are all parameters
+    but ``since``, as text that `liq.hit` accepts. ``since`` and ``until`` (exclusive) are the
+    window in absolute time, None for a query without a window. ``coverage`` holds the gaps in the
+    window, None if no feed was expected, because gaps are then unknown. ``notes`` report names
+    that no row has.
     """
 
     query: str
@@ -119,12 +125,78 @@ def export_bytes(
     return encode(frame, out), stamp
 
 
+def read(path: str | Path, key: str = "", /, *, settings: Settings | None = None) -> "pd.DataFrame":
+    """Return the rows of a file of `export`, of `liq hit` or of the HTTP API, with their types.
+
+    Times are UTC with microseconds. ``frame.attrs`` has the ``units``. A CSV file says neither its
+    query nor types, so they come from the catalogue: of the query ``key``, or by the columns.
+    Files for spreadsheets are not exact, see `export`.
+
+    Args:
+        path: A ``.csv``, ``.parquet`` or ``.arrow`` file.
+        key: The query of a CSV file, if several of your own have columns of that name.
+        settings: The process's settings by default.
+
+    Raises:
+        ExportError: The file cannot be read, or a value does not have the type of its column.
+        QueryError: The catalogue has no query ``key``.
+
+    Example:
+        >>> _ = liq.export("by_exchange", "venues.csv", window="1d")
+        >>> venues = liq.read("venues.csv")
+        >>> venues.attrs["units"]["long_usd"]
+        'USD'
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in _DECODERS:
+        raise ExportError(f"cannot read {path.name}: its name ends with none of {_SUFFIXES}")
+    try:
+        return _DECODERS[suffix](path.read_bytes(), key, settings or current_settings())
+    except (OSError, ValueError) as error:
+        raise ExportError(f"cannot read {path}: {error}") from error
+
+
 def read_stamp(path: str | Path) -> Stamp:
     """Return the stamp that a Parquet file of `export` carries. Raises `ExportError`."""
     try:
         return msgspec.json.decode(read_parquet_notes(Path(path))[_KEY], type=Stamp)
     except (OSError, ValueError, KeyError) as error:
         raise ExportError(f"{path} carries no stamp of liq: {error}") from error
+
+
+def _find_columns(
+    head: Sequence[str], key: str, settings: Settings
+) -> tuple[str, Mapping[str, Column]]:
+    """Return the query that has columns of these names, "" if several do, and the columns.
+
+    Only columns are returned that have one type in all queries that match.
+    """
+    known = [queries.find(key, settings)] if key else [*queries.queries(settings).values()]
+    exact = [query for query in known if [*query.columns] == [*head]]
+    found: dict[str, Column] = {}
+    for query in exact or known:
+        for name, column in query.columns.items():
+            if name in head:
+                found[name] = column if found.get(name, column).dtype == column.dtype else _UNCLEAR
+    clear = {name: column for name, column in found.items() if column is not _UNCLEAR}
+    return key or (exact[0].key if len(exact) == 1 else ""), clear
+
+
+def _decode_csv(data: bytes, key: str, settings: Settings) -> "pd.DataFrame":
+    query, columns = _find_columns(read_head(data), key, settings)
+    frame = decode_csv(data, {name: column.dtype for name, column in columns.items()})
+    units = {name: column.unit for name, column in columns.items() if column.unit}
+    frame.attrs = ({"query": query} if query else {}) | {"units": units}
+    return frame
+
+
+_DECODERS: Mapping[str, "Callable[[bytes, str, Settings], pd.DataFrame]"] = {
+    ".csv": _decode_csv,
+    ".parquet": lambda data, _key, _settings: decode_parquet(data),
+    ".arrow": lambda data, _key, _settings: decode_arrow(data),
+}
+_SUFFIXES = ", ".join(_DECODERS)
 
 
 def write_export(path: Path, data: bytes) -> None:
@@ -161,7 +233,8 @@ def fetch_stamped(
     return frame, Stamp(
         query=key,
         sql=sql,
-        params={name: _format_value(values[name]) for name in query.params},
+        # the window's length and end give its beginning
+        params={name: _format_value(values[name]) for name in query.params if name != SINCE},
         since=since,
         until=until,
         coverage=None if gaps is None or since is None else _list_gaps(gaps),
@@ -177,8 +250,8 @@ def fetch_coverage(since: datetime, until: datetime, settings: Settings) -> "pd.
     if not {_COVERAGE, _FEEDS} <= queries.queries(settings).keys():
         return None
     window = {"window": until - since, "until": until}
-    gaps = queries.hit(_COVERAGE, settings=settings, **window)
-    if gaps.empty and queries.hit(_FEEDS, settings=settings, **window).empty:
+    gaps = queries.fetch(_COVERAGE, settings, **window)
+    if gaps.empty and queries.fetch(_FEEDS, settings, **window).empty:
         return None
     return gaps
 

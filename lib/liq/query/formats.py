@@ -10,7 +10,7 @@ import io
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
@@ -48,6 +48,12 @@ MEDIA_TYPES = {
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - the wide forms of East Asian keyboards
 
 
+_MOMENT: Final = "datetime64[us, UTC]"
+# integers may be missing; pandas 3.0 reads the last digit of a number wrongly
+_READ_AS = {_MOMENT: "str", "int64": "Int64", "float64": "str"}
+_WRITTEN_MOMENT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
+
+
 def encode(frame: pd.DataFrame, out: Format) -> bytes:
     """Return the rows of ``frame`` in the format ``out``; its index is left out."""
     return _ENCODERS[out](frame)
@@ -59,6 +65,51 @@ def decode_arrow(data: bytes) -> pd.DataFrame:
 
     frame: pd.DataFrame = pa.ipc.open_stream(data).read_pandas()
     return frame
+
+
+def decode_parquet(data: bytes) -> pd.DataFrame:
+    """Return the frame that `encode_parquet` made Parquet of, with its dtypes and units.
+
+    Raises `ValueError` if it is none.
+    """
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    frame: pd.DataFrame = pq.read_table(io.BytesIO(data)).to_pandas()
+    return frame
+
+
+def decode_csv(data: bytes, dtypes: Mapping[str, str]) -> pd.DataFrame:
+    """Return the frame that `encode` made CSV of, whose columns had these ``dtypes``.
+
+    Another column has the type that its values look like, times included. An empty text comes back
+    as missing. Raises `ValueError` if a value does not fit.
+    """
+    frame = pd.read_csv(
+        io.BytesIO(data),
+        dtype={name: _READ_AS.get(dtype, dtype) for name, dtype in dtypes.items()},
+        keep_default_na=False,
+        na_values=[""],
+    )
+    for name, column in frame.items():
+        dtype = dtypes.get(str(name))
+        if dtype == _MOMENT or (dtype is None and _are_moments(column)):
+            frame[name] = pd.to_datetime(column, format="ISO8601", utc=True).astype(_MOMENT)
+        elif dtype == "float64":
+            frame[name] = column.astype("float64")
+        elif dtype == "int64" and not column.hasnans:
+            frame[name] = column.astype("int64")
+    return frame
+
+
+def read_head(data: bytes) -> list[str]:
+    """Return the names of a CSV file's columns. Raises `ValueError` if it is not UTF-8."""
+    return next(csv.reader(io.StringIO(data.decode(), newline="")), [])
+
+
+def _are_moments(column: "pd.Series[Any]") -> bool:
+    texts = column.dropna()
+    is_text = len(texts) > 0 and not pd.api.types.is_numeric_dtype(texts)
+    return is_text and bool(texts.astype(str).str.fullmatch(_WRITTEN_MOMENT).all())
 
 
 def encode_parquet(frame: pd.DataFrame, notes: Mapping[str, str] | None = None) -> bytes:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
-from liq.common.text import Spellings, find_nearest
+from liq.common.text import Spellings, find_nearest, shorten
 from liq.config import Settings
 from liq.errors import QueryError, QuestDBError
 from liq.ingest.venues import VENUES
@@ -20,7 +20,6 @@ from liq.records.coins import find_coin
 from liq.records.streams import STREAMS
 
 _BUILT_IN = {"exchange": VENUES.keys()}
-_SHOWN = 40  # characters of a name
 _MOST = 5  # notes
 _KEPT_S = 60.0  # a name of another case that is stored meanwhile is seen after so long
 
@@ -66,6 +65,32 @@ def parse_names(text: str, column: str, settings: Settings) -> list[str]:
     return meant
 
 
+def find_names(
+    texts: Sequence[str], column: str, settings: Settings
+) -> tuple[list[str], list[str]]:
+    """Return the names that rows have for ``texts``, and a note about each text without one.
+
+    Texts that cannot be checked, as QuestDB is unreachable, are returned as they are.
+    """
+    meant, unknown, known = _match_all(texts, column, settings)
+    notes = [_describe_unknown(text, column, known) for text in unknown]
+    return [name for name in meant if name not in unknown], notes
+
+
+def list_names(column: str, settings: Settings, seconds: float) -> list[str]:
+    """Return the names of a column, the built-in ones alone if QuestDB does not answer in time."""
+    known = set(_BUILT_IN.get(column, ()))
+    with questdb.within(seconds):
+        for stream in (each for each in STREAMS if column in each.names):
+            table = stream.table(settings)
+            kept = _cache.get(_build_key(table, column, settings))
+            if kept and time.monotonic() - kept.read < _KEPT_S:
+                known |= kept.names
+            else:
+                known |= _fetch_names(table, column, settings) or set()
+    return sorted(known)
+
+
 def _match_all(
     texts: Sequence[str], column: str, settings: Settings
 ) -> tuple[list[str], list[str], Set[str]]:
@@ -91,12 +116,8 @@ def _match(found: Spellings, text: str, column: str) -> str | None:
 
 def _describe_unknown(text: str, column: str, known: Set[str]) -> str:
     near = Spellings(known).find_alike(text) or find_nearest(text, known)
-    hint = f"; nearest: {', '.join(map(_shorten, near))}" if near else ""
-    return f"no row has the {column} {_shorten(text)!r}{hint}"
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    hint = f"; nearest: {', '.join(map(shorten, near))}" if near else ""
+    return f"no row has the {column} {shorten(text)!r}{hint}"
 
 
 class _Cached(NamedTuple):
@@ -113,16 +134,24 @@ def _read_names(
     table: str, column: str, texts: Sequence[str], settings: Settings
 ) -> Set[str] | None:
     """Return a column's names, from the cache if it has all ``texts``; None if reading fails."""
-    key = (settings.questdb_host, settings.questdb_pg_port, table, column)
-    if (seen := _cache.get(key)) and _has_all(seen, texts):
+    if (seen := _cache.get(_build_key(table, column, settings))) and _has_all(seen, texts):
         return seen.names
+    return _fetch_names(table, column, settings)
+
+
+def _fetch_names(table: str, column: str, settings: Settings) -> Set[str] | None:
+    """Return a column's names, and keep them in the cache; None if reading fails."""
     sql = f"SELECT DISTINCT {column} AS name FROM {table}"  # noqa: S608 - identifiers of ours
     try:
         names = questdb.fetch(sql, None, settings, timeout=settings.query_timeout)["name"].dropna()
     except QuestDBError:
         return None
-    _cache[key] = _Cached(frozenset(names), time.monotonic())
-    return _cache[key].names
+    kept = _cache[_build_key(table, column, settings)] = _Cached(frozenset(names), time.monotonic())
+    return kept.names
+
+
+def _build_key(table: str, column: str, settings: Settings) -> tuple[str, int, str, str]:
+    return settings.questdb_host, settings.questdb_pg_port, table, column
 
 
 def _has_all(seen: _Cached, texts: Sequence[str]) -> bool:

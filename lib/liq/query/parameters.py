@@ -122,6 +122,14 @@ def create_paging(
     }
 
 
+def create_since() -> Parameter:
+    """Return the parameter that each query with a window has beside ``window``."""
+    return Parameter(
+        type="timestamp",
+        description="start of the window (inclusive), in place of its length; until may be its end",
+    )
+
+
 def parse_duration(given: str | float | timedelta) -> timedelta:
     """Return a positive span of time from ``"15m"``, seconds or a ``timedelta``.
 
@@ -139,6 +147,16 @@ def parse_duration(given: str | float | timedelta) -> timedelta:
     if span <= timedelta(0):
         raise ValueError(f"{_SPANS}; greater than 0")
     return span
+
+
+def format_duration(span: timedelta) -> str:
+    """Return a span of time in the greatest unit of which it is a whole number: ``90m``, ``7d``.
+
+    Fractions of a second are rounded; the least is ``1s``.
+    """
+    seconds = max(round(span.total_seconds()), 1)
+    unit = next((unit for unit in "dhm" if seconds % _UNITS[unit] == 0), "s")
+    return f"{seconds // _UNITS[unit]}{unit}"
 
 
 def _parse_int(given: Any) -> int:

@@ -1,5 +1,6 @@
 """Run the named queries of ``queries.json``: ``liq.hit("top_symbols", window="15m")``."""
 
+import os
 import re
 import sys
 import warnings
@@ -28,10 +29,12 @@ from liq.query.catalogue import (
     SINCE,
     TABLE,
     VALUE,
+    WINDOW,
     Catalogue,
     Query,
     load,
 )
+from liq.query.listing import Listing
 from liq.query.parameters import Parameter
 from liq.records.streams import STREAMS
 
@@ -58,39 +61,17 @@ class Run(NamedTuple):
 
 
 def hit(key: str, /, *, settings: Settings | None = None, **params: Any) -> "pd.DataFrame":
-    """Run the query ``key`` of the catalogue and return its rows.
-
-    Timestamps are UTC. ``frame.attrs`` holds the ``query`` key and the ``units`` of its columns.
-    Names of symbols and the like match in any case. If no row has a given name, a `LiqWarning` and
-    ``frame.attrs["notes"]`` report it with the nearest names.
-
-    Args:
-        key: A query of the catalogue; `queries` lists them.
-        settings: The process's settings by default.
-        params: Parameters of the query, e.g. ``window="15m"``.
-
-    Returns:
-        The rows, with the columns that the catalogue declares.
-
-    Raises:
-        QueryError: The key or a parameter is unknown, or a value is out of range. The message
-            lists the valid ones.
-        QuestDBError: QuestDB is unreachable.
-
-    Example:
-        >>> top = liq.hit("top_symbols", window="1h")
-        >>> list(top.columns)
-        ['symbol', 'long_usd', 'short_usd', 'total_usd', ...]
-        >>> top.attrs["units"]["total_usd"]
-        'USD'
-    """
+    """Return the rows of `fetch`, and emit its notes as warnings. Users have `liq.hit`."""
     frame = fetch(key, settings, **params)
     warn(frame.attrs.get("notes", ()))
     return frame
 
 
 def fetch(key: str, settings: Settings | None = None, /, **params: Any) -> "pd.DataFrame":
-    """Return the rows of `hit` without its warnings; callers show ``attrs["notes"]`` themselves."""
+    """Run the query ``key`` and return its rows, as `liq.hit` does but for its notes.
+
+    ``frame.attrs["notes"]`` report names that no row has; callers show them themselves.
+    """
     settings = settings or current_settings()
     query = find(key, settings)
     return execute(query, resolve(query, params), settings).frame
@@ -117,33 +98,66 @@ def fetch_page(
     QuestDB sends only these rows. Pages of one result need a fixed ``until``.
     """
     settings = settings or current_settings()
-    most = f"SELECT * FROM ({{}}\n) LIMIT {offset}, {offset + rows + 1}"  # noqa: S608 - numbers
     query = find(key, settings)
-    frame = execute(query, resolve(query, params), settings, most).frame
+    return execute_page(query, resolve(query, params), rows, offset, settings)
+
+
+def execute_page(
+    query: Query, values: Mapping[str, Any], rows: int, offset: int, settings: Settings
+) -> "tuple[pd.DataFrame, bool]":
+    """Return the page of `fetch_page` for values of `resolve`."""
+    most = f"SELECT * FROM ({{}}\n) LIMIT {offset}, {offset + rows + 1}"  # noqa: S608 - numbers
+    frame = execute(query, values, settings, most).frame
     return frame.head(rows), len(frame) > rows
 
 
-def queries(settings: Settings | None = None) -> Mapping[str, Query]:
-    """Return the valid queries of the catalogue by key; `list_queries` returns them as a table.
+def queries(settings: Settings | None = None) -> Listing:
+    """Return the valid queries of the catalogue by key, shown as a table.
 
-    Raises `QueryError` if the file cannot be read.
+    The table has what each query answers, its parameters and the units of its columns.
+    ``to_frame()`` returns it as a DataFrame. Raises `QueryError` if a file cannot be read.
 
     Example:
+        >>> liq.queries()
+        latest_timestamp        Newest and oldest venue time and the number of rows up…
+        ...
         >>> liq.queries()["totals"].summary
         'One row: the totals of the window.'
+        >>> list(liq.queries().to_frame().columns)
+        ['query', 'answers', 'parameters', 'units']
     """
-    return load_catalogue(settings).queries
+    return Listing(load_catalogue(settings).queries)
 
 
 def load_catalogue(settings: Settings | None = None) -> Catalogue:
-    """Return all of ``queries.json``, reloaded when the file has changed. Raises `QueryError`."""
-    path = (settings or current_settings()).queries or files.find_asset("queries.json")
+    """Return the shipped queries and those of ``LIQ_QUERIES``, reloaded when a file has changed.
+
+    Raises `QueryError` if a file cannot be read.
+    """
+    own = (settings or current_settings()).queries
     try:
-        state = path.stat()
+        paths = [files.find_asset("queries.json"), *_list_files(own)]
+        states = tuple((path, (state := path.stat()).st_mtime_ns, state.st_size) for path in paths)
     except OSError as error:
-        raise QueryError(f"cannot read {path}: {error}; LIQ_QUERIES names the file") from error
+        raise QueryError(
+            f"cannot read {error.filename}: {error.strerror};"
+            " LIQ_QUERIES names a file or a folder of them"
+        ) from error
     streams = tuple(stream.name for stream in STREAMS)  # each declares placeholders
-    return _load(path, state.st_mtime_ns, state.st_size, streams)
+    return _load(states, streams)
+
+
+def _list_files(own: Path | None) -> list[Path]:
+    """Return the file ``own``, or the JSON files of this folder in the order of their names."""
+    if own is None:
+        return []
+    if not own.is_dir():
+        return [own]
+    with os.scandir(own) as found:
+        names = [entry.name for entry in found if entry.is_file()]
+    # neither an editor's drafts nor a schema, which lies beside the files for editors
+    shown = (n for n in names if n.endswith(".json") and n[0] != "." and ".schema." not in n)
+    return [own / name for name in sorted(shown)]
 
 
 def find(key: str, settings: Settings | None = None) -> Query:
@@ -246,8 +260,7 @@ def execute(query: Query, values: Mapping[str, Any], settings: Settings, around:
         text, bound = render_sql(query, values, settings)
         sql = around.format(text)
         frame = questdb.fetch(sql, bound, settings, timeout=settings.query_timeout)
-    units = {name: column.unit for name, column in query.columns.items() if column.unit}
-    frame.attrs = {"query": query.key, "units": units, **({"notes": notes} if notes else {})}
+    frame.attrs = {"query": query.key, "units": query.units, **({"notes": notes} if notes else {})}
     return Run(frame, sql, values, notes)
 
 
@@ -260,9 +273,24 @@ def validate(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any]
         if name not in params:
             raise QueryError(f"{key} has no parameter {name!r}{suggest(name, sorted(params))}")
     chosen = {name: value for name, value in given.items() if value is not None}
-    return {
+    values = {
         name: param.value(name, chosen.get(name, param.default)) for name, param in params.items()
     }
+    return values | _measure_window(params, values)
+
+
+def _measure_window(params: Mapping[str, Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the length of a window with ``since`` and ``until``; `QueryError` if it makes none."""
+    since, window = values.get(SINCE), params.get(WINDOW)
+    if since is None or window is None:
+        return {}
+    if values.get(UNTIL) is None and values[WINDOW] != window.value(WINDOW, window.default):
+        raise QueryError("give since or window; both say where a window without until begins")
+    until = values.get(UNTIL) or datetime.now(UTC)
+    if since >= until:
+        raise QueryError(f"since={since.isoformat()} is not before the end, {until.isoformat()}")
+    length = window.value("until - since", until - since)
+    return {WINDOW: length} if values.get(UNTIL) else {}
 
 
 def resolve(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -271,22 +299,40 @@ def resolve(query: Query, given: Mapping[str, Any]) -> dict[str, Any]:
     Without a given ``until`` it is `AHEAD` of now, so no window holds a row far in the future.
     Raises `QueryError` as `validate` does.
     """
-    values = validate(query.key, query.params, given)
+    return complete(validate(query.key, query.params, given))
+
+
+def complete(validated: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of `resolve` for values of `validate`.
+
+    Raises `QueryError` for a window that begins before the calendar.
+    """
+    values = dict(validated)
     values[KNOWN] = venues.list_known_exchanges()
     values[END] = values.get(UNTIL) or datetime.now(UTC)
     if UNTIL in values:
         values[UNTIL] = values[UNTIL] or values[END] + AHEAD
-    if isinstance(window := values.get("window"), timedelta):
+    if isinstance(window := values.get(WINDOW), timedelta):
         try:
-            values[SINCE] = values[END] - window
+            values[SINCE] = values.get(SINCE) or values[END] - window
         except OverflowError as error:
             raise QueryError(f"no window of {window} ends at {values[END]}") from error
+        values[WINDOW] = values[END] - values[SINCE]
     return values
 
 
+def end_now(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values of `validate` whose window ends now, unless it has another end."""
+    if UNTIL not in values or values[UNTIL]:
+        return dict(values)
+    until = datetime.now(UTC)
+    since = values.get(SINCE)
+    return {**values, UNTIL: until, **({WINDOW: until - since} if since else {})}
+
+
 @lru_cache(maxsize=8)
-def _load(path: Path, _mtime_ns: int, _size: int, _streams: tuple[str, ...]) -> Catalogue:
-    return load(path)
+def _load(states: tuple[tuple[Path, int, int], ...], _streams: tuple[str, ...]) -> Catalogue:
+    return load(*(path for path, _mtime_ns, _size in states))
 
 
 def _keep_clause(clause: str, values: Mapping[str, Any]) -> str:

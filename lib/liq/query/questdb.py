@@ -216,6 +216,11 @@ def fetch(
         return _read(_open(login, deadline), login, sql, params, deadline)
 
 
+def require(settings: Settings | None = None) -> None:
+    """Raise `QuestDBError` unless QuestDB answers within two seconds."""
+    fetch("SELECT 1", settings=settings, timeout=1.0)
+
+
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
     """Limit all reads of this block (and thread) to ``seconds`` in total, plus a second of grace.

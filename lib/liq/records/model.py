@@ -86,6 +86,14 @@ class Source(StrEnum):
         """Whether such records come from an exchange as they happen."""
         return self in (Source.LIVE, Source.CRYPTOFEED)
 
+    @property
+    def kind(self) -> str:
+        """What its records are: real, replayed or simulated."""
+        return "real" if self.is_live else _KINDS[self]
+
+
+_KINDS = {Source.REPLAY: "replayed", Source.SIMULATOR: "simulated"}
+
 
 LIVE_SOURCES = tuple(source for source in Source if source.is_live)
 

@@ -5,8 +5,15 @@ which starts and stops the stack.
 """
 
 from liq.stack.control import down, provision, reset, start, stop, up
-from liq.stack.process import logs
-from liq.stack.state import ServiceState, ServiceStatus, advise_repair, overview, status
+from liq.stack.process import list_logs, logs
+from liq.stack.state import (
+    ServiceState,
+    ServiceStatus,
+    advise_repair,
+    list_running,
+    overview,
+    status,
+)
 from liq.stack.supervisor import StackEvent, Supervisor, recent_events, revive_supervisor
 
 __all__ = [
@@ -16,6 +23,8 @@ __all__ = [
     "Supervisor",
     "advise_repair",
     "down",
+    "list_logs",
+    "list_running",
     "logs",
     "overview",
     "provision",

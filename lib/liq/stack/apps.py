@@ -121,7 +121,7 @@ def _app(
     return Service(
         name=name,
         home=settings.home,
-        argv=[sys.executable, "-m", "liq", *command],
+        argv=[sys.executable, "-m", "liq", "--debug", *command],  # its log has tracebacks
         env=settings.environ(),
         ports=ports,
         # an app without a port does its work as long as it runs

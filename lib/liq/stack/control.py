@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from liq.common.files import write_whole
+from liq.common.text import suggest
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import StackError
@@ -253,7 +254,7 @@ def _each(action: Callable[[T], object], items: Iterable[T]) -> None:
 def _server(settings: Settings, name: str) -> Service:
     found = {service.name: service for service in define_servers(settings)}
     if name not in found:
-        raise StackError(f"there is no server {name}; there are: {', '.join(found)}")
+        raise StackError(f"there is no server {name!r}{suggest(name, list(found))}")
     return found[name]
 
 

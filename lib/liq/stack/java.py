@@ -24,6 +24,7 @@ from liq.errors import StackError
 
 JAVA = "java"  # the program of a service that runs on the Java that `find` returns
 OLDEST = 17  # for Kafka
+_TEMPORARY = "/tmp"  # noqa: S108 - where Java unpacks libraries, whatever TMPDIR says
 _VERSION_S = 30.0
 _DUMP_S = 120.0
 _WITHOUT_VECTORS = """\
@@ -113,6 +114,18 @@ def read_archive(folder: Path, name: str) -> list[str]:
     """Return the options of `use_archive` for a program that is not to leave its own classes."""
     archives = [_archive(folder, each) for each in (name, JAVA)]
     return [f"-XX:SharedArchiveFile={each}" for each in archives if _is_complete(each)][:1]
+
+
+def avoid_noexec(folder: Path) -> list[str]:
+    """Return the option that has Java unpack its libraries in ``folder``, made empty, if it must.
+
+    It must where /tmp is mounted noexec: no library can be loaded from there.
+    """
+    if sys.platform != "linux" or not os.statvfs(_TEMPORARY).f_flag & os.ST_NOEXEC:
+        return []
+    shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
+    folder.mkdir(parents=True)
+    return [f"-Djava.io.tmpdir={folder}"]
 
 
 def _archive(folder: Path, name: str) -> Path:

@@ -22,6 +22,7 @@ import psutil
 
 from liq.common import files
 from liq.common.files import write_whole
+from liq.common.text import suggest
 from liq.common.waiting import poll_until
 from liq.config import Settings
 from liq.config import settings as current_settings
@@ -293,6 +294,12 @@ def _holder(file: Path) -> str:
         return "another process"
 
 
+def list_logs(settings: Settings | None = None) -> list[str]:
+    """Return the names of the services that have a log."""
+    folder = (settings or current_settings()).home / "logs"
+    return sorted(path.stem for path in folder.glob("*.log"))
+
+
 def logs(
     name: str, settings: Settings | None = None, *, lines: int = 50, follow: bool = False
 ) -> Iterator[str]:
@@ -303,8 +310,7 @@ def logs(
     folder = (settings or current_settings()).home / "logs"
     file = folder / f"{name}.log"
     if not file.exists():
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.log"))) or "none yet"
-        raise StackError(f"{name} has no log; there are: {known}")
+        raise StackError(f"{name!r} has no log{suggest(name, list_logs(settings))}")
     return _follow(file, lines) if follow else iter(tail(file, lines))
 
 

@@ -86,7 +86,7 @@ def _kafka(settings: Settings, jars: Path) -> Service:
         ports={"kafka_port": port, "kafka_controller_port": controller},
         files={file: render_properties(options)},
         prepare=prepare,
-        options=lambda: java.use_archive(jars, KAFKA),
+        options=lambda: _choose_options(settings, jars, KAFKA),
         stop_timeout=_STOP,
         healthy=lambda: health.answers_kafka(settings),
         address=settings.kafka_bootstrap,
@@ -143,7 +143,7 @@ def _connect(settings: Settings, jars: Path) -> Service:
         env=_connect_environ(settings),
         ports={"connect_port": settings.connect_port},
         files={file: render_properties(options)},
-        options=lambda: java.use_archive(jars, CONNECT),
+        options=lambda: _choose_options(settings, jars, CONNECT),
         stop_timeout=_STOP,
         healthy=lambda: health.answers_http(
             settings.connect_host, settings.connect_port, "/health"
@@ -273,12 +273,18 @@ def _questdb(settings: Settings, jars: Path) -> Service:
         env=env,
         ports={"questdb_http_port": http, "questdb_pg_port": pg, "questdb_health_port": probe},
         prepare=lambda: root.mkdir(parents=True, exist_ok=True),
-        options=lambda: java.use_archive(jars, QUESTDB),
+        options=lambda: _choose_options(settings, jars, QUESTDB),
         stop_timeout=_STOP,
         healthy=healthy,
         address=settings.questdb_url,
         is_elsewhere=_is_elsewhere(settings, settings.questdb_host),
     )
+
+
+def _choose_options(settings: Settings, jars: Path, name: str) -> list[str]:
+    """Return the options of Java for a server that is to be started now."""
+    unpacked = settings.home / "run" / f"{name}-libraries"
+    return [*java.use_archive(jars, name), *java.avoid_noexec(unpacked)]
 
 
 def _kafka_jvm(jars: Path) -> list[str]:

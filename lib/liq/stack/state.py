@@ -75,6 +75,20 @@ def status(settings: Settings | None = None) -> list[ServiceStatus]:
     return [_of_login(one, settings) if one.name == QUESTDB else one for one in found]
 
 
+def list_running(settings: Settings | None = None) -> list[str]:
+    """Return the names of the services that liq started and that run, by their pid files only."""
+    settings = settings or current_settings()
+    services = (*define_servers(settings), *define_apps(settings))
+    return [service.name for service in services if _runs(service)]
+
+
+def _runs(service: Service) -> bool:
+    try:
+        return process.find_known(service.pid_file) is not None
+    except StackError:  # the file of another user
+        return False
+
+
 def _of_login(found: ServiceStatus, settings: Settings) -> ServiceStatus:
     """Return the state of QuestDB, unhealthy if it refuses our passwords."""
     if found.state is not ServiceState.HEALTHY:  # who reads only may not know the admin's password

@@ -1,5 +1,7 @@
 """A client of the HTTP API: `liq.hit` for machines that cannot reach QuestDB itself."""
 
+import math
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -7,33 +9,66 @@ from urllib.parse import quote
 import httpx
 
 from liq.common import http
+from liq.common.waiting import pause_s
 from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.errors import ApiError
+from liq.errors import (
+    ApiAwayError,
+    ApiBusyError,
+    ApiError,
+    ApiLoginError,
+    ApiRequestError,
+    ApiTimeoutError,
+)
 from liq.query import queries
 from liq.query.formats import Format, decode_arrow
 
 if TYPE_CHECKING:
     import pandas as pd
 
+RETRIES = 3
 _GRACE_S = 10.0  # the API itself times out after the settings' time
+_FIRST_S = 0.25  # the pause after a first failure; it doubles
 _PAGE_ROWS = 100_000
+_BUSY = (429, 503)
+_ERRORS: dict[int, type[ApiError]] = {
+    400: ApiRequestError,
+    401: ApiLoginError,
+    403: ApiLoginError,
+    404: ApiRequestError,
+    504: ApiTimeoutError,
+}
 
 
 class ApiClient:
     """Connections to the HTTP API; safe to use from many threads.
 
+    A request is sent again while the API is busy (status 429 or 503) or cannot be reached, and
+    after a lost connection. The pauses double, and last at least as long as the API asks for
+    (``Retry-After``).
+
     Args:
         settings: Name the API's address and token; the current settings by default.
+        retries: How often a request is sent again at most.
+        timeout: Seconds for a request in all, its retries included; by default 10 more than the
+            setting ``query_timeout``.
 
     Example:
         ApiClient().hit("totals", window="4h")
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        retries: int = RETRIES,
+        timeout: float | None = None,
+    ) -> None:
         settings = settings or current_settings()
+        self._retries = retries
+        self._seconds = timeout or settings.query_timeout + _GRACE_S
         self._http = http.Client(
-            settings.query_timeout + _GRACE_S,
+            self._seconds,
             base_url=settings.api_url,
             headers={"Authorization": f"Bearer {settings.token.get_secret_value()}"},
             trust_env=False,  # the API runs on this machine: no proxy
@@ -49,7 +84,12 @@ class ApiClient:
             params: The query's parameters; None or an empty list means not given.
 
         Raises:
-            ApiError: The API cannot be reached, or reports an error.
+            ApiAwayError: The API cannot be reached.
+            ApiBusyError: The API is busy, or QuestDB is away.
+            ApiTimeoutError: The API did not answer in time.
+            ApiLoginError: The token is wrong.
+            ApiRequestError: The endpoint or a parameter is unknown, or a value is out of range.
+            ApiError: The API reports another error.
         """
         frame = self.fetch(key, **params)
         queries.warn(frame.attrs.get("notes", ()))
@@ -59,14 +99,22 @@ class ApiClient:
         """Return the rows as `hit` does, without warnings; notes are in ``attrs["notes"]``."""
         import pandas as pd  # noqa: PLC0415 - keeps the import of this module fast
 
-        given = {name: value for name, value in params.items() if value is not None}
-        given |= {"format": Format.ARROW.value, "rows": _PAGE_ROWS}
-        first, *more = map(decode_arrow, self._fetch_pages("/" + quote(key, safe=""), given))
+        given = _drop_unset(params) | {"format": Format.ARROW.value, "rows": _PAGE_ROWS}
+        first, *more = map(decode_arrow, self._fetch_pages(_find_path(key), given))
         if not more:
             return first
         frame = pd.concat([first, *more], ignore_index=True)
         frame.attrs = first.attrs
         return frame
+
+    def describe(self, key: str, /, **params: Any) -> dict[str, Any]:
+        """Return the facts about the rows of `hit`: units, sources, coverage and so on.
+
+        They are the ``meta`` of the API's JSON, see docs/http-api.md. Raises as `hit`.
+        """
+        answer = self._get(_find_path(key), _drop_unset(params) | {"rows": 1})
+        meta: dict[str, Any] = answer.json()["meta"]
+        return {name: fact for name, fact in meta.items() if name not in ("rows", "offset", "next")}
 
     def _fetch_pages(self, path: str, params: dict[str, Any]) -> Iterator[bytes]:
         response = self._get(path, params)
@@ -76,24 +124,57 @@ class ApiClient:
             yield response.content
 
     def _get(self, path: str, params: dict[str, Any] | None = None) -> httpx.Response:
+        failures = 0
+        with http.within(self._seconds):
+            while True:
+                try:
+                    return self._send(path, params)
+                except (ApiAwayError, ApiBusyError) as error:
+                    failures += 1
+                    asked = error.retry_after_s if isinstance(error, ApiBusyError) else 0.0
+                    pause = max(pause_s(failures, _FIRST_S), asked)
+                    if failures > self._retries or pause >= http.time_left():
+                        raise
+                time.sleep(pause)
+
+    def _send(self, path: str, params: dict[str, Any] | None) -> httpx.Response:
         try:
             response = self._http.get(path, params=params)
-        except httpx.ReadTimeout as error:
-            raise ApiError(
+        except httpx.TimeoutException as error:
+            raise ApiTimeoutError(
                 f"the API at {self._http.base_url} did not answer in time;"
                 " `liq status` shows whether it runs, `liq logs api` what it does"
             ) from error
         except httpx.HTTPError as error:
-            raise ApiError(
+            raise ApiAwayError(
                 f"cannot reach the API at {self._http.base_url}; start it with: liq api"
             ) from error
-        if response.is_error:
-            raise ApiError(_read_reason(response))
+        if response.status_code in _BUSY:
+            raise ApiBusyError(_read_reason(response), _read_pause(response))
+        if not response.is_success:
+            raise _ERRORS.get(response.status_code, ApiError)(_read_reason(response))
         return response
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+
+def _drop_unset(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _find_path(key: str) -> str:
+    return f"/v1/{quote(key, safe='')}"
+
+
+def _read_pause(response: httpx.Response) -> float:
+    """Return the seconds of ``Retry-After``; 0 if it has none, or a date."""
+    try:
+        seconds = float(response.headers.get("Retry-After", 0))
+    except ValueError:
+        return 0.0
+    return max(seconds, 0.0) if math.isfinite(seconds) else 0.0
 
 
 def _read_reason(response: httpx.Response) -> str:

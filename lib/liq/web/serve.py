@@ -5,14 +5,12 @@ environment, so a notebook uses the stack that serves it. Voila and JupyterLab r
 Streamlit has no login: it is served on loopback only, or behind a proxy with liq's login.
 """
 
-import hashlib
-import json
 import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from pydantic import SecretStr
 from traitlets.config import Config
@@ -21,6 +19,7 @@ from liq.common import addresses, compat, files, kernels, web
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ServeError
+from liq.notebook import copies
 from liq.web.voila_app import forking
 
 IDLE_KERNEL = 120  # seconds without a page, after which a kernel is ended
@@ -56,21 +55,26 @@ def run_dashboard(
     from liq.web.voila_app.server import DashboardServer  # noqa: PLC0415 - takes a second to import
 
     config = create_dashboard_config(settings, browser=browser, tracebacks=tracebacks, pool=pool)
-    notebook = find_notebooks_folder(settings) / "dashboard.ipynb"
+    notebook = copies.update(settings) / "dashboard.ipynb"
     with kernels.private_folder() as private:
         config.Voila.connection_dir_root = str(private)
         DashboardServer.launch_instance([str(notebook)], config=config)
 
 
 def run_lab(
-    settings: Settings | None = None, *, browser: bool = True, folder: Path | None = None
+    settings: Settings | None = None,
+    *,
+    browser: bool = True,
+    folder: Path | None = None,
+    page: str = "",
 ) -> None:
     """Serve JupyterLab until this process ends.
 
     Args:
         settings: Settings of the stack; the current ones by default.
         browser: Whether to open the page.
-        folder: Notebooks; by default the checkout's, or copies in ``<home>/notebooks``.
+        folder: Notebooks; by default the user's copies of the shipped ones.
+        page: A notebook in the folder to open; JupyterLab's own start page by default.
 
     Raises:
         ServeError: The port is taken.
@@ -88,8 +92,10 @@ def run_lab(
 
     from liq.web.access import RequestFilter  # noqa: PLC0415 - as does this
 
-    folder = folder or find_notebooks_folder(settings)
+    folder = folder or copies.update(settings)
     config = create_lab_config(settings, folder, browser=browser)
+    if page:
+        config.LabApp.default_url = f"/lab/tree/{quote(page)}"
     with kernels.private_folder() as private:
         server = LabApp.initialize_server(config=config, runtime_dir=str(private))
         # pages log in by cookie, so that no request contains the token
@@ -172,6 +178,17 @@ def define_launcher() -> dict[str, Any]:
             "title": "Liquidations",
             "icon_path": str(Path(__file__).with_name("launcher.svg")),
         },
+    }
+
+
+def define_apps_launcher() -> dict[str, Any]:
+    """Return the gallery of notebooks as apps, a second card of the launcher.
+
+    Its address is one of the dashboard's, so jupyter-server-proxy starts no second server.
+    """
+    entry = define_launcher()["launcher_entry"]
+    return define_launcher() | {
+        "launcher_entry": entry | {"title": "Notebooks as apps", "path_info": "liq/apps"}
     }
 
 
@@ -285,36 +302,6 @@ def create_lab_policy(templates: Path) -> str:
         frame_src="'self' blob:",
         frame_ancestors="'self'",
     )
-
-
-def find_notebooks_folder(settings: Settings) -> Path:
-    """Return a writable folder of notebooks: the checkout's, or copies in home.
-
-    JupyterLab and the apps of the dashboard share this folder. A copy that the user changed is
-    never overwritten; another copy is replaced when the shipped notebook has changed.
-    """
-    shipped = files.find_asset("notebooks")
-    if (shipped.parent / "pyproject.toml").exists() and os.access(shipped, os.W_OK):
-        return shipped
-    mine = settings.home / "notebooks"
-    record = mine / ".shipped.json"  # a hash of each copy as it was made
-    known = json.loads(record.read_text()) if record.exists() else {}
-    made = {}
-    for file in sorted(file for file in shipped.rglob("*") if file.is_file()):
-        name = file.relative_to(shipped).as_posix()
-        copy, data = mine / name, file.read_bytes()
-        found = _hash(copy.read_bytes()) if copy.exists() else None
-        if found in (None, known.get(name), _hash(data)):
-            made[name] = _hash(data)
-            if found != made[name]:
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                files.write_whole(copy, data)  # the other server may read it now
-    files.write_whole(record, json.dumps(made))
-    return mine
-
-
-def _hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _replace_callback(server: Any, callback: object) -> None:

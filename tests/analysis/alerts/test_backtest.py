@@ -171,7 +171,12 @@ def test_the_step_follows_the_rule_and_the_time(past: Settings) -> None:
 @pytest.mark.parametrize(
     ("name", "window", "step", "problem"),
     [
-        ("brust", "1h", None, r"there is no rule 'brust'; there are: burst, feeds, few"),
+        (
+            "brust",
+            "1h",
+            None,
+            r"there is no rule 'brust', did you mean 'burst'. valid are: burst, feeds, few",
+        ),
         ("broken", "1h", None, "rule 'broken': totals has no column 'none'"),
         ("now", "1h", None, "now cannot be tried on the past: latest_timestamp takes no window"),
         ("burst", "1h", "2h", r"0 steps of 2:00:00: choose one that gives 1 to 20,000"),

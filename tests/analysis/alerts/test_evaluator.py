@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pandas as pd
 import pytest
 from pydantic import SecretStr
@@ -16,14 +17,15 @@ from typer.testing import CliRunner
 
 from analysis.alerts.receiver import receiving
 from liq import config
-from liq.analysis.alerts.evaluator import Evaluator, check
+from liq.analysis.alerts.evaluator import Evaluator, build_link, check
+from liq.analysis.alerts.rules import Rule
 from liq.cli import app
 from liq.config import Settings
 from liq.delivery.messaging import Publisher
 from liq.errors import RuleError
 from liq.ingest.venues import VENUES
 from liq.query import queries
-from liq.records.model import Alert, Source
+from liq.records.model import Alert, Severity, Source, Text
 from support.helpers import (
     eventually,
     find_free_ports,
@@ -131,7 +133,9 @@ def test_a_rule_sends_its_alerts_to_the_services_that_it_names(own: Settings) ->
         log = finish(process, signal.SIGTERM)
     [only] = receiver.posted
     assert only["title"] == "[NOT LIVE DATA] CRITICAL burst"
-    assert only["message"] == f"$2,500\n{own.dashboard_url}"
+    text, link = only["message"].split("\n")
+    assert text == "$2,500"
+    assert link.startswith(f"{own.dashboard_url}/?board=Overview&bucket=1m&from=")
     assert "no address of LIQ_NOTIFY_URLS is named 'mail'" in log
     assert SECRET not in log
 
@@ -240,3 +244,17 @@ def test_check_raises_nothing_and_says_each_rule(
     in_process.alerts.write_text(json.dumps({"bad": {}}))
     with pytest.raises(RuleError, match=r"rule 'bad': .*missing required field"):
         CliRunner().invoke(app, ["alerts", "check"], catch_exceptions=False)
+
+
+def test_an_alert_links_to_what_its_rule_measured(tmp_path: Path) -> None:
+    settings = Settings.load(home=tmp_path, public_url="https://liq.example.org", base_url="/liq")
+    alert = Alert(
+        ts=1_767_225_600_000_000, rule="a", severity=Severity.INFO, message=Text(""), value=1.0,
+        threshold=1.0, query="top_symbols", measure="prints", live=True, subject="<b>&x",
+    )  # fmt: skip
+    entry = RULES["burst"] | {"params": {"exchange": "okx,bybit", "limit": 5}, "by": ["symbol"]}
+    link = build_link(alert, msgspec.convert(entry, Rule), settings)
+    assert link == (
+        "https://liq.example.org/liq/?board=Overview&bucket=1m&from=2025-12-31T23:05:00Z"
+        "&to=2026-01-01T00:05:00Z&venues=okx,bybit&symbols=%3Cb%3E%26x"
+    )

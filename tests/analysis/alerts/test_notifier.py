@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from analysis.alerts.receiver import Receiver, receiving
 from liq.analysis.alerts.notifier import Notifier
+from liq.analysis.alerts.outbox import LinkedAlert
 from liq.analysis.alerts.rules import Rule
 from liq.config import Receiver as Address
 from liq.config import Settings
@@ -27,6 +28,7 @@ from support.helpers import PATIENCE_S, eventually, find_free_ports
 
 SECRET = "a-secret-topic"
 DASHBOARD = "http://127.0.0.1:8866"
+LINK = f"{DASHBOARD}/?from=2026-01-01T00:00:00Z&to=2026-01-01T01:00:00Z&asset=BTC"
 ALERT = Alert(
     ts=1_767_225_600_000_001, rule="big", severity=Severity.WARNING, query="totals",
     measure="long_usd", value=2.5, threshold=1.0, message=Text("two & a <half>"), live=True,
@@ -82,7 +84,7 @@ async def sending(url: str, *alerts: Alert) -> AsyncIterator[Notifier]:
     made = Notifier(Address("phone", SecretStr(url)), DASHBOARD, backoff=0.05)
     task = asyncio.create_task(made.run())
     for alert in alerts:
-        made.send(alert)
+        made.send(LinkedAlert(alert, LINK))
     yield made
     task.cancel()
 
@@ -102,8 +104,16 @@ async def test_ntfy_gets_title_text_and_link(port: int) -> None:
             first, second = await received(receiver, 2)
     assert first["topic"] == SECRET
     assert first["title"] == "WARNING big"
-    assert first["message"] == f"two & a <half>\n{DASHBOARD}"
+    assert first["message"] == f"two & a <half>\n{LINK}"
     assert second["title"] == "[NOT LIVE DATA] WARNING big"
+
+
+async def test_a_service_gets_no_mention_of_a_whole_channel(port: int) -> None:
+    evil = msgspec.structs.replace(ALERT, message=Text("@everyone <!channel>"))
+    with receiving(port, success=200) as receiver:
+        async with sending(ntfy(port), evil):
+            [only] = await received(receiver, 1)
+    assert only["message"].startswith("@\u200beveryone <\u200b!channel>\n")
 
 
 async def test_a_service_that_comes_back_gets_the_alerts_it_missed(
@@ -163,7 +173,7 @@ async def test_mail_arrives_after_a_login_and_a_retry(
     assert mail["Subject"] == "WARNING big"
     assert "desk@liq.example" in mail["To"]
     texts = [part.get_payload(decode=True) for part in mail.walk() if not part.is_multipart()]
-    assert any(DASHBOARD.encode() in text for text in texts if isinstance(text, bytes))
+    assert any(LINK.encode() in text for text in texts if isinstance(text, bytes))
     assert mailbox.logins == [SECRET.encode()] * 2
     assert SECRET not in caplog.text
 

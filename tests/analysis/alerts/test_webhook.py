@@ -13,7 +13,9 @@ from pydantic import SecretStr
 
 from analysis.alerts.receiver import Receiver, receiving
 from liq.analysis.alerts import outbox, webhook
+from liq.analysis.alerts.outbox import LinkedAlert
 from liq.analysis.alerts.webhook import Webhook
+from liq.errors import ConfigError
 from liq.records.model import Alert, Severity, Text
 from support.helpers import eventually, find_free_ports
 
@@ -22,6 +24,8 @@ ALERT = Alert(
     ts=1_767_225_600_000_001, rule="big", severity=Severity.WARNING, query="totals",
     measure="long_usd", value=2.5, threshold=1.0, message=Text("two and a half"), live=True,
 )  # fmt: skip
+LINK = "https://liq.example.org/?from=2026-01-01T00:00:00Z&to=2026-01-01T01:00:00Z"
+LINKED = LinkedAlert(ALERT, LINK)
 
 
 @pytest.fixture
@@ -45,8 +49,10 @@ async def posted(receiver: Receiver, count: int) -> list[dict[str, Any]]:
 async def test_a_posted_alert_has_all_its_fields(port: int) -> None:
     with receiving(port) as receiver:
         async with posting(port) as made:
-            made.send(ALERT)
-            made.send(msgspec.structs.replace(ALERT, live=False, subject="okx, live"))
+            made.send(LINKED)
+            made.send(
+                LinkedAlert(msgspec.structs.replace(ALERT, live=False, subject="okx, live"), LINK)
+            )
             first, second = await posted(receiver, 2)
     assert first == {
         "id": "big-1767225600000001", "path": f"/{SECRET}",
@@ -54,6 +60,7 @@ async def test_a_posted_alert_has_all_its_fields(port: int) -> None:
         "text": "WARNING big: two and a half", "rule": "big", "severity": "warning",
         "query": "totals", "measure": "long_usd", "value": 2.5, "threshold": 1.0,
         "message": "two and a half", "live": True, "subject": None,
+        "link": LINK,
     }  # fmt: skip
     assert second["text"].startswith("[NOT LIVE DATA] WARNING")
     assert second["id"] == "big okx, live-1767225600000001"
@@ -66,12 +73,12 @@ async def test_an_unforeseen_error_ends_no_posting(
     monkeypatch.setattr(
         webhook,
         "build_payload",
-        lambda alert: real(alert) if alert.live else dict[str, Any]()["nothing"],
+        lambda linked: real(linked) if linked.alert.live else dict[str, Any]()["nothing"],
     )
     with receiving(port) as receiver:
         async with posting(port) as made:
-            made.send(msgspec.structs.replace(ALERT, live=False))
-            made.send(ALERT)
+            made.send(LinkedAlert(msgspec.structs.replace(ALERT, live=False), LINK))
+            made.send(LINKED)
             await posted(receiver, 1)
     assert "big could not be sent to the webhook" in caplog.text
     assert "KeyError: 'nothing'" in caplog.text
@@ -82,7 +89,7 @@ async def test_a_receiver_that_comes_back_gets_the_alerts_it_missed(
 ) -> None:
     caplog.set_level(logging.DEBUG, "liq")
     async with posting(port) as made:
-        made.send(ALERT)
+        made.send(LINKED)
         await asyncio.to_thread(eventually, lambda: "ConnectError; trying again" in caplog.text)
         with receiving(port) as receiver:
             receiver.answers = [503, 429]
@@ -97,7 +104,7 @@ async def test_a_dead_receiver_is_given_up_and_does_not_hold_back(
     monkeypatch.setattr(outbox, "_ATTEMPTS", 2)
     async with posting(port) as made:
         for _ in range(150):  # more than wait in line
-            made.send(ALERT)
+            made.send(LINKED)
         assert "too far behind: big is not sent" in caplog.text
         await made.drain(0.01)
         assert "did not take the last alerts in time" in caplog.text
@@ -110,8 +117,8 @@ async def test_an_alert_that_cannot_be_sent_delays_no_other(
 ) -> None:
     with receiving(port) as receiver:
         async with posting(port) as made:
-            made.send(msgspec.structs.replace(ALERT, value=math.inf))
-            made.send(msgspec.structs.replace(ALERT, rule="next"))
+            made.send(LinkedAlert(msgspec.structs.replace(ALERT, value=math.inf), LINK))
+            made.send(LinkedAlert(msgspec.structs.replace(ALERT, rule="next"), LINK))
             [only] = await posted(receiver, 1)
     assert only["rule"] == "next"
     assert "did not take big: ValueError; given up" in caplog.text
@@ -123,7 +130,7 @@ async def test_an_address_that_is_none_is_reported_for_each_alert(
     made = Webhook(SecretStr(f"http://127.0.0.1:{SECRET}"))
     task = asyncio.create_task(made.run())
     for rule in ("first", "second"):
-        made.send(msgspec.structs.replace(ALERT, rule=rule))
+        made.send(LinkedAlert(msgspec.structs.replace(ALERT, rule=rule), LINK))
     await made.drain(30)
     task.cancel()
     for rule in ("first", "second"):
@@ -137,8 +144,40 @@ async def test_an_alert_that_a_receiver_refuses_is_not_retried(
     with receiving(port) as receiver:
         receiver.answers = [400]
         async with posting(port) as made:
-            made.send(ALERT)
-            made.send(msgspec.structs.replace(ALERT, rule="next"))
+            made.send(LINKED)
+            made.send(LinkedAlert(msgspec.structs.replace(ALERT, rule="next"), LINK))
             [only] = await posted(receiver, 1)
     assert only["rule"] == "next"
     assert "did not take big: HTTP 400; given up" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("@everyone sell", "@\u200beveryone sell"),
+        (
+            "@here <!channel> <@U1> <@&2> <#C1>",
+            "@\u200bhere <\u200b!channel> <@\u200bU1> <@\u200b&2> <\u200b#C1>",
+        ),
+        ("a < b & c > d", "a < b & c > d"),
+    ],
+)
+def test_no_text_of_a_row_mentions_a_whole_channel(text: str, shown: str) -> None:
+    message = LINKED._replace(alert=msgspec.structs.replace(ALERT, message=Text(text)))
+    payload = webhook.build_payload(message)
+    assert payload["text"] == f"WARNING big: {shown}"
+    assert payload["message"] == text  # as it is stored
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks4://127.0.0.1:1", "nothing://x", f"http://user:{SECRET}@[::1"]
+)
+def test_a_proxy_that_cannot_be_used_is_one_error(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(
+        ConfigError, match="LIQ_WEBHOOK_URL cannot be reached: cannot use HTTP_P"
+    ) as refused:
+        Webhook(SecretStr("http://example.org/hook"))
+    assert SECRET not in str(refused.value)

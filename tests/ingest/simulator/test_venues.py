@@ -156,6 +156,18 @@ async def test_a_client_that_is_silent_is_cut_off(
             assert simulator.clients == 1
 
 
+async def test_a_simulator_behind_its_schedule_sends_frames_that_are_read_whole(
+    settings: Settings,
+) -> None:
+    venue = VENUES["bitfinex"]  # which has the most rows of an order
+    async with (
+        Simulator(Schedule(rate=1_000_000, count=2_000), settings) as simulator,
+        receiving(venue, build_url(venue.name, simulator.urls)) as receiver,
+    ):
+        await reached(lambda: len(receiver.liquidations) == 2_000 or receiver.rejected)
+    assert not receiver.rejected
+
+
 async def test_all_venues_are_received_at_once(settings: Settings, tmp_path: Path) -> None:
     plan = Schedule(rate=200, count=50, ledger=tmp_path / "ledger")
     async with Simulator(plan, settings) as simulator, asyncio.timeout(60):

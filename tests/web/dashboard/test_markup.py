@@ -59,9 +59,9 @@ def test_text_from_outside_is_escaped() -> None:
              markup.render_inspection(found),
              markup.render_error(EVIL), markup.render_feeds(health(exchange=EVIL)),
              markup.render_sizes(quantiles(EVIL)), markup.render_cascades(cascade(EVIL)),
-             markup.render_coverage_notice(EVIL)]  # fmt: skip
+             markup.render_coverage_notice(EVIL), markup.render_ignored([EVIL])]  # fmt: skip
     assert not any("<img" in page for page in pages)
-    assert sum("&lt;img" in page for page in pages) == 10
+    assert sum("&lt;img" in page for page in pages) == 11
 
 
 def quantiles(side: str) -> pd.DataFrame:
@@ -71,7 +71,8 @@ def quantiles(side: str) -> pd.DataFrame:
 
 def cascade(name: str) -> pd.DataFrame:
     row = {
-        "name": name, "from_ts": pd.Timestamp(NOW), "duration_s": 1.0, "prints": 5, "exchanges": 2,
+        "name": name, "from_ts": pd.Timestamp(NOW), "to_ts": pd.Timestamp(NOW),
+        "duration_s": 1.0, "prints": 5, "exchanges": 2,
         "first_exchange": name, "long_usd": 1.0, "short_usd": 1.0, "peak_1s_usd": 1.0,
         "burst_score": float("nan"), "covered": 0.25,
     }  # fmt: skip

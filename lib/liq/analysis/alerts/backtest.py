@@ -5,14 +5,21 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 from rich.progress import track
 
-from liq.analysis.alerts.decision import Measured, compare, decide, is_cooling_down, measure
-from liq.analysis.alerts.rules import Rule, describe_condition, load_rules
+from liq.analysis.alerts.decision import Measured, compare, decide, is_cooling_down
+from liq.analysis.alerts.history import History
+from liq.analysis.alerts.rules import (
+    Rule,
+    check_past,
+    describe_condition,
+    describe_unit,
+    load_rules,
+)
+from liq.common.text import suggest
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import RuleError
@@ -63,10 +70,13 @@ class Backtest:
 
     def __str__(self) -> str:
         span = f"{self.since:%Y-%m-%d %H:%M:%S} to {self.until:%Y-%m-%d %H:%M:%S} UTC"
+        unknown = self.values.loc[self.values["value"].isna(), "ts"].nunique()
+        lacking = f", {unknown:,} without enough history or coverage" if unknown else ""
         return (
             f"{self.name}: {describe_condition(self.rule)}\n"
             f"{len(self.alerts):,} alert(s) from {span},"
-            f" evaluated every {self.step} ({self.values['ts'].nunique():,} times)"
+            f" evaluated every {self.step} ({self.values['ts'].nunique():,} times"
+            f"{lacking if self.rule.against else ''})"
         )
 
     @property
@@ -160,12 +170,13 @@ def backtest(
     query = queries.find(rule.query, settings)
     if not (rule.window and "until" in query.params):
         raise RuleError(f"{name} cannot be tried on the past: {query.key} takes no window or until")
+    check_past(rule, query)
     end = _MOMENT.value("until", until) or datetime.now(UTC)
     begin = end - _DURATION.value("window", window)
     each = _DURATION.value("step", step) or _choose_step(end - begin, rule)
     moments = _list_moments(begin, end, each)
     alerts, history = _evaluate_all(name, rule, moments, settings, progress=progress)
-    unit = query.columns[rule.column].unit if rule.column in query.columns else ""
+    unit = describe_unit(rule, query)
     return Backtest(name, rule, begin, end, each, unit, _build_table(alerts), history)
 
 
@@ -175,7 +186,7 @@ def _find_rule(name: str, settings: Settings) -> Rule:
     if name in faults:
         raise RuleError(faults[name])
     if name not in found:
-        raise RuleError(f"there is no rule {name!r}; there are: {', '.join(sorted(found))}")
+        raise RuleError(f"there is no rule {name!r}{suggest(name, sorted(found))}")
     return found[name]
 
 
@@ -198,10 +209,9 @@ def _evaluate_all(
     alerts: list[Alert] = []
     history: list[tuple[datetime, Sequence[Measured]]] = []
     fired: dict[str | None, datetime] = {}
-    past = zip(moments, _read_frames(rule, moments, settings), strict=True)
+    past = zip(moments, _measure_all(rule, moments, settings), strict=True)
     shown = track(past, f"{name} over the past", total=len(moments), disable=not progress)
-    for moment, frame in shown:
-        seen = measure(rule, frame)
+    for moment, seen in shown:
         history.append((moment, seen))
         raised = decide(name, rule, seen, moment, fired)
         alerts += raised
@@ -209,14 +219,14 @@ def _evaluate_all(
     return alerts, _build_history(history)
 
 
-def _read_frames(
+def _measure_all(
     rule: Rule, moments: Sequence[datetime], settings: Settings
-) -> Iterator["pd.DataFrame"]:
-    """Yield the rows of the rule's query as of each moment."""
-    run = partial(queries.hit, rule.query, settings=settings)
+) -> Iterator[list[Measured]]:
+    """Yield what the rule measures as of each moment."""
+    history = History(settings)
     pool = ThreadPoolExecutor(_AT_ONCE)
     try:
-        yield from pool.map(lambda moment: run(**rule.given | {"until": moment}), moments)
+        yield from pool.map(lambda moment: history.measure(rule, moment).seen, moments)
     finally:
         pool.shutdown(cancel_futures=True)
 

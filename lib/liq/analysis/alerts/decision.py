@@ -12,6 +12,7 @@ from liq.analysis.alerts.rules import Comparison, Rule
 from liq.errors import RuleError
 from liq.records.model import LIVE_SOURCES, Alert, Text
 
+SUBJECT_SEPARATOR = ", "
 _COMPARE: dict[Comparison, Callable[[Any, Any], Any]] = {
     ">": operator.gt,
     ">=": operator.ge,
@@ -64,7 +65,9 @@ def _measure_groups(rule: Rule, frame: pd.DataFrame) -> Iterator[Measured]:
     for values, rows in frame.groupby(list(rule.by), sort=True, dropna=False):
         seen = _measure_rows(rule, rows)
         named = dict(zip(rule.by, values, strict=True))
-        yield replace(seen, row={**named, **seen.row}, subject=", ".join(map(str, values)))
+        yield replace(
+            seen, row={**named, **seen.row}, subject=SUBJECT_SEPARATOR.join(map(str, values))
+        )
 
 
 def _measure_rows(rule: Rule, frame: pd.DataFrame) -> Measured:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from liq.analysis.alerts.decision import Fired, decide, find_nearest, measure
-from liq.analysis.alerts.outbox import Outbox
+from liq.analysis import links
+from liq.analysis.alerts.decision import SUBJECT_SEPARATOR, Fired, decide, find_nearest
+from liq.analysis.alerts.history import History
+from liq.analysis.alerts.outbox import LinkedAlert, Outbox
 from liq.analysis.alerts.rules import Rule, load_rules
 from liq.analysis.alerts.webhook import Webhook
 from liq.common import waiting
@@ -19,12 +21,14 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.delivery.messaging import OutageLog, Publisher
 from liq.errors import LiqError
-from liq.query import queries, questdb
+from liq.query import questdb
 from liq.records.model import Alert, Severity, encode
 from liq.records.streams import ALERTS
 
 _LOG = logging.getLogger(__name__)
 _GRACE_S = 5.0
+_HISTORY_S = 2.0  # of a tick, to read the past of a rule: others and the end must not wait
+_SCOPES = {"asset": "assets", "symbol": "symbols"}  # parameters of queries by column
 _LEVELS = {
     Severity.INFO: logging.INFO,
     Severity.WARNING: logging.WARNING,
@@ -64,6 +68,7 @@ class Evaluator:
         self._publisher = publisher
         self._settings = settings
         self._outboxes = outboxes
+        self._history = History(settings, _HISTORY_S)
         self._fired: dict[str, dict[str | None, datetime]] = defaultdict(dict)
         self._logged: dict[str, str] = {}
         self._hinted: dict[str, tuple[str, ...]] = {}
@@ -71,7 +76,7 @@ class Evaluator:
     async def tick(self) -> list[Alert]:
         """Evaluate every rule once; return the alerts raised."""
         try:
-            evaluations = await asyncio.to_thread(check, self._settings, self._fired)
+            evaluations = await asyncio.to_thread(check, self._settings, self._fired, self._history)
         except Exception as error:
             self._log_fault("all rules", str(error) if isinstance(error, LiqError) else repr(error))
             return []
@@ -89,9 +94,10 @@ class Evaluator:
         _LOG.log(_LEVELS[alert.severity], "%s: %s", alert.rule, alert.message)
         topic = ALERTS.topic(self._settings)
         await self._publisher.put(topic, alert.rule.encode(), encode(alert))
+        linked = LinkedAlert(alert, build_link(alert, rule, self._settings))
         for outbox in self._outboxes:
             if outbox.takes(rule):
-                outbox.send(alert)
+                outbox.send(linked)
 
     def _log_fault(self, name: str, fault: str) -> None:
         """Log a fault once, not at every tick."""
@@ -106,9 +112,13 @@ class Evaluator:
 
 
 def check(
-    settings: Settings | None = None, fired: Mapping[str, Fired] | None = None
+    settings: Settings | None = None,
+    fired: Mapping[str, Fired] | None = None,
+    history: History | None = None,
 ) -> list[Evaluation]:
     """Evaluate every rule once without raising alerts; ``fired`` adds to the table of alerts.
+
+    ``history`` has the past windows that were read before.
 
     Raises `RuleError` if the file cannot be read, `QuestDBError` when QuestDB is unreachable.
     """
@@ -119,15 +129,18 @@ def check(
         for subject, moment in moments.items():
             last[name][subject] = max(moment, last[name].get(subject, moment))
     broken = [Evaluation(name, None, fault=fault) for name, fault in faults.items()]
-    return [_evaluate(name, rule, last[name], settings) for name, rule in found.items()] + broken
+    history = history or History(settings)
+    good = [_evaluate(name, rule, last[name], history, settings) for name, rule in found.items()]
+    return good + broken
 
 
-def _evaluate(name: str, rule: Rule, fired: Fired, settings: Settings) -> Evaluation:
+def _evaluate(
+    name: str, rule: Rule, fired: Fired, history: History, settings: Settings
+) -> Evaluation:
     now = datetime.now(UTC)
     try:
-        frame = queries.fetch(rule.query, settings, **rule.given)
-        seen = measure(rule, frame)
-        notes = (*frame.attrs.get("notes", ()), *_list_unknown_receivers(rule, settings))
+        seen, found = history.measure(rule)
+        notes = (*found, *_list_unknown_receivers(rule, settings))
         near = find_nearest(rule, seen)
         met = sum(one.met for one in seen)
         alerts = decide(name, rule, seen, now, fired)
@@ -156,6 +169,15 @@ def _read_last(settings: Settings) -> dict[str, dict[str | None, datetime]]:
             row.ts.to_pydatetime()
         )
     return found
+
+
+def build_link(alert: Alert, rule: Rule, settings: Settings) -> str:
+    """Return the dashboard's address of the alert's moment and of the prints that were measured."""
+    subject = alert.subject.split(SUBJECT_SEPARATOR) if alert.subject else []
+    by = dict(zip(rule.by, subject, strict=False))
+    scope = {_SCOPES.get(column, column): [value] for column, value in by.items()}
+    moment = datetime.fromtimestamp(alert.ts / 1e6, UTC)
+    return links.build_url(links.locate_alert(moment, alert.query, rule.params | scope), settings)
 
 
 async def run(every: float = 5.0, settings: Settings | None = None) -> None:
@@ -196,7 +218,7 @@ def _create_outboxes(settings: Settings) -> list[Outbox]:
     if settings.receivers:
         from liq.analysis.alerts.notifier import Notifier  # noqa: PLC0415 - Apprise is slow to import
 
-        outboxes += [Notifier(each, settings.dashboard_url) for each in settings.receivers]
+        outboxes += [Notifier(each, settings.public_dashboard_url) for each in settings.receivers]
     return outboxes
 
 

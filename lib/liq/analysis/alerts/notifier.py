@@ -6,11 +6,18 @@ import re
 
 import apprise
 
-from liq.analysis.alerts.outbox import BACKOFF_S, Outbox, build_title, is_temporary
+from liq.analysis.alerts.outbox import (
+    BACKOFF_S,
+    LinkedAlert,
+    Outbox,
+    build_title,
+    is_temporary,
+    neutralise_mentions,
+)
 from liq.analysis.alerts.rules import Rule
 from liq.config import Receiver
 from liq.errors import ConfigError
-from liq.records.model import Alert, Severity
+from liq.records.model import Severity
 
 _TIMEOUT_S = 30.0  # a login to a mail server and several requests of a chat service
 _PACE_S = 1.0  # between messages to a service; Apprise's own 5.5 s would hold back many at once
@@ -26,7 +33,7 @@ for _name in ("apprise", "urllib3"):
 
 
 class Notifier(Outbox):
-    """Sends alerts to one service. Its text links to the dashboard.
+    """Sends alerts to one service. Its text links to the dashboard at that moment.
 
     Raises:
         ConfigError: Apprise knows no such service.
@@ -36,7 +43,6 @@ class Notifier(Outbox):
         self, receiver: Receiver, dashboard_url: str, *, backoff: float = BACKOFF_S
     ) -> None:
         super().__init__(receiver.name, backoff=backoff)
-        self._dashboard_url = dashboard_url
         asset = apprise.AppriseAsset(
             app_id="liq", app_desc="liq", app_url=dashboard_url, async_mode=False
         )
@@ -53,11 +59,12 @@ class Notifier(Outbox):
         """Return whether the rule names the service, or all services."""
         return rule.notify if isinstance(rule.notify, bool) else self.name in rule.notify
 
-    async def _post(self, alert: Alert) -> tuple[str, bool]:
+    async def _post(self, linked: LinkedAlert) -> tuple[str, bool]:
+        alert = linked.alert
         result = await asyncio.to_thread(
             self._apprise.notify,
             title=build_title(alert),
-            body=f"{alert.message}\n{self._dashboard_url}",
+            body=f"{neutralise_mentions(alert.message)}\n{linked.link}",
             notify_type=_TYPES[alert.severity],
             body_format=apprise.NotifyFormat.TEXT,
             timeout=_TIMEOUT_S,

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import re
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 from liq.analysis.alerts.rules import Rule
 from liq.common.waiting import pause_s
@@ -11,7 +13,15 @@ from liq.records.model import Alert
 _LOG = logging.getLogger(__name__)
 _QUEUE = 100
 _ATTEMPTS = 6
+_MENTION = re.compile(r"@|<(?=[!#&])")  # @everyone, @here, <@U1>, <@&1>, <!channel>, <#C1>
 BACKOFF_S = 1.0  # doubled with each attempt: half a minute in all
+
+
+class LinkedAlert(NamedTuple):
+    """An alert, and a link to the dashboard at that moment."""
+
+    alert: Alert
+    link: str
 
 
 class Outbox(ABC):
@@ -23,31 +33,31 @@ class Outbox(ABC):
     def __init__(self, name: str, *, backoff: float = BACKOFF_S) -> None:
         self.name = name
         self._backoff = backoff
-        self._queue: asyncio.Queue[Alert] = asyncio.Queue(_QUEUE)
+        self._queue: asyncio.Queue[LinkedAlert] = asyncio.Queue(_QUEUE)
 
     @abstractmethod
     def takes(self, rule: Rule) -> bool:
         """Return whether the receiver gets the alerts of ``rule``."""
 
     @abstractmethod
-    async def _post(self, alert: Alert) -> tuple[str, bool]:
+    async def _post(self, linked: LinkedAlert) -> tuple[str, bool]:
         """Return the fault, "" if there is none, and whether to retry."""
 
-    def send(self, alert: Alert) -> None:
-        """Queue ``alert`` for delivery; if too many are queued, log and drop it."""
+    def send(self, linked: LinkedAlert) -> None:
+        """Queue ``linked`` for delivery; if too many are queued, log and drop it."""
         try:
-            self._queue.put_nowait(alert)
+            self._queue.put_nowait(linked)
         except asyncio.QueueFull:
-            _LOG.error("%s is too far behind: %s is not sent", self.name, alert.rule)
+            _LOG.error("%s is too far behind: %s is not sent", self.name, linked.alert.rule)
 
     async def run(self) -> None:
         """Deliver queued alerts until cancelled."""
         while True:
-            alert = await self._queue.get()
+            linked = await self._queue.get()
             try:
-                await self._deliver(alert)
+                await self._deliver(linked)
             except Exception:
-                _LOG.exception("%s could not be sent to %s", alert.rule, self.name)
+                _LOG.exception("%s could not be sent to %s", linked.alert.rule, self.name)
             finally:
                 self._queue.task_done()
 
@@ -58,21 +68,30 @@ class Outbox(ABC):
         except TimeoutError:
             _LOG.error("%s did not take the last alerts in time", self.name)
 
-    async def _deliver(self, alert: Alert) -> None:
+    async def _deliver(self, linked: LinkedAlert) -> None:
+        rule = linked.alert.rule
         for attempt in range(1, _ATTEMPTS + 1):
-            fault, again = await self._post(alert)
+            fault, again = await self._post(linked)
             if not fault:
                 return
             if not again:
                 break
-            _LOG.warning("%s did not take %s: %s; trying again", self.name, alert.rule, fault)
+            _LOG.warning("%s did not take %s: %s; trying again", self.name, rule, fault)
             await asyncio.sleep(pause_s(attempt, self._backoff))
-        _LOG.error("%s did not take %s: %s; given up", self.name, alert.rule, fault)
+        _LOG.error("%s did not take %s: %s; given up", self.name, rule, fault)
 
 
 def is_temporary(status: int) -> bool:
     """Return whether a receiver that answers ``status`` may take the alert later."""
     return status >= 500 or status == 429
+
+
+def neutralise_mentions(text: str) -> str:
+    """Return ``text`` with a character without width in what chat services take for a mention.
+
+    Rows have names of anybody's choice; ``@everyone`` in one would reach all members of a channel.
+    """
+    return _MENTION.sub("\\g<0>\u200b", text)
 
 
 def build_title(alert: Alert) -> str:

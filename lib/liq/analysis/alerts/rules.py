@@ -7,6 +7,7 @@ evaluates the rows of each value of these columns, e.g. each feed, separately, e
 cool-down.
 """
 
+import math
 import string
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -31,19 +32,56 @@ Comparison = Literal[">", ">=", "<", "<=", "==", "!="]
 Aggregate = Literal["any", "sum", "mean", "min", "max", "last", "count"]
 MESSAGE = ("rule", "value", "threshold", "window", "rows")  # what every message may name
 
+AGAINST = ("measured", "usual")  # and the message of a rule against the past
+LEAST_HOURS = 3  # of the same hour of the week, for a median
+_MOST_WINDOWS = 250  # whose rates make percentiles
+_LEAST_WINDOWS = 20
+_LEAST_PERCENT = 0.5
+_RATES = ("any", "sum", "count")
+
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 _SAMPLES = {"str": "x", "datetime64[us, UTC]": datetime(2026, 1, 1, tzinfo=UTC)}
 _NUMBERS = ("bool", "int64", "Int64", "float64")
 
 
+class Usual(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    tag="usual",
+):
+    """The threshold is a multiple of the usual: the median of this hour of the week.
+
+    The median is over the last ``weeks``, of hours that feeds covered.
+    """
+
+    weeks: Annotated[int, msgspec.Meta(ge=3, le=26)] = 4
+
+
+class Percentile(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    tag="percentile",
+):
+    """The threshold is the percentage of the windows of the last ``days`` that had a lower rate."""
+
+    days: Annotated[int, msgspec.Meta(ge=1, le=90)] = 14
+
+
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One rule. ``window`` is the query's parameter; ``message`` is a template.
 
-    The template may name `MESSAGE`, the columns in ``by`` and, for ``any``, all columns of the row
-    that fired. ``webhook`` says whether it is posted to ``LIQ_WEBHOOK_URL`` too, where that is set.
-    ``notify`` says whether it is sent to the services of ``LIQ_NOTIFY_URLS``, or names some of
-    them.
+    The template may name `MESSAGE`, for ``against`` `AGAINST` too, the columns in ``by`` and, for
+    ``any``, all columns of the row that fired. ``against`` compares the rate with the past in place
+    of the value itself. ``webhook`` says whether it is posted to ``LIQ_WEBHOOK_URL`` too, where
+    that is set. ``notify`` says whether it is sent to the services of ``LIQ_NOTIFY_URLS``, or names
+    some of them.
     """
 
     description: _Text
@@ -54,6 +92,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     message: _Text
     window: str = ""
     params: dict[str, Any] = {}
+    against: Usual | Percentile | None = None
     aggregate: Aggregate = "any"
     by: tuple[_Text, ...] = ()
     cool_down: str = "5m"
@@ -70,6 +109,17 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             {'least_usd': 5000000, 'window': '15m'}
         """
         return {**self.params, **({"window": self.window} if self.window else {})}
+
+    @property
+    def window_span(self) -> timedelta:
+        """The window, of which there is none for some queries."""
+        return parse_duration(self.window)
+
+    @property
+    def source(self) -> tuple[object, ...]:
+        """What identifies the values that the rule measures in a window."""
+        params = msgspec.json.encode(self.params, order="deterministic")
+        return self.query, params, self.column, self.aggregate, self.by
 
     @property
     def cool_down_span(self) -> timedelta:
@@ -139,7 +189,25 @@ def describe_comparison(rule: Rule) -> str:
     within = f" within {rule.window}" if rule.window else ""
     each = f" for each {', '.join(rule.by)}" if rule.by else ""
     what = f"{of}{rule.column} of {rule.query}{within}"
-    return f"{what} {rule.comparison} {rule.threshold:,.10g}{each}"
+    return f"{what} {rule.comparison} {rule.threshold:,.10g}{_describe_past(rule.against)}{each}"
+
+
+def describe_unit(rule: Rule, query: Query) -> str:
+    """Return the unit of the value that a rule compares, "" if there is none."""
+    if rule.against:
+        return "x the usual" if isinstance(rule.against, Usual) else "% of past windows"
+    return query.columns[rule.column].unit if rule.column in query.columns else ""
+
+
+def choose_stride(window: timedelta, days: int) -> timedelta:
+    """Return how far the windows of a percentile are apart: a whole number of windows."""
+    count = timedelta(days=days) / window
+    return window * max(math.ceil(count / _MOST_WINDOWS), 1)
+
+
+def count_needed_windows(percent: float) -> int:
+    """Return how many past windows a percentile needs: one at least beyond it."""
+    return max(math.ceil(100 / min(percent, 100 - percent)), _LEAST_WINDOWS)
 
 
 def create_json_schema() -> dict[str, Any]:
@@ -174,6 +242,7 @@ def _parse_rule(text: msgspec.Raw, settings: Settings) -> Rule:
     queries.resolve(query, rule.given)
     parse_duration(rule.cool_down)
     _check_column(rule, query)
+    check_past(rule, query)
     _check_message(rule, query)
     return rule
 
@@ -196,11 +265,46 @@ def _check_message(rule: Rule, query: Query) -> None:
     columns = query.columns if rule.aggregate == "any" else named_by
     valid = {name: _SAMPLES.get(column.dtype, 1) for name, column in columns.items()}
     valid |= {"rule": "x", "window": "x", "value": 1.0, "threshold": 1.0, "rows": 1}
+    valid |= dict.fromkeys(AGAINST if rule.against else (), 1.0)
     named = {name for _, name, _, _ in string.Formatter().parse(rule.message) if name is not None}
     if (query.columns or rule.aggregate != "any") and (unknown := sorted(named - valid.keys())):
         raise RuleError(f"its message names {unknown[0]!r}; it may name: {_join_names(valid)}")
     if named <= valid.keys():
         rule.message.format_map(valid)
+
+
+def _describe_past(against: Usual | Percentile | None) -> str:
+    if isinstance(against, Usual):
+        return f" x the median of this hour of the week, over {against.weeks} weeks"
+    if isinstance(against, Percentile):
+        return f" % of the windows of the last {against.days} days were lower"
+    return ""
+
+
+def check_past(rule: Rule, query: Query) -> None:
+    """Raise `RuleError` if the rule cannot be compared with the past."""
+    if rule.against is None:
+        return
+    if not (rule.window and "until" in query.params):
+        raise RuleError(f"against: {query.key} takes no window or until")
+    if rule.aggregate not in _RATES:
+        raise RuleError(f"against: {rule.aggregate} is no rate; use {', '.join(_RATES)}")
+    if "exchange" in rule.by:
+        raise RuleError("against: it cannot be by exchange; write a rule for each exchange")
+    if isinstance(rule.against, Usual):
+        if rule.window_span > timedelta(hours=1):
+            raise RuleError("against: a window of more than 1h has no hour of the week")
+        return
+    if not _LEAST_PERCENT <= rule.threshold <= 100 - _LEAST_PERCENT:
+        raise RuleError(
+            f"threshold: a percentile is from {_LEAST_PERCENT} to {100 - _LEAST_PERCENT}"
+        )
+    days, needed = timedelta(days=rule.against.days), count_needed_windows(rule.threshold)
+    if (count := days // choose_stride(rule.window_span, rule.against.days)) < needed:
+        raise RuleError(
+            f"against: {rule.against.days} days have {count} windows of {rule.window}; the"
+            f" percentile {rule.threshold:g} needs {needed}"
+        )
 
 
 def _join_names(names: Mapping[str, object]) -> str:

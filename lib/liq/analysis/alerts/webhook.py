@@ -8,21 +8,37 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from liq.analysis.alerts.outbox import BACKOFF_S, Outbox, build_title, is_temporary
+from liq.analysis.alerts.outbox import (
+    BACKOFF_S,
+    LinkedAlert,
+    Outbox,
+    build_title,
+    is_temporary,
+    neutralise_mentions,
+)
 from liq.analysis.alerts.rules import Rule
-from liq.records.model import Alert
+from liq.common.http import translate_environment
+from liq.errors import ConfigError
 
 _TIMEOUT_S = 5.0
 
 
 class Webhook(Outbox):
-    """Posts alerts to a URL, which may hold a secret."""
+    """Posts alerts to a URL, which may hold a secret.
+
+    Raises:
+        ConfigError: The environment has a proxy, or certificates, that cannot be used.
+    """
 
     def __init__(self, url: SecretStr, *, backoff: float = BACKOFF_S) -> None:
         super().__init__("the webhook", backoff=backoff)
         logging.getLogger("httpx").setLevel(logging.WARNING)  # else it logs every URL
         self._url = url
-        self._client = httpx.AsyncClient(timeout=_TIMEOUT_S)
+        try:
+            with translate_environment():
+                self._client = httpx.AsyncClient(timeout=_TIMEOUT_S)
+        except httpx.ConnectError as error:
+            raise ConfigError(f"LIQ_WEBHOOK_URL cannot be reached: {error}") from error
 
     def takes(self, rule: Rule) -> bool:
         """Return whether the rule wants its alerts posted."""
@@ -33,11 +49,11 @@ class Webhook(Outbox):
         async with self._client:
             await super().run()
 
-    async def _post(self, alert: Alert) -> tuple[str, bool]:
+    async def _post(self, linked: LinkedAlert) -> tuple[str, bool]:
         try:
             async with asyncio.timeout(_TIMEOUT_S):  # httpx's own begins again with every byte
                 answer = await self._client.post(
-                    self._url.get_secret_value(), json=build_payload(alert)
+                    self._url.get_secret_value(), json=build_payload(linked)
                 )
         except TimeoutError:
             return f"no answer within {_TIMEOUT_S:.0f} s", True
@@ -49,13 +65,18 @@ class Webhook(Outbox):
         return f"HTTP {answer.status_code}", is_temporary(answer.status_code)
 
 
-def build_payload(alert: Alert) -> dict[str, Any]:
-    """Return the JSON to post: ``text`` for chat services, ``id`` to recognise repeats."""
+def build_payload(linked: LinkedAlert) -> dict[str, Any]:
+    """Return the JSON to post.
+
+    ``text`` is for chat services, ``id`` to recognise repeats, ``link`` the dashboard's address of
+    that moment.
+    """
+    alert = linked.alert
     moment = datetime.fromtimestamp(alert.ts / 1e6, UTC)
     about = f" {alert.subject}" if alert.subject else ""
     return {
         "id": f"{alert.rule}{about}-{alert.ts}",
-        "text": f"{build_title(alert)}: {alert.message}",
+        "text": neutralise_mentions(f"{build_title(alert)}: {alert.message}"),
         "ts": moment.isoformat(timespec="microseconds"),
         "rule": alert.rule,
         "severity": alert.severity,
@@ -66,4 +87,5 @@ def build_payload(alert: Alert) -> dict[str, Any]:
         "message": alert.message,
         "live": alert.live,
         "subject": alert.subject,
+        "link": linked.link,
     }

@@ -113,13 +113,23 @@ class Chart(Generic[P]):
         """Return the figure as plain data."""
         given: Any = [_escape_value(value) for value in args]
         named: Any = {name: _escape_value(value) for name, value in kwargs.items()}
-        return self.draw(*given, **named)
+        figure = self.draw(*given, **named)
+        _hide_unknown_times(figure)
+        return figure
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> "go.Figure":
         """Return the figure, validated by plotly."""
         import plotly.graph_objects as go  # noqa: PLC0415 - the dashboard needs only the spec
 
         return go.Figure(self.spec(*args, **kwargs))
+
+
+def _hide_unknown_times(figure: Spec) -> None:
+    """Hide the labels of a time axis without data and range: plotly would show the year 2000."""
+    axis = figure["layout"].get("xaxis", {})
+    has_times = "range" in axis or any(len(trace.get("x", ())) for trace in figure["data"])
+    if axis.get("type") == "date" and not has_times:
+        axis["showticklabels"] = False
 
 
 def escape_literal(text: str) -> str:
@@ -154,7 +164,7 @@ def source_badge(frame: pd.DataFrame) -> str:
     """
     if "source" in frame:
         kinds = set(frame["source"]) - set(LIVE_SOURCES)
-        names: dict[str, str] = {Source.SIMULATOR: "SIMULATED", Source.REPLAY: "REPLAYED"}
+        names: dict[str, str] = {source: source.kind.upper() for source in Source}
         # another program's row may hold any text
         marked = " + ".join(sorted(names.get(kind, str(kind).upper()) for kind in kinds))
         partly = "PARTLY " if set(frame["source"]) & set(LIVE_SOURCES) else ""

@@ -41,6 +41,7 @@ def create_config() -> Config:
     kernels use TCP encrypted with CurveZMQ.
     """
     config = Config()
+    config.AsyncKernelManager.client_class = "liq.common.compat.kernel_client.Client"
     if zmq.has("ipc"):
         config.KernelManager.transport = "ipc"
     else:

@@ -18,4 +18,6 @@ def launch(arguments: Sequence[str], **options: Any) -> None:
 
 
 if __name__ == "__main__":
-    launch(sys.argv[1:])
+    # an interrupted kernel logs tracebacks, which would be beside the output of `liq notebook`
+    is_watched = sys.stderr is not None and sys.stderr.isatty()
+    launch([*sys.argv[1:], *(["--log-level=CRITICAL"] if is_watched else [])])

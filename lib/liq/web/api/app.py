@@ -1,13 +1,11 @@
 """The Flask app: routes, checks and errors. It only reads, and runs only known queries."""
 
 import contextlib
-import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
-from urllib.parse import quote, urlencode
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 
 from flask import Flask, Response, abort, jsonify, render_template, request
 from werkzeug.exceptions import (
@@ -28,11 +26,13 @@ from liq.errors import (
     QuestDBMemoryError,
     QuestDBTimeoutError,
 )
-from liq.query import queries, questdb
-from liq.query.catalogue import RESERVED, Query
-from liq.query.formats import MEDIA_TYPES, Format, encode
-from liq.web.api import openapi
-from liq.web.api.endpoint import PAGING, Endpoint, hash_parts
+from liq.monitoring import diagnosis
+from liq.monitoring.diagnosis import Part
+from liq.query import questdb
+from liq.query.formats import Format
+from liq.web.api import metrics, openapi
+from liq.web.api.endpoint import PAGING, Endpoint, Endpoints
+from liq.web.api.responses import respond
 
 RUNNING = 8  # queries
 WAITING = 32
@@ -40,6 +40,8 @@ RETRY_S = 5
 _LOG = logging.getLogger(__name__)
 _LOGIN_S = 2.0  # a query needs at least this long to log in
 _TRANSFER_S = 0.5
+_STATE_S = 10.0  # for /health and /metrics
+_POLICY = "Content-Security-Policy"
 _HEADERS = {
     "Cache-Control": "private, no-cache",
     # data: is the empty icon
@@ -87,7 +89,7 @@ class QueryLimit:
 def create_app(settings: Settings | None = None, endpoints: Iterable[Endpoint] = ()) -> Flask:
     """Return the API as a WSGI app: the catalogue's queries, and your own ``endpoints``.
 
-    Edits of ``queries.json`` take effect at once.
+    Edits of the catalogue take effect at once; an invalid edit leaves the last valid version.
 
     Args:
         settings: Settings of the stack; the current ones by default.
@@ -97,23 +99,16 @@ def create_app(settings: Settings | None = None, endpoints: Iterable[Endpoint] =
         app = create_app(endpoints=[Endpoint("hello", "A greeting.", rows)])
     """
     settings = settings or current_settings()
-    own = {endpoint.key: endpoint for endpoint in endpoints}
-
-    def known() -> Mapping[str, Endpoint]:
-        found = {
-            key: Endpoint.of(query, settings) for key, query in _load_queries(settings).items()
-        }
-        return {**found, **own}
-
     app = Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined] # of Flask's default provider
     _add_checks(app, settings)
-    _add_routes(app, settings, known)
+    _add_routes(app, settings, Endpoints(settings, endpoints))
     _add_error_handlers(app)
 
     @app.after_request
     def _headers(response: Response) -> Response:
-        response.headers.update(_HEADERS)
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
         return response
 
     return app
@@ -147,117 +142,100 @@ def _add_checks(app: Flask, settings: Settings) -> None:
             abort(401, "give the token: Authorization: Bearer TOKEN, or ?token=TOKEN")
 
 
-def _add_routes(
-    app: Flask, settings: Settings, known: Callable[[], Mapping[str, Endpoint]]
-) -> None:
+def _add_routes(app: Flask, settings: Settings, endpoints: Endpoints) -> None:
+    def list_endpoints(folder: str) -> Response:
+        root = request.script_root
+        return jsonify(
+            endpoints=[openapi.summarise(each, folder) for each in endpoints],
+            docs=f"{root}/docs",
+            openapi=f"{root}/openapi.json",
+            health=f"{root}/health",
+            metrics=f"{root}/metrics",
+        )
+
     @app.get("/")
     def _index() -> Response:
-        return jsonify(
-            endpoints=[openapi.summarise(endpoint) for endpoint in known().values()],
-            docs=f"{request.script_root}/docs",
-            openapi=f"{request.script_root}/openapi.json",
-        )
+        return list_endpoints("")
+
+    @app.get("/v1/", strict_slashes=False)
+    def _index_of_v1() -> Response:
+        return list_endpoints(openapi.V1)
 
     @app.get("/openapi.json")
     def _openapi() -> Response:
         token, root = requires_token(settings), request.script_root
-        return jsonify(openapi.describe(known().values(), token=token, root=root))
+        return jsonify(openapi.describe([*endpoints], token=token, root=root))
 
     @app.get("/docs")
-    def _docs() -> str:
+    def _docs() -> Response:
         token = request.args.get("token", "") if requires_token(settings) else ""
-        return render_template(
+        page = render_template(
             "docs.html",
-            endpoints=known().values(),
+            endpoints=[*endpoints],
             formats=list(Format),
             paging=PAGING,
             token=token,
         )
+        return Response(page, headers={_POLICY: _allow_docs(page)})
 
+    _add_state(app, settings, endpoints)
     limit = QueryLimit()
 
-    @app.get("/<path:key>")
-    def _rows(key: str) -> Response:
-        endpoint = _find(key, known(), settings)
+    def answer(key: str, *, described: bool) -> Response:
+        endpoint = _find(key, endpoints)
         with (
             limit.admit(settings.query_timeout) as left,
             # QuestDB gets the remaining time, less the time to send the response
             questdb.within(max(left - _TRANSFER_S, left / 2)),
         ):
-            return _respond(endpoint, settings)
+            return respond(endpoint, endpoints, settings, described=described)
+
+    @app.get("/<path:key>")
+    def _rows(key: str) -> Response:
+        return answer(key, described=False)
+
+    @app.get("/v1/<path:key>")
+    def _rows_of_v1(key: str) -> Response:
+        return answer(key, described=True)
 
 
-def _find(key: str, known: Mapping[str, Endpoint], settings: Settings) -> Endpoint:
-    if endpoint := known.get(key):
+def _add_state(app: Flask, settings: Settings, endpoints: Endpoints) -> None:
+    """Add pages about the pipeline; one request at a time asks for its state, a few wait."""
+    limit, scraper = QueryLimit(running=1, waiting=3), metrics.Scraper(settings)
+
+    @app.get("/health")
+    def _health() -> tuple[Response, int]:
+        with limit.admit(_STATE_S):
+            faults = diagnosis.find_problems(settings)
+        away = any(each.part is Part.QUESTDB for each in faults)
+        problems = [*(each._asdict() for each in faults), *endpoints.describe_faults()]
+        status = "down" if away else "degraded" if problems else "ok"
+        body = jsonify(status=status, version=version("liq"), problems=problems)
+        return body, 503 if away else 200
+
+    @app.get("/metrics")
+    def _metrics() -> Response:
+        with limit.admit(_STATE_S):
+            return Response(scraper.scrape(), content_type=metrics.CONTENT_TYPE)
+
+
+def _find(key: str, endpoints: Endpoints) -> Endpoint:
+    if endpoint := endpoints.find(key):
         return endpoint
-    if key in queries.load_catalogue(settings).faults:
+    if endpoints.has_fault(key):
         raise InternalServerError(f"entry {key!r} cannot be used; `liq queries` says why")
-    raise NotFound(f"no endpoint {key!r}; there are: {', '.join(sorted(known))}")
+    known = ", ".join(sorted(each.key for each in endpoints))
+    raise NotFound(f"no endpoint {key!r}; there are: {known}")
 
 
-def _respond(endpoint: Endpoint, settings: Settings) -> Response:
-    out, paging = _parse_format(), _parse_paging()
-    values = endpoint.validate(_parse_arguments(endpoint))
-    version = endpoint.read_version(values, settings)
-    tag = version and hash_parts(version, endpoint.key, out, paging)
-    if tag and request.if_none_match.contains_weak(tag):
-        return _tag(Response(status=304), tag)
-    page = endpoint.fetch_page(values, **paging, settings=settings)
-    body = encode(page.frame, out)
-    response = Response(body, mimetype=MEDIA_TYPES[out])
-    _tag(response, tag or hash_parts(body)).make_conditional(request.environ)
-    if notes := page.frame.attrs.get("notes"):
-        response.headers["X-Notes"] = json.dumps(notes)  # ASCII, whatever the names are
-    if page.next:
-        response.headers["X-Truncated"] = "true"
-        response.headers["Link"] = f'<{_build_address(page.next)}>; rel="next"'
-    return response
-
-
-def _build_address(changes: Mapping[str, str]) -> str:
-    """Return this request's address with other arguments."""
-    given = {**request.args.to_dict(flat=False), **changes}
-    return f"{quote(request.script_root + request.path)}?{urlencode(given, doseq=True)}"
-
-
-def _parse_paging() -> dict[str, int]:
-    given = {name: text for name in PAGING if (text := request.args.get(name))}
-    return queries.validate("paging", PAGING, given)
-
-
-def _tag(response: Response, tag: str) -> Response:
-    response.set_etag(tag, weak=True)
-    return response
-
-
-def _parse_format() -> Format:
-    given = request.args.get("format") or Format.JSON
-    name = given.lower()
-    if name not in list(Format):
-        raise QueryError(f"format={given!r} is not one of: {', '.join(Format)}")
-    return Format(name)
-
-
-def _parse_arguments(endpoint: Endpoint) -> dict[str, Any]:
-    """Return the request's parameters without empty ones, which forms send for unset fields."""
-    given: dict[str, Any] = {}
-    for name, texts in request.args.lists():
-        values = [text for text in texts if text]
-        if name in RESERVED or not values:
-            continue
-        is_list = name in endpoint.params and endpoint.params[name].type == "list"
-        if len(values) > 1 and not is_list:
-            raise QueryError(f"{name} is given {len(values)} times; it takes one value")
-        given[name] = values if len(values) > 1 else values[0]
-    return given
-
-
-def _load_queries(settings: Settings) -> Mapping[str, Query]:
-    try:
-        return queries.queries(settings)
-    except QueryError:
-        _LOG.exception("the catalogue cannot be read")
-        raise InternalServerError("the catalogue cannot be read; `liq queries` says why") from None
+def _allow_docs(page: str) -> str:
+    """Return the policy of the docs, whose script shows the answers."""
+    return web.build_policy(
+        style_src="'unsafe-inline'",
+        img_src="data:",
+        script_src=web.allow_scripts(page),
+        connect_src="'self'",
+    )
 
 
 def _add_error_handlers(app: Flask) -> None:

@@ -2,15 +2,15 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq.config import Settings
 from liq.errors import QueryError
 from liq.query import queries, questdb
 from liq.query.catalogue import RESERVED, Column, Query
+from liq.query.lastgood import LastGood
 from liq.query.parameters import Parameter, create_paging
 from liq.records.streams import STREAMS
 
@@ -74,23 +74,22 @@ class Endpoint:
     def fetch_page(
         self, values: Mapping[str, Any], rows: int, offset: int, settings: Settings
     ) -> ResultPage:
-        """Return ``rows`` rows after the first ``offset`` rows, for validated ``values``."""
+        """Return ``rows`` rows after the first ``offset`` rows, for values of `validate`."""
+        following = {"offset": str(offset + rows)}
         if self.query is None:
             frame = self.rows(**values)
             more = len(frame) > offset + rows
-            return ResultPage(
-                frame[offset : offset + rows], {"offset": str(offset + rows)} if more else {}
-            )
-        frame, more = queries.fetch_page(self.key, rows, offset, settings=settings, **values)
+            return ResultPage(frame[offset : offset + rows], following if more else {})
+        completed = queries.complete(values)
+        frame, more = queries.execute_page(self.query, completed, rows, offset, settings)
         if not more:
             return ResultPage(frame, {})
         if "until" not in values:
-            return ResultPage(frame, {"offset": str(offset + rows)})
+            return ResultPage(frame, following)
         if values["until"] is None:
             # all pages need the same window, so it is fixed to end now
-            return self.fetch_page({**values, "until": datetime.now(UTC)}, rows, offset, settings)
-        until = values["until"].isoformat()
-        return ResultPage(frame, {"offset": str(offset + rows), "until": until})
+            return self.fetch_page(queries.end_now(values), rows, offset, settings)
+        return ResultPage(frame, following | {"until": values["until"].isoformat()})
 
     def read_version(self, values: Mapping[str, Any], settings: Settings) -> str | None:
         """Return a text that changes with the rows, or None if that cannot be found out cheaply.
@@ -111,3 +110,38 @@ class Endpoint:
 def hash_parts(*parts: object) -> str:
     """Return a short hash of ``parts``."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+class Endpoints:
+    """All endpoints: the last valid version of the catalogue's queries, and your ``own``."""
+
+    def __init__(self, settings: Settings, own: Iterable[Endpoint] = ()) -> None:
+        self._settings = settings
+        self._own = {endpoint.key: endpoint for endpoint in own}
+        self._catalogue = LastGood(settings)
+
+    def __iter__(self) -> Iterator[Endpoint]:
+        """Yield each endpoint."""
+        found = self._catalogue.load().queries
+        known = {key: Endpoint.of(query, self._settings) for key, query in found.items()}
+        yield from {**known, **self._own}.values()
+
+    def find(self, key: str) -> Endpoint | None:
+        """Return the endpoint of that name, None if there is none."""
+        if endpoint := self._own.get(key):
+            return endpoint
+        query = self._catalogue.load().queries.get(key)
+        return Endpoint.of(query, self._settings) if query else None
+
+    def find_query(self, key: str) -> Query | None:
+        """Return the catalogue's query behind an endpoint."""
+        endpoint = self.find(key)
+        return endpoint.query if endpoint else None
+
+    def has_fault(self, key: str) -> bool:
+        """Whether the catalogue has an entry of that name that cannot be used."""
+        return key in self._catalogue.load().faults
+
+    def describe_faults(self) -> list[dict[str, str]]:
+        """Return what is wrong in the catalogue's files, for a visitor."""
+        return self._catalogue.load().describe_faults()

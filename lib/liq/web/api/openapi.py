@@ -7,8 +7,10 @@ from typing import Any
 from liq.query.catalogue import Column
 from liq.query.formats import MEDIA_TYPES, Format
 from liq.query.parameters import Parameter
+from liq.web.api import metadata
 from liq.web.api.endpoint import PAGING, Endpoint
 
+V1 = "/v1"
 _DTYPES: dict[str, dict[str, Any]] = {
     "bool": {"type": "boolean"},
     "int64": {"type": "integer"},
@@ -40,10 +42,10 @@ _ERRORS = {
 _NOT_MODIFIED = {"description": "nothing has changed since the response with this ETag"}
 
 
-def summarise(endpoint: Endpoint) -> dict[str, Any]:
-    """Return an endpoint's entry in the API's index."""
+def summarise(endpoint: Endpoint, folder: str = "") -> dict[str, Any]:
+    """Return an endpoint's entry in the API's index; its path is in ``folder``."""
     return {
-        "path": f"/{endpoint.key}",
+        "path": f"{folder}/{endpoint.key}",
         "description": endpoint.description,
         "parameters": {name: _list_facts(param) for name, param in endpoint.params.items()},
         "columns": {name: column.dtype for name, column in endpoint.columns.items()},
@@ -55,13 +57,15 @@ def describe(endpoints: Iterable[Endpoint], *, token: bool, root: str = "") -> d
 
     All paths are below ``root``.
     """
+    known = [*endpoints]
     components: dict[str, Any] = {
         "schemas": {
+            "Metadata": _METADATA,
             "Error": {
                 "type": "object",
                 "properties": {"error": {"type": "string"}},
                 "required": ["error"],
-            }
+            },
         },
         "responses": {status: _describe_error(text) for status, text in _ERRORS.items()},
     }
@@ -74,8 +78,11 @@ def describe(endpoints: Iterable[Endpoint], *, token: bool, root: str = "") -> d
         },
         "servers": [{"url": root or "/"}],
         "paths": {
-            f"/{endpoint.key}": {"get": _describe_operation(endpoint)} for endpoint in endpoints
-        },
+            f"{folder}/{endpoint.key}": {"get": _describe_operation(endpoint, folder)}
+            for folder in ("", V1)
+            for endpoint in known
+        }
+        | _STATE,
         "components": components,
     }
     if token:
@@ -84,19 +91,23 @@ def describe(endpoints: Iterable[Endpoint], *, token: bool, root: str = "") -> d
     return document
 
 
-def _describe_operation(endpoint: Endpoint) -> dict[str, Any]:
+def _describe_operation(endpoint: Endpoint, folder: str) -> dict[str, Any]:
     row = {
         "type": "object",
         "properties": _describe_row(endpoint),
         "required": list(endpoint.columns),
     }
+    schema: dict[str, Any] = {"type": "array", "items": row}
+    if folder:
+        properties = {"meta": {"$ref": "#/components/schemas/Metadata"}, "rows": schema}
+        schema = {"type": "object", "properties": properties, "required": list(properties)}
     content: dict[str, Any] = {kind: {} for kind in MEDIA_TYPES.values()}
-    content[MEDIA_TYPES[Format.JSON]] = {"schema": {"type": "array", "items": row}}
+    content[MEDIA_TYPES[Format.JSON]] = {"schema": schema}
     content[MEDIA_TYPES[Format.CSV]] = {"schema": {"type": "string"}}
     rows = {"description": "the rows", "headers": _HEADERS, "content": content}
     errors = {status: {"$ref": f"#/components/responses/{status}"} for status in _ERRORS}
     return {
-        "operationId": endpoint.key,
+        "operationId": f"{endpoint.key}_v1" if folder else endpoint.key,
         "summary": endpoint.description,
         "parameters": [*map(_describe_parameter, {**endpoint.params, **PAGING}.items()), _FORMAT],
         "responses": {"200": rows, "304": _NOT_MODIFIED, **errors},
@@ -115,6 +126,47 @@ _HEADERS = {
         "description": "a JSON array of texts: names that no row has, with similar names",
     },
     "X-Truncated": {"schema": _TEXT, "description": "true if there are more rows"},
+}
+_METADATA = {
+    "type": "object",
+    "properties": {name: {"description": text} for name, text in metadata.FACTS.items()},
+    "required": list(metadata.FACTS),
+}
+_HEALTH = {
+    "type": "object",
+    "properties": {
+        "status": {"type": "string", "enum": ["ok", "degraded", "down"]},
+        "version": {"type": "string"},
+        "problems": {"type": "array", "items": {"type": "object"}},
+    },
+    "required": ["status", "version", "problems"],
+}
+_OF_HEALTH = {"application/json": {"schema": _HEALTH}}
+_BUSY = {"$ref": "#/components/responses/503"}
+_STATE: dict[str, Any] = {
+    "/health": {
+        "get": {
+            "operationId": "get_health",
+            "summary": "Whether liquidations arrive, and the faults if not.",
+            "responses": {
+                "200": {"description": "ok, or degraded by the faults", "content": _OF_HEALTH},
+                "503": {"description": "QuestDB does not answer queries", "content": _OF_HEALTH},
+            },
+        }
+    },
+    "/metrics": {
+        "get": {
+            "operationId": "get_metrics",
+            "summary": "Rates, lags, dead letters and feeds as metrics of Prometheus.",
+            "responses": {
+                "200": {
+                    "description": "text of Prometheus",
+                    "content": {"text/plain": {"schema": {"type": "string"}}},
+                },
+                "503": _BUSY,
+            },
+        }
+    },
 }
 _FORMAT = {
     "name": "format",

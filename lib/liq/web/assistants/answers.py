@@ -6,7 +6,7 @@ rows are simulated, which sums are lower bounds, which feeds were disconnected, 
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq.analysis import charts
@@ -32,7 +32,6 @@ INSTRUCTIONS = (
     " publishes, and liq://queries/NAME explains a tool's columns."
 )
 _LONGEST = 500  # characters of a text
-_OF_PRINTS = {"notional", "partial", "prints"}  # columns of results about liquidations
 _SUMS = "sums"
 _FEEDS, _LEFT_OUT = "feed_coverage", "left_out"
 _ABOUT_COVERAGE = ("feed_health", "coverage", _FEEDS, "covered")
@@ -69,8 +68,7 @@ def answer(key: str, given: Mapping[str, Any], settings: Settings) -> Answer:
     query = queries.find(key, settings)
     values = queries.validate(key, {**query.params, **PAGING}, given)
     rows, offset = values.pop("rows"), values.pop("offset")
-    if "until" in values:
-        values["until"] = values["until"] or datetime.now(UTC)
+    values = queries.end_now(values)
     with questdb.within(settings.query_timeout):
         frame, more = queries.fetch_page(key, rows, offset, settings=settings, **values)
         gaps = _describe_gaps(frame, values, settings)
@@ -159,7 +157,7 @@ def _list_notes(frame: "pd.DataFrame") -> Iterator[str]:
     if badge := charts.source_badge(frame):
         counted = ": not_live counts what is simulated or replayed" if "not_live" in frame else ""
         yield badge + counted
-    if _is_about_prints(frame) and (note := charts.completeness_note(frame)):
+    if coverage.is_about_prints(frame) and (note := charts.completeness_note(frame)):
         yield f"≥ {note}"
 
 
@@ -182,21 +180,7 @@ def _describe_odd_rows(frame: "pd.DataFrame", values: Mapping[str, Any], setting
 def _fetch_beside(
     key: str, frame: "pd.DataFrame", values: Mapping[str, Any], settings: Settings
 ) -> "pd.DataFrame | None":
-    """Return the rows of another query for the window and exchanges of an answer about prints.
-
-    None if the answer has no window, or the catalogue has no such query.
-    """
-    query = queries.queries(settings).get(key)
-    if query is None or "window" not in values or not _is_about_prints(frame):
-        return None
-    shared = {name: values[name] for name in ("window", "until", "exchange") if name in values}
-    return queries.fetch(
-        key, settings, **{name: value for name, value in shared.items() if name in query.params}
-    )
-
-
-def _is_about_prints(frame: "pd.DataFrame") -> bool:
-    return bool(_OF_PRINTS & {*frame.columns})
+    return coverage.fetch_beside(queries.queries(settings).get(key), frame, values, settings)
 
 
 def _mark_sums(frame: "pd.DataFrame", *, incomplete: bool) -> "pd.DataFrame":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.metadata import version
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import anyio
 import mcp_types as types
@@ -140,8 +140,9 @@ def run_stdio(settings: Settings | None = None) -> None:
 
 
 def create_app(settings: Settings) -> ASGIApp:
-    """Return the server as an ASGI app: ``/mcp``, for requests with the token only."""
+    """Return the server as an ASGI app: ``mcp`` below the base URL, for requests with the token."""
     app = create_server(settings).streamable_http_app(
+        streamable_http_path=unquote(settings.mcp_path),
         json_response=True,
         stateless_http=True,  # nothing is kept for a client, so a restart loses none
         # our filters check host names and origins, by the settings

@@ -35,7 +35,8 @@ class DrawOptions(NamedTuple):
 class Board(ABC):
     """The widgets of one board.
 
-    A range drawn on one of ``brushes`` becomes the window; a row of ``tables`` is a print.
+    A range drawn on one of ``brushes`` becomes the window; ``tables`` have prints to pick and links
+    to follow.
     """
 
     widget: widgets.Widget
@@ -151,7 +152,8 @@ class Cascades(Board):
         super().__init__(settings)
         self.timeline = Plot(brush=True)
         self.brushes = (self.timeline,)
-        self._list = Html(css_class="liq-list")
+        self._list = PickTable().add_class("liq-list")
+        self.tables = (self._list,)
         self.cards = (
             Card("liq-timeline", "Cascades by asset", self.timeline),
             Card("liq-greatest", "Largest cascades", self._list),
@@ -165,7 +167,7 @@ class Cascades(Board):
             found = frames.board["cascades"]
             self.timeline.spec = _draw_window(charts.cascades.spec, found, frames, options)
         with largest:
-            self._list.value = markup.render_cascades(frames.board["cascades"])
+            self._list.html = markup.render_cascades(frames.board["cascades"])
 
 
 class Patterns(Board):
@@ -202,7 +204,8 @@ class Alerts(Board):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._list, self._rules = Html(css_class="liq-list"), Html(css_class="liq-list")
+        self._list, self._rules = PickTable().add_class("liq-list"), Html(css_class="liq-list")
+        self.tables = (self._list,)
         note = "from alerts.json; `liq alerts` evaluates them"
         self.cards = (
             Card("liq-raised", "Raised", self._list, note="at least a day"),
@@ -215,7 +218,7 @@ class Alerts(Board):
         raised, known = self.cards
         with raised:
             listed = markup.render_alerts(frames.board["alerts"])
-            self._list.value = listed or markup.render_nothing("no alerts")
+            self._list.html = listed or markup.render_nothing("no alerts")
         with known:
             self._rules.value = markup.render_rules(load_rules(self._settings))
 

@@ -5,14 +5,13 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from liq.analysis.charts import ThemeName
 from liq.errors import QueryError
 from liq.query.exports import export_bytes
 from liq.query.formats import Format
 from liq.query.names import parse_names
 from liq.query.parameters import parse_duration
 from liq.web.dashboard.model import DashboardModel
-from liq.web.dashboard.widgets import Download, ErrorBoundary
+from liq.web.dashboard.widgets import Download, ErrorBoundary, PageAddress
 
 WINDOWS = ("5m", "15m", "1h", "4h", "12h", "1d", "7d", "30d")
 _MAX_PRINTS = 1_000_000  # some hundred megabytes
@@ -45,12 +44,9 @@ def create_filters(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Wi
 
 
 def create_actions(
-    model: DashboardModel,
-    set_theme: Callable[[ThemeName], None],
-    theme: ThemeName,
-    boundary: ErrorBoundary,
+    model: DashboardModel, address: PageAddress, boundary: ErrorBoundary
 ) -> widgets.Widget:
-    """Return the buttons for time, Pause, the theme and the download of the prints.
+    """Return the buttons for time, Pause, the theme, the download of the prints and the link.
 
     ``boundary`` shows the error of a pressed button.
     """
@@ -59,16 +55,19 @@ def create_actions(
     widgets.dlink(
         (model, "paused"), (pause, "description"), lambda paused: "Resume" if paused else "Pause"
     )
-    light = widgets.ToggleButton(
-        value=theme == "light", description="Light", tooltip="switch between light and dark"
-    )
-    turn = boundary.wrap(lambda change: set_theme("light" if change["new"] else "dark"))
-    light.observe(turn, "value")
+    light = widgets.ToggleButton(description="Light", tooltip="switch between light and dark")
+    is_light = (lambda theme: theme == "light"), (lambda pressed: "light" if pressed else "dark")
+    widgets.link((model, "theme"), (light, "value"), is_light)
     download = Download(list(_FILES), lambda kind: _make_file(model, kind)).add_class(
         "liq-download"
     )
     return _create_bar(
-        *_create_time_buttons(model, boundary), pause, light, _create_label("Save prints"), download
+        *_create_time_buttons(model, boundary),
+        pause,
+        light,
+        _create_label("Save prints"),
+        download,
+        address.add_class("liq-address"),
     )
 
 

@@ -1,17 +1,19 @@
 """The dashboard's HTML: pure functions that return `Markup`, which escapes every value."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
+from liq.analysis import links
 from liq.analysis.alerts import Rule, Rules
 from liq.analysis.alerts.rules import describe_comparison
 from liq.analysis.charts import completeness_note
 from liq.analysis.charts.base import has_gaps
+from liq.analysis.links import Place
 from liq.common.html import join, render_cells, render_code, render_row, render_table
 from liq.common.text import format_usd
 from liq.ingest.venues.base import Venue
@@ -48,6 +50,7 @@ _OUTDATED = "The page shows older data. "
 _TITLE = Markup(
     '<div class="liq-title">Liquidations<small>forced closings of leveraged positions</small></div>'
 )
+_MOST_REASONS = 5
 _LARGE_USD = 100_000  # a print of this size or more is in bold
 _FIGURES = ("longs liquidated", "shorts liquidated", "long minus short", "prints", "largest")
 
@@ -107,6 +110,18 @@ def render_coverage_notice(feeds: str) -> Markup:
         '<div class="liq-notice liq-warning" role="status">'
         "<b>≥</b> {}: sums are lower bounds.</div>"
     ).format(feeds)
+
+
+def render_ignored(reasons: Sequence[str]) -> Markup:
+    """Return why parts of the page's address were ignored; empty for no reason."""
+    if not reasons:
+        return Markup()
+    more = len(reasons) - _MOST_REASONS
+    shown = [*reasons[:_MOST_REASONS], *([f"{more} more"] if more > 0 else [])]
+    return Markup(
+        '<div class="liq-notice liq-warning" role="status">'
+        "<b>Ignored from the address.</b> {}.</div>"
+    ).format("; ".join(shown))
 
 
 def render_figures(frames: Frames | None, gaps: pd.DataFrame | None = None) -> Markup:
@@ -171,7 +186,7 @@ def render_feeds(health: pd.DataFrame) -> Markup:
 
 
 def render_cascades(found: pd.DataFrame) -> Markup:
-    """Return the largest cascades, from ``cascades``."""
+    """Return the largest cascades, from ``cascades``; the start of each links to its time."""
     if found.empty:
         return render_nothing("no cascades in this window")
     covered = format_share(found["covered"].iloc[0])
@@ -366,8 +381,10 @@ def _render_contracts(feed: Any) -> Markup:
 
 
 def _render_cascade(run: Any) -> Markup:
+    place = links.locate_cascade(run.from_ts, run.to_ts, run.name)
     values = (
-        f"{run.from_ts:%m-%d %H:%M:%S}", format_seconds(run.duration_s), f"{run.prints:,}",
+        _render_link(place, f"{run.from_ts:%m-%d %H:%M:%S}"),
+        format_seconds(run.duration_s), f"{run.prints:,}",
         run.exchanges, run.first_exchange, format_usd(run.long_usd), format_usd(run.short_usd),
         format_usd(run.peak_1s_usd), "-" if pd.isna(run.burst_score) else f"{run.burst_score:,.1f}",
     )  # fmt: skip
@@ -385,16 +402,25 @@ def _render_alert(raised: Any) -> Markup:
         f"{raised.query}: {raised.measure} {raised.value:,.6g}, threshold {raised.threshold:,.6g}"
     )
     return Markup(
-        '<li class="liq-{severity}" title="{measure}"><time>{time}</time><b>{severity}</b>'
+        '<li class="liq-{severity}" title="{measure}">{time}<b>{severity}</b>'
         "<span>{rule}</span>{message}{mark}</li>"
     ).format(
         severity=raised.severity,
         measure=measure,
-        time=f"{raised.ts:%m-%d %H:%M:%S}",
+        time=_render_link(
+            links.locate_alert(raised.ts, raised.query),
+            Markup("<time>{}</time>").format(f"{raised.ts:%m-%d %H:%M:%S}"),
+        ),
         rule=raised.rule,
         message=raised.message,
         mark=Markup("") if raised.live else Markup(" <mark>not live data</mark>"),
     )
+
+
+def _render_link(place: Place, text: str) -> Markup:
+    """Return a link to a place of the page's own dashboard."""
+    template = Markup('<a href="{}" title="show this time">{}</a>')
+    return template.format(links.build_link(place), text)
 
 
 def _render_rule(name: str, rule: Rule) -> Markup:

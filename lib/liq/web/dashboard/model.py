@@ -22,14 +22,15 @@ from traitlets import (
     validate,
 )
 
-from liq.analysis.charts import source_badge
+from liq.analysis.charts import THEMES, source_badge
+from liq.analysis.links import Place
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import LiqError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.monitoring import diagnosis
 from liq.monitoring.diagnosis import Examiner, FeedReport, Part, Problem, Pulse
 from liq.query import coverage, queries
-from liq.query.parameters import parse_duration
+from liq.query.parameters import format_duration, parse_duration
 from liq.web.dashboard.board_queries import BOARDS, BoardQuery, Controls
 from liq.web.dashboard.errors import explain, log
 
@@ -199,6 +200,7 @@ class DashboardModel(HasTraits):
     exchanges = List(Unicode(), help="only these exchanges; empty: all")
     symbols = List(Unicode(), help="only these symbols; empty: all")
     min_notional = Float(0.0, min=0.0, help="minimum size of a print, USD")
+    theme = Enum(list(THEMES), default_value=next(iter(THEMES)))
     paused = Bool(default_value=False)
 
     frames = Instance(Frames, allow_none=True)
@@ -247,6 +249,11 @@ class DashboardModel(HasTraits):
         )
 
     @property
+    def place(self) -> Place:
+        """What the page shows, as its address has it."""
+        return Place(**self.controls._asdict(), theme=self.theme)
+
+    @property
     def age(self) -> timedelta | None:
         """How old the newest row is, by the venue's clock; None without rows.
 
@@ -264,8 +271,16 @@ class DashboardModel(HasTraits):
     def travel(self, start: datetime, end: datetime) -> None:
         """Set the window from ``start`` to ``end``; it is live if ``end`` is now or later."""
         with self.hold_trait_notifications():
-            self.window = f"{max(round((end - start).total_seconds()), 1)}s"
+            self.window = format_duration(end - start)
             self.until = end if end < datetime.now(UTC) else None
+
+    def show(self, place: Place) -> None:
+        """Set all controls; a window that ends in the future ends now."""
+        if place.until and place.until >= datetime.now(UTC):
+            place = place._replace(until=None)
+        with self.hold_trait_notifications():
+            for name, value in place._asdict().items():
+                self.set_trait(name, list(value) if isinstance(value, tuple) else value)
 
     def step(self, windows: int) -> None:
         """Move by a number of windows, negative for back; the window is live if it reaches now."""

@@ -8,25 +8,39 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import ipywidgets as widgets
+from markupsafe import Markup
 
-from liq.analysis import charts
+from liq.analysis import charts, links
+from liq.analysis.links import Place
 from liq.config import Settings
 from liq.errors import QueryError
 from liq.monitoring import diagnosis
 from liq.monitoring.diagnosis import Part, Problem
+from liq.query import names, questdb
 from liq.web.dashboard import controls, markup
-from liq.web.dashboard.board_queries import Controls
+from liq.web.dashboard.board_queries import BOARDS, Controls
 from liq.web.dashboard.boards import Board, DrawOptions, Inspector, create_boards
 from liq.web.dashboard.errors import explain, log
 from liq.web.dashboard.model import DashboardModel, Reading, SlowReading, State
-from liq.web.dashboard.widgets import ErrorBoundary, Html, PageHeartbeat, Span, load_style_sheet
+from liq.web.dashboard.widgets import (
+    ErrorBoundary,
+    Html,
+    PageAddress,
+    PageHeartbeat,
+    PickTable,
+    Span,
+    Tasks,
+    load_style_sheet,
+)
 
 _MIN_PERIOD = 0.1  # seconds from one reading to the next, at least
 _MAX_PAUSE = 3.0  # seconds between two readings, however long the last one took
 _SLOW = 3.0  # seconds without a response before the page says so
 _FIRST_TIMEOUT = 8.0  # seconds that the page waits for its first frames
 _BEAT = 1.0  # seconds between heartbeats
+_NAMES_TIMEOUT = 5.0  # seconds until the names of an address are used unchecked
 _RETRY_PAUSE = 1.0  # seconds after an unexpected exception
+_COLUMNS = {"asset": "asset", "exchanges": "exchange", "symbols": "symbol"}  # of a place's names
 
 
 class Dashboard:
@@ -81,18 +95,28 @@ class Dashboard:
             asset=asset,
             min_notional=min_notional,
             board=board,
+            theme=theme,
         )
-        self.theme = theme
+        self._default = self.model.place
+        self._visits = Tasks()
         self._interval = max(interval, _MIN_PERIOD)
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._build()
         self.model.observe(self._wake_up, [*Controls._fields, "paused"])
+        self.model.observe(self._write_address, [*Place._fields])
+        self.model.observe(self._set_theme, "theme")
         try:
             self._draw_frames()
             self._show(self._read_first())
         except Exception as error:
             self._fail(error)
+
+    @property
+    def theme(self) -> charts.ThemeName:
+        """``"dark"`` or ``"light"``."""
+        theme: charts.ThemeName = self.model.theme
+        return theme
 
     def start(self) -> None:
         """Redraw when rows are newer or a control has changed, until `stop`.
@@ -232,16 +256,62 @@ class Dashboard:
         self.model.faults = (*shared, *cards)
         self.model.judge()
 
+    def _open(self, query: str) -> None:
+        """Show what the address of a new page names."""
+        self._visits.spawn(self._visit(query, self._default))
+
+    def _follow(self, query: str) -> None:
+        """Show what a link names, in the theme of this page."""
+        self._visits.spawn(self._visit(query, self._default._replace(theme=self.model.theme)))
+
+    async def _visit(self, query: str, default: Place) -> None:
+        """Show what ``query`` names, and why some of it is ignored."""
+        choices: links.Choices = {
+            "board": list(BOARDS),
+            "bucket": self.model.buckets,
+            "theme": list(charts.THEMES),
+        }
+        with self._actions:
+            place, ignored = links.decode(query, default, choices)
+            if place.asset or place.exchanges or place.symbols:
+                # in a thread: a slow QuestDB must not block the page
+                place, unknown = await asyncio.to_thread(self._keep_known, place, default)
+                ignored = (*ignored, *unknown)
+            self.model.show(place)
+            self._ignored.value = markup.render_ignored(ignored)
+
+    def _keep_known(self, place: Place, default: Place) -> tuple[Place, list[str]]:
+        """Return the place with the names that rows have, and notes about its other names."""
+        known, notes = dict[str, Any](), list[str]()
+        with questdb.within(_NAMES_TIMEOUT):
+            for field, column in _COLUMNS.items():
+                given, usual = getattr(place, field), getattr(default, field)
+                if given and given != usual:
+                    texts = [given] if isinstance(given, str) else given
+                    found, unknown = names.find_names(texts, column, self.model.settings)
+                    kept = found[0] if found and isinstance(given, str) else tuple(found)
+                    known[field] = kept or usual
+                    notes += unknown
+        return place._replace(**known), notes
+
+    def _write_address(self, _change: object) -> None:
+        self._address.query = links.encode(self.model.place, self._default)
+        self._ignored.value = Markup()
+
     def _wake_up(self, _change: object) -> None:
         self._wake.set()
 
     def _build(self) -> None:
-        self._heartbeat = PageHeartbeat()
+        self._heartbeat, self._address = PageHeartbeat(), PageAddress()
+        self._address.on_open(self._open)
+        self._ignored = Html(css_class="liq-ignored")
         hidden = widgets.Box([load_style_sheet("style.css")]).add_class("liq-hidden")
         self._header, self._notice = Html(css_class="liq-header"), Html(css_class="liq-notices")
         self._figures = Html(css_class="liq-figures")
         self._footnote = Html(css_class="liq-footnote")
-        self._watch, self._alerts = Html(css_class="liq-watch"), Html(css_class="liq-recent")
+        self._watch = Html(css_class="liq-watch")
+        self._alerts = PickTable().add_class("liq-recent")
+        self._alerts.on_follow(self._follow)
         self._coverage = Html(css_class="liq-disconnections")
         self._header_boundary, self._actions = ErrorBoundary("Header"), ErrorBoundary("Controls")
         self._slow_boundary = ErrorBoundary("Feed coverage and the options of the controls")
@@ -257,6 +327,7 @@ class Dashboard:
                 plot.on_brush(self._select_range, self._actions)
             for table in board.tables:
                 table.on_pick(self._inspector.show)
+                table.on_follow(self._follow)
         self._page = widgets.Box([]).add_class("liq-page")
         self.widget = widgets.VBox(
             [
@@ -265,8 +336,9 @@ class Dashboard:
                 self._header,
                 self._header_boundary.place,
                 controls.create_filters(self.model, self._actions),
-                controls.create_actions(self.model, self._set_theme, self.theme, self._actions),
+                controls.create_actions(self.model, self._address, self._actions),
                 self._actions.place,
+                self._ignored,
                 self._notice,
                 self._watch,
                 self._coverage,
@@ -301,9 +373,8 @@ class Dashboard:
         else:
             self.model.travel(*span)
 
-    def _set_theme(self, theme: charts.ThemeName) -> None:
-        self.widget.remove_class(f"liq-{self.theme}").add_class(f"liq-{theme}")
-        self.theme = theme
+    def _set_theme(self, change: Any) -> None:
+        self.widget.remove_class(f"liq-{change['old']}").add_class(f"liq-{change['new']}")
         self.draw()
 
     def _draw_frames(self) -> None:
@@ -314,7 +385,7 @@ class Dashboard:
             if self._page.children != (board.widget,):
                 self._page.children = [board.widget]
             with self._alerts_boundary:
-                self._alerts.value = markup.render_alerts(frames.alerts)
+                self._alerts.html = markup.render_alerts(frames.alerts)
         with self._figures_boundary:
             self._figures.value = markup.render_figures(frames, self.model.gaps)
         with self._footnote_boundary:

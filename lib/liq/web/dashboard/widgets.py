@@ -211,7 +211,7 @@ class Plot(anywidget.AnyWidget):
 
 
 class PickTable(anywidget.AnyWidget):
-    """Shows ``html``; a row with a ``data-key`` can be picked."""
+    """Shows ``html``; a row with a ``data-key`` can be picked, a link ``?...`` be followed."""
 
     _esm = Path(__file__).with_name("table.js")
 
@@ -223,6 +223,36 @@ class PickTable(anywidget.AnyWidget):
         def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
             if message.get("type") == "pick":
                 pick(str(message.get("key")))
+
+        self.on_msg(receive)
+
+    def on_follow(self, follow: Callable[[str], object]) -> None:
+        """Call ``follow`` with the query of each clicked link; a new tab opens it by itself."""
+
+        def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
+            if message.get("type") == "follow":
+                follow(str(message.get("query")))
+
+        self.on_msg(receive)
+
+
+class PageAddress(anywidget.AnyWidget):
+    """The address of a page of `liq dashboard`: read once, kept up to date, copied by a button.
+
+    ``query`` is the part after ``?``, see `liq.analysis.links`. In JupyterLab, whose address
+    is not the dashboard's, it is invisible and does nothing.
+    """
+
+    _esm = Path(__file__).with_name("address.js")
+
+    query = traitlets.Unicode().tag(sync=True)
+
+    def on_open(self, show: Callable[[str], object]) -> None:
+        """Call ``show`` with the query of the page that was opened."""
+
+        def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
+            if message.get("type") == "opened":
+                show(str(message.get("query")))
 
         self.on_msg(receive)
 

@@ -209,7 +209,12 @@ class Page(QueuedPage):
         await super().get()  # type: ignore[misc] # authenticated may return None
 
     async def get_generator(self, path: str | None = None) -> AsyncIterator[str]:
-        """Yield the page's pieces and the key; a blank line replaces Voila's heartbeat script."""
+        """Yield the page's pieces and the key; a blank line replaces Voila's heartbeat script.
+
+        The query is the page's own (`liq.analysis.links`): for some names in it, such as ``theme``,
+        Voila would start a cold kernel.
+        """
+        self.request.arguments, self.request.query = {}, ""
         async for piece in super().get_generator(path):
             yield "\n" if piece == voila_pages.HEARTBEAT else piece
         visit = json_encode({"xsrf": self._key})

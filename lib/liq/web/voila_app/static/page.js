@@ -32,7 +32,9 @@ function classOf(name, module) {
 }
 
 // the file, beside liq.web.dashboard.widgets, that has the module of each of its classes
-const MODULES = { Download: "download", PageHeartbeat: "heartbeat", PickTable: "table", Plot: "plot" };
+const MODULES = {
+  Download: "download", PageAddress: "address", PageHeartbeat: "heartbeat", PickTable: "table", Plot: "plot",
+};
 
 /**
  * Have anywidget load a widget's module from this server: the page runs no code from a kernel, and

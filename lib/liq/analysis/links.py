@@ -1,0 +1,252 @@
+"""The dashboard's address: what a page shows, as the query of its URL, and links to a moment.
+
+===========  ====================================================  ======================
+parameter    accepts                                               example
+===========  ====================================================  ======================
+``board``    a tab                                                 ``Prices``
+``bucket``   the width of a bar                                    ``5m``
+``window``   how far back from now                                 ``4h``
+``from``     start of a window in the past, ISO 8601, UTC          ``2026-03-02T13:00:00Z``
+``to``       its end, which ``from`` needs                         ``2026-03-02T14:00:00Z``
+``asset``    one asset                                             ``BTC``
+``venues``   exchanges, with commas between                        ``bybit,okx``
+``symbols``  symbols, with commas between                          ``BTCUSDT``
+``minimum``  minimum size of a print in USD                        ``100000``
+``theme``    ``dark`` or ``light``                                 ``light``
+===========  ====================================================  ======================
+
+Anybody can write an address, so `decode` never raises. It keeps the default of a parameter that it
+cannot use, and says so. Whether rows have a name is checked by its caller.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+from liq.common.text import find_nearest, shorten
+from liq.config import Settings
+from liq.errors import QueryError
+from liq.query.parameters import Parameter, format_duration, parse_duration
+
+Choices = Mapping[str, Sequence[str]]
+
+_LONGEST = 4000  # characters of an address
+_LONGEST_VALUE = 64  # characters of a value that is no list
+_MOST_NAMES = 100  # in a list
+_SHOWN = 120  # characters of a reason
+_LONGEST_SPAN = timedelta(days=3660)
+_AROUND_ALERT = timedelta(minutes=5)  # shown after it, so that what followed is in view
+_AROUND_CASCADE = timedelta(minutes=5)
+_BOARDS = {  # of an alert's query; other alerts are about prints
+    "feed_health": "Feeds",
+    "coverage": "Feeds",
+    "feed_coverage": "Feeds",
+    "covered": "Feeds",
+    "cascades": "Cascades",
+    "stored_cascades": "Cascades",
+}
+_MOMENT = Parameter(type="timestamp", min="2000-01-01", max="2100-01-01")
+_TEXT = Parameter(type="string")
+_NAMES = Parameter(type="list")
+_PARAMETERS = {
+    "board": _TEXT,
+    "bucket": _TEXT,
+    "window": Parameter(type="duration", min="1s", max=_LONGEST_SPAN.total_seconds()),
+    "from": _MOMENT,
+    "to": _MOMENT,
+    "asset": _TEXT,
+    "venues": _NAMES,
+    "symbols": _NAMES,
+    "minimum": Parameter(type="float", min=0, max=1e12),
+    "theme": _TEXT,
+}
+_FIELDS = {"venues": "exchanges", "minimum": "min_notional"}  # of `Place`; others have their name
+
+
+_MOMENTS = {"alerts": ("ts", "query"), "cascades": ("from_ts", "to_ts", "name")}  # columns
+
+
+class Place(NamedTuple):
+    """What the dashboard shows. ``until`` is None for a window that ends now.
+
+    An empty ``asset``, ``exchanges`` or ``symbols`` means all.
+    """
+
+    board: str = "Overview"
+    bucket: str = "1m"
+    window: str = "1h"
+    until: datetime | None = None
+    asset: str = ""
+    exchanges: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+    min_notional: float = 0.0
+    theme: str = "dark"
+
+
+_OF_NO_BOARD = Place(board="", bucket="")
+
+
+class Decoded(NamedTuple):
+    """The place that an address names, and why a part of the address was ignored."""
+
+    place: Place
+    ignored: tuple[str, ...]
+
+
+def encode(place: Place, default: Place = Place()) -> str:  # noqa: B008 - immutable
+    """Return the query of a URL, without ``?``, for what differs from ``default``.
+
+    Example:
+        >>> from liq.analysis.links import Place, encode
+        >>> encode(Place(board="Prices", asset="BTC"))
+        'board=Prices&asset=BTC'
+    """
+    return urlencode(dict(_list_differences(place, default)), safe=",:")
+
+
+def decode(query: str, default: Place = Place(), choices: Choices | None = None) -> Decoded:  # noqa: B008 - immutable
+    """Return the place that the query of a URL names; ``default`` has what it does not name.
+
+    ``choices`` are the values that ``board``, ``bucket`` and ``theme`` may have, in any case.
+
+    Example:
+        >>> from liq.analysis.links import decode
+        >>> decode("asset=BTC&minimum=lots").ignored
+        ("minimum='lots' is no float: give a number, like 5 or 0.5",)
+    """
+    if len(query) > _LONGEST:
+        return Decoded(default, (f"it has more than {_LONGEST:,} characters",))
+    values: dict[str, Any] = {}
+    ignored = []
+    for name, text in parse_qsl(query, keep_blank_values=True):
+        if name in values:
+            ignored.append(f"{name} is there twice")
+            continue
+        try:
+            values[name] = _parse(name, text, choices or {})
+        except QueryError as error:
+            ignored.append(shorten(str(error), _SHOWN))
+    span, reasons = _take_span(values)
+    found = {_FIELDS.get(name, name): value for name, value in values.items()}
+    return Decoded(default._replace(**found | span), (*ignored, *reasons))
+
+
+def build_link(place: Place) -> str:
+    """Return a link to ``place`` from a page of the dashboard, which may have other defaults."""
+    return f"?{encode(place, _OF_NO_BOARD)}"
+
+
+def build_url(place: Place, settings: Settings) -> str:
+    """Return the dashboard's public URL with ``place`` in it, and without the token."""
+    return f"{settings.public_dashboard_url}/{build_link(place)}"
+
+
+def locate_alert(ts: datetime, query: str, scope: Mapping[str, Any] | None = None) -> Place:
+    """Return the hour around an alert of ``query``; the alert itself is shown above the board.
+
+    ``scope`` has parameters of the query, such as its symbols, to which the place is limited.
+    """
+    until = ts + _AROUND_ALERT
+    return Place(board=_BOARDS.get(query, Place().board), until=until, **_limit(scope or {}))
+
+
+def locate_cascade(start: datetime, end: datetime, name: str, by: str = "asset") -> Place:
+    """Return the time around a cascade of the asset, symbol or exchange ``name``."""
+    window = format_duration(end - start + 2 * _AROUND_CASCADE)
+    scope = {"asset": "assets", "symbol": "symbols"}.get(by, by)
+    return Place(bucket="5s", window=window, until=end + _AROUND_CASCADE, **_limit({scope: [name]}))
+
+
+def locate_row(query: str, row: Any, by: str = "asset") -> Place | None:
+    """Return the place of a row of ``alerts``, or of ``cascades`` by ``by``; None for others.
+
+    Users may have queries of these names without these columns.
+    """
+    if not all(hasattr(row, name) for name in _MOMENTS.get(query, ())):
+        return None
+    if query == "alerts":
+        return locate_alert(row.ts, row.query)
+    if query == "cascades":
+        return locate_cascade(row.from_ts, row.to_ts, row.name, by)
+    return None
+
+
+def _list_differences(place: Place, default: Place) -> Iterator[tuple[str, str]]:
+    for name in ("board", "bucket"):
+        if getattr(place, name) != getattr(default, name):
+            yield name, getattr(place, name)
+    if place.until:
+        yield "from", _format_moment(place.until - parse_duration(place.window))
+        yield "to", _format_moment(place.until)
+    elif place.window != default.window:
+        yield "window", place.window
+    if place.asset != default.asset:
+        yield "asset", place.asset
+    if place.exchanges != default.exchanges:
+        yield "venues", ",".join(place.exchanges)
+    if place.symbols != default.symbols:
+        yield "symbols", ",".join(place.symbols)
+    if place.min_notional != default.min_notional:
+        yield "minimum", f"{place.min_notional:.15g}"
+    if place.theme != default.theme:
+        yield "theme", place.theme
+
+
+def _format_moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _parse(name: str, text: str, choices: Choices) -> Any:
+    """Return a parameter's value. Raises `QueryError` with a reason in one line."""
+    if name not in _PARAMETERS:
+        near = find_nearest(name, list(_PARAMETERS), 1)
+        hint = f", did you mean {near[0]}?" if near else ""
+        raise QueryError(f"there is no parameter {shorten(name)!r}{hint}")
+    parameter = _PARAMETERS[name]
+    if parameter.type != "list" and len(text) > _LONGEST_VALUE:
+        raise QueryError(f"{name} has more than {_LONGEST_VALUE} characters")
+    if name in choices:
+        parameter = Parameter(type="string", choices=list(choices[name]))
+    value = parameter.value(name, text)
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, list):
+        if len(value) > _MOST_NAMES:
+            raise QueryError(f"{name} has more than {_MOST_NAMES} names")
+        return tuple(dict.fromkeys(value))
+    return value
+
+
+def _take_span(values: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Take ``from`` and ``to`` out of ``values``; return the window between them, or the fault."""
+    start, end = values.pop("from", None), values.pop("to", None)
+    if start is None and end is None:
+        return {}, []
+    if start is None or end is None:
+        return {}, ["from and to need each other"]
+    if start >= end:
+        return {}, ["from is not before to"]
+    if end - start > _LONGEST_SPAN:
+        return {}, [f"from and to are more than {_LONGEST_SPAN.days:,} days apart"]
+    reasons = ["window is there beside from and to"] if "window" in values else []
+    return {"window": format_duration(end - start), "until": end}, reasons
+
+
+def _limit(scope: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a `Place` for parameters of a query; one asset, as a page has one."""
+    names = {key: _list_names(scope[key]) for key in _SCOPED if scope.get(key)}
+    found: dict[str, Any] = {
+        field: names[key] for key, field in _SCOPED.items() if field and key in names
+    }
+    if len(assets := names.get("assets", ())) == 1:
+        found["asset"] = assets[0]
+    return found | {name: float(scope[name]) for name in ("min_notional",) if scope.get(name)}
+
+
+def _list_names(given: str | Sequence[str]) -> tuple[str, ...]:
+    texts = given.split(",") if isinstance(given, str) else given
+    return tuple(text.strip() for text in texts if text.strip())
+
+
+_SCOPED = {"symbols": "symbols", "exchange": "exchanges", "assets": ""}

@@ -1,0 +1,167 @@
+"""DataFrames as tables that fit a terminal.
+
+A table shows exact numbers if they fit, else short ones, else as many columns as fit. One row is
+shown as a line for each field.
+"""
+
+import textwrap
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from liq.cli.output import console, styled
+from liq.common.text import format_compact, format_number, suggest
+from liq.errors import QueryError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_WIDEST = 10_000  # characters: more than any row has
+_LONGEST_TEXT = 24  # characters of a text where numbers are short
+_WIDEST_UNIT = 8  # characters, about those of a short number
+_MISSING = "-"
+
+
+def print_table(frame: "pd.DataFrame", *, wide: bool = False) -> None:
+    """Print rows within the width of the terminal.
+
+    Args:
+        frame: The rows; ``attrs["units"]`` has the units of columns.
+        wide: Print all columns with exact numbers, however long the lines become.
+    """
+    if frame.empty:
+        console.print("no rows")
+    elif wide:
+        table = _create_table(frame, _format_exact)
+        table.width = _measure(table)
+        console.print(table, crop=False)
+    elif len(frame) == 1 and len(frame.columns) > 1:
+        print_fields(frame)
+    else:
+        _print_fitting(frame)
+
+
+def print_fields(frame: "pd.DataFrame") -> None:
+    """Print a line for each field, in whole, with an empty line between two rows."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # a truncated number would be wrong
+    headings, units = _name_columns(frame, " "), _list_units(frame)
+    for number, row in enumerate(frame.itertuples(index=False)):
+        if number:
+            table.add_row()
+        for heading, value, unit in zip(headings, row, units, strict=True):
+            table.add_row(heading, _format_exact(value, unit))
+    console.print(table)
+
+
+def select_columns(frame: "pd.DataFrame", columns: str) -> "pd.DataFrame":
+    """Return the columns that a user named, separated by commas, in this order.
+
+    Raises `QueryError` for an unknown column, with the nearest one.
+    """
+    names = [name for name in map(str.strip, columns.split(",")) if name]
+    known = list(frame.columns)
+    for name in names:
+        if name not in known:
+            raise QueryError(f"there is no column {name!r}{suggest(name, known)}")
+    if not names:
+        raise QueryError(f"--columns names no column; valid are: {', '.join(known)}")
+    return frame[list(dict.fromkeys(names))]
+
+
+def _print_fitting(frame: "pd.DataFrame") -> None:
+    for table in _list_narrower(frame):
+        if _measure(table) <= console.width or len(table.columns) == 1:
+            break
+    console.print(table)
+    if left_out := list(frame.columns)[len(table.columns) :]:
+        line = f"not shown: {', '.join(left_out)}; --columns chooses, --wide shows all"
+        console.print(styled(line, "dim"))
+
+
+def _list_narrower(frame: "pd.DataFrame") -> Iterator[Table]:
+    """Yield the table in exact numbers, then in short ones, then with fewer and fewer columns."""
+    yield _create_table(frame, _format_exact)
+    short = _shorten_times(frame)
+    for most in range(len(frame.columns), 0, -1):
+        yield _create_table(short.iloc[:, :most], _format_short)
+
+
+def _shorten_times(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the rows with times as text in seconds; the day of all rows becomes the unit."""
+    short, units = frame.copy(), dict(frame.attrs.get("units", {}))
+    for name in frame.columns[[dtype.kind == "M" for dtype in frame.dtypes]]:
+        days = frame[name].dt.strftime("%Y-%m-%d").dropna().unique()
+        units[name] = f"{days[0]} UTC" if len(days) == 1 else "UTC"
+        clock = "%H:%M:%S" if len(days) == 1 else "%Y-%m-%d %H:%M:%S"
+        short[name] = frame[name].dt.strftime(clock)
+    short.attrs = {"units": units}
+    return short
+
+
+def _create_table(frame: "pd.DataFrame", format_value: Callable[[object, str], str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, heading in zip(frame.columns, _name_columns(frame, "\n"), strict=True):
+        is_number = frame[name].dtype.kind in "if"
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=True)
+    units = _list_units(frame)
+    for row in frame.itertuples(index=False):
+        table.add_row(*map(format_value, row, units))
+    return table
+
+
+def _measure(table: Table) -> int:
+    return console.measure(table, options=console.options.update_width(_WIDEST)).maximum
+
+
+def _list_units(frame: "pd.DataFrame") -> list[str]:
+    """Return the unit of each column, empty for none; times are in UTC."""
+    units: dict[str, str] = frame.attrs.get("units", {})
+    times = ["UTC" if dtype.kind == "M" else "" for dtype in frame.dtypes]
+    return [units.get(name, time) for name, time in zip(map(str, frame), times, strict=True)]
+
+
+def _name_columns(frame: "pd.DataFrame", separator: str) -> list[str]:
+    """Return the columns' names, each with its unit if it has one."""
+    units = zip(frame.columns, _list_units(frame), strict=True)
+    return [
+        f"{name}{separator}{_wrap_unit(unit, separator)}" if unit not in ("", name) else str(name)
+        for name, unit in units
+    ]
+
+
+def _wrap_unit(unit: str, separator: str) -> str:
+    """Return a unit in brackets, its words apart where its column would become wide."""
+    return separator.join(
+        textwrap.wrap(f"({unit})", _WIDEST_UNIT, break_on_hyphens=False, break_long_words=False)
+    )
+
+
+def _format_exact(value: object, unit: str) -> str:
+    if _is_missing(value):
+        return _MISSING
+    if isinstance(value, float):
+        return format_number(value, unit)
+    if hasattr(value, "isoformat"):
+        return str(value).removesuffix("+00:00")
+    return f"{value:,}" if _is_number(value) else str(value)
+
+
+def _format_short(value: object, _unit: str) -> str:
+    if _is_missing(value):
+        return _MISSING
+    if isinstance(value, int | float) and _is_number(value):
+        is_plain = 1_000 <= abs(value) < 1_000_000
+        return f"{value:,.0f}" if is_plain else format_compact(value, 4)
+    text = str(value)
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value != value or str(value) == "NaT"  # noqa: PLR0124 - NaN only

@@ -1,0 +1,58 @@
+"""What liq adds to IPython: completion of names in calls of queries, and notes below results.
+
+`import liq` installs both in a notebook or an IPython terminal, and loads nothing for it yet.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.completer import CompletionContext, SimpleMatcherResult, context_matcher
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FRAMES = ("pandas", "pandas.core.frame")  # modules of DataFrame, from pandas 3 on and before
+
+
+def install(shell: Any) -> None:
+    """Add completion and notes to an IPython shell, once."""
+    if match_names not in shell.Completer.custom_matchers:
+        shell.Completer.custom_matchers.append(match_names)
+    formatters = shell.display_formatter.formatters
+    for module in _FRAMES:
+        formatters["text/html"].for_type_by_name(module, "DataFrame", render_html)
+        formatters["text/plain"].for_type_by_name(module, "DataFrame", print_text)
+
+
+def _match_names(context: CompletionContext) -> SimpleMatcherResult:
+    from liq.notebook import completion  # noqa: PLC0415 - `import liq` stays quick
+
+    return completion.complete(context)
+
+
+match_names = context_matcher(identifier="liq")(_match_names)
+
+
+def describe(frame: "pd.DataFrame") -> list[str]:
+    """Return the units of a query's result, and its notes, as lines; none for another frame."""
+    if "query" not in frame.attrs:
+        return []
+    from liq.query.listing import describe_units  # noqa: PLC0415 - as above
+
+    units = {name: unit for name, unit in frame.attrs.get("units", {}).items() if name in frame}
+    return [*([describe_units(units)] if units else []), *map(str, frame.attrs.get("notes", ()))]
+
+
+def render_html(frame: "pd.DataFrame") -> str | None:
+    """Return a frame as pandas shows it, with the lines of `describe` below."""
+    shown: str | None = frame._repr_html_()  # type: ignore[operator]
+    lines = describe(frame)
+    if not shown or not lines:
+        return shown
+    small = Markup("<small>{}</small>").format(Markup("<br>").join(lines))
+    return f"{shown}{small}"  # pandas has escaped its part
+
+
+def print_text(frame: "pd.DataFrame", printer: Any, _cycle: object) -> None:
+    """Print a frame as pandas does, with the lines of `describe` below."""
+    printer.text("\n".join([repr(frame), *describe(frame)]))

@@ -1,0 +1,66 @@
+"""Checks of the catalogue against QuestDB, without reading rows: ``liq queries check``."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from liq.config import Settings
+from liq.config import settings as current_settings
+from liq.errors import QueryError, QuestDBAwayError, QuestDBError
+from liq.query import queries, questdb
+from liq.query.catalogue import Query
+from liq.query.parameters import Kind, Parameter
+
+_SAMPLES: dict[Kind, Any] = {
+    "duration": timedelta(hours=1),
+    "int": 1,
+    "float": 1.0,
+    "list": ["x", "y"],
+    "string": "x",
+}
+
+
+def check_catalogue(settings: Settings | None = None) -> dict[str, str]:
+    """Have QuestDB explain every entry; return each entry's fault by key, "" for none.
+
+    Each entry is explained with its defaults, and with a value for every parameter, so that the
+    clauses in ``[[ ]]`` are checked too.
+
+    Raises:
+        QueryError: A file of the catalogue cannot be read.
+        QuestDBAwayError: QuestDB is unreachable.
+    """
+    settings = settings or current_settings()
+    found, faults = queries.load_catalogue(settings)
+    return {**{key: _explain(query, settings) for key, query in found.items()}, **faults}
+
+
+def _explain(query: Query, settings: Settings) -> str:
+    """Return why QuestDB cannot run ``query``, in one line with its place; "" if it can."""
+    for given in ({}, _give_all(query.params)):
+        try:
+            sql, bound = queries.render_sql(query, queries.resolve(query, given), settings)
+            questdb.fetch(f"EXPLAIN {sql}", bound, settings, timeout=settings.query_timeout)
+        except QuestDBAwayError:
+            raise
+        except (QueryError, QuestDBError) as error:
+            reason = str(error).partition("\n")[0]  # the rest repeats the statement
+            return f"{query.place}: entry {query.key!r}: {reason}"
+    return ""
+
+
+def _give_all(params: Mapping[str, Parameter]) -> dict[str, Any]:
+    """Return a value for each parameter without a default, but none for both ends of a window."""
+    return {
+        name: _pick(param)
+        for name, param in params.items()
+        if param.default in (None, []) and name not in ("since", "until")
+    }
+
+
+def _pick(param: Parameter) -> Any:
+    if param.choices:
+        return param.choices[0]
+    if param.type == "timestamp":
+        return datetime.now(UTC)
+    return _SAMPLES[param.type] if param.min is None else param.min

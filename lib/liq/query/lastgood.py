@@ -1,0 +1,62 @@
+"""The catalogue of a server that goes on while somebody edits it."""
+
+import logging
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from liq.config import Settings
+from liq.errors import QueryError
+from liq.query.catalogue import Catalogue, Query
+from liq.query.queries import load_catalogue
+
+_LOG = logging.getLogger(__name__)
+
+
+class Served(NamedTuple):
+    """The queries in use. ``faults`` has the reasons why newer ones are not; usually none."""
+
+    queries: Mapping[str, Query]
+    faults: Mapping[str, str]
+
+    def describe_faults(self) -> list[dict[str, str]]:
+        """Return each fault for a visitor: without reasons, which name files of the host."""
+        return [
+            {
+                "part": "catalogue",
+                "what": f"entry {key!r} is invalid" if key else "a file cannot be read",
+                "detail": f"{self._describe_use(key)}. `liq queries` says why.",
+            }
+            for key in self.faults
+        ]
+
+    def _describe_use(self, key: str) -> str:
+        if key and key not in self.queries:
+            return "It is not served"
+        return "Its last valid version is served" if key else "The last valid queries are served"
+
+
+class LastGood:
+    """Keeps the last valid version of each entry, at first the shipped one.
+
+    An edit that makes an entry invalid leaves its last valid version in use. An edit that makes a
+    file unreadable leaves all entries as they were. Faults are logged once each.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        shipped = settings.model_copy(update={"queries": None})
+        self._served = Served(load_catalogue(shipped).queries, {})
+
+    def load(self) -> Served:
+        """Return the queries to serve now. Files that have changed are read again."""
+        kept = self._served.queries
+        try:
+            found = load_catalogue(self._settings)
+        except QueryError as error:
+            found = Catalogue(kept, {"": str(error)})
+        still = {key: kept[key] for key in found.faults if key in kept}
+        if found.faults != self._served.faults:
+            for reason in found.faults.values():
+                _LOG.error("the last valid queries are served: %s", reason)
+        self._served = Served({**found.queries, **still}, found.faults)
+        return self._served

@@ -1,0 +1,210 @@
+"""The address as people use it: opened, changed, reloaded, copied, and its links followed."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import psutil
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from browser.conftest import Visit, Visiting, kernels, opened, serving, threaded
+from browser.test_dashboard import kernel_of
+from browser.test_policy import connected
+from liq.common import files
+from liq.config import Settings
+from liq.delivery.producer import Producer
+from liq.ingest.simulator.server import Schedule, Simulator
+from liq.web import serve
+from support.helpers import eventually, find_free_ports
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+PRESSED = ".liq-tabs .mod-active"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[Producer]:
+    async with Simulator(Schedule(rate=20, seed=7), settings) as simulator:
+        producer = Producer(url=simulator.url, settings=settings)
+        await producer.start()
+        yield producer
+        await producer.stop()
+
+
+@pytest.fixture
+def base(settings: Settings) -> str:
+    return f"http://{settings.host}:{settings.dashboard_port}/"
+
+
+@pytest.fixture
+def token(settings: Settings) -> str:
+    return settings.token.get_secret_value()
+
+
+async def has_query(visitor: Visit, **expected: str) -> None:
+    """Fail unless the address comes to have these parameters and no others."""
+    wanted = {name: [value] for name, value in expected.items()}
+    async with asyncio.timeout(60):
+        while parse_qs(urlsplit(visitor.page.url).query) != wanted:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.05)
+
+
+async def test_a_link_opens_what_it_names_though_one_must_log_in_first(
+    visit: Visiting, market: Producer, base: str, token: str
+) -> None:
+    query = "board=Prices&window=4h&asset=BTC&minimum=1000&theme=light"
+    async with visit(f"{base}?{query}") as visitor:
+        await visitor.page.fill("#password_input", token)
+        await visitor.page.click("#login_submit")
+        await visitor.shows("Prices", PRESSED)
+        await visitor.shows("BTC liquidated, by price")
+        assert await visitor.page.get_by_label("Window").input_value() == "4h"
+        assert await visitor.page.get_by_label("Min size (USD)").input_value() == "1000"
+        await visitor.page.wait_for_selector(".liq-root.liq-light")
+        await has_query(visitor, **dict(each.split("=") for each in query.split("&")))
+        assert visitor.complaints == []
+
+
+async def test_a_changed_control_changes_the_address_without_a_reload(
+    visit: Visiting, market: Producer, server: psutil.Popen
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await has_query(visitor)
+        kernel = await kernel_of(visitor, server)
+        await visitor.page.get_by_label("Bucket").select_option("5m")
+        await visitor.page.get_by_role("button", name="Light", exact=True).click()
+        await has_query(visitor, bucket="5m", theme="light")
+        assert await kernel_of(visitor, server) == kernel
+        await visitor.page.reload()
+        await visitor.shows("per 5m", ".liq-bars")
+        await visitor.page.wait_for_selector(".liq-root.liq-light")
+        await has_query(visitor, bucket="5m", theme="light")
+
+
+async def test_the_address_survives_a_dead_kernel(
+    visit: Visiting, market: Producer, server: psutil.Popen
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        symbols = visitor.page.locator(".liq-picker").nth(1).get_by_role("combobox")
+        await symbols.fill("BTCUSDT")
+        await symbols.press("Enter")
+        await visitor.page.get_by_label("Bucket").select_option("30s")
+        await has_query(visitor, symbols="BTCUSDT", bucket="30s")
+        kernel = await kernel_of(visitor, server)
+        kernel.kill()
+        await visitor.shows("Connection lost", "#liq-notice")
+        await visitor.drawn()
+        await visitor.shows("per 30s", ".liq-bars")
+        await visitor.shows("BTCUSDT", ".liq-picker .jupyter-widget-tag")
+        assert await kernel_of(visitor, server) != kernel
+
+
+async def test_a_preheated_kernel_serves_a_link(
+    visit: Visiting, market: Producer, base: str, token: str, server: psutil.Popen
+) -> None:
+    known = {kernel.pid for kernel in kernels(server)}
+    async with visit(f"{base}?token={token}&theme=light&template=none") as visitor:
+        await visitor.page.wait_for_selector(".liq-root.liq-light")
+        await visitor.shows("there is no parameter 'template'", ".liq-ignored")
+        assert (await kernel_of(visitor, server)).pid in known or not known
+
+
+async def test_a_hostile_address_gives_the_default_and_one_line(
+    visit: Visiting, market: Producer, base: str, token: str
+) -> None:
+    hostile = (
+        "board=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E&window=99999999999w&minimum=NaN"
+        "&symbols=%27)%3BDROP%20TABLE%20liquidations%3B--&asset=%3Cscript%3E&from=x&bucket[]=1"
+    )
+    async with visit(f"{base}?token={token}&{hostile}") as visitor:
+        await visitor.shows("Ignored from the address.", ".liq-ignored")
+        await visitor.redraws()
+        await visitor.shows("Overview", PRESSED)
+        assert await visitor.page.locator(".liq-ignored img, .liq-ignored script").count() == 0
+        assert await visitor.page.locator(".liq-ignored .liq-notice").count() == 1
+        assert await visitor.page.locator(".liq-fault p").count() == 0
+        await visitor.page.get_by_label("Bucket").select_option("5m")
+        await visitor.page.wait_for_selector(".liq-ignored", state="hidden")
+        await has_query(visitor, bucket="5m")
+        assert visitor.complaints == []
+
+
+async def test_copy_link_copies_the_address_without_the_token(
+    visit: Visiting, market: Producer, base: str, token: str
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        await visitor.page.get_by_role("button", name="Alerts", exact=True).click()
+        await has_query(visitor, board="Alerts")
+        await visitor.page.get_by_role("button", name="Copy link").click()
+        await visitor.shows("copied", ".liq-address")
+        copied = await visitor.page.evaluate("navigator.clipboard.readText()")
+        assert copied == f"{base}?board=Alerts"
+        assert token not in copied
+
+
+async def test_a_link_can_be_copied_where_the_browser_gives_no_clipboard(
+    visit: Visiting, market: Producer, base: str
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.page.evaluate(
+            "() => { Object.defineProperty(navigator, 'clipboard', { value: undefined });"
+            " document.execCommand = () => false; }"
+        )
+        await visitor.page.get_by_role("button", name="Copy link").click()
+        await visitor.shows("press Ctrl+C", ".liq-address")
+        assert await visitor.page.get_by_label("link", exact=True).input_value() == base
+
+
+async def test_a_cascade_is_followed_without_a_reload(
+    visit: Visiting, market: Producer, server: psutil.Popen
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        kernel = await kernel_of(visitor, server)
+        await visitor.page.get_by_role("button", name="Cascades", exact=True).click()
+        link = visitor.page.locator(".liq-greatest a").first
+        href = await link.get_attribute("href")
+        assert href
+        await link.click()
+        await visitor.shows("Overview", PRESSED)
+        query = parse_qs(urlsplit(href).query)
+        assert {"board", "from", "to", "asset", "bucket"} == query.keys()
+        await visitor.page.wait_for_selector(".liq-fresh")
+        asset = await visitor.page.get_by_label("Asset").input_value()
+        assert [asset] == query["asset"]
+        assert await kernel_of(visitor, server) == kernel
+        assert visitor.complaints == []
+
+
+async def test_in_jupyterlab_the_dashboard_leaves_the_address_alone(
+    chromium: Browser, settings: Settings, tmp_path: Path
+) -> None:
+    own = settings.model_copy(update={"lab_port": find_free_ports()["lab_port"]}).with_lab_token()
+    shutil.copy(files.find_asset("notebooks") / "dashboard.ipynb", tmp_path)
+    lab = serving(own, tmp_path / "log", "--folder", str(tmp_path), command="lab")
+    async with threaded(lab):
+        url = serve.build_lab_url(own).replace("/lab?", "/lab/tree/dashboard.ipynb?theme=light&")
+        async with opened(chromium, url) as visitor:
+            page = visitor.page
+            await page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+            await asyncio.to_thread(eventually, lambda: connected(own))
+            await page.get_by_role("menuitem", name="Run", exact=True).click()
+            await page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+            await page.locator(".liq-root.liq-dark").first.wait_for(state="attached")
+            await page.locator(".liq-root select").first.select_option("5m")
+            await visitor.shows("per 5m", ".liq-bars")
+            assert await page.get_by_role("button", name="Copy link").count() == 0
+            assert "bucket" not in page.url
+            assert "/lab/tree/dashboard.ipynb" in page.url

@@ -1,0 +1,244 @@
+"""The command as a person meets it: help, misspelt names, Ctrl-C, faults."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import typer.main
+
+from liq import cli
+from liq.cli import app
+from liq.cli.help import Group
+from liq.config import Settings
+from support.helpers import find_free_ports
+from support.terminals import in_terminal, show
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.load(home=tmp_path / "home", **find_free_ports())
+
+
+def list_commands(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield path, group
+    for name, command in getattr(group, "commands", {}).items():
+        yield from list_commands(command, *path, name)
+
+
+COMMANDS = dict(list_commands(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_the_help_of_a_command_has_each_text_whole(
+    path: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        app([*path, "-h"])
+    page = capsys.readouterr().out
+    assert max(map(len, page.splitlines())) <= 80
+    words = " ".join(page.split())
+    command = COMMANDS[path]
+    texts = [command.help, *(param.help for param in command.params)]
+    texts += [each.help.partition("\n\n")[0] for each in getattr(command, "commands", {}).values()]
+    for text in filter(None, texts):
+        assert " ".join(text.split()) in words
+    assert all(param.help for param in command.params)
+    assert isinstance(command, Group) == hasattr(command, "commands")
+
+
+def test_help_keeps_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    other = typer.Typer(cls=Group, rich_markup_mode=None)
+
+    @other.command(help="Install [bold]liq[spark] for <this>.")
+    def one() -> None: ...
+
+    @other.command()
+    def two() -> None: ...
+
+    for arguments in (["--help"], ["one", "--help"]):
+        with pytest.raises(SystemExit):
+            typer.main.get_command(other)(arguments)
+        assert "Install [bold]liq[spark] for <this>." in capsys.readouterr().out
+
+
+def test_the_version_is_printed() -> None:
+    assert show("--version") == f"liq {version('liq')}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("hitt", "Did you mean 'hit'?"),
+        ("hit totals --fromat csv", "--format"),
+        ("hit totls", "did you mean 'totals'?"),
+        ("hit totals -p windw=1h", "did you mean 'window'?"),
+        ("produce --venue bybitt", "did you mean 'bybit'?"),
+        ("alerts backtest long_brust", "did you mean 'long_burst'?"),
+        ("notebook 02-explor", "did you mean '02-explore'?"),
+        ("notebook 02-explore -p windw=1h", "did you mean 'window'?"),
+        ("notebooks --restore report-", "did you mean 'report'?"),
+        ("logs kafkaa", "did you mean 'kafka'?"),
+    ],
+)
+def test_a_misspelt_name_gets_a_suggestion(settings: Settings, words: str, hint: str) -> None:
+    (settings.home / "logs").mkdir(parents=True)
+    (settings.home / "logs" / "kafka.log").touch()
+    said = show(*words.split(), environment=settings.environ())
+    assert hint in " ".join(said.split())
+    assert "Traceback" not in said
+
+
+def test_a_misspelt_stream_gets_a_suggestion(settings: Settings) -> None:
+    said = show("env", environment=settings.environ() | {"LIQ_PRISE__TOPIC": "mine"})
+    assert "LIQ_PRICE__TOPIC" in said
+    assert "Traceback" not in said
+
+
+def test_a_fault_is_one_line_and_a_traceback_with_debug(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liq.cli.stack.current_settings", _fail)
+    for debug in ([], ["--debug"]):
+        monkeypatch.setattr(sys, "argv", ["liq", "env", *debug])
+        with pytest.raises(SystemExit, match="1"):
+            cli.main()
+        said = " ".join(capsys.readouterr().err.split())
+        assert said.endswith("error: KeyError: 'settings'; a fault of liq, --debug shows where")
+        assert ("Traceback" in said) == bool(debug)
+
+
+def _fail() -> None:
+    raise KeyError("settings")
+
+
+INTERRUPTED = """
+import os, runpy, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "MODULE":
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+sys.argv[1:] = ["status"]
+runpy.run_module("liq", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("module", ["liq.cli", "liq.config", "typer", "liq.stack.control"])
+def test_ctrl_c_during_the_imports_is_one_line(settings: Settings, module: str) -> None:
+    program = INTERRUPTED.replace("MODULE", module)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | settings.environ(),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+def test_ctrl_c_in_a_command_is_one_line_that_says_what_runs_on(settings: Settings) -> None:
+    waiting = [sys.executable, "-c", WAITING]
+    with in_terminal(waiting, settings.environ()) as session:
+        session.read("waiting")
+        session.press("\x03")
+        said = session.read()
+    assert session.process.returncode == 130
+    assert said.splitlines()[-1] == "interrupted; nothing that liq started runs on"
+    assert "Traceback" not in said
+
+
+WAITING = """
+import sys, time
+from liq import cli
+from liq.cli import stack
+
+def wait():
+    print("waiting", flush=True)
+    time.sleep(600)
+
+stack.stack.down = lambda progress: wait()
+sys.argv = ["liq", "down"]
+cli.main()
+"""
+
+
+def test_the_last_line_after_ctrl_c_names_what_runs(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liq.stack.list_running", lambda: ["kafka", "producer"])
+    said = cli.stack.describe_interruption()
+    assert said == "interrupted; these run on until `liq down`: kafka, producer"
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        (["hit", "top_"], ["top_symbols", "top_assets"]),
+        (["hit", "totals", "-p", "wi"], ["window="]),
+        (["hit", "totals", "--columns", "prints,long_u"], ["prints,long_usd"]),
+        (
+            ["hit", "liquidations_by_bucket", "-p", "bucket=1"],
+            ["bucket=1s", "bucket=10s", "bucket=1m", "bucket=15m", "bucket=1h", "bucket=1d"],
+        ),
+        (["hit", "totals", "-p", "exchange=byb"], ["exchange=bybit", "exchange=bybit_inverse"]),
+        (["hit", "no_query", "-p", "w"], []),
+        (["produce", "--venue", "okx"], ["okx"]),
+        (["run", "--venue", "deri"], ["deribit"]),
+        (["notebook", "02"], ["02-explore"]),
+        (["notebooks", "--restore", "re"], ["report"]),
+        (["alerts", "backtest", "long"], ["long_burst"]),
+        (["logs", "ka"], ["kafka"]),
+        (["op"], ["open"]),
+        (["open", "da"], ["dashboard"]),
+    ],
+    ids=" ".join,
+)
+def test_names_are_completed(settings: Settings, typed: list[str], expected: list[str]) -> None:
+    (settings.home / "logs").mkdir(parents=True)
+    (settings.home / "logs" / "kafka.log").touch()
+    assert complete("bash", settings, *typed) == expected
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_each_shell_completes_queries(settings: Settings, shell: str) -> None:
+    assert "top_assets" in " ".join(complete(shell, settings, "hit", "top_a"))
+
+
+def test_a_broken_catalogue_completes_nothing_in_silence(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.json").write_text("{")
+    broken = settings.model_copy(update={"queries": tmp_path / "mine.json"})
+    assert complete("bash", broken, "hit", "zz") == []
+
+
+def complete(shell: str, settings: Settings, *typed: str) -> list[str]:
+    """Ask as the shell's function does; typer's own scripts set these variables."""
+    words = " ".join(["liq", *typed])
+    asked = {
+        "_LIQ_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(typed)),
+        "_TYPER_COMPLETE_ARGS": words,
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    program = "import sys; sys.argv[0] = 'liq'; from liq.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | settings.environ() | asked,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.stdout.split()

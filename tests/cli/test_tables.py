@@ -1,0 +1,146 @@
+"""Rows in a terminal: whole lines, whatever its width."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from liq.cli import output, tables
+from liq.errors import QueryError
+
+SECOND = datetime(2026, 1, 1, 10, 0, 0, 123456, UTC)
+
+
+def frame(columns: int = 12, rows: int = 3, **more: Any) -> pd.DataFrame:
+    made = pd.DataFrame([{f"usd_{n}": 7_654_321.25 for n in range(columns)} | more] * rows)
+    made.attrs["units"] = {"usd_0": "USD"}
+    return made
+
+
+def shown(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    rows: pd.DataFrame,
+    width: int = 80,
+    *,
+    wide: bool = False,
+) -> list[str]:
+    monkeypatch.setattr(output.console, "_width", width)
+    tables.print_table(rows, wide=wide)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert wide or max(map(len, lines)) <= width
+    return lines
+
+
+@pytest.mark.parametrize(("columns", "number"), [(4, "7,654,321.25"), (7, "7.654M")])
+def test_numbers_are_exact_where_they_fit_and_short_otherwise(
+    columns: int, number: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = shown(capsys, monkeypatch, frame(columns))
+    assert [line.count(number) for line in lines] == [0, 0, *[columns] * 3]
+    assert "(USD)" in lines[1]
+
+
+def test_columns_that_do_not_fit_are_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *_, last, note = shown(capsys, monkeypatch, frame())
+    fitting = last.count("7.654M")
+    assert 8 < fitting < 12
+    left_out = ", ".join(f"usd_{n}" for n in range(fitting, 12))
+    assert note == f"not shown: {left_out}; --columns chooses, --wide shows all"
+
+
+def test_wide_rows_have_all_columns_on_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = shown(capsys, monkeypatch, frame(), wide=True)
+    assert [line.count("7,654,321.25") for line in lines] == [0, 0, 12, 12, 12]
+
+
+@pytest.mark.parametrize("width", [80, 20])
+def test_one_row_is_a_line_for_each_field(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = shown(capsys, monkeypatch, frame(3, 1, at=pd.Timestamp(SECOND)), width)
+    text = "".join(line.replace(" ", "") for line in lines)
+    assert text.startswith("usd_0(USD)7,654,321.25usd_17,654,321.25")
+    assert "at(UTC)2026-01-01" in text
+    assert text.endswith("10:00:00.123456")
+
+
+def test_rows_of_long_texts_can_be_listed_field_by_field(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tables.print_fields(pd.DataFrame({"kind": ["a", "b"], "fields": ["x" * 300, "y" * 300]}))
+    text = "".join(capsys.readouterr().out.split())
+    assert text == f"kindafields{'x' * 300}kindbfields{'y' * 300}"
+
+
+def test_a_terminal_of_no_width_gets_one_column(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "…" in "".join(shown(capsys, monkeypatch, frame(), 3))
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "exact", "short"),
+    [
+        (153_312_710.5, "USD", "153,312,710.50", "153.3M"),
+        (1.5e12, "USD", "1,500,000,000,000.00", "1.5T"),
+        (67_234.125, "", "67,234.125", "67,234"),
+        (0.000001234, "", "1.234e-06", "1.234e-06"),
+        (-12.5, "USD", "-12.50", "-12.5"),
+        (999_999_999, "", "999,999,999", "1B"),
+        (0.0, "USD", "0", "0"),
+        (math.nan, "USD", "-", "-"),
+        (math.inf, "", "inf", "inf"),
+        (None, "", "-", "-"),
+        (pd.NaT, "", "-", "-"),
+        (True, "", "True", "True"),
+        ("x" * 99, "", "x" * 99, "x" * 23 + "…"),
+    ],
+)
+def test_a_value_has_an_exact_and_a_short_form(
+    value: object, unit: str, exact: str, short: str
+) -> None:
+    assert tables._format_exact(value, unit) == exact
+    assert tables._format_short(value, unit) == short
+
+
+@pytest.mark.parametrize(
+    ("days", "text", "unit"), [(0, "10:00:00", "(2026-01-01"), (1, "2026-01-01 10:00:00", "(UTC)")]
+)
+def test_times_are_short_and_name_a_common_day_once(
+    days: int,
+    text: str,
+    unit: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = frame(rows=3)
+    moments = pd.Series([SECOND, SECOND + timedelta(days=days), pd.NaT])
+    rows.insert(0, "ts", moments)
+    assert tables._format_exact(SECOND, "UTC") == "2026-01-01 10:00:00.123456"
+    lines = shown(capsys, monkeypatch, rows)
+    assert any(line.startswith(f"{text}  ") for line in lines)
+    assert any(line.startswith("-  ") for line in lines)
+    assert unit in "".join(lines[:3])
+
+
+def test_columns_are_chosen_in_the_given_order() -> None:
+    chosen = tables.select_columns(frame(), "usd_2, usd_0,usd_2")
+    assert list(chosen.columns) == ["usd_2", "usd_0"]
+    assert chosen.attrs["units"] == {"usd_0": "USD"}
+    with pytest.raises(QueryError, match=r"no column 'usd', did you mean 'usd_0'\? valid are"):
+        tables.select_columns(frame(), "usd")
+    with pytest.raises(QueryError, match="names no column"):
+        tables.select_columns(frame(), " , ")
+
+
+def test_no_rows_are_reported(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shown(capsys, monkeypatch, frame().head(0)) == ["no rows"]

@@ -1,0 +1,242 @@
+import ast
+import inspect
+import json
+import pickle
+import pydoc
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import liq
+from liq.common import files
+from liq.config import Settings
+from liq.errors import LiqWarning, QueryError
+from liq.query import callables, catalogue, queries
+from liq.query.listing import Listing, describe_units
+from liq.query.parameters import Parameter
+from support.rows import health, insert, liquidation, own_table, report
+
+SHIPPED = queries.queries()
+STUB = Path(callables.__file__).with_name("hits.pyi")
+
+
+@pytest.mark.parametrize("key", SHIPPED)
+def test_each_query_is_a_function_with_signature_and_docstring(key: str) -> None:
+    function = getattr(liq.hit, key)
+    params = inspect.signature(function).parameters
+    assert [*params] == [*SHIPPED[key].params, "settings"]
+    assert all(param.kind is inspect.Parameter.KEYWORD_ONLY for param in params.values())
+    text = function.__doc__
+    for column, facts in SHIPPED[key].columns.items():
+        assert f"{column}: {facts.dtype}" in text
+    assert all(f"    {name}: " in text for name in SHIPPED[key].params)
+
+
+def test_functions_can_be_pickled_and_follow_edits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pickle.loads(pickle.dumps(liq.hit.totals)) is liq.hit.totals  # noqa: S301 - ours
+    assert pickle.loads(pickle.dumps(liq.hit))  # noqa: S301
+    file = tmp_path / "mine.json"
+    settings = Settings.load(home=tmp_path, queries=file)
+    monkeypatch.setattr("liq.query.queries.current_settings", lambda: settings)
+    for number in (1, 2):
+        file.write_text(json.dumps({"mine": {"sql": "SELECT 1", "description": "x" * number}}))
+        assert liq.hit["mine"].__doc__ == "x" * number
+
+
+def test_defaults_of_a_signature_are_values_of_the_parameter() -> None:
+    for query in SHIPPED.values():
+        given = {
+            name: param.default
+            for name, param in callables.build_signature(query).parameters.items()
+            if name != "settings"
+        }
+        left_out = queries.validate(query.key, query.params, {})
+        assert queries.validate(query.key, query.params, given) == left_out
+
+
+def test_names_of_queries_and_of_liq_are_listed() -> None:
+    assert dir(liq.hit) == sorted(SHIPPED)
+    assert "TYPE_CHECKING" not in dir(liq)
+    assert not [name for name in vars(liq) if name in ("Any", "importlib", "sys", "typing")]
+    assert repr(liq.hit) == f"<liq.hit: {len(SHIPPED)} queries, see liq.queries()>"
+
+
+def test_an_unknown_query_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="did you mean 'top_symbols'"):
+        _ = liq.hit.top_symbls  # type: ignore[attr-defined]
+    with pytest.raises(QueryError, match="did you mean 'top_symbols'"):
+        liq.hit["top_symbls"]
+    assert not hasattr(liq.hit, "_repr_html_")
+    assert not hasattr(liq.hit, "__wrapped__")
+
+
+def test_an_unreadable_catalogue_does_not_break_completion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.load(home=tmp_path, queries=tmp_path / "none.json")
+    monkeypatch.setattr("liq.query.queries.current_settings", lambda: settings)
+    assert dir(liq.hit) == []
+    assert repr(liq.hit) == "<liq.hit: 0 queries, see liq.queries()>"
+    with pytest.raises(AttributeError, match="cannot read"):
+        _ = liq.hit.totals
+
+
+def test_help_says_what_liq_does_and_how_a_query_is_called() -> None:
+    text = pydoc.plain(pydoc.render_doc(liq))
+    assert text.count(">>> ") >= 3
+    assert "liq.hit.top_symbols(window=" in text
+    assert "hit = <liq.hit: " in text
+    text = pydoc.plain(pydoc.render_doc(liq.hit.totals))
+    assert "totals(\n" in text or "totals(*, " in text
+    assert "One row: the totals of the window." in text
+
+
+def test_queries_are_a_table_and_a_mapping() -> None:
+    listing = liq.queries()
+    assert listing == dict(SHIPPED)
+    frame = listing.to_frame()
+    row = frame.set_index("query").loc["totals"]
+    assert row["answers"] == "One row: the totals of the window."
+    assert str(row["parameters"]).startswith("window, since, until")
+    assert str(row["units"]).startswith("long_usd, short_usd, net_usd, largest_usd in USD; ")
+    lines = repr(listing).splitlines()
+    assert len(lines) == len(SHIPPED) + 1
+    assert max(map(len, lines)) <= 80
+    assert describe_units({"a": "USD", "n": "rows", "b": "USD"}) == "a, b in USD; n in rows"
+
+
+def test_texts_of_a_catalogue_are_escaped_in_its_table() -> None:
+    query = catalogue.Query("<b>", "SELECT 1", "<script>1</script>", {}, {})
+    html = Listing({query.key: query})._repr_html_()
+    assert "<script>" not in html
+    assert "&lt;b&gt;" in html
+    assert repr(Listing({})) == "liq.hit.NAME? describes one: its parameters and columns"
+
+
+def test_the_stub_is_that_of_the_shipped_catalogue() -> None:
+    shipped = catalogue.load(files.find_asset("queries.json")).queries
+    assert STUB.read_text() == callables.render_stub(shipped), "run make docs"
+    [hit] = [node for node in ast.parse(STUB.read_text()).body if isinstance(node, ast.ClassDef)]
+    methods = {node.name: node for node in hit.body if isinstance(node, ast.FunctionDef)}
+    assert methods.keys() - {"__call__", "__getitem__"} == SHIPPED.keys()
+    for key, query in SHIPPED.items():
+        signature = callables.build_signature(query).parameters
+        arguments = methods[key].args
+        assert [one.arg for one in arguments.kwonlyargs] == [*signature]
+        defaults = [default and ast.literal_eval(default) for default in arguments.kw_defaults]
+        assert defaults == [param.default for param in signature.values()]
+        assert ast.get_docstring(methods[key]) == inspect.cleandoc(
+            callables.render_docstring(query)
+        )
+
+
+def test_a_stub_takes_any_catalogue() -> None:
+    param = Parameter(type="string", choices=['a"\\', "b"], description='"""\\N')
+    query = catalogue.Query("x", "", 'A text with """ and \\', {"p": param}, {})
+    odd = catalogue.Query("my prints", "", "", {}, {})
+    stub = callables.render_stub({"x": query, "my prints": odd, "class": odd})
+    compile(stub, "hits.pyi", "exec")
+    assert '"my prints", "class"' in stub
+
+
+RIGHT = """
+from datetime import UTC, datetime, timedelta
+
+import liq
+from liq import hit
+from pandas import DataFrame
+
+
+def rows(symbols: list[str]) -> DataFrame:
+    return liq.hit.top_symbols(window="15m", symbols=symbols, limit=3)
+
+
+totals: DataFrame = hit.totals(window=timedelta(hours=1), until=datetime.now(UTC))
+hit.totals(since="2026-01-01", until="2026-01-02", exchange=("okx",), min_notional=1_000)
+hit.liquidations_by_bucket(bucket="5m", window=900)
+hit("top_symbols", window="15m")
+key: str = "mine"
+own: DataFrame = liq.hit(key, anything=1)
+liq.hit["mine"](anything=1)
+liq.read("top.csv").attrs["units"]
+liq.queries()["totals"].summary
+"""
+WRONG = """
+import liq
+
+liq.hit.top_symbls()
+liq.hit.top_symbols(windw="15m")
+liq.hit.top_symbols(limit="three")
+liq.hit.top_symbols("15m")
+liq.hit.liquidations_by_bucket(bucket="7m")
+n: int = liq.hit.totals()
+"""
+
+
+def check_types(folder: Path, code: str) -> list[str]:
+    (folder / "mine.py").write_text(code)
+    (folder / "mypy.ini").write_text("[mypy]\nstrict = true\n")
+    command = [sys.executable, "-m", "mypy", "--cache-dir", str(folder / "cache"), "mine.py"]
+    checked = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert not checked.stderr
+    return [line for line in checked.stdout.splitlines() if ": error: " in line]
+
+
+@pytest.mark.slow
+def test_mypy_checks_a_users_file_against_the_stub(tmp_path: Path) -> None:
+    assert not check_types(tmp_path, RIGHT)
+    errors = check_types(tmp_path, WRONG)
+    assert [int(line.split(":")[1]) for line in errors] == [4, 5, 6, 7, 8, 9]
+    assert 'maybe "top_symbols"' in errors[0]
+
+
+@pytest.fixture(scope="module")
+def own(stack: Settings) -> Settings:
+    settings = own_table(stack)
+    insert(settings, [liquidation("2026-01-01T10:00:00", 100, symbol="ETHUSDT")])
+    moments = ("2026-01-01T09:59:00", "2026-01-01T10:00:00")
+    report(settings, [health(moment, exchange="okx", connected=False) for moment in moments])
+    return settings
+
+
+WINDOW: dict[str, Any] = {"since": "2026-01-01T09:30", "until": "2026-01-01T10:30"}
+
+
+@pytest.mark.stack
+def test_each_way_of_a_call_gives_the_same_rows(own: Settings) -> None:
+    rows = liq.hit.by_exchange(settings=own, **WINDOW)
+    assert len(rows) == 1
+    assert liq.hit("by_exchange", settings=own, **WINDOW).equals(rows)
+    assert liq.hit["by_exchange"](settings=own, **WINDOW).equals(rows)
+
+
+@pytest.mark.stack
+def test_a_result_notes_units_gaps_and_unknown_names(own: Settings) -> None:
+    frame = liq.hit.totals(settings=own, **WINDOW)
+    assert frame.attrs["units"]["total_usd"] == "USD"
+    assert [note for note in frame.attrs["notes"] if "disconnected" in note and "okx" in note]
+    unknown = ["coverage is unknown: no feed reported in this window"]
+    bybit = liq.hit.totals(exchange="bybit", settings=own, **WINDOW)
+    assert bybit.attrs["notes"] == unknown
+    with pytest.warns(LiqWarning, match="no row has the symbol 'NOPE'") as caught:
+        frame = liq.hit.totals(symbols="NOPE", settings=own, **WINDOW)
+    assert caught[0].filename == __file__
+    assert len(frame.attrs["notes"]) == 2
+    assert "notes" not in liq.hit.price_by_bucket(settings=own, **WINDOW).attrs
+
+
+@pytest.mark.stack
+def test_the_future_is_no_gap(stack: Settings) -> None:
+    settings = own_table(stack)
+    now = datetime.now(UTC)
+    report(settings, [health(now - timedelta(seconds=second)) for second in range(-300, 61)])
+    window: dict[str, Any] = {"since": now - timedelta(minutes=1), "until": "2100-01-01"}
+    assert "notes" not in liq.hit.totals(settings=settings, **window).attrs
+    window = {"since": "2099-01-01", "until": "2100-01-01"}
+    assert "notes" not in liq.hit.totals(settings=settings, **window).attrs
