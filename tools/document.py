@@ -4,6 +4,7 @@
 if it was forgotten.
 """
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -77,7 +78,14 @@ def _fill_in(page: Path, text: str) -> str:
 
 
 def _json(schema: dict[str, Any]) -> str:
-    return json.dumps(schema, indent=2) + "\n"
+    # from Python 3.13 on, docstrings have no indentation
+    clean = json.loads(json.dumps(schema), object_hook=_clean_description)
+    return json.dumps(clean, indent=2) + "\n"
+
+
+def _clean_description(part: dict[str, Any]) -> dict[str, Any]:
+    text = part.get("description")
+    return part | {"description": inspect.cleandoc(text)} if isinstance(text, str) else part
 
 
 if __name__ == "__main__":

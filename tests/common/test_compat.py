@@ -92,6 +92,12 @@ class Transport(httpx.HTTPTransport):
         vars(self).update(names)
 
 
+def repair_version_2(exchange: object) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(via_cryptofeed, "_is_version_2", lambda: True)
+        return via_cryptofeed._build_repairs("okx", exchange)
+
+
 NOTHING: Any = SimpleNamespace()
 CASES = [
     Case("anywidget", None, "AbortSignal", lambda: voila_pages.check_widgets(b"", b"requirejs")),
@@ -99,7 +105,7 @@ CASES = [
         "cryptofeed",
         None,
         "object._liquidations",
-        lambda: via_cryptofeed._build_repairs("okx", object),
+        lambda: repair_version_2(object),
     ),
     Case("httpx", None, "_transport", limited(_mounts={})),
     Case("httpx", None, "_mounts", limited(_transport=None)),

@@ -122,8 +122,8 @@ async def test_half_open_connection_is_replaced(unused_tcp_port: int) -> None:
     async with server, feeding(f"ws://127.0.0.1:{unused_tcp_port}/", Frames()) as feed:
         await reached(lambda: len(connections) >= 3)
         assert "ping unanswered" in feed.stats().last_error
-    for writer in connections:
-        writer.close()
+        for writer in connections:  # before the server waits for them
+            writer.close()
 
 
 async def test_handshake_that_never_completes_is_given_up(unused_tcp_port: int) -> None:
@@ -137,8 +137,8 @@ async def test_handshake_that_never_completes_is_given_up(unused_tcp_port: int) 
         await reached(lambda: len(accepted) >= 2)
         await reached(lambda: "timed out" in feed.stats().last_error)
         assert not feed.stats().connected
-    for writer in accepted:
-        writer.close()
+        for writer in accepted:  # before the server waits for them
+            writer.close()
 
 
 async def test_server_that_only_answers_pings_is_dead_after_a_while(unused_tcp_port: int) -> None:

@@ -117,7 +117,9 @@ def test_dead_letters_and_the_lag_of_sinks_are_counted(stack: Settings) -> None:
         connect.remove(settings)
 
 
-def test_metrics_of_servers_that_do_not_answer_are_absent_rather_than_zero(offline: Settings) -> None:
+def test_metrics_of_servers_that_do_not_answer_are_absent_rather_than_zero(
+    offline: Settings,
+) -> None:
     series = scrape(api.create_app(offline).test_client())
     assert of(series, "liq_up") == {("questdb",): 0, ("kafka",): 0, ("connect",): 0}
     assert {name for name, _ in series} == {"liq_up", "liq_build_info"}

@@ -13,7 +13,9 @@ PAGE = Path(liq.web.voila_app.__file__).with_name("static") / "page.js"
 
 def test_the_page_finds_the_module_of_each_widget() -> None:
     """The page loads a widget's module from the server by the name of the widget's class."""
-    (listed,) = re.findall(r"^const MODULES = (\{.*?\});$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (listed,) = re.findall(
+        r"^const MODULES = (\{.*?\});$", PAGE.read_text(), re.MULTILINE | re.DOTALL
+    )
     modules = json.loads(re.sub(r"(\w+):", r'"\1":', listed).replace(",\n}", "}"))
     kinds = [
         kind
