@@ -11,6 +11,7 @@ from rich.table import Table
 import liq
 from liq.cli import tables
 from liq.cli.completion import complete_columns, complete_parameters, complete_queries
+from liq.cli.help import Group
 from liq.cli.output import console, echo, print_notes, show_wait, stderr, styled
 from liq.config import settings as current_settings
 from liq.errors import LiqWarning, QueryError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from liq.query.parameters import Parameter
 
 app = typer.Typer()
-named = typer.Typer(invoke_without_command=True)
+named = typer.Typer(cls=Group, invoke_without_command=True)
 app.add_typer(named, name="queries")
 
 
