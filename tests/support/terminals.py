@@ -57,6 +57,9 @@ def in_terminal(
     """Run a command in a terminal without colours, whose keyboard sends it signals."""
     screen, inside = pty.openpty()
     fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 50, WIDTH, 0, 0))
+    modes = termios.tcgetattr(inside)
+    modes[3] &= ~termios.ECHO  # else ^C is shown now and then
+    termios.tcsetattr(inside, termios.TCSANOW, modes)
     unset = {"COLUMNS", "LINES", "FORCE_COLOR"}
     inherited = {name: value for name, value in os.environ.items() if name not in unset}
     with subprocess.Popen(
