@@ -3,6 +3,7 @@
 A stamp has the query, parameters, window, coverage, and a hash of the rows.
 """
 
+import csv
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,6 +38,16 @@ if TYPE_CHECKING:
 _KEY = "liq"
 _UNCLEAR = Column("str")
 _COVERAGE, _FEEDS = "coverage", "feed_coverage"
+# pandas and pyarrow raise any of these for a damaged file, or one of another program
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    NotImplementedError,
+    csv.Error,
+)
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -153,8 +164,9 @@ def read(path: str | Path, key: str = "", /, *, settings: Settings | None = None
         raise ExportError(f"cannot read {path.name}: its name ends with none of {_SUFFIXES}")
     try:
         return _DECODERS[suffix](path.read_bytes(), key, settings or current_settings())
-    except (OSError, ValueError) as error:
-        raise ExportError(f"cannot read {path}: {error}") from error
+    except _UNREADABLE as error:
+        reason = str(error).partition("\n")[0]
+        raise ExportError(f"cannot read {path}: {reason}; is it a file of liq?") from error
 
 
 def read_stamp(path: str | Path) -> Stamp:
