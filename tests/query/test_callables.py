@@ -87,6 +87,15 @@ def test_an_unreadable_catalogue_does_not_break_completion(
         _ = liq.hit.totals
 
 
+def test_a_parameter_that_is_no_name_in_python_can_still_be_given() -> None:
+    params = {name: Parameter(type="string") for name in ("from", "self", "key", "least")}
+    query = catalogue.Query("mine", "SELECT 1", "x", params, {})
+    signature = inspect.signature(callables.build_function(query))
+    assert [*signature.parameters] == ["self", "key", "least", "settings", "others"]
+    signature.bind(least="1", **{"from": "2"})
+    assert "    from:" in callables.render_docstring(query)
+
+
 def test_help_says_what_liq_does_and_how_a_query_is_called() -> None:
     text = pydoc.plain(pydoc.render_doc(liq))
     assert text.count(">>> ") >= 3
@@ -116,6 +125,9 @@ def test_texts_of_a_catalogue_are_escaped_in_its_table() -> None:
     html = Listing({query.key: query})._repr_html_()
     assert "<script>" not in html
     assert "&lt;b&gt;" in html
+    long = Listing({"a" * 200: query, "b": query})
+    assert "a" * 200 in repr(long)
+    assert max(map(len, repr(Listing({"b": query, "c" * 30: query})).splitlines())) <= 80
     assert repr(Listing({})) == "liq.hit.NAME? describes one: its parameters and columns"
 
 

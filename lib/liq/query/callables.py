@@ -145,12 +145,21 @@ def _build(query: Query) -> "Callable[..., pd.DataFrame]":
 
 
 def build_signature(query: Query) -> inspect.Signature:
-    """Return the parameters of a query with types and defaults, and ``settings``."""
+    """Return the parameters of a query with types and defaults, and ``settings``.
+
+    A parameter like ``from``, which Python has other uses for, can be given in ``**others`` only.
+    """
     import pandas as pd  # noqa: PLC0415 - `import liq` stays quick
 
-    params = [_build_parameter(name, param) for name, param in query.params.items()]
+    params = [
+        _build_parameter(name, param)
+        for name, param in query.params.items()
+        if not keyword.iskeyword(name)
+    ]
     own = inspect.Parameter("settings", inspect.Parameter.KEYWORD_ONLY, default=None)
     params.append(own.replace(annotation=Settings | None))
+    if any(map(keyword.iskeyword, query.params)):
+        params.append(inspect.Parameter("others", inspect.Parameter.VAR_KEYWORD))
     return inspect.Signature(params, return_annotation=pd.DataFrame)
 
 
