@@ -3,7 +3,6 @@
 A stamp has the query, parameters, window, coverage, and a hash of the rows.
 """
 
-import csv
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from liq.errors import ExportError
 from liq.query import queries
 from liq.query.catalogue import END, SINCE, Column
 from liq.query.formats import (
+    UNREADABLE,
     Format,
     decode_arrow,
     decode_csv,
@@ -38,16 +38,6 @@ if TYPE_CHECKING:
 _KEY = "liq"
 _UNCLEAR = Column("str")
 _COVERAGE, _FEEDS = "coverage", "feed_coverage"
-# pandas and pyarrow raise any of these for a damaged file, or one of another program
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    NotImplementedError,
-    csv.Error,
-)
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -164,7 +154,7 @@ def read(path: str | Path, key: str = "", /, *, settings: Settings | None = None
         raise ExportError(f"cannot read {path.name}: its name ends with none of {_SUFFIXES}")
     try:
         return _DECODERS[suffix](path.read_bytes(), key, settings or current_settings())
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         reason = str(error).partition("\n")[0]
         raise ExportError(f"cannot read {path}: {reason}; is it a file of liq?") from error
 

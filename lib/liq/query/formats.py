@@ -45,6 +45,17 @@ MEDIA_TYPES = {
 }
 
 
+# what pandas and pyarrow raise for a damaged file, or one of another program
+UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    NotImplementedError,
+    csv.Error,
+)
+
 # with which a spreadsheet's formula may begin, or what it makes of it
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - the wide forms of East Asian keyboards
 
