@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import liq
 from liq.common import files
 from liq.config import Settings
 from liq.errors import LiqWarning, QueryError
-from liq.query import callables, catalogue, queries
+from liq.query import callables, catalogue, coverage, exports, queries, questdb
 from liq.query.listing import Listing, describe_units
 from liq.query.parameters import Parameter
 from support.rows import health, insert, liquidation, own_table, report
@@ -94,6 +95,29 @@ def test_a_parameter_that_is_no_name_in_python_can_still_be_given() -> None:
     assert [*signature.parameters] == ["self", "key", "least", "settings", "others"]
     signature.bind(least="1", **{"from": "2"})
     assert "    from:" in callables.render_docstring(query)
+
+
+def test_own_queries_in_place_of_those_about_coverage_harm_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mine.json"
+    sql = "SELECT 1 AS prints FROM {table} WHERE ts > %(since)s AND ts < %(until)s"
+    other = {"sql": sql, "description": "x", "common": ["window", "until"]}
+    names = ("mine", "feed_coverage", "left_out", "coverage", "sources")
+    file.write_text(json.dumps(dict.fromkeys(names, other)))
+    settings = Settings.load(home=tmp_path, queries=file)
+    monkeypatch.setattr(questdb, "fetch", lambda *_, **__: pd.DataFrame({"prints": [1]}))
+    notes = liq.hit("mine", settings=settings).attrs["notes"]
+    assert [each.partition(":")[0] for each in notes] == [
+        "coverage is unknown",
+        "not known whether rows were left out",
+    ]
+    frame, stamp = exports.fetch_stamped("mine", settings=settings)
+    assert (len(frame), stamp.coverage) == (1, None)
+    for name in ("feed_coverage", "left_out", "sources"):
+        query = queries.find(name, settings)
+        values = queries.resolve(query, {})
+        assert coverage.fetch_beside(query, frame, values, settings) is None
 
 
 def test_help_says_what_liq_does_and_how_a_query_is_called() -> None:

@@ -17,7 +17,7 @@ from liq.config import settings as current_settings
 from liq.errors import LiqError, QueryError, QuestDBError
 from liq.query import queries, questdb
 from liq.query.catalogue import END, IDENTIFIER, SINCE, Column, Query, describe_values
-from liq.query.coverage import describe_left_out, summarise_feeds
+from liq.query.coverage import can_be_read, describe_left_out, summarise_feeds
 from liq.query.parameters import Kind, Parameter
 
 if TYPE_CHECKING:
@@ -303,12 +303,19 @@ def _list_lacks(query: Query, values: Mapping[str, Any], settings: Settings) -> 
             odd = queries.fetch(_LEFT_OUT, settings, **window) if _LEFT_OUT in known else None
     except (QuestDBError, QueryError) as error:
         return [f"not known whether feeds were disconnected or rows left out: {error}"]
-    rows = 0 if odd is None else int(odd["rows"].sum())
-    lines = ["" if feeds is None else _describe_feeds(feeds), describe_left_out(rows)]
+    lines = ["" if feeds is None else _describe_feeds(feeds), "" if odd is None else _count(odd)]
     return [line for line in lines if line]
 
 
+def _count(odd: "pd.DataFrame") -> str:
+    if not can_be_read(_LEFT_OUT, odd):
+        return f"not known whether rows were left out: your query {_LEFT_OUT} has other columns"
+    return describe_left_out(int(odd["rows"].sum()))
+
+
 def _describe_feeds(feeds: "pd.DataFrame") -> str:
+    if not can_be_read(_FEEDS, feeds):
+        return f"coverage is unknown: your query {_FEEDS} has other columns"
     if feeds.empty:
         return "coverage is unknown: no feed reported in this window"
     return summarise_feeds(feeds)

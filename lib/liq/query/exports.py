@@ -19,6 +19,7 @@ from liq.config import settings as current_settings
 from liq.errors import ExportError
 from liq.query import queries
 from liq.query.catalogue import END, SINCE, Column
+from liq.query.coverage import can_be_read
 from liq.query.formats import (
     UNREADABLE,
     Format,
@@ -253,6 +254,8 @@ def fetch_coverage(since: datetime, until: datetime, settings: Settings) -> "pd.
         return None
     window = {"window": until - since, "until": until}
     gaps = queries.fetch(_COVERAGE, settings, **window)
+    if not can_be_read(_COVERAGE, gaps):
+        return None
     if gaps.empty and queries.fetch(_FEEDS, settings, **window).empty:
         return None
     return gaps
