@@ -350,6 +350,7 @@ class Settings(BaseSettings):
         """Return the address without a slash at its end. It is sent to people: no login in it."""
         parts = urlsplit(given)
         is_plain = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+        _ = parts.port  # `ValueError` if it is none
         if given and not (is_plain and given.isascii() and _PLAIN_URL.fullmatch(given)):
             raise ValueError(
                 "give an address such as https://liq.example.org, without login, query or fragment"

@@ -205,6 +205,8 @@ def test_links_have_the_public_address_and_no_token(given: dict[str, str], base:
         "https://liq.example.org/#x",
         "https://liq.example.org/ x",
         "https://[",
+        "https://liq.example.org:99999",
+        "https://liq.example.org:x",
         'https://liq.example.org/"><script>',
     ],
 )

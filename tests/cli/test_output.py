@@ -2,9 +2,13 @@
 
 import io
 import logging
+import os
 import re
+import shlex
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -116,3 +120,35 @@ def test_a_long_wait_shows_what_goes_on(long_s: float, is_shown: bool) -> None: 
     with in_terminal(program, {"TERM": "xterm"}) as session:
         assert ("asking [bold] ..." in session.read()) == is_shown
     assert session.process.returncode == 0
+
+
+def run_liq(*words: str, redirect: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command by a shell, which can close its output."""
+    command = f"{shlex.join([sys.executable, '-m', 'liq', *words])} {redirect}"
+    return subprocess.run(
+        ["/bin/sh", "-c", command],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("words", [["--version"], ["queries", "--markdown"], ["queries"]])
+def test_closed_output_is_no_fault(words: list[str], tmp_path: Path) -> None:
+    ended = run_liq(*words, redirect=">&-", LIQ_HOME=str(tmp_path))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert run_liq("nothing", redirect="2>&-", LIQ_HOME=str(tmp_path)).returncode == 2
+
+
+def test_an_encoding_without_a_character_gets_an_escape(tmp_path: Path) -> None:
+    ended = run_liq("queries", PYTHONIOENCODING="ascii", LIQ_HOME=str(tmp_path))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.isascii()
+
+
+def test_a_terminal_that_does_not_know_its_width_has_80_columns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "0")
+    assert output.Console().width == 80

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from rich.cells import cell_len
 
 from liq.cli import output, tables
 from liq.errors import QueryError
@@ -144,3 +145,41 @@ def test_no_rows_are_reported(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert shown(capsys, monkeypatch, frame().head(0)) == ["no rows"]
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_missing_value_of_any_type_is_a_dash(
+    rows: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = pd.DataFrame(
+        {
+            "count": pd.array([None] * rows, "Int64"),
+            "usd": [math.nan] * rows,
+            "ts": pd.array([None] * rows, "datetime64[us, UTC]"),
+            "text": [None] * rows,
+            "names": [["a", None]] * rows,
+        }
+    )
+    shown_words = " ".join(shown(capsys, monkeypatch, made)).split()
+    assert shown_words.count("-") == 4 * rows
+
+
+def test_no_text_looks_like_another_row(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = pd.DataFrame({"symbol": ["A\nB\tC\rD\u2028E"] * 2, "usd": [1.0, 2.0]})
+    for rows in (made, made.head(1)):
+        lines = shown(capsys, monkeypatch, rows)
+        assert [line.count("A␊B␉C␍D␊E") for line in lines].count(1) == len(rows)
+
+
+@pytest.mark.parametrize("width", [1, 2, 10, 1000])
+def test_a_terminal_of_any_width_shows_wide_and_odd_characters(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["比特币永续合约" * 9, "📈👨\u200d👩", "e\u0301" * 30, "\x1b[31m", "", "x" * 5000]
+    made = pd.DataFrame({"symbol": texts, "usd": [math.inf, -math.inf, 1e308, -1e-300, 0, 1]})
+    monkeypatch.setattr(output.console, "_width", width)
+    tables.print_table(made)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(cell_len, lines)) <= width

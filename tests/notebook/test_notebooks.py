@@ -120,6 +120,42 @@ def test_a_notebook_without_a_parameters_cell_is_an_error(tmp_path: Path) -> Non
         notebooks.run(path)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"text", b"[]", b"{}", b"null", b"\xff\xfe{", b"[" * 100_000,
+     b'{"nbformat": 9, "nbformat_minor": 0, "metadata": {}, "cells": []}',
+     b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [1]}'],
+)  # fmt: skip
+def test_a_damaged_notebook_is_an_error(tmp_path: Path, data: bytes) -> None:
+    file = tmp_path / "mine.ipynb"
+    file.write_bytes(data)
+    with pytest.raises(NotebookError, match=r"mine\.ipynb is no notebook") as raised:
+        notebooks.run(file)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ({}, "No kernel name"),
+        (
+            {"kernelspec": {"name": "nothing", "language": "python", "display_name": "x"}},
+            "No such kernel",
+        ),
+    ],
+)
+def test_a_missing_kernel_is_an_error(
+    tmp_path: Path, metadata: dict[str, Any], reason: str
+) -> None:
+    file = tmp_path / "mine.ipynb"
+    cell = nbformat.v4.new_code_cell("x = 1", metadata={"tags": ["parameters"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=metadata), file)
+    with pytest.raises(NotebookError, match=rf"mine\.ipynb.*: {reason}"):
+        notebooks.run(file)
+    with pytest.raises(NotebookError, match="there is no notebook"):
+        notebooks.run("a" * 5_000)
+
+
 def test_a_section_is_found_by_its_heading() -> None:
     assert notebooks.read_section("00-start-here", "Glossary").startswith("## Glossary\n")
     with pytest.raises(NotebookError, match="no cell of 02-explore"):

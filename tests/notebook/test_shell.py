@@ -2,13 +2,14 @@
 
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from IPython.core.completer import CompletionContext
 from IPython.core.interactiveshell import InteractiveShell
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
@@ -16,7 +17,7 @@ from jupyter_client.manager import start_new_kernel
 from liq.config import Settings
 from liq.ingest.venues import VENUES
 from liq.notebook import completion, shell
-from liq.query import queries
+from liq.query import names, queries
 from support.rows import health, insert, liquidation, own_table, report
 
 _PATIENCE_S = 120
@@ -214,8 +215,15 @@ def test_hostile_texts_of_notes_are_escaped() -> None:
     assert "total_usd in &lt;b&gt;<br>&lt;script&gt;" in html
 
 
-def test_other_frames_are_shown_as_pandas_shows_them() -> None:
+@pytest.mark.parametrize(
+    "attrs",
+    [{}, {"query": 1}, {"query": "", "units": None}, {"query": "", "units": {}, "notes": 5}],
+)
+def test_other_frames_are_shown_as_pandas_shows_them(
+    attrs: dict[Hashable | None, Any],
+) -> None:
     frame = pd.DataFrame({"a": [1]})
+    frame.attrs = attrs
     ours: Any = InteractiveShell()  # type: ignore[no-untyped-call]
     shell.install(ours)
     shown = ours.display_formatter.format(frame)[0]
@@ -248,6 +256,15 @@ def test_other_frames_are_shown_as_pandas_shows_them() -> None:
 )
 def test_the_place_in_a_call_is_found(text: str, place: tuple[str, str, str] | None) -> None:
     assert completion.find_place(text) == place
+
+
+def test_tab_puts_no_code_between_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = ["BTC-USDT", "1000PEPE", "ÜX"]
+    hostile = ["a'])+f()#", 'a"', "a\\", "a\nb", "a b", "a,b", "{f()}"]
+    monkeypatch.setattr(names, "list_names", lambda *_: [*plain, *hostile])
+    text = "liq.hit.totals(symbols=['"
+    found = completion.complete(CompletionContext("", text, len(text), 0, 100))
+    assert [each.text for each in found["completions"]] == plain
 
 
 def test_odd_code_is_no_place_and_no_error(tmp_path: Path) -> None:

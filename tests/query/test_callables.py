@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import liq
 from liq.common import files
 from liq.config import Settings
 from liq.errors import LiqWarning, QueryError
-from liq.query import callables, catalogue, queries
+from liq.query import callables, catalogue, coverage, exports, queries, questdb
 from liq.query.listing import Listing, describe_units
 from liq.query.parameters import Parameter
 from support.rows import health, insert, liquidation, own_table, report
@@ -87,6 +88,38 @@ def test_an_unreadable_catalogue_does_not_break_completion(
         _ = liq.hit.totals
 
 
+def test_a_parameter_that_is_no_name_in_python_can_still_be_given() -> None:
+    params = {name: Parameter(type="string") for name in ("from", "self", "key", "least")}
+    query = catalogue.Query("mine", "SELECT 1", "x", params, {})
+    signature = inspect.signature(callables.build_function(query))
+    assert [*signature.parameters] == ["self", "key", "least", "settings", "others"]
+    signature.bind(least="1", **{"from": "2"})
+    assert "    from:" in callables.render_docstring(query)
+
+
+def test_own_queries_in_place_of_those_about_coverage_harm_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mine.json"
+    sql = "SELECT 1 AS prints FROM {table} WHERE ts > %(since)s AND ts < %(until)s"
+    other = {"sql": sql, "description": "x", "common": ["window", "until"]}
+    names = ("mine", "feed_coverage", "left_out", "coverage", "sources")
+    file.write_text(json.dumps(dict.fromkeys(names, other)))
+    settings = Settings.load(home=tmp_path, queries=file)
+    monkeypatch.setattr(questdb, "fetch", lambda *_, **__: pd.DataFrame({"prints": [1]}))
+    notes = liq.hit("mine", settings=settings).attrs["notes"]
+    assert [each.partition(":")[0] for each in notes] == [
+        "coverage is unknown",
+        "not known whether rows were left out",
+    ]
+    frame, stamp = exports.fetch_stamped("mine", settings=settings)
+    assert (len(frame), stamp.coverage) == (1, None)
+    for name in ("feed_coverage", "left_out", "sources"):
+        query = queries.find(name, settings)
+        values = queries.resolve(query, {})
+        assert coverage.fetch_beside(query, frame, values, settings) is None
+
+
 def test_help_says_what_liq_does_and_how_a_query_is_called() -> None:
     text = pydoc.plain(pydoc.render_doc(liq))
     assert text.count(">>> ") >= 3
@@ -116,6 +149,9 @@ def test_texts_of_a_catalogue_are_escaped_in_its_table() -> None:
     html = Listing({query.key: query})._repr_html_()
     assert "<script>" not in html
     assert "&lt;b&gt;" in html
+    long = Listing({"a" * 200: query, "b": query})
+    assert "a" * 200 in repr(long)
+    assert max(map(len, repr(Listing({"b": query, "c" * 30: query})).splitlines())) <= 80
     assert repr(Listing({})) == "liq.hit.NAME? describes one: its parameters and columns"
 
 

@@ -1,13 +1,13 @@
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from liq.common import files
+from liq.common import files, places
 from liq.errors import QueryError
 from liq.query import catalogue
 from liq.records.model import Source
@@ -98,6 +98,7 @@ def test_lines_are_joined_and_shared_parameters_looked_up(tmp_path: Path) -> Non
         ),
         ({"params": {"least": {"type": "float", "default": 1, "mn": 0}}}, "unknown field `mn`"),
         ({"params": {"Least": {"type": "float"}}}, "matching regex"),
+        ({"sql": [" ", ";"], "params": {}}, "its sql is empty"),
         (
             {"params": {"least": {"type": "float", "default": 1, "min": 2}}},
             "parameter least: bad default or bounds: least=1 is below the least, 2",
@@ -168,6 +169,8 @@ def test_a_fault_has_the_line_and_the_column_of_its_cause(tmp_path: Path) -> Non
         ('{\n"é": "SELECT 1" "b"\n}'.encode(), "2:17"),
         (b'\xef\xbb\xbf{\n "$common": {"least": {"type": "float", "least": 1}}}', "2:41"),
         (b'{"$parts": {"one": []}}', "1:13"),
+        (b'{\n "a": "SELECT \xe9"}', "2:15"),
+        ('{"a": "SELECT 1"}'.encode("utf-16"), "1:1"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_line_and_column(
@@ -251,6 +254,43 @@ def test_no_query_can_have_the_place_of_a_page_of_the_api(tmp_path: Path, key: s
     file = tmp_path / "queries.json"
     file.write_text(json.dumps({key: "SELECT 1"}))
     assert "is a page of the HTTP API" in catalogue.load(file).faults[key]
+
+
+@pytest.mark.parametrize("key", ["", " ", "a\nb", "a\x1b[31mb", "a\u202eb"])
+def test_a_name_that_nobody_can_read_is_a_fault(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "queries.json"
+    file.write_text(json.dumps({key: "SELECT 1"}))
+    fault = catalogue.load(file).faults[key]
+    assert "its name has nothing" in fault
+    assert fault.isprintable()
+
+
+def test_an_entry_that_a_file_has_twice_is_a_fault(tmp_path: Path) -> None:
+    file = tmp_path / "queries.json"
+    file.write_text('{"one": "SELECT 1",\n "one": "SELECT 2", "two": {"sql": "SELECT 1", "x": 1}}')
+    queries, faults = catalogue.load(file)
+    assert faults["one"] == f"{file}:2:2: entry 'one': the file has an entry of this name before it"
+    assert not queries
+    own = tmp_path / "own.json"
+    own.write_text('{"one": "SELECT 3"}')
+    assert catalogue.load(file, own).queries["one"].sql == "SELECT 3"
+
+
+def test_places_of_many_entries_are_found_in_one_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+
+    def scan(text: str, start: int) -> Iterator[Any]:
+        read.append(start)
+        return _scan(text, start)
+
+    _scan = places._scan
+    monkeypatch.setattr(places, "_scan", scan)
+    keys = [f"query_{number}" for number in range(500)]
+    found = load(tmp_path, dict.fromkeys(keys, "SELECT 1"))
+    assert found["query_499"].place.startswith(f"{tmp_path / 'queries.json'}:1:")
+    assert len(read) == 2  # for keys that are there twice, and for places
 
 
 def test_an_end_of_statement_is_left_out(tmp_path: Path) -> None:

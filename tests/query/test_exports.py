@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pandas.testing import assert_frame_equal
 
@@ -195,6 +196,15 @@ def test_an_exported_file_reads_back_with_types_and_units(
         assert_frame_equal(liq.read(file, settings=own), rows, check_exact=True)
 
 
+def describe_frame(facts: object) -> bytes:
+    """Return a file of Arrow with these facts for pandas, as another program may write them."""
+    table = pa.table({"a": [1]}).replace_schema_metadata({"pandas": json.dumps(facts)})
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
     [
@@ -205,6 +215,15 @@ def test_an_exported_file_reads_back_with_types_and_units(
         ("rows.csv", b"", "cannot read"),
         ("rows.csv", b"exchange,prints\nokx,many\n", "cannot read"),
         ("rows.csv", b"\xff\xfe", "cannot read"),
+        ("rows.csv", b"exchange,prints\nokx,1.5\n", "cannot read"),
+        ("rows.csv", b"exchange,prints\nokx,18446744073709551615\n", "cannot read"),
+        ("rows.csv", b"exchange,prints\nokx,99999999999999999999\n", "cannot read"),
+        ("rows.csv", b"exchange,prints\nokx,inf\n", "cannot read"),
+        ("rows.csv", b"exchange,prints\nokx,1,2\n", "more values than names"),
+        ("rows.csv", b"ts\nsoon\n", "ISO8601"),
+        ("rows.csv", b'"' + b"a" * 200_000 + b'"\n1\n', "field limit"),
+        ("rows.arrow", describe_frame({}), "columns"),
+        ("rows.arrow", describe_frame([]), "list indices"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_an_error(
@@ -212,8 +231,9 @@ def test_a_file_that_cannot_be_read_is_an_error(
 ) -> None:
     if data is not None:
         (tmp_path / name).write_bytes(data)
-    with pytest.raises(ExportError, match=reason):
+    with pytest.raises(ExportError, match=reason) as raised:
         liq.read(tmp_path / name)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_csv_of_an_unknown_query_reads_back_by_the_names_of_columns(tmp_path: Path) -> None:

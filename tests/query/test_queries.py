@@ -434,14 +434,23 @@ def test_a_folder_of_queries_adds_its_files_in_the_order_of_their_names(tmp_path
     (folder / ".a.json.swp").write_text("a draft")
     (folder / ".#a.json").symlink_to("user@host.1")  # an editor's lock
     (folder / "notes.txt").write_text("text")
+    (folder / "loop").symlink_to(folder / "loop")
+    (folder / "more.json").mkdir()
+    (folder / "OLD.JSON").write_text('{"three": "SELECT 3"}')
     found = queries.queries(settings)
-    assert set(found) == {*SHIPPED, "one", "two"}
+    assert set(found) == {*SHIPPED, "one", "two", "three"}
     assert [found[key].sql for key in ("one", "two", "totals")] == [f"SELECT {n}" for n in "223"]
     (folder / "b.json").unlink()
     assert queries.find("totals", settings).sql == SHIPPED["totals"].sql
     (folder / "c.json").write_text("{")
     with pytest.raises(QueryError, match=r"cannot read .*queries/c\.json:1:2: "):
         queries.queries(settings)
+    (folder / "c.json").unlink()
+    for target in ("c.json", "gone"):  # to itself, and to nowhere
+        (folder / "c.json").symlink_to(folder / target)
+        with pytest.raises(QueryError, match=r"cannot read .*queries/c\.json: .*LIQ_QUERIES"):
+            queries.queries(settings)
+        (folder / "c.json").unlink()
 
 
 def test_a_broken_entry_is_reported_when_it_is_asked_for(tmp_path: Path) -> None:

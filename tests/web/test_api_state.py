@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from flask.testing import FlaskClient
 from prometheus_client import Metric
@@ -14,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from liq.config import Settings
 from liq.delivery import connect, messaging
+from liq.query import queries, questdb
 from liq.records.model import Source
 from liq.records.streams import LIQUIDATIONS, STREAMS
 from liq.web import api
@@ -123,6 +125,18 @@ def test_metrics_of_servers_that_do_not_answer_are_absent_rather_than_zero(
     series = scrape(api.create_app(offline).test_client())
     assert of(series, "liq_up") == {("questdb",): 0, ("kafka",): 0, ("connect",): 0}
     assert {name for name, _ in series} == {"liq_up", "liq_build_info"}
+
+
+def test_own_queries_without_the_shipped_columns_leave_out_their_metrics_alone(
+    offline: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "fetch", lambda *_, **__: pd.DataFrame({"mine": [1]}))
+    state = questdb.WalState(suspended=False, sent=1, applied=1, reason="")
+    monkeypatch.setattr(questdb, "read_wal_state", lambda *_: state)
+    series = scrape(api.create_app(offline).test_client())
+    assert of(series, "liq_up")[("questdb",)] == 1
+    assert len(of(series, "liq_table_suspended")) == len(STREAMS)
+    assert not of(series, "liq_feed_connected")
 
 
 @contextmanager

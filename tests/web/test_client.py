@@ -244,3 +244,45 @@ def test_retries_share_one_time_limit(tmp_path: Path) -> None:
         ):
             client.hit("totals")
     assert len(Faulty.asked) <= 3
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>log in</html>", b"null", b"[]", b"{}", b'{"meta": 1}', ROWS[:-20]]
+)
+def test_an_answer_of_another_program_is_reported(tmp_path: Path, body: bytes) -> None:
+    class Other(Faulty):
+        def do_GET(self) -> None:
+            self.send_response(OK)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with serve_http(Other) as url:
+        settings = Settings.load(home=tmp_path, api_port=urlsplit(url).port)
+        with closing(ApiClient(settings)) as client:
+            for ask in (client.hit, client.describe):
+                with pytest.raises(ApiError, match=r"/v1/totals answered without .* is it liq's"):
+                    ask("totals")
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["http://localhost:{port}/v1/totals?offset=1", "", "http://[", "ftp://127.0.0.1:{port}/"],
+)
+def test_the_token_goes_to_no_other_server(tmp_path: Path, link: str) -> None:
+    asked = []
+
+    class Linking(Faulty):
+        def do_GET(self) -> None:
+            asked.append(self.headers["Host"])
+            self.send_response(OK)
+            self.send_header("Content-Length", str(len(ROWS)))
+            self.send_header("Link", f'<{link.format(port=self.server.server_port)}>; rel="next"')  # type: ignore[attr-defined]
+            self.end_headers()
+            self.wfile.write(ROWS)
+
+    with serve_http(Linking) as url:
+        settings = Settings.load(home=tmp_path, api_port=urlsplit(url).port)
+        with closing(ApiClient(settings)) as client, pytest.raises(ApiError, match="next page"):
+            client.hit("totals")
+    assert asked == [f"127.0.0.1:{settings.api_port}"]

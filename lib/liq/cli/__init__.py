@@ -81,6 +81,7 @@ def begin(
 
 def main() -> None:
     """Run the command line; an error is one line, with exit code 1, unless ``--debug`` is there."""
+    output.prepare_streams()
     if logging.lastResort:  # prints the warnings of commands without a log
         logging.lastResort.setFormatter(output.LogFormatter())
     given = sys.argv[1:]

@@ -6,7 +6,9 @@ change the window's title or forge output, and rich would take ``[bold]`` for a 
 """
 
 import contextlib
+import io
 import logging
+import os
 import sys
 import threading
 import time
@@ -32,7 +34,21 @@ _PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t
 _NO_PICTURE = (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _PRINTABLE = _PICTURES | {0x7F: 0x2421} | dict.fromkeys(_NO_PICTURE, 0xFFFD)
 _LOG_EVERY_S = 60
+_WIDTH = 80  # of a terminal that does not say
 _LONG_S = 1.0  # after which people want to see what goes on
+
+
+def prepare_streams() -> None:
+    """Let all text be printed: what an encoding lacks as an escape, and nowhere where it is closed.
+
+    A file of rows keeps each character that the encoding has.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed, as by >&-
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115 - as Python opens it
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def printable(text: str) -> str:
@@ -55,6 +71,8 @@ class Console(rich.console.Console):
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
+        if not self.width:  # COLUMNS=0, of terminals that do not know it
+            self.width = _WIDTH
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Return ``text`` without control characters; tables call this too."""

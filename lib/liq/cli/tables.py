@@ -21,6 +21,7 @@ _WIDEST = 10_000  # characters: more than any row has
 _LONGEST_TEXT = 24  # characters of a text where numbers are short
 _WIDEST_UNIT = 8  # characters, about those of a short number
 _MISSING = "-"
+_LINE_ENDS = dict(zip(b"\t\n\v\f\r", "␉␊␋␌␍", strict=True)) | {0x2028: "␊", 0x2029: "␊"}
 
 
 def print_table(frame: "pd.DataFrame", *, wide: bool = False) -> None:
@@ -146,7 +147,7 @@ def _format_exact(value: object, unit: str) -> str:
         return format_number(value, unit)
     if hasattr(value, "isoformat"):
         return str(value).removesuffix("+00:00")
-    return f"{value:,}" if _is_number(value) else str(value)
+    return f"{value:,}" if _is_number(value) else _print_line(value)
 
 
 def _format_short(value: object, _unit: str) -> str:
@@ -155,8 +156,13 @@ def _format_short(value: object, _unit: str) -> str:
     if isinstance(value, int | float) and _is_number(value):
         is_plain = 1_000 <= abs(value) < 1_000_000
         return f"{value:,.0f}" if is_plain else format_compact(value, 4)
-    text = str(value)
+    text = _print_line(value)
     return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
+
+
+def _print_line(value: object) -> str:
+    """Return a value as text in one line: what begins a line would look like another row."""
+    return str(value).translate(_LINE_ENDS)
 
 
 def _is_number(value: object) -> bool:
@@ -164,4 +170,6 @@ def _is_number(value: object) -> bool:
 
 
 def _is_missing(value: object) -> bool:
-    return value is None or value != value or str(value) == "NaT"  # noqa: PLR0124 - NaN only
+    import pandas as pd  # noqa: PLC0415 - it would slow all commands
+
+    return pd.isna(value) is True  # type: ignore[call-overload] # a list is not missing

@@ -2,7 +2,9 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 _DECODER = json.JSONDecoder()
@@ -20,7 +22,8 @@ class _Member(NamedTuple):
 
 def describe_byte(data: bytes, offset: int) -> str:
     """Return the place of a byte as ``line:column``, both counted from 1."""
-    return _describe(data[:offset].decode(errors="replace"))
+    text = data[:offset].decode(errors="replace")
+    return _describe(text, len(text))
 
 
 def describe_path(text: str, path: Sequence[str]) -> str:
@@ -31,26 +34,35 @@ def describe_path(text: str, path: Sequence[str]) -> str:
     """
     place = start = 0
     for key in path:
-        member = list_members(text, start).get(key)
+        member = _list_members(text, start).get(key)
         if member is None:
             break
         place, start = member
-    return _describe(text[:place])
+    return _describe(text, place)
 
 
-def list_members(text: str, start: int = 0) -> dict[str, _Member]:
+def list_twice(text: str) -> set[str]:
+    """Return the keys that the outermost object of valid JSON has more than once."""
+    keys = Counter(key for key, _ in _scan(text, 0))
+    return {key for key, count in keys.items() if count > 1}
+
+
+@lru_cache(maxsize=8)  # each entry of a file is looked for
+def _list_members(text: str, start: int) -> Mapping[str, _Member]:
     """Return the members of the object at ``start`` by key; empty if something else is there."""
+    return dict(_scan(text, start))
+
+
+def _scan(text: str, start: int) -> Iterator[tuple[str, _Member]]:
     at = _end(_SPACE, text, start)
-    found: dict[str, _Member] = {}
     if text[at : at + 1] != "{":
-        return found
+        return
     at = _end(_BEFORE_KEY, text, at)
     while text[at] != "}":
         key, end = _DECODER.raw_decode(text, at)
         value = _end(_BEFORE_VALUE, text, end)
-        found[key] = _Member(at, value)
+        yield key, _Member(at, value)
         at = _end(_BEFORE_KEY, text, _DECODER.raw_decode(text, value)[1])
-    return found
 
 
 def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
@@ -58,6 +70,6 @@ def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
     return match.end() if match else start
 
 
-def _describe(before: str) -> str:
-    line = before.rpartition("\n")[2]
-    return f"{before.count(chr(10)) + 1}:{len(line) + 1}"
+def _describe(text: str, place: int) -> str:
+    line, begin = text.count("\n", 0, place), text.rfind("\n", 0, place) + 1
+    return f"{line + 1}:{place - begin + 1}"

@@ -3,6 +3,7 @@
 Names of symbols and the like come from QuestDB, within a second, or are left out.
 """
 
+import keyword
 import re
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ _CALL = re.compile(
       | \b(?:hit|export)\s*\(\s*["']([^"'\n]+)["']\s*,""",
     re.VERBOSE,
 )
+# no code: a venue, or whoever writes rows, chooses the names that are put between quotes
+_UNQUOTED = re.compile(r"""[^"'\\,{}\s]+""")
 _KEY = re.compile(r"""\b(?:hit|export)\s*\(\s*["'](\w*)$""")
 
 
@@ -52,9 +55,10 @@ def _match(context: CompletionContext) -> SimpleMatcherResult:
         return _offer([], "")
     query = queries.find(place.query)
     if not place.parameter:
-        return _offer([f"{name}=" for name in (*query.params, "settings")], place.prefix, "param")
+        given = [name for name in (*query.params, "settings") if not keyword.iskeyword(name)]
+        return _offer([f"{name}=" for name in given], place.prefix, "param")
     values = list_values(query.params[place.parameter]) if place.parameter in query.params else []
-    return _offer(values, place.prefix)
+    return _offer([value for value in values if _UNQUOTED.fullmatch(value)], place.prefix)
 
 
 def list_values(param: Parameter) -> list[str]:

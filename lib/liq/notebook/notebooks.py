@@ -14,6 +14,8 @@ from typing import Any
 
 import nbformat
 import papermill
+from jupyter_client.kernelspec import NoSuchKernel
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillException, PapermillExecutionError
 
 from liq.common import kernels
@@ -78,7 +80,7 @@ def run(
         except PapermillExecutionError as error:
             where = f"cell {error.exec_count} of {path.name} failed"
             raise NotebookError(f"{where}: {error.ename}: {error.evalue}") from error
-        except (PapermillException, TimeoutError) as error:
+        except (PapermillException, TimeoutError, NoSuchKernel, DeadKernelError) as error:
             raise NotebookError(f"{path.name} failed: {error}") from error
         except OSError as error:
             raise NotebookError(f"cannot write {out}: {error}") from error
@@ -91,7 +93,11 @@ def run(
 def find(notebook: str | Path) -> Path:
     """Return a notebook's path. Raises `NotebookError` if there is no such notebook."""
     path = Path(notebook)
-    return path if path.is_file() else copies.find_shipped(str(notebook))
+    try:
+        is_file = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        is_file = False
+    return path if is_file else copies.find_shipped(str(notebook))
 
 
 def check_names(notebook: str | Path, given: Collection[str]) -> None:
@@ -186,14 +192,24 @@ def read_defaults(notebook: str | Path) -> dict[str, str]:
         NotebookError: No cell is tagged ``parameters``.
     """
     path = find(notebook)
-    if not any("parameters" in cell.metadata.get("tags", ()) for cell in _read_cells(path)):
+    if not any("parameters" in (cell.metadata.get("tags") or ()) for cell in _read_cells(path)):
         raise NotebookError(f"no cell of {path.name} is tagged parameters; tag one, even if empty")
-    found = papermill.inspect_notebook(path)
+    try:
+        found = papermill.inspect_notebook(path)
+    except ValueError as error:  # it names no kernel
+        raise NotebookError(f"{path.name}: {error}") from error
     return {name: parameter["default"] for name, parameter in found.items()}
 
 
 def _read_cells(path: Path) -> list[nbformat.NotebookNode]:
-    cells: list[nbformat.NotebookNode] = nbformat.read(path, as_version=4).cells
+    """Return the cells of a notebook. Raises `NotebookError` if the file is none."""
+    try:
+        cells: list[nbformat.NotebookNode] = nbformat.read(path, as_version=4).cells
+    except OSError:
+        raise
+    except Exception as error:  # nbformat's errors of a damaged file are of all kinds
+        reason = str(error).partition("\n")[0]
+        raise NotebookError(f"{path} is no notebook: {reason}") from error
     return cells
 
 

@@ -35,12 +35,14 @@ match_names = context_matcher(identifier="liq")(_match_names)
 
 def describe(frame: "pd.DataFrame") -> list[str]:
     """Return the units of a query's result, and its notes, as lines; none for another frame."""
-    if "query" not in frame.attrs:
+    units, notes = frame.attrs.get("units"), frame.attrs.get("notes", [])
+    # other libraries have attrs too
+    if "query" not in frame.attrs or not (isinstance(units, dict) and isinstance(notes, list)):
         return []
     from liq.query.listing import describe_units  # noqa: PLC0415 - as above
 
-    units = {name: unit for name, unit in frame.attrs.get("units", {}).items() if name in frame}
-    return [*([describe_units(units)] if units else []), *map(str, frame.attrs.get("notes", ()))]
+    shown = {name: str(unit) for name, unit in units.items() if name in frame}
+    return [*([describe_units(shown)] if shown else []), *map(str, notes)]
 
 
 def render_html(frame: "pd.DataFrame") -> str | None:

@@ -17,7 +17,7 @@ from liq.config import settings as current_settings
 from liq.errors import LiqError, QueryError, QuestDBError
 from liq.query import queries, questdb
 from liq.query.catalogue import END, IDENTIFIER, SINCE, Column, Query, describe_values
-from liq.query.coverage import describe_left_out, summarise_feeds
+from liq.query.coverage import can_be_read, describe_left_out, summarise_feeds
 from liq.query.parameters import Kind, Parameter
 
 if TYPE_CHECKING:
@@ -145,12 +145,21 @@ def _build(query: Query) -> "Callable[..., pd.DataFrame]":
 
 
 def build_signature(query: Query) -> inspect.Signature:
-    """Return the parameters of a query with types and defaults, and ``settings``."""
+    """Return the parameters of a query with types and defaults, and ``settings``.
+
+    A parameter like ``from``, which Python has other uses for, can be given in ``**others`` only.
+    """
     import pandas as pd  # noqa: PLC0415 - `import liq` stays quick
 
-    params = [_build_parameter(name, param) for name, param in query.params.items()]
+    params = [
+        _build_parameter(name, param)
+        for name, param in query.params.items()
+        if not keyword.iskeyword(name)
+    ]
     own = inspect.Parameter("settings", inspect.Parameter.KEYWORD_ONLY, default=None)
     params.append(own.replace(annotation=Settings | None))
+    if any(map(keyword.iskeyword, query.params)):
+        params.append(inspect.Parameter("others", inspect.Parameter.VAR_KEYWORD))
     return inspect.Signature(params, return_annotation=pd.DataFrame)
 
 
@@ -294,12 +303,19 @@ def _list_lacks(query: Query, values: Mapping[str, Any], settings: Settings) -> 
             odd = queries.fetch(_LEFT_OUT, settings, **window) if _LEFT_OUT in known else None
     except (QuestDBError, QueryError) as error:
         return [f"not known whether feeds were disconnected or rows left out: {error}"]
-    rows = 0 if odd is None else int(odd["rows"].sum())
-    lines = ["" if feeds is None else _describe_feeds(feeds), describe_left_out(rows)]
+    lines = ["" if feeds is None else _describe_feeds(feeds), "" if odd is None else _count(odd)]
     return [line for line in lines if line]
 
 
+def _count(odd: "pd.DataFrame") -> str:
+    if not can_be_read(_LEFT_OUT, odd):
+        return f"not known whether rows were left out: your query {_LEFT_OUT} has other columns"
+    return describe_left_out(int(odd["rows"].sum()))
+
+
 def _describe_feeds(feeds: "pd.DataFrame") -> str:
+    if not can_be_read(_FEEDS, feeds):
+        return f"coverage is unknown: your query {_FEEDS} has other columns"
     if feeds.empty:
         return "coverage is unknown: no feed reported in this window"
     return summarise_feeds(feeds)

@@ -37,7 +37,7 @@ files; its own do not change earlier entries.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
@@ -192,20 +192,21 @@ class _File:
     path: Path
     text: str
     members: Mapping[str, Any]
+    twice: Set[str]
 
     @classmethod
     def read(cls, path: Path) -> "_File":
         data = b""
         try:
             data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")  # of editors on Windows
-            members = msgspec.json.decode(data, type=dict[str, Any])
             text = data.decode()
+            members = msgspec.json.decode(text, type=dict[str, Any])
+            twice = places.list_twice(text)
         except (OSError, ValueError, RecursionError) as error:
-            found = re.search(r"\(byte (\d+)\)|truncated", str(error))
-            byte = int(found[1] or len(data)) if found else None
+            byte = _find_byte(error, data)
             place = str(path) if byte is None else f"{path}:{places.describe_byte(data, byte)}"
             raise QueryError(f"cannot read {place}: {error}") from error
-        return cls(path, text, members)
+        return cls(path, text, members, twice)
 
     def parse_common(self) -> dict[str, Parameter]:
         return dict(self._parse_shared(COMMON, dict[_Name, Parameter]))
@@ -237,6 +238,8 @@ class _File:
             path, reason = _explain(error, Entry, self.members[key])
         except QueryError as error:
             path, reason = ("common",), str(error)
+        if key in self.twice:
+            reason = "the file has an entry of this name before it"
         if reason:
             raise QueryError(f"{self._find_place(key, *path)}: entry {key!r}: {reason}")
         return query
@@ -246,6 +249,14 @@ class _File:
             return f"{self.path}:{places.describe_path(self.text, path)}"
         except (ValueError, RecursionError):  # json reads no integers of 5,000 digits
             return str(self.path)
+
+
+def _find_byte(error: Exception, data: bytes) -> int | None:
+    """Return where in ``data`` it is not JSON; None if the error does not say."""
+    if isinstance(error, UnicodeDecodeError):
+        return error.start
+    found = re.search(r"\(byte (\d+)\)|truncated", str(error))
+    return int(found[1] or len(data)) if found else None
 
 
 def _explain(error: msgspec.ValidationError, kind: Any, value: Any) -> tuple[_Path, str]:
@@ -344,6 +355,8 @@ def _find_faults(query: Query) -> Iterator[tuple[_Path, str]]:
 
 
 def _find_name_faults(query: Query) -> Iterator[str]:
+    if not query.key.strip() or not query.key.isprintable():
+        yield "its name has nothing, or not only what can be printed"
     if (page := query.key.partition("/")[0]) in PAGES:
         yield f"/{page} is a page of the HTTP API; give the query another name"
     if SINCE in query.params and query.params[SINCE].type != "timestamp":
@@ -356,6 +369,8 @@ def _find_name_faults(query: Query) -> Iterator[str]:
 
 
 def _find_sql_faults(query: Query) -> Iterator[str]:
+    if not query.sql.strip():
+        yield "its sql is empty"
     values, identifiers = set(VALUE.findall(query.sql)), set(IDENTIFIER.findall(query.sql))
     syntax = {name for name, param in query.params.items() if param.is_syntax}
     implied = {SINCE: {WINDOW, "until"}, END: {"until"}, KNOWN: set()}

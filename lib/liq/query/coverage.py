@@ -3,7 +3,7 @@
 The rule itself is in the catalogue: the queries ``coverage``, ``feed_coverage`` and ``covered``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 from liq.config import Settings
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LEAST = 0.001
+# that this package reads; a query of the user's own may replace the shipped one, without them
+_COLUMNS: Mapping[str, Set[str]] = {
+    "coverage": {"exchange", "source", "from_ts", "to_ts", "missing_s"},
+    "feed_coverage": {"exchange", "source", "connected", "stopped", "missing_s", "missing"},
+    "left_out": {"rows"},
+    "sources": {"exchange", "source", "completeness", "prints"},
+}
 _OF_PRINTS = {"notional", "partial", "prints"}  # columns of results about liquidations
 
 
@@ -23,18 +30,24 @@ def is_about_prints(frame: "pd.DataFrame") -> bool:
     return bool(_OF_PRINTS & {*frame.columns})
 
 
+def can_be_read(key: str, frame: "pd.DataFrame") -> bool:
+    """Whether the rows of the query ``key`` have the columns that the shipped one has."""
+    return _COLUMNS[key] <= {*frame.columns}
+
+
 def fetch_beside(
     query: Query | None, frame: "pd.DataFrame", values: Mapping[str, Any], settings: Settings
 ) -> "pd.DataFrame | None":
     """Return the rows of ``query`` for the window and filters of ``frame``, rows about prints.
 
     ``values`` are the parameters that ``frame`` was made with. None if it is about something else
-    or has no window, or if there is no such query.
+    or has no window, or if there is no such query, or a user's own without the shipped columns.
     """
     if query is None or "window" not in values or not is_about_prints(frame):
         return None
     shared = {name: values[name] for name in query.params if name in values}
-    return queries.execute(query, queries.resolve(query, shared), settings).frame
+    found = queries.execute(query, queries.resolve(query, shared), settings).frame
+    return found if can_be_read(query.key, found) else None
 
 
 def name_feed(exchange: str, source: str) -> str:

@@ -19,7 +19,9 @@ from liq.config import settings as current_settings
 from liq.errors import ExportError
 from liq.query import queries
 from liq.query.catalogue import END, SINCE, Column
+from liq.query.coverage import can_be_read
 from liq.query.formats import (
+    UNREADABLE,
     Format,
     decode_arrow,
     decode_csv,
@@ -153,8 +155,9 @@ def read(path: str | Path, key: str = "", /, *, settings: Settings | None = None
         raise ExportError(f"cannot read {path.name}: its name ends with none of {_SUFFIXES}")
     try:
         return _DECODERS[suffix](path.read_bytes(), key, settings or current_settings())
-    except (OSError, ValueError) as error:
-        raise ExportError(f"cannot read {path}: {error}") from error
+    except UNREADABLE as error:
+        reason = str(error).partition("\n")[0]
+        raise ExportError(f"cannot read {path}: {reason}; is it a file of liq?") from error
 
 
 def read_stamp(path: str | Path) -> Stamp:
@@ -251,6 +254,8 @@ def fetch_coverage(since: datetime, until: datetime, settings: Settings) -> "pd.
         return None
     window = {"window": until - since, "until": until}
     gaps = queries.fetch(_COVERAGE, settings, **window)
+    if not can_be_read(_COVERAGE, gaps):
+        return None
     if gaps.empty and queries.fetch(_FEEDS, settings, **window).empty:
         return None
     return gaps

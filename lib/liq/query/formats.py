@@ -7,6 +7,7 @@ empty in CSV. CSV is exact. Spreadsheets run some texts as formulas, so they hav
 
 import csv
 import io
+import warnings
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -43,6 +44,17 @@ MEDIA_TYPES = {
     Format.ARROW: "application/vnd.apache.arrow.stream",
 }
 
+
+# what pandas and pyarrow raise for a damaged file, or one of another program
+UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    NotImplementedError,
+    csv.Error,
+)
 
 # with which a spreadsheet's formula may begin, or what it makes of it
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - the wide forms of East Asian keyboards
@@ -82,14 +94,19 @@ def decode_csv(data: bytes, dtypes: Mapping[str, str]) -> pd.DataFrame:
     """Return the frame that `encode` made CSV of, whose columns had these ``dtypes``.
 
     Another column has the type that its values look like, times included. An empty text comes back
-    as missing. Raises `ValueError` if a value does not fit.
+    as missing. Raises `ValueError` if a value does not fit, or if rows have more values than names.
     """
-    frame = pd.read_csv(
-        io.BytesIO(data),
-        dtype={name: _READ_AS.get(dtype, dtype) for name, dtype in dtypes.items()},
-        keep_default_na=False,
-        na_values=[""],
-    )
+    try:
+        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
+            frame = pd.read_csv(
+                io.BytesIO(data),
+                dtype={name: _READ_AS.get(dtype, dtype) for name, dtype in dtypes.items()},
+                index_col=False,  # else the first of too many values is taken for an index
+                keep_default_na=False,
+                na_values=[""],
+            )
+    except pd.errors.ParserWarning as error:
+        raise ValueError("its rows have more values than names") from error
     for name, column in frame.items():
         dtype = dtypes.get(str(name))
         if dtype == _MOMENT or (dtype is None and _are_moments(column)):

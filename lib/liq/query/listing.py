@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _WIDTH = 80
+_WIDEST_KEY = 40
 _COLUMNS = ("query", "answers", "parameters", "units")
 # JupyterLab aligns cells to the right
 _ROW = Markup("<tr>{}</tr>")
@@ -41,9 +42,10 @@ class Listing(Mapping[str, Query]):
         return pd.DataFrame(self._list_rows(), columns=[*_COLUMNS])
 
     def __repr__(self) -> str:
-        width = max(map(len, self), default=0) + 2
+        width = min(max(map(len, self), default=0), _WIDEST_KEY)
+        most = _WIDTH - width - 2
         lines = [
-            f"{key:<{width}}{textwrap.shorten(query.summary, _WIDTH - width, placeholder='…')}"
+            f"{key:<{width}}  {textwrap.shorten(query.summary, most, placeholder='…')}"
             for key, query in self.items()
         ]
         return "\n".join([*lines, "liq.hit.NAME? describes one: its parameters and columns"])

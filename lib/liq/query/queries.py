@@ -154,10 +154,15 @@ def _list_files(own: Path | None) -> list[Path]:
     if not own.is_dir():
         return [own]
     with os.scandir(own) as found:
-        names = [entry.name for entry in found if entry.is_file()]
-    # neither an editor's drafts nor a schema, which lies beside the files for editors
-    shown = (n for n in names if n.endswith(".json") and n[0] != "." and ".schema." not in n)
-    return [own / name for name in sorted(shown)]
+        shown = [entry for entry in found if _is_shown(entry.name)]
+    # a link that leads nowhere is not left out: its queries are missing
+    names = [entry.name for entry in shown if entry.is_symlink() or entry.is_file()]
+    return [own / name for name in sorted(names)]
+
+
+def _is_shown(name: str) -> bool:
+    """Whether a file may hold queries: an editor's draft does not, nor the schema for editors."""
+    return name.lower().endswith(".json") and name[0] != "." and ".schema." not in name
 
 
 def find(key: str, settings: Settings | None = None) -> Query:

@@ -21,7 +21,7 @@ from liq.errors import (
     ApiTimeoutError,
 )
 from liq.query import queries
-from liq.query.formats import Format, decode_arrow
+from liq.query.formats import UNREADABLE, Format, decode_arrow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +100,7 @@ class ApiClient:
         import pandas as pd  # noqa: PLC0415 - keeps the import of this module fast
 
         given = _drop_unset(params) | {"format": Format.ARROW.value, "rows": _PAGE_ROWS}
-        first, *more = map(decode_arrow, self._fetch_pages(_find_path(key), given))
+        first, *more = map(_decode_rows, self._fetch_pages(_find_path(key), given))
         if not more:
             return first
         frame = pd.concat([first, *more], ignore_index=True)
@@ -113,15 +113,18 @@ class ApiClient:
         They are the ``meta`` of the API's JSON, see docs/http-api.md. Raises as `hit`.
         """
         answer = self._get(_find_path(key), _drop_unset(params) | {"rows": 1})
-        meta: dict[str, Any] = answer.json()["meta"]
+        try:
+            meta = {**answer.json()["meta"]}
+        except (ValueError, LookupError, TypeError) as error:
+            raise ApiError(f"{_name(answer)} answered without facts; is it liq's?") from error
         return {name: fact for name, fact in meta.items() if name not in ("rows", "offset", "next")}
 
-    def _fetch_pages(self, path: str, params: dict[str, Any]) -> Iterator[bytes]:
+    def _fetch_pages(self, path: str, params: dict[str, Any]) -> Iterator[httpx.Response]:
         response = self._get(path, params)
-        yield response.content
+        yield response
         while following := response.links.get("next"):
-            response = self._get(str(response.url.join(following["url"])))
-            yield response.content
+            response = self._get(_find_next(response, following["url"]))
+            yield response
 
     def _get(self, path: str, params: dict[str, Any] | None = None) -> httpx.Response:
         failures = 0
@@ -168,6 +171,29 @@ def _find_path(key: str) -> str:
     return f"/v1/{quote(key, safe='')}"
 
 
+def _find_next(response: httpx.Response, link: str) -> str:
+    """Return the address of the next page; only the same server gets the token."""
+    here = response.url
+    try:
+        url = here.join(link)
+    except httpx.InvalidURL:
+        url = here
+    if url == here or (url.scheme, url.netloc) != (here.scheme, here.netloc):
+        raise ApiError(f"{_name(response)} names a next page that is none; is it liq's?")
+    return str(url)
+
+
+def _decode_rows(response: httpx.Response) -> "pd.DataFrame":
+    try:
+        return decode_arrow(response.content)
+    except UNREADABLE as error:
+        raise ApiError(f"{_name(response)} answered without rows; is it liq's?") from error
+
+
+def _name(response: httpx.Response) -> str:
+    return str(response.url.copy_with(query=None))
+
+
 def _read_pause(response: httpx.Response) -> float:
     """Return the seconds of ``Retry-After``; 0 if it has none, or a date."""
     try:
@@ -181,4 +207,4 @@ def _read_reason(response: httpx.Response) -> str:
     try:
         return str(response.json()["error"])
     except (ValueError, KeyError, TypeError):
-        return f"{response.url.copy_with(query=None)} answered {response.status_code}; is it liq's?"
+        return f"{_name(response)} answered {response.status_code}; is it liq's?"

@@ -117,8 +117,9 @@ def _read_questdb(settings: Settings) -> Metrics:
                 found += read(settings)
             except (QuestDBAwayError, QuestDBTimeoutError):
                 raise
-            except LiqError as error:  # e.g. a table that is not there
-                _LOG.warning("/metrics leaves out some metrics: %s", error)
+            # e.g. a table that is not there, or a user's own query without the shipped columns
+            except (LiqError, LookupError, AttributeError) as error:
+                _LOG.warning("/metrics leaves out some metrics: %r", error)
     return found
 
 
