@@ -269,7 +269,7 @@ async def test_every_board_and_the_inspector_show_markup_as_text(
             await page.wait_for_selector(drawn, state="attached")
             await look(page, board)
             assert not "".join(await page.locator(".liq-fault").all_inner_texts())
-        await page.get_by_role("tab", name="Overview", exact=True).click()
+        await page.get_by_role("button", name="Overview", exact=True).click()
         await page.get_by_role("button", name="Pause").click()
         await page.locator(".liq-tape tr[data-key]", has_text="¤").first.click()
         await page.wait_for_selector(".liq-inspection table")
