@@ -267,7 +267,7 @@ def test_a_row_without_a_moment_has_no_link(query: str, row: dict[str, Any]) -> 
 
 @hypothesis_settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([*links._PARAMETERS]), st.text())))
-def test_what_is_understood_of_any_address_survives_another_round(
+def test_the_place_of_any_address_survives_another_round(
     pairs: list[tuple[str, str]],
 ) -> None:
     place = decode(urlencode(pairs, errors="replace")).place
