@@ -8,6 +8,7 @@ from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from liq import config
@@ -18,6 +19,9 @@ from liq.records.streams import LIQUIDATIONS, PRICES, STREAMS
 from liq.stack import health
 from support.disk import lift_limit
 from support.helpers import configure_questdb, find_free_ports, own_streams
+
+hypothesis.settings.register_profile("liq", deadline=None)  # no test asserts a clock
+hypothesis.settings.load_profile("liq")
 
 collect_ignore = ["compose"]  # unless named: `make compose-test` starts its Docker Engine
 

@@ -192,7 +192,7 @@ def test_a_torn_end_costs_the_torn_entry_only(tmp_path: Path, cut: int) -> None:
     journal.close()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(place=st.integers(0, 10**9), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_found_and_later_segments_are_read(
     tmp_path_factory: pytest.TempPathFactory, place: int, bit: int
@@ -383,7 +383,7 @@ def test_zeros_that_a_power_loss_left_are_no_entries(tmp_path: Path) -> None:
     heir.close()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_order_and_count_of_a_journal_hold_whatever_the_disk_does(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

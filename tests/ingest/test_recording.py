@@ -44,9 +44,7 @@ def frames(folder: Path) -> list[RecordedFrame]:
 
 
 # a loaded machine is slow at random
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raws=st.lists(st.binary() | st.text().map(str.encode), min_size=1))
 def test_frames_of_a_recording_are_read_as_written(tmp_path: Path, raws: list[bytes]) -> None:
     recorder = Recorder(tmp_path, "htx")

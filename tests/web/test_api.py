@@ -601,9 +601,7 @@ def test_the_api_conforms_to_its_description(app: Flask, path: str, mode: Genera
     described = schemathesis.openapi.from_wsgi("/openapi.json", app)[f"/{path}"]["GET"]
     key = path.removeprefix("v1/")
 
-    @hypothesis_settings(
-        max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-    )
+    @hypothesis_settings(max_examples=15, suppress_health_check=list(HealthCheck), derandomize=True)
     @given(case=described.as_strategy(generation_mode=mode))
     def holds(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(excluded_checks=list(beyond_schemas(case, SHIPPED[key])))

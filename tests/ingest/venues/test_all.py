@@ -29,7 +29,7 @@ from support.recordings import listed
 
 RECV = 1_692_266_435_000_000  # just after the documented orders of OKX, whose old ones are history
 # a loaded machine is slow at random, which is no fault of a parser
-SEARCH = settings(deadline=None, max_examples=50)
+SEARCH = settings(max_examples=50)
 FEEDS = VENUES | PRICE_FEEDS
 EVERY = pytest.mark.parametrize("name", FEEDS)
 
