@@ -61,6 +61,7 @@ def simulated_rows(settings: Settings) -> int:
 
 
 @pytest.mark.stack
+@pytest.mark.timeout(600)  # it starts everything four times
 def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
     said = liq_run(own, "--rate", "50")
     assert {each.name: each.state for each in local.status(own)} == dict.fromkeys(
