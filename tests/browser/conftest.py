@@ -206,7 +206,9 @@ class Visit:
 @asynccontextmanager
 async def opened(chromium: Browser, url: str) -> AsyncIterator[Visit]:
     """Open a page as somebody new."""
-    context = await chromium.new_context(viewport={"width": 1280, "height": 900})
+    context = await chromium.new_context(
+        viewport={"width": 1280, "height": 900}, color_scheme="dark", timezone_id="Asia/Kolkata"
+    )
     context.set_default_timeout(1_000 * PATIENCE_S)
     page = await context.new_page()
     visitor = Visit(page)

@@ -26,7 +26,15 @@ from liq.records.streams import LIQUIDATIONS
 from liq.web.dashboard import Dashboard, State, model, view
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.dashboard.boards import Overview
-from liq.web.dashboard.widgets import Download, PageHeartbeat, PickTable, Plot, find_plotly_js
+from liq.web.dashboard.widgets import (
+    CloseButton,
+    Download,
+    PageHeartbeat,
+    PickTable,
+    Plot,
+    Tabs,
+    find_plotly_js,
+)
 from support.helpers import eventually, find_free_ports, reached
 from support.proxy import Proxy
 from support.rows import insert, insert_alerts
@@ -462,7 +470,7 @@ def test_every_board_has_its_panel_and_only_one_is_on_the_page(own: Settings) ->
     insert(own, [fresh(100)])
     dashboard = Dashboard(settings=own)
     assert list(dashboard.boards) == list(BOARDS)
-    tabs = find(dashboard, widgets.ToggleButtons)
+    tabs = find(dashboard, Tabs)
     for board, panel in dashboard.boards.items():
         tabs.value = board
         dashboard.wait(0.1)
@@ -506,8 +514,9 @@ def test_a_range_drawn_on_a_chart_becomes_the_window(own: Settings) -> None:
     assert "The window ends in the past" in page(dashboard)
     assert overview(dashboard).bars.spec["layout"]["uirevision"] != before
     find(dashboard, widgets.Button, description="Live").click()
+    assert find(dashboard, widgets.Dropdown, description="Window").value == "1h"
     dashboard.wait(0.1)
-    assert drawn(overview(dashboard).bars) == [7]
+    assert sorted(drawn(overview(dashboard).bars)) == [7, 100]
     find(dashboard, widgets.Button, description="◀").click()
     assert dashboard.model.until is not None
     overview(dashboard).bars._handle_custom_msg({"type": "unbrush"}, [])
@@ -529,8 +538,7 @@ async def test_a_picked_print_is_inspected(own: Settings) -> None:
     assert "As stored" not in page(dashboard)
     tape._handle_custom_msg({"type": "pick", "key": "no key"}, [])
     await reached(lambda: "Inspector: DecodeError" in page(dashboard))
-    inspector = find(dashboard, widgets.Button, description="Close")
-    inspector.click()
+    find(dashboard, CloseButton)._handle_custom_msg({"type": "close"}, [])
     assert "liq-hidden" in dashboard._inspector.widget._dom_classes
 
 
@@ -558,7 +566,9 @@ async def test_prints_can_be_saved(
     download._handle_custom_msg({"type": "request", "kind": kind}, [])
     await reached(lambda: bool(sent))
     [(message, [content])] = sent
-    assert message == {"type": "file", "name": f"liquidations-1h.{kind.lower()}"}
+    assert message["type"] == "file"
+    dates = r"\d{8}T\d{6}Z_\d{8}T\d{6}Z"
+    assert re.fullmatch(rf"liquidations_{dates}_BTCUSDT\.{kind.lower()}", message["name"])
     assert sorted(read(io.BytesIO(content))["notional"]) == [100, 900]
 
 

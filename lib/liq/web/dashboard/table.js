@@ -1,8 +1,15 @@
 // Shows HTML that the kernel has escaped. Reports the row that was picked and the link to a place of
-// the dashboard that was followed, which then needs no new page.
+// the dashboard that was followed, which then needs no new page. The focus stays on its row.
 
 function render({ model, el }) {
-  const draw = () => (el.innerHTML = model.get("html"));
+  const draw = () => {
+    const key = el.contains(document.activeElement) && document.activeElement.dataset.key;
+    el.innerHTML = model.get("html");
+    if (!key) return;
+    const rows = Array.from(el.querySelectorAll("tr[data-key]"));
+    const next = rows.find((row) => row.dataset.key === key) ?? rows.at(-1); // it has left the table
+    next?.focus({ preventScroll: true });
+  };
   const pick = ({ target, type, key }) => {
     const row = target.closest("tr[data-key]");
     if (row && (type === "click" || key === "Enter")) model.send({ type: "pick", key: row.dataset.key });
