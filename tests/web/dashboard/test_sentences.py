@@ -36,7 +36,7 @@ def test_bars_are_a_sentence_with_their_numbers() -> None:
     )
     for empty in (bars([], []), bars([0.0], [0.0])):
         assert sentences.describe_bars(frames({"bars": empty}), UTC) == (
-            "Liquidated per 1m: no liquidations in this window."
+            "Liquidated per 1m: no liquidations."
         )
 
 
@@ -90,7 +90,7 @@ def test_cascades_name_the_largest() -> None:
     assert sentences.describe_cascades(frames({"cascades": found}), UTC) == (
         "Cascades by asset: 2; the largest ETH at 13:00:00 UTC, $2M in 1,234 prints."
     )
-    assert "no cascades" in sentences.describe_cascades(frames({"cascades": found.iloc[:0]}), UTC)
+    assert ": none." in sentences.describe_cascades(frames({"cascades": found.iloc[:0]}), UTC)
 
 
 def test_shares_and_hours_name_the_greatest() -> None:
@@ -132,7 +132,7 @@ def test_news_are_the_state_and_the_newest_alert() -> None:
     model.trouble = (Problem(Part.QUESTDB, "QuestDB does not answer", "why"),)
     assert sentences.describe_news(model).startswith("QuestDB does not answer.")
     model.frames = frames(totals=pd.DataFrame([TOTALS | {"prints": 0}]), alerts=alerts.iloc[:0])
-    assert sentences.describe_totals(model) == "No liquidations in this window."
+    assert sentences.describe_totals(model) == "No liquidations."
 
 
 def test_queries_that_failed_are_left_out() -> None:

@@ -29,6 +29,7 @@ from liq.web.dashboard.boards import Overview
 from liq.web.dashboard.widgets import (
     CloseButton,
     Download,
+    PageAddress,
     PageHeartbeat,
     PickTable,
     Plot,
@@ -521,6 +522,76 @@ def test_a_range_drawn_on_a_chart_becomes_the_window(own: Settings) -> None:
     assert dashboard.model.until is not None
     overview(dashboard).bars._handle_custom_msg({"type": "unbrush"}, [])
     assert dashboard.model.until is None
+
+
+def test_a_range_drawn_on_a_chart_of_local_times_is_the_range_that_was_seen(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own)
+    find(dashboard, PageAddress)._handle_custom_msg(
+        {"type": "visitor", "zone": "Asia/Kolkata", "theme": "dark"}, []
+    )
+    before = overview(dashboard).bars.spec["layout"]["xaxis"]["range"]
+    find(dashboard, widgets.Dropdown, description="Time zone").value = "local"
+    after = overview(dashboard).bars.spec["layout"]["xaxis"]["range"]
+    shift = pd.Timestamp(after[0]) - pd.Timestamp(before[0])
+    assert shift == pd.Timedelta(hours=5, minutes=30)
+    assert "time (Asia/Kolkata)" in page(dashboard)
+    assert find(dashboard, PageAddress).query == "zone=local"
+    seen = [pd.Timestamp(after[0], tz="UTC").timestamp() * 1000 + each for each in (0, 60_000)]
+    overview(dashboard).bars._handle_custom_msg(
+        {"type": "brush", "from": seen[0], "to": seen[1]}, []
+    )
+    assert dashboard.model.until == pd.Timestamp(before[0], tz="UTC") + pd.Timedelta("60s")
+    assert dashboard.model.window == "1m"
+
+
+def test_the_theme_is_the_browsers_unless_one_was_chosen(own: Settings) -> None:
+    light = {"type": "visitor", "zone": "UTC", "theme": "light"}
+    dashboard = Dashboard(settings=own)
+    address = find(dashboard, PageAddress)
+    address._handle_custom_msg(light, [])
+    assert (dashboard.theme, address.query) == ("light", "")
+    find(dashboard, widgets.ToggleButton, description="Light").value = False
+    assert (dashboard.theme, address.query) == ("dark", "theme=dark")
+    address._handle_custom_msg(light, [])  # the browser's preference changes nothing now
+    assert dashboard.theme == "dark"
+    address._handle_custom_msg({"type": "visitor", "zone": None, "theme": "<b>"}, [])
+    assert dashboard.theme == "dark"
+    chosen = Dashboard(settings=own, theme="dark")
+    find(chosen, PageAddress)._handle_custom_msg(light, [])
+    assert chosen.theme == "dark"
+
+
+async def test_the_last_cascade_is_one_click_away(own: Settings) -> None:
+    large = [fresh(1000, age=7200 + each) for each in range(5)]
+    newest = [fresh(10, age=3600 + each) for each in range(5)]
+    await asyncio.to_thread(insert, own, [*large, *newest])
+    dashboard = Dashboard(settings=own)
+    find(dashboard, widgets.Button, description="Last cascade").click()
+    await reached(lambda: dashboard.model.until is not None)
+    start, end = dashboard.model.span
+    assert start.timestamp() < newest[-1].ts / 1e6 < newest[0].ts / 1e6 < end.timestamp()
+    assert end - start < timedelta(minutes=11)
+    find(dashboard, widgets.Button, description="Back").click()
+    assert (dashboard.model.window, dashboard.model.until) == ("1h", None)
+    dashboard.model.min_notional = 5000
+    find(dashboard, widgets.Button, description="Last cascade").click()
+    await reached(lambda: "no cascade matches the controls in the last 1d" in page(dashboard))
+    assert dashboard.model.until is None
+
+
+def test_charts_have_their_numbers_in_a_sentence(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(50, side="short", symbol="ETHUSDT", base="ETH")])
+    dashboard = Dashboard(settings=own)
+    for board in BOARDS:
+        dashboard.model.board = board
+        dashboard.wait(0.1)
+        plots = [
+            each for each in everything(dashboard.boards[board].widget) if isinstance(each, Plot)
+        ]
+        assert all(plot.label.endswith(".") for plot in plots)
+    assert overview(dashboard).bars.label.startswith("Liquidated per 1m: longs $100, shorts $50;")
+    assert overview(dashboard).symbols.label == "Top symbols: BTCUSDT $100, ETHUSDT $50."
 
 
 async def test_a_picked_print_is_inspected(own: Settings) -> None:

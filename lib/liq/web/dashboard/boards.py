@@ -117,7 +117,7 @@ class Overview(Board):
                 frames,
                 options,
                 price=shown["price"],
-                now=frames.read,
+                now=None if frames.controls.until else frames.read,
             )
             self.bars.label = sentences.describe_bars(frames, options.zone)
         with net:

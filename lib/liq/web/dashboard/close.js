@@ -1,6 +1,8 @@
 // A button that closes the panel around it. Escape closes it too. The focus moves to the button when
 // the panel opens, and back to where it was when the panel closes.
 
+const FRAMES = 60; // in which the panel appears
+
 function render({ model, el }) {
   const button = document.createElement("button");
   button.textContent = "Close";
@@ -9,12 +11,16 @@ function render({ model, el }) {
   let opener = null;
   const panel = () => el.closest(".liq-inspector");
 
+  const focus = (tries) => {
+    button.focus({ preventScroll: true }); // does nothing until the panel is visible
+    if (document.activeElement !== button && tries) requestAnimationFrame(() => focus(tries - 1));
+  };
   const open = (message) => {
     if (message.type !== "open") return;
     if (!panel()?.contains(document.activeElement)) opener = document.activeElement;
     panel()?.setAttribute("role", "dialog");
     panel()?.setAttribute("aria-label", "Details of a print");
-    requestAnimationFrame(() => button.focus({ preventScroll: true }));
+    focus(FRAMES);
   };
   const close = () => {
     model.send({ type: "close" });

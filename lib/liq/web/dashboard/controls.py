@@ -183,8 +183,8 @@ def _create_span_form(model: DashboardModel, boundary: ErrorBoundary) -> SpanFor
         show()
 
     def show(_change: object = None) -> None:
-        span = [times.format_typed(moment) for moment in model.span] if model.until else ["", ""]
-        form.start, form.end = span
+        span = map(times.format_typed, model.span) if model.until else ("", "")
+        form.show(*span)
 
     form.on_submit(travel)
     model.observe(show, ["until", "window", "zone", "local_zone"])

@@ -10,7 +10,7 @@ from liq.common.text import format_usd
 from liq.web.dashboard.markup import label_state
 from liq.web.dashboard.model import DashboardModel, Frames
 
-_NOTHING = "no liquidations in this window"
+_NOTHING = "no liquidations"
 _NAMED = 3  # of a ranking
 
 
@@ -89,7 +89,7 @@ def describe_path(frames: Frames) -> str:
     path = frames.board["path"]
     name = "Price around large prints"
     if path.empty:
-        return f"{name}: no prints with a price in this window."
+        return f"{name}: no prints with a price."
     ends: Iterator[Any] = path[path["offset_s"] == path["offset_s"].max()].itertuples()
     moves = (
         f"{end.side}s {end.mean_bps:+.1f} basis points after {end.offset_s:.0f} seconds"
@@ -103,7 +103,7 @@ def describe_cascades(frames: Frames, zone: tzinfo) -> str:
     found = frames.board["cascades"]
     name = "Cascades by asset"
     if found.empty:
-        return f"{name}: no cascades in this window."
+        return f"{name}: none."
     largest: Any = next(found.nlargest(1, "total_usd").itertuples())
     return (
         f"{name}: {len(found):,}; the largest {largest.name}"
@@ -142,7 +142,7 @@ def describe_coverage(frames: Frames, gaps: pd.DataFrame | None) -> str:
     feeds = frames.board["health"]
     name = "Feed coverage"
     if gaps is None or feeds.empty:
-        return f"{name}: no feed has reported in this window."
+        return f"{name}: no feed has reported."
     lost = ", ".join(sorted(set(gaps["exchange"])))
     return f"{name}: {len(feeds):,} feeds; disconnected for a time: {lost or 'none'}."
 

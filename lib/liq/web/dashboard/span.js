@@ -14,9 +14,9 @@ function render({ model, el }) {
     const draw = () => {
       if (document.activeElement !== field) field.value = model.get(name);
     };
-    model.on(`change:${name}`, draw);
+    model.on("msg:custom", draw); // the kernel has understood what was typed, or time has changed
     draw();
-    return { field, end: () => model.off(`change:${name}`, draw) };
+    return { field, end: () => model.off("msg:custom", draw) };
   });
   const show = document.createElement("button");
   show.textContent = "Show";

@@ -110,7 +110,7 @@ class Dashboard:
         self.model.observe(self._wake_up, [*Controls._fields, "paused"])
         self.model.observe(self._write_address, [*Place._fields])
         self.model.observe(self._set_theme, "theme")
-        self.model.observe(lambda _: self.draw(), ["zone", "local_zone"])
+        self.model.observe(self._set_zone, ["zone", "local_zone"])
         try:
             self._draw_frames()
             self._show(self._read_first())
@@ -404,6 +404,10 @@ class Dashboard:
     def _set_theme(self, change: Any) -> None:
         self.widget.remove_class(f"liq-{change['old']}").add_class(f"liq-{change['new']}")
         self.draw()
+
+    def _set_zone(self, change: Any) -> None:
+        if change["name"] == "zone" or self.model.zone == "local":
+            self.draw()
 
     def _draw_frames(self) -> None:
         frames = self.model.frames

@@ -256,6 +256,11 @@ class SpanForm(anywidget.AnyWidget):
     start = traitlets.Unicode().tag(sync=True)
     end = traitlets.Unicode().tag(sync=True)
 
+    def show(self, start: str, end: str) -> None:
+        """Put texts into the fields, except for a field in which somebody types."""
+        self.start, self.end = start, end
+        self.send({"type": "shown"})
+
     def on_submit(self, show: Callable[[str, str], object]) -> None:
         """Call ``show`` with the texts of the two fields."""
 
