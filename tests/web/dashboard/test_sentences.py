@@ -116,7 +116,9 @@ def test_coverage_names_the_feeds_that_were_disconnected() -> None:
         "Feed coverage: 2 feeds; disconnected for a time: okx."
     )
     assert "none" in sentences.describe_coverage(health, gaps.iloc[:0])
-    assert "no feed has reported" in sentences.describe_coverage(health, None)
+    assert "not known yet" in sentences.describe_coverage(health, None)
+    nobody = frames({"health": pd.DataFrame({"exchange": []})})
+    assert "no feed has reported" in sentences.describe_coverage(nobody, gaps)
 
 
 def test_news_are_the_state_and_the_newest_alert() -> None:

@@ -293,7 +293,7 @@ class Inspector:
     def show(self, key: str) -> None:
         """Read the print and show its details, or the error."""
         self.widget.remove_class("liq-hidden")
-        self._close.open()
+        self._close.take_focus()
         self._content.value = Markup()  # the details of another print would mislead
         self._wanted = key
         self._tasks.spawn(self._read(key))

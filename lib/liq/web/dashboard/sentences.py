@@ -1,5 +1,6 @@
 """Sentences that screen readers speak: names of charts with their numbers, and the state."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from typing import Any
@@ -42,13 +43,14 @@ def describe_totals(model: DashboardModel) -> str:
 def describe_bars(frames: Frames, zone: tzinfo) -> str:
     """Return the sums of the bars, and the largest bar."""
     bars = frames.board["bars"]
-    both = bars["long_usd"] + bars["short_usd"]
+    longs, shorts = bars["long_usd"].to_numpy(), bars["short_usd"].to_numpy()
+    both = longs + shorts
     name = f"Liquidated per {frames.bucket}"
     if not both.sum():
         return f"{name}: {_NOTHING}."
     moment = bars["ts"].iloc[int(both.argmax())]
     return (
-        f"{name}: {_sum_sides(bars['long_usd'].sum(), bars['short_usd'].sum())};"
+        f"{name}: {_sum_sides(longs.sum(), shorts.sum())};"
         f" most at {_format_time(moment, zone)}, {format_usd(both.max())}."
     )
 
@@ -68,8 +70,11 @@ def describe_ranking(name: str, frame: pd.DataFrame) -> str:
     if frame.empty:
         return f"{name}: {_NOTHING}."
     column = "symbol" if "symbol" in frame else "exchange"
-    sums = frame.groupby(column, sort=False)["total_usd"].sum()
-    return f"{name}: {_list_largest(sums)}."
+    sums = Counter[str]()
+    for each, usd in zip(frame[column].tolist(), frame["total_usd"].tolist(), strict=True):
+        sums[each] += usd
+    largest = (f"{each} {format_usd(usd)}" for each, usd in sums.most_common(_NAMED))
+    return f"{name}: {', '.join(largest)}."
 
 
 def describe_heatmap(frames: Frames) -> str:
@@ -141,8 +146,10 @@ def describe_coverage(frames: Frames, gaps: pd.DataFrame | None) -> str:
     """Return how many feeds have reported, and which were disconnected."""
     feeds = frames.board["health"]
     name = "Feed coverage"
-    if gaps is None or feeds.empty:
+    if feeds.empty:
         return f"{name}: no feed has reported."
+    if gaps is None:
+        return f"{name}: when feeds were connected is not known yet."
     lost = ", ".join(sorted(set(gaps["exchange"])))
     return f"{name}: {len(feeds):,} feeds; disconnected for a time: {lost or 'none'}."
 
@@ -153,8 +160,3 @@ def _format_time(moment: datetime, zone: tzinfo) -> str:
 
 def _sum_sides(long_usd: float, short_usd: float) -> str:
     return f"longs {format_usd(long_usd)}, shorts {format_usd(short_usd)}"
-
-
-def _list_largest(sums: "pd.Series[float]") -> str:
-    largest = sums.sort_values(ascending=False).head(_NAMED)
-    return ", ".join(f"{name} {format_usd(usd)}" for name, usd in largest.items())

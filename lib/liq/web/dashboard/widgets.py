@@ -285,7 +285,7 @@ class CloseButton(anywidget.AnyWidget):
 
         self.on_msg(receive)
 
-    def open(self) -> None:
+    def take_focus(self) -> None:
         """Move the focus into the panel, which is visible now."""
         self.send({"type": "open"})
 
