@@ -80,6 +80,28 @@ def test_a_span_that_ends_in_the_future_begins_where_it_was_asked_to() -> None:
         model.travel(now + timedelta(hours=1), now + timedelta(hours=2))
 
 
+def test_a_live_span_keeps_its_start_until_another_time_is_chosen() -> None:
+    model, now = DashboardModel(), datetime.now(UTC)
+    model.travel(now - timedelta(hours=2), now + timedelta(hours=1))
+    assert model._since is not None
+    model._since -= timedelta(minutes=5)  # as if they had passed
+    model.paused = True
+    model.extend()
+    assert model.window == "2h"
+    model.paused = False
+    model.extend()
+    assert (model.window, model.until, model.trail) == ("125m", None, (("1h", None),))
+    model.window = "4h"
+    model.extend()
+    assert model.window == "4h"
+
+
+def test_a_short_live_span_has_whole_steps() -> None:
+    model, now = DashboardModel(), datetime.now(UTC)
+    model.travel(now - timedelta(seconds=1), now + timedelta(hours=1))
+    assert model.window == "10s"
+
+
 @pytest.mark.parametrize(
     ("start", "end", "zone", "expected"),
     [

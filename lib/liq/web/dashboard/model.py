@@ -233,6 +233,7 @@ class DashboardModel(HasTraits):
         super().__init__(local_zone=UTC, **controls)
         self._span = (self.window, self.until)
         self._usual_window = self.window  # which `go_live` restores
+        self._since: datetime | None = None  # a fixed start of a live window
         self.observe(self._remember, ["window", "until"])
 
     @property
@@ -290,15 +291,28 @@ class DashboardModel(HasTraits):
     def travel(self, start: datetime, end: datetime) -> None:
         """Set the window from ``start`` to ``end``; it is live if ``end`` is now or later.
 
+        A live window keeps its start, by `extend`, until another time is chosen.
         Raises `QueryError` if it starts in the future.
         """
         now = datetime.now(UTC)
         if start >= now:
             raise QueryError(f"{start:%Y-%m-%d %H:%M:%S %Z} is in the future")
+        if end >= now:
+            self._set_span(_measure_since(start), None)
+            self._since = start
+            return
         usual = self._usual_window
-        self._set_span(format_duration(min(end, now) - start), end if end < now else None)
-        if self.until:
-            self._usual_window = usual
+        self._set_span(format_duration(end - start), end)
+        self._usual_window = usual
+
+    def extend(self) -> None:
+        """Lengthen a live window that keeps its start, such as midnight."""
+        if self._since is None or self.paused:
+            return
+        window = _measure_since(self._since)
+        if window != self.window:
+            self._span, self._usual_window = (window, None), window  # nobody chose another time
+            self.window = window
 
     def go_live(self) -> None:
         """End the window now, with the length it had before it was moved into the past."""
@@ -392,7 +406,7 @@ class DashboardModel(HasTraits):
         (_, end), span = self._span, (self.window, self.until)
         if span == self._span:
             return
-        earlier, self._span = self._span, span
+        earlier, self._span, self._since = self._span, span, None
         if self.until in (None, end):  # chosen as such, and not with another time
             self._usual_window = self.window
         kept = self.trail[:-1] if self.trail[-1:] == (span,) else (*self.trail, earlier)
@@ -573,6 +587,13 @@ _NOT_READ = Problem(
     "no recent reading",
     f"Nothing was read for more than {_STUCK.seconds} s; see `liq logs dashboard`",
 )
+
+
+def _measure_since(start: datetime) -> str:
+    """Return the time since ``start`` as a window, in whole steps: each change is a new reading."""
+    age = datetime.now(UTC) - start
+    step = timedelta(minutes=1) if age > _MIN_BARS * timedelta(minutes=1) else timedelta(seconds=10)
+    return format_duration(max(age // step, 1) * step)
 
 
 def _describe_broken(parts: Sequence[str]) -> Problem:

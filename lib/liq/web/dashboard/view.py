@@ -184,6 +184,7 @@ class Dashboard:
 
     async def _beat(self) -> None:
         """Send the page a heartbeat, and update the age of the newest row."""
+        self.model.extend()
         self.model.judge()
         self._draw_state()
         self._announce()
