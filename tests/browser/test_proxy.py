@@ -235,7 +235,7 @@ async def test_the_apps_open_from_the_launcher_of_jupyterlab(
         async with context.expect_page() as opening:
             await visitor.page.locator(".jp-LauncherCard", has_text="Notebooks as apps").click()
         apps = Visit(await opening.value)
-        await apps.shows("05-cascades", "a")
+        await apps.page.locator("a[href$='/apps/05-cascades']").wait_for()
         assert apps.page.url == f"{proxy}/liq/jupyter/liq/apps"
         assert await visitor.page.locator("text=Jupyter news").count() == 0
 
