@@ -14,9 +14,11 @@ function render({ model, el }) {
     const draw = () => {
       if (document.activeElement !== field) field.value = model.get(name);
     };
-    model.on("msg:custom", draw); // the kernel has understood what was typed, or time has changed
+    // a message comes with an unchanged text too, which replaces what was typed
+    const events = `change:${name} msg:custom`;
+    model.on(events, draw);
     draw();
-    return { field, end: () => model.off("msg:custom", draw) };
+    return { field, end: () => model.off(events, draw) };
   });
   const show = document.createElement("button");
   show.textContent = "Show";

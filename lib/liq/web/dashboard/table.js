@@ -1,13 +1,16 @@
 // Shows HTML that the kernel has escaped. Reports the row that was picked and the link to a place of
-// the dashboard that was followed, which then needs no new page. The focus stays on its row.
+// the dashboard that was followed, which then needs no new page. The focus stays on its row or link.
+
+/** Return what a row or a link keeps from one redraw to the next. */
+const nameOf = (element) => element.dataset.key ?? element.getAttribute("href");
 
 function render({ model, el }) {
   const draw = () => {
-    const key = el.contains(document.activeElement) && document.activeElement.dataset.key;
+    const name = el.contains(document.activeElement) && nameOf(document.activeElement);
     el.innerHTML = model.get("html");
-    if (!key) return;
-    const rows = Array.from(el.querySelectorAll("tr[data-key]"));
-    const next = rows.find((row) => row.dataset.key === key) ?? rows.at(-1); // it has left the table
+    if (!name) return;
+    const all = Array.from(el.querySelectorAll("tr[data-key], a[href]"));
+    const next = all.find((each) => nameOf(each) === name) ?? all.at(-1); // it has left the table
     next?.focus({ preventScroll: true });
   };
   const pick = ({ target, type, key }) => {
