@@ -67,9 +67,9 @@ def test_queries_are_explained_by_questdb(own: Settings, tmp_path: Path) -> None
     environment = {**os.environ, **own.environ(), "LIQ_QUERIES": str(file)}
     checked = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert checked.returncode == 1
-    assert re.fullmatch(r"QuestDB can run (\d+) of (\d+) queries\n", checked.stdout)
-    assert checked.stderr.startswith(f"error: {file}:2:2: entry 'typo': QuestDB refused")
-    assert len(checked.stderr.splitlines()) == 1
+    assert re.fullmatch(r"error: QuestDB can run (\d+) of (\d+) queries\n", checked.stderr)
+    assert checked.stdout.startswith(f"{file}:2:2: entry 'typo': QuestDB refused")
+    assert len(checked.stdout.splitlines()) == 1
 
 
 @pytest.mark.stack

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from liq.analysis import charts
-from liq.common import files
 from liq.config import Settings
 from liq.errors import NotebookError, QueryError
 from liq.notebook import reports
@@ -131,17 +130,15 @@ def test_disconnected_feeds_are_listed_by_name_and_share(stack: Settings) -> Non
 
 
 @pytest.mark.parametrize("key", ["left_out", "feed_coverage", "coverage"])
-def test_a_report_names_the_query_that_its_catalogue_lacks(
+def test_a_report_names_the_query_that_cannot_be_used(
     own: Settings, tmp_path: Path, key: str
 ) -> None:
-    entries = json.loads(files.find_asset("queries.json").read_text())
-    del entries[key]
     mine = tmp_path / "mine.json"
-    mine.write_text(json.dumps(entries))
+    mine.write_text(json.dumps({key: {}}))
     made = Report("6h", UNTIL, own.model_copy(update={"queries": mine}))
     heading = made.heading()._repr_html_()
     assert "SIMULATED DATA" in heading
-    assert f"the catalogue has no query <code>{key}</code>" in heading
+    assert f"the query <code>{key}</code> cannot be used" in heading
     assert "coverage unknown" in made.table("totals")._repr_html_()
 
 

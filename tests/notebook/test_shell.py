@@ -170,7 +170,7 @@ CELLS = re.findall(r"^In \[\d+\]: (.*)\n((?:(?!In \[).*\n)*)", SESSION, re.MULTI
 @pytest.mark.stack
 def test_the_page_shows_what_ipython_shows(stack: Settings) -> None:
     settings = own_table(stack)
-    insert(settings, [liquidation("2026-01-01T10:00:00", 1234.5, side="long")])
+    insert(settings, [liquidation("2026-01-01T10:00:00", 1234.5, exchange="bybit")])
     moments = [MOMENT + timedelta(seconds=second) for second in range(3601)]
     report(settings, [health(ts, exchange="okx", connected=ts < MOMENT + HALF) for ts in moments])
     for kernel in start(settings.environ()):

@@ -81,7 +81,7 @@ def test_a_name_that_no_row_has_is_reported_with_the_nearest(
     [warning] = emitted
     assert str(warning.message).startswith(note)
     assert warning.filename == __file__
-    assert frame.attrs["notes"] == [str(warning.message)]
+    assert frame.attrs["notes"][0] == str(warning.message)
 
 
 @pytest.mark.stack

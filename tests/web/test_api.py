@@ -26,7 +26,6 @@ from schemathesis import CheckFunction, GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from werkzeug.test import TestResponse
 
-import liq
 from liq.common import web
 from liq.config import Settings
 from liq.errors import QueryError
@@ -89,7 +88,7 @@ def fault(response: TestResponse, status: int) -> str:
 @pytest.mark.stack
 @pytest.mark.parametrize("key", SHIPPED)
 def test_every_key_is_served_in_every_format(own: Settings, client: FlaskClient, key: str) -> None:
-    frame = liq.hit(key, settings=own, **window(key))
+    frame = queries.fetch(key, own, **window(key))
     bodies = {}
     for out, kind in MEDIA_TYPES.items():
         response = client.get(f"/{key}", query_string={**window(key), "format": out})

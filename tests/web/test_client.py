@@ -15,7 +15,6 @@ import waitress
 from pandas.testing import assert_frame_equal
 from pydantic import SecretStr
 
-import liq
 from liq.config import Settings
 from liq.errors import (
     ApiAwayError,
@@ -86,7 +85,7 @@ def test_a_request_that_the_api_refuses_is_reported(served: Settings) -> None:
 @pytest.mark.stack
 def test_all_pages_are_read_as_one(served: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     params = {"until": "2026-01-01T01:00:00", "bucket": "1s"}
-    expected = liq.hit("liquidations_by_bucket", settings=served, **params)
+    expected = queries.fetch("liquidations_by_bucket", served, **params)
     monkeypatch.setattr("liq.web.client._PAGE_ROWS", 100)
     with closing(ApiClient(served)) as client:
         frame = client.hit("liquidations_by_bucket", **params)

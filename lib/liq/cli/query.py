@@ -73,9 +73,12 @@ def check_queries() -> None:
 
     found = check_catalogue()
     faults = [fault for fault in found.values() if fault]
-    echo(f"QuestDB can run {len(found) - len(faults)} of {len(found)} queries")
+    for fault in faults:
+        echo(fault)  # a line each, however long: editors and grep follow it
+    summary = f"QuestDB can run {len(found) - len(faults)} of {len(found)} queries"
     if faults:
-        raise QueryError("\n".join(faults))
+        raise QueryError(summary)
+    echo(summary)
 
 
 def _listing(queries: "Mapping[str, Query]") -> Table:

@@ -1,12 +1,12 @@
 """Serve the dashboard, JupyterLab, the HTTP API, tools for assistants and Streamlit."""
 
-import html
 import sys
 import webbrowser
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from markupsafe import Markup
 
 from liq.cli.output import console, stderr
 from liq.common import files
@@ -122,7 +122,7 @@ def open_browser(url: str) -> None:
     a file that only this user can read, as Jupyter does.
     """
     page = current_settings().home / "open.html"
-    text = f'<meta http-equiv="refresh" content="0;url={html.escape(url)}">'
+    text = Markup('<meta http-equiv="refresh" content="0;url={}">').format(url)
     files.write_whole(page, text, mode=0o600)
     if not webbrowser.open(page.as_uri()):
         stderr.print("no browser could be started; copy the address into one")

@@ -154,16 +154,19 @@ class Report:
         return exports.fetch_stamped(key, gaps=self._gaps, settings=self._settings, **given)
 
     def _render(self, key: str, what: str, render: Callable[[pd.DataFrame], Markup]) -> Markup:
-        """Return a query's rows as ``render`` formats them, or a note if there is no such query."""
+        """Return a query's rows as ``render`` formats them, or a note if it cannot be used."""
         if note := self._note_missing(key, what):
             return note
         return render(queries.hit(key, settings=self._settings, **self._given))
 
     def _note_missing(self, key: str, what: str) -> Markup:
-        """Return a note that ``what`` is unknown if the user's own catalogue lacks the query."""
+        """Return a note that ``what`` is unknown if the user's own entry of ``key`` is invalid."""
         if key in queries.queries(self._settings):
             return _NOTHING
-        template = Markup("<p>the catalogue has no query <code>{}</code>: {} is not known</p>")
+        template = Markup(
+            "<p>the query <code>{}</code> cannot be used, see <code>liq queries check</code>:"
+            " {} is not known</p>"
+        )
         return template.format(key, what)
 
     def _link(self, place: Place) -> Markup:

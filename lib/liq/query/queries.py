@@ -294,7 +294,13 @@ def _measure_window(params: Mapping[str, Parameter], values: Mapping[str, Any]) 
     until = values.get(UNTIL) or datetime.now(UTC)
     if since >= until:
         raise QueryError(f"since={since.isoformat()} is not before the end, {until.isoformat()}")
-    length = window.value("until - since", until - since)
+    try:
+        length = window.value(WINDOW, until - since)
+    except QueryError as error:
+        raise QueryError(
+            f"since={since.isoformat()} to {until.isoformat()} is no window;"
+            f" it has from {window.min} to {window.max}"
+        ) from error
     return {WINDOW: length} if values.get(UNTIL) else {}
 
 
