@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 import pandas as pd
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -269,6 +270,7 @@ def test_a_row_without_a_moment_has_no_link(query: str, row: dict[str, Any]) -> 
     assert links.locate_row(query, SimpleNamespace(**row)) is None
 
 
+@hypothesis_settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([*links._PARAMETERS]), st.text())))
 def test_what_is_understood_of_any_address_survives_another_round(
     pairs: list[tuple[str, str]],
