@@ -1,10 +1,17 @@
 """The dashboard's address: round trips, hostile text, links to a moment."""
 
+import math
 import random
 from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from liq.analysis import links
@@ -242,6 +249,34 @@ def test_urls_of_other_programs_are_read_alike() -> None:
     assert read(urlencode({"venues": "bybit,okx", "asset": "x y"})).place == Place(
         exchanges=("bybit", "okx"), asset="x y"
     )
+
+
+@pytest.mark.parametrize(
+    ("query", "row"),
+    [
+        ("alerts", {"ts": pd.NaT, "query": "totals"}),
+        ("alerts", {"ts": None, "query": "totals"}),
+        ("alerts", {"ts": NOON, "query": math.nan}),
+        ("alerts", {"ts": datetime.max.replace(tzinfo=UTC), "query": "totals"}),
+        ("alerts", {"query": "totals"}),
+        ("cascades", {"from_ts": pd.NaT, "to_ts": pd.NaT, "name": "BTC"}),
+        ("cascades", {"from_ts": NOON, "to_ts": NOON, "name": None}),
+        ("cascades", {"from_ts": NOON, "to_ts": NOON, "name": 5}),
+        ("cascades", {"from_ts": 1, "to_ts": 2, "name": "BTC"}),
+        ("totals", {"ts": NOON}),
+    ],
+)
+def test_a_row_without_a_moment_has_no_link(query: str, row: dict[str, Any]) -> None:
+    assert links.locate_row(query, SimpleNamespace(**row)) is None
+
+
+@hypothesis_settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([*links._PARAMETERS]), st.text())))
+def test_what_is_understood_of_any_address_survives_another_round(
+    pairs: list[tuple[str, str]],
+) -> None:
+    place = decode(urlencode(pairs, errors="replace")).place
+    assert decode(encode(place)) == (place, ())
 
 
 def test_a_file_is_named_by_its_dates_and_filters() -> None:

@@ -65,7 +65,7 @@ def test_a_restored_notebook_keeps_each_changed_copy(shipped: Path, settings: Se
 
 
 @pytest.mark.parametrize(
-    "damaged", [b"", b"[1]", b"{", b"null", b'{"one.ipynb": [1]}', b"\xff\x00"]
+    "damaged", [b"", b"[1]", b"{", b"null", b'{"one.ipynb": [1]}', b"\xff\x00", b"[" * 100_000]
 )
 def test_with_a_damaged_record_each_changed_copy_is_kept(
     shipped: Path, settings: Settings, damaged: bytes

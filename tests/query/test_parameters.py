@@ -146,3 +146,5 @@ def test_senseless_declarations_are_refused(declared: Parameter) -> None:
 def test_an_invalid_duration_names_the_valid_forms() -> None:
     with pytest.raises(ValueError, match=r"30s, 15m, 4h, 7d or 2w.*greater than 0"):
         parse_duration(0)
+    with pytest.raises(ValueError, match="'99999999999d' is too long"):
+        parse_duration("99999999999d")

@@ -20,6 +20,7 @@ Anybody can write an address, so `decode` never raises. It keeps the default of 
 cannot use, and says so. Whether rows have a name is checked by its caller.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -69,7 +70,10 @@ _PARAMETERS = {
 _FIELDS = {"venues": "exchanges", "minimum": "min_notional"}  # of `Place`; others have their name
 
 
-_MOMENTS = {"alerts": ("ts", "query"), "cascades": ("from_ts", "to_ts", "name")}  # columns
+_MOMENTS: Mapping[str, Mapping[str, type]] = {  # columns
+    "alerts": {"ts": datetime, "query": str},
+    "cascades": {"from_ts": datetime, "to_ts": datetime, "name": str},
+}
 
 
 class Place(NamedTuple):
@@ -185,15 +189,21 @@ def locate_cascade(start: datetime, end: datetime, name: str, by: str = "asset")
 def locate_row(query: str, row: Any, by: str = "asset") -> Place | None:
     """Return the place of a row of ``alerts``, or of ``cascades`` by ``by``; None for others.
 
-    Users may have queries of these names without these columns.
+    Users may have queries of these names without these columns, or with other values in them.
     """
-    if not all(hasattr(row, name) for name in _MOMENTS.get(query, ())):
+    values = {name: getattr(row, name, None) for name in _MOMENTS.get(query, ())}
+    if not all(_is_value(value, _MOMENTS[query][name]) for name, value in values.items()):
         return None
-    if query == "alerts":
-        return locate_alert(row.ts, row.query)
-    if query == "cascades":
-        return locate_cascade(row.from_ts, row.to_ts, row.name, by)
+    with contextlib.suppress(OverflowError):  # a time at the end of the calendar
+        if query == "alerts":
+            return locate_alert(row.ts, row.query)
+        if query == "cascades":
+            return locate_cascade(row.from_ts, row.to_ts, row.name, by)
     return None
+
+
+def _is_value(value: object, kind: type) -> bool:
+    return isinstance(value, kind) and value == value  # noqa: PLR0124 - NaT is a datetime, but not
 
 
 def _list_differences(place: Place, default: Place) -> Iterator[tuple[str, str]]:

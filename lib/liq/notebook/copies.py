@@ -143,7 +143,7 @@ def _read_record(folder: Path) -> dict[str, str]:
     """Return the record, empty if it is missing or damaged: each copy is then the user's own."""
     try:
         found = json.loads((folder / _RECORD).read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import nbformat
 import papermill
-from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillException, PapermillExecutionError
 
@@ -80,7 +79,8 @@ def run(
         except PapermillExecutionError as error:
             where = f"cell {error.exec_count} of {path.name} failed"
             raise NotebookError(f"{where}: {error.ename}: {error.evalue}") from error
-        except (PapermillException, TimeoutError, NoSuchKernel, DeadKernelError) as error:
+        # Jupyter's error of a kernel that is not installed is a KeyError
+        except (PapermillException, TimeoutError, KeyError, DeadKernelError) as error:
             raise NotebookError(f"{path.name} failed: {error}") from error
         except OSError as error:
             raise NotebookError(f"cannot write {out}: {error}") from error

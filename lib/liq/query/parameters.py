@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from liq.common.text import match
+from liq.common.text import match, shorten
 from liq.errors import QueryError
 
 Kind = Literal["interval", "column", "duration", "int", "float", "timestamp", "list", "string"]
@@ -135,15 +135,17 @@ def parse_duration(given: str | float | timedelta) -> timedelta:
 
     Raises `ValueError` for anything else.
     """
-    if isinstance(given, timedelta):
-        span = given
-    elif isinstance(given, str) and (match := _DURATION.fullmatch(given.strip())):
-        span = timedelta(seconds=float(match[1]) * _UNITS[match[2].lower()])
-    else:
-        try:
+    try:
+        if isinstance(given, timedelta):
+            span = given
+        elif isinstance(given, str) and (match := _DURATION.fullmatch(given.strip())):
+            span = timedelta(seconds=float(match[1]) * _UNITS[match[2].lower()])
+        else:
             span = timedelta(seconds=_parse_float(given))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{_SPANS}; not {given!r}") from error
+    except OverflowError as error:
+        raise ValueError(f"{_SPANS}; {shorten(str(given))!r} is too long") from error
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{_SPANS}; not {given!r}") from error
     if span <= timedelta(0):
         raise ValueError(f"{_SPANS}; greater than 0")
     return span

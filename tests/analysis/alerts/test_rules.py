@@ -47,6 +47,8 @@ def test_shipped_rules_can_be_used_and_follow_the_schema(tmp_path: Path) -> None
         ({"params": {"limit": 5}}, "totals has no parameter 'limit'"),
         ({"window": "soon"}, "window='soon' is no duration"),
         ({"cool_down": "0s"}, "greater than 0"),
+        ({"cool_down": "99999999999d"}, "too long"),
+        ({"message": "{value:>9999999999999}"}, "too long"),
         ({"is": "=>"}, "Invalid enum value '=>'"),
         ({"threshold": "x"}, "got `str`"),
         ({"severity": "fatal"}, "Invalid enum value 'fatal'"),

@@ -155,8 +155,9 @@ def load_rules(settings: Settings | None = None) -> Rules:
     for name, text in _read_entries(path).items():
         try:
             found[name] = _parse_rule(text, settings)
-        except (LiqError, msgspec.DecodeError, ValueError) as error:
-            faults[name] = f"{path}: rule {name!r}: {error}"
+        except (LiqError, msgspec.DecodeError, ValueError, MemoryError) as error:
+            # a message with {value:>99999999999} has no text to say why
+            faults[name] = f"{path}: rule {name!r}: {str(error) or 'its message is too long'}"
     return Rules(found, faults)
 
 
