@@ -157,7 +157,7 @@ async def test_times_are_shown_in_local_time_too(visit: Visiting, market: Produc
     async with visit() as visitor:
         await visitor.bars()
         await visitor.shows("time (UTC)", ".liq-prints th")
-        await visitor.page.get_by_label("Time zone").select_option("local")
+        await visitor.page.get_by_label("Time zone").select_option(f"local: {ZONE}")
         await visitor.shows(f"time ({ZONE})", ".liq-prints th")
         await visitor.shows(ZONE, ".liq-shown")
         await visitor.shows(f"time ({ZONE})", ".liq-bars .xtitle")
@@ -177,7 +177,7 @@ async def test_a_range_drawn_in_local_time_is_what_was_seen(
 ) -> None:
     async with visit() as visitor:
         await visitor.bars()
-        await visitor.page.get_by_label("Time zone").select_option("local")
+        await visitor.page.get_by_label("Time zone").select_option(f"local: {ZONE}")
         await visitor.shows(ZONE, ".liq-shown")
         before = await visitor.page.inner_text(".liq-shown")
         await brush(visitor)
