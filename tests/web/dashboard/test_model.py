@@ -154,7 +154,7 @@ def test_history_stays_the_same_until_it_is_left(own: Settings) -> None:
     now = datetime.now(UTC)
     model.travel(now - timedelta(seconds=3660), now - timedelta(seconds=3540))
     assert model.poll()
-    assert (model.state, model.window, sizes(model)) == (State.HISTORY, "120s", [100])
+    assert (model.state, model.window, sizes(model)) == (State.HISTORY, "2m", [100])
     assert model.frames is not None
     assert model.frames.start < now - timedelta(seconds=3600) < model.frames.end
     insert(own, [fresh(200)])

@@ -499,7 +499,7 @@ def test_a_range_drawn_on_a_chart_becomes_the_window(own: Settings) -> None:
     now = time.time() * 1000
     half_an_hour_ago = {"type": "brush", "from": now - 1_860_000, "to": now - 1_740_000}
     overview(dashboard).net._handle_custom_msg(half_an_hour_ago, [])
-    assert find(dashboard, widgets.Dropdown, description="Window").value == "120s"
+    assert find(dashboard, widgets.Dropdown, description="Window").value == "2m"
     dashboard.wait(0.1)
     assert dashboard.model.state is State.HISTORY
     assert drawn(overview(dashboard).bars) == [100]
