@@ -64,7 +64,7 @@ async def test_a_changed_control_is_in_the_address(filled: Settings) -> None:
     assert "window=1h" in address.query
 
 
-async def test_what_cannot_be_used_is_named_in_a_line_until_a_control_changes(
+async def test_unusable_parts_are_named_in_a_line_until_a_control_changes(
     filled: Settings,
 ) -> None:
     dashboard = Dashboard(settings=filled)
