@@ -31,6 +31,7 @@ from liq.errors import QueryError
 from liq.query.parameters import Parameter, format_duration, parse_duration
 
 Choices = Mapping[str, Sequence[str]]
+SCOPES: Mapping[str, str] = {"asset": "assets", "symbol": "symbols"}  # parameters by column
 
 _LONGEST = 4000  # characters of an address
 _LONGEST_VALUE = 64  # characters of a value that is no list
@@ -158,7 +159,7 @@ def locate_alert(ts: datetime, query: str, scope: Mapping[str, Any] | None = Non
 def locate_cascade(start: datetime, end: datetime, name: str, by: str = "asset") -> Place:
     """Return the time around a cascade of the asset, symbol or exchange ``name``."""
     window = format_duration(end - start + 2 * _AROUND_CASCADE)
-    scope = {"asset": "assets", "symbol": "symbols"}.get(by, by)
+    scope = SCOPES.get(by, by)
     return Place(bucket="5s", window=window, until=end + _AROUND_CASCADE, **_limit({scope: [name]}))
 
 

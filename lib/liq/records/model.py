@@ -95,6 +95,17 @@ class Source(StrEnum):
 _KINDS = {Source.REPLAY: "replayed", Source.SIMULATOR: "simulated"}
 
 
+def find_kind(source: str) -> str:
+    """Return the kind of a stored source; another program's row may hold any text, kept as it is.
+
+    Example:
+        >>> from liq.records.model import find_kind
+        >>> find_kind("simulator"), find_kind("elsewhere")
+        ('simulated', 'elsewhere')
+    """
+    return Source(source).kind if source in set(Source) else source
+
+
 LIVE_SOURCES = tuple(source for source in Source if source.is_live)
 
 

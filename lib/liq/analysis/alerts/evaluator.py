@@ -28,7 +28,6 @@ from liq.records.streams import ALERTS
 _LOG = logging.getLogger(__name__)
 _GRACE_S = 5.0
 _HISTORY_S = 2.0  # of a tick, to read the past of a rule: others and the end must not wait
-_SCOPES = {"asset": "assets", "symbol": "symbols"}  # parameters of queries by column
 _LEVELS = {
     Severity.INFO: logging.INFO,
     Severity.WARNING: logging.WARNING,
@@ -175,7 +174,7 @@ def build_link(alert: Alert, rule: Rule, settings: Settings) -> str:
     """Return the dashboard's address of the alert's moment and of the prints that were measured."""
     subject = alert.subject.split(SUBJECT_SEPARATOR) if alert.subject else []
     by = dict(zip(rule.by, subject, strict=False))
-    scope = {_SCOPES.get(column, column): [value] for column, value in by.items()}
+    scope = {links.SCOPES.get(column, column): [value] for column, value in by.items()}
     moment = datetime.fromtimestamp(alert.ts / 1e6, UTC)
     return links.build_url(links.locate_alert(moment, alert.query, rule.params | scope), settings)
 

@@ -45,14 +45,13 @@ _SAMPLES = {"str": "x", "datetime64[us, UTC]": datetime(2026, 1, 1, tzinfo=UTC)}
 _NUMBERS = ("bool", "int64", "Int64", "float64")
 
 
-class Usual(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag_field="kind",
-    tag="usual",
+class _Past(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag=str.lower
 ):
+    """What a rate is compared with; ``kind`` in a file is the class's name in lower case."""
+
+
+class Usual(_Past, frozen=True, kw_only=True):
     """The threshold is a multiple of the usual: the median of this hour of the week.
 
     The median is over the last ``weeks``, of hours that feeds covered.
@@ -61,14 +60,7 @@ class Usual(
     weeks: Annotated[int, msgspec.Meta(ge=3, le=26)] = 4
 
 
-class Percentile(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag_field="kind",
-    tag="percentile",
-):
+class Percentile(_Past, frozen=True, kw_only=True):
     """The threshold is the percentage of the windows of the last ``days`` that had a lower rate."""
 
     days: Annotated[int, msgspec.Meta(ge=1, le=90)] = 14

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from liq.config import Settings
 from liq.query import coverage, queries
 from liq.query.catalogue import END, SINCE
-from liq.records.model import Completeness, Source
+from liq.records.model import Completeness, find_kind
 from liq.web.api.endpoint import Endpoint, Endpoints
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ FACTS: dict[str, str] = {
     "offset": "number of rows before them",
     "next": "address of the next rows, null if there are none",
 }
-# another program's row may hold any text as its source
-_KINDS: dict[str, str] = {source: source.kind for source in Source}
 
 
 def describe(
@@ -80,7 +78,7 @@ def _list_sources(sources: "pd.DataFrame") -> Iterator[dict[str, Any]]:
         yield {
             "exchange": row.exchange,
             "source": row.source,
-            "kind": _KINDS.get(row.source, row.source),
+            "kind": find_kind(row.source),
             "completeness": row.completeness,
             "prints": row.prints,
         }
@@ -96,7 +94,7 @@ def _describe_coverage(feeds: "pd.DataFrame") -> dict[str, Any]:
             {
                 "exchange": row.exchange,
                 "source": row.source,
-                "kind": _KINDS.get(row.source, row.source),
+                "kind": find_kind(row.source),
                 "connected": row.connected,
                 "stopped": row.stopped,
                 "missing_s": row.missing_s,

@@ -24,7 +24,7 @@ from liq.config import Settings
 from liq.delivery import connect, messaging
 from liq.errors import LiqError, QuestDBAwayError, QuestDBTimeoutError
 from liq.query import queries, questdb
-from liq.records.model import Source
+from liq.records.model import find_kind
 from liq.records.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ _FRESH_S = 5.0
 _WINDOW_S = 60
 _MOST_FEEDS = 200  # other programs may report feeds of any name
 _FEED = ["exchange", "source", "kind"]
-_KINDS: dict[str, str] = {source: source.kind for source in Source}
 _LOG = logging.getLogger(__name__)
 
 
@@ -252,4 +251,4 @@ def _single(name: str, text: str, value: Any) -> Metric:
 
 
 def _label(exchange: str, source: str) -> list[str]:
-    return [exchange, source, _KINDS.get(source, source)]
+    return [exchange, source, find_kind(source)]
