@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
-import httpx
 import psutil
 import pytest
 import pytest_asyncio
@@ -29,10 +28,12 @@ from playwright.async_api import (
 
 from liq.config import Settings
 from liq.delivery import connect, messaging
+from liq.delivery.producer import Producer
+from liq.ingest.simulator.server import Schedule, Simulator
 from liq.query import questdb
 from liq.records.streams import LIQUIDATIONS
 from liq.web import serve
-from support.helpers import PATIENCE_S, eventually, find_free_ports, own_streams
+from support.helpers import PATIENCE_S, answers, eventually, find_free_ports, own_streams
 
 FLAGS = [
     "--no-sandbox",
@@ -84,7 +85,9 @@ def serving(
         process = psutil.Popen(argv, env=settings.environ(), stdout=output, stderr=output)
     health = {"dashboard": serve.build_dashboard_url, "lab": serve.build_lab_url}[command](settings)
     try:
-        eventually(lambda: _answers(health) or process.poll() is not None)
+        eventually(
+            lambda: answers(urljoin(health, "/health"), below=500) or process.poll() is not None
+        )
         assert process.poll() is None, log.read_text()
         yield process
     finally:
@@ -105,16 +108,19 @@ async def threaded(manager: AbstractContextManager[Any]) -> AsyncIterator[Any]:
         await asyncio.to_thread(manager.__exit__, None, None, None)
 
 
+@asynccontextmanager
+async def publishing(settings: Settings, seed: int) -> AsyncIterator[Producer]:
+    """A simulated exchange whose liquidations are published."""
+    async with Simulator(Schedule(rate=20, seed=seed), settings) as simulator:
+        producer = Producer(url=simulator.url, settings=settings)
+        await producer.start()
+        yield producer
+        await producer.stop()
+
+
 def kernels(server: psutil.Popen) -> list[psutil.Process]:
     """Return what the server's fork server has forked."""
     return [kernel for child in server.children() for kernel in child.children()]
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(urljoin(url, "/health")).status_code < 500
-    except httpx.TransportError:
-        return False
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

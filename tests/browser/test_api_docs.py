@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator
@@ -14,7 +13,7 @@ from liq.config import Settings
 from liq.query import queries
 from liq.records.model import Completeness, Source
 from liq.web import api
-from support.helpers import PATIENCE_S, eventually, find_free_ports, running
+from support.helpers import PATIENCE_S, answers, eventually, find_free_ports, running
 from support.rows import insert, liquidation, own_table
 
 pytestmark = [
@@ -52,15 +51,8 @@ def served(stack: Settings, request: pytest.FixtureRequest) -> Iterator[Settings
         ],
     )
     with running(settings, "-m", "liq", "api"):
-        eventually(lambda: _answers(api.build_url(settings)))
+        eventually(lambda: answers(api.build_url(settings)))
         yield settings
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url).is_success
-    except httpx.TransportError:
-        return False
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 import pytest_asyncio
@@ -13,7 +12,7 @@ from playwright.async_api import Browser
 from browser.conftest import Visit, opened
 from liq.config import Settings
 from liq.records.model import Source
-from support.helpers import eventually, find_free_ports, running
+from support.helpers import answers, eventually, find_free_ports, running
 from support.rows import health, insert, liquidation, own_table, report
 
 pytestmark = [
@@ -36,7 +35,7 @@ def behind(stack: Settings) -> Iterator[Settings]:
     settings = own_table(stack).model_copy(update={"api_port": ports["api_port"]})
     insert(settings, [liquidation(datetime.now(UTC) - timedelta(minutes=3), 1000)])
     with running(settings, "-m", "liq", "api"):
-        eventually(lambda: _answers(f"{settings.api_url}/latest_timestamp"))
+        eventually(lambda: answers(f"{settings.api_url}/latest_timestamp"))
         yield settings
 
 
@@ -47,18 +46,11 @@ def app(behind: Settings) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     command = ["-m", "streamlit", "run", str(ROOT / "dashapp.py"), "--server.port", str(port)]
     with running(behind, *command) as process:
-        eventually(lambda: _answers(f"{url}/_stcore/health"))
+        eventually(lambda: answers(f"{url}/_stcore/health"))
         sockets = psutil.Process(process.pid).net_connections("tcp")
         listening = [socket.laddr for socket in sockets if socket.status == psutil.CONN_LISTEN]
         assert listening == [("127.0.0.1", port)]
         yield url
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url).is_success
-    except httpx.TransportError:
-        return False
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -12,10 +12,9 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from browser.conftest import POOL, Visit, Visiting, kernels, serving, threaded
+from browser.conftest import POOL, Visit, Visiting, kernels, publishing, serving, threaded
 from liq.config import Settings
 from liq.delivery.producer import Producer
-from liq.ingest.simulator.server import Schedule, Simulator
 from liq.web import serve
 from liq.web.dashboard.board_queries import BOARDS
 from support.helpers import eventually, find_free_ports
@@ -30,11 +29,8 @@ pytestmark = [
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[Producer]:
     """A simulated exchange whose liquidations are published; the server is older than they are."""
-    async with Simulator(Schedule(rate=20, seed=3), settings) as simulator:
-        producer = Producer(url=simulator.url, settings=settings)
-        await producer.start()
+    async with publishing(settings, seed=3) as producer:
         yield producer
-        await producer.stop()
 
 
 async def kernel_of(visitor: Visit, server: psutil.Popen) -> psutil.Process:

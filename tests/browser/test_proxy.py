@@ -13,11 +13,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from browser.conftest import Visit, launched, opened, serving
+from browser.conftest import Visit, launched, opened, publishing, serving
 from liq.analysis import links
 from liq.config import Settings
 from liq.delivery.producer import Producer
-from liq.ingest.simulator.server import Schedule, Simulator
 from liq.stack import health
 from liq.web import api, serve
 from support.helpers import PATIENCE_S, eventually, find_free_ports, running
@@ -126,11 +125,8 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def market(behind: Settings) -> AsyncIterator[Producer]:
-    async with Simulator(Schedule(rate=20, seed=5), behind) as simulator:
-        producer = Producer(url=simulator.url, settings=behind)
-        await producer.start()
+    async with publishing(behind, seed=5) as producer:
         yield producer
-        await producer.stop()
 
 
 def publish(url: str, proxy: str) -> str:

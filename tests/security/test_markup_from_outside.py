@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import quote
 
-import httpx
 import nbformat
 import pytest
 import pytest_asyncio
@@ -36,7 +35,7 @@ from liq.records.streams import STREAMS, Stream
 from liq.web import serve
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.voila_app import gallery
-from support.helpers import PATIENCE_S, eventually, find_free_ports, own_streams, running
+from support.helpers import PATIENCE_S, answers, eventually, find_free_ports, own_streams, running
 
 pytestmark = [
     pytest.mark.stack,
@@ -313,7 +312,7 @@ async def test_every_notebook_shows_markup_as_text_in_jupyterlab(
     argv = ("-m", "liq", "lab", "--no-browser", "--folder", str(folder))
     async with threaded(running(hostile, *argv)):
         url = serve.build_lab_url(hostile)
-        await asyncio.to_thread(eventually, lambda: answers(url))
+        await asyncio.to_thread(eventually, lambda: answers(url, below=500))
         async with opened(chromium, url.replace("/lab?", "/lab/tree/every.ipynb?")) as page:
             await page.wait_for_selector(".jp-RenderedHTMLCommon table", state="attached")
             await look(page, "JupyterLab")
@@ -348,17 +347,10 @@ async def test_the_report_shows_markup_as_text(
         await look(page, "report")
 
 
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url).status_code < 500
-    except httpx.TransportError:
-        return False
-
-
 @pytest.fixture(scope="module")
 def api(hostile: Settings) -> Iterator[str]:
     with running(hostile, "-m", "liq", "api"):
-        eventually(lambda: answers(f"{hostile.api_url}/docs"))
+        eventually(lambda: answers(f"{hostile.api_url}/docs", below=500))
         yield hostile.api_url
 
 
@@ -389,7 +381,7 @@ async def test_streamlit_shows_markup_as_text(
     argv = ("-m", "streamlit", "run", str(ROOT / "dashapp.py"), "--server.port", port)
     async with threaded(running(hostile, *argv)):
         url = f"http://127.0.0.1:{port}"
-        await asyncio.to_thread(eventually, lambda: answers(f"{url}/_stcore/health"))
+        await asyncio.to_thread(eventually, lambda: answers(f"{url}/_stcore/health", below=500))
         async with opened(chromium, url) as page:
             await page.wait_for_selector(CHART, state="attached")
             await look(page, "streamlit")

@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
+import httpx
 import psutil
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
@@ -68,6 +69,14 @@ def own_streams(
     }
     settings = settings.with_streams(**changes)
     return settings.model_copy(update={"dlq_topic": f"dead_{own}"} if "topic" in names else {})
+
+
+def answers(url: str, *, below: int = 300) -> bool:
+    """Whether a server answers at ``url`` with a status below ``below``."""
+    try:
+        return httpx.get(url).status_code < below
+    except httpx.TransportError:
+        return False
 
 
 def eventually(

@@ -37,7 +37,7 @@ from liq.records.model import Side, Source
 from liq.records.streams import LIQUIDATIONS
 from liq.web import api
 from liq.web.api.endpoint import PAGING
-from support.helpers import PATIENCE_S, eventually, find_free_ports, running
+from support.helpers import PATIENCE_S, eventually, running
 from support.proxy import Statements
 from support.rows import ask, insert, liquidation, own_table, refresh_views
 
@@ -56,22 +56,6 @@ def own(stack: Settings) -> Settings:
     settings = own_table(stack)
     insert(settings, ROWS)
     return settings
-
-
-@pytest.fixture(scope="module")
-def app(own: Settings) -> Flask:
-    return api.create_app(own)
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
-
-
-@pytest.fixture
-def offline(tmp_path: Path) -> Settings:
-    """Settings of a stack that does not run."""
-    return Settings.load(home=tmp_path, **find_free_ports())
 
 
 def window(key: str) -> dict[str, str]:

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -20,15 +19,10 @@ from liq.records.model import Source
 from liq.records.streams import LIQUIDATIONS, STREAMS
 from liq.web import api
 from liq.web.api import metrics
-from support.helpers import PATIENCE_S, eventually, find_free_ports, own_streams
+from support.helpers import PATIENCE_S, eventually, own_streams
 from support.rows import health, insert, liquidation, own_table, report
 
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
-
-
-@pytest.fixture
-def offline(tmp_path: Path) -> Settings:
-    return Settings.load(home=tmp_path, **find_free_ports())
 
 
 def scrape(client: FlaskClient) -> Series:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from msgspec.structs import replace
 
@@ -35,16 +34,6 @@ def own(stack: Settings) -> Settings:
         ],
     )
     return settings
-
-
-@pytest.fixture(scope="module")
-def app(own: Settings) -> Flask:
-    return api.create_app(own)
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
 
 
 def meta(client: FlaskClient, query: str) -> dict[str, Any]:

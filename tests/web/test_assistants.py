@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -50,12 +49,6 @@ def own(stack: Settings) -> Settings:
     report(settings, [health(ts) for ts in ["2025-12-31T23:59:58", *times, "2026-01-01T00:59:59"]])
     report(settings, [health(times[0], exchange="okx")])
     return settings
-
-
-@pytest.fixture
-def offline(tmp_path: Path) -> Settings:
-    """Settings of a stack that does not run."""
-    return Settings.load(home=tmp_path, **find_free_ports())
 
 
 @pytest.fixture(scope="module")
