@@ -83,20 +83,6 @@ async def test_escape_closes_the_details_and_returns_to_the_row(
         assert visitor.complaints == []
 
 
-async def test_the_focus_stays_on_its_row_while_the_tape_moves(
-    visit: Visiting, market: Producer
-) -> None:
-    async with visit() as visitor:
-        await visitor.bars()
-        row = visitor.page.locator(".liq-tape tr[data-key]").first
-        await row.focus()
-        key = await visitor.page.evaluate("document.activeElement.dataset.key")
-        await visitor.until(
-            "key => document.querySelector('.liq-tape tr[data-key]').dataset.key !== key", key
-        )
-        assert await visitor.page.evaluate("document.activeElement.tagName") == "TR"
-
-
 async def test_charts_are_spoken_as_sentences(visit: Visiting, market: Producer) -> None:
     async with visit() as visitor:
         await visitor.bars()

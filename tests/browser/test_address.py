@@ -90,7 +90,7 @@ async def test_the_address_survives_a_dead_kernel(
 ) -> None:
     async with visit() as visitor:
         await visitor.bars()
-        symbols = visitor.page.locator(".liq-picker").nth(1).get_by_role("combobox")
+        symbols = visitor.page.get_by_role("combobox", name="Symbols")
         await symbols.fill("BTCUSDT")
         await symbols.press("Enter")
         await visitor.page.get_by_label("Bucket").select_option("30s")
@@ -100,7 +100,7 @@ async def test_the_address_survives_a_dead_kernel(
         await visitor.shows("Connection lost", "#liq-notice")
         await visitor.drawn()
         await visitor.shows("per 30s", ".liq-bars")
-        await visitor.shows("BTCUSDT", ".liq-picker .jupyter-widget-tag")
+        await visitor.shows("BTCUSDT", ".liq-chips")
         assert await kernel_of(visitor, server) != kernel
 
 
