@@ -8,7 +8,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from browser.conftest import Visit, Visiting
+from browser.conftest import ZONE, Visit, Visiting
 from browser.test_address import has_query
 from browser.test_dashboard import kernel_of
 from liq.config import Settings
@@ -20,7 +20,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.asyncio(loop_scope="session"),
 ]
-ZONE = "Asia/Kolkata"  # of the browser, see `opened`
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -162,13 +161,13 @@ async def test_times_are_shown_in_local_time_too(visit: Visiting, market: Produc
         await visitor.shows(ZONE, ".liq-shown")
         await visitor.shows(f"time ({ZONE})", ".liq-bars .xtitle")
         await has_query(visitor, zone="local")
-        await type_span(visitor, "2026-03-02 16:30", "2026-03-02 17:30")
+        await type_span(visitor, "2026-03-02 21:30", "2026-03-02 22:30")
         await has_query(
             visitor,
             **{"from": "2026-03-02T11:00:00Z", "to": "2026-03-02T12:00:00Z", "zone": "local"},
         )
         await visitor.page.reload()
-        await visitor.shows(f"2026-03-02 16:30:00 to 17:30:00 {ZONE}", ".liq-shown")
+        await visitor.shows(f"2026-03-02 21:30:00 to 22:30:00 {ZONE}", ".liq-shown")
         assert visitor.complaints == []
 
 

@@ -341,6 +341,7 @@ class Dashboard:
             ErrorBoundary("Figures"),
         )
         self._footnote_boundary = ErrorBoundary("Sources")
+        self._announcer_boundary = ErrorBoundary("Spoken state")
         self._inspector = Inspector(self.model.settings)
         self.boards: dict[str, Board] = create_boards(self.model.settings)
         for board in self.boards.values():
@@ -387,6 +388,7 @@ class Dashboard:
             self._alerts_boundary,
             self._figures_boundary,
             self._footnote_boundary,
+            self._announcer_boundary,
         )
 
     def _create_tabs(self) -> widgets.Widget:
@@ -439,7 +441,7 @@ class Dashboard:
 
     def _announce(self) -> None:
         """Have screen readers speak the state and the figures, now and then."""
-        with self._header_boundary:
+        with self._announcer_boundary:
             figures = sentences.describe_totals(self.model)
             self._announcer.say(sentences.describe_news(self.model), figures)
 
