@@ -26,6 +26,21 @@ const CONFIG = {
   modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
 };
 
+/** Return the trace with texts in place of packed times: plotly reads texts as they are. */
+function unpack(trace) {
+  const packed = Object.entries(trace).filter(([, column]) => column?.times);
+  const unpacked = packed.map(([name, { times }]) => [name, readTimes(times)]);
+  return { ...trace, ...Object.fromEntries(unpacked) };
+}
+
+function readTimes(packed) {
+  const bytes = Uint8Array.from(atob(packed), (each) => each.charCodeAt(0));
+  return Array.from(new Float64Array(bytes.buffer), (milliseconds) => {
+    const moment = new Date(milliseconds);
+    return Number.isNaN(+moment) ? null : moment.toISOString().slice(0, -1);
+  });
+}
+
 /** Send a time range that the visitor drew; a redraw changes no range. */
 function sendRange(model, change) {
   const [from, to] = [0, 1].map((end) => change[`xaxis.range[${end}]`]);
@@ -50,7 +65,7 @@ function render({ model, el }) {
       waiting = false;
       if (gone) return;
       const { data, layout } = model.get("spec");
-      await Plotly.react(chart, data, { autosize: true, ...layout }, CONFIG);
+      await Plotly.react(chart, data.map(unpack), { autosize: true, ...layout }, CONFIG);
       for (const picture of chart.querySelectorAll(".main-svg")) picture.ariaHidden = true;
       if (model.get("brush") && !chart.liqBrush) {
         chart.liqBrush = true;
