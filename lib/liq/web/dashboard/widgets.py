@@ -253,6 +253,14 @@ class Tabs(anywidget.AnyWidget):
     value = traitlets.Unicode().tag(sync=True)
 
 
+class Fold(anywidget.AnyWidget):
+    """A button that shows and hides the page's controls, where the screen is narrow."""
+
+    _esm = Path(__file__).with_name("fold.js")
+
+    label = traitlets.Unicode().tag(sync=True)
+
+
 class SpanForm(anywidget.AnyWidget):
     """Fields for ``start`` and ``end`` of the window as text, and a button that shows it."""
 
