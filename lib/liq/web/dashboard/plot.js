@@ -62,10 +62,16 @@ function fit(layout, { clientWidth, clientHeight }) {
   const margin = { ...layout.margin, l: layout.margin.l + LINE_PX };
   const fitted = { ...layout, ...Object.fromEntries(broken), margin };
   if (!isNarrow) return fitted;
-  const raise = (note) => (note.yanchor === "bottom" ? { ...note, yshift: LEGEND_PX } : note);
-  margin.t += LEGEND_PX;
-  const xaxis = layout.xaxis && breakTitle(layout.xaxis, " shaded");
-  return { ...fitted, ...(xaxis && { xaxis }), annotations: layout.annotations?.map(raise) };
+  const title = layout.legend?.title && { ...layout.legend.title, side: "top" };
+  const height = LEGEND_PX + (title ? LINE_PX : 0);
+  const raise = (note) => (note.yanchor === "bottom" ? { ...note, yshift: height } : note);
+  margin.t += height;
+  return {
+    ...fitted,
+    ...(layout.xaxis && { xaxis: breakTitle(layout.xaxis, " shaded") }),
+    ...(title && { legend: { ...layout.legend, title } }),
+    annotations: layout.annotations?.map(raise),
+  };
 }
 
 /** Send a time range that the visitor drew; a redraw changes no range. */
