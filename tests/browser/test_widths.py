@@ -1,6 +1,9 @@
 """The dashboard on a phone, a tablet and three wider screens: what fits, what fingers can press."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
 from typing import NamedTuple
 
 import psutil
@@ -11,8 +14,10 @@ from playwright.async_api import Browser, Page
 from browser.conftest import Visit, opened, publishing
 from liq.config import Settings
 from liq.delivery.producer import Producer
+from liq.records.model import Alert, Severity, Text
 from liq.web import serve
 from liq.web.dashboard.board_queries import BOARDS
+from support.rows import insert_alerts
 
 pytestmark = [
     pytest.mark.stack,
@@ -38,6 +43,7 @@ SCREENS = {
 }
 FIRST_BAR_PX = 260
 TARGET_PX = 40
+LINE_PX = 20
 COLUMN_PX = 240  # a narrower column of the details breaks lines in the middle of words
 
 MEASURE = """() => {
@@ -216,3 +222,35 @@ async def test_a_finger_scrolls_the_page_over_a_chart(visitor: Visit, screen: Sc
     await devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     await visitor.until("scrollY > 100")
     assert "from=" not in visitor.page.url
+
+
+@pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["laptop"]], ids=["phone", "laptop"])
+async def test_alerts_are_one_line_with_a_counter_that_opens_them(
+    visitor: Visit, screen: Screen, settings: Settings
+) -> None:
+    page = visitor.page
+    await asyncio.to_thread(insert_alerts, settings, list(raise_alerts(3)))
+    line = page.get_by_role("list", name="newest alert").get_by_role("listitem")
+    await line.filter(has_text="odd market <b>0</b>").wait_for()
+    assert await line.count() == 1
+    assert await find_faults(page, screen) == {}
+    box = await page.locator(".liq-recent").bounding_box()
+    assert box
+    assert screen.has_touch or box["height"] < 2 * LINE_PX
+    counter = page.get_by_role("link", name=re.compile(r"^\d+ alerts in 10m$"))
+    await counter.click()
+    await page.get_by_role("tab", name="Alerts", selected=True).wait_for()
+    await visitor.shows("odd market <b>2</b>", ".liq-raised")
+    await visitor.until("location.search.includes('board=Alerts')")
+    assert visitor.complaints == []
+
+
+def raise_alerts(count: int) -> Iterator[Alert]:
+    """Yield alerts of the last seconds, the newest first, with long messages."""
+    now = time.time_ns() // 1000
+    for number in range(count):
+        message = Text(f"odd market <b>{number}</b>: " + 10 * "as long as they get ")
+        yield Alert(
+            ts=now - 1_000_000 * number, rule="odd", message=message, severity=Severity.WARNING,
+            value=2.0, threshold=1.0, query="totals", measure="long_usd", live=False,
+        )  # fmt: skip
