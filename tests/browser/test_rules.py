@@ -16,7 +16,7 @@ from liq.analysis.alerts import load_rules
 from liq.config import Settings
 from liq.records.model import Text
 from liq.web import serve
-from support.helpers import find_free_ports
+from support.helpers import PATIENCE_S, find_free_ports
 from support.rows import insert, liquidation, own_table
 
 pytestmark = [
@@ -93,11 +93,11 @@ async def test_a_rule_is_tried_on_the_past_before_it_is_saved(
         await visitor.shows("alerts in the last 1d", ".liq-tried")
         assert await page.locator(".liq-tried li").count() >= 3
         await visitor.shows(MARKUP, ".liq-tried li")
-        await expect(save).to_be_enabled()
+        await expect(save).to_be_enabled(timeout=1_000 * PATIENCE_S)
         await page.get_by_label("Threshold", exact=True).fill("350000")
         await expect(save).to_be_disabled()  # another rule, which was not tried
         await page.get_by_role("button", name="Try", exact=True).click()
-        await expect(save).to_be_enabled()
+        await expect(save).to_be_enabled(timeout=1_000 * PATIENCE_S)
         await save.click()
         await visitor.shows("large_print is saved", ".liq-rules")
         await visitor.shows("large_print", ".liq-rules td")

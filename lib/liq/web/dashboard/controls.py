@@ -46,7 +46,7 @@ def create_filters(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Wi
     )
     for control, trait in ((bucket, "bucket"), (least, "min_notional")):
         bind(model, trait, control, boundary)
-    bar = _create_bar(
+    return _create_bar(
         bucket,
         _create_window(model, boundary),
         _create_asset(model, boundary),
@@ -54,16 +54,30 @@ def create_filters(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Wi
         _create_picker(model, "symbols", "symbol", "Symbols", boundary),
         least,
     )
-    return widgets.VBox([bar, _create_chips(model, boundary)]).add_class("liq-filters")
+
+
+def create_chips(model: DashboardModel, boundary: ErrorBoundary) -> Chips:
+    """Return the filters in use, each of which can be removed; ``boundary`` shows an error."""
+    chips = Chips()
+    chips.add_class("liq-chips")
+
+    def show(_change: object = None) -> None:
+        chips.chips = [list(chip) for chip in filters.list_chips(model)]
+
+    @boundary.wrap
+    def remove(field: str, name: str) -> None:
+        filters.remove(model, field, name)
+
+    chips.on_remove(remove, boundary.wrap(lambda: filters.remove_all(model)))
+    model.observe(show, [*filters.FIELDS])
+    show()
+    return chips
 
 
 def create_actions(
     model: DashboardModel, address: PageAddress, boundary: ErrorBoundary
 ) -> widgets.Widget:
-    """Return the buttons for Pause, the theme, the download of the prints and the link.
-
-    ``boundary`` shows the error of a pressed button.
-    """
+    """Return the buttons for Pause, the theme and the link; ``boundary`` shows their errors."""
     pause = widgets.ToggleButton(tooltip="pause or resume updates")
     bind(model, "paused", pause, boundary)
     widgets.dlink(
@@ -72,16 +86,13 @@ def create_actions(
     light = widgets.ToggleButton(description="Light", tooltip="switch between light and dark")
     is_light = (lambda theme: theme == "light"), (lambda pressed: "light" if pressed else "dark")
     widgets.link((model, "theme"), (light, "value"), is_light)
-    download = Download(list(_FILES), lambda kind: _make_file(model, kind)).add_class(
-        "liq-download"
-    )
-    return _create_bar(
-        pause,
-        light,
-        _create_label("Save prints"),
-        download,
-        address.add_class("liq-address"),
-    )
+    return _create_bar(pause, light, address.add_class("liq-address"))
+
+
+def create_download(model: DashboardModel) -> widgets.Widget:
+    """Return the buttons that save the prints that match the controls."""
+    download = Download(list(_FILES), lambda kind: _make_file(model, kind))
+    return _create_bar(_create_label("Save prints"), download.add_class("liq-download"))
 
 
 def create_times(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Widget:
@@ -248,7 +259,7 @@ def _find_last_cascade(model: DashboardModel) -> times.Span:
 
 def _create_picker(
     model: DashboardModel, trait: str, column: str, label: str, boundary: ErrorBoundary
-) -> Picker:
+) -> widgets.Widget:
     """Return a field that adds and removes names of ``trait``; ``column`` has them in the rows.
 
     A typed name is accepted in any unambiguous case; ``boundary`` shows a name that no row has.
@@ -264,31 +275,13 @@ def _create_picker(
 
     picker.on_type(add)
     widgets.dlink((model, f"known_{trait}"), (picker, "options"), _list_options)
-    return picker
+    return _create_field(label, picker)
 
 
 def _list_options(known: Sequence[str | tuple[str, str]]) -> list[list[str]]:
     """Return names with their groups; names without groups are sorted."""
     pairs = [[each, ""] for each in known if isinstance(each, str)]
     return sorted(pairs) or [list(each) for each in known]
-
-
-def _create_chips(model: DashboardModel, boundary: ErrorBoundary) -> Chips:
-    """Return the filters in use, each of which can be removed."""
-    chips = Chips()
-    chips.add_class("liq-chips")
-
-    def show(_change: object = None) -> None:
-        chips.chips = [list(chip) for chip in filters.list_chips(model)]
-
-    @boundary.wrap
-    def remove(field: str, name: str) -> None:
-        filters.remove(model, field, name)
-
-    chips.on_remove(remove, boundary.wrap(lambda: filters.remove_all(model)))
-    model.observe(show, [*filters.FIELDS])
-    show()
-    return chips
 
 
 def _make_file(model: DashboardModel, kind: str) -> tuple[str, bytes]:
@@ -307,6 +300,10 @@ def _make_file(model: DashboardModel, kind: str) -> tuple[str, bytes]:
     filters = asked.filters | {"until": end}
     content, _stamp = export_bytes("prints", out, settings=model.settings, **filters)
     return links.name_file(model.place, end, out.suffix), content
+
+
+def _create_field(name: str, control: widgets.Widget) -> widgets.Widget:
+    return widgets.Box([_create_label(name), control]).add_class("liq-field")
 
 
 def _create_label(text: str) -> widgets.Widget:

@@ -101,9 +101,10 @@ function render({ model, el }) {
   form.onsubmit = (event) => {
     event.preventDefault();
     if (!save.disabled) ask("save");
-    else if (!attempt.disabled) attempt.click(); // Enter
   };
   form.onkeydown = (event) => {
+    // Enter in a field submits, but not by a button that is disabled
+    if (event.key === "Enter" && event.target.matches("input") && save.disabled) attempt.click();
     if (event.key !== "Escape") return;
     event.stopPropagation();
     close();

@@ -34,8 +34,8 @@ function classOf(name, module) {
 // the file, beside liq.web.dashboard.widgets, that has the module of each of its classes
 const MODULES = {
   Alarm: "alarm", Announcer: "announce", Chips: "chips", CloseButton: "close", Download: "download",
-  PageAddress: "address", PageHeartbeat: "heartbeat", PickTable: "table", Picker: "picker",
-  Plot: "plot", RuleForm: "rules", SpanForm: "span", Tabs: "tabs", Tape: "tape",
+  Fold: "fold", PageAddress: "address", PageHeartbeat: "heartbeat", PickTable: "table",
+  Picker: "picker", Plot: "plot", RuleForm: "rules", SpanForm: "span", Tabs: "tabs", Tape: "tape",
 };
 
 /**
