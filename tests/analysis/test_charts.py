@@ -12,6 +12,7 @@ import pytest
 
 from liq.analysis import charts
 from liq.analysis.charts import THEMES, Chart
+from liq.analysis.charts.prices import count_beyond
 
 TIMES = pd.to_datetime(["2026-01-01T00:00Z", "2026-01-01T00:01Z", "2026-01-01T00:02Z"])
 COUNTS = {"not_live": [0, 0, 0], "partial": [0, 0, 0]}
@@ -61,6 +62,16 @@ CELLS = pd.DataFrame(
         "long_usd": [1000.0, 0.0, 10.0],
         "short_usd": [0.0, 100.0, 0.0],
         **COUNTS,
+    }
+)
+MARKS = pd.DataFrame(
+    {
+        "ts": TIMES,
+        "open": [100.0, 101, 103],
+        "high": [102.0, 103, 106],
+        "low": [99.0, 100, 102],
+        "close": [101.0, 103, 105],
+        "not_live": 0,
     }
 )
 HOURS = pd.DataFrame(
@@ -421,6 +432,66 @@ def test_heatmap_cells_lie_between_the_edges_of_bucket_and_bin() -> None:
     assert (long.yaxis, short.yaxis) == ("y", "y2")
     lone = charts.heatmap(CELLS.iloc[:1]).data[0]
     assert list(lone.x) == ["2026-01-01T00:00:00.000", "2026-01-01T00:01:00.000"]
+
+
+def test_candles_share_their_axes_with_bubbles_and_sums() -> None:
+    now = TIMES[2] + pd.Timedelta("20s")
+    figure = charts.candles(MARKS, "dark", cells=CELLS, net=NET, now=now)
+    candle, longs, shorts, long_sums, short_sums, net = figure.data
+    assert (candle.open[1], candle.high[1], candle.low[1], candle.close[1]) == (101, 103, 100, 103)
+    # each is drawn over its own bucket, so that bucket, bubble and step stand above one another
+    assert {trace.xperiod for trace in (candle, longs, shorts, net)} == {60_000}
+    assert {trace.xaxis or "x" for trace in (candle, longs, shorts, net)} == {"x"}
+    assert list(longs.marker.size) == [10, 1000]
+    assert longs.marker.sizeref == shorts.marker.sizeref
+    assert longs.y[1] == pytest.approx(100.5, rel=1e-4)
+    assert longs.marker.line.color == THEMES["dark"].long
+    assert {trace.xaxis for trace in (long_sums, short_sums)} == {"x2"}
+    assert sum(long_sums.x) == 1010
+    assert sum(short_sums.x) == 100
+    assert list(net.y) == [-1, -1, 3.5]
+    assert figure.layout.xaxis.showspikes
+    assert figure.layout.hoversubplots == "axis"
+    assert [shape.name for shape in figure.layout.shapes] == ["running bucket"]
+
+
+def test_candles_are_not_pressed_flat_by_a_print_far_off() -> None:
+    far = CELLS.assign(price_from=[100.0, 101, 5000], price_to=[101.0, 102, 5005])
+    low, high = charts.candles(MARKS, cells=far, net=NET).layout.yaxis.range
+    assert 90 < low < 99
+    assert 106 < high < 120
+    assert count_beyond(MARKS, far) == 10
+    assert count_beyond(MARKS, CELLS) == 0
+    assert count_beyond(MARKS, CELLS.iloc[:0]) == 0
+    assert count_beyond(MARKS.iloc[:0], far) == 0  # the axis shows them all
+
+
+def test_candles_draw_the_greatest_bubbles_only() -> None:
+    many = pd.concat([CELLS.iloc[:1]] * 400).assign(long_usd=range(400))
+    drawn = charts.candles(MARKS, cells=many, net=NET)
+    assert list(drawn.data[1].marker.size) == list(range(100, 400))
+    assert sum(drawn.data[3].x) == sum(range(400))
+
+
+def test_candles_show_what_there_is() -> None:
+    nothing = MARKS.iloc[:0]
+    lone = charts.candles(nothing, cells=CELLS, net=NET)
+    assert "no mark price received" in lone.layout.yaxis.title.text
+    assert len(lone.data[1].x) == 2
+    unknown = charts.candles(MARKS.assign(open=None, high=None, low=None, close=None),
+                             cells=CELLS, net=NET)  # fmt: skip
+    assert "no mark price received" in unknown.layout.yaxis.title.text
+    quiet = charts.candles(MARKS, cells=CELLS.iloc[:0], net=NET)
+    assert texts(quiet) == []
+    empty = charts.candles(nothing, cells=CELLS.iloc[:0], net=NET.iloc[:0])
+    assert texts(empty) == ["no mark price and no liquidations in this window"]
+    simulated = charts.candles(MARKS.assign(not_live=1), cells=CELLS, net=NET)
+    assert texts(simulated) == ["NOT LIVE DATA"]
+    partial = charts.candles(MARKS, cells=CELLS.assign(partial=1), net=NET.assign(partial=1))
+    assert "USD, lower bound" in titles(partial)
+    assert "partial feed" in titles(partial)
+    lost = pd.DataFrame({"from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
+    assert len(charts.candles(MARKS, cells=CELLS, net=NET, gaps=lost).layout.shapes) == 1
 
 
 def test_hours_are_means_over_all_weekdays() -> None:

@@ -23,6 +23,7 @@ from liq.analysis.charts.base import (
 from liq.analysis.charts.breakdowns import cascades, heatmap, hour_of_day, venue_share
 from liq.analysis.charts.feeds import coverage
 from liq.analysis.charts.flows import bars, by_exchange, cumulative_net, price_path, top_symbols
+from liq.analysis.charts.prices import candles
 from liq.analysis.charts.studies import cascade, leaders, raised, reactions, thresholds
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "ThemeName",
     "bars",
     "by_exchange",
+    "candles",
     "cascade",
     "cascades",
     "completeness_note",

@@ -79,10 +79,13 @@ def list_overview_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
 
 
 def list_price_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
-    """Return the queries for the heatmap and for the price's path around large prints."""
-    heatmap = chosen.filters | {"asset": chosen.focus, "bucket": chosen.bucket}
+    """Return the queries for candles with liquidations, and for the price around large prints."""
+    price = chosen.span | {"bucket": chosen.bucket, "asset": chosen.focus}
+    net = chosen.filters | {"bucket": chosen.bucket, "assets": [chosen.focus]}
     return {
-        "heatmap": BoardQuery("heatmap", heatmap),
+        "price": BoardQuery("price_by_bucket", price),
+        "cells": BoardQuery("heatmap", chosen.filters | price),
+        "net": BoardQuery("cumulative_net", net),
         "path": BoardQuery("price_path", chosen.filters),
     }
 

@@ -138,28 +138,34 @@ class Overview(Board):
 
 
 class Prices(Board):
-    """Realised liquidations by price and time, and the price's path around large prints."""
+    """Candles with liquidations by price and time, and the price's path around large prints."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.heatmap, self.path = Plot(brush=True), Plot()
-        self.brushes = (self.heatmap,)
+        self.candles, self.path = Plot(brush=True), Plot()
+        self.brushes = (self.candles,)
         self._title = Html(css_class="liq-heading")
         self.cards = (
-            Card("liq-heatmap", "Liquidated by price", self.heatmap, title=self._title),
+            Card("liq-candles", "Price and liquidations", self.candles, title=self._title),
             Card("liq-path", "Price around large prints", self.path),
         )
         self.widget = _create_grid("liq-prices", self.cards)
 
     def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show the window."""
-        heatmap, path = self.cards
-        with heatmap:
+        candles, path = self.cards
+        with candles:
             self._title.value = markup.render_prices_title(frames)
-            self.heatmap.spec = _draw_window(
-                charts.heatmap.spec, frames.board["heatmap"], frames, options
+            self.candles.spec = _draw_window(
+                charts.candles.spec,
+                frames.board["price"],
+                frames,
+                options,
+                cells=frames.board["cells"],
+                net=frames.board["net"],
+                now=None if frames.controls.until else frames.read,
             )
-            self.heatmap.label = sentences.describe_heatmap(frames)
+            self.candles.label = sentences.describe_candles(frames)
         with path:
             self.path.spec = charts.price_path.spec(frames.board["path"], options.theme)
             self.path.label = sentences.describe_path(frames)

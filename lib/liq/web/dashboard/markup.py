@@ -13,6 +13,7 @@ from liq.analysis.alerts import Rule, Rules
 from liq.analysis.alerts.rules import describe_comparison
 from liq.analysis.charts import completeness_note
 from liq.analysis.charts.base import has_gaps
+from liq.analysis.charts.prices import count_beyond
 from liq.analysis.links import Place
 from liq.common.html import join, render_cells, render_code, render_row, render_table
 from liq.common.text import format_usd
@@ -160,10 +161,12 @@ def render_bars_title(frames: Frames) -> Markup:
 
 
 def render_prices_title(frames: Frames) -> Markup:
-    """Return the heading of the heatmap."""
+    """Return the heading of the candles, with the notional beyond the prices that they show."""
+    beyond = count_beyond(frames.board["price"], frames.board["cells"])
+    note = f"; {format_usd(beyond)} at prices further off" if beyond else ""
     return Markup(
-        "<h3>{} liquidated, by price<small>realised prints, no model</small></h3>"
-    ).format(frames.controls.focus)
+        "<h3>{} price and liquidations per {}<small>a bubble's area is USD{}</small></h3>"
+    ).format(frames.controls.focus, frames.bucket, note)
 
 
 def render_tape(prints: pd.DataFrame, zone: tzinfo = UTC) -> Markup:

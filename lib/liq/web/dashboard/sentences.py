@@ -77,16 +77,26 @@ def describe_ranking(name: str, frame: pd.DataFrame) -> str:
     return f"{name}: {', '.join(largest)}."
 
 
-def describe_heatmap(frames: Frames) -> str:
-    """Return the band of prices with most notional."""
-    cells = frames.board["heatmap"]
-    name = f"{frames.controls.focus} liquidated, by price and time"
+def describe_candles(frames: Frames) -> str:
+    """Return the newest price and its range, and the range of prices with most notional."""
+    price = frames.board["price"].dropna(subset=["close"])
+    name = f"{frames.controls.focus} price and liquidations per {frames.bucket}"
+    if price.empty:
+        return f"{name}: no mark price; {_describe_band(frames.board['cells'])}."
+    last, low, high = price["close"].iloc[-1], price["low"].min(), price["high"].max()
+    return (
+        f"{name}: {last:,.6g}, between {low:,.6g} and {high:,.6g};"
+        f" {_describe_band(frames.board['cells'])}."
+    )
+
+
+def _describe_band(cells: pd.DataFrame) -> str:
     both = cells["long_usd"] + cells["short_usd"]
     if not both.sum():
-        return f"{name}: {_NOTHING}."
+        return _NOTHING
     bands = both.groupby([cells["price_from"], cells["price_to"]]).sum()
     low, high = bands.index[int(bands.argmax())]
-    return f"{name}: most between {low:,.6g} and {high:,.6g}, {format_usd(bands.max())}."
+    return f"most liquidated from {low:,.6g} to {high:,.6g}, {format_usd(bands.max())}"
 
 
 def describe_path(frames: Frames) -> str:
