@@ -494,6 +494,84 @@ def test_candles_show_what_there_is() -> None:
     assert len(charts.candles(MARKS, cells=CELLS, net=NET, gaps=lost).layout.shapes) == 1
 
 
+ASSETS = pd.DataFrame(
+    {
+        "asset": ["BTC", "ETH", "SOL"],
+        "long_usd": [60.0, 10.0, 0.0],
+        "short_usd": [0.0, 20.0, 10.0],
+        "total_usd": [60.0, 30.0, 10.0],
+        "prints": [3, 2, 1],
+        **COUNTS,
+    }
+)
+
+
+def test_a_map_of_assets_has_areas_in_proportion_and_names_to_click() -> None:
+    figure = charts.assets(ASSETS, "dark")
+    area = {
+        name: width * height
+        for trace in figure.data
+        for name, width, height in zip(trace.customdata, trace.width, trace.y, strict=True)
+    }
+    assert {name: round(each / sum(area.values()), 6) for name, each in area.items()} == {
+        "BTC": 0.6, "ETH": 0.3, "SOL": 0.1
+    }  # fmt: skip
+    long, short = figure.data
+    assert (long.name, list(long.customdata)) == ("mostly long", ["BTC"])
+    assert (short.name, list(short.customdata)) == ("mostly short", ["ETH", "SOL"])
+    assert long.meta == {"filter": "asset"}
+    assert long.text[0] == "BTC<br>&#36;60"
+    assert "USD)" in titles(figure)
+    assert "lower bound" in titles(charts.assets(ASSETS.assign(partial=1)))
+    assert texts(charts.assets(ASSETS.assign(not_live=1))) == ["NOT LIVE DATA"]
+    assert texts(charts.assets(ASSETS.iloc[:0])) == ["no liquidations in this window"]
+
+
+def test_a_map_sums_small_assets_and_shows_hostile_names_literally() -> None:
+    many = pd.concat([ASSETS.iloc[:1]] * 300, ignore_index=True)
+    many = many.assign(asset=[f"A{number}" for number in range(300)])
+    [long] = [trace for trace in charts.assets(many).data if len(trace.x)]
+    assert len(long.x) == 24
+    assert list(long.customdata).count("") == 1  # nothing to filter by
+    assert long.text[0] == "others<br>&#36;16.62k"
+    hostile = charts.assets.spec(ASSETS.assign(asset=EVIL))
+    assert sum(LITERAL in text for text in strings(hostile)) >= 3
+    flat = ASSETS.assign(total_usd=0.0, long_usd=0.0, short_usd=0.0)
+    assert all(not trace.x for trace in charts.assets(flat).data)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_texts_on_a_map_can_be_read(theme: Any) -> None:
+    colours = THEMES[theme]
+    sided = ASSETS.assign(long_usd=[60.0, 15.1, 0.0], short_usd=[0.0, 14.9, 10.0])
+    for trace in charts.assets(sided, theme).data:
+        for fill in trace.marker.color:
+            red, green, blue = map(int, re.findall(r"\d+", fill))
+            assert contrast(colours.text, f"#{red:02x}{green:02x}{blue:02x}") >= 4.5
+
+
+def test_size_classes_are_named_and_can_be_clicked() -> None:
+    frame = pd.DataFrame(
+        {
+            "from_usd": [0.0, 10_000, 1_000_000],
+            "to_usd": [10_000.0, 100_000, math.nan],
+            "long_usd": [1.0, 2, 3],
+            "short_usd": [4.0, 5, 6],
+            "prints": [1000, 20, 3],
+            **COUNTS,
+        }
+    )
+    figure = charts.size_classes(frame)
+    long, _ = figure.data
+    assert list(long.y) == ["&#36;1M and more", "&#36;10k to &#36;100k", "below &#36;10k"]
+    assert list(long.x) == [3, 2, 1]
+    assert list(long.customdata) == [1_000_000, 10_000, 0]
+    assert long.meta == {"filter": "min_notional"}
+    assert long.text[2] == "1,000 prints"
+    assert "lower bound" in titles(charts.size_classes(frame.assign(partial=1)))
+    assert texts(charts.size_classes(frame.iloc[:0])) == ["no liquidations in this window"]
+
+
 def test_hours_are_means_over_all_weekdays() -> None:
     long, short = charts.hour_of_day(HOURS).data
     assert (list(long.x), list(long.y)) == ([0, 23], [3, 0])

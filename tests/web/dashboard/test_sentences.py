@@ -56,6 +56,12 @@ def test_a_ranking_names_its_first_three() -> None:
     assert "no liquidations" in sentences.describe_ranking("By exchange", venues.iloc[:0])
 
 
+def test_classes_of_size_are_a_sentence() -> None:
+    frame = pd.DataFrame({"from_usd": [0.0, 1e6], "total_usd": [2e4, 3e6]})
+    assert sentences.describe_classes(frame) == ("By size of a print: from $1M $3M, from $0 $20k.")
+    assert "no liquidations" in sentences.describe_classes(frame.iloc[:0])
+
+
 def test_candles_name_the_price_and_the_band_with_most_notional() -> None:
     cells = pd.DataFrame(
         {"price_from": [100.0, 110.0, 110.0], "price_to": [110.0, 120.0, 120.0],

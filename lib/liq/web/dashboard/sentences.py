@@ -66,15 +66,25 @@ def describe_net(frames: Frames) -> str:
 
 
 def describe_ranking(name: str, frame: pd.DataFrame) -> str:
-    """Return the first names of ``top_symbols`` or ``by_exchange``, with their sums."""
+    """Return the first names of ``top_symbols`` and the like, with their sums."""
     if frame.empty:
         return f"{name}: {_NOTHING}."
-    column = "symbol" if "symbol" in frame else "exchange"
+    column = next(name for name in ("symbol", "asset", "exchange") if name in frame)
     sums = Counter[str]()
     for each, usd in zip(frame[column].tolist(), frame["total_usd"].tolist(), strict=True):
         sums[each] += usd
     largest = (f"{each} {format_usd(usd)}" for each, usd in sums.most_common(_NAMED))
     return f"{name}: {', '.join(largest)}."
+
+
+def describe_classes(frame: pd.DataFrame) -> str:
+    """Return the sum of each class of ``size_classes``, greatest prints first."""
+    name = "By size of a print"
+    if frame.empty:
+        return f"{name}: {_NOTHING}."
+    rows: Iterator[Any] = frame.sort_values("from_usd", ascending=False).itertuples()
+    sums = (f"from {format_usd(row.from_usd)} {format_usd(row.total_usd)}" for row in rows)
+    return f"{name}: {', '.join(sums)}."
 
 
 def describe_candles(frames: Frames) -> str:
