@@ -6,8 +6,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from liq.analysis.pace import SPANS, UNREAD, Past, compare, find_usual
+from liq.analysis.pace import SPANS, UNREAD, PaceReader, Past, compare, find_usual
+from liq.config import Settings
 from liq.errors import QueryError
+from support.rows import insert, liquidation, own_table
 
 NOW = datetime(2026, 3, 2, 12, 20, tzinfo=UTC)
 HOUR, WEEK = timedelta(hours=1), timedelta(weeks=1)
@@ -84,3 +86,32 @@ def test_simulated_history_is_not_taken_for_real() -> None:
     known = past()
     found = compare(totals(), known._replace(hours=known.hours.assign(not_live=1)))
     assert found["unreal"].all()
+
+
+@pytest.mark.stack
+def test_the_reader_compares_stored_rows_with_those_of_weeks_ago(stack: Settings) -> None:
+    settings = own_table(stack)
+    weeks = [NOW.replace(minute=0) - week * WEEK for week in range(1, 5)]
+    insert(
+        settings,
+        [
+            *(liquidation(hour + timedelta(minutes=5), 1200) for hour in weeks),
+            *(liquidation(hour - timedelta(minutes=55), 1200) for hour in weeks),
+            *(liquidation(hour, 99_000, symbol="ETHUSDT", base="ETH") for hour in weeks),
+            liquidation(NOW - timedelta(minutes=2), 300),
+            liquidation(NOW - timedelta(minutes=50), 300),
+        ],
+    )
+    reader = PaceReader(settings)
+    filters = {"symbols": ["BTCUSDT"]}
+    assert set(reader.read(filters, NOW)["note"]) == {UNREAD}  # nobody waits for it
+    reader.wait(30)
+    found = reader.read(filters, NOW).set_index("span")
+    # 300 USD in 5 minutes, of usually 100; in each span that has enough covered history
+    assert found.loc["5m", "long_usd"] == 300
+    assert found.loc["5m", "long_times"] == pytest.approx(3)
+    assert found.loc["1h", "long_times"] == pytest.approx(0.5)
+    assert found["short_times"].isna().all()  # shorts are never liquidated here
+    assert found.loc["24h", "note"] == "feeds covered 6% of it"
+    other = reader.read({"symbols": ["ETHUSDT"]}, NOW)  # other filters have another past
+    assert set(other["note"]) == {UNREAD}

@@ -147,7 +147,7 @@ class ErrorBoundary:
             log(self.name, error)
 
 
-def _pack(spec: Spec, _widget: object) -> Spec:
+def pack_spec(spec: Spec, _widget: object = None) -> Spec:
     """Return the figure with long columns of its traces as typed arrays, times in milliseconds."""
     traces = [
         {
@@ -184,7 +184,7 @@ class Plot(anywidget.AnyWidget):
     _esm = Path(__file__).with_name("plot.js")
 
     spec: "traitlets.Dict[str, Any]" = traitlets.Dict({"data": [], "layout": {}}).tag(
-        sync=True, to_json=_pack
+        sync=True, to_json=pack_spec
     )
     label = traitlets.Unicode("chart").tag(sync=True)  # what screen readers speak in its place
     brush = traitlets.Bool(default_value=False).tag(sync=True)
