@@ -43,6 +43,8 @@ async def test_candles_stand_with_bubbles_sums_and_net(visit: Visiting, market: 
         label = await visitor.page.locator(".liq-candles .liq-plot").get_attribute("aria-label")
         assert label is not None
         assert "most liquidated from" in label
+        scripts = {url.rsplit("/", 1)[1] for url in visitor.requests if "plotly" in url}
+        assert scripts == {"plotly-finance.min.js"}  # a quarter of plotly.js
         assert visitor.complaints == []
 
 
