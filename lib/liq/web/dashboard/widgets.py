@@ -34,7 +34,7 @@ _LOG_AGAIN_S = 60.0
 _NEWS_PAUSE_S = 5.0  # between two lines for screen readers, at least
 _FIGURES_PAUSE_S = 60.0  # between two lines with no news in them
 _LEAST = 32  # a shorter column of a chart is as small in text
-_COLUMNS = {"x", "y"}
+_COLUMNS = {"x", "y", "open", "high", "low", "close"}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT")
 
 
