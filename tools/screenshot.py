@@ -78,7 +78,7 @@ def _boards(browser: Browser, into: Path, width: int, theme: str) -> None:
     if theme == "light":
         page.get_by_role("button", name="Light", exact=True).click()
     for board in BOARDS:
-        page.get_by_role("button", name=board, exact=True).click()
+        page.get_by_role("tab", name=board, exact=True).click()
         page.wait_for_selector(f".liq-{board.lower()}", timeout=_PATIENCE_MS)
         page.wait_for_timeout(_SETTLE_MS)
         name = "dashboard" if board == next(iter(BOARDS)) else f"board-{board.lower()}"
@@ -88,7 +88,9 @@ def _boards(browser: Browser, into: Path, width: int, theme: str) -> None:
 
 def _open(browser: Browser, path: str, width: int, scale: float = 1) -> Page:
     page = browser.new_page(
-        viewport={"width": width, "height": width * 5 // 8}, device_scale_factor=scale
+        viewport={"width": width, "height": width * 5 // 8},
+        device_scale_factor=scale,
+        color_scheme="dark",
     )
     home = serve.build_dashboard_url()
     page.goto(urljoin(home, f"/{path}?{urlsplit(home).query}"), timeout=_PATIENCE_MS)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -265,6 +266,40 @@ def test_span_fixes_the_time_axis_in_utc() -> None:
         ]
 
 
+def test_times_are_drawn_in_another_zone() -> None:
+    zone = ZoneInfo("Asia/Kolkata")
+    gaps = pd.DataFrame({"from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
+    for chart, frame in TIMELINES:
+        figure = chart(frame, span=(TIMES[0], TIMES[2]), gaps=gaps, zone=zone)
+        starts = [figure.layout.xaxis.range[0], figure.layout.shapes[0].x0, figure.data[0].x[0]]
+        assert starts == ["2026-01-01T05:30:00.000"] * 3
+        assert figure.layout.xaxis.title.text.startswith("time (Asia/Kolkata)")
+    figure = charts.bars(BARS, price=PRICES, zone=zone)
+    assert figure.data[2].x[0] == "2026-01-01T05:30:00.000"
+
+
+def test_the_bucket_that_runs_is_marked_and_has_no_price_in_the_future() -> None:
+    now = TIMES[2] + pd.Timedelta("20s")
+    figure = charts.bars(BARS, price=PRICES, now=now)
+    (mark,) = figure.layout.shapes
+    assert (mark.x0, mark.x1) == ("2026-01-01T00:02:00.000", "2026-01-01T00:03:00.000")
+    closed, running = figure.data[2:]
+    assert len(closed.x) == 2
+    assert list(running.x) == ["2026-01-01T00:02:00.000", "2026-01-01T00:02:20.000"]
+    assert running.y[-1] == PRICES["close"].iloc[-1]
+    assert running.showlegend is False
+    json.dumps(charts.bars.spec(BARS, price=PRICES, now=now), allow_nan=False)
+
+
+@pytest.mark.parametrize("now", [None, TIMES[0], TIMES[2] + pd.Timedelta("60s")])
+def test_no_bucket_is_marked_when_none_of_them_runs(now: Any) -> None:
+    figure = charts.bars(BARS, price=PRICES, now=now)
+    assert figure.layout.shapes == ()
+    assert len(figure.data) == 3
+    for rows in (0, 1):  # of unknown width
+        assert charts.bars(BARS.iloc[:rows], price=PRICES.iloc[:rows], now=now).layout.shapes == ()
+
+
 def test_times_that_nobody_received_are_shaded() -> None:
     gaps = pd.DataFrame({"from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
     for chart, frame in TIMELINES:
@@ -317,6 +352,9 @@ def test_coverage_draws_each_feed_and_its_gaps() -> None:
     assert list(missing.y) == ["htx", "htx", "gate", "gone"]
     assert list(missing.x) == [2_000, 60_000, 120_000, 120_000]
     assert figure.layout.xaxis.title.text == "time (UTC)"
+    kolkata = charts.coverage(feeds, gaps, span=(first, last), zone=ZoneInfo("Asia/Kolkata"))
+    assert kolkata.data[0].base[0] == "2026-01-01T05:30:00.000"
+    assert "Asia/Kolkata" in kolkata.data[0].hovertemplate
     unknown = charts.coverage(feeds, None, span=(first, last))
     assert len(unknown.data) == 0
     assert texts(unknown) == ["when feeds were connected is not known yet"]

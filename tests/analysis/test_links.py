@@ -2,7 +2,7 @@
 
 import math
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -36,10 +36,11 @@ def test_an_address_without_a_query_is_the_default() -> None:
 
 
 def test_an_encoded_place_is_readable() -> None:
-    place = Place("Prices", "5m", "90m", NOON, "BTC", ("bybit", "okx"), ("BTCUSDT",), 1e5, "light")
+    names = ("BTC", ("bybit", "okx"), ("BTCUSDT",))
+    place = Place("Prices", "5m", "90m", NOON, *names, 1e5, "light", "local")
     assert encode(place) == (
         "board=Prices&bucket=5m&from=2026-03-02T10:30:00Z&to=2026-03-02T12:00:00Z&asset=BTC"
-        "&venues=bybit,okx&symbols=BTCUSDT&minimum=100000&theme=light"
+        "&venues=bybit,okx&symbols=BTCUSDT&minimum=100000&theme=light&zone=local"
     )
     assert encode(Place(window="4h")) == "window=4h"
 
@@ -62,6 +63,7 @@ def test_a_place_survives_its_address(seed: int) -> None:
             symbols=tuple(chance.sample(names, chance.randrange(3))),
             min_notional=chance.choice([0.0, 0.1, 1e12, 123456.789]),
             theme=chance.choice(CHOICES["theme"]),
+            zone=chance.choice(links.ZONES),
         )
 
     default, place = draw()._replace(until=None), draw()
@@ -72,6 +74,8 @@ def test_a_place_survives_its_address(seed: int) -> None:
     ("query", "place"),
     [
         ("board=prices&theme=LIGHT", Place(board="Prices", theme="light")),
+        ("zone=Local", Place(zone="local")),
+        ("zone=utc", Place()),
         ("window=60m", Place(window="1h")),
         ("window=7200", Place(window="2h")),
         ("from=2026-03-01&to=2026-03-02", Place(window="1d", until=NOON - timedelta(hours=12))),
@@ -113,6 +117,7 @@ def test_an_empty_list_means_all_though_the_default_has_some() -> None:
         ("minimum=nan", "is not finite"),
         ("minimum=1e13", "is above the greatest"),
         ("minimum=-0.1", "is below the least"),
+        ("zone=Europe/Berlin", "is not one of: UTC, local"),
         ("minimum[]=1", "there is no parameter 'minimum[]', did you mean minimum?"),
         ("theme=dark&theme=light", "theme is there twice"),
         ("__class__=1", "there is no parameter '__class__'"),
@@ -272,3 +277,25 @@ def test_the_place_of_any_address_survives_another_round(
 ) -> None:
     place = decode(urlencode(pairs, errors="replace")).place
     assert decode(encode(place)) == (place, ())
+
+
+def test_a_file_is_named_by_its_dates_and_filters() -> None:
+    assert links.name_file(Place(window="1d"), NOON, ".csv") == (
+        "liquidations_20260301T120000Z_20260302T120000Z.csv"
+    )
+    place = Place(
+        asset="BTC", exchanges=("bybit", "okx"), symbols=("BTCUSDT",), min_notional=100000.0
+    )
+    assert links.name_file(place, NOON.astimezone(timezone(timedelta(hours=2))), ".parquet") == (
+        "liquidations_20260302T110000Z_20260302T120000Z_BTC_bybit+okx_BTCUSDT_min100000USD.parquet"
+    )
+
+
+def test_odd_names_make_a_file_name_that_every_system_takes() -> None:
+    odd = ('../a\\b:c*?"<>|\n\0', "x/y", "")
+    name = links.name_file(Place(asset=odd[0], symbols=odd), NOON, ".csv")
+    assert not set('/\\:*?"<>|\n\0 ') & set(name)
+    many = tuple(f"SYMBOL{number}USDT" for number in range(100))
+    name = links.name_file(Place(asset="1000PEPE", symbols=many, exchanges=many), NOON, ".csv")
+    assert name.endswith("_1000PEPE_100-venues_100-symbols.csv")
+    assert len(name) < 200

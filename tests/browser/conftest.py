@@ -210,9 +210,12 @@ class Visit:
 
 
 @asynccontextmanager
-async def opened(chromium: Browser, url: str) -> AsyncIterator[Visit]:
-    """Open a page as somebody new."""
-    context = await chromium.new_context(viewport={"width": 1280, "height": 900})
+async def opened(chromium: Browser, url: str, **preferences: Any) -> AsyncIterator[Visit]:
+    """Open a page as somebody new, in India, who likes it dark unless ``preferences`` differ."""
+    usual = {"color_scheme": "dark", "timezone_id": "Asia/Kolkata"}
+    context = await chromium.new_context(
+        viewport={"width": 1280, "height": 900}, **usual | preferences
+    )
     context.set_default_timeout(1_000 * PATIENCE_S)
     page = await context.new_page()
     visitor = Visit(page)

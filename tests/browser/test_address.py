@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.asyncio(loop_scope="session"),
 ]
-PRESSED = ".liq-tabs .mod-active"
+PRESSED = ".liq-tabs [aria-selected=true]"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -140,7 +140,7 @@ async def test_copy_link_copies_the_address_without_the_token(
     async with visit() as visitor:
         await visitor.bars()
         await visitor.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        await visitor.page.get_by_role("button", name="Alerts", exact=True).click()
+        await visitor.page.get_by_role("tab", name="Alerts", exact=True).click()
         await has_query(visitor, board="Alerts")
         await visitor.page.get_by_role("button", name="Copy link").click()
         await visitor.shows("copied", ".liq-address")
@@ -169,7 +169,7 @@ async def test_a_cascade_is_followed_without_a_reload(
     async with visit() as visitor:
         await visitor.bars()
         kernel = await kernel_of(visitor, server)
-        await visitor.page.get_by_role("button", name="Cascades", exact=True).click()
+        await visitor.page.get_by_role("tab", name="Cascades", exact=True).click()
         link = visitor.page.locator(".liq-greatest a").first
         href = await link.get_attribute("href")
         assert href

@@ -53,7 +53,7 @@ async def test_bars_are_drawn_and_follow_new_events(visit: Visiting, market: Pro
         await visitor.redraws()
 
         await visitor.shows("SIMULATED", ".liq-badge")
-        await visitor.shows("simulator", ".liq-prints tbody tr")
+        await visitor.shows("simulated", ".liq-prints tbody tr")
         assert visitor.outside == []
         assert visitor.complaints == []
         asked = [url for url in visitor.requests if not url.startswith("blob:")]
@@ -105,7 +105,7 @@ async def test_every_board_draws_without_complaint(visit: Visiting, market: Prod
     async with visit() as visitor:
         await visitor.bars()
         for board in BOARDS:
-            await visitor.page.get_by_role("button", name=board, exact=True).click()
+            await visitor.page.get_by_role("tab", name=board, exact=True).click()
             await visitor.page.wait_for_selector(f".liq-{board.lower()} .plot path, .liq-board svg")
         assert visitor.complaints == []
         assert visitor.outside == []
@@ -152,7 +152,8 @@ async def test_prints_are_saved_as_a_file(visit: Visiting, market: Producer) -> 
             await visitor.page.get_by_role("button", name="CSV").click()
         download = await started.value
         prints = pd.read_csv(await download.path())
-        assert download.suggested_filename == "liquidations-1h.csv"
+        dates = r"\d{8}T\d{6}Z_\d{8}T\d{6}Z"
+        assert re.fullmatch(rf"liquidations_{dates}\.csv", download.suggested_filename)
         assert set(prints["source"]) == {"simulator"}
 
 

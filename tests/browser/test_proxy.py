@@ -165,7 +165,7 @@ async def test_the_dashboard_is_live_and_stays_below_its_path(
         link = links.build_url(links.Place(board="Feeds"), public)
         assert link == f"{proxy}/liq/?board=Feeds&bucket=1m"
         await visitor.page.goto(link)
-        await visitor.shows("Feeds", ".liq-tabs .mod-active")
+        await visitor.shows("Feeds", ".liq-tabs [aria-selected=true]")
         await visitor.until(f"location.href === '{proxy}/liq/?board=Feeds'")
 
         await visitor.page.get_by_role("link", name="All apps").click()

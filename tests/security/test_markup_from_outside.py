@@ -217,7 +217,9 @@ def hostile(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @asynccontextmanager
 async def opened(chromium: Browser, url: str) -> AsyncIterator[Page]:
     """Open a page that keeps what ran, without the policy that refuses to run what got in."""
-    context = await chromium.new_context(viewport={"width": 1400, "height": 1000}, bypass_csp=True)
+    context = await chromium.new_context(
+        viewport={"width": 1400, "height": 1000}, bypass_csp=True, color_scheme="dark"
+    )
     context.set_default_timeout(1_000 * PATIENCE_S)
     await context.add_init_script(
         "window.liqPwned = []; window.pwned = name => window.liqPwned.push(name);"
@@ -263,12 +265,12 @@ async def test_every_board_and_the_inspector_show_markup_as_text(
 ) -> None:
     async with opened(chromium, dashboard) as page:
         for board in BOARDS:
-            await page.get_by_role("button", name=board, exact=True).click()
+            await page.get_by_role("tab", name=board, exact=True).click()
             drawn = f".liq-{board.lower()} {CHART}, .liq-alerting"
             await page.wait_for_selector(drawn, state="attached")
             await look(page, board)
             assert not "".join(await page.locator(".liq-fault").all_inner_texts())
-        await page.get_by_role("button", name="Overview", exact=True).click()
+        await page.get_by_role("tab", name="Overview", exact=True).click()
         await page.get_by_role("button", name="Pause").click()
         await page.locator(".liq-tape tr[data-key]", has_text="¤").first.click()
         await page.wait_for_selector(".liq-inspection table")

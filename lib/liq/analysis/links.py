@@ -13,6 +13,7 @@ parameter    accepts                                               example
 ``symbols``  symbols, with commas between                          ``BTCUSDT``
 ``minimum``  minimum size of a print in USD                        ``100000``
 ``theme``    ``dark`` or ``light``                                 ``light``
+``zone``     ``UTC`` or ``local``, the time zone of the browser    ``local``
 ===========  ====================================================  ======================
 
 Anybody can write an address, so `decode` never raises. It keeps the default of a parameter that it
@@ -20,6 +21,7 @@ cannot use, and says so. Whether rows have a name is checked by its caller.
 """
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -32,11 +34,13 @@ from liq.query.parameters import Parameter, format_duration, parse_duration
 
 Choices = Mapping[str, Sequence[str]]
 SCOPES: Mapping[str, str] = {"asset": "assets", "symbol": "symbols"}  # parameters by column
+ZONES = ("UTC", "local")
 
 _LONGEST = 4000  # characters of an address
 _LONGEST_VALUE = 64  # characters of a value that is no list
 _MOST_NAMES = 100  # in a list
 _SHOWN = 120  # characters of a reason
+_LONGEST_PART = 48  # characters of a file's name that list names
 _LONGEST_SPAN = timedelta(days=3660)
 _AROUND_ALERT = timedelta(minutes=5)  # shown after it, so that what followed is in view
 _AROUND_CASCADE = timedelta(minutes=5)
@@ -62,6 +66,7 @@ _PARAMETERS = {
     "symbols": _NAMES,
     "minimum": Parameter(type="float", min=0, max=1e12),
     "theme": _TEXT,
+    "zone": Parameter(type="string", choices=list(ZONES)),
 }
 _FIELDS = {"venues": "exchanges", "minimum": "min_notional"}  # of `Place`; others have their name
 
@@ -87,6 +92,7 @@ class Place(NamedTuple):
     symbols: tuple[str, ...] = ()
     min_notional: float = 0.0
     theme: str = "dark"
+    zone: str = "UTC"
 
 
 _OF_NO_BOARD = Place(board="", bucket="")
@@ -147,6 +153,24 @@ def build_url(place: Place, settings: Settings) -> str:
     return f"{settings.public_dashboard_url}/{build_link(place)}"
 
 
+def name_file(place: Place, end: datetime, suffix: str) -> str:
+    """Return the name of a file of a place's prints until ``end``: its dates in UTC, its filters.
+
+    Example:
+        >>> from datetime import UTC, datetime
+        >>> from liq.analysis.links import Place, name_file
+        >>> name_file(Place(asset="BTC"), datetime(2026, 3, 2, 14, tzinfo=UTC), ".csv")
+        'liquidations_20260302T130000Z_20260302T140000Z_BTC.csv'
+    """
+    span = (end - parse_duration(place.window), end)
+    parts = [f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}" for moment in span]
+    parts += [place.asset, _join_names(place.exchanges, "venues")]
+    parts.append(_join_names(place.symbols, "symbols"))
+    parts.append(f"min{place.min_notional:.15g}USD" if place.min_notional else "")
+    name = "_".join(["liquidations", *filter(None, parts)])
+    return re.sub(r"[^\w.+-]", "-", name) + suffix
+
+
 def locate_alert(ts: datetime, query: str, scope: Mapping[str, Any] | None = None) -> Place:
     """Return the hour around an alert of ``query``; the alert itself is shown above the board.
 
@@ -184,24 +208,27 @@ def _is_value(value: object, kind: type) -> bool:
 
 
 def _list_differences(place: Place, default: Place) -> Iterator[tuple[str, str]]:
-    for name in ("board", "bucket"):
-        if getattr(place, name) != getattr(default, name):
-            yield name, getattr(place, name)
-    if place.until:
-        yield "from", _format_moment(place.until - parse_duration(place.window))
-        yield "to", _format_moment(place.until)
-    elif place.window != default.window:
-        yield "window", place.window
-    if place.asset != default.asset:
-        yield "asset", place.asset
-    if place.exchanges != default.exchanges:
-        yield "venues", ",".join(place.exchanges)
-    if place.symbols != default.symbols:
-        yield "symbols", ",".join(place.symbols)
-    if place.min_notional != default.min_notional:
-        yield "minimum", f"{place.min_notional:.15g}"
-    if place.theme != default.theme:
-        yield "theme", place.theme
+    for name in _PARAMETERS:
+        if name in ("from", "to"):
+            continue
+        field = _FIELDS.get(name, name)
+        value = getattr(place, field)
+        if name == "window" and place.until:
+            yield "from", _format_moment(place.until - parse_duration(place.window))
+            yield "to", _format_moment(place.until)
+        elif value != getattr(default, field):
+            yield name, _format_value(value)
+
+
+def _format_value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    return value if isinstance(value, str) else ",".join(value)
+
+
+def _join_names(names: Sequence[str], what: str) -> str:
+    joined = "+".join(names)
+    return joined if len(joined) <= _LONGEST_PART else f"{len(names)}-{what}"
 
 
 def _format_moment(moment: datetime) -> str:

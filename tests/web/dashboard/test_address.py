@@ -8,7 +8,7 @@ import pytest
 from liq.config import Settings
 from liq.records.model import Alert, Severity, Text
 from liq.web.dashboard import Dashboard
-from liq.web.dashboard.widgets import PageAddress, PickTable
+from liq.web.dashboard.widgets import PageAddress, PickTable, Tabs
 from support.helpers import find_free_ports, reached
 from support.rows import insert, insert_alerts
 from web.dashboard.conftest import fresh
@@ -55,7 +55,7 @@ async def test_a_changed_control_is_in_the_address(filled: Settings) -> None:
     dashboard = Dashboard(settings=filled, window="4h")
     address = find(dashboard, PageAddress)
     assert address.query == ""
-    find(dashboard, widgets.ToggleButtons).value = "Prices"
+    find(dashboard, Tabs).value = "Prices"
     find(dashboard, widgets.ToggleButton, description="Light").value = True
     assert address.query == "board=Prices&theme=light"
     dashboard.model.travel(NOON - timedelta(hours=1), NOON)

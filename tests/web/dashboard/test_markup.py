@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
@@ -12,7 +13,7 @@ from liq.monitoring.diagnosis import Part, Problem
 from liq.records.model import Severity
 from liq.web.dashboard import markup
 from liq.web.dashboard.inspector import Inspection
-from liq.web.dashboard.model import DashboardModel, Frames, Results, State
+from liq.web.dashboard.model import DashboardModel, Frames, Latest, Results, State
 from liq.web.dashboard.widgets import Html, PickTable
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -143,7 +144,7 @@ def test_tape_rows_are_coloured_by_side_and_large_ones_marked() -> None:
 
 def test_a_print_that_no_exchange_sent_is_marked() -> None:
     assert "<mark>" not in markup.render_tape(prints())
-    assert "<mark>simulator</mark>" in markup.render_tape(prints(source="simulator"))
+    assert "<mark>simulated</mark>" in markup.render_tape(prints(source="simulator"))
 
 
 def test_an_inspection_shows_values_with_units_the_message_and_the_rule() -> None:
@@ -173,7 +174,7 @@ def test_feeds_are_reported_with_units_and_a_lost_one_apart() -> None:
                  "skipped", "too old", "liq-feed-up"):  # fmt: skip
         assert text in page
     lost = markup.render_feeds(health(connected=False, silent=True, lag_s=None, source="simulator"))
-    for text in ("disconnected", "liq-feed-down", "<td>-</td>", "<mark>simulator</mark>"):
+    for text in ("disconnected", "liq-feed-down", "<td>-</td>", "<mark>simulated</mark>"):
         assert text in lost
     assert "REST, 5 min old" in page
     old = markup.render_feeds(health(contracts="snapshot", contracts_fault="okx <is> away"))
@@ -196,7 +197,33 @@ def test_history_says_its_window_and_not_how_old_the_newest_row_is() -> None:
     shown = model(State.HISTORY)
     shown.until = NOW
     assert "ago" not in markup.render_header(shown)
-    assert f"to {NOW:%Y-%m-%d %H:%M:%S} UTC" in markup.render_header(shown)
+    assert "2026-01-01 11:00:01 to 12:00:01 UTC" in markup.render_header(shown)
+
+
+def test_times_are_in_the_chosen_zone() -> None:
+    shown, zone = model(State.HISTORY), ZoneInfo("Asia/Kolkata")
+    shown.until, shown.local_zone, shown.zone = NOW, zone, "local"
+    assert "2026-01-01 16:30:01 to 17:30:01 Asia/Kolkata" in markup.render_header(shown)
+    shown.until = None
+    shown.latest = Latest(NOW, NOW, 1)
+    assert "last event 17:30:01.500 Asia/Kolkata" in markup.render_header(shown)
+    row = {"ts": pd.Timestamp(NOW), "rule": "a", "severity": "info", "message": "b", "value": 1.0,
+           "threshold": 1.0, "query": "totals", "measure": "prints", "live": True}  # fmt: skip
+    for page in (
+        markup.render_tape(prints(), zone),
+        markup.render_cascades(cascade("BTC"), zone),
+        markup.render_feeds(health(), zone),
+        markup.render_alerts(pd.DataFrame([row]), zone),
+    ):
+        assert "17:30:01" in page
+        assert "(UTC)" not in page
+    assert "to=2026-01-01T12:05:01.500000Z" in markup.render_cascades(cascade("BTC"), zone)
+
+
+def test_one_word_is_used_for_simulated_data() -> None:
+    shown = markup.render_header(model(State.LIVE)) + markup.render_tape(prints(source="simulator"))
+    assert "SIMULATED DATA" in shown
+    assert "simulator" not in shown
 
 
 def test_title_says_when_bars_were_widened() -> None:

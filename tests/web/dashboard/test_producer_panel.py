@@ -65,7 +65,7 @@ def test_a_warning_is_shown_beside_the_last_error() -> None:
 
 
 def test_a_simulated_producer_is_marked() -> None:
-    assert "<mark>simulator</mark>" in shown(panel(source=Source.SIMULATOR))
+    assert "<mark>simulated</mark>" in shown(panel(source=Source.SIMULATOR))
 
 
 def test_text_from_outside_is_escaped() -> None:

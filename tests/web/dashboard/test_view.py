@@ -26,7 +26,16 @@ from liq.records.streams import LIQUIDATIONS
 from liq.web.dashboard import Dashboard, State, model, view
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.dashboard.boards import Overview
-from liq.web.dashboard.widgets import Download, PageHeartbeat, PickTable, Plot, find_plotly_js
+from liq.web.dashboard.widgets import (
+    CloseButton,
+    Download,
+    PageAddress,
+    PageHeartbeat,
+    PickTable,
+    Plot,
+    Tabs,
+    find_plotly_js,
+)
 from support.helpers import eventually, find_free_ports, reached
 from support.proxy import Proxy
 from support.rows import insert, insert_alerts
@@ -462,7 +471,7 @@ def test_every_board_has_its_panel_and_only_one_is_on_the_page(own: Settings) ->
     insert(own, [fresh(100)])
     dashboard = Dashboard(settings=own)
     assert list(dashboard.boards) == list(BOARDS)
-    tabs = find(dashboard, widgets.ToggleButtons)
+    tabs = find(dashboard, Tabs)
     for board, panel in dashboard.boards.items():
         tabs.value = board
         dashboard.wait(0.1)
@@ -506,12 +515,83 @@ def test_a_range_drawn_on_a_chart_becomes_the_window(own: Settings) -> None:
     assert "The window ends in the past" in page(dashboard)
     assert overview(dashboard).bars.spec["layout"]["uirevision"] != before
     find(dashboard, widgets.Button, description="Live").click()
+    assert find(dashboard, widgets.Dropdown, description="Window").value == "1h"
     dashboard.wait(0.1)
-    assert drawn(overview(dashboard).bars) == [7]
+    assert sorted(drawn(overview(dashboard).bars)) == [7, 100]
     find(dashboard, widgets.Button, description="◀").click()
     assert dashboard.model.until is not None
     overview(dashboard).bars._handle_custom_msg({"type": "unbrush"}, [])
     assert dashboard.model.until is None
+
+
+def test_a_range_drawn_on_a_chart_of_local_times_is_the_range_that_was_seen(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own)
+    find(dashboard, PageAddress)._handle_custom_msg(
+        {"type": "visitor", "zone": "Asia/Kolkata", "theme": "dark"}, []
+    )
+    before = overview(dashboard).bars.spec["layout"]["xaxis"]["range"]
+    find(dashboard, widgets.Dropdown, description="Time zone").value = "local"
+    after = overview(dashboard).bars.spec["layout"]["xaxis"]["range"]
+    shift = pd.Timestamp(after[0]) - pd.Timestamp(before[0])
+    assert shift == pd.Timedelta(hours=5, minutes=30)
+    assert "time (Asia/Kolkata)" in page(dashboard)
+    assert find(dashboard, PageAddress).query == "zone=local"
+    seen = [pd.Timestamp(after[0], tz="UTC").timestamp() * 1000 + each for each in (0, 60_000)]
+    overview(dashboard).bars._handle_custom_msg(
+        {"type": "brush", "from": seen[0], "to": seen[1]}, []
+    )
+    assert dashboard.model.until == pd.Timestamp(before[0], tz="UTC") + pd.Timedelta("60s")
+    assert dashboard.model.window == "1m"
+
+
+def test_the_theme_is_the_browsers_unless_one_was_chosen(own: Settings) -> None:
+    light = {"type": "visitor", "zone": "UTC", "theme": "light"}
+    dashboard = Dashboard(settings=own)
+    address = find(dashboard, PageAddress)
+    address._handle_custom_msg(light, [])
+    assert (dashboard.theme, address.query) == ("light", "")
+    find(dashboard, widgets.ToggleButton, description="Light").value = False
+    assert (dashboard.theme, address.query) == ("dark", "theme=dark")
+    address._handle_custom_msg(light, [])  # the browser's preference changes nothing now
+    assert dashboard.theme == "dark"
+    address._handle_custom_msg({"type": "visitor", "zone": None, "theme": "<b>"}, [])
+    assert dashboard.theme == "dark"
+    chosen = Dashboard(settings=own, theme="dark")
+    find(chosen, PageAddress)._handle_custom_msg(light, [])
+    assert chosen.theme == "dark"
+
+
+async def test_the_last_cascade_is_one_click_away(own: Settings) -> None:
+    large = [fresh(1000, age=7200 + each) for each in range(5)]
+    newest = [fresh(10, age=3600 + each) for each in range(5)]
+    await asyncio.to_thread(insert, own, [*large, *newest])
+    dashboard = Dashboard(settings=own)
+    find(dashboard, widgets.Button, description="Last cascade").click()
+    await reached(lambda: dashboard.model.until is not None)
+    start, end = dashboard.model.span
+    assert start.timestamp() < newest[-1].ts / 1e6 < newest[0].ts / 1e6 < end.timestamp()
+    assert end - start < timedelta(minutes=11)
+    find(dashboard, widgets.Button, description="Back").click()
+    assert (dashboard.model.window, dashboard.model.until) == ("1h", None)
+    dashboard.model.min_notional = 5000
+    find(dashboard, widgets.Button, description="Last cascade").click()
+    await reached(lambda: "no cascade matches the controls in the last 1d" in page(dashboard))
+    assert dashboard.model.until is None
+
+
+def test_charts_have_their_numbers_in_a_sentence(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(50, side="short", symbol="ETHUSDT", base="ETH")])
+    dashboard = Dashboard(settings=own)
+    for board in BOARDS:
+        dashboard.model.board = board
+        dashboard.wait(0.1)
+        plots = [
+            each for each in everything(dashboard.boards[board].widget) if isinstance(each, Plot)
+        ]
+        assert all(plot.label.endswith(".") for plot in plots)
+    assert overview(dashboard).bars.label.startswith("Liquidated per 1m: longs $100, shorts $50;")
+    assert overview(dashboard).symbols.label == "Top symbols: BTCUSDT $100, ETHUSDT $50."
 
 
 async def test_a_picked_print_is_inspected(own: Settings) -> None:
@@ -529,8 +609,7 @@ async def test_a_picked_print_is_inspected(own: Settings) -> None:
     assert "As stored" not in page(dashboard)
     tape._handle_custom_msg({"type": "pick", "key": "no key"}, [])
     await reached(lambda: "Inspector: DecodeError" in page(dashboard))
-    inspector = find(dashboard, widgets.Button, description="Close")
-    inspector.click()
+    find(dashboard, CloseButton)._handle_custom_msg({"type": "close"}, [])
     assert "liq-hidden" in dashboard._inspector.widget._dom_classes
 
 
@@ -558,7 +637,9 @@ async def test_prints_can_be_saved(
     download._handle_custom_msg({"type": "request", "kind": kind}, [])
     await reached(lambda: bool(sent))
     [(message, [content])] = sent
-    assert message == {"type": "file", "name": f"liquidations-1h.{kind.lower()}"}
+    assert message["type"] == "file"
+    dates = r"\d{8}T\d{6}Z_\d{8}T\d{6}Z"
+    assert re.fullmatch(rf"liquidations_{dates}_BTCUSDT\.{kind.lower()}", message["name"])
     assert sorted(read(io.BytesIO(content))["notional"]) == [100, 900]
 
 

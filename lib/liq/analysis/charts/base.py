@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec
 
@@ -69,10 +70,10 @@ THEMES: dict[ThemeName, Theme] = {
         page="#f4f6f8",
         card="#ffffff",
         text="#1c2430",
-        muted="#5a6675",
+        muted="#535e6c",
         grid="#e3e7ec",
-        long="#d55e00",
-        short="#0072b2",
+        long="#b04a00",
+        short="#00588f",
         net="#8a3f72",
         warning="#8a5a00",
         venues=(
@@ -250,14 +251,18 @@ def _create_centre_note(text: str, colour: str) -> Spec:
 
 
 def create_time_axis(
-    colours: Theme, span: tuple[Any, Any] | None, gaps: pd.DataFrame | None
+    colours: Theme,
+    span: tuple[Any, Any] | None,
+    gaps: pd.DataFrame | None,
+    zone: tzinfo = UTC,
 ) -> Spec:
-    """Return the x axis of a timeline, and the shades of ``gaps`` on it."""
-    shades = _create_shades(colours, gaps) if gaps is not None else []
+    """Return the x axis of a timeline in ``zone``, and the shades of ``gaps`` on it."""
+    shades = _create_shades(colours, gaps, zone) if gaps is not None else []
+    title = f"time ({escape_literal(str(zone))})"
     axis = {
         "type": "date",
         "title": {
-            "text": "time (UTC); shaded: a feed was disconnected" if shades else "time (UTC)",
+            "text": f"{title}; shaded: a feed was disconnected" if shades else title,
             "standoff": 6,
         },
         "gridcolor": colours.grid,
@@ -265,11 +270,11 @@ def create_time_axis(
         "automargin": True,  # dates are below the hours, and the title below both
     }
     if span:
-        axis["range"] = format_moments(pd.Series(pd.to_datetime(list(span), utc=True)))
+        axis["range"] = format_moments(pd.Series(pd.to_datetime(list(span), utc=True)), zone)
     return {"xaxis": axis, "shapes": shades}
 
 
-def _create_shades(colours: Theme, gaps: pd.DataFrame) -> list[Spec]:
+def _create_shades(colours: Theme, gaps: pd.DataFrame, zone: tzinfo) -> list[Spec]:
     shade = {
         "type": "rect",
         "yref": "paper",
@@ -280,7 +285,8 @@ def _create_shades(colours: Theme, gaps: pd.DataFrame) -> list[Spec]:
         "layer": "below",
     }
     spans = _merge_gaps(gaps)
-    shaded = zip(format_moments(spans["from_ts"]), format_moments(spans["to_ts"]), strict=True)
+    edges = (format_moments(spans[name], zone) for name in ("from_ts", "to_ts"))
+    shaded = zip(*edges, strict=True)
     return [shade | {"x0": start, "x1": end} for start, end in shaded]
 
 
@@ -301,6 +307,35 @@ def format_usd_unit(
 ) -> str:
     """Return the unit of sums of ``frame``, with the ``caveat`` where they are lower bounds."""
     return f"USD, {caveat}" if completeness_note(frame) or has_gaps(gaps) else "USD"
+
+
+def find_running(moments: pd.Series, now: Any) -> tuple[Any, Any] | None:
+    """Return the start and end of the last bucket of ``moments`` if it still runs at ``now``."""
+    width = moments.diff().min()
+    if now is None or pd.isna(width) or not moments.max() <= now < moments.max() + width:
+        return None
+    return moments.max(), moments.max() + width
+
+
+def create_running_mark(colours: Theme, moments: pd.Series, now: Any, zone: tzinfo) -> list[Spec]:
+    """Return the shape that marks the bucket of `find_running`, if there is one."""
+    running = find_running(moments, now)
+    if running is None:
+        return []
+    start, end = format_moments(pd.Series(running), zone)
+    mark = {
+        "type": "rect",
+        "yref": "paper",
+        "x0": start,
+        "x1": end,
+        "y0": 0,
+        "y1": 1,
+        "fillcolor": fade(colours.text, 0.07),
+        "line": {"width": 1, "dash": "dot", "color": colours.muted},
+        "layer": "below",
+        "name": "running bucket",
+    }
+    return [mark]
 
 
 def create_usd_axis(
@@ -334,9 +369,9 @@ def create_lines_axis(count: int) -> Spec:
     return {"range": [lines - 0.5, -0.5], "type": "category", "automargin": True}
 
 
-def format_moments(moments: pd.Series) -> list[str]:
-    """Return moments as plotly draws them, in UTC."""
-    naive = moments.dt.tz_convert("UTC").dt.tz_localize(None)  # plotly draws what the text says
+def format_moments(moments: pd.Series, zone: tzinfo = UTC) -> list[str]:
+    """Return moments as plotly draws them, in ``zone``."""
+    naive = moments.dt.tz_convert(zone).dt.tz_localize(None)  # plotly draws what the text says
     texts = np.datetime_as_string(naive.to_numpy().astype("datetime64[ms]"))
     return [str(text) for text in texts]
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from datetime import UTC, tzinfo
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,13 @@ def venue_share(
     span: tuple[Any, Any] | None = None,
     gaps: pd.DataFrame | None = None,
     badge: str | None = None,
+    zone: tzinfo = UTC,
 ) -> Spec:
     """Each exchange's share of a bucket's notional in percent, stacked, from ``venue_share``.
 
     The exchanges with most notional in the window come first. Those for which no colour is left
     are summed as "others".
-    ``span``, ``gaps`` and ``badge`` as in `bars`.
+    ``span``, ``gaps``, ``badge`` and ``zone`` as in `bars`.
 
     Example:
         >>> frame = liq.hit("venue_share", bucket="5m", window="1h")
@@ -43,7 +45,7 @@ def venue_share(
         base.create_bars(
             venue,
             colour,
-            x=base.format_moments(times),
+            x=base.format_moments(times, zone),
             y=100 * share[venue],
             **base.create_period(times),
         )
@@ -54,7 +56,7 @@ def venue_share(
         "barmode": "stack",
         "hovermode": "x unified",
     }
-    layout |= base.create_time_axis(colours, span, gaps)
+    layout |= base.create_time_axis(colours, span, gaps, zone)
     note = ", partial feeds" if base.completeness_note(frame) else ""
     layout["yaxis"] = base.create_axis(colours, f"share of USD (%{note})")
     layout["yaxis"] |= {"range": [0, 100]}
@@ -69,11 +71,12 @@ def cascades(
     span: tuple[Any, Any] | None = None,
     gaps: pd.DataFrame | None = None,
     badge: str | None = None,
+    zone: tzinfo = UTC,
 ) -> Spec:
     """When cascades began, a line for each name, from ``cascades``.
 
     A bubble's area is the notional in USD, its colour the side with more of it. The names with most
-    notional have lines of their own. ``span``, ``gaps`` and ``badge`` as in `bars`.
+    notional have lines of their own. ``span``, ``gaps``, ``badge`` and ``zone`` as in `bars`.
 
     Example:
         >>> frame = liq.hit("cascades", window="1h", min_prints=3)
@@ -84,6 +87,7 @@ def cascades(
     totals = frame.groupby("name")["total_usd"].sum().sort_values(ascending=False)
     own = list(totals.index[:_ROWS])
     lines = own + [_OTHERS] * (len(totals) > _ROWS)
+    frame = frame.assign(begun=base.format_moments(frame["from_ts"], zone))
     long = frame["long_usd"] >= frame["short_usd"]
     greatest = float(frame["total_usd"].max()) if len(frame) else 1.0
     traces = [
@@ -91,7 +95,7 @@ def cascades(
         _create_bubbles("short", colours.short, frame[~long], own, greatest),
     ]
     layout = base.create_layout(theme, frame, badge) | {"hovermode": "closest"}
-    layout |= base.create_time_axis(colours, span, gaps)
+    layout |= base.create_time_axis(colours, span, gaps, zone)
     unit = base.format_usd_unit(frame, gaps)
     layout["legend"] |= {
         "title": {"text": f"area: liquidated ({unit})", "font": {"size": 11}},
@@ -116,11 +120,12 @@ def heatmap(
     span: tuple[Any, Any] | None = None,
     gaps: pd.DataFrame | None = None,
     badge: str | None = None,
+    zone: tzinfo = UTC,
 ) -> Spec:
     """Where longs (above) and shorts (below) were liquidated, by price and time, from ``heatmap``.
 
     Colour is notional in USD on a logarithmic scale that both panels share; no colour is no print.
-    ``span``, ``gaps`` and ``badge`` as in `bars`.
+    ``span``, ``gaps``, ``badge`` and ``zone`` as in `bars`.
 
     Example:
         >>> frame = liq.hit("heatmap", asset="BTC", bucket="1m", window="1h")
@@ -131,13 +136,15 @@ def heatmap(
     unit = base.format_usd_unit(frame, gaps)
     scale = _create_log_scale(frame)
     panels = (("long", colours.long, "y", [0.53, 1.0]), ("short", colours.short, "y2", [0.0, 0.47]))
-    layout = base.create_layout(theme, frame, badge) | base.create_time_axis(colours, span, gaps)
+    layout = base.create_layout(theme, frame, badge) | base.create_time_axis(
+        colours, span, gaps, zone
+    )
     layout |= {"hovermode": "closest", "margin": layout["margin"] | {"r": 88}}
     layout["xaxis"] |= {"anchor": "y2", "showgrid": False}
     traces = []
     for side, colour, name, domain in panels:
         legend = {"colorbar": _create_log_bar(domain, f"{side} ({unit})")}
-        cells = _create_cells(frame, side, colours.card, colour)
+        cells = _create_cells(frame, side, colours.card, colour, zone)
         traces.append(cells | {"yaxis": name} | scale | legend)
         axis = base.create_axis(colours, "price (quote per base)")
         layout["yaxis" + name[1:]] = axis | {"domain": domain, "showgrid": False}
@@ -232,7 +239,7 @@ def _create_bubbles(
         "type": "scatter",
         "mode": "markers",
         "name": side,
-        "x": base.format_moments(frame["from_ts"]),
+        "x": frame["begun"].tolist(),
         "y": names.tolist(),
         "cliponaxis": False,
         "customdata": frame[_CASCADE_FIELDS].to_numpy(dtype=object).tolist(),
@@ -249,7 +256,7 @@ def _create_bubbles(
     }
 
 
-def _create_cells(frame: pd.DataFrame, side: str, paper: str, colour: str) -> Spec:
+def _create_cells(frame: pd.DataFrame, side: str, paper: str, colour: str, zone: tzinfo) -> Spec:
     """Return a panel: cells between the edges of buckets and bins; nothing where none are."""
     starts = frame["ts"].drop_duplicates().sort_values()
     width = starts.diff().min() if len(starts) > 1 else pd.Timedelta(minutes=1)
@@ -262,7 +269,7 @@ def _create_cells(frame: pd.DataFrame, side: str, paper: str, colour: str) -> Sp
     return {
         "type": "heatmap",
         "name": side,
-        "x": base.format_moments(moments),
+        "x": base.format_moments(moments, zone),
         "y": prices.tolist(),
         "z": _replace_nan(np.log10(usd)),
         "customdata": _replace_nan(usd),

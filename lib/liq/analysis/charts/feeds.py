@@ -1,6 +1,7 @@
 """The chart of when each feed was connected."""
 
 from collections.abc import Iterator
+from datetime import UTC, tzinfo
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ from liq.analysis.charts.base import THEMES, Chart, Spec, ThemeName
 from liq.query.coverage import name_feed
 
 UNKNOWN = "when feeds were connected is not known yet"
+_HOVER = "%{{base}} to %{{customdata}} {}<extra>{}</extra>"
 _COLUMNS = ["name", "from_ts", "to_ts"]
 
 
@@ -20,6 +22,7 @@ def coverage(
     theme: ThemeName = "light",
     *,
     span: tuple[Any, Any],
+    zone: tzinfo = UTC,
 ) -> Spec:
     """When each of ``feeds`` (``feed_health``) was connected, and when not: ``coverage``.
 
@@ -40,13 +43,13 @@ def coverage(
         reported = _name_feeds(feeds, feeds["first_ts"], feeds["ts"]).dropna()
         connected = pd.DataFrame(list(_list_connected(reported, lost)), columns=_COLUMNS)
         traces = [
-            _create_spans("connected", colours.muted, connected),
-            _create_spans("disconnected", colours.warning, lost),
+            _create_spans("connected", colours.muted, connected, zone),
+            _create_spans("disconnected", colours.warning, lost, zone),
         ]
     empty = "no feed has reported in this window" if feeds.empty else UNKNOWN
     layout = base.create_layout(theme, feeds if traces else feeds.head(0), "", empty=empty)
     layout |= {"barmode": "overlay", "hovermode": "closest"} | base.create_time_axis(
-        colours, span, None
+        colours, span, None, zone
     )
     layout["yaxis"] = {"type": "category", "automargin": True, "autorange": "reversed"}
     names = pd.unique(pd.concat([one["name"] for one in (reported, lost)])) if traces else []
@@ -75,7 +78,7 @@ def _list_connected(reported: pd.DataFrame, lost: pd.DataFrame) -> Iterator[tupl
             yield str(feed.name), start, feed.to_ts
 
 
-def _create_spans(name: str, colour: str, rows: pd.DataFrame) -> Spec:
+def _create_spans(name: str, colour: str, rows: pd.DataFrame, zone: tzinfo) -> Spec:
     begin, end = (pd.to_datetime(rows[column], utc=True) for column in ("from_ts", "to_ts"))
     lengths = [span / pd.Timedelta(milliseconds=1) for span in end.array - begin.array]
     return {
@@ -83,10 +86,10 @@ def _create_spans(name: str, colour: str, rows: pd.DataFrame) -> Spec:
         "orientation": "h",
         "name": name,
         "y": rows["name"].tolist(),
-        "base": base.format_moments(begin),
+        "base": base.format_moments(begin, zone),
         "x": lengths,
         "width": 0.5,
         "marker": {"color": colour, "line": {"width": 0}},
-        "customdata": base.format_moments(end),
-        "hovertemplate": f"%{{base}} to %{{customdata}} UTC<extra>{name}</extra>",
+        "customdata": base.format_moments(end, zone),
+        "hovertemplate": _HOVER.format(base.escape_literal(str(zone)), name),
     }

@@ -1,6 +1,7 @@
 """Charts of liquidations by time, symbol and exchange, and of the price around them."""
 
 from collections.abc import Sequence
+from datetime import UTC, tzinfo
 from typing import Any
 
 import pandas as pd
@@ -28,6 +29,8 @@ def bars(
     gaps: pd.DataFrame | None = None,
     badge: str | None = None,
     price: pd.DataFrame | None = None,
+    zone: tzinfo = UTC,
+    now: Any = None,
 ) -> Spec:
     """Stacked long and short notional a bucket, from ``liquidations_by_bucket``.
 
@@ -38,6 +41,8 @@ def bars(
         gaps: Rows of ``coverage``, which are shaded, since liquidations may be missing there.
         badge: Replaces the badge derived from the frame.
         price: Rows of ``price_by_bucket``, drawn over the bars on an axis of its own.
+        zone: Time zone of the time axis.
+        now: Marks the bucket that runs at this moment; no price is drawn after it.
 
     Example:
         >>> frame = liq.hit("liquidations_by_bucket", bucket="1m", window="1h")
@@ -45,7 +50,7 @@ def bars(
         ['long', 'short']
     """
     colours = THEMES[theme]
-    times = base.format_moments(frame["ts"])
+    times = base.format_moments(frame["ts"], zone)
     period = base.create_period(frame["ts"])
     traces = [
         base.create_bars("long", colours.long, x=times, y=frame["long_usd"], **period),
@@ -57,11 +62,12 @@ def bars(
         "barmode": "stack",
         "hovermode": "x unified",
     }
-    layout |= base.create_time_axis(colours, span, gaps)
+    layout |= base.create_time_axis(colours, span, gaps, zone)
+    layout["shapes"] += base.create_running_mark(colours, frame["ts"], now, zone)
     layout["yaxis"] = base.create_usd_axis(colours, "liquidated", frame, gaps=gaps)
     if price is not None and len(price):
-        line, layout["yaxis2"] = create_overlay(colours, price)
-        traces.append(line)
+        lines, layout["yaxis2"] = create_overlay(colours, price, zone, now)
+        traces += lines
         layout["margin"] |= {"r": 72}
     return {"data": traces, "layout": layout}
 
@@ -74,6 +80,7 @@ def cumulative_net(
     span: tuple[Any, Any] | None = None,
     gaps: pd.DataFrame | None = None,
     badge: str | None = None,
+    zone: tzinfo = UTC,
 ) -> Spec:
     """Running long minus short notional, from ``cumulative_net``; the rest as in `bars`.
 
@@ -87,7 +94,7 @@ def cumulative_net(
         "type": "scatter",
         "mode": "lines",
         "name": "long minus short",
-        "x": base.format_moments(frame["ts"]),
+        "x": base.format_moments(frame["ts"], zone),
         "y": frame["cumulative_usd"].tolist(),
         "line": {"color": colours.net, "width": 2, "shape": "hv"},
         "fill": "tozeroy",
@@ -95,7 +102,7 @@ def cumulative_net(
         "hovertemplate": "%{y:$,.0f}<extra>long minus short</extra>",
     }
     layout = base.create_layout(theme, frame, badge) | {"hovermode": "x unified"}
-    layout |= base.create_time_axis(colours, span, gaps)
+    layout |= base.create_time_axis(colours, span, gaps, zone)
     layout["yaxis"] = base.create_usd_axis(colours, "cumulative", frame, "partial feed", gaps=gaps)
     layout["yaxis"] |= {"zeroline": True, "zerolinecolor": colours.muted}
     return {"data": [trace], "layout": layout}
@@ -195,14 +202,34 @@ def _draw_ranking(
     return {"data": traces, "layout": layout}
 
 
-def create_overlay(colours: Theme, frame: pd.DataFrame) -> tuple[Spec, Spec]:
-    """Return the closing prices of ``price_by_bucket`` as a line, and its axis on the right."""
+def create_overlay(
+    colours: Theme, frame: pd.DataFrame, zone: tzinfo = UTC, now: Any = None
+) -> tuple[list[Spec], Spec]:
+    """Return the closing prices of ``price_by_bucket`` as lines, and their axis on the right.
+
+    A bucket closes at its end. A bucket that runs at ``now`` has its newest price there.
+    """
+    axis = base.create_axis(colours, "mark price (quote per base)") | _ON_THE_RIGHT
+    closed = frame if base.find_running(frame["ts"], now) is None else frame.iloc[:-1]
+    period = base.create_period(frame["ts"])
+    line = _create_price_line(colours, closed, base.format_moments(closed["ts"], zone))
+    if period:
+        line |= {"xperiod": period["xperiod"], "xperiodalignment": "end"}
+    if len(closed) == len(frame):
+        return [line], axis
+    newest = frame.iloc[-2:]
+    ends = pd.Series([newest["ts"].iloc[-1], pd.Timestamp(now).tz_convert("UTC")])
+    running = _create_price_line(colours, newest, base.format_moments(ends, zone))
+    return [line, running | {"showlegend": False}], axis
+
+
+def _create_price_line(colours: Theme, frame: pd.DataFrame, times: list[str]) -> Spec:
     low, high = frame["low"], frame["high"]
-    line = {
+    return {
         "type": "scatter",
         "mode": "lines",
         "name": "mark price",
-        "x": base.format_moments(frame["ts"]),
+        "x": times,
         "y": _replace_nan(frame["close"]),
         "yaxis": "y2",
         "line": {"color": colours.text, "width": 1.5},  # hues are the sides'
@@ -210,11 +237,6 @@ def create_overlay(colours: Theme, frame: pd.DataFrame) -> tuple[Spec, Spec]:
         "hovertemplate": "%{y:,.6~g} (%{customdata[0]:,.6~g} to %{customdata[1]:,.6~g})"
         "<extra>mark price</extra>",
     }
-    period = base.create_period(frame["ts"])
-    if period:  # a bucket closes at its end
-        line |= {"xperiod": period["xperiod"], "xperiodalignment": "end"}
-    axis = base.create_axis(colours, "mark price (quote per base)")
-    return line, axis | _ON_THE_RIGHT
 
 
 def _create_path(frame: pd.DataFrame, side: str, colour: str) -> list[Spec]:

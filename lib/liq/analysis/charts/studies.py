@@ -102,8 +102,8 @@ def cascade(
     layout |= base.create_time_axis(colours, None, None)
     layout["yaxis"] = base.create_usd_axis(colours, "liquidated so far", prints)
     if names and price is not None and len(price):
-        line, layout["yaxis2"] = create_overlay(colours, price)
-        traces.append(line)
+        lines, layout["yaxis2"] = create_overlay(colours, price)
+        traces += lines
         layout["margin"] |= {"r": 72}
     return {"data": traces, "layout": layout}
 

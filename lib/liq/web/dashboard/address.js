@@ -1,17 +1,38 @@
-// Sends the page's address to the kernel, keeps it up to date without a reload, and copies it.
-// In JupyterLab it does nothing: the address there belongs to JupyterLab.
+// Sends the page's address to the kernel, keeps it up to date without a reload, and copies it. The
+// browser's Back returns to the time or the board before. In JupyterLab it leaves the address alone,
+// which belongs to JupyterLab. Everywhere it reports what the browser prefers.
+
+const STEPS = ["board", "from", "to"]; // a change of one of them can be undone by Back
 
 function render({ model, el }) {
+  const light = matchMedia("(prefers-color-scheme: light)");
+  const describe = () => {
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    model.send({ type: "visitor", zone, theme: light.matches ? "light" : "dark" });
+  };
+  light.addEventListener("change", describe);
+  describe();
+  const leave = () => light.removeEventListener("change", describe);
   const isPage = document.getElementById("liq-page"); // see liq.web.voila_app
-  if (!isPage || globalThis.liqAddress) return;
+  if (!isPage || globalThis.liqAddress) return leave;
   globalThis.liqAddress = model; // of two dashboards on a page, the first has the address
 
   const build = () => {
     const query = model.get("query");
     return location.pathname + (query && `?${query}`);
   };
-  const write = () => history.replaceState(history.state, "", build() + location.hash);
+  const write = () => {
+    const [now, then] = [model.get("query"), location.search].map((text) => new URLSearchParams(text));
+    const isStep = STEPS.some((name) => now.get(name) !== then.get(name));
+    // the first query is the reply to "opened": people have changed nothing yet
+    const keep = isOpen && isStep ? "pushState" : "replaceState";
+    isOpen = true;
+    history[keep](history.state, "", build() + location.hash);
+  };
+  const open = () => model.send({ type: "opened", query: location.search.slice(1) });
+  let isOpen = !location.search;
   model.on("change:query", write);
+  addEventListener("popstate", open);
 
   const button = document.createElement("button");
   button.textContent = "Copy link";
@@ -29,8 +50,10 @@ function render({ model, el }) {
   };
   el.append(button, field, note);
 
-  model.send({ type: "opened", query: location.search.slice(1) });
+  open();
   return () => {
+    leave();
+    removeEventListener("popstate", open);
     delete globalThis.liqAddress;
     model.off("change:query", write);
   };

@@ -7,6 +7,7 @@ queries. The class that draws a board has the board's name.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from datetime import tzinfo
 from typing import Any, NamedTuple
 
 import ipywidgets as widgets
@@ -18,18 +19,26 @@ from liq.analysis.alerts import load_rules
 from liq.analysis.charts import Spec, ThemeName
 from liq.common.html import render_code
 from liq.config import Settings
-from liq.web.dashboard import markup
+from liq.web.dashboard import markup, sentences
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.dashboard.inspector import inspect
 from liq.web.dashboard.model import Frames
-from liq.web.dashboard.widgets import ErrorBoundary, Html, PickTable, Plot, Tasks
+from liq.web.dashboard.widgets import (
+    CloseButton,
+    ErrorBoundary,
+    Html,
+    PickTable,
+    Plot,
+    Tasks,
+)
 
 
 class DrawOptions(NamedTuple):
-    """The theme, and the coverage gaps that charts shade."""
+    """The theme, the coverage gaps that charts shade, and the time zone of their times."""
 
     theme: ThemeName
     gaps: pd.DataFrame | None
+    zone: tzinfo
 
 
 class Board(ABC):
@@ -103,20 +112,29 @@ class Overview(Board):
         with bars:
             self._title.value = markup.render_bars_title(frames)
             self.bars.spec = _draw_window(
-                charts.bars.spec, shown["bars"], frames, options, price=shown["price"]
+                charts.bars.spec,
+                shown["bars"],
+                frames,
+                options,
+                price=shown["price"],
+                now=None if frames.controls.until else frames.read,
             )
+            self.bars.label = sentences.describe_bars(frames, options.zone)
         with net:
             self.net.spec = _draw_window(charts.cumulative_net.spec, shown["net"], frames, options)
+            self.net.label = sentences.describe_net(frames)
         with symbols:
             self.symbols.spec = charts.top_symbols.spec(
                 shown["symbols"], theme, gaps=options.gaps, badge=badge
             )
+            self.symbols.label = sentences.describe_ranking("Top symbols", shown["symbols"])
         with exchanges:
             self.exchanges.spec = charts.by_exchange.spec(
                 shown["exchanges"], theme, gaps=options.gaps, badge=badge
             )
+            self.exchanges.label = sentences.describe_ranking("By exchange", shown["exchanges"])
         with tape:
-            self.tape.html = markup.render_tape(shown["tape"])
+            self.tape.html = markup.render_tape(shown["tape"], options.zone)
 
 
 class Prices(Board):
@@ -141,8 +159,10 @@ class Prices(Board):
             self.heatmap.spec = _draw_window(
                 charts.heatmap.spec, frames.board["heatmap"], frames, options
             )
+            self.heatmap.label = sentences.describe_heatmap(frames)
         with path:
             self.path.spec = charts.price_path.spec(frames.board["path"], options.theme)
+            self.path.label = sentences.describe_path(frames)
 
 
 class Cascades(Board):
@@ -166,8 +186,9 @@ class Cascades(Board):
         with timeline:
             found = frames.board["cascades"]
             self.timeline.spec = _draw_window(charts.cascades.spec, found, frames, options)
+            self.timeline.label = sentences.describe_cascades(frames, options.zone)
         with largest:
-            self._list.html = markup.render_cascades(frames.board["cascades"])
+            self._list.html = markup.render_cascades(frames.board["cascades"], options.zone)
 
 
 class Patterns(Board):
@@ -177,7 +198,7 @@ class Patterns(Board):
         super().__init__(settings)
         self.share, self.hours = Plot(brush=True), Plot()
         self.brushes = (self.share,)
-        self._sizes = Html(css_class="liq-list")
+        self._sizes = Html(css_class="liq-list", tabbable=True)
         self.cards = (
             Card("liq-share", "Share by venue", self.share),
             Card("liq-hours", "Hour of the day", self.hours, note="at least a week"),
@@ -191,10 +212,12 @@ class Patterns(Board):
         share, hours, sizes = self.cards
         with share:
             self.share.spec = _draw_window(charts.venue_share.spec, shown["share"], frames, options)
+            self.share.label = sentences.describe_share(frames)
         with hours:
             self.hours.spec = charts.hour_of_day.spec(
                 shown["hours"], options.theme, badge=frames.badge
             )
+            self.hours.label = sentences.describe_hours(frames)
         with sizes:
             self._sizes.value = markup.render_sizes(shown["sizes"])
 
@@ -204,7 +227,10 @@ class Alerts(Board):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._list, self._rules = PickTable().add_class("liq-list"), Html(css_class="liq-list")
+        self._list, self._rules = (
+            PickTable().add_class("liq-list"),
+            Html(css_class="liq-list", tabbable=True),
+        )
         self.tables = (self._list,)
         note = "from alerts.json; `liq alerts` evaluates them"
         self.cards = (
@@ -213,11 +239,11 @@ class Alerts(Board):
         )
         self.widget = _create_grid("liq-alerting", self.cards)
 
-    def draw(self, frames: Frames, options: DrawOptions) -> None:  # noqa: ARG002 - CSS has the theme
+    def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show the window, and the rules as ``alerts.json`` has them now."""
         raised, known = self.cards
         with raised:
-            listed = markup.render_alerts(frames.board["alerts"])
+            listed = markup.render_alerts(frames.board["alerts"], options.zone)
             self._list.html = listed or markup.render_nothing("no alerts")
         with known:
             self._rules.value = markup.render_rules(load_rules(self._settings))
@@ -230,7 +256,7 @@ class Feeds(Board):
         super().__init__(settings)
         self.coverage = Plot(brush=True)
         self.brushes = (self.coverage,)
-        self.health = Html(css_class="liq-health")
+        self.health = Html(css_class="liq-health", tabbable=True)
         self.cards = (
             Card("liq-coverage", "Feed coverage", self.coverage),
             Card("liq-reports", "Feeds", self.health),
@@ -243,29 +269,31 @@ class Feeds(Board):
         with coverage:
             health, span = frames.board["health"], frames.covered_span
             self.coverage.spec = charts.coverage.spec(
-                health, options.gaps, options.theme, span=span
+                health, options.gaps, options.theme, span=span, zone=options.zone
             )
+            self.coverage.label = sentences.describe_coverage(frames, options.gaps)
         with reports:
-            self.health.value = markup.render_feeds(frames.board["health"])
+            self.health.value = markup.render_feeds(frames.board["health"], options.zone)
 
 
 class Inspector:
-    """The details of one print, hidden until a print is picked; Close hides them again."""
+    """The details of one print, hidden until a print is picked; Close or Escape hides them."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._tasks = Tasks()
         self._wanted = ""
         self._content = Html(css_class="liq-inspection")
-        close = widgets.Button(description="Close", tooltip="hide the details")
+        self._close = CloseButton().add_class("liq-close")
         self._boundary = ErrorBoundary("Inspector")
-        self.widget = widgets.VBox([close, self._boundary.place, self._content])
-        close.on_click(lambda _: self.widget.add_class("liq-hidden"))
+        self.widget = widgets.VBox([self._close, self._boundary.place, self._content])
+        self._close.on_close(lambda: self.widget.add_class("liq-hidden"))
         self.widget.add_class("liq-card").add_class("liq-inspector").add_class("liq-hidden")
 
     def show(self, key: str) -> None:
         """Read the print and show its details, or the error."""
         self.widget.remove_class("liq-hidden")
+        self._close.take_focus()
         self._content.value = Markup()  # the details of another print would mislead
         self._wanted = key
         self._tasks.spawn(self._read(key))
@@ -291,9 +319,15 @@ def _draw_window(
 ) -> Spec:
     """Return ``chart`` of ``frame`` over the window; another window resets the visitor's zoom."""
     spec = chart(
-        frame, options.theme, span=frames.span, gaps=options.gaps, badge=frames.badge, **more
+        frame,
+        options.theme,
+        span=frames.span,
+        gaps=options.gaps,
+        badge=frames.badge,
+        zone=options.zone,
+        **more,
     )
-    spec["layout"]["uirevision"] = str(frames.controls.span)
+    spec["layout"]["uirevision"] = f"{frames.controls.span} {options.zone}"
     return spec
 
 

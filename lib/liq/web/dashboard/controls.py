@@ -1,20 +1,29 @@
 """The dashboard's controls, linked to the traits of its model."""
 
+import asyncio
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import ipywidgets as widgets
 
+from liq.analysis import links
+from liq.analysis.links import ZONES
 from liq.errors import QueryError
+from liq.query import queries
 from liq.query.exports import export_bytes
 from liq.query.formats import Format
 from liq.query.names import parse_names
 from liq.query.parameters import parse_duration
+from liq.web.dashboard import times
 from liq.web.dashboard.model import DashboardModel
-from liq.web.dashboard.widgets import Download, ErrorBoundary, PageAddress
+from liq.web.dashboard.widgets import Download, ErrorBoundary, PageAddress, SpanForm, Tasks
 
 WINDOWS = ("5m", "15m", "1h", "4h", "12h", "1d", "7d", "30d")
 _MAX_PRINTS = 1_000_000  # some hundred megabytes
+_LEAST_SEARCHED = "1d"  # in which the last cascade is looked for, at least
+_MOST_CASCADES = 10_000
+_AROUND_CASCADE = timedelta(minutes=5)
 _FILES = {"CSV": Format.CSV, "Spreadsheet": Format.SPREADSHEET, "Parquet": Format.PARQUET}
 
 
@@ -46,7 +55,7 @@ def create_filters(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Wi
 def create_actions(
     model: DashboardModel, address: PageAddress, boundary: ErrorBoundary
 ) -> widgets.Widget:
-    """Return the buttons for time, Pause, the theme, the download of the prints and the link.
+    """Return the buttons for Pause, the theme, the download of the prints and the link.
 
     ``boundary`` shows the error of a pressed button.
     """
@@ -62,12 +71,24 @@ def create_actions(
         "liq-download"
     )
     return _create_bar(
-        *_create_time_buttons(model, boundary),
         pause,
         light,
         _create_label("Save prints"),
         download,
         address.add_class("liq-address"),
+    )
+
+
+def create_times(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Widget:
+    """Return what chooses the window: steps, Live, Back, a typed span, days, the time zone.
+
+    ``boundary`` shows the error of a time that cannot be shown.
+    """
+    return _create_bar(
+        *_create_time_buttons(model, boundary),
+        _create_span_form(model, boundary),
+        *_create_presets(model, boundary),
+        _create_zone(model, boundary).add_class("liq-zone"),
     )
 
 
@@ -137,15 +158,87 @@ def _create_choice(
 def _create_time_buttons(
     model: DashboardModel, boundary: ErrorBoundary
 ) -> tuple[widgets.Widget, ...]:
-    back = widgets.Button(description="◀", tooltip="one window back")
-    forward = widgets.Button(description="▶", tooltip="one window forward")
-    live = widgets.Button(description="Live", tooltip="return to now")
-    back.on_click(boundary.wrap(lambda _: model.step(-1)))
-    forward.on_click(boundary.wrap(lambda _: model.step(1)))
-    live.on_click(boundary.wrap(lambda _: model.set_trait("until", None)))
-    for button in (forward, live):
+    def create(name: str, tooltip: str, act: Callable[[], None]) -> widgets.Button:
+        button = widgets.Button(description=name, tooltip=tooltip)
+        button.on_click(boundary.wrap(lambda _: act()))
+        return button
+
+    earlier = create("◀", "one window back", lambda: model.step(-1))
+    live = create("Live", "return to now, with the window of before", model.go_live)
+    later = create("▶", "one window forward", lambda: model.step(1))
+    back = create("Back", "undo the last change of time", model.go_back)
+    for button in (later, live):
         widgets.dlink((model, "until"), (button, "disabled"), lambda until: until is None)
-    return back, live, forward
+    widgets.dlink((model, "trail"), (back, "disabled"), lambda trail: not trail)
+    return earlier, live, later, back
+
+
+def _create_span_form(model: DashboardModel, boundary: ErrorBoundary) -> SpanForm:
+    form = SpanForm()
+    form.add_class("liq-span")
+
+    @boundary.wrap
+    def travel(start: str, end: str) -> None:
+        model.travel(*times.parse_span(start, end, model.window, model.timezone))
+        show()
+
+    def show(_change: object = None) -> None:
+        span = map(times.format_typed, model.span) if model.until else ("", "")
+        form.show(*span)
+
+    form.on_submit(travel)
+    model.observe(show, ["until", "window", "zone", "local_zone"])
+    return form
+
+
+def _create_presets(model: DashboardModel, boundary: ErrorBoundary) -> tuple[widgets.Button, ...]:
+    tasks = Tasks()
+
+    async def show_cascade() -> None:
+        with boundary:  # in a thread: a slow QuestDB must not block the page
+            model.travel(*await asyncio.to_thread(_find_last_cascade, model))
+
+    def travel_to_day(days_ago: int) -> None:
+        model.travel(*times.find_day(days_ago, model.timezone))
+
+    presets: dict[str, tuple[str, Callable[[], None]]] = {
+        "Today": ("from midnight to now", lambda: travel_to_day(0)),
+        "Yesterday": ("from midnight to midnight", lambda: travel_to_day(1)),
+        "Last cascade": (
+            "the newest cascade that matches the controls",
+            lambda: tasks.spawn(show_cascade()),
+        ),
+    }
+    buttons = []
+    for name, (tooltip, act) in presets.items():
+        button = widgets.Button(description=name, tooltip=tooltip)
+        button.on_click(boundary.wrap(lambda _, act=act: act()))
+        buttons.append(button)
+    return tuple(buttons)
+
+
+def _create_zone(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Dropdown:
+    def options() -> list[tuple[str, str]]:
+        utc, local = ZONES
+        return [(utc, utc), (f"local: {model.local_zone}", local)]
+
+    return _create_choice(
+        model, "Time zone", "zone", options, ["zone", "local_zone"], boundary=boundary
+    )
+
+
+def _find_last_cascade(model: DashboardModel) -> times.Span:
+    """Return the time around the newest cascade. Raises `QueryError` if there is none."""
+    asked = model.controls
+    window = max(asked.window, _LEAST_SEARCHED, key=parse_duration)
+    searched = asked.filters | {"window": window, "until": None, "limit": _MOST_CASCADES}
+    given = {name: value for name, value in searched.items() if value is not None}
+    found = queries.fetch("cascades", model.settings, **given)
+    if found.empty:
+        raise QueryError(f"no cascade matches the controls in the last {window}")
+    last: Any = next(found.nlargest(1, "from_ts").itertuples())
+    start, end = last.from_ts.to_pydatetime(), last.to_ts.to_pydatetime()
+    return start - _AROUND_CASCADE, end + _AROUND_CASCADE
 
 
 def _create_picker(
@@ -187,8 +280,10 @@ def _make_file(model: DashboardModel, kind: str) -> tuple[str, bytes]:
             f"{prints:,} prints are too many for a page: shorten the window, or write them from a"
             f' notebook: liq.export("prints", "prints{out.suffix}", window="{asked.window}")'
         )
-    content, _stamp = export_bytes("prints", out, settings=model.settings, **asked.filters)
-    return f"liquidations-{asked.window}{out.suffix}", content
+    end = asked.until or datetime.now(UTC)
+    filters = asked.filters | {"until": end}
+    content, _stamp = export_bytes("prints", out, settings=model.settings, **filters)
+    return links.name_file(model.place, end, out.suffix), content
 
 
 def _create_label(text: str) -> widgets.Widget:

@@ -9,6 +9,12 @@ function render({ model, el }) {
   const notice = document.createElement("div");
   notice.className = "liq-notice liq-failed";
   notice.setAttribute("role", "status");
+  const seconds = document.createElement("span");
+  seconds.ariaHidden = true; // spoken once, and not every second
+  notice.append(
+    "Not live: no heartbeat from this page's kernel", seconds, ". The page shows older data." +
+      " It continues when the kernel responds. “liq status” shows whether the dashboard runs.",
+  );
   let received = performance.now();
   const send = () => {
     if (document.visibilityState === "visible") model.send({ type: "visible" });
@@ -19,11 +25,8 @@ function render({ model, el }) {
     const lost = silence > LOST_MS;
     el.closest(".liq-root")?.classList.toggle("liq-lost", lost);
     if (!lost) return notice.remove();
-    const seconds = Math.round(silence / 1000);
-    notice.textContent =
-      `Not live: no heartbeat from this page's kernel for ${seconds} s. The page shows older data.` +
-      " It continues when the kernel responds. “liq status” shows whether the dashboard runs.";
-    el.append(notice);
+    seconds.textContent = ` for ${Math.round(silence / 1000)} s`;
+    if (!notice.isConnected) el.append(notice);
   };
   const receive = () => {
     received = performance.now();

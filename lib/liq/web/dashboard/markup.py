@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import pandas as pd
@@ -19,9 +19,8 @@ from liq.common.text import format_usd
 from liq.ingest.venues.base import Venue
 from liq.monitoring.diagnosis import Problem
 from liq.query.coverage import describe_left_out, format_share
-from liq.query.parameters import parse_duration
-from liq.records.model import LIVE_SOURCES
-from liq.web.dashboard import inspector
+from liq.records.model import LIVE_SOURCES, Source
+from liq.web.dashboard import inspector, times
 from liq.web.dashboard.inspector import Inspection
 from liq.web.dashboard.model import DashboardModel, Frames, State
 
@@ -45,10 +44,11 @@ _NO_HISTORY = (
     "Step with the arrows, or press Live to return to now.",
 )
 _STATE_LABELS = {State.EMPTY: "no rows"}
+_SOURCE_MARKS: dict[str, str] = {source: source.kind for source in Source}
 _CLOCK_SKEW = timedelta(seconds=2)  # a smaller difference between two clocks is normal
 _OUTDATED = "The page shows older data. "
 _TITLE = Markup(
-    '<div class="liq-title">Liquidations<small>forced closings of leveraged positions</small></div>'
+    '<h1 class="liq-title">Liquidations<small>forced closings of leveraged positions</small></h1>'
 )
 _MOST_REASONS = 5
 _LARGE_USD = 100_000  # a print of this size or more is in bold
@@ -56,11 +56,11 @@ _FIGURES = ("longs liquidated", "shorts liquidated", "long minus short", "prints
 
 
 def render_header(model: DashboardModel) -> Markup:
-    """Return the title, the source badge and the freshness of the rows."""
+    """Return the title, the source badge, the window, and the freshness of the rows."""
     badge = model.frames.badge if model.frames else ""
     text = "SOURCE UNKNOWN" if badge is None else badge
     mark = Markup('<span class="liq-badge" title="not from an exchange">{}</span>').format(text)
-    return join([_TITLE, mark if text else "", _render_freshness(model)])
+    return join([_TITLE, mark if text else "", _render_span(model), _render_freshness(model)])
 
 
 def render_broken_header(fault: str) -> Markup:
@@ -88,7 +88,7 @@ def render_notice(model: DashboardModel) -> Markup:
         title, text = _NOTICES[model.state]
     else:
         return Markup()
-    return Markup('<div class="liq-notice liq-{}" role="status"><b>{}.</b> {} {}</div>').format(
+    return Markup('<div class="liq-notice liq-{}"><b>{}.</b> {} {}</div>').format(
         model.state, title, render_code(text), _list_unknown_names(model)
     )
 
@@ -97,7 +97,7 @@ def render_warning(problem: Problem | None) -> Markup:
     """Return a problem that may soon stop live data; empty without a problem."""
     if problem is None:
         return Markup()
-    return Markup('<div class="liq-notice liq-warning" role="status"><b>{}.</b> {}.</div>').format(
+    return Markup('<div class="liq-notice liq-warning"><b>{}.</b> {}.</div>').format(
         _capitalise(problem.what), render_code(problem.detail)
     )
 
@@ -107,8 +107,7 @@ def render_coverage_notice(feeds: str) -> Markup:
     if not feeds:
         return Markup()
     return Markup(
-        '<div class="liq-notice liq-warning" role="status">'
-        "<b>≥</b> {}: sums are lower bounds.</div>"
+        '<div class="liq-notice liq-warning"><b>≥</b> {}: sums are lower bounds.</div>'
     ).format(feeds)
 
 
@@ -132,7 +131,7 @@ def render_figures(frames: Frames | None, gaps: pd.DataFrame | None = None) -> M
         else ((name, "…", "", "") for name in _FIGURES)
     )
     card = Markup(
-        '<div class="liq-figure {kind}"><label>{name}</label><b>{value}</b>'
+        '<div class="liq-figure {kind}"><span>{name}</span><b>{value}</b>'
         "<small>{note}</small></div>"
     )
     return join(
@@ -167,32 +166,35 @@ def render_prices_title(frames: Frames) -> Markup:
     ).format(frames.controls.focus)
 
 
-def render_tape(prints: pd.DataFrame) -> Markup:
+def render_tape(prints: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
     """Return the newest prints, newest first; `inspector.build_key` makes each row's key."""
     if prints.empty:
         return render_nothing("no prints")
-    names = ("time (UTC)", "side", "symbol", "size (USD)", "price", "exchange")
-    return render_table(names, map(_render_print, prints.itertuples(index=False)))
+    names = (f"time ({zone})", "side", "symbol", "size (USD)", "price", "exchange")
+    rows: Iterator[Any] = prints.itertuples(index=False)
+    return render_table(names, (_render_print(row, zone) for row in rows))
 
 
-def render_feeds(health: pd.DataFrame) -> Markup:
+def render_feeds(health: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
     """Return the state of each feed, from ``feed_health``."""
     if health.empty:
         return render_nothing("no feed has reported; start one: `liq run`")
-    names = ("feed", "state", "completeness", "last report (UTC)", "messages", "gaps",
+    names = ("feed", "state", "completeness", f"last report ({zone})", "messages", "gaps",
              "reconnects", "mean lag", "max. lag", "max. queue",
              "skipped", "too old", "contracts")  # fmt: skip
-    return render_table(names, map(_render_feed, health.itertuples(index=False)))
+    feeds: Iterator[Any] = health.itertuples(index=False)
+    return render_table(names, (_render_feed(feed, zone) for feed in feeds))
 
 
-def render_cascades(found: pd.DataFrame) -> Markup:
+def render_cascades(found: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
     """Return the largest cascades, from ``cascades``; the start of each links to its time."""
     if found.empty:
         return render_nothing("no cascades in this window")
     covered = format_share(found["covered"].iloc[0])
-    names = ("asset", "start (UTC)", "duration", "prints", "venues", "first venue", "longs",
+    names = ("asset", f"start ({zone})", "duration", "prints", "venues", "first venue", "longs",
              "shorts", "peak in 1 s", f"burst score ({covered} covered)")  # fmt: skip
-    return render_table(names, map(_render_cascade, found.itertuples(index=False)))
+    runs: Iterator[Any] = found.itertuples(index=False)
+    return render_table(names, (_render_cascade(run, zone) for run in runs))
 
 
 def render_sizes(quantiles: pd.DataFrame) -> Markup:
@@ -210,11 +212,12 @@ def render_sizes(quantiles: pd.DataFrame) -> Markup:
     return render_table(("", *(f"{side}s" for side in columns.index)), rows)
 
 
-def render_alerts(raised: pd.DataFrame | None) -> Markup:
+def render_alerts(raised: pd.DataFrame | None, zone: tzinfo = UTC) -> Markup:
     """Return the list of alerts, newest first, from ``alerts``; empty without alerts."""
     if raised is None or raised.empty:
         return Markup()
-    items = join(map(_render_alert, raised.itertuples(index=False)))
+    rows: Iterator[Any] = raised.itertuples(index=False)
+    items = join(_render_alert(row, zone) for row in rows)
     return Markup('<ol class="liq-alerts" aria-label="alerts">{}</ol>').format(items)
 
 
@@ -279,11 +282,21 @@ def render_nothing(text: str) -> Markup:
 
 def render_source_mark(source: str) -> Markup:
     """Return a mark for a source that is not live; empty for a live source."""
-    return Markup() if source in LIVE_SOURCES else Markup(" <mark>{}</mark>").format(source)
+    if source in LIVE_SOURCES:
+        return Markup()
+    return Markup(" <mark>{}</mark>").format(_SOURCE_MARKS.get(source, source))
 
 
-def format_clock(moment: datetime) -> str:
+def label_state(model: DashboardModel) -> str:
+    """Return the state in a word, or the cause of trouble."""
+    if model.trouble:
+        return str(model.trouble[0].what)
+    return _STATE_LABELS.get(model.state, str(model.state))
+
+
+def format_clock(moment: datetime, zone: tzinfo = UTC) -> str:
     """Return the time of day to the millisecond."""
+    moment = moment.astimezone(zone)
     return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
 
 
@@ -298,19 +311,25 @@ def _list_unknown_names(model: DashboardModel) -> str:
     return "; ".join(model.frames.totals.attrs.get("notes", ()))
 
 
+def _render_span(model: DashboardModel) -> Markup:
+    """Return the window that the page shows, from its start to its end."""
+    span = times.format_span(model.span, seconds=model.until is not None)
+    return Markup('<div class="liq-shown" title="the time that the page shows">{}</div>').format(
+        span
+    )
+
+
 def _render_freshness(model: DashboardModel) -> Markup:
-    latest, age = model.latest, model.age
+    latest, age, zone = model.latest, model.age, model.timezone
     last = "no rows yet"
     if model.until is not None:
-        start = model.until - parse_duration(model.window)
-        last = f"{start:%Y-%m-%d %H:%M:%S} to {model.until:%Y-%m-%d %H:%M:%S} UTC"
+        last = ""
     elif latest and latest.ts and age is not None:
-        last = f"last event {format_clock(latest.ts)} UTC · {_describe_age(age)}"
-    label = model.trouble[0].what if model.trouble else _STATE_LABELS.get(model.state, model.state)
+        last = f"last event {format_clock(latest.ts, zone)} {zone} · {_describe_age(age)}"
     return Markup(
         '<div class="liq-fresh liq-{}" title="newest row by the venue\'s clock">'
         "<i></i><b>{}</b><span>{}</span></div>"
-    ).format(model.state, label, last)
+    ).format(model.state, label_state(model), last)
 
 
 def _describe_age(age: timedelta) -> str:
@@ -339,14 +358,14 @@ def _describe_imbalance(net: float, both: float) -> str:
     return f"{abs(net) / both:.0%} towards {'longs' if net >= 0 else 'shorts'}"
 
 
-def _render_print(one: Any) -> Markup:
+def _render_print(one: Any, zone: tzinfo) -> Markup:
     return Markup(
         '<tr{big} data-key="{key}" tabindex="0"><td>{time}</td><td class="liq-{side}">{side}</td>'
         "<td>{symbol}</td><td>{usd}</td><td>{price}</td><td>{exchange}{mark}</td></tr>"
     ).format(
         big=Markup(' class="liq-big"') if one.notional >= _LARGE_USD else Markup(),
         key=inspector.build_key(one),
-        time=format_clock(one.ts),
+        time=format_clock(one.ts, zone),
         side=one.side,
         symbol=one.symbol,
         usd=f"{one.notional:,.0f}",
@@ -356,12 +375,12 @@ def _render_print(one: Any) -> Markup:
     )
 
 
-def _render_feed(feed: Any) -> Markup:
+def _render_feed(feed: Any, zone: tzinfo) -> Markup:
     state = "connected" if feed.connected else "stopped" if feed.stopped else "disconnected"
     unknown = Markup() if feed.known else Markup(" <mark>unknown exchange</mark>")
     values = (
         Markup("{}{}{}").format(feed.exchange, render_source_mark(feed.source), unknown),
-        state, feed.completeness, f"{feed.ts:%m-%d %H:%M:%S}",
+        state, feed.completeness, f"{feed.ts.astimezone(zone):%m-%d %H:%M:%S}",
         f"{feed.messages:,}", f"{feed.gaps:,}", f"{feed.reconnects:,}",
         format_seconds(feed.lag_s), format_seconds(feed.max_lag_s), f"{feed.max_queued:,}",
         f"{feed.passed:,}", f"{feed.too_old:,}", _render_contracts(feed),
@@ -380,10 +399,10 @@ def _render_contracts(feed: Any) -> Markup:
     return Markup("{}{}<small>{}</small>").format(feed.contracts, age, fault)
 
 
-def _render_cascade(run: Any) -> Markup:
+def _render_cascade(run: Any, zone: tzinfo) -> Markup:
     place = links.locate_cascade(run.from_ts, run.to_ts, run.name)
     values = (
-        _render_link(place, f"{run.from_ts:%m-%d %H:%M:%S}"),
+        _render_link(place, f"{run.from_ts.astimezone(zone):%m-%d %H:%M:%S}"),
         format_seconds(run.duration_s), f"{run.prints:,}",
         run.exchanges, run.first_exchange, format_usd(run.long_usd), format_usd(run.short_usd),
         format_usd(run.peak_1s_usd), "-" if pd.isna(run.burst_score) else f"{run.burst_score:,.1f}",
@@ -397,7 +416,7 @@ def _format_size(column: str, value: float) -> str:
     return f"{value:,}" if column == "prints" else format_usd(value)
 
 
-def _render_alert(raised: Any) -> Markup:
+def _render_alert(raised: Any, zone: tzinfo) -> Markup:
     measure = (
         f"{raised.query}: {raised.measure} {raised.value:,.6g}, threshold {raised.threshold:,.6g}"
     )
@@ -409,11 +428,11 @@ def _render_alert(raised: Any) -> Markup:
         measure=measure,
         time=_render_link(
             links.locate_alert(raised.ts, raised.query),
-            Markup("<time>{}</time>").format(f"{raised.ts:%m-%d %H:%M:%S}"),
+            Markup("<time>{}</time>").format(f"{raised.ts.astimezone(zone):%m-%d %H:%M:%S}"),
         ),
         rule=raised.rule,
         message=raised.message,
-        mark=Markup("") if raised.live else Markup(" <mark>not live data</mark>"),
+        mark=Markup("") if raised.live else Markup(" <mark>simulated or replayed</mark>"),
     )
 
 

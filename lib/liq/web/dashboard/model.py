@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -23,10 +23,10 @@ from traitlets import (
 )
 
 from liq.analysis.charts import THEMES, source_badge
-from liq.analysis.links import Place
+from liq.analysis.links import ZONES, Place
 from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.errors import LiqError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
+from liq.errors import LiqError, QueryError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.monitoring import diagnosis
 from liq.monitoring.diagnosis import Examiner, FeedReport, Part, Problem, Pulse
 from liq.query import coverage, queries
@@ -47,6 +47,7 @@ _SLIDE = timedelta(seconds=5)  # without new rows the window still moves on, thi
 _REPORTS = 1.0  # seconds between readings of the feeds' reports
 _MISSING_NAME = "unknown"
 _STUCK = timedelta(seconds=10)  # without a reading
+_MOST_SPANS = 50  # that `DashboardModel.go_back` returns to
 
 
 class State(StrEnum):
@@ -201,11 +202,14 @@ class DashboardModel(HasTraits):
     symbols = List(Unicode(), help="only these symbols; empty: all")
     min_notional = Float(0.0, min=0.0, help="minimum size of a print, USD")
     theme = Enum(list(THEMES), default_value=next(iter(THEMES)))
+    zone = Enum(list(ZONES), default_value=ZONES[0], help="of the times on the page")
+    local_zone = Instance("datetime.tzinfo", help="the browser's time zone")
     paused = Bool(default_value=False)
 
     frames = Instance(Frames, allow_none=True)
     latest = Instance(Latest, allow_none=True)
     state = UseEnum(State, default_value=State.LOADING)
+    trail = Tuple(help="earlier windows with their ends, newest last, for `go_back`")
     trouble = Tuple(help="the `Problem`s that prevent live data, the cause first")
     faults = Tuple(help="names of the parts of the page that could not be read or drawn")
     known_symbols = Tuple(help="symbols with recent prints, the options of ``symbols``")
@@ -226,7 +230,11 @@ class DashboardModel(HasTraits):
             float("-inf"),
         )  # and when they were read
         self._examiner = Examiner(self.settings)
-        super().__init__(**controls)
+        super().__init__(local_zone=UTC, **controls)
+        self._span = (self.window, self.until)
+        self._usual_window = self.window  # which `go_live` restores
+        self._since: datetime | None = None  # a fixed start of a live window
+        self.observe(self._remember, ["window", "until"])
 
     @property
     def buckets(self) -> list[str]:
@@ -251,7 +259,19 @@ class DashboardModel(HasTraits):
     @property
     def place(self) -> Place:
         """What the page shows, as its address has it."""
-        return Place(**self.controls._asdict(), theme=self.theme)
+        return Place(**self.controls._asdict(), theme=self.theme, zone=self.zone)
+
+    @property
+    def timezone(self) -> tzinfo:
+        """The time zone of the times on the page."""
+        return UTC if self.zone == "UTC" else self.local_zone
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """The start and the end of the window, in the page's time zone."""
+        end = self.until or datetime.now(UTC)
+        start = end - parse_duration(self.window)
+        return start.astimezone(self.timezone), end.astimezone(self.timezone)
 
     @property
     def age(self) -> timedelta | None:
@@ -269,10 +289,39 @@ class DashboardModel(HasTraits):
         return "; ".join(problem.detail for problem in self.trouble)
 
     def travel(self, start: datetime, end: datetime) -> None:
-        """Set the window from ``start`` to ``end``; it is live if ``end`` is now or later."""
-        with self.hold_trait_notifications():
-            self.window = format_duration(end - start)
-            self.until = end if end < datetime.now(UTC) else None
+        """Set the window from ``start`` to ``end``; it is live if ``end`` is now or later.
+
+        A live window keeps its start, by `extend`, until another time is chosen.
+        Raises `QueryError` if it starts in the future.
+        """
+        now = datetime.now(UTC)
+        if start >= now:
+            raise QueryError(f"{start:%Y-%m-%d %H:%M:%S %Z} is in the future")
+        if end >= now:
+            self._set_span(_measure_since(start), None)
+            self._since = start
+            return
+        usual = self._usual_window
+        self._set_span(format_duration(end - start), end)
+        self._usual_window = usual
+
+    def extend(self) -> None:
+        """Lengthen a live window that keeps its start, such as midnight."""
+        if self._since is None or self.paused:
+            return
+        window = _measure_since(self._since)
+        if window != self.window:
+            self._span, self._usual_window = (window, None), window  # nobody chose another time
+            self.window = window
+
+    def go_live(self) -> None:
+        """End the window now, with the length it had before it was moved into the past."""
+        self._set_span(self._usual_window, None)
+
+    def go_back(self) -> None:
+        """Return to the window before the last change of time, if there is one."""
+        if self.trail:
+            self._set_span(*self.trail[-1])
 
     def show(self, place: Place) -> None:
         """Set all controls; a window that ends in the future ends now."""
@@ -347,6 +396,21 @@ class DashboardModel(HasTraits):
     def _validate_bucket(self, proposal: Any) -> str:
         params = queries.find("liquidations_by_bucket", self.settings).params
         return str(params["bucket"].value("bucket", proposal["value"]))
+
+    def _set_span(self, window: str, until: datetime | None) -> None:
+        with self.hold_trait_notifications():
+            self.window, self.until = window, until
+
+    def _remember(self, _change: object) -> None:
+        """Keep the window that was shown, unless the change returns to the one before it."""
+        (_, end), span = self._span, (self.window, self.until)
+        if span == self._span:
+            return
+        earlier, self._span, self._since = self._span, span, None
+        if self.until in (None, end):  # chosen as such, and not with another time
+            self._usual_window = self.window
+        kept = self.trail[:-1] if self.trail[-1:] == (span,) else (*self.trail, earlier)
+        self.trail = kept[-_MOST_SPANS:]
 
     def _derive_state(self) -> tuple[State, tuple[Problem, ...]]:
         if self._failure:
@@ -523,6 +587,13 @@ _NOT_READ = Problem(
     "no recent reading",
     f"Nothing was read for more than {_STUCK.seconds} s; see `liq logs dashboard`",
 )
+
+
+def _measure_since(start: datetime) -> str:
+    """Return the time since ``start`` as a window, in whole steps: each change is a new reading."""
+    age = datetime.now(UTC) - start
+    step = timedelta(minutes=1) if age > _MIN_BARS * timedelta(minutes=1) else timedelta(seconds=10)
+    return format_duration(max(age // step, 1) * step)
 
 
 def _describe_broken(parts: Sequence[str]) -> Problem:

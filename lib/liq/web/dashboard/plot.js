@@ -51,6 +51,7 @@ function render({ model, el }) {
       if (gone) return;
       const { data, layout } = model.get("spec");
       await Plotly.react(chart, data, { autosize: true, ...layout }, CONFIG);
+      for (const picture of chart.querySelectorAll(".main-svg")) picture.ariaHidden = true;
       if (model.get("brush") && !chart.liqBrush) {
         chart.liqBrush = true;
         chart.on("plotly_relayout", (change) => sendRange(model, change));
@@ -59,10 +60,16 @@ function render({ model, el }) {
     });
   };
 
+  // a screen reader speaks the sentence in place of the picture's scattered texts
+  chart.setAttribute("role", "figure");
+  const name = () => chart.setAttribute("aria-label", model.get("label"));
+  model.on("change:label", name);
+  name();
   model.on("change:spec", draw);
   draw();
   return () => {
     gone = true;
+    model.off("change:label", name);
     model.off("change:spec", draw);
     globalThis.Plotly?.purge(chart);
   };

@@ -1,8 +1,18 @@
 // Shows HTML that the kernel has escaped. Reports the row that was picked and the link to a place of
-// the dashboard that was followed, which then needs no new page.
+// the dashboard that was followed, which then needs no new page. The focus stays on its row or link.
+
+/** Return what a row or a link keeps from one redraw to the next. */
+const nameOf = (element) => element.dataset.key ?? element.getAttribute("href");
 
 function render({ model, el }) {
-  const draw = () => (el.innerHTML = model.get("html"));
+  const draw = () => {
+    const name = el.contains(document.activeElement) && nameOf(document.activeElement);
+    el.innerHTML = model.get("html");
+    if (!name) return;
+    const all = Array.from(el.querySelectorAll("tr[data-key], a[href]"));
+    const next = all.find((each) => nameOf(each) === name) ?? all.at(-1); // it has left the table
+    next?.focus({ preventScroll: true });
+  };
   const pick = ({ target, type, key }) => {
     const row = target.closest("tr[data-key]");
     if (row && (type === "click" || key === "Enter")) model.send({ type: "pick", key: row.dataset.key });

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
 from typing import Any
 
 import ipywidgets as widgets
@@ -17,18 +18,20 @@ from liq.errors import QueryError
 from liq.monitoring import diagnosis
 from liq.monitoring.diagnosis import Part, Problem
 from liq.query import names, questdb
-from liq.web.dashboard import controls, markup
+from liq.web.dashboard import controls, markup, sentences, times
 from liq.web.dashboard.board_queries import BOARDS, Controls
 from liq.web.dashboard.boards import Board, DrawOptions, Inspector, create_boards
 from liq.web.dashboard.errors import explain, log
 from liq.web.dashboard.model import DashboardModel, Reading, SlowReading, State
 from liq.web.dashboard.widgets import (
+    Announcer,
     ErrorBoundary,
     Html,
     PageAddress,
     PageHeartbeat,
     PickTable,
     Span,
+    Tabs,
     Tasks,
     load_style_sheet,
 )
@@ -59,7 +62,7 @@ class Dashboard:
         board: The tab that is open at first.
         settings: Settings of the stack; the current ones by default.
         interval: Seconds between checks for newer rows.
-        theme: ``"dark"`` or ``"light"``.
+        theme: ``"dark"`` or ``"light"``; None for the one that the browser prefers.
 
     Raises:
         QueryError: ``theme`` is unknown.
@@ -82,9 +85,9 @@ class Dashboard:
         board: str = "Overview",
         settings: Settings | None = None,
         interval: float = 0.25,
-        theme: charts.ThemeName = "dark",
+        theme: charts.ThemeName | None = None,
     ) -> None:
-        if theme not in charts.THEMES:
+        if theme not in (None, *charts.THEMES):
             raise QueryError(f"theme={theme!r} is not one of: {', '.join(charts.THEMES)}")
         self.model = DashboardModel(
             settings,
@@ -95,8 +98,9 @@ class Dashboard:
             asset=asset,
             min_notional=min_notional,
             board=board,
-            theme=theme,
+            theme=theme or next(iter(charts.THEMES)),
         )
+        self._has_theme = theme is not None
         self._default = self.model.place
         self._visits = Tasks()
         self._interval = max(interval, _MIN_PERIOD)
@@ -106,6 +110,7 @@ class Dashboard:
         self.model.observe(self._wake_up, [*Controls._fields, "paused"])
         self.model.observe(self._write_address, [*Place._fields])
         self.model.observe(self._set_theme, "theme")
+        self.model.observe(self._set_zone, ["zone", "local_zone"])
         try:
             self._draw_frames()
             self._show(self._read_first())
@@ -179,8 +184,10 @@ class Dashboard:
 
     async def _beat(self) -> None:
         """Send the page a heartbeat, and update the age of the newest row."""
+        self.model.extend()
         self.model.judge()
         self._draw_state()
+        self._announce()
         self._heartbeat.beat += 1
         await asyncio.sleep(_BEAT)
 
@@ -261,8 +268,20 @@ class Dashboard:
         self._visits.spawn(self._visit(query, self._default))
 
     def _follow(self, query: str) -> None:
-        """Show what a link names, in the theme of this page."""
-        self._visits.spawn(self._visit(query, self._default._replace(theme=self.model.theme)))
+        """Show what a link names, in the theme and the time zone of this page."""
+        own = self._default._replace(theme=self.model.theme, zone=self.model.zone)
+        self._visits.spawn(self._visit(query, own))
+
+    def _prefer(self, zone: Any, theme: Any) -> None:
+        """Take the visitor's time zone, and the theme unless one was chosen."""
+        self.model.local_zone = times.find_zone(zone)
+        if self._has_theme or theme not in charts.THEMES:
+            return
+        is_chosen = self.model.theme != self._default.theme
+        self._default = self._default._replace(theme=theme)
+        if not is_chosen:
+            self.model.theme = theme
+        self._address.query = links.encode(self.model.place, self._default)
 
     async def _visit(self, query: str, default: Place) -> None:
         """Show what ``query`` names, and why some of it is ignored."""
@@ -304,6 +323,8 @@ class Dashboard:
     def _build(self) -> None:
         self._heartbeat, self._address = PageHeartbeat(), PageAddress()
         self._address.on_open(self._open)
+        self._address.on_visitor(self._prefer)
+        self._announcer = Announcer().add_class("liq-spoken")
         self._ignored = Html(css_class="liq-ignored")
         hidden = widgets.Box([load_style_sheet("style.css")]).add_class("liq-hidden")
         self._header, self._notice = Html(css_class="liq-header"), Html(css_class="liq-notices")
@@ -336,7 +357,12 @@ class Dashboard:
                 self._header,
                 self._header_boundary.place,
                 controls.create_filters(self.model, self._actions),
-                controls.create_actions(self.model, self._address, self._actions),
+                widgets.Box(
+                    [
+                        controls.create_times(self.model, self._actions),
+                        controls.create_actions(self.model, self._address, self._actions),
+                    ]
+                ).add_class("liq-rows"),
                 self._actions.place,
                 self._ignored,
                 self._notice,
@@ -349,6 +375,7 @@ class Dashboard:
                 self._page,
                 self._inspector.widget,
                 self._footnote,
+                self._announcer,
             ]
         ).add_class("liq-root")
         self.widget.add_class(f"liq-{self.theme}")
@@ -363,29 +390,36 @@ class Dashboard:
         )
 
     def _create_tabs(self) -> widgets.Widget:
-        tabs = widgets.ToggleButtons(options=list(self.boards)).add_class("liq-tabs")
+        tabs = Tabs(options=list(self.boards)).add_class("liq-tabs")
         controls.bind(self.model, "board", tabs, self._actions)
         return tabs
 
     def _select_range(self, span: Span | None) -> None:
         if span is None:
-            self.model.until = None
-        else:
-            self.model.travel(*span)
+            self.model.go_live()
+        else:  # charts have the times of the page's time zone
+            zone = self.model.timezone
+            start, end = (each.replace(tzinfo=zone).astimezone(UTC) for each in span)
+            self.model.travel(start, end)
 
     def _set_theme(self, change: Any) -> None:
         self.widget.remove_class(f"liq-{change['old']}").add_class(f"liq-{change['new']}")
         self.draw()
 
+    def _set_zone(self, change: Any) -> None:
+        if change["name"] == "zone" or self.model.zone == "local":
+            self.draw()
+
     def _draw_frames(self) -> None:
         frames = self.model.frames
         if frames is not None:
             board = self.boards[frames.controls.board]
-            board.draw(frames, DrawOptions(self.theme, self.model.gaps))
+            zone = self.model.timezone
+            board.draw(frames, DrawOptions(self.theme, self.model.gaps, zone))
             if self._page.children != (board.widget,):
                 self._page.children = [board.widget]
             with self._alerts_boundary:
-                self._alerts.html = markup.render_alerts(frames.alerts)
+                self._alerts.html = markup.render_alerts(frames.alerts, zone)
         with self._figures_boundary:
             self._figures.value = markup.render_figures(frames, self.model.gaps)
         with self._footnote_boundary:
@@ -401,6 +435,15 @@ class Dashboard:
             self._coverage.value = markup.render_coverage_notice(self.model.disconnections)
         if self._header_boundary.fault:
             self._header.value = markup.render_broken_header(self._header_boundary.fault)
+        self._draw_outdated()
+
+    def _announce(self) -> None:
+        """Have screen readers speak the state and the figures, now and then."""
+        with self._header_boundary:
+            figures = sentences.describe_totals(self.model)
+            self._announcer.say(sentences.describe_news(self.model), figures)
+
+    def _draw_outdated(self) -> None:
         outdated = self.model.state in (State.FAILED, State.STALE)
         dim = self.widget.add_class if outdated else self.widget.remove_class
         dim("liq-outdated")

@@ -31,6 +31,8 @@ Span = tuple[datetime, datetime]
 TIMEOUT_S = 15.0  # a page without a heartbeat for this long is gone or hidden
 PAINT_TIMEOUT_S = 5.0
 _LOG_AGAIN_S = 60.0
+_NEWS_PAUSE_S = 5.0  # between two lines for screen readers, at least
+_FIGURES_PAUSE_S = 60.0  # between two lines with no news in them
 _LEAST = 32  # a shorter column of a chart is as small in text
 _COLUMNS = {"x", "y"}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT")
@@ -77,8 +79,8 @@ class Html(widgets.HTML):  # type: ignore[misc] # ipywidgets ships no types
 
     value = HtmlTrait().tag(sync=True)
 
-    def __init__(self, value: Markup | None = None, css_class: str = "") -> None:
-        super().__init__(value=value or Markup())
+    def __init__(self, value: Markup | None = None, css_class: str = "", **traits: Any) -> None:
+        super().__init__(value=value or Markup(), **traits)
         if css_class:
             self.add_class(css_class)
 
@@ -184,6 +186,7 @@ class Plot(anywidget.AnyWidget):
     spec: "traitlets.Dict[str, Any]" = traitlets.Dict({"data": [], "layout": {}}).tag(
         sync=True, to_json=_pack
     )
+    label = traitlets.Unicode("chart").tag(sync=True)  # what screen readers speak in its place
     brush = traitlets.Bool(default_value=False).tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
@@ -236,11 +239,86 @@ class PickTable(anywidget.AnyWidget):
         self.on_msg(receive)
 
 
+class Tabs(anywidget.AnyWidget):
+    """Tabs, of which ``value`` is chosen; the arrow keys move between them."""
+
+    _esm = Path(__file__).with_name("tabs.js")
+
+    options = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    value = traitlets.Unicode().tag(sync=True)
+
+
+class SpanForm(anywidget.AnyWidget):
+    """Fields for ``start`` and ``end`` of the window as text, and a button that shows it."""
+
+    _esm = Path(__file__).with_name("span.js")
+
+    start = traitlets.Unicode().tag(sync=True)
+    end = traitlets.Unicode().tag(sync=True)
+
+    def show(self, start: str, end: str) -> None:
+        """Put texts into the fields, except for a field in which somebody types."""
+        self.start, self.end = start, end
+        self.send({"type": "shown"})
+
+    def on_submit(self, show: Callable[[str, str], object]) -> None:
+        """Call ``show`` with the texts of the two fields."""
+
+        def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
+            if message.get("type") == "span":
+                show(str(message.get("start", "")), str(message.get("end", "")))
+
+        self.on_msg(receive)
+
+
+class CloseButton(anywidget.AnyWidget):
+    """A button that closes a panel, as Escape does. It takes the focus and gives it back."""
+
+    _esm = Path(__file__).with_name("close.js")
+
+    def on_close(self, close: Callable[[], object]) -> None:
+        """Call ``close`` when the panel is to be hidden."""
+
+        def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
+            if message.get("type") == "close":
+                close()
+
+        self.on_msg(receive)
+
+    def take_focus(self) -> None:
+        """Move the focus into the panel, which is visible now."""
+        self.send({"type": "open"})
+
+
+class Announcer(anywidget.AnyWidget):
+    """A line for screen readers, which speak it when it changes: `say` changes it seldom."""
+
+    _esm = Path(__file__).with_name("announce.js")
+
+    text = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self._news = ""
+        self._said_at = float("-inf")
+
+    def say(self, news: str, figures: str) -> None:
+        """Say ``news`` and ``figures`` once ``news`` changes, and ``figures`` once a minute."""
+        silence = time.monotonic() - self._said_at
+        if news != self._news and silence >= _NEWS_PAUSE_S:
+            self.text = f"{news} {figures}"
+        elif silence >= _FIGURES_PAUSE_S:
+            self.text = figures
+        else:
+            return
+        self._news, self._said_at = news, time.monotonic()
+
+
 class PageAddress(anywidget.AnyWidget):
-    """The address of a page of `liq dashboard`: read once, kept up to date, copied by a button.
+    """The address of a page of `liq dashboard`: read, kept up to date, copied by a button.
 
     ``query`` is the part after ``?``, see `liq.analysis.links`. In JupyterLab, whose address
-    is not the dashboard's, it is invisible and does nothing.
+    is not the dashboard's, it is invisible and only reports what the browser prefers.
     """
 
     _esm = Path(__file__).with_name("address.js")
@@ -248,11 +326,20 @@ class PageAddress(anywidget.AnyWidget):
     query = traitlets.Unicode().tag(sync=True)
 
     def on_open(self, show: Callable[[str], object]) -> None:
-        """Call ``show`` with the query of the page that was opened."""
+        """Call ``show`` with the query of the page that was opened, or returned to by Back."""
 
         def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
             if message.get("type") == "opened":
                 show(str(message.get("query")))
+
+        self.on_msg(receive)
+
+    def on_visitor(self, prefer: Callable[[Any, Any], object]) -> None:
+        """Call ``prefer`` with the browser's time zone and theme, as the page sends them."""
+
+        def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
+            if message.get("type") == "visitor":
+                prefer(message.get("zone"), message.get("theme"))
 
         self.on_msg(receive)
 

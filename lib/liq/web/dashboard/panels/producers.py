@@ -9,7 +9,7 @@ from markupsafe import Markup
 from liq.common.html import join
 from liq.delivery.producer import FeedState, Producer, Status
 from liq.errors import FeedError
-from liq.records.model import LIVE_SOURCES
+from liq.web.dashboard.markup import render_source_mark
 from liq.web.dashboard.panels.base import (
     HISTORY,
     REFRESH_S,
@@ -109,8 +109,7 @@ class ProducerPanel(Panel):
 
 
 def _render_section(status: Status, rates: Sequence[float]) -> Markup:
-    simulated = status.source and status.source not in LIVE_SOURCES
-    badge = Markup("<mark>{}</mark>").format(status.source) if simulated else Markup()
+    badge = render_source_mark(status.source) if status.source else Markup()
     problems = {
         "contracts": status.contracts,
         "skipped on purpose": status.passed_text,

@@ -1,0 +1,162 @@
+"""Sentences that screen readers speak: names of charts with their numbers, and the state."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, tzinfo
+from typing import Any
+
+import pandas as pd
+
+from liq.common.text import format_usd
+from liq.web.dashboard.markup import label_state
+from liq.web.dashboard.model import DashboardModel, Frames
+
+_NOTHING = "no liquidations"
+_NAMED = 3  # of a ranking
+
+
+def describe_news(model: DashboardModel) -> str:
+    """Return the state of the page, and the newest alert of the last minutes."""
+    state = f"{label_state(model)}."
+    frames = model.frames
+    if frames is None or not frames.common.has("alerts") or frames.alerts.empty:
+        return state
+    newest = frames.alerts.iloc[0]
+    return f"{state} {newest['severity']} alert: {newest['message']}."
+
+
+def describe_totals(model: DashboardModel) -> str:
+    """Return the sums of the window."""
+    frames = model.frames
+    if frames is None or not frames.common.has("totals"):
+        return ""
+    totals: Any = next(frames.totals.itertuples())
+    if not totals.prints:
+        return f"{_NOTHING}.".capitalize()
+    sums = _sum_sides(totals.long_usd, totals.short_usd)
+    return (
+        f"In {frames.controls.window}: {sums} liquidated in {totals.prints:,} prints,"
+        f" the largest {format_usd(totals.largest_usd)}."
+    )
+
+
+def describe_bars(frames: Frames, zone: tzinfo) -> str:
+    """Return the sums of the bars, and the largest bar."""
+    bars = frames.board["bars"]
+    longs, shorts = bars["long_usd"].to_numpy(), bars["short_usd"].to_numpy()
+    both = longs + shorts
+    name = f"Liquidated per {frames.bucket}"
+    if not both.sum():
+        return f"{name}: {_NOTHING}."
+    moment = bars["ts"].iloc[int(both.argmax())]
+    return (
+        f"{name}: {_sum_sides(longs.sum(), shorts.sum())};"
+        f" most at {_format_time(moment, zone)}, {format_usd(both.max())}."
+    )
+
+
+def describe_net(frames: Frames) -> str:
+    """Return the last value of the running sum, and its range."""
+    net = frames.board["net"]["cumulative_usd"].dropna()
+    name = "Cumulative long minus short"
+    if net.empty:
+        return f"{name}: {_NOTHING}."
+    low, high = format_usd(net.min()), format_usd(net.max())
+    return f"{name}: {format_usd(net.iloc[-1])} now, between {low} and {high}."
+
+
+def describe_ranking(name: str, frame: pd.DataFrame) -> str:
+    """Return the first names of ``top_symbols`` or ``by_exchange``, with their sums."""
+    if frame.empty:
+        return f"{name}: {_NOTHING}."
+    column = "symbol" if "symbol" in frame else "exchange"
+    sums = Counter[str]()
+    for each, usd in zip(frame[column].tolist(), frame["total_usd"].tolist(), strict=True):
+        sums[each] += usd
+    largest = (f"{each} {format_usd(usd)}" for each, usd in sums.most_common(_NAMED))
+    return f"{name}: {', '.join(largest)}."
+
+
+def describe_heatmap(frames: Frames) -> str:
+    """Return the band of prices with most notional."""
+    cells = frames.board["heatmap"]
+    name = f"{frames.controls.focus} liquidated, by price and time"
+    both = cells["long_usd"] + cells["short_usd"]
+    if not both.sum():
+        return f"{name}: {_NOTHING}."
+    bands = both.groupby([cells["price_from"], cells["price_to"]]).sum()
+    low, high = bands.index[int(bands.argmax())]
+    return f"{name}: most between {low:,.6g} and {high:,.6g}, {format_usd(bands.max())}."
+
+
+def describe_path(frames: Frames) -> str:
+    """Return the mean move of the price at the end of each side's path."""
+    path = frames.board["path"]
+    name = "Price around large prints"
+    if path.empty:
+        return f"{name}: no prints with a price."
+    ends: Iterator[Any] = path[path["offset_s"] == path["offset_s"].max()].itertuples()
+    moves = (
+        f"{end.side}s {end.mean_bps:+.1f} basis points after {end.offset_s:.0f} seconds"
+        for end in ends
+    )
+    return f"{name}: {', '.join(moves)}."
+
+
+def describe_cascades(frames: Frames, zone: tzinfo) -> str:
+    """Return the number of cascades, and the largest."""
+    found = frames.board["cascades"]
+    name = "Cascades by asset"
+    if found.empty:
+        return f"{name}: none."
+    largest: Any = next(found.nlargest(1, "total_usd").itertuples())
+    return (
+        f"{name}: {len(found):,}; the largest {largest.name}"
+        f" at {_format_time(largest.from_ts, zone)}, {format_usd(largest.total_usd)}"
+        f" in {largest.prints:,} prints."
+    )
+
+
+def describe_share(frames: Frames) -> str:
+    """Return the venues with most notional, and their shares of the window."""
+    share = frames.board["share"]
+    name = "Share by venue"
+    sums = share.groupby("exchange")["total_usd"].sum().sort_values(ascending=False)
+    if not sums.sum():
+        return f"{name}: {_NOTHING}."
+    shares = (f"{venue} {usd / sums.sum():.0%}" for venue, usd in sums.head(_NAMED).items())
+    return f"{name}: {', '.join(shares)}."
+
+
+def describe_hours(frames: Frames) -> str:
+    """Return the hour of the day with the greatest mean of its covered time."""
+    hours = frames.board["hours"]
+    name = "Hour of the day"
+    both = hours.assign(usd=hours["long_usd"] + hours["short_usd"])
+    sums = both.groupby("hour")[["usd", "hours"]].sum()
+    means = (sums["usd"] / sums["hours"].where(sums["hours"] > 0)).dropna()
+    if not means.sum():
+        return f"{name}: {_NOTHING}."
+    return (
+        f"{name}: most from {means.idxmax()}:00 UTC, a mean of {format_usd(means.max())} an hour."
+    )
+
+
+def describe_coverage(frames: Frames, gaps: pd.DataFrame | None) -> str:
+    """Return how many feeds have reported, and which were disconnected."""
+    feeds = frames.board["health"]
+    name = "Feed coverage"
+    if feeds.empty:
+        return f"{name}: no feed has reported."
+    if gaps is None:
+        return f"{name}: when feeds were connected is not known yet."
+    lost = ", ".join(sorted(set(gaps["exchange"])))
+    return f"{name}: {len(feeds):,} feeds; disconnected for a time: {lost or 'none'}."
+
+
+def _format_time(moment: datetime, zone: tzinfo) -> str:
+    return f"{moment.astimezone(zone):%H:%M:%S} {zone}"
+
+
+def _sum_sides(long_usd: float, short_usd: float) -> str:
+    return f"longs {format_usd(long_usd)}, shorts {format_usd(short_usd)}"

@@ -1,0 +1,57 @@
+// Tabs by the pattern of the ARIA authoring practices: one stop of the Tab key, arrow keys move.
+
+const STEPS = { ArrowLeft: -1, ArrowRight: 1 };
+
+function render({ model, el }) {
+  const names = model.get("options");
+  const list = document.createElement("div");
+  list.setAttribute("role", "tablist");
+  list.setAttribute("aria-label", "boards");
+  const choose = (name) => {
+    model.set("value", name);
+    model.save_changes();
+  };
+  const tabs = names.map((name) => {
+    const tab = document.createElement("button");
+    tab.setAttribute("role", "tab");
+    tab.textContent = name;
+    tab.onclick = () => choose(name);
+    return tab;
+  });
+  list.append(...tabs);
+  el.append(list);
+
+  list.onkeydown = (event) => {
+    const at = tabs.indexOf(event.target);
+    const ends = { Home: 0, End: tabs.length - 1 };
+    const next = ends[event.key] ?? (at + STEPS[event.key] + tabs.length) % tabs.length;
+    if (at < 0 || !tabs[next]) return; // another key
+    event.preventDefault();
+    tabs[next].focus();
+    choose(names[next]);
+  };
+
+  let isGone = false;
+  const nameBoard = () => {
+    const board = el.closest(".liq-root")?.querySelector(".liq-page");
+    if (!board) return isGone || requestAnimationFrame(nameBoard); // the page is being built
+    board.setAttribute("role", "tabpanel");
+    board.setAttribute("aria-label", model.get("value"));
+  };
+  const draw = () => {
+    tabs.forEach((tab, number) => {
+      const isChosen = names[number] === model.get("value");
+      tab.setAttribute("aria-selected", isChosen);
+      tab.tabIndex = isChosen ? 0 : -1;
+    });
+    nameBoard();
+  };
+  model.on("change:value", draw);
+  draw();
+  return () => {
+    isGone = true;
+    model.off("change:value", draw);
+  };
+}
+
+export default { render };

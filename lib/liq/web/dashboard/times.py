@@ -1,0 +1,90 @@
+"""Times on the page: moments as people type them, days, and spans as text, in a time zone."""
+
+import re
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from liq.analysis import links
+from liq.errors import QueryError
+from liq.query.parameters import parse_duration
+
+Span = tuple[datetime, datetime]
+
+_LONGEST_NAME = 64  # characters of a time zone's name
+_CLOCK = re.compile(r"\d\d?:\d\d(:\d\d)?")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def find_zone(name: Any) -> tzinfo:
+    """Return the time zone that a browser names; UTC if this machine does not know the name."""
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, no name at all, a folder of names
+        return UTC
+
+
+def parse_span(start: str, end: str, window: str, zone: tzinfo) -> Span:
+    """Return the span between two typed moments, each in ``zone`` unless it names another.
+
+    A day without a time begins or ends the span as a whole. Without an end the span ends now.
+    Without a start it is as long as ``window``.
+
+    Raises:
+        QueryError: A moment cannot be read, or the start is not before the end.
+    """
+    now = datetime.now(UTC)
+    since, until = _parse_moment("from", start, zone), _parse_moment("to", end, zone)
+    if since and since >= now:
+        raise QueryError(f"from={start[:40]!r} is in the future")
+    until = min(until or now, now)
+    since = since or until - parse_duration(window)
+    query = {"from": since.isoformat(), "to": until.isoformat()}
+    if ignored := links.decode(urlencode(query)).ignored:
+        raise QueryError("; ".join(ignored))
+    return since, until
+
+
+def find_day(days_ago: int, zone: tzinfo) -> Span:
+    """Return the start and the end of a day in ``zone``, the current one for 0."""
+    day = (datetime.now(zone) - timedelta(days=days_ago)).date()
+    start, end = (
+        datetime.combine(day + timedelta(days=days), time(), zone).astimezone(UTC)
+        for days in (0, 1)
+    )
+    return start, end
+
+
+def format_span(span: Span, *, seconds: bool = False) -> str:
+    """Return ``2026-03-02 13:00 to 14:00 UTC``, in the moments' time zone."""
+    start, end = span
+    clock = "%H:%M:%S" if seconds else "%H:%M"
+    day = "" if start.date() == end.date() else "%Y-%m-%d "
+    return f"{start:%Y-%m-%d} {start:{clock}} to {end:{day}{clock}} {end.tzinfo}"
+
+
+def format_typed(moment: datetime) -> str:
+    """Return a moment as `parse_span` reads it, in its own time zone."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _parse_moment(name: str, text: str, zone: tzinfo) -> datetime | None:
+    typed = text = text.strip()
+    if not text or text.lower() == "now":
+        return None
+    today = datetime.now(zone).date()
+    is_end_of_day = name == "to" and _DAY.fullmatch(text)
+    if _CLOCK.fullmatch(text):
+        text = f"{today} {text.zfill(len(text) + (text[1] == ':'))}"
+    try:
+        moment = datetime.fromisoformat(text)
+        if is_end_of_day:
+            moment += timedelta(days=1)
+        placed = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        return placed.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        like = "give a time like 2026-03-02 13:00, 2026-03-02 or 13:00"
+        raise QueryError(f"{name}={typed[:40]!r} is no time: {like}") from error

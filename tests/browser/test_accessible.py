@@ -1,0 +1,181 @@
+"""The dashboard by keyboard, by screen reader, and as the system's preferences have it."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+
+import psutil
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from browser.conftest import Visit, Visiting, opened
+from browser.test_address import has_query
+from liq.config import Settings
+from liq.delivery.producer import Producer
+from liq.ingest.simulator.server import Schedule, Simulator
+from liq.web import serve
+from liq.web.dashboard.board_queries import BOARDS
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[Producer]:
+    async with Simulator(Schedule(rate=20, seed=13), settings) as simulator:
+        producer = Producer(url=simulator.url, settings=settings)
+        await producer.start()
+        yield producer
+        await producer.stop()
+
+
+async def focused(visitor: Visit) -> str:
+    """Return the text of the element that has the focus."""
+    text: str = await visitor.page.evaluate("document.activeElement.textContent")
+    return text
+
+
+async def test_tabs_are_one_stop_and_follow_the_arrow_keys(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        page = visitor.page
+        tabs = page.get_by_role("tablist", name="boards").get_by_role("tab")
+        assert await tabs.all_inner_texts() == list(BOARDS)
+        await tabs.first.focus()
+        for key, board in (
+            ("ArrowRight", "Prices"),
+            ("ArrowLeft", "Overview"),
+            ("ArrowLeft", "Feeds"),
+            ("Home", "Overview"),
+            ("End", "Feeds"),
+        ):
+            await page.keyboard.press(key)
+            await page.get_by_role("tab", name=board, selected=True).wait_for()
+            assert await focused(visitor) == board
+            await page.get_by_role("tabpanel", name=board).wait_for()
+        await has_query(visitor, board="Feeds")
+        assert await page.locator("[role=tab][tabindex='0']").count() == 1
+        assert visitor.complaints == []
+
+
+async def test_escape_closes_the_details_and_returns_to_the_row(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        page = visitor.page
+        await page.get_by_role("button", name="Pause").click()
+        row = page.locator(".liq-tape tr[data-key]").nth(2)
+        await row.focus()
+        key = await row.get_attribute("data-key")
+        for _ in range(2):
+            await page.keyboard.press("Enter")
+            await page.get_by_role("dialog", name="Details of a print").wait_for()
+            await visitor.until("document.activeElement.textContent === 'Close'")
+            await page.keyboard.press("Escape")
+            await page.wait_for_selector(".liq-inspector", state="hidden")
+            assert await page.evaluate("document.activeElement.dataset.key") == key
+        assert visitor.complaints == []
+
+
+async def test_the_focus_stays_on_its_row_while_the_tape_moves(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        row = visitor.page.locator(".liq-tape tr[data-key]").first
+        await row.focus()
+        key = await visitor.page.evaluate("document.activeElement.dataset.key")
+        await visitor.until(
+            "key => document.querySelector('.liq-tape tr[data-key]').dataset.key !== key", key
+        )
+        assert await visitor.page.evaluate("document.activeElement.tagName") == "TR"
+
+
+async def test_charts_are_spoken_as_sentences(visit: Visiting, market: Producer) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.page.get_by_role("figure", name="Liquidated per 1m: longs $").wait_for()
+        for board in BOARDS:
+            await visitor.page.get_by_role("tab", name=board, exact=True).click()
+            await visitor.page.get_by_role("tabpanel", name=board).wait_for()
+            await visitor.until(
+                "Array.from(document.querySelectorAll('.liq-plot'))"
+                ".every(plot => plot.getAttribute('aria-label').endsWith('.'))"
+            )
+        assert visitor.complaints == []
+
+
+async def test_screen_readers_are_told_the_state_and_not_each_event(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.shows("liquidated in", ".liq-spoken [role=status]")
+        spoken = set()
+        for _ in range(6):
+            await visitor.redraws()
+            spoken.add(await visitor.page.inner_text(".liq-spoken"))
+        assert len(spoken) <= 3
+        await visitor.page.get_by_role("button", name="Pause").click()
+        await visitor.shows("paused.", ".liq-spoken [role=status]")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_theme_is_the_systems_until_one_is_chosen(
+    chromium: Browser,
+    settings: Settings,
+    server: psutil.Popen,
+    market: Producer,
+    scheme: Literal["light", "dark"],
+) -> None:
+    other: Literal["light", "dark"] = "dark" if scheme == "light" else "light"
+    async with opened(
+        chromium, serve.build_dashboard_url(settings), color_scheme=scheme
+    ) as visitor:
+        page = visitor.page
+        await page.wait_for_selector(f".liq-root.liq-{scheme}")
+        await has_query(visitor)
+        await page.emulate_media(color_scheme=other)  # as systems do in the evening
+        await page.wait_for_selector(f".liq-root.liq-{other}")
+        await page.emulate_media(color_scheme=scheme)
+        await page.wait_for_selector(f".liq-root.liq-{scheme}")
+        await page.get_by_role("button", name="Light", exact=True).click()
+        await page.wait_for_selector(f".liq-root.liq-{other}")
+        await has_query(visitor, theme=other)
+        await page.reload()
+        await page.wait_for_selector(f".liq-root.liq-{other}")
+        assert visitor.complaints == []
+
+
+async def test_nothing_moves_where_the_system_asks_for_it(
+    chromium: Browser, settings: Settings, server: psutil.Popen, market: Producer
+) -> None:
+    url = serve.build_dashboard_url(settings)
+    async with opened(chromium, url, reduced_motion="reduce") as visitor:
+        await visitor.bars()
+        moving: list[Any] = await visitor.page.evaluate(
+            "Array.from(document.querySelectorAll('.liq-root *')).filter(each => {"
+            "  const style = getComputedStyle(each);"
+            "  return style.transitionDuration !== '0s' && style.transitionProperty !== 'none';"
+            "}).map(each => each.className)"
+        )
+        assert moving == []
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+async def test_drop_downs_have_an_arrow_that_can_be_seen(
+    visit: Visiting, market: Producer, settings: Settings, theme: str
+) -> None:
+    async with visit(f"{serve.build_dashboard_url(settings)}&theme={theme}") as visitor:
+        await visitor.page.wait_for_selector(f".liq-root.liq-{theme}")
+        arrow = await visitor.page.get_by_label("Window").evaluate(
+            "select => getComputedStyle(select).backgroundImage"
+        )
+        muted = {"dark": "rgb(154, 164, 176)", "light": "rgb(83, 94, 108)"}[theme]
+        assert arrow.count(muted) == 2

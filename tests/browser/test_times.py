@@ -1,0 +1,196 @@
+"""Time as people choose it: typed, brushed, undone, by presets, in their own time zone."""
+
+import re
+from collections.abc import AsyncIterator
+from urllib.parse import parse_qs, urlsplit
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from browser.conftest import Visit, Visiting
+from browser.test_address import has_query
+from browser.test_dashboard import kernel_of
+from liq.config import Settings
+from liq.delivery.producer import Producer
+from liq.ingest.simulator.server import Schedule, Simulator
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+ZONE = "Asia/Kolkata"  # of the browser, see `opened`
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[Producer]:
+    async with Simulator(Schedule(rate=20, seed=11), settings) as simulator:
+        producer = Producer(url=simulator.url, settings=settings)
+        await producer.start()
+        yield producer
+        await producer.stop()
+
+
+async def press(visitor: Visit, name: str) -> None:
+    await visitor.page.get_by_role("button", name=name, exact=True).click()
+
+
+async def type_span(visitor: Visit, start: str, end: str) -> None:
+    """Type a span as people do, and press Enter."""
+    await visitor.page.get_by_label("From", exact=True).fill(start)
+    await visitor.page.get_by_label("To", exact=True).fill(end)
+    await visitor.page.keyboard.press("Enter")
+
+
+async def brush(visitor: Visit) -> None:
+    """Draw a range on the bars."""
+    await visitor.bars()
+    box = await visitor.page.locator(".liq-bars .nsewdrag").bounding_box()
+    assert box
+    height = box["y"] + box["height"] / 2
+    await visitor.page.mouse.move(box["x"] + 0.3 * box["width"], height)
+    await visitor.page.mouse.down()
+    await visitor.page.mouse.move(box["x"] + 0.6 * box["width"], height, steps=5)
+    await visitor.page.mouse.up()
+    await visitor.until("location.search.includes('from=')")
+    await visitor.until(
+        r"/\d\d:\d\d:\d\d to/.test(document.querySelector('.liq-shown').textContent)"
+    )
+
+
+async def test_the_header_shows_the_span_and_history_has_no_last_event(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        live = await visitor.page.inner_text(".liq-shown")
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d to (\d{4}-\d\d-\d\d )?\d\d:\d\d UTC", live)
+        await visitor.shows("last event", ".liq-fresh")
+        await type_span(visitor, "2026-03-02 11:00", "2026-03-02 12:30")
+        await visitor.shows("2026-03-02 11:00:00 to 12:30:00 UTC", ".liq-shown")
+        assert "last event" not in await visitor.page.inner_text(".liq-header")
+        await has_query(visitor, **{"from": "2026-03-02T11:00:00Z", "to": "2026-03-02T12:30:00Z"})
+        assert visitor.complaints == []
+
+
+async def test_live_restores_the_window_before_a_brush(visit: Visiting, market: Producer) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.page.get_by_label("Window").select_option("4h")
+        await has_query(visitor, window="4h")
+        await brush(visitor)
+        await press(visitor, "Live")
+        await has_query(visitor, window="4h")
+        assert await visitor.page.get_by_label("Window").input_value() == "4h"
+        await visitor.redraws()
+        assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("way", ["button", "browser"])
+async def test_back_undoes_a_brush(
+    visit: Visiting, market: Producer, server: psutil.Popen, way: str
+) -> None:
+    async with visit() as visitor:
+        await brush(visitor)
+        assert {"from", "to"} <= parse_qs(urlsplit(visitor.page.url).query).keys()
+        kernel = await kernel_of(visitor, server)
+        if way == "button":
+            await press(visitor, "Back")
+        else:
+            await visitor.page.go_back()
+        await has_query(visitor)
+        await visitor.redraws()
+        assert await visitor.page.get_by_label("Window").input_value() == "1h"
+        assert await visitor.page.get_by_role("button", name="Back", exact=True).is_disabled()
+        assert await kernel_of(visitor, server) == kernel
+        assert visitor.complaints == []
+
+
+async def test_a_wrong_time_is_explained_and_changes_nothing(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await type_span(visitor, "<b>tomorrow</b>", "")
+        await visitor.shows("is no time: give a time like 2026-03-02 13:00", ".liq-fault")
+        assert (
+            await visitor.page.get_by_label("From", exact=True).input_value() == "<b>tomorrow</b>"
+        )
+        await has_query(visitor)
+        await type_span(visitor, "0:00", "")
+        await visitor.page.wait_for_selector(".liq-fault p", state="detached")
+        await visitor.redraws()
+
+
+async def test_a_redraw_leaves_a_field_alone_while_one_types(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.page.get_by_label("From", exact=True).press_sequentially("2026-0")
+        await visitor.redraws()
+        await visitor.page.keyboard.type("3-02 11:00")
+        assert (
+            await visitor.page.get_by_label("From", exact=True).input_value() == "2026-03-02 11:00"
+        )
+
+
+async def test_presets_travel(visit: Visiting, market: Producer) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await press(visitor, "Yesterday")
+        await visitor.shows("00:00:00 to", ".liq-shown")
+        query = parse_qs(urlsplit(visitor.page.url).query)
+        assert [query[name][0][10:] for name in ("from", "to")] == ["T00:00:00Z"] * 2
+        await press(visitor, "Today")
+        await visitor.shows("00:00 to", ".liq-shown")
+        await visitor.redraws()
+        before = visitor.page.url
+        await press(visitor, "Last cascade")
+        await visitor.until("before => location.href !== before", before)
+        assert await visitor.page.locator(".liq-fault p").count() == 0
+        assert visitor.complaints == []
+
+
+async def test_times_are_shown_in_local_time_too(visit: Visiting, market: Producer) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.shows("time (UTC)", ".liq-prints th")
+        await visitor.page.get_by_label("Time zone").select_option(f"local: {ZONE}")
+        await visitor.shows(f"time ({ZONE})", ".liq-prints th")
+        await visitor.shows(ZONE, ".liq-shown")
+        await visitor.shows(f"time ({ZONE})", ".liq-bars .xtitle")
+        await has_query(visitor, zone="local")
+        await type_span(visitor, "2026-03-02 16:30", "2026-03-02 17:30")
+        await has_query(
+            visitor,
+            **{"from": "2026-03-02T11:00:00Z", "to": "2026-03-02T12:00:00Z", "zone": "local"},
+        )
+        await visitor.page.reload()
+        await visitor.shows(f"2026-03-02 16:30:00 to 17:30:00 {ZONE}", ".liq-shown")
+        assert visitor.complaints == []
+
+
+async def test_a_range_drawn_in_local_time_is_what_was_seen(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.page.get_by_label("Time zone").select_option(f"local: {ZONE}")
+        await visitor.shows(ZONE, ".liq-shown")
+        before = await visitor.page.inner_text(".liq-shown")
+        await brush(visitor)
+        after = await visitor.page.inner_text(".liq-shown")
+        assert before[:10] <= after[:10]  # and not hours away
+        hours = [int(text[11:13]) for text in (before, after)]
+        assert (hours[1] - hours[0]) % 24 <= 1
+
+
+async def test_the_bucket_that_runs_is_marked(visit: Visiting, market: Producer) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.until(
+            "Array.from(document.querySelectorAll('.liq-bars .shapelayer path'))"
+            ".some(path => getComputedStyle(path).strokeDasharray !== 'none')"
+        )

@@ -1,0 +1,218 @@
+"""Time on the dashboard without servers: typed spans, days, zones, Live and Back."""
+
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from liq.errors import QueryError
+from liq.web.dashboard import times
+from liq.web.dashboard.controls import create_times
+from liq.web.dashboard.model import DashboardModel
+from liq.web.dashboard.widgets import ErrorBoundary, SpanForm
+from web.dashboard.test_view import everything
+
+KOLKATA = ZoneInfo("Asia/Kolkata")
+BERLIN = ZoneInfo("Europe/Berlin")
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def brush(model: DashboardModel, end: datetime = NOON, seconds: float = 270) -> None:
+    model.travel(end - timedelta(seconds=seconds), end)
+
+
+def test_live_restores_the_window_before_a_brush() -> None:
+    model = DashboardModel(window="4h")
+    brush(model)
+    brush(model, seconds=60)
+    assert (model.window, model.until) == ("1m", NOON)
+    model.go_live()
+    assert (model.window, model.until) == ("4h", None)
+
+
+def test_live_keeps_a_window_that_was_chosen_in_the_past() -> None:
+    model = DashboardModel()
+    brush(model)
+    model.window = "12h"
+    model.step(-1)
+    model.go_live()
+    assert (model.window, model.until) == ("12h", None)
+
+
+def test_back_undoes_each_change_of_time() -> None:
+    model = DashboardModel(window="4h")
+    model.go_back()  # there is nothing to undo
+    brush(model)
+    model.step(-1)
+    model.window = "1h"
+    earlier = NOON - timedelta(seconds=270)
+    shown = []
+    for _ in range(3):
+        model.go_back()
+        shown.append((model.window, model.until))
+    assert shown == [("270s", earlier), ("270s", NOON), ("4h", None)]
+    assert model.trail == ()
+
+
+def test_live_and_the_browsers_back_leave_nothing_to_undo() -> None:
+    model = DashboardModel()
+    live = model.place
+    brush(model)
+    model.go_live()
+    assert model.trail == ()
+    brush(model)
+    model.show(live)  # as the browser's Back does
+    assert model.trail == ()
+
+
+def test_other_controls_are_not_undone() -> None:
+    model = DashboardModel()
+    model.board = "Prices"
+    model.min_notional = 5.0
+    assert model.trail == ()
+
+
+def test_a_span_that_ends_in_the_future_begins_where_it_was_asked_to() -> None:
+    model, now = DashboardModel(), datetime.now(UTC)
+    model.travel(now - timedelta(hours=2), now + timedelta(days=1))
+    assert (model.window, model.until) == ("2h", None)
+    with pytest.raises(QueryError, match="is in the future"):
+        model.travel(now + timedelta(hours=1), now + timedelta(hours=2))
+
+
+def test_a_live_span_keeps_its_start_until_another_time_is_chosen() -> None:
+    model, now = DashboardModel(), datetime.now(UTC)
+    model.travel(now - timedelta(hours=2), now + timedelta(hours=1))
+    assert model._since is not None
+    model._since -= timedelta(minutes=5)  # as if they had passed
+    model.paused = True
+    model.extend()
+    assert model.window == "2h"
+    model.paused = False
+    model.extend()
+    assert (model.window, model.until, model.trail) == ("125m", None, (("1h", None),))
+    model.window = "4h"
+    model.extend()
+    assert model.window == "4h"
+
+
+def test_a_short_live_span_has_whole_steps() -> None:
+    model, now = DashboardModel(), datetime.now(UTC)
+    model.travel(now - timedelta(seconds=1), now + timedelta(hours=1))
+    assert model.window == "10s"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "zone", "expected"),
+    [
+        ("2026-03-02 11:00", "2026-03-02 12:00", UTC, (NOON - timedelta(hours=1), NOON)),
+        (" 2026-03-02T11:00 ", "2026-03-02T13:00+01:00", UTC, (NOON - timedelta(hours=1), NOON)),
+        ("2026-03-02 16:30", "2026-03-02 17:30", KOLKATA, (NOON - timedelta(hours=1), NOON)),
+        ("", "2026-03-02 12:00", UTC, (NOON - timedelta(hours=4), NOON)),
+        # a day ends with itself, also when it has 23 hours
+        ("2026-03-29", "2026-03-29", BERLIN, (datetime(2026, 3, 28, 23, tzinfo=UTC),
+                                              datetime(2026, 3, 29, 22, tzinfo=UTC))),
+    ],
+)  # fmt: skip
+def test_typed_times_are_in_the_zone_of_the_page(
+    start: str, end: str, zone: tzinfo, expected: times.Span
+) -> None:
+    assert times.parse_span(start, end, "4h", zone) == expected
+
+
+@pytest.mark.parametrize("end", ["", "now", " NOW ", "2099-01-01"])
+def test_an_open_end_is_now(end: str) -> None:
+    before = datetime.now(UTC)
+    start, until = times.parse_span("2026-03-02", end, "1h", UTC)
+    assert start == datetime(2026, 3, 2, tzinfo=UTC)
+    assert before <= until <= datetime.now(UTC)
+
+
+def test_a_time_without_a_day_is_of_today() -> None:
+    start, _ = times.parse_span("0:00", "", "1h", KOLKATA)
+    assert f"{start.astimezone(KOLKATA):%H:%M}" == "00:00"
+    assert start <= datetime.now(UTC) < start + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "reason"),
+    [
+        ("yesterdayish", "", "from='yesterdayish' is no time: give a time like 2026-03-02 13:00"),
+        ("", "25:00", "to='25:00' is no time"),
+        ("2026-03-02", "2026-03-01", "from is not before to"),
+        ("2099-01-01", "", "from='2099-01-01' is in the future"),
+        ("0001-01-01", "2026-01-01", "0001-01-01"),
+        ("9999-12-31", "9999-12-31", "is"),
+        ("1999-01-01", "1999-01-02", "is below the least"),
+        ("2001-01-01", "2026-01-01", "more than 3,660 days apart"),
+        ("<img src=x onerror=alert(1)>", "", "is no time"),
+        ("2026-03-02\0", "", "is no time"),
+        ("9" * 5000, "", "is no time"),
+        ("٢٠٢٦-٠٣-٠٢", "", "is no time"),
+    ],
+)
+def test_odd_times_are_refused_in_one_short_line(start: str, end: str, reason: str) -> None:
+    with pytest.raises(QueryError, match=reason) as raised:
+        times.parse_span(start, end, "1h", UTC)
+    assert len(str(raised.value)) < 300
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "name", [None, 5, "", "Nowhere/City", "Europe", "../../etc/passwd", "/etc/localtime", "\0",
+             "x" * 100_000, "Etc/Unknown", {"a": 1}, "<b>", "ä", "\ud800"]
+)  # fmt: skip
+def test_an_unknown_zone_of_a_browser_is_utc(name: object) -> None:
+    assert times.find_zone(name) is UTC
+
+
+def test_days_begin_at_midnight_of_the_zone() -> None:
+    start, end = times.find_day(1, BERLIN)
+    today, _ = times.find_day(0, BERLIN)
+    assert end == today <= datetime.now(UTC)
+    assert f"{start.astimezone(BERLIN):%H:%M:%S}" == "00:00:00"
+
+
+def test_a_span_names_its_zone_and_each_day_once() -> None:
+    hour = (NOON - timedelta(hours=1), NOON)
+    assert times.format_span(hour) == "2026-03-02 11:00 to 12:00 UTC"
+    night = tuple(moment.astimezone(KOLKATA) for moment in (NOON, NOON + timedelta(hours=9)))
+    assert times.format_span(night, seconds=True) == (  # type: ignore[arg-type]
+        "2026-03-02 17:30:00 to 2026-03-03 02:30:00 Asia/Kolkata"
+    )
+
+
+def test_the_form_shows_what_was_understood_in_the_zone_of_the_page() -> None:
+    model, boundary = DashboardModel(), ErrorBoundary("Controls")
+    bar = create_times(model, boundary)
+    (form,) = (part for part in everything(bar) if isinstance(part, SpanForm))
+    assert (form.start, form.end) == ("", "")
+
+    def submit(start: str, end: str) -> None:
+        form._handle_custom_msg({"type": "span", "start": start, "end": end}, [])
+
+    submit("2026-03-02 11:00", "2026-03-02T12:00Z")
+    assert (model.window, model.until) == ("1h", NOON)
+    model.local_zone, model.zone = KOLKATA, "local"
+    assert (form.start, form.end) == ("2026-03-02 16:30:00", "2026-03-02 17:30:00")
+    submit(form.start, form.end)
+    assert model.until == NOON
+    submit("<b>", "")
+    assert "from=&#39;&lt;b&gt;&#39; is no time" in boundary.place.value
+    assert (model.window, model.until) == ("1h", NOON)
+    model.go_live()
+    assert (form.start, form.end) == ("", "")
+
+
+@pytest.mark.parametrize(("preset", "days_ago"), [("Today", 0), ("Yesterday", 1)])
+def test_a_day_is_one_click_away(preset: str, days_ago: int) -> None:
+    model, boundary = DashboardModel(), ErrorBoundary("Controls")
+    model.local_zone, model.zone = KOLKATA, "local"
+    bar = create_times(model, boundary)
+    (button,) = (part for part in everything(bar) if getattr(part, "description", "") == preset)
+    button.click()
+    start, end = model.span
+    assert (model.until is None) is (days_ago == 0)
+    assert abs(start - times.find_day(days_ago, KOLKATA)[0]) < timedelta(minutes=1)
+    assert start < end
+    assert boundary.fault == ""
