@@ -202,6 +202,7 @@ async function drawWidgets() {
 async function drawAll() {
   sessionStorage.removeItem("liq-tries");
   await Promise.all([drawWidgets(), ...slots(FIGURE).map(drawIn)]);
+  await document.querySelector("liq-last-frame")?.replace();
   notify("");
 }
 
