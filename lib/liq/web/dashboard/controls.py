@@ -17,7 +17,14 @@ from liq.query.names import parse_names
 from liq.query.parameters import parse_duration
 from liq.web.dashboard import times
 from liq.web.dashboard.model import DashboardModel
-from liq.web.dashboard.widgets import Download, ErrorBoundary, PageAddress, SpanForm, Tasks
+from liq.web.dashboard.widgets import (
+    Download,
+    ErrorBoundary,
+    PageAddress,
+    PageLayout,
+    SpanForm,
+    Tasks,
+)
 
 WINDOWS = ("5m", "15m", "1h", "4h", "12h", "1d", "7d", "30d")
 _MAX_PRINTS = 1_000_000  # some hundred megabytes
@@ -55,7 +62,7 @@ def create_filters(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Wi
 def create_actions(
     model: DashboardModel, address: PageAddress, boundary: ErrorBoundary
 ) -> widgets.Widget:
-    """Return the buttons for Pause, the theme, the download of the prints and the link.
+    """Return the buttons for Pause, the theme, the download of the prints, the link, the layout.
 
     ``boundary`` shows the error of a pressed button.
     """
@@ -76,6 +83,7 @@ def create_actions(
         _create_label("Save prints"),
         download,
         address.add_class("liq-address"),
+        PageLayout().add_class("liq-layout"),
     )
 
 

@@ -49,7 +49,7 @@
   function keep() {
     const root = document.querySelector(".liq-root");
     if (document.querySelector("liq-last-frame") || !root?.querySelector(".main-svg")) return;
-    const css = Array.from(document.styleSheets, rules).join("\n");
+    const css = [...document.styleSheets, ...document.adoptedStyleSheets].map(rules).join("\n");
     const text = JSON.stringify({ address: address(), time: Date.now(), css, html: copy(root) });
     try {
       if (text.length < MOST) localStorage.setItem(KEY, text);

@@ -34,7 +34,8 @@ function classOf(name, module) {
 // the file, beside liq.web.dashboard.widgets, that has the module of each of its classes
 const MODULES = {
   Announcer: "announce", CloseButton: "close", Download: "download", PageAddress: "address",
-  PageHeartbeat: "heartbeat", PickTable: "table", Plot: "plot", SpanForm: "span", Tabs: "tabs",
+  PageHeartbeat: "heartbeat", PageLayout: "layout", PickTable: "table", Plot: "plot", SpanForm: "span",
+  Tabs: "tabs",
 };
 
 /**
