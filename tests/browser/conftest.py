@@ -45,6 +45,7 @@ FLAGS = [
     "--disable-sync",
 ]
 POOL = 2
+ZONE = "Australia/Adelaide"  # half hours from UTC; browsers call Asia/Kolkata by its old name
 BARS = """Array.from(
     document.querySelectorAll(".liq-bars .bars .point path"), path => path.getAttribute("d"))"""
 
@@ -211,11 +212,13 @@ class Visit:
 
 @asynccontextmanager
 async def opened(chromium: Browser, url: str, **preferences: Any) -> AsyncIterator[Visit]:
-    """Open a page as somebody new, in India, who likes it dark unless ``preferences`` differ."""
-    usual = {"color_scheme": "dark", "timezone_id": "Asia/Kolkata"}
-    context = await chromium.new_context(
-        viewport={"width": 1280, "height": 900}, **usual | preferences
-    )
+    """Open a page as somebody new, in `ZONE`, who likes it dark unless ``preferences`` differ."""
+    usual: dict[str, Any] = {
+        "viewport": {"width": 1280, "height": 900},
+        "color_scheme": "dark",
+        "timezone_id": ZONE,
+    }
+    context = await chromium.new_context(**usual | preferences)
     context.set_default_timeout(1_000 * PATIENCE_S)
     page = await context.new_page()
     visitor = Visit(page)

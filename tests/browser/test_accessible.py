@@ -6,7 +6,8 @@ from typing import Any, Literal
 import psutil
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page
 
 from browser.conftest import Visit, Visiting, opened
 from browser.test_address import has_query
@@ -94,7 +95,13 @@ async def test_the_focus_stays_on_its_row_while_the_tape_moves(
         await visitor.until(
             "key => document.querySelector('.liq-tape tr[data-key]').dataset.key !== key", key
         )
-        assert await visitor.page.evaluate("document.activeElement.tagName") == "TR"
+        row_of_focus, rows = await visitor.page.evaluate(
+            """() => {
+              const rows = Array.from(document.querySelectorAll(".liq-tape [data-key]"));
+              return [document.activeElement.dataset.key, rows.map((row) => row.dataset.key)];
+            }"""
+        )
+        assert row_of_focus == (key if key in rows else rows[-1])
 
 
 async def test_charts_are_spoken_as_sentences(visit: Visiting, market: Producer) -> None:
@@ -179,3 +186,30 @@ async def test_drop_downs_have_an_arrow_that_can_be_seen(
         )
         muted = {"dark": "rgb(154, 164, 176)", "light": "rgb(83, 94, 108)"}[theme]
         assert arrow.count(muted) == 2
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+async def test_axe_finds_nothing_serious_on_any_board(
+    visit: Visiting, market: Producer, settings: Settings, theme: str
+) -> None:
+    async with visit(f"{serve.build_dashboard_url(settings)}&theme={theme}") as visitor:
+        page = visitor.page
+        await page.wait_for_selector(f".liq-root.liq-{theme}")
+        await visitor.bars()
+        for board in BOARDS:
+            await page.get_by_role("tab", name=board, exact=True).click()
+            await page.get_by_role("tabpanel", name=board).wait_for()
+            await has_nothing_serious(page)
+        await page.get_by_role("tab", name="Overview", exact=True).click()
+        await page.get_by_role("button", name="Pause").click()
+        await page.locator(".liq-tape tr[data-key]").first.click()
+        await page.get_by_role("dialog").locator("h4").last.wait_for()
+        await has_nothing_serious(page)
+
+
+async def has_nothing_serious(page: Page) -> None:
+    """Fail if axe finds something that is serious or critical."""
+    found = await Axe().run(page)
+    faults = {each["id"]: each["nodes"] for each in found.response["violations"]
+              if each["impact"] in ("serious", "critical")}  # fmt: skip
+    assert faults == {}, found.generate_report()

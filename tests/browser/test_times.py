@@ -8,7 +8,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from browser.conftest import Visit, Visiting
+from browser.conftest import ZONE, Visit, Visiting
 from browser.test_address import has_query
 from browser.test_dashboard import kernel_of
 from liq.config import Settings
@@ -20,7 +20,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.asyncio(loop_scope="session"),
 ]
-ZONE = "Asia/Kolkata"  # of the browser, see `opened`
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -41,6 +40,12 @@ async def type_span(visitor: Visit, start: str, end: str) -> None:
     await visitor.page.get_by_label("From", exact=True).fill(start)
     await visitor.page.get_by_label("To", exact=True).fill(end)
     await visitor.page.keyboard.press("Enter")
+
+
+async def choose_local_time(visitor: Visit) -> None:
+    zone = visitor.page.get_by_label("Time zone")
+    await zone.locator("option").filter(has_text=f"local: {ZONE}").wait_for(state="attached")
+    await zone.select_option(index=1)
 
 
 async def brush(visitor: Visit) -> None:
@@ -157,18 +162,18 @@ async def test_times_are_shown_in_local_time_too(visit: Visiting, market: Produc
     async with visit() as visitor:
         await visitor.bars()
         await visitor.shows("time (UTC)", ".liq-prints th")
-        await visitor.page.get_by_label("Time zone").select_option(f"local: {ZONE}")
+        await choose_local_time(visitor)
         await visitor.shows(f"time ({ZONE})", ".liq-prints th")
         await visitor.shows(ZONE, ".liq-shown")
         await visitor.shows(f"time ({ZONE})", ".liq-bars .xtitle")
         await has_query(visitor, zone="local")
-        await type_span(visitor, "2026-03-02 16:30", "2026-03-02 17:30")
+        await type_span(visitor, "2026-03-02 21:30", "2026-03-02 22:30")
         await has_query(
             visitor,
             **{"from": "2026-03-02T11:00:00Z", "to": "2026-03-02T12:00:00Z", "zone": "local"},
         )
         await visitor.page.reload()
-        await visitor.shows(f"2026-03-02 16:30:00 to 17:30:00 {ZONE}", ".liq-shown")
+        await visitor.shows(f"2026-03-02 21:30:00 to 22:30:00 {ZONE}", ".liq-shown")
         assert visitor.complaints == []
 
 
@@ -177,7 +182,7 @@ async def test_a_range_drawn_in_local_time_is_what_was_seen(
 ) -> None:
     async with visit() as visitor:
         await visitor.bars()
-        await visitor.page.get_by_label("Time zone").select_option(f"local: {ZONE}")
+        await choose_local_time(visitor)
         await visitor.shows(ZONE, ".liq-shown")
         before = await visitor.page.inner_text(".liq-shown")
         await brush(visitor)
@@ -185,6 +190,24 @@ async def test_a_range_drawn_in_local_time_is_what_was_seen(
         assert before[:10] <= after[:10]  # and not hours away
         hours = [int(text[11:13]) for text in (before, after)]
         assert (hours[1] - hours[0]) % 24 <= 1
+
+
+async def test_bars_are_drawn_at_their_times_wherever_the_browser_is(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        assert await visitor.page.evaluate("new Date().getTimezoneOffset()") != 0
+        await visitor.until(
+            """() => {
+              const { left, right } = document.querySelector(".liq-bars .nsewdrag")
+                .getBoundingClientRect();
+              const bars = document.querySelectorAll(".liq-bars .bars .point path");
+              const boxes = Array.from(bars, (bar) => bar.getBoundingClientRect());
+              const drawn = boxes.filter((box) => box.height > 0);
+              return drawn.length && drawn.every((box) => box.right > left && box.left < right);
+            }"""
+        )
 
 
 async def test_the_bucket_that_runs_is_marked(visit: Visiting, market: Producer) -> None:

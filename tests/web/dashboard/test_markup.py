@@ -1,3 +1,5 @@
+import html
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -7,13 +9,22 @@ import pytest
 import traitlets
 from markupsafe import Markup
 
+from liq.analysis import links
 from liq.analysis.alerts import Rule, Rules
+from liq.analysis.links import Place
 from liq.ingest.venues import VENUES
 from liq.monitoring.diagnosis import Part, Problem
 from liq.records.model import Severity
 from liq.web.dashboard import markup
 from liq.web.dashboard.inspector import Inspection
-from liq.web.dashboard.model import DashboardModel, Frames, Latest, Results, State
+from liq.web.dashboard.model import (
+    MAX_RECENT,
+    DashboardModel,
+    Frames,
+    Latest,
+    Results,
+    State,
+)
 from liq.web.dashboard.widgets import Html, PickTable
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -280,3 +291,24 @@ def test_alerts_are_distinguished_by_severity_escaped_and_marked_when_not_live()
     assert "totals: long_usd 2.5e+06, threshold 1e+06" in page
     assert "<time>01-01 12:00:01</time>" in page
     assert markup.render_alerts(None) == markup.render_alerts(pd.DataFrame()) == ""
+
+
+def test_the_newest_alert_is_one_line_with_a_counter_that_keeps_the_place() -> None:
+    row = {
+        "ts": NOW, "rule": "great", "severity": "critical", "message": EVIL, "value": 2.0,
+        "threshold": 1.0, "query": "totals", "measure": "long_usd", "live": True,
+    }  # fmt: skip
+    here = Place(board="Prices", asset="BTC", window="4h")
+    older = row | {"severity": "info", "message": "older"}
+    page = markup.render_newest_alert(pd.DataFrame([row, older]), here)
+    assert page.count("<li") == 1
+    assert "older" not in page
+    assert "<img" not in page
+    link = re.search(r'<a class="liq-count" href="([^"]+)"[^>]*>2 alerts in 10m</a>', page)
+    assert link
+    assert links.decode(html.unescape(link[1])[1:]).place == here._replace(board="Alerts")
+    assert ">1 alert in 10m<" in markup.render_newest_alert(pd.DataFrame([row]), here)
+    many = pd.DataFrame([row] * MAX_RECENT)
+    assert f">{MAX_RECENT}+ alerts in 10m<" in markup.render_newest_alert(many, here)
+    assert markup.render_newest_alert(None, here) == ""
+    assert markup.render_newest_alert(pd.DataFrame(), here) == ""

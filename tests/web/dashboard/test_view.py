@@ -688,7 +688,8 @@ def test_a_chart_sends_long_columns_as_typed_arrays() -> None:
     short = {"x": texts[:3], "y": [1, 2, 3]}
     plot = Plot(spec={"data": [trace, short, {"x": values, "y": names}], "layout": {}})
     first, second, third = plot.get_state()["spec"]["data"]
-    assert unpacked(first["x"]) == [moment.timestamp() * 1000 for moment in moments]
+    packed = {"dtype": "f8", "bdata": first["x"]["times"]}
+    assert unpacked(packed) == [moment.timestamp() * 1000 for moment in moments]
     assert math.isnan(unpacked(first["y"])[0])
     assert unpacked(first["y"])[1:] == values[1:]
     assert first["name"] == "long"

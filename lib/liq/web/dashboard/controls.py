@@ -51,10 +51,8 @@ def create_filters(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Wi
         bucket,
         _create_window(model, boundary),
         _create_asset(model, boundary),
-        _create_label("Venues"),
-        venues,
-        _create_label("Symbols"),
-        symbols,
+        _create_field("Venues", venues),
+        _create_field("Symbols", symbols),
         least,
     )
 
@@ -62,7 +60,7 @@ def create_filters(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Wi
 def create_actions(
     model: DashboardModel, address: PageAddress, boundary: ErrorBoundary
 ) -> widgets.Widget:
-    """Return the buttons for Pause, the theme, the download of the prints, the link, the layout.
+    """Return the buttons for Pause, the theme, the link and the layout.
 
     ``boundary`` shows the error of a pressed button.
     """
@@ -74,17 +72,14 @@ def create_actions(
     light = widgets.ToggleButton(description="Light", tooltip="switch between light and dark")
     is_light = (lambda theme: theme == "light"), (lambda pressed: "light" if pressed else "dark")
     widgets.link((model, "theme"), (light, "value"), is_light)
-    download = Download(list(_FILES), lambda kind: _make_file(model, kind)).add_class(
-        "liq-download"
-    )
-    return _create_bar(
-        pause,
-        light,
-        _create_label("Save prints"),
-        download,
-        address.add_class("liq-address"),
-        PageLayout().add_class("liq-layout"),
-    )
+    layout = PageLayout().add_class("liq-layout")
+    return _create_bar(pause, light, address.add_class("liq-address"), layout)
+
+
+def create_download(model: DashboardModel) -> widgets.Widget:
+    """Return the buttons that save the prints that match the controls."""
+    download = Download(list(_FILES), lambda kind: _make_file(model, kind))
+    return _create_bar(_create_label("Save prints"), download.add_class("liq-download"))
 
 
 def create_times(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Widget:
@@ -292,6 +287,10 @@ def _make_file(model: DashboardModel, kind: str) -> tuple[str, bytes]:
     filters = asked.filters | {"until": end}
     content, _stamp = export_bytes("prints", out, settings=model.settings, **filters)
     return links.name_file(model.place, end, out.suffix), content
+
+
+def _create_field(name: str, control: widgets.Widget) -> widgets.Widget:
+    return widgets.Box([_create_label(name), control]).add_class("liq-field")
 
 
 def _create_label(text: str) -> widgets.Widget:

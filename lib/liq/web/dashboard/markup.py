@@ -19,10 +19,11 @@ from liq.common.text import format_usd
 from liq.ingest.venues.base import Venue
 from liq.monitoring.diagnosis import Problem
 from liq.query.coverage import describe_left_out, format_share
+from liq.query.parameters import format_duration
 from liq.records.model import LIVE_SOURCES, Source
 from liq.web.dashboard import inspector, times
 from liq.web.dashboard.inspector import Inspection
-from liq.web.dashboard.model import DashboardModel, Frames, State
+from liq.web.dashboard.model import MAX_RECENT, RECENT, DashboardModel, Frames, State
 
 _NOTICES = {
     State.LOADING: ("Loading", "Reading the first rows from QuestDB."),
@@ -209,7 +210,7 @@ def render_sizes(quantiles: pd.DataFrame) -> Markup:
         render_row([name, *(_format_size(column, value) for value in columns[column])])
         for column, name in names.items()
     )
-    return render_table(("", *(f"{side}s" for side in columns.index)), rows)
+    return render_table(("measure", *(f"{side}s" for side in columns.index)), rows)
 
 
 def render_alerts(raised: pd.DataFrame | None, zone: tzinfo = UTC) -> Markup:
@@ -219,6 +220,26 @@ def render_alerts(raised: pd.DataFrame | None, zone: tzinfo = UTC) -> Markup:
     rows: Iterator[Any] = raised.itertuples(index=False)
     items = join(_render_alert(row, zone) for row in rows)
     return Markup('<ol class="liq-alerts" aria-label="alerts">{}</ol>').format(items)
+
+
+def render_newest_alert(raised: pd.DataFrame | None, here: Place, zone: tzinfo = UTC) -> Markup:
+    """Return the newest alert in a line, and the number of recent alerts; empty without alerts.
+
+    The number is a link from ``here`` to the board of alerts.
+    """
+    if raised is None or raised.empty:
+        return Markup()
+    newest: Any = next(raised.itertuples(index=False))
+    count = f"{len(raised)}+" if len(raised) == MAX_RECENT else f"{len(raised)}"
+    return Markup(
+        '<ol class="liq-alerts" aria-label="newest alert">{alert}</ol>'
+        '<a class="liq-count" href="{link}" title="show all alerts">{count} in {recent}</a>'
+    ).format(
+        alert=_render_alert(newest, zone),
+        link=links.build_link(here._replace(board="Alerts")),
+        count=f"{count} alert{'s' * (len(raised) > 1)}",
+        recent=format_duration(RECENT),
+    )
 
 
 def render_rules(known: Rules) -> Markup:
@@ -422,7 +443,7 @@ def _render_alert(raised: Any, zone: tzinfo) -> Markup:
     )
     return Markup(
         '<li class="liq-{severity}" title="{measure}">{time}<b>{severity}</b>'
-        "<span>{rule}</span>{message}{mark}</li>"
+        '<span>{rule}</span><div title="{message}">{message}</div>{mark}</li>'
     ).format(
         severity=raised.severity,
         measure=measure,

@@ -37,8 +37,8 @@ from liq.web.dashboard.errors import explain, log
 MAX_BARS = 1500
 QUIET = timedelta(seconds=60)
 _KNOWN_SYMBOLS = 500
-_RECENT = timedelta(minutes=10)  # an alert is shown above the board for this long
-_ALERTS = 3
+RECENT = timedelta(minutes=10)  # an alert is shown above the board for this long
+MAX_RECENT = 100  # alerts that are counted above the board
 _SLOW_INTERVAL = 15.0  # seconds between slow readings
 _MAX_COVERAGE = timedelta(days=31)  # half a second for a dozen feeds
 _MAX_LEFT_OUT = timedelta(days=2)  # odd rows are counted one by one
@@ -478,7 +478,7 @@ class DashboardModel(HasTraits):
         # the axis begins at the oldest row, so that the bars of a new system fill the chart
         start = min(max(since, latest.first or since), end - _MIN_BARS * width)
         requests = BOARDS[controls.board](controls._replace(bucket=bucket))
-        recent = {"window": _RECENT, "until": controls.until, "limit": _ALERTS}
+        recent = {"window": RECENT, "until": controls.until, "limit": MAX_RECENT}
         common = {
             "totals": BoardQuery("totals", controls.filters),
             "sources": BoardQuery("sources", controls.span),

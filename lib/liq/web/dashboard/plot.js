@@ -26,6 +26,54 @@ const CONFIG = {
   modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
 };
 
+// a finger that drags over a chart scrolls the page, and draws no range
+const DRAG = matchMedia("(pointer: coarse)").matches ? { dragmode: false } : {};
+
+/** Return the trace with texts in place of packed times: plotly reads texts as they are. */
+function unpack(trace) {
+  const packed = Object.entries(trace).filter(([, column]) => column?.times);
+  const unpacked = packed.map(([name, { times }]) => [name, readTimes(times)]);
+  return { ...trace, ...Object.fromEntries(unpacked) };
+}
+
+function readTimes(packed) {
+  const bytes = Uint8Array.from(atob(packed), (each) => each.charCodeAt(0));
+  return Array.from(new Float64Array(bytes.buffer), (milliseconds) => {
+    const moment = new Date(milliseconds);
+    return Number.isNaN(+moment) ? null : moment.toISOString().slice(0, -1);
+  });
+}
+
+const [NARROW_PX, LOW_PX] = [480, 280];
+const [LINE_PX, LEGEND_PX] = [18, 30];
+
+/** Return the axis with a title of two lines, broken before `text`. */
+function breakTitle(axis, text) {
+  const title = { ...axis.title, text: axis.title?.text?.replace(text, `<br>${text.trim()}`) };
+  return axis.title?.text ? { ...axis, title } : axis;
+}
+
+/** Return the layout for a chart of this size. On a narrow one the badge is above the legend. */
+function fit(layout, { clientWidth, clientHeight }) {
+  const isNarrow = clientWidth < NARROW_PX;
+  if (!isNarrow && clientHeight > LOW_PX) return layout;
+  const axes = Object.entries(layout).filter(([name]) => name.startsWith("yaxis"));
+  const broken = axes.map(([name, axis]) => [name, breakTitle(axis, " (")]);
+  const margin = { ...layout.margin, l: layout.margin.l + LINE_PX };
+  const fitted = { ...layout, ...Object.fromEntries(broken), margin };
+  if (!isNarrow) return fitted;
+  const title = layout.legend?.title && { ...layout.legend.title, side: "top" };
+  const height = LEGEND_PX + (title ? LINE_PX : 0);
+  const raise = (note) => (note.yanchor === "bottom" ? { ...note, yshift: height } : note);
+  margin.t += height;
+  return {
+    ...fitted,
+    ...(layout.xaxis && { xaxis: breakTitle(layout.xaxis, " shaded") }),
+    ...(title && { legend: { ...layout.legend, title } }),
+    annotations: layout.annotations?.map(raise),
+  };
+}
+
 /** Send a time range that the visitor drew; a redraw changes no range. */
 function sendRange(model, change) {
   const [from, to] = [0, 1].map((end) => change[`xaxis.range[${end}]`]);
@@ -50,7 +98,8 @@ function render({ model, el }) {
       waiting = false;
       if (gone) return;
       const { data, layout } = model.get("spec");
-      await Plotly.react(chart, data, { autosize: true, ...layout }, CONFIG);
+      const fitted = { autosize: true, ...fit(layout, chart), ...DRAG };
+      await Plotly.react(chart, data.map(unpack), fitted, CONFIG);
       for (const picture of chart.querySelectorAll(".main-svg")) picture.ariaHidden = true;
       if (model.get("brush") && !chart.liqBrush) {
         chart.liqBrush = true;

@@ -26,6 +26,7 @@ from liq.web.dashboard.model import DashboardModel, Reading, SlowReading, State
 from liq.web.dashboard.widgets import (
     Announcer,
     ErrorBoundary,
+    Fold,
     Html,
     PageAddress,
     PageHeartbeat,
@@ -341,6 +342,7 @@ class Dashboard:
             ErrorBoundary("Figures"),
         )
         self._footnote_boundary = ErrorBoundary("Sources")
+        self._announcer_boundary = ErrorBoundary("Spoken state")
         self._inspector = Inspector(self.model.settings)
         self.boards: dict[str, Board] = create_boards(self.model.settings)
         for board in self.boards.values():
@@ -354,24 +356,17 @@ class Dashboard:
             [
                 hidden,
                 self._heartbeat.add_class("liq-heartbeat"),
-                self._header,
+                self._create_top(),
                 self._header_boundary.place,
-                controls.create_filters(self.model, self._actions),
-                widgets.Box(
-                    [
-                        controls.create_times(self.model, self._actions),
-                        controls.create_actions(self.model, self._address, self._actions),
-                    ]
-                ).add_class("liq-rows"),
+                self._create_rows(),
                 self._actions.place,
                 self._ignored,
                 self._notice,
                 self._watch,
                 self._coverage,
                 *(boundary.place for boundary in self._boundaries()),
-                self._alerts,
+                widgets.Box([self._create_tabs(), self._alerts]).add_class("liq-bar"),
                 self._figures,
-                self._create_tabs(),
                 self._page,
                 self._inspector.widget,
                 self._footnote,
@@ -387,7 +382,21 @@ class Dashboard:
             self._alerts_boundary,
             self._figures_boundary,
             self._footnote_boundary,
+            self._announcer_boundary,
         )
+
+    def _create_top(self) -> widgets.Widget:
+        actions = controls.create_actions(self.model, self._address, self._actions)
+        return widgets.Box([self._header, actions]).add_class("liq-top")
+
+    def _create_rows(self) -> widgets.Widget:
+        rows = [
+            controls.create_filters(self.model, self._actions),
+            controls.create_download(self.model),
+            controls.create_times(self.model, self._actions),
+        ]
+        fold = Fold(label="Filters, time and more").add_class("liq-fold")
+        return widgets.Box([fold, *rows]).add_class("liq-rows")
 
     def _create_tabs(self) -> widgets.Widget:
         tabs = Tabs(options=list(self.boards)).add_class("liq-tabs")
@@ -419,7 +428,9 @@ class Dashboard:
             if self._page.children != (board.widget,):
                 self._page.children = [board.widget]
             with self._alerts_boundary:
-                self._alerts.html = markup.render_alerts(frames.alerts, zone)
+                self._alerts.html = markup.render_newest_alert(
+                    frames.alerts, self.model.place, zone
+                )
         with self._figures_boundary:
             self._figures.value = markup.render_figures(frames, self.model.gaps)
         with self._footnote_boundary:
@@ -439,7 +450,7 @@ class Dashboard:
 
     def _announce(self) -> None:
         """Have screen readers speak the state and the figures, now and then."""
-        with self._header_boundary:
+        with self._announcer_boundary:
             figures = sentences.describe_totals(self.model)
             self._announcer.say(sentences.describe_news(self.model), figures)
 

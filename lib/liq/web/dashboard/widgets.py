@@ -148,7 +148,11 @@ class ErrorBoundary:
 
 
 def _pack(spec: Spec, _widget: object) -> Spec:
-    """Return the figure with long columns of its traces as typed arrays, times in milliseconds."""
+    """Return the figure with long columns of its traces in base64.
+
+    Numbers are plotly's typed arrays. Times are ``{"times": ...}``, milliseconds that plot.js makes
+    texts of: plotly reads numbers as times of the browser's zone.
+    """
     traces = [
         {
             name: _pack_column(values) if name in _COLUMNS else values
@@ -167,7 +171,8 @@ def _pack_column(values: Any) -> Any:
         numbers = np.array(values, "datetime64[ms]" if times else "f8").astype("<f8")
     except ValueError:  # names, e.g. of symbols
         return values
-    return {"dtype": "f8", "bdata": b64encode(numbers.tobytes()).decode()}
+    packed = b64encode(numbers.tobytes()).decode()
+    return {"times": packed} if times else {"dtype": "f8", "bdata": packed}
 
 
 class Plot(anywidget.AnyWidget):
@@ -176,7 +181,7 @@ class Plot(anywidget.AnyWidget):
     plotly's ``FigureWidget`` sends the whole plotly.js (4.6 MB) with every instance and validates
     every property of every update in Python. `Plot` sends plain data, and plotly.js at most once a
     page. A page whose server provides it (``window.Plotly``) needs none from the kernel. Long
-    columns of numbers and times are sent as plotly's typed arrays, which take half the bytes.
+    columns of numbers and times are sent as typed arrays, which take half the bytes.
 
     With ``brush`` the horizontal axis is time, and `on_brush` receives a range drawn on it.
     """
@@ -246,6 +251,14 @@ class Tabs(anywidget.AnyWidget):
 
     options = traitlets.List(traitlets.Unicode()).tag(sync=True)
     value = traitlets.Unicode().tag(sync=True)
+
+
+class Fold(anywidget.AnyWidget):
+    """A button that shows and hides the page's controls, where the screen is narrow."""
+
+    _esm = Path(__file__).with_name("fold.js")
+
+    label = traitlets.Unicode().tag(sync=True)
 
 
 class SpanForm(anywidget.AnyWidget):

@@ -33,9 +33,9 @@ function classOf(name, module) {
 
 // the file, beside liq.web.dashboard.widgets, that has the module of each of its classes
 const MODULES = {
-  Announcer: "announce", CloseButton: "close", Download: "download", PageAddress: "address",
-  PageHeartbeat: "heartbeat", PageLayout: "layout", PickTable: "table", Plot: "plot", SpanForm: "span",
-  Tabs: "tabs",
+  Announcer: "announce", CloseButton: "close", Download: "download", Fold: "fold",
+  PageAddress: "address", PageHeartbeat: "heartbeat", PageLayout: "layout", PickTable: "table",
+  Plot: "plot", SpanForm: "span", Tabs: "tabs",
 };
 
 /**

@@ -1,0 +1,256 @@
+"""The dashboard on a phone, a tablet and three wider screens: what fits, what fingers can press."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import NamedTuple
+
+import psutil
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page
+
+from browser.conftest import Visit, opened, publishing
+from liq.config import Settings
+from liq.delivery.producer import Producer
+from liq.records.model import Alert, Severity, Text
+from liq.web import serve
+from liq.web.dashboard.board_queries import BOARDS
+from support.rows import insert_alerts
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+
+
+class Screen(NamedTuple):
+    """A size in CSS pixels, and whether fingers press on it."""
+
+    width: int
+    height: int
+    has_touch: bool = False
+
+
+SCREENS = {
+    "phone": Screen(390, 844, has_touch=True),
+    "tablet": Screen(820, 1180, has_touch=True),
+    "laptop": Screen(1280, 800),
+    "desktop": Screen(1920, 1080),
+    "wide": Screen(3440, 1440),
+}
+FIRST_BAR_PX = 260
+TARGET_PX = 40
+LINE_PX = 20
+COLUMN_PX = 240  # a narrower column of the details breaks lines in the middle of words
+
+MEASURE = """() => {
+  const scrollers = ".liq-tape, .liq-list, .liq-health, .liq-inspector";
+  const nameOf = (each) =>
+    `${each.localName}.${each.getAttribute("class")} "${each.textContent.slice(0, 30)}"`;
+  const isSeen = (each) => each.checkVisibility() && !each.closest(".liq-spoken")
+    && each.getBoundingClientRect().width > 1;
+  const all = (selector) => Array.from(document.querySelectorAll(selector)).filter(isSeen);
+  const meet = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
+  const textBox = (each) => {
+    const range = document.createRange();
+    range.selectNodeContents(each);
+    return range.getBoundingClientRect();
+  };
+  const listOverlaps = (parts) => parts.flatMap(([a, boxA], at) => parts.slice(at + 1)
+    .filter(([b, boxB]) => !a.contains(b) && !b.contains(a) && meet(boxA, boxB))
+    .map(([b]) => `${nameOf(a)} and ${nameOf(b)}`));
+
+  const html = all(".liq-root *, .liq-nav, .liq-nav *").filter((each) => !each.closest("svg"));
+  const outside = html.filter((each) => {
+    const { left, right } = each.getBoundingClientRect();
+    return (left < -1 || right > innerWidth + 1) && !each.parentElement.closest(scrollers);
+  });
+  const clipped = html.filter((each) => {
+    const { overflowX, overflowY, textOverflow } = getComputedStyle(each);
+    const isCut = (overflowX !== "visible" && each.scrollWidth > each.clientWidth + 1)
+      || (overflowY !== "visible" && each.scrollHeight > each.clientHeight + 1);
+    const isExplained = textOverflow === "ellipsis" && each.title;
+    return isCut && !isExplained && !each.matches(scrollers) && each.localName !== "input";
+  });
+  const fixed = all(".liq-root :is(button, select, input, a, label, h1, h3, .liq-figure, .liq-card)"
+    + ", .liq-badge, .liq-shown, .liq-fresh, .liq-nav a");
+  const loose = fixed.filter((each) => !each.closest(`${scrollers}, .modebar`));
+  const overlaps = listOverlaps(loose.map((each) => [each, each.getBoundingClientRect()]));
+  for (const card of all(".liq-card")) {
+    const texts = [...card.querySelectorAll("h3")].map((each) => [each, textBox(each)]);
+    for (const each of card.querySelectorAll(".legend, .annotation, .xtitle, .ytitle, .y2title")) {
+      const box = each.getBoundingClientRect();
+      if (box.width) texts.push([each, box]);
+      const { left, right, top, bottom } = card.getBoundingClientRect();
+      const isInside = box.left >= left && box.right <= right
+        && box.top >= top && box.bottom <= bottom;
+      if (box.width && !isInside) clipped.push(each);
+    }
+    overlaps.push(...listOverlaps(texts));
+  }
+  const targets = all(".liq-root :is(button, select, input, a[href], tr[data-key]), .liq-nav a");
+  const small = targets.filter((each) => {
+    const { width, height } = each.getBoundingClientRect();
+    return width < TARGET || height < TARGET;
+  });
+  return {
+    scrolls: document.documentElement.scrollWidth > innerWidth,
+    outside: outside.map(nameOf), clipped: clipped.map(nameOf), overlaps, small: small.map(nameOf),
+  };
+}""".replace("TARGET", str(TARGET_PX))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[Producer]:
+    async with publishing(settings, seed=23) as producer:
+        yield producer
+
+
+@pytest.fixture(params=SCREENS)
+def screen(request: pytest.FixtureRequest) -> Screen:
+    return SCREENS[request.param]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visitor(
+    screen: Screen, chromium: Browser, settings: Settings, market: Producer
+) -> AsyncIterator[Visit]:
+    size = {"width": screen.width, "height": screen.height}
+    url = serve.build_dashboard_url(settings)
+    async with opened(chromium, url, viewport=size, has_touch=screen.has_touch) as visitor:
+        await visitor.bars()
+        yield visitor
+
+
+async def find_faults(page: Page, screen: Screen) -> dict[str, list[str]]:
+    """Return what sticks out, is cut off, lies on something else or is too small to press."""
+    found = await page.evaluate(MEASURE)
+    if not screen.has_touch:
+        del found["small"]
+    return {name: faults for name, faults in found.items() if faults}
+
+
+async def test_every_board_fits_every_screen(visitor: Visit, screen: Screen) -> None:
+    page, faults = visitor.page, {}
+    for board in BOARDS:
+        await page.get_by_role("tab", name=board, exact=True).click()
+        await page.get_by_role("tabpanel", name=board).wait_for()
+        await visitor.until(
+            "Array.from(document.querySelectorAll('.liq-plot')).every(each => each.children.length)"
+        )
+        faults[board] = await find_faults(page, screen)
+    assert faults == {board: {} for board in BOARDS}
+    assert visitor.complaints == []
+
+
+async def test_the_first_chart_is_on_the_first_screen(visitor: Visit, screen: Screen) -> None:
+    await visitor.shows("live", ".liq-fresh")
+    top, bottom = await visitor.page.evaluate(
+        """() => {
+          const box = (selector) => document.querySelector(selector).getBoundingClientRect();
+          const notice = box(".liq-bar").top - box(".liq-rows").bottom; // of feeds that began later
+          const gap = box(".liq-figures").top - box(".liq-bar").bottom;
+          return [box(".liq-bars .nsewdrag").top, box(".liq-bars").bottom]
+            .map((edge) => edge - notice + gap);
+        }"""
+    )
+    if screen.has_touch:
+        assert bottom <= screen.height
+    else:
+        assert top <= FIRST_BAR_PX
+
+
+@pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["laptop"]], ids=["phone", "laptop"])
+async def test_the_controls_of_a_phone_are_behind_a_button(visitor: Visit, screen: Screen) -> None:
+    page, fold = visitor.page, visitor.page.get_by_role("button", name="Filters, time")
+    if screen.width > 640:
+        assert not await fold.is_visible()
+        assert await page.get_by_label("Window").is_visible()
+        return
+    assert not await page.get_by_label("Window").is_visible()
+    for is_open in (True, False, True):
+        await fold.tap()
+        await page.locator(f".liq-fold [aria-expanded={str(is_open).lower()}]").wait_for()
+        assert await page.get_by_label("Window").is_visible() == is_open
+    assert await find_faults(page, screen) == {}
+    await page.get_by_label("Window").select_option("4h")
+    await visitor.shows("Window", ".liq-controls")
+    await visitor.until("location.search.includes('window=4h')")
+
+
+async def test_the_details_of_a_print_can_be_read(visitor: Visit, screen: Screen) -> None:
+    page = visitor.page
+    if await page.locator(".liq-fold").is_visible():
+        await page.locator(".liq-fold button").click()
+    await page.get_by_role("button", name="Pause").click()
+    await page.locator(".liq-tape tr[data-key]").nth(2).click()
+    details = page.get_by_role("dialog", name="Details of a print")
+    await details.locator("h4").last.wait_for()
+    box = await details.bounding_box()
+    assert box
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= screen.width
+    assert box["y"] >= 0
+    widths = await details.locator("section").evaluate_all(
+        "all => all.map(each => each.getBoundingClientRect().width)"
+    )
+    assert min(widths) >= COLUMN_PX
+    assert await details.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
+    close = await details.get_by_role("button", name="Close").bounding_box()
+    text = await details.locator("h4").first.bounding_box()
+    assert close
+    assert text
+    assert close["y"] + close["height"] <= text["y"] or close["x"] >= text["x"] + text["width"]
+    await page.keyboard.press("Escape")
+    await details.wait_for(state="hidden")
+
+
+@pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["tablet"]], ids=["phone", "tablet"])
+async def test_a_finger_scrolls_the_page_over_a_chart(visitor: Visit, screen: Screen) -> None:
+    assert screen.has_touch
+    box = await visitor.page.locator(".liq-bars .nsewdrag").bounding_box()
+    assert box
+    devtools = await visitor.page.context.new_cdp_session(visitor.page)
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for kind, up in [("touchStart", 0), *(("touchMove", 30 * step) for step in range(1, 8))]:
+        points = [{"x": x, "y": y - up}]
+        await devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    await devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    await visitor.until("scrollY > 100")
+    assert "from=" not in visitor.page.url
+
+
+@pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["laptop"]], ids=["phone", "laptop"])
+async def test_alerts_are_one_line_with_a_counter_that_opens_them(
+    visitor: Visit, screen: Screen, settings: Settings
+) -> None:
+    page = visitor.page
+    await asyncio.to_thread(insert_alerts, settings, list(raise_alerts(3)))
+    line = page.get_by_role("list", name="newest alert").get_by_role("listitem")
+    await line.filter(has_text="odd market <b>0</b>").wait_for()
+    assert await line.count() == 1
+    assert await find_faults(page, screen) == {}
+    box = await page.locator(".liq-recent").bounding_box()
+    assert box
+    assert screen.has_touch or box["height"] < 2 * LINE_PX
+    counter = page.get_by_role("link", name=re.compile(r"^\d+ alerts in 10m$"))
+    await counter.click()
+    await page.get_by_role("tab", name="Alerts", selected=True).wait_for()
+    await visitor.shows("odd market <b>2</b>", ".liq-raised")
+    await visitor.until("location.search.includes('board=Alerts')")
+    assert visitor.complaints == []
+
+
+def raise_alerts(count: int) -> Iterator[Alert]:
+    """Yield alerts of the last seconds, the newest first, with long messages."""
+    now = time.time_ns() // 1000
+    for number in range(count):
+        message = Text(f"odd market <b>{number}</b>: " + 10 * "as long as they get ")
+        yield Alert(
+            ts=now - 1_000_000 * number, rule="odd", message=message, severity=Severity.WARNING,
+            value=2.0, threshold=1.0, query="totals", measure="long_usd", live=False,
+        )  # fmt: skip
