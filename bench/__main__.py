@@ -20,6 +20,7 @@ from rich.status import Status
 from rich.table import Table
 
 from bench import compare, report, scale_report
+from bench.candles import candles
 from bench.compare import Row
 from bench.decoding import decoding
 from bench.drain import drain
@@ -52,6 +53,7 @@ _COMPARED: Mapping[str, Callable[[Settings, Sizes], list[Row]]] = {
 _COMPARED_ALONE: Mapping[str, Callable[[Sizes], list[Row]]] = {
     "decode": decoding,
     "updates": updates,
+    "candles": candles,
 }
 _ON_A_STACK: dict[str, Callable[[Settings], dict[str, float]]] = {
     "crowd": crowd,

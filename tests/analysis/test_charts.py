@@ -12,6 +12,7 @@ import pytest
 
 from liq.analysis import charts
 from liq.analysis.charts import THEMES, Chart
+from liq.analysis.charts.prices import count_beyond
 
 TIMES = pd.to_datetime(["2026-01-01T00:00Z", "2026-01-01T00:01Z", "2026-01-01T00:02Z"])
 COUNTS = {"not_live": [0, 0, 0], "partial": [0, 0, 0]}
@@ -61,6 +62,16 @@ CELLS = pd.DataFrame(
         "long_usd": [1000.0, 0.0, 10.0],
         "short_usd": [0.0, 100.0, 0.0],
         **COUNTS,
+    }
+)
+MARKS = pd.DataFrame(
+    {
+        "ts": TIMES,
+        "open": [100.0, 101, 103],
+        "high": [102.0, 103, 106],
+        "low": [99.0, 100, 102],
+        "close": [101.0, 103, 105],
+        "not_live": 0,
     }
 )
 HOURS = pd.DataFrame(
@@ -421,6 +432,144 @@ def test_heatmap_cells_lie_between_the_edges_of_bucket_and_bin() -> None:
     assert (long.yaxis, short.yaxis) == ("y", "y2")
     lone = charts.heatmap(CELLS.iloc[:1]).data[0]
     assert list(lone.x) == ["2026-01-01T00:00:00.000", "2026-01-01T00:01:00.000"]
+
+
+def test_candles_share_their_axes_with_bubbles_and_sums() -> None:
+    now = TIMES[2] + pd.Timedelta("20s")
+    figure = charts.candles(MARKS, "dark", cells=CELLS, net=NET, now=now)
+    candle, longs, shorts, long_sums, short_sums, net = figure.data
+    assert (candle.open[1], candle.high[1], candle.low[1], candle.close[1]) == (101, 103, 100, 103)
+    # each is drawn over its own bucket, so that bucket, bubble and step stand above one another
+    assert {trace.xperiod for trace in (candle, longs, shorts, net)} == {60_000}
+    assert {trace.xaxis or "x" for trace in (candle, longs, shorts, net)} == {"x"}
+    assert list(longs.marker.size) == [10, 1000]
+    assert longs.marker.sizeref == shorts.marker.sizeref
+    assert longs.y[1] == pytest.approx(100.5, rel=1e-4)
+    assert longs.marker.line.color == THEMES["dark"].long
+    assert {trace.xaxis for trace in (long_sums, short_sums)} == {"x2"}
+    assert sum(long_sums.x) == 1010
+    assert sum(short_sums.x) == 100
+    assert list(net.y) == [-1, -1, 3.5]
+    assert figure.layout.xaxis.showspikes
+    assert figure.layout.hoversubplots == "axis"
+    assert [shape.name for shape in figure.layout.shapes] == ["running bucket"]
+
+
+def test_candles_are_not_pressed_flat_by_a_print_far_off() -> None:
+    far = CELLS.assign(price_from=[100.0, 101, 5000], price_to=[101.0, 102, 5005])
+    low, high = charts.candles(MARKS, cells=far, net=NET).layout.yaxis.range
+    assert 90 < low < 99
+    assert 106 < high < 120
+    assert count_beyond(MARKS, far) == 10
+    assert count_beyond(MARKS, CELLS) == 0
+    assert count_beyond(MARKS, CELLS.iloc[:0]) == 0
+    assert count_beyond(MARKS.iloc[:0], far) == 0  # the axis shows them all
+
+
+def test_candles_draw_the_greatest_bubbles_only() -> None:
+    many = pd.concat([CELLS.iloc[:1]] * 400).assign(long_usd=range(400))
+    drawn = charts.candles(MARKS, cells=many, net=NET)
+    assert list(drawn.data[1].marker.size) == list(range(100, 400))
+    assert sum(drawn.data[3].x) == sum(range(400))
+
+
+def test_candles_show_what_there_is() -> None:
+    nothing = MARKS.iloc[:0]
+    lone = charts.candles(nothing, cells=CELLS, net=NET)
+    assert "no mark price received" in lone.layout.yaxis.title.text
+    assert len(lone.data[1].x) == 2
+    unknown = charts.candles(MARKS.assign(open=None, high=None, low=None, close=None),
+                             cells=CELLS, net=NET)  # fmt: skip
+    assert "no mark price received" in unknown.layout.yaxis.title.text
+    quiet = charts.candles(MARKS, cells=CELLS.iloc[:0], net=NET)
+    assert texts(quiet) == []
+    empty = charts.candles(nothing, cells=CELLS.iloc[:0], net=NET.iloc[:0])
+    assert texts(empty) == ["no mark price and no liquidations in this window"]
+    simulated = charts.candles(MARKS.assign(not_live=1), cells=CELLS, net=NET)
+    assert texts(simulated) == ["NOT LIVE DATA"]
+    partial = charts.candles(MARKS, cells=CELLS.assign(partial=1), net=NET.assign(partial=1))
+    assert "USD, lower bound" in titles(partial)
+    assert "partial feed" in titles(partial)
+    lost = pd.DataFrame({"from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
+    assert len(charts.candles(MARKS, cells=CELLS, net=NET, gaps=lost).layout.shapes) == 1
+
+
+ASSETS = pd.DataFrame(
+    {
+        "asset": ["BTC", "ETH", "SOL"],
+        "long_usd": [60.0, 10.0, 0.0],
+        "short_usd": [0.0, 20.0, 10.0],
+        "total_usd": [60.0, 30.0, 10.0],
+        "prints": [3, 2, 1],
+        **COUNTS,
+    }
+)
+
+
+def test_a_map_of_assets_has_areas_in_proportion_and_names_to_click() -> None:
+    figure = charts.assets(ASSETS, "dark")
+    area = {
+        name: width * height
+        for trace in figure.data
+        for name, width, height in zip(trace.customdata, trace.width, trace.y, strict=True)
+    }
+    assert {name: round(each / sum(area.values()), 6) for name, each in area.items()} == {
+        "BTC": 0.6, "ETH": 0.3, "SOL": 0.1
+    }  # fmt: skip
+    long, short = figure.data
+    assert (long.name, list(long.customdata)) == ("mostly long", ["BTC"])
+    assert (short.name, list(short.customdata)) == ("mostly short", ["ETH", "SOL"])
+    assert long.meta == {"filter": "asset"}
+    assert long.text[0] == "BTC<br>&#36;60"
+    assert "USD)" in titles(figure)
+    assert "lower bound" in titles(charts.assets(ASSETS.assign(partial=1)))
+    assert texts(charts.assets(ASSETS.assign(not_live=1))) == ["NOT LIVE DATA"]
+    assert texts(charts.assets(ASSETS.iloc[:0])) == ["no liquidations in this window"]
+
+
+def test_a_map_sums_small_assets_and_shows_hostile_names_literally() -> None:
+    many = pd.concat([ASSETS.iloc[:1]] * 300, ignore_index=True)
+    many = many.assign(asset=[f"A{number}" for number in range(300)])
+    [long] = [trace for trace in charts.assets(many).data if len(trace.x)]
+    assert len(long.x) == 24
+    assert list(long.customdata).count("") == 1  # nothing to filter by
+    assert long.text[0] == "others<br>&#36;16.62k"
+    hostile = charts.assets.spec(ASSETS.assign(asset=EVIL))
+    assert sum(LITERAL in text for text in strings(hostile)) >= 3
+    flat = ASSETS.assign(total_usd=0.0, long_usd=0.0, short_usd=0.0)
+    assert all(not trace.x for trace in charts.assets(flat).data)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_texts_on_a_map_can_be_read(theme: Any) -> None:
+    colours = THEMES[theme]
+    sided = ASSETS.assign(long_usd=[60.0, 15.1, 0.0], short_usd=[0.0, 14.9, 10.0])
+    for trace in charts.assets(sided, theme).data:
+        for fill in trace.marker.color:
+            red, green, blue = map(int, re.findall(r"\d+", fill))
+            assert contrast(colours.text, f"#{red:02x}{green:02x}{blue:02x}") >= 4.5
+
+
+def test_size_classes_are_named_and_can_be_clicked() -> None:
+    frame = pd.DataFrame(
+        {
+            "from_usd": [0.0, 10_000, 1_000_000],
+            "to_usd": [10_000.0, 100_000, math.nan],
+            "long_usd": [1.0, 2, 3],
+            "short_usd": [4.0, 5, 6],
+            "prints": [1000, 20, 3],
+            **COUNTS,
+        }
+    )
+    figure = charts.size_classes(frame)
+    long, _ = figure.data
+    assert list(long.y) == ["&#36;1M and more", "&#36;10k to &#36;100k", "below &#36;10k"]
+    assert list(long.x) == [3, 2, 1]
+    assert list(long.customdata) == [1_000_000, 10_000, 0]
+    assert long.meta == {"filter": "min_notional"}
+    assert long.text[2] == "1,000 prints"
+    assert "lower bound" in titles(charts.size_classes(frame.assign(partial=1)))
+    assert texts(charts.size_classes(frame.iloc[:0])) == ["no liquidations in this window"]
 
 
 def test_hours_are_means_over_all_weekdays() -> None:

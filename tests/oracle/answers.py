@@ -18,6 +18,7 @@ ANSWERS: dict[str, Callable[[World, Values], Answer]] = {
     "venue_share": series.venue_share,
     "by_symbol_bucket": series.by_symbol_bucket,
     "size_distribution": prints.size_distribution,
+    "size_classes": prints.size_classes,
     "largest_prints": prints.largest_prints,
     "latest_prints": prints.latest_prints,
     "print": prints.print_,

@@ -93,6 +93,16 @@ def size_distribution(world: World, values: Values) -> Answer:
     return Answer(pd.DataFrame(rows, columns=columns), ("side",), loose=loose)
 
 
+def size_classes(world: World, values: Values) -> Answer:
+    found = filtered(window(world.prints, values), values)
+    edges = np.array([0.0, 1e4, 1e5, 1e6, np.nan])
+    classes = np.searchsorted(edges[1:4], found["notional"].to_numpy(), side="right")
+    sums = grouped(found.assign(from_usd=edges[classes]), "from_usd")
+    sums["to_usd"] = [edges[list(edges).index(low) + 1] for low in sums["from_usd"]]
+    rows = ordered(sums, from_usd=True)
+    return Answer(rows[["from_usd", "to_usd", *SUMS]], ("from_usd",))
+
+
 def largest_prints(world: World, values: Values) -> Answer:
     rows = ordered(filtered(window(world.prints, values), values), notional=False, ts=False)
     return Answer(times(rows[_TAPE], "ts"), ("notional", "ts"), values["limit"])

@@ -98,7 +98,7 @@ def test_files_of_the_page_are_zipped_and_kept_for_good(
     page = page_of(settings)
     source = page.split('src="')[1:]
     files = [part.split('"')[0] for part in source]
-    assert {Path(file).name for file in files} >= {"plotly.js", "widgets.js", "page.js"}
+    assert {Path(file).name for file in files} >= {"plotly-finance.min.js", "widgets.js", "page.js"}
     for file in files:
         answer = client.get(file)
         assert answer.is_success

@@ -8,7 +8,7 @@ from pandas import DataFrame
 
 import liq.config
 
-_Key = Literal["latest_timestamp", "liquidations_by_bucket", "cumulative_net", "totals", "top_symbols", "top_assets", "by_exchange", "venue_share", "by_symbol_bucket", "size_distribution", "largest_prints", "latest_prints", "print", "prints", "cascades", "cascade_prints", "heatmap", "hour_of_day", "price_by_bucket", "price_path", "print_reactions", "one_sided", "stored_cascades", "stored_sums", "alerts", "sources", "left_out", "odd_rows", "feed_health", "coverage", "feed_coverage", "covered"]
+_Key = Literal["latest_timestamp", "liquidations_by_bucket", "cumulative_net", "totals", "top_symbols", "top_assets", "by_exchange", "venue_share", "by_symbol_bucket", "size_distribution", "size_classes", "largest_prints", "latest_prints", "print", "prints", "cascades", "cascade_prints", "heatmap", "hour_of_day", "price_by_bucket", "price_path", "print_reactions", "one_sided", "stored_cascades", "stored_sums", "alerts", "sources", "left_out", "odd_rows", "feed_health", "coverage", "feed_coverage", "covered"]
 
 class Hit:
     """The queries of the catalogue: ``liq.hit.top_symbols(window="15m")`` returns its rows.
@@ -409,6 +409,45 @@ class Hit:
             p75_usd: float64, USD
             p90_usd: float64, USD
             p99_usd: float64, USD
+            largest_usd: float64, USD
+            not_live: int64, prints; simulated or replayed prints
+            partial: int64, prints; prints of throttled or sampled feeds: sums are lower bounds
+        """
+    def size_classes(
+        self,
+        *,
+        window: str | float | datetime.timedelta = "1h",
+        since: str | datetime.datetime | None = None,
+        until: str | datetime.datetime | None = None,
+        symbols: collections.abc.Sequence[str] = (),
+        assets: collections.abc.Sequence[str] = (),
+        exchange: collections.abc.Sequence[str] = (),
+        min_notional: float | None = None,
+        settings: liq.config.Settings | None = None,
+    ) -> DataFrame:
+        """Liquidated longs and shorts by the size of a print: below 10,000 USD, below 100,000,
+        below 1,000,000, and larger. A class without prints has no row.
+
+        Args:
+            window: How far back, e.g. 15m, 4h, 7d or seconds; from 1s to 3660d
+            since: Start of the window (inclusive), in place of its length; until may be its end
+            until: End of the window (exclusive); unset: now, including rows dated up to a
+                minute in the future
+            symbols: Only these symbols, as the venues write them; empty: all
+            assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
+            exchange: Only these exchanges; empty: all
+            min_notional: Minimum size of a print in USD; unset: all; from 0
+            settings: The process's settings by default
+
+        Returns:
+            The rows, with the columns
+
+            from_usd: float64, USD; least size of a print of the class
+            to_usd: float64, USD; sizes are below; null: no limit
+            long_usd: float64, USD
+            short_usd: float64, USD
+            total_usd: float64, USD
+            prints: int64, prints
             largest_usd: float64, USD
             not_live: int64, prints; simulated or replayed prints
             partial: int64, prints; prints of throttled or sampled feeds: sums are lower bounds

@@ -76,6 +76,36 @@ def test_text_from_outside_is_escaped() -> None:
     assert sum("&lt;img" in page for page in pages) == 11
 
 
+def pace(**changes: object) -> pd.DataFrame:
+    row = {
+        "span": "1h", "long_usd": 1.2e6, "short_usd": 3e5, "partial": 0, "not_live": 0,
+        "covered": 1.0, "long_times": 4.25, "short_times": 0.5, "note": "", "unreal": False,
+    }  # fmt: skip
+    return pd.DataFrame([row | changes])
+
+
+def test_a_span_shows_both_sides_and_their_multiples_of_the_usual() -> None:
+    tile = markup.render_pace(pace())
+    assert 'data-window="1h"' in tile
+    assert '<b>$1.2M</b><i class="liq-unusual">\N{MULTIPLICATION SIGN}4.2</i>' in tile
+    assert "<b>$300k</b><i>\N{MULTIPLICATION SIGN}0.5</i>" in tile
+    assert "≥" not in tile
+    assert markup.render_pace(None).count("liq-tile") == 4
+
+
+def test_a_span_that_feeds_or_rows_lack_says_so() -> None:
+    for lacking in (pace(partial=1), pace(covered=0.9)):
+        assert markup.render_pace(lacking).count("≥ ") == 2
+    unknown = markup.render_pace(
+        pace(long_times=float("nan"), short_times=float("nan"), note="feeds covered 10% of it")
+    )
+    assert "feeds covered 10% of it" in unknown
+    assert "\N{MULTIPLICATION SIGN}" not in unknown
+    assert "<small>simulated or replayed</small>" in markup.render_pace(pace(not_live=1))
+    assert "the usual is simulated or replayed" in markup.render_pace(pace(unreal=True))
+    assert "&lt;img" in markup.render_pace(pace(note=EVIL))
+
+
 def quantiles(side: str) -> pd.DataFrame:
     sums = ("total", "p10", "p25", "p50", "p75", "p90", "p99", "largest")
     return pd.DataFrame([{"side": side, "prints": 1} | {f"{name}_usd": 1.0 for name in sums}])

@@ -56,15 +56,24 @@ def test_a_ranking_names_its_first_three() -> None:
     assert "no liquidations" in sentences.describe_ranking("By exchange", venues.iloc[:0])
 
 
-def test_a_heatmap_names_its_hottest_band() -> None:
+def test_classes_of_size_are_a_sentence() -> None:
+    frame = pd.DataFrame({"from_usd": [0.0, 1e6], "total_usd": [2e4, 3e6]})
+    assert sentences.describe_classes(frame) == ("By size of a print: from $1M $3M, from $0 $20k.")
+    assert "no liquidations" in sentences.describe_classes(frame.iloc[:0])
+
+
+def test_candles_name_the_price_and_the_band_with_most_notional() -> None:
     cells = pd.DataFrame(
         {"price_from": [100.0, 110.0, 110.0], "price_to": [110.0, 120.0, 120.0],
          "long_usd": [5e5, 4e5, 3e5], "short_usd": [0.0, 0.0, 0.0]}
     )  # fmt: skip
-    assert sentences.describe_heatmap(frames({"heatmap": cells})) == (
-        "BTC liquidated, by price and time: most between 110 and 120, $700k."
+    price = pd.DataFrame({"low": [99.0, None], "high": [125.0, None], "close": [101.5, None]})
+    assert sentences.describe_candles(frames({"price": price, "cells": cells})) == (
+        "BTC price and liquidations per 1m: 101.5, between 99 and 125;"
+        " most liquidated from 110 to 120, $700k."
     )
-    assert "no liquidations" in sentences.describe_heatmap(frames({"heatmap": cells.iloc[:0]}))
+    lacking = frames({"price": price.iloc[1:], "cells": cells.iloc[:0]})
+    assert "no mark price; no liquidations." in sentences.describe_candles(lacking)
 
 
 def test_a_path_names_its_end() -> None:

@@ -684,14 +684,14 @@ def test_a_chart_sends_long_columns_as_typed_arrays() -> None:
     texts = [f"{moment:%Y-%m-%dT%H:%M:%S}.000" for moment in moments]
     values = [None, *range(39)]
     names = [f"A{number}" for number in range(40)]
-    trace = {"x": texts, "y": values, "name": "long"}
+    trace = {"x": texts, "y": values, "close": values, "name": "long"}
     short = {"x": texts[:3], "y": [1, 2, 3]}
     plot = Plot(spec={"data": [trace, short, {"x": values, "y": names}], "layout": {}})
     first, second, third = plot.get_state()["spec"]["data"]
     packed = {"dtype": "f8", "bdata": first["x"]["times"]}
     assert unpacked(packed) == [moment.timestamp() * 1000 for moment in moments]
     assert math.isnan(unpacked(first["y"])[0])
-    assert unpacked(first["y"])[1:] == values[1:]
+    assert unpacked(first["y"])[1:] == unpacked(first["close"])[1:] == values[1:]
     assert first["name"] == "long"
     assert second == short
     assert third["y"] == names

@@ -27,8 +27,8 @@ from liq.errors import RuleError
 from liq.query import queries
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_HOUR, _WEEK = timedelta(hours=1), timedelta(weeks=1)
-_LEAST_COVERED = 0.5  # of a window
+HOUR, WEEK = timedelta(hours=1), timedelta(weeks=1)
+LEAST_COVERED = 0.5  # of a window
 _AT_ONCE = 3  # queries; a backtest does so for 4 moments at once
 _MOST_KEPT = 50_000  # windows
 _COVERED = "covered"
@@ -77,7 +77,7 @@ class History:
         self, rule: Rule, against: Against, seen: list[Measured], moment: datetime
     ) -> Compared:
         share = self._read_share(rule, rule.window_span, moment)
-        if share < _LEAST_COVERED:  # without a number, which would be logged at each tick
+        if share < LEAST_COVERED:  # without a number, which would be logged at each tick
             return _give_up(seen, "feeds cover less than half of its window")
         read = self._read_past(rule, *_list_windows(rule, against, moment))
         if any(rates is _UNREAD for rates in read):
@@ -126,7 +126,7 @@ class History:
 
     def _fetch_rates(self, rule: Rule, span: timedelta, end: datetime) -> Rates | None:
         share = self._read_share(rule, span, end)
-        if share < _LEAST_COVERED:
+        if share < LEAST_COVERED:
             return None
         given = rule.given | {"window": span, "until": end}
         seen = measure(rule, queries.fetch(rule.query, self._settings, **given))
@@ -180,13 +180,14 @@ def _list_windows(
     """
     if isinstance(against, Usual):
         middle = moment - rule.window_span / 2
-        hour = _floor(middle, _HOUR) + _HOUR
-        return [hour - week * _WEEK for week in range(1, against.weeks + 1)], _HOUR
+        hour = floor(middle, HOUR) + HOUR
+        return [hour - week * WEEK for week in range(1, against.weeks + 1)], HOUR
     stride = choose_stride(rule.window_span, against.days)
-    last = _floor(moment - rule.window_span, stride)
+    last = floor(moment - rule.window_span, stride)
     count = timedelta(days=against.days) // stride
     return [last - number * stride for number in range(count)], rule.window_span
 
 
-def _floor(moment: datetime, span: timedelta) -> datetime:
+def floor(moment: datetime, span: timedelta) -> datetime:
+    """Return the start of the ``span`` that ``moment`` is in."""
     return _EPOCH + (moment - _EPOCH) // span * span

@@ -23,6 +23,8 @@ from liq.analysis.charts.base import (
 from liq.analysis.charts.breakdowns import cascades, heatmap, hour_of_day, venue_share
 from liq.analysis.charts.feeds import coverage
 from liq.analysis.charts.flows import bars, by_exchange, cumulative_net, price_path, top_symbols
+from liq.analysis.charts.portions import assets, size_classes
+from liq.analysis.charts.prices import candles
 from liq.analysis.charts.studies import cascade, leaders, raised, reactions, thresholds
 
 __all__ = [
@@ -33,8 +35,10 @@ __all__ = [
     "Spec",
     "Theme",
     "ThemeName",
+    "assets",
     "bars",
     "by_exchange",
+    "candles",
     "cascade",
     "cascades",
     "completeness_note",
@@ -46,6 +50,7 @@ __all__ = [
     "price_path",
     "raised",
     "reactions",
+    "size_classes",
     "source_badge",
     "thresholds",
     "top_symbols",

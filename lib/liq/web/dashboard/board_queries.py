@@ -11,6 +11,7 @@ from liq.query.parameters import parse_duration
 
 _TAPE_ROWS = 60
 _TOP_SYMBOLS = 12
+_TOP_ASSETS = 200  # the map sums the small ones
 _LARGEST_CASCADES = 200
 _ALERTS = 200
 _DAY = "1d"
@@ -65,24 +66,29 @@ ListQueries = Callable[[Controls], Mapping[str, BoardQuery]]
 
 
 def list_overview_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
-    """Return the queries for bars, price, cumulative net, rankings and the newest prints."""
+    """Return the queries for bars, price, cumulative net, assets, rankings, sizes and the tape."""
     bars = chosen.filters | {"bucket": chosen.bucket}
     price = chosen.span | {"bucket": chosen.bucket, "asset": chosen.focus}
     return {
         "bars": BoardQuery("liquidations_by_bucket", bars),
         "price": BoardQuery("price_by_bucket", price),
         "net": BoardQuery("cumulative_net", bars),
+        "assets": BoardQuery("top_assets", chosen.filters | {"limit": _TOP_ASSETS}),
         "symbols": BoardQuery("top_symbols", chosen.filters | {"limit": _TOP_SYMBOLS}),
         "exchanges": BoardQuery("by_exchange", chosen.filters),
+        "classes": BoardQuery("size_classes", chosen.filters),
         "tape": BoardQuery("latest_prints", chosen.filters | {"limit": _TAPE_ROWS}),
     }
 
 
 def list_price_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
-    """Return the queries for the heatmap and for the price's path around large prints."""
-    heatmap = chosen.filters | {"asset": chosen.focus, "bucket": chosen.bucket}
+    """Return the queries for candles with liquidations, and for the price around large prints."""
+    price = chosen.span | {"bucket": chosen.bucket, "asset": chosen.focus}
+    net = chosen.filters | {"bucket": chosen.bucket, "assets": [chosen.focus]}
     return {
-        "heatmap": BoardQuery("heatmap", heatmap),
+        "price": BoardQuery("price_by_bucket", price),
+        "cells": BoardQuery("heatmap", chosen.filters | price),
+        "net": BoardQuery("cumulative_net", net),
         "path": BoardQuery("price_path", chosen.filters),
     }
 

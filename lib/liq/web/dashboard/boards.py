@@ -87,20 +87,24 @@ class Card(ErrorBoundary):
 
 
 class Overview(Board):
-    """Bars, cumulative net, rankings and the tape of newest prints."""
+    """Bars, the last hours, assets, cumulative net, rankings and the tape of newest prints."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.bars, self.net = Plot(brush=True), Plot(brush=True)
-        self.symbols, self.exchanges = Plot(), Plot()
+        self.assets, self.symbols, self.exchanges, self.classes = Plot(), Plot(), Plot(), Plot()
+        self.pace = Html(markup.render_pace(None), css_class="liq-spans")
         self.tape = PickTable().add_class("liq-tape")
         self.brushes, self.tables = (self.bars, self.net), (self.tape,)
         self._title = Html(css_class="liq-heading")
         self.cards = (
             Card("liq-bars", "Liquidated per bucket", self.bars, title=self._title),
+            Card("liq-pace", "Now", self.pace, note="and the usual of these hours"),
+            Card("liq-assets", "Top assets", self.assets),
             Card("liq-net", "Cumulative long minus short", self.net),
             Card("liq-symbols", "Top symbols", self.symbols),
             Card("liq-exchanges", "By exchange", self.exchanges),
+            Card("liq-classes", "By size of a print", self.classes),
             Card("liq-prints", "Tape", self.tape, note="click a row for details"),
         )
         self.widget = _create_grid("liq-overview", self.cards)
@@ -108,7 +112,7 @@ class Overview(Board):
     def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show the window."""
         shown, badge, theme = frames.board, frames.badge, options.theme
-        bars, net, symbols, exchanges, tape = self.cards
+        bars, _, assets, net, symbols, exchanges, classes, tape = self.cards
         with bars:
             self._title.value = markup.render_bars_title(frames)
             self.bars.spec = _draw_window(
@@ -120,6 +124,11 @@ class Overview(Board):
                 now=None if frames.controls.until else frames.read,
             )
             self.bars.label = sentences.describe_bars(frames, options.zone)
+        with assets:
+            self.assets.spec = charts.assets.spec(
+                shown["assets"], theme, gaps=options.gaps, badge=badge
+            )
+            self.assets.label = sentences.describe_ranking("Top assets", shown["assets"])
         with net:
             self.net.spec = _draw_window(charts.cumulative_net.spec, shown["net"], frames, options)
             self.net.label = sentences.describe_net(frames)
@@ -133,33 +142,51 @@ class Overview(Board):
                 shown["exchanges"], theme, gaps=options.gaps, badge=badge
             )
             self.exchanges.label = sentences.describe_ranking("By exchange", shown["exchanges"])
+        with classes:
+            self.classes.spec = charts.size_classes.spec(
+                shown["classes"], theme, gaps=options.gaps, badge=badge
+            )
+            self.classes.label = sentences.describe_classes(shown["classes"])
         with tape:
             self.tape.html = markup.render_tape(shown["tape"], options.zone)
 
+    def draw_pace(self, pace: pd.DataFrame | Exception | None) -> None:
+        """Show the sums of the last minutes and hours, or why there are none."""
+        with self.cards[1]:
+            if isinstance(pace, Exception):
+                raise pace
+            self.pace.value = markup.render_pace(pace)
+
 
 class Prices(Board):
-    """Realised liquidations by price and time, and the price's path around large prints."""
+    """Candles with liquidations by price and time, and the price's path around large prints."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.heatmap, self.path = Plot(brush=True), Plot()
-        self.brushes = (self.heatmap,)
+        self.candles, self.path = Plot(brush=True), Plot()
+        self.brushes = (self.candles,)
         self._title = Html(css_class="liq-heading")
         self.cards = (
-            Card("liq-heatmap", "Liquidated by price", self.heatmap, title=self._title),
+            Card("liq-candles", "Price and liquidations", self.candles, title=self._title),
             Card("liq-path", "Price around large prints", self.path),
         )
         self.widget = _create_grid("liq-prices", self.cards)
 
     def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show the window."""
-        heatmap, path = self.cards
-        with heatmap:
+        candles, path = self.cards
+        with candles:
             self._title.value = markup.render_prices_title(frames)
-            self.heatmap.spec = _draw_window(
-                charts.heatmap.spec, frames.board["heatmap"], frames, options
+            self.candles.spec = _draw_window(
+                charts.candles.spec,
+                frames.board["price"],
+                frames,
+                options,
+                cells=frames.board["cells"],
+                net=frames.board["net"],
+                now=None if frames.controls.until else frames.read,
             )
-            self.heatmap.label = sentences.describe_heatmap(frames)
+            self.candles.label = sentences.describe_candles(frames)
         with path:
             self.path.spec = charts.price_path.spec(frames.board["path"], options.theme)
             self.path.label = sentences.describe_path(frames)

@@ -13,7 +13,9 @@ from liq.analysis.alerts import Rule, Rules
 from liq.analysis.alerts.rules import describe_comparison
 from liq.analysis.charts import completeness_note
 from liq.analysis.charts.base import has_gaps
+from liq.analysis.charts.prices import count_beyond
 from liq.analysis.links import Place
+from liq.analysis.pace import SPANS
 from liq.common.html import join, render_cells, render_code, render_row, render_table
 from liq.common.text import format_usd
 from liq.ingest.venues.base import Venue
@@ -52,6 +54,8 @@ _TITLE = Markup(
     '<h1 class="liq-title">Liquidations<small>forced closings of leveraged positions</small></h1>'
 )
 _MOST_REASONS = 5
+_WHOLE = 0.999  # of a span; feeds start and stop within it
+_UNUSUAL = 3.0  # times the usual
 _LARGE_USD = 100_000  # a print of this size or more is in bold
 _FIGURES = ("longs liquidated", "shorts liquidated", "long minus short", "prints", "largest")
 
@@ -141,6 +145,15 @@ def render_figures(frames: Frames | None, gaps: pd.DataFrame | None = None) -> M
     )
 
 
+def render_pace(pace: pd.DataFrame | None) -> Markup:
+    """Return a tile for each span of `liq.analysis.pace.compare`; without rows, empty tiles."""
+    if pace is None:
+        unread = Markup('<section class="liq-tile"><h4>{}</h4><p>…</p></section>')
+        return join(unread.format(name) for name in SPANS)
+    rows: Iterator[Any] = pace.itertuples(index=False)
+    return join(_render_span_tile(row) for row in rows)
+
+
 def render_footnote(frames: Frames | None, left_out: int = 0) -> Markup:
     """Return the venues and the rows that the figures leave out, ``left_out`` odd rows included."""
     if frames is None:
@@ -161,10 +174,12 @@ def render_bars_title(frames: Frames) -> Markup:
 
 
 def render_prices_title(frames: Frames) -> Markup:
-    """Return the heading of the heatmap."""
+    """Return the heading of the candles, with the notional beyond the prices that they show."""
+    beyond = count_beyond(frames.board["price"], frames.board["cells"])
+    note = f"; {format_usd(beyond)} at prices further off" if beyond else ""
     return Markup(
-        "<h3>{} liquidated, by price<small>realised prints, no model</small></h3>"
-    ).format(frames.controls.focus)
+        "<h3>{} price and liquidations per {}<small>a bubble's area is USD{}</small></h3>"
+    ).format(frames.controls.focus, frames.bucket, note)
 
 
 def render_tape(prints: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
@@ -371,6 +386,35 @@ def _list_figures(frames: Frames, *, is_incomplete: bool) -> Iterator[tuple[str,
         (least + format_usd(totals.largest_usd), "one print", ""),
     )
     return ((name, *value) for name, value in zip(_FIGURES, values, strict=True))
+
+
+def _render_span_tile(row: Any) -> Markup:
+    least = "≥ " if row.partial or row.covered < _WHOLE else ""
+    sides = join(
+        Markup(
+            '<p class="liq-{side}"><span>{side}s</span><b>{least}{usd}</b>'
+            "<i{strong}>{times}</i></p>"
+        ).format(
+            side=side,
+            least=least,
+            usd=format_usd(getattr(row, f"{side}_usd")),
+            strong=Markup(' class="liq-unusual"') if times >= _UNUSUAL else Markup(),
+            times="" if pd.isna(times) else _format_times(times),
+        )
+        for side, times in (("long", row.long_times), ("short", row.short_times))
+    )
+    marks = [row.note, "simulated or replayed" if row.not_live else ""]
+    if row.unreal and not row.not_live:
+        marks.append("the usual is simulated or replayed")
+    note = "; ".join(mark for mark in marks if mark)
+    return Markup(
+        '<section class="liq-tile" data-window="{name}"><h4>{name}<small>{note}</small></h4>'
+        "{sides}</section>"
+    ).format(name=row.span, note=note, sides=sides)
+
+
+def _format_times(times: float) -> str:
+    return f"×{times:,.0f}" if times >= 10 else f"×{times:.1f}"  # noqa: RUF001 - the sign
 
 
 def _describe_imbalance(net: float, both: float) -> str:

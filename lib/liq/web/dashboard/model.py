@@ -24,6 +24,7 @@ from traitlets import (
 
 from liq.analysis.charts import THEMES, source_badge
 from liq.analysis.links import ZONES, Place
+from liq.analysis.pace import PaceReader
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import LiqError, QueryError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
@@ -39,6 +40,8 @@ QUIET = timedelta(seconds=60)
 _KNOWN_SYMBOLS = 500
 RECENT = timedelta(minutes=10)  # an alert is shown above the board for this long
 MAX_RECENT = 100  # alerts that are counted above the board
+_OVERVIEW = next(iter(BOARDS))
+_PACE_INTERVAL = 3.0  # seconds between readings of the last minutes and hours
 _SLOW_INTERVAL = 15.0  # seconds between slow readings
 _MAX_COVERAGE = timedelta(days=31)  # half a second for a dozen feeds
 _MAX_LEFT_OUT = timedelta(days=2)  # odd rows are counted one by one
@@ -180,6 +183,7 @@ class Reading(NamedTuple):
     pulse: Pulse | None = None
     failure: Problem | None = None
     slow: SlowReading | Exception | None = None
+    pace: pd.DataFrame | Exception | None = None
 
 
 class DashboardModel(HasTraits):
@@ -230,6 +234,8 @@ class DashboardModel(HasTraits):
             float("-inf"),
         )  # and when they were read
         self._examiner = Examiner(self.settings)
+        self._pace_reader = PaceReader(self.settings)
+        self._pace_read: tuple[object, float] = (None, 0.0)  # the parameters, and when
         super().__init__(local_zone=UTC, **controls)
         self._span = (self.window, self.until)
         self._usual_window = self.window  # which `go_live` restores
@@ -352,7 +358,8 @@ class DashboardModel(HasTraits):
             frames = self._load(controls, latest) if self._is_outdated(controls, latest) else None
         except Exception as error:
             return Reading(controls, failure=_describe_failure(error))
-        return Reading(controls, latest, frames, pulse, None, self._try_read_slow(controls))
+        slow, pace = self._try_read_slow(controls), self._try_read_pace(controls)
+        return Reading(controls, latest, frames, pulse, None, slow, pace)
 
     def apply(self, reading: Reading) -> bool:
         """Set the traits from a reading; return whether frames changed."""
@@ -511,6 +518,22 @@ class DashboardModel(HasTraits):
     def _try_read_slow(self, controls: Controls) -> SlowReading | Exception | None:
         try:
             return self._read_slow(controls)
+        except Exception as error:
+            return error
+
+    def _try_read_pace(self, controls: Controls) -> pd.DataFrame | Exception | None:
+        """Return the sums of the last minutes and hours; None if they were read a moment ago."""
+        previous, when = self._pace_read
+        filters = {name: value for name, value in controls.filters.items() if value}
+        filters = {name: filters[name] for name in filters.keys() - controls.span.keys()}
+        wanted = (filters, controls.until)
+        if self.frames is None or controls.board != _OVERVIEW:
+            return None  # the page's first picture waits for nothing else
+        if previous == wanted and time.monotonic() - when < _PACE_INTERVAL:
+            return None
+        self._pace_read = (wanted, time.monotonic())
+        try:
+            return self._pace_reader.read(filters, controls.until)
         except Exception as error:
             return error
 

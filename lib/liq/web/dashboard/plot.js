@@ -1,7 +1,8 @@
 // Draws a plotly figure that the kernel sends as plain data.
 //
 // plotly.js is 4.8 MB, so a page loads it once. The server's template may have set window.Plotly
-// while the kernel was starting; otherwise one chart requests the source from the kernel.
+// while the kernel was starting, to a bundle of 1.3 MB that has the dashboard's traces; otherwise one
+// chart requests the source from the kernel.
 
 function plotly(model) {
   if (globalThis.Plotly) return Promise.resolve(globalThis.Plotly);

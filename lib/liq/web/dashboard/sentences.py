@@ -66,10 +66,10 @@ def describe_net(frames: Frames) -> str:
 
 
 def describe_ranking(name: str, frame: pd.DataFrame) -> str:
-    """Return the first names of ``top_symbols`` or ``by_exchange``, with their sums."""
+    """Return the first names of ``top_symbols`` and the like, with their sums."""
     if frame.empty:
         return f"{name}: {_NOTHING}."
-    column = "symbol" if "symbol" in frame else "exchange"
+    column = next(name for name in ("symbol", "asset", "exchange") if name in frame)
     sums = Counter[str]()
     for each, usd in zip(frame[column].tolist(), frame["total_usd"].tolist(), strict=True):
         sums[each] += usd
@@ -77,16 +77,36 @@ def describe_ranking(name: str, frame: pd.DataFrame) -> str:
     return f"{name}: {', '.join(largest)}."
 
 
-def describe_heatmap(frames: Frames) -> str:
-    """Return the band of prices with most notional."""
-    cells = frames.board["heatmap"]
-    name = f"{frames.controls.focus} liquidated, by price and time"
+def describe_classes(frame: pd.DataFrame) -> str:
+    """Return the sum of each class of ``size_classes``, greatest prints first."""
+    name = "By size of a print"
+    if frame.empty:
+        return f"{name}: {_NOTHING}."
+    rows: Iterator[Any] = frame.sort_values("from_usd", ascending=False).itertuples()
+    sums = (f"from {format_usd(row.from_usd)} {format_usd(row.total_usd)}" for row in rows)
+    return f"{name}: {', '.join(sums)}."
+
+
+def describe_candles(frames: Frames) -> str:
+    """Return the newest price and its range, and the range of prices with most notional."""
+    price = frames.board["price"].dropna(subset=["close"])
+    name = f"{frames.controls.focus} price and liquidations per {frames.bucket}"
+    if price.empty:
+        return f"{name}: no mark price; {_describe_band(frames.board['cells'])}."
+    last, low, high = price["close"].iloc[-1], price["low"].min(), price["high"].max()
+    return (
+        f"{name}: {last:,.6g}, between {low:,.6g} and {high:,.6g};"
+        f" {_describe_band(frames.board['cells'])}."
+    )
+
+
+def _describe_band(cells: pd.DataFrame) -> str:
     both = cells["long_usd"] + cells["short_usd"]
     if not both.sum():
-        return f"{name}: {_NOTHING}."
+        return _NOTHING
     bands = both.groupby([cells["price_from"], cells["price_to"]]).sum()
     low, high = bands.index[int(bands.argmax())]
-    return f"{name}: most between {low:,.6g} and {high:,.6g}, {format_usd(bands.max())}."
+    return f"most liquidated from {low:,.6g} to {high:,.6g}, {format_usd(bands.max())}"
 
 
 def describe_path(frames: Frames) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC
 from typing import Any
 
 import ipywidgets as widgets
+import pandas as pd
 from markupsafe import Markup
 
 from liq.analysis import charts, links
@@ -20,7 +21,7 @@ from liq.monitoring.diagnosis import Part, Problem
 from liq.query import names, questdb
 from liq.web.dashboard import controls, markup, sentences, times
 from liq.web.dashboard.board_queries import BOARDS, Controls
-from liq.web.dashboard.boards import Board, DrawOptions, Inspector, create_boards
+from liq.web.dashboard.boards import Board, DrawOptions, Inspector, Overview, create_boards
 from liq.web.dashboard.errors import explain, log
 from liq.web.dashboard.model import DashboardModel, Reading, SlowReading, State
 from liq.web.dashboard.widgets import (
@@ -252,6 +253,8 @@ class Dashboard:
             self._slow_boundary.clear()
         if newer or isinstance(reading.slow, SlowReading):  # charts show its coverage gaps
             self._draw_frames()
+        if reading.pace is not None:
+            self._draw_pace(reading.pace)
         self._report_faults()
         self._draw_state()
         return newer
@@ -435,6 +438,11 @@ class Dashboard:
             self._figures.value = markup.render_figures(frames, self.model.gaps)
         with self._footnote_boundary:
             self._footnote.value = markup.render_footnote(frames, self.model.left_out)
+
+    def _draw_pace(self, reading: pd.DataFrame | Exception) -> None:
+        overview = self.boards[Overview.__name__]
+        if isinstance(overview, Overview):
+            overview.draw_pace(reading)
 
     def _draw_state(self) -> None:
         with self._header_boundary:

@@ -34,7 +34,7 @@ _LOG_AGAIN_S = 60.0
 _NEWS_PAUSE_S = 5.0  # between two lines for screen readers, at least
 _FIGURES_PAUSE_S = 60.0  # between two lines with no news in them
 _LEAST = 32  # a shorter column of a chart is as small in text
-_COLUMNS = {"x", "y"}
+_COLUMNS = {"x", "y", "open", "high", "low", "close"}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT")
 
 
@@ -147,7 +147,7 @@ class ErrorBoundary:
             log(self.name, error)
 
 
-def _pack(spec: Spec, _widget: object) -> Spec:
+def pack_spec(spec: Spec, _widget: object = None) -> Spec:
     """Return the figure with long columns of its traces in base64.
 
     Numbers are plotly's typed arrays. Times are ``{"times": ...}``, milliseconds that plot.js makes
@@ -189,7 +189,7 @@ class Plot(anywidget.AnyWidget):
     _esm = Path(__file__).with_name("plot.js")
 
     spec: "traitlets.Dict[str, Any]" = traitlets.Dict({"data": [], "layout": {}}).tag(
-        sync=True, to_json=_pack
+        sync=True, to_json=pack_spec
     )
     label = traitlets.Unicode("chart").tag(sync=True)  # what screen readers speak in its place
     brush = traitlets.Bool(default_value=False).tag(sync=True)

@@ -18,9 +18,28 @@ const CONFIG = {
   modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
 };
 
+// the traces in plotly-finance.min.js, a quarter of plotly.js, which the live dashboard loads
+const FINANCE = new Set([
+  "bar", "candlestick", "funnel", "funnelarea", "histogram", "indicator", "ohlc", "pie", "scatter", "waterfall",
+]);
+let whole;
+
+/** Return plotly.js, and load all of it for traces that the page's bundle lacks. */
+async function loadPlotly(data) {
+  const Plotly = await window.liqPlotly;
+  const { dataset } = document.getElementById("liq-plotly");
+  if (!dataset.whole || data.every(({ type = "scatter" }) => FINANCE.has(type))) return Plotly;
+  whole ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    Object.assign(script, { src: dataset.whole, onload: () => resolve(window.Plotly), onerror: reject });
+    document.head.append(script);
+  });
+  return whole;
+}
+
 /** Draw plotly's figure in an element. */
 export async function drawFigure({ data, layout, frames }, el) {
-  const Plotly = await window.liqPlotly;
+  const Plotly = await loadPlotly(data);
   await Plotly.newPlot(el, { data, layout, frames, config: CONFIG });
 }
 

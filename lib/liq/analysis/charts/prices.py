@@ -1,0 +1,209 @@
+"""The chart of an asset's price with its liquidations: candles, bubbles, sums by price, net."""
+
+from datetime import UTC, tzinfo
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from liq.analysis.charts import base
+from liq.analysis.charts.base import THEMES, Chart, Spec, Theme, ThemeName
+
+NO_PRICES = "no mark price and no liquidations in this window"
+_MOST_BUBBLES = 300  # more hide the candles, and each takes the page's time
+_LARGEST_BUBBLE = 40  # pixels across
+_LEAST_ROOM = 0.002  # of the price, above and below the candles
+_PRICE, _NET = [0.29, 1.0], [0.0, 0.2]  # heights of the panels
+_TIME, _BY_PRICE = [0.0, 0.85], [0.865, 1.0]  # widths
+_SIDES = ("long", "short")
+
+
+@Chart
+def candles(
+    frame: pd.DataFrame,
+    theme: ThemeName = "light",
+    *,
+    cells: pd.DataFrame,
+    net: pd.DataFrame,
+    span: tuple[Any, Any] | None = None,
+    gaps: pd.DataFrame | None = None,
+    badge: str | None = None,
+    zone: tzinfo = UTC,
+    now: Any = None,
+) -> Spec:
+    """Candles of the mark price with liquidations, from ``price_by_bucket``.
+
+    A bubble is what was liquidated of a side in a bucket and a range of prices. Its area is the
+    notional in USD; the 300 greatest are drawn. On the right are the sums by price, below the
+    running long minus short. All three need the same asset, bucket and window.
+
+    Args:
+        frame: Rows of ``price_by_bucket``.
+        theme: Colours.
+        cells: Rows of ``heatmap``, for the bubbles and the sums by price.
+        net: Rows of ``cumulative_net``.
+        span: Fixes the time axis.
+        gaps: Rows of ``coverage``, which are shaded.
+        badge: Replaces the badge derived from the frames.
+        zone: Time zone of the time axis.
+        now: Marks the bucket that runs at this moment.
+
+    Example:
+        >>> given = {"bucket": "1m", "window": "1h"}
+        >>> figure = liq.charts.candles(
+        ...     liq.hit("price_by_bucket", asset="BTC", **given),
+        ...     cells=liq.hit("heatmap", asset="BTC", **given),
+        ...     net=liq.hit("cumulative_net", assets=["BTC"], **given),
+        ... )
+        >>> [trace.type for trace in figure.data]
+        ['candlestick', 'scatter', 'scatter', 'bar', 'bar', 'scatter']
+    """
+    colours = THEMES[theme]
+    clock = next((each["ts"] for each in (frame, net) if len(each) > 1), cells["ts"])
+    period = base.create_period(clock)
+    period.pop("width", None)
+    shown = frame.dropna(subset=["open", "high", "low", "close"])
+    low, high = _find_price_range(shown, cells)
+    if badge is None:
+        badge = base.source_badge(cells) or base.source_badge(frame)
+    any_rows = shown if len(shown) else cells
+    layout = base.create_layout(theme, any_rows, badge, empty=NO_PRICES)
+    layout |= {"barmode": "stack", "hovermode": "x unified", "hoversubplots": "axis", "bargap": 0}
+    layout |= base.create_time_axis(colours, span, gaps, zone)
+    layout["shapes"] += base.create_running_mark(colours, clock, now, zone)
+    crosshair = _create_crosshair(colours)
+    layout["xaxis"] |= {"domain": _TIME, "anchor": "y2", "rangeslider": {"visible": False}}
+    layout["xaxis"] |= crosshair
+    layout["yaxis"] = base.create_axis(colours, _title_prices(shown, cells)) | crosshair
+    layout["yaxis"] |= {"domain": _PRICE, "tickformat": ",~g"}
+    if low < high:
+        layout["yaxis"]["range"] = [low, high]
+    layout["yaxis2"] = base.create_usd_axis(colours, "net", net, "partial feed", gaps=gaps)
+    layout["yaxis2"] |= {"domain": _NET, "zeroline": True, "zerolinecolor": colours.muted}
+    layout["yaxis2"] |= {"nticks": 4}
+    layout["xaxis2"] = base.create_usd_axis(colours, "by price", cells, gaps=gaps)
+    layout["xaxis2"] |= {"domain": _BY_PRICE, "anchor": "y", "nticks": 3, "fixedrange": True}
+    layout["legend"] |= {"itemsizing": "constant"}
+    traces = [
+        _create_candles(colours, shown, zone) | period,
+        *(_create_bubbles(colours, cells, side, zone) | period for side in _SIDES),
+        *(_create_sums(colours, cells, side) for side in _SIDES),
+        _create_net(colours, net, zone) | period,
+    ]
+    return {"data": traces, "layout": layout}
+
+
+def count_beyond(frame: pd.DataFrame, cells: pd.DataFrame) -> float:
+    """Return the notional (USD) in ``cells`` at prices beyond the chart's axis.
+
+    A print far from the price would press the candles of ``frame`` into a line.
+    """
+    low, high = _find_price_range(frame, cells)
+    beyond = (cells["price_to"] < low) | (cells["price_from"] > high)
+    return float(cells.loc[beyond, ["long_usd", "short_usd"]].to_numpy().sum())
+
+
+def _find_price_range(frame: pd.DataFrame, cells: pd.DataFrame) -> tuple[float, float]:
+    """Return the prices of the candles and of the cells near them; equal without any price."""
+    edges = [*cells["price_from"], *cells["price_to"]]
+    lows, highs = frame["low"].dropna(), frame["high"].dropna()
+    if lows.empty:
+        return (min(edges), max(edges)) if edges else (0.0, 0.0)
+    low, high = float(lows.min()), float(highs.max())
+    room = max(high - low, _LEAST_ROOM * high)
+    near = [edge for edge in edges if low - room <= edge <= high + room]
+    low, high = min([low, *near]), max([high, *near])
+    margin = 0.04 * (high - low) or _LEAST_ROOM * high
+    return low - margin, high + margin
+
+
+def _title_prices(frame: pd.DataFrame, cells: pd.DataFrame) -> str:
+    lacking = len(cells) and frame.empty
+    return "price (no mark price received)" if lacking else "mark price (quote per coin)"
+
+
+def _create_crosshair(colours: Theme) -> Spec:
+    return {
+        "showspikes": True,
+        "spikemode": "across",
+        "spikesnap": "cursor",
+        "spikethickness": 1,
+        "spikedash": "dot",
+        "spikecolor": colours.muted,
+    }
+
+
+def _create_candles(colours: Theme, frame: pd.DataFrame, zone: tzinfo) -> Spec:
+    """Return candles: hollow where the price rose, since hues are the sides'."""
+    line = {"color": colours.text, "width": 1}
+    return {
+        "type": "candlestick",
+        "name": "mark price",
+        "x": base.format_moments(frame["ts"], zone),
+        **{name: frame[name].tolist() for name in ("open", "high", "low", "close")},
+        "increasing": {"line": line, "fillcolor": colours.card},
+        "decreasing": {"line": line, "fillcolor": colours.text},
+        "hovertemplate": "%{close:,.7~g} (open %{open:,.7~g}, %{low:,.7~g} to %{high:,.7~g})"
+        "<extra>mark price</extra>",
+    }
+
+
+def _create_bubbles(colours: Theme, cells: pd.DataFrame, side: str, zone: tzinfo) -> Spec:
+    """Return a side's greatest cells; the greatest of a bucket comes last, and is hovered."""
+    column = f"{side}_usd"
+    sizes = cells[["long_usd", "short_usd"]].to_numpy()
+    least = np.sort(sizes, axis=None)[-_MOST_BUBBLES:][0] if len(cells) else 0.0
+    drawn = cells[(cells[column] > 0) & (cells[column] >= least)].sort_values(column)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": f"{side}s liquidated",
+        "x": base.format_moments(drawn["ts"], zone),
+        "y": np.sqrt(drawn["price_from"] * drawn["price_to"]).tolist(),
+        "customdata": drawn[[column, "price_from", "price_to"]].to_numpy().tolist(),
+        "hovertemplate": "%{customdata[0]:$,.0f} from %{customdata[1]:,.6~g} to"
+        f" %{{customdata[2]:,.6~g}}<extra>most {side}s</extra>",
+        "marker": {
+            "color": base.fade(getattr(colours, side), 0.55),
+            "line": {"width": 1, "color": getattr(colours, side)},
+            "size": drawn[column].tolist(),
+            "sizemode": "area",
+            "sizeref": 2 * max(float(sizes.max(initial=0.0)), 1.0) / _LARGEST_BUBBLE**2,
+            "sizemin": 2,
+        },
+    }
+
+
+def _create_sums(colours: Theme, cells: pd.DataFrame, side: str) -> Spec:
+    """Return a side's bars by price, each as high as its range of prices."""
+    sums = cells.groupby(["price_from", "price_to"], as_index=False)[f"{side}_usd"].sum()
+    return base.create_bars(
+        side,
+        getattr(colours, side),
+        x=sums[f"{side}_usd"],
+        y=(sums["price_from"] + sums["price_to"]) / 2,
+        orientation="h",
+        xaxis="x2",
+    ) | {
+        "width": (0.9 * (sums["price_to"] - sums["price_from"])).tolist(),
+        "showlegend": False,
+        "hoverinfo": "skip",
+        "hovertemplate": None,
+    }
+
+
+def _create_net(colours: Theme, net: pd.DataFrame, zone: tzinfo) -> Spec:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "long minus short",
+        "x": base.format_moments(net["ts"], zone),
+        "y": net["cumulative_usd"].tolist(),
+        "yaxis": "y2",
+        "line": {"color": colours.net, "width": 2, "shape": "hvh"},  # a step is a bucket
+        "fill": "tozeroy",
+        "fillcolor": base.fade(colours.net),
+        "customdata": net["net_usd"].tolist(),
+        "hovertemplate": "%{y:$,.0f}, in this bucket %{customdata:$,.0f}"
+        "<extra>long minus short</extra>",
+    }

@@ -1,0 +1,95 @@
+"""The boards as a trader reads them: the price, the last hours, assets and sizes."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from browser.conftest import Visit, Visiting, publishing
+from liq.config import Settings
+from liq.delivery.producer import Producer
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+HOVERED = "document.querySelector('.liq-candles .hoverlayer').textContent"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def market(settings: Settings) -> AsyncIterator[Producer]:
+    async with publishing(settings, seed=5) as producer:
+        yield producer
+
+
+async def open_board(visitor: Visit, name: str) -> None:
+    await visitor.bars()
+    await visitor.page.get_by_role("tab", name=name, exact=True).click()
+
+
+async def count(visitor: Visit, selector: str) -> int:
+    return await visitor.page.locator(selector).count()
+
+
+async def test_candles_stand_with_bubbles_sums_and_net(visit: Visiting, market: Producer) -> None:
+    async with visit() as visitor:
+        await open_board(visitor, "Prices")
+        await visitor.page.wait_for_selector(".liq-candles .boxlayer path.box", state="attached")
+        await visitor.page.wait_for_selector(".liq-candles .scatterlayer .point", state="attached")
+        await visitor.page.wait_for_selector(".liq-candles .x2y .bars .point", state="attached")
+        await visitor.page.wait_for_selector(".liq-candles .xy2 .js-line", state="attached")
+        await visitor.shows("BTC price and liquidations per 1m", ".liq-candles")
+        label = await visitor.page.locator(".liq-candles .liq-plot").get_attribute("aria-label")
+        assert label is not None
+        assert "most liquidated from" in label
+        scripts = {url.rsplit("/", 1)[1] for url in visitor.requests if "plotly" in url}
+        assert scripts == {"plotly-finance.min.js"}  # a quarter of plotly.js
+        assert visitor.complaints == []
+
+
+async def test_the_crosshair_shows_the_numbers_of_its_bucket(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await open_board(visitor, "Prices")
+        candle = visitor.page.locator(".liq-candles .boxlayer path.box").last
+        await candle.wait_for(state="attached")
+        box = await candle.bounding_box()
+        area = await visitor.page.locator(".liq-candles .nsewdrag").first.bounding_box()
+        assert box
+        assert area
+        await visitor.page.mouse.move(area["x"] + 5, area["y"] + 5)
+        await visitor.page.mouse.move(box["x"] + box["width"] / 2, area["y"] + 40, steps=5)
+        await visitor.until(f"{HOVERED}.includes('mark price')")
+        await visitor.until(f"{HOVERED}.includes('long minus short')")  # of the panel below
+        await visitor.until("document.querySelectorAll('.liq-candles .spikeline').length")
+        await visitor.page.screenshot()  # the redraws of a live market leave it in place
+        await visitor.until(f"{HOVERED}.includes('mark price')")
+
+
+async def test_the_overview_shows_the_last_hours_at_once(visit: Visiting, market: Producer) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.shows("$", ".liq-tile .liq-long b")
+        tiles = await visitor.page.locator(".liq-tile h4").all_inner_texts()
+        assert [tile.split()[0] for tile in tiles] == ["5m", "1h", "4h", "24h"]
+        # a market of minutes has no usual, and says so
+        await visitor.shows("too little history for the usual", ".liq-tile")
+        await visitor.shows("simulated or replayed", ".liq-tile")
+        assert await count(visitor, ".liq-tile i:not(:empty)") == 0
+        assert visitor.complaints == []
+
+
+async def test_assets_are_a_map_and_sizes_are_classes(visit: Visiting, market: Producer) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.page.wait_for_selector(".liq-assets .bars .point", state="attached")
+        await visitor.shows("BTC", ".liq-assets .bartext")
+        await visitor.page.wait_for_selector(".liq-classes .bars .point", state="attached")
+        await visitor.shows("below $10k", ".liq-classes .ytick")
+        tile = visitor.page.locator(".liq-assets .bars .point").first
+        await tile.hover(force=True)
+        await visitor.until(
+            "document.querySelector('.liq-assets .hoverlayer').textContent.includes('prints')"
+        )
