@@ -14,6 +14,7 @@ from liq.records.model import LIVE_SOURCES
 if TYPE_CHECKING:
     import pandas as pd
 
+UNKNOWN = "coverage is unknown: no feed reported in this window"
 _LEAST = 0.001
 # that this package reads; a query of the user's own may replace the shipped one, without them
 _COLUMNS: Mapping[str, Set[str]] = {
