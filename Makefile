@@ -13,7 +13,8 @@ help: ## list the targets
 setup: ## make .venv from uv.lock
 	@tools/setup
 
-run: setup ## start everything and print the URL of the live dashboard
+run: ## start everything and print the URL of the live dashboard
+	@tools/setup --no-default-groups --inexact # without the tools of tests, which it leaves if there
 	@$(LIQ) run
 
 lint: setup ## ruff and mypy

@@ -24,3 +24,9 @@ def test_events_that_arrive_at_half_the_rate_are_behind() -> None:
 def test_the_time_for_which_a_venue_gathers_is_no_delay() -> None:
     gathered = [Moments(due / 100, 0.02 + 2 * (1 + due // 200)) for due in range(1_000)]
     assert compare_with_schedule({"orderly": gathered})["behind_s"] == pytest.approx(0.02)
+
+
+def test_feeds_that_are_never_on_together_are_refused() -> None:
+    early, late = [Moments(0, 0), Moments(1, 1)], [Moments(2, 2), Moments(3, 3)]
+    with pytest.raises(ValueError, match="at no time were all feeds on"):
+        compare_with_schedule({"okx": early, "gate": late})

@@ -132,6 +132,20 @@ async def test_an_answer_has_all_its_pages(api: Api) -> None:
     assert [one["page"] for one in api.asked[:4]] == [1, 2, 3, 4]
 
 
+async def test_rows_beyond_the_last_requested_page_are_said_to_be_missing(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.most = 1
+    api.rows = [{"liquidation_id": number} for number in range(51)]
+    async with polling(api.url, hasty()) as (_feed, frames):
+        await reached(lambda: len(frames) > 0)
+    assert len(rows_of(frames)) == 50
+    assert (
+        f"{api.url}: the rows did not end within 50 pages; later ones are missing"
+        in caplog.messages
+    )
+
+
 async def test_a_request_that_fails_is_a_disconnect_with_its_reason(api: Api) -> None:
     rows = RECORDING.documents["documented"]
     async with polling(api.url, hasty()) as (feed, frames):

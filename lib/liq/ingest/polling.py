@@ -6,6 +6,7 @@ was no connection.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator
 
@@ -17,7 +18,8 @@ from liq.errors import RejectedMessage
 from liq.ingest.venues.base import Poll
 
 _TIMEOUT_S = 10.0  # for all pages of an answer
-_PAGES = 20
+_PAGES = 50  # of an answer; more would take longer than the venues' limits allow
+_LOG = logging.getLogger(__name__)
 
 
 class RequestFailedError(ConnectionClosedError):
@@ -106,6 +108,9 @@ class PolledConnection:
             url = self._url + self._poll.query(now_ms, page)
             self.response, content = self._client.download(url)
             yield content
+        _LOG.warning(
+            "%s: the rows did not end within %d pages; later ones are missing", self._url, _PAGES
+        )
 
 
 async def connect(url: str, poll: Poll) -> PolledConnection:
