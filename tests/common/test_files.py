@@ -34,7 +34,7 @@ def test_a_file_has_the_mode_that_the_umask_allows(tmp_path: Path, mode: int, gi
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == given
 
 
-def test_what_blocks_or_has_no_end_is_not_read(tmp_path: Path) -> None:
+def test_pipes_and_devices_are_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
