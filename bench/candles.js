@@ -31,7 +31,7 @@ function drawLiquidations(context, { bubbles, sums }, x, y, right) {
 }
 
 function plotly(element) {
-  return ({ spec }) => Plotly.react(element, spec.data, { ...spec.layout, ...SIZE });
+  return ({ spec }) => Plotly.react(element, spec.data.map(unpack), { ...spec.layout, ...SIZE });
 }
 
 function lightweight(element) {
