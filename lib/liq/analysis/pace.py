@@ -7,6 +7,7 @@ data is not a quiet market. Rules against the usual mean the same (`liq.analysis
 
 import statistics
 import threading
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -16,7 +17,6 @@ import pandas as pd
 from liq.analysis.alerts.history import HOUR, LEAST_COVERED, WEEK, floor
 from liq.analysis.alerts.rules import LEAST_HOURS
 from liq.config import Settings
-from liq.errors import LiqError
 from liq.query import queries
 
 SPANS: Mapping[str, timedelta] = {
@@ -26,6 +26,7 @@ SPANS: Mapping[str, timedelta] = {
     "24h": timedelta(hours=24),
 }
 UNREAD = "the usual is being read"
+_INTERVAL_S = 30.0  # between two readings of the covered shares, which take a quarter of a second
 _WEEKS = 4
 _BACK = _WEEKS * WEEK + timedelta(hours=26)  # the longest span, and hours that the window cuts
 _SIDES = ("long", "short")
@@ -52,7 +53,8 @@ class PaceReader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._thread: threading.Thread | None = None
-        self._past: tuple[object, Past | LiqError | None] = (None, None)  # and of which filters
+        self._past: tuple[object, Past | Exception | None] = (None, None)  # and of which filters
+        self._read_at = float("-inf")
 
     def read(self, filters: Mapping[str, Any], until: datetime | None = None) -> pd.DataFrame:
         """Return what `compare` returns of the newest past; ``filters`` are those of ``totals``.
@@ -76,14 +78,17 @@ class PaceReader:
             self._thread.join(seconds)
 
     def _start(self, filters: Mapping[str, Any], until: datetime | None) -> None:
-        if self._thread is None or not self._thread.is_alive():
+        if self._thread is not None and self._thread.is_alive():
+            return
+        is_old = time.monotonic() - self._read_at > _INTERVAL_S
+        if is_old or self._past[0] != _identify(filters, until):
             run = (dict(filters), until)
             self._thread = threading.Thread(target=self._read_past, args=run, daemon=True)
             self._thread.start()
 
     def _read_past(self, filters: Mapping[str, Any], until: datetime | None) -> None:
         key, moment = _identify(filters, until), until or datetime.now(UTC)
-        found: Past | LiqError
+        found: Past | Exception
         try:
             shares = self._read_shares(filters, moment)
             known, past = self._past
@@ -91,9 +96,9 @@ class PaceReader:
                 found = past._replace(shares=shares, moment=moment)
             else:
                 found = self._read_hours(filters, shares, moment)
-        except LiqError as error:
+        except Exception as error:  # the thread has nobody else to tell
             found = error
-        self._past = (key, found)
+        self._past, self._read_at = (key, found), time.monotonic()
 
     def _read_shares(self, filters: Mapping[str, Any], moment: datetime) -> Mapping[str, float]:
         return {
@@ -118,7 +123,7 @@ class PaceReader:
         return queries.fetch(key, self._settings, **params)
 
 
-def compare(totals: pd.DataFrame, past: Past | LiqError | None) -> pd.DataFrame:
+def compare(totals: pd.DataFrame, past: Past | Exception | None) -> pd.DataFrame:
     """Return ``totals`` of `SPANS` with the multiples of the usual.
 
     Args:
@@ -151,7 +156,7 @@ def _choose_feeds(filters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _compare_span(
-    name: str, row: Any, past: Past | LiqError | None
+    name: str, row: Any, past: Past | Exception | None
 ) -> tuple[float, float, float, str, bool]:
     nothing = float("nan")
     if not isinstance(past, Past):
