@@ -122,7 +122,7 @@ def _measure(library: Library, rows: list[Rows]) -> Figures:
         page.add_script_tag(content=_DRAWN.read_text())
         unpacking = f"{_PLOT.read_text()}; window.unpack = unpack"
         page.add_script_tag(content=unpacking, type="module")
-        page.evaluate(f"window.draw = {library.draw}(document.getElementById('chart'))")
+        page.evaluate(f"void (window.draw = {library.draw}(document.getElementById('chart')))")
         _redraw(page, updates[:_WARM_UP])
         before = _read_metrics(devtools)
         took = _redraw(page, updates[_WARM_UP:])
