@@ -488,7 +488,7 @@ def test_candles_show_what_there_is() -> None:
     simulated = charts.candles(MARKS.assign(not_live=1), cells=CELLS, net=NET)
     assert texts(simulated) == ["NOT LIVE DATA"]
     partial = charts.candles(MARKS, cells=CELLS.assign(partial=1), net=NET.assign(partial=1))
-    assert "USD, lower bound" in titles(partial)
+    assert "(USD,<br>lower bound)" in titles(partial)
     assert "partial feed" in titles(partial)
     lost = pd.DataFrame({"from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
     assert len(charts.candles(MARKS, cells=CELLS, net=NET, gaps=lost).layout.shapes) == 1

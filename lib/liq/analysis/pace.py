@@ -96,7 +96,7 @@ class PaceReader:
                 found = past._replace(shares=shares, moment=moment)
             else:
                 found = self._read_hours(filters, shares, moment)
-        except Exception as error:  # the thread has nobody else to tell
+        except Exception as error:  # no caller receives it
             found = error
         self._past, self._read_at = (key, found), time.monotonic()
 

@@ -83,6 +83,8 @@ def candles(
     layout["yaxis2"] |= {"nticks": 4}
     layout["xaxis2"] = base.create_usd_axis(colours, "by price", cells, gaps=gaps)
     layout["xaxis2"] |= {"domain": _BY_PRICE, "anchor": "y", "nticks": 3, "fixedrange": True}
+    title = layout["xaxis2"]["title"]  # in lines, for a narrow panel
+    title["text"] = title["text"].replace(" (", "<br>(").replace(", ", ",<br>")
     layout["legend"] |= {"itemsizing": "constant"}
     traces = [
         _create_candles(colours, shown, zone) | period,
