@@ -60,10 +60,7 @@ def create_filters(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Wi
 def create_actions(
     model: DashboardModel, address: PageAddress, boundary: ErrorBoundary
 ) -> widgets.Widget:
-    """Return the buttons for Pause, the theme, the link and the layout.
-
-    ``boundary`` shows the error of a pressed button.
-    """
+    """Return the buttons for Pause, the theme and the link; ``boundary`` shows their errors."""
     pause = widgets.ToggleButton(tooltip="pause or resume updates")
     bind(model, "paused", pause, boundary)
     widgets.dlink(
@@ -72,8 +69,12 @@ def create_actions(
     light = widgets.ToggleButton(description="Light", tooltip="switch between light and dark")
     is_light = (lambda theme: theme == "light"), (lambda pressed: "light" if pressed else "dark")
     widgets.link((model, "theme"), (light, "value"), is_light)
-    layout = PageLayout().add_class("liq-layout")
-    return _create_bar(pause, light, address.add_class("liq-address"), layout)
+    return _create_bar(pause, light, address.add_class("liq-address"))
+
+
+def create_layout() -> widgets.Widget:
+    """Return the buttons that arrange the panels of a board."""
+    return _create_bar(PageLayout().add_class("liq-layout"))
 
 
 def create_download(model: DashboardModel) -> widgets.Widget:
