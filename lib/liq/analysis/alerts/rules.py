@@ -233,10 +233,11 @@ def find_file(settings: Settings) -> Path:
 def read_file(path: Path) -> tuple[bytes, dict[str, msgspec.Raw]]:
     """Return a file of rules and its entries. Raises `RuleError` if it cannot be read."""
     try:
-        data = path.read_bytes()
+        data = files.read_file(path)
         return data, msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     except (OSError, msgspec.DecodeError) as error:
-        raise RuleError(f"cannot read {path}: {error}; LIQ_ALERTS names the file") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RuleError(f"cannot read {path}: {reason}; LIQ_ALERTS names the file") from error
 
 
 def parse_rule(text: msgspec.Raw, settings: Settings) -> Rule:

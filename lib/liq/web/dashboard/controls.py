@@ -22,6 +22,7 @@ from liq.web.dashboard.widgets import (
     Download,
     ErrorBoundary,
     PageAddress,
+    PageLayout,
     Picker,
     SpanForm,
     Tasks,
@@ -87,6 +88,11 @@ def create_actions(
     is_light = (lambda theme: theme == "light"), (lambda pressed: "light" if pressed else "dark")
     widgets.link((model, "theme"), (light, "value"), is_light)
     return _create_bar(pause, light, address.add_class("liq-address"))
+
+
+def create_layout() -> widgets.Widget:
+    """Return the buttons that arrange the panels of a board."""
+    return _create_bar(PageLayout().add_class("liq-layout"))
 
 
 def create_download(model: DashboardModel) -> widgets.Widget:

@@ -34,8 +34,9 @@ function classOf(name, module) {
 // the file, beside liq.web.dashboard.widgets, that has the module of each of its classes
 const MODULES = {
   Alarm: "alarm", Announcer: "announce", Chips: "chips", CloseButton: "close", Download: "download",
-  Fold: "fold", PageAddress: "address", PageHeartbeat: "heartbeat", PickTable: "table",
-  Picker: "picker", Plot: "plot", RuleForm: "rules", SpanForm: "span", Tabs: "tabs", Tape: "tape",
+  Fold: "fold", PageAddress: "address", PageHeartbeat: "heartbeat", PageLayout: "layout",
+  PickTable: "table", Picker: "picker", Plot: "plot", RuleForm: "rules", SpanForm: "span",
+  Tabs: "tabs", Tape: "tape",
 };
 
 /**
@@ -203,6 +204,7 @@ async function drawWidgets() {
 async function drawAll() {
   sessionStorage.removeItem("liq-tries");
   await Promise.all([drawWidgets(), ...slots(FIGURE).map(drawIn)]);
+  await document.querySelector("liq-last-frame")?.replace();
   notify("");
 }
 
