@@ -119,7 +119,7 @@ def _measure(library: Library, rows: list[Rows]) -> Figures:
         page.add_script_tag(content=source.decode())
         loading = _read_metrics(devtools)["TaskDuration"] - before["TaskDuration"]
         page.add_script_tag(content=_DRAWN.read_text())
-        page.evaluate(f"window.draw = {library.draw}(document.getElementById('chart'))")
+        page.evaluate(f"() => {{ window.draw = {library.draw}(document.getElementById('chart')) }}")
         _redraw(page, updates[:_WARM_UP])
         before = _read_metrics(devtools)
         took = _redraw(page, updates[_WARM_UP:])
