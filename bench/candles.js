@@ -30,17 +30,6 @@ function drawLiquidations(context, { bubbles, sums }, x, y, right) {
   }
 }
 
-/** Return the trace with texts in place of packed times, as the dashboard's plot.js does. */
-function unpack(trace) {
-  const packed = Object.entries(trace).filter(([, column]) => column?.times);
-  const unpacked = packed.map(([name, { times }]) => {
-    const bytes = Uint8Array.from(atob(times), (each) => each.charCodeAt(0));
-    const moments = Array.from(new Float64Array(bytes.buffer), (each) => new Date(each));
-    return [name, moments.map((moment) => moment.toISOString().slice(0, -1))];
-  });
-  return { ...trace, ...Object.fromEntries(unpacked) };
-}
-
 function plotly(element) {
   return ({ spec }) => Plotly.react(element, spec.data.map(unpack), { ...spec.layout, ...SIZE });
 }

@@ -25,13 +25,14 @@ from bench.compare import Figure, Figures, Row
 from bench.first_bar import CHROMIUM, FLAGS
 from bench.sizes import Sizes
 from liq.analysis import charts
-from liq.web.dashboard.widgets import find_plotly_js, pack_spec
+from liq.web.dashboard import widgets
 
 _BUCKETS = 240  # four hours of minutes
 _CELLS = 600
 _UPDATES = 20  # of a round
 _WARM_UP = 5
 _DRAWN = Path(__file__).with_name("candles.js")
+_PLOT = Path(widgets.__file__).with_name("plot.js")
 
 
 class Rows(NamedTuple):
@@ -54,7 +55,7 @@ def candles(_sizes: Sizes) -> list[Row]:
     """Return the comparison of redraws of the board of prices."""
     rows = [_create_rows(seed) for seed in range(_UPDATES + _WARM_UP)]
     libraries = {
-        "plotly": Library(find_plotly_js(), "plotly", _encode_figure),
+        "plotly": Library(widgets.find_plotly_js(), "plotly", _encode_figure),
         "plotly, finance bundle": Library(
             _load("plotly.js-finance-dist-min@4.1.0", "plotly-finance.min.js"),
             "plotly",
@@ -119,7 +120,9 @@ def _measure(library: Library, rows: list[Rows]) -> Figures:
         page.add_script_tag(content=source.decode())
         loading = _read_metrics(devtools)["TaskDuration"] - before["TaskDuration"]
         page.add_script_tag(content=_DRAWN.read_text())
-        page.evaluate(f"() => {{ window.draw = {library.draw}(document.getElementById('chart')) }}")
+        unpacking = f"{_PLOT.read_text()}; window.unpack = unpack"
+        page.add_script_tag(content=unpacking, type="module")
+        page.evaluate(f"void (window.draw = {library.draw}(document.getElementById('chart')))")
         _redraw(page, updates[:_WARM_UP])
         before = _read_metrics(devtools)
         took = _redraw(page, updates[_WARM_UP:])
@@ -150,7 +153,7 @@ def _read_metrics(devtools: CDPSession) -> dict[str, float]:
 
 def _encode_figure(rows: Rows) -> Mapping[str, Any]:
     spec = charts.candles.spec(rows.price, "dark", cells=rows.cells, net=rows.net)
-    return {"spec": pack_spec(spec)}
+    return {"spec": widgets.pack_spec(spec)}
 
 
 def _encode_columns(rows: Rows) -> Mapping[str, Any]:

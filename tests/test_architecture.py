@@ -290,6 +290,7 @@ def test_another_environment_is_not_the_environment_of_the_process(other: str) -
 
 
 HANDED_ON = {
+    "cli.completion.join_words_of_bash": "bash asks typer by variables of theirs",
     "common.kernels.build_environment": "Jupyter finds our kernels beside those that its user has",
     "notebook.notebooks._set_environment": "papermill's kernels inherit it, and take no variables",
     "web.serve._build_lab_config_path": "JupyterLab takes our configuration beside its user's",

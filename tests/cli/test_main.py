@@ -1,6 +1,8 @@
 """The command as a person meets it: help, misspelt names, Ctrl-C, faults."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from liq import cli
 from liq.cli import app
 from liq.cli.help import Group
 from liq.config import Settings
+from liq.ingest.venues import VENUES
 from support.helpers import find_free_ports
 from support.terminals import in_terminal, show
 
@@ -184,7 +187,8 @@ def test_the_last_line_after_ctrl_c_names_what_runs(
     ("typed", "expected"),
     [
         (["hit", "top_"], ["top_symbols", "top_assets"]),
-        (["hit", "totals", "-p", "wi"], ["window="]),
+        (["hit", "totals", "-p", "wi"], ["window=", "window=1h"]),
+        (["hit", "totals", "-p", "min"], ["min_notional="]),
         (["hit", "totals", "--columns", "prints,long_u"], ["prints,long_usd"]),
         (
             ["hit", "liquidations_by_bucket", "-p", "bucket=1"],
@@ -209,6 +213,40 @@ def test_names_are_completed(settings: Settings, typed: list[str], expected: lis
     assert complete("bash", settings, *typed) == expected
 
 
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("liq hit venue_share -p bucket=3", ["30s", "30m"]),
+        ("liq hit totals -p exchange=", [*VENUES]),
+        ("liq hit totals --param=wi", ["window=", "window=1h"]),
+        ("liq hit totals -p symbols=tBTCF0:USTF0", []),
+        ("liq hit totals -p window=1h --col", ["--columns"]),
+        ("liq hit totals -p window=1h --columns=prin", ["prints"]),
+    ],
+)
+def test_bash_completes_words_that_it_splits(
+    settings: Settings, typed: str, expected: list[str]
+) -> None:
+    """bash itself runs the function that `liq --show-completion bash` prints."""
+    words = re.findall(r"[=:]+|[^\s=:]+", typed)  # as bash does
+    script = f"""
+        eval "$(_LIQ_COMPLETE=source_bash liq)"
+        COMP_WORDS=({shlex.join(words)}) COMP_CWORD={len(words) - 1}
+        _liq_completion liq
+        printf '%s\n' "${{COMPREPLY[@]}}"
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["/bin/bash", "-c", script],
+        env=os.environ | settings.environ() | {"PATH": path, "SHELL": "/bin/bash"},
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    assert done.stdout.split() == expected
+
+
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_each_shell_completes_queries(settings: Settings, shell: str) -> None:
     assert "top_assets" in " ".join(complete(shell, settings, "hit", "top_a"))
@@ -224,7 +262,7 @@ def test_a_broken_catalogue_completes_nothing_in_silence(
 
 def complete(shell: str, settings: Settings, *typed: str) -> list[str]:
     """Ask as the shell's function does; typer's own scripts set these variables."""
-    words = " ".join(["liq", *typed])
+    words = ("\n" if shell == "bash" else " ").join(["liq", *typed])
     asked = {
         "_LIQ_COMPLETE": f"complete_{shell}",
         "COMP_WORDS": words,

@@ -71,6 +71,7 @@ def test_without_a_browser_the_address_is_printed(settings: Settings, url: str) 
     said = show("open", environment=environment)
     assert said.startswith(f"Dashboard: {url}\n")
     assert "no browser could be started" in said
+    assert not (settings.home / "open.html").exists()  # it has the token
 
 
 def test_a_page_that_does_not_run_is_named_with_what_starts_it(settings: Settings) -> None:

@@ -71,7 +71,7 @@ def test_rows_give_a_terminal_no_orders(
     form: query.PrintFormat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     screen, rows = terminal(monkeypatch), pd.DataFrame({"symbol": [TAKEOVER + MARKUP]})
-    monkeypatch.setattr("liq.query.queries.fetch", lambda *_, **__: rows)
+    monkeypatch.setattr("liq.query.callables.fetch_noted", lambda *_: (rows, []))
     query.hit("any", form=form)
     assert "symbol" in screen.getvalue()
     assert "[bold red]" in screen.getvalue()
@@ -99,10 +99,23 @@ def raising(error: Exception) -> Callable[[list[str]], None]:
 
 def test_rows_are_printed_for_a_spreadsheet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "liq.query.queries.fetch", lambda *_, **__: pd.DataFrame({"symbol": ["=1+1"]})
+        "liq.query.callables.fetch_noted", lambda *_: (pd.DataFrame({"symbol": ["=1+1"]}), [])
     )
     said = CliRunner().invoke(app, ["hit", "any", "-f", "spreadsheet"], catch_exceptions=False)
     assert said.output == "symbol\n'=1+1\n"
+
+
+def test_a_narrow_table_leaves_no_end_of_a_word_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output.console, "_width", 20)
+    table = output.create_table("rule", "condition")
+    table.add_row("unusual_longs_of_BTC", "long_usd of totals")
+    output.console.print(table)
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    first = "".join(line.split("│")[1].strip() for line in shown.splitlines() if "│" in line)
+    assert first == "unusual_longs_of_BTC"
 
 
 WAITING = """

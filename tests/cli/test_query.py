@@ -12,12 +12,16 @@ import pytest
 from typer.testing import CliRunner
 
 from liq import config
+from liq.analysis.charts.base import LOWER_BOUND
 from liq.cli import app
 from liq.config import Settings
 from liq.errors import QueryError
-from support.rows import insert, liquidation, own_table
+from liq.query import coverage
+from liq.records.model import Completeness, Source
+from support.rows import health, insert, liquidation, own_table, report
 
 UNTIL = ["-p", "until=2026-01-02", "-p", "window=1d"]
+LATER = ["-p", "until=2026-02-01T11:01", "-p", "window=1m"]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +29,12 @@ def own(stack: Settings) -> Iterator[Settings]:
     """The process's settings are those of a table with two rows."""
     settings = own_table(stack)
     insert(settings, [liquidation("2026-01-01T10:00:00.000001", 1234.5, symbol="ETHUSDT"),
-                      liquidation("2026-01-01T11:00:00", 10, side="short")])  # fmt: skip
+                      liquidation("2026-01-01T11:00:00", 10, side="short"),
+                      liquidation("2026-02-01T11:00:00", 10, source=Source.SIMULATOR,
+                                  completeness=Completeness.SAMPLED)])  # fmt: skip
+    report(settings, [health("2026-02-01T10:30:00", exchange="okx"),
+                      *(health(f"2026-02-01T11:00:{second:02}") for second in range(60)),
+                      health("2026-02-01T11:01:00")])  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.environ().items():
             patch.setenv(name, value)
@@ -37,7 +46,7 @@ def own(stack: Settings) -> Iterator[Settings]:
 def run(*arguments: str) -> str:
     result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
     assert result.exit_code == 0
-    return result.output
+    return result.stdout
 
 
 def test_queries_are_listed_with_parameters_and_columns() -> None:
@@ -94,6 +103,36 @@ def test_rows_are_written_to_a_file(own: Settings, tmp_path: Path) -> None:
     file = tmp_path / "prints.parquet"
     assert "2 rows, row hash " in run("hit", "latest_prints", *UNTIL, "--out", str(file))
     assert pd.read_parquet(file)["notional"].tolist() == [10, 1234.5]
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_notes_on_stderr_say_what_the_rows_lack(own: Settings, form: str) -> None:
+    partial = f"note: ≥ {LOWER_BOUND}"
+    assert notes_of("hit", "by_exchange", *LATER, "-f", form) == [
+        "note: 1 of 2 feeds disconnected: okx",
+        "note: NOT LIVE DATA: not_live counts what is simulated or replayed",
+        partial,
+    ]
+    assert notes_of("hit", "totals", *UNTIL, "-f", form) == [f"note: {coverage.UNKNOWN}", partial]
+
+
+@pytest.mark.stack
+def test_notes_of_a_file_say_what_its_rows_lack(own: Settings, tmp_path: Path) -> None:
+    file = str(tmp_path / "rows.csv")
+    assert notes_of("hit", "totals", *UNTIL, "--out", file) == [f"note: {coverage.UNKNOWN}"]
+    [gaps] = notes_of("hit", "totals", *LATER, "--out", file)
+    assert gaps.startswith("note: disconnected for a part of the window: okx ")
+
+
+def notes_of(*arguments: str) -> list[str]:
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False).stderr.splitlines()
+
+
+def test_columns_are_checked_before_the_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("liq.query.questdb.fetch", lambda *_, **__: pytest.fail("it was run"))
+    with pytest.raises(QueryError, match="no column 'symbl', did you mean 'symbol'"):
+        run("hit", "latest_prints", "--columns", "ts,symbl")
 
 
 def test_the_reference_is_printed_as_markdown() -> None:

@@ -6,15 +6,17 @@ import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rich.console
 from typer.testing import CliRunner
 
 from liq import config
-from liq.cli import app
+from liq.cli import app, output
 from liq.cli import stack as cli
 from liq.common import heartbeat
+from liq.query.questdb import LoadedContracts, SkippedReports
 from liq.stack import apps
 from liq.stack.service import Download
 
@@ -55,6 +57,59 @@ def test_sparks_health_is_that_of_the_jobs_last_heartbeat(home: Path) -> None:
     os.utime(file, ns=(long_ago, long_ago))
     assert ask("--within", "2000")[0] == 0
     assert ask()[0] == 3
+
+
+def contracts(exchange: str, fault: str | None = None, **changes: Any) -> LoadedContracts:
+    hours = 36 if exchange == "kraken" else 132
+    known = LoadedContracts(exchange, "sampled", "snapshot", hours * 3600.0, fault, "ws")
+    return known._replace(**changes)
+
+
+def test_feeds_with_one_origin_of_contracts_share_a_line() -> None:
+    away = "{} does not list its contracts: [Errno -2] Name or service not known"
+    names = contracts("aster", origin="names", age_s=None)
+    loaded = [names, *(contracts(name, away.format(name)) for name in ("okx", "kraken"))]
+    assert [*cli.describe_contracts(loaded)] == [
+        "names: aster",
+        "snapshot, 36.0 to 132.0 h (sampled: most contracts are missing; it does not list its"
+        " contracts: [Errno -2] Name or service not known): okx, kraken",
+    ]
+    refused = contracts("gate", "gate does not list its contracts: '503' for url 'https://x'")
+    assert [*cli.describe_contracts([refused, contracts("htx", origin="REST", age_s=60.0)])] == [
+        "snapshot, 132.0 h (sampled: most contracts are missing; it does not list its contracts:"
+        " '503'): gate",
+        "REST, 0.0 h: htx",
+    ]
+
+
+def test_a_simulated_exchange_lacks_no_contracts() -> None:
+    fault = "okx does not list its contracts: [Errno -2] Name or service not known"
+    assert [*cli.describe_contracts([contracts("okx", fault, source="simulator")])] == [
+        "snapshot, 132.0 h (a simulated exchange trades no others): okx"
+    ]
+
+
+def test_a_clock_is_doubted_only_where_no_liquidation_was_young() -> None:
+    feeds = [
+        SkippedReports("bitmex", 1_231, 0, 9),
+        SkippedReports("dydx", 14, 14, 20),
+        SkippedReports("kraken", 20, 18, 20),
+        SkippedReports("okx", 2, 2, 0),
+    ]
+    assert [*cli.describe_skipped(feeds)] == [
+        "skipped on purpose, `liq logs producer` says why: bitmex 1,231, kraken 2",
+        "history that the exchange repeats as a feed connects: dydx 14, kraken 18",
+        "all older than 10 minutes at receipt, as if the clock here were fast: okx 2",
+    ]
+
+
+def test_a_narrow_terminal_shows_each_service_in_whole(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output.console, "_width", 40)
+    shown = CliRunner().invoke(app, ["status"], catch_exceptions=False).output
+    assert "…" not in shown
+    assert all(f"{name} " in shown for name in ("service", "kafka", "questdb", "connect"))
 
 
 def test_status_lists_the_repairs_of_the_last_day(home: Path) -> None:

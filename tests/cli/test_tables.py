@@ -54,6 +54,22 @@ def test_columns_that_do_not_fit_are_named(
     assert note == f"not shown: {left_out}; --columns chooses, --wide shows all"
 
 
+def test_each_value_is_formatted_once_whatever_fits(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many rows with many columns took minutes: they were formatted again for each column."""
+    formatted: list[object] = []
+
+    def record(value: object, _unit: str) -> str:
+        formatted.append(value)
+        return "7.654M"
+
+    monkeypatch.setattr(tables, "_format_short", record)
+    lines = shown(capsys, monkeypatch, frame(rows=1_200))
+    assert len(lines) == 2 + 1_200 + 1
+    assert len(formatted) == 12 * 1_200
+
+
 def test_wide_rows_have_all_columns_on_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from liq.common.files import lock, write_whole
+from liq.common.files import lock, read_file, write_whole
 from support.disk import small_disk
 from support.helpers import PATIENCE_S
 
@@ -32,6 +32,19 @@ def test_a_file_has_the_mode_that_the_umask_allows(tmp_path: Path, mode: int, gi
     write_whole(tmp_path / "file", "ü", mode=mode)
     assert (tmp_path / "file").read_bytes() == "ü".encode()
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == given
+
+
+def test_pipes_and_devices_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name in ("pipe", "link", "/dev/zero", "."):
+        with pytest.raises(OSError, match="no regular file"):
+            read_file(tmp_path / name)
+    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
+        read_file(tmp_path / "loop")
+    with pytest.raises(FileNotFoundError):
+        read_file(tmp_path / "missing")
 
 
 def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:

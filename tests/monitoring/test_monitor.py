@@ -55,7 +55,7 @@ def test_the_monitor_shows_the_reports_that_feeds_passed_over(pipeline: Settings
     now = datetime.now(UTC)
     report(pipeline, [health(now, exchange="okx", passed=1_234, too_old=7), health(now)])
     [feed] = monitor.check(pipeline).passed or ()
-    assert feed == ("okx", 1_234, 7)
+    assert feed == ("okx", 1_234, 7, 0)
 
 
 def test_a_missing_sink_lags_and_is_registered_again(pipeline: Settings) -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -194,6 +195,13 @@ def test_odd_json_is_an_error_of_its_file(tmp_path: Path, value: str) -> None:
     except QueryError as error:
         fault = str(error)
     assert "queries.json" in fault
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    os.mkfifo(file)
+    with pytest.raises(QueryError, match=r"cannot read .*mine\.json: it is no regular file$"):
+        catalogue.load(file)
 
 
 def test_a_later_file_adds_and_replaces_entries(tmp_path: Path) -> None:

@@ -40,6 +40,17 @@ def test_feeds_that_missed_a_part_are_reported_with_their_share() -> None:
     )
 
 
+def test_feeds_that_all_missed_the_same_part_are_counted() -> None:
+    """So it is in the first hour of a new stack: nineteen names would hide the share."""
+    names = ("okx", "gate", "bybit", "dydx")
+    rows = [(name, "live", False, True, 0.9462) for name in names]
+    assert coverage.summarise_feeds(feeds(*rows)) == (
+        "disconnected for a part of the window: all 4 feeds 94.6 %"
+    )
+    well = ("htx", "live", False, True, 0.0)
+    assert ", gate 94.6 %, " in coverage.summarise_feeds(feeds(*rows, well))
+
+
 def test_gaps_are_summed_up_by_feed_and_share_of_the_window() -> None:
     gaps = [
         Gap(exchange=exchange, source=source, from_ts=MOMENT, to_ts=MOMENT, missing_s=missing)

@@ -307,7 +307,10 @@ def test_unknown_names_are_answered_with_the_valid_ones(offline: Settings) -> No
     assert "is not one of: 1s, 5s" in fault(client.get("/cumulative_net?bucket=7s"), 400)
     assert "limit='0' is below the least, 1" in fault(client.get("/top_symbols?limit=0"), 400)
     assert "json, csv, spreadsheet, parquet, arrow" in fault(client.get("/totals?format=xml"), 400)
-    assert "window is given 2 times" in fault(client.get("/totals?window=1h&window=2h"), 400)
+    for name, one, other in (("window", "1h", "2h"), ("rows", 1, 2), ("offset", 0, 9),
+                             ("format", "csv", "json")):  # fmt: skip
+        address = f"/totals?{name}={one}&{name}={other}"
+        assert f"{name} is given 2 times" in fault(client.get(address), 400)
     assert "no parameter 'limit'" in fault(client.get("/totals?limit=5"), 400)
     post = client.post("/totals")
     fault(post, 405)

@@ -71,7 +71,7 @@ def test_a_request_that_the_api_refuses_is_reported(served: Settings) -> None:
         with pytest.raises(ApiRequestError, match="did you mean 'window'"):
             client.hit("totals", windw="1h")
         with pytest.raises(
-            ApiRequestError, match=r"no endpoint 'a/\.\./totals\?b'; there are: .*by_exch"
+            ApiRequestError, match=r"no endpoint 'a/\.\./totals\?b'.* valid are: .*by_exch"
         ):
             client.hit("a/../totals?b")
     wrong = served.model_copy(update={"token": SecretStr("wrong")})

@@ -15,6 +15,7 @@ import typer
 
 from liq.cli import (
     alerts,
+    completion,
     deadletters,
     feed,
     notebooks,
@@ -87,7 +88,8 @@ def main() -> None:
     given = sys.argv[1:]
     arguments = [argument for argument in given if argument != _DEBUG]
     try:
-        app(arguments)
+        with completion.join_words_of_bash():
+            app(arguments)
     except Exception as error:  # a fault of ours, too, is one line
         if _DEBUG in given:
             output.stderr.print(traceback.format_exc(), soft_wrap=True)

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from liq.cli.completion import complete_rules
 from liq.cli.help import Group
-from liq.cli.output import LogFormatter, console, print_notes, show_wait, styled
+from liq.cli.output import LogFormatter, console, create_table, print_notes, show_wait, styled
 from liq.common.text import format_number
 from liq.errors import RuleError
 
@@ -55,7 +54,7 @@ def check_rules() -> None:
 
     with show_wait("evaluating the rules ..."):
         evaluations = check()
-    table = Table("rule", "value", "condition", "state")
+    table = create_table("rule", "value", "condition", "state")
     for one in evaluations:
         table.add_row(*_row(one))
     console.print(table)
@@ -83,7 +82,7 @@ def backtest_rule(
     from liq.analysis.alerts import backtest  # noqa: PLC0415 - as above
 
     past = backtest(rule, window, until, step, progress=True)
-    table = Table("time (UTC)", "value", "message")
+    table = create_table("time (UTC)", "value", "message")
     raised: Iterator[Any] = past.alerts.itertuples()
     for one in raised:
         table.add_row(f"{one.ts:%Y-%m-%d %H:%M:%S}", format_number(one.value), str(one.message))

@@ -3,10 +3,16 @@
 No function asks a server. A catalogue that cannot be read completes nothing.
 """
 
-from collections.abc import Iterable
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from liq import stack
+from liq.cli.output import echo
 from liq.common.text import match
 from liq.errors import LiqError
 from liq.ingest.venues import ALL, PRICE_FEEDS, VENUES
@@ -33,13 +39,24 @@ def complete_parameters(ctx: Any, incomplete: str) -> list[str]:
     if query is None:
         return []
     name, equals, _ = incomplete.partition("=")
-    param = query.params.get(match(name, query.params) or "")
+    param = match(name, query.params)
     if not equals:
-        return _select([f"{each}=" for each in query.params], incomplete)
+        found = _select([f"{each}=" for each in query.params], incomplete)
+        # bash puts a blank after a single one, so its values follow
+        values = [f"{found[0]}{each}" for each in _list_values(query, found)]
+        return [*found, *values]
     if param is None:
         return []
+    return _select([f"{name}={value}" for value in _list_values(query, [param])], incomplete)
+
+
+def _list_values(query: "Query", names: Sequence[str]) -> list[object]:
+    """Return the values of the one parameter in ``names``, or its default; [] for several names."""
+    if len(names) != 1:
+        return []
+    param = query.params[names[0].removesuffix("=")]
     choices = VENUES if param.names == "exchange" else param.choices
-    return _select([f"{name}={choice}" for choice in choices], incomplete)
+    return [*choices] or [param.default] * (param.default not in (None, []))
 
 
 def complete_columns(ctx: Any, incomplete: str) -> list[str]:
@@ -74,6 +91,45 @@ def complete_services(incomplete: str) -> list[str]:
         return _select(stack.list_logs(), incomplete)
     except LiqError:
         return []
+
+
+@contextlib.contextmanager
+def join_words_of_bash() -> Iterator[None]:
+    """Let bash complete the value of ``name=value``, within the block that runs typer.
+
+    bash splits words at ``=`` and ``:``, and replaces only the part after the last of them. typer
+    takes the parts for words, and answers with whole ones.
+    """
+    place = os.environ.get("COMP_CWORD", "")
+    if os.environ.get("_LIQ_COMPLETE") != "complete_bash" or not place.isdecimal():
+        yield
+        return
+    words = [*os.environ.get("COMP_WORDS", "").split("\n"), ""][: int(place) + 1]
+    joined = _join_words(words)
+    os.environ.update(COMP_WORDS="\n".join(joined), COMP_CWORD=str(len(joined) - 1))
+    stays = joined[-1].removesuffix("" if _is_break(words[-1]) else words[-1])
+    with contextlib.redirect_stdout(io.StringIO()) as answer:
+        try:
+            yield
+        finally:
+            with contextlib.redirect_stdout(sys.__stdout__):
+                for line in answer.getvalue().splitlines():
+                    echo(line.removeprefix(stays))
+
+
+def _join_words(words: Sequence[str]) -> list[str]:
+    joined: list[str] = []
+    for before, word in pairwise(["", *words]):
+        is_part = bool(word) and (_is_break(before) or _is_break(word))
+        if joined and is_part:
+            joined[-1] += word
+        else:
+            joined.append(word)
+    return joined
+
+
+def _is_break(word: str) -> bool:
+    return bool(word) and not word.strip("=:")
 
 
 def _find_query(ctx: Any) -> "Query | None":

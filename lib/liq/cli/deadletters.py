@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from liq.cli.help import Group
-from liq.cli.output import console, echo, join_texts, stderr, styled
+from liq.cli.output import console, create_table, echo, join_texts, stderr, styled
 
 if TYPE_CHECKING:
     from liq.delivery.deadletters import Letter, Redriven
@@ -45,6 +45,10 @@ def list_letters(
     newest = found[-limit:] if limit else found
     if as_json:
         _print_json(map(_plain, newest))
+        return
+    if not found:
+        chosen = " with this reason, venue or stage" if reason or venue or stage else ""
+        console.print(f"no dead letters{chosen}")
         return
     console.print(_table((one, one.reason) for one in newest))
     shown = f"the newest {len(newest):,} of " if len(newest) < len(found) else ""
@@ -125,8 +129,7 @@ def _letters(reason: str, venue: str, stage: str, *, redriven: bool = False) -> 
 
 
 def _table(rows: "Iterable[tuple[Letter, str]]") -> Table:
-    table = Table("id", "time (UTC)", "stage", "venue", "reason", box=None, pad_edge=False)
-    table.columns[-1].overflow = "fold"
+    table = create_table("id", "time (UTC)", "stage", "venue", "reason", box=None, pad_edge=False)
     for one, why in rows:
         done = styled("(redriven) " if one.redriven else "", "dim")
         shown = join_texts(done, styled(why, ""))

@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from liq.cli.completion import complete_notebooks
-from liq.cli.output import console, echo, stderr, styled
+from liq.cli.output import console, create_table, echo, stderr, styled
 from liq.cli.query import parse_assignment
 from liq.cli.serve import print_address
 from liq.config import settings as current_settings
@@ -85,7 +84,9 @@ def list_notebooks(
         echo(f"restored {restore}" + (f"; your copy is {kept}" if kept else ""))
         return
     folder = copies.update()
-    table = Table("notebook", "your copy", "shows", box=None, pad_edge=False, header_style="bold")
+    table = create_table(
+        "notebook", "your copy", "shows", box=None, pad_edge=False, header_style="bold"
+    )
     table.columns[0].no_wrap = True
     for copy in copies.list_copies():
         table.add_row(

@@ -26,6 +26,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.spinner import Spinner
+from rich.table import Table
 from rich.text import Text
 
 # visible symbols, e.g. U+241B for the escape character
@@ -80,6 +81,14 @@ class Console(rich.console.Console):
 
 
 console, stderr = Console(), Console(stderr=True)
+
+
+def create_table(*headings: str, **options: Any) -> Table:
+    """Return a table that breaks long words over lines; rich would leave their ends out."""
+    table = Table(*headings, **options)
+    for column in table.columns:
+        column.overflow = "fold"
+    return table
 
 
 class ProgressView:

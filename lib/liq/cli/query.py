@@ -12,7 +12,7 @@ import liq
 from liq.cli import tables
 from liq.cli.completion import complete_columns, complete_parameters, complete_queries
 from liq.cli.help import Group
-from liq.cli.output import console, echo, print_notes, show_wait, stderr, styled
+from liq.cli.output import console, create_table, echo, print_notes, show_wait, stderr, styled
 from liq.config import settings as current_settings
 from liq.errors import LiqWarning, QueryError
 from liq.query import catalogue
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from liq.query.catalogue import Query
+    from liq.query.exports import Stamp
     from liq.query.parameters import Parameter
 
 app = typer.Typer()
@@ -82,7 +83,7 @@ def check_queries() -> None:
 
 
 def _listing(queries: "Mapping[str, Query]") -> Table:
-    table = Table("query", "description", "parameters", "columns", show_lines=True)
+    table = create_table("query", "description", "parameters", "columns", show_lines=True)
     for query in queries.values():
         params = "\n".join(_describe(name, param) for name, param in query.params.items())
         table.add_row(styled(query.key, "bold"), query.summary, params, "\n".join(query.columns))
@@ -127,23 +128,46 @@ def hit(
     """Run a named query and print its rows, or write them to a file.
 
     A table fits the terminal: its numbers are shortened and columns left out where it must be. One
-    row is shown as a line for each field. CSV and JSON are always exact and whole.
+    row is shown as a line for each field. CSV and JSON are always exact and whole. Notes on stderr
+    say what the rows lack, such as feeds that were disconnected.
     """
     given: dict[str, Any] = dict(parse_assignment(text) for text in param or ())
+    if out and columns:
+        raise QueryError("--columns is for printed rows; a file of --out has all columns")
     if out:
-        if columns:
-            raise QueryError("--columns is for printed rows; a file of --out has all columns")
         with warnings.catch_warnings(action="ignore", category=LiqWarning):
             stamp = liq.export(key, out, spreadsheet=form is PrintFormat.SPREADSHEET, **given)
         echo(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
-        print_notes(stamp.notes)
-    else:
-        from liq.query.queries import fetch  # noqa: PLC0415 - pandas would slow every other command
+        print_notes([*stamp.notes, *_describe_coverage(stamp)])
+        return
+    from liq.query.callables import fetch_noted  # noqa: PLC0415 - pandas would slow all commands
+    from liq.query.queries import find  # noqa: PLC0415 - as above
 
-        with show_wait(f"{key} ..."):
-            frame = fetch(key, **given)
-        _print(tables.select_columns(frame, columns) if columns else frame, form, wide=wide)
-        print_notes(frame.attrs.get("notes", ()))
+    if columns and (declared := [*find(key).columns]):  # before the query, which may take long
+        tables.check_columns(columns, declared)
+    with show_wait(f"{key} ..."):
+        frame, _ = fetch_noted(key, None, given)
+    _print(tables.select_columns(frame, columns) if columns else frame, form, wide=wide)
+    _print_limits(frame)
+
+
+def _print_limits(frame: "pd.DataFrame") -> None:
+    """Print what the rows do not show: other names, feeds without data, odd and partial rows."""
+    from liq.analysis.charts.base import list_limits  # noqa: PLC0415 - as above
+
+    print_notes([*frame.attrs.get("notes", ()), *list_limits(frame)])
+
+
+def _describe_coverage(stamp: "Stamp") -> list[str]:
+    """Return a line on feeds that were disconnected in the window of a file."""
+    from liq.query.coverage import UNKNOWN, describe_gaps  # noqa: PLC0415 - as above
+
+    if not (stamp.since and stamp.until):
+        return []
+    if stamp.coverage is None:
+        return [UNKNOWN]
+    gaps = describe_gaps(stamp.coverage, (stamp.until - stamp.since).total_seconds())
+    return [f"disconnected for a part of the window: {gaps}"] if gaps else []
 
 
 @app.command()

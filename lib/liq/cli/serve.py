@@ -119,13 +119,23 @@ def open_browser(url: str) -> None:
     """Open a page in the user's browser, or say that there is none.
 
     Other users of the machine see the arguments of a browser, so a page with a token is opened by
-    a file that only this user can read, as Jupyter does.
+    a file that only this user can read, as Jupyter does. Without a browser no file is left.
     """
     page = current_settings().home / "open.html"
     text = Markup('<meta http-equiv="refresh" content="0;url={}">').format(url)
-    files.write_whole(page, text, mode=0o600)
-    if not webbrowser.open(page.as_uri()):
-        stderr.print("no browser could be started; copy the address into one")
+    try:
+        webbrowser.get()
+        files.write_whole(page, text, mode=0o600)
+        if webbrowser.open(page.as_uri()):
+            return
+        page.unlink(missing_ok=True)
+        reason = ""
+    except webbrowser.Error:
+        reason = ""
+    except OSError as error:
+        reason = f" ({error})"
+    where = "" if sys.stdout.isatty() else "; `liq status` shows it with the token on a terminal"
+    stderr.print(f"no browser could be started{reason}; copy the address into one{where}")
 
 
 def print_address(what: str, url: str, token: str = "") -> None:

@@ -5,21 +5,20 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from liq import stack
 from liq.cli.completion import complete_services, complete_venues
-from liq.cli.output import ProgressView, console, echo, join_texts, stderr, styled
+from liq.cli.output import ProgressView, console, create_table, echo, join_texts, stderr, styled
 from liq.cli.run import Extra, RunSource
 from liq.cli.run import run as run_all
 from liq.cli.serve import BaseUrl, choose_settings, open_browser, print_address
@@ -27,11 +26,16 @@ from liq.common.files import write_whole
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import LiqError, QuestDBError, ServeError
+from liq.ingest.venues.base import SkipReason
+from liq.records.model import Source
 from liq.records.streams import STREAMS
 from liq.stack import ServiceState, ServiceStatus, apps
 from liq.stack.servers import QUESTDB
 from liq.stack.service import Download, OnEvent
 from liq.web import serve
+
+if TYPE_CHECKING:
+    from liq.query.questdb import LoadedContracts, SkippedReports
 
 app = typer.Typer()
 
@@ -51,6 +55,9 @@ _STARTS = {
 }
 UNHEALTHY = 3  # exit code of `liq status`
 _DAY_S = 86_400
+_COLUMNS = ("service", "state", "pid", "memory", "up", "address")
+_NUMBERS = {"pid", "memory", "up"}
+_WIDE = 70  # characters; a narrower terminal shows no numbers
 _COLOURS = {
     ServiceState.HEALTHY: "green",
     ServiceState.STARTING: "yellow",
@@ -248,12 +255,13 @@ def revive_supervisor() -> None:
 
 def _show_status() -> list[ServiceStatus]:
     found = stack.status()
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("service", "state", "pid", "memory", "up"):
-        table.add_column(column, justify="right" if column in ("pid", "memory", "up") else "left")
-    table.add_column("address", overflow="fold")
-    for service in found:
-        table.add_row(*_row(service))
+    rows = [_row(service) for service in found]
+    names = [name for name in _COLUMNS if console.width >= _WIDE or name not in _NUMBERS]
+    table = create_table(*names, box=None, header_style="bold", pad_edge=False)
+    for column in table.columns:
+        column.justify = "right" if column.header in _NUMBERS else "left"
+    for row in rows:
+        table.add_row(*(cell for name, cell in zip(_COLUMNS, row, strict=True) if name in names))
     console.print(table)
     a_day_ago = time.time() - _DAY_S
     if recent := [one for one in stack.recent_events() if one.time > a_day_ago]:
@@ -274,34 +282,65 @@ def _show_passed() -> None:
     from liq.query import questdb  # noqa: PLC0415 - psycopg would slow all commands
 
     with contextlib.suppress(QuestDBError):  # no table yet; other commands report other faults
-        if passed := questdb.list_skipped():
-            console.print(
-                "\nliquidations skipped on purpose in the last hour; `liq logs producer` gives"
-                " the reasons",
-                style="dim",
-                soft_wrap=True,
-            )
-            for one in passed:
-                old = f", {one.too_old:,} as too old (or our clock is fast)" if one.too_old else ""
-                console.print(f"{one.exchange}: {one.passed:,}{old}", soft_wrap=True)
+        lines = [*describe_skipped(questdb.list_skipped())]
+        _show_lines("liquidations without a row in the last hour", lines)
+
+
+def describe_skipped(feeds: "Iterable[SkippedReports]") -> Iterator[str]:
+    """Yield a line for each reason why feeds skipped reports of liquidations."""
+    on_purpose: list[str] = []
+    repeated: list[str] = []
+    late: list[str] = []
+    for one in feeds:
+        if others := one.passed - one.too_old:
+            on_purpose.append(f"{one.exchange} {others:,}")
+        if one.too_old:
+            (repeated if one.seconds else late).append(f"{one.exchange} {one.too_old:,}")
+    if on_purpose:
+        yield f"skipped on purpose, `liq logs producer` says why: {', '.join(on_purpose)}"
+    if repeated:
+        yield f"history that the exchange repeats as a feed connects: {', '.join(repeated)}"
+    if late:
+        yield f"all {SkipReason.OLD}, as if the clock here were fast: {', '.join(late)}"
 
 
 def _show_contracts() -> None:
     from liq.query import questdb  # noqa: PLC0415 - psycopg would slow all commands
 
     with contextlib.suppress(QuestDBError):  # no table yet; other commands report other faults
-        if loaded := questdb.list_contracts():
-            console.print("\ncontracts of the running feeds, and their age", style="dim")
-            for one in loaded:
-                age = "" if one.age_s is None else f", {one.age_s / 3600:,.1f} h"
-                fault = f": {one.fault}" if one.fault else ""
-                partial = " (sampled: most contracts are missing)" * (one.origin == "snapshot")
-                console.print(
-                    f"{one.exchange}: {one.origin}{age}{partial}{fault}",
-                    soft_wrap=True,
-                    markup=False,
-                    highlight=False,
-                )
+        lines = [*describe_contracts(questdb.list_contracts())]
+        _show_lines("contracts of the running feeds, and their age", lines)
+
+
+def describe_contracts(feeds: "Iterable[LoadedContracts]") -> Iterator[str]:
+    """Yield a line for each origin of contracts, with the reason why there are no newer ones."""
+    groups: dict[tuple[str, str], list[LoadedContracts]] = {}
+    for one in feeds:
+        groups.setdefault((one.origin, _explain_contracts(one)), []).append(one)
+    for (origin, reason), members in groups.items():
+        ages = sorted(one.age_s / 3600 for one in members if one.age_s is not None)
+        ends = dict.fromkeys(f"{hours:,.1f}" for hours in (*ages[:1], *ages[-1:]))
+        age = f", {' to '.join(ends)} h" if ends else ""
+        yield f"{origin}{age}{reason}: {', '.join(one.exchange for one in members)}"
+
+
+def _explain_contracts(one: "LoadedContracts") -> str:
+    from liq.ingest.instruments import Origin  # noqa: PLC0415 - httpx would slow all commands
+
+    is_snapshot = one.origin == Origin.SNAPSHOT
+    if is_snapshot and one.source == Source.SIMULATOR:
+        return " (a simulated exchange trades no others)"
+    fault = (one.fault or "").removeprefix(f"{one.exchange} ").partition(" for url ")[0]
+    lacks = ["sampled: most contracts are missing"] if is_snapshot else []
+    reasons = "; ".join([*lacks, *([f"it {fault}"] if fault else [])])
+    return f" ({reasons})" if reasons else ""
+
+
+def _show_lines(heading: str, lines: Sequence[str]) -> None:
+    if lines:
+        console.print(f"\n{heading}", style="dim")
+    for line in lines:
+        console.print(line, soft_wrap=True)
 
 
 @app.command()

@@ -5,19 +5,23 @@ shown as a line for each field.
 """
 
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, islice, zip_longest
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len, set_cell_size
 from rich.table import Table
 
-from liq.cli.output import console, styled
+from liq.cli.output import console, printable, styled
 from liq.common.text import format_compact, format_number, suggest
 from liq.errors import QueryError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_WIDEST = 10_000  # characters: more than any row has
+_GAP = 2  # characters between two columns
+_AT_ONCE = 500  # rows: the first of many are there at once
 _LONGEST_TEXT = 24  # characters of a text where numbers are short
 _WIDEST_UNIT = 8  # characters, about those of a short number
 _MISSING = "-"
@@ -34,9 +38,7 @@ def print_table(frame: "pd.DataFrame", *, wide: bool = False) -> None:
     if frame.empty:
         console.print("no rows")
     elif wide:
-        table = _create_table(frame, _format_exact)
-        table.width = _measure(table)
-        console.print(table, crop=False)
+        _print_columns(_build_columns(frame, _format_exact))
     elif len(frame) == 1 and len(frame.columns) > 1:
         print_fields(frame)
     else:
@@ -60,34 +62,93 @@ def print_fields(frame: "pd.DataFrame") -> None:
 def select_columns(frame: "pd.DataFrame", columns: str) -> "pd.DataFrame":
     """Return the columns that a user named, separated by commas, in this order.
 
-    Raises `QueryError` for an unknown column, with the nearest one.
+    Raises `QueryError` as `check_columns` does.
     """
-    names = [name for name in map(str.strip, columns.split(",")) if name]
-    known = list(frame.columns)
+    return frame[check_columns(columns, list(frame.columns))]
+
+
+def check_columns(columns: str, known: Sequence[str]) -> list[str]:
+    """Return the names in a text with commas between them, each once.
+
+    Raises `QueryError`, with the nearest name, unless all are ``known``.
+    """
+    names = list(dict.fromkeys(name for name in map(str.strip, columns.split(",")) if name))
     for name in names:
         if name not in known:
             raise QueryError(f"there is no column {name!r}{suggest(name, known)}")
     if not names:
         raise QueryError(f"--columns names no column; valid are: {', '.join(known)}")
-    return frame[list(dict.fromkeys(names))]
+    return names
 
 
 def _print_fitting(frame: "pd.DataFrame") -> None:
-    for table in _list_narrower(frame):
-        if _measure(table) <= console.width or len(table.columns) == 1:
-            break
-    console.print(table)
-    if left_out := list(frame.columns)[len(table.columns) :]:
+    """Print the rows in exact numbers, else in short ones, else only as many columns as fit."""
+    columns = _build_columns(frame, _format_exact)
+    if _count_fitting(columns) < len(columns):
+        columns = _build_columns(_shorten_times(frame), _format_short)
+    fitting = max(_count_fitting(columns), 1)
+    _print_columns([column.crop(console.width) for column in columns[:fitting]])
+    if left_out := list(frame.columns)[fitting:]:
         line = f"not shown: {', '.join(left_out)}; --columns chooses, --wide shows all"
         console.print(styled(line, "dim"))
 
 
-def _list_narrower(frame: "pd.DataFrame") -> Iterator[Table]:
-    """Yield the table in exact numbers, then in short ones, then with fewer and fewer columns."""
-    yield _create_table(frame, _format_exact)
-    short = _shorten_times(frame)
-    for most in range(len(frame.columns), 0, -1):
-        yield _create_table(short.iloc[:, :most], _format_short)
+@dataclass(frozen=True, slots=True)
+class _Column:
+    heading: Sequence[str]  # its lines, the last one first
+    cells: Sequence[str]
+    width: int
+    is_number: bool
+
+    def pad(self, text: str) -> str:
+        blanks = " " * (self.width - cell_len(text))
+        return f"{blanks}{text}" if self.is_number else f"{text}{blanks}"
+
+    def crop(self, width: int) -> "_Column":
+        if self.width <= width:
+            return self
+        heading, cells = (
+            [
+                text if cell_len(text) <= width else f"{set_cell_size(text, width - 1)}…"
+                for text in texts
+            ]
+            for texts in (self.heading, self.cells)
+        )
+        return _Column(heading, cells, width, self.is_number)
+
+
+def _build_columns(
+    frame: "pd.DataFrame", format_value: Callable[[object, str], str]
+) -> list[_Column]:
+    columns, units = [], _list_units(frame)
+    for place, heading in enumerate(_name_columns(frame, "\n")):
+        values, unit = frame.iloc[:, place], units[place]
+        lines = printable(heading).split("\n")[::-1]
+        cells = [printable(format_value(value, unit)) for value in values]
+        width = max(map(cell_len, [*lines, *cells]))
+        columns.append(_Column(lines, cells, width, values.dtype.kind in "if"))
+    return columns
+
+
+def _count_fitting(columns: Sequence[_Column]) -> int:
+    """Return how many columns, from the left, fit the terminal."""
+    needed = accumulate(_GAP + column.width for column in columns)
+    return sum(width - _GAP <= console.width for width in needed)
+
+
+def _print_columns(columns: Sequence[_Column]) -> None:
+    headings = [*zip_longest(*(column.heading for column in columns), fillvalue="")][::-1]
+    for cells in headings:
+        console.print(styled(_join(columns, cells), "bold"), soft_wrap=True)
+    rows = zip(*(column.cells for column in columns), strict=True)
+    lines = (_join(columns, cells) for cells in rows)
+    while some := [*islice(lines, _AT_ONCE)]:
+        console.print("\n".join(some), soft_wrap=True)
+
+
+def _join(columns: Sequence[_Column], cells: Sequence[str]) -> str:
+    texts = (column.pad(cell) for column, cell in zip(columns, cells, strict=True))
+    return (" " * _GAP).join(texts).rstrip()
 
 
 def _shorten_times(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -100,21 +161,6 @@ def _shorten_times(frame: "pd.DataFrame") -> "pd.DataFrame":
         short[name] = frame[name].dt.strftime(clock)
     short.attrs = {"units": units}
     return short
-
-
-def _create_table(frame: "pd.DataFrame", format_value: Callable[[object, str], str]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, heading in zip(frame.columns, _name_columns(frame, "\n"), strict=True):
-        is_number = frame[name].dtype.kind in "if"
-        table.add_column(heading, justify="right" if is_number else "left", no_wrap=True)
-    units = _list_units(frame)
-    for row in frame.itertuples(index=False):
-        table.add_row(*map(format_value, row, units))
-    return table
-
-
-def _measure(table: Table) -> int:
-    return console.measure(table, options=console.options.update_width(_WIDEST)).maximum
 
 
 def _list_units(frame: "pd.DataFrame") -> list[str]:

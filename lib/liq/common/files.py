@@ -28,8 +28,8 @@ def write_whole(path: Path, data: bytes | str, *, mode: int = 0o666) -> None:
     disk or what is no file: a device that is replaced is gone for all programs.
     """
     path = Path(os.path.realpath(path))
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    if path.exists():
+        _require_file(path)
     # a name of its own, since several threads and processes write at once
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -39,6 +39,21 @@ def write_whole(path: Path, data: bytes | str, *, mode: int = 0o666) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def read_file(path: Path) -> bytes:
+    """Return the content of a file that a user named.
+
+    Raises `OSError`, also for what is no file: a named pipe blocks, and a device may have no end.
+    """
+    path.stat()  # the reason, where there is nothing
+    _require_file(path)
+    return path.read_bytes()
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
 
 
 def lock(

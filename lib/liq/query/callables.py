@@ -17,7 +17,7 @@ from liq.config import settings as current_settings
 from liq.errors import LiqError, QueryError, QuestDBError
 from liq.query import queries, questdb
 from liq.query.catalogue import END, IDENTIFIER, SINCE, Column, Query, describe_values
-from liq.query.coverage import can_be_read, describe_left_out, summarise_feeds
+from liq.query.coverage import UNKNOWN, can_be_read, describe_left_out, summarise_feeds
 from liq.query.parameters import Kind, Parameter
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Hit:
             >>> liq.hit.top_symbols(window="1h").equals(top)
             True
         """
-        frame, warnings = _run(key, settings, params)
+        frame, warnings = fetch_noted(key, settings, params)
         queries.warn(warnings)
         return frame
 
@@ -132,7 +132,7 @@ def build_function(query: Query) -> "Callable[..., pd.DataFrame]":
 
 def _build(query: Query) -> "Callable[..., pd.DataFrame]":
     def run(*, settings: Settings | None = None, **params: Any) -> "pd.DataFrame":
-        frame, warnings = _run(query.key, settings, params)
+        frame, warnings = fetch_noted(query.key, settings, params)
         queries.warn(warnings)
         return frame
 
@@ -274,10 +274,13 @@ def _is_name(key: str) -> bool:
     return key.isidentifier() and not keyword.iskeyword(key) and not key.startswith("_")
 
 
-def _run(
+def fetch_noted(
     key: str, settings: Settings | None, params: Mapping[str, Any]
 ) -> "tuple[pd.DataFrame, list[str]]":
-    """Return the rows, with all notes in their attrs, and the notes that are warnings."""
+    """Return the rows of `liq.hit`, with all notes in their attrs, and the notes to warn of.
+
+    Raises as `liq.hit` does.
+    """
     settings = settings or current_settings()
     query = queries.find(key, settings)
     values = queries.resolve(query, params)
@@ -317,5 +320,5 @@ def _describe_feeds(feeds: "pd.DataFrame") -> str:
     if not can_be_read(_FEEDS, feeds):
         return f"coverage is unknown: your query {_FEEDS} has other columns"
     if feeds.empty:
-        return "coverage is unknown: no feed reported in this window"
+        return UNKNOWN
     return summarise_feeds(feeds)

@@ -44,7 +44,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 import msgspec
 
-from liq.common import places
+from liq.common import files, places
 from liq.common.text import suggest
 from liq.errors import QueryError
 from liq.query.parameters import Parameter, create_since
@@ -198,14 +198,15 @@ class _File:
     def read(cls, path: Path) -> "_File":
         data = b""
         try:
-            data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")  # of editors on Windows
+            data = files.read_file(path).removeprefix(b"\xef\xbb\xbf")  # of editors on Windows
             text = data.decode()
             members = msgspec.json.decode(text, type=dict[str, Any])
             twice = places.list_twice(text)
         except (OSError, ValueError, RecursionError) as error:
             byte = _find_byte(error, data)
             place = str(path) if byte is None else f"{path}:{places.describe_byte(data, byte)}"
-            raise QueryError(f"cannot read {place}: {error}") from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise QueryError(f"cannot read {place}: {reason}") from error
         return cls(path, text, members, twice)
 
     def parse_common(self) -> dict[str, Parameter]:

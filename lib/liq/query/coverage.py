@@ -14,7 +14,9 @@ from liq.records.model import LIVE_SOURCES
 if TYPE_CHECKING:
     import pandas as pd
 
+UNKNOWN = "coverage is unknown: no feed reported in this window"
 _LEAST = 0.001
+_MANY = 3  # feeds, of which all are not named
 # that this package reads; a query of the user's own may replace the shipped one, without them
 _COLUMNS: Mapping[str, Set[str]] = {
     "coverage": {"exchange", "source", "from_ts", "to_ts", "missing_s"},
@@ -70,8 +72,11 @@ def summarise_feeds(feeds: "pd.DataFrame") -> str:
         names = ", ".join(name_feed(row.exchange, row.source) for row in lost)
         texts.append(f"{len(lost)} of {_count_feeds(len(expected))} disconnected: {names}")
     if partly:
-        shares = ((name_feed(row.exchange, row.source), row.missing) for row in partly)
-        texts.append(f"disconnected for a part of the window: {_list_shares(shares)}")
+        shares = [(name_feed(row.exchange, row.source), row.missing) for row in partly]
+        same = {format_share(row.missing) for row in partly}
+        is_short = len(same) == 1 and len(partly) == len(rows) > _MANY  # as before liq ran
+        listed = f"all {len(rows)} feeds {same.pop()}" if is_short else _list_shares(shares)
+        texts.append(f"disconnected for a part of the window: {listed}")
     return "; ".join(texts)
 
 

@@ -1,9 +1,11 @@
 """The catalogue of a server that goes on while somebody edits it."""
 
 import logging
+import threading
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from liq.common import forks
 from liq.config import Settings
 from liq.errors import QueryError
 from liq.query.catalogue import Catalogue, Query
@@ -46,9 +48,21 @@ class LastGood:
         self._settings = settings
         shipped = settings.model_copy(update={"queries": None})
         self._served = Served(load_catalogue(shipped).queries, {})
+        self._lock = threading.Lock()
+        forks.in_child(self, LastGood._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
 
     def load(self) -> Served:
-        """Return the queries to serve now. Files that have changed are read again."""
+        """Return the queries to serve now. Files that have changed are read again.
+
+        Threads wait for each other: an older reading must not replace a newer one.
+        """
+        with self._lock:
+            return self._load()
+
+    def _load(self) -> Served:
         kept = self._served.queries
         try:
             found = load_catalogue(self._settings)

@@ -299,11 +299,15 @@ def list_suspended_tables(
 
 
 class SkippedReports(NamedTuple):
-    """How many reports of liquidations a feed skipped on purpose, or because they were too old."""
+    """How many reports of liquidations a feed skipped on purpose, or because they were too old.
+
+    ``seconds`` is in how many seconds it also received young ones; 0 if our clock is far ahead.
+    """
 
     exchange: str
     passed: int
     too_old: int
+    seconds: int
 
 
 def list_skipped(settings: Settings | None = None) -> list[SkippedReports]:
@@ -312,9 +316,10 @@ def list_skipped(settings: Settings | None = None) -> list[SkippedReports]:
     Raises `QuestDBError`.
     """
     settings = settings or current_settings()
-    since = f"ts > dateadd('h', -1, now()) AND passed > 0 AND {FEED_HEALTH.valid_condition}"
-    sums = f"exchange, sum(passed), sum(too_old) FROM {FEED_HEALTH.table(settings)} WHERE {since}"
-    sql = f"SELECT {sums} GROUP BY exchange ORDER BY exchange"
+    since = f"ts > dateadd('h', -1, now()) AND {FEED_HEALTH.valid_condition}"
+    sums = "exchange, sum(passed) AS passed, sum(too_old), count(lag)"
+    all_ = f"SELECT {sums} FROM {FEED_HEALTH.table(settings)} WHERE {since} GROUP BY exchange"  # noqa: S608 - our own texts
+    sql = f"SELECT * FROM ({all_}) WHERE passed > 0 ORDER BY exchange"  # noqa: S608 - as above
     with http.within(_STATE_S):
         return [SkippedReports(*row) for row in _query_over_http(sql, settings)]
 
@@ -327,6 +332,7 @@ class LoadedContracts(NamedTuple):
     origin: str
     age_s: float | None
     fault: str | None
+    source: str
 
 
 def list_contracts(settings: Settings | None = None) -> list[LoadedContracts]:
@@ -335,7 +341,7 @@ def list_contracts(settings: Settings | None = None) -> list[LoadedContracts]:
     Raises `QuestDBError`.
     """
     settings = settings or current_settings()
-    names = "completeness", "contracts", "contracts_age", "contracts_fault"
+    names = "completeness", "contracts", "contracts_age", "contracts_fault", "source"
     columns = ", ".join(f"last({name}) AS {name}" for name in names)
     since = f"ts > dateadd('m', -1, now()) AND contracts != '' AND {FEED_HEALTH.valid_condition}"
     sql = f"SELECT exchange, {columns} FROM {FEED_HEALTH.table(settings)} WHERE {since}"  # noqa: S608 - our own texts

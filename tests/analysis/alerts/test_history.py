@@ -1,6 +1,7 @@
 """Rules against the past: multiples of the usual and percentiles, over covered time only."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -111,8 +112,10 @@ def test_a_usual_of_nothing_has_no_multiple(weeks: Settings) -> None:
 
 
 def test_the_past_is_read_once(weeks: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    history = History(weeks)
+    known: list[int] = []
+    history = History(weeks, report=known.append)
     history.measure(rule(USUAL), NOW)
+    assert (len(known), max(known)) == (5, 5)  # weeks
     asked: list[str] = []
     fetch = queries.fetch
 
@@ -202,8 +205,11 @@ def test_a_backtest_raises_what_an_evaluation_would(weeks: Settings) -> None:
     assert list(past.thresholds([3, 1000])["alerts"]) == [1, 0]
 
 
-def test_a_backtest_of_a_percentile_is_drawn_from_the_same_windows(days: Settings) -> None:
-    past = alerts.backtest(rule(RARE), "2h", THIS_HOUR + HOUR, "1h", settings=days)
+def test_a_backtest_of_a_percentile_is_drawn_from_the_same_windows(
+    days: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    past = alerts.backtest(rule(RARE), "2h", THIS_HOUR + HOUR, "1h", settings=days, progress=True)
+    assert re.search(r"rule over the past, \d+ earlier windows read", capsys.readouterr().out)
     assert past.unit == "% of past windows"
     assert [round(value, 1) for value in past.values["value"]] == [100.0, 97.5]
 

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,12 @@ def settings(home: Path, entries: object) -> Settings:
     file = home / "alerts.json"
     file.write_text(json.dumps(entries))
     return Settings.load(home=home, alerts=file)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RuleError, match="it is no regular file; LIQ_ALERTS names the file"):
+        load_rules(Settings.load(home=tmp_path, alerts=tmp_path / "pipe"))
 
 
 def test_shipped_rules_can_be_used_and_follow_the_schema(tmp_path: Path) -> None:

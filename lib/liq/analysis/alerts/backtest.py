@@ -1,14 +1,14 @@
 """Backtest a rule: evaluate it over history as it is live, and at other thresholds."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
-from rich.progress import track
+from rich.progress import Progress
 
 from liq.analysis.alerts.decision import Measured, compare, decide, is_cooling_down
 from liq.analysis.alerts.history import History
@@ -209,21 +209,27 @@ def _evaluate_all(
     alerts: list[Alert] = []
     history: list[tuple[datetime, Sequence[Measured]]] = []
     fired: dict[str | None, datetime] = {}
-    past = zip(moments, _measure_all(rule, moments, settings), strict=True)
-    shown = track(past, f"{name} over the past", total=len(moments), disable=not progress)
-    for moment, seen in shown:
-        history.append((moment, seen))
-        raised = decide(name, rule, seen, moment, fired)
-        alerts += raised
-        fired |= {alert.subject: moment for alert in raised}
+    with Progress(disable=not progress) as bar:
+        text = f"{name} over the past"
+        task = bar.add_task(text, total=len(moments))
+
+        def report(windows: int) -> None:  # the first moment may need hundreds
+            bar.update(task, description=f"{text}, {windows:,} earlier windows read")
+
+        past = zip(moments, _measure_all(rule, moments, settings, report), strict=True)
+        for moment, seen in bar.track(past, task_id=task):
+            history.append((moment, seen))
+            raised = decide(name, rule, seen, moment, fired)
+            alerts += raised
+            fired |= {alert.subject: moment for alert in raised}
     return alerts, _build_history(history)
 
 
 def _measure_all(
-    rule: Rule, moments: Sequence[datetime], settings: Settings
+    rule: Rule, moments: Sequence[datetime], settings: Settings, report: Callable[[int], object]
 ) -> Iterator[list[Measured]]:
     """Yield what the rule measures as of each moment."""
-    history = History(settings)
+    history = History(settings, report=report)
     pool = ThreadPoolExecutor(_AT_ONCE)
     try:
         yield from pool.map(lambda moment: history.measure(rule, moment).seen, moments)

@@ -7,7 +7,7 @@ covered counts as no window at all, so that missing data is not a quiet market.
 import math
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -48,12 +48,19 @@ class Compared(NamedTuple):
 class History:
     """Rates of past windows, each of which is read once.
 
-    A call of `measure` reads windows for ``seconds`` at most, and the next call goes on.
+    A call of `measure` reads windows for ``seconds`` at most, and the next call goes on. ``report``
+    is called with the number of windows that are known, after each that was read, in any thread.
     """
 
-    def __init__(self, settings: Settings, seconds: float = math.inf) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        seconds: float = math.inf,
+        report: Callable[[int], object] = lambda _: None,
+    ) -> None:
         self._settings = settings
         self._seconds = seconds
+        self._report = report
         self._kept: dict[object, Rates | None] = {}
 
     def measure(self, rule: Rule, moment: datetime | None = None) -> Compared:
@@ -122,6 +129,7 @@ class History:
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
             self._kept[key] = rates
+            self._report(len(self._kept))
         return rates
 
     def _fetch_rates(self, rule: Rule, span: timedelta, end: datetime) -> Rates | None:

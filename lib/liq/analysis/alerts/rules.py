@@ -222,9 +222,10 @@ def create_json_schema() -> dict[str, Any]:
 
 def _read_entries(path: Path) -> dict[str, msgspec.Raw]:
     try:
-        raw = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw])
+        raw = msgspec.json.decode(files.read_file(path), type=dict[str, msgspec.Raw])
     except (OSError, msgspec.DecodeError) as error:
-        raise RuleError(f"cannot read {path}: {error}; LIQ_ALERTS names the file") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RuleError(f"cannot read {path}: {reason}; LIQ_ALERTS names the file") from error
     raw.pop(SCHEMA, None)
     return raw
 

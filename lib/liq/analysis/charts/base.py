@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec
 import numpy as np
 import pandas as pd
 
+from liq.query import coverage
 from liq.records.model import LIVE_SOURCES, Completeness, Source
 
 if TYPE_CHECKING:
@@ -185,6 +186,14 @@ def completeness_note(frame: pd.DataFrame) -> str:
     else:
         partial = _sum_column(frame, "partial") > 0
     return LOWER_BOUND if partial else ""
+
+
+def list_limits(frame: pd.DataFrame) -> list[str]:
+    """Return notes on rows that are not live, and on sums that are lower bounds, as text."""
+    badge, note = source_badge(frame), completeness_note(frame)
+    counted = ": not_live counts what is simulated or replayed" if "not_live" in frame else ""
+    is_bound = note and coverage.is_about_prints(frame)
+    return [*([f"{badge}{counted}"] if badge else []), *([f"≥ {note}"] if is_bound else [])]
 
 
 def _sum_column(frame: pd.DataFrame, column: str) -> int:

@@ -17,6 +17,7 @@ from werkzeug.exceptions import (
 )
 
 from liq.common import forks, web
+from liq.common.text import suggest
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import (
@@ -224,8 +225,8 @@ def _find(key: str, endpoints: Endpoints) -> Endpoint:
         return endpoint
     if endpoints.has_fault(key):
         raise InternalServerError(f"entry {key!r} cannot be used; `liq queries` says why")
-    known = ", ".join(sorted(each.key for each in endpoints))
-    raise NotFound(f"no endpoint {key!r}; there are: {known}")
+    known = sorted(each.key for each in endpoints)
+    raise NotFound(f"no endpoint {key!r}{suggest(key, known)}")
 
 
 def _allow_docs(page: str) -> str:

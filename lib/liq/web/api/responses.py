@@ -1,7 +1,7 @@
 """A request's parameters, checked once, and the rows as its response."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -66,8 +66,20 @@ def _build_address(changes: Mapping[str, str]) -> str:
 
 
 def _parse_paging() -> dict[str, int]:
-    given = {name: text for name in PAGING if (text := request.args.get(name))}
+    given = {name: text for name in PAGING if (text := _parse_single(name))}
     return queries.validate("paging", PAGING, given)
+
+
+def _parse_single(name: str) -> str:
+    """Return a parameter of the API itself, "" for none. Raises `QueryError` for several."""
+    values = [text for text in request.args.getlist(name) if text]
+    _require_single(name, values)
+    return values[0] if values else ""
+
+
+def _require_single(name: str, values: Sequence[str]) -> None:
+    if len(values) > 1:
+        raise QueryError(f"{name} is given {len(values)} times; it takes one value")
 
 
 def _tag(response: Response, tag: str) -> Response:
@@ -76,7 +88,7 @@ def _tag(response: Response, tag: str) -> Response:
 
 
 def _parse_format() -> Format:
-    given = request.args.get("format") or Format.JSON
+    given = _parse_single("format") or Format.JSON
     name = given.lower()
     if name not in list(Format):
         raise QueryError(f"format={given!r} is not one of: {', '.join(Format)}")
@@ -91,7 +103,7 @@ def _parse_arguments(endpoint: Endpoint) -> dict[str, Any]:
         if name in RESERVED or not values:
             continue
         is_list = name in endpoint.params and endpoint.params[name].type == "list"
-        if len(values) > 1 and not is_list:
-            raise QueryError(f"{name} is given {len(values)} times; it takes one value")
+        if not is_list:
+            _require_single(name, values)
         given[name] = values if len(values) > 1 else values[0]
     return given

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from liq.analysis import charts
+from liq.analysis.charts.base import list_limits
 from liq.config import Settings
 from liq.errors import QueryError
 from liq.ingest import semantics
@@ -154,11 +154,7 @@ TEMPLATES = {
 
 def _list_notes(frame: "pd.DataFrame") -> Iterator[str]:
     yield from frame.attrs.get("notes", ())
-    if badge := charts.source_badge(frame):
-        counted = ": not_live counts what is simulated or replayed" if "not_live" in frame else ""
-        yield badge + counted
-    if coverage.is_about_prints(frame) and (note := charts.completeness_note(frame)):
-        yield f"≥ {note}"
+    yield from list_limits(frame)
 
 
 def _describe_gaps(frame: "pd.DataFrame", values: Mapping[str, Any], settings: Settings) -> str:
@@ -167,7 +163,7 @@ def _describe_gaps(frame: "pd.DataFrame", values: Mapping[str, Any], settings: S
     if feeds is None:
         return ""
     if feeds.empty:
-        return "coverage is unknown: no feed reported in this window"
+        return coverage.UNKNOWN
     line = coverage.summarise_feeds(feeds)
     return f"≥ {line}: sums are lower bounds" if line else ""
 

@@ -17,7 +17,14 @@ from liq.query.names import parse_names
 from liq.query.parameters import parse_duration
 from liq.web.dashboard import times
 from liq.web.dashboard.model import DashboardModel
-from liq.web.dashboard.widgets import Download, ErrorBoundary, PageAddress, SpanForm, Tasks
+from liq.web.dashboard.widgets import (
+    Download,
+    ErrorBoundary,
+    PageAddress,
+    PageLayout,
+    SpanForm,
+    Tasks,
+)
 
 WINDOWS = ("5m", "15m", "1h", "4h", "12h", "1d", "7d", "30d")
 _MAX_PRINTS = 1_000_000  # some hundred megabytes
@@ -63,6 +70,11 @@ def create_actions(
     is_light = (lambda theme: theme == "light"), (lambda pressed: "light" if pressed else "dark")
     widgets.link((model, "theme"), (light, "value"), is_light)
     return _create_bar(pause, light, address.add_class("liq-address"))
+
+
+def create_layout() -> widgets.Widget:
+    """Return the buttons that arrange the panels of a board."""
+    return _create_bar(PageLayout().add_class("liq-layout"))
 
 
 def create_download(model: DashboardModel) -> widgets.Widget:

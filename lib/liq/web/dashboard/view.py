@@ -368,7 +368,9 @@ class Dashboard:
                 self._watch,
                 self._coverage,
                 *(boundary.place for boundary in self._boundaries()),
-                widgets.Box([self._create_tabs(), self._alerts]).add_class("liq-bar"),
+                widgets.Box(
+                    [self._create_tabs(), self._alerts, controls.create_layout()]
+                ).add_class("liq-bar"),
                 self._figures,
                 self._page,
                 self._inspector.widget,

@@ -357,6 +357,15 @@ class PageAddress(anywidget.AnyWidget):
         self.on_msg(receive)
 
 
+class PageLayout(anywidget.AnyWidget):
+    """Buttons that arrange the panels of a board, and show it on the whole screen.
+
+    The browser keeps the arrangement, so each person has their own.
+    """
+
+    _esm = Path(__file__).with_name("layout.js")
+
+
 class Download(anywidget.AnyWidget):
     """A button for each kind of file; ``make`` returns the name and bytes of a file of that kind.
 

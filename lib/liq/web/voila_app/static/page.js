@@ -34,8 +34,8 @@ function classOf(name, module) {
 // the file, beside liq.web.dashboard.widgets, that has the module of each of its classes
 const MODULES = {
   Announcer: "announce", CloseButton: "close", Download: "download", Fold: "fold",
-  PageAddress: "address", PageHeartbeat: "heartbeat", PickTable: "table", Plot: "plot",
-  SpanForm: "span", Tabs: "tabs",
+  PageAddress: "address", PageHeartbeat: "heartbeat", PageLayout: "layout", PickTable: "table",
+  Plot: "plot", SpanForm: "span", Tabs: "tabs",
 };
 
 /**
@@ -203,6 +203,7 @@ async function drawWidgets() {
 async function drawAll() {
   sessionStorage.removeItem("liq-tries");
   await Promise.all([drawWidgets(), ...slots(FIGURE).map(drawIn)]);
+  await document.querySelector("liq-last-frame")?.replace();
   notify("");
 }
 

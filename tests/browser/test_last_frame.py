@@ -1,0 +1,109 @@
+"""The dashboard's last frame, which the next page shows while its kernel starts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import psutil
+import pytest
+import pytest_asyncio
+from playwright.async_api import Route
+
+from browser.conftest import Visit, Visiting, publishing
+from liq.config import Settings
+from liq.delivery.producer import Producer
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+ELEMENT = "liq-last-frame"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[Producer]:
+    async with publishing(settings, seed=11) as producer:
+        yield producer
+
+
+async def list_shown(visitor: Visit) -> str:
+    """Return the classes of all elements in the closed tree, as the developer tools show it."""
+    tools = await visitor.page.context.new_cdp_session(visitor.page)
+    tree = await tools.send("DOM.getDocument", {"depth": -1, "pierce": True})
+
+    def walk(node: dict[str, Any]) -> str:
+        inner = [*node.get("children", ()), *node.get("shadowRoots", ())]
+        own = f"{node['nodeName']} {' '.join(node.get('attributes', ()))}\n"
+        return own + "".join(map(walk, inner))
+
+    def find(node: dict[str, Any]) -> dict[str, Any] | None:
+        if node["nodeName"].lower() == ELEMENT:
+            return node
+        return next(filter(None, map(find, node.get("children", ()))), None)
+
+    found = find(tree["root"])
+    return walk(found) if found else ""
+
+
+async def test_a_reload_shows_the_last_frame_until_the_page_has_drawn(
+    visit: Visiting, market: Producer
+) -> None:
+    released = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await released.wait()
+        await route.continue_()
+
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.drawn()
+        assert not await visitor.page.locator(ELEMENT).count()
+        await visitor.page.get_by_label("Bucket").select_option("5m")
+        await visitor.shows("per 5m", ".liq-bars")
+        await visitor.page.route("**/page.js", hold)  # so that nothing is drawn meanwhile
+        await visitor.page.reload(wait_until="commit")
+        await visitor.shows("Loading. What is dimmed was seen on", "#liq-notice")
+        shown = await list_shown(visitor)
+        assert "main-svg" in shown
+        assert "liq-root" in shown
+        assert not await visitor.page.locator(".liq-root .main-svg").count(), "it counts as live"
+        box = await visitor.page.locator(ELEMENT).bounding_box()
+        assert box
+        assert box["height"] > 600
+        released.set()
+        await visitor.page.wait_for_selector(ELEMENT, state="detached")
+        await visitor.drawn()
+        await visitor.redraws()
+        assert visitor.complaints == []
+
+
+@pytest.mark.parametrize(
+    "stored",
+    ["", "{", "null", "[]", '{"address": "/?", "time": "soon"}', '{"address": "/?", "time": 0}'],
+)
+async def test_a_stored_frame_that_is_none_leaves_the_outlines(
+    visit: Visiting, market: Producer, stored: str
+) -> None:
+    async with visit() as visitor:
+        await visitor.page.add_init_script(f"localStorage.setItem('liq-last-frame', {stored!r})")
+        await visitor.page.route("**/page.js", lambda route: route.abort())
+        await visitor.page.reload(wait_until="commit")
+        await visitor.page.wait_for_selector(".liq-outline")
+        assert await visitor.page.locator("#liq-notice").text_content() == "Loading…"
+
+
+async def test_a_frame_is_shown_only_at_its_own_address(
+    visit: Visiting, market: Producer, settings: Settings
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.drawn()
+        await visitor.page.route("**/page.js", lambda route: route.abort())
+        here = visitor.page.url
+        await visitor.page.goto(f"{here}?board=Prices", wait_until="commit")
+        await visitor.page.wait_for_selector(".liq-outline")
+        assert "main-svg" not in await list_shown(visitor)
+        await visitor.page.goto(here, wait_until="commit")
+        await visitor.shows("What is dimmed was seen on", "#liq-notice")
+        assert "main-svg" in await list_shown(visitor)

@@ -1,0 +1,137 @@
+"""The panels of a board as people arrange them, and the board on the whole screen."""
+
+import json
+from collections.abc import AsyncIterator
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from browser.conftest import Visit, Visiting, publishing
+from liq.config import Settings
+from liq.delivery.producer import Producer
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+PANELS = """Array.from(document.querySelectorAll(".liq-board > .liq-card"))
+    .filter(panel => panel.checkVisibility())
+    .map(panel => panel.querySelector("h3").firstChild.textContent)"""
+
+COVERAGE_HAS = """([width, height]) => {
+    const box = document.querySelector(".liq-coverage").getBoundingClientRect();
+    return box.width === width && box.height === height;
+}"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[Producer]:
+    async with publishing(settings, seed=12) as producer:
+        yield producer
+
+
+async def has_panels(visitor: Visit, *names: str) -> None:
+    """Fail unless the board comes to have these panels, in this order."""
+    await visitor.until(f"names => {PANELS}.join() === names.join()", list(names))
+
+
+async def press(visitor: Visit, panel: str, action: str) -> None:
+    """Press a button of a panel by keyboard."""
+    tools = visitor.page.get_by_role("toolbar", name=f"arrange {panel}", exact=True)
+    await tools.get_by_role("button", name=action, exact=True).press("Enter")
+
+
+async def measure(visitor: Visit, panel: str) -> tuple[float, float]:
+    """Return the width and height of a panel."""
+    found = visitor.page.locator(".liq-board > .liq-card").filter(has_text=panel)
+    box = await found.first.bounding_box()
+    assert box
+    return box["width"], box["height"]
+
+
+async def test_panels_are_moved_sized_and_hidden_and_stay_so(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        feeds = "Feed coverage", "Feeds"
+        await visitor.page.get_by_role("tab", name="Feeds", exact=True).click()
+        await has_panels(visitor, *feeds)
+        await visitor.page.get_by_role("button", name="Arrange", exact=True).click()
+        before = await measure(visitor, "Feed coverage")
+        await press(visitor, "Feed coverage", "move forward")
+        await has_panels(visitor, "Feeds", "Feed coverage")
+        await press(visitor, "Feed coverage", "narrower")
+        await press(visitor, "Feed coverage", "taller")
+        focus = await visitor.page.evaluate("document.activeElement.title")
+        assert focus == "taller"
+        width, height = await measure(visitor, "Feed coverage")
+        assert width == pytest.approx(before[0] * 11 / 12, abs=4)
+        assert height == before[1] + 80
+        await press(visitor, "Feeds", "hide")
+        await has_panels(visitor, "Feed coverage")
+
+        await visitor.page.reload(wait_until="commit")
+        await has_panels(visitor, "Feed coverage")
+        await visitor.until(COVERAGE_HAS, [width, height])
+        await visitor.page.get_by_role("button", name="Arrange", exact=True).click()
+        await visitor.page.get_by_role("button", name="Show Feeds", exact=True).click()
+        await has_panels(visitor, "Feeds", "Feed coverage")
+        await visitor.page.get_by_role("button", name="Reset", exact=True).click()
+        await has_panels(visitor, *feeds)
+        await visitor.page.get_by_role("tab", name="Overview", exact=True).click()
+        await visitor.redraws()
+        assert visitor.complaints == []
+
+
+async def test_a_panel_is_dragged_to_the_place_of_another(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        first, second, *others = await visitor.page.evaluate(PANELS)
+        await visitor.page.get_by_role("button", name="Arrange", exact=True).click()
+        tools = visitor.page.get_by_role("toolbar", name=f"arrange {second}", exact=True)
+        await tools.drag_to(visitor.page.locator(".liq-card", has_text=first).first)
+        await has_panels(visitor, second, first, *others)
+        await visitor.redraws()
+        assert visitor.complaints == []
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "{",
+        "[1]",
+        json.dumps({"liq-overview": {"order": "x", "sizes": 3, "hidden": {"liq-bars": 1}}}),
+        json.dumps({"liq-overview": {"order": ["liq-gone"], "sizes": {"liq-bars": ["x", 1e9]}}}),
+    ],
+)
+async def test_a_damaged_layout_hides_no_panel(
+    visit: Visiting, market: Producer, stored: str
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        panels = await visitor.page.evaluate(PANELS)
+        await visitor.page.add_init_script(f"localStorage.setItem('liq-layout', {stored!r})")
+        await visitor.page.reload(wait_until="commit")
+        await visitor.bars()
+        await has_panels(visitor, *panels)
+        assert visitor.complaints == []
+
+
+async def test_the_wall_shows_the_board_and_its_warnings_alone(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.page.get_by_role("button", name="Wall", exact=True).click()
+        await visitor.page.wait_for_selector(".liq-wall")
+        await visitor.page.get_by_label("Bucket").wait_for(state="hidden")
+        await visitor.shows("SIMULATED DATA", ".liq-header")
+        await visitor.redraws()
+        await visitor.page.keyboard.press("Escape")
+        await visitor.page.get_by_label("Bucket").wait_for(state="visible")
+        assert visitor.complaints == []
