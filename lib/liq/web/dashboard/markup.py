@@ -429,7 +429,7 @@ def _render_span_tile(row: Any) -> Markup:
         marks.append("the usual is simulated or replayed")
     note = "; ".join(mark for mark in marks if mark)
     return Markup(
-        '<section class="liq-tile" data-window="{name}"><h4>{name}<small>{note}</small></h4>'
+        '<section class="liq-tile" data-window="{name}"><h4>{name} <small>{note}</small></h4>'
         "{sides}</section>"
     ).format(name=row.span, note=note, sides=sides)
 
