@@ -161,7 +161,7 @@ async def test_drop_downs_have_an_arrow_that_can_be_seen(
 ) -> None:
     async with visit(f"{serve.build_dashboard_url(settings)}&theme={theme}") as visitor:
         await visitor.page.wait_for_selector(f".liq-root.liq-{theme}")
-        arrow = await visitor.page.get_by_label("Window").evaluate(
+        arrow = await visitor.page.get_by_label("Window", exact=True).evaluate(
             "select => getComputedStyle(select).backgroundImage"
         )
         muted = {"dark": "rgb(154, 164, 176)", "light": "rgb(83, 94, 108)"}[theme]

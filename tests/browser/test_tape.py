@@ -190,7 +190,9 @@ async def test_a_large_print_is_heard_where_that_was_asked_for(
         assert await page.evaluate("tones.length") == 1
         await add_prints(market, 3_000_000, symbol="LOUD")
         await visitor.until("tones.length === 2")
-        await page.get_by_label("Window").select_option("4h")  # large prints of before are no news
+        await page.get_by_label("Window", exact=True).select_option(
+            "4h"
+        )  # large prints of before are no news
         await visitor.until("location.search.includes('window=4h')")
         await visitor.bars()
         assert await page.evaluate("tones.length") == 2

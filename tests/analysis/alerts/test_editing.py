@@ -79,7 +79,7 @@ def test_a_rule_is_replaced_in_its_place_and_muted(own: Settings) -> None:
         ("mine", {}, "has a rule named 'mine'"),
     ],
 )
-def test_what_cannot_be_used_is_refused_in_a_line_and_changes_nothing(
+def test_an_unusable_rule_is_refused_in_a_line_and_changes_nothing(
     own: Settings, name: str, changes: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(RuleError, match=re.escape(reason)) as refused:
