@@ -14,7 +14,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "lib" / "liq"
 CODE = [*sorted(PACKAGE.rglob("*.py")), ROOT / "dashapp.py"]
-PAGES = sorted({*PACKAGE.rglob("*.js"), *PACKAGE.rglob("*.html"), *PACKAGE.rglob("*.j2")})
+SHIPPED = {"plotly-finance.min.js"}  # plotly's own
+PAGES = sorted(
+    file
+    for file in {*PACKAGE.rglob("*.js"), *PACKAGE.rglob("*.html"), *PACKAGE.rglob("*.j2")}
+    if file.name not in SHIPPED
+)
 
 TAG = re.compile(
     r"(?<!\(\?P)</?[a-z][a-z0-9]*(\s[^<>]*)?/?>|<[a-z]+\s+[a-z-]+=|<!--|<!DOCTYPE", re.IGNORECASE
@@ -28,8 +33,10 @@ SCRIPTS = {
     ("lib/liq/web/voila_app/server.py", "</script>\n"),
     ("lib/liq/common/web.py", r"<script(?: type=[\"']text/javascript[\"'])?>(.*?)</script>"),
 }
-# scripts may write such HTML alone: made of Markup by the kernel, or shown by the notebook's author
+# scripts may write such HTML alone: made of Markup by the kernel, shown by the notebook's author, or
+# copied from the page itself
 WRITERS = {
+    ("last.js", "tree.innerHTML = frame.html"),
     ("table.js", 'el.innerHTML = model.get("html")'),
     ("rules.js", 'table.innerHTML = model.get("html")'),
     ("rules.js", 'result.innerHTML = model.get("result")'),
