@@ -1,5 +1,6 @@
 """The bills of materials, as `make sbom` writes them, against CycloneDX's schema."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -42,6 +43,17 @@ def test_the_python_bill_is_valid_and_has_licences_and_hashes(python_bill: Path)
         one["hashes"][0]["alg"] == "SHA-256" and len(one["hashes"][0]["content"]) == 64
         for one in files
     )
+
+
+def test_the_python_bill_has_the_shipped_part_of_plotly_js(python_bill: Path) -> None:
+    shipped = json.loads(python_bill.read_text())["components"][-1]
+    assert shipped["name"] == "plotly.js-finance-dist-min"
+    assert shipped["purl"] == f"pkg:npm/{shipped['name']}@{shipped['version']}"
+    assert f"v{shipped['version']}\n" in sbom.PLOTLY.read_text()[:100]
+    [digest] = shipped["hashes"]
+    assert digest["content"] == hashlib.sha256(sbom.PLOTLY.read_bytes()).hexdigest()
+    text = json.dumps({**json.loads(python_bill.read_text()), "components": [shipped]})
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
 
 
 def test_the_same_packages_give_the_same_bytes(python_bill: Path, tmp_path: Path) -> None:

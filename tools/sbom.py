@@ -1,11 +1,13 @@
 """List what liq is made of, in CycloneDX 1.6: `make sbom` writes dist/*.cdx.json.
 
-``python.cdx.json`` holds the packages of .venv, with the hashes that uv.lock pins;
+``python.cdx.json`` holds the packages of .venv, with the hashes that uv.lock pins, and the part of
+plotly.js that liq ships;
 ``jars.cdx.json`` what Maven resolves for Kafka, Kafka Connect, QuestDB, Spark and the sink. Neither
 has a time or a serial number: the same versions give the same bytes.
 """
 
 import argparse
+import hashlib
 import json
 import re
 import subprocess
@@ -18,6 +20,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
+PLOTLY = ROOT / "lib/liq/web/voila_app/static/plotly-finance.min.js"
 VERSION = "1.6"
 _PLUGIN = "org.cyclonedx:cyclonedx-maven-plugin:2.9.1:makeAggregateBom"
 
@@ -35,6 +38,7 @@ def python(out: Path) -> None:
     subprocess.run([*command, "--output-file", str(out), sys.executable], check=True)
     bill = json.loads(out.read_text())
     _add_distributions(bill["components"], ROOT / "uv.lock")
+    bill["components"].append(_describe_plotly())
     out.write_text(json.dumps(bill, indent=2) + "\n")
 
 
@@ -55,6 +59,22 @@ def _add_distributions(components: list[dict[str, Any]], lock: Path) -> None:
                 *component.get("externalReferences", []),
                 *distributions,
             ]
+
+
+def _describe_plotly() -> dict[str, Any]:
+    """Return the component of the file that npm's package has under the same name."""
+    content = PLOTLY.read_bytes()
+    [version] = re.findall(rb"finance - minified\) v([\d.]+)", content[:100])
+    name = "plotly.js-finance-dist-min"
+    return {
+        "type": "library",
+        "name": name,
+        "version": version.decode(),
+        "purl": f"pkg:npm/{name}@{version.decode()}",
+        "bom-ref": f"{name}=={version.decode()}",
+        "licenses": [{"license": {"id": "MIT"}}],
+        "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(content).hexdigest()}],
+    }
 
 
 def _hash(text: str) -> dict[str, str]:

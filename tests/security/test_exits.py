@@ -33,8 +33,8 @@ SCRIPTS = {
     ("lib/liq/web/voila_app/server.py", "</script>\n"),
     ("lib/liq/common/web.py", r"<script(?: type=[\"']text/javascript[\"'])?>(.*?)</script>"),
 }
-# scripts may write such HTML alone: made of Markup by the kernel, shown by the notebook's author, or
-# copied from the page itself
+# scripts may write such HTML alone: made of Markup by the kernel, shown by the notebook's author,
+# or copied from the page itself
 WRITERS = {
     ("last.js", "tree.innerHTML = frame.html"),
     ("table.js", 'el.innerHTML = model.get("html")'),
