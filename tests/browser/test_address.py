@@ -60,7 +60,7 @@ async def test_a_link_opens_what_it_names_though_one_must_log_in_first(
         await visitor.page.fill("#password_input", token)
         await visitor.page.click("#login_submit")
         await visitor.shows("Prices", PRESSED)
-        await visitor.shows("BTC liquidated, by price")
+        await visitor.shows("BTC price and liquidations")
         assert await visitor.page.get_by_label("Window").input_value() == "4h"
         assert await visitor.page.get_by_label("Min size (USD)").input_value() == "1000"
         await visitor.page.wait_for_selector(".liq-root.liq-light")
@@ -178,7 +178,7 @@ async def test_a_cascade_is_followed_without_a_reload(
         query = parse_qs(urlsplit(href).query)
         assert {"board", "from", "to", "asset", "bucket"} == query.keys()
         await visitor.page.wait_for_selector(".liq-fresh")
-        await expect(visitor.page.get_by_label("Asset")).to_have_value(query["asset"][0])
+        await expect(visitor.page.get_by_label("Asset", exact=True)).to_have_value(query["asset"][0])
         assert await kernel_of(visitor, server) == kernel
         assert visitor.complaints == []
 
