@@ -77,7 +77,7 @@ MEASURE = """() => {
     return isCut && !isExplained && !each.matches(scrollers) && each.localName !== "input";
   });
   const fixed = all(".liq-root :is(button, select, input, a, label, h1, h3, .liq-figure, .liq-card)"
-    + ", .liq-badge, .liq-shown, .liq-fresh, .liq-nav a");
+    + ", .liq-badge, .liq-shown, .liq-fresh, .liq-nav a, .liq-tile");
   const loose = fixed.filter((each) => !each.closest(`${scrollers}, .modebar`));
   const overlaps = listOverlaps(loose.map((each) => [each, each.getBoundingClientRect()]));
   for (const card of all(".liq-card")) {

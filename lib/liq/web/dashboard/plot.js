@@ -45,7 +45,7 @@ function readTimes(packed) {
   });
 }
 
-const [NARROW_PX, LOW_PX] = [480, 280];
+const [NARROW_PX, LOW_PX] = [480, 330];
 const [LINE_PX, LEGEND_PX] = [18, 30];
 
 /** Return the axis with a title of two lines, broken before `text`. */
