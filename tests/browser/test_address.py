@@ -18,7 +18,7 @@ from liq.common import files
 from liq.config import Settings
 from liq.delivery.producer import Producer
 from liq.web import serve
-from support.helpers import eventually, find_free_ports
+from support.helpers import PATIENCE_S, eventually, find_free_ports
 
 pytestmark = [
     pytest.mark.stack,
@@ -60,8 +60,8 @@ async def test_a_link_opens_what_it_names_though_one_must_log_in_first(
         await visitor.page.fill("#password_input", token)
         await visitor.page.click("#login_submit")
         await visitor.shows("Prices", PRESSED)
-        await visitor.shows("BTC price and liquidations")
-        assert await visitor.page.get_by_label("Window").input_value() == "4h"
+        await visitor.shows("BTC price and liquidations per")
+        assert await visitor.page.get_by_label("Window", exact=True).input_value() == "4h"
         assert await visitor.page.get_by_label("Min size (USD)").input_value() == "1000"
         await visitor.page.wait_for_selector(".liq-root.liq-light")
         await has_query(visitor, **dict(each.split("=") for each in query.split("&")))
@@ -75,7 +75,7 @@ async def test_a_changed_control_changes_the_address_without_a_reload(
         await visitor.bars()
         await has_query(visitor)
         kernel = await kernel_of(visitor, server)
-        await visitor.page.get_by_label("Bucket").select_option("5m")
+        await visitor.page.get_by_label("Bucket", exact=True).select_option("5m")
         await visitor.page.get_by_role("button", name="Light", exact=True).click()
         await has_query(visitor, bucket="5m", theme="light")
         assert await kernel_of(visitor, server) == kernel
@@ -90,17 +90,17 @@ async def test_the_address_survives_a_dead_kernel(
 ) -> None:
     async with visit() as visitor:
         await visitor.bars()
-        symbols = visitor.page.locator(".liq-picker").nth(1).get_by_role("combobox")
+        symbols = visitor.page.get_by_role("combobox", name="Symbols")
         await symbols.fill("BTCUSDT")
         await symbols.press("Enter")
-        await visitor.page.get_by_label("Bucket").select_option("30s")
+        await visitor.page.get_by_label("Bucket", exact=True).select_option("30s")
         await has_query(visitor, symbols="BTCUSDT", bucket="30s")
         kernel = await kernel_of(visitor, server)
         kernel.kill()
         await visitor.shows("Connection lost", "#liq-notice")
         await visitor.drawn()
         await visitor.shows("per 30s", ".liq-bars")
-        await visitor.shows("BTCUSDT", ".liq-picker .jupyter-widget-tag")
+        await visitor.shows("BTCUSDT", ".liq-chips")
         assert await kernel_of(visitor, server) != kernel
 
 
@@ -128,7 +128,7 @@ async def test_a_hostile_address_gives_the_default_and_one_line(
         assert await visitor.page.locator(".liq-ignored img, .liq-ignored script").count() == 0
         assert await visitor.page.locator(".liq-ignored .liq-notice").count() == 1
         assert await visitor.page.locator(".liq-fault p").count() == 0
-        await visitor.page.get_by_label("Bucket").select_option("5m")
+        await visitor.page.get_by_label("Bucket", exact=True).select_option("5m")
         await visitor.page.wait_for_selector(".liq-ignored", state="hidden")
         await has_query(visitor, bucket="5m")
         assert visitor.complaints == []
@@ -179,7 +179,7 @@ async def test_a_cascade_is_followed_without_a_reload(
         assert {"board", "from", "to", "asset", "bucket"} == query.keys()
         await visitor.page.wait_for_selector(".liq-fresh")
         await expect(visitor.page.get_by_label("Asset", exact=True)).to_have_value(
-            query["asset"][0]
+            query["asset"][0], timeout=1_000 * PATIENCE_S
         )
         assert await kernel_of(visitor, server) == kernel
         assert visitor.complaints == []

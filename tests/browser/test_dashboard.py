@@ -87,12 +87,12 @@ async def test_visitors_at_once_see_live_bars_and_leave_no_kernel_behind(
 async def test_controls_reach_the_kernel(visit: Visiting, market: Producer) -> None:
     async with visit() as visitor:
         await visitor.redraws()
-        await visitor.page.get_by_label("Bucket").select_option("5m")
+        await visitor.page.get_by_label("Bucket", exact=True).select_option("5m")
         await visitor.shows("per 5m", ".liq-bars")
-        symbols = visitor.page.locator(".liq-picker").nth(1).get_by_role("combobox")
+        symbols = visitor.page.get_by_role("combobox", name="Symbols")
         await symbols.fill("btcusdt")
         await symbols.press("Enter")
-        await visitor.shows("BTCUSDT", ".liq-picker .jupyter-widget-tag")
+        await visitor.shows("BTCUSDT", ".liq-chips")
         await symbols.fill("BTCUSDX")
         await symbols.press("Enter")
         await visitor.shows("no row has the symbol 'BTCUSDX'; nearest: BTCUSDT", ".liq-fault")

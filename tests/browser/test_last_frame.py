@@ -59,7 +59,7 @@ async def test_a_reload_shows_the_last_frame_until_the_page_has_drawn(
         await visitor.bars()
         await visitor.drawn()
         assert not await visitor.page.locator(ELEMENT).count()
-        await visitor.page.get_by_label("Bucket").select_option("5m")
+        await visitor.page.get_by_label("Bucket", exact=True).select_option("5m")
         await visitor.shows("per 5m", ".liq-bars")
         await visitor.page.route("**/page.js", hold)  # so that nothing is drawn meanwhile
         await visitor.page.reload(wait_until="commit")

@@ -129,9 +129,9 @@ async def test_the_wall_shows_the_board_and_its_warnings_alone(
         await visitor.bars()
         await visitor.page.get_by_role("button", name="Wall", exact=True).click()
         await visitor.page.wait_for_selector(".liq-wall")
-        await visitor.page.get_by_label("Bucket").wait_for(state="hidden")
+        await visitor.page.get_by_label("Bucket", exact=True).wait_for(state="hidden")
         await visitor.shows("SIMULATED DATA", ".liq-header")
         await visitor.redraws()
         await visitor.page.keyboard.press("Escape")
-        await visitor.page.get_by_label("Bucket").wait_for(state="visible")
+        await visitor.page.get_by_label("Bucket", exact=True).wait_for(state="visible")
         assert visitor.complaints == []

@@ -159,7 +159,7 @@ async def test_the_dashboard_is_live_and_stays_below_its_path(
         cookies = await visitor.page.context.cookies()
         assert {(each["path"], each["secure"]) for each in cookies} == {("/liq/", True)}
 
-        await visitor.page.get_by_label("Bucket").select_option("5m")
+        await visitor.page.get_by_label("Bucket", exact=True).select_option("5m")
         await visitor.until(f"location.href === '{proxy}/liq/?bucket=5m'")
         public = behind.model_copy(update={"public_url": proxy})
         link = links.build_url(links.Place(board="Feeds"), public)

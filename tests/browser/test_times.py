@@ -82,12 +82,12 @@ async def test_the_header_shows_the_span_and_history_has_no_last_event(
 async def test_live_restores_the_window_before_a_brush(visit: Visiting, market: Producer) -> None:
     async with visit() as visitor:
         await visitor.bars()
-        await visitor.page.get_by_label("Window").select_option("4h")
+        await visitor.page.get_by_label("Window", exact=True).select_option("4h")
         await has_query(visitor, window="4h")
         await brush(visitor)
         await press(visitor, "Live")
         await has_query(visitor, window="4h")
-        assert await visitor.page.get_by_label("Window").input_value() == "4h"
+        assert await visitor.page.get_by_label("Window", exact=True).input_value() == "4h"
         await visitor.redraws()
         assert visitor.complaints == []
 
@@ -106,7 +106,7 @@ async def test_back_undoes_a_brush(
             await visitor.page.go_back()
         await has_query(visitor)
         await visitor.redraws()
-        assert await visitor.page.get_by_label("Window").input_value() == "1h"
+        assert await visitor.page.get_by_label("Window", exact=True).input_value() == "1h"
         assert await visitor.page.get_by_role("button", name="Back", exact=True).is_disabled()
         assert await kernel_of(visitor, server) == kernel
         assert visitor.complaints == []

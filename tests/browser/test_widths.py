@@ -169,15 +169,15 @@ async def test_the_controls_of_a_phone_are_behind_a_button(visitor: Visit, scree
     page, fold = visitor.page, visitor.page.get_by_role("button", name="Filters, time")
     if screen.width > 640:
         assert not await fold.is_visible()
-        assert await page.get_by_label("Window").is_visible()
+        assert await page.get_by_label("Window", exact=True).is_visible()
         return
-    assert not await page.get_by_label("Window").is_visible()
+    assert not await page.get_by_label("Window", exact=True).is_visible()
     for is_open in (True, False, True):
         await fold.tap()
         await page.locator(f".liq-fold [aria-expanded={str(is_open).lower()}]").wait_for()
-        assert await page.get_by_label("Window").is_visible() == is_open
+        assert await page.get_by_label("Window", exact=True).is_visible() == is_open
     assert await find_faults(page, screen) == {}
-    await page.get_by_label("Window").select_option("4h")
+    await page.get_by_label("Window", exact=True).select_option("4h")
     await visitor.shows("Window", ".liq-controls")
     await visitor.until("location.search.includes('window=4h')")
 

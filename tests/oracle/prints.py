@@ -48,7 +48,11 @@ def one_sided(world: World, values: Values) -> Answer:
 
 
 def top_symbols(world: World, values: Values) -> Answer:
-    return _ranking(world, values, "symbol")
+    found = filtered(window(world.prints, values), values)
+    answer = _ranking(world, values, "symbol")
+    assets = found.groupby("symbol")["asset"].max()
+    answer.rows.insert(1, "asset", answer.rows["symbol"].map(assets))
+    return answer
 
 
 def top_assets(world: World, values: Values) -> Answer:

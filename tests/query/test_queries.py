@@ -191,8 +191,8 @@ def test_rankings(own: Settings) -> None:
     assert symbols["symbol"].tolist() == ["BTC-USDT-SWAP", "BTCUSDT", "ETHUSDT"]
     assert symbols["total_usd"].tolist() == [5000, 1450, 250]
     assert symbols.iloc[1].to_dict() == {
-        "symbol": "BTCUSDT", "long_usd": 1000, "short_usd": 450, "total_usd": 1450, "prints": 3,
-        "largest_usd": 1000, "not_live": 1, "partial": 2,
+        "symbol": "BTCUSDT", "asset": "BTC", "long_usd": 1000, "short_usd": 450,
+        "total_usd": 1450, "prints": 3, "largest_usd": 1000, "not_live": 1, "partial": 2,
     }  # fmt: skip
     assert hit("top_symbols", own, limit=1)["symbol"].tolist() == ["BTC-USDT-SWAP"]
     venues = hit("by_exchange", own)

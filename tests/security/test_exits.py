@@ -31,6 +31,10 @@ SCRIPTS = {
 # scripts may write such HTML alone: made of Markup by the kernel, or shown by the notebook's author
 WRITERS = {
     ("table.js", 'el.innerHTML = model.get("html")'),
+    ("rules.js", 'table.innerHTML = model.get("html")'),
+    ("rules.js", 'result.innerHTML = model.get("result")'),
+    ("tape.js", 'box.innerHTML = model.get("html")'),
+    ("tape.js", 'drawn.innerHTML = model.get("html")'),
     ("output.js", 'el.innerHTML = data["text/html"]'),
 }
 

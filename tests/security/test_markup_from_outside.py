@@ -387,7 +387,7 @@ async def test_streamlit_shows_markup_as_text(
         async with opened(chromium, url) as page:
             await page.wait_for_selector(CHART, state="attached")
             await look(page, "streamlit")
-            await page.get_by_label("Symbols").fill(payload(0, "typed.symbol"))
-            await page.get_by_label("Symbols").press("Enter")
+            await page.get_by_label("Symbols", exact=True).fill(payload(0, "typed.symbol"))
+            await page.get_by_label("Symbols", exact=True).press("Enter")
             await page.get_by_text("no liquidations in this window").first.wait_for()
             await look(page, "streamlit, of nothing")

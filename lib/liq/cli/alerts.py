@@ -98,6 +98,8 @@ def _row(one: "Evaluation") -> "tuple[str, str, str, str | Text]":
         return one.name, "", "", styled("cannot be evaluated", "red")
     value = "none" if one.value is None else format_number(one.value)
     state = "fires" if one.alerts else "cools down" if one.met else "quiet"
-    if rule.by and one.met:
+    if rule.muted:
+        state = "muted"
+    elif rule.by and one.met:
         state = f"{state} for {len(one.alerts) or one.met}"
     return one.name, value, describe_comparison(rule), state

@@ -87,6 +87,11 @@ def _is_acquired(descriptor: int) -> bool:
     return False
 
 
+def is_installed(path: Path) -> bool:
+    """Whether a file belongs to an installed liq, whose next version replaces it."""
+    return path.resolve().is_relative_to(_PACKAGED)
+
+
 def find_asset(name: str) -> Path:
     """Return where the shipped file or folder ``name`` is, e.g. ``find_asset("queries.json")``."""
     root = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT

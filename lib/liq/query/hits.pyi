@@ -196,6 +196,7 @@ class Hit:
             The rows, with the columns
 
             symbol: str
+            asset: str; the coin; of several, the last by name
             long_usd: float64, USD
             short_usd: float64, USD
             total_usd: float64, USD

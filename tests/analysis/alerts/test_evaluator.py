@@ -241,6 +241,11 @@ def test_check_raises_nothing_and_says_each_rule(
     for text in ("long_usd of totals within 10m >= 1,000", "2,500", "fires", "quiet"):
         assert text in result.output
     assert in_process.alerts
+    muted = {name: rule | {"muted": True} for name, rule in RULES.items()}
+    in_process.alerts.write_text(json.dumps(muted))
+    assert [alert for each in check(in_process) for alert in each.alerts] == []
+    result = CliRunner().invoke(app, ["alerts", "check"], catch_exceptions=False)
+    assert result.output.count("muted") == len(muted)
     in_process.alerts.write_text(json.dumps({"bad": {}}))
     with pytest.raises(RuleError, match=r"rule 'bad': .*missing required field"):
         CliRunner().invoke(app, ["alerts", "check"], catch_exceptions=False)

@@ -42,7 +42,9 @@ def test_the_mixed_papers_are_as_in_the_style_sheet() -> None:
         "--hover: color-mix(in srgb, var(--line) 60%, var(--card))",
         ".liq-warning { border-color: var(--warn); background: color-mix(in srgb, var(--warn) 8%,",
         ".liq-critical { border-color: var(--bad); background: color-mix(in srgb, var(--bad) 14%,",
-        "tr[data-key]:focus td { background: var(--hover); }",
+        "tr[data-key]:focus td { background-color: var(--hover); }",
+        "tr.liq-marked td:not(.liq-long, .liq-short) { background-color: color-mix(in srgb, "
+        "var(--mark) 16%, var(--card)); }",
     ):
         assert share in STYLE
 
@@ -62,6 +64,14 @@ def test_text_has_a_contrast_of_4_5(theme: str) -> None:
         if (found := contrast(colours[ink], colours[paper])) < 4.5
     }
     assert poor == {}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_rows_marked_by_a_threshold_of_any_colour_have_a_contrast_of_4_5(theme: str) -> None:
+    colours = read_colours(theme)
+    for mark in product(("00", "80", "ff"), repeat=3):
+        paper = mix("#" + "".join(mark), colours["card"], 0.16)
+        assert contrast(colours["text"], paper) >= 4.5
 
 
 @pytest.mark.parametrize(("theme", "ink"), [("dark", "#14181d"), ("light", "#ffffff")])

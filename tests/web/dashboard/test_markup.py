@@ -173,12 +173,14 @@ def test_figures_have_units_and_lower_bounds_their_mark() -> None:
     assert markup.render_figures(None).count("liq-figure") == 5
 
 
-def test_tape_rows_are_coloured_by_side_and_large_ones_marked() -> None:
+def test_tape_rows_have_their_side_size_and_names_to_press() -> None:
     page = markup.render_tape(prints())
     assert '<td class="liq-long">long</td>' in page
     assert "12:00:01.500" in page
     assert "250,000" in page
-    assert 'class="liq-big"' in page
+    assert 'data-usd="250000"' in page
+    assert 'data-filter="exchanges"' in page
+    assert page.count("<th>") == page.count("<td") == 8
     assert 'data-key="[&#34;2026-01-01T12:00:01.500000+00:00&#34;,-5,&#34;' in page
     assert markup.render_tape(prints().iloc[:0]) == '<p class="liq-none">no prints</p>'
 

@@ -31,8 +31,10 @@ from liq.web.dashboard.widgets import (
     Download,
     PageAddress,
     PageHeartbeat,
+    Picker,
     PickTable,
     Plot,
+    RuleForm,
     Tabs,
     find_plotly_js,
 )
@@ -64,7 +66,7 @@ def page(dashboard: Dashboard) -> str:
     shown = (
         getattr(w, "html", "") or getattr(w, "value", "")
         for w in everything(dashboard.widget)
-        if isinstance(w, (widgets.HTML, PickTable))
+        if isinstance(w, (widgets.HTML, PickTable, RuleForm))
     )
     return "".join(text for text in shown if not text.startswith("<style>"))
 
@@ -98,6 +100,11 @@ def note_readings(monkeypatch: pytest.MonkeyPatch) -> list[model.Reading]:
 
     monkeypatch.setattr(model.DashboardModel, "apply", noted)
     return readings
+
+
+def type_into(picker: Picker, text: str) -> None:
+    """Send what a page sends for a typed text."""
+    picker._handle_custom_msg({"type": "typed", "text": text}, [])
 
 
 def report_painted(heartbeat: PageHeartbeat, update: int) -> None:
@@ -410,7 +417,7 @@ async def test_a_control_is_followed_at_once(
     await reached(lambda: len(readings) > before)
     find(dashboard, widgets.BoundedFloatText).value = 1000
     await reached(lambda: drawn(overview(dashboard).bars) == [5000])
-    find(dashboard, widgets.Combobox, placeholder="all symbols").value = "btcusdt"
+    type_into(find(dashboard, Picker, label="Symbols"), "btcusdt")
     await reached(lambda: drawn(overview(dashboard).bars) == [])
     assert "No liquidations match" in page(dashboard)
     dashboard.stop()
@@ -426,9 +433,10 @@ def test_controls_and_model_are_linked_both_ways(own: Settings) -> None:
     assert window.value == "2h"  # none of the usual ones, but offered
     window.value = "15m"
     assert dashboard.model.window == "15m"
-    symbols = find(dashboard, widgets.Combobox, placeholder="add one")
-    assert symbols.options == ("BTCUSDT", "ETHUSDT")
-    find(dashboard, widgets.TagsInput, value=["XRPUSDT"]).value = []
+    symbols = find(dashboard, Picker, label="Symbols")
+    assert symbols.options == [["BTCUSDT", "BTC"], ["ETHUSDT", "BTC"]]
+    assert symbols.value == ["XRPUSDT"]
+    symbols.value = []
     assert dashboard.model.symbols == []
     pause = find(dashboard, widgets.ToggleButton, description="Pause")
     pause.value = True
@@ -439,15 +447,14 @@ def test_controls_and_model_are_linked_both_ways(own: Settings) -> None:
 def test_a_name_is_typed_in_any_case_and_a_wrong_one_is_reported(own: Settings) -> None:
     insert(own, [fresh(100), fresh(50, symbol="ETHUSDT")])
     dashboard = Dashboard(settings=own)
-    symbols = find(dashboard, widgets.Combobox, placeholder="all symbols")
-    symbols.value = "ethusdt, BTCUSDT"
-    assert dashboard.model.symbols == ["ETHUSDT", "BTCUSDT"]
-    assert symbols.value == ""
-    symbols.value = "ETHUSDT"  # once is enough
-    symbols.value = "ETHUSD"
+    symbols = find(dashboard, Picker, label="Symbols")
+    type_into(symbols, "ethusdt, BTCUSDT")
+    assert dashboard.model.symbols == symbols.value == ["ETHUSDT", "BTCUSDT"]
+    type_into(symbols, "ETHUSDT")  # once is enough
+    type_into(symbols, "ETHUSD")
     assert dashboard.model.symbols == ["ETHUSDT", "BTCUSDT"]
     assert "no row has the symbol &#39;ETHUSD&#39;; nearest: ETHUSDT" in page(dashboard)
-    find(dashboard, widgets.Combobox, placeholder="all venues").value = "ByBit"
+    type_into(find(dashboard, Picker, label="Venues"), "ByBit")
     assert dashboard.model.exchanges == ["bybit"]
     assert "no row has" not in page(dashboard)
 

@@ -142,7 +142,7 @@ def _evaluate(
         notes = (*found, *_list_unknown_receivers(rule, settings))
         near = find_nearest(rule, seen)
         met = sum(one.met for one in seen)
-        alerts = decide(name, rule, seen, now, fired)
+        alerts = [] if rule.muted else decide(name, rule, seen, now, fired)
         return Evaluation(name, rule, near.value if near else None, met, alerts, notes=notes)
     except LiqError as error:
         return Evaluation(name, rule, fault=str(error))

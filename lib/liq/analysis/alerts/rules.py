@@ -8,6 +8,7 @@ cool-down.
 """
 
 import math
+import re
 import string
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ Comparison = Literal[">", ">=", "<", "<=", "==", "!="]
 Aggregate = Literal["any", "sum", "mean", "min", "max", "last", "count"]
 MESSAGE = ("rule", "value", "threshold", "window", "rows")  # what every message may name
 
+NAME = re.compile("[a-z][a-z0-9_]{0,63}")  # of a rule that a page writes
 AGAINST = ("measured", "usual")  # and the message of a rule against the past
 LEAST_HOURS = 3  # of the same hour of the week, for a median
 _MOST_WINDOWS = 250  # whose rates make percentiles
@@ -73,7 +75,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ``any``, all columns of the row that fired. ``against`` compares the rate with the past in place
     of the value itself. ``webhook`` says whether it is posted to ``LIQ_WEBHOOK_URL`` too, where
     that is set. ``notify`` says whether it is sent to the services of ``LIQ_NOTIFY_URLS``, or names
-    some of them.
+    some of them. A ``muted`` rule raises nothing.
     """
 
     description: _Text
@@ -91,6 +93,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     severity: Severity = Severity.WARNING
     webhook: bool = True
     notify: bool | tuple[_Text, ...] = True
+    muted: bool = False
 
     @property
     def given(self) -> dict[str, Any]:
@@ -142,11 +145,13 @@ def load_rules(settings: Settings | None = None) -> Rules:
         '1m'
     """
     settings = settings or current_settings()
-    path = settings.alerts or files.find_asset("alerts.json")
+    path = find_file(settings)
     found, faults = {}, {}
-    for name, text in _read_entries(path).items():
+    for name, text in read_file(path)[1].items():
+        if name == SCHEMA:
+            continue
         try:
-            found[name] = _parse_rule(text, settings)
+            found[name] = parse_rule(text, settings)
         except (LiqError, msgspec.DecodeError, ValueError, MemoryError) as error:
             # a message with {value:>99999999999} has no text to say why
             faults[name] = f"{path}: rule {name!r}: {str(error) or 'its message is too long'}"
@@ -220,17 +225,26 @@ def create_json_schema() -> dict[str, Any]:
     }
 
 
-def _read_entries(path: Path) -> dict[str, msgspec.Raw]:
+def find_file(settings: Settings) -> Path:
+    """Return the path of the settings' file of rules."""
+    return settings.alerts or files.find_asset("alerts.json")
+
+
+def read_file(path: Path) -> tuple[bytes, dict[str, msgspec.Raw]]:
+    """Return a file of rules and its entries. Raises `RuleError` if it cannot be read."""
     try:
-        raw = msgspec.json.decode(files.read_file(path), type=dict[str, msgspec.Raw])
+        data = files.read_file(path)
+        return data, msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     except (OSError, msgspec.DecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise RuleError(f"cannot read {path}: {reason}; LIQ_ALERTS names the file") from error
-    raw.pop(SCHEMA, None)
-    return raw
 
 
-def _parse_rule(text: msgspec.Raw, settings: Settings) -> Rule:
+def parse_rule(text: msgspec.Raw, settings: Settings) -> Rule:
+    """Return the rule of an entry; the reason why it is none is in the error.
+
+    Raises `LiqError`, `ValueError`, or `MemoryError` for a message that is too long.
+    """
     rule = msgspec.json.decode(text, type=Rule)
     query = queries.find(rule.query, settings)
     queries.resolve(query, rule.given)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from liq.analysis import links
 from liq.analysis.charts import base
 from liq.analysis.charts.base import THEMES, Chart, Spec, Theme, ThemeName
 from liq.common.text import format_compact
@@ -40,7 +41,7 @@ def venue_share(
     """
     colours = THEMES[theme]
     usd, share = _group_others(frame, "exchange", len(colours.venues) - 1)
-    times = pd.Series(share.index)
+    times, known = pd.Series(share.index), set(frame["exchange"])
     traces = [
         base.create_bars(
             venue,
@@ -50,6 +51,7 @@ def venue_share(
             **base.create_period(times),
         )
         | {"customdata": usd[venue].tolist(), "hovertemplate": _SHARE_HOVER.format(venue)}
+        | ({"meta": {"filter": "exchanges", "name": venue}} if venue in known else {})
         for venue, colour in _assign_colours(colours, share.columns.tolist())
     ]
     layout = base.create_layout(theme, frame, badge) | {
@@ -243,6 +245,7 @@ def _create_bubbles(
         "y": names.tolist(),
         "cliponaxis": False,
         "customdata": frame[_CASCADE_FIELDS].to_numpy(dtype=object).tolist(),
+        "ids": [links.build_link(place) for place in map(_locate, frame.itertuples())],
         "hovertemplate": _CASCADE_HOVER + f"<extra>mostly {side}</extra>",
         "marker": {
             "color": colour,
@@ -254,6 +257,11 @@ def _create_bubbles(
             "sizemin": 2,
         },
     }
+
+
+def _locate(run: Any) -> links.Place:
+    """Return the time and the asset of a cascade, to which a click on its bubble travels."""
+    return links.locate_cascade(run.from_ts, run.to_ts, run.name)
 
 
 def _create_cells(frame: pd.DataFrame, side: str, paper: str, colour: str, zone: tzinfo) -> Spec:

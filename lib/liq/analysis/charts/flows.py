@@ -125,7 +125,7 @@ def top_symbols(
         >>> [trace.name for trace in liq.charts.top_symbols(frame).data]
         ['long', 'short']
     """
-    return _draw_ranking(frame, frame["symbol"].tolist(), theme, gaps, badge)
+    return _draw_ranking(frame, frame["symbol"].tolist(), theme, gaps, badge, kind="symbols")
 
 
 @Chart
@@ -148,7 +148,8 @@ def by_exchange(
     away = set() if gaps is None else set(gaps["exchange"])
     whole = (frame["completeness"] == Completeness.FULL) & ~frame["exchange"].isin(list(away))
     marks = whole.map({True: "", False: "≥ "})
-    return _draw_ranking(frame, (marks + frame["exchange"]).tolist(), theme, gaps, badge)
+    labels = (marks + frame["exchange"]).tolist()
+    return _draw_ranking(frame, labels, theme, gaps, badge, kind="exchanges")
 
 
 @Chart
@@ -186,12 +187,16 @@ def _draw_ranking(
     theme: ThemeName,
     gaps: pd.DataFrame | None,
     badge: str | None,
+    *,
+    kind: str,
 ) -> Spec:
     colours = THEMES[theme]
     traces = [
         base.create_bars("long", colours.long, x=frame["long_usd"], y=names, orientation="h"),
         base.create_bars("short", colours.short, x=frame["short_usd"], y=names, orientation="h"),
     ]
+    for trace in traces:  # a click on a bar chooses its name
+        trace |= {"meta": {"filter": kind}, "customdata": frame.iloc[:, 0].tolist()}
     layout = base.create_layout(theme, frame, badge)
     for note in layout["annotations"] if len(frame) else ():
         note["yshift"] = 16  # a narrow chart has no room for it beside the legend

@@ -54,9 +54,7 @@ def assets(
     ]
     layout = base.create_layout(theme, frame, badge) | {"barmode": "overlay"}
     layout |= {"hovermode": "closest", "uniformtext": {"minsize": 9, "mode": "hide"}}
-    layout["margin"] |= {"l": 4, "b": 4, "r": 4, "t": 44}
-    for note in layout["annotations"] if len(frame) else ():
-        note["yshift"] = 16
+    layout["margin"] |= {"l": 4, "b": 4, "r": 4}
     unit = base.format_usd_unit(frame, gaps)
     layout["legend"]["title"] = {"text": f"area: liquidated ({unit})", "font": {"size": 11}}
     hidden = {"visible": False, "fixedrange": True}
@@ -104,9 +102,6 @@ def size_classes(
         for side in _SIDES
     ]
     layout = base.create_layout(theme, frame, badge)
-    for note in layout["annotations"] if len(frame) else ():
-        note["yshift"] = 16
-    layout["margin"] |= {"t": 44}
     layout |= {"barmode": "stack", "hovermode": "y unified"}
     layout["xaxis"] = base.create_usd_axis(colours, "liquidated", frame, gaps=gaps) | {"nticks": 5}
     layout["yaxis"] = base.create_lines_axis(len(names))

@@ -15,7 +15,6 @@ import pandas as pd
 from markupsafe import Markup
 
 from liq.analysis import charts
-from liq.analysis.alerts import load_rules
 from liq.analysis.charts import Spec, ThemeName
 from liq.common.html import render_code
 from liq.config import Settings
@@ -23,12 +22,14 @@ from liq.web.dashboard import markup, sentences
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.dashboard.inspector import inspect
 from liq.web.dashboard.model import Frames
+from liq.web.dashboard.rule_editor import RuleEditor
 from liq.web.dashboard.widgets import (
     CloseButton,
     ErrorBoundary,
     Html,
     PickTable,
     Plot,
+    Tape,
     Tasks,
 )
 
@@ -44,14 +45,13 @@ class DrawOptions(NamedTuple):
 class Board(ABC):
     """The widgets of one board.
 
-    A range drawn on one of ``brushes`` becomes the window; ``tables`` have prints to pick and links
-    to follow.
+    A range drawn on one of ``brushes`` becomes the window; ``tapes`` have prints to pick.
     """
 
     widget: widgets.Widget
     cards: "tuple[Card, ...]"
     brushes: tuple[Plot, ...] = ()
-    tables: tuple[PickTable, ...] = ()
+    tapes: tuple[Tape, ...] = ()
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -59,6 +59,11 @@ class Board(ABC):
     @abstractmethod
     def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show ``frames``, which hold this board's queries; each card shows its own errors."""
+
+    @property
+    def choosers(self) -> list[Plot | PickTable]:
+        """The charts and tables whose names can be clicked."""
+        return [card.content for card in self.cards if isinstance(card.content, Plot | PickTable)]
 
     @property
     def faults(self) -> list[str]:
@@ -82,6 +87,7 @@ class Card(ErrorBoundary):
         note: str = "",
     ) -> None:
         super().__init__(name)
+        self.content = content
         parts = [self.place, title or _create_heading(name, note), content]
         self.widget = widgets.VBox(parts).add_class("liq-card").add_class(css_class)
 
@@ -94,8 +100,8 @@ class Overview(Board):
         self.bars, self.net = Plot(brush=True), Plot(brush=True)
         self.assets, self.symbols, self.exchanges, self.classes = Plot(), Plot(), Plot(), Plot()
         self.pace = Html(markup.render_pace(None), css_class="liq-spans")
-        self.tape = PickTable().add_class("liq-tape")
-        self.brushes, self.tables = (self.bars, self.net), (self.tape,)
+        self.tape = Tape().add_class("liq-tape")
+        self.brushes, self.tapes = (self.bars, self.net), (self.tape,)
         self._title = Html(css_class="liq-heading")
         self.cards = (
             Card("liq-bars", "Liquidated per bucket", self.bars, title=self._title),
@@ -105,7 +111,7 @@ class Overview(Board):
             Card("liq-symbols", "Top symbols", self.symbols),
             Card("liq-exchanges", "By exchange", self.exchanges),
             Card("liq-classes", "By size of a print", self.classes),
-            Card("liq-prints", "Tape", self.tape, note="click a row for details"),
+            Card("liq-prints", "Tape", self.tape, note="click a row for details, a name to filter"),
         )
         self.widget = _create_grid("liq-overview", self.cards)
 
@@ -148,7 +154,8 @@ class Overview(Board):
             )
             self.classes.label = sentences.describe_classes(shown["classes"])
         with tape:
-            self.tape.html = markup.render_tape(shown["tape"], options.zone)
+            rows = markup.render_tape(shown["tape"], options.zone)
+            self.tape.show(rows, f"{frames.controls.filters} {options.zone}")
 
     def draw_pace(self, pace: pd.DataFrame | Exception | None) -> None:
         """Show the sums of the last minutes and hours, or why there are none."""
@@ -200,7 +207,6 @@ class Cascades(Board):
         self.timeline = Plot(brush=True)
         self.brushes = (self.timeline,)
         self._list = PickTable().add_class("liq-list")
-        self.tables = (self._list,)
         self.cards = (
             Card("liq-timeline", "Cascades by asset", self.timeline),
             Card("liq-greatest", "Largest cascades", self._list),
@@ -225,7 +231,7 @@ class Patterns(Board):
         super().__init__(settings)
         self.share, self.hours = Plot(brush=True), Plot()
         self.brushes = (self.share,)
-        self._sizes = Html(css_class="liq-list", tabbable=True)
+        self._sizes = PickTable().add_class("liq-list")
         self.cards = (
             Card("liq-share", "Share by venue", self.share),
             Card("liq-hours", "Hour of the day", self.hours, note="at least a week"),
@@ -246,7 +252,7 @@ class Patterns(Board):
             )
             self.hours.label = sentences.describe_hours(frames)
         with sizes:
-            self._sizes.value = markup.render_sizes(shown["sizes"])
+            self._sizes.html = markup.render_sizes(shown["sizes"])
 
 
 class Alerts(Board):
@@ -254,15 +260,11 @@ class Alerts(Board):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._list, self._rules = (
-            PickTable().add_class("liq-list"),
-            Html(css_class="liq-list", tabbable=True),
-        )
-        self.tables = (self._list,)
+        self._list, self._rules = PickTable().add_class("liq-list"), RuleEditor(settings)
         note = "from alerts.json; `liq alerts` evaluates them"
         self.cards = (
             Card("liq-raised", "Raised", self._list, note="at least a day"),
-            Card("liq-rules", "Rules", self._rules, note=note),
+            Card("liq-rules", "Rules", self._rules.widget, note=note),
         )
         self.widget = _create_grid("liq-alerting", self.cards)
 
@@ -273,7 +275,7 @@ class Alerts(Board):
             listed = markup.render_alerts(frames.board["alerts"], options.zone)
             self._list.html = listed or markup.render_nothing("no alerts")
         with known:
-            self._rules.value = markup.render_rules(load_rules(self._settings))
+            self._rules.draw(frames.controls, options.zone)
 
 
 class Feeds(Board):
@@ -283,7 +285,7 @@ class Feeds(Board):
         super().__init__(settings)
         self.coverage = Plot(brush=True)
         self.brushes = (self.coverage,)
-        self.health = Html(css_class="liq-health", tabbable=True)
+        self.health = PickTable().add_class("liq-health")
         self.cards = (
             Card("liq-coverage", "Feed coverage", self.coverage),
             Card("liq-reports", "Feeds", self.health),
@@ -300,7 +302,7 @@ class Feeds(Board):
             )
             self.coverage.label = sentences.describe_coverage(frames, options.gaps)
         with reports:
-            self.health.value = markup.render_feeds(frames.board["health"], options.zone)
+            self.health.html = markup.render_feeds(frames.board["health"], options.zone)
 
 
 class Inspector:

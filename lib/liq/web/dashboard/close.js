@@ -44,7 +44,8 @@ function render({ model, el }) {
 function find(element) {
   const key = element?.dataset?.key;
   if (!key || element.isConnected) return element;
-  return Array.from(document.querySelectorAll("tr[data-key]")).find((row) => row.dataset.key === key);
+  const rows = Array.from(document.querySelectorAll("tr[data-key]"));
+  return rows.find((row) => row.dataset.key === key) ?? rows[0]; // it has left the table
 }
 
 export default { render };

@@ -15,13 +15,15 @@ from liq.query.exports import export_bytes
 from liq.query.formats import Format
 from liq.query.names import parse_names
 from liq.query.parameters import parse_duration
-from liq.web.dashboard import times
+from liq.web.dashboard import filters, times
 from liq.web.dashboard.model import DashboardModel
 from liq.web.dashboard.widgets import (
+    Chips,
     Download,
     ErrorBoundary,
     PageAddress,
     PageLayout,
+    Picker,
     SpanForm,
     Tasks,
 )
@@ -45,16 +47,32 @@ def create_filters(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Wi
     )
     for control, trait in ((bucket, "bucket"), (least, "min_notional")):
         bind(model, trait, control, boundary)
-    venues = _create_picker(model, "exchanges", "exchange", "all venues", boundary)
-    symbols = _create_picker(model, "symbols", "symbol", "all symbols", boundary)
     return _create_bar(
         bucket,
         _create_window(model, boundary),
         _create_asset(model, boundary),
-        _create_field("Venues", venues),
-        _create_field("Symbols", symbols),
+        _create_picker(model, "exchanges", "exchange", "Venues", boundary),
+        _create_picker(model, "symbols", "symbol", "Symbols", boundary),
         least,
     )
+
+
+def create_chips(model: DashboardModel, boundary: ErrorBoundary) -> Chips:
+    """Return the filters in use, each of which can be removed; ``boundary`` shows an error."""
+    chips = Chips()
+    chips.add_class("liq-chips")
+
+    def show(_change: object = None) -> None:
+        chips.chips = [list(chip) for chip in filters.list_chips(model)]
+
+    @boundary.wrap
+    def remove(field: str, name: str) -> None:
+        filters.remove(model, field, name)
+
+    chips.on_remove(remove, boundary.wrap(lambda: filters.remove_all(model)))
+    model.observe(show, [*filters.FIELDS])
+    show()
+    return chips
 
 
 def create_actions(
@@ -246,30 +264,30 @@ def _find_last_cascade(model: DashboardModel) -> times.Span:
 
 
 def _create_picker(
-    model: DashboardModel, trait: str, column: str, hint: str, boundary: ErrorBoundary
+    model: DashboardModel, trait: str, column: str, label: str, boundary: ErrorBoundary
 ) -> widgets.Widget:
-    """Return the chosen names, which can be removed, and a field that adds names.
+    """Return a field that adds and removes names of ``trait``; ``column`` has them in the rows.
 
-    A name is accepted in any unambiguous case; ``boundary`` shows a name that no row has. The field
-    of `TagsInput` itself drops unknown names silently, so it is hidden.
+    A typed name is accepted in any unambiguous case; ``boundary`` shows a name that no row has.
     """
-    tags = widgets.TagsInput(allow_duplicates=False)
-    bind(model, trait, tags, boundary)
-    entry = widgets.Combobox(placeholder=hint, continuous_update=False)
+    picker = Picker(label=label)
+    picker.add_class("liq-picker")
+    bind(model, trait, picker, boundary)
 
     @boundary.wrap
-    def add(change: Any) -> None:
-        if typed := change["new"]:
-            entry.value = ""
-            names = parse_names(typed, column, model.settings)
-            model.set_trait(trait, list(dict.fromkeys([*getattr(model, trait), *names])))
+    def add(typed: str) -> None:
+        names = parse_names(typed, column, model.settings)
+        model.set_trait(trait, list(dict.fromkeys([*getattr(model, trait), *names])))
 
-    entry.observe(add, "value")
-    widgets.dlink(
-        (model, trait), (entry, "placeholder"), lambda chosen: "add one" if chosen else hint
-    )
-    widgets.dlink((model, f"known_{trait}"), (entry, "options"), sorted)
-    return widgets.Box([tags, entry]).add_class("liq-picker")
+    picker.on_type(add)
+    widgets.dlink((model, f"known_{trait}"), (picker, "options"), _list_options)
+    return _create_field(label, picker)
+
+
+def _list_options(known: Sequence[str | tuple[str, str]]) -> list[list[str]]:
+    """Return names with their groups; names without groups are sorted."""
+    pairs = [[each, ""] for each in known if isinstance(each, str)]
+    return sorted(pairs) or [list(each) for each in known]
 
 
 def _make_file(model: DashboardModel, kind: str) -> tuple[str, bytes]:

@@ -1,5 +1,6 @@
-// Sends the kernel a heartbeat while the page is visible, and reports which updates are painted.
-// Receives the kernel's heartbeats. Without them the page says that its data may be old.
+// Sends the kernel a heartbeat while the page is visible or may raise alarms, and reports which
+// updates are painted. Receives the kernel's heartbeats. Without them the page says that its data may
+// be old.
 
 const BEAT_MS = 5000; // a third of the kernel's timeout
 const LOST_MS = 8000; // the kernel sends a heartbeat every second
@@ -16,8 +17,13 @@ function render({ model, el }) {
       " It continues when the kernel responds. “liq status” shows whether the dashboard runs.",
   );
   let received = performance.now();
+  let sent = 0;
+  // a hidden page goes on for its alarms (alarm.js), though the browser slows its timers down
+  const isUsed = () => document.visibilityState === "visible" || globalThis.liqAwake;
   const send = () => {
-    if (document.visibilityState === "visible") model.send({ type: "visible" });
+    if (!isUsed()) return;
+    sent = performance.now();
+    model.send({ type: "visible" });
   };
   const check = () => {
     if (document.visibilityState !== "visible") return; // the kernel pauses for a hidden page
@@ -30,6 +36,7 @@ function render({ model, el }) {
   };
   const receive = () => {
     received = performance.now();
+    if (received - sent > BEAT_MS) send();
     check();
   };
   // charts draw in the next frame; when the frame after that begins, they are painted

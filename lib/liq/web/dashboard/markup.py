@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from liq.analysis import links
-from liq.analysis.alerts import Rule, Rules
+from liq.analysis.alerts import Backtest, Rule, Rules
 from liq.analysis.alerts.rules import describe_comparison
 from liq.analysis.charts import completeness_note
 from liq.analysis.charts.base import has_gaps
@@ -46,6 +46,7 @@ _NO_HISTORY = (
     "No liquidations in this window",
     "Step with the arrows, or press Live to return to now.",
 )
+NOT_LIVE = "simulated or replayed"  # of an alert
 _STATE_LABELS = {State.EMPTY: "no rows"}
 _SOURCE_MARKS: dict[str, str] = {source: source.kind for source in Source}
 _CLOCK_SKEW = timedelta(seconds=2)  # a smaller difference between two clocks is normal
@@ -54,9 +55,9 @@ _TITLE = Markup(
     '<h1 class="liq-title">Liquidations<small>forced closings of leveraged positions</small></h1>'
 )
 _MOST_REASONS = 5
+_SHOWN_ALERTS = 10  # of a rule that is tried
 _WHOLE = 0.999  # of a span; feeds start and stop within it
 _UNUSUAL = 3.0  # times the usual
-_LARGE_USD = 100_000  # a print of this size or more is in bold
 _FIGURES = ("longs liquidated", "shorts liquidated", "long minus short", "prints", "largest")
 
 
@@ -186,7 +187,8 @@ def render_tape(prints: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
     """Return the newest prints, newest first; `inspector.build_key` makes each row's key."""
     if prints.empty:
         return render_nothing("no prints")
-    names = (f"time ({zone})", "side", "symbol", "size (USD)", "price", "exchange")
+    names = (f"time ({zone})", "side", "symbol", "size (USD)", "price", "exchange",
+             "quantity (base)", "completeness")  # fmt: skip
     rows: Iterator[Any] = prints.itertuples(index=False)
     return render_table(names, (_render_print(row, zone) for row in rows))
 
@@ -222,7 +224,7 @@ def render_sizes(quantiles: pd.DataFrame) -> Markup:
              "p99_usd": "99 %", "largest_usd": "largest"}  # fmt: skip
     columns = quantiles.set_index("side")
     rows = (
-        render_row([name, *(_format_size(column, value) for value in columns[column])])
+        render_row([name, *(_render_size(column, value) for value in columns[column])])
         for column, name in names.items()
     )
     return render_table(("measure", *(f"{side}s" for side in columns.index)), rows)
@@ -261,7 +263,26 @@ def render_rules(known: Rules) -> Markup:
     """Return the table of rules, and the error of each rule that is invalid."""
     rows = (_render_rule(name, rule) for name, rule in known.rules.items())
     faults = join(map(render_error, known.faults.values()))
-    return render_table(("rule", "condition", "cool-down", "description"), rows) + faults
+    return render_table(("rule", "condition", "cool-down", "description", ""), rows) + faults
+
+
+def render_attempt(past: Backtest | str, window: str, zone: tzinfo = UTC) -> Markup:
+    """Return what a rule would have raised within ``window``, or why that is not known."""
+    if isinstance(past, str):
+        return Markup("<p>{}</p>").format(past)
+    days = (past.until - past.since) / timedelta(days=1)
+    count = len(past.alerts)
+    head = Markup("<p><b>{} alert{}</b> in the last {}, {} a day.</p>").format(
+        f"{count:,}", "" if count == 1 else "s", window, f"{count / days:,.3g}"
+    )
+    newest: Iterator[Any] = past.alerts.iloc[::-1].head(_SHOWN_ALERTS).itertuples()
+    items = join(
+        Markup("<li><time>{}</time> {}</li>").format(
+            f"{each.ts.astimezone(zone):%m-%d %H:%M:%S}", each.message
+        )
+        for each in newest
+    )
+    return head + (Markup("<ol>{}</ol>").format(items) if count else Markup())
 
 
 def render_inspection(found: Inspection) -> Markup:
@@ -408,7 +429,7 @@ def _render_span_tile(row: Any) -> Markup:
         marks.append("the usual is simulated or replayed")
     note = "; ".join(mark for mark in marks if mark)
     return Markup(
-        '<section class="liq-tile" data-window="{name}"><h4>{name}<small>{note}</small></h4>'
+        '<section class="liq-tile" data-window="{name}"><h4>{name} <small>{note}</small></h4>'
         "{sides}</section>"
     ).format(name=row.span, note=note, sides=sides)
 
@@ -425,17 +446,20 @@ def _describe_imbalance(net: float, both: float) -> str:
 
 def _render_print(one: Any, zone: tzinfo) -> Markup:
     return Markup(
-        '<tr{big} data-key="{key}" tabindex="0"><td>{time}</td><td class="liq-{side}">{side}</td>'
-        "<td>{symbol}</td><td>{usd}</td><td>{price}</td><td>{exchange}{mark}</td></tr>"
+        '<tr data-key="{key}" data-usd="{notional}" tabindex="-1"><td>{time}</td>'
+        '<td class="liq-{side}">{side}</td><td>{symbol}</td><td class="liq-size">{usd}</td>'
+        "<td>{price}</td><td>{exchange}{mark}</td><td>{quantity}</td><td>{completeness}</td></tr>"
     ).format(
-        big=Markup(' class="liq-big"') if one.notional >= _LARGE_USD else Markup(),
+        notional=f"{one.notional:.0f}",
+        quantity=f"{one.quantity:,.6g}",
+        completeness=one.completeness,
         key=inspector.build_key(one),
         time=format_clock(one.ts, zone),
         side=one.side,
-        symbol=one.symbol,
+        symbol=_render_name("symbols", one.symbol),
         usd=f"{one.notional:,.0f}",
         price=f"{one.price:,.6g}",
-        exchange=one.exchange,
+        exchange=_render_name("exchanges", one.exchange),
         mark=render_source_mark(one.source),
     )
 
@@ -444,7 +468,7 @@ def _render_feed(feed: Any, zone: tzinfo) -> Markup:
     state = "connected" if feed.connected else "stopped" if feed.stopped else "disconnected"
     unknown = Markup() if feed.known else Markup(" <mark>unknown exchange</mark>")
     values = (
-        Markup("{}{}{}").format(feed.exchange, render_source_mark(feed.source), unknown),
+        join([_render_name("exchanges", feed.exchange), render_source_mark(feed.source), unknown]),
         state, feed.completeness, f"{feed.ts.astimezone(zone):%m-%d %H:%M:%S}",
         f"{feed.messages:,}", f"{feed.gaps:,}", f"{feed.reconnects:,}",
         format_seconds(feed.lag_s), format_seconds(feed.max_lag_s), f"{feed.max_queued:,}",
@@ -469,16 +493,23 @@ def _render_cascade(run: Any, zone: tzinfo) -> Markup:
     values = (
         _render_link(place, f"{run.from_ts.astimezone(zone):%m-%d %H:%M:%S}"),
         format_seconds(run.duration_s), f"{run.prints:,}",
-        run.exchanges, run.first_exchange, format_usd(run.long_usd), format_usd(run.short_usd),
+        run.exchanges, _render_name("exchanges", run.first_exchange),
+        format_usd(run.long_usd), format_usd(run.short_usd),
         format_usd(run.peak_1s_usd), "-" if pd.isna(run.burst_score) else f"{run.burst_score:,.1f}",
     )  # fmt: skip
     side = "long" if run.long_usd >= run.short_usd else "short"
     template = Markup('<tr><td class="liq-{}">{}</td>{}</tr>')
-    return template.format(side, run.name, render_cells(values))
+    return template.format(side, _render_name("asset", run.name), render_cells(values))
 
 
-def _format_size(column: str, value: float) -> str:
-    return f"{value:,}" if column == "prints" else format_usd(value)
+def _render_size(column: str, value: float) -> str | Markup:
+    """Return a number of the table of sizes; a quantile can be chosen as the minimum size."""
+    if column == "prints":
+        return f"{value:,}"
+    if column in ("total_usd", "largest_usd"):
+        return format_usd(value)
+    least = format_usd(value)
+    return _render_name("min_notional", f"{value:.0f}", least, f"only prints of {least} or more")
 
 
 def _render_alert(raised: Any, zone: tzinfo) -> Markup:
@@ -497,7 +528,7 @@ def _render_alert(raised: Any, zone: tzinfo) -> Markup:
         ),
         rule=raised.rule,
         message=raised.message,
-        mark=Markup("") if raised.live else Markup(" <mark>simulated or replayed</mark>"),
+        mark=Markup() if raised.live else Markup(" <mark>{}</mark>").format(NOT_LIVE),
     )
 
 
@@ -507,11 +538,26 @@ def _render_link(place: Place, text: str) -> Markup:
     return template.format(links.build_link(place), text)
 
 
+def _render_name(field: str, name: str, text: str = "", title: str = "") -> Markup:
+    """Return a name that limits the page to itself when it is pressed, see `filters.choose`."""
+    template = Markup(
+        '<button type="button" class="liq-name" data-filter="{}" data-name="{}" title="{}">{}'
+        "</button>"
+    )
+    return template.format(field, name, title or f"only {name}", text or name)
+
+
 def _render_rule(name: str, rule: Rule) -> Markup:
+    act = "unmute" if rule.muted else "mute"
     return Markup(
         '<tr><td class="liq-{severity}">{name}</td><td>{comparison}</td><td>{cool_down}</td>'
-        "<td>{description}</td></tr>"
+        '<td>{description}</td><td class="liq-acts">'
+        '<button type="button" data-act="edit" data-name="{name}" aria-label="edit {name}">Edit'
+        '</button> <button type="button" data-act="{act}" data-name="{name}"'
+        ' aria-label="{act} {name}">{act_name}</button></td></tr>'
     ).format(
+        act=act,
+        act_name=act.capitalize(),
         severity=rule.severity,
         name=name,
         comparison=describe_comparison(rule),

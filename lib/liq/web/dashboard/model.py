@@ -162,7 +162,7 @@ class SlowReading(NamedTuple):
     ``left_out`` is the number of odd rows, which no query counts.
     """
 
-    symbols: tuple[str, ...]
+    symbols: tuple[tuple[str, str], ...]  # and their assets
     assets: tuple[str, ...]
     exchanges: tuple[str, ...]
     gaps: pd.DataFrame
@@ -216,7 +216,7 @@ class DashboardModel(HasTraits):
     trail = Tuple(help="earlier windows with their ends, newest last, for `go_back`")
     trouble = Tuple(help="the `Problem`s that prevent live data, the cause first")
     faults = Tuple(help="names of the parts of the page that could not be read or drawn")
-    known_symbols = Tuple(help="symbols with recent prints, the options of ``symbols``")
+    known_symbols = Tuple(help="symbols with recent prints, each with its asset, largest first")
     known_assets = Tuple(help="assets with recent prints, largest first, the options of ``asset``")
     known_exchanges = Tuple(help="exchanges with recent prints, the options of ``exchanges``")
     gaps = Instance(pd.DataFrame, allow_none=True, help="rows of ``coverage``")
@@ -549,11 +549,11 @@ class DashboardModel(HasTraits):
             "until": controls.until or datetime.now(UTC),
             "exchange": list(controls.exchanges),
         }
-        symbols = self._hit("top_symbols", limit=_KNOWN_SYMBOLS, **controls.span)["symbol"]
+        symbols = self._hit("top_symbols", limit=_KNOWN_SYMBOLS, **controls.span)
         assets = self._hit("top_assets", limit=_KNOWN_SYMBOLS, **controls.span)["asset"]
         sources = self._hit("sources", **controls.span)
         return SlowReading(
-            tuple(sorted(symbols)),
+            tuple(zip(symbols["symbol"], symbols.get("asset", symbols["symbol"]), strict=True)),
             tuple(assets),
             tuple(sorted(set(sources["exchange"]))),
             self._hit("coverage", **feeds),

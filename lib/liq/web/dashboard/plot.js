@@ -82,6 +82,17 @@ function sendRange(model, change) {
   model.send({ type: "brush", from: time(from), to: time(to) });
 }
 
+/** Send the filter or the link of a clicked mark: a trace's meta names the filter, its customdata the name. */
+function sendPick(model, [point]) {
+  const { meta, ids } = point.data;
+  const link = Array.isArray(ids) && ids[point.pointNumber];
+  if (link) return model.send({ type: "follow", query: link.slice(1) });
+  const name = meta?.filter && String(meta.name ?? point.customdata ?? "");
+  if (name) model.send({ type: "filter", field: meta.filter, name }); // a sum of others has none
+}
+
+const isClickable = ({ meta, ids }) => Boolean(ids || meta?.filter);
+
 const time = (text) => Date.parse(`${String(text).replace(" ", "T")}Z`); // plotly's dates have no time zone
 
 function render({ model, el }) {
@@ -101,6 +112,11 @@ function render({ model, el }) {
       const { data, layout } = model.get("spec");
       const fitted = { autosize: true, ...fit(layout, chart), ...DRAG };
       await Plotly.react(chart, data.map(unpack), fitted, CONFIG);
+      chart.classList.toggle("liq-clickable", data.some(isClickable));
+      if (!chart.liqPick) {
+        chart.liqPick = true;
+        chart.on("plotly_click", ({ points }) => sendPick(model, points));
+      }
       for (const picture of chart.querySelectorAll(".main-svg")) picture.ariaHidden = true;
       if (model.get("brush") && !chart.liqBrush) {
         chart.liqBrush = true;

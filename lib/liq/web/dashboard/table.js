@@ -1,21 +1,23 @@
-// Shows HTML that the kernel has escaped. Reports the row that was picked and the link to a place of
-// the dashboard that was followed, which then needs no new page. The focus stays on its row or link.
+// Shows HTML that the kernel has escaped. Reports the name that was chosen as a filter, and the link
+// to a place of the dashboard that was followed, which then needs no new page. The focus stays where
+// it is.
 
-/** Return what a row or a link keeps from one redraw to the next. */
-const nameOf = (element) => element.dataset.key ?? element.getAttribute("href");
+/** Return what a name or a link keeps from one redraw to the next. */
+const nameOf = (element) =>
+  element.getAttribute("href") ?? JSON.stringify([element.dataset.filter, element.dataset.name]);
 
 function render({ model, el }) {
   const draw = () => {
     const name = el.contains(document.activeElement) && nameOf(document.activeElement);
     el.innerHTML = model.get("html");
     if (!name) return;
-    const all = Array.from(el.querySelectorAll("tr[data-key], a[href]"));
+    const all = Array.from(el.querySelectorAll("[data-filter], a[href]"));
     const next = all.find((each) => nameOf(each) === name) ?? all.at(-1); // it has left the table
     next?.focus({ preventScroll: true });
   };
-  const pick = ({ target, type, key }) => {
-    const row = target.closest("tr[data-key]");
-    if (row && (type === "click" || key === "Enter")) model.send({ type: "pick", key: row.dataset.key });
+  const choose = ({ target }) => {
+    const name = target.closest("[data-filter]");
+    if (name) model.send({ type: "filter", field: name.dataset.filter, name: name.dataset.name });
   };
   const follow = (event) => {
     const link = event.target.closest('a[href^="?"]');
@@ -25,8 +27,7 @@ function render({ model, el }) {
     model.send({ type: "follow", query: link.getAttribute("href").slice(1) });
   };
   el.addEventListener("click", follow);
-  el.addEventListener("click", pick);
-  el.addEventListener("keydown", pick);
+  el.addEventListener("click", choose);
   model.on("change:html", draw);
   draw();
   return () => model.off("change:html", draw);

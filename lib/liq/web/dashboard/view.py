@@ -19,12 +19,13 @@ from liq.errors import QueryError
 from liq.monitoring import diagnosis
 from liq.monitoring.diagnosis import Part, Problem
 from liq.query import names, questdb
-from liq.web.dashboard import controls, markup, sentences, times
+from liq.web.dashboard import controls, filters, markup, sentences, times
 from liq.web.dashboard.board_queries import BOARDS, Controls
 from liq.web.dashboard.boards import Board, DrawOptions, Inspector, Overview, create_boards
 from liq.web.dashboard.errors import explain, log
 from liq.web.dashboard.model import DashboardModel, Reading, SlowReading, State
 from liq.web.dashboard.widgets import (
+    Alarm,
     Announcer,
     ErrorBoundary,
     Fold,
@@ -276,6 +277,11 @@ class Dashboard:
         own = self._default._replace(theme=self.model.theme, zone=self.model.zone)
         self._visits.spawn(self._visit(query, own))
 
+    def _choose(self, field: str, name: str) -> None:
+        """Limit the page to a name that was clicked."""
+        with self._actions:
+            filters.choose(self.model, field, name)
+
     def _prefer(self, zone: Any, theme: Any) -> None:
         """Take the visitor's time zone, and the theme unless one was chosen."""
         self.model.local_zone = times.find_zone(zone)
@@ -335,8 +341,9 @@ class Dashboard:
         self._figures = Html(css_class="liq-figures")
         self._footnote = Html(css_class="liq-footnote")
         self._watch = Html(css_class="liq-watch")
+        self._alarm = Alarm().add_class("liq-alarm")
         self._alerts = PickTable().add_class("liq-recent")
-        self._alerts.on_follow(self._follow)
+        self._alerts.on_choose(self._choose, self._follow)
         self._coverage = Html(css_class="liq-disconnections")
         self._header_boundary, self._actions = ErrorBoundary("Header"), ErrorBoundary("Controls")
         self._slow_boundary = ErrorBoundary("Feed coverage and the options of the controls")
@@ -351,9 +358,10 @@ class Dashboard:
         for board in self.boards.values():
             for plot in board.brushes:
                 plot.on_brush(self._select_range, self._actions)
-            for table in board.tables:
-                table.on_pick(self._inspector.show)
-                table.on_follow(self._follow)
+            for tape in board.tapes:
+                tape.on_pick(self._inspector.show)
+            for part in board.choosers:
+                part.on_choose(self._choose, self._follow)
         self._page = widgets.Box([]).add_class("liq-page")
         self.widget = widgets.VBox(
             [
@@ -362,6 +370,7 @@ class Dashboard:
                 self._create_top(),
                 self._header_boundary.place,
                 self._create_rows(),
+                controls.create_chips(self.model, self._actions),
                 self._actions.place,
                 self._ignored,
                 self._notice,
@@ -369,7 +378,7 @@ class Dashboard:
                 self._coverage,
                 *(boundary.place for boundary in self._boundaries()),
                 widgets.Box(
-                    [self._create_tabs(), self._alerts, controls.create_layout()]
+                    [self._create_tabs(), self._alerts, self._alarm, controls.create_layout()]
                 ).add_class("liq-bar"),
                 self._figures,
                 self._page,
@@ -436,6 +445,8 @@ class Dashboard:
                 self._alerts.html = markup.render_newest_alert(
                     frames.alerts, self.model.place, zone
                 )
+                if frames.controls.until is None:
+                    self._alarm.show(frames.alerts)
         with self._figures_boundary:
             self._figures.value = markup.render_figures(frames, self.model.gaps)
         with self._footnote_boundary:

@@ -9,7 +9,7 @@ import contextlib
 import re
 import time
 from base64 import b64encode
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,15 +18,17 @@ from typing import Any
 import anywidget
 import ipywidgets as widgets
 import numpy as np
+import pandas as pd
 import traitlets
 from markupsafe import Markup
 
 from liq.analysis.charts import Spec
 from liq.errors import LiqError
 from liq.web.dashboard.errors import explain, log
-from liq.web.dashboard.markup import render_error
+from liq.web.dashboard.markup import NOT_LIVE, render_error
 
 Span = tuple[datetime, datetime]
+Choose = Callable[[str, str], object]  # of a filter's field and name
 
 TIMEOUT_S = 15.0  # a page without a heartbeat for this long is gone or hidden
 PAINT_TIMEOUT_S = 5.0
@@ -213,17 +215,48 @@ class Plot(anywidget.AnyWidget):
 
         self.on_msg(receive)
 
+    def on_choose(self, choose: Choose, follow: Callable[[str], object]) -> None:
+        """Call ``choose`` for a clicked mark whose trace names a filter, ``follow`` for a link.
+
+        The trace's ``meta`` has the ``filter`` and perhaps the ``name``, which is otherwise the
+        mark's ``customdata``. A link is the mark's text in ``ids``.
+        """
+        _receive_choices(self, choose, follow)
+
     def _send_library(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
         if message.get("type") == "plotly.js":
             self.send({"type": "plotly.js"}, [find_plotly_js().read_bytes()])
 
 
 class PickTable(anywidget.AnyWidget):
-    """Shows ``html``; a row with a ``data-key`` can be picked, a link ``?...`` be followed."""
+    """Shows ``html``; the names of filters and the links ``?...`` in it can be pressed."""
 
     _esm = Path(__file__).with_name("table.js")
 
     html = HtmlTrait().tag(sync=True)
+
+    def on_choose(self, choose: Choose, follow: Callable[[str], object]) -> None:
+        """Call ``choose`` for a pressed name of a filter, ``follow`` with the query of a link.
+
+        A new tab opens a link by itself.
+        """
+        _receive_choices(self, choose, follow)
+
+
+class Tape(PickTable):
+    """Shows rows of single prints, which hold still while the pointer or the focus is on them.
+
+    Rows of another ``scope`` replace the shown ones at once, as the visitor asked for them.
+    """
+
+    _esm = Path(__file__).with_name("tape.js")
+
+    scope = traitlets.Unicode().tag(sync=True)
+
+    def show(self, html: Markup, scope: str) -> None:
+        """Show ``html``, the rows of ``scope``."""
+        with self.hold_sync():
+            self.html, self.scope = html, scope
 
     def on_pick(self, pick: Callable[[str], object]) -> None:
         """Call ``pick`` with the key of each picked row."""
@@ -234,12 +267,67 @@ class PickTable(anywidget.AnyWidget):
 
         self.on_msg(receive)
 
-    def on_follow(self, follow: Callable[[str], object]) -> None:
-        """Call ``follow`` with the query of each clicked link; a new tab opens it by itself."""
+
+class Picker(anywidget.AnyWidget):
+    """A field that adds and removes names: ``value`` has the chosen ones.
+
+    ``options`` are the names that it offers, each with the group below which it is listed.
+    """
+
+    _esm = Path(__file__).with_name("picker.js")
+
+    label = traitlets.Unicode().tag(sync=True)
+    value = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    options = traitlets.List(traitlets.List(traitlets.Unicode())).tag(sync=True)
+
+    def on_type(self, add: Callable[[str], object]) -> None:
+        """Call ``add`` with a typed text that names none of the options for sure."""
 
         def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
-            if message.get("type") == "follow":
-                follow(str(message.get("query")))
+            if message.get("type") == "typed":
+                add(str(message.get("text", "")))
+
+        self.on_msg(receive)
+
+
+class Chips(anywidget.AnyWidget):
+    """The filters in use, from `liq.web.dashboard.filters`, with buttons that remove them."""
+
+    _esm = Path(__file__).with_name("chips.js")
+
+    chips = traitlets.List(traitlets.List(traitlets.Unicode())).tag(sync=True)
+
+    def on_remove(
+        self, remove: Callable[[str, str], object], remove_all: Callable[[], object]
+    ) -> None:
+        """Call ``remove`` with the field and the name of a removed filter, or ``remove_all``."""
+
+        def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
+            if message.get("type") == "clear":
+                remove(str(message.get("field")), str(message.get("name")))
+            elif message.get("type") == "clear all":
+                remove_all()
+
+        self.on_msg(receive)
+
+
+class RuleForm(anywidget.AnyWidget):
+    """Shows ``html``, the table of rules, and a form; ``result`` is what a rule would have raised.
+
+    ``catalogue`` has the queries with the units of their columns.
+    """
+
+    _esm = Path(__file__).with_name("rules.js")
+
+    html = HtmlTrait().tag(sync=True)
+    result = HtmlTrait().tag(sync=True)
+    catalogue = traitlets.Dict().tag(sync=True)
+
+    def on_act(self, act: Callable[[Mapping[str, Any]], object]) -> None:
+        """Call ``act`` with each message of the page."""
+
+        def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
+            act(message)
 
         self.on_msg(receive)
 
@@ -325,6 +413,34 @@ class Announcer(anywidget.AnyWidget):
         else:
             return
         self._news, self._said_at = news, time.monotonic()
+
+
+class Alarm(anywidget.AnyWidget):
+    """Sounds, notifications and a title for new ``alerts``, as each browser has asked for them.
+
+    ``ready`` says that the alerts were read once: those are no news.
+    """
+
+    _esm = Path(__file__).with_name("alarm.js")
+
+    alerts = traitlets.List(traitlets.Dict()).tag(sync=True)
+    ready = traitlets.Bool(default_value=False).tag(sync=True)
+
+    def show(self, raised: pd.DataFrame) -> None:
+        """Report ``raised``, the newest rows of the query ``alerts``."""
+        rows: Iterator[Any] = raised.itertuples(index=False)
+        with self.hold_sync():
+            self.alerts = [
+                {
+                    "id": f"{each.ts.isoformat()} {each.rule} {each.subject}",
+                    "severity": str(each.severity),
+                    "rule": str(each.rule),
+                    "message": str(each.message),
+                    "mark": "" if each.live else NOT_LIVE,
+                }
+                for each in rows
+            ]
+            self.ready = True
 
 
 class PageAddress(anywidget.AnyWidget):
@@ -449,6 +565,20 @@ class PageHeartbeat(anywidget.AnyWidget):
             self._received.set()
         elif message.get("type") == "painted" and message.get("update") == self.update:
             self._painted.set()
+
+
+def _receive_choices(
+    widget: anywidget.AnyWidget, choose: Choose, follow: Callable[[str], object]
+) -> None:
+    """Call ``choose`` and ``follow`` with what a page sends when a name or a link is pressed."""
+
+    def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
+        if message.get("type") == "filter":
+            choose(str(message.get("field")), str(message.get("name")))
+        elif message.get("type") == "follow":
+            follow(str(message.get("query")))
+
+    widget.on_msg(receive)
 
 
 def _parse_moment(milliseconds: float) -> datetime:

@@ -33,9 +33,10 @@ function classOf(name, module) {
 
 // the file, beside liq.web.dashboard.widgets, that has the module of each of its classes
 const MODULES = {
-  Announcer: "announce", CloseButton: "close", Download: "download", Fold: "fold",
-  PageAddress: "address", PageHeartbeat: "heartbeat", PageLayout: "layout", PickTable: "table",
-  Plot: "plot", SpanForm: "span", Tabs: "tabs",
+  Alarm: "alarm", Announcer: "announce", Chips: "chips", CloseButton: "close", Download: "download",
+  Fold: "fold", PageAddress: "address", PageHeartbeat: "heartbeat", PageLayout: "layout",
+  PickTable: "table", Picker: "picker", Plot: "plot", RuleForm: "rules", SpanForm: "span",
+  Tabs: "tabs", Tape: "tape",
 };
 
 /**

@@ -1,0 +1,163 @@
+// A field that adds and removes names, by the combobox pattern of the ARIA authoring practices: type
+// to search, arrow keys move, Enter chooses, Backspace removes the last, Escape closes the list.
+
+const MOST = 100; // names in the list at once
+const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 };
+let count = 0; // of the fields on the page
+
+function render({ model, el }) {
+  const id = `liq-picker-${(count += 1)}`;
+  const make = (tag, attributes) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    return element;
+  };
+  const what = model.get("label");
+  const field = make("input", {
+    role: "combobox", "aria-label": what, "aria-expanded": false, "aria-controls": id,
+    "aria-autocomplete": "list", autocomplete: "off", spellcheck: false, placeholder: "",
+  });
+  const list = make("ul", { role: "listbox", id, "aria-label": what, "aria-multiselectable": true });
+  list.hidden = true;
+  const note = make("div", { role: "status", class: "liq-spoken" });
+  el.append(field, list, note);
+  let active = -1;
+
+  const chosen = () => model.get("value");
+  const options = () => Array.from(list.querySelectorAll("[role=option]"));
+  const find = () => {
+    const text = field.value.trim().toLowerCase();
+    const [starts, others] = [[], []];
+    for (const [name, group] of model.get("options")) {
+      const folded = name.toLowerCase();
+      if (folded.startsWith(text) || group.toLowerCase() === text) starts.push([name, group]);
+      else if (folded.includes(text)) others.push([name, group]);
+    }
+    return [...starts, ...others];
+  };
+
+  const mark = (next) => {
+    const all = options();
+    active = all.length ? Math.max(-1, Math.min(next, all.length - 1)) : -1;
+    all.forEach((option, number) => option.classList.toggle("liq-active", number === active));
+    all[active]?.scrollIntoView({ block: "nearest" });
+    if (active < 0) field.removeAttribute("aria-activedescendant");
+    else field.setAttribute("aria-activedescendant", all[active].id);
+  };
+  const draw = () => {
+    const names = chosen();
+    const text = names.length === 1 ? names[0] : `${names.length} ${what.toLowerCase()}`;
+    field.placeholder = names.length ? text : `all ${what.toLowerCase()}`;
+    field.title = field.placeholder;
+    if (list.hidden) return;
+    const held = options()[active]?.dataset.name; // a redraw keeps what the arrow keys reached
+    const scroll = list.scrollTop;
+    const found = find();
+    const groups = new Map(); // of a name's group, the largest first
+    for (const [name, group] of found.slice(0, MOST)) {
+      if (!groups.has(group)) groups.set(group, []);
+      groups.get(group).push(name);
+    }
+    let number = 0;
+    const items = Array.from(groups, ([group, members]) => {
+      const box = make("ul", { role: group ? "group" : "presentation" });
+      if (group) {
+        box.setAttribute("aria-label", group);
+        const heading = make("li", { role: "presentation", class: "liq-group" });
+        heading.textContent = group;
+        box.append(heading);
+      }
+      for (const name of members) {
+        const option = make("li", {
+          role: "option", id: `${id}-${(number += 1)}`, "aria-selected": names.includes(name), title: name,
+        });
+        option.dataset.name = name;
+        option.textContent = name;
+        box.append(option);
+      }
+      return box;
+    });
+    const more = found.length - MOST;
+    const typed = field.value.trim();
+    const hint = more > 0 ? `${more} more: type to find them`
+      : found.length ? ""
+      : typed ? `none in view is like “${typed}”; Enter looks in all rows`
+      : `no ${what.toLowerCase()} in view`;
+    const line = make("li", { role: "presentation", class: "liq-hint" });
+    line.textContent = hint;
+    list.replaceChildren(...items, ...(hint ? [line] : []));
+    list.scrollTop = scroll;
+    note.textContent = found.length ? `${found.length} found` : hint;
+    mark(held === undefined ? active : options().findIndex((each) => each.dataset.name === held));
+  };
+  const open = (isOpen) => {
+    list.hidden = !isOpen;
+    field.setAttribute("aria-expanded", isOpen);
+    active = -1;
+    if (isOpen) draw();
+    else {
+      list.replaceChildren();
+      note.textContent = "";
+      mark(-1);
+    }
+  };
+  const set = (names) => {
+    model.set("value", names);
+    model.save_changes();
+  };
+  const choose = (name) => {
+    const names = chosen();
+    field.value = "";
+    open(false);
+    set(names.includes(name) ? names.filter((each) => each !== name) : [...names, name]);
+  };
+  const submit = () => {
+    const option = options()[active];
+    const text = field.value.trim();
+    if (option) return choose(option.dataset.name);
+    field.value = "";
+    open(false);
+    if (text) model.send({ type: "typed", text }); // in any case, several with commas between
+  };
+
+  field.oninput = () => {
+    open(true);
+    list.scrollTop = 0;
+  };
+  field.onclick = () => open(true);
+  field.onblur = () => open(false);
+  field.onkeydown = (event) => {
+    const { key } = event;
+    if (event.isComposing) return;
+    if (key in STEPS) {
+      event.preventDefault();
+      if (list.hidden) open(true);
+      const last = options().length - 1;
+      const next = active + STEPS[key];
+      mark(active < 0 && STEPS[key] < 0 ? last : next < 0 && active > 0 ? 0 : next);
+    } else if (key === "Enter") {
+      event.preventDefault();
+      submit();
+    } else if (key === "Escape" && (!list.hidden || field.value)) {
+      event.stopPropagation(); // an open panel stays open
+      if (list.hidden) field.value = "";
+      open(false);
+    } else if (key === "Backspace" && !field.value && chosen().length) {
+      set(chosen().slice(0, -1));
+    }
+  };
+  list.onmousedown = (event) => event.preventDefault(); // the field keeps the focus
+  list.onclick = ({ target }) => {
+    const option = target.closest("[role=option]");
+    if (option) choose(option.dataset.name);
+  };
+  model.on("change:value", draw);
+  model.on("change:options", draw);
+  draw();
+  return () => {
+    model.off("change:value", draw);
+    model.off("change:options", draw);
+  };
+}
+
+export default { render };

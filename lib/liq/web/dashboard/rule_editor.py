@@ -1,0 +1,174 @@
+"""The alert rules on the page: a table, and a form that tries a rule on the past and writes it."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, tzinfo
+from typing import Any
+
+import msgspec
+
+from liq.analysis.alerts import Backtest, backtest, load_rules
+from liq.analysis.alerts.editing import build_rule, read_rule_file, save_rule
+from liq.config import Settings
+from liq.errors import LiqError, RuleError
+from liq.query import queries
+from liq.web.dashboard import markup
+from liq.web.dashboard.board_queries import Controls
+from liq.web.dashboard.errors import explain, log
+from liq.web.dashboard.widgets import RuleForm, Tasks
+
+_SPANS = ("1d", "3d", "7d")
+_NUMBERS = ("bool", "int64", "Int64", "float64")
+_NEW = {
+    "description": "A large liquidation.",
+    "query": "largest_prints",
+    "column": "notional",
+    "is": ">=",
+    "threshold": 250_000,
+    "window": "1m",
+    "cool_down": "1m",
+    "message": "${notional:,.0f} {symbol} {side} liquidated on {exchange} at {price:,.6g}",
+}
+_USUAL = {"aggregate": "any", "severity": "warning", "cool_down": "5m", "window": "", "params": {}}
+_TEXTS = (
+    "description", "query", "column", "aggregate", "is", "window", "cool_down", "severity",
+    "message",
+)  # fmt: skip
+
+
+class RuleEditor:
+    """The widget of the rules, and what its buttons do. Errors are a line below the table."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._tasks = Tasks()
+        self._params: dict[str, Any] = {}  # of a new rule: the page's filters
+        self._zone: tzinfo = UTC
+        self._version = ""  # of the file when the form was opened
+        self._kept: dict[str, Any] = {}  # the entry that the form edits; empty for a new one
+        self._name = ""
+        self.widget = RuleForm().add_class("liq-rule-editor")
+        self.widget.on_act(self._receive)
+
+    def draw(self, controls: Controls, zone: tzinfo) -> None:
+        """Show the rules as the file has them now. Raises `RuleError` if it cannot be read."""
+        filters = controls.filters
+        kept = ("symbols", "assets", "exchange", "min_notional")
+        self._params = {name: filters[name] for name in kept if filters[name]}
+        self._zone = zone
+        self.widget.html = markup.render_rules(load_rules(self._settings))
+
+    def _receive(self, message: Mapping[str, Any]) -> None:
+        acts: dict[str, Callable[[Mapping[str, Any]], None]] = {
+            "new": lambda _: self._open("", _NEW | self._limit(), is_new=True),
+            "edit": lambda sent: self._edit(str(sent.get("name"))),
+            "mute": lambda sent: self._mute(str(sent.get("name")), is_muted=True),
+            "unmute": lambda sent: self._mute(str(sent.get("name")), is_muted=False),
+            "try": lambda sent: self._tasks.spawn(self._try(sent)),
+            "save": self._save,
+        }
+        if act := acts.get(str(message.get("type"))):
+            try:
+                act(message)
+            except Exception as error:
+                self._report(error)
+
+    def _report(self, error: Exception) -> None:
+        """Send an error to the page, which waits for a reply."""
+        text = explain(error)
+        if not isinstance(error, LiqError):
+            log("rules", error)
+            text = f"{text}; see `liq logs dashboard`"
+        self.widget.send({"type": "problem", "text": " ".join(text.split())})
+
+    def _limit(self) -> dict[str, Any]:
+        known = queries.find(str(_NEW["query"]), self._settings).params
+        params = {name: value for name, value in self._params.items() if name in known}
+        return {"params": params} if params else {}
+
+    def _open(self, name: str, entry: Mapping[str, Any], *, is_new: bool) -> None:
+        self._version = read_rule_file(self._settings).version
+        self._name, self._kept = name, {} if is_new else dict(entry)
+        values: dict[str, Any] = {
+            key: _USUAL.get(key, "") for key in (*_TEXTS, "threshold", "params")
+        }
+        values |= entry
+        shown = {key: str(values[key]) for key in (*_TEXTS, "threshold")}
+        shown |= {"name": name, "params": json.dumps(values["params"]) if values["params"] else ""}
+        self.widget.catalogue = self._list_columns()
+        self.widget.send({"type": "open", "values": shown, "isNew": is_new})
+
+    def _edit(self, name: str) -> None:
+        self._open(name, self._read_entry(name), is_new=False)
+
+    def _mute(self, name: str, *, is_muted: bool) -> None:
+        found = read_rule_file(self._settings)
+        fields = self._read_entry(name) | {"muted": is_muted}
+        if not is_muted:
+            del fields["muted"]
+        save_rule(name, fields, self._settings, version=found.version, replaces=True)
+        self.widget.html = markup.render_rules(load_rules(self._settings))
+        self.widget.send({"type": "done", "text": f"{name} is {'' if is_muted else 'not '}muted"})
+
+    def _read_entry(self, name: str) -> dict[str, Any]:
+        entries = read_rule_file(self._settings).entries
+        if name not in load_rules(self._settings).rules:
+            raise RuleError(f"there is no valid rule {name[:64]!r}: edit the file")
+        entry: dict[str, Any] = msgspec.json.decode(entries[name])
+        return entry
+
+    async def _try(self, message: Mapping[str, Any]) -> None:
+        try:
+            fields = self._read_fields(message)
+            rule = build_rule(fields, self._settings)
+            window = str(message.get("window"))
+            window = window if window in _SPANS else _SPANS[0]
+            past: Backtest | str
+            if self._has_past(fields):  # in a thread: thousands of queries, for half a minute
+                past = await asyncio.to_thread(backtest, rule, window, settings=self._settings)
+            else:
+                past = f"{rule.query} takes no window or until: it cannot be tried on the past"
+            self.widget.result = markup.render_attempt(past, window, self._zone)
+            self.widget.send({"type": "tried"})
+        except Exception as error:
+            self._report(error)
+
+    def _has_past(self, fields: Mapping[str, Any]) -> bool:
+        query = queries.find(fields["query"], self._settings)
+        return bool(fields.get("window")) and "until" in query.params
+
+    def _save(self, message: Mapping[str, Any]) -> None:
+        fields = self._read_fields(message)
+        is_new = not self._kept
+        name = str(message["fields"].get("name", "")) if is_new else self._name
+        save_rule(name, fields, self._settings, version=self._version, replaces=not is_new)
+        self.widget.html = markup.render_rules(load_rules(self._settings))
+        self.widget.send({"type": "saved", "text": f"{name} is saved"})
+
+    def _read_fields(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the entry of the form's texts; what the form does not show stays as it was."""
+        given = message.get("fields")
+        if not isinstance(given, dict):
+            raise RuleError("the form sent no fields")
+        fields: dict[str, Any] = {name: str(given.get(name, "")).strip() for name in _TEXTS}
+        try:
+            fields["threshold"] = float(given.get("threshold", ""))
+            fields["params"] = json.loads(str(given.get("params", "")).strip() or "{}")
+        except (ValueError, TypeError, RecursionError) as error:
+            raise RuleError(f"threshold is a number, and Only is JSON: {error}") from error
+        kept = {name: value for name, value in self._kept.items() if name not in fields}
+        return {
+            name: value
+            for name, value in (fields | kept).items()
+            if name not in _USUAL or name in self._kept or value != _USUAL[name]
+        }
+
+    def _list_columns(self) -> dict[str, dict[str, str]]:
+        """Return the numeric columns, with their units, of each query that has any."""
+        known = queries.load_catalogue(self._settings).queries
+        found = {
+            key: {n: each.unit for n, each in query.columns.items() if each.dtype in _NUMBERS}
+            for key, query in known.items()
+        }
+        return {key: columns for key, columns in found.items() if columns}

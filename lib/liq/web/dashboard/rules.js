@@ -1,0 +1,143 @@
+// The table of alert rules, and a form that writes one. A rule is tried on the past before it can be
+// saved; the kernel checks it and writes the file.
+
+const FIELDS = [ // name, label, kind or choices, hint
+  ["name", "Name", "text", "small letters, digits and _"],
+  ["description", "Description", "text", "what the rule is for"],
+  ["query", "Query", "queries", ""],
+  ["column", "Column", "columns", ""],
+  ["aggregate", "Rows", ["any", "sum", "mean", "min", "max", "last", "count"], ""],
+  ["is", "Is", [">=", ">", "<=", "<", "==", "!="], ""],
+  ["threshold", "Threshold", "number", ""],
+  ["window", "Window", "text", "1m, 15m, 1h"],
+  ["cool_down", "Cool-down", "text", "5m"],
+  ["severity", "Severity", ["info", "warning", "critical"], ""],
+  ["params", "Only (JSON)", "text", '{"symbols": ["BTCUSDT"]}'],
+  ["message", "Message", "text", "${value:,.0f} within {window}"],
+];
+const SPANS = ["1d", "3d", "7d"];
+
+const create = (tag, properties, ...children) => {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+};
+
+function render({ model, el }) {
+  const table = create("div", { className: "liq-list" });
+  const add = create("button", { type: "button" }, "New rule");
+  const form = create("form", { className: "liq-rule-form", hidden: true });
+  form.setAttribute("aria-label", "rule");
+  const note = create("p", { role: "status" });
+  el.append(table, create("p", {}, add), note, form);
+  let fields = {};
+  let isBusy = false;
+  let tried = null; // the fields that were tried last, as text
+
+  const read = () => Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value]));
+  const choose = (select, options) => {
+    const { value } = select;
+    select.replaceChildren(...options.map(([name, text]) => create("option", { value: name }, text)));
+    if (options.some(([name]) => name === value)) select.value = value;
+  };
+  const listColumns = () => {
+    const columns = model.get("catalogue")[fields.query.value] ?? {};
+    choose(fields.column, Object.entries(columns).map(([name, unit]) => [name, unit ? `${name} (${unit})` : name]));
+  };
+
+  const span = create("select", {}, ...SPANS.map((each) => create("option", { value: each }, each)));
+  span.setAttribute("aria-label", "how far back");
+  const attempt = create("button", { type: "button" }, "Try");
+  const save = create("button", { type: "submit" }, "Save");
+  const cancel = create("button", { type: "button" }, "Cancel");
+  const result = create("div", { className: "liq-tried" });
+  result.setAttribute("role", "status");
+  const update = () => {
+    attempt.disabled = isBusy;
+    save.disabled = isBusy || tried !== JSON.stringify(read());
+    save.title = save.disabled ? "try the rule first" : "write the rule into the file";
+  };
+  const open = ({ values, isNew }) => {
+    fields = {};
+    const lines = FIELDS.map(([name, label, kind, hint]) => {
+      const isChoice = Array.isArray(kind) || kind === "queries" || kind === "columns";
+      const field = create(isChoice ? "select" : "input", {});
+      if (!isChoice) Object.assign(field, { type: kind, placeholder: hint, autocomplete: "off", step: "any" });
+      if (Array.isArray(kind)) choose(field, kind.map((each) => [each, each]));
+      fields[name] = field;
+      return create("label", {}, create("span", {}, label), field);
+    });
+    choose(fields.query, Object.keys(model.get("catalogue")).map((name) => [name, name]));
+    fields.query.value = values.query;
+    listColumns();
+    for (const [name, value] of Object.entries(values)) if (fields[name]) fields[name].value = value;
+    fields.name.readOnly = !isNew;
+    fields.query.onchange = listColumns;
+    const act = create("div", { className: "liq-act" }, "On the last ", span, attempt, save, cancel);
+    result.replaceChildren();
+    tried = null;
+    form.replaceChildren(...lines, act, result);
+    form.hidden = false;
+    update();
+    (isNew ? fields.name : fields.threshold).focus();
+  };
+  const close = () => {
+    form.hidden = true;
+    add.focus();
+  };
+
+  let asked = null;
+  const ask = (type, more) => {
+    isBusy = true;
+    asked = JSON.stringify(read());
+    note.textContent = type === "try" ? "Trying the rule on the past …" : "";
+    update();
+    model.send({ type, fields: read(), ...more });
+  };
+  attempt.onclick = () => ask("try", { window: span.value });
+  cancel.onclick = close;
+  add.onclick = () => model.send({ type: "new" });
+  form.oninput = update;
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    if (!save.disabled) ask("save");
+  };
+  form.onkeydown = (event) => {
+    // Enter in a field submits, but not by a button that is disabled
+    if (event.key === "Enter" && event.target.matches("input") && save.disabled) attempt.click();
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    close();
+  };
+  table.onclick = ({ target }) => {
+    const button = target.closest("[data-act]");
+    if (button) model.send({ type: button.dataset.act, name: button.dataset.name });
+  };
+  const receive = (message) => {
+    isBusy = false;
+    note.textContent = message.text ?? "";
+    if (message.type === "open") open(message);
+    if (message.type === "tried") {
+      result.innerHTML = model.get("result");
+      tried = asked;
+    }
+    if (message.type === "saved") close();
+    update();
+  };
+  const draw = () => {
+    const name = table.contains(document.activeElement) && document.activeElement.dataset;
+    table.innerHTML = model.get("html");
+    if (!name) return;
+    const same = Array.from(table.querySelectorAll("[data-act]")).filter((each) => each.dataset.name === name.name);
+    (same.find((each) => each.dataset.act === name.act) ?? same.at(-1) ?? add).focus({ preventScroll: true });
+  };
+  model.on("change:html", draw);
+  model.on("msg:custom", receive);
+  draw();
+  return () => {
+    model.off("change:html", draw);
+    model.off("msg:custom", receive);
+  };
+}
+
+export default { render };

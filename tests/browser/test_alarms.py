@@ -1,0 +1,172 @@
+"""Alerts that reach people who look elsewhere: sounds, notifications, the title of the page."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+
+from browser.conftest import Visit, Visiting, opened, serving, threaded
+from browser.test_tape import LISTEN
+from liq.config import Settings
+from liq.records.model import Alert, Severity, Text
+from liq.web import serve
+from support.helpers import find_free_ports
+from support.rows import insert, insert_alerts, liquidation, own_table
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+MARKUP = "<img src=x onerror=document.title='pwned'>"
+NOTIFICATIONS = """() => {
+  window.notices = [];
+  class Fake { constructor(title, { body }) { notices.push([title, body]); } close() {} }
+  Fake.requestPermission = async () => "granted";
+  window.Notification = Fake;
+}"""
+
+
+@pytest.fixture(scope="module")
+def market(stack: Settings) -> Settings:
+    """Tables of these tests' own, with a print and an alert of a minute ago."""
+    port = find_free_ports()["dashboard_port"]
+    own = own_table(stack).model_copy(update={"dashboard_port": port})
+    insert(own, [liquidation(datetime.now(UTC) - timedelta(minutes=1), 1_000)])
+    insert_alerts(own, [create_alert("old_news", age=60)])
+    return own
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def page_url(
+    market: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[str]:
+    log = tmp_path_factory.mktemp("alarms") / "log"
+    async with threaded(serving(market, log, "--pool", "1")):
+        yield serve.build_dashboard_url(market)
+
+
+@pytest.fixture
+def visit(chromium: Browser, page_url: str) -> Visiting:
+    return lambda url=None: opened(chromium, url or page_url)
+
+
+def create_alert(
+    rule: str, severity: Severity = Severity.CRITICAL, message: str = "m", age: float = 0
+) -> Alert:
+    ts = datetime.now(UTC) - timedelta(seconds=age)
+    return Alert(
+        ts=int(ts.timestamp() * 1e6), rule=Text(rule), severity=severity, message=Text(message),
+        value=1.0, threshold=1.0, query="totals", measure="prints", live=True,
+    )  # fmt: skip
+
+
+async def raise_alert(market: Settings, *given: Any) -> None:
+    """Write an alert, and a print that has the page read again."""
+    await asyncio.to_thread(insert_alerts, market, [create_alert(*given)])
+    await asyncio.to_thread(insert, market, [liquidation(datetime.now(UTC), 1_000)])
+
+
+async def open_alarms(visitor: Visit) -> None:
+    await visitor.page.locator(".liq-alarm summary").click()
+
+
+async def test_nothing_is_raised_until_it_is_asked_for(visit: Visiting, market: Settings) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        page = visitor.page
+        await page.evaluate(LISTEN)
+        title = await page.title()
+        await visitor.shows("Alarms off", ".liq-alarm")
+        await raise_alert(market, "unasked")
+        await visitor.shows("unasked", ".liq-recent")
+        assert await page.evaluate("tones") == []
+        assert await page.title() == title
+        assert visitor.complaints == []
+
+
+async def test_alerts_are_heard_and_counted_in_the_title_by_severity(
+    visit: Visiting, market: Settings
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        page = visitor.page
+        await page.evaluate(LISTEN)
+        title = await page.title()
+        await open_alarms(visitor)
+        await page.get_by_label("sound for critical alerts").check()
+        await visitor.until("tones.length === 3")  # as a sample
+        await page.get_by_label("title for warning alerts").check()
+        await visitor.shows("Alarms on", ".liq-alarm")
+        await page.keyboard.press("Escape")
+        await raise_alert(market, "no_sound", Severity.WARNING)
+        await visitor.until("document.title.startsWith('(1) warning: no_sound')")
+        assert await page.evaluate("tones.length") == 3
+        await raise_alert(market, MARKUP, Severity.WARNING, MARKUP)
+        await visitor.until("document.title.startsWith('(2) warning: <img')")
+        await raise_alert(market, "loud")
+        await visitor.until("tones.length === 6")
+        await page.mouse.click(5, 5)
+        assert await page.title() == title
+        await page.reload()
+        await visitor.bars()
+        await visitor.shows("Alarms on", ".liq-alarm")
+        await open_alarms(visitor)
+        await expect(page.get_by_label("sound for critical alerts")).to_be_checked()
+        await expect(page.get_by_label("sound for info alerts")).not_to_be_checked()
+        assert await page.title() == title  # alerts of before are no news
+        assert visitor.complaints == []
+
+
+async def test_a_notification_is_shown_where_the_browser_permits_it(
+    visit: Visiting, market: Settings
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        page = visitor.page
+        await open_alarms(visitor)
+        wanted = page.get_by_label("notification for critical alerts")
+        await page.evaluate("() => { Notification.requestPermission = async () => 'denied'; }")
+        await wanted.click()
+        await visitor.shows("the browser blocks notifications", ".liq-alarm [role=status]")
+        await expect(wanted).not_to_be_checked()
+        await page.evaluate(NOTIFICATIONS)
+        await wanted.check()
+        await page.get_by_role("button", name="try critical alerts").click()
+        await visitor.until("notices.length === 1")
+        await raise_alert(market, "seen", Severity.CRITICAL, MARKUP)
+        await visitor.until("notices.length === 2")
+        assert (await page.evaluate("notices"))[1] == ["critical: seen", MARKUP]
+        assert visitor.complaints == []
+
+
+async def test_a_page_with_alarms_goes_on_while_it_is_hidden(
+    visit: Visiting, market: Settings
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        page = visitor.page
+        await open_alarms(visitor)
+        await page.get_by_label("title for critical alerts").check()
+        await page.evaluate(
+            "() => { Object.defineProperty(document, 'visibilityState', { value: 'hidden' });"
+            " document.dispatchEvent(new Event('visibilitychange')); }"
+        )
+        await asyncio.sleep(16)  # longer than a kernel waits for a page that is gone
+        await raise_alert(market, "hidden")
+        await visitor.until("document.title.startsWith('(1) critical: hidden')")
+
+
+@pytest.mark.parametrize("stored", ["", "{", "null", "7", '{"critical": 5, "info": ["x"]}'])
+async def test_odd_settings_of_the_browser_are_ignored(visit: Visiting, stored: str) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.page.evaluate("text => localStorage.setItem('liq-alarms', text)", stored)
+        await visitor.page.reload()
+        await visitor.bars()
+        await visitor.shows("Alarms off", ".liq-alarm")
+        assert visitor.complaints == []

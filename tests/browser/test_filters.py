@@ -1,0 +1,275 @@
+"""Filters as people use them: searched, typed in any case, clicked, removed, by keyboard too."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, expect
+
+from browser.conftest import Visit, Visiting, opened, serving, threaded
+from browser.test_address import has_query
+from liq.config import Settings
+from liq.records.model import Liquidation, Text
+from liq.web import serve
+from support.helpers import find_free_ports
+from support.rows import insert, liquidation, own_table
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+MARKUP = "<img src=x onerror=document.title='pwned'>"
+LONG = "L" * 200
+
+
+def create_market() -> Sequence[Liquidation]:
+    """Return prints of 300 contracts and of names as nobody should choose them."""
+    now = datetime.now(UTC)
+
+    def one(symbol: str, base: str, usd: float, **changes: Any) -> Liquidation:
+        ts = now - timedelta(seconds=30)
+        return liquidation(
+            ts, usd, symbol=Text(symbol), base=Text(base), asset=Text(base), **changes
+        )
+
+    prints = [one(f"C{number:03}USDT", f"C{number:03}", 1_000 + number) for number in range(300)]
+    prints += [one("BTCUSDT", "BTC", 900_000), one("BTC-PERP", "BTC", 800_000, exchange="okx")]
+    prints += [one("ETHUSDT", "ETH", 700_000, exchange="bybit"), one(MARKUP, MARKUP, 600_000)]
+    return [*prints, one(LONG, LONG, 500_000)]
+
+
+@pytest.fixture(scope="module")
+def market(stack: Settings) -> Settings:
+    """A table of these tests' own, with rows."""
+    port = find_free_ports()["dashboard_port"]
+    own = own_table(stack).model_copy(update={"dashboard_port": port})
+    insert(own, create_market())
+    return own
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def page_url(
+    market: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[str]:
+    log = tmp_path_factory.mktemp("filters") / "log"
+    async with threaded(serving(market, log, "--pool", "1")):
+        yield serve.build_dashboard_url(market)
+
+
+@pytest.fixture
+def visit(chromium: Browser, page_url: str) -> Visiting:
+    return lambda url=None: opened(chromium, url or page_url)
+
+
+def find_picker(visitor: Visit, name: str) -> Locator:
+    return visitor.page.get_by_role("combobox", name=name, exact=True)
+
+
+def find_options(visitor: Visit) -> Locator:
+    return visitor.page.locator(".liq-picker [role=option]")
+
+
+def find_chip(visitor: Visit, text: str) -> Locator:
+    return visitor.page.get_by_role("button", name=f"remove {text}", exact=True)
+
+
+async def test_symbols_are_grouped_by_asset_and_searched_in_any_case(
+    visit: Visiting,
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        symbols = find_picker(visitor, "Symbols")
+        await symbols.click()
+        await expect(symbols).to_have_attribute("aria-expanded", "true")
+        group = visitor.page.get_by_role("group", name="BTC", exact=True)
+        assert await group.get_by_role("option").all_inner_texts() == ["BTCUSDT", "BTC-PERP"]
+        await visitor.shows("more: type to find them", ".liq-hint")
+        await symbols.press_sequentially("btc")
+        await expect(find_options(visitor)).to_have_text(["BTCUSDT", "BTC-PERP"])
+        await symbols.fill("c2")
+        await expect(find_options(visitor)).to_have_count(100)
+        await symbols.press("Escape")
+        await expect(symbols).to_have_attribute("aria-expanded", "false")
+        assert await find_options(visitor).count() == 0
+        assert visitor.complaints == []
+
+
+async def test_names_are_chosen_and_removed_by_keyboard(visit: Visiting) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        symbols, press = find_picker(visitor, "Symbols"), visitor.page.keyboard.press
+        await symbols.focus()
+        await visitor.page.keyboard.type("usdt")
+        for key in ("ArrowDown", "ArrowDown", "ArrowUp"):
+            await press(key)
+        active = await symbols.get_attribute("aria-activedescendant")
+        chosen = await visitor.page.locator(f"#{active}").inner_text()
+        await press("Enter")
+        await has_query(visitor, symbols=chosen)
+        await visitor.page.keyboard.type("ethusdt")
+        await press("Enter")
+        await has_query(visitor, symbols=f"{chosen},ETHUSDT")
+        await expect(symbols).to_be_focused()
+        assert await symbols.get_attribute("placeholder") == "2 symbols"
+        await press("Backspace")
+        await has_query(visitor, symbols=chosen)
+        await press("ArrowDown")  # a chosen name is chosen no more when it is chosen again
+        await expect(visitor.page.locator("[role=option][aria-selected=true]")).to_have_text(chosen)
+        await press("Escape")
+        await find_chip(visitor, f"symbol {chosen}").focus()
+        await press("Delete")
+        await has_query(visitor)
+        await expect(visitor.page.locator(".liq-picker input").first).to_be_focused()
+        assert visitor.complaints == []
+
+
+async def test_a_name_that_no_row_has_is_reported_and_changes_nothing(visit: Visiting) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        symbols = find_picker(visitor, "Symbols")
+        await symbols.fill("BTCUSDX")
+        await visitor.shows("none in view is like “BTCUSDX”", ".liq-hint")
+        await symbols.press("Enter")
+        await visitor.shows("no row has the symbol 'BTCUSDX'; nearest: BTCUSDT", ".liq-fault")
+        await symbols.fill("<script>alert(1)</script>")
+        await symbols.press("Enter")
+        await visitor.shows("no row has the symbol '<script>alert(1)</script>'", ".liq-fault")
+        await has_query(visitor)
+        await symbols.fill("btcusdt")
+        await symbols.press("Enter")
+        await has_query(visitor, symbols="BTCUSDT")
+        await visitor.page.wait_for_selector(".liq-fault p", state="detached")
+        assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("name", [MARKUP, LONG], ids=["markup", "long"])
+async def test_an_odd_name_is_text_that_can_be_chosen_and_removed(
+    visit: Visiting, name: str
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        symbols = find_picker(visitor, "Symbols")
+        await symbols.fill(name[:20])
+        await find_options(visitor).first.click()
+        chip = find_chip(visitor, f"symbol {name}")
+        box = await chip.bounding_box()
+        assert box
+        assert box["width"] <= 260
+        assert await visitor.page.evaluate("document.title") != "pwned"
+        assert await visitor.page.locator(".liq-root img").count() == 0
+        width = await visitor.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert width <= 0
+        await chip.click()
+        await expect(chip).to_have_count(0)
+        assert visitor.complaints == []
+
+
+async def test_chips_show_every_filter_and_clear_it(visit: Visiting, page_url: str) -> None:
+    query = "asset=BTC&venues=okx,binance_usdm&minimum=1000&symbols=BTC-PERP"
+    async with visit(f"{page_url}&{query}") as visitor:
+        await visitor.bars()
+        chips = visitor.page.get_by_role("group", name="filters").get_by_role("button")
+        shown = ["asset BTC", "venue okx", "venue binance_usdm", "symbol BTC-PERP"]
+        shown.append(r"at least \$1k")
+        await expect(chips).to_have_text(
+            [re.compile(f"^{text}.$") for text in shown] + [re.compile("^Clear all$")]
+        )
+        for chip in await chips.all():
+            box = await chip.bounding_box()
+            assert box
+            assert box["height"] >= 24
+            assert box["width"] >= 24
+        await find_chip(visitor, "venue okx").click()
+        await has_query(
+            visitor, asset="BTC", venues="binance_usdm", symbols="BTC-PERP", minimum="1000"
+        )
+        await visitor.page.get_by_role("button", name="remove all filters").click()
+        await has_query(visitor)
+        await expect(chips).to_have_count(0)
+        assert visitor.complaints == []
+
+
+async def test_300_chosen_symbols_leave_the_page_usable(visit: Visiting) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        symbols = find_picker(visitor, "Symbols")
+        await symbols.fill(",".join(f"c{number:03}usdt" for number in range(300)))
+        await symbols.press("Enter")
+        chips = visitor.page.get_by_role("group", name="filters")
+        await expect(chips.get_by_role("button")).to_have_count(301)
+        box = await chips.bounding_box()
+        assert box
+        assert box["height"] <= 100
+        assert await symbols.get_attribute("placeholder") == "300 symbols"
+        await visitor.page.get_by_role("button", name="remove all filters").click()
+        await has_query(visitor)
+
+
+async def test_a_clicked_bar_filters_and_once_more_shows_all(visit: Visiting) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        for card, field, name in (
+            ("symbols", "symbols", "BTCUSDT"),
+            ("exchanges", "venues", "binance_usdm"),
+        ):
+            bar = visitor.page.locator(f".liq-{card} .bars .point path").first
+            await click_middle(visitor, bar)
+            await has_query(visitor, **{field: name})
+            await visitor.until(
+                "card => document.querySelectorAll(`.liq-${card} .ytick`).length === 1", card
+            )
+            await click_middle(visitor, bar)
+            await has_query(visitor)
+        assert visitor.complaints == []
+
+
+async def click_middle(visitor: Visit, mark: Locator) -> None:
+    """Click a bar, over which plotly lays what catches the pointer."""
+    box = await mark.bounding_box()
+    assert box
+    await visitor.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
+async def test_names_in_tables_filter(visit: Visiting) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        page = visitor.page
+        await page.locator(".liq-tape").get_by_role("button", name="okx").first.click()
+        await has_query(visitor, venues="okx")
+        await expect(page.locator(".liq-tape tr[data-key]")).to_have_count(1)
+        assert not await page.locator(".liq-inspector").is_visible()  # it was no click on the row
+        await find_chip(visitor, "venue okx").click()
+        await page.get_by_role("tab", name="Patterns").click()
+        size = page.locator(".liq-sizes").get_by_role("button").last
+        title = await size.get_attribute("title")
+        await size.click()
+        await visitor.shows("at least", ".liq-chips")
+        assert title
+        assert title.startswith("only prints of $")
+        assert await page.get_by_label("Min size (USD)").input_value() != "0"
+        assert visitor.complaints == []
+
+
+async def test_a_clicked_cascade_travels(visit: Visiting, market: Settings) -> None:
+    start = datetime.now(UTC) - timedelta(minutes=20)
+    run = [liquidation(start + timedelta(seconds=0.2 * each), 50_000, symbol=Text("SOLUSDT"),
+                       base=Text("SOL"), asset=Text("SOL")) for each in range(30)]  # fmt: skip
+    await asyncio.to_thread(insert, market, run)
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.page.get_by_role("tab", name="Cascades").click()
+        row = visitor.page.locator(".liq-greatest tr", has_text="SOL")
+        await row.get_by_role("button", name="SOL").click()
+        await has_query(visitor, board="Cascades", asset="SOL")
+        await expect(visitor.page.locator(".liq-greatest tbody tr")).to_have_count(1)
+        bubble = visitor.page.locator(".liq-timeline .point").first
+        await click_middle(visitor, bubble)
+        await visitor.until("location.search.includes('from=')")
+        await visitor.shows("asset SOL", ".liq-chips")
+        await visitor.shows("Overview", ".liq-tabs [aria-selected=true]")
+        assert visitor.complaints == []

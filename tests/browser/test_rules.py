@@ -1,0 +1,165 @@
+"""Alert rules as people make them on the page: tried on the past, saved, edited, muted."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+
+from browser.conftest import Visit, Visiting, opened, serving, threaded
+from liq.analysis.alerts import load_rules
+from liq.config import Settings
+from liq.records.model import Text
+from liq.web import serve
+from support.helpers import PATIENCE_S, find_free_ports
+from support.rows import insert, liquidation, own_table
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+MARKUP = "<img src=x onerror=document.title='pwned'>"
+BURST = {
+    "description": MARKUP, "query": "totals", "window": "1m", "column": "long_usd", "is": ">=",
+    "threshold": 1_000_000, "message": "{value}",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def market(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A table and a file of rules of these tests' own; three large prints an hour ago."""
+    file = tmp_path_factory.mktemp("rules") / "alerts.json"
+    file.write_text(json.dumps({"burst": BURST}))
+    changes: dict[str, Any] = {
+        "dashboard_port": find_free_ports()["dashboard_port"],
+        "alerts": file,
+    }
+    own = own_table(stack).model_copy(update=changes)
+    now = datetime.now(UTC)
+    ages = (0.2, 70, 80, 90)
+    insert(
+        own,
+        [
+            liquidation(now - timedelta(minutes=age), 400_000, symbol=Text(MARKUP), base=Text("M"))
+            for age in ages
+        ],
+    )
+    return own
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def page_url(
+    market: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[str]:
+    log = tmp_path_factory.mktemp("rule-editor") / "log"
+    async with threaded(serving(market, log, "--pool", "1")):
+        yield serve.build_dashboard_url(market)
+
+
+@pytest.fixture
+def visit(chromium: Browser, page_url: str) -> Visiting:
+    return lambda url=None: opened(chromium, url or page_url)
+
+
+async def open_rules(visitor: Visit) -> None:
+    await visitor.bars()
+    await visitor.page.get_by_role("tab", name="Alerts", exact=True).click()
+    await visitor.shows("burst", ".liq-rules")
+
+
+def read(market: Settings) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path(str(market.alerts)).read_text())
+    return found
+
+
+async def test_a_rule_is_tried_on_the_past_before_it_is_saved(
+    visit: Visiting, market: Settings
+) -> None:
+    async with visit() as visitor:
+        await open_rules(visitor)
+        page = visitor.page
+        await page.get_by_role("button", name="New rule").click()
+        save = page.get_by_role("button", name="Save", exact=True)
+        await page.get_by_label("Name", exact=True).fill("large_print")
+        await page.get_by_label("Threshold", exact=True).fill("300000")
+        await expect(save).to_be_disabled()
+        await page.get_by_role("button", name="Try", exact=True).click()
+        await visitor.shows("alerts in the last 1d", ".liq-tried")
+        assert await page.locator(".liq-tried li").count() >= 3
+        await visitor.shows(MARKUP, ".liq-tried li")
+        await expect(save).to_be_enabled(timeout=1_000 * PATIENCE_S)
+        await page.get_by_label("Threshold", exact=True).fill("350000")
+        await expect(save).to_be_disabled()  # another rule, which was not tried
+        await page.get_by_role("button", name="Try", exact=True).click()
+        await expect(save).to_be_enabled(timeout=1_000 * PATIENCE_S)
+        await save.click()
+        await visitor.shows("large_print is saved", ".liq-rules")
+        await visitor.shows("large_print", ".liq-rules td")
+        assert load_rules(market).rules["large_print"].threshold == 350_000
+        assert read(market)["burst"] == BURST
+        assert await page.title() != "pwned"
+        assert await page.locator(".liq-rules img").count() == 0
+        assert visitor.complaints == []
+
+
+async def test_a_wrong_rule_is_refused_in_a_line_and_can_be_repaired(
+    visit: Visiting, market: Settings
+) -> None:
+    before = read(market)
+    async with visit() as visitor:
+        await open_rules(visitor)
+        page = visitor.page
+        await page.get_by_role("button", name="New rule").click()
+        await page.get_by_label("Name", exact=True).fill("wrong")
+        await page.get_by_label("Message", exact=True).fill("{nothing}")
+        await page.keyboard.press("Enter")
+        await visitor.shows("its message names 'nothing'", ".liq-rules")
+        await expect(page.get_by_role("button", name="Save", exact=True)).to_be_disabled()
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("form", name="rule")).to_be_hidden()
+        assert read(market) == before
+        assert visitor.complaints == []
+
+
+async def test_a_rule_is_edited_and_muted(visit: Visiting, market: Settings) -> None:
+    async with visit() as visitor:
+        await open_rules(visitor)
+        page = visitor.page
+        await page.get_by_role("button", name="edit burst").click()
+        assert await page.get_by_label("Threshold", exact=True).input_value() == "1000000"
+        await page.get_by_label("Threshold", exact=True).fill("2000000")
+        await page.get_by_role("button", name="Try", exact=True).click()
+        await visitor.shows("alerts in the last 1d", ".liq-tried")
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await visitor.shows("2,000,000", ".liq-rules")
+        assert read(market)["burst"] == BURST | {"threshold": 2_000_000}
+        await page.get_by_role("button", name="mute burst", exact=True).click()
+        await page.get_by_role("button", name="unmute burst").wait_for()
+        assert load_rules(market).rules["burst"].muted
+        await page.get_by_role("button", name="unmute burst").click()
+        await page.get_by_role("button", name="mute burst", exact=True).wait_for()
+        assert "muted" not in read(market)["burst"]
+        assert visitor.complaints == []
+
+
+async def test_a_file_that_was_edited_meanwhile_is_left_alone(
+    visit: Visiting, market: Settings
+) -> None:
+    async with visit() as visitor:
+        await open_rules(visitor)
+        page = visitor.page
+        await page.get_by_role("button", name="edit burst").click()
+        await page.get_by_role("button", name="Try", exact=True).click()
+        await visitor.shows("in the last 1d", ".liq-tried")
+        edited = read(market) | {"other": BURST}
+        await asyncio.to_thread(Path(str(market.alerts)).write_text, json.dumps(edited))
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await visitor.shows("has changed meanwhile: open the rule again", ".liq-rules")
+        assert read(market) == edited
+        assert visitor.complaints == []

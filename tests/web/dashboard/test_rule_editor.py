@@ -1,0 +1,134 @@
+"""The form of alert rules, by the messages that its page sends."""
+
+import json
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from liq.analysis.alerts import load_rules
+from liq.config import Settings
+from liq.web.dashboard.board_queries import Controls
+from liq.web.dashboard.rule_editor import RuleEditor
+
+BURST = {
+    "description": "a burst <b>of</b> longs", "query": "totals", "window": "1m",
+    "column": "long_usd", "is": ">=", "threshold": 1000, "cool_down": "5m",
+    "message": "${value:,.0f} within {window}", "notify": ["phone"],
+}  # fmt: skip
+CONTROLS = Controls("Alerts", "1m", "1h", None, "BTC", ("okx",), (), 0.0)
+FIELDS = {
+    "name": "mine", "description": "d", "query": "totals", "column": "long_usd",
+    "aggregate": "any", "is": ">", "threshold": "5", "window": "1m", "cool_down": "5m",
+    "severity": "info", "params": "", "message": "{value}",
+}  # fmt: skip
+
+
+class Editor(RuleEditor):
+    """An editor that keeps what it sends to the page."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.sent: list[dict[str, Any]] = []
+        self.widget.send = lambda message, *_: self.sent.append(message)
+        self.draw(CONTROLS, UTC)
+
+    def press(self, kind: str, **more: Any) -> dict[str, Any]:
+        """Send a message of the page; return the reply."""
+        self.widget._handle_custom_msg({"type": kind, **more}, [])
+        return self.sent[-1]
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Settings:
+    file = tmp_path / "alerts.json"
+    file.write_text(json.dumps({"burst": BURST}))
+    return Settings.load(home=tmp_path, alerts=file)
+
+
+@pytest.fixture
+def editor(own: Settings) -> Editor:
+    return Editor(own)
+
+
+def test_a_new_rule_begins_with_the_filters_of_the_page_and_is_saved(
+    editor: Editor, own: Settings
+) -> None:
+    reply = editor.press("new")
+    assert (reply["type"], reply["isNew"]) == ("open", True)
+    assert json.loads(reply["values"]["params"]) == {"assets": ["BTC"], "exchange": ["okx"]}
+    assert editor.widget.catalogue["totals"]["long_usd"] == "USD"
+    assert editor.press("save", fields=reply["values"] | {"name": "large"})["type"] == "saved"
+    rule = load_rules(own).rules["large"]
+    assert (rule.query, rule.threshold, rule.params["assets"]) == (
+        "largest_prints", 250_000, ["BTC"],
+    )  # fmt: skip
+    assert "large" in editor.widget.html
+
+
+def test_an_edit_keeps_what_the_form_does_not_show(editor: Editor, own: Settings) -> None:
+    values = editor.press("edit", name="burst")["values"]
+    assert values["threshold"] == "1000"
+    assert editor.press("save", fields=values | {"threshold": "2500.5"})["type"] == "saved"
+    written = json.loads(Path(str(own.alerts)).read_text())["burst"]
+    assert written == BURST | {"threshold": 2500.5}
+
+
+def test_a_rule_is_muted_and_unmuted(editor: Editor, own: Settings) -> None:
+    editor.press("mute", name="burst")
+    assert load_rules(own).rules["burst"].muted
+    assert 'data-act="unmute"' in editor.widget.html
+    editor.press("unmute", name="burst")
+    assert json.loads(Path(str(own.alerts)).read_text()) == {"burst": BURST}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"threshold": "lots"}, "threshold is a number"),
+        ({"threshold": "nan"}, "got `null`"),
+        ({"params": "{"}, "Only is JSON"),
+        ({"params": "[1]"}, "Expected `object`"),
+        ({"params": '{"symbol": ["X"]}'}, "no parameter 'symbol'"),
+        ({"query": "odd"}, "unknown query 'odd'"),
+        ({"message": "{nothing}"}, "its message names 'nothing'"),
+        ({"window": "<img>"}, "is no duration"),
+        ({"name": "../evil"}, "small letters"),
+        ({"name": "burst"}, "has a rule named 'burst'"),
+    ],
+)
+def test_a_wrong_field_is_refused_in_a_line(
+    editor: Editor, own: Settings, changes: dict[str, str], reason: str
+) -> None:
+    editor.press("new")
+    before = Path(str(own.alerts)).read_text()
+    reply = editor.press("save", fields=FIELDS | changes)
+    assert reply["type"] == "problem"
+    assert reason in reply["text"]
+    assert "\n" not in reply["text"]
+    assert Path(str(own.alerts)).read_text() == before
+
+
+def test_a_file_that_somebody_else_edited_is_left_alone(editor: Editor, own: Settings) -> None:
+    values = editor.press("edit", name="burst")["values"]
+    edited = json.dumps({"burst": BURST | {"threshold": 7}})
+    Path(str(own.alerts)).write_text(edited)
+    assert "has changed meanwhile" in editor.press("save", fields=values)["text"]
+    assert Path(str(own.alerts)).read_text() == edited
+
+
+@pytest.mark.parametrize(
+    "message",
+    [{"type": "save"}, {"type": "save", "fields": 5}, {"type": "save", "fields": {}},
+     {"type": "edit"}, {"type": "edit", "name": "gone"}, {"type": "mute", "name": "$schema"}],
+)  # fmt: skip
+def test_odd_messages_are_answered_in_a_line(editor: Editor, message: dict[str, Any]) -> None:
+    editor.widget._handle_custom_msg(message, [])
+    assert editor.sent[-1]["type"] == "problem"
+    assert "\n" not in editor.sent[-1]["text"]
+
+
+def test_a_message_of_no_kind_is_ignored(editor: Editor) -> None:
+    editor.widget._handle_custom_msg({"type": "__init__"}, [])
+    assert editor.sent == []
