@@ -89,7 +89,7 @@ async def test_nothing_is_raised_until_it_is_asked_for(visit: Visiting, market: 
         assert visitor.complaints == []
 
 
-async def test_alerts_are_heard_and_counted_in_the_title_by_severity(
+async def test_alerts_sound_and_are_counted_in_the_title_by_severity(
     visit: Visiting, market: Settings
 ) -> None:
     async with visit() as visitor:

@@ -128,7 +128,7 @@ async def test_text_of_rows_stays_text_and_a_long_answer_is_cut(visitor: Visit) 
 
 async def test_other_formats_are_text_or_a_download(visitor: Visit) -> None:
     answer = await ask(visitor, "top_symbols", format="csv")
-    await answer.get_by_text("symbol,long_usd").wait_for()
+    await answer.get_by_text("symbol,asset,long_usd").wait_for()
     form = visitor.page.locator("details[id='top_symbols'] form")
     await form.locator("[name='format']").select_option("parquet")
     async with visitor.page.expect_download(timeout=1_000 * PATIENCE_S) as download:

@@ -57,7 +57,7 @@ async def test_bars_are_drawn_and_follow_new_events(visit: Visiting, market: Pro
         assert visitor.outside == []
         assert visitor.complaints == []
         asked = [url for url in visitor.requests if not url.startswith("blob:")]
-        assert len(asked) < 25  # Voila's own page asks for a hundred files
+        assert len(asked) < 35  # Voila's own page asks for a hundred files
 
 
 async def test_the_page_reports_painted_updates(visit: Visiting, market: Producer) -> None:

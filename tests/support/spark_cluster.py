@@ -59,7 +59,7 @@ class Cluster:
         url = f"http://127.0.0.1:{self._pages}/json/"
         try:
             return dict(httpx.get(url, timeout=10).raise_for_status().json())
-        except (httpx.TransportError, ValueError) as error:  # at first it answers with a page
+        except (httpx.HTTPError, ValueError) as error:  # at first it has no such page, or another
             raise AssertionError("the master is not there yet") from error
 
     def _localised(self, word: str) -> str:
