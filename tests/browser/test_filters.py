@@ -230,6 +230,7 @@ async def test_a_clicked_bar_filters_and_once_more_shows_all(visit: Visiting) ->
 
 async def click_middle(visitor: Visit, mark: Locator) -> None:
     """Click a bar, over which plotly lays what catches the pointer."""
+    await mark.scroll_into_view_if_needed()
     box = await mark.bounding_box()
     assert box
     await visitor.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

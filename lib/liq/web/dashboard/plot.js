@@ -57,7 +57,8 @@ function breakTitle(axis, text) {
 /** Return the layout for a chart of this size. On a narrow one the badge is above the legend. */
 function fit(layout, { clientWidth, clientHeight }) {
   const isNarrow = clientWidth < NARROW_PX;
-  if (!isNarrow && clientHeight > LOW_PX) return layout;
+  const isOurs = layout.margin; // of liq.analysis.charts, which sets it
+  if (!isOurs || (!isNarrow && clientHeight > LOW_PX)) return layout;
   const axes = Object.entries(layout).filter(([name]) => name.startsWith("yaxis"));
   const broken = axes.map(([name, axis]) => [name, breakTitle(axis, " (")]);
   const margin = { ...layout.margin, l: layout.margin.l + LINE_PX };
