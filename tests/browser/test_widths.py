@@ -47,7 +47,7 @@ LINE_PX = 20
 COLUMN_PX = 240  # a narrower column of the details breaks lines in the middle of words
 
 MEASURE = """() => {
-  const scrollers = ".liq-tape, .liq-list, .liq-health, .liq-inspector";
+  const scrollers = ".liq-rows-box, .liq-list, .liq-health, .liq-inspector";
   const nameOf = (each) =>
     `${each.localName}.${each.getAttribute("class")} "${each.textContent.slice(0, 30)}"`;
   const isSeen = (each) => each.checkVisibility() && !each.closest(".liq-spoken")
@@ -187,7 +187,7 @@ async def test_the_details_of_a_print_can_be_read(visitor: Visit, screen: Screen
     if await page.locator(".liq-fold").is_visible():
         await page.locator(".liq-fold button").click()
     await page.get_by_role("button", name="Pause").click()
-    await page.locator(".liq-tape tr[data-key]").nth(2).click()
+    await page.locator(".liq-tape tr[data-key]").nth(2).locator("td").first.click()
     details = page.get_by_role("dialog", name="Details of a print")
     await details.locator("h4").last.wait_for()
     box = await details.bounding_box()

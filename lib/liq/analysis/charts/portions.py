@@ -54,7 +54,7 @@ def assets(
     ]
     layout = base.create_layout(theme, frame, badge) | {"barmode": "overlay"}
     layout |= {"hovermode": "closest", "uniformtext": {"minsize": 9, "mode": "hide"}}
-    layout["margin"] |= {"l": 4, "b": 4, "r": 4}
+    layout["margin"] |= {"l": 4, "t": 42, "b": 4, "r": 4}  # a title makes the legend higher
     unit = base.format_usd_unit(frame, gaps)
     layout["legend"]["title"] = {"text": f"area: liquidated ({unit})", "font": {"size": 11}}
     hidden = {"visible": False, "fixedrange": True}
