@@ -80,6 +80,7 @@ function render({ model, el }) {
       const share = (Math.log10(Math.max(usd, 1)) - LEAST_DIGITS) / (MOST_DIGITS - LEAST_DIGITS);
       row.cells[SIZE]?.style.setProperty("--share", `${100 * Math.min(Math.max(share, 0), 1)}%`);
     }
+    for (const name of box.querySelectorAll("[data-filter]")) name.tabIndex = -1; // arrows reach it
     for (const row of box.querySelectorAll("tr")) {
       COLUMNS.forEach((name, number) => {
         if (row.cells[number]) row.cells[number].hidden = chosen.hidden.includes(name);
