@@ -51,7 +51,7 @@ function render({ model, el }) {
   el.append(create("div", { className: "liq-tape-bar" }, news, menu), box);
 
   let scope = null; // of the rows that are shown
-  let isHovered = false;
+  let [isHovered, isFocused] = [false, false];
   let current = null; // key of the row that the Tab key reaches
   let unseen = new Set();
   let known = new Set(); // keys of the last redraw that came, shown or not
@@ -62,10 +62,7 @@ function render({ model, el }) {
     drawn.innerHTML = model.get("html");
     return Array.from(drawn.content.querySelectorAll("tr[data-key]"));
   };
-  const isHeld = () => {
-    const focused = document.activeElement;
-    return isHovered || focused === news || box.contains(focused);
-  };
+  const isHeld = () => isHovered || isFocused;
   const reach = (row) => {
     for (const each of rows()) each.tabIndex = each === row ? 0 : -1;
     current = row?.dataset.key;
@@ -103,6 +100,7 @@ function render({ model, el }) {
     news.hidden = true;
     decorate();
     const all = rows();
+    isFocused = Boolean(focused);
     if (!focused) return reach(all[0]);
     const row = all.find(({ dataset }) => dataset.key === current) ?? all[Math.max(index, 0)] ?? all.at(-1);
     reach(row);
@@ -131,8 +129,16 @@ function render({ model, el }) {
     isHovered = false;
     release();
   };
-  el.onfocusout = () => setTimeout(release); // the focus may move on within the tape
-  box.onfocusin = ({ target }) => reach(target.closest("tr[data-key]"));
+  const holds = (target) => target === news || box.contains(target);
+  el.addEventListener("focusin", ({ target }) => {
+    isFocused = holds(target);
+    const row = target.closest("tr[data-key]");
+    if (row) reach(row);
+  });
+  el.addEventListener("focusout", ({ relatedTarget }) => {
+    isFocused = holds(relatedTarget); // none where the focus leaves the page
+    release();
+  });
   news.onclick = (event) => {
     show();
     box.scrollTop = 0;
