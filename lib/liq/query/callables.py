@@ -80,7 +80,7 @@ class Hit:
         Example:
             >>> top = liq.hit("top_symbols", window="1h")
             >>> list(top.columns)
-            ['symbol', 'long_usd', 'short_usd', 'total_usd', ...]
+            ['symbol', 'asset', 'long_usd', 'short_usd', ...]
             >>> top.attrs["units"]["total_usd"]
             'USD'
             >>> liq.hit.top_symbols(window="1h").equals(top)

@@ -67,7 +67,7 @@ def test_frames_of_a_reading_belong_together(own: Settings) -> None:
     assert frames.board["exchanges"]["total_usd"].tolist() == [150]
     assert set(frames.sources["source"]) == {"live", "simulator"}
     assert frames.start <= frames.board["bars"]["ts"].iloc[-1] <= frames.read <= frames.end
-    assert model.known_symbols == ("BTCUSDT", "ETHUSDT")
+    assert [name for name, _asset in model.known_symbols] == ["BTCUSDT", "ETHUSDT"]
     assert model.known_exchanges == ("binance_usdm",)
 
 
