@@ -8,7 +8,7 @@ import pytest
 from liq.config import Settings
 from liq.records.model import Alert, Severity, Text
 from liq.web.dashboard import Dashboard
-from liq.web.dashboard.widgets import PageAddress, PickTable, Tabs
+from liq.web.dashboard.widgets import PageAddress, Tabs
 from support.helpers import find_free_ports, reached
 from support.rows import insert, insert_alerts
 from web.dashboard.conftest import fresh
@@ -136,8 +136,7 @@ async def test_alerts_and_cascades_link_to_their_moment_in_the_page(own: Setting
     start, end = moment - timedelta(minutes=55), moment + timedelta(minutes=5)
     query = f"board=Overview&bucket=1m&from={start:%Y-%m-%dT%H:%M:%SZ}&to={end:%Y-%m-%dT%H:%M:%SZ}"
     assert f'href="?{query.replace("&", "&amp;")}"' in page(dashboard)
-    recent = next(each for each in dashboard.widget.children if isinstance(each, PickTable))
-    recent._handle_custom_msg({"type": "follow", "query": query}, [])
+    dashboard._alerts._handle_custom_msg({"type": "follow", "query": query}, [])
     await reached(lambda: dashboard.model.until == end)
     assert (dashboard.model.board, dashboard.model.window) == ("Overview", "1h")
     assert dashboard.theme == "light"
