@@ -146,6 +146,7 @@ class Arranger {
     this.page = root.querySelector(".liq-page");
     this.watch = new MutationObserver(() => this.follow());
     this.watch.observe(this.page, { childList: true });
+    this.text = ""; // of the sheet
     this.sheet = new CSSStyleSheet(); // ipywidgets sets the style of an element itself
     document.adoptedStyleSheets.push(this.sheet);
     this.leave = (event) => {
@@ -160,15 +161,22 @@ class Arranger {
   place() {
     const layouts = Object.entries(load()).filter(([board]) => NAME.test(board));
     const kept = layouts.map(([board, layout]) => [board, check(layout)]).filter(([, layout]) => layout);
-    this.sheet.replaceSync(kept.map(([board, layout]) => write(board, layout)).join("\n"));
+    const text = kept.map(([board, layout]) => write(board, layout)).join("\n");
+    const isSame = text === this.text;
+    if (!isSame) this.sheet.replaceSync((this.text = text));
     const board = this.page.querySelector(":scope > .liq-board");
     const layout = board && new Map(kept).get(identify(board));
-    this.arrangement = board && new Arrangement(board, layout);
+    this.arrangement = board && (this.isOn || layout) ? new Arrangement(board, layout) : null;
     if (board) this.first.set(board, [...new Set([...(this.first.get(board) ?? []), ...listPanels(board)])]);
     if (layout) this.sort();
     this.decorate();
     this.watch.takeRecords(); // of these changes
-    dispatchEvent(new Event("resize")); // charts fill their panels
+    if (!isSame || this.isOn) this.fill(); // the buttons take room
+  }
+
+  /** Have charts fill their panels, whose sizes have changed. */
+  fill() {
+    dispatchEvent(new Event("resize"));
   }
 
   /** Sort the panels in the document too, so that Tab follows the order. */
@@ -245,6 +253,7 @@ class Arranger {
     this.toggle.setAttribute("aria-pressed", String(this.isOn));
     this.reset.hidden = !this.isOn;
     this.place();
+    if (!this.isOn) this.fill(); // the buttons are gone
   }
 
   forget() {
