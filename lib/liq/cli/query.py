@@ -160,14 +160,14 @@ def _print_limits(frame: "pd.DataFrame") -> None:
 
 def _describe_coverage(stamp: "Stamp") -> list[str]:
     """Return a line on feeds that were disconnected in the window of a file."""
-    from liq.query.coverage import UNKNOWN, describe_gaps  # noqa: PLC0415 - as above
+    from liq.query.coverage import PARTLY, UNKNOWN, describe_gaps  # noqa: PLC0415 - as above
 
     if not (stamp.since and stamp.until):
         return []
     if stamp.coverage is None:
         return [UNKNOWN]
     gaps = describe_gaps(stamp.coverage, (stamp.until - stamp.since).total_seconds())
-    return [f"disconnected for a part of the window: {gaps}"] if gaps else []
+    return [f"{PARTLY}: {gaps}"] if gaps else []
 
 
 @app.command()

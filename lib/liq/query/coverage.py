@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 UNKNOWN = "coverage is unknown: no feed reported in this window"
+PARTLY = "disconnected for a part of the window"
 _LEAST = 0.001
 _MANY = 3  # feeds, of which all are not named
 # that this package reads; a query of the user's own may replace the shipped one, without them
@@ -76,7 +77,7 @@ def summarise_feeds(feeds: "pd.DataFrame") -> str:
         same = {format_share(row.missing) for row in partly}
         is_short = len(same) == 1 and len(partly) == len(rows) > _MANY  # as before liq ran
         listed = f"all {len(rows)} feeds {same.pop()}" if is_short else _list_shares(shares)
-        texts.append(f"disconnected for a part of the window: {listed}")
+        texts.append(f"{PARTLY}: {listed}")
     return "; ".join(texts)
 
 
