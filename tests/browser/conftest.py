@@ -34,6 +34,7 @@ from liq.query import questdb
 from liq.records.streams import LIQUIDATIONS
 from liq.web import serve
 from support.helpers import PATIENCE_S, answers, eventually, find_free_ports, own_streams
+from support.rows import own_table
 
 FLAGS = [
     "--no-sandbox",
@@ -107,6 +108,19 @@ async def threaded(manager: AbstractContextManager[Any]) -> AsyncIterator[Any]:
         yield value
     finally:
         await asyncio.to_thread(manager.__exit__, None, None, None)
+
+
+def own_dashboard(stack: Settings) -> Settings:
+    """Return settings with a table, and a port of the dashboard, of some tests' own."""
+    port = find_free_ports()["dashboard_port"]
+    return own_table(stack).model_copy(update={"dashboard_port": port})
+
+
+@asynccontextmanager
+async def served(settings: Settings, log: Path) -> AsyncIterator[str]:
+    """Serve the dashboard with one preheated kernel, and return its URL."""
+    async with threaded(serving(settings, log, "--pool", "1")):
+        yield serve.build_dashboard_url(settings)
 
 
 @asynccontextmanager
@@ -238,6 +252,12 @@ Visiting: TypeAlias = Callable[..., AbstractAsyncContextManager[Visit]]
 
 
 @pytest.fixture
-def visit(chromium: Browser, settings: Settings, server: psutil.Popen) -> Visiting:
+def page_url(settings: Settings, server: psutil.Popen) -> str:
+    """The dashboard's URL; tests with a dashboard of their own have another one."""
+    return serve.build_dashboard_url(settings)
+
+
+@pytest.fixture
+def visit(chromium: Browser, page_url: str) -> Visiting:
     """``async with visit() as visitor``: open the dashboard, or ``visit(url)``, as somebody new."""
-    return lambda url=None: opened(chromium, url or serve.build_dashboard_url(settings))
+    return lambda url=None: opened(chromium, url or page_url)

@@ -9,11 +9,10 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 
-from browser.conftest import Visit, Visiting, opened
+from browser.conftest import Visit, Visiting, opened, publishing
 from browser.test_address import has_query
 from liq.config import Settings
 from liq.delivery.producer import Producer
-from liq.ingest.simulator.server import Schedule, Simulator
 from liq.web import serve
 from liq.web.dashboard.board_queries import BOARDS
 
@@ -26,11 +25,8 @@ pytestmark = [
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[Producer]:
-    async with Simulator(Schedule(rate=20, seed=13), settings) as simulator:
-        producer = Producer(url=simulator.url, settings=settings)
-        await producer.start()
+    async with publishing(settings, seed=13) as producer:
         yield producer
-        await producer.stop()
 
 
 async def focused(visitor: Visit) -> str:

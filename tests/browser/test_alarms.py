@@ -7,15 +7,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
-from browser.conftest import Visit, Visiting, opened, serving, threaded
+from browser.conftest import Visit, Visiting, own_dashboard, served
 from browser.test_tape import LISTEN
 from liq.config import Settings
 from liq.records.model import Alert, Severity, Text
-from liq.web import serve
-from support.helpers import find_free_ports
-from support.rows import insert, insert_alerts, liquidation, own_table
+from support.rows import insert, insert_alerts, liquidation
 
 pytestmark = [
     pytest.mark.stack,
@@ -34,8 +32,7 @@ NOTIFICATIONS = """() => {
 @pytest.fixture(scope="module")
 def market(stack: Settings) -> Settings:
     """Tables of these tests' own, with a print and an alert of a minute ago."""
-    port = find_free_ports()["dashboard_port"]
-    own = own_table(stack).model_copy(update={"dashboard_port": port})
+    own = own_dashboard(stack)
     insert(own, [liquidation(datetime.now(UTC) - timedelta(minutes=1), 1_000)])
     insert_alerts(own, [create_alert("old_news", age=60)])
     return own
@@ -45,14 +42,8 @@ def market(stack: Settings) -> Settings:
 async def page_url(
     market: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[str]:
-    log = tmp_path_factory.mktemp("alarms") / "log"
-    async with threaded(serving(market, log, "--pool", "1")):
-        yield serve.build_dashboard_url(market)
-
-
-@pytest.fixture
-def visit(chromium: Browser, page_url: str) -> Visiting:
-    return lambda url=None: opened(chromium, url or page_url)
+    async with served(market, tmp_path_factory.mktemp("alarms") / "log") as url:
+        yield url
 
 
 def create_alert(

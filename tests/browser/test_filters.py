@@ -8,15 +8,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, expect
+from playwright.async_api import Locator, expect
 
-from browser.conftest import Visit, Visiting, opened, serving, threaded
+from browser.conftest import Visit, Visiting, own_dashboard, served
 from browser.test_address import has_query
 from liq.config import Settings
 from liq.records.model import Liquidation, Text
-from liq.web import serve
-from support.helpers import find_free_ports
-from support.rows import insert, liquidation, own_table
+from support.rows import insert, liquidation
 
 pytestmark = [
     pytest.mark.stack,
@@ -46,8 +44,7 @@ def create_market() -> Sequence[Liquidation]:
 @pytest.fixture(scope="module")
 def market(stack: Settings) -> Settings:
     """A table of these tests' own, with rows."""
-    port = find_free_ports()["dashboard_port"]
-    own = own_table(stack).model_copy(update={"dashboard_port": port})
+    own = own_dashboard(stack)
     insert(own, create_market())
     return own
 
@@ -56,14 +53,8 @@ def market(stack: Settings) -> Settings:
 async def page_url(
     market: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[str]:
-    log = tmp_path_factory.mktemp("filters") / "log"
-    async with threaded(serving(market, log, "--pool", "1")):
-        yield serve.build_dashboard_url(market)
-
-
-@pytest.fixture
-def visit(chromium: Browser, page_url: str) -> Visiting:
-    return lambda url=None: opened(chromium, url or page_url)
+    async with served(market, tmp_path_factory.mktemp("filters") / "log") as url:
+        yield url
 
 
 def find_picker(visitor: Visit, name: str) -> Locator:

@@ -9,15 +9,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
-from browser.conftest import Visit, Visiting, opened, serving, threaded
+from browser.conftest import Visit, Visiting, own_dashboard, served
 from liq.analysis.alerts import load_rules
 from liq.config import Settings
 from liq.records.model import Text
-from liq.web import serve
-from support.helpers import PATIENCE_S, find_free_ports
-from support.rows import insert, liquidation, own_table
+from support.helpers import PATIENCE_S
+from support.rows import insert, liquidation
 
 pytestmark = [
     pytest.mark.stack,
@@ -36,11 +35,7 @@ def market(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Setting
     """A table and a file of rules of these tests' own; three large prints an hour ago."""
     file = tmp_path_factory.mktemp("rules") / "alerts.json"
     file.write_text(json.dumps({"burst": BURST}))
-    changes: dict[str, Any] = {
-        "dashboard_port": find_free_ports()["dashboard_port"],
-        "alerts": file,
-    }
-    own = own_table(stack).model_copy(update=changes)
+    own = own_dashboard(stack).model_copy(update={"alerts": file})
     now = datetime.now(UTC)
     ages = (0.2, 70, 80, 90)
     insert(
@@ -57,14 +52,8 @@ def market(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Setting
 async def page_url(
     market: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[str]:
-    log = tmp_path_factory.mktemp("rule-editor") / "log"
-    async with threaded(serving(market, log, "--pool", "1")):
-        yield serve.build_dashboard_url(market)
-
-
-@pytest.fixture
-def visit(chromium: Browser, page_url: str) -> Visiting:
-    return lambda url=None: opened(chromium, url or page_url)
+    async with served(market, tmp_path_factory.mktemp("rule-editor") / "log") as url:
+        yield url
 
 
 async def open_rules(visitor: Visit) -> None:

@@ -6,14 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
-from browser.conftest import Visit, Visiting, opened, serving, threaded
+from browser.conftest import Visit, Visiting, own_dashboard, served
 from liq.config import Settings
 from liq.records.model import Text
-from liq.web import serve
-from support.helpers import find_free_ports
-from support.rows import insert, liquidation, own_table
+from support.rows import insert, liquidation
 
 pytestmark = [
     pytest.mark.stack,
@@ -35,8 +33,7 @@ LISTEN = """() => {
 @pytest.fixture(scope="module")
 def market(stack: Settings) -> Settings:
     """A table of these tests' own, with some prints."""
-    port = find_free_ports()["dashboard_port"]
-    own = own_table(stack).model_copy(update={"dashboard_port": port})
+    own = own_dashboard(stack)
     start = datetime.now(UTC) - timedelta(minutes=5)
     insert(own, [liquidation(start + timedelta(seconds=each), 1_000) for each in range(50)])
     return own
@@ -46,14 +43,8 @@ def market(stack: Settings) -> Settings:
 async def page_url(
     market: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[str]:
-    log = tmp_path_factory.mktemp("tape") / "log"
-    async with threaded(serving(market, log, "--pool", "1")):
-        yield serve.build_dashboard_url(market)
-
-
-@pytest.fixture
-def visit(chromium: Browser, page_url: str) -> Visiting:
-    return lambda url=None: opened(chromium, url or page_url)
+    async with served(market, tmp_path_factory.mktemp("tape") / "log") as url:
+        yield url
 
 
 async def add_prints(market: Settings, *sizes: float, symbol: str = "NEWUSDT") -> None:

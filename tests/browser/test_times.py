@@ -8,12 +8,11 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from browser.conftest import ZONE, Visit, Visiting
+from browser.conftest import ZONE, Visit, Visiting, publishing
 from browser.test_address import has_query
 from browser.test_dashboard import kernel_of
 from liq.config import Settings
 from liq.delivery.producer import Producer
-from liq.ingest.simulator.server import Schedule, Simulator
 
 pytestmark = [
     pytest.mark.stack,
@@ -24,11 +23,8 @@ pytestmark = [
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[Producer]:
-    async with Simulator(Schedule(rate=20, seed=11), settings) as simulator:
-        producer = Producer(url=simulator.url, settings=settings)
-        await producer.start()
+    async with publishing(settings, seed=11) as producer:
         yield producer
-        await producer.stop()
 
 
 async def press(visitor: Visit, name: str) -> None:
