@@ -1,6 +1,7 @@
 """The dashboard as served, and headless Chromium to view it."""
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import (
@@ -222,6 +223,26 @@ class Visit:
     async def shows(self, text: str, selector: str = "body") -> None:
         """Fail unless ``text`` comes to stand in an element."""
         await self.page.locator(selector).filter(has_text=text).first.wait_for()
+
+    async def run_cells(self, selector: str, text: str = "") -> None:
+        """Run all cells of a notebook in JupyterLab until an element with ``text`` is there.
+
+        It shows an idle kernel before it has one. Until then it asks for a kernel, runs nothing, or
+        forgets what it was to run.
+        """
+        page = self.page
+        # there: JupyterLab skips what it has scrolled out of view
+        output = page.locator(selector).filter(has_text=text).first
+        ran = page.locator(".jp-InputPrompt").filter(has_text=re.compile(r"[*\d]"))
+        agree = page.locator(".jp-Dialog .jp-mod-accept")
+        async with asyncio.timeout(PATIENCE_S):
+            while not await output.count():
+                if await agree.count():
+                    await agree.click()
+                if not await ran.count():
+                    await page.get_by_role("menuitem", name="Run", exact=True).click()
+                    await page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+                await asyncio.sleep(1)
 
 
 @asynccontextmanager

@@ -13,12 +13,11 @@ from playwright.async_api import Browser, expect
 
 from browser.conftest import Visit, Visiting, kernels, opened, publishing, serving, threaded
 from browser.test_dashboard import kernel_of
-from browser.test_policy import connected
 from liq.common import files
 from liq.config import Settings
 from liq.delivery.producer import Producer
 from liq.web import serve
-from support.helpers import PATIENCE_S, eventually, find_free_ports
+from support.helpers import PATIENCE_S, find_free_ports
 
 pytestmark = [
     pytest.mark.stack,
@@ -196,10 +195,7 @@ async def test_in_jupyterlab_the_dashboard_leaves_the_address_alone(
         async with opened(chromium, url) as visitor:
             page = visitor.page
             await page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-            await asyncio.to_thread(eventually, lambda: connected(own))
-            await page.get_by_role("menuitem", name="Run", exact=True).click()
-            await page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-            await page.locator(".liq-root.liq-dark").first.wait_for(state="attached")
+            await visitor.run_cells(".liq-root.liq-dark")
             await page.locator(".liq-root select").first.select_option("5m")
             await visitor.shows("per 5m", ".liq-bars")
             assert await page.get_by_role("button", name="Copy link").count() == 0

@@ -1,13 +1,10 @@
 """A script that got into a page of ours: it does not run, and the page works all the same."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import urljoin
 
-import httpx
 import nbformat
 import pytest
 from playwright.async_api import Browser
@@ -112,16 +109,6 @@ async def visited(chromium: Browser, url: str) -> AsyncIterator[Visit]:
         yield visitor
 
 
-def connected(settings: Settings) -> int:
-    """Return the number of pages connected to kernels of JupyterLab."""
-    token = settings.lab_token.get_secret_value()
-    answer = httpx.get(
-        urljoin(serve.build_lab_url(settings), "/api/kernels"),
-        headers={"Authorization": f"token {token}"},
-    )
-    return sum(kernel["connections"] for kernel in answer.json())
-
-
 async def attacked(visitor: Visit, least: int = 8) -> None:
     """Fail unless every attack on the page is refused."""
     await visitor.page.evaluate(ATTACK)
@@ -179,13 +166,7 @@ async def test_no_script_runs_in_jupyterlab_and_it_works(
             page = visitor.page
             await page.wait_for_selector(".jp-Notebook .jp-CodeCell")
             assert await page.evaluate("window.refused") == []
-            # JupyterLab shows an idle kernel before it has one, and then asks for one at Run
-            await asyncio.to_thread(eventually, lambda: connected(settings))
-            await page.get_by_role("menuitem", name="Run", exact=True).click()
-            await page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-            # attached: JupyterLab skips what it has scrolled out of view
-            output = page.locator(".jp-OutputArea-output").filter(has_text="drawn")
-            await output.first.wait_for(state="attached")
+            await visitor.run_cells(".jp-OutputArea-output", "drawn")
             await visitor.until(f"{BARS} >= 4")
             # what a cell displays as JavaScript is code of its own; what it displays as HTML is not
             assert set(await page.evaluate("window.ran")) <= {"javascript"}

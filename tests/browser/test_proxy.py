@@ -195,13 +195,10 @@ async def test_jupyterlab_opens_with_its_token(
 ) -> None:
     async with opened(browser, publish(serve.build_lab_url(behind), proxy)) as visitor:
         await visitor.page.locator(".jp-LauncherCard").first.click()
-        # a cell that is run before its kernel is there does nothing
-        await visitor.page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
         await visitor.page.locator(".jp-Notebook .cm-content").first.click()
         await visitor.page.keyboard.type("6 * 7")
         await visitor.shows("6 * 7", ".jp-Notebook .cm-content")
-        await visitor.page.keyboard.press("Shift+Enter")
-        await visitor.shows("42", ".jp-OutputArea-output")
+        await visitor.run_cells(".jp-OutputArea-output", "42")
         assert visitor.page.url.startswith(f"{proxy}/liq/jupyter/lab")
         assert visitor.outside == []
 
