@@ -133,3 +133,14 @@ class Statements(Proxy):
             if kind == b"P":  # Parse: the statement's name, its text
                 self.texts.append(body.split(b"\0")[1].decode())
         self._unread[sender] = data
+
+
+class Requests(Proxy):
+    """A proxy before an HTTP server that counts the requests that pass, each in one piece."""
+
+    def __init__(self, target: int) -> None:
+        super().__init__(target)
+        self.count = 0
+
+    def _look(self, sender: socket.socket, data: bytes) -> None:
+        self.count += sender.getsockname()[1] == self.port and data.startswith(b"GET ")
