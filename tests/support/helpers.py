@@ -8,10 +8,10 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import psutil
@@ -182,3 +182,11 @@ def finish(process: subprocess.Popen[str], number: signal.Signals) -> str:
     output, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, output
     return output
+
+
+def kill_tree(process: subprocess.Popen[Any]) -> None:
+    """Kill a process and what it has started, as ``kill -9`` would."""
+    for one in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):  # Java ends by itself when its driver is gone
+            one.kill()
+    process.wait()

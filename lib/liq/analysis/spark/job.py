@@ -12,6 +12,7 @@ import json
 import logging
 import math
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,12 +24,16 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from liq.analysis.spark import detection
-from liq.analysis.spark.session import start, translate_errors
+from liq.analysis.spark.session import (
+    has_executors,
+    start,
+    translate_errors,
+)
 from liq.common import heartbeat, waiting
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.delivery import messaging
-from liq.errors import KafkaAwayError, SparkError
+from liq.errors import KafkaAwayError, SparkAwayError, SparkError
 from liq.records.streams import CASCADES, LIQUIDATIONS, SUMS, Stream
 from liq.stack.apps import SPARK, heartbeat_file
 
@@ -38,6 +43,7 @@ _SHOW_S = 0.5
 _BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 5.0
 _PROBE_S = 2.0
+_ABANDONED_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,7 @@ class Job:
         self._counted: dict[str, str] = {}  # until when
         self._batches: dict[str, int] = {}  # the last one by query
         self._active: set[str] = set()  # queries with a sign of life since the last beat
+        self._runnable_at = 0.0  # when tasks could run, or none were to
 
     @property
     def is_running(self) -> bool:
@@ -153,6 +160,24 @@ class Job:
             file.parent.mkdir(parents=True, exist_ok=True)
             heartbeat.beat(file)
 
+    def check_cluster(self) -> None:
+        """Raise `SparkAwayError` if a batch has waited for an executor for a minute.
+
+        A master that was restarted does not know the job, and gives it none for ever.
+        """
+        if self._spark is None:
+            return
+        with translate_errors(self._settings):
+            waits = any(query.status["isTriggerActive"] for query in self._queries)
+            waits = waits and not has_executors(self._spark)
+        if not waits:
+            self._runnable_at = time.monotonic()
+        elif time.monotonic() > self._runnable_at + _ABANDONED_S:
+            raise SparkAwayError(
+                f"{self._settings.spark_master} gave the job no executor for {_ABANDONED_S:.0f} s;"
+                " its pages show whether it has a worker with memory to spare"
+            )
+
     def _count(self, progress: Any) -> None:
         query, moment = str(progress["id"]), progress["timestamp"]
         if moment > self._counted.get(query, ""):
@@ -164,6 +189,7 @@ class Job:
         self._late.clear()
         self._batches.clear()
         self._active.clear()
+        self._runnable_at = time.monotonic()
         heartbeat_file(self._settings, SPARK).unlink(missing_ok=True)  # of the job before
         messaging.ensure_topics(self._settings)
         self._spark = start(self._settings, ui=self._ui)
@@ -211,8 +237,8 @@ class Job:
 async def run(job: Job, show: Callable[[Progress], None] | None = None) -> None:
     """Run a job until SIGINT, SIGTERM or a failure. Raises the error of a failed job.
 
-    While Kafka is away it waits, and a job that failed meanwhile is started again, from its
-    checkpoint. ``show`` gets its progress twice a second.
+    While Kafka or Spark's cluster is away it waits, and a job that failed meanwhile is started
+    again, from its checkpoint. ``show`` gets its progress twice a second.
     """
     failures = 0
     with waiting.catch_signals() as ended:
@@ -221,15 +247,19 @@ async def run(job: Job, show: Callable[[Progress], None] | None = None) -> None:
                 await _follow(job, show, ended)
             except KafkaAwayError as error:
                 failures += 1
-                reason = str(error)
+                awaited, reason = "Kafka", str(error)
             except SparkError as error:
-                if not await job.is_kafka_away():
+                if await job.is_kafka_away():
+                    awaited = "Kafka"
+                elif isinstance(error, SparkAwayError):
+                    awaited = "Spark"
+                else:
                     raise
                 failures, reason = 1, str(error)
             else:
                 return
             if failures == 1:
-                _LOG.warning("waiting for Kafka: %s", reason)
+                _LOG.warning("waiting for %s: %s", awaited, reason)
             await waiting.wait(waiting.pause_s(failures, _BACKOFF_S, _LONGEST_BACKOFF_S), ended)
 
 
@@ -240,6 +270,7 @@ async def _follow(job: Job, show: Callable[[Progress], None] | None, ended: asyn
         while job.is_running:
             with contextlib.suppress(OSError):  # a full disk must not end the job
                 await asyncio.to_thread(job.beat)
+            await asyncio.to_thread(job.check_cluster)
             if show:
                 show(await asyncio.to_thread(job.progress))
             if await waiting.wait(_SHOW_S, ended):

@@ -16,8 +16,8 @@ from pyspark.sql import SparkSession
 
 from liq.common.compat import PYSPARK
 from liq.config import SPARK_SUBMIT, Settings
-from liq.errors import SparkError
-from liq.stack import jars, java
+from liq.errors import SparkAwayError, SparkError
+from liq.stack import health, jars, java
 from liq.stack.service import OnEvent, ignore_event
 
 _links = contextlib.ExitStack()
@@ -30,7 +30,8 @@ def start(
     """Start Spark and return its session; ``ui`` serves its pages at 127.0.0.1:4040.
 
     Its log is ``<home>/logs/spark.log`` unless the settings name another. Raises `SparkError` when
-    it cannot be started or this process has one already, and `StackError` when the jars cannot be
+    it cannot be started or this process has one already, as `SparkAwayError` when no master of its
+    cluster answers, and `StackError` when the jars cannot be
     downloaded.
     """
     # of frames that Spark hands to pandas, which liq has none of
@@ -41,8 +42,21 @@ def start(
     log = _find_log(settings)
     log.parent.mkdir(parents=True, exist_ok=True)
     with translate_errors(settings), open(log, "ab", opener=_open_private) as sink:
-        SparkContext(conf=conf, gateway=_open_gateway(conf, sink))
-    return SparkSession.builder.getOrCreate()
+        context = SparkContext(conf=conf, gateway=_open_gateway(conf, sink))
+        try:
+            return SparkSession.builder.getOrCreate()
+        except Exception:  # no master answered, which stopped Java's context, not Python's
+            context.stop()
+            raise
+
+
+def has_executors(spark: SparkSession) -> bool:
+    """Return whether tasks can run, in this process or in executors of a cluster."""
+    context = spark.sparkContext
+    if str(context.master).startswith("local"):
+        return True
+    known = PYSPARK.get(context, "_jsc").sc().getExecutorMemoryStatus()
+    return int(known.size()) > 1  # the driver is one of them
 
 
 def _open_gateway(conf: SparkConf, sink: BinaryIO) -> Any:
@@ -67,8 +81,21 @@ def translate_errors(settings: Settings) -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JError, ValueError, OSError) as error:
+        if _is_master_away(settings):
+            raise SparkAwayError(f"no master answers at {settings.spark_master}") from error
         first = str(error).strip().partition("\n")[0]
         raise SparkError(f"Spark: {first}; see {_find_log(settings)}") from error
+
+
+def _is_master_away(settings: Settings) -> bool:
+    """Return whether Spark's own cluster is to run the job and no master of it listens."""
+    scheme, _, masters = settings.spark_master.partition("://")
+    if scheme != "spark":
+        return False
+    places = (master.rpartition(":") for master in masters.split(","))
+    return not any(
+        health.is_listening(host, int(port)) for host, _, port in places if port.isdecimal()
+    )
 
 
 def _find_log(settings: Settings) -> Path:
