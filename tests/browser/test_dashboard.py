@@ -60,6 +60,28 @@ async def test_bars_are_drawn_and_follow_new_events(visit: Visiting, market: Pro
         assert len(asked) < 35  # Voila's own page asks for a hundred files
 
 
+FRAMES = """window.drawn = [];
+let frame = 0;
+const count = () => { frame += 1; requestAnimationFrame(count); };
+requestAnimationFrame(count);
+const charts = new Set();
+new MutationObserver(() => {
+    for (const chart of document.querySelectorAll(".js-plotly-plot"))
+        if (!charts.has(chart)) window.drawn.push(frame), charts.add(chart);
+}).observe(document, { childList: true, subtree: true, attributeFilter: ["class"] });
+"""
+
+
+async def test_charts_are_drawn_one_a_frame(visit: Visiting, market: Producer) -> None:
+    """The first one shows before the last is drawn."""
+    async with visit() as visitor:
+        await visitor.page.add_init_script(FRAMES)
+        await visitor.page.reload(wait_until="commit")
+        await visitor.until("window.drawn.length >= 4")
+        frames = await visitor.page.evaluate("window.drawn")
+        assert len(set(frames)) == len(frames)
+
+
 async def test_the_page_reports_painted_updates(visit: Visiting, market: Producer) -> None:
     async with visit() as visitor:
         for _ in range(3):

@@ -19,6 +19,23 @@ function plotly(model) {
   return globalThis.liqPlotly;
 }
 
+// Charts are drawn one a frame: the first shows before the last is drawn, and clicks are answered
+// between them. JupyterLab loads this file once for each chart, so the page keeps the queue.
+const queue = (globalThis.liqCharts ??= []);
+
+function enqueue(draw) {
+  if (queue.push(draw) === 1) requestAnimationFrame(drawNext);
+}
+
+async function drawNext() {
+  try {
+    await queue[0]();
+  } finally {
+    queue.shift();
+    if (queue.length) requestAnimationFrame(drawNext);
+  }
+}
+
 const CONFIG = {
   responsive: true,
   displaylogo: false,
@@ -104,9 +121,9 @@ function render({ model, el }) {
   let gone = false;
 
   const draw = () => {
-    if (waiting) return; // the next frame draws the newest spec
+    if (waiting) return; // its turn draws the newest spec
     waiting = true;
-    requestAnimationFrame(async () => {
+    enqueue(async () => {
       const Plotly = await plotly(model);
       waiting = false;
       if (gone) return;
