@@ -76,7 +76,9 @@ def test_feeds_that_are_disconnected_are_named_with_the_time() -> None:
     never = FeedReport("okx", "live", ago(1), connected=False, connected_at=None)
     assert "for more than 10 minutes" in Pulse(NOW, None, [never]).find_silent()[0].detail
     many = [feed(connected=False, exchange=f"venue{number}") for number in range(9)]
-    assert Pulse(NOW, None, many).find_silent()[0].what == "disconnected: 9 feeds"
+    outage = Pulse(NOW, None, [*many, never]).find_silent()[0]
+    assert outage.what == "disconnected: 10 feeds"
+    assert "venue7, venue8 since 11:58:30 UTC; okx for more than 10 minutes." in outage.detail
 
 
 def found(settings: Settings) -> list[tuple[Part, str]]:

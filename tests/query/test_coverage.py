@@ -40,12 +40,21 @@ def test_feeds_that_missed_a_part_are_reported_with_their_share() -> None:
     )
 
 
-def test_feeds_that_all_missed_the_same_part_are_counted() -> None:
+def test_feeds_that_all_missed_about_the_same_part_are_counted() -> None:
     """So it is in the first hour of a new stack: nineteen names would hide the share."""
     names = ("okx", "gate", "bybit", "dydx")
     rows = [(name, "live", False, True, 0.9462) for name in names]
     assert coverage.summarise_feeds(feeds(*rows)) == (
         "disconnected for a part of the window: all 4 feeds 94.6 %"
+    )
+    about = ("htx", "live", False, True, 0.9487)
+    assert coverage.summarise_feeds(feeds(*rows, about)) == (
+        "disconnected for a part of the window: all 5 feeds 94.6 % to 94.9 %"
+    )
+    odd = ("htx", "live", False, True, 0.5)
+    assert (
+        "okx 94.6 %, gate 94.6 %, bybit 94.6 %, dydx 94.6 %, htx 50 %"
+        in coverage.summarise_feeds(feeds(*rows, odd))
     )
     well = ("htx", "live", False, True, 0.0)
     assert ", gate 94.6 %, " in coverage.summarise_feeds(feeds(*rows, well))

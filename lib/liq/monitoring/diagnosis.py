@@ -280,18 +280,18 @@ def _probe_producers(settings: Settings) -> list[Problem]:
 def _describe_disconnected(lost: Sequence[FeedReport]) -> list[Problem]:
     if not lost:
         return []
-    since = (
-        f"{feed.name} since {_format_clock(feed.connected_at)} UTC"
-        if feed.connected_at
-        else f"{feed.name} for more than {_REMEMBERED // timedelta(minutes=1)} minutes"
-        for feed in lost
-    )
+    since: dict[str, list[FeedReport]] = {}  # after an outage many have the same one
+    for feed in lost:
+        at = feed.connected_at
+        long = f"for more than {_REMEMBERED // timedelta(minutes=1)} minutes"
+        since.setdefault(f"since {_format_clock(at)} UTC" if at else long, []).append(feed)
+    listed = (f"{', '.join(feed.name for feed in feeds)} {when}" for when, feeds in since.items())
     names = _join_names(lost)
     return [
         Problem(
             Part.FEED,
             f"disconnected: {names}",
-            f"No connection to {', '.join(since)}. Its liquidations since then are missing;"
+            f"No connection to {'; '.join(listed)}. Liquidations since then are missing;"
             " `liq logs producer` shows why",
         )
     ]

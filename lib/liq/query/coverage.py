@@ -18,6 +18,7 @@ UNKNOWN = "coverage is unknown: no feed reported in this window"
 PARTLY = "disconnected for a part of the window"
 _LEAST = 0.001
 _MANY = 3  # feeds, of which all are not named
+_ALIKE = 0.01
 # that this package reads; a query of the user's own may replace the shipped one, without them
 _COLUMNS: Mapping[str, Set[str]] = {
     "coverage": {"exchange", "source", "from_ts", "to_ts", "missing_s"},
@@ -74,9 +75,10 @@ def summarise_feeds(feeds: "pd.DataFrame") -> str:
         texts.append(f"{len(lost)} of {_count_feeds(len(expected))} disconnected: {names}")
     if partly:
         shares = [(name_feed(row.exchange, row.source), row.missing) for row in partly]
-        same = {format_share(row.missing) for row in partly}
-        is_short = len(same) == 1 and len(partly) == len(rows) > _MANY  # as before liq ran
-        listed = f"all {len(rows)} feeds {same.pop()}" if is_short else _list_shares(shares)
+        least, most = min(row.missing for row in partly), max(row.missing for row in partly)
+        is_short = len(partly) == len(rows) > _MANY and most - least <= _ALIKE  # as before liq ran
+        ends = dict.fromkeys(map(format_share, (least, most)))
+        listed = f"all {len(rows)} feeds {' to '.join(ends)}" if is_short else _list_shares(shares)
         texts.append(f"{PARTLY}: {listed}")
     return "; ".join(texts)
 
