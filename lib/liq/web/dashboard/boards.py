@@ -5,6 +5,7 @@ queries. The class that draws a board has the board's name.
 """
 
 import asyncio
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import tzinfo
@@ -18,6 +19,8 @@ from liq.analysis import charts
 from liq.analysis.charts import Spec, ThemeName
 from liq.common.html import render_code
 from liq.config import Settings
+from liq.errors import QueryError
+from liq.query import queries
 from liq.web.dashboard import markup, sentences
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.dashboard.inspector import inspect
@@ -56,6 +59,18 @@ class Board(ABC):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
+    def _create_card(
+        self, css_class: str, name: str, content: widgets.Widget, key: str, note: str = ""
+    ) -> "Card":
+        """Return a card of the query ``key``, whose heading has what it answers as a tooltip."""
+        return Card(css_class, name, content, note=note, about=self._explain(key))
+
+    def _explain(self, key: str) -> str:
+        """Return what a query answers, "" if the catalogue cannot be read."""
+        with contextlib.suppress(QueryError):
+            return queries.find(key, self._settings).summary
+        return ""
+
     @abstractmethod
     def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show ``frames``, which hold this board's queries; each card shows its own errors."""
@@ -74,7 +89,8 @@ class Board(ABC):
 class Card(ErrorBoundary):
     """A framed part of a board: ``with card:`` shows an exception on top of the card.
 
-    ``title`` replaces the name as the card's heading; ``note`` is small print beside the name.
+    ``title`` replaces the name as the card's heading. Beside the name, ``note`` is small print, and
+    ``about`` a tooltip.
     """
 
     def __init__(
@@ -85,10 +101,12 @@ class Card(ErrorBoundary):
         *,
         title: widgets.Widget | None = None,
         note: str = "",
+        about: str = "",
     ) -> None:
         super().__init__(name)
         self.content = content
-        parts = [self.place, title or _create_heading(name, note), content]
+        heading = markup.render_heading(name, render_code(note), about)
+        parts = [self.place, title or Html(heading, "liq-heading"), content]
         self.widget = widgets.VBox(parts).add_class("liq-card").add_class(css_class)
 
 
@@ -106,12 +124,18 @@ class Overview(Board):
         self.cards = (
             Card("liq-bars", "Liquidated per bucket", self.bars, title=self._title),
             Card("liq-pace", "Now", self.pace, note="and the usual of these hours"),
-            Card("liq-assets", "Top assets", self.assets),
-            Card("liq-net", "Cumulative long minus short", self.net),
-            Card("liq-symbols", "Top symbols", self.symbols),
-            Card("liq-exchanges", "By exchange", self.exchanges),
-            Card("liq-classes", "By size of a print", self.classes),
-            Card("liq-prints", "Tape", self.tape, note="click a row for details, a name to filter"),
+            self._create_card("liq-assets", "Top assets", self.assets, "top_assets"),
+            self._create_card("liq-net", "Cumulative long minus short", self.net, "cumulative_net"),
+            self._create_card("liq-symbols", "Top symbols", self.symbols, "top_symbols"),
+            self._create_card("liq-exchanges", "By exchange", self.exchanges, "by_exchange"),
+            self._create_card("liq-classes", "By size of a print", self.classes, "size_classes"),
+            self._create_card(
+                "liq-prints",
+                "Tape",
+                self.tape,
+                "latest_prints",
+                "click a row for details, a name to filter",
+            ),
         )
         self.widget = _create_grid("liq-overview", self.cards)
 
@@ -120,7 +144,9 @@ class Overview(Board):
         shown, badge, theme = frames.board, frames.badge, options.theme
         bars, _, assets, net, symbols, exchanges, classes, tape = self.cards
         with bars:
-            self._title.value = markup.render_bars_title(frames)
+            self._title.value = markup.render_bars_title(
+                frames, self._explain("liquidations_by_bucket")
+            )
             self.bars.spec = _draw_window(
                 charts.bars.spec,
                 shown["bars"],
@@ -175,7 +201,7 @@ class Prices(Board):
         self._title = Html(css_class="liq-heading")
         self.cards = (
             Card("liq-candles", "Price and liquidations", self.candles, title=self._title),
-            Card("liq-path", "Price around large prints", self.path),
+            self._create_card("liq-path", "Price around large prints", self.path, "price_path"),
         )
         self.widget = _create_grid("liq-prices", self.cards)
 
@@ -183,7 +209,7 @@ class Prices(Board):
         """Show the window."""
         candles, path = self.cards
         with candles:
-            self._title.value = markup.render_prices_title(frames)
+            self._title.value = markup.render_prices_title(frames, self._explain("price_by_bucket"))
             self.candles.spec = _draw_window(
                 charts.candles.spec,
                 frames.board["price"],
@@ -208,8 +234,8 @@ class Cascades(Board):
         self.brushes = (self.timeline,)
         self._list = PickTable().add_class("liq-list")
         self.cards = (
-            Card("liq-timeline", "Cascades by asset", self.timeline),
-            Card("liq-greatest", "Largest cascades", self._list),
+            self._create_card("liq-timeline", "Cascades by asset", self.timeline, "cascades"),
+            self._create_card("liq-greatest", "Largest cascades", self._list, "cascades"),
         )
         self.widget = _create_grid("liq-cascades", self.cards)
 
@@ -233,9 +259,13 @@ class Patterns(Board):
         self.brushes = (self.share,)
         self._sizes = PickTable().add_class("liq-list")
         self.cards = (
-            Card("liq-share", "Share by venue", self.share),
-            Card("liq-hours", "Hour of the day", self.hours, note="at least a week"),
-            Card("liq-sizes", "Size of a print (USD)", self._sizes),
+            self._create_card("liq-share", "Share by venue", self.share, "venue_share"),
+            self._create_card(
+                "liq-hours", "Hour of the day", self.hours, "hour_of_day", "at least a week"
+            ),
+            self._create_card(
+                "liq-sizes", "Size of a print (USD)", self._sizes, "size_distribution"
+            ),
         )
         self.widget = _create_grid("liq-patterns", self.cards)
 
@@ -263,7 +293,7 @@ class Alerts(Board):
         self._list, self._rules = PickTable().add_class("liq-list"), RuleEditor(settings)
         note = "from alerts.json; `liq alerts` evaluates them"
         self.cards = (
-            Card("liq-raised", "Raised", self._list, note="at least a day"),
+            self._create_card("liq-raised", "Raised", self._list, "alerts", "at least a day"),
             Card("liq-rules", "Rules", self._rules.widget, note=note),
         )
         self.widget = _create_grid("liq-alerting", self.cards)
@@ -287,8 +317,8 @@ class Feeds(Board):
         self.brushes = (self.coverage,)
         self.health = PickTable().add_class("liq-health")
         self.cards = (
-            Card("liq-coverage", "Feed coverage", self.coverage),
-            Card("liq-reports", "Feeds", self.health),
+            self._create_card("liq-coverage", "Feed coverage", self.coverage, "coverage"),
+            self._create_card("liq-reports", "Feeds", self.health, "feed_health"),
         )
         self.widget = _create_grid("liq-feeds", self.cards)
 
@@ -358,11 +388,6 @@ def _draw_window(
     )
     spec["layout"]["uirevision"] = f"{frames.controls.span} {options.zone}"
     return spec
-
-
-def _create_heading(title: str, note: str = "") -> Html:
-    small = Markup("<small>{}</small>").format(render_code(note)) if note else ""
-    return Html(Markup("<h3>{}{}</h3>").format(title, small), "liq-heading")
 
 
 def _create_grid(css_class: str, cards: Sequence[Card]) -> widgets.Box:

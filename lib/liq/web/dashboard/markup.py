@@ -166,21 +166,27 @@ def render_footnote(frames: Frames | None, left_out: int = 0) -> Markup:
     return render_code(" · ".join(part for part in parts if part))
 
 
-def render_bars_title(frames: Frames) -> Markup:
+def render_heading(title: str, note: str | Markup = "", about: str = "") -> Markup:
+    """Return a card's heading, with small print beside it, and ``about`` as its tooltip."""
+    small = Markup("<small>{}</small>").format(note) if note else ""
+    hint = Markup(' title="{}"').format(about) if about else ""
+    return Markup("<h3{}>{}{}</h3>").format(hint, title, small)
+
+
+def render_bars_title(frames: Frames, about: str = "") -> Markup:
     """Return the heading of the bars, with a note if the bucket had to be widened."""
     used, asked = frames.bucket, frames.controls.bucket
     wider = f"; {asked} has too many bars for this window" if used != asked else ""
     beside = f"and the mark price of {frames.controls.focus}"
-    return Markup("<h3>Liquidated per {}<small>{}{}</small></h3>").format(used, beside, wider)
+    return render_heading(f"Liquidated per {used}", f"{beside}{wider}", about)
 
 
-def render_prices_title(frames: Frames) -> Markup:
+def render_prices_title(frames: Frames, about: str = "") -> Markup:
     """Return the heading of the candles, with the notional beyond the prices that they show."""
     beyond = count_beyond(frames.board["price"], frames.board["cells"])
     note = f"; {format_usd(beyond)} at prices further off" if beyond else ""
-    return Markup(
-        "<h3>{} price and liquidations per {}<small>a bubble's area is USD{}</small></h3>"
-    ).format(frames.controls.focus, frames.bucket, note)
+    title = f"{frames.controls.focus} price and liquidations per {frames.bucket}"
+    return render_heading(title, f"a bubble's area is USD{note}", about)
 
 
 def render_tape(prints: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
