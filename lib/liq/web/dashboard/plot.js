@@ -27,13 +27,9 @@ function enqueue(draw) {
   if (queue.push(draw) === 1) requestAnimationFrame(drawNext);
 }
 
-async function drawNext() {
-  try {
-    await queue[0]();
-  } finally {
-    queue.shift();
-    if (queue.length) requestAnimationFrame(drawNext);
-  }
+function drawNext() {
+  queue.shift()(); // not awaited: a chart that does not end must stop no other
+  if (queue.length) requestAnimationFrame(drawNext);
 }
 
 const CONFIG = {
@@ -72,7 +68,7 @@ function breakTitle(axis, text) {
 }
 
 /** Return the layout for a chart of this size. On a narrow one the badge is above the legend. */
-function fit(layout, { clientWidth, clientHeight }) {
+function fit(layout, { clientWidth, clientHeight, liqLegendPx }) {
   const isNarrow = clientWidth < NARROW_PX;
   const isOurs = layout.margin; // of liq.analysis.charts, which sets it
   if (!isOurs || (!isNarrow && clientHeight > LOW_PX)) return layout;
@@ -82,7 +78,7 @@ function fit(layout, { clientWidth, clientHeight }) {
   const fitted = { ...layout, ...Object.fromEntries(broken), margin };
   if (!isNarrow) return fitted;
   const title = layout.legend?.title && { ...layout.legend.title, side: "top" };
-  const height = LEGEND_PX + (title ? LINE_PX : 0);
+  const height = liqLegendPx ?? LEGEND_PX + (title ? LINE_PX : 0);
   const raise = (note) => (note.yanchor === "bottom" ? { ...note, yshift: height } : note);
   margin.t += height;
   return {
@@ -91,6 +87,18 @@ function fit(layout, { clientWidth, clientHeight }) {
     ...(title && { legend: { ...layout.legend, title } }),
     annotations: layout.annotations?.map(raise),
   };
+}
+
+/** Draw the figure; once more if its legend has other lines than those that the badge is above. */
+async function drawFitted(Plotly, chart, { data, layout }) {
+  for (const isLast of [false, true]) {
+    const fitted = { autosize: true, ...fit(layout, chart), ...DRAG };
+    await Plotly.react(chart, data.map(unpack), fitted, CONFIG);
+    const height = chart.querySelector(".legend .bg")?.getBoundingClientRect().height;
+    const isKnown = !height || Math.abs(height - (chart.liqLegendPx ?? 0)) <= 1;
+    if (isLast || isKnown || chart.clientWidth >= NARROW_PX) return;
+    chart.liqLegendPx = height;
+  }
 }
 
 /** Send a time range that the visitor drew; a redraw changes no range. */
@@ -127,10 +135,8 @@ function render({ model, el }) {
       const Plotly = await plotly(model);
       waiting = false;
       if (gone) return;
-      const { data, layout } = model.get("spec");
-      const fitted = { autosize: true, ...fit(layout, chart), ...DRAG };
-      await Plotly.react(chart, data.map(unpack), fitted, CONFIG);
-      chart.classList.toggle("liq-clickable", data.some(isClickable));
+      await drawFitted(Plotly, chart, model.get("spec"));
+      chart.classList.toggle("liq-clickable", model.get("spec").data.some(isClickable));
       if (!chart.liqPick) {
         chart.liqPick = true;
         chart.on("plotly_click", ({ points }) => sendPick(model, points));
