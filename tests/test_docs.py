@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 import typer
 from document import documents
+from screenshot import SCREENS, THEMES
 
 from liq import config
 from liq.cli import app
 from liq.query.queries import queries
 from liq.records.streams import STREAMS, Stream
+from liq.web.dashboard.board_queries import BOARDS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -34,6 +36,16 @@ def test_readme_shows_the_two_commands_and_a_picture() -> None:
 def test_readme_links_to_the_page(page: Path) -> None:
     home = page.name == "index.md"  # of the site that `make reference` builds
     assert home or f"(docs/{page.name})" in README
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_docs_show_the_board_on_each_screen_in_both_themes(board: str) -> None:
+    shown = (ROOT / "docs" / "screens.md").read_text()
+    for screen in SCREENS:
+        for theme in THEMES:
+            picture = f"screens/{board.lower()}-{screen}-{theme}.png"
+            assert f"![{board}, {screen}, {theme}]({picture})" in shown
+            assert (ROOT / "docs" / picture).is_file(), "run: make screenshot"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

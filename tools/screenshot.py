@@ -2,11 +2,14 @@
 
 Usage: tools/screenshot.py [FOLDER [WIDTH [THEME]]], by default docs, 1280 pixels wide, dark. Every
 board of the dashboard, the gallery and the API's docs go into FOLDER. Apps go, small, into the
-notebooks' folder when that is docs; else whole pages, into FOLDER as well.
+notebooks' folder when that is docs; else whole pages, into FOLDER as well. docs also gets what each
+board shows first on a phone, a laptop and a desktop, dark and light, in docs/screens.
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 from PIL import Image
@@ -20,6 +23,8 @@ from liq.web.voila_app import gallery
 _SETTLE_MS = 3000  # the second redraw, so that nothing is drawn halfway
 _PATIENCE_MS = 180_000
 _DOCS = Path("docs")
+SCREENS = {"phone": (390, 844), "laptop": (1280, 800), "desktop": (1920, 1080)}
+THEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
 _NOTEBOOKS = files.find_asset("notebooks")
 
 
@@ -39,11 +44,30 @@ def main(folder: str = str(_DOCS), width: str = "1280", theme: str = "dark") -> 
             else:
                 _app(browser, app, into, int(width), whole=True)
         _boards(browser, into, int(width), theme)
+        if into == _DOCS:
+            draw_screens(browser, into / "screens")
         page = _open(browser, "apps", int(width))
         page.wait_for_load_state("networkidle")
         _save(page, into / "apps.png", whole=True)
         draw_api(browser, api.build_url(), into, int(width))
         browser.close()
+
+
+def draw_screens(browser: Browser, into: Path) -> None:
+    """Draw what each board shows first, on each screen and in each theme."""
+    into.mkdir(exist_ok=True)
+    for name, (width, height) in SCREENS.items():
+        for theme in THEMES:
+            page = browser.new_page(
+                viewport={"width": width, "height": height},
+                device_scale_factor=1 if name == "phone" else 0.5,
+                color_scheme=theme,
+            )
+            _visit(page, "")
+            _drawn(page, live=True)
+            for board in _switch(page):
+                _shoot(page, into / f"{board.lower()}-{name}-{theme}.png", whole=False)
+            _leave(page)
 
 
 def draw_api(browser: Browser, url: str, into: Path, width: int) -> None:
@@ -77,13 +101,21 @@ def _boards(browser: Browser, into: Path, width: int, theme: str) -> None:
     _drawn(page, live=True)
     if theme == "light":
         page.get_by_role("button", name="Light", exact=True).click()
-    for board in BOARDS:
-        page.get_by_role("tab", name=board, exact=True).click()
-        page.wait_for_selector(f".liq-{board.lower()}", timeout=_PATIENCE_MS)
-        page.wait_for_timeout(_SETTLE_MS)
+    for board in _switch(page):
         name = "dashboard" if board == next(iter(BOARDS)) else f"board-{board.lower()}"
         _shoot(page, into / f"{name}.png", whole=True)
-    page.goto("about:blank")
+    _leave(page)
+
+
+def _switch(page: Page) -> Iterator[str]:
+    """Show each board, and yield its name once it is drawn."""
+    for board in BOARDS:
+        page.get_by_role("tab", name=board, exact=True).click()
+        grid = "alerting" if board == "Alerts" else board.lower()
+        page.wait_for_selector(f".liq-board.liq-{grid}", timeout=_PATIENCE_MS)
+        page.wait_for_selector(".liq-fresh.liq-live", timeout=_PATIENCE_MS)
+        page.wait_for_timeout(_SETTLE_MS)
+        yield board
 
 
 def _open(browser: Browser, path: str, width: int, scale: float = 1) -> Page:
@@ -92,9 +124,18 @@ def _open(browser: Browser, path: str, width: int, scale: float = 1) -> Page:
         device_scale_factor=scale,
         color_scheme="dark",
     )
+    _visit(page, path)
+    return page
+
+
+def _visit(page: Page, path: str) -> None:
     home = serve.build_dashboard_url()
     page.goto(urljoin(home, f"/{path}?{urlsplit(home).query}"), timeout=_PATIENCE_MS)
-    return page
+
+
+def _leave(page: Page) -> None:
+    page.goto("about:blank")  # as people do: it ends the kernel
+    page.close()
 
 
 def _drawn(page: Page, *, live: bool) -> None:
@@ -106,8 +147,7 @@ def _drawn(page: Page, *, live: bool) -> None:
 
 def _save(page: Page, file: Path, *, whole: bool) -> None:
     _shoot(page, file, whole=whole)
-    page.goto("about:blank")  # leave as people do: it ends the kernel
-    page.close()
+    _leave(page)
 
 
 def _shoot(page: Page, file: Path, *, whole: bool) -> None:
