@@ -317,6 +317,20 @@ def test_a_statement_at_which_questdb_fails_inside_is_sent_once_more(stack: Sett
         assert requests.count == 2
 
 
+@pytest.mark.parametrize(
+    ("reason", "failed"),
+    [
+        ('Cannot invoke "io.questdb.griffin.SqlCompiler.close()" because "c" is null', True),
+        ('Cannot read field "type" because "this.rhs" is null', True),
+        ("not enough columns in group by", True),
+        ("table does not exist [table=nothing]", False),
+        ("timeout, query aborted [fd=7]", False),
+    ],
+)
+def test_only_failures_inside_questdb_are_sent_once_more(reason: str, *, failed: bool) -> None:
+    assert questdb._failed_inside(reason) is failed
+
+
 def test_a_forked_process_leaves_the_connections_of_its_parent_alone(stack: Settings) -> None:
     questdb.fetch("SELECT 1", settings=stack)
     child = multiprocessing.get_context("fork").Process(target=_fetch_and_close, args=(stack,))

@@ -11,6 +11,7 @@ or swapped out), this module gives up a second later.
 import atexit
 import contextlib
 import math
+import re
 import select
 import ssl
 import threading
@@ -55,8 +56,11 @@ _DTYPES = {16: "bool", 20: "int64", 21: "int64", 23: "int64", 700: "float64", 70
 _TIMESTAMP_OID = 1114
 _GIVEN_UP = "timeout, query aborted"
 _NO_MEMORY = "memory limit exceeded"
-# of statements that succeed when they are sent again; the first is Java's NullPointerException
-_FAILED_INSIDE = "Cannot invoke", "not enough columns in group by"
+# of statements that succeed when they are sent again; all but the last are NullPointerExceptions
+_FAILED_INSIDE = re.compile(
+    "Cannot (invoke|read field|read the array length|load from|store to|assign field)"
+    "|not enough columns in group by"
+)
 _NAT = -(2**63)  # numpy's and pandas' null timestamp
 
 _CONNECTIONS = 16  # of one process at once
@@ -408,7 +412,7 @@ def _query_over_http(sql: str, settings: Settings) -> list[list[Any]]:
 
 
 def _failed_inside(reason: str) -> bool:
-    return any(words in reason for words in _FAILED_INSIDE)
+    return bool(_FAILED_INSIDE.search(reason))
 
 
 def close() -> None:
