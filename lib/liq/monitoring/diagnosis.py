@@ -281,9 +281,9 @@ def _describe_disconnected(lost: Sequence[FeedReport]) -> list[Problem]:
     if not lost:
         return []
     since: dict[str, list[FeedReport]] = {}  # after an outage many have the same one
+    long = f"for more than {_REMEMBERED // timedelta(minutes=1)} minutes"
     for feed in lost:
         at = feed.connected_at
-        long = f"for more than {_REMEMBERED // timedelta(minutes=1)} minutes"
         since.setdefault(f"since {_format_clock(at)} UTC" if at else long, []).append(feed)
     listed = (f"{', '.join(feed.name for feed in feeds)} {when}" for when, feeds in since.items())
     names = _join_names(lost)

@@ -24,11 +24,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from liq.analysis.spark import detection
-from liq.analysis.spark.session import (
-    has_executors,
-    start,
-    translate_errors,
-)
+from liq.analysis.spark.session import has_executors, start, translate_errors
 from liq.common import heartbeat, waiting
 from liq.config import Settings
 from liq.config import settings as current_settings
@@ -168,8 +164,9 @@ class Job:
         if self._spark is None:
             return
         with translate_errors(self._settings):
-            waits = any(query.status["isTriggerActive"] for query in self._queries)
-            waits = waits and not has_executors(self._spark)
+            waits = not has_executors(self._spark) and any(
+                query.status["isTriggerActive"] for query in self._queries
+            )
         if not waits:
             self._runnable_at = time.monotonic()
         elif time.monotonic() > self._runnable_at + _ABANDONED_S:

@@ -31,8 +31,7 @@ def start(
 
     Its log is ``<home>/logs/spark.log`` unless the settings name another. Raises `SparkError` when
     it cannot be started or this process has one already, as `SparkAwayError` when no master of its
-    cluster answers, and `StackError` when the jars cannot be
-    downloaded.
+    cluster answers, and `StackError` when the jars cannot be downloaded.
     """
     # of frames that Spark hands to pandas, which liq has none of
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)

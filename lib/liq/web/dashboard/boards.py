@@ -105,8 +105,9 @@ class Card(ErrorBoundary):
     ) -> None:
         super().__init__(name)
         self.content = content
-        heading = markup.render_heading(name, render_code(note), about)
-        parts = [self.place, title or Html(heading, "liq-heading"), content]
+        if title is None:
+            title = Html(markup.render_heading(name, render_code(note), about), "liq-heading")
+        parts = [self.place, title, content]
         self.widget = widgets.VBox(parts).add_class("liq-card").add_class(css_class)
 
 
@@ -121,6 +122,7 @@ class Overview(Board):
         self.tape = Tape().add_class("liq-tape")
         self.brushes, self.tapes = (self.bars, self.net), (self.tape,)
         self._title = Html(css_class="liq-heading")
+        self._about = self._explain("liquidations_by_bucket")
         self.cards = (
             Card("liq-bars", "Liquidated per bucket", self.bars, title=self._title),
             Card("liq-pace", "Now", self.pace, note="and the usual of these hours"),
@@ -144,9 +146,7 @@ class Overview(Board):
         shown, badge, theme = frames.board, frames.badge, options.theme
         bars, _, assets, net, symbols, exchanges, classes, tape = self.cards
         with bars:
-            self._title.value = markup.render_bars_title(
-                frames, self._explain("liquidations_by_bucket")
-            )
+            self._title.value = markup.render_bars_title(frames, self._about)
             self.bars.spec = _draw_window(
                 charts.bars.spec,
                 shown["bars"],
@@ -199,6 +199,7 @@ class Prices(Board):
         self.candles, self.path = Plot(brush=True), Plot()
         self.brushes = (self.candles,)
         self._title = Html(css_class="liq-heading")
+        self._about = self._explain("price_by_bucket")
         self.cards = (
             Card("liq-candles", "Price and liquidations", self.candles, title=self._title),
             self._create_card("liq-path", "Price around large prints", self.path, "price_path"),
@@ -209,7 +210,7 @@ class Prices(Board):
         """Show the window."""
         candles, path = self.cards
         with candles:
-            self._title.value = markup.render_prices_title(frames, self._explain("price_by_bucket"))
+            self._title.value = markup.render_prices_title(frames, self._about)
             self.candles.spec = _draw_window(
                 charts.candles.spec,
                 frames.board["price"],

@@ -135,8 +135,9 @@ function render({ model, el }) {
       const Plotly = await plotly(model);
       waiting = false;
       if (gone) return;
-      await drawFitted(Plotly, chart, model.get("spec"));
-      chart.classList.toggle("liq-clickable", model.get("spec").data.some(isClickable));
+      const spec = model.get("spec");
+      await drawFitted(Plotly, chart, spec);
+      chart.classList.toggle("liq-clickable", spec.data.some(isClickable));
       if (!chart.liqPick) {
         chart.liqPick = true;
         chart.on("plotly_click", ({ points }) => sendPick(model, points));
