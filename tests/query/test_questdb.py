@@ -296,20 +296,34 @@ def accepts_logins(settings: Settings) -> bool:
     return False
 
 
-def test_a_statement_at_which_questdb_fails_inside_is_sent_once_more(stack: Settings) -> None:
+def test_a_statement_at_which_questdb_fails_inside_is_sent_again(stack: Settings) -> None:
     failing = "SELECT 1 OVER"  # of which it fails at each
+    times = 1 + len(questdb._PAUSES_S)
     with Statements(stack.questdb_pg_port) as proxy:
         settings = stack.model_copy(update={"questdb_pg_port": proxy.port})
         questdb.fetch("SELECT 1", settings=settings)
-        for _ in range(2):  # by the idle connection, then by a new one
+        for run in (questdb.fetch, questdb.execute):
+            proxy.texts.clear()
             with pytest.raises(QuestDBError, match="failed at the statement: Cannot invoke"):
-                questdb.fetch(failing, settings=settings)
-        assert proxy.texts.count(failing) == 4
+                run(failing, settings=settings)
+            assert proxy.texts.count(failing) == times
     with Requests(stack.questdb_http_port) as requests:
         settings = stack.model_copy(update={"questdb_http_port": requests.port})
-        with pytest.raises(QuestDBError, match=r"refused the statement: .*Cannot invoke"):
+        with pytest.raises(QuestDBError, match=r"failed at the statement: .*Cannot invoke"):
             questdb._query_over_http(failing, settings)
-        assert requests.count == 2
+        assert requests.count == times
+
+
+def test_a_statement_that_works_at_last_has_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(questdb, "_PAUSES_S", (0.0, 0.0))
+    failures = [questdb._FailedInsideError("first"), questdb._FailedInsideError("again")]
+
+    def run() -> int:
+        if failures:
+            raise failures.pop()
+        return 7
+
+    assert questdb._repeat(run) == 7
 
 
 @pytest.mark.parametrize(
@@ -322,7 +336,7 @@ def test_a_statement_at_which_questdb_fails_inside_is_sent_once_more(stack: Sett
         ("timeout, query aborted [fd=7]", False),
     ],
 )
-def test_only_failures_inside_questdb_are_sent_once_more(reason: str, *, failed: bool) -> None:
+def test_only_failures_inside_questdb_are_sent_again(reason: str, *, failed: bool) -> None:
     assert questdb._failed_inside(reason) is failed
 
 

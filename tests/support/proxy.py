@@ -130,8 +130,8 @@ class Statements(Proxy):
             if len(data) < end:
                 break
             kind, body, data = data[:start], data[start + 4 : end], data[end:]
-            if kind == b"P":  # Parse: the statement's name, its text
-                self.texts.append(body.split(b"\0")[1].decode())
+            if kind in (b"P", b"Q"):  # Parse: the statement's name, its text; Query: its text
+                self.texts.append(body.split(b"\0")[kind == b"P"].decode())
         self._unread[sender] = data
 
 

@@ -16,7 +16,7 @@ import select
 import ssl
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +61,7 @@ _FAILED_INSIDE = re.compile(
     "Cannot (invoke|read field|read the array length|load from|store to|assign field)"
     "|not enough columns in group by"
 )
+_PAUSES_S = 0.05, 0.1, 0.2, 0.4  # before such a statement is sent again
 _NAT = -(2**63)  # numpy's and pandas' null timestamp
 
 _CONNECTIONS = 16  # of one process at once
@@ -213,13 +214,15 @@ def fetch(
     `QuestDBTimeoutError` when it has given up or does not answer.
     """
     login, deadline = _Login.reader(settings or current_settings(), timeout), _Deadline.of(timeout)
-    with _pool.place(login, deadline):
-        passing: list[type[QuestDBError]] = [_FailedInsideError]
+
+    def read() -> "pd.DataFrame":
         if idle := _pool.take(login):
-            passing.append(_ConnectionLostError)  # it may be to an earlier QuestDB process
-        with contextlib.suppress(*passing):
-            return _read(idle or _open(login, deadline), login, sql, params, deadline)
+            with contextlib.suppress(_ConnectionLostError):  # to an earlier QuestDB process
+                return _read(idle, login, sql, params, deadline)
         return _read(_open(login, deadline), login, sql, params, deadline)
+
+    with _pool.place(login, deadline):
+        return _repeat(read)
 
 
 def require(settings: Settings | None = None) -> None:
@@ -242,8 +245,7 @@ def within(seconds: float) -> Iterator[None]:
 
 def execute(sql: str, params: Params = None, settings: Settings | None = None) -> None:
     """Run a statement that changes something, as the admin. Raises `QuestDBError`."""
-    with _connect_as_admin(settings, _ADMIN_S) as connection:
-        connection.execute(sql, params)
+    _run_as_admin(sql, params, settings)
 
 
 def read_version(table: str, settings: Settings | None = None) -> str:
@@ -299,8 +301,7 @@ def list_suspended_tables(
         found = fetch(sql, settings=settings, timeout=timeout)
         rows = [*zip(found["name"], found["errorMessage"], strict=True)]
     else:
-        with _connect_as_admin(settings, timeout) as connection:
-            rows = connection.execute(sql).fetchall()
+        rows = _run_as_admin(sql, None, settings, timeout)
     return {name: reason or "" for name, reason in rows}
 
 
@@ -359,9 +360,8 @@ def list_contracts(settings: Settings | None = None) -> list[LoadedContracts]:
 def resume(table: str, settings: Settings | None = None) -> None:
     """Apply a suspended table's, or view's, write-ahead log again. Raises `QuestDBError`."""
     sql = "SELECT 1 FROM materialized_views() WHERE view_name = %s"
-    with _connect_as_admin(settings, _ADMIN_S) as connection:
-        kind = "MATERIALIZED VIEW" if connection.execute(sql, [table]).fetchall() else "TABLE"
-        connection.execute(f'ALTER {kind} "{table}" RESUME WAL')
+    kind = "MATERIALIZED VIEW" if _run_as_admin(sql, [table], settings) else "TABLE"
+    _run_as_admin(f'ALTER {kind} "{table}" RESUME WAL', None, settings)
 
 
 def cancel_overdue(settings: Settings | None = None) -> list[str]:
@@ -394,21 +394,33 @@ def _query_over_http(sql: str, settings: Settings) -> list[list[Any]]:
             ssl.create_default_context(cafile=settings.questdb_ca) if settings.questdb_ca else False
         )
         with http.Client(_STATE_S, trust_env=False, verify=verify, auth=login) as client:
-            for _ in range(2):  # QuestDB may fail inside at a text that is new to it
-                answer = client.get(f"{settings.questdb_url}/exec", params={"query": sql})
-                if not (answer.is_error and _failed_inside(answer.text)):
-                    break
+            return _repeat(lambda: _ask(client, sql, settings))
     except (httpx.HTTPError, OSError) as error:
         raise QuestDBAwayError(
             f"QuestDB at {settings.questdb_url}: {error or type(error).__name__};"
             " `liq status` shows whether it runs"
         ) from error
+
+
+def _ask(client: http.Client, sql: str, settings: Settings) -> list[list[Any]]:
+    answer = client.get(f"{settings.questdb_url}/exec", params={"query": sql})
     if answer.status_code == httpx.codes.UNAUTHORIZED:
         raise _Login.admin(settings, _STATE_S).create_refusal()
     if answer.is_error:
+        if _failed_inside(answer.text):
+            raise _FailedInsideError(f"QuestDB failed at the statement: {answer.text}")
         raise QuestDBError(f"QuestDB refused the statement: {answer.text}")
     rows: list[list[Any]] = answer.json().get("dataset", [])
     return rows
+
+
+def _repeat(run: Callable[[], T]) -> T:
+    """Run a statement, a few times if QuestDB fails inside at it."""
+    for pause in _PAUSES_S:
+        with contextlib.suppress(_FailedInsideError):
+            return run()
+        time.sleep(pause)
+    return run()
 
 
 def _failed_inside(reason: str) -> bool:
@@ -600,7 +612,8 @@ class _ConnectionLostError(QuestDBAwayError):
 class _FailedInsideError(QuestDBError):
     """QuestDB failed at a statement that works when it is repeated.
 
-    In QuestDB 9.3.4 these are about one in a thousand, when it runs their text for the first time.
+    In QuestDB 9.3.4 these are about one in a thousand, when it runs their text for the first time
+    and others beside it. One repeat now and then fails too. Nothing of the statement was done.
     """
 
 
@@ -646,12 +659,18 @@ def _open(login: _Login, deadline: _Deadline, login_s: float = _LOGIN_S) -> _Con
     return connection
 
 
-@contextlib.contextmanager
-def _connect_as_admin(settings: Settings | None, seconds: float) -> Iterator[_Connection]:
+def _run_as_admin(
+    sql: str, params: Params, settings: Settings | None, seconds: float = _ADMIN_S
+) -> list[tuple[Any, ...]]:
     login, deadline = _Login.admin(settings or current_settings(), seconds), _Deadline.of(seconds)
     login_s = max(_LOGIN_S, seconds * _LOGIN_SHARE)
-    with _open(login, deadline, login_s) as connection, _translate_errors(connection, login):
-        yield connection
+
+    def run() -> list[tuple[Any, ...]]:
+        with _open(login, deadline, login_s) as connection, _translate_errors(connection, login):
+            cursor = connection.execute(sql, params)
+            return cursor.fetchall() if cursor.description else []
+
+    return _repeat(run)
 
 
 def _create_away_error(login: _Login, error: psycopg.OperationalError) -> QuestDBAwayError:
