@@ -14,8 +14,10 @@ setup: ## make .venv from uv.lock
 	@tools/setup
 
 run: ## start everything and print the URL of the live dashboard
-	@tools/setup --no-default-groups --inexact # without the tools of tests, which it leaves if there
+	@# without the tools of tests, and without what comes later; what is there stays
+	@tools/setup --no-default-groups --inexact --no-extra spark --no-extra cryptofeed
 	@$(LIQ) run
+	@tools/add-extras
 
 lint: setup ## ruff and mypy
 	.venv/bin/ruff check .

@@ -1,4 +1,4 @@
-"""Files of secrets, which a command makes in the checkout when its home is there, stay out of git."""
+"""Files of secrets, which a command makes in a home in the checkout, stay out of git and images."""
 
 from pathlib import Path
 
