@@ -111,8 +111,7 @@ def _switch(page: Page) -> Iterator[str]:
     """Show each board, and yield its name once it is drawn."""
     for board in BOARDS:
         page.get_by_role("tab", name=board, exact=True).click()
-        grid = "alerting" if board == "Alerts" else board.lower()
-        page.wait_for_selector(f".liq-board.liq-{grid}", timeout=_PATIENCE_MS)
+        page.wait_for_selector(f".liq-board.liq-{board.lower()}", timeout=_PATIENCE_MS)
         page.wait_for_selector(".liq-fresh.liq-live", timeout=_PATIENCE_MS)
         page.wait_for_timeout(_SETTLE_MS)
         yield board

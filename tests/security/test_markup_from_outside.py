@@ -266,7 +266,7 @@ async def test_every_board_and_the_inspector_show_markup_as_text(
     async with opened(chromium, dashboard) as page:
         for board in BOARDS:
             await page.get_by_role("tab", name=board, exact=True).click()
-            drawn = f".liq-{board.lower()} {CHART}, .liq-alerting"
+            drawn = f".liq-{board.lower()} {CHART}, .liq-alerts"
             await page.wait_for_selector(drawn, state="attached")
             await look(page, board)
             assert not "".join(await page.locator(".liq-fault").all_inner_texts())

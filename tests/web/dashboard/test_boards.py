@@ -23,6 +23,12 @@ def test_a_heading_has_what_its_query_answers_as_a_tooltip(board: str, tmp_path:
         assert any(heading.startswith(hint) for hint in hints), heading
 
 
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_grid_of_a_board_has_the_boards_name_as_its_class(board: str, tmp_path: Path) -> None:
+    grid = create_boards(Settings.load(home=tmp_path))[board].widget
+    assert grid._dom_classes == ("liq-board", f"liq-{board.lower()}")
+
+
 def test_without_a_catalogue_headings_have_no_tooltip(tmp_path: Path) -> None:
     broken = tmp_path / "queries.json"
     broken.write_text("{")

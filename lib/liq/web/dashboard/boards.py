@@ -297,7 +297,7 @@ class Alerts(Board):
             self._create_card("liq-raised", "Raised", self._list, "alerts", "at least a day"),
             Card("liq-rules", "Rules", self._rules.widget, note=note),
         )
-        self.widget = _create_grid("liq-alerting", self.cards)
+        self.widget = _create_grid("liq-alerts", self.cards)
 
     def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show the window, and the rules as ``alerts.json`` has them now."""

@@ -242,7 +242,7 @@ def render_alerts(raised: pd.DataFrame | None, zone: tzinfo = UTC) -> Markup:
         return Markup()
     rows: Iterator[Any] = raised.itertuples(index=False)
     items = join(_render_alert(row, zone) for row in rows)
-    return Markup('<ol class="liq-alerts" aria-label="alerts">{}</ol>').format(items)
+    return Markup('<ol class="liq-alert-list" aria-label="alerts">{}</ol>').format(items)
 
 
 def render_newest_alert(raised: pd.DataFrame | None, here: Place, zone: tzinfo = UTC) -> Markup:
@@ -255,7 +255,7 @@ def render_newest_alert(raised: pd.DataFrame | None, here: Place, zone: tzinfo =
     newest: Any = next(raised.itertuples(index=False))
     count = f"{len(raised)}+" if len(raised) == MAX_RECENT else f"{len(raised)}"
     return Markup(
-        '<ol class="liq-alerts" aria-label="newest alert">{alert}</ol>'
+        '<ol class="liq-alert-list" aria-label="newest alert">{alert}</ol>'
         '<a class="liq-count" href="{link}" title="show all alerts">{count} in {recent}</a>'
     ).format(
         alert=_render_alert(newest, zone),
