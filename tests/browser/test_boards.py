@@ -89,9 +89,9 @@ async def test_the_overview_shows_the_last_hours_at_once(
     async with visit() as visitor:
         await visitor.bars()
         await visitor.shows("$", ".liq-tile .liq-long b")
-        tiles = await visitor.page.locator(".liq-tile h4").all_inner_texts()
+        tiles = await visitor.page.locator(".liq-tile h3").all_inner_texts()
         assert [tile.split()[0] for tile in tiles] == ["5m", "1h", "4h", "24h"]
-        heading = await visitor.page.locator(".liq-pace h3").bounding_box()
+        heading = await visitor.page.locator(".liq-pace h2").bounding_box()
         first = await visitor.page.locator(".liq-tile").first.bounding_box()
         assert heading
         assert first

@@ -18,7 +18,7 @@ pytestmark = [
 ]
 PANELS = """Array.from(document.querySelectorAll(".liq-board > .liq-card"))
     .filter(panel => panel.checkVisibility())
-    .map(panel => panel.querySelector("h3").firstChild.textContent)"""
+    .map(panel => panel.querySelector("h2").firstChild.textContent)"""
 
 COVERAGE_HAS = """([width, height]) => {
     const box = document.querySelector(".liq-coverage").getBoundingClientRect();

@@ -76,12 +76,12 @@ MEASURE = """() => {
     const isExplained = textOverflow === "ellipsis" && each.title;
     return isCut && !isExplained && !each.matches(scrollers) && each.localName !== "input";
   });
-  const fixed = all(".liq-root :is(button, select, input, a, label, h1, h3, .liq-figure, .liq-card)"
+  const fixed = all(".liq-root :is(button, select, input, a, label, h1, h2, .liq-figure, .liq-card)"
     + ", .liq-badge, .liq-shown, .liq-fresh, .liq-nav a, .liq-tile");
   const loose = fixed.filter((each) => !each.closest(`${scrollers}, .modebar`));
   const overlaps = listOverlaps(loose.map((each) => [each, each.getBoundingClientRect()]));
   for (const card of all(".liq-card")) {
-    const texts = [...card.querySelectorAll("h3")].map((each) => [each, textBox(each)]);
+    const texts = [...card.querySelectorAll("h2")].map((each) => [each, textBox(each)]);
     for (const each of card.querySelectorAll(".legend, .annotation, .xtitle, .ytitle, .y2title")) {
       const box = each.getBoundingClientRect();
       if (box.width) texts.push([each, box]);
@@ -189,7 +189,7 @@ async def test_the_details_of_a_print_can_be_read(visitor: Visit, screen: Screen
     await page.get_by_role("button", name="Pause").click()
     await page.locator(".liq-tape tr[data-key]").nth(2).locator("td").first.click()
     details = page.get_by_role("dialog", name="Details of a print")
-    await details.locator("h4").last.wait_for()
+    await details.locator("h3").last.wait_for()
     box = await details.bounding_box()
     assert box
     assert box["x"] >= 0
@@ -201,7 +201,7 @@ async def test_the_details_of_a_print_can_be_read(visitor: Visit, screen: Screen
     assert min(widths) >= COLUMN_PX
     assert await details.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
     close = await details.get_by_role("button", name="Close").bounding_box()
-    text = await details.locator("h4").first.bounding_box()
+    text = await details.locator("h3").first.bounding_box()
     assert close
     assert text
     assert close["y"] + close["height"] <= text["y"] or close["x"] >= text["x"] + text["width"]

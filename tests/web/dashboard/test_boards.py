@@ -14,7 +14,7 @@ OWN = {"Liquidated per bucket", "Price and liquidations", "Now", "Rules"}  # dra
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_heading_has_what_its_query_answers_as_a_tooltip(board: str, tmp_path: Path) -> None:
     settings = Settings.load(home=tmp_path)
-    hints = [Markup('<h3 title="{}">').format(each.summary) for each in queries(settings).values()]
+    hints = [Markup('<h2 title="{}">').format(each.summary) for each in queries(settings).values()]
     cards = [card for card in create_boards(settings)[board].cards if card.name not in OWN]
     assert cards
     for card in cards:

@@ -32,7 +32,7 @@ const list = (value) => (Array.isArray(value) ? value.filter((name) => NAME.test
 const clamp = (value, least, most) => Math.min(most, Math.max(least, Math.round(value)));
 const isOwn = (name) => NAME.test(name) && !["liq-card", "liq-board"].includes(name);
 const identify = (element) => Array.from(element.classList).find(isOwn);
-const nameOf = (panel) => panel.querySelector("h3")?.firstChild?.textContent ?? identify(panel);
+const nameOf = (panel) => panel.querySelector("h2")?.firstChild?.textContent ?? identify(panel);
 const listPanels = (board) => Array.from(board.children).filter((each) => each.matches(".liq-card"));
 const isSize = (size) => Array.isArray(size) && size.length === 2 && size.every(Number.isFinite);
 

@@ -149,7 +149,7 @@ def render_figures(frames: Frames | None, gaps: pd.DataFrame | None = None) -> M
 def render_pace(pace: pd.DataFrame | None) -> Markup:
     """Return a tile for each span of `liq.analysis.pace.compare`; without rows, empty tiles."""
     if pace is None:
-        unread = Markup('<section class="liq-tile"><h4>{}</h4><p>…</p></section>')
+        unread = Markup('<section class="liq-tile"><h3>{}</h3><p>…</p></section>')
         return join(unread.format(name) for name in SPANS)
     rows: Iterator[Any] = pace.itertuples(index=False)
     return join(_render_span_tile(row) for row in rows)
@@ -170,7 +170,7 @@ def render_heading(title: str, note: str | Markup = "", about: str = "") -> Mark
     """Return a card's heading, with small print beside it, and ``about`` as its tooltip."""
     small = Markup("<small>{}</small>").format(note) if note else ""
     hint = Markup(' title="{}"').format(about) if about else ""
-    return Markup("<h3{}>{}{}</h3>").format(hint, title, small)
+    return Markup("<h2{}>{}{}</h2>").format(hint, title, small)
 
 
 def render_bars_title(frames: Frames, about: str = "") -> Markup:
@@ -304,9 +304,9 @@ def render_inspection(found: Inspection) -> Markup:
         else Markup("<p>{}</p>").format(render_code(found.problem))
     )
     return Markup(
-        "<section><h4>As stored</h4><table>{values}</table></section>"
-        "<section><h4>As the exchange sent it</h4>{raw}</section>"
-        "<section><h4>Rule{documentation}</h4>{rule}</section>"
+        "<section><h3>As stored</h3><table>{values}</table></section>"
+        "<section><h3>As the exchange sent it</h3>{raw}</section>"
+        "<section><h3>Rule{documentation}</h3>{rule}</section>"
     ).format(
         values=values,
         raw=raw,
@@ -435,7 +435,7 @@ def _render_span_tile(row: Any) -> Markup:
         marks.append("the usual is simulated or replayed")
     note = "; ".join(mark for mark in marks if mark)
     return Markup(
-        '<section class="liq-tile" data-window="{name}"><h4>{name} <small>{note}</small></h4>'
+        '<section class="liq-tile" data-window="{name}"><h3>{name} <small>{note}</small></h3>'
         "{sides}</section>"
     ).format(name=row.span, note=note, sides=sides)
 
