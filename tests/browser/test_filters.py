@@ -14,6 +14,7 @@ from browser.conftest import Visit, Visiting, own_dashboard, served
 from browser.test_address import has_query
 from liq.config import Settings
 from liq.records.model import Liquidation, Text
+from support.helpers import PATIENCE_S
 from support.rows import insert, liquidation
 
 pytestmark = [
@@ -116,6 +117,63 @@ async def test_names_are_chosen_and_removed_by_keyboard(visit: Visiting) -> None
         await press("Delete")
         await has_query(visitor)
         await expect(visitor.page.locator(".liq-picker input").first).to_be_focused()
+        assert visitor.complaints == []
+
+
+async def test_an_asset_is_searched_in_any_case_replaced_and_removed_by_keyboard(
+    visit: Visiting,
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        assets, press = find_picker(visitor, "Asset"), visitor.page.keyboard.press
+        await expect(assets).to_have_attribute(
+            "placeholder", "all assets", timeout=1_000 * PATIENCE_S
+        )
+        await assets.focus()
+        await visitor.page.keyboard.type("Bt")
+        await expect(find_options(visitor)).to_have_text(["BTC"], timeout=1_000 * PATIENCE_S)
+        await press("ArrowDown")
+        await press("Enter")
+        await has_query(visitor, asset="BTC")
+        await expect(assets).to_have_attribute("placeholder", "BTC", timeout=1_000 * PATIENCE_S)
+        await visitor.page.keyboard.type("eth")  # another one takes its place
+        await press("Enter")
+        await has_query(visitor, asset="ETH")
+        await visitor.page.reload()
+        await expect(assets).to_have_attribute("placeholder", "ETH", timeout=1_000 * PATIENCE_S)
+        await assets.fill("btc,eth")
+        await press("Enter")
+        await visitor.shows("choose one asset, not 2", ".liq-fault")
+        await has_query(visitor, asset="ETH")
+        await press("Backspace")
+        await has_query(visitor)
+        await expect(assets).to_have_attribute(
+            "placeholder", "all assets", timeout=1_000 * PATIENCE_S
+        )
+        assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("name", ["Asset", "Symbols", "Venues"])
+async def test_the_first_option_removes_what_is_chosen(
+    visit: Visiting, page_url: str, name: str
+) -> None:
+    query = "asset=BTC&venues=okx&symbols=BTC-PERP"
+    async with visit(f"{page_url}&{query}") as visitor:
+        await visitor.bars()
+        picker, every = find_picker(visitor, name), f"all {name.lower().rstrip('s')}s"
+        await expect(picker).not_to_have_attribute("placeholder", every, timeout=1_000 * PATIENCE_S)
+        await picker.focus()
+        await visitor.page.keyboard.press("ArrowDown")
+        await expect(find_options(visitor).first).to_have_text(every, timeout=1_000 * PATIENCE_S)
+        await visitor.page.keyboard.press("Enter")
+        kept = dict(each.split("=") for each in query.split("&"))
+        del kept[name.lower()]
+        await has_query(visitor, **kept)
+        await expect(picker).to_have_attribute("placeholder", every, timeout=1_000 * PATIENCE_S)
+        await picker.click()
+        await expect(find_options(visitor).first).not_to_have_text(
+            every, timeout=1_000 * PATIENCE_S
+        )
         assert visitor.complaints == []
 
 

@@ -444,6 +444,25 @@ def test_controls_and_model_are_linked_both_ways(own: Settings) -> None:
     assert pause.description == "Resume"
 
 
+def test_an_asset_is_typed_in_any_case_and_another_one_takes_its_place(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(500, symbol="ETHUSDT", asset="ETH")])
+    dashboard = Dashboard(settings=own, asset="BTC")
+    asset = find(dashboard, Picker, label="Asset")
+    assert asset.options == [["ETH", ""], ["BTC", ""]]  # the largest first
+    assert asset.value == ["BTC"]
+    type_into(asset, "eth")
+    assert (dashboard.model.asset, asset.value) == ("ETH", ["ETH"])
+    type_into(asset, "btc, eth")
+    assert "choose one asset, not 2" in page(dashboard)
+    type_into(asset, "ETC")
+    assert "no row has the asset &#39;ETC&#39;; nearest: ETH" in page(dashboard)
+    assert dashboard.model.asset == "ETH"
+    asset.value = []
+    assert dashboard.model.asset == ""
+    dashboard.model.asset = "BTC"  # as a click on a chart
+    assert asset.value == ["BTC"]
+
+
 def test_a_name_is_typed_in_any_case_and_a_wrong_one_is_reported(own: Settings) -> None:
     insert(own, [fresh(100), fresh(50, symbol="ETHUSDT")])
     dashboard = Dashboard(settings=own)

@@ -51,8 +51,8 @@ def create_filters(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Wi
         bucket,
         _create_window(model, boundary),
         _create_asset(model, boundary),
-        _create_picker(model, "exchanges", "exchange", "Venues", boundary),
-        _create_picker(model, "symbols", "symbol", "Symbols", boundary),
+        _create_names(model, "exchanges", "exchange", "Venues", boundary),
+        _create_names(model, "symbols", "symbol", "Symbols", boundary),
         least,
     )
 
@@ -115,20 +115,32 @@ def create_times(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Widg
 
 
 def bind(
-    model: DashboardModel, trait: str, control: widgets.Widget, boundary: ErrorBoundary
+    model: DashboardModel,
+    trait: str,
+    control: widgets.Widget,
+    boundary: ErrorBoundary,
+    transform: tuple[Callable[[Any], Any], Callable[[Any], Any]] | None = None,
 ) -> None:
-    """Link a control's value and a trait of the model; ``boundary`` shows an invalid choice."""
+    """Link a control's value and a trait of the model; ``boundary`` shows an invalid choice.
+
+    ``transform`` makes the control's value of the trait's, and the trait's of the control's.
+    """
+    to_control, to_trait = transform or (_keep, _keep)
 
     @boundary.wrap
     def choose(change: Any) -> None:
-        model.set_trait(trait, change["new"])
+        model.set_trait(trait, to_trait(change["new"]))
 
     def show(change: Any) -> None:
-        control.value = change["new"]
+        control.value = to_control(change["new"])
 
-    control.value = getattr(model, trait)
+    control.value = to_control(getattr(model, trait))
     control.observe(choose, "value")
     model.observe(show, trait)
+
+
+def _keep(value: Any) -> Any:
+    return value
 
 
 def _create_window(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Dropdown:
@@ -136,17 +148,6 @@ def _create_window(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Dr
         return sorted({*WINDOWS, model.window}, key=parse_duration)
 
     return _create_choice(model, "Window", "window", options, ["window"], boundary=boundary)
-
-
-def _create_asset(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Dropdown:
-    def options() -> list[tuple[str, str]]:
-        # a chosen asset without prints stays valid
-        assets = dict.fromkeys([*model.known_assets, *([model.asset] if model.asset else [])])
-        return [("all", ""), *((asset, asset) for asset in assets)]
-
-    return _create_choice(
-        model, "Asset", "asset", options, ["asset", "known_assets"], boundary=boundary
-    )
 
 
 def _create_choice(
@@ -263,25 +264,51 @@ def _find_last_cascade(model: DashboardModel) -> times.Span:
     return start - _AROUND_CASCADE, end + _AROUND_CASCADE
 
 
-def _create_picker(
+def _create_asset(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Widget:
+    """Return a field that chooses one asset, or all; the largest assets are offered first."""
+    picker = Picker(label="Asset", plural="assets", single=True)
+    as_list = (lambda asset: [asset] if asset else []), (lambda names: "".join(names[-1:]))
+    bind(model, "asset", picker, boundary, as_list)
+
+    def choose(names: list[str]) -> None:
+        if len(names) > 1:
+            raise QueryError(f"choose one asset, not {len(names)}; several symbols can be chosen")
+        model.asset = "".join(names)
+
+    widgets.dlink(
+        (model, "known_assets"), (picker, "options"), lambda known: [[each, ""] for each in known]
+    )
+    return _create_picker(model, picker, "asset", choose, boundary)
+
+
+def _create_names(
     model: DashboardModel, trait: str, column: str, label: str, boundary: ErrorBoundary
 ) -> widgets.Widget:
-    """Return a field that adds and removes names of ``trait``; ``column`` has them in the rows.
+    """Return a field that adds and removes names of ``trait``; ``column`` has them in the rows."""
+    picker = Picker(label=label, plural=label.lower())
+    bind(model, trait, picker, boundary)
+
+    def add(names: list[str]) -> None:
+        model.set_trait(trait, list(dict.fromkeys([*getattr(model, trait), *names])))
+
+    widgets.dlink((model, f"known_{trait}"), (picker, "options"), _list_options)
+    return _create_picker(model, picker, column, add, boundary)
+
+
+def _create_picker(
+    model: DashboardModel,
+    picker: Picker,
+    column: str,
+    choose: Callable[[list[str]], object],
+    boundary: ErrorBoundary,
+) -> widgets.Widget:
+    """Return ``picker`` with its label; it calls ``choose`` with the names that are typed into it.
 
     A typed name is accepted in any unambiguous case; ``boundary`` shows a name that no row has.
     """
-    picker = Picker(label=label)
     picker.add_class("liq-picker")
-    bind(model, trait, picker, boundary)
-
-    @boundary.wrap
-    def add(typed: str) -> None:
-        names = parse_names(typed, column, model.settings)
-        model.set_trait(trait, list(dict.fromkeys([*getattr(model, trait), *names])))
-
-    picker.on_type(add)
-    widgets.dlink((model, f"known_{trait}"), (picker, "options"), _list_options)
-    return _create_field(label, picker)
+    picker.on_type(boundary.wrap(lambda typed: choose(parse_names(typed, column, model.settings))))
+    return _create_field(picker.label, picker)
 
 
 def _list_options(known: Sequence[str | tuple[str, str]]) -> list[list[str]]:

@@ -1,7 +1,9 @@
-// A field that adds and removes names, by the combobox pattern of the ARIA authoring practices: type
-// to search, arrow keys move, Enter chooses, Backspace removes the last, Escape closes the list.
+// A field that adds and removes names, or chooses a single one, by the combobox pattern of the ARIA
+// authoring practices: type to search, arrow keys move, Enter chooses, Backspace removes the last,
+// Escape closes the list. The first option removes all names.
 
 const MOST = 100; // names in the list at once
+const ALL = ""; // the name of the option that removes all names
 const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 };
 let count = 0; // of the fields on the page
 
@@ -12,12 +14,12 @@ function render({ model, el }) {
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
     return element;
   };
-  const what = model.get("label");
+  const [what, plural, isSingle] = ["label", "plural", "single"].map((trait) => model.get(trait));
   const field = make("input", {
     role: "combobox", "aria-label": what, "aria-expanded": false, "aria-controls": id,
     "aria-autocomplete": "list", autocomplete: "off", spellcheck: false, placeholder: "",
   });
-  const list = make("ul", { role: "listbox", id, "aria-label": what, "aria-multiselectable": true });
+  const list = make("ul", { role: "listbox", id, "aria-label": what, "aria-multiselectable": !isSingle });
   list.hidden = true;
   const note = make("div", { role: "status", class: "liq-spoken" });
   el.append(field, list, note);
@@ -46,8 +48,8 @@ function render({ model, el }) {
   };
   const draw = () => {
     const names = chosen();
-    const text = names.length === 1 ? names[0] : `${names.length} ${what.toLowerCase()}`;
-    field.placeholder = names.length ? text : `all ${what.toLowerCase()}`;
+    const text = names.length === 1 ? names[0] : `${names.length} ${plural}`;
+    field.placeholder = names.length ? text : `all ${plural}`;
     field.title = field.placeholder;
     if (list.hidden) return;
     const held = options()[active]?.dataset.name; // a redraw keeps what the arrow keys reached
@@ -58,7 +60,17 @@ function render({ model, el }) {
       if (!groups.has(group)) groups.set(group, []);
       groups.get(group).push(name);
     }
+    const typed = field.value.trim();
     let number = 0;
+    const offer = (name, text) => {
+      const option = make("li", {
+        role: "option", id: `${id}-${(number += 1)}`, "aria-selected": names.includes(name), title: text,
+      });
+      option.dataset.name = name;
+      option.textContent = text;
+      return option;
+    };
+    const all = names.length && !typed ? [offer(ALL, `all ${plural}`)] : [];
     const items = Array.from(groups, ([group, members]) => {
       const box = make("ul", { role: group ? "group" : "presentation" });
       if (group) {
@@ -67,25 +79,17 @@ function render({ model, el }) {
         heading.textContent = group;
         box.append(heading);
       }
-      for (const name of members) {
-        const option = make("li", {
-          role: "option", id: `${id}-${(number += 1)}`, "aria-selected": names.includes(name), title: name,
-        });
-        option.dataset.name = name;
-        option.textContent = name;
-        box.append(option);
-      }
+      box.append(...members.map((name) => offer(name, name)));
       return box;
     });
     const more = found.length - MOST;
-    const typed = field.value.trim();
     const hint = more > 0 ? `${more} more: type to find them`
       : found.length ? ""
       : typed ? `none in view is like “${typed}”; Enter looks in all rows`
-      : `no ${what.toLowerCase()} in view`;
+      : `no ${plural} in view`;
     const line = make("li", { role: "presentation", class: "liq-hint" });
     line.textContent = hint;
-    list.replaceChildren(...items, ...(hint ? [line] : []));
+    list.replaceChildren(...all, ...items, ...(hint ? [line] : []));
     list.scrollTop = scroll;
     note.textContent = found.length ? `${found.length} found` : hint;
     mark(held === undefined ? active : options().findIndex((each) => each.dataset.name === held));
@@ -106,10 +110,13 @@ function render({ model, el }) {
     model.save_changes();
   };
   const choose = (name) => {
-    const names = chosen();
+    const others = chosen().filter((each) => each !== name);
+    const isChosen = others.length < chosen().length;
     field.value = "";
     open(false);
-    set(names.includes(name) ? names.filter((each) => each !== name) : [...names, name]);
+    if (name === ALL) set([]);
+    else if (isChosen) set(others);
+    else set(isSingle ? [name] : [...others, name]);
   };
   const submit = () => {
     const option = options()[active];

@@ -271,12 +271,16 @@ class Tape(PickTable):
 class Picker(anywidget.AnyWidget):
     """A field that adds and removes names: ``value`` has the chosen ones.
 
-    ``options`` are the names that it offers, each with the group below which it is listed.
+    ``options`` are the names that it offers, each with the group below which it is listed. A
+    ``single`` field has one name at most: another name replaces it. ``plural`` says what the names
+    are, as in "all symbols".
     """
 
     _esm = Path(__file__).with_name("picker.js")
 
     label = traitlets.Unicode().tag(sync=True)
+    plural = traitlets.Unicode().tag(sync=True)
+    single = traitlets.Bool(default_value=False).tag(sync=True)
     value = traitlets.List(traitlets.Unicode()).tag(sync=True)
     options = traitlets.List(traitlets.List(traitlets.Unicode())).tag(sync=True)
 
