@@ -565,8 +565,8 @@ def test_size_classes_are_named_and_can_be_clicked() -> None:
     long, _ = figure.data
     assert list(long.y) == ["&#36;1M and more", "&#36;10k to &#36;100k", "below &#36;10k"]
     assert list(long.x) == [3, 2, 1]
-    assert list(long.customdata) == [1_000_000, 10_000, 0]
-    assert long.meta == {"filter": "min_notional"}
+    assert list(long.customdata) == ["1000000,", "10000,100000", "0,10000"]
+    assert long.meta == {"filter": "notional"}
     assert long.text[2] == "1,000 prints"
     assert "lower bound" in titles(charts.size_classes(frame.assign(partial=1)))
     assert texts(charts.size_classes(frame.iloc[:0])) == ["no liquidations in this window"]

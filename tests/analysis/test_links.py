@@ -37,10 +37,11 @@ def test_an_address_without_a_query_is_the_default() -> None:
 
 def test_an_encoded_place_is_readable() -> None:
     names = ("BTC", ("bybit", "okx"), ("BTCUSDT",))
-    place = Place("Prices", "5m", "90m", NOON, *names, 1e5, "light", "local")
+    place = Place("Prices", "5m", "90m", NOON, *names, 1e5, 1e6, "light", "local")
     assert encode(place) == (
         "board=Prices&bucket=5m&from=2026-03-02T10:30:00Z&to=2026-03-02T12:00:00Z&asset=BTC"
-        "&venues=bybit,okx&symbols=BTCUSDT&minimum=100000&theme=light&zone=local"
+        "&venues=bybit,okx&symbols=BTCUSDT&minimum=100000&maximum=1000000&theme=light"
+        "&zone=local"
     )
     assert encode(Place(window="4h")) == "window=4h"
 
@@ -61,7 +62,8 @@ def test_a_place_survives_its_address(seed: int) -> None:
             asset=chance.choice(["", *names]),
             exchanges=tuple(chance.sample(names, chance.randrange(3))),
             symbols=tuple(chance.sample(names, chance.randrange(3))),
-            min_notional=chance.choice([0.0, 0.1, 1e12, 123456.789]),
+            min_notional=chance.choice([0.0, 0.1, 123456.789]),
+            max_notional=chance.choice([0.0, 1e12, 123456.79]),
             theme=chance.choice(CHOICES["theme"]),
             zone=chance.choice(links.ZONES),
         )
@@ -82,6 +84,8 @@ def test_a_place_survives_its_address(seed: int) -> None:
         ("from=2026-03-02T13:00%2B02:00&to=2026-03-02T12:00", Place(until=NOON)),
         ("symbols=A,,B,A", Place(symbols=("A", "B"))),
         ("minimum=1e3", Place(min_notional=1000.0)),
+        ("minimum=1e4&maximum=1e5", Place(min_notional=1e4, max_notional=1e5)),
+        ("maximum=1e4", Place(max_notional=1e4)),
     ],
 )
 def test_an_address_that_people_type_is_understood(query: str, place: Place) -> None:
@@ -138,6 +142,12 @@ def test_valid_parameters_count_beside_invalid_ones() -> None:
     assert [each.split("=")[0] for each in ignored] == ["minimum", "there is no parameter 'colour'"]
 
 
+def test_a_maximum_that_is_not_above_the_minimum_is_ignored() -> None:
+    reasons = ("maximum is not above minimum",)
+    assert read("minimum=5&maximum=5") == (Place(min_notional=5.0), reasons)
+    assert read("maximum=3", Place(min_notional=5.0)) == (Place(min_notional=5.0), reasons)
+
+
 def test_a_window_beside_from_and_to_is_ignored() -> None:
     place, ignored = read("window=4h&from=2026-03-02T11:00&to=2026-03-02T12:00")
     assert place == Place(until=NOON)
@@ -164,7 +174,8 @@ def test_an_alert_links_to_its_hour_and_to_what_its_rule_measures() -> None:
     assert place == Place(until=NOON + timedelta(minutes=5), symbols=("A", "B"), asset="BTC")
     assert links.locate_alert(NOON, "totals", {"assets": ["BTC", "ETH"]}).asset == ""
     assert links.locate_alert(NOON, "feed_health", {"exchange": ["okx"]}).exchanges == ("okx",)
-    assert links.locate_alert(NOON, "totals", {"min_notional": 5}).min_notional == 5.0
+    sized = links.locate_alert(NOON, "totals", {"min_notional": 5, "max_notional": 9})
+    assert (sized.min_notional, sized.max_notional) == (5.0, 9.0)
 
 
 def test_boards_of_alerts_are_boards_of_the_dashboard() -> None:
@@ -285,6 +296,9 @@ def test_a_file_is_named_by_its_dates_and_filters() -> None:
     )
     place = Place(
         asset="BTC", exchanges=("bybit", "okx"), symbols=("BTCUSDT",), min_notional=100000.0
+    )
+    assert "_min100000USD_below1000000USD." in links.name_file(
+        place._replace(max_notional=1e6), NOON, ".csv"
     )
     assert links.name_file(place, NOON.astimezone(timezone(timedelta(hours=2))), ".parquet") == (
         "liquidations_20260302T110000Z_20260302T120000Z_BTC_bybit+okx_BTCUSDT_min100000USD.parquet"

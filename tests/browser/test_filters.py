@@ -277,6 +277,32 @@ async def test_a_clicked_bar_filters_and_once_more_shows_all(visit: Visiting) ->
         assert visitor.complaints == []
 
 
+async def test_a_clicked_size_class_shows_its_prints_alone_and_a_chip_clears_it(
+    visit: Visiting,
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        bars = visitor.page.locator(".liq-classes .bars .point path")
+        await click_middle(visitor, bars.last)  # the smallest class is the lowest
+        await has_query(visitor, maximum="10000")
+        await visitor.until("document.querySelectorAll('.liq-classes .ytick').length === 1")
+        await visitor.shows("below $10k", ".liq-chips")
+        sizes = await visitor.page.locator(".liq-tape .liq-size").all_inner_texts()
+        assert sizes
+        assert max(int(size.replace(",", "")) for size in sizes) < 10_000
+        await visitor.page.reload()
+        await visitor.shows("below $10k", ".liq-chips")
+        least = visitor.page.get_by_label("Min size (USD)", exact=True)
+        await least.fill("1200")  # a typed minimum narrows the class
+        await least.press("Enter")
+        await has_query(visitor, minimum="1200", maximum="10000")
+        await find_chip(visitor, "$1.2k to $10k").click()
+        await has_query(visitor)
+        await expect(least).to_have_value("0", timeout=1_000 * PATIENCE_S)
+        await visitor.until("document.querySelectorAll('.liq-classes .ytick').length === 2")
+        assert visitor.complaints == []
+
+
 async def click_middle(visitor: Visit, mark: Locator) -> None:
     """Click a bar, over which plotly lays what catches the pointer."""
     await mark.scroll_into_view_if_needed()

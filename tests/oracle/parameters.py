@@ -67,6 +67,10 @@ def _least(query: Query, rng: np.random.Generator, world: World) -> float | None
     return float(rng.choice([0.0, float(rng.choice(world.prints["notional"]))]))
 
 
+def _most(_query: Query, rng: np.random.Generator, world: World) -> float | None:
+    return None if rng.random() < 0.7 else float(rng.choice(world.prints["notional"]))
+
+
 def _limit(_query: Query, rng: np.random.Generator, _world: World) -> int | None:
     return None if rng.random() < 0.5 else int(rng.choice([1, 2, 5, 50, 10_000]))
 
@@ -95,6 +99,7 @@ _DRAWS: dict[str, Callable[[Query, np.random.Generator, World], Any]] = {
     "exchange": _some([*VENUES, STRANGER, "NOPE"]),
     "rules": _some(["burst", "feed_silent", "large", "NOPE"]),
     "min_notional": _least,
+    "max_notional": _most,
     "limit": _limit,
     "bucket": _choice("bucket"),
     "by": _choice("by"),

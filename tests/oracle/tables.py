@@ -45,6 +45,8 @@ def filtered(frame: pd.DataFrame, values: Values) -> pd.DataFrame:
             frame = frame[frame[column].isin(chosen)]
     if (least := values.get("min_notional")) is not None:
         frame = frame[frame["notional"] >= least]
+    if (most := values.get("max_notional")) is not None:
+        frame = frame[frame["notional"] < most]
     return frame
 
 

@@ -241,6 +241,9 @@ def test_filters_choose_rows(own: Settings) -> None:
     assert len(sizes(assets=["ETH", "BTC"])) == 5
     assert sizes(min_notional=400) == [400, 1000, 5000]
     assert sizes(min_notional=0) == [50, 250, 400, 1000, 5000]
+    assert sizes(max_notional=400) == [50, 250]
+    assert sizes(min_notional=250, max_notional=1000) == [250, 400]
+    assert sizes(max_notional=0) == []
     assert sizes(window=timedelta(minutes=1)) == [5000]
     assert sizes(until=datetime(2026, 1, 1, 0, 11, tzinfo=UTC)) == [9, 400, 1000]
 
@@ -309,7 +312,7 @@ def test_rows_far_in_the_future_change_nothing(
 def test_injections_are_values_like_any_other(own: Settings, attack: str) -> None:
     for name in ("symbols", "exchange"):
         assert hit("largest_prints", own, **{name: [attack]}).empty
-    for name in ("window", "until", "min_notional", "limit"):
+    for name in ("window", "until", "min_notional", "max_notional", "limit"):
         with pytest.raises(QueryError, match=name):
             hit("largest_prints", own, **{name: attack})
     with pytest.raises(QueryError, match="bucket"):

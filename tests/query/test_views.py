@@ -96,6 +96,7 @@ def fragile(stack: Settings) -> Settings:
         {"bucket": "1d", "symbols": "ETHUSDT"},
         {"bucket": "30m", "assets": "BTC"},
         {"min_notional": 500},
+        {"max_notional": 500},
         {"until": datetime(2026, 1, 5, tzinfo=UTC)},
     ],
     ids=str,
@@ -116,6 +117,7 @@ def test_a_view_gives_the_rows_of_its_table(
         ("totals", {}, "1m"),
         ("totals", {"window": "1d"}, None),  # the table is quick enough
         ("totals", {"min_notional": 0}, None),
+        ("totals", {"max_notional": 1e9}, None),
         ("totals", {"symbols": ["BTCUSDT"]}, "1h"),
         ("totals", {"assets": ["BTC"]}, "1h"),
         ("totals", {"exchange": ["okx"]}, "1m"),

@@ -12,6 +12,7 @@ parameter    accepts                                               example
 ``venues``   exchanges, with commas between                        ``bybit,okx``
 ``symbols``  symbols, with commas between                          ``BTCUSDT``
 ``minimum``  minimum size of a print in USD                        ``100000``
+``maximum``  size in USD that prints are below                     ``1000000``
 ``theme``    ``dark`` or ``light``                                 ``light``
 ``zone``     ``UTC`` or ``local``, the time zone of the browser    ``local``
 ===========  ====================================================  ======================
@@ -65,11 +66,16 @@ _PARAMETERS = {
     "venues": _NAMES,
     "symbols": _NAMES,
     "minimum": Parameter(type="float", min=0, max=1e12),
+    "maximum": Parameter(type="float", min=0, max=1e12),
     "theme": _TEXT,
     "zone": Parameter(type="string", choices=list(ZONES)),
 }
-_FIELDS = {"venues": "exchanges", "minimum": "min_notional"}  # of `Place`; others have their name
-
+_FIELDS = {  # of `Place`; others have their name
+    "venues": "exchanges",
+    "minimum": "min_notional",
+    "maximum": "max_notional",
+}
+_SIZES = ("min_notional", "max_notional")
 
 _MOMENTS: Mapping[str, Mapping[str, type]] = {  # columns
     "alerts": {"ts": datetime, "query": str},
@@ -80,7 +86,8 @@ _MOMENTS: Mapping[str, Mapping[str, type]] = {  # columns
 class Place(NamedTuple):
     """What the dashboard shows. ``until`` is None for a window that ends now.
 
-    An empty ``asset``, ``exchanges`` or ``symbols`` means all.
+    An empty ``asset``, ``exchanges`` or ``symbols`` means all. Prints are at least ``min_notional``
+    and below ``max_notional``, in USD; 0 is no limit.
     """
 
     board: str = "Overview"
@@ -91,6 +98,7 @@ class Place(NamedTuple):
     exchanges: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
     min_notional: float = 0.0
+    max_notional: float = 0.0
     theme: str = "dark"
     zone: str = "UTC"
 
@@ -140,7 +148,11 @@ def decode(query: str, default: Place = Place(), choices: Choices | None = None)
             ignored.append(shorten(str(error), _SHOWN))
     span, reasons = _take_span(values)
     found = {_FIELDS.get(name, name): value for name, value in values.items()}
-    return Decoded(default._replace(**found | span), (*ignored, *reasons))
+    place = default._replace(**found | span)
+    if 0 < place.max_notional <= place.min_notional:
+        place = place._replace(max_notional=0.0)
+        reasons.append("maximum is not above minimum")
+    return Decoded(place, (*ignored, *reasons))
 
 
 def build_link(place: Place) -> str:
@@ -167,6 +179,7 @@ def name_file(place: Place, end: datetime, suffix: str) -> str:
     parts += [place.asset, _join_names(place.exchanges, "venues")]
     parts.append(_join_names(place.symbols, "symbols"))
     parts.append(f"min{place.min_notional:.15g}USD" if place.min_notional else "")
+    parts.append(f"below{place.max_notional:.15g}USD" if place.max_notional else "")
     name = "_".join(["liquidations", *filter(None, parts)])
     return re.sub(r"[^\w.+-]", "-", name) + suffix
 
@@ -279,7 +292,7 @@ def _limit(scope: Mapping[str, Any]) -> dict[str, Any]:
     }
     if len(assets := names.get("assets", ())) == 1:
         found["asset"] = assets[0]
-    return found | {name: float(scope[name]) for name in ("min_notional",) if scope.get(name)}
+    return found | {name: float(scope[name]) for name in _SIZES if scope.get(name)}
 
 
 def _list_names(given: str | Sequence[str]) -> tuple[str, ...]:

@@ -63,6 +63,7 @@ FILTERS = {  # parameters that choose rows of {bars}
     "assets": "asset IN (%(assets)s)",
     "exchange": "exchange IN (%(exchange)s)",
     "min_notional": "notional >= %(min_notional)s",
+    "max_notional": "notional < %(max_notional)s",
 }
 _SOURCES = {
     name: ", ".join(f"'{source}'" for source in sources)

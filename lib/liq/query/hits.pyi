@@ -58,6 +58,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         limit: int = 5000,
         settings: liq.config.Settings | None = None,
     ) -> DataFrame:
@@ -74,6 +75,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             limit: Maximum number of buckets, newest first; from 1 to 100,000
             settings: The process's settings by default
 
@@ -99,6 +101,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         limit: int = 5000,
         settings: liq.config.Settings | None = None,
     ) -> DataFrame:
@@ -115,6 +118,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             limit: Maximum number of buckets, newest first; from 1 to 100,000
             settings: The process's settings by default
 
@@ -137,6 +141,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         settings: liq.config.Settings | None = None,
     ) -> DataFrame:
         """One row: the totals of the window. A window without prints gives a row of zeros.
@@ -150,6 +155,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             settings: The process's settings by default
 
         Returns:
@@ -175,6 +181,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         limit: int = 10,
         settings: liq.config.Settings | None = None,
     ) -> DataFrame:
@@ -189,6 +196,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             limit: Maximum number of rows; from 1 to 10,000
             settings: The process's settings by default
 
@@ -215,6 +223,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         limit: int = 10,
         settings: liq.config.Settings | None = None,
     ) -> DataFrame:
@@ -230,6 +239,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             limit: Maximum number of rows; from 1 to 10,000
             settings: The process's settings by default
 
@@ -255,6 +265,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         settings: liq.config.Settings | None = None,
     ) -> DataFrame:
         """Exchanges by liquidated notional. Sums are lower bounds unless completeness is full.
@@ -268,6 +279,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             settings: The process's settings by default
 
         Returns:
@@ -294,6 +306,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         limit: int = 20000,
         settings: liq.config.Settings | None = None,
     ) -> DataFrame:
@@ -311,6 +324,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             limit: Maximum number of rows, newest first; from 1 to 100,000
             settings: The process's settings by default
 
@@ -338,6 +352,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         limit: int = 20000,
         settings: liq.config.Settings | None = None,
     ) -> DataFrame:
@@ -354,6 +369,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             limit: Maximum number of rows, newest first; from 1 to 100,000
             settings: The process's settings by default
 
@@ -382,6 +398,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         settings: liq.config.Settings | None = None,
     ) -> DataFrame:
         """Sizes of prints: quantiles of the notional by side, exact to one percent. At least the
@@ -396,6 +413,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             settings: The process's settings by default
 
         Returns:
@@ -424,6 +442,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         settings: liq.config.Settings | None = None,
     ) -> DataFrame:
         """Liquidated longs and shorts by the size of a print: below 10,000 USD, below 100,000,
@@ -438,6 +457,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             settings: The process's settings by default
 
         Returns:
@@ -463,6 +483,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         limit: int = 20,
         settings: liq.config.Settings | None = None,
     ) -> DataFrame:
@@ -477,6 +498,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             limit: Maximum number of rows; from 1 to 10,000
             settings: The process's settings by default
 
@@ -503,6 +525,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         limit: int = 50,
         settings: liq.config.Settings | None = None,
     ) -> DataFrame:
@@ -517,6 +540,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             limit: Maximum number of rows; from 1 to 10,000
             settings: The process's settings by default
 
@@ -583,6 +607,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         settings: liq.config.Settings | None = None,
     ) -> DataFrame:
         """Every liquidation of the window with every field, oldest first: for exports.
@@ -596,6 +621,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             settings: The process's settings by default
 
         Returns:
@@ -629,6 +655,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         look_back: str | float | datetime.timedelta = "12h",
         by: Literal["asset", "symbol", "exchange"] = "asset",
         gap: str | float | datetime.timedelta = "5s",
@@ -649,6 +676,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             look_back: A feed is expected if it reported in the window or this long before it,
                 and was not stopped since; from 1s to 30d
             by: The common column of a cascade's prints; asset and symbol include all venues;
@@ -691,6 +719,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         from_ts: str | datetime.datetime | None = None,
         to_ts: str | datetime.datetime | None = None,
         limit: int = 10000,
@@ -704,6 +733,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             from_ts: Time of the first print, e.g. a cascade's from_ts; unset: none
             to_ts: Time of the last print, e.g. a cascade's to_ts; unset: none
             limit: Maximum number of rows; from 1 to 100,000
@@ -736,6 +766,7 @@ class Hit:
         symbols: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         asset: str = "BTC",
         bps: float = 10,
         limit: int = 20000,
@@ -754,6 +785,7 @@ class Hit:
             symbols: Only these symbols, as the venues write them; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             asset: Asset; symbols and exchange narrow it
             bps: Height of a price bin in basis points of the price; from 1 to 1,000
             limit: Maximum number of cells, newest first; from 1 to 100,000
@@ -781,6 +813,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         look_back: str | float | datetime.timedelta = "12h",
         settings: liq.config.Settings | None = None,
     ) -> DataFrame:
@@ -796,6 +829,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             look_back: A feed is expected if it reported in the window or this long before it,
                 and was not stopped since; from 1s to 30d
             settings: The process's settings by default
@@ -860,6 +894,7 @@ class Hit:
         symbols: collections.abc.Sequence[str] = (),
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
+        max_notional: float | None = None,
         min_notional: float = 100000,
         limit: int = 5000,
         tolerance: str | float | datetime.timedelta = "5s",
@@ -879,6 +914,7 @@ class Hit:
             symbols: Only these symbols, as the venues write them; empty: all
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             min_notional: Minimum size of a print in USD; small prints do not move the price;
                 from 0
             limit: Maximum number of prints, newest first; it includes prints without a price;
@@ -910,6 +946,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         limit: int = 1000,
         tolerance: str | float | datetime.timedelta = "5s",
         settings: liq.config.Settings | None = None,
@@ -927,6 +964,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             limit: Maximum number of rows; from 1 to 10,000
             tolerance: Maximum age of a price; from 1s to 1h
             settings: The process's settings by default
@@ -958,6 +996,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         least_usd: float = 1,
         settings: liq.config.Settings | None = None,
     ) -> DataFrame:
@@ -973,6 +1012,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             least_usd: Minimum total in USD; from 0.01
             settings: The process's settings by default
 
@@ -1115,6 +1155,7 @@ class Hit:
         assets: collections.abc.Sequence[str] = (),
         exchange: collections.abc.Sequence[str] = (),
         min_notional: float | None = None,
+        max_notional: float | None = None,
         settings: liq.config.Settings | None = None,
     ) -> DataFrame:
         """Sources of the window's rows: venue, live or simulated, completeness, first and last
@@ -1129,6 +1170,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
             settings: The process's settings by default
 
         Returns:

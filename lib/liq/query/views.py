@@ -9,11 +9,11 @@ filters. The entry may then be answered from a view, with the same numbers:
 - a row may summarise many prints: ``sum({prints})`` counts them, ``max({largest})`` is the greatest
   in USD, ``min({first})`` and ``max({last})`` are their first and last ``ts``.
 
-A view is read for windows longer than two days, if it has the columns that the SQL names, no
-``min_notional`` is given, and its width divides the bucket. The window's ends, and the last few
-minutes, come from the table. QuestDB refreshes views later than the table. So each query compares
-the count of prints in the view with the table, and reads the table unless they are equal. Only rows
-that replace others (a replay of live rows) show up late, by a minute at most.
+A view is read for windows longer than two days, if it has the columns that the SQL names, neither
+``min_notional`` nor ``max_notional`` is given, and its width divides the bucket. The window's ends,
+and the last few minutes, come from the table. QuestDB refreshes views later than the table. So each
+query compares the count of prints in the view with the table, and reads the table unless they are
+equal. Only rows that replace others (a replay of live rows) show up late, by a minute at most.
 
 Feed health has two such sources, for ``coverage`` and the queries that use it:
 
@@ -204,7 +204,7 @@ def _find_span(
     needed |= {column for name, column in _FILTERED.items() if values.get(name)}
     if (
         not needed <= set(view.keys)
-        or values.get("min_notional") is not None
+        or any(values.get(name) is not None for name in ("min_notional", "max_notional"))
         or not _FIXED.fullmatch(bucket)
         or parse_duration(bucket) % width
     ):

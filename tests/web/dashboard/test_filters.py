@@ -28,6 +28,37 @@ def test_each_filter_has_a_chip() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "least", "below", "text"),
+    [
+        ("10000,100000", 10_000, 100_000, "$10k to $100k"),
+        ("0,10000", 0, 10_000, "below $10k"),
+        ("1000000,", 1_000_000, 0, "at least $1M"),
+    ],
+)
+def test_a_size_class_is_a_filter_of_both_bounds_with_one_chip(
+    name: str, least: float, below: float, text: str
+) -> None:
+    model = DashboardModel(min_notional=50_000)
+    filters.choose(model, "notional", name)
+    assert (model.min_notional, model.max_notional) == (least, below)
+    (chip,) = filters.list_chips(model)
+    assert chip.text == text
+    filters.remove(model, chip.field, chip.name)
+    assert filters.list_chips(model) == []
+    filters.choose(model, "notional", name)
+    filters.choose(model, "notional", name)  # once more lifts it
+    assert filters.list_chips(model) == []
+
+
+def test_a_typed_minimum_narrows_a_size_class_or_lifts_its_maximum() -> None:
+    model = DashboardModel(min_notional=10_000, max_notional=100_000)
+    model.min_notional = 50_000
+    assert [chip.text for chip in filters.list_chips(model)] == ["$50k to $100k"]
+    model.min_notional = 100_000
+    assert [chip.text for chip in filters.list_chips(model)] == ["at least $100k"]
+
+
+@pytest.mark.parametrize(
     ("field", "name", "chosen"),
     [
         ("asset", "BTC", "BTC"),
@@ -58,7 +89,8 @@ def test_a_chip_removes_its_filter_only() -> None:
 @pytest.mark.parametrize(
     ("field", "name"),
     [("window", "4h"), ("paused", "1"), ("__class__", "x"), ("", ""), ("min_notional", "lots"),
-     ("min_notional", "nan"), ("min_notional", "-inf")],
+     ("min_notional", "nan"), ("min_notional", "-inf"), ("max_notional", "5"), ("notional", ""),
+     ("notional", "5,5"), ("notional", "1,nan"), ("notional", "1,2,3")],
 )  # fmt: skip
 def test_a_message_about_no_filter_is_refused_in_a_line(field: str, name: str) -> None:
     model = DashboardModel()

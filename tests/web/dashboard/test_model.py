@@ -81,6 +81,8 @@ def test_a_control_that_changed_reloads(own: Settings) -> None:
         ("min_notional", 1000.0, [5000]),
         ("symbols", ["BTCUSDT"], []),
         ("min_notional", 0.0, [100]),
+        ("max_notional", 100.0, []),
+        ("max_notional", 100.5, [100]),
     ):
         model.set_trait(control, value)
         assert model.poll()

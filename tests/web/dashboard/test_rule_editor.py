@@ -17,7 +17,7 @@ BURST = {
     "column": "long_usd", "is": ">=", "threshold": 1000, "cool_down": "5m",
     "message": "${value:,.0f} within {window}", "notify": ["phone"],
 }  # fmt: skip
-CONTROLS = Controls("Alerts", "1m", "1h", None, "BTC", ("okx",), (), 0.0)
+CONTROLS = Controls("Alerts", "1m", "1h", None, "BTC", ("okx",), (), 0.0, 0.0)
 FIELDS = {
     "name": "mine", "description": "d", "query": "totals", "column": "long_usd",
     "aggregate": "any", "is": ">", "threshold": "5", "window": "1m", "cool_down": "5m",

@@ -84,6 +84,8 @@ def size_classes(
     ordered = frame.sort_values("from_usd", ascending=False)
     names = [_name_class(low, high) for low, high in zip(ordered["from_usd"], ordered["to_usd"],
                                                          strict=True)]  # fmt: skip
+    bands = [_format_band(low, high) for low, high in zip(ordered["from_usd"], ordered["to_usd"],
+                                                          strict=True)]  # fmt: skip
     traces = [
         base.create_bars(
             side,
@@ -93,8 +95,8 @@ def size_classes(
             orientation="h",
         )
         | {
-            "meta": {"filter": "min_notional"},
-            "customdata": ordered["from_usd"].tolist(),
+            "meta": {"filter": "notional"},
+            "customdata": bands,
             "text": [f"{prints:,} prints" for prints in ordered["prints"]],
             "textposition": "none",
             "hovertemplate": f"%{{x:$,.0f}}, of %{{text}}<extra>{side}</extra>",
@@ -205,6 +207,11 @@ def _choose_fill(colours: Theme, row: Any, side: str) -> str:
 
 def _format_amount(usd: float) -> str:
     return base.escape_literal(format_usd(usd))
+
+
+def _format_band(low: float, high: float) -> str:
+    """Return the sizes of a class, as `liq.web.dashboard.filters` reads them: ``10000,100000``."""
+    return f"{low:.15g}," if pd.isna(high) else f"{low:.15g},{high:.15g}"
 
 
 def _name_class(low: float, high: float) -> str:

@@ -22,7 +22,8 @@ _REFERENCE = "BTC"  # its price is shown if no asset is chosen
 class Controls(NamedTuple):
     """The visitor's choices.
 
-    ``until`` is None for a window that ends now; an empty ``asset`` means all assets.
+    ``until`` is None for a window that ends now; an empty ``asset`` means all assets. Prints are at
+    least ``min_notional`` and below ``max_notional``, in USD; 0 is no limit.
     """
 
     board: str
@@ -33,6 +34,7 @@ class Controls(NamedTuple):
     exchanges: tuple[str, ...]
     symbols: tuple[str, ...]
     min_notional: float
+    max_notional: float
 
     @property
     def focus(self) -> str:
@@ -51,7 +53,9 @@ class Controls(NamedTuple):
             "symbols": list(self.symbols),
             "assets": [self.asset] if self.asset else [],
             "exchange": list(self.exchanges),
-            "min_notional": self.min_notional or None,
+            # below a maximum, 0 is a minimum too: a query may have a higher one by default
+            "min_notional": self.min_notional if self.max_notional else self.min_notional or None,
+            "max_notional": self.max_notional or None,
         }
 
 

@@ -2,20 +2,23 @@
 
 import contextlib
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from liq.common.text import format_usd
 from liq.errors import QueryError
 from liq.web.dashboard.model import DashboardModel
 
-_LISTS = {"exchanges": "venue", "symbols": "symbol"}  # fields of the model with several names
-_ASSET, _LEAST = "asset", "min_notional"
-_WHOLE = {_ASSET: "", _LEAST: 0.0} | {field: [] for field in _LISTS}
-FIELDS = tuple(_WHOLE)  # of the model
+_LISTS = {"exchanges": "venue", "symbols": "symbol"}  # traits of the model with several names
+_ASSET, _LEAST, _BELOW = "asset", "min_notional", "max_notional"
+_BAND = "notional"  # the field of both; its names are like 10000,100000
+_FIELDS = (_ASSET, _LEAST, _BAND, *_LISTS)
+_WHOLE: dict[str, Any] = {_ASSET: "", _LEAST: 0.0, _BELOW: 0.0} | {field: [] for field in _LISTS}
+FIELDS = tuple(_WHOLE)  # traits of the model
 
 
 class Chip(NamedTuple):
-    """A filter in use: a name of a field of the model, and its text for people."""
+    """A filter in use: its field, the name that it has there, and its text for people."""
 
     field: str
     name: str
@@ -27,7 +30,13 @@ def list_chips(model: DashboardModel) -> list[Chip]:
     chips = [Chip(_ASSET, model.asset, f"asset {model.asset}")] if model.asset else []
     for field, what in _LISTS.items():
         chips += [Chip(field, name, f"{what} {name}") for name in getattr(model, field)]
-    if least := model.min_notional:
+    least, below = model.min_notional, model.max_notional
+    if below:
+        text = (
+            f"{format_usd(least)} to {format_usd(below)}" if least else f"below {format_usd(below)}"
+        )
+        chips.append(Chip(_BAND, f"{least:.15g},{below:.15g}", text))
+    elif least:
         chips.append(Chip(_LEAST, f"{least:.15g}", f"at least {format_usd(least)}"))
     return chips
 
@@ -35,37 +44,52 @@ def list_chips(model: DashboardModel) -> list[Chip]:
 def choose(model: DashboardModel, field: str, name: str) -> None:
     """Show only the prints of ``name``, or all again if it is the only name already.
 
-    Raises `QueryError` for an unknown field, and for a minimum size that is no number.
+    Raises `QueryError` for an unknown field, and for a size that is no number.
     """
     chosen = _read(field, name)
-    model.set_trait(field, _WHOLE[field] if getattr(model, field) == chosen else chosen)
+    is_chosen = all(getattr(model, trait) == value for trait, value in chosen.items())
+    _set(model, {trait: _WHOLE[trait] for trait in chosen} if is_chosen else chosen)
 
 
 def remove(model: DashboardModel, field: str, name: str) -> None:
     """Remove one filter; one that is gone already stays gone. Raises as `choose`."""
-    _read(field, name)
+    removed = _read(field, name)
     if field in _LISTS:
-        model.set_trait(field, [each for each in getattr(model, field) if each != name])
+        _set(model, {field: [each for each in getattr(model, field) if each != name]})
     else:
-        model.set_trait(field, _WHOLE[field])
+        _set(model, {trait: _WHOLE[trait] for trait in removed})
 
 
 def remove_all(model: DashboardModel) -> None:
     """Show all prints of the window."""
+    _set(model, _WHOLE)
+
+
+def _set(model: DashboardModel, values: Mapping[str, Any]) -> None:
     with model.hold_trait_notifications():
-        for field, whole in _WHOLE.items():
-            model.set_trait(field, whole)
+        for trait, value in values.items():
+            model.set_trait(trait, value)
 
 
-def _read(field: str, name: str) -> str | float | list[str]:
-    """Return the value of the model's trait for a name that a page sent."""
+def _read(field: str, name: str) -> dict[str, Any]:
+    """Return the values of the model's traits for a name that a page sent."""
     if field in _LISTS:
-        return [name]
+        return {field: [name]}
     if field == _ASSET:
-        return name
-    if field != _LEAST:
-        raise QueryError(f"there is no filter {field[:40]!r}; there are: {', '.join(_WHOLE)}")
+        return {field: name}
+    if field == _LEAST:
+        return {field: _read_size(name)}
+    if field != _BAND:
+        raise QueryError(f"there is no filter {field[:40]!r}; there are: {', '.join(_FIELDS)}")
+    least, _, below = name.partition(",")
+    band = {_LEAST: _read_size(least), _BELOW: _read_size(below) if below else 0.0}
+    if below and band[_BELOW] <= band[_LEAST]:
+        raise QueryError(f"{name[:40]!r} has no sizes")
+    return band
+
+
+def _read_size(text: str) -> float:
     with contextlib.suppress(ValueError):
-        if 0 <= (least := float(name)) < math.inf:
-            return least
-    raise QueryError(f"{name[:40]!r} is no size in USD")
+        if 0 <= (size := float(text)) < math.inf:
+            return size
+    raise QueryError(f"{text[:40]!r} is no size in USD")

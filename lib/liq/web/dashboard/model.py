@@ -205,6 +205,7 @@ class DashboardModel(HasTraits):
     exchanges = List(Unicode(), help="only these exchanges; empty: all")
     symbols = List(Unicode(), help="only these symbols; empty: all")
     min_notional = Float(0.0, min=0.0, help="minimum size of a print, USD")
+    max_notional = Float(0.0, min=0.0, help="size that prints are below, USD; 0: no limit")
     theme = Enum(list(THEMES), default_value=next(iter(THEMES)))
     zone = Enum(list(ZONES), default_value=ZONES[0], help="of the times on the page")
     local_zone = Instance("datetime.tzinfo", help="the browser's time zone")
@@ -241,6 +242,7 @@ class DashboardModel(HasTraits):
         self._usual_window = self.window  # which `go_live` restores
         self._since: datetime | None = None  # a fixed start of a live window
         self.observe(self._remember, ["window", "until"])
+        self.observe(self._lift_maximum, "min_notional")
 
     @property
     def buckets(self) -> list[str]:
@@ -260,6 +262,7 @@ class DashboardModel(HasTraits):
             exchanges=tuple(self.exchanges),
             symbols=tuple(self.symbols),
             min_notional=self.min_notional,
+            max_notional=self.max_notional,
         )
 
     @property
@@ -418,6 +421,11 @@ class DashboardModel(HasTraits):
             self._usual_window = self.window
         kept = self.trail[:-1] if self.trail[-1:] == (span,) else (*self.trail, earlier)
         self.trail = kept[-_MOST_SPANS:]
+
+    def _lift_maximum(self, _change: object) -> None:
+        """Remove a maximum that a higher minimum leaves no prints below."""
+        if self.max_notional <= self.min_notional:
+            self.max_notional = 0.0
 
     def _derive_state(self) -> tuple[State, tuple[Problem, ...]]:
         if self._failure:

@@ -54,7 +54,7 @@ class RuleEditor:
     def draw(self, controls: Controls, zone: tzinfo) -> None:
         """Show the rules as the file has them now. Raises `RuleError` if it cannot be read."""
         filters = controls.filters
-        kept = ("symbols", "assets", "exchange", "min_notional")
+        kept = ("symbols", "assets", "exchange", "min_notional", "max_notional")
         self._params = {name: filters[name] for name in kept if filters[name]}
         self._zone = zone
         self.widget.html = markup.render_rules(load_rules(self._settings))

@@ -60,6 +60,7 @@ class Dashboard:
         window: How far back, e.g. ``"4h"``.
         symbols: The venues' symbols; empty for all.
         min_notional: Minimum size of a print in USD.
+        max_notional: Size in USD that prints are below; 0 for no limit.
         exchanges: Venues, e.g. ``"bybit"``; empty for all.
         asset: Asset, e.g. ``"BTC"``; empty for all.
         board: The tab that is open at first.
@@ -83,6 +84,7 @@ class Dashboard:
         window: str = "1h",
         symbols: Iterable[str] = (),
         min_notional: float = 0.0,
+        max_notional: float = 0.0,
         exchanges: Iterable[str] = (),
         asset: str = "",
         board: str = "Overview",
@@ -100,6 +102,7 @@ class Dashboard:
             exchanges=list(exchanges),
             asset=asset,
             min_notional=min_notional,
+            max_notional=max_notional,
             board=board,
             theme=theme or next(iter(charts.THEMES)),
         )
