@@ -199,7 +199,7 @@ async def test_contracts_that_cryptofeed_does_not_subscribe_to_make_its_rows_sam
 
 
 @pytest.mark.slow
-async def test_a_feed_with_the_snapshot_is_sampled_until_the_venue_answers(
+async def test_a_simulated_feed_with_the_snapshot_is_full_and_says_its_origin(
     rest: Exchange, settings: Settings, serve: Serve
 ) -> None:
     name = serve(rest.venue("bybit", "/bybit"))
@@ -210,17 +210,18 @@ async def test_a_feed_with_the_snapshot_is_sampled_until_the_venue_answers(
             status = producer.status()
             assert "contracts from the snapshot of " in status.contracts
             assert "bybit does not list its contracts: Server error '503" in status.contracts
-            assert {one.completeness for one in rows(producer, settings)} == {"sampled"}
+            # a simulated exchange trades no other contracts
+            assert {one.completeness for one in rows(producer, settings)} == {"full"}
             report = health(producer, settings)[-1]
-            assert (report.completeness, report.contracts) == ("sampled", "snapshot")
+            assert (report.completeness, report.contracts) == ("full", "snapshot")
             assert report.contracts_age
             assert "bybit does not list" in (report.contracts_fault or "")
 
             rest.list_bybit("BTCUSDT", "ETHUSDT", "SOLUSDT")
-            await reached(lambda: rows(producer, settings)[-1].completeness == "full")
-            await reached(lambda: health(producer, settings)[-1].completeness == "full")
+            await reached(lambda: health(producer, settings)[-1].contracts == "REST")
             report = health(producer, settings)[-1]
-            assert (report.contracts, report.contracts_fault) == ("REST", None)
+            assert (report.completeness, report.contracts_fault) == ("full", None)
+            assert rows(producer, settings)[-1].completeness == "full"
             assert producer.status().state == "running"
 
 
@@ -364,8 +365,8 @@ async def test_origin_and_age_of_the_contracts_are_in_the_feed_status(
         with running(settings, "-m", "liq", "status") as process:
             output, _ = process.communicate(timeout=PATIENCE_S)
         await producer.stop()
-    assert (loaded.exchange, loaded.completeness, loaded.origin) == (name, "sampled", "snapshot")
-    assert (row.completeness, row.contracts) == ("sampled", "snapshot")
+    assert (loaded.exchange, loaded.completeness, loaded.origin) == (name, "full", "snapshot")
+    assert (row.completeness, row.contracts) == ("full", "snapshot")
     assert row.contracts_age_s == pytest.approx(loaded.age_s, rel=0.01)
     assert "bybit does not list its contracts: Server error '503" in str(row.contracts_fault)
     assert re.search(

@@ -14,7 +14,7 @@ from liq.ingest import instruments
 from liq.ingest.instruments import FRESH, Origin, fetch, load
 from liq.ingest.venues import VENUES
 from liq.ingest.venues.base import Instrument
-from liq.records.model import Liquidation
+from liq.records.model import Completeness, Liquidation, Source
 from support.disk import small_disk
 from support.listings import Exchange, listing_of, serve_listings
 from support.recordings import load_recording
@@ -104,6 +104,19 @@ def test_records_of_a_feed_with_the_snapshot_are_sampled() -> None:
     limited = instruments.limit_records(records, shipped)
     assert {one.completeness for one in limited if isinstance(one, Liquidation)} == {"sampled"}
     assert len(limited) == len(records)
+
+
+def test_a_simulated_feed_with_the_snapshot_is_as_complete_as_its_venues() -> None:
+    recording = load_recording("bitmex")
+    frame = recording.frames[next(iter(recording.expected["records"]))]
+    arguments = recording.instruments, recording.recv_ts, Source.SIMULATOR
+    records = VENUES["bitmex"].parse(frame, *arguments)
+    shipped = instruments.load_snapshot(VENUES["bitmex"])
+    assert shipped
+    assert instruments.limit_records(records, shipped) == records
+    for source in Source:
+        expected = "full" if source is Source.SIMULATOR else "sampled"
+        assert instruments.limit_completeness(shipped, Completeness.FULL, source) == expected
 
 
 def test_without_a_snapshot_there_is_an_error(

@@ -353,7 +353,7 @@ class Producer:
                 ts=time.time_ns() // 1000,
                 exchange=self._venue.name,
                 source=feed.source,
-                completeness=limit_completeness(self._contracts.listed, completeness),
+                completeness=limit_completeness(self._contracts.listed, completeness, feed.source),
                 connected=feed.connected,
                 messages=feed.frames - before.frames,
                 gaps=feed.gaps - before.gaps,

@@ -22,7 +22,7 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import FeedError, RejectedMessage
 from liq.ingest.venues.base import Instrument, Instruments, Listing, Venue
-from liq.records.model import Completeness, Liquidation, Record
+from liq.records.model import Completeness, Liquidation, Record, Source
 
 FRESH = timedelta(hours=6)
 _TIMEOUT_S = 10.0  # for a page
@@ -128,9 +128,15 @@ def reload(
     return ListedInstruments(instruments, Origin.REST, now)
 
 
-def limit_completeness(instruments: Instruments, completeness: Completeness) -> Completeness:
-    """Return how complete a feed with these contracts is."""
-    return Completeness.SAMPLED if _is_sample(instruments) else completeness
+def limit_completeness(
+    instruments: Instruments, completeness: Completeness, source: Source
+) -> Completeness:
+    """Return how complete a feed with these contracts is.
+
+    A simulated exchange trades only the contracts of the snapshot, so its feed lacks none.
+    """
+    is_limited = source is not Source.SIMULATOR and _is_sample(instruments)
+    return Completeness.SAMPLED if is_limited else completeness
 
 
 def limit_records(records: Sequence[Record], instruments: Instruments) -> Sequence[Record]:
@@ -138,7 +144,7 @@ def limit_records(records: Sequence[Record], instruments: Instruments) -> Sequen
     if not _is_sample(instruments):
         return records
     return [
-        replace(one, completeness=limit_completeness(instruments, one.completeness))
+        replace(one, completeness=limit_completeness(instruments, one.completeness, one.source))
         if isinstance(one, Liquidation)
         else one
         for one in records
