@@ -89,6 +89,11 @@ def test_bounds_and_choices_are_named() -> None:
         limit.value("limit", 0)
     with pytest.raises(QueryError, match=r"limit=11 is above the greatest, 10"):
         limit.value("limit", 11)
+    read_from_json = Parameter(type="int", min=1.0, max=10_000.0)
+    with pytest.raises(QueryError, match=r"limit=0 is below the least, 1$"):
+        read_from_json.value("limit", 0)
+    with pytest.raises(QueryError, match=r"limit=10001 is above the greatest, 10000$"):
+        read_from_json.value("limit", 10_001)
     window = Parameter(type="duration", max="1d")
     with pytest.raises(QueryError, match="above the greatest, 1d"):
         window.value("window", "25h")

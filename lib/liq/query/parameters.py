@@ -104,10 +104,14 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def _check_bounds(self, name: str, given: Any, value: Any) -> None:
         parse = _PARSERS[self.type]
+
+        def write(bound: float | str) -> object:
+            return parse(bound) if self.type == "int" else bound  # JSON gives 1.0
+
         if self.min is not None and value < parse(self.min):
-            raise QueryError(f"{name}={given!r} is below the least, {self.min}")
+            raise QueryError(f"{name}={given!r} is below the least, {write(self.min)}")
         if self.max is not None and value > parse(self.max):
-            raise QueryError(f"{name}={given!r} is above the greatest, {self.max}")
+            raise QueryError(f"{name}={given!r} is above the greatest, {write(self.max)}")
 
 
 def create_paging(
