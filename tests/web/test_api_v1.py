@@ -122,6 +122,31 @@ def test_a_gap_and_a_throttled_feed_make_sums_lower_bounds(stack: Settings) -> N
 
 
 @pytest.mark.stack
+def test_the_tag_of_v1_changes_with_the_answer_alone(stack: Settings) -> None:
+    settings = own_table(stack)
+    client = api.create_app(settings).test_client()
+    insert(settings, [liquidation("2026-01-01T00:10:00", 1)])
+    path = f"/v1/totals?until={END}"
+    tag = client.get(path).headers["ETag"]
+    assert tag.startswith("W/")
+
+    insert(settings, [liquidation("2026-01-01T02:00:00", 1)])  # after the window
+    for sent in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
+        for method in (client.get, client.head):
+            same = method(path, headers={"If-None-Match": sent})
+            assert (same.status_code, same.data, same.headers["ETag"]) == (304, b"", tag)
+    for sent in ('"other"', "other", ""):
+        assert client.get(path, headers={"If-None-Match": sent}).status_code == 200
+    other_pages = {client.get(f"{path}&{page}").headers["ETag"] for page in ("rows=1", "offset=1")}
+    assert tag not in other_pages
+
+    insert(settings, [liquidation("2026-01-01T00:20:00", 1)])
+    again = client.get(path, headers={"If-None-Match": tag})
+    assert (again.status_code, again.get_json()["rows"][0]["prints"]) == (200, 2)
+    assert again.headers["ETag"] != tag
+
+
+@pytest.mark.stack
 def test_pages_of_v1_are_linked_in_the_metadata(client: FlaskClient) -> None:
     first = meta(client, f"latest_prints?until={END}&rows=2")
     assert (first["rows"], first["offset"]) == (2, 0)

@@ -28,19 +28,20 @@ def respond(
     """
     out, paging = _parse_format(), _parse_paging()
     values = endpoint.validate(_parse_arguments(endpoint))
-    version = endpoint.read_version(values, settings)
-    described = described and out is Format.JSON
-    tag = version and hash_parts(version, endpoint.key, out, paging, described)
-    if tag and not described and request.if_none_match.contains_weak(tag):
-        return _tag(Response(status=304), tag)
-    page = endpoint.fetch_page(values, **paging, settings=settings)
-    if described:
+    if described and out is Format.JSON:
+        page = endpoint.fetch_page(values, **paging, settings=settings)
         meta = metadata.describe(endpoint, page.frame, values, endpoints, settings)
-        # feeds disconnect without a new row, so the tag of the rows alone is not enough
-        lasting = [fact for name, fact in meta.items() if name not in ("since", "until")]
-        tag = tag and hash_parts(tag, lasting)
         body = _encode_described(page, meta, paging["offset"])
+        # the rows are read anyway, as feeds disconnect without a new row: so the tag changes with
+        # the answer alone, except that the window of an answer without `until` moves on
+        lasting = [fact for name, fact in meta.items() if name not in ("since", "until")]
+        tag: str | None = hash_parts(encode(page.frame, out), lasting, paging)
     else:
+        version = endpoint.read_version(values, settings)
+        tag = version and hash_parts(version, endpoint.key, out, paging)
+        if tag and request.if_none_match.contains_weak(tag):
+            return _tag(Response(status=304), tag)
+        page = endpoint.fetch_page(values, **paging, settings=settings)
         body = encode(page.frame, out)
     response = Response(body, mimetype=MEDIA_TYPES[out])
     _tag(response, tag or hash_parts(body)).make_conditional(request.environ)
