@@ -369,7 +369,7 @@ def test_a_report_says_how_many_rows_are_left_out(spoilt: Settings) -> None:
 def test_an_alert_dated_in_the_future_silences_no_rule(spoilt: Settings) -> None:
     alert = msgspec.structs.replace(ALERT, ts=micros_of(FUTURE), rule="large")
     insert_alerts(spoilt, [alert])
-    assert "large" not in evaluator._read_last(spoilt)
+    assert "large" not in evaluator._read_last(spoilt, timedelta(days=1))
 
 
 @pytest.mark.stack

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -34,6 +35,7 @@ from support.helpers import (
     read_until,
     running,
 )
+from support.proxy import Statements
 from support.rows import health, insert, liquidation, report
 
 pytestmark = pytest.mark.stack
@@ -224,6 +226,22 @@ async def test_each_dead_feed_is_reported_once_also_over_a_restart(own: Settings
         assert set(stored["subject"]) == {f"{name}, live" for name in venues}
         await asyncio.to_thread(report, shipped, [health(long_ago, exchange=another)])
         assert subjects_of(await Evaluator(publisher, shipped).tick()) == [f"{another}, live"]
+
+
+def test_alerts_older_than_each_cool_down_are_not_read(own: Settings) -> None:
+    with Statements(own.questdb_pg_port) as wire:
+        check(own.model_copy(update={"questdb_pg_port": wire.port}))
+        [text] = [text for text in wire.texts if "max(ts) AS ts" in text]
+    [since] = re.findall(r"WHERE ts >= '(\S+)' AND", text)
+    age = datetime.now(UTC) - datetime.fromisoformat(since)
+    assert timedelta(hours=1) <= age < timedelta(hours=1, minutes=5)  # the longest is burst's
+
+
+def test_a_cool_down_longer_than_all_time_is_one(own: Settings) -> None:
+    assert own.alerts
+    own.alerts.write_text(json.dumps({"burst": RULES["burst"] | {"cool_down": "999999999d"}}))
+    [one] = check(own)
+    assert not one.fault
 
 
 def test_check_raises_nothing_and_says_each_rule(

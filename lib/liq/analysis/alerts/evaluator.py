@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from liq.analysis import links
@@ -27,6 +27,7 @@ from liq.records.streams import ALERTS
 
 _LOG = logging.getLogger(__name__)
 _GRACE_S = 5.0
+_NONE, _LONGEST = timedelta(), timedelta(days=36_525)
 _HISTORY_S = 2.0  # of a tick, to read the past of a rule: others and the end must not wait
 _LEVELS = {
     Severity.INFO: logging.INFO,
@@ -123,7 +124,7 @@ def check(
     """
     settings = settings or current_settings()
     found, faults = load_rules(settings)
-    last = _read_last(settings)
+    last = _read_last(settings, max((one.cool_down_span for one in found.values()), default=_NONE))
     for name, moments in (fired or {}).items():
         for subject, moment in moments.items():
             last[name][subject] = max(moment, last[name].get(subject, moment))
@@ -157,9 +158,15 @@ def _list_unknown_receivers(rule: Rule, settings: Settings) -> Iterator[str]:
             yield f"no address of LIQ_NOTIFY_URLS is named {name!r}{suggest(name, sorted(known))}"
 
 
-def _read_last(settings: Settings) -> dict[str, dict[str | None, datetime]]:
-    table = ALERTS.table(settings)
-    kept = f"{table} WHERE {ALERTS.valid_condition}"
+def _read_last(settings: Settings, span: timedelta) -> dict[str, dict[str | None, datetime]]:
+    """Return when each rule last fired within ``span``, for each subject.
+
+    Older alerts end no rule's cool-down. The table keeps alerts for ever, so a scan of all of them
+    at each tick would take longer and longer.
+    """
+    since = datetime.now(UTC) - min(span, _LONGEST)
+    kept = f"{ALERTS.table(settings)} WHERE ts >= '{since:%Y-%m-%dT%H:%M:%S.%fZ}'"
+    kept += f" AND {ALERTS.valid_condition}"
     sql = f"SELECT rule, subject, max(ts) AS ts FROM {kept} GROUP BY rule, subject"  # noqa: S608 - our own texts
     found: dict[str, dict[str | None, datetime]] = defaultdict(dict)
     rows: Iterator[Any] = questdb.fetch(sql, settings=settings).itertuples(index=False)
