@@ -296,7 +296,7 @@ HANDED_ON = {
     "web.serve._build_lab_config_path": "JupyterLab takes our configuration beside its user's",
     "web.serve.run_dashboard": "Voila gives its own environment to its kernels",
     "web.serve.run_lab": "JupyterLab gives its own environment to its kernels",
-    "web.serve.run_streamlit": "the process becomes Streamlit",
+    "web.serve.run_streamlit": "Streamlit gives its own environment to dashapp.py",
     "stack.control._spawn": "a service has its starter's PATH and JAVA_HOME",
     "stack.identity.has_environment": "another process's, which has one once it has started",
     "stack.identity._marked": "another process's, which has the mark that we gave it",

@@ -3,13 +3,16 @@
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import typer
 import typer.main
@@ -19,7 +22,7 @@ from liq.cli import app
 from liq.cli.help import Group
 from liq.config import Settings
 from liq.ingest.venues import VENUES
-from support.helpers import find_free_ports
+from support.helpers import PATIENCE_S, eventually, find_free_ports, running
 from support.terminals import in_terminal, show
 
 
@@ -160,6 +163,72 @@ def test_ctrl_c_in_a_command_is_one_line_that_says_what_runs_on(settings: Settin
     assert "Traceback" not in said
 
 
+def has_answered(address: str) -> bool:
+    try:
+        httpx.get(address, timeout=PATIENCE_S)
+    except httpx.TransportError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "listens"),
+    [
+        (["dashboard", "--no-browser", "--pool=0"], "dashboard_port"),
+        (["lab", "--no-browser"], "lab_port"),
+        (["api"], "api_port"),
+        (["mcp", "--http"], "mcp_port"),
+        (["streamlit", "--no-browser"], "streamlit_port"),
+        (["simulate"], "simulator_port"),
+    ],
+)
+def test_ctrl_c_ends_a_server_with_a_line_that_says_what_runs_on(
+    settings: Settings, command: list[str], listens: str
+) -> None:
+    address = f"http://127.0.0.1:{getattr(settings, listens)}"
+    with running(settings, "-m", "liq", *command) as process:
+        eventually(lambda: has_answered(address))
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode in (0, 130)
+    # a thread of JupyterLab's may log another line
+    assert "interrupted; nothing that liq started runs on" in said.splitlines()
+    assert "Traceback" not in said
+    assert "Aborted" not in said
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_the_fork_server_imports_prints_no_traceback(settings: Settings) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PRELOADING],
+        env=os.environ | settings.environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        time.sleep(0.5)  # of the seconds that the imports take
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, errors = process.communicate(timeout=PATIENCE_S)
+    assert errors == ""
+
+
+PRELOADING = """
+import signal
+from liq.web.voila_app import forking
+
+forking.preload()
+print(flush=True)
+try:
+    signal.pause()
+except KeyboardInterrupt:
+    pass
+"""
+
+
 WAITING = """
 import sys, time
 from liq import cli
@@ -179,7 +248,7 @@ def test_the_last_line_after_ctrl_c_names_what_runs(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("liq.stack.list_running", lambda: ["kafka", "producer"])
-    said = cli.stack.describe_interruption()
+    said = cli.output.describe_interruption()
     assert said == "interrupted; these run on until `liq down`: kafka, producer"
 
 

@@ -27,6 +27,7 @@ from liq.cli import (
     venues,
 )
 from liq.cli.help import Group
+from liq.common import waiting
 from liq.config import settings as current_settings
 from liq.errors import ConfigError, LiqError
 
@@ -96,9 +97,9 @@ def main() -> None:
         _report(error)
         sys.exit(1)
     except SystemExit as ended:
-        if ended.code == _INTERRUPTED:
+        if ended.code == _INTERRUPTED or waiting.was_interrupted():
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # the next one ends the process at once
-            output.stderr.print(stack.describe_interruption(), soft_wrap=True)
+            output.report_interruption()
         raise
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from liq.cli.completion import complete_notebooks
-from liq.cli.output import console, create_table, echo, stderr, styled
+from liq.cli.output import console, create_table, echo, serving, stderr, styled
 from liq.cli.query import parse_assignment
 from liq.cli.serve import print_address
 from liq.config import settings as current_settings
@@ -65,7 +65,8 @@ def run_notebook(
     echo(f"wrote {target}")
     if open_:
         print_address("JupyterLab", serve.build_lab_url(), "LIQ_LAB_TOKEN")
-        serve.run_lab(current_settings(), folder=target.parent, page=target.name)
+        with serving():
+            serve.run_lab(current_settings(), folder=target.parent, page=target.name)
 
 
 @app.command("notebooks")

@@ -29,6 +29,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from liq import stack
+from liq.errors import LiqError
+
 # visible symbols, e.g. U+241B for the escape character
 _PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"}
 # eight-bit controls, and controls that change the direction of text
@@ -182,3 +185,26 @@ class _Log:
     def print(self) -> None:
         with contextlib.suppress(OSError):  # a full disk must not end the command
             echo(self._text)
+
+
+def describe_interruption() -> str:
+    """Say in one line what runs on after Ctrl-C."""
+    try:
+        running = stack.list_running()
+    except (LiqError, OSError):
+        return "interrupted"
+    if not running:
+        return "interrupted; nothing that liq started runs on"
+    return f"interrupted; these run on until `liq down`: {', '.join(running)}"
+
+
+def report_interruption() -> None:
+    """Print that line to stderr."""
+    stderr.print(describe_interruption(), soft_wrap=True)
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[None]:
+    """Report the interruption of a server that handles Ctrl-C itself, and then returns."""
+    yield
+    report_interruption()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from markupsafe import Markup
 
-from liq.cli.output import console, stderr
+from liq.cli.output import console, serving, stderr
 from liq.common import files
 from liq.config import Settings
 from liq.config import settings as current_settings
@@ -37,7 +37,8 @@ def dashboard(
     """Serve the live dashboard and print its address."""
     settings = choose_settings(dashboard_port=port, base_url=base_url)
     print_address("Dashboard", serve.build_dashboard_url(settings), "LIQ_TOKEN")
-    serve.run_dashboard(settings, browser=browser, tracebacks=show_tracebacks, pool=pool)
+    with serving():
+        serve.run_dashboard(settings, browser=browser, tracebacks=show_tracebacks, pool=pool)
 
 
 @app.command()
@@ -56,7 +57,8 @@ def lab(
     """
     settings = choose_settings(lab_port=port, base_url=base_url)
     print_address("JupyterLab", serve.build_lab_url(settings), "LIQ_LAB_TOKEN")
-    serve.run_lab(settings, browser=browser, folder=folder)
+    with serving():
+        serve.run_lab(settings, browser=browser, folder=folder)
 
 
 @app.command()
@@ -66,7 +68,8 @@ def api(*, port: Port = None, base_url: BaseUrl = None) -> None:
 
     settings = choose_settings(api_port=port, base_url=base_url)
     print_address("API", build_url(settings), "LIQ_TOKEN")
-    run(settings)
+    with serving():
+        run(settings)
 
 
 @app.command()
@@ -88,7 +91,8 @@ def mcp(
     settings = choose_settings(mcp_port=port, base_url=base_url)
     if http:
         print_address("MCP", f"{settings.mcp_url} (log in with Authorization: Bearer LIQ_TOKEN)")
-        assistants.run_http(settings)
+        with serving():
+            assistants.run_http(settings)
     else:
         if sys.stdin.isatty():
             stderr.print(
@@ -102,7 +106,8 @@ def streamlit(*, port: Port = None, base_url: BaseUrl = None, browser: Browser =
     """Serve the Streamlit dashboard over the HTTP API (`liq api`) and print its address."""
     settings = choose_settings(streamlit_port=port, base_url=base_url)
     print_address("Streamlit", serve.build_streamlit_url(settings), "LIQ_TOKEN")
-    serve.run_streamlit(settings, browser=browser)
+    with serving():
+        serve.run_streamlit(settings, browser=browser)
 
 
 def choose_settings(**chosen: object) -> Settings:

@@ -18,7 +18,16 @@ from rich.text import Text
 
 from liq import stack
 from liq.cli.completion import complete_services, complete_venues
-from liq.cli.output import ProgressView, console, create_table, echo, join_texts, stderr, styled
+from liq.cli.output import (
+    ProgressView,
+    console,
+    create_table,
+    echo,
+    join_texts,
+    serving,
+    stderr,
+    styled,
+)
 from liq.cli.run import Extra, RunSource
 from liq.cli.run import run as run_all
 from liq.cli.serve import BaseUrl, choose_settings, open_browser, print_address
@@ -150,7 +159,8 @@ def supervise() -> None:
     def report(subject: str, event: str) -> None:
         console.print(f"{_clock(time.time())}  {subject}: {event}", soft_wrap=True)
 
-    stack.Supervisor(report=report).run(ended)
+    with serving():
+        stack.Supervisor(report=report).run(ended)
 
 
 @app.command()
@@ -230,17 +240,6 @@ def _build_url(page: Page, settings: Settings) -> str:
     if page is Page.STREAMLIT:
         return serve.build_streamlit_url(settings)
     return serve.build_dashboard_url(settings)
-
-
-def describe_interruption() -> str:
-    """Say in one line what runs on after Ctrl-C."""
-    try:
-        running = stack.list_running()
-    except (LiqError, OSError):
-        return "interrupted"
-    if not running:
-        return "interrupted; nothing that liq started runs on"
-    return f"interrupted; these run on until `liq down`: {', '.join(running)}"
 
 
 def revive_supervisor() -> None:
@@ -361,9 +360,8 @@ def logs(
     ] = False,
 ) -> None:
     """Show the log of a service. SERVICE.log.1 in the same folder is the previous run's log."""
-    with contextlib.suppress(KeyboardInterrupt):
-        for line in stack.logs(service, lines=lines, follow=follow):
-            echo(line)
+    for line in stack.logs(service, lines=lines, follow=follow):
+        echo(line)
 
 
 @app.command()

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import math
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 _DOUBLINGS = 60  # 2.0**1024 is an OverflowError
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_interrupted = threading.Event()
 
 
 def pause_s(failures: int, first_s: float, longest_s: float = math.inf) -> float:
@@ -32,13 +34,24 @@ def poll_until(condition: Callable[[], object], seconds: float, *, every_s: floa
 def catch_signals() -> Iterator[asyncio.Event]:
     """Yield an event that SIGINT and SIGTERM set, instead of ending the program."""
     loop, event = asyncio.get_running_loop(), asyncio.Event()
+
+    def end(number: signal.Signals) -> None:
+        if number is signal.SIGINT:
+            _interrupted.set()
+        event.set()
+
     for number in _SIGNALS:
-        loop.add_signal_handler(number, event.set)
+        loop.add_signal_handler(number, end, number)
     try:
         yield event
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
+
+
+def was_interrupted() -> bool:
+    """Return whether `catch_signals` has received a SIGINT, as Ctrl-C sends."""
+    return _interrupted.is_set()
 
 
 async def wait(seconds: float, event: asyncio.Event) -> bool:

@@ -110,7 +110,7 @@ def run_lab(
 
 
 def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> None:
-    """Replace this process by Streamlit with ``dashapp.py``.
+    """Serve ``dashapp.py`` by Streamlit until this process ends.
 
     It has no login, so it is served on loopback only. Behind a proxy ``dashapp.py`` adds one.
 
@@ -134,9 +134,16 @@ def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> 
         "server.headless": str(not browser).lower(),
         "browser.gatherUsageStats": "false",
     }
-    command = [sys.executable, "-m", "streamlit", "run", str(files.find_asset("dashapp.py"))]
-    command += [f"--{name}={value}" for name, value in options.items()]
-    os.execve(sys.executable, command, os.environ | settings.environ())  # noqa: S606 - a list
+    os.environ.update(settings.environ())
+    from click import Abort  # noqa: PLC0415 - streamlit's
+    from streamlit.web.cli import main  # noqa: PLC0415 - an extra, which takes a second to import
+
+    arguments = ["run", str(files.find_asset("dashapp.py"))]
+    arguments += [f"--{name}={value}" for name, value in options.items()]
+    try:
+        main(arguments, "streamlit", standalone_mode=False)
+    except Abort as error:  # what click makes of Ctrl-C
+        raise KeyboardInterrupt from error
 
 
 def build_dashboard_url(settings: Settings | None = None) -> str:

@@ -9,6 +9,7 @@ unchanged memory, so pages open sooner and visitors need less memory. The fork s
 import atexit
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -34,7 +35,13 @@ def preload() -> None:
         fork_server.hide_main()
         atexit.register(_end_all)
         forkserver.set_forkserver_preload(["liq.web.voila_app.preloaded"])
-        forkserver.ensure_running()
+        # its imports take seconds, in which Ctrl-C would end it with a traceback; later it ignores
+        # SIGINT anyway
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 class Kernel:
@@ -79,6 +86,7 @@ def _run(arguments: Sequence[str], environ: Mapping[str, str], folder: str) -> N
     from liq.common.kernels import program  # noqa: PLC0415
 
     np.random.seed()  # Python reseeds its own generator in a fork, numpy does not
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the fork server ignores it
     os.setsid()  # Jupyter sends signals to the process group
     os.environ.clear()
     os.environ.update(environ)

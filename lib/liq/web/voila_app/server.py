@@ -175,6 +175,13 @@ class DashboardServer(Voila):  # type: ignore[misc] # Voila ships no types
         )
         super().listen()
 
+    def stop(self) -> None:
+        """End the kernels; one that Jupyter loses sight of as it starts ends with this process."""
+        try:
+            super().stop()
+        except HTTPError as error:  # of a kernel that has just ended by itself
+            self.log.debug("A kernel was not ended in order: %s", error)
+
     def _admission(self, notebook: str) -> Admission:
         options = self.voila_configuration
         preheated = options.default_pool_size if options.preheat_kernel else 0
