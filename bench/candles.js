@@ -1,5 +1,5 @@
-// The board of prices in three libraries, for bench/candles.py: candles, bubbles, sums by price, net
-// and a crosshair. Each function returns one that redraws with other data.
+// The board of prices, liq's own and in three libraries, for bench/candles.py: candles, bubbles, sums
+// by price, net and a crosshair. Each function returns one that redraws with other data.
 
 const SIZE = { width: 1280, height: 560 };
 const [PANEL, WIDTH] = [400, 1080]; // of the candles, in the drawings by hand
@@ -28,6 +28,16 @@ function drawLiquidations(context, { bubbles, sums }, x, y, right) {
       left += (150 * usd) / most;
     }
   }
+}
+
+/** liq's own, with its legend, badge and hover text. */
+function board(element) {
+  Object.assign(element.style, { position: "relative", width: `${SIZE.width}px`, height: `${SIZE.height}px` });
+  const chart = document.createElement("div");
+  chart.className = "liq-plot liq-price-plot";
+  element.append(chart);
+  const drawn = new Board(uPlot, chart, () => {});
+  return ({ spec }) => drawn.draw(spec);
 }
 
 function plotly(element) {

@@ -1,8 +1,8 @@
-"""The board of prices by plotly (whole and finance bundle), lightweight-charts and uPlot.
+"""The board of prices: liq's own by uPlot, plotly (whole and finance bundle), lightweight-charts.
 
-The kernel sends plotly a figure, and the others the same rows as plain columns, as they have no
-figures. Each page draws the same candles, bubbles, sums by price and net. npm provides the
-libraries.
+The kernel sends plotly a figure, liq's board its panels, and the others the same rows as plain
+columns. Each page draws the same candles, bubbles, sums by price and net. npm provides the
+libraries that liq does not have.
 """
 
 import gzip
@@ -25,6 +25,7 @@ from bench.compare import Figure, Figures, Row
 from bench.first_bar import CHROMIUM, FLAGS
 from bench.sizes import Sizes
 from liq.analysis import charts
+from liq.analysis.charts.prices import create_panels
 from liq.web.dashboard import widgets
 
 _BUCKETS = 240  # four hours of minutes
@@ -32,7 +33,8 @@ _CELLS = 600
 _UPDATES = 20  # of a round
 _WARM_UP = 5
 _DRAWN = Path(__file__).with_name("candles.js")
-_PLOT = Path(widgets.__file__).with_name("plot.js")
+_DASHBOARD = Path(widgets.__file__).parent
+_PLOT, _BOARD = _DASHBOARD / "plot.js", _DASHBOARD / "prices.js"
 
 
 class Rows(NamedTuple):
@@ -55,6 +57,7 @@ def candles(_sizes: Sizes) -> list[Row]:
     """Return the comparison of redraws of the board of prices."""
     rows = [_create_rows(seed) for seed in range(_UPDATES + _WARM_UP)]
     libraries = {
+        "liq's board, by uPlot": Library(widgets.UPLOT_JS, "board", _encode_panels),
         "plotly": Library(widgets.find_plotly_js(), "plotly", _encode_figure),
         "plotly, finance bundle": Library(
             _load("plotly.js-finance-dist-min@4.1.0", "plotly-finance.min.js"),
@@ -120,8 +123,12 @@ def _measure(library: Library, rows: list[Rows]) -> Figures:
         page.add_script_tag(content=source.decode())
         loading = _read_metrics(devtools)["TaskDuration"] - before["TaskDuration"]
         page.add_script_tag(content=_DRAWN.read_text())
+        page.add_style_tag(content=(_DASHBOARD / "style.css").read_text())
         unpacking = f"{_PLOT.read_text()}; window.unpack = unpack"
-        page.add_script_tag(content=unpacking, type="module")
+        board = f"{_BOARD.read_text()}; window.Board = Board"
+        for module in (unpacking, board):
+            page.add_script_tag(content=module, type="module")
+        page.wait_for_function("Boolean(window.unpack && window.Board)")
         page.evaluate(f"void (window.draw = {library.draw}(document.getElementById('chart')))")
         _redraw(page, updates[:_WARM_UP])
         before = _read_metrics(devtools)
@@ -154,6 +161,12 @@ def _read_metrics(devtools: CDPSession) -> dict[str, float]:
 def _encode_figure(rows: Rows) -> Mapping[str, Any]:
     spec = charts.candles.spec(rows.price, "dark", cells=rows.cells, net=rows.net)
     return {"spec": widgets.pack_spec(spec)}
+
+
+def _encode_panels(rows: Rows) -> Mapping[str, Any]:
+    span = (rows.price["ts"].iloc[0], rows.price["ts"].iloc[-1] + pd.Timedelta("1min"))
+    spec = create_panels(rows.price, "dark", cells=rows.cells, net=rows.net, span=span)
+    return {"spec": widgets.pack_panels(spec | {"revision": ""})}
 
 
 def _encode_columns(rows: Rows) -> Mapping[str, Any]:

@@ -45,14 +45,17 @@ def test_the_python_bill_is_valid_and_has_licences_and_hashes(python_bill: Path)
     )
 
 
-def test_the_python_bill_has_the_shipped_part_of_plotly_js(python_bill: Path) -> None:
-    shipped = json.loads(python_bill.read_text())["components"][-1]
-    assert shipped["name"] == "plotly.js-finance-dist-min"
-    assert shipped["purl"] == f"pkg:npm/{shipped['name']}@{shipped['version']}"
-    assert f"v{shipped['version']}\n" in sbom.PLOTLY.read_text()[:100]
+@pytest.mark.parametrize(
+    ("file", "name"), [(sbom.PLOTLY, "plotly.js-finance-dist-min"), (sbom.UPLOT, "uplot")]
+)
+def test_the_python_bill_has_the_shipped_scripts(python_bill: Path, file: Path, name: str) -> None:
+    bill = json.loads(python_bill.read_text())
+    [shipped] = [one for one in bill["components"] if one["name"] == name]
+    assert shipped["purl"] == f"pkg:npm/{name}@{shipped['version']}"
+    assert f"v{shipped['version']}" in file.read_text()[:100]
     [digest] = shipped["hashes"]
-    assert digest["content"] == hashlib.sha256(sbom.PLOTLY.read_bytes()).hexdigest()
-    text = json.dumps({**json.loads(python_bill.read_text()), "components": [shipped]})
+    assert digest["content"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    text = json.dumps({**bill, "components": [shipped]})
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
 
 

@@ -1,7 +1,7 @@
 """List what liq is made of, in CycloneDX 1.6: `make sbom` writes dist/*.cdx.json.
 
-``python.cdx.json`` holds the packages of .venv, with the hashes that uv.lock pins, and the part of
-plotly.js that liq ships;
+``python.cdx.json`` holds the packages of .venv, with the hashes that uv.lock pins, and the scripts
+of others that liq ships: uPlot and a part of plotly.js;
 ``jars.cdx.json`` what Maven resolves for Kafka, Kafka Connect, QuestDB, Spark and the sink. Neither
 has a time or a serial number: the same versions give the same bytes.
 """
@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
 PLOTLY = ROOT / "lib/liq/web/voila_app/static/plotly-finance.min.js"
+UPLOT = ROOT / "lib/liq/web/dashboard/uPlot.iife.min.js"
 VERSION = "1.6"
 _PLUGIN = "org.cyclonedx:cyclonedx-maven-plugin:2.9.1:makeAggregateBom"
 
@@ -38,7 +39,10 @@ def python(out: Path) -> None:
     subprocess.run([*command, "--output-file", str(out), sys.executable], check=True)
     bill = json.loads(out.read_text())
     _add_distributions(bill["components"], ROOT / "uv.lock")
-    bill["components"].append(_describe_plotly())
+    bill["components"] += [
+        _describe_script(UPLOT, "uplot", rb"uPlot \(v([\d.]+)\)"),
+        _describe_script(PLOTLY, "plotly.js-finance-dist-min", rb"finance - minified\) v([\d.]+)"),
+    ]
     out.write_text(json.dumps(bill, indent=2) + "\n")
 
 
@@ -61,11 +65,10 @@ def _add_distributions(components: list[dict[str, Any]], lock: Path) -> None:
             ]
 
 
-def _describe_plotly() -> dict[str, Any]:
-    """Return the component of the file that npm's package has under the same name."""
-    content = PLOTLY.read_bytes()
-    [version] = re.findall(rb"finance - minified\) v([\d.]+)", content[:100])
-    name = "plotly.js-finance-dist-min"
+def _describe_script(file: Path, name: str, pattern: bytes) -> dict[str, Any]:
+    """Return the component of the file that npm's package ``name`` has under the same name."""
+    content = file.read_bytes()
+    [version] = re.findall(pattern, content[:100])
     return {
         "type": "library",
         "name": name,

@@ -12,7 +12,7 @@ import pytest
 
 from liq.analysis import charts
 from liq.analysis.charts import THEMES, Chart
-from liq.analysis.charts.prices import count_beyond
+from liq.analysis.charts.prices import count_beyond, create_panels
 
 TIMES = pd.to_datetime(["2026-01-01T00:00Z", "2026-01-01T00:01Z", "2026-01-01T00:02Z"])
 COUNTS = {"not_live": [0, 0, 0], "partial": [0, 0, 0]}
@@ -471,6 +471,49 @@ def test_candles_draw_the_greatest_bubbles_only() -> None:
     drawn = charts.candles(MARKS, cells=many, net=NET)
     assert list(drawn.data[1].marker.size) == list(range(100, 400))
     assert sum(drawn.data[3].x) == sum(range(400))
+
+
+def test_panels_have_the_marks_of_the_candles_as_columns() -> None:
+    lost = pd.DataFrame({"from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
+    now = TIMES[2] + pd.Timedelta("20s")
+    given: dict[str, Any] = {"cells": CELLS, "net": NET, "gaps": lost, "now": now}
+    panels = create_panels(MARKS.iloc[1:], "dark", span=(TIMES[0], now), **given)
+    figure = charts.candles(MARKS.iloc[1:], "dark", **given)
+    start = TIMES[0].timestamp() * 1000
+    buckets = panels["tables"]["buckets"]
+    assert buckets["ts"] == [start, start + 60_000, start + 120_000]
+    assert buckets["close"][1:] == list(figure.data[0].close)
+    assert math.isnan(buckets["close"][0])
+    assert buckets["total"] == list(figure.data[5].y)
+    assert (sum(buckets["long"]), sum(buckets["short"])) == (1010, 100)
+    assert panels["tables"]["long"]["usd"] == list(figure.data[1].marker.size)
+    assert panels["tables"]["sums"]["long"] == list(figure.data[3].x)
+    assert panels["prices"] == list(figure.layout.yaxis.range)
+    assert panels["titles"]["net"] == figure.layout.yaxis2.title.text
+    assert panels["titles"]["time"] == figure.layout.xaxis.title.text
+    assert panels["gaps"] == [[start, start + 60_000]]
+    assert panels["running"] == [start + 120_000, start + 180_000]
+    assert panels["range"] == [start, start + 140_000]
+    assert panels["is_bound"]
+    assert panels["colours"]["long"] == THEMES["dark"].long
+
+
+def test_panels_show_what_there_is() -> None:
+    nothing = MARKS.iloc[:0]
+    empty = create_panels(nothing, cells=CELLS.iloc[:0], net=NET.iloc[:0], badge="SIMULATED DATA")
+    assert empty["empty"] == "no mark price and no liquidations in this window"
+    assert empty["badge"] == ""
+    assert not empty["is_bound"]
+    assert (empty["range"], empty["running"], empty["gaps"]) == (None, None, [])
+    lone = create_panels(nothing, cells=CELLS.assign(not_live=1, partial=1), net=NET)
+    assert lone["empty"] == ""
+    assert lone["badge"] == "NOT LIVE DATA"
+    assert lone["is_bound"]
+    assert "no mark price received" in lone["titles"]["price"]
+    there = create_panels(MARKS, cells=CELLS, net=NET, zone=ZoneInfo("Asia/Kolkata"))
+    here = create_panels(MARKS, cells=CELLS, net=NET)
+    first = [each["tables"]["buckets"]["ts"][0] for each in (there, here)]
+    assert first[0] - first[1] == 5.5 * 3_600_000
 
 
 def test_candles_show_what_there_is() -> None:

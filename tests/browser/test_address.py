@@ -198,6 +198,8 @@ async def test_in_jupyterlab_the_dashboard_leaves_the_address_alone(
             await visitor.run_cells(".liq-root.liq-dark")
             await page.locator(".liq-root select").first.select_option("5m")
             await visitor.shows("per 5m", ".liq-bars")
+            await page.get_by_role("tab", name="Prices", exact=True).click()
+            await page.wait_for_selector(".liq-candles .uplot canvas")  # the kernel sends uPlot
             assert await page.get_by_role("button", name="Copy link").count() == 0
             assert "bucket" not in page.url
             assert "/lab/tree/dashboard.ipynb" in page.url

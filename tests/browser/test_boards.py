@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from browser.conftest import Visit, Visiting
+from browser.test_prices import COUNT
 from liq.config import Settings
 from liq.delivery import connect
 from liq.delivery.producer import Producer, create_producers
@@ -19,7 +20,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.asyncio(loop_scope="session"),
 ]
-HOVERED = "document.querySelector('.liq-candles .hoverlayer').textContent"
+HOVERED = "document.querySelector('.liq-price-hover').textContent"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -50,10 +51,9 @@ async def test_candles_stand_with_bubbles_sums_and_net(
 ) -> None:
     async with visit() as visitor:
         await open_board(visitor, "Prices")
-        await visitor.page.wait_for_selector(".liq-candles .boxlayer path.box", state="attached")
-        await visitor.page.wait_for_selector(".liq-candles .scatterlayer .point", state="attached")
-        await visitor.page.wait_for_selector(".liq-candles .x2y .bars .point", state="attached")
-        await visitor.page.wait_for_selector(".liq-candles .xy2 .js-line", state="attached")
+        await visitor.page.wait_for_selector(".liq-candles .uplot canvas")
+        for mark in ("price", "long", "short", "net"):
+            await visitor.until(COUNT, mark)
         await visitor.shows("BTC price and liquidations per 1m", ".liq-candles")
         label = await visitor.page.locator(".liq-candles .liq-plot").get_attribute("aria-label")
         assert label is not None
@@ -68,19 +68,19 @@ async def test_the_crosshair_shows_the_numbers_of_its_bucket(
 ) -> None:
     async with visit() as visitor:
         await open_board(visitor, "Prices")
-        candle = visitor.page.locator(".liq-candles .boxlayer path.box").last
-        await candle.wait_for(state="attached")
-        box = await candle.bounding_box()
-        area = await visitor.page.locator(".liq-candles .nsewdrag").first.bounding_box()
-        assert box
+        await visitor.page.wait_for_selector(".liq-candles .uplot canvas")
+        await visitor.until(COUNT, "price")
+        area = await visitor.page.locator(".liq-candles .u-over").first.bounding_box()
         assert area
         await visitor.page.mouse.move(area["x"] + 5, area["y"] + 5)
-        await visitor.page.mouse.move(box["x"] + box["width"] / 2, area["y"] + 40, steps=5)
-        await visitor.until(f"{HOVERED}.includes('mark price')")
+        await visitor.page.mouse.move(area["x"] + area["width"] - 3, area["y"] + 40, steps=5)
+        await visitor.until(f"{HOVERED}.includes('still running')")
+        await visitor.until(f"{HOVERED}.includes('close')")
         await visitor.until(f"{HOVERED}.includes('long minus short')")  # of the panel below
-        await visitor.until("document.querySelectorAll('.liq-candles .spikeline').length")
+        lines = visitor.page.locator(".liq-candles .u-cursor-x")
+        assert [await line.is_visible() for line in await lines.all()] == [True, True]
         await visitor.page.screenshot()  # the redraws of a live market leave it in place
-        await visitor.until(f"{HOVERED}.includes('mark price')")
+        await visitor.until(f"{HOVERED}.includes('close')")
 
 
 async def test_the_overview_shows_the_last_hours_at_once(

@@ -78,6 +78,18 @@ async def test_a_reload_shows_the_last_frame_until_the_page_has_drawn(
         assert visitor.complaints == []
 
 
+async def test_the_last_frame_of_the_prices_is_a_picture(visit: Visiting, market: Producer) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.page.get_by_role("tab", name="Prices", exact=True).click()
+        await visitor.page.wait_for_selector(".liq-candles .uplot canvas")
+        await visitor.until("location.search.includes('board=Prices')")
+        await visitor.page.route("**/page.js", lambda route: route.abort())
+        await visitor.page.reload(wait_until="commit")
+        await visitor.shows("What is dimmed was seen on", "#liq-notice")
+        assert (await list_shown(visitor)).count("liq-picture") == 2
+
+
 @pytest.mark.parametrize(
     "stored",
     ["", "{", "null", "[]", '{"address": "/?", "time": "soon"}', '{"address": "/?", "time": 0}'],

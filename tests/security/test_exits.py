@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "lib" / "liq"
 CODE = [*sorted(PACKAGE.rglob("*.py")), ROOT / "dashapp.py"]
-SHIPPED = {"plotly-finance.min.js"}  # plotly's own
+SHIPPED = {"plotly-finance.min.js", "uPlot.iife.min.js"}  # others' own
 PAGES = sorted(
     file
     for file in {*PACKAGE.rglob("*.js"), *PACKAGE.rglob("*.html"), *PACKAGE.rglob("*.j2")}

@@ -27,6 +27,7 @@ from liq.web.dashboard import Dashboard, State, model, view
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.dashboard.boards import Overview
 from liq.web.dashboard.widgets import (
+    UPLOT_JS,
     CloseButton,
     Download,
     PageAddress,
@@ -34,6 +35,7 @@ from liq.web.dashboard.widgets import (
     Picker,
     PickTable,
     Plot,
+    PricePlot,
     RuleForm,
     Tabs,
     find_plotly_js,
@@ -722,6 +724,28 @@ def test_a_chart_sends_long_columns_as_typed_arrays() -> None:
     assert second == short
     assert third["y"] == names
     assert plot.spec["data"][0] == trace
+
+
+def test_the_panels_of_prices_are_sent_as_typed_arrays() -> None:
+    spec = {"badge": "", "tables": {"sums": {"low": [1.0, math.nan], "high": []}}}
+    plot = PricePlot(spec=spec)
+    sent = plot.get_state()["spec"]
+    assert sent["badge"] == ""
+    low, high = (b64decode(sent["tables"]["sums"][name]) for name in ("low", "high"))
+    assert np.frombuffer(low, "<f8")[0] == 1
+    assert math.isnan(np.frombuffer(low, "<f8")[1])
+    assert high == b""
+    assert plot.spec == spec
+
+
+def test_a_board_of_prices_sends_uplot_once_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    plot = PricePlot()
+    sent: list[tuple[object, list[bytes]]] = []
+    monkeypatch.setattr(plot, "send", lambda content, buffers: sent.append((content, buffers)))
+    plot._handle_custom_msg({"type": "plotly.js"}, [])
+    assert sent == []
+    plot._handle_custom_msg({"type": "uPlot.js"}, [])
+    assert sent == [({"type": "uPlot.js"}, [UPLOT_JS.read_bytes()])]
 
 
 def unpacked(column: dict[str, str]) -> list[float]:

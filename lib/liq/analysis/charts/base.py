@@ -267,13 +267,9 @@ def create_time_axis(
 ) -> Spec:
     """Return the x axis of a timeline in ``zone``, and the shades of ``gaps`` on it."""
     shades = _create_shades(colours, gaps, zone) if gaps is not None else []
-    title = f"time ({escape_literal(str(zone))})"
     axis = {
         "type": "date",
-        "title": {
-            "text": f"{title}; shaded: a feed was disconnected" if shades else title,
-            "standoff": 6,
-        },
+        "title": {"text": escape_literal(title_time(zone, gaps)), "standoff": 6},
         "gridcolor": colours.grid,
         "linecolor": colours.grid,
         "automargin": True,  # dates are below the hours, and the title below both
@@ -281,6 +277,11 @@ def create_time_axis(
     if span:
         axis["range"] = format_moments(pd.Series(pd.to_datetime(list(span), utc=True)), zone)
     return {"xaxis": axis, "shapes": shades}
+
+
+def title_time(zone: tzinfo, gaps: pd.DataFrame | None) -> str:
+    """Return the title of a time axis, which explains the shades of ``gaps``."""
+    return f"time ({zone}){'; shaded: a feed was disconnected' if has_gaps(gaps) else ''}"
 
 
 def _create_shades(colours: Theme, gaps: pd.DataFrame, zone: tzinfo) -> list[Spec]:
@@ -293,13 +294,13 @@ def _create_shades(colours: Theme, gaps: pd.DataFrame, zone: tzinfo) -> list[Spe
         "line": {"width": 0},
         "layer": "below",
     }
-    spans = _merge_gaps(gaps)
+    spans = merge_gaps(gaps)
     edges = (format_moments(spans[name], zone) for name in ("from_ts", "to_ts"))
     shaded = zip(*edges, strict=True)
     return [shade | {"x0": start, "x1": end} for start, end in shaded]
 
 
-def _merge_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
+def merge_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
     """Return the times at which any feed has a gap, each once: shades would add up."""
     ordered = gaps.sort_values("from_ts")
     begun = ordered["from_ts"] > ordered["to_ts"].cummax().shift()

@@ -1,5 +1,6 @@
 """The chart of an asset's price with its liquidations: candles, bubbles, sums by price, net."""
 
+from dataclasses import asdict
 from datetime import UTC, tzinfo
 from typing import Any
 
@@ -16,6 +17,7 @@ _LEAST_ROOM = 0.002  # of the price, above and below the candles
 _PRICE, _NET = [0.29, 1.0], [0.0, 0.2]  # heights of the panels
 _TIME, _BY_PRICE = [0.0, 0.85], [0.865, 1.0]  # widths
 _SIDES = ("long", "short")
+_CANDLE = ["open", "high", "low", "close"]
 
 
 @Chart
@@ -59,13 +61,13 @@ def candles(
         ['candlestick', 'scatter', 'scatter', 'bar', 'bar', 'scatter']
     """
     colours = THEMES[theme]
-    clock = next((each["ts"] for each in (frame, net) if len(each) > 1), cells["ts"])
+    clock = _find_clock(frame, cells, net)
     period = base.create_period(clock)
     period.pop("width", None)
-    shown = frame.dropna(subset=["open", "high", "low", "close"])
+    shown = frame.dropna(subset=_CANDLE)
     low, high = _find_price_range(shown, cells)
     if badge is None:
-        badge = base.source_badge(cells) or base.source_badge(frame)
+        badge = _find_badge(frame, cells)
     any_rows = shown if len(shown) else cells
     layout = base.create_layout(theme, any_rows, badge, empty=NO_PRICES)
     layout |= {"barmode": "stack", "hovermode": "x unified", "hoversubplots": "axis", "bargap": 0}
@@ -74,15 +76,14 @@ def candles(
     crosshair = _create_crosshair(colours)
     layout["xaxis"] |= {"domain": _TIME, "anchor": "y2", "rangeslider": {"visible": False}}
     layout["xaxis"] |= crosshair
-    layout["yaxis"] = base.create_axis(colours, _title_prices(shown, cells)) | crosshair
-    layout["yaxis"] |= {"domain": _PRICE, "tickformat": ",~g"}
+    axes = _create_axes(colours, shown, cells, net, gaps)
+    layout["yaxis"] = axes["price"] | crosshair | {"domain": _PRICE, "tickformat": ",~g"}
     if low < high:
         layout["yaxis"]["range"] = [low, high]
-    layout["yaxis2"] = base.create_usd_axis(colours, "net", net, "partial feed", gaps=gaps)
-    layout["yaxis2"] |= {"domain": _NET, "zeroline": True, "zerolinecolor": colours.muted}
-    layout["yaxis2"] |= {"nticks": 4}
-    layout["xaxis2"] = base.create_usd_axis(colours, "by price", cells, gaps=gaps)
-    layout["xaxis2"] |= {"domain": _BY_PRICE, "anchor": "y", "nticks": 3, "fixedrange": True}
+    layout["yaxis2"] = axes["net"] | {"domain": _NET, "nticks": 4}
+    layout["yaxis2"] |= {"zeroline": True, "zerolinecolor": colours.muted}
+    layout["xaxis2"] = axes["by_price"] | {"domain": _BY_PRICE, "anchor": "y"}
+    layout["xaxis2"] |= {"nticks": 3, "fixedrange": True}
     title = layout["xaxis2"]["title"]  # in lines, for a narrow panel
     title["text"] = title["text"].replace(" (", "<br>(").replace(", ", ",<br>")
     layout["legend"] |= {"itemsizing": "constant"}
@@ -93,6 +94,106 @@ def candles(
         _create_net(colours, net, zone) | period,
     ]
     return {"data": traces, "layout": layout}
+
+
+def create_panels(
+    frame: pd.DataFrame,
+    theme: ThemeName = "light",
+    *,
+    cells: pd.DataFrame,
+    net: pd.DataFrame,
+    span: tuple[Any, Any] | None = None,
+    gaps: pd.DataFrame | None = None,
+    badge: str | None = None,
+    zone: tzinfo = UTC,
+    now: Any = None,
+) -> Spec:
+    """Return what `candles` shows as plain columns, which the dashboard's prices.js draws.
+
+    The arguments are those of `candles`. Texts are plain. Times are milliseconds on the clock of
+    ``zone``, as if it were UTC. ``tables`` has a list for each column:
+
+    - ``buckets``: ``ts``; the candle, NaN without a price; liquidated ``long`` and ``short`` (USD);
+      ``net`` and its sum so far ``total``, NaN without a row of ``net``.
+    - ``long`` and ``short``: bubbles with ``ts``, ``low``, ``high`` and ``usd``.
+    - ``sums``: ``low`` and ``high`` of a range of prices, and its ``long`` and ``short``.
+    """
+    colours = THEMES[theme]
+    clock = _find_clock(frame, cells, net)
+    shown = frame.dropna(subset=_CANDLE)
+    is_empty = shown.empty and cells.empty
+    axes = _create_axes(colours, shown, cells, net, gaps)
+    lost = base.merge_gaps(gaps) if gaps is not None else pd.DataFrame()
+    running = base.find_running(clock, now)
+    edges = pd.Series(pd.to_datetime(list(span), utc=True)) if span else None
+    return {
+        "colours": asdict(colours),
+        "titles": {name: axis["title"]["text"] for name, axis in axes.items()}
+        | {"time": base.title_time(zone, gaps)},
+        "badge": "" if is_empty else _find_badge(frame, cells) if badge is None else badge,
+        "empty": NO_PRICES if is_empty else "",
+        "is_bound": base.has_gaps(gaps) or bool(base.completeness_note(cells)),
+        "range": None if edges is None else _list_milliseconds(edges, zone),
+        "width": base.create_period(clock).get("xperiod"),
+        "prices": list(_find_price_range(shown, cells)),
+        "gaps": [
+            list(each)
+            for each in zip(
+                *(_list_milliseconds(lost[name], zone) for name in lost.columns), strict=True
+            )
+        ],
+        "running": running and _list_milliseconds(pd.Series(running), zone),
+        "tables": {
+            "buckets": _list_columns(_join_buckets(shown, cells, net), zone),
+            **{side: _list_columns(_select_bubbles(cells, side), zone) for side in _SIDES},
+            "sums": _list_columns(_sum_by_price(cells), zone),
+        },
+    }
+
+
+def _list_columns(table: pd.DataFrame, zone: tzinfo) -> dict[str, list[float]]:
+    return {
+        str(name): _list_milliseconds(column, zone) if name == "ts" else column.tolist()
+        for name, column in table.items()
+    }
+
+
+def _list_milliseconds(moments: pd.Series, zone: tzinfo) -> list[float]:
+    clock = moments.dt.tz_convert(zone).dt.tz_localize(None).to_numpy()
+    return list(clock.astype("datetime64[ms]").astype("f8").tolist())
+
+
+def _join_buckets(shown: pd.DataFrame, cells: pd.DataFrame, net: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each bucket that any frame has."""
+    sums = cells.groupby("ts")[[f"{side}_usd" for side in _SIDES]].sum()
+    sums = sums.set_axis(list(_SIDES), axis=1)
+    flow = net.set_index("ts")[["net_usd", "cumulative_usd"]].set_axis(["net", "total"], axis=1)
+    joined = pd.concat([shown.set_index("ts")[_CANDLE], sums, flow], axis=1, sort=True)
+    joined = joined.fillna(dict.fromkeys(_SIDES, 0.0)).astype("f8")
+    return joined.rename_axis("ts").reset_index()
+
+
+def _find_clock(frame: pd.DataFrame, cells: pd.DataFrame, net: pd.DataFrame) -> pd.Series:
+    """Return the starts of the buckets."""
+    return next((each["ts"] for each in (frame, net) if len(each) > 1), cells["ts"])
+
+
+def _find_badge(frame: pd.DataFrame, cells: pd.DataFrame) -> str:
+    return base.source_badge(cells) or base.source_badge(frame)
+
+
+def _create_axes(
+    colours: Theme,
+    shown: pd.DataFrame,
+    cells: pd.DataFrame,
+    net: pd.DataFrame,
+    gaps: pd.DataFrame | None,
+) -> dict[str, Spec]:
+    return {
+        "price": base.create_axis(colours, _title_prices(shown, cells)),
+        "net": base.create_usd_axis(colours, "net", net, "partial feed", gaps=gaps),
+        "by_price": base.create_usd_axis(colours, "by price", cells, gaps=gaps),
+    }
 
 
 def count_beyond(frame: pd.DataFrame, cells: pd.DataFrame) -> float:
@@ -151,43 +252,56 @@ def _create_candles(colours: Theme, frame: pd.DataFrame, zone: tzinfo) -> Spec:
 
 
 def _create_bubbles(colours: Theme, cells: pd.DataFrame, side: str, zone: tzinfo) -> Spec:
-    """Return a side's greatest cells; the greatest of a bucket comes last, and is hovered."""
-    column = f"{side}_usd"
-    sizes = cells[["long_usd", "short_usd"]].to_numpy()
-    least = np.sort(sizes, axis=None)[-_MOST_BUBBLES:][0] if len(cells) else 0.0
-    drawn = cells[(cells[column] > 0) & (cells[column] >= least)].sort_values(column)
+    drawn = _select_bubbles(cells, side)
+    most = cells[["long_usd", "short_usd"]].to_numpy().max(initial=0.0)
     return {
         "type": "scatter",
         "mode": "markers",
         "name": f"{side}s liquidated",
         "x": base.format_moments(drawn["ts"], zone),
-        "y": np.sqrt(drawn["price_from"] * drawn["price_to"]).tolist(),
-        "customdata": drawn[[column, "price_from", "price_to"]].to_numpy().tolist(),
+        "y": np.sqrt(drawn["low"] * drawn["high"]).tolist(),
+        "customdata": drawn[["usd", "low", "high"]].to_numpy().tolist(),
         "hovertemplate": "%{customdata[0]:$,.0f} from %{customdata[1]:,.6~g} to"
         f" %{{customdata[2]:,.6~g}}<extra>most {side}s</extra>",
         "marker": {
             "color": base.fade(getattr(colours, side), 0.55),
             "line": {"width": 1, "color": getattr(colours, side)},
-            "size": drawn[column].tolist(),
+            "size": drawn["usd"].tolist(),
             "sizemode": "area",
-            "sizeref": 2 * max(float(sizes.max(initial=0.0)), 1.0) / _LARGEST_BUBBLE**2,
+            "sizeref": 2 * max(float(most), 1.0) / _LARGEST_BUBBLE**2,
             "sizemin": 2,
         },
     }
 
 
+def _select_bubbles(cells: pd.DataFrame, side: str) -> pd.DataFrame:
+    """Return a side's greatest cells; the greatest of a bucket comes last, and is hovered."""
+    column = f"{side}_usd"
+    sizes = cells[["long_usd", "short_usd"]].to_numpy()
+    least = np.sort(sizes, axis=None)[-_MOST_BUBBLES:][0] if len(cells) else 0.0
+    drawn = cells[(cells[column] > 0) & (cells[column] >= least)].sort_values(column)
+    chosen = drawn[["ts", "price_from", "price_to", column]]
+    return chosen.set_axis(["ts", "low", "high", "usd"], axis=1)
+
+
+def _sum_by_price(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return each range of prices from ``low`` to ``high`` with its notional by side."""
+    sums = cells.groupby(["price_from", "price_to"], as_index=False)[["long_usd", "short_usd"]]
+    return sums.sum().set_axis(["low", "high", *_SIDES], axis=1)
+
+
 def _create_sums(colours: Theme, cells: pd.DataFrame, side: str) -> Spec:
     """Return a side's bars by price, each as high as its range of prices."""
-    sums = cells.groupby(["price_from", "price_to"], as_index=False)[f"{side}_usd"].sum()
+    sums = _sum_by_price(cells)
     return base.create_bars(
         side,
         getattr(colours, side),
-        x=sums[f"{side}_usd"],
-        y=(sums["price_from"] + sums["price_to"]) / 2,
+        x=sums[side],
+        y=(sums["low"] + sums["high"]) / 2,
         orientation="h",
         xaxis="x2",
     ) | {
-        "width": (0.9 * (sums["price_to"] - sums["price_from"])).tolist(),
+        "width": (0.9 * (sums["high"] - sums["low"])).tolist(),
         "showlegend": False,
         "hoverinfo": "skip",
         "hovertemplate": None,

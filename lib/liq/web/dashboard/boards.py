@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from liq.analysis import charts
 from liq.analysis.charts import Spec, ThemeName
+from liq.analysis.charts.prices import create_panels
 from liq.common.html import render_code
 from liq.config import Settings
 from liq.errors import QueryError
@@ -32,6 +33,7 @@ from liq.web.dashboard.widgets import (
     Html,
     PickTable,
     Plot,
+    PricePlot,
     Tape,
     Tasks,
 )
@@ -196,7 +198,7 @@ class Prices(Board):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.candles, self.path = Plot(brush=True), Plot()
+        self.candles, self.path = PricePlot(brush=True), Plot()
         self.brushes = (self.candles,)
         self._title = Html(css_class="liq-heading")
         self._about = self._explain("price_by_bucket")
@@ -211,15 +213,18 @@ class Prices(Board):
         candles, path = self.cards
         with candles:
             self._title.value = markup.render_prices_title(frames, self._about)
-            self.candles.spec = _draw_window(
-                charts.candles.spec,
+            panels = create_panels(
                 frames.board["price"],
-                frames,
-                options,
+                options.theme,
                 cells=frames.board["cells"],
                 net=frames.board["net"],
+                span=frames.span,
+                gaps=options.gaps,
+                badge=frames.badge,
+                zone=options.zone,
                 now=None if frames.controls.until else frames.read,
             )
+            self.candles.spec = panels | {"revision": _find_revision(frames, options)}
             self.candles.label = sentences.describe_candles(frames)
         with path:
             self.path.spec = charts.price_path.spec(frames.board["path"], options.theme)
@@ -387,8 +392,13 @@ def _draw_window(
         zone=options.zone,
         **more,
     )
-    spec["layout"]["uirevision"] = f"{frames.controls.span} {options.zone}"
+    spec["layout"]["uirevision"] = _find_revision(frames, options)
     return spec
+
+
+def _find_revision(frames: Frames, options: DrawOptions) -> str:
+    """Return a text that another window or time zone changes; a visitor's zoom ends with it."""
+    return f"{frames.controls.span} {options.zone}"
 
 
 def _create_grid(css_class: str, cards: Sequence[Card]) -> widgets.Box:

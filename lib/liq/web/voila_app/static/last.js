@@ -9,6 +9,8 @@
   const MOST = 3_000_000; // characters; browsers keep about five million
   const OLDEST_MS = 24 * 3_600_000;
 
+  const CHART = ":is(.main-svg, .uplot)"; // drawn by plotly or uPlot
+
   // the header says how fresh the page was
   const DIMMED = ".liq-root > * { opacity: .45; } .liq-root > :is(.liq-header, .liq-notices) { visibility: hidden; }";
 
@@ -39,6 +41,11 @@
       else if (control.options) copies[i].options[control.selectedIndex]?.setAttribute("selected", "");
       else copies[i].setAttribute("value", control.value);
     });
+    const pictures = clone.querySelectorAll("canvas"); // a copied canvas is empty
+    root.querySelectorAll("canvas").forEach((canvas, i) => {
+      const picture = Object.assign(new Image(), { src: canvas.toDataURL(), className: "liq-picture" });
+      pictures[i].replaceWith(picture);
+    });
     clone.querySelectorAll("script, style, iframe, audio").forEach((each) => each.remove());
     return clone.outerHTML;
   }
@@ -48,7 +55,7 @@
   /** Keep the page's frame, if it has drawn one. */
   function keep() {
     const root = document.querySelector(".liq-root");
-    if (document.querySelector("liq-last-frame") || !root?.querySelector(".main-svg")) return;
+    if (document.querySelector("liq-last-frame") || !root?.querySelector(CHART)) return;
     const css = [...document.styleSheets, ...document.adoptedStyleSheets].map(rules).join("\n");
     const text = JSON.stringify({ address: address(), time: Date.now(), css, html: copy(root) });
     try {
@@ -75,7 +82,7 @@
 
     /** Make way for the page once it has drawn a chart, or says why it has none. */
     async replace() {
-      for (let tries = 0; tries < 100 && !document.querySelector(".liq-root .main-svg"); tries++) {
+      for (let tries = 0; tries < 100 && !document.querySelector(`.liq-root ${CHART}`); tries++) {
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
       this.remove();

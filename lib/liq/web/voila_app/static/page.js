@@ -35,8 +35,8 @@ function classOf(name, module) {
 const MODULES = {
   Alarm: "alarm", Announcer: "announce", Chips: "chips", CloseButton: "close", Download: "download",
   Fold: "fold", PageAddress: "address", PageHeartbeat: "heartbeat", PageLayout: "layout",
-  PickTable: "table", Picker: "picker", Plot: "plot", RuleForm: "rules", SpanForm: "span",
-  Tabs: "tabs", Tape: "tape",
+  PickTable: "table", Picker: "picker", Plot: "plot", PricePlot: "prices", RuleForm: "rules",
+  SpanForm: "span", Tabs: "tabs", Tape: "tape",
 };
 
 /**
