@@ -91,6 +91,8 @@ def test_the_version_is_printed() -> None:
         ("notebook 02-explore -p windw=1h", "did you mean 'window'?"),
         ("notebooks --restore report-", "did you mean 'report'?"),
         ("logs kafkaa", "did you mean 'kafka'?"),
+        ("open dashbord", "'page': there is no 'dashbord', did you mean 'dashboard'? valid are: "),
+        ("hit totals -f jsn", "there is no 'jsn', did you mean 'json'? valid are: table, csv, "),
     ],
 )
 def test_a_misspelt_name_gets_a_suggestion(settings: Settings, words: str, hint: str) -> None:
