@@ -16,6 +16,7 @@ import httpx
 import pytest
 import typer
 import typer.main
+from pydantic_core import SchemaError
 
 from liq import cli
 from liq.cli import app
@@ -152,6 +153,20 @@ def test_ctrl_c_during_the_imports_is_one_line(settings: Settings, module: str) 
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+def test_ctrl_c_while_pydantic_builds_a_class_is_no_fault(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    def build() -> None:
+        raise SchemaError('Error building "model" schema: KeyboardInterrupt: ')
+
+    monkeypatch.setenv("LIQ_HOME", str(settings.home))
+    monkeypatch.setattr("liq.cli.stack.current_settings", build)
+    monkeypatch.setattr(sys, "argv", ["liq", "env"])
+    with pytest.raises(SystemExit, match="130"):
+        cli.main()
+    assert capsys.readouterr().err.startswith("interrupted")
 
 
 def test_ctrl_c_in_a_command_is_one_line_that_says_what_runs_on(settings: Settings) -> None:

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from pydantic_core import SchemaError
 
 from liq.cli import (
     alerts,
@@ -92,6 +93,10 @@ def main() -> None:
         with completion.join_words_of_bash():
             app(arguments)
     except Exception as error:  # a fault of ours, too, is one line
+        # pydantic makes an error of a Ctrl-C that comes while it builds a class
+        if isinstance(error, SchemaError) and KeyboardInterrupt.__name__ in str(error):
+            output.report_interruption()
+            sys.exit(_INTERRUPTED)
         if _DEBUG in given:
             output.stderr.print(traceback.format_exc(), soft_wrap=True)
         _report(error)
