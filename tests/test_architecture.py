@@ -290,7 +290,6 @@ def test_another_environment_is_not_the_environment_of_the_process(other: str) -
 
 
 HANDED_ON = {
-    "analysis.spark.session._start_quickly": "Spark takes the Java of JAVA_HOME first",
     "cli.completion.join_words_of_bash": "bash asks typer by variables of theirs",
     "common.kernels.build_environment": "Jupyter finds our kernels beside those that its user has",
     "notebook.notebooks._set_environment": "papermill's kernels inherit it, and take no variables",

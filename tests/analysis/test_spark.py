@@ -21,14 +21,14 @@ import pandas as pd
 import pytest
 
 import liq
-from liq.analysis.spark import job, session
+from liq.analysis.spark import job
 from liq.common import heartbeat
 from liq.config import Settings
 from liq.delivery.messaging import Publisher
 from liq.notebook import notebooks
 from liq.records.model import Completeness, Liquidation, Side, Source
 from liq.records.streams import CASCADES, LIQUIDATIONS, SUMS, Stream
-from liq.stack import apps, jars
+from liq.stack import apps
 from support.helpers import (
     consume,
     eventually,
@@ -401,27 +401,6 @@ def test_spark_logs_in_to_kafka_as_the_settings_say(tmp_path: Path) -> None:
         "kafka.bootstrap.servers",
         "kafka.security.protocol",
     }
-
-
-def test_later_starts_use_the_classes_that_a_job_alone_leaves(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("JAVA_HOME", raising=False)
-    settings = Settings.load(home=tmp_path, cache=tmp_path)
-    jars.find_folder(settings).mkdir()
-
-    def option(*, keep_classes: bool = False) -> str:
-        found = session._configure(settings, ui=False, keep_classes=keep_classes)
-        return found.get("spark.driver.extraJavaOptions", "").partition(" ")[0]
-
-    name, _, archive = option(keep_classes=True).partition("=")
-    assert name == "-XX:ArchiveClassesAtExit"
-    assert not option()
-    Path(archive).write_bytes(b"whole")
-    assert option() == option(keep_classes=True) == f"-XX:SharedArchiveFile={archive}"
-    monkeypatch.setenv("JAVA_HOME", "/mine")
-    assert not option()
-    assert not option(keep_classes=True)
 
 
 @pytest.mark.timeout(600)

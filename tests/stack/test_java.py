@@ -180,20 +180,3 @@ def test_libraries_are_unpacked_elsewhere_where_tmp_is_mounted_noexec(
 
 def test_a_folder_that_an_address_escapes_has_no_archive(tmp_path: Path) -> None:
     assert java.use_archive(tmp_path / "a b", "kafka") == []
-
-
-def test_options_of_the_environment_make_no_other_archive(
-    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program('echo "NOTE: Picked up JDK_JAVA_OPTIONS: $0"; echo \'openjdk version "17"\'')
-    before = java.use_archive(tmp_path, "kafka")
-    java._read_version.cache_clear()
-    program('echo "NOTE: Picked up JDK_JAVA_OPTIONS: -Xmx1g"; echo \'openjdk version "17"\'')
-    assert java.use_archive(tmp_path, "kafka") == before != []
-
-
-def test_a_folder_of_others_gets_no_archive(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
-    assert java.use_archive(tmp_path, "kafka") == []

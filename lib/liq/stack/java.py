@@ -100,15 +100,13 @@ def archive_own_classes(folder: Path) -> None:
 def use_archive(folder: Path, name: str) -> list[str]:
     """Return the options that start from the classes that an earlier run left as it ended.
 
-    It saves a third of the CPU time that a start takes, and half of it with some Javas or Spark.
-    The JVM fails to write an archive below a path that an address would escape. In a folder of
-    others, as an image's, it writes none.
+    It saves a third of the CPU time that a start takes, and half of it with some Javas. The JVM
+    fails to write an archive below a path that an address would escape.
     """
     if not is_plain(folder):
         return []
     archive = _archive(folder, name)
-    is_wanted = os.access(folder, os.W_OK) and not _is_complete(archive)
-    write = [f"-XX:ArchiveClassesAtExit={archive}"] if is_wanted else []
+    write = [] if _is_complete(archive) else [f"-XX:ArchiveClassesAtExit={archive}"]
     return [*read_archive(folder, name), *write]
 
 
@@ -131,12 +129,8 @@ def avoid_noexec(folder: Path) -> list[str]:
 
 
 def _archive(folder: Path, name: str) -> Path:
-    """Return the file of an archive: each Java has its own, and ignores or refuses others.
-
-    Options of the environment, which Java quotes, make no other archive: they may change each time.
-    """
-    lines = (line for line in _read_version(find()).splitlines() if "Picked up " not in line)
-    identity = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:8]
+    """Return the file of an archive: each Java has its own, and ignores or refuses others."""
+    identity = hashlib.sha256(_read_version(find()).encode()).hexdigest()[:8]
     return folder / f"{name}-{identity}.jsa"
 
 

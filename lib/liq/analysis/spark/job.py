@@ -189,7 +189,7 @@ class Job:
         self._runnable_at = time.monotonic()
         heartbeat_file(self._settings, SPARK).unlink(missing_ok=True)  # of the job before
         messaging.ensure_topics(self._settings)
-        self._spark = start(self._settings, ui=self._ui, keep_classes=True)
+        self._spark = start(self._settings, ui=self._ui)
         with translate_errors(self._settings):
             prints = self._read_prints(self._spark)
             found = detection.find_cascades(prints, self._gap, self._min_prints)

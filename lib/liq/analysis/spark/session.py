@@ -2,14 +2,12 @@
 
 import atexit
 import contextlib
-import hashlib
 import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pyspark
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
@@ -22,21 +20,15 @@ from liq.errors import SparkAwayError, SparkError
 from liq.stack import health, jars, java
 from liq.stack.service import OnEvent, ignore_event
 
-_NO_WARNINGS = "-Xlog:cds*=off"  # of a thousand classes that an archive leaves out
 _links = contextlib.ExitStack()
 atexit.register(_links.close)
 
 
 def start(
-    settings: Settings,
-    *,
-    ui: bool = False,
-    keep_classes: bool = False,
-    progress: OnEvent = ignore_event,
+    settings: Settings, *, ui: bool = False, progress: OnEvent = ignore_event
 ) -> SparkSession:
     """Start Spark and return its session; ``ui`` serves its pages at 127.0.0.1:4040.
 
-    It starts from the classes that a session with ``keep_classes`` left beside the jars.
     Its log is ``<home>/logs/spark.log`` unless the settings name another. Raises `SparkError` when
     it cannot be started or this process has one already, as `SparkAwayError` when no master of its
     cluster answers, and `StackError` when the jars cannot be downloaded.
@@ -45,8 +37,7 @@ def start(
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     if settings.spark_master != SPARK_SUBMIT:
         jars.ensure(settings, progress)
-    options = _configure(settings, ui=ui, keep_classes=keep_classes)
-    conf = SparkConf(loadDefaults=False).setAll(list(options.items()))
+    conf = SparkConf(loadDefaults=False).setAll(list(_configure(settings, ui=ui).items()))
     log = _find_log(settings)
     log.parent.mkdir(parents=True, exist_ok=True)
     with translate_errors(settings), open(log, "ab", opener=_open_private) as sink:
@@ -110,7 +101,7 @@ def _find_log(settings: Settings) -> Path:
     return settings.spark_log or settings.home / "logs" / "spark.log"
 
 
-def _configure(settings: Settings, *, ui: bool, keep_classes: bool) -> dict[str, str]:
+def _configure(settings: Settings, *, ui: bool) -> dict[str, str]:
     own = {
         "spark.app.name": "liq",
         "spark.sql.session.timeZone": "UTC",
@@ -118,28 +109,7 @@ def _configure(settings: Settings, *, ui: bool, keep_classes: bool) -> dict[str,
         # kept with a checkpoint for good: as many pieces of state as the topic has partitions
         "spark.sql.shuffle.partitions": str(settings.partitions),
     }
-    if settings.spark_master == SPARK_SUBMIT:
-        return own
-    return own | _place(settings, ui=ui) | _start_quickly(settings, keep_classes=keep_classes)
-
-
-def _start_quickly(settings: Settings, *, keep_classes: bool) -> dict[str, str]:
-    """Return the option of the driver's Java to load classes from an archive, if it may have one.
-
-    Spark takes the Java of JAVA_HOME first, and an archive is of the Java that `java.find` finds.
-    """
-    choose = java.use_archive if keep_classes else java.read_archive
-    options = choose(jars.find_folder(settings), _name_archive())
-    if not options or "JAVA_HOME" in os.environ:
-        return {}
-    return {"spark.driver.extraJavaOptions": " ".join([*options, _NO_WARNINGS])}
-
-
-def _name_archive() -> str:
-    """Return a name of this very Spark's: Java takes no archive of jars elsewhere, or of others."""
-    core = next(Path(pyspark.__file__).parent.glob("jars/spark-core_*.jar"))
-    identity = f"{core} {core.stat().st_mtime_ns}"
-    return f"spark-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+    return own if settings.spark_master == SPARK_SUBMIT else own | _place(settings, ui=ui)
 
 
 def _place(settings: Settings, *, ui: bool) -> dict[str, str]:
