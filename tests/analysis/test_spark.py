@@ -336,7 +336,7 @@ def test_without_spark_the_error_says_how_to_get_it(tmp_path: Path, program: str
     )
     assert done.returncode
     said = done.stderr.replace("\n", " ")
-    assert "Spark is not installed here: pip install 'liq[spark]'" in said
+    assert "Spark is not installed here: run tools/add-extras in a checkout" in said
     assert "ModuleNotFoundError" not in said
 
 

@@ -210,7 +210,8 @@ def test_ctrl_c_ends_a_server_with_a_line_that_says_what_runs_on(
         said, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode in (0, 130)
     # a thread of JupyterLab's may log another line
-    assert "interrupted; nothing that liq started runs on" in said.splitlines()
+    ends = {f"{event}; nothing that liq started runs on" for event in ("ended", "interrupted")}
+    assert ends & {*said.splitlines()}
     assert "Traceback" not in said
     assert "Aborted" not in said
 
@@ -265,7 +266,7 @@ def test_the_last_line_after_ctrl_c_names_what_runs(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("liq.stack.list_running", lambda: ["kafka", "producer"])
-    said = cli.output.describe_interruption()
+    said = cli.output.describe_end("interrupted")
     assert said == "interrupted; these run on until `liq down`: kafka, producer"
 
 

@@ -326,6 +326,22 @@ def test_a_statement_that_works_at_last_has_its_answer(monkeypatch: pytest.Monke
     assert questdb._repeat(run) == 7
 
 
+def test_a_statement_that_fails_until_its_time_is_over_says_why() -> None:
+    errors = [QuestDBTimeoutError("took too long"), questdb._FailedInsideError("Cannot invoke")]
+
+    def run() -> None:
+        raise errors.pop()
+
+    with pytest.raises(QuestDBError, match="Cannot invoke"):
+        questdb._repeat(run)
+    with pytest.raises(QuestDBTimeoutError):
+        questdb._repeat(partial(_fail, QuestDBTimeoutError("took too long")))
+
+
+def _fail(error: Exception) -> None:
+    raise error
+
+
 @pytest.mark.parametrize(
     ("reason", "failed"),
     [

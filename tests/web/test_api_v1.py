@@ -12,11 +12,19 @@ from msgspec.structs import replace
 from liq.config import Settings
 from liq.query import catalogue, queries
 from liq.query.formats import Format
-from liq.records.model import Completeness, Source
+from liq.records.model import Alert, Completeness, Severity, Source, Text
 from liq.web import api
 from liq.web.api import metadata
 from support.helpers import find_free_ports
-from support.rows import health, insert, liquidation, micros_of, own_table, report
+from support.rows import (
+    health,
+    insert,
+    insert_alerts,
+    liquidation,
+    micros_of,
+    own_table,
+    report,
+)
 
 END = "2026-01-01T01:00:00"
 SHIPPED = queries.queries()
@@ -144,6 +152,29 @@ def test_the_tag_of_v1_changes_with_the_answer_alone(stack: Settings) -> None:
     again = client.get(path, headers={"If-None-Match": tag})
     assert (again.status_code, again.get_json()["rows"][0]["prints"]) == (200, 2)
     assert again.headers["ETag"] != tag
+
+
+@pytest.mark.stack
+def test_the_tag_of_a_page_changes_when_another_page_follows(stack: Settings) -> None:
+    settings = own_table(stack)
+    client = api.create_app(settings).test_client()
+
+    def add(moment: str) -> None:
+        alert = Alert(
+            ts=micros_of(moment), rule="a", severity=Severity.INFO, message=Text(""), value=1.0,
+            threshold=1.0, query="totals", measure="prints", live=True,
+        )  # fmt: skip
+        insert_alerts(settings, [alert])
+
+    add("2026-01-01T00:20:00")
+    path = f"/v1/alerts?until={END}&rows=1"
+    first = client.get(path)
+    assert first.get_json()["meta"]["next"] is None
+    add("2026-01-01T00:10:00")  # before the page's row
+    again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 200
+    assert again.get_json()["rows"] == first.get_json()["rows"]
+    assert again.get_json()["meta"]["next"]
 
 
 @pytest.mark.stack

@@ -187,24 +187,24 @@ class _Log:
             echo(self._text)
 
 
-def describe_interruption() -> str:
-    """Say in one line what runs on after Ctrl-C."""
+def describe_end(event: str) -> str:
+    """Say in one line how a command ended, e.g. ``interrupted``, and what runs on."""
     try:
         running = stack.list_running()
     except (LiqError, OSError):
-        return "interrupted"
+        return event
     if not running:
-        return "interrupted; nothing that liq started runs on"
-    return f"interrupted; these run on until `liq down`: {', '.join(running)}"
+        return f"{event}; nothing that liq started runs on"
+    return f"{event}; these run on until `liq down`: {', '.join(running)}"
 
 
 def report_interruption() -> None:
-    """Print that line to stderr."""
-    stderr.print(describe_interruption(), soft_wrap=True)
+    """Print to stderr that Ctrl-C ended the command, and what runs on."""
+    stderr.print(describe_end("interrupted"), soft_wrap=True)
 
 
 @contextlib.contextmanager
 def serving() -> Iterator[None]:
-    """Report the interruption of a server that handles Ctrl-C itself, and then returns."""
+    """Report the end of a server that handles Ctrl-C itself, or was shut down from its page."""
     yield
-    report_interruption()
+    stderr.print(describe_end("ended"), soft_wrap=True)

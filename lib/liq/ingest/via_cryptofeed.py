@@ -143,7 +143,10 @@ def find_exchange_class(venue: Venue) -> Any:
     try:
         from cryptofeed.exchanges import EXCHANGE_MAP  # noqa: PLC0415 - an optional extra
     except ImportError as error:
-        raise ConfigError("cryptofeed is not installed: pip install 'liq[cryptofeed]'") from error
+        raise ConfigError(
+            "cryptofeed is not installed: run tools/add-extras in a checkout, else pip install"
+            " 'liq[cryptofeed]'"
+        ) from error
     known = [name for name, exchange in EXCHANGES.items() if exchange in EXCHANGE_MAP]
     if venue.name not in known:
         raise ConfigError(f"cryptofeed has no liquidations of {venue.name}, but of {known}")

@@ -416,11 +416,19 @@ def _ask(client: http.Client, sql: str, settings: Settings) -> list[list[Any]]:
 
 def _repeat(run: Callable[[], T]) -> T:
     """Run a statement, a few times if QuestDB fails inside at it."""
-    for pause in _PAUSES_S:
-        with contextlib.suppress(_FailedInsideError):
+    failure, pauses = None, iter(_PAUSES_S)
+    while True:
+        try:
             return run()
-        time.sleep(pause)
-    return run()
+        except _FailedInsideError as error:
+            failure = error
+            if (pause := next(pauses, None)) is None:
+                raise
+            time.sleep(pause)
+        except QuestDBTimeoutError as error:
+            if failure:  # which says more than the time that it took
+                raise failure from error
+            raise
 
 
 def _failed_inside(reason: str) -> bool:

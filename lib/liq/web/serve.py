@@ -119,7 +119,8 @@ def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> 
         browser: Whether to open the page.
 
     Raises:
-        ServeError: Streamlit is not installed, the host is not loopback, or the port is taken.
+        ServeError: Streamlit is not installed or refuses a setting, the host is not loopback, or
+            the port is taken.
     """
     settings = settings or current_settings()
     if not settings.is_on_loopback and not settings.is_behind_proxy:
@@ -135,7 +136,7 @@ def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> 
         "browser.gatherUsageStats": "false",
     }
     os.environ.update(settings.environ())
-    from click import Abort  # noqa: PLC0415 - streamlit's
+    from click import Abort, ClickException  # noqa: PLC0415 - streamlit's
     from streamlit.web.cli import main  # noqa: PLC0415 - an extra, which takes a second to import
 
     arguments = ["run", str(files.find_asset("dashapp.py"))]
@@ -144,6 +145,8 @@ def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> 
         main(arguments, "streamlit", standalone_mode=False)
     except Abort as error:  # what click makes of Ctrl-C
         raise KeyboardInterrupt from error
+    except ClickException as error:  # of a variable STREAMLIT_…
+        raise ServeError(f"Streamlit refuses a setting: {error.format_message()}") from error
 
 
 def build_dashboard_url(settings: Settings | None = None) -> str:

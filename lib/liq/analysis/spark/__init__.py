@@ -12,8 +12,8 @@ except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("pyspark", "py4j"):
         raise
     raise SparkError(
-        "Spark is not installed here: pip install 'liq[spark]'. With docker-compose, the profile"
-        " spark runs the job in containers of its own"
+        "Spark is not installed here: run tools/add-extras in a checkout, else pip install"
+        " 'liq[spark]'. With docker-compose, the profile spark runs the job in its own containers"
     ) from None
 
 __all__ = ["Job", "Progress", "compute_cascades", "compute_sums", "run"]

@@ -31,11 +31,12 @@ def respond(
     if described and out is Format.JSON:
         page = endpoint.fetch_page(values, **paging, settings=settings)
         meta = metadata.describe(endpoint, page.frame, values, endpoints, settings)
-        body = _encode_described(page, meta, paging["offset"])
+        rows = encode(page.frame, out)
+        body = _encode_described(page, rows, meta, paging["offset"])
         # the rows are read anyway, as feeds disconnect without a new row: so the tag changes with
         # the answer alone, except that the window of an answer without `until` moves on
         lasting = [fact for name, fact in meta.items() if name not in ("since", "until")]
-        tag: str | None = hash_parts(encode(page.frame, out), lasting, paging)
+        tag: str | None = hash_parts(rows, lasting, paging, bool(page.next))
     else:
         version = endpoint.read_version(values, settings)
         tag = version and hash_parts(version, endpoint.key, out, paging)
@@ -53,11 +54,10 @@ def respond(
     return response
 
 
-def _encode_described(page: ResultPage, meta: Metadata, offset: int) -> bytes:
+def _encode_described(page: ResultPage, rows: bytes, meta: Metadata, offset: int) -> bytes:
     following = _build_address(page.next) if page.next else None
     paged = meta | {"rows": len(page.frame), "offset": offset, "next": following}
-    rows = msgspec.Raw(encode(page.frame, Format.JSON))
-    return msgspec.json.encode({"meta": paged, "rows": rows})
+    return msgspec.json.encode({"meta": paged, "rows": msgspec.Raw(rows)})
 
 
 def _build_address(changes: Mapping[str, str]) -> str:
