@@ -498,6 +498,19 @@ def test_panels_have_the_marks_of_the_candles_as_columns() -> None:
     assert panels["colours"]["long"] == THEMES["dark"].long
 
 
+def test_panels_of_too_many_cells_have_no_sums_where_cells_are_missing() -> None:
+    cells = CELLS.sort_values("ts", ascending=False)
+    panels = create_panels(MARKS, cells=cells, net=NET, most_cells=len(cells))
+    buckets = panels["tables"]["buckets"]
+    oldest = cells["ts"].min().timestamp() * 1000
+    assert [math.isnan(each) for each in buckets["long"]] == [ts <= oldest for ts in buckets["ts"]]
+    assert not all(math.isnan(each) for each in buckets["short"])
+    assert panels["is_bound"]
+    whole = create_panels(MARKS, cells=CELLS, net=NET, most_cells=len(cells) + 1)
+    assert not whole["is_bound"]
+    assert not any(math.isnan(each) for each in whole["tables"]["buckets"]["long"])
+
+
 def test_panels_show_what_there_is() -> None:
     nothing = MARKS.iloc[:0]
     empty = create_panels(nothing, cells=CELLS.iloc[:0], net=NET.iloc[:0], badge="SIMULATED DATA")

@@ -146,6 +146,8 @@ def test_a_maximum_that_is_not_above_the_minimum_is_ignored() -> None:
     reasons = ("maximum is not above minimum",)
     assert read("minimum=5&maximum=5") == (Place(min_notional=5.0), reasons)
     assert read("maximum=3", Place(min_notional=5.0)) == (Place(min_notional=5.0), reasons)
+    below = Place(max_notional=5.0)  # the page's own, which the address cannot be blamed for
+    assert read("minimum=7", below) == (Place(min_notional=7.0), ())
 
 
 def test_a_window_beside_from_and_to_is_ignored() -> None:

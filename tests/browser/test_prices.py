@@ -1,5 +1,6 @@
 """The board of prices as a person uses it: numbers under the pointer, a drag, gaps, the legend."""
 
+import asyncio
 import io
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -125,9 +126,7 @@ async def shows_span(visitor: Visit, pattern: str) -> None:
 
 
 async def test_the_pointer_reads_the_numbers_of_a_bucket(visitor: Visit) -> None:
-    print(await locate(visitor, 0), await locate(visitor, 60))
     shown = await read(visitor, BUSY + 0.5)
-    print(await locate(visitor, 0), await locate(visitor, 60), shown)
     assert next(iter(shown)) == "2026-03-02 11:20 to 11:21"
     candle = {name: shown[name] for name in ("open", "high", "low", "close")}
     assert candle == {"open": "103.75", "high": "104", "low": "99.5", "close": "100.25"}
@@ -163,6 +162,10 @@ async def test_a_drag_narrows_the_window_and_back_undoes_it(visitor: Visit) -> N
     await shows_span(visitor, r"11:(09:5|10:0)\d to 11:(24:5|25:0)\d")
     await visitor.page.get_by_role("button", name="Back", exact=True).click()
     await visitor.shows("11:00:00 to 12:00:00 UTC", ".liq-shown")
+    await drag(visitor, (10, 0.97), (25, 1.02))  # slips out of the panel
+    await shows_span(visitor, r"11:(09:5|10:0)\d to 11:(24:5|25:0)\d")
+    await visitor.page.get_by_role("button", name="Back", exact=True).click()
+    await visitor.shows("11:00:00 to 12:00:00 UTC", ".liq-shown")
     await visitor.page.keyboard.down("Shift")  # moves the window in place of narrowing it
     await drag(visitor, (40, 0.4), (30, 0.4))
     await visitor.page.keyboard.up("Shift")
@@ -179,6 +182,19 @@ async def test_a_drag_upwards_enlarges_the_prices_alone(visitor: Visit) -> None:
     assert visitor.page.url == before
     await visitor.page.get_by_role("button", name="show all prices again").click()
     assert await look(visitor, BUSY + 0.5, 0.02) == red
+
+
+async def test_a_zoom_of_prices_ends_with_another_choice_of_prints(visitor: Visit) -> None:
+    whole = await look(visitor, BUSY + 0.5, 0.02)
+    await drag(visitor, (BUSY + 0.5, 0.4), (BUSY + 0.6, 0.7))
+    assert await look(visitor, BUSY + 0.5, 0.02) != whole
+    least = visitor.page.get_by_label("Min size (USD)", exact=True)
+    await least.fill("500")
+    await least.press("Enter")
+    await visitor.shows("at least $500", ".liq-chips")
+    async with asyncio.timeout(PATIENCE_S):
+        while await look(visitor, BUSY + 0.5, 0.02) != whole:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.1)
 
 
 async def test_the_legend_hides_marks_and_the_picture_can_be_saved(visitor: Visit) -> None:

@@ -20,6 +20,11 @@ def drawn(query: Query, rng: np.random.Generator, world: World) -> dict[str, Any
         return _key(rng, world)
     if "from_ts" in given:
         given["to_ts"] = given["from_ts"] + timedelta(seconds=float(rng.exponential(2_000)))
+    if (most := given.get("max_notional")) is not None:
+        least = given.get("min_notional")
+        least = query.params["min_notional"].default if least is None else least
+        if most <= max(least or 0.0, 0.01):
+            del given["max_notional"]  # an error, as no size is between
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -243,7 +243,8 @@ def test_filters_choose_rows(own: Settings) -> None:
     assert sizes(min_notional=0) == [50, 250, 400, 1000, 5000]
     assert sizes(max_notional=400) == [50, 250]
     assert sizes(min_notional=250, max_notional=1000) == [250, 400]
-    assert sizes(max_notional=0) == []
+    with pytest.raises(QueryError, match=r"max_notional must be .*0\.01"):
+        sizes(max_notional=0)
     assert sizes(window=timedelta(minutes=1)) == [5000]
     assert sizes(until=datetime(2026, 1, 1, 0, 11, tzinfo=UTC)) == [9, 400, 1000]
 
@@ -318,6 +319,18 @@ def test_injections_are_values_like_any_other(own: Settings, attack: str) -> Non
     with pytest.raises(QueryError, match="bucket"):
         hit("cumulative_net", own, bucket=attack)
     assert ask("SELECT count() AS n FROM {table}", own)["n"].item() == len(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("key", "given"),
+    [
+        ("totals", {"min_notional": 5, "max_notional": 5}),
+        ("price_path", {"max_notional": 50_000}),  # its minimum is 100,000 by default
+    ],
+)
+def test_bounds_without_sizes_between_are_an_error(key: str, given: dict[str, Any]) -> None:
+    with pytest.raises(QueryError, match="no print has at least min_notional="):
+        liq.hit(key, **given)
 
 
 def test_unknown_names_are_answered_with_the_valid_ones() -> None:

@@ -151,7 +151,8 @@ def decode(query: str, default: Place = Place(), choices: Choices | None = None)
     place = default._replace(**found | span)
     if 0 < place.max_notional <= place.min_notional:
         place = place._replace(max_notional=0.0)
-        reasons.append("maximum is not above minimum")
+        if "maximum" in values:
+            reasons.append("maximum is not above minimum")
     return Decoded(place, (*ignored, *reasons))
 
 

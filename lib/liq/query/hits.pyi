@@ -75,7 +75,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             limit: Maximum number of buckets, newest first; from 1 to 100,000
             settings: The process's settings by default
 
@@ -118,7 +118,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             limit: Maximum number of buckets, newest first; from 1 to 100,000
             settings: The process's settings by default
 
@@ -155,7 +155,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             settings: The process's settings by default
 
         Returns:
@@ -196,7 +196,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             limit: Maximum number of rows; from 1 to 10,000
             settings: The process's settings by default
 
@@ -239,7 +239,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             limit: Maximum number of rows; from 1 to 10,000
             settings: The process's settings by default
 
@@ -279,7 +279,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             settings: The process's settings by default
 
         Returns:
@@ -324,7 +324,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             limit: Maximum number of rows, newest first; from 1 to 100,000
             settings: The process's settings by default
 
@@ -369,7 +369,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             limit: Maximum number of rows, newest first; from 1 to 100,000
             settings: The process's settings by default
 
@@ -413,7 +413,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             settings: The process's settings by default
 
         Returns:
@@ -457,7 +457,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             settings: The process's settings by default
 
         Returns:
@@ -498,7 +498,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             limit: Maximum number of rows; from 1 to 10,000
             settings: The process's settings by default
 
@@ -540,7 +540,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             limit: Maximum number of rows; from 1 to 10,000
             settings: The process's settings by default
 
@@ -621,7 +621,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             settings: The process's settings by default
 
         Returns:
@@ -676,7 +676,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             look_back: A feed is expected if it reported in the window or this long before it,
                 and was not stopped since; from 1s to 30d
             by: The common column of a cascade's prints; asset and symbol include all venues;
@@ -733,7 +733,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             from_ts: Time of the first print, e.g. a cascade's from_ts; unset: none
             to_ts: Time of the last print, e.g. a cascade's to_ts; unset: none
             limit: Maximum number of rows; from 1 to 100,000
@@ -785,7 +785,7 @@ class Hit:
             symbols: Only these symbols, as the venues write them; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             asset: Asset; symbols and exchange narrow it
             bps: Height of a price bin in basis points of the price; from 1 to 1,000
             limit: Maximum number of cells, newest first; from 1 to 100,000
@@ -829,7 +829,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             look_back: A feed is expected if it reported in the window or this long before it,
                 and was not stopped since; from 1s to 30d
             settings: The process's settings by default
@@ -914,7 +914,7 @@ class Hit:
             symbols: Only these symbols, as the venues write them; empty: all
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             min_notional: Minimum size of a print in USD; small prints do not move the price;
                 from 0
             limit: Maximum number of prints, newest first; it includes prints without a price;
@@ -964,7 +964,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             limit: Maximum number of rows; from 1 to 10,000
             tolerance: Maximum age of a price; from 1s to 1h
             settings: The process's settings by default
@@ -1012,7 +1012,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             least_usd: Minimum total in USD; from 0.01
             settings: The process's settings by default
 
@@ -1170,7 +1170,7 @@ class Hit:
             assets: Only these assets, e.g. BTC or PEPE, in every venue's contracts; empty: all
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
-            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0
+            max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
             settings: The process's settings by default
 
         Returns:

@@ -281,7 +281,17 @@ def validate(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any]
     values = {
         name: param.value(name, chosen.get(name, param.default)) for name, param in params.items()
     }
+    _check_sizes(values)
     return values | _measure_window(params, values)
+
+
+def _check_sizes(values: Mapping[str, Any]) -> None:
+    least, below = values.get("min_notional"), values.get("max_notional")
+    if least is not None and below is not None and below <= least:
+        raise QueryError(
+            f"no print has at least min_notional={least:.15g} and less than"
+            f" max_notional={below:.15g}"
+        )
 
 
 def _measure_window(params: Mapping[str, Parameter], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,6 +58,17 @@ def test_a_typed_minimum_narrows_a_size_class_or_lifts_its_maximum() -> None:
     assert [chip.text for chip in filters.list_chips(model)] == ["at least $100k"]
 
 
+def test_bounds_without_sizes_between_are_refused() -> None:
+    with pytest.raises(QueryError, match="max_notional=100000 is not above min_notional=1000000"):
+        DashboardModel(min_notional=1e6, max_notional=1e5)
+
+
+def test_a_chip_of_sizes_can_be_removed_whatever_its_name_is() -> None:
+    model = DashboardModel(min_notional=10, max_notional=100)
+    filters.remove(model, "notional", "100,10")
+    assert filters.list_chips(model) == []
+
+
 @pytest.mark.parametrize(
     ("field", "name", "chosen"),
     [

@@ -58,6 +58,10 @@ def test_a_new_rule_begins_with_the_filters_of_the_page_and_is_saved(
     reply = editor.press("new")
     assert (reply["type"], reply["isNew"]) == ("open", True)
     assert json.loads(reply["values"]["params"]) == {"assets": ["BTC"], "exchange": ["okx"]}
+    editor.draw(CONTROLS._replace(max_notional=5.0), UTC)
+    params = json.loads(editor.press("new")["values"]["params"])
+    # a query may have a higher minimum by default
+    assert (params["min_notional"], params["max_notional"]) == (0.0, 5.0)
     assert editor.widget.catalogue["totals"]["long_usd"] == "USD"
     assert editor.press("save", fields=reply["values"] | {"name": "large"})["type"] == "saved"
     rule = load_rules(own).rules["large"]

@@ -1,6 +1,6 @@
 """Time on the dashboard without servers: typed spans, days, zones, Live and Back."""
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -171,6 +171,23 @@ def test_days_begin_at_midnight_of_the_zone() -> None:
     today, _ = times.find_day(0, BERLIN)
     assert end == today <= datetime.now(UTC)
     assert f"{start.astimezone(BERLIN):%H:%M:%S}" == "00:00:00"
+
+
+@pytest.mark.parametrize(
+    ("start", "hours", "zone", "offset_h"),
+    [
+        (datetime(2026, 10, 25, 0, tzinfo=UTC), 2, BERLIN, 1),  # 02:00 to 03:00 comes twice
+        (datetime(2026, 3, 29, 0, tzinfo=UTC), 2, BERLIN, 2),  # and does not come in spring
+        (datetime(2026, 7, 1, 0, tzinfo=UTC), 2, BERLIN, None),
+        (datetime(2026, 10, 25, 0, tzinfo=UTC), 2, UTC, None),
+    ],
+)
+def test_charts_have_one_offset_where_the_clock_changes(
+    start: datetime, hours: int, zone: tzinfo, offset_h: int | None
+) -> None:
+    settled = times.settle_zone((start, start + timedelta(hours=hours)), zone)
+    expected = zone if offset_h is None else timezone(timedelta(hours=offset_h))
+    assert settled == expected
 
 
 def test_a_span_names_its_zone_and_each_day_once() -> None:

@@ -107,14 +107,18 @@ def create_panels(
     badge: str | None = None,
     zone: tzinfo = UTC,
     now: Any = None,
+    most_cells: int | None = None,
 ) -> Spec:
     """Return what `candles` shows as plain columns, which the dashboard's prices.js draws.
 
-    The arguments are those of `candles`. Texts are plain. Times are milliseconds on the clock of
-    ``zone``, as if it were UTC. ``tables`` has a list for each column:
+    The arguments are those of `candles`. With ``most_cells`` rows, the limit of their query, older
+    cells are missing: their sums are unknown, and those by price are lower bounds. Texts are plain.
+    Times are milliseconds on the clock of ``zone``, as if it were UTC. ``tables`` has a list for
+    each column:
 
-    - ``buckets``: ``ts``; the candle, NaN without a price; liquidated ``long`` and ``short`` (USD);
-      ``net`` and its sum so far ``total``, NaN without a row of ``net``.
+    - ``buckets``: ``ts``; the candle, NaN without a price; liquidated ``long`` and ``short`` (USD),
+      NaN where cells are missing; ``net`` and its sum so far ``total``, NaN without a row of
+      ``net``.
     - ``long`` and ``short``: bubbles with ``ts``, ``low``, ``high`` and ``usd``.
     - ``sums``: ``low`` and ``high`` of a range of prices, and its ``long`` and ``short``.
     """
@@ -125,6 +129,10 @@ def create_panels(
     axes = _create_axes(colours, shown, cells, net, gaps)
     lost = base.merge_gaps(gaps) if gaps is not None else pd.DataFrame()
     running = base.find_running(clock, now)
+    is_cut = most_cells is not None and len(cells) >= most_cells
+    buckets = _join_buckets(shown, cells, net)
+    if is_cut:
+        buckets.loc[buckets["ts"] <= cells["ts"].min(), list(_SIDES)] = np.nan
     edges = pd.Series(pd.to_datetime(list(span), utc=True)) if span else None
     return {
         "colours": asdict(colours),
@@ -132,7 +140,7 @@ def create_panels(
         | {"time": base.title_time(zone, gaps)},
         "badge": "" if is_empty else _find_badge(frame, cells) if badge is None else badge,
         "empty": NO_PRICES if is_empty else "",
-        "is_bound": base.has_gaps(gaps) or bool(base.completeness_note(cells)),
+        "is_bound": is_cut or base.has_gaps(gaps) or bool(base.completeness_note(cells)),
         "range": None if edges is None else _list_milliseconds(edges, zone),
         "width": base.create_period(clock).get("xperiod"),
         "prices": list(_find_price_range(shown, cells)),
@@ -144,7 +152,7 @@ def create_panels(
         ],
         "running": running and _list_milliseconds(pd.Series(running), zone),
         "tables": {
-            "buckets": _list_columns(_join_buckets(shown, cells, net), zone),
+            "buckets": _list_columns(buckets, zone),
             **{side: _list_columns(_select_bubbles(cells, side), zone) for side in _SIDES},
             "sums": _list_columns(_sum_by_price(cells), zone),
         },

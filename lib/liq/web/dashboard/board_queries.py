@@ -11,6 +11,7 @@ from liq.query.parameters import parse_duration
 
 _TAPE_ROWS = 60
 _TOP_SYMBOLS = 12
+MOST_CELLS = 100_000  # the limit of the query, 30 days of half hours with 69 prices each
 _TOP_ASSETS = 200  # the map sums the small ones
 _LARGEST_CASCADES = 200
 _ALERTS = 200
@@ -91,7 +92,7 @@ def list_price_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
     net = chosen.filters | {"bucket": chosen.bucket, "assets": [chosen.focus]}
     return {
         "price": BoardQuery("price_by_bucket", price),
-        "cells": BoardQuery("heatmap", chosen.filters | price),
+        "cells": BoardQuery("heatmap", chosen.filters | price | {"limit": MOST_CELLS}),
         "net": BoardQuery("cumulative_net", net),
         "path": BoardQuery("price_path", chosen.filters),
     }

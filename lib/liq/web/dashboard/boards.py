@@ -23,7 +23,7 @@ from liq.config import Settings
 from liq.errors import QueryError
 from liq.query import queries
 from liq.web.dashboard import markup, sentences
-from liq.web.dashboard.board_queries import BOARDS
+from liq.web.dashboard.board_queries import BOARDS, MOST_CELLS
 from liq.web.dashboard.inspector import inspect
 from liq.web.dashboard.model import Frames
 from liq.web.dashboard.rule_editor import RuleEditor
@@ -223,8 +223,11 @@ class Prices(Board):
                 badge=frames.badge,
                 zone=options.zone,
                 now=None if frames.controls.until else frames.read,
+                most_cells=MOST_CELLS,
             )
-            self.candles.spec = panels | {"revision": _find_revision(frames, options)}
+            # a zoom of prices or dollars fits one choice of prints
+            revision = f"{frames.controls.filters} {options.zone}"
+            self.candles.spec = panels | {"revision": revision}
             self.candles.label = sentences.describe_candles(frames)
         with path:
             self.path.spec = charts.price_path.spec(frames.board["path"], options.theme)
@@ -392,13 +395,8 @@ def _draw_window(
         zone=options.zone,
         **more,
     )
-    spec["layout"]["uirevision"] = _find_revision(frames, options)
+    spec["layout"]["uirevision"] = f"{frames.controls.span} {options.zone}"
     return spec
-
-
-def _find_revision(frames: Frames, options: DrawOptions) -> str:
-    """Return a text that another window or time zone changes; a visitor's zoom ends with it."""
-    return f"{frames.controls.span} {options.zone}"
 
 
 def _create_grid(css_class: str, cards: Sequence[Card]) -> widgets.Box:

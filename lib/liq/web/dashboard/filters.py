@@ -53,11 +53,10 @@ def choose(model: DashboardModel, field: str, name: str) -> None:
 
 def remove(model: DashboardModel, field: str, name: str) -> None:
     """Remove one filter; one that is gone already stays gone. Raises as `choose`."""
-    removed = _read(field, name)
     if field in _LISTS:
         _set(model, {field: [each for each in getattr(model, field) if each != name]})
     else:
-        _set(model, {trait: _WHOLE[trait] for trait in removed})
+        _set(model, {trait: _WHOLE[trait] for trait in _list_traits(field)})
 
 
 def remove_all(model: DashboardModel) -> None:
@@ -71,6 +70,12 @@ def _set(model: DashboardModel, values: Mapping[str, Any]) -> None:
             model.set_trait(trait, value)
 
 
+def _list_traits(field: str) -> tuple[str, ...]:
+    if field not in _FIELDS:
+        raise QueryError(f"there is no filter {field[:40]!r}; there are: {', '.join(_FIELDS)}")
+    return (_LEAST, _BELOW) if field == _BAND else (field,)
+
+
 def _read(field: str, name: str) -> dict[str, Any]:
     """Return the values of the model's traits for a name that a page sent."""
     if field in _LISTS:
@@ -79,8 +84,7 @@ def _read(field: str, name: str) -> dict[str, Any]:
         return {field: name}
     if field == _LEAST:
         return {field: _read_size(name)}
-    if field != _BAND:
-        raise QueryError(f"there is no filter {field[:40]!r}; there are: {', '.join(_FIELDS)}")
+    _list_traits(field)
     least, _, below = name.partition(",")
     band = {_LEAST: _read_size(least), _BELOW: _read_size(below) if below else 0.0}
     if below and band[_BELOW] <= band[_LEAST]:

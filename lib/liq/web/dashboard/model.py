@@ -238,6 +238,11 @@ class DashboardModel(HasTraits):
         self._pace_reader = PaceReader(self.settings)
         self._pace_read: tuple[object, float] = (None, 0.0)  # the parameters, and when
         super().__init__(local_zone=UTC, **controls)
+        if 0 < self.max_notional <= self.min_notional:
+            raise QueryError(
+                f"max_notional={self.max_notional:.15g} is not above"
+                f" min_notional={self.min_notional:.15g}"
+            )
         self._span = (self.window, self.until)
         self._usual_window = self.window  # which `go_live` restores
         self._since: datetime | None = None  # a fixed start of a live window

@@ -11,6 +11,9 @@ function loadUPlot(model) {
   return globalThis.liqUPlot;
 }
 
+const ANSWER_MS = 30_000; // for a busy kernel
+const REFUSAL_MS = 3_000; // after which a move that the kernel did not follow is undone
+
 function loadFile() {
   return new Promise((resolve, reject) => {
     const src = new URL("./uPlot.iife.min.js", import.meta.url).href;
@@ -24,9 +27,15 @@ function loadFile() {
 }
 
 function request(model) {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => {
+      model.off("msg:custom", receive);
+      globalThis.liqUPlot = undefined; // another chart asks its own kernel
+      reject(new Error("the page's kernel sent no uPlot"));
+    }, ANSWER_MS);
     const receive = (message, buffers) => {
       if (message.type !== "uPlot.js") return;
+      clearTimeout(late);
       model.off("msg:custom", receive);
       resolve(new Function(`${new TextDecoder().decode(buffers[0])}; return uPlot`)());
     };
@@ -50,7 +59,7 @@ const MARKS = {
 const nameOf = (mark) => MARKS[mark].join(" ");
 const FONT = "Inter, system-ui, sans-serif";
 const LINE_PX = 14, LETTER_PX = 6.1; // of a text of 11 or 12 px
-const TICKS_PX = 52; // left of the panels
+const TICKS_PX = 52; // left of the panels, at least
 const BUBBLE_PX = 20; // radius of the largest
 const BRUSH_PX = 5; // a shorter drag is a click
 const ONE_WAY_PX = 30; // a drag that leaves its direction by less is along one axis
@@ -164,8 +173,10 @@ class Board {
     for (const [name, colour] of Object.entries(spec.colours)) {
       if (typeof colour === "string") this.element.style.setProperty(`--chart-${name}`, colour);
     }
-    if (this.price) this.redraw();
-    else this.build();
+    if (this.price) {
+      this.resize(); // other prices and titles take another width
+      this.redraw();
+    } else this.build();
   }
 
   get range() {
@@ -189,7 +200,9 @@ class Board {
     const lines = Math.max(
       breakTitle(titles.net, below).length, breakTitle(titles.price, height - below).length,
     );
-    return { width, above: Math.max(80, height - below), below, right, left: TICKS_PX + LINE_PX * lines + 4 };
+    const longest = Math.max(...this.prices.map((price) => round(price, 7).length));
+    const ticks = Math.max(TICKS_PX, Math.ceil(LETTER_PX * longest) + 6);
+    return { width, above: Math.max(80, height - below), below, right, left: ticks + LINE_PX * lines + 4 };
   }
 
   build() {
@@ -225,6 +238,8 @@ class Board {
         sync: { key, scales: ["x", null] },
         bind: {
           mousedown: (plot, _target, start) => (event) => this.press(plot, event, start),
+          // uPlot would extend a drag that slips out above or below to the panel's edge
+          mouseleave: (_plot, _target, leave) => (event) => event.buttons & 1 || leave(event),
           dblclick: () => () => {
             this.reset();
             this.send({ type: "unbrush" });
@@ -295,23 +310,53 @@ class Board {
   /** Begin a selection, or move the window with the pointer. */
   press(plot, event, start) {
     this.pressed = plot;
-    if (event.button !== 0 || !(this.isMoving || event.shiftKey) || hasFinger) return start(event);
-    const [from, to] = this.range;
+    if (event.button !== 0 || !(this.isMoving || event.shiftKey) || hasFinger) {
+      start(event);
+      this.follow(plot);
+      return;
+    }
+    const before = this.moved;
+    const [from, to] = this.range.map((each) => each - before);
     const scale = (to - from) / plot.over.clientWidth;
     const begun = event.clientX;
     this.isHeld = true;
     const move = ({ clientX }) => {
-      this.moved = (begun - clientX) * scale;
+      this.moved = before + (begun - clientX) * scale;
       this.redraw();
     };
     const end = () => {
       document.removeEventListener("mousemove", move);
       document.removeEventListener("mouseup", end);
       this.isHeld = false;
-      if (this.moved) this.send({ type: "brush", from: from + this.moved, to: to + this.moved });
+      if (!this.moved) return;
+      this.send({ type: "brush", from: from + this.moved, to: to + this.moved });
+      setTimeout(() => {
+        if (this.isHeld || !this.moved) return;
+        this.moved = 0;
+        this.redraw();
+      }, REFUSAL_MS);
     };
     document.addEventListener("mousemove", move);
     document.addEventListener("mouseup", end);
+  }
+
+  /** Go on with a selection while the pointer is outside the panel. */
+  follow(plot) {
+    const clamp = (value, from, to) => Math.min(Math.max(value, from), to);
+    const move = (event) => {
+      if (plot.over.contains(event.target)) return;
+      const { left, right, top, bottom } = plot.over.getBoundingClientRect();
+      const clientX = clamp(event.clientX, left, right);
+      const clientY = clamp(event.clientY, top, bottom);
+      // uPlot ignores events without a movement
+      plot.over.dispatchEvent(new MouseEvent("mousemove", { clientX, clientY, buttons: 1, movementX: 1 }));
+    };
+    const end = () => {
+      document.removeEventListener("mousemove", move);
+      if (!plot.over.matches(":hover")) plot.setCursor({ left: -10, top: -10 });
+    };
+    document.addEventListener("mousemove", move);
+    document.addEventListener("mouseup", end, { once: true });
   }
 
   /** Make the window of a range of time, and the axis of a range of prices or dollars alone. */
@@ -368,6 +413,7 @@ class Board {
     else lines.push(...Object.entries({ open, high, low, close }).map(([name, price]) => ["", name, round(price, 7)]));
     const bound = isBound || isLost ? "≥ " : "";
     for (const side of SIDES) {
+      if (Number.isNaN(buckets[side][at])) continue; // the query's rows do not reach back to here
       lines.push([`liq-price-${side}`, nameOf(side), bound + dollars(buckets[side][at])]);
       const largest = this.findLargest(side, start);
       if (largest) lines.push(["liq-price-most", `most ${side}s`, largest]);
@@ -633,13 +679,18 @@ function render({ model, el }) {
   el.append(chart);
   let board, isWaiting, isGone;
 
+  const fail = (error) => {
+    if (!board) chart.textContent = `${error.message}; reload it`;
+  };
+
   const draw = () => {
     if (isWaiting) return; // the next frame draws the newest spec
     isWaiting = true;
     requestAnimationFrame(async () => {
-      const uPlot = await loadUPlot(model).finally(() => (isWaiting = false));
+      const uPlot = await loadUPlot(model).catch(fail).finally(() => (isWaiting = false));
       const spec = model.get("spec");
-      if (isGone || !spec.colours) return;
+      if (isGone || !uPlot || !spec.colours) return;
+      if (!board) chart.replaceChildren();
       board ??= new Board(uPlot, chart, (message) => model.send(message));
       board.draw(spec);
     });

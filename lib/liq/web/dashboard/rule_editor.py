@@ -55,7 +55,8 @@ class RuleEditor:
         """Show the rules as the file has them now. Raises `RuleError` if it cannot be read."""
         filters = controls.filters
         kept = ("symbols", "assets", "exchange", "min_notional", "max_notional")
-        self._params = {name: filters[name] for name in kept if filters[name]}
+        # a minimum of 0 counts: a query may have a higher one by default
+        self._params = {name: filters[name] for name in kept if filters[name] not in (None, [])}
         self._zone = zone
         self.widget.html = markup.render_rules(load_rules(self._settings))
 

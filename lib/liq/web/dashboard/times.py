@@ -1,7 +1,7 @@
 """Times on the page: moments as people type them, days, and spans as text, in a time zone."""
 
 import re
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -25,6 +25,15 @@ def find_zone(name: Any) -> tzinfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # unknown, no name at all, a folder of names
         return UTC
+
+
+def settle_zone(span: Span, zone: tzinfo) -> tzinfo:
+    """Return ``zone``, or its offset at the span's end if its clock changes within.
+
+    An axis has no place for an hour that comes twice.
+    """
+    start, end = (each.astimezone(zone).utcoffset() for each in span)
+    return zone if start == end or end is None else timezone(end)
 
 
 def parse_span(start: str, end: str, window: str, zone: tzinfo) -> Span:

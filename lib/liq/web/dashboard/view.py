@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC
+from datetime import UTC, tzinfo
 from typing import Any
 
 import ipywidgets as widgets
@@ -424,9 +424,14 @@ class Dashboard:
         if span is None:
             self.model.go_live()
         else:  # charts have the times of the page's time zone
-            zone = self.model.timezone
+            zone = self._find_zone()
             start, end = (each.replace(tzinfo=zone).astimezone(UTC) for each in span)
             self.model.travel(start, end)
+
+    def _find_zone(self) -> tzinfo:
+        """Return the time zone of the charts."""
+        frames, zone = self.model.frames, self.model.timezone
+        return zone if frames is None else times.settle_zone(frames.span, zone)
 
     def _set_theme(self, change: Any) -> None:
         self.widget.remove_class(f"liq-{change['old']}").add_class(f"liq-{change['new']}")
@@ -440,7 +445,7 @@ class Dashboard:
         frames = self.model.frames
         if frames is not None:
             board = self.boards[frames.controls.board]
-            zone = self.model.timezone
+            zone = self._find_zone()
             board.draw(frames, DrawOptions(self.theme, self.model.gaps, zone))
             if self._page.children != (board.widget,):
                 self._page.children = [board.widget]
