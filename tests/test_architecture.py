@@ -163,6 +163,7 @@ SLEEPERS = {
     "delivery.connect._await": "a failure shortens the deadline",
     "delivery.connect._request": "the deadline is that of all requests of one call",
     "delivery.messaging.publisher._run": "a rate, not a wait",
+    "query.questdb._repeat": "repeats a statement that failed, and ends with its answer",
     "stack.control.wait_healthy": "a process that ends, too, is an error",
     "stack.process._additions": "it follows a log without an end",
     "web.client._get": "the server may name the pause",
