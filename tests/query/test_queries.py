@@ -243,7 +243,7 @@ def test_filters_choose_rows(own: Settings) -> None:
     assert sizes(min_notional=0) == [50, 250, 400, 1000, 5000]
     assert sizes(max_notional=400) == [50, 250]
     assert sizes(min_notional=250, max_notional=1000) == [250, 400]
-    with pytest.raises(QueryError, match=r"max_notional must be .*0\.01"):
+    with pytest.raises(QueryError, match=r"max_notional=0 is below the least, 0\.01"):
         sizes(max_notional=0)
     assert sizes(window=timedelta(minutes=1)) == [5000]
     assert sizes(until=datetime(2026, 1, 1, 0, 11, tzinfo=UTC)) == [9, 400, 1000]
