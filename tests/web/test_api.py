@@ -599,15 +599,16 @@ def test_the_api_conforms_to_its_description(app: Flask, path: str, mode: Genera
 def beyond_schemas(case: schemathesis.Case[Any], query: Query) -> Iterator[CheckFunction]:
     """Give the check of what must be accepted, where a JSON schema cannot say that it must not.
 
-    It has no words for the shortest and the longest span of time, nor for a window that would begin
-    before the calendar does.
+    It has no words for the shortest and the longest span of time, for a window that would begin
+    before the calendar does, nor for bounds without sizes between.
     """
-    spans = {
+    given = {
         name: text
         for name, text in case.query.items()
-        if name in query.params and query.params[name].type in ("duration", "timestamp")
+        if name in query.params
+        and (query.params[name].type in ("duration", "timestamp") or name.endswith("_notional"))
     }
     try:
-        queries.resolve(query, spans)
+        queries.resolve(query, given)
     except QueryError:
         yield positive_data_acceptance
