@@ -87,10 +87,11 @@ def candles(
     title = layout["xaxis2"]["title"]  # in lines, for a narrow panel
     title["text"] = title["text"].replace(" (", "<br>(").replace(", ", ",<br>")
     layout["legend"] |= {"itemsizing": "constant"}
+    sums = _sum_by_price(cells)
     traces = [
         _create_candles(colours, shown, zone) | period,
         *(_create_bubbles(colours, cells, side, zone) | period for side in _SIDES),
-        *(_create_sums(colours, cells, side) for side in _SIDES),
+        *(_create_sums(colours, sums, side) for side in _SIDES),
         _create_net(colours, net, zone) | period,
     ]
     return {"data": traces, "layout": layout}
@@ -298,9 +299,8 @@ def _sum_by_price(cells: pd.DataFrame) -> pd.DataFrame:
     return sums.sum().set_axis(["low", "high", *_SIDES], axis=1)
 
 
-def _create_sums(colours: Theme, cells: pd.DataFrame, side: str) -> Spec:
+def _create_sums(colours: Theme, sums: pd.DataFrame, side: str) -> Spec:
     """Return a side's bars by price, each as high as its range of prices."""
-    sums = _sum_by_price(cells)
     return base.create_bars(
         side,
         getattr(colours, side),

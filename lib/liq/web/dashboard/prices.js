@@ -113,6 +113,16 @@ function create(name, className, ...children) {
   return element;
 }
 
+/** Call `move` as the pointer moves anywhere, until its button is released, then `end`. */
+function trackPointer(move, end) {
+  const release = () => {
+    document.removeEventListener("mousemove", move);
+    end();
+  };
+  document.addEventListener("mousemove", move);
+  document.addEventListener("mouseup", release, { once: true });
+}
+
 /** The panels of one chart. `send` gets messages for the kernel. */
 class Board {
   constructor(uPlot, element, send) {
@@ -325,8 +335,6 @@ class Board {
       this.redraw();
     };
     const end = () => {
-      document.removeEventListener("mousemove", move);
-      document.removeEventListener("mouseup", end);
       this.isHeld = false;
       if (!this.moved) return;
       this.send({ type: "brush", from: from + this.moved, to: to + this.moved });
@@ -336,8 +344,7 @@ class Board {
         this.redraw();
       }, REFUSAL_MS);
     };
-    document.addEventListener("mousemove", move);
-    document.addEventListener("mouseup", end);
+    trackPointer(move, end);
   }
 
   /** Go on with a selection while the pointer is outside the panel. */
@@ -351,12 +358,9 @@ class Board {
       // uPlot ignores events without a movement
       plot.over.dispatchEvent(new MouseEvent("mousemove", { clientX, clientY, buttons: 1, movementX: 1 }));
     };
-    const end = () => {
-      document.removeEventListener("mousemove", move);
+    trackPointer(move, () => {
       if (!plot.over.matches(":hover")) plot.setCursor({ left: -10, top: -10 });
-    };
-    document.addEventListener("mousemove", move);
-    document.addEventListener("mouseup", end, { once: true });
+    });
   }
 
   /** Make the window of a range of time, and the axis of a range of prices or dollars alone. */
