@@ -20,7 +20,7 @@ pytestmark = pytest.mark.stack
 OWN = """{
   "good": {
     "description": "Every clause can be explained.",
-    "common": ["window", "until", "symbols", "bucket"],
+    "common": ["window", "until", "symbols", "min_notional", "max_notional", "bucket"],
     "sql": "SELECT ts, count() AS prints FROM {bars} SAMPLE BY {bucket}"
   },
   "typo": "SELEC 1",

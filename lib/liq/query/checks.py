@@ -18,6 +18,7 @@ _SAMPLES: dict[Kind, Any] = {
     "list": ["x", "y"],
     "string": "x",
 }
+_ABOVE_ALL = 1e15  # USD, more than any min_notional
 
 
 def check_catalogue(settings: Settings | None = None) -> dict[str, str]:
@@ -52,7 +53,7 @@ def _explain(query: Query, settings: Settings) -> str:
 def _give_all(params: Mapping[str, Parameter]) -> dict[str, Any]:
     """Return a value for each parameter without a default, but none for both ends of a window."""
     return {
-        name: _pick(param)
+        name: _ABOVE_ALL if name == "max_notional" else _pick(param)
         for name, param in params.items()
         if param.default in (None, []) and name not in ("since", "until")
     }

@@ -220,7 +220,8 @@ def test_the_check_command_says_what_lacks(
     file = tmp_path / "alerts.json"
     file.write_text(json.dumps({"unusual": USUAL, "rare": RARE}))
     settings = own_table(stack).model_copy(update={"alerts": file})
-    insert(settings, [printed(datetime.now(UTC) - timedelta(seconds=30), 100)])
+    now = datetime.now(UTC)  # an hour counts as covered by its print, and a window may span two
+    insert(settings, [printed(now - ago, 100) for ago in (timedelta(seconds=30), HOUR)])
     monkeypatch.setattr(config, "settings", lambda: settings)
     monkeypatch.setattr("liq.analysis.alerts.evaluator.current_settings", lambda: settings)
     assert {one.name: (one.value, one.fault) for one in check(settings)} == {
