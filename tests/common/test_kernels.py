@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
+from voila.utils import ENV_VARIABLE
 
 from browser.conftest import kernels as forked
 from browser.conftest import serving
@@ -46,7 +47,9 @@ def provisioner() -> Forked:
 
 
 @contextmanager
-def kernel(folder: Path) -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
+def kernel(
+    folder: Path, environ: Mapping[str, str] | None = None
+) -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
     """Run a kernel as the dashboard's server does."""
     config = serve.create_dashboard_config(Settings.load(home=folder, **find_free_ports()))
     KernelProvisionerFactory.clear_instance()
@@ -56,7 +59,7 @@ def kernel(folder: Path) -> Iterator[tuple[KernelManager, BlockingKernelClient]]
             patch.setenv(name, value)
         config.KernelManager.connection_file = str(private / "kernel.json")
         manager = KernelManager(kernel_name="python3", config=config)
-        manager.start_kernel(cwd=str(folder), env={"LIQ_MINE": "here"})
+        manager.start_kernel(cwd=str(folder), env={"LIQ_MINE": "here", **(environ or {})})
         client = manager.client()
         client.start_channels()
         try:
@@ -102,6 +105,13 @@ def test_a_kernel_has_imported_its_modules_and_shares_their_memory(tmp_path: Pat
     with kernel(tmp_path) as (manager, client):
         assert answer(client, "import sys; print('liq.web.dashboard' in sys.modules)") == "True"
         assert shared(psutil.Process(provisioner_of(manager).pid)) > 20
+
+
+def test_a_kernel_does_not_import_the_server(tmp_path: Path) -> None:
+    """Voila's variables have members of an enum as names, whose module imports the server."""
+    with kernel(tmp_path, {ENV_VARIABLE.SCRIPT_NAME: "/app"}) as (_, client):
+        asked = "import os, sys; print(os.environ['SCRIPT_NAME'], 'voila' in sys.modules)"
+        assert answer(client, asked) == "/app False"
 
 
 def test_its_random_numbers_are_its_own(tmp_path: Path) -> None:

@@ -74,8 +74,11 @@ def fork(arguments: Sequence[str], environ: Mapping[str, str], folder: str) -> K
     It runs in ``folder``. The first kernel waits for the fork server's imports. Raises OSError or
     EOFError if the fork fails.
     """
+    # Voila names variables by members of an enum, whose unpickling would import its server in each
+    # kernel: a second of processor time
+    plain = {str.__str__(name): value for name, value in environ.items()}
     context = multiprocessing.get_context("forkserver")
-    process = context.Process(target=_run, args=(arguments, environ, folder))
+    process = context.Process(target=_run, args=(arguments, plain, folder))
     process.start()
     return Kernel(process)
 
