@@ -12,6 +12,8 @@ import pytest
 
 import liq
 from liq.config import Settings
+from liq.delivery import connect
+from liq.delivery.messaging import Publisher
 from liq.delivery.producer import Producer
 from liq.ingest.feed import Timeouts
 from liq.ingest.simulator.server import Schedule, Simulator
@@ -19,6 +21,7 @@ from liq.ingest.venues import VENUES
 from liq.query import exports, questdb
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS
 from support.helpers import PATIENCE_S, eventually, own_streams, running
+from support.rows import health
 
 pytestmark = pytest.mark.stack
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -64,6 +67,26 @@ def insert(settings: Settings, reports: Sequence[dict[str, Any]]) -> None:
         sql = f"INSERT INTO {FEED_HEALTH.table(settings)} VALUES {', '.join([row] * len(some))}"  # noqa: S608
         questdb.execute(sql, values, settings)
     eventually(lambda: questdb.read_wal_state(FEED_HEALTH.table(settings), settings).pending == 0)
+
+
+async def test_the_sink_stores_reports_in_few_commits(stack: Settings) -> None:
+    """Nineteen feeds report each second: a commit for each report kept QuestDB busy."""
+    settings = own_streams(stack, FEED_HEALTH)
+    table = FEED_HEALTH.table(settings)
+    questdb.ensure_table(settings, FEED_HEALTH)
+    try:
+        await asyncio.to_thread(connect.ensure, settings, FEED_HEALTH)
+        async with Publisher(settings) as publisher:
+            for second in range(80):
+                await publisher.report(health(at(second)))
+                await asyncio.sleep(0.025)
+        sql = f"SELECT count() AS rows FROM {table}"  # noqa: S608 - our own table
+        await asyncio.to_thread(
+            eventually, lambda: questdb.fetch(sql, None, settings)["rows"].iloc[0] == 80
+        )
+        assert questdb.read_wal_state(table, settings).sent <= 20
+    finally:
+        await asyncio.to_thread(connect.remove, settings, FEED_HEALTH)
 
 
 def at(second: float) -> datetime:

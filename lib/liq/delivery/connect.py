@@ -38,6 +38,8 @@ _GLANCE_S = 2.0  # the end of a producer waits for it
 _REBALANCE = "Request cannot be completed because a rebalance is expected"
 _POLL_S = 0.1
 _FAILURE_GRACE_S = 5.0
+# half a second of rows is one commit: Kafka holds a fetch for so long, unless it has these bytes
+_GATHERING = {"consumer.override.fetch.min.bytes": "1048576"}
 _BOILERPLATE = ("Exiting WorkerSinkTask", "Tolerance exceeded")
 
 
@@ -146,6 +148,7 @@ def build_configuration(
     tasks = settings.sink_tasks or described["tasks.max"]
     return described | {
         **_sink(settings),
+        **(_GATHERING if stream.is_continuous else {}),
         "tasks.max": str(tasks),
         "topics": stream.topic(settings),
         "table": stream.table(settings),

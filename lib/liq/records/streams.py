@@ -78,7 +78,8 @@ class Stream:
             first one names where a record came from, in a dead letter.
         defaults: Its topic, table, sink and retention, unless the settings name others.
         names: The fields whose stored values parameters of queries may name, see `liq.query.names`.
-        is_continuous: Whether it has new rows every second, so that no answer can be cached.
+        is_continuous: Whether it has new rows every second. No answer with such rows can be cached,
+            and the sink stores them twice a second in place of one by one.
     """
 
     name: str
