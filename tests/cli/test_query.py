@@ -99,6 +99,13 @@ def test_rows_are_printed_as_csv_and_json(own: Settings) -> None:
 
 
 @pytest.mark.stack
+def test_values_of_a_repeated_list_are_one_list(own: Settings) -> None:
+    chosen = ["-p", "symbols=ETHUSDT", "-p", "symbols=BTCUSDT"]
+    both = run("hit", "latest_prints", *UNTIL, *chosen, "-f", "json").splitlines()
+    assert {json.loads(line)["symbol"] for line in both} == {"ETHUSDT", "BTCUSDT"}
+
+
+@pytest.mark.stack
 def test_rows_are_written_to_a_file(own: Settings, tmp_path: Path) -> None:
     file = tmp_path / "prints.parquet"
     assert "2 rows, row hash " in run("hit", "latest_prints", *UNTIL, "--out", str(file))
@@ -120,9 +127,14 @@ def test_notes_on_stderr_say_what_the_rows_lack(own: Settings, form: str) -> Non
 @pytest.mark.stack
 def test_notes_of_a_file_say_what_its_rows_lack(own: Settings, tmp_path: Path) -> None:
     file = str(tmp_path / "rows.csv")
-    assert notes_of("hit", "totals", *UNTIL, "--out", file) == [f"note: {coverage.UNKNOWN}"]
-    [gaps] = notes_of("hit", "totals", *LATER, "--out", file)
+    partial = f"note: ≥ {LOWER_BOUND}"
+    assert notes_of("hit", "totals", *UNTIL, "--out", file) == [
+        f"note: {coverage.UNKNOWN}",
+        partial,
+    ]
+    gaps, *others = notes_of("hit", "totals", *LATER, "--out", file)
     assert gaps.startswith("note: disconnected for a part of the window: okx ")
+    assert others == ["note: NOT LIVE DATA: not_live counts what is simulated or replayed", partial]
 
 
 def notes_of(*arguments: str) -> list[str]:
@@ -143,6 +155,8 @@ def test_wrong_use_is_a_readable_error() -> None:
     for arguments, reason in (
         (["hit", "top_symbls"], "did you mean 'top_symbols'"),
         (["hit", "totals", "-p", "window"], "write --param name=value"),
+        (["hit", "totals", "-p", "window=1h", "-p", "window=4h"], "given twice: 1h and 4h"),
+        (["hit", "totals", "-o", "x.csv", "-f", "json"], "--format json is for printed rows"),
         (["hit", "totals", "-p", "window=soon"], "window='soon' is no duration"),
     ):
         with pytest.raises(QueryError, match=reason):

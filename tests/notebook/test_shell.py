@@ -215,6 +215,22 @@ def test_hostile_texts_of_notes_are_escaped() -> None:
     assert "total_usd in &lt;b&gt;<br>&lt;script&gt;" in html
 
 
+def test_texts_of_a_result_are_left_aligned() -> None:
+    frame = pd.DataFrame({"symbol": ["BTCUSDT"], "total_usd": [1.0], "exchange": ["okx"]})
+    frame.attrs = {"query": "x", "units": {"total_usd": "USD"}}
+    html = shell.render_html(frame)
+    assert html
+    [(name, other)] = re.findall(
+        r"<style>#(liq-\w+) tr > :nth-child\(2\), #(liq-\w+) tr > :nth-child\(4\) {", html
+    )
+    assert name == other
+    assert f'<div id="{name}">' in html
+    with pd.option_context("display.max_columns", 2):
+        shortened = shell.render_html(frame)
+    assert shortened
+    assert "<style>#" not in shortened
+
+
 @pytest.mark.parametrize(
     "attrs",
     [{}, {"query": 1}, {"query": "", "units": None}, {"query": "", "units": {}, "notes": 5}],

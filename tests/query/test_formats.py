@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from liq.query.formats import Format, decode_arrow, decode_csv, encode
+from liq.query.formats import Format, decode_arrow, decode_csv, encode, encode_lines
 
 
 @pytest.fixture
@@ -40,6 +40,15 @@ def test_json_keeps_every_microsecond_digit_and_number(frame: pd.DataFrame) -> N
          "price": 1e300, "count": None, "live": False},
         {"ts": None, "symbol": None, "event_id": 0, "price": None, "count": 3, "live": True},
     ]  # fmt: skip
+
+
+def test_lines_of_json_are_the_same_rows(frame: pd.DataFrame) -> None:
+    """pandas rounds to 15 places, which is little for the price of a small coin."""
+    lines = encode_lines(frame.assign(price=[1 / 3, 0.1 + 0.2, 1.2345678901234567e-05]))
+    rows = [json.loads(line) for line in lines.splitlines()]
+    assert [row["price"] for row in rows] == [1 / 3, 0.1 + 0.2, 1.2345678901234567e-05]
+    whole = [json.loads(line) for line in encode_lines(frame).splitlines()]
+    assert whole == json.loads(encode(frame, Format.JSON))
 
 
 def test_csv_reads_back(frame: pd.DataFrame) -> None:

@@ -348,4 +348,7 @@ def test_without_the_sdk_one_line_says_how_to_get_it(offline: Settings) -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     said = " ".join(done.stderr.split())
-    assert said == "error: MCP's SDK is not installed; it is an extra: pip install 'liq[mcp]'"
+    assert said == (
+        "error: MCP's SDK is not installed: run make setup in a checkout, else"
+        " pip install 'mcp<3,>=2.3'"
+    )

@@ -7,7 +7,7 @@ import typer
 
 from liq.cli.completion import complete_notebooks
 from liq.cli.output import console, create_table, echo, serving, stderr, styled
-from liq.cli.query import parse_assignment
+from liq.cli.query import parse_assignments
 from liq.cli.serve import print_address
 from liq.config import settings as current_settings
 from liq.errors import NotebookError
@@ -49,7 +49,7 @@ def run_notebook(
     """
     from liq.notebook import notebooks  # noqa: PLC0415 - papermill would slow all commands
 
-    given = dict(parse_assignment(text) for text in param or ())
+    given = parse_assignments(param or ())
     path = notebooks.find(notebook)
     target = out or Path(f"{path.stem}.out.ipynb")
     if target.suffix != ".ipynb":

@@ -1,6 +1,5 @@
 """List and run the named queries, show odd rows and write reports."""
 
-import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,12 +13,12 @@ from liq.cli.completion import complete_columns, complete_parameters, complete_q
 from liq.cli.help import Group
 from liq.cli.output import console, create_table, echo, print_notes, show_wait, stderr, styled
 from liq.config import settings as current_settings
-from liq.errors import LiqWarning, QueryError
+from liq.errors import QueryError
 from liq.query import catalogue
 from liq.records.streams import STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     import pandas as pd
 
@@ -131,31 +130,36 @@ def hit(
     row is shown as a line for each field. CSV and JSON are always exact and whole. Notes on stderr
     say what the rows lack, such as feeds that were disconnected.
     """
-    given: dict[str, Any] = dict(parse_assignment(text) for text in param or ())
-    if out and columns:
-        raise QueryError("--columns is for printed rows; a file of --out has all columns")
-    if out:
-        with warnings.catch_warnings(action="ignore", category=LiqWarning):
-            stamp = liq.export(key, out, spreadsheet=form is PrintFormat.SPREADSHEET, **given)
-        echo(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
-        print_notes([*stamp.notes, *_describe_coverage(stamp)])
-        return
-    from liq.query.callables import fetch_noted  # noqa: PLC0415 - pandas would slow all commands
+    from liq.analysis.charts.base import list_limits  # noqa: PLC0415 - pandas would slow all commands
+    from liq.query.exports import export_noted  # noqa: PLC0415 - as above
     from liq.query.queries import find  # noqa: PLC0415 - as above
+
+    lists = {name for name, each in find(key).params.items() if each.type == "list"}
+    given = parse_assignments(param or (), lists)
+    if out:
+        _check_options_of_file(form, columns, wide=wide)
+        with show_wait(f"{key} ..."):
+            frame, stamp = export_noted(
+                key, out, given, spreadsheet=form is PrintFormat.SPREADSHEET
+            )
+        echo(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
+        print_notes([*stamp.notes, *_describe_coverage(stamp), *list_limits(frame)])
+        return
+    from liq.query.callables import fetch_noted  # noqa: PLC0415 - as above
 
     if columns and (declared := [*find(key).columns]):  # before the query, which may take long
         tables.check_columns(columns, declared)
     with show_wait(f"{key} ..."):
         frame, _ = fetch_noted(key, None, given)
     _print(tables.select_columns(frame, columns) if columns else frame, form, wide=wide)
-    _print_limits(frame)
-
-
-def _print_limits(frame: "pd.DataFrame") -> None:
-    """Print what the rows do not show: other names, feeds without data, odd and partial rows."""
-    from liq.analysis.charts.base import list_limits  # noqa: PLC0415 - as above
-
     print_notes([*frame.attrs.get("notes", ()), *list_limits(frame)])
+
+
+def _check_options_of_file(form: PrintFormat, columns: str | None, *, wide: bool) -> None:
+    printed = {"--columns": bool(columns), "--wide": wide, "--format json": form == "json"}
+    for option, is_given in printed.items():
+        if is_given:
+            raise QueryError(f"{option} is for printed rows; a file of --out has all columns")
 
 
 def _describe_coverage(stamp: "Stamp") -> list[str]:
@@ -232,21 +236,27 @@ def _print(frame: "pd.DataFrame", form: PrintFormat, *, wide: bool = False) -> N
     if form in (PrintFormat.CSV, PrintFormat.SPREADSHEET):
         echo(formats.encode(frame, formats.Format(form)).decode(), end="")
     elif form is PrintFormat.JSON:
-        # one object per line, as jq, DuckDB and pandas expect
-        lines = frame.to_json(
-            orient="records", lines=True, date_format="iso", date_unit="us", double_precision=15
-        )
-        echo(lines, end="")
+        echo(formats.encode_lines(frame).decode(), end="")
     else:
         tables.print_table(frame, wide=wide)
 
 
-def parse_assignment(text: str) -> tuple[str, str]:
-    """Return the name and the value of an option ``--param name=value``. Raises `QueryError`."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise QueryError(f"--param {text!r} has no '='; write --param name=value")
-    return name, value
+def parse_assignments(texts: "Iterable[str]", lists: "Collection[str]" = ()) -> dict[str, Any]:
+    """Return the values of options ``--param name=value`` by name.
+
+    Several values of a name in ``lists`` are one list. Raises `QueryError`, also for another name
+    that is given twice.
+    """
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise QueryError(f"--param {text!r} has no '='; write --param name=value")
+        found.setdefault(name, []).append(value)
+    for name, values in found.items():
+        if len(values) > 1 and name not in lists:
+            raise QueryError(f"--param {name} is given twice: {' and '.join(values)}; give it once")
+    return {name: ",".join(values) for name, values in found.items()}
 
 
 def _describe(name: str, param: "Parameter") -> str:

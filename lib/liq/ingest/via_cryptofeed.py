@@ -24,6 +24,7 @@ from typing import Any
 import msgspec
 
 from liq.common.compat import CRYPTOFEED
+from liq.common.extras import describe_installation
 from liq.errors import ConfigError, FeedError
 from liq.ingest.feed import FeedStats, Handle
 from liq.ingest.venues.base import Instruments, Venue
@@ -144,8 +145,8 @@ def find_exchange_class(venue: Venue) -> Any:
         from cryptofeed.exchanges import EXCHANGE_MAP  # noqa: PLC0415 - an optional extra
     except ImportError as error:
         raise ConfigError(
-            "cryptofeed is not installed: run tools/add-extras in a checkout, else pip install"
-            " 'liq[cryptofeed]'"
+            "cryptofeed is not installed: run tools/add-extras in a checkout, else"
+            f" {describe_installation('cryptofeed')}"
         ) from error
     known = [name for name, exchange in EXCHANGES.items() if exchange in EXCHANGE_MAP]
     if venue.name not in known:

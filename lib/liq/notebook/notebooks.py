@@ -86,7 +86,10 @@ def run(
             raise NotebookError(f"cannot write {out}: {error}") from error
     if not empty_figures and (empty := _list_empty_figures(executed)):
         cells = ", ".join(map(str, empty))
-        raise NotebookError(f"{path.name}: nothing to draw in the figure of cell {cells}")
+        raise NotebookError(
+            f"{path.name}: nothing to draw in the figure of cell {cells}; give a longer window, or"
+            " allow it with --allow-empty (empty_figures=True)"
+        )
     return executed
 
 

@@ -3,6 +3,7 @@
 `import liq` installs both in a notebook or an IPython terminal, and loads nothing for it yet.
 """
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleMatcherResult, context_matcher
@@ -11,6 +12,7 @@ from markupsafe import Markup
 if TYPE_CHECKING:
     import pandas as pd
 
+_NUMBERS = "iufcmM"  # kinds of dtypes
 _FRAMES = ("pandas", "pandas.core.frame")  # modules of DataFrame, from pandas 3 on and before
 
 
@@ -46,13 +48,29 @@ def describe(frame: "pd.DataFrame") -> list[str]:
 
 
 def render_html(frame: "pd.DataFrame") -> str | None:
-    """Return a frame as pandas shows it, with the lines of `describe` below."""
+    """Return a frame as pandas shows it, with the lines of `describe` below.
+
+    Texts of a query's result are left-aligned; Jupyter aligns all columns as numbers.
+    """
     shown: str | None = frame._repr_html_()  # type: ignore[operator]
     lines = describe(frame)
     if not shown or not lines:
         return shown
     small = Markup("<small>{}</small>").format(Markup("<br>").join(lines))
-    return f"{shown}{small}"  # pandas has escaped its part
+    return f"{_align_texts(frame, shown)}{small}"  # pandas has escaped its part
+
+
+def _align_texts(frame: "pd.DataFrame", shown: str) -> str:
+    from pandas import get_option  # noqa: PLC0415 - as above
+
+    most = get_option("display.max_columns")
+    if most and len(frame.columns) > most:
+        return shown  # pandas leaves some out, so that numbers of columns say nothing
+    name = f"liq-{uuid.uuid4().hex}"
+    texts = [at for at, dtype in enumerate(frame.dtypes, 2) if dtype.kind not in _NUMBERS]
+    cells = ", ".join(f"#{name} tr > :nth-child({at})" for at in texts)
+    style = f"<style>{cells} {{ text-align: left; }}</style>" if texts else ""
+    return f'<div id="{name}">{style}{shown}</div>'
 
 
 def print_text(frame: "pd.DataFrame", printer: Any, _cycle: object) -> None:

@@ -106,15 +106,27 @@ def export(
         >>> stamp.query, stamp.rows
         ('totals', 1)
     """
-    path = Path(path)
+    _, stamp = export_noted(key, Path(path), params, spreadsheet=spreadsheet, settings=settings)
+    queries.warn(stamp.notes)
+    return stamp
+
+
+def export_noted(
+    key: str,
+    path: Path,
+    params: Mapping[str, Any],
+    *,
+    spreadsheet: bool = False,
+    settings: Settings | None = None,
+) -> "tuple[pd.DataFrame, Stamp]":
+    """Do what `export` does, without warnings; return the rows and their stamp."""
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise ExportError(f"cannot export to {path.name}: end its name with .csv or .parquet")
     out = Format.SPREADSHEET if spreadsheet and suffix == ".csv" else Format(suffix[1:])
-    content, stamp = export_bytes(key, out, settings=settings, **params)
-    write_export(path, content)
-    queries.warn(stamp.notes)
-    return stamp
+    frame, stamp = fetch_stamped(key, settings=settings, **params)
+    write_export(path, _encode(frame, stamp, out))
+    return frame, stamp
 
 
 def export_bytes(
@@ -122,9 +134,13 @@ def export_bytes(
 ) -> tuple[bytes, Stamp]:
     """Return the bytes that `export` writes in the format ``out``, and the stamp."""
     frame, stamp = fetch_stamped(key, settings=settings, **params)
+    return _encode(frame, stamp, out), stamp
+
+
+def _encode(frame: "pd.DataFrame", stamp: Stamp, out: Format) -> bytes:
     if out is Format.PARQUET:
-        return encode_parquet(frame, {_KEY: msgspec.json.encode(stamp).decode()}), stamp
-    return encode(frame, out), stamp
+        return encode_parquet(frame, {_KEY: msgspec.json.encode(stamp).decode()})
+    return encode(frame, out)
 
 
 def read(path: str | Path, key: str = "", /, *, settings: Settings | None = None) -> "pd.DataFrame":

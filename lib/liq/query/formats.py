@@ -8,7 +8,7 @@ empty in CSV. CSV is exact. Spreadsheets run some texts as formulas, so they hav
 import csv
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -69,6 +69,11 @@ _WRITTEN_MOMENT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 def encode(frame: pd.DataFrame, out: Format) -> bytes:
     """Return the rows of ``frame`` in the format ``out``; its index is left out."""
     return _ENCODERS[out](frame)
+
+
+def encode_lines(frame: pd.DataFrame) -> bytes:
+    """Return the rows as JSON, one object a line, as jq, DuckDB and pandas read them."""
+    return b"".join(msgspec.json.encode(row) + b"\n" for row in _list_rows(frame))
 
 
 def decode_arrow(data: bytes) -> pd.DataFrame:
@@ -154,10 +159,13 @@ def format_times(moments: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def _encode_json(frame: pd.DataFrame) -> bytes:
+    return msgspec.json.encode([*_list_rows(frame)])
+
+
+def _list_rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     names = [str(name) for name in frame.columns]
     columns = [_list_values(frame[name]) for name in frame.columns]
-    rows = zip(*columns, strict=True)
-    return msgspec.json.encode([dict(zip(names, row, strict=True)) for row in rows])
+    return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
 
 
 def _list_values(column: "pd.Series[Any]") -> list[Any]:

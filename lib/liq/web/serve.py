@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from traitlets.config import Config
 
 from liq.common import addresses, compat, files, kernels, web
+from liq.common.extras import describe_installation
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ServeError
@@ -126,7 +127,10 @@ def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> 
     if not settings.is_on_loopback and not settings.is_behind_proxy:
         raise ServeError(f"Streamlit asks for no token: it is not served on {settings.host}")
     if not find_spec("streamlit"):
-        raise ServeError("Streamlit is not installed; it is an extra: pip install 'liq[streamlit]'")
+        raise ServeError(
+            "Streamlit is not installed: run make setup in a checkout, else"
+            f" {describe_installation('streamlit')}"
+        )
     check_port(settings.host, settings.streamlit_port, "LIQ_STREAMLIT_PORT")
     options = {
         "server.address": settings.host,

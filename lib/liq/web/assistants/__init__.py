@@ -1,9 +1,10 @@
 """The Model Context Protocol (MCP): every query of the catalogue is a tool for an assistant.
 
-The only importer of MCP's SDK, which is an extra: ``liq[mcp]``. Raises `ServeError` where it is not
+The only importer of MCP's SDK, which is the extra ``mcp``. Raises `ServeError` where it is not
 installed.
 """
 
+from liq.common.extras import describe_installation
 from liq.errors import ServeError
 
 try:
@@ -11,6 +12,9 @@ try:
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("mcp", "mcp_types", "starlette", "uvicorn"):
         raise
-    raise ServeError("MCP's SDK is not installed; it is an extra: pip install 'liq[mcp]'") from None
+    raise ServeError(
+        "MCP's SDK is not installed: run make setup in a checkout, else"
+        f" {describe_installation('mcp')}"
+    ) from None
 
 __all__ = ["create_app", "create_server", "run_http", "run_stdio"]

@@ -1,0 +1,24 @@
+"""The extras of liq, packages that only some parts need, and how to install them."""
+
+from importlib.metadata import requires
+
+from packaging.requirements import Requirement
+
+
+def describe_installation(extra: str) -> str:
+    """Return the command that installs the packages of an extra.
+
+    It names these packages, since the name ``liq`` belongs to another project on PyPI.
+
+    Example:
+        >>> describe_installation("streamlit")
+        "pip install 'streamlit>=1.67'"
+    """
+    wanted = map(Requirement, requires("liq") or ())
+    needed = [
+        f"'{each.name}{each.specifier}'"
+        for each in wanted
+        if each.marker and each.marker.evaluate({"extra": extra})
+        if not each.marker.evaluate({"extra": ""})
+    ]
+    return " ".join(["pip install", *needed])
