@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 import liq
 from liq.config import Settings
-from liq.errors import QuestDBAwayError
+from liq.errors import QuestDBAwayError, QuestDBTimeoutError
 from liq.query import queries
 from liq.query.checks import check_catalogue
 from support.rows import insert, liquidation, own_table
@@ -66,6 +67,10 @@ def test_an_unreachable_questdb_is_no_fault_of_an_entry(stack: Settings, tmp_pat
     away = stack.model_copy(update={"queries": file, "questdb_pg_port": 1})
     with pytest.raises(QuestDBAwayError):
         check_catalogue(away)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hangs = away.model_copy(update={"questdb_pg_port": silent.getsockname()[1]})
+        with pytest.raises(QuestDBTimeoutError):
+            check_catalogue(hangs)
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "queries.md").read_text()

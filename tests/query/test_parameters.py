@@ -129,6 +129,9 @@ def test_the_case_of_a_span_does_not_matter(given: str) -> None:
 def test_the_case_of_a_choice_does_not_matter_if_one_alone_is_alike() -> None:
     bucket = Parameter(type="interval", choices=["1m", "1h", "1M"])
     assert [bucket.value("bucket", given) for given in ("1H", "1M", "1m")] == ["1h", "1M", "1m"]
+    shipped = Parameter(type="interval", choices=["1m", "1h"])
+    with pytest.raises(QueryError, match="bucket='1M' is not one of: 1m, 1h"):  # a month
+        shipped.value("bucket", "1M")
     by = Parameter(type="string", choices=["Base", "BASE"])
     with pytest.raises(QueryError, match="by='base' is not one of: Base, BASE"):
         by.value("by", "base")

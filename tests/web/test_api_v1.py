@@ -213,6 +213,39 @@ def test_a_catalogue_without_coverage_has_facts_too(own: Settings, tmp_path: Pat
     assert (answer["meta"]["coverage"], answer["meta"]["units"]) == (None, {})
 
 
+@pytest.mark.stack
+def test_a_query_of_ones_own_that_questdb_refuses_is_a_note_of_others(
+    own: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.json"
+    sql = "SELECT nope FROM {table} WHERE ts > %(since)s AND ts < %(until)s"
+    wrong = {"description": "x", "common": ["window", "until"], "sql": sql}
+    file.write_text(json.dumps({"left_out": wrong}))
+    client = api.create_app(own.model_copy(update={"queries": file})).test_client()
+    answer = client.get(f"/v1/totals?until={END}").get_json()
+    assert answer["rows"][0]["prints"] == 3
+    assert answer["meta"]["left_out"] is None
+    [note] = answer["meta"]["notes"]
+    assert note.startswith("what the rows lack is not known: left_out fails: QuestDB refused")
+
+
+@pytest.mark.stack
+def test_v1_builds_one_endpoint_for_a_request(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[object] = []
+    of = api.Endpoint.of
+
+    def build(*given: Any) -> api.Endpoint:
+        built.append(given)
+        return of(*given)
+
+    client = api.create_app(own).test_client()
+    monkeypatch.setattr(api.Endpoint, "of", build)
+    assert client.get("/v1/totals").status_code == 200
+    assert len(built) == 1
+
+
 def test_v1_answers_errors_as_before(tmp_path: Path) -> None:
     client = api.create_app(Settings.load(home=tmp_path, **find_free_ports())).test_client()
     assert "no endpoint 'top'" in client.get("/v1/top").get_json()["error"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.errors import QueryError, QuestDBAwayError, QuestDBError
+from liq.errors import QueryError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.query import queries, questdb
 from liq.query.catalogue import Query
 from liq.query.parameters import Kind, Parameter
@@ -30,6 +30,7 @@ def check_catalogue(settings: Settings | None = None) -> dict[str, str]:
     Raises:
         QueryError: A file of the catalogue cannot be read.
         QuestDBAwayError: QuestDB is unreachable.
+        QuestDBTimeoutError: QuestDB does not answer.
     """
     settings = settings or current_settings()
     found, faults = queries.load_catalogue(settings)
@@ -42,8 +43,8 @@ def _explain(query: Query, settings: Settings) -> str:
         try:
             sql, bound = queries.render_sql(query, queries.resolve(query, given), settings)
             questdb.fetch(f"EXPLAIN {sql}", bound, settings, timeout=settings.query_timeout)
-        except QuestDBAwayError:
-            raise
+        except (QuestDBAwayError, QuestDBTimeoutError):
+            raise  # no fault of the entry: EXPLAIN reads no rows
         except (QueryError, QuestDBError) as error:
             reason = str(error).partition("\n")[0]  # the rest repeats the statement
             return f"{query.place}: entry {query.key!r}: {reason}"

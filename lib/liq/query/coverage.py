@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 from liq.config import Settings
+from liq.errors import QueryError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.query import queries
 from liq.query.catalogue import Query
 from liq.records.model import LIVE_SOURCES
@@ -45,12 +46,21 @@ def fetch_beside(
     """Return the rows of ``query`` for the window and filters of ``frame``, rows about prints.
 
     ``values`` are the parameters that ``frame`` was made with. None if it is about something else
-    or has no window, or if there is no such query, or a user's own without the shipped columns.
+    or has no window, or if there is no such query, or a user's own without the shipped columns. If
+    QuestDB refuses the query, a note of ``frame`` says so.
     """
     if query is None or "window" not in values or not is_about_prints(frame):
         return None
     shared = {name: values[name] for name in query.params if name in values}
-    found = queries.execute(query, queries.resolve(query, shared), settings).frame
+    try:
+        found = queries.execute(query, queries.resolve(query, shared), settings).frame
+    except (QuestDBAwayError, QuestDBTimeoutError):
+        raise
+    except (QueryError, QuestDBError) as error:
+        reason = str(error).partition("\n")[0]
+        note = f"what the rows lack is not known: {query.key} fails: {reason}"
+        frame.attrs["notes"] = [*frame.attrs.get("notes", ()), note]
+        return None
     return found if can_be_read(query.key, found) else None
 
 

@@ -97,7 +97,8 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not choices or value in choices:
             return value
         texts = [choice for choice in choices if isinstance(choice, str)]
-        if isinstance(value, str) and (meant := match(value, texts)):
+        is_months = self.type == "interval" and str(value).endswith("M")  # 1m is a minute
+        if isinstance(value, str) and not is_months and (meant := match(value, texts)):
             return meant
         valid = ", ".join(map(str, self.choices))
         raise QueryError(f"{name}={given!r} is not one of: {valid}")

@@ -135,8 +135,9 @@ class Endpoints:
 
     def find_query(self, key: str) -> Query | None:
         """Return the catalogue's query behind an endpoint."""
-        endpoint = self.find(key)
-        return endpoint.query if endpoint else None
+        if endpoint := self._own.get(key):
+            return endpoint.query
+        return self._catalogue.load().queries.get(key)
 
     def has_fault(self, key: str) -> bool:
         """Whether the catalogue has an entry of that name that cannot be used."""

@@ -33,7 +33,9 @@ _KINDS: dict[str, dict[str, Any]] = {
 _ERRORS = {
     "400": "a parameter is unknown or out of range; the error lists what is valid",
     "401": "the token is missing",
+    "403": "the request comes from another site, or names another host",
     "404": "no such endpoint; the error lists all endpoints",
+    "500": "the catalogue's entry was never valid; `liq queries check` says why",
     "502": "QuestDB refused the query",
     "503": "QuestDB cannot be reached, is short of memory or refuses the password, or too many"
     " queries wait; the error says what to do",
