@@ -62,8 +62,8 @@ SECRETS = (
     _LAB,
 )
 # a URL may hold a comma, but the next URL begins after one
-_BETWEEN_URLS = re.compile(r"[,\s]+(?=(?:\w+=)?\w+://)")
-_RECEIVER = re.compile(r"(?:(?P<name>\w+)=)?(?P<url>(?P<scheme>\w+)://\S+)")
+_BETWEEN_URLS = re.compile(r"[,\s]+(?=(?:[^\s,=:/]+=)?\w+://)")
+_RECEIVER = re.compile(r"(?:(?P<name>[^\s,=:/]+)=)?(?P<url>(?P<scheme>\w+)://\S+)")
 _PLAIN_URL = re.compile(r"[^\s?#<>\"'\\]+")
 SPARK_SUBMIT = "spark-submit"
 Port = Annotated[int, Field(ge=1, le=65535)]

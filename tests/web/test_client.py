@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -80,6 +81,22 @@ def test_a_request_that_the_api_refuses_is_reported(served: Settings) -> None:
         pytest.raises(ApiLoginError, match="give the token"),
     ):
         stranger.hit("totals")
+
+
+@pytest.mark.stack
+def test_values_of_python_are_taken_as_hit_takes_them(served: Settings) -> None:
+    given: dict[str, object] = {
+        "until": datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=1))),
+        "window": timedelta(minutes=50, microseconds=500_000),
+        "symbols": pd.Series(["BTCUSDT", "ETHUSDT"]),
+        "exchange": {"binance_usdm"},
+    }
+    direct = queries.fetch("latest_prints", served, **given)
+    with closing(ApiClient(served)) as client:
+        assert_frame_equal(client.fetch("latest_prints", **given), direct, check_exact=True)
+        for name in ("rows", "offset", "format"):
+            with pytest.raises(ApiRequestError, match=f"totals has no parameter '{name}'"):
+                client.hit("totals", **{name: 5})
 
 
 @pytest.mark.stack

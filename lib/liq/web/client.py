@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from liq.errors import (
     ApiTimeoutError,
 )
 from liq.query import queries
+from liq.query.catalogue import RESERVED
 from liq.query.formats import UNREADABLE, Format, decode_arrow
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ class ApiClient:
         """Return the rows as `hit` does, without warnings; notes are in ``attrs["notes"]``."""
         import pandas as pd  # noqa: PLC0415 - keeps the import of this module fast
 
-        given = _drop_unset(params) | {"format": Format.ARROW.value, "rows": _PAGE_ROWS}
+        given = _write(key, params) | {"format": Format.ARROW.value, "rows": _PAGE_ROWS}
         first, *more = map(_decode_rows, self._fetch_pages(_find_path(key), given))
         if not more:
             return first
@@ -112,7 +114,7 @@ class ApiClient:
 
         They are the ``meta`` of the API's JSON, see docs/http-api.md. Raises as `hit`.
         """
-        answer = self._get(_find_path(key), _drop_unset(params) | {"rows": 1})
+        answer = self._get(_find_path(key), _write(key, params) | {"rows": 1})
         try:
             meta = {**answer.json()["meta"]}
         except (ValueError, LookupError, TypeError) as error:
@@ -163,8 +165,20 @@ class ApiClient:
         self._http.close()
 
 
-def _drop_unset(params: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in params.items() if value is not None}
+def _write(key: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters that have a value, as texts; `liq.hit` takes the same values."""
+    if taken := sorted(params.keys() & set(RESERVED)):
+        raise ApiRequestError(f"{key} has no parameter {taken[0]!r}: the client asks for all rows")
+    return {name: _write_value(value) for name, value in params.items() if value is not None}
+
+
+def _write_value(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return str(value.total_seconds())
+    if isinstance(value, datetime):
+        return value.isoformat()
+    is_one = isinstance(value, str) or not isinstance(value, Iterable)
+    return value if is_one else [str(each) for each in value]
 
 
 def _find_path(key: str) -> str:

@@ -184,6 +184,8 @@ def test_a_list_of_services_has_names_commas_and_no_secret_in_errors(tmp_path: P
     )
     settings = Settings.load(home=tmp_path, notify_urls=urls)
     assert [each.name for each in settings.receivers] == ["ntfy", "mail", "tgram"]
+    named = Settings.load(home=tmp_path, notify_urls="a=ntfy://h/x,on-call.2=ntfys://h/y")
+    assert [each.name for each in named.receivers] == ["a", "on-call.2"]
     assert settings.receivers[1].url.get_secret_value().endswith("x@y.example,z@y.example")
     assert SECRET not in repr(settings) + repr(settings.receivers)
     with pytest.raises(ConfigError, match=r"LIQ_NOTIFY_URLS: address 1 is none") as caught:

@@ -74,7 +74,7 @@ class Outbox(ABC):
             fault, again = await self._post(linked)
             if not fault:
                 return
-            if not again:
+            if not again or attempt == _ATTEMPTS:
                 break
             _LOG.warning("%s did not take %s: %s; trying again", self.name, rule, fault)
             await asyncio.sleep(pause_s(attempt, self._backoff))
