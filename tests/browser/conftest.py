@@ -207,6 +207,7 @@ class Visit:
 
     async def drawn(self) -> None:
         """Fail unless the page comes to stand as its notebook means it, without a notice."""
+        await self.page.wait_for_selector("#liq-notice", state="attached")
         await self.page.wait_for_selector("#liq-notice", state="hidden")
 
     async def bars(self) -> list[str]:

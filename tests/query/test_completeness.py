@@ -18,7 +18,6 @@ from liq.records.model import Completeness
 from liq.records.streams import LIQUIDATIONS
 from support.rows import insert, liquidation, own_table
 
-NOW = datetime.now(UTC)
 OF_NOTIONAL = sorted(key for key, query in queries().items() if "notional" in query.columns)
 TOTALS = sorted(
     key for key, query in queries().items() if re.search(r"sum\(.*notional", query.sql, re.DOTALL)
@@ -37,13 +36,14 @@ CHARTS: dict[str, Chart[Any]] = {
 @pytest.fixture(scope="module")
 def tables(stack: Settings) -> dict[str, Settings]:
     """A table of full feeds only, and one with prints of throttled and sampled ones among them."""
-    full = [liquidation(NOW - timedelta(minutes=1), 10.0, completeness=Completeness.FULL)]
+    now = datetime.now(UTC)
+    full = [liquidation(now - timedelta(minutes=1), 10.0, completeness=Completeness.FULL)]
     mixed = [
         *full,
         liquidation(
-            NOW - timedelta(minutes=2), 20.0, exchange="okx", completeness=Completeness.SAMPLED
+            now - timedelta(minutes=2), 20.0, exchange="okx", completeness=Completeness.SAMPLED
         ),
-        liquidation(NOW - timedelta(minutes=3), 30.0, completeness=Completeness.THROTTLED),
+        liquidation(now - timedelta(minutes=3), 30.0, completeness=Completeness.THROTTLED),
     ]
     found = {}
     for name, records in (("full", full), ("mixed", mixed)):

@@ -165,7 +165,8 @@ def test_new_rows_are_taken_from_the_table(stack: Settings) -> None:
         insert(settings, [liquidation(now - timedelta(seconds=seconds), 1)])
     assert read_from("totals", settings, window="7d")  # though it has none of the three
     assert same("totals", settings, window="7d")["prints"].item() == 74
-    bars = same("liquidations_by_bucket", settings, window="7d", bucket="1h")
+    end = now + timedelta(minutes=1)  # one for both reads: each hour has a bar
+    bars = same("liquidations_by_bucket", settings, window="7d", until=end, bucket="1h")
     assert bars["long_count"].sum() == 74
 
 

@@ -36,6 +36,7 @@ from liq.query.parameters import Parameter
 from liq.records.model import Side, Source
 from liq.records.streams import LIQUIDATIONS
 from liq.web import api
+from liq.web.api import endpoint
 from liq.web.api.endpoint import PAGING
 from support.helpers import PATIENCE_S, eventually, running
 from support.proxy import Statements
@@ -191,7 +192,10 @@ def test_an_endpoint_cannot_take_the_names_of_the_api() -> None:
 
 
 @pytest.mark.stack
-def test_polling_is_cheap_until_something_newer_comes(stack: Settings) -> None:
+def test_polling_is_cheap_until_something_newer_comes(
+    stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "_SLIDE_S", 1e12)  # a window that ends now does not move here
     settings = own_table(stack)
     insert(settings, ROWS)
     client = api.create_app(settings).test_client()

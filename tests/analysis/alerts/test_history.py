@@ -220,8 +220,9 @@ def test_the_check_command_says_what_lacks(
     file = tmp_path / "alerts.json"
     file.write_text(json.dumps({"unusual": USUAL, "rare": RARE}))
     settings = own_table(stack).model_copy(update={"alerts": file})
-    now = datetime.now(UTC)  # an hour counts as covered by its print, and a window may span two
-    insert(settings, [printed(now - ago, 100) for ago in (timedelta(seconds=30), HOUR)])
+    now = datetime.now(UTC)  # a print covers its hour, and each window may lie in two hours
+    minutes = (timedelta(minutes=age) for age in (0.5, 10, 40))
+    insert(settings, [printed(now - age, 100) for age in minutes])
     monkeypatch.setattr(config, "settings", lambda: settings)
     monkeypatch.setattr("liq.analysis.alerts.evaluator.current_settings", lambda: settings)
     assert {one.name: (one.value, one.fault) for one in check(settings)} == {

@@ -111,9 +111,13 @@ class SimulatedVenue:
 
     async def send_control(self) -> None:
         """Send what goes on beside liquidations, each second on the second, for ever."""
+        sent_ms = 0
         while True:
             await asyncio.sleep(CONTROL_S - time.time() % CONTROL_S)
             time_ms = round(round(time.time() / CONTROL_S) * CONTROL_S * 1000)
+            if time_ms <= sent_ms:  # a busy machine was late for the one before, or woke early
+                continue
+            sent_ms = time_ms
             price = partial(self._orders.price, time_ms=time_ms)
             for connection, session in self.clients.items():
                 self._write(connection, session.control(price, time_ms))
