@@ -1,13 +1,13 @@
 """The dashboard's last frame, which the next page shows while its kernel starts."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import psutil
 import pytest
 import pytest_asyncio
-from playwright.async_api import Route
+from playwright.async_api import CDPSession, Route
 
 from browser.conftest import Visit, Visiting, publishing
 from liq.config import Settings
@@ -27,23 +27,36 @@ async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[Prod
         yield producer
 
 
+def list_nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a node of the developer tools and all nodes in it, those of closed trees too."""
+    yield node
+    for inner in (*node.get("children", ()), *node.get("shadowRoots", ())):
+        yield from list_nodes(inner)
+
+
+async def read_frame(tools: CDPSession) -> list[dict[str, Any]]:
+    """Return all nodes of the last frame; none without one."""
+    tree = await tools.send("DOM.getDocument", {"depth": -1, "pierce": True})
+    frames = (node for node in list_nodes(tree["root"]) if node["nodeName"].lower() == ELEMENT)
+    return [node for frame in frames for node in list_nodes(frame)]
+
+
 async def list_shown(visitor: Visit) -> str:
     """Return the classes of all elements in the closed tree, as the developer tools show it."""
     tools = await visitor.page.context.new_cdp_session(visitor.page)
-    tree = await tools.send("DOM.getDocument", {"depth": -1, "pierce": True})
+    nodes = await read_frame(tools)
+    return "\n".join(f"{each['nodeName']} {' '.join(each.get('attributes', ()))}" for each in nodes)
 
-    def walk(node: dict[str, Any]) -> str:
-        inner = [*node.get("children", ()), *node.get("shadowRoots", ())]
-        own = f"{node['nodeName']} {' '.join(node.get('attributes', ()))}\n"
-        return own + "".join(map(walk, inner))
 
-    def find(node: dict[str, Any]) -> dict[str, Any] | None:
-        if node["nodeName"].lower() == ELEMENT:
-            return node
-        return next(filter(None, map(find, node.get("children", ()))), None)
-
-    found = find(tree["root"])
-    return walk(found) if found else ""
+async def find_styles(visitor: Visit, css_class: str) -> dict[str, str]:
+    """Return the style with which the last frame draws its element of a class."""
+    tools = await visitor.page.context.new_cdp_session(visitor.page)
+    await tools.send("DOM.enable")
+    await tools.send("CSS.enable")
+    nodes = await read_frame(tools)
+    (found,) = (node for node in nodes if css_class in " ".join(node.get("attributes", ())).split())
+    drawn = await tools.send("CSS.getComputedStyleForNode", {"nodeId": found["nodeId"]})
+    return {each["name"]: each["value"] for each in drawn["computedStyle"]}
 
 
 async def test_a_reload_shows_the_last_frame_until_the_page_has_drawn(
@@ -71,6 +84,9 @@ async def test_a_reload_shows_the_last_frame_until_the_page_has_drawn(
         box = await visitor.page.locator(ELEMENT).bounding_box()
         assert box
         assert box["height"] > 600
+        # it says LIVE, which the frame is no more
+        assert (await find_styles(visitor, "liq-header"))["visibility"] == "hidden"
+        assert (await find_styles(visitor, "liq-figures"))["visibility"] == "visible"
         released.set()
         await visitor.page.wait_for_selector(ELEMENT, state="detached")
         await visitor.drawn()

@@ -12,7 +12,7 @@
   const CHART = ":is(.main-svg, .uplot)"; // drawn by plotly or uPlot
 
   // the header says how fresh the page was
-  const DIMMED = ".liq-root > * { opacity: .45; } .liq-root > :is(.liq-header, .liq-notices) { visibility: hidden; }";
+  const DIMMED = ".liq-root > * { opacity: .45; } .liq-root :is(.liq-header, .liq-notices) { visibility: hidden; }";
 
   const address = () => {
     const query = new URLSearchParams(location.search);
