@@ -70,6 +70,8 @@ def test_a_place_survives_its_address(seed: int) -> None:
 
     default, place = draw()._replace(until=None), draw()
     assert read(encode(place, default), default) == (place, ())
+    growing = place._replace(window=default.window, until=None, since=NOON)
+    assert read(encode(growing, default), default) == (growing, ())
 
 
 @pytest.mark.parametrize(
@@ -82,6 +84,7 @@ def test_a_place_survives_its_address(seed: int) -> None:
         ("window=7200", Place(window="2h")),
         ("from=2026-03-01&to=2026-03-02", Place(window="1d", until=NOON - timedelta(hours=12))),
         ("from=2026-03-02T13:00%2B02:00&to=2026-03-02T12:00", Place(until=NOON)),
+        ("from=2026-03-02T12:00", Place(since=NOON)),
         ("symbols=A,,B,A", Place(symbols=("A", "B"))),
         ("minimum=1e3", Place(min_notional=1000.0)),
         ("minimum=1e4&maximum=1e5", Place(min_notional=1e4, max_notional=1e5)),
@@ -109,7 +112,9 @@ def test_an_empty_list_means_all_though_the_default_has_some() -> None:
         ("window=3661d", "is above the greatest"),
         ("window=-1h", "is no duration"),
         ("window=", "is no duration"),
-        ("from=2026-03-01", "from and to need each other"),
+        ("to=2026-03-01", "to needs from"),
+        ("from=2099-01-01", "from is not before now"),
+        ("from=2001-01-01", "from and now are more than 3,660 days apart"),
         ("to=yesterday&from=2026-03-01", "to='yesterday' is no timestamp"),
         ("from=2026-03-02&to=2026-03-01", "from is not before to"),
         ("from=2000-01-01&to=2099-01-01", "more than 3,660 days apart"),
@@ -154,6 +159,9 @@ def test_a_window_beside_from_and_to_is_ignored() -> None:
     place, ignored = read("window=4h&from=2026-03-02T11:00&to=2026-03-02T12:00")
     assert place == Place(until=NOON)
     assert ignored == ("window is there beside from and to",)
+    place, ignored = read("window=4h&from=2026-03-02T12:00")
+    assert place == Place(since=NOON)
+    assert ignored == ("window is there beside from",)
 
 
 @pytest.mark.parametrize("seed", range(300))

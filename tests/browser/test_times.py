@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import psutil
 import pytest
 import pytest_asyncio
+from playwright.async_api import expect
 
 from browser.conftest import ZONE, Visit, Visiting, publishing
 from browser.test_address import has_query
@@ -152,6 +153,56 @@ async def test_presets_travel(visit: Visiting, market: Producer) -> None:
         await visitor.until("before => location.href !== before", before)
         assert await visitor.page.locator(".liq-fault p").count() == 0
         assert visitor.complaints == []
+
+
+async def test_today_begins_at_midnight_after_a_reload_too(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await press(visitor, "Today")
+        await visitor.shows(" 00:00 to", ".liq-shown")
+        query = parse_qs(urlsplit(visitor.page.url).query)
+        assert list(query) == ["from"]
+        assert query["from"][0].endswith("T00:00:00Z")
+        await visitor.page.reload()
+        await visitor.shows(" 00:00 to", ".liq-shown")
+        await visitor.redraws()  # it is live
+        start = visitor.page.get_by_label("From", exact=True)
+        await expect(start).to_have_value(query["from"][0][:10] + " 00:00:00")
+        assert parse_qs(urlsplit(visitor.page.url).query) == query
+        assert visitor.complaints == []
+
+
+async def test_a_typed_start_is_kept_and_live(visit: Visiting, market: Producer) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await type_span(visitor, "2026-03-02 11:00", "")
+        await has_query(visitor, **{"from": "2026-03-02T11:00:00Z"})
+        await visitor.redraws()
+        start = visitor.page.get_by_label("From", exact=True)
+        assert await start.input_value() == "2026-03-02 11:00:00"
+
+
+async def test_arrows_have_names_and_lead_back_to_the_window_of_before(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await brush(visitor)
+        await press(visitor, "Earlier")
+        earlier, later = (
+            visitor.page.get_by_role("button", name=name, exact=True)
+            for name in ("Earlier", "Later")
+        )
+        assert [await each.get_attribute("title") for each in (earlier, later)] == [
+            "one window back", "one window forward"
+        ]  # fmt: skip
+        while await later.is_enabled():
+            before = visitor.page.url
+            await later.click()
+            await visitor.until("before => location.href !== before", before)
+        await has_query(visitor)
+        assert await visitor.page.get_by_label("Window", exact=True).input_value() == "1h"
 
 
 async def test_times_are_shown_in_local_time_too(visit: Visiting, market: Producer) -> None:

@@ -6,8 +6,8 @@ parameter    accepts                                               example
 ``board``    a tab                                                 ``Prices``
 ``bucket``   the width of a bar                                    ``5m``
 ``window``   how far back from now                                 ``4h``
-``from``     start of a window in the past, ISO 8601, UTC          ``2026-03-02T13:00:00Z``
-``to``       its end, which ``from`` needs                         ``2026-03-02T14:00:00Z``
+``from``     start of a window, ISO 8601, UTC                      ``2026-03-02T13:00:00Z``
+``to``       its end; without it a window from ``from`` to now     ``2026-03-02T14:00:00Z``
 ``asset``    one asset                                             ``BTC``
 ``venues``   exchanges, with commas between                        ``bybit,okx``
 ``symbols``  symbols, with commas between                          ``BTCUSDT``
@@ -86,6 +86,7 @@ _MOMENTS: Mapping[str, Mapping[str, type]] = {  # columns
 class Place(NamedTuple):
     """What the dashboard shows. ``until`` is None for a window that ends now.
 
+    ``since`` is the fixed start of such a window, in place of the length ``window``.
     An empty ``asset``, ``exchanges`` or ``symbols`` means all. Prints are at least ``min_notional``
     and below ``max_notional``, in USD; 0 is no limit.
     """
@@ -101,6 +102,7 @@ class Place(NamedTuple):
     max_notional: float = 0.0
     theme: str = "dark"
     zone: str = "UTC"
+    since: datetime | None = None
 
 
 _OF_NO_BOARD = Place(board="", bucket="")
@@ -137,7 +139,7 @@ def decode(query: str, default: Place = Place(), choices: Choices | None = None)
     if len(query) > _LONGEST:
         return Decoded(default, (f"it has more than {_LONGEST:,} characters",))
     values: dict[str, Any] = {}
-    ignored = []
+    ignored, unusable = [], set()
     for name, text in parse_qsl(query, keep_blank_values=True):
         if name in values:
             ignored.append(f"{name} is there twice")
@@ -146,6 +148,9 @@ def decode(query: str, default: Place = Place(), choices: Choices | None = None)
             values[name] = _parse(name, text, choices or {})
         except QueryError as error:
             ignored.append(shorten(str(error), _SHOWN))
+            unusable.add(name)
+    if "to" in unusable:  # without an end the window would be live, which nobody asked for
+        values.pop("from", None)
     span, reasons = _take_span(values)
     found = {_FIELDS.get(name, name): value for name, value in values.items()}
     place = default._replace(**found | span)
@@ -230,6 +235,8 @@ def _list_differences(place: Place, default: Place) -> Iterator[tuple[str, str]]
         if name == "window" and place.until:
             yield "from", _format_moment(place.until - parse_duration(place.window))
             yield "to", _format_moment(place.until)
+        elif name == "window" and place.since:
+            yield "from", _format_moment(place.since)
         elif value != getattr(default, field):
             yield name, _format_value(value)
 
@@ -271,18 +278,20 @@ def _parse(name: str, text: str, choices: Choices) -> Any:
 
 
 def _take_span(values: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Take ``from`` and ``to`` out of ``values``; return the window between them, or the fault."""
+    """Take ``from`` and ``to`` out of ``values``; return the span that they name, or the fault."""
     start, end = values.pop("from", None), values.pop("to", None)
-    if start is None and end is None:
-        return {}, []
-    if start is None or end is None:
-        return {}, ["from and to need each other"]
-    if start >= end:
-        return {}, ["from is not before to"]
-    if end - start > _LONGEST_SPAN:
-        return {}, [f"from and to are more than {_LONGEST_SPAN.days:,} days apart"]
-    reasons = ["window is there beside from and to"] if "window" in values else []
-    return {"window": format_duration(end - start), "until": end}, reasons
+    if start is None:
+        return {}, ["to needs from"] if end else []
+    last, name = (end, "to") if end else (datetime.now(UTC), "now")
+    if start >= last:
+        return {}, [f"from is not before {name}"]
+    if last - start > _LONGEST_SPAN:
+        return {}, [f"from and {name} are more than {_LONGEST_SPAN.days:,} days apart"]
+    reasons = [f"window is there beside from{' and to' * bool(end)}"] if "window" in values else []
+    if end is None:
+        values.pop("window", None)
+        return {"until": None, "since": start}, reasons
+    return {"window": format_duration(end - start), "until": end, "since": None}, reasons
 
 
 def _limit(scope: Mapping[str, Any]) -> dict[str, Any]:

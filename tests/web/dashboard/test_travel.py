@@ -5,10 +5,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from liq.analysis import links
 from liq.errors import QueryError
 from liq.web.dashboard import times
 from liq.web.dashboard.controls import create_times
-from liq.web.dashboard.model import DashboardModel
+from liq.web.dashboard.model import DashboardModel, Span
 from liq.web.dashboard.widgets import ErrorBoundary, SpanForm
 from web.dashboard.test_view import everything
 
@@ -19,6 +20,22 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 def brush(model: DashboardModel, end: datetime = NOON, seconds: float = 270) -> None:
     model.travel(end - timedelta(seconds=seconds), end)
+
+
+def span_of(model: DashboardModel) -> Span:
+    return Span(model.window, model.until, model.since)
+
+
+def let_pass(monkeypatch: pytest.MonkeyPatch, time: timedelta) -> None:
+    """Have the clock of the model stand at ``time`` from now."""
+    later = datetime.now(UTC) + time
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return later.astimezone(tz)
+
+    monkeypatch.setattr("liq.web.dashboard.model.datetime", Clock)
 
 
 def test_live_restores_the_window_before_a_brush() -> None:
@@ -65,6 +82,23 @@ def test_live_and_the_browsers_back_leave_nothing_to_undo() -> None:
     assert model.trail == ()
 
 
+def test_a_step_to_now_restores_the_window_before_a_brush() -> None:
+    model = DashboardModel(window="4h")
+    brush(model, end=datetime.now(UTC) - timedelta(minutes=2))
+    model.step(1)
+    assert (model.window, model.until) == ("4h", None)
+
+
+def test_undone_changes_leave_the_window_that_live_restores() -> None:
+    model = DashboardModel(window="4h")
+    brush(model)
+    brush(model, seconds=60)  # with the same end
+    model.go_back()
+    assert span_of(model) == Span("270s", NOON)
+    model.go_live()
+    assert span_of(model) == Span("4h")
+
+
 def test_other_controls_are_not_undone() -> None:
     model = DashboardModel()
     model.board = "Prices"
@@ -80,20 +114,68 @@ def test_a_span_that_ends_in_the_future_begins_where_it_was_asked_to() -> None:
         model.travel(now + timedelta(hours=1), now + timedelta(hours=2))
 
 
-def test_a_live_span_keeps_its_start_until_another_time_is_chosen() -> None:
+def test_a_live_span_keeps_its_start_until_another_time_is_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     model, now = DashboardModel(), datetime.now(UTC)
     model.travel(now - timedelta(hours=2), now + timedelta(hours=1))
-    assert model._since is not None
-    model._since -= timedelta(minutes=5)  # as if they had passed
+    let_pass(monkeypatch, timedelta(minutes=5))
     model.paused = True
     model.extend()
     assert model.window == "2h"
     model.paused = False
     model.extend()
-    assert (model.window, model.until, model.trail) == ("125m", None, (("1h", None),))
+    assert span_of(model) == Span("125m", since=now - timedelta(hours=2))
+    assert model.trail == (Span("1h"),)
     model.window = "4h"
     model.extend()
-    assert model.window == "4h"
+    assert span_of(model) == Span("4h")
+
+
+def test_a_live_span_that_grows_is_one_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, now = DashboardModel(), datetime.now(UTC)
+    model.travel(now - timedelta(hours=2))
+    before, place = model.controls, model.place
+    let_pass(monkeypatch, timedelta(minutes=5))
+    model.extend()
+    after = model.controls
+    assert (before.window, after.window) == ("2h", "125m")
+    assert (before.chosen_span, before.chosen_filters) == (after.chosen_span, after.chosen_filters)
+    assert links.encode(model.place) == links.encode(place)
+    model.travel(now - timedelta(hours=2))  # once more, as a second click on Today
+    assert (model.since, len(model.trail)) == (now - timedelta(hours=2), 1)
+    model.min_notional = 5.0
+    assert before.chosen_filters != model.controls.chosen_filters
+    model.window = "4h"
+    assert before.chosen_span != model.controls.chosen_span
+
+
+def test_a_live_span_is_left_by_a_step_and_restored_by_live_and_back() -> None:
+    model, start = DashboardModel(), datetime.now(UTC) - timedelta(hours=2)
+    model.travel(start)
+    model.step(-1)
+    assert (model.since, model.window) == (None, "2h")
+    assert model.until is not None
+    model.go_back()
+    assert span_of(model) == Span("2h", since=start)
+    brush(model)
+    assert span_of(model) == Span("270s", NOON)
+    model.go_live()
+    assert span_of(model) == Span("2h", since=start)
+    model.go_back()
+    assert span_of(model) == Span("1h")
+
+
+def test_a_live_span_survives_its_address() -> None:
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
+    model, other = DashboardModel(), DashboardModel()
+    model.travel(start)
+    query = links.encode(model.place)
+    assert query == f"from={start:%Y-%m-%dT%H:%M:%SZ}"
+    other.show(links.decode(query).place)
+    assert span_of(other) == Span("2h", since=start)
+    other.show(links.decode("window=4h").place)
+    assert span_of(other) == Span("4h")
 
 
 def test_a_short_live_span_has_whole_steps() -> None:
@@ -121,15 +203,15 @@ def test_typed_times_are_in_the_zone_of_the_page(
 
 
 @pytest.mark.parametrize("end", ["", "now", " NOW ", "2099-01-01"])
-def test_an_open_end_is_now(end: str) -> None:
-    before = datetime.now(UTC)
+def test_an_open_end_is_live(end: str) -> None:
     start, until = times.parse_span("2026-03-02", end, "1h", UTC)
-    assert start == datetime(2026, 3, 2, tzinfo=UTC)
-    assert before <= until <= datetime.now(UTC)
+    assert (start, until) == (datetime(2026, 3, 2, tzinfo=UTC), None)
+    assert times.parse_span("", end, "1h", UTC) == (None, None)
 
 
 def test_a_time_without_a_day_is_of_today() -> None:
     start, _ = times.parse_span("0:00", "", "1h", KOLKATA)
+    assert start is not None
     assert f"{start.astimezone(KOLKATA):%H:%M}" == "00:00"
     assert start <= datetime.now(UTC) < start + timedelta(days=1)
 
@@ -219,6 +301,35 @@ def test_the_form_shows_what_was_understood_in_the_zone_of_the_page() -> None:
     assert (model.window, model.until) == ("1h", NOON)
     model.go_live()
     assert (form.start, form.end) == ("", "")
+    submit("", "")
+    assert span_of(model) == Span("1h")
+
+
+def test_the_form_keeps_a_typed_start_while_its_window_grows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, boundary = DashboardModel(), ErrorBoundary("Controls")
+    bar = create_times(model, boundary)
+    (form,) = (part for part in everything(bar) if isinstance(part, SpanForm))
+    form._handle_custom_msg({"type": "span", "start": "2026-03-02 11:00", "end": ""}, [])
+    assert (form.start, form.end) == ("2026-03-02 11:00:00", "")
+    assert (model.since, model.until) == (NOON - timedelta(hours=1), None)
+    sent: list[object] = []
+    monkeypatch.setattr(form, "send", sent.append)
+    before = model.window
+    let_pass(monkeypatch, timedelta(minutes=5))
+    model.extend()
+    assert model.window != before
+    assert sent == []  # a message would replace what somebody types
+    model.go_back()
+    assert (form.start, form.end) == ("", "")
+    assert len(sent) == 1
+
+
+def test_steps_have_names_for_screen_readers() -> None:
+    bar = create_times(DashboardModel(), ErrorBoundary("Controls"))
+    names = [getattr(part, "description", "") for part in everything(bar)]
+    assert names[1:5] == ["Earlier", "Live", "Later", "Back"]
 
 
 @pytest.mark.parametrize(("preset", "days_ago"), [("Today", 0), ("Yesterday", 1)])

@@ -25,7 +25,7 @@ from liq.records.model import Alert, Severity, Text
 from liq.records.streams import LIQUIDATIONS
 from liq.web.dashboard import Dashboard, State, model, view
 from liq.web.dashboard.board_queries import BOARDS
-from liq.web.dashboard.boards import Overview
+from liq.web.dashboard.boards import Overview, Prices
 from liq.web.dashboard.widgets import (
     UPLOT_JS,
     CloseButton,
@@ -126,6 +126,31 @@ def test_first_frames_are_drawn_when_it_is_built(own: Settings) -> None:
         assert text in shown
     notes = [note["text"] for note in overview(dashboard).bars.spec["layout"]["annotations"]]
     assert notes == ["PARTLY SIMULATED DATA"]
+
+
+def test_a_window_that_grows_keeps_the_zoom_and_what_the_tape_holds(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert(own, [fresh(100)])
+    dashboard = Dashboard(settings=own)
+    prices = dashboard.boards["Prices"]
+    assert isinstance(prices, Prices)
+
+    def list_marks() -> list[object]:
+        for board in ("Overview", "Prices"):
+            dashboard.model.board = board
+            dashboard._show(dashboard.model.read())
+        zoom = overview(dashboard).bars.spec["layout"]["uirevision"]
+        return [overview(dashboard).tape.scope, prices.candles.spec["revision"], zoom]
+
+    dashboard.model.travel(datetime.now(UTC) - timedelta(hours=2))
+    before, window = list_marks(), dashboard.model.window
+    monkeypatch.setattr(model, "_measure_since", lambda _: "125m")
+    dashboard.model.extend()
+    assert dashboard.model.window != window
+    assert list_marks() == before
+    dashboard.model.window = "4h"
+    assert not {*list_marks()} & {*before}
 
 
 async def test_the_dashboard_redraws_only_for_newer_rows(
@@ -343,7 +368,7 @@ def test_an_error_of_a_control_is_shown_until_the_next_control_works(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dashboard = Dashboard(settings=own)
-    back = find(dashboard, widgets.Button, description="◀")
+    back = find(dashboard, widgets.Button, description="Earlier")
     with monkeypatch.context() as patch:
         patch.setattr(
             model.DashboardModel, "step", lambda *_args: raise_(OverflowError("too long ago"))
@@ -546,7 +571,7 @@ def test_a_range_drawn_on_a_chart_becomes_the_window(own: Settings) -> None:
     assert find(dashboard, widgets.Dropdown, description="Window").value == "1h"
     dashboard.wait(0.1)
     assert sorted(drawn(overview(dashboard).bars)) == [7, 100]
-    find(dashboard, widgets.Button, description="◀").click()
+    find(dashboard, widgets.Button, description="Earlier").click()
     assert dashboard.model.until is not None
     overview(dashboard).bars._handle_custom_msg({"type": "unbrush"}, [])
     assert dashboard.model.until is None

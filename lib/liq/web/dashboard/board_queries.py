@@ -23,8 +23,9 @@ _REFERENCE = "BTC"  # its price is shown if no asset is chosen
 class Controls(NamedTuple):
     """The visitor's choices.
 
-    ``until`` is None for a window that ends now; an empty ``asset`` means all assets. Prints are at
-    least ``min_notional`` and below ``max_notional``, in USD; 0 is no limit.
+    ``until`` is None for a window that ends now. ``since`` is the fixed start of such a window,
+    whose length ``window`` grows. An empty ``asset`` means all assets. Prints are at least
+    ``min_notional`` and below ``max_notional``, in USD; 0 is no limit.
     """
 
     board: str
@@ -36,6 +37,7 @@ class Controls(NamedTuple):
     symbols: tuple[str, ...]
     min_notional: float
     max_notional: float
+    since: datetime | None = None
 
     @property
     def focus(self) -> str:
@@ -58,6 +60,16 @@ class Controls(NamedTuple):
             "min_notional": self.min_notional if self.max_notional else self.min_notional or None,
             "max_notional": self.max_notional or None,
         }
+
+    @property
+    def chosen_span(self) -> dict[str, Any]:
+        """The window as it was chosen, which stays the same while it grows from a fixed start."""
+        return self.span | {"window": self.since or self.window}
+
+    @property
+    def chosen_filters(self) -> dict[str, Any]:
+        """The prints that were asked for, which stay the same while the window grows."""
+        return self.filters | self.chosen_span
 
 
 class BoardQuery(NamedTuple):

@@ -203,14 +203,20 @@ def _create_span_form(model: DashboardModel, boundary: ErrorBoundary) -> SpanFor
     @boundary.wrap
     def travel(start: str, end: str) -> None:
         model.travel(*times.parse_span(start, end, model.window, model.timezone))
-        show()
+        form.show(*describe())
+
+    def describe() -> tuple[str, str]:
+        """Return the texts of the fields: a live window has no end, and a start if it is fixed."""
+        start, end = map(times.format_typed, model.span)
+        return start if model.until or model.since else "", end if model.until else ""
 
     def show(_change: object = None) -> None:
-        span = map(times.format_typed, model.span) if model.until else ("", "")
-        form.show(*span)
+        span = describe()
+        if span != (form.start, form.end):  # else it would wipe what somebody types
+            form.show(*span)
 
     form.on_submit(travel)
-    model.observe(show, ["until", "window", "zone", "local_zone"])
+    model.observe(show, ["until", "window", "since", "zone", "local_zone"])
     return form
 
 

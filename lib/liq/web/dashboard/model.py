@@ -76,6 +76,14 @@ class Latest(NamedTuple):
     rows: int
 
 
+class Span(NamedTuple):
+    """A window as it was chosen: ``since``, a fixed start, counts in place of its length."""
+
+    window: str
+    until: datetime | None = None
+    since: datetime | None = None
+
+
 class Results(Mapping[str, pd.DataFrame]):
     """Frames by name; reading the frame of a failed query raises the query's exception."""
 
@@ -201,6 +209,7 @@ class DashboardModel(HasTraits):
     bucket = Unicode("1m", help="width of a bar; widened if the window has too many bars")
     window = Unicode("1h", help="how far back")
     until = Instance(datetime, allow_none=True, help="end of the window; None: now, live")
+    since = Instance(datetime, allow_none=True, help="fixed start of a live window; None: it moves")
     asset = Unicode(help="only this asset; empty: all")
     exchanges = List(Unicode(), help="only these exchanges; empty: all")
     symbols = List(Unicode(), help="only these symbols; empty: all")
@@ -214,7 +223,7 @@ class DashboardModel(HasTraits):
     frames = Instance(Frames, allow_none=True)
     latest = Instance(Latest, allow_none=True)
     state = UseEnum(State, default_value=State.LOADING)
-    trail = Tuple(help="earlier windows with their ends, newest last, for `go_back`")
+    trail = Tuple(help="earlier `Span`s, newest last, for `go_back`")
     trouble = Tuple(help="the `Problem`s that prevent live data, the cause first")
     faults = Tuple(help="names of the parts of the page that could not be read or drawn")
     known_symbols = Tuple(help="symbols with recent prints, each with its asset, largest first")
@@ -243,10 +252,9 @@ class DashboardModel(HasTraits):
                 f"max_notional={self.max_notional:.15g} is not above"
                 f" min_notional={self.min_notional:.15g}"
             )
-        self._span = (self.window, self.until)
-        self._usual_window = self.window  # which `go_live` restores
-        self._since: datetime | None = None  # a fixed start of a live window
-        self.observe(self._remember, ["window", "until"])
+        self._grown = ""  # the window since the fixed start
+        self._span = self._usual = self._chosen  # the latter is restored by `go_live`
+        self.observe(self._remember, ["window", "until", "since"])
         self.observe(self._lift_maximum, "min_notional")
 
     @property
@@ -268,6 +276,7 @@ class DashboardModel(HasTraits):
             symbols=tuple(self.symbols),
             min_notional=self.min_notional,
             max_notional=self.max_notional,
+            since=self.since,
         )
 
     @property
@@ -284,7 +293,7 @@ class DashboardModel(HasTraits):
     def span(self) -> tuple[datetime, datetime]:
         """The start and the end of the window, in the page's time zone."""
         end = self.until or datetime.now(UTC)
-        start = end - parse_duration(self.window)
+        start = self.since or end - parse_duration(self.window)
         return start.astimezone(self.timezone), end.astimezone(self.timezone)
 
     @property
@@ -302,53 +311,53 @@ class DashboardModel(HasTraits):
         """The problems as text; "" without a problem."""
         return "; ".join(problem.detail for problem in self.trouble)
 
-    def travel(self, start: datetime, end: datetime) -> None:
-        """Set the window from ``start`` to ``end``; it is live if ``end`` is now or later.
+    def travel(self, start: datetime | None, end: datetime | None = None) -> None:
+        """Set the window from ``start`` to ``end``; it is live without an end, or from now on.
 
-        A live window keeps its start, by `extend`, until another time is chosen.
-        Raises `QueryError` if it starts in the future.
+        A live window keeps its start, by `extend`, until another time is chosen. Without a start
+        it keeps its length. Raises `QueryError` if it starts in the future.
         """
         now = datetime.now(UTC)
-        if start >= now:
+        if start and start >= now:
             raise QueryError(f"{start:%Y-%m-%d %H:%M:%S %Z} is in the future")
-        if end >= now:
-            self._set_span(_measure_since(start), None)
-            self._since = start
-            return
-        usual = self._usual_window
-        self._set_span(format_duration(end - start), end)
-        self._usual_window = usual
+        if end and end < now:
+            window = format_duration(end - start) if start else self.window
+            self._leave(Span(window, until=end))
+        else:
+            self._set_span(Span(self.window, since=start))
 
     def extend(self) -> None:
         """Lengthen a live window that keeps its start, such as midnight."""
-        if self._since is None or self.paused:
-            return
-        window = _measure_since(self._since)
-        if window != self.window:
-            self._span, self._usual_window = (window, None), window  # nobody chose another time
-            self.window = window
+        if self.since and not self.paused:
+            self.window = self._measure(self.since)
 
     def go_live(self) -> None:
-        """End the window now, with the length it had before it was moved into the past."""
-        self._set_span(self._usual_window, None)
+        """End the window now, with the start or the length it had before it was in the past."""
+        self._set_span(self._usual)
 
     def go_back(self) -> None:
         """Return to the window before the last change of time, if there is one."""
         if self.trail:
-            self._set_span(*self.trail[-1])
+            earlier = self.trail[-1]
+            (self._leave if earlier.until else self._set_span)(earlier)
 
     def show(self, place: Place) -> None:
         """Set all controls; a window that ends in the future ends now."""
         if place.until and place.until >= datetime.now(UTC):
             place = place._replace(until=None)
+        if place.since:
+            place = place._replace(window=self._measure(place.since))
         with self.hold_trait_notifications():
             for name, value in place._asdict().items():
                 self.set_trait(name, list(value) if isinstance(value, tuple) else value)
 
     def step(self, windows: int) -> None:
-        """Move by a number of windows, negative for back; the window is live if it reaches now."""
+        """Move by a number of windows, negative for back; it goes live if it reaches now."""
         end = (self.until or datetime.now(UTC)) + windows * parse_duration(self.window)
-        self.until = end if end < datetime.now(UTC) else None
+        if end < datetime.now(UTC):
+            self.until = end
+        else:
+            self.go_live()
 
     def poll(self) -> bool:
         """Read, and apply the reading; return whether frames changed."""
@@ -412,18 +421,37 @@ class DashboardModel(HasTraits):
         params = queries.find("liquidations_by_bucket", self.settings).params
         return str(params["bucket"].value("bucket", proposal["value"]))
 
-    def _set_span(self, window: str, until: datetime | None) -> None:
+    @property
+    def _chosen(self) -> Span:
+        """The window as it was chosen."""
+        return Span("" if self.since else self.window, self.until, self.since)
+
+    def _measure(self, since: datetime) -> str:
+        """Return the window since a fixed start."""
+        self._grown = _measure_since(since)
+        return self._grown
+
+    def _leave(self, span: Span) -> None:
+        """Set a window of the past; `go_live` restores what it restored before."""
+        usual = self._usual
+        self._set_span(span)
+        self._usual = usual
+
+    def _set_span(self, span: Span) -> None:
+        window = self._measure(span.since) if span.since else span.window
         with self.hold_trait_notifications():
-            self.window, self.until = window, until
+            self.window, self.until, self.since = window, span.until, span.since
 
     def _remember(self, _change: object) -> None:
         """Keep the window that was shown, unless the change returns to the one before it."""
-        (_, end), span = self._span, (self.window, self.until)
+        if self.since and (self.until or self.window != self._grown):
+            self.since = None  # another time was chosen
+        span, end = self._chosen, self._span.until
         if span == self._span:
             return
-        earlier, self._span, self._since = self._span, span, None
-        if self.until in (None, end):  # chosen as such, and not with another time
-            self._usual_window = self.window
+        earlier, self._span = self._span, span
+        if span.until in (None, end):  # chosen as such, and not with another time
+            self._usual = Span(span.window, since=span.since)
         kept = self.trail[:-1] if self.trail[-1:] == (span,) else (*self.trail, earlier)
         self.trail = kept[-_MOST_SPANS:]
 

@@ -11,6 +11,7 @@ from liq.errors import QueryError
 from liq.query.parameters import parse_duration
 
 Span = tuple[datetime, datetime]
+OpenSpan = tuple[datetime | None, datetime | None]  # without a start as long as before; to now
 
 _LONGEST_NAME = 64  # characters of a time zone's name
 _CLOCK = re.compile(r"\d\d?:\d\d(:\d\d)?")
@@ -36,11 +37,12 @@ def settle_zone(span: Span, zone: tzinfo) -> tzinfo:
     return zone if start == end or end is None else timezone(end)
 
 
-def parse_span(start: str, end: str, window: str, zone: tzinfo) -> Span:
+def parse_span(start: str, end: str, window: str, zone: tzinfo) -> OpenSpan:
     """Return the span between two typed moments, each in ``zone`` unless it names another.
 
-    A day without a time begins or ends the span as a whole. Without an end the span ends now.
-    Without a start it is as long as ``window``.
+    A day without a time begins or ends the span as a whole. The end is None for a span that ends
+    now: no end was typed, or one in the future. Without a start the span is as long as ``window``,
+    and its start is None if it ends now.
 
     Raises:
         QueryError: A moment cannot be read, or the start is not before the end.
@@ -49,9 +51,11 @@ def parse_span(start: str, end: str, window: str, zone: tzinfo) -> Span:
     since, until = _parse_moment("from", start, zone), _parse_moment("to", end, zone)
     if since and since >= now:
         raise QueryError(f"from={start[:40]!r} is in the future")
-    until = min(until or now, now)
-    since = since or until - parse_duration(window)
-    query = {"from": since.isoformat(), "to": until.isoformat()}
+    if until and until >= now:
+        until = None
+    if until and not since:
+        since = until - parse_duration(window)
+    query = {name: each.isoformat() for name, each in (("from", since), ("to", until)) if each}
     if ignored := links.decode(urlencode(query)).ignored:
         raise QueryError("; ".join(ignored))
     return since, until

@@ -327,8 +327,9 @@ class Dashboard:
         return place._replace(**known), notes
 
     def _write_address(self, _change: object) -> None:
-        self._address.query = links.encode(self.model.place, self._default)
-        self._ignored.value = Markup()
+        query = links.encode(self.model.place, self._default)
+        if query != self._address.query:  # a window that grows is no change of the visitor
+            self._address.query, self._ignored.value = query, Markup()
 
     def _wake_up(self, _change: object) -> None:
         self._wake.set()
