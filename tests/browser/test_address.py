@@ -133,6 +133,45 @@ async def test_a_hostile_address_gives_the_default_and_one_line(
         assert visitor.complaints == []
 
 
+async def test_the_browsers_back_keeps_the_theme_and_leads_forward_again(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.page.get_by_role("tab", name="Prices", exact=True).click()
+        await has_query(visitor, board="Prices")
+        await visitor.page.get_by_role("button", name="Light", exact=True).click()
+        await has_query(visitor, board="Prices", theme="light")
+        await visitor.page.go_back()
+        await visitor.shows("Overview", PRESSED)
+        await has_query(visitor, theme="light")
+        await visitor.page.wait_for_selector(".liq-root.liq-light")
+        await visitor.page.go_forward()
+        await visitor.shows("Prices", PRESSED)
+        await has_query(visitor, board="Prices", theme="light")
+        assert visitor.complaints == []
+
+
+async def test_a_reply_that_comes_after_back_is_no_step(visit: Visiting, market: Producer) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.page.get_by_role("tab", name="Prices", exact=True).click()
+        await has_query(visitor, board="Prices")
+        entries = await visitor.page.evaluate("history.length")
+        # the kernel's reply to the tab comes when the browser has gone back
+        await visitor.page.get_by_role("tab", name="Feeds", exact=True).evaluate(
+            "tab => { tab.click(); history.back(); }"
+        )
+        await has_query(visitor)
+        await visitor.shows("Overview", PRESSED)
+        await visitor.redraws()
+        assert await visitor.page.evaluate("history.length") == entries
+        await visitor.page.go_forward()
+        await visitor.shows("Prices", PRESSED)
+        await has_query(visitor, board="Prices")
+        assert visitor.complaints == []
+
+
 async def test_copy_link_copies_the_address_without_the_token(
     visit: Visiting, market: Producer, base: str, token: str
 ) -> None:

@@ -21,18 +21,28 @@ function render({ model, el }) {
     const query = model.get("query");
     return location.pathname + (query && `?${query}`);
   };
+  let asked = model.get("answered"); // the number of the last message
+  let isOpen = false; // whether the kernel has shown the address with which the page began
+  let isNew = false; // whether there is a query that was not written yet
   const write = () => {
+    isNew = true;
+    // a query that came before the reply belongs to the entry that Back has left
+    if (model.get("answered") < asked) return;
+    isNew = false;
     const [now, then] = [model.get("query"), location.search].map((text) => new URLSearchParams(text));
     const isStep = STEPS.some((name) => now.get(name) !== then.get(name));
-    // the first query is the reply to "opened": people have changed nothing yet
-    const keep = isOpen && isStep ? "pushState" : "replaceState";
-    isOpen = true;
-    history[keep](history.state, "", build() + location.hash);
+    // the reply to "opened" is no step: people have changed nothing yet
+    history[isOpen && isStep ? "pushState" : "replaceState"](history.state, "", build() + location.hash);
   };
-  const open = () => model.send({ type: "opened", query: location.search.slice(1) });
-  let isOpen = !location.search;
+  const answer = () => {
+    if (isNew) write();
+    isOpen ||= model.get("answered") >= asked;
+  };
+  const ask = (type) => model.send({ type, query: location.search.slice(1), number: ++asked });
+  const back = () => ask("returned");
   model.on("change:query", write);
-  addEventListener("popstate", open);
+  model.on("change:answered", answer);
+  addEventListener("popstate", back);
 
   const button = document.createElement("button");
   button.textContent = "Copy link";
@@ -50,12 +60,13 @@ function render({ model, el }) {
   };
   el.append(button, field, note);
 
-  open();
+  ask("opened");
   return () => {
     leave();
-    removeEventListener("popstate", open);
+    removeEventListener("popstate", back);
     delete globalThis.liqAddress;
     model.off("change:query", write);
+    model.off("change:answered", answer);
   };
 }
 

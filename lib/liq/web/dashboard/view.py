@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, tzinfo
 from typing import Any
@@ -46,6 +46,8 @@ _FIRST_TIMEOUT = 8.0  # seconds that the page waits for its first frames
 _BEAT = 1.0  # seconds between heartbeats
 _NAMES_TIMEOUT = 5.0  # seconds until the names of an address are used unchecked
 _RETRY_PAUSE = 1.0  # seconds after an unexpected exception
+_OWN = ("theme", "zone")  # fields of a place that a step within the page leaves as they are
+_CHOICES = (("window", "until", "since"), ("min_notional", "max_notional"))  # of several fields
 _COLUMNS = {"asset": "asset", "exchanges": "exchange", "symbols": "symbol"}  # of a place's names
 
 
@@ -108,7 +110,7 @@ class Dashboard:
         )
         self._has_theme = theme is not None
         self._default = self.model.place
-        self._visits = Tasks()
+        self._visits, self._newest_visit = Tasks(), 0
         self._interval = max(interval, _MIN_PERIOD)
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
@@ -273,12 +275,15 @@ class Dashboard:
 
     def _open(self, query: str) -> None:
         """Show what the address of a new page names."""
-        self._visits.spawn(self._visit(query, self._default))
+        self._begin_visit(query)
 
     def _follow(self, query: str) -> None:
-        """Show what a link names, in the theme and the time zone of this page."""
-        own = self._default._replace(theme=self.model.theme, zone=self.model.zone)
-        self._visits.spawn(self._visit(query, own))
+        """Show what a link or the browser's Back names, in this page's theme and time zone."""
+        self._begin_visit(query, kept=_OWN)
+
+    def _begin_visit(self, query: str, kept: Sequence[str] = ()) -> None:
+        self._newest_visit += 1  # at once: messages of the page come in its order
+        self._visits.spawn(self._visit(query, self._newest_visit, kept))
 
     def _choose(self, field: str, name: str) -> None:
         """Limit the page to a name that was clicked."""
@@ -296,8 +301,12 @@ class Dashboard:
             self.model.theme = theme
         self._address.query = links.encode(self.model.place, self._default)
 
-    async def _visit(self, query: str, default: Place) -> None:
-        """Show what ``query`` names, and why some of it is ignored."""
+    async def _visit(self, query: str, number: int, kept: Sequence[str]) -> None:
+        """Show what ``query`` names, and why some of it is ignored.
+
+        The newest visit counts. Meanwhile changed controls and the fields in ``kept`` stay.
+        """
+        default, before = self._default, self.model.place
         choices: links.Choices = {
             "board": list(BOARDS),
             "bucket": self.model.buckets,
@@ -309,8 +318,14 @@ class Dashboard:
                 # in a thread: a slow QuestDB must not block the page
                 place, unknown = await asyncio.to_thread(self._keep_known, place, default)
                 ignored = (*ignored, *unknown)
-            self.model.show(place)
+            if number != self._newest_visit:
+                return
+            own = _list_changes(before, self.model.place).union(kept)
+            now = self.model.place._asdict()
+            self.model.show(place._replace(**{field: now[field] for field in own}))
             self._ignored.value = markup.render_ignored(ignored)
+        if number == self._newest_visit:
+            self._address.answer()
 
     def _keep_known(self, place: Place, default: Place) -> tuple[Place, list[str]]:
         """Return the place with the names that rows have, and notes about its other names."""
@@ -336,7 +351,7 @@ class Dashboard:
 
     def _build(self) -> None:
         self._heartbeat, self._address = PageHeartbeat(), PageAddress()
-        self._address.on_open(self._open)
+        self._address.on_open(self._open, self._follow)
         self._address.on_visitor(self._prefer)
         self._announcer = Announcer().add_class("liq-spoken")
         self._ignored = Html(css_class="liq-ignored")
@@ -488,3 +503,11 @@ class Dashboard:
         outdated = self.model.state in (State.FAILED, State.STALE)
         dim = self.widget.add_class if outdated else self.widget.remove_class
         dim("liq-outdated")
+
+
+def _list_changes(before: Place, after: Place) -> set[str]:
+    """Return the fields that a visitor has changed; a window that grew is no change."""
+    changed = {name for name in Place._fields if getattr(before, name) != getattr(after, name)}
+    if after.since and after.since == before.since:
+        changed.discard("window")
+    return changed.union(*(fields for fields in _CHOICES if changed.intersection(fields)))

@@ -481,20 +481,37 @@ class Alarm(anywidget.AnyWidget):
 class PageAddress(anywidget.AnyWidget):
     """The address of a page of `liq dashboard`: read, kept up to date, copied by a button.
 
-    ``query`` is the part after ``?``, see `liq.analysis.links`. In JupyterLab, whose address
-    is not the dashboard's, it is invisible and only reports what the browser prefers.
+    ``query`` is the part after ``?``, see `liq.analysis.links`. ``answered`` is the number of the
+    page's last message that ``query`` answers. Until then the page leaves its address alone. In
+    JupyterLab, whose address is not the dashboard's, it is invisible and only reports what the
+    browser prefers.
     """
 
     _esm = Path(__file__).with_name("address.js")
 
     query = traitlets.Unicode().tag(sync=True)
+    answered = traitlets.Int(0).tag(sync=True)
 
-    def on_open(self, show: Callable[[str], object]) -> None:
-        """Call ``show`` with the query of the page that was opened, or returned to by Back."""
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self._asked = 0
+
+    def answer(self) -> None:
+        """Have the page write ``query``, which is what its last address names."""
+        self.answered = self._asked
+
+    def on_open(self, show: Callable[[str], object], back: Callable[[str], object]) -> None:
+        """Call ``show`` with the query of an opened page, ``back`` with one that Back returns to.
+
+        They or their tasks call `answer` at the end.
+        """
+        acts = {"opened": show, "returned": back}
 
         def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
-            if message.get("type") == "opened":
-                show(str(message.get("query")))
+            if act := acts.get(str(message.get("type"))):
+                number = message.get("number")
+                self._asked = number if isinstance(number, int) else self._asked
+                act(str(message.get("query")))
 
         self.on_msg(receive)
 
