@@ -76,6 +76,7 @@ _FIELDS = {  # of `Place`; others have their name
     "maximum": "max_notional",
 }
 _SIZES = ("min_notional", "max_notional")
+_FILTERS = ("asset", "exchanges", "symbols", *_SIZES)  # fields of `Place`
 
 _MOMENTS: Mapping[str, Mapping[str, type]] = {  # columns
     "alerts": {"ts": datetime, "query": str},
@@ -188,6 +189,11 @@ def name_file(place: Place, end: datetime, suffix: str) -> str:
     parts.append(f"below{place.max_notional:.15g}USD" if place.max_notional else "")
     name = "_".join(["liquidations", *filter(None, parts)])
     return re.sub(r"[^\w.+-]", "-", name) + suffix
+
+
+def list_filters(place: Place) -> dict[str, Any]:
+    """Return the fields of ``place`` that limit its prints."""
+    return {name: getattr(place, name) for name in _FILTERS}
 
 
 def locate_alert(ts: datetime, query: str, scope: Mapping[str, Any] | None = None) -> Place:

@@ -64,6 +64,14 @@ class Problem(NamedTuple):
     detail: str
 
 
+NO_PRODUCER = Problem(
+    Part.PRODUCER,
+    "no producer reports",
+    "No running producer has reported for hours, so a quiet market and a stopped publisher look"
+    " the same. `liq run` starts a producer",
+)
+
+
 class FeedReport(NamedTuple):
     """A feed's last report: its time, whether it was connected, and when it last was."""
 
@@ -266,14 +274,7 @@ def _probe_producers(settings: Settings) -> list[Problem]:
     except LiqError as error:
         return [Problem(Part.TABLE, "feed health cannot be read", str(error))]
     if not reported:
-        return [
-            Problem(
-                Part.PRODUCER,
-                "no producer reports",
-                "No running producer has reported for hours, so a quiet market and a stopped"
-                " publisher look the same. `liq run` starts a producer",
-            )
-        ]
+        return [NO_PRODUCER]
     return Pulse(datetime.now(UTC), None, reported).find_silent()
 
 

@@ -13,7 +13,7 @@ from liq.analysis import links
 from liq.analysis.alerts import Rule, Rules
 from liq.analysis.links import Place
 from liq.ingest.venues import VENUES
-from liq.monitoring.diagnosis import Part, Problem
+from liq.monitoring.diagnosis import Part, Problem, Pulse
 from liq.records.model import Severity
 from liq.web.dashboard import markup
 from liq.web.dashboard.inspector import Inspection
@@ -154,6 +154,19 @@ def test_each_state_but_live_has_a_notice_of_its_own() -> None:
         assert f"{state} for a reason" in notices[state]
 
 
+def test_a_market_without_reports_of_feeds_is_not_called_connected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = datetime.now(UTC)
+    shown = model(State.QUIET)
+    monkeypatch.setattr(shown._examiner, "ask", lambda: None)  # it has not answered yet
+    shown._pulse = Pulse(now, now - timedelta(minutes=5), ())
+    shown.judge()
+    assert shown.state is State.QUIET
+    assert "No producer reports" in markup.render_notice(shown)
+    assert "connected" not in markup.render_notice(shown)
+
+
 def test_header_badges_simulated_data() -> None:
     assert "SIMULATED DATA" in markup.render_header(model(State.LIVE))
     nobody = DashboardModel()
@@ -256,7 +269,7 @@ def test_times_are_in_the_chosen_zone() -> None:
         markup.render_tape(prints(), zone),
         markup.render_cascades(cascade("BTC"), zone),
         markup.render_feeds(health(), zone),
-        markup.render_alerts(pd.DataFrame([row]), zone),
+        markup.render_alerts(pd.DataFrame([row]), Place(), zone),
     ):
         assert "17:30:01" in page
         assert "(UTC)" not in page
@@ -316,13 +329,15 @@ def test_alerts_are_distinguished_by_severity_escaped_and_marked_when_not_live()
         "ts": NOW, "rule": EVIL, "severity": "critical", "message": EVIL, "value": 2_500_000.0,
         "threshold": 1_000_000.0, "query": "totals", "measure": "long_usd", "live": False,
     }  # fmt: skip
-    page = markup.render_alerts(pd.DataFrame([row, row | {"severity": "info", "live": True}]))
+    quiet = row | {"severity": "info", "live": True}
+    page = markup.render_alerts(pd.DataFrame([row, quiet]), Place())
     assert "<img" not in page
     assert page.count('<li class="liq-critical"') == page.count('<li class="liq-info"') == 1
     assert page.count("<mark>") == 1
     assert "totals: long_usd 2.5e+06, threshold 1e+06" in page
     assert "<time>01-01 12:00:01</time>" in page
-    assert markup.render_alerts(None) == markup.render_alerts(pd.DataFrame()) == ""
+    nothing = [markup.render_alerts(frame, Place()) for frame in (None, pd.DataFrame())]
+    assert nothing == ["", ""]
 
 
 def test_the_newest_alert_is_one_line_with_a_counter_that_keeps_the_place() -> None:
@@ -340,6 +355,11 @@ def test_the_newest_alert_is_one_line_with_a_counter_that_keeps_the_place() -> N
     assert link
     assert links.decode(html.unescape(link[1])[1:]).place == here._replace(board="Alerts")
     assert ">1 alert in 10m<" in markup.render_newest_alert(pd.DataFrame([row]), here)
+    for shown in (page, markup.render_alerts(pd.DataFrame([row]), here)):
+        moment = re.search(r'<a href="([^"]+)" title="show this time">', shown)
+        assert moment
+        place = links.decode(html.unescape(moment[1])[1:]).place
+        assert place == links.locate_alert(NOW, "totals")._replace(asset="BTC")
     many = pd.DataFrame([row] * MAX_RECENT)
     assert f">{MAX_RECENT}+ alerts in 10m<" in markup.render_newest_alert(many, here)
     assert markup.render_newest_alert(None, here) == ""

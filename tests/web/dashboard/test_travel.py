@@ -1,5 +1,7 @@
 """Time on the dashboard without servers: typed spans, days, zones, Live and Back."""
 
+import asyncio
+import threading
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -11,6 +13,7 @@ from liq.web.dashboard import times
 from liq.web.dashboard.controls import create_times
 from liq.web.dashboard.model import DashboardModel, Span
 from liq.web.dashboard.widgets import ErrorBoundary, SpanForm
+from support.helpers import reached
 from web.dashboard.test_view import everything
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
@@ -343,4 +346,30 @@ def test_a_day_is_one_click_away(preset: str, days_ago: int) -> None:
     assert (model.until is None) is (days_ago == 0)
     assert abs(start - times.find_day(days_ago, KOLKATA)[0]) < timedelta(minutes=1, seconds=5)
     assert start < end
+    assert boundary.fault == ""
+
+
+@pytest.mark.parametrize("is_left", [False, True])
+async def test_the_last_cascade_does_not_replace_a_time_that_is_chosen_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, *, is_left: bool
+) -> None:
+    found = threading.Event()
+
+    def find(_model: DashboardModel) -> times.Span:
+        found.wait(30)
+        return NOON - timedelta(minutes=10), NOON
+
+    monkeypatch.setattr("liq.web.dashboard.controls._find_last_cascade", find)
+    model, boundary = DashboardModel(), ErrorBoundary("Controls")
+    bar = create_times(model, boundary)
+    (button,) = (
+        part for part in everything(bar) if getattr(part, "description", "") == "Last cascade"
+    )
+    button.click()
+    await asyncio.sleep(0)  # it has begun
+    if is_left:
+        model.window = "4h"
+    found.set()
+    await reached(lambda: len(asyncio.all_tasks()) == 1)
+    assert span_of(model) == (Span("4h") if is_left else Span("10m", NOON))
     assert boundary.fault == ""

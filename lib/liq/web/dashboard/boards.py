@@ -18,13 +18,14 @@ from markupsafe import Markup
 from liq.analysis import charts
 from liq.analysis.charts import Spec, ThemeName
 from liq.analysis.charts.prices import create_panels
+from liq.analysis.links import Place
 from liq.common.html import render_code
 from liq.config import Settings
 from liq.errors import QueryError
 from liq.query import queries
 from liq.web.dashboard import markup, sentences
 from liq.web.dashboard.board_queries import BOARDS, MOST_CELLS
-from liq.web.dashboard.inspector import inspect
+from liq.web.dashboard.inspector import Inspection, inspect
 from liq.web.dashboard.model import Frames
 from liq.web.dashboard.rule_editor import RuleEditor
 from liq.web.dashboard.widgets import (
@@ -311,7 +312,8 @@ class Alerts(Board):
         """Show the window, and the rules as ``alerts.json`` has them now."""
         raised, known = self.cards
         with raised:
-            listed = markup.render_alerts(frames.board["alerts"], options.zone)
+            here = Place(**frames.controls._asdict())
+            listed = markup.render_alerts(frames.board["alerts"], here, options.zone)
             self._list.html = listed or markup.render_nothing("no alerts")
         with known:
             self._rules.draw(frames.controls, options.zone)
@@ -363,14 +365,22 @@ class Inspector:
         self.widget.remove_class("liq-hidden")
         self._close.take_focus()
         self._content.value = Markup()  # the details of another print would mislead
+        self._boundary.clear()  # and so would its error
         self._wanted = key
         self._tasks.spawn(self._read(key))
 
     async def _read(self, key: str) -> None:
-        with self._boundary:  # in a thread: a slow QuestDB must not block the page
+        found: Inspection | Exception
+        try:  # in a thread: a slow QuestDB must not block the page
             found = await asyncio.to_thread(inspect, key, self._settings)
-            if key == self._wanted:
-                self._content.value = markup.render_inspection(found)
+        except Exception as error:
+            found = error
+        if key != self._wanted:
+            return
+        with self._boundary:
+            if isinstance(found, Exception):
+                raise found
+            self._content.value = markup.render_inspection(found)
 
 
 def create_boards(settings: Settings) -> dict[str, Board]:

@@ -226,7 +226,10 @@ def _create_presets(model: DashboardModel, boundary: ErrorBoundary) -> tuple[wid
 
     async def show_cascade() -> None:
         with boundary:  # in a thread: a slow QuestDB must not block the page
-            model.travel(*await asyncio.to_thread(_find_last_cascade, model))
+            before = model.chosen
+            span = await asyncio.to_thread(_find_last_cascade, model)
+            if model.chosen == before:  # else the visitor chose another time meanwhile
+                model.travel(*span)
 
     def travel_to_day(days_ago: int) -> None:
         model.travel(*times.find_day(days_ago, model.timezone))

@@ -236,19 +236,22 @@ def render_sizes(quantiles: pd.DataFrame) -> Markup:
     return render_table(("measure", *(f"{side}s" for side in columns.index)), rows)
 
 
-def render_alerts(raised: pd.DataFrame | None, zone: tzinfo = UTC) -> Markup:
-    """Return the list of alerts, newest first, from ``alerts``; empty without alerts."""
+def render_alerts(raised: pd.DataFrame | None, here: Place, zone: tzinfo = UTC) -> Markup:
+    """Return the list of alerts, newest first, from ``alerts``; empty without alerts.
+
+    Their times are links with the filters of ``here``.
+    """
     if raised is None or raised.empty:
         return Markup()
     rows: Iterator[Any] = raised.itertuples(index=False)
-    items = join(_render_alert(row, zone) for row in rows)
+    items = join(_render_alert(row, here, zone) for row in rows)
     return Markup('<ol class="liq-alert-list" aria-label="alerts">{}</ol>').format(items)
 
 
 def render_newest_alert(raised: pd.DataFrame | None, here: Place, zone: tzinfo = UTC) -> Markup:
     """Return the newest alert in a line, and the number of recent alerts; empty without alerts.
 
-    The number is a link from ``here`` to the board of alerts.
+    The number is a link from ``here`` to the board of alerts, the time one to its moment.
     """
     if raised is None or raised.empty:
         return Markup()
@@ -258,7 +261,7 @@ def render_newest_alert(raised: pd.DataFrame | None, here: Place, zone: tzinfo =
         '<ol class="liq-alert-list" aria-label="newest alert">{alert}</ol>'
         '<a class="liq-count" href="{link}" title="show all alerts">{count} in {recent}</a>'
     ).format(
-        alert=_render_alert(newest, zone),
+        alert=_render_alert(newest, here, zone),
         link=links.build_link(here._replace(board="Alerts")),
         count=f"{count} alert{'s' * (len(raised) > 1)}",
         recent=format_duration(RECENT),
@@ -518,7 +521,9 @@ def _render_size(column: str, value: float) -> str | Markup:
     return _render_name("min_notional", f"{value:.0f}", least, f"only prints of {least} or more")
 
 
-def _render_alert(raised: Any, zone: tzinfo) -> Markup:
+def _render_alert(raised: Any, here: Place, zone: tzinfo) -> Markup:
+    # the row does not say what its rule measured, so the page keeps its own filters
+    place = links.locate_alert(raised.ts, raised.query)._replace(**links.list_filters(here))
     measure = (
         f"{raised.query}: {raised.measure} {raised.value:,.6g}, threshold {raised.threshold:,.6g}"
     )
@@ -529,7 +534,7 @@ def _render_alert(raised: Any, zone: tzinfo) -> Markup:
         severity=raised.severity,
         measure=measure,
         time=_render_link(
-            links.locate_alert(raised.ts, raised.query),
+            place,
             Markup("<time>{}</time>").format(f"{raised.ts.astimezone(zone):%m-%d %H:%M:%S}"),
         ),
         rule=raised.rule,

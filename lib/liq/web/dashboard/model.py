@@ -253,7 +253,7 @@ class DashboardModel(HasTraits):
                 f" min_notional={self.min_notional:.15g}"
             )
         self._grown = ""  # the window since the fixed start
-        self._span = self._usual = self._chosen  # the latter is restored by `go_live`
+        self._span = self._usual = self.chosen  # the latter is restored by `go_live`
         self.observe(self._remember, ["window", "until", "since"])
         self.observe(self._lift_maximum, "min_notional")
 
@@ -295,6 +295,11 @@ class DashboardModel(HasTraits):
         end = self.until or datetime.now(UTC)
         start = self.since or end - parse_duration(self.window)
         return start.astimezone(self.timezone), end.astimezone(self.timezone)
+
+    @property
+    def chosen(self) -> Span:
+        """The window as it was chosen, which is the same while it grows."""
+        return Span("" if self.since else self.window, self.until, self.since)
 
     @property
     def age(self) -> timedelta | None:
@@ -421,11 +426,6 @@ class DashboardModel(HasTraits):
         params = queries.find("liquidations_by_bucket", self.settings).params
         return str(params["bucket"].value("bucket", proposal["value"]))
 
-    @property
-    def _chosen(self) -> Span:
-        """The window as it was chosen."""
-        return Span("" if self.since else self.window, self.until, self.since)
-
     def _measure(self, since: datetime) -> str:
         """Return the window since a fixed start."""
         self._grown = _measure_since(since)
@@ -446,7 +446,7 @@ class DashboardModel(HasTraits):
         """Keep the window that was shown, unless the change returns to the one before it."""
         if self.since and (self.until or self.window != self._grown):
             self.since = None  # another time was chosen
-        span, end = self._chosen, self._span.until
+        span, end = self.chosen, self._span.until
         if span == self._span:
             return
         earlier, self._span = self._span, span
@@ -488,7 +488,9 @@ class DashboardModel(HasTraits):
         found = tuple(self.examine())
         if not feeds and all(problem.part is Part.PRODUCER for problem in found):
             # no feed has reported lately: the rows are old or another program wrote them
-            return (State.EMPTY if is_empty else State.QUIET), found
+            if is_empty:
+                return State.EMPTY, found
+            return State.QUIET, found or (diagnosis.NO_PRODUCER,)  # else the feeds would seem well
         return State.STALE, found or (_UNKNOWN,)
 
     def _derive_fresh_state(
