@@ -135,3 +135,44 @@ async def test_the_wall_shows_the_board_and_its_warnings_alone(
         await visitor.page.keyboard.press("Escape")
         await visitor.page.get_by_label("Bucket", exact=True).wait_for(state="visible")
         assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("screen", ["missing", "refused", "granted"])
+async def test_a_button_ends_the_wall_whether_it_has_the_whole_screen_or_not(
+    visit: Visiting, market: Producer, screen: str
+) -> None:
+    refused = "Element.prototype.requestFullscreen = () => Promise.reject(new TypeError('refused'))"
+    absent = "delete Element.prototype.requestFullscreen"  # as on a phone of Apple
+    async with visit() as visitor:
+        await visitor.bars()
+        if screen != "granted":
+            await visitor.page.evaluate(absent if screen == "missing" else refused)
+        leave = visitor.page.get_by_role("button", name="Exit wall", exact=True)
+        assert not await leave.is_visible()
+        await visitor.page.get_by_role("button", name="Wall", exact=True).click()
+        await visitor.page.get_by_label("Bucket", exact=True).wait_for(state="hidden")
+        if screen == "granted":
+            await visitor.until("document.fullscreenElement")
+        await leave.click()
+        await visitor.page.get_by_label("Bucket", exact=True).wait_for(state="visible")
+        await visitor.until("!document.fullscreenElement")
+        assert not await leave.is_visible()
+        assert visitor.complaints == []
+
+
+async def test_escape_closes_the_details_of_a_print_before_the_wall(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.page.get_by_role("button", name="Wall", exact=True).click()
+        await visitor.page.wait_for_selector(".liq-wall")
+        await visitor.page.locator(".liq-tape tr[data-key] td").first.click()
+        await visitor.page.wait_for_selector(".liq-inspector", state="visible")
+        await visitor.page.keyboard.press("Escape")
+        await visitor.page.wait_for_selector(".liq-inspector", state="hidden")
+        assert await visitor.page.locator(".liq-wall").count() == 1
+        await visitor.page.keyboard.press("Escape")
+        await visitor.page.get_by_label("Bucket", exact=True).wait_for(state="visible")
+        assert await visitor.page.locator(".liq-wall").count() == 0
+        assert visitor.complaints == []

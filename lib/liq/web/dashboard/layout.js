@@ -137,6 +137,9 @@ class Arranger {
     this.toggle.setAttribute("aria-pressed", "false");
     this.reset = button("Reset", "the places and sizes of the start", () => this.forget());
     this.wall = button("Wall", "this board alone, on the whole screen; Escape ends it", () => this.enter());
+    this.exit = button("Exit wall", "show the whole page again (Escape)", () => this.leave());
+    this.exit.className = "liq-exit"; // the wall hides all other buttons of the page
+    root.append(this.exit);
     this.hidden = document.createElement("span");
     this.note = document.createElement("span");
     this.note.className = "liq-spoken";
@@ -149,11 +152,11 @@ class Arranger {
     this.text = ""; // of the sheet
     this.sheet = new CSSStyleSheet(); // ipywidgets sets the style of an element itself
     document.adoptedStyleSheets.push(this.sheet);
-    this.leave = (event) => {
+    this.end = (event) => {
       const ends = event.type === "keydown" ? event.key === "Escape" : !document.fullscreenElement;
-      if (ends) this.root.classList.remove("liq-wall");
+      if (ends && !this.isForPrint(event)) this.leave();
     };
-    for (const type of LEAVING) document.addEventListener(type, this.leave);
+    for (const type of LEAVING) document.addEventListener(type, this.end);
     this.follow();
   }
 
@@ -267,13 +270,33 @@ class Arranger {
   /** Show the board alone. Where no page may have the whole screen, it fills the window. */
   async enter() {
     this.root.classList.add("liq-wall");
-    await this.root.requestFullscreen?.().catch(() => {});
+    this.isClosing = false;
+    this.exit.focus({ preventScroll: true });
+    await this.root.requestFullscreen?.()?.catch(() => {});
+  }
+
+  /** Show the whole page again. */
+  async leave() {
+    if (!this.root.classList.contains("liq-wall")) return;
+    const hasFocus = document.activeElement === this.exit; // which is hidden now
+    this.root.classList.remove("liq-wall");
+    if (hasFocus) this.wall.focus({ preventScroll: true });
+    if (document.fullscreenElement === this.root) await document.exitFullscreen().catch(() => {});
+  }
+
+  /** Whether Escape closes the details of a print. The browser may leave the whole screen by it too. */
+  isForPrint({ type }) {
+    const isOpen = Boolean(this.root.querySelector(".liq-inspector:not(.liq-hidden)"));
+    const isOurs = isOpen || (type === "fullscreenchange" && this.isClosing);
+    this.isClosing = type === "keydown" && isOpen && Boolean(document.fullscreenElement);
+    return isOurs;
   }
 
   remove() {
     this.watch.disconnect();
     document.adoptedStyleSheets = document.adoptedStyleSheets.filter((sheet) => sheet !== this.sheet);
-    for (const type of LEAVING) document.removeEventListener(type, this.leave);
+    this.exit.remove();
+    for (const type of LEAVING) document.removeEventListener(type, this.end);
   }
 }
 
