@@ -97,6 +97,35 @@ async def test_a_rule_is_tried_on_the_past_before_it_is_saved(
         assert visitor.complaints == []
 
 
+async def test_an_open_form_stays_while_another_board_is_shown(
+    visit: Visiting, market: Settings
+) -> None:
+    async with visit() as visitor:
+        await open_rules(visitor)
+        page = visitor.page
+        await page.get_by_role("button", name="New rule").click()
+        await page.get_by_label("Name", exact=True).fill("kept")
+        await page.get_by_label("Threshold", exact=True).fill("300000")
+        await page.get_by_role("button", name="Try", exact=True).click()
+        # the answer comes while another board is shown
+        await page.get_by_role("tab", name="Feeds", exact=True).click()
+        await page.get_by_role("form", name="rule").wait_for(state="detached")
+        await page.wait_for_selector(".liq-health table")
+        await page.get_by_role("tab", name="Alerts", exact=True).click()
+        assert await page.get_by_label("Name", exact=True).input_value() == "kept"
+        assert await page.get_by_label("Threshold", exact=True).input_value() == "300000"
+        save = page.get_by_role("button", name="Save", exact=True)
+        await expect(save).to_be_enabled(timeout=1_000 * PATIENCE_S)
+        await visitor.shows("alerts in the last 1d", ".liq-tried")
+        await page.get_by_role("button", name="Cancel", exact=True).click()
+        await page.get_by_role("tab", name="Feeds", exact=True).click()
+        await page.wait_for_selector(".liq-health table")
+        await page.get_by_role("tab", name="Alerts", exact=True).click()
+        await visitor.shows("burst", ".liq-rules")
+        await expect(page.get_by_role("form", name="rule")).to_be_hidden()
+        assert visitor.complaints == []
+
+
 async def test_a_wrong_rule_is_refused_in_a_line_and_can_be_repaired(
     visit: Visiting, market: Settings
 ) -> None:

@@ -1,5 +1,6 @@
 // The table of alert rules, and a form that writes one. A rule is tried on the past before it can be
-// saved; the kernel checks it and writes the file.
+// saved; the kernel checks it and writes the file. A form that is open stays so while another board is
+// shown.
 
 const FIELDS = [ // name, label, kind or choices, hint
   ["name", "Name", "text", "small letters, digits and _"],
@@ -23,13 +24,13 @@ const create = (tag, properties, ...children) => {
   return element;
 };
 
-function render({ model, el }) {
+/** Make the table and the form; a view shows them and passes on what the kernel sends. */
+function build(model) {
   const table = create("div", { className: "liq-list" });
   const add = create("button", { type: "button" }, "New rule");
   const form = create("form", { className: "liq-rule-form", hidden: true });
   form.setAttribute("aria-label", "rule");
   const note = create("p", { role: "status" });
-  el.append(table, create("p", {}, add), note, form);
   let fields = {};
   let isBusy = false;
   let tried = null; // the fields that were tried last, as text
@@ -131,13 +132,32 @@ function render({ model, el }) {
     const same = Array.from(table.querySelectorAll("[data-act]")).filter((each) => each.dataset.name === name.name);
     (same.find((each) => each.dataset.act === name.act) ?? same.at(-1) ?? add).focus({ preventScroll: true });
   };
-  model.on("change:html", draw);
-  model.on("msg:custom", receive);
-  draw();
-  return () => {
-    model.off("change:html", draw);
-    model.off("msg:custom", receive);
-  };
+  const parts = [table, create("p", {}, add), note, form];
+  return { parts, draw, receive, isOpen: () => !form.hidden };
 }
 
-export default { render };
+/** Return the widget of one model. Its views end with their board, so an open form outlives them. */
+function define() {
+  let kept = null; // what a view with an open form has left
+  const missed = []; // messages that came without a view
+  const initialize = ({ model }) => {
+    model.on("msg:custom", (message) => kept && missed.push(message));
+  };
+  const render = ({ model, el }) => {
+    const made = kept ?? build(model);
+    kept = null;
+    el.append(...made.parts);
+    model.on("change:html", made.draw);
+    model.on("msg:custom", made.receive);
+    made.draw();
+    missed.splice(0).forEach(made.receive);
+    return () => {
+      model.off("change:html", made.draw);
+      model.off("msg:custom", made.receive);
+      if (made.isOpen()) kept = made;
+    };
+  };
+  return { initialize, render };
+}
+
+export default define;
