@@ -66,13 +66,13 @@ def contracts(exchange: str, fault: str | None = None, **changes: Any) -> Loaded
 
 
 def test_feeds_with_one_origin_of_contracts_share_a_line() -> None:
-    away = "{} does not list its contracts: [Errno -2] Name or service not known"
+    away = "{} does not list its contracts: its server cannot be found"
     names = contracts("aster", origin="names", age_s=None)
     loaded = [names, *(contracts(name, away.format(name)) for name in ("okx", "kraken"))]
     assert [*cli.describe_contracts(loaded)] == [
         "names: aster",
         "snapshot, 36.0 to 132.0 h (sampled: most contracts are missing; it does not list its"
-        " contracts: [Errno -2] Name or service not known): okx, kraken",
+        " contracts: its server cannot be found): okx, kraken",
     ]
     refused = contracts("gate", "gate does not list its contracts: '503' for url 'https://x'")
     assert [*cli.describe_contracts([refused, contracts("htx", origin="REST", age_s=60.0)])] == [
@@ -83,7 +83,7 @@ def test_feeds_with_one_origin_of_contracts_share_a_line() -> None:
 
 
 def test_a_simulated_exchange_lacks_no_contracts() -> None:
-    fault = "okx does not list its contracts: [Errno -2] Name or service not known"
+    fault = "okx does not list its contracts: its server cannot be found"
     assert [*cli.describe_contracts([contracts("okx", fault, source="simulator")])] == [
         "snapshot, 132.0 h (a simulated exchange trades no others): okx"
     ]

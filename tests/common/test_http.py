@@ -27,6 +27,10 @@ def test_an_environment_that_cannot_be_used_is_an_error_of_connecting(
     assert "hid" not in str(caught.value)
 
 
+def test_an_error_without_a_cause_in_plain_words_is_quoted() -> None:
+    assert http.explain(httpx.ReadTimeout("timed out")) == "timed out"
+
+
 def test_a_client_that_takes_nothing_from_the_environment_ignores_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

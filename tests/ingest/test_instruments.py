@@ -1,4 +1,5 @@
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -202,8 +203,19 @@ def test_an_answer_without_end_is_an_error(exchange: Exchange) -> None:
 
 def test_a_venue_that_is_not_there_is_an_error() -> None:
     listing = replace(listing_of("okx"), urls=("http://127.0.0.1:9/",))
-    with pytest.raises(FeedError, match="okx does not list its contracts"):
+    with pytest.raises(FeedError, match="okx does not list its contracts: the connection is re"):
         fetch(replace(VENUES["okx"], listing=listing))
+
+
+def test_a_venue_whose_server_cannot_be_found_is_said_in_plain_words(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    listing = replace(listing_of("okx"), urls=("http://nowhere.invalid/",))
+    with pytest.raises(FeedError) as caught:
+        fetch(replace(VENUES["okx"], listing=listing))
+    assert str(caught.value) == "okx does not list its contracts: its server cannot be found"
+    assert "Errno" in caplog.text
 
 
 def test_a_venue_whose_names_say_all_is_not_asked(settings: Settings) -> None:

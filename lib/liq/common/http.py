@@ -7,6 +7,7 @@ caller for ever. `Client` is an `httpx.Client` with a deadline.
 import contextlib
 import math
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -18,6 +19,10 @@ from liq.common.compat import http_deadlines
 
 MOST_BYTES = 64 * 1024 * 1024  # of an answer: the longest listing of a venue has a few megabytes
 
+_PLAIN: dict[type[BaseException], str] = {
+    socket.gaierror: "its server cannot be found",
+    ConnectionRefusedError: "the connection is refused",
+}
 _VARIABLES = "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY or SSL_CERT_FILE"
 
 _ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
@@ -74,6 +79,27 @@ class Client(httpx.Client):
         self._parents += http_deadlines.replace_connections(self, fresh)
         http_deadlines.limit_waits(self, time_left)
         self._owner = os.getpid()
+
+
+def explain(error: BaseException) -> str:
+    """Return why a request failed, in plain words where httpx quotes an error of the system.
+
+    Example:
+        >>> from liq.common import http
+        >>> http.explain(TimeoutError("no answer"))
+        'no answer'
+    """
+    causes = [*_list_causes(error)]
+    for kind, words in _PLAIN.items():
+        if any(isinstance(cause, kind) for cause in causes):
+            return words
+    return str(error)
+
+
+def _list_causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__  # httpcore has no cause, but a context
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ the snapshot that ships beside the parsers is used: it has the main contracts on
 """
 
 import contextlib
+import logging
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,8 @@ from liq.config import settings as current_settings
 from liq.errors import FeedError, RejectedMessage
 from liq.ingest.venues.base import Instrument, Instruments, Listing, Venue
 from liq.records.model import Completeness, Liquidation, Record, Source
+
+_LOG = logging.getLogger(__name__)
 
 FRESH = timedelta(hours=6)
 _TIMEOUT_S = 10.0  # for a page
@@ -170,7 +173,9 @@ def fetch(venue: Venue) -> list[Instrument]:
         with http.within(_ALL_S):
             listed = list(_list_instruments(venue.listing)) if venue.listing else []
     except (httpx.HTTPError, httpx.InvalidURL, RejectedMessage) as error:
-        raise FeedError(f"{venue.name} does not list its contracts: {error}") from error
+        _LOG.info("the contracts of %s cannot be loaded: %s", venue.name, error)
+        reason = http.explain(error)
+        raise FeedError(f"{venue.name} does not list its contracts: {reason}") from error
     if not 0 < len(listed) <= _MOST_CONTRACTS:
         raise FeedError(f"{venue.name} lists {len(listed) or 'no'} contracts")
     return listed

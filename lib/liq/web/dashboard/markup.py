@@ -56,6 +56,7 @@ _TITLE = Markup(
 )
 _MOST_REASONS = 5
 _SHOWN_ALERTS = 10  # of a rule that is tried
+_MISSING_NAME = "unknown"
 _WHOLE = 0.999  # of a span; feeds start and stop within it
 _UNUSUAL = 3.0  # times the usual
 _FIGURES = ("longs liquidated", "shorts liquidated", "long minus short", "prints", "largest")
@@ -488,13 +489,19 @@ def _render_feed(feed: Any, zone: tzinfo) -> Markup:
 
 
 def _render_contracts(feed: Any) -> Markup:
-    """Return the origin and age of the contracts, and why there are no newer ones."""
-    if pd.isna(feed.contracts):
+    """Return the origin and age of the contracts, and below them why there are no newer ones."""
+    if _is_missing(feed.contracts):
         return Markup("-")
     seconds = feed.contracts_age_s
     age = "" if pd.isna(seconds) else f", {format_age(timedelta(seconds=seconds))} old"
-    fault = Markup() if pd.isna(feed.contracts_fault) else feed.contracts_fault
-    return Markup("{}{}<small>{}</small>").format(feed.contracts, age, fault)
+    if _is_missing(feed.contracts_fault):
+        return Markup("{}{}").format(feed.contracts, age)
+    return Markup("{}{}<br><small>{}</small>").format(feed.contracts, age, feed.contracts_fault)
+
+
+def _is_missing(text: Any) -> bool:
+    """Return True for a text that a report lacks; the model names it if other reports have one."""
+    return pd.isna(text) or text == _MISSING_NAME
 
 
 def _render_cascade(run: Any, zone: tzinfo) -> Markup:
