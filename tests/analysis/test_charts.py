@@ -358,7 +358,7 @@ def test_coverage_draws_each_feed_and_its_gaps() -> None:
     figure = charts.coverage(feeds, gaps, span=(first, last))
     covered, missing = figure.data
     # gate never connected, gone did not report, nowhere is of nobody we know
-    assert list(covered.y) == ["okx", "okx (replay)", "htx", "htx"]
+    assert list(covered.y) == ["okx", "okx (replayed)", "htx", "htx"]
     assert list(covered.x) == [120_000, 60_000, 1_000, 57_000]
     assert list(missing.y) == ["htx", "htx", "gate", "gone"]
     assert list(missing.x) == [2_000, 60_000, 120_000, 120_000]

@@ -101,7 +101,7 @@ async def test_the_overview_shows_the_last_hours_at_once(
             """Array.from(document.querySelectorAll(".liq-tile small")).every(
                 ({ textContent }) => /too little history|feeds covered/.test(textContent))"""
         )
-        await visitor.shows("simulated or replayed", ".liq-tile")
+        await visitor.shows("not live", ".liq-tile")
         assert await count(visitor, ".liq-tile i:not(:empty)") == 0
         assert visitor.complaints == []
 

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from browser.conftest import Visit, Visiting, own_dashboard, served
 from liq.config import Settings
-from liq.records.model import Text
+from liq.records.model import Source, Text
 from support.rows import insert, liquidation
 
 pytestmark = [
@@ -84,6 +84,31 @@ async def test_the_tape_holds_still_below_the_pointer_and_counts_what_is_new(
         await page.locator(".liq-shown").click()  # the focus leaves the row, too
         await visitor.until(f"{FIRST} === 'HELD3'")
         await expect(page.locator(".liq-new")).to_be_hidden()
+        assert visitor.complaints == []
+
+
+async def test_rows_have_no_badge_where_the_header_says_that_all_are_simulated(
+    visit: Visiting, market: Settings, page_url: str
+) -> None:
+    simulated = liquidation(
+        datetime.now(UTC) - timedelta(seconds=5), 1_000, symbol=Text("SIMUSDT"),
+        source=Source.SIMULATOR,
+    )  # fmt: skip
+    await asyncio.to_thread(insert, market, [simulated])
+    async with visit(f"{page_url}&symbols=SIMUSDT") as visitor:
+        await visitor.bars()
+        cell = visitor.page.locator(f"{ROWS} td.liq-unreal").first
+        await expect(cell).to_have_attribute("title", "simulated")
+        await expect(visitor.page.locator(".liq-badge")).to_have_text("SIMULATED DATA")
+        mark = await cell.locator("mark").bounding_box()
+        assert mark
+        assert mark["width"] <= 1
+        assert "simulated" in await cell.inner_text()  # for screen readers
+        await visitor.page.get_by_role("button", name="remove all filters").click()
+        await expect(visitor.page.locator(".liq-badge")).to_have_text("PARTLY SIMULATED DATA")
+        mark = await cell.locator("mark").bounding_box()
+        assert mark
+        assert mark["width"] > 20
         assert visitor.complaints == []
 
 

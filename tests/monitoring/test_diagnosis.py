@@ -68,8 +68,8 @@ def test_feeds_that_are_disconnected_are_named_with_the_time() -> None:
     disconnected, producer = Pulse(NOW, None, [well, lost, silent]).find_silent()
     assert disconnected.what == "disconnected: okx"
     assert "okx since 11:58:30 UTC" in disconnected.detail
-    assert producer.what == "producer of gate (simulator) does not report"
-    assert "the last came from gate (simulator) 42 s ago" in producer.detail
+    assert producer.what == "producer of gate (simulated) does not report"
+    assert "the last came from gate (simulated) 42 s ago" in producer.detail
     assert (
         Pulse(NOW, None, [well, lost, silent]).find_silent(["bybit"]) == []
     )  # the exchanges that a reader selected

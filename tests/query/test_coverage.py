@@ -36,7 +36,7 @@ def test_feeds_that_missed_a_part_are_reported_with_their_share() -> None:
     ]
     assert coverage.summarise_feeds(feeds(*partly)) == (
         "1 of 2 feeds disconnected: bybit;"
-        " disconnected for a part of the window: okx 12.5 %, gate (simulator) < 0.1 %"
+        " disconnected for a part of the window: okx 12.5 %, gate (simulated) < 0.1 %"
     )
 
 
@@ -67,7 +67,7 @@ def test_gaps_are_summed_up_by_feed_and_share_of_the_window() -> None:
             ("okx", "live", 20.0), ("gate", "simulator", 60.0), ("okx", "live", 10.0),
         )
     ]  # fmt: skip
-    assert coverage.describe_gaps(gaps, 100) == "gate (simulator) 60 %, okx 30 %"
+    assert coverage.describe_gaps(gaps, 100) == "gate (simulated) 60 %, okx 30 %"
     assert coverage.describe_gaps([], 100) == ""
 
 

@@ -83,7 +83,7 @@ class FeedReport(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The exchange, and the source unless that is live."""
+        """The exchange, and the kind of the source unless that is live."""
         return name_feed(self.exchange, self.source)
 
 

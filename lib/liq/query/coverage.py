@@ -10,7 +10,7 @@ from liq.config import Settings
 from liq.errors import QueryError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.query import queries
 from liq.query.catalogue import Query
-from liq.records.model import LIVE_SOURCES
+from liq.records.model import LIVE_SOURCES, find_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,8 +65,14 @@ def fetch_beside(
 
 
 def name_feed(exchange: str, source: str) -> str:
-    """Return the exchange, followed by the source unless the source is live."""
-    return exchange if source in LIVE_SOURCES else f"{exchange} ({source})"
+    """Return the exchange, followed by the kind of the source unless the source is live.
+
+    Example:
+        >>> from liq.query.coverage import name_feed
+        >>> name_feed("okx", "live"), name_feed("okx", "simulator")
+        ('okx', 'okx (simulated)')
+    """
+    return exchange if source in LIVE_SOURCES else f"{exchange} ({find_kind(source)})"
 
 
 def summarise_feeds(feeds: "pd.DataFrame") -> str:

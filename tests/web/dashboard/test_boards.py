@@ -1,7 +1,9 @@
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from markupsafe import Markup
 
@@ -9,8 +11,9 @@ from liq.config import Settings
 from liq.errors import QueryError
 from liq.query.queries import queries
 from liq.web.dashboard.board_queries import BOARDS
-from liq.web.dashboard.boards import Inspector, create_boards
+from liq.web.dashboard.boards import DrawOptions, Inspector, Prices, create_boards
 from liq.web.dashboard.inspector import Inspection
+from liq.web.dashboard.model import DashboardModel, Frames, Results
 from support.helpers import reached
 
 OWN = {"Liquidated per bucket", "Price and liquidations", "Now", "Rules"}  # drawn with the data
@@ -86,3 +89,23 @@ async def test_an_older_print_does_not_remove_the_error_of_a_newer_one(
     assert inspector._content.value == ""
     inspector.show("works")
     assert inspector._boundary.fault == ""
+
+
+def test_the_path_of_the_price_has_the_badge_of_the_page(tmp_path: Path) -> None:
+    settings = Settings.load(home=tmp_path)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    path = {
+        "side": "long", "offset_s": 60.0, "mean_bps": 1.0, "q1_bps": 0.0, "median_bps": 1.0,
+        "q3_bps": 2.0, "prints": 1, "not_live": 1,
+    }  # fmt: skip
+    sources = {"exchange": "okx", "source": "simulator", "completeness": "full", "prints": 1}
+    away = QueryError("away")
+    frames = Frames(
+        common=Results({"sources": pd.DataFrame([sources])}),
+        board=Results({"path": pd.DataFrame([path]), "price": away, "cells": away, "net": away}),
+        controls=DashboardModel(settings).controls, bucket="1m", start=now, end=now, read=now,
+    )  # fmt: skip
+    board = Prices(settings)
+    board.draw(frames, DrawOptions("dark", None, UTC))
+    notes = [note["text"] for note in board.path.spec["layout"]["annotations"]]
+    assert notes == ["SIMULATED DATA"]

@@ -24,6 +24,7 @@ def read_colours(theme: str) -> dict[str, str]:
     return colours | {
         "hover": mix(colours["line"], colours["card"], 0.6),
         "warned": mix(colours["warn"], colours["page"], 0.08),
+        "unreal": mix(colours["warn"], colours["card"], 0.08),
         "alarmed": mix(colours["bad"], colours["page"], 0.14),
     }
 
@@ -42,6 +43,7 @@ def test_the_mixed_papers_are_as_in_the_style_sheet() -> None:
         "--hover: color-mix(in srgb, var(--line) 60%, var(--card))",
         ".liq-warning { border-color: var(--warn); background: color-mix(in srgb, var(--warn) 8%,",
         ".liq-critical { border-color: var(--bad); background: color-mix(in srgb, var(--bad) 14%,",
+        "td.liq-unreal { background-color: color-mix(in srgb, var(--warn) 8%, var(--card)); }",
         "tr[data-key]:focus td { background-color: var(--hover); }",
         "tr.liq-marked td:not(.liq-long, .liq-short) { background-color: color-mix(in srgb, "
         "var(--mark) 16%, var(--card)); }",
@@ -55,6 +57,7 @@ def test_text_has_a_contrast_of_4_5(theme: str) -> None:
     pairs = [
         *product(INKS, ("page", "card", "hover")),
         *product(("text", "muted", "warn"), ("warned",)),
+        ("text", "unreal"),
         *product(("text", "muted", "bad"), ("alarmed",)),
         ("text", "line"),  # code, and pressed buttons
     ]

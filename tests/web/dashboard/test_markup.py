@@ -12,6 +12,7 @@ from markupsafe import Markup
 from liq.analysis import links
 from liq.analysis.alerts import Rule, Rules
 from liq.analysis.links import Place
+from liq.errors import QueryError
 from liq.ingest.venues import VENUES
 from liq.monitoring.diagnosis import Part, Problem, Pulse
 from liq.records.model import Severity
@@ -101,8 +102,9 @@ def test_a_span_that_feeds_or_rows_lack_says_so() -> None:
     )
     assert "feeds covered 10% of it" in unknown
     assert "\N{MULTIPLICATION SIGN}" not in unknown
-    assert "<small>simulated or replayed</small>" in markup.render_pace(pace(not_live=1))
-    assert "the usual is simulated or replayed" in markup.render_pace(pace(unreal=True))
+    title = '<small title="simulated or replayed">'
+    assert f"{title}not live</small>" in markup.render_pace(pace(not_live=1))
+    assert f"{title}the usual is not live</small>" in markup.render_pace(pace(unreal=True))
     assert "&lt;img" in markup.render_pace(pace(note=EVIL))
 
 
@@ -199,8 +201,36 @@ def test_tape_rows_have_their_side_size_and_names_to_press() -> None:
 
 
 def test_a_print_that_no_exchange_sent_is_marked() -> None:
-    assert "<mark>" not in markup.render_tape(prints())
-    assert "<mark>simulated</mark>" in markup.render_tape(prints(source="simulator"))
+    for live in ("live", "cryptofeed"):
+        assert "<mark>" not in markup.render_tape(prints(source=live))
+        assert "liq-unreal" not in markup.render_tape(prints(source=live))
+    for source, word in (("simulator", "simulated"), ("replay", "replayed")):
+        page = markup.render_tape(prints(source=source))
+        assert f"<mark>{word}</mark>" in page
+        assert f'class="liq-unreal" title="{word}"' in page
+
+
+@pytest.mark.parametrize(
+    ("sources", "is_whole"),
+    [
+        (["simulator"], True),
+        (["replay", "replay"], True),
+        (["simulator", "replay"], False),
+        (["simulator", "live"], False),
+        (["elsewhere"], True),
+    ],
+)
+def test_the_header_says_whether_all_prints_are_of_one_kind_that_is_not_live(
+    sources: list[str], *, is_whole: bool
+) -> None:
+    shown = model(State.LIVE)
+    mixed = pd.DataFrame({"exchange": "okx", "source": sources, "completeness": "full"})
+    shown.frames = replace(frames(), common=Results({"sources": mixed}))
+    header = markup.render_header(shown)
+    assert 'class="liq-badge' in header
+    assert ("liq-whole" in header) == is_whole
+    shown.frames = replace(frames(), common=Results({"sources": QueryError("away")}))
+    assert 'class="liq-badge"' in markup.render_header(shown)
 
 
 def test_an_inspection_shows_values_with_units_the_message_and_the_rule() -> None:
@@ -334,7 +364,7 @@ def test_alerts_are_distinguished_by_severity_escaped_and_marked_when_not_live()
     page = markup.render_alerts(pd.DataFrame([row, quiet]), Place())
     assert "<img" not in page
     assert page.count('<li class="liq-critical"') == page.count('<li class="liq-info"') == 1
-    assert page.count("<mark>") == 1
+    assert page.count('<mark title="simulated or replayed">not live</mark>') == 1
     assert "totals: long_usd 2.5e+06, threshold 1e+06" in page
     assert "<time>01-01 12:00:01</time>" in page
     nothing = [markup.render_alerts(frame, Place()) for frame in (None, pd.DataFrame())]

@@ -231,7 +231,9 @@ class Prices(Board):
             self.candles.spec = panels | {"revision": revision}
             self.candles.label = sentences.describe_candles(frames)
         with path:
-            self.path.spec = charts.price_path.spec(frames.board["path"], options.theme)
+            self.path.spec = charts.price_path.spec(
+                frames.board["path"], options.theme, badge=frames.badge
+            )
             self.path.label = sentences.describe_path(frames)
 
 

@@ -22,7 +22,7 @@ from liq.ingest.venues.base import Venue
 from liq.monitoring.diagnosis import Problem
 from liq.query.coverage import describe_left_out, format_share
 from liq.query.parameters import format_duration
-from liq.records.model import LIVE_SOURCES, Source
+from liq.records.model import LIVE_SOURCES, find_kind
 from liq.web.dashboard import inspector, times
 from liq.web.dashboard.inspector import Inspection
 from liq.web.dashboard.model import MAX_RECENT, RECENT, DashboardModel, Frames, State
@@ -46,9 +46,10 @@ _NO_HISTORY = (
     "No liquidations in this window",
     "Step with the arrows, or press Live to return to now.",
 )
-NOT_LIVE = "simulated or replayed"  # of an alert
+NOT_LIVE = "not live"  # of an alert, and of sums: which of the two it is is not known
+_NOT_LIVE_TITLE = "simulated or replayed"
+_NOT_LIVE_MARK = Markup(' <mark title="{}">{}</mark>').format(_NOT_LIVE_TITLE, NOT_LIVE)
 _STATE_LABELS = {State.EMPTY: "no rows"}
-_SOURCE_MARKS: dict[str, str] = {source: source.kind for source in Source}
 _CLOCK_SKEW = timedelta(seconds=2)  # a smaller difference between two clocks is normal
 _OUTDATED = "The page shows older data. "
 _TITLE = Markup(
@@ -64,10 +65,8 @@ _FIGURES = ("longs liquidated", "shorts liquidated", "long minus short", "prints
 
 def render_header(model: DashboardModel) -> Markup:
     """Return the title, the source badge, the window, and the freshness of the rows."""
-    badge = model.frames.badge if model.frames else ""
-    text = "SOURCE UNKNOWN" if badge is None else badge
-    mark = Markup('<span class="liq-badge" title="not from an exchange">{}</span>').format(text)
-    return join([_TITLE, mark if text else "", _render_span(model), _render_freshness(model)])
+    badge = _render_badge(model.frames) if model.frames else ""
+    return join([_TITLE, badge, _render_span(model), _render_freshness(model)])
 
 
 def render_broken_header(fault: str) -> Markup:
@@ -351,7 +350,7 @@ def render_source_mark(source: str) -> Markup:
     """Return a mark for a source that is not live; empty for a live source."""
     if source in LIVE_SOURCES:
         return Markup()
-    return Markup(" <mark>{}</mark>").format(_SOURCE_MARKS.get(source, source))
+    return Markup(" <mark>{}</mark>").format(find_kind(source))
 
 
 def label_state(model: DashboardModel) -> str:
@@ -365,6 +364,21 @@ def format_clock(moment: datetime, zone: tzinfo = UTC) -> str:
     """Return the time of day to the millisecond."""
     moment = moment.astimezone(zone)
     return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
+
+
+def _render_badge(frames: Frames) -> Markup:
+    """Return the source badge; its class says that all prints are of one kind that is not live.
+
+    The style sheet then shows no mark in the rows of the tape, which would all be the same.
+    """
+    text = "SOURCE UNKNOWN" if frames.badge is None else frames.badge
+    if not text:
+        return Markup()
+    sources = frames.sources["source"] if frames.common.has("sources") else ()
+    kinds = {find_kind(source) for source in sources}
+    whole = " liq-whole" if len(kinds) == 1 else ""
+    template = Markup('<span class="liq-badge{}" title="not from an exchange">{}</span>')
+    return template.format(whole, text)
 
 
 def _capitalise(text: str) -> str:
@@ -434,14 +448,13 @@ def _render_span_tile(row: Any) -> Markup:
         )
         for side, times in (("long", row.long_times), ("short", row.short_times))
     )
-    marks = [row.note, "simulated or replayed" if row.not_live else ""]
-    if row.unreal and not row.not_live:
-        marks.append("the usual is simulated or replayed")
-    note = "; ".join(mark for mark in marks if mark)
+    mark = NOT_LIVE if row.not_live else f"the usual is {NOT_LIVE}" if row.unreal else ""
+    title = Markup(' title="{}"').format(_NOT_LIVE_TITLE) if mark else ""
+    note = "; ".join(part for part in (row.note, mark) if part)
     return Markup(
-        '<section class="liq-tile" data-window="{name}"><h3>{name} <small>{note}</small></h3>'
-        "{sides}</section>"
-    ).format(name=row.span, note=note, sides=sides)
+        '<section class="liq-tile" data-window="{name}">'
+        "<h3>{name} <small{title}>{note}</small></h3>{sides}</section>"
+    ).format(name=row.span, title=title, note=note, sides=sides)
 
 
 def _format_times(times: float) -> str:
@@ -458,8 +471,10 @@ def _render_print(one: Any, zone: tzinfo) -> Markup:
     return Markup(
         '<tr data-key="{key}" data-usd="{notional}" tabindex="-1"><td>{time}</td>'
         '<td class="liq-{side}">{side}</td><td>{symbol}</td><td class="liq-size">{usd}</td>'
-        "<td>{price}</td><td>{exchange}{mark}</td><td>{quantity}</td><td>{completeness}</td></tr>"
+        "<td>{price}</td><td{unreal}>{exchange}{mark}</td><td>{quantity}</td>"
+        "<td>{completeness}</td></tr>"
     ).format(
+        unreal=_tint(one.source),
         notional=f"{one.notional:.0f}",
         quantity=f"{one.quantity:,.6g}",
         completeness=one.completeness,
@@ -472,6 +487,13 @@ def _render_print(one: Any, zone: tzinfo) -> Markup:
         exchange=_render_name("exchanges", one.exchange),
         mark=render_source_mark(one.source),
     )
+
+
+def _tint(source: str) -> Markup:
+    """Return the attributes of a cell whose row is not live."""
+    if source in LIVE_SOURCES:
+        return Markup()
+    return Markup(' class="liq-unreal" title="{}"').format(find_kind(source))
 
 
 def _render_feed(feed: Any, zone: tzinfo) -> Markup:
@@ -546,7 +568,7 @@ def _render_alert(raised: Any, here: Place, zone: tzinfo) -> Markup:
         ),
         rule=raised.rule,
         message=raised.message,
-        mark=Markup() if raised.live else Markup(" <mark>{}</mark>").format(NOT_LIVE),
+        mark=Markup() if raised.live else _NOT_LIVE_MARK,
     )
 
 
