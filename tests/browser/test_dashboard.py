@@ -211,6 +211,7 @@ async def test_an_open_page_outlives_a_restart_of_the_server(
             visitor = await left.enter_async_context(visit(serve.build_dashboard_url(own)))
             await visitor.bars()
         await visitor.shows("Connection lost", "#liq-notice")
+        await visitor.shows("Then reload the page", "#liq-notice")  # after a while
         async with threaded(serving(own, tmp_path / "second", "--pool", "0")):
             await visitor.drawn()
             await visitor.redraws()

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from liq.config import Settings
 from liq.delivery import connect, messaging
+from liq.delivery.connect import ConnectorStatus
 from liq.monitoring import diagnosis
 from liq.monitoring.diagnosis import Examiner, FeedReport, Part, Pulse
 from liq.query import questdb
@@ -79,6 +80,14 @@ def test_feeds_that_are_disconnected_are_named_with_the_time() -> None:
     outage = Pulse(NOW, None, [*many, never]).find_silent()[0]
     assert outage.what == "disconnected: 10 feeds"
     assert "venue7, venue8 since 11:58:30 UTC; okx for more than 10 minutes." in outage.detail
+
+
+def test_a_failed_sink_says_why_and_what_restarts_it() -> None:
+    sink = ConnectorStatus("liquidations", "FAILED", reason="the disk is full")
+    problem = diagnosis._describe_sink(sink)
+    assert problem.what == "sink liquidations failed"
+    assert problem.detail.startswith("connector liquidations: the disk is full. ")
+    assert problem.detail.endswith(". The supervisor restarts it; `liq up` does so at once")
 
 
 def found(settings: Settings) -> list[tuple[Part, str]]:
@@ -167,6 +176,8 @@ def test_a_sink_that_is_paused_or_missing_and_a_suspended_table_are_named(
             (Part.TABLE, f"table {LIQUIDATIONS.table(pipeline)} is suspended") in found(pipeline)
         )
     )
+    (problem,) = [one for one in diagnosis.find_problems(pipeline) if one.part is Part.TABLE]
+    assert "The supervisor resumes it" in problem.detail
 
 
 @pytest.mark.stack

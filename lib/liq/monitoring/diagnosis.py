@@ -233,7 +233,9 @@ def _probe_questdb(settings: Settings) -> list[Problem]:
         Problem(
             Part.TABLE,
             f"table {table} is suspended",
-            f"QuestDB keeps its rows but does not show them: {reasons[table] or 'no reason given'}",
+            f"QuestDB keeps its rows but does not show them: {reasons[table] or 'no reason given'}."
+            " The supervisor resumes it within seconds; `liq status` starts a supervisor that does"
+            " not run",
         )
         for table in (stream.table(settings) for stream in _STREAMS)
         if table in reasons
@@ -261,7 +263,9 @@ def _probe_connect(settings: Settings) -> list[Problem]:
 
 def _describe_sink(sink: ConnectorStatus) -> Problem:
     if sink.failures:
-        return Problem(Part.SINK, f"sink {sink.name} failed", "; ".join(sink.failures))
+        why = "; ".join(sink.failures)
+        how = "The supervisor restarts it; `liq up` does so at once"
+        return Problem(Part.SINK, f"sink {sink.name} failed", f"{why}. {how}")
     states = {sink.state, *(task.state for task in sink.tasks)} - {"RUNNING"}
     state = ", ".join(sorted(states)).lower() or "without a task"
     how = f"PUT /connectors/{sink.name}/resume resumes a paused sink, `liq up` registers one"

@@ -326,6 +326,32 @@ def test_an_empty_stretch_of_history_leads_back_to_now() -> None:
     assert "start a producer" in markup.render_notice(shown)
     shown.until = NOW
     assert "press Live" in markup.render_notice(shown)
+    assert "start a producer" not in markup.render_notice(shown)
+
+
+@pytest.mark.parametrize("until", [None, NOW])
+def test_an_empty_page_names_the_filters_that_may_hide_all_prints(until: datetime | None) -> None:
+    shown = model(State.EMPTY)
+    shown.latest, shown.until = Latest(NOW, NOW, 1), until
+    assert "Clear all" not in markup.render_notice(shown)
+    shown.asset, shown.exchanges = "BTC", ["okx"]
+    shown.min_notional, shown.max_notional = 1e4, 1e5
+    notice = markup.render_notice(shown)
+    assert "asset BTC, venue okx, $10k to $100k. " in notice
+    assert "Clear all" in notice
+    assert "start a producer" not in notice  # some were recorded
+    shown.symbols = [EVIL, *(f"C{number}" for number in range(9))]
+    notice = markup.render_notice(shown)
+    assert "8 more" in notice
+    assert "&lt;img" in notice
+
+
+@pytest.mark.parametrize(
+    ("state", "advice"),
+    [(State.LOADING, "<code>liq status</code>"), (State.QUIET, "wait"), (State.PAUSED, "Resume")],
+)
+def test_a_state_says_what_to_do(state: State, advice: str) -> None:
+    assert advice in markup.render_notice(model(state))
 
 
 @pytest.mark.parametrize(

@@ -23,18 +23,21 @@ from liq.monitoring.diagnosis import Problem
 from liq.query.coverage import describe_left_out, format_share
 from liq.query.parameters import format_duration
 from liq.records.model import LIVE_SOURCES, find_kind
-from liq.web.dashboard import inspector, times
+from liq.web.dashboard import filters, inspector, times
 from liq.web.dashboard.inspector import Inspection
 from liq.web.dashboard.model import MAX_RECENT, RECENT, DashboardModel, Frames, State
 
 _NOTICES = {
-    State.LOADING: ("Loading", "Reading the first rows from QuestDB."),
-    State.EMPTY: (
-        "No liquidations match",
-        "Widen the window, lower the minimum size or clear the symbols. If nothing was ever"
-        " recorded, start a producer: `notebooks/01-start-producers.ipynb` or `liq run`.",
+    State.LOADING: (
+        "Loading",
+        "Reading the first rows from QuestDB. If that takes more than 10 s, `liq status` shows what"
+        " does not answer.",
     ),
-    State.QUIET: ("Quiet market", "No new liquidations. The feeds are connected and report."),
+    State.QUIET: (
+        "Quiet market",
+        "No new liquidations. The feeds are connected and report, so wait: the page goes on by"
+        " itself.",
+    ),
     State.HISTORY: (
         "History",
         "The window ends in the past. Drag over the bars to zoom in, or step with the arrows."
@@ -42,9 +45,9 @@ _NOTICES = {
     ),
     State.PAUSED: ("Paused", "The page does not update. Press Resume to continue."),
 }
-_NO_HISTORY = (
-    "No liquidations in this window",
-    "Step with the arrows, or press Live to return to now.",
+_NEVER_RECORDED = (
+    "If nothing was ever recorded, start a producer: `notebooks/01-start-producers.ipynb` or"
+    " `liq run`."
 )
 NOT_LIVE = "not live"  # of an alert, and of sums: which of the two it is is not known
 _NOT_LIVE_TITLE = "simulated or replayed"
@@ -88,8 +91,8 @@ def render_notice(model: DashboardModel) -> Markup:
         cause, *_ = model.trouble
         outdated = _OUTDATED if model.state is State.STALE else ""
         title, text = _capitalise(cause.what), f"{model.problem}. {outdated}"
-    elif model.state is State.EMPTY and model.until is not None:
-        title, text = _NO_HISTORY
+    elif model.state is State.EMPTY:
+        title, text = "No liquidations match", _advise_empty(model)
     elif model.state in _NOTICES:
         title, text = _NOTICES[model.state]
     else:
@@ -383,6 +386,22 @@ def _render_badge(frames: Frames) -> Markup:
 
 def _capitalise(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def _advise_empty(model: DashboardModel) -> str:
+    """Return what may bring rows: another time, fewer filters, or a producer."""
+    is_past = model.until is not None
+    travel = "Step with the arrows, or press Live to return to now."
+    advice = [travel if is_past else "Widen the window."]
+    chips = [chip.text for chip in filters.list_chips(model)]
+    if chips:
+        more = len(chips) - _MOST_REASONS
+        shown = [*chips[:_MOST_REASONS], *([f"{more} more"] if more > 0 else [])]
+        advice.append(f"Filters may hide all prints: {', '.join(shown)}.")
+        advice.append("Remove one below the controls, or press Clear all.")
+    if not is_past and (model.latest is None or model.latest.ts is None):
+        advice.append(_NEVER_RECORDED)
+    return " ".join(advice)
 
 
 def _list_unknown_names(model: DashboardModel) -> str:

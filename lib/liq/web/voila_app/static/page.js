@@ -6,6 +6,10 @@ import { OutputModel, OutputView, drawFigure } from "./output.js";
 const VIEW = "application/vnd.jupyter.widget-view+json";
 const FIGURE = "application/vnd.plotly.v1+json";
 const TRIES = 3; // reloads of an incomplete page
+const AWAY_MS = 15_000; // a server that is only restarted answers sooner
+const AWAY =
+  "Connection lost, and the server does not answer. “liq status” shows whether the dashboard runs;" +
+  " “liq run” starts it. Then reload the page, if it does not do so itself.";
 const { base } = document.documentElement.dataset;
 const { kernel: kernelId } = sent("liq-page");
 const widgets = window.amd["@jupyter-widgets/base"]; // with controls and output in one bundle
@@ -58,7 +62,8 @@ class WidgetManager {
     this.kernel = new Kernel(`${origin}${base}kernels/${kernelId}/channels`, {
       onComm: (comm, message) => this.opened(comm, message),
       onLost: lost,
-      onError: ({ ename, evalue }) => notify(`This page's kernel raised ${ename}: ${evalue}`),
+      onError: ({ ename, evalue }) =>
+        notify(`This page's kernel raised ${ename}: ${evalue}. Reload the page to get a new kernel.`),
     });
   }
 
@@ -151,6 +156,7 @@ async function lost(reached) {
   leaving = true;
   if (!reached) return notify("Cannot connect to the kernel. Does a proxy block websockets?");
   notify("Connection lost. Reconnecting…");
+  setTimeout(() => notify(AWAY), AWAY_MS); // a reload ends it
   await reload();
 }
 
@@ -212,5 +218,5 @@ try {
   await (kernelId ? drawAll() : retry());
 } catch (error) {
   console.error(error);
-  notify(`The page could not be drawn: ${error.message}`);
+  notify(`The page could not be drawn: ${error.message}. Reload it; the browser's console has the details.`);
 }
