@@ -9,7 +9,8 @@ from typing import NamedTuple
 import psutil
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page
+from msgspec.structs import replace
+from playwright.async_api import Browser, Page, expect
 
 from browser.conftest import Visit, opened, publishing
 from liq.config import Settings
@@ -17,6 +18,7 @@ from liq.delivery.producer import Producer
 from liq.records.model import Alert, Severity, Text
 from liq.web import serve
 from liq.web.dashboard.board_queries import BOARDS
+from support.helpers import PATIENCE_S
 from support.rows import insert_alerts
 
 pytestmark = [
@@ -92,7 +94,8 @@ MEASURE = """() => {
     }
     overlaps.push(...listOverlaps(texts));
   }
-  const targets = all(".liq-root :is(button, select, input, a[href], tr[data-key]), .liq-nav a");
+  const targets = all(".liq-root :is(button, select, input, summary, a[href], tr[data-key])"
+    + ", .liq-root [role=option], .liq-nav a");
   const small = targets.filter((each) => {
     const { width, height } = each.getBoundingClientRect();
     return width < TARGET || height < TARGET;
@@ -243,6 +246,48 @@ async def test_alerts_are_one_line_with_a_counter_that_opens_them(
     await visitor.shows("odd market <b>2</b>", ".liq-raised")
     await visitor.until("location.search.includes('board=Alerts')")
     assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["laptop"]], ids=["phone", "laptop"])
+async def test_the_message_of_the_newest_alert_can_be_read(
+    visitor: Visit, screen: Screen, settings: Settings
+) -> None:
+    usual = "$5,622,677 AVAXUSDT long liquidated on binance_usdm at 39.743"
+    for message, may_be_cut in ((usual, False), (10 * "as long as they get ", True)):
+        raised = [next(raise_alerts(1))]
+        text = f"{raised[0].ts % 10_000} {message}"  # another one in each test
+        await asyncio.to_thread(insert_alerts, settings, [replace(raised[0], message=Text(text))])
+        shown = visitor.page.get_by_role("list", name="newest alert").locator("div")
+        await expect(shown).to_have_text(text, timeout=1_000 * PATIENCE_S)
+        is_cut, lines = await shown.evaluate(
+            """each => [
+              each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1,
+              each.clientHeight / parseFloat(getComputedStyle(each).lineHeight),
+            ]"""
+        )
+        assert may_be_cut or not is_cut
+        assert round(lines) <= (2 if screen.has_touch else 1)
+
+
+@pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["tablet"]], ids=["phone", "tablet"])
+async def test_fingers_can_press_options_chips_and_the_form_of_a_rule(
+    visitor: Visit, screen: Screen
+) -> None:
+    page = visitor.page
+    assert screen.has_touch
+    if await page.locator(".liq-fold").is_visible():
+        await page.locator(".liq-fold button").tap()
+    await page.get_by_role("combobox", name="Symbols", exact=True).tap()
+    option = page.locator(".liq-picker [role=option]").first
+    await option.wait_for()
+    assert (await page.evaluate(MEASURE))["small"] == []
+    await option.tap()
+    await page.get_by_role("button", name="remove all filters").wait_for()
+    assert (await page.evaluate(MEASURE))["small"] == []
+    await page.get_by_role("tab", name="Alerts", exact=True).tap()
+    await page.get_by_role("button", name="New rule").tap()
+    await page.locator(".liq-rule-form select").first.wait_for()
+    assert (await page.evaluate(MEASURE))["small"] == []
 
 
 def raise_alerts(count: int) -> Iterator[Alert]:

@@ -406,6 +406,7 @@ def test_the_newest_alert_is_one_line_with_a_counter_that_keeps_the_place() -> N
     older = row | {"severity": "info", "message": "older"}
     page = markup.render_newest_alert(pd.DataFrame([row, older]), here)
     assert page.count("<li") == 1
+    assert "<time>12:00:01</time>" in page  # of the last minutes: no date
     assert "older" not in page
     assert "<img" not in page
     link = re.search(r'<a class="liq-count" href="([^"]+)"[^>]*>2 alerts in 10m</a>', page)

@@ -264,7 +264,7 @@ def render_newest_alert(raised: pd.DataFrame | None, here: Place, zone: tzinfo =
         '<ol class="liq-alert-list" aria-label="newest alert">{alert}</ol>'
         '<a class="liq-count" href="{link}" title="show all alerts">{count} in {recent}</a>'
     ).format(
-        alert=_render_alert(newest, here, zone),
+        alert=_render_alert(newest, here, zone, "%H:%M:%S"),
         link=links.build_link(here._replace(board="Alerts")),
         count=f"{count} alert{'s' * (len(raised) > 1)}",
         recent=format_duration(RECENT),
@@ -569,7 +569,8 @@ def _render_size(column: str, value: float) -> str | Markup:
     return _render_name("min_notional", f"{value:.0f}", least, f"only prints of {least} or more")
 
 
-def _render_alert(raised: Any, here: Place, zone: tzinfo) -> Markup:
+def _render_alert(raised: Any, here: Place, zone: tzinfo, clock: str = "%m-%d %H:%M:%S") -> Markup:
+    """Return an alert as an item of a list, with its time in the format ``clock``."""
     # the row does not say what its rule measured, so the page keeps its own filters
     place = links.locate_alert(raised.ts, raised.query)._replace(**links.list_filters(here))
     measure = (
@@ -583,7 +584,7 @@ def _render_alert(raised: Any, here: Place, zone: tzinfo) -> Markup:
         measure=measure,
         time=_render_link(
             place,
-            Markup("<time>{}</time>").format(f"{raised.ts.astimezone(zone):%m-%d %H:%M:%S}"),
+            Markup("<time>{}</time>").format(f"{raised.ts.astimezone(zone):{clock}}"),
         ),
         rule=raised.rule,
         message=raised.message,
