@@ -208,9 +208,38 @@ async def test_the_legend_hides_marks_and_the_picture_can_be_saved(visitor: Visi
         await visitor.until(f"name => ({COUNT})(name)", name)
     async with visitor.page.expect_download() as download:
         await visitor.page.get_by_role("button", name="save the chart as a picture").click()
+    name = (await download.value).suggested_filename
+    assert re.fullmatch(
+        r"BTC-price-and-liquidations-per-\w+_2026-03-02-11-00-00-to-12-00-00-UTC_asset-BTC\.png",
+        name,
+    )
     with Image.open(await (await download.value).path()) as picture:
         assert picture.width > 800
         assert picture.height > 400
+
+
+async def test_the_button_that_moves_the_window_says_whether_it_is_pressed(
+    visitor: Visit,
+) -> None:
+    moves = visitor.page.get_by_role("button", name="drag to move the window")
+    for is_pressed in ("false", "true", "false"):
+        await expect(moves).to_have_attribute("aria-pressed", is_pressed)
+        await moves.click()
+
+
+async def test_a_picture_of_plotly_is_named_by_its_chart_and_time(
+    chromium: Browser, url: str
+) -> None:
+    async with opened(chromium, url.replace("board=Prices&", "")) as visitor:
+        await visitor.bars()
+        await visitor.page.locator(".liq-bars .liq-plot").hover()
+        async with visitor.page.expect_download() as download:
+            await visitor.page.locator(".liq-bars .modebar-btn").first.click()
+        assert re.fullmatch(
+            r"Liquidated-per-\w+_2026-03-02-11-00-00-to-12-00-00-UTC_asset-BTC\.png",
+            (await download.value).suggested_filename,
+        )
+        assert visitor.complaints == []
 
 
 async def test_a_window_without_anything_says_so(chromium: Browser, url: str) -> None:

@@ -32,13 +32,35 @@ function drawNext() {
   if (queue.length) requestAnimationFrame(drawNext);
 }
 
-const CONFIG = {
-  responsive: true,
-  displaylogo: false,
-  showTips: false,
-  // an explicit list, because plotly's default has a button that uploads the chart to its cloud
-  modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
-};
+let config = null; // the same one for each redraw: plotly draws a chart anew for another one
+
+function configure(Plotly) {
+  const saveImage = {
+    name: "saveImage",
+    title: "save the chart as a picture",
+    icon: Plotly.Icons.camera,
+    click: (chart) => Plotly.downloadImage(chart, { format: "png", filename: namePicture(chart) }),
+  };
+  config ??= {
+    responsive: true,
+    displaylogo: false,
+    showTips: false,
+    // an explicit list, because plotly's default has a button that uploads the chart to its cloud
+    modeBarButtons: [[saveImage, "zoom2d", "pan2d", "resetScale2d"]],
+  };
+  return config;
+}
+
+// also in prices.js: JupyterLab loads each of the two files alone
+/** Return a picture's name without its ending: the chart, the time that the page shows, its filters. */
+function namePicture(chart) {
+  const page = chart.closest(".liq-root");
+  const [title] = chart.getAttribute("aria-label").split(":");
+  const chips = Array.from(page?.querySelectorAll(".liq-chips button > span") ?? []);
+  const parts = [title, page?.querySelector(".liq-shown"), ...chips].map((part) => part?.textContent ?? part);
+  const words = parts.filter(Boolean).map((part) => part.replaceAll(/[^\p{L}\p{N}.+]+/gu, "-"));
+  return words.join("_").slice(0, 150);
+}
 
 // a finger that drags over a chart scrolls the page, and draws no range
 const DRAG = matchMedia("(pointer: coarse)").matches ? { dragmode: false } : {};
@@ -93,7 +115,7 @@ function fit(layout, { clientWidth, clientHeight, liqLegendPx }) {
 async function drawFitted(Plotly, chart, { data, layout }) {
   for (const isLast of [false, true]) {
     const fitted = { autosize: true, ...fit(layout, chart), ...DRAG };
-    await Plotly.react(chart, data.map(unpack), fitted, CONFIG);
+    await Plotly.react(chart, data.map(unpack), fitted, configure(Plotly));
     const height = chart.querySelector(".legend .bg")?.getBoundingClientRect().height;
     const isKnown = !height || Math.abs(height - (chart.liqLegendPx ?? 0)) <= 1;
     if (isLast || isKnown || chart.clientWidth >= NARROW_PX) return;

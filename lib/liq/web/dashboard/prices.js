@@ -138,7 +138,9 @@ class Board {
     element.append(create("div", "liq-price-top", this.legend, this.badge, this.tools), this.panels, this.note, this.hover);
     for (const mark of Object.keys(MARKS)) this.legend.append(this.createToggle(mark));
     this.tools.append(
-      this.createTool("⇄", "drag to move the window, in place of choosing a part", () => this.toggleMoving()),
+      this.createTool("⇄", "drag to move the window, in place of choosing a part", () => this.toggleMoving(), {
+        ariaPressed: "false",
+      }),
       this.createTool("⟲", "show all prices again", () => this.reset()),
       this.createTool("⤓", "save the chart as a picture", () => this.save()),
     );
@@ -159,9 +161,9 @@ class Board {
     return button;
   }
 
-  createTool(sign, label, act) {
+  createTool(sign, label, act, more = {}) {
     const button = create("button", "", sign);
-    Object.assign(button, { title: label, ariaLabel: label, onclick: act });
+    Object.assign(button, { title: label, ariaLabel: label, onclick: act, ...more });
     return button;
   }
 
@@ -665,11 +667,22 @@ class Board {
     picture.toBlob((blob) => {
       const link = document.createElement("a");
       link.href = URL.createObjectURL(blob);
-      link.download = "liq-prices.png";
+      link.download = `${namePicture(this.element)}.png`;
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
     });
   }
+}
+
+// also in plot.js: JupyterLab loads each of the two files alone
+/** Return a picture's name without its ending: the chart, the time that the page shows, its filters. */
+function namePicture(chart) {
+  const page = chart.closest(".liq-root");
+  const [title] = chart.getAttribute("aria-label").split(":");
+  const chips = Array.from(page?.querySelectorAll(".liq-chips button > span") ?? []);
+  const parts = [title, page?.querySelector(".liq-shown"), ...chips].map((part) => part?.textContent ?? part);
+  const words = parts.filter(Boolean).map((part) => part.replaceAll(/[^\p{L}\p{N}.+]+/gu, "-"));
+  return words.join("_").slice(0, 150);
 }
 
 /** Return 1, 2 or 5 times a power of ten, the next below `size`. */
