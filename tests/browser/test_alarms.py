@@ -23,7 +23,10 @@ pytestmark = [
 MARKUP = "<img src=x onerror=document.title='pwned'>"
 NOTIFICATIONS = """() => {
   window.notices = [];
-  class Fake { constructor(title, { body }) { notices.push([title, body]); } close() {} }
+  class Fake {
+    constructor(title, { body }) { notices.push([title, body]); notices.last = this; }
+    close() { this.isClosed = true; }
+  }
   Fake.requestPermission = async () => "granted";
   window.Notification = Fake;
 }"""
@@ -132,6 +135,26 @@ async def test_a_notification_is_shown_where_the_browser_permits_it(
         await raise_alert(market, "seen", Severity.CRITICAL, MARKUP)
         await visitor.until("notices.length === 2")
         assert (await page.evaluate("notices"))[1] == ["critical: seen", MARKUP]
+        assert visitor.complaints == []
+
+
+async def test_a_clicked_notification_travels_to_the_moment_of_its_alert(
+    visit: Visiting, market: Settings
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        page = visitor.page
+        await page.evaluate(NOTIFICATIONS)
+        await open_alarms(visitor)
+        await page.get_by_label("notification for critical alerts").check()
+        await page.get_by_role("button", name="try critical alerts").click()
+        await page.evaluate("notices.last.onclick()")  # a try has no moment
+        await raise_alert(market, "travels", Severity.CRITICAL, "to its moment")
+        await visitor.until("notices.length === 2")
+        assert "from=" not in page.url
+        await page.evaluate("notices.last.onclick()")
+        await visitor.until("location.search.includes('from=')")
+        assert await page.evaluate("notices.last.isClosed")
         assert visitor.complaints == []
 
 

@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import anywidget
+import pandas as pd
 
 import liq.web.voila_app
+from liq.analysis import links
 from liq.web.dashboard import widgets
 
 PAGE = Path(liq.web.voila_app.__file__).with_name("static") / "page.js"
@@ -26,3 +28,16 @@ def test_the_page_finds_the_module_of_each_widget() -> None:
     assert {kind.__name__ for kind in kinds} == modules.keys()
     for kind in kinds:
         assert str(kind._esm) == (folder / f"{modules[kind.__name__]}.js").read_text()
+
+
+def test_the_alarm_has_a_link_to_the_moment_of_each_alert() -> None:
+    row = {
+        "ts": pd.Timestamp("2026-03-02T13:00Z"), "rule": "great", "severity": "critical",
+        "message": "m", "subject": "", "query": "cascades", "live": False,
+    }  # fmt: skip
+    alarm = widgets.Alarm()
+    alarm.show(pd.DataFrame([row]))
+    (alert,) = alarm.alerts
+    place = links.decode(alert["link"].removeprefix("?")).place
+    assert place == links.locate_alert(row["ts"], "cascades")
+    assert alert["mark"] == "not live"

@@ -91,11 +91,17 @@ function render({ model, el }) {
     count = 0;
     if (document.title.endsWith(title)) document.title = title;
   };
-  const notify = ({ severity, rule, message, mark }) => {
+  // the line of alerts sends the kernel what a click on the alert there sends
+  const follow = (link) => {
+    const line = el.closest(".liq-root")?.querySelector(".liq-recent");
+    if (link) line?.dispatchEvent(new CustomEvent("liq-follow", { detail: link }));
+  };
+  const notify = ({ severity, rule, message, mark, link }) => {
     const text = `${severity}: ${rule}${mark && ` (${mark})`}`;
     const shown = new Notification(text, { body: message, tag: `${rule} ${message}` });
     shown.onclick = () => {
       window.focus();
+      follow(link);
       shown.close();
     };
   };
@@ -129,7 +135,7 @@ function render({ model, el }) {
     attempt.setAttribute("aria-label", `try ${severity} alerts`);
     attempt.onclick = () => {
       say(chosen[severity].length ? "" : "choose a way first");
-      raise([{ severity, rule: "a try", message: "This is how alerts reach you.", mark: "" }]);
+      raise([{ severity, rule: "a try", message: "This is how alerts reach you.", mark: "", link: "" }]);
     };
     return create("tr", {}, create("th", { scope: "row" }, severity), ...fields, create("td", {}, attempt));
   });

@@ -1,6 +1,6 @@
 // Shows HTML that the kernel has escaped. Reports the name that was chosen as a filter, and the link
-// to a place of the dashboard that was followed, which then needs no new page. The focus stays where
-// it is.
+// to a place of the dashboard that was followed, which then needs no new page. Another part of the
+// page may follow a link by the event liq-follow. The focus stays where it is.
 
 /** Return what a name or a link keeps from one redraw to the next. */
 const nameOf = (element) =>
@@ -19,14 +19,16 @@ function render({ model, el }) {
     const name = target.closest("[data-filter]");
     if (name) model.send({ type: "filter", field: name.dataset.filter, name: name.dataset.name });
   };
+  const visit = (link) => model.send({ type: "follow", query: link.slice(1) }); // without its ?
   const follow = (event) => {
     const link = event.target.closest('a[href^="?"]');
     const opensTab = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
     if (!link || opensTab) return;
     event.preventDefault();
-    model.send({ type: "follow", query: link.getAttribute("href").slice(1) });
+    visit(link.getAttribute("href"));
   };
   el.addEventListener("click", follow);
+  el.addEventListener("liq-follow", ({ detail }) => visit(detail));
   el.addEventListener("click", choose);
   model.on("change:html", draw);
   draw();

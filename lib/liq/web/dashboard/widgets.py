@@ -22,6 +22,7 @@ import pandas as pd
 import traitlets
 from markupsafe import Markup
 
+from liq.analysis import links
 from liq.analysis.charts import Spec
 from liq.errors import LiqError
 from liq.web.dashboard.errors import explain, log
@@ -472,6 +473,7 @@ class Alarm(anywidget.AnyWidget):
                     "rule": str(each.rule),
                     "message": str(each.message),
                     "mark": "" if each.live else NOT_LIVE,
+                    "link": links.build_link(links.locate_alert(each.ts, str(each.query))),
                 }
                 for each in rows
             ]
