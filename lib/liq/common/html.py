@@ -7,6 +7,7 @@ nothing else (`liq.web.dashboard.widgets`). ``tests/security/test_exits.py`` ref
 
 import re
 from collections.abc import Iterable
+from itertools import zip_longest
 
 from markupsafe import Markup, escape
 
@@ -28,11 +29,21 @@ def render_row(values: Iterable[object]) -> Markup:
     return Markup("<tr>") + render_cells(values) + Markup("</tr>")
 
 
-def render_table(head: Iterable[object], rows: Iterable[Markup]) -> Markup:
-    """Return a table with a line of headings, escaped unless they are `Markup`, above ``rows``."""
-    names = join(Markup("<th>{}</th>").format(name) for name in head)
+def render_table(
+    head: Iterable[object], rows: Iterable[Markup], about: Iterable[str] = ()
+) -> Markup:
+    """Return a table with a line of headings, escaped unless they are `Markup`, above ``rows``.
+
+    ``about`` has the tooltips of the headings; an empty text, or a missing one, is none.
+    """
+    names = join(_render_heading(*pair) for pair in zip_longest(head, about, fillvalue=""))
     body = Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>")
     return body.format(names, join(rows))
+
+
+def _render_heading(name: object, about: object) -> Markup:
+    title = Markup(' title="{}"').format(about) if about else ""
+    return Markup("<th{}>{}</th>").format(title, name)
 
 
 def render_code(text: str) -> Markup:

@@ -15,6 +15,7 @@ from liq.analysis.links import Place
 from liq.errors import QueryError
 from liq.ingest.venues import VENUES
 from liq.monitoring.diagnosis import Part, Problem, Pulse
+from liq.query import queries
 from liq.records.model import Severity
 from liq.web.dashboard import markup
 from liq.web.dashboard.inspector import Inspection
@@ -62,6 +63,25 @@ def model(state: State, problem: str = "") -> DashboardModel:
     made.frames, made.state = frames(), state
     made.trouble = (Problem(Part.QUESTDB, problem, problem),) if problem else ()
     return made
+
+
+def test_headings_explain_their_columns_as_the_catalogue_does() -> None:
+    page = markup.render_cascades(cascade("BTC"))
+    assert re.search(r'<th title="USD per second of the cascade [^"]+">burst score', page)
+    assert re.search(r'<th title="maximum within a second[^"]+">peak in 1 s', page)
+    assert "<th>duration</th>" in page  # the catalogue says no more than the name
+    feeds = markup.render_feeds(health())
+    assert re.search(r'<th title="origin of the feed[^"]+">contracts', feeds)
+
+
+def test_headings_of_a_catalogue_that_cannot_be_read_have_no_tooltip(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(key: str) -> None:
+        raise QueryError(f"no {key}")
+
+    monkeypatch.setattr(queries, "find", fail)
+    assert "<th>peak in 1 s</th>" in markup.render_cascades(cascade("BTC"))
 
 
 def test_text_from_outside_is_escaped() -> None:

@@ -176,7 +176,7 @@ def price_path(
     layout = base.create_layout(theme, frame, badge, empty=NO_PATH) | {"hovermode": "x unified"}
     layout["xaxis"] = base.create_axis(colours, "time since the print (s)")
     layout["xaxis"] |= {"dtick": 60, "zerolinecolor": colours.muted}
-    layout["yaxis"] = base.create_axis(colours, "with the forced order (bps)")
+    layout["yaxis"] = base.create_axis(colours, "longs down, shorts up (bps)")
     layout["yaxis"] |= {"zerolinecolor": colours.muted}
     return {"data": traces, "layout": layout}
 

@@ -1,7 +1,8 @@
 """The dashboard's HTML: pure functions that return `Markup`, which escapes every value."""
 
+import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
@@ -18,8 +19,10 @@ from liq.analysis.links import Place
 from liq.analysis.pace import SPANS
 from liq.common.html import join, render_cells, render_code, render_row, render_table
 from liq.common.text import format_usd
+from liq.errors import QueryError
 from liq.ingest.venues.base import Venue
 from liq.monitoring.diagnosis import Problem
+from liq.query import queries
 from liq.query.coverage import describe_left_out, format_share
 from liq.query.parameters import format_duration
 from liq.records.model import LIVE_SOURCES, find_kind
@@ -206,11 +209,14 @@ def render_feeds(health: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
     """Return the state of each feed, from ``feed_health``."""
     if health.empty:
         return render_nothing("no feed has reported; start one: `liq run`")
-    names = ("feed", "state", "completeness", f"last report ({zone})", "messages", "gaps",
-             "reconnects", "mean lag", "max. lag", "max. queue",
-             "skipped", "too old", "contracts")  # fmt: skip
+    names = {"feed": "exchange", "state": "connected", "completeness": "completeness",
+             f"last report ({zone})": "ts", "messages": "messages", "gaps": "gaps",
+             "reconnects": "reconnects", "mean lag": "lag_s", "max. lag": "max_lag_s",
+             "max. queue": "max_queued", "skipped": "passed", "too old": "too_old",
+             "contracts": "contracts"}  # fmt: skip
     feeds: Iterator[Any] = health.itertuples(index=False)
-    return render_table(names, (_render_feed(feed, zone) for feed in feeds))
+    about = _explain_columns("feed_health", names.values())
+    return render_table(names, (_render_feed(feed, zone) for feed in feeds), about)
 
 
 def render_cascades(found: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
@@ -218,10 +224,13 @@ def render_cascades(found: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
     if found.empty:
         return render_nothing("no cascades in this window")
     covered = format_share(found["covered"].iloc[0])
-    names = ("asset", f"start ({zone})", "duration", "prints", "venues", "first venue", "longs",
-             "shorts", "peak in 1 s", f"burst score ({covered} covered)")  # fmt: skip
+    names = {"asset": "name", f"start ({zone})": "from_ts", "duration": "duration_s",
+             "prints": "prints", "venues": "exchanges", "first venue": "first_exchange",
+             "longs": "long_usd", "shorts": "short_usd", "peak in 1 s": "peak_1s_usd",
+             f"burst score ({covered} covered)": "burst_score"}  # fmt: skip
     runs: Iterator[Any] = found.itertuples(index=False)
-    return render_table(names, (_render_cascade(run, zone) for run in runs))
+    about = _explain_columns("cascades", names.values())
+    return render_table(names, (_render_cascade(run, zone) for run in runs), about)
 
 
 def render_sizes(quantiles: pd.DataFrame) -> Markup:
@@ -382,6 +391,14 @@ def _render_badge(frames: Frames) -> Markup:
     whole = " liq-whole" if len(kinds) == 1 else ""
     template = Markup('<span class="liq-badge{}" title="not from an exchange">{}</span>')
     return template.format(whole, text)
+
+
+def _explain_columns(key: str, columns: Iterable[str]) -> list[str]:
+    """Return what the catalogue says about columns of a query, "" where it says nothing."""
+    with contextlib.suppress(QueryError):
+        known = queries.find(key).columns
+        return [known[name].description if name in known else "" for name in columns]
+    return []
 
 
 def _capitalise(text: str) -> str:
