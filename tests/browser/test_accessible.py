@@ -109,6 +109,41 @@ async def test_screen_readers_are_told_the_state_and_not_each_event(
         await visitor.shows("paused.", ".liq-spoken [role=status]")
 
 
+@pytest.mark.parametrize(
+    ("scheme", "query", "theme"),
+    [
+        ("light", "", "light"),
+        ("dark", "", "dark"),
+        ("light", "&theme=dark", "dark"),
+        ("dark", "&theme=light", "light"),
+        ("light", "&theme=odd", "light"),
+    ],
+)
+async def test_the_outlines_have_the_theme_that_the_page_will_have(
+    chromium: Browser,
+    settings: Settings,
+    server: psutil.Popen,
+    market: Producer,
+    *,
+    scheme: Literal["light", "dark"],
+    query: str,
+    theme: str,
+) -> None:
+    url = f"{serve.build_dashboard_url(settings)}{query}"
+    async with opened(chromium, "about:blank", color_scheme=scheme) as visitor:
+        page = visitor.page
+        await page.route("**/page.js", lambda route: route.abort())
+        await page.goto(url, wait_until="commit")
+        await page.wait_for_selector(".liq-outline")
+        colour = await page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        assert colour == {"light": "rgb(244, 246, 248)", "dark": "rgb(14, 17, 22)"}[theme]
+        await page.unroute("**/page.js")
+        await page.reload(wait_until="commit")
+        await page.wait_for_selector("liq-last-frame", state="detached")
+        shown = await page.evaluate("document.querySelector('.liq-root').className")
+        assert f"liq-{theme}" in shown  # as soon as the outlines are gone
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_the_theme_is_the_systems_until_one_is_chosen(
     chromium: Browser,

@@ -207,10 +207,18 @@ async function drawWidgets() {
   await Promise.all(slots(VIEW).map((slot) => draw(manager, slot)));
 }
 
+/** Wait for the kernel to draw in the page's theme: it has its own until it knows the browser's. */
+async function settleTheme() {
+  const { theme } = document.documentElement.dataset;
+  for (let tries = 0; tries < 20 && !document.querySelector(`.liq-root.liq-${theme}`); tries++) await pause(50);
+}
+
 async function drawAll() {
   sessionStorage.removeItem("liq-tries");
   await Promise.all([drawWidgets(), ...slots(FIGURE).map(drawIn)]);
-  await document.querySelector("liq-last-frame")?.replace();
+  const frame = document.querySelector("liq-last-frame");
+  if (frame) await settleTheme();
+  await frame?.replace();
   notify("");
 }
 
