@@ -277,6 +277,39 @@ async def test_a_clicked_bar_filters_and_once_more_shows_all(visit: Visiting) ->
         assert visitor.complaints == []
 
 
+async def test_a_clicked_asset_of_the_map_filters_and_once_more_shows_all(
+    visit: Visiting,
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        tiles = visitor.page.locator(".liq-assets .bars .point path")
+        await visitor.until("document.querySelectorAll('.liq-assets .bars .point path').length > 1")
+        await click_middle(visitor, tiles.first)  # the greatest
+        await has_query(visitor, asset="BTC")
+        await visitor.shows("asset BTC", ".liq-chips")
+        await expect(tiles).to_have_count(1, timeout=1_000 * PATIENCE_S)
+        await click_middle(visitor, tiles.first)
+        await has_query(visitor)
+        assert visitor.complaints == []
+
+
+async def test_a_clicked_part_of_the_venues_share_filters_by_its_venue(
+    visit: Visiting, page_url: str
+) -> None:
+    async with visit(f"{page_url}&board=Patterns") as visitor:
+        traces = visitor.page.locator(".liq-share .trace.bars")
+        await expect(traces).to_have_count(3, timeout=1_000 * PATIENCE_S)
+        # the greatest venue is the lowest part
+        for number, venue in enumerate(("binance_usdm", "okx", "bybit")):
+            await click_middle(visitor, traces.nth(number).locator(".point path").last)
+            await has_query(visitor, board="Patterns", venues=venue)
+            await expect(traces).to_have_count(1, timeout=1_000 * PATIENCE_S)
+            await find_chip(visitor, f"venue {venue}").click()
+            await has_query(visitor, board="Patterns")
+            await expect(traces).to_have_count(3, timeout=1_000 * PATIENCE_S)
+        assert visitor.complaints == []
+
+
 async def test_a_clicked_size_class_shows_its_prints_alone_and_a_chip_clears_it(
     visit: Visiting,
 ) -> None:

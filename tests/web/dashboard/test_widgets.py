@@ -31,13 +31,14 @@ def test_the_page_finds_the_module_of_each_widget() -> None:
 
 
 def test_the_alarm_has_a_link_to_the_moment_of_each_alert() -> None:
+    moment = pd.Timestamp("2026-03-02T13:00Z")
     row = {
-        "ts": pd.Timestamp("2026-03-02T13:00Z"), "rule": "great", "severity": "critical",
+        "ts": moment, "rule": "great", "severity": "critical",
         "message": "m", "subject": "", "query": "cascades", "live": False,
     }  # fmt: skip
     alarm = widgets.Alarm()
     alarm.show(pd.DataFrame([row]))
     (alert,) = alarm.alerts
     place = links.decode(alert["link"].removeprefix("?")).place
-    assert place == links.locate_alert(row["ts"], "cascades")
+    assert place == links.locate_alert(moment, "cascades")
     assert alert["mark"] == "not live"

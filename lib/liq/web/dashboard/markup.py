@@ -559,7 +559,7 @@ def _render_contracts(feed: Any) -> Markup:
 
 def _is_missing(text: Any) -> bool:
     """Return True for a text that a report lacks; the model names it if other reports have one."""
-    return pd.isna(text) or text == _MISSING_NAME
+    return bool(pd.isna(text)) or text == _MISSING_NAME
 
 
 def _render_cascade(run: Any, zone: tzinfo) -> Markup:

@@ -130,8 +130,17 @@ function sendRange(model, change) {
   model.send({ type: "brush", from: time(from), to: time(to) });
 }
 
+/** Return the clicked point: where one tooltip has all bars of a stack, plotly reports all of them. */
+function findClicked({ points, yvals }) {
+  const stack = points.filter(({ data }) => data.type === "bar" && data.orientation !== "h");
+  if (stack.length < 2) return points[0];
+  let top = 0;
+  const isBelow = ({ y }) => yvals?.[0] <= (top += Number(y));
+  return stack.sort((one, other) => one.curveNumber - other.curveNumber).find(isBelow) ?? points[0];
+}
+
 /** Send the filter or the link of a clicked mark: a trace's meta names the filter, its customdata the name. */
-function sendPick(model, [point]) {
+function sendPick(model, point) {
   const { meta, ids } = point.data;
   const link = Array.isArray(ids) && ids[point.pointNumber];
   if (link) return model.send({ type: "follow", query: link.slice(1) });
@@ -162,7 +171,7 @@ function render({ model, el }) {
       chart.classList.toggle("liq-clickable", spec.data.some(isClickable));
       if (!chart.liqPick) {
         chart.liqPick = true;
-        chart.on("plotly_click", ({ points }) => sendPick(model, points));
+        chart.on("plotly_click", (click) => sendPick(model, findClicked(click)));
       }
       for (const picture of chart.querySelectorAll(".main-svg")) picture.ariaHidden = true;
       if (model.get("brush") && !chart.liqBrush) {
