@@ -72,7 +72,7 @@ def test_rows_give_a_terminal_no_orders(
 ) -> None:
     screen, rows = terminal(monkeypatch), pd.DataFrame({"symbol": [TAKEOVER + MARKUP]})
     monkeypatch.setattr("liq.query.callables.fetch_noted", lambda *_: (rows, []))
-    query.hit("any", form=form)
+    query.hit("latest_prints", form=form)
     assert "symbol" in screen.getvalue()
     assert "[bold red]" in screen.getvalue()
     assert not ORDERS.search(screen.getvalue())
@@ -101,7 +101,9 @@ def test_rows_are_printed_for_a_spreadsheet(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(
         "liq.query.callables.fetch_noted", lambda *_: (pd.DataFrame({"symbol": ["=1+1"]}), [])
     )
-    said = CliRunner().invoke(app, ["hit", "any", "-f", "spreadsheet"], catch_exceptions=False)
+    said = CliRunner().invoke(
+        app, ["hit", "latest_prints", "-f", "spreadsheet"], catch_exceptions=False
+    )
     assert said.output == "symbol\n'=1+1\n"
 
 

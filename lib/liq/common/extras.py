@@ -11,6 +11,7 @@ def describe_installation(extra: str) -> str:
     It names these packages, since the name ``liq`` belongs to another project on PyPI.
 
     Example:
+        >>> from liq.common.extras import describe_installation
         >>> describe_installation("streamlit")
         "pip install 'streamlit>=1.67'"
     """

@@ -32,7 +32,7 @@ function drawNext() {
   if (queue.length) requestAnimationFrame(drawNext);
 }
 
-let config = null; // the same one for each redraw: plotly draws a chart anew for another one
+let config = null; // the same one for each redraw: for another one plotly draws the whole chart
 
 function configure(Plotly) {
   const saveImage = {
