@@ -141,7 +141,7 @@ async def test_the_wall_shows_the_board_and_its_warnings_alone(
 async def test_a_button_ends_the_wall_whether_it_has_the_whole_screen_or_not(
     visit: Visiting, market: Producer, screen: str
 ) -> None:
-    refused = "Element.prototype.requestFullscreen = () => Promise.reject(new TypeError('refused'))"
+    refused = "Element.prototype.requestFullscreen = async () => { throw new TypeError(); }; 0"
     absent = "delete Element.prototype.requestFullscreen"  # as on a phone of Apple
     async with visit() as visitor:
         await visitor.bars()

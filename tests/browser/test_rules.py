@@ -110,7 +110,7 @@ async def test_an_open_form_stays_while_another_board_is_shown(
         # the answer comes while another board is shown
         await page.get_by_role("tab", name="Feeds", exact=True).click()
         await page.get_by_role("form", name="rule").wait_for(state="detached")
-        await page.wait_for_selector(".liq-health table")
+        await page.wait_for_selector(".liq-page .liq-feeds")
         await page.get_by_role("tab", name="Alerts", exact=True).click()
         assert await page.get_by_label("Name", exact=True).input_value() == "kept"
         assert await page.get_by_label("Threshold", exact=True).input_value() == "300000"
@@ -119,7 +119,7 @@ async def test_an_open_form_stays_while_another_board_is_shown(
         await visitor.shows("alerts in the last 1d", ".liq-tried")
         await page.get_by_role("button", name="Cancel", exact=True).click()
         await page.get_by_role("tab", name="Feeds", exact=True).click()
-        await page.wait_for_selector(".liq-health table")
+        await page.wait_for_selector(".liq-page .liq-feeds")
         await page.get_by_role("tab", name="Alerts", exact=True).click()
         await visitor.shows("burst", ".liq-rules")
         await expect(page.get_by_role("form", name="rule")).to_be_hidden()

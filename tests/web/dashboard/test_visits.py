@@ -89,7 +89,6 @@ async def test_a_control_that_is_changed_meanwhile_stays(
     model = dashboard.model
     with slow(monkeypatch, dashboard) as checked:
         report(dashboard, "opened", "board=Prices&asset=BTC&window=12h&bucket=5m&maximum=10", 1)
-        await asyncio.sleep(0)  # it has begun
         model.travel(NOON - timedelta(hours=2), NOON)
         model.min_notional = 20.0
         checked["BTC"].set()
@@ -106,7 +105,6 @@ async def test_a_window_that_grows_meanwhile_is_no_change_of_the_visitor(
     model.travel(datetime.now(UTC) - timedelta(hours=2))
     with slow(monkeypatch, dashboard) as checked:
         report(dashboard, "returned", "asset=BTC&window=4h", 1)
-        await asyncio.sleep(0)
         monkeypatch.setattr("liq.web.dashboard.model._measure_since", lambda _: "125m")
         model.extend()
         checked["BTC"].set()

@@ -282,8 +282,10 @@ class Dashboard:
         self._begin_visit(query, kept=_OWN)
 
     def _begin_visit(self, query: str, kept: Sequence[str] = ()) -> None:
-        self._newest_visit += 1  # at once: messages of the page come in its order
-        self._visits.spawn(self._visit(query, self._newest_visit, kept))
+        # counted at once: the page's next message may come before the task begins
+        self._newest_visit += 1
+        visit = self._visit(query, self._newest_visit, self.model.place, kept)
+        self._visits.spawn(visit)
 
     def _choose(self, field: str, name: str) -> None:
         """Limit the page to a name that was clicked."""
@@ -301,18 +303,19 @@ class Dashboard:
             self.model.theme = theme
         self._address.query = links.encode(self.model.place, self._default)
 
-    async def _visit(self, query: str, number: int, kept: Sequence[str]) -> None:
+    async def _visit(self, query: str, number: int, before: Place, kept: Sequence[str]) -> None:
         """Show what ``query`` names, and why some of it is ignored.
 
-        The newest visit counts. Meanwhile changed controls and the fields in ``kept`` stay.
+        The newest visit counts. Controls that differ from ``before``, since they were changed
+        meanwhile, and the fields in ``kept`` stay.
         """
-        default, before = self._default, self.model.place
-        choices: links.Choices = {
-            "board": list(BOARDS),
-            "bucket": self.model.buckets,
-            "theme": list(charts.THEMES),
-        }
+        default = self._default
         with self._actions:
+            choices: links.Choices = {
+                "board": list(BOARDS),
+                "bucket": self.model.buckets,
+                "theme": list(charts.THEMES),
+            }
             place, ignored = links.decode(query, default, choices)
             if place.asset or place.exchanges or place.symbols:
                 # in a thread: a slow QuestDB must not block the page
