@@ -11,6 +11,7 @@ from playwright.async_api import expect
 from browser.conftest import Visit, Visiting, own_dashboard, served
 from liq.config import Settings
 from liq.records.model import Source, Text
+from support.helpers import PATIENCE_S
 from support.rows import insert, liquidation
 
 pytestmark = [
@@ -90,26 +91,24 @@ async def test_the_tape_holds_still_below_the_pointer_and_counts_what_is_new(
 async def test_rows_have_no_badge_where_the_header_says_that_all_are_simulated(
     visit: Visiting, market: Settings, page_url: str
 ) -> None:
-    simulated = liquidation(
-        datetime.now(UTC) - timedelta(seconds=5), 1_000, symbol=Text("SIMUSDT"),
-        source=Source.SIMULATOR,
-    )  # fmt: skip
-    await asyncio.to_thread(insert, market, [simulated])
-    async with visit(f"{page_url}&symbols=SIMUSDT") as visitor:
-        await visitor.bars()
-        cell = visitor.page.locator(f"{ROWS} td.liq-unreal").first
-        await expect(cell).to_have_attribute("title", "simulated")
-        await expect(visitor.page.locator(".liq-badge")).to_have_text("SIMULATED DATA")
-        mark = await cell.locator("mark").bounding_box()
-        assert mark
-        assert mark["width"] <= 1
-        assert "simulated" in await cell.inner_text()  # for screen readers
-        await visitor.page.get_by_role("button", name="remove all filters").click()
-        await expect(visitor.page.locator(".liq-badge")).to_have_text("PARTLY SIMULATED DATA")
-        mark = await cell.locator("mark").bounding_box()
-        assert mark
-        assert mark["width"] > 20
-        assert visitor.complaints == []
+    real, simulated = (datetime(2026, 3, 2, hour, 30, tzinfo=UTC) for hour in (10, 11))
+    prints = [
+        liquidation(real, 1_000), liquidation(simulated, 1_000, source=Source.SIMULATOR)
+    ]  # fmt: skip
+    await asyncio.to_thread(insert, market, prints)
+    for start, badge in (("11", "SIMULATED DATA"), ("10", "PARTLY SIMULATED DATA")):
+        span = f"from=2026-03-02T{start}:00Z&to=2026-03-02T12:00Z"
+        async with visit(f"{page_url}&{span}") as visitor:
+            await visitor.bars()
+            shown = visitor.page.locator(".liq-badge")
+            await expect(shown).to_have_text(badge, timeout=1_000 * PATIENCE_S)
+            cell = visitor.page.locator(f"{ROWS} td.liq-unreal")
+            await expect(cell).to_have_attribute("title", "simulated")
+            assert "simulated" in await cell.inner_text()  # for screen readers
+            mark = await cell.locator("mark").bounding_box()
+            assert mark
+            assert (mark["width"] > 20) == badge.startswith("PARTLY")
+            assert visitor.complaints == []
 
 
 async def test_the_tape_is_one_stop_of_the_tab_key_and_keeps_the_focus(

@@ -131,11 +131,13 @@ function sendRange(model, change) {
 }
 
 /** Return the clicked point: where one tooltip has all bars of a stack, plotly reports all of them. */
-function findClicked({ points, yvals }) {
+function findClicked({ points, yPixel }) {
   const stack = points.filter(({ data }) => data.type === "bar" && data.orientation !== "h");
   if (stack.length < 2) return points[0];
+  const { yaxis } = points[0];
+  const height = yaxis.p2d(yPixel - yaxis._offset);
   let top = 0;
-  const isBelow = ({ y }) => yvals?.[0] <= (top += Number(y));
+  const isBelow = ({ y }) => height <= (top += Number(y));
   return stack.sort((one, other) => one.curveNumber - other.curveNumber).find(isBelow) ?? points[0];
 }
 
