@@ -32,7 +32,7 @@ function drawNext() {
   if (queue.length) requestAnimationFrame(drawNext);
 }
 
-let config = null; // the same one for each redraw: for another one plotly draws the whole chart
+let config = null; // one object for all redraws: for another one plotly would drop the zoom
 
 function configure(Plotly) {
   const saveImage = {
@@ -58,8 +58,8 @@ function namePicture(chart) {
   const [title] = chart.getAttribute("aria-label").split(":");
   const chips = Array.from(page?.querySelectorAll(".liq-chips button > span") ?? []);
   const parts = [title, page?.querySelector(".liq-shown"), ...chips].map((part) => part?.textContent ?? part);
-  const words = parts.filter(Boolean).map((part) => part.replaceAll(/[^\p{L}\p{N}.+]+/gu, "-"));
-  return words.join("_").slice(0, 150);
+  const words = parts.filter(Boolean).map((part) => part.match(/[\p{L}\p{N}.+]+/gu)?.join("-"));
+  return words.filter(Boolean).join("_").slice(0, 150);
 }
 
 // a finger that drags over a chart scrolls the page, and draws no range

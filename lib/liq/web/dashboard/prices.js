@@ -681,8 +681,8 @@ function namePicture(chart) {
   const [title] = chart.getAttribute("aria-label").split(":");
   const chips = Array.from(page?.querySelectorAll(".liq-chips button > span") ?? []);
   const parts = [title, page?.querySelector(".liq-shown"), ...chips].map((part) => part?.textContent ?? part);
-  const words = parts.filter(Boolean).map((part) => part.replaceAll(/[^\p{L}\p{N}.+]+/gu, "-"));
-  return words.join("_").slice(0, 150);
+  const words = parts.filter(Boolean).map((part) => part.match(/[\p{L}\p{N}.+]+/gu)?.join("-"));
+  return words.filter(Boolean).join("_").slice(0, 150);
 }
 
 /** Return 1, 2 or 5 times a power of ten, the next below `size`. */
