@@ -293,19 +293,26 @@ async def test_a_clicked_asset_of_the_map_filters_and_once_more_shows_all(
         assert visitor.complaints == []
 
 
-async def test_a_clicked_part_of_the_venues_share_filters_by_its_venue(
-    visit: Visiting, page_url: str
+async def test_a_clicked_part_of_the_venues_shares_filters_by_its_venue(
+    visit: Visiting, market: Settings, page_url: str
 ) -> None:
-    async with visit(f"{page_url}&board=Patterns") as visitor:
+    start = datetime(2026, 3, 2, 11, tzinfo=UTC)
+    sizes = {"binance_usdm": 5_000, "okx": 3_000, "bybit": 2_000}  # the greatest is the lowest part
+    prints = [
+        liquidation(start + timedelta(minutes=minute, seconds=5), usd, exchange=venue)
+        for minute in range(10)
+        for venue, usd in sizes.items()
+    ]
+    await asyncio.to_thread(insert, market, prints)
+    span = "from=2026-03-02T11:00Z&to=2026-03-02T11:10Z"
+    async with visit(f"{page_url}&board=Patterns&{span}") as visitor:
         traces = visitor.page.locator(".liq-share .trace.bars")
         await expect(traces).to_have_count(3, timeout=1_000 * PATIENCE_S)
-        # the greatest venue is the lowest part
-        for number, venue in enumerate(("binance_usdm", "okx", "bybit")):
-            await click_middle(visitor, traces.nth(number).locator(".point path").last)
-            await has_query(visitor, board="Patterns", venues=venue)
+        for number, venue in enumerate(sizes):
+            await click_middle(visitor, traces.nth(number).locator(".point path").nth(5))
+            await find_chip(visitor, f"venue {venue}").wait_for()
             await expect(traces).to_have_count(1, timeout=1_000 * PATIENCE_S)
             await find_chip(visitor, f"venue {venue}").click()
-            await has_query(visitor, board="Patterns")
             await expect(traces).to_have_count(3, timeout=1_000 * PATIENCE_S)
         assert visitor.complaints == []
 
