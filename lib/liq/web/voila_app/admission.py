@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -171,6 +172,8 @@ class PageKernels:
         """Return a preheated kernel with its rendered cells."""
         rendered = await self._manager.get_rendered_notebook(**options)
         self.place.kernel = rendered[-1]
+        # it has waited for minutes, and would be stopped as idle before its page connects
+        self._manager.get_kernel(rendered[-1]).last_activity = datetime.now(UTC)
         return rendered
 
     async def start_kernel(self, **options: Any) -> str:
