@@ -29,7 +29,8 @@ class Pool(AsyncMappingKernelManager):
         """Return the preheated kernel, as Voila's pool does."""
         return [], None, "ready"
 
-    def shutdown_kernel(self, *given: Any, **_options: Any) -> None:
+    # Jupyter's two base classes differ in what it returns
+    async def shutdown_kernel(self, *given: str, **_options: Any) -> None:  # type: ignore[override]
         """Note that the kernel was stopped."""
         self.ended += given
 
