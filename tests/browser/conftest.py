@@ -229,15 +229,22 @@ class Visit:
         """Run all cells of a notebook in JupyterLab until an element with ``text`` is there.
 
         It shows an idle kernel before it has one. Until then it asks for a kernel, runs nothing, or
-        forgets what it was to run.
+        forgets what it was to run. On a busy machine it may replace a kernel that starts, and wait
+        for the first one: then the page is opened once more.
         """
         page = self.page
         # there: JupyterLab skips what it has scrolled out of view
         output = page.locator(selector).filter(has_text=text).first
         ran = page.locator(".jp-InputPrompt").filter(has_text=re.compile(r"[*\d]"))
         agree = page.locator(".jp-Dialog .jp-mod-accept")
+        page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+        loop = asyncio.get_running_loop()
+        again = loop.time() + PATIENCE_S / 2
         async with asyncio.timeout(PATIENCE_S):
             while not await output.count():
+                if loop.time() > again:
+                    again += PATIENCE_S
+                    await page.reload()
                 if await agree.count():
                     await agree.click()
                 if not await ran.count():
