@@ -68,9 +68,10 @@ def _align_texts(frame: "pd.DataFrame", shown: str) -> str:
         return shown  # pandas leaves some out, so that numbers of columns say nothing
     name = f"liq-{uuid.uuid4().hex}"
     texts = [at for at, dtype in enumerate(frame.dtypes, 2) if dtype.kind not in _NUMBERS]
-    cells = ", ".join(f"#{name} tr > :nth-child({at})" for at in texts)
-    style = f"<style>{cells} {{ text-align: left; }}</style>" if texts else ""
-    return f'<div id="{name}">{style}{shown}</div>'
+    cells = Markup(", ").join(Markup("#{} tr > :nth-child({})").format(name, at) for at in texts)
+    style = Markup("<style>{} {{ text-align: left; }}</style>").format(cells) if texts else ""
+    opening, closing = Markup('<div id="{}">{}').format(name, style), Markup("</div>")
+    return f"{opening}{shown}{closing}"
 
 
 def print_text(frame: "pd.DataFrame", printer: Any, _cycle: object) -> None:
