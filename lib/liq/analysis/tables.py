@@ -13,12 +13,11 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader
 from markupsafe import Markup
 from pandas.io.formats.style import Styler
 
-from liq.common.html import join, render_link
+from liq.common.html import find_texts, join, render_link
 
 _TEMPLATES = ChoiceLoader(
     [FileSystemLoader(Path(__file__).parent), PackageLoader("pandas", "io/formats/templates")]
 )
-_NUMBERS = "iufcmM"  # kinds of dtypes; Jupyter aligns all columns as numbers
 _CELLS = ("th", "td")
 _SPAN = re.compile(r'(col|row)span="(\d+)"')
 
@@ -53,7 +52,7 @@ def style_table(
     table.format(precision=precision, thousands=",")
     # JupyterLab renders text between two dollars as a formula
     table.set_table_attributes(Markup('class="mathjax_ignore tex2jax_ignore"'))
-    texts = [number for number, dtype in enumerate(frame.dtypes) if dtype.kind not in _NUMBERS]
+    texts = find_texts(frame.dtypes)
     selectors = ["th.row_heading", *(f"{cell}.col{number}" for number in texts for cell in _CELLS)]
     table.set_table_styles([{"selector": ", ".join(selectors), "props": "text-align: left"}])
     if links:

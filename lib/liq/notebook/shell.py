@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.completer import CompletionContext, SimpleMatcherResult, context_matcher
 from markupsafe import Markup
 
+from liq.common.html import find_texts
+
 if TYPE_CHECKING:
     import pandas as pd
 
-_NUMBERS = "iufcmM"  # kinds of dtypes
 _FRAMES = ("pandas", "pandas.core.frame")  # modules of DataFrame, from pandas 3 on and before
 
 
@@ -67,8 +68,9 @@ def _align_texts(frame: "pd.DataFrame", shown: str) -> str:
     if most and len(frame.columns) > most:
         return shown  # pandas leaves some out, so that numbers of columns say nothing
     name = f"liq-{uuid.uuid4().hex}"
-    texts = [at for at, dtype in enumerate(frame.dtypes, 2) if dtype.kind not in _NUMBERS]
-    cells = Markup(", ").join(Markup("#{} tr > :nth-child({})").format(name, at) for at in texts)
+    texts = find_texts(frame.dtypes)
+    cell = Markup("#{} tr > :nth-child({})")  # counts from 1, and the index is first
+    cells = Markup(", ").join(cell.format(name, column + 2) for column in texts)
     style = Markup("<style>{} {{ text-align: left; }}</style>").format(cells) if texts else ""
     opening, closing = Markup('<div id="{}">{}').format(name, style), Markup("</div>")
     return f"{opening}{shown}{closing}"
