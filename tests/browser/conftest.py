@@ -225,6 +225,12 @@ class Visit:
         """Fail unless ``text`` comes to stand in an element."""
         await self.page.locator(selector).filter(has_text=text).first.wait_for()
 
+    async def open_board(self, name: str) -> None:
+        """Open a board by its tab, and wait until it is in the page instead of the one before."""
+        await self.page.get_by_role("tab", name=name, exact=True).click()
+        panel = self.page.get_by_role("tabpanel", name=name)
+        await panel.locator(f"> .liq-{name.lower()}").wait_for()
+
     async def run_cells(self, selector: str, text: str = "") -> None:
         """Run all cells of a notebook in JupyterLab until an element with ``text`` is there.
 

@@ -85,8 +85,7 @@ async def test_charts_are_spoken_as_sentences(visit: Visiting, market: Producer)
         await visitor.bars()
         await visitor.page.get_by_role("figure", name="Liquidated per 1m: longs $").wait_for()
         for board in BOARDS:
-            await visitor.page.get_by_role("tab", name=board, exact=True).click()
-            await visitor.page.get_by_role("tabpanel", name=board).wait_for()
+            await visitor.open_board(board)
             await visitor.until(
                 "Array.from(document.querySelectorAll('.liq-plot'))"
                 ".every(plot => plot.getAttribute('aria-label').endsWith('.'))"
@@ -208,8 +207,7 @@ async def test_axe_finds_nothing_serious_on_any_board(
         await page.wait_for_selector(f".liq-root.liq-{theme}")
         await visitor.bars()
         for board in BOARDS:
-            await page.get_by_role("tab", name=board, exact=True).click()
-            await page.get_by_role("tabpanel", name=board).wait_for()
+            await visitor.open_board(board)
             await has_nothing_serious(page)
         await page.get_by_role("tab", name="Overview", exact=True).click()
         await page.get_by_role("button", name="Pause").click()

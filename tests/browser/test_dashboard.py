@@ -127,8 +127,9 @@ async def test_every_board_draws_without_complaint(visit: Visiting, market: Prod
     async with visit() as visitor:
         await visitor.bars()
         for board in BOARDS:
-            await visitor.page.get_by_role("tab", name=board, exact=True).click()
-            await visitor.page.wait_for_selector(f".liq-{board.lower()} .plot path, .liq-board svg")
+            await visitor.open_board(board)
+            shown = f".liq-{board.lower()} :is(svg, canvas, .liq-list)"
+            await visitor.page.wait_for_selector(shown)
         assert visitor.complaints == []
         assert visitor.outside == []
 

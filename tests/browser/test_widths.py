@@ -55,15 +55,15 @@ MEASURE = """() => {
   const isSeen = (each) => each.checkVisibility() && !each.closest(".liq-spoken")
     && each.getBoundingClientRect().width > 1;
   const all = (selector) => Array.from(document.querySelectorAll(selector)).filter(isSeen);
-  const meet = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
-    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
+  const meet = (a, b, atMost) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > atMost
+    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > atMost;
   const textBox = (each) => {
     const range = document.createRange();
     range.selectNodeContents(each);
     return range.getBoundingClientRect();
   };
-  const listOverlaps = (parts) => parts.flatMap(([a, boxA], at) => parts.slice(at + 1)
-    .filter(([b, boxB]) => !a.contains(b) && !b.contains(a) && meet(boxA, boxB))
+  const listOverlaps = (parts, atMost) => parts.flatMap(([a, boxA], at) => parts.slice(at + 1)
+    .filter(([b, boxB]) => !a.contains(b) && !b.contains(a) && meet(boxA, boxB, atMost))
     .map(([b]) => `${nameOf(a)} and ${nameOf(b)}`));
 
   const html = all(".liq-root *, .liq-nav, .liq-nav *").filter((each) => !each.closest("svg"));
@@ -81,7 +81,7 @@ MEASURE = """() => {
   const fixed = all(".liq-root :is(button, select, input, a, label, h1, h2, .liq-figure, .liq-card)"
     + ", .liq-badge, .liq-shown, .liq-fresh, .liq-nav a, .liq-tile");
   const loose = fixed.filter((each) => !each.closest(`${scrollers}, .modebar`));
-  const overlaps = listOverlaps(loose.map((each) => [each, each.getBoundingClientRect()]));
+  const overlaps = listOverlaps(loose.map((each) => [each, each.getBoundingClientRect()]), 1);
   for (const card of all(".liq-card")) {
     const texts = [...card.querySelectorAll("h2")].map((each) => [each, textBox(each)]);
     for (const each of card.querySelectorAll(".legend, .annotation, .xtitle, .ytitle, .y2title")) {
@@ -92,7 +92,7 @@ MEASURE = """() => {
         && box.top >= top && box.bottom <= bottom;
       if (box.width && !isInside) clipped.push(each);
     }
-    overlaps.push(...listOverlaps(texts));
+    overlaps.push(...listOverlaps(texts, 0));
   }
   const targets = all(".liq-root :is(button, select, input, summary, a[href], tr[data-key])"
     + ", .liq-root [role=option], .liq-nav a");
@@ -140,8 +140,7 @@ async def find_faults(page: Page, screen: Screen) -> dict[str, list[str]]:
 async def test_every_board_fits_every_screen(visitor: Visit, screen: Screen) -> None:
     page, faults = visitor.page, {}
     for board in BOARDS:
-        await page.get_by_role("tab", name=board, exact=True).click()
-        await page.get_by_role("tabpanel", name=board).wait_for()
+        await visitor.open_board(board)
         await visitor.until(
             "Array.from(document.querySelectorAll('.liq-plot')).every(each => each.children.length)"
         )
