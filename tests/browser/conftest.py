@@ -29,10 +29,10 @@ from playwright.async_api import (
 
 from liq.config import Settings
 from liq.delivery import connect, messaging
-from liq.delivery.producer import Producer
+from liq.delivery.producer import Producer, create_producers
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.query import questdb
-from liq.records.streams import LIQUIDATIONS
+from liq.records.streams import LIQUIDATIONS, PRICES
 from liq.web import serve
 from support.helpers import PATIENCE_S, answers, eventually, find_free_ports, own_streams
 from support.rows import own_table
@@ -132,6 +132,20 @@ async def publishing(settings: Settings, seed: int) -> AsyncIterator[Producer]:
         await producer.start()
         yield producer
         await producer.stop()
+
+
+@asynccontextmanager
+async def trading(settings: Settings, seed: int) -> AsyncIterator[list[Producer]]:
+    """Publish a simulated exchange's liquidations, and mark prices that fit them."""
+    questdb.ensure_table(settings, PRICES)
+    connect.ensure(settings, PRICES)
+    async with Simulator(Schedule(rate=20, seed=seed), settings) as simulator:
+        producers = create_producers(["binance_usdm"], simulator.urls, settings=settings)
+        for producer in producers:
+            await producer.start()
+        yield producers
+        for producer in producers:
+            await producer.stop()
 
 
 def kernels(server: psutil.Popen) -> list[psutil.Process]:

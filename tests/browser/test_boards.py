@@ -6,14 +6,10 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from browser.conftest import Visit, Visiting
+from browser.conftest import Visit, Visiting, trading
 from browser.test_prices import COUNT
 from liq.config import Settings
-from liq.delivery import connect
-from liq.delivery.producer import Producer, create_producers
-from liq.ingest.simulator.server import Schedule, Simulator
-from liq.query import questdb
-from liq.records.streams import PRICES
+from liq.delivery.producer import Producer
 
 pytestmark = [
     pytest.mark.stack,
@@ -26,15 +22,8 @@ HOVERED = "document.querySelector('.liq-price-hover').textContent"
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[list[Producer]]:
     """Liquidations of an exchange, and mark prices that fit them."""
-    questdb.ensure_table(settings, PRICES)
-    connect.ensure(settings, PRICES)
-    async with Simulator(Schedule(rate=20, seed=5), settings) as simulator:
-        producers = create_producers(["binance_usdm"], simulator.urls, settings=settings)
-        for producer in producers:
-            await producer.start()
+    async with trading(settings, seed=5) as producers:
         yield producers
-        for producer in producers:
-            await producer.stop()
 
 
 async def open_board(visitor: Visit, name: str) -> None:

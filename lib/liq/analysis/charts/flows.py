@@ -17,6 +17,7 @@ _ON_THE_RIGHT = {
     "showgrid": False,
     "tickmode": "auto",  # round prices; by default ticks follow the axis of dollars
     "tickformat": ",~g",
+    "automargin": True,  # prices have few digits or many
 }
 
 
