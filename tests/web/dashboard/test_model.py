@@ -11,7 +11,7 @@ from traitlets import TraitError
 
 from liq.config import Settings
 from liq.errors import QueryError, QuestDBError, QuestDBTimeoutError
-from liq.monitoring.diagnosis import Pulse
+from liq.monitoring.diagnosis import NO_PRODUCER, Pulse
 from liq.query import queries
 from liq.query.parameters import parse_duration
 from liq.web.dashboard import markup
@@ -134,6 +134,33 @@ def test_says_when_a_feed_was_disconnected(own: Settings) -> None:
     model.exchanges = ["gate"]  # what others miss does not concern this visitor
     model.poll()
     assert (len(model.gaps), model.disconnections) == (0, "")
+
+
+def test_a_live_window_counts_from_the_very_second_of_its_start(own: Settings) -> None:
+    start = datetime.now(UTC) - timedelta(minutes=60, seconds=-2)
+    insert(own, [fresh(100), fresh(50, age=59 * 60 + 55), fresh(7, age=60 * 60 + 5)])
+    model = DashboardModel(own)
+    model.travel(start)
+    model.poll()
+    assert model.frames is not None
+    assert (model.span[0], sizes(model)) == (start, [100, 50])
+    assert model.frames.totals["prints"].item() == 2
+    assert model.frames.covered_span[0] == start
+    assert [name for name, _asset in model.known_symbols] == ["BTCUSDT"]
+    for board in BOARDS:
+        model.board = board
+        model.poll()
+        assert not [each for each in model.frames.board if not model.frames.board.has(each)], board
+
+
+def test_old_rows_without_a_producer_say_so_at_once(own: Settings) -> None:
+    insert(own, [fresh(100, age=7200)])
+    model = DashboardModel(own, min_notional=5.0)
+    model.poll()
+    assert (model.state, model.trouble) == (State.EMPTY, (NO_PRODUCER,))
+    notice = markup.render_notice(model)
+    assert "liq run" in notice
+    assert "Filters may hide all prints" in notice
 
 
 def test_paused_frames_stand_still_until_resumed(own: Settings) -> None:

@@ -117,6 +117,15 @@ def test_a_span_that_ends_in_the_future_begins_where_it_was_asked_to() -> None:
         model.travel(now + timedelta(hours=1), now + timedelta(hours=2))
 
 
+def test_an_address_that_ends_in_the_future_begins_where_it_says() -> None:
+    model, now = DashboardModel(), datetime.now(UTC)
+    place = model.place._replace(window="12h", until=now + timedelta(hours=10))
+    model.show(place)
+    assert span_of(model) == Span("2h", since=now - timedelta(hours=2))
+    model.show(place._replace(until=now + timedelta(hours=13)))  # all of it is to come
+    assert span_of(model) == Span("12h")
+
+
 def test_a_live_span_keeps_its_start_until_another_time_is_chosen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -143,14 +152,14 @@ def test_a_live_span_that_grows_is_one_choice(monkeypatch: pytest.MonkeyPatch) -
     model.extend()
     after = model.controls
     assert (before.window, after.window) == ("2h", "125m")
-    assert (before.chosen_span, before.chosen_filters) == (after.chosen_span, after.chosen_filters)
+    assert (before.span, before.filters) == (after.span, after.filters)
     assert links.encode(model.place) == links.encode(place)
     model.travel(now - timedelta(hours=2))  # once more, as a second click on Today
     assert (model.since, len(model.trail)) == (now - timedelta(hours=2), 1)
     model.min_notional = 5.0
-    assert before.chosen_filters != model.controls.chosen_filters
+    assert before.filters != model.controls.filters
     model.window = "4h"
-    assert before.chosen_span != model.controls.chosen_span
+    assert before.span != model.controls.span
 
 
 def test_a_live_span_is_left_by_a_step_and_restored_by_live_and_back() -> None:

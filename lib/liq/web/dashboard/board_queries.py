@@ -46,8 +46,9 @@ class Controls(NamedTuple):
 
     @property
     def span(self) -> dict[str, Any]:
-        """The parameters of every query."""
-        return {"window": self.window, "until": self.until}
+        """The parameters of every query, the same while a window grows from a fixed start."""
+        begin = {"since": self.since} if self.since else {"window": self.window}
+        return begin | {"until": self.until}
 
     @property
     def filters(self) -> dict[str, Any]:
@@ -61,15 +62,15 @@ class Controls(NamedTuple):
             "max_notional": self.max_notional or None,
         }
 
-    @property
-    def chosen_span(self) -> dict[str, Any]:
-        """The window as it was chosen, which stays the same while it grows from a fixed start."""
-        return self.span | {"window": self.since or self.window}
+    def find_start(self, end: datetime) -> datetime:
+        """Return the start of the window that ends at ``end``."""
+        return self.since or end - parse_duration(self.window)
 
-    @property
-    def chosen_filters(self) -> dict[str, Any]:
-        """The prints that were asked for, which stay the same while the window grows."""
-        return self.filters | self.chosen_span
+    def widen(self, least: str) -> dict[str, Any]:
+        """Return the span, or the last ``least`` of time before its end if that is longer."""
+        if parse_duration(self.window) > parse_duration(least):
+            return self.span
+        return {"since": None, "window": least, "until": self.until}
 
 
 class BoardQuery(NamedTuple):
@@ -117,20 +118,16 @@ def list_cascade_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
 
 def list_pattern_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
     """Return the queries for venue shares, hours of the day and sizes."""
-    week = {"window": max(chosen.window, _WEEK, key=parse_duration)}
     return {
         "share": BoardQuery("venue_share", chosen.filters | {"bucket": chosen.bucket}),
-        "hours": BoardQuery("hour_of_day", chosen.filters | week),
+        "hours": BoardQuery("hour_of_day", chosen.filters | chosen.widen(_WEEK)),
         "sizes": BoardQuery("size_distribution", chosen.filters),
     }
 
 
 def list_alert_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
     """Return the query for the alerts of the window, or of the last day if that is longer."""
-    day = max(chosen.window, _DAY, key=parse_duration)
-    return {
-        "alerts": BoardQuery("alerts", {"window": day, "until": chosen.until, "limit": _ALERTS})
-    }
+    return {"alerts": BoardQuery("alerts", chosen.widen(_DAY) | {"limit": _ALERTS})}
 
 
 def list_feed_queries(chosen: Controls) -> Mapping[str, BoardQuery]:

@@ -184,7 +184,7 @@ class Overview(Board):
             self.classes.label = sentences.describe_classes(shown["classes"])
         with tape:
             rows = markup.render_tape(shown["tape"], options.zone)
-            self.tape.show(rows, f"{frames.controls.chosen_filters} {options.zone}")
+            self.tape.show(rows, f"{frames.controls.filters} {options.zone}")
 
     def draw_pace(self, pace: pd.DataFrame | Exception | None) -> None:
         """Show the sums of the last minutes and hours, or why there are none."""
@@ -227,7 +227,7 @@ class Prices(Board):
                 most_cells=MOST_CELLS,
             )
             # a zoom of prices or dollars fits one choice of prints
-            revision = f"{frames.controls.chosen_filters} {options.zone}"
+            revision = f"{frames.controls.filters} {options.zone}"
             self.candles.spec = panels | {"revision": revision}
             self.candles.label = sentences.describe_candles(frames)
         with path:
@@ -407,7 +407,7 @@ def _draw_window(
         zone=options.zone,
         **more,
     )
-    spec["layout"]["uirevision"] = f"{frames.controls.chosen_span} {options.zone}"
+    spec["layout"]["uirevision"] = f"{frames.controls.span} {options.zone}"
     return spec
 
 

@@ -264,7 +264,8 @@ def _find_last_cascade(model: DashboardModel) -> times.Span:
     """Return the time around the newest cascade. Raises `QueryError` if there is none."""
     asked = model.controls
     window = max(asked.window, _LEAST_SEARCHED, key=parse_duration)
-    searched = asked.filters | {"window": window, "until": None, "limit": _MOST_CASCADES}
+    wide = {"window": window, "since": None, "until": None}
+    searched = asked.filters | wide | {"limit": _MOST_CASCADES}
     given = {name: value for name, value in searched.items() if value is not None}
     found = queries.fetch("cascades", model.settings, **given)
     if found.empty:

@@ -92,8 +92,8 @@ def render_notice(model: DashboardModel) -> Markup:
         title, text = f"Cannot read the data{why}", f"{model.problem}. {outdated}Retrying."
     elif model.trouble:
         cause, *_ = model.trouble
-        outdated = _OUTDATED if model.state is State.STALE else ""
-        title, text = _capitalise(cause.what), f"{model.problem}. {outdated}"
+        more = {State.STALE: _OUTDATED, State.EMPTY: _advise_empty(model)}.get(model.state, "")
+        title, text = _capitalise(cause.what), f"{model.problem}. {more}"
     elif model.state is State.EMPTY:
         title, text = "No liquidations match", _advise_empty(model)
     elif model.state in _NOTICES:
@@ -416,7 +416,7 @@ def _advise_empty(model: DashboardModel) -> str:
         shown = [*chips[:_MOST_REASONS], *([f"{more} more"] if more > 0 else [])]
         advice.append(f"Filters may hide all prints: {', '.join(shown)}.")
         advice.append("Remove one below the controls, or press Clear all.")
-    if not is_past and (model.latest is None or model.latest.ts is None):
+    if not is_past and not model.trouble and (model.latest is None or model.latest.ts is None):
         advice.append(_NEVER_RECORDED)
     return " ".join(advice)
 

@@ -160,7 +160,7 @@ class Frames:
     def covered_span(self) -> tuple[datetime, datetime]:
         """The part of the axis that is in the window and not in the future."""
         end = self.controls.until or self.read
-        since = end - min(parse_duration(self.controls.window), _MAX_COVERAGE)
+        since = max(self.controls.find_start(end), end - _MAX_COVERAGE)
         return max(self.start, since), min(self.end, end)
 
 
@@ -347,9 +347,10 @@ class DashboardModel(HasTraits):
             (self._leave if earlier.until else self._set_span)(earlier)
 
     def show(self, place: Place) -> None:
-        """Set all controls; a window that ends in the future ends now."""
+        """Set all controls; a window that ends in the future is live and keeps its start."""
         if place.until and place.until >= datetime.now(UTC):
-            place = place._replace(until=None)
+            start = place.until - parse_duration(place.window)
+            place = place._replace(until=None, since=start if start < datetime.now(UTC) else None)
         if place.since:
             place = place._replace(window=self._measure(place.since))
         with self.hold_trait_notifications():
@@ -488,9 +489,8 @@ class DashboardModel(HasTraits):
         found = tuple(self.examine())
         if not feeds and all(problem.part is Part.PRODUCER for problem in found):
             # no feed has reported lately: the rows are old or another program wrote them
-            if is_empty:
-                return State.EMPTY, found
-            return State.QUIET, found or (diagnosis.NO_PRODUCER,)  # else the feeds would seem well
+            found = found or (diagnosis.NO_PRODUCER,)  # else the feeds would seem well
+            return (State.EMPTY if is_empty else State.QUIET), found
         return State.STALE, found or (_UNKNOWN,)
 
     def _derive_fresh_state(
@@ -524,7 +524,7 @@ class DashboardModel(HasTraits):
         end = controls.until or now
         bucket = self._fit_bucket(controls)
         width = parse_duration(bucket)
-        since = end - parse_duration(controls.window)
+        since = controls.find_start(end)
         # the axis begins at the oldest row, so that the bars of a new system fill the chart
         start = min(max(since, latest.first or since), end - _MIN_BARS * width)
         requests = BOARDS[controls.board](controls._replace(bucket=bucket))
@@ -587,9 +587,10 @@ class DashboardModel(HasTraits):
         if previous == wanted and time.monotonic() - when < _SLOW_INTERVAL:
             return None
         self._slow_read = (wanted, time.monotonic())  # a failure waits too, since it is slow
+        end = controls.until or datetime.now(UTC)
         feeds = {
-            "window": min(parse_duration(controls.window), _MAX_COVERAGE),
-            "until": controls.until or datetime.now(UTC),
+            "window": min(end - controls.find_start(end), _MAX_COVERAGE),
+            "until": end,
             "exchange": list(controls.exchanges),
         }
         symbols = self._hit("top_symbols", limit=_KNOWN_SYMBOLS, **controls.span)
@@ -605,7 +606,8 @@ class DashboardModel(HasTraits):
         )
 
     def _count_left_out(self, controls: Controls) -> int:
-        window = min(parse_duration(controls.window), _MAX_LEFT_OUT)
+        end = controls.until or datetime.now(UTC)
+        window = min(end - controls.find_start(end), _MAX_LEFT_OUT)
         return int(self._hit("left_out", window=window, until=controls.until)["rows"].sum())
 
     def _fit_bucket(self, controls: Controls) -> str:
