@@ -114,7 +114,7 @@ async def test_screen_readers_are_told_the_state_and_not_each_event(
         ("light", "", "light"),
         ("dark", "", "dark"),
         ("light", "&theme=dark", "dark"),
-        ("dark", "&theme=light", "light"),
+        ("dark", "&theme=Light", "light"),
         ("light", "&theme=odd", "light"),
     ],
 )
@@ -138,6 +138,7 @@ async def test_the_outlines_have_the_theme_that_the_page_will_have(
         assert colour == {"light": "rgb(244, 246, 248)", "dark": "rgb(14, 17, 22)"}[theme]
         await page.unroute("**/page.js")
         await page.reload(wait_until="commit")
+        await page.wait_for_selector(".liq-root", state="attached")
         await page.wait_for_selector("liq-last-frame", state="detached")
         shown = await page.evaluate("document.querySelector('.liq-root').className")
         assert f"liq-{theme}" in shown  # as soon as the outlines are gone

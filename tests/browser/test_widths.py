@@ -149,6 +149,9 @@ async def test_every_board_fits_every_screen(visitor: Visit, screen: Screen) -> 
         )
         if board == "Overview":  # with the mark price, which has an axis of its own
             await page.locator(".liq-bars .y2title").wait_for()
+            marks = page.locator(".liq-tape mark")
+            widths = await marks.evaluate_all("all => all.map((mark) => mark.offsetWidth)")
+            assert widths[0] > 1 >= max(widths[1:])  # the newest row says it for all
         faults[board] = await find_faults(page, screen)
     assert faults == {board: {} for board in BOARDS}
     assert visitor.complaints == []

@@ -191,9 +191,9 @@ def name_file(place: Place, end: datetime, suffix: str) -> str:
     return re.sub(r"[^\w.+-]", "-", name) + suffix
 
 
-def list_filters(place: Place) -> dict[str, Any]:
-    """Return the fields of ``place`` that limit its prints."""
-    return {name: getattr(place, name) for name in _FILTERS}
+def keep_filters(place: Place, here: Place) -> Place:
+    """Return ``place``, limited to the prints that ``here`` is limited to."""
+    return place._replace(**{name: getattr(here, name) for name in _FILTERS})
 
 
 def locate_alert(ts: datetime, query: str, scope: Mapping[str, Any] | None = None) -> Place:

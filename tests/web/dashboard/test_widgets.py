@@ -30,15 +30,17 @@ def test_the_page_finds_the_module_of_each_widget() -> None:
         assert str(kind._esm) == (folder / f"{modules[kind.__name__]}.js").read_text()
 
 
-def test_the_alarm_has_a_link_to_the_moment_of_each_alert() -> None:
+def test_the_alarm_links_to_the_moment_of_each_alert_with_the_filters_of_the_page() -> None:
     moment = pd.Timestamp("2026-03-02T13:00Z")
     row = {
         "ts": moment, "rule": "great", "severity": "critical",
         "message": "m", "subject": "", "query": "cascades", "live": False,
     }  # fmt: skip
     alarm = widgets.Alarm()
-    alarm.show(pd.DataFrame([row]))
+    here = links.Place(window="4h", asset="BTC", min_notional=1e4, theme="light")
+    alarm.show(pd.DataFrame([row]), here)
     (alert,) = alarm.alerts
     place = links.decode(alert["link"].removeprefix("?")).place
-    assert place == links.locate_alert(moment, "cascades")
+    assert (place.asset, place.min_notional) == ("BTC", 1e4)
+    assert place._replace(asset="", min_notional=0.0) == links.locate_alert(moment, "cascades")
     assert alert["mark"] == "not live"

@@ -589,7 +589,7 @@ def _render_size(column: str, value: float) -> str | Markup:
 def _render_alert(raised: Any, here: Place, zone: tzinfo, clock: str = "%m-%d %H:%M:%S") -> Markup:
     """Return an alert as an item of a list, with its time in the format ``clock``."""
     # the row does not say what its rule measured, so the page keeps its own filters
-    place = links.locate_alert(raised.ts, raised.query)._replace(**links.list_filters(here))
+    place = links.keep_filters(links.locate_alert(raised.ts, raised.query), here)
     measure = (
         f"{raised.query}: {raised.measure} {raised.value:,.6g}, threshold {raised.threshold:,.6g}"
     )

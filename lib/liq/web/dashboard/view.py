@@ -473,7 +473,7 @@ class Dashboard:
                     frames.alerts, self.model.place, zone
                 )
                 if frames.controls.until is None:
-                    self._alarm.show(frames.alerts)
+                    self._alarm.show(frames.alerts, self.model.place)
         with self._figures_boundary:
             self._figures.value = markup.render_figures(frames, self.model.gaps)
         with self._footnote_boundary:

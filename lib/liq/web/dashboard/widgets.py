@@ -462,8 +462,11 @@ class Alarm(anywidget.AnyWidget):
     alerts = traitlets.List(traitlets.Dict()).tag(sync=True)
     ready = traitlets.Bool(default_value=False).tag(sync=True)
 
-    def show(self, raised: pd.DataFrame) -> None:
-        """Report ``raised``, the newest rows of the query ``alerts``."""
+    def show(self, raised: pd.DataFrame, here: links.Place) -> None:
+        """Report ``raised``, the newest rows of the query ``alerts``.
+
+        A notification leads to the moment of its alert, with the filters of ``here``.
+        """
         rows: Iterator[Any] = raised.itertuples(index=False)
         with self.hold_sync():
             self.alerts = [
@@ -473,7 +476,9 @@ class Alarm(anywidget.AnyWidget):
                     "rule": str(each.rule),
                     "message": str(each.message),
                     "mark": "" if each.live else NOT_LIVE,
-                    "link": links.build_link(links.locate_alert(each.ts, str(each.query))),
+                    "link": links.build_link(
+                        links.keep_filters(links.locate_alert(each.ts, str(each.query)), here)
+                    ),
                 }
                 for each in rows
             ]

@@ -156,8 +156,9 @@ async function lost(reached) {
   leaving = true;
   if (!reached) return notify("Cannot connect to the kernel. Does a proxy block websockets?");
   notify("Connection lost. Reconnecting…");
-  setTimeout(() => notify(AWAY), AWAY_MS); // a reload ends it
+  const announcing = setTimeout(() => notify(AWAY), AWAY_MS);
   await reload();
+  clearTimeout(announcing); // the new page may take a while, though its server answers
 }
 
 /** The page is incomplete, e.g. since its kernel did not start: reload it with increasing pauses. */
