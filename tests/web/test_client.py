@@ -5,11 +5,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from enum import Enum
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import get_args
 from urllib.parse import urlsplit
 
+import numpy as np
 import pandas as pd
 import pytest
 import waitress
@@ -24,9 +28,11 @@ from liq.errors import (
     ApiLoginError,
     ApiRequestError,
     ApiTimeoutError,
+    QueryError,
 )
 from liq.query import queries
 from liq.query.formats import Format, encode
+from liq.query.parameters import Kind, Parameter
 from liq.web import api
 from liq.web.client import ApiClient
 from support.helpers import find_free_ports
@@ -97,6 +103,75 @@ def test_values_of_python_are_taken_as_hit_takes_them(served: Settings) -> None:
         for name in ("rows", "offset", "format"):
             with pytest.raises(ApiRequestError, match=f"totals has no parameter '{name}'"):
                 client.hit("totals", **{name: 5})
+
+
+class Coin(str, Enum):  # noqa: UP042 - as users write it, with another text than its value
+    """A name of a symbol."""
+
+    BTC = "BTCUSDT"
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        ("BTCUSDT", "=BTCUSDT"),
+        (Coin.BTC, "=BTCUSDT"),
+        ([Coin.BTC, "X"], "=BTCUSDT&given=X"),
+        (pd.Series(["A", "B"]), "=A&given=B"),
+        (5, "=5"),
+        (np.int64(5), "=5"),
+        (np.float64(0.5), "=0.5"),
+        (Decimal("1.5"), "=1.5"),
+        (pd.Timedelta("1min"), "=60.0"),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_a_value_is_sent_as_hit_takes_it(tmp_path: Path, value: object, sent: str | None) -> None:
+    with faulty(tmp_path) as (settings, asked), closing(ApiClient(settings)) as client:
+        client.fetch("totals", given=value)
+    given = f"given{sent}&" if sent else ""
+    assert asked == [f"/v1/totals?{given}format=arrow&rows=100000"]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ([None, 1], "given holds None, which is no text"),
+        (["BTCUSDT", 1], "given holds 1, which is no text"),
+        (pd.Series(["BTCUSDT", None]), r"given holds (None|nan), which is no text"),
+        ([["BTCUSDT"]], "given holds .*, which is no text"),
+        ([b"BT"], "given holds b'BT', which is no text"),
+        ({"x": 1}, "given is of type dict"),
+        (b"BT", "given is of type bytes"),
+        (bytearray(b"BT"), "given holds 66, which is no text"),
+        (True, "given is of type bool"),
+        (1j, "given is of type complex"),
+        (date(2026, 1, 1), "given is of type date"),
+        (object(), "given is of type object"),
+    ],
+)
+def test_a_value_that_hit_refuses_is_not_sent(tmp_path: Path, value: object, reason: str) -> None:
+    with faulty(tmp_path) as (settings, asked), closing(ApiClient(settings)) as client:
+        for ask in (client.fetch, client.describe):
+            with pytest.raises(ApiRequestError, match=f"^{reason}; give a text, .* list of texts$"):
+                ask("totals", given=value)
+    assert asked == []
+    for kind in get_args(Kind):
+        with pytest.raises(QueryError):
+            Parameter(type=kind).value("given", value)
+
+
+@pytest.mark.parametrize("name", ["token", "format", "settings", "spreadsheet"])
+def test_a_reserved_name_is_refused_as_such(tmp_path: Path, name: str) -> None:
+    with faulty(tmp_path) as (settings, asked), closing(ApiClient(settings)) as client:
+        with pytest.raises(
+            ApiRequestError, match=f"^totals has no parameter '{name}': the name is reserved$"
+        ):
+            client.hit("totals", **{name: "x"})
+        with pytest.raises(ApiRequestError, match="'rows': the client asks for all rows"):
+            client.hit("totals", rows=5)
+    assert asked == []
 
 
 @pytest.mark.stack

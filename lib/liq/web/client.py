@@ -2,14 +2,17 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
 
 from liq.common import http
+from liq.common.text import shorten
 from liq.common.waiting import pause_s
 from liq.config import Settings
 from liq.config import settings as current_settings
@@ -33,6 +36,8 @@ _GRACE_S = 10.0  # the API itself times out after the settings' time
 _FIRST_S = 0.25  # the pause after a first failure; it doubles
 _PAGE_ROWS = 100_000
 _BUSY = (429, 503)
+_PAGING = ("offset", "rows")
+_VALUES = "give a text, a number, a span of time, a moment, or a list of texts"
 _ERRORS: dict[int, type[ApiError]] = {
     400: ApiRequestError,
     401: ApiLoginError,
@@ -90,7 +95,8 @@ class ApiClient:
             ApiBusyError: The API is busy, or QuestDB is away.
             ApiTimeoutError: The API did not answer in time.
             ApiLoginError: The token is wrong.
-            ApiRequestError: The endpoint or a parameter is unknown, or a value is out of range.
+            ApiRequestError: The endpoint or a parameter is unknown, a value is out of range, or
+                `liq.hit` takes no such value.
             ApiError: The API reports another error.
         """
         frame = self.fetch(key, **params)
@@ -101,7 +107,7 @@ class ApiClient:
         """Return the rows as `hit` does, without warnings; notes are in ``attrs["notes"]``."""
         import pandas as pd  # noqa: PLC0415 - keeps the import of this module fast
 
-        given = _write(key, params) | {"format": Format.ARROW.value, "rows": _PAGE_ROWS}
+        given = _encode_params(key, params) | {"format": Format.ARROW.value, "rows": _PAGE_ROWS}
         first, *more = map(_decode_rows, self._fetch_pages(_find_path(key), given))
         if not more:
             return first
@@ -114,7 +120,7 @@ class ApiClient:
 
         They are the ``meta`` of the API's JSON, see docs/http-api.md. Raises as `hit`.
         """
-        answer = self._get(_find_path(key), _write(key, params) | {"rows": 1})
+        answer = self._get(_find_path(key), _encode_params(key, params) | {"rows": 1})
         try:
             meta = {**answer.json()["meta"]}
         except (ValueError, LookupError, TypeError) as error:
@@ -165,20 +171,34 @@ class ApiClient:
         self._http.close()
 
 
-def _write(key: str, params: dict[str, Any]) -> dict[str, Any]:
+def _encode_params(key: str, params: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters that have a value, as texts; `liq.hit` takes the same values."""
-    if taken := sorted(params.keys() & set(RESERVED)):
-        raise ApiRequestError(f"{key} has no parameter {taken[0]!r}: the client asks for all rows")
-    return {name: _write_value(value) for name, value in params.items() if value is not None}
+    for name in sorted(params.keys() & set(RESERVED)):
+        reason = "the client asks for all rows" if name in _PAGING else "the name is reserved"
+        raise ApiRequestError(f"{key} has no parameter {name!r}: {reason}")
+    return {name: _encode_value(name, value) for name, value in params.items() if value is not None}
 
 
-def _write_value(value: Any) -> Any:
+def _encode_value(name: str, value: Any) -> str | list[str]:
+    if isinstance(value, str):
+        return str.__str__(value)  # of an Enum its value, not its name
     if isinstance(value, timedelta):
         return str(value.total_seconds())
     if isinstance(value, datetime):
         return value.isoformat()
-    is_one = isinstance(value, str) or not isinstance(value, Iterable)
-    return value if is_one else [str(each) for each in value]
+    is_number = isinstance(value, (Real, Decimal))
+    if is_number and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, (Mapping, bytes)) or not isinstance(value, Iterable):
+        raise ApiRequestError(f"{name} is of type {type(value).__name__}; {_VALUES}")
+    return [_encode_item(name, item) for item in value]
+
+
+def _encode_item(name: str, item: object) -> str:
+    """Return an item of a list; others would be sent as texts of Python, which match no row."""
+    if not isinstance(item, str):
+        raise ApiRequestError(f"{name} holds {shorten(repr(item))}, which is no text; {_VALUES}")
+    return str.__str__(item)
 
 
 def _find_path(key: str) -> str:
