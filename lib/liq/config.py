@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -62,8 +62,9 @@ SECRETS = (
     _LAB,
 )
 # a URL may hold a comma, but the next URL begins after one
-_BETWEEN_URLS = re.compile(r"[,\s]+(?=(?:[^\s,=:/]+=)?\w+://)")
+_BETWEEN_URLS = re.compile(r"(?P<between>[,\s]+)(?=(?:(?P<name>[^\s,=:/]+)=)?\w+://)")
 _RECEIVER = re.compile(r"(?:(?P<name>[^\s,=:/]+)=)?(?P<url>(?P<scheme>\w+)://\S+)")
+_RECEIVER_NAME = re.compile(r"[\w.-]+")
 _PLAIN_URL = re.compile(r"[^\s?#<>\"'\\]+")
 SPARK_SUBMIT = "spark-submit"
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -552,14 +553,32 @@ class _StreamVariables(PydanticBaseSettingsSource):
 def _parse_receivers(given: SecretStr) -> tuple[Receiver, ...]:
     """Return the services of a list; raises `ValueError`, which shows none of it."""
     found = []
-    for number, text in enumerate(_BETWEEN_URLS.split(given.get_secret_value().strip(", \n")), 1):
-        if not text:
-            continue
+    texts = _split_addresses(given.get_secret_value().strip(", \n"))
+    for number, text in enumerate(filter(None, texts), 1):
         parts = _RECEIVER.fullmatch(text)
         if not parts:
             raise ValueError(f"address {number} is none like ntfys://ntfy.sh/TOPIC or NAME=URL")
+        if parts["name"] and not _RECEIVER_NAME.fullmatch(parts["name"]):
+            raise ValueError(f"the name of address {number} may have letters, digits, '-_.' only")
         found.append(Receiver(parts["name"] or parts["scheme"], SecretStr(parts["url"])))
     return tuple(found)
+
+
+def _split_addresses(text: str) -> Iterator[str]:
+    """Yield the addresses of a list; raise `ValueError` where a query and a name look the same."""
+    start = 0
+    for match in _BETWEEN_URLS.finditer(text):
+        address = text[start : match.start()]
+        if "?" in address and match["name"] and match["between"] == ",":
+            if not _RECEIVER_NAME.fullmatch(match["name"]):
+                continue  # it is of the query
+            raise ValueError(
+                "a comma after a '?' is followed by NAME=URL; write %2C if it belongs to the query,"
+                " or a blank after it if the next address begins there"
+            )
+        yield address
+        start = match.end()
+    yield text[start:]
 
 
 @cache

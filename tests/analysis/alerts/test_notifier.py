@@ -197,6 +197,42 @@ def test_a_list_of_services_has_names_commas_and_no_secret_in_errors(tmp_path: P
 
 
 @pytest.mark.parametrize(
+    ("urls", "names"),
+    [
+        ("json://h/?a=1,2,x=y", ["json"]),
+        ("json://h/?a=1,b&c=https://z/hidden", ["json"]),
+        ("json://h/?a=1, b=https://z/hidden", ["json", "b"]),
+        ("json://h/?a=1,https://z/hidden", ["json", "https"]),
+        ("json://h/?a=1 b.c-d_2=https://z/hidden", ["json", "b.c-d_2"]),
+        ("json://h/?a=1,b%2Cx-y=https://z/hidden", ["json"]),
+        ("a=json://h/hidden,büro=json://z", ["a", "büro"]),
+    ],
+)
+def test_a_comma_in_a_query_adds_no_receiver(tmp_path: Path, urls: str, names: list[str]) -> None:
+    settings = Settings.load(home=tmp_path, notify_urls=urls)
+    assert [each.name for each in settings.receivers] == names
+
+
+@pytest.mark.parametrize(
+    ("urls", "reason"),
+    [
+        ("json://h/?a=hidden,x-y=https://z/b", "after a '\\?' is followed by NAME=URL; write %2C"),
+        ("json://hidden,on@call=json://z", "the name of address 2 may have letters, digits"),
+        ('json://hidden, "x"=json://z', "the name of address 2 may have letters, digits"),
+        ("a<b=json://hidden", "the name of address 1 may have letters, digits"),
+        ("a?b&c=json://hidden", "the name of address 1 may have letters, digits"),
+    ],
+)
+def test_a_list_of_receivers_that_may_mean_another_is_refused(
+    tmp_path: Path, urls: str, reason: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"LIQ_NOTIFY_URLS: .*{reason}") as caught:
+        Settings.load(home=tmp_path, notify_urls=urls)
+    assert "hidden" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("notify", "takes"), [(True, True), (False, False), (["phone"], True), (["mail"], False)]
 )
 def test_a_rule_chooses_its_services(notify: object, takes: bool) -> None:  # noqa: FBT001 - a table
