@@ -65,14 +65,17 @@ def contracts(exchange: str, fault: str | None = None, **changes: Any) -> Loaded
     return known._replace(**changes)
 
 
+UNRESOLVED = "the name of its server, or of the proxy, cannot be resolved"
+
+
 def test_feeds_with_one_origin_of_contracts_share_a_line() -> None:
-    away = "{} does not list its contracts: its server cannot be found"
+    away = f"{{}} does not list its contracts: {UNRESOLVED}"
     names = contracts("aster", origin="names", age_s=None)
     loaded = [names, *(contracts(name, away.format(name)) for name in ("okx", "kraken"))]
     assert [*cli.describe_contracts(loaded)] == [
         "names: aster",
         "snapshot, 36.0 to 132.0 h (sampled: most contracts are missing; it does not list its"
-        " contracts: its server cannot be found): okx, kraken",
+        f" contracts: {UNRESOLVED}): okx, kraken",
     ]
     refused = contracts("gate", "gate does not list its contracts: '503' for url 'https://x'")
     assert [*cli.describe_contracts([refused, contracts("htx", origin="REST", age_s=60.0)])] == [
@@ -83,7 +86,7 @@ def test_feeds_with_one_origin_of_contracts_share_a_line() -> None:
 
 
 def test_a_simulated_exchange_lacks_no_contracts() -> None:
-    fault = "okx does not list its contracts: its server cannot be found"
+    fault = f"okx does not list its contracts: {UNRESOLVED}"
     assert [*cli.describe_contracts([contracts("okx", fault, source="simulator")])] == [
         "snapshot, 132.0 h (a simulated exchange trades no others): okx"
     ]

@@ -1,9 +1,15 @@
 """The client of HTTP where the environment names proxies and certificates that cannot be used."""
 
+import socket
+import time
+from http.server import BaseHTTPRequestHandler
+
 import httpx
 import pytest
 
 from liq.common import http
+from support.helpers import find_free_ports
+from support.local_http import serve_http
 
 
 @pytest.mark.parametrize(
@@ -29,6 +35,34 @@ def test_an_environment_that_cannot_be_used_is_an_error_of_connecting(
 
 def test_an_error_without_a_cause_in_plain_words_is_quoted() -> None:
     assert http.explain(httpx.ReadTimeout("timed out")) == "timed out"
+    assert http.explain(httpx.ReadTimeout("")) == "read timeout"
+
+
+def test_a_refused_connection_is_said_in_plain_words() -> None:
+    url = f"http://127.0.0.1:{find_free_ports()['api_port']}"
+    with http.Client(5.0, trust_env=False) as client, pytest.raises(httpx.ConnectError) as caught:
+        client.get(url)
+    assert http.explain(caught.value) == "the connection is refused"
+
+
+def test_an_error_that_was_handled_before_explains_none_after_it() -> None:
+    class Silent(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            time.sleep(0.5)
+
+    def ask(url: str) -> None:
+        with http.Client(0.2, trust_env=False) as client:
+            try:
+                socket.create_connection(("127.0.0.1", find_free_ports()["api_port"]))
+            except ConnectionRefusedError:
+                client.get(url)
+
+    with serve_http(Silent) as url, pytest.raises(httpx.ReadTimeout) as caught:
+        ask(url)
+    assert http.explain(caught.value) == "timed out"
+    other = ValueError("no JSON")
+    other.__context__ = ConnectionRefusedError()
+    assert http.explain(other) == "no JSON"
 
 
 def test_a_client_that_takes_nothing_from_the_environment_ignores_it(

@@ -3,6 +3,7 @@ import math
 import pytest
 
 from liq.common.text import (
+    describe_error,
     find_nearest,
     format_compact,
     format_number,
@@ -97,3 +98,16 @@ def test_a_compact_amount_has_three_digits(amount: float, text: str) -> None:
 )
 def test_dollars_are_never_in_powers_of_ten(value: float, unit: str, shown: str) -> None:
     assert format_number(value, unit) == shown
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (TimeoutError(), "timeout error"),
+        (OSError(), "os error"),
+        (ValueError("no JSON"), "no JSON"),
+        (ConnectionResetError(), "connection reset error"),
+    ],
+)
+def test_an_error_without_a_text_is_described_by_its_kind(error: Exception, text: str) -> None:
+    assert describe_error(error) == text

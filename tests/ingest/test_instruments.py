@@ -214,7 +214,10 @@ def test_a_venue_whose_server_cannot_be_found_is_said_in_plain_words(
     listing = replace(listing_of("okx"), urls=("http://nowhere.invalid/",))
     with pytest.raises(FeedError) as caught:
         fetch(replace(VENUES["okx"], listing=listing))
-    assert str(caught.value) == "okx does not list its contracts: its server cannot be found"
+    assert str(caught.value) == (
+        "okx does not list its contracts:"
+        " the name of its server, or of the proxy, cannot be resolved"
+    )
     assert "Errno" in caplog.text
 
 

@@ -16,11 +16,12 @@ from typing import Any
 import httpx
 
 from liq.common.compat import http_deadlines
+from liq.common.text import describe_error
 
 MOST_BYTES = 64 * 1024 * 1024  # of an answer: the longest listing of a venue has a few megabytes
 
 _PLAIN: dict[type[BaseException], str] = {
-    socket.gaierror: "its server cannot be found",
+    socket.gaierror: "the name of its server, or of the proxy, cannot be resolved",
     ConnectionRefusedError: "the connection is refused",
 }
 _VARIABLES = "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY or SSL_CERT_FILE"
@@ -93,13 +94,14 @@ def explain(error: BaseException) -> str:
     for kind, words in _PLAIN.items():
         if any(isinstance(cause, kind) for cause in causes):
             return words
-    return str(error)
+    return describe_error(error)
 
 
 def _list_causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__  # httpcore has no cause, but a context
+        # another context may be an error of before, which was handled
+        error = error.__cause__ or http_deadlines.find_cause(error)
 
 
 @contextlib.contextmanager

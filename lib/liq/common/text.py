@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Collection, Iterable
 
 _NEAR = 0.5  # of difflib's ratios
@@ -55,6 +56,18 @@ def suggest(text: str, names: Collection[str]) -> str:
 def shorten(text: str, most: int = _LONGEST) -> str:
     """Return at most ``most`` characters of ``text``."""
     return text if len(text) <= most else f"{text[:most]}…"
+
+
+def describe_error(error: BaseException) -> str:
+    """Return an error's text, or its kind in words where it has none.
+
+    Example:
+        >>> from liq.common.text import describe_error
+        >>> describe_error(TimeoutError())
+        'timeout error'
+    """
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", type(error).__name__)
+    return str(error) or words.lower()
 
 
 def format_usd(amount: float) -> str:

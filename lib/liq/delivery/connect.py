@@ -18,6 +18,7 @@ import httpx
 
 from liq import config
 from liq.common import files, http
+from liq.common.text import describe_error
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ConnectError
@@ -366,7 +367,7 @@ def _send(settings: Settings, method: str, path: str, **options: Any) -> httpx.R
             return client.request(method, url, **options)
     except httpx.HTTPError as error:
         raise ConnectError(
-            f"Kafka Connect at {settings.connect_url}: {error or type(error).__name__};"
+            f"Kafka Connect at {settings.connect_url}: {describe_error(error)};"
             " start it with `liq up`, or set LIQ_CONNECT_HOST and LIQ_CONNECT_PORT"
         ) from error
 

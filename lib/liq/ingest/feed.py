@@ -21,6 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
 
 from liq.common import addresses, waiting
+from liq.common.text import describe_error
 from liq.errors import FeedError
 from liq.ingest import polling
 from liq.ingest.venues.base import Heartbeat, Instrument, Instruments, Venue
@@ -425,7 +426,7 @@ class _Line:
     def _note(self, error: Exception) -> None:
         self.errors += 1
         self.failed_at = time.monotonic()
-        self.last_error = f"{self._url}: {error or type(error).__name__}"
+        self.last_error = f"{self._url}: {describe_error(error)}"
 
 
 async def _beat(connection: _Connection, heartbeat: Heartbeat | None) -> None:

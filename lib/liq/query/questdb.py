@@ -32,6 +32,7 @@ from pydantic import SecretStr
 
 from liq.common import forks, http
 from liq.common.compat import PSYCOPG
+from liq.common.text import describe_error
 from liq.common.waiting import poll_until
 from liq.config import Settings
 from liq.config import settings as current_settings
@@ -397,7 +398,7 @@ def _query_over_http(sql: str, settings: Settings) -> list[list[Any]]:
             return _repeat(lambda: _ask(client, sql, settings))
     except (httpx.HTTPError, OSError) as error:
         raise QuestDBAwayError(
-            f"QuestDB at {settings.questdb_url}: {error or type(error).__name__};"
+            f"QuestDB at {settings.questdb_url}: {describe_error(error)};"
             " `liq status` shows whether it runs"
         ) from error
 

@@ -15,6 +15,7 @@ from typing import Self
 import httpx
 
 from liq.common import http
+from liq.common.text import describe_error
 from liq.common.waiting import pause_s
 from liq.errors import StackError
 
@@ -195,4 +196,4 @@ def _may_pass(error: Exception) -> bool:
 def _explain(error: Exception) -> str:
     if isinstance(error, httpx.HTTPStatusError):  # its own text has the address, and lines
         return f"the answer is {error.response.status_code} {error.response.reason_phrase}"
-    return str(error) or type(error).__name__
+    return describe_error(error)

@@ -34,6 +34,11 @@ def replace_connections(client: httpx.Client, fresh: httpx.Client) -> list[objec
     return own
 
 
+def find_cause(error: BaseException) -> BaseException | None:
+    """Return the error of the system in httpcore's error of connecting, which names no cause."""
+    return error.__context__ if isinstance(error, httpcore.ConnectError) else None
+
+
 def _transports(client: httpx.Client) -> list[object]:
     return [HTTPX.get(client, "_transport"), *HTTPX.get(client, "_mounts").values()]
 
