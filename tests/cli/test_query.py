@@ -157,6 +157,14 @@ def test_wrong_use_is_a_readable_error() -> None:
         (["hit", "totals", "-p", "window"], "write --param name=value"),
         (["hit", "totals", "-p", "window=1h", "-p", "window=4h"], "given twice: 1h and 4h"),
         (["hit", "totals", "-o", "x.csv", "-f", "json"], "--format json is for printed rows"),
+        (
+            ["hit", "totals", "-o", "x.parquet", "-f", "csv"],
+            "--format csv is for .csv files, and x",
+        ),
+        (
+            ["hit", "totals", "-o", "x.PARQUET", "-f", "spreadsheet"],
+            "spreadsheet is for .csv files",
+        ),
         (["hit", "totals", "-p", "window=soon"], "window='soon' is no duration"),
     ):
         with pytest.raises(QueryError, match=reason):

@@ -120,6 +120,13 @@ def test_gaps_of_the_window_are_stamped(stack: Settings, tmp_path: Path) -> None
     assert liq.export("latest_timestamp", tmp_path / "b.csv", settings=settings).coverage is None
 
 
+def test_a_spreadsheet_is_a_csv_file(tmp_path: Path) -> None:
+    with pytest.raises(
+        ExportError, match=r"spreadsheet is for \.csv files, and a\.parquet is none"
+    ):
+        liq.export("totals", tmp_path / "a.parquet", spreadsheet=True)
+
+
 @pytest.mark.stack
 def test_a_file_that_cannot_be_written_is_reported(own: Settings, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"end its name with \.csv or \.parquet"):

@@ -137,7 +137,7 @@ def hit(
     lists = {name for name, each in find(key).params.items() if each.type == "list"}
     given = parse_assignments(param or (), lists)
     if out:
-        _check_options_of_file(form, columns, wide=wide)
+        _check_options_of_file(out, form, columns, wide=wide)
         with show_wait(f"{key} ..."):
             frame, stamp = export_noted(
                 key, out, given, spreadsheet=form is PrintFormat.SPREADSHEET
@@ -155,11 +155,16 @@ def hit(
     print_notes([*frame.attrs.get("notes", ()), *list_limits(frame)])
 
 
-def _check_options_of_file(form: PrintFormat, columns: str | None, *, wide: bool) -> None:
+def _check_options_of_file(
+    out: Path, form: PrintFormat, columns: str | None, *, wide: bool
+) -> None:
     printed = {"--columns": bool(columns), "--wide": wide, "--format json": form == "json"}
     for option, is_given in printed.items():
         if is_given:
             raise QueryError(f"{option} is for printed rows; a file of --out has all columns")
+    is_csv = form in (PrintFormat.CSV, PrintFormat.SPREADSHEET)
+    if is_csv and out.suffix.lower() != ".csv":
+        raise QueryError(f"--format {form} is for .csv files, and {out.name} is none; give one")
 
 
 def _describe_coverage(stamp: "Stamp") -> list[str]:

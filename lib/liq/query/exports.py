@@ -90,7 +90,8 @@ def export(
     Args:
         key: A query of the catalogue.
         path: The file; its suffix is the format.
-        spreadsheet: Put an apostrophe before each text that a spreadsheet would run as a formula.
+        spreadsheet: Put an apostrophe before each text that a spreadsheet would run as a formula;
+            for ``.csv`` only.
         settings: The process's settings by default.
         params: Parameters of the query, as for `liq.hit`.
 
@@ -98,7 +99,8 @@ def export(
         The stamp of the rows.
 
     Raises:
-        ExportError: The suffix is unknown, or the file cannot be written.
+        ExportError: The suffix is unknown or not for ``spreadsheet``, or the file cannot be
+            written.
         LiqError: As for `liq.hit`.
 
     Example:
@@ -123,7 +125,9 @@ def export_noted(
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise ExportError(f"cannot export to {path.name}: end its name with .csv or .parquet")
-    out = Format.SPREADSHEET if spreadsheet and suffix == ".csv" else Format(suffix[1:])
+    if spreadsheet and suffix != ".csv":
+        raise ExportError(f"spreadsheet is for .csv files, and {path.name} is none")
+    out = Format.SPREADSHEET if spreadsheet else Format(suffix[1:])
     frame, stamp = fetch_stamped(key, settings=settings, **params)
     write_export(path, _encode(frame, stamp, out))
     return frame, stamp
