@@ -220,15 +220,24 @@ def test_texts_of_a_result_are_left_aligned() -> None:
     frame.attrs = {"query": "x", "units": {"total_usd": "USD"}}
     html = shell.render_html(frame)
     assert html
-    [(name, other)] = re.findall(
-        r"<style>#(liq-\w+) tr > :nth-child\(2\), #(liq-\w+) tr > :nth-child\(4\) {", html
-    )
-    assert name == other
-    assert f'<div id="{name}">' in html
+    name = "liq-texts-0-2"
+    assert f"<style>.{name} tr > :nth-child(2), .{name} tr > :nth-child(4) {{" in html
+    assert f'<div class="{name}">' in html
+    assert shell.render_html(frame) == html  # a notebook that is run again stays the same
     with pd.option_context("display.max_columns", 2):
         shortened = shell.render_html(frame)
     assert shortened
-    assert "<style>#" not in shortened
+    assert "<style>.liq" not in shortened
+
+
+def test_a_result_with_levels_of_labels_is_shown_as_pandas_shows_it() -> None:
+    frame = pd.DataFrame({"symbol": ["BTCUSDT"], "total_usd": [1.0], "exchange": ["okx"]})
+    rows = frame.set_index(["symbol", "exchange"])
+    columns = frame.pivot_table(index="symbol", columns="exchange", values=["total_usd"])
+    for each in (rows.assign(side="long"), columns, rows):
+        each.attrs = {"query": "x", "units": {}, "notes": ["a note"]}
+        html = shell.render_html(each)
+        assert html == f"{each._repr_html_()}<small>a note</small>"  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(

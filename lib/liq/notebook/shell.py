@@ -3,7 +3,6 @@
 `import liq` installs both in a notebook or an IPython terminal, and loads nothing for it yet.
 """
 
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleMatcherResult, context_matcher
@@ -67,12 +66,17 @@ def _align_texts(frame: "pd.DataFrame", shown: str) -> str:
     most = get_option("display.max_columns")
     if most and len(frame.columns) > most:
         return shown  # pandas leaves some out, so that numbers of columns say nothing
-    name = f"liq-{uuid.uuid4().hex}"
+    if frame.index.nlevels > 1 or frame.columns.nlevels > 1:
+        return shown  # cells span rows, so that a column has no number
     texts = find_texts(frame.dtypes)
-    cell = Markup("#{} tr > :nth-child({})")  # counts from 1, and the index is first
+    if not texts:
+        return shown
+    # the class says its rules: the same output for the same rows, and none for other tables
+    name = f"liq-texts-{'-'.join(map(str, texts))}"
+    cell = Markup(".{} tr > :nth-child({})")  # counts from 1, and the index is first
     cells = Markup(", ").join(cell.format(name, column + 2) for column in texts)
-    style = Markup("<style>{} {{ text-align: left; }}</style>").format(cells) if texts else ""
-    opening, closing = Markup('<div id="{}">{}').format(name, style), Markup("</div>")
+    style = Markup("<style>{} {{ text-align: left; }}</style>").format(cells)
+    opening, closing = Markup('<div class="{}">{}').format(name, style), Markup("</div>")
     return f"{opening}{shown}{closing}"
 
 
