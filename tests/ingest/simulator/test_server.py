@@ -52,6 +52,36 @@ async def test_raw_streams_send_bare_events(target: str, settings: Settings) -> 
     assert set(events[0]["o"]) == set("sSofqpXlzT") | {"ap", "ps", "st"}
 
 
+async def test_a_clock_that_steps_back_stops_neither_liquidations_nor_prices(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour_s = 3600
+
+    class Stepped:
+        monotonic_ns = time.monotonic_ns
+
+        @staticmethod
+        def time() -> float:
+            return time.time() - hour_s
+
+        @staticmethod
+        def time_ns() -> int:
+            return time.time_ns() - hour_s * 10**9
+
+    async with (
+        Simulator(Schedule(rate=20), settings),
+        client(settings, f"/stream?streams={ALL}/btcusdt@markPrice@1s") as connection,
+        asyncio.timeout(PATIENCE_S),
+    ):
+        await receive(connection, 30)
+        monkeypatch.setattr("liq.ingest.simulator.venue.time", Stepped)
+        latest = (time.time() - hour_s + 60) * 1000
+        old = Counter[str]()
+        while min(old["forceOrder"], old["markPriceUpdate"]) < 3:
+            data = json.loads(await connection.recv())["data"]
+            old[data["e"]] += data["E"] < latest
+
+
 @pytest.mark.parametrize("target", [f"/stream?streams={ALL}", f"/market/stream?streams={ALL}"])
 async def test_combined_streams_wrap_them(target: str, settings: Settings) -> None:
     async with Simulator(Schedule(rate=500), settings), client(settings, target) as connection:

@@ -21,6 +21,7 @@ _TICK_S = 0.002  # orders due within it are written at once
 # frame, and Bitfinex has three of an order
 _BEHIND = 500
 CONTROL_S = 1.0
+_STEP_MS = 500  # a clock that is slowed down goes back by less
 _SLOW_CLIENT_BYTES = 256 * 1024 * 1024
 
 
@@ -68,6 +69,7 @@ class SimulatedVenue:
         self._orders = HawkesProcess(schedule.rate, seed, exchange.market, walk)
         self._contracts = {contract.symbol: contract for contract in exchange.market}
         self._listened = asyncio.Event()
+        self._offset_ms = _read_clock_ms() - _read_uptime_ms()
 
     async def serve(self, connection: ServerConnection, session: ClientSession) -> None:
         """Talk with a client until it goes, or is cut off."""
@@ -94,7 +96,7 @@ class SimulatedVenue:
         """Send the process's orders when they are due, until the schedule's count is reached."""
         tick_s = max(self._exchange.gathers_s, _TICK_S)
         batch: list[Order] = []
-        epoch_ms = await self._pause(_read_clock_ms())
+        epoch_ms = self._follow_clock(await self._pause(_read_clock_ms()))
         self._walk.begin(epoch_ms)
         for draft in self._orders.drafts():
             while (ahead := epoch_ms + int(draft.due_ms) - _read_clock_ms()) > 0 or len(
@@ -102,7 +104,7 @@ class SimulatedVenue:
             ) >= _BEHIND:
                 self._send(batch, epoch_ms)
                 await asyncio.sleep(max(ahead / 1000, tick_s) if ahead > 0 else 0)
-                epoch_ms = await self._pause(epoch_ms)
+                epoch_ms = self._follow_clock(await self._pause(epoch_ms))
             batch.append(self._orders.order(draft, epoch_ms))
             if self._schedule.count and self.sent + len(batch) >= self._schedule.count:
                 self._send(batch, epoch_ms)
@@ -115,7 +117,8 @@ class SimulatedVenue:
         while True:
             await asyncio.sleep(CONTROL_S - time.time() % CONTROL_S)
             time_ms = round(round(time.time() / CONTROL_S) * CONTROL_S * 1000)
-            if time_ms <= sent_ms:  # a busy machine was late for the one before, or woke early
+            # a busy machine was late for the one before, or woke early; the clock may step back
+            if time_ms == sent_ms:
                 continue
             sent_ms = time_ms
             price = partial(self._orders.price, time_ms=time_ms)
@@ -145,9 +148,16 @@ class SimulatedVenue:
         """Wait for a listener; return the epoch moved on by as much."""
         if self._listened.is_set():
             return epoch_ms
-        before = _read_clock_ms()
+        before_ms = _read_uptime_ms()
         await self._listened.wait()
-        return epoch_ms + _read_clock_ms() - before
+        return epoch_ms + _read_uptime_ms() - before_ms
+
+    def _follow_clock(self, epoch_ms: int) -> int:
+        """Return the epoch, moved back with the clock; no order then waits until it catches up."""
+        offset_ms = _read_clock_ms() - _read_uptime_ms()
+        stepped_ms = self._offset_ms - offset_ms
+        self._offset_ms = offset_ms
+        return epoch_ms - stepped_ms if stepped_ms > _STEP_MS else epoch_ms
 
     def _send(self, batch: list[Order], epoch_ms: int) -> None:
         listeners = self._listeners()
@@ -207,3 +217,7 @@ def _encode_length(payload: bytes) -> bytes:
 
 def _read_clock_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _read_uptime_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
