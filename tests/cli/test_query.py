@@ -155,7 +155,10 @@ def test_wrong_use_is_a_readable_error() -> None:
     for arguments, reason in (
         (["hit", "top_symbls"], "did you mean 'top_symbols'"),
         (["hit", "totals", "-p", "window"], "write --param name=value"),
-        (["hit", "totals", "-p", "window=1h", "-p", "window=4h"], "given twice: 1h and 4h"),
+        (
+            ["hit", "totals", "-p", "window=1h", "-p", "window=4h", "-p", "window=1d"],
+            "given more than once: 1h, 4h, 1d; give",
+        ),
         (["hit", "totals", "-o", "x.csv", "-f", "json"], "--format json is for printed rows"),
         (
             ["hit", "totals", "-o", "x.parquet", "-f", "csv"],

@@ -250,7 +250,7 @@ def parse_assignments(texts: "Iterable[str]", lists: "Collection[str]" = ()) -> 
     """Return the values of options ``--param name=value`` by name.
 
     Several values of a name in ``lists`` are one list. Raises `QueryError`, also for another name
-    that is given twice.
+    that is given more than once.
     """
     found: dict[str, list[str]] = {}
     for text in texts:
@@ -260,7 +260,9 @@ def parse_assignments(texts: "Iterable[str]", lists: "Collection[str]" = ()) -> 
         found.setdefault(name, []).append(value)
     for name, values in found.items():
         if len(values) > 1 and name not in lists:
-            raise QueryError(f"--param {name} is given twice: {' and '.join(values)}; give it once")
+            raise QueryError(
+                f"--param {name} is given more than once: {', '.join(values)}; give it once"
+            )
     return {name: ",".join(values) for name, values in found.items()}
 
 
