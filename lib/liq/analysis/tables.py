@@ -13,12 +13,13 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader
 from markupsafe import Markup
 from pandas.io.formats.style import Styler
 
-from liq.common.html import find_texts, join, render_link
+from liq.common.html import join, render_link
 
 _TEMPLATES = ChoiceLoader(
     [FileSystemLoader(Path(__file__).parent), PackageLoader("pandas", "io/formats/templates")]
 )
 _CELLS = ("th", "td")
+_NUMBERS = "iufcmM"  # kinds of dtypes; Jupyter aligns all columns as numbers
 _SPAN = re.compile(r'(col|row)span="(\d+)"')
 
 
@@ -37,6 +38,11 @@ class StyledTable(Styler):
     template_html_style = env.get_template("html_style.tpl")
 
 
+def locate_text_columns(frame: pd.DataFrame) -> list[int]:
+    """Return the positions, from 0, of the columns that are aligned as texts."""
+    return [place for place, dtype in enumerate(frame.dtypes) if dtype.kind not in _NUMBERS]
+
+
 def style_table(
     frame: pd.DataFrame,
     *,
@@ -52,7 +58,7 @@ def style_table(
     table.format(precision=precision, thousands=",")
     # JupyterLab renders text between two dollars as a formula
     table.set_table_attributes(Markup('class="mathjax_ignore tex2jax_ignore"'))
-    texts = find_texts(frame.dtypes)
+    texts = locate_text_columns(frame)
     selectors = ["th.row_heading", *(f"{cell}.col{number}" for number in texts for cell in _CELLS)]
     table.set_table_styles([{"selector": ", ".join(selectors), "props": "text-align: left"}])
     if links:

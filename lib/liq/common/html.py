@@ -8,22 +8,15 @@ nothing else (`liq.web.dashboard.widgets`). ``tests/security/test_exits.py`` ref
 import re
 from collections.abc import Iterable
 from itertools import zip_longest
-from typing import Any
 
 from markupsafe import Markup, escape
 
-_NUMBERS = "iufcmM"  # kinds of dtypes; Jupyter aligns all columns as numbers
 _CODE = re.compile(r"`(.+?)`")
 
 
 def join(parts: Iterable[object]) -> Markup:
     """Return the parts as one piece of HTML, escaped unless they are `Markup`."""
     return Markup().join(map(escape, parts))
-
-
-def find_texts(dtypes: Iterable[Any]) -> list[int]:
-    """Return the numbers, from 0, of a DataFrame's columns to align as texts, by their dtypes."""
-    return [number for number, dtype in enumerate(dtypes) if dtype.kind not in _NUMBERS]
 
 
 def render_cells(values: Iterable[object]) -> Markup:

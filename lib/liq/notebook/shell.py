@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.completer import CompletionContext, SimpleMatcherResult, context_matcher
 from markupsafe import Markup
 
-from liq.common.html import find_texts
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -63,12 +61,14 @@ def render_html(frame: "pd.DataFrame") -> str | None:
 def _align_texts(frame: "pd.DataFrame", shown: str) -> str:
     from pandas import get_option  # noqa: PLC0415 - as above
 
+    from liq.analysis.tables import locate_text_columns  # noqa: PLC0415 - as above
+
     most = get_option("display.max_columns")
     if most and len(frame.columns) > most:
         return shown  # pandas leaves some out, so that numbers of columns say nothing
     if frame.index.nlevels > 1 or frame.columns.nlevels > 1:
         return shown  # cells span rows, so that a column has no number
-    texts = find_texts(frame.dtypes)
+    texts = locate_text_columns(frame)
     if not texts:
         return shown
     # the class says its rules: the same output for the same rows, and none for other tables
