@@ -257,7 +257,7 @@ def test_a_path_is_a_mean_in_a_band_of_quartiles(theme: Any) -> None:
         *[THEMES[theme].short] * 2,
     ]
     assert "(s)" in figure.layout.xaxis.title.text
-    assert figure.layout.yaxis.title.text == "longs down, shorts up (bps)"  # which way is up
+    assert figure.layout.yaxis.title.text == "move with the order (bps)"
 
 
 def test_a_path_says_when_there_is_none_or_it_is_not_live() -> None:

@@ -159,8 +159,9 @@ def price_path(
 ) -> Spec:
     """Mean move of the price around a print, in bps by seconds since it, from ``price_path``.
 
-    Above zero the price moved further in the direction of the forced order. The bands hold the
-    middle half of the prints. ``badge`` as in `bars`.
+    Above zero the price moved further in the direction of the forced order: down where longs are
+    liquidated, up where shorts are. The bands hold the middle half of the prints. ``badge`` as in
+    `bars`.
 
     Example:
         >>> frame = liq.hit("price_path", window="1h", min_notional=100_000)
@@ -177,7 +178,7 @@ def price_path(
     layout = base.create_layout(theme, frame, badge, empty=NO_PATH) | {"hovermode": "x unified"}
     layout["xaxis"] = base.create_axis(colours, "time since the print (s)")
     layout["xaxis"] |= {"dtick": 60, "zerolinecolor": colours.muted}
-    layout["yaxis"] = base.create_axis(colours, "longs down, shorts up (bps)")
+    layout["yaxis"] = base.create_axis(colours, "move with the order (bps)")
     layout["yaxis"] |= {"zerolinecolor": colours.muted}
     return {"data": traces, "layout": layout}
 
