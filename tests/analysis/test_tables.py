@@ -41,6 +41,16 @@ def test_cells_labels_and_captions_are_escaped_whatever_is_called_afterwards() -
         assert table.to_html() == shown(table)
 
 
+def test_the_page_of_a_table_is_the_same_at_each_run() -> None:
+    plain, marked = (tables.style_table(frame()) for _ in range(2))
+    assert shown(plain) == shown(tables.style_table(frame()))
+    marked.highlight_max(subset=["usd"])
+    names = [re.findall(r'<table id="T_(\w+)"', shown(table)) for table in (plain, marked)]
+    assert [len(found) for found in names] == [1, 1]
+    assert names[0] != names[1]  # else both would be marked
+    assert 'id="T_mine"' in plain.to_html(table_uuid="mine")
+
+
 def test_numbers_have_their_digits_and_thousands_apart() -> None:
     page = tables.style_table(frame(), precision=2).to_html()
     for text in ("1,234.57", "10,000", "nan"):

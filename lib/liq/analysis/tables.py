@@ -4,9 +4,11 @@ pandas' own ``frame.style`` writes cells and labels into the page without escapi
 `StyledTable` is a Styler with a template that escapes them, so no later ``format`` can undo it.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader
@@ -19,6 +21,7 @@ _TEMPLATES = ChoiceLoader(
     [FileSystemLoader(Path(__file__).parent), PackageLoader("pandas", "io/formats/templates")]
 )
 _CELLS = ("th", "td")
+_ID = "liq"
 _NUMBERS = "iufcmM"  # kinds of dtypes; Jupyter aligns all columns as numbers
 _SPAN = re.compile(r'(col|row)span="(\d+)"')
 
@@ -36,6 +39,17 @@ class StyledTable(Styler):
     template_html = env.get_template("html.tpl")
     template_html_table = env.get_template("tables.html.j2")
     template_html_style = env.get_template("html_style.tpl")
+
+    def to_html(self, buf: Any = None, *, table_uuid: str | None = None, **options: Any) -> Any:
+        """Return the page, or write it to ``buf``, as pandas does.
+
+        The table's id is made of its content, not of chance: a notebook that is run again stays
+        the same, and tables with other styles have other ids.
+        """
+        if table_uuid is None:
+            page: str = super().to_html(table_uuid=_ID, **options)
+            table_uuid = hashlib.sha256(page.encode()).hexdigest()[:12]
+        return super().to_html(buf, table_uuid=table_uuid, **options)
 
 
 def locate_text_columns(frame: pd.DataFrame) -> list[int]:
