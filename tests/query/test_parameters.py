@@ -1,5 +1,8 @@
+import math
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from liq.errors import QueryError
@@ -59,6 +62,13 @@ def test_value_is_taken_as_its_type(kind: str, given: object, value: object) -> 
         ("timestamp", "yesterday"),
         ("timestamp", 1_700_000_000),
         ("int", True),
+        ("int", np.True_),
+        ("int", b"5"),
+        ("int", Decimal("5.5")),
+        ("int", math.nan),
+        ("float", b"5"),
+        ("float", np.False_),
+        ("duration", b"5"),
         ("float", False),
         ("duration", True),
         ("list", {"BTCUSDT": 1}),

@@ -146,6 +146,7 @@ def test_a_value_is_sent_as_hit_takes_it(tmp_path: Path, value: object, sent: st
         (b"BT", "given is of type bytes"),
         (bytearray(b"BT"), "given holds 66, which is no text"),
         (True, "given is of type bool"),
+        (np.True_, "given is of type bool"),
         (1j, "given is of type complex"),
         (date(2026, 1, 1), "given is of type date"),
         (object(), "given is of type object"),

@@ -167,16 +167,17 @@ def format_duration(span: timedelta) -> str:
 
 
 def _parse_int(given: Any) -> int:
-    if isinstance(given, float) and not given.is_integer():
-        raise ValueError("it has a fraction")
     try:
         given = _check_digits(given)
         if isinstance(given, str):
             whole, _, fraction = given.strip().partition(".")
             given = given if fraction.strip("0") else whole  # as JSON has it, 5.0 is an integer too
-        return int(given)
+        number = int(given)
     except ValueError as error:
         raise ValueError("give a whole number, like 5") from error
+    if not isinstance(given, str) and number != given:
+        raise ValueError("it has a fraction")
+    return number
 
 
 def _parse_float(given: Any) -> float:
@@ -191,8 +192,9 @@ def _parse_float(given: Any) -> float:
 
 def _check_digits(given: Any) -> Any:
     """Return ``given``; refuse what only Python takes as a number: ``5\xa0``, ``1_0``, True."""
-    if isinstance(given, bool):
-        raise ValueError("no number")  # noqa: TRY004 - as for a text
+    is_truth = isinstance(given, bool) or getattr(given, "dtype", None) == "bool"  # of numpy
+    if is_truth or isinstance(given, bytes | bytearray):
+        raise ValueError("no number")
     if isinstance(given, str) and not (given.isascii() and "_" not in given):
         raise ValueError("no ASCII digits")
     return given
