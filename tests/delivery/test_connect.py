@@ -1,4 +1,5 @@
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -217,6 +218,26 @@ def test_a_refused_description_is_an_error_with_connects_reason(
     with pytest.raises(ConnectError, match=r"timestamp\.units.*micros"):
         connect.ensure(own)
     assert connect.read_status(own).state == "ABSENT"
+
+
+REMEDY = (
+    "; set connector.client.config.override.policy=Allowlist and"
+    " connector.client.config.override.allowlist="
+    "max.poll.records,max.partition.fetch.bytes,fetch.min.bytes in the properties of its worker"
+)
+
+
+@pytest.mark.stack
+def test_a_worker_that_allows_no_overrides_is_an_error_with_the_fix(
+    own: Settings, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    with own_worker(own, home, policy="None") as settings:
+        with pytest.raises(ConnectError, match=re.escape(REMEDY)) as caught:
+            connect.ensure(settings)
+        assert connect.read_status(settings).state == "ABSENT"
+    assert "lets no sink set max.p" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.stack

@@ -13,8 +13,13 @@ from support.helpers import find_free_ports
 
 
 @contextmanager
-def own_worker(stack: Settings, home: Path, **changes: object) -> Iterator[Settings]:
-    """Start a worker that shares no connector with the stack's, and return its settings."""
+def own_worker(
+    stack: Settings, home: Path, *, policy: str = "Allowlist", **changes: object
+) -> Iterator[Settings]:
+    """Start a worker that shares no connector with the stack's, and return its settings.
+
+    ``policy`` says which settings of clients a connector may override.
+    """
     port = find_free_ports()["connect_port"]
     settings = stack.model_copy(update={"home": home, "connect_port": port, **changes})
     [worker] = [service for service in define_servers(settings) if service.name == CONNECT]
@@ -22,6 +27,7 @@ def own_worker(stack: Settings, home: Path, **changes: object) -> Iterator[Setti
     own = uuid.uuid4().hex[:8]
     for name in ("liq-connect", "connect-configs", "connect-offsets", "connect-status"):
         text = text.replace(f"={name}\n", f"={name}-{own}\n")
+    text = text.replace(".policy=Allowlist\n", f".policy={policy}\n")
     worker = dataclasses.replace(worker, files={file: text})
     control.launch([worker], settings)
     try:

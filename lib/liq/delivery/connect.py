@@ -41,6 +41,8 @@ _POLL_S = 0.1
 _FAILURE_GRACE_S = 5.0
 # half a second of rows is one commit: Kafka holds a fetch for so long, unless it has these bytes
 _GATHERING = {"consumer.override.fetch.min.bytes": "1048576"}
+_OVERRIDE = "consumer.override."
+_REFUSED = re.compile(r"The '.+?' policy does not allow '(.+?)' to be overridden")
 _BOILERPLATE = ("Exiting WorkerSinkTask", "Tolerance exceeded")
 
 
@@ -353,8 +355,23 @@ def _request(
             " and LIQ_CONNECT_PASSWORD to the worker's password"
         )
     if answer.is_error:
-        raise ConnectError(f"Kafka Connect refused {method} {path}: {_complaint(answer)}")
+        reason = _complaint(answer)
+        if refused := _REFUSED.findall(reason):
+            raise ConnectError(_describe_policy(settings, refused))
+        raise ConnectError(f"Kafka Connect refused {method} {path}: {reason}")
     return answer.json() if answer.content else None
+
+
+def _describe_policy(settings: Settings, refused: Iterable[str]) -> str:
+    """Return how a worker is made to take the sizes of polls that sinks have."""
+    keys = {**_described(), **_GATHERING}
+    needed = [key.removeprefix(_OVERRIDE) for key in keys if key.startswith(_OVERRIDE)]
+    return (
+        f"Kafka Connect at {settings.connect_url} lets no sink set {', '.join(refused)}; set"
+        " connector.client.config.override.policy=Allowlist and"
+        f" connector.client.config.override.allowlist={','.join(needed)} in the properties of its"
+        " worker (an older worker has the policy All) and restart it"
+    )
 
 
 def _send(settings: Settings, method: str, path: str, **options: Any) -> httpx.Response:
