@@ -1,13 +1,16 @@
 // Shows HTML that the kernel has escaped. Reports the name that was chosen as a filter, and the link
 // to a place of the dashboard that was followed, which then needs no new page. Another part of the
-// page may follow a link by the event liq-follow. The focus stays where it is.
+// page may follow a link by the event liq-follow. The focus stays where it is, and so does what is
+// pressed: it would lose its click.
 
 /** Return what a name or a link keeps from one redraw to the next. */
 const nameOf = (element) =>
   element.getAttribute("href") ?? JSON.stringify([element.dataset.filter, element.dataset.name]);
 
 function render({ model, el }) {
+  let isPressed = false;
   const draw = () => {
+    if (isPressed) return;
     const name = el.contains(document.activeElement) && nameOf(document.activeElement);
     el.innerHTML = model.get("html");
     if (!name) return;
@@ -27,12 +30,25 @@ function render({ model, el }) {
     event.preventDefault();
     visit(link.getAttribute("href"));
   };
+  const press = () => (isPressed = true);
+  const release = () => {
+    if (!isPressed) return;
+    isPressed = false;
+    setTimeout(draw); // after the click
+  };
+  el.addEventListener("pointerdown", press);
+  addEventListener("pointerup", release);
+  addEventListener("pointercancel", release); // the finger scrolls
   el.addEventListener("click", follow);
   el.addEventListener("liq-follow", ({ detail }) => visit(detail));
   el.addEventListener("click", choose);
   model.on("change:html", draw);
   draw();
-  return () => model.off("change:html", draw);
+  return () => {
+    model.off("change:html", draw);
+    removeEventListener("pointerup", release);
+    removeEventListener("pointercancel", release);
+  };
 }
 
 export default { render };
