@@ -25,6 +25,7 @@ from playwright.async_api import (
     Page,
     WebSocket,
     async_playwright,
+    expect,
 )
 
 from liq.config import Settings
@@ -47,6 +48,7 @@ FLAGS = [
     "--disable-sync",
 ]
 POOL = 2
+expect.set_options(timeout=1_000 * PATIENCE_S)  # contexts' own limit does not apply to it
 ZONE = "Australia/Adelaide"  # half hours from UTC; browsers call Asia/Kolkata by its old name
 BARS = """Array.from(
     document.querySelectorAll(".liq-bars .bars .point path"), path => path.getAttribute("d"))"""

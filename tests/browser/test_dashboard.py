@@ -157,6 +157,7 @@ async def test_a_clicked_print_shows_its_making(visit: Visiting, market: Produce
     async with visit() as visitor:
         await visitor.bars()
         await visitor.page.get_by_role("button", name="Pause").click()
+        await visitor.shows("Paused", ".liq-notices")
         row = visitor.page.locator(".liq-tape tr[data-key]").first
         symbol = await row.locator("td").nth(2).inner_text()
         await row.focus()

@@ -267,6 +267,9 @@ async def test_a_clicked_bar_filters_and_once_more_shows_all(visit: Visiting) ->
             ("exchanges", "venues", "binance_usdm"),
         ):
             bar = visitor.page.locator(f".liq-{card} .bars .point path").first
+            await visitor.until(
+                "card => document.querySelectorAll(`.liq-${card} .ytick`).length > 1", card
+            )
             await click_middle(visitor, bar)
             await has_query(visitor, **{field: name})
             await visitor.until(
@@ -346,8 +349,10 @@ async def test_a_clicked_size_class_shows_its_prints_alone_and_a_chip_clears_it(
 async def click_middle(visitor: Visit, mark: Locator) -> None:
     """Click a bar, over which plotly lays what catches the pointer."""
     await mark.scroll_into_view_if_needed()
-    box = await mark.bounding_box()
-    assert box
+    before, box = None, await mark.bounding_box()
+    while box is None or box != before:  # it moves while the chart is drawn
+        await asyncio.sleep(0.1)
+        before, box = box, await mark.bounding_box()
     await visitor.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
 

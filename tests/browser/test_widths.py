@@ -133,8 +133,13 @@ async def visitor(
 
 
 async def find_faults(page: Page, screen: Screen) -> dict[str, list[str]]:
-    """Return what sticks out, is cut off, lies on something else or is too small to press."""
-    found = await page.evaluate(MEASURE)
+    """Return what sticks out, is cut off, lies on something else or is too small to press.
+
+    It is measured twice: plotly draws a narrow chart a second time once its legend has a height.
+    """
+    once = await page.evaluate(MEASURE)
+    await asyncio.sleep(1 if any(once.values()) else 0)
+    found = await page.evaluate(MEASURE) if any(once.values()) else once
     if not screen.has_touch:
         del found["small"]
     return {name: faults for name, faults in found.items() if faults}

@@ -49,17 +49,28 @@ def of(series: Series, name: str) -> dict[tuple[str, ...], float]:
 @pytest.mark.stack
 def test_metrics_have_rates_lags_and_the_state_of_feeds(stack: Settings) -> None:
     settings, now = own_table(stack), datetime.now(UTC)
-    ages = range(40)
+    ages, later = range(40), range(-30, 0)  # reports go on while these are written and read
     connected = [
         health(now - timedelta(seconds=age), exchange="bybit", messages=3, lag=0.5) for age in ages
+    ]
+    connected += [
+        health(now - timedelta(seconds=age), exchange="bybit", messages=0) for age in later
     ]
     lost = [
         health(now - timedelta(seconds=age), exchange="okx", connected=False, messages=0)
         for age in ages
     ]
-    quiet = health(now, exchange="binance_usdm", source=Source.SIMULATOR)
+    quiet = [
+        health(
+            now - timedelta(seconds=age),
+            exchange="binance_usdm",
+            source=Source.SIMULATOR,
+            messages=1 if age == 0 else 0,
+        )
+        for age in range(-30, 1)
+    ]
     foreign = health(now, exchange='x"} 1\nliq_up{part="kafka"} 0\n#')
-    report(settings, [*connected, *lost, quiet, foreign])
+    report(settings, [*connected, *lost, *quiet, foreign])
     insert(
         settings, [liquidation(now - timedelta(seconds=age), 5, exchange="bybit") for age in ages]
     )

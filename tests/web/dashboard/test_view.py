@@ -40,7 +40,7 @@ from liq.web.dashboard.widgets import (
     Tabs,
     find_plotly_js,
 )
-from support.helpers import eventually, find_free_ports, reached
+from support.helpers import PATIENCE_S, eventually, find_free_ports, reached
 from support.proxy import Proxy
 from support.rows import insert, insert_alerts
 from web.dashboard.conftest import fresh
@@ -196,7 +196,10 @@ async def test_the_dashboard_pauses_while_the_page_is_hidden(
     dashboard.stop()
 
 
-async def test_a_slow_page_is_sent_no_more_until_it_has_painted(own: Settings) -> None:
+async def test_a_slow_page_is_sent_no_more_until_it_has_painted(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liq.web.dashboard.widgets.PAINT_TIMEOUT_S", PATIENCE_S)
     insert(own, [fresh(100)])
     dashboard = Dashboard(settings=own, interval=0.1)
     dashboard.start()
