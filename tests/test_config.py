@@ -38,6 +38,18 @@ def test_value_out_of_range_names_the_variable_and_hides_the_value(
     assert "drop table" not in str(caught.value)
 
 
+def test_a_misspelt_choice_gets_a_suggestion_and_hides_the_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LIQ_KAFKA_SECURITY", "SASL_SL")
+    with pytest.raises(ConfigError) as caught:
+        Settings.load()
+    assert str(caught.value) == (
+        "bad setting: LIQ_KAFKA_SECURITY: no choice, did you mean 'SASL_SSL'?"
+        " valid are: PLAINTEXT, SSL, SASL_SSL"
+    )
+
+
 @pytest.mark.parametrize("name", ["liq_kafka_port", "Liq_Kafka_Port", "liq_streams"])
 def test_a_variable_in_another_case_is_unknown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "9092")

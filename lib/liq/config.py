@@ -702,6 +702,9 @@ def _explain(error: ValidationError) -> str:
 def _explain_one(fault: ErrorDetails) -> str:
     names = [str(part) for part in fault["loc"] if part != _STREAMS]
     text = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "literal_error":
+        choices = re.findall("'(.*?)'", text)
+        text = f"no choice{suggest(str(fault['input']), choices)}"
     return f"{name_variable(*names)}: {text}" if names else text
 
 

@@ -41,6 +41,10 @@ def test_the_nearest_names_begin_alike_or_look_alike() -> None:
     assert find_nearest("", NAMES) == find_nearest("#" * 1_000, NAMES) == []
 
 
+def test_swapped_letters_are_nearer_than_missing_ones() -> None:
+    assert find_nearest("=>", [">", ">=", "=="], 1) == [">="]
+
+
 def test_an_error_ends_with_the_guess_and_all_names() -> None:
     assert suggest("bct", ["BTC", "ETH"]) == ", did you mean 'BTC'? valid are: BTC, ETH"
     assert suggest("zzz", ["BTC", "ETH"]) == "; valid are: BTC, ETH"

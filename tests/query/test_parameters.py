@@ -1,6 +1,7 @@
 import math
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_bounds_and_choices_are_named() -> None:
     with pytest.raises(QueryError, match="above the greatest, 1d"):
         window.value("window", "25h")
     bucket = Parameter(type="interval", choices=["1s", "1m"])
-    with pytest.raises(QueryError, match=r"bucket='1m; DROP' is not one of: 1s, 1m"):
+    with pytest.raises(QueryError, match=r"bucket='1m; DROP' is no choice.* valid are: 1s, 1m"):
         bucket.value("bucket", "1m; DROP")
 
 
@@ -140,11 +141,37 @@ def test_the_case_of_a_choice_does_not_matter_if_one_alone_is_alike() -> None:
     bucket = Parameter(type="interval", choices=["1m", "1h", "1M"])
     assert [bucket.value("bucket", given) for given in ("1H", "1M", "1m")] == ["1h", "1M", "1m"]
     shipped = Parameter(type="interval", choices=["1m", "1h"])
-    with pytest.raises(QueryError, match="bucket='1M' is not one of: 1m, 1h"):  # a month
+    with pytest.raises(QueryError, match="bucket='1M' is no choice, did you mean '1m'"):  # a month
         shipped.value("bucket", "1M")
     by = Parameter(type="string", choices=["Base", "BASE"])
-    with pytest.raises(QueryError, match="by='base' is not one of: Base, BASE"):
+    with pytest.raises(QueryError, match=r"by='base' is no choice.* valid are: Base, BASE"):
         by.value("by", "base")
+
+
+@pytest.mark.parametrize(
+    ("kind", "choices", "given", "nearest"),
+    [
+        ("column", ["asset", "symbol", "exchange"], "symbl", "symbol"),
+        ("column", ["asset", "symbol", "exchange"], "SYMBL", "symbol"),
+        ("string", ["all", "gone"], "gon", "gone"),
+        ("interval", ["1s", "10s", "1m", "1h"], "12s", "10s"),
+        ("interval", ["1s", "30m", "1h"], "60m", "1h"),  # by length: 30m has more letters of it
+        ("interval", ["5s", "1m"], "1min", "1m"),
+    ],
+)
+def test_a_misspelt_choice_is_reported_with_the_nearest(
+    kind: Any, choices: list[str | float], given: str, nearest: str
+) -> None:
+    with pytest.raises(QueryError) as caught:
+        Parameter(type=kind, choices=choices).value("p", given)
+    text, valid = f"p={given!r} is no choice", ", ".join(map(str, choices))
+    assert str(caught.value) == f"{text}, did you mean {nearest!r}? valid are: {valid}"
+
+
+@pytest.mark.parametrize("given", ["", "#" * 1_000, "99999999999d"])
+def test_a_choice_that_is_like_none_is_reported_with_all(given: str) -> None:
+    with pytest.raises(QueryError, match=r"is no choice; valid are: 1s, 1m$"):
+        Parameter(type="interval", choices=["1s", "1m"]).value("p", given)
 
 
 @pytest.mark.parametrize(

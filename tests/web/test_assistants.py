@@ -203,6 +203,7 @@ async def test_errors_are_one_line(offline: Settings, mode: str) -> None:
         calls: list[tuple[str, dict[str, Any], str]] = [
             ("totls", {}, "unknown query 'totls', did you mean 'totals'?"),
             ("totals", {"windw": "1h"}, "totals has no parameter 'windw', did you mean 'window'?"),
+            ("cascades", {"by": "symbl"}, "by='symbl' is no choice, did you mean 'symbol'?"),
             ("totals", {"window": "1hh"}, "window='1hh' is no duration"),
             ("totals", {"symbols": {"a": [1]}, "until": [1]}, "until=[1] is no timestamp"),
             ("totals", {}, f"cannot reach QuestDB at 127.0.0.1:{offline.questdb_pg_port}"),
@@ -213,7 +214,7 @@ async def test_errors_are_one_line(offline: Settings, mode: str) -> None:
             assert text_of(result).startswith(reason)
             assert "\n" not in text_of(result)
         for address in ("liq://venues/okxx", "liq://queries/totls", "liq://nothing"):
-            with pytest.raises(MCPError, match=r"did you mean|there are") as error:
+            with pytest.raises(MCPError, match=r"did you mean|valid are") as error:
                 await client.read_resource(address)
             assert "\n" not in str(error.value)
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from liq.cli.help import Group
 from liq.cli.output import console, create_table, echo, join_texts, stderr, styled
+from liq.common.text import suggest
 
 if TYPE_CHECKING:
     from liq.delivery.deadletters import Letter, Redriven
@@ -123,7 +124,7 @@ def _letters(reason: str, venue: str, stage: str, *, redriven: bool = False) -> 
 
     stages = [each.value for each in deadletters.Stage]
     if stage and stage not in stages:
-        raise typer.BadParameter(f"{stage!r} is none of {', '.join(stages)}")
+        raise typer.BadParameter(f"there is no stage {stage!r}{suggest(stage, stages)}")
     chosen = deadletters.Stage(stage) if stage else None
     return deadletters.list_letters(reason=reason, venue=venue, stage=chosen, redriven=redriven)
 

@@ -42,14 +42,15 @@ def find_nearest(text: str, names: Collection[str], most: int = 3) -> list[str]:
     folded = text.casefold()[:_LONGEST]
     by_fold = {name.casefold(): name for name in names}
     begun = sorted((fold for fold in by_fold if folded and fold.startswith(folded)), key=len)
+    swapped = sorted(fold for fold in by_fold if folded and sorted(fold) == sorted(folded))
     close = difflib.get_close_matches(folded, by_fold, n=most, cutoff=_NEAR)
-    return [by_fold[fold] for fold in dict.fromkeys([*begun[:most], *close])][:most]
+    return [by_fold[fold] for fold in dict.fromkeys([*begun[:most], *swapped, *close])][:most]
 
 
 def suggest(text: str, names: Collection[str]) -> str:
     """Return the end of an error message: the nearest name and all valid names."""
     found = find_nearest(text, names, 1)
-    guess = f", did you mean {found[0]!r}?" if found else ";"
+    guess = f", did you mean {str(found[0])!r}?" if found else ";"  # it may be an enum's
     return f"{guess} valid are: {', '.join(names) or '(none)'}"
 
 

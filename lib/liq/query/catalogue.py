@@ -39,6 +39,7 @@ files; its own do not change earlier entries.
 import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
@@ -224,7 +225,7 @@ class _File:
         try:
             return msgspec.convert(self.members.get(key, {}), kind)
         except msgspec.ValidationError as error:
-            path, reason = _explain(error, kind, self.members[key])
+            path, reason = explain_mismatch(error, kind, self.members[key])
             place = self._find_place(key, *path)
             raise QueryError(f"cannot read {place}: {key}: {reason}") from error
 
@@ -237,7 +238,7 @@ class _File:
             query = _build_query(key, entry, common, parts, self._find_place(key))
             path, reason = next(_find_faults(query), ((), ""))
         except msgspec.ValidationError as error:
-            path, reason = _explain(error, Entry, self.members[key])
+            path, reason = explain_mismatch(error, Entry, self.members[key])
         except QueryError as error:
             path, reason = ("common",), str(error)
         if key in self.twice:
@@ -261,20 +262,22 @@ def _find_byte(error: Exception, data: bytes) -> int | None:
     return int(found[1] or len(data)) if found else None
 
 
-def _explain(error: msgspec.ValidationError, kind: Any, value: Any) -> tuple[_Path, str]:
+def explain_mismatch(
+    error: msgspec.ValidationError, kind: Any, value: Any
+) -> tuple[tuple[str, ...], str]:
     """Return where in ``value`` it is not of its kind, and why, with the valid names."""
     for name, inner in _list_inner(kind, value):
         try:
             msgspec.convert({name: value[name]}, dict[_Name, inner])  # type: ignore[valid-type]
         except msgspec.ValidationError as found:
-            path, reason = _explain(found, inner, value[name])
+            path, reason = explain_mismatch(found, inner, value[name])
             return (name, *path), reason
     reason = str(error).partition(" - at ")[0]
     if field := re.search(r"unknown field `(.*)`", reason):
-        names = [each.name for each in msgspec.structs.fields(kind)]
+        names = [each.encode_name for each in msgspec.structs.fields(kind)]
         return (field[1],), f"{reason}{suggest(field[1], names)}"
     if wrong := re.search(r"Invalid enum value '(.*)'", reason):
-        return (), f"{reason}{suggest(wrong[1], get_args(kind))}"
+        return (), f"{reason}{suggest(wrong[1], _list_choices(kind))}"
     return (), reason
 
 
@@ -286,8 +289,14 @@ def _list_inner(kind: Any, value: Any) -> list[tuple[str, Any]]:
         return [(name, get_args(kind)[1]) for name in value]
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         fields = msgspec.structs.fields(kind)
-        return [(field.name, field.type) for field in fields if field.name in value]
+        return [(each.encode_name, each.type) for each in fields if each.encode_name in value]
     return []
+
+
+def _list_choices(kind: Any) -> list[str]:
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return [choice.value for choice in kind]
+    return [choice for choice in get_args(kind) if isinstance(choice, str)]
 
 
 def create_json_schema() -> dict[str, Any]:

@@ -16,13 +16,13 @@ string    text                                              ``str``
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
 
-from liq.common.text import match, shorten
+from liq.common.text import match, shorten, suggest
 from liq.errors import QueryError
 
 Kind = Literal["interval", "column", "duration", "int", "float", "timestamp", "list", "string"]
@@ -100,8 +100,12 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         is_months = self.type == "interval" and str(value).endswith("M")  # 1m is a minute
         if isinstance(value, str) and not is_months and (meant := match(value, texts)):
             return meant
-        valid = ", ".join(map(str, self.choices))
-        raise QueryError(f"{name}={given!r} is not one of: {valid}")
+        raise QueryError(f"{name}={given!r} is no choice{self._suggest(str(given))}")
+
+    def _suggest(self, given: str) -> str:
+        """Return the end of an error message: the nearest choice and all choices."""
+        near = _find_nearest_interval(given, self.choices) if self.type == "interval" else ""
+        return suggest(near or given, [*map(str, self.choices)])
 
     def _check_bounds(self, name: str, given: Any, value: Any) -> None:
         parse = _PARSERS[self.type]
@@ -164,6 +168,19 @@ def format_duration(span: timedelta) -> str:
     seconds = max(round(span.total_seconds()), 1)
     unit = next((unit for unit in "dhm" if seconds % _UNITS[unit] == 0), "s")
     return f"{seconds // _UNITS[unit]}{unit}"
+
+
+def _find_nearest_interval(given: str, choices: Sequence[str | float]) -> str:
+    """Return the choice that is nearest in length, as 7s and 1s differ little in letters alone.
+
+    "" if ``given`` is no span of time, as ``1M``, which is a month.
+    """
+    try:
+        wanted = parse_duration(given)
+        spans = {str(choice): parse_duration(choice) for choice in choices}
+    except ValueError:
+        return ""
+    return min(spans, key=lambda choice: abs(spans[choice] - wanted))
 
 
 def _parse_int(given: Any) -> int:

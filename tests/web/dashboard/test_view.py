@@ -519,8 +519,8 @@ def test_theme_is_of_page_and_charts(own: Settings) -> None:
 
 
 def test_unknown_theme_is_answered_with_the_valid_ones(own: Settings) -> None:
-    with pytest.raises(QueryError, match="theme='blue' is not one of: dark, light"):
-        Dashboard(settings=own, theme="blue")  # type: ignore[arg-type]
+    with pytest.raises(QueryError, match="theme='drak' is no choice, did you mean 'dark'"):
+        Dashboard(settings=own, theme="drak")  # type: ignore[arg-type]
 
 
 def test_every_board_has_its_panel_and_only_one_is_on_the_page(own: Settings) -> None:

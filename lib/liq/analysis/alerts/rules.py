@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import msgspec
 
 from liq.common import files
+from liq.common.text import suggest
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import LiqError, RuleError
 from liq.query import queries
-from liq.query.catalogue import SCHEMA, Query
+from liq.query.catalogue import SCHEMA, Query, explain_mismatch
 from liq.query.parameters import parse_duration
 from liq.records.model import Severity
 
@@ -245,7 +246,11 @@ def parse_rule(text: msgspec.Raw, settings: Settings) -> Rule:
 
     Raises `LiqError`, `ValueError`, or `MemoryError` for a message that is too long.
     """
-    rule = msgspec.json.decode(text, type=Rule)
+    try:
+        rule = msgspec.json.decode(text, type=Rule)
+    except msgspec.ValidationError as error:
+        path, reason = explain_mismatch(error, Rule, msgspec.json.decode(text))
+        raise RuleError(": ".join([*path, reason])) from error
     query = queries.find(rule.query, settings)
     queries.resolve(query, rule.given)
     parse_duration(rule.cool_down)
@@ -261,7 +266,7 @@ def _check_column(rule: Rule, query: Query) -> None:
     for column in (rule.column, *rule.by):
         if column not in query.columns:
             raise RuleError(
-                f"{query.key} has no column {column!r}; has: {_join_names(query.columns)}"
+                f"{query.key} has no column {column!r}{suggest(column, [*query.columns])}"
             )
     dtype = query.columns[rule.column].dtype
     if dtype not in _NUMBERS and rule.aggregate != "count":

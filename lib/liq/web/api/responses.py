@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from flask import Response, request
 
+from liq.common.text import suggest
 from liq.config import Settings
 from liq.errors import QueryError
 from liq.query import queries
@@ -92,7 +93,7 @@ def _parse_format() -> Format:
     given = _parse_single("format") or Format.JSON
     name = given.lower()
     if name not in list(Format):
-        raise QueryError(f"format={given!r} is not one of: {', '.join(Format)}")
+        raise QueryError(f"format={given!r} is no choice{suggest(given, [*Format])}")
     return Format(name)
 
 

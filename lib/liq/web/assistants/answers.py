@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq.analysis.charts.base import list_limits
+from liq.common.text import shorten, suggest
 from liq.config import Settings
 from liq.errors import QueryError
 from liq.ingest import semantics
@@ -89,8 +90,8 @@ def read_resource(address: str, settings: Settings) -> tuple[str, str]:
     place, slash, name = address.rpartition("/")
     resource = RESOURCES.get(address) or TEMPLATES.get(place + slash)
     if resource is None:
-        valid = ", ".join([*RESOURCES, *(f"{start}NAME" for start in TEMPLATES)])
-        raise QueryError(f"there is no resource {address!r}; there are: {valid}")
+        valid = [*RESOURCES, *(f"{start}NAME" for start in TEMPLATES)]
+        raise QueryError(f"there is no resource {shorten(address)!r}{suggest(address, valid)}")
     return resource.media_type, resource.read(settings, name)
 
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from liq.common.text import format_usd
+from liq.common.text import format_usd, suggest
 from liq.errors import QueryError
 from liq.web.dashboard.model import DashboardModel
 
@@ -72,7 +72,7 @@ def _set(model: DashboardModel, values: Mapping[str, Any]) -> None:
 
 def _list_traits(field: str) -> tuple[str, ...]:
     if field not in _FIELDS:
-        raise QueryError(f"there is no filter {field[:40]!r}; there are: {', '.join(_FIELDS)}")
+        raise QueryError(f"there is no filter {field[:40]!r}{suggest(field, [*_FIELDS])}")
     return (_LEAST, _BELOW) if field == _BAND else (field,)
 
 

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from liq.analysis import charts, links
 from liq.analysis.links import Place
+from liq.common.text import suggest
 from liq.config import Settings
 from liq.errors import QueryError
 from liq.monitoring import diagnosis
@@ -95,7 +96,7 @@ class Dashboard:
         theme: charts.ThemeName | None = None,
     ) -> None:
         if theme not in (None, *charts.THEMES):
-            raise QueryError(f"theme={theme!r} is not one of: {', '.join(charts.THEMES)}")
+            raise QueryError(f"theme={theme!r} is no choice{suggest(str(theme), [*charts.THEMES])}")
         self.model = DashboardModel(
             settings,
             bucket=bucket,
