@@ -2,6 +2,7 @@ import io
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from liq.config import Settings
 from liq.errors import QueryError
 from liq.query import coverage
 from liq.records.model import Completeness, Source
+from support.helpers import PATIENCE_S
 from support.rows import health, insert, liquidation, own_table, report
 
 UNTIL = ["-p", "until=2026-01-02", "-p", "window=1d"]
@@ -172,3 +174,33 @@ def test_wrong_use_is_a_readable_error() -> None:
     ):
         with pytest.raises(QueryError, match=reason):
             run(*arguments)
+
+
+@pytest.mark.parametrize("is_hanging", [True, False])
+@pytest.mark.parametrize("command", ["report", "hit totals"])
+def test_a_questdb_that_does_not_answer_is_one_line_of_error(
+    tmp_path: Path, command: str, *, is_hanging: bool
+) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))  # takes connections and never answers
+    port = listener.getsockname()[1]
+    if not is_hanging:
+        listener.close()
+    ports = {"questdb_pg_port": port, "query_timeout": 600}  # which it must not wait for
+    environment = Settings.load(home=tmp_path / "home", **ports).environ()
+    words = [sys.executable, "-m", "liq", *command.split()]
+    with listener:
+        ended = subprocess.run(
+            words,
+            cwd=tmp_path,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+    where = f"QuestDB at 127.0.0.1:{port}"
+    reason = f"{where} did not answer a login" if is_hanging else f"cannot reach {where}"
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"error: {reason}")  # of the command, not of a notebook's cell
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert not (tmp_path / "report.html").exists()

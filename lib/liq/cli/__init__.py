@@ -112,4 +112,5 @@ def _report(error: Exception) -> None:
     text = str(error)
     if not isinstance(error, LiqError | OSError):
         text = f"{type(error).__name__}: {text}; a fault of liq, {_DEBUG} shows where"
-    output.stderr.print(output.styled("error:", "bold red"), text)
+    label, is_terminal = output.styled("error:", "bold red"), output.stderr.is_terminal
+    output.stderr.print(label, text, soft_wrap=not is_terminal)  # one line in files, for grep
