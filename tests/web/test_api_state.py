@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from liq.config import Settings
 from liq.delivery import connect, messaging
+from liq.monitoring import diagnosis
+from liq.monitoring.diagnosis import Problem
 from liq.query import queries, questdb
 from liq.records.model import Source
 from liq.records.streams import LIQUIDATIONS, STREAMS
@@ -220,6 +223,54 @@ def test_health_while_nothing_runs_is_down_with_the_reason(offline: Settings) ->
     assert (response.status_code, found["status"]) == (503, "down")
     assert found["problems"][0]["part"] == "QuestDB"
     assert "liq up" in found["problems"][0]["detail"]
+
+
+def test_requests_of_health_at_once_share_one_probe_and_too_many_are_refused(
+    offline: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    probes: list[Settings] = []
+
+    def probe(settings: Settings) -> list[Problem]:
+        probes.append(settings)
+        go_on.wait(PATIENCE_S)
+        return []
+
+    monkeypatch.setattr(diagnosis, "find_problems", probe)
+    app = api.create_app(offline)
+    statuses: list[int] = []
+
+    def ask() -> None:
+        statuses.append(app.test_client().get("/health").status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(9)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: statuses == [503])
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert statuses == [503, *[200] * 8]
+    assert len(probes) == 1
+    assert app.test_client().get("/health").status_code == 200
+    assert len(probes) == 2  # a later request gets no old result
+
+
+@pytest.mark.slow
+def test_services_that_hang_get_no_more_probes_from_more_requests_of_health(
+    offline: Settings,
+) -> None:
+    with hanging() as (port, accepted):
+        hung = {"kafka_port": port, "connect_port": port, "questdb_pg_port": port}
+        app = api.create_app(offline.model_copy(update=hung))
+        app.test_client().get("/health")
+        once = len(accepted)
+        with ThreadPoolExecutor(6) as pool:
+            answers = [*pool.map(lambda _: app.test_client().get("/health"), range(6))]
+        assert [each.status_code for each in answers] == [503] * 6
+        parts = {each["part"] for each in answers[-1].get_json()["problems"]}
+        assert parts == {"QuestDB", "Kafka", "Kafka Connect"}
+        assert len(accepted) <= 3 * once  # a thread may be late and begin a second probe
 
 
 @pytest.mark.stack

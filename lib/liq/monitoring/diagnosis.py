@@ -6,6 +6,7 @@ probed, all at once and for two seconds at most, since a stopped process accepts
 never answers.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -177,6 +178,28 @@ def check_supervisor(settings: Settings) -> Problem | None:
         f"The supervisor has sent no heartbeat for {silence:.0f} s. A service that crashes now is"
         " not restarted. Enter `liq status`, which starts the supervisor again",
     )
+
+
+class SharedProbe:
+    """`find_problems` for callers that may come at once: all that wait get one probe's result."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._begin()
+        forks.in_child(self, SharedProbe._begin)  # the thread stays with the parent
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="liq-probe")
+        self._running: Future[list[Problem]] | None = None
+
+    def find_problems(self) -> list[Problem]:
+        """Return the faults of the probe that runs, of a new one if none runs."""
+        with self._lock:
+            if self._running is None or self._running.done():
+                self._running = self._pool.submit(find_problems, self._settings)
+            running = self._running
+        return running.result()  # of a bounded probe
 
 
 class Examiner:

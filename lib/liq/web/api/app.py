@@ -42,6 +42,7 @@ _LOG = logging.getLogger(__name__)
 _LOGIN_S = 2.0  # a query needs at least this long to log in
 _TRANSFER_S = 0.5
 _STATE_S = 10.0  # for /health and /metrics
+_VISITS = 8  # of /health at once, each of which holds a thread for two seconds at most
 _POLICY = "Content-Security-Policy"
 _HEADERS = {
     "Cache-Control": "private, no-cache",
@@ -201,13 +202,14 @@ def _add_routes(app: Flask, settings: Settings, endpoints: Endpoints) -> None:
 
 
 def _add_state(app: Flask, settings: Settings, endpoints: Endpoints) -> None:
-    """Add pages about the pipeline; one request at a time asks for its state, a few wait."""
+    """Add pages about the pipeline; requests at once share one probe, too many are refused."""
     limit, scraper = QueryLimit(running=1, waiting=3), metrics.Scraper(settings)
+    visits, probe = QueryLimit(running=_VISITS, waiting=0), diagnosis.SharedProbe(settings)
 
     @app.get("/health")
     def _health() -> tuple[Response, int]:
-        with limit.admit(_STATE_S):
-            faults = diagnosis.find_problems(settings)
+        with visits.admit(_STATE_S):
+            faults = probe.find_problems()
         away = any(each.part is Part.QUESTDB for each in faults)
         problems = [*(each._asdict() for each in faults), *endpoints.describe_faults()]
         status = "down" if away else "degraded" if problems else "ok"

@@ -14,7 +14,7 @@ from liq.config import settings as current_settings
 from liq.errors import ServeError
 from liq.web.api.app import RUNNING, WAITING, create_app, requires_token
 
-_SPARE = 8  # threads for requests without a query
+_SPARE = 16  # threads for requests without a query; /health and /metrics hold 12 at most
 _OPTIONS: dict[str, Any] = {
     "ident": "liq",
     "threads": RUNNING + WAITING + _SPARE,
