@@ -137,6 +137,7 @@ def test_notes_of_a_file_say_what_its_rows_lack(own: Settings, tmp_path: Path) -
     gaps, *others = notes_of("hit", "totals", *LATER, "--out", file)
     assert gaps.startswith("note: disconnected for a part of the window: okx ")
     assert others == ["note: NOT LIVE DATA: not_live counts what is simulated or replayed", partial]
+    assert notes_of("hit", "alerts", *LATER, "--out", file) == []  # gaps are no lack of alerts
 
 
 def notes_of(*arguments: str) -> list[str]:

@@ -117,7 +117,9 @@ def test_own_queries_in_place_of_those_about_coverage_harm_no_result(
     for name in ("feed_coverage", "left_out", "sources"):
         query = queries.find(name, settings)
         values = queries.resolve(query, {})
-        assert coverage.fetch_beside(query, frame, values, settings) is None
+        window = coverage.find_window(query, frame, values)
+        assert window
+        assert coverage.fetch_beside(query, frame, values, window, settings) is None
 
 
 def test_help_says_what_liq_does_and_how_a_query_is_called() -> None:

@@ -1,7 +1,7 @@
 """What /v1 adds to the rows: units, sources, completeness, coverage and paging."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,20 @@ import pytest
 from flask.testing import FlaskClient
 from msgspec.structs import replace
 
+import liq
 from liq.config import Settings
 from liq.query import catalogue, queries
 from liq.query.formats import Format
 from liq.records.model import Alert, Completeness, Severity, Source, Text
 from liq.web import api
 from liq.web.api import metadata
+from liq.web.assistants import answers
 from support.helpers import find_free_ports
 from support.rows import (
     health,
     insert,
     insert_alerts,
+    insert_one_of_each,
     liquidation,
     micros_of,
     own_table,
@@ -127,6 +130,43 @@ def test_a_gap_and_a_throttled_feed_make_sums_lower_bounds(stack: Settings) -> N
     throttled = liquidation("2026-01-01T00:10:01", 1, completeness=Completeness.THROTTLED)
     insert(settings, [throttled])
     assert meta(client, f"{path}&exchange=binance_usdm")["lower_bound"] is True
+
+
+@pytest.mark.stack
+def test_all_doors_note_gaps_of_the_same_queries(stack: Settings) -> None:
+    settings = own_table(stack)
+    insert_one_of_each(settings, "2026-01-01T00:10:00")
+    report(settings, [health("2026-01-01T00:00:00", exchange="okx")])
+    client = api.create_app(settings).test_client()
+    noted: dict[str, dict[str, bool]] = {}
+    for key in (key for key, query in SHIPPED.items() if "until" in query.params):
+        rows = liq.hit(key, settings=settings, until=END)
+        data = answers.answer(key, {"until": END}, settings).data
+        noted[key] = {
+            "hit": _has_gap(rows.attrs.get("notes", [])),
+            "API": meta(client, f"{key}?until={END}")["coverage"] is not None,
+            "MCP": _has_gap(data["notes"]),
+        }
+    assert [key for key, doors in noted.items() if len({*doors.values()}) > 1] == []
+    without = {key for key, doors in noted.items() if not any(doors.values())}
+    assert {"totals", "cascades", "stored_cascades", "stored_sums"} <= noted.keys() - without
+    assert {"alerts", "price_by_bucket", "feed_health", "covered"} <= without
+
+
+def _has_gap(notes: list[str]) -> bool:
+    return any("disconnected: bybit, okx" in note for note in notes)
+
+
+@pytest.mark.stack
+def test_the_future_is_no_gap_for_v1(stack: Settings) -> None:
+    settings = own_table(stack)
+    now = datetime.now(UTC)
+    report(settings, [health(now - timedelta(seconds=second)) for second in range(-300, 61)])
+    client = api.create_app(settings).test_client()
+    for since, complete in ((now - timedelta(minutes=1), True), (now + timedelta(hours=1), None)):
+        ends = {"since": since.isoformat(), "until": (now + timedelta(days=1)).isoformat()}
+        found = client.get("/v1/totals", query_string=ends).get_json()["meta"]
+        assert (found["coverage"] or {}).get("complete") is complete
 
 
 @pytest.mark.stack

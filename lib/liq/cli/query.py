@@ -131,6 +131,7 @@ def hit(
     say what the rows lack, such as feeds that were disconnected.
     """
     from liq.analysis.charts.base import list_limits  # noqa: PLC0415 - pandas would slow all commands
+    from liq.query.coverage import reads_prints  # noqa: PLC0415 - as above
     from liq.query.exports import export_noted  # noqa: PLC0415 - as above
     from liq.query.queries import find  # noqa: PLC0415 - as above
 
@@ -143,7 +144,8 @@ def hit(
                 key, out, given, spreadsheet=form is PrintFormat.SPREADSHEET
             )
         echo(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
-        print_notes([*stamp.notes, *_describe_coverage(stamp), *list_limits(frame)])
+        gaps = _describe_coverage(stamp) if reads_prints(find(key)) else []
+        print_notes([*stamp.notes, *gaps, *list_limits(frame)])
         return
     from liq.query.callables import fetch_noted  # noqa: PLC0415 - as above
 

@@ -9,15 +9,22 @@ import json
 import keyword
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import LiqError, QueryError, QuestDBError
 from liq.query import queries, questdb
-from liq.query.catalogue import END, IDENTIFIER, SINCE, Column, Query, describe_values
-from liq.query.coverage import UNKNOWN, can_be_read, describe_left_out, summarise_feeds
+from liq.query.catalogue import Column, Query, describe_values
+from liq.query.coverage import (
+    UNKNOWN,
+    can_be_read,
+    describe_left_out,
+    find_window,
+    share_filters,
+    summarise_feeds,
+)
 from liq.query.parameters import Kind, Parameter
 
 if TYPE_CHECKING:
@@ -25,7 +32,6 @@ if TYPE_CHECKING:
 
 _WIDTH = 88
 _BESIDE_S = 2.0  # for what a result lacks
-_ABOUT_PRINTS = {"bars", "table"}  # placeholders of liquidations
 _FEEDS, _LEFT_OUT = "feed_coverage", "left_out"
 _TYPES: dict[Kind, Any] = {
     "duration": str | float | timedelta,
@@ -285,25 +291,30 @@ def fetch_noted(
     query = queries.find(key, settings)
     values = queries.resolve(query, params)
     frame, _, _, warnings = queries.execute(query, values, settings)
-    notes = [*warnings, *_list_lacks(query, values, settings)]
+    notes = [*warnings, *_list_lacks(query, frame, values, settings)]
     if notes:
         frame.attrs["notes"] = notes
     return frame, warnings
 
 
-def _list_lacks(query: Query, values: Mapping[str, Any], settings: Settings) -> list[str]:
+def _list_lacks(
+    query: Query, frame: "pd.DataFrame", values: Mapping[str, Any], settings: Settings
+) -> list[str]:
     """Return what a result about liquidations lacks in its window, in words."""
-    if SINCE not in values or not _ABOUT_PRINTS & {*IDENTIFIER.findall(query.sql)}:
+    window = find_window(query, frame, values)
+    past = window and window.cut()
+    if past is None:
         return []
-    known, end = queries.queries(settings), min(values[END], datetime.now(UTC))
-    if end <= values[SINCE]:
-        return []
-    window = {"since": values[SINCE], "until": end}  # no feed reports from the future
-    shared = {name: values[name] for name in ("exchange",) if name in values}
+    known = queries.queries(settings)
+
+    def fetch(key: str) -> "pd.DataFrame | None":
+        if key not in known:
+            return None
+        return queries.fetch(key, settings, **share_filters(known[key], values, past))
+
     try:
         with questdb.within(_BESIDE_S):
-            feeds = queries.fetch(_FEEDS, settings, **window, **shared) if _FEEDS in known else None
-            odd = queries.fetch(_LEFT_OUT, settings, **window) if _LEFT_OUT in known else None
+            feeds, odd = fetch(_FEEDS), fetch(_LEFT_OUT)
     except (QuestDBError, QueryError) as error:
         return [f"not known whether feeds were disconnected or rows left out: {error}"]
     lines = ["" if feeds is None else _describe_feeds(feeds), "" if odd is None else _count(odd)]

@@ -4,13 +4,15 @@ The rule itself is in the catalogue: the queries ``coverage``, ``feed_coverage``
 """
 
 from collections.abc import Iterable, Mapping, Set
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq.config import Settings
 from liq.errors import QueryError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.query import queries
-from liq.query.catalogue import Query
+from liq.query.catalogue import END, IDENTIFIER, SINCE, WINDOW, Query
 from liq.records.model import LIVE_SOURCES, find_kind
+from liq.records.streams import CASCADES, LIQUIDATIONS, SUMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,10 +30,48 @@ _COLUMNS: Mapping[str, Set[str]] = {
     "sources": {"exchange", "source", "completeness", "prints"},
 }
 _OF_PRINTS = {"notional", "partial", "prints"}  # columns of results about liquidations
+# placeholders of liquidations and of their stored sums
+_TABLES = {"bars", *(stream.placeholder for stream in (LIQUIDATIONS, CASCADES, SUMS))}
+_ABOUT_FEEDS = {"covered"}  # reads prints only to see when a feed ran
+_ENDS = {WINDOW, SINCE, "until"}
 
 
-def is_about_prints(frame: "pd.DataFrame") -> bool:
-    """Whether the rows of a query are, or count, liquidations."""
+class Window(NamedTuple):
+    """The time of rows about liquidations, for which a result says what they lack."""
+
+    since: datetime
+    until: datetime
+
+    def cut(self) -> "Window | None":
+        """Return the window up to now, as no feed reports from the future; None for the future."""
+        until = min(self.until, datetime.now(UTC))
+        return Window(self.since, until) if self.since < until else None
+
+
+def find_window(
+    query: Query | None, frame: "pd.DataFrame", values: Mapping[str, Any]
+) -> Window | None:
+    """Return the window whose gaps and odd rows limit ``frame``, None if nothing limits it.
+
+    All doors decide by this function whether a result says what it lacks. ``frame`` are the rows of
+    ``query`` for ``values``, parameters of `queries.resolve` or `queries.validate`. Without a query
+    it is the result of a function of the user's, so its columns say whether it is about
+    liquidations.
+    """
+    is_about = has_prints(frame) if query is None else reads_prints(query)
+    if not is_about or not isinstance(values.get(WINDOW), timedelta):
+        return None
+    completed = values if END in values else queries.complete(values)
+    return Window(completed[SINCE], completed[END])
+
+
+def reads_prints(query: Query) -> bool:
+    """Whether the rows of ``query`` are liquidations or made of them, be it by a Spark job."""
+    return query.key not in _ABOUT_FEEDS and bool(_TABLES & {*IDENTIFIER.findall(query.sql)})
+
+
+def has_prints(frame: "pd.DataFrame") -> bool:
+    """Whether the columns of ``frame`` are those of liquidations, or of sums of them."""
     return bool(_OF_PRINTS & {*frame.columns})
 
 
@@ -40,18 +80,28 @@ def can_be_read(key: str, frame: "pd.DataFrame") -> bool:
     return _COLUMNS[key] <= {*frame.columns}
 
 
-def fetch_beside(
-    query: Query | None, frame: "pd.DataFrame", values: Mapping[str, Any], settings: Settings
-) -> "pd.DataFrame | None":
-    """Return the rows of ``query`` for the window and filters of ``frame``, rows about prints.
+def share_filters(query: Query, values: Mapping[str, Any], window: Window) -> dict[str, Any]:
+    """Return parameters of ``query`` for the filters among ``values`` and another window."""
+    shared = {name: values[name] for name in query.params.keys() - _ENDS if name in values}
+    return {**shared, SINCE: window.since, "until": window.until}
 
-    ``values`` are the parameters that ``frame`` was made with. None if it is about something else
-    or has no window, or if there is no such query, or a user's own without the shipped columns. If
-    QuestDB refuses the query, a note of ``frame`` says so.
+
+def fetch_beside(
+    query: Query | None,
+    frame: "pd.DataFrame",
+    values: Mapping[str, Any],
+    window: Window | None,
+    settings: Settings,
+) -> "pd.DataFrame | None":
+    """Return the rows of ``query`` for the filters of ``frame`` and its ``window``.
+
+    ``values`` are the parameters that ``frame`` was made with. None without a window, or if there
+    is no such query, or a user's own without the shipped columns. If QuestDB refuses the query, a
+    note of ``frame`` says so.
     """
-    if query is None or "window" not in values or not is_about_prints(frame):
+    if query is None or window is None:
         return None
-    shared = {name: values[name] for name in query.params if name in values}
+    shared = share_filters(query, values, window)
     try:
         found = queries.execute(query, queries.resolve(query, shared), settings).frame
     except (QuestDBAwayError, QuestDBTimeoutError):

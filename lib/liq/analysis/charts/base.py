@@ -192,7 +192,7 @@ def list_limits(frame: pd.DataFrame) -> list[str]:
     """Return notes on rows that are not live, and on sums that are lower bounds, as text."""
     badge, note = source_badge(frame), completeness_note(frame)
     counted = ": not_live counts what is simulated or replayed" if "not_live" in frame else ""
-    is_bound = note and coverage.is_about_prints(frame)
+    is_bound = note and coverage.has_prints(frame)
     return [*([f"{badge}{counted}"] if badge else []), *([f"≥ {note}"] if is_bound else [])]
 
 

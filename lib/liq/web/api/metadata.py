@@ -46,9 +46,11 @@ def describe(
     """
     since, until = _find_window(endpoint, values)
     beside = {**values, "until": until} if until else values
+    window = coverage.find_window(endpoint.query, frame, beside)
+    past = window and window.cut()
     sources, feeds, odd = (
-        coverage.fetch_beside(endpoints.find_query(key), frame, beside, settings)
-        for key in ("sources", "feed_coverage", "left_out")
+        coverage.fetch_beside(endpoints.find_query(key), frame, beside, span, settings)
+        for key, span in (("sources", window), ("feed_coverage", past), ("left_out", window))
     )
     return {
         "query": endpoint.key,

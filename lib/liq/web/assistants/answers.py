@@ -16,6 +16,7 @@ from liq.errors import QueryError
 from liq.ingest import semantics
 from liq.query import catalogue, coverage, queries, questdb
 from liq.query.catalogue import Query
+from liq.query.coverage import Window
 from liq.query.formats import Format, encode
 from liq.query.parameters import create_paging
 
@@ -72,8 +73,9 @@ def answer(key: str, given: Mapping[str, Any], settings: Settings) -> Answer:
     values = queries.end_now(values)
     with questdb.within(settings.query_timeout):
         frame, more = queries.fetch_page(key, rows, offset, settings=settings, **values)
-        gaps = _describe_gaps(frame, values, settings)
-        odd = _describe_odd_rows(frame, values, settings)
+        window = coverage.find_window(query, frame, values)
+        gaps = _describe_gaps(frame, values, window, settings)
+        odd = _describe_odd_rows(frame, values, window, settings)
     page = f"rows {offset + 1:,} to {offset + rows:,} only; offset={offset + rows} continues"
     notes = [*_list_notes(frame), gaps, odd, page if more else ""]
     marked = _mark_sums(frame, incomplete=gaps.startswith("≥"))
@@ -158,9 +160,11 @@ def _list_notes(frame: "pd.DataFrame") -> Iterator[str]:
     yield from list_limits(frame)
 
 
-def _describe_gaps(frame: "pd.DataFrame", values: Mapping[str, Any], settings: Settings) -> str:
+def _describe_gaps(
+    frame: "pd.DataFrame", values: Mapping[str, Any], window: Window | None, settings: Settings
+) -> str:
     """Return which feeds of the answer were disconnected in its window; "" if none was."""
-    feeds = _fetch_beside(_FEEDS, frame, values, settings)
+    feeds = _fetch_beside(_FEEDS, frame, values, window and window.cut(), settings)
     if feeds is None:
         return ""
     if feeds.empty:
@@ -169,15 +173,22 @@ def _describe_gaps(frame: "pd.DataFrame", values: Mapping[str, Any], settings: S
     return f"≥ {line}: sums are lower bounds" if line else ""
 
 
-def _describe_odd_rows(frame: "pd.DataFrame", values: Mapping[str, Any], settings: Settings) -> str:
-    odd = _fetch_beside(_LEFT_OUT, frame, values, settings)
+def _describe_odd_rows(
+    frame: "pd.DataFrame", values: Mapping[str, Any], window: Window | None, settings: Settings
+) -> str:
+    odd = _fetch_beside(_LEFT_OUT, frame, values, window, settings)
     return "" if odd is None else coverage.describe_left_out(int(odd["rows"].sum()))
 
 
 def _fetch_beside(
-    key: str, frame: "pd.DataFrame", values: Mapping[str, Any], settings: Settings
+    key: str,
+    frame: "pd.DataFrame",
+    values: Mapping[str, Any],
+    window: Window | None,
+    settings: Settings,
 ) -> "pd.DataFrame | None":
-    return coverage.fetch_beside(queries.queries(settings).get(key), frame, values, settings)
+    query = queries.queries(settings).get(key)
+    return coverage.fetch_beside(query, frame, values, window, settings)
 
 
 def _mark_sums(frame: "pd.DataFrame", *, incomplete: bool) -> "pd.DataFrame":
