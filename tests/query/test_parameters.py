@@ -86,6 +86,14 @@ def test_other_values_are_refused_by_name(kind: str, given: object) -> None:
         Parameter(type=kind).value("p", given)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("kind", ["int", "float", "duration", "timestamp", "column"])
+def test_a_long_value_is_shortened_in_its_error(kind: Any) -> None:
+    choices: list[str | float] = ["symbol"] if kind == "column" else []
+    with pytest.raises(QueryError, match=r"^p='xxx.*x… is no") as caught:
+        Parameter(type=kind, choices=choices).value("p", "x" * 1_000_000)
+    assert len(str(caught.value)) < 1_000
+
+
 def test_none_is_the_default() -> None:
     params = {"rows": Parameter(type="int", default=100), "until": Parameter(type="timestamp")}
     expected = {"rows": 100, "until": None}

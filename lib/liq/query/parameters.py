@@ -35,6 +35,7 @@ _SYNTAX: dict[Kind, tuple[str, str]] = {
 # an M may be meant as minutes or as months
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdwSHDW])")
 _SPANS = "a span of time is like 30s, 15m, 4h, 7d or 2w, or a number of seconds"
+_LONGEST_SHOWN = 200  # characters of a value in an error, which an assistant reads whole
 _MOMENTS = "give ISO 8601, like 2026-01-31T12:00 (UTC unless it names a zone)"
 
 
@@ -59,7 +60,7 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             value = _PARSERS[self.type](given)
         except (TypeError, ValueError, OverflowError) as error:
-            raise QueryError(f"{name}={given!r} is no {self.type}: {error}") from error
+            raise QueryError(f"{name}={_show(given)} is no {self.type}: {error}") from error
         value = self._match_choice(name, given, value)
         self._check_bounds(name, given, value)
         return value
@@ -100,7 +101,7 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         is_months = self.type == "interval" and str(value).endswith("M")  # 1m is a minute
         if isinstance(value, str) and not is_months and (meant := match(value, texts)):
             return meant
-        raise QueryError(f"{name}={given!r} is no choice{self._suggest(str(given))}")
+        raise QueryError(f"{name}={_show(given)} is no choice{self._suggest(str(given))}")
 
     def _suggest(self, given: str) -> str:
         """Return the end of an error message: the nearest choice and all choices."""
@@ -114,9 +115,9 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return parse(bound) if self.type == "int" else bound  # JSON gives 1.0
 
         if self.min is not None and value < parse(self.min):
-            raise QueryError(f"{name}={given!r} is below the least, {write(self.min)}")
+            raise QueryError(f"{name}={_show(given)} is below the least, {write(self.min)}")
         if self.max is not None and value > parse(self.max):
-            raise QueryError(f"{name}={given!r} is above the greatest, {write(self.max)}")
+            raise QueryError(f"{name}={_show(given)} is above the greatest, {write(self.max)}")
 
 
 def create_paging(
@@ -154,7 +155,7 @@ def parse_duration(given: str | float | timedelta) -> timedelta:
     except OverflowError as error:
         raise ValueError(f"{_SPANS}; {shorten(str(given))!r} is too long") from error
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{_SPANS}; not {given!r}") from error
+        raise ValueError(f"{_SPANS}; not {_show(given)}") from error
     if span <= timedelta(0):
         raise ValueError(f"{_SPANS}; greater than 0")
     return span
@@ -168,6 +169,10 @@ def format_duration(span: timedelta) -> str:
     seconds = max(round(span.total_seconds()), 1)
     unit = next((unit for unit in "dhm" if seconds % _UNITS[unit] == 0), "s")
     return f"{seconds // _UNITS[unit]}{unit}"
+
+
+def _show(given: Any) -> str:
+    return shorten(repr(given), _LONGEST_SHOWN)
 
 
 def _find_nearest_interval(given: str, choices: Sequence[str | float]) -> str:
