@@ -1,5 +1,6 @@
 import contextlib
 import multiprocessing
+import socket
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -294,6 +295,32 @@ def accepts_logins(settings: Settings) -> bool:
         questdb.check_logins(settings)
         return True
     return False
+
+
+class SlowStatements(Statements):
+    """Keeps the first statement for ``seconds`` before it is passed on."""
+
+    def __init__(self, target: int, seconds: float) -> None:
+        super().__init__(target)
+        self._seconds = seconds
+
+    def _look(self, sender: socket.socket, data: bytes) -> None:
+        had_none = not self.texts
+        super()._look(sender, data)
+        if had_none and self.texts:
+            time.sleep(self._seconds)
+
+
+def test_both_statements_that_resume_a_table_share_one_limit_of_time(
+    stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questdb, "_ADMIN_S", 2.0)
+    # the first statement takes all of the time but a part of the second of grace
+    with SlowStatements(stack.questdb_pg_port, 2.3) as proxy:
+        settings = stack.model_copy(update={"questdb_pg_port": proxy.port})
+        with pytest.raises(QuestDBTimeoutError, match="did not answer within 2 s"):
+            questdb.resume("no_such_table", settings)
+    assert [text for text in proxy.texts if "RESUME WAL" in text] == []
 
 
 def test_a_statement_at_which_questdb_fails_inside_is_sent_again(stack: Settings) -> None:

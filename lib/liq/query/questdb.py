@@ -233,7 +233,7 @@ def require(settings: Settings | None = None) -> None:
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Limit all reads of this block (and thread) to ``seconds`` in total, plus a second of grace.
+    """Limit all statements of this block (and thread) to ``seconds`` in total, plus one of grace.
 
     A nested block can only shorten the time.
     """
@@ -359,10 +359,14 @@ def list_contracts(settings: Settings | None = None) -> list[LoadedContracts]:
 
 
 def resume(table: str, settings: Settings | None = None) -> None:
-    """Apply a suspended table's, or view's, write-ahead log again. Raises `QuestDBError`."""
+    """Apply a suspended table's, or view's, write-ahead log again; takes a minute at most.
+
+    Raises `QuestDBError`.
+    """
     sql = "SELECT 1 FROM materialized_views() WHERE view_name = %s"
-    kind = "MATERIALIZED VIEW" if _run_as_admin(sql, [table], settings) else "TABLE"
-    _run_as_admin(f'ALTER {kind} "{table}" RESUME WAL', None, settings)
+    with within(_ADMIN_S):
+        kind = "MATERIALIZED VIEW" if _run_as_admin(sql, [table], settings) else "TABLE"
+        _run_as_admin(f'ALTER {kind} "{table}" RESUME WAL', None, settings)
 
 
 def cancel_overdue(settings: Settings | None = None) -> list[str]:
