@@ -17,10 +17,11 @@ from liq.analysis.charts.base import LOWER_BOUND
 from liq.cli import app
 from liq.config import Settings
 from liq.errors import QueryError
-from liq.query import coverage
+from liq.query import coverage, queries
 from liq.records.model import Completeness, Source
 from support.helpers import PATIENCE_S
 from support.rows import health, insert, liquidation, own_table, report
+from support.terminals import show
 
 UNTIL = ["-p", "until=2026-01-02", "-p", "window=1d"]
 LATER = ["-p", "until=2026-02-01T11:01", "-p", "window=1m"]
@@ -81,6 +82,14 @@ def test_queries_are_explained_by_questdb(own: Settings, tmp_path: Path) -> None
     assert re.fullmatch(r"error: QuestDB can run (\d+) of (\d+) queries\n", checked.stderr)
     assert checked.stdout.startswith(f"{file}:2:2: entry 'typo': QuestDB refused")
     assert len(checked.stdout.splitlines()) == 1
+
+
+@pytest.mark.stack
+def test_a_terminal_shows_how_many_queries_are_checked(own: Settings) -> None:
+    count = len(queries.queries(own))
+    said = show("queries", "check", environment=own.environ() | {"TERM": "xterm"})
+    assert re.search(rf"checking .*{count}/{count}", said)
+    assert f"QuestDB can run {count} of {count} queries" in said
 
 
 @pytest.mark.stack

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from liq.cli.help import Group
-from liq.cli.output import console, create_table, echo, join_texts, stderr, styled
+from liq.cli.output import console, create_table, echo, join_texts, show_steps, styled
 from liq.common.text import suggest
 
 if TYPE_CHECKING:
@@ -96,12 +95,10 @@ def redrive(
     from liq.delivery import deadletters  # noqa: PLC0415 - kafka-python would slow all commands
 
     chosen = _letters(reason, venue, stage)
-    columns = (TextColumn("redriving"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr) as bar:
-        task = bar.add_task("", total=len(chosen))
+    with show_steps("redriving") as show_step:
 
         def progress(state: "Redriven") -> None:
-            bar.update(task, completed=state.letters)
+            show_step(state.letters, len(chosen))
 
         state = asyncio.run(deadletters.redrive(chosen, show=progress, dry_run=dry_run))
     if as_json:

@@ -20,6 +20,7 @@ from rich.live import Live
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeRemainingColumn,
@@ -157,6 +158,20 @@ def show_wait(what: str) -> Iterator[None]:
         late.cancel()
         late.join()  # it may be starting the spinner
         status.stop()
+
+
+@contextlib.contextmanager
+def show_steps(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that shows on a terminal's stderr how many of all steps are done."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr, disable=not stderr.is_terminal) as bar:
+        task = bar.add_task(printable(what), total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextlib.contextmanager

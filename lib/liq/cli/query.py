@@ -11,7 +11,16 @@ import liq
 from liq.cli import tables
 from liq.cli.completion import complete_columns, complete_parameters, complete_queries
 from liq.cli.help import Group
-from liq.cli.output import console, create_table, echo, print_notes, show_wait, stderr, styled
+from liq.cli.output import (
+    console,
+    create_table,
+    echo,
+    print_notes,
+    show_steps,
+    show_wait,
+    stderr,
+    styled,
+)
 from liq.config import settings as current_settings
 from liq.errors import QueryError
 from liq.query import catalogue
@@ -71,7 +80,8 @@ def check_queries() -> None:
     """
     from liq.query.checks import check_catalogue  # noqa: PLC0415 - pandas would slow all commands
 
-    found = check_catalogue()
+    with show_steps("checking") as show_step:
+        found = check_catalogue(show=show_step)
     faults = [fault for fault in found.values() if fault]
     for fault in faults:
         echo(fault)  # a line each, however long: editors and grep follow it

@@ -1,6 +1,6 @@
 """Checks of the catalogue against QuestDB, without reading rows: ``liq queries check``."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,11 +21,14 @@ _SAMPLES: dict[Kind, Any] = {
 _ABOVE_ALL = 1e15  # USD, more than any min_notional
 
 
-def check_catalogue(settings: Settings | None = None) -> dict[str, str]:
+def check_catalogue(
+    settings: Settings | None = None, *, show: Callable[[int, int], object] | None = None
+) -> dict[str, str]:
     """Have QuestDB explain every entry; return each entry's fault by key, "" for none.
 
     Each entry is explained with its defaults, and with a value for every parameter, so that the
-    clauses in ``[[ ]]`` are checked too.
+    clauses in ``[[ ]]`` are checked too. ``show`` is called after each entry with the number of
+    checked entries, and of all.
 
     Raises:
         QueryError: A file of the catalogue cannot be read.
@@ -34,7 +37,12 @@ def check_catalogue(settings: Settings | None = None) -> dict[str, str]:
     """
     settings = settings or current_settings()
     found, faults = queries.load_catalogue(settings)
-    return {**{key: _explain(query, settings) for key, query in found.items()}, **faults}
+    explained = {}
+    for done, (key, query) in enumerate(found.items(), 1):
+        explained[key] = _explain(query, settings)
+        if show:
+            show(done, len(found))
+    return {**explained, **faults}
 
 
 def _explain(query: Query, settings: Settings) -> str:
