@@ -264,7 +264,7 @@ def test_the_command_lists_shows_and_redrives(broker: Settings, liq: Callable[..
     assert "2 dead letters" in said
     assert "htx" not in liq("ls", "--venue", "binance_usdm")
     assert "the newest 1 of 2" in liq("ls", "--limit", "1")
-    assert "none of parser, publisher" in liq("ls", "--stage", "nobody")
+    assert "valid are: parser, publisher" in liq("ls", "--stage", "nobody")
     [one] = [json.loads(line) for line in liq("ls", "--reason", "TORN", "--json").splitlines()]
     assert (one["id"], one["stage"], one["value"]) == ("0:1", "parser", "base64:H4v/")
     assert "forceOrder" in liq("show", "0:0")
