@@ -21,8 +21,8 @@ FACTS: dict[str, str] = {
     "units": "unit by column",
     "sources": "where the prints of the window came from, with the query's filters: real, replayed"
     " or simulated, and how complete the feed is; null if the rows are about something else",
-    "coverage": "feeds that were expected in the window and the time that each was disconnected;"
-    " null if the rows are about something else",
+    "coverage": "feeds that were expected in the window up to now, and the time that each was"
+    " disconnected; null if the rows are about something else or the window is in the future",
     "left_out": "number of odd rows in the window, which no query counts",
     "lower_bound": "true if liquidations are missing: a feed is throttled or sampled, or was"
     " disconnected; null if that is unknown",
