@@ -20,9 +20,12 @@ function render({ model, el }) {
     "aria-autocomplete": "list", autocomplete: "off", spellcheck: false, placeholder: "",
   });
   const list = make("ul", { role: "listbox", id, "aria-label": what, "aria-multiselectable": !isSingle });
-  list.hidden = true;
+  const hint = make("div", { class: "liq-hint" }); // not in the list, which has options alone
+  const popup = make("div", { class: "liq-options" });
+  popup.append(list, hint);
+  popup.hidden = true;
   const note = make("div", { role: "status", class: "liq-spoken" });
-  el.append(field, list, note);
+  el.append(field, popup, note);
   let active = -1;
 
   const chosen = () => model.get("value");
@@ -48,10 +51,10 @@ function render({ model, el }) {
   };
   const draw = () => {
     const names = chosen();
-    const text = names.length === 1 ? names[0] : `${names.length} ${plural}`;
-    field.placeholder = names.length ? text : `all ${plural}`;
+    const shown = names.length === 1 ? names[0] : `${names.length} ${plural}`;
+    field.placeholder = names.length ? shown : `all ${plural}`;
     field.title = field.placeholder;
-    if (list.hidden) return;
+    if (popup.hidden) return;
     const held = options()[active]?.dataset.name; // a redraw keeps what the arrow keys reached
     const scroll = list.scrollTop;
     const found = find();
@@ -83,19 +86,18 @@ function render({ model, el }) {
       return box;
     });
     const more = found.length - MOST;
-    const hint = more > 0 ? `${more} more: type to find them`
+    const text = more > 0 ? `${more} more: type to find them`
       : found.length ? ""
       : typed ? `none in view is like “${typed}”; Enter looks in all rows`
       : `no ${plural} in view`;
-    const line = make("li", { role: "presentation", class: "liq-hint" });
-    line.textContent = hint;
-    list.replaceChildren(...all, ...items, ...(hint ? [line] : []));
+    hint.textContent = text;
+    list.replaceChildren(...all, ...items);
     list.scrollTop = scroll;
-    note.textContent = found.length ? `${found.length} found` : hint;
+    note.textContent = found.length ? `${found.length} found` : text;
     mark(held === undefined ? active : options().findIndex((each) => each.dataset.name === held));
   };
   const open = (isOpen) => {
-    list.hidden = !isOpen;
+    popup.hidden = !isOpen;
     field.setAttribute("aria-expanded", isOpen);
     active = -1;
     if (isOpen) draw();
@@ -138,22 +140,22 @@ function render({ model, el }) {
     if (event.isComposing) return;
     if (key in STEPS) {
       event.preventDefault();
-      if (list.hidden) open(true);
+      if (popup.hidden) open(true);
       const last = options().length - 1;
       const next = active + STEPS[key];
       mark(active < 0 && STEPS[key] < 0 ? last : next < 0 && active > 0 ? 0 : next);
     } else if (key === "Enter") {
       event.preventDefault();
       submit();
-    } else if (key === "Escape" && (!list.hidden || field.value)) {
+    } else if (key === "Escape" && (!popup.hidden || field.value)) {
       event.stopPropagation(); // an open panel stays open
-      if (list.hidden) field.value = "";
+      if (popup.hidden) field.value = "";
       open(false);
     } else if (key === "Backspace" && !field.value && chosen().length) {
       set(chosen().slice(0, -1));
     }
   };
-  list.onmousedown = (event) => event.preventDefault(); // the field keeps the focus
+  popup.onmousedown = (event) => event.preventDefault(); // the field keeps the focus
   list.onclick = ({ target }) => {
     const option = target.closest("[role=option]");
     if (option) choose(option.dataset.name);
