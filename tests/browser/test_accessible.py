@@ -1,6 +1,7 @@
 """The dashboard by keyboard, by screen reader, and as the system's preferences have it."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any, Literal
 
@@ -8,7 +9,7 @@ import psutil
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from browser.conftest import Visit, Visiting, opened, publishing
 from browser.test_address import has_query
@@ -16,6 +17,7 @@ from liq.config import Settings
 from liq.delivery.producer import Producer
 from liq.web import serve
 from liq.web.dashboard.board_queries import BOARDS
+from support.helpers import PATIENCE_S
 
 pytestmark = [
     pytest.mark.stack,
@@ -165,8 +167,13 @@ async def test_the_theme_is_the_systems_until_one_is_chosen(
         await page.wait_for_selector(f".liq-root.liq-{other}")
         await page.emulate_media(color_scheme=scheme)
         await page.wait_for_selector(f".liq-root.liq-{scheme}")
-        await page.get_by_role("button", name="Light", exact=True).click()
+        # the button has the name of what it shows, and says nothing about being pressed
+        button = page.locator(".liq-top").get_by_role("button", name=re.compile("Light|Dark"))
+        assert await button.inner_text() == other.capitalize()
+        assert await button.get_attribute("title") == f"show the page in the {other} theme"
+        await button.click()
         await page.wait_for_selector(f".liq-root.liq-{other}")
+        await expect(button).to_have_text(scheme.capitalize(), timeout=1_000 * PATIENCE_S)
         await has_query(visitor, theme=other)
         await page.reload()
         await page.wait_for_selector(f".liq-root.liq-{other}")

@@ -14,6 +14,7 @@ from browser.test_address import has_query
 from browser.test_dashboard import kernel_of
 from liq.config import Settings
 from liq.delivery.producer import Producer
+from support.helpers import PATIENCE_S
 
 pytestmark = [
     pytest.mark.stack,
@@ -222,6 +223,26 @@ async def test_times_are_shown_in_local_time_too(visit: Visiting, market: Produc
         )
         await visitor.page.reload()
         await visitor.shows(f"2026-03-02 21:30:00 to 22:30:00 {ZONE}", ".liq-shown")
+        assert visitor.complaints == []
+
+
+async def test_the_details_of_a_print_have_the_time_zone_of_the_page(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await choose_local_time(visitor)
+        await visitor.shows(f"time ({ZONE})", ".liq-prints th")
+        row = visitor.page.locator(".liq-tape tr[data-key]").nth(2)
+        await row.hover()  # it holds still
+        clock = await row.locator("td").first.inner_text()
+        await row.locator("td").first.click()
+        details = visitor.page.locator(".liq-inspection")
+        local = re.compile(rf" {re.escape(clock)}\d{{3}}\+(09|10):30")  # with daylight saving
+        await expect(details).to_contain_text(local, timeout=1_000 * PATIENCE_S)
+        await visitor.page.get_by_label("Time zone").select_option(index=0)
+        await expect(details).not_to_contain_text(local, timeout=1_000 * PATIENCE_S)
+        await expect(details).to_contain_text(re.compile(r"\.\d{6} UTC"))
         assert visitor.complaints == []
 
 

@@ -2,6 +2,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
@@ -15,6 +16,8 @@ from liq.web.dashboard.boards import DrawOptions, Inspector, Prices, create_boar
 from liq.web.dashboard.inspector import Inspection
 from liq.web.dashboard.model import DashboardModel, Frames, Results
 from support.helpers import reached
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 OWN = {"Liquidated per bucket", "Price and liquidations", "Now", "Rules"}  # drawn with the data
 
@@ -54,7 +57,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, threading.Eve
         events[key].wait(30)
         if key == "fails":
             raise QueryError("no such print")
-        return Inspection({"symbol": "BTCUSDT"}, {}, None, "")
+        return Inspection({"symbol": "BTCUSDT", "ts": NOON}, {}, None, "")
 
     monkeypatch.setattr("liq.web.dashboard.boards.inspect", inspect)
     yield events
@@ -89,6 +92,24 @@ async def test_an_older_print_does_not_remove_the_error_of_a_newer_one(
     assert inspector._content.value == ""
     inspector.show("works")
     assert inspector._boundary.fault == ""
+
+
+async def test_the_details_follow_the_time_zone_of_the_page(
+    answers: dict[str, threading.Event], tmp_path: Path
+) -> None:
+    inspector = Inspector(Settings.load(home=tmp_path))
+    inspector.set_zone(ZoneInfo("Asia/Kolkata"))
+    inspector.show("works")
+    answers["works"].set()
+    await reached(lambda: "2026-03-02 17:30:00.000000+05:30" in inspector._content.value)
+    inspector.set_zone(UTC)
+    assert "2026-03-02 12:00:00.000000 UTC" in inspector._content.value
+    inspector.show("fails")
+    answers["fails"].set()
+    await reached(lambda: "no such print" in inspector._boundary.fault)
+    inspector.set_zone(ZoneInfo("Asia/Kolkata"))
+    assert "no such print" in inspector._boundary.fault
+    assert inspector._content.value == ""
 
 
 def test_the_path_of_the_price_has_the_badge_of_the_page(tmp_path: Path) -> None:

@@ -259,6 +259,8 @@ def test_an_inspection_shows_values_with_units_the_message_and_the_rule() -> Non
     for text in ("1,234,567.5<small>USD", "2026-01-01 12:00:01.500000 UTC", "{&#34;a&#34;: 1}",
                  f'href="{VENUES["okx"].documentation}"', "bankruptcy price"):  # fmt: skip
         assert text in page
+    local = markup.render_inspection(Inspection(row, {}, None, ""), ZoneInfo("Europe/Berlin"))
+    assert "2026-01-01 13:00:01.500000+01:00" in local
     unkept = markup.render_inspection(Inspection(row, {}, None, "", "not kept: `liq run` keeps it"))
     assert "not kept: <code>liq run</code> keeps it" in unkept
 

@@ -265,6 +265,7 @@ def test_not_live_when_a_producer_no_longer_reports(own: Settings) -> None:
     reported(own, age=80)
     model = DashboardModel(own)
     assert after(model, State.STALE) == "nothing new arrives"  # and why is being found out
+    assert "`liq status` shows which service does not respond" in model.problem
     eventually(lambda: "producer of binance_usdm" in after(model, State.STALE))
     reported(own)
     assert after(model, State.QUIET, State.LIVE) == ""

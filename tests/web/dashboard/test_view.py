@@ -512,10 +512,14 @@ def test_theme_is_of_page_and_charts(own: Settings) -> None:
     dashboard = Dashboard(settings=own)
     dark = overview(dashboard).bars.spec["layout"]["paper_bgcolor"]
     assert "liq-dark" in dashboard.widget._dom_classes
-    find(dashboard, widgets.ToggleButton, description="Light").value = True
+    button = find(dashboard, widgets.Button, description="Light")  # the other theme's name
+    button.click()
     assert overview(dashboard).bars.spec["layout"]["paper_bgcolor"] != dark
     assert "liq-light" in dashboard.widget._dom_classes
     assert "liq-dark" not in dashboard.widget._dom_classes
+    assert (button.description, button.tooltip) == ("Dark", "show the page in the dark theme")
+    button.click()
+    assert (dashboard.theme, button.description) == ("dark", "Light")
 
 
 def test_unknown_theme_is_answered_with_the_valid_ones(own: Settings) -> None:
@@ -607,7 +611,7 @@ def test_the_theme_is_the_browsers_unless_one_was_chosen(own: Settings) -> None:
     address = find(dashboard, PageAddress)
     address._handle_custom_msg(light, [])
     assert (dashboard.theme, address.query) == ("light", "")
-    find(dashboard, widgets.ToggleButton, description="Light").value = False
+    find(dashboard, widgets.Button, description="Dark").click()
     assert (dashboard.theme, address.query) == ("dark", "theme=dark")
     address._handle_custom_msg(light, [])  # the browser's preference changes nothing now
     assert dashboard.theme == "dark"

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from typing import Any, NamedTuple
 
 import ipywidgets as widgets
@@ -355,6 +355,8 @@ class Inspector:
         self._settings = settings
         self._tasks = Tasks()
         self._wanted = ""
+        self._found: Inspection | None = None
+        self._zone: tzinfo = UTC
         self._content = Html(css_class="liq-inspection")
         self._close = CloseButton().add_class("liq-close")
         self._boundary = ErrorBoundary("Inspector")
@@ -366,10 +368,20 @@ class Inspector:
         """Read the print and show its details, or the error."""
         self.widget.remove_class("liq-hidden")
         self._close.take_focus()
-        self._content.value = Markup()  # the details of another print would mislead
+        self._found, self._content.value = None, Markup()  # another print's details would mislead
         self._boundary.clear()  # and so would its error
         self._wanted = key
         self._tasks.spawn(self._read(key))
+
+    def set_zone(self, zone: tzinfo) -> None:
+        """Show the times of the print in ``zone``, from now on."""
+        self._zone = zone
+        if self._found is not None:  # else the error of a print stays
+            with self._boundary:
+                self._draw(self._found)
+
+    def _draw(self, found: Inspection) -> None:
+        self._content.value = markup.render_inspection(found, self._zone)
 
     async def _read(self, key: str) -> None:
         found: Inspection | Exception
@@ -382,7 +394,8 @@ class Inspector:
         with self._boundary:
             if isinstance(found, Exception):
                 raise found
-            self._content.value = markup.render_inspection(found)
+            self._found = found
+            self._draw(found)
 
 
 def create_boards(settings: Settings) -> dict[str, Board]:

@@ -8,6 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from liq.analysis import links
+from liq.analysis.charts import ThemeName
 from liq.analysis.links import ZONES
 from liq.errors import QueryError
 from liq.query import queries
@@ -84,10 +85,32 @@ def create_actions(
     widgets.dlink(
         (model, "paused"), (pause, "description"), lambda paused: "Resume" if paused else "Pause"
     )
-    light = widgets.ToggleButton(description="Light", tooltip="switch between light and dark")
-    is_light = (lambda theme: theme == "light"), (lambda pressed: "light" if pressed else "dark")
-    widgets.link((model, "theme"), (light, "value"), is_light)
-    return _create_bar(pause, light, address.add_class("liq-address"))
+    return _create_bar(
+        pause, _create_theme_button(model, boundary), address.add_class("liq-address")
+    )
+
+
+def _create_theme_button(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Button:
+    """Return a button that has the name of the other theme.
+
+    The toggle button of ipywidgets does not say to screen readers whether it is pressed.
+    """
+    button = widgets.Button()
+
+    def find_other() -> ThemeName:
+        return "dark" if model.theme == "light" else "light"
+
+    def show(_change: object = None) -> None:
+        button.description = find_other().capitalize()
+        button.tooltip = f"show the page in the {find_other()} theme"
+
+    def switch(_button: object) -> None:
+        model.theme = find_other()
+
+    button.on_click(boundary.wrap(switch))
+    model.observe(show, "theme")
+    show()
+    return button
 
 
 def create_layout() -> widgets.Widget:

@@ -306,11 +306,14 @@ def render_attempt(past: Backtest | str, window: str, zone: tzinfo = UTC) -> Mar
     return head + (Markup("<ol>{}</ol>").format(items) if count else Markup())
 
 
-def render_inspection(found: Inspection) -> Markup:
-    """Return a print's details: the row with its units, the raw message and the venue's rule."""
+def render_inspection(found: Inspection, zone: tzinfo = UTC) -> Markup:
+    """Return a print's details: the row with its units, the raw message and the venue's rule.
+
+    The row's times are in ``zone``.
+    """
     field = Markup("<tr><th>{}</th><td>{}<small>{}</small></td></tr>")
     values = join(
-        field.format(name, _format_value(value), found.units.get(name, ""))
+        field.format(name, _format_value(value, zone), found.units.get(name, ""))
         for name, value in found.row.items()
     )
     raw = (
@@ -657,7 +660,7 @@ def _render_venue_rule(venue: Venue | None) -> Markup:
     return Markup("<pre>{}</pre>").format(venue.rule)
 
 
-def _format_value(value: Any) -> str:
+def _format_value(value: Any, zone: tzinfo) -> str:
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S.%f} UTC"
+        return times.format_exactly(value, zone)
     return f"{value:,.10g}" if isinstance(value, float) else str(value)

@@ -647,8 +647,9 @@ class DashboardModel(HasTraits):
 _UNKNOWN = Problem(
     Part.DASHBOARD,
     "nothing new arrives",
-    f"No row and no feed report is dated within the last {diagnosis.FRESH.seconds} s. If all"
-    " services respond, rows are late or the machines' clocks differ",
+    f"No row and no feed report is dated within the last {diagnosis.FRESH.seconds} s."
+    " `liq status` shows which service does not respond. If all respond, rows are late, or the"
+    " machines' clocks differ: set them by NTP",
 )
 _NOT_READ = Problem(
     Part.DASHBOARD,

@@ -84,6 +84,14 @@ def format_typed(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
+def format_exactly(moment: datetime, zone: tzinfo) -> str:
+    """Return a moment to the microsecond, with its offset in ``zone``, or as UTC."""
+    if zone is UTC:
+        return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC"
+    # the offset and not the zone's name: of an hour that comes twice it says which is meant
+    return moment.astimezone(zone).isoformat(sep=" ", timespec="microseconds")
+
+
 def _parse_moment(name: str, text: str, zone: tzinfo) -> datetime | None:
     typed = text = text.strip()
     if not text or text.lower() == "now":

@@ -459,6 +459,7 @@ class Dashboard:
 
     def _set_zone(self, change: Any) -> None:
         if change["name"] == "zone" or self.model.zone == "local":
+            self._inspector.set_zone(self.model.timezone)
             self.draw()
 
     def _draw_frames(self) -> None:
