@@ -246,6 +246,32 @@ async def test_the_details_of_a_print_have_the_time_zone_of_the_page(
         assert visitor.complaints == []
 
 
+async def test_a_time_that_comes_twice_or_never_is_refused_with_what_to_type(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await choose_local_time(visitor)
+        await has_query(visitor, zone="local")
+        await type_span(visitor, "2026-10-04 02:30", "2026-10-04 06:00")  # clocks go to 03:00
+        await visitor.shows("give 2026-10-04 03:30:00", ".liq-fault")
+        await type_span(visitor, "2026-04-05 02:30", "2026-04-05 06:00")  # and back to 02:00
+        fault = r"comes twice in .*: give 2026-04-05 \S+\+10:30 or (2026-04-05 02:30:00\+09:30)"
+        shown = visitor.page.locator(".liq-fault", has_text=re.compile(fault))
+        second = re.search(fault, await shown.inner_text())
+        assert second
+        await has_query(visitor, zone="local")
+        await type_span(visitor, second[1], "2026-04-05 06:00")
+        utc = {"from": "2026-04-04T17:00:00Z", "to": "2026-04-04T20:30:00Z"}
+        await has_query(visitor, **utc, zone="local")
+        await visitor.shows("02:30:00+09:30 to 06:00:00", ".liq-shown")
+        start = visitor.page.get_by_label("From", exact=True)
+        await expect(start).to_have_value(second[1], timeout=1_000 * PATIENCE_S)
+        await type_span(visitor, await start.input_value(), "2026-04-05 07:00")
+        await has_query(visitor, **utc | {"to": "2026-04-04T21:30:00Z"}, zone="local")
+        assert visitor.complaints == []
+
+
 async def test_a_range_drawn_in_local_time_is_what_was_seen(
     visit: Visiting, market: Producer
 ) -> None:

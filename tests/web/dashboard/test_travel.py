@@ -214,6 +214,66 @@ def test_typed_times_are_in_the_zone_of_the_page(
     assert times.parse_span(start, end, "4h", zone) == expected
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "reason"),
+    [
+        # clocks go back from 03:00 to 02:00
+        ("2025-10-26 02:30", "", "from='2025-10-26 02:30' comes twice in Europe/Berlin:"
+         " give 2025-10-26 02:30:00+02:00 or 2025-10-26 02:30:00+01:00"),
+        ("2025-10-26 01:30", "2025-10-26T02:00:00", "to='2025-10-26T02:00:00' comes twice"),
+        # clocks go forward from 02:00 to 03:00
+        ("2026-03-29 02:30", "", "from='2026-03-29 02:30' is no time in Europe/Berlin, whose"
+         " clocks go forward then: give 2026-03-29 03:30:00"),
+        ("2026-03-29 01:30", "2026-03-29 02:00", "to='2026-03-29 02:00' is no time"),
+    ],
+)  # fmt: skip
+def test_a_time_that_clocks_show_twice_or_skip_is_refused_with_what_to_give(
+    start: str, end: str, reason: str
+) -> None:
+    with pytest.raises(QueryError) as raised:
+        times.parse_span(start, end, "1h", BERLIN)
+    assert reason in str(raised.value)
+    assert "\n" not in str(raised.value)
+    if "give" in reason:  # what it names can be typed
+        for given in str(raised.value).partition(" give ")[2].split(" or "):
+            assert times.parse_span(given, "", "1h", BERLIN)[0]
+    assert times.parse_span(start, "", "1h", KOLKATA)[0]  # its clocks never turn
+
+
+@pytest.mark.parametrize("typed", ["2025-10-26 01:59:59", "2025-10-26 03:00", "2026-03-29 03:00"])
+def test_times_beside_a_turn_of_the_clocks_are_taken(typed: str) -> None:
+    start, _ = times.parse_span(typed, "", "1h", BERLIN)
+    assert start == datetime.fromisoformat(typed).replace(tzinfo=BERLIN)
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "start", "hours"),
+    [
+        ("America/Santiago", "2025-09-07", "2025-09-07T04:00+00:00", 23),  # no midnight
+        ("America/Havana", "2025-11-02", "2025-11-02T04:00+00:00", 25),  # two of them
+    ],
+)
+def test_a_day_without_a_midnight_or_with_two_is_whole(
+    zone: str, day: str, start: str, hours: int
+) -> None:
+    first = datetime.fromisoformat(start)
+    span = times.parse_span(day, day, "1h", ZoneInfo(zone))
+    assert span == (first, first + timedelta(hours=hours))
+
+
+@pytest.mark.parametrize(("turn", "offset"), [(0, "+02:00"), (1, "+01:00")])
+def test_a_time_that_comes_twice_is_shown_so_that_it_can_be_typed_again(
+    turn: int, offset: str
+) -> None:
+    moment = datetime(2025, 10, 26, 2, 30, tzinfo=BERLIN, fold=turn)
+    typed = times.format_typed(moment)
+    assert typed == f"2025-10-26 02:30:00{offset}"
+    assert times.parse_span(typed, "", "1h", BERLIN)[0] == moment.astimezone(UTC)
+    shown = times.format_span((moment, moment.replace(hour=3)))
+    assert shown == f"2025-10-26 02:30{offset} to 03:30 Europe/Berlin"
+    assert times.format_typed(moment.replace(hour=3)) == "2025-10-26 03:30:00"
+
+
 @pytest.mark.parametrize("end", ["", "now", " NOW ", "2099-01-01"])
 def test_an_open_end_is_live(end: str) -> None:
     start, until = times.parse_span("2026-03-02", end, "1h", UTC)

@@ -45,7 +45,8 @@ def parse_span(start: str, end: str, window: str, zone: tzinfo) -> OpenSpan:
     and its start is None if it ends now.
 
     Raises:
-        QueryError: A moment cannot be read, or the start is not before the end.
+        QueryError: A moment cannot be read, the start is not before the end, or the clocks of
+            ``zone`` show a time twice or skip it.
     """
     now = datetime.now(UTC)
     since, until = _parse_moment("from", start, zone), _parse_moment("to", end, zone)
@@ -72,16 +73,20 @@ def find_day(days_ago: int, zone: tzinfo) -> Span:
 
 
 def format_span(span: Span, *, seconds: bool = False) -> str:
-    """Return ``2026-03-02 13:00 to 14:00 UTC``, in the moments' time zone."""
+    """Return ``2026-03-02 13:00 to 14:00 UTC``, in the moments' time zone.
+
+    A time that comes twice, where clocks go back, has its offset.
+    """
     start, end = span
     clock = "%H:%M:%S" if seconds else "%H:%M"
     day = "" if start.date() == end.date() else "%Y-%m-%d "
-    return f"{start:%Y-%m-%d} {start:{clock}} to {end:{day}{clock}} {end.tzinfo}"
+    start_text, end_text = f"{start:%Y-%m-%d} {start:{clock}}", f"{end:{day}{clock}}"
+    return f"{start_text}{_name_turn(start)} to {end_text}{_name_turn(end)} {end.tzinfo}"
 
 
 def format_typed(moment: datetime) -> str:
     """Return a moment as `parse_span` reads it, in its own time zone."""
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
+    return f"{moment:%Y-%m-%d %H:%M:%S}{_name_turn(moment)}"
 
 
 def format_exactly(moment: datetime, zone: tzinfo) -> str:
@@ -92,20 +97,59 @@ def format_exactly(moment: datetime, zone: tzinfo) -> str:
     return moment.astimezone(zone).isoformat(sep=" ", timespec="microseconds")
 
 
+def _name_turn(moment: datetime) -> str:
+    """Return the offset of a time that comes twice in its zone, "" for any other time."""
+    return _format_offset(moment) if len(_list_turns(moment)) == 2 else ""
+
+
+def _format_offset(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")[19:]
+
+
+def _list_turns(moment: datetime) -> list[datetime]:
+    """Return the moments at which clocks show this time: two where they go back.
+
+    There is none where they go forward.
+    """
+    first, second = (moment.replace(fold=fold) for fold in (0, 1))
+    offsets = [each.utcoffset() or timedelta() for each in (first, second)]
+    if offsets[0] == offsets[1]:
+        return [first]
+    return [first, second] if offsets[0] > offsets[1] else []
+
+
+def _place(name: str, typed: str, moment: datetime) -> datetime:
+    """Return the moment at which clocks show a typed time once."""
+    turns = _list_turns(moment)
+    if len(turns) == 1:
+        return turns[0]
+    like = f"{name}={typed[:40]!r}"
+    if turns:
+        one, other = (f"{each:%Y-%m-%d %H:%M:%S}{_format_offset(each)}" for each in turns)
+        raise QueryError(f"{like} comes twice in {moment.tzinfo}: give {one} or {other}")
+    later = moment.astimezone(UTC).astimezone(moment.tzinfo)
+    raise QueryError(
+        f"{like} is no time in {moment.tzinfo}, whose clocks go forward then: give"
+        f" {later:%Y-%m-%d %H:%M:%S}"
+    )
+
+
 def _parse_moment(name: str, text: str, zone: tzinfo) -> datetime | None:
     typed = text = text.strip()
     if not text or text.lower() == "now":
         return None
     today = datetime.now(zone).date()
-    is_end_of_day = name == "to" and _DAY.fullmatch(text)
+    is_day = _DAY.fullmatch(text)
     if _CLOCK.fullmatch(text):
         text = f"{today} {text.zfill(len(text) + (text[1] == ':'))}"
     try:
         moment = datetime.fromisoformat(text)
-        if is_end_of_day:
+        if is_day and name == "to":
             moment += timedelta(days=1)
         placed = moment if moment.tzinfo else moment.replace(tzinfo=zone)
-        return placed.astimezone(UTC)
+        if is_day or moment.tzinfo:  # a day begins at its first moment, whatever clocks show then
+            return placed.astimezone(UTC)
+        return _place(name, typed, placed).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         like = "give a time like 2026-03-02 13:00, 2026-03-02 or 13:00"
         raise QueryError(f"{name}={typed[:40]!r} is no time: {like}") from error
