@@ -3,15 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
-from playwright.async_api import expect
+from msgspec.structs import replace
+from playwright.async_api import Browser, expect
 
-from browser.conftest import Visit, Visiting, own_dashboard, served
+from browser.conftest import Visit, Visiting, opened, own_dashboard, served
+from browser.test_address import has_query
 from browser.test_tape import LISTEN
+from liq.analysis.alerts import Rule
+from liq.analysis.alerts.evaluator import build_link
 from liq.config import Settings
+from liq.notebook import reports
 from liq.records.model import Alert, Severity, Text
 from support.rows import insert, insert_alerts, liquidation
 
@@ -20,6 +27,10 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.asyncio(loop_scope="session"),
 ]
+BY_SYMBOL = {
+    "description": "d", "query": "top_symbols", "column": "prints", "is": ">=", "threshold": 1,
+    "message": "m", "window": "1m", "by": ["symbol"],
+}  # fmt: skip
 MARKUP = "<img src=x onerror=document.title='pwned'>"
 NOTIFICATIONS = """() => {
   window.notices = [];
@@ -174,6 +185,56 @@ async def test_a_page_with_alarms_goes_on_while_it_is_hidden(
         await asyncio.sleep(16)  # longer than a kernel waits for a page that is gone
         await raise_alert(market, "hidden")
         await visitor.until("document.title.startsWith('(1) critical: hidden')")
+
+
+async def test_links_of_a_report_and_an_alert_lead_to_its_moment(
+    chromium: Browser, market: Settings, page_url: str, tmp_path: Path
+) -> None:
+    name, at = Text("1000000MOGUSDT"), datetime(2026, 3, 2, 12, tzinfo=UTC)
+    around = {"from": "2026-03-02T11:05:00Z", "to": "2026-03-02T12:05:00Z"}
+    shown = "2026-03-02 11:05:00 to 12:05:00 UTC"
+    prints = [liquidation(at, 1_000), liquidation(at, 2_000, symbol=name, base=Text("1000000MOG"))]
+    alert = replace(create_alert("linked"), ts=int(at.timestamp() * 1e6), subject=name)
+    await asyncio.to_thread(insert, market, prints)
+    await asyncio.to_thread(insert_alerts, market, [alert])
+    public = market.model_copy(update={"public_url": f"http://localhost:{market.dashboard_port}"})
+    end = (at + timedelta(hours=1)).isoformat()
+    file = await asyncio.to_thread(reports.write, tmp_path / "r.html", "2h", end, settings=public)
+    async with opened(chromium, file.as_uri()) as reader:
+        link = reader.page.locator("tr", has_text="linked").get_by_role("link", name="dashboard")
+        async with reader.page.context.expect_page() as opening:
+            await link.click()
+        visitor = Visit(await opening.value)
+        page = visitor.page
+        page.on("console", visitor.record_error)
+        await page.fill("#password_input", market.token.get_secret_value())
+        await page.click("#login_submit")
+        await visitor.shows(shown, ".liq-shown")
+        await has_query(visitor, **around)
+        assert page.url.startswith(public.public_url)
+        await visitor.shows("critical", ".liq-recent")  # the alert itself is in view
+
+        # what a receiver is sent has the prints that were measured too
+        await page.goto(build_link(alert, msgspec.convert(BY_SYMBOL, Rule), public))
+        only = {"symbols": str(name)}
+        await has_query(visitor, **around, **only)
+        await visitor.shows(f"symbol {name}", ".liq-chips")
+        await expect(page.locator(".liq-tape tr[data-key]")).to_have_count(1)
+
+        # a click in the list of alerts, and in the line of the newest, keeps these filters
+        await page.get_by_role("button", name="Later", exact=True).click()
+        await visitor.shows("2026-03-02 12:05:00 to 13:05:00 UTC", ".liq-shown")
+        await visitor.open_board("Alerts")
+        item = page.locator(".liq-raised li", has_text="linked")
+        await item.get_by_role("link", name="03-02 12:00:00").click()
+        await visitor.shows(shown, ".liq-shown")
+        await has_query(visitor, **around, **only)
+        await page.get_by_label("Window", exact=True).select_option("4h")
+        await visitor.shows("2026-03-02 08:05:00 to 12:05:00 UTC", ".liq-shown")
+        await page.locator(".liq-recent").get_by_role("link", name="12:00:00").click()
+        await visitor.shows(shown, ".liq-shown")
+        await has_query(visitor, **around, **only)
+        assert visitor.complaints == []
 
 
 @pytest.mark.parametrize("stored", ["", "{", "null", "7", '{"critical": 5, "info": ["x"]}'])

@@ -281,6 +281,17 @@ class LoginPage(LoginFormHandler):
         """The variables of templates."""
         return super().template_namespace | {"assets": self.assets}
 
+    def get_argument(self, name: str, *default: Any, **options: Any) -> Any:
+        """Return an argument; the next page's has no colon in its query.
+
+        jupyter_server takes the first colon for the end of a scheme: 11:05 became 11://05.
+        """
+        value = super().get_argument(name, *default, **options)
+        if name != "next":
+            return value
+        path, mark, query = value.partition("?")
+        return f"{path}{mark}{query.replace(':', '%3A')}"
+
 
 class Logout(JupyterHandler):
     """Logs a visitor out."""
