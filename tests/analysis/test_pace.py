@@ -74,6 +74,7 @@ def test_missing_data_is_not_a_quiet_market() -> None:
 def test_a_multiple_of_nothing_is_unknown() -> None:
     found = compare(totals(long_usd=5.0), past(usd=0.0))
     assert found["long_times"].isna().all()
+    assert set(found["note"]) == {"usually no longs or shorts"}
 
 
 def test_history_that_is_unread_or_unreadable_is_said() -> None:

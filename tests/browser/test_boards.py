@@ -1,21 +1,31 @@
 """The boards as a trader reads them: the price, the last hours, assets and sizes."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import psutil
 import pytest
 import pytest_asyncio
+from playwright.async_api import expect
 
 from browser.conftest import Visit, Visiting, trading
 from browser.test_prices import COUNT
 from liq.config import Settings
 from liq.delivery.producer import Producer
+from support.helpers import PATIENCE_S
+from support.rows import insert, liquidation
 
 pytestmark = [
     pytest.mark.stack,
     pytest.mark.browser,
     pytest.mark.asyncio(loop_scope="session"),
 ]
+TIMES = "\N{MULTIPLICATION SIGN}{}"
+WAIT = 1_000 * PATIENCE_S
+# each tile says why it has no multiple
+UNUSUAL_IN_WORDS = """Array.from(document.querySelectorAll(".liq-tile small")).every(
+    ({ textContent }) => /too little history|feeds covered/.test(textContent))"""
 HOVERED = "document.querySelector('.liq-price-hover').textContent"
 
 
@@ -26,11 +36,6 @@ async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[list
         yield producers
 
 
-async def open_board(visitor: Visit, name: str) -> None:
-    await visitor.bars()
-    await visitor.page.get_by_role("tab", name=name, exact=True).click()
-
-
 async def count(visitor: Visit, selector: str) -> int:
     return await visitor.page.locator(selector).count()
 
@@ -39,7 +44,8 @@ async def test_candles_stand_with_bubbles_sums_and_net(
     visit: Visiting, market: list[Producer]
 ) -> None:
     async with visit() as visitor:
-        await open_board(visitor, "Prices")
+        await visitor.bars()
+        await visitor.open_board("Prices")
         await visitor.page.wait_for_selector(".liq-candles .uplot canvas")
         for mark in ("price", "long", "short", "net"):
             await visitor.until(COUNT, mark)
@@ -56,7 +62,8 @@ async def test_the_crosshair_shows_the_numbers_of_its_bucket(
     visit: Visiting, market: list[Producer]
 ) -> None:
     async with visit() as visitor:
-        await open_board(visitor, "Prices")
+        await visitor.bars()
+        await visitor.open_board("Prices")
         await visitor.page.wait_for_selector(".liq-candles .uplot canvas")
         await visitor.until(COUNT, "price")
         area = await visitor.page.locator(".liq-candles .u-over").first.bounding_box()
@@ -86,12 +93,39 @@ async def test_the_overview_shows_the_last_hours_at_once(
         assert first
         assert heading["y"] + heading["height"] <= first["y"]
         # a market of minutes has no usual, and says why
-        await visitor.until(
-            """Array.from(document.querySelectorAll(".liq-tile small")).every(
-                ({ textContent }) => /too little history|feeds covered/.test(textContent))"""
-        )
+        await visitor.until(UNUSUAL_IN_WORDS)
         await visitor.shows("not live", ".liq-tile")
         assert await count(visitor, ".liq-tile i:not(:empty)") == 0
+        assert visitor.complaints == []
+
+
+async def test_tiles_say_how_many_times_the_usual_it_is_or_why_that_is_unknown(
+    visit: Visiting, settings: Settings, page_url: str
+) -> None:
+    now = datetime(2026, 5, 4, 12, 20, tzinfo=UTC)
+    weeks = [now.replace(minute=0) - timedelta(weeks=week) for week in range(1, 5)]
+    prints = [
+        *(liquidation(hour + timedelta(minutes=5), 1_200) for hour in weeks),
+        *(liquidation(hour - timedelta(minutes=55), 1_200) for hour in weeks),
+        liquidation(now - timedelta(minutes=2), 300),
+        liquidation(now - timedelta(minutes=50), 300),
+    ]
+    await asyncio.to_thread(insert, settings, prints)
+    span = "from=2026-05-04T11:20:00Z&to=2026-05-04T12:20:00Z"
+    async with visit(f"{page_url}&{span}") as visitor:
+        await visitor.bars()
+        tiles = {
+            name: visitor.page.locator(f".liq-tile[data-window='{name}']")
+            for name in ("5m", "1h", "24h")
+        }
+        # $300 in 5 minutes, of usually $100; $600 in the hour, of usually $1,200
+        await expect(tiles["5m"].locator(".liq-long")).to_contain_text(
+            TIMES.format("3.0"), timeout=WAIT
+        )
+        await expect(tiles["1h"].locator(".liq-long")).to_contain_text(TIMES.format("0.5"))
+        await expect(tiles["5m"].locator("i.liq-unusual")).to_have_count(1)
+        await expect(tiles["5m"].locator("small")).to_have_text("usually no shorts")
+        await expect(tiles["24h"].locator("small")).to_have_text("feeds covered 6% of it")
         assert visitor.complaints == []
 
 

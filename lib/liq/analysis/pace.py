@@ -173,7 +173,8 @@ def _compare_span(
         getattr(row, f"{side}_usd") / seconds / rate if rate > 0 else nothing
         for side, rate in zip(_SIDES, rates, strict=True)
     )
-    return share, long, short, "", unreal
+    never = [f"{side}s" for side, rate in zip(_SIDES, rates, strict=True) if not rate]
+    return share, long, short, f"usually no {' or '.join(never)}" if never else "", unreal
 
 
 def find_usual(past: Past, span: timedelta) -> tuple[list[float] | None, bool]:
