@@ -150,7 +150,7 @@ def decode(query: str, default: Place = Place(), choices: Choices | None = None)
         except QueryError as error:
             ignored.append(shorten(str(error), _SHOWN))
             unusable.add(name)
-    if "to" in unusable:  # without an end the window would be live, which nobody asked for
+    if "to" in unusable:  # the usual window, and not all the time from the start until now
         values.pop("from", None)
     span, reasons = _take_span(values)
     found = {_FIELDS.get(name, name): value for name, value in values.items()}

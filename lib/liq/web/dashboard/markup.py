@@ -28,7 +28,14 @@ from liq.query.parameters import format_duration
 from liq.records.model import LIVE_SOURCES, find_kind
 from liq.web.dashboard import filters, inspector, times
 from liq.web.dashboard.inspector import Inspection
-from liq.web.dashboard.model import MAX_RECENT, RECENT, DashboardModel, Frames, State
+from liq.web.dashboard.model import (
+    MAX_RECENT,
+    MISSING_NAME,
+    RECENT,
+    DashboardModel,
+    Frames,
+    State,
+)
 
 _NOTICES = {
     State.LOADING: (
@@ -63,7 +70,6 @@ _TITLE = Markup(
 )
 _MOST_REASONS = 5
 _SHOWN_ALERTS = 10  # of a rule that is tried
-_MISSING_NAME = "unknown"
 _WHOLE = 0.999  # of a span; feeds start and stop within it
 _UNUSUAL = 3.0  # times the usual
 _FIGURES = ("longs liquidated", "shorts liquidated", "long minus short", "prints", "largest")
@@ -562,7 +568,7 @@ def _render_contracts(feed: Any) -> Markup:
 
 def _is_missing(text: Any) -> bool:
     """Return True for a text that a report lacks; the model names it if other reports have one."""
-    return bool(pd.isna(text)) or text == _MISSING_NAME
+    return bool(pd.isna(text)) or text == MISSING_NAME
 
 
 def _render_cascade(run: Any, zone: tzinfo) -> Markup:

@@ -48,7 +48,7 @@ _MAX_LEFT_OUT = timedelta(days=2)  # odd rows are counted one by one
 _MIN_BARS = 10
 _SLIDE = timedelta(seconds=5)  # without new rows the window still moves on, this often
 _REPORTS = 1.0  # seconds between readings of the feeds' reports
-_MISSING_NAME = "unknown"
+MISSING_NAME = "unknown"  # of a row that another program wrote
 _STUCK = timedelta(seconds=10)  # without a reading
 _MOST_SPANS = 50  # that `DashboardModel.go_back` returns to
 
@@ -641,7 +641,7 @@ class DashboardModel(HasTraits):
         frame = queries.fetch(key, self.settings, **params)
         # rows that another program wrote may lack names
         lacking = [name for name in frame if frame[name].dtype == "str" and frame[name].hasnans]
-        return frame.fillna(dict.fromkeys(lacking, _MISSING_NAME)) if lacking else frame
+        return frame.fillna(dict.fromkeys(lacking, MISSING_NAME)) if lacking else frame
 
 
 _UNKNOWN = Problem(
