@@ -9,6 +9,7 @@ from contextlib import (
     AbstractContextManager,
     asynccontextmanager,
     contextmanager,
+    suppress,
 )
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -247,6 +248,11 @@ class Visit:
         panel = self.page.get_by_role("tabpanel", name=name)
         await panel.locator(f"> .liq-{name.lower()}").wait_for()
 
+    async def _run_all_cells(self) -> None:
+        async with asyncio.timeout(10):
+            for name in ("Run", "Run All Cells"):
+                await self.page.get_by_role("menuitem", name=name, exact=True).click()
+
     async def run_cells(self, selector: str, text: str = "") -> None:
         """Run all cells of a notebook in JupyterLab until an element with ``text`` is there.
 
@@ -270,8 +276,8 @@ class Visit:
                 if await agree.count():
                     await agree.click()
                 if not await ran.count():
-                    await page.get_by_role("menuitem", name="Run", exact=True).click()
-                    await page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+                    with suppress(TimeoutError):  # a dialog came first: it is answered above
+                        await self._run_all_cells()
                 await asyncio.sleep(1)
 
 
