@@ -30,6 +30,12 @@ LISTEN = """() => {
   };
 }"""
 
+HIDE = """() => {
+  Object.defineProperty(document, "visibilityState", { value: "hidden" });
+  document.dispatchEvent(new Event("visibilitychange"));
+  window.requestAnimationFrame = () => 0; // as in a hidden tab, which draws nothing
+}"""
+
 
 @pytest.fixture(scope="module")
 def market(stack: Settings) -> Settings:
@@ -211,6 +217,23 @@ async def test_a_large_print_sounds_where_that_was_asked_for(
         await visitor.until("location.search.includes('window=4h')")
         await visitor.bars()
         assert await page.evaluate("tones.length") == 2
+        assert visitor.complaints == []
+
+
+async def test_a_tape_with_sounds_goes_on_while_its_page_is_hidden(
+    visit: Visiting, market: Settings
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        page = visitor.page
+        await page.evaluate(LISTEN)
+        await open_settings(visitor)
+        await page.get_by_label("sound of threshold 2").select_option("high")
+        await visitor.until("tones.length === 1")  # as a sample
+        await page.evaluate(HIDE)
+        await asyncio.sleep(16)  # longer than a kernel waits for a page that is gone
+        await add_prints(market, 3_000_000, symbol="UNSEEN")
+        await visitor.until("tones.length === 2")
         assert visitor.complaints == []
 
 

@@ -70,7 +70,8 @@ function render({ model, el }) {
   const isOn = () => SEVERITIES.some((severity) => chosen[severity].length);
   const draw = () => {
     summary.textContent = isOn() ? "Alarms on" : "Alarms off";
-    globalThis.liqAwake = isOn(); // see heartbeat.js: a hidden page goes on too
+    const awake = (globalThis.liqAwake ??= new Set()); // see heartbeat.js: a hidden page goes on too
+    awake[isOn() ? "add" : "delete"]("alarm");
   };
   const permit = async () => {
     if (!globalThis.Notification) return "this browser shows notifications on https pages only";
@@ -181,7 +182,7 @@ function render({ model, el }) {
     document.removeEventListener("pointerdown", leave);
     document.removeEventListener("pointerdown", wake);
     delete globalThis.liqAlarm;
-    delete globalThis.liqAwake;
+    globalThis.liqAwake?.delete("alarm");
     model.off("change:alerts", receive);
     model.off("change:ready", receive);
   };

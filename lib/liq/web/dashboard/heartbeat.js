@@ -18,8 +18,9 @@ function render({ model, el }) {
   );
   let received = performance.now();
   let sent = 0;
-  // a hidden page goes on for its alarms (alarm.js), though the browser slows its timers down
-  const isUsed = () => document.visibilityState === "visible" || globalThis.liqAwake;
+  // a hidden page goes on for its alarms (alarm.js) and the sounds of its tape (tape.js), though the
+  // browser slows its timers down
+  const isUsed = () => document.visibilityState === "visible" || globalThis.liqAwake?.size;
   const send = () => {
     if (!isUsed()) return;
     sent = performance.now();

@@ -170,8 +170,13 @@ function render({ model, el }) {
     moves[event.key]()?.focus();
   };
 
+  const stayAwake = (isLoud = chosen.thresholds.some((each) => each.sound)) => {
+    const awake = (globalThis.liqAwake ??= new Set()); // see heartbeat.js
+    awake[isLoud ? "add" : "delete"]("tape");
+  };
   const change = () => {
     save(chosen);
+    stayAwake();
     decorate();
   };
   const drawForm = () => {
@@ -253,11 +258,13 @@ function render({ model, el }) {
   };
   document.addEventListener("pointerdown", leaveMenu);
   drawForm();
+  stayAwake();
   model.on("change:html", receive);
   model.on("change:scope", receive);
   receive();
   return () => {
     document.removeEventListener("pointerdown", leaveMenu);
+    stayAwake(false);
     model.off("change:html", receive);
     model.off("change:scope", receive);
   };
