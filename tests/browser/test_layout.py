@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import psutil
 import pytest
 import pytest_asyncio
+from playwright.async_api import expect
 
 from browser.conftest import Visit, Visiting, publishing
 from liq.config import Settings
@@ -57,7 +58,7 @@ async def test_panels_are_moved_sized_and_hidden_and_stay_so(
     async with visit() as visitor:
         await visitor.bars()
         feeds = "Feed coverage", "Feeds"
-        await visitor.page.get_by_role("tab", name="Feeds", exact=True).click()
+        await visitor.open_board("Feeds")
         await has_panels(visitor, *feeds)
         await visitor.page.get_by_role("button", name="Arrange", exact=True).click()
         before = await measure(visitor, "Feed coverage")
@@ -81,7 +82,14 @@ async def test_panels_are_moved_sized_and_hidden_and_stay_so(
         await has_panels(visitor, "Feeds", "Feed coverage")
         await visitor.page.get_by_role("button", name="Reset", exact=True).click()
         await has_panels(visitor, *feeds)
-        await visitor.page.get_by_role("tab", name="Overview", exact=True).click()
+        # where panels are in one column sizes have no effect, so their buttons are not there
+        await visitor.page.get_by_role("button", name="Arrange", exact=True).wait_for()
+        tools = visitor.page.get_by_role("toolbar", name="arrange Feeds", exact=True)
+        for width, count in ((900, 3), (901, 7)):
+            await visitor.page.set_viewport_size({"width": width, "height": 900})
+            await expect(tools.get_by_role("button")).to_have_count(count)
+            assert await tools.get_by_text("sizes are for wider screens").count() == (count == 3)
+        await visitor.open_board("Overview")
         await visitor.redraws()
         assert visitor.complaints == []
 

@@ -109,6 +109,7 @@ class Arrangement {
   }
 }
 
+const NARROW = matchMedia("(max-width: 900px)"); // where panels are in one column, see write()
 const ACTIONS = [
   ["◀", "move back", (each, name) => each.move(name, -1)],
   ["▶", "move forward", (each, name) => each.move(name, 1)],
@@ -118,6 +119,7 @@ const ACTIONS = [
   ["↕−", "lower", (each, name) => each.resize(name, 0, -STEP)],
   ["×", "hide", (each, name) => each.hidden.add(name)],
 ];
+const SIZES = ["wider", "narrower", "taller", "lower"];
 
 function button(text, title, act) {
   const made = document.createElement("button");
@@ -157,6 +159,8 @@ class Arranger {
       if (ends && !this.isForPrint(event)) this.leave();
     };
     for (const type of LEAVING) document.addEventListener(type, this.end);
+    this.turn = () => this.decorate();
+    NARROW.addEventListener("change", this.turn); // a tablet is turned
     this.follow();
   }
 
@@ -220,10 +224,16 @@ class Arranger {
     tools.title = "drag to another panel's place";
     tools.setAttribute("role", "toolbar");
     tools.setAttribute("aria-label", `arrange ${nameOf(panel)}`);
-    for (const [text, title, act] of ACTIONS) {
+    const useful = ACTIONS.filter(([, title]) => !NARROW.matches || !SIZES.includes(title));
+    for (const [text, title, act] of useful) {
       const one = button(text, title, () => this.change(name, title, () => act(this.arrangement, name)));
       one.setAttribute("aria-label", title);
       tools.append(one);
+    }
+    if (NARROW.matches) {
+      const note = document.createElement("small");
+      note.textContent = "sizes are for wider screens";
+      tools.append(note);
     }
     tools.ondragstart = (event) => {
       this.dragged = name;
@@ -296,6 +306,7 @@ class Arranger {
     this.watch.disconnect();
     document.adoptedStyleSheets = document.adoptedStyleSheets.filter((sheet) => sheet !== this.sheet);
     this.exit.remove();
+    NARROW.removeEventListener("change", this.turn);
     for (const type of LEAVING) document.removeEventListener(type, this.end);
   }
 }
