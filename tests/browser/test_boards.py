@@ -126,6 +126,13 @@ async def test_tiles_say_how_many_times_the_usual_it_is_or_why_that_is_unknown(
         await expect(tiles["5m"].locator("i.liq-unusual")).to_have_count(1)
         await expect(tiles["5m"].locator("small")).to_have_text("usually no shorts")
         await expect(tiles["24h"].locator("small")).to_have_text("feeds covered 6% of it")
+        # in the evening there was nothing in the weeks before
+        await visitor.page.get_by_label("From", exact=True).fill("2026-05-04 20:00")
+        await visitor.page.get_by_label("To", exact=True).fill("2026-05-04 21:00")
+        await visitor.page.keyboard.press("Enter")
+        await visitor.shows("20:00:00 to 21:00:00", ".liq-shown")
+        await visitor.until(UNUSUAL_IN_WORDS)
+        assert await count(visitor, ".liq-tile i:not(:empty)") == 0
         assert visitor.complaints == []
 
 
