@@ -41,7 +41,8 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 
@@ -266,6 +267,7 @@ def explain_mismatch(
     error: msgspec.ValidationError, kind: Any, value: Any
 ) -> tuple[tuple[str, ...], str]:
     """Return where in ``value`` it is not of its kind, and why, with the valid names."""
+    kind = _pick_member(kind, value)
     for name, inner in _list_inner(kind, value):
         try:
             msgspec.convert({name: value[name]}, dict[_Name, inner])  # type: ignore[valid-type]
@@ -273,10 +275,10 @@ def explain_mismatch(
             path, reason = explain_mismatch(found, inner, value[name])
             return (name, *path), reason
     reason = str(error).partition(" - at ")[0]
-    if field := re.search(r"unknown field `(.*)`", reason):
+    if (field := re.search(r"unknown field `(.*)`", reason)) and _is_struct(kind):
         names = [each.encode_name for each in msgspec.structs.fields(kind)]
         return (field[1],), f"{reason}{suggest(field[1], names)}"
-    if wrong := re.search(r"Invalid enum value '(.*)'", reason):
+    if wrong := re.search(r"Invalid (?:enum )?value '(.*)'", reason):
         return (), f"{reason}{suggest(wrong[1], _list_choices(kind))}"
     return (), reason
 
@@ -287,16 +289,34 @@ def _list_inner(kind: Any, value: Any) -> list[tuple[str, Any]]:
         return []
     if get_origin(kind) is dict:
         return [(name, get_args(kind)[1]) for name in value]
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+    if _is_struct(kind):
         fields = msgspec.structs.fields(kind)
         return [(each.encode_name, each.type) for each in fields if each.encode_name in value]
     return []
 
 
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _pick_member(kind: Any, value: Any) -> Any:
+    """Return the struct of a union that ``value`` has the tag of, or its only struct."""
+    if get_origin(kind) not in (Union, UnionType) or not isinstance(value, Mapping):
+        return kind
+    structs = [each for each in get_args(kind) if _is_struct(each)]
+    configs = [each.__struct_config__ for each in structs]
+    tagged = [
+        each.tag_field is not None and value.get(each.tag_field) == each.tag for each in configs
+    ]
+    found = [each for each, is_tagged in zip(structs, tagged, strict=True) if is_tagged] or structs
+    return found[0] if len(found) == 1 else kind
+
+
 def _list_choices(kind: Any) -> list[str]:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return [choice.value for choice in kind]
-    return [choice for choice in get_args(kind) if isinstance(choice, str)]
+    tags = [each.__struct_config__.tag for each in get_args(kind) if _is_struct(each)]
+    return [choice for choice in (*tags, *get_args(kind)) if isinstance(choice, str)]
 
 
 def create_json_schema() -> dict[str, Any]:

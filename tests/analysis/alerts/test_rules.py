@@ -65,6 +65,8 @@ def test_shipped_rules_can_be_used_and_follow_the_schema(tmp_path: Path) -> None
         ({"message": "{value"}, "expected '}'"),
         ({"message": "{prints}", "aggregate": "sum"}, "its message names 'prints'"),
         ({"mesage": ""}, "unknown field `mesage`, did you mean 'message'"),
+        ({"against": {"kind": "usual", "days": 3}}, "unknown field `days`; valid are: weeks"),
+        ({"against": {"kind": "percentil"}}, "did you mean 'percentile'"),
     ],
 )
 def test_a_wrong_rule_is_named_with_the_reason_and_does_no_harm_to_others(
