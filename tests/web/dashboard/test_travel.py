@@ -122,6 +122,8 @@ def test_an_address_that_ends_in_the_future_begins_where_it_says() -> None:
     place = model.place._replace(window="12h", until=now + timedelta(hours=10))
     model.show(place)
     assert span_of(model) == Span("2h", since=now - timedelta(hours=2))
+    model.go_live()
+    assert span_of(model) == Span("1h")
     model.show(place._replace(until=now + timedelta(hours=13)))  # all of it is to come
     assert span_of(model) == Span("12h")
 
@@ -218,13 +220,13 @@ def test_typed_times_are_in_the_zone_of_the_page(
     ("start", "end", "reason"),
     [
         # clocks go back from 03:00 to 02:00
-        ("2025-10-26 02:30", "", "from='2025-10-26 02:30' comes twice in Europe/Berlin:"
-         " give 2025-10-26 02:30:00+02:00 or 2025-10-26 02:30:00+01:00"),
-        ("2025-10-26 01:30", "2025-10-26T02:00:00", "to='2025-10-26T02:00:00' comes twice"),
+        ("2025-10-26 02:30", "", "from='2025-10-26 02:30' occurs twice in Europe/Berlin:"
+         " type 2025-10-26 02:30:00+02:00 or 2025-10-26 02:30:00+01:00"),
+        ("2025-10-26 01:30", "2025-10-26T02:00:00", "to='2025-10-26T02:00:00' occurs twice"),
         # clocks go forward from 02:00 to 03:00
-        ("2026-03-29 02:30", "", "from='2026-03-29 02:30' is no time in Europe/Berlin, whose"
-         " clocks go forward then: give 2026-03-29 03:30:00"),
-        ("2026-03-29 01:30", "2026-03-29 02:00", "to='2026-03-29 02:00' is no time"),
+        ("2026-03-29 02:30", "", "from='2026-03-29 02:30' does not exist in Europe/Berlin, whose"
+         " clocks go forward then: type 2026-03-29 03:30:00"),
+        ("2026-03-29 01:30", "2026-03-29 02:00", "to='2026-03-29 02:00' does not exist"),
     ],
 )  # fmt: skip
 def test_a_time_that_clocks_show_twice_or_skip_is_refused_with_what_to_give(
@@ -234,8 +236,8 @@ def test_a_time_that_clocks_show_twice_or_skip_is_refused_with_what_to_give(
         times.parse_span(start, end, "1h", BERLIN)
     assert reason in str(raised.value)
     assert "\n" not in str(raised.value)
-    if "give" in reason:  # what it names can be typed
-        for given in str(raised.value).partition(" give ")[2].split(" or "):
+    if "type" in reason:  # what it names can be typed
+        for given in str(raised.value).partition(" type ")[2].split(" or "):
             assert times.parse_span(given, "", "1h", BERLIN)[0]
     assert times.parse_span(start, "", "1h", KOLKATA)[0]  # its clocks never turn
 
@@ -251,6 +253,7 @@ def test_times_beside_a_turn_of_the_clocks_are_taken(typed: str) -> None:
     [
         ("America/Santiago", "2025-09-07", "2025-09-07T04:00+00:00", 23),  # no midnight
         ("America/Havana", "2025-11-02", "2025-11-02T04:00+00:00", 25),  # two of them
+        ("America/Havana", "20251102", "2025-11-02T04:00+00:00", 25),
     ],
 )
 def test_a_day_without_a_midnight_or_with_two_is_whole(

@@ -347,8 +347,12 @@ class DashboardModel(HasTraits):
             (self._leave if earlier.until else self._set_span)(earlier)
 
     def show(self, place: Place) -> None:
-        """Set all controls; a window that ends in the future is live and keeps its start."""
-        if place.until and place.until >= datetime.now(UTC):
+        """Set all controls; a window that ends in the future is live and keeps its start.
+
+        `go_live` leaves such a window for the one before.
+        """
+        usual, is_open = self._usual, bool(place.until and place.until >= datetime.now(UTC))
+        if place.until and is_open:
             start = place.until - parse_duration(place.window)
             place = place._replace(until=None, since=start if start < datetime.now(UTC) else None)
         if place.since:
@@ -356,6 +360,8 @@ class DashboardModel(HasTraits):
         with self.hold_trait_notifications():
             for name, value in place._asdict().items():
                 self.set_trait(name, list(value) if isinstance(value, tuple) else value)
+        if is_open:  # a link to what has just happened is no choice of how to watch
+            self._usual = usual
 
     def step(self, windows: int) -> None:
         """Move by a number of windows, negative for back; it goes live if it reaches now."""

@@ -15,7 +15,7 @@ OpenSpan = tuple[datetime | None, datetime | None]  # without a start as long as
 
 _LONGEST_NAME = 64  # characters of a time zone's name
 _CLOCK = re.compile(r"\d\d?:\d\d(:\d\d)?")
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_DAY = re.compile(r"\d{4}-?\d\d-?\d\d")
 
 
 def find_zone(name: Any) -> tzinfo:
@@ -98,7 +98,7 @@ def format_exactly(moment: datetime, zone: tzinfo) -> str:
 
 
 def _name_turn(moment: datetime) -> str:
-    """Return the offset of a time that comes twice in its zone, "" for any other time."""
+    """Return the offset of a time that occurs twice in its zone, "" for any other time."""
     return _format_offset(moment) if len(_list_turns(moment)) == 2 else ""
 
 
@@ -126,10 +126,10 @@ def _place(name: str, typed: str, moment: datetime) -> datetime:
     like = f"{name}={typed[:40]!r}"
     if turns:
         one, other = (f"{each:%Y-%m-%d %H:%M:%S}{_format_offset(each)}" for each in turns)
-        raise QueryError(f"{like} comes twice in {moment.tzinfo}: give {one} or {other}")
+        raise QueryError(f"{like} occurs twice in {moment.tzinfo}: type {one} or {other}")
     later = moment.astimezone(UTC).astimezone(moment.tzinfo)
     raise QueryError(
-        f"{like} is no time in {moment.tzinfo}, whose clocks go forward then: give"
+        f"{like} does not exist in {moment.tzinfo}, whose clocks go forward then: type"
         f" {later:%Y-%m-%d %H:%M:%S}"
     )
 
