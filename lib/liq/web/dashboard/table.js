@@ -3,14 +3,18 @@
 // page may follow a link by the event liq-follow. The focus stays where it is, and so does what is
 // pressed: it would lose its click.
 
+const ENDS = ["pointerup", "pointercancel", "contextmenu", "blur"]; // of a press
+const CLICK_MS = 300; // a finger's click comes a while after its release
+
 /** Return what a name or a link keeps from one redraw to the next. */
 const nameOf = (element) =>
   element.getAttribute("href") ?? JSON.stringify([element.dataset.filter, element.dataset.name]);
 
 function render({ model, el }) {
-  let isPressed = false;
+  let [isPressed, release, shown] = [false, 0, null];
   const draw = () => {
-    if (isPressed) return;
+    if (isPressed || shown === model.get("html")) return;
+    shown = model.get("html");
     const name = el.contains(document.activeElement) && nameOf(document.activeElement);
     el.innerHTML = model.get("html");
     if (!name) return;
@@ -30,15 +34,18 @@ function render({ model, el }) {
     event.preventDefault();
     visit(link.getAttribute("href"));
   };
-  const press = () => (isPressed = true);
-  const release = () => {
-    if (!isPressed) return;
-    isPressed = false;
-    setTimeout(draw); // after the click
+  const press = ({ isPrimary, button }) => {
+    clearTimeout(release);
+    isPressed = isPrimary && !button;
+  };
+  const free = () => {
+    release = setTimeout(() => {
+      isPressed = false;
+      draw();
+    }, CLICK_MS);
   };
   el.addEventListener("pointerdown", press);
-  addEventListener("pointerup", release);
-  addEventListener("pointercancel", release); // the finger scrolls
+  for (const end of ENDS) addEventListener(end, free);
   el.addEventListener("click", follow);
   el.addEventListener("liq-follow", ({ detail }) => visit(detail));
   el.addEventListener("click", choose);
@@ -46,8 +53,8 @@ function render({ model, el }) {
   draw();
   return () => {
     model.off("change:html", draw);
-    removeEventListener("pointerup", release);
-    removeEventListener("pointercancel", release);
+    clearTimeout(release);
+    for (const end of ENDS) removeEventListener(end, free);
   };
 }
 
