@@ -67,11 +67,12 @@ function render({ model, el }) {
   const form = create("form", { onsubmit: (event) => event.preventDefault() });
   const menu = create("details", { className: "liq-menu" }, summary, form);
 
+  const mine = Symbol("alarm"); // a page of JupyterLab may have two dashboards
   const isOn = () => SEVERITIES.some((severity) => chosen[severity].length);
   const draw = () => {
     summary.textContent = isOn() ? "Alarms on" : "Alarms off";
     const awake = (globalThis.liqAwake ??= new Set()); // see heartbeat.js: a hidden page goes on too
-    awake[isOn() ? "add" : "delete"]("alarm");
+    awake[isOn() ? "add" : "delete"](mine);
   };
   const permit = async () => {
     if (!globalThis.Notification) return "this browser shows notifications on https pages only";
@@ -182,7 +183,7 @@ function render({ model, el }) {
     document.removeEventListener("pointerdown", leave);
     document.removeEventListener("pointerdown", wake);
     delete globalThis.liqAlarm;
-    globalThis.liqAwake?.delete("alarm");
+    globalThis.liqAwake?.delete(mine);
     model.off("change:alerts", receive);
     model.off("change:ready", receive);
   };

@@ -170,9 +170,10 @@ function render({ model, el }) {
     moves[event.key]()?.focus();
   };
 
+  const mine = Symbol("tape"); // a page of JupyterLab may have two dashboards
   const stayAwake = (isLoud = chosen.thresholds.some((each) => each.sound)) => {
     const awake = (globalThis.liqAwake ??= new Set()); // see heartbeat.js
-    awake[isLoud ? "add" : "delete"]("tape");
+    awake[isLoud ? "add" : "delete"](mine);
   };
   const change = () => {
     save(chosen);
