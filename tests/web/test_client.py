@@ -1,6 +1,7 @@
 """The API's client against the API itself, served as users serve it, and against broken ones."""
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -122,6 +123,9 @@ class Coin(str, Enum):  # noqa: UP042 - as users write it, with another text tha
         (np.int64(5), "=5"),
         (np.float64(0.5), "=0.5"),
         (Decimal("1.5"), "=1.5"),
+        (Decimal("1E+3"), "=1000"),
+        (1e16, "=10000000000000000"),
+        (math.inf, "=inf"),
         (pd.Timedelta("1min"), "=60.0"),
         ([], None),
         (None, None),
@@ -137,17 +141,18 @@ def test_a_value_is_sent_as_hit_takes_it(tmp_path: Path, value: object, sent: st
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ([None, 1], "given holds None, which is no text"),
-        (["BTCUSDT", 1], "given holds 1, which is no text"),
-        (pd.Series(["BTCUSDT", None]), r"given holds (None|nan), which is no text"),
-        ([["BTCUSDT"]], "given holds .*, which is no text"),
-        ([b"BT"], "given holds b'BT', which is no text"),
+        ([None, 1], "given holds None, which is not text"),
+        (["BTCUSDT", 1], "given holds 1, which is not text"),
+        (pd.Series(["BTCUSDT", None]), r"given holds (None|nan), which is not text"),
+        ([["BTCUSDT"]], "given holds .*, which is not text"),
+        ([b"BT"], "given holds b'BT', which is not text"),
         ({"x": 1}, "given is of type dict"),
         (b"BT", "given is of type bytes"),
-        (bytearray(b"BT"), "given holds 66, which is no text"),
+        (bytearray(b"BT"), "given holds 66, which is not text"),
         (True, "given is of type bool"),
         (np.True_, "given is of type bool"),
         (1j, "given is of type complex"),
+        (np.timedelta64(1, "h"), "given is of type timedelta64"),
         (date(2026, 1, 1), "given is of type date"),
         (object(), "given is of type object"),
     ],

@@ -37,6 +37,7 @@ _FIRST_S = 0.25  # the pause after a first failure; it doubles
 _PAGE_ROWS = 100_000
 _BUSY = (429, 503)
 _PAGING = ("offset", "rows")
+_LONGEST = 10**18  # of a number that is sent in all its digits
 _VALUES = "give a text, a number, a span of time, a moment, or a list of texts"
 _ERRORS: dict[int, type[ApiError]] = {
     400: ApiRequestError,
@@ -186,9 +187,11 @@ def _encode_value(name: str, value: Any) -> str | list[str]:
         return str(value.total_seconds())
     if isinstance(value, datetime):
         return value.isoformat()
-    is_number = isinstance(value, (Real, Decimal))
+    is_span = getattr(getattr(value, "dtype", None), "kind", "") == "m"  # numpy's is a number
+    is_number = isinstance(value, (Real, Decimal)) and not is_span
     if is_number and not isinstance(value, bool):
-        return str(value)
+        is_whole = abs(float(value)) < _LONGEST and float(value).is_integer()
+        return str(math.floor(value) if is_whole else value)
     if isinstance(value, (Mapping, bytes)) or not isinstance(value, Iterable):
         raise ApiRequestError(f"{name} is of type {type(value).__name__}; {_VALUES}")
     return [_encode_item(name, item) for item in value]
@@ -197,7 +200,7 @@ def _encode_value(name: str, value: Any) -> str | list[str]:
 def _encode_item(name: str, item: object) -> str:
     """Return an item of a list; others would be sent as texts of Python, which match no row."""
     if not isinstance(item, str):
-        raise ApiRequestError(f"{name} holds {shorten(repr(item))}, which is no text; {_VALUES}")
+        raise ApiRequestError(f"{name} holds {shorten(repr(item))}, which is not text; {_VALUES}")
     return str.__str__(item)
 
 
