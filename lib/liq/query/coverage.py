@@ -53,12 +53,12 @@ def find_window(
 ) -> Window | None:
     """Return the window whose gaps and odd rows limit ``frame``, None if nothing limits it.
 
-    All doors decide by this function whether a result says what it lacks. ``frame`` are the rows of
-    ``query`` for ``values``, parameters of `queries.resolve` or `queries.validate`. Without a query
-    it is the result of a function of the user's, so its columns say whether it is about
-    liquidations.
+    `liq.hit`, the API and the assistants decide by this function whether a result says what it
+    lacks. ``frame`` are the rows of ``query`` for ``values``, parameters of `queries.resolve` or
+    `queries.validate`. Of a function and a query of the user's, the columns say too whether they
+    are about liquidations.
     """
-    is_about = has_prints(frame) if query is None else reads_prints(query)
+    is_about = has_prints(frame) or (query is not None and reads_prints(query))
     if not is_about or not isinstance(values.get(WINDOW), timedelta):
         return None
     completed = values if END in values else queries.complete(values)

@@ -250,8 +250,9 @@ def fetch_stamped(
     values: Mapping[str, Any] = queries.resolve(query, params)
     since = values.get(SINCE) if "until" in query.params else None
     until = values[END] if since else None
-    if gaps is None and since and until:
-        gaps = fetch_coverage(since, until, settings)
+    reported = min(until, datetime.now(UTC)) if until else None  # none reports from the future
+    if gaps is None and since and reported and since < reported:
+        gaps = fetch_coverage(since, reported, settings, values.get("exchange") or ())
     frame, sql, values, notes = queries.execute(query, values, settings)
     return frame, Stamp(
         query=key,
@@ -268,11 +269,18 @@ def fetch_stamped(
     )
 
 
-def fetch_coverage(since: datetime, until: datetime, settings: Settings) -> "pd.DataFrame | None":
-    """Return the gaps between two times; None if no feed was expected, so gaps are unknown."""
+def fetch_coverage(
+    since: datetime, until: datetime, settings: Settings, exchanges: Sequence[str] = ()
+) -> "pd.DataFrame | None":
+    """Return the gaps between two times; None if no feed was expected, so gaps are unknown.
+
+    Those of all exchanges, unless ``exchanges`` names some.
+    """
     if not {_COVERAGE, _FEEDS} <= queries.queries(settings).keys():
         return None
-    window = {"window": until - since, "until": until}
+    window: dict[str, Any] = {"window": until - since, "until": until}
+    if exchanges:
+        window["exchange"] = list(exchanges)
     gaps = queries.fetch(_COVERAGE, settings, **window)
     if not can_be_read(_COVERAGE, gaps):
         return None
