@@ -103,7 +103,9 @@ class SimulatedVenue:
                 batch
             ) >= _BEHIND:
                 self._send(batch, epoch_ms)
-                await asyncio.sleep(max(ahead / 1000, tick_s) if ahead > 0 else 0)
+                # for a second at most: meanwhile the clock may step back by hours
+                pause_s = min(max(ahead / 1000, tick_s), CONTROL_S) if ahead > 0 else 0
+                await asyncio.sleep(pause_s)
                 epoch_ms = self._follow_clock(await self._pause(epoch_ms))
             batch.append(self._orders.order(draft, epoch_ms))
             if self._schedule.count and self.sent + len(batch) >= self._schedule.count:
