@@ -45,7 +45,7 @@ def test_a_misspelt_choice_gets_a_suggestion_and_hides_the_value(
     with pytest.raises(ConfigError) as caught:
         Settings.load()
     assert str(caught.value) == (
-        "bad setting: LIQ_KAFKA_SECURITY: no choice, did you mean 'SASL_SSL'?"
+        "bad setting: LIQ_KAFKA_SECURITY: not a choice, did you mean 'SASL_SSL'?"
         " valid are: PLAINTEXT, SSL, SASL_SSL"
     )
 

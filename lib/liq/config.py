@@ -704,7 +704,7 @@ def _explain_one(fault: ErrorDetails) -> str:
     text = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "literal_error":
         choices = re.findall("'(.*?)'", text)
-        text = f"no choice{suggest(str(fault['input']), choices)}"
+        text = f"not a choice{suggest(str(fault['input']), choices)}"
     return f"{name_variable(*names)}: {text}" if names else text
 
 

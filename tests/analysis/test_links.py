@@ -104,9 +104,9 @@ def test_an_empty_list_means_all_though_the_default_has_some() -> None:
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
-        ("board=<script>alert(1)</script>", "is no choice; valid are: Overview"),
-        ("board=constructor", "is no choice; valid are: Overview"),
-        ("bucket=1m; DROP TABLE liquidations", "is no choice; valid are: 1m, 5m"),
+        ("board=<script>alert(1)</script>", "is not a choice; valid are: Overview"),
+        ("board=constructor", "is not a choice; valid are: Overview"),
+        ("bucket=1m; DROP TABLE liquidations", "is not a choice; valid are: 1m, 5m"),
         ("window=99999999999999999999w", "is no duration"),
         ("window=1e308", "is no duration"),
         ("window=3661d", "is above the greatest"),
@@ -126,7 +126,7 @@ def test_an_empty_list_means_all_though_the_default_has_some() -> None:
         ("minimum=nan", "is not finite"),
         ("minimum=1e13", "is above the greatest"),
         ("minimum=-0.1", "is below the least"),
-        ("zone=Europe/Berlin", "is no choice; valid are: UTC, local"),
+        ("zone=Europe/Berlin", "is not a choice; valid are: UTC, local"),
         ("minimum[]=1", "there is no parameter 'minimum[]', did you mean minimum?"),
         ("theme=dark&theme=light", "theme is there twice"),
         ("__class__=1", "there is no parameter '__class__'"),

@@ -93,7 +93,10 @@ def test_the_version_is_printed() -> None:
         ("notebooks --restore report-", "did you mean 'report'?"),
         ("logs kafkaa", "did you mean 'kafka'?"),
         ("open dashbord", "'page': there is no 'dashbord', did you mean 'dashboard'? valid are: "),
-        ("hit cascades -p by=symbl", "by='symbl' is no choice, did you mean 'symbol'? valid are: "),
+        (
+            "hit cascades -p by=symbl",
+            "by='symbl' is not a choice, did you mean 'symbol'? valid are: ",
+        ),
         ("dlq ls --stage pars", "there is no stage 'pars', did you mean 'parser'? valid are: "),
         ("hit totals -f jsn", "there is no 'jsn', did you mean 'json'? valid are: table, csv, "),
     ],

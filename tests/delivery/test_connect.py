@@ -236,7 +236,7 @@ def test_a_worker_that_allows_no_overrides_is_an_error_with_the_fix(
         with pytest.raises(ConnectError, match=re.escape(REMEDY)) as caught:
             connect.ensure(settings)
         assert connect.read_status(settings).state == "ABSENT"
-    assert "lets no sink set max.p" in str(caught.value)
+    assert "allows no sink to set max.p" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

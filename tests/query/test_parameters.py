@@ -117,7 +117,7 @@ def test_bounds_and_choices_are_named() -> None:
     with pytest.raises(QueryError, match="above the greatest, 1d"):
         window.value("window", "25h")
     bucket = Parameter(type="interval", choices=["1s", "1m"])
-    with pytest.raises(QueryError, match=r"bucket='1m; DROP' is no choice.* valid are: 1s, 1m"):
+    with pytest.raises(QueryError, match=r"bucket='1m; DROP' is not a choice.* valid are: 1s, 1m"):
         bucket.value("bucket", "1m; DROP")
 
 
@@ -149,10 +149,12 @@ def test_the_case_of_a_choice_does_not_matter_if_one_alone_is_alike() -> None:
     bucket = Parameter(type="interval", choices=["1m", "1h", "1M"])
     assert [bucket.value("bucket", given) for given in ("1H", "1M", "1m")] == ["1h", "1M", "1m"]
     shipped = Parameter(type="interval", choices=["1m", "1h"])
-    with pytest.raises(QueryError, match="bucket='1M' is no choice, did you mean '1m'"):  # a month
+    with pytest.raises(
+        QueryError, match="bucket='1M' is not a choice, did you mean '1m'"
+    ):  # a month
         shipped.value("bucket", "1M")
     by = Parameter(type="string", choices=["Base", "BASE"])
-    with pytest.raises(QueryError, match=r"by='base' is no choice.* valid are: Base, BASE"):
+    with pytest.raises(QueryError, match=r"by='base' is not a choice.* valid are: Base, BASE"):
         by.value("by", "base")
 
 
@@ -172,13 +174,13 @@ def test_a_misspelt_choice_is_reported_with_the_nearest(
 ) -> None:
     with pytest.raises(QueryError) as caught:
         Parameter(type=kind, choices=choices).value("p", given)
-    text, valid = f"p={given!r} is no choice", ", ".join(map(str, choices))
+    text, valid = f"p={given!r} is not a choice", ", ".join(map(str, choices))
     assert str(caught.value) == f"{text}, did you mean {nearest!r}? valid are: {valid}"
 
 
 @pytest.mark.parametrize("given", ["", "#" * 1_000, "99999999999d"])
 def test_a_choice_that_is_like_none_is_reported_with_all(given: str) -> None:
-    with pytest.raises(QueryError, match=r"is no choice; valid are: 1s, 1m$"):
+    with pytest.raises(QueryError, match=r"is not a choice; valid are: 1s, 1m$"):
         Parameter(type="interval", choices=["1s", "1m"]).value("p", given)
 
 

@@ -341,7 +341,7 @@ def test_unknown_names_are_answered_with_the_valid_ones() -> None:
         liq.hit("totals", windw="1h")
     with pytest.raises(QueryError, match=r"latest_timestamp has no parameter .*until"):
         liq.hit("latest_timestamp", window="1h")
-    with pytest.raises(QueryError, match=r"bucket='7s' is no choice, did you mean '5s'"):
+    with pytest.raises(QueryError, match=r"bucket='7s' is not a choice, did you mean '5s'"):
         liq.hit("cumulative_net", bucket="7s")
 
 

@@ -309,7 +309,7 @@ def test_unknown_names_are_answered_with_the_valid_ones(offline: Settings) -> No
     assert all(key in missing for key in SHIPPED)
     assert "did you mean 'window'" in fault(client.get("/totals?windw=1h"), 400)
     seven = fault(client.get("/cumulative_net?bucket=7s"), 400)
-    assert "bucket='7s' is no choice, did you mean '5s'? valid are: 1s, 5s" in seven
+    assert "bucket='7s' is not a choice, did you mean '5s'? valid are: 1s, 5s" in seven
     assert "did you mean 'symbol'" in fault(client.get("/v1/cascades?by=symbl"), 400)
     assert "did you mean 'json'" in fault(client.get("/v1/totals?format=jsn"), 400)
     assert "limit='0' is below the least, 1" in fault(client.get("/top_symbols?limit=0"), 400)

@@ -203,7 +203,11 @@ async def test_errors_are_one_line(offline: Settings, mode: str) -> None:
         calls: list[tuple[str, dict[str, Any], str]] = [
             ("totls", {}, "unknown query 'totls', did you mean 'totals'?"),
             ("totals", {"windw": "1h"}, "totals has no parameter 'windw', did you mean 'window'?"),
-            ("cascades", {"by": "symbl"}, "by='symbl' is no choice, did you mean 'symbol'?"),
+            (
+                "cascades",
+                {"by": "symbl"},
+                "by='symbl' is not a choice, did you mean 'symbol'?",
+            ),
             ("totals", {"window": "1hh"}, "window='1hh' is no duration"),
             ("totals", {"symbols": {"a": [1]}, "until": [1]}, "until=[1] is no timestamp"),
             ("totals", {}, f"cannot reach QuestDB at 127.0.0.1:{offline.questdb_pg_port}"),

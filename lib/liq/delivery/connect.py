@@ -367,7 +367,7 @@ def _describe_policy(settings: Settings, refused: Iterable[str]) -> str:
     keys = {**_described(), **_GATHERING}
     needed = [key.removeprefix(_OVERRIDE) for key in keys if key.startswith(_OVERRIDE)]
     return (
-        f"Kafka Connect at {settings.connect_url} lets no sink set {', '.join(refused)}; set"
+        f"Kafka Connect at {settings.connect_url} allows no sink to set {', '.join(refused)}; set"
         " connector.client.config.override.policy=Allowlist and"
         f" connector.client.config.override.allowlist={','.join(needed)} in the properties of its"
         " worker (an older worker has the policy All) and restart it"

@@ -101,7 +101,7 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         is_months = self.type == "interval" and str(value).endswith("M")  # 1m is a minute
         if isinstance(value, str) and not is_months and (meant := match(value, texts)):
             return meant
-        raise QueryError(f"{name}={_show(given)} is no choice{self._suggest(str(given))}")
+        raise QueryError(f"{name}={_show(given)} is not a choice{self._suggest(str(given))}")
 
     def _suggest(self, given: str) -> str:
         """Return the end of an error message: the nearest choice and all choices."""

@@ -79,7 +79,7 @@ async def test_unusable_parts_are_named_in_a_line_until_a_control_changes(
     shown = page(dashboard)
     for text in (
         "Ignored from the address.",
-        "board=&#39;&lt;script&gt;alert(1)&lt;/script&gt;&#39; is no choice",
+        "board=&#39;&lt;script&gt;alert(1)&lt;/script&gt;&#39; is not a choice",
         "no row has the symbol &#39;ETHUSDX&#39;; nearest: ETHUSDT",
         "no row has the asset &#39;&lt;b&gt;X&lt;/b&gt;&#39;",
         "window=&#39;9999999999w&#39; is no duration",

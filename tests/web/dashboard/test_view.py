@@ -523,7 +523,7 @@ def test_theme_is_of_page_and_charts(own: Settings) -> None:
 
 
 def test_unknown_theme_is_answered_with_the_valid_ones(own: Settings) -> None:
-    with pytest.raises(QueryError, match="theme='drak' is no choice, did you mean 'dark'"):
+    with pytest.raises(QueryError, match="theme='drak' is not a choice, did you mean 'dark'"):
         Dashboard(settings=own, theme="drak")  # type: ignore[arg-type]
 
 

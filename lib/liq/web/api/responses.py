@@ -93,7 +93,7 @@ def _parse_format() -> Format:
     given = _parse_single("format") or Format.JSON
     name = given.lower()
     if name not in list(Format):
-        raise QueryError(f"format={given!r} is no choice{suggest(given, [*Format])}")
+        raise QueryError(f"format={given!r} is not a choice{suggest(given, [*Format])}")
     return Format(name)
 
 

@@ -96,7 +96,9 @@ class Dashboard:
         theme: charts.ThemeName | None = None,
     ) -> None:
         if theme not in (None, *charts.THEMES):
-            raise QueryError(f"theme={theme!r} is no choice{suggest(str(theme), [*charts.THEMES])}")
+            raise QueryError(
+                f"theme={theme!r} is not a choice{suggest(str(theme), [*charts.THEMES])}"
+            )
         self.model = DashboardModel(
             settings,
             bucket=bucket,
