@@ -94,26 +94,30 @@ async def test_the_tape_holds_still_below_the_pointer_and_counts_what_is_new(
         assert visitor.complaints == []
 
 
-async def test_rows_have_no_badge_where_the_header_says_that_all_are_simulated(
+async def test_the_newest_row_alone_has_a_badge_where_all_are_simulated(
     visit: Visiting, market: Settings, page_url: str
 ) -> None:
     real, simulated = (datetime(2026, 3, 2, hour, 30, tzinfo=UTC) for hour in (10, 11))
     prints = [
-        liquidation(real, 1_000), liquidation(simulated, 1_000, source=Source.SIMULATOR)
-    ]  # fmt: skip
+        liquidation(real, 1_000),
+        liquidation(simulated, 1_000, source=Source.SIMULATOR),
+        liquidation(simulated, 2_000, source=Source.SIMULATOR),
+    ]
     await asyncio.to_thread(insert, market, prints)
-    for start, badge in (("11", "SIMULATED DATA"), ("10", "PARTLY SIMULATED DATA")):
+    for start, badge, badges in (
+        ("11", "SIMULATED DATA", [True, False]),
+        ("10", "PARTLY SIMULATED DATA", [True, True]),
+    ):
         span = f"from=2026-03-02T{start}:00Z&to=2026-03-02T12:00Z"
         async with visit(f"{page_url}&{span}") as visitor:
             await visitor.bars()
             shown = visitor.page.locator(".liq-badge")
             await expect(shown).to_have_text(badge, timeout=1_000 * PATIENCE_S)
-            cell = visitor.page.locator(f"{ROWS} td.liq-unreal")
-            await expect(cell).to_have_attribute("title", "simulated")
-            assert "simulated" in await cell.inner_text()  # for screen readers
-            mark = await cell.locator("mark").bounding_box()
-            assert mark
-            assert (mark["width"] > 20) == badge.startswith("PARTLY")
+            cells = visitor.page.locator(f"{ROWS} td.liq-unreal")
+            await expect(cells.last).to_have_attribute("title", "simulated")
+            assert "simulated" in await cells.last.inner_text()  # for screen readers
+            seen = "all => all.map((mark) => mark.offsetWidth > 20)"
+            assert await cells.locator("mark").evaluate_all(seen) == badges
             assert visitor.complaints == []
 
 
