@@ -4,6 +4,8 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
@@ -12,14 +14,15 @@ import pytest_asyncio
 from msgspec.structs import replace
 from playwright.async_api import Browser, Page, expect
 
-from browser.conftest import Visit, opened, trading
+from browser.conftest import Visit, opened, own_dashboard, served, trading
 from liq.config import Settings
 from liq.delivery.producer import Producer
+from liq.ingest import venues
 from liq.records.model import Alert, Severity, Text
 from liq.web import serve
 from liq.web.dashboard.board_queries import BOARDS
 from support.helpers import PATIENCE_S
-from support.rows import insert_alerts
+from support.rows import insert, insert_alerts, liquidation
 
 pytestmark = [
     pytest.mark.stack,
@@ -93,6 +96,13 @@ MEASURE = """() => {
       if (box.width && !isInside) clipped.push(each);
     }
     overlaps.push(...listOverlaps(texts, 0));
+    for (const legend of card.querySelectorAll(".legend"))
+      for (const plot of card.querySelectorAll(".nsewdrag")) {
+        const both = [legend, plot].map((each) => [each, each.getBoundingClientRect()]);
+        overlaps.push(...listOverlaps(both, 1));
+      }
+    const turned = (each) => /rotate.[1-9]/.test(each.getAttribute("transform"));
+    clipped.push(...[...card.querySelectorAll(".xtick text")].filter(turned));
     for (const tick of card.querySelectorAll(":is(.xtick, .ytick, .y2tick) text"))
       for (const each of texts)
         overlaps.push(...listOverlaps([each, [tick, tick.getBoundingClientRect()]], 0));
@@ -153,13 +163,40 @@ async def test_every_board_fits_every_screen(visitor: Visit, screen: Screen) -> 
             "Array.from(document.querySelectorAll('.liq-plot')).every(each => each.children.length)"
         )
         if board == "Overview":  # with the mark price, which has an axis of its own
-            await page.locator(".liq-bars .y2title").wait_for()
+            await page.locator(".liq-bars .y2tick").first.wait_for()
             marks = page.locator(".liq-tape mark")
             widths = await marks.evaluate_all("all => all.map((mark) => mark.offsetWidth)")
             assert widths[0] > 1 >= max(widths[1:])  # the newest row says it for all
         faults[board] = await find_faults(page, screen)
     assert faults == {board: {} for board in BOARDS}
     assert visitor.complaints == []
+
+
+async def test_the_legend_of_all_venues_leaves_a_phone_room_for_the_chart(
+    chromium: Browser, stack: Settings, tmp_path: Path
+) -> None:
+    screen, noon = SCREENS["phone"], datetime(2026, 3, 2, 12, tzinfo=UTC)
+    settings = own_dashboard(stack)
+    prints = [
+        liquidation(noon - timedelta(minutes=minute), 1e3 * number, exchange=venue)
+        for number, venue in enumerate(venues.list_known_exchanges(), start=1)
+        for minute in range(1, 60)
+    ]
+    insert(settings, prints)
+    span = "from=2026-03-02T11:00:00Z&to=2026-03-02T12:00:00Z"
+    size = {"width": screen.width, "height": screen.height}
+    async with (
+        served(settings, tmp_path / "log") as url,
+        opened(chromium, f"{url}&board=Patterns&{span}", viewport=size, has_touch=True) as visitor,
+    ):
+        chart = visitor.page.locator(".liq-share .nsewdrag")
+        await chart.wait_for()
+        await visitor.until("document.querySelector('.liq-share .legend')")
+        assert await find_faults(visitor.page, screen) == {}
+        box = await chart.bounding_box()
+        assert box
+        assert box["height"] >= 120
+        assert box["width"] >= 0.7 * screen.width
 
 
 async def test_the_first_chart_is_on_the_first_screen(visitor: Visit, screen: Screen) -> None:

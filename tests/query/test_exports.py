@@ -115,9 +115,26 @@ def test_gaps_of_the_window_are_stamped(stack: Settings, tmp_path: Path) -> None
     [gap] = stamp.coverage
     assert (gap.exchange, gap.missing_s) == ("bybit", 301)
     assert gap.from_ts == start + timedelta(seconds=99)
+    of_another = liq.export(
+        "totals", tmp_path / "d.csv", settings=settings, until=start + timedelta(seconds=600),
+        window="10m", exchange=["okx"],
+    )  # fmt: skip
+    assert not of_another.coverage
     before = liq.export("totals", tmp_path / "c.csv", settings=settings, until=start, window="1m")
     assert before.coverage is None  # nobody listened: that is no complete coverage
     assert liq.export("latest_timestamp", tmp_path / "b.csv", settings=settings).coverage is None
+
+
+@pytest.mark.stack
+def test_the_future_of_a_window_is_no_gap(stack: Settings, tmp_path: Path) -> None:
+    settings, now = own_table(stack), datetime.now(UTC)
+    report(settings, [health(now + timedelta(seconds=second)) for second in range(-60, 120)])
+    for start in (now - timedelta(minutes=1), now + timedelta(hours=1)):
+        stamp = liq.export(
+            "totals", tmp_path / "a.csv", settings=settings, since=start,
+            until=now + timedelta(hours=2),
+        )  # fmt: skip
+        assert not stamp.coverage
 
 
 def test_a_spreadsheet_is_a_csv_file(tmp_path: Path) -> None:

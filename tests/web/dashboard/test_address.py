@@ -1,6 +1,7 @@
 """The dashboard follows its page's address, and the address follows the dashboard."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs
 
 import ipywidgets as widgets
 import pytest
@@ -106,13 +107,17 @@ async def test_names_that_cannot_be_checked_are_kept(own: Settings) -> None:
     assert "Ignored" not in page(dashboard)
 
 
-async def test_a_window_that_ends_in_the_future_is_live(filled: Settings) -> None:
+async def test_a_window_that_ends_in_the_future_is_live_and_keeps_its_start(
+    filled: Settings,
+) -> None:
     dashboard = Dashboard(settings=filled)
     now = datetime.now(UTC)
     start, end = (f"{now + timedelta(minutes=each):%Y-%m-%dT%H:%M:00Z}" for each in (-50, 10))
     await open_at(dashboard, f"from={start}&to={end}&board=Feeds")
-    assert (dashboard.model.window, dashboard.model.until) == ("1h", None)
-    assert find(dashboard, PageAddress).query == "board=Feeds"
+    assert dashboard.model.until is None
+    assert dashboard.model.span[0] == datetime.fromisoformat(start)
+    shown = parse_qs(find(dashboard, PageAddress).query)
+    assert shown == {"board": ["Feeds"], "from": [start]}
 
 
 async def test_names_of_the_notebook_are_not_checked(own: Settings) -> None:

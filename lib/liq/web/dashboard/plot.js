@@ -81,7 +81,9 @@ function readTimes(packed) {
 }
 
 const [NARROW_PX, LOW_PX] = [480, 330];
-const [LINE_PX, LEGEND_PX] = [18, 30];
+const [LINE_PX, LEGEND_PX, LETTER_PX] = [18, 30, 6];
+const BADGE_PX = 110;
+const NUMBERS_PX = 44; // of an axis on the right
 
 /** Return the axis with a title of two lines, broken before `text`. */
 function breakTitle(axis, text) {
@@ -89,26 +91,60 @@ function breakTitle(axis, text) {
   return axis.title?.text ? { ...axis, title } : axis;
 }
 
-/** Return the layout for a chart of this size. On a narrow one the badge is above the legend. */
-function fit(layout, { clientWidth, clientHeight, liqLegendPx }) {
-  const isNarrow = clientWidth < NARROW_PX;
-  const isOurs = layout.margin; // of liq.analysis.charts, which sets it
-  if (!isOurs || (!isNarrow && clientHeight > LOW_PX)) return layout;
-  const axes = Object.entries(layout).filter(([name]) => name.startsWith("yaxis"));
-  const broken = axes.map(([name, axis]) => [name, breakTitle(axis, " (")]);
-  const margin = { ...layout.margin, l: layout.margin.l + LINE_PX };
-  const fitted = { ...layout, ...Object.fromEntries(broken), margin };
-  if (!isNarrow) return fitted;
+/** Return the layout for a chart of this size. */
+function fit(layout, chart) {
+  if (!layout.margin) return layout; // not of liq.analysis.charts, which sets it
+  if (chart.clientWidth < NARROW_PX) return fitNarrow(layout, chart);
+  return chart.clientHeight > LOW_PX ? layout : { ...layout, ...breakTitles(layout) };
+}
+
+const listAxes = (layout) => Object.entries(layout).filter(([name]) => name.startsWith("yaxis"));
+
+/** Return the y axes with titles of two lines, and the margin that these need. */
+function breakTitles(layout) {
+  const axes = listAxes(layout);
+  const isBroken = axes.some(([, axis]) => axis.title?.text?.includes(" ("));
+  const margin = { ...layout.margin, l: layout.margin.l + (isBroken ? LINE_PX : 0) };
+  return { ...Object.fromEntries(axes.map(([name, axis]) => [name, breakTitle(axis, " (")])), margin };
+}
+
+/** Return the layout with the badge above the legend, and the title of the y axis beside the badge. */
+function fitNarrow(layout, { clientWidth, liqLegendPx }) {
+  const { axes, notes, margin } = levelTitles(layout, clientWidth);
   const title = layout.legend?.title && { ...layout.legend.title, side: "top" };
   const height = liqLegendPx ?? LEGEND_PX + (title ? LINE_PX : 0);
   const raise = (note) => (note.yanchor === "bottom" ? { ...note, yshift: height } : note);
-  margin.t += height;
+  const level = layout.xaxis?.type === "date" && { tickangle: 0, nticks: 4 };
   return {
-    ...fitted,
-    ...(layout.xaxis && { xaxis: breakTitle(layout.xaxis, " shaded") }),
+    ...layout,
+    ...axes,
+    ...(layout.xaxis && { xaxis: { ...breakTitle(layout.xaxis, " shaded"), ...level } }),
     ...(title && { legend: { ...layout.legend, title } }),
-    annotations: layout.annotations?.map(raise),
+    margin: { ...margin, t: margin.t + height },
+    annotations: [...(layout.annotations ?? []), ...notes].map(raise),
   };
+}
+
+/** Return the y axes without titles, which take a quarter of a phone's width, and a note in their place. */
+function levelTitles(layout, width) {
+  const axes = listAxes(layout);
+  const first = layout.yaxis?.title?.text;
+  if (!first || axes.some(([, axis]) => axis.domain)) {
+    const { margin, ...broken } = breakTitles(layout); // each panel keeps its own
+    return { axes: broken, notes: [], margin };
+  }
+  const isRight = axes.some(([, axis]) => axis.side === "right");
+  const margin = { ...layout.margin, l: layout.margin.l - LINE_PX };
+  if (isRight) margin.r = NUMBERS_PX; // the legend names its line
+  const isLong = first.length * LETTER_PX > width - margin.l - margin.r - BADGE_PX;
+  if (isLong) margin.t += LINE_PX;
+  const note = {
+    text: isLong ? first.replace(" (", "<br>(") : first,
+    font: { size: 11 }, align: "left", showarrow: false,
+    xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 1, yanchor: "bottom",
+  };
+  const untitled = axes.map(([name, axis]) => [name, { ...axis, title: { text: "" } }]);
+  return { axes: Object.fromEntries(untitled), notes: [note], margin };
 }
 
 /** Draw the figure; once more if its legend has other lines than those that the badge is above. */
