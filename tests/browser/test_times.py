@@ -254,7 +254,7 @@ async def test_a_time_that_comes_twice_or_never_is_refused_with_what_to_type(
         await choose_local_time(visitor)
         await has_query(visitor, zone="local")
         await type_span(visitor, "2026-10-04 02:30", "2026-10-04 06:00")  # clocks go to 03:00
-        await visitor.shows("give 2026-10-04 03:30:00", ".liq-fault")
+        await visitor.shows("type 2026-10-04 03:30:00", ".liq-fault")
         await type_span(visitor, "2026-04-05 02:30", "2026-04-05 06:00")  # and back to 02:00
         fault = r"occurs twice in .*: type 2026-04-05 \S+\+10:30 or (2026-04-05 02:30:00\+09:30)"
         shown = visitor.page.locator(".liq-fault", has_text=re.compile(fault))
