@@ -25,7 +25,7 @@ from liq.notebook import notebooks
 
 notebooks.run(
     "/home/liq/notebooks/01-start-producers.ipynb",
-    {"url": "ws://simulator:8765/market/ws/!forceOrder@arr", "run_seconds": 3},
+    {"url": "ws://simulator:8765/market/ws/!forceOrder@arr", "run_seconds": 15},
 )
 """
 
