@@ -19,7 +19,7 @@ from liq.config import settings as current_settings
 from liq.errors import ExportError
 from liq.query import queries
 from liq.query.catalogue import END, SINCE, Column
-from liq.query.coverage import can_be_read
+from liq.query.coverage import Window, can_be_read
 from liq.query.formats import (
     UNREADABLE,
     Format,
@@ -250,9 +250,9 @@ def fetch_stamped(
     values: Mapping[str, Any] = queries.resolve(query, params)
     since = values.get(SINCE) if "until" in query.params else None
     until = values[END] if since else None
-    reported = min(until, datetime.now(UTC)) if until else None  # none reports from the future
-    if gaps is None and since and reported and since < reported:
-        gaps = fetch_coverage(since, reported, settings, values.get("exchange") or ())
+    past = Window(since, until).cut() if since and until else None
+    if gaps is None and past:
+        gaps = fetch_coverage(*past, settings, values.get("exchange") or ())
     frame, sql, values, notes = queries.execute(query, values, settings)
     return frame, Stamp(
         query=key,
