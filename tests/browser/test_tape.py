@@ -195,6 +195,13 @@ async def test_sizes_have_bars_and_thresholds_their_colour(
         assert visitor.complaints == []
 
 
+async def choose_sound(visitor: Visit) -> None:
+    """Choose the second threshold's sound, which is played as a sample."""
+    await open_settings(visitor)
+    await visitor.page.get_by_label("sound of threshold 2").select_option("high")
+    await visitor.until("tones.length === 1")
+
+
 async def test_a_large_print_sounds_where_that_was_asked_for(
     visit: Visiting, market: Settings
 ) -> None:
@@ -205,9 +212,7 @@ async def test_a_large_print_sounds_where_that_was_asked_for(
         await add_prints(market, 5_000_000, symbol="QUIET")
         await visitor.until(f"{FIRST} === 'QUIET'")
         assert await page.evaluate("tones") == []  # nobody asked for a sound
-        await open_settings(visitor)
-        await page.get_by_label("sound of threshold 2").select_option("high")
-        await visitor.until("tones.length === 1")  # as a sample
+        await choose_sound(visitor)
         await page.keyboard.press("Escape")
         await page.mouse.move(5, 5)
         await add_prints(market, 2_000, symbol="SMALL")
@@ -231,9 +236,7 @@ async def test_a_tape_with_sounds_goes_on_while_its_page_is_hidden(
         await visitor.bars()
         page = visitor.page
         await page.evaluate(LISTEN)
-        await open_settings(visitor)
-        await page.get_by_label("sound of threshold 2").select_option("high")
-        await visitor.until("tones.length === 1")  # as a sample
+        await choose_sound(visitor)
         await page.evaluate(HIDE)
         await asyncio.sleep(16)  # longer than a kernel waits for a page that is gone
         await add_prints(market, 3_000_000, symbol="UNSEEN")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -187,6 +188,23 @@ def test_a_server_that_hangs_delays_a_scrape_for_seconds_and_is_asked_once(
         assert len(accepted) <= 2  # kafka-python may try again
 
 
+def ask_at_once(app: Flask, path: str, number: int, go_on: threading.Event) -> list[int]:
+    """Return the statuses of requests; ``go_on`` is set once one of them is refused."""
+    statuses: list[int] = []
+
+    def ask() -> None:
+        statuses.append(app.test_client().get(path).status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: statuses == [503])
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    return statuses
+
+
 def test_scrapes_at_once_share_one_look_and_too_many_are_refused(
     offline: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,18 +219,7 @@ def test_scrapes_at_once_share_one_look_and_too_many_are_refused(
     for name in ("_read_questdb", "_read_kafka", "_read_connect"):
         monkeypatch.setattr(metrics, name, look)
     app = api.create_app(offline)
-    statuses: list[int] = []
-
-    def ask() -> None:
-        statuses.append(app.test_client().get("/metrics").status_code)
-
-    threads = [threading.Thread(target=ask) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    eventually(lambda: statuses == [503])
-    go_on.set()
-    for thread in threads:
-        thread.join()
+    statuses = ask_at_once(app, "/metrics", 5, go_on)
     assert statuses == [503, 200, 200, 200, 200]
     assert len(looks) == 3  # one for each part
 
@@ -238,18 +245,7 @@ def test_requests_of_health_at_once_share_one_probe_and_too_many_are_refused(
 
     monkeypatch.setattr(diagnosis, "find_problems", probe)
     app = api.create_app(offline)
-    statuses: list[int] = []
-
-    def ask() -> None:
-        statuses.append(app.test_client().get("/health").status_code)
-
-    threads = [threading.Thread(target=ask) for _ in range(9)]
-    for thread in threads:
-        thread.start()
-    eventually(lambda: statuses == [503])
-    go_on.set()
-    for thread in threads:
-        thread.join()
+    statuses = ask_at_once(app, "/health", 9, go_on)
     assert statuses == [503, *[200] * 8]
     shared = len(probes)
     assert shared < 8  # 1, unless a thread is so late that the first probe has ended
