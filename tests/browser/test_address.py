@@ -220,7 +220,7 @@ async def test_a_cascade_is_followed_without_a_reload(
         assert {"board", "from", "to", "asset", "bucket"} == query.keys()
         await visitor.page.wait_for_selector(".liq-fresh")
         await expect(visitor.page.get_by_role("combobox", name="Asset")).to_have_attribute(
-            "placeholder", query["asset"][0], timeout=1_000 * PATIENCE_S
+            "placeholder", query["asset"][0]
         )
         assert await kernel_of(visitor, server) == kernel
         assert visitor.complaints == []

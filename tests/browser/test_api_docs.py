@@ -13,7 +13,7 @@ from liq.config import Settings
 from liq.query import queries
 from liq.records.model import Completeness, Source
 from liq.web import api
-from support.helpers import PATIENCE_S, answers, eventually, find_free_ports, running
+from support.helpers import answers, eventually, find_free_ports, running
 from support.rows import insert, liquidation, own_table
 
 pytestmark = [
@@ -131,7 +131,7 @@ async def test_other_formats_are_text_or_a_download(visitor: Visit) -> None:
     await answer.get_by_text("symbol,asset,long_usd").wait_for()
     form = visitor.page.locator("details[id='top_symbols'] form")
     await form.locator("[name='format']").select_option("parquet")
-    async with visitor.page.expect_download(timeout=1_000 * PATIENCE_S) as download:
+    async with visitor.page.expect_download() as download:
         await form.get_by_role("button", name="Run").click()
     assert "/v1/top_symbols" in (await download.value).url
     assert visitor.complaints == []

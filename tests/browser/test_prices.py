@@ -95,7 +95,7 @@ async def read(visitor: Visit, minute: float, share: float = 0.5) -> dict[str, s
     """Return what the board shows of a minute under the pointer, by name."""
     await visitor.page.mouse.move(*await locate(visitor, minute, share))
     hover = visitor.page.locator(".liq-price-hover")
-    await expect(hover).to_be_visible(timeout=1_000 * PATIENCE_S)
+    await expect(hover).to_be_visible()
     lines = await hover.locator("> div").all_inner_texts()
     parts = (line.split("\n") for line in lines)
     return {name: value[0] if value else "" for name, *value in parts}
@@ -122,7 +122,7 @@ async def drag(visitor: Visit, start: tuple[float, float], end: tuple[float, flo
 async def shows_span(visitor: Visit, pattern: str) -> None:
     """Fail unless the header comes to show a span."""
     shown = visitor.page.locator(".liq-shown")
-    await expect(shown).to_have_text(re.compile(pattern), timeout=1_000 * PATIENCE_S)
+    await expect(shown).to_have_text(re.compile(pattern))
 
 
 async def shows_hour(visitor: Visit) -> None:
@@ -253,6 +253,6 @@ async def test_a_picture_of_plotly_is_named_by_its_chart_and_time(
 async def test_a_window_without_anything_says_so(chromium: Browser, url: str) -> None:
     async with opened(chromium, url.replace(WINDOW, "board=Prices&asset=BTC")) as visitor:
         await expect(visitor.page.locator(".liq-price-note")).to_have_text(
-            "no mark price and no liquidations in this window", timeout=1_000 * PATIENCE_S
+            "no mark price and no liquidations in this window"
         )
         assert visitor.complaints == []

@@ -15,7 +15,6 @@ from browser.conftest import Visit, Visiting, own_dashboard, served
 from liq.analysis.alerts import load_rules
 from liq.config import Settings
 from liq.records.model import Text
-from support.helpers import PATIENCE_S
 from support.rows import insert, liquidation
 
 pytestmark = [
@@ -82,11 +81,11 @@ async def test_a_rule_is_tried_on_the_past_before_it_is_saved(
         await visitor.shows("alerts in the last 1d", ".liq-tried")
         assert await page.locator(".liq-tried li").count() >= 3
         await visitor.shows(MARKUP, ".liq-tried li")
-        await expect(save).to_be_enabled(timeout=1_000 * PATIENCE_S)
+        await expect(save).to_be_enabled()
         await page.get_by_label("Threshold", exact=True).fill("350000")
         await expect(save).to_be_disabled()  # another rule, which was not tried
         await page.get_by_role("button", name="Try", exact=True).click()
-        await expect(save).to_be_enabled(timeout=1_000 * PATIENCE_S)
+        await expect(save).to_be_enabled()
         await save.click()
         await visitor.shows("large_print is saved", ".liq-rules")
         await visitor.shows("large_print", ".liq-rules td")
@@ -115,7 +114,7 @@ async def test_an_open_form_stays_while_another_board_is_shown(
         assert await page.get_by_label("Name", exact=True).input_value() == "kept"
         assert await page.get_by_label("Threshold", exact=True).input_value() == "300000"
         save = page.get_by_role("button", name="Save", exact=True)
-        await expect(save).to_be_enabled(timeout=1_000 * PATIENCE_S)
+        await expect(save).to_be_enabled()
         await visitor.shows("alerts in the last 1d", ".liq-tried")
         await page.get_by_role("button", name="Cancel", exact=True).click()
         await page.get_by_role("tab", name="Feeds", exact=True).click()

@@ -11,7 +11,6 @@ from playwright.async_api import expect
 from browser.conftest import Visit, Visiting, own_dashboard, served
 from liq.config import Settings
 from liq.records.model import Source, Text
-from support.helpers import PATIENCE_S
 from support.rows import insert, liquidation
 
 pytestmark = [
@@ -112,7 +111,7 @@ async def test_the_newest_row_alone_has_a_badge_where_all_are_simulated(
         async with visit(f"{page_url}&{span}") as visitor:
             await visitor.bars()
             shown = visitor.page.locator(".liq-badge")
-            await expect(shown).to_have_text(badge, timeout=1_000 * PATIENCE_S)
+            await expect(shown).to_have_text(badge)
             cells = visitor.page.locator(f"{ROWS} td.liq-unreal")
             await expect(cells.last).to_have_attribute("title", "simulated")
             assert "simulated" in await cells.last.inner_text()  # for screen readers
