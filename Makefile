@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PROCESSES := 2
 PYTEST := .venv/bin/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup run test test-fast compose-test lint jars sbom audit docs reference bench chaos oracle screenshot clean
+.PHONY: help setup run test test-fast compose-programs compose-test lint jars sbom audit docs reference bench chaos oracle screenshot clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -35,7 +35,10 @@ jars: setup ## write connect/jars.txt, the jars that Maven resolves for connect/
 	@$(PY) tools/pin_jars.py
 
 # where the engine keeps its programs and images, some GB
-COMPOSE_FOLDER ?= $(HOME)/.cache/liq-compose
+export COMPOSE_FOLDER ?= $(HOME)/.cache/liq-compose
+
+compose-programs: ## download Docker's programs for make compose-test; also its client, for make test
+	tests/compose/engine $(COMPOSE_FOLDER)
 
 compose-test: setup ## run docker-compose.yml and its overlay in a Docker Engine started for that
 	tests/compose/engine $(COMPOSE_FOLDER) .venv/bin/pytest tests/compose --durations=0
