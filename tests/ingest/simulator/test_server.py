@@ -19,7 +19,7 @@ from liq.errors import FeedError, RejectedMessage
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.ingest.venues.binance import BINANCE_USDM
 from liq.records.model import Liquidation, Side
-from support.helpers import PATIENCE_S, reached
+from support.helpers import PATIENCE_S, eventually, reached
 
 ALL = "!forceOrder@arr"
 
@@ -52,34 +52,66 @@ async def test_raw_streams_send_bare_events(target: str, settings: Settings) -> 
     assert set(events[0]["o"]) == set("sSofqpXlzT") | {"ap", "ps", "st"}
 
 
+class Stepped:
+    """A clock that is off by some seconds."""
+
+    monotonic_ns = time.monotonic_ns
+
+    def __init__(self, by_s: int) -> None:
+        self._by_s = by_s
+
+    def time(self) -> float:
+        return time.time() + self._by_s
+
+    def time_ns(self) -> int:
+        return time.time_ns() + self._by_s * 10**9
+
+
+HOUR_S = 3600
+
+
 async def test_a_clock_that_steps_back_stops_neither_liquidations_nor_prices(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hour_s = 3600
-
-    class Stepped:
-        monotonic_ns = time.monotonic_ns
-
-        @staticmethod
-        def time() -> float:
-            return time.time() - hour_s
-
-        @staticmethod
-        def time_ns() -> int:
-            return time.time_ns() - hour_s * 10**9
-
     async with (
         Simulator(Schedule(rate=20), settings),
         client(settings, f"/stream?streams={ALL}/btcusdt@markPrice@1s") as connection,
         asyncio.timeout(PATIENCE_S),
     ):
         await receive(connection, 30)
-        monkeypatch.setattr("liq.ingest.simulator.venue.time", Stepped)
-        latest = (time.time() - hour_s + 60) * 1000
+        monkeypatch.setattr("liq.ingest.simulator.venue.time", Stepped(-HOUR_S))
+        latest = (time.time() - HOUR_S + 60) * 1000
         old = Counter[str]()
         while min(old["forceOrder"], old["markPriceUpdate"]) < 3:
             data = json.loads(await connection.recv())["data"]
             old[data["e"]] += data["E"] < latest
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+async def test_after_a_machine_slept_no_liquidation_is_sent_for_that_time(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, *, is_watched: bool
+) -> None:
+    """As of a suspend: the clock goes on, and the time since the start does not."""
+    target, woke = f"/ws/{ALL}", Stepped(HOUR_S)
+    async with Simulator(Schedule(rate=20), settings) as simulator, asyncio.timeout(PATIENCE_S):
+        async with client(settings, target) as connection:
+            await receive(connection, 5)
+            if is_watched:
+                monkeypatch.setattr("liq.ingest.simulator.venue.time", woke)
+                assert await find_next_age_s(connection) < 60
+        if not is_watched:
+            await asyncio.to_thread(eventually, lambda: not simulator.clients)
+            monkeypatch.setattr("liq.ingest.simulator.venue.time", woke)
+            async with client(settings, target) as connection:
+                assert await find_next_age_s(connection) < 60
+
+
+async def find_next_age_s(connection: ClientConnection) -> float:
+    """Return the age of the first event that is later than those from before the sleep."""
+    slept_ms = time.time() * 1000
+    while (moment_ms := json.loads(await connection.recv())["E"]) < slept_ms + 10_000:
+        pass
+    return float(slept_ms / 1000 + HOUR_S - moment_ms / 1000)
 
 
 @pytest.mark.parametrize("target", [f"/stream?streams={ALL}", f"/market/stream?streams={ALL}"])

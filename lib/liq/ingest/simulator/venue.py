@@ -21,7 +21,7 @@ _TICK_S = 0.002  # orders due within it are written at once
 # frame, and Bitfinex has three of an order
 _BEHIND = 500
 CONTROL_S = 1.0
-_STEP_MS = 500  # a clock that is slowed down goes back by less
+_STEP_MS = 500  # a clock that runs slower or faster to be right again is off by less
 _SLOW_CLIENT_BYTES = 256 * 1024 * 1024
 
 
@@ -155,11 +155,14 @@ class SimulatedVenue:
         return epoch_ms + _read_uptime_ms() - before_ms
 
     def _follow_clock(self, epoch_ms: int) -> int:
-        """Return the epoch, moved back with the clock; no order then waits until it catches up."""
+        """Return the epoch, moved with a clock that was set, or went on while a machine slept.
+
+        No order then waits until the clock catches up, and none is sent for the time it left out.
+        """
         offset_ms = _read_clock_ms() - _read_uptime_ms()
         stepped_ms = self._offset_ms - offset_ms
         self._offset_ms = offset_ms
-        return epoch_ms - stepped_ms if stepped_ms > _STEP_MS else epoch_ms
+        return epoch_ms - stepped_ms if abs(stepped_ms) > _STEP_MS else epoch_ms
 
     def _send(self, batch: list[Order], epoch_ms: int) -> None:
         listeners = self._listeners()
