@@ -124,6 +124,7 @@ class Coin(str, Enum):  # noqa: UP042 - as users write it, with another text tha
         (np.float64(0.5), "=0.5"),
         (Decimal("1.5"), "=1.5"),
         (Decimal("1E+3"), "=1000"),
+        (10**400, f"=1{400 * '0'}"),
         (1e16, "=10000000000000000"),
         (math.inf, "=inf"),
         (pd.Timedelta("1min"), "=60.0"),
@@ -166,6 +167,17 @@ def test_a_value_that_hit_refuses_is_not_sent(tmp_path: Path, value: object, rea
     for kind in get_args(Kind):
         with pytest.raises(QueryError):
             Parameter(type=kind).value("given", value)
+
+
+@pytest.mark.parametrize("value", [Decimal("sNaN"), 1 << 20_000], ids=["sNaN", "2**20000"])
+def test_a_number_that_no_text_can_hold_is_not_sent(tmp_path: Path, value: object) -> None:
+    with (
+        faulty(tmp_path) as (settings, asked),
+        closing(ApiClient(settings)) as client,
+        pytest.raises(ApiRequestError, match=r"^given is no number that the API takes"),
+    ):
+        client.fetch("totals", given=value)
+    assert asked == []
 
 
 @pytest.mark.parametrize("name", ["token", "format", "settings", "spreadsheet"])

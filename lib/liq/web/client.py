@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from numbers import Real
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -190,11 +190,21 @@ def _encode_value(name: str, value: Any) -> str | list[str]:
     is_span = getattr(getattr(value, "dtype", None), "kind", "") == "m"  # numpy's is a number
     is_number = isinstance(value, (Real, Decimal)) and not is_span
     if is_number and not isinstance(value, bool):
-        is_whole = abs(float(value)) < _LONGEST and float(value).is_integer()
-        return str(math.floor(value) if is_whole else value)
+        return _encode_number(name, value)
     if isinstance(value, (Mapping, bytes)) or not isinstance(value, Iterable):
         raise ApiRequestError(f"{name} is of type {type(value).__name__}; {_VALUES}")
     return [_encode_item(name, item) for item in value]
+
+
+def _encode_number(name: str, value: Real | Decimal) -> str:
+    """Return a number as text; a whole one of any type as an integer, as parameters want it."""
+    try:
+        if isinstance(value, Integral):
+            return str(int(value))
+        is_whole = abs(float(value)) < _LONGEST and float(value).is_integer()
+        return str(math.floor(value) if is_whole else value)
+    except (ValueError, ArithmeticError) as error:
+        raise ApiRequestError(f"{name} is no number that the API takes: {error}") from error
 
 
 def _encode_item(name: str, item: object) -> str:
