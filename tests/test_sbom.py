@@ -13,12 +13,16 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 
-def valid(file: Path, every: int = 1) -> dict[str, Any]:
-    """Return a bill whose head, and one of its components, the schema allows."""
+def valid(file: Path, every: int) -> dict[str, Any]:
+    """Return a bill whose head, and one of ``every`` so many components, the schema allows."""
     bill: dict[str, Any] = json.loads(file.read_text())
-    # the validator takes a tenth of a second for each address
-    some = json.dumps({**bill, "components": bill["components"][::every]})
-    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(some) is None
+    # of each the first address only: the validator takes a tenth of a second for one
+    some = [
+        {**one, "externalReferences": one.get("externalReferences", [])[:1]}
+        for one in bill["components"][::every]
+    ]
+    text = json.dumps({**bill, "components": some})
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     assert "serialNumber" not in bill
     assert "timestamp" not in bill["metadata"]
     return bill
@@ -69,7 +73,7 @@ def test_the_same_packages_give_the_same_bytes(python_bill: Path, tmp_path: Path
 def test_the_bill_of_jars_is_valid_and_is_read_by_the_audit(tmp_path: Path) -> None:
     file = tmp_path / "jars.cdx.json"
     sbom.jars(file)
-    bill = valid(file)
+    bill = valid(file, every=5)
     names = {package.name for package in audit.jars(file)}
     assert {"org.apache.kafka:connect-runtime", "org.questdb:questdb"} <= names
     assert not any(name.startswith("io.liq:") for name in names)
