@@ -3,6 +3,7 @@
 import asyncio
 import re
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -36,7 +37,14 @@ from liq.ingest.simulator.server import Schedule, Simulator
 from liq.query import questdb
 from liq.records.streams import LIQUIDATIONS, PRICES
 from liq.web import serve
-from support.helpers import PATIENCE_S, answers, eventually, find_free_ports, own_streams
+from support.helpers import (
+    PATIENCE_S,
+    answers,
+    choose_pause_s,
+    eventually,
+    find_free_ports,
+    own_streams,
+)
 from support.rows import own_table
 
 FLAGS = [
@@ -210,9 +218,10 @@ class Visit:
         content security policy refuses that. A page may give way to another meanwhile, as the
         queue's does to the dashboard.
         """
+        begin = time.monotonic()
         async with asyncio.timeout(PATIENCE_S):
             while not await self._holds(expression, arg):  # noqa: ASYNC110 - there is no event
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(choose_pause_s(time.monotonic() - begin))
 
     async def _holds(self, expression: str, arg: Any) -> bool:
         try:

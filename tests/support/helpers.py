@@ -84,9 +84,10 @@ def eventually(
 ) -> _T:
     """Call ``attempt`` until it returns something true, and return that; fail at the deadline.
 
-    An `AssertionError` in ``attempt`` means "not yet"; the last one is the failure's cause.
+    An `AssertionError` in ``attempt`` means "not yet"; the last one is the failure's cause. The
+    pauses grow with the time that was waited for, see `choose_pause_s`.
     """
-    end = time.monotonic() + deadline
+    begin = time.monotonic()
     while True:
         cause: AssertionError | None = None
         try:
@@ -94,9 +95,18 @@ def eventually(
                 return result
         except AssertionError as error:
             cause = error
-        if time.monotonic() > end:
+        waited = time.monotonic() - begin
+        if waited > deadline:
             raise AssertionError(f"not within {deadline:.0f} s: {attempt}") from cause
-        time.sleep(every)
+        time.sleep(max(every, choose_pause_s(waited)))
+
+
+def choose_pause_s(waited: float) -> float:
+    """Return how long not to ask after ``waited`` seconds: a tenth of it, within bounds.
+
+    Who asks a server twenty times a second keeps half a core of it busy, which others wait for.
+    """
+    return min(max(waited / 10, 0.05), 0.3)
 
 
 async def reached(condition: Callable[[], object]) -> None:
