@@ -63,7 +63,7 @@ def simulated_rows(settings: Settings) -> int:
 @pytest.mark.stack
 @pytest.mark.timeout(600)  # it starts everything four times
 def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
-    said = liq_run(own, "--rate", "50")
+    said = liq_run(own, "--rate", "5")  # of each exchange
     assert {each.name: each.state for each in local.status(own)} == dict.fromkeys(
         SERVERS | APPS, ServiceState.HEALTHY
     )
@@ -77,20 +77,20 @@ def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
     assert httpx.get(url.split("?")[0], timeout=PATIENCE_S).status_code != httpx.codes.OK
 
     before = processes(own)
-    liq_run(own, "--rate", "5")
+    liq_run(own, "--rate", "1")
     after = processes(own)
     assert {name for name in before if before[name] != after[name]} == {"simulator"}
 
     dead = after["producer"]
     dead.kill()
     eventually(lambda: processes(own).get("producer", dead) != dead)
-    said = liq_run(own, "--rate", "5", "--with", "streamlit")
+    said = liq_run(own, "--rate", "1", "--with", "streamlit")
     assert set(processes(own)) == SERVERS | APPS | EXTRAS
     assert {f"api: {own.api_url}", f"streamlit: {own.streamlit_url}"} <= set(said)
     assert httpx.get(f"{own.api_url}/latest_timestamp", timeout=PATIENCE_S).json()[0]["rows"] > 20
     assert httpx.get(f"{own.streamlit_url}/_stcore/health", timeout=PATIENCE_S).text == "ok"
 
-    said = liq_run(own, "--rate", "5", "--with", "streamlit", "--base-url", "/liq")
+    said = liq_run(own, "--rate", "1", "--with", "streamlit", "--base-url", "/liq")
     assert f"api: {own.api_url}/liq/api" in said
     assert any(line.startswith(f"streamlit: {own.streamlit_url}/liq/streamlit/?") for line in said)
     url = said[-1].removeprefix("Dashboard: ")
