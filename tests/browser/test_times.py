@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import psutil
@@ -182,6 +183,24 @@ async def test_a_typed_start_is_kept_and_live(visit: Visiting, market: Producer)
         await visitor.redraws()
         start = visitor.page.get_by_label("From", exact=True)
         assert await start.input_value() == "2026-03-02 11:00:00"
+
+
+async def test_a_fixed_start_gives_way_to_a_window_as_long_as_itself(
+    visit: Visiting, market: Producer, page_url: str
+) -> None:
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=4)
+    async with visit(f"{page_url}&from={start:%Y-%m-%dT%H:%M:%SZ}") as visitor:
+        await visitor.bars()
+        await has_query(visitor, **{"from": f"{start:%Y-%m-%dT%H:%M:%SZ}"})
+        window = visitor.page.get_by_label("Window", exact=True)
+        await expect(window.locator("option:checked")).to_have_text("fixed start")
+        await window.select_option("4h")
+        await has_query(visitor, window="4h")
+        await expect(visitor.page.get_by_label("From", exact=True)).to_have_value("")
+        await expect(window.locator("option:checked")).to_have_text("4h")
+        await press(visitor, "Back")
+        await has_query(visitor, **{"from": f"{start:%Y-%m-%dT%H:%M:%SZ}"})
+        assert visitor.complaints == []
 
 
 async def test_arrows_have_names_and_lead_back_to_the_window_of_before(

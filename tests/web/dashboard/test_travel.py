@@ -9,7 +9,8 @@ import pytest
 
 from liq.analysis import links
 from liq.errors import QueryError
-from liq.web.dashboard import times
+from liq.query.parameters import parse_duration
+from liq.web.dashboard import controls, times
 from liq.web.dashboard.controls import create_times
 from liq.web.dashboard.model import DashboardModel, Span
 from liq.web.dashboard.widgets import ErrorBoundary, SpanForm
@@ -178,6 +179,23 @@ def test_a_live_span_is_left_by_a_step_and_restored_by_live_and_back() -> None:
     assert span_of(model) == Span("2h", since=start)
     model.go_back()
     assert span_of(model) == Span("1h")
+
+
+@pytest.mark.parametrize("length", controls.WINDOWS)
+def test_a_fixed_start_can_be_left_for_the_window_that_it_has_at_the_moment(length: str) -> None:
+    model, now = DashboardModel(window="2h"), datetime.now(UTC)
+    bar = controls.create_filters(model, ErrorBoundary("Controls"))
+    (window,) = (part for part in everything(bar) if getattr(part, "description", "") == "Window")
+    start = now - parse_duration(length)
+    model.travel(start)
+    assert model.window == length
+    assert (window.label, window.value) == ("fixed start", "")
+    window.value = length  # what a browser sends for another option only
+    assert span_of(model) == Span(length)
+    assert "fixed start" not in [name for name, _ in window.options]
+    model.go_back()
+    assert span_of(model) == Span(length, since=start)
+    assert window.label == "fixed start"
 
 
 def test_a_live_span_survives_its_address() -> None:

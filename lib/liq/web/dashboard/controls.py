@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import ipywidgets as widgets
 
@@ -30,6 +30,7 @@ from liq.web.dashboard.widgets import (
 )
 
 WINDOWS = ("5m", "15m", "1h", "4h", "12h", "1d", "7d", "30d")
+_FIXED_START = "fixed start"  # in place of a length, which grows
 _MAX_PRINTS = 1_000_000  # some hundred megabytes
 _LEAST_SEARCHED = "1d"  # in which the last cascade is looked for, at least
 _MOST_CASCADES = 10_000
@@ -166,33 +167,47 @@ def _keep(value: Any) -> Any:
     return value
 
 
-def _create_window(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Dropdown:
-    def options() -> list[str]:
-        return sorted({*WINDOWS, model.window}, key=parse_duration)
+def _create_window(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Widget:
+    """Return a drop-down of lengths. A fixed start is a choice of its own, whatever its length."""
 
-    return _create_choice(model, "Window", "window", options, ["window"], boundary=boundary)
+    def options() -> list[tuple[str, str]]:
+        if model.since:
+            return [(_FIXED_START, model.chosen.window), *zip(WINDOWS, WINDOWS, strict=True)]
+        lengths = sorted({*WINDOWS, model.window}, key=parse_duration)
+        return list(zip(lengths, lengths, strict=True))
+
+    choice = _Choice(options, lambda: model.chosen.window, model.choose_window)
+    control = _create_choice(model, "Window", choice, ["window", "since"], boundary=boundary)
+    return control.add_class("liq-window")
+
+
+class _Choice(NamedTuple):
+    """The options of a drop-down, names with values; how the chosen value is read and set."""
+
+    options: Callable[[], Sequence[tuple[str, str]]]
+    read: Callable[[], str]
+    choose: Callable[[str], object]
 
 
 def _create_choice(
     model: DashboardModel,
     name: str,
-    trait: str,
-    options: Callable[[], Sequence[object]],
+    choice: _Choice,
     changes: list[str],
     *,
     boundary: ErrorBoundary,
 ) -> widgets.Dropdown:
-    """Return a drop-down of ``trait``; a change of one of ``changes`` updates its options."""
+    """Return a drop-down; a change of one of the traits ``changes`` updates it."""
     control = widgets.Dropdown(description=name)
 
     @boundary.wrap
     def choose(change: Any) -> None:
-        model.set_trait(trait, change["new"])
+        choice.choose(change["new"])
 
     def show(_change: object = None) -> None:
         control.unobserve(choose, "value")  # setting options selects the first of them
-        control.options = options()
-        control.value = getattr(model, trait)
+        control.options = choice.options()
+        control.value = choice.read()
         control.observe(choose, "value")
 
     control.observe(choose, "value")
@@ -278,9 +293,8 @@ def _create_zone(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Drop
         utc, local = ZONES
         return [(utc, utc), (f"local: {model.local_zone}", local)]
 
-    return _create_choice(
-        model, "Time zone", "zone", options, ["zone", "local_zone"], boundary=boundary
-    )
+    choice = _Choice(options, lambda: model.zone, lambda zone: model.set_trait("zone", zone))
+    return _create_choice(model, "Time zone", choice, ["zone", "local_zone"], boundary=boundary)
 
 
 def _find_last_cascade(model: DashboardModel) -> times.Span:

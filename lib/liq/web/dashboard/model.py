@@ -331,6 +331,13 @@ class DashboardModel(HasTraits):
         else:
             self._set_span(Span(self.window, since=start))
 
+    def choose_window(self, window: str) -> None:
+        """Set the length of the window, whose start then moves with its end.
+
+        The trait alone cannot end a fixed start whose window has this length at the moment.
+        """
+        self._set_span(Span(window, until=self.until))
+
     def extend(self) -> None:
         """Lengthen a live window that keeps its start, such as midnight."""
         if self.since and not self.paused:
