@@ -226,6 +226,21 @@ async def test_a_cascade_is_followed_without_a_reload(
         assert visitor.complaints == []
 
 
+async def test_a_link_to_jupyterlab_keeps_its_times_though_one_must_log_in_first(
+    chromium: Browser, settings: Settings, tmp_path: Path
+) -> None:
+    own = settings.model_copy(update={"lab_port": find_free_ports()["lab_port"]}).with_lab_token()
+    shutil.copy(files.find_asset("notebooks") / "dashboard.ipynb", tmp_path / "at 11:05.ipynb")
+    lab = serving(own, tmp_path / "log", "--folder", str(tmp_path), command="lab")
+    link = f"{own.find_url('lab')}/lab/tree/at%2011:05.ipynb?from=2026-03-02T11:05:00Z"
+    async with threaded(lab), opened(chromium, link) as visitor:
+        await visitor.page.fill("#password_input", own.lab_token.get_secret_value())
+        await visitor.page.click("#login_submit")
+        await visitor.page.locator(".jp-NotebookPanel").wait_for()
+        await expect(visitor.page.get_by_role("tab", name="at 11:05.ipynb").first).to_be_visible()
+        assert link.replace("11:05", "11%3A05").replace("05:00Z", "05%3A00Z") in visitor.requests
+
+
 async def test_in_jupyterlab_the_dashboard_leaves_the_address_alone(
     chromium: Browser, settings: Settings, tmp_path: Path
 ) -> None:

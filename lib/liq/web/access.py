@@ -9,6 +9,7 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
 
 from jupyter_server.auth.identity import PasswordIdentityProvider, User
+from jupyter_server.auth.login import LoginFormHandler
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from jupyter_server.utils import ensure_async
 from tornado.concurrent import Future
@@ -22,6 +23,7 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 from tornado.web import Finish
+from traitlets import default
 
 from liq.common import web
 from liq.config import Settings
@@ -153,8 +155,30 @@ class _Request(HTTPMessageDelegate):
         self._connection.finish()
 
 
+class LoginForm(LoginFormHandler):
+    """The login page, which leads to the page that was asked for."""
+
+    def get_argument(self, name: str, *default: Any, **options: Any) -> Any:
+        """Return an argument; the address of the next page has no colon on this server.
+
+        jupyter_server takes the first colon for the end of a scheme: 11:05 became 11://05.
+        """
+        value = super().get_argument(name, *default, **options)
+        return escape_colons(value) if name == "next" else value
+
+
+def escape_colons(address: str) -> str:
+    """Return an address on this server without colons; another one keeps those before its query."""
+    start = 0 if address.startswith("/") else len(address.partition("?")[0])
+    return address[:start] + address[start:].replace(":", "%3A")
+
+
 class Login(PasswordIdentityProvider):
     """A login by token; an address with the token is redirected to the address without it."""
+
+    @default("login_handler_class")
+    def _default_login_handler_class(self) -> type[LoginForm]:
+        return LoginForm
 
     async def get_user(self, handler: JupyterHandler) -> User | None:  # type: ignore[override]
         """Return the user of a request; redirect a page whose address has a token."""

@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from jupyter_server.auth.decorator import allow_unauthenticated
-from jupyter_server.auth.login import LoginFormHandler
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.log import log_request
 from jupyter_server.utils import url_path_join
@@ -30,7 +29,7 @@ from liq.common import web
 from liq.common.compat import voila_pages
 from liq.config import Settings
 from liq.errors import ServeError
-from liq.web.access import RequestFilter
+from liq.web.access import LoginForm, RequestFilter
 from liq.web.voila_app import gallery
 from liq.web.voila_app.admission import Admission, QueuedPage
 
@@ -269,8 +268,8 @@ class Gallery(BaseVoilaHandler):  # type: ignore[misc] # Voila ships no types
         self.finish(page)
 
 
-class LoginPage(LoginFormHandler):
-    """The login page."""
+class LoginPage(LoginForm):
+    """The login page, in the style of the other pages."""
 
     def initialize(self, assets: str) -> None:
         """Set the address of the pages' files."""
@@ -280,17 +279,6 @@ class LoginPage(LoginFormHandler):
     def template_namespace(self) -> dict[str, Any]:
         """The variables of templates."""
         return super().template_namespace | {"assets": self.assets}
-
-    def get_argument(self, name: str, *default: Any, **options: Any) -> Any:
-        """Return an argument; the next page's has no colon in its query.
-
-        jupyter_server takes the first colon for the end of a scheme: 11:05 became 11://05.
-        """
-        value = super().get_argument(name, *default, **options)
-        if name != "next":
-            return value
-        path, mark, query = value.partition("?")
-        return f"{path}{mark}{query.replace(':', '%3A')}"
 
 
 class Logout(JupyterHandler):
