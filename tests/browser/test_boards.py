@@ -13,6 +13,7 @@ from browser.conftest import Visit, Visiting, trading
 from browser.test_prices import COUNT
 from liq.config import Settings
 from liq.delivery.producer import Producer
+from liq.records.model import Side
 from support.helpers import PATIENCE_S
 from support.rows import insert, liquidation
 
@@ -21,7 +22,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.asyncio(loop_scope="session"),
 ]
-TIMES = "\N{MULTIPLICATION SIGN}{}"
+TIMES = "{}\N{MULTIPLICATION SIGN}"
 WAIT = 1_000 * PATIENCE_S
 # each tile says why it has no multiple
 UNUSUAL_IN_WORDS = """Array.from(document.querySelectorAll(".liq-tile small")).every(
@@ -134,6 +135,28 @@ async def test_tiles_say_how_many_times_the_usual_it_is_or_why_that_is_unknown(
         await visitor.until(UNUSUAL_IN_WORDS)
         assert await count(visitor, ".liq-tile i:not(:empty)") == 0
         assert visitor.complaints == []
+
+
+async def test_a_tile_tells_little_from_nothing(
+    visit: Visiting, settings: Settings, page_url: str
+) -> None:
+    now = datetime(2026, 6, 8, 12, 20, tzinfo=UTC)
+    weeks = [now.replace(minute=0) - timedelta(weeks=week) for week in range(1, 5)]
+    usual = [
+        liquidation(hour + timedelta(minutes=minutes), 1_200_000, side=side)
+        for hour in weeks
+        for minutes in (5, -55)
+        for side in Side
+    ]
+    await asyncio.to_thread(
+        insert, settings, [*usual, liquidation(now - timedelta(minutes=2), 300)]
+    )
+    span = "from=2026-06-08T11:20:00Z&to=2026-06-08T12:20:00Z"
+    async with visit(f"{page_url}&{span}") as visitor:
+        await visitor.bars()
+        tile = visitor.page.locator(".liq-tile[data-window='5m']")
+        await expect(tile.locator(".liq-long i")).to_have_text(TIMES.format("<0.1"), timeout=WAIT)
+        await expect(tile.locator(".liq-short i")).to_have_text(TIMES.format("0"))
 
 
 async def test_assets_are_a_map_and_sizes_are_classes(

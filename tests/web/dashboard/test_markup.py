@@ -108,10 +108,34 @@ def pace(**changes: object) -> pd.DataFrame:
 def test_a_span_shows_both_sides_and_their_multiples_of_the_usual() -> None:
     tile = markup.render_pace(pace())
     assert 'data-window="1h"' in tile
-    assert '<b>$1.2M</b><i class="liq-unusual">\N{MULTIPLICATION SIGN}4.2</i>' in tile
-    assert "<b>$300k</b><i>\N{MULTIPLICATION SIGN}0.5</i>" in tile
+    assert '<b>$1.2M</b><i class="liq-unusual">4.2\N{MULTIPLICATION SIGN}</i>' in tile
+    assert "<b>$300k</b><i>0.5\N{MULTIPLICATION SIGN}</i>" in tile
     assert "≥" not in tile
     assert markup.render_pace(None).count("liq-tile") == 4
+
+
+@pytest.mark.parametrize(
+    ("times", "shown"),
+    [
+        (0.0, "0"), (0.004, "&lt;0.1"), (0.097, "&lt;0.1"), (0.1, "0.1"), (9.94, "9.9"),
+        (9.96, "10"), (1234.5, "1,234"),
+    ],
+)  # fmt: skip
+def test_a_small_multiple_of_the_usual_differs_from_none(times: float, shown: str) -> None:
+    tile = markup.render_pace(pace(short_times=times))
+    assert f"<i>{shown}\N{MULTIPLICATION SIGN}</i>" in tile.replace(' class="liq-unusual"', "")
+
+
+@pytest.mark.parametrize(
+    ("long", "short", "note"),
+    [
+        (5.0, 5.0, "in balance"), (1001.0, 1000.0, "&lt;1% towards longs"),
+        (0.0, 5.0, "100% towards shorts"),
+    ],
+)  # fmt: skip
+def test_a_small_imbalance_differs_from_none(long: float, short: float, note: str) -> None:
+    shown = frames(long_usd=long, short_usd=short, net_usd=long - short)
+    assert f"<small>{note}</small>" in markup.render_figures(shown)
 
 
 def test_a_span_that_feeds_or_rows_lack_says_so() -> None:

@@ -72,6 +72,7 @@ _MOST_REASONS = 5
 _SHOWN_ALERTS = 10  # of a rule that is tried
 _WHOLE = 0.999  # of a span; feeds start and stop within it
 _UNUSUAL = 3.0  # times the usual
+_LEAST_TIMES = 0.1  # that is shown as a number
 _FIGURES = ("longs liquidated", "shorts liquidated", "long minus short", "prints", "largest")
 
 
@@ -503,13 +504,19 @@ def _render_span_tile(row: Any) -> Markup:
 
 
 def _format_times(times: float) -> str:
-    return f"×{times:,.0f}" if times >= 10 else f"×{times:.1f}"  # noqa: RUF001 - the sign
+    """Return a multiple of the usual; a small one is not shown as nothing."""
+    if 0 < times < _LEAST_TIMES:
+        return f"<{_LEAST_TIMES:g}×"  # noqa: RUF001 - the sign
+    digits = 1 if 0 < round(times, 1) < 10 else 0
+    return f"{times:,.{digits}f}×"  # noqa: RUF001 - the sign
 
 
 def _describe_imbalance(net: float, both: float) -> str:
     if not both:
         return "no prints"
-    return f"{abs(net) / both:.0%} towards {'longs' if net >= 0 else 'shorts'}"
+    share = abs(net) / both
+    shown = "<1%" if 0 < share < 0.01 else f"{share:.0%}"
+    return f"{shown} towards {'longs' if net >= 0 else 'shorts'}" if share else "in balance"
 
 
 def _render_print(one: Any, zone: tzinfo) -> Markup:
