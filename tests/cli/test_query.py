@@ -19,6 +19,7 @@ from liq.config import Settings
 from liq.errors import QueryError
 from liq.query import coverage, queries
 from liq.records.model import Completeness, Source
+from liq.records.streams import LIQUIDATIONS
 from support.helpers import PATIENCE_S
 from support.rows import health, insert, liquidation, own_table, report
 from support.terminals import show
@@ -147,6 +148,23 @@ def test_notes_of_a_file_say_what_its_rows_lack(own: Settings, tmp_path: Path) -
     assert gaps.startswith("note: disconnected for a part of the window: okx ")
     assert others == ["note: NOT LIVE DATA: not_live counts what is simulated or replayed", partial]
     assert notes_of("hit", "alerts", *LATER, "--out", file) == []  # gaps are no lack of alerts
+
+
+@pytest.mark.stack
+def test_notes_of_a_file_and_of_printed_rows_are_of_the_same_queries(
+    own: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of one's own query, which names its table itself."""
+    table = LIQUIDATIONS.table(own)
+    sql = f"SELECT notional FROM {table} WHERE ts >= %(since)s AND ts < %(until)s"  # noqa: S608 - our own name
+    mine = {"sql": sql, "description": "x", "common": ["window", "until"]}
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({"mine": mine}))
+    monkeypatch.setenv("LIQ_QUERIES", str(file))
+    config.settings.cache_clear()
+    for form in ([], ["--out", str(tmp_path / "rows.csv")]):
+        assert any("okx" in note for note in notes_of("hit", "mine", *LATER, *form)), form
+    config.settings.cache_clear()
 
 
 def notes_of(*arguments: str) -> list[str]:

@@ -135,6 +135,34 @@ def test_the_future_of_a_window_is_no_gap(stack: Settings, tmp_path: Path) -> No
             until=now + timedelta(hours=2),
         )  # fmt: skip
         assert not stamp.coverage
+        if start < now:
+            assert stamp.until
+            assert stamp.known_until
+            assert now <= stamp.known_until < stamp.until
+        else:
+            assert stamp.known_until is None
+
+
+@pytest.mark.stack
+def test_gaps_are_stamped_for_the_exchange_that_a_query_of_ones_own_takes_as_text(
+    stack: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.json"
+    sql = "SELECT 1 AS prints FROM {table} WHERE ts >= %(since)s AND ts < %(until)s"
+    sql += " AND exchange = %(exchange)s"
+    exchange = {"type": "string", "default": "okx"}
+    mine = {"sql": sql, "description": "x", "common": ["window", "until"]}
+    file.write_text(json.dumps({"mine": mine | {"params": {"exchange": exchange}}}))
+    settings = own_table(stack).model_copy(update={"queries": file})
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    reported = (*range(100), *range(400, 600))
+    report(settings, [health(start + timedelta(seconds=second)) for second in reported])
+    for name, gaps in {"bybit": 1, "okx": 0}.items():
+        stamp = liq.export(
+            "mine", tmp_path / "a.csv", settings=settings, until=start + timedelta(seconds=600),
+            window="10m", exchange=name,
+        )  # fmt: skip
+        assert len(stamp.coverage or ()) == gaps, name
 
 
 def test_a_spreadsheet_is_a_csv_file(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def hit(
     say what the rows lack, such as feeds that were disconnected.
     """
     from liq.analysis.charts.base import list_limits  # noqa: PLC0415 - pandas would slow all commands
-    from liq.query.coverage import reads_prints  # noqa: PLC0415 - as above
+    from liq.query.coverage import is_about_prints  # noqa: PLC0415 - as above
     from liq.query.exports import export_noted  # noqa: PLC0415 - as above
     from liq.query.queries import find  # noqa: PLC0415 - as above
 
@@ -154,7 +154,7 @@ def hit(
                 key, out, given, spreadsheet=form is PrintFormat.SPREADSHEET
             )
         echo(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
-        gaps = _describe_coverage(stamp) if reads_prints(find(key)) else []
+        gaps = _describe_coverage(stamp) if is_about_prints(find(key), frame) else []
         print_notes([*stamp.notes, *gaps, *list_limits(frame)])
         return
     from liq.query.callables import fetch_noted  # noqa: PLC0415 - as above
@@ -181,13 +181,14 @@ def _check_options_of_file(
 
 def _describe_coverage(stamp: "Stamp") -> list[str]:
     """Return a line on feeds that were disconnected in the window of a file."""
-    from liq.query.coverage import PARTLY, UNKNOWN, describe_gaps  # noqa: PLC0415 - as above
+    from liq.query.coverage import PARTLY, UNKNOWN  # noqa: PLC0415 - as above
+    from liq.query.exports import describe_stamped_gaps  # noqa: PLC0415 - as above
 
     if not (stamp.since and stamp.until):
         return []
     if stamp.coverage is None:
         return [UNKNOWN]
-    gaps = describe_gaps(stamp.coverage, (stamp.until - stamp.since).total_seconds())
+    gaps = describe_stamped_gaps(stamp)
     return [f"{PARTLY}: {gaps}"] if gaps else []
 
 

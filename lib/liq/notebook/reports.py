@@ -27,6 +27,7 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.notebook import notebooks
 from liq.query import coverage, exports, queries, questdb
+from liq.query.coverage import Window
 from liq.query.exports import Stamp, write_export
 from liq.query.parameters import Parameter, parse_duration
 
@@ -95,7 +96,7 @@ class Report:
         self._gaps: pd.DataFrame | None = None
         self._sources, self._stamp = self._ask("sources")
         if self._stamp.since:
-            self._gaps = exports.fetch_coverage(self._stamp.since, end, self._settings)
+            self._gaps = exports.fetch_coverage(Window(self._stamp.since, end), self._settings)
         self._badge = charts.source_badge(self._sources)
 
     def heading(self) -> Piece:
@@ -314,7 +315,5 @@ def _list_facts(stamp: Stamp) -> Iterator[tuple[str, str]]:
 def _summarize_gaps(stamp: Stamp) -> str:
     if stamp.coverage is None:
         return "coverage unknown"
-    if not stamp.coverage or not stamp.since or not stamp.until:
-        return "no gaps"
-    window_s = (stamp.until - stamp.since).total_seconds()
-    return f"disconnected: {coverage.describe_gaps(stamp.coverage, window_s)} of the window"
+    gaps = exports.describe_stamped_gaps(stamp)
+    return f"disconnected: {gaps} of the window" if gaps else "no gaps"

@@ -58,11 +58,15 @@ def find_window(
     `queries.validate`. Of a function and a query of the user's, the columns say too whether they
     are about liquidations.
     """
-    is_about = has_prints(frame) or (query is not None and reads_prints(query))
-    if not is_about or not isinstance(values.get(WINDOW), timedelta):
+    if not is_about_prints(query, frame) or not isinstance(values.get(WINDOW), timedelta):
         return None
     completed = values if END in values else queries.complete(values)
     return Window(completed[SINCE], completed[END])
+
+
+def is_about_prints(query: Query | None, frame: "pd.DataFrame") -> bool:
+    """Whether ``frame``, the rows of ``query``, are liquidations or made of them."""
+    return has_prints(frame) or (query is not None and reads_prints(query))
 
 
 def reads_prints(query: Query) -> bool:

@@ -19,7 +19,7 @@ from liq.config import settings as current_settings
 from liq.errors import ExportError
 from liq.query import queries
 from liq.query.catalogue import END, SINCE, Column
-from liq.query.coverage import Window, can_be_read
+from liq.query.coverage import Window, can_be_read, describe_gaps, share_filters
 from liq.query.formats import (
     UNREADABLE,
     Format,
@@ -56,9 +56,10 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
 
     ``sql`` is the text that QuestDB ran, with values bound by name. ``params`` are all parameters
     but ``since``, as text that `liq.hit` accepts. ``since`` and ``until`` (exclusive) are the
-    window in absolute time, None for a query without a window. ``coverage`` holds the gaps in the
-    window, None if no feed was expected, because gaps are then unknown. ``notes`` report names
-    that no row has.
+    window in absolute time, None for a query without a window. ``known_until`` is the end of the
+    window, or the time of the query if that is earlier: no row or gap after it could be known.
+    ``coverage`` holds the gaps up to then, None if no feed was expected, because gaps are then
+    unknown. ``notes`` report names that no row has.
     """
 
     query: str
@@ -71,6 +72,7 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     row_hash: str
     version: str
     notes: list[str] = []
+    known_until: datetime | None = None
 
 
 def export(
@@ -250,9 +252,10 @@ def fetch_stamped(
     values: Mapping[str, Any] = queries.resolve(query, params)
     since = values.get(SINCE) if "until" in query.params else None
     until = values[END] if since else None
-    past = Window(since, until).cut() if since and until else None
-    if gaps is None and past:
-        gaps = fetch_coverage(*past, settings, values.get("exchange") or ())
+    window = Window(since, until) if since and until else None
+    past = window and window.cut()
+    if gaps is None and window:
+        gaps = fetch_coverage(window, settings, values)
     frame, sql, values, notes = queries.execute(query, values, settings)
     return frame, Stamp(
         query=key,
@@ -266,27 +269,39 @@ def fetch_stamped(
         row_hash=hash_rows(frame),
         version=version("liq"),
         notes=notes,
+        known_until=past and past.until,
     )
 
 
 def fetch_coverage(
-    since: datetime, until: datetime, settings: Settings, exchanges: Sequence[str] = ()
+    window: Window, settings: Settings, filters: Mapping[str, Any] | None = None
 ) -> "pd.DataFrame | None":
-    """Return the gaps between two times; None if no feed was expected, so gaps are unknown.
+    """Return the gaps in a window up to now; None if no feed was expected, so gaps are unknown.
 
-    Those of all exchanges, unless ``exchanges`` names some.
+    ``filters`` are parameters of a query for the window; an exchange among them limits the gaps.
     """
-    if not {_COVERAGE, _FEEDS} <= queries.queries(settings).keys():
+    known, past = queries.queries(settings), window.cut()
+    if past is None or not {_COVERAGE, _FEEDS} <= known.keys():
         return None
-    window: dict[str, Any] = {"window": until - since, "until": until}
-    if exchanges:
-        window["exchange"] = list(exchanges)
-    gaps = queries.fetch(_COVERAGE, settings, **window)
+
+    def fetch(key: str) -> "pd.DataFrame":
+        return queries.fetch(key, settings, **share_filters(known[key], filters or {}, past))
+
+    gaps = fetch(_COVERAGE)
     if not can_be_read(_COVERAGE, gaps):
         return None
-    if gaps.empty and queries.fetch(_FEEDS, settings, **window).empty:
-        return None
-    return gaps
+    return None if gaps.empty and fetch(_FEEDS).empty else gaps
+
+
+def describe_stamped_gaps(stamp: Stamp) -> str:
+    """Return each feed with the share of the window, up to its ``known_until``, that it missed.
+
+    "" if no feed was disconnected, or that is unknown.
+    """
+    end = stamp.known_until or stamp.until
+    if not stamp.coverage or not stamp.since or not end:
+        return ""
+    return describe_gaps(stamp.coverage, (end - stamp.since).total_seconds())
 
 
 def hash_rows(frame: "pd.DataFrame") -> str:
