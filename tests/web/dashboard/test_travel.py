@@ -5,6 +5,7 @@ import threading
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
+import ipywidgets as widgets
 import pytest
 
 from liq.analysis import links
@@ -127,6 +128,28 @@ def test_an_address_that_ends_in_the_future_begins_where_it_says() -> None:
     assert span_of(model) == Span("1h")
     model.show(place._replace(until=now + timedelta(hours=13)))  # all of it is to come
     assert span_of(model) == Span("12h")
+
+
+def test_the_button_live_leaves_a_link_to_what_just_happened_and_is_off_when_live() -> None:
+    model, now = DashboardModel(), datetime.now(UTC)
+    bar = create_times(model, ErrorBoundary("Controls"))
+    (live,) = (
+        part
+        for part in everything(bar)
+        if isinstance(part, widgets.Button) and part.description == "Live"
+    )
+    assert live.disabled
+    model.show(model.place._replace(window="10m", until=now + timedelta(minutes=5)))
+    assert not live.disabled
+    live.click()
+    assert span_of(model) == Span("1h")
+    assert live.disabled
+    for change in ({"until": NOON}, {"window": "4h"}):
+        model.set_trait(*next(iter(change.items())))
+        assert live.disabled is (model.until is None)
+        live.click()
+    assert span_of(model) == Span("4h")
+    assert live.disabled
 
 
 def test_a_live_span_keeps_its_start_until_another_time_is_chosen(

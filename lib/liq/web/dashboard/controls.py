@@ -229,8 +229,8 @@ def _create_time_buttons(
     live = create("Live", "return to now, with the window of before", model.go_live)
     later = create("Later", "one window forward", lambda: model.step(1)).add_class("liq-later")
     back = create("Back", "undo the last change of time", model.go_back)
-    for button in (later, live):
-        widgets.dlink((model, "until"), (button, "disabled"), lambda until: until is None)
+    widgets.dlink((model, "until"), (later, "disabled"), lambda until: until is None)
+    widgets.dlink((model, "is_usual"), (live, "disabled"))
     widgets.dlink((model, "trail"), (back, "disabled"), lambda trail: not trail)
     return earlier, live, later, back
 

@@ -219,6 +219,7 @@ class DashboardModel(HasTraits):
     zone = Enum(list(ZONES), default_value=ZONES[0], help="of the times on the page")
     local_zone = Instance("datetime.tzinfo", help="the browser's time zone")
     paused = Bool(default_value=False)
+    is_usual = Bool(default_value=True, help="whether `go_live` would change nothing")
 
     frames = Instance(Frames, allow_none=True)
     latest = Instance(Latest, allow_none=True)
@@ -253,7 +254,8 @@ class DashboardModel(HasTraits):
                 f" min_notional={self.min_notional:.15g}"
             )
         self._grown = ""  # the window since the fixed start
-        self._span = self._usual = self.chosen  # the latter is restored by `go_live`
+        self._span = self.chosen
+        self._set_usual(self.chosen._replace(until=None))
         self.observe(self._remember, ["window", "until", "since"])
         self.observe(self._lift_maximum, "min_notional")
 
@@ -293,7 +295,7 @@ class DashboardModel(HasTraits):
     def span(self) -> tuple[datetime, datetime]:
         """The start and the end of the window, in the page's time zone."""
         end = self.until or datetime.now(UTC)
-        start = self.since or end - parse_duration(self.window)
+        start = self.controls.find_start(end)
         return start.astimezone(self.timezone), end.astimezone(self.timezone)
 
     @property
@@ -368,7 +370,7 @@ class DashboardModel(HasTraits):
             for name, value in place._asdict().items():
                 self.set_trait(name, list(value) if isinstance(value, tuple) else value)
         if is_open:  # a link to what has just happened is no choice of how to watch
-            self._usual = usual
+            self._set_usual(usual)
 
     def step(self, windows: int) -> None:
         """Move by a number of windows, negative for back; it goes live if it reaches now."""
@@ -449,7 +451,7 @@ class DashboardModel(HasTraits):
         """Set a window of the past; `go_live` restores what it restored before."""
         usual = self._usual
         self._set_span(span)
-        self._usual = usual
+        self._set_usual(usual)
 
     def _set_span(self, span: Span) -> None:
         window = self._measure(span.since) if span.since else span.window
@@ -464,10 +466,15 @@ class DashboardModel(HasTraits):
         if span == self._span:
             return
         earlier, self._span = self._span, span
-        if span.until in (None, end):  # chosen as such, and not with another time
-            self._usual = Span(span.window, since=span.since)
+        is_chosen = span.until in (None, end)  # as such, and not with another time
+        self._set_usual(span._replace(until=None) if is_chosen else self._usual)
         kept = self.trail[:-1] if self.trail[-1:] == (span,) else (*self.trail, earlier)
         self.trail = kept[-_MOST_SPANS:]
+
+    def _set_usual(self, usual: Span) -> None:
+        """Keep the window that `go_live` restores."""
+        self._usual = usual
+        self.is_usual = self.chosen == usual
 
     def _lift_maximum(self, _change: object) -> None:
         """Remove a maximum that a higher minimum leaves no prints below."""
