@@ -1,6 +1,7 @@
 """Alerts that reach people who look elsewhere: sounds, notifications, the title of the page."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from playwright.async_api import Browser, expect
 from browser.conftest import Visit, Visiting, opened, own_dashboard, served
 from browser.test_address import has_query
 from browser.test_tape import LISTEN
+from liq import web
 from liq.analysis.alerts import Rule
 from liq.analysis.alerts.evaluator import build_link
 from liq.config import Settings
@@ -246,3 +248,43 @@ async def test_odd_settings_of_the_browser_are_ignored(visit: Visiting, stored: 
         await visitor.bars()
         await visitor.shows("Alarms off", ".liq-alarm")
         assert visitor.complaints == []
+
+
+DASHBOARD = """source => {
+    const el = document.body.appendChild(document.createElement("div"));
+    const values = { alerts: [], ready: true }, listeners = new Set();
+    const model = {
+        get: name => values[name],
+        on: (_, act) => listeners.add(act),
+        off: (_, act) => listeners.delete(act),
+    };
+    const raise = id => {
+        const [severity, rule, message, mark, link] = ["critical", `rule_${id}`, "", "", ""];
+        values.alerts = [...values.alerts, { id, severity, rule, message, mark, link }];
+        listeners.forEach(act => act());
+    };
+    const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+    return import(url).then(({ default: widget }) => {
+        (window.dashboards ??= []).push({ raise, remove: widget.render({ model, el }) });
+    });
+}"""
+
+
+async def test_of_two_dashboards_on_a_page_the_second_raises_alarms_once_the_first_is_closed(
+    chromium: Browser,
+) -> None:
+    source = (Path(web.__file__).with_name("dashboard") / "alarm.js").read_text()
+    page = await chromium.new_page()
+    try:
+        for _ in range(2):
+            await page.evaluate(DASHBOARD, source)
+        for number, index in enumerate([0, 1], 1):
+            await page.get_by_text("Alarms off").click()  # one menu, not two
+            await page.get_by_label("title for critical alerts").check()
+            await page.evaluate(f"dashboards.forEach(each => each.raise({number}))")
+            await expect(page).to_have_title(re.compile(rf"\(1\) critical: rule_{number}\b"))
+            await page.keyboard.press("Escape")  # somebody uses the page
+            await page.evaluate(f"dashboards[{index}].remove()")
+        await expect(page.locator("summary")).to_have_count(0)
+    finally:
+        await page.close()

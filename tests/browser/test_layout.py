@@ -130,6 +130,26 @@ async def test_a_damaged_layout_hides_no_panel(
         assert visitor.complaints == []
 
 
+async def test_panels_moved_in_one_column_keep_their_sizes_on_a_wide_screen(
+    visit: Visiting, market: Producer
+) -> None:
+    async with visit() as visitor:
+        await visitor.bars()
+        await visitor.open_board("Patterns")
+        await visitor.page.set_viewport_size({"width": 1280, "height": 900})
+        names = await visitor.page.evaluate(PANELS)
+        before = {name: await measure(visitor, name) for name in names}
+        await visitor.page.set_viewport_size({"width": 800, "height": 1100})
+        await visitor.page.get_by_role("button", name="Arrange", exact=True).click()
+        await press(visitor, names[0], "move forward")
+        await has_panels(visitor, names[1], names[0], *names[2:])
+        await visitor.page.set_viewport_size({"width": 1280, "height": 900})
+        await visitor.page.get_by_role("button", name="Arrange", exact=True).click()
+        await has_panels(visitor, names[1], names[0], *names[2:])
+        for name, (width, height) in before.items():
+            assert await measure(visitor, name) == pytest.approx((width, height), abs=60), name
+
+
 async def test_the_wall_shows_the_board_and_its_warnings_alone(
     visit: Visiting, market: Producer
 ) -> None:

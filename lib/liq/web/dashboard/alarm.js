@@ -52,9 +52,23 @@ const create = (tag, properties, ...children) => {
   return element;
 };
 
-function render({ model, el }) {
-  if (globalThis.liqAlarm) return; // of two dashboards on a page, the first one raises the alarm
-  globalThis.liqAlarm = model;
+/** Of two dashboards on a page, e.g. in JupyterLab, the first one raises the alarm while it is there. */
+function render(widget) {
+  const all = (globalThis.liqAlarms ??= []);
+  const mine = { install: () => install(widget) };
+  const begin = () => {
+    if (all.length) all[0].remove ??= all[0].install();
+  };
+  all.push(mine);
+  begin();
+  return () => {
+    all.splice(all.indexOf(mine), 1);
+    mine.remove?.();
+    begin();
+  };
+}
+
+function install({ model, el }) {
   const chosen = load();
   const seen = new Set();
   let isFirst = true; // what was raised before is no news
@@ -67,7 +81,7 @@ function render({ model, el }) {
   const form = create("form", { onsubmit: (event) => event.preventDefault() });
   const menu = create("details", { className: "liq-menu" }, summary, form);
 
-  const mine = Symbol("alarm"); // a page of JupyterLab may have two dashboards
+  const mine = Symbol("alarm");
   const isOn = () => SEVERITIES.some((severity) => chosen[severity].length);
   const draw = () => {
     summary.textContent = isOn() ? "Alarms on" : "Alarms off";
@@ -182,7 +196,7 @@ function render({ model, el }) {
     for (const [event, act] of Object.entries(listeners)) document.removeEventListener(event, act);
     document.removeEventListener("pointerdown", leave);
     document.removeEventListener("pointerdown", wake);
-    delete globalThis.liqAlarm;
+    menu.remove();
     globalThis.liqAwake?.delete(mine);
     model.off("change:alerts", receive);
     model.off("change:ready", receive);

@@ -59,7 +59,7 @@ function write(board, { order, hidden, sizes }) {
   return [
     ...order.map((name, i) => `${place(name)} { order: ${i - order.length}; }`), // newer panels come last
     ...hidden.map((name) => `${place(name)} { display: none; }`),
-    `@media (min-width: 901px) { .liq-root .liq-board.${board} ${grid} ${wide.join(" ")} }`,
+    !wide.length ? "" : `@media (min-width: 901px) { .liq-root .liq-board.${board} ${grid} ${wide.join(" ")} }`,
   ].join("\n");
 }
 
@@ -72,9 +72,9 @@ class Arrangement {
     const known = order.filter((name) => this.panels.has(name));
     this.order = [...new Set([...known, ...this.panels.keys()])];
     this.hidden = new Set(hidden.filter((name) => this.panels.has(name)));
-    this.sizes = Object.fromEntries(
-      Array.from(this.panels, ([name, panel]) => [name, sizes[name] ?? this.measure(panel)]),
-    );
+    // in one column, panels have no sizes to keep
+    const sized = Array.from(this.panels).filter(([name]) => name in sizes || !NARROW.matches);
+    this.sizes = Object.fromEntries(sized.map(([name, panel]) => [name, sizes[name] ?? this.measure(panel)]));
   }
 
   measure(panel) {
@@ -152,6 +152,7 @@ class Arranger {
     this.watch = new MutationObserver(() => this.follow());
     this.watch.observe(this.page, { childList: true });
     this.text = ""; // of the sheet
+    this.measured = {}; // {board: sizes}, of kept layouts on a wide screen
     this.sheet = new CSSStyleSheet(); // ipywidgets sets the style of an element itself
     document.adoptedStyleSheets.push(this.sheet);
     this.end = (event) => {
@@ -159,7 +160,7 @@ class Arranger {
       if (ends && !this.isForPrint(event)) this.leave();
     };
     for (const type of LEAVING) document.addEventListener(type, this.end);
-    this.turn = () => this.decorate();
+    this.turn = () => this.place();
     NARROW.addEventListener("change", this.turn); // a tablet is turned
     this.follow();
   }
@@ -167,18 +168,28 @@ class Arranger {
   /** Place the panels of all boards as they are kept, and follow changes of the open board. */
   place() {
     const layouts = Object.entries(load()).filter(([board]) => NAME.test(board));
-    const kept = layouts.map(([board, layout]) => [board, check(layout)]).filter(([, layout]) => layout);
+    const kept = layouts.map(([board, layout]) => [board, this.complete(board, check(layout))]).filter(([, layout]) => layout);
     const text = kept.map(([board, layout]) => write(board, layout)).join("\n");
     const isSame = text === this.text;
     if (!isSame) this.sheet.replaceSync((this.text = text));
     const board = this.page.querySelector(":scope > .liq-board");
     const layout = board && new Map(kept).get(identify(board));
     this.arrangement = board && (this.isOn || layout) ? new Arrangement(board, layout) : null;
+    if (layout && !NARROW.matches && !(identify(board) in this.measured)) {
+      this.measured[identify(board)] = new Arrangement(board, layout).sizes;
+      this.place();
+      return;
+    }
     if (board) this.first.set(board, [...new Set([...(this.first.get(board) ?? []), ...listPanels(board)])]);
     if (layout) this.sort();
     this.decorate();
     this.watch.takeRecords(); // of these changes
     if (!isSame || this.isOn) this.fill(); // the buttons take room
+  }
+
+  /** Give panels that were arranged in one column, where none has a size, those of the page's own places. */
+  complete(board, layout) {
+    return layout && { ...layout, sizes: { ...this.measured[board], ...layout.sizes } };
   }
 
   /** Have charts fill their panels, whose sizes have changed. */
