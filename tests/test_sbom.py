@@ -13,13 +13,13 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 
-def valid(file: Path, every: int) -> dict[str, Any]:
-    """Return a bill whose head, and one of ``every`` so many components, the schema allows."""
+def valid(file: Path, step: int) -> dict[str, Any]:
+    """Return a bill whose head, and each component of that step, the schema allows."""
     bill: dict[str, Any] = json.loads(file.read_text())
     # of each the first address only: the validator takes a tenth of a second for one
     some = [
         {**one, "externalReferences": one.get("externalReferences", [])[:1]}
-        for one in bill["components"][::every]
+        for one in bill["components"][::step]
     ]
     text = json.dumps({**bill, "components": some})
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
@@ -36,7 +36,7 @@ def python_bill(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_python_bill_is_valid_and_has_licences_and_hashes(python_bill: Path) -> None:
-    bill = valid(python_bill, every=20)
+    bill = valid(python_bill, step=20)
     packages = {one["name"].lower(): one for one in bill["components"]}
     flask = packages["flask"]
     assert flask["purl"].startswith("pkg:pypi/flask@")
@@ -73,7 +73,7 @@ def test_the_same_packages_give_the_same_bytes(python_bill: Path, tmp_path: Path
 def test_the_bill_of_jars_is_valid_and_is_read_by_the_audit(tmp_path: Path) -> None:
     file = tmp_path / "jars.cdx.json"
     sbom.jars(file)
-    bill = valid(file, every=5)
+    bill = valid(file, step=5)
     names = {package.name for package in audit.jars(file)}
     assert {"org.apache.kafka:connect-runtime", "org.questdb:questdb"} <= names
     assert not any(name.startswith("io.liq:") for name in names)
