@@ -127,13 +127,14 @@ def publish(prints: list[Liquidation], settings: Settings) -> None:
     asyncio.run(all_())
 
 
-def publish_bursts(settings: Settings) -> None:
+def publish_bursts(settings: Settings, begin: datetime = BEGIN) -> None:
     """Publish some bursts and the print that ends them; wait until all are stored."""
     dice = random.Random(3)  # noqa: S311 - no secret
-    prints = [each for n in range(5) for each in burst(dice, BEGIN + n * 60 * SECOND)]
-    prints.append(liquidation(BEGIN + CALM, 1.0, base=LAST))
+    prints = [each for n in range(5) for each in burst(dice, begin + n * 60 * SECOND)]
+    prints.append(liquidation(begin + CALM, 1.0, base=LAST))
+    before = len(stored(settings, LIQUIDATIONS))
     publish(prints, settings)
-    await_rows(settings, LIQUIDATIONS, len(prints))
+    await_rows(settings, LIQUIDATIONS, before + len(prints))
 
 
 def stored(settings: Settings, stream: Stream) -> pd.DataFrame:
@@ -162,12 +163,15 @@ def in_time(frame: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.mark.stack
 @pytest.mark.timeout(1800)  # it starts Java three times
-def test_a_killed_job_finds_the_cascades_of_a_batch_and_of_the_query(
+def test_a_job_that_waited_for_kafka_and_was_killed_finds_what_a_batch_and_the_queries_find(
     pipeline: Settings, tmp_path: Path
 ) -> None:
     first, second, third, fourth, last = market()
-    publish(first + second, pipeline)
-    with running(pipeline, *JOB) as process:
+    with ExitStack() as programs:
+        with kafka_stopped(pipeline):
+            process = programs.enter_context(running(pipeline, *JOB))
+            read_until(process, "waiting for Kafka")
+        publish(first + second, pipeline)
         for topic in (CASCADES.topic(pipeline), SUMS.topic(pipeline)):
             eventually(lambda: consume(topic, pipeline), deadline=500, every=2)  # noqa: B023
         publish(third, pipeline)
@@ -215,21 +219,8 @@ def test_a_job_waits_for_kafka_until_a_signal(
 
 
 @pytest.mark.stack
-@pytest.mark.timeout(600)
-def test_a_job_starts_when_kafka_does(pipeline: Settings) -> None:
-    with ExitStack() as programs:
-        with kafka_stopped(pipeline):
-            process = programs.enter_context(running(pipeline, *JOB))
-            read_until(process, "waiting for Kafka")
-        first, second, *_ = market()
-        publish(first + second, pipeline)
-        eventually(lambda: consume(SUMS.topic(pipeline), pipeline), deadline=500, every=2)
-        finish(process, signal.SIGTERM)
-
-
-@pytest.mark.stack
-@pytest.mark.timeout(600)  # four times Java
-def test_the_same_job_runs_on_a_cluster(
+@pytest.mark.timeout(900)  # four times Java, and three times more
+def test_the_same_job_runs_on_a_cluster_and_goes_on_after_that_was_killed(
     pipeline: Settings, cluster: Cluster, tmp_path: Path
 ) -> None:
     publish_bursts(pipeline)
@@ -245,30 +236,18 @@ def test_the_same_job_runs_on_a_cluster(
         [application] = cluster.state()["activeapps"]
         assert (application["name"], application["cores"]) == ("liq", 1)
         eventually(lambda: heartbeat.age_s(apps.heartbeat_file(there, apps.SPARK)) < 120)
-        finish(process, signal.SIGTERM)
-    assert log.read_bytes()
-    for stream, rows in asked.items():
-        found = stored(pipeline, stream)
-        assert len(found) == len(rows) > 0
-        for total in ("prints", "long_usd", "short_usd"):
-            assert found[total].sum() == pytest.approx(rows[total].sum())
+        assert log.read_bytes()
+        for stream, rows in asked.items():
+            found = stored(pipeline, stream)
+            assert len(found) == len(rows) > 0
+            for total in ("prints", "long_usd", "short_usd"):
+                assert found[total].sum() == pytest.approx(rows[total].sum())
 
-
-@pytest.mark.stack
-@pytest.mark.timeout(900)
-def test_a_job_goes_on_after_its_cluster_was_killed(
-    pipeline: Settings, cluster: Cluster, tmp_path: Path
-) -> None:
-    first, second, third, fourth, _ = market()
-    settings = {"spark_master": cluster.address, "spark_log": tmp_path / "spark.log"}
-    with running(pipeline.model_copy(update=settings), *JOB) as process:
-        publish(first + second, pipeline)
-        await_rows(pipeline, SUMS, 1)
         cluster.kill()
-        before = len(stored(pipeline, SUMS))
         cluster.start()
-        publish(third + fourth, pipeline)
-        await_rows(pipeline, SUMS, before + 1)
+        publish_bursts(pipeline, BEGIN + 2 * CALM)
+        for stream, rows in asked.items():
+            await_rows(pipeline, stream, len(rows) + 1)
         finish(process, signal.SIGTERM)
 
 
