@@ -35,6 +35,7 @@ def start(
     """
     # of frames that Spark hands to pandas, which liq has none of
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+    _require_master(settings)  # Spark itself asks for a minute
     if settings.spark_master != SPARK_SUBMIT:
         jars.ensure(settings, progress)
     conf = SparkConf(loadDefaults=False).setAll(list(_configure(settings, ui=ui).items()))
@@ -80,21 +81,21 @@ def translate_errors(settings: Settings) -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JError, ValueError, OSError) as error:
-        if _is_master_away(settings):
-            raise SparkAwayError(f"no master answers at {settings.spark_master}") from error
+        _require_master(settings, error)
         first = str(error).strip().partition("\n")[0]
         raise SparkError(f"Spark: {first}; see {_find_log(settings)}") from error
 
 
-def _is_master_away(settings: Settings) -> bool:
-    """Return whether Spark's own cluster is to run the job and no master of it listens."""
+def _require_master(settings: Settings, cause: Exception | None = None) -> None:
+    """Raise `SparkAwayError` if Spark's own cluster is to run the job and no master listens."""
     scheme, _, masters = settings.spark_master.partition("://")
     if scheme != "spark":
-        return False
+        return
     places = (master.rpartition(":") for master in masters.split(","))
-    return not any(
+    if not any(
         health.is_listening(host, int(port)) for host, _, port in places if port.isdecimal()
-    )
+    ):
+        raise SparkAwayError(f"no master answers at {settings.spark_master}") from cause
 
 
 def _find_log(settings: Settings) -> Path:
