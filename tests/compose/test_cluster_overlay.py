@@ -15,7 +15,7 @@ from liq.web import serve
 from liq.web.client import ApiClient
 from support.helpers import eventually
 
-pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.timeout(3600)]
 in_browser = pytest.mark.asyncio(loop_scope="session")
 
 FILES = (

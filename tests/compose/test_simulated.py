@@ -16,7 +16,7 @@ from liq.web import serve
 from liq.web.client import ApiClient
 from support.helpers import PATIENCE_S, eventually
 
-pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.timeout(3600)]
 in_browser = pytest.mark.asyncio(loop_scope="session")
 
 STREAMLIT_BARS = "document.querySelectorAll('.js-plotly-plot .bars .point path').length > 0"
@@ -25,7 +25,7 @@ from liq.notebook import notebooks
 
 notebooks.run(
     "/home/liq/notebooks/01-start-producers.ipynb",
-    {"url": "ws://simulator:8765/market/ws/!forceOrder@arr", "run_seconds": 15},
+    {"url": "ws://simulator:8765/market/ws/!forceOrder@arr", "run_seconds": 60},
 )
 """
 

@@ -9,7 +9,7 @@ from compose.containers import START_S, Containers
 from liq.web.client import ApiClient
 from support.helpers import eventually
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(3600)]
 
 PARTS = ("spark-job", "spark-worker", "spark-master")
 

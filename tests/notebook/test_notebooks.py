@@ -201,7 +201,7 @@ def own(stack: Settings) -> Settings:
 @pytest.mark.stack
 async def test_producers_fill_the_tables_of_the_other_notebooks(own: Settings) -> None:
     async with Simulator(Schedule(rate=50, seed=1), own) as simulator:
-        given = {"url": simulator.url, "run_seconds": 15}
+        given = {"url": simulator.url, "run_seconds": 60}
         ran = await asyncio.to_thread(notebooks.run, "01-start-producers", given, settings=own)
     assert "RUNNING" in str(ran.cells)
     assert connect.read_status(own).is_running
