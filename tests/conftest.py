@@ -18,7 +18,7 @@ from liq.delivery import connect, messaging
 from liq.records.streams import LIQUIDATIONS, PRICES, STREAMS
 from liq.stack import health
 from support.disk import lift_limit
-from support.helpers import configure_questdb, find_free_ports, own_streams
+from support.helpers import PATIENCE_S, configure_questdb, find_free_ports, own_streams
 
 hypothesis.settings.register_profile("liq", deadline=None)  # no test asserts a clock
 hypothesis.settings.load_profile("liq")
@@ -128,6 +128,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory, _clean_environment: None) ->
         yield settings
     finally:
         local.down(settings)
+
+
+@pytest.fixture
+def patient_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let probes of this process wait as long as tests do: a busy server answers late."""
+    monkeypatch.setattr(health, "_TIMEOUT", PATIENCE_S)
+    monkeypatch.setattr(health, "_VENUE_TIMEOUT", PATIENCE_S)
 
 
 @pytest.fixture

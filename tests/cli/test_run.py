@@ -61,6 +61,7 @@ def simulated_rows(settings: Settings) -> int:
 
 
 @pytest.mark.stack
+@pytest.mark.usefixtures("patient_probes")
 @pytest.mark.timeout(600)  # it starts everything four times
 def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
     said = liq_run(own, "--rate", "5")  # of each exchange
@@ -122,6 +123,7 @@ def test_ctrl_c_ends_it_in_one_line_that_names_what_runs_on(own: Settings) -> No
     assert set(last.split(", ")) == set(local.down(own))
 
 
+@pytest.mark.usefixtures("patient_probes")
 async def test_auto_takes_a_live_exchange_where_one_answers(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,6 +133,7 @@ async def test_auto_takes_a_live_exchange_where_one_answers(
             assert await asyncio.to_thread(run.choose_source, source, ["here"]) is RunSource.LIVE
 
 
+@pytest.mark.usefixtures("patient_probes")
 def test_a_venue_without_a_websocket_is_live_where_its_rest_api_answers(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,17 @@ def supervised(settings: Settings) -> Settings:
     return settings
 
 
+def shows_healthy(settings: Settings, number: int, *, within: Sequence[str] = ()) -> bool:
+    """Return True if `liq status` finds ``number`` healthy services; else an `AssertionError`.
+
+    For `eventually`: a busy server may miss a probe.
+    """
+    done = liq(settings, "status", within=within)
+    shown = done.returncode, done.stdout.count("healthy")
+    assert shown == (0, number), done.stdout + done.stderr
+    return True
+
+
 def liq(
     settings: Settings, *words: str, within: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:

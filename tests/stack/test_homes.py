@@ -115,7 +115,8 @@ def test_a_row_goes_through_a_stack_with_all_odd_characters_and_reset_deletes_al
         window = ["-p", "window=1h", "-p", "until=2026-01-01T10:30:00Z"]
         command("hit", "totals", *window, "--out", str(out))
         assert "1234.5" in out.read_text()
-        assert command("status").count("healthy") == len(SERVERS)
+        # a busy server may miss a probe
+        eventually(lambda: command("status").count("healthy") == len(SERVERS))
         assert (home / "kafka" / "meta.properties").exists()
         command("down")
         assert not list(folder.glob("*.jsa"))

@@ -92,6 +92,7 @@ def test_the_overview_lists_services_that_do_not_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.stack
+@pytest.mark.usefixtures("patient_probes")
 def test_the_overview_lists_services_that_run(stack: Settings) -> None:
     frame = local.overview(stack)
     assert set(frame["state"]) == {"healthy"}

@@ -213,6 +213,8 @@ def test_one_that_cannot_live_is_given_up_loudly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("liq.stack.supervisor._BACKOFF_S", 0.1)
+    # a busy machine may take long to start one that dies at once
+    monkeypatch.setattr("liq.stack.supervisor._LASTED_S", PATIENCE_S)
     settings = Settings.load(home=tmp_path, **find_free_ports())
     broken = apps.define_producer(settings, ["nowhere"])
     control.launch([broken], settings)
@@ -249,8 +251,9 @@ def searches() -> Iterator[list[None]]:
 
 
 def test_all_processes_are_checked_once_for_a_status_and_for_checks_in_a_row(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("liq.stack.supervisor._ASK_S", PATIENCE_S)  # the checks are in a row
     settings = Settings.load(home=tmp_path, **find_free_ports())
     supervisor = Supervisor(settings)
     (tmp_path / "run").mkdir()

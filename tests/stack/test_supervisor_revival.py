@@ -1,6 +1,7 @@
 """Commands that restart the supervisor: real processes, and a simulated exchange to supervise."""
 
 import os
+import re
 import signal
 import threading
 import time
@@ -90,7 +91,7 @@ def test_a_stopped_supervisor_is_shown_and_replaced_once_it_is_silent(
     os.utime(apps.heartbeat_file(supervised), ns=(before, before))
     done = liq(supervised, "status")
     assert done.returncode == UNHEALTHY
-    assert "the supervisor did not respond for 4" in done.stderr
+    assert re.search(r"the supervisor did not respond for \d+ s", done.stderr)
     assert [stopped.pid] != supervisors(supervised)
     assert len(supervisors(supervised)) == 1
     assert liq(supervised, "status").returncode == 0
