@@ -13,10 +13,10 @@ from liq.config import Settings
 from liq.delivery import connect, messaging
 from liq.delivery.connect import ConnectorStatus
 from liq.monitoring import diagnosis
-from liq.monitoring.diagnosis import Examiner, FeedReport, Part, Pulse
+from liq.monitoring.diagnosis import Examiner, FeedReport, Part, Problem, Pulse
 from liq.query import questdb
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS
-from support.helpers import eventually, find_free_ports, stopped
+from support.helpers import PATIENCE_S, eventually, find_free_ports, stopped
 from support.rows import health, own_table, report
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -94,6 +94,17 @@ def found(settings: Settings) -> list[tuple[Part, str]]:
     return [(problem.part, problem.what) for problem in diagnosis.find_problems(settings)]
 
 
+def await_problems(settings: Settings, *expected: tuple[Part, str]) -> list[Problem]:
+    """Return the faults once they are those expected: a busy server is late for some probes."""
+
+    def are_found() -> list[Problem]:
+        problems = diagnosis.find_problems(settings)
+        assert [problem[:2] for problem in problems] == [*expected]
+        return problems
+
+    return eventually(are_found)
+
+
 @pytest.mark.stack
 @pytest.mark.parametrize(
     ("names", "parts"),
@@ -108,35 +119,39 @@ def found(settings: Settings) -> list[tuple[Part, str]]:
 def test_servers_that_hang_are_named_in_a_few_seconds(
     pipeline: Settings, names: list[str], parts: list[Part]
 ) -> None:
-    with ExitStack() as left:
-        for name in names:
-            left.enter_context(stopped(pipeline, name))
+    def are_named() -> bool:
         began = time.monotonic()
         hanging = diagnosis.find_problems(pipeline)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 10  # on a busy machine another attempt is as quick
         # Connect may wait for a broker that hangs
         assert [problem.part for problem in hanging if problem.part in parts] == parts
         assert hanging[0].part is parts[0]
         assert all("does not answer" in problem.what for problem in hanging)
-    eventually(lambda: found(pipeline) == [(Part.PRODUCER, "no producer reports")])
+        return True
+
+    with ExitStack() as left:
+        for name in names:
+            left.enter_context(stopped(pipeline, name))
+        eventually(are_named)
+    await_problems(pipeline, (Part.PRODUCER, "no producer reports"))
 
 
 @pytest.mark.stack
 def test_servers_that_are_unreachable_are_named(pipeline: Settings) -> None:
     away = pipeline.model_copy(update=find_free_ports())
-    assert found(away) == [
+    problems = await_problems(
+        away,
         (Part.QUESTDB, "QuestDB is unreachable"),
         (Part.KAFKA, "Kafka does not answer"),
         (Part.CONNECT, "Kafka Connect does not answer"),
-    ]
-    assert "liq up" in diagnosis.find_problems(away)[0].detail
+    )
+    assert "liq up" in problems[0].detail
 
 
 @pytest.mark.stack
 def test_a_refused_password_is_no_questdb_that_is_unreachable(pipeline: Settings) -> None:
     wrong = pipeline.model_copy(update={"questdb_reader_password": SecretStr("wrong")})
-    [problem] = diagnosis.find_problems(wrong)
-    assert problem[:2] == (Part.QUESTDB, "QuestDB refuses the password")
+    [problem] = await_problems(wrong, (Part.QUESTDB, "QuestDB refuses the password"))
     assert "set LIQ_QUESTDB_READER_PASSWORD" in problem.detail
 
 
@@ -145,10 +160,9 @@ def test_one_broker_of_several_that_is_unreachable_is_named(stack: Settings) -> 
     port = find_free_ports()["kafka_port"]
     both = f"{stack.kafka_bootstrap},127.0.0.1:{port}"
     some = stack.model_copy(update={"kafka_brokers": both})
-    assert messaging.probe_brokers(stack, timeout=10) == {}
-    assert list(messaging.probe_brokers(some, timeout=10)) == [f"127.0.0.1:{port}"]
-    (problem,) = [each for each in diagnosis.find_problems(some) if each.part is Part.KAFKA]
-    assert problem.what == "1 of Kafka's brokers does not answer"
+    assert messaging.probe_brokers(stack, timeout=PATIENCE_S) == {}
+    assert list(messaging.probe_brokers(some, timeout=PATIENCE_S)) == [f"127.0.0.1:{port}"]
+    eventually(lambda: (Part.KAFKA, "1 of Kafka's brokers does not answer") in found(some))
 
 
 @pytest.mark.stack
@@ -171,24 +185,25 @@ def test_a_sink_that_is_paused_or_missing_and_a_suspended_table_are_named(
         lambda: (Part.SINK, f"sink {LIQUIDATIONS.connector(pipeline)} is absent") in found(pipeline)
     )
     questdb.execute(f"ALTER TABLE {LIQUIDATIONS.table(pipeline)} SUSPEND WAL", settings=pipeline)
+
     eventually(
-        lambda: (
-            (Part.TABLE, f"table {LIQUIDATIONS.table(pipeline)} is suspended") in found(pipeline)
+        lambda: any(
+            problem.what == f"table {LIQUIDATIONS.table(pipeline)} is suspended"
+            and "The supervisor resumes it" in problem.detail
+            for problem in diagnosis.find_problems(pipeline)
         )
     )
-    (problem,) = [one for one in diagnosis.find_problems(pipeline) if one.part is Part.TABLE]
-    assert "The supervisor resumes it" in problem.detail
 
 
 @pytest.mark.stack
 def test_producers_are_blamed_only_when_all_else_answers(stack: Settings) -> None:
     settings = own_table(stack)
-    assert found(settings) == [(Part.PRODUCER, "no producer reports")]
+    await_problems(settings, (Part.PRODUCER, "no producer reports"))
     now = datetime.now(UTC)
     report(settings, [health(now - timedelta(seconds=30), exchange="okx")])
-    assert found(settings) == [(Part.PRODUCER, "producer of okx does not report")]
+    await_problems(settings, (Part.PRODUCER, "producer of okx does not report"))
     away = settings.model_copy(update={"connect_port": find_free_ports()["connect_port"]})
-    assert [part for part, _ in found(away)] == [Part.CONNECT]
+    await_problems(away, (Part.CONNECT, "Kafka Connect does not answer"))
 
 
 @pytest.mark.stack
