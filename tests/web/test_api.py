@@ -29,7 +29,7 @@ from werkzeug.test import TestResponse
 from liq.common import web
 from liq.config import Settings
 from liq.errors import QueryError
-from liq.query import queries, views
+from liq.query import queries, questdb, views
 from liq.query.catalogue import Query
 from liq.query.formats import MEDIA_TYPES, Format, decode_arrow
 from liq.query.parameters import Parameter
@@ -175,14 +175,18 @@ def test_pages_of_a_window_that_ends_now_are_of_one_window(stack: Settings) -> N
 
 
 @pytest.mark.stack
-def test_a_query_that_takes_too_long_is_given_up(own: Settings, tmp_path: Path) -> None:
+def test_a_query_that_takes_too_long_is_given_up(
+    own: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questdb, "_GRACE_S", PATIENCE_S)  # a busy QuestDB gives up late
     file = tmp_path / "mine.json"
     slow = "SELECT sum(a.x * b.x) FROM long_sequence(1000000) a CROSS JOIN long_sequence(1000000) b"
     file.write_text(json.dumps({"slow": slow, "quick": "SELECT 1 AS one"}))
     settings = own.model_copy(update={"queries": file, "query_timeout": 0.5})
     client = api.create_app(settings).test_client()
     assert "took longer than 0.5 s: ask for a shorter window" in fault(client.get("/slow"), 504)
-    assert client.get("/quick").get_json() == [{"one": 1}]
+    # half a second may be too short for a busy machine
+    eventually(lambda: client.get("/quick").get_json() == [{"one": 1}])
 
 
 def test_an_endpoint_cannot_take_the_names_of_the_api() -> None:

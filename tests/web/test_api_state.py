@@ -50,10 +50,17 @@ def of(series: Series, name: str) -> dict[tuple[str, ...], float]:
     }
 
 
+@pytest.fixture
+def patient_scrapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a scrape wait for busy servers as long as tests do."""
+    monkeypatch.setattr(metrics, "_PATIENCE_S", PATIENCE_S)
+
+
 @pytest.mark.stack
+@pytest.mark.usefixtures("patient_scrapes")
 def test_metrics_have_rates_lags_and_the_state_of_feeds(stack: Settings) -> None:
     settings, now = own_table(stack), datetime.now(UTC)
-    ages, later = range(40), range(-30, 0)  # reports go on while these are written and read
+    ages, later = range(20), range(-60, 0)  # reports go on while these are written and read
     connected = [
         health(now - timedelta(seconds=age), exchange="bybit", messages=3, lag=0.5) for age in ages
     ]
@@ -71,7 +78,7 @@ def test_metrics_have_rates_lags_and_the_state_of_feeds(stack: Settings) -> None
             source=Source.SIMULATOR,
             messages=1 if age == 0 else 0,
         )
-        for age in range(-30, 1)
+        for age in range(-60, 1)
     ]
     foreign = health(now, exchange='x"} 1\nliq_up{part="kafka"} 0\n#')
     report(settings, [*connected, *lost, *quiet, foreign])
@@ -84,12 +91,12 @@ def test_metrics_have_rates_lags_and_the_state_of_feeds(stack: Settings) -> None
     simulated = ("binance_usdm", "simulated", "simulator")
     lost_feed = ("okx", "real", "live")
     assert of(series, "liq_feed_connected") == {live: 1, simulated: 1, lost_feed: 0}
-    assert of(series, "liq_feed_messages_per_second") == {live: 2, simulated: 1 / 60}
+    assert of(series, "liq_feed_messages_per_second") == {live: 1, simulated: 1 / 60}
     assert of(series, "liq_feed_lag_seconds") == {live: 0.5}
     # 0 prints of a connected feed are known; how many a lost feed had is not
     rates = of(series, "liq_liquidations_per_second")
-    assert rates == {live: pytest.approx(40 / 60), simulated: 0}
-    assert of(series, "liq_stored_liquidations") == {(): 40}
+    assert rates == {live: pytest.approx(20 / 60), simulated: 0}
+    assert of(series, "liq_stored_liquidations") == {(): 20}
     newest = of(series, "liq_newest_liquidation_timestamp_seconds")[()]
     assert newest == pytest.approx(now.timestamp(), abs=1e-3)
     tables = {(stream.table(settings),) for stream in STREAMS}
@@ -99,6 +106,7 @@ def test_metrics_have_rates_lags_and_the_state_of_feeds(stack: Settings) -> None
 
 
 @pytest.mark.stack
+@pytest.mark.usefixtures("patient_scrapes")
 def test_labels_are_escaped(stack: Settings) -> None:
     settings = own_table(stack)
     hostile = 'x"} 1\nliq_up{part="kafka"} 0\n\\'
@@ -109,6 +117,7 @@ def test_labels_are_escaped(stack: Settings) -> None:
 
 
 @pytest.mark.stack
+@pytest.mark.usefixtures("patient_scrapes")
 def test_dead_letters_and_the_lag_of_sinks_are_counted(stack: Settings) -> None:
     settings = own_streams(own_table(stack), LIQUIDATIONS, names=["topic", "connector"])
     settings = settings.model_copy(update={"dlq_topic": LIQUIDATIONS.topic(settings) + "_dlq"})
@@ -275,10 +284,14 @@ def test_health_follows_the_feeds(stack: Settings) -> None:
     settings, now = own_streams(own_table(stack), names=["connector", "topic"]), datetime.now(UTC)
     client = api.create_app(settings).test_client()
     report(settings, [health(now, connected=False)])
-    response = client.get("/health")
-    found = response.get_json()
-    assert (response.status_code, found["status"]) == (200, "degraded")
-    assert found["problems"]
+
+    def is_degraded() -> bool:
+        response = client.get("/health")
+        found = response.get_json()
+        assert (response.status_code, found["status"]) == (200, "degraded"), found
+        return bool(found["problems"])
+
+    eventually(is_degraded)  # a busy QuestDB is away for some probes
 
 
 def test_another_sites_page_and_strangers_are_refused(offline: Settings) -> None:

@@ -1,5 +1,6 @@
 """The tools for assistants, called by the client of MCP's SDK over stdio and HTTP."""
 
+import asyncio
 import json
 import os
 import signal
@@ -232,7 +233,9 @@ async def test_an_answer_has_a_limit_of_time(stack: Settings) -> None:
             result = await client.call_tool("totals", {})
         assert result.is_error
         assert "\n" not in text_of(result)
-        assert not (await client.call_tool("totals", {})).is_error
+        async with asyncio.timeout(PATIENCE_S):  # one second may be too short for a busy machine
+            while (await client.call_tool("totals", {})).is_error:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.05)
 
 
 @pytest.mark.stack
