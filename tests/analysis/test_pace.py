@@ -9,6 +9,7 @@ import pytest
 from liq.analysis.pace import SPANS, UNREAD, PaceReader, Past, compare, find_usual
 from liq.config import Settings
 from liq.errors import QueryError
+from support.helpers import PATIENCE_S
 from support.rows import insert, liquidation, own_table
 
 NOW = datetime(2026, 3, 2, 12, 20, tzinfo=UTC)
@@ -106,7 +107,7 @@ def test_the_reader_compares_stored_rows_with_those_of_weeks_ago(stack: Settings
     reader = PaceReader(settings)
     filters = {"symbols": ["BTCUSDT"]}
     assert set(reader.read(filters, NOW)["note"]) == {UNREAD}  # nobody waits for it
-    reader.wait(30)
+    reader.wait(PATIENCE_S)
     found = reader.read(filters, NOW).set_index("span")
     # 300 USD in 5 minutes, of usually 100; in each span that has enough covered history
     assert found.loc["5m", "long_usd"] == 300

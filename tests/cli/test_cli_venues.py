@@ -6,7 +6,7 @@ from pathlib import Path
 
 from liq.config import Settings
 from liq.ingest.recording import Recording
-from support.helpers import eventually, find_free_ports, finish, running
+from support.helpers import PATIENCE_S, eventually, find_free_ports, finish, running
 
 
 def test_check_venues_reports_what_simulated_exchanges_send(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_check_venues_reports_what_simulated_exchanges_send(tmp_path: Path) -> N
 def test_check_venues_fails_if_an_exchange_cannot_be_reached(tmp_path: Path) -> None:
     argv = ["check-venues", "--venue=bybit", "--url=ws://127.0.0.1:9/", "--seconds=1"]
     with running(Settings(home=tmp_path), "-m", "liq", *argv) as checking:
-        output, _ = checking.communicate(timeout=60)
+        output, _ = checking.communicate(timeout=PATIENCE_S)
     assert checking.returncode == 1
     assert re.search(r"^bybit +no +0 +0 +0 +0 +0$", output, re.MULTILINE)
     assert "bybit: connection: ws://127.0.0.1:9/: " in output

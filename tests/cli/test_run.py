@@ -97,7 +97,8 @@ def test_one_command_starts_everything_and_down_ends_it(own: Settings) -> None:
     url = said[-1].removeprefix("Dashboard: ")
     assert url.startswith(f"http://127.0.0.1:{own.dashboard_port}/liq/?token=")
     assert httpx.get(url, follow_redirects=True, timeout=PATIENCE_S).status_code == httpx.codes.OK
-    assert httpx.get(f"{own.api_url}/liq/api/totals").status_code == httpx.codes.UNAUTHORIZED
+    answer = httpx.get(f"{own.api_url}/liq/api/totals", timeout=PATIENCE_S)
+    assert answer.status_code == httpx.codes.UNAUTHORIZED
     addresses = {each.name: each.address for each in local.status(own)}
     assert addresses["streamlit"] == f"{own.streamlit_url}/liq/streamlit"
 

@@ -101,7 +101,7 @@ def test_a_child_does_not_hold_its_parents_journal_once_that_is_gone(tmp_path: P
             heir.close()
 
     try:
-        eventually(kept, deadline=20)  # the child may not have begun yet
+        eventually(kept)  # the child may not have begun yet
     finally:
         os.kill(child, 9)
 
@@ -158,7 +158,7 @@ def _examined(examiner: Examiner) -> list[str]:
         return bool(examiner.found)
 
     try:
-        eventually(has_reported, deadline=20)
+        eventually(has_reported)
     except AssertionError as error:
         return [str(error)]
     return []

@@ -1,14 +1,14 @@
 """The client of HTTP where the environment names proxies and certificates that cannot be used."""
 
 import socket
-import time
+import threading
 from http.server import BaseHTTPRequestHandler
 
 import httpx
 import pytest
 
 from liq.common import http
-from support.helpers import find_free_ports
+from support.helpers import PATIENCE_S, find_free_ports
 from support.local_http import serve_http
 
 
@@ -46,16 +46,21 @@ def test_a_refused_connection_is_said_in_plain_words() -> None:
 
 
 def test_an_error_that_was_handled_before_explains_none_after_it() -> None:
+    is_over = threading.Event()
+
     class Silent(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            time.sleep(0.5)
+            is_over.wait(PATIENCE_S)
 
     def ask(url: str) -> None:
-        with http.Client(0.2, trust_env=False) as client:
+        with http.Client(1.0, trust_env=False) as client:
             try:
                 socket.create_connection(("127.0.0.1", find_free_ports()["api_port"]))
             except ConnectionRefusedError:
-                client.get(url)
+                try:
+                    client.get(url)
+                finally:
+                    is_over.set()
 
     with serve_http(Silent) as url, pytest.raises(httpx.ReadTimeout) as caught:
         ask(url)

@@ -190,7 +190,7 @@ def test_a_server_that_is_no_worker_gives_no_topics(body: bytes) -> None:
             settings = Settings(connect_port=server.server_port)
             assert connect.describe_unread(settings, [LIQUIDATIONS]) == ""
             with pytest.raises(ConnectError, match="not as Kafka Connect does"):
-                connect.read_statuses(settings, [LIQUIDATIONS], timeout=5)
+                connect.read_statuses(settings, [LIQUIDATIONS], timeout=PATIENCE_S)
         finally:
             server.shutdown()
             thread.join()

@@ -44,8 +44,8 @@ async def test_liquidations_of_the_exchange_are_in_the_topic(
         producer = Producer(url=simulator.url, settings=broker)
         await producer.start()
         await reached(lambda: producer.status().sent == 6_000)
+        await reached(lambda: producer.status().state is FeedState.RUNNING)
         status = producer.status()
-        assert status.state is FeedState.RUNNING
         assert status.source is Source.SIMULATOR
         assert status.rate > 100
         assert status.lag_s is not None
@@ -165,7 +165,7 @@ async def test_an_exchange_that_goes_and_comes_is_waited_for(broker: Settings) -
     producer = Producer(url=url, timeouts=HASTY, settings=broker)
     await producer.start()
     await reached(lambda: producer.status().errors > 0)
-    assert producer.status().state is FeedState.CONNECTING
+    await reached(lambda: producer.status().state is FeedState.CONNECTING)
     assert url in producer.status().last_error
     async with Simulator(Schedule(rate=200, close_after=0.5), broker):
         await reached(lambda: producer.status().reconnects >= 2)
@@ -221,7 +221,7 @@ async def test_a_venue_that_fails_does_not_stop_the_others_and_is_started_again(
         file.parent.mkdir()
         file.write_text(json.dumps(kept))
         await reached(lambda: bad.status().acknowledged > 0)
-        assert bad.status().state is FeedState.RUNNING
+        await reached(lambda: bad.status().state is FeedState.RUNNING)
         running.cancel()
         await asyncio.wait({running})
     assert [one.status().state for one in (good, bad)] == [FeedState.STOPPED] * 2
@@ -253,7 +253,7 @@ async def test_a_full_disk_is_shown_and_does_not_end_it(
             await reached(lambda: "unacknowledged messages" in producer.status().warning)
             before = producer.status().acknowledged
             await reached(lambda: producer.status().acknowledged > before + 500)
-            assert producer.status().state is FeedState.RUNNING
+            await reached(lambda: producer.status().state is FeedState.RUNNING)
             disk.free()
             await reached(lambda: producer.status().warning == "")
             disk.fill()

@@ -281,7 +281,7 @@ def test_reads_of_one_block_share_its_time(stack: Settings) -> None:
     with questdb.within(1.0):
         for _ in range(3):
             # a busy QuestDB may take all of the time for the login
-            with pytest.raises(QuestDBTimeoutError, match=r"answer (within 1|a login within 2) s"):
+            with pytest.raises(QuestDBTimeoutError, match=r"answer (within 1|a login within [\d.]+) s"):
                 questdb.fetch(SLOW, settings=stack)
     assert time.monotonic() - begin < 30  # as long as one of them takes by default
 

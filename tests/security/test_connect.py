@@ -259,7 +259,8 @@ def test_a_body_that_two_parsers_could_read_differently_is_refused(
     ):
         assert_refused(curl(base, body=body))
     utf16 = f'{{"name": "evil", "config": {bad}}}'.encode("utf-16")
-    answer = httpx.post(base, content=utf16, headers={"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json"}
+    answer = httpx.post(base, content=utf16, headers=headers, timeout=PATIENCE_S)
     assert answer.status_code == 400
     assert "evil" not in json.loads(curl(base).text)
 

@@ -157,6 +157,7 @@ def test_questdbs_http_server_opens_to_its_admin_only(
         stack.questdb_url + path,
         content="mine x=1" if method == "POST" else None,
         auth=login,  # type: ignore[arg-type]
+        timeout=PATIENCE_S,
     )
     assert answer.status_code in {401, 403}, answer.text
 
@@ -207,6 +208,7 @@ def test_a_web_page_cannot_register_a_connector(kind: str, stack: Settings) -> N
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "content-type",
         },
+        timeout=PATIENCE_S,
     )
     assert "access-control-allow-origin" not in asked.headers
     assert "evil" not in httpx.get(f"{stack.connect_url}/connectors", timeout=PATIENCE_S).json()
@@ -235,5 +237,6 @@ def test_a_page_of_another_origin_reaches_no_kernel(name: str, apps: Settings) -
             "Sec-WebSocket-Version": "13",
             "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode(),
         },
+        timeout=PATIENCE_S,
     )
     assert answer.status_code in {302, 403, 404}  # 302: to the login

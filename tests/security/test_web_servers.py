@@ -376,7 +376,8 @@ def test_streamlit_asks_for_the_token_behind_a_proxy(settings: Settings) -> None
         assert client.get("").status_code == 200  # by the cookie
         assert client.get("_stcore/host-config").status_code == 200
         forged = {f"liq-streamlit-{behind.streamlit_port}": secret}
-        assert httpx.get(f"{behind.streamlit_url}/", cookies=forged).status_code == 401
+        answer = httpx.get(f"{behind.streamlit_url}/", cookies=forged, timeout=PATIENCE_S)
+        assert answer.status_code == 401
 
 
 def post(settings: Settings, secret: str) -> httpx.Response:
@@ -399,5 +400,6 @@ def test_streamlit_has_the_headers_and_answers_to_its_names_only(settings: Setti
             assert evil.status_code == 403
             check(evil, "streamlit")
         socket = UPGRADE | {"Host": EVIL}
-        answer = httpx.get(f"{settings.streamlit_url}/_stcore/stream", headers=socket)
+        url = f"{settings.streamlit_url}/_stcore/stream"
+        answer = httpx.get(url, headers=socket, timeout=PATIENCE_S)
         assert answer.status_code == 403

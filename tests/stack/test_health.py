@@ -69,6 +69,7 @@ def test_one_that_hangs_up() -> None:
         assert not health.is_kafka_ready(HOST, server.getsockname()[1])
 
 
+@pytest.mark.usefixtures("patient_probes")
 async def test_an_exchange_is_reported_by_its_websocket(settings: Settings) -> None:
     async with Simulator(settings=settings) as simulator:
         assert await asyncio.to_thread(health.opens_websocket, simulator.url)

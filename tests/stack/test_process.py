@@ -139,14 +139,14 @@ def test_a_process_that_a_full_disk_cannot_remember_is_not_left_behind(
 def test_one_that_ignores_the_request_is_killed_at_the_deadline(pid_file: Path) -> None:
     stubborn = python(pid_file, STUBBORN + FOREVER)
     assert process.end(pid_file, timeout=0.3)
-    assert ended(stubborn)
+    eventually(lambda: ended(stubborn))  # a busy machine takes longer to kill it
 
 
 def test_children_that_stay_behind_are_ended_too(pid_file: Path) -> None:
     parent = python(pid_file, PARENT + FOREVER)
     (child,) = parent.children()
     process.end(pid_file, timeout=5)
-    assert ended(child)
+    eventually(lambda: ended(child))
 
 
 def test_one_that_died_is_not_found(pid_file: Path) -> None:

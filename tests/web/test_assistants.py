@@ -75,7 +75,7 @@ async def over_http(
     settings: Settings, token: str | None = None, *, mode: str = "auto"
 ) -> AsyncIterator[Client]:
     """Yield a client of ``liq mcp --http``."""
-    async with httpx2.AsyncClient(headers=authorise(settings, token)) as http:
+    async with httpx2.AsyncClient(headers=authorise(settings, token), timeout=PATIENCE_S) as http:
         transport = streamable_http_client(settings.mcp_url, http_client=http)
         async with Client(transport, mode=mode) as client:
             yield client
@@ -274,7 +274,8 @@ async def test_a_client_without_the_token_gets_nothing_over_http(
 @pytest.mark.stack
 @pytest.mark.parametrize("token", ["", "wrong"])
 def test_http_refuses_requests_without_the_token(served: Settings, token: str) -> None:
-    answer = httpx.post(served.mcp_url, json={}, headers=authorise(served, token))
+    headers = authorise(served, token)
+    answer = httpx.post(served.mcp_url, json={}, headers=headers, timeout=PATIENCE_S)
     assert answer.status_code == 401
     assert answer.json() == {"error": "give the token: Authorization: Bearer TOKEN"}
     assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -284,7 +285,8 @@ def test_http_refuses_requests_without_the_token(served: Settings, token: str) -
 @pytest.mark.stack
 def test_http_refuses_pages_of_other_sites_even_with_the_token(served: Settings) -> None:
     for header in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
-        answer = httpx.post(served.mcp_url, json={}, headers=authorise(served) | header)
+        headers = authorise(served) | header
+        answer = httpx.post(served.mcp_url, json={}, headers=headers, timeout=PATIENCE_S)
         assert answer.status_code == 403
 
 

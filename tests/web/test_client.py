@@ -331,7 +331,7 @@ def test_a_request_that_would_fail_again_is_sent_once(
 def test_a_pause_beyond_the_time_limit_is_not_waited_for(tmp_path: Path, pause: str) -> None:
     with (
         faulty(tmp_path, *[(503, pause)] * 9) as (settings, _),
-        closing(ApiClient(settings, timeout=2.0, retries=1)) as client,
+        closing(ApiClient(settings, timeout=30.0, retries=1)) as client,
         pytest.raises(ApiBusyError) as raised,
     ):
         client.hit("totals")

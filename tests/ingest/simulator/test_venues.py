@@ -141,7 +141,7 @@ async def test_a_quiet_market_is_distinguished_from_a_dead_connection(
 async def test_a_client_that_is_silent_is_cut_off(
     name: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(type(create_exchange(name)), "cuts_s", 0.5)
+    monkeypatch.setattr(type(create_exchange(name)), "cuts_s", 2)
     monkeypatch.setattr("liq.ingest.simulator.venue.CONTROL_S", 0.1)
     venue = VENUES[name]
     beating = replace(venue.heartbeat, seconds=0.1) if venue.heartbeat else None
@@ -170,7 +170,7 @@ async def test_a_simulator_behind_its_schedule_sends_frames_that_are_read_whole(
 
 async def test_all_venues_are_received_at_once(settings: Settings, tmp_path: Path) -> None:
     plan = Schedule(rate=200, count=50, ledger=tmp_path / "ledger")
-    async with Simulator(plan, settings) as simulator, asyncio.timeout(60):
+    async with Simulator(plan, settings) as simulator, asyncio.timeout(PATIENCE_S):
         receiver = [Receiver(venue) for venue in VENUES.values()]
         feeds = [
             Feed(
