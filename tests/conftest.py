@@ -15,6 +15,7 @@ from liq import config
 from liq import stack as local
 from liq.config import Settings
 from liq.delivery import connect, messaging
+from liq.query import questdb
 from liq.records.streams import LIQUIDATIONS, PRICES, STREAMS
 from liq.stack import health
 from support.disk import lift_limit
@@ -98,6 +99,14 @@ def _quick_java() -> Iterator[None]:
     """Compile lightly: C2 takes a third of a server's CPU time, which pays after hours only."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_logins() -> Iterator[None]:
+    """Wait longer for QuestDB's logins in this process: a busy machine takes seconds for one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(questdb, "_LOGIN_S", 20)
         yield
 
 

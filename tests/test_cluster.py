@@ -34,7 +34,7 @@ from support.rows import ask, liquidation, own_table
 
 pytestmark = [
     pytest.mark.stack,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore:unclosed <:ResourceWarning"),
 ]
 
@@ -105,7 +105,7 @@ class Cluster:
             ports={"kafka_port": self.ports[name, CLIENTS]},
             files={file: "".join(f"{key}={value}\n" for key, value in properties.items())},
             prepare=format_storage,
-            start_timeout=180,
+            start_timeout=300,
         )
 
     def worker(self, name: str, stack: Settings) -> Service:
@@ -132,7 +132,7 @@ class Cluster:
             healthy=lambda: health.answers_http("127.0.0.1", port, "/health"),
             ports={"connect_port": port},
             files={file: text},
-            start_timeout=180,
+            start_timeout=300,
         )
 
     def start(self, *names: str) -> None:

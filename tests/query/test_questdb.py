@@ -216,7 +216,10 @@ def test_a_wrong_password_is_distinguished_with_its_fix(stack: Settings, passwor
     questdb.check_logins(stack)
 
 
-def test_a_slow_login_is_waited_for_before_a_change(stack: Settings) -> None:
+def test_a_slow_login_is_waited_for_before_a_change(
+    stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questdb, "_LOGIN_S", 3)  # as it is outside of tests
     with Proxy(stack.questdb_pg_port) as proxy:
         settings = stack.model_copy(update={"questdb_pg_port": proxy.port})
         proxy.delay(0.8)  # a login takes six pieces, so that a reader gives up first
@@ -281,7 +284,9 @@ def test_reads_of_one_block_share_its_time(stack: Settings) -> None:
     with questdb.within(1.0):
         for _ in range(3):
             # a busy QuestDB may take all of the time for the login
-            with pytest.raises(QuestDBTimeoutError, match=r"answer (within 1|a login within [\d.]+) s"):
+            with pytest.raises(
+                QuestDBTimeoutError, match=r"answer (within 1|a login within [\d.]+) s"
+            ):
                 questdb.fetch(SLOW, settings=stack)
     assert time.monotonic() - begin < 30  # as long as one of them takes by default
 

@@ -17,7 +17,7 @@ from liq.analysis.alerts.outbox import LinkedAlert
 from liq.analysis.alerts.webhook import Webhook
 from liq.errors import ConfigError
 from liq.records.model import Alert, Severity, Text
-from support.helpers import eventually, find_free_ports
+from support.helpers import PATIENCE_S, eventually, find_free_ports
 
 SECRET = "path-of-a-secret"
 ALERT = Alert(
@@ -133,7 +133,7 @@ async def test_an_address_that_is_none_is_reported_for_each_alert(
     task = asyncio.create_task(made.run())
     for rule in ("first", "second"):
         made.send(LinkedAlert(msgspec.structs.replace(ALERT, rule=rule), LINK))
-    await made.drain(30)
+    await made.drain(PATIENCE_S)
     task.cancel()
     for rule in ("first", "second"):
         assert f"did not take {rule}: InvalidURL; given up" in caplog.text

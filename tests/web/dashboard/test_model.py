@@ -17,7 +17,7 @@ from liq.query.parameters import parse_duration
 from liq.web.dashboard import markup
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.dashboard.model import MAX_BARS, DashboardModel, State
-from support.helpers import eventually, find_free_ports
+from support.helpers import PATIENCE_S, eventually, find_free_ports
 from support.proxy import Proxy
 from support.rows import health, insert, report
 from web.dashboard.conftest import fresh
@@ -240,8 +240,10 @@ def after(model: DashboardModel, *states: State) -> str:
 
 
 def reported(own: Settings, age: float = 0, **changes: Any) -> None:
+    """Store the last report, of ``age`` seconds ago; without an age reports go on for a minute."""
     moment = datetime.now(UTC) - timedelta(seconds=age)
-    report(own, [health(moment, exchange="binance_usdm", **changes)])
+    given = {"exchange": "binance_usdm"} | changes
+    report(own, [health(moment + timedelta(seconds=n), **given) for n in range(1 if age else 60)])
 
 
 def test_quiet_when_the_newest_row_is_old_and_nobody_ever_reports(own: Settings) -> None:
@@ -249,7 +251,7 @@ def test_quiet_when_the_newest_row_is_old_and_nobody_ever_reports(own: Settings)
     model = DashboardModel(own)
     assert after(model, State.QUIET) == "no producer reports"
     assert model.age is not None
-    assert timedelta(seconds=300) <= model.age < timedelta(seconds=330)
+    assert timedelta(seconds=300) <= model.age < timedelta(seconds=300 + PATIENCE_S)
 
 
 def test_quiet_while_connected_feeds_report_and_nothing_happens(own: Settings) -> None:
@@ -273,9 +275,9 @@ def test_not_live_when_a_producer_no_longer_reports(own: Settings) -> None:
 
 def test_not_live_while_a_feed_is_disconnected(own: Settings) -> None:
     insert(own, [fresh(100)])
-    reported(own)
+    reported(own, age=1)
     reported(own, connected=False)
-    report(own, [health(datetime.now(UTC), exchange="okx")])
+    reported(own, exchange="okx")
     model = DashboardModel(own)
     assert after(model, State.DISCONNECTED) == "disconnected: binance_usdm"
     model.exchanges = ["okx"]  # the other feed does not concern this visitor
@@ -304,9 +306,11 @@ def test_nothing_fresh_names_the_server_that_is_unreachable(
 ) -> None:
     insert(own, [fresh(100, age=90)])
     model = DashboardModel(own.model_copy(update={port: find_free_ports()[port]}))
-    assert after(model, State.STALE) == what
+    # a busy QuestDB is named too, for some probes
+    eventually(lambda: after(model, State.STALE) == what)
     empty = DashboardModel(model.settings, symbols=["NONE"])
-    assert after(empty, State.STALE) == what  # and not only that nothing matches
+    # and not only that nothing matches
+    eventually(lambda: after(empty, State.STALE) == what)
 
 
 def test_a_refused_password_is_reported_with_its_fix(own: Settings) -> None:

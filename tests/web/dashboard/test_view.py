@@ -189,7 +189,7 @@ async def test_the_dashboard_pauses_while_the_page_is_hidden(
     open_page(dashboard)
     await reached(lambda: drawn(overview(dashboard).bars) == [100])
     monkeypatch.setattr("liq.web.dashboard.widgets.TIMEOUT_S", 0.0)
-    await asyncio.sleep(0.5)  # a reading that was on its way ends, which gives no event
+    await asyncio.sleep(3)  # a reading that was on its way ends, which gives no event
     await asyncio.to_thread(insert, own, [fresh(200)])
     await asyncio.sleep(0.5)  # five intervals, as above
     assert drawn(overview(dashboard).bars) == [100]
