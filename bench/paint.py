@@ -1,9 +1,12 @@
-"""Event to paint: from an event's time to the animation frame after the redraw that shows it.
+"""Event to paint, and control to paint: until the animation frame after the redraw that shows it.
 
 A page shows the time of its newest print as text. Two times are noted: the arrival of a message
 with that text, and two animation frames after the text has changed. By then liq's charts are drawn;
 Streamlit draws its charts after the text, which favours Streamlit. An event has arrived, or is
 painted, with the first text that is no older.
+
+Then the control "Bucket" is changed to a second and back to a minute. A change is painted with the
+frame after the one in which the chart has the number of bars that a second, or a minute, gives.
 """
 
 import time
@@ -16,7 +19,7 @@ import httpx
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench import ways
 from bench.compare import Figure, Figures, Row
@@ -30,6 +33,7 @@ from liq.records.streams import LIQUIDATIONS
 from liq.web import serve
 
 _WARM_UP_S = 5
+_TIMES = ("message", "paint", "control")
 # notes the text of each message of a websocket, once the page is watched
 _LISTEN = """() => {
     window.WebSocket = class extends WebSocket {
@@ -62,22 +66,54 @@ _WATCH = """message => {
     }).observe(document.body, { childList: true, subtree: true, characterData: true });
 }"""
 
+# notes when the number of bars is on the other side of a limit, from the last act of the visitor
+_AWAIT_BARS = """([selector, limit, more]) => {
+    let begin;
+    window.took = null;
+    const act = () => { begin = performance.now(); };
+    for (const name of ["change", "click"]) addEventListener(name, act, true);
+    (function look() {
+        const bars = document.querySelectorAll(selector).length;
+        if (begin === undefined || bars > limit !== more) return requestAnimationFrame(look);
+        requestAnimationFrame(() => { window.took = performance.now() - begin; });
+    })();
+}"""
+_FEW_BARS = 10  # more than minutes have here, fewer than seconds
 
-class Page(NamedTuple):
-    """How to find a page's newest print: JavaScript that reads it, a pattern of the message."""
+
+class Face(NamedTuple):
+    """A page's newest print: JavaScript that reads it, a pattern of its message; and a control.
+
+    ``bars`` is the place of the chart that the control "Bucket" changes.
+    """
 
     newest: str
     message: str
+    bars: str
+    choose_bucket: Callable[[Page, str], None]
 
 
-_DASHBOARD = Page(
+def _choose_in_list(page: Page, bucket: str) -> None:
+    page.get_by_label("Bucket", exact=True).select_option(bucket)
+
+
+def _choose_in_streamlit(page: Page, bucket: str) -> None:
+    page.get_by_label("Bucket").click()
+    page.get_by_role("option", name=bucket, exact=True).click()
+
+
+_DASHBOARD = Face(
     "() => JSON.parse(document.querySelector('.liq-tape tr[data-key]')?.dataset.key ?? '[]')[0]",
     r'data-key=\\?"\[&#34;([^&]+)&#34;',
+    ".liq-bars",
+    _choose_in_list,
 )
-_STREAMLIT = Page(
+_STREAMLIT = Face(
     "() => document.querySelector('[data-testid=stCaptionContainer]')"
     "?.textContent.match(/newest (.*) UTC/)?.[1]",
     r"newest (\S+ \S+) UTC",
+    ".st-key-bars",
+    _choose_in_streamlit,
 )
 Served = tuple[str, tuple[int, ...]]  # the page's URL, and the ids of the processes behind it
 Numbers = npt.NDArray[np.int64]
@@ -87,14 +123,14 @@ Serving = Callable[[Settings], AbstractContextManager[Served]]
 def painting(stack: Settings, sizes: Sizes) -> list[Row]:
     """Return the comparison of our dashboard with Streamlit's."""
 
-    def painted(serving: Serving, page: Page) -> Callable[[], Figures]:
-        return partial(_painted, stack, sizes, serving, page)
+    def painted(serving: Serving, face: Face) -> Callable[[], Figures]:
+        return partial(_painted, stack, sizes, serving, face)
 
-    names = [f"{what} {name}" for what in ("message", "paint") for name in ("p50", "p99")]
+    names = [f"{what} {name}" for what in _TIMES for name in ("p50", "p99")]
     return [
         Row(
             key="paint",
-            title=f"event to paint, {sizes.rate:g} events/s",
+            title=f"event to paint and control to paint, {sizes.rate:g} events/s",
             figures=(
                 *(Figure(name, "ms") for name in names),
                 Figure("redraws", "/s", more_is_better=True),
@@ -104,12 +140,13 @@ def painting(stack: Settings, sizes: Sizes) -> list[Row]:
                 "liq streamlit, polling each second": painted(streamlit, _STREAMLIT),
             },
             note="From the venue's time of an event to the message that brings it, or a later one,"
-            " to the page, and to the animation frame that shows it; Chromium on the same machine.",
+            " to the page, and to the animation frame that shows it; from a change of the bucket"
+            " to the frame with its bars. Chromium on the same machine.",
         )
     ]
 
 
-def _painted(stack: Settings, sizes: Sizes, serving: Serving, seen: Page) -> Figures:
+def _painted(stack: Settings, sizes: Sizes, serving: Serving, face: Face) -> Figures:
     settings = own_names(stack)
     prepare(settings)
     with fed(settings, sizes.rate), serving(settings) as (url, _), chromium() as browser:
@@ -118,15 +155,17 @@ def _painted(stack: Settings, sizes: Sizes, serving: Serving, seen: Page) -> Fig
         page.goto(url, wait_until="commit")
         page.wait_for_selector(BAR, state="attached", timeout=120_000)
         time.sleep(_WARM_UP_S)
-        page.evaluate(_WATCH % seen.newest, seen.message)
+        page.evaluate(_WATCH % face.newest, face.message)
         time.sleep(sizes.painted_s)
         messages, paints = page.evaluate("[window.messages, window.paints]")
+        changes = [_change(page, face, bucket) for bucket in sizes.changes * ("1s", "1m")]
     sql = f"SELECT ts FROM {LIQUIDATIONS.table(settings)}"  # noqa: S608 - our own name
     events: Numbers = questdb.fetch(sql, None, settings)["ts"].to_numpy(np.int64)
     spent = (paints[-1][1] - paints[0][1]) / 1000
     return {
         **_percentiles("message", events, messages),
         **_percentiles("paint", events, paints),
+        **_name_percentiles("control", changes),
         "redraws": len(paints) / spent,
     }
 
@@ -138,8 +177,20 @@ def _percentiles(what: str, events: Numbers, shown: list[tuple[str, float]]) -> 
     at = np.array([ms for _, ms in shown])
     counted = events[(events > known[0]) & (events <= known.max())]
     first = np.searchsorted(np.maximum.accumulate(known), counted)
-    p50, p99 = np.percentile(at[first] - counted / 1000, [50, 99])
+    return _name_percentiles(what, at[first] - counted / 1000)
+
+
+def _name_percentiles(what: str, times: list[float] | npt.NDArray[np.float64]) -> dict[str, float]:
+    p50, p99 = np.percentile(times, [50, 99])
     return {f"{what} p50": float(p50), f"{what} p99": float(p99)}
+
+
+def _change(page: Page, face: Face, bucket: str) -> float:
+    """Choose a bucket as a visitor does; return the milliseconds until its bars are painted."""
+    page.evaluate(_AWAIT_BARS, [f"{face.bars} {BAR}", _FEW_BARS, bucket == "1s"])
+    face.choose_bucket(page, bucket)
+    wait_until(lambda: page.evaluate("window.took !== null"), timeout=120, every=0.05)
+    return float(page.evaluate("window.took"))
 
 
 @contextmanager

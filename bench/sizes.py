@@ -19,6 +19,7 @@ class Sizes:
     stored: int = 100_000  # rows, of queries
     asked: int = 20  # times that a query is
     painted_s: float = 30  # seconds that a page is watched for
+    changes: int = 20  # of a control in that page
     visitors: int = 10
     points: int = 5_000  # of a chart
     away: float = 60  # seconds that QuestDB is

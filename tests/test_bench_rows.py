@@ -33,6 +33,7 @@ LITTLE = Sizes(
     stored=10_000,
     asked=1,
     painted_s=8,
+    changes=2,
     visitors=1,
     points=100,
     away=0.5,
