@@ -20,6 +20,8 @@ from bench.visitors import opening
 from liq.config import Settings
 from liq.query import questdb
 
+pytestmark = pytest.mark.timeout(900)  # those of pages take two minutes while other tests run
+
 LITTLE = Sizes(
     repeat=1,
     rate=200,

@@ -291,7 +291,7 @@ def test_spark_submit_runs_the_same_job_on_a_cluster(
 def test_the_notebook_runs_a_job(pipeline: Settings) -> None:
     prints = burst(random.Random(1), BEGIN)  # noqa: S311 - no secret
     publish(prints, pipeline)
-    ran = notebooks.run("07-spark", {"run_seconds": 2}, settings=pipeline)
+    ran = notebooks.run("07-spark", {"run_seconds": 2}, timeout=500, settings=pipeline)
     assert "RUNNING" in str(ran.cells)
     checkpoint = pipeline.home / "spark" / f"{LIQUIDATIONS.topic(pipeline)}-5s"
     assert (checkpoint / "commits" / "0").exists()
@@ -352,6 +352,7 @@ def test_the_job_sends_heartbeats_while_both_queries_end_batches_or_wait(tmp_pat
 
 
 @pytest.mark.stack
+@pytest.mark.timeout(600)
 def test_without_a_master_the_job_waits_for_one(pipeline: Settings, unused_tcp_port: int) -> None:
     master = f"spark://127.0.0.1:{unused_tcp_port}"
     with running(pipeline.model_copy(update={"spark_master": master}), *JOB) as process:
