@@ -126,6 +126,12 @@ class Settings(BaseSettings):
     query_timeout: float = Field(
         30.0, gt=0, le=3600, description="seconds until a query is cancelled"
     )
+    progress_after: float = Field(
+        2.0,
+        ge=0,
+        description="seconds after which notebooks and terminals show what is waited for; inf:"
+        " never",
+    )
     questdb_memory_mb: int = Field(
         1024,
         ge=256,

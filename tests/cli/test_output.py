@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 
 from liq.cli import app, main, output, query
 from liq.errors import LiqError
-from support.terminals import in_terminal
 
 TAKEOVER = "\x1b]0;mine\x07\x1b[2J\x9b31m\r\x7f\u202egnp"
 MARKUP = "[bold red]B[/] [link=x]y[/link] :smile: [/]"
@@ -118,23 +117,6 @@ def test_a_narrow_table_leaves_no_end_of_a_word_out(
     assert "…" not in shown
     first = "".join(line.split("│")[1].strip() for line in shown.splitlines() if "│" in line)
     assert first == "unusual_longs_of_BTC"
-
-
-WAITING = """
-import time
-from liq.cli import output
-output._LONG_S = SECONDS
-with output.show_wait("asking [bold] ..."):
-    time.sleep(1)
-"""
-
-
-@pytest.mark.parametrize(("long_s", "is_shown"), [(0.0, True), (60.0, False)])
-def test_a_long_wait_shows_what_goes_on(long_s: float, is_shown: bool) -> None:  # noqa: FBT001 - of pytest
-    program = [sys.executable, "-c", WAITING.replace("SECONDS", str(long_s))]
-    with in_terminal(program, {"TERM": "xterm"}) as session:
-        assert ("asking [bold] ..." in session.read()) == is_shown
-    assert session.process.returncode == 0
 
 
 def run_liq(*words: str, redirect: str = "", **variables: str) -> subprocess.CompletedProcess[str]:

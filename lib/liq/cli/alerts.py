@@ -52,7 +52,7 @@ def check_rules() -> None:
     """
     from liq.analysis.alerts.evaluator import check  # noqa: PLC0415 - as above
 
-    with show_wait("evaluating the rules ..."):
+    with show_wait("evaluating the rules"):
         evaluations = check()
     table = create_table("rule", "value", "condition", "state")
     for one in evaluations:

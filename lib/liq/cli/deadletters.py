@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from liq.cli.help import Group
-from liq.cli.output import console, create_table, echo, join_texts, show_steps, styled
+from liq.cli.output import console, create_table, echo, join_texts, show_steps, show_wait, styled
 from liq.common.text import suggest
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def show(
     """Show one dead letter with its content."""
     from liq.delivery import deadletters  # noqa: PLC0415 - kafka-python would slow all commands
 
-    one = _plain(deadletters.find_letter(number))
+    with show_wait("reading dead letters"):
+        one = _plain(deadletters.find_letter(number))
     if as_json:
         _print_json([one])
         return
@@ -123,7 +124,8 @@ def _letters(reason: str, venue: str, stage: str, *, redriven: bool = False) -> 
     if stage and stage not in stages:
         raise typer.BadParameter(f"there is no stage {stage!r}{suggest(stage, stages)}")
     chosen = deadletters.Stage(stage) if stage else None
-    return deadletters.list_letters(reason=reason, venue=venue, stage=chosen, redriven=redriven)
+    with show_wait("reading dead letters"):
+        return deadletters.list_letters(reason=reason, venue=venue, stage=chosen, redriven=redriven)
 
 
 def _table(rows: "Iterable[tuple[Letter, str]]") -> Table:

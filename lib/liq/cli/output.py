@@ -10,7 +10,6 @@ import io
 import logging
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -31,6 +30,8 @@ from rich.table import Table
 from rich.text import Text
 
 from liq import stack
+from liq.common import waiting
+from liq.config import settings as current_settings
 from liq.errors import LiqError
 
 # visible symbols, e.g. U+241B for the escape character
@@ -40,7 +41,6 @@ _NO_PICTURE = (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A
 _PRINTABLE = _PICTURES | {0x7F: 0x2421} | dict.fromkeys(_NO_PICTURE, 0xFFFD)
 _LOG_EVERY_S = 60
 _WIDTH = 80  # of a terminal that does not say
-_LONG_S = 1.0  # after which people want to see what goes on
 
 
 def prepare_streams() -> None:
@@ -144,20 +144,9 @@ class LogFormatter(logging.Formatter):
 
 @contextlib.contextmanager
 def show_wait(what: str) -> Iterator[None]:
-    """Show ``what`` with a spinner on a terminal's stderr while the block takes long."""
-    if not stderr.is_terminal:
+    """Show on a terminal's stderr what the block does, if it takes long."""
+    with waiting.show_wait(what, current_settings().progress_after):
         yield
-        return
-    status = stderr.status(styled(what, ""))
-    late = threading.Timer(_LONG_S, status.start)
-    late.daemon = True
-    late.start()
-    try:
-        yield
-    finally:
-        late.cancel()
-        late.join()  # it may be starting the spinner
-        status.stop()
 
 
 @contextlib.contextmanager

@@ -149,10 +149,7 @@ def hit(
     given = parse_assignments(param or (), lists)
     if out:
         _check_options_of_file(out, form, columns, wide=wide)
-        with show_wait(f"{key} ..."):
-            frame, stamp = export_noted(
-                key, out, given, spreadsheet=form is PrintFormat.SPREADSHEET
-            )
+        frame, stamp = export_noted(key, out, given, spreadsheet=form is PrintFormat.SPREADSHEET)
         echo(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
         gaps = _describe_coverage(stamp) if is_about_prints(find(key), frame) else []
         print_notes([*stamp.notes, *gaps, *list_limits(frame)])
@@ -161,8 +158,7 @@ def hit(
 
     if columns and (declared := [*find(key).columns]):  # before the query, which may take long
         tables.check_columns(columns, declared)
-    with show_wait(f"{key} ..."):
-        frame, _ = fetch_noted(key, None, given)
+    frame, _ = fetch_noted(key, None, given)
     _print(tables.select_columns(frame, columns) if columns else frame, form, wide=wide)
     print_notes([*frame.attrs.get("notes", ()), *list_limits(frame)])
 
@@ -241,8 +237,9 @@ def report(
     """
     from liq.query import questdb  # noqa: PLC0415 - psycopg would slow all commands
 
-    questdb.require()  # before the imports, which take seconds
-    from liq.notebook import reports  # noqa: PLC0415 - pandas and papermill would slow all commands
+    with show_wait("preparing the report"):
+        questdb.require()  # before the imports, which take seconds
+        from liq.notebook import reports  # noqa: PLC0415 - pandas and papermill would slow all commands
 
     reports.write(out, window, until, progress=stderr.is_terminal)
     echo(f"wrote {out}")

@@ -121,11 +121,11 @@ def batch(
             raise typer.BadParameter(f"end the name of {file.name} with .csv or .parquet")
     liq_spark = _spark()
     if out:
-        with show_wait("finding cascades ..."):
+        with show_wait("finding cascades"):
             found = liq_spark.compute_cascades(files, gap=gap, min_prints=min_prints)
         _save(found, "cascades", out)
     if sums:
-        with show_wait("summing ..."):
+        with show_wait("summing"):
             found = liq_spark.compute_sums(files, bucket=bucket)
         _save(found, "sums", sums)
 

@@ -25,6 +25,7 @@ from liq.cli.output import (
     echo,
     join_texts,
     serving,
+    show_wait,
     stderr,
     styled,
 )
@@ -175,7 +176,8 @@ def init(
     `liq up` does this for its own servers. Safe to repeat. With
     LIQ_LIQUIDATIONS__TOPIC it adds a sink for your own topic and keeps the existing sink.
     """
-    stack.provision(repoint=force)
+    with show_wait("creating topics, tables and sinks"):
+        stack.provision(repoint=force)
     for stream in STREAMS:
         names = (stream.topic, stream.connector, stream.table)
         topic, sink, table = (name(current_settings()) for name in names)
@@ -253,7 +255,8 @@ def revive_supervisor() -> None:
 
 
 def _show_status() -> list[ServiceStatus]:
-    found = stack.status()
+    with show_wait("checking the services"):
+        found = stack.status()
     rows = [_row(service) for service in found]
     names = [name for name in _COLUMNS if console.width >= _WIDE or name not in _NUMBERS]
     table = create_table(*names, box=None, header_style="bold", pad_edge=False)

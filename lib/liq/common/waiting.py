@@ -1,16 +1,29 @@
-"""Wait: a pause that doubles with each failure, for a condition, or for SIGINT and SIGTERM."""
+"""Wait: a pause that doubles with each failure, for a condition, or for SIGINT and SIGTERM.
+
+`show_wait` shows people what they wait for.
+"""
 
 import asyncio
 import contextlib
+import contextvars
 import math
+import multiprocessing
+import os
+import secrets
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TextIO
 
 _DOUBLINGS = 60  # 2.0**1024 is an OverflowError
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_TICK_S = 1.0  # between two states of a line
+_CLEAR_S = 2.0  # a terminal that Ctrl-S stopped takes nothing
 _interrupted = threading.Event()
+# one line at a time; in a forked child it may stay locked, and the child then shows none
+_turn = threading.Lock()
 
 
 def pause_s(failures: int, first_s: float, longest_s: float = math.inf) -> float:
@@ -67,3 +80,127 @@ async def cancel_all(tasks: Sequence[asyncio.Task[None]]) -> list[BaseException]
         task.cancel()
     await asyncio.wait(tasks)
     return [error for task in tasks if not task.cancelled() and (error := task.exception())]
+
+
+@contextlib.contextmanager
+def show_wait(what: str, after_s: float) -> Iterator[None]:
+    """Show ``still {what}, 3 s ...`` once the block takes longer than ``after_s``, until its end.
+
+    The line is an output of the notebook's cell, or is on stderr of a terminal. It disappears.
+    Pipes and files get nothing, nor do notebooks that nobody watches, such as papermill's. Of
+    several threads that wait, the one that shows its line first goes on until it ends. Safe in any
+    thread, and in children of `multiprocessing`, which show nothing.
+    """
+    line = _choose_line() if after_s < threading.TIMEOUT_MAX else None
+    if line is None:
+        yield
+        return
+    ended = threading.Event()
+    # the context says which cell the output belongs to
+    run = contextvars.copy_context().run
+    thread = threading.Thread(target=run, args=(_report, line, what, after_s, ended), daemon=True)
+    try:
+        with contextlib.suppress(RuntimeError):  # no more threads: what is waited for goes on
+            thread.start()
+        yield
+    finally:
+        ended.set()
+        if thread.ident:
+            thread.join(_CLEAR_S)
+
+
+class _Line(Protocol):
+    """A line that a later one replaces."""
+
+    def show(self, text: str) -> None: ...
+
+    def clear(self) -> None: ...
+
+
+class _TerminalLine:
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_shown = False
+
+    def show(self, text: str) -> None:
+        from rich.console import Console  # noqa: PLC0415 - most waits are short
+
+        console = Console(file=self._stream)
+        if not console.is_dumb_terminal:  # which has no way to clear a line
+            shown = "".join(each if each.isprintable() else "?" for each in text)
+            self._write(shown[: console.width - 1])
+            self._is_shown = True
+
+    def clear(self) -> None:
+        if self._is_shown:
+            self._write("")
+
+    def _write(self, text: str) -> None:
+        self._stream.write(f"\r{text}\x1b[K")
+        self._stream.flush()
+
+
+class _CellLine:
+    """An output of a cell; notebooks are saved with an empty one in its place."""
+
+    def __init__(self) -> None:
+        self._id = ""
+
+    def show(self, text: str) -> None:
+        from IPython.display import display, update_display  # noqa: PLC0415 - not without IPython
+
+        data: dict[str, Any] = {"text/plain": text}
+        if self._id:
+            update_display(data, display_id=self._id, raw=True)  # type: ignore[no-untyped-call]
+        else:
+            self._id = secrets.token_hex(8)
+            display(data, display_id=self._id, raw=True)  # type: ignore[no-untyped-call]
+
+    def clear(self) -> None:
+        from IPython.display import update_display  # noqa: PLC0415 - as above
+
+        update_display({}, display_id=self._id, raw=True)  # type: ignore[no-untyped-call]
+
+
+def _choose_line() -> _Line | None:
+    """Return the line that the person who waits sees; None if nobody does."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if kernel := getattr(shell, "kernel", None):
+        return _CellLine() if _is_watched(shell, kernel) else None
+    with contextlib.suppress(ValueError):  # a closed file
+        if sys.stderr and sys.stderr.isatty() and not multiprocessing.parent_process():
+            return _TerminalLine(sys.stderr)
+    return None
+
+
+def _is_watched(shell: Any, kernel: Any) -> bool:
+    """Whether a person runs the cell: programs such as papermill allow no input.
+
+    What a widget calls has no cell, and outputs of widgets are never updated. Forked children
+    cannot send.
+    """
+    request = shell.get_parent()
+    return (
+        kernel.session.pid == os.getpid()
+        and request.get("msg_type") == "execute_request"
+        and bool(request["content"].get("allow_stdin"))
+    )
+
+
+def _report(line: _Line, what: str, after_s: float, ended: threading.Event) -> None:
+    """Show a line once a second until ``ended``."""
+    begun = time.monotonic()
+    if ended.wait(after_s):
+        return
+    while not _turn.acquire(timeout=_TICK_S):
+        if ended.is_set():
+            return
+    # the line is not worth an error of what is waited for
+    with contextlib.suppress(Exception):
+        try:
+            while not ended.is_set():
+                line.show(f"still {what}, {time.monotonic() - begun:.0f} s ...")
+                ended.wait(_TICK_S)
+            line.clear()
+        finally:
+            _turn.release()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
+from liq.common.waiting import show_wait
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import LiqError, QueryError, QuestDBError
@@ -290,8 +291,9 @@ def fetch_noted(
     settings = settings or current_settings()
     query = queries.find(key, settings)
     values = queries.resolve(query, params)
-    frame, _, _, warnings = queries.execute(query, values, settings)
-    notes = [*warnings, *_list_lacks(query, frame, values, settings)]
+    with show_wait(f"querying QuestDB: {key}", settings.progress_after):
+        frame, _, _, warnings = queries.execute(query, values, settings)
+        notes = [*warnings, *_list_lacks(query, frame, values, settings)]
     if notes:
         frame.attrs["notes"] = notes
     return frame, warnings

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from liq.common import files
+from liq.common.waiting import show_wait
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ExportError
@@ -130,8 +131,11 @@ def export_noted(
     if spreadsheet and suffix != ".csv":
         raise ExportError(f"spreadsheet is for .csv files, and {path.name} is none")
     out = Format.SPREADSHEET if spreadsheet else Format(suffix[1:])
-    frame, stamp = fetch_stamped(key, settings=settings, **params)
-    write_export(path, _encode(frame, stamp, out))
+    settings = settings or current_settings()
+    with show_wait(f"querying QuestDB: {key}", settings.progress_after):
+        frame, stamp = fetch_stamped(key, settings=settings, **params)
+    with show_wait(f"writing {path.name}", settings.progress_after):
+        write_export(path, _encode(frame, stamp, out))
     return frame, stamp
 
 
@@ -175,8 +179,10 @@ def read(path: str | Path, key: str = "", /, *, settings: Settings | None = None
     suffix = path.suffix.lower()
     if suffix not in _DECODERS:
         raise ExportError(f"cannot read {path.name}: its name ends with none of {_SUFFIXES}")
+    settings = settings or current_settings()
     try:
-        return _DECODERS[suffix](path.read_bytes(), key, settings or current_settings())
+        with show_wait(f"reading {path.name}", settings.progress_after):
+            return _DECODERS[suffix](path.read_bytes(), key, settings)
     except UNREADABLE as error:
         reason = str(error).partition("\n")[0]
         raise ExportError(f"cannot read {path}: {reason}; is it a file of liq?") from error

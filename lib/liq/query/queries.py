@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq.common import files
 from liq.common.text import suggest
-from liq.common.waiting import poll_until
+from liq.common.waiting import poll_until, show_wait
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import LiqWarning, QueryError
@@ -198,11 +198,14 @@ def wait_for_rows(
     """
     if seconds is None:
         return
+    settings = settings or current_settings()
 
     def has_rows() -> bool:
         return bool(fetch("totals", settings, **params)["prints"].sum())
 
-    if not poll_until(has_rows, seconds, every_s=_POLL_S):
+    with show_wait("waiting for liquidations", settings.progress_after):
+        arrived = poll_until(has_rows, seconds, every_s=_POLL_S)
+    if not arrived:
         raise QueryError(f"no liquidations within {seconds:g} s; start a producer: liq run")
 
 

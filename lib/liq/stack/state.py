@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from liq.common.waiting import show_wait
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import QuestDBError, QuestDBLoginError, StackError
@@ -153,7 +154,9 @@ def overview(settings: Settings | None = None) -> "pd.DataFrame":
     """
     import pandas as pd  # noqa: PLC0415 - `liq status` needs none
 
-    found = status(settings)
+    settings = settings or current_settings()
+    with show_wait("checking the services", settings.progress_after):
+        found = status(settings)
     frame = pd.DataFrame(
         {
             "service": [one.name for one in found],

@@ -13,7 +13,7 @@ import httpx
 
 from liq.common import http
 from liq.common.text import shorten
-from liq.common.waiting import pause_s
+from liq.common.waiting import pause_s, show_wait
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import (
@@ -73,6 +73,7 @@ class ApiClient:
         timeout: float | None = None,
     ) -> None:
         settings = settings or current_settings()
+        self._progress_after = settings.progress_after
         self._retries = retries
         self._seconds = timeout or settings.query_timeout + _GRACE_S
         self._http = http.Client(
@@ -109,7 +110,8 @@ class ApiClient:
         import pandas as pd  # noqa: PLC0415 - keeps the import of this module fast
 
         given = _encode_params(key, params) | {"format": Format.ARROW.value, "rows": _PAGE_ROWS}
-        first, *more = map(_decode_rows, self._fetch_pages(_find_path(key), given))
+        with show_wait(f"asking the API: {key}", self._progress_after):
+            first, *more = map(_decode_rows, self._fetch_pages(_find_path(key), given))
         if not more:
             return first
         frame = pd.concat([first, *more], ignore_index=True)
@@ -121,7 +123,9 @@ class ApiClient:
 
         They are the ``meta`` of the API's JSON, see docs/http-api.md. Raises as `hit`.
         """
-        answer = self._get(_find_path(key), _encode_params(key, params) | {"rows": 1})
+        given = _encode_params(key, params) | {"rows": 1}
+        with show_wait(f"asking the API: {key}", self._progress_after):
+            answer = self._get(_find_path(key), given)
         try:
             meta = {**answer.json()["meta"]}
         except (ValueError, LookupError, TypeError) as error:

@@ -20,6 +20,7 @@ from liq.analysis.alerts.rules import (
     load_rules,
 )
 from liq.common.text import suggest
+from liq.common.waiting import show_wait
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import RuleError
@@ -175,7 +176,10 @@ def backtest(
     begin = end - _DURATION.value("window", window)
     each = _DURATION.value("step", step) or _choose_step(end - begin, rule)
     moments = _list_moments(begin, end, each)
-    alerts, history = _evaluate_all(name, rule, moments, settings, progress=progress)
+    with show_wait(
+        f"evaluating {name} over the past", math.inf if progress else settings.progress_after
+    ):
+        alerts, history = _evaluate_all(name, rule, moments, settings, progress=progress)
     unit = describe_unit(rule, query)
     return Backtest(name, rule, begin, end, each, unit, _build_table(alerts), history)
 
