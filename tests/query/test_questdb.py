@@ -18,11 +18,18 @@ from pydantic import SecretStr
 
 from liq.config import Settings
 from liq.errors import QuestDBError, QuestDBLoginError, QuestDBTimeoutError
-from liq.query import questdb
+from liq.query import questdb, views
 from liq.records.model import Alert, Liquidation, Severity, Text
 from liq.records.streams import ALERTS, FEED_HEALTH, LIQUIDATIONS, PRICES, Stream
 from liq.stack.servers import QUESTDB
-from support.helpers import PATIENCE_S, eventually, find_free_ports, own_streams, stopped
+from support.helpers import (
+    PATIENCE_S,
+    eventually,
+    find_free_ports,
+    own_streams,
+    resolve_to,
+    stopped,
+)
 from support.proxy import Proxy, Requests, Statements
 from support.rows import ask, health, insert, insert_alerts, liquidation, own_table, report
 from support.tls import certify, terminated
@@ -341,16 +348,66 @@ class SlowStatements(Statements):
             time.sleep(self._seconds)
 
 
-def test_both_statements_that_resume_a_table_share_one_limit_of_time(
-    stack: Settings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("call", "later"),
+    [
+        (lambda settings: questdb.resume("no_such_table", settings), "RESUME WAL"),
+        (questdb.ensure_table, "SET TTL"),
+        (views.ensure, "CREATE MATERIALIZED VIEW"),
+    ],
+    ids=["resume", "ensure_table", "views"],
+)
+def test_statements_of_one_call_share_one_limit_of_time(
+    stack: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    call: Callable[[Settings], object],
+    later: str,
 ) -> None:
     monkeypatch.setattr(questdb, "_ADMIN_S", 2.0)
+    monkeypatch.setattr(views, "_VIEW_S", 2.0)
     # the first statement takes all of the time but a part of the second of grace
     with SlowStatements(stack.questdb_pg_port, 2.3) as proxy:
         settings = stack.model_copy(update={"questdb_pg_port": proxy.port})
         with pytest.raises(QuestDBTimeoutError, match="did not answer within 2 s"):
-            questdb.resume("no_such_table", settings)
-    assert [text for text in proxy.texts if "RESUME WAL" in text] == []
+            call(settings)
+    assert len(proxy.texts) == 1
+    assert later not in proxy.texts[0]
+
+
+def test_both_logins_share_one_limit_of_time(
+    stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questdb, "_STATE_S", 1.5)
+    with Proxy(stack.questdb_pg_port) as proxy:
+        settings = stack.model_copy(update={"questdb_pg_port": proxy.port})
+        proxy.delay(0.3)  # a login takes six pieces: with grace there is time for one of them
+        with pytest.raises(QuestDBTimeoutError, match="did not answer"):
+            questdb.check_logins(settings)
+
+
+def test_a_silent_address_of_a_name_does_not_hide_the_next_one(
+    stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = stack.model_copy(update={"questdb_host": "questdb.test"})
+    with socket.create_server(("127.0.0.2", stack.questdb_pg_port)):
+        resolve_to(monkeypatch, "127.0.0.2", "127.0.0.1")
+        assert len(questdb.fetch("SELECT 1", settings=settings)) == 1
+
+
+def test_an_address_that_refuses_the_password_is_the_last(
+    stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {"questdb_host": "questdb.test", "questdb_reader_password": SecretStr("wrong")}
+    with socket.create_server(("127.0.0.2", stack.questdb_pg_port)):
+        resolve_to(monkeypatch, "127.0.0.1", "127.0.0.2")
+        with pytest.raises(QuestDBLoginError, match="refused the password"):
+            questdb.fetch("SELECT 1", settings=stack.model_copy(update=changes))
+
+
+def test_a_name_without_an_address_is_named_with_its_setting(tmp_path: Path) -> None:
+    away = Settings.load(home=tmp_path, questdb_host="questdb.invalid")
+    with pytest.raises(QuestDBError, match=r"at questdb\.invalid:8812: .*; see LIQ_QUESTDB_HOST"):
+        questdb.fetch("SELECT 1", settings=away)
 
 
 def test_a_statement_at_which_questdb_fails_inside_is_sent_again(stack: Settings) -> None:

@@ -45,7 +45,7 @@ from liq.records.model import Alert, Severity, Text
 from liq.stack import health
 from liq.stack.process import lock
 from liq.web.client import ApiClient
-from support.helpers import PATIENCE_S, find_free_ports
+from support.helpers import PATIENCE_S, find_free_ports, resolve_to
 
 QUERY_S = 3.0
 SLACK_S = 60.0  # all calls are made at once, by a busy machine; a call that hangs never ends
@@ -237,6 +237,27 @@ def test_a_call_ends_though_the_server_does_not_answer(
     else:
         assert isinstance(error, call.error), error
     assert seconds < call.seconds + SLACK_S
+
+
+def test_all_addresses_of_a_name_share_the_time_of_a_login(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = [f"127.0.0.{number}" for number in range(2, 12)]
+
+    resolve_to(monkeypatch, *addresses)
+    with socket.create_server(("", 0), backlog=100) as listener:
+        ports = {"questdb_pg_port": listener.getsockname()[1]}
+        settings = Settings.load(home=tmp_path, questdb_host="questdb.test", **ports)
+        call = Call("fetch", lambda s: questdb.fetch("SELECT 1", settings=s), LOGIN_S, None)
+        error, seconds = outcome(call, settings)
+        tried = []
+        for _ in addresses:
+            connection, _ = listener.accept()
+            with connection:
+                tried.append(connection.getsockname()[0])
+    assert isinstance(error, QuestDBTimeoutError), error
+    assert tried == addresses
+    assert seconds < LOGIN_S + SLACK_S
 
 
 def test_a_lock_that_is_not_given_back_names_its_holder(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 
 import httpx
 import psutil
+import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
@@ -50,6 +52,15 @@ def configure_questdb(settings: Settings) -> None:
         "cairo.wal.inactive.writer.ttl=5s\n"
         + "".join(f"{pool}.worker.sleep.threshold=100\n" for pool in pools)
     )
+
+
+def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Let each name of a host have these addresses."""
+
+    def find(_host: str, port: int, *_args: object, **_options: object) -> list[tuple[Any, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", find)
 
 
 def own_streams(

@@ -1,7 +1,12 @@
-"""Addresses to listen on: which of them only this machine reaches, and which are taken."""
+"""Addresses to listen on, and to connect to.
+
+Which of them only this machine reaches, which are taken, and which a name has.
+"""
 
 import ipaddress
 import socket
+import time
+from collections.abc import Iterator
 
 
 def is_ip(host: str) -> bool:
@@ -33,3 +38,34 @@ def check_free(host: str, port: int) -> None:
         # as the JVM does: a port is free though connections of an ended server linger on it
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((host, port))
+
+
+def share_time(host: str, port: int, seconds: float) -> Iterator[tuple[str, float]]:
+    """Yield each address of ``host``, with its share of the seconds that are left.
+
+    ``socket``, libpq and psycopg give all of the time to each address of a name, so that a name
+    with several silent ones takes a multiple of it. Raises `OSError` if the name has no address,
+    and `UnicodeError` if no host can have it.
+    """
+    end = time.monotonic() + seconds
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    names = [*dict.fromkeys(str(address[0]) for *_, address in found)]
+    for number, name in enumerate(names):
+        yield name, max(end - time.monotonic(), 0.001) / (len(names) - number)
+
+
+def connect(host: str, port: int, seconds: float) -> socket.socket:
+    """Connect to the first address of ``host`` that accepts, within ``seconds``.
+
+    They are also the timeout of the connection. Raises `OSError`.
+    """
+    failure: OSError | None = None
+    for address, share in share_time(host, port, seconds):
+        try:
+            connection = socket.create_connection((address, port), share)
+        except OSError as error:
+            failure = error
+        else:
+            connection.settimeout(seconds)
+            return connection
+    raise failure or OSError(f"{host} has no address")

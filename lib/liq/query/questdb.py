@@ -24,13 +24,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import httpx
 import psycopg
+from psycopg import generators, waiting
 from psycopg.abc import PQGen
 from psycopg.adapt import Loader
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import Format
 from psycopg.types.string import StrDumper
 from pydantic import SecretStr
 
-from liq.common import forks, http
+from liq.common import addresses, forks, http
 from liq.common.compat import PSYCOPG
 from liq.common.text import describe_error
 from liq.common.waiting import poll_until
@@ -84,7 +86,7 @@ _GRACE_S = 1.0  # QuestDB itself gives up first, which says more and keeps the c
 _LOGIN_S = 3  # at least; a busy QuestDB takes longer, which changes of it have time for
 _LOGIN_SHARE = 1 / 6  # of the whole time
 _WAIT_TIMEOUT: type[psycopg.Error] = PSYCOPG.get(psycopg.errors, "_WaitTimeout")
-_LEAST_LOGIN_S = 2  # psycopg, as libpq, waits no less
+_INTERRUPT_S = 0.1  # as psycopg looks for Ctrl-C
 
 
 class WalState(NamedTuple):
@@ -108,13 +110,15 @@ class WalState(NamedTuple):
 def ensure_table(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> None:
     """Create the table of ``stream`` unless it exists, and set its retention.
 
-    A table of an older version gets the columns and keys that it lacks. Raises `QuestDBError`.
+    A table of an older version gets the columns and keys that it lacks. It takes a minute at most.
+    Raises `QuestDBError`.
     """
     settings = settings or current_settings()
     table = stream.table(settings)
-    execute(render_ddl(table, stream), settings=settings)
-    _amend(table, stream, settings)
-    execute(f"ALTER TABLE {table} SET TTL {stream.ttl_days(settings)} DAYS", settings=settings)
+    with within(_ADMIN_S):
+        execute(render_ddl(table, stream), settings=settings)
+        _amend(table, stream, settings)
+        execute(f"ALTER TABLE {table} SET TTL {stream.ttl_days(settings)} DAYS", settings=settings)
 
 
 def render_ddl(table: str, stream: Stream = LIQUIDATIONS) -> str:
@@ -262,13 +266,14 @@ def read_version(table: str, settings: Settings | None = None) -> str:
 
 
 def check_logins(settings: Settings | None = None) -> None:
-    """Log in as the reader and as the admin, on new connections.
+    """Log in as the reader and as the admin, on new connections; takes 10 s at most.
 
     Raises `QuestDBLoginError` if QuestDB refuses one of them, `QuestDBError` if it is unreachable.
     """
     settings = settings or current_settings()
+    deadline = _Deadline.of(_STATE_S)
     for login in (_Login.reader(settings, _STATE_S), _Login.admin(settings, _STATE_S)):
-        _open(login, _Deadline.of(_STATE_S)).close()
+        _open(login, deadline).close()
 
 
 def read_wal_state(table: str | None = None, settings: Settings | None = None) -> WalState:
@@ -642,36 +647,67 @@ class _MicrosLoader(Loader):
 
 
 def _open(login: _Login, deadline: _Deadline, login_s: float = _LOGIN_S) -> _Connection:
-    patience = max(_LEAST_LOGIN_S, int(min(login_s, deadline.left)))
     if deadline.left < _GRACE_S:
         raise deadline.create_timeout(login)
-    try:
-        connection = _Connection.connect(
-            host=login.host,
-            port=login.port,
-            user=login.user,
-            password=login.password,
-            dbname="qdb",
-            autocommit=True,
-            connect_timeout=patience,
-            prepare_threshold=None,  # QuestDB caches plans by text; a name would pin a stale one
-            options=f"-c statement_timeout={login.timeout_ms}",
-            sslmode="verify-full" if login.ca else None,
-            sslrootcert=str(login.ca) if login.ca else None,
-        )
-    except psycopg.errors.ConnectionTimeout as error:
-        raise QuestDBTimeoutError(
-            f"{login.where} did not answer a login within {patience} s;"
-            " `liq status` shows whether it runs"
-        ) from error
-    except psycopg.OperationalError as error:
-        raise _create_away_error(login, error) from error
+    connection = _connect(login, min(login_s, deadline.left))
     connection.deadline = deadline
+    connection.autocommit = True
+    connection.prepare_threshold = None  # QuestDB caches plans by text; a name pins a stale one
     connection.expires_at = time.monotonic() + _LIFETIME_S
     connection.adapters.register_loader(_TIMESTAMP_OID, _MicrosLoader)
     # without a type QuestDB guesses one from the text, and takes "{…" for an array
     connection.adapters.register_dumper(str, StrDumper)
     return connection
+
+
+def _connect(login: _Login, seconds: float) -> _Connection:
+    """Connect to the first address of the host that takes the login, within ``seconds``.
+
+    As in libpq, an address that refuses the password is the last one. But libpq and psycopg give
+    all of the time to each address, and 2 s at least.
+    """
+    failure: psycopg.Error | None = None
+    for address, share in _share_time(login, seconds):
+        attempt = generators.connect(_render_address(login, address))
+        try:
+            return _Connection(waiting.wait_conn(attempt, _INTERRUPT_S, share))
+        except _WAIT_TIMEOUT as error:
+            failure = error
+        except psycopg.OperationalError as error:
+            if _is_refusal(error):
+                raise login.create_refusal() from error
+            if not isinstance(failure, _WAIT_TIMEOUT):  # which says more
+                failure = error
+    if isinstance(failure, _WAIT_TIMEOUT):
+        raise QuestDBTimeoutError(
+            f"{login.where} did not answer a login within {seconds:.3g} s;"
+            " `liq status` shows whether it runs"
+        ) from failure
+    raise _create_away_error(login, failure) from failure
+
+
+def _share_time(login: _Login, seconds: float) -> Iterator[tuple[str, float]]:
+    try:
+        yield from addresses.share_time(login.host, login.port, seconds)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise QuestDBAwayError(
+            f"cannot reach {login.where}: {reason}; see LIQ_QUESTDB_HOST"
+        ) from error
+
+
+def _render_address(login: _Login, address: str) -> str:
+    return make_conninfo(
+        host=login.host,  # which a certificate names
+        hostaddr=address,
+        port=login.port,
+        user=login.user,
+        password=login.password,
+        dbname="qdb",
+        options=f"-c statement_timeout={login.timeout_ms}",
+        sslmode="verify-full" if login.ca else None,
+        sslrootcert=str(login.ca) if login.ca else None,
+    )
 
 
 def _run_as_admin(
@@ -688,9 +724,11 @@ def _run_as_admin(
     return _repeat(run)
 
 
-def _create_away_error(login: _Login, error: psycopg.OperationalError) -> QuestDBAwayError:
-    if any(words in str(error) for words in _REFUSED):
-        return login.create_refusal()
+def _is_refusal(error: psycopg.OperationalError) -> bool:
+    return any(words in str(error) for words in _REFUSED)
+
+
+def _create_away_error(login: _Login, error: Exception | None) -> QuestDBAwayError:
     if login.ca:
         return QuestDBAwayError(f"cannot reach {login.where} by TLS, see LIQ_QUESTDB_CA: {error}")
     return QuestDBAwayError(f"cannot reach {login.where}; start it with: liq up")

@@ -63,6 +63,7 @@ _HEALTH_SUMS = (
     " sum(CASE WHEN gaps > 0 OR stopped OR NOT connected THEN 1 ELSE 0 END) AS faults,"
     " count_distinct(ts::long / 2500000) AS slots"
 )
+_VIEW_S = 60.0  # to create or repair one
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIXED = re.compile(r"\d+[smhd]")  # months and years differ in length
 
@@ -118,19 +119,24 @@ def ensure(settings: Settings | None = None, *, changed: Collection[Stream] = ()
 
     A view with an earlier definition is recreated, and so are the views of ``changed`` streams,
     whose rows were updated: QuestDB declares them invalid a moment later. Views have the retention
-    of their tables. Raises `QuestDBError`.
+    of their tables. A view takes a minute at most. Raises `QuestDBError`.
     """
     settings = settings or current_settings()
     for view in VIEWS:
-        status = _read_status(view, settings)
-        if status == _OUTDATED or (status and view.stream in changed):
-            questdb.execute(f"DROP MATERIALIZED VIEW {view.name(settings)}", settings=settings)
-        questdb.execute(view.render_ddl(settings), settings=settings)
-        if days := view.stream.ttl_days(settings):
-            sql = f"ALTER MATERIALIZED VIEW {view.name(settings)} SET TTL {days} DAYS"
-            questdb.execute(sql, settings=settings)
-        if _read_status(view, settings) == "invalid":
-            questdb.execute(f"REFRESH MATERIALIZED VIEW {view.name(settings)} FULL", None, settings)
+        with questdb.within(_VIEW_S):
+            _ensure(view, changed, settings)
+
+
+def _ensure(view: View, changed: Collection[Stream], settings: Settings) -> None:
+    status = _read_status(view, settings)
+    if status == _OUTDATED or (status and view.stream in changed):
+        questdb.execute(f"DROP MATERIALIZED VIEW {view.name(settings)}", settings=settings)
+    questdb.execute(view.render_ddl(settings), settings=settings)
+    if days := view.stream.ttl_days(settings):
+        sql = f"ALTER MATERIALIZED VIEW {view.name(settings)} SET TTL {days} DAYS"
+        questdb.execute(sql, settings=settings)
+    if _read_status(view, settings) == "invalid":
+        questdb.execute(f"REFRESH MATERIALIZED VIEW {view.name(settings)} FULL", None, settings)
 
 
 def expand(

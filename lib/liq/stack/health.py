@@ -8,7 +8,6 @@ import base64
 import contextlib
 import os
 import random
-import socket
 import ssl
 import struct
 import time
@@ -39,7 +38,7 @@ def answers_http(host: str, port: int, path: str) -> bool:
 def is_listening(host: str, port: int) -> bool:
     """Return whether something listens on the port."""
     try:
-        socket.create_connection((host, port), timeout=_TIMEOUT).close()
+        addresses.connect(host, port, _TIMEOUT).close()
     except OSError:
         return False
     return True
@@ -136,7 +135,7 @@ def _exchange(
     Raises OSError, a TimeoutError after ``seconds`` in all.
     """
     ends_at = time.monotonic() + seconds
-    with socket.create_connection((host, port), timeout=seconds) as plain:
+    with addresses.connect(host, port, seconds) as plain:
         context = ssl.create_default_context() if secure else None
         connection = context.wrap_socket(plain, server_hostname=host) if context else plain
         with connection:

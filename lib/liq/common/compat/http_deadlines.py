@@ -4,6 +4,7 @@ httpx's timeouts restart with every byte. So the connections of a client are wra
 gets only the time that is left.
 """
 
+import contextlib
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import httpcore
 import httpx
 
+from liq.common import addresses
 from liq.common.compat import HTTPX
 
 TimeLeft = Callable[[], float]
@@ -85,8 +87,21 @@ class _Backend(httpcore.NetworkBackend):
         self, host: str, port: int, timeout: float | None = None, *args: Any, **options: Any
     ) -> _Stream:
         seconds = _shorten(timeout, self._time_left)
-        stream = self._backend.connect_tcp(host, port, seconds, *args, **options)
-        return _Stream(stream, self._time_left)
+        failure: Exception | None = None
+        # of a name without an address httpcore makes its own error
+        with contextlib.suppress(OSError, UnicodeError):
+            for address, share in addresses.share_time(host, port, seconds):
+                try:
+                    stream = self._backend.connect_tcp(address, port, share, *args, **options)
+                except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                    failure = error
+                else:
+                    return _Stream(stream, self._time_left)
+        if failure:
+            raise failure
+        return _Stream(
+            self._backend.connect_tcp(host, port, seconds, *args, **options), self._time_left
+        )
 
     def sleep(self, seconds: float) -> None:
         self._backend.sleep(_shorten(seconds, self._time_left))

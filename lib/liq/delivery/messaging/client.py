@@ -27,7 +27,7 @@ from kafka.errors import (
 from kafka.errors import KafkaError as ClientError
 from kafka.partitioner.default import murmur2
 
-from liq.common import forks
+from liq.common import addresses, forks
 from liq.common.compat import KAFKA_PYTHON
 from liq.config import Settings
 from liq.errors import KafkaAwayError, KafkaError
@@ -128,7 +128,7 @@ def _probe(brokers: str, *, plain: bool) -> None:
     for address in brokers.split(","):
         host, port = address.rsplit(":", 1)
         try:
-            with socket.create_connection((host, int(port)), timeout=_PROBE_S) as connection:
+            with addresses.connect(host, int(port), _PROBE_S) as connection:
                 if plain:
                     return _ask_versions(connection)
                 return _shake_hands(connection)
@@ -172,7 +172,7 @@ def _ask(broker: str, settings: Settings, timeout: float) -> str:
     host, port = broker.rsplit(":", 1)
     try:
         with (
-            socket.create_connection((host, int(port)), timeout) as plain,
+            addresses.connect(host, int(port), timeout) as plain,
             _secure(plain, host, settings) as connection,
         ):
             connection.sendall(_API_VERSIONS)
