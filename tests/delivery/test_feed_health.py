@@ -22,7 +22,8 @@ from liq.ingest.venues import VENUES
 from liq.query import exports, questdb
 from liq.records.streams import FEED_HEALTH, LIQUIDATIONS
 from support.helpers import PATIENCE_S, eventually, own_streams, running
-from support.rows import health
+from support.rows import health, liquidation
+from support.rows import insert as insert_prints
 
 pytestmark = pytest.mark.stack
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -228,6 +229,13 @@ def test_coverage_of_a_feed_is_reported_by_the_hour(own: Settings) -> None:
     assert rest == pytest.approx(1800, abs=1)  # the other one alone is expected then
     insert(own, [report(5401, stopped=True)])
     assert covered(own, "2h", 7200)[1][1] == pytest.approx(1801, abs=1)  # then nobody is
+
+
+def test_an_hour_without_reports_is_covered_where_the_window_has_a_print(own: Settings) -> None:
+    questdb.ensure_table(own)
+    insert_prints(own, [liquidation(at(600), 10)])
+    assert covered(own, "1h", 3600) == [[3600, 3600]]
+    assert covered(own, "30m", 3600) == [[1800, 0]]  # its silence is unknown, not quiet
 
 
 def test_a_feed_of_an_exchange_that_liq_does_not_know_is_listed_and_never_missed(

@@ -32,7 +32,10 @@ _COLUMNS: Mapping[str, Set[str]] = {
 _OF_PRINTS = {"notional", "partial", "prints"}  # columns of results about liquidations
 # placeholders of liquidations and of their stored sums
 _TABLES = {"bars", *(stream.placeholder for stream in (LIQUIDATIONS, CASCADES, SUMS))}
-_ABOUT_FEEDS = {"covered"}  # reads prints only to see when a feed ran
+# Reads prints only to see when a feed ran. A table that another program fills has no reports. Its
+# hours without a print in the window are unknown, and count as covered no more than a gap does.
+# Prints before or after the window say nothing of the feed in it.
+_ABOUT_FEEDS = {"covered"}
 _ENDS = {WINDOW, SINCE, "until"}
 
 

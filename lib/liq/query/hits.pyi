@@ -1385,8 +1385,9 @@ class Hit:
         a known exchange's feed reported in the hour, it is the hour's length times the
         connected share of the feeds' expected time. For four feeds, one of them disconnected
         for half the hour, the share is 7/8. The hour ends with the last expected feed. An hour
-        without a report counts fully if it has a print that matches the exchange filter,
-        otherwise not at all. The window's ends cut an hour.
+        without a report counts fully if a print of it in the window matches the exchange
+        filter, otherwise not at all. Without a report, silence is unknown, not quiet. The
+        window's ends cut an hour.
 
         Args:
             window: How far back, e.g. 15m, 4h, 7d or seconds; from 1s to 3660d
