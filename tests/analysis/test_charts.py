@@ -170,7 +170,7 @@ def test_a_chart_without_rows_has_a_note(chart: Chart[Any], frame: pd.DataFrame)
 
 @each_chart
 def test_simulated_rows_are_badged_without_asking(chart: Chart[Any], frame: pd.DataFrame) -> None:
-    assert texts(chart(frame.assign(not_live=[0, 1, 0]))) == ["NOT LIVE DATA"]
+    assert texts(chart(frame.assign(not_live=[0, 1, 0]))) == ["SIMULATED OR REPLAYED DATA"]
     assert texts(chart(frame, badge="SIMULATED DATA")) == ["SIMULATED DATA"]
 
 
@@ -241,7 +241,7 @@ def test_a_price_is_laid_over_bars_on_its_own_axis(theme: Any) -> None:
 
 def test_a_simulated_price_is_badged_too() -> None:
     simulated = PRICES.assign(not_live=1)
-    assert texts(charts.bars(BARS, price=simulated)) == ["NOT LIVE DATA"]
+    assert texts(charts.bars(BARS, price=simulated)) == ["SIMULATED OR REPLAYED DATA"]
     assert texts(charts.bars(BARS, price=simulated, badge="")) == []
 
 
@@ -262,7 +262,7 @@ def test_a_path_is_a_mean_in_a_band_of_quartiles(theme: Any) -> None:
 
 def test_a_path_says_when_there_is_none_or_it_is_not_live() -> None:
     assert texts(charts.price_path(PATH.iloc[:0])) == ["no prints with a price in this window"]
-    assert texts(charts.price_path(PATH.assign(not_live=1))) == ["NOT LIVE DATA"]
+    assert texts(charts.price_path(PATH.assign(not_live=1))) == ["SIMULATED OR REPLAYED DATA"]
     assert texts(charts.price_path(PATH)) == []
     assert [trace.name for trace in charts.price_path(PATH.iloc[2:]).data][1:] == ["short"]
 
@@ -520,7 +520,7 @@ def test_panels_show_what_there_is() -> None:
     assert (empty["range"], empty["running"], empty["gaps"]) == (None, None, [])
     lone = create_panels(nothing, cells=CELLS.assign(not_live=1, partial=1), net=NET)
     assert lone["empty"] == ""
-    assert lone["badge"] == "NOT LIVE DATA"
+    assert lone["badge"] == "SIMULATED OR REPLAYED DATA"
     assert lone["is_bound"]
     assert "no mark price received" in lone["titles"]["price"]
     there = create_panels(MARKS, cells=CELLS, net=NET, zone=ZoneInfo("Asia/Kolkata"))
@@ -542,7 +542,7 @@ def test_candles_show_what_there_is() -> None:
     empty = charts.candles(nothing, cells=CELLS.iloc[:0], net=NET.iloc[:0])
     assert texts(empty) == ["no mark price and no liquidations in this window"]
     simulated = charts.candles(MARKS.assign(not_live=1), cells=CELLS, net=NET)
-    assert texts(simulated) == ["NOT LIVE DATA"]
+    assert texts(simulated) == ["SIMULATED OR REPLAYED DATA"]
     partial = charts.candles(MARKS, cells=CELLS.assign(partial=1), net=NET.assign(partial=1))
     assert "(USD,<br>lower bound)" in titles(partial)
     assert "partial feed" in titles(partial)
@@ -579,7 +579,7 @@ def test_a_map_of_assets_has_areas_in_proportion_and_names_to_click() -> None:
     assert long.text[0] == "BTC<br>&#36;60"
     assert "USD)" in titles(figure)
     assert "lower bound" in titles(charts.assets(ASSETS.assign(partial=1)))
-    assert texts(charts.assets(ASSETS.assign(not_live=1))) == ["NOT LIVE DATA"]
+    assert texts(charts.assets(ASSETS.assign(not_live=1))) == ["SIMULATED OR REPLAYED DATA"]
     assert texts(charts.assets(ASSETS.iloc[:0])) == ["no liquidations in this window"]
 
 

@@ -163,7 +163,7 @@ def test_a_study_of_rows_that_are_not_live_has_a_badge(case: Any) -> None:
     chart, (frame, *others), _ = case
     if "source" in frame:
         frame = frame.drop(columns="source")
-    assert texts(chart(frame.assign(not_live=1), *others)) == ["NOT LIVE DATA"]
+    assert texts(chart(frame.assign(not_live=1), *others)) == ["SIMULATED OR REPLAYED DATA"]
 
 
 def test_leaders_have_whiskers_and_the_share_by_chance() -> None:

@@ -95,7 +95,7 @@ async def test_the_overview_shows_the_last_hours_at_once(
         assert heading["y"] + heading["height"] <= first["y"]
         # a market of minutes has no usual, and says why
         await visitor.until(UNUSUAL_IN_WORDS)
-        await visitor.shows("not live", ".liq-tile")
+        await visitor.shows("simulated or replayed", ".liq-tile")
         assert await count(visitor, ".liq-tile i:not(:empty)") == 0
         assert visitor.complaints == []
 

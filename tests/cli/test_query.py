@@ -130,7 +130,7 @@ def test_notes_on_stderr_say_what_the_rows_lack(own: Settings, form: str) -> Non
     partial = f"note: ≥ {LOWER_BOUND}"
     assert notes_of("hit", "by_exchange", *LATER, "-f", form) == [
         "note: 1 of 2 feeds disconnected: okx",
-        "note: NOT LIVE DATA: not_live counts what is simulated or replayed",
+        "note: SIMULATED OR REPLAYED DATA: not_live counts its prints",
         partial,
     ]
     assert notes_of("hit", "totals", *UNTIL, "-f", form) == [f"note: {coverage.UNKNOWN}", partial]
@@ -146,7 +146,7 @@ def test_notes_of_a_file_say_what_its_rows_lack(own: Settings, tmp_path: Path) -
     ]
     gaps, *others = notes_of("hit", "totals", *LATER, "--out", file)
     assert gaps.startswith("note: disconnected for a part of the window: okx ")
-    assert others == ["note: NOT LIVE DATA: not_live counts what is simulated or replayed", partial]
+    assert others == ["note: SIMULATED OR REPLAYED DATA: not_live counts its prints", partial]
     assert notes_of("hit", "alerts", *LATER, "--out", file) == []  # gaps are no lack of alerts
 
 

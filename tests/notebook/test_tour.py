@@ -33,7 +33,7 @@ def test_bars_of_simulated_prints_have_the_columns_of_the_query() -> None:
     )
     assert (bars["not_live"] == bars["long_count"] + bars["short_count"]).all()
     [note] = charts.bars(bars).layout.annotations
-    assert note.text == "NOT LIVE DATA"
+    assert note.text == "SIMULATED OR REPLAYED DATA"
 
 
 def test_without_servers_it_simulates_and_gives_the_reason(tmp_path: Path) -> None:

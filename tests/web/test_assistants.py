@@ -162,7 +162,7 @@ async def test_an_answer_states_what_limits_it(own: Settings) -> None:
     assert data["notes"] == notes
     unknown, badge, partial, gaps, odd = notes
     assert "no row has the asset 'NOPE'" in unknown
-    assert badge == "NOT LIVE DATA: not_live counts what is simulated or replayed"
+    assert badge == "SIMULATED OR REPLAYED DATA: not_live counts its prints"
     assert partial.startswith("≥ sums are lower bounds")
     assert gaps == "≥ 1 of 2 feeds disconnected: okx: sums are lower bounds"
     assert odd == "1 odd row(s) left out: `liq odd` shows them"

@@ -102,7 +102,7 @@ def test_an_alert_is_stored_posted_and_cools_down_also_over_a_restart(own: Setti
             eventually(lambda: receiver.posted)
             log = finish(process, signal.SIGTERM)
     assert [(each["rule"], each["value"]) for each in receiver.posted] == [("burst", 2_500)]
-    assert receiver.posted[0]["text"].startswith("[NOT LIVE DATA] CRITICAL burst")
+    assert receiver.posted[0]["text"].startswith("[SIMULATED OR REPLAYED DATA] CRITICAL burst")
     assert "CRITICAL burst: $2,500" in log
     assert "the webhook did not take burst: ConnectError; trying again" in log
     assert SECRET not in log
@@ -134,7 +134,7 @@ def test_a_rule_sends_its_alerts_to_the_services_that_it_names(own: Settings) ->
         eventually(lambda: receiver.posted)
         log = finish(process, signal.SIGTERM)
     [only] = receiver.posted
-    assert only["title"] == "[NOT LIVE DATA] CRITICAL burst"
+    assert only["title"] == "[SIMULATED OR REPLAYED DATA] CRITICAL burst"
     text, link = only["message"].split("\n")
     assert text == "$2,500"
     assert link.startswith(f"{own.dashboard_url}/?board=Overview&bucket=1m&from=")

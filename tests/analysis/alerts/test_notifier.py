@@ -105,7 +105,7 @@ async def test_ntfy_gets_title_text_and_link(port: int) -> None:
     assert first["topic"] == SECRET
     assert first["title"] == "WARNING big"
     assert first["message"] == f"two & a <half>\n{LINK}"
-    assert second["title"] == "[NOT LIVE DATA] WARNING big"
+    assert second["title"] == "[SIMULATED OR REPLAYED DATA] WARNING big"
 
 
 async def test_a_service_gets_no_mention_of_a_whole_channel(port: int) -> None:

@@ -62,7 +62,7 @@ async def test_a_posted_alert_has_all_its_fields(port: int) -> None:
         "message": "two and a half", "live": True, "subject": None,
         "link": LINK,
     }  # fmt: skip
-    assert second["text"].startswith("[NOT LIVE DATA] WARNING")
+    assert second["text"].startswith("[SIMULATED OR REPLAYED DATA] WARNING")
     assert second["id"] == "big okx, live-1767225600000001"
 
 

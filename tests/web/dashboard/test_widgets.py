@@ -43,4 +43,4 @@ def test_the_alarm_links_to_the_moment_of_each_alert_with_the_filters_of_the_pag
     place = links.decode(alert["link"].removeprefix("?")).place
     assert (place.asset, place.min_notional) == ("BTC", 1e4)
     assert place._replace(asset="", min_notional=0.0) == links.locate_alert(moment, "cascades")
-    assert alert["mark"] == "not live"
+    assert alert["mark"] == "simulated or replayed"

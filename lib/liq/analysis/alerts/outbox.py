@@ -95,6 +95,6 @@ def neutralise_mentions(text: str) -> str:
 
 
 def build_title(alert: Alert) -> str:
-    """Return one line that begins with the mark of data that is not live."""
-    mark = "" if alert.live else "[NOT LIVE DATA] "
+    """Return one line that begins with the mark of simulated or replayed data."""
+    mark = "" if alert.live else "[SIMULATED OR REPLAYED DATA] "
     return f"{mark}{alert.severity.upper()} {alert.rule}"

@@ -171,7 +171,7 @@ def source_badge(frame: pd.DataFrame) -> str:
         marked = " + ".join(sorted(names.get(kind, str(kind).upper()) for kind in kinds))
         partly = "PARTLY " if set(frame["source"]) & set(LIVE_SOURCES) else ""
         return f"{partly}{marked} DATA" if marked else ""
-    return "NOT LIVE DATA" if _sum_column(frame, "not_live") else ""
+    return "SIMULATED OR REPLAYED DATA" if _sum_column(frame, "not_live") else ""
 
 
 def completeness_note(frame: pd.DataFrame) -> str:
@@ -191,7 +191,7 @@ def completeness_note(frame: pd.DataFrame) -> str:
 def list_limits(frame: pd.DataFrame) -> list[str]:
     """Return notes on rows that are not live, and on sums that are lower bounds, as text."""
     badge, note = source_badge(frame), completeness_note(frame)
-    counted = ": not_live counts what is simulated or replayed" if "not_live" in frame else ""
+    counted = ": not_live counts its prints" if "not_live" in frame else ""
     is_bound = note and coverage.has_prints(frame)
     return [*([f"{badge}{counted}"] if badge else []), *([f"≥ {note}"] if is_bound else [])]
 

@@ -59,9 +59,8 @@ _NEVER_RECORDED = (
     "If nothing was ever recorded, start a producer: `notebooks/01-start-producers.ipynb` or"
     " `liq run`."
 )
-NOT_LIVE = "not live"  # of an alert, and of sums: which of the two it is is not known
-_NOT_LIVE_TITLE = "simulated or replayed"
-_NOT_LIVE_MARK = Markup(' <mark title="{}">{}</mark>').format(_NOT_LIVE_TITLE, NOT_LIVE)
+NOT_LIVE = "simulated or replayed"  # an alert, and sums: which of the two is not known
+_NOT_LIVE_MARK = Markup(" <mark>{}</mark>").format(NOT_LIVE)
 _STATE_LABELS = {State.EMPTY: "no rows"}
 _CLOCK_SKEW = timedelta(seconds=2)  # a smaller difference between two clocks is normal
 _OUTDATED = "The page shows older data. "
@@ -495,12 +494,11 @@ def _render_span_tile(row: Any) -> Markup:
         for side, times in (("long", row.long_times), ("short", row.short_times))
     )
     mark = NOT_LIVE if row.not_live else f"the usual is {NOT_LIVE}" if row.unreal else ""
-    title = Markup(' title="{}"').format(_NOT_LIVE_TITLE) if mark else ""
     note = "; ".join(part for part in (row.note, mark) if part)
     return Markup(
         '<section class="liq-tile" data-window="{name}">'
-        "<h3>{name} <small{title}>{note}</small></h3>{sides}</section>"
-    ).format(name=row.span, title=title, note=note, sides=sides)
+        "<h3>{name} <small>{note}</small></h3>{sides}</section>"
+    ).format(name=row.span, note=note, sides=sides)
 
 
 def _format_times(times: float) -> str:
