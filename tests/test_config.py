@@ -287,6 +287,10 @@ def test_a_misspelt_stream_is_an_error_with_the_nearest_name(
     with pytest.raises(ConfigError, match=r"LIQ_HELTH__TOPIC \(did you mean LIQ_HEALTH__TOPIC\?\)"):
         Settings.load()
     monkeypatch.delenv("LIQ_HELTH__TOPIC")
+    monkeypatch.setenv("LIQ_WINDW", "1h")  # which is like none but for the prefix
+    with pytest.raises(ConfigError, match="unknown setting LIQ_WINDW; valid are"):
+        Settings.load()
+    monkeypatch.delenv("LIQ_WINDW")
     with pytest.raises(ConfigError, match="no stream 'helth', did you mean 'health'"):
         Settings.load(streams={"helth": {}})
 

@@ -693,9 +693,11 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
     ours = (name for name in environ if name.upper().startswith(_PREFIX))
     unknown = sorted(name for name in ours if name not in known)
     if unknown:
-        guesses = {name: find_nearest(name, valid, 1) for name in unknown}
+        names = [name.removeprefix(_PREFIX) for name in valid]  # the prefix is alike in all
+        guesses = {name: find_nearest(name.removeprefix(_PREFIX), names, 1) for name in unknown}
         named = (
-            f"{name} (did you mean {near[0]}?)" if near else name for name, near in guesses.items()
+            f"{name} (did you mean {_PREFIX}{near[0]}?)" if near else name
+            for name, near in guesses.items()
         )
         raise ConfigError(f"unknown setting {', '.join(named)}; valid are: {', '.join(valid)}")
 

@@ -109,6 +109,29 @@ def test_a_misspelt_name_gets_a_suggestion(settings: Settings, words: str, hint:
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("hit", "Missing argument 'key'. A query's name; `liq queries` lists them"),
+        ("alerts backtest", "Missing argument 'rule'. A rule of alerts.json"),
+        ("hit totals window=1h limit=3", "given as: -p window=1h -p limit=3"),
+        ("notebook 02-explore window=1h", "given as: -p window=1h"),
+        ("hit totals --window 1h", "No such option: --window. A parameter is given as: -p window="),
+        ("help", "No such command 'help'. Write: liq --help"),
+        ("export totals", "Write: liq hit KEY --out FILE.csv"),
+        ("logs kafka", "there are no logs, as nothing was started yet: liq run"),
+        ("env --out /proc/x", "error: No such file or directory: /proc/x"),
+        ("replay nofile", "cannot read nofile: No such file or directory"),
+        ("notebook 02-explore -p symbols=[BTC", "'[BTC' is no list; give symbols=A,B"),
+    ],
+)
+def test_an_error_of_usage_says_what_to_write(settings: Settings, words: str, hint: str) -> None:
+    said = show(*words.split(), environment=settings.environ())
+    assert hint in " ".join(said.split())
+    assert "Traceback" not in said
+    assert "Errno" not in said
+
+
 def test_a_misspelt_stream_gets_a_suggestion(settings: Settings) -> None:
     said = show("env", environment=settings.environ() | {"LIQ_PRISE__TOPIC": "mine"})
     assert "LIQ_PRICE__TOPIC" in said

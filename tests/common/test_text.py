@@ -111,7 +111,11 @@ def test_dollars_are_never_in_powers_of_ten(value: float, unit: str, shown: str)
         (OSError(), "os error"),
         (ValueError("no JSON"), "no JSON"),
         (ConnectionResetError(), "connection reset error"),
+        (OSError(2, "No such file", "x.csv"), "No such file: x.csv"),
+        (OSError(111, "Connection refused"), "Connection refused"),
     ],
 )
-def test_an_error_without_a_text_is_described_by_its_kind(error: Exception, text: str) -> None:
+def test_errors_are_described_without_a_number_and_else_by_their_kind(
+    error: Exception, text: str
+) -> None:
     assert describe_error(error) == text

@@ -347,3 +347,15 @@ def _write(folder: Path, parameters: str, *, tags: list[str], then: str = "") ->
     path = folder / "made.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
     return path
+
+
+@pytest.mark.parametrize("text", ["BTC,ETH", "[BTC, ETH]", "['BTC', \"ETH\"]", "[BTC,'ETH']"])
+def test_a_list_may_be_written_in_brackets(text: str) -> None:
+    given = notebooks.parse_parameters("02-explore", {"symbols": text})
+    assert given == {"symbols": ["BTC", "ETH"]}
+
+
+@pytest.mark.parametrize("text", ["[BTC", "BTC]"])
+def test_a_list_with_one_bracket_is_refused(text: str) -> None:
+    with pytest.raises(NotebookError, match="is no list; give symbols=A,B"):
+        notebooks.parse_parameters("02-explore", {"symbols": text})

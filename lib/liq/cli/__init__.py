@@ -29,6 +29,7 @@ from liq.cli import (
 )
 from liq.cli.help import Group
 from liq.common import waiting
+from liq.common.text import describe_error
 from liq.config import settings as current_settings
 from liq.errors import ConfigError, LiqError
 
@@ -109,8 +110,8 @@ def main() -> None:
 
 
 def _report(error: Exception) -> None:
-    text = str(error)
+    text = describe_error(error)
     if not isinstance(error, LiqError | OSError):
-        text = f"{type(error).__name__}: {text}; a fault of liq, {_DEBUG} shows where"
+        text = f"{type(error).__name__}: {error}; a fault of liq, {_DEBUG} shows where"
     label, is_terminal = output.styled("error:", "bold red"), output.stderr.is_terminal
     output.stderr.print(label, text, soft_wrap=not is_terminal)  # one line in files, for grep

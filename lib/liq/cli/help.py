@@ -1,4 +1,4 @@
-"""Help pages, with each text as it was written and each command's first paragraph whole."""
+"""Help pages, with each text as it was written, and errors of usage that say what to write."""
 
 import inspect
 import re
@@ -14,6 +14,17 @@ _NO_CHOICE = re.compile(
     r"""(?:Value error, )?(["'])(?P<value>.*)\1 is not one of (?P<choices>'.*')\.?""", re.DOTALL
 )
 _INVALID = "Value error, "
+_UNEXPECTED = re.compile(r"Got unexpected extra argument\(s\) \((?P<words>.*)\)", re.DOTALL)
+# names that people try first, and what does it here
+_OTHER_NAMES = {
+    "help": "liq --help",
+    "version": "liq --version",
+    "start": "liq run",
+    "stop": "liq down",
+    "list": "liq queries",
+    "query": "liq hit KEY",
+    "export": "liq hit KEY --out FILE.csv",
+}
 
 
 class Group(TyperGroup):
@@ -27,12 +38,19 @@ class Group(TyperGroup):
         super().__init__(**options | {"rich_markup_mode": None})
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; the error of a misspelt value suggests one."""
+        """Run a command; an error of its usage says what to write."""
         try:
             return super().invoke(ctx)
-        except typer.BadParameter as error:
-            error.message = _explain(error.message)
+        except Exception as error:
+            _explain(error)
             raise
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find a command; a name of other programs leads to the one that does the same."""
+        name = args[0] if args else ""
+        if ctx.parent is None and name in _OTHER_NAMES and name not in self.commands:
+            ctx.fail(f"No such command {name!r}. Write: {_OTHER_NAMES[name]}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as typer calls it
         """Write the list of commands."""
@@ -50,7 +68,28 @@ def _read_first_paragraph(text: str) -> str:
     return " ".join(inspect.cleandoc(text).partition("\n\n")[0].split())
 
 
-def _explain(message: str) -> str:
+def _explain(error: Exception) -> None:
+    """Say in an error of usage what a value may be, or how a query's parameter is given."""
+    if isinstance(error, typer.BadParameter):
+        text = _explain_value(error.message) or getattr(error.param, "help", None) or ""
+        error.message = text[:1].upper() + text[1:] if not error.message else text
+    elif given := _find_parameters(error):
+        error.message += f". A parameter is given as: {given}"  # type: ignore[attr-defined] # of all errors of usage
+
+
+def _find_parameters(error: Any) -> str:
+    """Return how the parameters are given that were taken for options or for arguments."""
+    command = getattr(getattr(error, "ctx", None), "command", None)
+    if not any("--param" in each.opts for each in getattr(command, "params", ())):
+        return ""
+    if option := getattr(error, "option_name", ""):
+        return f"-p {option.lstrip('-')}=VALUE"
+    found = _UNEXPECTED.fullmatch(str(error))
+    words = found["words"].split() if found else []
+    return " ".join(f"-p {word}" for word in words if "=" in word)
+
+
+def _explain_value(message: str) -> str:
     if found := _NO_CHOICE.fullmatch(message):
         choices = re.findall("'(.*?)'", found["choices"])
         return f"there is no {found['value']!r}{suggest(found['value'], choices)}"

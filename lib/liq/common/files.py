@@ -32,7 +32,11 @@ def write_whole(path: Path, data: bytes | str, *, mode: int = 0o666) -> None:
         _require_file(path)
     # a name of its own, since several threads and processes write at once
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except OSError as error:
+        error.filename = str(path)  # nobody knows the draft
+        raise
     try:
         with os.fdopen(descriptor, "wb") as handle:
             handle.write(data.encode() if isinstance(data, str) else data)

@@ -62,11 +62,15 @@ def shorten(text: str, most: int = _LONGEST) -> str:
 def describe_error(error: BaseException) -> str:
     """Return an error's text, or its kind in words where it has none.
 
+    Errors of the system are without their number.
+
     Example:
         >>> from liq.common.text import describe_error
-        >>> describe_error(TimeoutError())
-        'timeout error'
+        >>> describe_error(TimeoutError()), describe_error(OSError(2, "No such file", "x.csv"))
+        ('timeout error', 'No such file: x.csv')
     """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror + (f": {error.filename}" if error.filename else "")
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", type(error).__name__)
     return str(error) or words.lower()
 

@@ -298,7 +298,7 @@ class Recording:
         try:
             self.size = path.stat().st_size
         except OSError as error:
-            raise RecordingError(f"cannot read {path}: {error}") from error
+            raise RecordingError(f"cannot read {path}: {error.strerror}") from error
 
     def __iter__(self) -> Iterator[RecordedFrame]:
         """Yield the frames. Raises `RecordingError` for what is no recording."""

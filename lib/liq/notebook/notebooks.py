@@ -130,14 +130,23 @@ def _parse(name: str, text: str, default: str) -> Any:
     usual, value = _evaluate(default), _evaluate(text)
     if isinstance(usual, str):
         return text
-    if isinstance(usual, list) and not isinstance(value, list):
-        return [part for part in map(str.strip, text.split(",")) if part]
+    if isinstance(usual, list) and isinstance(value, str):
+        return _split(name, text.strip())
     if isinstance(usual, float) and type(value) is int:
         value = float(value)
     if usual is not None and type(value) is not type(usual):
         kind = type(usual).__name__
         raise NotebookError(f"{name}={text!r} is no {kind}; the default is {default}")
     return value
+
+
+def _split(name: str, text: str) -> list[str]:
+    """Return the items of ``A,B`` or ``[A, B]``."""
+    if text[:1] == "[" or text[-1:] == "]":
+        if text[:1] + text[-1:] != "[]":
+            raise NotebookError(f"{name}={text!r} is no list; give {name}=A,B")
+        text = text[1:-1]
+    return [item for part in text.split(",") if (item := part.strip(" '\""))]
 
 
 def _evaluate(text: str) -> Any:

@@ -310,7 +310,10 @@ def logs(
     folder = (settings or current_settings()).home / "logs"
     file = folder / f"{name}.log"
     if not file.exists():
-        raise StackError(f"{name!r} has no log{suggest(name, list_logs(settings))}")
+        known = list_logs(settings)
+        if not known:
+            raise StackError("there are no logs, as nothing was started yet: liq run")
+        raise StackError(f"{name!r} has no log{suggest(name, known)}")
     return _follow(file, lines) if follow else iter(tail(file, lines))
 
 

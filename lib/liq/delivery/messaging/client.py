@@ -29,6 +29,7 @@ from kafka.partitioner.default import murmur2
 
 from liq.common import addresses, forks
 from liq.common.compat import KAFKA_PYTHON
+from liq.common.text import describe_error
 from liq.config import Settings
 from liq.errors import KafkaAwayError, KafkaError
 
@@ -99,7 +100,8 @@ def translate_errors(settings: Settings) -> Iterator[None]:
         shut_out = isinstance(error, _SHUT_OUT) and settings.kafka_security != "PLAINTEXT"
         is_refusal = shut_out or isinstance(error, _REFUSALS)
         raise (KafkaError if is_refusal else KafkaAwayError)(
-            f"Kafka at {settings.kafka_bootstrap}: {error}; {_LOGIN if shut_out else _AWAY}"
+            f"Kafka at {settings.kafka_bootstrap}: {describe_error(error)};"
+            f" {_LOGIN if shut_out else _AWAY}"
         ) from error
 
 
