@@ -5,8 +5,8 @@ with that text, and two animation frames after the text has changed. By then liq
 Streamlit draws its charts after the text, which favours Streamlit. An event has arrived, or is
 painted, with the first text that is no older.
 
-Then the control "Bucket" is changed to a second and back to a minute. A change is painted with the
-frame after the one in which the chart has the number of bars that a second, or a minute, gives.
+Then the control "Bucket" is changed to five minutes and back to one. A change is painted with the
+frame after the one in which plotly has drawn bars as far apart.
 """
 
 import time
@@ -66,19 +66,20 @@ _WATCH = """message => {
     }).observe(document.body, { childList: true, subtree: true, characterData: true });
 }"""
 
-# notes when the number of bars is on the other side of a limit, from the last act of the visitor
-_AWAIT_BARS = """([selector, limit, more]) => {
+# notes when bars are as far apart as those of a bucket, from the visitor's last act
+_AWAIT_BARS = """([selector, ms]) => {
     let begin;
     window.took = null;
     const act = () => { begin = performance.now(); };
     for (const name of ["change", "click"]) addEventListener(name, act, true);
     (function look() {
-        const bars = document.querySelectorAll(selector).length;
-        if (begin === undefined || bars > limit !== more) return requestAnimationFrame(look);
+        const x = document.querySelector(selector)?._fullData?.[0]?.x;
+        const isDrawn = begin !== undefined && x && new Date(x.at(-1)) - new Date(x.at(-2)) === ms;
+        if (!isDrawn) return requestAnimationFrame(look);
         requestAnimationFrame(() => { window.took = performance.now() - begin; });
     })();
 }"""
-_FEW_BARS = 10  # more than minutes have here, fewer than seconds
+_BUCKETS_MS = {"5m": 300_000, "1m": 60_000}
 
 
 class Face(NamedTuple):
@@ -158,7 +159,7 @@ def _painted(stack: Settings, sizes: Sizes, serving: Serving, face: Face) -> Fig
         page.evaluate(_WATCH % face.newest, face.message)
         time.sleep(sizes.painted_s)
         messages, paints = page.evaluate("[window.messages, window.paints]")
-        changes = [_change(page, face, bucket) for bucket in sizes.changes * ("1s", "1m")]
+        changes = [_change(page, face, bucket) for bucket in sizes.changes * [*_BUCKETS_MS]]
     sql = f"SELECT ts FROM {LIQUIDATIONS.table(settings)}"  # noqa: S608 - our own name
     events: Numbers = questdb.fetch(sql, None, settings)["ts"].to_numpy(np.int64)
     spent = (paints[-1][1] - paints[0][1]) / 1000
@@ -187,7 +188,7 @@ def _name_percentiles(what: str, times: list[float] | npt.NDArray[np.float64]) -
 
 def _change(page: Page, face: Face, bucket: str) -> float:
     """Choose a bucket as a visitor does; return the milliseconds until its bars are painted."""
-    page.evaluate(_AWAIT_BARS, [f"{face.bars} {BAR}", _FEW_BARS, bucket == "1s"])
+    page.evaluate(_AWAIT_BARS, [f"{face.bars} .js-plotly-plot", _BUCKETS_MS[bucket]])
     face.choose_bucket(page, bucket)
     wait_until(lambda: page.evaluate("window.took !== null"), timeout=120, every=0.05)
     return float(page.evaluate("window.took"))
