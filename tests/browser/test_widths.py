@@ -215,6 +215,25 @@ async def test_the_first_chart_is_on_the_first_screen(visitor: Visit, screen: Sc
         assert top <= FIRST_BAR_PX
 
 
+@pytest.mark.parametrize("screen", ["phone", "laptop", "desktop"], indirect=True)
+async def test_a_moment_is_at_the_same_place_in_both_charts_of_the_overview(
+    visitor: Visit, screen: Screen
+) -> None:
+    await visitor.page.locator(".liq-bars .y2tick").first.wait_for()  # its prices take room
+    await visitor.page.locator(".liq-net .nsewdrag").wait_for()
+    await visitor.until(
+        """() => {
+          const [bars, net] = ["bars", "net"].map((name) => {
+            const chart = document.querySelector(`.liq-${name} .liq-plot`);
+            const { left, right } = chart.querySelector(".nsewdrag").getBoundingClientRect();
+            return { left, right, range: chart._fullLayout.xaxis.range };
+          });
+          return Math.abs(bars.left - net.left) < 1 && Math.abs(bars.right - net.right) < 1
+            && String(bars.range) === String(net.range);
+        }"""
+    )
+
+
 @pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["laptop"]], ids=["phone", "laptop"])
 async def test_the_controls_of_a_phone_are_behind_a_button(visitor: Visit, screen: Screen) -> None:
     page, fold = visitor.page, visitor.page.get_by_role("button", name="Filters, time")

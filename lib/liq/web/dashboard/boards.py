@@ -119,7 +119,7 @@ class Overview(Board):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.bars, self.net = Plot(brush=True), Plot(brush=True)
+        self.bars, self.net = Plot(brush=True, group="time"), Plot(brush=True, group="time")
         self.assets, self.symbols, self.exchanges, self.classes = Plot(), Plot(), Plot(), Plot()
         self.pace = Html(markup.render_pace(None), css_class="liq-spans")
         self.tape = Tape().add_class("liq-tape")

@@ -94,10 +94,39 @@ function breakTitle(axis, text) {
 /** Return the layout for a chart of this size. */
 function fit(layout, chart) {
   if (!layout.margin) return layout; // not of liq.analysis.charts, which sets it
-  if (chart.clientWidth < NARROW_PX) return fitNarrow(layout, chart);
-  return chart.clientHeight > LOW_PX ? layout : { ...layout, ...breakTitles(layout) };
+  if (chart.clientWidth < NARROW_PX) return makeRoom(fitNarrow(layout, chart), chart);
+  // charts of a group have the same left edge, however high each is
+  const isWide = chart.clientHeight > LOW_PX && !chart.dataset.group;
+  return makeRoom(isWide ? layout : { ...layout, ...breakTitles(layout) }, chart);
 }
 
+/** Return the layout with the right margin of the chart of the group that has numbers there. */
+function makeRoom(layout, chart) {
+  if (hasRightAxis(layout)) return layout;
+  const { left, width } = chart.getBoundingClientRect();
+  const isBelow = (box) => Math.abs(box.left - left) < 1 && Math.abs(box.width - width) < 1;
+  const leader = listGroup(chart).find((each) => each.liqRight && isBelow(each.getBoundingClientRect()));
+  return leader ? { ...layout, margin: { ...layout.margin, r: leader.liqRight } } : layout;
+}
+
+/** Return the charts of the board whose times are one below the other, apart from this one. */
+function listGroup(chart) {
+  const { group } = chart.dataset;
+  const all = group ? chart.closest(".liq-board")?.querySelectorAll(`.liq-plot[data-group="${group}"]`) : [];
+  return Array.from(all ?? []).filter((each) => each !== chart);
+}
+
+/** Have the others of the group follow a chart whose numbers on the right took another width. */
+function leadGroup(chart, layout) {
+  const area = chart.querySelector(".nsewdrag");
+  const room = area && chart.getBoundingClientRect().right - area.getBoundingClientRect().right;
+  const right = hasRightAxis(layout) ? room : null;
+  if (right === chart.liqRight || Math.abs(right - chart.liqRight) < 0.5) return;
+  chart.liqRight = right;
+  for (const each of listGroup(chart)) each.dispatchEvent(new Event("liq-room"));
+}
+
+const hasRightAxis = (layout) => listAxes(layout).some(([, axis]) => axis.side === "right");
 const listAxes = (layout) => Object.entries(layout).filter(([name]) => name.startsWith("yaxis"));
 
 /** Return the y axes with titles of two lines, and the margin that these need. */
@@ -133,9 +162,8 @@ function levelTitles(layout, width) {
     const { margin, ...broken } = breakTitles(layout); // each panel keeps its own
     return { axes: broken, notes: [], margin };
   }
-  const isRight = axes.some(([, axis]) => axis.side === "right");
   const margin = { ...layout.margin, l: layout.margin.l - LINE_PX };
-  if (isRight) margin.r = NUMBERS_PX; // the legend names its line
+  if (hasRightAxis(layout)) margin.r = NUMBERS_PX; // the legend names its line
   const isLong = first.length * LETTER_PX > width - margin.l - margin.r - BADGE_PX;
   if (isLong) margin.t += LINE_PX;
   const note = {
@@ -193,6 +221,7 @@ const time = (text) => Date.parse(`${String(text).replace(" ", "T")}Z`); // plot
 function render({ model, el }) {
   const chart = document.createElement("div");
   chart.className = "liq-plot";
+  if (model.get("group")) chart.dataset.group = model.get("group");
   el.append(chart);
   let waiting = false;
   let gone = false;
@@ -206,6 +235,7 @@ function render({ model, el }) {
       if (gone) return;
       const spec = model.get("spec");
       await drawFitted(Plotly, chart, spec);
+      leadGroup(chart, spec.layout);
       chart.classList.toggle("liq-clickable", spec.data.some(isClickable));
       if (!chart.liqPick) {
         chart.liqPick = true;
@@ -226,6 +256,7 @@ function render({ model, el }) {
   model.on("change:label", name);
   name();
   model.on("change:spec", draw);
+  chart.addEventListener("liq-room", draw);
   draw();
   return () => {
     gone = true;

@@ -199,7 +199,8 @@ class Plot(anywidget.AnyWidget):
     page. A page whose server provides it (``window.Plotly``) needs none from the kernel. Long
     columns of numbers and times are sent as typed arrays, which take half the bytes.
 
-    With ``brush`` the horizontal axis is time, and `on_brush` receives a range drawn on it.
+    With ``brush`` the horizontal axis is time, and `on_brush` receives a range drawn on it. Plots
+    of one ``group`` have the same left and right edge, so a moment is at the same place in each.
     """
 
     _esm = Path(__file__).with_name("plot.js")
@@ -209,6 +210,7 @@ class Plot(anywidget.AnyWidget):
     )
     label = traitlets.Unicode("chart").tag(sync=True)  # what screen readers speak in its place
     brush = traitlets.Bool(default_value=False).tag(sync=True)
+    group = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
