@@ -291,8 +291,13 @@ class Visit:
 
 
 @asynccontextmanager
-async def opened(chromium: Browser, url: str, **preferences: Any) -> AsyncIterator[Visit]:
-    """Open a page as somebody new, in `ZONE`, who likes it dark unless ``preferences`` differ."""
+async def opened(
+    chromium: Browser, url: str, script: str = "", **preferences: Any
+) -> AsyncIterator[Visit]:
+    """Open a page as somebody new, in `ZONE`, who likes it dark unless ``preferences`` differ.
+
+    ``script`` runs before the page's own.
+    """
     usual: dict[str, Any] = {
         "viewport": {"width": 1280, "height": 900},
         "color_scheme": "dark",
@@ -300,6 +305,7 @@ async def opened(chromium: Browser, url: str, **preferences: Any) -> AsyncIterat
     }
     context = await chromium.new_context(**usual | preferences)
     context.set_default_timeout(1_000 * PATIENCE_S)
+    await context.add_init_script(script)
     page = await context.new_page()
     visitor = Visit(page)
     page.on("request", lambda request: visitor.requests.append(request.url))

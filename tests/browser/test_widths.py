@@ -4,9 +4,10 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
@@ -18,10 +19,12 @@ from browser.conftest import Visit, opened, own_dashboard, served, trading
 from liq.config import Settings
 from liq.delivery.producer import Producer
 from liq.ingest import venues
-from liq.records.model import Alert, Severity, Text
+from liq.query import questdb
+from liq.records.model import Alert, Severity, Source, Text
+from liq.records.streams import ALERTS
 from liq.web import serve
 from liq.web.dashboard.board_queries import BOARDS
-from support.rows import insert, insert_alerts, liquidation
+from support.rows import health, insert, insert_alerts, liquidation, report
 
 pytestmark = [
     pytest.mark.stack,
@@ -46,12 +49,35 @@ SCREENS = {
     "wide": Screen(3440, 1440),
 }
 FIRST_BAR_PX = 260
+PHONE_PX = 640
+IS_CUT = """each => each.scrollWidth > each.clientWidth + 1
+  || each.scrollHeight > each.clientHeight + 1"""
 TARGET_PX = 40
 LINE_PX = 20
 COLUMN_PX = 240  # a narrower column of the details breaks lines in the middle of words
 
+NOTE_TEXTS = """
+const { clearRect, fillText } = CanvasRenderingContext2D.prototype;
+Object.assign(CanvasRenderingContext2D.prototype, {
+  clearRect(...area) {
+    this.canvas.texts = []; // uPlot clears the whole canvas before it draws
+    clearRect.apply(this, area);
+  },
+  fillText(text, x, y, ...more) {
+    const size = this.measureText(text);
+    const [begin, end] = [x - size.actualBoundingBoxLeft, x + size.actualBoundingBoxRight];
+    const [high, low] = [y - size.actualBoundingBoxAscent, y + size.actualBoundingBoxDescent];
+    const corners = [[begin, high], [end, low]]
+      .map((corner) => this.getTransform().transformPoint(new DOMPoint(...corner)));
+    const [left, right] = corners.map((corner) => corner.x).sort((one, other) => one - other);
+    const [top, bottom] = corners.map((corner) => corner.y).sort((one, other) => one - other);
+    (this.canvas.texts ??= []).push([text, { left, right, top, bottom }]);
+    fillText.call(this, text, x, y, ...more);
+  },
+});
+"""  # keeps the boxes of the texts that a canvas shows
 MEASURE = """() => {
-  const scrollers = ".liq-rows-box, .liq-list, .liq-health, .liq-inspector";
+  const scrollers = ".liq-rows-box, .liq-list, .liq-health, .liq-inspector, [role=tablist]";
   const nameOf = (each) =>
     `${each.localName}.${each.getAttribute("class")} "${each.textContent.slice(0, 30)}"`;
   const isSeen = (each) => each.checkVisibility() && !each.closest(".liq-spoken")
@@ -80,8 +106,9 @@ MEASURE = """() => {
     const isExplained = textOverflow === "ellipsis" && each.title;
     return isCut && !isExplained && !each.matches(scrollers) && each.localName !== "input";
   });
+  const canvasClipped = [];
   const fixed = all(".liq-root :is(button, select, input, a, label, h1, h2, .liq-figure, .liq-card)"
-    + ", .liq-badge, .liq-shown, .liq-fresh, .liq-nav a, .liq-tile");
+    + ", .liq-badge, .liq-shown, .liq-fresh, .liq-notice, .liq-fault p, .liq-nav a, .liq-tile");
   const loose = fixed.filter((each) => !each.closest(`${scrollers}, .modebar`));
   const overlaps = listOverlaps(loose.map((each) => [each, each.getBoundingClientRect()]), 1);
   for (const card of all(".liq-card")) {
@@ -106,6 +133,16 @@ MEASURE = """() => {
       for (const each of texts)
         overlaps.push(...listOverlaps([each, [tick, tick.getBoundingClientRect()]], 0));
   }
+  for (const canvas of all(".liq-price-panels canvas")) {
+    const { texts = [], width, height } = canvas;
+    if (!texts.length) overlaps.push("no text of the canvas was measured");
+    texts.forEach(([text, box], at) => {
+      const isIn = box.left >= 0 && box.right <= width && box.top >= 0 && box.bottom <= height;
+      if (!isIn) canvasClipped.push(`canvas "${text}"`);
+      for (const [other, otherBox] of texts.slice(at + 1))
+        if (meet(box, otherBox, 0)) overlaps.push(`canvas "${text}" and "${other}"`);
+    });
+  }
   const targets = all(".liq-root :is(button, select, input, summary, a[href], tr[data-key])"
     + ", .liq-root [role=option], .liq-nav a");
   const small = targets.filter((each) => {
@@ -114,7 +151,8 @@ MEASURE = """() => {
   });
   return {
     scrolls: document.documentElement.scrollWidth > innerWidth,
-    outside: outside.map(nameOf), clipped: clipped.map(nameOf), overlaps, small: small.map(nameOf),
+    outside: outside.map(nameOf), clipped: [...clipped.map(nameOf), ...canvasClipped], overlaps,
+    small: small.map(nameOf),
   };
 }""".replace("TARGET", str(TARGET_PX))
 
@@ -134,10 +172,56 @@ def screen(request: pytest.FixtureRequest) -> Screen:
 async def visitor(
     screen: Screen, chromium: Browser, settings: Settings, market: list[Producer]
 ) -> AsyncIterator[Visit]:
-    size = {"width": screen.width, "height": screen.height}
-    url = serve.build_dashboard_url(settings)
-    async with opened(chromium, url, viewport=size, has_touch=screen.has_touch) as visitor:
+    async with visiting(chromium, serve.build_dashboard_url(settings), screen) as visitor:
+        yield visitor
+
+
+@asynccontextmanager
+async def visiting(chromium: Browser, url: str, screen: Screen) -> AsyncIterator[Visit]:
+    """Open a page on ``screen``, whose canvases keep the boxes of their texts."""
+    size: dict[str, Any] = {"viewport": {"width": screen.width, "height": screen.height}}
+    async with opened(chromium, url, NOTE_TEXTS, **size, has_touch=screen.has_touch) as visitor:
         await visitor.bars()
+        yield visitor
+
+
+@pytest.fixture(scope="module")
+def own(stack: Settings) -> Settings:
+    """Simulated prints of the last hour, of a feed that was disconnected and is silent now."""
+    settings, now = own_dashboard(stack), datetime.now(UTC)
+    minutes = range(5, 60)
+    simulated: dict[str, Any] = {"source": Source.SIMULATOR, "exchange": "okx"}
+    insert(
+        settings,
+        [liquidation(now - timedelta(minutes=each), 1e3 * each, **simulated) for each in minutes],
+    )
+    reports = [
+        health(now - timedelta(seconds=second), **simulated)
+        for second in range(300, 3600)
+        if not 1200 <= second < 1500
+    ]
+    report(settings, reports)
+    return settings
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def own_url(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A dashboard of these tests' own, with notices, and alerts that no other test is shown."""
+    async with served(own, tmp_path_factory.mktemp("widths") / "log") as url:
+        yield url
+
+
+@pytest.fixture
+def alerted(own: Settings) -> Iterator[Settings]:
+    """The same tables, whose alerts are removed again: a page shows them for ten minutes."""
+    yield own
+    questdb.execute(f"TRUNCATE TABLE {ALERTS.table(own)}", None, own)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def reader(screen: Screen, chromium: Browser, own_url: str) -> AsyncIterator[Visit]:
+    """A visitor of the dashboard with notices and alerts."""
+    async with visiting(chromium, own_url, screen) as visitor:
         yield visitor
 
 
@@ -198,21 +282,89 @@ async def test_the_legend_of_all_venues_leaves_a_phone_room_for_the_chart(
         assert box["width"] >= 0.7 * screen.width
 
 
-async def test_the_first_chart_is_on_the_first_screen(visitor: Visit, screen: Screen) -> None:
-    await visitor.shows("live", ".liq-fresh")
-    top, bottom = await visitor.page.evaluate(
-        """() => {
-          const box = (selector) => document.querySelector(selector).getBoundingClientRect();
-          const notice = box(".liq-bar").top - box(".liq-rows").bottom; // of feeds that began later
-          const gap = box(".liq-figures").top - box(".liq-bar").bottom;
-          return [box(".liq-bars .nsewdrag").top, box(".liq-bars").bottom]
-            .map((edge) => edge - notice + gap);
-        }"""
-    )
-    if screen.has_touch:
-        assert bottom <= screen.height
-    else:
-        assert top <= FIRST_BAR_PX
+async def test_the_first_chart_is_within_reach_whatever_notices_are_above_it(
+    reader: Visit, screen: Screen
+) -> None:
+    page = reader.page
+    await reader.shows("SIMULATED DATA", ".liq-badge")
+    await reader.shows("sums are lower bounds", ".liq-strip")  # of the outage
+    await page.wait_for_selector(".liq-notices .liq-notice", state="attached")  # a silent feed
+    assert await find_faults(page, screen) == {}
+    card = await page.locator(".liq-bars").bounding_box()
+    bars = await page.locator(".liq-bars .nsewdrag").bounding_box()
+    assert card
+    assert bars
+    assert card["y"] + card["height"] <= screen.height
+    if screen.width <= PHONE_PX:
+        assert card["y"] <= FIRST_BAR_PX
+    elif not screen.has_touch:
+        assert bars["y"] <= FIRST_BAR_PX
+        await page.locator(".liq-tape .liq-name").first.click()
+        await page.get_by_role("button", name="remove all filters").wait_for()  # in their line
+        await page.evaluate("scrollTo(0, 0)")
+        await reader.shows("sums are lower bounds", ".liq-strip")
+        assert await find_faults(page, screen) == {}
+        bars = await page.locator(".liq-bars .nsewdrag").bounding_box()
+        assert bars
+        assert bars["y"] <= FIRST_BAR_PX
+
+
+@pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["laptop"]], ids=["phone", "laptop"])
+async def test_notices_can_be_read_in_full_by_keyboard(reader: Visit, screen: Screen) -> None:
+    page, notice = reader.page, reader.page.locator(".liq-notices .liq-notice")
+    await reader.shows("sums are lower bounds", ".liq-strip")
+    await notice.wait_for(state="attached")
+    more = page.get_by_role("button", name="More", exact=True)
+    if screen.width <= PHONE_PX:
+        await more.wait_for()
+    line = await page.locator(".liq-strip").bounding_box()
+    if await more.is_visible():
+        await more.focus()
+        await page.keyboard.press("Enter")
+        await page.get_by_role("button", name="Less", exact=True, expanded=True).wait_for()
+        assert await find_faults(page, screen) == {}
+    assert not await notice.evaluate(IS_CUT)
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("button", name="Less", exact=True)).to_have_count(0)
+    assert await page.locator(".liq-strip").bounding_box() == line
+    assert reader.complaints == []
+
+
+@pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["laptop"]], ids=["phone", "laptop"])
+async def test_a_notice_is_in_view_on_the_wall(reader: Visit, screen: Screen) -> None:
+    if await reader.page.locator(".liq-fold").is_visible():
+        await reader.page.locator(".liq-fold button").click()
+    await reader.page.get_by_role("button", name="Wall", exact=True).click()
+    await reader.page.get_by_label("Bucket", exact=True).wait_for(state="hidden")
+    await reader.shows("sums are lower bounds", ".liq-strip")
+    await expect(reader.page.locator(".liq-disconnections .liq-notice")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("screen", [SCREENS["phone"]], ids=["phone"])
+async def test_the_tabs_of_a_phone_are_one_line_with_the_chosen_one_in_view(
+    visitor: Visit, screen: Screen
+) -> None:
+    tabs = visitor.page.get_by_role("tablist", name="boards")
+    line = await tabs.bounding_box()
+    assert line
+    assert TARGET_PX <= line["height"] < 2 * TARGET_PX
+    for name in reversed(BOARDS):
+        await visitor.page.get_by_role("tab", name=name, exact=True).tap()
+        tab = visitor.page.get_by_role("tab", name=name, selected=True)
+        await tab.wait_for()
+        await visitor.until(
+            """name => {
+              const tabs = document.querySelector("[role=tablist]");
+              const [all, own] = [tabs, tabs.querySelector("[aria-selected=true]")]
+                .map((each) => each.getBoundingClientRect());
+              return own.left >= all.left && own.right <= all.right
+                && tabs.querySelector("[aria-selected=true]").textContent === name;
+            }""",
+            name,
+        )
+    await visitor.page.reload()
+    await visitor.bars()
+    await expect(tabs.get_by_role("tab", name="Overview", selected=True)).to_be_in_viewport()
 
 
 @pytest.mark.parametrize("screen", ["phone", "laptop", "desktop"], indirect=True)
@@ -237,7 +389,7 @@ async def test_a_moment_is_at_the_same_place_in_both_charts_of_the_overview(
 @pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["laptop"]], ids=["phone", "laptop"])
 async def test_the_controls_of_a_phone_are_behind_a_button(visitor: Visit, screen: Screen) -> None:
     page, fold = visitor.page, visitor.page.get_by_role("button", name="Filters, time")
-    if screen.width > 640:
+    if screen.width > PHONE_PX:
         assert not await fold.is_visible()
         assert await page.get_by_label("Window", exact=True).is_visible()
         return
@@ -296,10 +448,10 @@ async def test_a_finger_scrolls_the_page_over_a_chart(visitor: Visit, screen: Sc
 
 @pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["laptop"]], ids=["phone", "laptop"])
 async def test_alerts_are_one_line_with_a_counter_that_opens_them(
-    visitor: Visit, screen: Screen, settings: Settings
+    reader: Visit, screen: Screen, alerted: Settings
 ) -> None:
-    page = visitor.page
-    await asyncio.to_thread(insert_alerts, settings, list(raise_alerts(3)))
+    page = reader.page
+    await asyncio.to_thread(insert_alerts, alerted, list(raise_alerts(3)))
     line = page.get_by_role("list", name="newest alert").get_by_role("listitem")
     await line.filter(has_text="odd market <b>0</b>").wait_for()
     assert await line.count() == 1
@@ -310,25 +462,25 @@ async def test_alerts_are_one_line_with_a_counter_that_opens_them(
     counter = page.get_by_role("link", name=re.compile(r"^\d+ alerts in 10m$"))
     await counter.click()
     await page.get_by_role("tab", name="Alerts", selected=True).wait_for()
-    await visitor.shows("odd market <b>2</b>", ".liq-raised")
-    await visitor.until("location.search.includes('board=Alerts')")
-    assert visitor.complaints == []
+    await reader.shows("odd market <b>2</b>", ".liq-raised")
+    await reader.until("location.search.includes('board=Alerts')")
+    assert reader.complaints == []
 
 
 @pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["laptop"]], ids=["phone", "laptop"])
 async def test_the_message_of_the_newest_alert_can_be_read(
-    visitor: Visit, screen: Screen, settings: Settings
+    reader: Visit, screen: Screen, alerted: Settings
 ) -> None:
     usual = "$5,622,677 AVAXUSDT long liquidated on binance_usdm at 39.743"
     for message, may_be_cut in ((usual, False), (10 * "as long as they get ", True)):
         raised = [next(raise_alerts(1))]
         text = f"{raised[0].ts % 10_000} {message}"  # another one in each test
-        await asyncio.to_thread(insert_alerts, settings, [replace(raised[0], message=Text(text))])
-        shown = visitor.page.get_by_role("list", name="newest alert").locator("div")
+        await asyncio.to_thread(insert_alerts, alerted, [replace(raised[0], message=Text(text))])
+        shown = reader.page.get_by_role("list", name="newest alert").locator("div")
         await expect(shown).to_have_text(text)
         is_cut, lines = await shown.evaluate(
-            """each => [
-              each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1,
+            f"""each => [
+              ({IS_CUT})(each),
               each.clientHeight / parseFloat(getComputedStyle(each).lineHeight),
             ]"""
         )

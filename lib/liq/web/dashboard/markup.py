@@ -446,16 +446,19 @@ def _render_span(model: DashboardModel) -> Markup:
 
 
 def _render_freshness(model: DashboardModel) -> Markup:
+    """Return the state, and the age of the newest row; a narrow page leaves out its time."""
     latest, age, zone = model.latest, model.age, model.timezone
-    last = "no rows yet"
+    exact, last = "", "no rows yet"
     if model.until is not None:
         last = ""
     elif latest and latest.ts and age is not None:
-        last = f"last event {format_clock(latest.ts, zone)} {zone} · {_describe_age(age)}"
+        exact = f"last event {format_clock(latest.ts, zone)} {zone} · "
+        last = _describe_age(age)
     return Markup(
-        '<div class="liq-fresh liq-{}" title="newest row by the venue\'s clock">'
-        "<i></i><b>{}</b><span>{}</span></div>"
-    ).format(model.state, label_state(model), last)
+        '<div class="liq-fresh liq-{state}"><i></i><b title="{label}">{label}</b>'
+        '<span title="newest row by the venue\'s clock: {exact}{last}">'
+        '<span class="liq-exact">{exact}</span>{last}</span></div>'
+    ).format(state=model.state, label=label_state(model), exact=exact, last=last)
 
 
 def _describe_age(age: timedelta) -> str:

@@ -31,6 +31,23 @@ function render({ model, el }) {
     choose(names[next]);
   };
 
+  // a phone scrolls them sideways: the chosen one is in view, and an edge fades where there are more
+  const fade = () => {
+    const { scrollLeft: before, scrollWidth, clientWidth } = list;
+    list.classList.toggle("liq-more-before", before > 1);
+    list.classList.toggle("liq-more-after", scrollWidth - clientWidth - before > 1);
+  };
+  const reveal = () => {
+    const tab = tabs[names.indexOf(model.get("value"))];
+    const [own, all] = [tab, list].map((each) => each?.getBoundingClientRect());
+    const isOut = own && (own.left < all.left || own.right > all.right);
+    if (isOut) list.scrollLeft += (own.left + own.right - all.left - all.right) / 2;
+    fade();
+  };
+  list.onscroll = fade;
+  const size = new ResizeObserver(reveal);
+  size.observe(list);
+
   let isGone = false;
   const nameBoard = () => {
     const board = el.closest(".liq-root")?.querySelector(".liq-page");
@@ -45,11 +62,13 @@ function render({ model, el }) {
       tab.tabIndex = isChosen ? 0 : -1;
     });
     nameBoard();
+    reveal();
   };
   model.on("change:value", draw);
   draw();
   return () => {
     isGone = true;
+    size.disconnect();
     model.off("change:value", draw);
   };
 }

@@ -31,6 +31,7 @@ from liq.web.dashboard.widgets import (
     ErrorBoundary,
     Fold,
     Html,
+    More,
     PageAddress,
     PageHeartbeat,
     PickTable,
@@ -393,15 +394,7 @@ class Dashboard:
                 hidden,
                 self._heartbeat.add_class("liq-heartbeat"),
                 self._create_top(),
-                self._header_boundary.place,
                 self._create_rows(),
-                controls.create_chips(self.model, self._actions),
-                self._actions.place,
-                self._ignored,
-                self._notice,
-                self._watch,
-                self._coverage,
-                *(boundary.place for boundary in self._boundaries()),
                 widgets.Box(
                     [self._create_tabs(), self._alerts, self._alarm, controls.create_layout()]
                 ).add_class("liq-bar"),
@@ -435,7 +428,17 @@ class Dashboard:
             controls.create_times(self.model, self._actions),
         ]
         fold = Fold(label="Filters, time and more").add_class("liq-fold")
-        return widgets.Box([fold, *rows]).add_class("liq-rows")
+        chips = controls.create_chips(self.model, self._actions)
+        line = widgets.Box([chips, self._create_strip()]).add_class("liq-line")
+        return widgets.Box([fold, *rows, line]).add_class("liq-rows")
+
+    def _create_strip(self) -> widgets.Widget:
+        """Return all notices, which have no height while there is none."""
+        boundaries = (self._header_boundary, self._actions, *self._boundaries())
+        faults = (boundary.place for boundary in boundaries)
+        notices = (self._notice, self._coverage, self._watch, self._ignored)
+        more = More().add_class("liq-more")
+        return widgets.Box([*faults, *notices, more]).add_class("liq-strip")
 
     def _create_tabs(self) -> widgets.Widget:
         tabs = Tabs(options=list(self.boards)).add_class("liq-tabs")

@@ -387,6 +387,12 @@ class Fold(anywidget.AnyWidget):
     label = traitlets.Unicode().tag(sync=True)
 
 
+class More(anywidget.AnyWidget):
+    """A button that shows the notices beside it in full, where a line has no room for them."""
+
+    _esm = Path(__file__).with_name("more.js")
+
+
 class SpanForm(anywidget.AnyWidget):
     """Fields for ``start`` and ``end`` of the window as text, and a button that shows it."""
 

@@ -38,7 +38,7 @@ function classOf(name, module) {
 // the file, beside liq.web.dashboard.widgets, that has the module of each of its classes
 const MODULES = {
   Alarm: "alarm", Announcer: "announce", Chips: "chips", CloseButton: "close", Download: "download",
-  Fold: "fold", PageAddress: "address", PageHeartbeat: "heartbeat", PageLayout: "layout",
+  Fold: "fold", More: "more", PageAddress: "address", PageHeartbeat: "heartbeat", PageLayout: "layout",
   PickTable: "table", Picker: "picker", Plot: "plot", PricePlot: "prices", RuleForm: "rules",
   SpanForm: "span", Tabs: "tabs", Tape: "tape",
 };
