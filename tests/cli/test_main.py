@@ -1,5 +1,6 @@
 """The command as a person meets it: help, misspelt names, Ctrl-C, faults."""
 
+import json
 import os
 import re
 import shlex
@@ -130,6 +131,32 @@ def test_an_error_of_usage_says_what_to_write(settings: Settings, words: str, hi
     assert hint in " ".join(said.split())
     assert "Traceback" not in said
     assert "Errno" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "variable", "entry", "fault"),
+    [
+        ("alerts check", "LIQ_ALERTS", {"quer": "totals"}, "rule 'mine': Object"),
+        ("queries check", "LIQ_QUERIES", {"sq": "SELECT 1"}, "entry 'mine': Object"),
+    ],
+)
+def test_a_check_without_questdb_prints_invalid_entries(
+    settings: Settings, words: str, variable: str, entry: dict[str, str], fault: str
+) -> None:
+    file = settings.home / "mine.json"
+    file.write_text(json.dumps({"mine": entry}))
+    variables = settings.environ() | {variable: str(file)}
+    ended = subprocess.run(
+        [sys.executable, "-m", "liq", *words.split()],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stdout.startswith(f"{file}:1:")
+    assert fault in ended.stdout
+    assert ended.stderr.startswith("error: cannot reach QuestDB")
+    assert ended.returncode == 1
 
 
 def test_a_misspelt_stream_gets_a_suggestion(settings: Settings) -> None:

@@ -9,9 +9,9 @@ import typer
 
 from liq.cli.completion import complete_rules
 from liq.cli.help import Group
-from liq.cli.output import LogFormatter, console, create_table, print_notes, show_wait, styled
+from liq.cli.output import LogFormatter, console, create_table, echo, print_notes, show_wait, styled
 from liq.common.text import format_number
-from liq.errors import RuleError
+from liq.errors import QuestDBError, RuleError
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -48,12 +48,18 @@ def evaluate(
 def check_rules() -> None:
     """Validate alerts.json and evaluate every rule once without sending alerts.
 
-    Exits with 1 if a rule is invalid.
+    Exits with 1 if a rule is invalid. Without QuestDB it prints the invalid rules only.
     """
     from liq.analysis.alerts.evaluator import check  # noqa: PLC0415 - as above
+    from liq.analysis.alerts.rules import load_rules  # noqa: PLC0415 - as above
 
-    with show_wait("evaluating the rules"):
-        evaluations = check()
+    try:
+        with show_wait("evaluating the rules"):
+            evaluations = check()
+    except QuestDBError:
+        for fault in load_rules().faults.values():
+            echo(fault)
+        raise
     table = create_table("rule", "value", "condition", "state")
     for one in evaluations:
         table.add_row(*_row(one))

@@ -22,7 +22,7 @@ from liq.cli.output import (
     styled,
 )
 from liq.config import settings as current_settings
-from liq.errors import QueryError
+from liq.errors import QueryError, QuestDBError
 from liq.query import catalogue
 from liq.records.streams import STREAMS
 
@@ -76,12 +76,19 @@ def list_queries(
 def check_queries() -> None:
     """Have QuestDB explain every query, your own ones too, without reading rows.
 
-    Exits with 1 if an entry cannot be used, and names its file, line and column.
+    Exits with 1 if an entry cannot be used, and names its file, line and column. Without QuestDB it
+    prints the entries that are invalid without it.
     """
     from liq.query.checks import check_catalogue  # noqa: PLC0415 - pandas would slow all commands
+    from liq.query.queries import load_catalogue  # noqa: PLC0415 - as above
 
-    with show_steps("checking") as show_step:
-        found = check_catalogue(show=show_step)
+    try:
+        with show_steps("checking") as show_step:
+            found = check_catalogue(show=show_step)
+    except QuestDBError:
+        for fault in load_catalogue().faults.values():
+            echo(fault)
+        raise
     faults = [fault for fault in found.values() if fault]
     for fault in faults:
         echo(fault)  # a line each, however long: editors and grep follow it

@@ -5,8 +5,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
+BOM = b"\xef\xbb\xbf"  # that editors on Windows put before a text
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")
 _BEFORE_KEY = re.compile(r"[{,\s]*")
@@ -18,6 +20,21 @@ class _Member(NamedTuple):
 
     key: int
     value: int
+
+
+def explain_unreadable(path: Path, data: bytes, error: Exception) -> str:
+    """Return why a file cannot be read, or where its ``data`` is not JSON."""
+    byte = _find_byte(error, data)
+    place = str(path) if byte is None else f"{path}:{describe_byte(data, byte)}"
+    return f"cannot read {place}: {error.strerror if isinstance(error, OSError) else error}"
+
+
+def _find_byte(error: Exception, data: bytes) -> int | None:
+    """Return where in ``data`` it is not JSON; None if the error does not say."""
+    if isinstance(error, UnicodeDecodeError):
+        return error.start
+    found = re.search(r"\(byte (\d+)\)|truncated", str(error))
+    return int(found[1] or len(data)) if found else None
 
 
 def describe_byte(data: bytes, offset: int) -> str:

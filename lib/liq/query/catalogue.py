@@ -201,15 +201,12 @@ class _File:
     def read(cls, path: Path) -> "_File":
         data = b""
         try:
-            data = files.read_file(path).removeprefix(b"\xef\xbb\xbf")  # of editors on Windows
+            data = files.read_file(path).removeprefix(places.BOM)
             text = data.decode()
             members = msgspec.json.decode(text, type=dict[str, Any])
             twice = places.list_twice(text)
         except (OSError, ValueError, RecursionError) as error:
-            byte = _find_byte(error, data)
-            place = str(path) if byte is None else f"{path}:{places.describe_byte(data, byte)}"
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise QueryError(f"cannot read {place}: {reason}") from error
+            raise QueryError(places.explain_unreadable(path, data, error)) from error
         return cls(path, text, members, twice)
 
     def parse_common(self) -> dict[str, Parameter]:
@@ -253,14 +250,6 @@ class _File:
             return f"{self.path}:{places.describe_path(self.text, path)}"
         except (ValueError, RecursionError):  # json reads no integers of 5,000 digits
             return str(self.path)
-
-
-def _find_byte(error: Exception, data: bytes) -> int | None:
-    """Return where in ``data`` it is not JSON; None if the error does not say."""
-    if isinstance(error, UnicodeDecodeError):
-        return error.start
-    found = re.search(r"\(byte (\d+)\)|truncated", str(error))
-    return int(found[1] or len(data)) if found else None
 
 
 def explain_mismatch(

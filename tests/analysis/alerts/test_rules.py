@@ -75,7 +75,30 @@ def test_a_wrong_rule_is_named_with_the_reason_and_does_no_harm_to_others(
     entries = {"$schema": "./alerts.schema.json", "good": RULE, "bad": RULE | change}
     found, faults = load_rules(settings(tmp_path, entries))
     assert list(found) == ["good"]
-    assert re.search(rf"alerts\.json: rule 'bad': .*{reason}", faults["bad"])
+    assert re.search(rf"alerts\.json:1:\d+: rule 'bad': .*{reason}", faults["bad"])
+
+
+def test_a_fault_names_the_line_of_the_field(tmp_path: Path) -> None:
+    text = json.dumps({"good": RULE, "bad": RULE | {"threshold": "x"}}, indent=1)
+    line = text[: text.index('"x"')].count("\n") + 1
+    file = tmp_path / "alerts.json"
+    for before in ("", "\N{ZERO WIDTH NO-BREAK SPACE}"):  # of editors on Windows
+        file.write_text(before + text)
+        found, faults = load_rules(Settings.load(home=tmp_path, alerts=file))
+        assert [*found] == ["good"]
+        assert faults["bad"].startswith(f"{file}:{line}:3: rule 'bad': threshold: Expected")
+    file.write_text('{"a": {},\n "b" 1}')
+    with pytest.raises(RuleError, match=rf"cannot read {re.escape(str(file))}:2:6: JSON is malf"):
+        load_rules(Settings.load(home=tmp_path, alerts=file))
+
+
+def test_a_second_rule_of_a_name_is_a_fault(tmp_path: Path) -> None:
+    file = tmp_path / "alerts.json"
+    rule = json.dumps(RULE)
+    file.write_text(f'{{"one": {rule}, "one": {rule}}}')
+    found, faults = load_rules(Settings.load(home=tmp_path, alerts=file))
+    assert not found
+    assert "the file has a rule of this name before it" in faults["one"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{"])

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
-from liq.common import files
+from liq.common import files, places
 from liq.common.text import suggest
 from liq.config import Settings
 from liq.config import settings as current_settings
@@ -147,16 +147,42 @@ def load_rules(settings: Settings | None = None) -> Rules:
     """
     settings = settings or current_settings()
     path = find_file(settings)
+    data, entries = read_file(path)
+    twice = _list_twice(data)
     found, faults = {}, {}
-    for name, text in read_file(path)[1].items():
+    for name, text in entries.items():
         if name == SCHEMA:
             continue
         try:
+            if name in twice:
+                raise RuleError("the file has a rule of this name before it")
             found[name] = parse_rule(text, settings)
         except (LiqError, msgspec.DecodeError, ValueError, MemoryError) as error:
             # a message with {value:>99999999999} has no text to say why
-            faults[name] = f"{path}: rule {name!r}: {str(error) or 'its message is too long'}"
+            reason = str(error) or "its message is too long"
+            faults[name] = f"{path}{_find_place(data, name, reason)}: rule {name!r}: {reason}"
     return Rules(found, faults)
+
+
+def _list_twice(data: bytes) -> set[str]:
+    try:
+        return places.list_twice(_decode(data))
+    except (ValueError, RecursionError):  # json reads no integers of 5,000 digits
+        return set()
+
+
+def _find_place(data: bytes, name: str, reason: str) -> str:
+    """Return ``:line:column`` of the rule, or of its field that the reason begins with."""
+    field = re.match(r"(\w+)(?:[:=]| .*`(\w+)`)", reason)
+    names = [each for each in (field.groups() if field else ()) if each]
+    try:
+        return f":{places.describe_path(_decode(data), [name, *names[-1:]])}"
+    except (ValueError, RecursionError):  # as above
+        return ""
+
+
+def _decode(data: bytes) -> str:
+    return data.removeprefix(places.BOM).decode()
 
 
 def list_rules(settings: Settings | None = None) -> "pd.DataFrame":
@@ -233,12 +259,14 @@ def find_file(settings: Settings) -> Path:
 
 def read_file(path: Path) -> tuple[bytes, dict[str, msgspec.Raw]]:
     """Return a file of rules and its entries. Raises `RuleError` if it cannot be read."""
+    text = b""
     try:
         data = files.read_file(path)
-        return data, msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+        text = data.removeprefix(places.BOM)
+        return data, msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     except (OSError, msgspec.DecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise RuleError(f"cannot read {path}: {reason}; LIQ_ALERTS names the file") from error
+        reason = places.explain_unreadable(path, text, error)
+        raise RuleError(f"{reason}; LIQ_ALERTS names the file") from error
 
 
 def parse_rule(text: msgspec.Raw, settings: Settings) -> Rule:
@@ -250,7 +278,8 @@ def parse_rule(text: msgspec.Raw, settings: Settings) -> Rule:
         rule = msgspec.json.decode(text, type=Rule)
     except msgspec.ValidationError as error:
         path, reason = explain_mismatch(error, Rule, msgspec.json.decode(text))
-        raise RuleError(": ".join([*path, reason])) from error
+        named = path[:-1] if path and f"`{path[-1]}`" in reason else path
+        raise RuleError(": ".join([*named, reason])) from error
     query = queries.find(rule.query, settings)
     queries.resolve(query, rule.given)
     parse_duration(rule.cool_down)
