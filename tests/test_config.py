@@ -295,6 +295,11 @@ def test_a_misspelt_stream_is_an_error_with_the_nearest_name(
         Settings.load(streams={"helth": {}})
 
 
+def test_a_misspelt_setting_in_python_gets_a_suggestion(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="KAFKA_PRT: there is no such setting, did you mean kaf"):
+        Settings.load(home=tmp_path, kafka_prt=1)
+
+
 def test_a_copy_has_no_setting_that_is_unknown() -> None:
     with pytest.raises(ConfigError, match="unknown setting topic; with_streams changes"):
         Settings().model_copy(update={"topic": "mine"})

@@ -713,6 +713,9 @@ def _explain_one(fault: ErrorDetails) -> str:
     if fault["type"] == "literal_error":
         choices = re.findall("'(.*?)'", text)
         text = f"not a choice{suggest(str(fault['input']), choices)}"
+    if fault["type"] == "extra_forbidden":
+        near = find_nearest(names[-1], _list_single(), 1)
+        text = "there is no such setting" + (f", did you mean {near[0]}?" if near else "")
     return f"{name_variable(*names)}: {text}" if names else text
 
 

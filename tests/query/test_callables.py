@@ -5,6 +5,7 @@ import pickle
 import pydoc
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -278,3 +279,19 @@ def test_the_future_is_no_gap(stack: Settings) -> None:
     assert "notes" not in liq.hit.totals(settings=settings, **window).attrs
     window = {"since": now + timedelta(hours=1), "until": now + timedelta(days=1)}
     assert "notes" not in liq.hit.totals(settings=settings, **window).attrs
+
+
+@pytest.mark.parametrize("call", [liq.hit.totals, lambda *given: liq.hit("totals", *given)])
+def test_a_value_without_a_name_is_refused_with_the_way_to_give_it(
+    call: Callable[..., object],
+) -> None:
+    with pytest.raises(QueryError, match=r"by name: liq\.hit\.totals\(window='1h'\); valid are: "):
+        call("1h")
+    assert "unnamed" not in str(inspect.signature(liq.hit))
+
+
+def test_a_misspelt_query_of_the_table_gets_a_suggestion() -> None:
+    with pytest.raises(KeyError, match="unknown query 'totls', did you mean 'totals'"):
+        liq.queries()["totls"]
+    assert "totls" not in liq.queries()
+    assert liq.queries().get("totls") is None

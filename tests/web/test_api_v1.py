@@ -324,3 +324,24 @@ def test_no_query_takes_the_place_of_a_page(tmp_path: Path, key: str) -> None:
     file = tmp_path / "mine.json"
     file.write_text(json.dumps({key: "SELECT 1"}))
     assert "is a page of the HTTP API" in catalogue.load(file).faults[key]
+
+
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [
+        ("/v1/health", "/health"),
+        ("/v1/metrics", "/metrics"),
+        ("/swagger", "/docs"),
+        ("/help", "/docs"),
+    ],
+)
+def test_a_page_that_is_elsewhere_is_named(tmp_path: Path, path: str, page: str) -> None:
+    client = api.create_app(Settings.load(home=tmp_path, **find_free_ports())).test_client()
+    assert f"did you mean {page}? valid are: alerts" in client.get(path).get_json()["error"]
+
+
+def test_a_request_that_is_no_get_is_told_so(tmp_path: Path) -> None:
+    client = api.create_app(Settings.load(home=tmp_path, **find_free_ports())).test_client()
+    response = client.post("/v1/totals", json={"window": "1h"})
+    assert response.status_code == 405
+    assert "only answers GET" in response.get_json()["error"]

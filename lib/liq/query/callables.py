@@ -64,7 +64,7 @@ class Hit:
     """
 
     def __call__(
-        self, key: str, /, *, settings: Settings | None = None, **params: Any
+        self, key: str, /, *unnamed: Any, settings: Settings | None = None, **params: Any
     ) -> "pd.DataFrame":
         """Run the query ``key`` of the catalogue and return its rows.
 
@@ -81,7 +81,7 @@ class Hit:
 
         Raises:
             QueryError: The key or a parameter is unknown, or a value is out of range. The message
-                lists the valid ones.
+                lists the valid ones. Or a parameter is not given by its name.
             QuestDBError: QuestDB is unreachable.
 
         Example:
@@ -93,6 +93,7 @@ class Hit:
             >>> liq.hit.top_symbols(window="1h").equals(top)
             True
         """
+        _refuse_unnamed(queries.find(key, settings), unnamed)
         frame, warnings = fetch_noted(key, settings, params)
         queries.warn(warnings)
         return frame
@@ -122,6 +123,28 @@ class Hit:
             return []
 
 
+def _hide_unnamed(function: Any) -> None:
+    """Leave ``*unnamed`` out of the signature that editors show: it only explains the error."""
+    shown = inspect.signature(function)
+    params = [each for each in shown.parameters.values() if each.name != "unnamed"]
+    function.__signature__ = shown.replace(parameters=params)
+
+
+_hide_unnamed(Hit.__call__)
+
+
+def _refuse_unnamed(query: Query, unnamed: Sequence[Any]) -> None:
+    """Raise `QueryError` if values were given without their names."""
+    if unnamed and query.params:
+        example = f"{next(iter(query.params))}={unnamed[0]!r}"
+        raise QueryError(
+            f"parameters are given by name: liq.hit.{query.key}({example}); valid are:"
+            f" {', '.join(query.params)}"
+        )
+    if unnamed:
+        raise QueryError(f"{query.key} takes no parameters")
+
+
 _built: dict[str, "tuple[Query, Callable[..., pd.DataFrame]]"] = {}
 
 
@@ -138,7 +161,8 @@ def build_function(query: Query) -> "Callable[..., pd.DataFrame]":
 
 
 def _build(query: Query) -> "Callable[..., pd.DataFrame]":
-    def run(*, settings: Settings | None = None, **params: Any) -> "pd.DataFrame":
+    def run(*unnamed: Any, settings: Settings | None = None, **params: Any) -> "pd.DataFrame":
+        _refuse_unnamed(query, unnamed)
         frame, warnings = fetch_noted(query.key, settings, params)
         queries.warn(warnings)
         return frame

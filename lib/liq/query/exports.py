@@ -184,6 +184,8 @@ def read(path: str | Path, key: str = "", /, *, settings: Settings | None = None
         with show_wait(f"reading {path.name}", settings.progress_after):
             return _DECODERS[suffix](path.read_bytes(), key, settings)
     except UNREADABLE as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise ExportError(f"cannot read {path}: {error.strerror}") from error
         reason = str(error).partition("\n")[0]
         raise ExportError(f"cannot read {path}: {reason}; is it a file of liq?") from error
 

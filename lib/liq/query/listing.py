@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from liq.common.html import join, render_table
+from liq.common.text import suggest
 from liq.query.catalogue import Query
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Listing(Mapping[str, Query]):
         self._queries = queries
 
     def __getitem__(self, key: str) -> Query:
+        if key not in self._queries:
+            raise KeyError(f"unknown query {key!r}{suggest(key, sorted(self._queries))}")
         return self._queries[key]
 
     def __iter__(self) -> Iterator[str]:

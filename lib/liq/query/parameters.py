@@ -60,7 +60,8 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             value = _PARSERS[self.type](given)
         except (TypeError, ValueError, OverflowError) as error:
-            raise QueryError(f"{name}={_show(given)} is no {self.type}: {error}") from error
+            reason = str(error).removesuffix(f"; not {_show(given)}")  # which is there already
+            raise QueryError(f"{name}={_show(given)} is no {self.type}: {reason}") from error
         value = self._match_choice(name, given, value)
         self._check_bounds(name, given, value)
         return value

@@ -43,6 +43,13 @@ _LOGIN_S = 2.0  # a query needs at least this long to log in
 _TRANSFER_S = 0.5
 _STATE_S = 10.0  # for /health and /metrics
 _VISITS = 8  # of /health at once, each of which holds a thread for two seconds at most
+_GET_ONLY = "this API only answers GET: parameters are in the address, as ?window=1h"
+# by names that are looked for elsewhere too
+_PAGES = {
+    "health": "/health",
+    "metrics": "/metrics",
+    "openapi.json": "/openapi.json",
+} | dict.fromkeys(("docs", "help", "redoc", "swagger", "queries", "endpoints"), "/docs")
 _POLICY = "Content-Security-Policy"
 _HEADERS = {
     "Cache-Control": "private, no-cache",
@@ -228,7 +235,9 @@ def _find(key: str, endpoints: Endpoints) -> Endpoint:
     if endpoints.has_fault(key):
         raise InternalServerError(f"entry {key!r} cannot be used; `liq queries` says why")
     known = sorted(each.key for each in endpoints)
-    raise NotFound(f"no endpoint {key!r}{suggest(key, known)}")
+    page = _PAGES.get(key.rpartition("/")[2])
+    guess = f", did you mean {page}? valid are: {', '.join(known)}" if page else suggest(key, known)
+    raise NotFound(f"no endpoint {key!r}{guess}")
 
 
 def _allow_docs(page: str) -> str:
@@ -246,7 +255,8 @@ def _add_error_handlers(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
-        response = _build_error(error.description or error.name, error.code or 500)
+        text = _GET_ONLY if error.code == 405 else error.description or error.name
+        response = _build_error(text, error.code or 500)
         if isinstance(allowed := getattr(error, "valid_methods", None), Iterable):
             response.headers["Allow"] = ", ".join(sorted(allowed))
         if error.code in (503, 504):
