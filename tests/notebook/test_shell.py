@@ -295,3 +295,17 @@ def test_tab_puts_no_code_between_quotes(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_odd_code_is_no_place_and_no_error(tmp_path: Path) -> None:
     for text in ("", "hit.", "hit['", "\0", "hit.é(", "hit.totals(" + "[" * 5000, "'" * 999):
         completion.find_place(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("liq.queries()['tot", ["totals"]),
+        ("liq.read('totals.csv', 'tot", ["totals"]),
+        ("liq.alerts.backtest('long", ["long_burst"]),
+        ("liq.read('tot", []),
+    ],
+)
+def test_names_are_completed_where_no_query_is_called(text: str, expected: list[str]) -> None:
+    found = completion.complete(CompletionContext("", text, len(text), 0, 100))
+    assert [each.text for each in found["completions"]] == expected

@@ -15,10 +15,12 @@ from pandas.testing import assert_frame_equal
 import liq
 from liq.config import Settings
 from liq.errors import ExportError
+from liq.notebook import reports
 from liq.query import queries, views
 from liq.query.exports import hash_rows, read_stamp, write_export
 from liq.query.formats import Format, encode
 from liq.records.streams import LIQUIDATIONS
+from support.helpers import find_free_ports
 from support.proxy import Statements
 from support.rows import health, insert, liquidation, own_table, refresh_views, report
 
@@ -176,7 +178,7 @@ def test_a_spreadsheet_is_a_csv_file(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_reported(own: Settings, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"end its name with \.csv or \.parquet"):
         liq.export("totals", tmp_path / "totals.xlsx", settings=own)
-    with pytest.raises(ExportError, match=r"cannot write .*No such file"):
+    with pytest.raises(ExportError, match=r"cannot write .*: there is no folder .*no$"):
         liq.export("totals", tmp_path / "no" / "totals.csv", settings=own)
 
 
@@ -333,3 +335,11 @@ def test_missing_integers_read_back(tmp_path: Path) -> None:
     file.write_text("exchange,prints\nokx,9007199254740993\nbybit,\n")
     assert liq.read(file)["prints"].tolist() == [9007199254740993, pd.NA]
     assert str(liq.read(file)["prints"].dtype) == "Int64"
+
+
+def test_a_missing_folder_is_reported_before_any_query(tmp_path: Path) -> None:
+    away = Settings.load(home=tmp_path / "home", **find_free_ports())
+    with pytest.raises(ExportError, match="there is no folder"):
+        liq.export("totals", tmp_path / "no" / "totals.csv", settings=away)
+    with pytest.raises(ExportError, match="there is no folder"):
+        reports.write(tmp_path / "no" / "report.html", settings=away)

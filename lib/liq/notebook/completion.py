@@ -1,4 +1,4 @@
-"""Completion inside calls of queries: names of queries and parameters, and parameters' values.
+"""Completion inside calls: names of queries, parameters and rules, and parameters' values.
 
 Names of symbols and the like come from QuestDB, within a second, or are left out.
 """
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult
 
+from liq.analysis.alerts.rules import load_rules
 from liq.config import settings as current_settings
 from liq.errors import LiqError
 from liq.query import names, queries
@@ -26,7 +27,13 @@ _CALL = re.compile(
 )
 # no code: a venue, or whoever writes rows, chooses the names that are put between quotes
 _UNQUOTED = re.compile(r"""[^"'\\,{}\s]+""")
-_KEY = re.compile(r"""\b(?:hit|export)\s*\(\s*["'](\w*)$""")
+_KEY = re.compile(
+    r"""\b(?: (?:hit|export)\s*\(
+            | queries\s*\(\s*\)\s*\[
+            | read\s*\(\s*["'][^"'\n]*["']\s*, )\s*["'](\w*)$""",
+    re.VERBOSE,
+)
+_RULE = re.compile(r"""\bbacktest\s*\(\s*["'](\w*)$""")
 
 
 class _Place(NamedTuple):
@@ -50,6 +57,8 @@ def _match(context: CompletionContext) -> SimpleMatcherResult:
     text = "\n".join([*lines, context.text_until_cursor])
     if key := _KEY.search(text):
         return _offer([*queries.queries()], key[1])
+    if rule := _RULE.search(text):
+        return _offer([*load_rules().rules], rule[1])
     place = find_place(text)
     if place is None:
         return _offer([], "")

@@ -30,7 +30,7 @@ from liq.config import settings as current_settings
 from liq.notebook import notebooks
 from liq.query import coverage, exports, queries, questdb
 from liq.query.coverage import Window
-from liq.query.exports import Stamp, write_export
+from liq.query.exports import Stamp, require_folder, write_export
 from liq.query.parameters import Parameter, parse_duration
 
 _NOTEBOOK = "report"
@@ -218,10 +218,11 @@ def write(
         ExportError: The file cannot be written.
     """
     _WINDOW.value("window", window)
+    out = Path(out)
+    require_folder(out)
     questdb.require(settings)  # before a kernel starts
     from nbconvert import HTMLExporter  # noqa: PLC0415 - takes a second to import
 
-    out = Path(out)
     end = (_UNTIL.value("until", until) or datetime.now(UTC)).isoformat()
     given = {"window": window, "until": end}
     executed = notebooks.run(_NOTEBOOK, given, timeout=600, settings=settings, progress=progress)

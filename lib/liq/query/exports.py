@@ -131,6 +131,7 @@ def export_noted(
     if spreadsheet and suffix != ".csv":
         raise ExportError(f"spreadsheet is for .csv files, and {path.name} is none")
     out = Format.SPREADSHEET if spreadsheet else Format(suffix[1:])
+    require_folder(path)
     settings = settings or current_settings()
     with show_wait(f"querying QuestDB: {key}", settings.progress_after):
         frame, stamp = fetch_stamped(key, settings=settings, **params)
@@ -230,6 +231,15 @@ _DECODERS: Mapping[str, "Callable[[bytes, str, Settings], pd.DataFrame]"] = {
     ".arrow": lambda data, _key, _settings: decode_arrow(data),
 }
 _SUFFIXES = ", ".join(_DECODERS)
+
+
+def require_folder(path: Path) -> None:
+    """Raise `ExportError` if a file cannot be written as its folder is missing.
+
+    Callers check it before they query QuestDB, which may take long.
+    """
+    if not path.parent.is_dir():
+        raise ExportError(f"cannot write {path}: there is no folder {path.parent}")
 
 
 def write_export(path: Path, data: bytes) -> None:
