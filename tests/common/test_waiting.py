@@ -247,6 +247,15 @@ def test_a_notebook_that_a_program_runs_keeps_nothing_of_a_wait(
     assert not run_cell(kernel, SLOW_CELL, is_watched=False)
 
 
+def test_a_wait_in_the_output_of_a_widget_shows_no_line_that_would_stay(
+    kernel: BlockingKernelClient,
+) -> None:
+    head, block = SLOW_CELL.split("with")
+    code = f"{head}import ipywidgets\noutput = ipywidgets.Output()\nwith output:\n  with{block}"
+    assert not run_cell(kernel, code.replace("    time", "      time"), is_watched=True)
+    assert run_cell(kernel, SLOW_CELL, is_watched=True)  # of a cell that has none
+
+
 def test_a_wait_in_a_forked_child_of_a_notebook_says_nothing(kernel: BlockingKernelClient) -> None:
     code = SLOW_CELL.replace("with", "import os\nif not (child := os.fork()):\n  with")
     code = code.replace("    time.sleep(1.5)", "      time.sleep(0.5)\n  os._exit(0)")

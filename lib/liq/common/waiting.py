@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TextIO
 
 _DOUBLINGS = 60  # 2.0**1024 is an OverflowError
@@ -143,7 +143,8 @@ class _TerminalLine:
 class _CellLine:
     """An output of a cell; notebooks are saved with an empty one in its place."""
 
-    def __init__(self) -> None:
+    def __init__(self, request: str) -> None:
+        self._request = request
         self._id = ""
 
     def show(self, text: str) -> None:
@@ -152,34 +153,46 @@ class _CellLine:
         data: dict[str, Any] = {"text/plain": text}
         if self._id:
             update_display(data, display_id=self._id, raw=True)  # type: ignore[no-untyped-call]
-        else:
+        elif not _is_captured(self._request):
             self._id = secrets.token_hex(8)
             display(data, display_id=self._id, raw=True)  # type: ignore[no-untyped-call]
 
     def clear(self) -> None:
         from IPython.display import update_display  # noqa: PLC0415 - as above
 
-        update_display({}, display_id=self._id, raw=True)  # type: ignore[no-untyped-call]
+        if self._id:
+            update_display({}, display_id=self._id, raw=True)  # type: ignore[no-untyped-call]
+
+
+def _is_captured(request: str) -> bool:
+    """Whether an output widget shows the cell's outputs, as in ``with Output():``.
+
+    It never updates them, so that the line would stay.
+    """
+    widgets = sys.modules.get("ipywidgets")
+    if widgets is None:
+        return False
+    states = widgets.Widget.get_manager_state(drop_defaults=True)["state"].values()
+    return any(each["state"].get("msg_id") == request for each in states)
 
 
 def _choose_line() -> _Line | None:
     """Return the line that the person who waits sees; None if nobody does."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if kernel := getattr(shell, "kernel", None):
-        return _CellLine() if _is_watched(shell, kernel) else None
+        request = shell.get_parent()
+        return _CellLine(request["header"]["msg_id"]) if _is_watched(kernel, request) else None
     with contextlib.suppress(ValueError):  # a closed file
         if sys.stderr and sys.stderr.isatty() and not multiprocessing.parent_process():
             return _TerminalLine(sys.stderr)
     return None
 
 
-def _is_watched(shell: Any, kernel: Any) -> bool:
+def _is_watched(kernel: Any, request: Mapping[str, Any]) -> bool:
     """Whether a person runs the cell: programs such as papermill allow no input.
 
-    What a widget calls has no cell, and outputs of widgets are never updated. Forked children
-    cannot send.
+    What a widget calls has no cell. Forked children cannot send.
     """
-    request = shell.get_parent()
     return (
         kernel.session.pid == os.getpid()
         and request.get("msg_type") == "execute_request"
