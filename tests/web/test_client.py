@@ -29,6 +29,7 @@ from liq.errors import (
     ApiLoginError,
     ApiRequestError,
     ApiTimeoutError,
+    ConfigError,
     QueryError,
 )
 from liq.query import queries
@@ -396,3 +397,8 @@ def test_the_token_goes_to_no_other_server(tmp_path: Path, link: str) -> None:
         with closing(ApiClient(settings)) as client, pytest.raises(ApiError, match="next page"):
             client.hit("totals")
     assert asked == [f"127.0.0.1:{settings.api_port}"]
+
+
+def test_a_url_in_place_of_settings_is_refused_with_the_settings_that_name_it() -> None:
+    with pytest.raises(ConfigError, match="LIQ_HOST, LIQ_API_PORT and LIQ_TOKEN name the API"):
+        ApiClient("http://127.0.0.1:8000")  # type: ignore[arg-type] # as people try

@@ -23,6 +23,7 @@ from liq.errors import (
     ApiLoginError,
     ApiRequestError,
     ApiTimeoutError,
+    ConfigError,
 )
 from liq.query import queries
 from liq.query.catalogue import RESERVED
@@ -72,6 +73,11 @@ class ApiClient:
         retries: int = RETRIES,
         timeout: float | None = None,
     ) -> None:
+        if isinstance(settings, str):  # as clients of other services take
+            raise ConfigError(
+                "ApiClient takes settings in place of a URL: LIQ_HOST, LIQ_API_PORT and LIQ_TOKEN"
+                " name the API, as in ApiClient(Settings.load(host=..., api_port=..., token=...))"
+            )
         settings = settings or current_settings()
         self._progress_after = settings.progress_after
         self._retries = retries
