@@ -69,6 +69,12 @@ def test_gaps_are_summed_up_by_feed_and_share_of_the_window() -> None:
     ]  # fmt: skip
     assert coverage.describe_gaps(gaps, 100) == "gate (simulated) 60 %, okx 30 %"
     assert coverage.describe_gaps([], 100) == ""
+    many = [
+        Gap(exchange=f"{number}", source="live", from_ts=MOMENT, to_ts=MOMENT, missing_s=missing)
+        for number, missing in enumerate((97.0, 97.2, 97.0, 97.1))
+    ]
+    assert coverage.describe_gaps(many, 100) == "4 feeds 97 % to 97.2 %"
+    assert coverage.describe_gaps(many[:3], 100) == "1 97.2 %, 0 97 %, 2 97 %"
 
 
 @pytest.mark.parametrize(

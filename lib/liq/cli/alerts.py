@@ -66,8 +66,11 @@ def check_rules() -> None:
     console.print(table)
     for one in evaluations:
         print_notes(one.notes, one.name)
-    if faults := [f"{one.name}: {one.fault}" for one in evaluations if one.fault]:
-        raise RuleError("\n".join(faults))
+    faulty = [one for one in evaluations if one.fault]
+    for one in faulty:  # a line each, which begins with the place: editors and grep follow it
+        echo(f"{one.name}: {one.fault}" if one.rule else one.fault)
+    if faulty:
+        raise RuleError(f"{len(faulty)} of {len(evaluations)} rules cannot be evaluated")
 
 
 @alerts.command("backtest")

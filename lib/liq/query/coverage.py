@@ -3,7 +3,7 @@
 The rule itself is in the catalogue: the queries ``coverage``, ``feed_coverage`` and ``covered``.
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -148,11 +148,8 @@ def summarise_feeds(feeds: "pd.DataFrame") -> str:
         texts.append(f"{len(lost)} of {_count_feeds(len(expected))} disconnected: {names}")
     if partly:
         shares = [(name_feed(row.exchange, row.source), row.missing) for row in partly]
-        least, most = min(row.missing for row in partly), max(row.missing for row in partly)
-        is_short = len(partly) == len(rows) > _MANY and most - least <= _ALIKE  # as before liq ran
-        ends = dict.fromkeys(map(format_share, (least, most)))
-        listed = f"all {len(rows)} feeds {' to '.join(ends)}" if is_short else _list_shares(shares)
-        texts.append(f"{PARTLY}: {listed}")
+        summed = _sum_up(shares) if len(partly) == len(rows) else ""
+        texts.append(f"{PARTLY}: {f'all {summed}' if summed else _list_shares(shares)}")
     return "; ".join(texts)
 
 
@@ -164,19 +161,30 @@ def describe_left_out(rows: int) -> str:
 def describe_gaps(gaps: Iterable[Any], window_s: float) -> str:
     """Return each feed of ``gaps`` with the share of the window that it was disconnected.
 
-    They are rows of ``coverage``; "" if there are none.
+    They are rows of ``coverage``; "" if there are none. Many feeds with about the same share, as
+    before liq ran, are counted only.
     """
     seconds: dict[str, float] = {}
     for gap in gaps:
         name = name_feed(gap.exchange, gap.source)
         seconds[name] = seconds.get(name, 0.0) + gap.missing_s
     ordered = sorted(seconds.items(), key=lambda item: (-item[1], item[0]))
-    return _list_shares((name, missed / window_s) for name, missed in ordered)
+    shares = [(name, missed / window_s) for name, missed in ordered]
+    return _sum_up(shares) or _list_shares(shares)
 
 
 def format_share(part: float) -> str:
     """Return a part of one, e.g. ``46.8 %``."""
     return f"< {_LEAST:.1%}".replace("%", " %") if 0 < part < _LEAST else f"{100 * part:.3g} %"
+
+
+def _sum_up(shares: Sequence[tuple[str, float]]) -> str:
+    """Return the number of feeds and their share; "" for few feeds, or if the shares differ."""
+    parts = [part for _, part in shares]
+    if len(parts) <= _MANY or max(parts) - min(parts) > _ALIKE:
+        return ""
+    ends = dict.fromkeys(map(format_share, (min(parts), max(parts))))
+    return f"{len(parts)} feeds {' to '.join(ends)}"
 
 
 def _list_shares(shares: Iterable[tuple[str, float]]) -> str:
