@@ -725,3 +725,9 @@ def test_a_time_axis_without_data_and_range_has_no_labels() -> None:
     span = (BARS["ts"].min(), BARS["ts"].max())
     for shown in (charts.bars.spec(BARS), charts.bars.spec(nothing, span=span)):
         assert "showticklabels" not in shown["layout"]["xaxis"]
+
+
+def test_rows_of_another_query_are_refused_by_the_name_of_the_column() -> None:
+    totals = pd.DataFrame({"long_usd": [1.0], "short_usd": [1.0]})
+    with pytest.raises(KeyError, match=r"bars draws the column 'ts', which .* liq\.charts\.bars\?"):
+        charts.bars(totals)

@@ -309,3 +309,15 @@ def test_odd_code_is_no_place_and_no_error(tmp_path: Path) -> None:
 def test_names_are_completed_where_no_query_is_called(text: str, expected: list[str]) -> None:
     found = completion.complete(CompletionContext("", text, len(text), 0, 100))
     assert [each.text for each in found["completions"]] == expected
+
+
+def test_a_result_says_that_its_rows_are_simulated_and_its_sums_lower_bounds() -> None:
+    frame = pd.DataFrame({"notional": [1.0], "source": ["simulator"], "completeness": ["sampled"]})
+    frame.attrs = {"query": "prints", "units": {"notional": "USD"}, "notes": ["a note"]}
+    units, note, simulated, bound = shell.describe(frame)
+    assert (units, note, simulated) == ("notional in USD", "a note", "SIMULATED DATA")
+    assert bound.startswith("≥ sums are lower bounds")
+    assert "SIMULATED DATA" in str(shell.render_html(frame))
+    sums = pd.DataFrame({"prints": [1], "not_live": ["changed by the user"]})
+    sums.attrs = {"query": "totals", "units": {}}
+    assert shell.describe(sums) == []

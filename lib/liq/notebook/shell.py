@@ -3,6 +3,7 @@
 `import liq` installs both in a notebook or an IPython terminal, and loads nothing for it yet.
 """
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleMatcherResult, context_matcher
@@ -34,15 +35,19 @@ match_names = context_matcher(identifier="liq")(_match_names)
 
 
 def describe(frame: "pd.DataFrame") -> list[str]:
-    """Return the units of a query's result, and its notes, as lines; none for another frame."""
+    """Return the units of a query's result and what limits it, as lines; none for other frames."""
     units, notes = frame.attrs.get("units"), frame.attrs.get("notes", [])
     # other libraries have attrs too
     if "query" not in frame.attrs or not (isinstance(units, dict) and isinstance(notes, list)):
         return []
+    from liq.analysis.charts.base import list_limits  # noqa: PLC0415 - as above
     from liq.query.listing import describe_units  # noqa: PLC0415 - as above
 
     shown = {name: str(unit) for name, unit in units.items() if name in frame}
-    return [*([describe_units(shown)] if shown else []), *map(str, notes)]
+    limits: list[str] = []
+    with contextlib.suppress(TypeError, ValueError):  # columns that the user has changed
+        limits = list_limits(frame)
+    return [*([describe_units(shown)] if shown else []), *map(str, notes), *limits]
 
 
 def render_html(frame: "pd.DataFrame") -> str | None:

@@ -115,7 +115,16 @@ class Chart(Generic[P]):
         """Return the figure as plain data."""
         given: Any = [_escape_value(value) for value in args]
         named: Any = {name: _escape_value(value) for name, value in kwargs.items()}
-        figure = self.draw(*given, **named)
+        try:
+            figure = self.draw(*given, **named)
+        except KeyError as error:
+            frames = [each for each in args if isinstance(each, pd.DataFrame)]
+            if not frames or error.args[0] in frames[0]:
+                raise
+            raise KeyError(
+                f"{self.__name__} draws the column {error.args[0]!r}, which these rows do not have;"
+                f" liq.charts.{self.__name__}? names its query"
+            ) from error
         _hide_unknown_times(figure)
         return figure
 
