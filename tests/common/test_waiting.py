@@ -155,6 +155,23 @@ def test_threads_that_wait_share_one_line() -> None:
         assert session.read().endswith(f"{CLEARED}over\n")
 
 
+HELD = """
+import threading
+from liq.common.waiting import hold_screen, show_wait
+with hold_screen(), show_wait("asking", 0.0):
+    threading.Event().wait(1.5)
+with show_wait("asking then", 0.0):
+    threading.Event().wait(1.5)
+"""
+
+
+def test_a_block_that_shows_its_own_progress_has_no_line_in_it() -> None:
+    with in_terminal([sys.executable, "-c", HELD], {"TERM": "xterm"}) as session:
+        shown = session.read()
+    assert "asking," not in shown
+    assert "asking then," in shown
+
+
 CHILDREN = """
 import multiprocessing
 from liq.config import Settings
@@ -279,6 +296,10 @@ CALLS = {
     "import liq; liq.alerts.backtest('long_burst')": "evaluating long_burst over the past",
     "from liq.query import queries; queries.wait_for_rows(9)": "waiting for liquidations",
     "from liq.notebook.reports import Report; Report()": "querying QuestDB: sources",
+    "from liq.delivery import connect; connect.ensure()": "starting the sink alt-liquidations",
+    "from liq.notebook.tour import load_first_picture as load; load()": (
+        "querying QuestDB: liquidations_by_bucket"
+    ),
     "from liq import stack; stack.overview()": "checking the services",
     "from liq.web.client import ApiClient; ApiClient().hit('totals')": "asking the API: totals",
     "from liq.web import client; client.ApiClient().describe('totals')": "asking the API: totals",

@@ -158,7 +158,8 @@ def show_steps(what: str) -> Iterator[Callable[[int, int], None]]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=stderr, disable=not stderr.is_terminal) as bar:
+    bar = Progress(*columns, console=stderr, disable=not stderr.is_terminal)
+    with waiting.hold_screen(), bar:
         task = bar.add_task(printable(what), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -171,7 +172,7 @@ def show_in_place() -> Iterator[Callable[[str], None]]:
         yield log.note
         log.print()
         return
-    with Live(console=console, auto_refresh=False) as live:
+    with waiting.hold_screen(), Live(console=console, auto_refresh=False) as live:
         yield lambda text: live.update(text, refresh=True)
 
 

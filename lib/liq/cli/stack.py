@@ -33,6 +33,7 @@ from liq.cli.run import Extra, RunSource
 from liq.cli.run import run as run_all
 from liq.cli.serve import BaseUrl, choose_settings, open_browser, print_address
 from liq.common.files import write_whole
+from liq.common.waiting import hold_screen
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import LiqError, QuestDBError, ServeError
@@ -420,7 +421,7 @@ def _progress() -> Iterator[OnEvent]:
         return
     events: dict[str, str] = {}
     view = ProgressView()
-    with Live(view, console=console, transient=True):
+    with hold_screen(), Live(view, console=console, transient=True):
 
         def report(subject: str, event: str) -> None:
             if isinstance(event, Download):

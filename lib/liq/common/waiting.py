@@ -109,6 +109,17 @@ def show_wait(what: str, after_s: float) -> Iterator[None]:
             thread.join(_CLEAR_S)
 
 
+@contextlib.contextmanager
+def hold_screen() -> Iterator[None]:
+    """Show no line of `show_wait`, of any thread, within a block that shows its own progress."""
+    is_held = _turn.acquire(blocking=False)
+    try:
+        yield
+    finally:
+        if is_held:
+            _turn.release()
+
+
 class _Line(Protocol):
     """A line that a later one replaces."""
 

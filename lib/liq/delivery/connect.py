@@ -19,6 +19,7 @@ import httpx
 from liq import config
 from liq.common import files, http
 from liq.common.text import describe_error
+from liq.common.waiting import show_wait
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import ConnectError
@@ -97,7 +98,10 @@ def ensure(
             configuration, or the sink does not run after ``timeout`` seconds.
     """
     settings = settings or current_settings()
-    with http.within(timeout + _LAST_LOOK_S):
+    with (
+        http.within(timeout + _LAST_LOOK_S),
+        show_wait(f"starting the sink {stream.connector(settings)}", settings.progress_after),
+    ):
         return _ensure(settings, stream, time.monotonic() + timeout, repoint=repoint)
 
 

@@ -6,7 +6,9 @@ from datetime import timedelta
 import msgspec
 import pandas as pd
 
+from liq.common.waiting import show_wait
 from liq.config import Settings
+from liq.config import settings as current_settings
 from liq.errors import QuestDBError
 from liq.ingest.simulator.exchanges import DEFAULT, create_exchange
 from liq.ingest.simulator.hawkes import HawkesProcess
@@ -26,8 +28,11 @@ def load_first_picture(window: str = "1h", settings: Settings | None = None) -> 
         window: How far back.
         settings: Settings of the stack; the current ones by default.
     """
+    settings = settings or current_settings()
+    key = "liquidations_by_bucket"
     try:
-        frame = queries.hit("liquidations_by_bucket", window=window, settings=settings)
+        with show_wait(f"querying QuestDB: {key}", settings.progress_after):
+            frame = queries.hit(key, window=window, settings=settings)
         if len(frame):
             return _mark_origin(frame, "the rows in QuestDB")
         why = f"QuestDB has no liquidations of the last {window}"
