@@ -538,11 +538,14 @@ class Board {
     const shown = SIDES.filter((side) => !this.hidden.has(side));
     const begin = right + 10 * ratio;
     const unit = ((this.sizes.right - 6) * ratio) / this.most;
-    const step = findStep(this.most / 1.5);
     ctx.save();
     ctx.textAlign = "center";
     ctx.textBaseline = "top";
     ctx.font = `${11 * ratio}px ${FONT}`;
+    const widthOf = (usd) => ctx.measureText(abbreviate(usd)).width;
+    let step = findStep(this.most / 1.5);
+    // a phone has no room for all numbers
+    while (2 * step <= this.most && step * unit < Math.max(widthOf(step), widthOf(2 * step)) + 12 * ratio) step *= 2;
     ctx.lineWidth = ratio;
     ctx.strokeStyle = colours.grid;
     for (let usd = 0; usd <= this.most; usd += step) {
@@ -552,7 +555,8 @@ class Board {
       ctx.lineTo(at, bottom);
       ctx.stroke();
       ctx.fillStyle = colours.text;
-      ctx.fillText(abbreviate(usd), at, bottom + 4 * ratio);
+      const edge = ctx.canvas.width - widthOf(usd) / 2 - ratio;
+      ctx.fillText(abbreviate(usd), Math.min(at, edge), bottom + 4 * ratio);
     }
     const middle = begin + (this.sizes.right * ratio) / 2 - 3 * ratio;
     this.sumsTitle.forEach((line, at) => ctx.fillText(line, middle, bottom + (5 + LINE_PX * (at + 1)) * ratio));
