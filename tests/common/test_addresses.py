@@ -1,6 +1,8 @@
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,8 +10,11 @@ import pytest
 
 from liq.common import addresses, http
 from liq.common.addresses import check_free, is_ip, is_loopback, name_local
+from liq.config import Settings
+from liq.errors import QuestDBError
+from liq.query import questdb
 from liq.stack import health
-from support.helpers import resolve_to
+from support.helpers import PATIENCE_S, resolve_to
 from support.local_http import serve_http
 
 
@@ -113,3 +118,20 @@ def test_a_name_without_an_address_is_an_error() -> None:
     with pytest.raises(httpx.ConnectError) as caught, http.Client(SECONDS, trust_env=False) as one:
         one.get("http://liq.invalid/")
     assert "cannot be resolved" in http.explain(caught.value)
+
+
+def test_a_name_server_that_does_not_answer_takes_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: ended.wait(PATIENCE_S))
+    try:
+        with pytest.raises(TimeoutError, match=r"the name liq\.test is not resolved in time"):
+            addresses.connect("liq.test", 80, 0.1)
+        settings = Settings.load(home=tmp_path, questdb_host="liq.test")
+        with pytest.raises(QuestDBError, match=r"liq\.test is not resolved .*; see LIQ_"):
+            questdb.fetch("SELECT 1", settings=settings, timeout=0.2)
+        with pytest.raises(httpx.TimeoutException, match="is not resolved in time"):
+            get(80)
+    finally:
+        ended.set()

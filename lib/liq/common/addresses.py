@@ -3,10 +3,14 @@
 Which of them only this machine reaches, which are taken, and which a name has.
 """
 
+import errno
 import ipaddress
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Any
 
 
 def is_ip(host: str) -> bool:
@@ -48,10 +52,31 @@ def share_time(host: str, port: int, seconds: float) -> Iterator[tuple[str, floa
     and `UnicodeError` if no host can have it.
     """
     end = time.monotonic() + seconds
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    names = [*dict.fromkeys(str(address[0]) for *_, address in found)]
+    names = [host] if is_ip(host) else _resolve(host, port, seconds)
     for number, name in enumerate(names):
         yield name, max(end - time.monotonic(), 0.001) / (len(names) - number)
+
+
+def _resolve(host: str, port: int, seconds: float) -> list[str]:
+    """Return the addresses of a name, each once.
+
+    Raises as `share_time`; a name server that does not answer is a TimeoutError.
+    """
+    answer: Future[list[Any]] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except BaseException as error:
+            answer.set_exception(error)
+
+    # the system gives each of its name servers 5 s, twice, and takes no limit
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        found = answer.result(seconds)
+    except TimeoutError as error:
+        raise TimeoutError(errno.ETIMEDOUT, f"the name {host} is not resolved in time") from error
+    return [*dict.fromkeys(str(address[0]) for *_, address in found)]
 
 
 def connect(host: str, port: int, seconds: float) -> socket.socket:

@@ -6,7 +6,7 @@ gets only the time that is left.
 
 import contextlib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpcore
@@ -89,7 +89,7 @@ class _Backend(httpcore.NetworkBackend):
         seconds = _shorten(timeout, self._time_left)
         failure: Exception | None = None
         # of a name without an address httpcore makes its own error
-        with contextlib.suppress(OSError, UnicodeError):
+        with contextlib.suppress(OSError, UnicodeError), _translate_timeout():
             for address, share in addresses.share_time(host, port, seconds):
                 try:
                     stream = self._backend.connect_tcp(address, port, share, *args, **options)
@@ -105,6 +105,14 @@ class _Backend(httpcore.NetworkBackend):
 
     def sleep(self, seconds: float) -> None:
         self._backend.sleep(_shorten(seconds, self._time_left))
+
+
+@contextlib.contextmanager
+def _translate_timeout() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise httpcore.ConnectTimeout(str(error)) from error
 
 
 def _shorten(timeout: float | None, time_left: TimeLeft) -> float:
