@@ -32,7 +32,6 @@ from liq.query import questdb
 from liq.records.streams import LIQUIDATIONS
 from liq.web import serve
 
-_WARM_UP_S = 5
 _TIMES = ("message", "paint", "control")
 # notes the text of each message of a websocket, once the page is watched
 _LISTEN = """() => {
@@ -155,7 +154,7 @@ def _painted(stack: Settings, sizes: Sizes, serving: Serving, face: Face) -> Fig
         page.add_init_script(f"({_LISTEN})()")
         page.goto(url, wait_until="commit")
         page.wait_for_selector(BAR, state="attached", timeout=120_000)
-        time.sleep(_WARM_UP_S)
+        time.sleep(sizes.opened_s)
         page.evaluate(_WATCH % face.newest, face.message)
         time.sleep(sizes.painted_s)
         messages, paints = page.evaluate("[window.messages, window.paints]")

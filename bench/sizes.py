@@ -18,9 +18,11 @@ class Sizes:
     decoded: int = 20_000
     stored: int = 100_000  # rows, of queries
     asked: int = 20  # times that a query is
+    opened_s: float = 5  # seconds that a page is open before it is watched
     painted_s: float = 30  # seconds that a page is watched for
     changes: int = 20  # of a control in that page
     visitors: int = 10
+    apart_s: float = 3  # seconds from one visitor to the next
     points: int = 5_000  # of a chart
     away: float = 60  # seconds that QuestDB is
     after: float = 10  # seconds, about, that events go on for when it is back

@@ -17,7 +17,6 @@ from liq.config import Settings
 
 _POOL = 2
 _RATE = 20.0  # events a second
-_REST_S = 3  # from one visitor to the next
 _REPORTED = (1, 5, 10)  # of which visitors, and after how many
 _BARS = f"Array.from(document.querySelectorAll('{BAR}'), bar => bar.getAttribute('d')).join()"
 
@@ -37,9 +36,9 @@ def opening(stack: Settings, sizes: Sizes) -> list[Row]:
             title=f"{sizes.visitors} visitors, each a page that stays open and follows",
             figures=tuple(figures),
             contenders={"liq dashboard": opened(dashboard), "liq streamlit": opened(streamlit)},
-            note=f"{_RATE:g} events/s. One comes {_REST_S} s after the other's first chart. Memory"
-            " is what the servers and their kernels have grown by, a visitor; all pages are drawn"
-            " by one Chromium on the same machine.",
+            note=f"{_RATE:g} events/s. One comes {sizes.apart_s:g} s after the other's first chart."
+            " Memory is what the servers and their kernels have grown by, a visitor; all pages are"
+            " drawn by one Chromium on the same machine.",
         )
     ]
 
@@ -52,10 +51,10 @@ def _opened(stack: Settings, sizes: Sizes, serving: Serving) -> Figures:
         ends.enter_context(fed(settings, _RATE))
         url, servers = ends.enter_context(serving(settings))
         browser = ends.enter_context(chromium())
-        time.sleep(2 * _REST_S)  # kernels that wait for visitors start
+        time.sleep(2 * sizes.apart_s)  # kernels that wait for visitors start
         before = _memory(servers)
         for number, seconds in enumerate(_comers(browser, url, sizes.visitors), 1):
-            time.sleep(_REST_S)
+            time.sleep(sizes.apart_s)
             figures[f"first chart of visitor {number}"] = seconds
             figures[f"a visitor of {number}"] = (_memory(servers) - before) / number
     return figures
