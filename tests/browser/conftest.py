@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
+    AsyncExitStack,
     asynccontextmanager,
     contextmanager,
     suppress,
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
+import httpx
 import psutil
 import pytest
 import pytest_asyncio
@@ -25,6 +27,8 @@ from playwright.async_api import (
     ConsoleMessage,
     Error,
     Page,
+    Route,
+    ViewportSize,
     WebSocket,
     async_playwright,
     expect,
@@ -59,8 +63,46 @@ FLAGS = [
 POOL = 2
 expect.set_options(timeout=1_000 * PATIENCE_S)  # contexts' own limit does not apply to it
 ZONE = "Australia/Adelaide"  # half hours from UTC; browsers call Asia/Kolkata by its old name
+VIEWPORT = ViewportSize(width=1280, height=900)
 BARS = """Array.from(
     document.querySelectorAll(".liq-bars .bars .point path"), path => path.getAttribute("d"))"""
+
+# what a test may have changed; null while the page is not settled
+STATE = """async () => {
+  if (!globalThis.liqAddress?.get("answered") || globalThis.liqCharts?.length) return null;
+  const all = (selector) => Array.from(document.querySelectorAll(selector));
+  const texts = (selector) => all(selector).map((each) => each.textContent);
+  const models = await Promise.all(liqAddress.widget_manager.models.values());
+  const tape = models.find((each) => each.get("scope") !== undefined);
+  const [tab] = texts(".liq-tabs [aria-selected=true]");
+  const isDrawn = document.querySelector(`.liq-page > .liq-${tab?.toLowerCase()}`);
+  return isDrawn && !location.search.includes("token=") ? JSON.stringify([
+    location.pathname, location.search, document.title,
+    ["dark", "wall"].map((each) => all(`.liq-root.liq-${each}`).length),
+    tab === "Overview" && tape.get("scope"), // the time and the filters of what is drawn
+    all(".liq-page .liq-card h2").map((each) => each.firstChild?.textContent),
+    all(".liq-root :is(input, select)").map(({ checked, value }) => [checked, value]),
+    texts(".liq-shown").map((text) => text.replace(/\\d+-\\d+-\\d+ /g, "").replace(/\\d/g, "0")),
+    texts(".liq-top button, .liq-chips button, .liq-alarm summary"),
+    texts("[aria-pressed=true], details[open], .liq-inspector:not(.liq-hidden)"),
+    texts(".liq-fault p, .liq-ignored p"),
+  ]) : null;
+}"""
+# has the kernel show an address as that of a new page, with its own theme and time zone
+REOPEN = """async query => {
+  document.activeElement?.blur();
+  for (const menu of document.querySelectorAll("details[open]")) menu.open = false;
+  localStorage.clear();
+  scrollTo(0, 0);
+  const { send, get } = liqAddress;
+  const before = get("answered");
+  history.replaceState(history.state, "", location.pathname + (query && `?${query}`));
+  liqAddress.send = (message) => send({ ...message, type: "opened" });
+  dispatchEvent(new PopStateEvent("popstate")); // address.js asks as after the browser's Back
+  liqAddress.send = send;
+  while (get("answered") <= before) await new Promise((done) => setTimeout(done, 20));
+}"""
+RESTORE_S = 20.0  # when a page counts as changed otherwise than by its controls
 
 
 @pytest.fixture(scope="session")
@@ -231,6 +273,10 @@ class Visit:
                 raise
             return False
 
+    async def leave(self) -> None:
+        """Leave the page, which ends its kernel."""
+        await self.page.goto("about:blank")
+
     async def drawn(self) -> None:
         """Fail unless the page comes to stand as its notebook means it, without a notice."""
         await self.page.wait_for_selector("#liq-notice", state="attached")
@@ -290,6 +336,19 @@ class Visit:
                 await asyncio.sleep(1)
 
 
+async def stay_outlined(page: Page, source: httpx.Response) -> None:
+    """Have the page load as ``source``, without the script that draws it, nor a kernel."""
+
+    async def answer(route: Route) -> None:
+        kept = ("content-type", "content-security-policy")
+        headers = {name: source.headers[name] for name in kept}
+        await route.fulfill(body=source.text, headers=headers)
+
+    address = str(source.url.copy_with(query=None))
+    await page.route(lambda url: url.partition("?")[0] == address, answer)
+    await page.route("**/page.js", lambda route: route.abort())
+
+
 @asynccontextmanager
 async def opened(
     chromium: Browser, url: str, script: str = "", **preferences: Any
@@ -299,7 +358,7 @@ async def opened(
     ``script`` runs before the page's own.
     """
     usual: dict[str, Any] = {
-        "viewport": {"width": 1280, "height": 900},
+        "viewport": VIEWPORT,
         "color_scheme": "dark",
         "timezone_id": ZONE,
     }
@@ -316,20 +375,109 @@ async def opened(
     try:
         yield visitor
     finally:
-        await page.goto("about:blank")  # leave as people do: closing a context notifies no page
+        await visitor.leave()  # as people do: closing a context notifies no page
         await context.close()
 
 
 Visiting: TypeAlias = Callable[..., AbstractAsyncContextManager[Visit]]
 
 
-@pytest.fixture
+class SharedPage:
+    """A page of the dashboard that tests use in turn, each as if it had just been opened.
+
+    Between two tests the page gets back its first address, without another kernel. A test may also
+    leave it paused, scrolled, of another size, or with open menus. A page that a test has changed
+    otherwise, or that failed, is not used again.
+    """
+
+    def __init__(self, chromium: Browser, url: str, session: pytest.Session) -> None:
+        self._chromium, self._url, self._session = chromium, url, session
+        self._left = AsyncExitStack()
+        self._visitor: Visit | None = None
+        self._query, self._state = "", None
+
+    @asynccontextmanager
+    async def __call__(self, query: str = "") -> AsyncIterator[Visit]:
+        """Give the page to a test, at its first address or at ``query``."""
+        failed = self._session.testsfailed
+        visitor = await self._find()
+        if query:
+            async with asyncio.timeout(PATIENCE_S):
+                await visitor.page.evaluate(REOPEN, query)
+            await visitor.until(f"({STATE})()")
+        visitor.complaints.clear()
+        try:
+            yield visitor
+        except BaseException:
+            await self.close()
+            raise
+        if self._session.testsfailed > failed:  # of a fixture, which the test does not raise in
+            await self.close()
+
+    async def close(self) -> None:
+        """Leave the page; the next test opens another one."""
+        self._visitor = None
+        await self._left.aclose()
+
+    async def _find(self) -> Visit:
+        if self._visitor and await self._restore(self._visitor):
+            return self._visitor
+        await self.close()
+        self._visitor = await self._left.enter_async_context(opened(self._chromium, self._url))
+        await self._visitor.drawn()
+        state, before = None, None
+        async with asyncio.timeout(PATIENCE_S):
+            while state is None or state != before:  # parts of the page are drawn one by one
+                await asyncio.sleep(0.5)
+                state, before = await self._visitor.page.evaluate(STATE), state
+        self._query, self._state = urlsplit(self._visitor.page.url).query, state
+        return self._visitor
+
+    async def _restore(self, visitor: Visit) -> bool:
+        """Return whether the page is as it was opened."""
+        page = visitor.page
+        resume = page.get_by_role("button", name="Resume", exact=True)
+        try:
+            async with asyncio.timeout(RESTORE_S):
+                await page.mouse.move(0, 0)
+                await page.set_viewport_size(VIEWPORT)
+                await page.evaluate(REOPEN, self._query)
+                while await page.evaluate(STATE) != self._state:
+                    if await resume.count():
+                        await resume.click()
+                    await asyncio.sleep(0.05)
+        except (Error, TimeoutError):  # the test has left it
+            return False
+        return True
+
+
+@pytest.fixture(scope="module")
 def page_url(settings: Settings, server: psutil.Popen) -> str:
     """The dashboard's URL; tests with a dashboard of their own have another one."""
     return serve.build_dashboard_url(settings)
+
+
+@pytest.fixture(scope="module")
+def page_source(page_url: str) -> httpx.Response:
+    """The dashboard's page as its server sends it."""
+    return httpx.get(page_url, timeout=PATIENCE_S, follow_redirects=True).raise_for_status()
 
 
 @pytest.fixture
 def visit(chromium: Browser, page_url: str) -> Visiting:
     """``async with visit() as visitor``: open the dashboard, or ``visit(url)``, as somebody new."""
     return lambda url=None: opened(chromium, url or page_url)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def share(
+    chromium: Browser, page_url: str, request: pytest.FixtureRequest
+) -> AsyncIterator[Visiting]:
+    """``async with share() as visitor``: use the module's `SharedPage`, which is open already.
+
+    ``share("board=Prices")`` has it at another address. It costs no kernel and no browser's start,
+    so take `visit` only for what must be somebody new.
+    """
+    page = SharedPage(chromium, page_url, request.session)
+    yield page
+    await page.close()

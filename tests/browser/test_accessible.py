@@ -3,15 +3,16 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from typing import Any, Literal
+from typing import Literal
 
+import httpx
 import psutil
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
-from browser.conftest import Visit, Visiting, opened, publishing
+from browser.conftest import Visit, Visiting, opened, publishing, stay_outlined
 from browser.test_address import has_query
 from liq.config import Settings
 from liq.delivery.producer import Producer
@@ -37,80 +38,6 @@ async def focused(visitor: Visit) -> str:
     return text
 
 
-async def test_tabs_are_one_stop_and_follow_the_arrow_keys(
-    visit: Visiting, market: Producer
-) -> None:
-    async with visit() as visitor:
-        await visitor.bars()
-        page = visitor.page
-        tabs = page.get_by_role("tablist", name="boards").get_by_role("tab")
-        assert await tabs.all_inner_texts() == list(BOARDS)
-        await tabs.first.focus()
-        for key, board in (
-            ("ArrowRight", "Prices"),
-            ("ArrowLeft", "Overview"),
-            ("ArrowLeft", "Feeds"),
-            ("Home", "Overview"),
-            ("End", "Feeds"),
-        ):
-            await page.keyboard.press(key)
-            await page.get_by_role("tab", name=board, selected=True).wait_for()
-            assert await focused(visitor) == board
-            await page.get_by_role("tabpanel", name=board).wait_for()
-        await has_query(visitor, board="Feeds")
-        assert await page.locator("[role=tab][tabindex='0']").count() == 1
-        assert visitor.complaints == []
-
-
-async def test_escape_closes_the_details_and_returns_to_the_row(
-    visit: Visiting, market: Producer
-) -> None:
-    async with visit() as visitor:
-        await visitor.bars()
-        page = visitor.page
-        await page.get_by_role("button", name="Pause").click()
-        row = page.locator(".liq-tape tr[data-key]").nth(2)
-        await row.focus()
-        key = await row.get_attribute("data-key")
-        for _ in range(2):
-            await page.keyboard.press("Enter")
-            await page.get_by_role("dialog", name="Details of a print").wait_for()
-            await visitor.until("document.activeElement.textContent === 'Close'")
-            await page.keyboard.press("Escape")
-            await page.wait_for_selector(".liq-inspector", state="hidden")
-            assert await page.evaluate("document.activeElement.dataset.key") == key
-        assert visitor.complaints == []
-
-
-async def test_charts_are_spoken_as_sentences(visit: Visiting, market: Producer) -> None:
-    async with visit() as visitor:
-        await visitor.bars()
-        await visitor.page.get_by_role("figure", name="Liquidated per 1m: longs $").wait_for()
-        for board in BOARDS:
-            await visitor.open_board(board)
-            await visitor.until(
-                "Array.from(document.querySelectorAll('.liq-plot'))"
-                ".every(plot => plot.getAttribute('aria-label').endsWith('.'))"
-            )
-        assert visitor.complaints == []
-
-
-async def test_screen_readers_are_told_the_state_and_not_each_event(
-    visit: Visiting, market: Producer
-) -> None:
-    async with visit() as visitor:
-        await visitor.bars()
-        await visitor.shows("liquidated in", ".liq-spoken [role=status]")
-        spoken, clock = set(), asyncio.get_running_loop()
-        begun = clock.time()
-        for _ in range(6):
-            await visitor.redraws()
-            spoken.add(await visitor.page.inner_text(".liq-spoken"))
-        assert len(spoken) <= 2 + (clock.time() - begun) // 5  # seconds between two sentences
-        await visitor.page.get_by_role("button", name="Pause").click()
-        await visitor.shows("paused.", ".liq-spoken [role=status]")
-
-
 @pytest.mark.parametrize(
     ("scheme", "query", "theme"),
     [
@@ -123,23 +50,22 @@ async def test_screen_readers_are_told_the_state_and_not_each_event(
 )
 async def test_the_outlines_have_the_theme_that_the_page_will_have(
     chromium: Browser,
-    settings: Settings,
-    server: psutil.Popen,
+    page_url: str,
+    page_source: httpx.Response,
     market: Producer,
     *,
     scheme: Literal["light", "dark"],
     query: str,
     theme: str,
 ) -> None:
-    url = f"{serve.build_dashboard_url(settings)}{query}"
     async with opened(chromium, "about:blank", color_scheme=scheme) as visitor:
         page = visitor.page
-        await page.route("**/page.js", lambda route: route.abort())
-        await page.goto(url, wait_until="commit")
+        await stay_outlined(page, page_source)
+        await page.goto(f"{page_url}{query}", wait_until="commit")
         await page.wait_for_selector(".liq-outline")
         colour = await page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
         assert colour == {"light": "rgb(244, 246, 248)", "dark": "rgb(14, 17, 22)"}[theme]
-        await page.unroute("**/page.js")
+        await page.unroute_all()
         await page.reload(wait_until="commit")
         await page.wait_for_selector(".liq-root", state="attached")
         await page.wait_for_selector("liq-last-frame", state="detached")
@@ -179,26 +105,102 @@ async def test_the_theme_is_the_systems_until_one_is_chosen(
         assert visitor.complaints == []
 
 
-async def test_nothing_moves_where_the_system_asks_for_it(
-    chromium: Browser, settings: Settings, server: psutil.Popen, market: Producer
+async def test_tabs_are_one_stop_and_follow_the_arrow_keys(
+    share: Visiting, market: Producer
 ) -> None:
-    url = serve.build_dashboard_url(settings)
-    async with opened(chromium, url, reduced_motion="reduce") as visitor:
+    async with share() as visitor:
         await visitor.bars()
-        moving: list[Any] = await visitor.page.evaluate(
-            "Array.from(document.querySelectorAll('.liq-root *')).filter(each => {"
-            "  const style = getComputedStyle(each);"
-            "  return style.transitionDuration !== '0s' && style.transitionProperty !== 'none';"
-            "}).map(each => each.className)"
-        )
-        assert moving == []
+        page = visitor.page
+        tabs = page.get_by_role("tablist", name="boards").get_by_role("tab")
+        assert await tabs.all_inner_texts() == list(BOARDS)
+        await tabs.first.focus()
+        for key, board in (
+            ("ArrowRight", "Prices"),
+            ("ArrowLeft", "Overview"),
+            ("ArrowLeft", "Feeds"),
+            ("Home", "Overview"),
+            ("End", "Feeds"),
+        ):
+            await page.keyboard.press(key)
+            await page.get_by_role("tab", name=board, selected=True).wait_for()
+            assert await focused(visitor) == board
+            await page.get_by_role("tabpanel", name=board).wait_for()
+        await has_query(visitor, board="Feeds")
+        assert await page.locator("[role=tab][tabindex='0']").count() == 1
+        assert visitor.complaints == []
+
+
+async def test_escape_closes_the_details_and_returns_to_the_row(
+    share: Visiting, market: Producer
+) -> None:
+    async with share() as visitor:
+        await visitor.bars()
+        page = visitor.page
+        await page.get_by_role("button", name="Pause").click()
+        row = page.locator(".liq-tape tr[data-key]").nth(2)
+        await row.focus()
+        key = await row.get_attribute("data-key")
+        for _ in range(2):
+            await page.keyboard.press("Enter")
+            await page.get_by_role("dialog", name="Details of a print").wait_for()
+            await visitor.until("document.activeElement.textContent === 'Close'")
+            await page.keyboard.press("Escape")
+            await page.wait_for_selector(".liq-inspector", state="hidden")
+            assert await page.evaluate("document.activeElement.dataset.key") == key
+        assert visitor.complaints == []
+
+
+async def test_charts_are_spoken_as_sentences(share: Visiting, market: Producer) -> None:
+    async with share() as visitor:
+        await visitor.bars()
+        await visitor.page.get_by_role("figure", name="Liquidated per 1m: longs $").wait_for()
+        for board in BOARDS:
+            await visitor.open_board(board)
+            await visitor.until(
+                "Array.from(document.querySelectorAll('.liq-plot'))"
+                ".every(plot => plot.getAttribute('aria-label').endsWith('.'))"
+            )
+        assert visitor.complaints == []
+
+
+async def test_screen_readers_are_told_the_state_and_not_each_event(
+    share: Visiting, market: Producer
+) -> None:
+    async with share() as visitor:
+        await visitor.bars()
+        await visitor.shows("liquidated in", ".liq-spoken [role=status]")
+        spoken, clock = set(), asyncio.get_running_loop()
+        begun = clock.time()
+        for _ in range(6):
+            await visitor.redraws()
+            spoken.add(await visitor.page.inner_text(".liq-spoken"))
+        assert len(spoken) <= 2 + (clock.time() - begun) // 5  # seconds between two sentences
+        await visitor.page.get_by_role("button", name="Pause").click()
+        await visitor.shows("paused.", ".liq-spoken [role=status]")
+
+
+MOVING = """Array.from(document.querySelectorAll(".liq-root *")).filter(each => {
+  const style = getComputedStyle(each);
+  return style.transitionDuration !== "0s" && style.transitionProperty !== "none";
+}).map(each => each.className)"""
+
+
+async def test_nothing_moves_where_the_system_asks_for_it(
+    share: Visiting, market: Producer
+) -> None:
+    async with share() as visitor:
+        await visitor.bars()
+        assert await visitor.page.evaluate(MOVING) != []
+        await visitor.page.emulate_media(reduced_motion="reduce")
+        assert await visitor.page.evaluate(MOVING) == []
+        await visitor.page.emulate_media(reduced_motion="no-preference")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 async def test_drop_downs_have_an_arrow_that_can_be_seen(
-    visit: Visiting, market: Producer, settings: Settings, theme: str
+    share: Visiting, market: Producer, theme: str
 ) -> None:
-    async with visit(f"{serve.build_dashboard_url(settings)}&theme={theme}") as visitor:
+    async with share(f"theme={theme}") as visitor:
         await visitor.page.wait_for_selector(f".liq-root.liq-{theme}")
         arrow = await visitor.page.get_by_label("Window", exact=True).evaluate(
             "select => getComputedStyle(select).backgroundImage"
@@ -209,9 +211,9 @@ async def test_drop_downs_have_an_arrow_that_can_be_seen(
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 async def test_axe_finds_nothing_serious_on_any_board(
-    visit: Visiting, market: Producer, settings: Settings, theme: str
+    share: Visiting, market: Producer, theme: str
 ) -> None:
-    async with visit(f"{serve.build_dashboard_url(settings)}&theme={theme}") as visitor:
+    async with share(f"theme={theme}") as visitor:
         page = visitor.page
         await page.wait_for_selector(f".liq-root.liq-{theme}")
         await visitor.bars()
@@ -223,13 +225,14 @@ async def test_axe_finds_nothing_serious_on_any_board(
         await page.locator(".liq-tape tr[data-key]").first.click()
         await page.get_by_role("dialog").locator("h3").last.wait_for()
         await has_nothing_serious(page)
+        await page.keyboard.press("Escape")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 async def test_axe_finds_nothing_serious_in_what_opens(
-    visit: Visiting, market: Producer, settings: Settings, theme: str
+    share: Visiting, market: Producer, theme: str
 ) -> None:
-    async with visit(f"{serve.build_dashboard_url(settings)}&theme={theme}") as visitor:
+    async with share(f"theme={theme}") as visitor:
         page = visitor.page
         await page.wait_for_selector(f".liq-root.liq-{theme}")
         await visitor.bars()
@@ -269,6 +272,7 @@ async def test_axe_finds_nothing_serious_in_what_opens(
         await page.get_by_role("button", name="Try", exact=True).click()
         await visitor.shows("in the last 1d", ".liq-tried")
         await has_nothing_serious(page, ".liq-rules")
+        await page.get_by_role("button", name="Cancel", exact=True).click()
         assert visitor.complaints == []
 
 

@@ -11,7 +11,17 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from browser.conftest import POOL, Visit, Visiting, kernels, opened, publishing, serving, threaded
+from browser.conftest import (
+    POOL,
+    SharedPage,
+    Visit,
+    Visiting,
+    kernels,
+    opened,
+    publishing,
+    serving,
+    threaded,
+)
 from browser.test_dashboard import kernel_of
 from liq.common import files
 from liq.config import Settings
@@ -51,11 +61,15 @@ async def has_query(visitor: Visit, **expected: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_link_opens_what_it_names_though_one_must_log_in_first(
+async def test_a_link_opens_what_it_names_once_the_token_is_typed(
     visit: Visiting, market: Producer, base: str, token: str
 ) -> None:
     query = "board=Prices&window=4h&asset=BTC&minimum=1000&theme=light"
     async with visit(f"{base}?{query}") as visitor:
+        await visitor.page.fill("#password_input", "wrong")
+        await visitor.page.click("#login_submit")
+        await visitor.shows("Invalid credentials")
+        visitor.complaints.clear()  # of that answer's status
         await visitor.page.fill("#password_input", token)
         await visitor.page.click("#login_submit")
         await visitor.shows("Prices", PRESSED)
@@ -65,50 +79,16 @@ async def test_a_link_opens_what_it_names_though_one_must_log_in_first(
         await visitor.page.wait_for_selector(".liq-root.liq-light")
         await has_query(visitor, **dict(each.split("=") for each in query.split("&")))
         assert visitor.complaints == []
-
-
-async def test_a_changed_control_changes_the_address_without_a_reload(
-    visit: Visiting, market: Producer, server: psutil.Popen
-) -> None:
-    async with visit() as visitor:
-        await visitor.bars()
-        await has_query(visitor)
-        kernel = await kernel_of(visitor, server)
-        await visitor.page.get_by_label("Bucket", exact=True).select_option("5m")
-        await visitor.page.get_by_role("button", name="Light", exact=True).click()
-        await has_query(visitor, bucket="5m", theme="light")
-        assert await kernel_of(visitor, server) == kernel
-        await visitor.page.reload()
-        await visitor.shows("per 5m", ".liq-bars")
-        await visitor.page.wait_for_selector(".liq-root.liq-light")
-        await has_query(visitor, bucket="5m", theme="light")
-
-
-async def test_the_address_survives_a_dead_kernel(
-    visit: Visiting, market: Producer, server: psutil.Popen
-) -> None:
-    async with visit() as visitor:
-        await visitor.bars()
-        symbols = visitor.page.get_by_role("combobox", name="Symbols")
-        await symbols.fill("BTCUSDT")
-        await symbols.press("Enter")
-        await visitor.page.get_by_label("Bucket", exact=True).select_option("30s")
-        await has_query(visitor, symbols="BTCUSDT", bucket="30s")
-        kernel = await kernel_of(visitor, server)
-        kernel.kill()
-        await visitor.shows("Connection lost", "#liq-notice")
-        await visitor.drawn()
-        await visitor.shows("per 30s", ".liq-bars")
-        await visitor.shows("BTCUSDT", ".liq-chips")
-        assert await kernel_of(visitor, server) != kernel
+        assert visitor.outside == []
 
 
 async def test_a_preheated_kernel_serves_a_link(
-    visit: Visiting, market: Producer, base: str, token: str, server: psutil.Popen
+    visit: Visiting, share: SharedPage, market: Producer, page_url: str, server: psutil.Popen
 ) -> None:
+    await share.close()
     await asyncio.to_thread(eventually, lambda: len(kernels(server)) >= POOL)
     known = {kernel.pid for kernel in kernels(server)}
-    async with visit(f"{base}?token={token}&theme=light&template=none") as visitor:
+    async with visit(f"{page_url}&theme=light&template=none") as visitor:
         await visitor.page.wait_for_selector(".liq-root.liq-light")
         await visitor.shows("there is no parameter 'template'", ".liq-ignored")
         assert (await kernel_of(visitor, server)).pid in known
@@ -134,10 +114,47 @@ async def test_a_hostile_address_gives_the_default_and_one_line(
         assert visitor.complaints == []
 
 
-async def test_the_browsers_back_keeps_the_theme_and_leads_forward_again(
-    visit: Visiting, market: Producer
+async def test_a_changed_control_changes_the_address_without_a_reload(
+    share: Visiting, market: Producer, server: psutil.Popen
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
+        await visitor.bars()
+        await has_query(visitor)
+        kernel = await kernel_of(visitor, server)
+        await visitor.page.get_by_label("Bucket", exact=True).select_option("5m")
+        await visitor.page.get_by_role("button", name="Light", exact=True).click()
+        await has_query(visitor, bucket="5m", theme="light")
+        assert await kernel_of(visitor, server) == kernel
+        await visitor.page.reload()
+        await visitor.shows("per 5m", ".liq-bars")
+        await visitor.page.wait_for_selector(".liq-root.liq-light")
+        await has_query(visitor, bucket="5m", theme="light")
+
+
+async def test_a_page_whose_kernel_died_gets_another_at_the_same_address(
+    share: Visiting, market: Producer, server: psutil.Popen
+) -> None:
+    async with share() as visitor:
+        await visitor.bars()
+        symbols = visitor.page.get_by_role("combobox", name="Symbols")
+        await symbols.fill("BTCUSDT")
+        await symbols.press("Enter")
+        await visitor.page.get_by_label("Bucket", exact=True).select_option("30s")
+        await has_query(visitor, symbols="BTCUSDT", bucket="30s")
+        kernel = await kernel_of(visitor, server)
+        kernel.kill()
+        await visitor.shows("Connection lost", "#liq-notice")
+        await visitor.drawn()
+        await visitor.shows("per 30s", ".liq-bars")
+        await visitor.shows("BTCUSDT", ".liq-chips")
+        await visitor.redraws()
+        assert await kernel_of(visitor, server) != kernel
+
+
+async def test_the_browsers_back_keeps_the_theme_and_leads_forward_again(
+    share: Visiting, market: Producer
+) -> None:
+    async with share() as visitor:
         await visitor.bars()
         await visitor.page.get_by_role("tab", name="Prices", exact=True).click()
         await has_query(visitor, board="Prices")
@@ -153,8 +170,8 @@ async def test_the_browsers_back_keeps_the_theme_and_leads_forward_again(
         assert visitor.complaints == []
 
 
-async def test_a_reply_that_comes_after_back_is_no_step(visit: Visiting, market: Producer) -> None:
-    async with visit() as visitor:
+async def test_a_reply_that_comes_after_back_is_no_step(share: Visiting, market: Producer) -> None:
+    async with share() as visitor:
         await visitor.bars()
         await visitor.page.get_by_role("tab", name="Prices", exact=True).click()
         await has_query(visitor, board="Prices")
@@ -174,9 +191,9 @@ async def test_a_reply_that_comes_after_back_is_no_step(visit: Visiting, market:
 
 
 async def test_copy_link_copies_the_address_without_the_token(
-    visit: Visiting, market: Producer, base: str, token: str
+    share: Visiting, market: Producer, base: str, token: str
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         await visitor.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         await visitor.page.get_by_role("tab", name="Alerts", exact=True).click()
@@ -188,24 +205,10 @@ async def test_copy_link_copies_the_address_without_the_token(
         assert token not in copied
 
 
-async def test_a_link_can_be_copied_where_the_browser_gives_no_clipboard(
-    visit: Visiting, market: Producer, base: str
-) -> None:
-    async with visit() as visitor:
-        await visitor.bars()
-        await visitor.page.evaluate(
-            "() => { Object.defineProperty(navigator, 'clipboard', { value: undefined });"
-            " document.execCommand = () => false; }"
-        )
-        await visitor.page.get_by_role("button", name="Copy link").click()
-        await visitor.shows("press Ctrl+C", ".liq-address")
-        assert await visitor.page.get_by_label("link", exact=True).input_value() == base
-
-
 async def test_a_cascade_is_followed_without_a_reload(
-    visit: Visiting, market: Producer, server: psutil.Popen
+    share: Visiting, market: Producer, server: psutil.Popen
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         kernel = await kernel_of(visitor, server)
         await visitor.page.get_by_role("tab", name="Cascades", exact=True).click()
@@ -239,6 +242,21 @@ async def test_a_link_to_jupyterlab_keeps_its_times_though_one_must_log_in_first
         await visitor.page.locator(".jp-NotebookPanel").wait_for()
         await expect(visitor.page.get_by_role("tab", name="at 11:05.ipynb").first).to_be_visible()
         assert link.replace("11:05", "11%3A05").replace("05:00Z", "05%3A00Z") in visitor.requests
+
+
+async def test_a_link_can_be_copied_where_the_browser_gives_no_clipboard(
+    share: Visiting, market: Producer, base: str
+) -> None:
+    async with share() as visitor:
+        await visitor.bars()
+        await visitor.page.evaluate(
+            "() => { Object.defineProperty(navigator, 'clipboard', { value: undefined });"
+            " document.execCommand = () => false; }"
+        )
+        await visitor.page.get_by_role("button", name="Copy link").click()
+        await visitor.shows("press Ctrl+C", ".liq-address")
+        assert await visitor.page.get_by_label("link", exact=True).input_value() == base
+        await visitor.leave()
 
 
 async def test_in_jupyterlab_the_dashboard_leaves_the_address_alone(

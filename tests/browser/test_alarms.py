@@ -44,6 +44,19 @@ NOTIFICATIONS = """() => {
   window.Notification = Fake;
 }"""
 
+# draws the widget of alarms without its page
+ALONE = """async stored => {
+  localStorage.setItem("liq-alarms", stored);
+  const { href } = document.querySelector("link[rel=stylesheet]");
+  const { default: alarm } = await import(new URL("alarm.js", href).href);
+  const traits = { alerts: [], ready: false };
+  const el = document.body.appendChild(document.createElement("div"));
+  alarm.render({ model: { get: (name) => traits[name], on() {}, off() {} }, el });
+  const fields = Array.from(el.querySelectorAll("input"));
+  const chosen = fields.filter((each) => each.checked).length;
+  return { text: el.textContent, fields: fields.length, chosen };
+}"""
+
 
 @pytest.fixture(scope="module")
 def market(stack: Settings) -> Settings:
@@ -82,8 +95,15 @@ async def open_alarms(visitor: Visit) -> None:
     await visitor.page.locator(".liq-alarm summary").click()
 
 
-async def test_nothing_is_raised_until_it_is_asked_for(visit: Visiting, market: Settings) -> None:
-    async with visit() as visitor:
+async def end_alarms(visitor: Visit) -> None:
+    """Ask for nothing any more, for the page's next test."""
+    chosen = visitor.page.locator(".liq-alarm input:checked")
+    await chosen.evaluate_all("all => all.forEach((each) => each.click())")
+    await visitor.shows("Alarms off", ".liq-alarm")
+
+
+async def test_nothing_is_raised_until_it_is_asked_for(share: Visiting, market: Settings) -> None:
+    async with share() as visitor:
         await visitor.bars()
         page = visitor.page
         await page.evaluate(LISTEN)
@@ -97,9 +117,9 @@ async def test_nothing_is_raised_until_it_is_asked_for(visit: Visiting, market: 
 
 
 async def test_alerts_sound_and_are_counted_in_the_title_by_severity(
-    visit: Visiting, market: Settings
+    share: Visiting, market: Settings
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         page = visitor.page
         await page.evaluate(LISTEN)
@@ -126,13 +146,14 @@ async def test_alerts_sound_and_are_counted_in_the_title_by_severity(
         await expect(page.get_by_label("sound for critical alerts")).to_be_checked()
         await expect(page.get_by_label("sound for info alerts")).not_to_be_checked()
         assert await page.title() == title  # alerts of before are no news
+        await end_alarms(visitor)
         assert visitor.complaints == []
 
 
 async def test_a_notification_is_shown_where_the_browser_permits_it(
-    visit: Visiting, market: Settings
+    share: Visiting, market: Settings
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         page = visitor.page
         await open_alarms(visitor)
@@ -148,13 +169,14 @@ async def test_a_notification_is_shown_where_the_browser_permits_it(
         await raise_alert(market, "seen", Severity.CRITICAL, MARKUP)
         await visitor.until("notices.length === 2")
         assert (await page.evaluate("notices"))[1] == ["critical: seen", MARKUP]
+        await end_alarms(visitor)
         assert visitor.complaints == []
 
 
 async def test_a_clicked_notification_travels_to_the_moment_of_its_alert(
-    visit: Visiting, market: Settings
+    share: Visiting, market: Settings
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         page = visitor.page
         await page.evaluate(NOTIFICATIONS)
@@ -169,13 +191,14 @@ async def test_a_clicked_notification_travels_to_the_moment_of_its_alert(
         await page.evaluate("notices.last.onclick()")
         await visitor.until("location.search.includes('from=')")
         assert await page.evaluate("notices.last.isClosed")
+        await end_alarms(visitor)
         assert visitor.complaints == []
 
 
 async def test_a_page_with_alarms_goes_on_while_it_is_hidden(
-    visit: Visiting, market: Settings
+    share: Visiting, market: Settings
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         page = visitor.page
         await open_alarms(visitor)
@@ -187,6 +210,7 @@ async def test_a_page_with_alarms_goes_on_while_it_is_hidden(
         await asyncio.sleep(16)  # longer than a kernel waits for a page that is gone
         await raise_alert(market, "hidden")
         await visitor.until("document.title.startsWith('(1) critical: hidden')")
+        await visitor.leave()
 
 
 async def test_links_of_a_report_and_an_alert_lead_to_its_moment(
@@ -240,13 +264,15 @@ async def test_links_of_a_report_and_an_alert_lead_to_its_moment(
 
 
 @pytest.mark.parametrize("stored", ["", "{", "null", "7", '{"critical": 5, "info": ["x"]}'])
-async def test_odd_settings_of_the_browser_are_ignored(visit: Visiting, stored: str) -> None:
-    async with visit() as visitor:
-        await visitor.bars()
-        await visitor.page.evaluate("text => localStorage.setItem('liq-alarms', text)", stored)
-        await visitor.page.reload()
-        await visitor.bars()
-        await visitor.shows("Alarms off", ".liq-alarm")
+async def test_odd_settings_of_the_browser_are_ignored(
+    visit: Visiting, page_url: str, stored: str
+) -> None:
+    async with visit(page_url.replace("/?", "/apps?")) as visitor:  # a page without a kernel
+        await visitor.page.wait_for_load_state()
+        shown = await visitor.page.evaluate(ALONE, stored)
+        assert shown["text"].startswith("Alarms off")
+        assert shown["chosen"] == 0
+        assert shown["fields"] == 9  # three ways for three severities
         assert visitor.complaints == []
 
 

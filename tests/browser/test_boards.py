@@ -42,9 +42,9 @@ async def count(visitor: Visit, selector: str) -> int:
 
 
 async def test_candles_stand_with_bubbles_sums_and_net(
-    visit: Visiting, market: list[Producer]
+    share: Visiting, market: list[Producer]
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         await visitor.open_board("Prices")
         await visitor.page.wait_for_selector(".liq-candles .uplot canvas")
@@ -60,9 +60,9 @@ async def test_candles_stand_with_bubbles_sums_and_net(
 
 
 async def test_the_crosshair_shows_the_numbers_of_its_bucket(
-    visit: Visiting, market: list[Producer]
+    share: Visiting, market: list[Producer]
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         await visitor.open_board("Prices")
         await visitor.page.wait_for_selector(".liq-candles .uplot canvas")
@@ -81,9 +81,9 @@ async def test_the_crosshair_shows_the_numbers_of_its_bucket(
 
 
 async def test_the_overview_shows_the_last_hours_at_once(
-    visit: Visiting, market: list[Producer]
+    share: Visiting, market: list[Producer]
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         await visitor.shows("$", ".liq-tile .liq-long b")
         tiles = await visitor.page.locator(".liq-tile h3").all_inner_texts()
@@ -101,7 +101,7 @@ async def test_the_overview_shows_the_last_hours_at_once(
 
 
 async def test_tiles_say_how_many_times_the_usual_it_is_or_why_that_is_unknown(
-    visit: Visiting, settings: Settings, page_url: str
+    share: Visiting, settings: Settings
 ) -> None:
     now = datetime(2026, 5, 4, 12, 20, tzinfo=UTC)
     weeks = [now.replace(minute=0) - timedelta(weeks=week) for week in range(1, 5)]
@@ -113,7 +113,7 @@ async def test_tiles_say_how_many_times_the_usual_it_is_or_why_that_is_unknown(
     ]
     await asyncio.to_thread(insert, settings, prints)
     span = "from=2026-05-04T11:20:00Z&to=2026-05-04T12:20:00Z"
-    async with visit(f"{page_url}&{span}") as visitor:
+    async with share(span) as visitor:
         await visitor.bars()
         tiles = {
             name: visitor.page.locator(f".liq-tile[data-window='{name}']")
@@ -160,9 +160,9 @@ async def test_a_tile_tells_little_from_nothing(
 
 
 async def test_assets_are_a_map_and_sizes_are_classes(
-    visit: Visiting, market: list[Producer]
+    share: Visiting, market: list[Producer]
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         await visitor.page.wait_for_selector(".liq-assets .bars .point", state="attached")
         await visitor.until("document.querySelector('.liq-assets').textContent.includes('BTC')")

@@ -6,13 +6,23 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pandas as pd
 import psutil
 import pytest
 import pytest_asyncio
 
-from browser.conftest import POOL, Visit, Visiting, kernels, publishing, serving, threaded
+from browser.conftest import (
+    POOL,
+    SharedPage,
+    Visit,
+    Visiting,
+    kernels,
+    publishing,
+    serving,
+    threaded,
+)
 from liq.config import Settings
 from liq.delivery.producer import Producer
 from liq.web import serve
@@ -47,8 +57,8 @@ def process_of(kernel: str, server: psutil.Popen) -> psutil.Process:
     )
 
 
-async def test_bars_are_drawn_and_follow_new_events(visit: Visiting, market: Producer) -> None:
-    async with visit() as visitor:
+async def test_bars_are_drawn_and_follow_new_events(share: Visiting, market: Producer) -> None:
+    async with share() as visitor:
         await visitor.redraws()
         await visitor.redraws()
 
@@ -60,54 +70,16 @@ async def test_bars_are_drawn_and_follow_new_events(visit: Visiting, market: Pro
         assert len(asked) < 35  # Voila's own page asks for a hundred files
 
 
-FRAMES = """window.drawn = [];
-let frame = 0;
-const count = () => { frame += 1; requestAnimationFrame(count); };
-requestAnimationFrame(count);
-const charts = new Set();
-new MutationObserver(() => {
-    for (const chart of document.querySelectorAll(".js-plotly-plot"))
-        if (!charts.has(chart)) window.drawn.push(frame), charts.add(chart);
-}).observe(document, { childList: true, subtree: true, attributeFilter: ["class"] });
-"""
-
-
-async def test_charts_are_drawn_one_a_frame(visit: Visiting, market: Producer) -> None:
-    """The first one shows before the last is drawn."""
-    async with visit() as visitor:
-        await visitor.page.add_init_script(FRAMES)
-        await visitor.page.reload(wait_until="commit")
-        await visitor.until("window.drawn.length >= 4")
-        frames = await visitor.page.evaluate("window.drawn")
-        assert len(set(frames)) == len(frames)
-
-
-async def test_the_page_reports_painted_updates(visit: Visiting, market: Producer) -> None:
-    async with visit() as visitor:
+async def test_the_page_reports_painted_updates(share: Visiting, market: Producer) -> None:
+    async with share() as visitor:
         for _ in range(3):
             await visitor.redraws()
         painted = re.findall(r'"painted".{0,20}"update": ?(\d+)', "\n".join(visitor.sent))
         assert len(set(painted)) >= 3
 
 
-async def test_visitors_at_once_see_live_bars_and_leave_no_kernel_behind(
-    visit: Visiting, market: Producer, server: psutil.Popen
-) -> None:
-    async with AsyncExitStack() as left:
-        visitors = [await left.enter_async_context(visit()) for _ in range(2 * POOL)]
-        await asyncio.gather(*(visitor.redraws() for visitor in visitors))
-        used = {await kernel_of(visitor, server) for visitor in visitors}
-        assert len(used) == len(visitors)  # those who found none ahead got one too
-        assert [visitor.complaints for visitor in visitors] == [[]] * len(visitors)
-
-    def ended() -> bool:
-        return not any(kernel.is_running() for kernel in used)
-
-    await asyncio.to_thread(eventually, ended)
-
-
-async def test_controls_reach_the_kernel(visit: Visiting, market: Producer) -> None:
-    async with visit() as visitor:
+async def test_controls_reach_the_kernel(share: Visiting, market: Producer) -> None:
+    async with share() as visitor:
         await visitor.redraws()
         await visitor.page.get_by_label("Bucket", exact=True).select_option("5m")
         await visitor.shows("per 5m", ".liq-bars")
@@ -123,8 +95,8 @@ async def test_controls_reach_the_kernel(visit: Visiting, market: Producer) -> N
         assert visitor.complaints == []
 
 
-async def test_every_board_draws_without_complaint(visit: Visiting, market: Producer) -> None:
-    async with visit() as visitor:
+async def test_every_board_draws_without_complaint(share: Visiting, market: Producer) -> None:
+    async with share() as visitor:
         await visitor.bars()
         for board in BOARDS:
             await visitor.open_board(board)
@@ -135,9 +107,9 @@ async def test_every_board_draws_without_complaint(visit: Visiting, market: Prod
 
 
 async def test_a_range_drawn_on_the_bars_becomes_the_window_and_is_left(
-    visit: Visiting, market: Producer
+    share: Visiting, market: Producer
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         box = await visitor.page.locator(".liq-bars .nsewdrag").bounding_box()
         assert box
@@ -153,8 +125,8 @@ async def test_a_range_drawn_on_the_bars_becomes_the_window_and_is_left(
         assert visitor.complaints == []
 
 
-async def test_a_clicked_print_shows_its_making(visit: Visiting, market: Producer) -> None:
-    async with visit() as visitor:
+async def test_a_clicked_print_shows_its_making(share: Visiting, market: Producer) -> None:
+    async with share() as visitor:
         await visitor.bars()
         await visitor.page.get_by_role("button", name="Pause").click()
         await visitor.shows("Paused", ".liq-notices")
@@ -169,8 +141,8 @@ async def test_a_clicked_print_shows_its_making(visit: Visiting, market: Produce
         assert visitor.complaints == []
 
 
-async def test_prints_are_saved_as_a_file(visit: Visiting, market: Producer) -> None:
-    async with visit() as visitor:
+async def test_prints_are_saved_as_a_file(share: Visiting, market: Producer) -> None:
+    async with share() as visitor:
         await visitor.bars()
         async with visitor.page.expect_download() as started:
             await visitor.page.get_by_role("button", name="CSV").click()
@@ -181,27 +153,85 @@ async def test_prints_are_saved_as_a_file(visit: Visiting, market: Producer) -> 
         assert set(prints["source"]) == {"simulator"}
 
 
-async def test_a_page_that_is_left_frees_its_kernel(
-    visit: Visiting, market: Producer, server: psutil.Popen
+async def test_a_shared_page_is_as_it_was_opened_and_another_one_after_a_failure(
+    share: Visiting, market: Producer, server: psutil.Popen
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
+        await visitor.bars()
+        page, kernel = visitor.page, await kernel_of(visitor, server)
+        await page.get_by_label("Bucket", exact=True).select_option("5m")
+        await page.get_by_label("Time zone").select_option(index=1)
+        await page.get_by_role("button", name="Light", exact=True).click()
+        await visitor.open_board("Feeds")
+        await visitor.until("location.search.includes('board=Feeds')")
+        await page.get_by_role("button", name="Pause").click()
+        await visitor.shows("Paused", ".liq-notices")
+        await page.locator(".liq-alarm summary").click()
+        await page.evaluate("localStorage.setItem('liq-layout', '{}'); scrollTo(0, 100)")
+    async with share() as visitor:
+        assert await kernel_of(visitor, server) == kernel
+        assert urlsplit(visitor.page.url).query == ""
+        assert await page.get_by_label("Bucket", exact=True).input_value() == "1m"
+        assert await page.get_by_label("Time zone").input_value() == "UTC"
+        assert await page.locator(".liq-root.liq-dark .liq-overview").count() == 1
+        assert await page.locator("details[open]").count() == 0
+        assert await page.evaluate("[localStorage.length, scrollY]") == [0, 0]
+        await visitor.redraws()
+    with pytest.raises(ValueError, match="on purpose"):
+        async with share():
+            raise ValueError("on purpose")
+    async with share() as visitor:
+        assert await kernel_of(visitor, server) != kernel
+
+
+async def test_a_page_that_is_left_frees_its_kernel(
+    share: Visiting, market: Producer, server: psutil.Popen
+) -> None:
+    async with share() as visitor:
         await visitor.bars()
         kernel = await kernel_of(visitor, server)
-        await visitor.page.goto("about:blank")
+        await visitor.leave()
         await asyncio.to_thread(eventually, lambda: not kernel.is_running())
 
 
-async def test_a_page_whose_kernel_died_gets_another(
+FRAMES = """window.drawn = [];
+let frame = 0;
+const count = () => { frame += 1; requestAnimationFrame(count); };
+requestAnimationFrame(count);
+const charts = new Set();
+new MutationObserver(() => {
+    for (const chart of document.querySelectorAll(".js-plotly-plot"))
+        if (!charts.has(chart)) window.drawn.push(frame), charts.add(chart);
+}).observe(document, { childList: true, subtree: true, attributeFilter: ["class"] });
+"""
+
+
+async def test_charts_are_drawn_one_a_frame(
+    visit: Visiting, market: Producer, page_url: str
+) -> None:
+    """The first one shows before the last is drawn."""
+    async with visit("about:blank") as visitor:
+        await visitor.page.add_init_script(FRAMES)
+        await visitor.page.goto(page_url, wait_until="commit")
+        await visitor.until("window.drawn.length >= 4")
+        frames = await visitor.page.evaluate("window.drawn")
+        assert len(set(frames)) == len(frames)
+
+
+async def test_visitors_at_once_see_live_bars_and_leave_no_kernel_behind(
     visit: Visiting, market: Producer, server: psutil.Popen
 ) -> None:
-    async with visit() as visitor:
-        await visitor.bars()
-        kernel = await kernel_of(visitor, server)
-        kernel.kill()
-        await visitor.shows("Connection lost", "#liq-notice")
-        await visitor.drawn()
-        await visitor.redraws()
-        assert await kernel_of(visitor, server) != kernel
+    async with AsyncExitStack() as left:
+        visitors = [await left.enter_async_context(visit()) for _ in range(POOL + 1)]
+        await asyncio.gather(*(visitor.redraws() for visitor in visitors))
+        used = {await kernel_of(visitor, server) for visitor in visitors}
+        assert len(used) == len(visitors)  # those who found none ahead got one too
+        assert [visitor.complaints for visitor in visitors] == [[]] * len(visitors)
+
+    def ended() -> bool:
+        return not any(kernel.is_running() for kernel in used)
+
+    await asyncio.to_thread(eventually, ended)
 
 
 async def test_an_open_page_outlives_a_restart_of_the_server(
@@ -219,21 +249,10 @@ async def test_an_open_page_outlives_a_restart_of_the_server(
             await visitor.redraws()
 
 
-async def test_the_pool_is_filled_again(visit: Visiting, server: psutil.Popen) -> None:
+async def test_the_pool_is_filled_again(share: SharedPage, server: psutil.Popen) -> None:
+    await share.close()
+
     def idle() -> bool:
         return len(kernels(server)) == POOL
 
     await asyncio.to_thread(eventually, idle)
-
-
-async def test_the_token_can_be_typed(
-    visit: Visiting, settings: Settings, market: Producer
-) -> None:
-    async with visit(f"http://{settings.host}:{settings.dashboard_port}/") as visitor:
-        await visitor.page.fill("#password_input", "wrong")
-        await visitor.page.click("#login_submit")
-        await visitor.shows("Invalid credentials")
-        await visitor.page.fill("#password_input", settings.token.get_secret_value())
-        await visitor.page.click("#login_submit")
-        assert await visitor.bars()
-        assert visitor.outside == []

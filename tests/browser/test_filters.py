@@ -70,9 +70,9 @@ def find_chip(visitor: Visit, text: str) -> Locator:
 
 
 async def test_symbols_are_grouped_by_asset_and_searched_in_any_case(
-    visit: Visiting,
+    share: Visiting,
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         symbols = find_picker(visitor, "Symbols")
         await symbols.click()
@@ -87,11 +87,13 @@ async def test_symbols_are_grouped_by_asset_and_searched_in_any_case(
         await symbols.press("Escape")
         await expect(symbols).to_have_attribute("aria-expanded", "false")
         assert await find_options(visitor).count() == 0
+        await symbols.press("Escape")  # once more empties the field
+        await expect(symbols).to_have_value("")
         assert visitor.complaints == []
 
 
-async def test_names_are_chosen_and_removed_by_keyboard(visit: Visiting) -> None:
-    async with visit() as visitor:
+async def test_names_are_chosen_and_removed_by_keyboard(share: Visiting) -> None:
+    async with share() as visitor:
         await visitor.bars()
         symbols, press = find_picker(visitor, "Symbols"), visitor.page.keyboard.press
         await symbols.focus()
@@ -120,9 +122,9 @@ async def test_names_are_chosen_and_removed_by_keyboard(visit: Visiting) -> None
 
 
 async def test_an_asset_is_searched_in_any_case_replaced_and_removed_by_keyboard(
-    visit: Visiting,
+    share: Visiting,
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         assets, press = find_picker(visitor, "Asset"), visitor.page.keyboard.press
         await expect(assets).to_have_attribute("placeholder", "all assets")
@@ -149,11 +151,9 @@ async def test_an_asset_is_searched_in_any_case_replaced_and_removed_by_keyboard
 
 
 @pytest.mark.parametrize("name", ["Asset", "Symbols", "Venues"])
-async def test_the_first_option_removes_what_is_chosen(
-    visit: Visiting, page_url: str, name: str
-) -> None:
+async def test_the_first_option_removes_what_is_chosen(share: Visiting, name: str) -> None:
     query = "asset=BTC&venues=okx&symbols=BTC-PERP"
-    async with visit(f"{page_url}&{query}") as visitor:
+    async with share(query) as visitor:
         await visitor.bars()
         picker, every = find_picker(visitor, name), f"all {name.lower().rstrip('s')}s"
         await expect(picker).not_to_have_attribute("placeholder", every)
@@ -170,8 +170,8 @@ async def test_the_first_option_removes_what_is_chosen(
         assert visitor.complaints == []
 
 
-async def test_a_name_that_no_row_has_is_reported_and_changes_nothing(visit: Visiting) -> None:
-    async with visit() as visitor:
+async def test_a_name_that_no_row_has_is_reported_and_changes_nothing(share: Visiting) -> None:
+    async with share() as visitor:
         await visitor.bars()
         symbols = find_picker(visitor, "Symbols")
         await symbols.fill("BTCUSDX")
@@ -191,9 +191,9 @@ async def test_a_name_that_no_row_has_is_reported_and_changes_nothing(visit: Vis
 
 @pytest.mark.parametrize("name", [MARKUP, LONG], ids=["markup", "long"])
 async def test_an_odd_name_is_text_that_can_be_chosen_and_removed(
-    visit: Visiting, name: str
+    share: Visiting, name: str
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         symbols = find_picker(visitor, "Symbols")
         await symbols.fill(name[:20])
@@ -211,9 +211,9 @@ async def test_an_odd_name_is_text_that_can_be_chosen_and_removed(
         assert visitor.complaints == []
 
 
-async def test_chips_show_every_filter_and_clear_it(visit: Visiting, page_url: str) -> None:
+async def test_chips_show_every_filter_and_clear_it(share: Visiting) -> None:
     query = "asset=BTC&venues=okx,binance_usdm&minimum=1000&symbols=BTC-PERP"
-    async with visit(f"{page_url}&{query}") as visitor:
+    async with share(query) as visitor:
         await visitor.bars()
         chips = visitor.page.get_by_role("group", name="filters").get_by_role("button")
         shown = ["asset BTC", "venue okx", "venue binance_usdm", "symbol BTC-PERP"]
@@ -236,8 +236,8 @@ async def test_chips_show_every_filter_and_clear_it(visit: Visiting, page_url: s
         assert visitor.complaints == []
 
 
-async def test_300_chosen_symbols_leave_the_page_usable(visit: Visiting) -> None:
-    async with visit() as visitor:
+async def test_300_chosen_symbols_leave_the_page_usable(share: Visiting) -> None:
+    async with share() as visitor:
         await visitor.bars()
         symbols = find_picker(visitor, "Symbols")
         await symbols.fill(",".join(f"c{number:03}usdt" for number in range(300)))
@@ -252,8 +252,8 @@ async def test_300_chosen_symbols_leave_the_page_usable(visit: Visiting) -> None
         await has_query(visitor)
 
 
-async def test_a_clicked_bar_filters_and_once_more_shows_all(visit: Visiting) -> None:
-    async with visit() as visitor:
+async def test_a_clicked_bar_filters_and_once_more_shows_all(share: Visiting) -> None:
+    async with share() as visitor:
         await visitor.bars()
         for card, field, name in (
             ("symbols", "symbols", "BTCUSDT"),
@@ -274,9 +274,9 @@ async def test_a_clicked_bar_filters_and_once_more_shows_all(visit: Visiting) ->
 
 
 async def test_a_clicked_asset_of_the_map_filters_and_once_more_shows_all(
-    visit: Visiting,
+    share: Visiting,
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         tiles = visitor.page.locator(".liq-assets .bars .point path")
         await visitor.until("document.querySelectorAll('.liq-assets .bars .point path').length > 1")
@@ -290,7 +290,7 @@ async def test_a_clicked_asset_of_the_map_filters_and_once_more_shows_all(
 
 
 async def test_a_clicked_part_of_the_venues_shares_filters_by_its_venue(
-    visit: Visiting, market: Settings, page_url: str
+    share: Visiting, market: Settings
 ) -> None:
     start = datetime(2026, 3, 2, 11, tzinfo=UTC)
     sizes = {"binance_usdm": 5_000, "okx": 3_000, "bybit": 2_000}  # the greatest is the lowest part
@@ -301,7 +301,7 @@ async def test_a_clicked_part_of_the_venues_shares_filters_by_its_venue(
     ]
     await asyncio.to_thread(insert, market, prints)
     span = "from=2026-03-02T11:00Z&to=2026-03-02T11:10Z"
-    async with visit(f"{page_url}&board=Patterns&{span}") as visitor:
+    async with share(f"board=Patterns&{span}") as visitor:
         traces = visitor.page.locator(".liq-share .trace.bars")
         await expect(traces).to_have_count(3)
         for number, venue in enumerate(sizes):
@@ -314,9 +314,9 @@ async def test_a_clicked_part_of_the_venues_shares_filters_by_its_venue(
 
 
 async def test_a_clicked_size_class_shows_its_prints_alone_and_a_chip_clears_it(
-    visit: Visiting,
+    share: Visiting,
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         bars = visitor.page.locator(".liq-classes .bars .point path")
         await click_middle(visitor, bars.last)  # the smallest class is the lowest
@@ -349,8 +349,8 @@ async def click_middle(visitor: Visit, mark: Locator) -> None:
     await visitor.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
 
-async def test_names_in_tables_filter(visit: Visiting) -> None:
-    async with visit() as visitor:
+async def test_names_in_tables_filter(share: Visiting) -> None:
+    async with share() as visitor:
         await visitor.bars()
         page = visitor.page
         await page.locator(".liq-tape").get_by_role("button", name="okx").first.click()
@@ -369,12 +369,12 @@ async def test_names_in_tables_filter(visit: Visiting) -> None:
         assert visitor.complaints == []
 
 
-async def test_a_clicked_cascade_travels(visit: Visiting, market: Settings) -> None:
+async def test_a_clicked_cascade_travels(share: Visiting, market: Settings) -> None:
     start = datetime.now(UTC) - timedelta(minutes=20)
     run = [liquidation(start + timedelta(seconds=0.2 * each), 50_000, symbol=Text("SOLUSDT"),
                        base=Text("SOL"), asset=Text("SOL")) for each in range(30)]  # fmt: skip
     await asyncio.to_thread(insert, market, run)
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         await visitor.page.get_by_role("tab", name="Cascades").click()
         row = visitor.page.locator(".liq-greatest tr", has_text="SOL")

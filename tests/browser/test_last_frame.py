@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 import pytest_asyncio
 from playwright.async_api import CDPSession, Route
 
-from browser.conftest import Visit, Visiting, publishing
+from browser.conftest import Visit, Visiting, publishing, stay_outlined
 from liq.config import Settings
 from liq.delivery.producer import Producer
 
@@ -60,7 +61,7 @@ async def find_styles(visitor: Visit, css_class: str) -> dict[str, str]:
 
 
 async def test_a_reload_shows_the_last_frame_until_the_page_has_drawn(
-    visit: Visiting, market: Producer
+    share: Visiting, market: Producer
 ) -> None:
     released = asyncio.Event()
 
@@ -68,7 +69,7 @@ async def test_a_reload_shows_the_last_frame_until_the_page_has_drawn(
         await released.wait()
         await route.continue_()
 
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         await visitor.drawn()
         assert not await visitor.page.locator(ELEMENT).count()
@@ -91,16 +92,19 @@ async def test_a_reload_shows_the_last_frame_until_the_page_has_drawn(
         await visitor.page.wait_for_selector(ELEMENT, state="detached")
         await visitor.drawn()
         await visitor.redraws()
+        await visitor.page.unroute("**/page.js")
         assert visitor.complaints == []
 
 
-async def test_the_last_frame_of_the_prices_is_a_picture(visit: Visiting, market: Producer) -> None:
-    async with visit() as visitor:
+async def test_the_last_frame_of_the_prices_is_a_picture(
+    share: Visiting, market: Producer, page_source: httpx.Response
+) -> None:
+    async with share() as visitor:
         await visitor.bars()
         await visitor.page.get_by_role("tab", name="Prices", exact=True).click()
         await visitor.page.wait_for_selector(".liq-candles .uplot canvas")
         await visitor.until("location.search.includes('board=Prices')")
-        await visitor.page.route("**/page.js", lambda route: route.abort())
+        await stay_outlined(visitor.page, page_source)
         await visitor.page.reload(wait_until="commit")
         await visitor.shows("What is dimmed was seen on", "#liq-notice")
         assert (await list_shown(visitor)).count("liq-picture") == 2
@@ -111,23 +115,23 @@ async def test_the_last_frame_of_the_prices_is_a_picture(visit: Visiting, market
     ["", "{", "null", "[]", '{"address": "/?", "time": "soon"}', '{"address": "/?", "time": 0}'],
 )
 async def test_a_stored_frame_that_is_none_leaves_the_outlines(
-    visit: Visiting, market: Producer, stored: str
+    visit: Visiting, page_url: str, page_source: httpx.Response, stored: str
 ) -> None:
-    async with visit() as visitor:
+    async with visit("about:blank") as visitor:
         await visitor.page.add_init_script(f"localStorage.setItem('liq-last-frame', {stored!r})")
-        await visitor.page.route("**/page.js", lambda route: route.abort())
-        await visitor.page.reload(wait_until="commit")
+        await stay_outlined(visitor.page, page_source)
+        await visitor.page.goto(page_url, wait_until="commit")
         await visitor.page.wait_for_selector(".liq-outline")
         assert await visitor.page.locator("#liq-notice").text_content() == "Loading…"
 
 
 async def test_a_frame_is_shown_only_at_its_own_address(
-    visit: Visiting, market: Producer, settings: Settings
+    share: Visiting, market: Producer, page_source: httpx.Response
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         await visitor.drawn()
-        await visitor.page.route("**/page.js", lambda route: route.abort())
+        await stay_outlined(visitor.page, page_source)
         here = visitor.page.url
         await visitor.page.goto(f"{here}?board=Prices", wait_until="commit")
         await visitor.page.wait_for_selector(".liq-outline")

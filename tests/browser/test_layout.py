@@ -59,9 +59,9 @@ async def measure(visitor: Visit, panel: str) -> tuple[float, float]:
 
 
 async def test_panels_are_moved_sized_and_hidden_and_stay_so(
-    visit: Visiting, market: Producer
+    share: Visiting, market: Producer
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         feeds = "Feed coverage", "Feeds"
         await visitor.open_board("Feeds")
@@ -95,15 +95,16 @@ async def test_panels_are_moved_sized_and_hidden_and_stay_so(
             await visitor.page.set_viewport_size({"width": width, "height": 900})
             await expect(tools.get_by_role("button")).to_have_count(count)
             assert await tools.get_by_text("sizes are for wider screens").count() == (count == 3)
+        await visitor.page.get_by_role("button", name="Arrange", exact=True).click()
         await visitor.open_board("Overview")
         await visitor.redraws()
         assert visitor.complaints == []
 
 
 async def test_a_panel_is_dragged_to_the_place_of_another(
-    visit: Visiting, market: Producer
+    share: Visiting, market: Producer
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         first, second, *others = await visitor.page.evaluate(PANELS)
         await visitor.page.get_by_role("button", name="Arrange", exact=True).click()
@@ -111,28 +112,39 @@ async def test_a_panel_is_dragged_to_the_place_of_another(
         await tools.drag_to(visitor.page.locator(".liq-card", has_text=first).first)
         await has_panels(visitor, second, first, *others)
         await visitor.redraws()
+        await visitor.page.get_by_role("button", name="Reset", exact=True).click()
+        await has_panels(visitor, first, second, *others)
+        await visitor.page.get_by_role("button", name="Arrange", exact=True).click()
         assert visitor.complaints == []
 
 
-@pytest.mark.parametrize(
-    "stored",
-    [
-        "{",
-        "[1]",
-        json.dumps({"liq-overview": {"order": "x", "sizes": 3, "hidden": {"liq-bars": 1}}}),
-        json.dumps({"liq-overview": {"order": ["liq-gone"], "sizes": {"liq-bars": ["x", 1e9]}}}),
-    ],
-)
+async def keep(visitor: Visit, **texts: str) -> None:
+    """Have the browser keep texts, as another program or an older page may have left them."""
+    await visitor.page.evaluate("texts => Object.assign(localStorage, texts)", texts)
+
+
+DAMAGED = [
+    "{",
+    "[1]",
+    json.dumps({"liq-overview": {"order": "x", "sizes": 3, "hidden": {"liq-bars": 1}}}),
+    json.dumps({"liq-overview": {"order": ["liq-gone"], "sizes": {"liq-bars": ["x", 1e9]}}}),
+]
+
+
+@pytest.mark.parametrize("stored", DAMAGED)
 async def test_a_damaged_layout_hides_no_panel(
-    visit: Visiting, market: Producer, stored: str
+    share: Visiting, market: Producer, stored: str
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         panels = await visitor.page.evaluate(PANELS)
-        await visitor.page.add_init_script(f"localStorage.setItem('liq-layout', {stored!r})")
-        await visitor.page.reload(wait_until="commit")
+        await visitor.open_board("Feeds")
+        await keep(visitor, **{"liq-layout": stored})
+        await visitor.open_board("Overview")  # each board is placed when it opens
         await visitor.bars()
         await has_panels(visitor, *panels)
+        await visitor.page.evaluate("localStorage.clear()")
+        await visitor.open_board("Feeds")
         assert visitor.complaints == []
 
 
@@ -160,9 +172,9 @@ async def test_panels_moved_in_one_column_keep_their_sizes_on_a_wide_screen(
 
 
 async def test_the_wall_shows_the_board_and_its_warnings_alone(
-    visit: Visiting, market: Producer
+    share: Visiting, market: Producer
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         await visitor.page.get_by_role("button", name="Wall", exact=True).click()
         await visitor.page.wait_for_selector(".liq-wall")
@@ -176,12 +188,13 @@ async def test_the_wall_shows_the_board_and_its_warnings_alone(
 
 @pytest.mark.parametrize("screen", ["missing", "refused", "granted"])
 async def test_a_button_ends_the_wall_whether_it_has_the_whole_screen_or_not(
-    visit: Visiting, market: Producer, screen: str
+    share: Visiting, market: Producer, screen: str
 ) -> None:
     refused = "Element.prototype.requestFullscreen = async () => { throw new TypeError(); }; 0"
     absent = "delete Element.prototype.requestFullscreen"  # as on a phone of Apple
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
+        await visitor.page.evaluate("window.whole = Element.prototype.requestFullscreen; 0")
         if screen != "granted":
             await visitor.page.evaluate(absent if screen == "missing" else refused)
         leave = visitor.page.get_by_role("button", name="Exit wall", exact=True)
@@ -194,13 +207,14 @@ async def test_a_button_ends_the_wall_whether_it_has_the_whole_screen_or_not(
         await visitor.page.get_by_label("Bucket", exact=True).wait_for(state="visible")
         await visitor.until("!document.fullscreenElement")
         assert not await leave.is_visible()
+        await visitor.page.evaluate("Element.prototype.requestFullscreen = whole; 0")
         assert visitor.complaints == []
 
 
 async def test_escape_closes_the_details_of_a_print_before_the_wall(
-    visit: Visiting, market: Producer
+    share: Visiting, market: Producer
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         await visitor.page.get_by_role("button", name="Wall", exact=True).click()
         await visitor.page.wait_for_selector(".liq-wall")
@@ -213,3 +227,22 @@ async def test_escape_closes_the_details_of_a_print_before_the_wall(
         await visitor.page.get_by_label("Bucket", exact=True).wait_for(state="visible")
         assert await visitor.page.locator(".liq-wall").count() == 0
         assert visitor.complaints == []
+
+
+async def test_a_page_opens_though_all_that_the_browser_keeps_is_damaged(
+    share: Visiting, market: Producer
+) -> None:
+    tape = {"hidden": ["x"], "thresholds": [{"usd": "<b>", "colour": "red;background:url(x)"}]}
+    alarms = {"critical": 5, "info": ["x"]}
+    async with share() as visitor:
+        await visitor.bars()
+        panels = await visitor.page.evaluate(PANELS)
+        kept = {"layout": DAMAGED[2], "tape": json.dumps(tape), "alarms": json.dumps(alarms)}
+        await keep(visitor, **{f"liq-{name}": text for name, text in kept.items()})
+        await visitor.page.reload(wait_until="commit")
+        await visitor.bars()
+        await has_panels(visitor, *panels)
+        await visitor.shows("Alarms off", ".liq-alarm")
+        await expect(visitor.page.locator(".liq-tape tr[data-key]").first).to_be_visible()
+        assert visitor.complaints == []
+        await visitor.leave()

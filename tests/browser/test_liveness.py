@@ -103,7 +103,7 @@ async def pipeline(
 ) -> AsyncIterator[Pipeline]:
     """All of it, with one page for all tests, which is live."""
     log = tmp_path_factory.mktemp("dashboard") / "log"
-    async with Simulator(Schedule(rate=5, seed=3), own) as simulator:
+    async with Simulator(Schedule(rate=1, seed=3), own) as simulator:
         producer = Process(own, ["-m", "liq", "produce", "--url", simulator.url])
         await asyncio.to_thread(producer.start)
         try:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from PIL import Image
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
-from browser.conftest import Visit, opened, own_dashboard, served
+from browser.conftest import Visit, Visiting, own_dashboard, served
 from liq.config import Settings
 from liq.records.model import Completeness, FeedHealth, Price, Side
 from support.helpers import PATIENCE_S
@@ -57,7 +57,7 @@ def list_prices(start: datetime) -> Iterator[Price]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def url(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+async def page_url(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """The board over an hour with an outage."""
     settings = own_dashboard(stack)
     insert_prices(settings, list(list_prices(START)))
@@ -75,10 +75,11 @@ async def url(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Asyn
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def visitor(chromium: Browser, url: str) -> AsyncIterator[Visit]:
-    async with opened(chromium, url) as visitor:
+async def visitor(share: Visiting) -> AsyncIterator[Visit]:
+    async with share() as visitor:
         await visitor.page.wait_for_selector(".liq-candles .uplot canvas")
-        await visitor.shows("11:00:00 to 12:00:00 UTC", ".liq-shown")
+        await shows_hour(visitor)
+        await visitor.page.mouse.move(0, 0)
         yield visitor
         assert visitor.complaints == []  # the content security policy's too
         assert visitor.outside == []
@@ -230,16 +231,15 @@ async def test_the_button_that_moves_the_window_says_whether_it_is_pressed(
     visitor: Visit,
 ) -> None:
     moves = visitor.page.get_by_role("button", name="drag to move the window")
-    for is_pressed in ("false", "true", "false"):
+    for is_pressed in ("false", "true", "false", "true"):
         await expect(moves).to_have_attribute("aria-pressed", is_pressed)
         await moves.click()
 
 
-async def test_a_picture_of_plotly_is_named_by_its_chart_and_time(
-    chromium: Browser, url: str
-) -> None:
-    async with opened(chromium, url.replace("board=Prices&", "")) as visitor:
+async def test_a_picture_of_plotly_is_named_by_its_chart_and_time(share: Visiting) -> None:
+    async with share(WINDOW.replace("board=Prices&", "")) as visitor:
         await visitor.bars()
+        await visitor.shows("11:00:00 to 12:00:00 UTC", ".liq-shown")
         await visitor.page.locator(".liq-bars .liq-plot").hover()
         async with visitor.page.expect_download() as download:
             await visitor.page.locator(".liq-bars .modebar-btn").first.click()
@@ -250,8 +250,8 @@ async def test_a_picture_of_plotly_is_named_by_its_chart_and_time(
         assert visitor.complaints == []
 
 
-async def test_a_window_without_anything_says_so(chromium: Browser, url: str) -> None:
-    async with opened(chromium, url.replace(WINDOW, "board=Prices&asset=BTC")) as visitor:
+async def test_a_window_without_anything_says_so(share: Visiting) -> None:
+    async with share("board=Prices&asset=BTC") as visitor:
         await expect(visitor.page.locator(".liq-price-note")).to_have_text(
             "no mark price and no liquidations in this window"
         )

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -19,11 +18,12 @@ pytestmark = pytest.mark.browser
 KERNEL, XSRF = r'id="liq-page">\{"kernel": "([^"]+)"', r'id="liq-visit">\{"xsrf": "([^"]+)"'
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def settings(tmp_path: Path) -> AsyncIterator[Settings]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def settings(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Settings]:
     """A dashboard of one kernel; it has no QuestDB to read."""
-    settings = Settings.load(home=tmp_path, dashboard_kernels=1, **find_free_ports())
-    async with threaded(serving(settings, tmp_path / "log", "--pool", "0")):
+    home = tmp_path_factory.mktemp("queue")
+    settings = Settings.load(home=home, dashboard_kernels=1, **find_free_ports())
+    async with threaded(serving(settings, home / "log", "--pool", "0")):
         yield settings
 
 

@@ -67,9 +67,9 @@ def read(market: Settings) -> dict[str, Any]:
 
 
 async def test_a_rule_is_tried_on_the_past_before_it_is_saved(
-    visit: Visiting, market: Settings
+    share: Visiting, market: Settings
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await open_rules(visitor)
         page = visitor.page
         await page.get_by_role("button", name="New rule").click()
@@ -97,9 +97,9 @@ async def test_a_rule_is_tried_on_the_past_before_it_is_saved(
 
 
 async def test_an_open_form_stays_while_another_board_is_shown(
-    visit: Visiting, market: Settings
+    share: Visiting, market: Settings
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await open_rules(visitor)
         page = visitor.page
         await page.get_by_role("button", name="New rule").click()
@@ -126,10 +126,10 @@ async def test_an_open_form_stays_while_another_board_is_shown(
 
 
 async def test_a_wrong_rule_is_refused_in_a_line_and_can_be_repaired(
-    visit: Visiting, market: Settings
+    share: Visiting, market: Settings
 ) -> None:
     before = read(market)
-    async with visit() as visitor:
+    async with share() as visitor:
         await open_rules(visitor)
         page = visitor.page
         await page.get_by_role("button", name="New rule").click()
@@ -144,8 +144,8 @@ async def test_a_wrong_rule_is_refused_in_a_line_and_can_be_repaired(
         assert visitor.complaints == []
 
 
-async def test_a_rule_is_edited_and_muted(visit: Visiting, market: Settings) -> None:
-    async with visit() as visitor:
+async def test_a_rule_is_edited_and_muted(share: Visiting, market: Settings) -> None:
+    async with share() as visitor:
         await open_rules(visitor)
         page = visitor.page
         await page.get_by_role("button", name="edit burst").click()
@@ -166,9 +166,9 @@ async def test_a_rule_is_edited_and_muted(visit: Visiting, market: Settings) -> 
 
 
 async def test_a_file_that_was_edited_meanwhile_is_left_alone(
-    visit: Visiting, market: Settings
+    share: Visiting, market: Settings
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await open_rules(visitor)
         page = visitor.page
         await page.get_by_role("button", name="edit burst").click()
@@ -179,4 +179,5 @@ async def test_a_file_that_was_edited_meanwhile_is_left_alone(
         await page.get_by_role("button", name="Save", exact=True).click()
         await visitor.shows("has changed meanwhile: open the rule again", ".liq-rules")
         assert read(market) == edited
+        await page.get_by_role("button", name="Cancel", exact=True).click()
         assert visitor.complaints == []

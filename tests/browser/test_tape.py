@@ -22,10 +22,10 @@ ROWS = ".liq-tape tr[data-key]"
 FIRST = f"document.querySelector('{ROWS}').cells[2].textContent"
 LISTEN = """() => {
   window.tones = [];
-  const start = OscillatorNode.prototype.start;
+  window.startTone ??= OscillatorNode.prototype.start;
   OscillatorNode.prototype.start = function (when) {
     tones.push(this.frequency.value);
-    return start.call(this, when);
+    return startTone.call(this, when);
   };
 }"""
 
@@ -63,10 +63,14 @@ async def open_settings(visitor: Visit) -> None:
     await visitor.page.locator(".liq-tape summary").click()
 
 
+async def reset_settings(visitor: Visit) -> None:
+    await visitor.page.locator(".liq-tape form").get_by_role("button", name="Reset").click()
+
+
 async def test_the_tape_holds_still_below_the_pointer_and_counts_what_is_new(
-    visit: Visiting, market: Settings
+    share: Visiting, market: Settings
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         page = visitor.page
         row = page.locator(ROWS).nth(3)
@@ -94,7 +98,7 @@ async def test_the_tape_holds_still_below_the_pointer_and_counts_what_is_new(
 
 
 async def test_the_newest_row_alone_has_a_badge_where_all_are_simulated(
-    visit: Visiting, market: Settings, page_url: str
+    share: Visiting, market: Settings
 ) -> None:
     real, simulated = (datetime(2026, 3, 2, hour, 30, tzinfo=UTC) for hour in (10, 11))
     prints = [
@@ -108,7 +112,7 @@ async def test_the_newest_row_alone_has_a_badge_where_all_are_simulated(
         ("10", "PARTLY SIMULATED DATA", [True, True]),
     ):
         span = f"from=2026-03-02T{start}:00Z&to=2026-03-02T12:00Z"
-        async with visit(f"{page_url}&{span}") as visitor:
+        async with share(span) as visitor:
             await visitor.bars()
             shown = visitor.page.locator(".liq-badge")
             await expect(shown).to_have_text(badge)
@@ -121,9 +125,9 @@ async def test_the_newest_row_alone_has_a_badge_where_all_are_simulated(
 
 
 async def test_the_tape_is_one_stop_of_the_tab_key_and_keeps_the_focus(
-    visit: Visiting, market: Settings
+    share: Visiting, market: Settings
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         page, press = visitor.page, visitor.page.keyboard.press
         assert await page.locator(f"{ROWS}[tabindex='0']").count() == 1
@@ -148,10 +152,10 @@ async def test_the_tape_is_one_stop_of_the_tab_key_and_keeps_the_focus(
 
 
 async def test_another_filter_shows_its_rows_though_the_pointer_is_on_the_tape(
-    visit: Visiting, market: Settings
+    share: Visiting, market: Settings
 ) -> None:
     await add_prints(market, 2_000, symbol="OTHER")
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         name = visitor.page.locator(".liq-tape").get_by_role("button", name="OTHER", exact=True)
         await name.click()
@@ -160,10 +164,10 @@ async def test_another_filter_shows_its_rows_though_the_pointer_is_on_the_tape(
 
 
 async def test_sizes_have_bars_and_thresholds_their_colour(
-    visit: Visiting, market: Settings
+    share: Visiting, market: Settings
 ) -> None:
     await add_prints(market, 150_000, symbol="LARGE")
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         page = visitor.page
         large = page.locator(ROWS, has_text="LARGE").first
@@ -191,6 +195,7 @@ async def test_sizes_have_bars_and_thresholds_their_colour(
             await page.get_by_label(f"threshold {each} in USD").input_value() for each in (1, 2)
         ]
         assert values == ["1000000", "120000"]
+        await reset_settings(visitor)
         assert visitor.complaints == []
 
 
@@ -202,9 +207,9 @@ async def choose_sound(visitor: Visit) -> None:
 
 
 async def test_a_large_print_sounds_where_that_was_asked_for(
-    visit: Visiting, market: Settings
+    share: Visiting, market: Settings
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         page = visitor.page
         await page.evaluate(LISTEN)
@@ -225,26 +230,13 @@ async def test_a_large_print_sounds_where_that_was_asked_for(
         await visitor.until("location.search.includes('window=4h')")
         await visitor.bars()
         assert await page.evaluate("tones.length") == 2
+        await open_settings(visitor)
+        await reset_settings(visitor)
         assert visitor.complaints == []
 
 
-async def test_a_tape_with_sounds_goes_on_while_its_page_is_hidden(
-    visit: Visiting, market: Settings
-) -> None:
-    async with visit() as visitor:
-        await visitor.bars()
-        page = visitor.page
-        await page.evaluate(LISTEN)
-        await choose_sound(visitor)
-        await page.evaluate(HIDE)
-        await asyncio.sleep(16)  # longer than a kernel waits for a page that is gone
-        await add_prints(market, 3_000_000, symbol="UNSEEN")
-        await visitor.until("tones.length === 2")
-        assert visitor.complaints == []
-
-
-async def test_columns_are_chosen_and_kept(visit: Visiting) -> None:
-    async with visit() as visitor:
+async def test_columns_are_chosen_and_kept(share: Visiting) -> None:
+    async with share() as visitor:
         await visitor.bars()
         page = visitor.page
         head = page.locator(".liq-tape th:visible")
@@ -259,7 +251,7 @@ async def test_columns_are_chosen_and_kept(visit: Visiting) -> None:
         await visitor.bars()
         await expect(head).to_have_text(chosen)
         await open_settings(visitor)
-        await page.get_by_role("button", name="Reset", exact=True).click()
+        await reset_settings(visitor)
         await expect(head).to_have_text(usual)
         assert visitor.complaints == []
 
@@ -269,11 +261,29 @@ async def test_columns_are_chosen_and_kept(visit: Visiting) -> None:
     ["", "{", "null", "[]", '{"hidden": 5, "thresholds": []}',
      '{"hidden": ["x"], "thresholds": [{"usd": "<b>", "colour": "red;background:url(x)"}]}'],
 )  # fmt: skip
-async def test_odd_settings_of_the_browser_are_ignored(visit: Visiting, stored: str) -> None:
-    async with visit() as visitor:
+async def test_odd_settings_of_the_browser_are_ignored(share: Visiting, stored: str) -> None:
+    async with share() as visitor:
         await visitor.bars()
         await visitor.page.evaluate("text => localStorage.setItem('liq-tape', text)", stored)
-        await visitor.page.reload()
-        await visitor.bars()
+        await visitor.open_board("Feeds")
+        await visitor.open_board("Overview")  # whose tape reads the settings again
         await expect(visitor.page.locator(ROWS).first).to_be_visible()
+        await open_settings(visitor)
+        await reset_settings(visitor)
         assert visitor.complaints == []
+
+
+async def test_a_tape_with_sounds_goes_on_while_its_page_is_hidden(
+    share: Visiting, market: Settings
+) -> None:
+    async with share() as visitor:
+        await visitor.bars()
+        page = visitor.page
+        await page.evaluate(LISTEN)
+        await choose_sound(visitor)
+        await page.evaluate(HIDE)
+        await asyncio.sleep(16)  # longer than a kernel waits for a page that is gone
+        await add_prints(market, 3_000_000, symbol="UNSEEN")
+        await visitor.until("tones.length === 2")
+        assert visitor.complaints == []
+        await visitor.leave()
