@@ -23,7 +23,8 @@ pytestmark = [
 ]
 
 APPS = [app for app in gallery.list_apps(files.find_asset("notebooks")) if app.name != gallery.HOME]
-WIDGETS = ("01-start-producers", "03-pipeline", "07-spark")  # apps with buttons
+# apps with buttons, and one whose bar of progress is a widget in a notebook
+WIDGETS = ("01-start-producers", "03-pipeline", "06-backtest", "07-spark")
 VENUES = ("binance_usdm", "bybit", "okx")
 # a figure that nothing is drawn in: no bar, line, point, box, or cell of a heatmap
 EMPTY_FIGURES = """Array.from(document.querySelectorAll(".js-plotly-plot"))

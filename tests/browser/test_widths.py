@@ -101,9 +101,15 @@ MEASURE = """() => {
     .map(([b]) => `${nameOf(a)} and ${nameOf(b)}`));
 
   const html = all(".liq-root *, .liq-nav, .liq-nav *").filter((each) => !each.closest("svg"));
+  // a notice in one line ends with dots, its title and the button More have the rest
+  const isBehindDots = ({ parentElement }) => {
+    const line = parentElement.closest("[title]");
+    return line && getComputedStyle(line).textOverflow === "ellipsis";
+  };
   const outside = html.filter((each) => {
     const { left, right } = each.getBoundingClientRect();
-    return (left < -1 || right > innerWidth + 1) && !each.parentElement.closest(scrollers);
+    const isOut = left < -1 || right > innerWidth + 1;
+    return isOut && !each.parentElement.closest(scrollers) && !isBehindDots(each);
   });
   const clipped = html.filter((each) => {
     const { overflowX, overflowY, textOverflow } = getComputedStyle(each);
