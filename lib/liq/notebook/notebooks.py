@@ -130,7 +130,7 @@ def _parse(name: str, text: str, default: str) -> Any:
     usual, value = _evaluate(default), _evaluate(text)
     if isinstance(usual, str):
         return text
-    if isinstance(usual, list) and isinstance(value, str):
+    if isinstance(usual, list) and not isinstance(value, list):
         return _split(name, text.strip())
     if isinstance(usual, float) and type(value) is int:
         value = float(value)
