@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from playwright.async_api import Browser, Page, expect
 
 from browser.conftest import Visit, opened, own_dashboard, served, trading
+from browser.test_address import has_query
 from liq.config import Settings
 from liq.delivery.producer import Producer
 from liq.ingest import venues
@@ -363,6 +364,7 @@ async def test_the_tabs_of_a_phone_are_one_line_with_the_chosen_one_in_view(
     for name in BOARDS:
         await visitor.page.get_by_role("tab", name=name, exact=True).tap()
         await visitor.until(IS_TAB_IN_VIEW, name)
+    await has_query(visitor, board=name)  # the kernel has written it
     await visitor.page.reload()
     await visitor.page.get_by_role("tab", name=name, selected=True).wait_for()
     await visitor.until(IS_TAB_IN_VIEW, name)
