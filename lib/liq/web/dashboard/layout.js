@@ -152,7 +152,7 @@ class Arranger {
     this.watch = new MutationObserver(() => this.follow());
     this.watch.observe(this.page, { childList: true });
     this.text = ""; // of the sheet
-    this.measured = {}; // {board: sizes}, of kept layouts on a wide screen
+    this.measured = {}; // {board: sizes}, of layouts that were kept without them
     this.sheet = new CSSStyleSheet(); // ipywidgets sets the style of an element itself
     document.adoptedStyleSheets.push(this.sheet);
     this.end = (event) => {
@@ -175,8 +175,9 @@ class Arranger {
     const board = this.page.querySelector(":scope > .liq-board");
     const layout = board && new Map(kept).get(identify(board));
     this.arrangement = board && (this.isOn || layout) ? new Arrangement(board, layout) : null;
-    if (layout && !NARROW.matches && !(identify(board) in this.measured)) {
-      this.measured[identify(board)] = new Arrangement(board, layout).sizes;
+    const lacksSizes = layout && Array.from(this.arrangement.panels.keys()).some((name) => !(name in layout.sizes));
+    if (lacksSizes && !NARROW.matches) {
+      this.measured[identify(board)] = this.arrangement.sizes;
       this.place();
       return;
     }
