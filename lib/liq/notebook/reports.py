@@ -8,7 +8,6 @@ security policy allows plotly.js and ``report.js`` only.
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
@@ -24,7 +23,6 @@ from liq.analysis import charts, links
 from liq.analysis.links import Place
 from liq.common.html import join, render_code, render_row, render_table
 from liq.common.text import format_number
-from liq.common.waiting import show_wait
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.notebook import notebooks
@@ -98,7 +96,7 @@ class Report:
         self._gaps: pd.DataFrame | None = None
         self._sources, self._stamp = self._ask("sources")
         if self._stamp.since:
-            with self._show_wait("coverage"):
+            with queries.show_query("coverage", self._settings):
                 self._gaps = exports.fetch_coverage(Window(self._stamp.since, end), self._settings)
         self._badge = charts.source_badge(self._sources)
 
@@ -155,17 +153,14 @@ class Report:
 
     def _ask(self, key: str, **params: Any) -> tuple[pd.DataFrame, Stamp]:
         given = {**self._given, **params}
-        with self._show_wait(key):
+        with queries.show_query(key, self._settings):
             return exports.fetch_stamped(key, gaps=self._gaps, settings=self._settings, **given)
-
-    def _show_wait(self, key: str) -> AbstractContextManager[None]:
-        return show_wait(f"querying QuestDB: {key}", self._settings.progress_after)
 
     def _render(self, key: str, what: str, render: Callable[[pd.DataFrame], Markup]) -> Markup:
         """Return a query's rows as ``render`` formats them, or a note if it cannot be used."""
         if note := self._note_missing(key, what):
             return note
-        with self._show_wait(key):
+        with queries.show_query(key, self._settings):
             found = queries.hit(key, settings=self._settings, **self._given)
         return render(found)
 

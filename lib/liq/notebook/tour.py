@@ -6,7 +6,6 @@ from datetime import timedelta
 import msgspec
 import pandas as pd
 
-from liq.common.waiting import show_wait
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import QuestDBError
@@ -31,7 +30,7 @@ def load_first_picture(window: str = "1h", settings: Settings | None = None) -> 
     settings = settings or current_settings()
     key = "liquidations_by_bucket"
     try:
-        with show_wait(f"querying QuestDB: {key}", settings.progress_after):
+        with queries.show_query(key, settings):
             frame = queries.hit(key, window=window, settings=settings)
         if len(frame):
             return _mark_origin(frame, "the rows in QuestDB")

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from liq.common.waiting import show_wait
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import LiqError, QueryError, QuestDBError
@@ -315,7 +314,7 @@ def fetch_noted(
     settings = settings or current_settings()
     query = queries.find(key, settings)
     values = queries.resolve(query, params)
-    with show_wait(f"querying QuestDB: {key}", settings.progress_after):
+    with queries.show_query(key, settings):
         frame, _, _, warnings = queries.execute(query, values, settings)
         notes = [*warnings, *_list_lacks(query, frame, values, settings)]
     if notes:

@@ -133,7 +133,7 @@ def export_noted(
     out = Format.SPREADSHEET if spreadsheet else Format(suffix[1:])
     require_folder(path)
     settings = settings or current_settings()
-    with show_wait(f"querying QuestDB: {key}", settings.progress_after):
+    with queries.show_query(key, settings):
         frame, stamp = fetch_stamped(key, settings=settings, **params)
     with show_wait(f"writing {path.name}", settings.progress_after):
         write_export(path, _encode(frame, stamp, out))
@@ -272,8 +272,8 @@ def fetch_stamped(
     until = values[END] if since else None
     window = Window(since, until) if since and until else None
     past = window and window.cut()
-    if gaps is None and window:
-        gaps = fetch_coverage(window, settings, values)
+    if gaps is None and past:
+        gaps = fetch_coverage(past, settings, values)
     frame, sql, values, notes = queries.execute(query, values, settings)
     return frame, Stamp(
         query=key,

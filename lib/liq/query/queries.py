@@ -5,6 +5,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -187,6 +188,11 @@ def list_queries(settings: Settings | None = None) -> "pd.DataFrame":
         for query in queries(settings).values()
     ]
     return pd.DataFrame(rows, columns=["key", "description", "parameters", "columns"])
+
+
+def show_query(key: str, settings: Settings) -> AbstractContextManager[None]:
+    """Show people that the query ``key`` runs, if that takes long."""
+    return show_wait(f"querying QuestDB: {key}", settings.progress_after)
 
 
 def wait_for_rows(
