@@ -149,9 +149,11 @@ def serving(
     finally:
         process.terminate()
         try:
-            process.wait(30)
+            process.wait(PATIENCE_S)
         except psutil.TimeoutExpired:
             process.kill()
+            process.wait()  # otherwise Python warns about it, in another test
+            raise
 
 
 @asynccontextmanager
@@ -312,13 +314,15 @@ class Visit:
         """Run all cells of a notebook in JupyterLab until an element with ``text`` is there.
 
         It shows an idle kernel before it has one. Until then it asks for a kernel, runs nothing, or
-        forgets what it was to run. On a busy machine it may replace a kernel that starts, and wait
-        for the first one: then the page is opened once more.
+        forgets some cells that it was to run. On a busy machine it may replace a kernel that
+        starts, and wait for the first one: then the page is opened once more.
         """
         page = self.page
         # there: JupyterLab skips what it has scrolled out of view
         output = page.locator(selector).filter(has_text=text).first
-        ran = page.locator(".jp-InputPrompt").filter(has_text=re.compile(r"[*\d]"))
+        prompts = page.locator(".jp-InputPrompt")
+        forgotten = prompts.filter(has_text=re.compile(r"\[\s\]"))
+        running = prompts.filter(has_text="*")
         agree = page.locator(".jp-Dialog .jp-mod-accept")
         page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
         loop = asyncio.get_running_loop()
@@ -330,7 +334,7 @@ class Visit:
                     await page.reload()
                 if await agree.count():
                     await agree.click()
-                if not await ran.count():
+                if await forgotten.count() and not await running.count():
                     with suppress(TimeoutError):  # a dialog came first: it is answered above
                         await self._run_all_cells()
                 await asyncio.sleep(1)

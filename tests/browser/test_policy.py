@@ -166,7 +166,7 @@ async def test_no_script_runs_in_jupyterlab_and_it_works(
             page = visitor.page
             await page.wait_for_selector(".jp-Notebook .jp-CodeCell")
             assert await page.evaluate("window.refused") == []
-            await visitor.run_cells(".jp-OutputArea-output", "drawn")
+            await visitor.run_cells(".liq-plot .bars .point path")  # of the last cell
             await visitor.until(f"{BARS} >= 4")
             # what a cell displays as JavaScript is code of its own; what it displays as HTML is not
             assert set(await page.evaluate("window.ran")) <= {"javascript"}
