@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+import httpx
 import pytest
 
 from liq.common import web
@@ -51,6 +52,21 @@ def test_names_of_this_server_are_allowed(host: str, settings: Settings) -> None
 )
 def test_other_names_are_refused(host: str, settings: Settings) -> None:
     assert not web.is_allowed_host(host, settings)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_streamlits_login_keeps_the_rest_of_the_query(
+    method: str, settings: Settings
+) -> None:
+    token = settings.token.get_secret_value()
+    app = web.TokenLogin(None, settings)
+    asked = {"GET": f"/?embed=true&token={token}&of=a%26b", "POST": "/?embed=true&of=a%26b"}
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
+    async with client:
+        form = {"token": token} if method == "POST" else None
+        answer = await client.request(method, asked[method], data=form)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"{settings.find_path('streamlit')}?embed=true&of=a%26b"
 
 
 def test_a_policy_allows_the_sources_it_names_and_nothing_else() -> None:

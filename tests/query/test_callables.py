@@ -290,6 +290,13 @@ def test_a_value_without_a_name_is_refused_with_the_way_to_give_it(
     assert "unnamed" not in str(inspect.signature(liq.hit))
 
 
+@pytest.mark.parametrize("given", [(), ("",), (None,), (["totals"],)])
+def test_a_call_without_a_query_says_how_to_name_one(given: tuple[Any, ...]) -> None:
+    with pytest.raises(QueryError, match=r'liq\.hit\("totals"\); liq\.queries\(\) lists'):
+        liq.hit(*given)
+    assert inspect.signature(liq.hit).parameters["key"].default is inspect.Parameter.empty
+
+
 def test_a_misspelt_query_of_the_table_gets_a_suggestion() -> None:
     with pytest.raises(KeyError, match="unknown query 'totls', did you mean 'totals'"):
         liq.queries()["totls"]

@@ -14,7 +14,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, quote, quote_plus, unquote
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlencode
 
 from liq.common.addresses import is_ip
 from liq.config import Settings
@@ -216,7 +216,7 @@ class TokenLogin:
     """An ASGI application in front of Streamlit, which has no login: it asks for the token.
 
     A cookie remembers a visitor until the browser ends or the token changes. An address with the
-    token logs in too, and is redirected to the address without it.
+    token logs in too. Both lead to the address without the token, with the rest of its query.
     """
 
     def __init__(self, app: Any, settings: Settings) -> None:
@@ -235,26 +235,31 @@ class TokenLogin:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
-            given = scope["query_string"]
-            if scope["method"] == "POST":
-                given = await _read_form(receive)
-            named = dict(parse_qsl(given.decode("latin-1"))).get("token", "")
-            is_right = is_token(named, self._settings)
-            await self._answer(send, is_right=is_right)
+            query = _parse(scope["query_string"])
+            form = _parse(await _read_form(receive)) if scope["method"] == "POST" else query
+            is_right = is_token(dict(form).get("token", ""), self._settings)
+            rest = urlencode([each for each in query if each[0] != "token"])
+            await self._answer(send, rest, is_right=is_right)
 
     def _may_pass(self, scope: Mapping[str, Any]) -> bool:
         given = b"; ".join(value for name, value in scope["headers"] if name.lower() == b"cookie")
         cookies = given.decode("latin-1").split("; ")
         return scope["path"] == self._health or any(_is_equal(one, self._cookie) for one in cookies)
 
-    async def _answer(self, send: Any, *, is_right: bool) -> None:
+    async def _answer(self, send: Any, query: str, *, is_right: bool) -> None:
         headers = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
         if is_right:
             cookie = f"{self._cookie}; Path={self._path}"
-            headers += [(b"location", self._path.encode()), (b"set-cookie", cookie.encode())]
+            place = self._path + (query and f"?{query}")
+            headers += [(b"location", place.encode()), (b"set-cookie", cookie.encode())]
         status = HTTPStatus.SEE_OTHER if is_right else HTTPStatus.UNAUTHORIZED
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if is_right else _LOGIN_PAGE})
+
+
+def _parse(given: bytes) -> list[tuple[str, str]]:
+    """Return the names and values of a query or a form."""
+    return parse_qsl(given.decode("latin-1"), keep_blank_values=True)
 
 
 async def _read_form(receive: Any) -> bytes:

@@ -63,7 +63,7 @@ class Hit:
     """
 
     def __call__(
-        self, key: str, /, *unnamed: Any, settings: Settings | None = None, **params: Any
+        self, key: str = "", /, *unnamed: Any, settings: Settings | None = None, **params: Any
     ) -> "pd.DataFrame":
         """Run the query ``key`` of the catalogue and return its rows.
 
@@ -80,7 +80,7 @@ class Hit:
 
         Raises:
             QueryError: The key or a parameter is unknown, or a value is out of range. The message
-                lists the valid ones. Or a parameter is not given by its name.
+                lists the valid ones. Or there is no key, or a parameter is not given by its name.
             QuestDBError: QuestDB is unreachable.
 
         Example:
@@ -92,6 +92,11 @@ class Hit:
             >>> liq.hit.top_symbols(window="1h").equals(top)
             True
         """
+        if not isinstance(key, str) or not key:
+            raise QueryError(
+                'liq.hit takes the name of a query first, e.g. liq.hit("totals");'
+                " liq.queries() lists them"
+            )
         _refuse_unnamed(queries.find(key, settings), unnamed)
         frame, warnings = fetch_noted(key, settings, params)
         queries.warn(warnings)
@@ -122,14 +127,15 @@ class Hit:
             return []
 
 
-def _hide_unnamed(function: Any) -> None:
-    """Leave ``*unnamed`` out of the signature that editors show: it only explains the error."""
+def _simplify_signature(function: Any) -> None:
+    """Leave out of the signature that editors show what only explains errors of callers."""
     shown = inspect.signature(function)
     params = [each for each in shown.parameters.values() if each.name != "unnamed"]
-    function.__signature__ = shown.replace(parameters=params)
+    needed = [each.replace(default=each.empty) if each.name == "key" else each for each in params]
+    function.__signature__ = shown.replace(parameters=needed)
 
 
-_hide_unnamed(Hit.__call__)
+_simplify_signature(Hit.__call__)
 
 
 def _refuse_unnamed(query: Query, unnamed: Sequence[Any]) -> None:
