@@ -20,6 +20,7 @@ import pytest
 import voila.handler
 import voila.notebook_renderer
 import waitress.channel
+from anyio._backends import _asyncio as asyncio_backend
 from pyspark import SparkConf, SparkContext
 
 from liq.analysis.spark import session
@@ -28,6 +29,7 @@ from liq.common.compat import (
     Workaround,
     fork_server,
     http_deadlines,
+    idle_workers,
     kernel_ports,
     slow_requests,
     voila_pages,
@@ -100,6 +102,7 @@ def repair_version_2(exchange: object) -> object:
 
 NOTHING: Any = SimpleNamespace()
 CASES = [
+    Case("anyio", asyncio_backend, "WorkerThread", idle_workers.end),
     Case("anywidget", None, "AbortSignal", lambda: voila_pages.check_widgets(b"", b"requirejs")),
     Case(
         "cryptofeed",

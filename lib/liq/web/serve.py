@@ -91,6 +91,7 @@ def run_lab(
     from jupyterlab.commands import get_app_dir  # noqa: PLC0415 - takes a second to import
     from jupyterlab.labapp import LabApp  # noqa: PLC0415 - as does this
 
+    from liq.common.compat import idle_workers  # noqa: PLC0415 - as does this
     from liq.web.access import RequestFilter  # noqa: PLC0415 - as does this
 
     folder = folder or copies.update(settings)
@@ -107,7 +108,10 @@ def run_lab(
         # JupyterLab's scripts send the cookie _xsrf back in a header
         request_filter = RequestFilter(server.web_app, settings, headers, readable=["_xsrf"])
         _replace_callback(server.http_server, request_filter)
-        server.start()
+        try:
+            server.start()
+        finally:
+            idle_workers.end()
 
 
 def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> None:

@@ -50,6 +50,7 @@ class Workaround:
             return "of an unknown version"
 
 
+ANYIO = Workaround("anyio", "4.16.0")
 ANYWIDGET = Workaround("anywidget", "0.11.0")
 CRYPTOFEED = Workaround("cryptofeed", "3.0.1")
 HTTPX = Workaround("httpx", "0.28.1")
