@@ -130,7 +130,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory, _clean_environment: None) ->
 
     Tests share it: work on topics, tables and sinks of your own, by `own_streams`.
     """
-    settings = Settings.load(home=tmp_path_factory.mktemp("liq"), **find_free_ports())
+    home = tmp_path_factory.mktemp("liq")
+    settings = Settings.load(home=home, sink_tasks=1, **find_free_ports())  # each task polls
     configure_questdb(settings)
     try:
         local.up(settings)

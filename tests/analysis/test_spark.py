@@ -48,7 +48,7 @@ LATENESS = timedelta(hours=1)  # longer than a chunk, which arrives in any order
 CALM = timedelta(hours=2)
 SECOND = timedelta(seconds=1)
 LATE, LAST = "LATE", "LAST"  # assets of prints that the stream leaves out, or waits with
-JOB = ("-m", "liq", "spark", "--lateness", f"{LATENESS.total_seconds():.0f}", "--every", "0")
+JOB = ("-m", "liq", "spark", "--lateness", f"{LATENESS.total_seconds():.0f}", "--every", "1")
 
 
 def java_options(folder: Path) -> str:

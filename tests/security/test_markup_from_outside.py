@@ -7,6 +7,7 @@ shows ¤, the payload must stand before it, literally.
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -35,7 +36,15 @@ from liq.records.streams import STREAMS, Stream
 from liq.web import serve
 from liq.web.dashboard.board_queries import BOARDS
 from liq.web.voila_app import gallery
-from support.helpers import PATIENCE_S, answers, eventually, find_free_ports, own_streams, running
+from support.helpers import (
+    PATIENCE_S,
+    answers,
+    choose_pause_s,
+    eventually,
+    find_free_ports,
+    own_streams,
+    running,
+)
 
 pytestmark = [
     pytest.mark.stack,
@@ -237,6 +246,7 @@ async def look(page: Page, name: str) -> None:
     """Fail unless the page shows what it must, all of it as text, and no script of it ran."""
     wanted = SHOWN.get(name, set())
     seen: set[str] = set()
+    begin = time.monotonic()
     async with asyncio.timeout(PATIENCE_S):
         while True:
             await page.evaluate(HOVER)
@@ -246,7 +256,7 @@ async def look(page: Page, name: str) -> None:
             seen |= set(found["shown"])
             if wanted <= seen:
                 return
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(choose_pause_s(time.monotonic() - begin))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -255,7 +265,7 @@ async def dashboard(
 ) -> AsyncIterator[str]:
     """The address of ``liq dashboard``."""
     log = tmp_path_factory.mktemp("markup") / "log"
-    async with threaded(serving(hostile, log, "--pool", "1")):
+    async with threaded(serving(hostile, log, "--pool", "0")):
         yield serve.build_dashboard_url(hostile)
 
 

@@ -221,7 +221,7 @@ class Busy:
             each.join()
 
     def _ask(self, first: int) -> None:
-        while not self._over.is_set():
+        while not self._over.wait(0.2):  # the children have the processor too
             self.faults += [f"parent: {fault}" for fault in work(first)]
 
     async def _publish(self) -> None:

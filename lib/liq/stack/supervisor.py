@@ -33,6 +33,7 @@ from liq.stack.service import OnEvent, Service, ignore_event
 
 _CHECK_S = 1.0
 _ASK_S = 3.0  # between questions to Connect and QuestDB
+_SINKS_S = 10.0
 _BACKOFF_S = 1.0
 _BACKOFF_MAX_S = 60.0
 _LASTED_S = 10.0
@@ -203,9 +204,9 @@ class Supervisor:
         from liq.delivery import connect  # noqa: PLC0415 - loads while the servers start
 
         with contextlib.suppress(ConnectError):  # unreachable or starting: its process's matter
-            for stream in STREAMS:
-                name = f"sink {stream.connector(self._settings)}"
-                failures = connect.read_status(self._settings, stream).failures
+            found = connect.read_statuses(self._settings, STREAMS, timeout=_SINKS_S)
+            for stream, status in zip(STREAMS, found, strict=True):
+                name, failures = f"sink {status.name}", status.failures
                 if not failures:
                     self._close_case(name)
                 elif self._due(name):
