@@ -291,6 +291,10 @@ def test_a_misspelt_stream_is_an_error_with_the_nearest_name(
     with pytest.raises(ConfigError, match="unknown setting LIQ_WINDW; valid are"):
         Settings.load()
     monkeypatch.delenv("LIQ_WINDW")
+    monkeypatch.setenv("liq_token", "x")
+    with pytest.raises(ConfigError, match=r"liq_token \(did you mean LIQ_TOKEN\?\)"):
+        Settings.load()
+    monkeypatch.delenv("liq_token")
     with pytest.raises(ConfigError, match="no stream 'helth', did you mean 'health'"):
         Settings.load(streams={"helth": {}})
 

@@ -694,7 +694,7 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
     unknown = sorted(name for name in ours if name not in known)
     if unknown:
         names = [name.removeprefix(_PREFIX) for name in valid]  # the prefix is alike in all
-        guesses = {name: find_nearest(name.removeprefix(_PREFIX), names, 1) for name in unknown}
+        guesses = {name: find_nearest(name[len(_PREFIX) :], names, 1) for name in unknown}
         named = (
             f"{name} (did you mean {_PREFIX}{near[0]}?)" if near else name
             for name, near in guesses.items()
@@ -728,7 +728,7 @@ def _stored_secrets(home: Path) -> dict[str, str]:
         held = lock(file, flags=os.O_RDWR | os.O_CREAT, mode=0o600)
     except OSError as error:
         raise ConfigError(
-            f"cannot write {file}: {error}; set LIQ_HOME to a folder of yours"
+            f"cannot write {file}: {error.strerror}; set LIQ_HOME to a folder of yours"
         ) from error
     with contextlib.closing(held):
         descriptor = held.fileno()

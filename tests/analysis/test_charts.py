@@ -731,3 +731,14 @@ def test_rows_of_another_query_are_refused_by_the_name_of_the_column() -> None:
     totals = pd.DataFrame({"long_usd": [1.0], "short_usd": [1.0]})
     with pytest.raises(KeyError, match=r"bars draws the column 'ts', which .* liq\.charts\.bars\?"):
         charts.bars(totals)
+    shares = pd.DataFrame({"exchange": ["okx"], "high": [1.0], "low": [0.0], "share": [0.5]})
+    with pytest.raises(KeyError, match=r"leaders draws the column 'led', which"):
+        charts.leaders(shares)
+
+
+def test_an_unknown_theme_is_refused_with_the_nearest_one() -> None:
+    theme: Any = "drak"
+    with pytest.raises(ValueError, match="unknown theme 'drak', did you mean 'dark'"):
+        charts.bars(BARS, theme)
+    with pytest.raises(ValueError, match="unknown theme 'drak', did you mean 'dark'"):
+        charts.bars.spec(BARS, theme=theme)

@@ -123,6 +123,11 @@ def test_a_misspelt_name_gets_a_suggestion(settings: Settings, words: str, hint:
         ("logs kafka", "there are no logs, as nothing was started yet: liq run"),
         ("env --out /proc/x", "error: No such file or directory: /proc/x"),
         ("replay nofile", "cannot read nofile: No such file or directory"),
+        (
+            "spark batch prints.parquet --out no/c.csv",
+            "cannot write no/c.csv: there is no folder no",
+        ),
+        ("spark batch a.parquet --out c.csv --sums no/s.csv", "there is no folder no"),
         ("notebook 02-explore -p symbols=[BTC", "'[BTC' is no list; give symbols=A,B"),
     ],
 )

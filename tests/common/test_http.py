@@ -45,6 +45,20 @@ def test_a_refused_connection_is_said_in_plain_words() -> None:
     assert http.explain(caught.value) == "the connection is refused"
 
 
+def test_a_name_without_an_address_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def find(*name: object, **_options: object) -> None:
+        asked.append(name)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", find)
+    with http.Client(5.0, trust_env=False) as client, pytest.raises(httpx.ConnectError) as caught:
+        client.get("http://nowhere.example")
+    assert len(asked) == 1
+    assert http.explain(caught.value).endswith("cannot be resolved")
+
+
 def test_an_error_that_was_handled_before_explains_none_after_it() -> None:
     is_over = threading.Event()
 

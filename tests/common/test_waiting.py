@@ -273,6 +273,13 @@ def test_a_wait_in_the_output_of_a_widget_shows_no_line_that_would_stay(
     assert run_cell(kernel, SLOW_CELL, is_watched=True)  # of a cell that has none
 
 
+def test_a_wait_whose_output_a_cell_captures_shows_no_line_that_would_stay(
+    kernel: BlockingKernelClient,
+) -> None:
+    assert not run_cell(kernel, f"%%capture out\n{SLOW_CELL}", is_watched=True)
+    assert not run_cell(kernel, "out.show()", is_watched=True)
+
+
 def test_a_wait_in_a_forked_child_of_a_notebook_says_nothing(kernel: BlockingKernelClient) -> None:
     code = SLOW_CELL.replace("with", "import os\nif not (child := os.fork()):\n  with")
     code = code.replace("    time.sleep(1.5)", "      time.sleep(0.5)\n  os._exit(0)")

@@ -321,3 +321,15 @@ def test_a_result_says_that_its_rows_are_simulated_and_its_sums_lower_bounds() -
     sums = pd.DataFrame({"prints": [1], "not_live": ["changed by the user"]})
     sums.attrs = {"query": "totals", "units": {}}
     assert shell.describe(sums) == []
+
+
+def test_statistics_of_live_rows_are_neither_simulated_nor_lower_bounds() -> None:
+    sums = pd.DataFrame({"long_usd": [1.0, 2.0], "not_live": [0, 0], "partial": [0, 0]})
+    prints = pd.DataFrame({"notional": [1.0], "source": ["live"], "completeness": ["full"]})
+    for frame in (sums, prints):
+        frame.attrs = {"query": "totals", "units": {}}
+        for made in (frame.describe(), frame.describe(include="all"), frame.isna(), frame.notna()):
+            assert shell.describe(made) == []
+    sums["not_live"] = 1
+    assert shell.describe(sums) != []
+    assert shell.describe(sums.set_index(pd.Index(["BTCUSDT", "ETHUSDT"]))) != []

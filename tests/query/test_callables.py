@@ -301,4 +301,6 @@ def test_a_misspelt_query_of_the_table_gets_a_suggestion() -> None:
     with pytest.raises(KeyError, match="unknown query 'totls', did you mean 'totals'"):
         liq.queries()["totls"]
     assert "totls" not in liq.queries()
+    number: Any = 0
+    assert number not in liq.queries()
     assert liq.queries().get("totls") is None

@@ -75,6 +75,7 @@ def test_gaps_are_summed_up_by_feed_and_share_of_the_window() -> None:
     ]
     assert coverage.describe_gaps(many, 100) == "4 feeds 97 % to 97.2 %"
     assert coverage.describe_gaps(many[:3], 100) == "1 97.2 %, 0 97 %, 2 97 %"
+    assert coverage.describe_gaps(many, 10_000) == "1 0.972 %, 3 0.971 %, 0 0.97 %, 2 0.97 %"
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,8 @@ def test_a_file_that_cannot_be_written_is_reported(own: Settings, tmp_path: Path
         liq.export("totals", tmp_path / "totals.xlsx", settings=own)
     with pytest.raises(ExportError, match=r"cannot write .*: there is no folder .*no$"):
         liq.export("totals", tmp_path / "no" / "totals.csv", settings=own)
+    with pytest.raises(ExportError, match=r"cannot write .*: File name too long"):
+        liq.export("totals", tmp_path / (300 * "x") / "totals.csv", settings=own)
 
 
 def test_an_export_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:

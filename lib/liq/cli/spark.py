@@ -113,12 +113,15 @@ def batch(
 
     Export them with `liq hit prints -p window=30d --out prints.parquet`.
     """
+    from liq.query.exports import require_folder  # noqa: PLC0415 - pandas would slow all commands
+
     wanted = [file for file in (out, sums) if file]
     if not wanted:
         raise typer.BadParameter("say with --out where the cascades go, with --sums the sums")
     for file in wanted:
         if file.suffix.lower() not in (".csv", ".parquet"):
             raise typer.BadParameter(f"end the name of {file.name} with .csv or .parquet")
+        require_folder(file)
     liq_spark = _spark()
     if out:
         with show_wait("finding cascades"):

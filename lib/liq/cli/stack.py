@@ -33,6 +33,7 @@ from liq.cli.run import Extra, RunSource
 from liq.cli.run import run as run_all
 from liq.cli.serve import BaseUrl, choose_settings, open_browser, print_address
 from liq.common.files import write_whole
+from liq.common.text import describe_error
 from liq.common.waiting import hold_screen
 from liq.config import Settings
 from liq.config import settings as current_settings
@@ -250,7 +251,8 @@ def revive_supervisor() -> None:
     try:
         report = stack.revive_supervisor()
     except (LiqError, OSError) as error:
-        report = f"the supervisor died or hangs, and cannot be started again: {error}"
+        reason = describe_error(error)
+        report = f"the supervisor died or hangs, and cannot be started again: {reason}"
     if report:
         stderr.print(report, soft_wrap=True)
 

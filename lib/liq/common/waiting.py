@@ -176,10 +176,15 @@ class _CellLine:
 
 
 def _is_captured(request: str) -> bool:
-    """Whether an output widget shows the cell's outputs, as in ``with Output():``.
+    """Whether the cell's outputs are kept, as by ``with Output():`` or ``%%capture``.
 
-    It never updates them, so that the line would stay.
+    Neither updates them, so that the line would stay.
     """
+    from IPython import get_ipython  # noqa: PLC0415 - as above
+    from IPython.core.displaypub import CapturingDisplayPublisher  # noqa: PLC0415 - as above
+
+    if isinstance(get_ipython().display_pub, CapturingDisplayPublisher):
+        return True
     widgets = sys.modules.get("ipywidgets")
     if widgets is None:
         return False

@@ -24,6 +24,7 @@ import msgspec
 
 from liq.common import waiting
 from liq.common.forks import Private, in_child
+from liq.common.text import describe_error
 from liq.config import Settings
 from liq.errors import RecordingError
 from liq.ingest.contracts import Contracts
@@ -139,7 +140,9 @@ class Recorder:
         try:
             yield
         except OSError as error:
-            raise RecordingError(f"cannot record into {self._folder}: {error}") from error
+            raise RecordingError(
+                f"cannot record into {self._folder}: {describe_error(error)}"
+            ) from error
 
     def _is_full(self) -> bool:
         if self._file is None:

@@ -83,7 +83,7 @@ def run(
         except (PapermillException, TimeoutError, KeyError, DeadKernelError) as error:
             raise NotebookError(f"{path.name} failed: {error}") from error
         except OSError as error:
-            raise NotebookError(f"cannot write {out}: {error}") from error
+            raise NotebookError(f"cannot write {out}: {error.strerror or error}") from error
     if not empty_figures and (empty := _list_empty_figures(executed)):
         cells = ", ".join(map(str, empty))
         raise NotebookError(

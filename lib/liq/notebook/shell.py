@@ -45,9 +45,18 @@ def describe(frame: "pd.DataFrame") -> list[str]:
 
     shown = {name: str(unit) for name, unit in units.items() if name in frame}
     limits: list[str] = []
-    with contextlib.suppress(TypeError, ValueError):  # columns that the user has changed
-        limits = list_limits(frame)
+    # columns that the user has changed
+    with contextlib.suppress(TypeError, ValueError, AttributeError):
+        limits = list_limits(frame) if _holds_counts(frame) else []
     return [*([describe_units(shown)] if shown else []), *map(str, notes), *limits]
+
+
+def _holds_counts(frame: "pd.DataFrame") -> bool:
+    """Whether columns are what their names say; those of ``describe()`` and ``isna()`` are not."""
+    names = {"source", "completeness", "not_live", "partial"} & {*frame.columns}
+    kinds = {frame[name].dtype.kind for name in names}
+    is_of_texts = frame.index.dtype.kind not in "biufmM"
+    return "b" not in kinds and not (is_of_texts and ("f" in kinds or "count" in frame.index))
 
 
 def render_html(frame: "pd.DataFrame") -> str | None:

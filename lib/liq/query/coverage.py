@@ -22,6 +22,7 @@ PARTLY = "disconnected for a part of the window"
 _LEAST = 0.001
 _MANY = 3  # feeds, of which all are not named
 _ALIKE = 0.01
+_MOST = 0.5
 # that this package reads; a query of the user's own may replace the shipped one, without them
 _COLUMNS: Mapping[str, Set[str]] = {
     "coverage": {"exchange", "source", "from_ts", "to_ts", "missing_s"},
@@ -161,8 +162,8 @@ def describe_left_out(rows: int) -> str:
 def describe_gaps(gaps: Iterable[Any], window_s: float) -> str:
     """Return each feed of ``gaps`` with the share of the window that it was disconnected.
 
-    They are rows of ``coverage``; "" if there are none. Many feeds with about the same share, as
-    before liq ran, are counted only.
+    They are rows of ``coverage``; "" if there are none. Many feeds that missed about the same share
+    of most of the window, as before liq ran, are counted only.
     """
     seconds: dict[str, float] = {}
     for gap in gaps:
@@ -170,7 +171,8 @@ def describe_gaps(gaps: Iterable[Any], window_s: float) -> str:
         seconds[name] = seconds.get(name, 0.0) + gap.missing_s
     ordered = sorted(seconds.items(), key=lambda item: (-item[1], item[0]))
     shares = [(name, missed / window_s) for name, missed in ordered]
-    return _sum_up(shares) or _list_shares(shares)
+    is_most = bool(shares) and shares[-1][1] > _MOST
+    return (_sum_up(shares) if is_most else "") or _list_shares(shares)
 
 
 def format_share(part: float) -> str:

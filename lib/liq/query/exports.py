@@ -234,11 +234,15 @@ _SUFFIXES = ", ".join(_DECODERS)
 
 
 def require_folder(path: Path) -> None:
-    """Raise `ExportError` if a file cannot be written as its folder is missing.
+    """Raise `ExportError` if a file cannot be written as its folder is missing or closed to us.
 
     Callers check it before they query QuestDB, which may take long.
     """
-    if not path.parent.is_dir():
+    try:
+        is_folder = path.parent.is_dir()
+    except OSError as error:
+        raise ExportError(f"cannot write {path}: {error.strerror}") from error
+    if not is_folder:
         raise ExportError(f"cannot write {path}: there is no folder {path.parent}")
 
 

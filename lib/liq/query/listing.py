@@ -29,7 +29,7 @@ class Listing(Mapping[str, Query]):
 
     def __getitem__(self, key: str) -> Query:
         if key not in self._queries:
-            raise KeyError(f"unknown query {key!r}{suggest(key, sorted(self._queries))}")
+            raise KeyError(f"unknown query {key!r}{suggest(str(key), sorted(self._queries))}")
         return self._queries[key]
 
     def __iter__(self) -> Iterator[str]:

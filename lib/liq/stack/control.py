@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from liq.common.files import write_whole
-from liq.common.text import suggest
+from liq.common.text import describe_error, suggest
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import StackError
@@ -187,7 +187,7 @@ def _spawn(service: Service, progress: OnEvent) -> None:
             write_whole(file, text)
         service.prepare()
     except OSError as error:
-        raise StackError(f"cannot prepare {service.name}: {error}") from error
+        raise StackError(f"cannot prepare {service.name}: {describe_error(error)}") from error
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("LIQ_")}
     program, *arguments = service.argv
     process.spawn(

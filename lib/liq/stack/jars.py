@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from liq.common import files
+from liq.common.text import describe_error
 from liq.config import Settings
 from liq.errors import StackError
 from liq.stack import downloads, java
@@ -46,7 +47,8 @@ def ensure(settings: Settings, report: OnEvent) -> None:
                     _build(settings, target, report)
                     _prune(settings.cache)
                 except OSError as error:
-                    raise StackError(f"cannot write below {settings.cache}: {error}") from error
+                    reason = describe_error(error)
+                    raise StackError(f"cannot write below {settings.cache}: {reason}") from error
     with contextlib.suppress(OSError):  # an image's cache cannot be written to
         os.utime(target)
 

@@ -68,7 +68,7 @@ def spawn(
             setsid=True,
         )
     except OSError as error:
-        raise StackError(f"cannot start {argv[0]}: {error}") from error
+        raise StackError(f"cannot start {argv[0]}: {error.strerror or error}") from error
     try:
         remember(pid, pid_file=pid_file, argv=argv, definition=definition)
     except StackError:  # nobody would know the process, nor be able to end it
@@ -95,7 +95,9 @@ def remember(pid: int, *, pid_file: Path, argv: Sequence[str], definition: str =
         pid_file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(pid_file, json.dumps(entry))
     except OSError as error:
-        raise StackError(f"cannot write {pid_file}: {error}; free disk") from error
+        raise StackError(
+            f"cannot write {pid_file}: {error.strerror or error}; free disk"
+        ) from error
 
 
 def read_argv(pid_file: Path) -> list[str]:
@@ -129,7 +131,7 @@ def find_known(pid_file: Path) -> Remembered | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StackError(f"cannot read {pid_file}: {error}") from error
+        raise StackError(f"cannot read {pid_file}: {error.strerror or error}") from error
     except _DAMAGE:
         return None
     return None if found is None or _ended(found.process) else found
@@ -278,7 +280,8 @@ def lock(file: Path, seconds: float = _PATIENCE_S) -> Iterator[None]:
             " wait for it, or end it and try again"
         ) from None
     except OSError as error:
-        raise StackError(f"cannot write {file}: {error}; set LIQ_HOME and LIQ_CACHE") from error
+        reason = error.strerror or error
+        raise StackError(f"cannot write {file}: {reason}; set LIQ_HOME and LIQ_CACHE") from error
     with contextlib.closing(held):
         with contextlib.suppress(OSError):  # on a full disk the lock is as good without a name
             os.ftruncate(held.fileno(), 0)

@@ -101,6 +101,18 @@ def test_a_second_rule_of_a_name_is_a_fault(tmp_path: Path) -> None:
     assert "the file has a rule of this name before it" in faults["one"]
 
 
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [('{"größe": {}}'.encode("latin-1"), ":1:5: .*can't decode"), (b'{"a":' + 3000 * b"[", ": ")],
+)
+def test_a_file_that_no_decoder_reads_is_named(tmp_path: Path, data: bytes, fault: str) -> None:
+    own = settings(tmp_path, {})
+    assert own.alerts
+    own.alerts.write_bytes(data)
+    with pytest.raises(RuleError, match=rf"cannot read {re.escape(str(own.alerts))}{fault}"):
+        load_rules(own)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{"])
 def test_a_file_that_holds_no_rules_is_named(tmp_path: Path, text: str) -> None:
     own = settings(tmp_path, {})

@@ -263,8 +263,9 @@ def read_file(path: Path) -> tuple[bytes, dict[str, msgspec.Raw]]:
     try:
         data = files.read_file(path)
         text = data.removeprefix(places.BOM)
+        text.decode()  # msgspec names no place of a byte that is no UTF-8
         return data, msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, UnicodeError, msgspec.DecodeError, RecursionError) as error:
         reason = places.explain_unreadable(path, text, error)
         raise RuleError(f"{reason}; LIQ_ALERTS names the file") from error
 

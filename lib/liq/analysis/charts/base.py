@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from functools import update_wrapper
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec
 
 import numpy as np
 import pandas as pd
 
+from liq.common.text import suggest
 from liq.query import coverage
 from liq.records.model import LIVE_SOURCES, Completeness, Source
 
@@ -109,10 +111,14 @@ class Chart(Generic[P]):
 
     def __init__(self, draw: Callable[P, Spec]) -> None:
         self.draw = draw
+        self._theme_at = [*signature(draw).parameters].index("theme")
         update_wrapper(self, draw)
 
     def spec(self, *args: P.args, **kwargs: P.kwargs) -> Spec:
         """Return the figure as plain data."""
+        theme = dict(enumerate(args)).get(self._theme_at, kwargs.get("theme"))
+        if isinstance(theme, str) and theme not in THEMES:
+            raise ValueError(f"unknown theme {theme!r}{suggest(theme, THEMES)}")
         given: Any = [_escape_value(value) for value in args]
         named: Any = {name: _escape_value(value) for name, value in kwargs.items()}
         try:
@@ -203,6 +209,11 @@ def list_limits(frame: pd.DataFrame) -> list[str]:
     counted = ": not_live counts its prints" if "not_live" in frame else ""
     is_bound = note and coverage.has_prints(frame)
     return [*([f"{badge}{counted}"] if badge else []), *([f"≥ {note}"] if is_bound else [])]
+
+
+def select(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Return these columns of ``frame``; the KeyError of a missing one has its name alone."""
+    return pd.DataFrame({name: frame[name] for name in columns})
 
 
 def _sum_column(frame: pd.DataFrame, column: str) -> int:

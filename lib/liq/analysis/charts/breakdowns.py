@@ -269,7 +269,7 @@ def _create_cells(frame: pd.DataFrame, side: str, paper: str, colour: str, zone:
     starts = frame["ts"].drop_duplicates().sort_values()
     width = starts.diff().min() if len(starts) > 1 else pd.Timedelta(minutes=1)
     moments = pd.concat([starts, starts + width]).drop_duplicates().sort_values()
-    prices = np.unique(frame[["price_from", "price_to"]].to_numpy())
+    prices = np.unique(base.select(frame, "price_from", "price_to").to_numpy())
     usd = np.full((max(len(prices) - 1, 0), max(len(moments) - 1, 0)), np.nan)
     rows = np.searchsorted(prices, frame["price_from"])
     columns = np.searchsorted(moments.to_numpy(), frame["ts"].to_numpy())
@@ -288,7 +288,7 @@ def _create_cells(frame: pd.DataFrame, side: str, paper: str, colour: str, zone:
 
 
 def _create_log_scale(frame: pd.DataFrame) -> Spec:
-    usd = frame[["long_usd", "short_usd"]].to_numpy()
+    usd = base.select(frame, "long_usd", "short_usd").to_numpy()
     least, most = (usd[usd > 0].min(), usd.max()) if (usd > 0).any() else (1.0, 10.0)
     low, high = math.floor(math.log10(least)), math.ceil(math.log10(most))
     return {"zmin": low, "zmax": max(high, low + 1)}

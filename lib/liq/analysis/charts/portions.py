@@ -155,7 +155,7 @@ def _stretch(row: Sequence[float], length: float) -> float:
 
 def _merge_others(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the greatest assets, and the sum of the others in a row of their own."""
-    shown = frame[["asset", "long_usd", "short_usd", "total_usd", "prints"]]
+    shown = base.select(frame, "asset", "long_usd", "short_usd", "total_usd", "prints")
     shown = shown.sort_values("total_usd", ascending=False, ignore_index=True)
     if len(shown) <= _MOST_ASSETS:
         return shown

@@ -47,7 +47,7 @@ def leaders(frame: pd.DataFrame, theme: ThemeName = "light", *, badge: str | Non
     ) | {
         "error_x": whiskers,
         "marker": {"color": colours.venues[0], "opacity": 0.7},  # whiskers show on it
-        "customdata": frame[["led", "cascades"]].to_numpy().tolist(),
+        "customdata": base.select(frame, "led", "cascades").to_numpy().tolist(),
         "hovertemplate": "%{x:.0f} %: %{customdata[0]} of %{customdata[1]}<extra>led</extra>",
     }
     traces = [led]

@@ -88,8 +88,7 @@ class _Backend(httpcore.NetworkBackend):
     ) -> _Stream:
         seconds = _shorten(timeout, self._time_left)
         failure: Exception | None = None
-        # of a name without an address httpcore makes its own error
-        with contextlib.suppress(OSError, UnicodeError), _translate_timeout():
+        with _translate_errors():
             for address, share in addresses.share_time(host, port, seconds):
                 try:
                     stream = self._backend.connect_tcp(address, port, share, *args, **options)
@@ -97,22 +96,20 @@ class _Backend(httpcore.NetworkBackend):
                     failure = error
                 else:
                     return _Stream(stream, self._time_left)
-        if failure:
-            raise failure
-        return _Stream(
-            self._backend.connect_tcp(host, port, seconds, *args, **options), self._time_left
-        )
+        raise failure or httpcore.ConnectError(f"{host} has no address")
 
     def sleep(self, seconds: float) -> None:
         self._backend.sleep(_shorten(seconds, self._time_left))
 
 
 @contextlib.contextmanager
-def _translate_timeout() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:
         raise httpcore.ConnectTimeout(str(error)) from error
+    except (OSError, UnicodeError) as error:  # the name has no address, or is none
+        raise httpcore.ConnectError(str(error)) from error
 
 
 def _shorten(timeout: float | None, time_left: TimeLeft) -> float:
