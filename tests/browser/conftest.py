@@ -61,6 +61,7 @@ FLAGS = [
     "--disable-sync",
 ]
 POOL = 2
+RATE = 5  # simulated liquidations a second; each page redraws for new ones
 expect.set_options(timeout=1_000 * PATIENCE_S)  # contexts' own limit does not apply to it
 ZONE = "Australia/Adelaide"  # half hours from UTC; browsers call Asia/Kolkata by its old name
 VIEWPORT = ViewportSize(width=1280, height=900)
@@ -92,6 +93,8 @@ STATE = """async () => {
 REOPEN = """async query => {
   document.activeElement?.blur();
   for (const menu of document.querySelectorAll("details[open]")) menu.open = false;
+  for (const each of document.querySelectorAll(":is(.liq-fold, .liq-more) [aria-expanded=true]"))
+    each.click();
   localStorage.clear();
   scrollTo(0, 0);
   const { send, get } = liqAddress;
@@ -182,7 +185,7 @@ async def served(settings: Settings, log: Path) -> AsyncIterator[str]:
 @asynccontextmanager
 async def publishing(settings: Settings, seed: int) -> AsyncIterator[Producer]:
     """A simulated exchange whose liquidations are published."""
-    async with Simulator(Schedule(rate=20, seed=seed), settings) as simulator:
+    async with Simulator(Schedule(rate=RATE, seed=seed), settings) as simulator:
         producer = Producer(url=simulator.url, settings=settings)
         await producer.start()
         yield producer
@@ -194,7 +197,7 @@ async def trading(settings: Settings, seed: int) -> AsyncIterator[list[Producer]
     """Publish a simulated exchange's liquidations, and mark prices that fit them."""
     questdb.ensure_table(settings, PRICES)
     connect.ensure(settings, PRICES)
-    async with Simulator(Schedule(rate=20, seed=seed), settings) as simulator:
+    async with Simulator(Schedule(rate=RATE, seed=seed), settings) as simulator:
         producers = create_producers(["binance_usdm"], simulator.urls, settings=settings)
         for producer in producers:
             await producer.start()
@@ -390,12 +393,21 @@ class SharedPage:
     """A page of the dashboard that tests use in turn, each as if it had just been opened.
 
     Between two tests the page gets back its first address, without another kernel. A test may also
-    leave it paused, scrolled, of another size, or with open menus. A page that a test has changed
-    otherwise, or that failed, is not used again.
+    leave it paused, scrolled, of another size, on the wall, or with open menus. A page that a test
+    has changed otherwise, or that failed, is not used again. Like `opened` it runs ``script`` first
+    and takes the browser's ``preferences``.
     """
 
-    def __init__(self, chromium: Browser, url: str, session: pytest.Session) -> None:
+    def __init__(
+        self,
+        chromium: Browser,
+        url: str,
+        session: pytest.Session,
+        script: str = "",
+        **preferences: Any,
+    ) -> None:
         self._chromium, self._url, self._session = chromium, url, session
+        self._script, self._preferences = script, {"viewport": VIEWPORT} | preferences
         self._left = AsyncExitStack()
         self._visitor: Visit | None = None
         self._query, self._state = "", None
@@ -427,7 +439,8 @@ class SharedPage:
         if self._visitor and await self._restore(self._visitor):
             return self._visitor
         await self.close()
-        self._visitor = await self._left.enter_async_context(opened(self._chromium, self._url))
+        page = opened(self._chromium, self._url, self._script, **self._preferences)
+        self._visitor = await self._left.enter_async_context(page)
         await self._visitor.drawn()
         state, before = None, None
         async with asyncio.timeout(PATIENCE_S):
@@ -444,12 +457,14 @@ class SharedPage:
         try:
             async with asyncio.timeout(RESTORE_S):
                 await page.mouse.move(0, 0)
-                await page.set_viewport_size(VIEWPORT)
+                await page.set_viewport_size(self._preferences["viewport"])
                 await page.evaluate(REOPEN, self._query)
                 while await page.evaluate(STATE) != self._state:
+                    if await page.locator(".liq-root.liq-wall").count():
+                        await page.keyboard.press("Escape")
                     if await resume.count():
                         await resume.click()
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.2)
         except (Error, TimeoutError):  # the test has left it
             return False
         return True

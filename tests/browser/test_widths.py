@@ -3,8 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ import pytest_asyncio
 from msgspec.structs import replace
 from playwright.async_api import Browser, Page, expect
 
-from browser.conftest import Visit, opened, own_dashboard, served, trading
+from browser.conftest import SharedPage, Visit, opened, own_dashboard, served, trading
 from browser.test_address import has_query
 from liq.config import Settings
 from liq.delivery.producer import Producer
@@ -176,24 +175,33 @@ async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[list
         yield producers
 
 
-@pytest.fixture(params=SCREENS)
+@pytest.fixture(scope="module", params=SCREENS)
 def screen(request: pytest.FixtureRequest) -> Screen:
     return SCREENS[request.param]
 
 
+@pytest.fixture(scope="module")
+def share_screen(
+    screen: Screen, chromium: Browser, request: pytest.FixtureRequest
+) -> Callable[[str], SharedPage]:
+    """Return a page of an address on ``screen``, whose canvases keep the boxes of their texts."""
+    size = {"width": screen.width, "height": screen.height}
+    more: dict[str, Any] = {"viewport": size, "has_touch": screen.has_touch}
+    return lambda url: SharedPage(chromium, url, request.session, NOTE_TEXTS, **more)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def live_page(
+    share_screen: Callable[[str], SharedPage], settings: Settings, market: list[Producer]
+) -> AsyncIterator[SharedPage]:
+    page = share_screen(serve.build_dashboard_url(settings))
+    yield page
+    await page.close()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def visitor(
-    screen: Screen, chromium: Browser, settings: Settings, market: list[Producer]
-) -> AsyncIterator[Visit]:
-    async with visiting(chromium, serve.build_dashboard_url(settings), screen) as visitor:
-        yield visitor
-
-
-@asynccontextmanager
-async def visiting(chromium: Browser, url: str, screen: Screen) -> AsyncIterator[Visit]:
-    """Open a page on ``screen``, whose canvases keep the boxes of their texts."""
-    size: dict[str, Any] = {"viewport": {"width": screen.width, "height": screen.height}}
-    async with opened(chromium, url, NOTE_TEXTS, **size, has_touch=screen.has_touch) as visitor:
+async def visitor(live_page: SharedPage) -> AsyncIterator[Visit]:
+    async with live_page() as visitor:
         await visitor.bars()
         yield visitor
 
@@ -231,11 +239,26 @@ def alerted(own: Settings) -> Iterator[Settings]:
     questdb.execute(f"TRUNCATE TABLE {ALERTS.table(own)}", None, own)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def own_page(
+    share_screen: Callable[[str], SharedPage], own_url: str
+) -> AsyncIterator[SharedPage]:
+    page = share_screen(own_url)
+    yield page
+    await page.close()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def reader(screen: Screen, chromium: Browser, own_url: str) -> AsyncIterator[Visit]:
+async def reader(own_page: SharedPage) -> AsyncIterator[Visit]:
     """A visitor of the dashboard with notices and alerts."""
-    async with visiting(chromium, own_url, screen) as visitor:
+    async with own_page() as visitor:
+        await visitor.bars()
         yield visitor
+
+
+def on(*names: str) -> pytest.MarkDecorator:
+    """Run a test on some of the `SCREENS`."""
+    return pytest.mark.parametrize("screen", names, indirect=True, scope="module")
 
 
 async def find_faults(page: Page, screen: Screen) -> dict[str, list[str]]:
@@ -322,7 +345,7 @@ async def test_the_first_chart_is_within_reach_whatever_notices_are_above_it(
         assert bars["y"] <= FIRST_BAR_PX
 
 
-@pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["laptop"]], ids=["phone", "laptop"])
+@on("phone", "laptop")
 async def test_notices_can_be_read_in_full_by_keyboard(reader: Visit, screen: Screen) -> None:
     page, notice = reader.page, reader.page.locator(".liq-notices .liq-notice")
     await reader.shows("sums are lower bounds", ".liq-strip")
@@ -343,7 +366,7 @@ async def test_notices_can_be_read_in_full_by_keyboard(reader: Visit, screen: Sc
     assert reader.complaints == []
 
 
-@pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["laptop"]], ids=["phone", "laptop"])
+@on("phone", "laptop")
 async def test_a_notice_is_in_view_on_the_wall(reader: Visit, screen: Screen) -> None:
     if await reader.page.locator(".liq-fold").is_visible():
         await reader.page.locator(".liq-fold button").click()
@@ -353,7 +376,7 @@ async def test_a_notice_is_in_view_on_the_wall(reader: Visit, screen: Screen) ->
     await expect(reader.page.locator(".liq-disconnections .liq-notice")).to_be_in_viewport()
 
 
-@pytest.mark.parametrize("screen", [SCREENS["phone"]], ids=["phone"])
+@on("phone")
 async def test_the_tabs_of_a_phone_are_one_line_with_the_chosen_one_in_view(
     visitor: Visit, screen: Screen
 ) -> None:
@@ -371,7 +394,7 @@ async def test_the_tabs_of_a_phone_are_one_line_with_the_chosen_one_in_view(
     assert visitor.complaints == []
 
 
-@pytest.mark.parametrize("screen", ["phone", "laptop", "desktop"], indirect=True)
+@on("phone", "laptop", "desktop")
 async def test_a_moment_is_at_the_same_place_in_both_charts_of_the_overview(
     visitor: Visit, screen: Screen
 ) -> None:
@@ -390,7 +413,7 @@ async def test_a_moment_is_at_the_same_place_in_both_charts_of_the_overview(
     )
 
 
-@pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["laptop"]], ids=["phone", "laptop"])
+@on("phone", "laptop")
 async def test_the_controls_of_a_phone_are_behind_a_button(visitor: Visit, screen: Screen) -> None:
     page, fold = visitor.page, visitor.page.get_by_role("button", name="Filters, time")
     if screen.width > PHONE_PX:
@@ -435,7 +458,7 @@ async def test_the_details_of_a_print_can_be_read(visitor: Visit, screen: Screen
     await details.wait_for(state="hidden")
 
 
-@pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["tablet"]], ids=["phone", "tablet"])
+@on("phone", "tablet")
 async def test_a_finger_scrolls_the_page_over_a_chart(visitor: Visit, screen: Screen) -> None:
     assert screen.has_touch
     box = await visitor.page.locator(".liq-bars .nsewdrag").bounding_box()
@@ -450,7 +473,7 @@ async def test_a_finger_scrolls_the_page_over_a_chart(visitor: Visit, screen: Sc
     assert "from=" not in visitor.page.url
 
 
-@pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["laptop"]], ids=["phone", "laptop"])
+@on("phone", "laptop")
 async def test_alerts_are_one_line_with_a_counter_that_opens_them(
     reader: Visit, screen: Screen, alerted: Settings
 ) -> None:
@@ -469,9 +492,10 @@ async def test_alerts_are_one_line_with_a_counter_that_opens_them(
     await reader.shows("odd market <b>2</b>", ".liq-raised")
     await reader.until("location.search.includes('board=Alerts')")
     assert reader.complaints == []
+    await reader.leave()  # the alerts stay in view for a while
 
 
-@pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["laptop"]], ids=["phone", "laptop"])
+@on("phone", "laptop")
 async def test_the_message_of_the_newest_alert_can_be_read(
     reader: Visit, screen: Screen, alerted: Settings
 ) -> None:
@@ -490,9 +514,10 @@ async def test_the_message_of_the_newest_alert_can_be_read(
         )
         assert may_be_cut or not is_cut
         assert round(lines) <= (2 if screen.has_touch else 1)
+    await reader.leave()
 
 
-@pytest.mark.parametrize("screen", [SCREENS["phone"], SCREENS["tablet"]], ids=["phone", "tablet"])
+@on("phone", "tablet")
 async def test_fingers_can_press_options_chips_and_the_form_of_a_rule(
     visitor: Visit, screen: Screen
 ) -> None:

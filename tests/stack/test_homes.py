@@ -149,8 +149,8 @@ def test_spark_works_in_such_folders_and_reads_such_files(
                 await publisher.publish(liquidation(moment, 1.0, event_id=number))
 
     asyncio.run(publish_all())
-    with running(settings, "-m", "liq", "spark", "--every", "0") as process:
-        eventually(lambda: consume(CASCADES.topic(settings), settings), every=1)
+    with running(settings, "-m", "liq", "spark", "--every", "1") as process:
+        eventually(lambda: consume(CASCADES.topic(settings), settings), deadline=500, every=1)
         finish(process, signal.SIGTERM)
     assert {each.name for each in settings.home.iterdir()} >= {"spark", "logs"}
 
