@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 import psutil
 import pytest
 import pytest_asyncio
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
-from browser.conftest import Visit, Visiting, publishing
+from browser.conftest import Visit, Visiting, opened, publishing
 from liq.config import Settings
 from liq.delivery.producer import Producer
+from liq.web.dashboard.board_queries import BOARDS
 
 pytestmark = [
     pytest.mark.stack,
@@ -27,6 +28,13 @@ SIZES = """Object.fromEntries(
     return [panel.querySelector("h2").firstChild.textContent, [width, height]];
   })
 )"""
+IS_WHOLE = "each => each.scrollHeight <= each.clientHeight"
+LOWEST_PX = 160  # of an arranged panel
+MANY_FEEDS = """
+const sheet = new CSSStyleSheet();
+sheet.replaceSync(".liq-health tr { height: 160px; }");
+document.adoptedStyleSheets.push(sheet);
+"""  # the table of feeds is as high as that of many
 COVERAGE_HAS = """([width, height]) => {
     const box = document.querySelector(".liq-coverage").getBoundingClientRect();
     return box.width === width && box.height === height;
@@ -162,6 +170,9 @@ async def test_panels_moved_in_one_column_keep_their_sizes_on_a_wide_screen(
         await visitor.page.get_by_role("button", name="Arrange", exact=True).click()
         await press(visitor, names[0], "move forward")
         await has_panels(visitor, names[1], names[0], *names[2:])
+        cards = visitor.page.locator(".liq-board > .liq-card")
+        tops = await cards.evaluate_all("all => all.map(each => each.getBoundingClientRect().top)")
+        assert tops == sorted(tops)
         await visitor.page.set_viewport_size({"width": 1280, "height": 900})
         await visitor.page.get_by_role("button", name="Arrange", exact=True).click()
         await has_panels(visitor, names[1], names[0], *names[2:])
@@ -169,6 +180,69 @@ async def test_panels_moved_in_one_column_keep_their_sizes_on_a_wide_screen(
         now = await visitor.page.evaluate(SIZES)
         for name, size in before.items():
             assert now[name] == pytest.approx(size, abs=60), name
+
+
+async def measure_feeds(visitor: Visit) -> float:
+    """Open the board of feeds, and return the height of its table's panel."""
+    await visitor.open_board("Feeds")
+    await visitor.page.locator(".liq-reports td").first.wait_for()
+    height: float = (await visitor.page.evaluate(SIZES))["Feeds"][1]
+    return height
+
+
+async def test_a_table_has_room_for_its_rows_though_they_come_after_its_panel(
+    chromium: Browser, page_url: str, market: Producer
+) -> None:
+    async with opened(chromium, page_url, MANY_FEEDS) as visitor:
+        page, arrange = visitor.page, visitor.page.get_by_role("button", name="Arrange", exact=True)
+        await visitor.bars()
+        before = await measure_feeds(visitor)
+        assert before > 2 * LOWEST_PX
+        await page.set_viewport_size({"width": 800, "height": 900})
+        await arrange.click()
+        await press(visitor, "Feeds", "move back")
+        await has_panels(visitor, "Feeds", "Feed coverage")
+        await arrange.click()
+        await visitor.open_board("Overview")
+        await page.set_viewport_size({"width": 1280, "height": 900})
+        assert await measure_feeds(visitor) == pytest.approx(before, abs=60)
+        await page.reload(wait_until="commit")
+        await has_panels(visitor, "Feeds", "Feed coverage")
+        assert await measure_feeds(visitor) == pytest.approx(before, abs=60)
+
+        await arrange.click()
+        await press(visitor, "Feeds", "lower")
+        assert await page.locator(".liq-reports").evaluate(IS_WHOLE)
+        assert not await page.locator(".liq-health").evaluate(IS_WHOLE)  # it scrolls
+        assert visitor.complaints == []
+
+
+async def test_panels_without_sizes_are_about_as_large_as_before_they_were_arranged(
+    share: Visiting, market: Producer
+) -> None:
+    async with share() as visitor:
+        await visitor.bars()
+        before = [await measure_board(visitor, board) for board in BOARDS]
+        arranged = {f"liq-{board.lower()}": {"order": [], "hidden": []} for board in BOARDS}
+        await keep(visitor, **{"liq-layout": json.dumps(arranged)})
+        now = [await measure_board(visitor, board) for board in BOARDS]
+        for panels in (*before, *now):
+            panels.pop("Raised", None)  # was as high as the rules beside it
+        assert now == [
+            {name: pytest.approx(size, abs=60) for name, size in panels.items()}
+            for panels in before
+        ]
+        assert visitor.complaints == []
+
+
+async def measure_board(visitor: Visit, board: str) -> dict[str, list[float]]:
+    """Open a board, and return the widths and heights of its panels."""
+    await visitor.open_board(board)
+    await visitor.until(
+        "Array.from(document.querySelectorAll('.liq-plot')).every(each => each.children.length)"
+    )
+    sizes: dict[str, list[float]] = await visitor.page.evaluate(SIZES)
+    return {name: [width, max(height, LOWEST_PX)] for name, (width, height) in sizes.items()}
 
 
 async def test_the_wall_shows_the_board_and_its_warnings_alone(

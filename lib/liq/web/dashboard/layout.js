@@ -49,17 +49,29 @@ function check(kept) {
   };
 }
 
-/** Return the rules that place a board's panels; a phone has one column, so no widths. */
+/**
+ * Return the rules that place a board's panels. A panel that nobody has sized has the columns and the
+ * least height of style.css and grows with its contents, which may come after the panel. A narrow
+ * window has one column, so no sizes.
+ */
 function write(board, { order, hidden, sizes }) {
-  const place = (name) => `.liq-root .${board} > .${name}`;
-  const wide = Object.entries(sizes).map(
-    ([name, [columns, height]]) => `${place(name)} { grid-area: auto / span ${columns}; height: ${height}px; }`,
+  const grid = `.liq-root .liq-page > .liq-board.${board}`;
+  const place = (name) => `${grid} > .${name}`;
+  const sized = Object.entries(sizes).map(
+    ([name, [columns, height]]) =>
+      `${place(name)} { grid-column: span ${columns}; height: ${height}px; min-height: 0; }
+      ${place(name)} > :last-child { flex: 1 1 0; max-height: none; }`, // a longer table scrolls
   );
-  const grid = `{ grid-template: none; grid-template-columns: repeat(${COLUMNS}, minmax(0, 1fr)); align-items: start; }`;
   return [
+    `${grid} { grid-template: none; grid-template-columns: minmax(0, 1fr); align-items: start; }`,
+    `${grid} > .liq-card { grid-area: auto; min-height: var(--least); }`,
     ...order.map((name, i) => `${place(name)} { order: ${i - order.length}; }`), // newer panels come last
     ...hidden.map((name) => `${place(name)} { display: none; }`),
-    !wide.length ? "" : `@media (min-width: 901px) { .liq-root .liq-board.${board} ${grid} ${wide.join(" ")} }`,
+    "@media (min-width: 901px) {",
+    `${grid} { grid-template-columns: repeat(${COLUMNS}, minmax(0, 1fr)); }`,
+    `${grid} > .liq-card { grid-column: span var(--columns); }`,
+    ...sized,
+    "}",
   ].join("\n");
 }
 
@@ -72,9 +84,7 @@ class Arrangement {
     const known = order.filter((name) => this.panels.has(name));
     this.order = [...new Set([...known, ...this.panels.keys()])];
     this.hidden = new Set(hidden.filter((name) => this.panels.has(name)));
-    // in one column, panels have no sizes to keep
-    const sized = Array.from(this.panels).filter(([name]) => name in sizes || !NARROW.matches);
-    this.sizes = Object.fromEntries(sized.map(([name, panel]) => [name, sizes[name] ?? this.measure(panel)]));
+    this.sizes = Object.fromEntries(Object.entries(sizes).filter(([name]) => this.panels.has(name)));
   }
 
   measure(panel) {
@@ -104,7 +114,7 @@ class Arrangement {
   }
 
   resize(name, columns, height) {
-    const [width, tall] = this.sizes[name];
+    const [width, tall] = this.sizes[name] ?? this.measure(this.panels.get(name));
     this.sizes[name] = [clamp(width + columns, 2, COLUMNS), clamp(tall + height, LOWEST, HIGHEST)];
   }
 }
@@ -152,7 +162,6 @@ class Arranger {
     this.watch = new MutationObserver(() => this.follow());
     this.watch.observe(this.page, { childList: true });
     this.text = ""; // of the sheet
-    this.measured = {}; // {board: sizes}, of layouts that were kept without them
     this.sheet = new CSSStyleSheet(); // ipywidgets sets the style of an element itself
     document.adoptedStyleSheets.push(this.sheet);
     this.end = (event) => {
@@ -168,29 +177,18 @@ class Arranger {
   /** Place the panels of all boards as they are kept, and follow changes of the open board. */
   place() {
     const layouts = Object.entries(load()).filter(([board]) => NAME.test(board));
-    const kept = layouts.map(([board, layout]) => [board, this.complete(board, check(layout))]).filter(([, layout]) => layout);
+    const kept = layouts.map(([board, layout]) => [board, check(layout)]).filter(([, layout]) => layout);
     const text = kept.map(([board, layout]) => write(board, layout)).join("\n");
     const isSame = text === this.text;
     if (!isSame) this.sheet.replaceSync((this.text = text));
     const board = this.page.querySelector(":scope > .liq-board");
     const layout = board && new Map(kept).get(identify(board));
     this.arrangement = board && (this.isOn || layout) ? new Arrangement(board, layout) : null;
-    const lacksSizes = layout && Array.from(this.arrangement.panels.keys()).some((name) => !(name in layout.sizes));
-    if (lacksSizes && !NARROW.matches) {
-      this.measured[identify(board)] = this.arrangement.sizes;
-      this.place();
-      return;
-    }
     if (board) this.first.set(board, [...new Set([...(this.first.get(board) ?? []), ...listPanels(board)])]);
     if (layout) this.sort();
     this.decorate();
     this.watch.takeRecords(); // of these changes
     if (!isSame || this.isOn) this.fill(); // the buttons take room
-  }
-
-  /** Give panels that were arranged in one column, where none has a size, those of the page's own places. */
-  complete(board, layout) {
-    return layout && { ...layout, sizes: { ...this.measured[board], ...layout.sizes } };
   }
 
   /** Have charts fill their panels, whose sizes have changed. */
