@@ -217,6 +217,25 @@ async def test_a_table_has_room_for_its_rows_though_they_come_after_its_panel(
         assert visitor.complaints == []
 
 
+async def test_arranging_ends_when_another_board_opens(share: Visiting, market: Producer) -> None:
+    async with share() as visitor:
+        await visitor.bars()
+        arrange = visitor.page.get_by_role("button", name="Arrange", exact=True)
+        await arrange.click()
+        await visitor.open_board("Feeds")
+        table = visitor.page.locator(".liq-reports td").first
+        await table.wait_for()
+        heading = await visitor.page.get_by_role("heading", name="Feeds").bounding_box()
+        row = await table.bounding_box()
+        assert heading
+        assert row
+        assert heading["y"] + heading["height"] <= row["y"]
+        await expect(visitor.page.locator(".liq-tools")).to_have_count(0)
+        await expect(arrange).to_have_attribute("aria-pressed", "false")
+        await visitor.open_board("Overview")
+        assert visitor.complaints == []
+
+
 async def test_panels_without_sizes_are_about_as_large_as_before_they_were_arranged(
     share: Visiting, market: Producer
 ) -> None:

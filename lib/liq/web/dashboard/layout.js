@@ -203,14 +203,19 @@ class Arranger {
     if (sorted.some((panel, i) => board.children[i] !== panel)) board.append(...sorted);
   }
 
-  /** Place another board, whose classes and panels come after it. */
+  /**
+   * Place another board, whose classes and panels come after it. It ends arranging: ipywidgets inserts
+   * the parts of a panel by number, so buttons that are there first would put the heading last.
+   */
   follow() {
     for (const board of this.page.children) {
       const options = { attributes: true, attributeFilter: ["class"] };
       this.watch.observe(board, { childList: true, ...options });
       for (const panel of board.children) this.watch.observe(panel, options);
     }
-    this.place();
+    const hasLeft = this.isOn && !this.arrangement?.board.isConnected;
+    if (hasLeft) this.switch();
+    else this.place();
   }
 
   /** Draw the buttons of each panel, and those that show hidden ones, while arranging. */
