@@ -201,6 +201,31 @@ async def test_a_page_whose_kernel_or_server_hangs_does_not_look_live(pipeline: 
         await live(pipeline)
 
 
+async def test_a_page_without_its_kernel_has_no_button_for_a_notice_that_is_hidden(
+    pipeline: Pipeline,
+) -> None:
+    await live(pipeline)
+    page = pipeline.visitor.page
+    await page.get_by_role("button", name="Pause").click()
+    notice = page.locator(".liq-notices .liq-notice")
+    await notice.evaluate("each => each.append('A notice that is too long. '.repeat(20))")
+    more = page.get_by_role("button", name="More", exact=True)
+    await more.wait_for()
+    hanging = await asyncio.to_thread(kernels, pipeline.server)
+    for process in hanging:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        await says(pipeline, "Not live", ".liq-heartbeat")
+        await notice.wait_for(state="hidden")
+        assert await more.count() == 0
+    finally:
+        for process in hanging:
+            process.send_signal(signal.SIGCONT)
+    await more.wait_for()
+    await page.get_by_role("button", name="Resume").click()
+    await live(pipeline)
+
+
 async def test_a_row_that_liq_cannot_know_freezes_nothing(
     pipeline: Pipeline, chromium: Browser
 ) -> None:

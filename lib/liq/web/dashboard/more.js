@@ -3,6 +3,7 @@
 // header alone if there is another notice.
 
 const NOTICES = ".liq-notice, .liq-fault p";
+const INVALID = ".liq-lost .liq-notices"; // hidden while the kernel is lost, see style.css
 
 const isCut = (each) =>
   !each.checkVisibility() || each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1;
@@ -20,7 +21,8 @@ function render({ el }) {
     button.title = isOpen ? "one line for each notice" : "show the notices in full";
   };
   const check = () => {
-    const notices = Array.from(strip.querySelectorAll(NOTICES)).filter((each) => each.textContent);
+    const all = Array.from(strip.querySelectorAll(NOTICES));
+    const notices = all.filter((each) => each.textContent && !each.closest(INVALID));
     const others = notices.filter((each) => !each.closest(".liq-notices"));
     strip.dataset.count = others.length || notices.length; // that a phone shows
     strip.classList.toggle("liq-others", others.length > 0);
@@ -43,7 +45,7 @@ function render({ el }) {
   const text = new MutationObserver(check);
   let isGone = false;
   const begin = () => {
-    strip = el.closest(".liq-strip"); // none before the page has attached its widgets
+    strip = el.closest(".liq-root .liq-strip"); // none before the page has attached its widgets
     if (!strip) return isGone || requestAnimationFrame(begin);
     strip.onkeydown = (event) => {
       if (event.key !== "Escape" || !strip.classList.contains("liq-unfolded")) return;
@@ -53,6 +55,7 @@ function render({ el }) {
     open(false);
     size.observe(strip);
     text.observe(strip, { childList: true, characterData: true, subtree: true });
+    text.observe(strip.closest(".liq-root"), { attributeFilter: ["class"] }); // the kernel is lost or back
   };
   begin();
   return () => {
