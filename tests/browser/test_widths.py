@@ -398,6 +398,7 @@ async def test_the_tabs_of_a_phone_are_one_line_with_the_chosen_one_in_view(
     await visitor.page.get_by_role("tab", name=name, selected=True).wait_for()
     await visitor.until(IS_TAB_IN_VIEW, name)
     assert visitor.complaints == []
+    await visitor.leave()  # it was loaded again, on another board
 
 
 @on("phone", "laptop", "desktop")

@@ -36,12 +36,10 @@ PATIENCE_S = 120.0  # when a wait counts as hung: a busy machine is slow, not br
 
 
 def configure_questdb(settings: Settings) -> None:
-    """Let the QuestDB that is to be started take SUSPEND WAL, sleep, and soon close what it opened.
+    """Let the QuestDB that is to be started take SUSPEND WAL, and soon close what it opened.
 
     By default it keeps the files of a table open for ten minutes, and tests make hundreds of them.
-    Each of its threads looks for work every millisecond, here after a pause every 10 ms.
     """
-    pools = ("shared", "pg", "http", "http.min", "wal.apply", "mat.view.refresh", "view.compiler")
     conf = settings.home / "questdb" / "conf" / "server.conf"
     conf.parent.mkdir(parents=True)
     conf.write_text(
@@ -50,7 +48,6 @@ def configure_questdb(settings: Settings) -> None:
         "cairo.inactive.reader.ttl=5s\n"
         "cairo.inactive.writer.ttl=5s\n"
         "cairo.wal.inactive.writer.ttl=5s\n"
-        + "".join(f"{pool}.worker.sleep.threshold=100\n" for pool in pools)
     )
 
 

@@ -293,7 +293,8 @@ def _take_span(values: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         return {}, [f"from is not before {name}"]
     if last - start > _LONGEST_SPAN:
         return {}, [f"from and {name} are more than {_LONGEST_SPAN.days:,} days apart"]
-    reasons = [f"window is there beside from{' and to' * bool(end)}"] if "window" in values else []
+    both = f"window cannot be combined with from{' and to' * bool(end)}"
+    reasons = [both] if "window" in values else []
     if end is None:
         values.pop("window", None)
         return {"until": None, "since": start}, reasons

@@ -19,7 +19,12 @@ from support.helpers import reached
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
-OWN = {"Liquidated per bucket", "Price and liquidations", "Now", "Rules"}  # drawn with the data
+OWN = {
+    "Liquidated per bucket",
+    "Price and liquidations",
+    "Last 5m to 24h",
+    "Rules",
+}  # drawn with the data
 
 
 @pytest.mark.parametrize("board", BOARDS)

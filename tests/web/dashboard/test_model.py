@@ -101,6 +101,39 @@ def test_a_control_that_changed_reloads(own: Settings) -> None:
     assert "no row has the symbol &#39;NONE&#39;" in markup.render_notice(model)
 
 
+def test_the_price_of_chosen_symbols_is_that_of_their_asset(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(50, symbol="ETHUSDT", base="ETH"), fresh(9)])
+    model = DashboardModel(own)
+    for symbols, asset, focus in (
+        ([], "", "BTC"),
+        (["ETHUSDT"], "", "ETH"),
+        (["ETHUSDT", "BTCUSDT"], "", "BTC"),  # most of them
+        (["BTCUSDT"], "ETH", "ETH"),
+    ):
+        model.symbols, model.asset = symbols, asset
+        model.poll()
+        assert model.frames is not None
+        assert model.frames.controls.focus == focus
+        assert not model.poll()
+        assert model.place.symbols == tuple(symbols)
+
+
+def test_a_time_without_reports_of_feeds_is_no_quiet_market(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    model = DashboardModel(own)
+    model.travel(datetime.now(UTC) - timedelta(days=2), datetime.now(UTC) - timedelta(days=1))
+    model.poll()
+    assert "<b>Nothing was recorded.</b> No feed reported" in markup.render_notice(model)
+    figures = markup.render_figures(model.frames, model.gaps, has_reports=model.has_reports)
+    assert "nothing recorded" in figures
+    assert "$0" not in figures
+    report(own, [health(datetime.now(UTC) - timedelta(days=1, minutes=5))])
+    model = DashboardModel(own)
+    model.travel(datetime.now(UTC) - timedelta(days=2), datetime.now(UTC) - timedelta(days=1))
+    model.poll()
+    assert "No liquidations match" in markup.render_notice(model)
+
+
 def test_a_system_just_started_fills_its_picture(own: Settings) -> None:
     insert(own, [fresh(100, age=1800)])
     model = DashboardModel(own, window="4h")

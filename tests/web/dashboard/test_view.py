@@ -475,6 +475,15 @@ def test_controls_and_model_are_linked_both_ways(own: Settings) -> None:
     assert pause.description == "Resume"
 
 
+def test_symbols_of_the_chosen_asset_are_offered(own: Settings) -> None:
+    insert(own, [fresh(100), fresh(500, symbol="ETHUSDT", asset="ETH")])
+    dashboard = Dashboard(settings=own, asset="ETH")
+    symbols = find(dashboard, Picker, label="Symbols")
+    assert symbols.options == [["ETHUSDT", "ETH"]]  # others have no prints of it
+    dashboard.model.asset = ""
+    assert symbols.options == [["ETHUSDT", "ETH"], ["BTCUSDT", "BTC"]]
+
+
 def test_an_asset_is_typed_in_any_case_and_another_one_takes_its_place(own: Settings) -> None:
     insert(own, [fresh(100), fresh(500, symbol="ETHUSDT", asset="ETH")])
     dashboard = Dashboard(settings=own, asset="BTC")

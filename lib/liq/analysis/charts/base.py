@@ -24,6 +24,7 @@ P = ParamSpec("P")
 LOWER_BOUND = "sums are lower bounds: the venue's feed shows only part of its liquidations"
 EMPTY = "no liquidations in this window"
 _LEAST_LINES = 4
+_NAMES_PX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,7 +397,8 @@ def create_axis(colours: Theme, title: str) -> Spec:
 def create_lines_axis(count: int) -> Spec:
     """Return an axis of names, a line each: the first on top, and few ones not blown up."""
     lines = max(count, _LEAST_LINES)
-    return {"range": [lines - 0.5, -0.5], "type": "category", "automargin": True}
+    every = {"dtick": 1, "tickfont": {"size": _NAMES_PX}}  # plotly leaves out every other name
+    return {"range": [lines - 0.5, -0.5], "type": "category", "automargin": True} | every
 
 
 def format_moments(moments: pd.Series, zone: tzinfo = UTC) -> list[str]:

@@ -38,11 +38,17 @@ class Controls(NamedTuple):
     min_notional: float
     max_notional: float
     since: datetime | None = None
+    lead: str = ""  # the asset with most liquidations of the chosen symbols; no choice itself
 
     @property
     def focus(self) -> str:
         """The asset of boards that show a single asset."""
-        return self.asset or _REFERENCE
+        return self.asset or self.lead or _REFERENCE
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """The visitor's choices alone, by name."""
+        return {name: value for name, value in self._asdict().items() if name != "lead"}
 
     @property
     def span(self) -> dict[str, Any]:

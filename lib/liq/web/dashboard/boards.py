@@ -128,7 +128,7 @@ class Overview(Board):
         self._about = self._explain("liquidations_by_bucket")
         self.cards = (
             Card("liq-bars", "Liquidated per bucket", self.bars, title=self._title),
-            Card("liq-pace", "Now", self.pace, note="and the usual of these hours"),
+            Card("liq-pace", "Last 5m to 24h", self.pace, note="and the usual of these hours"),
             self._create_card("liq-assets", "Top assets", self.assets, "top_assets"),
             self._create_card("liq-net", "Cumulative long minus short", self.net, "cumulative_net"),
             self._create_card("liq-symbols", "Top symbols", self.symbols, "top_symbols"),
@@ -314,7 +314,7 @@ class Alerts(Board):
         """Show the window, and the rules as ``alerts.json`` has them now."""
         raised, known = self.cards
         with raised:
-            here = Place(**frames.controls._asdict())
+            here = Place(**frames.controls.choices)
             listed = markup.render_alerts(frames.board["alerts"], here, options.zone)
             self._list.html = listed or markup.render_nothing("no alerts")
         with known:

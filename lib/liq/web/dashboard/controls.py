@@ -339,7 +339,16 @@ def _create_names(
     def add(names: list[str]) -> None:
         model.set_trait(trait, list(dict.fromkeys([*getattr(model, trait), *names])))
 
-    widgets.dlink((model, f"known_{trait}"), (picker, "options"), _list_options)
+    def offer(_change: Any = None) -> None:
+        known = getattr(model, f"known_{trait}")
+        # symbols with their asset: those of another one than the chosen have no prints
+        is_offered = trait != "symbols" or not model.asset
+        picker.options = _list_options(
+            [one for one in known if is_offered or one[1] == model.asset]
+        )
+
+    model.observe(offer, [f"known_{trait}", "asset"])
+    offer()
     return _create_picker(model, picker, column, add, boundary)
 
 

@@ -59,6 +59,7 @@ _NEVER_RECORDED = (
     "If nothing was ever recorded, start a producer: `notebooks/01-start-producers.ipynb` or"
     " `liq run`."
 )
+_UNRECORDED = "No feed reported in this time, so what the market did is not known."
 NOT_LIVE = "simulated or replayed"  # an alert, and sums: which of the two is not known
 _NOT_LIVE_MARK = Markup(" <mark>{}</mark>").format(NOT_LIVE)
 _STATE_LABELS = {State.EMPTY: "no rows"}
@@ -100,6 +101,8 @@ def render_notice(model: DashboardModel) -> Markup:
         cause, *_ = model.trouble
         more = {State.STALE: _OUTDATED, State.EMPTY: _advise_empty(model)}.get(model.state, "")
         title, text = _capitalise(cause.what), f"{model.problem}. {more}"
+    elif model.state is State.EMPTY and model.until and not model.has_reports:
+        title, text = "Nothing was recorded", f"{_UNRECORDED} {_advise_empty(model)}"
     elif model.state is State.EMPTY:
         title, text = "No liquidations match", _advise_empty(model)
     elif model.state in _NOTICES:
@@ -141,10 +144,18 @@ def render_ignored(reasons: Sequence[str]) -> Markup:
     ).format("; ".join(shown))
 
 
-def render_figures(frames: Frames | None, gaps: pd.DataFrame | None = None) -> Markup:
-    """Return the window's five figures; with ``gaps``, from ``coverage``, they are lower bounds."""
+def render_figures(
+    frames: Frames | None, gaps: pd.DataFrame | None = None, *, has_reports: bool = True
+) -> Markup:
+    """Return the window's five figures; with ``gaps``, from ``coverage``, they are lower bounds.
+
+    Without prints and reports of feeds they are not known.
+    """
+    is_known = has_reports or frames is None or bool(frames.totals["prints"].sum())
     cards = (
-        _list_figures(frames, is_incomplete=has_gaps(gaps))
+        ((name, "unknown", "nothing recorded", "") for name in _FIGURES)
+        if not is_known
+        else _list_figures(frames, is_incomplete=has_gaps(gaps))
         if frames
         else ((name, "…", "", "") for name in _FIGURES)
     )
@@ -471,12 +482,13 @@ def _list_figures(frames: Frames, *, is_incomplete: bool) -> Iterator[tuple[str,
     totals: Any = next(frames.totals.itertuples(index=False))
     both = totals.long_usd + totals.short_usd
     least = "≥ " if totals.partial or is_incomplete else ""
+    largest = "one print" if totals.prints else "no print"
     values = (
         (least + format_usd(totals.long_usd), f"{totals.long_count:,} prints", "liq-long"),
         (least + format_usd(totals.short_usd), f"{totals.short_count:,} prints", "liq-short"),
         (format_usd(totals.net_usd), _describe_imbalance(totals.net_usd, both), ""),
         (f"{least}{totals.prints:,}", f"{least}{format_usd(both)} in total", ""),
-        (least + format_usd(totals.largest_usd), "one print", ""),
+        (least + format_usd(totals.largest_usd), largest, ""),
     )
     return ((name, *value) for name, value in zip(_FIGURES, values, strict=True))
 

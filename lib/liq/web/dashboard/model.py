@@ -175,6 +175,7 @@ class SlowReading(NamedTuple):
     exchanges: tuple[str, ...]
     gaps: pd.DataFrame
     disconnections: str
+    has_reports: bool
     left_out: int
 
 
@@ -232,6 +233,7 @@ class DashboardModel(HasTraits):
     known_exchanges = Tuple(help="exchanges with recent prints, the options of ``exchanges``")
     gaps = Instance(pd.DataFrame, allow_none=True, help="rows of ``coverage``")
     disconnections = Unicode(help="which feeds were disconnected in the window; empty: none")
+    has_reports = Bool(default_value=True, help="whether any feed reported in the window")
     left_out = Int(help="rows that no query counts, since they break `liq.records.rules`")
 
     def __init__(self, settings: Settings | None = None, **controls: Any) -> None:
@@ -284,7 +286,7 @@ class DashboardModel(HasTraits):
     @property
     def place(self) -> Place:
         """What the page shows, as its address has it."""
-        return Place(**self.controls._asdict(), theme=self.theme, zone=self.zone)
+        return Place(**self.controls.choices, theme=self.theme, zone=self.zone)
 
     @property
     def timezone(self) -> tzinfo:
@@ -412,6 +414,7 @@ class DashboardModel(HasTraits):
                 self.known_symbols, self.known_assets = slow.symbols, slow.assets
                 self.known_exchanges, self.gaps = slow.exchanges, slow.gaps
                 self.disconnections = slow.disconnections
+                self.has_reports = slow.has_reports
                 self.left_out = slow.left_out
             self.judge()
         return reading.frames is not None
@@ -542,6 +545,7 @@ class DashboardModel(HasTraits):
     def _load(self, controls: Controls, latest: Latest) -> Frames:
         now = datetime.now(UTC)
         end = controls.until or now
+        controls = self._find_lead(controls)
         bucket = self._fit_bucket(controls)
         width = parse_duration(bucket)
         since = controls.find_start(end)
@@ -564,6 +568,13 @@ class DashboardModel(HasTraits):
             end=pd.Timestamp(end).ceil(width).to_pydatetime(),
             read=now,
         )
+
+    def _find_lead(self, controls: Controls) -> Controls:
+        """Return the controls with the asset whose price belongs to the chosen symbols."""
+        if controls.asset or not controls.symbols:
+            return controls
+        found = self._hit("top_assets", limit=1, **controls.filters)["asset"]
+        return controls._replace(lead="".join(found))
 
     def _read_pulse(self, latest: Latest) -> Pulse:
         """Return the evidence that rows arrive; the feeds' reports are read once a second."""
@@ -616,12 +627,14 @@ class DashboardModel(HasTraits):
         symbols = self._hit("top_symbols", limit=_KNOWN_SYMBOLS, **controls.span)
         assets = self._hit("top_assets", limit=_KNOWN_SYMBOLS, **controls.span)["asset"]
         sources = self._hit("sources", **controls.span)
+        reports = self._hit("feed_coverage", **feeds)
         return SlowReading(
             tuple(zip(symbols["symbol"], symbols.get("asset", symbols["symbol"]), strict=True)),
             tuple(assets),
             tuple(sorted(set(sources["exchange"]))),
             self._hit("coverage", **feeds),
-            coverage.summarise_feeds(self._hit("feed_coverage", **feeds)),
+            coverage.summarise_feeds(reports),
+            not reports.empty,
             self._count_left_out(controls),
         )
 

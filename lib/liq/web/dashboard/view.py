@@ -482,7 +482,9 @@ class Dashboard:
                 if frames.controls.until is None:
                     self._alarm.show(frames.alerts, self.model.place)
         with self._figures_boundary:
-            self._figures.value = markup.render_figures(frames, self.model.gaps)
+            self._figures.value = markup.render_figures(
+                frames, self.model.gaps, has_reports=self.model.has_reports
+            )
         with self._footnote_boundary:
             self._footnote.value = markup.render_footnote(frames, self.model.left_out)
 
