@@ -242,9 +242,8 @@ async def test_panels_without_sizes_are_about_as_large_as_before_they_were_arran
     async with share() as visitor:
         await visitor.bars()
         before = [await measure_board(visitor, board) for board in BOARDS]
-        arranged: dict[str, Any] = {
-            f"liq-{board.lower()}": {"order": [], "hidden": []} for board in BOARDS
-        }
+        nothing: dict[str, list[str]] = {"order": [], "hidden": []}
+        arranged = {f"liq-{board.lower()}": nothing for board in BOARDS}
         await keep(visitor, **{"liq-layout": json.dumps(arranged)})
         now = [await measure_board(visitor, board) for board in BOARDS]
         for panels in (*before, *now):

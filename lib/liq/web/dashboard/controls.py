@@ -341,11 +341,9 @@ def _create_names(
 
     def offer(_change: Any = None) -> None:
         known = getattr(model, f"known_{trait}")
-        # symbols with their asset: those of another one than the chosen have no prints
-        is_offered = trait != "symbols" or not model.asset
-        picker.options = _list_options(
-            [one for one in known if is_offered or one[1] == model.asset]
-        )
+        if trait == "symbols" and model.asset:  # those of other assets have no prints of it
+            known = [each for each in known if each[1] == model.asset]
+        picker.options = _list_options(known)
 
     model.observe(offer, [f"known_{trait}", "asset"])
     offer()
