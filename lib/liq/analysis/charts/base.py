@@ -24,7 +24,13 @@ P = ParamSpec("P")
 LOWER_BOUND = "sums are lower bounds: the venue's feed shows only part of its liquidations"
 EMPTY = "no liquidations in this window"
 _LEAST_LINES = 4
-_NAMES_PX = 10
+# plotly would leave out every other name where they are close
+NAMES_AXIS: Spec = {
+    "type": "category",
+    "automargin": True,
+    "dtick": 1,
+    "tickfont": {"size": 10},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,8 +403,7 @@ def create_axis(colours: Theme, title: str) -> Spec:
 def create_lines_axis(count: int) -> Spec:
     """Return an axis of names, a line each: the first on top, and few ones not blown up."""
     lines = max(count, _LEAST_LINES)
-    every = {"dtick": 1, "tickfont": {"size": _NAMES_PX}}  # plotly leaves out every other name
-    return {"range": [lines - 0.5, -0.5], "type": "category", "automargin": True} | every
+    return NAMES_AXIS | {"range": [lines - 0.5, -0.5]}
 
 
 def format_moments(moments: pd.Series, zone: tzinfo = UTC) -> list[str]:

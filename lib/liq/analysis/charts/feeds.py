@@ -51,7 +51,7 @@ def coverage(
     layout |= {"barmode": "overlay", "hovermode": "closest"} | base.create_time_axis(
         colours, span, None, zone
     )
-    layout["yaxis"] = {"type": "category", "automargin": True, "autorange": "reversed", "dtick": 1}
+    layout["yaxis"] = base.NAMES_AXIS | {"autorange": "reversed"}
     names = pd.unique(pd.concat([one["name"] for one in (reported, lost)])) if traces else []
     layout["yaxis"] |= {"categoryorder": "array", "categoryarray": list(names)}
     return {"data": traces, "layout": layout}
