@@ -29,7 +29,6 @@ from liq.common.compat import (
     Workaround,
     fork_server,
     http_deadlines,
-    idle_workers,
     kernel_ports,
     slow_requests,
     voila_pages,
@@ -102,7 +101,7 @@ def repair_version_2(exchange: object) -> object:
 
 NOTHING: Any = SimpleNamespace()
 CASES = [
-    Case("anyio", asyncio_backend, "WorkerThread", idle_workers.end),
+    Case("anyio", asyncio_backend, "WorkerThread", compat.end_idle_workers),
     Case("anywidget", None, "AbortSignal", lambda: voila_pages.check_widgets(b"", b"requirejs")),
     Case(
         "cryptofeed",

@@ -91,7 +91,6 @@ def run_lab(
     from jupyterlab.commands import get_app_dir  # noqa: PLC0415 - takes a second to import
     from jupyterlab.labapp import LabApp  # noqa: PLC0415 - as does this
 
-    from liq.common.compat import idle_workers  # noqa: PLC0415 - as does this
     from liq.web.access import RequestFilter  # noqa: PLC0415 - as does this
 
     folder = folder or copies.update(settings)
@@ -111,7 +110,7 @@ def run_lab(
         try:
             server.start()
         finally:
-            idle_workers.end()
+            compat.end_idle_workers()
 
 
 def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> None:

@@ -6,6 +6,7 @@ of this package. They import the libraries, so only the module that needs a chan
 """
 
 import sys
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,3 +75,17 @@ def skip_url_grammar() -> None:
     that check.
     """
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # read: not installed
+
+
+def end_idle_workers() -> None:
+    """End anyio's threads of this process, once its loops have stopped.
+
+    Jupyter's server reads notebooks in them. They end with the task that began them, and a loop
+    that stops within a request never ends its task: Python would wait for the thread for ever.
+    """
+    from anyio._backends import _asyncio  # noqa: PLC0415 - only a server of JupyterLab needs it
+
+    kind = ANYIO.get(_asyncio, "WorkerThread")
+    for thread in threading.enumerate():
+        if isinstance(thread, kind):
+            ANYIO.get(thread, "stop")()
