@@ -108,7 +108,7 @@ def _translate_errors() -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise httpcore.ConnectTimeout(str(error)) from error
-    except (OSError, UnicodeError) as error:  # the name has no address, or is none
+    except OSError as error:  # the name has no address
         raise httpcore.ConnectError(str(error)) from error
 
 
