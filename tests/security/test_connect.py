@@ -428,6 +428,7 @@ def test_a_task_written_into_connects_topic_does_not_start(
 ) -> None:
     name = f"evil-{uuid.uuid4().hex[:8]}"
     settings = stack.with_streams(liquidations={"connector": name})
+    settings = settings.model_copy(update={"sink_tasks": 2})
     connect.ensure(settings)
     change = evil(listener)["address"]
     task = spoilt(stack, change) | {"name": name, "task.class": "io.liq.connect.QuestDBSinkTask"}
