@@ -10,6 +10,7 @@ import pytest
 
 import liq
 from liq.config import Settings
+from liq.errors import LiqWarning
 from liq.query import queries
 from liq.records.model import Completeness, Side, Source
 from support.rows import health, insert, liquidation, own_table, report
@@ -183,7 +184,8 @@ def test_shares_of_a_bucket_add_up_to_one(flows: Settings) -> None:
     ]
     assert rows_of(frame, "prints", "not_live", "partial") == [(2, 0, 2), (1, 1, 0), (2, 0, 0)]
     assert frame["ts"].tolist() == [at(0), at(0), at(60)]
-    newest = liq.hit("venue_share", settings=flows, **HOUR, limit=1)
+    with pytest.warns(LiqWarning, match="limit=1 is reached"):
+        newest = liq.hit("venue_share", settings=flows, **HOUR, limit=1)
     assert newest["ts"].tolist() == [at(60)]
 
 
@@ -197,7 +199,8 @@ def test_buckets_of_a_symbol_at_an_exchange(flows: Settings) -> None:
     ]
     assert frame["largest_usd"].tolist() == [200, 100, 50, 50]
     for limit in (1, 2, 3, 4):
-        newest = liq.hit("by_symbol_bucket", settings=flows, **HOUR, limit=limit)
+        with pytest.warns(LiqWarning, match=f"limit={limit} is reached"):
+            newest = liq.hit("by_symbol_bucket", settings=flows, **HOUR, limit=limit)
         expected = frame.tail(limit).reset_index(drop=True)
         pd.testing.assert_frame_equal(newest, expected)
 

@@ -33,7 +33,17 @@ OWN = """{
     "params": {"least": {"type": "float"}}
   },
   "writes": "DROP TABLE nowhere",
-  "invalid": {"sql": "SELECT 1"}
+  "invalid": {"sql": "SELECT 1"},
+  "absent": {
+    "description": "A column is declared that is not returned.",
+    "sql": "SELECT count() AS prints FROM {table}",
+    "columns": {"print": {"dtype": "int64"}}
+  },
+  "other": {
+    "description": "A column is declared with another type.",
+    "sql": "SELECT count() AS prints FROM {table}",
+    "columns": {"prints": {"dtype": "flot64"}}
+  }
 }"""
 
 
@@ -47,7 +57,16 @@ def test_each_fault_is_one_line_with_its_place(stack: Settings, tmp_path: Path) 
     file.write_text(OWN)
     found = check_catalogue(own_table(stack).model_copy(update={"queries": file}))
     faults = {key: fault for key, fault in found.items() if fault}
-    assert list(faults) == ["typo", "column", "table", "clause", "writes", "invalid"]
+    assert list(faults) == [
+        "typo",
+        "column",
+        "table",
+        "clause",
+        "writes",
+        "absent",
+        "other",
+        "invalid",
+    ]
     refused = "QuestDB refused the statement: "
     for key, reason in {
         "typo": f"7:3: entry 'typo': {refused}",
@@ -55,6 +74,8 @@ def test_each_fault_is_one_line_with_its_place(stack: Settings, tmp_path: Path) 
         "table": f"9:3: entry 'table': {refused}table does not exist",
         "clause": f"10:3: entry 'clause': {refused}Invalid column: wrong",
         "writes": f"15:3: entry 'writes': {refused}",
+        "absent": "17:3: entry 'absent': its sql does not return the column 'print', did you mean",
+        "other": "22:3: entry 'other': the column 'prints' is int64, declared flot64",
         "invalid": "16:3: entry 'invalid': Object missing required field `description`",
     }.items():
         assert faults[key].startswith(f"{file}:{reason}")

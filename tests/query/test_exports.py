@@ -252,6 +252,18 @@ def test_an_exported_file_reads_back_with_types_and_units(
         assert_frame_equal(liq.read(file, settings=own), rows, check_exact=True)
 
 
+@pytest.mark.stack
+def test_a_parquet_file_has_the_notes_of_its_query(stack: Settings, tmp_path: Path) -> None:
+    settings, file = own_table(stack), tmp_path / "totals.parquet"
+    span: dict[str, Any] = {"window": "1h", "until": UNTIL, "settings": settings}
+    insert(settings, [liquidation("2026-01-01T00:10:00", 1.0)])
+    for known in ("coverage is unknown", "disconnected for a part of the window: bybit 100 %"):
+        liq.export("totals", file, **span)
+        [note] = liq.read(file, settings=settings).attrs["notes"]
+        assert note.startswith(known)
+        report(settings, [health("2026-01-01T00:20:00"), health("2026-01-01T00:40:00")])
+
+
 def describe_frame(facts: object) -> bytes:
     """Return a file of Arrow with these facts for pandas, as another program may write them."""
     table = pa.table({"a": [1]}).replace_schema_metadata({"pandas": json.dumps(facts)})

@@ -171,7 +171,9 @@ def test_cumulative_net_runs_from_the_windows_start_also_when_cut(own: Settings)
         0, 600, 600, 800, 800, 5800,
     ]  # fmt: skip
     assert frame["cumulative_usd"].tolist() == frame["net_usd"].cumsum().tolist()
-    assert hit("cumulative_net", own, limit=2)["cumulative_usd"].tolist() == [800, 5800]
+    newest = hit("cumulative_net", own, limit=2)
+    assert newest["cumulative_usd"].tolist() == [800, 5800]
+    assert newest.attrs["notes"] == ["limit=2 is reached: older rows may be left out"]
 
 
 @pytest.mark.stack

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from liq.query.catalogue import Query
-    from liq.query.exports import Stamp
     from liq.query.parameters import Parameter
 
 app = typer.Typer()
@@ -148,8 +147,7 @@ def hit(
     say what the rows lack, such as feeds that were disconnected.
     """
     from liq.analysis.charts.base import list_limits  # noqa: PLC0415 - pandas would slow all commands
-    from liq.query.coverage import is_about_prints  # noqa: PLC0415 - as above
-    from liq.query.exports import export_noted  # noqa: PLC0415 - as above
+    from liq.query.exports import export_noted, list_stamped_notes  # noqa: PLC0415 - as above
     from liq.query.queries import find  # noqa: PLC0415 - as above
 
     lists = {name for name, each in find(key).params.items() if each.type == "list"}
@@ -158,8 +156,7 @@ def hit(
         _check_options_of_file(out, form, columns, wide=wide)
         frame, stamp = export_noted(key, out, given, spreadsheet=form is PrintFormat.SPREADSHEET)
         echo(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
-        gaps = _describe_coverage(stamp) if is_about_prints(find(key), frame) else []
-        print_notes([*stamp.notes, *gaps, *list_limits(frame)])
+        print_notes([*list_stamped_notes(stamp, frame), *list_limits(frame)])
         return
     from liq.query.callables import fetch_noted  # noqa: PLC0415 - as above
 
@@ -180,19 +177,6 @@ def _check_options_of_file(
     is_csv = form in (PrintFormat.CSV, PrintFormat.SPREADSHEET)
     if is_csv and out.suffix.lower() != ".csv":
         raise QueryError(f"--format {form} is for .csv files, and {out.name} is none; give one")
-
-
-def _describe_coverage(stamp: "Stamp") -> list[str]:
-    """Return a line on feeds that were disconnected in the window of a file."""
-    from liq.query.coverage import PARTLY, UNKNOWN  # noqa: PLC0415 - as above
-    from liq.query.exports import describe_stamped_gaps  # noqa: PLC0415 - as above
-
-    if not (stamp.since and stamp.until):
-        return []
-    if stamp.coverage is None:
-        return [UNKNOWN]
-    gaps = describe_stamped_gaps(stamp)
-    return [f"{PARTLY}: {gaps}"] if gaps else []
 
 
 @app.command()

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from liq.common.text import suggest
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import QueryError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.query import queries, questdb
 from liq.query.catalogue import Query
 from liq.query.parameters import Kind, Parameter
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SAMPLES: dict[Kind, Any] = {
     "duration": timedelta(hours=1),
@@ -46,17 +50,34 @@ def check_catalogue(
 
 
 def _explain(query: Query, settings: Settings) -> str:
-    """Return why QuestDB cannot run ``query``, in one line with its place; "" if it can."""
+    """Return why QuestDB cannot run ``query`` as declared, in a line with its place; "" if it can.
+
+    An answer without rows has its columns.
+    """
     for given in ({}, _give_all(query.params)):
         try:
             sql, bound = queries.render_sql(query, queries.resolve(query, given), settings)
             questdb.fetch(f"EXPLAIN {sql}", bound, settings, timeout=settings.query_timeout)
+            empty = f"SELECT * FROM ({sql}\n) LIMIT 0"  # noqa: S608 - of the catalogue
+            frame = questdb.fetch(empty, bound, settings, timeout=settings.query_timeout)
+            _compare_columns(query, frame)
         except (QuestDBAwayError, QuestDBTimeoutError):
             raise  # no fault of the entry: EXPLAIN reads no rows
         except (QueryError, QuestDBError) as error:
             reason = str(error).partition("\n")[0]  # the rest repeats the statement
             return f"{query.place}: entry {query.key!r}: {reason}"
     return ""
+
+
+def _compare_columns(query: Query, frame: "pd.DataFrame") -> None:
+    """Raise `QueryError` for a declared column that ``frame`` lacks, or has with another dtype."""
+    returned = {name: str(dtype) for name, dtype in frame.dtypes.items()}
+    for name, column in query.columns.items():
+        if name not in returned:
+            missing = f"its sql does not return the column {name!r}{suggest(name, [*frame])}"
+            raise QueryError(missing)
+        if returned[name] != column.dtype:
+            raise QueryError(f"the column {name!r} is {returned[name]}, declared {column.dtype}")
 
 
 def _give_all(params: Mapping[str, Parameter]) -> dict[str, Any]:

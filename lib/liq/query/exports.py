@@ -3,6 +3,7 @@
 A stamp has the query, parameters, window, coverage, and a hash of the rows.
 """
 
+import contextlib
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,10 +18,18 @@ from liq.common import files
 from liq.common.waiting import show_wait
 from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.errors import ExportError
+from liq.errors import ExportError, QueryError
 from liq.query import queries
 from liq.query.catalogue import END, SINCE, Column
-from liq.query.coverage import Window, can_be_read, describe_gaps, share_filters
+from liq.query.coverage import (
+    PARTLY,
+    UNKNOWN,
+    Window,
+    can_be_read,
+    describe_gaps,
+    is_about_prints,
+    share_filters,
+)
 from liq.query.formats import (
     UNREADABLE,
     Format,
@@ -60,7 +69,7 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     window in absolute time, None for a query without a window. ``known_until`` is the end of the
     window, or the time of the query if that is earlier: no row or gap after it could be known.
     ``coverage`` holds the gaps up to then, None if no feed was expected, because gaps are then
-    unknown. ``notes`` report names that no row has.
+    unknown. ``notes`` report names that no row has, and a limit that is reached.
     """
 
     query: str
@@ -157,9 +166,10 @@ def _encode(frame: "pd.DataFrame", stamp: Stamp, out: Format) -> bytes:
 def read(path: str | Path, key: str = "", /, *, settings: Settings | None = None) -> "pd.DataFrame":
     """Return the rows of a file of `export`, of `liq hit` or of the HTTP API, with their types.
 
-    Times are UTC with microseconds. ``frame.attrs`` has the ``units``. A CSV file says neither its
-    query nor types, so they come from the catalogue: of the query ``key``, or by the columns.
-    Files for spreadsheets are not exact, see `export`.
+    Times are UTC with microseconds. ``frame.attrs`` has the ``units``, and of Parquet files of
+    `export` the ``notes``. A CSV file says neither its query nor types, so they come from the
+    catalogue: of the query ``key``, or by the columns. Files for spreadsheets are not exact, see
+    `export`.
 
     Args:
         path: A ``.csv``, ``.parquet`` or ``.arrow`` file.
@@ -183,12 +193,22 @@ def read(path: str | Path, key: str = "", /, *, settings: Settings | None = None
     settings = settings or current_settings()
     try:
         with show_wait(f"reading {path.name}", settings.progress_after):
-            return _DECODERS[suffix](path.read_bytes(), key, settings)
+            frame = _DECODERS[suffix](path.read_bytes(), key, settings)
+            if suffix == ".parquet":
+                _add_notes(frame, path, settings)
+            return frame
     except UNREADABLE as error:
         if isinstance(error, OSError) and error.strerror:
             raise ExportError(f"cannot read {path}: {error.strerror}") from error
         reason = str(error).partition("\n")[0]
         raise ExportError(f"cannot read {path}: {reason}; is it a file of liq?") from error
+
+
+def _add_notes(frame: "pd.DataFrame", path: Path, settings: Settings) -> None:
+    """Give the rows of a Parquet file the notes that their query had."""
+    with contextlib.suppress(ExportError):  # a file of the API has no stamp
+        if notes := list_stamped_notes(read_stamp(path), frame, settings):
+            frame.attrs["notes"] = notes
 
 
 def read_stamp(path: str | Path) -> Stamp:
@@ -197,6 +217,21 @@ def read_stamp(path: str | Path) -> Stamp:
         return msgspec.json.decode(read_parquet_notes(Path(path))[_KEY], type=Stamp)
     except (OSError, ValueError, KeyError) as error:
         raise ExportError(f"{path} carries no stamp of liq: {error}") from error
+
+
+def list_stamped_notes(
+    stamp: Stamp, frame: "pd.DataFrame", settings: Settings | None = None
+) -> list[str]:
+    """Return what ``frame``, the rows of ``stamp``, lack: names, and feeds of its window."""
+    try:
+        query = queries.find(stamp.query, settings)
+    except QueryError:  # of a file from another machine
+        query = None
+    if not (stamp.since and stamp.until and is_about_prints(query, frame)):
+        return stamp.notes
+    gaps = describe_stamped_gaps(stamp)
+    coverage = UNKNOWN if stamp.coverage is None else f"{PARTLY}: {gaps}" if gaps else ""
+    return [*stamp.notes, *([coverage] if coverage else [])]
 
 
 def _find_columns(

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 UNTIL = "until"
 _POLL_S = 0.2
+_NEWEST = "LIMIT -%(limit)s"  # the last rows of a series, whose first ones are left out
 _WORDS = re.compile(r"[()]|\w+")
 _CLAUSES = {"GROUP", "ORDER", "SAMPLE", "LATEST", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "WINDOW"}
 AHEAD = timedelta(minutes=1)  # so far may a venue's clock be ahead of ours
@@ -274,6 +275,8 @@ def execute(query: Query, values: Mapping[str, Any], settings: Settings, around:
         text, bound = render_sql(query, values, settings)
         sql = around.format(text)
         frame = questdb.fetch(sql, bound, settings, timeout=settings.query_timeout)
+    if _NEWEST in query.sql and len(frame) == values["limit"]:
+        notes = [*notes, f"limit={len(frame)} is reached: older rows may be left out"]
     frame.attrs = {"query": query.key, "units": query.units, **({"notes": notes} if notes else {})}
     return Run(frame, sql, values, notes)
 
