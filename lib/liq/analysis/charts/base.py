@@ -123,7 +123,7 @@ class Chart(Generic[P]):
 
     def spec(self, *args: P.args, **kwargs: P.kwargs) -> Spec:
         """Return the figure as plain data."""
-        theme = dict(enumerate(args)).get(self._theme_at, kwargs.get("theme"))
+        theme = args[self._theme_at] if len(args) > self._theme_at else kwargs.get("theme")
         if isinstance(theme, str) and theme not in THEMES:
             raise ValueError(f"unknown theme {theme!r}{suggest(theme, THEMES)}")
         given: Any = [_escape_value(value) for value in args]

@@ -151,14 +151,13 @@ def render_figures(
 
     Without prints and reports of feeds they are not known.
     """
-    is_known = has_reports or frames is None or bool(frames.totals["prints"].sum())
-    cards = (
-        ((name, "unknown", "nothing recorded", "") for name in _FIGURES)
-        if not is_known
-        else _list_figures(frames, is_incomplete=has_gaps(gaps))
-        if frames
-        else ((name, "…", "", "") for name in _FIGURES)
-    )
+    cards: Iterable[tuple[str, str, str, str]]
+    if frames is None:
+        cards = [(name, "…", "", "") for name in _FIGURES]
+    elif has_reports or frames.totals["prints"].sum():
+        cards = _list_figures(frames, is_incomplete=has_gaps(gaps))
+    else:
+        cards = [(name, "unknown", "nothing recorded", "") for name in _FIGURES]
     card = Markup(
         '<div class="liq-figure {kind}"><span>{name}</span><b>{value}</b>'
         "<small>{note}</small></div>"
