@@ -39,6 +39,7 @@ def configure_questdb(settings: Settings) -> None:
     """Let the QuestDB that is to be started take SUSPEND WAL, and soon close what it opened.
 
     By default it keeps the files of a table open for ten minutes, and tests make hundreds of them.
+    It has one thread of each kind that liq leaves to it: each looks for work 100 times a second.
     """
     conf = settings.home / "questdb" / "conf" / "server.conf"
     conf.parent.mkdir(parents=True)
@@ -48,6 +49,10 @@ def configure_questdb(settings: Settings) -> None:
         "cairo.inactive.reader.ttl=5s\n"
         "cairo.inactive.writer.ttl=5s\n"
         "cairo.wal.inactive.writer.ttl=5s\n"
+        "shared.network.worker.count=1\n"
+        "shared.query.worker.count=1\n"
+        "shared.write.worker.count=1\n"
+        "wal.apply.worker.count=1\n"
     )
 
 

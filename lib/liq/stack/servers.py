@@ -133,6 +133,9 @@ def _connect(settings: Settings, jars: Path) -> Service:
         "offset.flush.interval.ms": 5000,
         # one worker: when it comes back after a crash there is no other to wait for
         "scheduled.rebalance.max.delay.ms": 0,
+        # Kafka answers at once when rows come; without rows each poll took it twice a second
+        "fetch.max.wait.ms": 2000,
+        "consumer.fetch.max.wait.ms": 2000,
         # a sink whose worker or broker was killed goes on after 10 s, not after 45
         "consumer.session.timeout.ms": 10000,
         "consumer.reconnect.backoff.max.ms": 250,
@@ -258,6 +261,9 @@ def _questdb(settings: Settings, jars: Path) -> Service:
         "QDB_WAL_APPLY_WORKER_NAP_THRESHOLD": "20",
         # they nap 10,000 times before they sleep, for 10 ms: with rows each second, they never did
         **{f"QDB_{pool}_WORKER_SLEEP_THRESHOLD": "100" for pool in _QUESTDB_POOLS},
+        # liq has no views in QuestDB: their threads look for work ten times a second
+        "QDB_MAT_VIEW_REFRESH_WORKER_SLEEP_TIMEOUT": "100",
+        "QDB_VIEW_COMPILER_WORKER_SLEEP_TIMEOUT": "100",
         "QDB_LOG_W_STDOUT_LEVEL": "ERROR,CRITICAL,ADVISORY",  # INFO logs every query
     }
 
