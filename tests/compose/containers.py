@@ -98,7 +98,7 @@ class Containers:
             assert not unwell, unwell
             return True
 
-        eventually(are_well, deadline=START_S, every=0.5)
+        eventually(are_well, deadline=START_S, every=1.5)  # with two programs each time
 
     def kill(self, *services: str) -> None:
         """Kill the first process of each container, and wait until Docker has restarted it."""
@@ -106,7 +106,8 @@ class Containers:
         for service in services:
             os.kill(before[service]["State"]["Pid"], signal.SIGKILL)
         for service in services:
-            eventually(partial(self._is_restarted, before[service]["RestartCount"], service))
+            count = before[service]["RestartCount"]
+            eventually(partial(self._is_restarted, count, service), every=0.5)
         self.wait_until_well()
 
     def _is_restarted(self, count: int, service: str) -> bool:
