@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(900)  # those of pages take two minutes while o
 
 LITTLE = Sizes(
     repeat=1,
-    rate=200,
+    rate=50,
     warm_up=20,
     watched=80,
     drained=2_000,
@@ -36,7 +36,7 @@ LITTLE = Sizes(
     asked=1,
     opened_s=1,
     painted_s=12,  # on a busy machine a page is redrawn every few seconds
-    changes=2,
+    changes=1,
     visitors=1,
     apart_s=1,
     points=100,
