@@ -1,5 +1,6 @@
 """From `liq run` on warm caches to the first bar drawn in a browser."""
 
+import shutil
 import time
 from statistics import median
 
@@ -11,7 +12,7 @@ from liq import stack as local
 from liq.cli.run import RunSource, run
 
 BAR = ".bars .point path"
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium-headless-shell") or "/usr/bin/chromium"
 _OPENINGS = 5
 _PREHEAT_S = 8  # a kernel is made ready again for the next visitor
 # from outside, the bar is seen only once the page is done with its next charts
