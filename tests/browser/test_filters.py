@@ -273,7 +273,7 @@ async def test_a_clicked_bar_filters_and_once_more_shows_all(share: Visiting) ->
         assert visitor.complaints == []
 
 
-async def test_a_clicked_asset_of_the_map_filters_and_once_more_shows_all(
+async def test_a_clicked_asset_of_the_map_filters_and_back_or_a_click_shows_all(
     share: Visiting,
 ) -> None:
     async with share() as visitor:
@@ -283,6 +283,14 @@ async def test_a_clicked_asset_of_the_map_filters_and_once_more_shows_all(
         await click_middle(visitor, tiles.first)  # the greatest
         await has_query(visitor, asset="BTC")
         await visitor.shows("asset BTC", ".liq-chips")
+        await expect(tiles).to_have_count(1)
+        await visitor.page.evaluate("globalThis.isSame = true")
+        await visitor.page.go_back()
+        await visitor.page.wait_for_selector(".liq-chips button", state="detached")
+        await has_query(visitor)
+        await visitor.page.go_forward()
+        await visitor.shows("asset BTC", ".liq-chips")
+        assert await visitor.page.evaluate("globalThis.isSame")  # without a reload
         await expect(tiles).to_have_count(1)
         await click_middle(visitor, tiles.first)
         await has_query(visitor)

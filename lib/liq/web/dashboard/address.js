@@ -1,8 +1,8 @@
 // Sends the page's address to the kernel, keeps it up to date without a reload, and copies it. The
-// browser's Back returns to the time or the board before. In JupyterLab it leaves the address alone,
-// which belongs to JupyterLab. Everywhere it reports what the browser prefers.
+// browser's Back undoes a change of the board, the time or a filter. In JupyterLab it leaves the
+// address alone, which belongs to JupyterLab. Everywhere it reports what the browser prefers.
 
-const STEPS = ["board", "from", "to"]; // a change of one of them can be undone by Back
+const LOOKS = ["theme", "zone"]; // Back keeps them
 
 function render({ model, el }) {
   const light = matchMedia("(prefers-color-scheme: light)");
@@ -30,7 +30,8 @@ function render({ model, el }) {
     if (model.get("answered") < asked) return;
     isNew = false;
     const [now, then] = [model.get("query"), location.search].map((text) => new URLSearchParams(text));
-    const isStep = STEPS.some((name) => now.get(name) !== then.get(name));
+    const names = [...now.keys(), ...then.keys()].filter((name) => !LOOKS.includes(name));
+    const isStep = names.some((name) => now.get(name) !== then.get(name));
     // the reply to "opened" is no step: people have changed nothing yet
     history[isOpen && isStep ? "pushState" : "replaceState"](history.state, "", build() + location.hash);
   };
