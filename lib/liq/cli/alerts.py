@@ -38,21 +38,29 @@ def evaluate(
         return
     from liq.analysis.alerts.evaluator import run  # noqa: PLC0415 - pandas would slow all commands
 
+    _log_to_stderr()
+    asyncio.run(run(every))
+
+
+def _log_to_stderr() -> None:
     log = logging.StreamHandler()
     log.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[log])
-    asyncio.run(run(every))
 
 
 @alerts.command("check")
 def check_rules() -> None:
     """Validate alerts.json and evaluate every rule once without sending alerts.
 
-    Exits with 1 if a rule is invalid. Without QuestDB it prints the invalid rules only.
+    Exits with 1 if a rule is invalid, or a receiver of LIQ_NOTIFY_URLS or LIQ_WEBHOOK_URL. Without
+    QuestDB it prints the invalid rules and receivers only.
     """
-    from liq.analysis.alerts.evaluator import check  # noqa: PLC0415 - as above
+    from liq.analysis.alerts.evaluator import check, check_receivers  # noqa: PLC0415 - as above
     from liq.analysis.alerts.rules import load_rules  # noqa: PLC0415 - as above
 
+    receivers = check_receivers()
+    for fault in receivers:
+        echo(fault)
     try:
         with show_wait("evaluating the rules"):
             evaluations = check()
@@ -71,6 +79,31 @@ def check_rules() -> None:
         echo(f"{one.name}: {one.fault}" if one.rule else one.fault)
     if faulty:
         raise RuleError(f"{len(faulty)} of {len(evaluations)} rules cannot be evaluated")
+    if receivers:
+        raise RuleError("not every alert can be sent; correct the lines above")
+
+
+@alerts.command("test")
+def send_test_alert() -> None:
+    """Send one alert, marked as a test, to every receiver, and print whether it got through.
+
+    Receivers are LIQ_WEBHOOK_URL, LIQ_NOTIFY_URLS and the log. The alert is not stored, so no
+    dashboard shows it. Exits with 1 if a receiver did not get it.
+    """
+    from liq.analysis.alerts.evaluator import send_test  # noqa: PLC0415 - as above
+
+    _log_to_stderr()
+    with show_wait("sending a test alert"):
+        deliveries = asyncio.run(send_test())
+    table = create_table("receiver", "address", "test alert")
+    table.add_row("log", "this terminal", "sent")
+    for one in deliveries:
+        table.add_row(one.receiver, one.address, styled(one.fault, "red") if one.fault else "sent")
+    console.print(table)
+    if not deliveries:
+        print_notes(["only the log gets alerts; set LIQ_NOTIFY_URLS or LIQ_WEBHOOK_URL"])
+    if failed := sum(bool(one.fault) for one in deliveries):
+        raise RuleError(f"{failed} of {len(deliveries)} receivers did not get the test alert")
 
 
 @alerts.command("backtest")

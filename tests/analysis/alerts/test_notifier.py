@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from email import message_from_bytes
@@ -15,11 +16,14 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
 from analysis.alerts.receiver import Receiver, receiving
+from liq import config
 from liq.analysis.alerts.notifier import Notifier
 from liq.analysis.alerts.outbox import LinkedAlert
 from liq.analysis.alerts.rules import Rule
+from liq.cli import app
 from liq.config import Receiver as Address
 from liq.config import Settings
 from liq.errors import ConfigError
@@ -230,6 +234,50 @@ def test_a_list_of_receivers_that_may_mean_another_is_refused(
         Settings.load(home=tmp_path, notify_urls=urls)
     assert "hidden" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_test_alert_goes_to_every_receiver_and_says_which_did_not_take_it(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = {
+        "description": "x", "query": "totals", "column": "prints", "is": ">", "threshold": 0,
+        "message": "x", "notify": ["phone", "deks"],
+    }  # fmt: skip
+    file, hook = tmp_path / "alerts.json", f"http://127.0.0.1:{port}/{SECRET}"
+    file.write_text(json.dumps({"burst": rule}, indent=1))
+    urls = f"phone={ntfy(port)}, desk=nothing://{SECRET}"
+    settings = Settings.load(home=tmp_path, alerts=file, notify_urls=urls, webhook_url=hook)
+    set_variables(settings, monkeypatch)
+    with receiving(port, success=200) as receiver:
+        result = CliRunner().invoke(app, ["alerts", "test"])
+    first, second = sorted(receiver.posted, key=lambda posted: "test" in posted)
+    assert (first["title"], second["test"]) == ("[TEST] INFO test", True)
+    assert second["text"].startswith("[TEST] INFO test: This is a test of liq's alerts.")
+    assert str(result.exception) == "2 of 4 receivers did not get the test alert"
+    shown = result.output
+    assert re.search(r"log .*sent.*\n.*webhook .* http://… .*sent.*\n.*phone .* ntfy://… ", shown)
+    assert re.search(r"desk .* nothing://… .*Apprise cannot use the address 'desk'", shown)
+    assert re.search(r"deks .*no address of LIQ_NOTIFY_URLS is named 'deks', did you", shown)
+    assert SECRET not in shown
+    checked = CliRunner().invoke(app, ["alerts", "check"]).output.splitlines()
+    assert checked[0].startswith("LIQ_NOTIFY_URLS: Apprise cannot use the address 'desk'; https")
+    assert checked[1].startswith(f"{file}:9:3: rule 'burst': no address of LIQ_NOTIFY_URLS is")
+    assert SECRET not in "".join(checked)
+    assert len(receiver.posted) == 2
+    blank = SecretStr("")
+    none = settings.model_copy(update={"notify_urls": blank, "webhook_url": blank})
+    file.write_text("{}")
+    set_variables(none, monkeypatch)
+    result = CliRunner().invoke(app, ["alerts", "test"])
+    assert result.exit_code == 0
+    assert "only the log gets alerts; set LIQ_NOTIFY_URLS or LIQ_WEBHOOK_URL" in result.output
+
+
+def set_variables(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in settings.environ().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "300")
+    config.settings.cache_clear()
 
 
 @pytest.mark.parametrize(

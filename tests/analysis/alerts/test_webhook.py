@@ -17,7 +17,7 @@ from liq.analysis.alerts.outbox import LinkedAlert
 from liq.analysis.alerts.webhook import Webhook
 from liq.errors import ConfigError
 from liq.records.model import Alert, Severity, Text
-from support.helpers import PATIENCE_S, eventually, find_free_ports
+from support.helpers import eventually, find_free_ports
 
 SECRET = "path-of-a-secret"
 ALERT = Alert(
@@ -59,7 +59,7 @@ async def test_a_posted_alert_has_all_its_fields(port: int) -> None:
         "ts": "2026-01-01T00:00:00.000001+00:00",
         "text": "WARNING big: two and a half", "rule": "big", "severity": "warning",
         "query": "totals", "measure": "long_usd", "value": 2.5, "threshold": 1.0,
-        "message": "two and a half", "live": True, "subject": None,
+        "message": "two and a half", "live": True, "test": False, "subject": None,
         "link": LINK,
     }  # fmt: skip
     assert second["text"].startswith("[SIMULATED OR REPLAYED DATA] WARNING")
@@ -126,18 +126,11 @@ async def test_an_alert_that_cannot_be_sent_delays_no_other(
     assert "did not take big: ValueError; given up" in caplog.text
 
 
-async def test_an_address_that_is_none_is_reported_for_each_alert(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    made = Webhook(SecretStr(f"http://127.0.0.1:{SECRET}"))
-    task = asyncio.create_task(made.run())
-    for rule in ("first", "second"):
-        made.send(LinkedAlert(msgspec.structs.replace(ALERT, rule=rule), LINK))
-    await made.drain(PATIENCE_S)
-    task.cancel()
-    for rule in ("first", "second"):
-        assert f"did not take {rule}: InvalidURL; given up" in caplog.text
-    assert SECRET not in caplog.text
+@pytest.mark.parametrize("address", [f"http://127.0.0.1:{SECRET}", f"http:///{SECRET}"])
+def test_a_webhook_address_that_is_none_is_refused_without_its_secret(address: str) -> None:
+    with pytest.raises(ConfigError, match="LIQ_WEBHOOK_URL: give an address like") as refused:
+        Webhook(SecretStr(address))
+    assert SECRET not in str(refused.value)
 
 
 async def test_an_alert_that_a_receiver_refuses_is_not_retried(

@@ -4,25 +4,28 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
+
+from pydantic import SecretStr
 
 from liq.analysis import links
 from liq.analysis.alerts.decision import SUBJECT_SEPARATOR, Fired, decide, find_nearest
 from liq.analysis.alerts.history import History
 from liq.analysis.alerts.outbox import LinkedAlert, Outbox
-from liq.analysis.alerts.rules import Rule, load_rules
+from liq.analysis.alerts.rules import Rule, find_rule_place, load_rules
 from liq.analysis.alerts.webhook import Webhook
 from liq.common import waiting
 from liq.common.text import suggest
 from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.delivery.messaging import OutageLog, Publisher
-from liq.errors import LiqError
+from liq.errors import ConfigError, LiqError
 from liq.query import questdb
-from liq.records.model import Alert, Severity, encode
+from liq.records.model import Alert, Severity, Text, encode
 from liq.records.streams import ALERTS
 
 _LOG = logging.getLogger(__name__)
@@ -54,6 +57,17 @@ class Evaluation:
     notes: tuple[str, ...] = ()
 
 
+class Delivery(NamedTuple):
+    """What came of an alert sent to ``receiver``; ``fault`` is "" if it got through.
+
+    ``address`` shows no secret.
+    """
+
+    receiver: str
+    address: str
+    fault: str
+
+
 class Evaluator:
     """Evaluates the settings' rules; each tick reloads the file if it was edited.
 
@@ -83,7 +97,8 @@ class Evaluator:
         self._log_fault("all rules", "")
         for one in evaluations:
             self._log_fault(one.name, one.fault)
-            self._hint(one.name, one.notes)
+            unknown = _list_unknown_receivers(one.rule, self._settings) if one.rule else {}
+            self._hint(one.name, (*one.notes, *unknown.values()))
         fired = [(alert, one.rule) for one in evaluations if one.rule for alert in one.alerts]
         for alert, rule in fired:
             await self._raise(alert, rule)
@@ -130,17 +145,14 @@ def check(
             last[name][subject] = max(moment, last[name].get(subject, moment))
     broken = [Evaluation(name, None, fault=fault) for name, fault in faults.items()]
     history = history or History(settings)
-    good = [_evaluate(name, rule, last[name], history, settings) for name, rule in found.items()]
+    good = [_evaluate(name, rule, last[name], history) for name, rule in found.items()]
     return good + broken
 
 
-def _evaluate(
-    name: str, rule: Rule, fired: Fired, history: History, settings: Settings
-) -> Evaluation:
+def _evaluate(name: str, rule: Rule, fired: Fired, history: History) -> Evaluation:
     now = datetime.now(UTC)
     try:
-        seen, found = history.measure(rule)
-        notes = (*found, *_list_unknown_receivers(rule, settings))
+        seen, notes = history.measure(rule)
         near = find_nearest(rule, seen)
         met = sum(one.met for one in seen)
         alerts = [] if rule.muted else decide(name, rule, seen, now, fired)
@@ -151,11 +163,15 @@ def _evaluate(
         return Evaluation(name, rule, fault=repr(error))
 
 
-def _list_unknown_receivers(rule: Rule, settings: Settings) -> Iterator[str]:
+def _list_unknown_receivers(rule: Rule, settings: Settings) -> dict[str, str]:
+    """Return the receivers that a rule names and the settings lack, each with the fault."""
     known = {receiver.name for receiver in settings.receivers}
-    for name in () if isinstance(rule.notify, bool) else rule.notify:
-        if name not in known:
-            yield f"no address of LIQ_NOTIFY_URLS is named {name!r}{suggest(name, sorted(known))}"
+    names = () if isinstance(rule.notify, bool) else rule.notify
+    return {
+        name: f"no address of LIQ_NOTIFY_URLS is named {name!r}{suggest(name, sorted(known))}"
+        for name in names
+        if name not in known
+    }
 
 
 def _read_last(settings: Settings, span: timedelta) -> dict[str, dict[str | None, datetime]]:
@@ -193,7 +209,7 @@ async def run(every: float = 5.0, settings: Settings | None = None) -> None:
     `ConfigError` for an address in ``LIQ_NOTIFY_URLS`` that cannot be used.
     """
     settings = settings or current_settings()
-    outboxes = _create_outboxes(settings)
+    outboxes = [create() for _, _, create in _list_receivers(settings)]
     outages = OutageLog()
     with waiting.catch_signals() as ended:
         async with _publish(settings) as publisher, _run_all(outboxes):
@@ -217,15 +233,92 @@ async def _publish(settings: Settings) -> AsyncIterator[Publisher]:
         await publisher.close()
 
 
-def _create_outboxes(settings: Settings) -> list[Outbox]:
-    outboxes: list[Outbox] = []
+class _Receiver(NamedTuple):
+    """A receiver of the settings. ``create`` raises `ConfigError` if it cannot be used."""
+
+    name: str
+    address: str  # without what may be a secret
+    create: Callable[[], Outbox]
+
+
+def _list_receivers(settings: Settings) -> list[_Receiver]:
+    """Return the receivers of the settings, each with a function that creates its outbox."""
+    found: list[_Receiver] = []
     if settings.webhook_url.get_secret_value():
-        outboxes.append(Webhook(settings.webhook_url))
+        address = _mask(settings.webhook_url)
+        found.append(_Receiver("webhook", address, lambda: Webhook(settings.webhook_url)))
     if settings.receivers:
         from liq.analysis.alerts.notifier import Notifier  # noqa: PLC0415 - Apprise is slow to import
 
-        outboxes += [Notifier(each, settings.public_dashboard_url) for each in settings.receivers]
-    return outboxes
+        found += [
+            _Receiver(
+                each.name, _mask(each.url), partial(Notifier, each, settings.public_dashboard_url)
+            )
+            for each in settings.receivers
+        ]
+    return found
+
+
+def _mask(url: SecretStr) -> str:
+    """Return the scheme of an address: any other part may be a token."""
+    return f"{url.get_secret_value().partition('://')[0]}://…"
+
+
+def check_receivers(settings: Settings | None = None) -> list[str]:
+    """Return a line for each receiver that cannot be used, and for each that only a rule names.
+
+    Nothing is sent. Raises `RuleError` if the file of rules cannot be read.
+    """
+    settings = settings or current_settings()
+    faults = []
+    for receiver in _list_receivers(settings):
+        try:
+            receiver.create()
+        except ConfigError as error:
+            faults.append(str(error))
+    for name, rule in load_rules(settings).rules.items():
+        place = f"{find_rule_place(settings, name, 'notify')}: rule {name!r}"
+        faults += [f"{place}: {each}" for each in _list_unknown_receivers(rule, settings).values()]
+    return faults
+
+
+async def send_test(settings: Settings | None = None) -> list[Delivery]:
+    """Send one alert, marked as a test, to each receiver once; return what came of each.
+
+    The alert is neither published nor stored, so no dashboard shows it. A receiver that only a
+    rule names has a fault. Raises `RuleError` if the file of rules cannot be read.
+    """
+    settings = settings or current_settings()
+    linked = LinkedAlert(_build_test_alert(), settings.public_dashboard_url, is_test=True)
+    _LOG.info("%s: %s", linked.alert.rule, linked.alert.message)
+    receivers = _list_receivers(settings)
+    found = await asyncio.gather(*(_send_one(receiver, linked) for receiver in receivers))
+    unknown: dict[str, str] = {}
+    for rule in load_rules(settings).rules.values():
+        unknown |= _list_unknown_receivers(rule, settings)
+    return [*found, *(Delivery(name, "", fault) for name, fault in unknown.items())]
+
+
+async def _send_one(receiver: _Receiver, linked: LinkedAlert) -> Delivery:
+    try:
+        fault = await receiver.create().attempt(linked)
+    except ConfigError as error:
+        fault = str(error)
+    return Delivery(receiver.name, receiver.address, fault)
+
+
+def _build_test_alert() -> Alert:
+    return Alert(
+        ts=round(datetime.now(UTC).timestamp() * 1_000_000),
+        rule="test",
+        severity=Severity.INFO,
+        query="",
+        measure="",
+        value=0.0,
+        threshold=0.0,
+        message=Text("This is a test of liq's alerts. No rule has fired."),
+        live=False,
+    )
 
 
 @contextlib.asynccontextmanager

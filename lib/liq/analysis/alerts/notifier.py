@@ -63,7 +63,7 @@ class Notifier(Outbox):
         alert = linked.alert
         result = await asyncio.to_thread(
             self._apprise.notify,
-            title=build_title(alert),
+            title=build_title(linked),
             body=f"{neutralise_mentions(alert.message)}\n{linked.link}",
             notify_type=_TYPES[alert.severity],
             body_format=apprise.NotifyFormat.TEXT,

@@ -18,10 +18,11 @@ BACKOFF_S = 1.0  # doubled with each attempt: half a minute in all
 
 
 class LinkedAlert(NamedTuple):
-    """An alert, and a link to the dashboard at that moment."""
+    """An alert, a link to the dashboard at that moment, and whether it is sent as a test only."""
 
     alert: Alert
     link: str
+    is_test: bool = False
 
 
 class Outbox(ABC):
@@ -42,6 +43,15 @@ class Outbox(ABC):
     @abstractmethod
     async def _post(self, linked: LinkedAlert) -> tuple[str, bool]:
         """Return the fault, "" if there is none, and whether to retry."""
+
+    async def attempt(self, linked: LinkedAlert) -> str:
+        """Send ``linked`` once, without the queue; return the fault, "" if there is none."""
+        try:
+            fault, _ = await self._post(linked)
+        except Exception as error:
+            _LOG.exception("%s could not be sent to %s", linked.alert.rule, self.name)
+            return type(error).__name__
+        return fault
 
     def send(self, linked: LinkedAlert) -> None:
         """Queue ``linked`` for delivery; if too many are queued, log and drop it."""
@@ -94,7 +104,8 @@ def neutralise_mentions(text: str) -> str:
     return _MENTION.sub("\\g<0>\u200b", text)
 
 
-def build_title(alert: Alert) -> str:
-    """Return one line that begins with the mark of simulated or replayed data."""
-    mark = "" if alert.live else "[SIMULATED OR REPLAYED DATA] "
+def build_title(linked: LinkedAlert) -> str:
+    """Return one line that begins with the mark of a test, or of simulated or replayed data."""
+    alert, is_test = linked.alert, linked.is_test
+    mark = "[TEST] " if is_test else "" if alert.live else "[SIMULATED OR REPLAYED DATA] "
     return f"{mark}{alert.severity.upper()} {alert.rule}"

@@ -171,6 +171,13 @@ def _list_twice(data: bytes) -> set[str]:
         return set()
 
 
+def find_rule_place(settings: Settings, name: str, field: str) -> str:
+    """Return ``file:line:column`` of a rule's field. Raises `RuleError` for an unreadable file."""
+    path = find_file(settings)
+    data, _ = read_file(path)
+    return f"{path}{_find_place(data, name, f'{field}:')}"
+
+
 def _find_place(data: bytes, name: str, reason: str) -> str:
     """Return ``:line:column`` of the rule, or of its field that the reason begins with."""
     field = re.match(r"(\w+)(?:[:=]| .*`(\w+)`)", reason)

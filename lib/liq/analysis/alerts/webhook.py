@@ -27,13 +27,15 @@ class Webhook(Outbox):
     """Posts alerts to a URL, which may hold a secret.
 
     Raises:
-        ConfigError: The environment has a proxy, or certificates, that cannot be used.
+        ConfigError: The URL cannot be used, or the environment's proxy or certificates.
     """
 
     def __init__(self, url: SecretStr, *, backoff: float = BACKOFF_S) -> None:
         super().__init__("the webhook", backoff=backoff)
         logging.getLogger("httpx").setLevel(logging.WARNING)  # else it logs every URL
         self._url = url
+        if not _is_address(url.get_secret_value()):
+            raise ConfigError("LIQ_WEBHOOK_URL: give an address like https://example.org/hook")
         try:
             with translate_environment():
                 self._client = httpx.AsyncClient(timeout=_TIMEOUT_S)
@@ -49,6 +51,11 @@ class Webhook(Outbox):
         async with self._client:
             await super().run()
 
+    async def attempt(self, linked: LinkedAlert) -> str:
+        """Post ``linked`` once; return the fault, "" if there is none."""
+        async with self._client:
+            return await super().attempt(linked)
+
     async def _post(self, linked: LinkedAlert) -> tuple[str, bool]:
         try:
             async with asyncio.timeout(_TIMEOUT_S):  # httpx's own begins again with every byte
@@ -57,26 +64,33 @@ class Webhook(Outbox):
                 )
         except TimeoutError:
             return f"no answer within {_TIMEOUT_S:.0f} s", True
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            # its text may hold the URL; what is no URL, or no number of JSON's, stays so
+        except (httpx.HTTPError, ValueError) as error:
+            # its text may hold the URL; what is no number of JSON's stays so
             return type(error).__name__, isinstance(error, httpx.HTTPError)
         if answer.is_success:
             return "", False
         return f"HTTP {answer.status_code}", is_temporary(answer.status_code)
 
 
+def _is_address(url: str) -> bool:
+    try:
+        return bool(httpx.URL(url).host)
+    except httpx.InvalidURL:
+        return False
+
+
 def build_payload(linked: LinkedAlert) -> dict[str, Any]:
     """Return the JSON to post.
 
     ``text`` is for chat services, ``id`` to recognise repeats, ``link`` the dashboard's address of
-    that moment.
+    that moment. ``test`` is true for an alert of ``liq alerts test``.
     """
     alert = linked.alert
     moment = datetime.fromtimestamp(alert.ts / 1e6, UTC)
     about = f" {alert.subject}" if alert.subject else ""
     return {
         "id": f"{alert.rule}{about}-{alert.ts}",
-        "text": neutralise_mentions(f"{build_title(alert)}: {alert.message}"),
+        "text": neutralise_mentions(f"{build_title(linked)}: {alert.message}"),
         "ts": moment.isoformat(timespec="microseconds"),
         "rule": alert.rule,
         "severity": alert.severity,
@@ -86,6 +100,7 @@ def build_payload(linked: LinkedAlert) -> dict[str, Any]:
         "threshold": alert.threshold,
         "message": alert.message,
         "live": alert.live,
+        "test": linked.is_test,
         "subject": alert.subject,
         "link": linked.link,
     }
