@@ -142,6 +142,15 @@ def test_each_threshold_counts_as_a_backtest_of_it_does(past: Settings) -> None:
     ]  # quiet nearly always: as often as the cool-down allows
 
 
+@pytest.mark.parametrize(("window", "seconds"), [("10s", 10), ("1s", 1), ("1m", 15)])
+def test_a_backtest_shorter_than_the_default_step_has_one_step(
+    past: Settings, window: str, seconds: int
+) -> None:
+    found = alerts.backtest("burst", window, before(590), settings=past)
+    assert found.step == timedelta(seconds=seconds)
+    assert found.values["ts"].iloc[-1] == before(590)
+
+
 def test_a_rule_of_equality_has_no_other_thresholds(past: Settings) -> None:
     found = alerts.backtest("silent", "20m", END, "30s", settings=past)
     assert found.alerts["ts"].tolist() == [before(1170), before(870), before(570), before(270)]
@@ -179,8 +188,8 @@ def test_the_step_follows_the_rule_and_the_time(past: Settings) -> None:
         ),
         ("broken", "1h", None, "rule 'broken': totals has no column 'none'"),
         ("now", "1h", None, "now cannot be tried on the past: latest_timestamp takes no window"),
-        ("burst", "1h", "2h", r"0 steps of 2:00:00: choose one that gives 1 to 20,000"),
-        ("burst", "3d", "1s", r"259,200 steps of 0:00:01"),
+        ("burst", "1h", "2h", r"step=2:00:00 is longer than the window of 1:00:00: give a shor"),
+        ("burst", "3d", "1s", r"259,200 steps of 0:00:01, .*give a step of 13s or more, or a sh"),
         ("burst", "60d", None, r"86,400 steps of 0:01:00"),
     ],
 )

@@ -25,7 +25,7 @@ from liq.config import Settings
 from liq.config import settings as current_settings
 from liq.errors import RuleError
 from liq.query import queries
-from liq.query.parameters import Parameter, parse_duration
+from liq.query.parameters import Parameter, format_duration, parse_duration
 from liq.records.model import Alert
 
 if TYPE_CHECKING:
@@ -152,13 +152,14 @@ def backtest(
     Args:
         rule: A `Rule`, or the name of a rule of ``alerts.json``.
         window: The length of the history, which ends at ``until`` (now by default).
-        step: By default a quarter of the rule's own window. For a long history it is longer, for
-            about 2,000 runs, but at most the rule's window, so that each print is seen.
+        step: By default a quarter of the rule's own window, or all of a shorter history. For a long
+            history it is longer, for about 2,000 runs, but at most the rule's window, so that each
+            print is seen.
         progress: Show a progress bar.
 
     Raises:
-        RuleError: The rule is unknown, its query has no window or ``until``, or there are more than
-            20,000 steps.
+        RuleError: The rule is unknown, its query has no window or ``until``, a step is longer than
+            the history, or there are more than 20,000 steps.
         LiqError: As for `liq.hit`.
 
     Example:
@@ -197,13 +198,20 @@ def _find_rule(name: str, settings: Settings) -> Rule:
 def _choose_step(span: timedelta, rule: Rule) -> timedelta:
     own = parse_duration(rule.window)
     step = max(_LIVE, min(max(own / 4, span / _USUAL), own))
-    return timedelta(seconds=math.ceil(step.total_seconds()))
+    return min(timedelta(seconds=math.ceil(step.total_seconds())), span)
 
 
 def _list_moments(begin: datetime, end: datetime, step: timedelta) -> list[datetime]:
-    count = (end - begin) // step
-    if not 1 <= count <= _MOST:
-        raise RuleError(f"{count:,} steps of {step}: choose one that gives 1 to {_MOST:,} of them")
+    span = end - begin
+    count = span // step
+    if count < 1:
+        raise RuleError(f"step={step} is longer than the window of {span}: give a shorter step")
+    if count > _MOST:
+        least = timedelta(seconds=math.ceil(span.total_seconds() / _MOST))
+        raise RuleError(
+            f"the window of {span} has {count:,} steps of {step}, and {_MOST:,} at most can be"
+            f" evaluated: give a step of {format_duration(least)} or more, or a shorter window"
+        )
     return [end - step * number for number in reversed(range(count))]
 
 
