@@ -50,6 +50,24 @@ def test_a_misspelt_choice_gets_a_suggestion_and_hides_the_value(
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("LIQ_API_PORT", "x", "give a whole number"),
+        ("LIQ_API_PORT", "70000", "give 65535 or less"),
+        ("LIQ_API_PORT", "0", "give 1 or more"),
+        ("LIQ_QUERY_TIMEOUT", "soon", "give a number"),
+    ],
+)
+def test_a_bad_setting_is_explained_in_plain_words(
+    name: str, value: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        Settings.load()
+    assert str(caught.value) == f"bad setting: {name}: {reason}"
+
+
 @pytest.mark.parametrize("name", ["liq_kafka_port", "Liq_Kafka_Port", "liq_streams"])
 def test_a_variable_in_another_case_is_unknown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "9092")

@@ -75,6 +75,16 @@ _FOLDERS: Mapping[App, str] = {
     "streamlit": "streamlit/",
     "lab": "jupyter/",
 }
+_REASONS = {  # of pydantic's errors, by their type
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "give a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type"), "give a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "give true or false"),
+    "finite_number": "give a finite number",
+    "greater_than": "give more than {gt:g}",
+    "greater_than_equal": "give {ge:g} or more",
+    "less_than_equal": "give {le:g} or less",
+    "path_type": "give the path of a file or folder",
+}
 _SEGMENT = re.compile(r"(?:[\w.~@-]|%[0-9A-Fa-f]{2})+", re.ASCII)
 
 
@@ -710,6 +720,8 @@ def _explain(error: ValidationError) -> str:
 def _explain_one(fault: ErrorDetails) -> str:
     names = [str(part) for part in fault["loc"] if part != _STREAMS]
     text = fault["msg"].removeprefix("Value error, ")
+    if plain := _REASONS.get(fault["type"]):
+        text = plain.format(**fault.get("ctx", {}))
     if fault["type"] == "literal_error":
         choices = re.findall("'(.*?)'", text)
         text = f"not a choice{suggest(str(fault['input']), choices)}"
@@ -741,7 +753,7 @@ def _stored_secrets(home: Path) -> dict[str, str]:
             stored |= made
         except (ValueError, TypeError) as error:
             raise ConfigError(
-                f"cannot read {file}: {error}; delete it, and a new one is created"
+                f"cannot read {file}: it is not what liq wrote; delete it, and a new one is created"
             ) from error
         # in place, since the file is its own lock and a full disk has room for the old text only
         if made and not _overwrite(descriptor, json.dumps(stored).encode()):

@@ -141,8 +141,13 @@ def test_an_error_of_usage_says_what_to_write(settings: Settings, words: str, hi
 @pytest.mark.parametrize(
     ("words", "variable", "entry", "fault"),
     [
-        ("alerts check", "LIQ_ALERTS", {"quer": "totals"}, "rule 'mine': Object"),
-        ("queries check", "LIQ_QUERIES", {"sq": "SELECT 1"}, "entry 'mine': Object"),
+        ("alerts check", "LIQ_ALERTS", {"quer": "totals"}, "rule 'mine': there is no field 'quer'"),
+        (
+            "queries check",
+            "LIQ_QUERIES",
+            {"sq": "SELECT 1"},
+            "entry 'mine': there is no field 'sq'",
+        ),
     ],
 )
 def test_a_check_without_questdb_prints_invalid_entries(

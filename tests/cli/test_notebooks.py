@@ -61,8 +61,8 @@ def test_a_notebook_is_run_with_progress_and_written(settings: Settings, noteboo
     ("given", "error"),
     [
         (["-p", "nam=1"], "made.ipynb has no parameter 'nam', did you mean 'name'?"),
-        (["-p", "rate=fast"], "rate='fast' is no float; the default is 1.0"),
-        (["-p", "fails=maybe"], "fails='maybe' is no bool; the default is False"),
+        (["-p", "rate=fast"], "rate='fast' is no number; the default is 1.0"),
+        (["-p", "fails=maybe"], "fails='maybe' is no truth value; the default is False"),
         (["-p", "fails=True"], "cell 3 of made.ipynb failed: AssertionError: made on purpose"),
         (["-p", "x=[]"], "made.ipynb: nothing to draw in the figure of cell 3"),
         (["-p", "name"], "--param 'name' has no '='; write --param name=value"),

@@ -81,7 +81,7 @@ def silent() -> Iterator[Settings]:
 def away(tmp_path_factory: pytest.TempPathFactory, silent: Settings) -> Iterator[Kernel]:
     """A kernel whose QuestDB does not answer, with a catalogue of its own."""
     home = tmp_path_factory.mktemp("home")
-    (home / "mine.json").write_text('{"mine": "SELECT 1", "my prints": "SELECT 1", "import": "x"}')
+    (home / "mine.json").write_text('{"mine": "SELECT 1", "my_prints": "SELECT 1"}')
     yield from start(
         {
             "LIQ_HOME": str(home),
@@ -111,10 +111,12 @@ def test_tab_after_liq_offers_its_names_alone(away: Kernel) -> None:
 def test_tab_completes_queries_parameters_and_values(away: Kernel) -> None:
     away.run("import liq\nfrom liq import hit")
     assert away.press_tab("liq.hit.top") == ["liq.hit.top_assets", "liq.hit.top_symbols"]
-    assert {f"liq.hit.{key}" for key in [*KEYS, "mine"]} == {*away.press_tab("liq.hit.")}
+    assert {f"liq.hit.{key}" for key in [*KEYS, "mine", "my_prints"]} == {
+        *away.press_tab("liq.hit.")
+    }
     assert away.press_tab("liq.hit('top_s") == ["liq.hit('top_symbols"]
-    assert away.press_tab('liq.export("my') == ['liq.export("my prints']
-    assert any("my prints" in text for text in away.press_tab("liq.hit['my"))
+    assert away.press_tab('liq.export("my') == ['liq.export("my_prints']
+    assert any("my_prints" in text for text in away.press_tab("liq.hit['my"))
     params = [f"{name}=" for name in (*queries.queries()["totals"].params, "settings")]
     for call in ("liq.hit.totals(", "hit('totals', ", "liq.hit['totals'](window='1h', "):
         assert sorted(away.press_tab(call)) == sorted(call + param for param in params)

@@ -66,16 +66,16 @@ def test_lines_are_joined_and_shared_parameters_looked_up(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"sq": "x"}, "unknown field `sq`, did you mean 'sql'"),
+        ({"sq": "x"}, "there is no field 'sq', did you mean 'sql'"),
         (
             {"parameters": {}},
             "did you mean 'params'\\? valid are: sql, description, common, params,",
         ),
-        ({"description": ""}, "length >= 1"),
-        ({"sql": 5}, "got `int`"),
+        ({"description": ""}, "it is empty; give it a value"),
+        ({"sql": 5}, "give a text in double quotes or a list, not 5$"),
         (
             {"params": {"least": {"type": "number"}}},
-            "Invalid enum value 'number'; valid are: .*float",
+            "'number' is not a choice; valid are: .*float",
         ),
         ({"params": {}}, "binds least, which params do not declare"),
         (
@@ -87,7 +87,7 @@ def test_lines_are_joined_and_shared_parameters_looked_up(tmp_path: Path) -> Non
         ({"sql": "SELECT 1 FROM {bars}", "params": {}}, "binds until, window, which params do not"),
         ({"params": {"least": {"type": "float", "default": "x"}}}, "bad default or bounds"),
         ({"common": ["window"]}, r"no parameter 'window' in \$common"),
-        ({"columns": {"n": {"dtype": ""}}}, "length >= 1"),
+        ({"columns": {"n": {"dtype": ""}}}, "it is empty; give it a value"),
         ({"columns": {"n": {"dtype": "str", "units": "USD"}}}, "did you mean 'unit'"),
         ({"sql": "SELECT 1", "params": {}, "common": ["windw"]}, "no parameter 'windw'"),
         (
@@ -97,8 +97,14 @@ def test_lines_are_joined_and_shared_parameters_looked_up(tmp_path: Path) -> Non
             },
             "its parameter since is the start of the window: give it the type timestamp",
         ),
-        ({"params": {"least": {"type": "float", "default": 1, "mn": 0}}}, "unknown field `mn`"),
-        ({"params": {"Least": {"type": "float"}}}, "matching regex"),
+        (
+            {"params": {"least": {"type": "float", "default": 1, "mn": 0}}},
+            "there is no field 'mn', did you mean 'min'",
+        ),
+        (
+            {"params": {"Least": {"type": "float"}}},
+            "a name has small letters, digits and _, a letter first",
+        ),
         ({"sql": [" ", ";"], "params": {}}, "its sql is empty"),
         (
             {"params": {"least": {"type": "float", "default": 1, "min": 2}}},
@@ -126,12 +132,86 @@ def test_a_wrong_entry_is_named_with_the_reason_and_does_no_harm_to_others(
     assert list(queries) == ["good"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"a": }', '{"$common": {"a": {"type": "x"}}}'])
-def test_a_file_that_is_no_catalogue_is_named(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "place", "reason"),
+    [
+        ("", ":1:1", "it is empty; the least is {}"),
+        ("[]", "", "it is no object; its first character is {, and its last one }"),
+        ("{", ":1:2", "the file ends too early: a }, a ] or a quotation mark is missing"),
+        ('{"a": }', ":1:7", "'}' is nothing of JSON's: JSON has numbers, texts"),
+        ('{"a" 1}', ":1:6", "a colon is missing after the name"),
+        ('{"a": "x" "b"}', ":1:11", "a comma or a } is missing"),
+        ('{"a": ["x" 2]}', ":1:12", "a comma or a ] is missing"),
+        ('{"a": "x",\n}', ":2:1", "the comma before the closing bracket is one too many"),
+        ("{'a': 1}", ":1:2", "a name in double quotes belongs here"),
+        ('{"a": NaN}', ":1:7", "'NaN' is nothing of JSON's"),
+        ('{"a": -Infinity}', ":1:8", "'Infinity' is nothing of JSON's"),
+        ('{"a": 01}', ":1:8", "a number is written like 5"),
+        ('{"a": "\\q"}', ":1:9", "a backslash in a text is written twice"),
+        ('{"a": "x\ny"}', ":1:9", "the text goes on in the next line"),
+        ('// x\n{"a": "x"}', ":1:1", "'/' is nothing of JSON's: JSON has no comments"),
+        ('{"a": "x"} {}', ":1:13", "the file goes on after its last }"),
+        ('{"a":' * 3_000, "", "its brackets are nested too deeply"),
+    ],
+)
+def test_a_file_that_is_no_json_is_named_with_place_and_reason(
+    tmp_path: Path, text: str, place: str, reason: str
+) -> None:
     file = tmp_path / "queries.json"
     file.write_text(text)
-    with pytest.raises(QueryError, match=r"cannot read .*queries\.json"):
-        catalogue.load(file)
+    assert catalogue.load(file).faults[str(file)].startswith(f"cannot read {file}{place}: {reason}")
+
+
+def test_a_file_that_is_no_json_stops_only_the_names_in_it(tmp_path: Path) -> None:
+    shipped, bad, good = files.find_asset("queries.json"), tmp_path / "a.json", tmp_path / "b.json"
+    known = catalogue.load(shipped).queries
+    text = json.dumps({"totals": {"sql": "SELECT 7", "columns": {"prints": {}}}, "mine": "x"})
+    good.write_text(json.dumps({"other": "SELECT 1", "wrong": "{x}", "sources": "SELECT 3"}))
+    for change in (("{}", "oops"), ('"x"', '"x" "y"')):
+        bad.write_text(text.replace(*change))
+        queries, faults = catalogue.load(shipped, bad, good)
+        assert queries.keys() == known.keys() - {"totals"} | {"other"}
+        assert faults.keys() == {str(bad), "totals", "mine", "wrong"}
+        assert faults["totals"] == faults["mine"] == faults[str(bad)]
+        assert len(catalogue.load(shipped, bad, good).list_faults()) == 2
+    bad.write_text(text.replace("}", "", 1))  # what is inside which object is not certain
+    found = catalogue.load(shipped, bad)
+    assert found.queries.keys() == known.keys() - {"totals", "prints"}
+    assert found.list_file_faults().keys() == {str(bad)}
+    bad.write_bytes(text.encode("utf-16"))
+    assert "totals" not in catalogue.load(shipped, bad).queries
+
+
+def test_a_shared_fault_stops_only_the_entries_that_use_it(tmp_path: Path) -> None:
+    shipped, own = files.find_asset("queries.json"), tmp_path / "own.json"
+    entries = {
+        "$common": {"until": {"type": "x"}, "least": {"type": "int"}},
+        "$parts": {"one": 5, "two": "SELECT 2"},
+        "good": {"description": "x", "common": ["least"], "sql": "SELECT %(least)s FROM {two}"},
+        "late": {"description": "x", "common": ["until"], "sql": "SELECT %(until)s"},
+        "part": "SELECT * FROM {one}",
+    }
+    own.write_text(json.dumps(entries, indent=1))
+    queries, faults = catalogue.load(shipped, own)
+    assert {"good", "totals"} <= queries.keys()
+    assert list(faults) == [f"{own}:4:4", f"{own}:11:3", "late", "part"]
+    assert faults[f"{own}:4:4"].startswith(f"{own}:4:4: $common: 'x' is not a choice; valid are: ")
+    assert faults[f"{own}:11:3"] == (
+        f"{own}:11:3: $parts: give a text in double quotes or a list, not 5"
+    )
+    assert "no parameter 'until' in $common" in faults["late"]
+    own.write_text('{"$parts": [], "good": "SELECT 1"}')
+    queries, faults = catalogue.load(own)
+    assert [*queries] == ["good"]
+    assert faults[f"{own}:1:2"] == f"{own}:1:2: $parts: give an object, not a list"
+    late = {"late": {"description": "x", "common": ["window"], "sql": "SELECT %(window)s"}}
+    own.write_text(f'{{"$common": {{"window": {{}}, "window": {{}}}}, {json.dumps(late)[1:]}')
+    fault = catalogue.load(shipped, own).faults["late"]  # the shipped one is not used in its place
+    assert "no parameter 'window' in $common" in fault
+    own.write_text('{"$common": {"window": {"type": "duration", "default": "7d"}}, }')
+    (tmp_path / "z.json").write_text(json.dumps(late))
+    fault = catalogue.load(shipped, own, tmp_path / "z.json").faults["late"]
+    assert "no parameter 'window' in $common" in fault
 
 
 WRONG = """{
@@ -159,7 +239,7 @@ def test_a_fault_has_the_line_and_the_column_of_its_cause(tmp_path: Path) -> Non
     file.write_text(WRONG)
     queries, faults = catalogue.load(file)
     assert queries["good"].place == f"{file}:3:3"
-    assert faults["taken"].startswith(f"{file}:9:38: entry 'taken': Invalid enum value 'text'")
+    assert faults["taken"].startswith(f"{file}:9:38: entry 'taken': 'text' is not a choice")
     assert faults["braces"].startswith(f"{file}:14:5: entry 'braces': its sql has {{tabel}}")
 
 
@@ -170,6 +250,7 @@ def test_a_fault_has_the_line_and_the_column_of_its_cause(tmp_path: Path) -> Non
         ('{\n"é": "SELECT 1" "b"\n}'.encode(), "2:17"),
         (b'\xef\xbb\xbf{\n "$common": {"least": {"type": "float", "least": 1}}}', "2:41"),
         (b'{"$parts": {"one": []}}', "1:13"),
+        ('{"$parts": {"one": 1}}'.encode("utf-16-le"), "1:2"),
         (b'{\n "a": "SELECT \xe9"}', "2:15"),
         ('{"a": "SELECT 1"}'.encode("utf-16"), "1:1"),
     ],
@@ -179,8 +260,8 @@ def test_a_file_that_cannot_be_read_is_named_with_line_and_column(
 ) -> None:
     file = tmp_path / "queries.json"
     file.write_bytes(data)
-    with pytest.raises(QueryError, match=rf"cannot read .*queries\.json:{place}: "):
-        catalogue.load(file)
+    [fault] = catalogue.load(file).list_faults()
+    assert re.match(rf"(cannot read )?{re.escape(str(file))}:{place}: ", fault)
 
 
 @pytest.mark.parametrize(
@@ -189,12 +270,16 @@ def test_a_file_that_cannot_be_read_is_named_with_line_and_column(
 def test_odd_json_is_an_error_of_its_file(tmp_path: Path, value: str) -> None:
     file = tmp_path / "queries.json"
     file.write_text(f'{{"good": "SELECT 1", "odd": {value}}}')
-    fault = ""
-    try:
-        fault = catalogue.load(file).faults["odd"]
-    except QueryError as error:
-        fault = str(error)
-    assert "queries.json" in fault
+    [fault] = catalogue.load(file).list_faults()
+    assert str(file) in fault
+
+
+def test_a_number_too_large_is_a_fault_of_its_entry(tmp_path: Path) -> None:
+    file = tmp_path / "queries.json"
+    file.write_text('{"good": "SELECT 1",\n "odd": 1e999}')
+    queries, faults = catalogue.load(file)
+    assert [*queries] == ["good"]
+    assert faults == {"odd": f"{file}:2:2: entry 'odd': the number is too large"}
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
@@ -264,21 +349,47 @@ def test_no_query_can_have_the_place_of_a_page_of_the_api(tmp_path: Path, key: s
     assert "is a page of the HTTP API" in catalogue.load(file).faults[key]
 
 
-@pytest.mark.parametrize("key", ["", " ", "a\nb", "a\x1b[31mb", "a\u202eb"])
-def test_a_name_that_nobody_can_read_is_a_fault(tmp_path: Path, key: str) -> None:
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        " ",
+        "a\nb",
+        "a\x1b[31mb",
+        "a\u202eb",
+        "a/b",
+        "my-query",
+        "1h",
+        "_x",
+        "é",
+        "x" * 65,
+        "class",
+    ],
+)
+def test_a_name_that_hit_or_a_tool_cannot_have_is_a_fault(tmp_path: Path, key: str) -> None:
     file = tmp_path / "queries.json"
-    file.write_text(json.dumps({key: "SELECT 1"}))
-    fault = catalogue.load(file).faults[key]
-    assert "its name has nothing" in fault
-    assert fault.isprintable()
+    file.write_text(json.dumps({"good": "SELECT 1", key: "SELECT 1"}))
+    queries, faults = catalogue.load(file)
+    assert [*queries] == ["good"]
+    reason = "(a query's name has letters, digits and _, 64 at|its name is a word of Python's)"
+    assert re.fullmatch(rf"{re.escape(str(file))}:1:22: entry .*: {reason}.*", faults[key])
+    assert faults[key].isprintable()
 
 
 def test_an_entry_that_a_file_has_twice_is_a_fault(tmp_path: Path) -> None:
     file = tmp_path / "queries.json"
     file.write_text('{"one": "SELECT 1",\n "one": "SELECT 2", "two": {"sql": "SELECT 1", "x": 1}}')
     queries, faults = catalogue.load(file)
-    assert faults["one"] == f"{file}:2:2: entry 'one': the file has an entry of this name before it"
+    assert (
+        faults["one"] == f"{file}:2:2: entry 'one': 'one' is there twice, at 1:2 and 2:2; keep one"
+    )
     assert not queries
+    file.write_text(
+        '{"one": {"sql": "SELECT 1", "params": {},\n "description": "x", "params": {}}}'
+    )
+    assert catalogue.load(file).faults["one"] == (
+        f"{file}:1:2: entry 'one': 'params' is there twice, at 1:29 and 2:22; keep one"
+    )
     own = tmp_path / "own.json"
     own.write_text('{"one": "SELECT 3"}')
     assert catalogue.load(file, own).queries["one"].sql == "SELECT 3"

@@ -76,7 +76,7 @@ def test_each_fault_is_one_line_with_its_place(stack: Settings, tmp_path: Path) 
         "writes": f"15:3: entry 'writes': {refused}",
         "absent": "17:3: entry 'absent': its sql does not return the column 'print', did you mean",
         "other": "22:3: entry 'other': the column 'prints' is int64, declared flot64",
-        "invalid": "16:3: entry 'invalid': Object missing required field `description`",
+        "invalid": "16:3: entry 'invalid': the field 'description' is missing",
     }.items():
         assert faults[key].startswith(f"{file}:{reason}")
         assert "\n" not in faults[key]

@@ -39,3 +39,15 @@ def test_an_older_reading_replaces_no_newer_one(
     slow.join()
     monkeypatch.setattr(lastgood, "load_catalogue", lambda _: Catalogue({}, {"mine": "invalid"}))
     assert served.load().queries["mine"].description == "new"
+
+
+def test_an_entry_of_a_damaged_file_does_not_fall_back_to_the_shipped_one(tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    file.write_text('{"totals": "SELECT 7"}')
+    served = LastGood(Settings.load(home=tmp_path, queries=file))
+    for text in ('{"totals": "SELECT 7"}', "", '{"totals": "SELECT 8"', '{"totals": 8}'):
+        file.write_text(text)
+        assert served.load().queries["totals"].sql == "SELECT 7"
+    assert [each["what"] for each in served.load().describe_faults()] == [
+        "entry 'totals' is invalid"
+    ]

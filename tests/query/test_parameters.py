@@ -10,6 +10,8 @@ from liq.errors import QueryError
 from liq.query import queries
 from liq.query.parameters import Parameter, parse_duration
 
+WORDS = {"int": "whole number", "float": "number", "list": "list of texts", "string": "text"}
+
 
 @pytest.mark.parametrize(
     ("kind", "given", "value"),
@@ -82,7 +84,7 @@ def test_value_is_taken_as_its_type(kind: str, given: object, value: object) -> 
     ],
 )
 def test_other_values_are_refused_by_name(kind: str, given: object) -> None:
-    with pytest.raises(QueryError, match=f"^p=.* is no {kind}"):
+    with pytest.raises(QueryError, match=f"^p=.* is no {WORDS.get(kind, kind)}: "):
         Parameter(type=kind).value("p", given)  # type: ignore[arg-type]
 
 
@@ -136,7 +138,7 @@ def test_bounds_and_choices_are_named() -> None:
 def test_an_invalid_parameter_is_reported_with_the_valid_forms(
     kind: str, given: object, forms: str
 ) -> None:
-    with pytest.raises(QueryError, match=f"^p=.* is no {kind}: {forms}"):
+    with pytest.raises(QueryError, match=f"^p=.* is no {WORDS.get(kind, kind)}: {forms}"):
         Parameter(type=kind).value("p", given)  # type: ignore[arg-type]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import liq
 from liq.config import Settings
-from liq.errors import QueryError
+from liq.errors import LiqWarning, QueryError
 from liq.query import queries
 from liq.query.catalogue import Query
 from liq.query.parameters import Parameter
@@ -444,7 +444,8 @@ def test_a_folder_of_queries_adds_its_files_in_the_order_of_their_names(tmp_path
     folder = tmp_path / "queries"
     folder.mkdir()
     settings = Settings.load(home=tmp_path, queries=folder)
-    assert list(queries.queries(settings)) == list(SHIPPED)
+    with pytest.warns(LiqWarning, match=r"/queries: this folder has no file NAME\.json; `liq"):
+        assert list(queries.queries(settings)) == list(SHIPPED)
     (folder / "b.json").write_text('{"one": "SELECT 2", "totals": "SELECT 3"}')
     (folder / "a.json").write_text('{"one": "SELECT 1", "two": "SELECT 2"}')
     (folder / "queries.schema.json").write_text("{}")
@@ -459,10 +460,16 @@ def test_a_folder_of_queries_adds_its_files_in_the_order_of_their_names(tmp_path
     assert [found[key].sql for key in ("one", "two", "totals")] == [f"SELECT {n}" for n in "223"]
     (folder / "b.json").unlink()
     assert queries.find("totals", settings).sql == SHIPPED["totals"].sql
-    (folder / "c.json").write_text("{")
-    with pytest.raises(QueryError, match=r"cannot read .*queries/c\.json:1:2: "):
-        queries.queries(settings)
+    (folder / "c.json").write_text('{"totals": "SELECT 4",')
+    (folder / "d.json").write_text('{"wrong": 5}')
+    text = r"queries can be used \(1 of 2 faults\): cannot read .*queries/c\.json:1:23: .*check` li"
+    with pytest.warns(LiqWarning, match=text):
+        assert set(queries.queries(settings)) == {*SHIPPED, "one", "two", "three"} - {"totals"}
+    for key in ("totals", "unknown"):
+        with pytest.raises(QueryError, match=r"cannot read .*queries/c\.json:1:23: the file ends"):
+            queries.find(key, settings)
     (folder / "c.json").unlink()
+    (folder / "d.json").unlink()
     for target in ("c.json", "gone"):  # to itself, and to nowhere
         (folder / "c.json").symlink_to(folder / target)
         with pytest.raises(QueryError, match=r"cannot read .*queries/c\.json: .*LIQ_QUERIES"):

@@ -135,7 +135,7 @@ def decode(query: str, default: Place = Place(), choices: Choices | None = None)
     Example:
         >>> from liq.analysis.links import decode
         >>> decode("asset=BTC&minimum=lots").ignored
-        ("minimum='lots' is no float: give a number, like 5 or 0.5",)
+        ("minimum='lots' is no number: give a number, like 5 or 0.5",)
     """
     if len(query) > _LONGEST:
         return Decoded(default, (f"it has more than {_LONGEST:,} characters",))

@@ -62,13 +62,13 @@ def list_queries(
         return
     from liq.query.queries import load_catalogue  # noqa: PLC0415 - pandas would slow every other command
 
-    queries, faults = load_catalogue()
+    found = load_catalogue()
     if markdown:
-        echo(catalogue.render_reference(queries), end="")
+        echo(catalogue.render_reference(found.queries), end="")
     else:
-        console.print(_listing(queries))
-    if faults:
-        raise QueryError("\n".join(faults.values()))
+        console.print(_listing(found.queries))
+    if faults := found.list_faults():
+        raise QueryError("\n".join(faults))
 
 
 @named.command("check")
@@ -85,13 +85,15 @@ def check_queries() -> None:
         with show_steps("checking") as show_step:
             found = check_catalogue(show=show_step)
     except QuestDBError:
-        for fault in load_catalogue().faults.values():
+        for fault in load_catalogue().list_faults():
             echo(fault)
         raise
-    faults = [fault for fault in found.values() if fault]
+    faults = dict.fromkeys(fault for fault in found.values() if fault)
     for fault in faults:
         echo(fault)  # a line each, however long: editors and grep follow it
-    summary = f"QuestDB can run {len(found) - len(faults)} of {len(found)} queries"
+    names = [key for key in found if not catalogue.is_path(key)]
+    can_run = sum(not found[key] for key in names)
+    summary = f"QuestDB can run {can_run} of {len(names)} queries"
     if faults:
         raise QueryError(summary)
     echo(summary)

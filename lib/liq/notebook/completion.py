@@ -56,7 +56,7 @@ def _match(context: CompletionContext) -> SimpleMatcherResult:
     lines = context.full_text.split("\n")[: context.cursor_line]
     text = "\n".join([*lines, context.text_until_cursor])
     if key := _KEY.search(text):
-        return _offer([*queries.queries()], key[1])
+        return _offer([*queries.load_catalogue().queries], key[1])
     if rule := _RULE.search(text):
         return _offer([*load_rules().rules], rule[1])
     place = find_place(text)

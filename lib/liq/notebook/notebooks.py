@@ -24,6 +24,7 @@ from liq.config import settings as current_settings
 from liq.errors import NotebookError
 from liq.notebook import copies
 
+_TYPES = {float: "number", int: "whole number", bool: "truth value"}
 _FIGURE = "application/vnd.plotly.v1+json"
 
 
@@ -135,7 +136,7 @@ def _parse(name: str, text: str, default: str) -> Any:
     if isinstance(usual, float) and type(value) is int:
         value = float(value)
     if usual is not None and type(value) is not type(usual):
-        kind = type(usual).__name__
+        kind = _TYPES.get(type(usual), type(usual).__name__)
         raise NotebookError(f"{name}={text!r} is no {kind}; the default is {default}")
     return value
 

@@ -166,7 +166,7 @@ class Report:
 
     def _note_missing(self, key: str, what: str) -> Markup:
         """Return a note that ``what`` is unknown if the user's own entry of ``key`` is invalid."""
-        if key in queries.queries(self._settings):
+        if key in queries.load_catalogue(self._settings).queries:
             return _NOTHING
         template = Markup(
             "<p>the query <code>{}</code> cannot be used, see <code>liq queries check</code>:"

@@ -54,8 +54,8 @@ class Hit:
     """The queries of the catalogue: ``liq.hit.top_symbols(window="15m")`` returns its rows.
 
     Each query is a function with its parameters and a docstring. ``liq.hit("top_symbols", …)`` and
-    ``liq.hit["top_symbols"](…)`` are the same, for names that are no Python names or come from a
-    variable. `liq.queries` lists all queries.
+    ``liq.hit["top_symbols"](…)`` are the same, for a name in a variable. `liq.queries` lists all
+    queries.
 
     Timestamps are UTC. ``frame.attrs`` holds the ``query`` and the ``units`` of its columns. Its
     ``notes`` report names that no row has, feeds that were disconnected in the window, and odd rows
@@ -115,14 +115,14 @@ class Hit:
         return build_function(queries.find(key))
 
     def __dir__(self) -> list[str]:
-        return [key for key in self._ipython_key_completions_() if _is_name(key)]
+        return self._ipython_key_completions_()
 
     def __repr__(self) -> str:
         return f"<liq.hit: {len(self._ipython_key_completions_())} queries, see liq.queries()>"
 
     def _ipython_key_completions_(self) -> list[str]:
         try:
-            return [*queries.queries()]
+            return [*queries.load_catalogue().queries]
         except LiqError:
             return []
 
@@ -216,7 +216,7 @@ def render_docstring(query: Query) -> str:
 def render_stub(known: Mapping[str, Query]) -> str:
     """Return the type stub of ``liq.query.hits`` for the queries ``known``."""
     keys = ", ".join(json.dumps(key) for key in known)
-    methods = "".join(_render_method(query) for query in known.values() if _is_name(query.key))
+    methods = "".join(_render_method(query) for query in known.values())
     return _STUB.format(keys=keys, methods=methods)
 
 
@@ -306,10 +306,6 @@ def _list_entries(entries: Iterable[tuple[str, str]]) -> Iterator[str]:
         yield from textwrap.wrap(entry, _WIDTH, initial_indent=first, subsequent_indent=further)
 
 
-def _is_name(key: str) -> bool:
-    return key.isidentifier() and not keyword.iskeyword(key) and not key.startswith("_")
-
-
 def fetch_noted(
     key: str, settings: Settings | None, params: Mapping[str, Any]
 ) -> "tuple[pd.DataFrame, list[str]]":
@@ -336,7 +332,7 @@ def _list_lacks(
     past = window and window.cut()
     if past is None:
         return []
-    known = queries.queries(settings)
+    known = queries.load_catalogue(settings).queries
 
     def fetch(key: str) -> "pd.DataFrame | None":
         if key not in known:

@@ -34,10 +34,14 @@ the JSON schema, which ships as ``queries.schema.json``, so that editors complet
 ``LIQ_QUERIES`` names a file, or a folder of files, that adds entries to the shipped ones. An entry
 replaces an earlier entry of the same name. A file may use ``$common`` and ``$parts`` of earlier
 files; its own do not change earlier entries.
+
+A fault stops only the names that it is about. An entry that cannot be used does not fall back to
+the earlier entry that it replaces, and neither do the names in a file that is no JSON.
 """
 
+import keyword
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -46,8 +50,8 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 
-from liq.common import files, places
-from liq.common.text import suggest
+from liq.common import places
+from liq.common.text import shorten, suggest
 from liq.errors import QueryError
 from liq.query.parameters import Parameter, create_since
 from liq.records.model import LIVE_SOURCES, Source
@@ -94,12 +98,21 @@ _CLOCK = re.compile(
 _STREAM_OF = {"bars": LIQUIDATIONS, REPORTS: FEED_HEALTH, LAST_REPORTS: FEED_HEALTH}
 _TABLE_OF = {name: stream.placeholder for name, stream in _STREAM_OF.items()}
 
+_QUERY_NAME = re.compile("[A-Za-z][A-Za-z0-9_]{0,63}")  # liq.hit.NAME, a tool of assistants
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 _Sql = _Text | Annotated[list[str], msgspec.Meta(min_length=1)]
 _Path = tuple[str, ...]  # keys of nested objects
+_TYPES = {  # of msgspec, in words
+    "str": "a text in double quotes",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,6 +145,11 @@ class Query:
     place: str = ""  # file:line:column
 
     @property
+    def file(self) -> str:
+        """The path of its file."""
+        return self.place.rsplit(":", 2)[0]
+
+    @property
     def summary(self) -> str:
         """The first sentence of the description."""
         return _SENTENCE_END.split(self.description, maxsplit=1)[0]
@@ -157,99 +175,151 @@ class Query:
 class Catalogue(NamedTuple):
     """The validated queries, and the faults of invalid entries by key.
 
-    An invalid entry does not affect the others, so pages keep working while it is edited.
+    An invalid entry does not affect the others, so pages keep working while it is edited. A fault
+    of a file that is no JSON has the file's path as its key, and a fault of what entries share has
+    its place.
     """
 
     queries: Mapping[str, Query]
     faults: Mapping[str, str]
 
+    def list_faults(self) -> list[str]:
+        """Return a line for each fault; a fault of a file may stop several entries."""
+        return list(dict.fromkeys(self.faults.values()))
+
+    def list_file_faults(self) -> dict[str, str]:
+        """Return the faults that are not of one entry, by path or place."""
+        return {key: fault for key, fault in self.faults.items() if is_path(key)}
+
+
+def is_path(key: str) -> bool:
+    """Whether a fault's key is a file or a place in it; no valid name has a slash."""
+    return "/" in key
+
 
 def load(*paths: Path) -> Catalogue:
     """Read and check the files of a catalogue, in which later entries replace earlier ones.
 
-    A fault names the file, line and column, the entry and the reason. Raises `QueryError` with the
-    same details if a file as a whole cannot be read.
+    A fault names the file, line and column, the entry and the reason. Raises `QueryError` if a file
+    cannot be opened, since any query may be in it.
     """
-    common: dict[str, Parameter] = {}
-    parts = dict(_SOURCES)
-    queries: dict[str, Query] = {}
-    faults: dict[str, str] = {}
+    catalogue = _Loader()
     for path in paths:
-        file = _File.read(path)
-        common = {**common, **file.parse_common()}
-        parts = file.parse_parts(parts)
+        try:
+            catalogue.add(_File(places.read_document(path)))
+        except OSError as error:
+            raise QueryError(f"cannot read {path}: {error.strerror}") from error
+        except places.MalformedError as error:
+            catalogue.refuse(path, error)
+    return Catalogue(catalogue.queries, catalogue.faults)
+
+
+class _Loader:
+    """The entries of the files read so far, and what they may share."""
+
+    def __init__(self) -> None:
+        self.common: dict[str, Parameter] = {}
+        self.parts = dict(_SOURCES)
+        self.queries: dict[str, Query] = {}
+        self.faults: dict[str, str] = {}
+
+    def add(self, file: "_File") -> None:
+        """Add a file's entries; a name with a fault does not keep what an earlier file had."""
+        given, faults = file.parse_shared(COMMON, Parameter)
+        _replace(self.common, given, faults)
+        given, more = file.parse_shared(PARTS, _Sql)
+        _replace(self.parts, {}, more)
+        for name, sql in given.items():
+            self.parts[name] = f"(\n{_expand_parts(sql, self.parts)}\n)"
+        self.faults |= {
+            line.partition(": ")[0]: line for line in [*faults.values(), *more.values()]
+        }
         for key in (key for key in file.members if key not in (SCHEMA, COMMON, PARTS)):
-            queries.pop(key, None)
-            faults.pop(key, None)
+            self.queries.pop(key, None)
+            self.faults.pop(key, None)
             try:
-                queries[key] = file.parse_query(key, common, parts)
+                self.queries[key] = file.parse_query(key, self.common, self.parts)
             except QueryError as error:
-                faults[key] = str(error)
-    return Catalogue(queries, faults)
+                self.faults[key] = str(error)
+
+    def refuse(self, path: Path, error: places.MalformedError) -> None:
+        """Note a file that is no JSON: the names in its text cannot be used."""
+        outer, inner, certain = places.list_likely_names(error.text)
+        names = outer if certain else (outer | inner) & (self.queries.keys() | self.faults.keys())
+        self.faults[str(path)] = str(error)
+        for key in names - {SCHEMA, COMMON, PARTS}:
+            self.queries.pop(key, None)
+            self.faults[key] = str(error)
+        if {COMMON, PARTS} & (outer | inner):  # later files cannot use what it replaces
+            for shared in (self.common, self.parts):
+                _replace(shared, {}, dict.fromkeys(outer | inner, ""))
 
 
-@dataclass(frozen=True, slots=True)
+def _replace(shared: dict[str, Any], given: Mapping[str, Any], faults: Mapping[str, str]) -> None:
+    """Put ``given`` into ``shared``, and remove the names with a fault."""
+    shared.update(given)
+    for name in faults:
+        shared.pop(name, None)
+
+
 class _File:
-    """A file of a catalogue: its text, and its decoded members."""
+    """A file of a catalogue, whose members are read one by one."""
 
-    path: Path
-    text: str
-    members: Mapping[str, Any]
-    twice: Set[str]
+    def __init__(self, document: places.Document) -> None:
+        self._document = document
+        self.members = document.members
 
-    @classmethod
-    def read(cls, path: Path) -> "_File":
-        data = b""
+    def parse_shared(self, key: str, kind: Any) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return what entries may share by name, and the faults of what cannot be used."""
+        if key not in self.members:
+            return {}, {}
+        found, faults = dict[str, Any](), dict[str, str]()
+        given: Any = None
+        reason = self._document.twice.get(key, "")
         try:
-            data = files.read_file(path).removeprefix(places.BOM)
-            text = data.decode()
-            members = msgspec.json.decode(text, type=dict[str, Any])
-            twice = places.list_twice(text)
-        except (OSError, ValueError, RecursionError) as error:
-            raise QueryError(places.explain_unreadable(path, data, error)) from error
-        return cls(path, text, members, twice)
-
-    def parse_common(self) -> dict[str, Parameter]:
-        return dict(self._parse_shared(COMMON, dict[_Name, Parameter]))
-
-    def parse_parts(self, known: Mapping[str, str]) -> dict[str, str]:
-        """Return ``known`` and the file's own parts, each with the parts before it put in."""
-        parts = dict(known)
-        for name, sql in self._parse_shared(PARTS, dict[_Name, _Sql]).items():
-            parts[name] = f"(\n{_expand_parts(sql, parts)}\n)"
-        return parts
-
-    def _parse_shared(self, key: str, kind: Any) -> Any:
-        try:
-            return msgspec.convert(self.members.get(key, {}), kind)
-        except msgspec.ValidationError as error:
-            path, reason = explain_mismatch(error, kind, self.members[key])
-            place = self._find_place(key, *path)
-            raise QueryError(f"cannot read {place}: {key}: {reason}") from error
+            given = self._document.decode(key)
+            msgspec.convert(given, dict)
+        except ValueError as error:
+            reason = _explain_value(str(error), given)
+        if reason:
+            names = given if isinstance(given, dict) else [key]
+            return {}, dict.fromkeys(names, self._describe_fault((key,), f"{key}: {reason}"))
+        for name, value in given.items():
+            try:
+                found |= msgspec.convert({name: value}, dict[_Name, kind])
+            except msgspec.ValidationError as error:
+                path, reason = explain_mismatch(error, dict[_Name, kind], {name: value})
+                faults[name] = self._describe_fault((key, *path), f"{key}: {reason}")
+        return found, faults
 
     def parse_query(
         self, key: str, common: Mapping[str, Parameter], parts: Mapping[str, str]
     ) -> Query:
         """Return the entry ``key``. Raises `QueryError` with its place."""
+        value: Any = None
         try:
-            entry = msgspec.convert(self.members[key], _Text | Entry)
-            query = _build_query(key, entry, common, parts, self._find_place(key))
+            value = self._decode(key)
+            entry = msgspec.convert(value, _Text | Entry)
+            query = _build_query(key, entry, common, parts, self._document.find_place(key))
             path, reason = next(_find_faults(query), ((), ""))
         except msgspec.ValidationError as error:
-            path, reason = explain_mismatch(error, Entry, self.members[key])
+            path, reason = explain_mismatch(error, Entry, value)
         except QueryError as error:
             path, reason = ("common",), str(error)
-        if key in self.twice:
-            reason = "the file has an entry of this name before it"
+        except ValueError as error:
+            path, reason = (), str(error)
         if reason:
-            raise QueryError(f"{self._find_place(key, *path)}: entry {key!r}: {reason}")
+            raise QueryError(self._describe_fault((key, *path), f"entry {key!r}: {reason}"))
         return query
 
-    def _find_place(self, *path: str) -> str:
-        try:
-            return f"{self.path}:{places.describe_path(self.text, path)}"
-        except (ValueError, RecursionError):  # json reads no integers of 5,000 digits
-            return str(self.path)
+    def _decode(self, key: str) -> Any:
+        """Return a member. Raises `ValueError` if it is no value, or has a name twice."""
+        if key in self._document.twice:
+            raise ValueError(self._document.twice[key])
+        return self._document.decode(key)
+
+    def _describe_fault(self, path: _Path, text: str) -> str:
+        return f"{self._document.find_place(*path)}: {text}"
 
 
 def explain_mismatch(
@@ -264,12 +334,36 @@ def explain_mismatch(
             path, reason = explain_mismatch(found, inner, value[name])
             return (name, *path), reason
     reason = str(error).partition(" - at ")[0]
-    if (field := re.search(r"unknown field `(.*)`", reason)) and _is_struct(kind):
-        names = [each.encode_name for each in msgspec.structs.fields(kind)]
-        return (field[1],), f"{reason}{suggest(field[1], names)}"
+    names = [each.encode_name for each in msgspec.structs.fields(kind)] if _is_struct(kind) else []
+    if field := re.search(r"unknown field `(.*)`", reason):
+        return (field[1],), f"there is no field {field[1]!r}{suggest(field[1], names)}"
+    if field := re.search(r"missing required field `(.*)`", reason):
+        return (), f"the field {field[1]!r} is missing; valid are: {', '.join(names)}"
     if wrong := re.search(r"Invalid (?:enum )?value '(.*)'", reason):
-        return (), f"{reason}{suggest(wrong[1], _list_choices(kind))}"
-    return (), reason
+        return (), f"{wrong[1]!r} is not a choice{suggest(wrong[1], _list_choices(kind))}"
+    valid = f"; its fields are: {', '.join(names)}" if names else ""
+    return (), f"{_explain_value(reason, value)}{valid}"
+
+
+def _explain_value(reason: str, value: Any) -> str:
+    """Return in plain words what msgspec says of a value's type, length or bounds."""
+    if "matching regex" in reason:
+        return "a name has small letters, digits and _, a letter first"
+    if "of length >= 1" in reason:
+        return "it is empty; give it a value"
+    if bound := re.search(r"(>=|<=) (.*)", reason):
+        return f"give {bound[2]} or {'more' if bound[1] == '>=' else 'less'}, not {value}"
+    if types := re.search(r"Expected `(.*)`, got", reason):
+        wanted = " or ".join(_TYPES.get(name, name) for name in types[1].split(" | "))
+        return f"give {wanted}, not {_describe_value(value)}"
+    return reason
+
+
+def _describe_value(value: Any) -> str:
+    """Return a value of JSON in words: a short one as it is written, another by its type."""
+    if isinstance(value, dict | list):
+        return _TYPES["object" if isinstance(value, dict) else "array"]
+    return shorten(msgspec.json.encode(value).decode())
 
 
 def _list_inner(kind: Any, value: Any) -> list[tuple[str, Any]]:
@@ -375,10 +469,12 @@ def _find_faults(query: Query) -> Iterator[tuple[_Path, str]]:
 
 
 def _find_name_faults(query: Query) -> Iterator[str]:
-    if not query.key.strip() or not query.key.isprintable():
-        yield "its name has nothing, or not only what can be printed"
-    if (page := query.key.partition("/")[0]) in PAGES:
-        yield f"/{page} is a page of the HTTP API; give the query another name"
+    if query.key in PAGES:
+        yield f"/{query.key} is a page of the HTTP API; give the query another name"
+    if not _QUERY_NAME.fullmatch(query.key):
+        yield "a query's name has letters, digits and _, 64 at most, a letter first"
+    if keyword.iskeyword(query.key):
+        yield "its name is a word of Python's; give the query another name"
     if SINCE in query.params and query.params[SINCE].type != "timestamp":
         yield "its parameter since is the start of the window: give it the type timestamp"
     if taken := sorted(query.params.keys() & set(RESERVED)):

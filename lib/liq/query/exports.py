@@ -241,7 +241,11 @@ def _find_columns(
 
     Only columns are returned that have one type in all queries that match.
     """
-    known = [queries.find(key, settings)] if key else [*queries.queries(settings).values()]
+    known = (
+        [queries.find(key, settings)]
+        if key
+        else [*queries.load_catalogue(settings).queries.values()]
+    )
     exact = [query for query in known if [*query.columns] == [*head]]
     found: dict[str, Column] = {}
     for query in exact or known:
@@ -337,7 +341,7 @@ def fetch_coverage(
 
     ``filters`` are parameters of a query for the window; an exchange among them limits the gaps.
     """
-    known, past = queries.queries(settings), window.cut()
+    known, past = queries.load_catalogue(settings).queries, window.cut()
     if past is None or not {_COVERAGE, _FEEDS} <= known.keys():
         return None
 

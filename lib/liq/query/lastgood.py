@@ -8,7 +8,7 @@ from typing import NamedTuple
 from liq.common import forks
 from liq.config import Settings
 from liq.errors import QueryError
-from liq.query.catalogue import Catalogue, Query
+from liq.query.catalogue import Catalogue, Query, is_path
 from liq.query.queries import load_catalogue
 
 _LOG = logging.getLogger(__name__)
@@ -25,23 +25,23 @@ class Served(NamedTuple):
         return [
             {
                 "part": "catalogue",
-                "what": f"entry {key!r} is invalid" if key else "a file cannot be read",
+                "what": "a file cannot be read" if is_path(key) else f"entry {key!r} is invalid",
                 "detail": f"{self._describe_use(key)}. `liq queries` says why.",
             }
             for key in self.faults
         ]
 
     def _describe_use(self, key: str) -> str:
-        if key and key not in self.queries:
-            return "It is not served"
-        return "Its last valid version is served" if key else "The last valid queries are served"
+        if is_path(key):
+            return "The last valid queries are served"
+        return "Its last valid version is served" if key in self.queries else "It is not served"
 
 
 class LastGood:
     """Keeps the last valid version of each entry, at first the shipped one.
 
-    An edit that makes an entry invalid leaves its last valid version in use. An edit that makes a
-    file unreadable leaves all entries as they were. Faults are logged once each.
+    An edit that makes an entry invalid leaves its last valid version in use. An edit after which a
+    file is no JSON leaves all its entries as they were. Faults are logged once each.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -67,10 +67,15 @@ class LastGood:
         try:
             found = load_catalogue(self._settings)
         except QueryError as error:
-            found = Catalogue(kept, {"": str(error)})
-        still = {key: kept[key] for key in found.faults if key in kept}
+            found = Catalogue(kept, {str(self._settings.queries): str(error)})
+        still = {
+            key: query
+            for key, query in kept.items()
+            if key in found.faults or query.file in found.faults
+        }
         if found.faults != self._served.faults:
-            for reason in found.faults.values():
+            for reason in found.list_faults():
                 _LOG.error("the last valid queries are served: %s", reason)
-        self._served = Served({**found.queries, **still}, found.faults)
+        valid = {key: query for key, query in found.queries.items() if key not in still}
+        self._served = Served(valid | still, found.faults)
         return self._served

@@ -32,6 +32,12 @@ _SYNTAX: dict[Kind, tuple[str, str]] = {
     "interval": (r"\d+[smhdwMy]", "5s, 1m, 4h or 1d"),
     "column": (r"[a-z][a-z0-9_]*", "base or symbol"),
 }
+_WORDS: dict[Kind, str] = {
+    "int": "whole number",
+    "float": "number",
+    "list": "list of texts",
+    "string": "text",
+}
 # an M may be meant as minutes or as months
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdwSHDW])")
 _SPANS = "a span of time is like 30s, 15m, 4h, 7d or 2w, or a number of seconds"
@@ -61,7 +67,8 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             value = _PARSERS[self.type](given)
         except (TypeError, ValueError, OverflowError) as error:
             reason = str(error).removesuffix(f"; not {_show(given)}")  # which is there already
-            raise QueryError(f"{name}={_show(given)} is no {self.type}: {reason}") from error
+            kind = _WORDS.get(self.type, self.type)
+            raise QueryError(f"{name}={_show(given)} is no {kind}: {reason}") from error
         value = self._match_choice(name, given, value)
         self._check_bounds(name, given, value)
         return value

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -117,7 +117,8 @@ def queries(settings: Settings | None = None) -> Listing:
     """Return the valid queries of the catalogue by key, shown as a table.
 
     The table has what each query answers, its parameters and the units of its columns.
-    ``to_frame()`` returns it as a DataFrame. Raises `QueryError` if a file cannot be read.
+    ``to_frame()`` returns it as a DataFrame. A warning says if entries of ``LIQ_QUERIES`` cannot be
+    used. Raises `QueryError` if a file cannot be opened.
 
     Example:
         >>> liq.queries()
@@ -128,13 +129,22 @@ def queries(settings: Settings | None = None) -> Listing:
         >>> list(liq.queries().to_frame().columns)
         ['query', 'answers', 'parameters', 'units']
     """
-    return Listing(load_catalogue(settings).queries)
+    found = load_catalogue(settings)
+    warn(_summarise_faults(found.list_faults()))
+    return Listing(found.queries)
+
+
+def _summarise_faults(faults: Sequence[str]) -> list[str]:
+    if not faults:
+        return []
+    more = f" (1 of {len(faults)} faults)" if len(faults) > 1 else ""
+    return [f"not all queries can be used{more}: {faults[0]}; `liq queries check` lists all"]
 
 
 def load_catalogue(settings: Settings | None = None) -> Catalogue:
     """Return the shipped queries and those of ``LIQ_QUERIES``, reloaded when a file has changed.
 
-    Raises `QueryError` if a file cannot be read.
+    Raises `QueryError` if a file cannot be opened.
     """
     own = (settings or current_settings()).queries
     try:
@@ -146,7 +156,10 @@ def load_catalogue(settings: Settings | None = None) -> Catalogue:
             " LIQ_QUERIES names a file or a folder of them"
         ) from error
     streams = tuple(stream.name for stream in STREAMS)  # each declares placeholders
-    return _load(states, streams)
+    found = _load(states, streams)
+    if own and len(paths) == 1:
+        return found._replace(faults={str(own): f"{own}: this folder has no file NAME.json"})
+    return found
 
 
 def _list_files(own: Path | None) -> list[Path]:
@@ -172,12 +185,13 @@ def find(key: str, settings: Settings | None = None) -> Query:
 
     Raises `QueryError` listing the valid keys, or saying why that entry cannot be used.
     """
-    known, faults = load_catalogue(settings)
-    if key in faults:
-        raise QueryError(faults[key])
-    if key not in known:
-        raise QueryError(f"unknown query {key!r}{suggest(key, sorted(known))}")
-    return known[key]
+    found = load_catalogue(settings)
+    if key in found.faults:
+        raise QueryError(found.faults[key])
+    if key not in found.queries:
+        unknown = f"unknown query {key!r}{suggest(key, sorted(found.queries))}"
+        raise QueryError("; ".join([unknown, *found.list_file_faults().values()]))
+    return found.queries[key]
 
 
 def list_queries(settings: Settings | None = None) -> "pd.DataFrame":
@@ -186,7 +200,7 @@ def list_queries(settings: Settings | None = None) -> "pd.DataFrame":
 
     rows = [
         (query.key, query.description, ", ".join(query.params), ", ".join(query.columns))
-        for query in queries(settings).values()
+        for query in load_catalogue(settings).queries.values()
     ]
     return pd.DataFrame(rows, columns=["key", "description", "parameters", "columns"])
 

@@ -266,7 +266,7 @@ def test_check_raises_nothing_and_says_each_rule(
     in_process.alerts.write_text(json.dumps({"bad": {}}))
     result = CliRunner().invoke(app, ["alerts", "check"])
     assert str(result.exception) == "1 of 1 rules cannot be evaluated"
-    [line] = [each for each in result.output.splitlines() if "missing required field" in each]
+    [line] = [each for each in result.output.splitlines() if "is missing; valid" in each]
     assert line.startswith(f"{in_process.alerts}:1:2: rule 'bad': ")
 
 

@@ -46,9 +46,7 @@ def test_the_grid_of_a_board_has_the_boards_name_as_its_class(board: str, tmp_pa
 
 
 def test_without_a_catalogue_headings_have_no_tooltip(tmp_path: Path) -> None:
-    broken = tmp_path / "queries.json"
-    broken.write_text("{")
-    boards = create_boards(Settings.load(home=tmp_path, queries=broken))
+    boards = create_boards(Settings.load(home=tmp_path, queries=tmp_path / "none.json"))
     headings = [card.widget.children[1].value for card in boards["Overview"].cards]
     assert not any("title" in heading for heading in headings)
 

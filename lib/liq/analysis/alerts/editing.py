@@ -34,8 +34,8 @@ class RuleFile(NamedTuple):
 def read_rule_file(settings: Settings) -> RuleFile:
     """Read the settings' file. Raises `RuleError` if it cannot be read."""
     path = find_file(settings)
-    data, entries = read_file(path)
-    return RuleFile(path, entries, hashlib.sha256(data).hexdigest())
+    document = read_file(path)
+    return RuleFile(path, document.members, hashlib.sha256(document.data).hexdigest())
 
 
 def build_rule(fields: Mapping[str, Any], settings: Settings) -> Rule:

@@ -146,50 +146,34 @@ def load_rules(settings: Settings | None = None) -> Rules:
         '1m'
     """
     settings = settings or current_settings()
-    path = find_file(settings)
-    data, entries = read_file(path)
-    twice = _list_twice(data)
+    document = read_file(find_file(settings))
     found, faults = {}, {}
-    for name, text in entries.items():
+    for name, text in document.members.items():
         if name == SCHEMA:
             continue
         try:
-            if name in twice:
-                raise RuleError("the file has a rule of this name before it")
+            if name in document.twice:
+                raise RuleError(document.twice[name])
             found[name] = parse_rule(text, settings)
-        except (LiqError, msgspec.DecodeError, ValueError, MemoryError) as error:
+        except (LiqError, ValueError, MemoryError) as error:
             # a message with {value:>99999999999} has no text to say why
             reason = str(error) or "its message is too long"
-            faults[name] = f"{path}{_find_place(data, name, reason)}: rule {name!r}: {reason}"
+            place = _find_place(document, name, reason)
+            faults[name] = f"{place}: rule {name!r}: {reason}"
     return Rules(found, faults)
-
-
-def _list_twice(data: bytes) -> set[str]:
-    try:
-        return places.list_twice(_decode(data))
-    except (ValueError, RecursionError):  # json reads no integers of 5,000 digits
-        return set()
 
 
 def find_rule_place(settings: Settings, name: str, field: str) -> str:
     """Return ``file:line:column`` of a rule's field. Raises `RuleError` for an unreadable file."""
-    path = find_file(settings)
-    data, _ = read_file(path)
-    return f"{path}{_find_place(data, name, f'{field}:')}"
+    return read_file(find_file(settings)).find_place(name, field)
 
 
-def _find_place(data: bytes, name: str, reason: str) -> str:
-    """Return ``:line:column`` of the rule, or of its field that the reason begins with."""
-    field = re.match(r"(\w+)(?:[:=]| .*`(\w+)`)", reason)
-    names = [each for each in (field.groups() if field else ()) if each]
-    try:
-        return f":{places.describe_path(_decode(data), [name, *names[-1:]])}"
-    except (ValueError, RecursionError):  # as above
-        return ""
-
-
-def _decode(data: bytes) -> str:
-    return data.removeprefix(places.BOM).decode()
+def _find_place(document: places.Document, name: str, reason: str) -> str:
+    """Return the place of the rule, or of its field that the reason begins with or names."""
+    fields = re.match(r"(?:(\w+)[:=]|there is no field '(\w+)')", reason)
+    return document.find_place(
+        name, *(each for each in (fields.groups() if fields else ()) if each)
+    )
 
 
 def list_rules(settings: Settings | None = None) -> "pd.DataFrame":
@@ -264,16 +248,12 @@ def find_file(settings: Settings) -> Path:
     return settings.alerts or files.find_asset("alerts.json")
 
 
-def read_file(path: Path) -> tuple[bytes, dict[str, msgspec.Raw]]:
-    """Return a file of rules and its entries. Raises `RuleError` if it cannot be read."""
-    text = b""
+def read_file(path: Path) -> places.Document:
+    """Return a file of rules. Raises `RuleError` if it cannot be read."""
     try:
-        data = files.read_file(path)
-        text = data.removeprefix(places.BOM)
-        text.decode()  # msgspec names no place of a byte that is no UTF-8
-        return data, msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except (OSError, UnicodeError, msgspec.DecodeError, RecursionError) as error:
-        reason = places.explain_unreadable(path, text, error)
+        return places.read_document(path)
+    except (OSError, places.MalformedError) as error:
+        reason = f"cannot read {path}: {error.strerror}" if isinstance(error, OSError) else error
         raise RuleError(f"{reason}; LIQ_ALERTS names the file") from error
 
 
@@ -282,11 +262,12 @@ def parse_rule(text: msgspec.Raw, settings: Settings) -> Rule:
 
     Raises `LiqError`, `ValueError`, or `MemoryError` for a message that is too long.
     """
+    value = _decode(text)
     try:
-        rule = msgspec.json.decode(text, type=Rule)
+        rule = msgspec.convert(value, Rule)
     except msgspec.ValidationError as error:
-        path, reason = explain_mismatch(error, Rule, msgspec.json.decode(text))
-        named = path[:-1] if path and f"`{path[-1]}`" in reason else path
+        path, reason = explain_mismatch(error, Rule, value)
+        named = path[:-1] if path and f"no field {path[-1]!r}" in reason else path
         raise RuleError(": ".join([*named, reason])) from error
     query = queries.find(rule.query, settings)
     queries.resolve(query, rule.given)
@@ -295,6 +276,13 @@ def parse_rule(text: msgspec.Raw, settings: Settings) -> Rule:
     check_past(rule, query)
     _check_message(rule, query)
     return rule
+
+
+def _decode(text: msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:  # a number too large, or half of a character
+        raise RuleError(places.explain(error, bytes(text))) from error
 
 
 def _check_column(rule: Rule, query: Query) -> None:
@@ -316,11 +304,20 @@ def _check_message(rule: Rule, query: Query) -> None:
     valid = {name: _SAMPLES.get(column.dtype, 1) for name, column in columns.items()}
     valid |= {"rule": "x", "window": "x", "value": 1.0, "threshold": 1.0, "rows": 1}
     valid |= dict.fromkeys(AGAINST if rule.against else (), 1.0)
-    named = {name for _, name, _, _ in string.Formatter().parse(rule.message) if name is not None}
+    try:
+        parts = list(string.Formatter().parse(rule.message))
+    except ValueError as error:
+        raise RuleError("message: each { needs a }; {{ and }} are braces in the text") from error
+    named = {name for _, name, _, _ in parts if name is not None}
     if (query.columns or rule.aggregate != "any") and (unknown := sorted(named - valid.keys())):
         raise RuleError(f"its message names {unknown[0]!r}; it may name: {_join_names(valid)}")
     if named <= valid.keys():
-        rule.message.format_map(valid)
+        try:
+            rule.message.format_map(valid)
+        except (ValueError, TypeError) as error:
+            raise RuleError(
+                "message: a format is wrong; a number's is like {value:,.0f} or {value:.2f}"
+            ) from error
 
 
 def _describe_past(against: Usual | Percentile | None) -> str:

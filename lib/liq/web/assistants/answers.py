@@ -104,7 +104,7 @@ def _read_glossary(_: Settings, __: str) -> str:
 
 
 def _read_coverage(settings: Settings, _: str) -> str:
-    known = queries.queries(settings)
+    known = queries.load_catalogue(settings).queries
     about = [f"{key}: {known[key].description}" for key in _ABOUT_COVERAGE if key in known]
     return "\n\n".join([*about, answer(_FEEDS, {}, settings).text])
 
@@ -187,7 +187,7 @@ def _fetch_beside(
     window: Window | None,
     settings: Settings,
 ) -> "pd.DataFrame | None":
-    query = queries.queries(settings).get(key)
+    query = queries.load_catalogue(settings).queries.get(key)
     return coverage.fetch_beside(query, frame, values, window, settings)
 
 

@@ -1,6 +1,5 @@
 """The MCP server: tools and resources, over stdin and stdout or over HTTP. It only reads."""
 
-import re
 import signal
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -32,7 +31,6 @@ _Context = ServerRequestContext[Any]
 
 RUNNING = 8  # queries
 _GRACE_S = 2.0  # a query that is cancelled says so itself
-_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # assistants refuse all tools if one has another
 _TYPES: dict[str, dict[str, Any]] = {
     "int": {"type": "integer"},
     "float": {"type": "number"},
@@ -76,10 +74,10 @@ class _Handlers:
 
     async def list_tools(self, _: _Context, __: Any) -> types.ListToolsResult:
         try:
-            known = queries.queries(self._settings)
+            known = queries.load_catalogue(self._settings).queries
         except QueryError as error:
             raise MCPError(types.INTERNAL_ERROR, _join_lines(error)) from error
-        tools = [_describe_tool(each) for each in known.values() if _TOOL_NAME.fullmatch(each.key)]
+        tools = [_describe_tool(each) for each in known.values()]
         return types.ListToolsResult(tools=tools)
 
     async def call_tool(
