@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from liq.common.text import suggest
 from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.errors import QueryError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
+from liq.errors import QueryError, QuestDBError
 from liq.query import queries, questdb
 from liq.query.catalogue import Query
 from liq.query.parameters import Kind, Parameter
@@ -61,11 +61,8 @@ def _explain(query: Query, settings: Settings) -> str:
             empty = f"SELECT * FROM ({sql}\n) LIMIT 0"  # noqa: S608 - of the catalogue
             frame = questdb.fetch(empty, bound, settings, timeout=settings.query_timeout)
             _compare_columns(query, frame)
-        except (QuestDBAwayError, QuestDBTimeoutError):
-            raise  # no fault of the entry: EXPLAIN reads no rows
         except (QueryError, QuestDBError) as error:
-            reason = str(error).partition("\n")[0]  # the rest repeats the statement
-            return f"{query.place}: entry {query.key!r}: {reason}"
+            return f"{query.place}: entry {query.key!r}: {queries.explain_refusal(error)}"
     return ""
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq.config import Settings
-from liq.errors import QueryError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
+from liq.errors import QueryError, QuestDBError
 from liq.query import queries
 from liq.query.catalogue import END, IDENTIFIER, SINCE, WINDOW, Query
 from liq.records.model import LIVE_SOURCES, find_kind
@@ -112,10 +112,8 @@ def fetch_beside(
     shared = share_filters(query, values, window)
     try:
         found = queries.execute(query, queries.resolve(query, shared), settings).frame
-    except (QuestDBAwayError, QuestDBTimeoutError):
-        raise
     except (QueryError, QuestDBError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = queries.explain_refusal(error)
         note = f"what the rows lack is not known: {query.key} fails: {reason}"
         frame.attrs["notes"] = [*frame.attrs.get("notes", ()), note]
         return None

@@ -16,7 +16,13 @@ from liq.common.text import suggest
 from liq.common.waiting import poll_until, show_wait
 from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.errors import LiqWarning, QueryError
+from liq.errors import (
+    LiqWarning,
+    QueryError,
+    QuestDBAwayError,
+    QuestDBError,
+    QuestDBTimeoutError,
+)
 from liq.ingest import venues
 from liq.query import names, questdb, views
 from liq.query.catalogue import (
@@ -293,6 +299,13 @@ def execute(query: Query, values: Mapping[str, Any], settings: Settings, around:
         notes = [*notes, f"limit={len(frame)} is reached: older rows may be left out"]
     frame.attrs = {"query": query.key, "units": query.units, **({"notes": notes} if notes else {})}
     return Run(frame, sql, values, notes)
+
+
+def explain_refusal(error: QueryError | QuestDBError) -> str:
+    """Return in a line why a query cannot be run; raise ``error`` if QuestDB did not answer."""
+    if isinstance(error, QuestDBAwayError | QuestDBTimeoutError):
+        raise error
+    return str(error).partition("\n")[0]  # the rest repeats the statement
 
 
 def validate(key: str, params: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
