@@ -200,3 +200,12 @@ def test_a_clock_that_is_set_changes_no_heartbeat(tmp_path: Path) -> None:
     assert heartbeat.silence_s(file) == 0
     # the file's time is no time of day: it is that since the machine's boot, without its sleep
     assert abs(file.stat().st_mtime - time.monotonic()) < PATIENCE_S
+
+
+def test_the_event_of_a_cancelled_query_says_if_its_text_is_unknown() -> None:
+    assert (
+        supervisor.describe_overdue("SELECT\n  1") == "a query took too long, cancelled: SELECT 1"
+    )
+    assert supervisor.describe_overdue(" ") == (
+        "a query whose text QuestDB does not give took too long, cancelled"
+    )

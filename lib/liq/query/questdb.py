@@ -381,7 +381,8 @@ def cancel_overdue(settings: Settings | None = None) -> list[str]:
 
     A client of QuestDB 9.3 may raise its own limit as it logs in, whatever the server's is. QuestDB
     does not report whose statement it is, so the admin's limit must have passed too. HTTP is used,
-    since such statements may hold all threads of the PostgreSQL wire.
+    since such statements may hold all threads of the PostgreSQL wire. The SQL is "" where QuestDB
+    does not give it.
 
     Raises `QuestDBError`.
     """
@@ -390,7 +391,7 @@ def cancel_overdue(settings: Settings | None = None) -> list[str]:
     activity = "query_id, query, datediff('s', query_start, now()) age FROM query_activity()"
     with http.within(_STATE_S):
         rows = _query_over_http(f"SELECT {activity} WHERE NOT is_wal", settings)
-        overdue = [(int(number), str(text)) for number, text, age in rows if age > limit]
+        overdue = [(int(number), text or "") for number, text, age in rows if age > limit]
         for number, _ in overdue:
             with contextlib.suppress(QuestDBError):  # it has just ended
                 _query_over_http(f"CANCEL QUERY {number}", settings)

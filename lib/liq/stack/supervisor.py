@@ -234,8 +234,7 @@ class Supervisor:
 
         with contextlib.suppress(QuestDBError):  # as above
             for sql in questdb.cancel_overdue(self._settings):
-                text = " ".join(sql.split())[:200]
-                self._log_event(QUESTDB, f"a query took too long, cancelled: {text}")
+                self._log_event(QUESTDB, describe_overdue(sql))
 
     def _repair(
         self, name: str, act: Callable[[], object], found: str, done: str, why: str
@@ -267,6 +266,14 @@ class Supervisor:
             self._report(name, event)
         with contextlib.suppress(OSError):
             add_event(self._settings, name, event)
+
+
+def describe_overdue(sql: str) -> str:
+    """Return the event of a query that was cancelled; QuestDB does not give the text of each."""
+    text = " ".join(sql.split())[:200]
+    if not text:
+        return "a query whose text QuestDB does not give took too long, cancelled"
+    return f"a query took too long, cancelled: {text}"
 
 
 def revive_supervisor(settings: Settings | None = None) -> str:
