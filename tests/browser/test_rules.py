@@ -76,12 +76,22 @@ async def test_a_rule_is_tried_on_the_past_before_it_is_saved(
         save = page.get_by_role("button", name="Save", exact=True)
         await page.get_by_label("Name", exact=True).fill("large_print")
         await page.get_by_label("Threshold", exact=True).fill("300000")
+        form = page.get_by_role("form", name="rule")
+        await expect(form.get_by_label("limit", exact=True)).to_have_attribute("type", "number")
+        await form.get_by_label("Query", exact=True).select_option("liquidations_by_bucket")
+        await form.get_by_label("bucket", exact=True).select_option("5m")
+        await form.get_by_label("Query", exact=True).select_option("largest_prints")
+        await form.get_by_label("Column", exact=True).select_option("notional")
+        await expect(form.get_by_label("bucket", exact=True)).to_have_count(0)
+        await form.get_by_label("min_notional", exact=True).fill("2000")
         await expect(save).to_be_disabled()
+        await expect(save).to_be_in_viewport(ratio=1)
         await page.get_by_role("button", name="Try", exact=True).click()
         await visitor.shows("alerts in the last 1d", ".liq-tried")
         assert await page.locator(".liq-tried li").count() >= 3
         await visitor.shows(MARKUP, ".liq-tried li")
         await expect(save).to_be_enabled()
+        await expect(save).to_be_in_viewport(ratio=1)
         await page.get_by_label("Threshold", exact=True).fill("350000")
         await expect(save).to_be_disabled()  # another rule, which was not tried
         await page.get_by_role("button", name="Try", exact=True).click()
@@ -89,6 +99,7 @@ async def test_a_rule_is_tried_on_the_past_before_it_is_saved(
         await save.click()
         await visitor.shows("large_print is saved", ".liq-rules")
         await visitor.shows("large_print", ".liq-rules td")
+        assert read(market)["large_print"]["params"]["min_notional"] == 2000
         assert load_rules(market).rules["large_print"].threshold == 350_000
         assert read(market)["burst"] == BURST
         assert await page.title() != "pwned"
@@ -148,7 +159,13 @@ async def test_a_rule_is_edited_and_muted(share: Visiting, market: Settings) -> 
     async with share() as visitor:
         await open_rules(visitor)
         page = visitor.page
+        size = page.viewport_size
+        assert size
+        await page.set_viewport_size({"width": size["width"], "height": 480})
         await page.get_by_role("button", name="edit burst").click()
+        save = page.get_by_role("button", name="Save", exact=True)
+        await expect(save).to_be_in_viewport(ratio=1)
+        await page.set_viewport_size(size)
         assert await page.get_by_label("Threshold", exact=True).input_value() == "1000000"
         await page.get_by_label("Threshold", exact=True).fill("2000000")
         await page.get_by_role("button", name="Try", exact=True).click()

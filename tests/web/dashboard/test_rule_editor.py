@@ -21,7 +21,7 @@ CONTROLS = Controls("Alerts", "1m", "1h", None, "BTC", ("okx",), (), 0.0, 0.0)
 FIELDS = {
     "name": "mine", "description": "d", "query": "totals", "column": "long_usd",
     "aggregate": "any", "is": ">", "threshold": "5", "window": "1m", "cool_down": "5m",
-    "severity": "info", "params": "", "message": "{value}",
+    "severity": "info", "params": {}, "message": "{value}",
 }  # fmt: skip
 
 
@@ -57,11 +57,11 @@ def test_a_new_rule_begins_with_the_filters_of_the_page_and_is_saved(
 ) -> None:
     reply = editor.press("new")
     assert (reply["type"], reply["isNew"]) == ("open", True)
-    assert json.loads(reply["values"]["params"]) == {"assets": ["BTC"], "exchange": ["okx"]}
+    assert reply["values"]["params"] == {"assets": "BTC", "exchange": "okx"}
     editor.draw(CONTROLS._replace(max_notional=5.0), UTC)
-    params = json.loads(editor.press("new")["values"]["params"])
+    params = editor.press("new")["values"]["params"]
     # a query may have a higher minimum by default
-    assert (params["min_notional"], params["max_notional"]) == (0.0, 5.0)
+    assert (params["min_notional"], params["max_notional"]) == ("0", "5")
     assert editor.widget.catalogue["totals"]["long_usd"] == "USD"
     assert editor.press("save", fields=reply["values"] | {"name": "large"})["type"] == "saved"
     rule = load_rules(own).rules["large"]
@@ -69,6 +69,40 @@ def test_a_new_rule_begins_with_the_filters_of_the_page_and_is_saved(
         "largest_prints", 250_000, ["BTC"],
     )  # fmt: skip
     assert "large" in editor.widget.html
+
+
+def test_each_parameter_of_a_query_is_a_field_of_the_form(editor: Editor, own: Settings) -> None:
+    values = editor.press("new")["values"]
+    shown = {each["name"]: each for each in editor.widget.params["by_exchange"]}
+    assert not shown.keys() & {"window", "since", "until"}
+    fields = {each["name"]: each for each in editor.widget.params["liquidations_by_bucket"]}
+    assert "5m" in fields["bucket"]["choices"]
+    assert (fields["min_notional"]["kind"], fields["symbols"]["kind"]) == ("number", "text")
+    typed = {"symbols": "BTCUSDT, ETHUSDT", "bucket": "5m", "min_notional": "2500", "assets": " "}
+    changes: dict[str, Any] = {
+        "name": "mine",
+        "query": "liquidations_by_bucket",
+        "column": "long_usd",
+    }
+    changes |= {"params": typed, "message": "{value}"}
+    assert editor.press("save", fields=values | changes)["type"] == "saved"
+    expected = {"symbols": ["BTCUSDT", "ETHUSDT"], "bucket": "5m", "min_notional": 2500}
+    assert load_rules(own).rules["mine"].params == expected
+    values = editor.press("edit", name="mine")["values"]
+    assert values["params"] == {
+        "symbols": "BTCUSDT, ETHUSDT",
+        "bucket": "5m",
+        "min_notional": "2500",
+    }
+
+
+def test_an_edit_keeps_parameters_that_have_no_field(editor: Editor, own: Settings) -> None:
+    params = {"until": "2026-01-01", "symbols": "A,B", "min_notional": "7"}
+    Path(str(own.alerts)).write_text(json.dumps({"burst": BURST | {"params": params}}))
+    values = editor.press("edit", name="burst")["values"]
+    shown = {"symbols": "A,B", "min_notional": "8"}
+    assert editor.press("save", fields=values | {"params": shown})["type"] == "saved"
+    assert load_rules(own).rules["burst"].params == params | {"min_notional": 8}
 
 
 def test_an_edit_keeps_what_the_form_does_not_show(editor: Editor, own: Settings) -> None:
@@ -90,11 +124,11 @@ def test_a_rule_is_muted_and_unmuted(editor: Editor, own: Settings) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"threshold": "lots"}, "threshold is a number"),
-        ({"threshold": "nan"}, "got `null`"),
-        ({"params": "{"}, "Only is JSON"),
-        ({"params": "[1]"}, "Expected `object`"),
-        ({"params": '{"symbol": ["X"]}'}, "no parameter 'symbol'"),
+        ({"threshold": "lots"}, "threshold: give a number"),
+        ({"threshold": "nan"}, "give a number, not null"),
+        ({"params": "{"}, "the form sent no parameters"),
+        ({"params": {"min_notional": "lots"}}, "min_notional='lots' is no number"),
+        ({"params": {"symbol": "X"}}, "no parameter 'symbol'"),
         ({"query": "odd"}, "unknown query 'odd'"),
         ({"message": "{nothing}"}, "its message names 'nothing'"),
         ({"window": "<img>"}, "is no duration"),
@@ -103,7 +137,7 @@ def test_a_rule_is_muted_and_unmuted(editor: Editor, own: Settings) -> None:
     ],
 )
 def test_a_wrong_field_is_refused_in_a_line(
-    editor: Editor, own: Settings, changes: dict[str, str], reason: str
+    editor: Editor, own: Settings, changes: dict[str, Any], reason: str
 ) -> None:
     editor.press("new")
     before = Path(str(own.alerts)).read_text()

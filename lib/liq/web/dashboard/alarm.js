@@ -156,7 +156,8 @@ function install({ model, el }) {
     return create("tr", {}, create("th", { scope: "row" }, severity), ...fields, create("td", {}, attempt));
   });
   const table = create("table", {}, create("thead", {}, create("tr", {}, ...head)), create("tbody", {}, ...lines));
-  form.append(table, note);
+  const about = create("p", { className: "liq-about" }, "A new alert reaches you in this browser by the ways that you tick here.");
+  form.append(about, table, note);
   el.append(menu);
 
   const receive = () => {

@@ -1,7 +1,6 @@
 """The alert rules on the page: a table, and a form that tries a rule on the past and writes it."""
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, tzinfo
 from typing import Any
@@ -13,12 +12,15 @@ from liq.analysis.alerts.editing import build_rule, read_rule_file, save_rule
 from liq.config import Settings
 from liq.errors import LiqError, RuleError
 from liq.query import queries
+from liq.query.catalogue import SINCE, WINDOW, Query, describe_values
+from liq.query.parameters import Parameter
 from liq.web.dashboard import markup
 from liq.web.dashboard.board_queries import Controls
 from liq.web.dashboard.errors import explain, log
 from liq.web.dashboard.widgets import RuleForm, Tasks
 
 _SPANS = ("1d", "3d", "7d")
+_OF_TIME = (WINDOW, SINCE, queries.UNTIL)
 _NUMBERS = ("bool", "int64", "Int64", "float64")
 _NEW = {
     "description": "A large liquidation.",
@@ -95,9 +97,12 @@ class RuleEditor:
             key: _USUAL.get(key, "") for key in (*_TEXTS, "threshold", "params")
         }
         values |= entry
-        shown = {key: str(values[key]) for key in (*_TEXTS, "threshold")}
-        shown |= {"name": name, "params": json.dumps(values["params"]) if values["params"] else ""}
-        self.widget.catalogue = self._list_columns()
+        shown: dict[str, Any] = {key: str(values[key]) for key in (*_TEXTS, "threshold")}
+        params = {key: _show(value) for key, value in values["params"].items()}
+        shown |= {"name": name, "params": params}
+        known = queries.load_catalogue(self._settings).queries
+        self.widget.catalogue = _list_columns(known)
+        self.widget.params = {key: _list_fields(known[key]) for key in self.widget.catalogue}
         self.widget.send({"type": "open", "values": shown, "isNew": is_new})
 
     def _edit(self, name: str) -> None:
@@ -155,9 +160,9 @@ class RuleEditor:
         fields: dict[str, Any] = {name: str(given.get(name, "")).strip() for name in _TEXTS}
         try:
             fields["threshold"] = float(given.get("threshold", ""))
-            fields["params"] = json.loads(str(given.get("params", "")).strip() or "{}")
-        except (ValueError, TypeError, RecursionError) as error:
-            raise RuleError(f"threshold is a number, and Only is JSON: {error}") from error
+        except (ValueError, TypeError) as error:
+            raise RuleError("threshold: give a number, like 5 or 0.5") from error
+        fields["params"] = self._read_params(given.get("params"), fields["query"])
         kept = {name: value for name, value in self._kept.items() if name not in fields}
         return {
             name: value
@@ -165,11 +170,59 @@ class RuleEditor:
             if name not in _USUAL or name in self._kept or value != _USUAL[name]
         }
 
-    def _list_columns(self) -> dict[str, dict[str, str]]:
-        """Return the numeric columns, with their units, of each query that has any."""
-        known = queries.load_catalogue(self._settings).queries
-        found = {
-            key: {n: each.unit for n, each in query.columns.items() if each.dtype in _NUMBERS}
-            for key, query in known.items()
+    def _read_params(self, given: Any, key: str) -> dict[str, Any]:
+        """Return the parameters of the query ``key`` for the form's texts; none for an empty text.
+
+        A value that the form shows unchanged, or not at all, stays as it is in the file.
+        """
+        if not isinstance(given, dict):
+            raise RuleError("the form sent no parameters")
+        params = queries.find(key, self._settings).params
+        is_same = self._kept.get("query") == key
+        kept: dict[str, Any] = self._kept.get("params", {}) if is_same else {}
+        found = {name: value for name, value in kept.items() if name not in given}
+        for name, text in ((name, str(value).strip()) for name, value in given.items()):
+            if name in kept and text == _show(kept[name]):
+                found[name] = kept[name]
+            elif text:
+                found[name] = _parse(name, text, params.get(name))
+        return found
+
+
+def _list_columns(known: Mapping[str, Query]) -> dict[str, dict[str, str]]:
+    """Return the numeric columns, with their units, of each query that has any."""
+    found = {
+        key: {n: each.unit for n, each in query.columns.items() if each.dtype in _NUMBERS}
+        for key, query in known.items()
+    }
+    return {key: columns for key, columns in found.items() if columns}
+
+
+def _list_fields(query: Query) -> list[dict[str, Any]]:
+    """Return a field for each parameter of ``query`` but the window, which has its own."""
+    return [
+        {
+            "name": name,
+            "kind": "number" if param.type in ("int", "float") else "text",
+            "choices": [str(choice) for choice in param.choices],
+            "usual": _show(param.default) if param.default is not None else "",
+            "hint": describe_values(param),
         }
-        return {key: columns for key, columns in found.items() if columns}
+        for name, param in query.params.items()
+        if name not in _OF_TIME
+    ]
+
+
+def _show(value: Any) -> str:
+    """Return a parameter's value as the text of a field."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def _parse(name: str, text: str, param: Parameter | None) -> Any:
+    """Return the text of a field as JSON has the parameter's value."""
+    if param is None or param.type not in ("int", "float", "list"):
+        return text
+    value = param.value(name, text)
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -13,7 +13,6 @@ const FIELDS = [ // name, label, kind or choices, hint
   ["window", "Window", "text", "1m, 15m, 1h"],
   ["cool_down", "Cool-down", "text", "5m"],
   ["severity", "Severity", ["info", "warning", "critical"], ""],
-  ["params", "Only (JSON)", "text", '{"symbols": ["BTCUSDT"]}'],
   ["message", "Message", "text", "${value:,.0f} within {window}"],
 ];
 const SPANS = ["1d", "3d", "7d"];
@@ -24,6 +23,12 @@ const create = (tag, properties, ...children) => {
   return element;
 };
 
+/** Name a field; the text of a label around a select would have its options too. */
+function createLabel(text, field) {
+  field.setAttribute("aria-label", text);
+  return create("label", {}, create("span", {}, text), field);
+}
+
 /** Make the table and the form; a view shows them and passes on what the kernel sends. */
 function build(model) {
   const table = create("div", { className: "liq-list" });
@@ -32,10 +37,12 @@ function build(model) {
   form.setAttribute("aria-label", "rule");
   const note = create("p", { role: "status" });
   let fields = {};
+  let params = {}; // the fields of the query's parameters
   let isBusy = false;
   let tried = null; // the fields that were tried last, as text
 
-  const read = () => Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value]));
+  const readAll = (those) => Object.fromEntries(Object.entries(those).map(([name, field]) => [name, field.value]));
+  const read = () => ({ ...readAll(fields), params: readAll(params) });
   const choose = (select, options) => {
     const { value } = select;
     select.replaceChildren(...options.map(([name, text]) => create("option", { value: name }, text)));
@@ -44,6 +51,25 @@ function build(model) {
   const listColumns = () => {
     const columns = model.get("catalogue")[fields.query.value] ?? {};
     choose(fields.column, Object.entries(columns).map(([name, unit]) => [name, unit ? `${name} (${unit})` : name]));
+  };
+
+  const only = create("fieldset", { className: "liq-params" });
+  /** Show a field for each parameter of the query; what was typed stays where a name stays. */
+  const listParams = (values) => {
+    const known = model.get("params")[fields.query.value] ?? [];
+    params = {};
+    const labels = known.map(({ name, kind, choices, usual, hint }) => {
+      const field = create(choices.length ? "select" : "input", { title: hint });
+      const value = values[name] ?? "";
+      const all = new Set(["", ...choices, value]); // a file may have a choice in another case
+      if (choices.length) choose(field, Array.from(all, (each) => [each, each || usual]));
+      else Object.assign(field, { type: kind, placeholder: usual, autocomplete: "off", step: "any" });
+      field.value = value;
+      params[name] = field;
+      return createLabel(name, field);
+    });
+    only.replaceChildren(create("legend", {}, "Parameters of the query; an empty one has its usual value"), ...labels);
+    only.hidden = !known.length;
   };
 
   const span = create("select", {}, ...SPANS.map((each) => create("option", { value: each }, each)));
@@ -66,21 +92,27 @@ function build(model) {
       if (!isChoice) Object.assign(field, { type: kind, placeholder: hint, autocomplete: "off", step: "any" });
       if (Array.isArray(kind)) choose(field, kind.map((each) => [each, each]));
       fields[name] = field;
-      return create("label", {}, create("span", {}, label), field);
+      return createLabel(label, field);
     });
     choose(fields.query, Object.keys(model.get("catalogue")).map((name) => [name, name]));
     fields.query.value = values.query;
     listColumns();
     for (const [name, value] of Object.entries(values)) if (fields[name]) fields[name].value = value;
+    listParams(values.params);
     fields.name.readOnly = !isNew;
-    fields.query.onchange = listColumns;
+    fields.query.onchange = () => {
+      listColumns();
+      listParams(readAll(params));
+    };
     const act = create("div", { className: "liq-act" }, "On the last ", span, attempt, save, cancel);
     result.replaceChildren();
     tried = null;
-    form.replaceChildren(...lines, act, result);
+    const message = lines.pop();
+    form.replaceChildren(...lines, only, message, result, act);
     form.hidden = false;
     update();
-    (isNew ? fields.name : fields.threshold).focus();
+    (isNew ? fields.name : fields.threshold).focus({ preventScroll: true });
+    form.scrollIntoView({ block: "nearest" });
   };
   const close = () => {
     form.hidden = true;
@@ -120,6 +152,7 @@ function build(model) {
     if (message.type === "open") open(message);
     if (message.type === "tried") {
       result.innerHTML = model.get("result");
+      for (const each of [result, form]) each.scrollIntoView({ block: "nearest" }); // the form has grown
       tried = asked;
     }
     if (message.type === "saved") close();

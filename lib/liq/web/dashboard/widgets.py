@@ -352,7 +352,8 @@ class Chips(anywidget.AnyWidget):
 class RuleForm(anywidget.AnyWidget):
     """Shows ``html``, the table of rules, and a form; ``result`` is what a rule would have raised.
 
-    ``catalogue`` has the queries with the units of their columns.
+    ``catalogue`` has the queries with the units of their columns, ``params`` the fields for their
+    parameters.
     """
 
     _esm = Path(__file__).with_name("rules.js")
@@ -360,6 +361,7 @@ class RuleForm(anywidget.AnyWidget):
     html = HtmlTrait().tag(sync=True)
     result = HtmlTrait().tag(sync=True)
     catalogue = traitlets.Dict().tag(sync=True)
+    params = traitlets.Dict().tag(sync=True)
 
     def on_act(self, act: Callable[[Mapping[str, Any]], object]) -> None:
         """Call ``act`` with each message of the page."""
