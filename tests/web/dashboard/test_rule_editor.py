@@ -97,10 +97,11 @@ def test_each_parameter_of_a_query_is_a_field_of_the_form(editor: Editor, own: S
 
 
 def test_an_edit_keeps_parameters_that_have_no_field(editor: Editor, own: Settings) -> None:
-    params = {"until": "2026-01-01", "symbols": "A,B", "min_notional": "7"}
+    params = {"until": "2026-01-01", "symbols": "A,B", "min_notional": "7", "assets": None}
     Path(str(own.alerts)).write_text(json.dumps({"burst": BURST | {"params": params}}))
     values = editor.press("edit", name="burst")["values"]
-    shown = {"symbols": "A,B", "min_notional": "8"}
+    assert values["params"]["assets"] == ""
+    shown = {"symbols": "A,B", "min_notional": "8", "assets": ""}
     assert editor.press("save", fields=values | {"params": shown})["type"] == "saved"
     assert load_rules(own).rules["burst"].params == params | {"min_notional": 8}
 

@@ -205,7 +205,7 @@ def _list_fields(query: Query) -> list[dict[str, Any]]:
             "name": name,
             "kind": "number" if param.type in ("int", "float") else "text",
             "choices": [str(choice) for choice in param.choices],
-            "usual": _show(param.default) if param.default is not None else "",
+            "usual": _show(param.default),
             "hint": describe_values(param),
         }
         for name, param in query.params.items()
@@ -214,7 +214,9 @@ def _list_fields(query: Query) -> list[dict[str, Any]]:
 
 
 def _show(value: Any) -> str:
-    """Return a parameter's value as the text of a field."""
+    """Return a parameter's value as the text of a field, "" for null."""
+    if value is None:
+        return ""
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return f"{value:.15g}" if isinstance(value, float) else str(value)

@@ -38,6 +38,7 @@ function build(model) {
   const note = create("p", { role: "status" });
   let fields = {};
   let params = {}; // the fields of the query's parameters
+  let typed = {}; // their values, and those of queries that were chosen before
   let isBusy = false;
   let tried = null; // the fields that were tried last, as text
 
@@ -54,15 +55,16 @@ function build(model) {
   };
 
   const only = create("fieldset", { className: "liq-params" });
-  /** Show a field for each parameter of the query; what was typed stays where a name stays. */
+  /** Show a field for each parameter of the query; what was typed stays for each name. */
   const listParams = (values) => {
+    typed = { ...typed, ...values };
     const known = model.get("params")[fields.query.value] ?? [];
     params = {};
     const labels = known.map(({ name, kind, choices, usual, hint }) => {
       const field = create(choices.length ? "select" : "input", { title: hint });
-      const value = values[name] ?? "";
+      const value = typed[name] ?? "";
       const all = new Set(["", ...choices, value]); // a file may have a choice in another case
-      if (choices.length) choose(field, Array.from(all, (each) => [each, each || usual]));
+      if (choices.length) choose(field, Array.from(all, (each) => [each, each || (usual && `usual: ${usual}`)]));
       else Object.assign(field, { type: kind, placeholder: usual, autocomplete: "off", step: "any" });
       field.value = value;
       params[name] = field;
@@ -86,6 +88,7 @@ function build(model) {
   };
   const open = ({ values, isNew }) => {
     fields = {};
+    typed = {};
     const lines = FIELDS.map(([name, label, kind, hint]) => {
       const isChoice = Array.isArray(kind) || kind === "queries" || kind === "columns";
       const field = create(isChoice ? "select" : "input", {});
