@@ -58,9 +58,10 @@ def check_rules() -> None:
     from liq.analysis.alerts.evaluator import check, check_receivers  # noqa: PLC0415 - as above
     from liq.analysis.alerts.rules import load_rules  # noqa: PLC0415 - as above
 
-    receivers = check_receivers()
-    for fault in receivers:
+    unusable = 0
+    for fault in check_receivers():
         echo(fault)
+        unusable += 1
     try:
         with show_wait("evaluating the rules"):
             evaluations = check()
@@ -79,7 +80,7 @@ def check_rules() -> None:
         echo(f"{one.name}: {one.fault}" if one.rule else one.fault)
     if faulty:
         raise RuleError(f"{len(faulty)} of {len(evaluations)} rules cannot be evaluated")
-    if receivers:
+    if unusable:
         raise RuleError("not every alert can be sent; correct the lines above")
 
 

@@ -264,6 +264,11 @@ def test_a_test_alert_goes_to_every_receiver_and_says_which_did_not_take_it(
     assert checked[1].startswith(f"{file}:9:3: rule 'burst': no address of LIQ_NOTIFY_URLS is")
     assert SECRET not in "".join(checked)
     assert len(receiver.posted) == 2
+    file.write_text("{")
+    checked = CliRunner().invoke(app, ["alerts", "check"]).output.splitlines()
+    assert checked[0].startswith("LIQ_NOTIFY_URLS: Apprise cannot use the address 'desk'; https")
+    assert "cannot read" in str(CliRunner().invoke(app, ["alerts", "test"]).exception)
+    assert len(receiver.posted) == 2  # nothing is sent whose result would be lost
     blank = SecretStr("")
     none = settings.model_copy(update={"notify_urls": blank, "webhook_url": blank})
     file.write_text("{}")

@@ -126,7 +126,16 @@ async def test_an_alert_that_cannot_be_sent_delays_no_other(
     assert "did not take big: ValueError; given up" in caplog.text
 
 
-@pytest.mark.parametrize("address", [f"http://127.0.0.1:{SECRET}", f"http:///{SECRET}"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"http://127.0.0.1:{SECRET}",
+        f"http:///{SECRET}",
+        f"http://127.0.0.1:99999/{SECRET}",
+        f"http://127.0.0.1:0/{SECRET}",
+        f"http://127.0.0.1/{SECRET}\udcff",  # of bytes that are not UTF-8
+    ],
+)
 def test_a_webhook_address_that_is_none_is_refused_without_its_secret(address: str) -> None:
     with pytest.raises(ConfigError, match="LIQ_WEBHOOK_URL: give an address like") as refused:
         Webhook(SecretStr(address))

@@ -161,5 +161,5 @@ def _format_message(name: str, rule: Rule, seen: Measured) -> str:
     }
     try:
         return rule.message.format_map(about)
-    except (LookupError, ValueError, TypeError) as error:
+    except (LookupError, ArithmeticError, ValueError, TypeError) as error:
         raise RuleError(f"its message cannot be written: {error!r}") from error

@@ -264,22 +264,20 @@ def _mask(url: SecretStr) -> str:
     return f"{url.get_secret_value().partition('://')[0]}://…"
 
 
-def check_receivers(settings: Settings | None = None) -> list[str]:
-    """Return a line for each receiver that cannot be used, and for each that only a rule names.
+def check_receivers(settings: Settings | None = None) -> Iterator[str]:
+    """Yield a line for each receiver that cannot be used, then for each that only a rule names.
 
     Nothing is sent. Raises `RuleError` if the file of rules cannot be read.
     """
     settings = settings or current_settings()
-    faults = []
     for receiver in _list_receivers(settings):
         try:
             receiver.create()
         except ConfigError as error:
-            faults.append(str(error))
+            yield str(error)
     for name, rule in load_rules(settings).rules.items():
-        place = f"{find_rule_place(settings, name, 'notify')}: rule {name!r}"
-        faults += [f"{place}: {each}" for each in _list_unknown_receivers(rule, settings).values()]
-    return faults
+        for fault in _list_unknown_receivers(rule, settings).values():
+            yield f"{find_rule_place(settings, name, 'notify')}: rule {name!r}: {fault}"
 
 
 async def send_test(settings: Settings | None = None) -> list[Delivery]:
@@ -289,13 +287,13 @@ async def send_test(settings: Settings | None = None) -> list[Delivery]:
     rule names has a fault. Raises `RuleError` if the file of rules cannot be read.
     """
     settings = settings or current_settings()
+    unknown: dict[str, str] = {}  # read first: an error must not hide what came of the alert
+    for rule in load_rules(settings).rules.values():
+        unknown |= _list_unknown_receivers(rule, settings)
     linked = LinkedAlert(_build_test_alert(), settings.public_dashboard_url, is_test=True)
     _LOG.info("%s: %s", linked.alert.rule, linked.alert.message)
     receivers = _list_receivers(settings)
     found = await asyncio.gather(*(_send_one(receiver, linked) for receiver in receivers))
-    unknown: dict[str, str] = {}
-    for rule in load_rules(settings).rules.values():
-        unknown |= _list_unknown_receivers(rule, settings)
     return [*found, *(Delivery(name, "", fault) for name, fault in unknown.items())]
 
 

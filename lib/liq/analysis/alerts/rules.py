@@ -309,6 +309,8 @@ def _check_message(rule: Rule, query: Query) -> None:
     except ValueError as error:
         raise RuleError("message: each { needs a }; {{ and }} are braces in the text") from error
     named = {name for _, name, _, _ in parts if name is not None}
+    if any("{" in (spec or "") for _, _, spec, _ in parts):  # its fields are checked nowhere
+        raise RuleError("message: a format has no braces inside; it is like {value:,.0f}")
     if (query.columns or rule.aggregate != "any") and (unknown := sorted(named - valid.keys())):
         raise RuleError(f"its message names {unknown[0]!r}; it may name: {_join_names(valid)}")
     if named <= valid.keys():

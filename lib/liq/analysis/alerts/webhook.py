@@ -21,6 +21,7 @@ from liq.common.http import translate_environment
 from liq.errors import ConfigError
 
 _TIMEOUT_S = 5.0
+_MAX_PORT = 65_535
 
 
 class Webhook(Outbox):
@@ -74,9 +75,10 @@ class Webhook(Outbox):
 
 def _is_address(url: str) -> bool:
     try:
-        return bool(httpx.URL(url).host)
-    except httpx.InvalidURL:
+        address = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):  # a ValueError if the text is not UTF-8
         return False
+    return bool(address.host) and (address.port is None or 0 < address.port <= _MAX_PORT)
 
 
 def build_payload(linked: LinkedAlert) -> dict[str, Any]:
