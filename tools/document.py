@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 def documents() -> dict[Path, str]:
     """Return the generated files and their texts."""
-    queries, _ = catalogue.load(ROOT / "queries.json")
+    queries = catalogue.load(ROOT / "queries.json").queries
     queries_page = ROOT / "docs" / "queries.md"
     sections = catalogue.render_table(queries), catalogue.render_reference(queries)
     return {

@@ -20,6 +20,7 @@ from liq.errors import LiqWarning, QueryError
 from liq.query import callables, catalogue, coverage, exports, queries, questdb
 from liq.query.listing import Listing, describe_units
 from liq.query.parameters import Parameter
+from liq.web.assistants import answers
 from support.rows import health, insert, liquidation, own_table, report
 
 SHIPPED = queries.queries()
@@ -120,7 +121,30 @@ def test_own_queries_in_place_of_those_about_coverage_harm_no_result(
         values = queries.resolve(query, {})
         window = coverage.find_window(query, frame, values)
         assert window
-        assert coverage.fetch_beside(query, frame, values, window, settings) is None
+        found = coverage.fetch_beside(name, query, frame, values, window, settings=settings)
+        assert found is None
+        assert frame.attrs["notes"][-1].endswith(f": your query {name} has other columns")
+
+
+@pytest.mark.parametrize("name", ["feed_coverage", "left_out"])
+def test_a_faulty_query_about_coverage_means_unknown_and_not_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({name: {}}))
+    settings = Settings.load(home=tmp_path, queries=file)
+    rows = {"prints": [1], "rows": [0], "exchange": [""], "source": [""], "connected": [True]}
+    rows |= {"stopped": [False], "missing_s": [0.0], "missing": [0.0]}
+
+    def fetch(sql: str, *_: object, **__: object) -> pd.DataFrame:
+        return pd.DataFrame() if "materialized_views" in sql else pd.DataFrame(rows)
+
+    monkeypatch.setattr(questdb, "fetch", fetch)
+    notes = liq.hit("totals", settings=settings).attrs["notes"]
+    assert notes[0].startswith("not known whether feeds were disconnected or rows left out: ")
+    assert f"entry '{name}': " in notes[0]
+    text = answers.answer("totals", {}, settings).text
+    assert f"note: what the rows lack is not known: your query {name} cannot be used" in text
 
 
 def test_help_says_what_liq_does_and_how_a_query_is_called() -> None:

@@ -23,7 +23,7 @@ ENTRY: dict[str, Any] = {
 def load(folder: Path, entries: object) -> Mapping[str, catalogue.Query]:
     file = folder / "queries.json"
     file.write_text(json.dumps(entries))
-    queries, faults = catalogue.load(file)
+    queries, faults, _ = catalogue.load(file)
     assert not faults
     return queries
 
@@ -33,7 +33,7 @@ def test_shipped_catalogue_follows_the_schema_and_is_complete() -> None:
     shipped = json.loads(file.read_text())
     schema = file.parent / shipped["$schema"]  # what editors read
     jsonschema.validate(shipped, json.loads(schema.read_text()))
-    queries, faults = catalogue.load(file)
+    queries, faults, _ = catalogue.load(file)
     assert not faults
     assert {
         "latest_timestamp", "liquidations_by_bucket", "cumulative_net", "top_symbols",
@@ -88,6 +88,13 @@ def test_lines_are_joined_and_shared_parameters_looked_up(tmp_path: Path) -> Non
         ({"params": {"least": {"type": "float", "default": "x"}}}, "bad default or bounds"),
         ({"common": ["window"]}, r"no parameter 'window' in \$common"),
         ({"columns": {"n": {"dtype": ""}}}, "it is empty; give it a value"),
+        (
+            {"columns": {"N": {"dtype": "str"}, "n": {"dtype": 5}}},
+            "give a text in double quotes, n",
+        ),
+        ({"sql": ["SELECT 1", 5]}, "give a text in double quotes, not 5$"),
+        ({"common": ["window", 5]}, "give a text in double quotes, not 5$"),
+        ({"a\nb": 1}, r"there is no field 'a\\nb'; valid are: sql"),
         ({"columns": {"n": {"dtype": "str", "units": "USD"}}}, "did you mean 'unit'"),
         ({"sql": "SELECT 1", "params": {}, "common": ["windw"]}, "no parameter 'windw'"),
         (
@@ -127,7 +134,7 @@ def test_a_wrong_entry_is_named_with_the_reason_and_does_no_harm_to_others(
 ) -> None:
     file = tmp_path / "queries.json"
     file.write_text(json.dumps({"good": "SELECT 1", "big": ENTRY | change}))
-    queries, faults = catalogue.load(file)
+    queries, faults, _ = catalogue.load(file)
     assert re.search(rf"queries\.json:1:\d+: entry 'big': .*{reason}", faults["big"])
     assert list(queries) == ["good"]
 
@@ -150,6 +157,13 @@ def test_a_wrong_entry_is_named_with_the_reason_and_does_no_harm_to_others(
         ('{"a": "\\q"}', ":1:9", "a backslash in a text is written twice"),
         ('{"a": "x\ny"}', ":1:9", "the text goes on in the next line"),
         ('// x\n{"a": "x"}', ":1:1", "'/' is nothing of JSON's: JSON has no comments"),
+        ('{"a": "x" // x\n}', ":1:11", "'/' is nothing of JSON's: JSON has no comments"),
+        ('{"a": "x", # x\n"b": "x"}', ":1:12", "'#' is nothing of JSON's: JSON has no comments"),
+        ('{"a": ["x" /* x */]}', ":1:12", "'/' is nothing of JSON's: JSON has no comments"),
+        ('{"a": "\\#"}', ":1:9", "a backslash in a text is written twice"),
+        ('{"a": "\\ud800"}', ":1:8", "half of a character is missing"),
+        ('{"a": "\\ud800 and more"}', ":1:14", "half of a character is missing"),
+        ('{"a": "\\udc00"}', ":1:14", "half of a character is missing"),
         ('{"a": "x"} {}', ":1:13", "the file goes on after its last }"),
         ('{"a":' * 3_000, "", "its brackets are nested too deeply"),
     ],
@@ -159,7 +173,8 @@ def test_a_file_that_is_no_json_is_named_with_place_and_reason(
 ) -> None:
     file = tmp_path / "queries.json"
     file.write_text(text)
-    assert catalogue.load(file).faults[str(file)].startswith(f"cannot read {file}{place}: {reason}")
+    fault = catalogue.load(file).file_faults[str(file)]
+    assert fault.startswith(f"cannot read {file}{place}: {reason}")
 
 
 def test_a_file_that_is_no_json_stops_only_the_names_in_it(tmp_path: Path) -> None:
@@ -169,17 +184,37 @@ def test_a_file_that_is_no_json_stops_only_the_names_in_it(tmp_path: Path) -> No
     good.write_text(json.dumps({"other": "SELECT 1", "wrong": "{x}", "sources": "SELECT 3"}))
     for change in (("{}", "oops"), ('"x"', '"x" "y"')):
         bad.write_text(text.replace(*change))
-        queries, faults = catalogue.load(shipped, bad, good)
-        assert queries.keys() == known.keys() - {"totals"} | {"other"}
-        assert faults.keys() == {str(bad), "totals", "mine", "wrong"}
-        assert faults["totals"] == faults["mine"] == faults[str(bad)]
+        queries, faults, file_faults = catalogue.load(shipped, bad, good)
+        assert queries.keys() == known.keys() - {"totals", "prints"} | {"other"}
+        assert faults.keys() == {"totals", "prints", "mine", "wrong"}
+        assert faults["totals"] == faults["mine"] == file_faults[str(bad)]
         assert len(catalogue.load(shipped, bad, good).list_faults()) == 2
     bad.write_text(text.replace("}", "", 1))  # what is inside which object is not certain
     found = catalogue.load(shipped, bad)
     assert found.queries.keys() == known.keys() - {"totals", "prints"}
-    assert found.list_file_faults().keys() == {str(bad)}
-    bad.write_bytes(text.encode("utf-16"))
-    assert "totals" not in catalogue.load(shipped, bad).queries
+    assert found.file_faults.keys() == {str(bad)}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{'totals': 'SELECT 1'}",
+        b'{totals: "SELECT 1"}',
+        b'{"a": "SELECT\n 1", "totals": "SELECT 2"}',
+        b'{"a": "SELECT 1", "totals: "SELECT 2"}',
+        b'{"a": "SELECT 1", // the "one\n"totals": "SELECT 2"}',
+        rb'{"a": oops, "tot\u0061ls": "SELECT 2"}',
+        '{"totals": "SELECT 2"}'.encode("utf-16"),
+        '{"totals": "SELECT 2"}'.encode("utf-16-le"),
+    ],
+)
+def test_no_earlier_query_answers_for_a_name_in_a_damaged_file(tmp_path: Path, data: bytes) -> None:
+    bad = tmp_path / "a.json"
+    bad.write_bytes(data)
+    queries, faults, file_faults = catalogue.load(files.find_asset("queries.json"), bad)
+    assert "totals" not in queries
+    assert faults["totals"] == file_faults[str(bad)]
+    assert "by_exchange" in queries
 
 
 def test_a_shared_fault_stops_only_the_entries_that_use_it(tmp_path: Path) -> None:
@@ -192,16 +227,16 @@ def test_a_shared_fault_stops_only_the_entries_that_use_it(tmp_path: Path) -> No
         "part": "SELECT * FROM {one}",
     }
     own.write_text(json.dumps(entries, indent=1))
-    queries, faults = catalogue.load(shipped, own)
+    queries, faults, file_faults = catalogue.load(shipped, own)
     assert {"good", "totals"} <= queries.keys()
-    assert list(faults) == [f"{own}:4:4", f"{own}:11:3", "late", "part"]
-    assert faults[f"{own}:4:4"].startswith(f"{own}:4:4: $common: 'x' is not a choice; valid are: ")
-    assert faults[f"{own}:11:3"] == (
+    assert [*file_faults, *faults] == [f"{own}:4:4", f"{own}:11:3", "late", "part"]
+    assert file_faults[f"{own}:4:4"].startswith(f"{own}:4:4: $common: 'x' is not a choice; valid")
+    assert file_faults[f"{own}:11:3"] == (
         f"{own}:11:3: $parts: give a text in double quotes or a list, not 5"
     )
     assert "no parameter 'until' in $common" in faults["late"]
     own.write_text('{"$parts": [], "good": "SELECT 1"}')
-    queries, faults = catalogue.load(own)
+    queries, _, faults = catalogue.load(own)
     assert [*queries] == ["good"]
     assert faults[f"{own}:1:2"] == f"{own}:1:2: $parts: give an object, not a list"
     late = {"late": {"description": "x", "common": ["window"], "sql": "SELECT %(window)s"}}
@@ -237,7 +272,7 @@ WRONG = """{
 def test_a_fault_has_the_line_and_the_column_of_its_cause(tmp_path: Path) -> None:
     file = tmp_path / "queries.json"
     file.write_text(WRONG)
-    queries, faults = catalogue.load(file)
+    queries, faults, _ = catalogue.load(file)
     assert queries["good"].place == f"{file}:3:3"
     assert faults["taken"].startswith(f"{file}:9:38: entry 'taken': 'text' is not a choice")
     assert faults["braces"].startswith(f"{file}:14:5: entry 'braces': its sql has {{tabel}}")
@@ -277,7 +312,7 @@ def test_odd_json_is_an_error_of_its_file(tmp_path: Path, value: str) -> None:
 def test_a_number_too_large_is_a_fault_of_its_entry(tmp_path: Path) -> None:
     file = tmp_path / "queries.json"
     file.write_text('{"good": "SELECT 1",\n "odd": 1e999}')
-    queries, faults = catalogue.load(file)
+    queries, faults, _ = catalogue.load(file)
     assert [*queries] == ["good"]
     assert faults == {"odd": f"{file}:2:2: entry 'odd': the number is too large"}
 
@@ -305,7 +340,7 @@ def test_a_later_file_adds_and_replaces_entries(tmp_path: Path) -> None:
             }
         )
     )
-    queries, faults = catalogue.load(shipped, own)
+    queries, faults, _ = catalogue.load(shipped, own)
     assert not faults
     assert queries["totals"].sql == "SELECT 7"
     column = own.read_text().index('"totals"') + 1
@@ -318,7 +353,7 @@ def test_a_later_file_adds_and_replaces_entries(tmp_path: Path) -> None:
 def test_a_wrong_entry_does_not_fall_back_to_the_entry_that_it_replaces(tmp_path: Path) -> None:
     own = tmp_path / "mine.json"
     own.write_text(json.dumps({"totals": "SELECT %(x)s"}))
-    queries, faults = catalogue.load(files.find_asset("queries.json"), own)
+    queries, faults, _ = catalogue.load(files.find_asset("queries.json"), own)
     assert "totals" not in queries
     assert list(faults) == ["totals"]
 
@@ -369,7 +404,7 @@ def test_no_query_can_have_the_place_of_a_page_of_the_api(tmp_path: Path, key: s
 def test_a_name_that_hit_or_a_tool_cannot_have_is_a_fault(tmp_path: Path, key: str) -> None:
     file = tmp_path / "queries.json"
     file.write_text(json.dumps({"good": "SELECT 1", key: "SELECT 1"}))
-    queries, faults = catalogue.load(file)
+    queries, faults, _ = catalogue.load(file)
     assert [*queries] == ["good"]
     reason = "(a query's name has letters, digits and _, 64 at|its name is a word of Python's)"
     assert re.fullmatch(rf"{re.escape(str(file))}:1:22: entry .*: {reason}.*", faults[key])
@@ -379,7 +414,7 @@ def test_a_name_that_hit_or_a_tool_cannot_have_is_a_fault(tmp_path: Path, key: s
 def test_an_entry_that_a_file_has_twice_is_a_fault(tmp_path: Path) -> None:
     file = tmp_path / "queries.json"
     file.write_text('{"one": "SELECT 1",\n "one": "SELECT 2", "two": {"sql": "SELECT 1", "x": 1}}')
-    queries, faults = catalogue.load(file)
+    queries, faults, _ = catalogue.load(file)
     assert (
         faults["one"] == f"{file}:2:2: entry 'one': 'one' is there twice, at 1:2 and 2:2; keep one"
     )
@@ -437,6 +472,10 @@ def test_a_query_says_the_basis_of_its_answer(tmp_path: Path, sql: str, tables: 
 
 
 def test_the_schema_of_queries_refuses_an_entry_that_loading_refuses() -> None:
+    schema = catalogue.create_json_schema()
     for wrong in (5, {"sql": "x"}, ENTRY | {"more": 1}, ENTRY | {"params": {"p": {"type": "x"}}}):
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate({"big": wrong}, catalogue.create_json_schema())
+            jsonschema.validate({"big": wrong}, schema)
+    for name in ("my-query", "1h", "_x", "$part"):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({name: ENTRY}, schema)

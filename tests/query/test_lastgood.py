@@ -1,5 +1,6 @@
 """The catalogue of a server, read by several threads while somebody edits it."""
 
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -51,3 +52,36 @@ def test_an_entry_of_a_damaged_file_does_not_fall_back_to_the_shipped_one(tmp_pa
     assert [each["what"] for each in served.load().describe_faults()] == [
         "entry 'totals' is invalid"
     ]
+    fresh = LastGood(Settings.load(home=tmp_path, queries=file)).load()
+    assert "totals" not in fresh.queries
+    assert "by_exchange" in fresh.queries
+    assert fresh.has_fault("totals")
+    file.unlink()
+    unopened = LastGood(Settings.load(home=tmp_path, queries=file)).load()
+    assert unopened.has_fault("by_exchange")  # which the file may replace
+
+
+def test_a_later_file_replaces_an_entry_of_a_damaged_file(tmp_path: Path) -> None:
+    for name, sql in {"a": "SELECT 1", "b": "SELECT 2"}.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps({"one": sql, f"of_{name}": sql}))
+    settings = Settings.load(home=tmp_path, queries=tmp_path)
+    served = LastGood(settings)
+    assert served.load().queries["one"].sql == "SELECT 2"
+    (tmp_path / "b.json").write_text("")
+    assert served.load().queries["one"].sql == "SELECT 2"  # not the earlier file's
+    (tmp_path / "c.json").write_text('{"one": "SELECT 3"}')
+    found = served.load().queries
+    assert (found["one"].sql, found["of_b"].sql) == ("SELECT 3", "SELECT 2")
+
+
+def test_a_fault_is_of_an_entry_or_of_a_file(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    served = LastGood(Settings.load(home=tmp_path, queries=folder))
+
+    def describe() -> list[str]:
+        return [each["what"] for each in served.load().describe_faults()]
+
+    assert describe() == ["LIQ_QUERIES has a fault"]
+    (folder / "a.json").write_text('{"q/x": "SELECT 1", "$parts": {"one": 5}}')
+    assert describe() == ["LIQ_QUERIES has a fault", "entry 'q/x' is invalid"]

@@ -319,7 +319,7 @@ def test_one_endpoint_is_built_and_checked_once_for_a_request(
     assert checked == ["paging", "totals"]
 
 
-@pytest.mark.parametrize("key", ["v1", "v1/mine", "health", "metrics"])
+@pytest.mark.parametrize("key", ["v1", "health", "metrics"])
 def test_no_query_takes_the_place_of_a_page(tmp_path: Path, key: str) -> None:
     file = tmp_path / "mine.json"
     file.write_text(json.dumps({key: "SELECT 1"}))

@@ -129,8 +129,7 @@ def test_a_taken_port_is_an_error_that_names_the_setting(
 def test_errors_of_the_notebook_are_hidden_unless_asked_for(
     settings: Settings, tmp_path: Path, options: list[str]
 ) -> None:
-    (tmp_path / "queries.json").write_text("not JSON")
-    changes = {"queries": tmp_path / "queries.json", **find_free_ports()}
+    changes = {"queries": tmp_path / "none.json", **find_free_ports()}
     broken = settings.model_copy(update=changes)
     with serving(broken, tmp_path / "log", "--pool", "0", *options):
         page = page_of(broken)

@@ -88,12 +88,13 @@ def check_queries() -> None:
         for fault in load_catalogue().list_faults():
             echo(fault)
         raise
-    faults = dict.fromkeys(fault for fault in found.values() if fault)
+    faults = dict.fromkeys(
+        fault for fault in (*load_catalogue().file_faults.values(), *found.values()) if fault
+    )
     for fault in faults:
         echo(fault)  # a line each, however long: editors and grep follow it
-    names = [key for key in found if not catalogue.is_path(key)]
-    can_run = sum(not found[key] for key in names)
-    summary = f"QuestDB can run {can_run} of {len(names)} queries"
+    can_run = sum(not fault for fault in found.values())
+    summary = f"QuestDB can run {can_run} of {len(found)} queries"
     if faults:
         raise QueryError(summary)
     echo(summary)

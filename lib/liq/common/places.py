@@ -18,7 +18,13 @@ _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")
 _BEFORE_KEY = re.compile(r"[{,\s]*")
 _BEFORE_VALUE = re.compile(r"[:\s]*")
+_WORDS = re.compile(r"[$\w]+")
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+# of a character, where the file may go on: msgspec takes it for the end of the file
+_HALF = re.compile(rb"\\u[dD][89abAB]..(?!\\u[dD][c-fC-F]).{0,8}\Z", re.DOTALL)
+_COMMENTS = (b"//", b"/*", b"#")
 _TOKEN = re.compile(r'"((?:[^"\\\n]|\\.)*)("?)(\s*:)?|[{}\[\]]')
+_NO_PAIR = r"half of a character is missing; \ud83d\ude00 is a whole one"
 _REASONS = {  # in what msgspec says of a text that is not JSON
     "truncated": "the file ends too early: a }, a ] or a quotation mark is missing",
     "object keys must be strings": 'a name in double quotes belongs here, like "name"',
@@ -29,8 +35,9 @@ _REASONS = {  # in what msgspec says of a text that is not JSON
     "trailing characters": "the file goes on after its last }",
     "invalid number": "a number is written like 5, -0.5 or 1e6",
     "out of range": "the number is too large",
+    "surrogate": _NO_PAIR,
+    "end of hex escape": _NO_PAIR,
     "escape": r"a backslash in a text is written twice, \\",
-    "surrogate": "half of a character is missing after this one",
 }
 _ODD = {  # what JSON does not have
     "//": "JSON has no comments",
@@ -114,8 +121,17 @@ def explain(error: Exception, data: bytes) -> str:
         return "its brackets are nested too deeply"
     if isinstance(error, msgspec.ValidationError) and "Expected" in str(error):
         return "it is no object; its first character is {, and its last one }"
-    found = (words for said, words in _REASONS.items() if said in str(error))
-    return next(found, "") or _explain_character(data[_find_byte(error, data) or 0 :])
+    return _explain_rest(str(error), data[_find_byte(error, data) or 0 :])
+
+
+def _explain_rest(said: str, rest: bytes) -> str:
+    """Return in plain words what msgspec ``said`` of a text; ``rest`` begins where it is wrong."""
+    if rest.startswith(_COMMENTS) and "escape" not in said:  # wherever something else belongs
+        return _explain_character(rest)
+    if "truncated" in said and _HALF.match(rest):
+        return _NO_PAIR
+    found = (words for part, words in _REASONS.items() if part in said)
+    return next(found, "") or _explain_character(rest)
 
 
 def _explain_character(data: bytes) -> str:
@@ -133,8 +149,11 @@ def _find_byte(error: Exception, data: bytes) -> int | None:
     """Return where in ``data`` it is not JSON; None if the error does not say."""
     if isinstance(error, UnicodeDecodeError):
         return error.start
-    found = re.search(r"\(byte (\d+)\)|truncated", str(error))
-    return int(found[1] or len(data)) if found else None
+    if "truncated" in str(error):
+        half = _HALF.search(data)
+        return half.start() if half else len(data)
+    found = re.search(r"\(byte (\d+)\)", str(error))
+    return int(found[1]) if found else None
 
 
 def _describe_byte(data: bytes, offset: int) -> str:
@@ -158,13 +177,19 @@ def describe_path(text: str, path: Sequence[str]) -> str:
     return _describe(text, place)
 
 
-def list_likely_names(text: str) -> tuple[set[str], set[str], bool]:
-    """Return the outer and the inner names of a damaged object of JSON, and if they are certain.
+def list_words(text: str) -> set[str]:
+    """Return the words of a damaged file, any of which may be a name."""
+    # without the zeros of UTF-16
+    plain = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text.replace("\0", ""))
+    return set(_WORDS.findall(plain))
 
-    They are not where brackets or quotation marks do not match: any name may be outer then.
+
+def list_outer_names(text: str) -> set[str]:
+    """Return the outer names of a damaged object of JSON.
+
+    There are none where brackets or quotation marks do not match: any name may be outer then.
     """
-    depth, certain = 0, True
-    inner, outer = set[str](), set[str]()
+    depth, certain, outer = 0, True, set[str]()
     for token in _TOKEN.finditer(text):
         if token[0] in "{[":
             depth += 1
@@ -172,10 +197,10 @@ def list_likely_names(text: str) -> tuple[set[str], set[str], bool]:
             depth -= 1
         else:
             certain = certain and bool(token[2])
-            if token[3]:
-                (outer if depth == 1 else inner).add(token[1])
+            if token[3] and depth == 1:
+                outer.add(token[1])
         certain = certain and depth >= 0
-    return outer, inner, certain and depth == 0
+    return outer if certain and depth == 0 else set()
 
 
 def _find_twice(text: str, members: Mapping[str, msgspec.Raw]) -> dict[str, str]:

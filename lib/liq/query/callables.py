@@ -332,20 +332,17 @@ def _list_lacks(
     past = window and window.cut()
     if past is None:
         return []
-    known = queries.load_catalogue(settings).queries
 
-    def fetch(key: str) -> "pd.DataFrame | None":
-        if key not in known:
-            return None
-        return queries.fetch(key, settings, **share_filters(known[key], values, past))
+    def fetch(key: str) -> "pd.DataFrame":
+        found = queries.find(key, settings)  # a faulty one of the user's own is an error
+        return queries.fetch(key, settings, **share_filters(found, values, past))
 
     try:
         with questdb.within(_BESIDE_S):
             feeds, odd = fetch(_FEEDS), fetch(_LEFT_OUT)
     except (QuestDBError, QueryError) as error:
         return [f"not known whether feeds were disconnected or rows left out: {error}"]
-    lines = ["" if feeds is None else _describe_feeds(feeds), "" if odd is None else _count(odd)]
-    return [line for line in lines if line]
+    return [line for line in (_describe_feeds(feeds), _count(odd)) if line]
 
 
 def _count(odd: "pd.DataFrame") -> str:

@@ -45,7 +45,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 import msgspec
@@ -99,12 +99,14 @@ _STREAM_OF = {"bars": LIQUIDATIONS, REPORTS: FEED_HEALTH, LAST_REPORTS: FEED_HEA
 _TABLE_OF = {name: stream.placeholder for name, stream in _STREAM_OF.items()}
 
 _QUERY_NAME = re.compile("[A-Za-z][A-Za-z0-9_]{0,63}")  # liq.hit.NAME, a tool of assistants
+_MEMBER = rf"^(\$schema|\$common|\$parts|{_QUERY_NAME.pattern})$"
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 _Sql = _Text | Annotated[list[str], msgspec.Meta(min_length=1)]
 _Path = tuple[str, ...]  # keys of nested objects
+_LISTS = (list, tuple)
 _TYPES = {  # of msgspec, in words
     "str": "a text in double quotes",
     "int": "a whole number",
@@ -175,26 +177,18 @@ class Query:
 class Catalogue(NamedTuple):
     """The validated queries, and the faults of invalid entries by key.
 
-    An invalid entry does not affect the others, so pages keep working while it is edited. A fault
-    of a file that is no JSON has the file's path as its key, and a fault of what entries share has
-    its place.
+    An invalid entry does not affect the others, so pages keep working while it is edited.
+    ``file_faults`` are not of one entry: they have the path of a file that is no JSON, or the place
+    of what entries share.
     """
 
     queries: Mapping[str, Query]
     faults: Mapping[str, str]
+    file_faults: Mapping[str, str] = MappingProxyType({})
 
     def list_faults(self) -> list[str]:
         """Return a line for each fault; a fault of a file may stop several entries."""
-        return list(dict.fromkeys(self.faults.values()))
-
-    def list_file_faults(self) -> dict[str, str]:
-        """Return the faults that are not of one entry, by path or place."""
-        return {key: fault for key, fault in self.faults.items() if is_path(key)}
-
-
-def is_path(key: str) -> bool:
-    """Whether a fault's key is a file or a place in it; no valid name has a slash."""
-    return "/" in key
+        return list(dict.fromkeys([*self.file_faults.values(), *self.faults.values()]))
 
 
 def load(*paths: Path) -> Catalogue:
@@ -211,7 +205,7 @@ def load(*paths: Path) -> Catalogue:
             raise QueryError(f"cannot read {path}: {error.strerror}") from error
         except places.MalformedError as error:
             catalogue.refuse(path, error)
-    return Catalogue(catalogue.queries, catalogue.faults)
+    return Catalogue(catalogue.queries, catalogue.faults, catalogue.file_faults)
 
 
 class _Loader:
@@ -222,6 +216,7 @@ class _Loader:
         self.parts = dict(_SOURCES)
         self.queries: dict[str, Query] = {}
         self.faults: dict[str, str] = {}
+        self.file_faults: dict[str, str] = {}
 
     def add(self, file: "_File") -> None:
         """Add a file's entries; a name with a fault does not keep what an earlier file had."""
@@ -231,7 +226,7 @@ class _Loader:
         _replace(self.parts, {}, more)
         for name, sql in given.items():
             self.parts[name] = f"(\n{_expand_parts(sql, self.parts)}\n)"
-        self.faults |= {
+        self.file_faults |= {
             line.partition(": ")[0]: line for line in [*faults.values(), *more.values()]
         }
         for key in (key for key in file.members if key not in (SCHEMA, COMMON, PARTS)):
@@ -243,16 +238,19 @@ class _Loader:
                 self.faults[key] = str(error)
 
     def refuse(self, path: Path, error: places.MalformedError) -> None:
-        """Note a file that is no JSON: the names in its text cannot be used."""
-        outer, inner, certain = places.list_likely_names(error.text)
-        names = outer if certain else (outer | inner) & (self.queries.keys() | self.faults.keys())
-        self.faults[str(path)] = str(error)
-        for key in names - {SCHEMA, COMMON, PARTS}:
+        """Note a file that is no JSON: the names in its text cannot be used.
+
+        Its damage may hide what is a name, so each word that is one of an earlier file counts.
+        """
+        words = places.list_words(error.text)
+        known = words & (self.queries.keys() | self.faults.keys())
+        self.file_faults[str(path)] = str(error)
+        for key in (known | places.list_outer_names(error.text)) - {SCHEMA, COMMON, PARTS}:
             self.queries.pop(key, None)
             self.faults[key] = str(error)
-        if {COMMON, PARTS} & (outer | inner):  # later files cannot use what it replaces
+        if {COMMON, PARTS} & words:  # later files cannot use what it replaces
             for shared in (self.common, self.parts):
-                _replace(shared, {}, dict.fromkeys(outer | inner, ""))
+                _replace(shared, {}, dict.fromkeys(words, ""))
 
 
 def _replace(shared: dict[str, Any], given: Mapping[str, Any], faults: Mapping[str, str]) -> None:
@@ -327,19 +325,21 @@ def explain_mismatch(
 ) -> tuple[tuple[str, ...], str]:
     """Return where in ``value`` it is not of its kind, and why, with the valid names."""
     kind = _pick_member(kind, value)
-    for name, inner in _list_inner(kind, value):
+    key = get_args(kind)[0] if get_origin(kind) is dict else str
+    for name, each, inner in _list_inner(kind, value):
         try:
-            msgspec.convert({name: value[name]}, dict[_Name, inner])  # type: ignore[valid-type]
+            msgspec.convert({name: each}, dict[key, inner])  # type: ignore[valid-type]
         except msgspec.ValidationError as found:
-            path, reason = explain_mismatch(found, inner, value[name])
+            path, reason = explain_mismatch(found, inner, each)
             return (name, *path), reason
     reason = str(error).partition(" - at ")[0]
     names = [each.encode_name for each in msgspec.structs.fields(kind)] if _is_struct(kind) else []
-    if field := re.search(r"unknown field `(.*)`", reason):
+    if field := re.search(r"unknown field `(.*)`", reason, re.DOTALL):
         return (field[1],), f"there is no field {field[1]!r}{suggest(field[1], names)}"
     if field := re.search(r"missing required field `(.*)`", reason):
-        return (), f"the field {field[1]!r} is missing; valid are: {', '.join(names)}"
-    if wrong := re.search(r"Invalid (?:enum )?value '(.*)'", reason):
+        choices = names or _list_choices(kind)  # a union has the tags of its structs
+        return (), f"the field {field[1]!r} is missing; valid are: {', '.join(choices)}"
+    if wrong := re.search(r"Invalid (?:enum )?value '(.*)'", reason, re.DOTALL):
         return (), f"{wrong[1]!r} is not a choice{suggest(wrong[1], _list_choices(kind))}"
     valid = f"; its fields are: {', '.join(names)}" if names else ""
     return (), f"{_explain_value(reason, value)}{valid}"
@@ -366,16 +366,21 @@ def _describe_value(value: Any) -> str:
     return shorten(msgspec.json.encode(value).decode())
 
 
-def _list_inner(kind: Any, value: Any) -> list[tuple[str, Any]]:
-    """Return name and kind of each member of ``value`` that can be checked by itself."""
+def _list_inner(kind: Any, value: Any) -> list[tuple[str, Any, Any]]:
+    """Return name, value and kind of each member of ``value`` that can be checked by itself."""
+    if isinstance(value, list) and get_origin(kind) in _LISTS:
+        inner = get_args(kind)[0]
+        return [(f"item {number}", each, inner) for number, each in enumerate(value, 1)]
     if not isinstance(value, dict):
         return []
     if get_origin(kind) is dict:
-        return [(name, get_args(kind)[1]) for name in value]
-    if _is_struct(kind):
-        fields = msgspec.structs.fields(kind)
-        return [(each.encode_name, each.type) for each in fields if each.encode_name in value]
-    return []
+        return [(name, each, get_args(kind)[1]) for name, each in value.items()]
+    fields = (
+        {each.encode_name: each.type for each in msgspec.structs.fields(kind)}
+        if _is_struct(kind)
+        else {}
+    )
+    return [(name, value[name], inner) for name, inner in fields.items() if name in value]
 
 
 def _is_struct(kind: Any) -> bool:
@@ -383,8 +388,15 @@ def _is_struct(kind: Any) -> bool:
 
 
 def _pick_member(kind: Any, value: Any) -> Any:
-    """Return the struct of a union that ``value`` has the tag of, or its only struct."""
-    if get_origin(kind) not in (Union, UnionType) or not isinstance(value, Mapping):
+    """Return the list of a union, the struct that ``value`` has the tag of, or its only struct."""
+    if get_origin(kind) not in (Union, UnionType):
+        return kind
+    if isinstance(value, list):
+        plain = [
+            get_args(each)[0] if get_origin(each) is Annotated else each for each in get_args(kind)
+        ]
+        return next((each for each in plain if get_origin(each) in _LISTS), kind)
+    if not isinstance(value, Mapping):
         return kind
     structs = [each for each in get_args(kind) if _is_struct(each)]
     configs = [each.__struct_config__ for each in structs]
@@ -411,6 +423,7 @@ def create_json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
         "properties": {SCHEMA: {"type": "string"}, COMMON: common, PARTS: parts},
+        "propertyNames": {"pattern": _MEMBER},
         "additionalProperties": entry,
         "$defs": dict(components),
     }

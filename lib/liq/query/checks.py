@@ -40,7 +40,7 @@ def check_catalogue(
         QuestDBTimeoutError: QuestDB does not answer.
     """
     settings = settings or current_settings()
-    found, faults = queries.load_catalogue(settings)
+    found, faults, _ = queries.load_catalogue(settings)
     explained = {}
     for done, (key, query) in enumerate(found.items(), 1):
         explained[key] = _explain(query, settings)

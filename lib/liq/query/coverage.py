@@ -95,29 +95,35 @@ def share_filters(query: Query, values: Mapping[str, Any], window: Window) -> di
 
 
 def fetch_beside(
+    key: str,
     query: Query | None,
     frame: "pd.DataFrame",
     values: Mapping[str, Any],
     window: Window | None,
+    *,
     settings: Settings,
 ) -> "pd.DataFrame | None":
-    """Return the rows of ``query`` for the filters of ``frame`` and its ``window``.
+    """Return the rows of ``query``, named ``key``, for the filters of ``frame`` and its ``window``.
 
-    ``values`` are the parameters that ``frame`` was made with. None without a window, or if there
-    is no such query, or a user's own without the shipped columns. If QuestDB refuses the query, a
-    note of ``frame`` says so.
+    ``values`` are the parameters that ``frame`` was made with. None without a window. If there is
+    no such query, or a user's own that QuestDB refuses or that lacks the shipped columns, a note of
+    ``frame`` says so.
     """
-    if query is None or window is None:
+    if window is None:
         return None
-    shared = share_filters(query, values, window)
-    try:
-        found = queries.execute(query, queries.resolve(query, shared), settings).frame
-    except (QueryError, QuestDBError) as error:
-        reason = queries.explain_refusal(error)
-        note = f"what the rows lack is not known: {query.key} fails: {reason}"
-        frame.attrs["notes"] = [*frame.attrs.get("notes", ()), note]
-        return None
-    return found if can_be_read(query.key, found) else None
+    fault = f"your query {key} cannot be used"
+    if query:
+        try:
+            values = queries.resolve(query, share_filters(query, values, window))
+            found = queries.execute(query, values, settings).frame
+            if can_be_read(key, found):
+                return found
+            fault = f"your query {key} has other columns"
+        except (QueryError, QuestDBError) as error:
+            fault = f"{key} fails: {queries.explain_refusal(error)}"
+    note = f"what the rows lack is not known: {fault}"
+    frame.attrs["notes"] = [*frame.attrs.get("notes", ()), note]
+    return None
 
 
 def name_feed(exchange: str, source: str) -> str:

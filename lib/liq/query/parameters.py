@@ -16,7 +16,7 @@ string    text                                              ``str``
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -241,7 +241,7 @@ def _parse_timestamp(given: Any) -> datetime:
 
 
 def _parse_list(given: Any) -> list[str]:
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise TypeError("give texts")
     items = given.split(",") if isinstance(given, str) else given
     return [text for text in map(_parse_string, items) if text]

@@ -164,7 +164,7 @@ def load_catalogue(settings: Settings | None = None) -> Catalogue:
     streams = tuple(stream.name for stream in STREAMS)  # each declares placeholders
     found = _load(states, streams)
     if own and len(paths) == 1:
-        return found._replace(faults={str(own): f"{own}: this folder has no file NAME.json"})
+        return found._replace(file_faults={str(own): f"{own}: this folder has no file NAME.json"})
     return found
 
 
@@ -196,7 +196,7 @@ def find(key: str, settings: Settings | None = None) -> Query:
         raise QueryError(found.faults[key])
     if key not in found.queries:
         unknown = f"unknown query {key!r}{suggest(key, sorted(found.queries))}"
-        raise QueryError("; ".join([unknown, *found.list_file_faults().values()]))
+        raise QueryError("; ".join([unknown, *found.file_faults.values()]))
     return found.queries[key]
 
 

@@ -141,7 +141,7 @@ class Endpoints:
 
     def has_fault(self, key: str) -> bool:
         """Whether the catalogue has an entry of that name that cannot be used."""
-        return key in self._catalogue.load().faults
+        return self._catalogue.load().has_fault(key)
 
     def describe_faults(self) -> list[dict[str, str]]:
         """Return what is wrong in the catalogue's files, for a visitor."""

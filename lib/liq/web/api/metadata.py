@@ -49,7 +49,9 @@ def describe(
     window = coverage.find_window(endpoint.query, frame, beside)
     past = window and window.cut()
     sources, feeds, odd = (
-        coverage.fetch_beside(endpoints.find_query(key), frame, beside, span, settings)
+        coverage.fetch_beside(
+            key, endpoints.find_query(key), frame, beside, span, settings=settings
+        )
         for key, span in (("sources", window), ("feed_coverage", past), ("left_out", window))
     )
     return {

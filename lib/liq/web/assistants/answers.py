@@ -188,7 +188,7 @@ def _fetch_beside(
     settings: Settings,
 ) -> "pd.DataFrame | None":
     query = queries.load_catalogue(settings).queries.get(key)
-    return coverage.fetch_beside(query, frame, values, window, settings)
+    return coverage.fetch_beside(key, query, frame, values, window, settings=settings)
 
 
 def _mark_sums(frame: "pd.DataFrame", *, incomplete: bool) -> "pd.DataFrame":
