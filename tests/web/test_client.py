@@ -32,7 +32,8 @@ from liq.errors import (
     ConfigError,
     QueryError,
 )
-from liq.query import queries
+from liq.query import coverage, queries
+from liq.query.callables import fetch_noted
 from liq.query.formats import Format, encode
 from liq.query.parameters import Kind, Parameter
 from liq.web import api
@@ -72,6 +73,36 @@ def test_rows_come_as_from_hit(served: Settings) -> None:
             over_http = client.fetch(key, **params, min_notional=None, exchange=[])
         assert_frame_equal(over_http, direct, check_exact=True)
         assert over_http.attrs == direct.attrs  # that no row has ETHUSDT, too
+
+
+@pytest.mark.stack
+@pytest.mark.filterwarnings("ignore:symbols")
+@pytest.mark.parametrize("key", ["totals", "latest_prints", "print_reactions", "sources", "print"])
+def test_rows_have_the_notes_of_hit(served: Settings, key: str) -> None:
+    given = {"until": "2026-01-01T01:00:00", "symbols": ["BTCUSDT", "ETHUSDT"]}
+    params = {name: given[name] for name in given.keys() & queries.queries()[key].params}
+    direct, _ = fetch_noted(key, served, params)
+    with closing(ApiClient(served)) as client:
+        assert client.hit(key, **params).attrs == direct.attrs
+    assert key != "totals" or coverage.UNKNOWN in direct.attrs["notes"]
+
+
+def test_a_value_without_a_name_is_refused_with_the_way_to_give_it(tmp_path: Path) -> None:
+    with faulty(tmp_path) as (settings, asked), closing(ApiClient(settings)) as client:
+        for ask in (client.hit, client.fetch, client.describe):
+            with pytest.raises(
+                ApiRequestError, match=r'by name, e\.g\. hit\("totals", window="1h"\)'
+            ):
+                ask("totals", "1h")
+            with pytest.raises(ApiRequestError, match="takes the name of a query first"):
+                ask()
+    assert asked == []
+
+
+def test_rows_whose_facts_cannot_be_read_say_so(tmp_path: Path) -> None:
+    with faulty(tmp_path) as (settings, _), closing(ApiClient(settings)) as client:
+        [note] = client.hit("totals").attrs["notes"]
+    assert note.startswith(f"{coverage.LACKS_UNKNOWN}: ")
 
 
 @pytest.mark.stack
@@ -199,7 +230,7 @@ def test_all_pages_are_read_as_one(served: Settings, monkeypatch: pytest.MonkeyP
     expected = queries.fetch("liquidations_by_bucket", served, **params)
     monkeypatch.setattr("liq.web.client._PAGE_ROWS", 100)
     with closing(ApiClient(served)) as client:
-        frame = client.hit("liquidations_by_bucket", **params)
+        frame = client.fetch("liquidations_by_bucket", **params)
     assert len(frame) > 500
     assert_frame_equal(frame, expected, check_exact=True)
     assert frame.attrs == expected.attrs
@@ -287,7 +318,7 @@ def test_a_request_that_may_succeed_is_sent_again(tmp_path: Path, fault: tuple[i
         faulty(tmp_path, fault, fault) as (settings, asked),
         closing(ApiClient(settings)) as client,
     ):
-        assert client.hit("totals", window="4h")["n"].tolist() == [1, 2]
+        assert client.fetch("totals", window="4h")["n"].tolist() == [1, 2]
     assert asked == ["/v1/totals?window=4h&format=arrow&rows=100000"] * 3
 
 

@@ -18,6 +18,7 @@ from liq.errors import LiqError, QueryError, QuestDBError
 from liq.query import queries, questdb
 from liq.query.catalogue import Column, Query, describe_values
 from liq.query.coverage import (
+    LACKS_UNKNOWN,
     UNKNOWN,
     can_be_read,
     describe_left_out,
@@ -347,7 +348,7 @@ def _list_lacks(
         with questdb.within(_BESIDE_S):
             feeds, odd = fetch(_FEEDS), fetch(_LEFT_OUT)
     except (QuestDBError, QueryError) as error:
-        return [f"not known whether feeds were disconnected or rows left out: {error}"]
+        return [f"{LACKS_UNKNOWN}: {error}"]
     lines = ["" if feeds is None else _describe_feeds(feeds), "" if odd is None else _count(odd)]
     return [line for line in lines if line]
 

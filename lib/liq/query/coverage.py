@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 UNKNOWN = "coverage is unknown: no feed reported in this window"
+LACKS_UNKNOWN = "not known whether feeds were disconnected or rows left out"
 PARTLY = "disconnected for a part of the window"
 _LEAST = 0.001
 _MANY = 3  # feeds, of which all are not named

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from numbers import Integral, Real
@@ -27,6 +27,7 @@ from liq.errors import (
 )
 from liq.query import queries
 from liq.query.catalogue import RESERVED
+from liq.query.coverage import LACKS_UNKNOWN, UNKNOWN, describe_left_out
 from liq.query.formats import UNREADABLE, Format, decode_arrow
 
 if TYPE_CHECKING:
@@ -89,10 +90,11 @@ class ApiClient:
             trust_env=False,  # the API runs on this machine: no proxy
         )
 
-    def hit(self, key: str, /, **params: Any) -> "pd.DataFrame":
-        """Return all rows of an endpoint, with the dtypes and units of `liq.hit`.
+    def hit(self, key: str = "", /, *unnamed: Any, **params: Any) -> "pd.DataFrame":
+        """Return all rows of an endpoint, with the dtypes, units and notes of `liq.hit`.
 
-        Like `liq.hit` it warns of names that no row has.
+        Like `liq.hit` it warns of names that no row has. The notes on feeds and odd rows come from
+        `describe`, by a second request; `fetch` sends one only.
 
         Args:
             key: The endpoint, e.g. ``"totals"``.
@@ -104,17 +106,25 @@ class ApiClient:
             ApiTimeoutError: The API did not answer in time.
             ApiLoginError: The token is wrong.
             ApiRequestError: The endpoint or a parameter is unknown, a value is out of range, or
-                `liq.hit` takes no such value.
+                `liq.hit` takes no such value. Or a parameter is not given by its name.
             ApiError: The API reports another error.
         """
-        frame = self.fetch(key, **params)
-        queries.warn(frame.attrs.get("notes", ()))
+        with http.within(self._seconds):
+            frame = self.fetch(key, *unnamed, **params)
+            warnings = frame.attrs.get("notes", [])
+            if notes := [*warnings, *self._list_lacks(key, params)]:
+                frame.attrs["notes"] = notes
+        queries.warn(warnings)
         return frame
 
-    def fetch(self, key: str, /, **params: Any) -> "pd.DataFrame":
-        """Return the rows as `hit` does, without warnings; notes are in ``attrs["notes"]``."""
+    def fetch(self, key: str = "", /, *unnamed: Any, **params: Any) -> "pd.DataFrame":
+        """Return the rows as `hit` does, without warnings.
+
+        ``attrs["notes"]`` report names that no row has, but neither feeds nor odd rows.
+        """
         import pandas as pd  # noqa: PLC0415 - keeps the import of this module fast
 
+        _check_call(key, unnamed)
         given = _encode_params(key, params) | {"format": Format.ARROW.value, "rows": _PAGE_ROWS}
         with show_wait(f"asking the API: {key}", self._progress_after):
             first, *more = map(_decode_rows, self._fetch_pages(_find_path(key), given))
@@ -124,11 +134,12 @@ class ApiClient:
         frame.attrs = first.attrs
         return frame
 
-    def describe(self, key: str, /, **params: Any) -> dict[str, Any]:
+    def describe(self, key: str = "", /, *unnamed: Any, **params: Any) -> dict[str, Any]:
         """Return the facts about the rows of `hit`: units, sources, coverage and so on.
 
         They are the ``meta`` of the API's JSON, see docs/http-api.md. Raises as `hit`.
         """
+        _check_call(key, unnamed)
         given = _encode_params(key, params) | {"rows": 1}
         with show_wait(f"asking the API: {key}", self._progress_after):
             answer = self._get(_find_path(key), given)
@@ -137,6 +148,17 @@ class ApiClient:
         except (ValueError, LookupError, TypeError) as error:
             raise ApiError(f"{_name(answer)} answered without facts; is it liq's?") from error
         return {name: fact for name, fact in meta.items() if name not in ("rows", "offset", "next")}
+
+    def _list_lacks(self, key: str, params: dict[str, Any]) -> list[str]:
+        """Return the notes that `liq.hit` adds to the rows: disconnected feeds, and odd rows."""
+        try:
+            facts = self.describe(key, **params)
+            feeds, odd = facts.get("coverage"), facts.get("left_out")
+            known = "" if feeds is None else feeds["summary"] if feeds["feeds"] else UNKNOWN
+            texts = [known, describe_left_out(odd or 0)]
+        except (ApiError, LookupError, TypeError) as error:
+            return [f"{LACKS_UNKNOWN}: {error}"]
+        return [text for text in texts if text]
 
     def _fetch_pages(self, path: str, params: dict[str, Any]) -> Iterator[httpx.Response]:
         response = self._get(path, params)
@@ -180,6 +202,17 @@ class ApiClient:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+
+def _check_call(key: object, unnamed: Sequence[Any]) -> None:
+    """Raise `ApiRequestError` unless a query is named, and each parameter is given by its name."""
+    if not isinstance(key, str) or not key:
+        raise ApiRequestError('the client takes the name of a query first, e.g. hit("totals")')
+    if unnamed:
+        raise ApiRequestError(
+            f'parameters are given by name, e.g. hit("{key}", window="1h");'
+            " the API's /docs list them"
+        )
 
 
 def _encode_params(key: str, params: dict[str, Any]) -> dict[str, Any]:
