@@ -118,7 +118,7 @@ def test_own_queries_in_place_of_those_about_coverage_harm_no_result(
     for name in ("feed_coverage", "left_out", "sources"):
         query = queries.find(name, settings)
         values = queries.resolve(query, {})
-        window = coverage.find_window(query, frame, values)
+        window = coverage.find_window(query, frame, values, settings)
         assert window
         assert coverage.fetch_beside(query, frame, values, window, settings) is None
 
@@ -267,6 +267,9 @@ def test_a_result_notes_units_gaps_and_unknown_names(own: Settings) -> None:
         frame = liq.hit.totals(symbols="NOPE", settings=own, **WINDOW)
     assert caught[0].filename == __file__
     assert len(frame.attrs["notes"]) == 2
+    with pytest.warns(LiqWarning, match="no row has the exchange 'bybitt'; nearest: bybit"):
+        frame = liq.hit.totals(exchange="bybitt", settings=own, **WINDOW)
+    assert len(frame.attrs["notes"]) == 1  # that its feed did not report is no news
     assert "notes" not in liq.hit.price_by_bucket(settings=own, **WINDOW).attrs
 
 
@@ -278,7 +281,9 @@ def test_the_future_is_no_gap(stack: Settings) -> None:
     window: dict[str, Any] = {"since": now - timedelta(minutes=1), "until": now + timedelta(days=1)}
     assert "notes" not in liq.hit.totals(settings=settings, **window).attrs
     window = {"since": now + timedelta(hours=1), "until": now + timedelta(days=1)}
-    assert "notes" not in liq.hit.totals(settings=settings, **window).attrs
+    with pytest.warns(LiqWarning, match="^the window is in the future: it begins at "):
+        frame = liq.hit.totals(settings=settings, **window)
+    assert len(frame.attrs["notes"]) == 1
 
 
 @pytest.mark.parametrize("call", [liq.hit.totals, lambda *given: liq.hit("totals", *given)])

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,10 @@ from pandas.testing import assert_frame_equal
 
 import liq
 from liq.config import Settings
-from liq.errors import ExportError
+from liq.errors import ExportError, LiqWarning
 from liq.notebook import reports
 from liq.query import queries, views
-from liq.query.exports import hash_rows, read_stamp, write_export
+from liq.query.exports import hash_rows, list_stamped_notes, read_stamp, write_export
 from liq.query.formats import Format, encode
 from liq.records.streams import LIQUIDATIONS
 from support.helpers import find_free_ports
@@ -131,11 +132,15 @@ def test_gaps_of_the_window_are_stamped(stack: Settings, tmp_path: Path) -> None
 def test_the_future_of_a_window_is_no_gap(stack: Settings, tmp_path: Path) -> None:
     settings, now = own_table(stack), datetime.now(UTC)
     report(settings, [health(now + timedelta(seconds=second)) for second in range(-60, 120)])
+    with pytest.warns(LiqWarning, match="exchange 'bybitt'"):
+        stamp = liq.export("totals", tmp_path / "a.csv", settings=settings, exchange="bybitt")
+    assert len(list_stamped_notes(stamp, pd.DataFrame(), settings)) == 1
     for start in (now - timedelta(minutes=1), now + timedelta(hours=1)):
-        stamp = liq.export(
-            "totals", tmp_path / "a.csv", settings=settings, since=start,
-            until=now + timedelta(hours=2),
-        )  # fmt: skip
+        with warnings.catch_warnings(action="ignore", category=LiqWarning):
+            stamp = liq.export(
+                "totals", tmp_path / "a.csv", settings=settings, since=start,
+                until=now + timedelta(hours=2),
+            )  # fmt: skip
         assert not stamp.coverage
         if start < now:
             assert stamp.until
@@ -143,6 +148,8 @@ def test_the_future_of_a_window_is_no_gap(stack: Settings, tmp_path: Path) -> No
             assert now <= stamp.known_until < stamp.until
         else:
             assert stamp.known_until is None
+            [note] = list_stamped_notes(stamp, pd.DataFrame(), settings)
+            assert "in the future" in note
 
 
 @pytest.mark.stack

@@ -333,7 +333,7 @@ def _list_lacks(
     query: Query, frame: "pd.DataFrame", values: Mapping[str, Any], settings: Settings
 ) -> list[str]:
     """Return what a result about liquidations lacks in its window, in words."""
-    window = find_window(query, frame, values)
+    window = find_window(query, frame, values, settings)
     past = window and window.cut()
     if past is None:
         return []

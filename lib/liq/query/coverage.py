@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq.config import Settings
 from liq.errors import QueryError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
-from liq.query import queries
+from liq.query import names, queries
 from liq.query.catalogue import END, IDENTIFIER, SINCE, WINDOW, Query
 from liq.records.model import LIVE_SOURCES, find_kind
 from liq.records.streams import CASCADES, LIQUIDATIONS, SUMS
@@ -38,6 +38,7 @@ _TABLES = {"bars", *(stream.placeholder for stream in (LIQUIDATIONS, CASCADES, S
 # hours without a print in the window are unknown, and count as covered no more than a gap does.
 # Prints before or after the window say nothing of the feed in it.
 _ABOUT_FEEDS = {"covered"}
+_EXCHANGE = "exchange"
 _ENDS = {WINDOW, SINCE, "until"}
 
 
@@ -54,19 +55,29 @@ class Window(NamedTuple):
 
 
 def find_window(
-    query: Query | None, frame: "pd.DataFrame", values: Mapping[str, Any]
+    query: Query | None, frame: "pd.DataFrame", values: Mapping[str, Any], settings: Settings
 ) -> Window | None:
     """Return the window whose gaps and odd rows limit ``frame``, None if nothing limits it.
 
     `liq.hit`, the API and the assistants decide by this function whether a result says what it
     lacks. ``frame`` are the rows of ``query`` for ``values``, parameters of `queries.resolve` or
     `queries.validate`. Of a function and a query of the user's, the columns say too whether they
-    are about liquidations.
+    are about liquidations. Nothing limits the rows of exchanges that do not exist: a note on the
+    wrong names is enough.
     """
     if not is_about_prints(query, frame) or not isinstance(values.get(WINDOW), timedelta):
         return None
+    if not can_have_rows(values, settings):
+        return None
     completed = values if END in values else queries.complete(values)
     return Window(completed[SINCE], completed[END])
+
+
+def can_have_rows(values: Mapping[str, Any], settings: Settings) -> bool:
+    """Whether rows have one of the exchanges that ``values`` are limited to, if they are."""
+    given = values.get(_EXCHANGE)
+    texts = [given] if isinstance(given, str) else given
+    return not texts or bool(names.find_names(texts, _EXCHANGE, settings)[0])
 
 
 def is_about_prints(query: Query | None, frame: "pd.DataFrame") -> bool:

@@ -26,6 +26,7 @@ from liq.query.coverage import (
     UNKNOWN,
     Window,
     can_be_read,
+    can_have_rows,
     describe_gaps,
     is_about_prints,
     share_filters,
@@ -69,7 +70,8 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     window in absolute time, None for a query without a window. ``known_until`` is the end of the
     window, or the time of the query if that is earlier: no row or gap after it could be known.
     ``coverage`` holds the gaps up to then, None if no feed was expected, because gaps are then
-    unknown. ``notes`` report names that no row has, and a limit that is reached.
+    unknown. ``notes`` report names that no row has, a limit that is reached, and a window in the
+    future.
     """
 
     query: str
@@ -230,7 +232,8 @@ def list_stamped_notes(
     if not (stamp.since and stamp.until and is_about_prints(query, frame)):
         return stamp.notes
     gaps = describe_stamped_gaps(stamp)
-    coverage = UNKNOWN if stamp.coverage is None else f"{PARTLY}: {gaps}" if gaps else ""
+    is_unknown = stamp.coverage is None and stamp.known_until  # the future lacks nothing
+    coverage = UNKNOWN if is_unknown else f"{PARTLY}: {gaps}" if gaps else ""
     return [*stamp.notes, *([coverage] if coverage else [])]
 
 
@@ -347,7 +350,8 @@ def fetch_coverage(
     gaps = fetch(_COVERAGE)
     if not can_be_read(_COVERAGE, gaps):
         return None
-    return None if gaps.empty and fetch(_FEEDS).empty else gaps
+    is_unknown = gaps.empty and fetch(_FEEDS).empty and can_have_rows(filters or {}, settings)
+    return None if is_unknown else gaps
 
 
 def describe_stamped_gaps(stamp: Stamp) -> str:
