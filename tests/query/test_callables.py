@@ -16,7 +16,7 @@ import pytest
 import liq
 from liq.common import files
 from liq.config import Settings
-from liq.errors import LiqWarning, QueryError
+from liq.errors import ConfigError, LiqWarning, QueryError
 from liq.query import callables, catalogue, coverage, exports, queries, questdb
 from liq.query.listing import Listing, describe_units
 from liq.query.parameters import Parameter
@@ -293,6 +293,12 @@ def test_a_value_without_a_name_is_refused_with_the_way_to_give_it(
     with pytest.raises(QueryError, match=r"by name: liq\.hit\.totals\(window='1h'\); valid are: "):
         call("1h")
     assert "unnamed" not in str(inspect.signature(liq.hit))
+
+
+@pytest.mark.parametrize("call", [liq.hit.totals, lambda **given: liq.hit("totals", **given)])
+def test_other_values_than_settings_are_refused(call: Callable[..., object]) -> None:
+    with pytest.raises(ConfigError, match=r"^settings=5 are none; leave them out, or give liq\."):
+        call(settings=5)
 
 
 @pytest.mark.parametrize("given", [(), ("",), (None,), (["totals"],)])

@@ -9,7 +9,7 @@ import json
 import keyword
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from liq.config import Settings
@@ -38,7 +38,7 @@ _TYPES: dict[Kind, Any] = {
     "duration": str | float | timedelta,
     "int": int,
     "float": float,
-    "timestamp": str | datetime,
+    "timestamp": str | date | datetime,
     "list": Sequence[str],  # a text with commas too
 }
 
@@ -46,7 +46,7 @@ _TYPE_NAMES: dict[Kind, str] = {
     "duration": "str | float | datetime.timedelta",
     "int": "int",
     "float": "float",
-    "timestamp": "str | datetime.datetime",
+    "timestamp": "str | datetime.date | datetime.datetime",
     "list": "collections.abc.Sequence[str]",
 }
 

@@ -8,7 +8,7 @@ column    one of ``choices``, names of columns              ``str``, an enum: it
 duration  ``"15m"``, ``"7d"``, seconds or a ``timedelta``   ``timedelta``
 int       an integer, also as text                          ``int``
 float     a finite number, also as text                     ``float``
-timestamp ISO 8601 text or a datetime; without a zone, UTC  ``datetime`` in UTC
+timestamp ISO 8601, a datetime or a date; UTC without a zone ``datetime`` in UTC
 list      strings, or one string with commas                ``list[str]``; empty: no limit
 string    text                                              ``str``
 ========= ================================================= ===============================
@@ -16,8 +16,8 @@ string    text                                              ``str``
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -196,7 +196,7 @@ def _parse_int(given: Any) -> int:
             whole, _, fraction = given.strip().partition(".")
             given = given if fraction.strip("0") else whole  # as JSON has it, 5.0 is an integer too
         number = int(given)
-    except ValueError as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError("give a whole number, like 5") from error
     if not isinstance(given, str) and number != given:
         raise ValueError("it has a fraction")
@@ -206,7 +206,7 @@ def _parse_int(given: Any) -> int:
 def _parse_float(given: Any) -> float:
     try:
         number = float(_check_digits(given))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError("give a number, like 5 or 0.5") from error
     if not math.isfinite(number):
         raise ValueError("it is not finite")
@@ -224,17 +224,19 @@ def _check_digits(given: Any) -> Any:
 
 
 def _parse_timestamp(given: Any) -> datetime:
+    is_day = isinstance(given, date) and not isinstance(given, datetime)
+    moment = datetime.combine(given, time()) if is_day else given
+    if not isinstance(moment, str | datetime):
+        raise TypeError(f"{_MOMENTS}, or a datetime or a date")
     try:
-        moment = datetime.fromisoformat(given) if isinstance(given, str) else given
-    except ValueError as error:
+        moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except ValueError as error:  # also of NaT, which is a datetime
         raise ValueError(_MOMENTS) from error
-    if not isinstance(moment, datetime):
-        raise TypeError(f"{_MOMENTS}, or a datetime")
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _parse_list(given: Any) -> list[str]:
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise TypeError("give texts")
     items = given.split(",") if isinstance(given, str) else given
     return [text for text in map(_parse_string, items) if text]

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq.common import files
-from liq.common.text import suggest
+from liq.common.text import shorten, suggest
 from liq.common.waiting import poll_until, show_wait
 from liq.config import Settings
 from liq.config import settings as current_settings
-from liq.errors import LiqWarning, QueryError
+from liq.errors import ConfigError, LiqWarning, QueryError
 from liq.ingest import venues
 from liq.query import names, questdb, views
 from liq.query.catalogue import (
@@ -137,6 +137,11 @@ def load_catalogue(settings: Settings | None = None) -> Catalogue:
 
     Raises `QueryError` if a file cannot be read.
     """
+    if not isinstance(settings, Settings | None):
+        raise ConfigError(
+            f"settings={shorten(repr(settings))} are none; leave them out, or give"
+            " liq.config.Settings.load(...)"
+        )
     own = (settings or current_settings()).queries
     try:
         paths = [files.find_asset("queries.json"), *_list_files(own)]

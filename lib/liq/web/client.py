@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -40,7 +40,7 @@ _PAGE_ROWS = 100_000
 _BUSY = (429, 503)
 _PAGING = ("offset", "rows")
 _LONGEST = 10**18  # of a number that is sent in all its digits
-_VALUES = "give a text, a number, a span of time, a moment, or a list of texts"
+_VALUES = "give a text, a number, a span of time, a moment, a day, or a list of texts"
 _ERRORS: dict[int, type[ApiError]] = {
     400: ApiRequestError,
     401: ApiLoginError,
@@ -74,7 +74,7 @@ class ApiClient:
         retries: int = RETRIES,
         timeout: float | None = None,
     ) -> None:
-        if isinstance(settings, str):  # as clients of other services take
+        if settings is not None and not isinstance(settings, Settings):  # as others take a URL
             raise ConfigError(
                 "ApiClient takes settings in place of a URL: LIQ_HOST, LIQ_API_PORT and LIQ_TOKEN"
                 " name the API, as in ApiClient(Settings.load(host=..., api_port=..., token=...))"
@@ -228,7 +228,7 @@ def _encode_value(name: str, value: Any) -> str | list[str]:
         return str.__str__(value)  # of an Enum its value, not its name
     if isinstance(value, timedelta):
         return str(value.total_seconds())
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # a datetime too
         return value.isoformat()
     is_span = getattr(getattr(value, "dtype", None), "kind", "") == "m"  # numpy's is a number
     is_number = isinstance(value, (Real, Decimal)) and not is_span
