@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from liq.cli import output, tables
 from liq.errors import QueryError
+from liq.query import coverage
 
 SECOND = datetime(2026, 1, 1, 10, 0, 0, 123456, UTC)
 
@@ -25,13 +26,12 @@ def shown(
     monkeypatch: pytest.MonkeyPatch,
     rows: pd.DataFrame,
     width: int = 80,
-    *,
-    wide: bool = False,
+    **style: Any,
 ) -> list[str]:
     monkeypatch.setattr(output.console, "_width", width)
-    tables.print_table(rows, wide=wide)
+    tables.print_table(rows, tables.Style(**style))
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-    assert wide or max(map(len, lines)) <= width
+    assert style.get("wide") or max(map(len, lines)) <= width
     return lines
 
 
@@ -75,6 +75,22 @@ def test_wide_rows_have_all_columns_on_one_line(
 ) -> None:
     lines = shown(capsys, monkeypatch, frame(), wide=True)
     assert [line.count("7,654,321.25") for line in lines] == [0, 0, 12, 12, 12]
+
+
+@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_lower_bounds_have_a_mark(
+    rows: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, wide: bool
+) -> None:
+    made = pd.DataFrame({"prints": [5, 0, 7], "net_usd": 5.0, "partial": [1, 0, 0]})[:rows]
+    for has_gaps, marked in ((False, 1), (True, rows)):
+        bounds = {"prints": coverage.find_bounds(made, has_gaps=has_gaps)}
+        text = "\n".join(shown(capsys, monkeypatch, made, wide=wide, bounds=bounds))
+        assert text.count("≥") == marked
+        assert "≥5" in text
+        assert ("≥7" in text) is (has_gaps and rows == 3)
+    assert coverage.list_sums(made) == ["prints"]
+    assert coverage.list_sums(made.rename(columns={"prints": "long_usd", "partial": "x"})) == []
 
 
 @pytest.mark.parametrize("width", [80, 20])

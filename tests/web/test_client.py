@@ -81,7 +81,7 @@ def test_rows_come_as_from_hit(served: Settings) -> None:
 def test_rows_have_the_notes_of_hit(served: Settings, key: str) -> None:
     given = {"until": "2026-01-01T01:00:00", "symbols": ["BTCUSDT", "ETHUSDT"]}
     params = {name: given[name] for name in given.keys() & queries.queries()[key].params}
-    direct, _ = fetch_noted(key, served, params)
+    direct = fetch_noted(key, served, params).frame
     with closing(ApiClient(served)) as client:
         assert client.hit(key, **params).attrs == direct.attrs
     assert key != "totals" or coverage.UNKNOWN in direct.attrs["notes"]

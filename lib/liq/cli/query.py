@@ -21,6 +21,7 @@ from liq.cli.output import (
     stderr,
     styled,
 )
+from liq.cli.tables import Style
 from liq.config import settings as current_settings
 from liq.errors import QueryError, QuestDBError
 from liq.query import catalogue
@@ -143,8 +144,9 @@ def hit(
     """Run a named query and print its rows, or write them to a file.
 
     A table fits the terminal: its numbers are shortened and columns left out where it must be. One
-    row is shown as a line for each field. CSV and JSON are always exact and whole. Notes on stderr
-    say what the rows lack, such as feeds that were disconnected.
+    row is shown as a line for each field. A ≥ marks sums that are lower bounds. CSV and JSON are
+    always exact and whole. Notes on stderr say what the rows lack, such as feeds that were
+    disconnected.
     """
     from liq.analysis.charts.base import list_limits  # noqa: PLC0415 - pandas would slow all commands
     from liq.query.exports import export_noted, list_stamped_notes  # noqa: PLC0415 - as above
@@ -162,8 +164,9 @@ def hit(
 
     if columns and (declared := [*find(key).columns]):  # before the query, which may take long
         tables.check_columns(columns, declared)
-    frame, _ = fetch_noted(key, None, given)
-    _print(tables.select_columns(frame, columns) if columns else frame, form, wide=wide)
+    frame, _, has_gaps = fetch_noted(key, None, given)
+    chosen = tables.select_columns(frame, columns) if columns else frame
+    _print(chosen, form, Style(wide=wide, bounds=_find_bounds(frame, has_gaps=has_gaps)))
     print_notes([*frame.attrs.get("notes", ()), *list_limits(frame)])
 
 
@@ -236,7 +239,14 @@ def report(
     echo(f"wrote {out}")
 
 
-def _print(frame: "pd.DataFrame", form: PrintFormat, *, wide: bool = False) -> None:
+def _find_bounds(frame: "pd.DataFrame", *, has_gaps: bool) -> "dict[str, pd.Series[bool]]":
+    """Return the columns of sums, each with the rows in which it is a lower bound."""
+    from liq.query import coverage  # noqa: PLC0415 - pandas would slow all commands
+
+    return dict.fromkeys(coverage.list_sums(frame), coverage.find_bounds(frame, has_gaps=has_gaps))
+
+
+def _print(frame: "pd.DataFrame", form: PrintFormat, style: Style) -> None:
     from liq.query import formats  # noqa: PLC0415 - pandas would slow every other command
 
     if form in (PrintFormat.CSV, PrintFormat.SPREADSHEET):
@@ -244,7 +254,7 @@ def _print(frame: "pd.DataFrame", form: PrintFormat, *, wide: bool = False) -> N
     elif form is PrintFormat.JSON:
         echo(formats.encode_lines(frame).decode(), end="")
     else:
-        tables.print_table(frame, wide=wide)
+        tables.print_table(frame, style)
 
 
 def parse_assignments(texts: "Iterable[str]", lists: "Collection[str]" = ()) -> dict[str, Any]:

@@ -5,8 +5,8 @@ shown as a line for each field.
 """
 
 import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate, islice, zip_longest
 from typing import TYPE_CHECKING
 
@@ -24,38 +24,47 @@ _GAP = 2  # characters between two columns
 _AT_ONCE = 500  # rows: the first of many are there at once
 _LONGEST_TEXT = 24  # characters of a text where numbers are short
 _WIDEST_UNIT = 8  # characters, about those of a short number
-_MISSING = "-"
+_MISSING, _AT_LEAST = "-", "≥"
 _LINE_ENDS = dict(zip(b"\t\n\v\f\r", "␉␊␋␌␍", strict=True)) | {0x2028: "␊", 0x2029: "␊"}
 
 
-def print_table(frame: "pd.DataFrame", *, wide: bool = False) -> None:
-    """Print rows within the width of the terminal.
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a table shows its rows.
 
     Args:
-        frame: The rows; ``attrs["units"]`` has the units of columns.
         wide: Print all columns with exact numbers, however long the lines become.
+        bounds: The columns that get a ``≥``, each with the rows in which it is a lower bound.
     """
+
+    wide: bool = False
+    bounds: "Mapping[str, pd.Series[bool]]" = field(default_factory=dict)
+
+
+def print_table(frame: "pd.DataFrame", style: Style = Style()) -> None:
+    """Print rows within the width of the terminal; ``attrs["units"]`` has the columns' units."""
     if frame.empty:
         console.print("no rows")
-    elif wide:
-        _print_columns(_build_columns(frame, _format_exact))
+    elif style.wide:
+        _print_columns(_build_columns(frame, _format_exact, style))
     elif len(frame) == 1 and len(frame.columns) > 1:
-        print_fields(frame)
+        print_fields(frame, style)
     else:
-        _print_fitting(frame)
+        _print_fitting(frame, style)
 
 
-def print_fields(frame: "pd.DataFrame") -> None:
+def print_fields(frame: "pd.DataFrame", style: Style = Style()) -> None:
     """Print a line for each field, in whole, with an empty line between two rows."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")  # a truncated number would be wrong
-    headings, units = _name_columns(frame, " "), _list_units(frame)
-    for number, row in enumerate(frame.itertuples(index=False)):
+    headings = _name_columns(frame, " ")
+    columns = [_format_cells(frame, place, _format_exact, style) for place in range(len(headings))]
+    for number, row in enumerate(zip(*columns, strict=True)):
         if number:
             table.add_row()
-        for heading, value, unit in zip(headings, row, units, strict=True):
-            table.add_row(heading, _format_exact(value, unit))
+        for heading, cell in zip(headings, row, strict=True):
+            table.add_row(heading, cell)
     console.print(table)
 
 
@@ -81,11 +90,11 @@ def check_columns(columns: str, known: Sequence[str]) -> list[str]:
     return names
 
 
-def _print_fitting(frame: "pd.DataFrame") -> None:
+def _print_fitting(frame: "pd.DataFrame", style: Style) -> None:
     """Print the rows in exact numbers, else in short ones, else only as many columns as fit."""
-    columns = _build_columns(frame, _format_exact)
+    columns = _build_columns(frame, _format_exact, style)
     if _count_fitting(columns) < len(columns):
-        columns = _build_columns(_shorten_times(frame), _format_short)
+        columns = _build_columns(_shorten_times(frame), _format_short, style)
     fitting = max(_count_fitting(columns), 1)
     _print_columns([column.crop(console.width) for column in columns[:fitting]])
     if left_out := list(frame.columns)[fitting:]:
@@ -118,16 +127,29 @@ class _Column:
 
 
 def _build_columns(
-    frame: "pd.DataFrame", format_value: Callable[[object, str], str]
+    frame: "pd.DataFrame", format_value: Callable[[object, str], str], style: Style
 ) -> list[_Column]:
-    columns, units = [], _list_units(frame)
+    columns = []
     for place, heading in enumerate(_name_columns(frame, "\n")):
-        values, unit = frame.iloc[:, place], units[place]
         lines = printable(heading).split("\n")[::-1]
-        cells = [printable(format_value(value, unit)) for value in values]
+        cells = [*map(printable, _format_cells(frame, place, format_value, style))]
         width = max(map(cell_len, [*lines, *cells]))
-        columns.append(_Column(lines, cells, width, values.dtype.kind in "if"))
+        columns.append(_Column(lines, cells, width, frame.dtypes.iloc[place].kind in "if"))
     return columns
+
+
+def _format_cells(
+    frame: "pd.DataFrame", place: int, format_value: Callable[[object, str], str], style: Style
+) -> list[str]:
+    """Return the values of a column as text, lower bounds with their mark."""
+    unit, bounds = _list_units(frame)[place], style.bounds.get(str(frame.columns[place]))
+    cells = [format_value(value, unit) for value in frame.iloc[:, place]]
+    if bounds is None:
+        return cells
+    return [
+        f"{_AT_LEAST}{cell}" if is_bound and cell != _MISSING else cell
+        for cell, is_bound in zip(cells, bounds.loc[frame.index], strict=True)
+    ]
 
 
 def _count_fitting(columns: Sequence[_Column]) -> int:

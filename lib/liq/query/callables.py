@@ -10,7 +10,7 @@ import keyword
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from liq.config import Settings
 from liq.config import settings as current_settings
@@ -99,9 +99,9 @@ class Hit:
                 " liq.queries() lists them"
             )
         _refuse_unnamed(queries.find(key, settings), unnamed)
-        frame, warnings = fetch_noted(key, settings, params)
-        queries.warn(warnings)
-        return frame
+        noted = fetch_noted(key, settings, params)
+        queries.warn(noted.warnings)
+        return noted.frame
 
     def __getattr__(self, name: str) -> "Callable[..., pd.DataFrame]":
         # tools ask for names of their own, like __wrapped__ and _repr_html_
@@ -169,9 +169,9 @@ def build_function(query: Query) -> "Callable[..., pd.DataFrame]":
 def _build(query: Query) -> "Callable[..., pd.DataFrame]":
     def run(*unnamed: Any, settings: Settings | None = None, **params: Any) -> "pd.DataFrame":
         _refuse_unnamed(query, unnamed)
-        frame, warnings = fetch_noted(query.key, settings, params)
-        queries.warn(warnings)
-        return frame
+        noted = fetch_noted(query.key, settings, params)
+        queries.warn(noted.warnings)
+        return noted.frame
 
     run.__name__ = query.key
     run.__qualname__ = f"hit.{query.key}"
@@ -311,10 +311,19 @@ def _is_name(key: str) -> bool:
     return key.isidentifier() and not keyword.iskeyword(key) and not key.startswith("_")
 
 
-def fetch_noted(
-    key: str, settings: Settings | None, params: Mapping[str, Any]
-) -> "tuple[pd.DataFrame, list[str]]":
-    """Return the rows of `liq.hit`, with all notes in their attrs, and the notes to warn of.
+class Noted(NamedTuple):
+    """The rows of `liq.hit`, with all notes in their attrs, and the notes to warn of.
+
+    ``has_gaps`` says whether feeds were disconnected in the window.
+    """
+
+    frame: "pd.DataFrame"
+    warnings: list[str]
+    has_gaps: bool = False
+
+
+def fetch_noted(key: str, settings: Settings | None, params: Mapping[str, Any]) -> Noted:
+    """Return the rows of `liq.hit`, and what is to be said about them.
 
     Raises as `liq.hit` does.
     """
@@ -323,20 +332,23 @@ def fetch_noted(
     values = queries.resolve(query, params)
     with queries.show_query(key, settings):
         frame, _, _, warnings = queries.execute(query, values, settings)
-        notes = [*warnings, *_list_lacks(query, frame, values, settings)]
-    if notes:
+        lacks, has_gaps = _list_lacks(query, frame, values, settings)
+    if notes := [*warnings, *lacks]:
         frame.attrs["notes"] = notes
-    return frame, warnings
+    return Noted(frame, warnings, has_gaps)
 
 
 def _list_lacks(
     query: Query, frame: "pd.DataFrame", values: Mapping[str, Any], settings: Settings
-) -> list[str]:
-    """Return what a result about liquidations lacks in its window, in words."""
+) -> tuple[list[str], bool]:
+    """Return what a result about liquidations lacks in its window, in words.
+
+    The second value says whether feeds were disconnected.
+    """
     window = find_window(query, frame, values, settings)
     past = window and window.cut()
     if past is None:
-        return []
+        return [], False
     known = queries.queries(settings)
 
     def fetch(key: str) -> "pd.DataFrame | None":
@@ -348,9 +360,10 @@ def _list_lacks(
         with questdb.within(_BESIDE_S):
             feeds, odd = fetch(_FEEDS), fetch(_LEFT_OUT)
     except (QuestDBError, QueryError) as error:
-        return [f"{LACKS_UNKNOWN}: {error}"]
+        return [f"{LACKS_UNKNOWN}: {error}"], False
     lines = ["" if feeds is None else _describe_feeds(feeds), "" if odd is None else _count(odd)]
-    return [line for line in lines if line]
+    has_gaps = feeds is not None and can_be_read(_FEEDS, feeds) and (feeds["missing_s"] > 0).any()
+    return [line for line in lines if line], bool(has_gaps)
 
 
 def _count(odd: "pd.DataFrame") -> str:

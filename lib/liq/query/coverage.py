@@ -31,6 +31,11 @@ _COLUMNS: Mapping[str, Set[str]] = {
     "left_out": {"rows"},
     "sources": {"exchange", "source", "completeness", "prints"},
 }
+# of results: what is too small while liquidations are missing; nets, means and shares may be either
+_SUMS = {
+    "long_usd", "short_usd", "total_usd", "largest_usd", "peak_1s_usd",
+    "prints", "long_count", "short_count",
+}  # fmt: skip
 _OF_PRINTS = {"notional", "partial", "prints"}  # columns of results about liquidations
 # placeholders of liquidations and of their stored sums
 _TABLES = {"bars", *(stream.placeholder for stream in (LIQUIDATIONS, CASCADES, SUMS))}
@@ -93,6 +98,24 @@ def reads_prints(query: Query) -> bool:
 def has_prints(frame: "pd.DataFrame") -> bool:
     """Whether the columns of ``frame`` are those of liquidations, or of sums of them."""
     return bool(_OF_PRINTS & {*frame.columns})
+
+
+def find_bounds(frame: "pd.DataFrame", *, has_gaps: bool) -> "pd.Series[bool]":
+    """Return for each row of ``frame`` whether its sums are lower bounds.
+
+    They are where a row counts prints of partial feeds, and everywhere if feeds were disconnected.
+    """
+    import pandas as pd  # noqa: PLC0415 - importing this module stays quick
+
+    partial = (
+        frame["partial"] > 0 if "partial" in frame else pd.Series(data=False, index=frame.index)
+    )
+    return partial | has_gaps
+
+
+def list_sums(frame: "pd.DataFrame") -> list[str]:
+    """Return the columns of ``frame`` that are sums, counts or maxima over liquidations."""
+    return [name for name in frame.columns if name in _SUMS] if has_prints(frame) else []
 
 
 def can_be_read(key: str, frame: "pd.DataFrame") -> bool:
