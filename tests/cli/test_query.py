@@ -192,6 +192,8 @@ def test_wrong_use_is_a_readable_error() -> None:
             "given more than once: 1h, 4h, 1d; give",
         ),
         (["hit", "totals", "-o", "x.csv", "-f", "json"], "--format json is for printed rows"),
+        (["hit", "totals", "-o", "x.csv", "--rows", "5"], "--rows is for printed rows"),
+        (["hit", "totals", "-f", "csv", "--rows", "5"], "--rows is for tables; csv has all rows"),
         (
             ["hit", "totals", "-o", "x.parquet", "-f", "csv"],
             "--format csv is for .csv files, and x",

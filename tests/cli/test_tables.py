@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from liq.cli import output, tables
 from liq.errors import QueryError
-from liq.query import coverage
+from liq.query import coverage, queries
 
 SECOND = datetime(2026, 1, 1, 10, 0, 0, 123456, UTC)
 
@@ -52,6 +52,52 @@ def test_columns_that_do_not_fit_are_named(
     assert 8 < fitting < 12
     left_out = ", ".join(f"usd_{n}" for n in range(fitting, 12))
     assert note == f"not shown: {left_out}; --columns chooses, --wide shows all"
+
+
+def test_columns_that_a_query_is_about_are_shown_before_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, head, *_, note = shown(capsys, monkeypatch, frame(), leads=["usd_11", "usd_9"])
+    assert head.split()[:2] == ["(USD)", "usd_1"]
+    assert head.split()[-2:] == ["usd_9", "usd_11"]  # in their places
+    assert note == "not shown: usd_8, usd_10; --columns chooses, --wide shows all"
+
+
+@pytest.mark.parametrize("key", queries.queries())
+def test_leads_of_a_query_fit_a_terminal(
+    key: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = queries.queries()[key]
+    texts = {"exchange": "binance_usdm", "symbol": "1000PEPEUSDT", "side": "short", "name": "BTC"}
+    values = {
+        name: pd.Timestamp(SECOND) if column.dtype.startswith("datetime") else
+        texts.get(name, "x") if column.dtype == "str" else column.dtype == "bool" or 7_654_321.25
+        for name, column in query.columns.items()
+    }  # fmt: skip
+    made = pd.DataFrame([values] * 2)
+    made.attrs["units"] = query.units
+    text = " ".join(shown(capsys, monkeypatch, made, leads=query.leads))
+    hidden = text.partition("not shown: ")[2].partition(";")[0].split(", ")
+    assert not {*query.leads[:6]} & {*hidden}
+
+
+@pytest.mark.parametrize(
+    ("names", "first", "others"),
+    [(["ts", "n"], "80", "80 earlier rows"), (["n", "ts"], "0", "80 further rows")],
+)
+def test_rows_beyond_a_screen_are_counted(
+    names: list[str],
+    first: str,
+    others: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    many = pd.DataFrame({"n": range(120)})
+    many["ts"] = pd.Timestamp(SECOND) + many["n"] * timedelta(seconds=1)
+    lines = shown(capsys, monkeypatch, many[names], most=40)
+    assert first in lines[-41].split()
+    assert lines[-1] == f"not shown: {others}; --rows 0 shows all"
+    assert len(shown(capsys, monkeypatch, many[names])) == len(lines) - 1 + 80
 
 
 def test_each_value_is_formatted_once_whatever_fits(

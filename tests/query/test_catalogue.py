@@ -88,6 +88,10 @@ def test_lines_are_joined_and_shared_parameters_looked_up(tmp_path: Path) -> Non
         ({"params": {"least": {"type": "float", "default": "x"}}}, "bad default or bounds"),
         ({"common": ["window"]}, r"no parameter 'window' in \$common"),
         ({"columns": {"n": {"dtype": ""}}}, "length >= 1"),
+        (
+            {"columns": {"usd": {"dtype": "int64"}}, "leads": ["us"]},
+            "leads: there is no column 'us', did you mean 'usd'",
+        ),
         ({"columns": {"n": {"dtype": "str", "units": "USD"}}}, "did you mean 'unit'"),
         ({"sql": "SELECT 1", "params": {}, "common": ["windw"]}, "no parameter 'windw'"),
         (

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from liq.query.catalogue import Query
     from liq.query.parameters import Parameter
 
+_SCREEN = 40  # rows of a table on a terminal
 app = typer.Typer()
 named = typer.Typer(cls=Group, invoke_without_command=True)
 app.add_typer(named, name="queries")
@@ -140,6 +141,15 @@ def hit(
     wide: Annotated[
         bool, typer.Option("--wide", "-w", help="all columns in exact numbers, in long lines")
     ] = False,
+    rows: Annotated[
+        int | None,
+        typer.Option(
+            "--rows",
+            "-n",
+            min=0,
+            help=f"rows of a table, 0 for all; {_SCREEN} on a terminal, all in a pipe or file",
+        ),
+    ] = None,
 ) -> None:
     """Run a named query and print its rows, or write them to a file.
 
@@ -152,31 +162,43 @@ def hit(
     from liq.query.exports import export_noted, list_stamped_notes  # noqa: PLC0415 - as above
     from liq.query.queries import find  # noqa: PLC0415 - as above
 
-    lists = {name for name, each in find(key).params.items() if each.type == "list"}
+    query = find(key)
+    lists = {name for name, each in query.params.items() if each.type == "list"}
     given = parse_assignments(param or (), lists)
     if out:
-        _check_options_of_file(out, form, columns, wide=wide)
+        _check_options_of_file(out, form, columns, wide=wide, rows=rows)
         frame, stamp = export_noted(key, out, given, spreadsheet=form is PrintFormat.SPREADSHEET)
         echo(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
         print_notes([*list_stamped_notes(stamp, frame), *list_limits(frame)])
         return
     from liq.query.callables import fetch_noted  # noqa: PLC0415 - as above
 
-    if columns and (declared := [*find(key).columns]):  # before the query, which may take long
+    if rows is not None and form is not PrintFormat.TABLE:
+        raise QueryError(f"--rows is for tables; {form} has all rows that the query returns")
+    if columns and (declared := [*query.columns]):  # before the query, which may take long
         tables.check_columns(columns, declared)
     frame, _, has_gaps = fetch_noted(key, None, given)
     chosen = tables.select_columns(frame, columns) if columns else frame
-    _print(chosen, form, Style(wide=wide, bounds=_find_bounds(frame, has_gaps=has_gaps)))
+    most = rows if rows is not None else _SCREEN if console.is_terminal else 0
+    bounds = _find_bounds(frame, has_gaps=has_gaps)
+    _print(chosen, form, Style(wide=wide, most=most, leads=query.leads, bounds=bounds))
     print_notes([*frame.attrs.get("notes", ()), *list_limits(frame)])
 
 
 def _check_options_of_file(
-    out: Path, form: PrintFormat, columns: str | None, *, wide: bool
+    out: Path, form: PrintFormat, columns: str | None, *, wide: bool, rows: int | None
 ) -> None:
-    printed = {"--columns": bool(columns), "--wide": wide, "--format json": form == "json"}
+    printed = {
+        "--columns": bool(columns),
+        "--wide": wide,
+        "--rows": rows is not None,
+        "--format json": form == "json",
+    }
     for option, is_given in printed.items():
         if is_given:
-            raise QueryError(f"{option} is for printed rows; a file of --out has all columns")
+            raise QueryError(
+                f"{option} is for printed rows; a file of --out has all rows and columns"
+            )
     is_csv = form in (PrintFormat.CSV, PrintFormat.SPREADSHEET)
     if is_csv and out.suffix.lower() != ".csv":
         raise QueryError(f"--format {form} is for .csv files, and {out.name} is none; give one")

@@ -34,15 +34,20 @@ class Style:
 
     Args:
         wide: Print all columns with exact numbers, however long the lines become.
+        most: Print no more rows than these; 0 for all.
+        leads: The columns that are shown rather than others where not all fit.
         bounds: The columns that get a ``≥``, each with the rows in which it is a lower bound.
     """
 
     wide: bool = False
+    most: int = 0
+    leads: Sequence[str] = ()
     bounds: "Mapping[str, pd.Series[bool]]" = field(default_factory=dict)
 
 
 def print_table(frame: "pd.DataFrame", style: Style = Style()) -> None:
     """Print rows within the width of the terminal; ``attrs["units"]`` has the columns' units."""
+    frame, left_out = _cut(frame, style.most)
     if frame.empty:
         console.print("no rows")
     elif style.wide:
@@ -51,6 +56,22 @@ def print_table(frame: "pd.DataFrame", style: Style = Style()) -> None:
         print_fields(frame, style)
     else:
         _print_fitting(frame, style)
+    if left_out:
+        console.print(styled(f"not shown: {left_out}; --rows 0 shows all", "dim"))
+
+
+def _cut(frame: "pd.DataFrame", most: int) -> "tuple[pd.DataFrame, str]":
+    """Return at most ``most`` rows, and how many others there are in words; "" for none.
+
+    They are the newest ones of rows in the order of time, else the first ones.
+    """
+    others = len(frame) - most
+    if not most or others <= 0:
+        return frame, ""
+    first = frame.iloc[:, 0]
+    if first.dtype.kind == "M" and first.is_monotonic_increasing:
+        return frame.tail(most), f"{others:,} earlier rows"
+    return frame.head(most), f"{others:,} further rows"
 
 
 def print_fields(frame: "pd.DataFrame", style: Style = Style()) -> None:
@@ -93,11 +114,13 @@ def check_columns(columns: str, known: Sequence[str]) -> list[str]:
 def _print_fitting(frame: "pd.DataFrame", style: Style) -> None:
     """Print the rows in exact numbers, else in short ones, else only as many columns as fit."""
     columns = _build_columns(frame, _format_exact, style)
-    if _count_fitting(columns) < len(columns):
+    names = [*map(str, frame.columns)]
+    shown = _choose_fitting(columns, names, style.leads)
+    if len(shown) < len(columns):
         columns = _build_columns(_shorten_times(frame), _format_short, style)
-    fitting = max(_count_fitting(columns), 1)
-    _print_columns([column.crop(console.width) for column in columns[:fitting]])
-    if left_out := list(frame.columns)[fitting:]:
+        shown = _choose_fitting(columns, names, style.leads)
+    _print_columns([columns[place].crop(console.width) for place in shown])
+    if left_out := [name for place, name in enumerate(names) if place not in shown]:
         line = f"not shown: {', '.join(left_out)}; --columns chooses, --wide shows all"
         console.print(styled(line, "dim"))
 
@@ -152,10 +175,15 @@ def _format_cells(
     ]
 
 
-def _count_fitting(columns: Sequence[_Column]) -> int:
-    """Return how many columns, from the left, fit the terminal."""
-    needed = accumulate(_GAP + column.width for column in columns)
-    return sum(width - _GAP <= console.width for width in needed)
+def _choose_fitting(
+    columns: Sequence[_Column], names: Sequence[str], leads: Sequence[str]
+) -> list[int]:
+    """Return the places of columns that fit the terminal, one at least, ``leads`` before others."""
+    ranks = {name: rank for rank, name in enumerate(leads)}
+    by_worth = sorted(range(len(columns)), key=lambda place: ranks.get(names[place], len(ranks)))
+    needed = accumulate(_GAP + columns[place].width for place in by_worth)
+    fitting = sum(width - _GAP <= console.width for width in needed)
+    return sorted(by_worth[: max(fitting, 1)])
 
 
 def _print_columns(columns: Sequence[_Column]) -> None:
