@@ -85,6 +85,12 @@ def test_the_version_is_printed() -> None:
     [
         ("hitt", "Did you mean 'hit'?"),
         ("hit totals --fromat csv", "--format"),
+        ("hit totals --wid", "No such option: --wid (Possible options: --wide)"),
+        (
+            "hit totals --windw 1h",
+            "No such option: --windw. A parameter is given as: -p window=VALUE",
+        ),
+        ("hit totals -p side=buy", "totals has no parameter 'side'; valid are: "),
         ("hit totls", "did you mean 'totals'?"),
         ("hit totals -p windw=1h", "did you mean 'window'?"),
         ("produce --venue bybitt", "did you mean 'bybit'?"),

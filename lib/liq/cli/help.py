@@ -7,7 +7,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from liq.common.text import suggest
+from liq.common.text import find_meant, suggest
+from liq.errors import LiqError
 
 # pydantic's and typer's text about a value that is none of an option's
 _NO_CHOICE = re.compile(
@@ -78,15 +79,34 @@ def _explain(error: Exception) -> None:
 
 
 def _find_parameters(error: Any) -> str:
-    """Return how the parameters are given that were taken for options or for arguments."""
+    """Return how the parameters are given that were taken for options or for arguments.
+
+    An option that is more like one of the command's own gets this one alone as a suggestion.
+    """
     command = getattr(getattr(error, "ctx", None), "command", None)
-    if not any("--param" in each.opts for each in getattr(command, "params", ())):
+    own = [option for each in getattr(command, "params", ()) for option in each.opts]
+    if "--param" not in own:
         return ""
     if option := getattr(error, "option_name", ""):
-        return f"-p {option.lstrip('-')}=VALUE"
+        options = {each.lstrip("-"): each for each in own if each.startswith("--")}
+        params = _list_parameters()
+        name = option.lstrip("-")
+        meant = find_meant(name, [*params, *(options.keys() - params)]) or name
+        error.possibilities = [options[meant]] if meant in options else []
+        return "" if meant in options else f"-p {meant}=VALUE"
     found = _UNEXPECTED.fullmatch(str(error))
     words = found["words"].split() if found else []
     return " ".join(f"-p {word}" for word in words if "=" in word)
+
+
+def _list_parameters() -> set[str]:
+    """Return the parameters of all queries; notebooks have some of them."""
+    from liq.query.queries import load_catalogue  # noqa: PLC0415 - pandas would slow all commands
+
+    try:
+        return {name for query in load_catalogue().queries.values() for name in query.params}
+    except LiqError:
+        return set()
 
 
 def _explain_value(message: str) -> str:
