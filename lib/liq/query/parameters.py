@@ -141,6 +141,12 @@ def create_since() -> Parameter:
     )
 
 
+def list_days() -> list[str]:
+    """Return timestamps to choose from: today, and days before it, in UTC."""
+    today = datetime.now(UTC).date()
+    return [str(today - timedelta(days=days)) for days in (0, 1, 7, 30)]
+
+
 def parse_duration(given: str | float | timedelta) -> timedelta:
     """Return a positive span of time from ``"15m"``, seconds or a ``timedelta``.
 
