@@ -57,6 +57,10 @@ def test_queries_are_listed_with_parameters_and_columns() -> None:
     listed = run("queries")
     for text in ("latest_timestamp", "top_symbols", "limit: int = 10", "largest_usd"):
         assert text in listed
+    lines = listed.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert {*queries.queries()} <= {*lines}  # each name whole, on a line of its own
+    assert "  Symbols by liquidated notional, largest first." in lines
 
 
 def test_queries_that_cannot_be_used_are_reported(

@@ -1,11 +1,11 @@
 """List and run the named queries, show odd rows and write reports."""
 
+import textwrap
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 import liq
 from liq.cli import tables
@@ -13,7 +13,6 @@ from liq.cli.completion import complete_columns, complete_parameters, complete_q
 from liq.cli.help import Group
 from liq.cli.output import (
     console,
-    create_table,
     echo,
     print_notes,
     show_steps,
@@ -28,7 +27,7 @@ from liq.query import catalogue
 from liq.records.streams import STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
     import pandas as pd
 
@@ -68,7 +67,8 @@ def list_queries(
     if markdown:
         echo(catalogue.render_reference(queries), end="")
     else:
-        console.print(_listing(queries))
+        for query in queries.values():
+            _print_query(query)
     if faults:
         raise QueryError("\n".join(faults.values()))
 
@@ -99,12 +99,20 @@ def check_queries() -> None:
     echo(summary)
 
 
-def _listing(queries: "Mapping[str, Query]") -> Table:
-    table = create_table("query", "description", "parameters", "columns", show_lines=True)
-    for query in queries.values():
-        params = "\n".join(_describe(name, param) for name, param in query.params.items())
-        table.add_row(styled(query.key, "bold"), query.summary, params, "\n".join(query.columns))
-    return table
+def _print_query(query: "Query") -> None:
+    """Print a query's name, and below it what it answers, its parameters and columns."""
+    params = (_describe(name, param) for name, param in query.params.items())
+    texts = {
+        "": query.summary,
+        "parameters": ", ".join(params),
+        "columns": ", ".join(query.columns),
+    }
+    console.print(styled(query.key, "bold"), soft_wrap=True)
+    for label, text in texts.items():
+        begin, further = (f"  {label}: ", "    ") if label else ("  ", "  ")
+        lines = textwrap.wrap(text, console.width, initial_indent=begin, subsequent_indent=further)
+        for line in lines:
+            console.print(line, soft_wrap=True)
 
 
 @app.command("hit")
