@@ -260,7 +260,11 @@ def test_an_exported_file_reads_back_with_types_and_units(
 
 
 @pytest.mark.stack
-def test_a_parquet_file_has_the_notes_of_its_query(stack: Settings, tmp_path: Path) -> None:
+def test_a_parquet_file_has_the_notes_of_its_query_and_is_read_once(
+    stack: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (read_bytes(path), path.unlink())[0])
     settings, file = own_table(stack), tmp_path / "totals.parquet"
     span: dict[str, Any] = {"window": "1h", "until": UNTIL, "settings": settings}
     insert(settings, [liquidation("2026-01-01T00:10:00", 1.0)])

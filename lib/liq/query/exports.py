@@ -5,6 +5,7 @@ A stamp has the query, parameters, window, coverage, and a hash of the rows.
 
 import contextlib
 import hashlib
+import io
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -195,10 +196,7 @@ def read(path: str | Path, key: str = "", /, *, settings: Settings | None = None
     settings = settings or current_settings()
     try:
         with show_wait(f"reading {path.name}", settings.progress_after):
-            frame = _DECODERS[suffix](path.read_bytes(), key, settings)
-            if suffix == ".parquet":
-                _add_notes(frame, path, settings)
-            return frame
+            return _DECODERS[suffix](path.read_bytes(), key, settings)
     except UNREADABLE as error:
         if isinstance(error, OSError) and error.strerror:
             raise ExportError(f"cannot read {path}: {error.strerror}") from error
@@ -206,19 +204,25 @@ def read(path: str | Path, key: str = "", /, *, settings: Settings | None = None
         raise ExportError(f"cannot read {path}: {reason}; is it a file of liq?") from error
 
 
-def _add_notes(frame: "pd.DataFrame", path: Path, settings: Settings) -> None:
-    """Give the rows of a Parquet file the notes that their query had."""
-    with contextlib.suppress(ExportError):  # a file of the API has no stamp
-        if notes := list_stamped_notes(read_stamp(path), frame, settings):
+def _decode_parquet(data: bytes, _key: str, settings: Settings) -> "pd.DataFrame":
+    """Return the rows of a Parquet file, with the notes that their query had."""
+    frame = decode_parquet(data)
+    with contextlib.suppress(ValueError, KeyError):  # a file of the API has no stamp
+        if notes := list_stamped_notes(_parse_stamp(io.BytesIO(data)), frame, settings):
             frame.attrs["notes"] = notes
+    return frame
 
 
 def read_stamp(path: str | Path) -> Stamp:
     """Return the stamp that a Parquet file of `export` carries. Raises `ExportError`."""
     try:
-        return msgspec.json.decode(read_parquet_notes(Path(path))[_KEY], type=Stamp)
+        return _parse_stamp(Path(path))
     except (OSError, ValueError, KeyError) as error:
         raise ExportError(f"{path} carries no stamp of liq: {error}") from error
+
+
+def _parse_stamp(source: Path | io.BytesIO) -> Stamp:
+    return msgspec.json.decode(read_parquet_notes(source)[_KEY], type=Stamp)
 
 
 def list_stamped_notes(
@@ -265,7 +269,7 @@ def _decode_csv(data: bytes, key: str, settings: Settings) -> "pd.DataFrame":
 
 _DECODERS: Mapping[str, "Callable[[bytes, str, Settings], pd.DataFrame]"] = {
     ".csv": _decode_csv,
-    ".parquet": lambda data, _key, _settings: decode_parquet(data),
+    ".parquet": _decode_parquet,
     ".arrow": lambda data, _key, _settings: decode_arrow(data),
 }
 _SUFFIXES = ", ".join(_DECODERS)
