@@ -593,6 +593,19 @@ def settings() -> Settings:
     return Settings.load()
 
 
+def choose_settings(given: Settings | None) -> Settings:
+    """Return the settings that a caller gave, or the process's settings for None.
+
+    Raises `ConfigError` for another value. Its text is left out, as it may hold a token.
+    """
+    if not isinstance(given, Settings | None):
+        raise ConfigError(
+            f"settings must be a liq.config.Settings, not {type(given).__name__};"
+            " leave it out or give liq.config.Settings.load(...)"
+        )
+    return given or settings()
+
+
 def _is_segment(text: str) -> bool:
     """Return whether a part of a path is a name, also as browsers read it: ``%2e%2e`` is none."""
     try:

@@ -68,7 +68,7 @@ def test_queries_that_cannot_be_used_are_reported(
 ) -> None:
     (tmp_path / "mine.json").write_text('{"good": "SELECT 1", "bad": "SELECT {x}"}')
     monkeypatch.setattr(
-        "liq.query.queries.current_settings",
+        "liq.config.settings",
         lambda: Settings.load(home=tmp_path, queries=tmp_path / "mine.json"),
     )
     with pytest.raises(QueryError, match="entry 'bad'"):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def test_functions_can_be_pickled_and_follow_edits(
     assert pickle.loads(pickle.dumps(liq.hit))  # noqa: S301
     file = tmp_path / "mine.json"
     settings = Settings.load(home=tmp_path, queries=file)
-    monkeypatch.setattr("liq.query.queries.current_settings", lambda: settings)
+    monkeypatch.setattr("liq.config.settings", lambda: settings)
     for number in (1, 2):
         file.write_text(json.dumps({"mine": {"sql": "SELECT 1", "description": "x" * number}}))
         assert liq.hit["mine"].__doc__ == "x" * number
@@ -82,7 +83,7 @@ def test_an_unreadable_catalogue_does_not_break_completion(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings.load(home=tmp_path, queries=tmp_path / "none.json")
-    monkeypatch.setattr("liq.query.queries.current_settings", lambda: settings)
+    monkeypatch.setattr("liq.config.settings", lambda: settings)
     assert dir(liq.hit) == []
     assert repr(liq.hit) == "<liq.hit: 0 queries, see liq.queries()>"
     with pytest.raises(AttributeError, match="cannot read"):
@@ -295,10 +296,25 @@ def test_a_value_without_a_name_is_refused_with_the_way_to_give_it(
     assert "unnamed" not in str(inspect.signature(liq.hit))
 
 
-@pytest.mark.parametrize("call", [liq.hit.totals, lambda **given: liq.hit("totals", **given)])
-def test_other_values_than_settings_are_refused(call: Callable[..., object]) -> None:
-    with pytest.raises(ConfigError, match=r"^settings=5 are none; leave them out, or give liq\."):
-        call(settings=5)
+@pytest.mark.parametrize(
+    "call",
+    [
+        liq.hit.totals,
+        partial(liq.hit, "totals"),
+        liq.queries,
+        partial(liq.read, "totals.csv"),
+        partial(liq.export, "totals", "totals.csv"),
+        partial(liq.alerts.backtest, "long_burst"),
+    ],
+)
+def test_other_values_than_settings_are_refused_without_their_text(
+    call: Callable[..., object],
+) -> None:
+    with pytest.raises(
+        ConfigError, match=r"^settings must be a liq\.config\.Settings, not dict; leave it out or"
+    ) as raised:
+        call(settings={"token": "a-secret"})
+    assert "a-secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize("given", [(), ("",), (None,), (["totals"],)])

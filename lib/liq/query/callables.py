@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import LiqError, QueryError, QuestDBError
 from liq.query import queries, questdb
 from liq.query.catalogue import Column, Query, describe_values
@@ -327,7 +326,7 @@ def fetch_noted(key: str, settings: Settings | None, params: Mapping[str, Any]) 
 
     Raises as `liq.hit` does.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     query = queries.find(key, settings)
     values = queries.resolve(query, params)
     with queries.show_query(key, settings):

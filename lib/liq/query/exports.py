@@ -17,8 +17,7 @@ import msgspec
 
 from liq.common import files
 from liq.common.waiting import show_wait
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import ExportError, QueryError
 from liq.query import queries
 from liq.query.catalogue import END, SINCE, Column
@@ -144,7 +143,7 @@ def export_noted(
         raise ExportError(f"spreadsheet is for .csv files, and {path.name} is none")
     out = Format.SPREADSHEET if spreadsheet else Format(suffix[1:])
     require_folder(path)
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     with queries.show_query(key, settings):
         frame, stamp = fetch_stamped(key, settings=settings, **params)
     with show_wait(f"writing {path.name}", settings.progress_after):
@@ -193,7 +192,7 @@ def read(path: str | Path, key: str = "", /, *, settings: Settings | None = None
     suffix = path.suffix.lower()
     if suffix not in _DECODERS:
         raise ExportError(f"cannot read {path.name}: its name ends with none of {_SUFFIXES}")
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     try:
         with show_wait(f"reading {path.name}", settings.progress_after):
             return _DECODERS[suffix](path.read_bytes(), key, settings)
@@ -309,7 +308,7 @@ def fetch_stamped(
     ``gaps`` are the rows of the query ``coverage`` for the window, if the caller has them.
     Raises as `liq.hit`.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     query = queries.find(key, settings)
     if "until" in query.params and params.get("until") is None:
         params["until"] = datetime.now(UTC)

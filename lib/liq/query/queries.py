@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq.common import files
-from liq.common.text import shorten, suggest
+from liq.common.text import suggest
 from liq.common.waiting import poll_until, show_wait
-from liq.config import Settings
-from liq.config import settings as current_settings
-from liq.errors import ConfigError, LiqWarning, QueryError
+from liq.config import Settings, choose_settings
+from liq.errors import LiqWarning, QueryError
 from liq.ingest import venues
 from liq.query import names, questdb, views
 from liq.query.catalogue import (
@@ -75,7 +74,7 @@ def fetch(key: str, settings: Settings | None = None, /, **params: Any) -> "pd.D
 
     ``frame.attrs["notes"]`` report names that no row has; callers show them themselves.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     query = find(key, settings)
     return execute(query, resolve(query, params), settings).frame
 
@@ -100,7 +99,7 @@ def fetch_page(
 
     QuestDB sends only these rows. Pages of one result need a fixed ``until``.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     query = find(key, settings)
     return execute_page(query, resolve(query, params), rows, offset, settings)
 
@@ -137,12 +136,7 @@ def load_catalogue(settings: Settings | None = None) -> Catalogue:
 
     Raises `QueryError` if a file cannot be read.
     """
-    if not isinstance(settings, Settings | None):
-        raise ConfigError(
-            f"settings={shorten(repr(settings))} are none; leave them out, or give"
-            " liq.config.Settings.load(...)"
-        )
-    own = (settings or current_settings()).queries
+    own = choose_settings(settings).queries
     try:
         paths = [files.find_asset("queries.json"), *_list_files(own)]
         states = tuple((path, (state := path.stat()).st_mtime_ns, state.st_size) for path in paths)
@@ -211,7 +205,7 @@ def wait_for_rows(
     """
     if seconds is None:
         return
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
 
     def has_rows() -> bool:
         return bool(fetch("totals", settings, **params)["prints"].sum())

@@ -14,8 +14,7 @@ import httpx
 from liq.common import http
 from liq.common.text import shorten
 from liq.common.waiting import pause_s, show_wait
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import (
     ApiAwayError,
     ApiBusyError,
@@ -79,7 +78,7 @@ class ApiClient:
                 "ApiClient takes settings in place of a URL: LIQ_HOST, LIQ_API_PORT and LIQ_TOKEN"
                 " name the API, as in ApiClient(Settings.load(host=..., api_port=..., token=...))"
             )
-        settings = settings or current_settings()
+        settings = choose_settings(settings)
         self._progress_after = settings.progress_after
         self._retries = retries
         self._seconds = timeout or settings.query_timeout + _GRACE_S

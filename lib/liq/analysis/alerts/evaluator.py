@@ -17,8 +17,7 @@ from liq.analysis.alerts.rules import Rule, load_rules
 from liq.analysis.alerts.webhook import Webhook
 from liq.common import waiting
 from liq.common.text import suggest
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.delivery.messaging import OutageLog, Publisher
 from liq.errors import LiqError
 from liq.query import questdb
@@ -122,7 +121,7 @@ def check(
 
     Raises `RuleError` if the file cannot be read, `QuestDBError` when QuestDB is unreachable.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     found, faults = load_rules(settings)
     last = _read_last(settings, max((one.cool_down_span for one in found.values()), default=_NONE))
     for name, moments in (fired or {}).items():
@@ -192,7 +191,7 @@ async def run(every: float = 5.0, settings: Settings | None = None) -> None:
     While Kafka is away, the journal keeps the alerts. Raises `KafkaError` if the broker refuses,
     `ConfigError` for an address in ``LIQ_NOTIFY_URLS`` that cannot be used.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     outboxes = _create_outboxes(settings)
     outages = OutageLog()
     with waiting.catch_signals() as ended:
