@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
+import httpx
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +22,7 @@ import waitress
 from pandas.testing import assert_frame_equal
 from pydantic import SecretStr
 
+from liq.common import http
 from liq.config import Settings
 from liq.errors import (
     ApiAwayError,
@@ -103,6 +105,23 @@ def test_rows_whose_facts_cannot_be_read_say_so(tmp_path: Path) -> None:
     with faulty(tmp_path) as (settings, _), closing(ApiClient(settings)) as client:
         [note] = client.hit("totals").attrs["notes"]
     assert note.startswith(f"{coverage.LACKS_UNKNOWN}: ")
+
+
+@pytest.mark.parametrize(
+    ("facts", "note"),
+    [
+        ({"coverage": None, "left_out": None, "notes": ["not known: x"]}, "not known: x"),
+        ({"coverage": None, "left_out": "3"}, f"{coverage.LACKS_UNKNOWN}: "),
+        ({"coverage": None, "left_out": 3, "notes": []}, coverage.describe_left_out(3)),
+    ],
+)
+def test_rows_have_the_notes_of_their_facts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any], note: str
+) -> None:
+    monkeypatch.setattr(ApiClient, "describe", lambda *_, **__: facts)
+    with faulty(tmp_path) as (settings, _), closing(ApiClient(settings)) as client:
+        [found] = client.hit("totals").attrs["notes"]
+    assert found.startswith(note)
 
 
 @pytest.mark.stack
@@ -229,11 +248,22 @@ def test_all_pages_are_read_as_one(served: Settings, monkeypatch: pytest.MonkeyP
     params = {"until": "2026-01-01T01:00:00", "bucket": "1s"}
     expected = queries.fetch("liquidations_by_bucket", served, **params)
     monkeypatch.setattr("liq.web.client._PAGE_ROWS", 100)
-    with closing(ApiClient(served)) as client:
-        frame = client.fetch("liquidations_by_bucket", **params)
+    send, left = ApiClient._send, []
+
+    def delay(client: ApiClient, path: str, given: dict[str, Any] | None) -> httpx.Response:
+        left.append(http.time_left())
+        time.sleep(0.05)
+        return send(client, path, given)
+
+    monkeypatch.setattr(ApiClient, "_send", delay)
+    with closing(ApiClient(served, timeout=60)) as client:
+        frame = client.hit("liquidations_by_bucket", **params)
     assert len(frame) > 500
     assert_frame_equal(frame, expected, check_exact=True)
+    assert frame.attrs.pop("notes") == [coverage.UNKNOWN]
     assert frame.attrs == expected.attrs
+    assert len(left) > 6
+    assert min(left) > 60 - 0.2  # many pages have no limit in common
 
 
 def test_an_api_that_is_unreachable_is_reported_with_the_fix(tmp_path: Path) -> None:

@@ -108,18 +108,19 @@ class ApiClient:
                 `liq.hit` takes no such value. Or a parameter is not given by its name.
             ApiError: The API reports another error.
         """
-        with http.within(self._seconds):
-            frame = self.fetch(key, *unnamed, **params)
-            warnings = frame.attrs.get("notes", [])
-            if notes := [*warnings, *self._list_lacks(key, params)]:
-                frame.attrs["notes"] = notes
+        frame = self.fetch(key, *unnamed, **params)
+        warnings = frame.attrs.get("notes", [])
+        lacks = self._list_lacks(key, params)
+        if notes := [*dict.fromkeys([*warnings, *lacks])]:
+            frame.attrs["notes"] = notes
         queries.warn(warnings)
         return frame
 
     def fetch(self, key: str = "", /, *unnamed: Any, **params: Any) -> "pd.DataFrame":
         """Return the rows as `hit` does, without warnings.
 
-        ``attrs["notes"]`` report names that no row has, but neither feeds nor odd rows.
+        ``attrs["notes"]`` report names that no row has, a limit that is reached, and a window in
+        the future, but neither feeds nor odd rows.
         """
         import pandas as pd  # noqa: PLC0415 - keeps the import of this module fast
 
@@ -149,13 +150,16 @@ class ApiClient:
         return {name: fact for name, fact in meta.items() if name not in ("rows", "offset", "next")}
 
     def _list_lacks(self, key: str, params: dict[str, Any]) -> list[str]:
-        """Return the notes that `liq.hit` adds to the rows: disconnected feeds, and odd rows."""
+        """Return all notes but warnings: what cannot be known, disconnected feeds, odd rows.
+
+        The API's own notes are among them, so warnings may be too.
+        """
         try:
             facts = self.describe(key, **params)
             feeds, odd = facts.get("coverage"), facts.get("left_out")
             known = "" if feeds is None else feeds["summary"] if feeds["feeds"] else UNKNOWN
-            texts = [known, describe_left_out(odd or 0)]
-        except (ApiError, LookupError, TypeError) as error:
+            texts = [*facts.get("notes", ()), known, describe_left_out(odd or 0)]
+        except (ApiError, LookupError, TypeError, ValueError) as error:
             return [f"{LACKS_UNKNOWN}: {error}"]
         return [text for text in texts if text]
 
