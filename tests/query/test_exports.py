@@ -18,7 +18,8 @@ from liq.config import Settings
 from liq.errors import ExportError, LiqWarning
 from liq.notebook import reports
 from liq.query import queries, views
-from liq.query.exports import hash_rows, list_stamped_notes, read_stamp, write_export
+from liq.query.coverage import UNKNOWN
+from liq.query.exports import Stamp, hash_rows, list_stamped_notes, read_stamp, write_export
 from liq.query.formats import Format, encode
 from liq.records.streams import LIQUIDATIONS
 from support.helpers import find_free_ports
@@ -134,6 +135,7 @@ def test_the_future_of_a_window_is_no_gap(stack: Settings, tmp_path: Path) -> No
     report(settings, [health(now + timedelta(seconds=second)) for second in range(-60, 120)])
     with pytest.warns(LiqWarning, match="exchange 'bybitt'"):
         stamp = liq.export("totals", tmp_path / "a.csv", settings=settings, exchange="bybitt")
+    assert stamp.coverage is None  # an empty list would say that nothing is missing
     assert len(list_stamped_notes(stamp, pd.DataFrame(), settings)) == 1
     for start in (now - timedelta(minutes=1), now + timedelta(hours=1)):
         with warnings.catch_warnings(action="ignore", category=LiqWarning):
@@ -273,6 +275,15 @@ def test_a_parquet_file_has_the_notes_of_its_query_and_is_read_once(
         [note] = liq.read(file, settings=settings).attrs["notes"]
         assert note.startswith(known)
         report(settings, [health("2026-01-01T00:20:00"), health("2026-01-01T00:40:00")])
+
+
+def test_a_stamp_from_before_its_known_end_says_that_coverage_is_unknown() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    stamp = Stamp(
+        query="totals", sql="", params={}, since=start, until=start + timedelta(hours=1),
+        coverage=None, rows=0, row_hash="", version="0.1.0",
+    )  # fmt: skip
+    assert list_stamped_notes(stamp, pd.DataFrame()) == [UNKNOWN]
 
 
 def describe_frame(facts: object) -> bytes:

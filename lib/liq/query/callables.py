@@ -344,7 +344,7 @@ def _list_lacks(
 
     The second value says whether feeds were disconnected.
     """
-    window = find_window(query, frame, values, settings)
+    window = find_window(query, frame, values)
     past = window and window.cut()
     if past is None:
         return [], False

@@ -11,7 +11,7 @@ from liq.config import Settings
 from liq.errors import QueryError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.query import names, queries
 from liq.query.catalogue import END, IDENTIFIER, SINCE, WINDOW, Query
-from liq.records.model import LIVE_SOURCES, find_kind
+from liq.records.model import LIVE_SOURCES, Completeness, find_kind
 from liq.records.streams import CASCADES, LIQUIDATIONS, SUMS
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Window(NamedTuple):
 
 
 def find_window(
-    query: Query | None, frame: "pd.DataFrame", values: Mapping[str, Any], settings: Settings
+    query: Query | None, frame: "pd.DataFrame", values: Mapping[str, Any]
 ) -> Window | None:
     """Return the window whose gaps and odd rows limit ``frame``, None if nothing limits it.
 
@@ -72,17 +72,21 @@ def find_window(
     """
     if not is_about_prints(query, frame) or not isinstance(values.get(WINDOW), timedelta):
         return None
-    if not can_have_rows(values, settings):
+    if not can_have_rows(values, frame.attrs.get("notes", ())):
         return None
     completed = values if END in values else queries.complete(values)
     return Window(completed[SINCE], completed[END])
 
 
-def can_have_rows(values: Mapping[str, Any], settings: Settings) -> bool:
-    """Whether rows have one of the exchanges that ``values`` are limited to, if they are."""
+def can_have_rows(values: Mapping[str, Any], notes: Iterable[str]) -> bool:
+    """Return False if the result's ``notes`` miss every exchange that ``values`` are limited to.
+
+    It queries nothing, so that a file of a result can be read without QuestDB.
+    """
     given = values.get(_EXCHANGE)
-    texts = [given] if isinstance(given, str) else given
-    return not texts or bool(names.find_names(texts, _EXCHANGE, settings)[0])
+    texts = {given} if isinstance(given, str) else {*(given or ())}
+    missed = [note for note in notes if note.startswith(names.begin_note(_EXCHANGE, _EXCHANGE))]
+    return not missed or len(missed) < len(texts)
 
 
 def is_about_prints(query: Query | None, frame: "pd.DataFrame") -> bool:
@@ -107,10 +111,11 @@ def find_bounds(frame: "pd.DataFrame", *, has_gaps: bool) -> "pd.Series[bool]":
     """
     import pandas as pd  # noqa: PLC0415 - importing this module stays quick
 
-    partial = (
-        frame["partial"] > 0 if "partial" in frame else pd.Series(data=False, index=frame.index)
-    )
-    return partial | has_gaps
+    if "partial" in frame:
+        return (frame["partial"] > 0) | has_gaps
+    if "completeness" in frame:
+        return (frame["completeness"] != Completeness.FULL) | has_gaps
+    return pd.Series(data=has_gaps, index=frame.index)
 
 
 def list_sums(frame: "pd.DataFrame") -> list[str]:

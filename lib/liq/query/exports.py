@@ -234,10 +234,13 @@ def list_stamped_notes(
         query = None
     if not (stamp.since and stamp.until and is_about_prints(query, frame)):
         return stamp.notes
+    if stamp.coverage is None:
+        # a note says already why no feed can have reported
+        is_noted = any(note.startswith(queries.FUTURE) for note in stamp.notes)
+        is_noted |= not can_have_rows(stamp.params, stamp.notes)
+        return stamp.notes if is_noted else [*stamp.notes, UNKNOWN]
     gaps = describe_stamped_gaps(stamp)
-    is_unknown = stamp.coverage is None and stamp.known_until  # the future lacks nothing
-    coverage = UNKNOWN if is_unknown else f"{PARTLY}: {gaps}" if gaps else ""
-    return [*stamp.notes, *([coverage] if coverage else [])]
+    return [*stamp.notes, *([f"{PARTLY}: {gaps}"] if gaps else [])]
 
 
 def _find_columns(
@@ -353,8 +356,7 @@ def fetch_coverage(
     gaps = fetch(_COVERAGE)
     if not can_be_read(_COVERAGE, gaps):
         return None
-    is_unknown = gaps.empty and fetch(_FEEDS).empty and can_have_rows(filters or {}, settings)
-    return None if is_unknown else gaps
+    return None if gaps.empty and fetch(_FEEDS).empty else gaps
 
 
 def describe_stamped_gaps(stamp: Stamp) -> str:

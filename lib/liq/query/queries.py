@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 UNTIL = "until"
+FUTURE = "the window is in the future"
 _POLL_S = 0.2
-_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 _NEWEST = "LIMIT -%(limit)s"  # the last rows of a series, whose first ones are left out
 _WORDS = re.compile(r"[()]|\w+")
 _CLAUSES = {"GROUP", "ORDER", "SAMPLE", "LATEST", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "WINDOW"}
@@ -277,9 +277,10 @@ def execute(query: Query, values: Mapping[str, Any], settings: Settings, around:
         frame = questdb.fetch(sql, bound, settings, timeout=settings.query_timeout)
     if _NEWEST in query.sql and len(frame) == values["limit"]:
         notes = [*notes, f"limit={len(frame)} is reached: older rows may be left out"]
-    if (since := values.get(SINCE)) and since > (now := datetime.now(UTC)):
-        begin, present = (moment.strftime(_MOMENT) for moment in (since, now))
-        notes = [*notes, f"the window is in the future: it begins at {begin}, and it is {present}"]
+    since = values.get(SINCE) or values.get("from_ts")  # of a cascade
+    if isinstance(since, datetime) and since > datetime.now(UTC):
+        # without the present time: equal answers have equal notes
+        notes = [*notes, f"{FUTURE}: it begins at {since:%Y-%m-%dT%H:%M:%SZ}"]
     frame.attrs = {"query": query.key, "units": query.units, **({"notes": notes} if notes else {})}
     return Run(frame, sql, values, notes)
 

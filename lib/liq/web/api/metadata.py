@@ -48,7 +48,7 @@ def describe(
     """
     since, until = _find_window(endpoint, values)
     beside = {**values, "until": until} if until else values
-    window = coverage.find_window(endpoint.query, frame, beside, settings)
+    window = coverage.find_window(endpoint.query, frame, beside)
     past = window and window.cut()
     sources, feeds, odd = (
         coverage.fetch_beside(endpoints.find_query(key), frame, beside, span, settings)

@@ -73,7 +73,7 @@ def answer(key: str, given: Mapping[str, Any], settings: Settings) -> Answer:
     values = queries.end_now(values)
     with questdb.within(settings.query_timeout):
         frame, more = queries.fetch_page(key, rows, offset, settings=settings, **values)
-        window = coverage.find_window(query, frame, values, settings)
+        window = coverage.find_window(query, frame, values)
         gaps = _describe_gaps(frame, values, window, settings)
         odd = _describe_odd_rows(frame, values, window, settings)
     page = f"rows {offset + 1:,} to {offset + rows:,} only; offset={offset + rows} continues"
