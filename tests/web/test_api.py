@@ -128,7 +128,7 @@ def test_since_begins_the_window_of_every_page(client: FlaskClient) -> None:
     second = client.get(following(first)).get_json()
     assert [*first.get_json(), *second] == whole
     for ends in (
-        "since=2026-01-01T01:10:30+01:00&until=2026-01-01T02:00+01",
+        "since=2026-01-01T01:10:30+01:00&until=2026-01-01T02:00+0100",
         f"since=2026-01-01T00:10:30Z&until={END}",
     ):
         assert client.get(f"/prints?{ends}").get_json() == whole

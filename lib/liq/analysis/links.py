@@ -31,7 +31,7 @@ from urllib.parse import parse_qsl, urlencode
 from liq.common.text import find_meant, shorten
 from liq.config import Settings
 from liq.errors import QueryError
-from liq.query.parameters import Parameter, format_duration, parse_duration
+from liq.query.parameters import Parameter, format_duration, parse_duration, restore_plus
 
 Choices = Mapping[str, Sequence[str]]
 SCOPES: Mapping[str, str] = {"asset": "assets", "symbol": "symbols"}  # parameters by column
@@ -273,7 +273,7 @@ def _parse(name: str, text: str, choices: Choices) -> Any:
         raise QueryError(f"{name} has more than {_LONGEST_VALUE} characters")
     if name in choices:
         parameter = Parameter(type="string", choices=list(choices[name]))
-    value = parameter.value(name, text)
+    value = parameter.value(name, restore_plus(text) if parameter.type == "timestamp" else text)
     if isinstance(value, timedelta):
         return format_duration(value)
     if isinstance(value, list):

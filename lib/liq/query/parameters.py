@@ -36,6 +36,8 @@ _SYNTAX: dict[Kind, tuple[str, str]] = {
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdwSHDW])")
 _SPANS = "a span of time is like 30s, 15m, 4h, 7d or 2w, or a number of seconds"
 _LONGEST_SHOWN = 200  # characters of a value in an error, which an assistant reads whole
+# two digits alone may be of another format of time
+_BLANK_ZONE = re.compile(r"(\d[Tt ]\d\d\S*) (\d\d:?\d\d)$")
 _MOMENTS = "give ISO 8601, like 2026-01-31T12:00 (UTC unless it names a zone)"
 
 
@@ -239,6 +241,17 @@ def _parse_timestamp(given: Any) -> datetime:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except ValueError as error:  # also of NaT, which is a datetime
         raise ValueError(_MOMENTS) from error
+
+
+def restore_plus(text: str) -> str:
+    """Return a timestamp of an address with the ``+`` of its zone, which arrives as a blank.
+
+    Example:
+        >>> from liq.query.parameters import restore_plus
+        >>> restore_plus("2026-01-31T12:00 01:00"), restore_plus("2026-01-31 12:00")
+        ('2026-01-31T12:00+01:00', '2026-01-31 12:00')
+    """
+    return _BLANK_ZONE.sub(r"\1+\2", text)
 
 
 def _parse_list(given: Any) -> list[str]:

@@ -1,7 +1,6 @@
 """A request's parameters, checked once, and the rows as its response."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -15,12 +14,10 @@ from liq.errors import QueryError
 from liq.query import queries
 from liq.query.catalogue import RESERVED
 from liq.query.formats import MEDIA_TYPES, Format, encode
+from liq.query.parameters import restore_plus
 from liq.web.api import metadata
 from liq.web.api.endpoint import PAGING, Endpoint, Endpoints, ResultPage, hash_parts
 from liq.web.api.metadata import Metadata
-
-# an address has a blank for an unescaped +, as of T10:00+01:00
-_ZONE = re.compile(r"([T ]\d\d\S*) (\d\d(?::?\d\d)?)$")
 
 
 def respond(
@@ -112,6 +109,6 @@ def _parse_arguments(endpoint: Endpoint) -> dict[str, Any]:
         if not is_list:
             _require_single(name, values)
         if name in endpoint.params and endpoint.params[name].type == "timestamp":
-            values = [_ZONE.sub(r"\1+\2", text) for text in values]
+            values = [*map(restore_plus, values)]
         given[name] = values if len(values) > 1 else values[0]
     return given
