@@ -92,6 +92,11 @@ def test_the_version_is_printed() -> None:
             "hit totals --windw 1h",
             "No such option: --windw. A parameter is given as: -p window=VALUE",
         ),
+        (
+            "hit totals --limti 5",
+            "No such option: --limti. A parameter is given as: -p limti=VALUE",
+        ),
+        ("hit top_symbols --limti 5", "A parameter is given as: -p limit=VALUE"),
         ("hit totals -p side=buy", "totals has no parameter 'side'; valid are: "),
         ("hit totls", "did you mean 'totals'?"),
         ("hit totals -p windw=1h", "did you mean 'window'?"),

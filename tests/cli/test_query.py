@@ -76,6 +76,16 @@ def test_queries_that_cannot_be_used_are_reported(
 
 
 @pytest.mark.stack
+@pytest.mark.usefixtures("own")
+def test_a_pipe_gets_all_rows_in_colours_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr("liq.cli.query._SCREEN", 1)
+    printed = run("hit", "latest_prints", *UNTIL)
+    assert "ETHUSDT" in printed
+    assert "not shown: 1 " not in printed
+
+
+@pytest.mark.stack
 def test_queries_are_explained_by_questdb(own: Settings, tmp_path: Path) -> None:
     assert re.fullmatch(r"QuestDB can run (\d+) of \1 queries\n", run("queries", "check"))
     file = tmp_path / "mine.json"

@@ -63,7 +63,7 @@ def test_columns_that_a_query_is_about_are_shown_before_others(
     assert note == "not shown: usd_8, usd_10; --columns chooses, --wide shows all"
 
 
-@pytest.mark.parametrize("key", queries.queries())
+@pytest.mark.parametrize("key", [key for key, each in queries.queries().items() if each.leads])
 def test_leads_of_a_query_fit_a_terminal(
     key: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,10 +75,12 @@ def test_leads_of_a_query_fit_a_terminal(
         for name, column in query.columns.items()
     }  # fmt: skip
     made = pd.DataFrame([values] * 2)
+    for name in made.columns[[dtype.kind == "M" for dtype in made.dtypes]]:
+        made[name] += pd.to_timedelta([0, 1], "D")  # so that each time has its day
     made.attrs["units"] = query.units
     text = " ".join(shown(capsys, monkeypatch, made, leads=query.leads))
     hidden = text.partition("not shown: ")[2].partition(";")[0].split(", ")
-    assert not {*query.leads[:6]} & {*hidden}
+    assert not {*query.leads[:5]} & {*hidden}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +100,15 @@ def test_rows_beyond_a_screen_are_counted(
     assert first in lines[-41].split()
     assert lines[-1] == f"not shown: {others}; --rows 0 shows all"
     assert len(shown(capsys, monkeypatch, many[names])) == len(lines) - 1 + 80
+    assert shown(capsys, monkeypatch, many[names], most=40, columns="n")[-41].strip() == first
+
+
+def test_of_rows_of_one_time_the_first_are_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = shown(capsys, monkeypatch, pd.DataFrame({"ts": SECOND, "n": range(120)}), most=40)
+    assert lines[-41].split()[-1] == "0"
+    assert lines[-1].startswith("not shown: 80 further rows; ")
 
 
 def test_each_value_is_formatted_once_whatever_fits(
@@ -136,6 +147,8 @@ def test_lower_bounds_have_a_mark(
         assert "≥5" in text
         assert ("≥7" in text) is (has_gaps and rows == 3)
     assert coverage.list_sums(made) == ["prints"]
+    feeds = pd.DataFrame({"completeness": ["sampled", "full"], "prints": [5, 7]})
+    assert coverage.find_bounds(feeds, has_gaps=False).tolist() == [True, False]
     assert coverage.list_sums(made.rename(columns={"prints": "long_usd", "partial": "x"})) == []
 
 

@@ -294,9 +294,9 @@ def test_tab_puts_no_code_between_quotes(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_tab_completes_days_of_a_window() -> None:
-    text = "liq.hit.totals(since='"
+    text, before = "liq.hit.totals(since='", list_days()
     found = completion.complete(CompletionContext("", text, len(text), 0, 100))
-    assert [each.text for each in found["completions"]] == list_days()
+    assert [each.text for each in found["completions"]] in (before, list_days())  # at midnight
     assert found["suppress"]  # files of the folder, which are no days
 
 

@@ -1,5 +1,6 @@
 """List and run the named queries, show odd rows and write reports."""
 
+import sys
 import textwrap
 from enum import StrEnum
 from pathlib import Path
@@ -186,10 +187,10 @@ def hit(
     if columns and (declared := [*query.columns]):  # before the query, which may take long
         tables.check_columns(columns, declared)
     frame, _, has_gaps = fetch_noted(key, None, given)
-    chosen = tables.select_columns(frame, columns) if columns else frame
-    most = rows if rows is not None else _SCREEN if console.is_terminal else 0
+    # FORCE_COLOR makes a pipe a terminal for rich
+    most = rows if rows is not None else _SCREEN if sys.stdout.isatty() else 0
     bounds = _find_bounds(frame, has_gaps=has_gaps)
-    _print(chosen, form, Style(wide=wide, most=most, leads=query.leads, bounds=bounds))
+    _print(frame, form, Style(columns or "", wide, most, query.leads, bounds))
     print_notes([*frame.attrs.get("notes", ()), *list_limits(frame)])
 
 
@@ -279,12 +280,14 @@ def _find_bounds(frame: "pd.DataFrame", *, has_gaps: bool) -> "dict[str, pd.Seri
 def _print(frame: "pd.DataFrame", form: PrintFormat, style: Style) -> None:
     from liq.query import formats  # noqa: PLC0415 - pandas would slow every other command
 
+    if form is PrintFormat.TABLE:
+        tables.print_table(frame, style)
+        return
+    frame = tables.select_columns(frame, style.columns) if style.columns else frame
     if form in (PrintFormat.CSV, PrintFormat.SPREADSHEET):
         echo(formats.encode(frame, formats.Format(form)).decode(), end="")
-    elif form is PrintFormat.JSON:
-        echo(formats.encode_lines(frame).decode(), end="")
     else:
-        tables.print_table(frame, style)
+        echo(formats.encode_lines(frame).decode(), end="")
 
 
 def parse_assignments(texts: "Iterable[str]", lists: "Collection[str]" = ()) -> dict[str, Any]:

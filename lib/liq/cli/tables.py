@@ -33,12 +33,14 @@ class Style:
     """How a table shows its rows.
 
     Args:
+        columns: The names of the columns to print, with commas between them; "" for all.
         wide: Print all columns with exact numbers, however long the lines become.
         most: Print no more rows than these; 0 for all.
         leads: The columns that are shown rather than others where not all fit.
         bounds: The columns that get a ``≥``, each with the rows in which it is a lower bound.
     """
 
+    columns: str = ""
     wide: bool = False
     most: int = 0
     leads: Sequence[str] = ()
@@ -47,7 +49,8 @@ class Style:
 
 def print_table(frame: "pd.DataFrame", style: Style = Style()) -> None:
     """Print rows within the width of the terminal; ``attrs["units"]`` has the columns' units."""
-    frame, left_out = _cut(frame, style.most)
+    frame, left_out = _cut(frame, style.most)  # by the time, which may not be among the columns
+    frame = select_columns(frame, style.columns) if style.columns else frame
     if frame.empty:
         console.print("no rows")
     elif style.wide:
@@ -69,7 +72,8 @@ def _cut(frame: "pd.DataFrame", most: int) -> "tuple[pd.DataFrame, str]":
     if not most or others <= 0:
         return frame, ""
     first = frame.iloc[:, 0]
-    if first.dtype.kind == "M" and first.is_monotonic_increasing:
+    is_series = first.dtype.kind == "M" and first.is_monotonic_increasing
+    if is_series and first.iloc[0] < first.iloc[-1]:
         return frame.tail(most), f"{others:,} earlier rows"
     return frame.head(most), f"{others:,} further rows"
 
